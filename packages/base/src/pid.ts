@@ -1,0 +1,24 @@
+import { err, ok, type Result } from './result.js';
+
+/** A libprocess actor at an address, `id@ip:port`, e.g. `slave(1)@10.0.0.7:5051`. */
+export type Pid = string & { readonly __pid: never };
+
+export interface PidParts {
+  readonly id: string;
+  /** `ip:port` */
+  readonly address: string;
+}
+
+export const pidOf = (id: string, address: string): Pid => `${id}@${address}` as Pid;
+
+/** The parts of a pid; an error that says what is wrong with it. */
+export function parsePid(text: string): Result<PidParts, string> {
+  const at = text.lastIndexOf('@');
+  if (at <= 0) return err(`expected a pid such as master@10.0.0.1:5050, got ${JSON.stringify(text)}`);
+  const address = text.slice(at + 1);
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  if (!/^.+:\d{1,5}$/.test(address) || port > 65535) {
+    return err(`expected an ip:port after the @ of a pid, got ${JSON.stringify(text)}`);
+  }
+  return ok({ id: text.slice(0, at), address });
+}

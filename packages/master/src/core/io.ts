@@ -1,0 +1,80 @@
+// What goes into the master's core and what comes out: plain data both ways.
+// A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
+import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
+import type { LibprocessMessage, MasterCall, MasterInfo, SchedulerCall, SchedulerEvent } from '@meseta/wire';
+import type { RegistryOperation } from '../registry/operations.js';
+
+/** One HTTP request that waits for its answer. */
+export type RequestId = Id<'RequestId'>;
+/** One open event stream; a scheduler's is also its `Mesos-Stream-Id`. */
+export type StreamId = Id<'StreamId'>;
+
+export type MasterInput =
+  /** A libprocess message of an agent or a v0 driver, decoded. */
+  | { readonly kind: 'message'; readonly from: Pid; readonly message: LibprocessMessage }
+  /** A v1 scheduler call, decoded and authenticated. A SUBSCRIBE that is taken opens `request` as a stream. */
+  | {
+      readonly kind: 'schedulerCall';
+      readonly request: RequestId;
+      readonly principal: string | undefined;
+      readonly streamId: StreamId | undefined;
+      readonly call: SchedulerCall;
+    }
+  /** A v1 operator call that changes state (reads are views and never come here), decoded, authenticated. */
+  | {
+      readonly kind: 'operatorCall';
+      readonly request: RequestId;
+      readonly principal: string | undefined;
+      readonly call: MasterCall;
+    }
+  /** The scheduler's connection is gone. */
+  | { readonly kind: 'streamClosed'; readonly stream: StreamId }
+  /** A connection to a linked address (`ip:port`) broke or could not be made. */
+  | { readonly kind: 'peerLost'; readonly address: string }
+  /** The oldest outstanding `persist` effect is durable. */
+  | { readonly kind: 'persisted' }
+  /** A deadline is due (`nextDeadline`). */
+  | { readonly kind: 'tick' }
+  /** A job has work left (`hasWork`); comes after peers' messages. */
+  | { readonly kind: 'continue' };
+
+export type MasterEffect =
+  | { readonly kind: 'send'; readonly to: readonly Pid[]; readonly from: string; readonly message: LibprocessMessage }
+  /** Keep a connection to the address; tell `peerLost` when it breaks. */
+  | { readonly kind: 'link'; readonly to: Pid }
+  | { readonly kind: 'unlink'; readonly to: Pid }
+  | { readonly kind: 'reply'; readonly request: RequestId; readonly reply: Reply }
+  /** Answers 200 on the request and keeps it open as this stream. */
+  | { readonly kind: 'openStream'; readonly request: RequestId; readonly stream: StreamId }
+  | { readonly kind: 'event'; readonly streams: readonly StreamId[]; readonly event: SchedulerEvent }
+  | { readonly kind: 'closeStream'; readonly stream: StreamId }
+  /** Append to the store as one batch; answered by `persisted`, in order. A store that fails ends the process. */
+  | { readonly kind: 'persist'; readonly operations: readonly RegistryOperation[] }
+  /** For people and for the operator stream: what happened, as data. */
+  | { readonly kind: 'note'; readonly note: Note }
+  /** Ends the process with a message: the master can't go on. */
+  | { readonly kind: 'exit'; readonly message: string };
+
+/** The answer to a call: a status and, where the call failed, a text that names the field and what was expected. */
+export interface Reply {
+  readonly status: 200 | 202 | 400 | 403 | 404 | 409 | 503;
+  readonly text?: string | undefined;
+}
+
+/** Changes that logs, metrics and the operator stream are fed from. Extended where a change is made. */
+export type Note =
+  | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  | { readonly kind: 'agentAdded'; readonly agentId: AgentId }
+  | { readonly kind: 'agentRemoved'; readonly agentId: AgentId; readonly why: 'removed' | 'unreachable' | 'gone' }
+  | { readonly kind: 'frameworkAdded'; readonly frameworkId: FrameworkId }
+  | { readonly kind: 'frameworkUpdated'; readonly frameworkId: FrameworkId }
+  | { readonly kind: 'frameworkRemoved'; readonly frameworkId: FrameworkId }
+  | { readonly kind: 'taskAdded'; readonly frameworkId: FrameworkId; readonly taskId: string }
+  | { readonly kind: 'taskUpdated'; readonly frameworkId: FrameworkId; readonly taskId: string };
+
+/** What a process tells its core about itself at start. */
+export interface MasterIdentity {
+  /** This process' own uuid: ids of frameworks, agents and offers begin with it. */
+  readonly info: MasterInfo;
+  readonly pid: Pid;
+}

@@ -1,0 +1,11 @@
+// Usage: npm run generate. Writes packages/wire/generated/ from packages/wire/proto/.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSchema } from './schema.js';
+import { generateTypes } from './types.js';
+
+const room = join(process.cwd(), 'packages/wire');
+const output = join(room, 'generated');
+mkdirSync(output, { recursive: true });
+const schema = readSchema(join(room, 'proto'));
+writeFileSync(join(output, 'types.ts'), generateTypes(schema));

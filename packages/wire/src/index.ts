@@ -1,0 +1,2 @@
+export type * from '../generated/types.js';
+export type * from './libprocess.js';
