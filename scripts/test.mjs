@@ -20,12 +20,16 @@ if (files.length === 0) {
   console.error(`no *.test.ts under ${wanted.join(', ')}`);
   process.exit(1);
 }
+// For scripts/verify.mjs, which adds the counts up.
+const counts = process.env['MESETA_TEST_COUNTS'];
+const reporters = counts
+  ? ['--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${counts}`]
+  : [];
 const built = await bundleNode(files, `.build/test-${process.pid}`);
 const done = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=2', ...options, ...built],
+  ['--enable-source-maps', '--test', '--test-concurrency=2', ...reporters, ...options, ...built],
   { cwd: root, stdio: 'inherit' },
 );
-const { rmSync } = await import('node:fs');
 rmSync(`${root}/.build/test-${process.pid}`, { recursive: true, force: true });
 process.exit(done.status ?? 1);

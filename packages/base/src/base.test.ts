@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  below,
+  createDeadlines,
+  formatByteSize,
+  formatDuration,
+  parseByteSize,
+  parseDuration,
+  parsePid,
+  pidOf,
+  seededRandom,
+  shuffle,
+  uuid,
+} from './index.js';
+
+test('durations are read and written as Mesos does', () => {
+  const cases: readonly (readonly [text: string, ms: number, written: string])[] = [
+    ['15secs', 15_000, '15secs'],
+    ['60secs', 60_000, '1mins'],
+    ['1.5mins', 90_000, '90secs'],
+    ['2weeks', 1_209_600_000, '2weeks'],
+    ['50ms', 50, '50ms'],
+    ['0ns', 0, '0ns'],
+    ['250us', 0.25, '250us'],
+  ];
+  for (const [text, ms, written] of cases) {
+    assert.deepEqual(parseDuration(text), { ok: true, value: ms }, text);
+    assert.equal(formatDuration(ms), written);
+  }
+  for (const text of ['', '15', '15 secs', 'secs', '1parsec', '--1secs'])
+    assert.equal(parseDuration(text).ok, false, text);
+});
+
+test('sizes are read and written as Mesos does', () => {
+  assert.deepEqual(parseByteSize('2GB'), { ok: true, value: 2 ** 31 });
+  assert.deepEqual(parseByteSize('10kb'), { ok: true, value: 10_240 });
+  for (const text of ['', '2', '2 GB', '-1MB', '1PB']) assert.equal(parseByteSize(text).ok, false, text);
+  fc.assert(
+    fc.property(fc.nat(2 ** 40), (bytes) =>
+      assert.deepEqual(parseByteSize(formatByteSize(bytes)), { ok: true, value: bytes }),
+    ),
+  );
+});
+
+test('a pid is an id at an address', () => {
+  assert.deepEqual(parsePid('slave(1)@10.0.0.7:5051'), {
+    ok: true,
+    value: { id: 'slave(1)', address: '10.0.0.7:5051' },
+  });
+  assert.deepEqual(parsePid('a@b@[::1]:5050'), { ok: true, value: { id: 'a@b', address: '[::1]:5050' } });
+  for (const text of ['', 'master', '@1.2.3.4:5', 'master@1.2.3.4', 'master@1.2.3.4:99999']) {
+    assert.equal(parsePid(text).ok, false, text);
+  }
+  assert.equal(pidOf('master', '127.0.0.1:5050'), 'master@127.0.0.1:5050');
+});
+
+test('the same seed gives the same chance, every value of it in range', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 2 ** 32 }), (seed, bound) => {
+      const a = seededRandom(seed);
+      const b = seededRandom(seed);
+      for (let i = 0; i < 20; i++) {
+        const value = below(a, bound);
+        assert.equal(value, below(b, bound));
+        assert.ok(value >= 0 && value < bound && Number.isInteger(value));
+      }
+    }),
+  );
+});
+
+test('chance is spread evenly', () => {
+  const random = seededRandom(7);
+  const counts = new Array<number>(16).fill(0);
+  for (let i = 0; i < 16_000; i++) {
+    const at = below(random, 16);
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+  for (const count of counts) assert.ok(count > 850 && count < 1150, String(count));
+});
+
+test('a uuid has version 4 and the RFC variant', () => {
+  fc.assert(
+    fc.property(fc.integer(), (seed) =>
+      assert.match(uuid(seededRandom(seed)), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+    ),
+  );
+});
+
+test('a shuffle keeps the items', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.array(fc.integer()), (seed, items) =>
+      assert.deepEqual(shuffle(seededRandom(seed), [...items]).sort(), [...items].sort()),
+    ),
+  );
+});
+
+test('deadlines fire in order, each key once, the last setting counting (D1, D2)', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('set' as const), key: fc.nat(9), atMs: fc.nat(50) }),
+    fc.record({ kind: fc.constant('cancel' as const), key: fc.nat(9) }),
+    fc.record({ kind: fc.constant('take' as const), nowMs: fc.nat(50) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const deadlines = createDeadlines<number>();
+      let model: { key: number; atMs: number }[] = [];
+      for (const s of steps) {
+        if (s.kind !== 'take') model = model.filter((entry) => entry.key !== s.key);
+        if (s.kind === 'cancel') deadlines.cancel(s.key);
+        if (s.kind === 'set') {
+          deadlines.set(s.key, s.atMs);
+          model.push(s);
+        }
+        const first = [...model].sort((a, b) => a.atMs - b.atMs)[0];
+        assert.equal(deadlines.next(), first?.atMs);
+        if (s.kind === 'take') {
+          const due = first !== undefined && first.atMs <= s.nowMs ? first : undefined;
+          assert.equal(deadlines.takeDue(s.nowMs), due?.key);
+          model = model.filter((entry) => entry !== due);
+        }
+      }
+    }),
+  );
+});

@@ -1,0 +1,185 @@
+// The house rules of DESIGN.md ("The house", "Cores and shells") as functions over sources: which room
+// may import which, how long a file may be, what the cores must not call, which files nobody uses.
+// Function length is the linter's (noExcessiveLinesPerFunction).
+
+export interface Source {
+  /** From the checkout's root, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Violation {
+  readonly path: string;
+  readonly rule: string;
+  readonly detail: string;
+}
+
+export const MAX_FILE_LINES = 500;
+
+/** What each room may import of the others, as DESIGN.md's table says. Tests may import anything. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  wire: ['base'],
+  api: ['base', 'wire'],
+  resources: ['base', 'wire'],
+  allocator: ['base', 'wire', 'resources'],
+  'master/core': ['base', 'wire', 'resources', 'allocator', 'api'],
+  'master/registry': ['base', 'wire', 'resources'],
+  'master/views': ['base', 'wire', 'api', 'resources', 'allocator'],
+  'master/shell': ['base', 'wire', 'api', 'resources', 'allocator', 'coordination', 'platform'],
+  'agent/core': ['base', 'wire', 'api', 'resources', 'containers'],
+  'agent/views': ['base', 'wire', 'api', 'resources', 'containers'],
+  'agent/shell': ['base', 'wire', 'api', 'resources', 'containers', 'coordination', 'platform'],
+  containers: ['base', 'wire', 'resources'],
+  coordination: ['base'],
+  platform: ['base', 'wire', 'api'],
+  sdk: ['base', 'wire', 'api'],
+  cli: ['base', 'sdk', 'master', 'agent'],
+  web: ['sdk'],
+  services: ['sdk'],
+  simulator: ['base', 'wire', 'resources', 'allocator', 'master', 'agent', 'containers', 'coordination', 'api'],
+};
+
+/** Rooms and folders where only the language itself exists: no machine, no clock, no chance. */
+const CORES = [
+  'packages/base/src/',
+  'packages/resources/src/',
+  'packages/allocator/src/',
+  'packages/master/src/core/',
+  'packages/master/src/registry/',
+  'packages/agent/src/core/',
+];
+
+const BANNED_IN_CORES: readonly (readonly [pattern: RegExp, why: string])[] = [
+  [/\bDate\b(?!Info)/, 'a clock: take `now` as an argument'],
+  [/\bperformance\b\./, 'a clock: take `now` as an argument'],
+  [/\bMath\.random\b/, 'chance: take a `Random` of base'],
+  [/\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/, 'a timer: keep a deadline'],
+  [/\b(?:Promise|async|await)\b/, 'a promise: answer with an effect'],
+  [/\b(?:process|globalThis|require)\b\s*[.([]/, 'the process'],
+  [/\b(?:crypto|fetch|WebSocket)\b\s*[.(]/, 'the machine'],
+  [/\b(?:WeakRef|WeakMap|WeakSet|FinalizationRegistry)\b/, 'weak references depend on the collector'],
+  [/\btoLocale\w*|\bIntl\b|\blocaleCompare\b/, 'the locale'],
+  [
+    /\bMath\.(?:a?sinh?|a?cosh?|a?tanh?|atan2|cbrt|exp|expm1|hypot|log|log10|log1p|log2|pow)\b/,
+    'transcendental Math differs between machines',
+  ],
+];
+
+/** The text with comments and the insides of strings blanked, so that words in prose don't count; lines stay. */
+export function codeOnly(text: string): string {
+  return text.replace(
+    /\/\*[\s\S]*?\*\/|(^|[^:'"`\\])\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g,
+    (match, before: string | undefined) => (before ?? '') + match.slice((before ?? '').length).replace(/[^\n]/g, ' '),
+  );
+}
+
+export const isTest = (path: string): boolean => /(?:\.test|\/testing(?:\/[^/]+)?|\/fixtures\/[^/]+)\.ts$/.test(path);
+
+/** Every module named by an import or export of the file, types included. */
+export function importsOf(text: string): readonly string[] {
+  const found: string[] = [];
+  for (const match of text.matchAll(
+    /^\s*(?:import|export)\s[^'";]*?from\s*'([^']+)'|^\s*import\s*'([^']+)'|\bimport\('([^']+)'\)/gm,
+  )) {
+    found.push((match[1] ?? match[2] ?? match[3]) as string);
+  }
+  return found;
+}
+
+/** `packages/master/src/core/step.ts` is in `master/core`, `packages/wire/src/x.ts` in `wire`; elsewhere undefined. */
+export function roomOf(path: string): string | undefined {
+  const [, room, folder] = /^packages\/([^/]+)\/(?:src|codegen)\/(?:([^/]+)\/)?/.exec(path) ?? [];
+  if (room === undefined) return undefined;
+  return folder !== undefined && `${room}/${folder}` in MAY_IMPORT ? `${room}/${folder}` : room;
+}
+
+export function checkImports(source: Source): Violation[] {
+  const room = roomOf(source.path);
+  if (room === undefined || isTest(source.path)) return [];
+  const allowed = MAY_IMPORT[room] ?? MAY_IMPORT[`${room}/shell`] ?? [];
+  const self = room.split('/')[0];
+  return importsOf(source.text).flatMap((specifier) => {
+    const target = /^@meseta\/([^/]+)/.exec(specifier)?.[1];
+    if (target === undefined || target === self || allowed.includes(target)) return [];
+    return [{ path: source.path, rule: 'imports', detail: `${room} may not import ${target}` }];
+  });
+}
+
+/** Inside the master and the agent: a core, its registry and its views know nothing of the shell. */
+export function checkInside(source: Source): Violation[] {
+  const room = roomOf(source.path);
+  if (room === undefined || isTest(source.path) || !/\/(?:core|registry|views)$/.test(room)) return [];
+  return importsOf(source.text)
+    .filter(
+      (specifier) => /\.\.\/shell\//.test(specifier) || (room.endsWith('/core') && /\.\.\/views\//.test(specifier)),
+    )
+    .map((specifier) => ({ path: source.path, rule: 'imports', detail: `${room} may not import ${specifier}` }));
+}
+
+export function checkLength(source: Source): Violation[] {
+  const lines = source.text.split('\n').length - 1;
+  if (lines <= MAX_FILE_LINES) return [];
+  return [{ path: source.path, rule: 'file length', detail: `${lines} lines, at most ${MAX_FILE_LINES}` }];
+}
+
+export function checkCore(source: Source): Violation[] {
+  if (isTest(source.path) || !CORES.some((core) => source.path.startsWith(core))) return [];
+  const violation = (detail: string): Violation => ({ path: source.path, rule: 'cores', detail });
+  const modules = importsOf(source.text).filter((specifier) => specifier.startsWith('node:'));
+  const calls = codeOnly(source.text)
+    .split('\n')
+    .flatMap((line, index) =>
+      BANNED_IN_CORES.filter(([pattern]) => pattern.test(line)).map(([pattern, why]) =>
+        violation(`line ${index + 1}: ${pattern.exec(line)?.[0]} (${why})`),
+      ),
+    );
+  return [...modules.map((specifier) => violation(`imports ${specifier}`)), ...calls];
+}
+
+/** A code word with `slave` in it, outside the wire; what users type and peers send stands in strings. */
+export function checkAgentWord(source: Source): Violation[] {
+  if (!source.path.startsWith('packages/') || source.path.startsWith('packages/wire/')) return [];
+  return codeOnly(source.text)
+    .split('\n')
+    .flatMap((line, index) => {
+      const word = /\w*slave\w*/i.exec(line)?.[0];
+      return word === undefined
+        ? []
+        : [{ path: source.path, rule: 'agent, not slave', detail: `line ${index + 1}: ${word}` }];
+    });
+}
+
+/** Sources that no entry reaches through imports: nobody would miss them. What tests share may be reached from tests. */
+export function findDead(sources: readonly Source[], entries: readonly string[]): Violation[] {
+  const fromEntries = reach(sources, entries);
+  const tests = sources.filter((source) => source.path.endsWith('.test.ts')).map((source) => source.path);
+  const fromTests = reach(sources, tests);
+  return sources
+    .filter(({ path }) => !fromEntries.has(path) && !(isTest(path) && fromTests.has(path)))
+    .map(({ path }) => ({ path, rule: 'dead file', detail: 'no entry imports it' }));
+}
+
+function reach(sources: readonly Source[], from: readonly string[]): ReadonlySet<string> {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const reached = new Set<string>();
+  const open = [...from];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    const source = byPath.get(path);
+    if (source === undefined || reached.has(path)) continue;
+    reached.add(path);
+    for (const specifier of importsOf(source.text)) open.push(resolveImport(path, specifier));
+  }
+  return reached;
+}
+
+function resolveImport(from: string, specifier: string): string {
+  const [, room, deep] = /^@meseta\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? [];
+  if (room !== undefined) return `packages/${room}/src/${deep ?? 'index'}.ts`;
+  const parts = from.split('/').slice(0, -1);
+  for (const part of specifier.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/').replace(/\.js$/, '.ts');
+}

@@ -1,0 +1,107 @@
+// The house keeps its own rules: each is shown to catch what it is for, then run over the checkout.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import {
+  checkAgentWord,
+  checkCore,
+  checkImports,
+  checkInside,
+  checkLength,
+  codeOnly,
+  findDead,
+  importsOf,
+  roomOf,
+  type Source,
+  type Violation,
+} from './rules.js';
+
+const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' }).split('\n');
+const sources: Source[] = tracked
+  .filter((path) => /^(?:packages|bench|examples|scripts)\/.*\.ts$/.test(path))
+  .flatMap((path) => {
+    try {
+      return [{ path, text: readFileSync(path, 'utf8') }];
+    } catch {
+      return []; // deleted in the working tree, not yet in the index
+    }
+  });
+
+/** Where the program starts: the commands, what is published, what scripts run. */
+const ENTRIES = sources
+  .map((source) => source.path)
+  .filter((path) =>
+    /^packages\/cli\/src\/(?:main|commands\/[^/]+)\.ts$|^packages\/sdk\/src\/index\.ts$|^packages\/wire\/codegen\/main\.ts$|^(?:bench|examples|scripts)\//.test(
+      path,
+    ),
+  );
+
+const none = (violations: readonly Violation[]): void =>
+  assert.deepEqual(
+    violations.map((v) => `${v.path}: ${v.rule}: ${v.detail}`),
+    [],
+  );
+
+test('a room imports what the design allows', () => {
+  const bad = { path: 'packages/allocator/src/x.ts', text: "import { a } from '@meseta/platform';\n" };
+  assert.equal(checkImports(bad).length, 1);
+  assert.equal(checkImports({ ...bad, path: 'packages/master/src/core/x.ts' }).length, 1);
+  assert.equal(checkImports({ ...bad, path: 'packages/master/src/shell/x.ts' }).length, 0);
+  assert.equal(checkInside({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length, 1);
+  none(sources.flatMap((source) => [...checkImports(source), ...checkInside(source)]));
+});
+
+test('no file is longer than 500 lines', () => {
+  assert.equal(checkLength({ path: 'x.ts', text: '\n'.repeat(501) }).length, 1);
+  none(sources.flatMap(checkLength));
+});
+
+test('the cores have no clock, chance, timer, promise, process or machine of their own', () => {
+  const core = (text: string): number => checkCore({ path: 'packages/allocator/src/x.ts', text }).length;
+  for (const text of [
+    'Date.now()',
+    'Math.random()',
+    'setTimeout(f)',
+    'await f()',
+    "import fs from 'node:fs';",
+    'a.localeCompare(b)',
+    'Math.log(2)',
+    'process.env',
+  ]) {
+    assert.equal(core(text), 1, text);
+  }
+  assert.equal(core('// await the Date of Math.random()'), 0);
+  assert.equal(core('const updated = Math.floor(2)'), 0);
+  none(sources.flatMap(checkCore));
+});
+
+test('an agent is called an agent', () => {
+  assert.equal(checkAgentWord({ path: 'packages/agent/src/x.ts', text: 'const slaveId = 1;' }).length, 1);
+  assert.equal(checkAgentWord({ path: 'packages/agent/src/x.ts', text: "route('/slave(1)/state');" }).length, 0);
+  none(sources.flatMap(checkAgentWord));
+});
+
+test('no file is dead', () => {
+  const files = [
+    { path: 'packages/cli/src/main.ts', text: "import { x } from './used.js';\n" },
+    { path: 'packages/cli/src/used.ts', text: '' },
+    { path: 'packages/cli/src/dead.ts', text: '' },
+  ];
+  assert.deepEqual(
+    findDead(files, ['packages/cli/src/main.ts']).map((v) => v.path),
+    ['packages/cli/src/dead.ts'],
+  );
+  none(findDead(sources, ENTRIES));
+});
+
+test('the reader of sources sees what matters', () => {
+  assert.deepEqual(
+    importsOf("import type { A } from './a.js';\nexport * from './b.js';\nconst c = await import('./c.js');\n"),
+    ['./a.js', './b.js', './c.js'],
+  );
+  assert.equal(codeOnly("a('x await'); // await\nb").replace(/ +/g, ' '), 'a( ); \nb');
+  assert.equal(roomOf('packages/master/src/core/step.ts'), 'master/core');
+  assert.equal(roomOf('packages/wire/src/index.ts'), 'wire');
+  assert.equal(roomOf('README.md'), undefined);
+});

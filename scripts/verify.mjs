@@ -1,0 +1,60 @@
+// Usage: npm test, or npm run verify. From a fresh clone to a verdict: installs what is missing, then formatter,
+// linter, types, the build, every test, and the conformance scenarios where ../shared/conformance (or
+// MESETA_CONFORMANCE) has them. Ends with 'N passed, N failed' and leaves the counts in .build/verify.json.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setup } from './setup.mjs';
+
+const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+process.chdir(root);
+setup();
+mkdirSync('.build', { recursive: true });
+
+const conformance = process.env['MESETA_CONFORMANCE'] ?? resolve('../shared/conformance');
+/** The groups that this version promises. */
+const groups = '^(scheduler_subscribe|scheduler_offers|scheduler_tasks|checks|fetcher)/';
+
+let passed = 0;
+let failed = 0;
+
+function step(name, argv, count) {
+  const started = Date.now();
+  const { MESETA_TEST_COUNTS: _, ...env } = process.env;
+  const done = spawnSync(argv[0], argv.slice(1), {
+    stdio: count?.fromOutput ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'inherit', 'inherit'],
+    env: { ...env, ...count?.env },
+    maxBuffer: 1 << 28,
+  });
+  if (done.stdout) process.stdout.write(done.stdout);
+  const counted = count?.read(done.stdout?.toString() ?? '') ?? [done.status === 0 ? 1 : 0, done.status === 0 ? 0 : 1];
+  if (done.status !== 0 && counted[1] === 0) counted[1] = 1;
+  passed += counted[0];
+  failed += counted[1];
+  console.log(`== ${name}: ${counted[1] === 0 ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+}
+
+const countsFile = resolve('.build/test-counts.tap');
+step('formatter, linter, types', [process.execPath, 'scripts/check.mjs']);
+step('build', [process.execPath, 'scripts/build.mjs']);
+step('tests', [process.execPath, 'scripts/test.mjs'], {
+  env: { MESETA_TEST_COUNTS: countsFile },
+  read: () => {
+    const text = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
+    const number = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+    return [number('pass'), number('fail') + number('cancelled')];
+  },
+});
+if (existsSync(`${conformance}/run.mjs`)) {
+  step('conformance', [process.execPath, `${conformance}/run.mjs`, '--only', groups], {
+    env: { MASTER_CMD: `${root}/bin/meseta master`, AGENT_CMD: `${root}/bin/meseta agent` },
+    fromOutput: true,
+    read: (output) => (/(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [0, 0, 1]).slice(1).map(Number),
+  });
+} else {
+  console.log('== conformance: not run, no scenarios at ../shared/conformance');
+}
+writeFileSync('.build/verify.json', JSON.stringify({ passed, failed }));
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
