@@ -1,0 +1,71 @@
+// The client binding: every call of a table as `client.call('GET_TASKS')`, typed by the table.
+import type { Result } from '@meseta/base';
+import type {
+  AgentCall,
+  AgentResponse,
+  MasterCall,
+  MasterEvent,
+  MasterResponse,
+  SchedulerCall,
+  SchedulerEvent,
+} from '@meseta/wire';
+import type { AgentCalls } from './agent-calls.js';
+import type { MasterCalls } from './master-calls.js';
+import type { Transport, Unreachable } from './transport.js';
+import type { CallArgument, CallResult } from './types.js';
+
+/** The server answered with a status of 400 or above; `text` says what was wrong. */
+export interface Refused {
+  readonly code: 'refused';
+  readonly status: number;
+  readonly text: string;
+}
+
+/** The server's answer is not what the API promises. */
+export interface Garbled {
+  readonly code: 'garbled';
+  readonly text: string;
+}
+
+export type CallError = Refused | Unreachable | Garbled;
+
+export interface ClientOptions {
+  /** Where the server is: `http://10.0.0.1:5050`; for masters any of them, the client goes where the leader is. */
+  readonly address: string;
+  /** Protobuf is the default: smaller and faster both ways. */
+  readonly mediaType?: 'application/json' | 'application/x-protobuf';
+  /** Sent with every request, e.g. `Authorization`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly transport?: Transport;
+}
+
+/** Events until the server or the caller ends the stream; a break in the middle ends it too, without an error. */
+export interface EventStream<Event> extends AsyncIterable<Event> {
+  /** A scheduler's or executor's stream id, to be named in its other calls. */
+  readonly id: string | undefined;
+  close(): void;
+}
+
+type Called<Table> = { [T in keyof Table]: Table[T] extends { readonly response: 'stream' } ? never : T }[keyof Table];
+type Argument<Call, Definition> =
+  CallArgument<Call, Definition> extends undefined ? [] : [argument: CallArgument<Call, Definition>];
+
+export interface OperatorClient<Table, Call, Response> {
+  call<T extends Called<Table>>(
+    type: T,
+    ...argument: Argument<Call, Table[T]>
+  ): Promise<Result<CallResult<Response, Table[T]>, CallError>>;
+}
+
+export interface MasterClient extends OperatorClient<MasterCalls, MasterCall, MasterResponse> {
+  subscribe(): Promise<Result<EventStream<MasterEvent>, CallError>>;
+}
+export type AgentClient = OperatorClient<AgentCalls, AgentCall, AgentResponse>;
+
+/** What a scheduler says to its master; the SDK's scheduler stands on it. */
+export interface SchedulerClient {
+  /** Opens the event stream with a SUBSCRIBE call. */
+  subscribe(call: SchedulerCall): Promise<Result<EventStream<SchedulerEvent>, CallError>>;
+  /** Any other call, on the stream that SUBSCRIBE opened. */
+  call(call: SchedulerCall, streamId: string): Promise<Result<void, CallError>>;
+}

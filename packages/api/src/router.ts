@@ -1,0 +1,46 @@
+// Which endpoint answers a path. As in Mesos' libprocess: `/master/state` and `/state` are one, a trailing slash doesn't
+// count, and a longer path falls back to the longest registered prefix (`/quota/web` is quota's, with `web` left over).
+import { aliasOf } from './endpoints.js';
+import type { Component, EndpointDefinition, Method } from './types.js';
+
+export interface Match<Name extends string> {
+  readonly name: Name;
+  readonly endpoint: EndpointDefinition;
+  /** What is left of the path behind the endpoint's own, without slashes at its ends. */
+  readonly rest: string;
+}
+
+export type Router<Name extends string> = (path: string) => Match<Name> | undefined;
+
+/** The router of a component's endpoints; paths come without the query, still percent-encoded. */
+export function createRouter<Name extends string>(
+  component: Component,
+  endpoints: { readonly [N in Name]: EndpointDefinition },
+): Router<Name> {
+  const byPath = new Map<string, Name>();
+  for (const [name, endpoint] of Object.entries(endpoints) as [Name, EndpointDefinition][]) {
+    byPath.set(endpoint.path, name);
+    if (endpoint.aliased) byPath.set(aliasOf[component] + endpoint.path, name);
+  }
+  return (path) => {
+    const decoded = decodePath(path);
+    if (decoded === undefined) return undefined;
+    const whole = decoded.replace(/\/+$/, '');
+    for (let end = whole.length; end > 0; end = whole.lastIndexOf('/', end - 1)) {
+      const name = byPath.get(whole.slice(0, end));
+      if (name !== undefined) return { name, endpoint: endpoints[name], rest: whole.slice(end + 1) };
+    }
+    return undefined;
+  };
+}
+
+const decodePath = (path: string): string | undefined => {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The methods that an endpoint takes, in the order in which `Allow` names them. */
+export const methodsOf = (endpoint: EndpointDefinition): readonly Method[] => Object.keys(endpoint.methods) as Method[];
