@@ -1,0 +1,141 @@
+// Ports: what the rooms ask of the machine. Interfaces only; `platform` has them on Node, tests and the
+// simulator have theirs. Expected failures (no such file, no permission, refused) are values.
+import type { Result } from './result.js';
+
+/** A failed system call: `code` is errno's name (`ENOENT`), `message` is for people and names the path or program. */
+export interface SystemError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export type SystemResult<T> = Result<T, SystemError>;
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other';
+  readonly sizeBytes: number;
+  /** What it takes on the disk; a sparse file takes less than its size. */
+  readonly allocatedBytes: number;
+  /** Permission bits only. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly modifiedMs: number;
+  /** Equal for two names of one file. */
+  readonly identity: string;
+  readonly links: number;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: FileStat['kind'];
+}
+
+/** A source of text that is read until closed. */
+export interface TextSource {
+  close(): void;
+}
+
+/** The file system. Paths are absolute; no call follows a symbolic link in the last place unless it says so. */
+export interface Files {
+  /** Follows links. */
+  readText(path: string): Promise<SystemResult<string>>;
+  /** Follows links. Without O_CREAT's race: the whole text is there or the call failed. `append` adds at the end. */
+  write(path: string, text: string, options?: { readonly mode?: number; readonly append?: boolean }): Promise<SystemResult<void>>;
+  /** For small virtual files (/proc), whose reading never waits for a disk. undefined: not there or not readable. */
+  readTextNow(path: string): string | undefined;
+  /** Like `readTextNow`, for a directory's names. */
+  listNow(path: string): readonly string[];
+  list(path: string): Promise<SystemResult<readonly DirectoryEntry[]>>;
+  stat(path: string): Promise<SystemResult<FileStat>>;
+  /** With its parents; an existing directory is no error and keeps its mode. */
+  makeDirectory(path: string, mode?: number): Promise<SystemResult<void>>;
+  changeMode(path: string, mode: number): Promise<SystemResult<void>>;
+  changeOwner(path: string, uid: number, gid: number): Promise<SystemResult<void>>;
+  rename(from: string, to: string): Promise<SystemResult<void>>;
+  /** Contents and mode; follows links in `from`, replaces `to`. */
+  copy(from: string, to: string): Promise<SystemResult<void>>;
+  truncate(path: string, sizeBytes: number): Promise<SystemResult<void>>;
+  removeFile(path: string): Promise<SystemResult<void>>;
+  removeEmptyDirectory(path: string): Promise<SystemResult<void>>;
+  /** The path with every symbolic link resolved. */
+  realPath(path: string): Promise<SystemResult<string>>;
+  diskSpace(path: string): Promise<SystemResult<{ readonly totalBytes: number; readonly availableBytes: number }>>;
+  /** Reads a fifo as text arrives, holding it open for writing too, so that it never ends. */
+  readFifo(path: string, onText: (text: string) => void): SystemResult<TextSource>;
+}
+
+/** How a process ended. */
+export type ProcessEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: number };
+
+export interface ProcessRequest {
+  /** With a slash: the file; without: looked up in this process' PATH. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** The whole environment; undefined inherits. */
+  readonly environment?: { readonly [name: string]: string } | undefined;
+  readonly directory?: string | undefined;
+  /** Both or none; supplementary groups are dropped. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+export interface FinishedRun {
+  readonly end: ProcessEnd;
+  /** The last bytes of each, within the limit. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  write(text: string): void;
+  endInput(): void;
+  readonly ended: Promise<ProcessEnd>;
+}
+
+/** Processes of this machine. */
+export interface Processes {
+  /** This process' own ids. */
+  readonly self: { readonly pid: number; readonly uid: number; readonly gid: number };
+  /**
+   * Runs a program in a session of its own to its end. At `timeoutMs`, or when `signal` aborts, its process group gets SIGKILL.
+   * Fails only if it could not be started.
+   */
+  run(
+    request: ProcessRequest,
+    limits: { readonly timeoutMs: number; readonly outputBytes?: number; readonly signal?: AbortSignalLike },
+  ): Promise<SystemResult<FinishedRun>>;
+  /** Starts a program in a session of its own that outlives this process; its output goes nowhere. */
+  startResident(request: ProcessRequest): Promise<SystemResult<RunningProcess>>;
+  /** A negative pid names a process group; signal 0 only asks. false: there is no such process (or it isn't ours). */
+  kill(pid: number, signal: number): boolean;
+}
+
+/** The part of AbortSignal that ports use; the cores know no web types. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** Calls that containers make over the network: downloads and probes. */
+export interface Outbound {
+  /**
+   * GETs `url` (http, https) into a new file, following redirects.
+   * `bytes` reports the total as it grows. Fails on a status other than 200 (code `HTTP_404`), and with
+   * `STALLED` when nothing arrived for `stallTimeoutMs`, `ABORTED` when `signal` aborts.
+   */
+  download(
+    url: string,
+    path: string,
+    options: { readonly stallTimeoutMs: number; readonly signal?: AbortSignalLike },
+  ): Promise<SystemResult<{ readonly bytes: number }>>;
+  /** The length that a HEAD of `url` announces; undefined when it announces none. */
+  contentLength(url: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignalLike }): Promise<SystemResult<number | undefined>>;
+  /** The status of a GET, redirects followed; certificates aren't checked (a health check of localhost). */
+  statusOf(url: string, timeoutMs: number): Promise<SystemResult<number>>;
+  /** Whether a TCP connection comes about; fails only when it can't be tried. Code `TIMED_OUT` when undecided in time. */
+  connects(host: string, port: number, timeoutMs: number): Promise<SystemResult<boolean>>;
+}
