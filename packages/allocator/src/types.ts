@@ -1,0 +1,311 @@
+// What goes into the allocator and what comes out: plain data both ways.
+import type { AgentId, FrameworkId, Result } from '@meseta/base';
+import type { Bundle, Limits, Quantities, ResourceConversion, Resources } from '@meseta/resources';
+import type {
+  AgentInfo,
+  AgentInfoCapability,
+  DomainInfo,
+  Filters,
+  FrameworkInfo,
+  InverseOfferStatus,
+  OfferOperation,
+  Unavailability,
+} from '@meseta/wire';
+import type { OfferConstraints } from './constraints.js';
+
+export type SorterKind = 'drf' | 'random';
+
+/** Every field left out has the default of Mesos' flag of that name (docs/configuration/master.md). */
+export interface AllocatorOptions {
+  /** How long whoever declined waits at least. Default 1000. */
+  readonly allocationIntervalMs?: number | undefined;
+  readonly roleSorter?: SorterKind | undefined;
+  readonly frameworkSorter?: SorterKind | undefined;
+  /** Resource names that don't count in shares. */
+  readonly fairSharingExcludedResourceNames?: readonly string[] | undefined;
+  /** An offer must contain one of these. Default `cpus:0.01|mem:32`; an empty list: any offer will do. */
+  readonly minAllocatableResources?: readonly Quantities[] | undefined;
+  /** GPU agents only for frameworks with GPU_RESOURCES. Default true. */
+  readonly filterGpuResources?: boolean | undefined;
+  /** The master's own domain. */
+  readonly domain?: DomainInfo | undefined;
+}
+
+export interface Quota {
+  readonly guarantees: Quantities;
+  readonly limits: Limits;
+}
+
+export interface FrameworkOptions {
+  readonly suppressedRoles?: Iterable<string> | undefined;
+  readonly offerConstraints?: OfferConstraints | undefined;
+}
+
+/** What a framework holds on agents, offered or allocated, with `allocation_info` in every resource. */
+export interface Held {
+  readonly allocated?: Resources | undefined;
+  readonly offered?: Resources | undefined;
+}
+
+export interface AgentSpec {
+  readonly info: AgentInfo;
+  readonly capabilities: readonly AgentInfoCapability[];
+  readonly unavailability?: Unavailability | undefined;
+  readonly total: Resources;
+  /** Allocated there (tasks, executors, operations), with `allocation_info` in every resource. */
+  readonly used: ReadonlyMap<FrameworkId, Resources>;
+  /** Default true. */
+  readonly active?: boolean | undefined;
+}
+
+/** What is left out stays as it is. */
+export interface AgentUpdate {
+  readonly info?: AgentInfo | undefined;
+  readonly capabilities?: readonly AgentInfoCapability[] | undefined;
+  readonly total?: Resources | undefined;
+}
+
+/** How resources come back. */
+export interface Returned {
+  /** A decline, or what an ACCEPT left over: kept from this framework for `refuse_seconds` (5 s when unset). */
+  readonly filters?: Filters | undefined;
+  /** Left over by an ACCEPT that used a part: with `refuse_seconds` 0 the agent then rests one interval for all. */
+  readonly leftover?: boolean | undefined;
+  /** They were allocated, not only offered. */
+  readonly allocated?: boolean | undefined;
+}
+
+export interface OfferDecision {
+  readonly frameworkId: FrameworkId;
+  readonly role: string;
+  readonly agentId: AgentId;
+  /** Allocated to `role`. */
+  readonly resources: Bundle;
+}
+
+export interface InverseOfferDecision {
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly unavailability: Unavailability;
+}
+
+export interface Decisions {
+  readonly offers: readonly OfferDecision[];
+  readonly inverseOffers: readonly InverseOfferDecision[];
+}
+
+/** Why a framework is not offered something. Amounts are quantities in thousandths, times monotonic milliseconds. */
+export type Reason =
+  | {
+      readonly kind: 'paused';
+      readonly knownAgents: number;
+      readonly expectedAgents: number | undefined;
+      readonly untilMs: number | undefined;
+    }
+  | { readonly kind: 'unknownFramework' }
+  | { readonly kind: 'unknownAgent'; readonly agentId: AgentId }
+  | { readonly kind: 'noAgents' }
+  | { readonly kind: 'frameworkInactive' }
+  | { readonly kind: 'notSubscribedToRole'; readonly role: string }
+  | { readonly kind: 'suppressed'; readonly role: string }
+  | { readonly kind: 'agentDeactivated'; readonly agentId: AgentId }
+  | { readonly kind: 'notWhitelisted'; readonly agentId: AgentId; readonly hostname: string }
+  | { readonly kind: 'resting'; readonly agentId: AgentId; readonly untilMs: number }
+  | {
+      readonly kind: 'nothingFree';
+      readonly agentId: AgentId;
+      readonly total: Quantities;
+      readonly reservedElsewhere: Quantities;
+    }
+  | { readonly kind: 'constraint'; readonly agentId: AgentId; readonly role: string }
+  | { readonly kind: 'gpuAgent'; readonly agentId: AgentId }
+  | { readonly kind: 'otherRegion'; readonly agentId: AgentId; readonly region: string }
+  | {
+      readonly kind: 'agentCapability';
+      readonly agentId: AgentId;
+      readonly capability: 'MULTI_ROLE' | 'HIERARCHICAL_ROLE';
+    }
+  | {
+      readonly kind: 'frameworkCapability';
+      readonly agentId: AgentId;
+      readonly capability: 'SHARED_RESOURCES' | 'REVOCABLE_RESOURCES' | 'RESERVATION_REFINEMENT';
+      readonly withheld: Quantities;
+    }
+  | {
+      readonly kind: 'filtered';
+      readonly agentId: AgentId;
+      readonly role: string;
+      readonly untilMs: number;
+      readonly refused: Quantities;
+    }
+  | {
+      readonly kind: 'tooSmall';
+      readonly agentId: AgentId;
+      readonly role: string;
+      readonly available: Quantities;
+      readonly minimum: readonly Quantities[];
+    }
+  | {
+      readonly kind: 'limit';
+      readonly agentId: AgentId;
+      readonly role: string;
+      readonly limited: string;
+      readonly limits: Limits;
+      readonly consumed: Quantities;
+      readonly withheld: Quantities;
+    }
+  | {
+      readonly kind: 'headroom';
+      readonly agentId: AgentId;
+      readonly required: Quantities;
+      readonly available: Quantities;
+      readonly withheld: Quantities;
+    }
+  | {
+      readonly kind: 'share';
+      readonly agentId: AgentId;
+      readonly role: string;
+      readonly share: number;
+      readonly holders: readonly ShareHolder[];
+    }
+  | { readonly kind: 'pending'; readonly agentId: AgentId; readonly role: string };
+
+/** Somebody who holds what the framework would want, and its share of the cluster. */
+export interface ShareHolder {
+  readonly frameworkId: FrameworkId;
+  readonly role: string;
+  readonly share: number;
+  readonly held: Quantities;
+}
+
+/** A role as views show it. */
+export interface RoleUsage {
+  readonly role: string;
+  readonly weight: number;
+  /** Of the role and what is below it, divided by the weight. */
+  readonly share: number;
+  readonly quota: Quota;
+  /** Reservations in the subtree (used or not) and unreserved, non-revocable resources allocated there. */
+  readonly consumed: Quantities;
+  /** The same with what is offered. */
+  readonly consumedOrOffered: Quantities;
+  /** Offered or allocated to the role itself. */
+  readonly held: Quantities;
+  readonly filters: number;
+  readonly frameworks: readonly FrameworkId[];
+}
+
+export interface AllocatorTotals {
+  readonly agents: number;
+  readonly frameworks: number;
+  readonly clients: number;
+  readonly filters: number;
+  readonly inverseFilters: number;
+  readonly total: Quantities;
+  readonly heldTotal: Quantities;
+  readonly requiredHeadroom: Quantities;
+  readonly availableHeadroom: Quantities;
+  readonly runs: number;
+  readonly offers: number;
+  /** Pairs of agent and client looked at so far. */
+  readonly pairsExamined: number;
+  readonly eventsPending: number;
+}
+
+/** All of it is synchronous; nothing is offered but by `run`. Unknown ids break an invariant unless said otherwise. */
+export interface Allocator {
+  addAgent(agentId: AgentId, agent: AgentSpec): void;
+  /** Whether anything changed. */
+  updateAgent(agentId: AgentId, update: AgentUpdate): boolean;
+  /** What frameworks hold there is forgotten with it; a later `recoverResources` for it does nothing. */
+  removeAgent(agentId: AgentId): void;
+  activateAgent(agentId: AgentId): void;
+  deactivateAgent(agentId: AgentId): void;
+  /** A provider's resources come to the agent's. */
+  addResourceProvider(agentId: AgentId, total: Resources, used: ReadonlyMap<FrameworkId, Resources>): void;
+  updateUnavailability(agentId: AgentId, unavailability: Unavailability | undefined): void;
+  /** Undefined: every agent. */
+  updateWhitelist(hostnames: Iterable<string> | undefined): void;
+
+  addFramework(
+    frameworkId: FrameworkId,
+    info: FrameworkInfo,
+    used: ReadonlyMap<AgentId, Resources>,
+    active: boolean,
+    options?: FrameworkOptions,
+  ): void;
+  updateFramework(frameworkId: FrameworkId, info: FrameworkInfo, options?: FrameworkOptions): void;
+  activateFramework(frameworkId: FrameworkId): void;
+  /** Forgets its filters; the master returns its offers. */
+  deactivateFramework(frameworkId: FrameworkId): void;
+  removeFramework(frameworkId: FrameworkId): void;
+  /** No roles: all of the framework's. */
+  suppress(frameworkId: FrameworkId, roles?: Iterable<string>): void;
+  revive(frameworkId: FrameworkId, roles?: Iterable<string>): void;
+
+  /** Resources of one role, with `allocation_info`; does nothing for an agent or framework that is gone. */
+  recoverResources(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    resources: Resources | Bundle,
+    now: number,
+    how?: Returned,
+  ): void;
+  /** Offered resources of one role are now allocated (tasks, executors, operations in flight). */
+  transitionOfferedToAllocated(frameworkId: FrameworkId, agentId: AgentId, resources: Resources): void;
+  /**
+   * An accepted operation turns resources that the framework was offered into others; total follows. A conversion that
+   * consumes nothing is another copy of a shared resource. Answers the offered resources after it.
+   */
+  updateAllocation(
+    frameworkId: FrameworkId,
+    agentId: AgentId,
+    offered: Resources,
+    conversions: readonly ResourceConversion[],
+  ): Resources;
+  /** Operators' operations on free resources; fails, changing nothing, if those don't do. */
+  updateAvailable(agentId: AgentId, operations: readonly OfferOperation[]): Result<undefined, string>;
+
+  updateQuota(role: string, quota: Quota): void;
+  updateWeights(weights: Iterable<readonly [role: string, weight: number]>): void;
+  /** The answer to an inverse offer, or (status undefined) that it timed out or was rescinded. */
+  updateInverseOffer(
+    agentId: AgentId,
+    frameworkId: FrameworkId,
+    now: number,
+    status: InverseOfferStatus | undefined,
+    filters: Filters | undefined,
+  ): void;
+
+  /** After a failover: with quota set, runs wait for `expectedAgents` x factor agents or until the timeout is over. */
+  recover(
+    expectedAgents: number,
+    quotas: ReadonlyMap<string, Quota>,
+    now: number,
+    options?: { readonly factor?: number | undefined; readonly timeoutMs?: number | undefined },
+  ): void;
+  pause(): void;
+  resume(): void;
+
+  /** When `run` is wanted next, in monotonic milliseconds: 0 for the end of this batch of inputs. */
+  nextDeadline(): number | undefined;
+  run(now: number): Decisions;
+
+  /** Why there is no offer, for one agent or all, for one role or all of the framework's. */
+  explain(frameworkId: FrameworkId, agentId: AgentId | undefined, role: string | undefined, now: number): Reason[];
+
+  // Reading, for views and metrics.
+  readonly totals: AllocatorTotals;
+  /** Roles that have frameworks, quota, weight or reservations, sorted. */
+  roles(): RoleUsage[];
+  roleUsage(role: string): RoleUsage;
+  quotaOf(role: string): Quota;
+  weights(): ReadonlyMap<string, number>;
+  /** The part of the cluster that the framework holds in the role, as the sorter sees it. */
+  shareOf(frameworkId: FrameworkId, role: string): number;
+  /** Unallocated resources of an agent. */
+  available(agentId: AgentId): Bundle;
+  inverseOfferStatuses(): ReadonlyMap<AgentId, ReadonlyMap<FrameworkId, InverseOfferStatus>>;
+  /** Agents that the framework's offer constraints exclude, by role (Mesos' /allocator/offer_constraints/debug). */
+  excludedAgents(frameworkId: FrameworkId, role: string): AgentId[];
+}
