@@ -1,8 +1,9 @@
 // What goes into the master's core and what comes out: plain data both ways.
 // A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
 import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
-import type { LibprocessMessage, MasterCall, MasterInfo, SchedulerCall, SchedulerEvent } from '@meseta/wire';
+import type { LibprocessMessage, MasterCall, MasterInfo, SchedulerCall, SchedulerEvent, TaskState, TaskStatus } from '@meseta/wire';
 import type { RegistryOperation } from '../registry/operations.js';
+import type { RegistryState } from '../registry/state.js';
 
 /** One HTTP request that waits for its answer. */
 export type RequestId = Id<'RequestId'>;
@@ -10,6 +11,8 @@ export type RequestId = Id<'RequestId'>;
 export type StreamId = Id<'StreamId'>;
 
 export type MasterInput =
+  /** This master leads and has read the registry. Before it calls get 503 and messages are dropped. */
+  | { readonly kind: 'elected'; readonly registry: RegistryState }
   /** A libprocess message of an agent or a v0 driver, decoded. */
   | { readonly kind: 'message'; readonly from: Pid; readonly message: LibprocessMessage }
   /** A v1 scheduler call, decoded and authenticated. A SUBSCRIBE that is taken opens `request` as a stream. */
@@ -39,6 +42,7 @@ export type MasterInput =
   | { readonly kind: 'continue' };
 
 export type MasterEffect =
+  /** `from` is an actor of this process without its address: `master`, `slave-observer(7)`. */
   | { readonly kind: 'send'; readonly to: readonly Pid[]; readonly from: string; readonly message: LibprocessMessage }
   /** Keep a connection to the address; tell `peerLost` when it breaks. */
   | { readonly kind: 'link'; readonly to: Pid }
@@ -70,7 +74,13 @@ export type Note =
   | { readonly kind: 'frameworkUpdated'; readonly frameworkId: FrameworkId }
   | { readonly kind: 'frameworkRemoved'; readonly frameworkId: FrameworkId }
   | { readonly kind: 'taskAdded'; readonly frameworkId: FrameworkId; readonly taskId: string }
-  | { readonly kind: 'taskUpdated'; readonly frameworkId: FrameworkId; readonly taskId: string };
+  | {
+      readonly kind: 'taskUpdated';
+      readonly frameworkId: FrameworkId;
+      readonly taskId: string;
+      readonly state: TaskState;
+      readonly status: TaskStatus;
+    };
 
 /** What a process tells its core about itself at start. */
 export interface MasterIdentity {

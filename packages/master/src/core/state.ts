@@ -1,0 +1,232 @@
+// The master's state: what is known of agents, frameworks, offers, tasks and operations.
+//
+// Owns: the shapes, and nothing else. Maps change; the records in them never do: a change replaces the record,
+// so a view may keep any record (or an array of them) and render it later.
+// Boundary: only the core changes it; views read it. The allocator holds shares, filters and inverse offers' answers. Resources are kept in the post-refinement format, allocated
+// ones with `allocation_info`.
+//
+// S1: a task is in its framework's `tasks`, in its agent's `tasks` and in the counts of `taskCounts`, or in none of
+//     them; likewise an executor, an offer, an inverse offer, an operation (agent's and framework's sets).
+// S2: an agent id is in at most one of registered, recovered, unreachable and gone.
+// S3: every framework named by a task, executor or offer is in `frameworks`.
+// S4: what an agent's tasks, executors and offers hold together is within its total.
+import type {
+  AgentId,
+  Deadlines,
+  ExecutorId,
+  FrameworkId,
+  OfferId,
+  OperationId,
+  OperationUuid,
+  Pid,
+  Random,
+  TaskId,
+} from '@meseta/base';
+import type { Allocator, OfferConstraints } from '@meseta/allocator';
+import type {
+  AgentID,
+  AgentInfo,
+  AgentInfoCapabilityType,
+  DrainInfo,
+  ExecutorInfo,
+  FrameworkID,
+  FrameworkInfo,
+  FrameworkInfoCapabilityType,
+  InverseOffer,
+  Offer,
+  Operation,
+  RegisterAgentMessage,
+  ReregisterAgentMessage,
+  Resource,
+  ResourceProviderInfo,
+  Task,
+  TaskState,
+} from '@meseta/wire';
+import type { History } from './completed.js';
+import type { MasterIdentity, StreamId } from './io.js';
+import type { Job } from './jobs.js';
+import type { MasterOptions } from './options.js';
+import type { Registrar } from './registrar.js';
+
+/** How a scheduler is reached: a v1 event stream, or a v0 driver's libprocess actor. */
+export type Connection =
+  | { readonly kind: 'stream'; readonly id: StreamId }
+  | { readonly kind: 'pid'; readonly pid: Pid };
+
+/**
+ * recovered: known from agents only, has not subscribed to this master; disconnected: its connection is gone and its
+ * failover timeout runs; inactive: a v0 driver that asked to be deactivated; active: gets offers.
+ */
+export type FrameworkStatus = 'recovered' | 'disconnected' | 'inactive' | 'active';
+
+export interface Framework {
+  readonly id: FrameworkId;
+  /** The one shared `{ value }` of this framework. */
+  readonly wireId: FrameworkID;
+  readonly info: FrameworkInfo;
+  readonly roles: readonly string[];
+  readonly suppressedRoles: ReadonlySet<string>;
+  readonly offerConstraints: OfferConstraints | undefined;
+  readonly capabilities: ReadonlySet<FrameworkInfoCapabilityType>;
+  readonly status: FrameworkStatus;
+  readonly connection: Connection | undefined;
+  /** Who subscribed, as authenticated; the info's principal where nobody was. */
+  readonly principal: string | undefined;
+  /** Wall clock; undefined while only recovered. */
+  readonly registeredAtMs: number | undefined;
+  readonly reregisteredAtMs: number | undefined;
+  /** Collections of this framework: Maps that change, shared by every record of it. */
+  readonly tasks: Map<TaskId, Task>;
+  /** Oldest first, at most `maxUnreachableTasksPerFramework`. */
+  readonly unreachableTasks: Map<TaskId, Task>;
+  readonly completedTasks: History<Task>;
+  readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
+  readonly offers: Set<OfferId>;
+  readonly inverseOffers: Set<OfferId>;
+  readonly operations: Set<OperationUuid>;
+  readonly operationUuids: Map<OperationId, OperationUuid>;
+  /** Metric slots by the end of their name: `calls/accept`, `events/offers`, `tasks/terminal/task_lost`. */
+  readonly counters: Map<string, number>;
+}
+
+/** A framework that ended: its tasks and counters stay for people to look at. */
+export interface CompletedFramework {
+  readonly framework: Framework;
+  readonly unregisteredAtMs: number;
+}
+
+export interface ResourceProviderRecord {
+  readonly info: ResourceProviderInfo;
+  readonly total: readonly Resource[];
+  readonly resourceVersion: string;
+}
+
+export interface Agent {
+  readonly id: AgentId;
+  readonly wireId: AgentID;
+  /** With its id; resources in the post-refinement format. */
+  readonly info: AgentInfo;
+  readonly pid: Pid;
+  readonly version: string;
+  readonly capabilities: ReadonlySet<AgentInfoCapabilityType>;
+  readonly registeredAtMs: number;
+  readonly reregisteredAtMs: number | undefined;
+  /** Its connection stands. */
+  readonly connected: boolean;
+  /** An operator took it out of offers (DEACTIVATE_AGENT, DRAIN_AGENT). */
+  readonly deactivated: boolean;
+  readonly drainInfo: DrainInfo | undefined;
+  readonly drainStartedAtMs: number | undefined;
+  /** Dynamic reservations and volumes that it has checkpointed. */
+  readonly checkpointedResources: readonly Resource[];
+  /** Everything that it has: its info's resources with the checkpointed ones applied, oversubscribed, providers'. */
+  readonly totalResources: readonly Resource[];
+  readonly oversubscribedResources: readonly Resource[];
+  /** Base64 of the uuid of its view of its resources. */
+  readonly resourceVersion: string | undefined;
+  readonly resourceProviders: ReadonlyMap<string, ResourceProviderRecord>;
+  /** The n of `slave-observer(n)`, which pings it. */
+  readonly observer: number;
+  readonly tasks: Map<FrameworkId, Set<TaskId>>;
+  readonly executors: Map<FrameworkId, Map<ExecutorId, ExecutorInfo>>;
+  readonly offers: Set<OfferId>;
+  readonly inverseOffers: Set<OfferId>;
+  readonly operations: Set<OperationUuid>;
+  /** Kills asked for while it was disconnected; sent when it is back. */
+  readonly pendingKills: Map<FrameworkId, Set<TaskId>>;
+}
+
+/** An active agent is offered. */
+export const isActive = (agent: Agent): boolean => agent.connected && !agent.deactivated;
+
+/** Admitted by an earlier master and not back yet. */
+export interface RecoveredAgent {
+  readonly id: AgentId;
+  readonly info: AgentInfo;
+}
+
+export interface UnreachableAgent {
+  readonly id: AgentId;
+  readonly sinceMs: number;
+  /** Frameworks that had tasks on it, with those task ids. */
+  readonly tasks: ReadonlyMap<FrameworkId, ReadonlySet<TaskId>>;
+}
+
+export interface OfferRecord {
+  readonly id: OfferId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly role: string;
+  readonly resources: readonly Resource[];
+  /** As it was sent, in the framework's format. */
+  readonly offer: Offer;
+}
+
+export interface InverseOfferRecord {
+  readonly id: OfferId;
+  readonly frameworkId: FrameworkId;
+  readonly agentId: AgentId;
+  readonly offer: InverseOffer;
+}
+
+export interface OperationRecord {
+  readonly uuid: OperationUuid;
+  readonly operation: Operation;
+  readonly frameworkId: FrameworkId | undefined;
+  readonly agentId: AgentId;
+  readonly operationId: OperationId | undefined;
+  /** What it takes out of the agent while it is pending. */
+  readonly consumed: readonly Resource[];
+  /** Reservations and volumes, which are taken as done at once. */
+  readonly speculative: boolean;
+}
+
+/** What is happening to an agent between a decision and its entry in the registry. */
+export type AgentTransition = 'removing' | 'markingUnreachable' | 'markingGone';
+
+export interface Agents {
+  readonly registered: Map<AgentId, Agent>;
+  readonly recovered: Map<AgentId, RecoveredAgent>;
+  readonly unreachable: Map<AgentId, UnreachableAgent>;
+  /** Wall clock of the moment. */
+  readonly gone: Map<AgentId, number>;
+  /** The last 100,000 removed ids: their late messages are dropped. */
+  readonly removed: History<AgentId>;
+  readonly byPid: Map<Pid, AgentId>;
+  readonly registering: Map<Pid, RegisterAgentMessage>;
+  readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
+  readonly transitions: Map<AgentId, AgentTransition>;
+}
+
+export interface MasterState {
+  readonly identity: MasterIdentity;
+  readonly options: MasterOptions;
+  readonly random: Random;
+  readonly allocator: Allocator;
+  readonly agents: Agents;
+  readonly frameworks: Map<FrameworkId, Framework>;
+  readonly completedFrameworks: Map<FrameworkId, CompletedFramework>;
+  readonly frameworkByStream: Map<StreamId, FrameworkId>;
+  readonly frameworkByPid: Map<Pid, FrameworkId>;
+  readonly offers: Map<OfferId, OfferRecord>;
+  readonly inverseOffers: Map<OfferId, InverseOfferRecord>;
+  readonly operations: Map<OperationUuid, OperationRecord>;
+  readonly registrar: Registrar;
+  readonly jobs: Job[];
+  /** Keys `kind subject`; what each does stands in deadlines.ts. */
+  readonly deadlines: Deadlines<string>;
+  /** Metric slots by Mesos' names, without the gauges that follow from the state. */
+  readonly counters: Map<string, number>;
+  /** Tasks in `tasks` of live frameworks, by state. */
+  readonly taskCounts: Map<TaskState, number>;
+  /** Times of removals for the rate limit, and who waits for one. */
+  readonly removals: { nextAtMonoMs: number; readonly waiting: Set<AgentId> };
+  /** Wall clock of this master's election. */
+  electedAtMs: number | undefined;
+  /** Grows with every step that changed something that views show. */
+  version: number;
+  nextFramework: number;
+  nextAgent: number;
+  nextOffer: number;
+  nextObserver: number;
+}
