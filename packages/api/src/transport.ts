@@ -36,7 +36,7 @@ export const fetchTransport: Transport = async ({ method, url, headers, body, si
       method,
       headers,
       redirect: 'follow',
-      ...(body === undefined ? {} : { body: body as BodyInit }),
+      ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | string }),
       ...(signal === undefined ? {} : { signal }),
     });
     return ok({

@@ -1,0 +1,82 @@
+// Usage: npm run build. Generates the schema's types and codecs, then bundles the CLI into dist/.
+// A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
+// carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { build } from 'esbuild';
+import { root } from './lib.mjs';
+
+const dist = join(root, 'dist');
+const dayMs = 86_400_000;
+
+/** The newest change below some paths of the checkout, folders' own included (a deleted file changes its folder). */
+function newest(paths, skipped) {
+  let latest = 0;
+  const visit = (path) => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return;
+    if (stat.mtimeMs > latest) latest = stat.mtimeMs;
+    if (!stat.isDirectory()) return;
+    for (const name of readdirSync(path)) if (!skipped.has(name)) visit(join(path, name));
+  };
+  for (const path of paths) visit(join(root, path));
+  return latest;
+}
+
+async function generateIfStale() {
+  const sources = newest(['packages/wire/proto', 'packages/wire/codegen'], new Set());
+  const made = readdirSync(join(root, 'packages/wire'), { withFileTypes: true }).some((e) => e.name === 'generated')
+    ? readdirSync(join(root, 'packages/wire/generated')).map(
+        (f) => statSync(join(root, 'packages/wire/generated', f)).mtimeMs,
+      )
+    : [];
+  if (made.length === 0 || Math.min(...made) < sources) await import('./generate.mjs');
+}
+
+async function bundle() {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { meseta: 'packages/cli/src/main.ts' },
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: 'linked',
+    outExtension: { '.js': '.mjs' },
+    external: ['lmdb'],
+    // A bundled CommonJS package asks for Node's modules with require, which ES modules lack.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+    write: false,
+  });
+  const isEntry = (file) => basename(file.path).startsWith('meseta.mjs');
+  const files = result.outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));
+  for (const file of files) {
+    mkdirSync(dirname(file.path), { recursive: true });
+    const unfinished = `${file.path}.${process.pid}`;
+    writeFileSync(unfinished, file.contents);
+    renameSync(unfinished, file.path);
+  }
+  return new Set(files.map((file) => relative(dist, file.path)));
+}
+
+function dropOldChunks(current) {
+  const chunks = join(dist, 'chunks');
+  for (const name of readdirSync(chunks)) {
+    const path = join(chunks, name);
+    if (!current.has(join('chunks', name)) && Date.now() - statSync(path).mtimeMs > dayMs)
+      rmSync(path, { force: true });
+  }
+}
+
+const startedAt = new Date();
+await generateIfStale();
+const written = await bundle();
+dropOldChunks(written);
+// What changed while it was being built counts as newer than the build.
+utimesSync(join(dist, 'meseta.mjs'), startedAt, startedAt);
