@@ -1,0 +1,50 @@
+// Events between the socket and the one who reads them.
+//
+// Owns: the events read and not yet taken, at most `capacity` of them.
+// Q1: events come out in the order in which they went in; none is dropped.
+// Q2: `push` waits while the queue is full, so a slow reader stops the socket instead of filling memory.
+
+export interface EventQueue<T> {
+  push(event: T): Promise<void>;
+  /** The next event; undefined once ended and empty. Rejects with the reason if ended by a failure. */
+  take(): Promise<T | undefined>;
+  /** What was pushed is still taken; then the end, or the failure. */
+  end(failure?: Error): void;
+}
+
+export function createEventQueue<T>(capacity: number): EventQueue<T> {
+  const events: T[] = [];
+  let ended: { readonly failure: Error | undefined } | undefined;
+  let wakeReader: (() => void) | undefined;
+  let wakeWriter: (() => void) | undefined;
+
+  return {
+    async push(event) {
+      while (events.length >= capacity && !ended) {
+        await new Promise<void>((resolve) => {
+          wakeWriter = resolve;
+        });
+      }
+      if (ended) return;
+      events.push(event);
+      wakeReader?.();
+    },
+    async take() {
+      while (events.length === 0) {
+        if (ended?.failure) throw ended.failure;
+        if (ended) return undefined;
+        await new Promise<void>((resolve) => {
+          wakeReader = resolve;
+        });
+      }
+      const event = events.shift();
+      wakeWriter?.();
+      return event;
+    },
+    end(failure) {
+      ended ??= { failure };
+      wakeReader?.();
+      wakeWriter?.();
+    },
+  };
+}

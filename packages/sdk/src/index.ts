@@ -1,0 +1,5 @@
+// What frameworks and tools are written with.
+export type { Credential } from './addresses.js';
+export { MesetaError, type MesetaErrorCode } from './errors.js';
+export { connectScheduler, type FrameworkOptions, type Scheduler, type SchedulerOptions } from './scheduler.js';
+export { commandTask, fits, isTerminal, launch, scalar, type TaskOptions } from './tasks.js';

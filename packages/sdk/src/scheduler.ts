@@ -1,0 +1,226 @@
+// A framework's connection to the master: the v1 scheduler API (Mesos: docs/scheduler-http-api).
+//
+// Owns: the subscription (framework id, stream id), its renewal, and the queue of events.
+// Boundary: it decides nothing about offers or tasks; whoever reads the events does.
+// C1: at most one subscription is open; its id is the framework's for good.
+// C2: an update is acknowledged only after the reader has come back for the next event, so one that was
+//     being handled when the process died is delivered again.
+// C3: a subscription that ended without an ERROR event is renewed, with a pause that doubles to 10 s.
+import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
+import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
+import { type Credential, clientOptions } from './addresses.js';
+import { MesetaError, rejection } from './errors.js';
+import { createEventQueue, type EventQueue } from './event-queue.js';
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+
+/** A framework's info with what the SDK fills in left out at will. */
+export type FrameworkOptions = Omit<FrameworkInfo, 'user' | 'id'> & { readonly user?: string | undefined };
+
+export interface SchedulerOptions {
+  /** `127.0.0.1:5050`, a URL, or several of them. */
+  readonly master: string | readonly string[];
+  /**
+   * Defaults: user `root`, `checkpoint` true, `failover_timeout` one week, the capabilities MULTI_ROLE,
+   * RESERVATION_REFINEMENT, PARTITION_AWARE and TASK_KILLING_STATE, roles `['*']`.
+   */
+  readonly framework: FrameworkOptions;
+  /** Takes over the framework that subscribed with this id before. */
+  readonly frameworkId?: string | undefined;
+  readonly credential?: Credential | undefined;
+  /** `manual`: call `acknowledge` yourself. Otherwise an update is acknowledged when its handling is done (C2). */
+  readonly acknowledge?: 'automatic' | 'manual' | undefined;
+  /** How many events may wait to be read before the socket is left alone. */
+  readonly maxQueuedEvents?: number | undefined;
+}
+
+type CallBody = { readonly [K in SchedulerCall['type'] & string]: Omit<SchedulerCall, 'type' | 'framework_id'> };
+
+export interface Scheduler extends AsyncIterable<SchedulerEvent> {
+  /** Set once SUBSCRIBED has come; keep it to take the framework over after a crash. */
+  readonly frameworkId: string | undefined;
+  /** Any call of the API but SUBSCRIBE. Rejects with a MesetaError if the master refuses it. */
+  call<K extends keyof CallBody>(type: K, body?: CallBody[K]): Promise<void>;
+  acknowledge(update: SchedulerEventUpdate): Promise<void>;
+  /** Ends the iteration and the connection; the framework lives on until its failover timeout. */
+  close(): void;
+  /** Ends the framework and all its tasks, then closes. */
+  teardown(): Promise<void>;
+}
+
+interface Connection {
+  readonly master: SchedulerClient;
+  readonly streamId: string;
+}
+
+interface Client {
+  readonly options: SchedulerOptions;
+  /** One a configured address; the first that answers is used. */
+  readonly masters: readonly SchedulerClient[];
+  readonly queue: EventQueue<SchedulerEvent>;
+  readonly abort: AbortController;
+  frameworkId: string | undefined;
+  connection: Connection | undefined;
+}
+
+/** Subscribes, and stays subscribed, until `close`, `teardown` or an ERROR event of the master. */
+export function connectScheduler(options: SchedulerOptions): Scheduler {
+  const client: Client = {
+    options,
+    masters: [options.master]
+      .flat()
+      .map((address) => createSchedulerClient(clientOptions(address, options.credential))),
+    queue: createEventQueue(options.maxQueuedEvents ?? 1024),
+    abort: new AbortController(),
+    frameworkId: options.frameworkId,
+    connection: undefined,
+  };
+  void stayConnected(client);
+  const close = (): void => {
+    client.abort.abort();
+    client.queue.end();
+  };
+  return {
+    get frameworkId() {
+      return client.frameworkId;
+    },
+    call: (type, body) => call(client, { type, ...body }),
+    acknowledge: (update) => acknowledge(client, update),
+    close,
+    async teardown() {
+      await call(client, { type: 'TEARDOWN' });
+      close();
+    },
+    [Symbol.asyncIterator]: () => iterate(client),
+  };
+}
+
+/** C2: coming back for the next event says that the last one is handled. */
+async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, undefined> {
+  for (;;) {
+    const event = await client.queue.take();
+    if (event === undefined) return;
+    yield event;
+    if (client.options.acknowledge !== 'manual' && event.update?.status.uuid !== undefined) {
+      // The agent sends the update again if its acknowledgement is lost with the connection.
+      await acknowledge(client, event.update).catch((error: unknown) => {
+        if (!(error instanceof MesetaError)) throw error;
+      });
+    }
+  }
+}
+
+async function stayConnected(client: Client): Promise<void> {
+  let pauseMs = FIRST_PAUSE_MS;
+  while (!client.abort.signal.aborted) {
+    try {
+      await subscribe(client, () => {
+        pauseMs = FIRST_PAUSE_MS;
+      });
+    } catch (error) {
+      if (client.abort.signal.aborted) return;
+      const lasting = error instanceof MesetaError && (error.code === 'framework' || isRefusal(error));
+      if (lasting || !(error instanceof Error)) {
+        client.queue.end(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+    }
+    client.connection = undefined;
+    await pause(pauseMs / 2 + (Math.random() * pauseMs) / 2, client.abort.signal);
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+  }
+}
+
+/** 503: the master is recovering. Every other refusal would come again. */
+const isRefusal = (error: MesetaError): boolean => error.code === 'refused' && error.status !== 503;
+
+/** One subscription, from SUBSCRIBE to the end of its stream. */
+async function subscribe(client: Client, connected: () => void): Promise<void> {
+  const framework_id = client.frameworkId === undefined ? undefined : { value: client.frameworkId };
+  const { master, events } = await openStream(client, {
+    ...(framework_id && { framework_id }),
+    type: 'SUBSCRIBE',
+    subscribe: { framework_info: frameworkInfo(client.options.framework, framework_id) },
+  });
+  const stop = (): void => events.close();
+  client.abort.signal.addEventListener('abort', stop);
+  try {
+    for await (const event of events) {
+      if (event.type === 'ERROR') {
+        throw new MesetaError('framework', event.error?.message ?? 'the master gave no reason');
+      }
+      if (event.subscribed) {
+        if (events.id === undefined) throw new MesetaError('protocol', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
+        client.frameworkId = event.subscribed.framework_id.value;
+        client.connection = { master, streamId: events.id };
+        connected();
+      }
+      await client.queue.push(event);
+    }
+  } finally {
+    client.abort.signal.removeEventListener('abort', stop);
+    events.close();
+  }
+}
+
+async function openStream(
+  client: Client,
+  body: SchedulerCall,
+): Promise<{ master: SchedulerClient; events: EventStream<SchedulerEvent> }> {
+  let failure: CallError | undefined;
+  for (const master of client.masters) {
+    const opened = await master.subscribe(body);
+    if (opened.ok) return { master, events: opened.value };
+    failure = opened.error;
+    if (failure.code !== 'unreachable') break;
+  }
+  throw rejection('SUBSCRIBE', failure ?? { code: 'unreachable', url: '', text: 'no address given' });
+}
+
+function frameworkInfo(options: FrameworkOptions, id: { readonly value: string } | undefined): FrameworkInfo {
+  return {
+    roles: ['*'],
+    checkpoint: true,
+    failover_timeout: 7 * 24 * 3600,
+    capabilities: [
+      { type: 'MULTI_ROLE' },
+      { type: 'RESERVATION_REFINEMENT' },
+      { type: 'PARTITION_AWARE' },
+      { type: 'TASK_KILLING_STATE' },
+    ],
+    ...options,
+    user: options.user ?? 'root',
+    ...(id && { id }),
+  };
+}
+
+async function call(client: Client, body: SchedulerCall): Promise<void> {
+  if (client.abort.signal.aborted) throw new MesetaError('closed', `${body.type}: the scheduler was closed`);
+  const { connection, frameworkId } = client;
+  if (connection === undefined || frameworkId === undefined) {
+    throw new MesetaError('disconnected', `${body.type}: not subscribed at the moment`);
+  }
+  const called = await connection.master.call({ framework_id: { value: frameworkId }, ...body }, connection.streamId);
+  if (!called.ok) throw rejection(body.type ?? 'call', called.error);
+}
+
+async function acknowledge(client: Client, { status }: SchedulerEventUpdate): Promise<void> {
+  if (status.uuid === undefined || status.agent_id === undefined) return;
+  await call(client, {
+    type: 'ACKNOWLEDGE',
+    acknowledge: { agent_id: status.agent_id, task_id: status.task_id, uuid: status.uuid },
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done);
+  });
+}

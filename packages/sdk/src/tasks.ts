@@ -1,0 +1,66 @@
+// Small builders for what frameworks write again and again.
+import type { CommandInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+
+export interface TaskOptions {
+  readonly id: string;
+  readonly name?: string | undefined;
+  /** A shell command line, or a whole CommandInfo. */
+  readonly command: string | CommandInfo;
+  /** Scalars by name: `{ cpus: 0.1, mem: 32 }` (mem and disk in MB). */
+  readonly resources: Readonly<Record<string, number>>;
+}
+
+/** A scalar of an offer's role, unreserved. */
+export function scalar(name: string, value: number, offer: Offer): Resource {
+  return {
+    name,
+    type: 'SCALAR',
+    scalar: { value },
+    ...(offer.allocation_info && { allocation_info: offer.allocation_info }),
+  };
+}
+
+/** A command task for the offer's agent, with its unreserved resources. */
+export function commandTask(offer: Offer, options: TaskOptions): TaskInfo {
+  const { id, name, command, resources } = options;
+  return {
+    name: name ?? id,
+    task_id: { value: id },
+    agent_id: offer.agent_id,
+    resources: Object.entries(resources).map(([resource, value]) => scalar(resource, value, offer)),
+    command: typeof command === 'string' ? { value: command, shell: true } : command,
+  };
+}
+
+export const launch = (tasks: readonly TaskInfo[]): OfferOperation => ({
+  type: 'LAUNCH',
+  launch: { task_infos: [...tasks] },
+});
+
+/** How often `resources` fit into what an offer holds unreserved. */
+export function fits(offer: Offer, resources: Readonly<Record<string, number>>): number {
+  const counts = Object.entries(resources)
+    .filter(([, value]) => value > 0)
+    .map(([name, value]) => Math.floor((unreservedScalar(offer, name) + 1e-9) / value));
+  return counts.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...counts);
+}
+
+function unreservedScalar(offer: Offer, name: string): number {
+  const isFree = (resource: Resource): boolean =>
+    resource.name === name && !resource.reservations?.length && (resource.role === undefined || resource.role === '*');
+  return (offer.resources ?? []).filter(isFree).reduce((sum, resource) => sum + (resource.scalar?.value ?? 0), 0);
+}
+
+const TERMINAL: ReadonlySet<string> = new Set([
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_LOST',
+  'TASK_ERROR',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+]);
+
+/** Whether a task in this state is over (Mesos: docs/task-state-reasons). */
+export const isTerminal = (state: string): boolean => TERMINAL.has(state);
