@@ -1,0 +1,80 @@
+// What must hold for a decoded call before anyone acts on it, apart from what the schema itself requires.
+import { err, ok, type Result } from '@meseta/base';
+import type { SchedulerCall } from '@meseta/wire';
+import { type Refusal, refusal } from './errors.js';
+import { schedulerCalls } from './scheduler-calls.js';
+import type { CallDefinition } from './types.js';
+
+const invalid = (text: string) => err(refusal('badRequest', text));
+
+/** The definition of a call whose `type` is known and whose field is set. */
+export function checkCall<Call extends { readonly type?: string | undefined }, Definition>(
+  table: { readonly [type: string]: Definition },
+  call: Call,
+): Result<Definition, Refusal> {
+  if (call.type === undefined) return invalid("Field 'type' is required but missing or not a type of call");
+  const definition = Object.hasOwn(table, call.type) ? table[call.type] : undefined;
+  if (definition === undefined) return err(refusal('notImplemented', `Field 'type': ${call.type} is no call`));
+  const { request } = definition as Pick<CallDefinition<Record<string, unknown>, unknown>, 'request'>;
+  if (request !== undefined && (call as Record<string, unknown>)[request] === undefined) {
+    return invalid(`Field '${request}' is required by ${call.type} but missing`);
+  }
+  return ok(definition);
+}
+
+/** The id in a wrapper; an empty one counts as none. */
+const idIn = (wrapped: { readonly value: string } | undefined): string => wrapped?.value ?? '';
+
+/**
+ * A scheduler's call by itself, without the master's state: its field, the ids that must agree, uuids.
+ * A call other than SUBSCRIBE is looked at for its framework id first. (Mesos: scheduler HTTP API.)
+ */
+export function checkSchedulerCall(call: SchedulerCall, principal: string | undefined): Result<undefined, Refusal> {
+  if (call.type !== undefined && call.type !== 'SUBSCRIBE' && call.framework_id === undefined) {
+    return invalid(`Field 'framework_id' is required by ${call.type} but missing`);
+  }
+  const definition = checkCall(schedulerCalls, call);
+  if (!definition.ok) return definition;
+  const problem = problemOf(call, principal);
+  return problem === undefined ? ok(undefined) : invalid(problem);
+}
+
+function problemOf(call: SchedulerCall, principal: string | undefined): string | undefined {
+  switch (call.type) {
+    case 'SUBSCRIBE': {
+      const info = call.subscribe?.framework_info;
+      if (idIn(info?.id) !== idIn(call.framework_id)) return differs('subscribe', info?.id, call);
+      if (principal === undefined || info?.principal === undefined || info.principal === principal) return undefined;
+      return `Field 'subscribe.framework_info.principal': expected the authenticated principal ${JSON.stringify(principal)}, got ${JSON.stringify(info.principal)}`;
+    }
+    case 'UPDATE_FRAMEWORK': {
+      const id = call.update_framework?.framework_info.id;
+      return idIn(id) === idIn(call.framework_id) ? undefined : differs('update_framework', id, call);
+    }
+    case 'ACKNOWLEDGE':
+      return isUuid(call.acknowledge?.uuid ?? '') ? undefined : notUuid('acknowledge.uuid');
+    case 'ACKNOWLEDGE_OPERATION_STATUS': {
+      const acknowledged = call.acknowledge_operation_status;
+      if (!isUuid(acknowledged?.uuid ?? '')) return notUuid('acknowledge_operation_status.uuid');
+      if (acknowledged?.agent_id !== undefined) return undefined;
+      return "Field 'acknowledge_operation_status.agent_id' is required but missing";
+    }
+    default:
+      return undefined;
+  }
+}
+
+const differs = (field: string, id: { readonly value: string } | undefined, call: SchedulerCall): string =>
+  `Field '${field}.framework_info.id': expected the same as 'framework_id' (${JSON.stringify(idIn(call.framework_id))}), got ${JSON.stringify(idIn(id))}`;
+
+const notUuid = (field: string): string =>
+  `Field '${field}': expected the 16 bytes of a uuid with a version from 1 to 5`;
+
+const base64Digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Whether base64 text holds 16 bytes of which the high half of byte 6, the version, is 1 to 5. */
+export function isUuid(base64: string): boolean {
+  if (!/^[A-Za-z0-9+/]{22}(==)?$/.test(base64)) return false;
+  const version = base64Digits.indexOf(base64.charAt(8)) >> 2;
+  return version >= 1 && version <= 5;
+}
