@@ -1,6 +1,7 @@
 // Usage: npm run generate. Writes packages/wire/generated/ from packages/wire/proto/.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { generateCodecs } from './codecs.js';
 import { readSchema } from './schema.js';
 import { generateTypes } from './types.js';
 
@@ -9,3 +10,4 @@ const output = join(room, 'generated');
 mkdirSync(output, { recursive: true });
 const schema = readSchema(join(room, 'proto'));
 writeFileSync(join(output, 'types.ts'), generateTypes(schema));
+writeFileSync(join(output, 'codecs.ts'), generateCodecs(schema));

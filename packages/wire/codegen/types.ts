@@ -18,8 +18,10 @@ export function isBigInt(message: MessageSchema, field: FieldSchema): boolean {
   return message.name === 'TimeInfo' && field.name === 'nanoseconds';
 }
 
-function typeOf(message: MessageSchema, field: FieldSchema): string {
-  const one = isBigInt(message, field) ? 'bigint' : field.kind === 'scalar' ? SCALARS[field.type] : field.type;
+/** The TypeScript type of a field that is set; `prefix` stands before the names of messages and enums. */
+export function typeOf(message: MessageSchema, field: FieldSchema, prefix = ''): string {
+  const scalar = isBigInt(message, field) ? 'bigint' : SCALARS[field.type];
+  const one = field.kind === 'scalar' ? scalar : prefix + field.type;
   if (one === undefined) throw new Error(`${message.fullName}.${field.name}: no TypeScript type for ${field.type}`);
   if (field.label === 'map') return `{ readonly [key: string]: ${one} }`;
   return field.label === 'repeated' ? `readonly ${one}[]` : one;

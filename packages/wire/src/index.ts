@@ -1,2 +1,5 @@
+// Types and what is small: the codecs are in `@meseta/wire/codecs`, and nothing here loads them.
 export type * from '../generated/types.js';
+export type { Codec } from './codec.js';
 export type * from './libprocess.js';
+export { renderWireError, type WireError, type WireErrorCode } from './wire-error.js';

@@ -2,9 +2,11 @@
 // On the wire an agent is a slave: `RegisterAgentMessage` is `mesos.internal.RegisterSlaveMessage`.
 import type * as wire from '../generated/types.js';
 
-/** Every message that a master, an agent or a v0 driver sends to another. */
+/** Every message that a master, an agent, a v0 driver or a v0 executor sends to another. */
 export interface LibprocessMessages {
   readonly AcknowledgeOperationStatusMessage: wire.AcknowledgeOperationStatusMessage;
+  readonly AgentRegisteredMessage: wire.AgentRegisteredMessage;
+  readonly AgentReregisteredMessage: wire.AgentReregisteredMessage;
   readonly ApplyOperationMessage: wire.ApplyOperationMessage;
   readonly AuthenticateMessage: wire.AuthenticateMessage;
   readonly AuthenticationCompletedMessage: wire.AuthenticationCompletedMessage;
@@ -16,6 +18,8 @@ export interface LibprocessMessages {
   readonly CheckpointResourcesMessage: wire.CheckpointResourcesMessage;
   readonly DeactivateFrameworkMessage: wire.DeactivateFrameworkMessage;
   readonly DrainAgentMessage: wire.DrainAgentMessage;
+  readonly ExecutorRegisteredMessage: wire.ExecutorRegisteredMessage;
+  readonly ExecutorReregisteredMessage: wire.ExecutorReregisteredMessage;
   readonly ExecutorToFrameworkMessage: wire.ExecutorToFrameworkMessage;
   readonly ExitedExecutorMessage: wire.ExitedExecutorMessage;
   readonly FrameworkErrorMessage: wire.FrameworkErrorMessage;
@@ -24,30 +28,40 @@ export interface LibprocessMessages {
   readonly FrameworkToExecutorMessage: wire.FrameworkToExecutorMessage;
   readonly InverseOffersMessage: wire.InverseOffersMessage;
   readonly KillTaskMessage: wire.KillTaskMessage;
+  readonly LaunchTasksMessage: wire.LaunchTasksMessage;
   readonly LostAgentMessage: wire.LostAgentMessage;
   readonly PingAgentMessage: wire.PingAgentMessage;
   readonly PongAgentMessage: wire.PongAgentMessage;
   readonly ReconcileOperationsMessage: wire.ReconcileOperationsMessage;
+  readonly ReconcileTasksMessage: wire.ReconcileTasksMessage;
+  readonly ReconnectExecutorMessage: wire.ReconnectExecutorMessage;
   readonly RegisterAgentMessage: wire.RegisterAgentMessage;
+  readonly RegisterExecutorMessage: wire.RegisterExecutorMessage;
+  readonly RegisterFrameworkMessage: wire.RegisterFrameworkMessage;
   readonly ReregisterAgentMessage: wire.ReregisterAgentMessage;
+  readonly ReregisterExecutorMessage: wire.ReregisterExecutorMessage;
+  readonly ReregisterFrameworkMessage: wire.ReregisterFrameworkMessage;
   readonly RescindInverseOfferMessage: wire.RescindInverseOfferMessage;
   readonly RescindResourceOfferMessage: wire.RescindResourceOfferMessage;
   readonly ResourceOffersMessage: wire.ResourceOffersMessage;
+  readonly ResourceProviderCallMessage: wire.ResourceProviderCallMessage;
+  readonly ResourceProviderEventMessage: wire.ResourceProviderEventMessage;
+  readonly ResourceRequestMessage: wire.ResourceRequestMessage;
+  readonly ReviveOffersMessage: wire.ReviveOffersMessage;
   readonly RunTaskGroupMessage: wire.RunTaskGroupMessage;
   readonly RunTaskMessage: wire.RunTaskMessage;
-  /** A v0 driver's call; on the wire `mesos.scheduler.Call`, whose Subscribe has v0's numbers. */
-  readonly SchedulerCall: wire.SchedulerCall;
+  /** A v0 driver's call; on the wire `mesos.scheduler.Call`, whose Subscribe has v0's numbers and `force`. A v1 call is one, too. */
+  readonly SchedulerCall: wire.SchedulerV0Call;
   readonly ShutdownExecutorMessage: wire.ShutdownExecutorMessage;
   readonly ShutdownFrameworkMessage: wire.ShutdownFrameworkMessage;
   readonly ShutdownMessage: wire.ShutdownMessage;
-  readonly AgentRegisteredMessage: wire.AgentRegisteredMessage;
-  readonly AgentReregisteredMessage: wire.AgentReregisteredMessage;
   readonly StatusUpdateAcknowledgementMessage: wire.StatusUpdateAcknowledgementMessage;
   readonly StatusUpdateMessage: wire.StatusUpdateMessage;
   readonly UnregisterAgentMessage: wire.UnregisterAgentMessage;
+  readonly UnregisterFrameworkMessage: wire.UnregisterFrameworkMessage;
+  readonly UpdateAgentMessage: wire.UpdateAgentMessage;
   readonly UpdateFrameworkMessage: wire.UpdateFrameworkMessage;
   readonly UpdateOperationStatusMessage: wire.UpdateOperationStatusMessage;
-  readonly UpdateAgentMessage: wire.UpdateAgentMessage;
 }
 
 export type LibprocessMessageName = keyof LibprocessMessages;

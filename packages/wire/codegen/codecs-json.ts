@@ -1,0 +1,112 @@
+// The JSON half of a codec: writers append strings, readers take each field of a parsed object by its name.
+import { recordOf } from './codecs-binary.js';
+import type { FieldSchema, MessageSchema } from './schema.js';
+import { isBigInt, typeOf } from './types.js';
+
+const WRITERS: Readonly<Record<string, string>> = {
+  double: 'jsonDouble',
+  string: 'jsonString',
+  bytes: 'jsonString',
+  bool: 'jsonBool',
+  int32: 'jsonSigned',
+  int64: 'jsonSigned',
+  uint32: 'jsonUnsigned',
+  uint64: 'jsonUnsigned',
+};
+
+const READERS: Readonly<Record<string, string>> = {
+  double: 'json.readDouble',
+  string: 'json.readString',
+  bytes: 'json.readBytes',
+  bool: 'json.readBool',
+  int32: 'json.readInt32',
+  int64: 'json.readInt64',
+  uint32: 'json.readUint32',
+  uint64: 'json.readUint64',
+};
+
+function writerName(field: FieldSchema): string {
+  if (field.kind === 'message') return `write${field.type}`;
+  return field.kind === 'enum' ? 'jsonString' : (WRITERS[field.type] as string);
+}
+
+/** The text of a value; names of enums and base64 need no escaping. */
+function writeValue(field: FieldSchema, value: string): string {
+  if (field.label === 'repeated') return `jsonArray(${value}, ${writerName(field)})`;
+  if (field.label === 'map') return `jsonMap(${value}, ${writerName(field)})`;
+  if (field.kind === 'enum' || field.type === 'bytes') return `'"' + ${value} + '"'`;
+  return `${writerName(field)}(${value})`;
+}
+
+/** What Mesos writes for the field when it is unset; undefined when it leaves it out. */
+export function defaultText(field: FieldSchema): string | undefined {
+  if (field.defaultValue === undefined || field.deprecated || field.label !== 'optional') return undefined;
+  if (field.kind === 'enum' || field.type === 'string') return JSON.stringify(field.defaultValue);
+  const text = String(field.defaultValue);
+  return field.type === 'double' && /^-?\d+$/.test(text) ? `${text}.0` : text;
+}
+
+export function writerOf(message: MessageSchema): string {
+  const lines = [`function write${message.name}(m: T.${message.name}): string {`];
+  if (message.fields.length === 0) {
+    return `function write${message.name}(_m: T.${message.name}): string {\n  return '{}';\n}\n`;
+  }
+  lines.push("  let t = '';");
+  for (const field of message.fields) {
+    const key = `',"${field.name}":'`;
+    const unset = defaultText(field);
+    if (field.label === 'required') {
+      lines.push(`  t += ${key} + ${writeValue(field, `m.${field.name}`)};`);
+      continue;
+    }
+    const value = `m.${field.name}`;
+    const otherwise = unset === undefined ? '' : ` else t += ${JSON.stringify(`,"${field.name}":${unset}`)};`;
+    lines.push(`  if (${value} !== undefined) t += ${key} + ${writeValue(field, value)};${otherwise}`);
+  }
+  lines.push("  return t === '' ? '{}' : '{' + t.slice(1) + '}';", '}', '');
+  return lines.join('\n');
+}
+
+function readerFunction(message: MessageSchema, field: FieldSchema): string {
+  if (isBigInt(message, field)) return 'json.readBigint';
+  if (field.kind === 'message') return `read${field.type}`;
+  if (field.kind === 'enum') return `(e) => json.readEnum(e, numbersOf${field.type})`;
+  return READERS[field.type] as string;
+}
+
+function readValue(message: MessageSchema, field: FieldSchema): string {
+  const read = readerFunction(message, field);
+  if (field.label === 'repeated') return `json.readList(j, depth + 1, ${read})`;
+  if (field.label === 'map') {
+    const orEmpty = field.kind === 'message' ? `(e, d) => ${read}(e ?? {}, d)` : `(e) => ${read}(e ?? '')`;
+    return `json.readMap(j, depth + 1, ${orEmpty})`;
+  }
+  if (field.kind === 'message') return `${read}(j, depth + 1)`;
+  if (field.kind === 'enum') {
+    return `json.${field.label === 'required' ? 'readRequiredEnum' : 'readEnum'}(j, numbersOf${field.type})`;
+  }
+  return `${read}(j)`;
+}
+
+export function readerOf(message: MessageSchema): string {
+  const { name } = message;
+  const lines = [`function read${name}(from: unknown, depth: number): T.${name} {`];
+  if (message.fields.length === 0) lines.push('  json.readObject(from, depth);', '  return {};', '}', '');
+  if (message.fields.length === 0) return lines.join('\n');
+  lines.push('  const o = json.readObject(from, depth);');
+  for (const field of message.fields) {
+    const type = typeOf(message, field, 'T.');
+    lines.push(`  let v${field.number}: ${type} | undefined;`);
+  }
+  lines.push("  let at = '';", '  try {', '    let j: unknown;');
+  for (const field of message.fields) {
+    if (field.name in Object.prototype) throw new Error(`${message.fullName}.${field.name}: every object has this`);
+    lines.push(
+      `    j = o['${field.name}'];`,
+      `    if (j !== undefined && j !== null) { at = '${field.name}'; v${field.number} = ${readValue(message, field)}; }`,
+    );
+  }
+  lines.push('  } catch (error) {', '    throw within(error, at);', '  }');
+  lines.push(...recordOf(message), '}', '');
+  return lines.join('\n');
+}

@@ -1,0 +1,38 @@
+// Writes the codec of every message: an encoder and a decoder for protobuf, a writer and a reader for JSON,
+// each a function of straight lines. What repeats from message to message is in src/.
+import { decoderOf, encoderOf } from './codecs-binary.js';
+import { readerOf, writerOf } from './codecs-json.js';
+import type { EnumSchema, Schema } from './schema.js';
+
+const HEAD = `// Generated from proto/ by codegen/codecs.ts.
+import { MAX_DEPTH, type BinaryReader, tooDeep } from '../src/binary-reader.js';
+import type { BinaryWriter } from '../src/binary-writer.js';
+import { codec, type Codec } from '../src/codec.js';
+import { enumNumber } from '../src/enums.js';
+import { jsonArray, jsonBool, jsonDouble, jsonMap, jsonSigned, jsonString, jsonUnsigned } from '../src/json.js';
+import { setEntry } from '../src/json-parser.js';
+import * as json from '../src/json-reader.js';
+import { missing, within } from '../src/wire-error.js';
+import type * as T from './types.js';
+`;
+
+export function generateCodecs(schema: Schema): string {
+  const parts = [HEAD];
+  for (const e of schema.enums) parts.push(enumOf(e));
+  for (const message of schema.messages) {
+    const { name, fullName } = message;
+    parts.push(encoderOf(message), decoderOf(message), writerOf(message), readerOf(message));
+    const functions = `encode${name}, decode${name}, write${name}, read${name}`;
+    parts.push(`export const ${name}Codec: Codec<T.${name}> = /* @__PURE__ */ codec('${fullName}', ${functions});\n`);
+  }
+  return parts.join('\n');
+}
+
+function enumOf(e: EnumSchema): string {
+  const numbers = e.values.map(([name, number]) => `['${name}', ${number}]`).join(', ');
+  const names = e.values.map(([name, number]) => `[${number}, '${name}']`).join(', ');
+  return (
+    `const numbersOf${e.name}: ReadonlyMap<T.${e.name}, number> = /* @__PURE__ */ new Map<T.${e.name}, number>([${numbers}]);\n` +
+    `const namesOf${e.name}: ReadonlyMap<number, T.${e.name}> = /* @__PURE__ */ new Map<number, T.${e.name}>([${names}]);\n`
+  );
+}

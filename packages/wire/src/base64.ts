@@ -1,0 +1,56 @@
+// Base64 (RFC 4648, section 4), in which records hold `bytes`. Without Buffer, so that it runs in browsers.
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const NOT_BASE64 = 64;
+const SPACE = 65;
+
+const VALUES: Uint8Array = /* @__PURE__ */ valueTable();
+
+function valueTable(): Uint8Array {
+  const values = new Uint8Array(256).fill(NOT_BASE64);
+  for (let i = 0; i < ALPHABET.length; i++) values[ALPHABET.charCodeAt(i)] = i;
+  for (const space of ' \t\n\v\f\r') values[space.charCodeAt(0)] = SPACE;
+  return values;
+}
+
+export function bytesToBase64(bytes: Uint8Array): string {
+  let text = '';
+  const whole = bytes.length - (bytes.length % 3);
+  for (let i = 0; i < whole; i += 3) {
+    const bits = ((bytes[i] as number) << 16) | ((bytes[i + 1] as number) << 8) | (bytes[i + 2] as number);
+    text +=
+      (ALPHABET[bits >> 18] as string) + ALPHABET[(bits >> 12) & 63] + ALPHABET[(bits >> 6) & 63] + ALPHABET[bits & 63];
+  }
+  if (bytes.length - whole === 1) {
+    const bits = bytes[whole] as number;
+    text += `${ALPHABET[bits >> 2]}${ALPHABET[(bits << 4) & 63]}==`;
+  } else if (bytes.length - whole === 2) {
+    const bits = ((bytes[whole] as number) << 8) | (bytes[whole + 1] as number);
+    text += `${ALPHABET[bits >> 10]}${ALPHABET[(bits >> 4) & 63]}${ALPHABET[(bits << 2) & 63]}=`;
+  }
+  return text;
+}
+
+/**
+ * As Mesos reads it: white space is passed over, the first `=` ends the text, and padding may be
+ * missing. Undefined for any other character.
+ */
+export function base64ToBytes(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
+  let used = 0;
+  let bits = 0;
+  let bitCount = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x3d) break;
+    const value = code < 256 ? (VALUES[code] as number) : NOT_BASE64;
+    if (value === SPACE) continue;
+    if (value === NOT_BASE64) return undefined;
+    bits = ((bits << 6) | value) & 0xffffff;
+    bitCount += 6;
+    if (bitCount >= 8) {
+      bitCount -= 8;
+      bytes[used++] = bits >> bitCount;
+    }
+  }
+  return bytes.subarray(0, used);
+}

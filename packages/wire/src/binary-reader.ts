@@ -1,0 +1,179 @@
+// Reads protobuf. Nothing is allocated by what a length says before that many bytes are known to be there.
+import { bytesToBase64 } from './base64.js';
+import { decodeUtf8 } from './utf8.js';
+import { WireFailure } from './wire-error.js';
+
+/** As protobuf's own readers have it. */
+export const MAX_DEPTH = 100;
+const TWO_32 = 4294967296;
+
+export class BinaryReader {
+  position = 0;
+  private readonly view: DataView;
+  private low = 0;
+  private high = 0;
+
+  constructor(private readonly buffer: Uint8Array) {
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  }
+
+  /** The end of the length-delimited value that starts here. */
+  end(limit: number): number {
+    const length = this.unsigned();
+    const end = this.position + length;
+    if (end > limit) throw truncated();
+    return end;
+  }
+
+  tag(): number {
+    const buffer = this.buffer;
+    if (this.position < buffer.length) {
+      const first = buffer[this.position] as number;
+      if (first < 0x80 && first > 7) {
+        this.position++;
+        return first;
+      }
+    }
+    const tag = this.unsigned();
+    if (tag >>> 3 === 0) throw new WireFailure('malformed', 'a field number above 0');
+    return tag;
+  }
+
+  /** The low 32 bits of a varint: uint32, enum numbers, lengths. */
+  unsigned(): number {
+    const buffer = this.buffer;
+    if (this.position < buffer.length) {
+      const first = buffer[this.position] as number;
+      if (first < 0x80) {
+        this.position++;
+        return first;
+      }
+    }
+    this.varint();
+    return this.low;
+  }
+
+  signed32(): number {
+    return this.unsigned() | 0;
+  }
+
+  bool(): boolean {
+    this.varint();
+    return this.low !== 0 || this.high !== 0;
+  }
+
+  signed64(): number {
+    this.varint();
+    return (this.high | 0) * TWO_32 + this.low;
+  }
+
+  unsigned64(): number {
+    this.varint();
+    return this.high * TWO_32 + this.low;
+  }
+
+  bigint(): bigint {
+    this.varint();
+    return BigInt.asIntN(64, (BigInt(this.high) << 32n) | BigInt(this.low));
+  }
+
+  double(): number {
+    if (this.position + 8 > this.buffer.length) throw truncated();
+    this.position += 8;
+    return this.view.getFloat64(this.position - 8, true);
+  }
+
+  string(limit: number): string {
+    const end = this.end(limit);
+    const start = this.position;
+    this.position = end;
+    return decodeUtf8(this.buffer, start, end);
+  }
+
+  bytes(limit: number): string {
+    const end = this.end(limit);
+    const start = this.position;
+    this.position = end;
+    return bytesToBase64(this.buffer.subarray(start, end));
+  }
+
+  /** What follows an unknown tag. */
+  skip(tag: number, limit: number, depth: number): void {
+    switch (tag & 7) {
+      case 0:
+        this.varint();
+        return;
+      case 1:
+        this.advance(8, limit);
+        return;
+      case 2:
+        this.position = this.end(limit);
+        return;
+      case 3:
+        this.skipGroup(tag >>> 3, limit, depth + 1);
+        return;
+      case 5:
+        this.advance(4, limit);
+        return;
+      default:
+        throw new WireFailure('malformed', 'a field of a known wire type', `wire type ${tag & 7}`);
+    }
+  }
+
+  /** Called after the last field of a message: a value must not reach beyond its message. */
+  finish(end: number): void {
+    if (this.position !== end) throw truncated();
+  }
+
+  private skipGroup(field: number, limit: number, depth: number): void {
+    if (depth > MAX_DEPTH) throw tooDeep();
+    while (this.position < limit) {
+      const tag = this.tag();
+      if ((tag & 7) === 4) {
+        if (tag >>> 3 === field) return;
+        throw new WireFailure('malformed', `the end of group ${field}`, `the end of group ${tag >>> 3}`);
+      }
+      this.skip(tag, limit, depth);
+    }
+    throw truncated();
+  }
+
+  private advance(bytes: number, limit: number): void {
+    if (this.position + bytes > limit) throw truncated();
+    this.position += bytes;
+  }
+
+  /** Leaves the 64 bits in `low` and `high`. */
+  private varint(): void {
+    const buffer = this.buffer;
+    const length = buffer.length;
+    let position = this.position;
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (position >= length) throw truncated();
+      const byte = buffer[position++] as number;
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high = bits >>> 4;
+      } else high |= shift < 63 ? bits << (shift - 32) : bits << 31;
+      if (byte < 0x80) {
+        this.position = position;
+        this.low = low >>> 0;
+        this.high = high >>> 0;
+        return;
+      }
+    }
+    throw new WireFailure('malformed', 'a varint of at most 10 bytes');
+  }
+}
+
+function truncated(): WireFailure {
+  return new WireFailure('truncated', 'more bytes');
+}
+
+export function tooDeep(): WireFailure {
+  return new WireFailure('depth', `at most ${MAX_DEPTH} levels of nesting`);
+}

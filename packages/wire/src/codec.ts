@@ -1,0 +1,63 @@
+// A codec is the four generated functions of one message behind one interface.
+import { err, ok, type Result } from '@meseta/base';
+import { BinaryReader } from './binary-reader.js';
+import { type BinaryWriter, sharedWriter } from './binary-writer.js';
+import { parseExactJson } from './json-parser.js';
+import { type WireError, WireFailure, wireErrorOf } from './wire-error.js';
+
+export interface Codec<T> {
+  /** The protobuf name of the message, such as `mesos.v1.scheduler.Call`. */
+  readonly name: string;
+  /** The protobuf bytes, fields in the order of their numbers. A value that is no `T` is a broken invariant. */
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): Result<T, WireError>;
+  /**
+   * JSON text as Mesos writes it: a field that is unset but has a declared default (and is not
+   * deprecated) is written with that default; other unset fields are left out.
+   */
+  write(value: T): string;
+  /** From a value that JSON.parse gave. Empty lists and nulls count as unset. */
+  read(json: unknown): Result<T, WireError>;
+  /** From JSON text; an integer of 16 and more digits stays exact where the field holds a bigint. */
+  parse(text: string): Result<T, WireError>;
+}
+
+export type Encode<T> = (writer: BinaryWriter, value: T) => void;
+export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
+export type WriteJson<T> = (value: T) => string;
+export type ReadJson<T> = (json: unknown, depth: number) => T;
+
+export function codec<T>(
+  name: string,
+  encode: Encode<T>,
+  decode: Decode<T>,
+  write: WriteJson<T>,
+  read: ReadJson<T>,
+): Codec<T> {
+  const readValue = (json: unknown) => caught(name, () => read(json, 0));
+  return {
+    name,
+    encode(value) {
+      const writer = sharedWriter();
+      encode(writer, value);
+      return writer.finish();
+    },
+    decode: (bytes) => caught(name, () => decode(new BinaryReader(bytes), bytes.length, 0)),
+    write,
+    read: readValue,
+    parse(text) {
+      const json = parseExactJson(text);
+      if (json.ok) return readValue(json.value);
+      return err({ code: 'malformed', message: name, path: '', expected: 'JSON', found: json.error });
+    },
+  };
+}
+
+function caught<T>(name: string, read: () => T): Result<T, WireError> {
+  try {
+    return ok(read());
+  } catch (error) {
+    if (error instanceof WireFailure) return err(wireErrorOf(name, error));
+    throw error;
+  }
+}
