@@ -40,7 +40,11 @@ export interface Files {
   /** Follows links. */
   readText(path: string): Promise<SystemResult<string>>;
   /** Follows links. Without O_CREAT's race: the whole text is there or the call failed. `append` adds at the end. */
-  write(path: string, text: string, options?: { readonly mode?: number; readonly append?: boolean }): Promise<SystemResult<void>>;
+  write(
+    path: string,
+    text: string,
+    options?: { readonly mode?: number; readonly append?: boolean },
+  ): Promise<SystemResult<void>>;
   /** For small virtual files (/proc), whose reading never waits for a disk. undefined: not there or not readable. */
   readTextNow(path: string): string | undefined;
   /** Like `readTextNow`, for a directory's names. */
@@ -133,7 +137,10 @@ export interface Outbound {
     options: { readonly stallTimeoutMs: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<{ readonly bytes: number }>>;
   /** The length that a HEAD of `url` announces; undefined when it announces none. */
-  contentLength(url: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignalLike }): Promise<SystemResult<number | undefined>>;
+  contentLength(
+    url: string,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignalLike },
+  ): Promise<SystemResult<number | undefined>>;
   /** The status of a GET, redirects followed; certificates aren't checked (a health check of localhost). */
   statusOf(url: string, timeoutMs: number): Promise<SystemResult<number>>;
   /** Whether a TCP connection comes about; fails only when it can't be tried. Code `TIMED_OUT` when undecided in time. */

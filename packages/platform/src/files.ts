@@ -1,0 +1,111 @@
+// The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
+import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
+import { err, type FileStat, type Files, ok, type SystemError, type SystemResult } from '@meseta/base';
+
+/** The error of a failed system call as a value. */
+export function systemError(error: unknown): SystemError {
+  if (!(error instanceof Error)) return { code: 'UNKNOWN', message: String(error) };
+  const code = (error as NodeJS.ErrnoException).code;
+  return { code: code ?? 'UNKNOWN', message: error.message };
+}
+
+async function attempt<T>(call: () => Promise<T>): Promise<SystemResult<T>> {
+  try {
+    return ok(await call());
+  } catch (error) {
+    return err(systemError(error));
+  }
+}
+
+interface KindOf {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+const kindOf = (it: KindOf): FileStat['kind'] =>
+  it.isFile() ? 'file' : it.isDirectory() ? 'directory' : it.isSymbolicLink() ? 'symlink' : 'other';
+
+async function stat(path: string): Promise<FileStat> {
+  const found = await fs.lstat(path);
+  return {
+    kind: kindOf(found),
+    sizeBytes: found.size,
+    allocatedBytes: found.blocks * 512,
+    mode: found.mode & 0o7777,
+    uid: found.uid,
+    gid: found.gid,
+    modifiedMs: found.mtimeMs,
+    identity: `${found.dev}:${found.ino}`,
+    links: found.nlink,
+  };
+}
+
+/** Opened for reading and writing: it never sees an end, however often writers come and go. */
+function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    return err(systemError(error));
+  }
+  let socket: Socket;
+  try {
+    socket = new Socket({ fd, readable: true, writable: false });
+  } catch (error) {
+    closeSync(fd);
+    return err(systemError(error));
+  }
+  const decoder = new StringDecoder('utf8');
+  socket.on('data', (chunk: Buffer) => onText(decoder.write(chunk)));
+  socket.on('error', () => socket.destroy());
+  return ok({ close: () => socket.destroy() });
+}
+
+export function createFiles(): Files {
+  return {
+    readText: (path) => attempt(() => fs.readFile(path, 'utf8')),
+    write: (path, text, options) =>
+      attempt(() => fs.writeFile(path, text, { flag: options?.append ? 'a' : 'w', mode: options?.mode ?? 0o644 })),
+    readTextNow(path) {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch {
+        return undefined;
+      }
+    },
+    listNow(path) {
+      try {
+        return readdirSync(path);
+      } catch {
+        return [];
+      }
+    },
+    list: (path) =>
+      attempt(async () =>
+        (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
+      ),
+    stat: (path) => attempt(() => stat(path)),
+    makeDirectory: (path, mode) =>
+      attempt(async () => {
+        await fs.mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+      }),
+    changeMode: (path, mode) => attempt(() => fs.chmod(path, mode)),
+    changeOwner: (path, uid, gid) => attempt(() => fs.lchown(path, uid, gid)),
+    rename: (from, to) => attempt(() => fs.rename(from, to)),
+    copy: (from, to) => attempt(() => fs.copyFile(from, to, constants.COPYFILE_FICLONE)),
+    truncate: (path, sizeBytes) => attempt(() => fs.truncate(path, sizeBytes)),
+    removeFile: (path) => attempt(() => fs.unlink(path)),
+    removeEmptyDirectory: (path) => attempt(() => fs.rmdir(path)),
+    realPath: (path) => attempt(() => fs.realpath(path)),
+    diskSpace: (path) =>
+      attempt(async () => {
+        const found = await fs.statfs(path);
+        return { totalBytes: found.blocks * found.bsize, availableBytes: found.bavail * found.bsize };
+      }),
+    readFifo,
+  };
+}

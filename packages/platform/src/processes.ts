@@ -1,0 +1,142 @@
+// The port Processes on Node. Every child leads a session of its own, so that its group can be killed whole
+// and a signal to this process' terminal doesn't reach it.
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import {
+  type AbortSignalLike,
+  err,
+  type FinishedRun,
+  ok,
+  type ProcessEnd,
+  type Processes,
+  type ProcessRequest,
+  type RunningProcess,
+  type SystemResult,
+} from '@meseta/base';
+import { systemError } from './files.js';
+
+const defaultOutputBytes = 64 * 1024;
+
+const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd =>
+  signal !== null ? { kind: 'signaled', signal: constants.signals[signal] } : { kind: 'exited', code: code ?? 0 };
+
+const spawnOptions = (request: ProcessRequest, stdio: SpawnOptions['stdio']): SpawnOptions => ({
+  detached: true,
+  stdio,
+  ...(request.environment === undefined ? {} : { env: { ...request.environment } }),
+  ...(request.directory === undefined ? {} : { cwd: request.directory }),
+  ...(request.owner === undefined ? {} : { uid: request.owner.uid, gid: request.owner.gid }),
+});
+
+function kill(pid: number, signal: number): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Keeps the last `limitBytes` of what it is given. */
+function tailOf(stream: NodeJS.ReadableStream | null, limitBytes: number): () => string {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > 2 * limitBytes) {
+      chunks = [Buffer.concat(chunks).subarray(-limitBytes)];
+      bytes = limitBytes;
+    }
+  });
+  return () => Buffer.concat(chunks).subarray(-limitBytes).toString('utf8');
+}
+
+async function started(child: ChildProcess): Promise<SystemResult<number>> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(err(systemError(error))));
+    child.once('spawn', () => resolve(ok(child.pid ?? 0)));
+  });
+}
+
+function launch(request: ProcessRequest, stdio: SpawnOptions['stdio']): SystemResult<ChildProcess> {
+  try {
+    return ok(spawn(request.program, [...request.arguments], spawnOptions(request, stdio)));
+  } catch (error) {
+    return err(systemError(error));
+  }
+}
+
+async function run(
+  request: ProcessRequest,
+  limits: { readonly timeoutMs: number; readonly outputBytes?: number; readonly signal?: AbortSignalLike },
+): Promise<SystemResult<FinishedRun>> {
+  const launched = launch(request, ['ignore', 'pipe', 'pipe']);
+  if (!launched.ok) return launched;
+  const child = launched.value;
+  const outputBytes = limits.outputBytes ?? defaultOutputBytes;
+  const stdout = tailOf(child.stdout, outputBytes);
+  const stderr = tailOf(child.stderr, outputBytes);
+  const exited = new Promise<ProcessEnd>((resolve) => {
+    child.once('exit', (code, signal) => resolve(endOf(code, signal)));
+  });
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const pid = await started(child);
+  if (!pid.ok) return pid;
+
+  let timedOut = false;
+  const killGroup = (): void => {
+    kill(-pid.value, constants.signals.SIGKILL);
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    killGroup();
+  }, limits.timeoutMs);
+  limits.signal?.addEventListener('abort', killGroup);
+  if (limits.signal?.aborted) killGroup();
+  const end = await exited;
+  clearTimeout(timer);
+  limits.signal?.removeEventListener('abort', killGroup);
+  // What it left running in its group holds the pipes open.
+  killGroup();
+  const drained = setTimeout(() => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, 200);
+  await closed;
+  clearTimeout(drained);
+  return ok({ end, stdout: stdout(), stderr: stderr(), timedOut });
+}
+
+async function startResident(request: ProcessRequest): Promise<SystemResult<RunningProcess>> {
+  const launched = launch(request, ['pipe', 'ignore', 'ignore']);
+  if (!launched.ok) return launched;
+  const child = launched.value;
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once('exit', (code, signal) => resolve(endOf(code, signal)));
+  });
+  // It may be gone before its input is written: its end tells.
+  child.stdin?.on('error', () => {});
+  const pid = await started(child);
+  if (!pid.ok) return pid;
+  child.unref();
+  return ok({
+    pid: pid.value,
+    write: (text) => {
+      child.stdin?.write(text);
+    },
+    endInput: () => {
+      child.stdin?.end();
+    },
+    ended,
+  });
+}
+
+export function createProcesses(): Processes {
+  return {
+    self: { pid: process.pid, uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 },
+    run,
+    startResident,
+    kill,
+  };
+}
