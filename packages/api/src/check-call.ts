@@ -1,6 +1,7 @@
 // What must hold for a decoded call before anyone acts on it, apart from what the schema itself requires.
 import { err, ok, type Result } from '@meseta/base';
 import type { SchedulerCall } from '@meseta/wire';
+import { isUuid } from '@meseta/wire/uuid';
 import { type Refusal, refusal } from './errors.js';
 import { schedulerCalls } from './scheduler-calls.js';
 import type { CallDefinition } from './types.js';
@@ -69,12 +70,3 @@ const differs = (field: string, id: { readonly value: string } | undefined, call
 
 const notUuid = (field: string): string =>
   `Field '${field}': expected the 16 bytes of a uuid with a version from 1 to 5`;
-
-const base64Digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** Whether base64 text holds 16 bytes of which the high half of byte 6, the version, is 1 to 5. */
-export function isUuid(base64: string): boolean {
-  if (!/^[A-Za-z0-9+/]{22}(==)?$/.test(base64)) return false;
-  const version = base64Digits.indexOf(base64.charAt(8)) >> 2;
-  return version >= 1 && version <= 5;
-}

@@ -9,6 +9,7 @@ import type {
   SchedulerCall,
   SchedulerEvent,
 } from '@meseta/wire';
+import type { MediaType } from '@meseta/wire/media';
 import type { AgentCalls } from './agent-calls.js';
 import type { MasterCalls } from './master-calls.js';
 import type { Transport, Unreachable } from './transport.js';
@@ -33,7 +34,7 @@ export interface ClientOptions {
   /** Where the server is: `http://10.0.0.1:5050`; for masters any of them, the client goes where the leader is. */
   readonly address: string;
   /** Protobuf is the default: smaller and faster both ways. */
-  readonly mediaType?: 'application/json' | 'application/x-protobuf';
+  readonly mediaType?: MediaType;
   /** Sent with every request, e.g. `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly transport?: Transport;

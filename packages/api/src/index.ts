@@ -1,6 +1,8 @@
+// What is small: declarations, checks, the router. The clients load codecs and stand by themselves:
+// `@meseta/api/master-client`, `@meseta/api/agent-client`.
 export * from './agent-calls.js';
 export * from './check-call.js';
-export * from './client.js';
+export type * from './client.js';
 export * from './endpoints.js';
 export * from './errors.js';
 export * from './jsonp.js';

@@ -13,5 +13,5 @@ export interface JsonWrapping {
 export function jsonWrapping(name: string | undefined): JsonWrapping | undefined {
   if (name === undefined || name === '') return { before: '', after: '', contentType: 'application/json' };
   if (!functionName.test(name)) return undefined;
-  return { before: `${name}(`, after: ');', contentType: 'text/javascript' };
+  return { before: `${name}(`, after: ')', contentType: 'text/javascript' };
 }
