@@ -1,73 +1,9 @@
 // Signatures first; the modules that hold them follow in the next commits.
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Now, Pid, Result } from '@meseta/base';
+import type { ServerResponse } from 'node:http';
+import type { Now, Result } from '@meseta/base';
 
-// ---- host.ts: one port for HTTP and libprocess
-export interface PeerMessage {
-  /** The actor's id, e.g. `master`, `slave(1)`. */
-  readonly to: string;
-  readonly from: Pid;
-  /** Full protobuf name, e.g. `mesos.internal.PingSlaveMessage`. */
-  readonly wireName: string;
-  readonly body: Uint8Array;
-}
-export type HostNote =
-  | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
-  | { readonly kind: 'badMessage'; readonly remote: string; readonly reason: string }
-  | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string };
-export interface HostOptions {
-  readonly ip: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  readonly advertise?: { readonly ip?: string | undefined; readonly port?: number | undefined } | undefined;
-  onMessage(message: PeerMessage): 'accepted' | 'unknown';
-  onRequest(request: IncomingMessage, response: ServerResponse): void;
-  /** A connection to a linked address (`ip:port`) broke or could not be made; once a break. */
-  onPeerLost(address: string): void;
-  onNote?(note: HostNote): void;
-  readonly maxBodyBytes?: number | undefined;
-  readonly maxUnsentBytes?: number | undefined;
-}
-export interface HostStats {
-  readonly messagesReceived: number;
-  readonly messagesSent: number;
-  readonly messagesUnknown: number;
-  readonly messagesDropped: number;
-  readonly peersOverLimit: number;
-  readonly badMessages: number;
-}
-export interface Host {
-  /** The advertised `ip:port`: what pids of this process end in. */
-  readonly address: string;
-  readonly bound: { readonly ip: string; readonly port: number };
-  readonly stats: HostStats;
-  send(to: Pid, from: string, wireName: string, body: Uint8Array): void;
-  link(to: Pid): void;
-  unlink(to: Pid): void;
-  close(): Promise<void>;
-}
-export interface HostError {
-  readonly code: 'addressInUse' | 'addressNotAvailable' | 'notPermitted' | 'listenFailed';
-  readonly message: string;
-}
-export declare function createHost(options: HostOptions): Promise<Result<Host, HostError>>;
-
-// ---- read-body.ts
-export interface BodyLimits {
-  readonly maxBodyBytes: number;
-  readonly maxTotalBytes: number;
-}
-export interface BodyError {
-  readonly code: 'tooLarge' | 'busy' | 'aborted';
-  readonly status: 413 | 400;
-  readonly message: string;
-}
-export interface BodyReader {
-  /** Bytes of all bodies in flight. */
-  readonly inFlightBytes: number;
-  read(request: IncomingMessage): Promise<Result<Uint8Array, BodyError>>;
-}
-export declare function createBodyReader(limits?: Partial<BodyLimits>): BodyReader;
+export * from './host.js';
+export * from './read-body.js';
 
 // ---- clock.ts, loop.ts
 export interface Clock {

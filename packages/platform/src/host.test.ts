@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { after, test } from 'node:test';
+import { type Pid, pidOf } from '@meseta/base';
+import { createHost, type Host, type HostOptions, type PeerMessage } from './host.js';
+
+/** Captured between real Mesos' processes; not part of the checkout. */
+const factsFile = '../shared/facts/libprocess-messages.json';
+const opened: (() => unknown)[] = [];
+after(async () => {
+  for (const close of opened) await close();
+});
+
+interface Heard {
+  readonly to: string;
+  readonly from: Pid;
+  readonly wireName: string;
+  readonly text: string;
+}
+
+async function hostWith(options: Partial<HostOptions> = {}): Promise<{ host: Host; heard: Heard[]; lost: string[] }> {
+  const heard: Heard[] = [];
+  const lost: string[] = [];
+  const made = await createHost({
+    ip: '127.0.0.1',
+    port: 0,
+    onMessage(message: PeerMessage) {
+      if (message.to !== 'master') return 'unknown';
+      heard.push({ ...message, text: Buffer.from(message.body).toString('latin1') } as Heard);
+      return 'accepted';
+    },
+    onRequest(request, response) {
+      request.resume();
+      request.on('end', () => response.end(`http ${request.method} ${request.url}`));
+    },
+    onPeerLost: (address) => lost.push(address),
+    ...options,
+  });
+  assert.ok(made.ok);
+  opened.push(() => made.value.close());
+  return { host: made.value, heard, lost };
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+const message = (to: string, body: string): string =>
+  `POST /${to}/a.Name HTTP/1.1\r\nLibprocess-From: x(1)@127.0.0.1:1\r\n` +
+  (body === '' ? '\r\n' : `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
+const get = 'GET /state HTTP/1.1\r\n\r\n';
+
+const talk = (host: Host): { socket: Socket; said: () => string } => {
+  const socket = connect(host.bound.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+  });
+  opened.push(() => socket.destroy());
+  return { socket, said: () => text };
+};
+const statuses = (text: string): string[] => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => found[1] as string);
+
+const mixes: readonly (readonly [name: string, bytes: string, statuses: string[], heard: number])[] = [
+  ['a message', message('master', 'abc'), ['202'], 1],
+  ['messages in one packet', message('master', 'abc') + message('master', '') + message('master', 'd'), ['202', '202', '202'], 3],
+  ['a message to nobody', message('nobody', 'abc'), ['404'], 0],
+  ['plain HTTP', get + get, ['200', '200'], 0],
+  ['a message, then plain HTTP', message('master', 'abc') + get, ['202', '200'], 1],
+  ['plain HTTP, then messages', get + message('master', 'abc') + message('nobody', '') + get, ['200', '202', '404', '200'], 1],
+  ['a plain POST', 'POST /api/v1 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}', ['200'], 0],
+  ['a message without a name', 'POST /master HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n\r\n', ['400'], 0],
+  ['a message from nobody', 'POST /master/x HTTP/1.1\r\nUser-Agent: libprocess/\r\n\r\n', ['400'], 0],
+  ['a lower-case header and a length', 'POST /master/x HTTP/1.1\r\nlibprocess-from: a@1.2.3.4:5\r\ncontent-length: 1\r\n\r\nz', ['202'], 1],
+  ['not HTTP at all', '\x16\x03\x01 hello\r\n\r\n', ['400'], 0],
+];
+for (const [name, bytes, expected, count] of mixes) {
+  for (const cut of ['whole', 'byte by byte'] as const) {
+    test(`one port: ${name}, ${cut}`, async () => {
+      const { host, heard } = await hostWith();
+      const { socket, said } = talk(host);
+      if (cut === 'whole') socket.write(bytes, 'latin1');
+      else {
+        socket.setNoDelay(true);
+        for (const byte of Buffer.from(bytes, 'latin1')) {
+          if (!socket.writable) break;
+          socket.write(Buffer.of(byte));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+      await until(`${expected}, got ${said()}`, () => statuses(said()).length >= expected.length);
+      assert.deepEqual(statuses(said()), expected);
+      assert.equal(heard.length, count);
+    });
+  }
+}
+
+test('messages between two hosts come whole and in order, large and empty ones too', async () => {
+  const a = await hostWith();
+  const b = await hostWith();
+  const sizes = Array.from({ length: 300 }, (_, i) => (i % 50 === 7 ? 300_000 + i : i % 3 === 0 ? 0 : i));
+  const to = pidOf('master', b.host.address);
+  sizes.forEach((size, i) => {
+    a.host.send(to, 'slave(1)', `m.${i}`, Buffer.alloc(size, 97 + (i % 26)));
+  });
+  await until('all messages', () => b.heard.length === sizes.length);
+  b.heard.forEach((one, i) => {
+    assert.equal(one.wireName, `m.${i}`);
+    assert.equal(one.from, `slave(1)@${a.host.address}`);
+    assert.equal(one.text, String.fromCharCode(97 + (i % 26)).repeat(sizes[i] as number));
+  });
+  assert.equal(a.host.stats.messagesSent, sizes.length);
+});
+
+test('what leaves is what libprocess sends, byte for byte', { skip: !existsSync(factsFile) }, async () => {
+  const captured = JSON.parse(readFileSync(factsFile, 'utf8')) as { to: string; from: string; name: string; head: string[]; bytes: string }[];
+  const { host } = await hostWith({ advertise: { ip: '127.0.0.1', port: 25050 } });
+  let got = '';
+  const server = createServer((socket) => {
+    socket.on('data', (bytes) => {
+      got += bytes.toString('latin1');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  opened.push(() => server.close());
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let expected = '';
+  for (const one of captured.filter((each) => each.from.endsWith('@127.0.0.1:25050'))) {
+    const body = Buffer.from(one.bytes, 'base64');
+    expected += `${one.head.join('\r\n').replace(/Host: .*/, `Host: ${address}`)}\r\n\r\n`;
+    if (body.length > 0) expected += `${body.length.toString(16)}\r\n${body.toString('latin1')}\r\n0\r\n\r\n`;
+    host.send(pidOf(one.to, address), one.from.split('@')[0] as string, one.name, body);
+  }
+  assert.ok(expected.length > 1000);
+  await until('the frames', () => got.length >= expected.length);
+  assert.equal(got, expected);
+});
+
+test('a linked peer is reported lost once a break, and linking again reports the next one', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  opened.push(() => server.close());
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, lost } = await hostWith();
+  for (let round = 1; round <= 2; round++) {
+    host.link(pidOf('slave(1)', address));
+    host.link(pidOf('other', address));
+    await until('a connection', () => sockets.length === round);
+    sockets[round - 1]?.destroy();
+    await until('the loss', () => lost.length >= round);
+  }
+  host.send(pidOf('slave(1)', address), 'master', 'x', Buffer.alloc(1));
+  await until('a third connection', () => sockets.length === 3);
+  sockets[2]?.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(lost, [address, address]);
+});
+
+test('a linked peer that nobody listens for is lost', async () => {
+  const { host, lost } = await hostWith();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise((resolve) => server.close(resolve));
+  host.link(pidOf('slave(1)', address));
+  assert.deepEqual(lost, []);
+  await until('the loss', () => lost.length === 1);
+  assert.deepEqual(lost, [address]);
+});
+
+test('a peer that reads nothing is cut off at the limit, and told of', async () => {
+  const server = createServer((socket) => {
+    socket.pause();
+    opened.push(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  opened.push(() => server.close());
+  const notes: string[] = [];
+  const { host, lost } = await hostWith({ maxUnsentBytes: 100_000, onNote: (note) => notes.push(note.kind) });
+  const to = pidOf('slave(1)', `127.0.0.1:${(server.address() as AddressInfo).port}`);
+  host.link(to);
+  for (let i = 0; i < 5; i++) host.send(to, 'master', 'x', Buffer.alloc(30_000));
+  assert.equal(host.stats.peersOverLimit, 1);
+  await until('the loss', () => lost.length === 1);
+  assert.ok(notes.includes('peerOverLimit'));
+  assert.equal(host.stats.messagesDropped, 4);
+});
+
+test('a port that is taken is a typed error', async () => {
+  const { host } = await hostWith();
+  const second = await createHost({
+    ip: '127.0.0.1',
+    port: host.bound.port,
+    onMessage: () => 'unknown',
+    onRequest: () => {},
+    onPeerLost: () => {},
+  });
+  assert.ok(!second.ok);
+  assert.equal(second.error.code, 'addressInUse');
+});
+
+test('a message over the limit is refused, whether its length was told or not', async () => {
+  const { host, heard } = await hostWith({ maxBodyBytes: 1000 });
+  const head = 'POST /master/x HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n';
+  for (const rest of ['Content-Length: 1001\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\n3e9\r\n']) {
+    const { socket, said } = talk(host);
+    socket.write(head + rest);
+    await until('the refusal', () => statuses(said()).length === 1);
+    assert.deepEqual(statuses(said()), ['400']);
+  }
+  assert.equal(heard.length, 0);
+  assert.equal(host.stats.badMessages, 2);
+});
+
+test('an HTTP connection carries many requests, and a large chunked body', async () => {
+  const { host } = await hostWith({
+    onRequest(request, response) {
+      let bytes = 0;
+      request.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      request.on('end', () => response.end(String(bytes)));
+    },
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  opened.push(() => agent.destroy());
+  for (const size of [0, 1, 3_000_000, 5]) {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const sent = httpRequest(
+        { agent, port: host.bound.port, host: '127.0.0.1', method: 'POST', path: '/api/v1', headers: { 'transfer-encoding': 'chunked' } },
+        (response: IncomingMessage) => {
+          let text = '';
+          response.on('data', (chunk) => {
+            text += chunk;
+          });
+          response.on('end', () => resolve(text));
+        },
+      );
+      sent.on('error', reject);
+      sent.end(Buffer.alloc(size));
+    });
+    assert.equal(answer, String(size));
+  }
+});

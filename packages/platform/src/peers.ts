@@ -1,0 +1,220 @@
+// Outgoing libprocess messages: one socket a peer's address, in order.
+//
+// Owns: the sockets to peers, what is queued for each, and which are linked.
+// Boundary: a peer is an `ip:port`; pids only choose it. Answers are read and thrown away.
+// O1: messages to one address leave in the order of `send`, each at most once; what was queued
+//     for a connection that breaks is lost (whoever needs more retries until acknowledged).
+// O2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
+// O3: bytes unsent to a peer never exceed the limit by more than one message.
+import { connect, type Socket } from 'node:net';
+import type { Pid } from '@meseta/base';
+
+export interface PeersOptions {
+  readonly address: string;
+  readonly maxUnsentBytes: number;
+  onPeerLost(address: string): void;
+  onNote(
+    note:
+      | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
+      | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string },
+  ): void;
+}
+
+export interface Peers {
+  readonly stats: { sent: number; dropped: number; overLimit: number };
+  send(to: Pid, from: string, wireName: string, body: Uint8Array): void;
+  link(to: Pid): void;
+  unlink(to: Pid): void;
+  close(): Promise<void>;
+}
+
+interface Peer {
+  readonly address: string;
+  readonly socket: Socket;
+  readonly links: Set<Pid>;
+  frames: (string | Uint8Array)[];
+  queuedBytes: number;
+  queuedMessages: number;
+  reason: string;
+}
+
+const MAX_HEADS = 65_536;
+/** A connection that nothing links and nothing uses is closed after this. */
+const IDLE_MS = 600_000;
+const CLOSE_GRACE_MS = 500;
+const FRAME_END = '\r\n0\r\n\r\n';
+/** Frames of one turn are copied together up to this size; larger bodies go out as they are. */
+const COPY_BYTES = 65_536;
+
+const addressOf = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
+
+/** Sockets to peers are made here and nowhere else. */
+const openSocket = (address: string): Socket => {
+  const colon = address.lastIndexOf(':');
+  return connect({
+    host: address.slice(0, colon),
+    port: Number(address.slice(colon + 1)),
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  });
+};
+
+/** The head of a message, up to and with the header lines that don't depend on its body. */
+export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
+  const at = to.lastIndexOf('@');
+  return (
+    `POST /${to.slice(0, at)}/${wireName} HTTP/1.1\r\n` +
+    `User-Agent: libprocess/${from}\r\nLibprocess-From: ${from}\r\n` +
+    `Connection: Keep-Alive\r\nHost: ${to.slice(at + 1)}\r\n`
+  );
+};
+
+const frameOf = (head: string, body: Uint8Array): (string | Uint8Array)[] =>
+  body.length === 0
+    ? [`${head}\r\n`]
+    : [`${head}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`, body, FRAME_END];
+
+const writeFrames = (socket: Socket, frames: readonly (string | Uint8Array)[]): void => {
+  let run: Buffer[] = [];
+  let runBytes = 0;
+  const flush = (): void => {
+    if (runBytes > 0) socket.write(Buffer.concat(run, runBytes));
+    run = [];
+    runBytes = 0;
+  };
+  for (const frame of frames) {
+    const bytes =
+      typeof frame === 'string'
+        ? Buffer.from(frame, 'latin1')
+        : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+    if (bytes.length > COPY_BYTES) {
+      flush();
+      socket.write(bytes);
+      continue;
+    }
+    run.push(bytes);
+    runBytes += bytes.length;
+    if (runBytes > COPY_BYTES) flush();
+  }
+  flush();
+};
+
+export function createPeers(options: PeersOptions): Peers {
+  const peers = new Map<string, Peer>();
+  const heads = new Map<string, string>();
+  const stats = { sent: 0, dropped: 0, overLimit: 0 };
+  let closed = false;
+
+  const lost = (peer: Peer): void => {
+    if (peers.get(peer.address) === peer) peers.delete(peer.address);
+    stats.dropped += peer.queuedMessages;
+    peer.frames = [];
+    peer.queuedMessages = 0;
+    if (closed || peer.links.size === 0) return;
+    peer.links.clear();
+    options.onNote({ kind: 'peerLost', address: peer.address, reason: peer.reason });
+    options.onPeerLost(peer.address);
+  };
+
+  const open = (address: string): Peer => {
+    const socket = openSocket(address);
+    const peer: Peer = {
+      address,
+      socket,
+      links: new Set(),
+      frames: [],
+      queuedBytes: 0,
+      queuedMessages: 0,
+      reason: 'the peer closed the connection',
+    };
+    peers.set(address, peer);
+    socket.resume();
+    socket.setTimeout(IDLE_MS, () => {
+      if (peer.links.size === 0) socket.end();
+    });
+    socket.on('error', (error) => {
+      peer.reason = error.message;
+    });
+    // A peer that sends its FIN takes no more: what comes after goes over a new connection.
+    socket.on('end', () => lost(peer));
+    socket.on('close', () => lost(peer));
+    return peer;
+  };
+
+  const flush = (peer: Peer): void => {
+    const { frames } = peer;
+    if (frames.length === 0) return;
+    peer.frames = [];
+    peer.queuedBytes = 0;
+    stats.sent += peer.queuedMessages;
+    peer.queuedMessages = 0;
+    writeFrames(peer.socket, frames);
+  };
+
+  const peerAt = (address: string): Peer => peers.get(address) ?? open(address);
+
+  const headOf = (to: Pid, from: string, wireName: string): string => {
+    const key = `${to} ${from} ${wireName}`;
+    const known = heads.get(key);
+    if (known !== undefined) return known;
+    const head = messageHead(to, `${from}@${options.address}` as Pid, wireName);
+    if (heads.size >= MAX_HEADS) heads.clear();
+    heads.set(key, head);
+    return head;
+  };
+
+  return {
+    stats,
+    send(to, from, wireName, body) {
+      if (closed) return;
+      const peer = peerAt(addressOf(to));
+      const frame = frameOf(headOf(to, from, wireName), body);
+      if (peer.frames.length === 0) process.nextTick(flush, peer);
+      for (const part of frame) {
+        peer.frames.push(part);
+        peer.queuedBytes += part.length;
+      }
+      peer.queuedMessages++;
+      const unsentBytes = peer.queuedBytes + peer.socket.writableLength;
+      if (unsentBytes <= options.maxUnsentBytes) return;
+      stats.overLimit++;
+      peer.reason = `${unsentBytes} bytes unsent`;
+      options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
+      // From inside `send` nothing is reported: its caller is in the middle of a turn.
+      peers.delete(peer.address);
+      stats.dropped += peer.queuedMessages;
+      peer.frames = [];
+      peer.queuedMessages = 0;
+      peer.socket.destroy();
+    },
+    link(to) {
+      if (!closed) peerAt(addressOf(to)).links.add(to);
+    },
+    unlink(to) {
+      peers.get(addressOf(to))?.links.delete(to);
+    },
+    async close() {
+      closed = true;
+      const open = [...peers.values()];
+      await Promise.all(
+        open.map(
+          (peer) =>
+            new Promise<void>((resolve) => {
+              flush(peer);
+              const timer = setTimeout(() => peer.socket.destroy(), CLOSE_GRACE_MS);
+              peer.socket.once('close', () => {
+                clearTimeout(timer);
+                resolve();
+              });
+              peer.socket.end();
+              if (peer.socket.closed) {
+                clearTimeout(timer);
+                resolve();
+              }
+            }),
+        ),
+      );
+    },
+  };
+}
