@@ -46,6 +46,11 @@ export function defaultText(field: FieldSchema): string | undefined {
   return field.type === 'double' && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
+/** Mesos' v0 messages have this field and its JSON hasn't: neither v1's, nor the documents that v0 endpoints show. */
+function isBinaryOnly(message: MessageSchema, field: FieldSchema): boolean {
+  return message.name === 'AgentInfo' && field.name === 'checkpoint';
+}
+
 export function writerOf(message: MessageSchema): string {
   const lines = [`function write${message.name}(m: T.${message.name}): string {`];
   if (message.fields.length === 0) {
@@ -53,6 +58,7 @@ export function writerOf(message: MessageSchema): string {
   }
   lines.push("  let t = '';");
   for (const field of message.fields) {
+    if (isBinaryOnly(message, field)) continue;
     const key = `',"${field.name}":'`;
     const unset = defaultText(field);
     if (field.label === 'required') {
