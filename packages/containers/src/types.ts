@@ -1,7 +1,7 @@
 // What an agent asks of containers and what it hears of them. Plain data both ways, so that the
 // agent's core can be run against fake containers by the simulator.
 import type { ContainerId } from '@meseta/base';
-import type { CommandInfo, CommandInfoURI, ContainerInfo, Resource, RLimitInfo } from '@meseta/wire';
+import type { CommandInfo, CommandInfoURI, ContainerInfo, Resource, ResourceStatistics, RLimitInfo } from '@meseta/wire';
 
 /** One container to launch: everything decided, nothing looked up later. */
 export interface ContainerSpec {
@@ -27,7 +27,7 @@ export type ExitStatus =
   | { readonly kind: 'unknown' };
 
 export type ContainerEvent =
-  /** The command has been forked; `pid` is the supervisor's and leads the task's session. */
+  /** The command has been forked; `pid` is its first process', which leads the container's session. */
   | { readonly kind: 'started'; readonly containerId: ContainerId; readonly pid: number }
   /** It never ran. `message` is for the task's status. */
   | {
@@ -76,6 +76,11 @@ export interface Containers {
   /** SIGKILL to every process; then `exited`. Of a container that is still fetching: the fetch is stopped. */
   destroy(containerId: ContainerId): void;
   probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
+  /**
+   * What the container uses: cpu times, resident memory, processes, threads, and the disk under its sandbox
+   * (measured at most once a minute). undefined: it isn't running. `timestamp` is left to the caller.
+   */
+  usage(containerId: ContainerId): Promise<Omit<ResourceStatistics, 'timestamp'> | undefined>;
   /** Forgets an ended container and removes its runtime directory (not its sandbox). */
   remove(containerId: ContainerId): void;
   /** Looks for containers of an earlier agent process; running ones are watched from here on. */

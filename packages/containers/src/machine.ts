@@ -1,0 +1,65 @@
+// What this machine offers to launches, looked up once: tools, limits, users.
+import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import type { LaunchLimits, LaunchOwner, LaunchTools } from './plan.js';
+import { parseLimits } from './rlimits.js';
+
+const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
+const capSysResource = 24;
+const toolTimeoutMs = 10_000;
+
+export async function findTool(files: Files, name: string): Promise<string | undefined> {
+  for (const directory of directories) {
+    const real = await files.realPath(`${directory}/${name}`);
+    if (real.ok) return `${directory}/${name}`;
+  }
+  return undefined;
+}
+
+/** The tools of launches, or which indispensable one is missing. */
+export async function findTools(files: Files, processes: Processes): Promise<Result<LaunchTools, string>> {
+  const [shell, setsid, env, setpriv, su, prlimit, bash, perl] = await Promise.all(
+    ['sh', 'setsid', 'env', 'setpriv', 'su', 'prlimit', 'bash', 'perl'].map((name) => findTool(files, name)),
+  );
+  if (shell === undefined || setsid === undefined || env === undefined) {
+    const missing = Object.entries({ sh: shell, setsid, env }).filter(([, path]) => path === undefined);
+    return err(`containers need ${missing.map(([name]) => name).join(', ')} on this machine`);
+  }
+  const understands = async (program: string, ...args: string[]): Promise<boolean> => {
+    const run = await processes.run({ program, arguments: args }, { timeoutMs: toolTimeoutMs });
+    return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0;
+  };
+  const root = processes.self.uid === 0;
+  const [envResetsSignals, switches] = await Promise.all([
+    understands(env, '--default-signal=INT,QUIT', '--', shell, '-c', ':'),
+    root && setpriv !== undefined ? understands(setpriv, '--reuid=0', '--regid=0', '--init-groups', '--', shell, '-c', ':') : false,
+  ]);
+  return ok({ shell, setsid, env, envResetsSignals, setpriv: switches ? setpriv : undefined, su, prlimit, bash, perl });
+}
+
+export function readLimits(files: Files): LaunchLimits {
+  const status = files.readTextNow('/proc/self/status') ?? '';
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  return {
+    current: parseLimits(files.readTextNow('/proc/self/limits') ?? ''),
+    mayRaise: ((effective >> BigInt(capSysResource)) & 1n) === 1n,
+  };
+}
+
+/** Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept. */
+export function createUsers(processes: Processes): (name: string) => Promise<Result<LaunchOwner, string>> {
+  const known = new Map<string, LaunchOwner>();
+  const number = async (option: string, name: string): Promise<number | undefined> => {
+    const run = await processes.run({ program: 'id', arguments: [option, '--', name] }, { timeoutMs: toolTimeoutMs });
+    const text = run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? run.value.stdout.trim() : '';
+    return /^\d+$/.test(text) ? Number(text) : undefined;
+  };
+  return async (name) => {
+    const seen = known.get(name);
+    if (seen !== undefined) return ok(seen);
+    const [uid, gid] = await Promise.all([number('-u', name), number('-g', name)]);
+    if (uid === undefined || gid === undefined) return err(`user "${name}": no such user on this machine`);
+    const owner = { name, uid, gid };
+    known.set(name, owner);
+    return ok(owner);
+  };
+}

@@ -1,0 +1,106 @@
+// Resource limits of a container's first process: mesos.v1.RLimitInfo to prlimit's options, or to the shell's own
+// `ulimit` where prlimit is missing (which has fewer limits and coarser units).
+import { err, ok, type Result } from '@meseta/base';
+import type { RLimitInfoRLimit, RLimitInfoRLimitType } from '@meseta/wire';
+import type { LaunchLimits } from './plan.js';
+
+interface Kind {
+  /** prlimit's option. */
+  readonly option: string;
+  /** The name in /proc/self/limits. */
+  readonly listed: string;
+  /** The shell's flag and the unit it counts in. */
+  readonly ulimit?: readonly [flag: string, unit: number];
+}
+
+const kinds: Readonly<Record<Exclude<RLimitInfoRLimitType, 'UNKNOWN'>, Kind>> = {
+  RLMT_AS: { option: 'as', listed: 'Max address space', ulimit: ['v', 1024] },
+  RLMT_CORE: { option: 'core', listed: 'Max core file size', ulimit: ['c', 512] },
+  RLMT_CPU: { option: 'cpu', listed: 'Max cpu time', ulimit: ['t', 1] },
+  RLMT_DATA: { option: 'data', listed: 'Max data size', ulimit: ['d', 1024] },
+  RLMT_FSIZE: { option: 'fsize', listed: 'Max file size', ulimit: ['f', 512] },
+  RLMT_LOCKS: { option: 'locks', listed: 'Max file locks', ulimit: ['w', 1] },
+  RLMT_MEMLOCK: { option: 'memlock', listed: 'Max locked memory', ulimit: ['l', 1024] },
+  RLMT_MSGQUEUE: { option: 'msgqueue', listed: 'Max msgqueue size' },
+  RLMT_NICE: { option: 'nice', listed: 'Max nice priority' },
+  RLMT_NOFILE: { option: 'nofile', listed: 'Max open files', ulimit: ['n', 1] },
+  RLMT_NPROC: { option: 'nproc', listed: 'Max processes', ulimit: ['p', 1] },
+  RLMT_RSS: { option: 'rss', listed: 'Max resident set', ulimit: ['m', 1024] },
+  RLMT_RTPRIO: { option: 'rtprio', listed: 'Max realtime priority', ulimit: ['r', 1] },
+  RLMT_RTTIME: { option: 'rttime', listed: 'Max realtime timeout' },
+  RLMT_SIGPENDING: { option: 'sigpending', listed: 'Max pending signals' },
+  RLMT_STACK: { option: 'stack', listed: 'Max stack size', ulimit: ['s', 1024] },
+};
+
+/** The limits of a /proc/PID/limits file, by their names there. */
+export function parseLimits(text: string): ReadonlyMap<string, { readonly soft: number; readonly hard: number }> {
+  const limits = new Map<string, { soft: number; hard: number }>();
+  const value = (word: string): number => (word === 'unlimited' ? Infinity : Number(word));
+  for (const line of text.split('\n')) {
+    const found = /^(Max .*?)\s{2,}(\d+|unlimited)\s+(\d+|unlimited)/.exec(line);
+    if (found) limits.set(found[1] as string, { soft: value(found[2] as string), hard: value(found[3] as string) });
+  }
+  return limits;
+}
+
+export interface RlimitSteps {
+  /** Goes before the command. */
+  readonly argv: readonly string[];
+  /** Lines of the launch script. */
+  readonly lines: readonly string[];
+}
+
+const shown = (value: number): string => (value === Infinity ? 'unlimited' : String(value));
+
+function checked(rlimit: RLimitInfoRLimit, limits: LaunchLimits): Result<{ kind: Kind; soft: number; hard: number }, string> {
+  const type = rlimit.type;
+  if (type === undefined || type === 'UNKNOWN') return err('rlimit_info: a limit without a known type');
+  const kind = kinds[type];
+  if ((rlimit.soft === undefined) !== (rlimit.hard === undefined)) {
+    return err(`rlimit_info: ${type}: expected both soft and hard, or neither for unlimited`);
+  }
+  const soft = rlimit.soft ?? Infinity;
+  const hard = rlimit.hard ?? Infinity;
+  if (soft > hard) return err(`rlimit_info: ${type}: the soft limit ${shown(soft)} is above the hard one ${shown(hard)}`);
+  const own = limits.current.get(kind.listed);
+  if (own !== undefined && hard > own.hard && !limits.mayRaise) {
+    return err(
+      `rlimit_info: ${type}: ${shown(hard)} is above the agent's own hard limit ${shown(own.hard)}, ` +
+        'and raising it needs CAP_SYS_RESOURCE',
+    );
+  }
+  return ok({ kind, soft, hard });
+}
+
+function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Result<string, string> {
+  if (kind.ulimit === undefined) return err(`rlimit_info: ${type}: needs prlimit, which this machine doesn't have`);
+  const [flag, unit] = kind.ulimit;
+  const count = (value: number): string => (value === Infinity ? 'unlimited' : String(Math.floor(value / unit)));
+  const softly = `ulimit -S -${flag} ${count(soft)}`;
+  const hardly = `ulimit -H -${flag} ${count(hard)}`;
+  // Neither order serves both raising and lowering: the first try may fail, the last must not.
+  return ok(`${hardly} 2>/dev/null; ${softly} && ${hardly} || exit 126`);
+}
+
+/** How the limits are set, or the first that can't be. */
+export function rlimitSteps(
+  wanted: readonly RLimitInfoRLimit[],
+  limits: LaunchLimits,
+  prlimit: string | undefined,
+): Result<RlimitSteps, string> {
+  const options: string[] = [];
+  const lines: string[] = [];
+  for (const rlimit of wanted) {
+    const one = checked(rlimit, limits);
+    if (!one.ok) return one;
+    const { kind, soft, hard } = one.value;
+    if (prlimit !== undefined) {
+      options.push(`--${kind.option}=${shown(soft)}:${shown(hard)}`);
+      continue;
+    }
+    const line = ulimitLine(rlimit.type ?? 'UNKNOWN', kind, soft, hard);
+    if (!line.ok) return line;
+    lines.push(line.value);
+  }
+  return ok({ argv: prlimit !== undefined && options.length > 0 ? [prlimit, ...options, '--'] : [], lines });
+}

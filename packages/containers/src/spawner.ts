@@ -1,0 +1,123 @@
+// The resident spawner: a shell in a session of its own that forks a supervisor for each container id it reads.
+// It never reads code: what a container runs is the file `plan` in its directory. It outlives the agent (its input
+// ends, it waits for its supervisors and reaps them), and it is replaced every few hundred launches, as its job
+// table slows it.
+//
+// A supervisor is a fork of the spawner, so most of its memory is shared. Files it leaves in a container's directory:
+//   pid     its own line of /proc/self/stat, then that of the container's first process
+//   said    what the shell says when a signal ends its child (exit-record.ts)
+//   status  `$?` of the first process: last of all, one complete line
+// and lines in the fifo `events`: `started ID PID`, `exited ID CODE`, `failed ID`. The fifo is held open for both ways, so
+// nobody waits for a reader; the files are the truth, the lines only tell when to look.
+import type { Processes, RunningProcess } from '@meseta/base';
+
+const script = `
+exec 4<>events || exit 1
+launch() {
+  read -r supervisor </proc/self/stat || return 1
+  echo "$supervisor" >"$1/pid" || return 1
+  (
+    read -r first </proc/self/stat && echo "$first" >>"$1/pid" || exit 126
+    echo "started $1 \${first%% *}" >&4
+    exec 4>&-
+    . "./$1/plan"
+  )
+  code=$?
+  echo "$code" >"$1/status"
+  echo "exited $1 $code" >&4
+  return 0
+}
+while read -r id; do
+  case $id in
+  '') jobs >/dev/null ;;
+  *) { launch "$id" 2>"$id/said" || echo "failed $id" >&4; } & ;;
+  esac
+done
+wait
+`;
+
+const launchesEach = 400;
+
+export interface Spawner {
+  /** The container's directory and plan are there. */
+  launch(containerId: string): void;
+  /** Some supervisors have ended: collects them. */
+  reap(): void;
+  /** Whether `session` is of a spawner of this process. */
+  readonly sessions: ReadonlySet<number>;
+  /** Ends the input: the spawner ends with the last of its supervisors. */
+  close(): void;
+}
+
+interface Shell {
+  readonly launched: string[];
+  lines: string;
+  running: RunningProcess | undefined;
+  closed: boolean;
+}
+
+/**
+ * @param directory holds the containers' directories and the fifo `events`.
+ * @param lost the ids given to a spawner that ended early; some of them may run nevertheless.
+ */
+export function createSpawner(
+  processes: Processes,
+  directory: string,
+  shell: string,
+  lost: (containerIds: readonly string[], reason: string) => void,
+): Spawner {
+  const sessions = new Set<number>();
+  let current: Shell | undefined;
+
+  function start(): Shell {
+    const it: Shell = { launched: [], lines: '', running: undefined, closed: false };
+    const request = { program: shell, arguments: ['-c', script, 'meseta-spawner'], environment: {}, directory };
+    void processes.startResident(request).then((started) => {
+      if (!started.ok) {
+        if (current === it) current = undefined;
+        lost(it.launched, started.error.message);
+        return;
+      }
+      it.running = started.value;
+      sessions.add(started.value.pid);
+      if (it.lines !== '') started.value.write(it.lines);
+      if (it.closed) started.value.endInput();
+      void started.value.ended.then(() => {
+        if (current === it) current = undefined;
+        sessions.delete(started.value.pid);
+        if (!it.closed) lost(it.launched, 'the resident spawner has ended');
+      });
+    });
+    return it;
+  }
+
+  const send = (it: Shell, line: string): void => {
+    if (it.running) it.running.write(line);
+    else it.lines += line;
+  };
+
+  const finish = (it: Shell): void => {
+    it.closed = true;
+    it.running?.endInput();
+  };
+
+  return {
+    sessions,
+    launch(containerId) {
+      if (current !== undefined && current.launched.length >= launchesEach) {
+        finish(current);
+        current = undefined;
+      }
+      current ??= start();
+      current.launched.push(containerId);
+      send(current, `${containerId}\n`);
+    },
+    reap() {
+      if (current !== undefined) send(current, '\n');
+    },
+    close() {
+      if (current !== undefined) finish(current);
+      current = undefined;
+    },
+  };
+}
