@@ -1,0 +1,152 @@
+// Lists of resources as values: merged, added, subtracted, searched.
+//
+// A1: a `Resources` list is merged: no two entries could be one, no entry is empty.
+// A2: a shared resource stands in the list once a copy; copies are equal entries.
+// A3: orders are Mesos': adding merges in place or appends; an entry that is used up is
+//     replaced by the last one.
+// Entries are taken over by reference; a merged one is a new record.
+import type { Resource } from '@meseta/wire';
+import { isMergeable, isSubtractable, sameValue } from './identity.js';
+import {
+  isAllocatableTo,
+  isEmpty,
+  isIndivisible,
+  isReserved,
+  isUnreserved,
+  reservationRole,
+  scalarOf,
+} from './kinds.js';
+import { containsItems, containsRanges } from './ranges.js';
+import { withFields } from './records.js';
+import { minus, normal, plus } from './values.js';
+
+/** A list in which what can merge is merged and nothing is empty, in the post-refinement format. */
+export type Resources = readonly Resource[];
+
+/** Any list as `Resources`: scalars to the thousandth, ranges sorted, empty entries gone. */
+export function merge(list: readonly Resource[]): Resources {
+  const merged: Resource[] = [];
+  for (const resource of list) addInto(merged, resource);
+  return merged;
+}
+
+export function add(a: Resources, b: Resources): Resources {
+  if (b.length === 0) return a;
+  if (a.length === 0) return b;
+  const sum = [...a];
+  for (const resource of b) addInto(sum, resource);
+  return sum;
+}
+
+/** `a` without `b`. What `b` has more of than `a` is ignored, as Mesos does. */
+export function subtract(a: Resources, b: Resources): Resources {
+  if (a.length === 0 || b.length === 0) return a;
+  if (a === b) return [];
+  const rest = [...a];
+  for (const resource of b) subtractFrom(rest, resource);
+  return rest;
+}
+
+/** Whether `a` has all of `b` at once: of equal exclusive disks or copies, as many. */
+export function contains(a: Resources, b: Resources): boolean {
+  if (a === b || b.length === 0) return true;
+  let rest: Resource[] | undefined;
+  for (const resource of b) {
+    const held = rest ?? a;
+    if (isEmpty(resource)) continue;
+    if (!held.some((entry) => holds(entry, resource))) return false;
+    if (b.length === 1) return true;
+    rest ??= [...a];
+    subtractFrom(rest, resource);
+  }
+  return true;
+}
+
+/** Equal as sums, whatever the order of the entries. */
+export const equals = (a: Resources, b: Resources): boolean =>
+  a === b || (a.length === b.length && contains(a, b) && contains(b, a));
+
+/** Whether one entry has all of another of the same metadata. */
+export function holds(entry: Resource, resource: Resource): boolean {
+  if (!isSubtractable(entry, resource)) return false;
+  if (entry.shared !== undefined) return sameValue(entry, resource);
+  if (entry.type === 'SCALAR') return scalarOf(resource) <= scalarOf(entry);
+  if (entry.type === 'RANGES') return containsRanges(entry.ranges?.range ?? [], resource.ranges?.range ?? []);
+  return containsItems(entry.set?.item ?? [], resource.set?.item ?? []);
+}
+
+/**
+ * Which of `pool` to take for `targets`, whose reservations say only where to look first: resources
+ * reserved to a target's role, then unreserved ones, then any. Undefined if there isn't enough.
+ */
+export function find(pool: Resources, targets: Resources): Resources | undefined {
+  const found: Resource[] = [];
+  const left = [...pool];
+  for (const target of targets) {
+    if (!findOne(left, target, found)) return undefined;
+  }
+  return found;
+}
+
+/** Moves what serves the target from `left` to `found`; false if there isn't enough. */
+function findOne(left: Resource[], target: Resource, found: Resource[]): boolean {
+  const role = reservationRole(target);
+  const preferences = [
+    ...(role === undefined ? [] : [(r: Resource) => isReserved(r, role)]),
+    isUnreserved,
+    (): boolean => true,
+  ];
+  let wanted = withFields(target, { reservations: undefined });
+  if (isEmpty(wanted)) return true;
+  for (const preferred of preferences) {
+    for (const entry of left.filter(preferred)) {
+      const bare = withFields(entry, { reservations: undefined });
+      if (holds(bare, wanted)) {
+        const part = withFields(wanted, { reservations: entry.reservations });
+        addInto(found, part);
+        subtractFrom(left, part);
+        return true;
+      }
+      if (!holds(wanted, bare)) continue;
+      addInto(found, entry);
+      subtractFrom(left, entry);
+      wanted = minus(wanted, bare);
+    }
+  }
+  return false;
+}
+
+/** Changes `list`, which the caller made. */
+function addInto(list: Resource[], resource: Resource): void {
+  if (isEmpty(resource)) return;
+  if (!isIndivisible(resource)) {
+    for (let i = 0; i < list.length; i++) {
+      const entry = list[i] as Resource;
+      if (!isMergeable(entry, resource)) continue;
+      list[i] = plus(entry, resource);
+      return;
+    }
+  }
+  list.push(normal(resource));
+}
+
+/** Changes `list`, which the caller made. */
+function subtractFrom(list: Resource[], resource: Resource): void {
+  if (isEmpty(resource)) return;
+  for (let i = 0; i < list.length; i++) {
+    const entry = list[i] as Resource;
+    if (!isSubtractable(entry, resource)) continue;
+    const rest = isIndivisible(entry) ? undefined : minus(entry, resource);
+    if (rest !== undefined && !isEmpty(rest) && !(rest.type === 'SCALAR' && scalarOf(rest) < 0)) {
+      list[i] = rest;
+      return;
+    }
+    const last = list.pop() as Resource;
+    if (i < list.length) list[i] = last;
+    return;
+  }
+}
+
+/** Unreserved ones, and those reserved to the role or to one above it. */
+export const allocatableTo = (list: Resources, role: string): Resources =>
+  list.filter((resource) => isAllocatableTo(resource, role));

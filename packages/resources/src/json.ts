@@ -1,0 +1,21 @@
+import { err, ok, type Result } from '@meseta/base';
+import { type Resource, renderWireError } from '@meseta/wire';
+import { ResourceCodec } from '@meseta/wire/codecs';
+
+/** A JSON array of resources, as flags and forms hold it; its entries are not validated yet. */
+export function resourcesFromJson(text: string): Result<readonly Resource[], string> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    return err(`expected a JSON array of resources: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(json)) return err('expected a JSON array of resources');
+  const list: Resource[] = [];
+  for (let i = 0; i < json.length; i++) {
+    const resource = ResourceCodec.read(json[i]);
+    if (!resource.ok) return err(`resources[${i}]: ${renderWireError(resource.error)}`);
+    list.push(resource.value);
+  }
+  return ok(list);
+}

@@ -1,0 +1,168 @@
+// Quantities: how much of each name, in whole thousandths, whatever it is reserved to or made of.
+// Limits are the same shape but keep a zero; a name that isn't in them has no limit.
+import { err, ok, type Result } from '@meseta/base';
+import type { Resources } from './algebra.js';
+import { isScalar, scalarOf } from './kinds.js';
+import { distinctShared } from './lists.js';
+import { parseNumber } from './numbers.js';
+import { fromThousandths, toThousandths } from './scalars.js';
+
+/** Parallel arrays, sorted by name (code units), frozen, without zero amounts. */
+export interface Quantities {
+  readonly names: readonly string[];
+  readonly amounts: readonly number[];
+}
+
+/** As `Quantities`, but a zero is kept. */
+export type Limits = Quantities;
+
+export const noQuantities: Quantities = freeze([], []);
+
+function freeze(names: string[], amounts: number[]): Quantities {
+  return Object.freeze({ names: Object.freeze(names), amounts: Object.freeze(amounts) });
+}
+
+/** From amounts in thousandths, in any order, each name once. */
+export function quantitiesFromAmounts(amounts: ReadonlyMap<string, number>): Quantities {
+  const names = [...amounts.keys()].filter((name) => amounts.get(name) !== 0).sort();
+  if (names.length === 0) return noQuantities;
+  return freeze(
+    names,
+    names.map((name) => amounts.get(name) as number),
+  );
+}
+
+/** The scalars' totals; a shared resource counts once, whatever its copies. Ranges and sets don't count. */
+export function quantitiesOf(list: Resources): Quantities {
+  const amounts = new Map<string, number>();
+  for (const resource of distinctShared(list)) {
+    if (isScalar(resource)) amounts.set(resource.name, (amounts.get(resource.name) ?? 0) + scalarOf(resource));
+  }
+  return quantitiesFromAmounts(amounts);
+}
+
+type Values = Readonly<Record<string, number | { readonly value: number }>>;
+const entriesOf = (values: Values): [string, number][] =>
+  Object.entries(values).map(([name, value]) => [name, toThousandths(typeof value === 'number' ? value : value.value)]);
+
+/** From values by name, plain or as the `{value}` scalars of messages. */
+export const quantitiesFrom = (values: Values): Quantities => quantitiesFromAmounts(new Map(entriesOf(values)));
+
+export function limitsFrom(values: Values): Limits {
+  const entries = entriesOf(values).sort(([a], [b]) => (a < b ? -1 : 1));
+  return freeze(
+    entries.map(([name]) => name),
+    entries.map(([, amount]) => amount),
+  );
+}
+
+/** The amount of a name in thousandths, 0 if it isn't there. */
+export function quantity(q: Quantities, name: string): number {
+  const index = q.names.indexOf(name);
+  return index < 0 ? 0 : (q.amounts[index] as number);
+}
+
+/** The limit of a name in thousandths; undefined: no limit. */
+export function limit(limits: Limits, name: string): number | undefined {
+  return limits.amounts[limits.names.indexOf(name)];
+}
+
+/** Both walked in the order of names; `join` says what becomes of the two amounts. Zeros vanish. */
+function zip(a: Quantities, b: Quantities, join: (x: number, y: number) => number): Quantities {
+  const names: string[] = [];
+  const amounts: number[] = [];
+  let i = 0;
+  let k = 0;
+  while (i < a.names.length || k < b.names.length) {
+    const left = a.names[i];
+    const right = b.names[k];
+    const fromLeft = right === undefined || (left !== undefined && left <= right);
+    const fromRight = left === undefined || (right !== undefined && right <= left);
+    const amount = join(fromLeft ? (a.amounts[i] as number) : 0, fromRight ? (b.amounts[k] as number) : 0);
+    if (amount !== 0) {
+      names.push((fromLeft ? left : right) as string);
+      amounts.push(amount);
+    }
+    if (fromLeft) i++;
+    if (fromRight) k++;
+  }
+  return names.length === 0 ? noQuantities : freeze(names, amounts);
+}
+
+export function addQuantities(a: Quantities, b: Quantities): Quantities {
+  if (b.names.length === 0) return a;
+  return a.names.length === 0 ? b : zip(a, b, (x, y) => x + y);
+}
+
+/** Floored at zero. */
+export const subtractQuantities = (a: Quantities, b: Quantities): Quantities =>
+  b.names.length === 0 ? a : zip(a, b, (x, y) => Math.max(0, x - y));
+
+/** With negative amounts where `b` is more. */
+export const differenceOf = (a: Quantities, b: Quantities): Quantities =>
+  b.names.length === 0 ? a : zip(a, b, (x, y) => x - y);
+
+/** By name the smaller; a name that one lacks is 0. */
+export const minQuantities = (a: Quantities, b: Quantities): Quantities => zip(a, b, Math.min);
+
+export const maxQuantities = (a: Quantities, b: Quantities): Quantities => zip(a, b, Math.max);
+
+/** Every amount times the factor, rounded to the thousandth. */
+export const scaleQuantities = (q: Quantities, factor: number): Quantities =>
+  zip(q, noQuantities, (x) => Math.round(x * factor));
+
+/** Whether `a` has at least as much of every name. */
+export function containsQuantities(a: Quantities, b: Quantities): boolean {
+  if (a === b) return true;
+  for (let i = 0; i < b.names.length; i++) {
+    if ((b.amounts[i] as number) > quantity(a, b.names[i] as string)) return false;
+  }
+  return true;
+}
+
+export const equalQuantities = (a: Quantities, b: Quantities): boolean =>
+  a === b ||
+  (a.names.length === b.names.length &&
+    a.names.every((name, i) => name === b.names[i] && a.amounts[i] === b.amounts[i]));
+
+/** Whether `q` stays within every limit. */
+export function withinLimits(limits: Limits, q: Quantities): boolean {
+  return limits.names.every((name, i) => quantity(q, name) <= (limits.amounts[i] as number));
+}
+
+/** What of `q` may still be used: limited names are cut to limit - used, never below 0; others stay. */
+export function cutToLimits(q: Quantities, limits: Limits, used: Quantities): Quantities {
+  if (limits.names.length === 0) return q;
+  const amounts = new Map<string, number>();
+  q.names.forEach((name, i) => {
+    const most = limit(limits, name);
+    const amount = q.amounts[i] as number;
+    amounts.set(name, most === undefined ? amount : Math.max(0, Math.min(amount, most - quantity(used, name))));
+  });
+  return quantitiesFromAmounts(amounts);
+}
+
+/** `cpus:4; mem:1024`; `{}` when empty. */
+export const formatQuantities = (q: Quantities): string =>
+  q.names.length === 0
+    ? '{}'
+    : q.names.map((name, i) => `${name}:${fromThousandths(q.amounts[i] as number)}`).join('; ');
+
+/** Values by name, for views: `{cpus: 4, mem: 1024}`. */
+export const quantitiesToRecord = (q: Quantities): Record<string, number> =>
+  Object.fromEntries(q.names.map((name, i) => [name, fromThousandths(q.amounts[i] as number)]));
+
+/** `cpus:1;mem:32`, as flags write them; a name given twice is added up, zeros are dropped. */
+export function parseQuantities(text: string): Result<Quantities, string> {
+  const amounts = new Map<string, number>();
+  for (const entry of text.split(';')) {
+    if (entry.trim() === '') continue;
+    const [name = '', value = '', ...more] = entry.split(':').map((part) => part.trim());
+    const number = parseNumber(value.replaceAll(' ', ''));
+    if (name === '' || more.length > 0 || number === undefined || number < 0) {
+      return err(`expected name:number with a number >= 0 (as in cpus:1;mem:32), got ${JSON.stringify(entry.trim())}`);
+    }
+    amounts.set(name, (amounts.get(name) ?? 0) + toThousandths(number));
+  }
+  return ok(quantitiesFromAmounts(amounts));
+}

@@ -1,0 +1,80 @@
+// Ranges and sets as values. Ranges are inclusive at both ends; what these functions give is
+// sorted, and neighbours are merged: [1-2, 3-4] is [1-4].
+import type { ValueRange } from '@meseta/wire';
+
+type Ranges = readonly ValueRange[];
+
+/** Sorted, with what overlaps or touches merged. */
+export function coalesce(ranges: Ranges): Ranges {
+  if (isCoalesced(ranges)) return ranges;
+  const sorted = [...ranges].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const merged: ValueRange[] = [];
+  for (const range of sorted) {
+    const last = merged.at(-1);
+    if (last === undefined || range.begin > last.end + 1) merged.push(range);
+    else if (range.end > last.end) merged[merged.length - 1] = { begin: last.begin, end: range.end };
+  }
+  return merged;
+}
+
+function isCoalesced(ranges: Ranges): boolean {
+  for (let i = 1; i < ranges.length; i++) {
+    if ((ranges[i] as ValueRange).begin <= (ranges[i - 1] as ValueRange).end + 1) return false;
+  }
+  return true;
+}
+
+export const addRanges = (a: Ranges, b: Ranges): Ranges => coalesce([...a, ...b]);
+
+/** What of `a` is not in `b`. */
+export function subtractRanges(a: Ranges, b: Ranges): Ranges {
+  const cuts = coalesce(b);
+  const left: ValueRange[] = [];
+  let next = 0;
+  for (const range of coalesce(a)) {
+    let begin = range.begin;
+    while (next < cuts.length && (cuts[next] as ValueRange).end < begin) next++;
+    for (let i = next; i < cuts.length; i++) {
+      const cut = cuts[i] as ValueRange;
+      if (cut.begin > range.end) break;
+      if (cut.begin > begin) left.push({ begin, end: cut.begin - 1 });
+      begin = Math.max(begin, cut.end + 1);
+    }
+    if (begin <= range.end) left.push({ begin, end: range.end });
+  }
+  return left;
+}
+
+export function containsRanges(a: Ranges, b: Ranges): boolean {
+  const outer = coalesce(a);
+  let next = 0;
+  for (const range of coalesce(b)) {
+    while (next < outer.length && (outer[next] as ValueRange).end < range.begin) next++;
+    const holder = outer[next];
+    if (holder === undefined || holder.begin > range.begin || holder.end < range.end) return false;
+  }
+  return true;
+}
+
+export function equalRanges(a: Ranges, b: Ranges): boolean {
+  const x = coalesce(a);
+  const y = coalesce(b);
+  return x.length === y.length && x.every((range, i) => range.begin === y[i]?.begin && range.end === y[i]?.end);
+}
+
+export const formatRanges = (ranges: Ranges): string => `[${ranges.map((r) => `${r.begin}-${r.end}`).join(', ')}]`;
+
+export const formatSet = (items: readonly string[]): string => `{${items.join(', ')}}`;
+
+/** The items of both, those of `a` first. */
+export const addItems = (a: readonly string[], b: readonly string[]): readonly string[] => [...new Set([...a, ...b])];
+
+export function subtractItems(a: readonly string[], b: readonly string[]): readonly string[] {
+  const gone = new Set(b);
+  return a.filter((item) => !gone.has(item));
+}
+
+export function containsItems(a: readonly string[], b: readonly string[]): boolean {
+  const held = new Set(a);
+  return b.every((item) => held.has(item));
+}

@@ -1,0 +1,47 @@
+// Role names: `*`, or a path of components joined by slashes, `eng/web` below `eng` (docs/roles.md).
+import { err, ok, type Result } from '@meseta/base';
+
+/** Horizontal tab, line feed, vertical tab, form feed, carriage return, space, delete. */
+const FORBIDDEN = ['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'];
+
+/** Whether a name may be a role's; the text says what is wrong with it. */
+export function validateRole(role: string): Result<undefined, string> {
+  if (role === '*') return ok(undefined);
+  const wrong = (why: string): Result<undefined, string> => err(`role ${JSON.stringify(role)}: ${why}`);
+  if (role === '') return wrong('expected a name, got an empty string');
+  if (role.startsWith('/')) return wrong('must not start with a slash');
+  if (role.endsWith('/')) return wrong('must not end with a slash');
+  for (const component of role.split('/')) {
+    if (component === '') return wrong('must not have two slashes in a row');
+    if (component === '.' || component === '..' || component === '*')
+      return wrong(`must not have a part "${component}"`);
+    if (component.startsWith('-')) return wrong('no part may start with a dash');
+    if (FORBIDDEN.some((character) => component.includes(character)))
+      return wrong('must not hold whitespace or delete');
+  }
+  return ok(undefined);
+}
+
+/** Strictly above: `eng` of `eng/web`. */
+export const isAncestor = (ancestor: string, role: string): boolean =>
+  role.length > ancestor.length && role.charCodeAt(ancestor.length) === 47 && role.startsWith(ancestor);
+
+/** The role `top` itself or one below it. */
+export const isInSubtree = (role: string, top: string): boolean => role === top || isAncestor(top, role);
+
+export function parentOf(role: string): string | undefined {
+  const slash = role.lastIndexOf('/');
+  return slash < 0 ? undefined : role.slice(0, slash);
+}
+
+/** Nearest first: `a/b/c` gives `a/b`, `a`. */
+export function ancestorsOf(role: string): readonly string[] {
+  const ancestors: string[] = [];
+  for (let above = parentOf(role); above !== undefined; above = parentOf(above)) ancestors.push(above);
+  return ancestors;
+}
+
+export function topLevelOf(role: string): string {
+  const slash = role.indexOf('/');
+  return slash < 0 ? role : role.slice(0, slash);
+}

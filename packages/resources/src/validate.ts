@@ -1,0 +1,162 @@
+// Lists of resources as they come in, in either format: what is refused, and where. Kept to what
+// Mesos refuses; a zero is fine and vanishes when lists are merged.
+import { err, ok, type Result } from '@meseta/base';
+import type { Resource, ResourceReservationInfo } from '@meseta/wire';
+import { merge, type Resources } from './algebra.js';
+import { toPostRefinement } from './formats.js';
+import { isAncestor, validateRole } from './roles.js';
+import { toThousandths } from './scalars.js';
+
+export interface ResourceProblem {
+  /** `resources[2].scalar.value` */
+  readonly field: string;
+  /** The whole sentence: `resources[2].scalar.value: expected a number >= 0, got -1`. */
+  readonly text: string;
+}
+
+/** A problem by the field within its record, `.scalar.value`, and what is wrong there. */
+type Wrong = readonly [field: string, why: string];
+type Check = (resource: Resource) => Wrong | undefined;
+
+const CHECKS: readonly Check[] = [checkName, checkValue, checkDisk, checkReservations, checkShared];
+
+/** Whether every entry is one that Mesos would take; `field` is the list's name in errors. */
+export function validateResources(list: readonly Resource[], field = 'resources'): Result<undefined, ResourceProblem> {
+  for (let i = 0; i < list.length; i++) {
+    for (const check of CHECKS) {
+      const wrong = check(list[i] as Resource);
+      if (wrong) return err(problem(`${field}[${i}]${wrong[0]}`, wrong[1]));
+    }
+  }
+  return ok(undefined);
+}
+
+/** Validates, converts to post-refinement, merges: what is to be done with every list that comes in. */
+export function admitResources(list: readonly Resource[], field = 'resources'): Result<Resources, ResourceProblem> {
+  const valid = validateResources(list, field);
+  return valid.ok ? ok(merge(toPostRefinement(list))) : valid;
+}
+
+export const problem = (field: string, why: string): ResourceProblem => ({ field, text: `${field}: ${why}` });
+
+function checkName({ name }: Resource): Wrong | undefined {
+  return name === '' ? ['.name', 'expected a name, got an empty string'] : undefined;
+}
+
+const VALUES = { SCALAR: 'scalar', RANGES: 'ranges', SET: 'set' } as const;
+
+function checkValue(resource: Resource): Wrong | undefined {
+  const own = VALUES[resource.type as keyof typeof VALUES] as (typeof VALUES)[keyof typeof VALUES] | undefined;
+  if (own === undefined) return ['.type', `expected SCALAR, RANGES or SET, got ${resource.type}`];
+  if (resource[own] === undefined) return [`.${own}`, `expected to be set for the type ${resource.type}`];
+  const other = Object.values(VALUES).find((field) => field !== own && resource[field] !== undefined);
+  if (other) return [`.${other}`, `expected to be unset for the type ${resource.type}`];
+  if (own === 'scalar') return checkScalar(resource.scalar?.value ?? 0);
+  return own === 'ranges' ? checkRanges(resource) : checkSet(resource.set?.item ?? []);
+}
+
+function checkScalar(value: number): Wrong | undefined {
+  if (!(value >= 0 && value < Infinity)) return ['.scalar.value', `expected a number >= 0, got ${value}`];
+  if (value !== 0 && toThousandths(value) === 0) {
+    return ['.scalar.value', `expected 0 or at least 0.001 (three decimals count), got ${value}`];
+  }
+  return undefined;
+}
+
+function checkRanges({ ranges }: Resource): Wrong | undefined {
+  const list = ranges?.range ?? [];
+  const inverted = list.findIndex((range) => !(range.begin <= range.end));
+  if (inverted >= 0) {
+    const range = list[inverted];
+    return [`.ranges.range[${inverted}]`, `expected begin <= end, got ${range?.begin}-${range?.end}`];
+  }
+  const sorted = [...list].sort((a, b) => a.begin - b.begin);
+  const overlap = sorted.findIndex((range, i) => i > 0 && range.begin <= (sorted[i - 1]?.end ?? -1));
+  if (overlap < 0) return undefined;
+  const [a, b] = [sorted[overlap - 1], sorted[overlap]];
+  return ['.ranges', `expected ranges that don't overlap, got ${a?.begin}-${a?.end} and ${b?.begin}-${b?.end}`];
+}
+
+function checkSet(items: readonly string[]): Wrong | undefined {
+  const twice = items.find((item, i) => items.indexOf(item) !== i);
+  return twice === undefined ? undefined : ['.set.item', `expected each item once, got ${JSON.stringify(twice)} twice`];
+}
+
+function checkDisk({ name, disk }: Resource): Wrong | undefined {
+  if (disk === undefined) return undefined;
+  if (name !== 'disk') return ['.disk', `expected to be unset for ${name}: only the resource "disk" has it`];
+  const { source } = disk;
+  if (source === undefined || source.type === 'PATH' || source.type === 'MOUNT') return undefined;
+  if (source.type !== 'BLOCK' && source.type !== 'RAW') {
+    return ['.disk.source.type', `expected PATH, MOUNT, BLOCK or RAW, got ${source.type}`];
+  }
+  const extra = source.mount ? 'mount' : source.path ? 'path' : undefined;
+  return extra ? [`.disk.source.${extra}`, `expected to be unset for a ${source.type} disk`] : undefined;
+}
+
+function checkReservations(resource: Resource): Wrong | undefined {
+  return resource.reservations?.length ? checkStack(resource, resource.reservations) : checkOldFormat(resource);
+}
+
+function checkOldFormat({ role = '*', reservation }: Resource): Wrong | undefined {
+  const name = validateRole(role);
+  if (!name.ok) return ['.role', name.error];
+  if (reservation === undefined) return undefined;
+  if (reservation.type !== undefined)
+    return ['.reservation.type', 'expected to be unset (it belongs to `reservations`)'];
+  if (reservation.role !== undefined)
+    return ['.reservation.role', 'expected to be unset (it belongs to `reservations`)'];
+  return role === '*' ? ['.role', 'expected a role other than "*" for a dynamic reservation'] : undefined;
+}
+
+function checkStack(resource: Resource, stack: readonly ResourceReservationInfo[]): Wrong | undefined {
+  for (let i = 0; i < stack.length; i++) {
+    const wrong = checkReservation(stack[i] as ResourceReservationInfo, stack[i - 1]);
+    if (wrong) return [`.reservations[${i}]${wrong[0]}`, wrong[1]];
+  }
+  return checkBothFormats(resource, stack);
+}
+
+function checkReservation(own: ResourceReservationInfo, outer: ResourceReservationInfo | undefined): Wrong | undefined {
+  if (own.type !== 'STATIC' && own.type !== 'DYNAMIC') return ['.type', `expected STATIC or DYNAMIC, got ${own.type}`];
+  if (own.role === undefined) return ['.role', 'expected to be set'];
+  const name = validateRole(own.role);
+  if (!name.ok) return ['.role', name.error];
+  if (own.role === '*') return ['.role', 'expected a role other than "*"'];
+  if (outer === undefined) return undefined;
+  if (own.type === 'STATIC') return ['.type', 'expected DYNAMIC: a refined reservation can not be STATIC'];
+  return isAncestor(outer.role ?? '', own.role)
+    ? undefined
+    : ['.role', `expected a role below ${JSON.stringify(outer.role)}, got ${JSON.stringify(own.role)}`];
+}
+
+/** The old fields may stand beside a single reservation if they say the same. */
+function checkBothFormats(resource: Resource, stack: readonly ResourceReservationInfo[]): Wrong | undefined {
+  const { role, reservation: old } = resource;
+  const [only] = stack;
+  if (only === undefined) return undefined;
+  if (stack.length > 1) {
+    const extra = role !== undefined ? 'role' : old !== undefined ? 'reservation' : undefined;
+    return extra ? [`.${extra}`, 'expected to be unset beside several `reservations`'] : undefined;
+  }
+  if (role !== undefined && role !== only.role) {
+    return ['.role', `expected ${JSON.stringify(only.role)} as in \`reservations\`, got ${JSON.stringify(role)}`];
+  }
+  if (only.type === 'STATIC') {
+    return old ? ['.reservation', 'expected to be unset beside a STATIC reservation'] : undefined;
+  }
+  if ((role === undefined) !== (old === undefined)) {
+    return ['.reservation', 'expected `role` and `reservation` both set or both unset beside a DYNAMIC reservation'];
+  }
+  if (old === undefined) return undefined;
+  if ((old.principal ?? '') !== (only.principal ?? '')) {
+    return ['.reservation.principal', 'expected the principal of `reservations`'];
+  }
+  const same = JSON.stringify(old.labels?.labels ?? []) === JSON.stringify(only.labels?.labels ?? []);
+  return same ? undefined : ['.reservation.labels', 'expected the labels of `reservations`'];
+}
+
+function checkShared({ name, shared, disk }: Resource): Wrong | undefined {
+  if (shared === undefined || (name === 'disk' && disk?.persistence)) return undefined;
+  return ['.shared', 'expected to be unset: only persistent volumes can be shared'];
+}
