@@ -23,7 +23,12 @@ if (files.length === 0) {
 // For scripts/verify.mjs, which adds the counts up.
 const counts = process.env['MESETA_TEST_COUNTS'];
 const reporters = counts
-  ? ['--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${counts}`]
+  ? [
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=tap',
+      `--test-reporter-destination=${counts}`,
+    ]
   : [];
 const built = await bundleNode(files, `.build/test-${process.pid}`);
 const done = spawnSync(

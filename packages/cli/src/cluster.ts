@@ -1,0 +1,57 @@
+// The cluster as commands see it: its address, its clients, and failed calls as texts for people.
+import { readFileSync } from 'node:fs';
+import { type AgentInfo, type Credential, connectAgent, connectMaster, type MasterClient } from '@meseta/sdk';
+import { CommandError, EXIT } from './command.js';
+
+export interface ClusterValues {
+  readonly master?: string | undefined;
+  readonly principal?: string | undefined;
+  readonly 'secret-file'?: string | undefined;
+}
+
+export interface Cluster {
+  readonly address: string;
+  readonly credential: Credential | undefined;
+  readonly master: MasterClient;
+}
+
+export function clusterOf(values: ClusterValues): Cluster {
+  const address = values.master ?? process.env['MESETA_MASTER'] ?? '127.0.0.1:5050';
+  const credential = credentialOf(values);
+  return { address, credential, master: connectMaster(address, credential) };
+}
+
+function credentialOf(values: ClusterValues): Credential | undefined {
+  if (values.principal === undefined) return undefined;
+  const file = values['secret-file'];
+  const secret = file === undefined ? process.env['MESETA_SECRET'] : readFileSync(file, 'utf8').trimEnd();
+  if (secret === undefined) {
+    throw new CommandError('--principal needs a secret: --secret-file=FILE or $MESETA_SECRET', EXIT.usage);
+  }
+  return { principal: values.principal, secret };
+}
+
+type Called<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly text: string; readonly status?: number } };
+
+/** The answer of a call, or the reason that there is none as the user should read it. */
+export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>): Promise<T> {
+  const result = await called;
+  if (result.ok) return result.value;
+  const { code, text, status } = result.error;
+  if (code === 'unreachable') {
+    throw new CommandError(`no master answers at ${cluster.address}: ${text}`, EXIT.unreachable);
+  }
+  throw new CommandError(`the master at ${cluster.address} said ${status ?? ''} ${text}`);
+}
+
+/** Where an agent's own API is. */
+export const agentAddress = (info: AgentInfo): string => `${info.hostname}:${info.port ?? 5051}`;
+
+export const agentClient = (cluster: Cluster, info: AgentInfo) => connectAgent(agentAddress(info), cluster.credential);
+
+/** For programs: one JSON document, with a newline. */
+export const printJson = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v), 2)}\n`);
+};

@@ -1,0 +1,88 @@
+// A task's files, read through its agent.
+import type { AgentInfo, Task } from '@meseta/sdk';
+import { agentAddress, agentClient, type Cluster } from './cluster.js';
+import { CommandError } from './command.js';
+
+const POLL_MS = 250;
+const CHUNK_BYTES = 1 << 20;
+
+export interface Sandbox {
+  /** Absolute path on the agent. */
+  readonly directory: string;
+  readonly read: (path: string, offset: number) => Promise<Uint8Array>;
+}
+
+export type TaskName = Pick<Task, 'framework_id' | 'task_id'>;
+
+interface StateExecutor {
+  readonly id: string;
+  readonly directory: string;
+  readonly tasks?: readonly { readonly id: string }[];
+  readonly completed_tasks?: readonly { readonly id: string }[];
+}
+
+interface StateFramework {
+  readonly id: string;
+  readonly executors?: readonly StateExecutor[];
+  readonly completed_executors?: readonly StateExecutor[];
+}
+
+/** Where the agent keeps the task's sandbox: its /state tells (Mesos: docs/sandbox). */
+export async function sandboxOf(cluster: Cluster, agent: AgentInfo, task: TaskName): Promise<Sandbox> {
+  const address = agentAddress(agent);
+  const answer = await fetch(`http://${address}/state`, {
+    headers: cluster.credential
+      ? { Authorization: `Basic ${btoa(`${cluster.credential.principal}:${cluster.credential.secret}`)}` }
+      : {},
+  }).catch((error: unknown) => {
+    throw new CommandError(`the agent at ${address} does not answer: ${String(error)}`);
+  });
+  if (!answer.ok) throw new CommandError(`the agent at ${address} said ${answer.status} ${await answer.text()}`);
+  const state = (await answer.json()) as {
+    readonly frameworks?: readonly StateFramework[];
+    readonly completed_frameworks?: readonly StateFramework[];
+  };
+  const executor = [...(state.frameworks ?? []), ...(state.completed_frameworks ?? [])]
+    .filter(({ id }) => id === task.framework_id.value)
+    .flatMap((framework) => [...(framework.executors ?? []), ...(framework.completed_executors ?? [])])
+    .find((candidate) => runs(candidate, task));
+  if (executor === undefined) throw new CommandError(`the agent at ${address} no longer knows ${task.task_id.value}`);
+  const client = agentClient(cluster, agent);
+  return {
+    directory: executor.directory,
+    read: async (path, offset) => {
+      const read = await client.call('READ_FILE', {
+        path: `${executor.directory}/${path}`,
+        offset,
+        length: CHUNK_BYTES,
+      });
+      if (read.ok) return Buffer.from(read.value.data, 'base64');
+      throw new CommandError(`${path}: ${read.error.text}`);
+    },
+  };
+}
+
+const runs = (executor: StateExecutor, task: TaskName): boolean =>
+  executor.id === task.task_id.value ||
+  [...(executor.tasks ?? []), ...(executor.completed_tasks ?? [])].some(({ id }) => id === task.task_id.value);
+
+/** Writes the file as it grows, until `isOver` answered true and everything written before that has been read. */
+export async function followFile(
+  sandbox: Sandbox,
+  path: string,
+  out: NodeJS.WritableStream,
+  isOver: () => Promise<boolean>,
+): Promise<void> {
+  let offset = 0;
+  for (let last = false; ; ) {
+    const bytes = await sandbox.read(path, offset);
+    if (bytes.length > 0) {
+      offset += bytes.length;
+      out.write(bytes);
+      continue;
+    }
+    if (last) return;
+    last = await isOver();
+    if (!last) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
