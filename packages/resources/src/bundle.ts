@@ -73,6 +73,7 @@ export function createBundleTable(budget = 16_384): BundleTable {
 
   const remember = (parts: Parts): Bundle => {
     const key = keyOf(parts);
+    if (key === '') return empty;
     const known = young.get(key);
     if (known !== undefined) return known;
     const bundle = old.get(key) ?? new InternedBundle(nextId++, key, parts, table);
@@ -88,7 +89,7 @@ export function createBundleTable(budget = 16_384): BundleTable {
     get empty() {
       return empty;
     },
-    intern: (list) => (list.length === 0 ? empty : remember(partsOf(list))),
+    intern: (list) => remember(partsOf(list)),
     add(a, b) {
       if (b.isEmpty) return a;
       return a.isEmpty ? b : remember(sumOf(partsIn(a), partsIn(b)));

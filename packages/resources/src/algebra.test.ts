@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { add, contains, equals, find, merge, subtract } from './algebra.js';
+import { formatResources } from './format.js';
+import { isEmpty } from './kinds.js';
+import { allocate, popReservation, pushReservation, toUnreserved, unallocate } from './lists.js';
+import { parseResourceList, parseResources } from './parse.js';
+import { addQuantities, equalQuantities, quantitiesOf } from './quantities.js';
+import { anyList, anyResources, anySums, scalarOfName } from './testing.js';
+import { validateResources } from './validate.js';
+
+const parse = (text: string) => {
+  const list = parseResourceList(text);
+  assert.ok(list.ok, list.ok ? '' : list.error);
+  return merge(list.value);
+};
+const same = (actual: unknown, wanted: unknown, message: string): void => assert.deepEqual(actual, wanted, message);
+
+test('generated resources are valid: the laws below speak of real lists', () => {
+  fc.assert(fc.property(anyList, (list) => validateResources(list).ok));
+});
+
+test('merged lists hold nothing empty and are their own merge', () => {
+  fc.assert(
+    fc.property(anyList, (list) => {
+      const merged = merge([...list, scalarOfName('cpus', 0)]);
+      assert.ok(!merged.some(isEmpty));
+      assert.deepEqual(merge(merged), merged);
+    }),
+  );
+});
+
+test('a + b - b = a where b takes nothing that a had', () => {
+  fc.assert(fc.property(anySums, anySums, (a, b) => equals(subtract(add(a, b), b), a)));
+});
+
+test('taking out what was just added leaves nothing of it that a had not', () => {
+  fc.assert(fc.property(anyResources, anyResources, (a, b) => contains(a, subtract(add(a, b), b))));
+});
+
+test('a sum contains both sides, and adding is independent of order', () => {
+  fc.assert(
+    fc.property(anySums, anySums, anySums, (a, b, c) => {
+      assert.ok(contains(add(a, b), a) && contains(add(a, b), b));
+      assert.ok(equals(add(a, b), add(b, a)));
+      assert.ok(equals(add(add(a, b), c), add(a, add(b, c))));
+    }),
+  );
+});
+
+test('the order of the entries does not matter to a merge', () => {
+  fc.assert(fc.property(anyList, (list) => equals(merge(list), merge([...list].reverse()))));
+});
+
+test('contains: reflexive, and what is contained can be taken out and put back', () => {
+  fc.assert(
+    fc.property(anyResources, anyResources, (a, b) => {
+      assert.ok(contains(a, a) && contains(a, []));
+      if (contains(a, b)) assert.ok(equals(add(subtract(a, b), b), a));
+    }),
+  );
+});
+
+test('contains and equals agree', () => {
+  fc.assert(fc.property(anyResources, anyResources, (a, b) => equals(a, b) === (contains(a, b) && contains(b, a))));
+});
+
+test('quantities of a sum are the sum of quantities, but for shared copies', () => {
+  const plain = anySums.map((list) => list.filter((r) => r.shared === undefined));
+  fc.assert(
+    fc.property(plain, plain, (a, b) =>
+      equalQuantities(quantitiesOf(add(a, b)), addQuantities(quantitiesOf(a), quantitiesOf(b))),
+    ),
+  );
+});
+
+test('nothing changes its arguments', () => {
+  fc.assert(
+    fc.property(anyResources, anyResources, (a, b) => {
+      const before = JSON.stringify([a, b]);
+      add(a, b);
+      subtract(a, b);
+      find(a, b);
+      assert.equal(JSON.stringify([a, b]), before);
+    }),
+  );
+});
+
+test('allocating and reserving are undone', () => {
+  const bare = anyResources.map(unallocate);
+  fc.assert(
+    fc.property(bare, (list) => {
+      assert.ok(equals(unallocate(allocate(list, 'web')), list));
+      const pushed = pushReservation(list, { role: 'eng/web/x', type: 'DYNAMIC' });
+      assert.ok(equals(popReservation(pushed), list));
+      assert.ok(toUnreserved(list).every((r) => r.reservations === undefined));
+    }),
+  );
+});
+
+test('scalars keep three decimals', () => {
+  same(parse('cpus:0.1;cpus:0.2'), [scalarOfName('cpus', 0.3)], 'a sum of tenths');
+  same(parse('cpus:1.0004'), [scalarOfName('cpus', 1)], 'the fourth decimal goes');
+  same(subtract(parse('cpus:1'), parse('cpus:0.9')), [scalarOfName('cpus', 0.1)], 'a difference');
+});
+
+test('order: merged in place, appended, and the last fills the gap', () => {
+  const start = parse('cpus:4;mem:8;disk:16;ports:[1-9]');
+  const table: readonly (readonly [string, string, string])[] = [
+    ['+ known', formatResources(add(start, parse('mem:1'))), 'cpus:4; mem:9; disk:16; ports:[1-9]'],
+    ['+ new', formatResources(add(start, parse('gpus:1'))), 'cpus:4; mem:8; disk:16; ports:[1-9]; gpus:1'],
+    ['- part', formatResources(subtract(start, parse('mem:1'))), 'cpus:4; mem:7; disk:16; ports:[1-9]'],
+    ['- all', formatResources(subtract(start, parse('cpus:4'))), 'ports:[1-9]; mem:8; disk:16'],
+    ['- too much', formatResources(subtract(start, parse('cpus:5'))), 'ports:[1-9]; mem:8; disk:16'],
+    ['- a middle', formatResources(subtract(start, parse('ports:[4-5]'))), 'cpus:4; mem:8; disk:16; ports:[1-3, 6-9]'],
+  ];
+  for (const [label, actual, wanted] of table) assert.equal(actual, wanted, label);
+});
+
+test('disks that are used whole neither merge nor split', () => {
+  const disk = (type: 'MOUNT' | 'PATH' | 'BLOCK', amount: number) =>
+    scalarOfName('disk', amount, { disk: { source: { type, mount: { root: '/m' } } } });
+  assert.equal(merge([disk('PATH', 1), disk('PATH', 2)]).length, 1);
+  assert.equal(merge([disk('MOUNT', 1), disk('MOUNT', 1)]).length, 2);
+  assert.ok(contains([disk('PATH', 2)], [disk('PATH', 1)]));
+  assert.ok(!contains([disk('MOUNT', 2)], [disk('MOUNT', 1)]));
+  assert.ok(!contains([disk('MOUNT', 2)], [disk('MOUNT', 2), disk('MOUNT', 2)]), 'one disk is not two');
+  assert.deepEqual(subtract([disk('BLOCK', 2)], [disk('BLOCK', 1)]), [disk('BLOCK', 2)]);
+});
+
+test('shared resources are counted by copies', () => {
+  const volume = scalarOfName('disk', 64, { disk: { persistence: { id: 'v' } }, shared: {} });
+  const two = add([volume], [volume]);
+  assert.equal(two.length, 2);
+  assert.deepEqual(subtract(two, [volume]), [volume]);
+  assert.ok(contains(two, [volume, volume]) && !contains([volume], two));
+  assert.deepEqual(quantitiesOf(two), quantitiesOf([volume]), 'two copies are one disk');
+});
+
+test("a volume's use and the note of who made it are no part of what it is", () => {
+  const volume = (path: string, principal: string) =>
+    scalarOfName('disk', 1, {
+      disk: { persistence: { id: 'v', principal }, volume: { container_path: path, mode: 'RW' } },
+    });
+  assert.ok(equals([volume('a', 'x')], [volume('b', 'y')]));
+});
+
+test('find: own reservations first, then unreserved, then any', () => {
+  const pool = parse('cpus(web):1;cpus:2;cpus(db):4');
+  const table: readonly (readonly [wanted: string, found: string | undefined])[] = [
+    ['cpus(web):1', 'cpus(reservations: [(STATIC,web)]):1'],
+    ['cpus(web):2', 'cpus(reservations: [(STATIC,web)]):1; cpus:1'],
+    ['cpus:2', 'cpus:2'],
+    ['cpus:3', 'cpus:2; cpus(reservations: [(STATIC,web)]):1'],
+    ['cpus(web):7', 'cpus(reservations: [(STATIC,web)]):1; cpus:2; cpus(reservations: [(STATIC,db)]):4'],
+    ['cpus:8', undefined],
+    ['mem:1', undefined],
+  ];
+  for (const [wanted, found] of table) {
+    const answer = find(pool, parse(wanted));
+    assert.equal(answer && formatResources(answer), found, wanted);
+  }
+});
+
+test('find: targets together take no more than there is', () => {
+  fc.assert(
+    fc.property(anyResources, anyResources, (pool, targets) => {
+      const found = find(pool, targets);
+      if (found === undefined) return;
+      assert.ok(contains(pool, found));
+      assert.ok(equals(toUnreserved(found), toUnreserved(targets)));
+    }),
+  );
+});
+
+test('flags that cannot start an agent are refused', () => {
+  for (const text of [
+    'cpus:1;cpus:[1-2]',
+    'cpus:-1',
+    'cpus',
+    'cpus:1:2',
+    'cpus(*x:1',
+    ':1',
+    'cpus:abc',
+    'ports:[2-1]',
+  ]) {
+    assert.equal(parseResources(text).ok, false, text);
+  }
+});
