@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { createHost, type Host, type HostOptions, type PeerMessage } from './host.js';
@@ -69,15 +69,30 @@ const statuses = (text: string): string[] => [...text.matchAll(/HTTP\/1\.1 (\d+)
 
 const mixes: readonly (readonly [name: string, bytes: string, statuses: string[], heard: number])[] = [
   ['a message', message('master', 'abc'), ['202'], 1],
-  ['messages in one packet', message('master', 'abc') + message('master', '') + message('master', 'd'), ['202', '202', '202'], 3],
+  [
+    'messages in one packet',
+    message('master', 'abc') + message('master', '') + message('master', 'd'),
+    ['202', '202', '202'],
+    3,
+  ],
   ['a message to nobody', message('nobody', 'abc'), ['404'], 0],
   ['plain HTTP', get + get, ['200', '200'], 0],
   ['a message, then plain HTTP', message('master', 'abc') + get, ['202', '200'], 1],
-  ['plain HTTP, then messages', get + message('master', 'abc') + message('nobody', '') + get, ['200', '202', '404', '200'], 1],
+  [
+    'plain HTTP, then messages',
+    get + message('master', 'abc') + message('nobody', '') + get,
+    ['200', '202', '404', '200'],
+    1,
+  ],
   ['a plain POST', 'POST /api/v1 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}', ['200'], 0],
   ['a message without a name', 'POST /master HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n\r\n', ['400'], 0],
   ['a message from nobody', 'POST /master/x HTTP/1.1\r\nUser-Agent: libprocess/\r\n\r\n', ['400'], 0],
-  ['a lower-case header and a length', 'POST /master/x HTTP/1.1\r\nlibprocess-from: a@1.2.3.4:5\r\ncontent-length: 1\r\n\r\nz', ['202'], 1],
+  [
+    'a lower-case header and a length',
+    'POST /master/x HTTP/1.1\r\nlibprocess-from: a@1.2.3.4:5\r\ncontent-length: 1\r\n\r\nz',
+    ['202'],
+    1,
+  ],
   ['not HTTP at all', '\x16\x03\x01 hello\r\n\r\n', ['400'], 0],
 ];
 for (const [name, bytes, expected, count] of mixes) {
@@ -119,7 +134,13 @@ test('messages between two hosts come whole and in order, large and empty ones t
 });
 
 test('what leaves is what libprocess sends, byte for byte', { skip: !existsSync(factsFile) }, async () => {
-  const captured = JSON.parse(readFileSync(factsFile, 'utf8')) as { to: string; from: string; name: string; head: string[]; bytes: string }[];
+  const captured = JSON.parse(readFileSync(factsFile, 'utf8')) as {
+    to: string;
+    from: string;
+    name: string;
+    head: string[];
+    bytes: string;
+  }[];
   const { host } = await hostWith({ advertise: { ip: '127.0.0.1', port: 25050 } });
   let got = '';
   const server = createServer((socket) => {
@@ -234,7 +255,14 @@ test('an HTTP connection carries many requests, and a large chunked body', async
   for (const size of [0, 1, 3_000_000, 5]) {
     const answer = await new Promise<string>((resolve, reject) => {
       const sent = httpRequest(
-        { agent, port: host.bound.port, host: '127.0.0.1', method: 'POST', path: '/api/v1', headers: { 'transfer-encoding': 'chunked' } },
+        {
+          agent,
+          port: host.bound.port,
+          host: '127.0.0.1',
+          method: 'POST',
+          path: '/api/v1',
+          headers: { 'transfer-encoding': 'chunked' },
+        },
         (response: IncomingMessage) => {
           let text = '';
           response.on('data', (chunk) => {

@@ -1,0 +1,7 @@
+// The rule of fencing, which every store keeps: the newest epoch seen wins (S2).
+import { err, ok, type Result } from '@meseta/base';
+import type { Fenced } from './types.js';
+
+/** Refuses an epoch that is older than the newest one. */
+export const checkEpoch = (epoch: number, newest: number): Result<void, Fenced> =>
+  epoch < newest ? err({ code: 'fenced', epoch, newest }) : ok(undefined);

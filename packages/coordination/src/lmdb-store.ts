@@ -1,0 +1,211 @@
+// A fenced log in an LMDB environment: the registry of a cluster with one master.
+//
+// Owns: the environment's keys
+//   ['epoch']              the newest epoch seen
+//   ['log', sequence]      a batch
+//   ['part', generation, n] a piece of a snapshot
+//   ['current']            which generation is the snapshot, its parts, and the last batch it covers
+// Boundary: one process writes at a time; a second one on the same directory takes a newer epoch and fences the first.
+// S1 to S3 as in types.ts. How they are kept:
+// L1: writes go through one queue; those that wait together share one transaction and one sync, and
+//     nothing is answered before `flushed` (lmdb's own promise resolves before the sync).
+// L2: epoch and write are checked and made in one transaction.
+// L3: a snapshot counts from the transaction that replaces ['current']; parts of another generation and batches
+//     it covers are never read, so what a crash leaves of them is only space, freed by the next snapshot.
+// L4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
+import { mkdir } from 'node:fs/promises';
+import { assert, ok, type Result } from '@meseta/base';
+import { type Key, open, type RootDatabase } from 'lmdb';
+import { checkEpoch } from './fence.js';
+import type { LocalStore } from './local-store.js';
+import type { Fenced, StoreContents } from './types.js';
+
+type Environment = RootDatabase<Buffer, Key>;
+
+const PART_BYTES = 2 ** 20;
+/** Keys removed in one transaction, so that appends get their turn. */
+const REMOVE_KEYS = 2000;
+/** Bytes written in one transaction, unless one write is larger. */
+const GROUP_BYTES = 8 * 2 ** 20;
+
+const EPOCH: Key = ['epoch'];
+const CURRENT: Key = ['current'];
+/** Sorts after every number in a key. */
+const LAST = '￿';
+
+interface Current {
+  readonly generation: number;
+  readonly parts: number;
+  readonly upTo: number;
+}
+
+interface Job {
+  readonly bytes: number;
+  /** Runs inside a transaction; what it answers is given out once that is durable. */
+  run(): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+const readJson = <T>(database: Environment, key: Key, otherwise: T): T => {
+  const bytes = database.get(key);
+  return bytes === undefined ? otherwise : (JSON.parse(bytes.toString()) as T);
+};
+const writeJson = (database: Environment, key: Key, value: unknown): void => {
+  database.put(key, Buffer.from(JSON.stringify(value)));
+};
+
+/** Takes writes in order and makes them in groups. */
+function createWriter(database: Environment): <T>(bytes: number, run: () => T) => Promise<T> {
+  const queue: Job[] = [];
+  let writing = false;
+  let failure: { readonly error: unknown } | undefined;
+
+  const takeGroup = (): Job[] => {
+    let bytes = 0;
+    const over = queue.findIndex((job, i) => {
+      bytes += job.bytes;
+      return i > 0 && bytes > GROUP_BYTES;
+    });
+    return queue.splice(0, over < 0 ? queue.length : over);
+  };
+  const write = async (): Promise<void> => {
+    while (queue.length > 0) {
+      const group = takeGroup();
+      try {
+        if (failure !== undefined) throw failure.error;
+        const values = await database.transaction(() => group.map((job) => job.run()));
+        await database.flushed;
+        group.forEach((job, i) => {
+          job.resolve(values[i]);
+        });
+      } catch (error) {
+        failure ??= { error };
+        for (const job of group) job.reject(error);
+      }
+    }
+    writing = false;
+  };
+  return <T>(bytes: number, run: () => T) =>
+    new Promise<T>((resolve, reject) => {
+      queue.push({ bytes, run, resolve: resolve as (value: unknown) => void, reject });
+      if (writing) return;
+      writing = true;
+      queueMicrotask(write);
+    });
+}
+
+const currentOf = (database: Environment): Current =>
+  readJson<Current>(database, CURRENT, { generation: 0, parts: 0, upTo: 0 });
+
+function lastSequence(database: Environment): number {
+  for (const key of database.getKeys({ start: ['log', LAST], end: ['log'], reverse: true, limit: 1 })) {
+    return Math.max((key as [string, number])[1], currentOf(database).upTo);
+  }
+  return currentOf(database).upTo;
+}
+
+function readContents(database: Environment): StoreContents {
+  const { generation, parts, upTo } = currentOf(database);
+  const pieces = Array.from({ length: parts }, (_, n) => {
+    const piece = database.get(['part', generation, n]);
+    assert(piece !== undefined, `part ${n} of the registry's snapshot is missing`);
+    return piece;
+  });
+  const batches: Uint8Array[] = [];
+  for (const { value } of database.getRange({ start: ['log', upTo + 1], end: ['log', LAST] })) {
+    batches.push(Uint8Array.from(value));
+  }
+  return { snapshot: generation === 0 ? undefined : Uint8Array.from(Buffer.concat(pieces)), batches };
+}
+
+/** Removes some of what no read can see; answers whether all of it is gone. */
+function removeUnseen(database: Environment): boolean {
+  const { generation, upTo } = currentOf(database);
+  const ranges: readonly (readonly [start: Key, end: Key])[] = [
+    [['log'], ['log', upTo + 1]],
+    [['part'], ['part', generation]],
+    [
+      ['part', generation + 1],
+      ['part', LAST],
+    ],
+  ];
+  let left = REMOVE_KEYS;
+  for (const [start, end] of ranges) {
+    const keys = [...database.getKeys({ start, end, limit: left })];
+    for (const key of keys) database.remove(key);
+    left -= keys.length;
+  }
+  return left > 0;
+}
+
+/** The store over an open environment, which it closes. */
+export function createLmdbStore(database: Environment): LocalStore {
+  const enqueue = createWriter(database);
+
+  /** A write that only happens for an epoch that is not older than the newest. */
+  const write = <T>(epoch: number, bytes: number, run: () => T): Promise<Result<T, Fenced>> =>
+    enqueue(bytes, () => {
+      const newest = readJson(database, EPOCH, 0);
+      const allowed = checkEpoch(epoch, newest);
+      if (!allowed.ok) return allowed;
+      if (epoch > newest) writeJson(database, EPOCH, epoch);
+      return ok(run());
+    });
+
+  const snapshot = async (epoch: number, given: Uint8Array): Promise<Result<void, Fenced>> => {
+    const bytes = given.slice();
+    const parts = Math.ceil(bytes.length / PART_BYTES);
+    const begun = await write(epoch, 0, () => ({
+      generation: currentOf(database).generation + 1,
+      upTo: lastSequence(database),
+    }));
+    if (!begun.ok) return begun;
+    const { generation, upTo } = begun.value;
+    for (let n = 0; n < parts; n++) {
+      const part = bytes.subarray(n * PART_BYTES, (n + 1) * PART_BYTES);
+      const written = await write(epoch, part.length, () => {
+        database.put(['part', generation, n], Buffer.from(part));
+      });
+      if (!written.ok) return written;
+    }
+    const replaced = await write(epoch, 0, () => writeJson(database, CURRENT, { generation, parts, upTo }));
+    if (!replaced.ok) return replaced;
+    for (;;) {
+      const removed = await write(epoch, 0, () => removeUnseen(database));
+      if (!removed.ok) return removed;
+      if (removed.value) return ok(undefined);
+    }
+  };
+
+  // Snapshots one after the other: two at a time would write parts of one generation.
+  let lastSnapshot: Promise<unknown> = Promise.resolve();
+
+  return {
+    nextEpoch: () =>
+      enqueue(0, () => {
+        const epoch = readJson(database, EPOCH, 0) + 1;
+        writeJson(database, EPOCH, epoch);
+        return epoch;
+      }),
+    read: (epoch) => write(epoch, 0, () => readContents(database)),
+    append(epoch, batch) {
+      const bytes = Buffer.from(batch);
+      return write(epoch, bytes.length, () => {
+        database.put(['log', lastSequence(database) + 1], bytes);
+      });
+    },
+    snapshot(epoch, bytes) {
+      const made = lastSnapshot.then(() => snapshot(epoch, bytes));
+      lastSnapshot = made.catch(() => undefined);
+      return made;
+    },
+    close: () => database.close(),
+  };
+}
+
+/** Opens or makes an LMDB environment in `directory`; rejects when the directory can't be used. */
+export async function openLmdbStore(directory: string): Promise<LocalStore> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return createLmdbStore(open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' }));
+}

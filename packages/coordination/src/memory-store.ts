@@ -1,0 +1,50 @@
+// A store that lives as long as its process: `--registry=in_memory`, and tests.
+import { ok } from '@meseta/base';
+import { checkEpoch } from './fence.js';
+import type { LocalStore } from './local-store.js';
+
+export function createMemoryStore(): LocalStore {
+  let newest = 0;
+  let snapshot: Uint8Array | undefined;
+  let batches: Uint8Array[] = [];
+  let open = true;
+
+  const mustBeOpen = (): void => {
+    if (!open) throw new Error('the store is closed');
+  };
+
+  return {
+    async nextEpoch() {
+      mustBeOpen();
+      newest++;
+      return newest;
+    },
+    async read(epoch) {
+      mustBeOpen();
+      const allowed = checkEpoch(epoch, newest);
+      if (!allowed.ok) return allowed;
+      newest = epoch;
+      return ok({ snapshot, batches: [...batches] });
+    },
+    async append(epoch, batch) {
+      mustBeOpen();
+      const allowed = checkEpoch(epoch, newest);
+      if (!allowed.ok) return allowed;
+      newest = epoch;
+      batches.push(batch.slice());
+      return ok(undefined);
+    },
+    async snapshot(epoch, bytes) {
+      mustBeOpen();
+      const allowed = checkEpoch(epoch, newest);
+      if (!allowed.ok) return allowed;
+      newest = epoch;
+      snapshot = bytes.slice();
+      batches = [];
+      return ok(undefined);
+    },
+    async close() {
+      open = false;
+    },
+  };
+}

@@ -1,0 +1,304 @@
+// Flags as Mesos' programs take them: `--name=value`, `--name` and `--no-name` for booleans, and
+// `MESOS_NAME` in the environment, which the command line overrides. A value `file:///path` is the
+// file's content. Source: the "Configuration" page of Mesos' documentation, and its stout library.
+import { err, formatByteSize, formatDuration, ok, parseByteSize, parseDuration, type Result } from '@meseta/base';
+
+export interface FlagSpec<T> {
+  readonly kind: 'value' | 'boolean';
+  readonly aliases: readonly string[];
+  /** As it would be typed; undefined: the flag has no value unless given. */
+  readonly default: string | undefined;
+  /** 'ignored': a flag of Mesos that does nothing here yet; accepted with a warning. */
+  readonly status: 'used' | 'ignored';
+  readonly required: boolean;
+  /** A path keeps `file://...` as it is; every other value is then the file's content. */
+  readonly path: boolean;
+  readonly help: string;
+  parse(text: string): Result<T, string>;
+  /** The value as /flags shows it. */
+  format(value: T): string;
+}
+
+export interface FlagOptions {
+  readonly aliases?: readonly string[];
+  readonly status?: 'used' | 'ignored';
+  readonly required?: boolean;
+  readonly path?: boolean;
+  readonly help?: string;
+}
+
+type Parse<T> = (text: string) => Result<T, string>;
+type Format<T> = (value: T) => string;
+
+/** A flag with a value of the caller's own type. */
+export function valueFlag<T>(
+  parse: Parse<T>,
+  format: Format<T>,
+  options: FlagOptions & ({ readonly default: string } | { readonly required: true }),
+): FlagSpec<T>;
+export function valueFlag<T>(parse: Parse<T>, format: Format<T>, options?: FlagOptions): FlagSpec<T | undefined>;
+export function valueFlag<T>(
+  parse: Parse<T>,
+  format: Format<T>,
+  options: FlagOptions & { readonly default?: string } = {},
+): FlagSpec<T> {
+  return {
+    kind: 'value',
+    aliases: options.aliases ?? [],
+    default: options.default,
+    status: options.status ?? 'used',
+    required: options.required ?? false,
+    path: options.path ?? false,
+    help: options.help ?? '',
+    parse,
+    format,
+  };
+}
+
+export interface FlagMaker<T> {
+  (options: FlagOptions & ({ readonly default: string } | { readonly required: true })): FlagSpec<T>;
+  (options?: FlagOptions): FlagSpec<T | undefined>;
+}
+
+const maker =
+  <T>(parse: Parse<T>, format: Format<T>, fixed: FlagOptions = {}): FlagMaker<T> =>
+  (options: FlagOptions = {}) =>
+    valueFlag(parse, format, { ...fixed, ...options }) as FlagSpec<T>;
+
+const parseNumber: Parse<number> = (text) => {
+  const value = Number(text);
+  return /^\s*-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) && Number.isFinite(value)
+    ? ok(value)
+    : err(`expected a number, got ${JSON.stringify(text)}`);
+};
+
+const same: Format<string> = (text) => text;
+
+export const textFlag: FlagMaker<string> = maker<string>(ok, same);
+/** A path, never read as `file://`. */
+export const pathFlag: FlagMaker<string> = maker<string>(ok, same, { path: true });
+export const numberFlag: FlagMaker<number> = maker(parseNumber, String);
+/** Milliseconds. */
+export const durationFlag: FlagMaker<number> = maker(parseDuration, formatDuration);
+/** Bytes. */
+export const byteSizeFlag: FlagMaker<number> = maker(parseByteSize, formatByteSize);
+
+const parseBoolean: Parse<boolean> = (text) => {
+  if (text === 'true' || text === '1') return ok(true);
+  if (text === 'false' || text === '0') return ok(false);
+  return err(`expected a boolean (true, false, 1 or 0), got ${JSON.stringify(text)}`);
+};
+
+export function booleanFlag(options: FlagOptions & { readonly default: boolean }): FlagSpec<boolean>;
+export function booleanFlag(options?: FlagOptions): FlagSpec<boolean | undefined>;
+export function booleanFlag(options: FlagOptions & { readonly default?: boolean } = {}): FlagSpec<boolean> {
+  const text = options.default === undefined ? {} : { default: String(options.default) };
+  const { default: _, ...rest } = options;
+  return { ...valueFlag(parseBoolean, String, { ...rest, ...text }), kind: 'boolean' } as FlagSpec<boolean>;
+}
+
+/** Main names (with underscores, as Mesos has them) and their flags. */
+// biome-ignore lint/suspicious/noExplicitAny: a spec takes and gives its own type, so no common one exists
+export type FlagTable = Readonly<Record<string, FlagSpec<any>>>;
+
+export type FlagValues<Table extends FlagTable> = {
+  readonly [Name in keyof Table]: Table[Name] extends FlagSpec<infer T> ? T : never;
+};
+
+export interface ParsedFlags<Table extends FlagTable> {
+  readonly values: FlagValues<Table>;
+  /** Every flag that has a value, by its main name, in alphabetical order: what /flags and GET_FLAGS show. */
+  readonly shown: ReadonlyMap<string, string>;
+  /** Main names of the flags that were given, here or in the environment. */
+  readonly given: ReadonlySet<string>;
+  readonly warnings: readonly string[];
+}
+
+export interface FlagSources {
+  /** What follows the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `MESOS_`: `MESOS_WORK_DIR` is `work_dir`; names in the environment that no flag has are left alone. */
+  readonly prefix: string;
+  /** The content of a file; throws when it can't be read. */
+  readFile(path: string): string;
+}
+
+export interface FlagError {
+  readonly code: 'unknownFlag' | 'badValue' | 'duplicateFlag' | 'missingFlag' | 'unexpectedArgument';
+  /** As it was given. */
+  readonly flag: string;
+  readonly message: string;
+}
+
+/** A flag as it was given: its value is undefined for `--name` and `--no-name`. */
+interface Given {
+  readonly typed: string;
+  readonly name: string;
+  readonly negated: boolean;
+  readonly value: string | undefined;
+  readonly fromEnv: boolean;
+}
+
+const fail = (code: FlagError['code'], flag: string, message: string): { ok: false; error: FlagError } =>
+  err({ code, flag, message });
+
+const split = (typed: string, name: string, value: string | undefined, fromEnv: boolean): Given => {
+  const lower = name.toLowerCase();
+  const negated = lower.startsWith('no-');
+  return { typed, name: negated ? lower.slice(3) : lower, negated, value, fromEnv };
+};
+
+function fromArgv(argv: readonly string[]): Result<Given[], FlagError> {
+  const given: Given[] = [];
+  for (const raw of argv) {
+    const arg = raw.trim();
+    if (arg === '--') break;
+    if (!arg.startsWith('--')) {
+      const last = given.at(-1);
+      const hint = last !== undefined && last.value === undefined ? `; a value is given as --${last.name}=${arg}` : '';
+      return fail('unexpectedArgument', raw, `Unexpected argument ${JSON.stringify(raw)}${hint}`);
+    }
+    const equals = arg.indexOf('=');
+    const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
+    given.push(split(`--${name}`, name, equals < 0 ? undefined : arg.slice(equals + 1), false));
+  }
+  return ok(given);
+}
+
+/** The distance in single edits, to find what was meant. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+function nearest(name: string, names: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of names) {
+    const edits = distance(name.replaceAll('-', '_'), candidate);
+    if (edits < least) {
+      least = edits;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/** The text to parse: given, or implied by a boolean's name, or read from a file. */
+function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) => string): Result<string, FlagError> {
+  const bad = (message: string) => fail('badValue', given.typed, `Flag ${given.typed}: ${message}`);
+  if (spec.kind === 'value' && given.negated) return bad('has a value, so it has no --no- form');
+  if (spec.kind === 'value' && given.value === undefined) return bad(`expected a value: --${given.name}=VALUE`);
+  if (spec.kind === 'boolean' && given.negated && given.value) return bad('takes no value in its --no- form');
+  if (spec.kind === 'boolean' && !given.value) return ok(String(!given.negated));
+  const value = given.value as string;
+  if (spec.path || !value.startsWith('file://')) return ok(value);
+  const path = value.slice('file://'.length);
+  try {
+    return ok(readFile(path));
+  } catch (error) {
+    return bad(`can't read ${path}: ${(error as Error).message}`);
+  }
+}
+
+interface Taken {
+  readonly value: unknown;
+  readonly given: Given;
+}
+
+function takeAll(
+  all: readonly Given[],
+  mains: ReadonlyMap<string, string>,
+  table: FlagTable,
+  readFile: (path: string) => string,
+): Result<Map<string, Taken>, FlagError> {
+  const taken = new Map<string, Taken>();
+  for (const given of all) {
+    const main = mains.get(given.name);
+    if (main === undefined) {
+      if (given.fromEnv) continue;
+      const near = nearest(given.name, mains.keys());
+      const hint = near === undefined ? '' : `; did you mean --${near}?`;
+      return fail('unknownFlag', given.typed, `Unknown flag ${given.typed}${hint}`);
+    }
+    const before = taken.get(main);
+    if (before !== undefined && given.fromEnv && !before.given.fromEnv) continue;
+    if (before !== undefined) {
+      return fail('duplicateFlag', given.typed, `Flag ${given.typed} was given already, as ${before.given.typed}`);
+    }
+    const spec = table[main] as FlagSpec<unknown>;
+    const text = textOf(given, spec, readFile);
+    if (!text.ok) return text;
+    const value = spec.parse(text.value);
+    if (!value.ok) return fail('badValue', given.typed, `Flag ${given.typed}: ${value.error}`);
+    taken.set(main, { value: value.value, given });
+  }
+  return ok(taken);
+}
+
+/** Reads the flags of a program. The first thing that is wrong is the error; nothing is half taken. */
+export function parseFlags<const Table extends FlagTable>(
+  table: Table,
+  sources: FlagSources,
+): Result<ParsedFlags<Table>, FlagError> {
+  const typed = fromArgv(sources.argv);
+  if (!typed.ok) return typed;
+  const mains = new Map<string, string>();
+  for (const [name, spec] of Object.entries(table)) {
+    for (const each of [name, ...spec.aliases]) mains.set(each, name);
+  }
+  const fromEnv = Object.entries(sources.env)
+    .filter(([name, value]) => name.startsWith(sources.prefix) && value !== undefined)
+    .map(([name, value]) => split(name, name.slice(sources.prefix.length), value, true));
+  const taken = takeAll([...typed.value, ...fromEnv], mains, table, sources.readFile);
+  if (!taken.ok) return taken;
+
+  const values: Record<string, unknown> = {};
+  const shown = new Map<string, string>();
+  const warnings: string[] = [];
+  for (const name of Object.keys(table).sort()) {
+    const spec = table[name] as FlagSpec<unknown>;
+    const given = taken.value.get(name);
+    if (given === undefined && spec.required) {
+      return fail('missingFlag', `--${name}`, `Flag --${name} is required, but it was not given`);
+    }
+    if (given !== undefined && spec.status === 'ignored') {
+      warnings.push(`Flag ${given.given.typed} is known but has no effect yet`);
+    }
+    const fallback = spec.default === undefined ? undefined : spec.parse(spec.default);
+    const value = given !== undefined ? given.value : fallback?.ok === true ? fallback.value : undefined;
+    values[name] = value;
+    if (value !== undefined) shown.set(name, spec.format(value));
+  }
+  return ok({ values: values as FlagValues<Table>, shown, given: new Set(taken.value.keys()), warnings });
+}
+
+/** What --help prints: how the program is called, and each flag with its default. */
+export function flagsHelp(usage: string, table: FlagTable): string {
+  const rows = Object.keys(table)
+    .sort()
+    .map((name): readonly [string, string] => {
+      const spec = table[name] as FlagSpec<unknown>;
+      const forms = [name, ...spec.aliases].map((each) =>
+        spec.kind === 'boolean' ? `--[no-]${each}` : `--${each}=VALUE`,
+      );
+      const notes = [
+        spec.help,
+        spec.required ? '(required)' : '',
+        spec.default === undefined || spec.default === '' ? '' : `(default: ${spec.default})`,
+        spec.status === 'ignored' ? '(accepted, no effect yet)' : '',
+      ];
+      return [`  ${forms.join(', ')}`, notes.filter((note) => note !== '').join(' ')];
+    });
+  const lines = rows.map(([left, right]) => (right === '' ? left : `${left}\n        ${right}`));
+  return `${usage}\n\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,80 @@
+// One subscriber's own stream of events (a scheduler, an executor): bounded, flushed once a turn.
+//
+// Owns: what was written in this turn. Boundary: bytes are opaque, already framed.
+// W1: bytes leave in the order of `write`.
+// W2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
+// W3: `ended` is called at most once, never from inside `write`, and never after `end`.
+import type { ServerResponse } from 'node:http';
+import type { Clock } from './clock.js';
+
+export type StreamEnd = 'closed' | 'tooSlow';
+
+export interface StreamWriterOptions {
+  readonly clock: Clock;
+  /** 16 MiB unless given. */
+  readonly maxUnsentBytes?: number | undefined;
+  /** The client has gone, or was cut off because it reads too slowly. */
+  ended(why: StreamEnd): void;
+}
+
+export interface StreamWriter {
+  /** Queues bytes; all of a turn go out together. The response's head has been written. */
+  write(bytes: Uint8Array): void;
+  /** Ends the response after what was written. */
+  end(): void;
+  readonly unsentBytes: number;
+}
+
+/** Bytes that node still holds for a response. */
+export const unsentOf = (response: ServerResponse): number =>
+  Math.max(response.writableLength, response.socket?.writableLength ?? 0);
+
+export function createStreamWriter(response: ServerResponse, options: StreamWriterOptions): StreamWriter {
+  const { clock, maxUnsentBytes = 16 * 2 ** 20 } = options;
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  let done = false;
+  let why: StreamEnd = 'closed';
+  response.flushHeaders();
+  response.socket?.setNoDelay(true);
+
+  const flush = (): void => {
+    if (pendingBytes === 0 || response.destroyed) return;
+    response.write(pending.length === 1 ? pending[0] : Buffer.concat(pending, pendingBytes));
+    pending = [];
+    pendingBytes = 0;
+  };
+  // A client that went before this writer was made closes no more.
+  const closed = (): void => {
+    if (done) return;
+    done = true;
+    pending = [];
+    pendingBytes = 0;
+    options.ended(why);
+  };
+  if (response.closed || response.destroyed) clock.defer(closed);
+  else response.on('close', closed);
+
+  return {
+    write(bytes) {
+      if (done || why === 'tooSlow' || bytes.length === 0) return;
+      if (pendingBytes === 0) clock.defer(flush);
+      pending.push(bytes);
+      pendingBytes += bytes.length;
+      if (pendingBytes + unsentOf(response) <= maxUnsentBytes) return;
+      why = 'tooSlow';
+      pending = [];
+      pendingBytes = 0;
+      response.destroy();
+    },
+    end() {
+      if (done) return;
+      done = true;
+      flush();
+      response.end();
+    },
+    get unsentBytes() {
+      return pendingBytes + unsentOf(response);
+    },
+  };
+}
