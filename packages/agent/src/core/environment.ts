@@ -1,0 +1,68 @@
+// The environment of a task: Mesos' variables, which executors and tasks look for, below the task's own.
+// Mesos: docs/executor-http-api.md, "Executor Environment".
+import { formatDuration, parsePid } from '@meseta/base';
+import type { CommandInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import type { AgentConfig, ExecutorRecord } from './io.js';
+import { textOfBase64 } from './uuid.js';
+
+export type Environment = { readonly [name: string]: string };
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export function executorEnvironment(
+  config: AgentConfig,
+  agentId: string,
+  framework: FrameworkInfo,
+  executor: ExecutorRecord,
+): Environment {
+  const address = parsePid(config.pid);
+  const graceMs = (executor.info.shutdown_grace_period?.nanoseconds ?? config.executorShutdownGraceMs * 1e6) / 1e6;
+  return {
+    PATH: DEFAULT_PATH,
+    ...config.executorEnvironment,
+    LIBPROCESS_PORT: '0',
+    ...(address.ok ? { LIBPROCESS_IP: address.value.address.replace(/:\d+$/, '') } : {}),
+    MESOS_FRAMEWORK_ID: executor.frameworkId,
+    MESOS_EXECUTOR_ID: executor.info.executor_id.value,
+    MESOS_DIRECTORY: executor.sandbox,
+    MESOS_SLAVE_ID: agentId,
+    MESOS_SLAVE_PID: config.pid,
+    MESOS_AGENT_ENDPOINT: address.ok ? address.value.address : '',
+    MESOS_CHECKPOINT: framework.checkpoint ? '1' : '0',
+    MESOS_HTTP_COMMAND_EXECUTOR: config.httpCommandExecutor ? '1' : '0',
+    MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: formatDuration(graceMs),
+    ...(framework.checkpoint
+      ? {
+          MESOS_RECOVERY_TIMEOUT: formatDuration(config.recoveryTimeoutMs),
+          MESOS_SUBSCRIPTION_BACKOFF_MAX: formatDuration(config.executorReregistrationTimeoutMs),
+        }
+      : {}),
+    MESOS_SANDBOX: executor.info.container?.mesos?.image ? config.sandboxDirectory : executor.sandbox,
+  };
+}
+
+/** What the command of a task sees. */
+export function taskEnvironment(
+  config: AgentConfig,
+  agentId: string,
+  framework: FrameworkInfo,
+  executor: ExecutorRecord,
+  task: TaskInfo,
+): Environment {
+  const role = task.resources?.find(({ allocation_info }) => allocation_info?.role)?.allocation_info?.role;
+  return {
+    ...executorEnvironment(config, agentId, framework, executor),
+    ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
+    ...variablesOf(task.command),
+  };
+}
+
+/** A command's own variables. A secret that is given by value is a variable like another; references are refused earlier. */
+export function variablesOf(command: CommandInfo | undefined): Environment {
+  const out: Record<string, string> = {};
+  for (const { name, value, secret } of command?.environment?.variables ?? []) {
+    const text = secret?.value === undefined ? value : textOfBase64(secret.value.data);
+    if (text !== undefined) out[name] = text;
+  }
+  return out;
+}

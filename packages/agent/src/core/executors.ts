@@ -1,0 +1,165 @@
+// Executors and their containers: launch, end, and the moment when nothing is left of one or of a framework.
+//
+// E1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
+// E2: every launched container ends in one event; until then its resources count as used.
+import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import { present } from '@meseta/base';
+import type { ContainerSpec } from '@meseta/containers/types';
+import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import { taskEnvironment } from './environment.js';
+import type { ExecutorRecord } from './io.js';
+import { executorKey, frameworkKey, sandboxKey, taskKey } from './keys.js';
+import { noteSandboxEnded } from './sandboxes.js';
+import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
+import { cancelContainerTimers, log, type Step, save } from './step.js';
+
+/** What a command task's own executor is charged on top of the task. */
+const COMMAND_EXECUTOR_RESOURCES = [
+  ['cpus', 0.1],
+  ['mem', 32],
+] as const;
+
+/** The executor that the agent is for a command task: it carries the task's id. */
+export function commandExecutorInfo(frameworkId: FrameworkId, task: TaskInfo): ExecutorInfo {
+  const allocation = task.resources?.[0]?.allocation_info;
+  const { command, container, discovery, kill_policy, labels } = task;
+  const graceNs = kill_policy?.grace_period?.nanoseconds;
+  return {
+    executor_id: { value: task.task_id.value },
+    resources: COMMAND_EXECUTOR_RESOURCES.map(([name, value]) => ({
+      name,
+      type: 'SCALAR' as const,
+      scalar: { value },
+      ...(allocation === undefined ? {} : { allocation_info: allocation }),
+    })),
+    ...(command === undefined ? {} : { command }),
+    framework_id: { value: frameworkId },
+    name: `Command Executor (Task: ${task.task_id.value}) (Command: ${summaryOf(command)})`,
+    source: task.task_id.value,
+    ...(container === undefined ? {} : { container }),
+    ...(discovery === undefined ? {} : { discovery }),
+    // A little longer than the task's own, so that the task's end is seen first.
+    ...(graceNs === undefined ? {} : { shutdown_grace_period: { nanoseconds: graceNs + 2e9 } }),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+function summaryOf(command: CommandInfo | undefined): string {
+  const shorten = (text: string): string => (text.length > 15 ? `${text.slice(0, 12)}...` : text);
+  if (command?.shell === false) {
+    if (command.value === undefined) return 'NO EXECUTABLE';
+    return `[${shorten([command.value, ...(command.arguments ?? [])].join(', '))}]`;
+  }
+  return command?.value === undefined ? 'NO COMMAND' : `sh -c '${shorten(command.value)}'`;
+}
+
+/** The user that a command runs as; undefined: the agent's own. */
+export const userOf = (step: Step, framework: FrameworkInfo, command: CommandInfo | undefined): string | undefined =>
+  step.state.config.switchUser ? (command?.user ?? framework.user) : undefined;
+
+export function saveExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  if (!checkpoints(framework)) return;
+  const key = executorKey(framework.id, executor.info.executor_id.value as ExecutorId);
+  save(step, key, { kind: 'executor', executor });
+}
+
+/** Replaces the executor's record, on disk too. */
+export function putExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  framework.executors.set(executor.info.executor_id.value as ExecutorId, executor);
+  saveExecutor(step, framework, executor);
+}
+
+/** E1: the executor is on disk. Unless it was ended in the meantime its container starts. */
+export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  const executor = framework?.executors.get(executorId);
+  if (framework === undefined || executor?.state !== 'queued') return;
+  framework.executors.set(executorId, { ...executor, state: 'launching' });
+  step.effects.push({ kind: 'launch', spec: specOf(step, framework, executor) });
+}
+
+function specOf(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+  const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
+  const info = present(task, 'the task of a command executor').info;
+  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
+  return {
+    containerId: executor.containerId,
+    sandbox: executor.sandbox,
+    user: userOf(step, framework.info, info.command),
+    command: info.command ?? {},
+    environment: taskEnvironment(step.state.config, agentId, framework.info, executor, info),
+    uris: info.command?.uris ?? [],
+    rlimits: info.container?.rlimit_info,
+    resources: [...(info.resources ?? []), ...(executor.info.resources ?? [])],
+    container: info.container,
+  };
+}
+
+/** The executor whose container this is. */
+export function executorOf(
+  step: Step,
+  containerId: ContainerId,
+): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined {
+  const run = step.state.runs.get(containerId);
+  const framework = run === undefined ? undefined : step.state.frameworks.get(run.frameworkId);
+  const executor = run === undefined ? undefined : framework?.executors.get(run.executorId);
+  return framework === undefined || executor === undefined ? undefined : { framework, executor };
+}
+
+/** The container is gone, or never was: its sandbox ages from now on. What the tasks have become was said before. */
+export function endExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  const { containerId } = executor;
+  if (executor.state !== 'queued') step.effects.push({ kind: 'removeContainer', containerId });
+  step.state.runs.delete(containerId);
+  cancelContainerTimers(step, containerId);
+  step.state.counters.executorsTerminated++;
+  noteSandboxEnded(step, containerId, executor.sandbox);
+  putExecutor(step, framework, { ...executor, state: 'ended' });
+  settle(step, framework.id, executor.info.executor_id.value as ExecutorId);
+}
+
+/**
+ * Lets go of the executor if it has ended and the ends of its tasks are acknowledged (or nobody is left to do so),
+ * then of the framework if nothing of it is left.
+ */
+export function settle(step: Step, frameworkId: FrameworkId, executorId: ExecutorId | undefined): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  if (framework === undefined) return;
+  const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
+  const left = executor === undefined ? framework : releaseExecutor(step, framework, executor);
+  if (left.executors.size > 0 || left.streams.size > 0) return;
+  completeFramework(step.state, left);
+  if (checkpoints(left)) save(step, frameworkKey(frameworkId), undefined);
+  log(step, 'info', `framework ${frameworkId} has nothing left here`);
+  endIfLeaving(step);
+}
+
+function releaseExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
+  const executorId = executor.info.executor_id.value as ExecutorId;
+  const tasks = [...tasksOf(framework, executorId)];
+  const open = tasks.some(({ info, task }) => !isTerminal(task.state) || framework.streams.has(taskIdOf(info)));
+  if (executor.state !== 'ended' || (open && framework.state === 'running')) return framework;
+  framework.executors.delete(executorId);
+  for (const { info } of tasks) {
+    framework.tasks.delete(taskIdOf(info));
+    if (checkpoints(framework)) save(step, taskKey(framework.id, taskIdOf(info)), undefined);
+  }
+  if (checkpoints(framework)) save(step, executorKey(framework.id, executorId), undefined);
+  const completed = [...framework.completed, { executor, tasks }];
+  const next = { ...framework, completed: completed.slice(-step.state.config.maxCompletedExecutorsPerFramework) };
+  step.state.frameworks.set(framework.id, next);
+  return next;
+}
+
+const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;
+
+/** The agent that was told to leave ends with its last container. */
+export function endIfLeaving(step: Step): void {
+  const { leaving, frameworks } = step.state;
+  if (leaving === undefined || [...frameworks.values()].some(({ executors }) => executors.size > 0)) return;
+  step.after.push({ kind: 'exit', status: 0, message: leaving });
+}
+
+/** Notes a sandbox that will have to be collected, whatever becomes of this process. */
+export const saveSandbox = (step: Step, containerId: ContainerId, path: string): void =>
+  save(step, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs: undefined });

@@ -1,0 +1,180 @@
+// What goes into the agent's core and what comes out: plain data both ways.
+// A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
+import type { ContainerId, ExecutorId, FrameworkId, Pid } from '@meseta/base';
+import type { ContainerEvent, ContainerSpec, Probe, ProbeResult, RecoveredContainer } from '@meseta/containers/types';
+import type {
+  AgentInfo,
+  DrainConfig,
+  ExecutorInfo,
+  FrameworkInfo,
+  LibprocessMessage,
+  Operation,
+  Resource,
+  StatusUpdate,
+  Task,
+  TaskInfo,
+  UpdateOperationStatusMessage,
+} from '@meseta/wire';
+
+/** Which of a task's two checks a probe serves. */
+export type CheckKind = 'health' | 'check';
+
+export type AgentInput =
+  /** The first input of every process: what its predecessor left on disk and what still runs (or ended meanwhile). */
+  | {
+      readonly kind: 'start';
+      readonly checkpoint: readonly CheckpointEntry[];
+      readonly containers: readonly RecoveredContainer[];
+    }
+  /** The leading master as the detector knows it; undefined while nobody leads. */
+  | { readonly kind: 'masterDetected'; readonly master: Pid | undefined }
+  /** A libprocess message, decoded. */
+  | { readonly kind: 'message'; readonly from: Pid; readonly message: LibprocessMessage }
+  /** A connection to a linked address (`ip:port`) broke or could not be made. */
+  | { readonly kind: 'peerLost'; readonly address: string }
+  | { readonly kind: 'containerEvent'; readonly event: ContainerEvent }
+  | {
+      readonly kind: 'probeResult';
+      readonly containerId: ContainerId;
+      readonly check: CheckKind;
+      readonly result: ProbeResult;
+    }
+  /** The oldest outstanding `checkpoint` effect is durable. */
+  | { readonly kind: 'persisted' }
+  /** The answer to `measureDisk`: the used share of work_dir's disk, 0 to 1. */
+  | { readonly kind: 'diskUsage'; readonly usedShare: number }
+  /** The answer to `removeSandbox`. */
+  | { readonly kind: 'sandboxRemoved'; readonly containerId: ContainerId; readonly error: string | undefined }
+  /** SIGUSR1: leave the cluster for good. Every task is killed, then the process ends. */
+  | { readonly kind: 'leave'; readonly message: string }
+  /** A deadline is due (`nextDeadline`). */
+  | { readonly kind: 'tick' };
+
+export type AgentEffect =
+  | { readonly kind: 'send'; readonly to: Pid; readonly message: LibprocessMessage }
+  /** Keep a connection to the address of the pid; tell `peerLost` when it breaks. */
+  | { readonly kind: 'link'; readonly to: Pid }
+  /** Write these changes as one durable batch; answered by `persisted`, in order. A write that fails ends the process. */
+  | { readonly kind: 'checkpoint'; readonly changes: readonly CheckpointChange[] }
+  /** Make the sandbox (owned by the user), then start the container. */
+  | { readonly kind: 'launch'; readonly spec: ContainerSpec }
+  | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
+  /** SIGKILL to all of it; ends in an `exited` or `launchFailed` event. */
+  | { readonly kind: 'destroy'; readonly containerId: ContainerId }
+  /** Forget an ended container. */
+  | { readonly kind: 'removeContainer'; readonly containerId: ContainerId }
+  /** One shot; answered by `probeResult`. */
+  | {
+      readonly kind: 'probe';
+      readonly containerId: ContainerId;
+      readonly check: CheckKind;
+      readonly probe: Probe;
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: 'measureDisk' }
+  | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
+  /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
+  | { readonly kind: 'volume'; readonly path: string; readonly remove: boolean }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  /** Ends the process: with status 0 when it did what it was told, else 1. */
+  | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
+
+/** Why a task is being ended, and when SIGKILL follows. Survives a restart of the agent. */
+export interface Kill {
+  readonly why: 'asked' | 'unhealthy' | 'maxCompletion' | 'shutdown' | 'draining';
+  readonly sinceWallMs: number;
+  readonly graceMs: number;
+}
+
+/** A task with everything that is known of it. Its updates that wait for acknowledgement are in their stream. */
+export interface TaskRecord {
+  readonly info: TaskInfo;
+  readonly executorId: ExecutorId;
+  /** As the master and the read endpoints see it: the state last made known, its statuses. */
+  readonly task: Task;
+}
+
+/**
+ * One executor and its container. A `command` executor is the agent itself: its container is the task.
+ */
+export interface ExecutorRecord {
+  readonly frameworkId: FrameworkId;
+  readonly info: ExecutorInfo;
+  readonly containerId: ContainerId;
+  readonly kind: 'command';
+  readonly sandbox: string;
+  readonly state: 'launching' | 'running' | 'ended';
+  readonly pid: number | undefined;
+  /** When its command was started. */
+  readonly startedWallMs: number | undefined;
+  readonly kill: Kill | undefined;
+}
+
+export interface OperationRecord {
+  readonly operation: Operation;
+  /** The update that waits for acknowledgement. */
+  readonly update: UpdateOperationStatusMessage | undefined;
+}
+
+/** What the agent writes to disk, by kind. A key is `kind/ids`, one record each. */
+export type CheckpointRecord =
+  | { readonly kind: 'agent'; readonly info: AgentInfo; readonly bootId: string }
+  | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
+  | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
+  | {
+      readonly kind: 'task';
+      readonly frameworkId: FrameworkId;
+      readonly record: TaskRecord;
+      readonly updates: readonly StatusUpdate[];
+    }
+  /** Reservations and volumes made by operations. */
+  | { readonly kind: 'resources'; readonly resources: readonly Resource[] }
+  | { readonly kind: 'operation'; readonly record: OperationRecord }
+  | { readonly kind: 'drain'; readonly config: DrainConfig; readonly sinceWallMs: number }
+  /** A sandbox on disk, to be removed some time after `endedWallMs`. */
+  | {
+      readonly kind: 'sandbox';
+      readonly containerId: ContainerId;
+      readonly path: string;
+      readonly endedWallMs: number | undefined;
+    };
+
+export interface CheckpointEntry {
+  readonly key: string;
+  readonly record: CheckpointRecord;
+}
+
+/** `record` undefined deletes. */
+export interface CheckpointChange {
+  readonly key: string;
+  readonly record: CheckpointRecord | undefined;
+}
+
+/** What a process tells its core about itself and its host at start. Durations in milliseconds. */
+export interface AgentConfig {
+  /** `slave(1)@ip:port` */
+  readonly pid: Pid;
+  /** Without id; resources in the post-refinement format, as the flags say. */
+  readonly info: AgentInfo;
+  readonly version: string;
+  readonly workDir: string;
+  /** Another one means that the host was restarted: nothing of before runs. */
+  readonly bootId: string;
+  readonly recover: 'reconnect' | 'cleanup';
+  readonly reconfigurationPolicy: 'equal' | 'additive';
+  readonly switchUser: boolean;
+  readonly httpCommandExecutor: boolean;
+  /** Extra environment of every executor (`--executor_environment_variables`). */
+  readonly executorEnvironment: { readonly [name: string]: string };
+  /** Where containers with an image see their sandbox (`--sandbox_directory`). */
+  readonly sandboxDirectory: string;
+  readonly registrationBackoffMs: number;
+  readonly executorShutdownGraceMs: number;
+  readonly executorReregistrationTimeoutMs: number;
+  readonly recoveryTimeoutMs: number;
+  readonly maxCompletedExecutorsPerFramework: number;
+  readonly gcDelayMs: number;
+  /** Share of the disk that is kept free, 0 to 1. */
+  readonly gcDiskHeadroom: number;
+  readonly diskWatchIntervalMs: number;
+}

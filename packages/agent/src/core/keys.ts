@@ -1,0 +1,24 @@
+// Where the agent's records lie in its checkpoint, and where its files lie in work_dir.
+import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
+
+export const AGENT_KEY = 'agent';
+export const RESOURCES_KEY = 'resources';
+export const DRAIN_KEY = 'drain';
+export const frameworkKey = (id: FrameworkId): string => `framework/${id}`;
+export const executorKey = (framework: FrameworkId, id: ExecutorId): string => `executor/${framework}/${id}`;
+export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
+export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;
+export const sandboxKey = (id: ContainerId): string => `sandbox/${id}`;
+
+/** Mesos' layout: tools find sandboxes by it. */
+export const sandboxPath = (
+  workDir: string,
+  agent: AgentId,
+  framework: FrameworkId,
+  executor: ExecutorId,
+  container: ContainerId,
+): string => `${workDir}/slaves/${agent}/frameworks/${framework}/executors/${executor}/runs/${container}`;
+
+/** A persistent volume's data, in Mesos' layout. */
+export const volumePath = (workDir: string, role: string, persistenceId: string): string =>
+  `${workDir}/volumes/roles/${role.replaceAll('/', ' ')}/${persistenceId}`;

@@ -1,0 +1,197 @@
+// Operations on this agent's own resources: reservations and volumes, made durable, then told until acknowledged.
+// Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md; behaviours.md 14.
+//
+// O1: the new total is on disk before anyone hears of it.
+// O2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
+import type { OperationUuid } from '@meseta/base';
+import {
+  applyOperation,
+  isPersistentVolume,
+  needsCheckpoint,
+  reservationRole,
+  toPostRefinement,
+} from '@meseta/resources';
+import type {
+  AcknowledgeOperationStatusMessage,
+  ApplyOperationMessage,
+  OfferOperation,
+  OperationStatus,
+  ReconcileOperationsMessage,
+  Resource,
+  UpdateOperationStatusMessage,
+} from '@meseta/wire';
+import { operationKey, RESOURCES_KEY, volumePath } from './keys.js';
+import { agentIdOf } from './state.js';
+import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
+import { uuidBytes } from './uuid.js';
+
+const FIRST_RETRY_MS = 10_000;
+const LAST_RETRY_MS = 600_000;
+
+/** What the master must know of this agent beyond its registration. */
+export function updateAgent(step: Step): void {
+  const { state } = step;
+  const id = state.info.id;
+  if (id === undefined) return;
+  const operations = [...state.operations.values()].map(({ operation }) => operation);
+  sendToMaster(step, {
+    name: 'UpdateAgentMessage',
+    body: {
+      agent_id: id,
+      update_oversubscribed_resources: false,
+      operations: operations.length === 0 ? {} : { operations },
+      resource_version_uuid: { value: state.resourceVersion },
+      resource_providers: {},
+    },
+  });
+}
+
+export function applyOperationMessage(step: Step, message: ApplyOperationMessage): void {
+  const { state } = step;
+  const uuid = message.operation_uuid.value as OperationUuid;
+  if (state.operations.has(uuid)) return;
+  if (message.resource_version_uuid.uuid.value !== state.resourceVersion) {
+    finish(step, message, 'OPERATION_DROPPED', 'The resource version is outdated');
+    return;
+  }
+  const applied = applyOperation(state.total, postRefinement(message.operation_info));
+  if (!applied.ok) {
+    // The master has taken it as done: going on would be a lie.
+    const text = `operation ${message.operation_info.type} can't be applied to this agent's resources: ${applied.error}`;
+    step.effects.push({ kind: 'exit', status: 1, message: text });
+    return;
+  }
+  makeVolumes(step, state.total, applied.value.resources);
+  state.total = applied.value.resources;
+  save(step, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
+  finish(step, message, 'OPERATION_FINISHED', undefined);
+}
+
+/** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
+export function makeVolumes(step: Step, before: readonly Resource[], after: readonly Resource[]): void {
+  const was = volumesOf(step, before);
+  const is = volumesOf(step, after);
+  for (const path of is) if (!was.has(path)) step.effects.push({ kind: 'volume', path, remove: false });
+  for (const path of was) if (!is.has(path)) step.effects.push({ kind: 'volume', path, remove: true });
+}
+
+const volumesOf = (step: Step, list: readonly Resource[]): ReadonlySet<string> =>
+  new Set(
+    list
+      .filter(isPersistentVolume)
+      .map((it) => volumePath(step.state.config.workDir, reservationRole(it) ?? '*', it.disk?.persistence?.id ?? '')),
+  );
+
+/** The lists of an operation in the format that the algebra works on; whoever sent it may have used the older one. */
+function postRefinement(operation: OfferOperation): OfferOperation {
+  const convert = (list: readonly Resource[] | undefined): readonly Resource[] => toPostRefinement(list ?? []);
+  const one = (resource: Resource): Resource => convert([resource])[0] ?? resource;
+  const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  return {
+    ...operation,
+    ...(reserve && { reserve: { ...reserve, resources: convert(reserve.resources) } }),
+    ...(unreserve && { unreserve: { ...unreserve, resources: convert(unreserve.resources) } }),
+    ...(create && { create: { ...create, volumes: convert(create.volumes) } }),
+    ...(destroy && { destroy: { ...destroy, volumes: convert(destroy.volumes) } }),
+    ...(grow_volume && {
+      grow_volume: { ...grow_volume, volume: one(grow_volume.volume), addition: one(grow_volume.addition) },
+    }),
+    ...(shrink_volume && { shrink_volume: { ...shrink_volume, volume: one(shrink_volume.volume) } }),
+  };
+}
+
+function finish(
+  step: Step,
+  message: ApplyOperationMessage,
+  outcome: OperationStatus['state'],
+  text: string | undefined,
+): void {
+  const uuid = message.operation_uuid.value as OperationUuid;
+  const agentId = step.state.info.id;
+  const { id } = message.operation_info;
+  const status: OperationStatus = {
+    ...(id === undefined ? {} : { operation_id: id }),
+    state: outcome,
+    ...(text === undefined ? {} : { message: text }),
+    uuid: { value: uuidBytes(step.state.random) },
+    ...(agentId === undefined ? {} : { agent_id: agentId }),
+  };
+  const framework = message.framework_id;
+  const update: UpdateOperationStatusMessage = {
+    ...(framework === undefined ? {} : { framework_id: framework }),
+    ...(agentId === undefined ? {} : { agent_id: agentId }),
+    status,
+    latest_status: status,
+    operation_uuid: message.operation_uuid,
+  };
+  const record = {
+    operation: {
+      ...(framework === undefined ? {} : { framework_id: framework }),
+      ...(agentId === undefined ? {} : { agent_id: agentId }),
+      info: message.operation_info,
+      latest_status: status,
+      statuses: [status],
+      uuid: message.operation_uuid,
+    },
+    update,
+  };
+  step.state.operations.set(uuid, record);
+  save(step, operationKey(uuid), { kind: 'operation', record });
+  step.after.push({ kind: 'sendOperation', uuid });
+}
+
+export function sendOperation(step: Step, uuid: OperationUuid): void {
+  const { state } = step;
+  const update = state.operations.get(uuid)?.update;
+  if (update === undefined || !state.registration.registered) return;
+  sendToMaster(step, { name: 'UpdateOperationStatusMessage', body: update });
+  const retryMs = state.operationRetryMs.get(uuid) ?? FIRST_RETRY_MS;
+  state.operationRetryMs.set(uuid, Math.min(retryMs * 2, LAST_RETRY_MS));
+  setTimer(step, { kind: 'resendOperation', uuid }, retryMs);
+}
+
+export function resendOperations(step: Step): void {
+  for (const uuid of step.state.operations.keys()) {
+    step.state.operationRetryMs.delete(uuid);
+    sendOperation(step, uuid);
+  }
+}
+
+export function acknowledgeOperation(step: Step, message: AcknowledgeOperationStatusMessage): void {
+  const uuid = message.operation_uuid.value as OperationUuid;
+  const update = step.state.operations.get(uuid)?.update;
+  if (update?.status.uuid?.value !== message.status_uuid.value) return;
+  cancelTimer(step, { kind: 'resendOperation', uuid });
+  step.state.operations.delete(uuid);
+  step.state.operationRetryMs.delete(uuid);
+  save(step, operationKey(uuid), undefined);
+}
+
+/** The master asks after operations: what isn't known here never came. */
+export function reconcileOperations(step: Step, message: ReconcileOperationsMessage): void {
+  const agentId = agentIdOf(step.state);
+  for (const { operation_uuid, operation_id } of message.operations ?? []) {
+    if (operation_uuid === undefined) continue;
+    const uuid = operation_uuid.value as OperationUuid;
+    if (step.state.operations.has(uuid)) {
+      sendOperation(step, uuid);
+      continue;
+    }
+    log(step, 'info', `the master asked after operation ${operation_id?.value ?? uuid}, which never came here`);
+    const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
+    sendToMaster(step, {
+      name: 'UpdateOperationStatusMessage',
+      body: {
+        ...(message.framework_id === undefined ? {} : { framework_id: message.framework_id }),
+        ...agent,
+        status: {
+          ...(operation_id === undefined ? {} : { operation_id }),
+          state: 'OPERATION_DROPPED',
+          uuid: { value: uuidBytes(step.state.random) },
+          ...agent,
+        },
+        operation_uuid,
+      },
+    });
+  }
+}

@@ -1,0 +1,258 @@
+// How the agent joins a master and stays with it.
+// Mesos: docs/high-availability.md; behaviours.md 11.
+//
+// R1: messages of anyone but the leading master change nothing; pings are answered whoever sends them.
+// R2: an id is on disk before the agent acts under it; another id than its own ends the process.
+// R3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
+//     thousand agents don't come at once.
+// R4: the agent registers anew when told that it is not connected, when pings stop, and when the connection breaks.
+import { type Pid, parsePid, uniform } from '@meseta/base';
+import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
+import type {
+  AgentID,
+  AgentInfo,
+  AgentInfoCapability,
+  AgentRegisteredMessage,
+  AgentReregisteredMessage,
+  MasterAgentConnection,
+  ReconcileTasksMessage,
+  Resource,
+  Task,
+} from '@meseta/wire';
+import { AGENT_KEY } from './keys.js';
+import { partitionAware } from './launch.js';
+import { resendOperations, updateAgent } from './operations.js';
+import { agentIdOf, PING_TIMEOUT_MS } from './state.js';
+import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
+import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
+
+const LAST_BACKOFF_MS = 60_000;
+
+/** What this agent understands of Mesos' protocol, as an agent of Mesos 1.12 announces it. */
+export const CAPABILITIES: readonly AgentInfoCapability[] = (
+  [
+    'MULTI_ROLE',
+    'HIERARCHICAL_ROLE',
+    'RESERVATION_REFINEMENT',
+    'RESOURCE_PROVIDER',
+    'RESIZE_VOLUME',
+    'AGENT_OPERATION_FEEDBACK',
+    'AGENT_DRAINING',
+    'TASK_RESOURCE_LIMITS',
+  ] as const
+).map((type) => ({ type }));
+
+export function masterDetected(step: Step, master: Pid | undefined): void {
+  const { state } = step;
+  state.registration = { ...state.registration, master, registered: false };
+  pauseAll(step);
+  cancelTimer(step, { kind: 'ping' });
+  cancelTimer(step, { kind: 'register' });
+  log(step, 'info', master === undefined ? 'no master leads' : `the leading master is ${master}`);
+  if (master !== undefined && state.config.recover === 'reconnect') join(step);
+}
+
+/** Begins to register with the leading master, after a random pause (R3). */
+function join(step: Step): void {
+  const { state } = step;
+  const { registrationBackoffMs } = state.config;
+  pauseAll(step);
+  cancelTimer(step, { kind: 'ping' });
+  state.registration = { ...state.registration, registered: false, backoffMs: registrationBackoffMs };
+  setTimer(step, { kind: 'register' }, uniform(state.random) * registrationBackoffMs);
+}
+
+export function tryToRegister(step: Step): void {
+  const { state } = step;
+  const { master, registered, backoffMs } = state.registration;
+  if (master === undefined || registered || state.leaving !== undefined) return;
+  step.effects.push({ kind: 'link', to: master });
+  if (agentIdOf(state) === undefined) register(step);
+  else reregister(step);
+  const boundMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS);
+  state.registration = { ...state.registration, backoffMs: boundMs };
+  setTimer(step, { kind: 'register' }, uniform(state.random) * boundMs);
+}
+
+function register(step: Step): void {
+  const { state } = step;
+  const kept = state.total.filter(needsCheckpoint);
+  sendToMaster(step, {
+    name: 'RegisterAgentMessage',
+    body: {
+      agent: announced(state.info),
+      version: state.config.version,
+      ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
+      agent_capabilities: CAPABILITIES,
+      resource_version_uuid: { value: state.resourceVersion },
+    },
+  });
+}
+
+function reregister(step: Step): void {
+  const { state } = step;
+  const frameworks = [...state.frameworks.values()];
+  const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
+  const kept = state.total.filter(needsCheckpoint);
+  const completed = state.completedFrameworks.map((framework) => {
+    const ended = framework.completed.flatMap((it) => it.tasks.map(({ task }) => taskForMaster(task)));
+    return {
+      framework_info: framework.info,
+      ...(framework.pid === undefined ? {} : { pid: framework.pid }),
+      ...(ended.length === 0 ? {} : { tasks: ended }),
+    };
+  });
+  sendToMaster(step, {
+    name: 'ReregisterAgentMessage',
+    body: {
+      agent: announced(state.info),
+      ...(tasks.length === 0 ? {} : { tasks }),
+      ...(completed.length === 0 ? {} : { completed_frameworks: completed }),
+      version: state.config.version,
+      ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
+      ...(frameworks.length === 0 ? {} : { frameworks: frameworks.map(({ info }) => info) }),
+      agent_capabilities: CAPABILITIES,
+      resource_version_uuid: { value: state.resourceVersion },
+    },
+  });
+}
+
+/** The older format where it can say it, which any master reads. */
+const preRefinement = (resources: readonly Resource[]): readonly Resource[] => {
+  const converted = toPreRefinement(resources);
+  return converted.ok ? converted.value : resources;
+};
+
+const announced = (info: AgentInfo): AgentInfo => ({ ...info, resources: preRefinement(info.resources ?? []) });
+
+const taskForMaster = (task: Task): Task =>
+  task.resources === undefined ? task : { ...task, resources: preRefinement(task.resources) };
+
+export function registered(step: Step, message: AgentRegisteredMessage): void {
+  const { state } = step;
+  const known = agentIdOf(state);
+  if (known !== undefined && known !== message.agent_id.value) {
+    refuseId(step, message.agent_id);
+    return;
+  }
+  accepted(step, message.connection);
+  if (known === undefined) {
+    state.info = withId(state.info, message.agent_id);
+    log(step, 'info', `registered as agent ${message.agent_id.value}`);
+    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId: state.config.bootId });
+  }
+  step.after.push({ kind: 'announceRegistered' });
+}
+
+export function reregistered(step: Step, message: AgentReregisteredMessage): void {
+  if (agentIdOf(step.state) !== message.agent_id.value) {
+    refuseId(step, message.agent_id);
+    return;
+  }
+  log(step, 'info', `registered again as agent ${message.agent_id.value}`);
+  accepted(step, message.connection);
+  step.after.push({ kind: 'announceRegistered' });
+  for (const reconciliation of message.reconciliations ?? []) reconcile(step, reconciliation);
+}
+
+/** The fields in the order of their numbers. */
+function withId(info: AgentInfo, id: AgentID): AgentInfo {
+  const { hostname, resources, attributes, checkpoint, port, domain } = info;
+  return {
+    hostname,
+    ...(resources === undefined ? {} : { resources }),
+    ...(attributes === undefined ? {} : { attributes }),
+    id,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(port === undefined ? {} : { port }),
+    ...(domain === undefined ? {} : { domain }),
+  };
+}
+
+const refuseId = (step: Step, id: AgentID): void => {
+  const own = agentIdOf(step.state);
+  const message = `the master gave the id ${id.value} to this agent, whose id is ${own}; move work_dir away to start anew`;
+  step.effects.push({ kind: 'exit', status: 1, message });
+};
+
+function accepted(step: Step, connection: MasterAgentConnection | undefined): void {
+  const { state } = step;
+  cancelTimer(step, { kind: 'register' });
+  const seconds = connection?.total_ping_timeout_seconds;
+  const pingTimeoutMs = seconds === undefined ? PING_TIMEOUT_MS : seconds * 1000;
+  state.registration = { ...state.registration, pingTimeoutMs };
+  state.registeredWallMs = step.now.wallMs;
+  setTimer(step, { kind: 'ping' }, pingTimeoutMs);
+}
+
+/** The id is on disk (R2): the agent tells what it has, and what waited for a master goes out. */
+export function announceRegistered(step: Step): void {
+  const { state } = step;
+  if (state.registration.master === undefined) return;
+  state.registration = { ...state.registration, registered: true };
+  updateAgent(step);
+  resendAll(step);
+  resendOperations(step);
+}
+
+/** The master believes in tasks that aren't here: their end is told. */
+function reconcile(step: Step, message: ReconcileTasksMessage): void {
+  const frameworkId = message.framework_id.value as never;
+  const info = message.framework ?? step.state.frameworks.get(frameworkId)?.info;
+  if (info === undefined) return;
+  for (const { task_id } of message.statuses ?? []) {
+    const taskId = task_id.value as never;
+    const known = step.state.frameworks.get(frameworkId);
+    if (known?.tasks.has(taskId) || known?.streams.has(taskId)) continue;
+    const framework = known ?? {
+      id: frameworkId,
+      info: { ...info, id: message.framework_id },
+      pid: undefined,
+      state: 'running' as const,
+      executors: new Map(),
+      tasks: new Map(),
+      streams: new Map(),
+      completed: [],
+    };
+    step.state.frameworks.set(frameworkId, framework);
+    tell(
+      step,
+      framework,
+      taskId,
+      statusOf(step, taskId, {
+        state: partitionAware(info) ? 'TASK_DROPPED' : 'TASK_LOST',
+        message: 'Reconciliation: task unknown to the agent',
+        source: 'SOURCE_AGENT',
+        reason: 'REASON_RECONCILIATION',
+      }),
+    );
+  }
+}
+
+export function pinged(step: Step, from: Pid, connected: boolean): void {
+  send(step, from, { name: 'PongAgentMessage', body: {} });
+  const { registration } = step.state;
+  if (!registration.registered) return;
+  setTimer(step, { kind: 'ping' }, registration.pingTimeoutMs);
+  if (connected) return;
+  log(step, 'warning', 'the master says that this agent is not connected: it registers anew');
+  join(step);
+}
+
+export function pingsStopped(step: Step): void {
+  log(step, 'warning', 'no ping of the master for too long: the agent registers anew');
+  join(step);
+}
+
+export function peerLost(step: Step, address: string): void {
+  const { master, registered: joined } = step.state.registration;
+  const parts = master === undefined ? undefined : parsePid(master);
+  if (!parts?.ok || parts.value.address !== address || !joined) return;
+  log(step, 'warning', `the connection to the master at ${address} broke: the agent registers anew`);
+  join(step);
+}
+
+/** The master wants the agent gone: it forgets its id, so that it comes back as a new one. */
+export function forgetId(step: Step): void {
+  save(step, AGENT_KEY, undefined);
+}

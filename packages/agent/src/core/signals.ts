@@ -1,0 +1,38 @@
+// How an end is told to people, in the words of Mesos' command executor.
+import type { ExitStatus } from '@meseta/containers/types';
+
+export const SIGTERM = 15;
+
+/** By number, as Linux' C library describes them. */
+const SIGNALS: { readonly [signal: number]: string } = {
+  1: 'Hangup',
+  2: 'Interrupt',
+  3: 'Quit',
+  4: 'Illegal instruction',
+  5: 'Trace/breakpoint trap',
+  6: 'Aborted',
+  7: 'Bus error',
+  8: 'Floating point exception',
+  9: 'Killed',
+  10: 'User defined signal 1',
+  11: 'Segmentation fault',
+  12: 'User defined signal 2',
+  13: 'Broken pipe',
+  14: 'Alarm clock',
+  15: 'Terminated',
+  16: 'Stack fault',
+  24: 'CPU time limit exceeded',
+  25: 'File size limit exceeded',
+  31: 'Bad system call',
+};
+
+export function exitMessage(status: ExitStatus): string {
+  switch (status.kind) {
+    case 'exited':
+      return `Command exited with status ${status.code}`;
+    case 'signaled':
+      return `Command terminated with signal ${SIGNALS[status.signal] ?? `Unknown signal ${status.signal}`}`;
+    case 'unknown':
+      return 'Command ended, its exit status is not known';
+  }
+}

@@ -1,0 +1,186 @@
+// What the agent knows: the frameworks with work here, their executors and tasks, what it waits for.
+//
+// Owns every record of the agent; the other files of the core change it through here and `agent.ts`.
+// A1: a record is never changed, only replaced; so a view may hold it as long as it likes.
+// A2: a framework is in `frameworks` exactly while it has an executor there.
+// A3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.
+// A4: what a checkpointing framework was told, and what it was told of, is on disk first.
+import type {
+  AgentId,
+  ContainerId,
+  Deadlines,
+  ExecutorId,
+  FrameworkId,
+  OperationUuid,
+  Pid,
+  Random,
+  TaskId,
+} from '@meseta/base';
+import { createDeadlines } from '@meseta/base';
+import type { AgentInfo, DrainConfig, FrameworkInfo, Resource, StatusUpdate } from '@meseta/wire';
+import type { CheckState } from './checks.js';
+import { type Counters, createCounters } from './counters.js';
+import type { AgentConfig, ExecutorRecord, OperationRecord, TaskRecord } from './io.js';
+import { uuidBytes } from './uuid.js';
+
+/** The updates of one task that wait for the scheduler's acknowledgement, oldest first; the first is in flight. */
+export interface UpdateStream {
+  readonly frameworkId: FrameworkId;
+  readonly taskId: TaskId;
+  readonly updates: readonly StatusUpdate[];
+  /** How many of them are durable and may be sent. */
+  readonly durable: number;
+  /** The pause before the next resending. */
+  readonly retryMs: number;
+}
+
+export interface FrameworkRecord {
+  readonly id: FrameworkId;
+  readonly info: FrameworkInfo;
+  /** A v0 driver's; undefined for HTTP frameworks. */
+  readonly pid: string | undefined;
+  readonly state: 'running' | 'terminating';
+  readonly executors: Map<ExecutorId, ExecutorRecord>;
+  readonly tasks: Map<TaskId, TaskRecord>;
+  readonly streams: Map<TaskId, UpdateStream>;
+  /** Oldest first. */
+  readonly completed: readonly CompletedExecutor[];
+}
+
+export interface CompletedExecutor {
+  readonly executor: ExecutorRecord;
+  readonly tasks: readonly TaskRecord[];
+}
+
+/** What only this process knows of a running container: its checks. */
+export interface Run {
+  readonly frameworkId: FrameworkId;
+  readonly executorId: ExecutorId;
+  readonly health: CheckState | undefined;
+  readonly check: CheckState | undefined;
+}
+
+export interface Sandbox {
+  readonly containerId: ContainerId;
+  readonly path: string;
+  readonly endedWallMs: number;
+  readonly removing: boolean;
+}
+
+export interface Registration {
+  readonly master: Pid | undefined;
+  readonly registered: boolean;
+  /** The bound of the next random pause between tries. */
+  readonly backoffMs: number;
+  /** Without a ping for this long the master is taken for lost. */
+  readonly pingTimeoutMs: number;
+}
+
+export type Timer =
+  | { readonly kind: 'register' }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'disk' }
+  | { readonly kind: 'resend'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
+  | { readonly kind: 'resendOperation'; readonly uuid: OperationUuid }
+  | { readonly kind: 'kill' | 'maxCompletion' | 'health' | 'check'; readonly containerId: ContainerId };
+
+export interface AgentState {
+  readonly config: AgentConfig;
+  readonly random: Random;
+  readonly deadlines: Deadlines<string>;
+  readonly timers: Map<string, Timer>;
+  readonly counters: Counters;
+  /** Set once, by `start`. */
+  started: boolean;
+  /** With the id, once there is one. */
+  info: AgentInfo;
+  /** Total resources: the flags' with reservations and volumes applied. Post-refinement. */
+  total: readonly Resource[];
+  /** Another one each time the total changes outside of what the master knows; base64 of 16 bytes. */
+  resourceVersion: string;
+  registration: Registration;
+  readonly frameworks: Map<FrameworkId, FrameworkRecord>;
+  /** Oldest first, a bounded number. */
+  completedFrameworks: readonly FrameworkRecord[];
+  readonly runs: Map<ContainerId, Run>;
+  readonly operations: Map<OperationUuid, OperationRecord>;
+  /** The pause before an operation's update is sent again. */
+  readonly operationRetryMs: Map<OperationUuid, number>;
+  drain: { readonly config: DrainConfig; readonly sinceWallMs: number } | undefined;
+  readonly sandboxes: Map<ContainerId, Sandbox>;
+  /** As of the last look at the disk. */
+  maxSandboxAgeMs: number;
+  /** Why the agent ends as soon as its last container has. */
+  leaving: string | undefined;
+  startedWallMs: number;
+  registeredWallMs: number | undefined;
+}
+
+/** Completed frameworks that are kept for the read endpoints; Mesos' number. */
+const MAX_COMPLETED_FRAMEWORKS = 50;
+
+export const PING_TIMEOUT_MS = 75_000;
+
+export function createState(config: AgentConfig, random: Random): AgentState {
+  return {
+    config,
+    random,
+    deadlines: createDeadlines(),
+    timers: new Map(),
+    counters: createCounters(),
+    started: false,
+    info: config.info,
+    total: config.info.resources ?? [],
+    resourceVersion: uuidBytes(random),
+    registration: {
+      master: undefined,
+      registered: false,
+      backoffMs: config.registrationBackoffMs,
+      pingTimeoutMs: PING_TIMEOUT_MS,
+    },
+    frameworks: new Map(),
+    completedFrameworks: [],
+    runs: new Map(),
+    operations: new Map(),
+    operationRetryMs: new Map(),
+    drain: undefined,
+    sandboxes: new Map(),
+    maxSandboxAgeMs: config.gcDelayMs,
+    leaving: undefined,
+    startedWallMs: 0,
+    registeredWallMs: undefined,
+  };
+}
+
+export const agentIdOf = (state: AgentState): AgentId | undefined => state.info.id?.value as AgentId | undefined;
+
+export const checkpoints = (framework: FrameworkRecord): boolean => framework.info.checkpoint === true;
+
+export const isTerminal = (taskState: string | undefined): boolean =>
+  taskState !== undefined && TERMINAL.has(taskState);
+
+const TERMINAL: ReadonlySet<string> = new Set([
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+]);
+
+/** The framework's tasks that an executor ran or runs. */
+export function* tasksOf(framework: FrameworkRecord, executorId: ExecutorId): Iterable<TaskRecord> {
+  // A command task carries its executor's id.
+  const own = framework.tasks.get(executorId as string as TaskId);
+  if (own !== undefined && own.executorId === executorId) yield own;
+}
+
+/** Keeps a framework that has no executor left for the read endpoints. */
+export function completeFramework(state: AgentState, framework: FrameworkRecord): void {
+  state.frameworks.delete(framework.id);
+  state.completedFrameworks = [...state.completedFrameworks.filter(({ id }) => id !== framework.id), framework].slice(
+    -MAX_COMPLETED_FRAMEWORKS,
+  );
+}

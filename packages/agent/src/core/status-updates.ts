@@ -1,0 +1,196 @@
+// Status updates on their way to the scheduler: a stream a task, in order, until acknowledged.
+// Mesos: docs/high-availability-framework-guide.md; behaviours.md 9.
+//
+// Owns `FrameworkRecord.streams`.
+// U1: only the first update of a stream is in flight; the next goes out when it is acknowledged.
+// U2: an update of a checkpointing framework is sent only when it is on disk.
+// U3: it is sent again after 10 s, 20 s, 40 s ... 10 min, and at once when the agent has (re-)registered.
+// U4: without a master nothing is sent.
+// U5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
+import type { FrameworkId, TaskId } from '@meseta/base';
+import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
+import { settle } from './executors.js';
+import { taskKey } from './keys.js';
+import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
+import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
+import { uuidBytes } from './uuid.js';
+
+const FIRST_RETRY_MS = 10_000;
+const LAST_RETRY_MS = 600_000;
+
+/** What a new status says; the rest is filled in. */
+export type StatusFields = Pick<TaskStatus, 'state'> & Partial<TaskStatus>;
+
+/**
+ * Makes known a new status of a task: the task's record shows it at once, the scheduler is told until it acknowledges.
+ * `status` lacks only what every status has: ids, timestamp and uuid.
+ */
+export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, status: TaskStatus): void {
+  const { state } = step;
+  const record = framework.tasks.get(taskId);
+  if (record !== undefined) {
+    const { task } = record;
+    const statuses = task.statuses ?? [];
+    const { data: _data, ...shown } = status;
+    framework.tasks.set(taskId, {
+      ...record,
+      task: {
+        ...task,
+        state: isTerminal(task.state) ? task.state : status.state,
+        // One entry for each run of equal states.
+        statuses: [...(statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses), shown],
+      },
+    });
+  }
+  if (isTerminal(status.state)) countTerminal(step, status);
+  if (framework.state === 'terminating') return;
+
+  state.counters.validStatusUpdates++;
+  const update: StatusUpdate = {
+    framework_id: { value: framework.id },
+    ...(status.executor_id === undefined ? {} : { executor_id: status.executor_id }),
+    ...(status.agent_id === undefined ? {} : { agent_id: status.agent_id }),
+    status,
+    timestamp: status.timestamp ?? 0,
+    uuid: status.uuid,
+  };
+  const stream = framework.streams.get(taskId) ?? {
+    frameworkId: framework.id,
+    taskId,
+    updates: [],
+    durable: 0,
+    retryMs: FIRST_RETRY_MS,
+  };
+  framework.streams.set(taskId, { ...stream, updates: [...stream.updates, update] });
+  saveTask(step, framework, taskId);
+  if (checkpoints(framework)) step.after.push({ kind: 'forward', frameworkId: framework.id, taskId });
+  else forward(step, framework.id, taskId);
+}
+
+/** A whole status from what is particular to it. The fields are in the order of their numbers. */
+export function statusOf(step: Step, taskId: TaskId, fields: StatusFields): TaskStatus {
+  const { state, data, message, executor_id, healthy, source, reason } = fields;
+  const { labels, container_status, check_status, limitation } = fields;
+  const agentId = step.state.info.id;
+  return {
+    task_id: { value: taskId },
+    state,
+    ...(data === undefined ? {} : { data }),
+    ...(message === undefined ? {} : { message }),
+    ...(agentId === undefined ? {} : { agent_id: agentId }),
+    timestamp: step.now.wallMs / 1000,
+    ...(executor_id === undefined ? {} : { executor_id }),
+    ...(healthy === undefined ? {} : { healthy }),
+    ...(source === undefined ? {} : { source }),
+    ...(reason === undefined ? {} : { reason }),
+    uuid: uuidBytes(step.state.random),
+    ...(labels === undefined ? {} : { labels }),
+    ...(container_status === undefined ? {} : { container_status }),
+    ...(check_status === undefined ? {} : { check_status }),
+    ...(limitation === undefined ? {} : { limitation }),
+  };
+}
+
+function countTerminal(step: Step, status: TaskStatus): void {
+  const name = status.state.slice('TASK_'.length).toLowerCase();
+  const { tasks } = step.state.counters;
+  tasks.set(name, (tasks.get(name) ?? 0) + 1);
+}
+
+/** One more update of the stream is durable (U2). */
+export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  const stream = framework?.streams.get(taskId);
+  if (framework === undefined || stream === undefined) return;
+  const next = { ...stream, durable: Math.min(stream.durable + 1, stream.updates.length) };
+  framework.streams.set(taskId, next);
+  if (!hasTimer(step, resendTimer(next))) sendHead(step, framework, next);
+}
+
+/** Sends the first update, if it may be sent, and arranges for its repetition (U1, U3, U4). */
+function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream): void {
+  const head = stream.updates[0];
+  if (head === undefined || stream.durable === 0 || !step.state.registration.registered) return;
+  const record = framework.tasks.get(stream.taskId);
+  if (record !== undefined) {
+    const { task } = record;
+    framework.tasks.set(stream.taskId, {
+      ...record,
+      task: { ...task, status_update_state: head.status.state, status_update_uuid: head.uuid },
+    });
+  }
+  sendToMaster(step, {
+    name: 'StatusUpdateMessage',
+    body: {
+      update: { ...head, latest_state: record?.task.state ?? head.status.state },
+      pid: step.state.config.pid,
+    },
+  });
+  setTimer(step, resendTimer(stream), stream.retryMs);
+  framework.streams.set(stream.taskId, { ...stream, retryMs: Math.min(stream.retryMs * 2, LAST_RETRY_MS) });
+}
+
+export function resend(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  const stream = framework?.streams.get(taskId);
+  if (framework !== undefined && stream !== undefined) sendHead(step, framework, stream);
+}
+
+/** The first update of every stream, at once and with the first pause again (U3). */
+export function resendAll(step: Step): void {
+  for (const framework of step.state.frameworks.values()) {
+    for (const stream of framework.streams.values()) sendHead(step, framework, { ...stream, retryMs: FIRST_RETRY_MS });
+  }
+}
+
+/** U4. */
+export function pauseAll(step: Step): void {
+  for (const framework of step.state.frameworks.values()) {
+    for (const stream of framework.streams.values()) cancelTimer(step, resendTimer(stream));
+  }
+}
+
+export function acknowledge(step: Step, message: StatusUpdateAcknowledgementMessage): void {
+  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+  const taskId = message.task_id.value as TaskId;
+  const stream = framework?.streams.get(taskId);
+  const head = stream?.updates[0];
+  if (framework === undefined || stream === undefined || head?.uuid !== message.uuid || stream.durable === 0) {
+    log(step, 'info', `acknowledgement of task ${taskId} is for no update that waits for one`);
+    return;
+  }
+  cancelTimer(step, resendTimer(stream));
+  if (isTerminal(head.status.state)) {
+    framework.streams.delete(taskId);
+    saveTask(step, framework, taskId);
+    settle(step, framework.id, framework.tasks.get(taskId)?.executorId);
+    return;
+  }
+  const next = {
+    ...stream,
+    updates: stream.updates.slice(1),
+    durable: stream.durable - 1,
+    retryMs: FIRST_RETRY_MS,
+  };
+  if (next.updates.length === 0) framework.streams.delete(taskId);
+  else framework.streams.set(taskId, next);
+  saveTask(step, framework, taskId);
+  if (next.updates.length > 0) sendHead(step, framework, next);
+}
+
+/** Drops what a framework that is gone would have been told. */
+export function closeStreams(step: Step, framework: FrameworkRecord): void {
+  for (const stream of framework.streams.values()) cancelTimer(step, resendTimer(stream));
+  framework.streams.clear();
+}
+
+/** Writes a task and its unacknowledged updates; a dropped launch has updates but no record, and isn't written. */
+export function saveTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
+  if (!checkpoints(framework)) return;
+  const record = framework.tasks.get(taskId);
+  if (record === undefined) return;
+  const updates = framework.streams.get(taskId)?.updates ?? [];
+  save(step, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record, updates });
+}
+
+const resendTimer = ({ frameworkId, taskId }: UpdateStream) => ({ kind: 'resend', frameworkId, taskId }) as const;
