@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { createRoleTree, type RoleNode } from './role-tree.js';
+import { ancestorsOf, isAncestor, isInSubtree, parentOf, topLevelOf, validateRole } from './roles.js';
+
+test('names that pass and names that do not', () => {
+  const good = ['*', 'a/b/c', 'ok_role.1', 'x'.repeat(300), 'a-b', '...', 'a*', 'é'];
+  const bad = [
+    '',
+    '.',
+    '..',
+    '-x',
+    'a b',
+    'a//b',
+    '/a',
+    'a/',
+    'a/*',
+    'a/../b',
+    'a/./b',
+    'a/-b',
+    '/',
+    'tab\tname',
+    'del\x7f',
+  ];
+  for (const role of good) assert.equal(validateRole(role).ok, true, role);
+  for (const role of bad) {
+    const answer = validateRole(role);
+    assert.ok(!answer.ok && answer.error.includes(JSON.stringify(role)), role);
+  }
+});
+
+test('paths', () => {
+  assert.deepEqual(ancestorsOf('a/b/c'), ['a/b', 'a']);
+  assert.deepEqual([parentOf('a/b'), parentOf('a'), topLevelOf('a/b/c'), topLevelOf('a')], ['a', undefined, 'a', 'a']);
+  assert.ok(isAncestor('a', 'a/b') && isAncestor('a', 'a/b/c'));
+  assert.ok(!isAncestor('a', 'a') && !isAncestor('a', 'ab/c') && !isAncestor('a/b', 'a'));
+  assert.ok(isInSubtree('a', 'a') && isInSubtree('a/b', 'a') && !isInSubtree('ab', 'a'));
+});
+
+const role = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+
+test('T1, T2: the tree has the used roles and those above them, sorted, whatever came and went', () => {
+  fc.assert(
+    fc.property(fc.array(role, { maxLength: 20 }), fc.nat(20), (added, removed) => {
+      const tree = createRoleTree((name) => ({ name }));
+      for (const name of added) tree.add(name);
+      for (const name of added.slice(0, removed)) tree.remove(name);
+      const used = added.slice(removed);
+      const wanted = [...new Set(used.flatMap((name) => [name, ...ancestorsOf(name)]))].sort();
+      const seen: string[] = [];
+      const walk = (nodes: readonly RoleNode<{ name: string }>[], parent: RoleNode<unknown> | undefined): void => {
+        assert.deepEqual(
+          nodes.map((n) => n.role),
+          nodes.map((n) => n.role).sort(),
+        );
+        for (const node of nodes) {
+          assert.equal(node.parent, parent);
+          assert.equal(node.value.name, node.role);
+          assert.equal(tree.get(node.role), node);
+          seen.push(node.role);
+          walk(node.children, node);
+        }
+      };
+      walk(tree.topLevel, undefined);
+      assert.deepEqual(seen.sort(), wanted);
+      assert.equal(tree.size, wanted.length);
+    }),
+  );
+});
+
+test('removing a role that nobody uses is a broken invariant', () => {
+  const tree = createRoleTree(() => undefined);
+  tree.add('a/b');
+  assert.throws(() => tree.remove('a'), /nobody uses/);
+});
