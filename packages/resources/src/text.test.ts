@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { equals } from './algebra.js';
+import { formatAttribute, formatResources } from './format.js';
+import { parseAttributes, parseResourceList, parseResources } from './parse.js';
+import { formatScalar, fromThousandths, toThousandths } from './scalars.js';
+import { summarize, summarizeAttributes } from './summary.js';
+import { scalarOfName } from './testing.js';
+
+const parsed = (text: string, role?: string) => {
+  const list = parseResources(text, role);
+  assert.ok(list.ok, list.ok ? '' : `${text}: ${list.error}`);
+  return list.value;
+};
+
+test('the flag, and how Mesos prints it', () => {
+  const table: readonly (readonly [flag: string, printed: string])[] = [
+    ['cpus:4;mem:1024', 'cpus:4; mem:1024'],
+    [' cpus : 4 ; mem:1 024; ', 'cpus:4; mem:1024'],
+    ['mem(role):1024', 'mem(reservations: [(STATIC,role)]):1024'],
+    ['mem( a/b ):1', 'mem(reservations: [(STATIC,a/b)]):1'],
+    ['mem(*):1', 'mem:1'],
+    ['ports:[31000-32000]', 'ports:[31000-32000]'],
+    ['ports:[5-6, 1-2,3-4]', 'ports:[1-6]'],
+    ['ports:[]', '{}'],
+    ['disks:{a,b}', 'disks:{a, b}'],
+    ['cpus:1;cpus:0.5', 'cpus:1.5'],
+    ['cpus:0x10', 'cpus:16'],
+    ['cpus:1e3', 'cpus:1000'],
+    ['cpus:0', '{}'],
+    ['', '{}'],
+    ['[{"name":"cpus","type":"SCALAR","scalar":{"value":2},"role":"web"}]', 'cpus(reservations: [(STATIC,web)]):2'],
+    [
+      '[{"name":"disk","type":"SCALAR","scalar":{"value":2},"disk":{"source":{"type":"MOUNT","mount":{"root":"/m"}}}}]',
+      'disk[MOUNT:/m]:2',
+    ],
+  ];
+  for (const [flag, printed] of table) assert.equal(formatResources(parsed(flag)), printed, flag);
+});
+
+test('the default role reserves what names none', () => {
+  assert.equal(
+    formatResources(parsed('cpus:1;mem(db):2;disk(*):3', 'web')),
+    'cpus(reservations: [(STATIC,web)]):1; mem(reservations: [(STATIC,db)]):2; disk:3',
+  );
+  assert.equal(
+    formatResources(parsed('[{"name":"cpus","type":"SCALAR","scalar":{"value":2}}]', 'web')),
+    'cpus(reservations: [(STATIC,web)]):2',
+  );
+});
+
+test('a name given as zero is there before lists are merged', () => {
+  const list = parseResourceList('gpus:0;cpus:1');
+  assert.deepEqual(list.ok && list.value.map((r) => r.name), ['gpus', 'cpus']);
+});
+
+test('flags that are refused say what was expected', () => {
+  const table: readonly (readonly [string, RegExp])[] = [
+    ['cpus', /expected name:value or name\(role\):value, got "cpus"/],
+    ['cpus:1:2', /expected name:value/],
+    ['cpus(a:1', /expected name:value/],
+    [':1', /expected name:value/],
+    ['cpus:-1', /cpus: expected a number >= 0/],
+    ['cpus:many', /cpus: expected a number >= 0/],
+    ['cpus:inf', /cpus: expected a number >= 0/],
+    ['cpus:0.0001', /resources\[0\].scalar.value: expected 0 or at least 0.001/],
+    ['ports:[1-x]', /ports: expected ranges such as/],
+    ['ports:[1', /ports: expected ranges such as/],
+    ['ports:[2-1]', /ports: expected begin <= end, got 2-1/],
+    ['disks:{a', /disks: expected a set/],
+    ['disks:{a,a}', /resources\[0\].set.item: expected each item once/],
+    ['cpus(a b):1', /resources\[0\].role: role "a b"/],
+    ['cpus:1;cpus:[1-2]', /cpus: expected one type, got SCALAR and RANGES/],
+    ['[{"name":"cpus"}]', /resources\[0\]: field 'type'/],
+    ['[{]', /expected a JSON array/],
+    ['[{"name":"cpus","type":"SCALAR","scalar":{"value":1},"revocable":{}}]', /revocable/],
+    ['[{"name":"cpus","type":"SCALAR","scalar":{"value":1},"role":"a","reservation":{}}]', /DYNAMIC/],
+    [
+      '[{"name":"disk","type":"SCALAR","scalar":{"value":1},"role":"a","disk":{"persistence":{"id":"v"}}}]',
+      /persistent volume/,
+    ],
+  ];
+  for (const [flag, why] of table) {
+    const answer = parseResources(flag);
+    assert.ok(!answer.ok, flag);
+    assert.match(answer.error, why);
+  }
+});
+
+test('printed resources without reservations are a flag again', () => {
+  const entry = fc.oneof(
+    fc.tuple(fc.constantFrom('cpus', 'mem'), fc.integer({ min: 1, max: 1e9 })).map(([n, a]) => `${n}:${a / 1000}`),
+    fc.tuple(fc.nat(9), fc.nat(9)).map(([a, b]) => `ports:[${a}-${a + b}]`),
+    fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 }).map((items) => `disks:{${items}}`),
+  );
+  fc.assert(
+    fc.property(fc.array(entry, { minLength: 1, maxLength: 6 }), (entries) => {
+      const list = parsed(entries.join(';'));
+      assert.ok(equals(parsed(formatResources(list)), list));
+    }),
+  );
+});
+
+test('everything that a resource can say is printed', () => {
+  const resource = scalarOfName('disk', 64, {
+    allocation_info: { role: 'web' },
+    reservations: [
+      { role: 'web', type: 'STATIC' },
+      { principal: 'p', labels: { labels: [{ key: 'k', value: 'v' }, { key: 'l' }] }, role: 'web/a', type: 'DYNAMIC' },
+    ],
+    disk: {
+      persistence: { id: 'v1' },
+      volume: { container_path: 'data', mode: 'RW' },
+      source: { type: 'PATH', path: { root: '/d' } },
+    },
+    shared: {},
+  });
+  const wanted =
+    'disk(allocated: web)(reservations: [(STATIC,web),(DYNAMIC,web/a,p,{k: v, l})])[PATH:/d,v1:data]<SHARED>:64';
+  assert.equal(formatResources([resource, resource]), wanted);
+  assert.equal(formatResources([scalarOfName('cpus', 1, { revocable: {} })]), 'cpus{REV}:1');
+});
+
+test('scalars are rounded to the thousandth, halves away from zero', () => {
+  const table: readonly (readonly [number, number])[] = [
+    [1.0005, 1001],
+    [-1.0005, -1001],
+    [0.1 + 0.2, 300],
+    [4, 4000],
+  ];
+  for (const [value, amount] of table) assert.equal(toThousandths(value), amount, String(value));
+  assert.equal(formatScalar(0.30000000000000004), '0.3');
+  fc.assert(fc.property(fc.integer(), (amount) => toThousandths(fromThousandths(amount)) === amount));
+});
+
+test('attributes in their order, as the agent’s flag writes them', () => {
+  const attributes = parseAttributes('rack:r1;size:10;span:[1-5]\nurl:http://x:80;rack:r2;low:-5');
+  assert.deepEqual(attributes, {
+    ok: true,
+    value: [
+      { name: 'rack', type: 'TEXT', text: { value: 'r1' } },
+      { name: 'size', type: 'SCALAR', scalar: { value: 10 } },
+      { name: 'span', type: 'RANGES', ranges: { range: [{ begin: 1, end: 5 }] } },
+      { name: 'url', type: 'TEXT', text: { value: 'http://x:80' } },
+      { name: 'rack', type: 'TEXT', text: { value: 'r2' } },
+      { name: 'low', type: 'TEXT', text: { value: '-5' } },
+    ],
+  });
+  const list = attributes.ok ? attributes.value : [];
+  assert.deepEqual(list.slice(0, 3).map(formatAttribute), ['rack=r1', 'size=10', 'span=[1-5]']);
+  assert.deepEqual(Object.entries(summarizeAttributes(list.slice(0, 3))), [
+    ['rack', 'r1'],
+    ['size', 10],
+    ['span', '[1-5]'],
+  ]);
+  for (const bad of ['rack', ':x', 'rack:', 'rack:{a,b}', 'rack:[1-'])
+    assert.equal(parseAttributes(bad).ok, false, bad);
+});
+
+test('the v0 endpoints’ objects', () => {
+  const list = [
+    ...parsed('cpus:4;cpus(web):1;mem:4096;ports:[31000-31999];things:{a,b}'),
+    scalarOfName('cpus', 2, { revocable: {} }),
+  ];
+  assert.deepEqual(Object.entries(summarize(list)), [
+    ['cpus', 5],
+    ['cpus_revocable', 2],
+    ['disk', 0],
+    ['gpus', 0],
+    ['mem', 4096],
+    ['ports', '[31000-31999]'],
+    ['things', '{a, b}'],
+  ]);
+  assert.deepEqual(summarize([]), { cpus: 0, disk: 0, gpus: 0, mem: 0 });
+});

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { Resource } from '@meseta/wire';
+import fc from 'fast-check';
+import { equals } from './algebra.js';
+import { toEndpointFormat, toPostRefinement, toPreRefinement } from './formats.js';
+import { hasRefinedReservations } from './kinds.js';
+import { anyList, anyResources, scalarOfName } from './testing.js';
+import { admitResources, validateResources } from './validate.js';
+import {
+  singleAllocationRole,
+  singleProvider,
+  validateUniqueVolumes,
+  validateUnmixedRevocable,
+  validateUse,
+  validateVolumes,
+} from './validate-use.js';
+
+const cpus = (amount: number, more: Partial<Resource> = {}): Resource => scalarOfName('cpus', amount, more);
+const ports = (...pairs: [number, number][]): Resource => ({
+  name: 'ports',
+  type: 'RANGES',
+  ranges: { range: pairs.map(([begin, end]) => ({ begin, end })) },
+});
+const set = (...item: string[]): Resource => ({ name: 'things', type: 'SET', set: { item } });
+const stack = (...reservations: NonNullable<Resource['reservations']>[number][]) => cpus(1, { reservations });
+const web = { role: 'web', type: 'DYNAMIC' } as const;
+const disk = (more: Partial<Resource>): Resource => scalarOfName('disk', 1, { reservations: [web], ...more });
+const source = (type: string, more = {}): Partial<Resource> => ({ disk: { source: { type: type as 'RAW', ...more } } });
+const persistence = { id: 'v' };
+const volume = { container_path: 'data', mode: 'RW' } as const;
+
+test('what Mesos takes is taken, in either format', () => {
+  const good: readonly Resource[] = [
+    cpus(0),
+    cpus(0.001),
+    cpus(1, { role: '*' }),
+    cpus(1, { role: 'web' }),
+    cpus(1, { role: 'web', reservation: { principal: 'p' } }),
+    stack({ role: 'web', type: 'STATIC' }, { role: 'web/a', type: 'DYNAMIC' }),
+    cpus(1, { role: 'web', reservation: {}, reservations: [web] }),
+    ports([5, 9], [1, 4]),
+    ports(),
+    set(),
+    set('a', 'b'),
+    disk(source('RAW')),
+    disk(source('MOUNT', { mount: { root: '/m' } })),
+    disk({ disk: { persistence, volume }, shared: {} }),
+    cpus(1, { revocable: {} }),
+  ];
+  for (const resource of good) assert.deepEqual(validateResources([resource]), { ok: true, value: undefined });
+});
+
+test('what is refused names the field and what was expected', () => {
+  const bad: readonly (readonly [Resource, string])[] = [
+    [cpus(-1), '.scalar.value: expected a number >= 0, got -1'],
+    [cpus(Number.NaN), '.scalar.value: expected a number >= 0'],
+    [cpus(0.0001), '.scalar.value: expected 0 or at least 0.001'],
+    [{ name: '', type: 'SCALAR', scalar: { value: 1 } }, '.name: expected a name'],
+    [{ name: 'x', type: 'TEXT' }, '.type: expected SCALAR, RANGES or SET, got TEXT'],
+    [{ name: 'x', type: 'RANGES', scalar: { value: 1 } }, '.ranges: expected to be set'],
+    [{ name: 'x', type: 'SCALAR', scalar: { value: 1 }, set: {} }, '.set: expected to be unset'],
+    [ports([31005, 31001]), '.ranges.range[0]: expected begin <= end, got 31005-31001'],
+    [ports([1, 5], [9, 9], [5, 6]), ".ranges: expected ranges that don't overlap, got 1-5 and 5-6"],
+    [set('a', 'b', 'a'), '.set.item: expected each item once'],
+    [cpus(1, { role: 'a b' }), '.role: role "a b"'],
+    [cpus(1, { role: '*', reservation: {} }), '.role: expected a role other than "*"'],
+    [cpus(1, { reservation: {} }), '.role: expected a role other than "*"'],
+    [cpus(1, { role: 'a', reservation: { type: 'DYNAMIC' } }), '.reservation.type: expected to be unset'],
+    [cpus(1, { role: 'a', reservation: { role: 'a' } }), '.reservation.role: expected to be unset'],
+    [stack({ role: 'web' }), '.reservations[0].type: expected STATIC or DYNAMIC'],
+    [stack({ type: 'DYNAMIC' }), '.reservations[0].role: expected to be set'],
+    [stack({ role: '*', type: 'DYNAMIC' }), '.reservations[0].role: expected a role other than "*"'],
+    [stack(web, { role: 'db', type: 'DYNAMIC' }), '.reservations[1].role: expected a role below "web", got "db"'],
+    [stack(web, web), '.reservations[1].role: expected a role below "web"'],
+    [stack(web, { role: 'web/a', type: 'STATIC' }), '.reservations[1].type: expected DYNAMIC'],
+    [cpus(1, { role: 'db', reservation: {}, reservations: [web] }), '.role: expected "web"'],
+    [cpus(1, { role: 'web', reservations: [web] }), '.reservation: expected `role` and `reservation` both set'],
+    [cpus(1, { role: 'web', reservations: [web, { role: 'web/a', type: 'DYNAMIC' }] }), '.role: expected to be unset'],
+    [cpus(1, { disk: {} }), '.disk: expected to be unset for cpus'],
+    [disk(source('RAW', { mount: {} })), '.disk.source.mount: expected to be unset for a RAW disk'],
+    [disk(source('BLOCK', { path: {} })), '.disk.source.path: expected to be unset for a BLOCK disk'],
+    [disk(source('UNKNOWN')), '.disk.source.type: expected PATH, MOUNT, BLOCK or RAW'],
+    [cpus(1, { shared: {} }), '.shared: expected to be unset'],
+    [disk({ shared: {} }), '.shared: expected to be unset'],
+  ];
+  for (const [resource, text] of bad) {
+    const answer = validateResources([cpus(1), resource], 'task.resources');
+    assert.ok(!answer.ok, text);
+    assert.ok(answer.error.text.startsWith(`task.resources[1]${text}`), `${answer.error.text} / ${text}`);
+    assert.equal(answer.error.text.indexOf(`${answer.error.field}: `), 0);
+  }
+});
+
+test('what valid resources may not be used for', () => {
+  const bad: readonly (readonly [ReturnType<typeof validateUse>, string])[] = [
+    [validateUse([cpus(1, { reservations: [web], revocable: {} })]), 'resources[0].revocable'],
+    [validateUse([disk({ disk: {} })]), 'resources[0].disk'],
+    [validateUse([disk({ disk: { volume } })]), 'resources[0].disk.volume'],
+    [validateUse([scalarOfName('disk', 1, { disk: { persistence, volume } })]), 'resources[0].reservations'],
+    [validateUse([disk({ disk: { persistence } })]), 'resources[0].disk.volume'],
+    [
+      validateUse([disk({ disk: { persistence, volume: { ...volume, host_path: '/' } } })]),
+      'resources[0].disk.volume.host_path',
+    ],
+    [validateUse([disk({ disk: { persistence: { id: 'a/b' }, volume } })]), 'resources[0].disk.persistence.id'],
+    [
+      validateUse([disk({ disk: { persistence: { id: 'é'.repeat(128) }, volume } })]),
+      'resources[0].disk.persistence.id',
+    ],
+    [validateVolumes([disk({})]), 'volumes[0].disk.persistence'],
+    [
+      validateVolumes([disk({ disk: { persistence, volume: { ...volume, mode: 'RO' } } })]),
+      'volumes[0].disk.volume.mode',
+    ],
+    [validateUniqueVolumes([disk({ disk: { persistence } }), disk({ disk: { persistence } })]), 'resources'],
+    [validateUnmixedRevocable([cpus(1), cpus(1, { revocable: {} })]), 'resources'],
+  ];
+  for (const [answer, field] of bad) assert.equal(answer.ok ? 'taken' : answer.error.field, field);
+  const shared = disk({ disk: { persistence, volume }, shared: {} });
+  assert.ok(validateUse([shared]).ok && validateVolumes([shared]).ok && validateUniqueVolumes([shared, shared]).ok);
+  assert.ok(validateUnmixedRevocable([cpus(1), scalarOfName('mem', 1, { revocable: {} })]).ok);
+});
+
+test('one role, one provider', () => {
+  const [a, b] = [cpus(1, { allocation_info: { role: 'a' } }), cpus(1, { allocation_info: { role: 'b' } })];
+  assert.deepEqual(singleAllocationRole([a, a]), { ok: true, value: 'a' });
+  assert.equal(singleAllocationRole([a, b]).ok, false);
+  assert.equal(singleAllocationRole([cpus(1)]).ok, false);
+  const provided = cpus(1, { provider_id: { value: 'p' } });
+  assert.deepEqual(singleProvider([provided]), { ok: true, value: 'p' });
+  assert.equal(singleProvider([cpus(1), provided]).ok, false);
+});
+
+test('formats: down and up again, from the endpoints too', () => {
+  fc.assert(
+    fc.property(anyResources, (list) => {
+      const old = toPreRefinement(list);
+      assert.equal(old.ok, !list.some(hasRefinedReservations));
+      if (old.ok) {
+        assert.ok(validateResources(old.value).ok);
+        assert.ok(old.value.every((r) => r.role !== undefined && r.reservations === undefined));
+        assert.deepEqual(toPostRefinement(old.value), list);
+      }
+      assert.deepEqual(toPostRefinement(toEndpointFormat(list)), list);
+      assert.ok(validateResources(toEndpointFormat(list)).ok);
+      assert.equal(toPostRefinement(list), list, 'nothing to change');
+    }),
+  );
+});
+
+test('formats as the endpoints of Mesos show them', () => {
+  const [shown] = toEndpointFormat([cpus(1, { reservations: [web] })]);
+  assert.deepEqual(shown, cpus(1, { role: 'web', reservation: {}, reservations: [web] }));
+  assert.deepEqual(Object.keys(shown as Resource), ['name', 'type', 'scalar', 'role', 'reservation', 'reservations']);
+  assert.deepEqual(toEndpointFormat([cpus(1)]), [cpus(1, { role: '*' })]);
+});
+
+test('admitted lists are merged, or nothing at all', () => {
+  fc.assert(
+    fc.property(anyList, (list) => {
+      const admitted = admitResources(list);
+      assert.ok(admitted.ok && equals(admitted.value, admitted.value));
+      assert.equal(admitResources([...list, cpus(-1)]).ok, false);
+    }),
+  );
+  assert.deepEqual(admitResources([cpus(1, { role: '*' }), cpus(0), cpus(1)]), { ok: true, value: [cpus(2)] });
+});
