@@ -153,15 +153,9 @@ export function createLmdbStore(database: Environment): LocalStore {
       return ok(run());
     });
 
-  const snapshot = async (epoch: number, given: Uint8Array): Promise<Result<void, Fenced>> => {
-    const bytes = given.slice();
+  const writeSnapshot = async (epoch: number, bytes: Uint8Array, upTo: number): Promise<Result<void, Fenced>> => {
     const parts = Math.ceil(bytes.length / PART_BYTES);
-    const begun = await write(epoch, 0, () => ({
-      generation: currentOf(database).generation + 1,
-      upTo: lastSequence(database),
-    }));
-    if (!begun.ok) return begun;
-    const { generation, upTo } = begun.value;
+    const generation = currentOf(database).generation + 1;
     for (let n = 0; n < parts; n++) {
       const part = bytes.subarray(n * PART_BYTES, (n + 1) * PART_BYTES);
       const written = await write(epoch, part.length, () => {
@@ -196,7 +190,13 @@ export function createLmdbStore(database: Environment): LocalStore {
       });
     },
     snapshot(epoch, bytes) {
-      const made = lastSnapshot.then(() => snapshot(epoch, bytes));
+      const copy = Uint8Array.from(bytes);
+      // Asked for at once: its place in the queue is what divides the batches before it from those after.
+      const covered = write(epoch, 0, () => lastSequence(database));
+      const made = lastSnapshot.then(async () => {
+        const upTo = await covered;
+        return upTo.ok ? writeSnapshot(epoch, copy, upTo.value) : upTo;
+      });
       lastSnapshot = made.catch(() => undefined);
       return made;
     },

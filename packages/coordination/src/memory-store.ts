@@ -31,7 +31,7 @@ export function createMemoryStore(): LocalStore {
       const allowed = checkEpoch(epoch, newest);
       if (!allowed.ok) return allowed;
       newest = epoch;
-      batches.push(batch.slice());
+      batches.push(Uint8Array.from(batch));
       return ok(undefined);
     },
     async snapshot(epoch, bytes) {
@@ -39,7 +39,7 @@ export function createMemoryStore(): LocalStore {
       const allowed = checkEpoch(epoch, newest);
       if (!allowed.ok) return allowed;
       newest = epoch;
-      snapshot = bytes.slice();
+      snapshot = Uint8Array.from(bytes);
       batches = [];
       return ok(undefined);
     },

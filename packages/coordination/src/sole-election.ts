@@ -19,7 +19,7 @@ export function createSoleElection(store: Pick<LocalStore, 'nextEpoch'>): Electi
       turn++;
       const mine = turn;
       const epoch = await store.nextEpoch();
-      if (mine === turn) become({ epoch, leader: candidate.slice(), mine: true });
+      if (mine === turn) become({ epoch, leader: Uint8Array.from(candidate), mine: true });
     },
     async withdraw() {
       turn++;
