@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { ExitStatus } from '@meseta/containers/types';
+import type { TaskStatus } from '@meseta/wire';
+import {
+  acknowledge,
+  acknowledgeAll,
+  exit,
+  frameworkOf,
+  launched,
+  registeredWorld,
+  run,
+  runToRunning,
+  states,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const last = (world: World): TaskStatus => {
+  const update = updates(world).at(-1);
+  assert(update !== undefined);
+  return update.status;
+};
+
+const killTask = (world: World, task: string, graceMs?: number) =>
+  world.message({
+    name: 'KillTaskMessage',
+    body: {
+      framework_id: { value: 'f-1' },
+      task_id: { value: task },
+      ...(graceMs === undefined ? {} : { kill_policy: { grace_period: { nanoseconds: graceMs * 1e6 } } }),
+    },
+  });
+
+test('a command task: launched, started, ended, each update acknowledged before the next', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
+  assert.deepEqual(states(world), ['TASK_STARTING']);
+  acknowledgeAll(world);
+  assert.deepEqual(states(world), ['TASK_STARTING', 'TASK_RUNNING']);
+  const { uuid, timestamp, ...running } = last(world);
+  assert.equal(Buffer.from(uuid ?? '', 'base64').length, 16);
+  assert.equal(typeof timestamp, 'number');
+  assert.deepEqual(running, {
+    task_id: { value: 't' },
+    state: 'TASK_RUNNING',
+    agent_id: { value: 'm-S0' },
+    executor_id: { value: 't' },
+    source: 'SOURCE_EXECUTOR',
+    container_status: {
+      network_infos: [{ ip_addresses: [{ ip_address: '10.0.0.7' }] }],
+      executor_pid: 4711,
+      container_id: { value: containerId },
+    },
+  });
+  exit(world, containerId, 0);
+  assert.equal(last(world).state, 'TASK_FINISHED');
+  assert.equal(last(world).message, 'Command exited with status 0');
+  assert.equal(world.core.state.frameworks.size, 1);
+  acknowledgeAll(world);
+  assert.equal(world.core.state.frameworks.size, 0);
+  assert.equal(world.core.state.completedFrameworks.length, 1);
+});
+
+test('how a command ended becomes a state and a message', () => {
+  const table: readonly (readonly [ExitStatus, string, string])[] = [
+    [{ kind: 'exited', code: 3 }, 'TASK_FAILED', 'Command exited with status 3'],
+    [{ kind: 'signaled', signal: 9 }, 'TASK_FAILED', 'Command terminated with signal Killed'],
+    [{ kind: 'signaled', signal: 11 }, 'TASK_FAILED', 'Command terminated with signal Segmentation fault'],
+    [{ kind: 'unknown' }, 'TASK_FAILED', 'Command ended, its exit status is not known'],
+  ];
+  for (const [status, state, message] of table) {
+    const world = registeredWorld();
+    const containerId = runToRunning(world, taskOf('t'));
+    world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+    assert.deepEqual([last(world).state, last(world).message], [state, message]);
+  }
+});
+
+test('a failed fetch is TASK_FAILED of the agent, without TASK_STARTING', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'launchFailed', containerId, stage: 'fetch', message: 'http://x/y: status 404' },
+  });
+  assert.deepEqual(states(world), ['TASK_FAILED']);
+  assert.equal(last(world).source, 'SOURCE_AGENT');
+  assert.equal(last(world).reason, 'REASON_CONTAINER_LAUNCH_FAILED');
+  assert.equal(last(world).message, 'Failed to launch container: http://x/y: status 404');
+});
+
+test('a kill: SIGTERM, the grace period, SIGKILL; a later kill can only shorten it', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
+  assert.deepEqual(killTask(world, 't').filter((it) => it.kind === 'signal'), [
+    { kind: 'signal', containerId, signal: 15 },
+  ]);
+  world.pass(2000);
+  killTask(world, 't', 60_000);
+  world.pass(1000);
+  killTask(world, 't', 5000);
+  const before = world.effects.length;
+  world.pass(1999);
+  assert(!world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
+  world.pass(1);
+  assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+  assert.deepEqual([last(world).state, last(world).message], ['TASK_KILLED', 'Command terminated with signal Killed']);
+});
+
+test('TASK_KILLING comes only to frameworks that know it', () => {
+  for (const knows of [false, true]) {
+    const world = registeredWorld();
+    const capabilities = knows ? [{ type: 'TASK_KILLING_STATE' as const }] : [];
+    runToRunning(world, taskOf('t'), frameworkOf({ capabilities }));
+    killTask(world, 't');
+    assert.equal(states(world).includes('TASK_KILLING'), knows);
+  }
+});
+
+test('a task that exits 0 after a kill is TASK_KILLED', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  killTask(world, 't');
+  exit(world, containerId, 0);
+  assert.equal(last(world).state, 'TASK_KILLED');
+});
+
+test('a task that is killed while its container is made never runs', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  assert.deepEqual(killTask(world, 't').filter((it) => it.kind === 'destroy'), [{ kind: 'destroy', containerId }]);
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+  assert.deepEqual(states(world), ['TASK_KILLED']);
+  assert.equal(last(world).reason, 'REASON_TASK_KILLED_DURING_LAUNCH');
+});
+
+test('a task that is killed before it is on disk is never launched', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
+  killTask(world, 't');
+  world.flush();
+  assert(!world.effects.some(({ kind }) => kind === 'launch'));
+  assert.deepEqual(states(world), ['TASK_KILLED']);
+});
+
+test('max_completion_time: no grace, TASK_FAILED; a kill before it takes its place', () => {
+  const world = registeredWorld();
+  const limit = { max_completion_time: { nanoseconds: 5e9 } };
+  const containerId = runToRunning(world, taskOf('t', limit));
+  world.pass(4999);
+  assert(!world.effects.some(({ kind }) => kind === 'destroy'));
+  world.pass(1);
+  assert(world.effects.some(({ kind }) => kind === 'destroy'));
+  assert(!world.effects.some(({ kind }) => kind === 'signal'));
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+  assert.deepEqual([last(world).state, last(world).reason], ['TASK_FAILED', 'REASON_MAX_COMPLETION_TIME_REACHED']);
+  const other = runToRunning(world, taskOf('u', { ...limit, kill_policy: { grace_period: { nanoseconds: 60e9 } } }));
+  killTask(world, 'u');
+  world.pass(30_000);
+  exit(world, other, 0);
+  assert.equal(last(world).state, 'TASK_KILLED');
+});
+
+const health = (changes = {}) => ({
+  health_check: {
+    type: 'COMMAND' as const,
+    command: { value: 'true' },
+    delay_seconds: 1,
+    interval_seconds: 2,
+    grace_period_seconds: 0,
+    consecutive_failures: 2,
+    ...changes,
+  },
+});
+
+const probed = (world: World, containerId: ContainerId, check: 'health' | 'check', code: number) =>
+  world.input({
+    kind: 'probeResult',
+    containerId,
+    check,
+    result: { kind: 'command', status: { kind: 'exited', code } },
+  });
+
+test('a health check: after its delay, then at its interval; failures in a row end the task', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t', health()));
+  const probes = () => world.effects.filter(({ kind }) => kind === 'probe').length;
+  world.pass(999);
+  assert.equal(probes(), 0);
+  world.pass(1);
+  assert.equal(probes(), 1);
+  probed(world, containerId, 'health', 0);
+  acknowledgeAll(world);
+  assert.deepEqual([last(world).healthy, last(world).reason], [true, 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED']);
+  const told = updates(world).length;
+  world.pass(2000);
+  assert.equal(probes(), 2);
+  probed(world, containerId, 'health', 0);
+  assert.equal(updates(world).length, told, 'a repeated success is no news');
+  for (const kills of [false, true]) {
+    probed(world, containerId, 'health', 1);
+    acknowledgeAll(world);
+    assert.equal(last(world).healthy, false);
+    assert.equal(world.effects.some(({ kind }) => kind === 'signal'), kills);
+  }
+  exit(world, containerId, 0);
+  assert.deepEqual([last(world).state, last(world).healthy, last(world).reason], ['TASK_KILLED', false, undefined]);
+});
+
+test('failures count after the grace period, or after the first success', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t', health({ grace_period_seconds: 10, consecutive_failures: 1 })));
+  world.pass(9000);
+  probed(world, containerId, 'health', 1);
+  assert.equal(last(world).state, 'TASK_RUNNING');
+  assert.equal(last(world).healthy, undefined);
+  world.pass(1001);
+  probed(world, containerId, 'health', 1);
+  acknowledgeAll(world);
+  assert.equal(last(world).healthy, false);
+});
+
+test('a check reports changes only, and an empty status when it fails itself', () => {
+  const world = registeredWorld();
+  const check = {
+    type: 'COMMAND' as const,
+    command: { command: { value: 'exit 7' } },
+    delay_seconds: 0,
+    interval_seconds: 1,
+  };
+  const containerId = runToRunning(world, taskOf('t', { check }));
+  const empty = { type: 'COMMAND', command: {} };
+  assert.deepEqual(
+    updates(world).map(({ status }) => status.check_status),
+    [empty, empty],
+  );
+  for (const code of [7, 7, 8]) {
+    probed(world, containerId, 'check', code);
+    acknowledgeAll(world);
+  }
+  world.input({ kind: 'probeResult', containerId, check: 'check', result: { kind: 'timedOut' } });
+  acknowledgeAll(world);
+  assert.deepEqual(
+    updates(world)
+      .slice(2)
+      .map(({ status }) => status.check_status?.command?.exit_code),
+    [7, 8, undefined],
+  );
+});
+
+test('what a task leaves behind: its container is forgotten, its sandbox removed when it is old enough', () => {
+  const world = registeredWorld({ gcDelayMs: 600_000 });
+  const containerId = runToRunning(world, taskOf('t'));
+  const path = `/work/slaves/m-S0/frameworks/f-1/executors/t/runs/${containerId}`;
+  assert(exit(world, containerId, 0).some(({ kind }) => kind === 'removeContainer'));
+  acknowledgeAll(world);
+  const usage = (usedShare: number) => world.input({ kind: 'diskUsage', usedShare });
+  world.pass(300_000);
+  assert(!usage(0.3).some(({ kind }) => kind === 'removeSandbox'));
+  const removal = { kind: 'removeSandbox', containerId, path } as const;
+  assert.deepEqual(usage(0.5).filter(({ kind }) => kind === 'removeSandbox'), [removal]);
+  assert.equal(usage(0.5).length, 0, 'a removal under way is not begun again');
+  world.input({ kind: 'sandboxRemoved', containerId, error: undefined });
+  assert.deepEqual([...world.disk.keys()], ['agent']);
+});
+
+test('a task of a framework that does not checkpoint is launched at once and not written', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  const framework = frameworkOf({ checkpoint: false });
+  const effects = world.message({ name: 'RunTaskMessage', body: { framework, task: taskOf('t') } });
+  const containerId = launched(effects);
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  assert.deepEqual(states(world), ['TASK_STARTING']);
+  world.flush();
+  assert.deepEqual([...world.disk.keys()].sort(), ['agent', `sandbox/${containerId}`]);
+});
+
+test('an acknowledgement that fits no update changes nothing', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  const [first] = updates(world);
+  assert(first !== undefined);
+  acknowledge(world, { ...first, uuid: 'AAAAAAAAAAAAAAAAAAAAAA==' });
+  assert.deepEqual(states(world), ['TASK_STARTING']);
+  acknowledge(world, first);
+  acknowledge(world, first);
+  assert.deepEqual(states(world), ['TASK_STARTING', 'TASK_RUNNING']);
+});

@@ -1,0 +1,211 @@
+// A core with the world that its tests play: a virtual clock, a disk that answers at once (or when told),
+// containers that are a list of names, a master that is the list of what it was sent.
+import assert from 'node:assert/strict';
+import { type ContainerId, type Pid, pidOf, seededRandom } from '@meseta/base';
+import type { RecoveredContainer } from '@meseta/containers/types';
+import type { FrameworkInfo, LibprocessMessage, LibprocessMessages, StatusUpdate, TaskInfo } from '@meseta/wire';
+import { type AgentCore, createAgent } from './agent.js';
+import type { AgentConfig, AgentEffect, AgentInput, CheckpointRecord } from './io.js';
+
+export const MASTER = pidOf('master', '10.0.0.1:5050');
+export const OBSERVER = pidOf('slave-observer(1)', '10.0.0.1:5050');
+
+export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
+  pid: pidOf('slave(1)', '10.0.0.7:5051'),
+  info: {
+    hostname: 'host7',
+    resources: [
+      { name: 'cpus', type: 'SCALAR', scalar: { value: 4 } },
+      { name: 'mem', type: 'SCALAR', scalar: { value: 4096 } },
+      { name: 'disk', type: 'SCALAR', scalar: { value: 8192 } },
+    ],
+    checkpoint: true,
+    port: 5051,
+  },
+  version: '1.12.0',
+  workDir: '/work',
+  bootId: 'boot-1',
+  recover: 'reconnect',
+  reconfigurationPolicy: 'equal',
+  switchUser: false,
+  httpCommandExecutor: false,
+  executorEnvironment: {},
+  sandboxDirectory: '/mnt/mesos/sandbox',
+  registrationBackoffMs: 1000,
+  executorShutdownGraceMs: 5000,
+  executorReregistrationTimeoutMs: 2000,
+  recoveryTimeoutMs: 900_000,
+  maxCompletedExecutorsPerFramework: 150,
+  gcDelayMs: 604_800_000,
+  gcDiskHeadroom: 0.1,
+  diskWatchIntervalMs: 60_000,
+  ...changes,
+});
+
+export interface World {
+  core: AgentCore;
+  nowMs: number;
+  readonly disk: Map<string, CheckpointRecord>;
+  /** Everything that was sent, oldest first. */
+  readonly sent: { readonly to: Pid; readonly message: LibprocessMessage }[];
+  readonly effects: AgentEffect[];
+  /** While false, writes stay unanswered until `flush`. */
+  durable: boolean;
+  unwritten: Extract<AgentEffect, { kind: 'checkpoint' }>[];
+  input(input: AgentInput): readonly AgentEffect[];
+  flush(): void;
+  /** Lets the time pass; deadlines on the way are answered with ticks. */
+  pass(ms: number): void;
+  /** kill -9 and a new process: the disk stays. */
+  restart(containers?: readonly RecoveredContainer[], changes?: Partial<AgentConfig>): void;
+  message(message: LibprocessMessage, from?: Pid): readonly AgentEffect[];
+}
+
+export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World {
+  const write = (effect: Extract<AgentEffect, { kind: 'checkpoint' }>): void => {
+    for (const { key, record } of effect.changes) {
+      if (record === undefined) world.disk.delete(key);
+      else world.disk.set(key, record);
+    }
+  };
+  const world: World = {
+    core: createAgent(configOf(changes), seededRandom(seed)),
+    nowMs: 1_000_000,
+    disk: new Map(),
+    sent: [],
+    effects: [],
+    durable: true,
+    unwritten: [],
+    input(input) {
+      const effects = world.core.step(input, { monoMs: world.nowMs, wallMs: 1.7e12 + world.nowMs });
+      const all = [...effects];
+      for (const effect of effects) {
+        world.effects.push(effect);
+        if (effect.kind === 'send') world.sent.push({ to: effect.to, message: effect.message });
+        if (effect.kind === 'checkpoint') world.unwritten.push(effect);
+      }
+      if (!world.durable) return all;
+      for (let next = world.unwritten.shift(); next !== undefined; next = world.unwritten.shift()) {
+        write(next);
+        all.push(...world.input({ kind: 'persisted' }));
+      }
+      return all;
+    },
+    flush() {
+      for (let next = world.unwritten.shift(); next !== undefined; next = world.unwritten.shift()) {
+        write(next);
+        world.input({ kind: 'persisted' });
+      }
+    },
+    pass(ms) {
+      const until = world.nowMs + ms;
+      for (let at = world.core.nextDeadline(); at !== undefined && at <= until; at = world.core.nextDeadline()) {
+        world.nowMs = Math.max(world.nowMs, at);
+        world.input({ kind: 'tick' });
+      }
+      world.nowMs = until;
+    },
+    restart(containers = [], later = {}) {
+      world.unwritten = [];
+      world.core = createAgent(configOf({ ...changes, ...later }), seededRandom(seed + world.nowMs));
+      const checkpoint = [...world.disk].map(([key, record]) => ({ key, record }));
+      world.input({ kind: 'start', checkpoint, containers });
+    },
+    message: (message, from = MASTER) => world.input({ kind: 'message', from, message }),
+  };
+  return world;
+}
+
+/** A world whose agent is registered as `m-S0`. */
+export function registeredWorld(changes: Partial<AgentConfig> = {}, seed = 1): World {
+  const world = createWorld(changes, seed);
+  world.input({ kind: 'start', checkpoint: [], containers: [] });
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  return world;
+}
+
+/** After a restart: the master takes the agent back. */
+export function rejoin(world: World): void {
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+}
+
+export const frameworkOf = (changes: Partial<FrameworkInfo> = {}): FrameworkInfo => ({
+  user: 'root',
+  name: 'test',
+  id: { value: 'f-1' },
+  checkpoint: true,
+  capabilities: [{ type: 'PARTITION_AWARE' }],
+  ...changes,
+});
+
+export const taskOf = (id: string, changes: Partial<TaskInfo> = {}): TaskInfo => ({
+  name: id,
+  task_id: { value: id },
+  agent_id: { value: 'm-S0' },
+  resources: [
+    { name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } },
+    { name: 'mem', type: 'SCALAR', scalar: { value: 32 }, allocation_info: { role: '*' } },
+  ],
+  command: { value: 'sleep 60' },
+  ...changes,
+});
+
+export function run(world: World, task: TaskInfo, framework: FrameworkInfo = frameworkOf()): ContainerId {
+  const effects = world.message({ name: 'RunTaskMessage', body: { framework, task } });
+  return launched(effects);
+}
+
+export function launched(effects: readonly AgentEffect[]): ContainerId {
+  const launch = effects.find((effect) => effect.kind === 'launch');
+  assert(launch?.kind === 'launch', 'nothing was launched');
+  return launch.spec.containerId;
+}
+
+/** Launches a task, lets its container start and acknowledges TASK_STARTING and TASK_RUNNING. */
+export function runToRunning(world: World, task: TaskInfo, framework: FrameworkInfo = frameworkOf()): ContainerId {
+  const containerId = run(world, task, framework);
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
+  acknowledgeAll(world);
+  return containerId;
+}
+
+export function sentOf<Name extends LibprocessMessage['name']>(
+  world: World,
+  name: Name,
+): readonly LibprocessMessages[Name][] {
+  return world.sent.flatMap(({ message }) =>
+    message.name === name ? [message.body as unknown as LibprocessMessages[Name]] : [],
+  );
+}
+
+export const updates = (world: World): readonly StatusUpdate[] =>
+  sentOf(world, 'StatusUpdateMessage').map(({ update }) => update);
+
+export const states = (world: World): readonly string[] => updates(world).map(({ status }) => status.state);
+
+export function acknowledge(world: World, update: StatusUpdate): readonly AgentEffect[] {
+  return world.message({
+    name: 'StatusUpdateAcknowledgementMessage',
+    body: {
+      agent_id: { value: 'm-S0' },
+      framework_id: update.framework_id,
+      task_id: update.status.task_id,
+      uuid: update.uuid ?? '',
+    },
+  });
+}
+
+/** Acknowledges what was sent and what comes in answer, until nothing new does. */
+export function acknowledgeAll(world: World): void {
+  for (let seen = 0; seen < updates(world).length; seen++) acknowledge(world, updates(world)[seen] as StatusUpdate);
+}
+
+export const exit = (world: World, containerId: ContainerId, code: number): readonly AgentEffect[] =>
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'exited', code } },
+  });
