@@ -9,7 +9,7 @@ import { pushReservation, unallocate } from './lists.js';
 import { applyCheckpointed, applyOperation, stripVolume } from './operations.js';
 import { quantitiesOf } from './quantities.js';
 import { withFields } from './records.js';
-import { anyResources, scalarOfName } from './testing.js';
+import { anyResources, anySums, scalarOfName } from './testing.js';
 
 const dynamic = { reservations: [{ role: 'web', type: 'DYNAMIC' as const }] };
 const refined = { reservations: [...dynamic.reservations, { role: 'web/a', type: 'DYNAMIC' as const }] };
@@ -109,7 +109,7 @@ test('what an agent remembers, applied to its flags, gives its total again', () 
   const bare = (r: Resource) => (isPersistentVolume(r) ? stripVolume(r) : r);
   const staticOf = (r: Resource) => r.reservations?.filter((reservation) => reservation.type === 'STATIC');
   fc.assert(
-    fc.property(anyResources, (list) => {
+    fc.property(anySums, (list) => {
       const remembered = list.filter((r) => needsCheckpoint(r) && r.shared === undefined);
       const flags = list
         .filter((r) => r.shared === undefined)
