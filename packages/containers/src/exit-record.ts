@@ -25,4 +25,9 @@ export function parseCode(text: string): number | undefined {
 
 /** The signals in a `sent` file: a number a line. */
 export const parseSent = (text: string): ReadonlySet<number> =>
-  new Set(text.split('\n').filter((line) => line !== '').map(Number));
+  new Set(
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number),
+  );

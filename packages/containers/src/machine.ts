@@ -31,7 +31,9 @@ export async function findTools(files: Files, processes: Processes): Promise<Res
   const root = processes.self.uid === 0;
   const [envResetsSignals, switches] = await Promise.all([
     understands(env, '--default-signal=INT,QUIT', '--', shell, '-c', ':'),
-    root && setpriv !== undefined ? understands(setpriv, '--reuid=0', '--regid=0', '--init-groups', '--', shell, '-c', ':') : false,
+    root && setpriv !== undefined
+      ? understands(setpriv, '--reuid=0', '--regid=0', '--init-groups', '--', shell, '-c', ':')
+      : false,
   ]);
   return ok({ shell, setsid, env, envResetsSignals, setpriv: switches ? setpriv : undefined, su, prlimit, bash, perl });
 }

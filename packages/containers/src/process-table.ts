@@ -74,7 +74,11 @@ export async function readProcessTable(files: Files): Promise<ProcessTable> {
 }
 
 /** The members of the containers that `roots` lead, each root's own; sessions and groups in `foreign` aren't followed. */
-export function membersOf(table: ProcessTable, roots: ReadonlySet<number>, foreign: ReadonlySet<number>): Map<number, ProcessStat[]> {
+export function membersOf(
+  table: ProcessTable,
+  roots: ReadonlySet<number>,
+  foreign: ReadonlySet<number>,
+): Map<number, ProcessStat[]> {
   const children = new Map<number, ProcessStat[]>();
   const sessions = new Map<number, ProcessStat[]>();
   const groups = new Map<number, ProcessStat[]>();

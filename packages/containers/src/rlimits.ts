@@ -52,7 +52,10 @@ export interface RlimitSteps {
 
 const shown = (value: number): string => (value === Infinity ? 'unlimited' : String(value));
 
-function checked(rlimit: RLimitInfoRLimit, limits: LaunchLimits): Result<{ kind: Kind; soft: number; hard: number }, string> {
+function checked(
+  rlimit: RLimitInfoRLimit,
+  limits: LaunchLimits,
+): Result<{ kind: Kind; soft: number; hard: number }, string> {
   const type = rlimit.type;
   if (type === undefined || type === 'UNKNOWN') return err('rlimit_info: a limit without a known type');
   const kind = kinds[type];
@@ -61,7 +64,8 @@ function checked(rlimit: RLimitInfoRLimit, limits: LaunchLimits): Result<{ kind:
   }
   const soft = rlimit.soft ?? Infinity;
   const hard = rlimit.hard ?? Infinity;
-  if (soft > hard) return err(`rlimit_info: ${type}: the soft limit ${shown(soft)} is above the hard one ${shown(hard)}`);
+  if (soft > hard)
+    return err(`rlimit_info: ${type}: the soft limit ${shown(soft)} is above the hard one ${shown(hard)}`);
   const own = limits.current.get(kind.listed);
   if (own !== undefined && hard > own.hard && !limits.mayRaise) {
     return err(

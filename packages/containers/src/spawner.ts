@@ -43,14 +43,12 @@ export interface Spawner {
   launch(containerId: string): void;
   /** Some supervisors have ended: collects them. */
   reap(): void;
-  /** Whether `session` is of a spawner of this process. */
-  readonly sessions: ReadonlySet<number>;
   /** Ends the input: the spawner ends with the last of its supervisors. */
   close(): void;
 }
 
 interface Shell {
-  readonly launched: string[];
+  launched: number;
   lines: string;
   running: RunningProcess | undefined;
   closed: boolean;
@@ -58,24 +56,18 @@ interface Shell {
 
 /**
  * @param directory holds the containers' directories and the fifo `events`.
- * @param lost the ids given to a spawner that ended early; some of them may run nevertheless.
+ * @param sessions is told the sessions of living spawners. A spawner that ends early may have launched some of its
+ *   last ids or not: the containers' files tell (watchSupervisors), and the next launch starts another.
  */
-export function createSpawner(
-  processes: Processes,
-  directory: string,
-  shell: string,
-  lost: (containerIds: readonly string[], reason: string) => void,
-): Spawner {
-  const sessions = new Set<number>();
+export function createSpawner(processes: Processes, directory: string, shell: string, sessions: Set<number>): Spawner {
   let current: Shell | undefined;
 
   function start(): Shell {
-    const it: Shell = { launched: [], lines: '', running: undefined, closed: false };
+    const it: Shell = { launched: 0, lines: '', running: undefined, closed: false };
     const request = { program: shell, arguments: ['-c', script, 'meseta-spawner'], environment: {}, directory };
     void processes.startResident(request).then((started) => {
       if (!started.ok) {
         if (current === it) current = undefined;
-        lost(it.launched, started.error.message);
         return;
       }
       it.running = started.value;
@@ -84,8 +76,7 @@ export function createSpawner(
       if (it.closed) started.value.endInput();
       void started.value.ended.then(() => {
         if (current === it) current = undefined;
-        sessions.delete(started.value.pid);
-        if (!it.closed) lost(it.launched, 'the resident spawner has ended');
+        if (it.closed) sessions.delete(started.value.pid);
       });
     });
     return it;
@@ -102,14 +93,13 @@ export function createSpawner(
   };
 
   return {
-    sessions,
     launch(containerId) {
-      if (current !== undefined && current.launched.length >= launchesEach) {
+      if (current !== undefined && current.launched >= launchesEach) {
         finish(current);
         current = undefined;
       }
       current ??= start();
-      current.launched.push(containerId);
+      current.launched++;
       send(current, `${containerId}\n`);
     },
     reap() {

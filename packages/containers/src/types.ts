@@ -1,7 +1,14 @@
 // What an agent asks of containers and what it hears of them. Plain data both ways, so that the
 // agent's core can be run against fake containers by the simulator.
 import type { ContainerId } from '@meseta/base';
-import type { CommandInfo, CommandInfoURI, ContainerInfo, Resource, ResourceStatistics, RLimitInfo } from '@meseta/wire';
+import type {
+  CommandInfo,
+  CommandInfoURI,
+  ContainerInfo,
+  Resource,
+  ResourceStatistics,
+  RLimitInfo,
+} from '@meseta/wire';
 
 /** One container to launch: everything decided, nothing looked up later. */
 export interface ContainerSpec {

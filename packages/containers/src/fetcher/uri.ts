@@ -1,0 +1,56 @@
+// What a URI of a command names and where in the sandbox it goes (Mesos' fetcher.md). Pure.
+import { err, ok, type Result } from '@meseta/base';
+
+export type Source = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'net'; readonly url: string };
+
+/** A relative path counts from `frameworksHome`; without a scheme it is a local path. */
+export function sourceOf(value: string, frameworksHome: string | undefined): Result<Source, string> {
+  const uri = value.trimStart();
+  if (/^https?:\/\//.test(uri)) return ok({ kind: 'net', url: uri });
+  const isFile = uri.startsWith('file://');
+  const scheme = /^([^:/]*):\/\//.exec(uri)?.[1];
+  if (!isFile && scheme !== undefined) {
+    return err(`no fetcher for "${scheme}://": expected http, https, file or a path`);
+  }
+  const path = isFile ? uri.slice('file://'.length).replace(/^localhost/, '') : uri;
+  if (path.startsWith('/')) return ok({ kind: 'file', path });
+  if (isFile) return err('a file:// URI needs an absolute path');
+  if (frameworksHome === undefined || frameworksHome === '') {
+    return err('a relative path needs the flag --frameworks_home');
+  }
+  return ok({ kind: 'file', path: `${frameworksHome}/${path}` });
+}
+
+/** The last part of the URI, a query included: so Mesos names the file when there is no `output_file`. */
+export function baseNameOf(value: string): Result<string, string> {
+  const uri = value.trimStart();
+  if (/[\\'\0]/.test(uri)) return err('illegal characters (backslash, quote or NUL)');
+  const scheme = uri.indexOf('://');
+  const path = scheme > 1 ? uri.slice(scheme + 3) : uri;
+  if (scheme > 1 && path.slice(path.indexOf('/') + 1) === '') return err('malformed URI: the path is missing');
+  if (scheme > 1 && !path.includes('/')) return err('malformed URI: the path is missing');
+  const name = path.replace(/\/+$/, '').split('/').pop() ?? '';
+  return name === '' || name === '.' || name === '..' ? err('malformed URI: it names no file') : ok(name);
+}
+
+/** The path below the sandbox; one that leads out of it is refused. */
+export function destinationOf(value: string, outputFile: string | undefined): Result<string, string> {
+  const name = baseNameOf(value);
+  if (!name.ok || outputFile === undefined) return name;
+  const parts = outputFile.split('/').filter((part) => part !== '' && part !== '.');
+  if (outputFile.startsWith('/') || parts.includes('..') || outputFile.includes('\0')) {
+    return err(`output_file "${outputFile}": expected a path within the sandbox`);
+  }
+  return parts.length === 0 ? err('output_file: expected a file name, got nothing') : ok(parts.join('/'));
+}
+
+export type Archive = 'tar' | 'zip' | 'gzip';
+
+const tarSuffixes = ['.tar', '.tgz', '.tar.gz', '.tbz2', '.tar.bz2', '.txz', '.tar.xz'];
+
+/** How a file of this name is extracted; undefined: it isn't an archive. */
+export function archiveKind(name: string): Archive | undefined {
+  if (tarSuffixes.some((suffix) => name.endsWith(suffix))) return 'tar';
+  if (name.endsWith('.zip')) return 'zip';
+  return name.endsWith('.gz') ? 'gzip' : undefined;
+}

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type ContainerId, present } from '@meseta/base';
+import { createFiles } from '@meseta/platform/files';
+import { createOutbound } from '@meseta/platform/outbound';
+import { createProcesses } from '@meseta/platform/processes';
+import type { CommandInfo } from '@meseta/wire';
+import { createPosixContainers } from './posix.js';
+import type { ContainerEvent, ContainerSpec, Containers, ExitStatus } from './types.js';
+
+const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+let root = '';
+let events: ContainerEvent[] = [];
+const wake: (() => void)[] = [];
+const open: Containers[] = [];
+
+beforeEach(() => {
+  root = mkdtempSync(`${tmpdir()}/meseta-containers-`);
+  events = [];
+});
+
+afterEach(async () => {
+  for (const containers of open.splice(0)) await containers.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function start(): Promise<Containers> {
+  const made = await createPosixContainers({
+    runtimeDir: `${root}/run`,
+    files: createFiles(),
+    processes: createProcesses(),
+    outbound: createOutbound(),
+    fetcher: { cacheDir: `${root}/cache`, cacheBytes: 1e6, frameworksHome: undefined, stallTimeoutMs: 5000 },
+    onEvent(event) {
+      events.push(event);
+      for (const look of wake.splice(0)) look();
+    },
+  });
+  assert.ok(made.ok, made.ok ? '' : made.error);
+  open.push(made.value);
+  return made.value;
+}
+
+async function next<K extends ContainerEvent['kind']>(
+  kind: K,
+  id: string,
+): Promise<Extract<ContainerEvent, { kind: K }>> {
+  for (;;) {
+    const found = events.find((event) => event.kind === kind && event.containerId === id);
+    if (found) return found as Extract<ContainerEvent, { kind: K }>;
+    const failed = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
+    assert.equal(failed, undefined);
+    await new Promise<void>((resolve) => wake.push(resolve));
+  }
+}
+
+function spec(id: string, command: CommandInfo, extra: Partial<ContainerSpec> = {}): ContainerSpec {
+  const sandbox = `${root}/sandbox ${id}'s`;
+  mkdirSync(sandbox, { recursive: true });
+  return {
+    containerId: id as ContainerId,
+    sandbox,
+    user: undefined,
+    command,
+    environment: { PATH: path },
+    uris: [],
+    rlimits: undefined,
+    resources: [],
+    container: undefined,
+    ...extra,
+  };
+}
+
+const output = (it: ContainerSpec, name = 'stdout'): string => readFileSync(`${it.sandbox}/${name}`, 'utf8');
+const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
+const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+
+const ends: readonly [string, CommandInfo, ExitStatus][] = [
+  ['zero', { value: 'true' }, { kind: 'exited', code: 0 }],
+  ['three', { value: 'exit 3' }, { kind: 'exited', code: 3 }],
+  ['code-of-a-signal', { value: 'exit 137' }, { kind: 'exited', code: 137 }],
+  ['code-of-interrupt', { value: 'exit 130' }, { kind: 'exited', code: 130 }],
+  ['highest', { value: 'exit 255' }, { kind: 'exited', code: 255 }],
+  ['kill', { value: 'kill -KILL $$' }, { kind: 'signaled', signal: 9 }],
+  ['term', { value: 'kill -TERM $$' }, { kind: 'signaled', signal: 15 }],
+  ['segv', { value: 'kill -SEGV $$' }, { kind: 'signaled', signal: 11 }],
+  ['missing', { shell: false, value: '/no/such/thing', arguments: ['thing'] }, { kind: 'exited', code: 127 }],
+];
+
+test('every end has its exact status', async () => {
+  const containers = await start();
+  for (const [id, command] of ends) containers.launch(spec(id, command));
+  for (const [id, , status] of ends) {
+    assert.deepEqual((await next('exited', id)).status, status, id);
+    const kinds = events.filter((event) => event.containerId === id).map((event) => event.kind);
+    assert.deepEqual(kinds, ['started', 'exited'], id);
+  }
+});
+
+test('a command has exactly its environment, its arguments, its directory and default signals', async () => {
+  const containers = await start();
+  const environment = { PATH: path, "A'b": `it's "$HOME" \`id\`\n\\end`, 'with-dash': '', IFS: 'x', '-i': 'dash' };
+  const env = spec('env', { shell: false, value: 'env', arguments: ['env', '-0'] }, { environment });
+  const words = ['sh', '-c', 'printf "%s|" "$@"', 'x', '$(id)', "a'b", '', '-n', 'a\nb', '*'];
+  const argv = spec('argv', { shell: false, value: '/bin/sh', arguments: words });
+  const name = spec('name', { shell: false, value: '/bin/sh', arguments: ['other', '-c', 'echo "$0"; pwd'] });
+  const signals = spec('signals', { value: 'grep SigIgn /proc/self/status; cat; ls /proc/self/fd | wc -l' });
+  for (const it of [env, argv, name, signals]) containers.launch(it);
+  for (const id of ['env', 'argv', 'name', 'signals']) await next('exited', id);
+  const seen = Object.fromEntries(
+    output(env)
+      .split('\0')
+      .slice(0, -1)
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  assert.deepEqual(seen, environment);
+  assert.equal(output(argv), `${words.slice(4).join('|')}|`);
+  assert.equal(output(name), `other\n${name.sandbox}\n`);
+  // ls has its directory open beside the three streams.
+  assert.equal(output(signals), 'SigIgn:\t0000000000000000\n4\n');
+});
+
+test('a signal reaches the whole tree, other sessions of it too', async () => {
+  const containers = await start();
+  const it = spec('tree', { value: 'sleep 600 & setsid sleep 600 & echo $! >inner; wait; sleep 600' });
+  containers.launch(it);
+  const { pid } = await next('started', 'tree');
+  while (read(`${it.sandbox}/inner`) === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  const inner = Number(read(`${it.sandbox}/inner`));
+  containers.signal(it.containerId, 15);
+  assert.deepEqual((await next('exited', 'tree')).status, { kind: 'signaled', signal: 15 });
+  assert.equal(alive(pid) || alive(inner), false);
+});
+
+test('an interrupt that the agent sent is a signal', async () => {
+  const containers = await start();
+  const it = spec('interrupt', { value: 'sleep 600' });
+  containers.launch(it);
+  containers.signal(it.containerId, 2);
+  assert.deepEqual((await next('exited', 'interrupt')).status, { kind: 'signaled', signal: 2 });
+});
+
+test('destroy leaves nothing of a task that resists', async () => {
+  const containers = await start();
+  const stubborn =
+    'trap "" TERM INT HUP; (trap "" TERM; setsid sleep 600 & sleep 600) & echo $! >inner; while :; do sleep 1; done';
+  const it = spec('stubborn', { value: stubborn });
+  containers.launch(it);
+  const { pid } = await next('started', 'stubborn');
+  while (read(`${it.sandbox}/inner`) === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  containers.destroy(it.containerId);
+  assert.deepEqual((await next('exited', 'stubborn')).status, { kind: 'signaled', signal: 9 });
+  assert.equal(alive(pid) || alive(Number(read(`${it.sandbox}/inner`))), false);
+});
+
+test('what a task leaves behind in its session ends with it', async () => {
+  const containers = await start();
+  const it = spec('leaves', { value: 'sleep 600 & echo $! >inner; exit 4' });
+  containers.launch(it);
+  assert.deepEqual((await next('exited', 'leaves')).status, { kind: 'exited', code: 4 });
+  assert.equal(alive(Number(read(`${it.sandbox}/inner`))), false);
+});
+
+test('containers outlive the launcher and are found again with their true ends', async () => {
+  const first = await start();
+  const go = (name: string): string => `until [ -e ../${name} ]; do sleep 0.02; done`;
+  const specs = [
+    spec('later', { value: `${go('go-later')}; exit 5` }),
+    spec('meanwhile', { value: `${go('go-meanwhile')}; exit 6` }),
+    spec('killed', { value: `${go('go-killed')}; kill -KILL $$` }),
+  ];
+  for (const it of specs) first.launch(it);
+  for (const it of specs) await next('started', it.containerId);
+  await first.close();
+  events = [];
+  writeFileSync(`${root}/go-meanwhile`, '');
+  writeFileSync(`${root}/go-killed`, '');
+  const status = (id: string): string => read(`${root}/run/containers/${id}/status`);
+  while (status('meanwhile') === '' || status('killed') === '') await new Promise((resolve) => setTimeout(resolve, 5));
+
+  const second = await start();
+  const found = new Map((await second.recover()).map((it) => [it.containerId as string, it]));
+  assert.equal(present(found.get('later'), 'later').state, 'running');
+  assert.deepEqual(found.get('meanwhile'), {
+    containerId: 'meanwhile',
+    state: 'ended',
+    status: { kind: 'exited', code: 6 },
+  });
+  assert.deepEqual(found.get('killed'), {
+    containerId: 'killed',
+    state: 'ended',
+    status: { kind: 'signaled', signal: 9 },
+  });
+  const probe = await second.probe(
+    'later' as ContainerId,
+    { kind: 'command', command: { value: 'exit 9' }, environment: { PATH: path } },
+    5000,
+  );
+  assert.deepEqual(probe, { kind: 'command', status: { kind: 'exited', code: 9 } });
+  writeFileSync(`${root}/go-later`, '');
+  assert.deepEqual((await next('exited', 'later')).status, { kind: 'exited', code: 5 });
+});

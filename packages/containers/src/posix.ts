@@ -1,0 +1,267 @@
+// The posix launcher: a container is a process group in a session of its own, without isolation.
+//
+// Owns: the records of its containers, their runtime directories, the fifo of their supervisors' events, the spawner.
+// Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
+// I1: an accepted container ends in one `launchFailed` or one `exited`.
+// I2: whatever this process knows of a running container it could read again from its runtime directory.
+import { type ContainerId, err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
+import { createEndings, type Endings, watchSupervisors } from './endings.js';
+import { isSilent } from './exit-record.js';
+import { createFetcher, type Fetcher, type FetcherOptions } from './fetcher/fetcher.js';
+import { createUsers, findTools, readLimits } from './machine.js';
+import { type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
+import { type Container, change, type PosixState, placeText, runtimeDirectory } from './posix-state.js';
+import { createProber } from './probes.js';
+import { membersOf, readProcessTable, readStat } from './process-table.js';
+import { recoverContainers } from './recovery.js';
+import { removeTree } from './sandbox.js';
+import { createSpawner, type Spawner } from './spawner.js';
+import type { ContainerEvent, ContainerSpec, Containers } from './types.js';
+import { createUsage } from './usage.js';
+
+export interface PosixOptions {
+  /** Absolute; survives restarts of the agent, best in memory (below /run). */
+  readonly runtimeDir: string;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly outbound: Outbound;
+  readonly fetcher: FetcherOptions;
+  readonly onEvent: (event: ContainerEvent) => void;
+}
+
+interface Launcher {
+  readonly state: PosixState;
+  readonly tools: LaunchTools;
+  readonly fetcher: Fetcher;
+  readonly spawner: Spawner;
+  readonly endings: Endings;
+  readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
+  /** Aborts what prepares a container. */
+  readonly preparing: Map<ContainerId, AbortController>;
+}
+
+/** Ids become names of directories and lines that the spawner reads. */
+const validId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,250}$/.test(id) && id !== 'events';
+
+function failLaunch(launcher: Launcher, containerId: ContainerId, stage: 'fetch' | 'launch', message: string): void {
+  launcher.preparing.delete(containerId);
+  const container = launcher.state.containers.get(containerId);
+  if (container === undefined || container.phase === 'ended') return;
+  change(launcher.state, containerId, { phase: 'ended' });
+  launcher.state.onEvent({ kind: 'launchFailed', containerId, stage, message });
+}
+
+/** The user to switch to; undefined when it is the agent's own. */
+async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Result<LaunchOwner | undefined, string>> {
+  if (user === undefined || user === '') return ok(undefined);
+  const owner = await launcher.findUser(user);
+  const own = launcher.state.processes.self.uid;
+  if (!owner.ok || owner.value.uid === own) return owner.ok ? ok(undefined) : owner;
+  if (own !== 0) return err(`user "${user}": the agent doesn't run as root and can't switch to another user`);
+  return owner;
+}
+
+async function prepare(launcher: Launcher, spec: ContainerSpec, abort: AbortSignal): Promise<void> {
+  const { state, tools } = launcher;
+  const { files } = state;
+  const fail = (message: string): void => failLaunch(launcher, spec.containerId, 'launch', message);
+  const owner = await ownerOf(launcher, spec.user);
+  if (!owner.ok) return fail(owner.error);
+  const plan = launchPlan(spec, owner.value, tools, readLimits(files));
+  if (!plan.ok) return fail(plan.error);
+  if (spec.uris.length > 0) {
+    const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort);
+    if (!fetched.ok) return failLaunch(launcher, spec.containerId, 'fetch', fetched.error);
+  }
+  for (const name of ['stdout', 'stderr']) {
+    const path = `${spec.sandbox}/${name}`;
+    const made = await files.write(path, '', { append: true });
+    if (!made.ok) return fail(`sandbox: ${made.error.message}`);
+    if (owner.value) await files.changeOwner(path, owner.value.uid, owner.value.gid);
+  }
+  const directory = runtimeDirectory(state, spec.containerId);
+  const made = await files.makeDirectory(directory, 0o700);
+  if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
+  const boot = files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+  const header = `# boot ${boot}\n`;
+  const written = await files.write(`${directory}/plan`, header + plan.value.script, { mode: 0o600 });
+  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
+  await files.write(`${directory}/place`, placeText(spec), { mode: 0o600 });
+  if (abort.aborted) return fail('destroyed before it was launched');
+  if (state.closed) return;
+  launcher.preparing.delete(spec.containerId);
+  change(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
+  launcher.spawner.launch(spec.containerId);
+}
+
+function launch(launcher: Launcher, spec: ContainerSpec): void {
+  const { state } = launcher;
+  const refuse = (message: string): void => {
+    queueMicrotask(() =>
+      state.onEvent({ kind: 'launchFailed', containerId: spec.containerId, stage: 'launch', message }),
+    );
+  };
+  if (!validId(spec.containerId)) {
+    refuse(`container id "${spec.containerId}": can't be a file's name`);
+    return;
+  }
+  if (state.containers.has(spec.containerId)) {
+    refuse(`container id "${spec.containerId}" is in use`);
+    return;
+  }
+  const controller = new AbortController();
+  launcher.preparing.set(spec.containerId, controller);
+  state.containers.set(spec.containerId, {
+    containerId: spec.containerId,
+    place: { sandbox: spec.sandbox, user: spec.user },
+    phase: 'preparing',
+    pid: undefined,
+    destroyed: false,
+    status: undefined,
+    sent: new Set(),
+    waiting: [],
+    launchedMs: 0,
+  });
+  void prepare(launcher, spec, controller.signal);
+}
+
+async function sendSignal(launcher: Launcher, container: Container, signal: number): Promise<void> {
+  const { state } = launcher;
+  const { containerId, pid } = container;
+  if (isSilent(signal)) {
+    change(state, containerId, { sent: new Set([...container.sent, signal]) });
+    await state.files.write(`${runtimeDirectory(state, containerId)}/sent`, `${signal}\n`, { append: true });
+  }
+  const table = await readProcessTable(state.files);
+  if (pid === undefined || state.containers.get(containerId)?.phase !== 'running') return;
+  for (const member of membersOf(table, new Set([pid]), state.foreignSessions).get(pid) ?? []) {
+    state.processes.kill(member.pid, signal);
+  }
+}
+
+function signal(launcher: Launcher, containerId: ContainerId, number: number): void {
+  const container = launcher.state.containers.get(containerId);
+  if (container === undefined) return;
+  if (container.phase === 'running') void sendSignal(launcher, container, number);
+  if (container.phase === 'preparing' || container.phase === 'launching') {
+    change(launcher.state, containerId, { waiting: [...container.waiting, number] });
+  }
+}
+
+function destroy(launcher: Launcher, containerId: ContainerId): void {
+  const container = launcher.state.containers.get(containerId);
+  if (container === undefined || container.phase === 'ended') return;
+  if (container.phase === 'preparing') {
+    change(launcher.state, containerId, { destroyed: true });
+    launcher.preparing.get(containerId)?.abort();
+    return;
+  }
+  launcher.endings.destroy(containerId);
+}
+
+function onStarted(launcher: Launcher, containerId: ContainerId, pid: number): void {
+  const container = launcher.state.containers.get(containerId);
+  if (container === undefined || container.phase !== 'launching') return;
+  const running = change(launcher.state, containerId, { phase: 'running', pid, waiting: [] });
+  launcher.state.onEvent({ kind: 'started', containerId, pid });
+  if (container.destroyed) launcher.endings.destroy(containerId);
+  else if (running) for (const number of container.waiting) void sendSignal(launcher, running, number);
+}
+
+/** Lines of the fifo; what they say of unknown or ended containers is old. */
+function createEventReader(launcher: () => Launcher): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [what, id = '', number = ''] = line.split(' ');
+      const containerId = id as ContainerId;
+      if (what === 'started') onStarted(launcher(), containerId, Number(number));
+      else if (what === 'exited') void launcher().endings.firstEnded(containerId, Number(number));
+      else if (what === 'failed') failLaunch(launcher(), containerId, 'launch', 'its supervisor could not be started');
+    }
+  };
+}
+
+async function makeFifo(options: PosixOptions, path: string): Promise<Result<void, string>> {
+  const found = await options.files.stat(path);
+  if (found.ok && found.value.kind === 'other') return ok(undefined);
+  const run = await options.processes.run({ program: 'mkfifo', arguments: ['-m', '600', path] }, { timeoutMs: 10_000 });
+  if (!run.ok) return err(`mkfifo: ${run.error.message}`);
+  const done = run.value.end.kind === 'exited' && run.value.end.code === 0;
+  return done ? ok(undefined) : err(`mkfifo: ${run.value.stderr.trim()}`);
+}
+
+function createState(options: PosixOptions, directory: string): PosixState {
+  const { files, processes } = options;
+  const own = readStat(files, processes.self.pid);
+  return {
+    files,
+    processes,
+    directory,
+    containers: new Map(),
+    foreignSessions: new Set(own === undefined ? [] : [own.session, own.group]),
+    onEvent: options.onEvent,
+    closed: false,
+  };
+}
+
+/** The posix launcher on this machine, or what the machine lacks. It spawns nothing until the first launch. */
+export async function createPosixContainers(options: PosixOptions): Promise<Result<Containers, string>> {
+  const { files, processes } = options;
+  const directory = `${options.runtimeDir}/containers`;
+  const made = await files.makeDirectory(directory, 0o700);
+  if (!made.ok) return err(`runtime directory: ${made.error.message}`);
+  const tools = await findTools(files, processes);
+  if (!tools.ok) return tools;
+  const fifo = await makeFifo(options, `${directory}/events`);
+  if (!fifo.ok) return fifo;
+
+  const state = createState(options, directory);
+  const spawner = createSpawner(processes, directory, tools.value.shell, state.foreignSessions);
+  const endings = createEndings(state, () => spawner.reap());
+  const launcher: Launcher = {
+    state,
+    tools: tools.value,
+    fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: tools.value.setpriv }),
+    spawner,
+    endings,
+    findUser: createUsers(processes),
+    preparing: new Map(),
+  };
+  const events = files.readFifo(
+    `${directory}/events`,
+    createEventReader(() => launcher),
+  );
+  if (!events.ok) return err(events.error.message);
+  const stopWatching = watchSupervisors(state, endings, (id, reason) => failLaunch(launcher, id, 'launch', reason));
+  const probe = createProber(options, launcher.tools, (user) => ownerOf(launcher, user));
+  const usage = createUsage(state);
+
+  return ok({
+    launch: (spec) => launch(launcher, spec),
+    signal: (containerId, number) => signal(launcher, containerId, number),
+    destroy: (containerId) => destroy(launcher, containerId),
+    probe: async (containerId, wanted, timeoutMs) => {
+      const container = state.containers.get(containerId);
+      if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
+      return probe(container.place, wanted, timeoutMs);
+    },
+    usage,
+    remove(containerId) {
+      if (state.containers.get(containerId)?.phase !== 'ended') return;
+      state.containers.delete(containerId);
+      void removeTree(files, runtimeDirectory(state, containerId));
+    },
+    recover: () => recoverContainers(state),
+    async close() {
+      state.closed = true;
+      for (const controller of launcher.preparing.values()) controller.abort();
+      endings.stop();
+      stopWatching();
+      events.value.close();
+      spawner.close();
+    },
+  });
+}

@@ -1,0 +1,51 @@
+// One shot of a health check or check: a command beside the container, an HTTP GET, a TCP connection (health-checks.md).
+import type { Outbound, Processes, Result, SystemError } from '@meseta/base';
+import { commandAsOwner, type LaunchOwner, type LaunchTools } from './plan.js';
+import type { Place } from './posix-state.js';
+import type { Probe, ProbeResult } from './types.js';
+
+type OwnerOf = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
+
+interface Ports {
+  readonly processes: Processes;
+  readonly outbound: Outbound;
+}
+
+const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
+
+const failure = (error: SystemError): ProbeResult =>
+  error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
+
+const loopback = (ipv6: boolean): string => (ipv6 ? '[::1]' : '127.0.0.1');
+
+/** Runs probes; a command runs as the container's user in its sandbox, and its process group is killed at the timeout. */
+export function createProber(ports: Ports, tools: LaunchTools, ownerOf: OwnerOf) {
+  async function command(
+    place: Place,
+    probe: Extract<Probe, { kind: 'command' }>,
+    timeoutMs: number,
+  ): Promise<ProbeResult> {
+    const owner = await ownerOf(probe.command.user ?? place.user);
+    if (!owner.ok) return failed(owner.error);
+    const argv = commandAsOwner(probe.command, probe.environment, owner.value, tools);
+    if (!argv.ok) return failed(argv.error);
+    const [program = '', ...rest] = argv.value;
+    const request = { program, arguments: rest, environment: {}, directory: place.sandbox };
+    const run = await ports.processes.run(request, { timeoutMs });
+    if (!run.ok) return failed(run.error.message);
+    return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.end };
+  }
+
+  return async (place: Place, probe: Probe, timeoutMs: number): Promise<ProbeResult> => {
+    if (probe.kind === 'command') return command(place, probe, timeoutMs);
+    if (probe.kind === 'tcp') {
+      const host = probe.ipv6 ? '::1' : '127.0.0.1';
+      const connected = await ports.outbound.connects(host, probe.port, timeoutMs);
+      return connected.ok ? { kind: 'tcp', succeeded: connected.value } : failure(connected.error);
+    }
+    const path = probe.path.startsWith('/') || probe.path === '' ? probe.path : `/${probe.path}`;
+    const url = `${probe.scheme}://${loopback(probe.ipv6)}:${probe.port}${path}`;
+    const status = await ports.outbound.statusOf(url, timeoutMs);
+    return status.ok ? { kind: 'http', statusCode: status.value } : failure(status.error);
+  };
+}

@@ -1,0 +1,139 @@
+// The port Outbound on Node: downloads and probes.
+import { createWriteStream } from 'node:fs';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { connect } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { type AbortSignalLike, err, type Outbound, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { systemError } from './files.js';
+
+const maxRedirects = 50;
+
+const failure = (code: string, message: string): { readonly ok: false; readonly error: SystemError } =>
+  err({ code, message });
+
+interface Wanted {
+  readonly method: 'GET' | 'HEAD';
+  /** Nothing may last longer without a byte. */
+  readonly idleTimeoutMs: number;
+  readonly signal?: AbortSignalLike | undefined;
+  readonly insecure: boolean;
+}
+
+/** One request, no redirects followed. The response is paused. */
+function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessage>> {
+  return new Promise((resolve) => {
+    const options = {
+      method: wanted.method,
+      agent: false as const,
+      headers: { accept: '*/*', 'user-agent': 'meseta' },
+    };
+    const request =
+      url.protocol === 'https:'
+        ? https.request(url, { ...options, rejectUnauthorized: !wanted.insecure })
+        : http.request(url, options);
+    const abort = (): void => {
+      request.destroy(Object.assign(new Error('stopped'), { code: 'ABORTED' }));
+    };
+    request.setTimeout(wanted.idleTimeoutMs, () => {
+      request.destroy(Object.assign(new Error(`nothing came for ${wanted.idleTimeoutMs} ms`), { code: 'STALLED' }));
+    });
+    request.on('error', (error) => resolve(err(systemError(error))));
+    request.on('response', (response) => resolve(ok(response)));
+    request.on('close', () => wanted.signal?.removeEventListener('abort', abort));
+    wanted.signal?.addEventListener('abort', abort);
+    if (wanted.signal?.aborted) abort();
+    request.end();
+  });
+}
+
+function parse(text: string, base?: URL): URL | undefined {
+  try {
+    const url = new URL(text, base);
+    return url.protocol === 'http:' || url.protocol === 'https:' ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Follows redirects as curl -L does. */
+async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.IncomingMessage>> {
+  let url = parse(text);
+  if (url === undefined) return failure('BAD_URL', `"${text}": expected an http or https URL`);
+  for (let hops = 0; hops <= maxRedirects; hops++) {
+    const response = await ask(url, wanted);
+    if (!response.ok) return response;
+    const { statusCode = 0, headers } = response.value;
+    if (statusCode < 300 || statusCode > 399 || headers.location === undefined) return response;
+    response.value.destroy();
+    url = parse(headers.location, url);
+    if (url === undefined)
+      return failure('BAD_URL', `redirected to "${headers.location}", which is no http or https URL`);
+  }
+  return failure('TOO_MANY_REDIRECTS', `more than ${maxRedirects} redirects`);
+}
+
+const download: Outbound['download'] = async (url, path, options) => {
+  const wanted = {
+    method: 'GET' as const,
+    idleTimeoutMs: options.stallTimeoutMs,
+    signal: options.signal,
+    insecure: false,
+  };
+  const response = await follow(url, wanted);
+  if (!response.ok) return response;
+  const { statusCode } = response.value;
+  if (statusCode !== 200) {
+    response.value.destroy();
+    return failure(`HTTP_${statusCode}`, `the server answered with status ${statusCode}, expected 200`);
+  }
+  const file = createWriteStream(path, { flags: 'wx', mode: 0o644 });
+  try {
+    await pipeline(response.value, file);
+  } catch (error) {
+    return err(systemError(error));
+  }
+  return ok({ bytes: file.bytesWritten });
+};
+
+const contentLength: Outbound['contentLength'] = async (url, options) => {
+  const response = await follow(url, {
+    method: 'HEAD',
+    idleTimeoutMs: options.timeoutMs,
+    signal: options.signal,
+    insecure: false,
+  });
+  if (!response.ok) return response;
+  const { statusCode, headers } = response.value;
+  response.value.destroy();
+  const length = headers['content-length'];
+  return ok(statusCode === 200 && length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined);
+};
+
+/** Aborts at the deadline, so that a server that sends a byte now and then doesn't hold a probe. */
+const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const response = await follow(url, { method: 'GET', idleTimeoutMs: timeoutMs, signal, insecure: true });
+  if (response.ok) {
+    response.value.destroy();
+    return ok(response.value.statusCode ?? 0);
+  }
+  const { code } = response.error;
+  return code === 'ABORTED' || code === 'STALLED' ? failure('TIMED_OUT', `no answer in ${timeoutMs} ms`) : response;
+};
+
+const connects: Outbound['connects'] = (host, port, timeoutMs) =>
+  new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const settle = (result: SystemResult<boolean>): void => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.setTimeout(timeoutMs, () => settle(failure('TIMED_OUT', `no connection in ${timeoutMs} ms`)));
+    socket.on('connect', () => settle(ok(true)));
+    socket.on('error', () => settle(ok(false)));
+  });
+
+export function createOutbound(): Outbound {
+  return { download, contentLength, statusOf, connects };
+}
