@@ -5,7 +5,7 @@
 // that is no libprocess message and gives its bytes back, so that node:http can go on from there.
 // P1: the messages that come out don't depend on how the bytes were cut into chunks.
 // P2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`).
-import { err, ok, type Pid, parsePid, type Result } from '@meseta/base';
+import { err, ok, type Pid, parsePid, present, type Result } from '@meseta/base';
 
 export interface MessageHead {
   readonly to: string;
@@ -45,6 +45,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const LINE_END = Buffer.from('\r\n');
 const MORE: Parsed = { kind: 'more' };
 const NOTHING = Buffer.alloc(0);
+const LETTER_P = 'P'.charCodeAt(0);
 const MAX_KNOWN_HEADS = 1024;
 const MAX_LINE_BYTES = 4096;
 
@@ -118,139 +119,160 @@ export function parseHead(text: string): HeadResult {
   };
 }
 
-type State = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailer';
+/** Where the parser is in a request. */
+type Place = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailer';
+
+interface Reader {
+  readonly sink: ParserSink;
+  readonly limits: ParserLimits;
+  /** A peer sends the same few heads again and again, byte for byte. */
+  readonly knownHeads: Map<string, MessageHead>;
+  place: Place;
+  unread: Buffer;
+  at: number;
+  head: MessageHead | undefined;
+  /** Bytes to come of the body or of its chunk. */
+  wanted: number;
+  parts: Buffer[];
+  partBytes: number;
+}
+
+const bad = (reason: string): Parsed => ({ kind: 'bad', reason });
+const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reader.limits.maxBodyBytes} bytes`);
+
+function headOf(reader: Reader, text: string): HeadResult {
+  const known = reader.knownHeads.get(text);
+  if (known !== undefined) return known;
+  const read = parseHead(text);
+  if (read === 'foreign' || 'bad' in read) return read;
+  if (reader.knownHeads.size >= MAX_KNOWN_HEADS) reader.knownHeads.clear();
+  reader.knownHeads.set(text, read);
+  return read;
+}
+
+function readHead(reader: Reader): Parsed | undefined {
+  const { unread, at, limits } = reader;
+  const end = unread.indexOf(HEAD_END, at);
+  const foreign = (): Parsed => ({ kind: 'foreign', rest: unread.subarray(at) });
+  if (end < 0) {
+    // Nothing that begins otherwise can become a message: node:http sees it at once.
+    return unread[at] !== LETTER_P || unread.length - at > limits.maxHeadBytes ? foreign() : MORE;
+  }
+  const head = headOf(reader, unread.latin1Slice(at, end));
+  if (head === 'foreign') return foreign();
+  if ('bad' in head) return bad(head.bad);
+  reader.at = end + HEAD_END.length;
+  reader.head = head;
+  if (head.body !== 'chunked' && head.body > limits.maxBodyBytes) return tooLarge(reader);
+  reader.place = head.body === 'chunked' ? 'chunkSize' : 'sized';
+  reader.wanted = head.body === 'chunked' ? 0 : head.body;
+  if (head.expectContinue) reader.sink.continueExpected();
+  return undefined;
+}
+
+function finish(reader: Reader): undefined {
+  const { head, parts, partBytes } = reader;
+  const body = parts.length === 1 ? present(parts[0], 'body') : Buffer.concat(parts, partBytes);
+  reader.parts = [];
+  reader.partBytes = 0;
+  reader.place = 'head';
+  reader.sink.message(present(head, 'head'), body);
+}
+
+/** Takes what is there of the wanted bytes; true once all have come. */
+function takeBody(reader: Reader): boolean {
+  const { unread, at } = reader;
+  const take = Math.min(reader.wanted, unread.length - at);
+  if (take > 0) {
+    reader.parts.push(unread.subarray(at, at + take));
+    reader.partBytes += take;
+    reader.at += take;
+    reader.wanted -= take;
+  }
+  return reader.wanted === 0;
+}
+
+function readLine(reader: Reader): string | Parsed {
+  const { unread, at } = reader;
+  const end = unread.indexOf(LINE_END, at);
+  if (end < 0) return unread.length - at > MAX_LINE_BYTES ? bad('a line of a chunked body is too long') : MORE;
+  reader.at = end + LINE_END.length;
+  return unread.latin1Slice(at, end);
+}
+
+function readChunkSize(reader: Reader): Parsed | undefined {
+  const line = readLine(reader);
+  if (typeof line !== 'string') return line;
+  const digits = (line.split(';', 1)[0] ?? '').trim();
+  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return bad('expected a chunk size in hex digits');
+  reader.wanted = Number.parseInt(digits, 16);
+  if (reader.partBytes + reader.wanted > reader.limits.maxBodyBytes) return tooLarge(reader);
+  reader.place = reader.wanted === 0 ? 'trailer' : 'chunkData';
+  return undefined;
+}
+
+function readChunkEnd(reader: Reader): Parsed | undefined {
+  const { unread, at } = reader;
+  if (unread.length - at < LINE_END.length) return MORE;
+  if (unread[at] !== 13 || unread[at + 1] !== 10) return bad('expected a line end after a chunk');
+  reader.at += LINE_END.length;
+  reader.place = 'chunkSize';
+  return undefined;
+}
+
+/** Goes one step on; answers why it can't. */
+function advance(reader: Reader): Parsed | undefined {
+  switch (reader.place) {
+    case 'head':
+      return readHead(reader);
+    case 'sized':
+      return takeBody(reader) ? finish(reader) : MORE;
+    case 'chunkSize':
+      return readChunkSize(reader);
+    case 'chunkData':
+      if (!takeBody(reader)) return MORE;
+      reader.place = 'chunkEnd';
+      return undefined;
+    case 'chunkEnd':
+      return readChunkEnd(reader);
+    case 'trailer': {
+      const line = readLine(reader);
+      if (typeof line !== 'string') return line;
+      return line === '' ? finish(reader) : undefined;
+    }
+  }
+}
 
 export function createMessageParser(sink: ParserSink, limits: ParserLimits): MessageParser {
-  let state: State = 'head';
-  let unread: Buffer = NOTHING;
-  let at = 0;
-  let head: MessageHead | undefined;
-  let wanted = 0;
-  let parts: Buffer[] = [];
-  let partBytes = 0;
-  // A peer sends the same few heads again and again, byte for byte.
-  const knownHeads = new Map<string, MessageHead>();
-
-  const readHead = (): Parsed | undefined => {
-    const end = unread.indexOf(HEAD_END, at);
-    if (end < 0) {
-      return unread.length - at > limits.maxHeadBytes ? { kind: 'foreign', rest: unread.subarray(at) } : MORE;
-    }
-    const text = unread.latin1Slice(at, end);
-    let read: HeadResult | undefined = knownHeads.get(text);
-    if (read === undefined) {
-      read = parseHead(text);
-      if (read === 'foreign') return { kind: 'foreign', rest: unread.subarray(at) };
-      if ('bad' in read) return { kind: 'bad', reason: read.bad };
-      if (knownHeads.size >= MAX_KNOWN_HEADS) knownHeads.clear();
-      knownHeads.set(text, read);
-    }
-    at = end + HEAD_END.length;
-    head = read as MessageHead;
-    if (head.expectContinue) sink.continueExpected();
-    if (head.body === 'chunked') {
-      state = 'chunkSize';
-      return undefined;
-    }
-    if (head.body > limits.maxBodyBytes) return tooLarge();
-    wanted = head.body;
-    state = 'sized';
-    return undefined;
+  const reader: Reader = {
+    sink,
+    limits,
+    knownHeads: new Map(),
+    place: 'head',
+    unread: NOTHING,
+    at: 0,
+    head: undefined,
+    wanted: 0,
+    parts: [],
+    partBytes: 0,
   };
-
-  const tooLarge = (): Parsed => ({ kind: 'bad', reason: `body over the limit of ${limits.maxBodyBytes} bytes` });
-
-  const finish = (): void => {
-    const [only] = parts;
-    const body = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts, partBytes);
-    parts = [];
-    partBytes = 0;
-    state = 'head';
-    const done = head as MessageHead;
-    head = undefined;
-    sink.message(done, body);
-  };
-
-  /** Takes what is there of `wanted` bytes; true once all have come. */
-  const takeBody = (): boolean => {
-    const take = Math.min(wanted, unread.length - at);
-    if (take > 0) {
-      parts.push(unread.subarray(at, at + take));
-      partBytes += take;
-      at += take;
-      wanted -= take;
-    }
-    return wanted === 0;
-  };
-
-  const readLine = (): string | Parsed => {
-    const end = unread.indexOf(LINE_END, at);
-    if (end < 0) return unread.length - at > MAX_LINE_BYTES ? { kind: 'bad', reason: 'chunk line too long' } : MORE;
-    const line = unread.latin1Slice(at, end);
-    at = end + LINE_END.length;
-    return line;
-  };
-
-  const readChunkSize = (): Parsed | undefined => {
-    const line = readLine();
-    if (typeof line !== 'string') return line;
-    const digits = (line.split(';', 1)[0] ?? '').trim();
-    if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return { kind: 'bad', reason: 'expected a chunk size in hex digits' };
-    wanted = Number.parseInt(digits, 16);
-    if (partBytes + wanted > limits.maxBodyBytes) return tooLarge();
-    state = wanted === 0 ? 'trailer' : 'chunkData';
-    return undefined;
-  };
-
-  const readChunkEnd = (): Parsed | undefined => {
-    if (unread.length - at < LINE_END.length) return MORE;
-    if (unread[at] !== 13 || unread[at + 1] !== 10) return { kind: 'bad', reason: 'expected a line end after a chunk' };
-    at += LINE_END.length;
-    state = 'chunkSize';
-    return undefined;
-  };
-
-  const advance = (): Parsed | undefined => {
-    switch (state) {
-      case 'head':
-        return readHead();
-      case 'sized':
-        if (!takeBody()) return MORE;
-        finish();
-        return undefined;
-      case 'chunkSize':
-        return readChunkSize();
-      case 'chunkData':
-        if (!takeBody()) return MORE;
-        state = 'chunkEnd';
-        return undefined;
-      case 'chunkEnd':
-        return readChunkEnd();
-      case 'trailer': {
-        const line = readLine();
-        if (typeof line !== 'string') return line;
-        if (line === '') finish();
-        return undefined;
-      }
-    }
-  };
-
   return {
     push(bytes) {
-      unread = at === unread.length ? bytes : Buffer.concat([unread.subarray(at), bytes]);
-      at = 0;
+      const { unread, at } = reader;
+      reader.unread = at === unread.length ? bytes : Buffer.concat([unread.subarray(at), bytes]);
+      reader.at = 0;
       for (;;) {
-        if (state === 'head' && at === unread.length) {
-          unread = NOTHING;
-          at = 0;
+        if (reader.place === 'head' && reader.at === reader.unread.length) {
+          reader.unread = NOTHING;
+          reader.at = 0;
           return MORE;
         }
-        const stop = advance();
+        const stop = advance(reader);
         if (stop !== undefined) return stop;
       }
     },
     get heldBytes() {
-      return partBytes + unread.length - at;
+      return reader.partBytes + reader.unread.length - reader.at;
     },
   };
 }

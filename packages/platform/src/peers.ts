@@ -7,7 +7,7 @@
 // O2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
 // O3: bytes unsent to a peer never exceed the limit by more than one message.
 import { connect, type Socket } from 'node:net';
-import type { Pid } from '@meseta/base';
+import { type Pid, pidOf } from '@meseta/base';
 
 export interface PeersOptions {
   readonly address: string;
@@ -100,96 +100,125 @@ const writeFrames = (socket: Socket, frames: readonly (string | Uint8Array)[]): 
   flush();
 };
 
+type Stats = Peers['stats'];
+
+function flush(peer: Peer, stats: Stats): void {
+  const { frames } = peer;
+  peer.frames = [];
+  peer.queuedBytes = 0;
+  stats.sent += peer.queuedMessages;
+  peer.queuedMessages = 0;
+  writeFrames(peer.socket, frames);
+}
+
+function dropQueued(peer: Peer, stats: Stats): void {
+  stats.dropped += peer.queuedMessages;
+  peer.frames = [];
+  peer.queuedBytes = 0;
+  peer.queuedMessages = 0;
+}
+
+/** Opens a connection; `lost` is told at its end, perhaps twice. */
+function openPeer(address: string, lost: (peer: Peer) => void): Peer {
+  const socket = openSocket(address);
+  const peer: Peer = {
+    address,
+    socket,
+    links: new Set(),
+    frames: [],
+    queuedBytes: 0,
+    queuedMessages: 0,
+    reason: 'the peer closed the connection',
+  };
+  socket.resume();
+  socket.setTimeout(IDLE_MS, () => {
+    if (peer.links.size === 0) socket.end();
+  });
+  socket.on('error', (error) => {
+    peer.reason = error.message;
+  });
+  // A peer that has ended its side takes no more: what comes after goes over a new connection.
+  socket.on('end', () => lost(peer));
+  socket.on('close', () => lost(peer));
+  return peer;
+}
+
+const closePeer = (peer: Peer): Promise<void> =>
+  new Promise((resolve) => {
+    const { socket } = peer;
+    if (socket.closed) return resolve();
+    const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.end();
+  });
+
+/** Heads by addressee, sender and name: few, and sent again and again. */
+function createHeads(address: string): (to: Pid, from: string, wireName: string) => string {
+  const heads = new Map<string, string>();
+  return (to, from, wireName) => {
+    const key = `${to} ${from} ${wireName}`;
+    const known = heads.get(key);
+    if (known !== undefined) return known;
+    const head = messageHead(to, pidOf(from, address), wireName);
+    if (heads.size >= MAX_HEADS) heads.clear();
+    heads.set(key, head);
+    return head;
+  };
+}
+
 export function createPeers(options: PeersOptions): Peers {
   const peers = new Map<string, Peer>();
-  const heads = new Map<string, string>();
-  const stats = { sent: 0, dropped: 0, overLimit: 0 };
+  const headOf = createHeads(options.address);
+  const stats: Stats = { sent: 0, dropped: 0, overLimit: 0 };
   let closed = false;
 
   const lost = (peer: Peer): void => {
     if (peers.get(peer.address) === peer) peers.delete(peer.address);
-    stats.dropped += peer.queuedMessages;
-    peer.frames = [];
-    peer.queuedMessages = 0;
+    dropQueued(peer, stats);
     if (closed || peer.links.size === 0) return;
     peer.links.clear();
     options.onNote({ kind: 'peerLost', address: peer.address, reason: peer.reason });
     options.onPeerLost(peer.address);
   };
-
-  const open = (address: string): Peer => {
-    const socket = openSocket(address);
-    const peer: Peer = {
-      address,
-      socket,
-      links: new Set(),
-      frames: [],
-      queuedBytes: 0,
-      queuedMessages: 0,
-      reason: 'the peer closed the connection',
-    };
-    peers.set(address, peer);
-    socket.resume();
-    socket.setTimeout(IDLE_MS, () => {
-      if (peer.links.size === 0) socket.end();
-    });
-    socket.on('error', (error) => {
-      peer.reason = error.message;
-    });
-    // A peer that sends its FIN takes no more: what comes after goes over a new connection.
-    socket.on('end', () => lost(peer));
-    socket.on('close', () => lost(peer));
+  const peerOf = (pid: Pid): Peer => {
+    const address = addressOf(pid);
+    let peer = peers.get(address);
+    if (peer === undefined) {
+      peer = openPeer(address, lost);
+      peers.set(address, peer);
+    }
     return peer;
   };
-
-  const flush = (peer: Peer): void => {
-    const { frames } = peer;
-    if (frames.length === 0) return;
-    peer.frames = [];
-    peer.queuedBytes = 0;
-    stats.sent += peer.queuedMessages;
-    peer.queuedMessages = 0;
-    writeFrames(peer.socket, frames);
-  };
-
-  const peerAt = (address: string): Peer => peers.get(address) ?? open(address);
-
-  const headOf = (to: Pid, from: string, wireName: string): string => {
-    const key = `${to} ${from} ${wireName}`;
-    const known = heads.get(key);
-    if (known !== undefined) return known;
-    const head = messageHead(to, `${from}@${options.address}` as Pid, wireName);
-    if (heads.size >= MAX_HEADS) heads.clear();
-    heads.set(key, head);
-    return head;
+  const limit = (peer: Peer): void => {
+    const unsentBytes = peer.queuedBytes + peer.socket.writableLength;
+    if (unsentBytes <= options.maxUnsentBytes) return;
+    stats.overLimit++;
+    peer.reason = `${unsentBytes} bytes unsent`;
+    // The loss is told when the socket has closed, never from inside `send`.
+    peers.delete(peer.address);
+    dropQueued(peer, stats);
+    peer.socket.destroy();
+    options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
   };
 
   return {
     stats,
     send(to, from, wireName, body) {
       if (closed) return;
-      const peer = peerAt(addressOf(to));
-      const frame = frameOf(headOf(to, from, wireName), body);
-      if (peer.frames.length === 0) process.nextTick(flush, peer);
-      for (const part of frame) {
+      const peer = peerOf(to);
+      if (peer.frames.length === 0) process.nextTick(flush, peer, stats);
+      for (const part of frameOf(headOf(to, from, wireName), body)) {
         peer.frames.push(part);
         peer.queuedBytes += part.length;
       }
       peer.queuedMessages++;
-      const unsentBytes = peer.queuedBytes + peer.socket.writableLength;
-      if (unsentBytes <= options.maxUnsentBytes) return;
-      stats.overLimit++;
-      peer.reason = `${unsentBytes} bytes unsent`;
-      options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
-      // From inside `send` nothing is reported: its caller is in the middle of a turn.
-      peers.delete(peer.address);
-      stats.dropped += peer.queuedMessages;
-      peer.frames = [];
-      peer.queuedMessages = 0;
-      peer.socket.destroy();
+      limit(peer);
     },
     link(to) {
-      if (!closed) peerAt(addressOf(to)).links.add(to);
+      if (!closed) peerOf(to).links.add(to);
     },
     unlink(to) {
       peers.get(addressOf(to))?.links.delete(to);
@@ -197,24 +226,8 @@ export function createPeers(options: PeersOptions): Peers {
     async close() {
       closed = true;
       const open = [...peers.values()];
-      await Promise.all(
-        open.map(
-          (peer) =>
-            new Promise<void>((resolve) => {
-              flush(peer);
-              const timer = setTimeout(() => peer.socket.destroy(), CLOSE_GRACE_MS);
-              peer.socket.once('close', () => {
-                clearTimeout(timer);
-                resolve();
-              });
-              peer.socket.end();
-              if (peer.socket.closed) {
-                clearTimeout(timer);
-                resolve();
-              }
-            }),
-        ),
-      );
+      for (const peer of open) flush(peer, stats);
+      await Promise.all(open.map(closePeer));
     },
   };
 }

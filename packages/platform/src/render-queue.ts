@@ -211,11 +211,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
         const running = jobs.get(request.key);
         if (running === undefined) begin([waiting]);
         else if (running.version === version) running.waiting.push(waiting);
-        else {
-          const queued = later.get(request.key);
-          if (queued === undefined) later.set(request.key, [waiting]);
-          else queued.push(waiting);
-        }
+        else later.set(request.key, [...(later.get(request.key) ?? []), waiting]);
       });
     },
   };
