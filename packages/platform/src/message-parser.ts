@@ -158,7 +158,7 @@ function readHead(reader: Reader): Parsed | undefined {
     // Nothing that begins otherwise can become a message: node:http sees it at once.
     return unread[at] !== LETTER_P || unread.length - at > limits.maxHeadBytes ? foreign() : MORE;
   }
-  const head = headOf(reader, unread.latin1Slice(at, end));
+  const head = headOf(reader, unread.toString('latin1', at, end));
   if (head === 'foreign') return foreign();
   if ('bad' in head) return bad(head.bad);
   reader.at = end + HEAD_END.length;
@@ -197,7 +197,7 @@ function readLine(reader: Reader): string | Parsed {
   const end = unread.indexOf(LINE_END, at);
   if (end < 0) return unread.length - at > MAX_LINE_BYTES ? bad('a line of a chunked body is too long') : MORE;
   reader.at = end + LINE_END.length;
-  return unread.latin1Slice(at, end);
+  return unread.toString('latin1', at, end);
 }
 
 function readChunkSize(reader: Reader): Parsed | undefined {

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { build } from 'esbuild';
+import { realClock } from './clock.js';
+import { createLogger } from './log.js';
+
+test('a line has its time, level, component and text, and no line break of a text makes another', () => {
+  const lines: string[] = [];
+  const log = createLogger({ component: 'master', write: (line) => lines.push(line), wallMs: () => 1_700_000_000_123 });
+  log.info('agent added');
+  log.named('host').warning('a\nb\r\u001b[31m');
+  log.debug('not shown');
+  log.level = 'error';
+  log.warning('not shown either');
+  log.named('x').error('shown');
+  assert.deepEqual(lines, [
+    '2023-11-14 22:13:20.123 INFO master: agent added\n',
+    '2023-11-14 22:13:20.123 WARNING host: a\\nb\\r\\x1b[31m\n',
+    '2023-11-14 22:13:20.123 ERROR x: shown\n',
+  ]);
+});
+
+test('a silent logger says nothing', () => {
+  const log = createLogger({ component: 'x', level: 'silent', write: () => assert.fail('said something') });
+  log.error('x');
+});
+
+test('the real clock agrees with the wall and never goes back', () => {
+  let before = realClock.now();
+  for (let i = 0; i < 1000; i++) {
+    const now = realClock.now();
+    assert.ok(now.monoMs >= before.monoMs);
+    assert.ok(Math.abs(now.wallMs - Date.now()) < 1000);
+    before = now;
+  }
+});
+
+describe('a daemon process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-daemon-'));
+  const program = join(directory, 'daemon.mjs');
+  after(() => rmSync(directory, { recursive: true, force: true }));
+  before(() =>
+    build({
+      stdin: {
+        contents: `
+          import { installDaemon } from './daemon.js';
+          import { createLogger } from './log.js';
+          const mode = process.argv[2];
+          const log = createLogger({ component: 'test' });
+          installDaemon({ log, stop: async () => { if (mode === 'hang') await new Promise(() => {}); log.info('closed'); } });
+          const timer = setInterval(() => {}, 1000);
+          process.stdout.write('ready');
+          if (mode === 'throw') setImmediate(() => { throw new Error('broken rule'); });
+          if (mode === 'reject') Promise.reject(new Error('nobody waits'));
+        `,
+        resolveDir: 'packages/platform/src',
+        loader: 'ts',
+      },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: program,
+    }),
+  );
+
+  const cases: readonly (readonly [mode: string, signals: NodeJS.Signals[], status: number, says: RegExp])[] = [
+    ['serve', ['SIGTERM'], 0, /SIGTERM: stopping.*closed/s],
+    ['serve', ['SIGINT'], 0, /SIGINT: stopping.*closed/s],
+    ['hang', ['SIGTERM', 'SIGTERM'], 1, /stopping/],
+    ['throw', [], 1, /ERROR test: ending: Error: broken rule/],
+    ['reject', [], 1, /ERROR test: ending: Error: nobody waits/],
+  ];
+  for (const [mode, signals, status, says] of cases) {
+    test(`${mode} ${signals.join(' ')}: status ${status}`, async () => {
+      const child = spawn(process.execPath, [program, mode]);
+      let text = '';
+      const left = [...signals];
+      const signal = (): void => {
+        const next = left.shift();
+        if (next !== undefined) child.kill(next);
+      };
+      child.stderr.on('data', (chunk) => {
+        text += chunk;
+        if (mode === 'hang' && text.includes('stopping')) signal();
+      });
+      child.stdout.once('data', signal);
+      const code = await new Promise((resolve) => child.on('close', resolve));
+      assert.equal(code, status);
+      assert.match(text, says);
+    });
+  }
+});

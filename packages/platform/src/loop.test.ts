@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLoop, type LoopOptions } from './loop.js';
+import { createTestClock } from './test-clock.js';
+
+type Input = { readonly kind: 'in'; readonly n: number } | { readonly kind: 'tick' } | { readonly kind: 'continue' };
+
+function loopOf(options: Partial<LoopOptions<Input, string>> = {}) {
+  const clock = createTestClock();
+  const seen: string[] = [];
+  let work = 0;
+  let deadline: number | undefined;
+  const loop = createLoop<Input, string>({
+    step(input, now) {
+      seen.push(input.kind === 'in' ? `in${input.n}` : `${input.kind}@${now.monoMs}`);
+      if (input.kind === 'tick') deadline = undefined;
+      if (input.kind === 'continue') work--;
+      return input.kind === 'in' ? [`${input.n}a`, `${input.n}b`] : [];
+    },
+    nextDeadline: () => deadline,
+    hasWork: () => work > 0,
+    perform: (effect) => {
+      seen.push(effect);
+    },
+    tick: { kind: 'tick' },
+    continue: { kind: 'continue' },
+    clock,
+    ...options,
+  });
+  return {
+    clock,
+    loop,
+    seen,
+    setWork: (n: number) => {
+      work = n;
+    },
+    setDeadline: (ms: number | undefined) => {
+      deadline = ms;
+    },
+  };
+}
+
+test('L2: effects are carried out in order, all of them before the next input', () => {
+  const { loop, clock, seen } = loopOf();
+  loop.push({ kind: 'in', n: 1 });
+  loop.push({ kind: 'in', n: 2 });
+  assert.deepEqual(seen, []);
+  clock.turn();
+  assert.deepEqual(seen, ['in1', '1a', '1b', 'in2', '2a', '2b']);
+});
+
+test('L1: an input that comes while effects are carried out waits', () => {
+  const made = loopOf({
+    perform(effect) {
+      made.seen.push(effect);
+      if (effect === '1a') made.loop.push({ kind: 'in', n: 9 });
+    },
+  });
+  made.loop.push({ kind: 'in', n: 1 });
+  made.clock.turn();
+  assert.deepEqual(made.seen, ['in1', '1a', '1b', 'in9', '9a', '9b']);
+});
+
+test('L3: due deadlines, then inputs, then jobs', () => {
+  const { loop, clock, seen, setWork, setDeadline } = loopOf();
+  setWork(2);
+  setDeadline(0);
+  loop.push({ kind: 'in', n: 1 });
+  clock.turn();
+  assert.deepEqual(seen, ['tick@0', 'in1', '1a', '1b', 'continue@0', 'continue@0']);
+});
+
+test('one timer is set for the earliest deadline, moved when that changes, and answered by a tick', () => {
+  const { loop, clock, seen, setDeadline } = loopOf();
+  setDeadline(500);
+  loop.push({ kind: 'in', n: 1 });
+  clock.turn();
+  assert.equal(clock.timers(), 1);
+  setDeadline(200);
+  loop.push({ kind: 'in', n: 2 });
+  clock.turn();
+  assert.equal(clock.timers(), 1);
+  seen.length = 0;
+  clock.advance(199);
+  assert.deepEqual(seen, []);
+  clock.advance(1);
+  assert.deepEqual(seen, ['tick@200']);
+  assert.equal(clock.timers(), 0);
+});
+
+test('L4: a turn ends with the slice; what is left goes on in the next', () => {
+  const made = loopOf({
+    sliceMs: 3,
+    perform(effect) {
+      made.seen.push(effect);
+      if (effect.endsWith('b')) made.clock.pass(2);
+    },
+  });
+  for (let n = 1; n <= 4; n++) made.loop.push({ kind: 'in', n });
+  made.clock.turn();
+  assert.deepEqual(
+    made.seen.filter((each) => each.startsWith('in')),
+    ['in1', 'in2'],
+  );
+  made.clock.turn();
+  assert.deepEqual(
+    made.seen.filter((each) => each.startsWith('in')),
+    ['in1', 'in2', 'in3', 'in4'],
+  );
+});
+
+test('a stopped loop takes nothing more and leaves no timer', () => {
+  const { loop, clock, seen, setDeadline } = loopOf();
+  setDeadline(100);
+  loop.push({ kind: 'in', n: 1 });
+  clock.turn();
+  seen.length = 0;
+  loop.push({ kind: 'in', n: 2 });
+  loop.stop();
+  clock.advance(1000);
+  clock.turn();
+  assert.deepEqual(seen, []);
+  assert.equal(clock.timers(), 0);
+});
+
+test('ten thousand inputs pass in order', () => {
+  const { loop, clock, seen } = loopOf({ perform: () => {} });
+  for (let n = 0; n < 10_000; n++) loop.push({ kind: 'in', n });
+  clock.turn();
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 10_000 }, (_, n) => `in${n}`),
+  );
+});

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRenderQueue, type Rendering, type RenderRequest } from './render-queue.js';
+import { createTestClock } from './test-clock.js';
+
+const textOf = (rendering: Rendering): string => Buffer.concat(rendering.pieces).toString();
+
+/** A view of `count` pieces that shows the state's version at its start; each piece takes `ms`. */
+function viewOf(count: number, ms = 1, keptBytes = 1000) {
+  const clock = createTestClock();
+  const queue = createRenderQueue({ clock, sliceMs: 2, keptBytes });
+  const state = { version: 1, started: 0, pieces: [] as string[] };
+  const request = (key: string): RenderRequest => ({
+    key,
+    version: () => state.version,
+    *start() {
+      state.started++;
+      const { version } = state;
+      for (let i = 0; i < count; i++) {
+        clock.pass(ms);
+        state.pieces.push(key);
+        yield `${key}${version}.${i} `;
+      }
+    },
+  });
+  const turns = (n: number): void => {
+    for (let i = 0; i < n; i++) clock.turn();
+  };
+  return { clock, queue, state, request, turns };
+}
+
+test('pieces become buffers and a total length', async () => {
+  const { queue, request, turns } = viewOf(3);
+  const rendering = queue.render(request('a'));
+  turns(10);
+  const done = await rendering;
+  assert.equal(textOf(done), 'a1.0 a1.1 a1.2 ');
+  assert.equal(done.bytes, 15);
+});
+
+test('text and bytes keep their order, large texts come in several buffers', async () => {
+  const { queue, clock } = viewOf(0);
+  const rendering = queue.render({
+    key: 'k',
+    version: () => 1,
+    *start() {
+      yield 'ä'.repeat(40_000);
+      yield Buffer.from('-raw-');
+      yield 'x'.repeat(70_000);
+      yield 'y'.repeat(70_000);
+    },
+  });
+  for (let i = 0; i < 9; i++) clock.turn();
+  const done = await rendering;
+  assert.equal(textOf(done), `${'ä'.repeat(40_000)}-raw-${'x'.repeat(70_000)}${'y'.repeat(70_000)}`);
+  assert.equal(done.bytes, 80_000 + 5 + 140_000);
+  assert.equal(done.pieces.length, 4);
+});
+
+test('R2: who asks for the same state shares a rendering, under way or kept', async () => {
+  const { queue, state, request, turns } = viewOf(5);
+  const both = [queue.render(request('a')), queue.render(request('a'))];
+  turns(10);
+  both.push(queue.render(request('a')));
+  const [first, second, third] = await Promise.all(both);
+  assert.equal(state.started, 1);
+  assert.equal(first, second);
+  assert.equal(first, third);
+});
+
+test('R1: who asks while an older state is rendered gets the next one', async () => {
+  const { queue, state, request, turns } = viewOf(5);
+  const old = queue.render(request('a'));
+  state.version = 2;
+  const next = [queue.render(request('a')), queue.render(request('a'))];
+  state.version = 3;
+  turns(20);
+  assert.match(textOf(await old), /^a1\.0 .*a1\.4 $/);
+  for (const each of await Promise.all(next)) assert.match(textOf(each), /^a3\.0 .*a3\.4 $/);
+  assert.equal(state.started, 2);
+});
+
+test('R1: a kept rendering of an older state is not given out', async () => {
+  const { queue, state, request, turns } = viewOf(1);
+  const first = queue.render(request('a'));
+  turns(5);
+  await first;
+  state.version = 2;
+  const second = queue.render(request('a'));
+  turns(5);
+  assert.match(textOf(await second), /^a2/);
+});
+
+test('R3: a turn holds one slice, and renderings take turns', async () => {
+  const { queue, state, request, turns } = viewOf(4);
+  const all = ['a', 'b', 'c'].map((key) => queue.render(request(key)));
+  assert.deepEqual(state.pieces, ['a', 'b', 'c']);
+  state.pieces = [];
+  turns(1);
+  assert.equal(state.pieces.length, 2);
+  turns(20);
+  assert.deepEqual(state.pieces.slice(0, 6), ['a', 'b', 'c', 'a', 'b', 'c']);
+  await Promise.all(all);
+});
+
+test('R4: kept bytes stay within the budget, the least recently used go first', async () => {
+  const { queue, state, request, turns } = viewOf(1, 1, 12);
+  const get = async (key: string): Promise<void> => {
+    const rendering = queue.render(request(key));
+    turns(3);
+    await rendering;
+  };
+  for (const key of ['a', 'b', 'a', 'c']) await get(key);
+  assert.equal(state.started, 3);
+  assert.ok(queue.keptBytes <= 12);
+  await get('a');
+  assert.equal(state.started, 3);
+  await get('b');
+  assert.equal(state.started, 4);
+});
+
+test('what a view throws goes to those who wait, and to no others', async () => {
+  const { queue, request, turns } = viewOf(2);
+  const good = queue.render(request('a'));
+  const failing = queue.render({
+    key: 'f',
+    version: () => 1,
+    *start() {
+      yield 'x';
+      throw new Error('broken view');
+    },
+  });
+  turns(10);
+  await assert.rejects(failing, /broken view/);
+  assert.equal(textOf(await good), 'a1.0 a1.1 ');
+});

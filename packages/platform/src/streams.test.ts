@@ -1,0 +1,219 @@
+// The three ways in which bytes are bounded (streams, shared logs, request bodies), over real sockets.
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { after, test } from 'node:test';
+import { realClock } from './clock.js';
+import { createEventLog } from './event-log.js';
+import { type BodyLimits, createBodyReader } from './read-body.js';
+import { sendRendering } from './render-queue.js';
+import { createStreamWriter, type StreamEnd } from './stream-writer.js';
+
+const opened: (() => unknown)[] = [];
+after(async () => {
+  for (const close of opened) await close();
+});
+
+async function serve(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {
+  const server = createServer(handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  opened.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+interface Client {
+  text: string;
+  ended: boolean;
+  response: IncomingMessage | undefined;
+  close(): void;
+}
+
+const get = (port: number, paused = false): Client => {
+  const client: Client = { text: '', ended: false, response: undefined, close: () => sent.destroy() };
+  const sent = request({ port, host: '127.0.0.1' }, (response) => {
+    client.response = response;
+    response.on('error', () => {});
+    response.on('close', () => {
+      client.ended = true;
+    });
+    if (paused) response.pause();
+    else {
+      response.on('data', (chunk) => {
+        client.text += chunk;
+      });
+    }
+  });
+  sent.on('error', () => {});
+  sent.end();
+  opened.push(() => sent.destroy());
+  return client;
+};
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test('W1: what is written arrives in order, and end comes after it', async () => {
+  const port = await serve((_, response) => {
+    const writer = createStreamWriter(response, { clock: realClock, ended: () => assert.fail('ended by itself') });
+    for (let i = 0; i < 100; i++) writer.write(Buffer.from(`${i} `));
+    setTimeout(() => {
+      writer.write(Buffer.from('last'));
+      writer.end();
+    }, 5);
+  });
+  const client = get(port);
+  await until('the end', () => client.ended);
+  assert.equal(client.text, `${Array.from({ length: 100 }, (_, i) => `${i} `).join('')}last`);
+});
+
+test('W2, W3: a client that reads nothing is cut off past the limit, and told of once', async () => {
+  const ends: StreamEnd[] = [];
+  const port = await serve((_, response) => {
+    const writer = createStreamWriter(response, {
+      clock: realClock,
+      maxUnsentBytes: 1_000_000,
+      ended: (why) => ends.push(why),
+    });
+    const timer = setInterval(() => {
+      for (let i = 0; i < 50; i++) writer.write(Buffer.alloc(20_000));
+      assert.ok(writer.unsentBytes <= 1_020_000);
+      if (ends.length > 0) clearInterval(timer);
+    }, 1);
+    opened.push(() => clearInterval(timer));
+  });
+  get(port, true);
+  await until('the cut', () => ends.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(ends, ['tooSlow']);
+});
+
+test('W3: a client that goes is told of once', async () => {
+  const ends: StreamEnd[] = [];
+  const port = await serve((_, response) => {
+    createStreamWriter(response, { clock: realClock, ended: (why) => ends.push(why) }).write(Buffer.from('x'));
+  });
+  const client = get(port);
+  await until('a byte', () => client.text === 'x');
+  client.close();
+  await until('the loss', () => ends.length > 0);
+  assert.deepEqual(ends, ['closed']);
+});
+
+test('E1: each subscriber gets its snapshot and every event after it; E2: a stalled one alone is cut off', async () => {
+  const log = createEventLog({ clock: realClock, ringBytes: 3_000_000 });
+  const ends: string[] = [];
+  let count = 0;
+  const port = await serve((_, response) => {
+    const name = `s${count++}`;
+    log.subscribe(response, [Buffer.from(`<${name}`), Buffer.from('>')], (why) => ends.push(`${name} ${why}`));
+  });
+  const first = get(port);
+  await until('the snapshot', () => first.text === '<s0>');
+  get(port, true);
+  await until('the stalled one', () => log.subscribers === 2);
+  log.append(Buffer.from('a'));
+  const third = get(port);
+  await until('the third', () => log.subscribers === 3);
+  log.append(Buffer.from('b'));
+  await until('the events', () => first.text === '<s0>ab' && third.text === '<s2>b');
+  let sent = 0;
+  while (ends.length === 0) {
+    log.append(Buffer.alloc(100_000, 99));
+    sent++;
+    await new Promise((resolve) => setImmediate(resolve));
+    await until('the reader', () => first.text.length === 6 + sent * 100_000);
+    assert.ok(log.bytes <= 3_100_000);
+  }
+  assert.deepEqual(ends, ['s1 tooSlow']);
+  await until('the others', () => third.text.length === 5 + sent * 100_000);
+  assert.equal(log.subscribers, 2);
+  first.close();
+  await until('the first to go', () => ends.length === 2);
+  assert.equal(ends[1], 's0 closed');
+});
+
+test('E3: many subscribers are served too, and events that all have are let go', async () => {
+  const log = createEventLog({ clock: realClock });
+  const port = await serve((_, response) => {
+    log.subscribe(response, [], () => {});
+  });
+  const clients = Array.from({ length: 80 }, () => get(port));
+  await until('all', () => log.subscribers === 80);
+  for (let i = 0; i < 10; i++) log.append(Buffer.from(`${i}`));
+  await until('the events', () => clients.every((client) => client.text === '0123456789'));
+  assert.equal(log.bytes, 0);
+});
+
+test('a rendering is sent whole to a slow reader', async () => {
+  const pieces = Array.from({ length: 200 }, (_, i) => Buffer.alloc(65_536, 97 + (i % 26)));
+  const bytes = pieces.length * 65_536;
+  const port = await serve((_, response) => {
+    sendRendering(response, 200, { 'content-type': 'text/plain' }, { pieces, bytes });
+  });
+  const client = get(port, true);
+  await until('the head', () => client.response !== undefined);
+  assert.equal(client.response?.headers['content-length'], String(bytes));
+  client.response?.on('data', (chunk) => {
+    client.text += chunk;
+  });
+  client.response?.resume();
+  await until('the end', () => client.ended);
+  assert.equal(client.text, Buffer.concat(pieces).toString());
+});
+
+async function bodyServer(limits: Partial<BodyLimits>) {
+  const reader = createBodyReader(limits);
+  const port = await serve(async (incoming, response) => {
+    const body = await reader.read(incoming);
+    if (body.ok) response.end(String(body.value.length));
+    else response.writeHead(body.error.status, { connection: 'close' }).end(body.error.code);
+  });
+  const post = (lines: string): { text: () => string; write: (more: string) => void; close: () => void } => {
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('error', () => {});
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${lines}`);
+    opened.push(() => socket.destroy());
+    return { text: () => text, write: (more) => socket.write(more), close: () => socket.destroy() };
+  };
+  return { reader, post };
+}
+
+const bodies: readonly (readonly [name: string, lines: string, says: RegExp])[] = [
+  ['none', '\r\n', /200 OK.*\r\n\r\n.*0/s],
+  ['at the limit', `Content-Length: 10\r\n\r\n${'x'.repeat(10)}`, /200 OK.*10/s],
+  ['announced over the limit', 'Content-Length: 11\r\n\r\n', /413.*tooLarge/s],
+  ['chunked over the limit', 'Transfer-Encoding: chunked\r\n\r\nb\r\nxxxxxxxxxxx\r\n', /413.*tooLarge/s],
+  ['that stalls', 'Content-Length: 5\r\n\r\nab', /408.*stalled/s],
+];
+for (const [name, lines, says] of bodies) {
+  test(`B1: a body ${name}`, async () => {
+    const { reader, post } = await bodyServer({ maxBodyBytes: 10, maxSilenceMs: 100 });
+    const { text } = post(lines);
+    await until('an answer', () => says.test(text()));
+    assert.equal(reader.inFlightBytes, 0);
+  });
+}
+
+test('B1, B2: bodies together are limited too; one that goes gives its bytes back', async () => {
+  const { reader, post } = await bodyServer({ maxBodyBytes: 10, maxTotalBytes: 15 });
+  const holder = post('Content-Length: 10\r\n\r\nxxxxxxxx');
+  await until('the first', () => reader.inFlightBytes === 8);
+  const refused = post('Content-Length: 8\r\n\r\n');
+  await until('the refusal', () => /413.*busy/s.test(refused.text()));
+  holder.close();
+  await until('the bytes', () => reader.inFlightBytes === 0);
+  const taken = post('Content-Length: 8\r\n\r\nxxxxxxxx');
+  await until('the answer', () => /200 OK/.test(taken.text()));
+});
