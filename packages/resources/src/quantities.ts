@@ -91,7 +91,19 @@ function zip(a: Quantities, b: Quantities, join: (x: number, y: number) => numbe
 
 export function addQuantities(a: Quantities, b: Quantities): Quantities {
   if (b.names.length === 0) return a;
-  return a.names.length === 0 ? b : zip(a, b, (x, y) => x + y);
+  if (a.names.length === 0) return b;
+  return (a.names.length === b.names.length && addSameNames(a, b)) || zip(a, b, (x, y) => x + y);
+}
+
+/** The common case without the walk: undefined if names differ or a sum is zero. */
+function addSameNames(a: Quantities, b: Quantities): Quantities | undefined {
+  const amounts: number[] = [];
+  for (let i = 0; i < a.names.length; i++) {
+    const amount = (a.amounts[i] as number) + (b.amounts[i] as number);
+    if (a.names[i] !== b.names[i] || amount === 0) return undefined;
+    amounts.push(amount);
+  }
+  return Object.freeze({ names: a.names, amounts: Object.freeze(amounts) });
 }
 
 /** Floored at zero. */
