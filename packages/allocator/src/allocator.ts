@@ -1,4 +1,168 @@
-import type { Random } from '@meseta/base';
-import type { Allocator, AllocatorOptions } from './types.js';
+// The allocator as the master uses it: decides who is offered what. What it owns, its invariants: state.ts.
+// Boundary: plain synchronous inputs, one `run` that decides; it keeps no clock and no timer, the caller asks
+// `nextDeadline` and calls `run` then. Offers, their ids and their timeouts are the master's.
+import { assert, createDeadlines, type Random } from '@meseta/base';
+import { createBundleTable, createRoleTree, parseQuantities } from '@meseta/resources';
+import { createAgentSet } from './agent-set.js';
+import * as agents from './agents.js';
+import { explain } from './explain.js';
+import { createFilters } from './filters.js';
+import * as frameworks from './frameworks.js';
+import { answerInverseOffer } from './inverse-offers.js';
+import { createReading } from './reading.js';
+import { createRole, setQuota } from './roles.js';
+import { hasOfferWork, run } from './run.js';
+import { createShapes } from './shapes.js';
+import { createGroup, touch } from './sort-group.js';
+import type { State } from './state.js';
+import type { Allocator, AllocatorOptions, Quota } from './types.js';
+import { createDimensions } from './vectors.js';
 
-export declare function createAllocator(options: AllocatorOptions, random: Random): Allocator;
+const DEFAULT_INTERVAL_MS = 1000;
+const DEFAULT_MINIMUM = ['cpus:0.01', 'mem:32'];
+const DEFAULT_RECOVERY_FACTOR = 0.8;
+const DEFAULT_RECOVERY_TIMEOUT_MS = 600_000;
+
+export function createAllocator(options: AllocatorOptions, random: Random): Allocator {
+  const state = createState(options, random);
+  const agent = (id: Parameters<typeof agents.agentOf>[1]) => agents.agentOf(state, id);
+  const framework = (id: Parameters<typeof frameworks.frameworkOf>[1]) => frameworks.frameworkOf(state, id);
+  return {
+    addAgent: (id, spec) => agents.addAgent(state, id, spec),
+    updateAgent: (id, update) => agents.updateAgent(state, agent(id), update),
+    removeAgent: (id) => agents.removeAgent(state, agent(id)),
+    activateAgent: (id) => agents.setActive(state, agent(id), true),
+    deactivateAgent: (id) => agents.setActive(state, agent(id), false),
+    addResourceProvider: (id, total, used) => agents.addResourceProvider(state, agent(id), total, used),
+    updateUnavailability: (id, unavailability) => agents.updateUnavailability(state, agent(id), unavailability),
+    updateWhitelist: (hostnames) => agents.updateWhitelist(state, hostnames),
+    addFramework: (id, info, used, active, extra = {}) => frameworks.addFramework(state, id, info, used, active, extra),
+    updateFramework: (id, info, extra = {}) => frameworks.updateFramework(state, framework(id), info, extra),
+    activateFramework: (id) => frameworks.activateFramework(state, framework(id)),
+    deactivateFramework: (id) => frameworks.deactivateFramework(state, framework(id)),
+    removeFramework: (id) => frameworks.removeFramework(state, framework(id)),
+    suppress: (id, roles) => frameworks.suppress(state, framework(id), roles),
+    revive: (id, roles) => frameworks.revive(state, framework(id), roles),
+    recoverResources: (id, agentId, resources, now, how = {}) =>
+      frameworks.recover(state, id, agentId, resources, now, how),
+    transitionOfferedToAllocated: (id, agentId, resources) =>
+      frameworks.transitionToAllocated(state, id, agent(agentId), resources),
+    updateAllocation: (id, agentId, offered, conversions) =>
+      agents.convertHeld(state, agent(agentId), id, offered, conversions),
+    updateAvailable: (id, operations) => agents.updateAvailable(state, agent(id), operations),
+    updateQuota: (role, quota) => setQuota(state, role, quota),
+    updateWeights: (weights) => updateWeights(state, weights),
+    updateInverseOffer: (agentId, id, now, status, filters) => {
+      const known = state.agents.get(agentId);
+      if (known !== undefined) answerInverseOffer(state, known, id, now, status, filters);
+    },
+    recover: (expected, quotas, now, extra = {}) => {
+      assert(state.agents.size === 0, 'recovery starts before the first agent');
+      for (const [role, quota] of quotas) setQuota(state, role, quota);
+      const expectedAgents = Math.floor(expected * (extra.factor ?? DEFAULT_RECOVERY_FACTOR));
+      if (quotas.size === 0 || expectedAgents === 0) return;
+      state.recovery = { expectedAgents, untilMs: now + (extra.timeoutMs ?? DEFAULT_RECOVERY_TIMEOUT_MS) };
+    },
+    pause: () => {
+      state.paused = true;
+    },
+    resume: () => {
+      state.paused = false;
+    },
+    nextDeadline: () => nextDeadline(state),
+    run: (now) => run(state, now),
+    explain: (id, agentId, role, now) => explain(state, id, agentId, role, now),
+    ...createReading(state),
+  };
+}
+
+function createState(options: AllocatorOptions, random: Random): State {
+  const dimensions = createDimensions();
+  const table = createBundleTable();
+  const weights = new Map<string, number>();
+  const intervalMs = options.allocationIntervalMs ?? DEFAULT_INTERVAL_MS;
+  const roleSorter = options.roleSorter ?? 'drf';
+  const frameworkSorter = options.frameworkSorter ?? 'drf';
+  const minimum = options.minAllocatableResources ?? DEFAULT_MINIMUM.map(minimumFrom);
+  return {
+    settings: {
+      intervalMs,
+      frameworkSorter,
+      minimum: minimum.map((quantities) => dimensions.vectorOf(quantities)),
+      filterGpuResources: options.filterGpuResources ?? true,
+      region: options.domain?.fault_domain?.region.name,
+    },
+    random,
+    dimensions,
+    table,
+    shapes: createShapes(table, dimensions),
+    filters: createFilters(Math.max(20, intervalMs / 10)),
+    cluster: {
+      total: [],
+      version: 0,
+      excluded: new Set((options.fairSharingExcludedResourceNames ?? []).map((name) => dimensions.indexOf(name))),
+    },
+    held: [],
+    available: [],
+    required: [],
+    lastSurplus: [],
+    agents: new Map(),
+    agentSlots: [],
+    freeAgentSlots: [],
+    frameworks: new Map(),
+    clientSlots: [],
+    freeClientSlots: [],
+    roles: createRoleTree((name) => createRole(name, weights.get(name) ?? 1, roleSorter, frameworkSorter)),
+    rootGroup: createGroup(roleSorter),
+    quotaRoles: new Set(),
+    weights,
+    whitelist: undefined,
+    paused: false,
+    recovery: undefined,
+    dirtyAgents: new Set(),
+    dirtyClients: new Set(),
+    pairedAgents: new Set(),
+    heldBack: createAgentSet(),
+    rests: createDeadlines(),
+    restUntil: new Map(),
+    inverseDirty: new Set(),
+    inverseFilters: createDeadlines(),
+    inverseFilterEnds: new Map(),
+    quotaDirty: false,
+    pass: 0,
+    offers: [],
+    merged: undefined,
+    runs: 0,
+    offersMade: 0,
+    pairsExamined: 0,
+  };
+}
+
+function minimumFrom(text: string): Quota['guarantees'] {
+  const parsed = parseQuantities(text);
+  assert(parsed.ok, text);
+  return parsed.value;
+}
+
+function updateWeights(state: State, weights: Iterable<readonly [role: string, weight: number]>): void {
+  for (const [name, weight] of weights) {
+    state.weights.set(name, weight);
+    const role = state.roles.get(name)?.value;
+    if (role === undefined) continue;
+    role.subtree.weight = weight;
+    touch(role.parent?.group ?? state.rootGroup, role.subtree, state.cluster);
+  }
+}
+
+function nextDeadline(state: State): number | undefined {
+  if (state.paused) return undefined;
+  if (state.recovery !== undefined) {
+    return state.agents.size >= state.recovery.expectedAgents ? 0 : state.recovery.untilMs;
+  }
+  if (hasOfferWork(state) || state.inverseDirty.size > 0) return 0;
+  let next: number | undefined;
+  for (const at of [state.filters.nextExpiry(), state.rests.next(), state.inverseFilters.next()]) {
+    if (at !== undefined && (next === undefined || at < next)) next = at;
+  }
+  return next;
+}

@@ -71,7 +71,7 @@ export interface Returned {
   readonly filters?: Filters | undefined;
   /** Left over by an ACCEPT that used a part: with `refuse_seconds` 0 the agent then rests one interval for all. */
   readonly leftover?: boolean | undefined;
-  /** They were allocated, not only offered. */
+  /** They were allocated, not only offered. Left out: what the framework was only offered there goes first. */
   readonly allocated?: boolean | undefined;
 }
 
@@ -294,8 +294,11 @@ export interface Allocator {
   /** Why there is no offer, for one agent or all, for one role or all of the framework's. */
   explain(frameworkId: FrameworkId, agentId: AgentId | undefined, role: string | undefined, now: number): Reason[];
 
+  /** What a full scan of every agent with every framework would offer now: nothing after a run. For tests: O(cluster). */
+  scan(): OfferDecision[];
+
   // Reading, for views and metrics.
-  readonly totals: AllocatorTotals;
+  totals(): AllocatorTotals;
   /** Roles that have frameworks, quota, weight or reservations, sorted. */
   roles(): RoleUsage[];
   roleUsage(role: string): RoleUsage;

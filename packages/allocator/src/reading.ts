@@ -1,0 +1,122 @@
+// What views and metrics read of the allocator.
+import { present } from '@meseta/base';
+import { noQuantities, type Quantities } from '@meseta/resources';
+import { agentOf } from './agents.js';
+import { isExcluded } from './clients.js';
+import { hasOfferWork } from './run.js';
+import { scan } from './scan.js';
+import { shareOf } from './sort-group.js';
+import type { Role, State } from './state.js';
+import type { Allocator, AllocatorTotals, Quota, RoleUsage } from './types.js';
+import { amount } from './vectors.js';
+
+const noQuota: Quota = { guarantees: noQuantities, limits: noQuantities };
+
+type Reading = Pick<
+  Allocator,
+  | 'totals'
+  | 'roles'
+  | 'roleUsage'
+  | 'quotaOf'
+  | 'weights'
+  | 'shareOf'
+  | 'available'
+  | 'inverseOfferStatuses'
+  | 'excludedAgents'
+  | 'scan'
+>;
+
+export function createReading(state: State): Reading {
+  const quantities = (vector: readonly number[]): Quantities => state.dimensions.quantitiesOf(vector);
+  const roleUsage = (name: string): RoleUsage => {
+    const role = state.roles.get(name)?.value;
+    const weight = state.weights.get(name) ?? 1;
+    if (role === undefined) {
+      const none = noQuantities;
+      const nobody = { filters: 0, frameworks: [] };
+      return {
+        role: name,
+        weight,
+        share: 0,
+        quota: noQuota,
+        consumed: none,
+        consumedOrOffered: none,
+        held: none,
+        ...nobody,
+      };
+    }
+    return {
+      role: name,
+      weight,
+      share: shareOf(role.subtree, state.cluster),
+      quota: role.quota ?? noQuota,
+      consumed: quantities(role.allocated),
+      consumedOrOffered: quantities(role.consumed),
+      held: quantities(role.own.held),
+      filters: filtersOf(state, role),
+      frameworks: [...role.members].map((client) => client.framework.id),
+    };
+  };
+  return {
+    totals: () => totalsOf(state, quantities),
+    roles: () => {
+      const names = new Set(state.weights.keys());
+      const pending = [...state.roles.topLevel];
+      for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+        names.add(node.role);
+        pending.push(...node.children);
+      }
+      return [...names].sort().map(roleUsage);
+    },
+    roleUsage,
+    quotaOf: (role) => state.roles.get(role)?.value.quota ?? noQuota,
+    weights: () => state.weights,
+    shareOf: (frameworkId, role) => {
+      const client = state.frameworks.get(frameworkId)?.clients.get(role);
+      return client === undefined ? 0 : shareOf(client.entry, state.cluster);
+    },
+    available: (agentId) => agentOf(state, agentId).free.bundle,
+    inverseOfferStatuses: () => {
+      const statuses: [AgentStatuses[0], AgentStatuses[1]][] = [];
+      for (const agent of state.agents.values()) {
+        if (agent.maintenance !== undefined) statuses.push([agent.id, agent.maintenance.statuses]);
+      }
+      return new Map(statuses);
+    },
+    excludedAgents: (frameworkId, role) => {
+      const client = present(state.frameworks.get(frameworkId), `framework ${frameworkId}`).clients.get(role);
+      if (client === undefined) return [];
+      return [...state.agents.values()].filter((agent) => isExcluded(client, agent)).map((agent) => agent.id);
+    },
+    scan: () => scan(state),
+  };
+}
+
+type AgentStatuses =
+  ReturnType<Allocator['inverseOfferStatuses']> extends ReadonlyMap<infer K, infer V> ? [K, V] : never;
+
+function filtersOf(state: State, role: Role): number {
+  let filters = 0;
+  for (const client of role.members) filters += state.filters.countOf(client.index);
+  return filters;
+}
+
+function totalsOf(state: State, quantities: (vector: readonly number[]) => Quantities): AllocatorTotals {
+  return {
+    agents: state.agents.size,
+    frameworks: state.frameworks.size,
+    clients: state.clientSlots.length - state.freeClientSlots.length,
+    filters: state.filters.count,
+    inverseFilters: state.inverseFilterEnds.size,
+    total: quantities(state.cluster.total),
+    heldTotal: quantities(state.held),
+    requiredHeadroom: quantities(state.required),
+    availableHeadroom: quantities(state.available.map((_, d) => amount(state.available, d))),
+    runs: state.runs,
+    offers: state.offersMade,
+    pairsExamined: state.pairsExamined,
+    eventsPending: hasOfferWork(state)
+      ? state.dirtyAgents.size + state.dirtyClients.size + state.pairedAgents.size + (state.quotaDirty ? 1 : 0)
+      : 0,
+  };
+}

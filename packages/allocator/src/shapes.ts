@@ -1,0 +1,156 @@
+// What the allocator knows of a bundle: its vectors, what of it a role or a framework's capabilities leave out, and
+// what a limit leaves of it; each computed once while the bundle is in use.
+import {
+  type Bundle,
+  type BundleTable,
+  hasRefinedReservations,
+  isAllocatableTo,
+  isReserved,
+  isRevocable,
+  isScalar,
+  isShared,
+  isUnreserved,
+  nonShared,
+  reservationRole,
+  reservationsByRole,
+  shrinkToLimits,
+} from '@meseta/resources';
+import type { Resource } from '@meseta/wire';
+import { amount, type Dimensions, type Vector } from './vectors.js';
+
+/** Framework capabilities that decide which resources it can be shown. */
+export const CAN_SHARE = 1;
+export const CAN_REVOKE = 2;
+export const CAN_REFINE = 4;
+const KINDS = CAN_SHARE | CAN_REVOKE | CAN_REFINE;
+
+/** Of an unallocated bundle. */
+export interface Shape {
+  readonly bundle: Bundle;
+  /** All scalars: what counts in shares. */
+  readonly all: Vector;
+  /** Unreserved, non-revocable scalars: what quota limits and headroom are about. */
+  readonly countable: Vector;
+  /** Every role and every framework may have all of it. */
+  readonly plain: boolean;
+  readonly hasShared: boolean;
+  /** Without the shared resources, which stay free however often they are offered. */
+  readonly unshared: Bundle;
+  /** Reserved scalars by role; undefined: none. */
+  readonly reserved: ReadonlyMap<string, Vector> | undefined;
+  /** Whether it contains one of the master's minimal sets; worked out when first asked. */
+  meetsMinimum: boolean | undefined;
+  readonly views: Map<string, Shape>;
+  lastCut: { readonly allowed: Vector; readonly shape: Shape } | undefined;
+}
+
+export interface Shapes {
+  of(unallocated: Bundle): Shape;
+  /** What may be shown to the role by a framework with these capabilities. */
+  viewOf(shape: Shape, role: string, capabilities: number): Shape;
+  /** Countable amounts cut to `allowed`, a vector that covers all of `shape.countable`. */
+  cut(shape: Shape, allowed: Vector): Shape;
+  /** Without what stands in `other` and is shared. */
+  withoutShared(shape: Shape, other: Bundle): Shape;
+}
+
+export const isCountable = (resource: Resource): boolean =>
+  isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
+
+const SHAPES_KEPT = 16_384;
+
+export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes {
+  let young = new Map<Bundle, Shape>();
+  let old = new Map<Bundle, Shape>();
+  const vectorOfList = (list: readonly Resource[]): Vector => dimensions.vectorOf(table.intern(list).quantities);
+
+  const analyse = (bundle: Bundle): Shape => {
+    const list = bundle.resources;
+    const hasShared = list.some(isShared);
+    const special = hasShared || list.some((r) => isReserved(r) || isRevocable(r));
+    const all = dimensions.vectorOf(bundle.quantities);
+    let reserved: Map<string, Vector> | undefined;
+    if (special) {
+      for (const [role, resources] of reservationsByRole(list)) {
+        reserved ??= new Map();
+        reserved.set(role, vectorOfList(resources));
+      }
+    }
+    return {
+      bundle,
+      all,
+      countable: special ? vectorOfList(list.filter(isCountable)) : all,
+      plain: !special,
+      hasShared,
+      unshared: hasShared ? table.intern(nonShared(list)) : bundle,
+      reserved,
+      meetsMinimum: undefined,
+      views: new Map(),
+      lastCut: undefined,
+    };
+  };
+
+  const of = (bundle: Bundle): Shape => {
+    const known = young.get(bundle);
+    if (known !== undefined) return known;
+    const shape = old.get(bundle) ?? analyse(bundle);
+    if (young.size >= SHAPES_KEPT) {
+      old = young;
+      young = new Map();
+    }
+    young.set(bundle, shape);
+    return shape;
+  };
+
+  return {
+    of,
+    viewOf(shape, role, capabilities) {
+      if (shape.plain) return shape;
+      const kinds = capabilities & KINDS;
+      const roles = shape.reserved === undefined ? '' : role;
+      const key = `${kinds} ${roles}`;
+      const known = shape.views.get(key);
+      if (known !== undefined) return known;
+      const view = of(table.intern(shape.bundle.resources.filter((r) => isVisible(r, role, kinds))));
+      if (shape.views.size >= 4096) shape.views.clear();
+      shape.views.set(key, view);
+      return view;
+    },
+    cut(shape, allowed) {
+      if (shape.lastCut !== undefined && same(shape.lastCut.allowed, allowed)) return shape.lastCut.shape;
+      const limits: [string, number][] = [];
+      for (let d = 0; d < shape.countable.length; d++) {
+        if (amount(allowed, d) < (shape.countable[d] as number)) {
+          limits.push([dimensions.names[d] as string, amount(allowed, d)]);
+        }
+      }
+      limits.sort((a, b) => (a[0] < b[0] ? -1 : 1));
+      const list = shape.bundle.resources;
+      const kept = shrinkToLimits(list.filter(isCountable), {
+        names: limits.map(([name]) => name),
+        amounts: limits.map(([, most]) => most),
+      });
+      const result = of(table.intern([...list.filter((r) => !isCountable(r)), ...kept]));
+      shape.lastCut = { allowed: allowed.slice(), shape: result };
+      return result;
+    },
+    withoutShared(shape, other) {
+      const hidden = table.intern(other.resources.filter(isShared));
+      if (hidden.isEmpty) return shape;
+      return of(table.subtract(shape.bundle, hidden));
+    },
+  };
+}
+
+const same = (a: Vector, b: Vector): boolean => {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+};
+
+function isVisible(resource: Resource, role: string, kinds: number): boolean {
+  if (reservationRole(resource) !== undefined && !isAllocatableTo(resource, role)) return false;
+  if (!(kinds & CAN_SHARE) && isShared(resource)) return false;
+  if (!(kinds & CAN_REVOKE) && isRevocable(resource)) return false;
+  return (kinds & CAN_REFINE) !== 0 || !hasRefinedReservations(resource);
+}

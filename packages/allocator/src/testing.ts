@@ -1,0 +1,115 @@
+// What the tests of this room share: infos, resources and a small cluster by name.
+import { type AgentId, type FrameworkId, seededRandom } from '@meseta/base';
+import {
+  admitResources,
+  allocate,
+  formatResources,
+  limitsFrom,
+  parseResources,
+  quantitiesFrom,
+  type Resources,
+} from '@meseta/resources';
+import type { AgentInfo, AgentInfoCapabilityType, FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
+import { createAllocator } from './allocator.js';
+import type {
+  Allocator,
+  AllocatorOptions,
+  Decisions,
+  FrameworkOptions,
+  OfferDecision,
+  Quota,
+  Returned,
+} from './types.js';
+
+export const aid = (id: string): AgentId => id as AgentId;
+export const fid = (id: string): FrameworkId => id as FrameworkId;
+
+export function res(text: string): Resources {
+  const parsed = parseResources(text, '*');
+  if (!parsed.ok) throw new Error(parsed.error);
+  const admitted = admitResources(parsed.value);
+  if (!admitted.ok) throw new Error(admitted.error.text);
+  return admitted.value;
+}
+
+const AGENT_CAPABILITIES: AgentInfoCapabilityType[] = ['MULTI_ROLE', 'HIERARCHICAL_ROLE', 'RESERVATION_REFINEMENT'];
+
+export const quotaOf = (guarantees: Record<string, number>, limits: Record<string, number> = {}): Quota => ({
+  guarantees: quantitiesFrom(guarantees),
+  limits: limitsFrom(limits),
+});
+
+export const frameworkInfo = (
+  roles: readonly string[],
+  capabilities: readonly FrameworkInfoCapabilityType[] = [],
+): FrameworkInfo => ({
+  user: 'nobody',
+  name: roles.join(),
+  capabilities: (['MULTI_ROLE', 'RESERVATION_REFINEMENT', ...capabilities] as const).map((type) => ({ type })),
+  roles,
+});
+
+export interface TestCluster {
+  readonly allocator: Allocator;
+  now: number;
+  agent(id: string, resources: string | Resources, info?: Partial<AgentInfo>): void;
+  framework(
+    id: string,
+    roles: readonly string[],
+    capabilities?: readonly FrameworkInfoCapabilityType[],
+    options?: FrameworkOptions,
+  ): void;
+  run(afterMs?: number): OfferDecision[];
+  decide(afterMs?: number): Decisions;
+  back(offer: OfferDecision, how?: Returned): void;
+  decline(offer: OfferDecision, seconds?: number): void;
+  /** Uses a part and gives the rest back as an ACCEPT with `refuse_seconds` does. */
+  accept(offer: OfferDecision, used: string, seconds?: number): void;
+}
+
+export function testCluster(options: AllocatorOptions = {}, seed = 1): TestCluster {
+  const allocator = createAllocator(options, seededRandom(seed));
+  const cluster: TestCluster = {
+    allocator,
+    now: 0,
+    agent(id, resources, info = {}) {
+      allocator.addAgent(aid(id), {
+        info: { hostname: id, ...info },
+        capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
+        total: typeof resources === 'string' ? res(resources) : resources,
+        used: new Map(),
+      });
+    },
+    framework(id, roles, capabilities, extra) {
+      allocator.addFramework(fid(id), frameworkInfo(roles, capabilities), new Map(), true, extra);
+    },
+    run: (afterMs) => [...cluster.decide(afterMs).offers],
+    decide(afterMs = 0) {
+      cluster.now += afterMs;
+      return allocator.run(cluster.now);
+    },
+    back: (offer, how) =>
+      allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, cluster.now, how),
+    decline: (offer, seconds = 5) => cluster.back(offer, { filters: { refuse_seconds: seconds } }),
+    accept(offer, used, seconds = 5) {
+      const taken = allocate(res(used), offer.role);
+      allocator.transitionOfferedToAllocated(offer.frameworkId, offer.agentId, taken);
+      const left = offer.resources.resources.length === 0 ? [] : leftOf(offer, taken);
+      allocator.recoverResources(offer.frameworkId, offer.agentId, left, cluster.now, {
+        filters: { refuse_seconds: seconds },
+        leftover: true,
+      });
+    },
+  };
+  return cluster;
+}
+
+import { subtract } from '@meseta/resources';
+
+const leftOf = (offer: OfferDecision, taken: Resources): Resources => subtract(offer.resources.resources, taken);
+
+/** `a/r1@agent: cpus:1; mem:10`, sorted. */
+export const show = (offers: readonly OfferDecision[]): string[] =>
+  offers
+    .map((o) => `${o.frameworkId}/${o.role}@${o.agentId} ${formatResources(o.resources.unallocated.resources)}`)
+    .sort();
