@@ -125,6 +125,22 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
   void prepare(launcher, spec, controller.signal);
 }
 
+const startPatienceMs = 500;
+
+/**
+ * Shells ignore INT and QUIT in what they fork in the background, until the launch has reset them: one that comes so
+ * early waits for that.
+ */
+async function canHear(state: PosixState, container: Container, signal: number): Promise<void> {
+  if (signal !== 2 && signal !== 3) return;
+  while (performance.now() - container.launchedMs < startPatienceMs) {
+    const status = state.files.readTextNow(`/proc/${container.pid}/status`) ?? '';
+    const ignored = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+    if (((ignored >> BigInt(signal - 1)) & 1n) === 0n) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
 async function sendSignal(launcher: Launcher, container: Container, signal: number): Promise<void> {
   const { state } = launcher;
   const { containerId, pid } = container;
@@ -132,6 +148,7 @@ async function sendSignal(launcher: Launcher, container: Container, signal: numb
     change(state, containerId, { sent: new Set([...container.sent, signal]) });
     await state.files.write(`${runtimeDirectory(state, containerId)}/sent`, `${signal}\n`, { append: true });
   }
+  await canHear(state, container, signal);
   const table = await readProcessTable(state.files);
   if (pid === undefined || state.containers.get(containerId)?.phase !== 'running') return;
   for (const member of membersOf(table, new Set([pid]), state.foreignSessions).get(pid) ?? []) {
