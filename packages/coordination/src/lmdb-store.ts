@@ -39,10 +39,16 @@ interface Current {
   readonly upTo: number;
 }
 
+/** Read at the start of a transaction, changed by its writes. */
+interface Ledger {
+  newestEpoch: number;
+  lastSequence: number;
+}
+
 interface Job {
   readonly bytes: number;
   /** Runs inside a transaction; what it answers is given out once that is durable. */
-  run(): unknown;
+  run(ledger: Ledger): unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -56,7 +62,7 @@ const writeJson = (database: Environment, key: Key, value: unknown): void => {
 };
 
 /** Takes writes in order and makes them in groups. */
-function createWriter(database: Environment): <T>(bytes: number, run: () => T) => Promise<T> {
+function createWriter(database: Environment): <T>(bytes: number, run: (ledger: Ledger) => T) => Promise<T> {
   const queue: Job[] = [];
   let writing = false;
   let failure: { readonly error: unknown } | undefined;
@@ -74,7 +80,10 @@ function createWriter(database: Environment): <T>(bytes: number, run: () => T) =
       const group = takeGroup();
       try {
         if (failure !== undefined) throw failure.error;
-        const values = await database.transaction(() => group.map((job) => job.run()));
+        const values = await database.transaction(() => {
+          const ledger = { newestEpoch: readJson(database, EPOCH, 0), lastSequence: lastSequence(database) };
+          return group.map((job) => job.run(ledger));
+        });
         await database.flushed;
         group.forEach((job, i) => {
           job.resolve(values[i]);
@@ -86,7 +95,7 @@ function createWriter(database: Environment): <T>(bytes: number, run: () => T) =
     }
     writing = false;
   };
-  return <T>(bytes: number, run: () => T) =>
+  return <T>(bytes: number, run: (ledger: Ledger) => T) =>
     new Promise<T>((resolve, reject) => {
       queue.push({ bytes, run, resolve: resolve as (value: unknown) => void, reject });
       if (writing) return;
@@ -143,14 +152,18 @@ function removeUnseen(database: Environment): boolean {
 export function createLmdbStore(database: Environment): LocalStore {
   const enqueue = createWriter(database);
 
+  const takeEpoch = (ledger: Ledger, epoch: number): void => {
+    ledger.newestEpoch = epoch;
+    writeJson(database, EPOCH, epoch);
+  };
+
   /** A write that only happens for an epoch that is not older than the newest. */
-  const write = <T>(epoch: number, bytes: number, run: () => T): Promise<Result<T, Fenced>> =>
-    enqueue(bytes, () => {
-      const newest = readJson(database, EPOCH, 0);
-      const allowed = checkEpoch(epoch, newest);
+  const write = <T>(epoch: number, bytes: number, run: (ledger: Ledger) => T): Promise<Result<T, Fenced>> =>
+    enqueue(bytes, (ledger) => {
+      const allowed = checkEpoch(epoch, ledger.newestEpoch);
       if (!allowed.ok) return allowed;
-      if (epoch > newest) writeJson(database, EPOCH, epoch);
-      return ok(run());
+      if (epoch > ledger.newestEpoch) takeEpoch(ledger, epoch);
+      return ok(run(ledger));
     });
 
   const writeSnapshot = async (epoch: number, bytes: Uint8Array, upTo: number): Promise<Result<void, Fenced>> => {
@@ -177,22 +190,22 @@ export function createLmdbStore(database: Environment): LocalStore {
 
   return {
     nextEpoch: () =>
-      enqueue(0, () => {
-        const epoch = readJson(database, EPOCH, 0) + 1;
-        writeJson(database, EPOCH, epoch);
-        return epoch;
+      enqueue(0, (ledger) => {
+        takeEpoch(ledger, ledger.newestEpoch + 1);
+        return ledger.newestEpoch;
       }),
     read: (epoch) => write(epoch, 0, () => readContents(database)),
     append(epoch, batch) {
       const bytes = Buffer.from(batch);
-      return write(epoch, bytes.length, () => {
-        database.put(['log', lastSequence(database) + 1], bytes);
+      return write(epoch, bytes.length, (ledger) => {
+        ledger.lastSequence++;
+        database.put(['log', ledger.lastSequence], bytes);
       });
     },
     snapshot(epoch, bytes) {
       const copy = Uint8Array.from(bytes);
       // Asked for at once: its place in the queue is what divides the batches before it from those after.
-      const covered = write(epoch, 0, () => lastSequence(database));
+      const covered = write(epoch, 0, (ledger) => ledger.lastSequence);
       const made = lastSnapshot.then(async () => {
         const upTo = await covered;
         return upTo.ok ? writeSnapshot(epoch, copy, upTo.value) : upTo;
