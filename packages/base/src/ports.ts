@@ -39,7 +39,7 @@ export interface TextSource {
 export interface Files {
   /** Follows links. */
   readText(path: string): Promise<SystemResult<string>>;
-  /** Follows links. Without O_CREAT's race: the whole text is there or the call failed. `append` adds at the end. */
+  /** Follows links; a new file gets `mode` (0644). `append` adds at the end. */
   write(
     path: string,
     text: string,
@@ -127,8 +127,7 @@ export interface AbortSignalLike {
 /** Calls that containers make over the network: downloads and probes. */
 export interface Outbound {
   /**
-   * GETs `url` (http, https) into a new file, following redirects.
-   * `bytes` reports the total as it grows. Fails on a status other than 200 (code `HTTP_404`), and with
+   * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails on a status other than 200 (code `HTTP_404`), and with
    * `STALLED` when nothing arrived for `stallTimeoutMs`, `ABORTED` when `signal` aborts.
    */
   download(

@@ -32,14 +32,20 @@ function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessag
       url.protocol === 'https:'
         ? https.request(url, { ...options, rejectUnauthorized: !wanted.insecure })
         : http.request(url, options);
-    const abort = (): void => {
-      request.destroy(Object.assign(new Error('stopped'), { code: 'ABORTED' }));
+    let begun: http.IncomingMessage | undefined;
+    // Once the response has begun, its reader is who must hear why it ends.
+    const stop = (code: string, message: string): void => {
+      (begun ?? request).destroy(Object.assign(new Error(message), { code }));
     };
-    request.setTimeout(wanted.idleTimeoutMs, () => {
-      request.destroy(Object.assign(new Error(`nothing came for ${wanted.idleTimeoutMs} ms`), { code: 'STALLED' }));
-    });
+    const abort = (): void => stop('ABORTED', 'stopped');
+    request.setTimeout(wanted.idleTimeoutMs, () => stop('STALLED', `nothing came for ${wanted.idleTimeoutMs} ms`));
     request.on('error', (error) => resolve(err(systemError(error))));
-    request.on('response', (response) => resolve(ok(response)));
+    request.on('response', (response) => {
+      begun = response;
+      // Without a listener the error of a response that nobody reads any more would end the process.
+      response.on('error', () => {});
+      resolve(ok(response));
+    });
     request.on('close', () => wanted.signal?.removeEventListener('abort', abort));
     wanted.signal?.addEventListener('abort', abort);
     if (wanted.signal?.aborted) abort();
@@ -87,7 +93,7 @@ const download: Outbound['download'] = async (url, path, options) => {
     response.value.destroy();
     return failure(`HTTP_${statusCode}`, `the server answered with status ${statusCode}, expected 200`);
   }
-  const file = createWriteStream(path, { flags: 'wx', mode: 0o644 });
+  const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
     await pipeline(response.value, file);
   } catch (error) {

@@ -9,6 +9,8 @@ export interface CacheEntry {
   readonly key: string;
   readonly path: string;
   sizeBytes: number;
+  /** What it gets in a sandbox; here only the agent and its user read it. */
+  mode: number;
   users: number;
   /** Resolves to whether the file is there. */
   filled: Promise<boolean>;
@@ -47,7 +49,7 @@ export function createFetcherCache(limitBytes: number): FetcherCache {
       return entry;
     },
     add(key, path) {
-      const entry: CacheEntry = { key, path, sizeBytes: 0, users: 1, filled: Promise.resolve(false) };
+      const entry: CacheEntry = { key, path, sizeBytes: 0, mode: 0o644, users: 1, filled: Promise.resolve(false) };
       entries.set(key, entry);
       return entry;
     },

@@ -29,6 +29,21 @@ export interface Downloads {
   cached(uri: string, name: string, source: Source, job: Job): Promise<Result<CacheEntry | undefined, string>>;
 }
 
+/** What will have to be stored; undefined: not to be known beforehand. */
+async function look(store: Store, source: Source, job: Job): Promise<{ sizeBytes: number; mode: number } | undefined> {
+  if (source.kind === 'net') {
+    const length = await store.outbound.contentLength(source.url, {
+      timeoutMs: store.stallTimeoutMs,
+      signal: job.abort,
+    });
+    const sizeBytes = length.ok ? length.value : undefined;
+    return sizeBytes === undefined ? undefined : { sizeBytes, mode: 0o644 };
+  }
+  const real = await store.files.realPath(source.path);
+  const found = real.ok ? await store.files.stat(real.value) : real;
+  return found.ok ? { sizeBytes: found.value.sizeBytes, mode: found.value.mode & 0o755 } : undefined;
+}
+
 export function createDownloads(store: Store): Downloads {
   const { files, outbound, cache } = store;
   const directory = `${store.cacheDir}/downloads`;
@@ -49,16 +64,6 @@ export function createDownloads(store: Store): Downloads {
     return ok(got.value.bytes);
   }
 
-  async function sizeOf(source: Source, job: Job): Promise<number | undefined> {
-    if (source.kind === 'net') {
-      const length = await outbound.contentLength(source.url, { timeoutMs: store.stallTimeoutMs, signal: job.abort });
-      return length.ok ? length.value : undefined;
-    }
-    const real = await files.realPath(source.path);
-    const found = real.ok ? await files.stat(real.value) : real;
-    return found.ok ? found.value.sizeBytes : undefined;
-  }
-
   async function makeRoom(entry: CacheEntry, sizeBytes: number): Promise<boolean> {
     const evicted = cache.resize(entry, sizeBytes);
     for (const path of evicted ?? []) await files.removeFile(path);
@@ -66,7 +71,7 @@ export function createDownloads(store: Store): Downloads {
   }
 
   async function copyLocal(from: string, path: string, job: Job): Promise<Result<void, string>> {
-    const made = await files.write(path, '');
+    const made = await files.write(path, '', { mode: 0o600 });
     if (!made.ok) return err(made.error.message);
     if (job.owner) await files.changeOwner(path, job.owner.uid, job.owner.gid);
     return store.placer.copyContents(from, path, job);
@@ -74,15 +79,16 @@ export function createDownloads(store: Store): Downloads {
 
   /** false: the cache can't hold it. */
   async function fill(entry: CacheEntry, source: Source, job: Job): Promise<Result<boolean, string>> {
-    const sizeBytes = await sizeOf(source, job);
-    if (sizeBytes === undefined || !(await makeRoom(entry, sizeBytes))) return ok(false);
+    const found = await look(store, source, job);
+    if (found === undefined || !(await makeRoom(entry, found.sizeBytes))) return ok(false);
+    entry.mode = found.mode;
     if (source.kind === 'file') {
       const copied = await copyLocal(source.path, entry.path, job);
       return copied.ok ? ok(true) : copied;
     }
     const got = await download(source.url, entry.path, job);
     if (!got.ok) return got;
-    return ok(got.value === sizeBytes || (await makeRoom(entry, got.value)));
+    return ok(got.value === found.sizeBytes || (await makeRoom(entry, got.value)));
   }
 
   return {

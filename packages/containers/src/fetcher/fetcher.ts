@@ -66,6 +66,9 @@ function wantedOf(uri: CommandInfoURI, frameworksHome: string | undefined): Resu
   return source.ok ? ok({ uri, source: source.value, name: name.value, to: to.value }) : source;
 }
 
+const executableMode = 0o755;
+const downloadMode = 0o644;
+
 export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
   const cache = createFetcherCache(options.cacheBytes);
   const placer = createPlacer(options.processes, options.setpriv);
@@ -81,22 +84,23 @@ export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
     const { uri, name, to } = wanted;
     const entry = await downloads.cached(uri.value, name, wanted.source, job);
     if (!entry.ok || entry.value === undefined) return entry.ok ? ok(false) : entry;
-    const from = entry.value.path;
+    const { path: from, mode } = entry.value;
     const extracted = extracts(uri) ? await placer.extract(from, name, job) : ok(false);
     let done: Result<unknown, string> = extracted;
-    if (extracted.ok && !extracted.value) done = await placer.place(from, to, uri.executable ?? false, job);
+    if (extracted.ok && !extracted.value)
+      done = await placer.place(from, to, uri.executable ? executableMode : mode, job);
     cache.release(entry.value);
     return done.ok ? ok(true) : done;
   }
 
   async function place(wanted: Wanted, job: Job): Promise<Result<void, string>> {
     const { source, to } = wanted;
-    const executable = wanted.uri.executable ?? false;
-    if (source.kind === 'file') return placer.place(source.path, to, executable, job);
+    const mode = wanted.uri.executable ? executableMode : undefined;
+    if (source.kind === 'file') return placer.place(source.path, to, mode, job);
     const path = downloads.newPath('download');
     const got = await downloads.download(source.url, path, job);
     if (!got.ok) return got;
-    const placed = await placer.place(path, to, executable, job);
+    const placed = await placer.place(path, to, mode ?? downloadMode, job);
     await options.files.removeFile(path);
     return placed;
   }

@@ -14,8 +14,8 @@ export interface Job {
 type Done = Promise<Result<void, string>>;
 
 export interface Placer {
-  /** Copies a file to a path below the sandbox, made as needed; the file's mode is kept, `executable` makes it 0755. */
-  place(from: string, to: string, executable: boolean, job: Job): Done;
+  /** Copies a file to a path below the sandbox, made as needed. `mode` undefined: the file's own, less the umask. */
+  place(from: string, to: string, mode: number | undefined, job: Job): Done;
   /** The contents of `from`, which the user may read, into a file that the user may write. */
   copyContents(from: string, to: string, job: Job): Done;
   /** Extracts what is an archive by its name into the sandbox; false: it isn't one. `name`: what the file is called. */
@@ -59,7 +59,7 @@ export function createPlacer(processes: Processes, setpriv: string | undefined):
   }
 
   return {
-    place: (from, to, executable, job) => asUser(placeScript, [from, job.sandbox, to, executable ? '755' : ''], job),
+    place: (from, to, mode, job) => asUser(placeScript, [from, job.sandbox, to, mode?.toString(8) ?? ''], job),
     copyContents: (from, to, job) => asUser('cat <"$1" >"$2"', [from, to], job),
     async extract(from, name, job) {
       const kind = archiveKind(name);

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { createFiles } from '@meseta/platform/files';
+import { createOutbound } from '@meseta/platform/outbound';
+import { createProcesses } from '@meseta/platform/processes';
+import type { CommandInfoURI } from '@meseta/wire';
+import type { LaunchOwner } from '../plan.js';
+import { createFetcher, type Fetcher } from './fetcher.js';
+
+let root = '';
+let sandbox = '';
+let server: Server;
+let base = '';
+let requests: string[] = [];
+
+/** A server of the folder `origin`; /moved redirects to plain.txt, /stalls sends half of what it promised. */
+before(async () => {
+  server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://x');
+    requests.push(`${request.method} ${url.pathname}`);
+    if (url.pathname === '/moved') {
+      response.writeHead(302, { location: '/plain.txt' }).end();
+      return;
+    }
+    if (url.pathname === '/stalls') {
+      response.writeHead(200, { 'content-length': 10 }).write('half');
+      return;
+    }
+    try {
+      const data = readFileSync(`${root}/origin${url.pathname}`);
+      response.setHeader('content-length', data.length);
+      response.end(request.method === 'HEAD' ? undefined : data);
+    } catch {
+      response.writeHead(404).end('no');
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(() => {
+  requests = [];
+  root = mkdtempSync(`${tmpdir()}/meseta-fetcher-`);
+  chmodSync(root, 0o711);
+  sandbox = `${root}/sand box`;
+  mkdirSync(`${root}/origin/in/folder`, { recursive: true });
+  mkdirSync(sandbox);
+  writeFileSync(`${root}/origin/plain.txt`, 'plain text\n');
+  writeFileSync(`${root}/origin/in/folder/leaf.txt`, 'leaf\n');
+  writeFileSync(`${root}/origin/run.sh`, '#!/bin/sh\n');
+  for (const [name, option] of [
+    ['a.tar', '-cf'],
+    ['a.tar.gz', '-czf'],
+    ['a.tgz', '-czf'],
+  ] as const) {
+    execFileSync('tar', [option, `${root}/origin/${name}`, '-C', `${root}/origin/in`, 'folder']);
+  }
+  execFileSync('sh', ['-c', 'gzip -c "$1" >"$1.gz"', 'sh', `${root}/origin/plain.txt`]);
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function fetcher(cacheBytes = 1e6): Fetcher {
+  return createFetcher({
+    files: createFiles(),
+    processes: createProcesses(),
+    outbound: createOutbound(),
+    setpriv: '/usr/bin/setpriv',
+    cacheDir: `${root}/cache`,
+    cacheBytes,
+    frameworksHome: `${root}/origin`,
+    stallTimeoutMs: 400,
+  });
+}
+
+const get = (it: Fetcher, uris: readonly CommandInfoURI[], owner?: LaunchOwner) =>
+  it.fetch(uris, sandbox, owner, new AbortController().signal);
+
+const mode = (name: string): string => (statSync(`${sandbox}/${name}`).mode & 0o777).toString(8);
+const listing = (): string[] => (readdirSync(sandbox, { recursive: true }) as string[]).sort();
+
+test('copies, renames, makes executable, extracts by suffix', async () => {
+  const origin = `${root}/origin`;
+  const done = await get(fetcher(), [
+    { value: `${origin}/plain.txt` },
+    { value: `file://${origin}/run.sh`, executable: true },
+    { value: `${origin}/a.tar.gz` },
+    { value: 'a.tar', extract: false },
+    { value: `${origin}/plain.txt`, output_file: 'deep/er/renamed.txt' },
+    { value: ` ${base}/run.sh?x=1`, output_file: 'r.sh', executable: true },
+    { value: `${base}/plain.txt.gz`, output_file: 'other.gz' },
+    { value: `${base}/moved`, output_file: 'moved' },
+  ]);
+  assert.deepEqual(done, { ok: true, value: undefined });
+  assert.deepEqual(listing(), [
+    'a.tar', 'a.tar.gz', 'deep', 'deep/er', 'deep/er/renamed.txt', 'folder', 'folder/leaf.txt', 'moved', 'other', 'other.gz',
+    'plain.txt', 'r.sh', 'run.sh',
+  ]); // biome-ignore format: one list
+  const modes = ['plain.txt', 'run.sh', 'folder', 'folder/leaf.txt', 'r.sh', 'moved', 'a.tar.gz'].map(mode);
+  assert.deepEqual(modes, ['644', '755', '755', '644', '755', '644', '644']);
+  for (const name of ['moved', 'other']) assert.equal(readFileSync(`${sandbox}/${name}`, 'utf8'), 'plain text\n');
+});
+
+const refused: readonly [CommandInfoURI, RegExp][] = [
+  [{ value: 'plain.txt', output_file: '../out' }, /output_file "..\/out": expected a path within the sandbox/],
+  [{ value: 'plain.txt', output_file: '/etc/out' }, /within the sandbox/],
+  [{ value: 'plain.txt', output_file: 'a/../../out' }, /within the sandbox/],
+  [{ value: 'ftp://host/file' }, /no fetcher for "ftp:\/\/"/],
+  [{ value: 'hdfs://host/file' }, /no fetcher for "hdfs:\/\/"/],
+  [{ value: 'http://host' }, /path is missing/],
+  [{ value: "it's" }, /illegal characters/],
+  [{ value: 'file://rel/ative' }, /absolute path/],
+  [{ value: 'no-such-file' }, /no-such-file': .*No such file/],
+];
+
+test('refuses what it can not or must not fetch, naming it', async () => {
+  for (const [uri, expected] of refused) {
+    const done = await get(fetcher(), [uri]);
+    assert.equal(done.ok, false, uri.value);
+    if (!done.ok) assert.match(done.error, expected);
+  }
+  assert.deepEqual(listing(), []);
+});
+
+test('stops at the first failure, with the status or the stall in the text', async () => {
+  const missing = await get(fetcher(), [{ value: `${base}/nothing.txt` }, { value: `${base}/plain.txt` }]);
+  assert.match(missing.ok ? '' : missing.error, /nothing\.txt': .*404/);
+  assert.deepEqual(requests, ['GET /nothing.txt']);
+  const stalled = await get(fetcher(), [{ value: `${base}/stalls` }]);
+  assert.match(stalled.ok ? '' : stalled.error, /nothing came for 400 ms/);
+  assert.deepEqual(listing(), []);
+});
+
+test('a fetch can be stopped', async () => {
+  const controller = new AbortController();
+  const done = fetcher().fetch([{ value: `${base}/stalls` }], sandbox, undefined, controller.signal);
+  while (requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  controller.abort();
+  assert.match(((await done) as { error: string }).error, /stopped/);
+});
+
+test('an archive does not reach out of the sandbox', async () => {
+  writeFileSync(`${root}/evil.txt`, 'evil\n');
+  execFileSync('tar', ['-cPf', `${root}/origin/climbs.tar`, '-C', sandbox, '../evil.txt']);
+  execFileSync('tar', ['-cPf', `${root}/origin/absolute.tar`, `${root}/evil.txt`]);
+  rmSync(`${root}/evil.txt`);
+  const done = await get(fetcher(), [{ value: 'climbs.tar' }]);
+  assert.equal(done.ok, false);
+  await get(fetcher(), [{ value: 'absolute.tar' }]);
+  assert.throws(() => statSync(`${root}/evil.txt`));
+});
+
+test('the cache: one download for many, evicts what is not used, bypassed by what does not fit', async () => {
+  for (const name of ['x1', 'x2', 'x3', 'big'])
+    writeFileSync(`${root}/origin/${name}`, 'x'.repeat(name === 'big' ? 50 : 10));
+  const it = fetcher(25);
+  const cached = (name: string): CommandInfoURI => ({ value: `${base}/${name}`, cache: true });
+  const gets = (name: string): number => requests.filter((request) => request === `GET /${name}`).length;
+  await Promise.all([1, 2, 3].map(async () => assert.ok((await get(it, [cached('x1')])).ok)));
+  assert.equal(gets('x1'), 1);
+  await get(it, [cached('x2'), cached('x1'), cached('x3')]);
+  await get(it, [cached('x1'), cached('x2')]);
+  assert.deepEqual([gets('x1'), gets('x2'), gets('x3')], [1, 2, 1], 'x2 was the least recently used');
+  await get(it, [cached('big'), cached('big')]);
+  assert.equal(gets('big'), 2);
+  assert.equal(it.metrics().cacheSizeUsedBytes, 20);
+  const failed = await get(it, [cached('nothing')]);
+  assert.equal(failed.ok, false);
+  assert.deepEqual([it.metrics().taskFetchesSucceeded, it.metrics().taskFetchesFailed], [6, 1]);
+});
+
+const nobody = { name: 'nobody', uid: 65534, gid: 65534 };
+
+test("files belong to the sandbox's user, who can't be used to reach what that user may not", {
+  skip: process.getuid?.() !== 0,
+}, async () => {
+  chownSync(sandbox, nobody.uid, nobody.gid);
+  const it = fetcher();
+  const done = await get(it, [{ value: `${base}/a.tgz` }, { value: `${base}/plain.txt`, cache: true }], nobody);
+  assert.deepEqual(done, { ok: true, value: undefined });
+  for (const name of ['a.tgz', 'folder', 'folder/leaf.txt', 'plain.txt'])
+    assert.equal(statSync(`${sandbox}/${name}`).uid, nobody.uid);
+  chmodSync(`${root}/origin/plain.txt`, 0o600);
+  assert.equal((await get(it, [{ value: 'plain.txt' }], nobody)).ok, false);
+  assert.equal((await get(it, [{ value: 'plain.txt', cache: true }], nobody)).ok, false);
+  symlinkSync(root, `${sandbox}/link`);
+  assert.equal((await get(it, [{ value: `${base}/run.sh`, output_file: 'link/out' }], nobody)).ok, false);
+});
