@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Key, open } from 'lmdb';
+import { type Key, open, type RootDatabase } from 'lmdb';
 import { createLmdbStore, openLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
 import { createMemoryStore } from './memory-store.js';
@@ -157,24 +157,54 @@ test('lmdb: what was answered is there after closing and opening again, epochs g
   await second.close();
 });
 
+/** A store over an environment of which some properties are others. */
+function alteredStore(
+  directory: string,
+  altered: Record<string, (target: RootDatabase<Buffer, Key>) => unknown>,
+): LocalStore {
+  const database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+  return createLmdbStore(
+    new Proxy(database, {
+      get(target, property) {
+        const own = altered[String(property)];
+        if (own !== undefined) return own(target);
+        const value = Reflect.get(target, property, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    }),
+  );
+}
+
 /** A store over a directory whose process dies at the n-th transaction from now. */
 function mortalStore(directory: string, transactions: number): LocalStore {
-  const database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
   let left = transactions;
-  const dying = new Proxy(database, {
-    get(target, property) {
-      if (property === 'transaction') {
-        return (run: () => unknown) => {
-          left--;
-          return left < 0 ? Promise.reject(new Error('the process died')) : target.transaction(run);
-        };
-      }
-      const value = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+  return alteredStore(directory, {
+    transaction: (target) => (run: () => unknown) => {
+      left--;
+      return left < 0 ? Promise.reject(new Error('the process died')) : target.transaction(run);
     },
   });
-  return createLmdbStore(dying);
 }
+
+test('lmdb, S1: nothing is answered before the disk has it', async () => {
+  let release: () => void = () => {};
+  const disk = new Promise<boolean>((resolve) => {
+    release = () => resolve(true);
+  });
+  const store = alteredStore(newDirectory(), { flushed: (target) => target.flushed.then(() => disk) });
+  let answered = false;
+  const append = store.append(1, bytes('a')).then(() => {
+    answered = true;
+  });
+  const epoch = store.nextEpoch().then(() => {
+    answered = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(answered, false);
+  release();
+  await Promise.all([append, epoch]);
+  await store.close();
+});
 
 test('lmdb, S3: a crash before any transaction of a history leaves what was answered, and no torn snapshot', async () => {
   await fc.assert(
