@@ -51,26 +51,40 @@ function isBinaryOnly(message: MessageSchema, field: FieldSchema): boolean {
   return message.name === 'AgentInfo' && field.name === 'checkpoint';
 }
 
+/**
+ * Appends only: to take a comma off again would flatten the text at every level. So what stands
+ * before a key is known here once a field is sure to be written, and found at run time before.
+ */
 export function writerOf(message: MessageSchema): string {
-  const lines = [`function write${message.name}(m: T.${message.name}): string {`];
   if (message.fields.length === 0) {
     return `function write${message.name}(_m: T.${message.name}): string {\n  return '{}';\n}\n`;
   }
-  lines.push("  let t = '';");
+  const lines: string[] = [];
+  let opened: 'no' | 'perhaps' | 'yes' = 'no';
   for (const field of message.fields) {
     if (isBinaryOnly(message, field)) continue;
-    const key = `',"${field.name}":'`;
-    const unset = defaultText(field);
-    if (field.label === 'required') {
-      lines.push(`  t += ${key} + ${writeValue(field, `m.${field.name}`)};`);
-      continue;
-    }
+    const key = (mark: string, more = '') => `'${mark}"${field.name}":${more}'`;
+    const start = (more = ''): string => {
+      if (opened === 'perhaps') return `(t === '' ? ${key('{', more)} : ${key(',', more)})`;
+      return key(opened === 'no' ? '{' : ',', more);
+    };
     const value = `m.${field.name}`;
-    const otherwise = unset === undefined ? '' : ` else t += ${JSON.stringify(`,"${field.name}":${unset}`)};`;
-    lines.push(`  if (${value} !== undefined) t += ${key} + ${writeValue(field, value)};${otherwise}`);
+    const unset = defaultText(field);
+    const set = `t += ${start()} + ${writeValue(field, value)};`;
+    if (field.label === 'required') lines.push(`  ${set}`);
+    else if (unset === undefined) lines.push(`  if (${value} !== undefined) ${set}`);
+    else lines.push(`  if (${value} !== undefined) ${set} else t += ${start(unset)};`);
+    opened = field.label === 'required' || unset !== undefined ? 'yes' : opened === 'no' ? 'perhaps' : opened;
   }
-  lines.push("  return t === '' ? '{}' : '{' + t.slice(1) + '}';", '}', '');
-  return lines.join('\n');
+  const end = opened === 'yes' ? "t + '}'" : "t === '' ? '{}' : t + '}'";
+  return [
+    `function write${message.name}(m: T.${message.name}): string {`,
+    "  let t = '';",
+    ...lines,
+    `  return ${end};`,
+    '}',
+    '',
+  ].join('\n');
 }
 
 function readerFunction(message: MessageSchema, field: FieldSchema): string {
