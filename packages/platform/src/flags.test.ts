@@ -55,7 +55,7 @@ const taken: readonly (readonly [name: string, argv: string[], env: Record<strin
   ['a boolean with its value', ['--hostname_lookup=false'], {}, { hostname_lookup: false }],
   ['a negated boolean', ['--no-hostname_lookup'], {}, { hostname_lookup: false }],
   ['the environment', [], { MESOS_PORT: '7', MESOS_NATIVE_JAVA_LIBRARY: 'x', OTHER: 'y' }, { port: 7 }],
-  ['an alias in the environment', [], { MESOS_SLAVE_PING_TIMEOUT: '1secs' }, { agent_ping_timeout: 1000 }],
+  ['an alias in the environment', [], { ['MESOS_SLAVE_PING_TIMEOUT']: '1secs' }, { agent_ping_timeout: 1000 }],
   ['the command line before the environment', ['--port=1'], { MESOS_PORT: '7' }, { port: 1 }],
   ['a file', ['--roles=file:///etc/roles'], {}, { roles: 'a,b\n' }],
   ['a path that stays one', ['--credentials=file:///etc/creds'], {}, { credentials: 'file:///etc/creds' }],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLoop, type LoopOptions } from './loop.js';
-import { createTestClock } from './test-clock.js';
+import { createTestClock } from './testing/clock.js';
 
 type Input = { readonly kind: 'in'; readonly n: number } | { readonly kind: 'tick' } | { readonly kind: 'continue' };
 

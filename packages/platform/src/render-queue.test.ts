@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRenderQueue, type Rendering, type RenderRequest } from './render-queue.js';
-import { createTestClock } from './test-clock.js';
+import { createTestClock } from './testing/clock.js';
 
 const textOf = (rendering: Rendering): string => Buffer.concat(rendering.pieces).toString();
 

@@ -1,5 +1,5 @@
-// A clock that a test moves by hand. Used by tests only.
-import type { Clock } from './clock.js';
+// A clock that a test moves by hand.
+import type { Clock } from '../clock.js';
 
 export interface TestClock extends Clock {
   /** Runs what was deferred until now. */
