@@ -1,4 +1,5 @@
 // Agents coming, changing and going.
+
 import { type AgentId, assert, err, type FrameworkId, ok, present, type Result } from '@meseta/base';
 import {
   allocationsByRole,
@@ -12,6 +13,7 @@ import {
 import type { AgentInfo, AgentInfoCapability, OfferOperation, Unavailability } from '@meseta/wire';
 import { removeAgentFrom } from './agent-set.js';
 import { clientOf, forgetExclusions, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL } from './clients.js';
+import { forgetAgentFilters } from './filters.js';
 import { changeFree, hold, isOfferable, refreshFree, release, releaseAll } from './holdings.js';
 import { forgetInverseOffers } from './inverse-offers.js';
 import { chargeAllocated, chargeConsumed, releaseRole, useRole } from './roles.js';
@@ -157,7 +159,7 @@ export function updateAgent(state: State, agent: Agent, update: AgentUpdate): bo
   const { info } = update;
   if (info !== undefined && !isSame(info, agent.info)) {
     changed = true;
-    if (!isSame(info.attributes ?? [], agent.info.attributes ?? [])) state.filters.forgetAgent(agent.index);
+    if (!isSame(info.attributes ?? [], agent.info.attributes ?? [])) forgetAgentFilters(state.filters, agent.index);
     changeFree(state, agent, () => {
       agent.info = info;
       agent.whitelisted = isWhitelisted(state, info);
@@ -182,7 +184,7 @@ export function removeAgent(state: State, agent: Agent): void {
   agent.taken = state.table.empty;
   setTotal(state, agent, []);
   forgetInverseOffers(state, agent);
-  state.filters.forgetAgent(agent.index);
+  forgetAgentFilters(state.filters, agent.index);
   state.rests.cancel(agent);
   state.restUntil.delete(agent);
   state.dirtyAgents.delete(agent);

@@ -161,7 +161,7 @@ function nextDeadline(state: State): number | undefined {
   }
   if (hasOfferWork(state) || state.inverseDirty.size > 0) return 0;
   let next: number | undefined;
-  for (const at of [state.filters.nextExpiry(), state.rests.next(), state.inverseFilters.next()]) {
+  for (const at of [state.filters.deadlines.next(), state.rests.next(), state.inverseFilters.next()]) {
     if (at !== undefined && (next === undefined || at < next)) next = at;
   }
   return next;

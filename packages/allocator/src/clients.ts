@@ -1,7 +1,9 @@
 // Frameworks as clients of roles: made when a framework subscribes to a role or holds something in it, gone when neither.
+
 import { present } from '@meseta/base';
 import { quantitiesFrom } from '@meseta/resources';
 import type { FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
+import { forgetClientFilters } from './filters.js';
 import { activateClient, deactivateClient, releaseRole, useRole } from './roles.js';
 import { CAN_REFINE, CAN_REVOKE, CAN_SHARE } from './shapes.js';
 import { createEntry } from './sort-group.js';
@@ -105,7 +107,7 @@ export function dropIfUnused(state: State, client: Client): void {
   if (client.holdings > 0 || framework.roles.has(role.name)) return;
   deactivateClient(state, client);
   state.dirtyClients.delete(client);
-  state.filters.forgetClient(index);
+  forgetClientFilters(state.filters, index);
   for (const agent of state.pairedAgents) agent.pairs.delete(client);
   state.clientSlots[index] = undefined;
   state.freeClientSlots.push(index);

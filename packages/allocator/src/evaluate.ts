@@ -1,8 +1,10 @@
 // One pair of agent and client: what it may be offered now, or nothing, and which lists will wake it.
 // The order of the tests is from cheap to dear; explain.ts says the same in words, scan.ts without any shortcut.
+
 import type { Bundle } from '@meseta/resources';
 import { addAgentTo } from './agent-set.js';
 import { isExcluded } from './clients.js';
+import { isRefused } from './filters.js';
 import { roomOf, unmetOf } from './roles.js';
 import type { Shape } from './shapes.js';
 import type { Agent, Client, Role, State } from './state.js';
@@ -103,7 +105,7 @@ export function evaluate(state: State, agent: Agent, client: Client): Bundle | u
     shape = cutToQuota(state, agent, client, shape, true);
     if (!meetsMinimum(state, client, shape)) return undefined;
   }
-  if (state.filters.refuses(agent.index, client.index, shape.bundle)) return undefined;
+  if (isRefused(state.filters, agent.index, client.index, shape.bundle)) return undefined;
   return shape.bundle;
 }
 

@@ -1,9 +1,11 @@
 // Frameworks coming, changing and going; suppress and revive; resources that come back from them.
+
 import { type AgentId, assert, type FrameworkId, present } from '@meseta/base';
 import { type Bundle, type Resources, unallocate } from '@meseta/resources';
 import type { FrameworkInfo } from '@meseta/wire';
 import { adoptUntracked, releaseUntracked, trackUsed } from './agents.js';
 import { dropIfUnused, minimumsOf, rolesOf, settleClients, wakeClient } from './clients.js';
+import { addFilter, forgetClientFilters } from './filters.js';
 import { confirm, release, releaseAll } from './holdings.js';
 import { forgetInverseFilters } from './inverse-offers.js';
 import { refusalMs } from './refusal.js';
@@ -63,7 +65,7 @@ export function updateFramework(
 }
 
 function forgetFilters(state: State, client: Client | undefined): void {
-  if (client !== undefined) state.filters.forgetClient(client.index);
+  if (client !== undefined) forgetClientFilters(state.filters, client.index);
 }
 
 export function activateFramework(state: State, framework: Framework): void {
@@ -154,11 +156,13 @@ export function recover(
   const waitMs = refusalMs(how.filters);
   const { intervalMs } = state.settings;
   if (how.leftover && waitMs === 0) rest(state, agent, now + intervalMs);
-  else state.filters.add(agent.index, client.index, bundle, now, Math.max(intervalMs, waitMs));
+  else addFilter(state.filters, agent.index, client.index, bundle, now, Math.max(intervalMs, waitMs));
 }
 
 function rest(state: State, agent: Agent, untilMs: number): void {
   state.dirtyAgents.delete(agent);
+  // It rests, but what came free may let others have more elsewhere.
+  state.quotaDirty = true;
   state.restUntil.set(agent, untilMs);
   state.rests.set(agent, untilMs);
 }

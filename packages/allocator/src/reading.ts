@@ -97,7 +97,7 @@ type AgentStatuses =
 
 function filtersOf(state: State, role: Role): number {
   let filters = 0;
-  for (const client of role.members) filters += state.filters.countOf(client.index);
+  for (const client of role.members) filters += state.filters.counts[client.index] ?? 0;
   return filters;
 }
 

@@ -3,9 +3,11 @@
 // Agents are taken in random order, anew for each stage. On an agent, clients come in the order of fair sharing, and
 // the first that may have something takes all that it may have. Stage one serves roles that lack something to their
 // guarantee; stage two everybody; then come those whom a limit or others' headroom held back.
+
 import { shuffle, uniform } from '@meseta/base';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
 import { bringsGuaranteed, evaluate, needsHeadroom, surplusOf } from './evaluate.js';
+import { expireFilters } from './filters.js';
 import { hold, isOfferable } from './holdings.js';
 import { makeInverseOffers } from './inverse-offers.js';
 import { allocatedForm, countOffer, releaseIfUnused, roomOf, unmetOf } from './roles.js';
@@ -48,7 +50,7 @@ export function isPaused(state: State, now: number): boolean {
 }
 
 function drainExpired(state: State, now: number): void {
-  state.filters.expire(now, (agentIndex, clientIndex) => {
+  expireFilters(state.filters, now, (agentIndex, clientIndex) => {
     const agent = state.agentSlots[agentIndex];
     const client = state.clientSlots[clientIndex];
     if (agent === undefined || client === undefined || !client.active) return;

@@ -1,6 +1,7 @@
 // The plain way to the same end: every agent with every client, object by object, nothing remembered, no list of who
 // is to be woken. After a run it finds nothing (I1). It is the oracle of the property tests and of the simulator, and
 // the yardstick of bench/allocator. It shares with the fast way the records of what is held and refused, no more.
+
 import {
   addQuantities,
   allocatableTo,
@@ -26,6 +27,7 @@ import {
   unallocate,
 } from '@meseta/resources';
 import type { FrameworkInfoCapabilityType } from '@meseta/wire';
+import { filtersOf } from './filters.js';
 import { isCountable } from './shapes.js';
 import type { Agent, Client, State } from './state.js';
 import type { OfferDecision } from './types.js';
@@ -124,7 +126,7 @@ function offerable(state: State, quota: QuotaNow, agent: Agent, free: Resources,
   const isEnough = minimum.map((set) => state.dimensions.quantitiesOf(set));
   if (list.length === 0 || (isEnough.length > 0 && !isEnough.some((set) => containsQuantities(amounts, set))))
     return [];
-  const refused = state.filters.of(agent.index, client.index);
+  const refused = filtersOf(state.filters, agent.index, client.index);
   return refused.some((filter) => contains(filter.refused.resources, list)) ? [] : list;
 }
 

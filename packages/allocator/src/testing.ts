@@ -8,6 +8,7 @@ import {
   parseResources,
   quantitiesFrom,
   type Resources,
+  subtract,
 } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapabilityType, FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
 import { createAllocator } from './allocator.js';
@@ -103,8 +104,6 @@ export function testCluster(options: AllocatorOptions = {}, seed = 1): TestClust
   };
   return cluster;
 }
-
-import { subtract } from '@meseta/resources';
 
 const leftOf = (offer: OfferDecision, taken: Resources): Resources => subtract(offer.resources.resources, taken);
 
