@@ -96,9 +96,10 @@ test('a failed fetch is TASK_FAILED of the agent, without TASK_STARTING', () => 
 test('a kill: SIGTERM, the grace period, SIGKILL; a later kill can only shorten it', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
-  assert.deepEqual(killTask(world, 't').filter((it) => it.kind === 'signal'), [
-    { kind: 'signal', containerId, signal: 15 },
-  ]);
+  assert.deepEqual(
+    killTask(world, 't').filter((it) => it.kind === 'signal'),
+    [{ kind: 'signal', containerId, signal: 15 }],
+  );
   world.pass(2000);
   killTask(world, 't', 60_000);
   world.pass(1000);
@@ -136,7 +137,10 @@ test('a task that exits 0 after a kill is TASK_KILLED', () => {
 test('a task that is killed while its container is made never runs', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  assert.deepEqual(killTask(world, 't').filter((it) => it.kind === 'destroy'), [{ kind: 'destroy', containerId }]);
+  assert.deepEqual(
+    killTask(world, 't').filter((it) => it.kind === 'destroy'),
+    [{ kind: 'destroy', containerId }],
+  );
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
   world.input({
     kind: 'containerEvent',
@@ -217,7 +221,10 @@ test('a health check: after its delay, then at its interval; failures in a row e
     probed(world, containerId, 'health', 1);
     acknowledgeAll(world);
     assert.equal(last(world).healthy, false);
-    assert.equal(world.effects.some(({ kind }) => kind === 'signal'), kills);
+    assert.equal(
+      world.effects.some(({ kind }) => kind === 'signal'),
+      kills,
+    );
   }
   exit(world, containerId, 0);
   assert.deepEqual([last(world).state, last(world).healthy, last(world).reason], ['TASK_KILLED', false, undefined]);
@@ -274,7 +281,10 @@ test('what a task leaves behind: its container is forgotten, its sandbox removed
   world.pass(300_000);
   assert(!usage(0.3).some(({ kind }) => kind === 'removeSandbox'));
   const removal = { kind: 'removeSandbox', containerId, path } as const;
-  assert.deepEqual(usage(0.5).filter(({ kind }) => kind === 'removeSandbox'), [removal]);
+  assert.deepEqual(
+    usage(0.5).filter(({ kind }) => kind === 'removeSandbox'),
+    [removal],
+  );
   assert.equal(usage(0.5).length, 0, 'a removal under way is not begun again');
   world.input({ kind: 'sandboxRemoved', containerId, error: undefined });
   assert.deepEqual([...world.disk.keys()], ['agent']);

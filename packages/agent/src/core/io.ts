@@ -103,7 +103,8 @@ export interface ExecutorRecord {
   readonly containerId: ContainerId;
   readonly kind: 'command';
   readonly sandbox: string;
-  readonly state: 'launching' | 'running' | 'ended';
+  /** Queued until it is on disk, launching until its container has started. */
+  readonly state: 'queued' | 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
   /** When its command was started. */
   readonly startedWallMs: number | undefined;

@@ -185,7 +185,8 @@ function matchContainer(
 ): void {
   const { containerId } = executor;
   const executorId = executor.info.executor_id.value as ExecutorId;
-  if (container === undefined) {
+  const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && executor.state === 'queued';
+  if (container === undefined || neverRan) {
     containerMissing(step, framework, executor, rebooted);
     return;
   }

@@ -1,0 +1,253 @@
+// One agent, wired: the core, its loop, the host, the containers, the checkpoints, the HTTP endpoints.
+import { randomBytes } from 'node:crypto';
+import { lookupService } from 'node:dns/promises';
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { err, type Files, ok, pidOf, type Result, seededRandom } from '@meseta/base';
+import { createUsers } from '@meseta/containers/machine';
+import { createPosixContainers } from '@meseta/containers/posix';
+import type { Containers } from '@meseta/containers/types';
+import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
+import { createFiles } from '@meseta/platform/files';
+import { createOutbound } from '@meseta/platform/outbound';
+import { createProcesses } from '@meseta/platform/processes';
+import type { Resource } from '@meseta/wire';
+import { decodeMessage } from '@meseta/wire/libprocess-codec';
+import { createAgent } from '../core/agent.js';
+import type { AgentConfig, AgentInput } from '../core/io.js';
+import { buildInfo } from './build-info.js';
+import { openCheckpoint } from './checkpoint.js';
+import { detectMaster } from './detector.js';
+import { performEffect } from './effects.js';
+import type { AgentFlags } from './flags.js';
+import { createRequestHandler, type RequestHandler } from './http.js';
+import { agentResources } from './resources.js';
+
+const ACTOR = 'slave(1)';
+const LOOPBACK = '127.0.0.1';
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+export interface AgentOptions {
+  readonly flags: AgentFlags;
+  /** As /flags shows them. */
+  readonly shown: ReadonlyMap<string, string>;
+  readonly log: Logger;
+  /** The agent can't or needn't go on; `stop` is called by whoever hears it. */
+  onExit(status: 0 | 1, message: string): void;
+}
+
+export interface RunningAgent {
+  /** `ip:port` */
+  readonly address: string;
+  /** Leaves the cluster for good: every task is ended, then `onExit` is told. */
+  leave(message: string): void;
+  /** Ends this process' part; tasks run on and are found by the next. */
+  stop(): Promise<void>;
+}
+
+/** What is asked of the flags beyond their syntax. */
+function problemOf(flags: AgentFlags): string | undefined {
+  if (flags.master === undefined) return 'Flag --master is required: host:port of a master';
+  if (flags.registration_backoff_factor > 60_000) return 'Flag --registration_backoff_factor: expected at most 1mins';
+  if (flags.executor_reregistration_timeout > 15_000) {
+    return 'Flag --executor_reregistration_timeout: expected at most 15secs';
+  }
+  if (!(flags.gc_disk_headroom >= 0 && flags.gc_disk_headroom <= 1)) {
+    return 'Flag --gc_disk_headroom: expected a number from 0 to 1';
+  }
+  return undefined;
+}
+
+/** Starts an agent in this process. The error is for the person who started it. */
+export async function startAgent(options: AgentOptions): Promise<Result<RunningAgent, string>> {
+  const { flags, log } = options;
+  const problem = problemOf(flags);
+  if (problem !== undefined) return err(problem);
+  const master = await detectMaster(flags.master ?? '');
+  if (!master.ok) return err(`Flag --master: ${master.error}`);
+  for (const path of [flags.work_dir, flags.runtime_dir]) {
+    try {
+      await mkdir(resolve(path), { recursive: true });
+    } catch (cause) {
+      return err(`Flags --work_dir, --runtime_dir: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
+  }
+  if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
+  const inputs = createInputs();
+  const host = await openHost(options, inputs);
+  if (!host.ok) return host;
+  const started = await run(options, host.value, inputs, await nameOf(ipOf(master.value)));
+  if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
+  else await host.value.close();
+  return started;
+}
+
+interface Inputs {
+  push(input: AgentInput): void;
+  /** Inputs that came before there was a loop waited for this. */
+  open(push: (input: AgentInput) => void, handler: RequestHandler): void;
+  readonly handler: RequestHandler | undefined;
+}
+
+function createInputs(): Inputs {
+  const early: AgentInput[] = [];
+  let target = (input: AgentInput): void => void early.push(input);
+  let handler: RequestHandler | undefined;
+  return {
+    push: (input) => target(input),
+    open(push, handle) {
+      target = push;
+      handler = handle;
+      for (const input of early.splice(0)) push(input);
+    },
+    get handler() {
+      return handler;
+    },
+  };
+}
+
+async function openHost({ flags, log }: AgentOptions, inputs: Inputs): Promise<Result<Host, string>> {
+  const host = await createHost({
+    ip: flags.ip ?? LOOPBACK,
+    port: flags.port,
+    advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    onMessage({ to, from, wireName, body }) {
+      if (to !== ACTOR) return 'unknown';
+      const message = decodeMessage(wireName, body);
+      if (message.ok) inputs.push({ kind: 'message', from, message: message.value });
+      else log.warning(`a message ${wireName} of ${from} could not be read`);
+      return message.ok ? 'accepted' : 'unknown';
+    },
+    onRequest(request, response) {
+      if (inputs.handler !== undefined) inputs.handler(request, response);
+      else response.writeHead(503, { 'Content-Length': 0 }).end();
+    },
+    onPeerLost: (address) => inputs.push({ kind: 'peerLost', address }),
+    onNote: (note) => log.debug(JSON.stringify(note)),
+  });
+  return host.ok ? host : err(host.error.message);
+}
+
+async function run(
+  options: AgentOptions,
+  host: Host,
+  inputs: Inputs,
+  masterHostname: string,
+): Promise<Result<RunningAgent, string>> {
+  const { flags, log } = options;
+  const workDir = resolve(flags.work_dir);
+  const files = createFiles();
+  const processes = createProcesses();
+  const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
+  if (!resources.ok) return resources;
+  const launcher = await openContainers(options, inputs, files);
+  if (!launcher.ok) return launcher;
+  const containers = launcher.value;
+  const checkpoint = await openCheckpoint(`${workDir}/meta/checkpoint`, (cause) => {
+    // Thrown outside of any promise: the process' last handler ends it.
+    setImmediate(() => {
+      throw cause;
+    });
+  });
+  const config = await configOf(flags, host, workDir, resources.value, files);
+  const core = createAgent(config, seededRandom(randomBytes(4).readUInt32LE()));
+  const recovered = await containers.recover();
+  const ports = {
+    host,
+    actor: ACTOR,
+    checkpoint,
+    containers,
+    files,
+    log,
+    workDir,
+    findUser: createUsers(processes),
+    push: (input: AgentInput) => loop.push(input),
+    exit: options.onExit,
+  };
+  const loop = createLoop<AgentInput, ReturnType<typeof core.step>[number]>({
+    step: core.step,
+    nextDeadline: core.nextDeadline,
+    hasWork: () => false,
+    perform: (effect) => performEffect(ports, effect),
+    tick: { kind: 'tick' },
+    continue: { kind: 'tick' },
+    clock: realClock,
+  });
+  loop.push({ kind: 'start', checkpoint: checkpoint.read(), containers: recovered });
+  inputs.open(loop.push, createRequestHandler({ core, shown: options.shown, masterHostname, containers }));
+  return ok({
+    address: host.address,
+    leave: (message) => loop.push({ kind: 'leave', message }),
+    async stop() {
+      loop.stop();
+      await host.close();
+      await containers.close();
+      await checkpoint.close();
+    },
+  });
+}
+
+const openContainers = ({ flags }: AgentOptions, inputs: Inputs, files: Files): Promise<Result<Containers, string>> =>
+  createPosixContainers({
+    runtimeDir: resolve(flags.runtime_dir),
+    files,
+    processes: createProcesses(),
+    outbound: createOutbound(),
+    fetcher: {
+      cacheDir: resolve(flags.fetcher_cache_dir),
+      cacheBytes: flags.fetcher_cache_size,
+      frameworksHome: flags.frameworks_home,
+      stallTimeoutMs: flags.fetcher_stall_timeout,
+    },
+    onEvent: (event) => inputs.push({ kind: 'containerEvent', event }),
+  });
+
+async function configOf(
+  flags: AgentFlags,
+  host: Host,
+  workDir: string,
+  resources: readonly Resource[],
+  files: Files,
+): Promise<AgentConfig> {
+  const ip = ipOf(host.address);
+  const { attributes, domain } = flags;
+  return {
+    pid: pidOf(ACTOR, host.address),
+    info: {
+      hostname: flags.hostname ?? (flags.hostname_lookup ? await nameOf(ip) : ip),
+      resources,
+      ...(attributes === undefined || attributes.length === 0 ? {} : { attributes }),
+      checkpoint: true,
+      port: Number(host.address.slice(host.address.lastIndexOf(':') + 1)),
+      ...(domain === undefined ? {} : { domain }),
+    },
+    version: buildInfo.version,
+    workDir,
+    bootId: files.readTextNow(BOOT_ID)?.trim() ?? '',
+    recover: flags.recover,
+    reconfigurationPolicy: flags.reconfiguration_policy,
+    switchUser: flags.switch_user,
+    httpCommandExecutor: flags.http_command_executor,
+    executorEnvironment: flags.executor_environment_variables ?? {},
+    sandboxDirectory: flags.sandbox_directory,
+    registrationBackoffMs: flags.registration_backoff_factor,
+    executorShutdownGraceMs: flags.executor_shutdown_grace_period,
+    executorReregistrationTimeoutMs: flags.executor_reregistration_timeout,
+    recoveryTimeoutMs: flags.recovery_timeout,
+    maxCompletedExecutorsPerFramework: flags.max_completed_executors_per_framework,
+    gcDelayMs: flags.gc_delay,
+    gcDiskHeadroom: flags.gc_disk_headroom,
+    diskWatchIntervalMs: flags.disk_watch_interval,
+  };
+}
+
+const ipOf = (address: string): string => address.slice(address.indexOf('@') + 1, address.lastIndexOf(':'));
+
+/** What the address resolves to, or the address. */
+async function nameOf(ip: string): Promise<string> {
+  try {
+    return (await lookupService(ip, 0)).hostname;
+  } catch {
+    return ip;
+  }
+}

@@ -1,0 +1,116 @@
+// Carries out what the core decided: each effect once, its answer an input.
+import type { Files, Result } from '@meseta/base';
+import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
+import type { ContainerSpec, Containers } from '@meseta/containers/types';
+import type { Host, Logger } from '@meseta/platform';
+import { encodeMessage } from '@meseta/wire/libprocess-codec';
+import type { AgentEffect, AgentInput } from '../core/io.js';
+import type { Checkpoint } from './checkpoint.js';
+
+export interface EffectPorts {
+  readonly host: Host;
+  readonly actor: string;
+  readonly checkpoint: Checkpoint;
+  readonly containers: Containers;
+  readonly files: Files;
+  readonly log: Logger;
+  readonly workDir: string;
+  findUser(name: string): Promise<Result<{ readonly uid: number; readonly gid: number }, string>>;
+  push(input: AgentInput): void;
+  exit(status: 0 | 1, message: string): void;
+}
+
+export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
+  const { host, containers, push } = ports;
+  switch (effect.kind) {
+    case 'send': {
+      const { wireName, bytes } = encodeMessage(effect.message);
+      host.send(effect.to, ports.actor, wireName, bytes);
+      return;
+    }
+    case 'link':
+      host.link(effect.to);
+      return;
+    case 'checkpoint':
+      ports.checkpoint.write(effect.changes, () => push({ kind: 'persisted' }));
+      return;
+    case 'launch':
+      void launch(ports, effect.spec);
+      return;
+    case 'signal':
+      containers.signal(effect.containerId, effect.signal);
+      return;
+    case 'destroy':
+      containers.destroy(effect.containerId);
+      return;
+    case 'removeContainer':
+      containers.remove(effect.containerId);
+      return;
+    case 'probe': {
+      const { containerId, check } = effect;
+      void containers
+        .probe(containerId, effect.probe, effect.timeoutMs)
+        .then((result) => push({ kind: 'probeResult', containerId, check, result }));
+      return;
+    }
+    case 'measureDisk':
+      void measureDisk(ports);
+      return;
+    case 'removeSandbox':
+      void removeSandbox(ports, effect);
+      return;
+    case 'volume':
+      void changeVolume(ports, effect.path, effect.remove);
+      return;
+    case 'log':
+      ports.log[effect.level](effect.text);
+      return;
+    case 'exit':
+      ports.exit(effect.status, effect.message);
+      return;
+  }
+}
+
+/** Makes the sandbox, then hands the container over; a sandbox that can't be made is a failed launch. */
+async function launch(ports: EffectPorts, spec: ContainerSpec): Promise<void> {
+  const { files, containers, push } = ports;
+  const fail = (message: string): void =>
+    push({
+      kind: 'containerEvent',
+      event: { kind: 'launchFailed', containerId: spec.containerId, stage: 'launch', message },
+    });
+  const owner = spec.user === undefined ? undefined : await ports.findUser(spec.user);
+  if (owner?.ok === false) {
+    fail(owner.error);
+    return;
+  }
+  const own = process.getuid?.() === 0 ? owner?.value : undefined;
+  const made = await createSandbox(files, spec.sandbox, own);
+  if (made.ok) containers.launch(spec);
+  else fail(`sandbox: ${made.error.message}`);
+}
+
+async function measureDisk({ files, workDir, log, push }: EffectPorts): Promise<void> {
+  const full = await diskFullness(files, workDir);
+  if (full.ok) push({ kind: 'diskUsage', usedShare: full.value });
+  else log.warning(`can't measure the disk of ${workDir}: ${full.error.message}`);
+}
+
+/** Removes a sandbox and the directories above it that are empty then, up to work_dir. */
+async function removeSandbox(
+  { files, workDir, push }: EffectPorts,
+  { containerId, path }: Extract<AgentEffect, { kind: 'removeSandbox' }>,
+): Promise<void> {
+  const removed = await removeTree(files, path);
+  for (let at = path; removed.ok; ) {
+    at = at.slice(0, at.lastIndexOf('/'));
+    if (!at.startsWith(`${workDir}/`) || !(await files.removeEmptyDirectory(at)).ok) break;
+  }
+  push({ kind: 'sandboxRemoved', containerId, error: removed.ok ? undefined : removed.error.message });
+}
+
+/** An operation that has been told as done can't fail any more: then the agent ends, and tries again at its start. */
+async function changeVolume({ files, exit }: EffectPorts, path: string, remove: boolean): Promise<void> {
+  const done = remove ? await removeTree(files, path) : await files.makeDirectory(path, 0o755);
+  if (!done.ok) exit(1, `volume ${path}: ${done.error.message}`);
+}

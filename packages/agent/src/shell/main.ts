@@ -1,0 +1,61 @@
+// `meseta agent`: flags and signals in, an exit status out.
+import { readFileSync } from 'node:fs';
+import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
+import { type RunningAgent, startAgent } from './agent-process.js';
+import { buildInfo } from './build-info.js';
+import { agentFlags } from './flags.js';
+
+const USAGE =
+  'Usage: meseta agent --master=HOST:PORT --work_dir=PATH [--FLAG=VALUE]...\n\n' +
+  'Runs an agent: it offers this machine to a cluster and runs the tasks that come. Flags may also be given in the\n' +
+  'environment, as MESOS_FLAG. SIGTERM ends it and leaves its tasks running for the next agent with this work_dir;\n' +
+  'SIGUSR1 ends its tasks too and leaves the cluster.';
+
+/** Runs an agent until it ends; answers the process' exit status. */
+export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(flagsHelp(USAGE, agentFlags));
+    return 0;
+  }
+  if (argv.includes('--version')) {
+    process.stdout.write(`mesos ${buildInfo.version}\n`);
+    return 0;
+  }
+  const parsed = parseFlags(agentFlags, {
+    argv,
+    env,
+    prefix: 'MESOS_',
+    readFile: (path) => readFileSync(path, 'utf8'),
+  });
+  if (!parsed.ok) {
+    process.stderr.write(`meseta agent: ${parsed.error.message}\nmeseta agent --help lists the flags.\n`);
+    return 1;
+  }
+  const { values: flags, shown, warnings } = parsed.value;
+  const log = createLogger({
+    component: 'agent',
+    level: flags.quiet ? 'error' : (flags.logging_level.toLowerCase() as LogLevel),
+  });
+  for (const warning of warnings) log.warning(warning);
+
+  return new Promise<number>((resolve) => {
+    let agent: RunningAgent | undefined;
+    const end = async (status: 0 | 1, message: string): Promise<void> => {
+      log[status === 0 ? 'info' : 'error'](`ending: ${message}`);
+      await agent?.stop();
+      uninstall();
+      process.off('SIGUSR1', leave);
+      resolve(status);
+    };
+    const leave = (): void => agent?.leave('SIGUSR1: leaving the cluster');
+    const uninstall = installDaemon({ log, stop: async () => agent?.stop() });
+    process.on('SIGUSR1', leave);
+    void startAgent({ flags, shown, log, onExit: (status, message) => void end(status, message) }).then((started) => {
+      if (!started.ok) void end(1, started.error);
+      else {
+        agent = started.value;
+        log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
+      }
+    });
+  });
+}

@@ -1,0 +1,116 @@
+// The agent's v1 operator calls (Mesos: docs/operator-http-api.md): the reads, and what needs no container of its own.
+import { agentCalls, answerType, checkCall, decodeBody, encodeAs, type Refusal, refusal } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import type { BodyReader } from '@meseta/platform';
+import type { AgentCall, AgentResponse } from '@meseta/wire';
+import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
+import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
+import { buildInfo } from './build-info.js';
+import { browse, readPart } from './files-endpoints.js';
+import { answerText, currentMetrics, type Exchange, type HttpOptions, refuse } from './http.js';
+import { measureContainers } from './measure.js';
+
+export async function answerCall(
+  options: HttpOptions,
+  bodies: BodyReader,
+  { request, response }: Exchange,
+): Promise<void> {
+  const body = await bodies.read(request);
+  if (!body.ok) {
+    answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+    return;
+  }
+  const call = decodeBody(request.headers['content-type'], body.value, AgentCallCodec);
+  if (!call.ok) {
+    refuse(response, call.error);
+    return;
+  }
+  const definition = checkCall(agentCalls, call.value);
+  const accepted = answerType(request.headers.accept);
+  if (!definition.ok || !accepted.ok) {
+    refuse(response, definition.ok ? (accepted as { readonly error: Refusal }).error : definition.error);
+    return;
+  }
+  const answer = await answerOf(options, call.value);
+  if (!answer.ok) {
+    refuse(response, answer.error);
+    return;
+  }
+  if (answer.value === undefined) {
+    answerText(response, 200);
+    return;
+  }
+  const encoded = Buffer.from(encodeAs(accepted.value, AgentResponseCodec, answer.value));
+  response.writeHead(200, { 'Content-Type': accepted.value, 'Content-Length': encoded.length });
+  response.end(encoded);
+}
+
+/** The answer to a call; undefined: done, with nothing to say. */
+async function answerOf(options: HttpOptions, call: AgentCall): Promise<Result<AgentResponse | undefined, Refusal>> {
+  const { type } = call;
+  const { state } = options.core;
+  switch (type) {
+    case 'GET_HEALTH':
+      return ok({ type, get_health: { healthy: true } });
+    case 'GET_FLAGS':
+      return ok({ type, get_flags: { flags: [...options.shown].map(([name, value]) => ({ name, value })) } });
+    case 'GET_VERSION':
+      return ok({ type, get_version: { version_info: buildInfo } });
+    case 'GET_METRICS':
+      return ok({
+        type,
+        get_metrics: { metrics: [...currentMetrics(options)].map(([name, value]) => ({ name, value })) },
+      });
+    case 'GET_LOGGING_LEVEL':
+      return ok({ type, get_logging_level: { level: 0 } });
+    case 'GET_STATE':
+      return ok({ type, get_state: getState(state) });
+    case 'GET_FRAMEWORKS':
+      return ok({ type, get_frameworks: getFrameworks(state) });
+    case 'GET_EXECUTORS':
+      return ok({ type, get_executors: getExecutors(state) });
+    case 'GET_TASKS':
+      return ok({ type, get_tasks: getTasks(state) });
+    case 'GET_OPERATIONS':
+      return ok({ type, get_operations: getOperations(state) });
+    case 'GET_AGENT':
+      return ok({ type, get_agent: getAgent(state) });
+    case 'GET_RESOURCE_PROVIDERS':
+      return ok({ type, get_resource_providers: {} });
+    case 'GET_CONTAINERS':
+      return ok(await getContainers(options));
+    case 'LIST_FILES':
+    case 'READ_FILE':
+      return fileCall(options, call);
+    case 'PRUNE_IMAGES':
+      // There is no image store yet, so nothing is left over in it.
+      return ok(undefined);
+    default:
+      return err(refusal('notImplemented', `Field 'type': this agent does not have ${type} yet`));
+  }
+}
+
+async function getContainers(options: HttpOptions): Promise<AgentResponse> {
+  const containers = (await measureContainers(options)).map(({ executor, status, statistics }) => ({
+    framework_id: { value: executor.frameworkId },
+    executor_id: executor.info.executor_id,
+    ...(executor.info.name === undefined ? {} : { executor_name: executor.info.name }),
+    container_id: { value: executor.containerId },
+    container_status: status,
+    ...(statistics === undefined ? {} : { resource_statistics: statistics }),
+  }));
+  // Without containers Mesos leaves the whole field out.
+  return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
+}
+
+async function fileCall({ core }: HttpOptions, call: AgentCall): Promise<Result<AgentResponse, Refusal>> {
+  if (call.type === 'LIST_FILES') {
+    const infos = await browse(core.state, call.list_files?.path ?? '');
+    return infos.ok ? ok({ type: 'LIST_FILES', list_files: { file_infos: infos.value } }) : infos;
+  }
+  const { path = '', offset = 0, length } = call.read_file ?? {};
+  const part = await readPart(core.state, path, offset, length);
+  if (!part.ok) return part;
+  const { sizeBytes, data } = part.value;
+  return ok({ type: 'READ_FILE', read_file: { size: sizeBytes, data: data.toString('base64') } });
+}

@@ -1,0 +1,61 @@
+// What both APIs show, gathered from the state: executors with their tasks, what is allocated.
+import { add } from '@meseta/resources';
+import type { Resource } from '@meseta/wire';
+import type { ExecutorRecord, TaskRecord } from '../core/io.js';
+import { type AgentState, type FrameworkRecord, isTerminal, tasksOf } from '../core/state.js';
+
+export interface ShownExecutor {
+  readonly framework: FrameworkRecord;
+  readonly executor: ExecutorRecord;
+  readonly tasks: readonly TaskRecord[];
+  readonly completed: boolean;
+}
+
+export function* executorsOf(framework: FrameworkRecord): Iterable<ShownExecutor> {
+  for (const [id, executor] of framework.executors) {
+    yield { framework, executor, tasks: [...tasksOf(framework, id)], completed: false };
+  }
+  for (const { executor, tasks } of framework.completed) yield { framework, executor, tasks, completed: true };
+}
+
+/** Live ones first. */
+export function* frameworksOf(state: AgentState): Iterable<{ framework: FrameworkRecord; completed: boolean }> {
+  for (const framework of state.frameworks.values()) yield { framework, completed: false };
+  for (const framework of state.completedFrameworks) yield { framework, completed: true };
+}
+
+export type Phase = 'queued' | 'launched' | 'terminated' | 'completed';
+
+/** Where a task of an executor stands, in the words of GET_TASKS. */
+export function phaseOf({ executor, completed }: ShownExecutor, { task }: TaskRecord): Phase {
+  if (completed) return 'completed';
+  if (isTerminal(task.state)) return 'terminated';
+  return executor.state === 'running' ? 'launched' : 'queued';
+}
+
+/** An executor's own resources and those of its tasks that have not ended. */
+export const resourcesOf = ({ executor, tasks }: ShownExecutor): readonly Resource[] =>
+  tasks
+    .filter(({ task }) => !isTerminal(task.state))
+    .reduce((sum, { task }) => add(sum, task.resources ?? []), [
+      ...(executor.info.resources ?? []),
+    ] as readonly Resource[]);
+
+/** What executors that have not ended hold. */
+export function allocatedOf(state: AgentState): readonly Resource[] {
+  let sum: readonly Resource[] = [];
+  for (const framework of state.frameworks.values()) {
+    for (const shown of executorsOf(framework)) {
+      if (!shown.completed && shown.executor.state !== 'ended') sum = add(sum, resourcesOf(shown));
+    }
+  }
+  return sum;
+}
+
+export function countTasks(state: AgentState): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const framework of state.frameworks.values()) {
+    for (const { task } of framework.tasks.values()) counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
+  }
+  return counts;
+}
