@@ -277,3 +277,15 @@ test('an HTTP connection carries many requests, and a large chunked body', async
     assert.equal(answer, String(size));
   }
 });
+
+test('close ends open streams and connections that never spoke', async () => {
+  const { host } = await hostWith({ onRequest: (_, response) => void response.write('stream') });
+  const silent = talk(host);
+  const streaming = talk(host);
+  streaming.socket.write(get);
+  await until('the stream', () => streaming.said().includes('stream'));
+  let ended = 0;
+  for (const { socket } of [silent, streaming]) socket.on('close', () => ended++);
+  await host.close();
+  await until('the ends', () => ended === 2);
+});

@@ -5,7 +5,7 @@
 // N1: what a connection carries is decided request by request: a first request that is no libprocess
 //     message gives the connection to node:http, which still knows a message when it sees one later.
 // N2: a connection that has sent nothing may stay so for ever (Mesos' scheduler library opens one ahead
-//     of need); one that has begun a head has `HEAD_TIMEOUT_MS` to end it.
+//     of need); one in the middle of a head or a message may be silent for `HEAD_TIMEOUT_MS`.
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { createMessageParser, type MessageHead } from './message-parser.js';
