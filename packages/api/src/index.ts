@@ -1,12 +1,14 @@
-// What is small: declarations, checks, the router. The clients load codecs and stand by themselves:
-// `@meseta/api/master-client`, `@meseta/api/agent-client`.
+// A bundle holds only what it uses: the clients and the codecs that they need are left out where nobody calls them.
+
 export * from './agent-calls.js';
+export * from './agent-client.js';
 export * from './check-call.js';
 export type * from './client.js';
 export * from './endpoints.js';
 export * from './errors.js';
 export * from './jsonp.js';
 export * from './master-calls.js';
+export * from './master-client.js';
 export * from './negotiate.js';
 export * from './router.js';
 export * from './scheduler-calls.js';

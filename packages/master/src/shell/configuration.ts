@@ -1,0 +1,152 @@
+// From flags to what a master is started with.
+
+import { promises as dns } from 'node:dns';
+import { isIP } from 'node:net';
+import { hostname as machineName } from 'node:os';
+import { join } from 'node:path';
+import type { AllocatorOptions, SorterKind } from '@meseta/allocator';
+import { err, ok, type Result } from '@meseta/base';
+import type { Logger } from '@meseta/platform';
+import { parseQuantities } from '@meseta/resources';
+import type { DomainInfo } from '@meseta/wire';
+import { renderWireError } from '@meseta/wire';
+import { DomainInfoCodec } from '@meseta/wire/codecs';
+import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '../core/options.js';
+import type { MasterFlags } from './flags.js';
+
+/** Where the registry lives: a directory, or only in memory. */
+export type RegistryPlace = { readonly kind: 'memory' } | { readonly kind: 'directory'; readonly path: string };
+
+export interface MasterConfig {
+  readonly ip: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly advertise: { readonly ip?: string | undefined; readonly port?: number | undefined };
+  readonly hostname: string;
+  readonly registry: RegistryPlace;
+  readonly options: MasterOptions;
+  readonly domain: DomainInfo | undefined;
+  readonly cluster: string | undefined;
+  readonly perFrameworkMetrics: boolean;
+  readonly maxOperatorStreams: number;
+  /** The flags in force, as /flags shows them. */
+  readonly flags: ReadonlyMap<string, string>;
+  readonly log: Logger;
+}
+
+export interface ConfigurationError {
+  readonly flag: string;
+  readonly text: string;
+}
+
+const wrong = (flag: string, text: string) => err<ConfigurationError>({ flag, text: `--${flag}: ${text}` });
+
+const loopback = '127.0.0.1';
+const minReregisterTimeoutMs = 600_000;
+
+export async function configurationOf(
+  flags: MasterFlags,
+  shown: ReadonlyMap<string, string>,
+  log: Logger,
+): Promise<Result<MasterConfig, ConfigurationError>> {
+  const ip = flags.ip ?? loopback;
+  if (isIP(ip) === 0) return wrong('ip', `expected an IP address, got ${JSON.stringify(ip)}`);
+  const registry = registryOf(flags);
+  if (!registry.ok) return registry;
+  const domain = domainOf(flags.domain);
+  if (!domain.ok) return domain;
+  const options = optionsOf(flags, domain.value);
+  if (!options.ok) return options;
+  return ok({
+    ip,
+    port: flags.port,
+    advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    hostname: flags.hostname ?? (await hostnameOf(flags.advertise_ip ?? ip, flags.hostname_lookup)),
+    registry: registry.value,
+    options: options.value,
+    domain: domain.value,
+    cluster: flags.cluster,
+    perFrameworkMetrics: flags.publish_per_framework_metrics,
+    maxOperatorStreams: flags.max_operator_event_stream_subscribers,
+    flags: shown,
+    log,
+  });
+}
+
+function registryOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationError> {
+  if (flags.registry === 'in_memory') return ok({ kind: 'memory' });
+  if (flags.registry !== 'replicated_log') {
+    return wrong('registry', `expected in_memory or replicated_log, got ${JSON.stringify(flags.registry)}`);
+  }
+  if (flags.work_dir === undefined) return wrong('work_dir', 'is required with --registry=replicated_log');
+  return ok({ kind: 'directory', path: join(flags.work_dir, 'registry') });
+}
+
+function domainOf(text: string | undefined): Result<DomainInfo | undefined, ConfigurationError> {
+  if (text === undefined) return ok(undefined);
+  const domain = DomainInfoCodec.parse(text);
+  return domain.ok ? domain : wrong('domain', renderWireError(domain.error));
+}
+
+function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<AllocatorOptions, ConfigurationError> {
+  const sorters: SorterKind[] = [];
+  for (const flag of ['role_sorter', 'framework_sorter'] as const) {
+    const kind = flags[flag];
+    if (kind !== 'drf' && kind !== 'random') return wrong(flag, `expected drf or random, got ${JSON.stringify(kind)}`);
+    sorters.push(kind);
+  }
+  const minimums = [];
+  for (const text of flags.min_allocatable_resources.split('|').filter((part) => part.trim() !== '')) {
+    const quantities = parseQuantities(text);
+    if (!quantities.ok) return wrong('min_allocatable_resources', quantities.error);
+    minimums.push(quantities.value);
+  }
+  return ok({
+    allocationIntervalMs: flags.allocation_interval,
+    roleSorter: sorters[0],
+    frameworkSorter: sorters[1],
+    fairSharingExcludedResourceNames: flags.fair_sharing_excluded_resource_names,
+    minAllocatableResources: minimums,
+    filterGpuResources: flags.filter_gpu_resources,
+    domain,
+  });
+}
+
+function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<MasterOptions, ConfigurationError> {
+  if (flags.agent_reregister_timeout < minReregisterTimeoutMs) {
+    return wrong('agent_reregister_timeout', 'expected at least 10mins');
+  }
+  const allocator = allocatorOf(flags, domain);
+  if (!allocator.ok) return allocator;
+  return ok({
+    ...DEFAULT_MASTER_OPTIONS,
+    agentPingTimeoutMs: flags.agent_ping_timeout,
+    maxAgentPingTimeouts: flags.max_agent_ping_timeouts,
+    agentReregisterTimeoutMs: flags.agent_reregister_timeout,
+    agentRemovalRateLimit: flags.agent_removal_rate_limit,
+    recoveryAgentRemovalLimit: flags.recovery_agent_removal_limit,
+    offerTimeoutMs: flags.offer_timeout,
+    maxCompletedFrameworks: flags.max_completed_frameworks,
+    maxCompletedTasksPerFramework: flags.max_completed_tasks_per_framework,
+    maxUnreachableTasksPerFramework: flags.max_unreachable_tasks_per_framework,
+    registryGcIntervalMs: flags.registry_gc_interval,
+    registryMaxAgentAgeMs: flags.registry_max_agent_age,
+    registryMaxAgentCount: flags.registry_max_agent_count,
+    requireAgentDomain: flags.require_agent_domain,
+    weights: flags.weights ?? new Map(),
+    allocator: allocator.value,
+    roles: flags.roles === undefined ? undefined : new Set(flags.roles),
+    allocatorRecoveryTimeoutMs: flags.allocator_recovery_timeout,
+    allocatorRecoveryFactor: flags.allocator_agent_recovery_factor,
+  });
+}
+
+/** The name of the address; the address itself where nobody knows one or nobody is to be asked. */
+async function hostnameOf(ip: string, lookup: boolean): Promise<string> {
+  if (!lookup) return ip;
+  if (ip === '0.0.0.0' || ip === '::') return machineName();
+  return dns.lookupService(ip, 0).then(
+    ({ hostname }) => hostname,
+    () => ip,
+  );
+}

@@ -1,0 +1,72 @@
+// From a request to its handler: the endpoint, who leads, the method. The handlers' own checks come after these.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRouter, type MasterEndpoint, type Method, masterEndpoints, methodsOf, refusal } from '@meseta/api';
+import { answerText, type Exchange, refuse } from './exchange.js';
+
+export type Handler = (exchange: Exchange) => void | Promise<void>;
+export type Handlers = { readonly [Name in MasterEndpoint]: Handler };
+
+/** Whether this master answers for the cluster: it does, it is about to, another does, or nobody. */
+export type Standing =
+  | { readonly kind: 'leading' }
+  | { readonly kind: 'recovering' }
+  | { readonly kind: 'following'; readonly leader: { readonly hostname: string; readonly port: number } }
+  | { readonly kind: 'leaderless' };
+
+export interface HttpOptions {
+  readonly handlers: Handlers;
+  standing(): Standing;
+  /** A handler that broke: the master's own fault. */
+  onFailure(cause: unknown): void;
+}
+
+const route = createRouter('master', masterEndpoints);
+
+export function createRequestHandler({ handlers, standing, onFailure }: HttpOptions) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const target = request.url ?? '/';
+    const split = target.indexOf('?');
+    const match = route(split < 0 ? target : target.slice(0, split));
+    if (match === undefined) {
+      answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
+      return;
+    }
+    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
+    if (match.endpoint.leader && !answersForCluster(standing(), target, response)) return;
+    if (match.endpoint.methods[request.method as Method] === undefined && request.method !== 'HEAD') {
+      const allowed = methodsOf(match.endpoint).join(', ');
+      const text = `Method ${request.method}: expected ${allowed}`;
+      refuse(response, refusal('methodNotAllowed', text, { Allow: allowed }));
+      return;
+    }
+    const handled = handlers[match.name]({ request, response, match, query, principal: undefined });
+    if (handled instanceof Promise) handled.catch(onFailure);
+  };
+}
+
+/** False if the request was sent on or put off. A redirect keeps the path behind the component's name, and the query. */
+function answersForCluster(standing: Standing, target: string, response: ServerResponse): boolean {
+  switch (standing.kind) {
+    case 'leading':
+      return true;
+    case 'recovering':
+      refuse(response, refusal('unavailable', 'The master has not finished its recovery'));
+      return false;
+    case 'leaderless':
+      refuse(response, refusal('unavailable', 'No master leads'));
+      return false;
+    case 'following': {
+      const behind = target.startsWith('/master/') ? target : `/master${target}`;
+      redirectTo(standing.leader, behind, response);
+      return false;
+    }
+  }
+}
+
+export function redirectTo(
+  leader: { readonly hostname: string; readonly port: number },
+  path: string,
+  response: ServerResponse,
+): void {
+  answerText(response, 307, '', { Location: `//${leader.hostname}:${leader.port}${path}` });
+}

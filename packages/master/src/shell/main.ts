@@ -1,0 +1,48 @@
+// `meseta master`: flags in, a running master out, until a signal or a reason to end.
+import { readFileSync } from 'node:fs';
+import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
+import { buildInfo } from './build-info.js';
+import { configurationOf } from './configuration.js';
+import { masterFlags } from './flags.js';
+import { startMaster } from './start.js';
+
+const logLevels: Readonly<Record<string, LogLevel>> = { INFO: 'info', WARNING: 'warning', ERROR: 'error' };
+
+/** The exit status; resolves when the process is to end. Signals end it by themselves, with status 0. */
+export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const fail = (text: string): number => {
+    process.stderr.write(`meseta master: ${text}\n`);
+    return 1;
+  };
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(flagsHelp('Usage: meseta master [--FLAG=VALUE]...', masterFlags));
+    return 0;
+  }
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  const parsed = parseFlags(masterFlags, { argv, env, prefix: 'MESOS_', readFile });
+  if (!parsed.ok) return fail(parsed.error.message);
+  const { values, shown, given, warnings } = parsed.value;
+  if (values.version) {
+    process.stdout.write(`meseta ${buildInfo.version}\n`);
+    return 0;
+  }
+  const level = logLevels[values.logging_level];
+  if (level === undefined) return fail('--logging_level: expected INFO, WARNING or ERROR');
+  const log = createLogger({ component: 'master', level: values.quiet ? 'error' : level });
+  for (const warning of warnings) log.warning(warning);
+  const configuration = await configurationOf(values, shown, log);
+  if (!configuration.ok) return fail(configuration.error.text);
+  if (!given.has('ip')) log.info('listening on loopback only: give --ip to be reached from other machines');
+
+  return new Promise((resolve) => {
+    const end = (message: string): void => {
+      log.error(`ending: ${message}`);
+      process.exit(1);
+    };
+    startMaster(configuration.value, end).then((started) => {
+      if (!started.ok) return resolve(fail(started.error.text));
+      log.info(`master at http://${started.value.address}`);
+      installDaemon({ log, stop: () => started.value.stop() });
+    }, end);
+  });
+}

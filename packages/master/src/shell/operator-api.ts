@@ -1,0 +1,121 @@
+// POST /api/v1: reads are views on the core's state, what changes state is the core's.
+import { answerType, checkCall, decodeBody, encodeAs, masterCalls, refusal } from '@meseta/api';
+import { type BodyReader, type RenderQueue, sendRendering } from '@meseta/platform';
+import type { MasterCall, MasterResponse } from '@meseta/wire';
+import { MasterCallCodec, MasterResponseCodec } from '@meseta/wire/codecs';
+import type { MediaType } from '@meseta/wire/media';
+import type { MasterInput } from '../core/io.js';
+import type { MasterState } from '../core/state.js';
+import type { ProcessFacts } from '../views/facts.js';
+import { approveAll, snapshotOf } from '../views/snapshot.js';
+import * as responses from '../views/v1-responses.js';
+import { isStateCall, stateCallDocument } from '../views/v1-state.js';
+import { answerText, type Exchange, header, refuse } from './exchange.js';
+import type { Requests } from './requests.js';
+
+export interface OperatorApiOptions {
+  readonly bodies: BodyReader;
+  readonly requests: Requests;
+  readonly renders: RenderQueue;
+  readonly facts: ProcessFacts;
+  state(): MasterState;
+  metrics(): ReadonlyMap<string, number>;
+  logging: LoggingLevel;
+  push(input: MasterInput): void;
+  /** Opens the operator's event stream. */
+  subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
+}
+
+export interface LoggingLevel {
+  /** 0 shows what operators need; above it everything. */
+  get(): number;
+  set(level: number, durationMs: number): void;
+}
+
+export function createOperatorApi(options: OperatorApiOptions) {
+  const { bodies, requests, push } = options;
+  return async (exchange: Exchange): Promise<void> => {
+    const { request, response, principal } = exchange;
+    const body = await bodies.read(request);
+    if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+    const decoded = decodeBody(header(exchange, 'content-type'), body.value, MasterCallCodec);
+    if (!decoded.ok) return refuse(response, decoded.error);
+    const call = decoded.value;
+    const definition = checkCall(masterCalls, call);
+    if (!definition.ok) return refuse(response, definition.error);
+    const media = answerType(header(exchange, 'accept'));
+    if (!media.ok) return refuse(response, media.error);
+    if (call.type === 'SUBSCRIBE') return options.subscribe(exchange, media.value);
+    if (definition.value.access === 'reads') return read(options, exchange, call, media.value);
+    if (call.set_logging_level !== undefined) return setLevel(options.logging, exchange, call.set_logging_level);
+    push({ kind: 'operatorCall', request: requests.await(response, media.value), principal, call });
+  };
+}
+
+async function read(options: OperatorApiOptions, { response }: Exchange, call: MasterCall, mediaType: MediaType) {
+  const type = call.type ?? 'UNKNOWN';
+  if (isStateCall(type)) {
+    const rendering = await options.renders.render({
+      key: `${type} ${mediaType} ${approveAll.key}`,
+      version: () => options.state().version,
+      start: () => stateCallDocument(type, mediaType, snapshotOf(options.state()), approveAll),
+    });
+    return sendRendering(response, 200, { 'Content-Type': mediaType }, rendering);
+  }
+  const answer = answerOf(options, type);
+  if (answer === undefined) return refuse(response, refusal('notFound', ''));
+  const body = Buffer.from(encodeAs(mediaType, MasterResponseCodec, answer));
+  response.writeHead(200, { 'Content-Type': mediaType, 'Content-Length': body.length }).end(body);
+}
+
+function answerOf({ state, facts, metrics, logging }: OperatorApiOptions, type: string): MasterResponse | undefined {
+  switch (type) {
+    case 'GET_HEALTH':
+      return responses.getHealth();
+    case 'GET_VERSION':
+      return responses.getVersion(facts);
+    case 'GET_FLAGS':
+      return responses.getFlags(facts);
+    case 'GET_METRICS':
+      return responses.getMetrics(metrics());
+    case 'GET_LOGGING_LEVEL':
+      return responses.getLoggingLevel(logging.get());
+    case 'GET_OPERATIONS':
+      return responses.getOperations(state());
+    case 'GET_ROLES':
+      return responses.rolesResponse(state(), approveAll);
+    case 'GET_WEIGHTS':
+      return responses.getWeights(state(), approveAll);
+    case 'GET_MASTER':
+      return responses.getMaster(state(), facts);
+    case 'GET_MAINTENANCE_STATUS':
+      return responses.getMaintenanceStatus(state());
+    case 'GET_MAINTENANCE_SCHEDULE':
+      return responses.getMaintenanceSchedule(state());
+    case 'GET_QUOTA':
+      return responses.getQuota(state(), approveAll);
+    default:
+      // LIST_FILES and READ_FILE: a master without a log directory has no files to show.
+      return undefined;
+  }
+}
+
+function setLevel(
+  logging: LoggingLevel,
+  { response }: Exchange,
+  { level, duration }: NonNullable<MasterCall['set_logging_level']>,
+): void {
+  const ms = Number(duration.nanoseconds) / 1e6;
+  const problem =
+    level > 3
+      ? "Field 'set_logging_level.level': expected a number from 0 to 3"
+      : ms <= 0
+        ? "Field 'set_logging_level.duration': expected more than 0 nanoseconds"
+        : undefined;
+  if (problem !== undefined) {
+    refuse(response, refusal('badRequest', problem));
+    return;
+  }
+  logging.set(level, ms);
+  answerText(response, 200);
+}

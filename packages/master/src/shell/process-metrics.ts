@@ -1,0 +1,43 @@
+// The metrics that the core can't know: of the process, of the machine, of calls that never reached it.
+import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import type { SchedulerCall } from '@meseta/wire';
+import type { ProcessMetrics } from '../views/metrics.js';
+
+export function processMetrics(
+  startedAtMs: number,
+  leading: boolean,
+  operatorStreams: number,
+  counters: ReadonlyMap<string, number>,
+): ProcessMetrics {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return {
+    uptimeSeconds: (Date.now() - startedAtMs) / 1000,
+    leading,
+    operatorStreams,
+    counters,
+    system: {
+      cpus: availableParallelism(),
+      load: [one, five, fifteen],
+      memoryTotalBytes: totalmem(),
+      memoryFreeBytes: freemem(),
+    },
+  };
+}
+
+const counted: { readonly [Type in NonNullable<SchedulerCall['type']>]?: string } = {
+  MESSAGE: 'master/invalid_framework_to_executor_messages',
+  ACKNOWLEDGE: 'master/invalid_status_update_acknowledgements',
+  ACKNOWLEDGE_OPERATION_STATUS: 'master/invalid_operation_status_update_acknowledgements',
+};
+
+/** Scheduler calls that were refused before the core saw them. */
+export function createInvalidCalls() {
+  const counters = new Map<string, number>();
+  return {
+    counters: counters as ReadonlyMap<string, number>,
+    count({ type = 'UNKNOWN' }: SchedulerCall): void {
+      const name = counted[type];
+      if (name !== undefined) counters.set(name, (counters.get(name) ?? 0) + 1);
+    },
+  };
+}

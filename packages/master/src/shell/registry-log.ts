@@ -1,0 +1,70 @@
+// The registry in its store: read whole at the start, then a batch at a time, with a snapshot now and then.
+//
+// Owns: how much was written since the last snapshot.
+// L1: batches are appended in the order of the core's effects, and each is answered once it is durable.
+// L2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
+//     durable registry is complete whenever it asks for the next one.
+// L3: a failed or fenced write ends the process: nothing may be said that is not durable.
+import { assert, type Result } from '@meseta/base';
+import type { Fenced, LocalStore } from '@meseta/coordination';
+import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
+import type { RegistryOperation } from '../registry/operations.js';
+import type { RegistryState } from '../registry/state.js';
+
+export interface RegistryLog {
+  /** What the store holds; takes the epoch. */
+  read(): Promise<Result<RegistryState, Fenced>>;
+  persist(operations: readonly RegistryOperation[], durable: RegistryState): void;
+}
+
+export interface RegistryLogOptions {
+  readonly store: LocalStore;
+  readonly epoch: number;
+  onPersisted(): void;
+  /** The store can't be written: this master must end. */
+  onFailure(text: string): void;
+}
+
+/** A snapshot is due when the batches since the last are larger than it was, and than this. */
+const minBytesBetweenSnapshots = 2 ** 20;
+
+const fromBytes = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+export function createRegistryLog({ store, epoch, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
+  let bytesSinceSnapshot = 0;
+  let snapshotBytes = 0;
+
+  const settle = (written: Promise<Result<void, Fenced>>, done: () => void): void => {
+    written.then(
+      (result) => {
+        if (result.ok) done();
+        else onFailure(`another master has taken over: epoch ${result.error.newest} after ${result.error.epoch}`);
+      },
+      (cause: unknown) => onFailure(`the registry can't be written: ${String(cause)}`),
+    );
+  };
+
+  return {
+    async read() {
+      const contents = await store.read(epoch);
+      if (!contents.ok) return contents;
+      const { snapshot, batches } = contents.value;
+      snapshotBytes = snapshot?.length ?? 0;
+      bytesSinceSnapshot = batches.reduce((sum, batch) => sum + batch.length, 0);
+      const registry = decodeRegistry(snapshot === undefined ? undefined : fromBytes(snapshot), batches.map(fromBytes));
+      return { ok: true, value: registry };
+    },
+    persist(operations, durable) {
+      assert(operations.length > 0, 'a batch without operations');
+      if (bytesSinceSnapshot > Math.max(snapshotBytes, minBytesBetweenSnapshots)) {
+        const bytes = Buffer.from([...encodeRegistry(durable)].join(''));
+        snapshotBytes = bytes.length;
+        bytesSinceSnapshot = 0;
+        settle(store.snapshot(epoch, bytes), () => undefined);
+      }
+      const batch = Buffer.from(encodeOperations(operations));
+      bytesSinceSnapshot += batch.length;
+      settle(store.append(epoch, batch), onPersisted);
+    },
+  };
+}

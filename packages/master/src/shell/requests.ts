@@ -1,0 +1,111 @@
+// Requests that wait for the core's answer, and the event streams that it has opened.
+//
+// Owns: who waits under which id, and which stream is which connection.
+// Q1: a request is answered at most once, and forgotten then.
+// Q2: a stream that its client closed, or that was cut off for reading too slowly, is told to the core once
+//     (`onStreamClosed`); one that the core closed isn't.
+import type { ServerResponse } from 'node:http';
+import type { Id } from '@meseta/base';
+import { type Clock, createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
+import type { SchedulerEvent } from '@meseta/wire';
+import { SchedulerEventCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
+import { encodeRecord } from '@meseta/wire/recordio';
+import type { Reply, RequestId, StreamId } from '../core/io.js';
+import { answerText } from './exchange.js';
+
+interface Waiting {
+  readonly response: ServerResponse;
+  /** What events come in if the request becomes a stream. */
+  readonly mediaType: MediaType;
+}
+
+interface OpenStream {
+  readonly writer: StreamWriter;
+  readonly mediaType: MediaType;
+}
+
+export interface Requests {
+  /** `mediaType`: of the events, should the request be opened as a stream. */
+  await(response: ServerResponse, mediaType: MediaType): RequestId;
+  reply(request: RequestId, reply: Reply): void;
+  open(request: RequestId, stream: StreamId): void;
+  /** Encodes the event once for each media type among the streams. */
+  write(streams: readonly StreamId[], event: SchedulerEvent): void;
+  close(stream: StreamId): void;
+  closeAll(): void;
+}
+
+export interface RequestsOptions {
+  readonly clock: Clock;
+  onStreamClosed(stream: StreamId, why: StreamEnd): void;
+}
+
+/** Unsent bytes beyond which a scheduler's stream is cut off. */
+const maxUnsentBytes = 16 * 2 ** 20;
+
+export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requests {
+  const waiting = new Map<RequestId, Waiting>();
+  const streams = new Map<StreamId, OpenStream>();
+  let next = 0;
+
+  const take = (request: RequestId): Waiting | undefined => {
+    const found = waiting.get(request);
+    waiting.delete(request);
+    return found;
+  };
+
+  return {
+    await(response, mediaType) {
+      const request = String(next++) as Id<'RequestId'>;
+      waiting.set(request, { response, mediaType });
+      return request;
+    },
+    reply(request, { status, text }) {
+      const found = take(request);
+      if (found !== undefined) answerText(found.response, status, text);
+    },
+    open(request, stream) {
+      const found = take(request);
+      if (found === undefined) return;
+      const { response, mediaType } = found;
+      const ended = (why: StreamEnd): void => {
+        if (streams.delete(stream)) onStreamClosed(stream, why);
+      };
+      response.writeHead(200, {
+        'Content-Type': mediaType,
+        'Mesos-Stream-Id': stream,
+        'Transfer-Encoding': 'chunked',
+        'Cache-Control': 'no-store',
+      });
+      streams.set(stream, { writer: createStreamWriter(response, { clock, maxUnsentBytes, ended }), mediaType });
+    },
+    write(to, event) {
+      const encoded = new Map<MediaType, Uint8Array>();
+      for (const id of to) {
+        const stream = streams.get(id);
+        if (stream === undefined) continue;
+        let record = encoded.get(stream.mediaType);
+        if (record === undefined) {
+          record = encodeRecord(encodeEvent(stream.mediaType, event));
+          encoded.set(stream.mediaType, record);
+        }
+        stream.writer.write(record);
+      }
+    },
+    close(id) {
+      const stream = streams.get(id);
+      streams.delete(id);
+      stream?.writer.end();
+    },
+    closeAll() {
+      for (const { writer } of streams.values()) writer.end();
+      streams.clear();
+      for (const { response } of waiting.values()) response.destroy();
+      waiting.clear();
+    },
+  };
+}
+
+const encodeEvent = (mediaType: MediaType, event: SchedulerEvent): Uint8Array =>
+  mediaType === JSON_TYPE ? Buffer.from(SchedulerEventCodec.write(event)) : SchedulerEventCodec.encode(event);

@@ -1,0 +1,193 @@
+// A master in one piece: its port, its registry, its core, and what connects them.
+import { randomBytes } from 'node:crypto';
+import { err, ok, pidOf, type Result, seededRandom } from '@meseta/base';
+import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
+import {
+  createBodyReader,
+  createLoop,
+  createRenderQueue,
+  type Loop,
+  type PeerMessage,
+  type RenderQueue,
+  realClock,
+} from '@meseta/platform';
+import type { MasterInfo } from '@meseta/wire';
+import { renderWireError } from '@meseta/wire';
+import { decodeMessage } from '@meseta/wire/libprocess-codec';
+import type { MasterEffect, MasterInput } from '../core/io.js';
+import { createMaster, type Master } from '../core/step.js';
+import type { ProcessFacts } from '../views/facts.js';
+import { metricsOf } from '../views/metrics.js';
+import { buildInfo } from './build-info.js';
+import type { MasterConfig } from './configuration.js';
+import { createPerformer } from './effects.js';
+import { type Front, openFront } from './front.js';
+import { createHandlers } from './handlers.js';
+import { createRequestHandler, type Standing } from './http.js';
+import { masterInfoOf } from './identity.js';
+import { createLoggingLevel } from './logging-level.js';
+import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
+import { createInvalidCalls, processMetrics } from './process-metrics.js';
+import { createRegistryLog } from './registry-log.js';
+import { createRequests, type Requests } from './requests.js';
+
+export interface RunningMaster {
+  /** `ip:port` */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+export interface StartError {
+  readonly code: 'addressInUse' | 'listenFailed' | 'registryFailed';
+  readonly text: string;
+}
+
+/** Resolves once the master listens and leads. `onExit` is told when it can't go on. */
+export async function startMaster(
+  config: MasterConfig,
+  onExit: (message: string) => void,
+): Promise<Result<RunningMaster, StartError>> {
+  const store = await openStore(config);
+  if (!store.ok) return store;
+  const front = await openFront(config);
+  if (!front.ok) {
+    await store.value.close();
+    return front;
+  }
+  const epoch = await epochOf(store.value);
+  const running = connect(config, front.value, store.value, epoch, onExit);
+  await running.elect();
+  return ok({ address: front.value.host.address, stop: running.stop });
+}
+
+async function openStore({ registry }: MasterConfig): Promise<Result<LocalStore, StartError>> {
+  if (registry.kind === 'memory') return ok(createMemoryStore());
+  return openLmdbStore(registry.path).then(ok, (cause: unknown) =>
+    err({
+      code: 'registryFailed',
+      text: `the registry in ${registry.path} can't be opened: ${String(cause)}`,
+    } as const),
+  );
+}
+
+/** The one master of its store always leads. */
+async function epochOf(store: LocalStore): Promise<number> {
+  const election = createSoleElection(store);
+  return new Promise((resolve, reject) => {
+    election.watch((leadership) => {
+      if (leadership?.mine) resolve(leadership.epoch);
+    });
+    election.contend(new Uint8Array()).catch(reject);
+  });
+}
+
+interface Connected {
+  elect(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function connect(
+  config: MasterConfig,
+  front: Front,
+  store: LocalStore,
+  epoch: number,
+  onExit: (message: string) => void,
+): Connected {
+  const { host } = front;
+  const { log } = config;
+  const clock = realClock;
+  const info = masterInfoOf(config, host.address);
+  const identity = { info, pid: pidOf('master', host.address) };
+  const master: Master = createMaster(identity, config.options, seededRandom(randomBytes(4).readUInt32LE()));
+  const push = (input: MasterInput): void => loop.push(input);
+  const renders = createRenderQueue({ clock });
+  const requests = createRequests({
+    clock,
+    onStreamClosed: (stream, why) => {
+      if (why === 'tooSlow') log.warning(`cut off stream ${stream}: it reads too slowly`);
+      push({ kind: 'streamClosed', stream });
+    },
+  });
+  const onPersisted = (): void => push({ kind: 'persisted' });
+  const registry = createRegistryLog({ store, epoch, onPersisted, onFailure: onExit });
+  const operators = createOperatorStreams({ clock, renders, state: master.state, limit: config.maxOperatorStreams });
+  const durableRegistry = () => master.state.registrar.durable;
+  const loop: Loop<MasterInput> = createLoop<MasterInput, MasterEffect>({
+    step: master.step,
+    nextDeadline: master.nextDeadline,
+    hasWork: master.hasWork,
+    perform: createPerformer({ host, requests, registry, log, durableRegistry, onNote: operators.note, onExit }),
+    tick: { kind: 'tick' },
+    continue: { kind: 'continue' },
+    clock,
+  });
+
+  front.onMessage = (message) => receive(message, push, log.warning);
+  front.onPeerLost = (address) => push({ kind: 'peerLost', address });
+  front.onRequest = requestHandler({ config, info, master, requests, renders, operators, push });
+
+  return {
+    async elect() {
+      const contents = await registry.read();
+      if (!contents.ok) return onExit('another master has taken the registry over');
+      push({ kind: 'elected', registry: contents.value });
+    },
+    async stop() {
+      loop.stop();
+      requests.closeAll();
+      operators.closeAll();
+      await host.close();
+      await store.close();
+    },
+  };
+}
+
+interface RequestParts {
+  readonly config: MasterConfig;
+  readonly info: MasterInfo;
+  readonly master: Master;
+  readonly requests: Requests;
+  readonly renders: RenderQueue;
+  readonly operators: OperatorStreams;
+  push(input: MasterInput): void;
+}
+
+function requestHandler({ config, info, master, requests, renders, operators, push }: RequestParts) {
+  const { state } = master;
+  const startedAtMs = Date.now();
+  const facts: ProcessFacts = { build: buildInfo, info, startedAtMs, cluster: config.cluster, flags: config.flags };
+  const invalid = createInvalidCalls();
+  const standing = (): Standing => (state.recovered ? { kind: 'leading' } : { kind: 'recovering' });
+  const handlers = createHandlers({
+    bodies: createBodyReader(),
+    requests,
+    renders,
+    facts,
+    logging: createLoggingLevel(config.log, realClock),
+    state: () => state,
+    metrics: () => {
+      const process = processMetrics(startedAtMs, state.recovered, operators.open(), invalid.counters);
+      return metricsOf(state, process, config.perFrameworkMetrics);
+    },
+    standing,
+    push,
+    onInvalid: invalid.count,
+    subscribe: operators.subscribe,
+  });
+  return createRequestHandler({
+    handlers,
+    standing,
+    // A view that breaks is a broken invariant: the process' last handler ends it.
+    onFailure: (cause) => {
+      throw cause;
+    },
+  });
+}
+
+function receive(message: PeerMessage, push: (input: MasterInput) => void, warn: (text: string) => void) {
+  if (message.to !== 'master' && !message.to.startsWith('slave-observer(')) return 'unknown' as const;
+  const decoded = decodeMessage(message.wireName, message.body);
+  if (decoded.ok) push({ kind: 'message', from: message.from, message: decoded.value });
+  else warn(`message from ${message.from}: ${renderWireError(decoded.error)}`);
+  return 'accepted' as const;
+}

@@ -1,0 +1,97 @@
+// The v0 endpoints that show state: documents rendered through the render queue.
+import { jsonWrapping, refusal } from '@meseta/api';
+import { type RenderQueue, sendRendering } from '@meseta/platform';
+import {
+  MaintenanceClusterStatusCodec,
+  MaintenanceScheduleCodec,
+  QuotaStatusCodec,
+  WeightInfoCodec,
+} from '@meseta/wire/codecs';
+import { jsonArray } from '@meseta/wire/json';
+import type { MasterState } from '../core/state.js';
+import type { ProcessFacts } from '../views/facts.js';
+import { rolesDocument } from '../views/roles.js';
+import { approveAll, snapshotOf } from '../views/snapshot.js';
+import { agentsDocument } from '../views/v0-agents.js';
+import { frameworksDocument, taskQueryOf, tasksDocument } from '../views/v0-frameworks.js';
+import { stateDocument, summaryDocument } from '../views/v0-state.js';
+import { maintenanceScheduleOf, maintenanceStatusOf, quotaStatusOf } from '../views/v1-responses.js';
+import { answerJson, type Exchange, refuse } from './exchange.js';
+import type { Handler } from './http.js';
+
+export interface V0ApiOptions {
+  readonly renders: RenderQueue;
+  readonly facts: ProcessFacts;
+  state(): MasterState;
+}
+
+/** A document: what of the query it depends on is in its key, so that equal questions share an answer. */
+type View = (query: URLSearchParams) => { readonly key: string; start(): Iterator<string> };
+
+export function createV0Reads(options: V0ApiOptions) {
+  const { facts, state } = options;
+  const snapshot = () => snapshotOf(state());
+  const one = (query: URLSearchParams, name: string): string | undefined => query.get(name) || undefined;
+
+  const document =
+    (view: View): Handler =>
+    (exchange) =>
+      render(options, exchange, view(exchange.query));
+
+  return {
+    state: document(() => ({ key: 'state', start: () => stateDocument(state(), snapshot(), facts, approveAll) })),
+    stateSummary: document(() => ({ key: 'summary', start: () => summaryDocument(snapshot(), facts, approveAll) })),
+    roles: document(() => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approveAll) })),
+    agents: document((query) => {
+      const id = one(query, 'slave_id');
+      return { key: `agents ${id ?? ''}`, start: () => agentsDocument(snapshot(), approveAll, id) };
+    }),
+    frameworks: document((query) => {
+      const id = one(query, 'framework_id');
+      return { key: `frameworks ${id ?? ''}`, start: () => frameworksDocument(snapshot(), approveAll, id) };
+    }),
+    tasks: document((query) => {
+      const asked = taskQueryOf(query);
+      return { key: `tasks ${JSON.stringify(asked)}`, start: () => tasksDocument(snapshot(), approveAll, asked) };
+    }),
+    maintenanceSchedule: (exchange: Exchange) =>
+      answerJson(exchange, MaintenanceScheduleCodec.write(maintenanceScheduleOf(state()))),
+    maintenanceStatus: (exchange: Exchange) =>
+      answerJson(exchange, MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state()))),
+    quota: (exchange: Exchange) => answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), approveAll))),
+    weights: (exchange: Exchange) => {
+      const weights = [...state().registrar.durable.weights].map(([role, weight]) => ({ role, weight }));
+      answerJson(exchange, jsonArray(weights, WeightInfoCodec.write));
+    },
+  };
+}
+
+async function render(
+  { renders, state }: V0ApiOptions,
+  { response, query, match }: Exchange,
+  view: ReturnType<View>,
+): Promise<void> {
+  const name = match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined;
+  const wrapping = jsonWrapping(name);
+  if (wrapping === undefined) {
+    return refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
+  }
+  const rendering = await renders.render({
+    key: `${view.key} ${approveAll.key} ${wrapping.before}`,
+    version: () => state().version,
+    start: () => wrapped(view.start(), wrapping),
+  });
+  return sendRendering(response, 200, { 'Content-Type': wrapping.contentType }, rendering);
+}
+
+function* wrapped(
+  pieces: Iterator<string>,
+  { before, after }: { readonly before: string; readonly after: string },
+): Generator<string> {
+  let opening = before;
+  for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
+    yield opening + next.value;
+    opening = '';
+  }
+  yield after;
+}

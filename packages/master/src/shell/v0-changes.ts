@@ -1,0 +1,160 @@
+// What operators change the v0 way: forms and JSON bodies, each read as the v1 call that says the same.
+
+import { type Refusal, refusal } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import type { BodyReader } from '@meseta/platform';
+import { type Codec, type MasterCall, renderWireError } from '@meseta/wire';
+import {
+  MachineIDCodec,
+  MaintenanceScheduleCodec,
+  QuotaRequestCodec,
+  ResourceCodec,
+  WeightInfoCodec,
+} from '@meseta/wire/codecs';
+import { JSON_TYPE } from '@meseta/wire/media';
+import type { MasterInput } from '../core/io.js';
+import { answerText, type Exchange, refuse } from './exchange.js';
+import type { Handler } from './http.js';
+import type { Requests } from './requests.js';
+
+type Read<T> = Result<T, string>;
+/** The call that a body asks for; `rest` is what the path has behind the endpoint's own. */
+type ReadCall = (body: string, rest: string) => Read<MasterCall>;
+
+function parseJson<T>(text: string, what: string, codec: Codec<T>): Read<T> {
+  const parsed = codec.parse(text);
+  return parsed.ok ? parsed : err(`${what}: ${renderWireError(parsed.error)}`);
+}
+
+function parseList<T>(text: string, what: string, codec: Codec<T>): Read<readonly T[]> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return err(`${what}: expected a JSON list`);
+  }
+  if (!Array.isArray(json)) return err(`${what}: expected a JSON list`);
+  const items: T[] = [];
+  for (const [i, element] of json.entries()) {
+    const item = codec.read(element);
+    if (!item.ok) return err(`${what}[${i}]: ${renderWireError(item.error)}`);
+    items.push(item.value);
+  }
+  return ok(items);
+}
+
+function parameter(form: URLSearchParams, name: string): Read<string> {
+  const value = form.get(name);
+  return value === null ? err(`Parameter '${name}' is required in the body but missing`) : ok(value);
+}
+
+/** An agent and resources of it, as the forms of reservations and volumes have them. */
+function agentForm(body: string, list: 'resources' | 'volumes') {
+  const form = new URLSearchParams(body);
+  const agent = parameter(form, 'slaveId');
+  if (!agent.ok) return agent;
+  const text = parameter(form, list);
+  if (!text.ok) return text;
+  const resources = parseList(text.value, `Parameter '${list}'`, ResourceCodec);
+  if (!resources.ok) return resources;
+  const source = form.has('source') ? parseList(form.get('source') ?? '', "Parameter 'source'", ResourceCodec) : ok([]);
+  if (!source.ok) return source;
+  return ok({ agent_id: { value: agent.value }, resources: resources.value, source: source.value });
+}
+
+const reserve: ReadCall = (body) => {
+  const form = agentForm(body, 'resources');
+  if (!form.ok) return form;
+  const { agent_id, resources, source } = form.value;
+  const from = source.length === 0 ? {} : { source };
+  return ok({ type: 'RESERVE_RESOURCES', reserve_resources: { agent_id, ...from, resources } });
+};
+
+const unreserve: ReadCall = (body) => {
+  const form = agentForm(body, 'resources');
+  if (!form.ok) return form;
+  const { agent_id, resources } = form.value;
+  return ok({ type: 'UNRESERVE_RESOURCES', unreserve_resources: { agent_id, resources } });
+};
+
+const createVolumes: ReadCall = (body) => {
+  const form = agentForm(body, 'volumes');
+  if (!form.ok) return form;
+  const { agent_id, resources: volumes } = form.value;
+  return ok({ type: 'CREATE_VOLUMES', create_volumes: { agent_id, volumes } });
+};
+
+const destroyVolumes: ReadCall = (body) => {
+  const form = agentForm(body, 'volumes');
+  if (!form.ok) return form;
+  const { agent_id, resources: volumes } = form.value;
+  return ok({ type: 'DESTROY_VOLUMES', destroy_volumes: { agent_id, volumes } });
+};
+
+const teardown: ReadCall = (body) => {
+  const id = parameter(new URLSearchParams(body), 'frameworkId');
+  return id.ok ? ok({ type: 'TEARDOWN', teardown: { framework_id: { value: id.value } } }) : id;
+};
+
+const machineDown: ReadCall = (body) => {
+  const machines = parseList(body, 'Body', MachineIDCodec);
+  return machines.ok ? ok({ type: 'START_MAINTENANCE', start_maintenance: { machines: machines.value } }) : machines;
+};
+
+const machineUp: ReadCall = (body) => {
+  const machines = parseList(body, 'Body', MachineIDCodec);
+  return machines.ok ? ok({ type: 'STOP_MAINTENANCE', stop_maintenance: { machines: machines.value } }) : machines;
+};
+
+const updateSchedule: ReadCall = (body) => {
+  const schedule = parseJson(body, 'Body', MaintenanceScheduleCodec);
+  if (!schedule.ok) return schedule;
+  return ok({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: schedule.value } });
+};
+
+const updateWeights: ReadCall = (body) => {
+  const weights = parseList(body, 'Body', WeightInfoCodec);
+  return weights.ok ? ok({ type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: weights.value } }) : weights;
+};
+
+const setQuota: ReadCall = (body) => {
+  const request = parseJson(body, 'Body', QuotaRequestCodec);
+  return request.ok ? ok({ type: 'SET_QUOTA', set_quota: { quota_request: request.value } }) : request;
+};
+
+const removeQuota: ReadCall = (_, rest) =>
+  rest === '' || rest.includes('/')
+    ? err('Path: expected /quota/ROLE')
+    : ok({ type: 'REMOVE_QUOTA', remove_quota: { role: rest } });
+
+export interface V0ChangesOptions {
+  readonly bodies: BodyReader;
+  readonly requests: Requests;
+  push(input: MasterInput): void;
+}
+
+export function createV0Changes({ bodies, requests, push }: V0ChangesOptions) {
+  const badRequest = (text: string): Refusal => refusal('badRequest', text);
+  const change =
+    (readCall: ReadCall): Handler =>
+    async ({ request, response, match, principal }: Exchange) => {
+      const body = await bodies.read(request);
+      if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+      const call = readCall(new TextDecoder().decode(body.value), match.rest);
+      if (!call.ok) return refuse(response, badRequest(call.error));
+      push({ kind: 'operatorCall', request: requests.await(response, JSON_TYPE), principal, call: call.value });
+    };
+  return {
+    createVolumes: change(createVolumes),
+    destroyVolumes: change(destroyVolumes),
+    reserve: change(reserve),
+    unreserve: change(unreserve),
+    teardown: change(teardown),
+    machineDown: change(machineDown),
+    machineUp: change(machineUp),
+    updateSchedule: change(updateSchedule),
+    updateWeights: change(updateWeights),
+    setQuota: change(setQuota),
+    removeQuota: change(removeQuota),
+  };
+}

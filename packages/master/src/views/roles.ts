@@ -1,0 +1,177 @@
+// Roles: what is known of each, for /roles and GET_ROLES. Quantities of a role are those of its whole subtree.
+import {
+  addQuantities,
+  allocationsByRole,
+  ancestorsOf,
+  fromThousandths,
+  isInSubtree,
+  limitsFrom,
+  noQuantities,
+  type Quantities,
+  quantitiesFrom,
+  quantitiesOf,
+  quantitiesToRecord,
+  reservationsByRole,
+  subtractQuantities,
+} from '@meseta/resources';
+import type { MasterResponseGetRoles, Role } from '@meseta/wire';
+import { jsonDouble, jsonString } from '@meseta/wire/json';
+import type { MasterState } from '../core/state.js';
+import { type Pieces, separated } from './pieces.js';
+import { type Approver, heldBy, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+import { jsonObject, quantitiesJson, stringsJson } from './v0-json.js';
+
+interface RoleView {
+  readonly name: string;
+  readonly weight: number;
+  readonly guarantees: Quantities;
+  readonly limits: Quantities;
+  readonly allocated: Quantities;
+  readonly offered: Quantities;
+  readonly reserved: Quantities;
+  /** Against its quota: what is allocated, and reservations that nobody uses. */
+  readonly consumed: Quantities;
+  readonly frameworks: readonly string[];
+}
+
+/** Quantities by the very role that they are of. */
+type ByRole = Map<string, Quantities>;
+
+const addTo = (sums: ByRole, role: string, more: Quantities): void => {
+  sums.set(role, addQuantities(sums.get(role) ?? noQuantities, more));
+};
+
+interface Sums {
+  readonly allocated: ByRole;
+  readonly offered: ByRole;
+  readonly reserved: ByRole;
+  readonly usedReservations: ByRole;
+  readonly frameworks: Map<string, Set<string>>;
+}
+
+function sumsOf(snapshot: Snapshot): Sums {
+  const sums: Sums = {
+    allocated: new Map(),
+    offered: new Map(),
+    reserved: new Map(),
+    usedReservations: new Map(),
+    frameworks: new Map(),
+  };
+  const joins = (role: string, id: string): void => {
+    const ids = sums.frameworks.get(role) ?? new Set();
+    sums.frameworks.set(role, ids.add(id));
+  };
+  for (const view of snapshot.frameworks) {
+    const { id, roles } = view.framework;
+    for (const role of roles) joins(role, id);
+    for (const [role, list] of allocationsByRole(usedBy(view))) {
+      addTo(sums.allocated, role, quantitiesOf(list));
+      joins(role, id);
+    }
+    for (const [role, list] of allocationsByRole(offeredTo(view))) {
+      addTo(sums.offered, role, quantitiesOf(list));
+      joins(role, id);
+    }
+    for (const { resources } of heldBy(view)) {
+      for (const [role, list] of reservationsByRole(resources)) addTo(sums.usedReservations, role, quantitiesOf(list));
+    }
+  }
+  for (const agent of snapshot.agents) {
+    for (const [role, list] of reservationsByRole(agent.totalResources)) addTo(sums.reserved, role, quantitiesOf(list));
+  }
+  return sums;
+}
+
+const inSubtree = (sums: ByRole, top: string): Quantities => {
+  let total = noQuantities;
+  for (const [role, quantities] of sums) if (isInSubtree(role, top)) total = addQuantities(total, quantities);
+  return total;
+};
+
+/** Every role that somebody uses, reserved for, weighed or limited, with its ancestors, in order of their names. */
+function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): readonly RoleView[] {
+  const { durable } = state.registrar;
+  const sums = sumsOf(snapshot);
+  const named = state.options.roles ?? [
+    ...sums.frameworks.keys(),
+    ...sums.reserved.keys(),
+    ...durable.weights.keys(),
+    ...durable.quotas.keys(),
+  ];
+  const known = new Set<string>();
+  for (const role of named) {
+    known.add(role);
+    for (const ancestor of ancestorsOf(role)) known.add(ancestor);
+  }
+  return [...known]
+    .filter((name) => approver.role(name))
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map((name) => {
+      const quota = durable.quotas.get(name);
+      const allocated = inSubtree(sums.allocated, name);
+      const reserved = inSubtree(sums.reserved, name);
+      const idle = subtractQuantities(reserved, inSubtree(sums.usedReservations, name));
+      return {
+        name,
+        weight: durable.weights.get(name) ?? 1,
+        guarantees: quantitiesFrom(quota?.guarantees ?? {}),
+        limits: limitsFrom(quota?.limits ?? {}),
+        allocated,
+        offered: inSubtree(sums.offered, name),
+        reserved,
+        consumed: addQuantities(allocated, idle),
+        frameworks: [...(sums.frameworks.get(name) ?? [])],
+      };
+    });
+}
+
+const amounts = (quantities: Quantities): string => quantitiesJson(quantitiesToRecord(quantities));
+
+const roleJson = (role: RoleView): string =>
+  jsonObject([
+    ['name', jsonString(role.name)],
+    ['weight', jsonDouble(role.weight)],
+    [
+      'quota',
+      jsonObject([
+        ['role', jsonString(role.name)],
+        ['guarantee', amounts(role.guarantees)],
+        ['limit', amounts(role.limits)],
+        ['consumed', amounts(role.consumed)],
+      ]),
+    ],
+    ['resources', amounts(addQuantities(role.allocated, role.offered))],
+    ['allocated', amounts(role.allocated)],
+    ['offered', amounts(role.offered)],
+    ['reserved', amounts(role.reserved)],
+    ['frameworks', stringsJson(role.frameworks)],
+  ]);
+
+/** /roles */
+export function* rolesDocument(state: MasterState, snapshot: Snapshot, approver: Approver): Pieces {
+  const roles = rolesOf(state, snapshot, approver);
+  yield '{"roles":[';
+  yield* separated(roles, roleJson);
+  yield ']}';
+}
+
+/** The resources that GET_ROLES shows; others may not be scalars. */
+const shown = new Set(['cpus', 'mem', 'disk', 'gpus']);
+
+export function getRoles(state: MasterState, snapshot: Snapshot, approver: Approver): MasterResponseGetRoles {
+  const roles = rolesOf(state, snapshot, approver).map((role): Role => {
+    const { names, amounts: thousandths } = addQuantities(role.allocated, role.offered);
+    const resources = names.flatMap((name, i) =>
+      shown.has(name)
+        ? [{ name, type: 'SCALAR' as const, scalar: { value: fromThousandths(thousandths[i] ?? 0) } }]
+        : [],
+    );
+    return {
+      name: role.name,
+      weight: role.weight,
+      ...(role.frameworks.length === 0 ? {} : { frameworks: role.frameworks.map((value) => ({ value })) }),
+      ...(resources.length === 0 ? {} : { resources }),
+    };
+  });
+  return roles.length === 0 ? {} : { roles };
+}

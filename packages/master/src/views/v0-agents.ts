@@ -1,0 +1,65 @@
+// An agent in the v0 documents, and /slaves.
+import { merge, reservationsByRole, toEndpointFormat, unreserved } from '@meseta/resources';
+import type { Resource } from '@meseta/wire';
+import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
+import { jsonArray, jsonBool, jsonNumber, jsonString } from '@meseta/wire/json';
+import { type Agent, isActive } from '../core/state.js';
+import { type Pieces, separated } from './pieces.js';
+import { type AgentUse, type Approver, type Snapshot, useByAgent } from './snapshot.js';
+import { agentInfoFields, jsonObject, present, resourcesJson, secondsJson, stringsJson } from './v0-json.js';
+
+type Fields = readonly (readonly [string, string | undefined])[];
+
+const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resource[]) => string): string =>
+  jsonObject(
+    [...reservationsByRole(agent.totalResources)]
+      .filter(([role]) => approver.role(role))
+      .map(([role, list]) => [role, write(list)]),
+  );
+
+/** The fields of an agent, for documents that go on with more. */
+export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Fields => [
+  ...agentInfoFields(agent.info),
+  ['pid', jsonString(agent.pid)],
+  ['registered_time', secondsJson(agent.registeredAtMs)],
+  ['reregistered_time', present(agent.reregisteredAtMs, secondsJson)],
+  ['resources', resourcesJson(agent.totalResources)],
+  ['used_resources', resourcesJson(use.used)],
+  ['offered_resources', resourcesJson(use.offered)],
+  ['reserved_resources', byRole(agent, approver, resourcesJson)],
+  ['unreserved_resources', resourcesJson(unreserved(agent.totalResources))],
+  ['active', jsonBool(isActive(agent))],
+  ['deactivated', jsonBool(agent.deactivated)],
+  ['version', jsonString(agent.version)],
+  ['capabilities', stringsJson([...agent.capabilities])],
+  ['drain_info', present(agent.drainInfo, DrainInfoCodec.write)],
+  [
+    'estimated_drain_start_time_seconds',
+    agent.drainInfo === undefined
+      ? undefined
+      : present(agent.drainStartedAtMs, (ms) => jsonNumber(Math.trunc(ms / 1000))),
+  ],
+];
+
+const fullJson = (list: readonly Resource[]): string => jsonArray(toEndpointFormat(merge(list)), ResourceCodec.write);
+
+const fullFields = (agent: Agent, use: AgentUse, approver: Approver): Fields => [
+  ['reserved_resources_full', byRole(agent, approver, fullJson)],
+  ['unreserved_resources_full', fullJson(unreserved(agent.totalResources))],
+  ['used_resources_full', fullJson(use.used)],
+  ['offered_resources_full', fullJson(use.offered)],
+];
+
+/** /slaves; `agentId` limits it to one. */
+export function* agentsDocument(snapshot: Snapshot, approver: Approver, agentId: string | undefined): Pieces {
+  const useOf = yield* useByAgent(snapshot);
+  const wanted = ({ id }: { readonly id: string }): boolean => agentId === undefined || id === agentId;
+  yield '{"slaves":[';
+  yield* separated(snapshot.agents.filter(wanted), (agent) => {
+    const use = useOf(agent.id);
+    return jsonObject([...agentFields(agent, use, approver), ...fullFields(agent, use, approver)]);
+  });
+  yield '],"recovered_slaves":[';
+  yield* separated(snapshot.recoveredAgents.filter(wanted), ({ info }) => jsonObject(agentInfoFields(info)));
+  yield ']}';
+}

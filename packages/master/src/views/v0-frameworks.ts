@@ -1,0 +1,147 @@
+// A framework in the v0 documents, /frameworks and /tasks.
+import type { Task } from '@meseta/wire';
+import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
+import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
+import { type Pieces, separated } from './pieces.js';
+import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+import {
+  executorJson,
+  jsonObject,
+  labelsJson,
+  offerJson,
+  present,
+  resourcesJson,
+  secondsJson,
+  stringsJson,
+  taskJson,
+} from './v0-json.js';
+
+type Fields = readonly (readonly [string, string | undefined])[];
+
+/** What every document shows of a framework. */
+export function summaryFields(view: FrameworkView): Fields {
+  const { info, id, connection, status } = view.framework;
+  const ended = view.unregisteredAtMs !== undefined;
+  return [
+    ['id', jsonString(id)],
+    ['name', jsonString(info.name)],
+    ['pid', connection?.kind === 'pid' ? jsonString(connection.pid) : undefined],
+    ['used_resources', resourcesJson(usedBy(view))],
+    ['offered_resources', resourcesJson(offeredTo(view))],
+    ['capabilities', stringsJson([...view.framework.capabilities])],
+    ['hostname', jsonString(info.hostname ?? '')],
+    ['webui_url', jsonString(info.webui_url ?? '')],
+    ['active', jsonBool(!ended && status === 'active')],
+    ['connected', jsonBool(!ended && (status === 'active' || status === 'inactive'))],
+    ['recovered', jsonBool(!ended && status === 'recovered')],
+  ];
+}
+
+/** The whole framework, its tasks in pieces of their own. */
+function* frameworkPieces(view: FrameworkView, approver: Approver): Pieces {
+  const { framework } = view;
+  const { info, registeredAtMs, reregisteredAtMs } = framework;
+  const again = reregisteredAtMs === registeredAtMs ? undefined : reregisteredAtMs;
+  const head = jsonObject([
+    ...summaryFields(view),
+    ['user', jsonString(info.user)],
+    ['failover_timeout', jsonDouble(info.failover_timeout ?? 0)],
+    ['checkpoint', jsonBool(info.checkpoint ?? false)],
+    ['registered_time', secondsJson(registeredAtMs ?? 0)],
+    ['unregistered_time', secondsJson(view.unregisteredAtMs ?? 0)],
+    ['principal', present(info.principal, jsonString)],
+    ['resources', resourcesJson([...usedBy(view), ...offeredTo(view)])],
+    ['reregistered_time', present(again, secondsJson)],
+    framework.capabilities.has('MULTI_ROLE')
+      ? ['roles', stringsJson(info.roles ?? [])]
+      : ['role', jsonString(info.role ?? '*')],
+  ]);
+  const seen = (task: Task): boolean => approver.task(task, framework);
+  yield `${head.slice(0, -1)},"tasks":[`;
+  yield* separated(view.tasks.filter(seen), taskJson);
+  yield '],"unreachable_tasks":[';
+  yield* separated(view.unreachableTasks.filter(seen), taskJson);
+  yield '],"completed_tasks":[';
+  yield* separated(view.completedTasks.filter(seen), taskJson);
+  const executors = view.executors.filter((executor) => approver.executor(executor.info, framework));
+  const tail = jsonObject([
+    ['offers', jsonArray(view.offers, offerJson)],
+    ['executors', jsonArray(executors, (executor) => executorJson(executor.info, executor.agentId.value))],
+    ['labels', present(info.labels, labelsJson)],
+    ['offer_constraints', SchedulerOfferConstraintsCodec.write(framework.offerConstraints?.source ?? {})],
+  ]);
+  yield `],${tail.slice(1)}`;
+}
+
+/** `"frameworks":[...],"completed_frameworks":[...]`, as several documents have it. */
+export function* frameworkLists(snapshot: Snapshot, approver: Approver, id?: string): Pieces {
+  const wanted = ({ framework }: FrameworkView): boolean =>
+    (id === undefined || framework.id === id) && approver.framework(framework);
+  yield '"frameworks":[';
+  yield* frameworkList(snapshot.frameworks.filter(wanted), approver);
+  yield '],"completed_frameworks":[';
+  yield* frameworkList(snapshot.completedFrameworks.filter(wanted), approver);
+  yield ']';
+}
+
+function* frameworkList(views: readonly FrameworkView[], approver: Approver): Pieces {
+  for (const [i, view] of views.entries()) {
+    if (i > 0) yield ',';
+    yield* frameworkPieces(view, approver);
+  }
+}
+
+/** /frameworks; `id` limits it to one. */
+export function* frameworksDocument(snapshot: Snapshot, approver: Approver, id: string | undefined): Pieces {
+  yield '{';
+  yield* frameworkLists(snapshot, approver, id);
+  yield ',"unregistered_frameworks":[]}';
+}
+
+export interface TaskQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** By the time of the first status; those that have none are the oldest. */
+  readonly order: 'asc' | 'des';
+  readonly frameworkId: string | undefined;
+  readonly taskId: string | undefined;
+}
+
+/** Mesos' number of tasks where none is asked for. */
+const defaultLimit = 100;
+
+/** Of /tasks' parameters; what isn't a number counts as not given. */
+export function taskQueryOf(parameters: URLSearchParams): TaskQuery {
+  const number = (name: string, otherwise: number): number => {
+    const text = parameters.get(name);
+    return text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
+  };
+  return {
+    limit: number('limit', defaultLimit),
+    offset: number('offset', 0),
+    order: parameters.get('order') === 'asc' ? 'asc' : 'des',
+    frameworkId: parameters.get('framework_id') ?? undefined,
+    taskId: parameters.get('task_id') ?? undefined,
+  };
+}
+
+const begunAt = (task: Task): number => task.statuses?.[0]?.timestamp ?? Number.NEGATIVE_INFINITY;
+
+export function* tasksDocument(snapshot: Snapshot, approver: Approver, query: TaskQuery): Pieces {
+  const tasks: Task[] = [];
+  for (const view of [...snapshot.frameworks, ...snapshot.completedFrameworks]) {
+    const { framework } = view;
+    if (query.frameworkId !== undefined && framework.id !== query.frameworkId) continue;
+    if (!approver.framework(framework)) continue;
+    for (const task of [...view.tasks, ...view.unreachableTasks, ...view.completedTasks]) {
+      if (query.taskId !== undefined && task.task_id.value !== query.taskId) continue;
+      if (approver.task(task, framework)) tasks.push(task);
+    }
+    yield '';
+  }
+  const sign = query.order === 'asc' ? 1 : -1;
+  tasks.sort((a, b) => (begunAt(a) === begunAt(b) ? 0 : begunAt(a) < begunAt(b) ? -sign : sign));
+  yield '{"tasks":[';
+  yield* separated(tasks.slice(query.offset, query.offset + query.limit), taskJson);
+  yield ']}';
+}

@@ -1,0 +1,169 @@
+// Pieces of the v0 documents: a record each, appended to a string. The fields, their order and when they are there are
+// those of Mesos' own documents (docs/endpoints/master; the recordings of a real master).
+import { summarize, summarizeAttributes } from '@meseta/resources';
+import type {
+  AgentInfo,
+  CommandInfo,
+  ContainerStatus,
+  DomainInfo,
+  ExecutorInfo,
+  Labels,
+  NetworkInfo,
+  Offer,
+  Resource,
+  Task,
+  TaskStatus,
+} from '@meseta/wire';
+import {
+  CgroupInfoCodec,
+  ContainerIDCodec,
+  ContainerInfoCodec,
+  DiscoveryInfoCodec,
+  EnvironmentCodec,
+  HealthCheckCodec,
+  LabelCodec,
+  NetworkInfoIPAddressCodec,
+  NetworkInfoPortMappingCodec,
+  ResourceAllocationInfoCodec,
+} from '@meseta/wire/codecs';
+import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+
+/** An object of the fields that are there: `undefined` leaves one out. */
+export function jsonObject(fields: readonly (readonly [name: string, json: string | undefined])[]): string {
+  let text = '{';
+  for (const [name, json] of fields) {
+    if (json === undefined) continue;
+    if (text.length > 1) text += ',';
+    text += `${jsonString(name)}:${json}`;
+  }
+  return `${text}}`;
+}
+
+/** The value written, or undefined where there is none. */
+export const present = <T>(value: T | undefined, write: (value: T) => string): string | undefined =>
+  value === undefined ? undefined : write(value);
+
+const plain = (values: Readonly<Record<string, number | string>>): string =>
+  jsonObject(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? jsonDouble(value) : jsonString(value),
+    ]),
+  );
+
+/** Totals by name: `{"cpus":4.0,...,"ports":"[31000-31999]"}`. */
+export const resourcesJson = (list: readonly Resource[]): string => plain(summarize(list));
+
+/** Amounts by name: `{"cpus":0.1,"mem":32.0}`. */
+export const quantitiesJson = (values: Readonly<Record<string, number>>): string => plain(values);
+
+export const stringsJson = (values: readonly string[]): string => jsonArray(values, jsonString);
+
+/** Times in seconds since the epoch. */
+export const secondsJson = (ms: number): string => jsonDouble(ms / 1000);
+
+export const labelsJson = (labels: Labels): string => jsonArray(labels.labels ?? [], LabelCodec.write);
+
+export function domainJson({ fault_domain: domain }: DomainInfo): string {
+  if (domain === undefined) return '{}';
+  const name = (place: { readonly name: string }): string => `{"name":${jsonString(place.name)}}`;
+  return `{"fault_domain":{"region":${name(domain.region)},"zone":${name(domain.zone)}}}`;
+}
+
+/** The fields of an agent's info, for documents that go on with more. */
+export const agentInfoFields = (info: AgentInfo): readonly (readonly [string, string | undefined])[] => [
+  ['id', jsonString(info.id?.value ?? '')],
+  ['hostname', jsonString(info.hostname)],
+  ['port', jsonNumber(info.port ?? 5051)],
+  ['attributes', plain(summarizeAttributes(info.attributes ?? []))],
+  ['domain', present(info.domain, domainJson)],
+];
+
+const networkJson = (info: NetworkInfo): string =>
+  jsonObject([
+    ['groups', nonEmpty(info.groups, jsonString)],
+    ['labels', present(info.labels, labelsJson)],
+    ['ip_addresses', nonEmpty(info.ip_addresses, NetworkInfoIPAddressCodec.write)],
+    ['name', present(info.name, jsonString)],
+    ['port_mappings', nonEmpty(info.port_mappings, NetworkInfoPortMappingCodec.write)],
+  ]);
+
+const nonEmpty = <T>(list: readonly T[] | undefined, write: (item: T) => string): string | undefined =>
+  list === undefined || list.length === 0 ? undefined : jsonArray(list, write);
+
+const containerStatusJson = (status: ContainerStatus): string =>
+  jsonObject([
+    ['container_id', present(status.container_id, ContainerIDCodec.write)],
+    ['network_infos', nonEmpty(status.network_infos, networkJson)],
+    ['cgroup_info', present(status.cgroup_info, CgroupInfoCodec.write)],
+  ]);
+
+const statusJson = (status: TaskStatus): string =>
+  jsonObject([
+    ['state', jsonString(status.state)],
+    ['timestamp', jsonDouble(status.timestamp ?? 0)],
+    ['labels', present(status.labels, labelsJson)],
+    ['container_status', present(status.container_status, containerStatusJson)],
+    ['healthy', present(status.healthy, jsonBool)],
+  ]);
+
+const limitsJson = (limits: Task['limits']): string | undefined => {
+  const entries = Object.entries(limits ?? {});
+  return entries.length === 0 ? undefined : jsonObject(entries.map(([name, { value }]) => [name, jsonDouble(value)]));
+};
+
+export const taskJson = (task: Task): string =>
+  jsonObject([
+    ['id', jsonString(task.task_id.value)],
+    ['name', jsonString(task.name)],
+    ['framework_id', jsonString(task.framework_id.value)],
+    ['executor_id', jsonString(task.executor_id?.value ?? '')],
+    ['slave_id', jsonString(task.agent_id.value)],
+    ['state', jsonString(task.state)],
+    ['resources', resourcesJson(task.resources ?? [])],
+    ['limits', limitsJson(task.limits)],
+    ['role', present(task.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['statuses', jsonArray(task.statuses ?? [], statusJson)],
+    ['user', present(task.user, jsonString)],
+    ['labels', present(task.labels, labelsJson)],
+    ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
+    ['container', present(task.container, ContainerInfoCodec.write)],
+    ['health_check', present(task.health_check, HealthCheckCodec.write)],
+  ]);
+
+const commandJson = (command: CommandInfo): string =>
+  jsonObject([
+    ['shell', present(command.shell, jsonBool)],
+    ['value', present(command.value, jsonString)],
+    ['argv', stringsJson(command.arguments ?? [])],
+    ['environment', present(command.environment, EnvironmentCodec.write)],
+    [
+      'uris',
+      jsonArray(
+        command.uris ?? [],
+        ({ value, executable = false }) => `{"value":${jsonString(value)},"executable":${jsonBool(executable)}}`,
+      ),
+    ],
+  ]);
+
+export const executorJson = (info: ExecutorInfo, agentId: string): string =>
+  jsonObject([
+    ['executor_id', jsonString(info.executor_id.value)],
+    ['name', jsonString(info.name ?? '')],
+    ['framework_id', jsonString(info.framework_id?.value ?? '')],
+    ['command', commandJson(info.command ?? {})],
+    ['resources', resourcesJson(info.resources ?? [])],
+    ['role', present(info.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['labels', present(info.labels, labelsJson)],
+    ['type', present(info.type, jsonString)],
+    ['slave_id', jsonString(agentId)],
+  ]);
+
+export const offerJson = (offer: Offer): string =>
+  jsonObject([
+    ['id', jsonString(offer.id.value)],
+    ['framework_id', jsonString(offer.framework_id.value)],
+    ['allocation_info', ResourceAllocationInfoCodec.write(offer.allocation_info ?? {})],
+    ['slave_id', jsonString(offer.agent_id.value)],
+    ['resources', resourcesJson(offer.resources ?? [])],
+  ]);

@@ -1,0 +1,164 @@
+// /state, /state-summary, /flags and /version.
+import type { MasterInfo, Task, TaskState } from '@meseta/wire';
+import { jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+import type { MasterState } from '../core/state.js';
+import { isActive } from '../core/state.js';
+import type { BuildInfo, ProcessFacts } from './facts.js';
+import { type Pieces, separated } from './pieces.js';
+import { type Approver, type FrameworkView, type Snapshot, useByAgent } from './snapshot.js';
+import { agentFields } from './v0-agents.js';
+import { frameworkLists, summaryFields } from './v0-frameworks.js';
+import { agentInfoFields, domainJson, jsonObject, present, secondsJson, stringsJson } from './v0-json.js';
+
+type Fields = readonly (readonly [string, string | undefined])[];
+
+const buildFields = ({ version, build_date, build_time, build_user }: BuildInfo): Fields => [
+  ['version', jsonString(version)],
+  ['build_date', jsonString(build_date)],
+  ['build_time', jsonDouble(build_time)],
+  ['build_user', jsonString(build_user)],
+];
+
+export const versionDocument = ({ build_date, build_time, build_user, version }: BuildInfo): string =>
+  jsonObject([
+    ['build_date', jsonString(build_date)],
+    ['build_time', jsonDouble(build_time)],
+    ['build_user', jsonString(build_user)],
+    ['version', jsonString(version)],
+  ]);
+
+const flagsJson = (flags: ReadonlyMap<string, string>): string =>
+  jsonObject([...flags].map(([name, value]) => [name, jsonString(value)]));
+
+export const flagsDocument = ({ flags }: ProcessFacts): string => `{"flags":${flagsJson(flags)}}`;
+
+const leaderJson = (info: MasterInfo): string =>
+  jsonObject([
+    ['id', jsonString(info.id)],
+    ['pid', jsonString(info.pid ?? '')],
+    ['port', jsonNumber(info.port)],
+    ['hostname', jsonString(info.hostname ?? '')],
+    ['domain', present(info.domain, domainJson)],
+  ]);
+
+const capabilitiesJson = ({ capabilities = [] }: MasterInfo): string =>
+  stringsJson(capabilities.map(({ type }) => type ?? 'UNKNOWN'));
+
+function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFacts, approver: Approver): Fields {
+  const { info } = facts;
+  const active = snapshot.agents.filter(isActive).length;
+  const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
+  return [
+    ...buildFields(facts.build),
+    ['start_time', secondsJson(facts.startedAtMs)],
+    ['elected_time', present(state.electedAtMs, secondsJson)],
+    ['id', jsonString(info.id)],
+    ['pid', jsonString(info.pid ?? '')],
+    ['hostname', jsonString(info.hostname ?? '')],
+    ['capabilities', capabilitiesJson(info)],
+    ['activated_slaves', jsonNumber(active)],
+    ['deactivated_slaves', jsonNumber(snapshot.agents.length - active)],
+    ['unreachable_slaves', jsonNumber(state.agents.unreachable.size)],
+    ['domain', present(info.domain, domainJson)],
+    ['leader', jsonString(info.pid ?? '')],
+    ['leader_info', leaderJson(info)],
+    ['cluster', shown('cluster')],
+    ['log_dir', shown('log_dir')],
+    ['external_log_file', shown('external_log_file')],
+    ['flags', approver.flags ? flagsJson(facts.flags) : undefined],
+  ];
+}
+
+/** /state. Everything that is not in the snapshot is written with the first piece. */
+export function* stateDocument(
+  state: MasterState,
+  snapshot: Snapshot,
+  facts: ProcessFacts,
+  approver: Approver,
+): Pieces {
+  yield `${jsonObject(masterFields(state, snapshot, facts, approver)).slice(0, -1)},"slaves":[`;
+  const useOf = yield* useByAgent(snapshot);
+  yield* separated(snapshot.agents, (agent) => jsonObject(agentFields(agent, useOf(agent.id), approver)));
+  yield '],"recovered_slaves":[';
+  yield* separated(snapshot.recoveredAgents, ({ info }) => jsonObject(agentInfoFields(info)));
+  yield '],';
+  yield* frameworkLists(snapshot, approver);
+  yield ',"orphan_tasks":[],"unregistered_frameworks":[]}';
+}
+
+/** The states that a summary counts, in its order. */
+const summaryStates: readonly TaskState[] = [
+  'TASK_STAGING',
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+  'TASK_FINISHED',
+  'TASK_KILLED',
+  'TASK_FAILED',
+  'TASK_LOST',
+  'TASK_ERROR',
+  'TASK_UNREACHABLE',
+];
+
+interface Tally {
+  readonly counts: Map<TaskState, number>;
+  readonly others: Set<string>;
+}
+
+const emptyTally = (): Tally => ({ counts: new Map(), others: new Set() });
+
+const tallyFields = ({ counts, others }: Tally, name: string): Fields => [
+  ...summaryStates.map((state) => [state, jsonNumber(counts.get(state) ?? 0)] as const),
+  [name, stringsJson([...others])],
+];
+
+const allTasks = (view: FrameworkView): readonly Task[] => [
+  ...view.tasks,
+  ...view.unreachableTasks,
+  ...view.completedTasks,
+];
+
+/** /state-summary: no tasks, but their counts by agent and by framework. */
+export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approver: Approver): Pieces {
+  const byAgent = new Map<string, Tally>();
+  const byFramework = new Map<string, Tally>();
+  const tallyIn = (tallies: Map<string, Tally>, key: string): Tally => {
+    const tally = tallies.get(key) ?? emptyTally();
+    tallies.set(key, tally);
+    return tally;
+  };
+  for (const view of snapshot.frameworks) {
+    for (const task of allTasks(view)) {
+      const { id } = view.framework;
+      for (const [tally, other] of [
+        [tallyIn(byAgent, task.agent_id.value), id],
+        [tallyIn(byFramework, id), task.agent_id.value],
+      ] as const) {
+        tally.counts.set(task.state, (tally.counts.get(task.state) ?? 0) + 1);
+        tally.others.add(other);
+      }
+    }
+    yield '';
+  }
+  const head = jsonObject([
+    ['hostname', jsonString(facts.info.hostname ?? '')],
+    ['cluster', present(facts.cluster, jsonString)],
+  ]);
+  yield `${head.slice(0, -1)},"slaves":[`;
+  const useOf = yield* useByAgent(snapshot);
+  yield* separated(snapshot.agents, (agent) =>
+    jsonObject([
+      ...agentFields(agent, useOf(agent.id), approver),
+      ...tallyFields(byAgent.get(agent.id) ?? emptyTally(), 'framework_ids'),
+    ]),
+  );
+  yield '],"frameworks":[';
+  const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
+  yield* separated(seen, (view) =>
+    jsonObject([
+      ...summaryFields(view),
+      ...tallyFields(byFramework.get(view.framework.id) ?? emptyTally(), 'slave_ids'),
+    ]),
+  );
+  yield ']}';
+}

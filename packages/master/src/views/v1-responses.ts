@@ -1,0 +1,108 @@
+// The small answers of the operator API.
+import type {
+  MaintenanceClusterStatus,
+  MaintenanceClusterStatusDrainingMachine,
+  MasterResponse,
+  QuotaConfig,
+  QuotaInfo,
+} from '@meseta/wire';
+import type { MasterState } from '../core/state.js';
+import type { ProcessFacts } from './facts.js';
+import { getRoles } from './roles.js';
+import { type Approver, snapshotOf } from './snapshot.js';
+
+export const getHealth = (): MasterResponse => ({ type: 'GET_HEALTH', get_health: { healthy: true } });
+
+export const getVersion = ({ build }: ProcessFacts): MasterResponse => ({
+  type: 'GET_VERSION',
+  get_version: { version_info: build },
+});
+
+export const getFlags = ({ flags }: ProcessFacts): MasterResponse => ({
+  type: 'GET_FLAGS',
+  get_flags: { flags: [...flags].map(([name, value]) => ({ name, value })) },
+});
+
+export const getMetrics = (metrics: ReadonlyMap<string, number>): MasterResponse => ({
+  type: 'GET_METRICS',
+  get_metrics: { metrics: [...metrics].map(([name, value]) => ({ name, value })) },
+});
+
+export const getLoggingLevel = (level: number): MasterResponse => ({
+  type: 'GET_LOGGING_LEVEL',
+  get_logging_level: { level },
+});
+
+export const getMaster = (state: MasterState, { info, startedAtMs }: ProcessFacts): MasterResponse => ({
+  type: 'GET_MASTER',
+  get_master: {
+    master_info: info,
+    start_time: startedAtMs / 1000,
+    ...(state.electedAtMs === undefined ? {} : { elected_time: state.electedAtMs / 1000 }),
+  },
+});
+
+export const getOperations = (state: MasterState): MasterResponse => {
+  const operations = [...state.operations.values()].map(({ operation }) => operation);
+  return { type: 'GET_OPERATIONS', get_operations: operations.length === 0 ? {} : { operations } };
+};
+
+export const rolesResponse = (state: MasterState, approver: Approver): MasterResponse => ({
+  type: 'GET_ROLES',
+  get_roles: getRoles(state, snapshotOf(state), approver),
+});
+
+/** Without weights the answer has no field at all, as Mesos' has. */
+export const getWeights = (state: MasterState, approver: Approver): MasterResponse => {
+  const weights = [...state.registrar.durable.weights]
+    .filter(([role]) => approver.role(role))
+    .map(([role, weight]) => ({ role, weight }));
+  return { type: 'GET_WEIGHTS', ...(weights.length === 0 ? {} : { get_weights: { weight_infos: weights } }) };
+};
+
+/** The v0 form of a quota: its guarantees as resources. */
+export const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo => ({
+  role,
+  guarantee: Object.entries(guarantees).map(([name, scalar]) => ({ name, type: 'SCALAR', scalar })),
+});
+
+export const quotaStatusOf = (state: MasterState, approver: Approver) => {
+  const configs = [...state.registrar.durable.quotas.values()].filter(({ role }) => approver.role(role));
+  return configs.length === 0 ? {} : { infos: configs.map(quotaInfoOf), configs };
+};
+
+export const getQuota = (state: MasterState, approver: Approver): MasterResponse => ({
+  type: 'GET_QUOTA',
+  get_quota: { status: quotaStatusOf(state, approver) },
+});
+
+/** One schedule, empty where there is none. */
+export const maintenanceScheduleOf = ({ registrar }: MasterState) => registrar.durable.schedules[0] ?? {};
+
+export const getMaintenanceSchedule = (state: MasterState): MasterResponse => ({
+  type: 'GET_MAINTENANCE_SCHEDULE',
+  get_maintenance_schedule: { schedule: maintenanceScheduleOf(state) },
+});
+
+export function maintenanceStatusOf(state: MasterState): MaintenanceClusterStatus {
+  const machines = [...state.registrar.durable.machines.values()];
+  const answers = state.allocator.inverseOfferStatuses();
+  const draining = machines
+    .filter(({ mode }) => mode === 'DRAINING')
+    .map(({ id }): MaintenanceClusterStatusDrainingMachine => {
+      const statuses = [...state.agents.registered.values()]
+        .filter(({ info, pid }) => info.hostname === id.hostname || pid.includes(`@${id.ip}:`))
+        .flatMap((agent) => [...(answers.get(agent.id)?.values() ?? [])]);
+      return statuses.length === 0 ? { id } : { id, statuses };
+    });
+  const down = machines.filter(({ mode }) => mode === 'DOWN').map(({ id }) => id);
+  return {
+    ...(draining.length === 0 ? {} : { draining_machines: draining }),
+    ...(down.length === 0 ? {} : { down_machines: down }),
+  };
+}
+
+export const getMaintenanceStatus = (state: MasterState): MasterResponse => ({
+  type: 'GET_MAINTENANCE_STATUS',
+  get_maintenance_status: { status: maintenanceStatusOf(state) },
+});

@@ -1,0 +1,205 @@
+// GET_STATE and its parts: agents, frameworks, executors, tasks.
+import { merge, toEndpointFormat } from '@meseta/resources';
+import type {
+  AgentInfo,
+  MasterResponseGetAgentsAgent,
+  MasterResponseGetAgentsAgentResourceProvider,
+  MasterResponseGetExecutorsExecutor,
+  MasterResponseGetFrameworksFramework,
+  Resource,
+  Task,
+  TimeInfo,
+} from '@meseta/wire';
+import {
+  AgentInfoCodec,
+  MasterResponseGetAgentsAgentCodec,
+  MasterResponseGetExecutorsExecutorCodec,
+  MasterResponseGetFrameworksFrameworkCodec,
+  TaskCodec,
+} from '@meseta/wire/codecs';
+import type { MediaType } from '@meseta/wire/media';
+import { type Agent, isActive } from '../core/state.js';
+import {
+  type AgentUse,
+  type Approver,
+  type FrameworkView,
+  offeredTo,
+  type Snapshot,
+  useByAgent,
+  usedBy,
+} from './snapshot.js';
+import { type DocumentPieces, listField, type ObjectField, renderDocument } from './v1-document.js';
+
+const timeOf = (ms: number): TimeInfo => ({ nanoseconds: BigInt(Math.round(ms * 1000)) * 1000n });
+
+/** `{ name: list }`, or nothing where the list is empty. */
+const listed = <Name extends string>(name: Name, list: readonly Resource[]) =>
+  (list.length === 0 ? {} : { [name]: toEndpointFormat(merge(list)) }) as {
+    readonly [N in Name]?: readonly Resource[];
+  };
+
+const timed = <Name extends string>(name: Name, ms: number | undefined) =>
+  (ms === undefined ? {} : { [name]: timeOf(ms) }) as { readonly [N in Name]?: TimeInfo };
+
+export function agentMessage(agent: Agent, use: AgentUse): MasterResponseGetAgentsAgent {
+  const providers = [...agent.resourceProviders.values()].map(
+    ({ info, total }): MasterResponseGetAgentsAgentResourceProvider => ({
+      resource_provider_info: info,
+      total_resources: total,
+    }),
+  );
+  return {
+    agent_info: agent.info,
+    active: isActive(agent),
+    version: agent.version,
+    pid: agent.pid,
+    registered_time: timeOf(agent.registeredAtMs),
+    ...timed('reregistered_time', agent.reregisteredAtMs),
+    ...listed('total_resources', agent.totalResources),
+    ...listed('allocated_resources', use.used),
+    ...listed('offered_resources', use.offered),
+    capabilities: [...agent.capabilities].map((type) => ({ type })),
+    ...(providers.length === 0 ? {} : { resource_providers: providers }),
+    deactivated: agent.deactivated,
+    ...(agent.drainInfo === undefined
+      ? {}
+      : { drain_info: agent.drainInfo, ...timed('estimated_drain_start_time', agent.drainStartedAtMs) }),
+  };
+}
+
+export function frameworkMessage(view: FrameworkView): MasterResponseGetFrameworksFramework {
+  const { framework, unregisteredAtMs } = view;
+  const { status } = framework;
+  const lives = unregisteredAtMs === undefined;
+  return {
+    framework_info: framework.info,
+    active: lives && status === 'active',
+    connected: lives && (status === 'active' || status === 'inactive'),
+    ...timed('registered_time', framework.registeredAtMs),
+    ...timed('reregistered_time', framework.reregisteredAtMs ?? framework.registeredAtMs),
+    ...timed('unregistered_time', unregisteredAtMs),
+    ...(view.offers.length === 0 ? {} : { offers: view.offers }),
+    ...(view.inverseOffers.length === 0 ? {} : { inverse_offers: view.inverseOffers }),
+    ...listed('allocated_resources', usedBy(view)),
+    ...listed('offered_resources', offeredTo(view)),
+    recovered: lives && status === 'recovered',
+    offer_constraints: framework.offerConstraints?.source ?? {},
+  };
+}
+
+const agentsField = (number: number, snapshot: Snapshot, useOf: (id: Agent['id']) => AgentUse): ObjectField => ({
+  name: 'get_agents',
+  number,
+  fields: [
+    listField('agents', 1, snapshot.agents, MasterResponseGetAgentsAgentCodec, (agent) =>
+      agentMessage(agent, useOf(agent.id)),
+    ),
+    listField('recovered_agents', 2, snapshot.recoveredAgents, AgentInfoCodec, ({ info }): AgentInfo => info),
+  ],
+});
+
+const frameworksField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
+  const seen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
+  const list = (name: string, at: number, views: readonly FrameworkView[]) =>
+    listField(name, at, views.filter(seen), MasterResponseGetFrameworksFrameworkCodec, frameworkMessage);
+  return {
+    name: 'get_frameworks',
+    number,
+    fields: [list('frameworks', 1, snapshot.frameworks), list('completed_frameworks', 2, snapshot.completedFrameworks)],
+  };
+};
+
+const executorsField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
+  const executors = snapshot.frameworks
+    .filter(({ framework }) => approver.framework(framework))
+    .flatMap((view) =>
+      view.executors
+        .filter(({ info }) => approver.executor(info, view.framework))
+        .map(({ info, agentId }): MasterResponseGetExecutorsExecutor => ({ executor_info: info, agent_id: agentId })),
+    );
+  return {
+    name: 'get_executors',
+    number,
+    fields: [listField('executors', 1, executors, MasterResponseGetExecutorsExecutorCodec, (executor) => executor)],
+  };
+};
+
+const tasksField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
+  const views = [...snapshot.frameworks, ...snapshot.completedFrameworks].filter(({ framework }) =>
+    approver.framework(framework),
+  );
+  const list = (name: string, at: number, of: (view: FrameworkView) => readonly Task[]) => {
+    const tasks = views.flatMap((view) => of(view).filter((task) => approver.task(task, view.framework)));
+    return listField(name, at, tasks, TaskCodec, (task) => task);
+  };
+  return {
+    name: 'get_tasks',
+    number,
+    fields: [
+      list('tasks', 2, (view) => view.tasks),
+      list('unreachable_tasks', 5, (view) => view.unreachableTasks),
+      list('completed_tasks', 3, (view) => view.completedTasks),
+    ],
+  };
+};
+
+export type StateCall = 'GET_STATE' | 'GET_AGENTS' | 'GET_FRAMEWORKS' | 'GET_EXECUTORS' | 'GET_TASKS';
+
+/** Each call's number as a type of response, and its field's number in the response. */
+const numbers: { readonly [C in StateCall]: readonly [type: number, field: number] } = {
+  GET_STATE: [8, 9],
+  GET_AGENTS: [9, 10],
+  GET_FRAMEWORKS: [10, 11],
+  GET_EXECUTORS: [11, 12],
+  GET_TASKS: [12, 13],
+};
+
+export const isStateCall = (call: string): call is StateCall => Object.hasOwn(numbers, call);
+
+const stateField = (
+  number: number,
+  snapshot: Snapshot,
+  approver: Approver,
+  useOf: (id: Agent['id']) => AgentUse,
+): ObjectField => ({
+  name: 'get_state',
+  number,
+  fields: [
+    tasksField(1, snapshot, approver),
+    executorsField(2, snapshot, approver),
+    frameworksField(3, snapshot, approver),
+    agentsField(4, snapshot, useOf),
+  ],
+});
+
+export function* stateCallDocument(
+  call: StateCall,
+  mediaType: MediaType,
+  snapshot: Snapshot,
+  approver: Approver,
+): DocumentPieces {
+  const [type, number] = numbers[call];
+  const needsUse = call === 'GET_STATE' || call === 'GET_AGENTS';
+  const useOf = needsUse ? yield* useByAgent(snapshot) : () => ({ used: [], offered: [] });
+  const fields: { readonly [C in StateCall]: () => ObjectField } = {
+    GET_STATE: () => stateField(number, snapshot, approver, useOf),
+    GET_AGENTS: () => agentsField(number, snapshot, useOf),
+    GET_FRAMEWORKS: () => frameworksField(number, snapshot, approver),
+    GET_EXECUTORS: () => executorsField(number, snapshot, approver),
+    GET_TASKS: () => tasksField(number, snapshot, approver),
+  };
+  yield* renderDocument(mediaType, call, type, fields[call]());
+}
+
+/** The first event of the operator's stream: SUBSCRIBED is 1, its field 2. */
+export function* subscribedDocument(
+  mediaType: MediaType,
+  snapshot: Snapshot,
+  approver: Approver,
+  heartbeatIntervalSeconds: number,
+): DocumentPieces {
+  const useOf = yield* useByAgent(snapshot);
+  const interval = { name: 'heartbeat_interval_seconds', number: 2, value: heartbeatIntervalSeconds };
+  const fields = [stateField(1, snapshot, approver, useOf), interval];
+  yield* renderDocument(mediaType, 'SUBSCRIBED', 1, { name: 'subscribed', number: 2, fields });
+}
