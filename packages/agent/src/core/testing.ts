@@ -1,7 +1,6 @@
 // A core with the world that its tests play: a virtual clock, a disk that answers at once (or when told),
 // containers that are a list of names, a master that is the list of what it was sent.
-import assert from 'node:assert/strict';
-import { type ContainerId, type Pid, pidOf, seededRandom } from '@meseta/base';
+import { assert, type ContainerId, type Pid, pidOf, seededRandom } from '@meseta/base';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import type { FrameworkInfo, LibprocessMessage, LibprocessMessages, StatusUpdate, TaskInfo } from '@meseta/wire';
 import { type AgentCore, createAgent } from './agent.js';
