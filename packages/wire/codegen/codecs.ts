@@ -28,11 +28,14 @@ export function generateCodecs(schema: Schema): string {
   return parts.join('\n');
 }
 
-function enumOf(e: EnumSchema): string {
-  const numbers = e.values.map(([name, number]) => `['${name}', ${number}]`).join(', ');
-  const names = e.values.map(([name, number]) => `[${number}, '${name}']`).join(', ');
+/** Of names that share a number the first is the one that is read. */
+function enumOf({ name: type, values }: EnumSchema): string {
+  const first = values.filter(([, number], i) => values.findIndex(([, other]) => other === number) === i);
+  const numbers = values.map(([name, number]) => `['${name}', ${number}]`).join(', ');
+  const names = first.map(([name, number]) => `[${number}, '${name}']`).join(', ');
+  const pure = (types: string, entries: string) => `/* @__PURE__ */ new Map<${types}>([${entries}])`;
   return (
-    `const numbersOf${e.name}: ReadonlyMap<T.${e.name}, number> = /* @__PURE__ */ new Map<T.${e.name}, number>([${numbers}]);\n` +
-    `const namesOf${e.name}: ReadonlyMap<number, T.${e.name}> = /* @__PURE__ */ new Map<number, T.${e.name}>([${names}]);\n`
+    `const numbersOf${type}: ReadonlyMap<T.${type}, number> = ${pure(`T.${type}, number`, numbers)};\n` +
+    `const namesOf${type}: ReadonlyMap<number, T.${type}> = ${pure(`number, T.${type}`, names)};\n`
   );
 }

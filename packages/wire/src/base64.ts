@@ -1,5 +1,9 @@
 // Base64 (RFC 4648, section 4), in which records hold `bytes`. Without Buffer, so that it runs in browsers.
+import { decodeText } from './utf8.js';
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const CODES: Uint8Array = /* @__PURE__ */ Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0));
+const PADDING = 0x3d;
 const NOT_BASE64 = 64;
 const SPACE = 65;
 
@@ -13,21 +17,23 @@ function valueTable(): Uint8Array {
 }
 
 export function bytesToBase64(bytes: Uint8Array): string {
-  let text = '';
   const whole = bytes.length - (bytes.length % 3);
-  for (let i = 0; i < whole; i += 3) {
+  const text = new Uint8Array(Math.ceil(bytes.length / 3) * 4).fill(PADDING);
+  let at = 0;
+  for (let i = 0; i < whole; i += 3, at += 4) {
     const bits = ((bytes[i] as number) << 16) | ((bytes[i + 1] as number) << 8) | (bytes[i + 2] as number);
-    text +=
-      (ALPHABET[bits >> 18] as string) + ALPHABET[(bits >> 12) & 63] + ALPHABET[(bits >> 6) & 63] + ALPHABET[bits & 63];
+    text[at] = CODES[bits >> 18] as number;
+    text[at + 1] = CODES[(bits >> 12) & 63] as number;
+    text[at + 2] = CODES[(bits >> 6) & 63] as number;
+    text[at + 3] = CODES[bits & 63] as number;
   }
-  if (bytes.length - whole === 1) {
-    const bits = bytes[whole] as number;
-    text += `${ALPHABET[bits >> 2]}${ALPHABET[(bits << 4) & 63]}==`;
-  } else if (bytes.length - whole === 2) {
-    const bits = ((bytes[whole] as number) << 8) | (bytes[whole + 1] as number);
-    text += `${ALPHABET[bits >> 10]}${ALPHABET[(bits >> 4) & 63]}${ALPHABET[(bits << 2) & 63]}=`;
+  if (whole < bytes.length) {
+    const bits = ((bytes[whole] as number) << 8) | (bytes[whole + 1] ?? 0);
+    text[at] = CODES[bits >> 10] as number;
+    text[at + 1] = CODES[(bits >> 4) & 63] as number;
+    if (whole + 2 === bytes.length) text[at + 2] = CODES[(bits << 2) & 63] as number;
   }
-  return text;
+  return decodeText(text, 0, text.length);
 }
 
 /**
@@ -41,7 +47,7 @@ export function base64ToBytes(text: string): Uint8Array | undefined {
   let bitCount = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 0x3d) break;
+    if (code === PADDING) break;
     const value = code < 256 ? (VALUES[code] as number) : NOT_BASE64;
     if (value === SPACE) continue;
     if (value === NOT_BASE64) return undefined;

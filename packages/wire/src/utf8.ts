@@ -1,22 +1,44 @@
 // Text of a protobuf string. proto2 doesn't check it: what is not UTF-8 becomes U+FFFD.
-let decoder: InstanceType<typeof TextDecoder> | undefined;
+//
+// Messages repeat their short strings (ids, roles, names of resources), and what a master keeps of
+// them it keeps for long: so a table of those last seen gives the same string again instead of a copy.
+// Text is never put together character by character: V8 would keep a tree of pieces.
 
-/** Up to this length (most ids, names and roles) a loop is faster than the call to the decoder. */
-const SHORT = 48;
+const KNOWN_LENGTH = 48;
+const KNOWN_SLOTS = 4096;
+const known: (string | undefined)[] = /* @__PURE__ */ new Array<string | undefined>(KNOWN_SLOTS).fill(undefined);
 
 export function decodeUtf8(buffer: Uint8Array, start: number, end: number): string {
   const length = end - start;
+  if (length > KNOWN_LENGTH) return decodeText(buffer, start, end);
   if (length === 0) return '';
-  if (length <= SHORT) {
-    let text = '';
-    let at = start;
-    for (; at < end; at++) {
-      const byte = buffer[at] as number;
-      if (byte > 0x7f) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === end) return text;
+  let hash = length;
+  let bits = 0;
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number;
+    hash = (Math.imul(hash, 31) + byte) | 0;
+    bits |= byte;
   }
+  if (bits > 0x7f) return decodeText(buffer, start, end);
+  const slot = (hash ^ (hash >>> 15)) & (KNOWN_SLOTS - 1);
+  const candidate = known[slot];
+  if (candidate !== undefined && candidate.length === length && isText(candidate, buffer, start)) return candidate;
+  const text = decodeText(buffer, start, end);
+  known[slot] = text;
+  return text;
+}
+
+function isText(text: string, buffer: Uint8Array, start: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) !== buffer[start + i]) return false;
+  }
+  return true;
+}
+
+let decoder: InstanceType<typeof TextDecoder> | undefined;
+
+/** The text of the bytes, without the table. */
+export function decodeText(buffer: Uint8Array, start: number, end: number): string {
   decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
   return decoder.decode(buffer.subarray(start, end));
 }

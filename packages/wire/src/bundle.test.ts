@@ -1,0 +1,28 @@
+// A bundle holds what it uses: the index no codec, a codec no other than those of its own fields.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { build } from 'esbuild';
+
+async function bundled(contents: string): Promise<string> {
+  const result = await build({
+    stdin: { contents, resolveDir: 'packages/wire', loader: 'ts' },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'silent',
+  });
+  return result.outputFiles[0]?.text ?? '';
+}
+
+test('the index holds no codec', async () => {
+  const text = await bundled("export * from '@meseta/wire';");
+  assert.ok(text.includes('renderWireError'));
+  assert.ok(!text.includes('Codec'), text.slice(0, 300));
+});
+
+test('a codec brings only its own fields along, and no module of Node', async () => {
+  const text = await bundled("export { AddressCodec } from '@meseta/wire/codecs';");
+  assert.ok(text.includes('decodeAddress'));
+  assert.deepEqual(text.match(/function decode[A-Z]\w*Info/g), null);
+  assert.deepEqual(text.match(/\bBuffer\b|node:/g), null);
+});
