@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Pid } from '@meseta/base';
+import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import type { FrameworkInfo, LibprocessMessage, StatusUpdate, TaskInfo } from '@meseta/wire';
+import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
+import { type RunningAgent, startAgent } from './agent-process.js';
+import { agentFlags } from './flags.js';
+
+/** A master that takes every agent as `m-S0` and acknowledges every update. */
+interface ScriptedMaster {
+  readonly host: Host;
+  readonly updates: StatusUpdate[];
+  readonly received: LibprocessMessage[];
+  agent: Pid | undefined;
+  send(message: LibprocessMessage): void;
+}
+
+async function startMaster(): Promise<ScriptedMaster> {
+  const host = await createHost({
+    ip: '127.0.0.1',
+    port: 0,
+    onMessage({ from, wireName, body }) {
+      const message = decodeMessage(wireName, body);
+      assert(message.ok);
+      receive(from, message.value);
+      return 'accepted';
+    },
+    onRequest: (_request, response) => void response.writeHead(404).end(),
+    onPeerLost: () => undefined,
+  });
+  assert(host.ok);
+  const master: ScriptedMaster = {
+    host: host.value,
+    updates: [],
+    received: [],
+    agent: undefined,
+    send(message) {
+      const { wireName, bytes } = encodeMessage(message);
+      assert(master.agent !== undefined);
+      host.value.send(master.agent, 'master', wireName, bytes);
+    },
+  };
+  const agent_id = { value: 'm-S0' };
+  const receive = (from: Pid, message: LibprocessMessage): void => {
+    master.agent = from;
+    master.received.push(message);
+    if (message.name === 'RegisterAgentMessage') master.send({ name: 'AgentRegisteredMessage', body: { agent_id } });
+    if (message.name === 'ReregisterAgentMessage')
+      master.send({ name: 'AgentReregisteredMessage', body: { agent_id } });
+    if (message.name !== 'StatusUpdateMessage') return;
+    const { update } = message.body;
+    master.updates.push(update);
+    master.send({
+      name: 'StatusUpdateAcknowledgementMessage',
+      body: { agent_id, framework_id: update.framework_id, task_id: update.status.task_id, uuid: update.uuid ?? '' },
+    });
+  };
+  return master;
+}
+
+async function until(what: string, check: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    if (check()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail(`waited in vain for ${what}`);
+}
+
+const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' }, checkpoint: true };
+
+const taskOf = (id: string, value: string): TaskInfo => ({
+  name: id,
+  task_id: { value: id },
+  agent_id: { value: 'm-S0' },
+  resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } }],
+  command: { value },
+});
+
+const directory = await mkdtemp(join(tmpdir(), 'agent-'));
+const master = await startMaster();
+let running: RunningAgent | undefined;
+let port = '0';
+
+after(async () => {
+  await running?.stop();
+  await master.host.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function start(): Promise<RunningAgent> {
+  const parsed = parseFlags(agentFlags, {
+    argv: [
+      `--master=${master.host.address}`,
+      '--ip=127.0.0.1',
+      // The port is part of what an agent is: the second one takes the first one's.
+      `--port=${port}`,
+      '--hostname=localhost',
+      `--work_dir=${directory}/work`,
+      `--runtime_dir=${directory}/run`,
+      `--fetcher_cache_dir=${directory}/cache`,
+      '--resources=cpus:2;mem:1024;disk:1024;ports:[31000-31001]',
+      '--registration_backoff_factor=10ms',
+      '--no-switch_user',
+    ],
+    env: {},
+    prefix: 'MESOS_',
+    readFile: () => '',
+  });
+  assert(parsed.ok);
+  const started = await startAgent({
+    flags: parsed.value.values,
+    shown: parsed.value.shown,
+    log: createLogger({ component: 'agent', level: 'error' }),
+    onExit: (_status, message) => assert.fail(message),
+  });
+  assert(started.ok, started.ok ? '' : started.error);
+  running = started.value;
+  port = started.value.address.replace(/.*:/, '');
+  return started.value;
+}
+
+const statesOf = (task: string): readonly string[] =>
+  master.updates.filter(({ status }) => status.task_id.value === task).map(({ status }) => status.state);
+
+test('a command runs for real; its end, its output and its record can be read', async () => {
+  const agent = await start();
+  await until('the registration', () => master.received.some(({ name }) => name === 'UpdateAgentMessage'));
+  master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf('t', 'echo out; exit 3') } });
+  await until('the end of the task', () => statesOf('t').at(-1) === 'TASK_FAILED');
+  assert.deepEqual(statesOf('t'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED']);
+  assert.equal(master.updates.at(-1)?.status.message, 'Command exited with status 3');
+
+  const get = async (path: string) => {
+    const answer = await fetch(`http://${agent.address}${path}`);
+    return { status: answer.status, body: await answer.text() };
+  };
+  const state = JSON.parse((await get('/slave(1)/state')).body);
+  assert.equal(state.id, 'm-S0');
+  const [executor] = [...state.frameworks, ...state.completed_frameworks][0].completed_executors;
+  const read = await get(`/files/read?path=${encodeURIComponent(`${executor.directory}/stdout`)}&offset=0`);
+  assert.deepEqual(JSON.parse(read.body), { data: 'out\n', offset: 0 });
+  assert.equal((await get('/files/read?path=/etc/passwd&offset=0')).status, 404);
+  const call = await fetch(`http://${agent.address}/api/v1`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: '{"type":"GET_TASKS"}',
+  });
+  const tasks = ((await call.json()) as { get_tasks: { completed_tasks: { state: string }[] } }).get_tasks;
+  assert.equal(tasks.completed_tasks[0]?.state, 'TASK_FAILED');
+});
+
+test('an agent that is replaced finds its tasks: the live one, and the one that ended meanwhile with its status', async () => {
+  for (const [id, command] of [
+    ['lives', 'while [ ! -e go ]; do sleep 0.1; done; exit 5'],
+    ['ends', 'sleep 0.3; exit 7'],
+  ] as const) {
+    master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf(id, command) } });
+    await until(`${id} to run`, () => statesOf(id).at(-1) === 'TASK_RUNNING');
+  }
+  await running?.stop();
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  const agent = await start();
+  await until('the end of the task', () => statesOf('ends').at(-1) === 'TASK_FAILED');
+  assert.equal(master.updates.at(-1)?.status.message, 'Command exited with status 7');
+  assert.equal(statesOf('lives').at(-1), 'TASK_RUNNING');
+  master.send({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 'lives' } } });
+  await until('the end of the other', () => statesOf('lives').at(-1) === 'TASK_KILLED');
+  assert.deepEqual(statesOf('lives'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLED']);
+  assert.equal((await fetch(`http://${agent.address}/health`)).status, 200);
+});
