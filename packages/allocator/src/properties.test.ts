@@ -259,14 +259,18 @@ const step = fc.tuple(fc.nat(14), fc.nat(1 << 12));
 for (const sorter of ['drf', 'random'] as const) {
   test(`after a run a full scan finds nothing, and nothing is offered twice or past a limit (${sorter})`, () => {
     fc.assert(
-      fc.property(fc.array(fc.array(step, { maxLength: 5, size: 'max' }), { minLength: 5, maxLength: 40, size: 'max' }), fc.boolean(), (batches, minimum) => {
-        const { step: apply, run } = world(minimum, sorter);
-        for (const kind of [0, 0, 1, 1, 1]) apply([kind, 6 + kind * 3]);
-        for (const batch of batches) {
-          for (const one of batch) apply(one);
-          run();
-        }
-      }),
+      fc.property(
+        fc.array(fc.array(step, { maxLength: 5, size: 'max' }), { minLength: 5, maxLength: 40, size: 'max' }),
+        fc.boolean(),
+        (batches, minimum) => {
+          const { step: apply, run } = world(minimum, sorter);
+          for (const kind of [0, 0, 1, 1, 1]) apply([kind, 6 + kind * 3]);
+          for (const batch of batches) {
+            for (const one of batch) apply(one);
+            run();
+          }
+        },
+      ),
       { numRuns: 400, seed: 7, includeErrorInReport: true },
     );
   });

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AgentInfo, SchedulerAttributeConstraint, SchedulerAttributeConstraintPredicate } from '@meseta/wire';
+import { createOfferConstraints } from './constraints.js';
+
+const agent: AgentInfo = {
+  hostname: 'node-7.example',
+  attributes: [
+    { name: 'rack', type: 'TEXT', text: { value: 'r2' } },
+    { name: 'rack', type: 'TEXT', text: { value: 'second' } },
+    { name: 'size', type: 'SCALAR', scalar: { value: 4 } },
+  ],
+  domain: { fault_domain: { region: { name: 'north' }, zone: { name: 'n1' } } },
+};
+
+const withGroups = (...groups: SchedulerAttributeConstraint[][]) => ({
+  role_constraints: { a: { groups: groups.map((constraints) => ({ attribute_constraints: constraints })) } },
+});
+const on = (name: string, predicate: SchedulerAttributeConstraintPredicate): SchedulerAttributeConstraint => ({
+  selector: { attribute_name: name },
+  predicate,
+});
+const takes = (groups: SchedulerAttributeConstraint[][], role = 'a', info = agent): boolean => {
+  const constraints = createOfferConstraints(withGroups(...groups));
+  assert.ok(constraints.ok);
+  return !constraints.value.excludes(role, info);
+};
+
+test('predicates on a text, on another type and on nothing', () => {
+  const predicates: [SchedulerAttributeConstraintPredicate, text: boolean, other: boolean, missing: boolean][] = [
+    [{ exists: {} }, true, true, false],
+    [{ not_exists: {} }, false, false, true],
+    [{ text_equals: { value: 'r2' } }, true, true, false],
+    [{ text_equals: { value: 'second' } }, false, true, false],
+    [{ text_not_equals: { value: 'r2' } }, false, true, true],
+    [{ text_not_equals: { value: 'r' } }, true, true, true],
+    [{ text_matches: { regex: 'r[0-9]' } }, true, true, false],
+    [{ text_matches: { regex: 'r' } }, false, true, false],
+    [{ text_not_matches: { regex: 'r.*' } }, false, true, true],
+    [{ text_not_matches: { regex: '[0-9]' } }, true, true, true],
+  ];
+  for (const [predicate, text, other, missing] of predicates) {
+    const found = ['rack', 'size', 'colour'].map((name) => takes([[on(name, predicate)]]));
+    assert.deepEqual(found, [text, other, missing], JSON.stringify(predicate));
+  }
+});
+
+test('pseudo-attributes', () => {
+  const pseudo = (type: 'HOSTNAME' | 'REGION' | 'ZONE', regex: string): SchedulerAttributeConstraint => ({
+    selector: { pseudoattribute_type: type },
+    predicate: { text_matches: { regex } },
+  });
+  assert.ok(takes([[pseudo('HOSTNAME', 'node-[0-9]+\\.example'), pseudo('REGION', 'north'), pseudo('ZONE', 'n[12]')]]));
+  assert.ok(!takes([[pseudo('REGION', '.*')]], 'a', { hostname: 'h' }), 'an agent without domain has no region');
+});
+
+test('groups are alternatives, constraints in a group all hold, other roles are free', () => {
+  const yes = on('rack', { exists: {} });
+  const no = on('rack', { not_exists: {} });
+  assert.ok(takes([[no], [yes, yes]]));
+  assert.ok(!takes([[no, yes], [no]]));
+  assert.ok(takes([[no]], 'b'));
+});
+
+test('a hostile regex takes linear time', () => {
+  const long: AgentInfo = { hostname: `${'a'.repeat(50_000)}!` };
+  const constraint = {
+    selector: { pseudoattribute_type: 'HOSTNAME' as const },
+    predicate: { text_matches: { regex: '(a*)*b' } },
+  };
+  assert.ok(!takes([[constraint]], 'a', long));
+});
+
+test('what is wrong is refused with its field', () => {
+  const field = 'offer_constraints.role_constraints["a"].groups';
+  const first = `${field}[0].attribute_constraints[0]`;
+  const selector = { attribute_name: 'x' };
+  const cases: [unknown, code: string, field: string, text: RegExp][] = [
+    [{ role_constraints: { a: {} } }, 'empty', field, /at least one group/],
+    [withGroups([]), 'empty', `${field}[0].attribute_constraints`, /at least one constraint/],
+    [withGroups([{ selector: {}, predicate: { exists: {} } }]), 'selector', `${first}.selector`, /exactly one/],
+    [
+      withGroups([{ selector: { pseudoattribute_type: 'UNKNOWN' }, predicate: { exists: {} } }]),
+      'selector',
+      `${first}.selector.pseudoattribute_type`,
+      /HOSTNAME/,
+    ],
+    [withGroups([{ selector, predicate: {} }]), 'predicate', `${first}.predicate`, /exactly one/],
+    [
+      withGroups([on('x', { text_matches: { regex: '(' } })]),
+      'regex',
+      `${first}.predicate.text_matches.regex`,
+      /missing/,
+    ],
+    [
+      withGroups([on('x', { text_matches: { regex: '(?=a)' } })]),
+      'regex',
+      `${first}.predicate.text_matches.regex`,
+      /RE2/,
+    ],
+    [
+      withGroups([on('x', { text_not_matches: { regex: '(a+){50}' } })]),
+      'regex',
+      `${first}.predicate.text_not_matches.regex`,
+      /too complex/,
+    ],
+    [
+      withGroups([on('x', { text_not_matches: { regex: '(a+){500}' } })]),
+      'regex',
+      `${first}.predicate.text_not_matches.regex`,
+      /too large/,
+    ],
+  ];
+  for (const [source, code, where, text] of cases) {
+    const made = createOfferConstraints(source as Parameters<typeof createOfferConstraints>[0]);
+    assert.ok(!made.ok, JSON.stringify(source));
+    assert.equal(made.error.code, code);
+    assert.equal(made.error.field, where);
+    assert.match(made.error.text, text);
+  }
+  assert.ok(createOfferConstraints(withGroups([on('x', { text_matches: { regex: '(a+){10}' } })])).ok);
+});
