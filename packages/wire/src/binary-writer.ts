@@ -6,6 +6,7 @@
 // more than the tag that follows can take.
 import { assert } from '@meseta/base';
 import { base64ToBytes } from './base64.js';
+import { encodeText } from './utf8.js';
 
 const SLACK = 32;
 const INITIAL_BYTES = 64 * 1024;
@@ -111,7 +112,7 @@ export class BinaryWriter {
     for (let i = 0; i < length; i++) {
       const code = value.charCodeAt(i);
       if (code > 0x7f) {
-        this.unicode(value);
+        this.delimited(encodeText(value));
         return;
       }
       buffer[start + i] = code;
@@ -123,14 +124,10 @@ export class BinaryWriter {
   bytes(base64: string): void {
     const bytes = base64ToBytes(base64);
     assert(bytes !== undefined, 'bytes fields hold base64');
-    if (this.position < bytes.length + 2 * SLACK) this.grow(bytes.length);
-    this.position -= bytes.length;
-    this.buffer.set(bytes, this.position);
-    this.unsigned(bytes.length);
+    this.delimited(bytes);
   }
 
-  private unicode(value: string): void {
-    const bytes = new TextEncoder().encode(value);
+  private delimited(bytes: Uint8Array): void {
     if (this.position < bytes.length + 2 * SLACK) this.grow(bytes.length);
     this.position -= bytes.length;
     this.buffer.set(bytes, this.position);

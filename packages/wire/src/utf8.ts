@@ -35,10 +35,24 @@ function isText(text: string, buffer: Uint8Array, start: number): boolean {
   return true;
 }
 
-let decoder: InstanceType<typeof TextDecoder> | undefined;
+/** What Node and browsers both have; the cores, which read these types too, are checked without either's. */
+interface Encodings {
+  readonly TextDecoder: new (label: string, options: { ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string };
+  readonly TextEncoder: new () => { encode(text: string): Uint8Array };
+}
+
+const encodings = globalThis as unknown as Encodings;
+let decoder: InstanceType<Encodings['TextDecoder']> | undefined;
+let encoder: InstanceType<Encodings['TextEncoder']> | undefined;
 
 /** The text of the bytes, without the table. */
 export function decodeText(buffer: Uint8Array, start: number, end: number): string {
-  decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
+  decoder ??= new encodings.TextDecoder('utf-8', { ignoreBOM: true });
   return decoder.decode(buffer.subarray(start, end));
+}
+
+/** Half of a surrogate pair becomes U+FFFD. */
+export function encodeText(text: string): Uint8Array {
+  encoder ??= new encodings.TextEncoder();
+  return encoder.encode(text);
 }
