@@ -2,12 +2,14 @@
 // A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
 // carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './lib.mjs';
 
 const dist = join(root, 'dist');
 const dayMs = 86_400_000;
+const startedAt = new Date();
 
 /** The newest change below some paths of the checkout, folders' own included (a deleted file changes its folder). */
 function newest(paths, skipped) {
@@ -33,6 +35,13 @@ async function generateIfStale() {
   if (made.length === 0 || Math.min(...made) < sources) await import('./generate.mjs');
 }
 
+/** What the build says of itself at /version. */
+const stamp = {
+  date: startedAt.toISOString().replace(/T(.*)\.\d+Z/, ' $1 UTC'),
+  timeSeconds: Math.floor(startedAt.getTime() / 1000),
+  user: userInfo().username,
+};
+
 async function bundle() {
   const result = await build({
     absWorkingDir: root,
@@ -47,6 +56,7 @@ async function bundle() {
     sourcemap: 'linked',
     outExtension: { '.js': '.mjs' },
     external: ['lmdb'],
+    define: { MESETA_BUILD: JSON.stringify(stamp) },
     // A bundled CommonJS package asks for Node's modules with require, which ES modules lack.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -74,9 +84,9 @@ function dropOldChunks(current) {
   }
 }
 
-const startedAt = new Date();
 await generateIfStale();
-const written = await bundle();
+// esbuild has told what is wrong.
+const written = await bundle().catch(() => process.exit(1));
 dropOldChunks(written);
 // What changed while it was being built counts as newer than the build.
 utimesSync(join(dist, 'meseta.mjs'), startedAt, startedAt);
