@@ -2,7 +2,7 @@
 // Bundles the *.test.ts files under the paths (all without) and runs them with Node's test runner.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { globSync } from './glob.mjs';
 import { bundleNode, root } from './lib.mjs';
 
