@@ -1,7 +1,15 @@
 // What goes into the master's core and what comes out: plain data both ways.
 // A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
 import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
-import type { LibprocessMessage, MasterCall, MasterInfo, SchedulerCall, SchedulerEvent, TaskState, TaskStatus } from '@meseta/wire';
+import type {
+  LibprocessMessage,
+  MasterCall,
+  MasterInfo,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskState,
+  TaskStatus,
+} from '@meseta/wire';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
 

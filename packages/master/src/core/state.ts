@@ -10,6 +10,8 @@
 // S2: an agent id is in at most one of registered, recovered, unreachable and gone.
 // S3: every framework named by a task, executor or offer is in `frameworks`.
 // S4: what an agent's tasks, executors and offers hold together is within its total.
+
+import type { Allocator, OfferConstraints } from '@meseta/allocator';
 import type {
   AgentId,
   Deadlines,
@@ -22,7 +24,6 @@ import type {
   Random,
   TaskId,
 } from '@meseta/base';
-import type { Allocator, OfferConstraints } from '@meseta/allocator';
 import type {
   AgentID,
   AgentInfo,
@@ -196,6 +197,8 @@ export interface Agents {
   readonly registering: Map<Pid, RegisterAgentMessage>;
   readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
   readonly transitions: Map<AgentId, AgentTransition>;
+  /** Pings in a row without an answer. */
+  readonly unansweredPings: Map<AgentId, number>;
 }
 
 export interface MasterState {
@@ -219,8 +222,12 @@ export interface MasterState {
   readonly counters: Map<string, number>;
   /** Tasks in `tasks` of live frameworks, by state. */
   readonly taskCounts: Map<TaskState, number>;
-  /** Times of removals for the rate limit, and who waits for one. */
-  readonly removals: { nextAtMonoMs: number; readonly waiting: Set<AgentId> };
+  /** Linked peers by their address: what a broken connection concerns. */
+  readonly links: Map<string, Set<Pid>>;
+  /** Who waits to be marked unreachable, and why, in order; and when the rate limit lets the next one go. */
+  readonly removals: { nextAtMonoMs: number; readonly waiting: Map<AgentId, string> };
+  /** The registry is read and names this master. */
+  recovered: boolean;
   /** Wall clock of this master's election. */
   electedAtMs: number | undefined;
   /** Grows with every step that changed something that views show. */

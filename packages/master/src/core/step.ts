@@ -1,8 +1,24 @@
 // The master's core: one input in, an ordered list of effects out. See DESIGN.md, "Cores and shells".
-import type { Now, Random } from '@meseta/base';
+//
+// Boundary: no clock, randomness, timer or promise of its own; the shell and the simulator feed inputs and carry out
+// the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.
+import { createAllocator } from '@meseta/allocator';
+import { createDeadlines, type Now, type Random } from '@meseta/base';
+import { elected } from './agents/recovery.js';
+import { schedulerCall } from './calls.js';
+import { createHistory } from './completed.js';
+import { type Context, count, reply } from './context.js';
+import { streamClosed } from './frameworks/disconnect.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
+import { continueJobs } from './jobs.js';
+import { peerLost } from './links.js';
+import { receive } from './messages.js';
+import { allocate } from './offers.js';
+import { operatorCall } from './operator/calls.js';
 import type { MasterOptions } from './options.js';
+import { createRegistrar, flushRegistrar, persisted } from './registrar.js';
 import type { MasterState } from './state.js';
+import { fireTimers } from './timers.js';
 
 export interface Master {
   /** For views: read only. */
@@ -14,4 +30,110 @@ export interface Master {
   hasWork(): boolean;
 }
 
-export declare function createMaster(identity: MasterIdentity, options: MasterOptions, random: Random): Master;
+/** Feed `elected` before anything else; until the registry names this master, calls get 503 and messages are dropped. */
+export function createMaster(identity: MasterIdentity, options: MasterOptions, random: Random): Master {
+  const state = createState(identity, options, random);
+  let monoMs = 0;
+  const allocationDue = (): boolean => {
+    const at = state.allocator.nextDeadline();
+    return state.recovered && at !== undefined && at <= monoMs;
+  };
+  return {
+    state,
+    step(input, now) {
+      monoMs = now.monoMs;
+      const ctx: Context = { state, now, effects: [] };
+      if (take(ctx, input)) state.version++;
+      if ((input.kind === 'tick' || input.kind === 'continue') && allocationDue()) {
+        const before = ctx.effects.length;
+        allocate(ctx);
+        if (ctx.effects.length > before) state.version++;
+      }
+      flushRegistrar(ctx);
+      return ctx.effects;
+    },
+    nextDeadline() {
+      const own = state.deadlines.next();
+      const allocator = state.recovered ? state.allocator.nextDeadline() : undefined;
+      if (own === undefined || allocator === undefined) return own ?? allocator;
+      return Math.min(own, allocator);
+    },
+    hasWork: () => state.jobs.length > 0 || allocationDue(),
+  };
+}
+
+function createState(identity: MasterIdentity, options: MasterOptions, random: Random): MasterState {
+  return {
+    identity,
+    options,
+    random,
+    allocator: createAllocator({ domain: identity.info.domain, ...options.allocator }, random),
+    agents: {
+      registered: new Map(),
+      recovered: new Map(),
+      unreachable: new Map(),
+      gone: new Map(),
+      removed: createHistory(100_000),
+      byPid: new Map(),
+      registering: new Map(),
+      reregistering: new Map(),
+      transitions: new Map(),
+      unansweredPings: new Map(),
+    },
+    frameworks: new Map(),
+    completedFrameworks: new Map(),
+    frameworkByStream: new Map(),
+    frameworkByPid: new Map(),
+    offers: new Map(),
+    inverseOffers: new Map(),
+    operations: new Map(),
+    registrar: createRegistrar(),
+    jobs: [],
+    deadlines: createDeadlines(),
+    counters: new Map(),
+    taskCounts: new Map(),
+    links: new Map(),
+    removals: { nextAtMonoMs: 0, waiting: new Map() },
+    recovered: false,
+    electedAtMs: undefined,
+    version: 0,
+    nextFramework: 0,
+    nextAgent: 0,
+    nextOffer: 0,
+    nextObserver: 1,
+  };
+}
+
+/** Whether what views show may have changed. */
+function take(ctx: Context, input: MasterInput): boolean {
+  switch (input.kind) {
+    case 'elected':
+      elected(ctx, input.registry);
+      return true;
+    case 'persisted':
+      persisted(ctx);
+      return true;
+    case 'message':
+      if (!ctx.state.recovered) count(ctx, 'master/dropped_messages');
+      else receive(ctx, input.from, input.message);
+      return input.message.name !== 'PongAgentMessage';
+    case 'schedulerCall':
+    case 'operatorCall':
+      if (!ctx.state.recovered) reply(ctx, input.request, 503, 'the master is reading its registry');
+      else if (input.kind === 'schedulerCall') schedulerCall(ctx, input);
+      else operatorCall(ctx, input.request, input.principal, input.call);
+      return true;
+    case 'streamClosed':
+      streamClosed(ctx, input.stream);
+      return true;
+    case 'peerLost':
+      peerLost(ctx, input.address);
+      return true;
+    case 'tick':
+      return fireTimers(ctx);
+    case 'continue':
+      if (ctx.state.jobs.length === 0) return false;
+      continueJobs(ctx);
+      return true;
+  }
+}

@@ -4,14 +4,7 @@
 // R1: an agent id is in at most one of agents, unreachable and gone.
 // R2: applying the same operations to the same state gives the same state.
 import type { AgentId } from '@meseta/base';
-import type {
-  AgentInfo,
-  DrainInfo,
-  MachineInfo,
-  MaintenanceSchedule,
-  MasterInfo,
-  QuotaConfig,
-} from '@meseta/wire';
+import type { AgentInfo, DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
 
 export interface RegistryAgentRecord {
   /** Resources in the pre-refinement format where that can say them. */

@@ -1,0 +1,48 @@
+// An agent's connection broke: it is not offered; it has `agent_reregister_timeout` to come back.
+import type { AgentId } from '@meseta/base';
+import { type Context, info } from '../context.js';
+import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
+import type { Agent, Framework } from '../state.js';
+import { changeAgent, dropExecutors, loseTask } from './records.js';
+import { requestUnreachable } from './unreachable.js';
+
+export function disconnectAgent(ctx: Context, agent: Agent): void {
+  if (!agent.connected) return;
+  const { state, now } = ctx;
+  info(ctx, `agent ${agent.id} (${agent.info.hostname}) disconnected`);
+  const away = changeAgent(ctx, agent, { connected: false });
+  state.allocator.deactivateAgent(agent.id);
+  rescindOffersOf(ctx, away);
+  rescindInverseOffersOf(ctx, away);
+  loseWhatIsNotCheckpointed(ctx, away);
+  state.deadlines.set(`reregister ${agent.id}`, now.monoMs + state.options.agentReregisterTimeoutMs);
+}
+
+/** What does not survive the agent's process. */
+function loseWhatIsNotCheckpointed(ctx: Context, agent: Agent): void {
+  const isLost = (framework: Framework): boolean =>
+    agent.info.checkpoint !== true || framework.info.checkpoint !== true;
+  for (const [frameworkId, taskIds] of [...agent.tasks]) {
+    const framework = ctx.state.frameworks.get(frameworkId);
+    if (framework === undefined || !isLost(framework)) continue;
+    for (const taskId of [...taskIds]) {
+      const task = framework.tasks.get(taskId);
+      if (task === undefined) continue;
+      loseTask(ctx, framework, task, {
+        update: () => ({
+          state: 'TASK_LOST',
+          reason: 'REASON_AGENT_DISCONNECTED',
+          message: `Agent ${agent.info.hostname} disconnected`,
+        }),
+        tasksTo: 'completed',
+      });
+    }
+  }
+  dropExecutors(ctx, agent, isLost);
+}
+
+export function reregistrationTimedOut(ctx: Context, id: AgentId): void {
+  const agent = ctx.state.agents.registered.get(id);
+  if (agent === undefined || agent.connected) return;
+  requestUnreachable(ctx, id, 'did not register again in time after its connection broke');
+}

@@ -1,0 +1,102 @@
+// Draining: an agent is emptied and then stands deactivated (or is marked gone). DEACTIVATE and REACTIVATE.
+import type { AgentId } from '@meseta/base';
+import type { DrainConfig } from '@meseta/wire';
+import { type Context, info, reply, send } from '../context.js';
+import type { RequestId } from '../io.js';
+import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
+import { decide } from '../registrar.js';
+import type { Agent } from '../state.js';
+import { markAgentGone } from './gone.js';
+import { changeAgent } from './records.js';
+
+function isKnown(ctx: Context, id: AgentId): boolean {
+  const { agents } = ctx.state;
+  return agents.registered.has(id) || agents.recovered.has(id) || agents.unreachable.has(id);
+}
+
+export function drainAgent(ctx: Context, request: RequestId, agentId: AgentId, config: DrainConfig): void {
+  if (ctx.state.agents.transitions.get(agentId) === 'markingGone') {
+    return reply(ctx, request, 409, `agent ${agentId} is being marked gone`);
+  }
+  if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
+  const decided = decide(ctx, { kind: 'drainAgent', agentId, config }, { kind: 'agentDraining', agentId, request });
+  if (!decided.ok) reply(ctx, request, 400, decided.error);
+}
+
+export function agentDraining(ctx: Context, id: AgentId, request: RequestId): void {
+  reply(ctx, request, 200);
+  const agent = ctx.state.agents.registered.get(id);
+  if (agent === undefined) return;
+  const draining = deactivate(ctx, agent, ctx.now.wallMs);
+  if (agent.connected) sendDrain(ctx, draining);
+  drainedIfEmpty(ctx, id);
+}
+
+function deactivate(ctx: Context, agent: Agent, drainStartedAtMs: number | undefined): Agent {
+  const { state } = ctx;
+  const changed = changeAgent(ctx, agent, {
+    deactivated: true,
+    drainInfo: state.registrar.durable.agents.get(agent.id)?.drainInfo,
+    drainStartedAtMs,
+  });
+  if (!agent.deactivated && agent.connected) state.allocator.deactivateAgent(agent.id);
+  rescindOffersOf(ctx, changed);
+  rescindInverseOffersOf(ctx, changed);
+  return changed;
+}
+
+/** Tells a draining agent that it is; one with nothing on it ignores that. */
+export function sendDrain(ctx: Context, agent: Agent): void {
+  if (agent.drainInfo?.state !== 'DRAINING') return;
+  send(ctx, agent.pid, { name: 'DrainAgentMessage', body: { config: agent.drainInfo.config } });
+  ctx.state.deadlines.set(`drained ${agent.id}`, ctx.now.monoMs);
+}
+
+/** All its tasks' terminal updates are acknowledged and no operation is under way. */
+export function drainedIfEmpty(ctx: Context, agentId: AgentId): void {
+  const agent = ctx.state.agents.registered.get(agentId);
+  if (agent?.drainInfo?.state !== 'DRAINING' || !agent.connected) return;
+  if (agent.tasks.size > 0 || agent.operations.size > 0) return;
+  if (agent.drainInfo.config.mark_gone === true) return markAgentGone(ctx, agentId);
+  decide(ctx, { kind: 'markAgentDrained', agentId }, { kind: 'agentDrained', agentId });
+}
+
+export function agentDrained(ctx: Context, id: AgentId): void {
+  const agent = ctx.state.agents.registered.get(id);
+  if (agent === undefined) return;
+  changeAgent(ctx, agent, { drainInfo: ctx.state.registrar.durable.agents.get(id)?.drainInfo });
+  info(ctx, `agent ${id} is drained`);
+}
+
+export function deactivateAgent(ctx: Context, request: RequestId, agentId: AgentId): void {
+  if (ctx.state.agents.transitions.get(agentId) === 'markingGone') {
+    return reply(ctx, request, 409, `agent ${agentId} is being marked gone`);
+  }
+  if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
+  const decided = decide(ctx, { kind: 'deactivateAgent', agentId }, { kind: 'agentDeactivated', agentId, request });
+  if (!decided.ok) reply(ctx, request, 400, decided.error);
+}
+
+export function agentDeactivated(ctx: Context, id: AgentId, request: RequestId): void {
+  reply(ctx, request, 200);
+  const agent = ctx.state.agents.registered.get(id);
+  if (agent !== undefined) deactivate(ctx, agent, agent.drainStartedAtMs);
+}
+
+export function reactivateAgent(ctx: Context, request: RequestId, agentId: AgentId): void {
+  const { projected } = ctx.state.registrar;
+  const record = projected.agents.get(agentId) ?? projected.unreachable.get(agentId);
+  if (record === undefined) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
+  if (record.deactivated !== true) return reply(ctx, request, 400, `agent ${agentId} is not deactivated`);
+  if (record.drainInfo?.state === 'DRAINING') return reply(ctx, request, 400, `agent ${agentId} is still draining`);
+  const decided = decide(ctx, { kind: 'reactivateAgent', agentId }, { kind: 'agentReactivated', agentId, request });
+  if (!decided.ok) reply(ctx, request, 400, decided.error);
+}
+
+export function agentReactivated(ctx: Context, id: AgentId, request: RequestId): void {
+  reply(ctx, request, 200);
+  const agent = ctx.state.agents.registered.get(id);
+  if (agent === undefined) return;
+  changeAgent(ctx, agent, { deactivated: false, drainInfo: undefined, drainStartedAtMs: undefined });
+  if (agent.connected) ctx.state.allocator.activateAgent(id);
+}

@@ -1,0 +1,81 @@
+// MARK_AGENT_GONE: an operator, or a drain with `mark_gone`, says that an agent never comes back.
+import { type AgentId, idOf, type TaskId } from '@meseta/base';
+import type { Task } from '@meseta/wire';
+import { type Context, info, note, reply } from '../context.js';
+import { sendUpdate } from '../events.js';
+import type { RequestId } from '../io.js';
+import { decide } from '../registrar.js';
+import type { Framework } from '../state.js';
+
+import { type OwnUpdate, ownUpdate } from '../updates.js';
+import { leave, tellFailure, tellShutdown } from './records.js';
+
+export function markAgentGone(ctx: Context, agentId: AgentId, request?: RequestId): void {
+  const { agents } = ctx.state;
+  const answer = (status: 200 | 404 | 503, text?: string): void => {
+    if (request !== undefined) reply(ctx, request, status, text);
+  };
+  if (agents.gone.has(agentId)) return answer(200);
+  if (agents.transitions.has(agentId)) return answer(503, `agent ${agentId} is being removed or marked`);
+  const known = agents.registered.has(agentId) || agents.recovered.has(agentId) || agents.unreachable.has(agentId);
+  if (!known) return answer(404, `agent ${agentId} is unknown`);
+  const atMs = Math.floor(ctx.now.wallMs);
+  agents.transitions.set(agentId, 'markingGone');
+  const work = { kind: 'agentGone', agentId, atMs, request } as const;
+  const decided = decide(ctx, { kind: 'markAgentGone', agentId, atMs }, work);
+  if (decided.ok) return;
+  agents.transitions.delete(agentId);
+  answer(503, decided.error);
+}
+
+export function agentGone(ctx: Context, id: AgentId, atMs: number, request: RequestId | undefined): void {
+  const { agents, frameworks } = ctx.state;
+  agents.transitions.delete(id);
+  agents.gone.set(id, atMs);
+  if (request !== undefined) reply(ctx, request, 200);
+  const agent = agents.registered.get(id);
+  const update = (framework: Framework): OwnUpdate =>
+    framework.capabilities.has('PARTITION_AWARE')
+      ? {
+          state: 'TASK_GONE_BY_OPERATOR',
+          reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
+          message: 'The agent was marked gone by an operator',
+        }
+      : { state: 'TASK_LOST', reason: 'REASON_AGENT_REMOVED', message: 'The agent was marked gone by an operator' };
+  if (agent !== undefined) {
+    tellShutdown(ctx, agent.pid, 'Agent has been marked gone');
+    leave(ctx, agent, { update, tasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
+  }
+  for (const [frameworkId, taskIds] of agents.unreachable.get(id)?.tasks ?? []) {
+    const framework = frameworks.get(frameworkId);
+    if (framework === undefined) continue;
+    for (const taskId of taskIds) {
+      const task = framework.unreachableTasks.get(taskId);
+      if (task?.agent_id.value === id) endUnreachable(ctx, framework, task, update(framework));
+    }
+  }
+  agents.unreachable.delete(id);
+  agents.recovered.delete(id);
+  info(ctx, `agent ${id} is gone`);
+  note(ctx, { kind: 'agentRemoved', agentId: id, why: 'gone' });
+  if (agent !== undefined) tellFailure(ctx, id);
+}
+
+function endUnreachable(ctx: Context, framework: Framework, task: Task, what: OwnUpdate): void {
+  const update = ownUpdate(ctx, framework, task, what);
+  framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
+  framework.completedTasks.push({
+    ...task,
+    state: what.state,
+    statuses: [...(task.statuses ?? []), update.status],
+    status_update_state: what.state,
+  });
+  note(ctx, {
+    kind: 'taskUpdated',
+    frameworkId: framework.id,
+    taskId: task.task_id.value,
+    state: what.state,
+    status: update.status,
+  });
+  sendUpdate(ctx, framework, update);
+}

@@ -1,0 +1,119 @@
+// A registered agent registers again: its connection broke, or its process was restarted.
+// What the master knows and the agent doesn't is sent to the agent to be denied; what only the agent knows is not
+// taken over: its updates or a later reconciliation settle it.
+import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
+import { merge, toPostRefinement } from '@meseta/resources';
+import type { AgentInfoCapability, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
+import { type Context, info as logInfo, send, timestampOf } from '../context.js';
+import { link, unlink } from '../links.js';
+import type { Agent } from '../state.js';
+import { lostOr } from '../task-states.js';
+import { removeExecutor } from '../tasks.js';
+import { sendDrain } from './drain.js';
+import { startPings } from './ping.js';
+import { capabilitiesOf, changeAgent, connectionOf, inPostRefinement, totalOf } from './records.js';
+import { tellFrameworks } from './reregister.js';
+import { cancelUnreachable } from './unreachable.js';
+
+export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
+  const agent = takeChanges(ctx, before, pid, message);
+  cancelUnreachable(ctx, agent.id);
+  ctx.state.deadlines.cancel(`reregister ${agent.id}`);
+  dropMissingExecutors(ctx, agent, message);
+  logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
+  const reconciliations = reconciliationsFor(ctx, agent, message);
+  send(ctx, pid, {
+    name: 'AgentReregisteredMessage',
+    body: {
+      agent_id: agent.wireId,
+      ...(reconciliations.length === 0 ? {} : { reconciliations }),
+      connection: connectionOf(ctx),
+    },
+  });
+  sendDrain(ctx, agent);
+  tellFrameworks(ctx, agent, message.frameworks ?? []);
+  for (const [frameworkId, taskIds] of agent.pendingKills) {
+    for (const taskId of taskIds) {
+      send(ctx, pid, {
+        name: 'KillTaskMessage',
+        body: { framework_id: { value: frameworkId }, task_id: { value: taskId } },
+      });
+    }
+  }
+  agent.pendingKills.clear();
+  startPings(ctx, agent);
+}
+
+function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): Agent {
+  const { state, now } = ctx;
+  const info = inPostRefinement(message.agent, before.id);
+  const checkpointed = merge(toPostRefinement(message.checkpointed_resources ?? []));
+  const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
+  for (const { type } of message.agent_capabilities ?? []) if (type !== undefined) capabilities.add(type);
+  if (before.pid !== pid) {
+    state.agents.byPid.delete(before.pid);
+    unlink(ctx, before.pid);
+  }
+  state.agents.byPid.set(pid, before.id);
+  const agent = changeAgent(ctx, before, {
+    info,
+    pid,
+    version: message.version ?? before.version,
+    capabilities,
+    reregisteredAtMs: now.wallMs,
+    connected: true,
+    checkpointedResources: checkpointed,
+    totalResources: totalOf(info, checkpointed, before.oversubscribedResources),
+    resourceVersion: message.resource_version_uuid?.value,
+  });
+  link(ctx, pid);
+  state.allocator.updateAgent(agent.id, {
+    info,
+    capabilities: capabilitiesOf(agent),
+    total: agent.totalResources,
+  });
+  if (!before.connected && !agent.deactivated) state.allocator.activateAgent(agent.id);
+  return agent;
+}
+
+function dropMissingExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+  const alive = new Set<string>();
+  for (const { framework_id, executor_id } of message.executor_infos ?? []) {
+    alive.add(`${framework_id?.value} ${executor_id.value}`);
+  }
+  for (const [frameworkId, executors] of [...agent.executors]) {
+    const framework = ctx.state.frameworks.get(frameworkId);
+    if (framework === undefined) continue;
+    for (const executorId of [...executors.keys()]) {
+      if (!alive.has(`${frameworkId} ${executorId}`)) removeExecutor(ctx, framework, agent, executorId);
+    }
+  }
+}
+
+function reconciliationsFor(ctx: Context, agent: Agent, message: ReregisterAgentMessage): ReconcileTasksMessage[] {
+  const known = new Map<FrameworkId, Set<TaskId>>();
+  for (const task of message.tasks ?? []) {
+    const frameworkId = idOf<FrameworkId>(task.framework_id);
+    const ids = known.get(frameworkId) ?? new Set();
+    known.set(frameworkId, ids.add(idOf<TaskId>(task.task_id)));
+  }
+  const messages: ReconcileTasksMessage[] = [];
+  for (const [frameworkId, taskIds] of agent.tasks) {
+    const framework = ctx.state.frameworks.get(frameworkId);
+    const missing = [...taskIds].filter((id) => known.get(frameworkId)?.has(id) !== true);
+    if (framework === undefined || missing.length === 0) continue;
+    const statuses = missing.map(
+      (id): TaskStatus => ({
+        task_id: { value: id },
+        state: lostOr(framework, 'TASK_DROPPED'),
+        message: 'Reconciliation: Task is unknown to the agent',
+        agent_id: agent.wireId,
+        timestamp: timestampOf(ctx),
+        source: 'SOURCE_MASTER',
+        reason: 'REASON_RECONCILIATION',
+      }),
+    );
+    messages.push({ framework_id: framework.wireId, statuses, framework: framework.info });
+  }
+  return messages;
+}

@@ -1,0 +1,206 @@
+// Agents' records: made, replaced, taken off the books.
+import { type AgentId, type FrameworkId, idOf, type Pid, parsePid, type TaskId } from '@meseta/base';
+import {
+  add,
+  admitResources,
+  applyCheckpointed,
+  type Resources,
+  toPostRefinement,
+  toPreRefinement,
+} from '@meseta/resources';
+import type { AgentInfo, AgentInfoCapability, Resource, Task } from '@meseta/wire';
+import { type Context, send } from '../context.js';
+import { sendEvent, sendUpdate } from '../events.js';
+import { link, unlink } from '../links.js';
+import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
+import { loseOperations } from '../operation-updates.js';
+import type { Agent, Framework } from '../state.js';
+import { isTerminal } from '../task-states.js';
+import { applyUpdate, removeExecutor, removeTask, usedOn } from '../tasks.js';
+import { type OwnUpdate, ownUpdate } from '../updates.js';
+
+export interface Arrival {
+  readonly id: AgentId;
+  readonly info: AgentInfo;
+  readonly pid: Pid;
+  readonly version: string;
+  readonly capabilities: readonly AgentInfoCapability[];
+  readonly checkpointed: Resources;
+  readonly resourceVersion: string | undefined;
+}
+
+/** The agent's info with its id and its resources in the post-refinement format. */
+export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
+  const { resources, attributes, id: _, checkpoint, port, domain, hostname } = info;
+  return {
+    hostname,
+    resources: toPostRefinement(resources ?? []),
+    ...(attributes === undefined ? {} : { attributes }),
+    id: { value: id },
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(port === undefined ? {} : { port }),
+    ...(domain === undefined ? {} : { domain }),
+  };
+};
+
+/** As the registry keeps it: in the pre-refinement format where that can say it. */
+export function forRegistry(info: AgentInfo): AgentInfo {
+  const resources = toPreRefinement(info.resources ?? []);
+  return resources.ok ? { ...info, resources: resources.value } : info;
+}
+
+export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed: Resources): Resources => {
+  const total = applyCheckpointed(info.resources ?? [], checkpointed);
+  return add(total.ok ? total.value : (info.resources ?? []), oversubscribed);
+};
+
+/** A problem of resources that come with a message, or undefined. */
+export function problemOf(field: string, resources: readonly Resource[] | undefined): string | undefined {
+  const admitted = admitResources(resources ?? [], field);
+  return admitted.ok ? undefined : admitted.error.text;
+}
+
+/** A record without tasks; `enter` makes it known. */
+export function newAgent(ctx: Context, arrival: Arrival): Agent {
+  const { state, now } = ctx;
+  const kept = state.registrar.durable.agents.get(arrival.id);
+  const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
+  for (const { type } of arrival.capabilities) if (type !== undefined) capabilities.add(type);
+  return {
+    id: arrival.id,
+    wireId: { value: arrival.id },
+    info: arrival.info,
+    pid: arrival.pid,
+    version: arrival.version,
+    capabilities,
+    registeredAtMs: now.wallMs,
+    reregisteredAtMs: undefined,
+    connected: true,
+    deactivated: kept?.deactivated === true,
+    drainInfo: kept?.drainInfo,
+    drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
+    checkpointedResources: arrival.checkpointed,
+    totalResources: totalOf(arrival.info, arrival.checkpointed, []),
+    oversubscribedResources: [],
+    resourceVersion: arrival.resourceVersion,
+    resourceProviders: new Map(),
+    observer: state.nextObserver++,
+    tasks: new Map(),
+    executors: new Map(),
+    offers: new Set(),
+    inverseOffers: new Set(),
+    operations: new Set(),
+    pendingKills: new Map(),
+  };
+}
+
+export const capabilitiesOf = (agent: Agent): AgentInfoCapability[] =>
+  [...agent.capabilities].map((type) => ({ type }));
+
+/** The agent, with the tasks and executors that it came with, is the cluster's. */
+export function enter(ctx: Context, agent: Agent): void {
+  const { state } = ctx;
+  const key = machineOf(agent.info, agent.pid);
+  state.allocator.addAgent(agent.id, {
+    info: agent.info,
+    capabilities: capabilitiesOf(agent),
+    unavailability: state.registrar.durable.machines.get(key)?.unavailability,
+    total: agent.totalResources,
+    used: usedOn(ctx, agent),
+    active: !agent.deactivated,
+  });
+  link(ctx, agent.pid);
+}
+
+/** Known from here on; its tasks are added next, then it enters. */
+export function record(ctx: Context, agent: Agent): void {
+  const { agents } = ctx.state;
+  agents.recovered.delete(agent.id);
+  agents.unreachable.delete(agent.id);
+  agents.registered.set(agent.id, agent);
+  agents.byPid.set(agent.pid, agent.id);
+}
+
+export const connectionOf = (ctx: Context) => ({
+  total_ping_timeout_seconds: (ctx.state.options.agentPingTimeoutMs * ctx.state.options.maxAgentPingTimeouts) / 1000,
+});
+
+export function machineOf(info: AgentInfo, pid: Pid): string {
+  const parts = parsePid(pid);
+  const address = parts.ok ? parts.value.address : '';
+  return `${info.hostname.toLowerCase()} ${address.slice(0, address.lastIndexOf(':'))}`;
+}
+
+export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>): Agent {
+  const changed = { ...agent, ...fields };
+  ctx.state.agents.registered.set(agent.id, changed);
+  return changed;
+}
+
+export interface Departure {
+  readonly update: (framework: Framework, task: Task) => OwnUpdate;
+  /** Where tasks go that had not ended. */
+  readonly tasksTo: 'completed' | 'unreachable';
+  readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR';
+}
+
+/** Takes a registered agent off the books; answers the tasks that it had. */
+export function leave(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
+  const { state } = ctx;
+  const tasks = new Map([...agent.tasks].map(([id, taskIds]) => [id, new Set(taskIds)]));
+  rescindOffersOf(ctx, agent);
+  rescindInverseOffersOf(ctx, agent);
+  state.allocator.removeAgent(agent.id);
+  for (const [frameworkId, taskIds] of tasks) {
+    const framework = state.frameworks.get(frameworkId);
+    if (framework === undefined) continue;
+    for (const taskId of taskIds) {
+      const task = framework.tasks.get(taskId);
+      if (task !== undefined) loseTask(ctx, framework, task, departure);
+    }
+  }
+  dropExecutors(ctx, agent);
+  loseOperations(ctx, agent, departure.operationState);
+  for (const key of ['ping', 'reregister', 'drained']) state.deadlines.cancel(`${key} ${agent.id}`);
+  state.agents.unansweredPings.delete(agent.id);
+  state.removals.waiting.delete(agent.id);
+  state.agents.registered.delete(agent.id);
+  if (state.agents.byPid.get(agent.pid) === agent.id) {
+    state.agents.byPid.delete(agent.pid);
+    unlink(ctx, agent.pid);
+  }
+  return tasks;
+}
+
+export function loseTask(
+  ctx: Context,
+  framework: Framework,
+  task: Task,
+  { update: what, tasksTo }: Pick<Departure, 'update' | 'tasksTo'>,
+): void {
+  const update = ownUpdate(ctx, framework, task, what(framework, task));
+  const after = applyUpdate(ctx, framework, task, update);
+  removeTask(ctx, framework, after, isTerminal(task.state) ? 'completed' : tasksTo);
+  sendUpdate(ctx, framework, update);
+}
+
+export function dropExecutors(ctx: Context, agent: Agent, which?: (framework: Framework) => boolean): void {
+  for (const [frameworkId, executors] of [...agent.executors]) {
+    const framework = ctx.state.frameworks.get(frameworkId);
+    if (framework === undefined || which?.(framework) === false) continue;
+    for (const executorId of [...executors.keys()]) removeExecutor(ctx, framework, agent, executorId);
+  }
+}
+
+/** Every connected framework learns that an agent is lost, whether it had tasks there or not. */
+export function tellFailure(ctx: Context, id: AgentId): void {
+  const connected = [...ctx.state.frameworks.values()].filter((framework) => framework.connection !== undefined);
+  if (connected.length > 0) sendEvent(ctx, connected, { type: 'FAILURE', failure: { agent_id: { value: id } } });
+}
+
+export function tellShutdown(ctx: Context, pid: Pid, message: string): void {
+  send(ctx, pid, { name: 'ShutdownMessage', body: { message } });
+}
+
+export const agentIdOf = (info: AgentInfo): AgentId | undefined =>
+  info.id === undefined || info.id.value === '' ? undefined : idOf<AgentId>(info.id);

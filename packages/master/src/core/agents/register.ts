@@ -1,0 +1,60 @@
+// A new agent registers: admitted in the registry, then told its id.
+import type { AgentId, Pid } from '@meseta/base';
+import { merge, toPostRefinement } from '@meseta/resources';
+import type { RegisterAgentMessage } from '@meseta/wire';
+import { type Context, count, info, note, send } from '../context.js';
+import { decide } from '../registrar.js';
+import { admit } from './admission.js';
+import { startPings } from './ping.js';
+import { connectionOf, enter, forRegistry, inPostRefinement, newAgent, record } from './records.js';
+import { requestRemoval } from './remove.js';
+
+export function registerAgent(ctx: Context, from: Pid, message: RegisterAgentMessage): void {
+  const { agents } = ctx.state;
+  count(ctx, 'master/messages_register_slave');
+  // It asks again while its first request is being written.
+  if (agents.registering.has(from) || !admit(ctx, from, message).ok) return;
+  const knownId = agents.byPid.get(from);
+  const known = knownId === undefined ? undefined : agents.registered.get(knownId);
+  if (known?.connected === true) {
+    const body = { agent_id: known.wireId, connection: connectionOf(ctx) };
+    return send(ctx, from, { name: 'AgentRegisteredMessage', body });
+  }
+  // A new agent where a disconnected one was: that one never comes back.
+  if (known !== undefined) requestRemoval(ctx, known.id, 'a new agent registered at its address');
+  agents.registering.set(from, message);
+  const id = `${ctx.state.identity.info.id}-S${ctx.state.nextAgent++}` as AgentId;
+  const agentInfo = inPostRefinement(message.agent, id);
+  const decided = decide(
+    ctx,
+    { kind: 'admitAgent', info: forRegistry(agentInfo) },
+    { kind: 'agentAdmitted', pid: from, agentId: id },
+  );
+  if (!decided.ok) agents.registering.delete(from);
+}
+
+export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
+  const { agents } = ctx.state;
+  const message = agents.registering.get(pid);
+  if (message === undefined) return;
+  agents.registering.delete(pid);
+  const agent = newAgent(ctx, {
+    id,
+    info: inPostRefinement(message.agent, id),
+    pid,
+    version: message.version ?? '',
+    capabilities: message.agent_capabilities ?? [],
+    checkpointed: merge(toPostRefinement(message.checkpointed_resources ?? [])),
+    resourceVersion: message.resource_version_uuid?.value,
+  });
+  record(ctx, agent);
+  enter(ctx, agent);
+  count(ctx, 'master/slave_registrations');
+  info(ctx, `agent ${id} registered at ${pid} (${agent.info.hostname})`);
+  note(ctx, { kind: 'agentAdded', agentId: id });
+  send(ctx, pid, {
+    name: 'AgentRegisteredMessage',
+    body: { agent_id: agent.wireId, connection: connectionOf(ctx) },
+  });
+  startPings(ctx, agent);
+}

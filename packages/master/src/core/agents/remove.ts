@@ -1,0 +1,50 @@
+// An agent leaves for good: it unregistered, its machine went down, or another one took its place.
+import type { AgentId, Pid } from '@meseta/base';
+import type { UnregisterAgentMessage } from '@meseta/wire';
+import { type Context, count, info, note, warn } from '../context.js';
+import { agentOf } from '../offers.js';
+import { decide } from '../registrar.js';
+import { leave, tellFailure } from './records.js';
+
+export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: UnregisterAgentMessage): void {
+  count(ctx, 'master/messages_unregister_slave');
+  const agent = agentOf(ctx, agent_id);
+  if (agent === undefined) return warn(ctx, `ignoring the unregistration of unknown agent ${agent_id.value}`);
+  if (agent.pid !== from) return warn(ctx, `ignoring the unregistration of agent ${agent.id} by ${from}`);
+  requestRemoval(ctx, agent.id, 'it unregistered');
+}
+
+/** False if something else is already happening to it. */
+export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boolean {
+  const { agents } = ctx.state;
+  if (agents.transitions.has(agentId)) return false;
+  const decided = decide(ctx, { kind: 'removeAgent', agentId }, { kind: 'agentRemoved', agentId, why });
+  if (decided.ok && (agents.registered.has(agentId) || agents.recovered.has(agentId))) {
+    agents.transitions.set(agentId, 'removing');
+  }
+  return decided.ok;
+}
+
+export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
+  const { agents } = ctx.state;
+  agents.transitions.delete(id);
+  agents.recovered.delete(id);
+  agents.removed.push(id);
+  count(ctx, 'master/slave_removals');
+  count(ctx, 'master/slave_removals/reason_unregistered');
+  const agent = agents.registered.get(id);
+  if (agent !== undefined) {
+    leave(ctx, agent, {
+      update: () => ({
+        state: 'TASK_LOST',
+        reason: 'REASON_AGENT_REMOVED',
+        message: `Agent ${agent.info.hostname} removed: ${why}`,
+      }),
+      tasksTo: 'completed',
+      operationState: 'OPERATION_GONE_BY_OPERATOR',
+    });
+  }
+  info(ctx, `agent ${id} removed: ${why}`);
+  note(ctx, { kind: 'agentRemoved', agentId: id, why: 'removed' });
+  tellFailure(ctx, id);
+}

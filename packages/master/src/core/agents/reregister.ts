@@ -1,0 +1,197 @@
+// An agent comes back: to a new master, after it was unreachable, or over a new connection.
+// An agent whose info has not changed costs no write.
+import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
+import { allocate, merge, toPostRefinement } from '@meseta/resources';
+import type { AgentInfo, ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
+import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
+import { sendUpdate } from '../events.js';
+import { newFramework, pidForAgents } from '../frameworks/records.js';
+import { afterwards, decide } from '../registrar.js';
+import type { Agent, Framework } from '../state.js';
+import { addExecutor, addTask } from '../tasks.js';
+import { ownUpdate } from '../updates.js';
+import { admit } from './admission.js';
+import { sendDrain } from './drain.js';
+import { startPings } from './ping.js';
+import { agentReconnected } from './reconnect.js';
+import {
+  agentIdOf,
+  connectionOf,
+  enter,
+  forRegistry,
+  inPostRefinement,
+  machineOf,
+  newAgent,
+  record,
+  tellShutdown,
+} from './records.js';
+
+export function reregisterAgent(ctx: Context, from: Pid, message: ReregisterAgentMessage): void {
+  const { agents } = ctx.state;
+  count(ctx, 'master/messages_reregister_slave');
+  const id = agentIdOf(message.agent);
+  if (id === undefined) return warn(ctx, `ignoring the re-registration of an agent at ${from}: agent.id is missing`);
+  if (agents.reregistering.has(id)) return;
+  if (!admit(ctx, from, message).ok) return;
+  const transition = agents.transitions.get(id);
+  if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
+  const info = inPostRefinement(message.agent, id);
+  const registered = agents.registered.get(id);
+  if (registered !== undefined && machineOf(registered.info, registered.pid) !== machineOf(info, from)) {
+    return tellShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
+  }
+  agents.reregistering.set(id, { pid: from, message });
+  agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
+  const work = { kind: 'agentReadmitted', agentId: id } as const;
+  const known = registered?.info ?? agents.recovered.get(id)?.info;
+  if (known !== undefined && sameInfo(known, info)) return afterwards(ctx, work);
+  const operation =
+    known === undefined
+      ? ({ kind: 'markAgentReachable', info: forRegistry(info) } as const)
+      : ({ kind: 'updateAgent', info: forRegistry(info) } as const);
+  const decided = decide(ctx, operation, work);
+  if (!decided.ok) agents.reregistering.delete(id);
+}
+
+const sameInfo = (a: AgentInfo, b: AgentInfo): boolean =>
+  JSON.stringify(forRegistry(a)) === JSON.stringify(forRegistry(b));
+
+export function agentReadmitted(ctx: Context, id: AgentId): void {
+  const { agents } = ctx.state;
+  const request = agents.reregistering.get(id);
+  if (request === undefined) return;
+  agents.reregistering.delete(id);
+  const agent = agents.registered.get(id);
+  if (agent !== undefined) agentReconnected(ctx, agent, request.pid, request.message);
+  else agentReturned(ctx, id, request.pid, request.message);
+  count(ctx, 'master/slave_reregistrations');
+}
+
+/** It is new to this master, or was unreachable. */
+function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
+  const { state } = ctx;
+  const wasUnreachable = state.agents.unreachable.get(id);
+  const agent = newAgent(ctx, {
+    id,
+    info: inPostRefinement(message.agent, id),
+    pid,
+    version: message.version ?? '',
+    capabilities: message.agent_capabilities ?? [],
+    checkpointed: merge(toPostRefinement(message.checkpointed_resources ?? [])),
+    resourceVersion: message.resource_version_uuid?.value,
+  });
+  record(ctx, agent);
+  for (const framework of message.frameworks ?? []) recoverFramework(ctx, framework);
+  for (const [frameworkId, taskIds] of wasUnreachable?.tasks ?? []) {
+    const framework = state.frameworks.get(frameworkId);
+    for (const taskId of taskIds) framework?.unreachableTasks.delete(taskId);
+  }
+  const returned = takeTasks(ctx, agent, message.tasks ?? []);
+  for (const executor of message.executor_infos ?? []) takeExecutor(ctx, agent, executor);
+  enter(ctx, agent);
+  logInfo(ctx, `agent ${id} registered again at ${pid} (${agent.info.hostname}) with ${returned.length} tasks`);
+  note(ctx, { kind: 'agentAdded', agentId: id });
+  sendDrain(ctx, agent);
+  send(ctx, pid, {
+    name: 'AgentReregisteredMessage',
+    body: { agent_id: agent.wireId, connection: connectionOf(ctx) },
+  });
+  tellFrameworks(ctx, agent, message.frameworks ?? []);
+  startPings(ctx, agent);
+  if (wasUnreachable !== undefined) tellReturned(ctx, returned);
+}
+
+/** A framework that is known from this agent only. */
+function recoverFramework(ctx: Context, info: FrameworkInfo): void {
+  const { state } = ctx;
+  if (info.id === undefined) return;
+  const id = idOf<FrameworkId>(info.id);
+  if (state.frameworks.has(id) || state.completedFrameworks.has(id)) return;
+  const framework = newFramework(state, { ...info, id: { value: id } });
+  state.frameworks.set(id, framework);
+  state.allocator.addFramework(id, framework.info, new Map(), false);
+  logInfo(ctx, `${frameworkText(id, info.name)} recovered from an agent`);
+  note(ctx, { kind: 'frameworkAdded', frameworkId: id });
+}
+
+interface Returned {
+  readonly framework: Framework;
+  readonly task: Task;
+}
+
+function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned[] {
+  const { state } = ctx;
+  const returned: Returned[] = [];
+  for (const sent of tasks) {
+    const framework = state.frameworks.get(idOf<FrameworkId>(sent.framework_id));
+    if (framework === undefined) continue;
+    const known = framework.tasks.get(idOf<TaskId>(sent.task_id));
+    if (known !== undefined) {
+      warn(ctx, `task ${sent.task_id.value} of ${framework.id} is on agent ${known.agent_id.value} and on ${agent.id}`);
+      continue;
+    }
+    const resources = allocatedOf(framework, sent.resources);
+    const task: Task = { ...sent, framework_id: framework.wireId, agent_id: agent.wireId, resources };
+    framework.unreachableTasks.delete(idOf<TaskId>(sent.task_id));
+    addTask(ctx, framework, agent, task);
+    returned.push({ framework, task });
+  }
+  return returned;
+}
+
+/** Agents from before MULTI_ROLE don't say for which role: it is the framework's only one. */
+function allocatedOf(framework: Framework, resources: readonly Resource[] | undefined): readonly Resource[] {
+  const list = toPostRefinement(resources ?? []);
+  const role = framework.roles[0];
+  const lacks = list.some((resource) => resource.allocation_info?.role === undefined);
+  return lacks && role !== undefined ? allocate(list, role) : list;
+}
+
+function takeExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
+  const id = sent.framework_id === undefined ? undefined : idOf<FrameworkId>(sent.framework_id);
+  const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
+  if (framework === undefined) return;
+  if (agent.executors.get(framework.id)?.has(idOf<ExecutorId>(sent.executor_id)) === true) return;
+  addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, sent.resources) });
+}
+
+/** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */
+export function tellFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
+  for (const { id } of frameworks) {
+    if (id === undefined) continue;
+    const framework = ctx.state.frameworks.get(idOf<FrameworkId>(id));
+    if (framework === undefined) {
+      send(ctx, agent.pid, { name: 'ShutdownFrameworkMessage', body: { framework_id: id } });
+    } else {
+      send(ctx, agent.pid, {
+        name: 'UpdateFrameworkMessage',
+        body: { framework_id: framework.wireId, pid: pidForAgents(framework), framework_info: framework.info },
+      });
+    }
+  }
+}
+
+/** The scheduler saw them lost; they are not. */
+function tellReturned(ctx: Context, returned: readonly Returned[]): void {
+  for (const { framework, task } of returned) {
+    const last = task.statuses?.at(-1);
+    const update = ownUpdate(ctx, framework, task, {
+      state: task.state,
+      reason: 'REASON_AGENT_REREGISTERED',
+      message: 'Agent is back',
+      more: {
+        ...(last?.healthy === undefined ? {} : { healthy: last.healthy }),
+        ...(last?.container_status === undefined ? {} : { container_status: last.container_status }),
+        ...(last?.check_status === undefined ? {} : { check_status: last.check_status }),
+      },
+    });
+    sendUpdate(ctx, framework, update);
+    note(ctx, {
+      kind: 'taskUpdated',
+      frameworkId: framework.id,
+      taskId: task.task_id.value,
+      state: task.state,
+      status: update.status,
+    });
+  }
+}

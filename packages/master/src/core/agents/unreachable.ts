@@ -1,0 +1,76 @@
+// An agent is lost: the registry first, then memory, updates, FAILURE. It may come back.
+import type { AgentId } from '@meseta/base';
+import { type Context, count, info, note } from '../context.js';
+import { timeInfo } from '../reconcile.js';
+import { decide } from '../registrar.js';
+import { lostOr } from '../task-states.js';
+import { leave, tellFailure } from './records.js';
+
+/** Marks it unreachable as soon as `agent_removal_rate_limit` allows. */
+export function requestUnreachable(ctx: Context, id: AgentId, why: string): void {
+  const { removals, options } = ctx.state;
+  if (removals.waiting.has(id)) return;
+  count(ctx, 'master/slave_unreachable_scheduled');
+  if (options.agentRemovalRateLimit === undefined) return markUnreachable(ctx, id, why);
+  removals.waiting.set(id, why);
+  removalsDue(ctx);
+}
+
+/** An agent that answers again needn't be removed; true if it was waiting. */
+export const cancelUnreachable = (ctx: Context, id: AgentId): boolean => ctx.state.removals.waiting.delete(id);
+
+/** Lets as many go as the rate limit has tokens for. */
+export function removalsDue(ctx: Context): void {
+  const { removals, options, deadlines } = ctx.state;
+  const limit = options.agentRemovalRateLimit;
+  if (limit === undefined) return;
+  for (const [id, why] of [...removals.waiting]) {
+    if (ctx.now.monoMs < removals.nextAtMonoMs) {
+      deadlines.set('removals', removals.nextAtMonoMs);
+      return;
+    }
+    removals.waiting.delete(id);
+    removals.nextAtMonoMs = Math.max(removals.nextAtMonoMs, ctx.now.monoMs) + limit.perMs / limit.permits;
+    markUnreachable(ctx, id, why);
+  }
+}
+
+function markUnreachable(ctx: Context, agentId: AgentId, why: string): void {
+  const { agents } = ctx.state;
+  const known = agents.registered.has(agentId) || agents.recovered.has(agentId);
+  // It is on its way back, or already on its way out.
+  if (!known || agents.reregistering.has(agentId) || agents.transitions.has(agentId)) return;
+  const atMs = Math.floor(ctx.now.wallMs);
+  agents.transitions.set(agentId, 'markingUnreachable');
+  const work = { kind: 'agentUnreachable', agentId, atMs, why } as const;
+  const decided = decide(ctx, { kind: 'markAgentUnreachable', agentId, atMs }, work);
+  if (!decided.ok) agents.transitions.delete(agentId);
+}
+
+export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: string): void {
+  const { agents } = ctx.state;
+  agents.transitions.delete(id);
+  count(ctx, 'master/slave_unreachable_completed');
+  count(ctx, 'master/slave_removals');
+  count(ctx, 'master/slave_removals/reason_unhealthy');
+  const agent = agents.registered.get(id);
+  const unreachable_time = timeInfo(atMs);
+  const tasks =
+    agent === undefined
+      ? new Map()
+      : leave(ctx, agent, {
+          update: (framework) => ({
+            state: lostOr(framework, 'TASK_UNREACHABLE'),
+            reason: 'REASON_AGENT_REMOVED',
+            message: `Agent ${agent.info.hostname} is unreachable: ${why}`,
+            more: { unreachable_time },
+          }),
+          tasksTo: 'unreachable',
+          operationState: 'OPERATION_UNREACHABLE',
+        });
+  agents.recovered.delete(id);
+  agents.unreachable.set(id, { id, sinceMs: atMs, tasks });
+  info(ctx, `agent ${id} is unreachable: ${why}`);
+  note(ctx, { kind: 'agentRemoved', agentId: id, why: 'unreachable' });
+  tellFailure(ctx, id);
+}

@@ -1,0 +1,68 @@
+// UpdateSlave: what an agent tells after each registration and when its oversubscribed or providers' resources change.
+
+import type { OperationUuid, Pid } from '@meseta/base';
+import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/resources';
+import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
+import { type Context, count, send, warn } from '../context.js';
+import { agentOf, rescindOffersOf } from '../offers.js';
+import type { Agent, ResourceProviderRecord } from '../state.js';
+import { changeAgent, problemOf } from './records.js';
+
+export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage): void {
+  count(ctx, 'master/messages_update_slave');
+  const agent = agentOf(ctx, message.agent_id);
+  if (agent === undefined || agent.pid !== from) {
+    return warn(ctx, `ignoring an update of agent ${message.agent_id.value} by ${from}: it is not registered there`);
+  }
+  const problem = problemOf('oversubscribed_resources', message.oversubscribed_resources);
+  if (problem !== undefined) return warn(ctx, `ignoring an update of agent ${agent.id}: ${problem}`);
+  const changed = takeResources(ctx, agent, message);
+  if (message.operations !== undefined) askForMissing(ctx, changed, message);
+}
+
+function takeResources(ctx: Context, agent: Agent, message: UpdateAgentMessage): Agent {
+  const replaced = message.update_oversubscribed_resources === true || message.oversubscribed_resources !== undefined;
+  const oversubscribed = replaced
+    ? merge(toPostRefinement(message.oversubscribed_resources ?? []))
+    : agent.oversubscribedResources;
+  const providers = providersOf(agent, message);
+  const before = add(agent.oversubscribedResources, totalOfProviders(agent.resourceProviders));
+  const after = add(oversubscribed, totalOfProviders(providers));
+  const totalResources = add(subtract(agent.totalResources, before), after);
+  const changed = changeAgent(ctx, agent, {
+    oversubscribedResources: oversubscribed,
+    resourceProviders: providers,
+    totalResources,
+    resourceVersion: message.resource_version_uuid?.value ?? agent.resourceVersion,
+  });
+  if (JSON.stringify(before) === JSON.stringify(after)) return changed;
+  rescindOffersOf(ctx, changed, (offer) =>
+    offer.resources.some((resource) => isRevocable(resource) || resource.provider_id !== undefined),
+  );
+  ctx.state.allocator.updateAgent(agent.id, { total: totalResources });
+  return changed;
+}
+
+function providersOf(agent: Agent, message: UpdateAgentMessage): ReadonlyMap<string, ResourceProviderRecord> {
+  if (message.resource_providers === undefined) return agent.resourceProviders;
+  const providers = new Map<string, ResourceProviderRecord>();
+  for (const { info, total_resources, resource_version_uuid } of message.resource_providers.providers ?? []) {
+    if (info?.id === undefined) continue;
+    const total = merge(toPostRefinement(total_resources ?? []));
+    providers.set(info.id.value, { info, total, resourceVersion: resource_version_uuid.value });
+  }
+  return providers;
+}
+
+const totalOfProviders = (providers: ReadonlyMap<string, ResourceProviderRecord>) =>
+  [...providers.values()].flatMap(({ total }) => total);
+
+/** Operations that the agent does not know were lost on their way: it is asked, and answers that they were dropped. */
+function askForMissing(ctx: Context, agent: Agent, message: UpdateAgentMessage): void {
+  const known = new Set<string>();
+  for (const { uuid } of message.operations?.operations ?? []) known.add(uuid.value);
+  const missing = [...agent.operations].filter((uuid: OperationUuid) => !known.has(uuid));
+  if (missing.length === 0) return;
+  const operations = missing.map((value): ReconcileOperationsMessageOperation => ({ operation_uuid: { value } }));
+  send(ctx, agent.pid, { name: 'ReconcileOperationsMessage', body: { operations } });
+}

@@ -1,0 +1,240 @@
+// A scheduler's calls: who may speak for a framework, and what each call does.
+// All answer 202 before their effect shows, but SUBSCRIBE (a stream) and UPDATE_FRAMEWORK (200, 400, 403).
+import { err, type FrameworkId, idOf, ok, type Pid, type Result } from '@meseta/base';
+import { validateRole } from '@meseta/resources';
+import type {
+  Filters,
+  SchedulerCall,
+  SchedulerCallKill,
+  SchedulerCallMessage,
+  SchedulerCallShutdown,
+} from '@meseta/wire';
+import { accept } from './accept.js';
+import { type Context, count, countFor, info, reply, send, warn } from './context.js';
+import { subscribeStream } from './frameworks/subscribe.js';
+import { removeFramework } from './frameworks/teardown.js';
+import { updateFramework } from './frameworks/update.js';
+import type { MasterInput, Reply } from './io.js';
+import { agentOf, offerIdOf, returnOffer, takeInverseOffer } from './offers.js';
+import { acknowledgeOperation, reconcileOperations } from './operation-updates.js';
+import { reconcile, reconcileTask } from './reconcile.js';
+import type { Framework } from './state.js';
+import { acknowledge } from './updates.js';
+import { checkCall } from './validation/call.js';
+
+type SchedulerCallInput = Extract<MasterInput, { readonly kind: 'schedulerCall' }>;
+
+export function schedulerCall(ctx: Context, input: SchedulerCallInput): void {
+  const { request, principal, streamId, call } = input;
+  const problem = checkCall(call, principal);
+  if (problem !== undefined) return reply(ctx, request, 400, problem);
+  if (call.type === 'SUBSCRIBE' && call.subscribe !== undefined) {
+    if (streamId === undefined) return subscribeStream(ctx, request, principal, call.subscribe);
+    return reply(ctx, request, 400, 'Mesos-Stream-Id: must not be sent with SUBSCRIBE');
+  }
+  const caller = callerOf(ctx, input);
+  if (!caller.ok) return reply(ctx, request, caller.error.status, caller.error.text);
+  const framework = caller.value;
+  countCall(framework, call);
+  if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
+    return updateFramework(ctx, request, framework, call.update_framework);
+  }
+  reply(ctx, request, 202);
+  perform(ctx, framework, call);
+}
+
+function countCall(framework: Framework, call: SchedulerCall): void {
+  countFor(framework, 'calls');
+  countFor(framework, `calls/${(call.type ?? 'UNKNOWN').toLowerCase()}`);
+}
+
+/** The framework, if the call comes from its scheduler; the order of checks is Mesos'. */
+function callerOf(ctx: Context, { principal, streamId, call }: SchedulerCallInput): Result<Framework, Reply> {
+  const id = call.framework_id?.value ?? '';
+  const framework = ctx.state.frameworks.get(id as FrameworkId);
+  if (framework === undefined) return err({ status: 400, text: `framework_id: framework ${id} is unknown` });
+  if (principal !== undefined && framework.principal !== undefined && principal !== framework.principal) {
+    return err({ status: 400, text: `'${principal}' is not the principal of framework ${id}` });
+  }
+  if (framework.connection === undefined) return err({ status: 403, text: `framework ${id} is not subscribed` });
+  if (framework.connection.kind !== 'stream')
+    return err({ status: 403, text: `framework ${id} is not connected by HTTP` });
+  if (streamId === undefined) return err({ status: 400, text: 'Mesos-Stream-Id: the header is missing' });
+  if (streamId !== framework.connection.id) {
+    return err({ status: 400, text: `Mesos-Stream-Id: expected that of framework ${id}'s stream, got '${streamId}'` });
+  }
+  return ok(framework);
+}
+
+/** A v0 driver's call: never answered; from anybody but the framework's own pid it is dropped. */
+export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
+  const problem = checkCall(call, undefined);
+  if (problem !== undefined) return warn(ctx, `dropping a call of ${from}: ${problem}`);
+  const framework = call.framework_id && ctx.state.frameworks.get(idOf<FrameworkId>(call.framework_id));
+  const connection = framework?.connection;
+  if (framework === undefined || connection?.kind !== 'pid' || connection.pid !== from) {
+    return warn(ctx, `dropping ${call.type} of ${from} for framework ${call.framework_id?.value}: not its scheduler`);
+  }
+  countCall(framework, call);
+  if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
+    return updateFramework(ctx, undefined, framework, call.update_framework);
+  }
+  perform(ctx, framework, call);
+}
+
+/** A call whose body is there and whose caller is the framework's scheduler. */
+function perform(ctx: Context, framework: Framework, call: SchedulerCall): void {
+  switch (call.type) {
+    case 'TEARDOWN':
+      count(ctx, 'master/messages_unregister_framework');
+      return removeFramework(ctx, framework);
+    case 'ACCEPT':
+      return accept(ctx, framework, call.accept ?? {});
+    case 'DECLINE':
+      return decline(ctx, framework, call.decline ?? {});
+    case 'ACCEPT_INVERSE_OFFERS': {
+      const { inverse_offer_ids, filters } = call.accept_inverse_offers ?? {};
+      return answerInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'ACCEPT', filters);
+    }
+    case 'DECLINE_INVERSE_OFFERS': {
+      const { inverse_offer_ids, filters } = call.decline_inverse_offers ?? {};
+      return answerInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'DECLINE', filters);
+    }
+    case 'REVIVE':
+      return revive(ctx, framework, call.revive?.roles ?? []);
+    case 'SUPPRESS':
+      return suppress(ctx, framework, call.suppress?.roles ?? []);
+    case 'KILL':
+      return call.kill && kill(ctx, framework, call.kill);
+    case 'SHUTDOWN':
+      return call.shutdown && shutdownExecutor(ctx, framework, call.shutdown);
+    case 'ACKNOWLEDGE':
+      return call.acknowledge && acknowledge(ctx, framework, call.acknowledge);
+    case 'ACKNOWLEDGE_OPERATION_STATUS':
+      return (
+        call.acknowledge_operation_status && acknowledgeOperation(ctx, framework, call.acknowledge_operation_status)
+      );
+    case 'RECONCILE':
+      return reconcile(ctx, framework, call.reconcile ?? {});
+    case 'RECONCILE_OPERATIONS':
+      return reconcileOperations(ctx, framework, call.reconcile_operations ?? {});
+    case 'MESSAGE':
+      return call.message && message(ctx, framework, call.message);
+    case 'REQUEST':
+      return count(ctx, 'master/messages_resource_request');
+    default:
+      return undefined;
+  }
+}
+
+/** Another framework's offers are left alone. */
+function decline(
+  ctx: Context,
+  framework: Framework,
+  {
+    offer_ids,
+    filters,
+  }: { readonly offer_ids?: readonly { readonly value: string }[] | undefined; readonly filters?: Filters | undefined },
+): void {
+  count(ctx, 'master/messages_decline_offers');
+  for (const wrapped of offer_ids ?? []) {
+    const offer = ctx.state.offers.get(offerIdOf(wrapped));
+    if (offer?.frameworkId !== framework.id) continue;
+    countFor(framework, 'offers/declined');
+    returnOffer(ctx, offer, 'silently', { filters: filters ?? {} });
+  }
+}
+
+function answerInverseOffers(
+  ctx: Context,
+  framework: Framework,
+  ids: readonly { readonly value: string }[],
+  status: 'ACCEPT' | 'DECLINE',
+  filters: Filters | undefined,
+): void {
+  for (const wrapped of ids) {
+    const offer = ctx.state.inverseOffers.get(offerIdOf(wrapped));
+    if (offer?.frameworkId !== framework.id) continue;
+    takeInverseOffer(ctx, offer);
+    const nanoseconds = BigInt(Math.floor(ctx.now.wallMs)) * 1_000_000n;
+    ctx.state.allocator.updateInverseOffer(
+      offer.agentId,
+      framework.id,
+      ctx.now.monoMs,
+      { status, framework_id: framework.wireId, timestamp: { nanoseconds } },
+      filters ?? {},
+    );
+  }
+}
+
+/** With one bad or foreign role the whole call is dropped. */
+function areOwnRoles(ctx: Context, framework: Framework, type: string, roles: readonly string[]): boolean {
+  const bad = roles.find((role) => !validateRole(role).ok || !framework.roles.includes(role));
+  if (bad !== undefined) warn(ctx, `dropping ${type} of framework ${framework.id}: '${bad}' is not its role`);
+  return bad === undefined;
+}
+
+function revive(ctx: Context, framework: Framework, roles: readonly string[]): void {
+  count(ctx, 'master/messages_revive_offers');
+  if (!areOwnRoles(ctx, framework, 'REVIVE', roles)) return;
+  const revived = new Set(roles.length === 0 ? framework.roles : roles);
+  const suppressedRoles = new Set([...framework.suppressedRoles].filter((role) => !revived.has(role)));
+  ctx.state.frameworks.set(framework.id, { ...framework, suppressedRoles });
+  ctx.state.allocator.revive(framework.id, revived);
+}
+
+function suppress(ctx: Context, framework: Framework, roles: readonly string[]): void {
+  count(ctx, 'master/messages_suppress_offers');
+  if (!areOwnRoles(ctx, framework, 'SUPPRESS', roles)) return;
+  const suppressed = roles.length === 0 ? framework.roles : roles;
+  const suppressedRoles = new Set([...framework.suppressedRoles, ...suppressed]);
+  ctx.state.frameworks.set(framework.id, { ...framework, suppressedRoles });
+  ctx.state.allocator.suppress(framework.id, suppressed);
+}
+
+/** Of a task that isn't in `tasks` it is a question what became of it. */
+function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {
+  count(ctx, 'master/messages_kill_task');
+  const task = framework.tasks.get(idOf(task_id));
+  if (task === undefined) {
+    return reconcileTask(ctx, framework, agent_id === undefined ? { task_id } : { task_id, agent_id });
+  }
+  if (agent_id !== undefined && agent_id.value !== task.agent_id.value) {
+    return warn(ctx, `dropping KILL of task ${task_id.value}: it runs on agent ${task.agent_id.value}`);
+  }
+  const agent = agentOf(ctx, task.agent_id);
+  if (agent === undefined) return;
+  if (!agent.connected) {
+    const ids = agent.pendingKills.get(framework.id) ?? new Set();
+    agent.pendingKills.set(framework.id, ids.add(idOf(task_id)));
+    return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} is back`);
+  }
+  send(ctx, agent.pid, {
+    name: 'KillTaskMessage',
+    body: { framework_id: framework.wireId, task_id, ...(kill_policy === undefined ? {} : { kill_policy }) },
+  });
+}
+
+function shutdownExecutor(ctx: Context, framework: Framework, { agent_id, executor_id }: SchedulerCallShutdown): void {
+  const agent = agentOf(ctx, agent_id);
+  if (agent === undefined)
+    return warn(ctx, `dropping SHUTDOWN of ${executor_id.value}: agent ${agent_id.value} is unknown`);
+  send(ctx, agent.pid, {
+    name: 'ShutdownExecutorMessage',
+    body: { executor_id, framework_id: framework.wireId },
+  });
+}
+
+function message(ctx: Context, framework: Framework, { agent_id, executor_id, data }: SchedulerCallMessage): void {
+  count(ctx, 'master/messages_framework_to_executor');
+  const agent = agentOf(ctx, agent_id);
+  if (agent?.connected !== true) {
+    count(ctx, 'master/invalid_framework_to_executor_messages');
+    return warn(ctx, `dropping a message to executor ${executor_id.value}: agent ${agent_id.value} is not connected`);
+  }
+  count(ctx, 'master/valid_framework_to_executor_messages');
+  send(ctx, agent.pid, {
+    name: 'FrameworkToExecutorMessage',
+    body: { agent_id, framework_id: framework.wireId, executor_id, data },
+  });
+}

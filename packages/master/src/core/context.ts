@@ -1,0 +1,44 @@
+// What a step's handlers share: the state, the time, and the effects so far.
+import type { FrameworkId, Now, Pid } from '@meseta/base';
+import type { LibprocessMessage } from '@meseta/wire';
+import type { MasterEffect, Note, Reply, RequestId } from './io.js';
+import type { MasterState } from './state.js';
+
+export interface Context {
+  readonly state: MasterState;
+  readonly now: Now;
+  readonly effects: MasterEffect[];
+}
+
+/** To one or many; a message to nobody is none. */
+export function send(ctx: Context, to: Pid | readonly Pid[], message: LibprocessMessage, from = 'master'): void {
+  const pids = typeof to === 'string' ? [to] : to;
+  if (pids.length > 0) ctx.effects.push({ kind: 'send', to: pids, from, message });
+}
+
+export function reply(ctx: Context, request: RequestId, status: Reply['status'], text?: string): void {
+  ctx.effects.push({ kind: 'reply', request, reply: text === undefined ? { status } : { status, text } });
+}
+
+export function note(ctx: Context, what: Note): void {
+  ctx.effects.push({ kind: 'note', note: what });
+}
+
+export const info = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'info', text });
+export const warn = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'warning', text });
+
+/** Adds to a metric slot of the master. */
+export function count(ctx: Context, metric: string, by = 1): void {
+  const { counters } = ctx.state;
+  counters.set(metric, (counters.get(metric) ?? 0) + by);
+}
+
+/** Adds to a metric slot of a framework. */
+export function countFor(framework: { readonly counters: Map<string, number> }, metric: string, by = 1): void {
+  framework.counters.set(metric, (framework.counters.get(metric) ?? 0) + by);
+}
+
+/** The seconds since the epoch that a status carries. */
+export const timestampOf = (ctx: Context): number => ctx.now.wallMs / 1000;
+
+export const frameworkText = (id: FrameworkId, name: string): string => `framework ${id} (${name})`;

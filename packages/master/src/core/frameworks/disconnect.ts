@@ -1,0 +1,39 @@
+// A scheduler's connection is gone: its offers go back, and it has its failover timeout to return.
+import type { FrameworkId } from '@meseta/base';
+import { type Context, frameworkText, info } from '../context.js';
+import type { StreamId } from '../io.js';
+import { returnOffers } from '../offers.js';
+import type { Framework } from '../state.js';
+import { change, unbindConnection } from './records.js';
+import { removeFramework } from './teardown.js';
+
+export function streamClosed(ctx: Context, stream: StreamId): void {
+  const id = ctx.state.frameworkByStream.get(stream);
+  const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
+  if (framework !== undefined) disconnect(ctx, framework);
+}
+
+export function disconnect(ctx: Context, framework: Framework): void {
+  const { state, now } = ctx;
+  unbindConnection(state, framework.connection);
+  state.deadlines.cancel(`heartbeat ${framework.id}`);
+  const silent = change(ctx, framework, { connection: undefined, status: 'disconnected' });
+  deactivate(ctx, silent, framework.status === 'active');
+  const seconds = Math.max(0, framework.info.failover_timeout ?? 0);
+  state.deadlines.set(`failover ${framework.id}`, now.monoMs + seconds * 1000);
+  info(ctx, `${frameworkText(framework.id, framework.info.name)} disconnected, ${seconds} s to fail over`);
+}
+
+/** Its offers go back and it gets no more; the allocator forgets its filters. */
+export function deactivate(ctx: Context, framework: Framework, wasActive: boolean): void {
+  returnOffers(ctx, framework, framework.connection === undefined ? 'silently' : 'rescinded');
+  if (wasActive) ctx.state.allocator.deactivateFramework(framework.id);
+}
+
+/** The failover timeout is over; it acts only if the framework has not come back since. */
+export function failoverTimedOut(ctx: Context, id: FrameworkId): void {
+  const framework = ctx.state.frameworks.get(id);
+  if (framework?.status !== 'disconnected') return;
+  info(ctx, `${frameworkText(id, framework.info.name)} did not come back in time`);
+  removeFramework(ctx, framework);
+}

@@ -1,0 +1,17 @@
+// Heartbeats on scheduler streams: the first right behind SUBSCRIBED, then one an interval.
+import type { FrameworkId } from '@meseta/base';
+import type { Context } from '../context.js';
+import { sendEvent } from '../events.js';
+import type { Framework } from '../state.js';
+
+/** Sends one and sets the next. */
+export function armHeartbeat(ctx: Context, framework: Framework): void {
+  if (framework.connection?.kind !== 'stream') return;
+  sendEvent(ctx, framework, { type: 'HEARTBEAT' });
+  ctx.state.deadlines.set(`heartbeat ${framework.id}`, ctx.now.monoMs + ctx.state.options.heartbeatIntervalMs);
+}
+
+export function heartbeat(ctx: Context, id: FrameworkId): void {
+  const framework = ctx.state.frameworks.get(id);
+  if (framework !== undefined) armHeartbeat(ctx, framework);
+}

@@ -1,0 +1,72 @@
+// Frameworks' records: made, replaced, found.
+import { type AgentId, type FrameworkId, idOf } from '@meseta/base';
+import type { FrameworkInfo } from '@meseta/wire';
+import { createHistory } from '../completed.js';
+import type { Context } from '../context.js';
+import type { Connection, Framework, MasterState } from '../state.js';
+import { rolesOf } from '../validation/framework.js';
+
+type Described = Pick<Framework, 'info' | 'roles' | 'capabilities'>;
+
+export function describe(info: FrameworkInfo): Described {
+  const capabilities = new Set<NonNullable<NonNullable<FrameworkInfo['capabilities']>[number]['type']>>();
+  for (const { type } of info.capabilities ?? []) if (type !== undefined) capabilities.add(type);
+  return { info, roles: rolesOf(info), capabilities };
+}
+
+/** `info` carries the id. */
+export function newFramework(state: MasterState, info: FrameworkInfo & Required<Pick<FrameworkInfo, 'id'>>): Framework {
+  const wireId = info.id as { readonly value: string };
+  return {
+    id: idOf<FrameworkId>(wireId),
+    wireId,
+    ...describe(info),
+    suppressedRoles: new Set(),
+    offerConstraints: undefined,
+    status: 'recovered',
+    connection: undefined,
+    principal: info.principal,
+    registeredAtMs: undefined,
+    reregisteredAtMs: undefined,
+    tasks: new Map(),
+    unreachableTasks: new Map(),
+    completedTasks: createHistory(state.options.maxCompletedTasksPerFramework),
+    executors: new Map(),
+    offers: new Set(),
+    inverseOffers: new Set(),
+    operations: new Set(),
+    operationUuids: new Map(),
+    counters: new Map(),
+  };
+}
+
+/** Replaces the record by one with these fields changed. */
+export function change(ctx: Context, framework: Framework, fields: Partial<Framework>): Framework {
+  const changed = { ...framework, ...fields };
+  ctx.state.frameworks.set(framework.id, changed);
+  return changed;
+}
+
+export const sameConnection = (a: Connection | undefined, b: Connection): boolean =>
+  a?.kind === 'stream' ? b.kind === 'stream' && a.id === b.id : b.kind === 'pid' && a?.pid === b.pid;
+
+export function bindConnection(state: MasterState, id: FrameworkId, connection: Connection): void {
+  if (connection.kind === 'stream') state.frameworkByStream.set(connection.id, id);
+  else state.frameworkByPid.set(connection.pid, id);
+}
+
+export function unbindConnection(state: MasterState, connection: Connection | undefined): void {
+  if (connection?.kind === 'stream') state.frameworkByStream.delete(connection.id);
+  else if (connection?.kind === 'pid') state.frameworkByPid.delete(connection.pid);
+}
+
+/** The pid that agents are told: a v1 framework has none, which Mesos writes so. */
+export const pidForAgents = (framework: Framework): string =>
+  framework.connection?.kind === 'pid' ? framework.connection.pid : '@0.0.0.0:0';
+
+/** Agents that run something of a framework. */
+export function agentsOf(framework: Framework): Set<AgentId> {
+  const ids = new Set<AgentId>(framework.executors.keys());
+  for (const task of framework.tasks.values()) ids.add(idOf<AgentId>(task.agent_id));
+  return ids;
+}

@@ -1,0 +1,188 @@
+// SUBSCRIBE: a scheduler connects, for the first time or again.
+//
+// The order of Mesos: the info, then suppressed roles and offer constraints, then authorization, then changes against
+// the known framework. What fails is an ERROR event on a stream that then ends; only malformed calls are 4xx.
+// U1: a framework has at most one connection; a new subscription ends the old one.
+import type { OfferConstraints } from '@meseta/allocator';
+import { type FrameworkId, idOf, uuid } from '@meseta/base';
+import type { FrameworkInfo, SchedulerCallSubscribe } from '@meseta/wire';
+import { type Context, count, countFor, frameworkText, info as logInfo, note, send } from '../context.js';
+import { sendEvent, sendEventTo } from '../events.js';
+import type { RequestId, StreamId } from '../io.js';
+import { returnOffers } from '../offers.js';
+import type { Connection, Framework } from '../state.js';
+import {
+  checkFrameworkInfo,
+  checkPrincipal,
+  checkSuppressedRoles,
+  readOfferConstraints,
+  rolesOf,
+} from '../validation/framework.js';
+import { armHeartbeat } from './heartbeat.js';
+import { bindConnection, change, describe, newFramework, pidForAgents, unbindConnection } from './records.js';
+
+export interface Subscription {
+  readonly info: FrameworkInfo;
+  readonly suppressedRoles: ReadonlySet<string>;
+  readonly offerConstraints: OfferConstraints | undefined;
+  readonly connection: Connection;
+  readonly principal: string | undefined;
+}
+
+/** A v1 scheduler's, well-formed: the request becomes the stream. */
+export function subscribeStream(
+  ctx: Context,
+  request: RequestId,
+  principal: string | undefined,
+  subscribe: SchedulerCallSubscribe,
+): void {
+  const stream = uuid(ctx.state.random) as StreamId;
+  ctx.effects.push({ kind: 'openStream', request, stream });
+  subscribeAs(ctx, subscribe, { kind: 'stream', id: stream }, principal);
+}
+
+export function subscribeAs(
+  ctx: Context,
+  subscribe: SchedulerCallSubscribe,
+  connection: Connection,
+  principal: string | undefined,
+): void {
+  const id = subscribe.framework_info.id?.value === '' ? undefined : subscribe.framework_info.id;
+  count(ctx, id === undefined ? 'master/messages_register_framework' : 'master/messages_reregister_framework');
+  const refuse = (text: string): void => refuseSubscription(ctx, connection, text);
+  const suppressed = subscribe.suppressed_roles ?? [];
+  const problem =
+    checkFrameworkInfo(subscribe.framework_info, ctx.state.options.roles) ??
+    checkSuppressedRoles(subscribe.framework_info, suppressed);
+  if (problem !== undefined) return refuse(problem);
+  const offerConstraints = readOfferConstraints(subscribe.framework_info, subscribe.offer_constraints);
+  if (!offerConstraints.ok) return refuse(offerConstraints.error);
+  const denied = rolesOf(subscribe.framework_info).find(
+    (role) => !ctx.state.options.authorize({ action: 'REGISTER_FRAMEWORK', principal, value: role }),
+  );
+  if (denied !== undefined) return refuse(`not authorized to use the role '${denied}'`);
+  const subscription: Subscription = {
+    info: subscribe.framework_info,
+    suppressedRoles: new Set(suppressed),
+    offerConstraints: offerConstraints.value,
+    connection,
+    principal: principal ?? subscribe.framework_info.principal,
+  };
+  if (id === undefined) return addSubscribed(ctx, nextFrameworkId(ctx), subscription);
+  const frameworkId = idOf<FrameworkId>(id);
+  if (ctx.state.completedFrameworks.has(frameworkId)) return refuse(`framework ${frameworkId} has been removed`);
+  const known = ctx.state.frameworks.get(frameworkId);
+  if (known === undefined) return addSubscribed(ctx, frameworkId, subscription);
+  const changed = checkPrincipal(known.info, subscription.info);
+  if (changed !== undefined) return refuse(changed);
+  resubscribe(ctx, known, subscription);
+}
+
+function nextFrameworkId(ctx: Context): FrameworkId {
+  const number = String(ctx.state.nextFramework++).padStart(4, '0');
+  return `${ctx.state.identity.info.id}-${number}` as FrameworkId;
+}
+
+function refuseSubscription(ctx: Context, connection: Connection, message: string): void {
+  sendEventTo(ctx, connection, { type: 'ERROR', error: { message } });
+  if (connection.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: connection.id });
+}
+
+function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription): void {
+  const { state, now } = ctx;
+  const framework: Framework = {
+    ...newFramework(state, { ...subscription.info, id: { value: id } }),
+    suppressedRoles: subscription.suppressedRoles,
+    offerConstraints: subscription.offerConstraints,
+    principal: subscription.principal,
+    status: 'active',
+    connection: subscription.connection,
+    registeredAtMs: now.wallMs,
+  };
+  state.frameworks.set(id, framework);
+  bindConnection(state, id, subscription.connection);
+  state.allocator.addFramework(id, framework.info, new Map(), true, {
+    suppressedRoles: framework.suppressedRoles,
+    offerConstraints: framework.offerConstraints,
+  });
+  logInfo(ctx, `${frameworkText(id, framework.info.name)} subscribed`);
+  note(ctx, { kind: 'frameworkAdded', frameworkId: id });
+  countFor(framework, 'calls');
+  countFor(framework, 'calls/subscribe');
+  link(ctx, subscription.connection);
+  greet(ctx, framework);
+}
+
+function link(ctx: Context, connection: Connection): void {
+  if (connection.kind === 'pid') ctx.effects.push({ kind: 'link', to: connection.pid });
+}
+
+/** SUBSCRIBED and, right behind it, the first heartbeat. */
+function greet(ctx: Context, framework: Framework): void {
+  const { identity, options } = ctx.state;
+  sendEvent(ctx, framework, {
+    type: 'SUBSCRIBED',
+    subscribed: {
+      framework_id: framework.wireId,
+      heartbeat_interval_seconds: options.heartbeatIntervalMs / 1000,
+      master_info: identity.info,
+    },
+  });
+  armHeartbeat(ctx, framework);
+}
+
+/** The known framework, connected or not, on a new connection; user and checkpoint stay as they were. */
+function resubscribe(ctx: Context, known: Framework, subscription: Subscription): void {
+  const { state, now } = ctx;
+  const wasActive = known.status === 'active';
+  const recovered = known.status === 'recovered';
+  leaveOldConnection(ctx, known, subscription.connection);
+  returnOffers(ctx, known, 'silently');
+  const { checkpoint: _, ...asked } = subscription.info;
+  const { user, checkpoint } = known.info;
+  const info = { ...asked, id: known.wireId, user, ...(checkpoint === undefined ? {} : { checkpoint }) };
+  const framework = change(ctx, known, {
+    ...describe(info),
+    suppressedRoles: subscription.suppressedRoles,
+    offerConstraints: subscription.offerConstraints,
+    principal: subscription.principal,
+    status: 'active',
+    connection: subscription.connection,
+    registeredAtMs: recovered ? now.wallMs : known.registeredAtMs,
+    reregisteredAtMs: now.wallMs,
+  });
+  state.deadlines.cancel(`failover ${known.id}`);
+  bindConnection(state, known.id, subscription.connection);
+  state.allocator.updateFramework(known.id, info, {
+    suppressedRoles: framework.suppressedRoles,
+    offerConstraints: framework.offerConstraints,
+  });
+  if (!wasActive) state.allocator.activateFramework(known.id);
+  countFor(framework, 'calls');
+  countFor(framework, 'calls/subscribe');
+  link(ctx, subscription.connection);
+  greet(ctx, framework);
+  logInfo(ctx, `${frameworkText(known.id, info.name)} subscribed again`);
+  note(ctx, { kind: 'frameworkUpdated', frameworkId: known.id });
+  broadcastFramework(ctx, framework);
+}
+
+/** U1. */
+function leaveOldConnection(ctx: Context, known: Framework, connection: Connection): void {
+  const old = known.connection;
+  if (old === undefined) return;
+  const samePid = old.kind === 'pid' && connection.kind === 'pid' && old.pid === connection.pid;
+  if (samePid) return;
+  unbindConnection(ctx.state, old);
+  sendEventTo(ctx, old, { type: 'ERROR', error: { message: 'Framework failed over' } });
+  if (old.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: old.id });
+}
+
+/** Tells all agents of the framework's info and pid. */
+export function broadcastFramework(ctx: Context, framework: Framework): void {
+  const agents = [...ctx.state.agents.registered.values()].map((agent) => agent.pid);
+  send(ctx, agents, {
+    name: 'UpdateFrameworkMessage',
+    body: { framework_id: framework.wireId, pid: pidForAgents(framework), framework_info: framework.info },
+  });
+}

@@ -1,0 +1,87 @@
+// A framework ends: torn down, or not back within its failover timeout.
+// Every task is killed in the records at once, without an update: nobody is left to take one.
+import type { Task, TaskStatus } from '@meseta/wire';
+import { type Context, count, frameworkText, info, note, send, timestampOf } from '../context.js';
+import { returnOffers } from '../offers.js';
+import { orphanOperations } from '../operation-updates.js';
+import type { Framework } from '../state.js';
+import { isTerminal } from '../task-states.js';
+import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
+import { unbindConnection } from './records.js';
+
+export function removeFramework(ctx: Context, framework: Framework): void {
+  const { state, now } = ctx;
+  const wasActive = framework.status === 'active';
+  returnOffers(ctx, framework, 'silently');
+  if (wasActive) state.allocator.deactivateFramework(framework.id);
+  send(
+    ctx,
+    [...state.agents.registered.values()].map((agent) => agent.pid),
+    {
+      name: 'ShutdownFrameworkMessage',
+      body: { framework_id: framework.wireId },
+    },
+  );
+  endTasks(ctx, framework);
+  for (const [agentId, executors] of [...framework.executors]) {
+    const agent = state.agents.registered.get(agentId);
+    if (agent === undefined) continue;
+    for (const executorId of [...executors.keys()]) removeExecutor(ctx, framework, agent, executorId);
+  }
+  orphanOperations(ctx, framework);
+  for (const agent of state.agents.registered.values()) agent.pendingKills.delete(framework.id);
+  leave(ctx, framework);
+  state.allocator.removeFramework(framework.id);
+  state.frameworks.delete(framework.id);
+  state.completedFrameworks.set(framework.id, { framework: ended(framework), unregisteredAtMs: now.wallMs });
+  for (const oldest of state.completedFrameworks.keys()) {
+    if (state.completedFrameworks.size <= state.options.maxCompletedFrameworks) break;
+    state.completedFrameworks.delete(oldest);
+  }
+  info(ctx, `${frameworkText(framework.id, framework.info.name)} removed`);
+  note(ctx, { kind: 'frameworkRemoved', frameworkId: framework.id });
+}
+
+const ended = (framework: Framework): Framework => ({ ...framework, status: 'disconnected', connection: undefined });
+
+function leave(ctx: Context, framework: Framework): void {
+  const { state } = ctx;
+  state.deadlines.cancel(`heartbeat ${framework.id}`);
+  state.deadlines.cancel(`failover ${framework.id}`);
+  unbindConnection(state, framework.connection);
+  if (framework.connection?.kind === 'stream') {
+    ctx.effects.push({ kind: 'closeStream', stream: framework.connection.id });
+  }
+}
+
+function endTasks(ctx: Context, framework: Framework): void {
+  for (const task of [...framework.tasks.values()]) {
+    const last = isTerminal(task.state) ? task : applyUpdate(ctx, framework, task, killedUpdate(ctx, framework, task));
+    removeTask(ctx, framework, last, 'completed');
+  }
+  for (const task of framework.unreachableTasks.values()) {
+    const { status } = killedUpdate(ctx, framework, task);
+    framework.completedTasks.push({
+      ...task,
+      state: 'TASK_KILLED',
+      statuses: [...(task.statuses ?? []), status],
+      status_update_state: 'TASK_KILLED',
+    });
+    count(ctx, 'master/tasks_killed');
+  }
+  framework.unreachableTasks.clear();
+}
+
+function killedUpdate(ctx: Context, framework: Framework, task: Task) {
+  const timestamp = timestampOf(ctx);
+  const status: TaskStatus = {
+    task_id: task.task_id,
+    state: 'TASK_KILLED',
+    message: `Framework ${framework.id} removed`,
+    agent_id: task.agent_id,
+    timestamp,
+    source: 'SOURCE_MASTER',
+    reason: 'REASON_FRAMEWORK_REMOVED',
+  };
+  return { framework_id: framework.wireId, agent_id: task.agent_id, status, timestamp };
+}

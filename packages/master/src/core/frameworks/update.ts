@@ -1,0 +1,57 @@
+// UPDATE_FRAMEWORK: another info, other suppressed roles, other offer constraints, without reconnecting.
+import type { SchedulerCallUpdateFramework } from '@meseta/wire';
+import { type Context, note, reply } from '../context.js';
+import type { RequestId } from '../io.js';
+import { returnOffers } from '../offers.js';
+import type { Framework } from '../state.js';
+import {
+  checkFrameworkInfo,
+  checkSuppressedRoles,
+  checkUpdate,
+  readOfferConstraints,
+  rolesOf,
+} from '../validation/framework.js';
+import { change, describe } from './records.js';
+import { broadcastFramework } from './subscribe.js';
+
+/** Answers 200, or 400 or 403 with what is wrong; the call is well-formed. */
+export function updateFramework(
+  ctx: Context,
+  request: RequestId | undefined,
+  framework: Framework,
+  call: SchedulerCallUpdateFramework,
+): void {
+  const answer = (status: 200 | 400 | 403, text?: string): void => {
+    if (request !== undefined) reply(ctx, request, status, text);
+  };
+  const { options, allocator } = ctx.state;
+  const suppressed = call.suppressed_roles ?? [];
+  const problem =
+    checkFrameworkInfo(call.framework_info, options.roles) ??
+    checkUpdate(framework.info, call.framework_info) ??
+    checkSuppressedRoles(call.framework_info, suppressed);
+  if (problem !== undefined) return answer(400, problem);
+  const constraints = readOfferConstraints(call.framework_info, call.offer_constraints);
+  if (!constraints.ok) return answer(400, constraints.error);
+  const denied = rolesOf(call.framework_info).find(
+    (role) => !options.authorize({ action: 'REGISTER_FRAMEWORK', principal: framework.principal, value: role }),
+  );
+  if (denied !== undefined) return answer(403, `not authorized to use the role '${denied}'`);
+
+  const changedInfo = JSON.stringify(framework.info) !== JSON.stringify(call.framework_info);
+  const updated = change(ctx, framework, {
+    ...describe({ ...call.framework_info, id: framework.wireId }),
+    suppressedRoles: new Set(suppressed),
+    offerConstraints: constraints.value,
+  });
+  const roles = new Set(updated.roles);
+  returnOffers(ctx, updated, 'rescinded', (offer) => !roles.has(offer.role));
+  allocator.updateFramework(framework.id, updated.info, {
+    suppressedRoles: updated.suppressedRoles,
+    offerConstraints: updated.offerConstraints,
+  });
+  answer(200);
+  if (!changedInfo) return;
+  note(ctx, { kind: 'frameworkUpdated', frameworkId: framework.id });
+  broadcastFramework(ctx, updated);
+}

@@ -1,0 +1,45 @@
+// Libprocess messages: from agents and from v0 drivers.
+import type { Pid } from '@meseta/base';
+import type { LibprocessMessage } from '@meseta/wire';
+import { executorExited, executorMessage } from './agents/executor-exit.js';
+import { pong } from './agents/ping.js';
+import { registerAgent } from './agents/register.js';
+import { unregisterAgent } from './agents/remove.js';
+import { reregisterAgent } from './agents/reregister.js';
+import { updateAgent } from './agents/update.js';
+import { driverCall } from './calls.js';
+import { type Context, count, warn } from './context.js';
+import { deactivateDriver, subscribeDriver } from './frameworks/drivers.js';
+import { operationStatusUpdate } from './operation-updates.js';
+import { statusUpdate } from './updates.js';
+
+export function receive(ctx: Context, from: Pid, message: LibprocessMessage): void {
+  switch (message.name) {
+    case 'RegisterAgentMessage':
+      return registerAgent(ctx, from, message.body);
+    case 'ReregisterAgentMessage':
+      return reregisterAgent(ctx, from, message.body);
+    case 'UnregisterAgentMessage':
+      return unregisterAgent(ctx, from, message.body);
+    case 'UpdateAgentMessage':
+      return updateAgent(ctx, from, message.body);
+    case 'PongAgentMessage':
+      return pong(ctx, from);
+    case 'StatusUpdateMessage':
+      return statusUpdate(ctx, from, message.body);
+    case 'UpdateOperationStatusMessage':
+      return operationStatusUpdate(ctx, message.body);
+    case 'ExitedExecutorMessage':
+      return executorExited(ctx, message.body);
+    case 'ExecutorToFrameworkMessage':
+      return executorMessage(ctx, message.body);
+    case 'SchedulerCall':
+      if (message.body.type === 'SUBSCRIBE') return subscribeDriver(ctx, from, message.body);
+      return driverCall(ctx, from, message.body);
+    case 'DeactivateFrameworkMessage':
+      count(ctx, 'master/messages_deactivate_framework');
+      return deactivateDriver(ctx, from, message.body);
+    default:
+      return warn(ctx, `dropping ${message.name} of ${from}: a master doesn't take it`);
+  }
+}

@@ -1,0 +1,270 @@
+// Operations under way: sent to agents, their statuses to schedulers, acknowledgements back.
+//
+// The agent resends a status until it is acknowledged. An operation is listed until its terminal status has been; the
+// master acknowledges by itself where nobody waits (no id, an operator's, a framework that ended).
+import { type AgentId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
+import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
+import type {
+  OfferOperation,
+  OperationStatus,
+  SchedulerCallAcknowledgeOperationStatus,
+  SchedulerCallReconcileOperations,
+  SchedulerCallReconcileOperationsOperation,
+  UpdateOperationStatusMessage,
+} from '@meseta/wire';
+import { drainedIfEmpty } from './agents/drain.js';
+import { changeAgent } from './agents/records.js';
+import { bytesOfUuid } from './bytes.js';
+import { type Context, count, send, warn } from './context.js';
+import { sendEvent } from './events.js';
+import { withoutAllocation } from './operations/without-allocation.js';
+import type { Agent, Framework, OperationRecord } from './state.js';
+import { isTerminalOperation } from './task-states.js';
+
+/** An error that the master found: told if the operation has an id, else silent. */
+export function operationError(ctx: Context, framework: Framework, operation: OfferOperation, message: string): void {
+  warn(ctx, `${operation.type} of framework ${framework.id}: ${message}`);
+  count(ctx, `master/operations/${(operation.type ?? 'unknown').toLowerCase()}/error`);
+  count(ctx, 'master/operations/error');
+  if (operation.id === undefined) return;
+  if (framework.connection?.kind === 'pid') {
+    return sendEvent(ctx, framework, { type: 'ERROR', error: { message } });
+  }
+  tell(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
+}
+
+function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
+  if (framework.connection?.kind !== 'stream') return;
+  sendEvent(ctx, framework, { type: 'UPDATE_OPERATION_STATUS', update_operation_status: { status } });
+}
+
+/** Books an operation that is taken as done, and sends it to its agent. */
+export function applyOnAgent(
+  ctx: Context,
+  framework: Framework | undefined,
+  agentId: AgentId,
+  info: OfferOperation,
+  conversions: readonly ResourceConversion[],
+): void {
+  const { state } = ctx;
+  const before = state.agents.registered.get(agentId);
+  if (before === undefined) return;
+  const id = bytesOfUuid(uuid(state.random)) as OperationUuid;
+  const agent = convertTotal(ctx, before, conversions);
+  const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
+  const status: OperationStatus = {
+    ...(info.id === undefined ? {} : { operation_id: info.id }),
+    state: 'OPERATION_PENDING',
+    agent_id: agent.wireId,
+  };
+  state.operations.set(id, {
+    uuid: id,
+    operation: {
+      ...(framework === undefined ? {} : { framework_id: framework.wireId }),
+      agent_id: agent.wireId,
+      info,
+      latest_status: status,
+      statuses: [],
+      uuid: { value: id },
+    },
+    frameworkId: framework?.id,
+    agentId,
+    operationId,
+    consumed: [],
+    speculative: true,
+  });
+  agent.operations.add(id);
+  framework?.operations.add(id);
+  if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+  if (!agent.capabilities.has('RESOURCE_PROVIDER')) return sendCheckpoint(ctx, agent, id);
+  send(ctx, agent.pid, {
+    name: 'ApplyOperationMessage',
+    body: {
+      ...(framework === undefined ? {} : { framework_id: framework.wireId }),
+      operation_info: withoutAllocation(info),
+      operation_uuid: { value: id },
+      resource_version_uuid: { uuid: { value: agent.resourceVersion ?? '' } },
+    },
+  });
+}
+
+/** Agents from before operations were messages are told the result and never answer. */
+function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
+  send(ctx, agent.pid, { name: 'CheckpointResourcesMessage', body: { resources: agent.checkpointedResources } });
+  const record = ctx.state.operations.get(id);
+  if (record !== undefined) removeOperation(ctx, record);
+}
+
+function convertTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {
+  const plain = conversions.map(({ consumed, converted }) => ({
+    consumed: unallocate(consumed),
+    converted: unallocate(converted),
+  }));
+  const total = applyConversions(agent.totalResources, plain);
+  if (!total.ok) return agent;
+  return changeAgent(ctx, agent, {
+    totalResources: total.value,
+    checkpointedResources: total.value.filter(needsCheckpoint),
+  });
+}
+
+export function removeOperation(ctx: Context, record: OperationRecord): void {
+  const { state } = ctx;
+  state.operations.delete(record.uuid);
+  state.agents.registered.get(record.agentId)?.operations.delete(record.uuid);
+  const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
+  framework?.operations.delete(record.uuid);
+  if (record.operationId !== undefined) framework?.operationUuids.delete(record.operationId);
+  drainedIfEmpty(ctx, record.agentId);
+}
+
+/** An agent's: taken over, passed on; acknowledged here if nobody waits for it. */
+export function operationStatusUpdate(ctx: Context, message: UpdateOperationStatusMessage): void {
+  count(ctx, 'master/messages_operation_status_update');
+  const { state } = ctx;
+  const id = message.operation_uuid?.value as OperationUuid | undefined;
+  const record = id === undefined ? undefined : state.operations.get(id);
+  if (record === undefined) return unknownOperation(ctx, message);
+  const latest = message.latest_status ?? message.status;
+  const { operation } = record;
+  const was = operation.latest_status.state;
+  const seen = operation.statuses?.some(({ uuid: known }) => known?.value === message.status.uuid?.value) === true;
+  const updated: OperationRecord = {
+    ...record,
+    operation: {
+      ...operation,
+      latest_status: isTerminalOperation(was) ? operation.latest_status : latest,
+      statuses: seen ? (operation.statuses ?? []) : [...(operation.statuses ?? []), message.status],
+    },
+  };
+  state.operations.set(record.uuid, updated);
+  if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) countOperation(ctx, updated, latest);
+  count(ctx, 'master/valid_operation_status_updates');
+  const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
+  if (framework !== undefined && record.operationId !== undefined) return tell(ctx, framework, message.status);
+  if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
+  if (isTerminalOperation(latest.state)) removeOperation(ctx, updated);
+}
+
+function countOperation(ctx: Context, { operation }: OperationRecord, { state }: OperationStatus): void {
+  const end = state.toLowerCase().replace('operation_', '');
+  count(ctx, `master/operations/${(operation.info.type ?? 'unknown').toLowerCase()}/${end}`);
+  count(ctx, `master/operations/${end}`);
+}
+
+/** Of an operation that this master has forgotten: the agent must not resend it for ever. */
+function unknownOperation(ctx: Context, message: UpdateOperationStatusMessage): void {
+  count(ctx, 'master/invalid_operation_status_updates');
+  const { agents, frameworks } = ctx.state;
+  const agent = message.agent_id === undefined ? undefined : agents.registered.get(idOf<AgentId>(message.agent_id));
+  if (agent === undefined || message.operation_uuid === undefined || message.status.uuid === undefined) return;
+  const framework = message.framework_id === undefined ? undefined : frameworks.get(idOf(message.framework_id));
+  if (framework !== undefined && message.status.operation_id !== undefined) return tell(ctx, framework, message.status);
+  send(ctx, agent.pid, {
+    name: 'AcknowledgeOperationStatusMessage',
+    body: { status_uuid: message.status.uuid, operation_uuid: message.operation_uuid },
+  });
+}
+
+function acknowledgeTo(ctx: Context, record: OperationRecord, statusUuid: string): void {
+  const agent = ctx.state.agents.registered.get(record.agentId);
+  if (agent === undefined || !agent.connected) return;
+  send(ctx, agent.pid, {
+    name: 'AcknowledgeOperationStatusMessage',
+    body: { status_uuid: { value: statusUuid }, operation_uuid: { value: record.uuid } },
+  });
+}
+
+/** A scheduler's acknowledgement; the call carries an agent id. */
+export function acknowledgeOperation(
+  ctx: Context,
+  framework: Framework,
+  call: SchedulerCallAcknowledgeOperationStatus,
+): void {
+  count(ctx, 'master/messages_operation_status_update_acknowledgement');
+  const id = framework.operationUuids.get(idOf<OperationId>(call.operation_id));
+  const record = id === undefined ? undefined : ctx.state.operations.get(id);
+  const agent = record === undefined ? undefined : ctx.state.agents.registered.get(record.agentId);
+  if (record === undefined || agent?.connected !== true || agent.id !== call.agent_id?.value) {
+    count(ctx, 'master/invalid_operation_status_update_acknowledgements');
+    return warn(
+      ctx,
+      `dropping an acknowledgement of operation ${call.operation_id.value} of framework ${framework.id}`,
+    );
+  }
+  count(ctx, 'master/valid_operation_status_update_acknowledgements');
+  acknowledgeTo(ctx, record, call.uuid);
+  const { latest_status } = record.operation;
+  if (isTerminalOperation(latest_status.state) && latest_status.uuid?.value === call.uuid) removeOperation(ctx, record);
+}
+
+/** The framework ended: nobody waits any more. */
+export function orphanOperations(ctx: Context, framework: Framework): void {
+  for (const id of [...framework.operations]) {
+    const record = ctx.state.operations.get(id);
+    if (record === undefined) continue;
+    const { latest_status } = record.operation;
+    if (isTerminalOperation(latest_status.state) && latest_status.uuid !== undefined) {
+      acknowledgeTo(ctx, record, latest_status.uuid.value);
+      removeOperation(ctx, record);
+    } else {
+      ctx.state.operations.set(id, { ...record, operationId: undefined });
+    }
+  }
+}
+
+/** The agent is lost or gone: one status without a uuid, then they are forgotten. */
+export function loseOperations(
+  ctx: Context,
+  agent: Agent,
+  state: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR',
+): void {
+  for (const id of [...agent.operations]) {
+    const record = ctx.state.operations.get(id);
+    if (record === undefined) continue;
+    removeOperation(ctx, record);
+    const framework = record.frameworkId === undefined ? undefined : ctx.state.frameworks.get(record.frameworkId);
+    if (framework === undefined || record.operationId === undefined) continue;
+    tell(ctx, framework, { operation_id: { value: record.operationId }, state, agent_id: agent.wireId });
+  }
+}
+
+/** Without named operations: all of the framework's. */
+export function reconcileOperations(ctx: Context, framework: Framework, call: SchedulerCallReconcileOperations): void {
+  count(ctx, 'master/messages_reconcile_operations');
+  const named = call.operations ?? [];
+  for (const asked of named) tell(ctx, framework, statusAsked(ctx, framework, asked));
+  if (named.length > 0) return;
+  for (const id of framework.operations) {
+    const record = ctx.state.operations.get(id);
+    if (record?.operationId !== undefined) tell(ctx, framework, withoutUuid(record.operation.latest_status));
+  }
+}
+
+function withoutUuid(status: OperationStatus): OperationStatus {
+  const { uuid: _, ...rest } = status;
+  return rest;
+}
+
+function statusAsked(
+  ctx: Context,
+  framework: Framework,
+  { operation_id, agent_id }: SchedulerCallReconcileOperationsOperation,
+): OperationStatus {
+  const { agents, operations } = ctx.state;
+  const id = framework.operationUuids.get(idOf<OperationId>(operation_id));
+  const known = id === undefined ? undefined : operations.get(id);
+  if (known !== undefined) return withoutUuid(known.operation.latest_status);
+  const agentId = agent_id === undefined ? undefined : idOf<AgentId>(agent_id);
+  const say = (state: OperationStatus['state'], message: string): OperationStatus => ({
+    operation_id,
+    state,
+    message: `Reconciliation: ${message}`,
+    ...(agent_id === undefined ? {} : { agent_id }),
+  });
+  if (agentId === undefined) return say('OPERATION_UNKNOWN', 'Operation is unknown');
+  if (agents.recovered.has(agentId)) return say('OPERATION_RECOVERING', 'Agent has not come back yet');
+  if (agents.unreachable.has(agentId)) return say('OPERATION_UNREACHABLE', 'Agent is unreachable');
+  if (agents.gone.has(agentId)) return say('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
+  return say('OPERATION_UNKNOWN', 'Operation is unknown');
+}

@@ -1,0 +1,36 @@
+// Who may do an operation on resources. Source: Mesos' documentation of authorization.
+import { type Resources, reservationRole } from '@meseta/resources';
+import type { AuthorizationAction, OfferOperation, Resource } from '@meseta/wire';
+import type { MasterOptions } from '../options.js';
+
+/** What is not allowed, as a sentence; undefined if all is. */
+export function denial(
+  { authorize }: MasterOptions,
+  principal: string | undefined,
+  operation: OfferOperation,
+): string | undefined {
+  const ask = (action: AuthorizationAction, list: Resources, value: (resource: Resource) => string | undefined) => {
+    const denied = list.find((resource) => !authorize({ action, principal, value: value(resource) }));
+    return denied === undefined ? undefined : `not authorized: ${action} for '${value(denied) ?? 'anybody'}'`;
+  };
+  const role = (resource: Resource): string | undefined => reservationRole(resource);
+  const reserver = (resource: Resource): string | undefined => resource.reservations?.at(-1)?.principal;
+  const creator = (resource: Resource): string | undefined => resource.disk?.persistence?.principal;
+  const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  switch (operation.type) {
+    case 'RESERVE':
+      return ask('RESERVE_RESOURCES', reserve?.resources ?? [], role);
+    case 'UNRESERVE':
+      return ask('UNRESERVE_RESOURCES', unreserve?.resources ?? [], reserver);
+    case 'CREATE':
+      return ask('CREATE_VOLUME', create?.volumes ?? [], role);
+    case 'DESTROY':
+      return ask('DESTROY_VOLUME', destroy?.volumes ?? [], creator);
+    case 'GROW_VOLUME':
+      return ask('RESIZE_VOLUME', grow_volume === undefined ? [] : [grow_volume.volume], role);
+    case 'SHRINK_VOLUME':
+      return ask('RESIZE_VOLUME', shrink_volume === undefined ? [] : [shrink_volume.volume], role);
+    default:
+      return undefined;
+  }
+}

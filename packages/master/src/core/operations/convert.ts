@@ -1,0 +1,84 @@
+// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME of a framework: taken as done at once by master and
+// allocator, so that later operations of the same ACCEPT use what they made; then sent to the agent.
+import { add, applyOperation, contains, isPersistentVolume, type Resources, subtract } from '@meseta/resources';
+import type { OfferOperation, Resource } from '@meseta/wire';
+import type { Acceptance } from '../accept.js';
+import type { Context } from '../context.js';
+import { returnOffer } from '../offers.js';
+import { applyOnAgent, operationError } from '../operation-updates.js';
+import type { Agent } from '../state.js';
+import { usedOn } from '../tasks.js';
+import { checkOperation } from '../validation/operation.js';
+import { denial } from './authorize.js';
+
+export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
+  const { framework, agent } = acceptance;
+  const { principal } = framework;
+  const current = ctx.state.agents.registered.get(agent.id) ?? agent;
+  const problem =
+    denial(ctx.state.options, principal, operation) ??
+    checkFeedback(acceptance, operation) ??
+    checkOperation(operation, { framework, principal, agent: current }) ??
+    checkResized(acceptance, operation) ??
+    checkUnused(ctx, current, operation.destroy?.volumes ?? []);
+  if (problem !== undefined) return operationError(ctx, framework, operation, problem);
+  const applied = applyOperation(acceptance.left, operation);
+  if (!applied.ok) return operationError(ctx, framework, operation, applied.error);
+  const { conversions } = applied.value;
+  ctx.state.allocator.updateAllocation(framework.id, agent.id, acceptance.left, conversions);
+  acceptance.left = applied.value.resources;
+  for (const { consumed, converted } of conversions) {
+    acceptance.made = add(subtract(acceptance.made, consumed), converted);
+  }
+  const resized = operation.grow_volume?.volume ?? operation.shrink_volume?.volume;
+  if (resized !== undefined) acceptance.resized.add(volumeId(resized));
+  rescindDestroyed(ctx, current, operation.destroy?.volumes ?? []);
+  applyOnAgent(ctx, framework, agent.id, operation, conversions);
+}
+
+function checkFeedback({ framework, agent }: Acceptance, operation: OfferOperation): string | undefined {
+  if (operation.id === undefined) return undefined;
+  if (framework.connection?.kind === 'pid') return 'operation.id: operation feedback needs the v1 scheduler API';
+  if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
+    return 'operation.id: the agent lacks the capability AGENT_OPERATION_FEEDBACK';
+  }
+  return framework.operationUuids.has(operation.id.value as never)
+    ? `operation.id: the framework has an operation '${operation.id.value}' already`
+    : undefined;
+}
+
+const volumeId = (volume: Resource): string =>
+  `${volume.disk?.persistence?.id} ${volume.reservations?.at(-1)?.role} ${volume.provider_id?.value ?? ''}`;
+
+/** What a resize makes can't be used by a later operation of the same call. */
+function checkResized({ resized }: Acceptance, operation: OfferOperation): string | undefined {
+  const volumes: readonly (Resource | undefined)[] = [
+    ...(operation.destroy?.volumes ?? []),
+    operation.grow_volume?.volume,
+    operation.shrink_volume?.volume,
+  ];
+  const used = volumes.find((volume) => volume !== undefined && resized.has(volumeId(volume)));
+  return used === undefined ? undefined : `volume '${used.disk?.persistence?.id}' was resized in the same call`;
+}
+
+/** A volume that a task or executor uses stays. */
+export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): string | undefined {
+  if (volumes.length === 0) return undefined;
+  const inUse = new Set<string>();
+  for (const used of usedOn(ctx, agent).values()) {
+    for (const resource of used) if (isPersistentVolume(resource)) inUse.add(volumeId(resource));
+  }
+  const busy = volumes.find((volume) => inUse.has(volumeId(volume)));
+  return busy === undefined ? undefined : `volume '${busy.disk?.persistence?.id}' is in use`;
+}
+
+/** Other offers that hold a (shared) volume that is no more. */
+export function rescindDestroyed(ctx: Context, agent: Agent, volumes: Resources): void {
+  if (volumes.length === 0) return;
+  for (const id of [...agent.offers]) {
+    const offer = ctx.state.offers.get(id);
+    if (offer !== undefined && volumes.some((volume) => contains(offer.resources, [volume]))) {
+      returnOffer(ctx, offer, 'rescinded');
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// LAUNCH_GROUP: all tasks or none; what one of them fails by, all are told.
+import { add, type Resources, subtract } from '@meseta/resources';
+import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
+import type { Acceptance } from '../accept.js';
+import { type Context, send } from '../context.js';
+import { addExecutor, addTask, taskOf } from '../tasks.js';
+import { chargedFor, runningExecutor } from '../validation/task.js';
+import { checkTaskGroup } from '../validation/task-group.js';
+import { executorForAgent, forAgent, resourceVersionsOf } from './for-agent.js';
+import { taskError, userOf } from './launch.js';
+
+export function launchGroup(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
+  if (operation.launch_group === undefined) return;
+  const { executor, task_group } = operation.launch_group;
+  const { framework, agent } = acceptance;
+  const tasks = task_group.tasks ?? [];
+  const refuse = (reason: TaskStatusReason, text: string): void => {
+    for (const task of tasks) taskError(ctx, framework, task, reason, text);
+  };
+  if (operation.id !== undefined)
+    return refuse('REASON_TASK_GROUP_INVALID', 'operation.id: must not be set for LAUNCH_GROUP');
+  const denied = tasks
+    .map((task) => userOf(framework, task))
+    .find((value) => !ctx.state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }));
+  if (denied !== undefined) {
+    return refuse('REASON_TASK_GROUP_UNAUTHORIZED', `not authorized to launch tasks as user '${denied}'`);
+  }
+  const place = { framework, agent, offered: acceptance.left };
+  const problem = checkTaskGroup(executor, tasks, place);
+  if (problem !== undefined) return refuse('REASON_TASK_GROUP_INVALID', problem);
+  const used = tasks.reduce<Resources>((sum, task) => add(sum, task.resources ?? []), chargedFor(place, executor));
+  const launch_executor = runningExecutor(place, executor) === undefined;
+  acceptance.left = subtract(acceptance.left, used);
+  ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
+  if (launch_executor) addExecutor(framework, agent, executor);
+  for (const task of tasks) addTask(ctx, framework, agent, taskOf(task, framework, executor));
+  send(ctx, agent.pid, {
+    name: 'RunTaskGroupMessage',
+    body: {
+      framework: framework.info,
+      executor: executorForAgent(agent, executor),
+      task_group: { tasks: tasks.map((task) => forAgent(agent, task)) },
+      ...resourceVersionsOf(agent),
+      launch_executor,
+    },
+  });
+}

@@ -1,0 +1,65 @@
+// LAUNCH: task by task; one bad task doesn't hinder the next. A good one is known before its agent has it.
+import { add, subtract } from '@meseta/resources';
+import type { OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
+import type { Acceptance } from '../accept.js';
+import { type Context, count, countFor, send } from '../context.js';
+import { sendUpdate } from '../events.js';
+import { pidForAgents } from '../frameworks/records.js';
+import type { Framework } from '../state.js';
+import { addExecutor, addTask, taskOf } from '../tasks.js';
+import { ownUpdate } from '../updates.js';
+import { chargedFor, checkTask, runningExecutor } from '../validation/task.js';
+import { forAgent, resourceVersionsOf } from './for-agent.js';
+
+export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
+  for (const task of operation.launch?.task_infos ?? []) {
+    if (operation.id !== undefined) {
+      taskError(ctx, acceptance.framework, task, 'REASON_TASK_INVALID', 'operation.id: must not be set for LAUNCH');
+    } else launchTask(ctx, acceptance, task);
+  }
+}
+
+export const userOf = (framework: Framework, task: TaskInfo): string =>
+  task.command?.user ?? task.executor?.command?.user ?? framework.info.user;
+
+function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): void {
+  const { framework, agent } = acceptance;
+  const { principal } = framework;
+  if (!ctx.state.options.authorize({ action: 'RUN_TASK', principal, value: userOf(framework, task) })) {
+    const text = `not authorized to launch tasks as user '${userOf(framework, task)}'`;
+    return taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
+  }
+  const place = { framework, agent, offered: acceptance.left };
+  const problem = checkTask(task, place);
+  if (problem !== undefined) return taskError(ctx, framework, task, 'REASON_TASK_INVALID', problem);
+  const used = add(task.resources ?? [], chargedFor(place, task.executor));
+  const launch_executor = task.executor === undefined || runningExecutor(place, task.executor) === undefined;
+  acceptance.left = subtract(acceptance.left, used);
+  ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
+  if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
+  addTask(ctx, framework, agent, taskOf(task, framework, task.executor));
+  send(ctx, agent.pid, {
+    name: 'RunTaskMessage',
+    body: {
+      framework: framework.info,
+      pid: pidForAgents(framework),
+      task: forAgent(agent, task),
+      ...resourceVersionsOf(agent),
+      launch_executor,
+    },
+  });
+}
+
+/** The task never was. */
+export function taskError(
+  ctx: Context,
+  framework: Framework,
+  task: TaskInfo,
+  reason: TaskStatusReason,
+  message: string,
+): void {
+  count(ctx, 'master/tasks_error');
+  count(ctx, `master/task_error/source_master/${reason.toLowerCase()}`);
+  countFor(framework, 'tasks/terminal/task_error');
+  sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, { state: 'TASK_ERROR', reason, message }));
+}

@@ -1,0 +1,69 @@
+// An operation as the core works with it: resources in the post-refinement format, allocated to the offers' role
+// where they don't say so themselves, executors with their framework's id.
+import { toPostRefinement, validateResources } from '@meseta/resources';
+import type { ExecutorInfo, HealthCheck, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+import type { Framework } from '../state.js';
+
+export function normalize(framework: Framework, role: string, operation: OfferOperation): OfferOperation {
+  const many = (list: readonly Resource[] | undefined): readonly Resource[] => resourcesOf(role, list);
+  const one = (resource: Resource): Resource => many([resource])[0] ?? resource;
+  const task = (info: TaskInfo): TaskInfo => taskOf(framework, role, info);
+  const { launch, launch_group, reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  return {
+    ...operation,
+    ...(launch && { launch: { task_infos: (launch.task_infos ?? []).map((info) => withHealthCheckType(task(info))) } }),
+    ...(launch_group && {
+      launch_group: {
+        executor: executorOf(framework, role, launch_group.executor),
+        task_group: { tasks: (launch_group.task_group.tasks ?? []).map(task) },
+      },
+    }),
+    ...(reserve && {
+      reserve: { resources: many(reserve.resources), ...(reserve.source && { source: many(reserve.source) }) },
+    }),
+    ...(unreserve && { unreserve: { resources: many(unreserve.resources) } }),
+    ...(create && { create: { volumes: many(create.volumes) } }),
+    ...(destroy && { destroy: { volumes: many(destroy.volumes) } }),
+    ...(grow_volume && { grow_volume: { volume: one(grow_volume.volume), addition: one(grow_volume.addition) } }),
+    ...(shrink_volume && { shrink_volume: { ...shrink_volume, volume: one(shrink_volume.volume) } }),
+  };
+}
+
+/** What isn't valid is left as it came, for validation to name. */
+function resourcesOf(role: string, list: readonly Resource[] | undefined): readonly Resource[] {
+  const sent = list ?? [];
+  const refined = validateResources(sent).ok ? toPostRefinement(sent) : sent;
+  return refined.map((resource) =>
+    resource.allocation_info?.role === undefined ? { ...resource, allocation_info: { role } } : resource,
+  );
+}
+
+function taskOf(framework: Framework, role: string, info: TaskInfo): TaskInfo {
+  const { executor } = info;
+  return {
+    ...info,
+    resources: resourcesOf(role, info.resources),
+    ...(executor && { executor: executorOf(framework, role, executor) }),
+  };
+}
+
+function executorOf(framework: Framework, role: string, executor: ExecutorInfo): ExecutorInfo {
+  return {
+    ...executor,
+    framework_id: executor.framework_id ?? framework.wireId,
+    ...(executor.resources && { resources: resourcesOf(role, executor.resources) }),
+  };
+}
+
+/** A health check that names no type has that of its only body. */
+function withHealthCheckType(info: TaskInfo): TaskInfo {
+  const health: HealthCheck | undefined = info.health_check;
+  if (health === undefined || health.type !== undefined) return info;
+  if (health.command !== undefined && health.http === undefined) {
+    return { ...info, health_check: { ...health, type: 'COMMAND' } };
+  }
+  if (health.http !== undefined && health.command === undefined) {
+    return { ...info, health_check: { ...health, type: 'HTTP' } };
+  }
+  return info;
+}

@@ -1,0 +1,136 @@
+// Operators' operations on an agent's free resources: RESERVE_RESOURCES to SHRINK_VOLUME.
+// Offers that are in the way are rescinded one by one, with a filter, only those that help; 409 if nothing does.
+import { type AgentId, idOf } from '@meseta/base';
+import {
+  applyOperation,
+  contains,
+  conversionsOf,
+  merge,
+  type Resources,
+  toPostRefinement,
+  validateResources,
+} from '@meseta/resources';
+import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
+import { type Context, reply } from '../context.js';
+import type { RequestId } from '../io.js';
+import { returnOffer } from '../offers.js';
+import { applyOnAgent } from '../operation-updates.js';
+import { denial } from '../operations/authorize.js';
+import { checkUnused } from '../operations/convert.js';
+import type { Agent } from '../state.js';
+import { checkOperation } from '../validation/operation.js';
+
+/** The operation of the call and the agent it is for; undefined if the call has no such body. */
+export function operationOf(
+  call: MasterCall,
+): { readonly agentId: AgentId | undefined; readonly operation: OfferOperation } | undefined {
+  const at = (id: { readonly value: string } | undefined) => (id === undefined ? undefined : idOf<AgentId>(id));
+  const { reserve_resources, unreserve_resources, create_volumes, destroy_volumes, grow_volume, shrink_volume } = call;
+  switch (call.type) {
+    case 'RESERVE_RESOURCES':
+      return (
+        reserve_resources && {
+          agentId: at(reserve_resources.agent_id),
+          operation: {
+            type: 'RESERVE',
+            reserve: {
+              resources: refined(reserve_resources.resources),
+              ...((reserve_resources.source ?? []).length > 0 && { source: refined(reserve_resources.source) }),
+            },
+          },
+        }
+      );
+    case 'UNRESERVE_RESOURCES':
+      return (
+        unreserve_resources && {
+          agentId: at(unreserve_resources.agent_id),
+          operation: { type: 'UNRESERVE', unreserve: { resources: refined(unreserve_resources.resources) } },
+        }
+      );
+    case 'CREATE_VOLUMES':
+      return (
+        create_volumes && {
+          agentId: at(create_volumes.agent_id),
+          operation: { type: 'CREATE', create: { volumes: refined(create_volumes.volumes) } },
+        }
+      );
+    case 'DESTROY_VOLUMES':
+      return (
+        destroy_volumes && {
+          agentId: at(destroy_volumes.agent_id),
+          operation: { type: 'DESTROY', destroy: { volumes: refined(destroy_volumes.volumes) } },
+        }
+      );
+    case 'GROW_VOLUME':
+      return (
+        grow_volume && {
+          agentId: at(grow_volume.agent_id),
+          operation: {
+            type: 'GROW_VOLUME',
+            grow_volume: { volume: one(grow_volume.volume), addition: one(grow_volume.addition) },
+          },
+        }
+      );
+    case 'SHRINK_VOLUME':
+      return (
+        shrink_volume && {
+          agentId: at(shrink_volume.agent_id),
+          operation: {
+            type: 'SHRINK_VOLUME',
+            shrink_volume: { volume: one(shrink_volume.volume), subtract: shrink_volume.subtract },
+          },
+        }
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** What isn't valid stays as it came, for validation to name. */
+function refined(list: readonly Resource[] | undefined): readonly Resource[] {
+  const sent = list ?? [];
+  return validateResources(sent).ok ? toPostRefinement(sent) : sent;
+}
+
+const one = (resource: Resource): Resource => refined([resource])[0] ?? resource;
+
+export function operateOn(
+  ctx: Context,
+  request: RequestId,
+  principal: string | undefined,
+  agentId: AgentId | undefined,
+  operation: OfferOperation,
+): void {
+  const agent = agentId === undefined ? undefined : ctx.state.agents.registered.get(agentId);
+  if (agent === undefined) return reply(ctx, request, 400, `agent_id: agent ${agentId ?? ''} is not registered`);
+  const problem = checkOperation(operation, { framework: undefined, principal, agent });
+  if (problem !== undefined) return reply(ctx, request, 400, problem);
+  const denied = denial(ctx.state.options, principal, operation);
+  if (denied !== undefined) return reply(ctx, request, 403, denied);
+  const busy = checkUnused(ctx, agent, operation.destroy?.volumes ?? []);
+  if (busy !== undefined) return reply(ctx, request, 409, busy);
+  const conversions = conversionsOf(operation);
+  if (!conversions.ok) return reply(ctx, request, 400, conversions.error);
+  const needed = merge(conversions.value.flatMap(({ consumed }) => consumed));
+  makeRoom(ctx, agent, operation, needed);
+  const applied = ctx.state.allocator.updateAvailable(agent.id, [operation]);
+  if (!applied.ok) return reply(ctx, request, 409, applied.error);
+  applyOnAgent(ctx, undefined, agent.id, operation, conversions.value);
+  reply(ctx, request, 202);
+}
+
+/** Rescinds offers that hold some of what is needed, until what is free does. */
+function makeRoom(ctx: Context, agent: Agent, operation: OfferOperation, needed: Resources): void {
+  const fits = (): boolean => applyOperation(ctx.state.allocator.available(agent.id).resources, operation).ok;
+  const names = new Set(needed.map(({ name }) => name));
+  if (!couldFit(agent, needed)) return;
+  for (const id of [...agent.offers]) {
+    if (fits()) return;
+    const offer = ctx.state.offers.get(id);
+    if (offer?.resources.some(({ name }) => names.has(name)) !== true) continue;
+    returnOffer(ctx, offer, 'rescinded', { filters: { refuse_seconds: 5 } });
+  }
+}
+
+/** Nobody's offers are taken for an operation that the agent could never do. */
+const couldFit = (agent: Agent, needed: Resources): boolean => contains(agent.totalResources, needed);

@@ -1,0 +1,42 @@
+// UPDATE_WEIGHTS: every offer of the cluster is rescinded if a named role is in use, so that shares can move.
+import { validateRole } from '@meseta/resources';
+import type { WeightInfo } from '@meseta/wire';
+import { type Context, reply } from '../context.js';
+import type { RequestId } from '../io.js';
+import { rescindOffersOf } from '../offers.js';
+import { decide } from '../registrar.js';
+import type { Problem } from '../validation/problem.js';
+
+export function updateWeights(
+  ctx: Context,
+  request: RequestId,
+  principal: string | undefined,
+  infos: readonly WeightInfo[],
+): void {
+  const problem = infos.map(problemOf).find((text) => text !== undefined);
+  if (problem !== undefined) return reply(ctx, request, 400, problem);
+  const denied = infos.find(
+    ({ role }) => !ctx.state.options.authorize({ action: 'UPDATE_WEIGHT', principal, value: role }),
+  );
+  if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the weight of '${denied.role}'`);
+  const weights = infos.map(({ role, weight }) => ({ role: role ?? '*', weight }));
+  const roles = weights.map(({ role }) => role);
+  decide(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles, request });
+}
+
+function problemOf({ role, weight }: WeightInfo): Problem {
+  const valid = validateRole(role ?? '*');
+  if (!valid.ok) return `weight_infos.role: ${valid.error}`;
+  return weight > 0 && Number.isFinite(weight) ? undefined : `weight_infos.weight: expected more than 0, got ${weight}`;
+}
+
+export function weightsUpdated(ctx: Context, roles: readonly string[], request: RequestId | undefined): void {
+  const { state } = ctx;
+  const inUse = new Set<string>();
+  for (const framework of state.frameworks.values()) for (const role of framework.roles) inUse.add(role);
+  state.allocator.updateWeights(state.registrar.durable.weights);
+  if (roles.some((role) => inUse.has(role))) {
+    for (const agent of state.agents.registered.values()) rescindOffersOf(ctx, agent);
+  }
+  if (request !== undefined) reply(ctx, request, 200);
+}

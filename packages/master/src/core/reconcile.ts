@@ -1,0 +1,74 @@
+// Reconciliation: a scheduler asks what has become of its tasks. Source: Mesos' documentation of reconciliation.
+import { type AgentId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskState, TimeInfo } from '@meseta/wire';
+import { type Context, count } from './context.js';
+import { sendUpdate } from './events.js';
+import { addJob } from './jobs.js';
+import type { Framework } from './state.js';
+import { lostOr } from './task-states.js';
+import { type OwnUpdate, ownUpdate } from './updates.js';
+
+/** Explicit where tasks are named; else every task that is in `tasks`, a few at a time. */
+export function reconcile(ctx: Context, framework: Framework, call: SchedulerCallReconcile): void {
+  count(ctx, 'master/messages_reconcile_tasks');
+  const named = call.tasks ?? [];
+  if (named.length > 0) for (const task of named) reconcileTask(ctx, framework, task);
+  else addJob(ctx, { kind: 'reconcile', frameworkId: framework.id, taskIds: [...framework.tasks.keys()], next: 0 });
+}
+
+/** One task of an implicit reconciliation; it may have gone meanwhile. */
+export function reconcileKnown(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
+  const task = framework?.tasks.get(taskId);
+  if (framework !== undefined && task !== undefined) answerKnown(ctx, framework, task);
+}
+
+/** The last state that was sent to the scheduler, not the latest that is known. */
+function answerKnown(ctx: Context, framework: Framework, task: Task): void {
+  const last = task.statuses?.at(-1);
+  answer(ctx, framework, task, {
+    state: task.status_update_state ?? task.state,
+    reason: 'REASON_RECONCILIATION',
+    message: 'Reconciliation: Latest task state',
+    more: {
+      ...(last?.healthy === undefined ? {} : { healthy: last.healthy }),
+      ...(last?.labels === undefined ? {} : { labels: last.labels }),
+      ...(last?.container_status === undefined ? {} : { container_status: last.container_status }),
+      ...(last?.check_status === undefined ? {} : { check_status: last.check_status }),
+    },
+  });
+}
+
+type Asked = Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined };
+
+function answer(ctx: Context, framework: Framework, task: Asked, update: OwnUpdate): void {
+  sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, update));
+}
+
+export function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
+  const { agents } = ctx.state;
+  const known = framework.tasks.get(idOf<TaskId>(asked.task_id));
+  if (known !== undefined) return answerKnown(ctx, framework, known);
+  const agentId = asked.agent_id === undefined ? undefined : idOf<AgentId>(asked.agent_id);
+  // The agent may yet come back and tell.
+  if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;
+  const say = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
+    answer(ctx, framework, asked, {
+      state,
+      reason: 'REASON_RECONCILIATION',
+      message: `Reconciliation: ${what}`,
+      ...(unreachable_time === undefined ? {} : { more: { unreachable_time } }),
+    });
+  const kept = framework.unreachableTasks.get(idOf<TaskId>(asked.task_id));
+  const at = agentId ?? (kept === undefined ? undefined : idOf<AgentId>(kept.agent_id));
+  if (at === undefined) return say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
+  if (agents.registered.has(at)) return say(lostOr(framework, 'TASK_GONE'), 'Task is unknown to the agent');
+  const since = agents.unreachable.get(at)?.sinceMs;
+  if (since !== undefined) {
+    return say(lostOr(framework, 'TASK_UNREACHABLE'), 'Task is unreachable', timeInfo(since));
+  }
+  if (agents.gone.has(at)) return say(lostOr(framework, 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
+  say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
+}
+
+export const timeInfo = (wallMs: number): TimeInfo => ({ nanoseconds: BigInt(Math.floor(wallMs)) * 1_000_000n });

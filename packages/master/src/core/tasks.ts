@@ -1,0 +1,212 @@
+// Tasks and executors in the master's books: added, changed, ended. Keeps S1 and the allocator's share of it.
+import { type AgentId, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import { add, type Resources } from '@meseta/resources';
+import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
+import { type Context, count, countFor, note } from './context.js';
+import { statusOf } from './events.js';
+import type { Agent, Framework } from './state.js';
+import { isTerminal } from './task-states.js';
+
+/** A launched task as the master remembers it: its command and data stay with its agent. */
+export function taskOf(info: TaskInfo, framework: Framework, executor: ExecutorInfo | undefined): Task {
+  const user = info.command?.user ?? info.executor?.command?.user;
+  return {
+    name: info.name,
+    task_id: info.task_id,
+    framework_id: framework.wireId,
+    ...(executor === undefined ? {} : { executor_id: executor.executor_id }),
+    agent_id: info.agent_id,
+    state: 'TASK_STAGING',
+    resources: info.resources ?? [],
+    ...(info.labels === undefined ? {} : { labels: info.labels }),
+    ...(info.discovery === undefined ? {} : { discovery: info.discovery }),
+    ...(info.container === undefined ? {} : { container: info.container }),
+    ...(user === undefined ? {} : { user }),
+    ...(info.health_check === undefined ? {} : { health_check: info.health_check }),
+    ...(info.kill_policy === undefined ? {} : { kill_policy: info.kill_policy }),
+    ...(info.limits === undefined ? {} : { limits: info.limits }),
+  };
+}
+
+export function addTask(ctx: Context, framework: Framework, agent: Agent, task: Task): void {
+  const taskId = idOf<TaskId>(task.task_id);
+  framework.tasks.set(taskId, task);
+  const ids = agent.tasks.get(framework.id) ?? new Set();
+  agent.tasks.set(framework.id, ids.add(taskId));
+  countState(ctx, task.state, 1);
+  note(ctx, { kind: 'taskAdded', frameworkId: framework.id, taskId });
+}
+
+const countState = (ctx: Context, state: TaskState, by: number): void => {
+  const { taskCounts } = ctx.state;
+  taskCounts.set(state, (taskCounts.get(state) ?? 0) + by);
+};
+
+/** Replaces a live task's record; the counts follow its state. */
+function replaceTask(ctx: Context, framework: Framework, before: Task, task: Task): void {
+  framework.tasks.set(idOf<TaskId>(task.task_id), task);
+  if (before.state === task.state) return;
+  countState(ctx, before.state, -1);
+  countState(ctx, task.state, 1);
+}
+
+/**
+ * Takes an update into the task's record. Its resources come free as soon as the latest state that the agent knows is
+ * terminal, even if the scheduler has yet to be shown earlier ones; a terminal state never changes again.
+ */
+export function applyUpdate(ctx: Context, framework: Framework, task: Task, update: StatusUpdate): Task {
+  const latest = update.latest_state ?? update.status.state;
+  const wasTerminal = isTerminal(task.state);
+  const state = wasTerminal ? task.state : latest;
+  const status = remembered(update);
+  const last = task.statuses?.at(-1);
+  const earlier = task.statuses ?? [];
+  const after: Task = {
+    ...task,
+    state,
+    statuses: [...(last?.state === status.state ? earlier.slice(0, -1) : earlier), status],
+    status_update_state: update.status.state,
+    ...(update.uuid === undefined ? {} : { status_update_uuid: update.uuid }),
+  };
+  replaceTask(ctx, framework, task, after);
+  if (!wasTerminal && isTerminal(state)) {
+    releaseTask(ctx, framework, after);
+    countEnd(ctx, framework, after, status);
+  }
+  if (state !== task.state || tells(last, status)) {
+    note(ctx, {
+      kind: 'taskUpdated',
+      frameworkId: framework.id,
+      taskId: task.task_id.value,
+      state: update.status.state,
+      status,
+    });
+  }
+  return after;
+}
+
+/** The status without the framework's own data. */
+function remembered(update: StatusUpdate): TaskStatus {
+  const { data: _, ...status } = statusOf(update);
+  return status;
+}
+
+/** Whether health or check changed. */
+const tells = (before: TaskStatus | undefined, after: TaskStatus): boolean =>
+  before?.healthy !== after.healthy || JSON.stringify(before?.check_status) !== JSON.stringify(after.check_status);
+
+function countEnd(ctx: Context, framework: Framework, task: Task, status: TaskStatus): void {
+  count(ctx, `master/${task.state.toLowerCase().replace('task_', 'tasks_')}`);
+  countFor(framework, `tasks/terminal/${task.state.toLowerCase()}`);
+  if (status.source === undefined) return;
+  const source = status.source.toLowerCase();
+  const reason = status.reason === undefined ? '' : `/${status.reason.toLowerCase()}`;
+  count(ctx, `master/${task.state.toLowerCase()}/${source}${reason}`);
+}
+
+function releaseTask(ctx: Context, framework: Framework, task: Task): void {
+  recover(ctx, framework.id, idOf<AgentId>(task.agent_id), task.resources ?? []);
+}
+
+function recover(ctx: Context, frameworkId: FrameworkId, agentId: AgentId, resources: Resources): void {
+  for (const [, ofRole] of byRole(resources)) {
+    ctx.state.allocator.recoverResources(frameworkId, agentId, ofRole, ctx.now.monoMs, { allocated: true });
+  }
+}
+
+export function byRole(resources: Resources): Map<string, Resources> {
+  const roles = new Map<string, Resources>();
+  for (const resource of resources) {
+    const role = resource.allocation_info?.role ?? '*';
+    roles.set(role, [...(roles.get(role) ?? []), resource]);
+  }
+  return roles;
+}
+
+/** Takes a task off the books; a live one's resources come free. */
+export function removeTask(
+  ctx: Context,
+  framework: Framework,
+  task: Task,
+  to: 'completed' | 'unreachable' | 'nowhere',
+): void {
+  const taskId = idOf<TaskId>(task.task_id);
+  const agentId = idOf<AgentId>(task.agent_id);
+  if (!isTerminal(task.state) && to !== 'unreachable') releaseTask(ctx, framework, task);
+  framework.tasks.delete(taskId);
+  const onAgent = ctx.state.agents.registered.get(agentId)?.tasks;
+  const ids = onAgent?.get(framework.id);
+  ids?.delete(taskId);
+  if (ids?.size === 0) onAgent?.delete(framework.id);
+  countState(ctx, task.state, -1);
+  if (to === 'completed') framework.completedTasks.push(task);
+  if (to === 'unreachable') keepUnreachable(ctx, framework, taskId, task);
+}
+
+function keepUnreachable(ctx: Context, framework: Framework, taskId: TaskId, task: Task): void {
+  framework.unreachableTasks.set(taskId, task);
+  if (framework.unreachableTasks.size <= ctx.state.options.maxUnreachableTasksPerFramework) return;
+  for (const oldest of framework.unreachableTasks.keys()) {
+    framework.unreachableTasks.delete(oldest);
+    return;
+  }
+}
+
+export function addExecutor(framework: Framework, agent: Agent, executor: ExecutorInfo): void {
+  const executorId = idOf<ExecutorId>(executor.executor_id);
+  const onAgent = agent.executors.get(framework.id) ?? new Map();
+  agent.executors.set(framework.id, onAgent.set(executorId, executor));
+  const ofFramework = framework.executors.get(agent.id) ?? new Map();
+  framework.executors.set(agent.id, ofFramework.set(executorId, executor));
+}
+
+/** False if it isn't known. */
+export function removeExecutor(ctx: Context, framework: Framework, agent: Agent, executorId: ExecutorId): boolean {
+  const onAgent = agent.executors.get(framework.id);
+  const executor = onAgent?.get(executorId);
+  if (executor === undefined || onAgent === undefined) return false;
+  onAgent.delete(executorId);
+  if (onAgent.size === 0) agent.executors.delete(framework.id);
+  const ofFramework = framework.executors.get(agent.id);
+  ofFramework?.delete(executorId);
+  if (ofFramework?.size === 0) framework.executors.delete(agent.id);
+  recover(ctx, framework.id, agent.id, executor.resources ?? []);
+  return true;
+}
+
+/** What tasks that are not terminal and executors hold on an agent, by framework. */
+export function usedOn(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
+  const used = new Map<FrameworkId, Resources>();
+  const take = (frameworkId: FrameworkId, resources: Resources | undefined): void => {
+    if (resources !== undefined) used.set(frameworkId, add(used.get(frameworkId) ?? [], resources));
+  };
+  for (const [frameworkId, taskIds] of agent.tasks) {
+    const tasks = ctx.state.frameworks.get(frameworkId)?.tasks;
+    for (const taskId of taskIds) {
+      const task = tasks?.get(taskId);
+      if (task !== undefined && !isTerminal(task.state)) take(frameworkId, task.resources);
+    }
+  }
+  for (const [frameworkId, executors] of agent.executors) {
+    for (const executor of executors.values()) take(frameworkId, executor.resources);
+  }
+  return used;
+}
+
+/** What a framework holds on all agents, by agent. */
+export function usedBy(framework: Framework): Map<AgentId, Resources> {
+  const used = new Map<AgentId, Resources>();
+  const take = (agentId: AgentId, resources: Resources | undefined): void => {
+    if (resources !== undefined) used.set(agentId, add(used.get(agentId) ?? [], resources));
+  };
+  for (const task of framework.tasks.values()) {
+    if (!isTerminal(task.state)) take(idOf<AgentId>(task.agent_id), task.resources);
+  }
+  for (const [agentId, executors] of framework.executors) {
+    for (const executor of executors.values()) take(agentId, executor.resources);
+  }
+  return used;
+}
+
+export const hasCapability = (info: FrameworkInfo, type: string): boolean =>
+  (info.capabilities ?? []).some((capability) => capability.type === type);

@@ -1,0 +1,102 @@
+// Status updates: from agents to schedulers, acknowledgements back; and the master's own updates.
+// An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
+import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
+import type {
+  SchedulerCallAcknowledge,
+  StatusUpdate,
+  StatusUpdateMessage,
+  Task,
+  TaskState,
+  TaskStatus,
+  TaskStatusReason,
+} from '@meseta/wire';
+import { drainedIfEmpty } from './agents/drain.js';
+import { type Context, count, info, send, timestampOf, warn } from './context.js';
+import { sendUpdate } from './events.js';
+import { agentOf } from './offers.js';
+import type { Framework } from './state.js';
+import { isTerminal } from './task-states.js';
+import { applyUpdate, removeTask } from './tasks.js';
+
+/** An agent's update: forwarded, then taken into the task's record. */
+export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpdateMessage): void {
+  const { state } = ctx;
+  count(ctx, 'master/messages_status_update');
+  const agentId = update.agent_id === undefined ? undefined : idOf<AgentId>(update.agent_id);
+  const what = `${update.status.state} of task ${update.status.task_id.value} of framework ${update.framework_id.value}`;
+  const ignore = (why: string): void => {
+    warn(ctx, `ignoring ${what} from ${from}: ${why}`);
+    count(ctx, 'master/invalid_status_updates');
+  };
+  if (agentId === undefined) return ignore('it names no agent');
+  if (state.agents.removed.has(agentId)) return ignore(`agent ${agentId} was removed`);
+  const agent = state.agents.registered.get(agentId);
+  if (agent === undefined) return ignore(`agent ${agentId} is unknown`);
+  const framework = state.frameworks.get(idOf<FrameworkId>(update.framework_id));
+  if (framework === undefined) return ignore('the framework is unknown');
+  if (!sendUpdate(ctx, framework, update, (pid ?? from) as Pid)) {
+    info(ctx, `${what} waits at its agent: the framework is not connected`);
+  }
+  const task = framework.tasks.get(idOf<TaskId>(update.status.task_id));
+  if (task === undefined || task.agent_id.value !== agentId) return ignore('the task is unknown');
+  applyUpdate(ctx, framework, task, update);
+  count(ctx, 'master/valid_status_updates');
+}
+
+/** The scheduler has an update; a terminal one ends the task's time in `tasks`. */
+export function acknowledge(
+  ctx: Context,
+  framework: Framework,
+  { agent_id, task_id, uuid }: SchedulerCallAcknowledge,
+): void {
+  count(ctx, 'master/messages_status_update_acknowledgement');
+  const agent = agentOf(ctx, agent_id);
+  if (agent === undefined || !agent.connected) {
+    count(ctx, 'master/invalid_status_update_acknowledgements');
+    return warn(ctx, `dropping an acknowledgement for agent ${agent_id.value}, which is not connected`);
+  }
+  const task = framework.tasks.get(idOf<TaskId>(task_id));
+  const sent =
+    task?.agent_id.value === agent.id && task.status_update_uuid === uuid ? task.status_update_state : undefined;
+  if (task !== undefined && sent !== undefined && isTerminal(sent)) {
+    removeTask(ctx, framework, task, 'completed');
+    drainedIfEmpty(ctx, agent.id);
+  }
+  send(ctx, agent.pid, {
+    name: 'StatusUpdateAcknowledgementMessage',
+    body: { agent_id, framework_id: framework.wireId, task_id, uuid },
+  });
+  count(ctx, 'master/valid_status_update_acknowledgements');
+}
+
+export interface OwnUpdate {
+  readonly state: TaskState;
+  readonly reason: TaskStatusReason;
+  readonly message: string;
+  readonly more?: Partial<TaskStatus> | undefined;
+}
+
+/** An update that the master makes: no uuid, not acknowledged, not resent. */
+export function ownUpdate(
+  ctx: Context,
+  framework: Framework,
+  task: Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined },
+  { state, reason, message, more }: OwnUpdate,
+): StatusUpdate {
+  const timestamp = timestampOf(ctx);
+  const place = {
+    ...(task.agent_id === undefined ? {} : { agent_id: task.agent_id }),
+    ...(task.executor_id === undefined ? {} : { executor_id: task.executor_id }),
+  };
+  const status: TaskStatus = {
+    task_id: task.task_id,
+    state,
+    message,
+    timestamp,
+    source: 'SOURCE_MASTER',
+    reason,
+    ...place,
+    ...more,
+  };
+  return { framework_id: framework.wireId, ...place, status, timestamp };
+}

@@ -1,0 +1,65 @@
+// Executors: their own fields, and whether they may join one of the same id that runs.
+import { equals } from '@meseta/resources';
+import type { ExecutorInfo } from '@meseta/wire';
+import type { Framework } from '../state.js';
+import { checkCommand, checkContainer } from './command.js';
+import { checkId, firstOf, type Problem } from './problem.js';
+import { checkResources } from './resources.js';
+
+export function checkExecutor(
+  executor: ExecutorInfo,
+  framework: Framework,
+  running: ExecutorInfo | undefined,
+): Problem {
+  return firstOf(
+    () => checkId('executor.executor_id', executor.executor_id.value),
+    () =>
+      executor.framework_id === undefined || executor.framework_id.value === framework.id
+        ? undefined
+        : `executor.framework_id: expected ${framework.id}, got ${executor.framework_id.value}`,
+    () => {
+      const grace = executor.shutdown_grace_period?.nanoseconds ?? 0;
+      return grace < 0 ? `executor.shutdown_grace_period: expected a duration >= 0, got ${grace} ns` : undefined;
+    },
+    () => checkType(executor),
+    () =>
+      (executor.resources ?? []).length === 0 ? undefined : checkResources('executor.resources', executor.resources),
+    () => (executor.command === undefined ? undefined : checkCommand('executor.command', executor.command)),
+    () => (executor.container === undefined ? undefined : checkContainer('executor.container', executor.container)),
+    () =>
+      running === undefined || sameExecutor(running, executor)
+        ? undefined
+        : `executor: an executor '${executor.executor_id.value}' with another ExecutorInfo is running on the agent`,
+  );
+}
+
+function checkType({ type, command, container }: ExecutorInfo): Problem {
+  if (type === 'DEFAULT') {
+    if (command !== undefined) return 'executor.command: must not be set for type DEFAULT';
+    if (container !== undefined && container.type !== 'MESOS') {
+      return `executor.container.type: expected MESOS for type DEFAULT, got ${container.type}`;
+    }
+    return undefined;
+  }
+  if (type !== undefined && type !== 'CUSTOM') return `executor.type: expected DEFAULT or CUSTOM, got ${type}`;
+  return command === undefined ? 'executor.command: is missing' : undefined;
+}
+
+function sameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
+  const { resources: mine, ...restA } = a;
+  const { resources: theirs, ...restB } = b;
+  return equals(mine ?? [], theirs ?? []) && sameValue(restA, restB);
+}
+
+/** Deep equality of plain data, whatever the order of keys; an unset field equals a missing one. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, i) => sameValue(item, b[i]));
+  }
+  const left = a as Readonly<Record<string, unknown>>;
+  const right = b as Readonly<Record<string, unknown>>;
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => sameValue(left[key], right[key]));
+}

@@ -1,0 +1,103 @@
+// Tasks of LAUNCH and LAUNCH_GROUP. The order of checks is Mesos'.
+
+import { type ExecutorId, idOf, type TaskId } from '@meseta/base';
+import { add, contains, type Resources } from '@meseta/resources';
+import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
+import type { Agent, Framework } from '../state.js';
+import { checkCommand, checkContainer } from './command.js';
+import { checkExecutor } from './executor.js';
+import { checkCheck, checkHealthCheck } from './health-check.js';
+import { checkId, firstOf, type Problem } from './problem.js';
+import { checkMix, checkPersistence, checkResources } from './resources.js';
+
+/** What a task is checked against. */
+export interface Place {
+  readonly framework: Framework;
+  readonly agent: Agent;
+  /** What is left of the offers. */
+  readonly offered: Resources;
+}
+
+export function checkTask(task: TaskInfo, place: Place): Problem {
+  return firstOf(
+    () => checkTaskFields(task, place),
+    () =>
+      (task.command === undefined) === (task.executor === undefined)
+        ? 'task: expected exactly one of command and executor'
+        : undefined,
+    () => (task.executor?.type === 'DEFAULT' ? 'executor.type: DEFAULT is for LAUNCH_GROUP' : undefined),
+    () =>
+      task.executor === undefined
+        ? undefined
+        : checkExecutor(task.executor, place.framework, runningExecutor(place, task.executor)),
+    () => checkTogether(task.resources ?? [], chargedFor(place, task.executor), place.offered),
+  );
+}
+
+/** The part that tasks of groups are checked for too. */
+export function checkTaskFields(task: TaskInfo, { framework, agent }: Place): Problem {
+  const id = idOf<TaskId>(task.task_id);
+  return firstOf(
+    () => checkId('task.task_id', id),
+    () =>
+      framework.tasks.has(id) || framework.unreachableTasks.has(id)
+        ? `task.task_id: the framework has a task '${id}' already`
+        : undefined,
+    () =>
+      task.agent_id.value === agent.id
+        ? undefined
+        : `task.agent_id: expected ${agent.id}, the agent of the offer, got ${task.agent_id.value}`,
+    () => notNegative('task.kill_policy.grace_period', task.kill_policy?.grace_period?.nanoseconds),
+    () => notNegative('task.max_completion_time', task.max_completion_time?.nanoseconds),
+    () => (task.check === undefined ? undefined : checkCheck(task.check)),
+    () => (task.health_check === undefined ? undefined : checkHealthCheck(task.health_check)),
+    () => ((task.resources ?? []).length === 0 ? 'task.resources: expected at least one resource' : undefined),
+    () => checkResources('task.resources', task.resources),
+    () => (task.command === undefined ? undefined : checkCommand('task.command', task.command)),
+    () => (task.container === undefined ? undefined : checkContainer('task.container', task.container)),
+    () => checkLimits(task, agent),
+  );
+}
+
+const notNegative = (field: string, nanoseconds: number | undefined): Problem =>
+  nanoseconds === undefined || nanoseconds >= 0
+    ? undefined
+    : `${field}: expected a duration >= 0, got ${nanoseconds} ns`;
+
+const LIMITED: ReadonlySet<string> = new Set(['cpus', 'mem']);
+
+function checkLimits(task: TaskInfo, agent: Agent): Problem {
+  const limits = Object.entries(task.limits ?? {});
+  if (limits.length === 0) return undefined;
+  if (!agent.capabilities.has('TASK_RESOURCE_LIMITS')) {
+    return 'task.limits: the agent lacks the capability TASK_RESOURCE_LIMITS';
+  }
+  for (const [name, { value }] of limits) {
+    if (!LIMITED.has(name)) return `task.limits: only cpus and mem may be limited, got '${name}'`;
+    let requested = 0;
+    for (const resource of task.resources ?? []) if (resource.name === name) requested += resource.scalar?.value ?? 0;
+    if (requested === 0) return `task.limits["${name}"]: needs a request of ${name}`;
+    if (!(value >= requested))
+      return `task.limits["${name}"]: expected at least the request of ${requested}, got ${value}`;
+  }
+  return undefined;
+}
+
+export const runningExecutor = ({ framework, agent }: Place, executor: ExecutorInfo): ExecutorInfo | undefined =>
+  framework.executors.get(agent.id)?.get(idOf<ExecutorId>(executor.executor_id));
+
+/** A running executor's resources aren't charged again. */
+export const chargedFor = (place: Place, executor: ExecutorInfo | undefined): Resources =>
+  executor === undefined || runningExecutor(place, executor) !== undefined ? [] : (executor.resources ?? []);
+
+export function checkTogether(tasks: Resources, executor: Resources, offered: Resources): Problem {
+  const list = [...tasks, ...executor];
+  return firstOf(
+    () => checkMix('task and executor', list),
+    () => checkPersistence('task and executor', list),
+    () => {
+      const wanted = add(tasks, executor);
+      return contains(offered, wanted) ? undefined : `task.resources: more than what is left of the offer`;
+    },
+  );
+}
