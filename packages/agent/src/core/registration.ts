@@ -2,7 +2,7 @@
 // Mesos: docs/high-availability.md; behaviours.md 11.
 //
 // R1: messages of anyone but the leading master change nothing; pings are answered whoever sends them.
-// R2: an id is on disk before the agent acts under it; another id than its own ends the process.
+// R2: a new id is on disk before the agent announces itself under it; another id than its own ends the process.
 // R3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
 //     thousand agents don't come at once.
 // R4: the agent registers anew when told that it is not connected, when pings stop, and when the connection breaks.
@@ -180,16 +180,14 @@ function accepted(step: Step, connection: MasterAgentConnection | undefined): vo
   cancelTimer(step, { kind: 'register' });
   const seconds = connection?.total_ping_timeout_seconds;
   const pingTimeoutMs = seconds === undefined ? PING_TIMEOUT_MS : seconds * 1000;
-  state.registration = { ...state.registration, pingTimeoutMs };
+  state.registration = { ...state.registration, registered: true, pingTimeoutMs };
   state.registeredWallMs = step.now.wallMs;
   setTimer(step, { kind: 'ping' }, pingTimeoutMs);
 }
 
-/** The id is on disk (R2): the agent tells what it has, and what waited for a master goes out. */
+/** R2: the agent tells what it has, and what waited for a master goes out. */
 export function announceRegistered(step: Step): void {
-  const { state } = step;
-  if (state.registration.master === undefined) return;
-  state.registration = { ...state.registration, registered: true };
+  if (!step.state.registration.registered) return;
   updateAgent(step);
   resendAll(step);
   resendOperations(step);

@@ -160,6 +160,7 @@ async function run(
     files,
     log,
     workDir,
+    preparing: new Map(),
     findUser: createUsers(processes),
     push: (input: AgentInput) => loop.push(input),
     exit: options.onExit,

@@ -1,5 +1,5 @@
 // Carries out what the core decided: each effect once, its answer an input.
-import type { Files, Result } from '@meseta/base';
+import type { ContainerId, Files, Result } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
@@ -15,6 +15,8 @@ export interface EffectPorts {
   readonly files: Files;
   readonly log: Logger;
   readonly workDir: string;
+  /** Containers whose sandboxes are being made: the launcher doesn't know them yet. True: destroyed already. */
+  readonly preparing: Map<ContainerId, boolean>;
   findUser(name: string): Promise<Result<{ readonly uid: number; readonly gid: number }, string>>;
   push(input: AgentInput): void;
   exit(status: 0 | 1, message: string): void;
@@ -41,7 +43,8 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
       containers.signal(effect.containerId, effect.signal);
       return;
     case 'destroy':
-      containers.destroy(effect.containerId);
+      if (ports.preparing.has(effect.containerId)) ports.preparing.set(effect.containerId, true);
+      else containers.destroy(effect.containerId);
       return;
     case 'removeContainer':
       containers.remove(effect.containerId);
@@ -73,21 +76,24 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
 
 /** Makes the sandbox, then hands the container over; a sandbox that can't be made is a failed launch. */
 async function launch(ports: EffectPorts, spec: ContainerSpec): Promise<void> {
-  const { files, containers, push } = ports;
-  const fail = (message: string): void =>
-    push({
-      kind: 'containerEvent',
-      event: { kind: 'launchFailed', containerId: spec.containerId, stage: 'launch', message },
-    });
-  const owner = spec.user === undefined ? undefined : await ports.findUser(spec.user);
-  if (owner?.ok === false) {
-    fail(owner.error);
+  const { containerId } = spec;
+  ports.preparing.set(containerId, false);
+  const problem = await prepareSandbox(ports, spec);
+  const destroyed = ports.preparing.get(containerId) === true;
+  ports.preparing.delete(containerId);
+  if (problem === undefined && !destroyed) {
+    ports.containers.launch(spec);
     return;
   }
-  const own = process.getuid?.() === 0 ? owner?.value : undefined;
-  const made = await createSandbox(files, spec.sandbox, own);
-  if (made.ok) containers.launch(spec);
-  else fail(`sandbox: ${made.error.message}`);
+  const message = problem ?? 'destroyed before it was launched';
+  ports.push({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
+}
+
+async function prepareSandbox(ports: EffectPorts, spec: ContainerSpec): Promise<string | undefined> {
+  const owner = spec.user === undefined ? undefined : await ports.findUser(spec.user);
+  if (owner?.ok === false) return owner.error;
+  const made = await createSandbox(ports.files, spec.sandbox, process.getuid?.() === 0 ? owner?.value : undefined);
+  return made.ok ? undefined : `sandbox: ${made.error.message}`;
 }
 
 async function measureDisk({ files, workDir, log, push }: EffectPorts): Promise<void> {

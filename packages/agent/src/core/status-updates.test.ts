@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { ExitStatus } from '@meseta/containers/types';
+import type { StatusUpdate } from '@meseta/wire';
+import fc from 'fast-check';
+import {
+  acknowledge,
+  frameworkOf,
+  registeredWorld,
+  rejoin,
+  run,
+  sentOf,
+  states,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const started = (world: World, containerId: ContainerId): void => {
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+};
+
+test('an update that nobody acknowledges is sent again after 10 s, 20 s, 40 s, at most 10 min', () => {
+  const world = registeredWorld();
+  started(world, run(world, taskOf('t')));
+  const uuid = updates(world)[0]?.uuid;
+  const at: number[] = [world.nowMs];
+  for (let i = 0; i < 9; i++) {
+    const before = updates(world).length;
+    while (updates(world).length === before) {
+      // The master's pings keep the registration alive.
+      world.pass(1000);
+      world.message({ name: 'PingAgentMessage', body: { connected: true } });
+    }
+    at.push(world.nowMs);
+    assert.equal(updates(world).at(-1)?.uuid, uuid);
+  }
+  const pauses = at.slice(1).map((time, i) => Math.round((time - (at[i] as number)) / 1000));
+  assert.deepEqual(pauses, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
+});
+
+test("a framework's news sends the first update of every stream again, with the first pause", () => {
+  const world = registeredWorld();
+  started(world, run(world, taskOf('t')));
+  world.pass(35_000);
+  assert.equal(updates(world).length, 3);
+  world.message({ name: 'UpdateFrameworkMessage', body: { framework_id: { value: 'other' } } });
+  assert.equal(updates(world).length, 4);
+  world.pass(10_000);
+  assert.equal(updates(world).length, 5);
+});
+
+test('an update of a checkpointing framework is on disk before it is sent', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.durable = false;
+  started(world, containerId);
+  assert.deepEqual(states(world), []);
+  world.flush();
+  assert.deepEqual(states(world), ['TASK_STARTING']);
+});
+
+test('each message says the state that the task is in by now', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  started(world, containerId);
+  const status: ExitStatus = { kind: 'exited', code: 0 };
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+  world.pass(10_000);
+  const last = updates(world).at(-1);
+  assert.deepEqual([last?.status.state, last?.latest_state], ['TASK_STARTING', 'TASK_FINISHED']);
+});
+
+test('a shutdown of the framework ends its tasks without a word', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  started(world, containerId);
+  world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+  assert(world.effects.some(({ kind }) => kind === 'signal'));
+  const told = updates(world).length;
+  world.pass(30_000);
+  assert(world.effects.some(({ kind }) => kind === 'destroy'));
+  const status: ExitStatus = { kind: 'signaled', signal: 9 };
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+  world.pass(30_000);
+  assert.equal(updates(world).length, told);
+  assert.equal(world.core.state.frameworks.size, 0);
+  assert(![...world.disk.keys()].some((key) => /^(task|executor|framework)/.test(key)));
+});
+
+/** What happens to a task while its updates are under way. */
+type Event =
+  | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'acknowledge' }
+  | { readonly kind: 'acknowledgeAgain' }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'masterLost' }
+  | { readonly kind: 'health'; readonly healthy: boolean }
+  | { readonly kind: 'exit' };
+
+const events = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 50_000 }) }),
+    fc.record({ kind: fc.constant('acknowledge' as const) }),
+    fc.record({ kind: fc.constant('acknowledgeAgain' as const) }),
+    fc.record({ kind: fc.constant('restart' as const) }),
+    fc.record({ kind: fc.constant('masterLost' as const) }),
+    fc.record({ kind: fc.constant('health' as const), healthy: fc.boolean() }),
+    fc.record({ kind: fc.constant('exit' as const) }),
+  ) as fc.Arbitrary<Event>,
+  { maxLength: 40 },
+);
+
+/** A scheduler that hears some messages and acknowledges some of those. */
+interface Listener {
+  /** In the order in which they were first acknowledged. */
+  readonly heard: StatusUpdate[];
+  read: number;
+}
+
+function listen(world: World, listener: Listener, drops: (n: number) => boolean): void {
+  for (; listener.read < updates(world).length; listener.read++) {
+    if (drops(listener.read)) continue;
+    const update = updates(world)[listener.read] as StatusUpdate;
+    if (!listener.heard.some(({ uuid }) => uuid === update.uuid)) listener.heard.push(update);
+    acknowledge(world, update);
+  }
+}
+
+test('whatever is lost and whoever restarts: every update arrives, in order, until acknowledged', () => {
+  fc.assert(
+    fc.property(events, fc.infiniteStream(fc.boolean()), (script, losses) => {
+      const lost: boolean[] = [];
+      const drops = (n: number): boolean => {
+        while (lost.length <= n) lost.push(losses.next().value as boolean);
+        return lost[n] as boolean;
+      };
+      const world = registeredWorld();
+      const check = {
+        health_check: {
+          type: 'COMMAND' as const,
+          command: { value: 'true' },
+          grace_period_seconds: 0,
+          consecutive_failures: 1000,
+        },
+      };
+      const containerId = run(world, taskOf('t', check), frameworkOf());
+      started(world, containerId);
+      const listener: Listener = { heard: [], read: 0 };
+      let ended = false;
+      const made = (): readonly string[] => {
+        const record = world.core.state.frameworks.get('f-1' as never)?.tasks.get('t' as never);
+        return record?.task.statuses?.map(({ uuid }) => uuid ?? '') ?? [];
+      };
+      const all: string[] = [...made()];
+      for (const event of script) {
+        step(world, event, containerId, listener, drops, ended);
+        ended ||= event.kind === 'exit';
+        for (const uuid of made()) if (!all.includes(uuid)) all.push(uuid);
+      }
+      if (!ended) step(world, { kind: 'exit' }, containerId, listener, drops, false);
+      for (const uuid of made()) if (!all.includes(uuid)) all.push(uuid);
+      for (let i = 0; i < 200 && world.core.state.frameworks.size > 0; i++) {
+        world.pass(10_000);
+        world.message({ name: 'PingAgentMessage', body: { connected: true } });
+        if (!world.core.state.registration.registered) rejoin(world);
+        listen(world, listener, () => false);
+      }
+      assert.equal(world.core.state.frameworks.size, 0, 'everything was acknowledged');
+      assert.deepEqual(
+        listener.heard.map(({ uuid }) => uuid),
+        all,
+      );
+    }),
+    { numRuns: 150 },
+  );
+});
+
+function step(
+  world: World,
+  event: Event,
+  containerId: ContainerId,
+  listener: Listener,
+  drops: (n: number) => boolean,
+  ended: boolean,
+): void {
+  switch (event.kind) {
+    case 'pass':
+      world.pass(event.ms);
+      return;
+    case 'acknowledge':
+      listen(world, listener, drops);
+      return;
+    case 'acknowledgeAgain':
+      for (const update of listener.heard) acknowledge(world, update);
+      return;
+    case 'restart':
+      world.restart(ended ? [] : [{ containerId, state: 'running', pid: 1 }]);
+      rejoin(world);
+      return;
+    case 'masterLost':
+      world.input({ kind: 'masterDetected', master: undefined });
+      rejoin(world);
+      return;
+    case 'health':
+      world.input({
+        kind: 'probeResult',
+        containerId,
+        check: 'health',
+        result: { kind: 'command', status: { kind: 'exited', code: event.healthy ? 0 : 1 } },
+      });
+      return;
+    case 'exit':
+      if (ended) return;
+      world.input({
+        kind: 'containerEvent',
+        event: { kind: 'exited', containerId, status: { kind: 'exited', code: 0 } },
+      });
+      return;
+  }
+}
+
+test('a second launch of an id in use changes nothing for the first', () => {
+  const world = registeredWorld();
+  run(world, taskOf('t'));
+  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
+  assert.equal(sentOf(world, 'StatusUpdateMessage').length, 0);
+  assert.equal(world.effects.filter(({ kind }) => kind === 'launch').length, 1);
+});
