@@ -1,13 +1,195 @@
+// Why a framework is not offered something: the same tests as evaluate.ts, none of them left out, in words and figures.
 import type { AgentId, FrameworkId } from '@meseta/base';
-import type { State } from './state.js';
-import type { Reason } from './types.js';
+import { type Bundle, noQuantities, type Quantities, subtractQuantities } from '@meseta/resources';
+import { HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, isExcluded } from './clients.js';
+import { cutToQuota, isVisible, meetsMinimum, surplusOf, topOf, visibleTo } from './evaluate.js';
+import { filtersOf } from './filters.js';
+import { isOfferable } from './holdings.js';
+import { roomOf, unmetOf } from './roles.js';
+import { isPaused } from './run.js';
+import { CAN_REFINE, CAN_REVOKE, CAN_SHARE, type Shape } from './shapes.js';
+import { shareOf } from './sort-group.js';
+import type { Agent, Client, Role, State } from './state.js';
+import type { AgentReason, Reason } from './types.js';
+import { amount, type Vector } from './vectors.js';
 
+/** See `explain` in types.ts. */
 export function explain(
   state: State,
   frameworkId: FrameworkId,
-  _agentId: AgentId | undefined,
-  _role: string | undefined,
-  _now: number,
+  agentId: AgentId | undefined,
+  role: string | undefined,
+  now: number,
 ): Reason[] {
-  return state.frameworks.has(frameworkId) ? [] : [{ kind: 'unknownFramework' }];
+  const framework = state.frameworks.get(frameworkId);
+  if (framework === undefined) return [{ kind: 'unknownFramework' }];
+  const reasons: Reason[] = [];
+  if (isPaused(state, now)) {
+    const { recovery } = state;
+    const untilMs = recovery?.untilMs;
+    reasons.push({
+      kind: 'paused',
+      knownAgents: state.agents.size,
+      expectedAgents: recovery?.expectedAgents,
+      untilMs,
+    });
+  }
+  if (!framework.active) reasons.push({ kind: 'frameworkInactive' });
+  const asked = agentId === undefined ? undefined : state.agents.get(agentId);
+  if (agentId !== undefined && asked === undefined) return [...reasons, { kind: 'unknownAgent', agentId }];
+  if (state.agents.size === 0) return [...reasons, { kind: 'noAgents' }];
+  for (const name of role === undefined ? framework.roles : [role]) {
+    const client = framework.clients.get(name);
+    if (client === undefined || !framework.roles.has(name)) {
+      reasons.push({ kind: 'notSubscribedToRole', role: name });
+      continue;
+    }
+    if (framework.suppressed.has(name)) reasons.push({ kind: 'suppressed', role: name });
+    if (asked !== undefined) reasons.push(...reasonsOn(state, asked, client));
+    else reasons.push(...summary(state, client));
+  }
+  return reasons;
+}
+
+/** One reason of each kind over all agents. */
+function summary(state: State, client: Client): Reason[] {
+  const byKind = new Map<string, Reason>();
+  for (const agent of state.agents.values()) {
+    const here = new Set<string>();
+    for (const reason of reasonsOn(state, agent, client)) {
+      const detail = 'limited' in reason ? reason.limited : 'capability' in reason ? reason.capability : '';
+      const key = `${reason.kind} ${detail}`;
+      if (here.has(key)) continue;
+      here.add(key);
+      const known = byKind.get(key);
+      byKind.set(key, known === undefined ? { ...reason, agents: 1 } : { ...known, agents: (known.agents ?? 0) + 1 });
+    }
+  }
+  return [...byKind.values()];
+}
+
+/** All that keeps the client from an offer on the agent; `pending` if nothing does but that no run was yet. */
+export function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
+  const agentId = agent.id;
+  const role = client.role.name;
+  const reasons: AgentReason[] = [];
+  if (!agent.active) reasons.push({ kind: 'agentDeactivated', agentId });
+  if (!agent.whitelisted) reasons.push({ kind: 'notWhitelisted', agentId, hostname: agent.info.hostname });
+  const untilMs = state.restUntil.get(agent);
+  if (untilMs !== undefined) reasons.push({ kind: 'resting', agentId, untilMs });
+  reasons.push(...invisible(agent, client));
+  if (agent.free.bundle.isEmpty) {
+    reasons.push({ kind: 'nothingFree', agentId, total: agent.total.quantities }, ...shares(state, agent, client));
+    return reasons;
+  }
+  const view = visibleTo(state, agent, client);
+  const cut = isOfferable(agent) ? cutToQuota(state, agent, client, view, false) : view;
+  const isEnough = meetsMinimum(state, client, cut);
+  const filters = isEnough ? filtersOf(state.filters, agent.index, client.index) : [];
+  const before = reasons.length;
+  for (const { refused, untilMs: until } of filters) {
+    if (!isIn(state, cut.bundle, refused)) continue;
+    reasons.push({ kind: 'filtered', agentId, role, untilMs: until, refused: refused.quantities });
+  }
+  if (isEnough && reasons.length === before) {
+    if (reasons.length === 0 && client.active) reasons.push({ kind: 'pending', agentId, role });
+    return reasons;
+  }
+  reasons.push(...withheldByKind(state, agent, client), ...withheldByQuota(state, agent, client, view, cut));
+  if (!isEnough) {
+    const sets = client.minimum ?? state.settings.minimum;
+    const minimum = sets.map((set) => state.dimensions.quantitiesOf(set));
+    reasons.push({ kind: 'tooSmall', agentId, role, available: cut.bundle.quantities, minimum });
+    reasons.push(...shares(state, agent, client));
+  }
+  return reasons;
+}
+
+const isIn = (state: State, bundle: Bundle, refused: Bundle): boolean => state.table.subtract(bundle, refused).isEmpty;
+
+function invisible(agent: Agent, client: Client): AgentReason[] {
+  if (isVisible(agent, client)) return [];
+  const agentId = agent.id;
+  const reasons: AgentReason[] = [];
+  const missing = agent.needs & ~client.traits;
+  const conflicting = agent.forbids & client.traits;
+  if (missing & HAS_GPUS) reasons.push({ kind: 'gpuAgent', agentId });
+  if (missing & HAS_REGION) {
+    reasons.push({ kind: 'otherRegion', agentId, region: agent.info.domain?.fault_domain?.region.name ?? '' });
+  }
+  if (conflicting & HAS_MULTI_ROLE) reasons.push({ kind: 'agentCapability', agentId, capability: 'MULTI_ROLE' });
+  if (conflicting & IS_HIERARCHICAL) {
+    reasons.push({ kind: 'agentCapability', agentId, capability: 'HIERARCHICAL_ROLE' });
+  }
+  if (isExcluded(client, agent)) reasons.push({ kind: 'constraint', agentId, role: client.role.name });
+  return reasons;
+}
+
+/** Who holds what there. */
+function shares(state: State, agent: Agent, client: Client): AgentReason[] {
+  const holders = [...agent.holdings].map(([holder, { held, allocated }]) => ({
+    frameworkId: holder.framework.id,
+    role: holder.role.name,
+    share: shareOf(holder.entry, state.cluster),
+    held: held.quantities,
+    offered: subtractQuantities(held.quantities, allocated.quantities),
+  }));
+  if (holders.length === 0) return [];
+  const share = shareOf(client.entry, state.cluster);
+  return [{ kind: 'share', agentId: agent.id, role: client.role.name, share, holders }];
+}
+
+const KINDS = [
+  ['SHARED_RESOURCES', CAN_SHARE],
+  ['REVOCABLE_RESOURCES', CAN_REVOKE],
+  ['RESERVATION_REFINEMENT', CAN_REFINE],
+] as const;
+
+/** Free resources that are others' reservations, or of a kind that the framework can't use. */
+function withheldByKind(state: State, agent: Agent, client: Client): AgentReason[] {
+  const { free } = agent;
+  if (free.plain) return [];
+  const agentId = agent.id;
+  const role = client.role.name;
+  const reasons: AgentReason[] = [];
+  const everything = CAN_SHARE | CAN_REVOKE | CAN_REFINE;
+  const whole = state.shapes.viewOf(free, role, everything).bundle.quantities;
+  for (const [to, vector] of free.reserved ?? []) {
+    if (to === role || role.startsWith(`${to}/`)) continue;
+    reasons.push({ kind: 'reserved', agentId, role, to, withheld: state.dimensions.quantitiesOf(vector) });
+  }
+  for (const [capability, bit] of KINDS) {
+    if (client.traits & bit) continue;
+    const withheld = subtractQuantities(whole, state.shapes.viewOf(free, role, everything & ~bit).bundle.quantities);
+    if (withheld.names.length > 0) reasons.push({ kind: 'frameworkCapability', agentId, capability, withheld });
+  }
+  return reasons;
+}
+
+function withheldByQuota(state: State, agent: Agent, client: Client, view: Shape, cut: Shape): AgentReason[] {
+  if (cut === view) return [];
+  const agentId = agent.id;
+  const role = client.role.name;
+  const reasons: AgentReason[] = [];
+  const beyond = (room: (d: number) => number): Quantities => {
+    const over: Vector = view.countable.map((wanted, d) => Math.max(0, wanted - Math.max(0, room(d))));
+    return state.dimensions.quantitiesOf(over);
+  };
+  for (let at: Role | undefined = client.role; at !== undefined; at = at.parent) {
+    const limiting = at;
+    if (limiting.limits === undefined) continue;
+    const withheld = beyond((d) => roomOf(limiting, d));
+    if (withheld.names.length === 0) continue;
+    const limits = limiting.quota?.limits ?? noQuantities;
+    const consumed = state.dimensions.quantitiesOf(limiting.consumed);
+    reasons.push({ kind: 'limit', agentId, role, limited: limiting.name, limits, consumed, withheld });
+  }
+  const top = topOf(client.role);
+  const withheld = beyond((d) => Math.max(0, surplusOf(state, d)) + unmetOf(top, d));
+  if (withheld.names.length > 0) {
+    const required = state.dimensions.quantitiesOf(state.required);
+    const available = state.dimensions.quantitiesOf(state.available.map((_, d) => amount(state.available, d)));
+    reasons.push({ kind: 'headroom', agentId, role, required, available, withheld });
+  }
+  return reasons;
 }

@@ -94,8 +94,13 @@ export interface Decisions {
   readonly inverseOffers: readonly InverseOfferDecision[];
 }
 
-/** Why a framework is not offered something. Amounts are quantities in thousandths, times monotonic milliseconds. */
-export type Reason =
+/**
+ * Why a framework is not offered something. Amounts are quantities in thousandths, times monotonic milliseconds.
+ * Asked about all agents, one of each kind is told, with how many `agents` it is so on; `agentId` is one of them.
+ */
+export type Reason = ReasonOf & { readonly agents?: number | undefined };
+
+export type ReasonOf =
   | {
       readonly kind: 'paused';
       readonly knownAgents: number;
@@ -108,46 +113,33 @@ export type Reason =
   | { readonly kind: 'frameworkInactive' }
   | { readonly kind: 'notSubscribedToRole'; readonly role: string }
   | { readonly kind: 'suppressed'; readonly role: string }
-  | { readonly kind: 'agentDeactivated'; readonly agentId: AgentId }
-  | { readonly kind: 'notWhitelisted'; readonly agentId: AgentId; readonly hostname: string }
-  | { readonly kind: 'resting'; readonly agentId: AgentId; readonly untilMs: number }
-  | {
-      readonly kind: 'nothingFree';
-      readonly agentId: AgentId;
-      readonly total: Quantities;
-      readonly reservedElsewhere: Quantities;
-    }
-  | { readonly kind: 'constraint'; readonly agentId: AgentId; readonly role: string }
-  | { readonly kind: 'gpuAgent'; readonly agentId: AgentId }
-  | { readonly kind: 'otherRegion'; readonly agentId: AgentId; readonly region: string }
-  | {
-      readonly kind: 'agentCapability';
-      readonly agentId: AgentId;
-      readonly capability: 'MULTI_ROLE' | 'HIERARCHICAL_ROLE';
-    }
+  | AgentReason;
+
+export type AgentReason = { readonly agentId: AgentId } & (
+  | { readonly kind: 'agentDeactivated' }
+  | { readonly kind: 'notWhitelisted'; readonly hostname: string }
+  /** Somebody took a part and wants to be offered the rest soon: everybody waits that long. */
+  | { readonly kind: 'resting'; readonly untilMs: number }
+  | { readonly kind: 'nothingFree'; readonly total: Quantities }
+  | { readonly kind: 'gpuAgent' }
+  | { readonly kind: 'otherRegion'; readonly region: string }
+  | { readonly kind: 'agentCapability'; readonly capability: 'MULTI_ROLE' | 'HIERARCHICAL_ROLE' }
+  | { readonly kind: 'constraint'; readonly role: string }
+  | { readonly kind: 'reserved'; readonly role: string; readonly to: string; readonly withheld: Quantities }
   | {
       readonly kind: 'frameworkCapability';
-      readonly agentId: AgentId;
       readonly capability: 'SHARED_RESOURCES' | 'REVOCABLE_RESOURCES' | 'RESERVATION_REFINEMENT';
       readonly withheld: Quantities;
     }
   | {
-      readonly kind: 'filtered';
-      readonly agentId: AgentId;
-      readonly role: string;
-      readonly untilMs: number;
-      readonly refused: Quantities;
-    }
-  | {
       readonly kind: 'tooSmall';
-      readonly agentId: AgentId;
       readonly role: string;
       readonly available: Quantities;
       readonly minimum: readonly Quantities[];
     }
+  /** `limited`: the role, or one above it, whose limit it is. */
   | {
       readonly kind: 'limit';
-      readonly agentId: AgentId;
       readonly role: string;
       readonly limited: string;
       readonly limits: Limits;
@@ -156,26 +148,26 @@ export type Reason =
     }
   | {
       readonly kind: 'headroom';
-      readonly agentId: AgentId;
+      readonly role: string;
       readonly required: Quantities;
       readonly available: Quantities;
       readonly withheld: Quantities;
     }
-  | {
-      readonly kind: 'share';
-      readonly agentId: AgentId;
-      readonly role: string;
-      readonly share: number;
-      readonly holders: readonly ShareHolder[];
-    }
-  | { readonly kind: 'pending'; readonly agentId: AgentId; readonly role: string };
+  | { readonly kind: 'filtered'; readonly role: string; readonly untilMs: number; readonly refused: Quantities }
+  /** What is wanted there is held by others, or offered to them at this moment. */
+  | { readonly kind: 'share'; readonly role: string; readonly share: number; readonly holders: readonly ShareHolder[] }
+  /** The next run will offer it. */
+  | { readonly kind: 'pending'; readonly role: string }
+);
 
-/** Somebody who holds what the framework would want, and its share of the cluster. */
+/** Who holds something on an agent, and its share of the cluster. */
 export interface ShareHolder {
   readonly frameworkId: FrameworkId;
   readonly role: string;
   readonly share: number;
   readonly held: Quantities;
+  /** The part of it that is only offered. */
+  readonly offered: Quantities;
 }
 
 /** A role as views show it. */

@@ -74,4 +74,4 @@ export function covers(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** The bit of a dimension in a mask; those past the thirtieth share one. */
-export const bitOf = (at: number): number => 1 << (at < 30 ? at : 30);
+export const bitOf = (at: number): number => 1 << Math.min(at, 30);

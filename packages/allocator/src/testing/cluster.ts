@@ -11,7 +11,7 @@ import {
   subtract,
 } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapabilityType, FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
-import { createAllocator } from './allocator.js';
+import { createAllocator } from '../allocator.js';
 import type {
   Allocator,
   AllocatorOptions,
@@ -20,7 +20,7 @@ import type {
   OfferDecision,
   Quota,
   Returned,
-} from './types.js';
+} from '../types.js';
 
 export const aid = (id: string): AgentId => id as AgentId;
 export const fid = (id: string): FrameworkId => id as FrameworkId;
