@@ -5,6 +5,7 @@
 
 import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
 import { type AgentId, idOf, type OfferId, parsePid } from '@meseta/base';
+import { inOfferOrder } from '@meseta/resources';
 import type { ExecutorID, InverseOffer, Offer, Resource, URL } from '@meseta/wire';
 import { type Context, countFor } from './context.js';
 import { sendEvent } from './events.js';
@@ -77,7 +78,7 @@ function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: Off
     framework_id: framework.wireId,
     agent_id: agent.wireId,
     hostname: agent.info.hostname,
-    resources,
+    resources: inOfferOrder(resources),
     ...(executors.length === 0 ? {} : { executor_ids: executors }),
     ...(agent.info.attributes === undefined ? {} : { attributes: agent.info.attributes }),
     url: urlOf(agent),

@@ -1,13 +1,15 @@
 // The metrics that the core can't know: of the process, of the machine, of calls that never reached it.
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { SchedulerCall } from '@meseta/wire';
-import type { ProcessMetrics } from '../views/metrics.js';
+import type { Master } from '../core/step.js';
+import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
 export function processMetrics(
   startedAtMs: number,
   leading: boolean,
   operatorStreams: number,
   counters: ReadonlyMap<string, number>,
+  timings: MasterTimings,
 ): ProcessMetrics {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
@@ -15,12 +17,30 @@ export function processMetrics(
     leading,
     operatorStreams,
     counters,
+    timings,
     system: {
       cpus: availableParallelism(),
       load: [one, five, fifteen],
       memoryTotalBytes: totalmem(),
       memoryFreeBytes: freemem(),
     },
+  };
+}
+
+/** Steps in which the allocator ran are taken for the run: nothing else in them is of its size. */
+export function timedStep(master: Master, timings: MasterTimings): Master['step'] {
+  const { allocator } = master.state;
+  let runs = allocator.totals().runs;
+  return (input, now) => {
+    const dueMs = allocator.nextDeadline();
+    const effects = master.step(input, now);
+    const after = allocator.totals().runs;
+    if (after !== runs) {
+      timings.allocationRun.add(performance.now() - now.monoMs);
+      timings.allocationLatency.add(dueMs === undefined || dueMs === 0 ? 0 : Math.max(0, now.monoMs - dueMs));
+    }
+    runs = after;
+    return effects;
   };
 }
 

@@ -5,11 +5,12 @@
 // L2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
 //     durable registry is complete whenever it asks for the next one.
 // L3: a failed or fenced write ends the process: nothing may be said that is not durable.
-import { assert, type Result } from '@meseta/base';
+import { assert, ok, type Result } from '@meseta/base';
 import type { Fenced, LocalStore } from '@meseta/coordination';
 import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
+import type { MasterTimings } from '../views/metrics.js';
 
 export interface RegistryLog {
   /** What the store holds; takes the epoch. */
@@ -20,6 +21,7 @@ export interface RegistryLog {
 export interface RegistryLogOptions {
   readonly store: LocalStore;
   readonly epoch: number;
+  readonly timings: MasterTimings;
   onPersisted(): void;
   /** The store can't be written: this master must end. */
   onFailure(text: string): void;
@@ -30,7 +32,7 @@ const minBytesBetweenSnapshots = 2 ** 20;
 
 const fromBytes = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-export function createRegistryLog({ store, epoch, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
+export function createRegistryLog({ store, epoch, timings, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
 
@@ -46,13 +48,16 @@ export function createRegistryLog({ store, epoch, onPersisted, onFailure }: Regi
 
   return {
     async read() {
+      const beganMs = performance.now();
       const contents = await store.read(epoch);
       if (!contents.ok) return contents;
       const { snapshot, batches } = contents.value;
       snapshotBytes = snapshot?.length ?? 0;
       bytesSinceSnapshot = batches.reduce((sum, batch) => sum + batch.length, 0);
       const registry = decodeRegistry(snapshot === undefined ? undefined : fromBytes(snapshot), batches.map(fromBytes));
-      return { ok: true, value: registry };
+      timings.registryFetchMs = performance.now() - beganMs;
+      timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
+      return ok(registry);
     },
     persist(operations, durable) {
       assert(operations.length > 0, 'a batch without operations');
@@ -64,7 +69,12 @@ export function createRegistryLog({ store, epoch, onPersisted, onFailure }: Regi
       }
       const batch = Buffer.from(encodeOperations(operations));
       bytesSinceSnapshot += batch.length;
-      settle(store.append(epoch, batch), onPersisted);
+      timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
+      const beganMs = performance.now();
+      settle(store.append(epoch, batch), () => {
+        timings.registryStore.add(performance.now() - beganMs);
+        onPersisted();
+      });
     },
   };
 }

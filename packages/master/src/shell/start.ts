@@ -17,7 +17,7 @@ import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
 import type { ProcessFacts } from '../views/facts.js';
-import { metricsOf } from '../views/metrics.js';
+import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
 import { buildInfo } from './build-info.js';
 import type { MasterConfig } from './configuration.js';
 import { createPerformer } from './effects.js';
@@ -27,7 +27,7 @@ import { createRequestHandler, type Standing } from './http.js';
 import { masterInfoOf } from './identity.js';
 import { createLoggingLevel } from './logging-level.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
-import { createInvalidCalls, processMetrics } from './process-metrics.js';
+import { createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
 
@@ -100,6 +100,7 @@ function connect(
   const identity = { info, pid: pidOf('master', host.address) };
   const master: Master = createMaster(identity, config.options, seededRandom(randomBytes(4).readUInt32LE()));
   const push = (input: MasterInput): void => loop.push(input);
+  const timings = createMasterTimings();
   const renders = createRenderQueue({ clock });
   const requests = createRequests({
     clock,
@@ -109,11 +110,11 @@ function connect(
     },
   });
   const onPersisted = (): void => push({ kind: 'persisted' });
-  const registry = createRegistryLog({ store, epoch, onPersisted, onFailure: onExit });
+  const registry = createRegistryLog({ store, epoch, timings, onPersisted, onFailure: onExit });
   const operators = createOperatorStreams({ clock, renders, state: master.state, limit: config.maxOperatorStreams });
   const durableRegistry = () => master.state.registrar.durable;
   const loop: Loop<MasterInput> = createLoop<MasterInput, MasterEffect>({
-    step: master.step,
+    step: timedStep(master, timings),
     nextDeadline: master.nextDeadline,
     hasWork: master.hasWork,
     perform: createPerformer({ host, requests, registry, log, durableRegistry, onNote: operators.note, onExit }),
@@ -124,7 +125,7 @@ function connect(
 
   front.onMessage = (message) => receive(message, push, log.warning);
   front.onPeerLost = (address) => push({ kind: 'peerLost', address });
-  front.onRequest = requestHandler({ config, info, master, requests, renders, operators, push });
+  front.onRequest = requestHandler({ config, info, master, timings, requests, renders, operators, push });
 
   return {
     async elect() {
@@ -146,13 +147,14 @@ interface RequestParts {
   readonly config: MasterConfig;
   readonly info: MasterInfo;
   readonly master: Master;
+  readonly timings: MasterTimings;
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly operators: OperatorStreams;
   push(input: MasterInput): void;
 }
 
-function requestHandler({ config, info, master, requests, renders, operators, push }: RequestParts) {
+function requestHandler({ config, info, master, timings, requests, renders, operators, push }: RequestParts) {
   const { state } = master;
   const startedAtMs = Date.now();
   const facts: ProcessFacts = { build: buildInfo, info, startedAtMs, cluster: config.cluster, flags: config.flags };
@@ -166,7 +168,7 @@ function requestHandler({ config, info, master, requests, renders, operators, pu
     logging: createLoggingLevel(config.log, realClock),
     state: () => state,
     metrics: () => {
-      const process = processMetrics(startedAtMs, state.recovered, operators.open(), invalid.counters);
+      const process = processMetrics(startedAtMs, state.recovered, operators.open(), invalid.counters, timings);
       return metricsOf(state, process, config.perFrameworkMetrics);
     },
     standing,

@@ -3,8 +3,28 @@ import { fromThousandths, type Quantities, quantitiesOf, quantity, revocable } f
 import type { TaskState } from '@meseta/wire';
 import { type Framework, isActive, type MasterState } from '../core/state.js';
 import { snapshotOf, usedBy } from './snapshot.js';
+import { createTiming, type Timing } from './timing.js';
+
+export interface MasterTimings {
+  readonly allocationRun: Timing;
+  /** From when a run was due to its start. */
+  readonly allocationLatency: Timing;
+  readonly registryStore: Timing;
+  /** Of the start; undefined before it. */
+  registryFetchMs: number | undefined;
+  registrySizeBytes: number;
+}
+
+export const createMasterTimings = (): MasterTimings => ({
+  allocationRun: createTiming(),
+  allocationLatency: createTiming(),
+  registryStore: createTiming(),
+  registryFetchMs: undefined,
+  registrySizeBytes: 0,
+});
 
 export interface ProcessMetrics {
+  readonly timings: MasterTimings;
   readonly uptimeSeconds: number;
   readonly leading: boolean;
   readonly operatorStreams: number;
@@ -140,6 +160,7 @@ export function metricsOf(
   addResources(metrics, state);
   addAllocator(metrics, state);
   metrics.set('registrar/queued_operations', state.registrar.waiting.operations.length);
+  addTimings(metrics, facts.timings);
   if (perFramework) for (const framework of state.frameworks.values()) addFramework(metrics, framework);
   addSystem(metrics, facts);
   return new Map([...metrics].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -232,6 +253,14 @@ function addAllocator(metrics: Map<string, number>, { allocator }: MasterState):
       metrics.set(`${at}/offered_or_allocated`, fromThousandths(quantity(consumedOrOffered, name)));
     }
   }
+}
+
+function addTimings(metrics: Map<string, number>, timings: MasterTimings): void {
+  timings.allocationRun.show(metrics, 'allocator/mesos/allocation_run_ms');
+  timings.allocationLatency.show(metrics, 'allocator/mesos/allocation_run_latency_ms');
+  timings.registryStore.show(metrics, 'registrar/state_store_ms');
+  if (timings.registryFetchMs !== undefined) metrics.set('registrar/state_fetch_ms', timings.registryFetchMs);
+  metrics.set('registrar/registry_size_bytes', timings.registrySizeBytes);
 }
 
 function addFramework(metrics: Map<string, number>, framework: Framework): void {

@@ -2,6 +2,7 @@
 import { merge, toEndpointFormat } from '@meseta/resources';
 import type {
   AgentInfo,
+  Codec,
   MasterResponseGetAgentsAgent,
   MasterResponseGetAgentsAgentResourceProvider,
   MasterResponseGetExecutorsExecutor,
@@ -40,6 +41,27 @@ const listed = <Name extends string>(name: Name, list: readonly Resource[]) =>
 
 const timed = <Name extends string>(name: Name, ms: number | undefined) =>
   (ms === undefined ? {} : { [name]: timeOf(ms) }) as { readonly [N in Name]?: TimeInfo };
+
+/**
+ * In these answers, and nowhere else, Mesos writes the agent's info with v0's `checkpoint`, which is always true:
+ * its JSON is made from the v0 message.
+ */
+const checkpointed = (agentInfo: string): string => `{"checkpoint":true,${agentInfo.slice(1)}`;
+
+const agentInfoCodec: Codec<AgentInfo> = {
+  ...AgentInfoCodec,
+  write: (info) => checkpointed(AgentInfoCodec.write(info)),
+};
+
+/** `agent_info` is the first field of an agent. */
+const agentCodec: Codec<MasterResponseGetAgentsAgent> = {
+  ...MasterResponseGetAgentsAgentCodec,
+  write: (agent) => {
+    const text = MasterResponseGetAgentsAgentCodec.write(agent);
+    const begin = '{"agent_info":'.length;
+    return text.slice(0, begin) + checkpointed(text.slice(begin));
+  },
+};
 
 export function agentMessage(agent: Agent, use: AgentUse): MasterResponseGetAgentsAgent {
   const providers = [...agent.resourceProviders.values()].map(
@@ -91,10 +113,8 @@ const agentsField = (number: number, snapshot: Snapshot, useOf: (id: Agent['id']
   name: 'get_agents',
   number,
   fields: [
-    listField('agents', 1, snapshot.agents, MasterResponseGetAgentsAgentCodec, (agent) =>
-      agentMessage(agent, useOf(agent.id)),
-    ),
-    listField('recovered_agents', 2, snapshot.recoveredAgents, AgentInfoCodec, ({ info }): AgentInfo => info),
+    listField('agents', 1, snapshot.agents, agentCodec, (agent) => agentMessage(agent, useOf(agent.id))),
+    listField('recovered_agents', 2, snapshot.recoveredAgents, agentInfoCodec, ({ info }): AgentInfo => info),
   ],
 });
 
