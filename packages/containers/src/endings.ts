@@ -1,13 +1,13 @@
 // How containers end. One loop serves all that are being destroyed or whose first process has ended: each round
-// reads the process table once, kills what is left of any of them, and reports those of which nothing is left.
+// reports those of which nothing is left, then reads the process table once for the others and kills what they have left.
 //
 // I1: `exited` is reported once a container, when its end is known and none of its processes lives.
 // I2: rounds take a bounded part of this process' time however many containers end: the pause after a round grows
 //     with what it took.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus } from './exit-record.js';
-import { type Container, change, lives, type PosixState, readCode, readPidFile, shellSaid } from './posix-state.js';
-import { membersOf, readProcessTable } from './process-table.js';
+import { type Container, change, type PosixState, readRecord, supervisorLives } from './posix-state.js';
+import { createSessionWatch, membersOf, readProcessTable, type SessionWatch, stillLives } from './process-table.js';
 import type { ExitStatus } from './types.js';
 
 const sigkill = 9;
@@ -24,42 +24,62 @@ export interface Endings {
   stop(): void;
 }
 
+/** Kills what lives of a container; whether anything did. Stopped first, so that nothing forks meanwhile. */
+function killMembers(state: PosixState, members: readonly { readonly pid: number }[]): boolean {
+  for (const member of members) state.processes.kill(member.pid, sigstop);
+  for (const member of members) state.processes.kill(member.pid, sigkill);
+  return members.length > 0;
+}
+
+/** The supervisors and the first processes of containers that run: they are in no ended container's session. */
+function runningPids(state: PosixState): ReadonlySet<number> {
+  const pids = new Set<number>();
+  for (const { phase, pid, supervisor } of state.containers.values()) {
+    if (phase !== 'running' && phase !== 'ending') continue;
+    if (supervisor !== undefined) pids.add(supervisor);
+    if (pid !== undefined && phase === 'running') pids.add(pid);
+  }
+  return pids;
+}
+
+/** Of those whose first process has ended, the ones of which nothing can be left, as their session is empty. */
+function emptyOnes(state: PosixState, watch: SessionWatch, ending: ReadonlySet<ContainerId>): readonly Container[] {
+  const over = [...ending].flatMap((id) => state.containers.get(id) ?? []).filter((it) => it.status !== undefined);
+  if (over.length === 0) return [];
+  const crowded = watch.nonEmpty(new Set(over.flatMap((it) => it.pid ?? [])), runningPids(state));
+  return over.filter((it) => !it.destroyed && (it.pid === undefined || !crowded.has(it.pid)));
+}
+
+/** Kills what is left of these; answers those of which nothing was. */
+async function killAll(state: PosixState, ending: ReadonlySet<ContainerId>): Promise<readonly Container[]> {
+  const looked = [...ending].flatMap((id) => state.containers.get(id) ?? []).filter((it) => it.pid !== undefined);
+  const table = await readProcessTable(state.files);
+  const members = membersOf(table, new Set(looked.map((it) => it.pid as number)), state.foreignSessions);
+  // As they were before the table was read: of one whose end was known then, what isn't in it can't come any more.
+  return looked.filter((it) => !killMembers(state, members.get(it.pid as number) ?? []) && it.status !== undefined);
+}
+
 export function createEndings(state: PosixState, afterExits: () => void): Endings {
   const ending = new Set<ContainerId>();
+  const watch = createSessionWatch(state.files);
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
   let pauseMs = leastPauseMs;
 
-  function finish(container: Container, status: ExitStatus): void {
-    ending.delete(container.containerId);
-    change(state, container.containerId, { phase: 'ended' });
-    state.onEvent({ kind: 'exited', containerId: container.containerId, status });
-  }
-
-  /** Kills what lives of `container`; whether anything did. */
-  function killMembers(members: readonly { readonly pid: number }[]): boolean {
-    for (const member of members) state.processes.kill(member.pid, sigstop);
-    for (const member of members) state.processes.kill(member.pid, sigkill);
-    return members.length > 0;
+  function finish(over: readonly Container[]): void {
+    for (const { containerId, status } of over) {
+      ending.delete(containerId);
+      if (status === undefined || state.containers.get(containerId)?.phase !== 'ending') continue;
+      change(state, containerId, { phase: 'ended' });
+      state.onEvent({ kind: 'exited', containerId, status });
+    }
   }
 
   async function round(): Promise<void> {
-    const looked = [...ending].flatMap((id) => state.containers.get(id) ?? []).filter((it) => it.pid !== undefined);
-    const table = await readProcessTable(state.files);
-    const roots = new Set(looked.map((it) => it.pid as number));
-    const members = membersOf(table, roots, state.foreignSessions);
-    let killed = false;
-    for (const before of looked) {
-      const container = state.containers.get(before.containerId);
-      if (container === undefined) {
-        ending.delete(before.containerId);
-        continue;
-      }
-      if (killMembers(members.get(before.pid as number) ?? [])) killed = true;
-      // The end was known before the table was read: what isn't in it can't come any more.
-      else if (before.status !== undefined) finish(container, before.status);
-    }
-    pauseMs = killed ? Math.min(pauseMs * 2, greatestPauseMs) : leastPauseMs;
+    finish(emptyOnes(state, watch, ending));
+    const left = ending.size;
+    if (left > 0) finish(await killAll(state, ending));
+    pauseMs = left > 0 ? Math.min(pauseMs * 2, greatestPauseMs) : leastPauseMs;
     afterExits();
   }
 
@@ -76,39 +96,37 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
     }, delayMs);
   }
 
-  function end(containerId: ContainerId, status: ExitStatus): void {
-    const container = state.containers.get(containerId);
-    if (container === undefined || container.phase === 'ended' || container.status !== undefined) return;
-    change(state, containerId, { phase: 'ending', status });
+  function add(containerId: ContainerId): void {
     ending.add(containerId);
     pauseMs = leastPauseMs;
     schedule(0);
   }
 
+  function end(containerId: ContainerId, status: ExitStatus): void {
+    const container = state.containers.get(containerId);
+    if (container === undefined || container.phase === 'ended' || container.status !== undefined) return;
+    change(state, containerId, { phase: 'ending', status });
+    add(containerId);
+  }
+
   return {
     async firstEnded(containerId, code) {
-      const container = state.containers.get(containerId);
-      if (container === undefined) return;
-      const said = code > 128 && (await shellSaid(state, containerId));
-      end(containerId, exitStatus(code, said, state.containers.get(containerId)?.sent ?? container.sent));
+      const said = code > 128 && (await readRecord(state, containerId)).said;
+      end(containerId, exitStatus(code, said, state.containers.get(containerId)?.sent ?? new Set()));
     },
     lost: (containerId) => end(containerId, { kind: 'unknown' }),
     destroy(containerId) {
       const container = change(state, containerId, { destroyed: true });
       if (container?.pid === undefined || container.phase === 'ended') return;
       state.processes.kill(-container.pid, sigkill);
-      ending.add(containerId);
-      pauseMs = leastPauseMs;
-      schedule(0);
+      add(containerId);
     },
-    stop() {
-      clearTimeout(timer);
-    },
+    stop: () => clearTimeout(timer),
   };
 }
 
 const watchEveryMs = 5000;
-const launchPatienceMs = 10_000;
+const launchPatienceMs = 60_000;
 
 /**
  * Looks after containers whose supervisor is gone without a word (killed by the kernel or an operator) and after
@@ -117,23 +135,22 @@ const launchPatienceMs = 10_000;
 export function watchSupervisors(
   state: PosixState,
   endings: Endings,
-  neverLaunched: (containerId: ContainerId, reason: string) => void,
+  neverLaunched: (containerId: ContainerId, reason: string) => Promise<void>,
 ): () => void {
   async function look(container: Container): Promise<void> {
     const { containerId } = container;
-    const { supervisor, first } = await readPidFile(state, containerId);
-    if (lives(state, supervisor)) return;
-    const code = await readCode(state, containerId);
+    const { first } = await readRecord(state, containerId);
+    if (first !== undefined && supervisorLives(state, first)) return;
+    const { code } = await readRecord(state, containerId);
     if (state.containers.get(containerId)?.phase !== container.phase) return;
-    if (code !== undefined) {
-      if (container.pid === undefined && first !== undefined) change(state, containerId, { pid: first.pid });
-      await endings.firstEnded(containerId, code);
-    } else if (first !== undefined) {
-      // Without its supervisor it may well run on; that it ends is all that can be learned.
-      if (!lives(state, first)) endings.lost(containerId);
-    } else {
-      neverLaunched(containerId, 'its supervisor ended before the command was started');
+    if (first === undefined) {
+      await neverLaunched(containerId, 'its supervisor ended before the command was started');
+      return;
     }
+    if (container.pid === undefined) change(state, containerId, { pid: first.pid });
+    if (code !== undefined) await endings.firstEnded(containerId, code);
+    // Without its supervisor it may well run on; that it ends is all that can be learned.
+    else if (!stillLives(state.files, first)) endings.lost(containerId);
   }
   async function lookAtAll(): Promise<void> {
     const now = performance.now();

@@ -3,6 +3,7 @@
 // A shell knows the end of its child only as `$?`, in which `exit 137` and SIGKILL are the same. But for a signal
 // it says a word ("Killed") on its own stderr, which goes to a file; for SIGINT and SIGPIPE no shell does, bash
 // doesn't for SIGTERM either: there what the agent has sent decides.
+import { type ProcessStat, parseStat } from './process-table.js';
 import type { ExitStatus } from './types.js';
 
 const silentSignals: ReadonlySet<number> = new Set([2, 13, 15]);
@@ -17,10 +18,27 @@ export function exitStatus(code: number, shellSaid: boolean, sent: ReadonlySet<n
   return { kind: 'exited', code };
 }
 
-/** The code in a status file; undefined while its line isn't complete, so a half-written one is never taken. */
-export function parseCode(text: string): number | undefined {
-  const found = /^(\d{1,3})\n$/.exec(text);
-  return found ? Number(found[1]) : undefined;
+export interface SupervisorRecord {
+  /** The first process as it was before it became the command: its parent is the supervisor. */
+  readonly first: ProcessStat | undefined;
+  /** undefined while the line isn't complete: a half-written one is never taken. */
+  readonly code: number | undefined;
+  /** Whether the shell said something of its child's end. */
+  readonly said: boolean;
+}
+
+/** What a container's `record` holds (spawner.ts). */
+export function parseRecord(text: string): SupervisorRecord {
+  const lines = text.split('\n');
+  // What comes after the last line's end is incomplete, or nothing.
+  lines.pop();
+  const first = lines.find((line) => line.startsWith('first '));
+  const ended = lines.find((line) => /^ended \d{1,3}$/.test(line));
+  return {
+    first: first === undefined ? undefined : parseStat(first.slice('first '.length)),
+    code: ended === undefined ? undefined : Number(ended.slice('ended '.length)),
+    said: lines.some((line) => line !== first && line !== ended),
+  };
 }
 
 /** The signals in a `sent` file: a number a line. */

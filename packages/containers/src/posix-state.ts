@@ -1,7 +1,7 @@
 // The posix launcher's state: one record a container that the agent launched or found again.
 import type { ContainerId, Files, Processes } from '@meseta/base';
-import { parseCode, parseSent } from './exit-record.js';
-import { type ProcessStat, parseStat, stillLives } from './process-table.js';
+import { parseRecord, parseSent, type SupervisorRecord } from './exit-record.js';
+import { isLive, type ProcessStat, readStat } from './process-table.js';
 import type { ContainerEvent, ContainerSpec, ExitStatus } from './types.js';
 
 /**
@@ -19,6 +19,8 @@ export interface Container {
   readonly phase: Phase;
   /** The first process, once it is forked. */
   readonly pid: number | undefined;
+  /** Known of those launched by this process. */
+  readonly supervisor: number | undefined;
   readonly destroyed: boolean;
   /** Its end, once its first process has ended. */
   readonly status: ExitStatus | undefined;
@@ -34,6 +36,8 @@ export interface PosixState {
   readonly processes: Processes;
   /** Holds the containers' runtime directories. */
   readonly directory: string;
+  /** Pids mean nothing across boots. */
+  readonly bootId: string;
   readonly containers: Map<ContainerId, Container>;
   /** Sessions that are nobody's container: spawners', this process'. */
   readonly foreignSessions: Set<number>;
@@ -57,41 +61,33 @@ export function change(
   return after;
 }
 
-export interface PidFile {
-  readonly supervisor: ProcessStat | undefined;
-  readonly first: ProcessStat | undefined;
+export async function readRecord(state: PosixState, containerId: ContainerId): Promise<SupervisorRecord> {
+  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/record`);
+  return parseRecord(text.ok ? text.value : '');
 }
 
-export async function readPidFile(state: PosixState, containerId: ContainerId): Promise<PidFile> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/pid`);
-  const [supervisor, first] = text.ok ? text.value.split('\n') : [];
-  return { supervisor: parseStat(supervisor ?? ''), first: parseStat(first ?? '') };
+/** Whether the supervisor that a record is of lives: no process that came later can be it. */
+export function supervisorLives(state: PosixState, first: ProcessStat): boolean {
+  const parent = readStat(state.files, first.parent);
+  return isLive(parent) && parent.startTicks <= first.startTicks && parent.session === first.session;
 }
 
-/** The code in the container's status file; undefined: not ended, or nobody saw how. */
-export async function readCode(state: PosixState, containerId: ContainerId): Promise<number | undefined> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/status`);
-  return text.ok ? parseCode(text.value) : undefined;
-}
+/** The plan begins with comments for recovery: the boot it is of, and where and as whom the container runs. */
+export const planHeader = (bootId: string, place: Place): string =>
+  `# boot ${bootId}\n# place ${JSON.stringify([place.sandbox, place.user ?? ''])}\n`;
 
-export async function readPlace(state: PosixState, containerId: ContainerId): Promise<Place | undefined> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/place`);
-  const [sandbox, user] = text.ok ? text.value.split('\0') : [];
-  return sandbox === undefined || user === undefined ? undefined : { sandbox, user: user === '' ? undefined : user };
+export async function readPlan(
+  state: PosixState,
+  containerId: ContainerId,
+): Promise<{ readonly thisBoot: boolean; readonly place: Place }> {
+  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/plan`);
+  const found = /^# boot (.*)\n# place (.*)\n/.exec(text.ok ? text.value : '');
+  if (!found) return { thisBoot: false, place: { sandbox: '/', user: undefined } };
+  const [sandbox, user] = JSON.parse(found[2] as string) as [string, string];
+  return { thisBoot: found[1] === state.bootId, place: { sandbox, user: user === '' ? undefined : user } };
 }
-
-export const placeText = (place: Place): string => `${place.sandbox}\0${place.user ?? ''}\0`;
 
 export async function readSent(state: PosixState, containerId: ContainerId): Promise<ReadonlySet<number>> {
   const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/sent`);
   return text.ok ? parseSent(text.value) : new Set();
 }
-
-/** Whether the shell said something of its child's end: what a signal makes it do. */
-export async function shellSaid(state: PosixState, containerId: ContainerId): Promise<boolean> {
-  const said = await state.files.stat(`${runtimeDirectory(state, containerId)}/said`);
-  return said.ok && said.value.sizeBytes > 0;
-}
-
-export const lives = (state: PosixState, stat: ProcessStat | undefined): boolean =>
-  stat !== undefined && stillLives(state.files, stat);

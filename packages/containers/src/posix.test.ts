@@ -182,8 +182,8 @@ test('containers outlive the launcher and are found again with their true ends',
   events = [];
   writeFileSync(`${root}/go-meanwhile`, '');
   writeFileSync(`${root}/go-killed`, '');
-  const status = (id: string): string => read(`${root}/run/containers/${id}/status`);
-  while (status('meanwhile') === '' || status('killed') === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  const ended = (id: string): boolean => read(`${root}/run/containers/${id}/record`).includes('ended');
+  while (!ended('meanwhile') || !ended('killed')) await new Promise((resolve) => setTimeout(resolve, 5));
 
   const second = await start();
   const found = new Map((await second.recover()).map((it) => [it.containerId as string, it]));

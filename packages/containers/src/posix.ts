@@ -4,13 +4,22 @@
 // Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
 // I1: an accepted container ends in one `launchFailed` or one `exited`.
 // I2: whatever this process knows of a running container it could read again from its runtime directory.
-import { type ContainerId, err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
+import {
+  type ContainerId,
+  err,
+  type Files,
+  type Outbound,
+  ok,
+  type Processes,
+  type Result,
+  type SystemResult,
+} from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherOptions } from './fetcher/fetcher.js';
 import { createUsers, findTools, readLimits } from './machine.js';
-import { type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
-import { type Container, change, type PosixState, placeText, runtimeDirectory } from './posix-state.js';
+import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
+import { type Container, change, type PosixState, planHeader, runtimeDirectory } from './posix-state.js';
 import { createProber } from './probes.js';
 import { membersOf, readProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
@@ -32,6 +41,7 @@ export interface PosixOptions {
 interface Launcher {
   readonly state: PosixState;
   readonly tools: LaunchTools;
+  readonly limits: LaunchLimits;
   readonly fetcher: Fetcher;
   readonly spawner: Spawner;
   readonly endings: Endings;
@@ -61,32 +71,38 @@ async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Re
   return owner;
 }
 
+/** The shell that opens the streams is the agent's own user's: for another user they are made before. */
+async function ownStreams(files: Files, sandbox: string, owner: LaunchOwner): Promise<SystemResult<void>> {
+  for (const name of ['stdout', 'stderr']) {
+    const made = await files.write(`${sandbox}/${name}`, '', { append: true });
+    const owned = made.ok ? await files.changeOwner(`${sandbox}/${name}`, owner.uid, owner.gid) : made;
+    if (!owned.ok) return owned;
+  }
+  return ok(undefined);
+}
+
 async function prepare(launcher: Launcher, spec: ContainerSpec, abort: AbortSignal): Promise<void> {
   const { state, tools } = launcher;
   const { files } = state;
   const fail = (message: string): void => failLaunch(launcher, spec.containerId, 'launch', message);
   const owner = await ownerOf(launcher, spec.user);
   if (!owner.ok) return fail(owner.error);
-  const plan = launchPlan(spec, owner.value, tools, readLimits(files));
+  const plan = launchPlan(spec, owner.value, tools, launcher.limits);
   if (!plan.ok) return fail(plan.error);
   if (spec.uris.length > 0) {
     const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort);
     if (!fetched.ok) return failLaunch(launcher, spec.containerId, 'fetch', fetched.error);
   }
-  for (const name of ['stdout', 'stderr']) {
-    const path = `${spec.sandbox}/${name}`;
-    const made = await files.write(path, '', { append: true });
-    if (!made.ok) return fail(`sandbox: ${made.error.message}`);
-    if (owner.value) await files.changeOwner(path, owner.value.uid, owner.value.gid);
+  if (owner.value) {
+    const owned = await ownStreams(files, spec.sandbox, owner.value);
+    if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
   }
   const directory = runtimeDirectory(state, spec.containerId);
   const made = await files.makeDirectory(directory, 0o700);
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
-  const boot = files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
-  const header = `# boot ${boot}\n`;
-  const written = await files.write(`${directory}/plan`, header + plan.value.script, { mode: 0o600 });
+  const text = planHeader(state.bootId, spec) + plan.value.script;
+  const written = await files.write(`${directory}/plan`, text, { mode: 0o600 });
   if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
-  await files.write(`${directory}/place`, placeText(spec), { mode: 0o600 });
   if (abort.aborted) return fail('destroyed before it was launched');
   if (state.closed) return;
   launcher.preparing.delete(spec.containerId);
@@ -116,6 +132,7 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
     place: { sandbox: spec.sandbox, user: spec.user },
     phase: 'preparing',
     pid: undefined,
+    supervisor: undefined,
     destroyed: false,
     status: undefined,
     sent: new Set(),
@@ -126,6 +143,8 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
 }
 
 const startPatienceMs = 500;
+const sigcont = 18;
+const sigstop = 19;
 
 /**
  * Shells ignore INT and QUIT in what they fork in the background, until the launch has reset them: one that comes so
@@ -149,11 +168,24 @@ async function sendSignal(launcher: Launcher, container: Container, signal: numb
     await state.files.write(`${runtimeDirectory(state, containerId)}/sent`, `${signal}\n`, { append: true });
   }
   await canHear(state, container, signal);
-  const table = await readProcessTable(state.files);
-  if (pid === undefined || state.containers.get(containerId)?.phase !== 'running') return;
-  for (const member of membersOf(table, new Set([pid]), state.foreignSessions).get(pid) ?? []) {
-    state.processes.kill(member.pid, signal);
+  if (pid !== undefined && state.containers.get(containerId)?.phase === 'running') await signalTree(state, pid, signal);
+}
+
+/** The whole tree is stopped while its members are gathered, so that none is born unseen; then all get the signal and go on. */
+async function signalTree(state: PosixState, pid: number, signal: number): Promise<void> {
+  const stopped = new Set<number>();
+  for (;;) {
+    const table = await readProcessTable(state.files);
+    const members = membersOf(table, new Set([pid]), state.foreignSessions).get(pid) ?? [];
+    const found = members.filter((it) => !stopped.has(it.pid));
+    if (found.length === 0) break;
+    for (const member of found) {
+      stopped.add(member.pid);
+      state.processes.kill(member.pid, sigstop);
+    }
   }
+  for (const member of stopped) state.processes.kill(member, signal);
+  for (const member of stopped) state.processes.kill(member, sigcont);
 }
 
 function signal(launcher: Launcher, containerId: ContainerId, number: number): void {
@@ -176,10 +208,10 @@ function destroy(launcher: Launcher, containerId: ContainerId): void {
   launcher.endings.destroy(containerId);
 }
 
-function onStarted(launcher: Launcher, containerId: ContainerId, pid: number): void {
+function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, supervisor: number): void {
   const container = launcher.state.containers.get(containerId);
   if (container === undefined || container.phase !== 'launching') return;
-  const running = change(launcher.state, containerId, { phase: 'running', pid, waiting: [] });
+  const running = change(launcher.state, containerId, { phase: 'running', pid, supervisor, waiting: [] });
   launcher.state.onEvent({ kind: 'started', containerId, pid });
   if (container.destroyed) launcher.endings.destroy(containerId);
   else if (running) for (const number of container.waiting) void sendSignal(launcher, running, number);
@@ -192,13 +224,21 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [what, id = '', number = ''] = line.split(' ');
+      const [what, id = '', number = '', supervisor = ''] = line.split(' ');
       const containerId = id as ContainerId;
-      if (what === 'started') onStarted(launcher(), containerId, Number(number));
+      if (what === 'started') onStarted(launcher(), containerId, Number(number), Number(supervisor));
       else if (what === 'exited') void launcher().endings.firstEnded(containerId, Number(number));
       else if (what === 'failed') failLaunch(launcher(), containerId, 'launch', 'its supervisor could not be started');
     }
   };
+}
+
+/** Removes the runtime directory: the files that are always there without looking, whatever else there is if need be. */
+async function forget(state: PosixState, containerId: ContainerId): Promise<void> {
+  const directory = runtimeDirectory(state, containerId);
+  await Promise.all(['plan', 'record'].map((name) => state.files.removeFile(`${directory}/${name}`)));
+  const removed = await state.files.removeEmptyDirectory(directory);
+  if (!removed.ok) await removeTree(state.files, directory);
 }
 
 async function makeFifo(options: PosixOptions, path: string): Promise<Result<void, string>> {
@@ -217,6 +257,7 @@ function createState(options: PosixOptions, directory: string): PosixState {
     files,
     processes,
     directory,
+    bootId: files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
     containers: new Map(),
     foreignSessions: new Set(own === undefined ? [] : [own.session, own.group]),
     onEvent: options.onEvent,
@@ -241,6 +282,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   const launcher: Launcher = {
     state,
     tools: tools.value,
+    limits: readLimits(files),
     fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: tools.value.setpriv }),
     spawner,
     endings,
@@ -252,7 +294,11 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     createEventReader(() => launcher),
   );
   if (!events.ok) return err(events.error.message);
-  const stopWatching = watchSupervisors(state, endings, (id, reason) => failLaunch(launcher, id, 'launch', reason));
+  const stopWatching = watchSupervisors(state, endings, async (id, reason) => {
+    // Without its directory a spawner that comes to it late can't launch it any more.
+    await removeTree(files, runtimeDirectory(state, id));
+    failLaunch(launcher, id, 'launch', reason);
+  });
   const probe = createProber(options, launcher.tools, (user) => ownerOf(launcher, user));
   const usage = createUsage(state);
 
@@ -269,7 +315,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     remove(containerId) {
       if (state.containers.get(containerId)?.phase !== 'ended') return;
       state.containers.delete(containerId);
-      void removeTree(files, runtimeDirectory(state, containerId));
+      void forget(state, containerId);
     },
     recover: () => recoverContainers(state),
     async close() {

@@ -73,6 +73,48 @@ export async function readProcessTable(files: Files): Promise<ProcessTable> {
   return table;
 }
 
+const forgetEveryMs = 5000;
+
+export type SessionWatch = ReturnType<typeof createSessionWatch>;
+
+/**
+ * Tells cheaply which of some ended session leaders have left members. A process never joins a session that it wasn't born
+ * into, so each pid is read once and remembered while it is there; for the pids that are used again, all is
+ * forgotten from time to time.
+ */
+export function createSessionWatch(files: Files): {
+  /** `elsewhere`: pids known to be in none of these sessions. */
+  nonEmpty(leaders: ReadonlySet<number>, elsewhere: ReadonlySet<number>): ReadonlySet<number>;
+} {
+  let known = new Map<string, number>();
+  let forgottenMs = performance.now();
+  return {
+    nonEmpty(leaders, elsewhere) {
+      const now = performance.now();
+      if (now - forgottenMs > forgetEveryMs) {
+        known = new Map();
+        forgottenMs = now;
+      }
+      const found = new Set<number>();
+      const present = new Map<string, number>();
+      for (const name of files.listNow('/proc')) {
+        const first = name.charCodeAt(0);
+        if (first < 48 || first > 57) continue;
+        if (elsewhere.has(Number(name))) continue;
+        let session = known.get(name);
+        if (session === undefined || leaders.has(session) || leaders.has(Number(name))) {
+          const stat = readStat(files, Number(name));
+          session = stat?.session ?? 0;
+          if (isLive(stat) && leaders.has(session)) found.add(session);
+        }
+        if (session !== 0) present.set(name, session);
+      }
+      known = present;
+      return found;
+    },
+  };
+}
+
 /** The members of the containers that `roots` lead, each root's own; sessions and groups in `foreign` aren't followed. */
 export function membersOf(
   table: ProcessTable,

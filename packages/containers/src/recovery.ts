@@ -1,69 +1,51 @@
 // Containers of an earlier agent process, read back from their runtime directories.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus } from './exit-record.js';
-import {
-  lives,
-  type Phase,
-  type PosixState,
-  readCode,
-  readPidFile,
-  readPlace,
-  readSent,
-  runtimeDirectory,
-  shellSaid,
-} from './posix-state.js';
+import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './posix-state.js';
+import { stillLives } from './process-table.js';
 import type { ExitStatus, RecoveredContainer } from './types.js';
 
 /** A spawner whose input has ended may still be working off its last lines. */
 const startPatienceMs = 500;
 
-/** Whether the container was launched since this machine's last start: pids mean nothing across it. */
-async function isOfThisBoot(state: PosixState, containerId: ContainerId): Promise<boolean> {
-  const plan = await state.files.readText(`${runtimeDirectory(state, containerId)}/plan`);
-  const boot = state.files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
-  return plan.ok && plan.value.startsWith(`# boot ${boot}\n`);
-}
+type Found = { readonly pid: number; readonly status: undefined } | { readonly status: ExitStatus };
 
-async function statusOf(
-  state: PosixState,
-  containerId: ContainerId,
-): Promise<{ pid: number | undefined; status: ExitStatus | undefined }> {
-  const { supervisor, first } = await readPidFile(state, containerId);
-  // Before the status: one that ends in between has left it by then.
-  const alive = (await isOfThisBoot(state, containerId)) && (lives(state, supervisor) || lives(state, first));
-  const code = await readCode(state, containerId);
-  if (supervisor !== undefined && alive) state.foreignSessions.add(supervisor.session);
-  if (code !== undefined) {
-    const said = await shellSaid(state, containerId);
-    return { pid: first?.pid, status: exitStatus(code, said, await readSent(state, containerId)) };
-  }
-  return alive && first !== undefined
-    ? { pid: first.pid, status: undefined }
-    : { pid: undefined, status: { kind: 'unknown' } };
+async function look(state: PosixState, containerId: ContainerId, thisBoot: boolean): Promise<Found> {
+  const before = await readRecord(state, containerId);
+  const { first } = before;
+  const alive = thisBoot && first !== undefined && (supervisorLives(state, first) || stillLives(state.files, first));
+  // Read again: one that ended in between has left its end by now.
+  const { code, said } = alive ? before : await readRecord(state, containerId);
+  if (code !== undefined) return { status: exitStatus(code, said, await readSent(state, containerId)) };
+  if (!alive) return { status: { kind: 'unknown' } };
+  state.foreignSessions.add(first.session);
+  return { pid: first.pid, status: undefined };
 }
 
 async function recoverOne(state: PosixState, containerId: ContainerId): Promise<RecoveredContainer> {
-  let found = await statusOf(state, containerId);
-  if (found.status?.kind === 'unknown' && (await isOfThisBoot(state, containerId))) {
+  const { thisBoot, place } = await readPlan(state, containerId);
+  let found = await look(state, containerId, thisBoot);
+  if (found.status?.kind === 'unknown' && thisBoot) {
     await new Promise((resolve) => setTimeout(resolve, startPatienceMs));
-    found = await statusOf(state, containerId);
+    found = await look(state, containerId, thisBoot);
   }
-  const running = found.status === undefined && found.pid !== undefined;
-  const phase: Phase = running ? 'running' : 'ended';
+  const { status } = found;
+  const pid = found.status === undefined ? found.pid : undefined;
   state.containers.set(containerId, {
     containerId,
-    place: (await readPlace(state, containerId)) ?? { sandbox: '/', user: undefined },
-    phase,
-    pid: found.pid,
+    place,
+    phase: pid === undefined ? 'ended' : 'running',
+    pid,
+    supervisor: undefined,
     destroyed: false,
     status: undefined,
     sent: await readSent(state, containerId),
     waiting: [],
     launchedMs: performance.now(),
   });
-  return running
-    ? { containerId, state: 'running', pid: found.pid as number }
-    : { containerId, state: 'ended', status: found.status ?? { kind: 'unknown' } };
+  return pid === undefined
+    ? { containerId, state: 'ended', status: status ?? { kind: 'unknown' } }
+    : { containerId, state: 'running', pid };
 }
 
 /**

@@ -3,34 +3,36 @@
 // ends, it waits for its supervisors and reaps them), and it is replaced every few hundred launches, as its job
 // table slows it.
 //
-// A supervisor is a fork of the spawner, so most of its memory is shared. Files it leaves in a container's directory:
-//   pid     its own line of /proc/self/stat, then that of the container's first process
-//   said    what the shell says when a signal ends its child (exit-record.ts)
-//   status  `$?` of the first process: last of all, one complete line
-// and lines in the fifo `events`: `started ID PID`, `exited ID CODE`, `failed ID`. The fifo is held open for both ways, so
-// nobody waits for a reader; the files are the truth, the lines only tell when to look.
+// A supervisor is a fork of the spawner, so most of its memory is shared. Its stderr is the file `record` in the
+// container's directory (record.ts reads it):
+//   first STAT    the line of /proc/self/stat of the container's first process; its parent there is the supervisor
+//   ...           what the shell says when a signal ends its child
+//   ended CODE    `$?` of the first process, last of all
+// and into the fifo `events` it writes `started ID PID SUPERVISOR`, `exited ID CODE`, `failed ID`. The fifo is held open for both
+// ways, so nobody waits for a reader; the files are the truth, the lines only tell when to look.
 import type { Processes, RunningProcess } from '@meseta/base';
 
 const script = `
 exec 4<>events || exit 1
 launch() {
-  read -r supervisor </proc/self/stat || return 1
-  echo "$supervisor" >"$1/pid" || return 1
   (
-    read -r first </proc/self/stat && echo "$first" >>"$1/pid" || exit 126
-    echo "started $1 \${first%% *}" >&4
+    read -r first </proc/self/stat || exit 126
+    echo "first $first" >&2
+    id=$1
+    set -- $first
+    echo "started $id $1 $4" >&4
     exec 4>&-
-    . "./$1/plan"
+    . "./$id/plan"
   )
   code=$?
-  echo "$code" >"$1/status"
+  echo "ended $code" >&2
   echo "exited $1 $code" >&4
   return 0
 }
 while read -r id; do
   case $id in
   '') jobs >/dev/null ;;
-  *) { launch "$id" 2>"$id/said" || echo "failed $id" >&4; } & ;;
+  *) { launch "$id" 2>>"$id/record" || echo "failed $id" >&4; } & ;;
   esac
 done
 wait

@@ -1,0 +1,128 @@
+// Usage: node scripts/bench.mjs launcher/launches: containers launched and ended each second by the posix launcher,
+// beside a bare fork, exec and wait of the same command from a shell, as many at once; and what a live task costs in memory.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import type { ContainerId } from '@meseta/base';
+import { type ContainerEvent, type ContainerSpec, createPosixContainers } from '@meseta/containers';
+import { createFiles } from '@meseta/platform/files';
+import { createOutbound } from '@meseta/platform/outbound';
+import { createProcesses } from '@meseta/platform/processes';
+
+const COUNT = 1000;
+const AT_ONCE = 20;
+const LIVE = 100;
+const COMMAND = 'exit 0';
+
+const root = mkdtempSync(`${tmpdir()}/meseta-bench-`);
+let heard = (_event: ContainerEvent): void => {};
+const made = await createPosixContainers({
+  runtimeDir: `${root}/run`,
+  files: createFiles(),
+  processes: createProcesses(),
+  outbound: createOutbound(),
+  fetcher: { cacheDir: `${root}/cache`, cacheBytes: 0, frameworksHome: undefined, stallTimeoutMs: 1000 },
+  onEvent: (event) => heard(event),
+});
+if (!made.ok) throw new Error(made.error);
+const containers = made.value;
+
+const sandbox = `${root}/sandbox`;
+mkdirSync(sandbox);
+const spec = (name: string, value: string): ContainerSpec => ({
+  containerId: name as ContainerId,
+  sandbox,
+  user: undefined,
+  command: { value },
+  environment: { PATH: '/usr/bin:/bin', MESOS_SANDBOX: sandbox },
+  uris: [],
+  rlimits: undefined,
+  resources: [],
+  container: undefined,
+});
+
+/** All of them, `AT_ONCE` in flight; launches a second. */
+function launches(): Promise<number> {
+  const begun = performance.now();
+  let next = 0;
+  let ended = 0;
+  return new Promise((resolve, reject) => {
+    const launch = (): void => {
+      if (next < COUNT) containers.launch(spec(`c${next++}`, COMMAND));
+    };
+    heard = (event) => {
+      if (event.kind === 'launchFailed') reject(new Error(event.message));
+      if (event.kind !== 'exited') return;
+      containers.remove(event.containerId);
+      ended++;
+      if (ended === COUNT) resolve((COUNT / (performance.now() - begun)) * 1000);
+      else launch();
+    };
+    for (let i = 0; i < AT_ONCE; i++) launch();
+  });
+}
+
+/** The same command by a bare shell, `AT_ONCE` at once. */
+function bare(): number {
+  const script = `i=0; while [ $i -lt ${COUNT / AT_ONCE} ]; do ${'sh -c "$1" & '.repeat(AT_ONCE)}wait; i=$((i+1)); done`;
+  const begun = performance.now();
+  spawnSync('/bin/sh', ['-c', script, 'sh', COMMAND]);
+  return (COUNT / (performance.now() - begun)) * 1000;
+}
+
+const pss = (pid: string): number =>
+  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+
+/** Memory and number of the processes beside the tasks themselves. */
+async function live(): Promise<{ processes: number; kilobytes: number }> {
+  let started = 0;
+  await new Promise<void>((resolve) => {
+    heard = (event) => {
+      if (event.kind === 'started' && ++started === LIVE) resolve();
+    };
+    for (let i = 0; i < LIVE; i++) containers.launch(spec(`l${i}`, 'exec sleep 600'));
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const own = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && command(pid).includes('meseta-spawner'));
+  const kilobytes = own.reduce((sum, pid) => sum + pss(pid), 0);
+  let ended = 0;
+  await new Promise<void>((resolve) => {
+    heard = (event) => {
+      if (event.kind === 'exited' && ++ended === LIVE) resolve();
+    };
+    for (let i = 0; i < LIVE; i++) containers.destroy(`l${i}` as ContainerId);
+  });
+  return { processes: own.length, kilobytes };
+}
+
+function command(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+execFileSync('sync');
+const rounds: { bare: number; ours: number; cpuMs: number }[] = [];
+for (let round = 0; round < 3; round++) {
+  const yardstick = bare();
+  const before = process.cpuUsage();
+  const ours = await launches();
+  const used = process.cpuUsage(before);
+  rounds.push({ bare: yardstick, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
+}
+const memory = await live();
+await containers.close();
+await new Promise((resolve) => setTimeout(resolve, 100));
+rmSync(root, { recursive: true, force: true });
+
+for (const { bare: yardstick, ours, cpuMs } of rounds) {
+  const ratio = (ours / yardstick).toFixed(2);
+  console.log(
+    `bare ${yardstick.toFixed(0)}/s   containers ${ours.toFixed(0)}/s   ratio ${ratio}   agent CPU ${cpuMs.toFixed(2)} ms each`,
+  );
+}
+console.log(
+  `${LIVE} live tasks: ${memory.processes} processes beside them, ${(memory.kilobytes / LIVE).toFixed(0)} KB (PSS) a task`,
+);
