@@ -12,6 +12,7 @@ import { executorKey, frameworkKey, sandboxKey, taskKey } from './keys.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { cancelContainerTimers, log, type Step, save } from './step.js';
+import { volumeLinks } from './volumes.js';
 
 /** What a command task's own executor is charged on top of the task. */
 const COMMAND_EXECUTOR_RESOURCES = [
@@ -75,7 +76,8 @@ export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId:
   const executor = framework?.executors.get(executorId);
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
-  step.effects.push({ kind: 'launch', spec: specOf(step, framework, executor) });
+  const spec = specOf(step, framework, executor);
+  step.effects.push({ kind: 'launch', spec, volumes: volumeLinks(step.state.config.workDir, spec.resources) });
 }
 
 function specOf(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {

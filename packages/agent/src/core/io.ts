@@ -56,8 +56,8 @@ export type AgentEffect =
   | { readonly kind: 'link'; readonly to: Pid }
   /** Write these changes as one durable batch; answered by `persisted`, in order. A write that fails ends the process. */
   | { readonly kind: 'checkpoint'; readonly changes: readonly CheckpointChange[] }
-  /** Make the sandbox (owned by the user), then start the container. */
-  | { readonly kind: 'launch'; readonly spec: ContainerSpec }
+  /** Make the sandbox (owned by the user) with its volumes, then start the container. */
+  | { readonly kind: 'launch'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   /** SIGKILL to all of it; ends in an `exited` or `launchFailed` event. */
   | { readonly kind: 'destroy'; readonly containerId: ContainerId }
@@ -74,10 +74,17 @@ export type AgentEffect =
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
   /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
-  | { readonly kind: 'volume'; readonly path: string; readonly remove: boolean }
+  | { readonly kind: 'volume'; readonly path: string; readonly remove: boolean; readonly keepRoot: boolean }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
   /** Ends the process: with status 0 when it did what it was told, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
+
+/** A persistent volume as a container sees it. */
+export interface VolumeLink {
+  /** Relative: below the sandbox. */
+  readonly containerPath: string;
+  readonly hostPath: string;
+}
 
 /** Why a task is being ended, and when SIGKILL follows. Survives a restart of the agent. */
 export interface Kill {

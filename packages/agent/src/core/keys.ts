@@ -18,7 +18,3 @@ export const sandboxPath = (
   executor: ExecutorId,
   container: ContainerId,
 ): string => `${workDir}/slaves/${agent}/frameworks/${framework}/executors/${executor}/runs/${container}`;
-
-/** A persistent volume's data, in Mesos' layout. */
-export const volumePath = (workDir: string, role: string, persistenceId: string): string =>
-  `${workDir}/volumes/roles/${role.replaceAll('/', ' ')}/${persistenceId}`;

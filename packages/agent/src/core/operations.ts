@@ -4,13 +4,7 @@
 // O1: the new total is on disk before anyone hears of it.
 // O2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
 import type { OperationUuid } from '@meseta/base';
-import {
-  applyOperation,
-  isPersistentVolume,
-  needsCheckpoint,
-  reservationRole,
-  toPostRefinement,
-} from '@meseta/resources';
+import { applyOperation, needsCheckpoint, toPostRefinement } from '@meseta/resources';
 import type {
   AcknowledgeOperationStatusMessage,
   ApplyOperationMessage,
@@ -20,10 +14,11 @@ import type {
   Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
-import { operationKey, RESOURCES_KEY, volumePath } from './keys.js';
+import { operationKey, RESOURCES_KEY } from './keys.js';
 import { agentIdOf } from './state.js';
 import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
+import { changeVolumes } from './volumes.js';
 
 const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 600_000;
@@ -61,26 +56,11 @@ export function applyOperationMessage(step: Step, message: ApplyOperationMessage
     step.effects.push({ kind: 'exit', status: 1, message: text });
     return;
   }
-  makeVolumes(step, state.total, applied.value.resources);
+  changeVolumes(step, state.total, applied.value.resources);
   state.total = applied.value.resources;
   save(step, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
   finish(step, message, 'OPERATION_FINISHED', undefined);
 }
-
-/** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
-export function makeVolumes(step: Step, before: readonly Resource[], after: readonly Resource[]): void {
-  const was = volumesOf(step, before);
-  const is = volumesOf(step, after);
-  for (const path of is) if (!was.has(path)) step.effects.push({ kind: 'volume', path, remove: false });
-  for (const path of was) if (!is.has(path)) step.effects.push({ kind: 'volume', path, remove: true });
-}
-
-const volumesOf = (step: Step, list: readonly Resource[]): ReadonlySet<string> =>
-  new Set(
-    list
-      .filter(isPersistentVolume)
-      .map((it) => volumePath(step.state.config.workDir, reservationRole(it) ?? '*', it.disk?.persistence?.id ?? '')),
-  );
 
 /** The lists of an operation in the format that the algebra works on; whoever sent it may have used the older one. */
 function postRefinement(operation: OfferOperation): OfferOperation {

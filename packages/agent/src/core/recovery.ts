@@ -15,10 +15,10 @@ import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } f
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, armKill, leave } from './kill.js';
 import { partitionAware } from './launch.js';
-import { makeVolumes } from './operations.js';
 import { watchDisk } from './sandboxes.js';
 import { type FrameworkRecord, isTerminal } from './state.js';
 import { log, type Step, save } from './step.js';
+import { changeVolumes } from './volumes.js';
 
 export function start(
   step: Step,
@@ -156,7 +156,7 @@ function restoreResources(step: Step, checkpoint: readonly CheckpointEntry[]): b
     return false;
   }
   state.total = total.value;
-  makeVolumes(step, [], state.total);
+  changeVolumes(step, [], state.total);
   return true;
 }
 

@@ -1,10 +1,12 @@
 // Carries out what the core decided: each effect once, its answer an input.
+import { mkdir, symlink } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { ContainerId, Files, Result } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
-import type { AgentEffect, AgentInput } from '../core/io.js';
+import type { AgentEffect, AgentInput, VolumeLink } from '../core/io.js';
 import type { Checkpoint } from './checkpoint.js';
 
 export interface EffectPorts {
@@ -37,7 +39,7 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
       ports.checkpoint.write(effect.changes, () => push({ kind: 'persisted' }));
       return;
     case 'launch':
-      void launch(ports, effect.spec);
+      void launch(ports, effect);
       return;
     case 'signal':
       containers.signal(effect.containerId, effect.signal);
@@ -63,7 +65,7 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
       void removeSandbox(ports, effect);
       return;
     case 'volume':
-      void changeVolume(ports, effect.path, effect.remove);
+      void changeVolume(ports, effect);
       return;
     case 'log':
       ports.log[effect.level](effect.text);
@@ -75,10 +77,10 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
 }
 
 /** Makes the sandbox, then hands the container over; a sandbox that can't be made is a failed launch. */
-async function launch(ports: EffectPorts, spec: ContainerSpec): Promise<void> {
+async function launch(ports: EffectPorts, { spec, volumes }: Extract<AgentEffect, { kind: 'launch' }>): Promise<void> {
   const { containerId } = spec;
   ports.preparing.set(containerId, false);
-  const problem = await prepareSandbox(ports, spec);
+  const problem = await prepareSandbox(ports, spec, volumes);
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);
   if (problem === undefined && !destroyed) {
@@ -89,11 +91,29 @@ async function launch(ports: EffectPorts, spec: ContainerSpec): Promise<void> {
   ports.push({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
 }
 
-async function prepareSandbox(ports: EffectPorts, spec: ContainerSpec): Promise<string | undefined> {
-  const owner = spec.user === undefined ? undefined : await ports.findUser(spec.user);
-  if (owner?.ok === false) return owner.error;
-  const made = await createSandbox(ports.files, spec.sandbox, process.getuid?.() === 0 ? owner?.value : undefined);
-  return made.ok ? undefined : `sandbox: ${made.error.message}`;
+/** The sandbox with links to its volumes, all owned by the user; what went wrong, if something did. */
+async function prepareSandbox(
+  ports: EffectPorts,
+  spec: ContainerSpec,
+  volumes: readonly VolumeLink[],
+): Promise<string | undefined> {
+  const found = spec.user === undefined ? undefined : await ports.findUser(spec.user);
+  if (found?.ok === false) return found.error;
+  const owner = process.getuid?.() === 0 ? found?.value : undefined;
+  const made = await createSandbox(ports.files, spec.sandbox, owner);
+  if (!made.ok) return `sandbox: ${made.error.message}`;
+  for (const { containerPath, hostPath } of volumes) {
+    const link = resolve(spec.sandbox, containerPath);
+    if (!link.startsWith(`${spec.sandbox}/`)) return `volume ${containerPath}: expected a path inside the sandbox`;
+    try {
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(hostPath, link);
+    } catch (cause) {
+      return `volume ${containerPath}: ${(cause as Error).message}`;
+    }
+    if (owner !== undefined) await ports.files.changeOwner(hostPath, owner.uid, owner.gid);
+  }
+  return undefined;
 }
 
 async function measureDisk({ files, workDir, log, push }: EffectPorts): Promise<void> {
@@ -116,7 +136,18 @@ async function removeSandbox(
 }
 
 /** An operation that has been told as done can't fail any more: then the agent ends, and tries again at its start. */
-async function changeVolume({ files, exit }: EffectPorts, path: string, remove: boolean): Promise<void> {
-  const done = remove ? await removeTree(files, path) : await files.makeDirectory(path, 0o755);
-  if (!done.ok) exit(1, `volume ${path}: ${done.error.message}`);
+async function changeVolume(
+  { files, exit }: EffectPorts,
+  { path, remove, keepRoot }: Extract<AgentEffect, { kind: 'volume' }>,
+): Promise<void> {
+  const paths = remove && keepRoot ? await entriesOf(files, path) : [path];
+  for (const each of paths) {
+    const done = remove ? await removeTree(files, each) : await files.makeDirectory(each, 0o755);
+    if (!done.ok) exit(1, `volume ${each}: ${done.error.message}`);
+  }
+}
+
+async function entriesOf(files: Files, path: string): Promise<readonly string[]> {
+  const entries = await files.list(path);
+  return entries.ok ? entries.value.map(({ name }) => `${path}/${name}`) : [];
 }

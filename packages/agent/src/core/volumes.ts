@@ -1,0 +1,46 @@
+// Persistent volumes: where their data lies, which directories an operation makes or deletes, what a task sees of them.
+// Mesos: docs/persistent-volume.md, docs/multiple-disk.md (its layout, so that data of a Mesos agent is found).
+import { isPersistentVolume, reservationRole } from '@meseta/resources';
+import type { Resource } from '@meseta/wire';
+import type { VolumeLink } from './io.js';
+import type { Step } from './step.js';
+
+interface VolumePlace {
+  readonly path: string;
+  /** The root of a mounted disk stays when its volume goes. */
+  readonly keepRoot: boolean;
+}
+
+function placeOf(workDir: string, volume: Resource): VolumePlace {
+  const { source, persistence } = volume.disk ?? {};
+  if (source?.type === 'MOUNT' && source.mount?.root !== undefined) return { path: source.mount.root, keepRoot: true };
+  const root = source?.type === 'PATH' ? (source.path?.root ?? workDir) : workDir;
+  // A relative root counts from work_dir.
+  const base = root.startsWith('/') ? root : `${workDir}/${root}`;
+  const role = (reservationRole(volume) ?? '*').replaceAll('/', ' ');
+  return { path: `${base}/volumes/roles/${role}/${persistence?.id ?? ''}`, keepRoot: false };
+}
+
+/** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
+export function changeVolumes(step: Step, before: readonly Resource[], after: readonly Resource[]): void {
+  const was = placesOf(step, before);
+  const is = placesOf(step, after);
+  for (const [path, place] of is) if (!was.has(path)) step.effects.push({ kind: 'volume', ...place, remove: false });
+  for (const [path, place] of was) if (!is.has(path)) step.effects.push({ kind: 'volume', ...place, remove: true });
+}
+
+const placesOf = (step: Step, list: readonly Resource[]): ReadonlyMap<string, VolumePlace> =>
+  new Map(
+    list
+      .filter(isPersistentVolume)
+      .map((volume) => placeOf(step.state.config.workDir, volume))
+      .map((place) => [place.path, place]),
+  );
+
+/** The volumes among a container's resources, and where in its sandbox they are to be seen. */
+export const volumeLinks = (workDir: string, resources: readonly Resource[]): readonly VolumeLink[] =>
+  resources.flatMap((resource) => {
+    const containerPath = resource.disk?.volume?.container_path;
+    if (!isPersistentVolume(resource) || containerPath === undefined) return [];
+    return [{ containerPath, hostPath: placeOf(workDir, resource).path }];
+  });
