@@ -8,6 +8,7 @@ import { contains, subtract } from '@meseta/resources';
 import type { Filters, OfferID, OfferOperation, OfferOperationType, SchedulerCallAccept, TaskInfo } from '@meseta/wire';
 import { type Context, count, countFor, warn } from './context.js';
 import { sendUpdate } from './events.js';
+import { countTaskEnd } from './metrics.js';
 import { offerIdOf, returnOffer, takeOffer } from './offers.js';
 import { operationError } from './operation-updates.js';
 import { convert } from './operations/convert.js';
@@ -110,14 +111,8 @@ function dropTask(ctx: Context, framework: Framework, task: TaskInfo, problem: s
     reason: 'REASON_INVALID_OFFERS',
     message: `Task launched with invalid offers: ${problem}`,
   });
-  countDropped(ctx, framework, update.status.state);
+  countTaskEnd(ctx, framework, update.status);
   sendUpdate(ctx, framework, update);
-}
-
-function countDropped(ctx: Context, framework: Framework, state: string): void {
-  count(ctx, `master/${state.toLowerCase().replace('task_', 'tasks_')}`);
-  count(ctx, `master/${state.toLowerCase()}/source_master/reason_invalid_offers`);
-  countFor(framework, `tasks/terminal/${state.toLowerCase()}`);
 }
 
 function perform(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {

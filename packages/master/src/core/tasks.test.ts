@@ -33,11 +33,14 @@ test('a task: offered, launched, running, finished, acknowledged', () => {
   assert.equal(framework?.tasks.has('t' as never), true, 'in tasks until its end is acknowledged');
   scheduler.acknowledge(finished);
   assert.equal(framework?.tasks.size, 0);
-  assert.deepEqual([...(framework?.completedTasks.values() ?? [])].map(({ state }) => state), ['TASK_FINISHED']);
+  assert.deepEqual(
+    [...(framework?.completedTasks.values() ?? [])].map(({ state }) => state),
+    ['TASK_FINISHED'],
+  );
 
   world.wait(2_000);
   scheduler.call({ type: 'REVIVE' });
   world.wait(2_000);
-  const resources = world.master.state.allocator.totals;
+  const resources = world.master.state.allocator.totals();
   assert.deepEqual(resources.heldTotal, resources.total, 'everything is free and offered again');
 });

@@ -2,8 +2,9 @@
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
-import { type Context, count, countFor, note } from './context.js';
+import { type Context, note } from './context.js';
 import { statusOf } from './events.js';
+import { countTaskEnd } from './metrics.js';
 import type { Agent, Framework } from './state.js';
 import { isTerminal } from './task-states.js';
 
@@ -69,9 +70,10 @@ export function applyUpdate(ctx: Context, framework: Framework, task: Task, upda
     ...(update.uuid === undefined ? {} : { status_update_uuid: update.uuid }),
   };
   replaceTask(ctx, framework, task, after);
+  if (state === 'TASK_UNREACHABLE') countTaskEnd(ctx, framework, { ...status, state });
   if (!wasTerminal && isTerminal(state)) {
     releaseTask(ctx, framework, after);
-    countEnd(ctx, framework, after, status);
+    countTaskEnd(ctx, framework, { ...status, state });
   }
   if (state !== task.state || tells(last, status)) {
     note(ctx, {
@@ -94,15 +96,6 @@ function remembered(update: StatusUpdate): TaskStatus {
 /** Whether health or check changed. */
 const tells = (before: TaskStatus | undefined, after: TaskStatus): boolean =>
   before?.healthy !== after.healthy || JSON.stringify(before?.check_status) !== JSON.stringify(after.check_status);
-
-function countEnd(ctx: Context, framework: Framework, task: Task, status: TaskStatus): void {
-  count(ctx, `master/${task.state.toLowerCase().replace('task_', 'tasks_')}`);
-  countFor(framework, `tasks/terminal/${task.state.toLowerCase()}`);
-  if (status.source === undefined) return;
-  const source = status.source.toLowerCase();
-  const reason = status.reason === undefined ? '' : `/${status.reason.toLowerCase()}`;
-  count(ctx, `master/${task.state.toLowerCase()}/${source}${reason}`);
-}
 
 function releaseTask(ctx: Context, framework: Framework, task: Task): void {
   recover(ctx, framework.id, idOf<AgentId>(task.agent_id), task.resources ?? []);

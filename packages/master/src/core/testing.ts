@@ -1,6 +1,15 @@
 // A master's core with a world around it, for tests that read as a story: agents and schedulers that keep what they
 // were told, a store that answers at once (or when told to), and a clock that only `wait` moves.
-import { type AgentId, assert, type FrameworkId, type Id, type Now, type Pid, present, seededRandom } from '@meseta/base';
+import {
+  type AgentId,
+  assert,
+  type FrameworkId,
+  type Id,
+  type Now,
+  type Pid,
+  present,
+  seededRandom,
+} from '@meseta/base';
 import { parseResources } from '@meseta/resources';
 import type {
   AgentInfo,
@@ -279,7 +288,8 @@ class TestWorld implements World {
 
 function takeFirst<T>(list: T[], matches: (item: T) => boolean, what: string): T {
   const at = list.findIndex(matches);
-  assert(at >= 0, `no ${what} among ${JSON.stringify(list.map((item) => (item as { name?: string }).name ?? item))}`);
+  const named = list.map((item) => (item as { name?: string; type?: string }).name ?? (item as { type?: string }).type);
+  assert(at >= 0, `no ${what} among ${named.join(' ')}`);
   return present(list.splice(at, 1)[0], what);
 }
 

@@ -4,6 +4,7 @@ import type { Task } from '@meseta/wire';
 import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';
 import type { RequestId } from '../io.js';
+import { countTaskEnd } from '../metrics.js';
 import { decide } from '../registrar.js';
 import type { Framework } from '../state.js';
 
@@ -63,6 +64,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
 
 function endUnreachable(ctx: Context, framework: Framework, task: Task, what: OwnUpdate): void {
   const update = ownUpdate(ctx, framework, task, what);
+  countTaskEnd(ctx, framework, update.status);
   framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
   framework.completedTasks.push({
     ...task,

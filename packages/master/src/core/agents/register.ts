@@ -7,7 +7,7 @@ import { decide } from '../registrar.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
 import { connectionOf, enter, forRegistry, inPostRefinement, newAgent, record } from './records.js';
-import { requestRemoval } from './remove.js';
+import { REPLACED, requestRemoval } from './remove.js';
 
 export function registerAgent(ctx: Context, from: Pid, message: RegisterAgentMessage): void {
   const { agents } = ctx.state;
@@ -21,7 +21,7 @@ export function registerAgent(ctx: Context, from: Pid, message: RegisterAgentMes
     return send(ctx, from, { name: 'AgentRegisteredMessage', body });
   }
   // A new agent where a disconnected one was: that one never comes back.
-  if (known !== undefined) requestRemoval(ctx, known.id, 'a new agent registered at its address');
+  if (known !== undefined) requestRemoval(ctx, known.id, REPLACED);
   agents.registering.set(from, message);
   const id = `${ctx.state.identity.info.id}-S${ctx.state.nextAgent++}` as AgentId;
   const agentInfo = inPostRefinement(message.agent, id);

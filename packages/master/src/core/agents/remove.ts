@@ -6,6 +6,9 @@ import { agentOf } from '../offers.js';
 import { decide } from '../registrar.js';
 import { leave, tellFailure } from './records.js';
 
+/** A new agent registered where it was. */
+export const REPLACED = 'a new agent registered at its address';
+
 export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: UnregisterAgentMessage): void {
   count(ctx, 'master/messages_unregister_slave');
   const agent = agentOf(ctx, agent_id);
@@ -31,7 +34,7 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   agents.recovered.delete(id);
   agents.removed.push(id);
   count(ctx, 'master/slave_removals');
-  count(ctx, 'master/slave_removals/reason_unregistered');
+  count(ctx, `master/slave_removals/reason_${why === REPLACED ? 'registered' : 'unregistered'}`);
   const agent = agents.registered.get(id);
   if (agent !== undefined) {
     leave(ctx, agent, {

@@ -54,6 +54,7 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
   count(ctx, 'master/slave_removals');
   count(ctx, 'master/slave_removals/reason_unhealthy');
   const agent = agents.registered.get(id);
+  if (agent === undefined) count(ctx, 'master/recovery_slave_removals');
   const unreachable_time = timeInfo(atMs);
   const tasks =
     agent === undefined

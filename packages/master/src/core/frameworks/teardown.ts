@@ -1,7 +1,8 @@
 // A framework ends: torn down, or not back within its failover timeout.
 // Every task is killed in the records at once, without an update: nobody is left to take one.
 import type { Task, TaskStatus } from '@meseta/wire';
-import { type Context, count, frameworkText, info, note, send, timestampOf } from '../context.js';
+import { type Context, frameworkText, info, note, send, timestampOf } from '../context.js';
+import { countTaskEnd } from '../metrics.js';
 import { returnOffers } from '../offers.js';
 import { orphanOperations } from '../operation-updates.js';
 import type { Framework } from '../state.js';
@@ -67,7 +68,7 @@ function endTasks(ctx: Context, framework: Framework): void {
       statuses: [...(task.statuses ?? []), status],
       status_update_state: 'TASK_KILLED',
     });
-    count(ctx, 'master/tasks_killed');
+    countTaskEnd(ctx, framework, status);
   }
   framework.unreachableTasks.clear();
 }

@@ -2,9 +2,10 @@
 import { add, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
-import { type Context, count, countFor, send } from '../context.js';
+import { type Context, send } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { pidForAgents } from '../frameworks/records.js';
+import { countTaskEnd } from '../metrics.js';
 import type { Framework } from '../state.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
 import { ownUpdate } from '../updates.js';
@@ -58,8 +59,6 @@ export function taskError(
   reason: TaskStatusReason,
   message: string,
 ): void {
-  count(ctx, 'master/tasks_error');
-  count(ctx, `master/task_error/source_master/${reason.toLowerCase()}`);
-  countFor(framework, 'tasks/terminal/task_error');
+  countTaskEnd(ctx, framework, { state: 'TASK_ERROR', source: 'SOURCE_MASTER', reason });
   sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, { state: 'TASK_ERROR', reason, message }));
 }

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FrameworkInfo } from '@meseta/wire';
+import { createWorld, MASTER_ID, type TestAgent, type TestScheduler, task, type World } from '../testing.js';
+
+const types = (events: readonly { readonly type?: string | undefined }[]) => events.map(({ type }) => type);
+const aware = { capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] } as const;
+
+function running(world: World, info: Partial<FrameworkInfo> = {}): { agent: TestAgent; scheduler: TestScheduler } {
+  const agent = world.agent();
+  const scheduler = world.subscribe(info);
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  agent.take('RunTaskMessage');
+  agent.update(scheduler, 't', 'TASK_RUNNING');
+  scheduler.acknowledge(scheduler.status());
+  return { agent, scheduler };
+}
+
+test('an agent is told its id only when the registry has it; asking twice meanwhile changes nothing', () => {
+  const world = createWorld();
+  world.holdStore(true);
+  const agent = world.agent();
+  agent.register();
+  assert.equal(agent.has('AgentRegisteredMessage'), false);
+  world.holdStore(false);
+  world.answerStore();
+  assert.equal(agent.id, `${MASTER_ID}-S0`);
+  assert.deepEqual(
+    agent.received.map(({ name }) => name),
+    ['AgentRegisteredMessage', 'PingAgentMessage'],
+  );
+  assert.equal(agent.take('AgentRegisteredMessage').connection?.total_ping_timeout_seconds, 75);
+  agent.register();
+  assert.equal(agent.take('AgentRegisteredMessage').agent_id.value, `${MASTER_ID}-S0`);
+  assert.equal(world.master.state.nextAgent, 1);
+});
+
+test('registrations that are ignored', () => {
+  const world = createWorld();
+  for (const version of ['0.28.2', 'new', '']) world.agent('cpus:1', { version });
+  world.agent('cpus:1', { info: { domain: { fault_domain: { region: { name: 'r' }, zone: { name: 'z' } } } } });
+  assert.equal(world.master.state.agents.registered.size, 0);
+});
+
+test('an agent that answers no ping is unreachable after 75 s: update, FAILURE, and back again', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world, aware);
+  agent.answersPings = false;
+  world.wait(74_000);
+  assert.equal(world.master.state.agents.registered.size, 1);
+  world.wait(16_000);
+  assert.equal(world.master.state.agents.unreachable.has(agent.id), true);
+  const lost = scheduler.status();
+  assert.deepEqual(
+    [lost.state, lost.reason, lost.source, lost.uuid],
+    ['TASK_UNREACHABLE', 'REASON_AGENT_REMOVED', 'SOURCE_MASTER', undefined],
+  );
+  assert.equal(typeof lost.unreachable_time?.nanoseconds, 'bigint');
+  assert.deepEqual(scheduler.take('FAILURE').failure, { agent_id: { value: agent.id } });
+  const framework = world.master.state.frameworks.get(scheduler.id);
+  assert.deepEqual([framework?.tasks.size, framework?.unreachableTasks.size], [0, 1]);
+
+  agent.answersPings = true;
+  const known = [...(framework?.unreachableTasks.values() ?? [])].map((t) => ({
+    ...t,
+    state: 'TASK_RUNNING' as const,
+  }));
+  agent.reregister({ tasks: known, frameworks: [framework?.info as FrameworkInfo] });
+  const back = scheduler.status();
+  assert.deepEqual([back.state, back.reason, back.uuid], ['TASK_RUNNING', 'REASON_AGENT_REREGISTERED', undefined]);
+  assert.deepEqual([framework?.tasks.size, framework?.unreachableTasks.size], [1, 0]);
+  assert.equal(agent.has('AgentReregisteredMessage'), true);
+});
+
+test('a framework without PARTITION_AWARE sees TASK_LOST', () => {
+  const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
+  const { agent, scheduler } = running(world);
+  agent.answersPings = false;
+  world.wait(2_000);
+  assert.equal(scheduler.status().state, 'TASK_LOST');
+});
+
+test('a broken connection: offers rescinded, tasks of frameworks that do not checkpoint lost at once', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world);
+  const other = world.subscribe({ checkpoint: true });
+  scheduler.call({ type: 'SUPPRESS' });
+  world.wait(6_000);
+  const offered = [...scheduler.events, ...other.events].filter(({ type }) => type === 'OFFERS').length;
+  assert.ok(offered > 0);
+  agent.breakConnection();
+  const lost = scheduler.status();
+  assert.deepEqual([lost.state, lost.reason], ['TASK_LOST', 'REASON_AGENT_DISCONNECTED']);
+  assert.equal([...scheduler.events, ...other.events].filter(({ type }) => type === 'RESCIND').length, 1);
+  assert.equal(world.master.state.agents.registered.get(agent.id)?.connected, false);
+  world.wait(15_000);
+  assert.equal(
+    agent.received.some((m) => m.name === 'PingAgentMessage' && !m.body.connected),
+    true,
+  );
+  world.wait(600_000);
+  assert.equal(world.master.state.agents.unreachable.has(agent.id), true, 'though it answers pings');
+});
+
+test('back while registered: what the agent lacks is sent to be denied, kills are repeated', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world, { checkpoint: true });
+  agent.breakConnection();
+  const kill = { task_id: { value: 't' }, agent_id: { value: agent.id } };
+  scheduler.call({ type: 'KILL', kill });
+  assert.equal(agent.has('KillTaskMessage'), false);
+  const before = world.persisted.length;
+  agent.reregister({ frameworks: [world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo] });
+  assert.equal(world.persisted.length, before, 'an unchanged info costs no write');
+  const { reconciliations } = agent.take('AgentReregisteredMessage');
+  assert.deepEqual(
+    reconciliations?.map(({ statuses }) => statuses?.map(({ task_id, state }) => [task_id.value, state])),
+    [[['t', 'TASK_LOST']]],
+  );
+  assert.equal(agent.take('KillTaskMessage').task_id.value, 't');
+  assert.equal(agent.has('UpdateFrameworkMessage'), true);
+});
+
+test('another agent under a registered id is shut down', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const liar = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', silent: true });
+  liar.say({
+    name: 'ReregisterAgentMessage',
+    body: { agent: { hostname: 'agent0', id: { value: agent.id } }, version: '1.12.0' },
+  });
+  assert.equal(liar.has('ShutdownMessage'), true);
+  assert.equal(world.master.state.agents.registered.get(agent.id)?.pid, agent.pid);
+});
+
+test('a new agent at the address of a disconnected one: that one is removed', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world, { checkpoint: true, ...aware });
+  const old = agent.id;
+  agent.breakConnection();
+  agent.register();
+  const lost = scheduler.status();
+  assert.deepEqual([lost.state, lost.reason], ['TASK_LOST', 'REASON_AGENT_REMOVED'], 'even with PARTITION_AWARE');
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S1`]);
+  assert.equal(world.master.state.agents.removed.has(old), true);
+});
+
+test('unregistering removes the agent from the registry', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world);
+  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  assert.deepEqual(types(scheduler.events).slice(-2), ['UPDATE', 'FAILURE']);
+  assert.equal(world.master.state.registrar.durable.agents.size, 0);
+});
+
+test('the removal rate limit: one token each, and a pong cancels', () => {
+  const world = createWorld({
+    agentPingTimeoutMs: 1_000,
+    maxAgentPingTimeouts: 1,
+    agentRemovalRateLimit: { permits: 1, perMs: 60_000 },
+  });
+  const agents = [world.agent(), world.agent(), world.agent()];
+  for (const agent of agents) agent.answersPings = false;
+  world.wait(5_000);
+  assert.equal(world.master.state.agents.unreachable.size, 1);
+  for (const agent of agents.slice(2)) agent.answersPings = true;
+  world.wait(120_000);
+  assert.equal(world.master.state.agents.unreachable.size, 2);
+  assert.equal(world.master.state.counters.get('master/slave_unreachable_canceled'), 1);
+});
+
+test('a master failover: agents and frameworks come back, the missing are marked unreachable after 10 min', () => {
+  const old = createWorld();
+  const { agent, scheduler } = running(old, { checkpoint: true, failover_timeout: 600 });
+  const missing = old.agent();
+  const framework = old.master.state.frameworks.get(scheduler.id);
+  const world = createWorld({ registry: old.master.state.registrar.durable });
+  const tasks = [...(framework?.tasks.values() ?? [])];
+  const again = world.agent(undefined, { silent: true, info: { id: { value: agent.id } } });
+  again.say({
+    name: 'ReregisterAgentMessage',
+    body: {
+      agent: { ...agent.info, id: { value: agent.id } },
+      version: '1.12.0',
+      tasks,
+      frameworks: [framework?.info as FrameworkInfo],
+    },
+  });
+  assert.equal(world.master.state.frameworks.get(scheduler.id)?.status, 'recovered');
+  assert.deepEqual(
+    world.persisted.map(({ kind }) => kind),
+    ['recordMaster'],
+  );
+  const back = world.subscribe({ checkpoint: true, failover_timeout: 600, id: { value: scheduler.id } });
+  assert.equal(back.take('SUBSCRIBED').subscribed?.framework_id.value, scheduler.id);
+  back.call({
+    type: 'RECONCILE',
+    reconcile: { tasks: [{ task_id: { value: 't' } }, { task_id: { value: 'ghost' } }] },
+  });
+  assert.deepEqual(
+    [back.status().state, back.has('UPDATE')],
+    ['TASK_RUNNING', false],
+    'the ghost may be on the missing one',
+  );
+  world.wait(600_000);
+  assert.equal(world.master.state.agents.unreachable.has(missing.id), true);
+  assert.deepEqual(back.take('FAILURE').failure?.agent_id?.value, missing.id);
+});
+
+test('more agents missing than the limit allows ends the master', () => {
+  const old = createWorld();
+  old.agent();
+  const world = createWorld({ registry: old.master.state.registrar.durable, recoveryAgentRemovalLimit: 0.5 });
+  world.wait(600_000);
+  assert.equal(world.exits.length, 1);
+});
+
+test('before the registry is read calls get 503 and messages are dropped', () => {
+  const world = createWorld({ waiting: true });
+  assert.equal(world.scheduler({ type: 'REVIVE' })?.status, 503);
+  world.agent();
+  assert.equal(world.master.state.counters.get('master/dropped_messages'), 1);
+});
+
+test('pruning forgets old unreachable agents and their tasks', () => {
+  const world = createWorld({
+    agentPingTimeoutMs: 1_000,
+    maxAgentPingTimeouts: 1,
+    registryMaxAgentAgeMs: 60_000,
+    registryGcIntervalMs: 30_000,
+  });
+  const { agent, scheduler } = running(world, aware);
+  agent.answersPings = false;
+  world.wait(10_000);
+  const framework = world.master.state.frameworks.get(scheduler.id);
+  assert.equal(framework?.unreachableTasks.size, 1);
+  world.wait(120_000);
+  assert.equal(world.master.state.registrar.durable.unreachable.size, 0);
+  assert.equal(framework?.unreachableTasks.size, 0);
+});
+
+test('MARK_AGENT_GONE: once, for good', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world, aware);
+  const gone = (value: string) => world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value } } });
+  assert.equal(gone(agent.id)?.status, 200);
+  const status = scheduler.status();
+  assert.deepEqual([status.state, status.reason], ['TASK_GONE_BY_OPERATOR', 'REASON_AGENT_REMOVED_BY_OPERATOR']);
+  assert.equal(scheduler.take('FAILURE').failure?.agent_id?.value, agent.id);
+  assert.equal(gone(agent.id)?.status, 200);
+  assert.equal(gone('nobody')?.status, 404);
+  agent.take('ShutdownMessage');
+  agent.reregister();
+  assert.equal(agent.has('ShutdownMessage'), true);
+  assert.equal(world.master.state.agents.registered.size, 0);
+});
+
+test('draining: told, DRAINED when the last end is acknowledged, reactivated', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world);
+  const agent_id = { value: agent.id };
+  const drain = world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id, max_grace_period: { seconds: 1 } } });
+  assert.equal(drain?.status, 200);
+  assert.deepEqual(agent.take('DrainAgentMessage').config, {
+    max_grace_period: { nanoseconds: 1e9 },
+    mark_gone: false,
+  });
+  const state = () => world.master.state.agents.registered.get(agent.id)?.drainInfo?.state;
+  agent.update(scheduler, 't', 'TASK_KILLED');
+  assert.equal(state(), 'DRAINING');
+  assert.equal(world.operator({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } })?.status, 400);
+  scheduler.acknowledge(scheduler.status());
+  assert.equal(state(), 'DRAINED');
+  assert.equal(world.master.state.registrar.durable.minimumCapabilities.has('AGENT_DRAINING'), true);
+  scheduler.events.splice(0);
+  world.wait(10_000);
+  assert.equal(scheduler.has('OFFERS'), false);
+  assert.equal(world.operator({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } })?.status, 200);
+  assert.equal(world.operator({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } })?.status, 400);
+  world.wait(10_000);
+  assert.equal(scheduler.has('OFFERS'), true);
+});
