@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
@@ -8,13 +20,14 @@ import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { createPosixContainers } from './posix.js';
-import type { ContainerEvent, ContainerSpec, Containers, ExitStatus } from './types.js';
+import type { ContainerEvent, ContainerSpec, Containers, ExitStatus, Probe } from './types.js';
 
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 let root = '';
 let events: ContainerEvent[] = [];
 const wake: (() => void)[] = [];
 const open: Containers[] = [];
+const launched = new Set<ContainerId>();
 
 beforeEach(() => {
   root = mkdtempSync(`${tmpdir()}/meseta-containers-`);
@@ -22,7 +35,11 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const containers of open.splice(0)) await containers.close();
+  for (const containers of open.splice(0)) {
+    for (const id of launched) containers.destroy(id);
+    await containers.close();
+  }
+  launched.clear();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -59,6 +76,7 @@ async function next<K extends ContainerEvent['kind']>(
 function spec(id: string, command: CommandInfo, extra: Partial<ContainerSpec> = {}): ContainerSpec {
   const sandbox = `${root}/sandbox ${id}'s`;
   mkdirSync(sandbox, { recursive: true });
+  launched.add(id as ContainerId);
   return {
     containerId: id as ContainerId,
     sandbox,
@@ -139,12 +157,110 @@ test('a signal reaches the whole tree, other sessions of it too', async () => {
   assert.equal(alive(pid) || alive(inner), false);
 });
 
-test('an interrupt that the agent sent is a signal', async () => {
+test('an interrupt that the agent sent is a signal, however early', async () => {
   const containers = await start();
-  const it = spec('interrupt', { value: 'sleep 600' });
+  const it = spec('interrupt', { shell: false, value: 'sleep', arguments: ['sleep', '600'] });
   containers.launch(it);
   containers.signal(it.containerId, 2);
   assert.deepEqual((await next('exited', 'interrupt')).status, { kind: 'signaled', signal: 2 });
+});
+
+test('a container that is still fetching can be destroyed', async () => {
+  const containers = await start();
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const uri = { value: `http://127.0.0.1:${(server.address() as AddressInfo).port}/x` };
+  const it = spec('fetching', { value: 'true' }, { uris: [uri] });
+  containers.launch(it);
+  await new Promise((resolve) => server.once('request', resolve));
+  containers.destroy(it.containerId);
+  while (events.length === 0) await new Promise<void>((resolve) => wake.push(resolve));
+  server.closeAllConnections();
+  server.close();
+  assert.deepEqual(events, [
+    {
+      kind: 'launchFailed',
+      containerId: 'fetching',
+      stage: 'fetch',
+      message: `Failed to fetch '${uri.value}': stopped`,
+    },
+  ]);
+});
+
+test('probes: commands in the sandbox, their whole group ended in time; http; tcp', async () => {
+  const containers = await start();
+  const it = spec('probed', { value: 'sleep 600' });
+  containers.launch(it);
+  await next('started', 'probed');
+  const command = (value: string): Probe => ({
+    kind: 'command',
+    command: { value },
+    environment: { PATH: path, A: 'b' },
+  });
+  const probe = (wanted: Probe, timeoutMs = 5000) => containers.probe(it.containerId, wanted, timeoutMs);
+  const status = (code: number) => ({ kind: 'command', status: { kind: 'exited', code } });
+  assert.deepEqual(await probe(command('[ "$A" = b ] && pwd >where; exit 7')), status(7));
+  assert.equal(read(`${it.sandbox}/where`), `${it.sandbox}\n`);
+  assert.deepEqual(await probe(command('sleep 600 & echo $! >child; wait'), 300), { kind: 'timedOut' });
+  assert.equal(alive(Number(read(`${it.sandbox}/child`))), false);
+
+  const server = createServer((request, response) => {
+    if (request.url === '/moved') response.writeHead(302, { location: '/gone' }).end();
+    else response.writeHead(request.url === '/up' ? 204 : 410).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const http = (where: string): Probe => ({ kind: 'http', scheme: 'http', port, path: where, ipv6: false });
+  assert.deepEqual(await probe(http('/up')), { kind: 'http', statusCode: 204 });
+  assert.deepEqual(await probe(http('/moved')), { kind: 'http', statusCode: 410 });
+  assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: true });
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: false });
+  assert.equal((await probe(http('/up'))).kind, 'failed');
+  containers.destroy(it.containerId);
+  await next('exited', 'probed');
+  assert.equal((await probe(command('true'))).kind, 'failed');
+});
+
+test('usage: its processes, their memory, the disk under the sandbox', async () => {
+  const containers = await start();
+  const it = spec('used', {
+    value: 'dd if=/dev/zero of=file bs=1024 count=200 2>/dev/null; sleep 600 & echo >ready; wait',
+  });
+  containers.launch(it);
+  await next('started', 'used');
+  while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  const used = present(await containers.usage(it.containerId), 'usage');
+  assert.deepEqual([used.processes, used.threads], [2, 2]);
+  assert.ok((used.mem_rss_bytes ?? 0) > 100_000 && (used.mem_rss_bytes ?? 0) < 50_000_000);
+  assert.ok((used.disk_used_bytes ?? 0) >= 200 * 1024);
+  containers.destroy(it.containerId);
+  await next('exited', 'used');
+  assert.equal(await containers.usage(it.containerId), undefined);
+  containers.remove(it.containerId);
+});
+
+const asRoot = { skip: process.getuid?.() !== 0 };
+
+test('another user, its groups, limits exactly as wanted', asRoot, async () => {
+  const containers = await start();
+  chmodSync(root, 0o711);
+  const rlimits = { rlimits: [{ type: 'RLMT_NOFILE' as const, soft: 100, hard: 123 }] };
+  const it = spec('user', { value: 'id -un; id -Gn; ulimit -Sn; ulimit -Hn; touch mine' }, { user: 'nobody', rlimits });
+  chownSync(it.sandbox, 65534, 65534);
+  containers.launch(it);
+  assert.deepEqual((await next('exited', 'user')).status, { kind: 'exited', code: 0 });
+  assert.equal(output(it), 'nobody\nnogroup\n100\n123\n');
+  assert.equal(statSync(`${it.sandbox}/stdout`).uid, 65534);
+  containers.launch(spec('nobody-knows', { value: 'true' }, { user: 'no-such-user' }));
+  while (!events.some((event) => event.kind === 'launchFailed'))
+    await new Promise<void>((resolve) => wake.push(resolve));
+  const failed = present(
+    events.find((event) => event.kind === 'launchFailed'),
+    'event',
+  );
+  assert.match(failed.kind === 'launchFailed' ? failed.message : '', /user "no-such-user": no such user/);
 });
 
 test('destroy leaves nothing of a task that resists', async () => {
