@@ -202,8 +202,6 @@ function leaveCluster(step: Step, message: string): void {
   const { info } = step.state;
   if (info.id !== undefined) sendToMaster(step, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
   leave(step, message);
-  const busy = [...step.state.frameworks.values()].some(({ executors }) => executors.size > 0);
-  if (!busy) step.after.push({ kind: 'exit', status: 0, message });
 }
 
 function tick(step: Step): void {

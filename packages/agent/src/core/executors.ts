@@ -118,6 +118,7 @@ export function endExecutor(step: Step, framework: FrameworkRecord, executor: Ex
   noteSandboxEnded(step, containerId, executor.sandbox);
   putExecutor(step, framework, { ...executor, state: 'ended' });
   settle(step, framework.id, executor.info.executor_id.value as ExecutorId);
+  endIfLeaving(step);
 }
 
 /**
@@ -133,7 +134,6 @@ export function settle(step: Step, frameworkId: FrameworkId, executorId: Executo
   completeFramework(step.state, left);
   if (checkpoints(left)) save(step, frameworkKey(frameworkId), undefined);
   log(step, 'info', `framework ${frameworkId} has nothing left here`);
-  endIfLeaving(step);
 }
 
 function releaseExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
@@ -155,10 +155,13 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
 
 const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;
 
-/** The agent that was told to leave ends with its last container. */
+/** The agent that was told to leave ends with its last container; what is not acknowledged by then stays on disk. */
 export function endIfLeaving(step: Step): void {
   const { leaving, frameworks } = step.state;
-  if (leaving === undefined || [...frameworks.values()].some(({ executors }) => executors.size > 0)) return;
+  if (leaving === undefined) return;
+  for (const { executors } of frameworks.values()) {
+    for (const { state } of executors.values()) if (state !== 'ended') return;
+  }
   step.after.push({ kind: 'exit', status: 0, message: leaving });
 }
 

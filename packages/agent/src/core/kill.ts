@@ -11,7 +11,7 @@ import type {
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
 import { report, taskOfExecutor } from './command-executor.js';
-import { endExecutor, executorOf, putExecutor, settle } from './executors.js';
+import { endExecutor, endIfLeaving, executorOf, putExecutor, settle } from './executors.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { DRAIN_KEY, taskKey } from './keys.js';
 import { knowsKilling, partitionAware } from './launch.js';
@@ -137,11 +137,14 @@ export function shutdownExecutor(step: Step, message: ShutdownExecutorMessage): 
 
 /** Every task is ended, none is taken any more; the agent ends with the last (`leave`). */
 export function leave(step: Step, message: string): void {
+  const running = [...step.state.frameworks.values()].flatMap((framework) =>
+    [...framework.executors.values()]
+      .filter(({ state }) => state !== 'ended')
+      .map((executor) => ({ framework, executor })),
+  );
   step.state.leaving = message;
-  for (const framework of [...step.state.frameworks.values()]) {
-    for (const executor of [...framework.executors.values()])
-      killCommand(step, framework, executor, 'shutdown', undefined);
-  }
+  if (running.length === 0) endIfLeaving(step);
+  for (const { framework, executor } of running) killCommand(step, framework, executor, 'shutdown', undefined);
 }
 
 /** The operator wants this agent empty. Mesos: docs/maintenance.md; behaviours.md 16. */

@@ -10,7 +10,7 @@ import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
 import { containerEvent, exited, report, superviseRun, taskOfExecutor } from './command-executor.js';
-import { endExecutor, endIfLeaving, settle } from './executors.js';
+import { endExecutor, settle } from './executors.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, armKill, leave } from './kill.js';
@@ -53,7 +53,6 @@ export function start(
   watchDisk(step);
   if (state.config.recover === 'cleanup') {
     leave(step, 'what an earlier agent left here has been ended (--recover=cleanup)');
-    endIfLeaving(step);
   }
 }
 

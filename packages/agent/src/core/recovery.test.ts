@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import type { AgentInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
+import type { AgentConfig } from './io.js';
+import { compatibility } from './recovery.js';
+import {
+  acknowledgeAll,
+  configOf,
+  exit,
+  frameworkOf,
+  registeredWorld,
+  rejoin,
+  run,
+  runToRunning,
+  sentOf,
+  states,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const last = (world: World): TaskStatus | undefined => updates(world).at(-1)?.status;
+
+const alive = (containerId: ContainerId): RecoveredContainer => ({ containerId, state: 'running', pid: 4711 });
+const ended = (containerId: ContainerId, status: ExitStatus): RecoveredContainer => ({
+  containerId,
+  state: 'ended',
+  status,
+});
+
+test('a task that lives is found again: same id, nothing told twice, its end told', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  const told = updates(world).length;
+  world.restart([alive(containerId)]);
+  rejoin(world);
+  assert.equal(updates(world).length, told);
+  assert.deepEqual(
+    sentOf(world, 'ReregisterAgentMessage')
+      .at(-1)
+      ?.tasks?.map(({ state }) => state),
+    ['TASK_RUNNING'],
+  );
+  exit(world, containerId, 3);
+  assert.deepEqual([last(world)?.state, last(world)?.message], ['TASK_FAILED', 'Command exited with status 3']);
+});
+
+test('a task that ended while the agent was down ends with its true status', () => {
+  for (const [status, state] of [
+    [{ kind: 'exited', code: 0 }, 'TASK_FINISHED'],
+    [{ kind: 'signaled', signal: 11 }, 'TASK_FAILED'],
+  ] as const) {
+    const world = registeredWorld();
+    const containerId = runToRunning(world, taskOf('t'));
+    world.restart([ended(containerId, status)]);
+    rejoin(world);
+    assert.equal(last(world)?.state, state);
+    assert.equal(last(world)?.source, 'SOURCE_EXECUTOR');
+    acknowledgeAll(world);
+    assert.equal(world.core.state.frameworks.size, 0);
+  }
+});
+
+test('an update that was written but not acknowledged is sent by the next process', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  const [first] = updates(world);
+  world.restart([alive(containerId)]);
+  rejoin(world);
+  assert.equal(updates(world).at(-1)?.uuid, first?.uuid);
+  acknowledgeAll(world);
+  assert.equal(states(world).at(-1), 'TASK_RUNNING');
+});
+
+test('a launch of which only the disk knows: run it did, or never', () => {
+  for (const found of [true, false]) {
+    const world = registeredWorld();
+    const containerId = run(world, taskOf('t'));
+    world.restart(found ? [ended(containerId, { kind: 'exited', code: 0 })] : []);
+    rejoin(world);
+    acknowledgeAll(world);
+    const expected = found ? ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'] : ['TASK_DROPPED'];
+    assert.deepEqual(states(world), expected);
+    if (!found) assert.equal(last(world)?.reason, 'REASON_AGENT_RESTARTED');
+  }
+});
+
+test('after a restart of the host tasks are gone, and the agent keeps its id', () => {
+  const pairs: readonly (readonly [FrameworkInfo, string])[] = [
+    [frameworkOf(), 'TASK_GONE'],
+    [frameworkOf({ capabilities: [] }), 'TASK_LOST'],
+  ];
+  for (const [framework, state] of pairs) {
+    const world = registeredWorld();
+    runToRunning(world, taskOf('t'), framework);
+    world.restart([], { bootId: 'boot-2' });
+    rejoin(world);
+    assert.equal(last(world)?.state, state);
+    assert.equal(last(world)?.message, 'The host was restarted');
+    assert.equal(world.core.state.info.id?.value, 'm-S0');
+  }
+});
+
+test('containers that no record knows are destroyed, ended ones forgotten', () => {
+  const world = registeredWorld();
+  const framework = frameworkOf({ checkpoint: false });
+  const orphan = run(world, taskOf('t'), framework);
+  const dead = 'dead' as ContainerId;
+  world.restart([alive(orphan), ended(dead, { kind: 'unknown' })]);
+  const kinds = world.effects.filter((it) => it.kind === 'destroy' || it.kind === 'removeContainer');
+  assert.deepEqual(kinds.slice(-2), [
+    { kind: 'destroy', containerId: orphan },
+    { kind: 'removeContainer', containerId: dead },
+  ]);
+  assert.equal(world.core.state.frameworks.size, 0);
+});
+
+test('a kill that was under way goes on with what is left of its grace period', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
+  world.message({
+    name: 'KillTaskMessage',
+    body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } },
+  });
+  world.nowMs += 7000;
+  world.restart([alive(containerId)]);
+  const before = world.effects.length;
+  world.pass(2999);
+  assert(!world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
+  world.pass(1);
+  assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
+  rejoin(world);
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+  assert.equal(last(world)?.state, 'TASK_KILLED');
+});
+
+test('--recover=cleanup ends what is there and then the process', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  world.restart([alive(containerId)], { recover: 'cleanup' });
+  assert(world.effects.some(({ kind }) => kind === 'signal'));
+  assert(!world.effects.some(({ kind }) => kind === 'exit'));
+  const status: ExitStatus = { kind: 'signaled', signal: 15 };
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+  assert(world.effects.some(({ kind }) => kind === 'exit'));
+});
+
+test('SIGUSR1: unregisters, ends the tasks, then the process', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  world.input({ kind: 'leave', message: 'asked to' });
+  assert.equal(sentOf(world, 'UnregisterAgentMessage').length, 1);
+  exit(world, containerId, 0);
+  acknowledgeAll(world);
+  assert(world.effects.some((it) => it.kind === 'exit' && it.status === 0));
+});
+
+test('a shutdown by the master makes the next process a new agent', () => {
+  const world = registeredWorld();
+  world.message({ name: 'ShutdownMessage', body: { message: 'gone' } });
+  assert(world.effects.some(({ kind }) => kind === 'exit'));
+  world.restart();
+  assert.equal(world.core.state.info.id, undefined);
+});
+
+test('what may change between two processes of one agent', () => {
+  const before = configOf().info;
+  const more = (info: AgentInfo, cpus: number): AgentInfo => ({
+    ...info,
+    resources: (info.resources ?? []).map((it) => (it.name === 'cpus' ? { ...it, scalar: { value: cpus } } : it)),
+  });
+  const rack = { name: 'rack', type: 'TEXT' as const, text: { value: 'r1' } };
+  const table: readonly (readonly [Partial<AgentConfig>, ReturnType<typeof compatibility>])[] = [
+    [{}, 'known'],
+    [{ info: more(before, 8) }, 'incompatible'],
+    [{ info: more(before, 8), reconfigurationPolicy: 'additive' }, 'known'],
+    [{ info: more(before, 2), reconfigurationPolicy: 'additive' }, 'incompatible'],
+    [{ info: { ...before, attributes: [rack] } }, 'incompatible'],
+    [{ info: { ...before, attributes: [rack] }, reconfigurationPolicy: 'additive' }, 'known'],
+    [{ info: { ...before, hostname: 'other' }, reconfigurationPolicy: 'additive' }, 'incompatible'],
+    [{ info: { ...before, port: 1 }, reconfigurationPolicy: 'additive' }, 'incompatible'],
+    [{ info: more(before, 8), bootId: 'boot-2' }, 'new'],
+  ];
+  for (const [changes, verdict] of table) {
+    assert.equal(compatibility(configOf(changes), before, 'boot-1'), verdict, JSON.stringify(changes));
+  }
+});
+
+test('a change that is not allowed ends the process and says what to do', () => {
+  const world = registeredWorld();
+  world.restart([], { info: { ...configOf().info, hostname: 'other' } });
+  const end = world.effects.find(({ kind }) => kind === 'exit');
+  assert(end?.kind === 'exit');
+  assert.match(end.message, /reconfiguration_policy=equal.*work_dir/);
+});
