@@ -36,11 +36,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const { facts } = options;
   const reads = createV0Reads(options);
   const changes = createV0Changes(options);
-  const noSuchFile = ({ response, query }: Exchange): void => {
+  const noSuchFile = ({ response, query }: Exchange, text = ''): void => {
     const path = query.get('path');
     if (path === null || path === '')
       refuse(response, refusal('badRequest', "Parameter 'path' is required but missing"));
-    else answerText(response, 404);
+    else answerText(response, 404, text);
   };
   const get =
     (read: (exchange: Exchange) => void | Promise<void>, otherwise: (exchange: Exchange) => void | Promise<void>) =>
@@ -64,9 +64,9 @@ export function createHandlers(options: HandlersOptions): Handlers {
       if (exchange.request.method === 'GET') return reads.quota(exchange);
       return exchange.request.method === 'POST' ? changes.setQuota(exchange) : changes.removeQuota(exchange);
     },
-    filesBrowse: noSuchFile,
-    filesRead: noSuchFile,
-    filesDownload: noSuchFile,
+    filesBrowse: (exchange) => noSuchFile(exchange),
+    filesRead: (exchange) => noSuchFile(exchange),
+    filesDownload: (exchange) => noSuchFile(exchange, `404 Not Found: ${exchange.query.get('path')}\n`),
     filesDebug: (exchange) => answerJson(exchange, '{}'),
     help: helpPage,
     systemStats: (exchange) => answerMetrics(exchange, systemOnly(options.metrics())),

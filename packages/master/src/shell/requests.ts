@@ -4,6 +4,8 @@
 // Q1: a request is answered at most once, and forgotten then.
 // Q2: a stream that its client closed, or that was cut off for reading too slowly, is told to the core once
 //     (`onStreamClosed`); one that the core closed isn't.
+// Q3: an answer goes out a turn after the messages that the same step sent: who has a 202 and then loses the master
+//     finds the message on its way.
 import type { ServerResponse } from 'node:http';
 import type { Id } from '@meseta/base';
 import { type Clock, createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
@@ -48,6 +50,13 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
   const waiting = new Map<RequestId, Waiting>();
   const streams = new Map<StreamId, OpenStream>();
   let next = 0;
+  let replies: (() => void)[] = [];
+
+  const say = (): void => {
+    const due = replies;
+    replies = [];
+    for (const answer of due) answer();
+  };
 
   const take = (request: RequestId): Waiting | undefined => {
     const found = waiting.get(request);
@@ -63,7 +72,9 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
     },
     reply(request, { status, text }) {
       const found = take(request);
-      if (found !== undefined) answerText(found.response, status, text);
+      if (found === undefined) return;
+      if (replies.length === 0) clock.defer(say);
+      replies.push(() => answerText(found.response, status, text));
     },
     open(request, stream) {
       const found = take(request);

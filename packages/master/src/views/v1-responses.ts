@@ -66,8 +66,9 @@ export const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo =
   guarantee: Object.entries(guarantees).map(([name, scalar]) => ({ name, type: 'SCALAR', scalar })),
 });
 
+/** The one set last comes first, as Mesos shows them. */
 export const quotaStatusOf = (state: MasterState, approver: Approver) => {
-  const configs = [...state.registrar.durable.quotas.values()].filter(({ role }) => approver.role(role));
+  const configs = [...state.registrar.durable.quotas.values()].reverse().filter(({ role }) => approver.role(role));
   return configs.length === 0 ? {} : { infos: configs.map(quotaInfoOf), configs };
 };
 
