@@ -1,0 +1,86 @@
+// The `--acls` flag: mesos.ACLs as JSON, checked before anybody relies on it (Mesos: docs/authorization.md).
+import { agentEndpoints, masterEndpoints } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import { type ACLEntity, type ACLs, renderWireError } from '@meseta/wire';
+import { ACLsCodec } from '@meseta/wire/codecs';
+import { ACTION_RULES, type AclList, OBJECT_FIELDS } from './actions.js';
+import type { Acl } from './verdicts.js';
+
+/** Mesos' names of before 1.0, and what they are called now. */
+const RENAMED: Readonly<Record<string, AclList>> = {
+  shutdown_frameworks: 'teardown_frameworks',
+  set_quotas: 'update_quotas',
+};
+
+/** The paths that `get_endpoints` may name. */
+export const AUTHORIZABLE_PATHS: ReadonlySet<string> = new Set(
+  [masterEndpoints, agentEndpoints]
+    .flatMap((endpoints) => Object.values(endpoints))
+    .filter((endpoint) => 'action' in endpoint && endpoint.action === 'GET_ENDPOINT_WITH_PATH')
+    .map(({ path }) => path),
+);
+
+/** The lists whose ACLs tell no object from another. */
+const WITHOUT_VALUES: ReadonlySet<AclList> = new Set(
+  Object.values(ACTION_RULES)
+    .filter(({ values }) => values === undefined)
+    .map(({ list }) => list),
+);
+
+export interface ParsedAcls {
+  readonly acls: ACLs;
+  readonly warnings: readonly string[];
+}
+
+const lists = Object.keys(OBJECT_FIELDS) as AclList[];
+
+/** The ACLs of a list, whatever its field of objects is called. */
+export const aclsIn = (acls: ACLs, list: AclList): readonly Acl[] =>
+  (acls[list] ?? []).map((acl) => ({
+    principals: acl.principals,
+    objects: (acl as unknown as Readonly<Record<string, ACLEntity>>)[OBJECT_FIELDS[list]] as ACLEntity,
+  }));
+
+/** What can't be meant, naming the field; undefined if all is well. */
+export function aclProblem(acls: ACLs): string | undefined {
+  for (const list of lists) {
+    for (const [index, { objects }] of aclsIn(acls, list).entries()) {
+      const field = `field '${list}[${index}].${OBJECT_FIELDS[list]}'`;
+      const some = (objects.type ?? 'SOME') === 'SOME';
+      if (some && WITHOUT_VALUES.has(list)) return `${field}: expected type ANY or NONE`;
+      const unknown = list === 'get_endpoints' && some && objects.values?.find((path) => !AUTHORIZABLE_PATHS.has(path));
+      if (typeof unknown === 'string') {
+        return `${field}: expected ${[...AUTHORIZABLE_PATHS].join(', ')}, got ${JSON.stringify(unknown)}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** A list that nobody reads protects nothing, but Mesos takes it; so it is only told of. */
+export function parseAcls(text: string): Result<ParsedAcls, string> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    return err(`expected JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return err('expected a JSON object');
+  const document: Record<string, unknown> = { ...json };
+  const warnings: string[] = [];
+  for (const name of Object.keys(document)) {
+    const now = RENAMED[name];
+    if (now !== undefined) {
+      warnings.push(`field '${name}' is called '${now}' now`);
+      document[now] = [...asList(document[name]), ...asList(document[now])];
+    } else if (name !== 'permissive' && !(name in OBJECT_FIELDS)) {
+      warnings.push(`field '${name}' is no list of ACLs and has no effect`);
+    }
+  }
+  const acls = ACLsCodec.read(document);
+  if (!acls.ok) return err(renderWireError(acls.error));
+  const problem = aclProblem(acls.value);
+  return problem === undefined ? ok({ acls: acls.value, warnings }) : err(problem);
+}
+
+const asList = (json: unknown): readonly unknown[] => (Array.isArray(json) ? json : json === undefined ? [] : [json]);

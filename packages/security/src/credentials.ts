@@ -1,0 +1,122 @@
+// Credentials: principals and their secrets (Mesos: docs/authentication.md). A file holds mesos.Credentials as JSON, or
+// in Mesos' old format a principal and its secret on each line; an agent's or framework's own holds one mesos.Credential.
+// No error, warning or log line of this room quotes a file's content: it might be a secret.
+import { readFileSync, statSync } from 'node:fs';
+import { err, ok, type Result } from '@meseta/base';
+import type { Credential } from '@meseta/wire';
+import { CredentialCodec, CredentialsCodec } from '@meseta/wire/codecs';
+
+/** Secrets by principal. Whoever has no secret isn't in it, and can't authenticate. */
+export type Secrets = ReadonlyMap<string, string>;
+
+export interface OwnCredential {
+  readonly principal: string;
+  readonly secret: string;
+}
+
+export interface CredentialsFile<T> {
+  readonly value: T;
+  /** What whoever runs the process should mend. */
+  readonly warnings: readonly string[];
+}
+
+type Codec<T> = { parse(text: string): Result<T, { readonly path: string; readonly expected: string }> };
+
+/** What `found` would say is left out: it quotes the file. */
+function parseJson<T>(text: string, codec: Codec<T>): Result<T, string> {
+  const parsed = codec.parse(text);
+  if (parsed.ok) return parsed;
+  const { path, expected } = parsed.error;
+  return err(path === '' ? `expected ${expected}` : `field '${path}': expected ${expected}`);
+}
+
+/** Lines of a principal and its secret with white space between them; `#` begins no comment, as in Mesos. */
+function parseLines(text: string): Result<readonly Credential[], string> {
+  const credentials: Credential[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    const words = line.split(/\s+/).filter((word) => word !== '');
+    if (words.length === 0) continue;
+    const [principal, secret] = words;
+    if (words.length !== 2 || principal === undefined || secret === undefined) {
+      return err(`line ${index + 1}: expected a principal and its secret`);
+    }
+    credentials.push({ principal, secret });
+  }
+  return ok(credentials);
+}
+
+function secretsOf(credentials: readonly Credential[]): Result<CredentialsFile<Secrets>, string> {
+  const secrets = new Map<string, string>();
+  const warnings: string[] = [];
+  for (const [index, { principal, secret }] of credentials.entries()) {
+    const field = `credentials[${index}].principal`;
+    if (principal === '') return err(`field '${field}': expected a name`);
+    if (secrets.has(principal)) return err(`field '${field}': ${JSON.stringify(principal)} is there twice`);
+    if (secret === undefined || secret === '') {
+      warnings.push(`principal ${JSON.stringify(principal)} has no secret and can't authenticate`);
+    } else secrets.set(principal, secret);
+  }
+  return ok({ value: secrets, warnings });
+}
+
+export function parseCredentials(text: string): Result<CredentialsFile<Secrets>, string> {
+  if (text.trim() === '') return err('expected at least one credential');
+  if (!/^\s*[{[]/.test(text)) {
+    const lines = parseLines(text);
+    return lines.ok ? secretsOf(lines.value) : lines;
+  }
+  const parsed = parseJson(text, CredentialsCodec);
+  if (!parsed.ok) return parsed;
+  const { credentials = [] } = parsed.value;
+  return credentials.length === 0
+    ? err("field 'credentials': expected at least one credential")
+    : secretsOf(credentials);
+}
+
+export function parseCredential(text: string): Result<OwnCredential, string> {
+  if (/^\s*\{/.test(text)) {
+    const parsed = parseJson(text, CredentialCodec);
+    if (!parsed.ok) return parsed;
+    const { principal, secret } = parsed.value;
+    return secret === undefined || secret === '' ? err("field 'secret': expected a secret") : ok({ principal, secret });
+  }
+  const lines = parseLines(text);
+  if (!lines.ok) return lines;
+  const [own] = lines.value;
+  if (own?.secret === undefined || lines.value.length !== 1) return err('expected one principal and its secret');
+  return ok({ principal: own.principal, secret: own.secret });
+}
+
+/** `path` may be `file:///...`. Mesos only warns of a file that others may read, and so does this. */
+function readSecretFile<T>(
+  path: string,
+  parse: (bytes: Buffer) => Result<CredentialsFile<T>, string>,
+): Result<CredentialsFile<T>, string> {
+  const name = path.replace(/^file:\/\//, '');
+  let bytes: Buffer;
+  let mode: number;
+  try {
+    bytes = readFileSync(name);
+    mode = statSync(name).mode;
+  } catch (cause) {
+    return err(cause instanceof Error ? cause.message : String(cause));
+  }
+  const parsed = parse(bytes);
+  if (!parsed.ok) return err(`${name}: ${parsed.error}`);
+  if ((mode & 0o007) === 0) return parsed;
+  const open = `${name} is open to everybody (mode ${(mode & 0o777).toString(8)}): chmod 600 it`;
+  return ok({ value: parsed.value.value, warnings: [open, ...parsed.value.warnings] });
+}
+
+export const readCredentials = (path: string): Result<CredentialsFile<Secrets>, string> =>
+  readSecretFile(path, (bytes) => parseCredentials(bytes.toString('utf8')));
+
+export const readCredential = (path: string): Result<CredentialsFile<OwnCredential>, string> =>
+  readSecretFile(path, (bytes) => {
+    const parsed = parseCredential(bytes.toString('utf8'));
+    return parsed.ok ? ok({ value: parsed.value, warnings: [] }) : parsed;
+  });
+
+/** The key that signs tokens (`--jwt_secret_key`): every byte of the file, a line end at its end too, as in Mesos. */
+export const readKey = (path: string): Result<CredentialsFile<Uint8Array>, string> =>
+  readSecretFile(path, (bytes) => (bytes.length === 0 ? err('expected a key') : ok({ value: bytes, warnings: [] })));

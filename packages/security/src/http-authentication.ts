@@ -1,0 +1,119 @@
+// Who sends an HTTP request: realm by realm, by what the flags name (Mesos: docs/authentication.md; RFC 7617 for Basic,
+// RFC 6750 for Bearer). Several authenticators of a realm are tried in order, and the challenges of all are told.
+import type { Component, Realm, Refusal } from '@meseta/api';
+import { refusal } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import type { Secrets } from './credentials.js';
+import { readToken } from './jwt.js';
+import { type Principal, principalOf } from './principal.js';
+import { sameSecret } from './secrets.js';
+
+export type NamedRealm = Exclude<Realm, 'none'>;
+
+/** Mesos' flags name authenticators so; modules of one's own there are none. */
+export type AuthenticatorName = 'basic' | 'jwt';
+
+/** undefined: the realm asks nobody who they are. */
+export type Authenticated = Result<Principal | undefined, Refusal>;
+
+export interface HttpAuthentication {
+  /** Whether requests to the realm's endpoints must say who they are. */
+  guards(realm: Realm): boolean;
+  /** `authorization` is the request's header of that name. */
+  authenticate(realm: Realm, authorization: string | undefined, nowMs: number): Authenticated;
+}
+
+export interface HttpAuthenticationOptions {
+  readonly component: Component;
+  /** The realms that are guarded, and by what: lists as the flags give them (`basic,jwt`). */
+  readonly realms: { readonly [R in NamedRealm]?: string | undefined };
+  readonly secrets?: Secrets | undefined;
+  readonly jwtKey?: Uint8Array | undefined;
+}
+
+interface Authenticator {
+  principal(authorization: string | undefined, nowMs: number): Result<Principal, string>;
+}
+
+/** What a browser shows its user, and what Mesos calls the realms. */
+export const realmName = (component: Component, realm: NamedRealm): string => `mesos-${component}-${realm}`;
+
+function basic(realm: string, secrets: Secrets): Authenticator {
+  const challenge = err(`Basic realm="${realm}"`);
+  return {
+    principal(authorization) {
+      const [, encoded] = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization ?? '') ?? [];
+      if (encoded === undefined) return challenge;
+      const pair = Buffer.from(encoded, 'base64').toString('utf8');
+      const colon = pair.indexOf(':');
+      const name = pair.slice(0, Math.max(colon, 0));
+      const secret = secrets.get(name);
+      // The same work for names that are known and names that aren't.
+      const same = sameSecret(pair.slice(colon + 1), secret ?? '');
+      return colon > 0 && secret !== undefined && same ? ok(principalOf(name)) : challenge;
+    },
+  };
+}
+
+function jwt(realm: string, key: Uint8Array): Authenticator {
+  const challenge = (description: string) =>
+    err(`Bearer realm="${realm}", error="invalid_token", error_description="${description}"`);
+  return {
+    principal(authorization, nowMs) {
+      if (authorization === undefined) return err(`Bearer realm="${realm}"`);
+      const [scheme, token, more] = authorization.split(' ');
+      if (token === undefined || more !== undefined) return challenge("Malformed 'Authorization' header");
+      if (scheme?.toLowerCase() !== 'bearer') return challenge('expected the scheme Bearer');
+      const claims = readToken(token, key, nowMs);
+      if (!claims.ok) return challenge(`Invalid JWT: ${claims.error.replaceAll('"', "'")}`);
+      const texts = Object.entries(claims.value).map(([name, claim]): [string, string] => [
+        name,
+        typeof claim === 'string' ? claim : JSON.stringify(claim),
+      ]);
+      return texts.length === 0 ? challenge('JWT claims missing') : ok({ claims: Object.fromEntries(texts) });
+    },
+  };
+}
+
+/** The error is for the person who wrote the flags: `--flag` is the caller's to add. */
+function authenticatorsOf(
+  realm: string,
+  names: string,
+  { secrets, jwtKey }: HttpAuthenticationOptions,
+): Result<readonly Authenticator[], string> {
+  const authenticators: Authenticator[] = [];
+  for (const name of names.split(',').map((word) => word.trim())) {
+    if (name === 'basic') {
+      if (secrets === undefined) return err(`basic authentication of ${realm} needs a file of credentials`);
+      authenticators.push(basic(realm, secrets));
+    } else if (name === 'jwt') {
+      if (jwtKey === undefined) return err(`jwt authentication of ${realm} needs --jwt_secret_key`);
+      authenticators.push(jwt(realm, jwtKey));
+    } else return err(`expected basic or jwt, got ${JSON.stringify(name)}`);
+  }
+  return ok(authenticators);
+}
+
+export function createHttpAuthentication(options: HttpAuthenticationOptions): Result<HttpAuthentication, string> {
+  const realms = new Map<Realm, readonly Authenticator[]>();
+  for (const [realm, names] of Object.entries(options.realms) as [NamedRealm, string | undefined][]) {
+    if (names === undefined) continue;
+    const made = authenticatorsOf(realmName(options.component, realm), names, options);
+    if (!made.ok) return made;
+    realms.set(realm, made.value);
+  }
+  return ok({
+    guards: (realm) => realms.has(realm),
+    authenticate(realm, authorization, nowMs) {
+      const authenticators = realms.get(realm);
+      if (authenticators === undefined) return ok(undefined);
+      const challenges: string[] = [];
+      for (const authenticator of authenticators) {
+        const found = authenticator.principal(authorization, nowMs);
+        if (found.ok) return found;
+        challenges.push(found.error);
+      }
+      return err(refusal('unauthorized', '', { 'WWW-Authenticate': challenges.join(',') }));
+    },
+  });
+}

@@ -1,0 +1,53 @@
+// JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515), the only kind that Mesos' "jwt" authenticator takes and that an
+// agent gives its executors. No library: one algorithm, one claim that is looked at (`exp`).
+import { createHmac } from 'node:crypto';
+import { err, ok, type Result } from '@meseta/base';
+import { sameSecret } from './secrets.js';
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+const BASE64_URL = /^[A-Za-z0-9_-]*={0,2}$/;
+
+function jsonOf(part: string, what: string): Result<Claims, string> {
+  if (!BASE64_URL.test(part)) return err(`the ${what} is not base64url`);
+  try {
+    const json: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return ok(json as Claims);
+  } catch {
+    // Said below, without the parser's words, which quote the token.
+  }
+  return err(`the ${what} is not a JSON object`);
+}
+
+const signatureOf = (signed: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(signed).digest();
+
+/** The claims of a token that `key` has signed and whose `exp` (seconds since the epoch) is not over. */
+export function readToken(token: string, key: Uint8Array, nowMs: number): Result<Claims, string> {
+  const [head = '', body = '', signature = '', ...more] = token.split('.');
+  if (more.length > 0 || token.split('.').length !== 3) return err('expected three parts with dots between them');
+  const header = jsonOf(head, 'header');
+  if (!header.ok) return header;
+  const { alg, typ, crit } = header.value;
+  if (alg !== 'HS256') return err("'alg': expected HS256");
+  if (typ !== undefined && typeof typ !== 'string') return err("'typ': expected a string");
+  if (crit !== undefined) return err("'crit' is not supported");
+  // Looked at before anything that the bearer says of itself.
+  if (
+    !BASE64_URL.test(signature) ||
+    !sameSecret(Buffer.from(signature, 'base64url'), signatureOf(`${head}.${body}`, key))
+  )
+    return err('the signature does not match');
+  const claims = jsonOf(body, 'payload');
+  if (!claims.ok) return claims;
+  const { exp } = claims.value;
+  if (exp !== undefined && typeof exp !== 'number') return err("'exp': expected a number");
+  if (exp !== undefined && exp < Math.floor(nowMs / 1000)) return err('the token has expired');
+  return claims;
+}
+
+const encode = (json: unknown): string => Buffer.from(JSON.stringify(json)).toString('base64url');
+
+export function makeToken(claims: Claims, key: Uint8Array): string {
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${signatureOf(signed, key).toString('base64url')}`;
+}
