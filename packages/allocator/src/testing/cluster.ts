@@ -3,6 +3,7 @@ import { type AgentId, type FrameworkId, seededRandom } from '@meseta/base';
 import {
   admitResources,
   allocate,
+  contains,
   formatResources,
   limitsFrom,
   parseResources,
@@ -63,6 +64,7 @@ export interface TestCluster {
   run(afterMs?: number): OfferDecision[];
   decide(afterMs?: number): Decisions;
   back(offer: OfferDecision, how?: Returned): void;
+  fits(offer: OfferDecision, wanted: string): boolean;
   decline(offer: OfferDecision, seconds?: number): void;
   /** Uses a part and gives the rest back as an ACCEPT with `refuse_seconds` does. */
   accept(offer: OfferDecision, used: string, seconds?: number): void;
@@ -91,6 +93,7 @@ export function testCluster(options: AllocatorOptions = {}, seed = 1): TestClust
     },
     back: (offer, how) =>
       allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, cluster.now, how),
+    fits: (offer, wanted) => contains(offer.resources.unallocated.resources, res(wanted)),
     decline: (offer, seconds = 5) => cluster.back(offer, { filters: { refuse_seconds: seconds } }),
     accept(offer, used, seconds = 5) {
       const taken = allocate(res(used), offer.role);

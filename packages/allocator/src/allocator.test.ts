@@ -1,0 +1,344 @@
+// The rules of sharing, one by one. Sources: Mesos docs/allocation-modules (scheduler-http-api.md, roles.md, weights.md)
+// and what Mesos' allocator was seen to do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Resource } from '@meseta/wire';
+import { createOfferConstraints } from './constraints.js';
+import { aid, fid, frameworkInfo, res, show, type TestCluster, testCluster } from './testing/cluster.js';
+import type { OfferDecision } from './types.js';
+
+const first = (offers: readonly OfferDecision[]): OfferDecision => {
+  assert.equal(offers.length, 1, show(offers).join('\n'));
+  return offers[0] as OfferDecision;
+};
+
+/** Every framework takes one task's worth of each offer while it fits and gives back the rest, as long as it goes on. */
+function fill(cluster: TestCluster, sizes: Record<string, string>): Record<string, number> {
+  const counts = Object.fromEntries(Object.keys(sizes).map((id) => [id, 0]));
+  const { allocator } = cluster;
+  for (let quiet = 0; quiet < 8; quiet++) {
+    cluster.now = Math.max(cluster.now, allocator.nextDeadline() ?? cluster.now);
+    for (const offer of cluster.run()) {
+      const size = sizes[offer.frameworkId] as string;
+      if (cluster.fits(offer, size)) {
+        cluster.accept(offer, size, 0);
+        counts[offer.frameworkId] = (counts[offer.frameworkId] as number) + 1;
+        quiet = 0;
+      } else cluster.decline(offer, 0);
+    }
+  }
+  return counts;
+}
+
+test('who ends up with how much of a full cluster', () => {
+  const shapes = testCluster();
+  shapes.agent('A', 'cpus:9;mem:18432');
+  shapes.framework('a', ['a']);
+  shapes.framework('b', ['b']);
+  // The example of the DRF paper (Ghodsi et al., NSDI 2011, section 4.1).
+  assert.deepEqual(fill(shapes, { a: 'cpus:1;mem:4096', b: 'cpus:3;mem:1024' }), { a: 3, b: 2 });
+
+  const weighted = testCluster();
+  weighted.agent('A', 'cpus:12;mem:4096');
+  weighted.allocator.updateWeights([['heavy', 2]]);
+  weighted.framework('h', ['heavy']);
+  weighted.framework('l', ['light']);
+  assert.deepEqual(fill(weighted, { h: 'cpus:1;mem:32', l: 'cpus:1;mem:32' }), { h: 8, l: 4 });
+
+  const tree = testCluster();
+  tree.agent('A', 'cpus:8;mem:4096');
+  for (const [id, role] of [
+    ['web', 'eng/web'],
+    ['db', 'eng/db'],
+    ['ops', 'ops'],
+  ] as const) {
+    tree.framework(id, [role]);
+  }
+  const size = 'cpus:1;mem:32';
+  assert.deepEqual(fill(tree, { web: size, db: size, ops: size }), { web: 2, db: 2, ops: 4 });
+});
+
+test('a name that is excluded from fair sharing does not count', () => {
+  const cluster = testCluster({ fairSharingExcludedResourceNames: ['gpus'] });
+  cluster.agent('A', 'cpus:4;mem:400;gpus:4');
+  cluster.agent('B', 'cpus:4;mem:400');
+  cluster.framework('a', ['a'], ['GPU_RESOURCES']);
+  const mine = cluster.run().map((offer) => offer.agentId);
+  assert.equal(mine.length, 2);
+  assert.equal(cluster.allocator.shareOf(fid('a'), 'a'), 1);
+  assert.equal(cluster.allocator.roleUsage('a').share, 1);
+});
+
+test('a filter refuses what it refused and less, for its time, and at least for an interval', () => {
+  const cases: [seconds: number, waitMs: number][] = [
+    [5, 5000],
+    [0.2, 1000],
+    [0, 1000],
+    [-1, 5000],
+    [Number.NaN, 5000],
+    [1e12, 365 * 24 * 3600 * 1000],
+  ];
+  for (const [seconds, waitMs] of cases) {
+    const cluster = testCluster();
+    cluster.agent('A', 'cpus:2;mem:100');
+    cluster.framework('f', ['a']);
+    cluster.decline(first(cluster.run()), seconds);
+    assert.deepEqual(cluster.run(waitMs - 1), [], `${seconds} s: not before ${waitMs} ms`);
+    const due = cluster.allocator.nextDeadline() as number;
+    assert.ok(due >= waitMs && due <= waitMs * (1 + 1 / 256) + 100, `${seconds} s: ${due}`);
+    cluster.now = due;
+    assert.equal(cluster.run().length, 1);
+  }
+});
+
+test('more of one resource, or a kind that was not refused, gets past a filter', () => {
+  for (const [total, passes] of [
+    ['cpus:3;mem:100', true],
+    ['cpus:2;mem:50', false],
+    ['cpus:2;mem:100;ports:[1-2]', true],
+  ] as const) {
+    const cluster = testCluster();
+    cluster.agent('A', 'cpus:2;mem:100');
+    cluster.framework('f', ['a']);
+    cluster.decline(first(cluster.run()), 60);
+    assert.ok(cluster.allocator.updateAgent(aid('A'), { total: res(total) }));
+    assert.equal(cluster.run().length, passes ? 1 : 0, total);
+  }
+});
+
+test('whoever declined waits, others do not', () => {
+  const cluster = testCluster();
+  cluster.agent('A', 'cpus:2;mem:100');
+  cluster.framework('f', ['a']);
+  cluster.framework('g', ['a']);
+  const offer = first(cluster.run());
+  cluster.decline(offer, 0);
+  const next = first(cluster.run());
+  assert.notEqual(next.frameworkId, offer.frameworkId);
+  cluster.decline(next, 0);
+  assert.deepEqual(cluster.run(999), []);
+  assert.equal(first(cluster.run(101)).frameworkId, offer.frameworkId);
+});
+
+test('after an ACCEPT that wants the rest soon the agent rests for everybody, until somebody new comes', () => {
+  const cluster = testCluster();
+  cluster.agent('A', 'cpus:4;mem:400');
+  cluster.framework('f', ['a']);
+  cluster.framework('g', ['b']);
+  cluster.accept(first(cluster.run()), 'cpus:1;mem:10', 0);
+  assert.deepEqual(cluster.run(500), []);
+  assert.equal(cluster.allocator.nextDeadline(), 1000);
+  assert.equal(first(cluster.run(500)).resources.quantities.amounts[0], 3000);
+  const again = testCluster();
+  again.agent('A', 'cpus:4;mem:400');
+  again.framework('f', ['a']);
+  again.accept(first(again.run()), 'cpus:1;mem:10', 0);
+  again.framework('g', ['b']);
+  assert.equal(first(again.run(1)).frameworkId, 'g');
+});
+
+test('what forgets a filter, and what keeps it', () => {
+  const cases: [what: string, act: (cluster: TestCluster) => void, isOffered: boolean][] = [
+    ['revive of its role', ({ allocator }) => allocator.revive(fid('f'), ['a']), true],
+    ['revive of all roles', ({ allocator }) => allocator.revive(fid('f')), true],
+    ['revive of another role', ({ allocator }) => allocator.revive(fid('f'), ['b']), false],
+    ['suppress', ({ allocator }) => allocator.suppress(fid('f'), ['a']), false],
+    [
+      'suppress and revive',
+      ({ allocator }) => {
+        allocator.suppress(fid('f'), ['a']);
+        allocator.revive(fid('f'), ['a']);
+      },
+      true,
+    ],
+    [
+      'deactivated and activated',
+      ({ allocator }) => {
+        allocator.deactivateFramework(fid('f'));
+        allocator.activateFramework(fid('f'));
+      },
+      true,
+    ],
+    [
+      'the same framework info again',
+      ({ allocator }) => allocator.updateFramework(fid('f'), frameworkInfo(['a', 'b']), { suppressedRoles: ['b'] }),
+      false,
+    ],
+    [
+      'new attributes of the agent',
+      ({ allocator }) => {
+        const attributes = [{ name: 'rack', type: 'TEXT' as const, text: { value: 'r' } }];
+        allocator.updateAgent(aid('A'), { info: { hostname: 'A', attributes } });
+      },
+      true,
+    ],
+    [
+      'another port of the agent',
+      ({ allocator }) => allocator.updateAgent(aid('A'), { info: { hostname: 'A', port: 7 } }),
+      false,
+    ],
+    [
+      'the agent deactivated and activated',
+      ({ allocator }) => {
+        allocator.deactivateAgent(aid('A'));
+        allocator.activateAgent(aid('A'));
+      },
+      false,
+    ],
+  ];
+  for (const [what, act, isOffered] of cases) {
+    const cluster = testCluster();
+    cluster.agent('A', 'cpus:2;mem:100');
+    cluster.framework('f', ['a', 'b'], [], { suppressedRoles: ['b'] });
+    cluster.decline(first(cluster.run()), 600);
+    act(cluster);
+    const roles = cluster.run().map((offer) => offer.role);
+    assert.ok(isOffered ? roles.length === 1 : !roles.includes('a'), what);
+    assert.equal(cluster.allocator.totals().filters, isOffered ? 0 : 1, what);
+    assert.equal(cluster.allocator.roleUsage('a').filters, isOffered ? 0 : 1, what);
+  }
+});
+
+test('the smallest offer: the master’s minimum, or the framework’s own for a role', () => {
+  const cases: [total: string, own: Record<string, number>[] | undefined, isOffered: boolean][] = [
+    ['cpus:0.01', undefined, true],
+    ['mem:32', undefined, true],
+    ['cpus:0.009;mem:31;disk:1000', undefined, false],
+    ['disk:5', [], true],
+    ['cpus:2;mem:100', [{ cpus: 3 }], false],
+    ['cpus:3', [{ cpus: 3, mem: 1 }, { cpus: 3 }], true],
+    ['cpus:3', [{ cpus: 3, mem: 1 }], false],
+  ];
+  for (const [total, own, isOffered] of cases) {
+    const cluster = testCluster();
+    cluster.agent('A', total);
+    const quantities = own?.map((set) => ({
+      quantities: Object.fromEntries(Object.entries(set).map(([name, value]) => [name, { value }])),
+    }));
+    const filters = quantities ? { offer_filters: { a: { min_allocatable_resources: { quantities } } } } : {};
+    cluster.allocator.addFramework(fid('f'), { ...frameworkInfo(['a']), ...filters }, new Map(), true);
+    assert.equal(cluster.run().length, isOffered ? 1 : 0, `${total} ${JSON.stringify(own)}`);
+  }
+});
+
+test('reservations are offered to their role and below, and to nobody else', () => {
+  const expected: Record<string, string> = {
+    '*': 'cpus:1',
+    b: 'cpus:1',
+    a: 'cpus:1; cpus(reservations: [(STATIC,a)]):2',
+    'a/b': 'cpus:1; cpus(reservations: [(STATIC,a)]):2; cpus(reservations: [(STATIC,a/b)]):4',
+  };
+  for (const [role, offered] of Object.entries(expected)) {
+    const cluster = testCluster();
+    cluster.agent('A', 'cpus:1;cpus(a):2;cpus(a/b):4');
+    cluster.framework('f', [role]);
+    assert.deepEqual(show(cluster.run()), [`f/${role}@A ${offered}`]);
+  }
+});
+
+const revocable: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 4 }, revocable: {} };
+const volume: Resource = {
+  name: 'disk',
+  type: 'SCALAR',
+  scalar: { value: 10 },
+  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
+  shared: {},
+  reservations: [{ role: 'a', type: 'DYNAMIC' }],
+};
+const refined: Resource = {
+  name: 'mem',
+  type: 'SCALAR',
+  scalar: { value: 10 },
+  reservations: [
+    { role: 'a', type: 'STATIC' },
+    { role: 'a/b', type: 'DYNAMIC' },
+  ],
+};
+
+test('capabilities decide what is seen', () => {
+  const all = ['MULTI_ROLE', 'SHARED_RESOURCES', 'REVOCABLE_RESOURCES', 'RESERVATION_REFINEMENT'] as const;
+  for (const missing of [undefined, ...all.slice(1)]) {
+    const cluster = testCluster();
+    cluster.agent('A', [...res('cpus:1'), revocable, volume, refined]);
+    const capabilities = all.filter((type) => type !== missing).map((type) => ({ type }));
+    cluster.allocator.addFramework(fid('f'), { ...frameworkInfo(['a/b']), capabilities }, new Map(), true);
+    const seen = first(cluster.run()).resources.resources;
+    assert.equal(
+      seen.some((r) => r.revocable),
+      missing !== 'REVOCABLE_RESOURCES',
+    );
+    assert.equal(
+      seen.some((r) => r.shared),
+      missing !== 'SHARED_RESOURCES',
+    );
+    assert.equal(
+      seen.some((r) => r.reservations?.length === 2),
+      missing !== 'RESERVATION_REFINEMENT',
+    );
+    assert.ok(seen.some((r) => r.name === 'cpus' && !r.revocable));
+  }
+});
+
+test('agents that a framework gets nothing of', () => {
+  const here = { fault_domain: { region: { name: 'here' }, zone: { name: 'z' } } };
+  const away = { fault_domain: { region: { name: 'away' }, zone: { name: 'z' } } };
+  const rack = { selector: { attribute_name: 'rack' }, predicate: { exists: {} } };
+  const constraints = createOfferConstraints({
+    role_constraints: { a: { groups: [{ attribute_constraints: [rack] }] } },
+  });
+  assert.ok(constraints.ok);
+  const offerConstraints = constraints.value;
+  const cluster = testCluster({ domain: here });
+  cluster.agent('gpus', 'cpus:1;mem:50;gpus:1');
+  cluster.agent('away', 'cpus:1;mem:50', { domain: away });
+  cluster.agent('rack', 'cpus:1;mem:50', { attributes: [{ name: 'rack', type: 'TEXT', text: { value: '' } }] });
+  const old = { info: { hostname: 'old' }, capabilities: [], total: res('cpus:1;mem:50'), used: new Map() };
+  cluster.allocator.addAgent(aid('old'), old);
+  const cases: [role: string, Parameters<TestCluster['framework']>[2], picky: boolean, agents: string[]][] = [
+    ['a', [], false, ['rack']],
+    ['a', ['GPU_RESOURCES'], false, ['gpus', 'rack']],
+    ['a', ['REGION_AWARE'], false, ['away', 'rack']],
+    ['a', ['GPU_RESOURCES', 'REGION_AWARE'], true, ['rack']],
+    ['b', ['GPU_RESOURCES', 'REGION_AWARE'], true, ['away', 'gpus', 'rack']],
+  ];
+  for (const [role, capabilities, picky, agents] of cases) {
+    cluster.framework('f', [role], capabilities, picky ? { offerConstraints } : {});
+    assert.deepEqual(
+      cluster
+        .run()
+        .map((offer) => offer.agentId)
+        .sort(),
+      agents,
+      `${role} ${capabilities}`,
+    );
+    cluster.allocator.removeFramework(fid('f'));
+  }
+  const single = (role: string) => ({ user: 'u', name: 'n', role, capabilities: [] });
+  cluster.allocator.addFramework(fid('g'), single('a'), new Map(), true);
+  assert.deepEqual(
+    cluster
+      .run()
+      .map((offer) => offer.agentId)
+      .sort(),
+    ['old', 'rack'],
+  );
+  cluster.allocator.removeFramework(fid('g'));
+  cluster.allocator.addFramework(fid('h'), single('a/b'), new Map(), true);
+  assert.deepEqual(
+    cluster.run().map((offer) => offer.agentId),
+    ['rack'],
+    'old knows no hierarchical roles',
+  );
+});
+
+test('a shared volume in use is offered again, but not twice to one at the same time', () => {
+  const cluster = testCluster({ minAllocatableResources: [] });
+  cluster.agent('A', [...res('cpus:2'), volume]);
+  cluster.framework('f', ['a'], ['SHARED_RESOURCES']);
+  const offer = first(cluster.run());
+  assert.deepEqual(cluster.run(), []);
+  cluster.allocator.transitionOfferedToAllocated(offer.frameworkId, offer.agentId, offer.resources.resources);
+  const again = first(cluster.run());
+  assert.deepEqual(again.resources.quantities.names, ['disk']);
+  assert.deepEqual(cluster.allocator.roleUsage('a').held.amounts, [2000, 10_000], 'counted once');
+});
