@@ -1,6 +1,7 @@
 // Usage: node scripts/bench.mjs launcher/launches: containers launched and ended each second by the posix launcher,
-// beside a bare fork, exec and wait of the same command from a shell, as many at once; and what a live task costs in memory.
-import { execFileSync, spawnSync } from 'node:child_process';
+// beside a bare fork, exec and wait of the same command from a shell, one after another
+// and as many at once; and what a live task costs in memory.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { ContainerId } from '@meseta/base';
@@ -10,7 +11,7 @@ import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 
 const COUNT = 1000;
-const AT_ONCE = 20;
+const AT_ONCE = 200;
 const LIVE = 100;
 const COMMAND = 'exit 0';
 
@@ -42,13 +43,13 @@ const spec = (name: string, value: string): ContainerSpec => ({
 });
 
 /** All of them, `AT_ONCE` in flight; launches a second. */
-function launches(): Promise<number> {
+function launches(round: number): Promise<number> {
   const begun = performance.now();
   let next = 0;
   let ended = 0;
   return new Promise((resolve, reject) => {
     const launch = (): void => {
-      if (next < COUNT) containers.launch(spec(`c${next++}`, COMMAND));
+      if (next < COUNT) containers.launch(spec(`c${round}-${next++}`, COMMAND));
     };
     heard = (event) => {
       if (event.kind === 'launchFailed') reject(new Error(event.message));
@@ -62,9 +63,10 @@ function launches(): Promise<number> {
   });
 }
 
-/** The same command by a bare shell, `AT_ONCE` at once. */
-function bare(): number {
-  const script = `i=0; while [ $i -lt ${COUNT / AT_ONCE} ]; do ${'sh -c "$1" & '.repeat(AT_ONCE)}wait; i=$((i+1)); done`;
+/** The same command by a bare shell, `atOnce` at once; a second. */
+function bare(atOnce: number): number {
+  const one = atOnce === 1 ? 'sh -c "$1"; ' : `${'sh -c "$1" & '.repeat(atOnce)}wait; `;
+  const script = `i=0; while [ $i -lt ${COUNT / atOnce} ]; do ${one}i=$((i+1)); done`;
   const begun = performance.now();
   spawnSync('/bin/sh', ['-c', script, 'sh', COMMAND]);
   return (COUNT / (performance.now() - begun)) * 1000;
@@ -103,24 +105,25 @@ function command(pid: string): string {
   }
 }
 
-execFileSync('sync');
-const rounds: { bare: number; ours: number; cpuMs: number }[] = [];
+const rounds: { bare: number; bareAtOnce: number; ours: number; cpuMs: number }[] = [];
 for (let round = 0; round < 3; round++) {
-  const yardstick = bare();
+  const yardsticks = { bare: bare(1), bareAtOnce: bare(AT_ONCE) };
   const before = process.cpuUsage();
-  const ours = await launches();
+  const ours = await launches(round);
   const used = process.cpuUsage(before);
-  rounds.push({ bare: yardstick, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
+  rounds.push({ ...yardsticks, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
 }
 const memory = await live();
 await containers.close();
 await new Promise((resolve) => setTimeout(resolve, 100));
 rmSync(root, { recursive: true, force: true });
 
-for (const { bare: yardstick, ours, cpuMs } of rounds) {
-  const ratio = (ours / yardstick).toFixed(2);
+const figure = (value: number): string => value.toFixed(0).padStart(5);
+for (const it of rounds) {
   console.log(
-    `bare ${yardstick.toFixed(0)}/s   containers ${ours.toFixed(0)}/s   ratio ${ratio}   agent CPU ${cpuMs.toFixed(2)} ms each`,
+    `containers ${figure(it.ours)}/s   bare ${figure(it.bare)}/s (${(it.ours / it.bare).toFixed(2)})   ` +
+      `bare, ${AT_ONCE} at once ${figure(it.bareAtOnce)}/s (${(it.ours / it.bareAtOnce).toFixed(2)})   ` +
+      `agent CPU ${it.cpuMs.toFixed(2)} ms each`,
   );
 }
 console.log(

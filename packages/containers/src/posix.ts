@@ -16,7 +16,7 @@ import {
 } from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent } from './exit-record.js';
-import { createFetcher, type Fetcher, type FetcherOptions } from './fetcher/fetcher.js';
+import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { createUsers, findTools, readLimits } from './machine.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
 import { type Container, change, type PosixState, planHeader, runtimeDirectory } from './posix-state.js';
@@ -265,8 +265,13 @@ function createState(options: PosixOptions, directory: string): PosixState {
   };
 }
 
+export interface PosixContainers extends Containers {
+  /** For the metrics `containerizer/fetcher/*`. */
+  fetcherMetrics(): FetcherMetrics;
+}
+
 /** The posix launcher on this machine, or what the machine lacks. It spawns nothing until the first launch. */
-export async function createPosixContainers(options: PosixOptions): Promise<Result<Containers, string>> {
+export async function createPosixContainers(options: PosixOptions): Promise<Result<PosixContainers, string>> {
   const { files, processes } = options;
   const directory = `${options.runtimeDir}/containers`;
   const made = await files.makeDirectory(directory, 0o700);
@@ -312,6 +317,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
       return probe(container.place, wanted, timeoutMs);
     },
     usage,
+    fetcherMetrics: () => launcher.fetcher.metrics(),
     remove(containerId) {
       if (state.containers.get(containerId)?.phase !== 'ended') return;
       state.containers.delete(containerId);
