@@ -6,19 +6,13 @@ import type { AgentID, LibprocessMessage, SchedulerEvent } from '@meseta/wire';
 import type { Context } from './context.js';
 import type { Framework } from './state.js';
 
-/** Undefined where a driver is told nothing: heartbeats, operations' statuses. */
+/** Undefined where a driver is told nothing (heartbeats, operations' statuses) or not so (SUBSCRIBED). */
 export function driverMessageOf(
   ctx: Context,
   framework: Framework,
   event: SchedulerEvent,
 ): LibprocessMessage | undefined {
   switch (event.type) {
-    case 'SUBSCRIBED': {
-      const body = { framework_id: framework.wireId, master_info: ctx.state.identity.info };
-      return framework.reregisteredAtMs === undefined
-        ? { name: 'FrameworkRegisteredMessage', body }
-        : { name: 'FrameworkReregisteredMessage', body };
-    }
     case 'OFFERS': {
       const offers = event.offers?.offers ?? [];
       return { name: 'ResourceOffersMessage', body: { offers, pids: offers.map((o) => pidOfAgent(ctx, o.agent_id)) } };

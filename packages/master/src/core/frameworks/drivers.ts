@@ -1,18 +1,25 @@
 // v0 drivers: schedulers that speak libprocess instead of HTTP.
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
-import type { DeactivateFrameworkMessage, SchedulerCall } from '@meseta/wire';
-import { type Context, info, warn } from '../context.js';
+import type { DeactivateFrameworkMessage, SchedulerV0Call } from '@meseta/wire';
+import { type Context, info, send, warn } from '../context.js';
 import type { Framework } from '../state.js';
 import { checkCall } from '../validation/call.js';
 import { deactivate } from './disconnect.js';
 import { change } from './records.js';
 import { subscribeAs } from './subscribe.js';
 
-export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerCall): void {
+export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call): void {
   const problem = checkCall(call, undefined);
   if (problem !== undefined || call.subscribe === undefined)
     return warn(ctx, `dropping SUBSCRIBE of ${from}: ${problem}`);
-  subscribeAs(ctx, call.subscribe, { kind: 'pid', pid: from }, undefined);
+  const { force, ...subscribe } = call.subscribe;
+  const known = subscribe.framework_info.id && ctx.state.frameworks.get(idOf<FrameworkId>(subscribe.framework_info.id));
+  const other = known?.connection !== undefined && !(known.connection.kind === 'pid' && known.connection.pid === from);
+  // Without `force` it has missed that another scheduler took over.
+  if (other && force !== true) {
+    return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: 'Framework failed over' } });
+  }
+  subscribeAs(ctx, subscribe, { kind: 'pid', pid: from }, undefined, force === true);
 }
 
 /** The driver stopped with failover: no offers until it subscribes again; its timeout runs once it is gone. */

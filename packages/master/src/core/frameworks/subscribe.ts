@@ -9,6 +9,7 @@ import type { FrameworkInfo, SchedulerCallSubscribe } from '@meseta/wire';
 import { type Context, count, countFor, frameworkText, info as logInfo, note, send } from '../context.js';
 import { sendEvent, sendEventTo } from '../events.js';
 import type { RequestId, StreamId } from '../io.js';
+import { link } from '../links.js';
 import { returnOffers } from '../offers.js';
 import type { Connection, Framework } from '../state.js';
 import {
@@ -41,11 +42,13 @@ export function subscribeStream(
   subscribeAs(ctx, subscribe, { kind: 'stream', id: stream }, principal);
 }
 
+/** `takesOver`: a v0 driver is told that it is registered, not that it is so again. */
 export function subscribeAs(
   ctx: Context,
   subscribe: SchedulerCallSubscribe,
   connection: Connection,
   principal: string | undefined,
+  takesOver = true,
 ): void {
   const id = subscribe.framework_info.id?.value === '' ? undefined : subscribe.framework_info.id;
   count(ctx, id === undefined ? 'master/messages_register_framework' : 'master/messages_reregister_framework');
@@ -75,7 +78,7 @@ export function subscribeAs(
   if (known === undefined) return addSubscribed(ctx, frameworkId, subscription);
   const changed = checkPrincipal(known.info, subscription.info);
   if (changed !== undefined) return refuse(changed);
-  resubscribe(ctx, known, subscription);
+  resubscribe(ctx, known, subscription, takesOver);
 }
 
 function nextFrameworkId(ctx: Context): FrameworkId {
@@ -109,17 +112,22 @@ function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription
   note(ctx, { kind: 'frameworkAdded', frameworkId: id });
   countFor(framework, 'calls');
   countFor(framework, 'calls/subscribe');
-  link(ctx, subscription.connection);
+  if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
   greet(ctx, framework);
 }
 
-function link(ctx: Context, connection: Connection): void {
-  if (connection.kind === 'pid') ctx.effects.push({ kind: 'link', to: connection.pid });
-}
-
 /** SUBSCRIBED and, right behind it, the first heartbeat. */
-function greet(ctx: Context, framework: Framework): void {
+function greet(ctx: Context, framework: Framework, again = false): void {
   const { identity, options } = ctx.state;
+  if (framework.connection?.kind === 'pid') {
+    countFor(framework, 'events');
+    countFor(framework, 'events/subscribed');
+    const name = again ? 'FrameworkReregisteredMessage' : 'FrameworkRegisteredMessage';
+    return send(ctx, framework.connection.pid, {
+      name,
+      body: { framework_id: framework.wireId, master_info: identity.info },
+    });
+  }
   sendEvent(ctx, framework, {
     type: 'SUBSCRIBED',
     subscribed: {
@@ -132,7 +140,7 @@ function greet(ctx: Context, framework: Framework): void {
 }
 
 /** The known framework, connected or not, on a new connection; user and checkpoint stay as they were. */
-function resubscribe(ctx: Context, known: Framework, subscription: Subscription): void {
+function resubscribe(ctx: Context, known: Framework, subscription: Subscription, takesOver: boolean): void {
   const { state, now } = ctx;
   const wasActive = known.status === 'active';
   const recovered = known.status === 'recovered';
@@ -160,8 +168,8 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription)
   if (!wasActive) state.allocator.activateFramework(known.id);
   countFor(framework, 'calls');
   countFor(framework, 'calls/subscribe');
-  link(ctx, subscription.connection);
-  greet(ctx, framework);
+  if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
+  greet(ctx, framework, !takesOver);
   logInfo(ctx, `${frameworkText(known.id, info.name)} subscribed again`);
   note(ctx, { kind: 'frameworkUpdated', frameworkId: known.id });
   broadcastFramework(ctx, framework);

@@ -7,7 +7,7 @@ import { type Context, reply } from '../context.js';
 import { removeFramework } from '../frameworks/teardown.js';
 import type { RequestId } from '../io.js';
 import { startMaintenance, stopMaintenance, updateSchedule } from './maintenance.js';
-import { updateQuota } from './quota.js';
+import { removeQuota, setQuota, updateQuota } from './quota.js';
 import { operateOn, operationOf } from './reserve.js';
 import { updateWeights } from './weights.js';
 
@@ -21,6 +21,8 @@ const BODIES = {
   SHRINK_VOLUME: 'shrink_volume',
   UPDATE_WEIGHTS: 'update_weights',
   UPDATE_QUOTA: 'update_quota',
+  SET_QUOTA: 'set_quota',
+  REMOVE_QUOTA: 'remove_quota',
   UPDATE_MAINTENANCE_SCHEDULE: 'update_maintenance_schedule',
   START_MAINTENANCE: 'start_maintenance',
   STOP_MAINTENANCE: 'stop_maintenance',
@@ -51,6 +53,12 @@ export function operatorCall(ctx: Context, request: RequestId, principal: string
   if (call.update_quota !== undefined && type === 'UPDATE_QUOTA') {
     const { quota_configs, force } = call.update_quota;
     return updateQuota(ctx, request, principal, quota_configs ?? [], force === true);
+  }
+  if (call.set_quota !== undefined && type === 'SET_QUOTA') {
+    return setQuota(ctx, request, principal, call.set_quota.quota_request);
+  }
+  if (call.remove_quota !== undefined && type === 'REMOVE_QUOTA') {
+    return removeQuota(ctx, request, principal, call.remove_quota.role);
   }
   if (type === 'TEARDOWN') return teardown(ctx, request, principal, call);
   if (type.endsWith('AGENT') || type === 'MARK_AGENT_GONE') return onAgent(ctx, request, principal, call, type);

@@ -46,6 +46,22 @@ test('quota: checked, stored, and in force', () => {
   assert.equal(world.master.state.registrar.durable.minimumCapabilities.has('QUOTA_V2'), true);
 });
 
+test('SET_QUOTA and REMOVE_QUOTA, the older calls: too much is a 409, a second time a 400', () => {
+  const world = createWorld();
+  world.agent();
+  const set = (role: string, text: string, force = false) =>
+    world.operator({ type: 'SET_QUOTA', set_quota: { quota_request: { role, guarantee: resources(text), force } } })
+      ?.status;
+  const remove = (role: string) => world.operator({ type: 'REMOVE_QUOTA', remove_quota: { role } })?.status;
+  assert.equal(set('old', 'cpus:1000'), 409);
+  assert.equal(set('old', 'ports:[1-2]'), 400);
+  assert.equal(set('old', 'cpus:0.5'), 200);
+  assert.equal(set('old', 'cpus:0.5'), 400);
+  assert.deepEqual(world.master.state.registrar.durable.quotas.get('old')?.limits, { cpus: { value: 0.5 } });
+  assert.equal(remove('old'), 200);
+  assert.equal(remove('old'), 400);
+});
+
 test('a limit takes back offers that pass it', () => {
   const world = createWorld();
   world.agent();

@@ -10,7 +10,7 @@ import {
   validateRole,
   withinLimits,
 } from '@meseta/resources';
-import type { QuotaConfig } from '@meseta/wire';
+import type { QuotaConfig, QuotaRequest, Resource, ValueScalar } from '@meseta/wire';
 import { quotaOf } from '../agents/recovery.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
@@ -88,6 +88,58 @@ function checkCapacity(ctx: Context, configs: readonly QuotaConfig[]): Problem {
   return containsQuantities(total, guaranteed)
     ? undefined
     : 'quota_configs.guarantees: all guarantees together are more than the cluster has';
+}
+
+/** SET_QUOTA, Mesos' older call: limits are the guarantees; a role that has quota already is refused. */
+export function setQuota(
+  ctx: Context,
+  request: RequestId,
+  principal: string | undefined,
+  { role, guarantee, force }: QuotaRequest,
+): void {
+  if (role === undefined) return reply(ctx, request, 400, 'quota_request.role: is missing');
+  const problem = checkGuarantee(guarantee ?? []);
+  if (problem !== undefined) return reply(ctx, request, 400, problem);
+  const guarantees: Record<string, ValueScalar> = {};
+  for (const { name, scalar } of guarantee ?? []) if (scalar !== undefined) guarantees[name] = scalar;
+  const config: QuotaConfig = { role, guarantees, limits: guarantees };
+  const unfit = checkConfig(config);
+  if (unfit !== undefined) return reply(ctx, request, 400, unfit);
+  if (!ctx.state.options.authorize({ action: 'UPDATE_QUOTA', principal, value: role })) {
+    return reply(ctx, request, 403, `not authorized to set the quota of '${role}'`);
+  }
+  const excess = force === true ? undefined : checkCapacity(ctx, [config]);
+  if (excess !== undefined) return reply(ctx, request, 409, `${excess}; force: true sets it nevertheless`);
+  if (ctx.state.registrar.projected.quotas.has(role)) {
+    return reply(ctx, request, 400, `quota_request.role: '${role}' has quota already`);
+  }
+  const configs = [config];
+  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, request });
+}
+
+function checkGuarantee(guarantee: readonly Resource[]): Problem {
+  const seen = new Set<string>();
+  return firstOf(
+    () => (guarantee.length === 0 ? 'quota_request.guarantee: expected at least one resource' : undefined),
+    ...guarantee.map((resource, i) => () => {
+      const at = `quota_request.guarantee[${i}]`;
+      if (resource.type !== 'SCALAR' || resource.scalar === undefined) return `${at}: expected a scalar`;
+      if (seen.has(resource.name)) return `${at}.name: '${resource.name}' is listed twice`;
+      seen.add(resource.name);
+      const plain = resource.disk ?? resource.reservation ?? resource.revocable ?? resource.reservations;
+      return plain === undefined ? undefined : `${at}: expected a plain resource`;
+    }),
+  );
+}
+
+/** REMOVE_QUOTA. */
+export function removeQuota(ctx: Context, request: RequestId, principal: string | undefined, role: string): void {
+  if (!ctx.state.registrar.projected.quotas.has(role)) return reply(ctx, request, 400, `role: '${role}' has no quota`);
+  if (!ctx.state.options.authorize({ action: 'UPDATE_QUOTA', principal, value: role })) {
+    return reply(ctx, request, 403, `not authorized to remove the quota of '${role}'`);
+  }
+  const configs = [{ role }];
+  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, request });
 }
 
 export function quotaUpdated(ctx: Context, configs: readonly QuotaConfig[], request: RequestId): void {
