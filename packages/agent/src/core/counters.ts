@@ -10,8 +10,6 @@ export interface Counters {
   recoveryErrors: number;
   sandboxesRemoved: number;
   sandboxRemovalsFailed: number;
-  fetchesSucceeded: number;
-  fetchesFailed: number;
   /** By terminal state without `TASK_`, in lower case: finished, failed, killed, lost, gone, error, dropped. */
   readonly tasks: Map<string, number>;
 }
@@ -26,7 +24,5 @@ export const createCounters = (): Counters => ({
   recoveryErrors: 0,
   sandboxesRemoved: 0,
   sandboxRemovalsFailed: 0,
-  fetchesSucceeded: 0,
-  fetchesFailed: 0,
   tasks: new Map(),
 });

@@ -145,6 +145,13 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo): Refusal | un
       message: `The id ${task.task_id.value} is still in use on this agent`,
     };
   }
+  if (Object.keys(task.limits ?? {}).length > 0) {
+    return {
+      state: droppedState(framework.info),
+      reason: 'REASON_GC_ERROR',
+      message: 'Limits need cgroups, and this agent isolates without them (posix)',
+    };
+  }
   const reference = task.command.environment?.variables?.find((it) => it.secret?.reference !== undefined);
   if (reference === undefined) return undefined;
   return {

@@ -3,17 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { err, type Files, ok, pidOf, type Result, seededRandom } from '@meseta/base';
+import { type ContainerId, err, type Files, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createUsers } from '@meseta/containers/machine';
-import { createPosixContainers } from '@meseta/containers/posix';
-import type { Containers } from '@meseta/containers/types';
+import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { Resource } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
-import { createAgent } from '../core/agent.js';
+import { type AgentCore, createAgent } from '../core/agent.js';
 import type { AgentConfig, AgentInput } from '../core/io.js';
 import { buildInfo } from './build-info.js';
 import { openCheckpoint } from './checkpoint.js';
@@ -21,7 +20,9 @@ import { detectMaster } from './detector.js';
 import { performEffect } from './effects.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
+import { createLoggingLevel } from './logging-level.js';
 import { agentResources } from './resources.js';
+import { rotationLimits, startRotation } from './rotation.js';
 
 const ACTOR = 'slave(1)';
 const LOOPBACK = '127.0.0.1';
@@ -136,10 +137,13 @@ async function run(
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
   const workDir = resolve(flags.work_dir);
+  const begunMs = realClock.now().monoMs;
   const files = createFiles();
   const processes = createProcesses();
   const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
   if (!resources.ok) return resources;
+  const limits = rotationLimits(flags.container_logger, flags.modules);
+  if (!limits.ok) return limits;
   const launcher = await openContainers(options, inputs, files);
   if (!launcher.ok) return launcher;
   const containers = launcher.value;
@@ -175,12 +179,20 @@ async function run(
     clock: realClock,
   });
   loop.push({ kind: 'start', checkpoint: checkpoint.read(), containers: recovered });
-  inputs.open(loop.push, createRequestHandler({ core, shown: options.shown, masterHostname, containers }));
+  const logging = createLoggingLevel(log, realClock);
+  const recoverySeconds = (realClock.now().monoMs - begunMs) / 1000;
+  const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
+  const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
+  inputs.open(
+    loop.push,
+    createRequestHandler({ core, shown: options.shown, masterHostname, containers, logging, recoverySeconds }),
+  );
   return ok({
     address: host.address,
     leave: (message) => loop.push({ kind: 'leave', message }),
     async stop() {
       loop.stop();
+      stopRotation();
       await host.close();
       await containers.close();
       await checkpoint.close();
@@ -188,7 +200,17 @@ async function run(
   });
 }
 
-const openContainers = ({ flags }: AgentOptions, inputs: Inputs, files: Files): Promise<Result<Containers, string>> =>
+/** The sandbox of a container that runs. */
+function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {
+  const run = state.runs.get(containerId);
+  return run && state.frameworks.get(run.frameworkId)?.executors.get(run.executorId)?.sandbox;
+}
+
+const openContainers = (
+  { flags }: AgentOptions,
+  inputs: Inputs,
+  files: Files,
+): Promise<Result<PosixContainers, string>> =>
   createPosixContainers({
     runtimeDir: resolve(flags.runtime_dir),
     files,

@@ -1,5 +1,5 @@
 // Carries out what the core decided: each effect once, its answer an input.
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ContainerId, Files, Result } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
@@ -100,8 +100,11 @@ async function prepareSandbox(
   const found = spec.user === undefined ? undefined : await ports.findUser(spec.user);
   if (found?.ok === false) return found.error;
   const owner = process.getuid?.() === 0 ? found?.value : undefined;
-  const made = await createSandbox(ports.files, spec.sandbox, owner);
+  const { files } = ports;
+  const made = await createSandbox(files, spec.sandbox, owner);
   if (!made.ok) return `sandbox: ${made.error.message}`;
+  await files.removeFile(latestOf(spec.sandbox));
+  await symlink(spec.sandbox, latestOf(spec.sandbox)).catch(() => undefined);
   for (const { containerPath, hostPath } of volumes) {
     const link = resolve(spec.sandbox, containerPath);
     if (!link.startsWith(`${spec.sandbox}/`)) return `volume ${containerPath}: expected a path inside the sandbox`;
@@ -111,10 +114,13 @@ async function prepareSandbox(
     } catch (cause) {
       return `volume ${containerPath}: ${(cause as Error).message}`;
     }
-    if (owner !== undefined) await ports.files.changeOwner(hostPath, owner.uid, owner.gid);
+    if (owner !== undefined) await files.changeOwner(hostPath, owner.uid, owner.gid);
   }
   return undefined;
 }
+
+/** The link to an executor's newest run, which people look for. */
+const latestOf = (sandbox: string): string => `${dirname(sandbox)}/latest`;
 
 async function measureDisk({ files, workDir, log, push }: EffectPorts): Promise<void> {
   const full = await diskFullness(files, workDir);
@@ -128,6 +134,8 @@ async function removeSandbox(
   { containerId, path }: Extract<AgentEffect, { kind: 'removeSandbox' }>,
 ): Promise<void> {
   const removed = await removeTree(files, path);
+  const latest = latestOf(path);
+  if (removed.ok && (await readlink(latest).catch(() => '')) === path) await files.removeFile(latest);
   for (let at = path; removed.ok; ) {
     at = at.slice(0, at.lastIndexOf('/'));
     if (!at.startsWith(`${workDir}/`) || !(await files.removeEmptyDirectory(at)).ok) break;

@@ -158,16 +158,17 @@ export async function download(
   return undefined;
 }
 
+const KINDS: ReadonlyMap<number, string> = new Map([
+  [0o040000, 'd'],
+  [0o120000, 'l'],
+  [0o020000, 'c'],
+  [0o060000, 'b'],
+  [0o010000, 'p'],
+  [0o140000, 's'],
+]);
+
 /** `-rw-r--r--`, as ls writes it. */
 export function modeText(mode: number): string {
-  const kinds: Readonly<Record<number, string>> = {
-    9604: 'd',
-    21609: 'l',
-    4802: 'c',
-    14406: 'b',
-    2401: 'p',
-    26411: 's',
-  };
   const bits = [...'rwxrwxrwx'].map((letter, at) => (mode & (0o400 >> at) ? letter : '-'));
   const special = (at: number, bit: number, letter: string): void => {
     if (mode & bit) bits[at] = bits[at] === 'x' ? letter : letter.toUpperCase();
@@ -175,5 +176,5 @@ export function modeText(mode: number): string {
   special(2, 0o4000, 's');
   special(5, 0o2000, 's');
   special(8, 0o1000, 't');
-  return (kinds[mode & 0o170000] ?? '-') + bits.join('');
+  return (KINDS.get(mode & 0o170000) ?? '-') + bits.join('');
 }

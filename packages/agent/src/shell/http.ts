@@ -14,7 +14,7 @@ import {
   statusOf,
 } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
-import type { Containers } from '@meseta/containers/types';
+import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
 import type { FileInfo } from '@meseta/wire';
 import { VersionInfoCodec } from '@meseta/wire/codecs';
@@ -25,6 +25,7 @@ import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsList
 import { jsonObject } from '../views/v0-json.js';
 import { buildInfo } from './build-info.js';
 import { attachedPaths, browse, download, modeText, readPart, wholeText } from './files-endpoints.js';
+import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
 
@@ -35,7 +36,10 @@ export interface HttpOptions {
   /** The flags as /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
   readonly masterHostname: string | undefined;
-  readonly containers: Containers;
+  readonly containers: PosixContainers;
+  readonly logging: LoggingLevel;
+  /** How long the start took, what an earlier agent left included. */
+  readonly recoverySeconds: number;
 }
 
 export interface Exchange {
@@ -119,12 +123,12 @@ export function systemMetrics(): Readonly<Record<string, number>> {
   };
 }
 
-export const currentMetrics = ({ core }: HttpOptions): ReadonlyMap<string, number> =>
+export const currentMetrics = ({ core, containers, recoverySeconds }: HttpOptions): ReadonlyMap<string, number> =>
   agentMetrics(core.state, {
     nowWallMs: Date.now(),
-    recoverySeconds: 0,
+    recoverySeconds,
     system: systemMetrics(),
-    fetcherCacheBytes: { total: 0, used: 0 },
+    fetcher: containers.fetcherMetrics(),
   });
 
 function metrics(options: HttpOptions, exchange: Exchange): void {
@@ -135,6 +139,22 @@ function metrics(options: HttpOptions, exchange: Exchange): void {
     return;
   }
   answerJson(exchange, jsonObject([...currentMetrics(options)].map(([name, value]) => [name, jsonDouble(value)])));
+}
+
+/** `?level=1&duration=5mins` sets the level; without both it is shown. */
+function toggleLogging(logging: LoggingLevel, { query, response }: Exchange): void {
+  const level = query.get('level');
+  const duration = query.get('duration');
+  if (level === null && duration === null) {
+    answerText(response, 200, `${logging.get()}\n`);
+    return;
+  }
+  const parsed = parseDuration(duration ?? '');
+  const done = parsed.ok
+    ? logging.set(level === null || level === '' ? Number.NaN : Number(level), parsed.value)
+    : parsed;
+  if (done.ok) answerText(response, 200);
+  else refuse(response, refusal('badRequest', `Parameters 'level' and 'duration': ${done.error}`));
 }
 
 const fileJson = (info: FileInfo): string =>
@@ -226,7 +246,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     filesDownload: (exchange) => filesDownload(options, exchange),
     filesDebug: (exchange) =>
       answerJson(exchange, jsonObject([...attachedPaths(core.state)].map(([name, path]) => [name, jsonString(path)]))),
-    logging: notHere('a switch for its log yet'),
+    logging: (exchange) => toggleLogging(options.logging, exchange),
     help: ({ response }) => answerText(response, 200, helpText()),
     systemStats: (exchange) =>
       answerJson(

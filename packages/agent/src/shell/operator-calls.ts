@@ -62,7 +62,12 @@ async function answerOf(options: HttpOptions, call: AgentCall): Promise<Result<A
         get_metrics: { metrics: [...currentMetrics(options)].map(([name, value]) => ({ name, value })) },
       });
     case 'GET_LOGGING_LEVEL':
-      return ok({ type, get_logging_level: { level: 0 } });
+      return ok({ type, get_logging_level: { level: options.logging.get() } });
+    case 'SET_LOGGING_LEVEL': {
+      const { level = -1, duration } = call.set_logging_level ?? {};
+      const set = options.logging.set(level, (duration?.nanoseconds ?? 0) / 1e6);
+      return set.ok ? set : err(refusal('badRequest', `Field 'set_logging_level': ${set.error}`));
+    }
     case 'GET_STATE':
       return ok({ type, get_state: getState(state) });
     case 'GET_FRAMEWORKS':

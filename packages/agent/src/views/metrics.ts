@@ -1,4 +1,5 @@
 // The agent's metrics by name (Mesos: docs/monitoring.md; facts: metrics.csv).
+import type { FetcherMetrics } from '@meseta/containers';
 import { quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { AgentState } from '../core/state.js';
 import { allocatedOf, countTasks } from './holdings.js';
@@ -8,8 +9,7 @@ export interface MetricFacts {
   readonly nowWallMs: number;
   readonly recoverySeconds: number;
   readonly system: Readonly<Record<string, number>>;
-  /** Unset where no fetcher says. */
-  readonly fetcherCacheBytes: { readonly total: number; readonly used: number };
+  readonly fetcher: FetcherMetrics;
 }
 
 const ended = ['finished', 'failed', 'killed', 'lost', 'gone'] as const;
@@ -79,10 +79,10 @@ export function agentMetrics(state: AgentState, facts: MetricFacts): ReadonlyMap
     ['gc/path_removals_failed', counters.sandboxRemovalsFailed],
     ['gc/path_removals_pending', state.sandboxes.size],
     ['gc/path_removals_succeeded', counters.sandboxesRemoved],
-    ['containerizer/fetcher/cache_size_total_bytes', facts.fetcherCacheBytes.total],
-    ['containerizer/fetcher/cache_size_used_bytes', facts.fetcherCacheBytes.used],
-    ['containerizer/fetcher/task_fetches_succeeded', counters.fetchesSucceeded],
-    ['containerizer/fetcher/task_fetches_failed', counters.fetchesFailed],
+    ['containerizer/fetcher/cache_size_total_bytes', facts.fetcher.cacheSizeTotalBytes],
+    ['containerizer/fetcher/cache_size_used_bytes', facts.fetcher.cacheSizeUsedBytes],
+    ['containerizer/fetcher/task_fetches_succeeded', facts.fetcher.taskFetchesSucceeded],
+    ['containerizer/fetcher/task_fetches_failed', facts.fetcher.taskFetchesFailed],
     ['containerizer/mesos/container_destroy_errors', 0],
     ['containerizer/mesos/provisioner/bind/remove_rootfs_errors', 0],
     ['containerizer/mesos/provisioner/remove_container_errors', 0],

@@ -1,0 +1,60 @@
+// Limits on what tasks write to stdout and stderr, as the flags ask for them: Mesos' module
+// org_apache_mesos_LogrotateContainerLogger with its parameters (docs/logging.md), without a process per task.
+import { err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
+import { type RotationLimits, rotateSandbox } from '@meseta/containers/rotation';
+import type { Clock } from '@meseta/platform';
+
+const ROTATING = 'org_apache_mesos_LogrotateContainerLogger';
+const SANDBOX = 'org_apache_mesos_SandboxContainerLogger';
+const DEFAULT_BYTES = 10 * 2 ** 20;
+const KEPT_FILES = 9;
+const INTERVAL_MS = 5000;
+
+interface Module {
+  readonly name?: string;
+  readonly parameters?: readonly { readonly key?: string; readonly value?: string }[];
+}
+
+/** The limits that `--container_logger` and the parameters of its module in `--modules` set; undefined: none. */
+export function rotationLimits(
+  logger: string | undefined,
+  modules: string | undefined,
+): Result<RotationLimits | undefined, string> {
+  if (logger === undefined || logger === SANDBOX) return ok(undefined);
+  if (logger !== ROTATING) return err(`Flag --container_logger: expected ${SANDBOX} or ${ROTATING}, got ${logger}`);
+  let found: Module | undefined;
+  try {
+    const parsed = JSON.parse(modules ?? '{}') as { libraries?: readonly { modules?: readonly Module[] }[] };
+    found = parsed.libraries?.flatMap((library) => library.modules ?? []).find(({ name }) => name === ROTATING);
+  } catch {
+    return err('Flag --modules: expected JSON, {"libraries": [{"modules": [{"name": ..., "parameters": [...]}]}]}');
+  }
+  const size = found?.parameters?.find(({ key }) => key === 'max_stdout_size')?.value;
+  if (size === undefined) return ok({ maxBytes: DEFAULT_BYTES, keptFiles: KEPT_FILES });
+  const bytes = parseByteSize(size);
+  return bytes.ok ? ok({ maxBytes: bytes.value, keptFiles: KEPT_FILES }) : err(`Flag --modules: ${bytes.error}`);
+}
+
+/** Looks at the sandboxes of running containers once in a while; answers what stops it. */
+export function startRotation(
+  files: Files,
+  clock: Clock,
+  limits: RotationLimits,
+  sandboxes: () => readonly string[],
+): () => void {
+  let cancel = (): void => {};
+  let stopped = false;
+  const next = (): void => {
+    if (stopped) return;
+    cancel = clock.setTimer(INTERVAL_MS, () => void rotateAll());
+  };
+  const rotateAll = async (): Promise<void> => {
+    for (const sandbox of sandboxes()) if (!stopped) await rotateSandbox(files, sandbox, limits);
+    next();
+  };
+  next();
+  return () => {
+    stopped = true;
+    cancel();
+  };
+}
