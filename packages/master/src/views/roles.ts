@@ -14,7 +14,7 @@ import {
   reservationsByRole,
   subtractQuantities,
 } from '@meseta/resources';
-import type { MasterResponseGetRoles, Role } from '@meseta/wire';
+import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
@@ -41,6 +41,17 @@ const addTo = (sums: ByRole, role: string, more: Quantities): void => {
   sums.set(role, addQuantities(sums.get(role) ?? noQuantities, more));
 };
 
+/** Of scalars the value, of ranges and sets how many. */
+function amountsOf(list: readonly Resource[]): Quantities {
+  const counts: Record<string, number> = {};
+  for (const { name, ranges, set } of list) {
+    const inRanges = (ranges?.range ?? []).reduce((sum, { begin, end }) => sum + end - begin + 1, 0);
+    const count = inRanges + (set?.item?.length ?? 0);
+    if (count > 0) counts[name] = (counts[name] ?? 0) + count;
+  }
+  return addQuantities(quantitiesOf(list), quantitiesFrom(counts));
+}
+
 interface Sums {
   readonly allocated: ByRole;
   readonly offered: ByRole;
@@ -65,19 +76,19 @@ function sumsOf(snapshot: Snapshot): Sums {
     const { id, roles } = view.framework;
     for (const role of roles) joins(role, id);
     for (const [role, list] of allocationsByRole(usedBy(view))) {
-      addTo(sums.allocated, role, quantitiesOf(list));
+      addTo(sums.allocated, role, amountsOf(list));
       joins(role, id);
     }
     for (const [role, list] of allocationsByRole(offeredTo(view))) {
-      addTo(sums.offered, role, quantitiesOf(list));
+      addTo(sums.offered, role, amountsOf(list));
       joins(role, id);
     }
     for (const { resources } of heldBy(view)) {
-      for (const [role, list] of reservationsByRole(resources)) addTo(sums.usedReservations, role, quantitiesOf(list));
+      for (const [role, list] of reservationsByRole(resources)) addTo(sums.usedReservations, role, amountsOf(list));
     }
   }
   for (const agent of snapshot.agents) {
-    for (const [role, list] of reservationsByRole(agent.totalResources)) addTo(sums.reserved, role, quantitiesOf(list));
+    for (const [role, list] of reservationsByRole(agent.totalResources)) addTo(sums.reserved, role, amountsOf(list));
   }
   return sums;
 }
