@@ -2,10 +2,11 @@
 // What the master knows and the agent doesn't is sent to the agent to be denied; what only the agent knows is not
 // taken over: its updates or a later reconciliation settle it.
 import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
-import { merge, toPostRefinement } from '@meseta/resources';
+import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfoCapability, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
 import { link, unlink } from '../links.js';
+import { rescindOffersOf } from '../offers.js';
 import type { Agent } from '../state.js';
 import { lostOr } from '../task-states.js';
 import { removeExecutor } from '../tasks.js';
@@ -67,6 +68,8 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
     resourceVersion: message.resource_version_uuid?.value,
   });
   link(ctx, pid);
+  // An operation that never reached it: what was offered on its strength isn't there.
+  if (!equals(before.totalResources, agent.totalResources)) rescindOffersOf(ctx, agent);
   state.allocator.updateAgent(agent.id, {
     info,
     capabilities: capabilitiesOf(agent),

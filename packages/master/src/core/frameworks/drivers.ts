@@ -13,6 +13,12 @@ export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call):
   if (problem !== undefined || call.subscribe === undefined)
     return warn(ctx, `dropping SUBSCRIBE of ${from}: ${problem}`);
   const { force, ...subscribe } = call.subscribe;
+  const registered = ctx.state.frameworks.get(ctx.state.frameworkByPid.get(from) as FrameworkId);
+  if (registered !== undefined && (subscribe.framework_info.id?.value ?? '') === '') {
+    // It asks again because the answer was lost.
+    const body = { framework_id: registered.wireId, master_info: ctx.state.identity.info };
+    return send(ctx, from, { name: 'FrameworkRegisteredMessage', body });
+  }
   const known = subscribe.framework_info.id && ctx.state.frameworks.get(idOf<FrameworkId>(subscribe.framework_info.id));
   const other = known?.connection !== undefined && !(known.connection.kind === 'pid' && known.connection.pid === from);
   // Without `force` it has missed that another scheduler took over.

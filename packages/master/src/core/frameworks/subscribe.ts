@@ -9,7 +9,7 @@ import type { FrameworkInfo, SchedulerCallSubscribe } from '@meseta/wire';
 import { type Context, count, countFor, frameworkText, info as logInfo, note, send } from '../context.js';
 import { sendEvent, sendEventTo } from '../events.js';
 import type { RequestId, StreamId } from '../io.js';
-import { link } from '../links.js';
+import { link, unlink } from '../links.js';
 import { returnOffers } from '../offers.js';
 import type { Connection, Framework } from '../state.js';
 import {
@@ -184,6 +184,7 @@ function leaveOldConnection(ctx: Context, known: Framework, connection: Connecti
   unbindConnection(ctx.state, old);
   sendEventTo(ctx, old, { type: 'ERROR', error: { message: 'Framework failed over' } });
   if (old.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: old.id });
+  else unlink(ctx, old.pid);
 }
 
 /** Tells all agents of the framework's info and pid. */

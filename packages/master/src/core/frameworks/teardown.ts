@@ -2,6 +2,7 @@
 // Every task is killed in the records at once, without an update: nobody is left to take one.
 import type { Task, TaskStatus } from '@meseta/wire';
 import { type Context, frameworkText, info, note, send, timestampOf } from '../context.js';
+import { unlink } from '../links.js';
 import { countTaskEnd } from '../metrics.js';
 import { returnOffers } from '../offers.js';
 import { orphanOperations } from '../operation-updates.js';
@@ -52,7 +53,7 @@ function leave(ctx: Context, framework: Framework): void {
   unbindConnection(state, framework.connection);
   if (framework.connection?.kind === 'stream') {
     ctx.effects.push({ kind: 'closeStream', stream: framework.connection.id });
-  }
+  } else if (framework.connection !== undefined) unlink(ctx, framework.connection.pid);
 }
 
 function endTasks(ctx: Context, framework: Framework): void {
