@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocate, quantitiesToRecord, type Resources } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
+import { createOfferConstraints } from './constraints.js';
 import { aid, fid, frameworkInfo, quotaOf, res, show, type TestCluster, testCluster } from './testing/cluster.js';
 import type { OfferDecision } from './types.js';
 
@@ -82,6 +83,22 @@ test('guarantees come before fair share and are held back while nobody takes the
   const late = cluster.run();
   assert.equal(sum(late, 'cpus', 'kept'), 5);
   assert.deepEqual(cluster.allocator.totals().requiredHeadroom.names, []);
+});
+
+test('a picky framework with a guarantee chooses before others take what only it would have', () => {
+  const rack = { selector: { attribute_name: 'rack' }, predicate: { exists: {} } };
+  const made = createOfferConstraints({ role_constraints: { kept: { groups: [{ attribute_constraints: [rack] }] } } });
+  assert.ok(made.ok);
+  for (let seed = 1; seed <= 10; seed++) {
+    const cluster = testCluster({}, seed);
+    cluster.agent('plain', 'cpus:4;mem:100');
+    const attributes = [{ name: 'rack', type: 'TEXT' as const, text: { value: 'r' } }];
+    cluster.agent('racked', 'cpus:4;mem:100', { attributes });
+    cluster.allocator.updateQuota('kept', quotaOf({ cpus: 4 }));
+    cluster.framework('any', ['any']);
+    cluster.framework('picky', ['kept'], [], { offerConstraints: made.value });
+    assert.equal(sum(cluster.run(), 'cpus', 'kept'), 4, `seed ${seed}`);
+  }
 });
 
 test('a guarantee is served through sub-roles too', () => {

@@ -62,6 +62,9 @@ interface Task {
 export interface World {
   readonly cluster: TestCluster;
   readonly totals: Map<string, Resources>;
+  readonly hosts: Map<string, string>;
+  readonly deactivated: Set<string>;
+  whitelist: readonly string[] | undefined;
   /** Whether it is active. */
   readonly frameworks: Map<string, boolean>;
   readonly quotas: Map<string, Quota>;
@@ -78,6 +81,9 @@ export const createWorld = (minimum: boolean, sorter: SorterKind): World => ({
     domain: { fault_domain: { region: { name: 'here' }, zone: { name: 'z' } } },
   }),
   totals: new Map(),
+  hosts: new Map(),
+  deactivated: new Set(),
+  whitelist: undefined,
   frameworks: new Map(),
   quotas: new Map(),
   offers: [],
@@ -115,6 +121,7 @@ const agentSteps: Step[] = [
     const total = TOTALS[n % TOTALS.length] as Resources;
     world.totals.set(id, total);
     const domain = { fault_domain: { region: { name: n % 7 === 0 ? 'away' : 'here' }, zone: { name: 'z' } } };
+    world.hosts.set(id, `host${n % 3}`);
     world.cluster.agent(id, total, { hostname: `host${n % 3}`, ...(n % 2 ? { domain } : {}) });
   },
   (world, n) => {
@@ -124,18 +131,25 @@ const agentSteps: Step[] = [
     world.totals.delete(id);
     forget(world, (offer) => offer.agentId === id);
   },
-  ({ cluster: { allocator }, totals }, n) => {
+  ({ cluster: { allocator }, totals, deactivated }, n) => {
     const id = pick(totals.keys(), n);
     if (id === undefined) return;
-    if (n % 3 === 0) allocator.deactivateAgent(aid(id));
-    else if (n % 3 === 1) allocator.activateAgent(aid(id));
-    else {
+    if (n % 3 === 0) {
+      allocator.deactivateAgent(aid(id));
+      deactivated.add(id);
+    } else if (n % 3 === 1) {
+      allocator.activateAgent(aid(id));
+      deactivated.delete(id);
+    } else {
       const total = add(totals.get(id) as Resources, res(`cpus:1;mem(b):${1 + (n % 9)}`));
       assert.ok(allocator.updateAgent(aid(id), { total }));
       totals.set(id, total);
     }
   },
-  ({ cluster }, n) => cluster.allocator.updateWhitelist(n % 2 ? undefined : ['host0', 'host1']),
+  (world, n) => {
+    world.whitelist = n % 2 ? undefined : ['host0', 'host1'];
+    world.cluster.allocator.updateWhitelist(world.whitelist);
+  },
 ];
 
 const frameworkSteps: Step[] = [
@@ -254,7 +268,22 @@ function consumed({ totals, offers, tasks }: World, role: string, name: string):
   return lists.reduce((sum, list) => sum + quantity(quantitiesOf(list), name), 0);
 }
 
+/** What is free beyond what all guarantees lack; below zero where they lack more than there is. */
+function surplus(world: World, name: string): number {
+  let amount = 0;
+  for (const [id, total] of world.totals) {
+    const isListed = world.whitelist?.includes(world.hosts.get(id) as string) ?? true;
+    if (world.deactivated.has(id) || !isListed) continue;
+    amount += quantity(quantitiesOf(subtract(total, heldOn(world, id)).filter(isCountable)), name);
+  }
+  for (const [role, { guarantees }] of world.quotas) {
+    amount -= Math.max(0, quantity(guarantees, name) - consumed(world, role, name));
+  }
+  return amount;
+}
+
 export function runAndCheck(world: World): void {
+  const before = ['cpus', 'mem'].map((name) => surplus(world, name));
   const made = world.cluster.run();
   for (const offer of made) {
     assert.equal(world.frameworks.get(offer.frameworkId), true, 'only active frameworks are offered anything');
@@ -265,6 +294,10 @@ export function runAndCheck(world: World): void {
     }
   }
   world.offers.push(...made);
+  for (const [i, name] of ['cpus', 'mem'].entries()) {
+    const isKept = surplus(world, name) >= Math.min(0, before[i] as number);
+    assert.ok(isKept, `${name} that guarantees need were offered to others`);
+  }
   for (const [id, total] of world.totals) {
     const withoutCopies = heldOn(world, id).filter((r) => r.shared === undefined);
     assert.ok(contains(total, withoutCopies), `agent ${id} is offered more than it has`);
