@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentId, idOf } from '@meseta/base';
-import { add, contains, type Resources } from '@meseta/resources';
+import { add, contains, equals, type Resources, subtract, unallocate } from '@meseta/resources';
 import type { FrameworkInfo, Offer, Task, TaskState } from '@meseta/wire';
 import fc from 'fast-check';
 import type { MasterState } from './state.js';
@@ -32,8 +32,13 @@ function check(state: MasterState): void {
     let held: Resources = [];
     for (const used of usedOn({ state } as never, agent).values()) held = add(held, used);
     for (const id of agent.offers) held = add(held, offers.get(id)?.resources ?? []);
-    const plain = held.map(({ allocation_info: _, ...resource }) => resource);
-    assert.ok(contains(agent.totalResources, add([], plain)), `S4: ${JSON.stringify(plain)}`);
+    const plain = unallocate(held);
+    assert.ok(contains(agent.totalResources, plain), `S4: ${JSON.stringify(plain)}`);
+    const free = subtract(agent.totalResources, plain);
+    assert.ok(
+      equals(free, state.allocator.available(agent.id).resources),
+      `A1, O1: ${agent.id} has ${JSON.stringify(free)}`,
+    );
     if (!agent.connected || agent.deactivated) assert.equal(agent.offers.size, 0, 'who is not active is not offered');
   }
   for (const map of [agents.registered, agents.recovered, agents.unreachable, agents.gone]) {
