@@ -115,6 +115,9 @@ function afterWrite(step: Step, work: AfterWrite): void {
     case 'sendOperation':
       sendOperation(step, work.uuid);
       return;
+    case 'removeContainer':
+      step.effects.push({ kind: 'removeContainer', containerId: work.containerId });
+      return;
     case 'exit':
       step.effects.push({ kind: 'exit', status: work.status, message: work.message });
       return;

@@ -2,6 +2,7 @@
 //
 // E1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
 // E2: every launched container ends in one event; until then its resources count as used.
+// E3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
@@ -111,7 +112,7 @@ export function executorOf(
 /** The container is gone, or never was: its sandbox ages from now on. What the tasks have become was said before. */
 export function endExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId } = executor;
-  if (executor.state !== 'queued') step.effects.push({ kind: 'removeContainer', containerId });
+  if (executor.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
   step.state.counters.executorsTerminated++;

@@ -221,6 +221,91 @@ function step(
   }
 }
 
+type CrashEvent = 'write' | 'writeOne' | 'crash' | 'started' | 'exit' | 'pass' | 'acknowledge';
+
+const crashEvents = fc.array(
+  fc.constantFrom<CrashEvent>('write', 'writeOne', 'crash', 'started', 'exit', 'pass', 'acknowledge'),
+  { maxLength: 30 },
+);
+
+/** The containers of the host, which outlive the agent's process: one, as the launcher would know it. */
+interface Launcher {
+  container: 'none' | 'launched' | 'running' | 'ended';
+  id: ContainerId | undefined;
+  seen: number;
+}
+
+/** What the effects since the last look did to the container. */
+function follow(world: World, launcher: Launcher): void {
+  for (; launcher.seen < world.effects.length; launcher.seen++) {
+    const effect = world.effects[launcher.seen];
+    if (effect?.kind === 'launch') {
+      assert.equal(launcher.container, 'none', 'nothing is launched twice');
+      launcher.id = effect.spec.containerId;
+      launcher.container = 'launched';
+    }
+    if (effect?.kind === 'removeContainer') launcher.container = 'none';
+  }
+}
+
+function crash(world: World, launcher: Launcher): void {
+  const { id, container } = launcher;
+  world.durable = true;
+  if (id === undefined || container === 'none') world.restart([]);
+  else if (container === 'ended') {
+    world.restart([{ containerId: id, state: 'ended', status: { kind: 'exited', code: 0 } }]);
+  } else {
+    launcher.container = 'running';
+    world.restart([{ containerId: id, state: 'running', pid: 1 }]);
+  }
+  follow(world, launcher);
+  rejoin(world);
+  world.durable = false;
+}
+
+function crashStep(world: World, launcher: Launcher, listener: Listener, event: CrashEvent): void {
+  const { id, container } = launcher;
+  if (event === 'write') world.flush();
+  else if (event === 'writeOne') world.flush(1);
+  else if (event === 'crash') crash(world, launcher);
+  else if (event === 'pass') world.pass(12_000);
+  else if (event === 'acknowledge') listen(world, listener, () => false);
+  else if (event === 'started' && container === 'launched' && id !== undefined) {
+    launcher.container = 'running';
+    started(world, id);
+  } else if (event === 'exit' && container === 'running' && id !== undefined) {
+    launcher.container = 'ended';
+    const status: ExitStatus = { kind: 'exited', code: 0 };
+    world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId: id, status } });
+  }
+  follow(world, launcher);
+}
+
+test('whenever the agent dies, before or after any write: a launched task runs once and its true end is told once', () => {
+  fc.assert(
+    fc.property(crashEvents, (script) => {
+      const world = registeredWorld();
+      const launcher: Launcher = { container: 'none', id: undefined, seen: world.effects.length };
+      const listener: Listener = { heard: [], read: 0 };
+      world.durable = false;
+      world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
+      for (const event of script) crashStep(world, launcher, listener, event);
+      for (let i = 0; i < 60; i++) {
+        for (const event of ['write', 'started', 'exit', 'pass', 'acknowledge'] as const) {
+          crashStep(world, launcher, listener, event);
+        }
+        world.message({ name: 'PingAgentMessage', body: { connected: true } });
+      }
+      assert.equal(world.core.state.frameworks.size, 0, 'nothing is left');
+      const told = listener.heard.map(({ status }) => status.state);
+      // Killed before the launch was written, the agent never had the task: the master's reconciliation tells that.
+      if (launcher.id === undefined) assert(['', 'TASK_DROPPED'].includes(told.join()), told.join());
+      else assert.deepEqual(told, ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED']);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('a second launch of an id in use changes nothing for the first', () => {
   const world = registeredWorld();
   run(world, taskOf('t'));

@@ -11,6 +11,7 @@ export type AfterWrite =
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | { readonly kind: 'forward'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   | { readonly kind: 'sendOperation'; readonly uuid: OperationUuid }
+  | { readonly kind: 'removeContainer'; readonly containerId: ContainerId }
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
 
 export interface Step {

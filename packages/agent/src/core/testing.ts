@@ -52,7 +52,8 @@ export interface World {
   durable: boolean;
   unwritten: Extract<AgentEffect, { kind: 'checkpoint' }>[];
   input(input: AgentInput): readonly AgentEffect[];
-  flush(): void;
+  /** Answers the outstanding writes, or the oldest few of them. */
+  flush(count?: number): void;
   /** Lets the time pass; deadlines on the way are answered with ticks. */
   pass(ms: number): void;
   /** kill -9 and a new process: the disk stays. */
@@ -90,8 +91,10 @@ export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World
       }
       return all;
     },
-    flush() {
-      for (let next = world.unwritten.shift(); next !== undefined; next = world.unwritten.shift()) {
+    flush(count = Number.POSITIVE_INFINITY) {
+      for (let done = 0; done < count; done++) {
+        const next = world.unwritten.shift();
+        if (next === undefined) return;
         write(next);
         world.input({ kind: 'persisted' });
       }
