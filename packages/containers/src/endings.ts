@@ -12,8 +12,9 @@ import type { ExitStatus } from './types.js';
 
 const sigkill = 9;
 const sigstop = 19;
-const leastPauseMs = 2;
+const leastPauseMs = 10;
 const greatestPauseMs = 1000;
+const longestBreakMs = 100;
 
 export interface Endings {
   /** The first process has ended with the shell's `code`. */
@@ -65,6 +66,7 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
   let pauseMs = leastPauseMs;
+  let notBeforeMs = 0;
 
   function finish(over: readonly Container[]): void {
     for (const { containerId, status } of over) {
@@ -75,31 +77,41 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
     }
   }
 
-  async function round(): Promise<void> {
-    finish(emptyOnes(state, watch, ending));
+  /** Answers how long it looked, what is done with the events not counted. */
+  async function round(): Promise<number> {
+    const begunMs = performance.now();
+    const empty = emptyOnes(state, watch, ending);
+    let lookedMs = performance.now() - begunMs;
+    finish(empty);
     const left = ending.size;
-    if (left > 0) finish(await killAll(state, ending));
+    if (left > 0) {
+      const againMs = performance.now();
+      const killed = await killAll(state, ending);
+      lookedMs += performance.now() - againMs;
+      finish(killed);
+    }
     pauseMs = left > 0 ? Math.min(pauseMs * 2, greatestPauseMs) : leastPauseMs;
     afterExits();
+    return lookedMs;
   }
 
-  function schedule(delayMs: number): void {
+  function schedule(): void {
     if (timer !== undefined || busy || ending.size === 0 || state.closed) return;
+    const waitMs = Math.max(0, notBeforeMs - performance.now());
     timer = setTimeout(async () => {
       timer = undefined;
       busy = true;
-      const begun = performance.now();
-      await round();
+      const lookedMs = await round();
       busy = false;
-      const tookMs = performance.now() - begun;
-      schedule(Math.max(pauseMs, 4 * tookMs));
-    }, delayMs);
+      notBeforeMs = performance.now() + Math.max(pauseMs, Math.min(4 * lookedMs, longestBreakMs));
+      schedule();
+    }, waitMs);
   }
 
   function add(containerId: ContainerId): void {
     ending.add(containerId);
     pauseMs = leastPauseMs;
-    schedule(0);
+    schedule();
   }
 
   function end(containerId: ContainerId, status: ExitStatus): void {

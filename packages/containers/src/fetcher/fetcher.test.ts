@@ -81,7 +81,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function fetcher(cacheBytes = 1e6): Fetcher {
+function fetcher(cacheBytes = 1e6, stallTimeoutMs = 20_000): Fetcher {
   return createFetcher({
     files: createFiles(),
     processes: createProcesses(),
@@ -90,7 +90,7 @@ function fetcher(cacheBytes = 1e6): Fetcher {
     cacheDir: `${root}/cache`,
     cacheBytes,
     frameworksHome: `${root}/origin`,
-    stallTimeoutMs: 400,
+    stallTimeoutMs,
   });
 }
 
@@ -147,7 +147,7 @@ test('stops at the first failure, with the status or the stall in the text', asy
   const missing = await get(fetcher(), [{ value: `${base}/nothing.txt` }, { value: `${base}/plain.txt` }]);
   assert.match(missing.ok ? '' : missing.error, /nothing\.txt': .*404/);
   assert.deepEqual(requests, ['GET /nothing.txt']);
-  const stalled = await get(fetcher(), [{ value: `${base}/stalls` }]);
+  const stalled = await get(fetcher(1e6, 400), [{ value: `${base}/stalls` }]);
   assert.match(stalled.ok ? '' : stalled.error, /nothing came for 400 ms/);
   assert.deepEqual(listing(), []);
 });
