@@ -1,0 +1,161 @@
+// Containers that only pretend: what a command does is written in it, and the clock does the rest. They outlive their
+// agent's process, as supervisors do, and end with their host.
+//
+// A command is words: `run 30000` (milliseconds; without: for ever), `exit 3`, `stubborn` (SIGTERM is not heeded),
+// `broken` (can't be launched).
+//
+// C1: every launched container ends in one `launchFailed` or `exited`.
+// C2: how it ended is on disk before anybody hears of it, so an agent that starts later finds it.
+import type { ContainerId, Random } from '@meseta/base';
+import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import { happens, waiting } from './chance.js';
+import { cancel, type Scheduled, type Timeline } from './timeline.js';
+
+export interface FakeContainer {
+  readonly id: ContainerId;
+  readonly spec: ContainerSpec;
+  state: 'starting' | 'running' | 'ended';
+  status: ExitStatus | undefined;
+  end: Scheduled | undefined;
+  readonly pid: number;
+}
+
+export interface FakeContainers {
+  launch(spec: ContainerSpec): void;
+  signal(id: ContainerId, signal: number): void;
+  destroy(id: ContainerId): void;
+  remove(id: ContainerId): void;
+  /** A new agent process looks for what its predecessor left. */
+  recover(): readonly RecoveredContainer[];
+  /** Who hears of events from here on; undefined while no agent runs. */
+  listener: ((event: ContainerEvent) => void) | undefined;
+  /** The host lost power: nothing runs any more, and nobody wrote down how it ended. */
+  powerOff(): void;
+  readonly all: ReadonlyMap<ContainerId, FakeContainer>;
+}
+
+interface Behaviour {
+  readonly durationMs: number | undefined;
+  readonly code: number;
+  readonly stubborn: boolean;
+  readonly broken: boolean;
+}
+
+function behaviourOf(command: string): Behaviour {
+  const words = command.split(' ');
+  const after = (word: string): number | undefined =>
+    words.includes(word) ? Number(words[words.indexOf(word) + 1]) : undefined;
+  return {
+    durationMs: after('run'),
+    code: after('exit') ?? 0,
+    stubborn: words.includes('stubborn'),
+    broken: words.includes('broken'),
+  };
+}
+
+const START_MS = 80;
+const END_MS = 30;
+
+interface Happenings {
+  started(container: FakeContainer): void;
+  ended(container: FakeContainer): void;
+}
+
+export function createFakeContainers(timeline: Timeline, random: Random, happenings: Happenings): FakeContainers {
+  const all = new Map<ContainerId, FakeContainer>();
+  let nextPid = 1000;
+  const tell = (event: ContainerEvent): void => containers.listener?.(event);
+
+  const end = (container: FakeContainer, status: ExitStatus): void => {
+    if (container.state === 'ended') return;
+    cancel(container.end);
+    container.state = 'ended';
+    container.status = status;
+    happenings.ended(container);
+    tell({ kind: 'exited', containerId: container.id, status });
+  };
+
+  const start = (container: FakeContainer): void => {
+    if (container.state !== 'starting') return;
+    const { durationMs, code, broken } = behaviourOf(container.spec.command.value ?? '');
+    if (broken) {
+      container.state = 'ended';
+      all.delete(container.id);
+      tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message: 'it is broken' });
+      return;
+    }
+    container.state = 'running';
+    happenings.started(container);
+    tell({ kind: 'started', containerId: container.id, pid: container.pid });
+    if (durationMs === undefined) return;
+    container.end = timeline.after(durationMs, () => end(container, { kind: 'exited', code }));
+  };
+
+  const endLater = (container: FakeContainer, signal: number): void => {
+    timeline.after(waiting(random, END_MS), () => {
+      if (container.state !== 'starting') end(container, { kind: 'signaled', signal });
+      else {
+        container.state = 'ended';
+        all.delete(container.id);
+        const message = 'destroyed before it was started';
+        tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
+      }
+    });
+  };
+
+  const containers: FakeContainers = {
+    all,
+    listener: undefined,
+    launch(spec) {
+      const container: FakeContainer = {
+        id: spec.containerId,
+        spec,
+        state: 'starting',
+        status: undefined,
+        end: undefined,
+        pid: nextPid++,
+      };
+      all.set(container.id, container);
+      timeline.after(waiting(random, START_MS), () => start(container));
+    },
+    signal(id, signal) {
+      const container = all.get(id);
+      if (container?.state !== 'running') return;
+      if (!behaviourOf(container.spec.command.value ?? '').stubborn) endLater(container, signal);
+    },
+    destroy(id) {
+      const container = all.get(id);
+      if (container !== undefined && container.state !== 'ended') endLater(container, 9);
+    },
+    remove: (id) => void all.delete(id),
+    recover() {
+      for (const container of [...all.values()]) {
+        if (container.state !== 'starting') continue;
+        // The launcher died with its agent, before or after it had forked.
+        if (happens(random, 0.5)) start(container);
+        else {
+          container.state = 'ended';
+          all.delete(container.id);
+        }
+      }
+      return [...all.values()].map(({ id, state, status, pid }) =>
+        state === 'running'
+          ? { containerId: id, state, pid }
+          : { containerId: id, state: 'ended', status: status ?? { kind: 'unknown' } },
+      );
+    },
+    powerOff() {
+      for (const container of all.values()) {
+        cancel(container.end);
+        if (container.state === 'running') {
+          container.state = 'ended';
+          container.status = { kind: 'unknown' };
+          happenings.ended(container);
+        }
+        container.state = 'ended';
+      }
+      all.clear();
+    },
+  };
+  return containers;
+}

@@ -1,0 +1,72 @@
+// The masters' shared store, on the virtual clock: a fenced log that survives every master.
+//
+// G1: an append is answered once it is durable, in order.
+// G2: nothing is written for an epoch older than the newest that has read.
+// G3: a master that crashes may have written what it was not answered for: a first part of it.
+import { type Random, uniform } from '@meseta/base';
+import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
+import type { RegistryOperation } from '@meseta/master/registry/operations';
+import type { RegistryState } from '@meseta/master/registry/state';
+import { waiting } from './chance.js';
+import type { Timeline } from './timeline.js';
+
+export interface RegistryStore {
+  meanWriteMs: number;
+  nextEpoch(): number;
+  read(epoch: number): RegistryState;
+  append(epoch: number, operations: readonly RegistryOperation[], done: (written: boolean) => void): void;
+  /** The writer of this epoch ended: nobody hears of its appends any more. */
+  crash(epoch: number): void;
+}
+
+interface Append {
+  readonly epoch: number;
+  readonly operations: readonly RegistryOperation[];
+  done: ((written: boolean) => void) | undefined;
+}
+
+export function createRegistryStore(
+  timeline: Timeline,
+  random: Random,
+  onWritten: (operations: readonly RegistryOperation[]) => void,
+): RegistryStore {
+  const batches: string[] = [];
+  let newest = 0;
+  let last = 0;
+  let pending: Append[] = [];
+
+  const write = (append: Append): boolean => {
+    if (append.epoch < newest) return false;
+    batches.push(encodeOperations(append.operations));
+    onWritten(append.operations);
+    return true;
+  };
+
+  const store: RegistryStore = {
+    meanWriteMs: 5,
+    nextEpoch: () => ++last,
+    read(epoch) {
+      newest = Math.max(newest, epoch);
+      return decodeRegistry(undefined, batches);
+    },
+    append(epoch, operations, done) {
+      const append: Append = { epoch, operations, done };
+      pending.push(append);
+      timeline.after(waiting(random, store.meanWriteMs), () => {
+        if (append.done === undefined) return;
+        pending = pending.filter((it) => it !== append);
+        append.done(write(append));
+      });
+    },
+    crash(epoch) {
+      const lost = pending.filter((append) => append.epoch === epoch);
+      pending = pending.filter((append) => append.epoch !== epoch);
+      const kept = Math.floor(uniform(random) * (lost.length + 1));
+      lost.forEach((append, index) => {
+        if (index < kept) write(append);
+        append.done = undefined;
+      });
+    },
+  };
+  return store;
+}

@@ -1,0 +1,264 @@
+// An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive it.
+import { createAgent, type AgentCore } from '@meseta/agent/core/agent';
+import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
+import { type Pid, pidOf } from '@meseta/base';
+import type { Attribute, Resource } from '@meseta/wire';
+import { type Actor, createActor } from '../engine/actor.js';
+import { between } from '../engine/chance.js';
+import { createFakeContainers, type FakeContainers } from '../engine/containers.js';
+import { createDisk, type Disk } from '../engine/disk.js';
+import { createMachine, type Machine } from '../engine/machine.js';
+import { createPeers, type Peers } from '../engine/peers.js';
+import { coreFailed, type World } from '../world.js';
+import { masterPid, subjectsOf } from './master.js';
+import type { Masters, Watcher } from './masters.js';
+
+export interface AgentSize {
+  readonly cpus: number;
+  readonly mem: number;
+  readonly disk: number;
+}
+
+export interface AgentNode {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly pid: Pid;
+  readonly disk: Disk;
+  readonly containers: FakeContainers;
+  size: AgentSize;
+  /** The core of the running process. */
+  readonly core: AgentCore | undefined;
+  /** `killed`: the process alone; `powerOff`: the host with everything on it. */
+  crash(how: 'killed' | 'powerOff', downMs: number): void;
+  start(): void;
+  push(input: AgentInput): void;
+}
+
+export interface AgentNodeOptions {
+  readonly world: World;
+  readonly masters: Masters;
+  readonly index: number;
+  readonly size: AgentSize;
+  readonly rate: number;
+}
+
+export const resourcesOf = ({ cpus, mem, disk }: AgentSize): readonly Resource[] => [
+  { name: 'cpus', type: 'SCALAR', scalar: { value: cpus } },
+  { name: 'mem', type: 'SCALAR', scalar: { value: mem } },
+  { name: 'disk', type: 'SCALAR', scalar: { value: disk } },
+  { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 31_000, end: 31_099 }] } },
+];
+
+const attributesOf = (index: number): readonly Attribute[] => [
+  { name: 'rack', type: 'TEXT', text: { value: `r${index % 3}` } },
+];
+
+function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
+  return {
+    pid: node.pid,
+    info: {
+      hostname: node.name,
+      resources: resourcesOf(node.size),
+      attributes: attributesOf(index),
+      checkpoint: true,
+      port: 5051,
+    },
+    version: '1.12.0',
+    workDir: '/work',
+    bootId: `boot-${boots}`,
+    recover: 'reconnect',
+    reconfigurationPolicy: 'additive',
+    switchUser: false,
+    httpCommandExecutor: false,
+    executorEnvironment: {},
+    sandboxDirectory: '/mnt/mesos/sandbox',
+    registrationBackoffMs: 1_000,
+    executorShutdownGraceMs: 5_000,
+    executorReregistrationTimeoutMs: 2_000,
+    recoveryTimeoutMs: 900_000,
+    maxCompletedExecutorsPerFramework: 150,
+    gcDelayMs: 604_800_000,
+    gcDiskHeadroom: 0.1,
+    diskWatchIntervalMs: 60_000,
+  };
+}
+
+interface Process {
+  readonly core: AgentCore;
+  readonly actor: Actor<AgentInput>;
+}
+
+export function createAgentNode({ world, masters, index, size, rate }: AgentNodeOptions): AgentNode {
+  const { timeline, network } = world;
+  const name = `agent-${index}`;
+  const machine = createMachine(name, `10.0.2.${index + 1}:5051`, rate);
+  const random = world.random(name);
+  const disk = createDisk(timeline, world.random(`${name} disk`), world.encoded);
+  const containers = createFakeContainers(timeline, world.random(`${name} containers`), {
+    started: (container) => {
+      for (const observer of world.observers) observer.containerStarted?.(node, container);
+    },
+    ended: (container) => {
+      for (const observer of world.observers) observer.containerEnded?.(node, container);
+    },
+  });
+  let process: Process | undefined;
+  let boots = 0;
+  let starts = 0;
+  let upAtMs = 0;
+
+  const startAt = (atMs: number): void => {
+    upAtMs = Math.max(atMs, timeline.nowMs());
+    timeline.at(upAtMs, () => {
+      if (process === undefined && timeline.nowMs() >= upAtMs) node.start();
+    });
+  };
+
+  const end = (how: 'killed' | 'exited' | 'powerOff'): void => {
+    if (how === 'powerOff') {
+      containers.powerOff();
+      boots++;
+    }
+    if (process === undefined) return;
+    process.actor.stop();
+    process = undefined;
+    containers.listener = undefined;
+    disk.crash();
+    network.gone(machine.address, how === 'powerOff' ? 'silent' : 'reset');
+    world.journal.record(name, how);
+    for (const observer of world.observers) observer.agentEnded?.(node, how);
+  };
+
+  const node: AgentNode = {
+    name,
+    machine,
+    pid: pidOf('slave(1)', machine.address),
+    disk,
+    containers,
+    size,
+    get core() {
+      return process?.core;
+    },
+    push: (input) => process?.actor.push(input),
+    crash(how, downMs) {
+      end(how);
+      startAt(timeline.nowMs() + downMs);
+    },
+    start() {
+      process = startProcess();
+    },
+  };
+
+  const watcher: Watcher = {
+    address: machine.address,
+    listening: () => process !== undefined && timeline.nowMs() >= machine.pausedUntilMs,
+    changed: (leader) =>
+      node.push({ kind: 'masterDetected', master: leader === undefined ? undefined : masterPid(leader) }),
+  };
+
+  const startProcess = (): Process => {
+    const core = createAgent(configOf(node, index, boots), world.random(`${name} core ${starts++}`));
+    const push = (input: AgentInput): void => actor.push(input);
+    const peers = createPeers({
+      network,
+      address: machine.address,
+      encoded: world.encoded,
+      onMessage: ({ to, from, message }) => to === 'slave(1)' && push({ kind: 'message', from, message }),
+      onPeerLost: (address) => push({ kind: 'peerLost', address }),
+    });
+    const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
+      timeline,
+      machine,
+      core: { step: core.step, nextDeadline: core.nextDeadline, hasWork: () => false },
+      tick: { kind: 'tick' },
+      continue: { kind: 'tick' },
+      after(input, effects) {
+        recordInput(world, name, input);
+        for (const observer of world.observers) observer.agentStepped?.(node, input, effects);
+      },
+      failed: (cause) => coreFailed(world, name, cause),
+      perform(effect) {
+        if (effect.kind !== 'exit') perform({ world, node, peers, push }, effect);
+        else {
+          world.journal.record(name, 'exits', effect.message);
+          end('exited');
+          startAt(timeline.nowMs() + between(random, 1_000, 5_000));
+        }
+      },
+    });
+    network.listen(machine.address, { accepted: () => peers.accept() });
+    containers.listener = (event) => push({ kind: 'containerEvent', event });
+    world.journal.record(name, 'starts');
+    push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
+    timeline.after(0, () => {
+      if (core === process?.core) masters.look(watcher);
+    });
+    for (const observer of world.observers) observer.agentStarted?.(node);
+    return { core, actor };
+  };
+
+  masters.watch(watcher);
+  startAt(between(random, 0, 3_000));
+  return node;
+}
+
+interface Ports {
+  readonly world: World;
+  readonly node: AgentNode;
+  readonly peers: Peers;
+  push(input: AgentInput): void;
+}
+
+/** Carries out what the core decided, as the agent's shell does. */
+function perform({ world, node, peers, push }: Ports, effect: Exclude<AgentEffect, { readonly kind: 'exit' }>): void {
+  const { containers, disk, name } = node;
+  switch (effect.kind) {
+    case 'send':
+      if (effect.message.name !== 'PongAgentMessage') {
+        const { name: what, body } = effect.message;
+        world.journal.record(name, `-> ${effect.to} ${what}`, body, subjectsOf(body));
+      }
+      return peers.send(effect.to, 'slave(1)', effect.message);
+    case 'link':
+      return peers.link(effect.to);
+    case 'checkpoint':
+      return disk.write(effect.changes, () => push({ kind: 'persisted' }));
+    case 'launch':
+      return containers.launch(effect.spec);
+    case 'signal':
+      return containers.signal(effect.containerId, effect.signal);
+    case 'destroy':
+      return containers.destroy(effect.containerId);
+    case 'removeContainer':
+      return containers.remove(effect.containerId);
+    case 'probe': {
+      const { containerId, check } = effect;
+      const result = { kind: 'command', status: { kind: 'exited', code: 0 } } as const;
+      world.timeline.after(20, () => push({ kind: 'probeResult', containerId, check, result }));
+      return;
+    }
+    case 'measureDisk':
+      world.timeline.after(5, () => push({ kind: 'diskUsage', usedShare: 0.2 }));
+      return;
+    case 'removeSandbox': {
+      const { containerId } = effect;
+      world.timeline.after(5, () => push({ kind: 'sandboxRemoved', containerId, error: undefined }));
+      return;
+    }
+    case 'volume':
+      return;
+    case 'log':
+      world.journal.record(name, effect.level, effect.text);
+      return;
+  }
+}
+
+function recordInput(world: World, name: string, input: AgentInput): void {
+  if (input.kind === 'tick' || input.kind === 'start' || input.kind === 'persisted' || input.kind === 'diskUsage') return;
+  if (input.kind === 'message') {
+    const { from, message } = input;
+    if (message.name === 'PingAgentMessage') return;
+    world.journal.record(name, `<- ${from} ${message.name}`, message.body, subjectsOf(message.body));
+  } else world.journal.record(name, input.kind, input);
+}
+

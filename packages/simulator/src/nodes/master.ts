@@ -1,0 +1,248 @@
+// A master's process: the real core, its effects carried out on the virtual network and the shared store.
+import { type Pid, pidOf, uuid } from '@meseta/base';
+import type { MasterEffect, MasterInput, RequestId, StreamId } from '@meseta/master/core/io';
+import type { MasterOptions } from '@meseta/master/core/options';
+import { createMaster, type Master } from '@meseta/master/core/step';
+import type { MasterInfo } from '@meseta/wire';
+import { type Actor, createActor } from '../engine/actor.js';
+import type { Machine } from '../engine/machine.js';
+import type { End, Handlers } from '../engine/network.js';
+import { createPeers, type Peers } from '../engine/peers.js';
+import type { RegistryStore } from '../engine/registry-store.js';
+import { coreFailed, type World } from '../world.js';
+import { answerOnTheWire, type HttpAnswer, type HttpRequest } from './http.js';
+
+export interface MasterProcess {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly core: Master;
+  readonly running: boolean;
+  /** `reset`: the process was killed or ended; `silent`: its host died. */
+  stop(how: 'reset' | 'silent'): void;
+}
+
+export interface MasterProcessOptions {
+  readonly world: World;
+  readonly name: string;
+  readonly machine: Machine;
+  readonly options: MasterOptions;
+  readonly store: RegistryStore;
+  /** Counts the processes of this run: each has a uuid of its own. */
+  readonly incarnation: number;
+  onExit(message: string): void;
+}
+
+function identityOf(world: World, machine: Machine, incarnation: number): MasterInfo {
+  const [ip = '', port = ''] = machine.address.split(':');
+  const octets = ip.split('.').map(Number);
+  return {
+    id: uuid(world.random(`master process ${incarnation}`)),
+    ip: ((octets[3] ?? 0) << 24) + ((octets[2] ?? 0) << 16) + ((octets[1] ?? 0) << 8) + (octets[0] ?? 0),
+    port: Number(port),
+    pid: `master@${machine.address}`,
+    hostname: machine.name,
+    version: '1.12.0',
+    address: { hostname: machine.name, ip, port: Number(port) },
+  };
+}
+
+export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
+  const { world, machine, store, name } = given;
+  const info = identityOf(world, machine, given.incarnation);
+  const identity = { info, pid: pidOf('master', machine.address) };
+  const core = createMaster(identity, given.options, world.random(`master core ${given.incarnation}`));
+  const epoch = store.nextEpoch();
+  const process: MasterProcess = {
+    name,
+    machine,
+    core,
+    get running() {
+      return !actor.stopped;
+    },
+    stop(how) {
+      if (actor.stopped) return;
+      actor.stop();
+      store.crash(epoch);
+      world.network.gone(machine.address, how);
+    },
+  };
+  const push = (input: MasterInput): void => actor.push(input);
+  const exit = (message: string): void => {
+    world.journal.record(name, 'exits', message);
+    process.stop('reset');
+    given.onExit(message);
+  };
+  const peers = createPeers({
+    network: world.network,
+    address: machine.address,
+    encoded: world.encoded,
+    onMessage: ({ from, message }) => push({ kind: 'message', from, message }),
+    onPeerLost: (address) => push({ kind: 'peerLost', address }),
+  });
+  const http = createHttpSide(world, core, push);
+  const actor: Actor<MasterInput> = createActor<MasterInput, MasterEffect>({
+    timeline: world.timeline,
+    machine,
+    core,
+    tick: { kind: 'tick' },
+    continue: { kind: 'continue' },
+    before: (input) => {
+      for (const observer of world.observers) observer.beforeMasterStep?.(process, input);
+    },
+    after(input, effects) {
+      recordInput(world, name, input);
+      for (const observer of world.observers) observer.masterStepped?.(process, input, effects);
+    },
+    failed: (cause) => coreFailed(world, name, cause),
+    perform(effect) {
+      if (effect.kind === 'persist') {
+        store.append(epoch, effect.operations, (written) => {
+          if (written) push({ kind: 'persisted' });
+          else exit('another master has taken over: this write was fenced');
+        });
+      } else if (effect.kind === 'exit') exit(effect.message);
+      else performOnNetwork(world, name, peers, http, effect);
+    },
+  });
+  world.network.listen(machine.address, {
+    accepted: (end, protocol) => (protocol === 'http' ? http.accept(end) : peers.accept()),
+  });
+  for (const observer of world.observers) observer.masterStarted?.(process);
+  push({ kind: 'elected', registry: store.read(epoch) });
+  return process;
+}
+
+type Outside = Exclude<MasterEffect, { readonly kind: 'persist' | 'exit' }>;
+
+function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSide, effect: Outside): void {
+  switch (effect.kind) {
+    case 'send':
+      for (const to of effect.to) {
+        world.journal.record(name, `-> ${to} ${effect.message.name}`, effect.message.body, subjectsOf(effect.message.body));
+        peers.send(to, effect.from, effect.message);
+      }
+      return;
+    case 'link':
+      peers.link(effect.to);
+      return;
+    case 'unlink':
+      peers.unlink(effect.to);
+      return;
+    case 'reply':
+      http.answer(effect.request, { kind: 'reply', reply: effect.reply });
+      return;
+    case 'openStream':
+      http.open(effect.request, effect.stream);
+      return;
+    case 'event':
+      if (effect.event.type !== 'HEARTBEAT') {
+        world.journal.record(name, `event ${effect.event.type}`, effect.event, subjectsOf(effect.event));
+      }
+      for (const stream of effect.streams) http.write(stream, { kind: 'event', event: effect.event });
+      return;
+    case 'closeStream':
+      http.close(effect.stream);
+      return;
+    case 'note':
+      if (effect.note.kind === 'log') world.journal.record(name, effect.note.level, effect.note.text);
+      return;
+  }
+}
+
+interface HttpSide {
+  accept(end: End): Handlers;
+  answer(request: RequestId, answer: HttpAnswer): void;
+  open(request: RequestId, stream: StreamId): void;
+  write(stream: StreamId, answer: HttpAnswer): void;
+  close(stream: StreamId): void;
+}
+
+/** Requests that wait and streams that are open, as the master's shell keeps them. */
+function createHttpSide(world: World, core: Master, push: (input: MasterInput) => void): HttpSide {
+  const waiting = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
+  const streams = new Map<StreamId, End>();
+  let next = 0;
+  const answerTo = (end: End, answer: HttpAnswer): void => end.write(answerOnTheWire(answer, world.encoded));
+
+  return {
+    accept(end) {
+      const request = String(next++) as RequestId;
+      let stream: StreamId | undefined;
+      return {
+        data(payload) {
+          const asked = payload as HttpRequest;
+          if (!core.state.recovered) {
+            answerTo(end, { kind: 'reply', reply: { status: 503 } });
+            end.close();
+            return;
+          }
+          waiting.set(request, { end, opened: (opened) => (stream = opened) });
+          if (asked.kind === 'operatorCall') push({ ...asked, request, principal: undefined });
+          else push({ ...asked, request, principal: undefined });
+        },
+        ended() {
+          waiting.delete(request);
+          if (stream !== undefined && streams.delete(stream)) push({ kind: 'streamClosed', stream });
+        },
+      };
+    },
+    answer(request, answer) {
+      const found = waiting.get(request);
+      waiting.delete(request);
+      if (found === undefined) return;
+      answerTo(found.end, answer);
+      found.end.close();
+    },
+    open(request, stream) {
+      const found = waiting.get(request);
+      waiting.delete(request);
+      if (found === undefined) {
+        // The client left before it was answered: what was opened for it is closed at once.
+        push({ kind: 'streamClosed', stream });
+        return;
+      }
+      found.opened(stream);
+      streams.set(stream, found.end);
+      answerTo(found.end, { kind: 'opened', stream });
+    },
+    write(stream, answer) {
+      const end = streams.get(stream);
+      if (end !== undefined) answerTo(end, answer);
+    },
+    close(stream) {
+      streams.get(stream)?.close();
+      streams.delete(stream);
+    },
+  };
+}
+
+function recordInput(world: World, name: string, input: MasterInput): void {
+  switch (input.kind) {
+    case 'message':
+      world.journal.record(name, `<- ${input.from} ${input.message.name}`, input.message.body, subjectsOf(input.message.body));
+      return;
+    case 'schedulerCall':
+    case 'operatorCall':
+      world.journal.record(name, `call ${input.call.type}`, input.call, subjectsOf(input.call));
+      return;
+    case 'tick':
+    case 'continue':
+      return;
+    default:
+      world.journal.record(name, input.kind, 'registry' in input ? undefined : input);
+  }
+}
+
+const ID_FIELDS: ReadonlySet<string> = new Set(['task_id', 'agent_id', 'framework_id', 'offer_id', 'id']);
+
+/** The ids in a message that its story is found by. */
+export function subjectsOf(message: unknown, found: string[] = [], depth = 0): string[] {
+  if (typeof message !== 'object' || message === null || depth > 6) return found;
+  for (const [key, field] of Object.entries(message)) {
+    if (ID_FIELDS.has(key) && typeof field?.value === 'string') found.push(field.value);
+    else if (typeof field === 'object' && key !== 'resources') subjectsOf(field, found, depth + 1);
+  }
+  return found;
+}
+
+export const masterPid = (machine: Machine): Pid => pidOf('master', machine.address);

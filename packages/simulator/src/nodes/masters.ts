@@ -1,0 +1,145 @@
+// The masters of a cluster: who runs, who leads, and who knows it.
+//
+// Owns: the masters' processes, the leadership, every watcher's view of it.
+// Boundary: one master with a fixed address (agents and schedulers never look again), or several with an election
+// like ZooKeeper's: a leader whose session is not renewed is replaced, and everybody hears of it in time.
+import type { MasterOptions } from '@meseta/master/core/options';
+import { happens } from '../engine/chance.js';
+import { createMachine, type Machine } from '../engine/machine.js';
+import { createRegistryStore, type RegistryStore } from '../engine/registry-store.js';
+import type { World } from '../world.js';
+import { type MasterProcess, startMasterProcess } from './master.js';
+
+/** The address of the election service: a master or watcher that is cut off from it is cut off from the election. */
+export const ELECTION = 'election';
+
+export interface Watcher {
+  readonly address: string;
+  /** Not running: hears of nothing. */
+  listening(): boolean;
+  changed(leader: Machine | undefined): void;
+}
+
+export interface Masters {
+  readonly machines: readonly Machine[];
+  readonly store: RegistryStore;
+  readonly elected: boolean;
+  /** The process that leads, as the election has it. */
+  leader(): MasterProcess | undefined;
+  running(): readonly MasterProcess[];
+  watch(watcher: Watcher): void;
+  /** A watcher's process starts anew and looks for the leader. */
+  look(watcher: Watcher): void;
+  crash(index: number, how: 'reset' | 'silent', downMs: number): void;
+}
+
+const POLL_MS = 1_000;
+const SESSION_MS = 10_000;
+const RESTART_MS = 2_000;
+
+interface Place {
+  readonly machine: Machine;
+  process: MasterProcess | undefined;
+  /** Until then its process is down. */
+  upAtMs: number;
+}
+
+export function createMasters(world: World, count: number, options: MasterOptions, rates: readonly number[]): Masters {
+  const { timeline, network } = world;
+  const elected = count > 1;
+  const random = world.random('election');
+  const store = createRegistryStore(timeline, world.random('registry'), (operations) => {
+    for (const observer of world.observers) observer.registryWritten?.(operations);
+  });
+  const places: Place[] = Array.from({ length: count }, (_, i) => ({
+    machine: createMachine(`master-${i}`, `10.0.1.${i + 1}:5050`, rates[i] ?? 1),
+    process: undefined,
+    upAtMs: 0,
+  }));
+  const views = new Map<Watcher, Machine | undefined>();
+  let leading: Place | undefined;
+  let renewedAtMs = 0;
+  let incarnations = 0;
+
+  const start = (place: Place): void => {
+    place.process = startMasterProcess({
+      world,
+      name: place.machine.name,
+      machine: place.machine,
+      options,
+      store,
+      incarnation: incarnations++,
+      onExit() {
+        place.process = undefined;
+        place.upAtMs = timeline.nowMs() + RESTART_MS;
+      },
+    });
+    world.journal.record(place.machine.name, 'leads');
+  };
+
+  const healthy = ({ machine, upAtMs }: Place): boolean =>
+    timeline.nowMs() >= Math.max(upAtMs, machine.pausedUntilMs) &&
+    !network.isCut(machine.address, ELECTION) &&
+    !network.isCut(ELECTION, machine.address);
+
+  const elect = (): void => {
+    const nowMs = timeline.nowMs();
+    if (leading !== undefined && healthy(leading) && leading.process !== undefined) renewedAtMs = nowMs;
+    if (leading !== undefined && nowMs - renewedAtMs > SESSION_MS) leading = undefined;
+    for (const place of places) {
+      // Whoever learns that it leads no more ends at once.
+      if (place === leading || place.process === undefined || !healthy(place)) continue;
+      world.journal.record(place.machine.name, 'lost the leadership');
+      place.process.stop('reset');
+      place.process = undefined;
+      place.upAtMs = nowMs + RESTART_MS;
+    }
+    if (leading !== undefined) return;
+    const candidates = places.filter(healthy);
+    leading = candidates[Math.floor((candidates.length * random.uint32()) / 2 ** 32)];
+    if (leading === undefined) return;
+    renewedAtMs = nowMs;
+    start(leading);
+  };
+
+  const tell = (watcher: Watcher): void => {
+    if (!watcher.listening() || network.isCut(watcher.address, ELECTION)) return;
+    const leader = leading?.machine;
+    if (views.get(watcher) === leader || !happens(random, 0.6)) return;
+    views.set(watcher, leader);
+    watcher.changed(leader);
+  };
+
+  const poll = (): void => {
+    timeline.after(POLL_MS, poll);
+    if (elected) {
+      elect();
+      for (const watcher of views.keys()) tell(watcher);
+      return;
+    }
+    const [only] = places as [Place];
+    if (only.process === undefined && timeline.nowMs() >= Math.max(only.upAtMs, only.machine.pausedUntilMs)) start(only);
+  };
+  timeline.after(0, poll);
+
+  return {
+    machines: places.map(({ machine }) => machine),
+    store,
+    elected,
+    leader: () => (elected ? leading?.process : places[0]?.process),
+    running: () => places.flatMap(({ process }) => (process === undefined ? [] : [process])),
+    watch: (watcher) => void views.set(watcher, undefined),
+    look(watcher) {
+      views.set(watcher, undefined);
+      if (!elected) watcher.changed(places[0]?.machine);
+      else tell(watcher);
+    },
+    crash(index, how, downMs) {
+      const place = places[index % count];
+      if (place === undefined) return;
+      place.process?.stop(how);
+      place.process = undefined;
+      place.upAtMs = timeline.nowMs() + downMs;
+    },
+  };
+}

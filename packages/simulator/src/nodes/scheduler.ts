@@ -1,0 +1,355 @@
+// A v1 scheduler's process: its connection to the leading master, its memory, and the events that its script acts on.
+//
+// Owns: the stream, who is told of its end, and the memory of the framework (a database that survives every process).
+// C1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
+// C2: at each (re)subscription it asks for the state of every task that it thinks alive, and again while it hears
+//     nothing of one for a minute.
+import type { Random } from '@meseta/base';
+import type { StreamId } from '@meseta/master/core/io';
+import type { FrameworkInfo, Offer, OfferOperation, SchedulerCall, SchedulerEvent, TaskInfo, TaskStatus } from '@meseta/wire';
+import { between } from '../engine/chance.js';
+import type { Machine } from '../engine/machine.js';
+import type { End } from '../engine/network.js';
+import { cancel, type Scheduled } from '../engine/timeline.js';
+import type { World } from '../world.js';
+import { type HttpAnswer, type HttpRequest, requestOnTheWire } from './http.js';
+import { subjectsOf } from './master.js';
+import type { Masters } from './masters.js';
+
+export interface TaskView {
+  readonly id: string;
+  readonly agentId: string;
+  readonly launchedAtMs: number;
+  /** As last heard; undefined: nothing heard yet. */
+  status: TaskStatus | undefined;
+  lastNewsMs: number;
+  /** The call that launched it was refused with a status: it never existed. */
+  refused: boolean;
+  /** This framework asked for its end. */
+  killed: boolean;
+}
+
+/** What a framework remembers, whatever process of it runs. */
+export interface Memory {
+  frameworkId: string | undefined;
+  readonly tasks: Map<string, TaskView>;
+  nextTask: number;
+  /** Ids of this framework that the master has removed; it began anew. */
+  readonly ended: string[];
+  /** Whoever of its processes subscribed last. */
+  current: SchedulerClient | undefined;
+}
+
+export const createMemory = (): Memory => ({
+  frameworkId: undefined,
+  tasks: new Map(),
+  nextTask: 0,
+  ended: [],
+  current: undefined,
+});
+
+/** What the process does of its own. Each is called after the client has done its part. */
+export interface Script {
+  subscribed?(client: SchedulerClient): void;
+  offers?(client: SchedulerClient, offers: readonly Offer[]): void;
+  rescinded?(client: SchedulerClient, offerId: string): void;
+  updated?(client: SchedulerClient, task: TaskView, status: TaskStatus): void;
+  event?(client: SchedulerClient, event: SchedulerEvent): void;
+  /** The stream ended: offers are void. */
+  disconnected?(client: SchedulerClient): void;
+}
+
+export interface SchedulerClient {
+  readonly name: string;
+  readonly address: string;
+  readonly memory: Memory;
+  readonly random: Random;
+  readonly info: FrameworkInfo;
+  readonly connected: boolean;
+  readonly stopped: boolean;
+  /** Acknowledges updates. */
+  acknowledges: boolean;
+  /** Sends a call on the stream that it has or last had; `answered` hears the status, undefined if none came. */
+  call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void;
+  launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more?: readonly OfferOperation[]): void;
+  /** Ends the connection; it subscribes again after a pause. */
+  disconnect(pauseMs: number): void;
+  /** The process dies. */
+  kill(): void;
+  every(ms: number, what: () => void): void;
+}
+
+export interface SchedulerOptions {
+  readonly world: World;
+  readonly masters: Masters;
+  readonly name: string;
+  readonly address: string;
+  readonly memory: Memory;
+  readonly info: FrameworkInfo;
+  readonly acknowledges: boolean;
+  readonly script: Script;
+}
+
+const TERMINAL: ReadonlySet<string> = new Set([
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+]);
+
+export const isTerminal = (state: string | undefined): boolean => state !== undefined && TERMINAL.has(state);
+
+/** The framework thinks that it runs, or may run. UNKNOWN is the master's word that it knows nothing of it. */
+export const isAlive = (task: TaskView): boolean =>
+  !task.refused && !isTerminal(task.status?.state) && task.status?.state !== 'TASK_UNKNOWN';
+
+const HEARTBEATS_MISSED_MS = 45_000;
+const RECONCILE_EVERY_MS = 60_000;
+
+interface Session {
+  readonly end: End;
+  stream: StreamId | undefined;
+  subscribed: boolean;
+  heardMs: number;
+}
+
+class Client implements SchedulerClient {
+  readonly name: string;
+  readonly address: string;
+  readonly memory: Memory;
+  readonly random: Random;
+  readonly info: FrameworkInfo;
+  acknowledges: boolean;
+  stopped = false;
+  private session: Session | undefined;
+  /** Of the last session, too: a process that was replaced may go on using it. */
+  private stream: StreamId | undefined;
+  private leader: Machine | undefined;
+  private reconnection: Scheduled | undefined;
+  private readonly world: World;
+  private readonly script: Script;
+
+  constructor(options: SchedulerOptions) {
+    this.name = options.name;
+    this.address = options.address;
+    this.memory = options.memory;
+    this.info = options.info;
+    this.acknowledges = options.acknowledges;
+    this.world = options.world;
+    this.script = options.script;
+    this.random = options.world.random(`scheduler ${options.name}`);
+    const watcher = {
+      address: this.address,
+      listening: () => !this.stopped,
+      changed: (leader: Machine | undefined) => {
+        if (this.leader === leader) return;
+        this.leader = leader;
+        this.dropSession();
+        this.connectIn(between(this.random, 0, 1_000));
+      },
+    };
+    options.masters.watch(watcher);
+    this.world.timeline.after(0, () => options.masters.look(watcher));
+    this.every(15_000, () => this.watchHeartbeats());
+    this.every(RECONCILE_EVERY_MS, () => this.reconcileSilent());
+  }
+
+  get connected(): boolean {
+    return this.session?.subscribed === true;
+  }
+
+  every(ms: number, what: () => void): void {
+    this.world.timeline.after(ms, () => {
+      if (this.stopped) return;
+      what();
+      this.every(ms, what);
+    });
+  }
+
+  private connectIn(ms: number): void {
+    cancel(this.reconnection);
+    this.reconnection = this.world.timeline.after(ms, () => this.connect());
+  }
+
+  private connect(): void {
+    if (this.stopped || this.session !== undefined) return;
+    if (this.leader === undefined) return this.connectIn(1_000);
+    const session: Session = {
+      end: this.world.network.connect(this.address, this.leader.address, 'http', {
+        data: (payload) => this.session === session && this.answered(session, payload as HttpAnswer),
+        ended: () => {
+          if (this.session !== session) return;
+          this.dropSession();
+          this.connectIn(between(this.random, 500, 4_000));
+        },
+      }),
+      stream: undefined,
+      subscribed: false,
+      heardMs: this.world.timeline.nowMs(),
+    };
+    this.session = session;
+    const id = this.memory.frameworkId;
+    const framework_info = id === undefined ? this.info : { ...this.info, id: { value: id } };
+    const call: SchedulerCall = {
+      ...(id === undefined ? {} : { framework_id: { value: id } }),
+      type: 'SUBSCRIBE',
+      subscribe: { framework_info },
+    };
+    this.write(session.end, undefined, call);
+  }
+
+  private write(end: End, streamId: StreamId | undefined, call: SchedulerCall): void {
+    this.world.journal.record(this.name, `call ${call.type}`, call, subjectsOf(call));
+    for (const observer of this.world.observers) observer.schedulerCalled?.(this, call);
+    const request: HttpRequest = { kind: 'schedulerCall', streamId, call };
+    end.write(requestOnTheWire(request, this.world.encoded));
+  }
+
+  private dropSession(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    this.session = undefined;
+    session.end.close();
+    if (session.subscribed) {
+      this.world.journal.record(this.name, 'disconnected');
+      this.script.disconnected?.(this);
+    }
+  }
+
+  private answered(session: Session, answer: HttpAnswer): void {
+    session.heardMs = this.world.timeline.nowMs();
+    if (answer.kind === 'reply') {
+      this.dropSession();
+      this.connectIn(between(this.random, 500, 3_000));
+    } else if (answer.kind === 'opened') {
+      session.stream = answer.stream;
+      this.stream = answer.stream;
+    } else this.heard(session, answer.event);
+  }
+
+  private heard(session: Session, event: SchedulerEvent): void {
+    if (event.type !== 'HEARTBEAT') this.world.journal.record(this.name, `hears ${event.type}`, event, subjectsOf(event));
+    for (const observer of this.world.observers) observer.schedulerHeard?.(this, event);
+    if (event.subscribed !== undefined) {
+      session.subscribed = true;
+      this.memory.frameworkId = event.subscribed.framework_id.value;
+      this.memory.current = this;
+      this.reconcileAll();
+      this.script.subscribed?.(this);
+    }
+    if (event.offers !== undefined) this.script.offers?.(this, event.offers.offers ?? []);
+    if (event.rescind !== undefined) this.script.rescinded?.(this, event.rescind.offer_id.value);
+    if (event.update !== undefined) this.updated(event.update.status);
+    if (event.error !== undefined) this.errored(event.error.message);
+    this.script.event?.(this, event);
+  }
+
+  private updated(status: TaskStatus): void {
+    const task = this.memory.tasks.get(status.task_id.value);
+    if (task !== undefined) {
+      task.status = status;
+      task.lastNewsMs = this.world.timeline.nowMs();
+    }
+    if (status.uuid !== undefined && this.acknowledges && status.agent_id !== undefined) {
+      const { agent_id, task_id, uuid } = status;
+      this.call({ type: 'ACKNOWLEDGE', acknowledge: { agent_id, task_id, uuid } });
+    }
+    if (task !== undefined) this.script.updated?.(this, task, status);
+  }
+
+  /** Replaced by another process of the framework, or removed by the master: then it begins anew. */
+  private errored(message: string): void {
+    if (message === 'Framework failed over') {
+      this.world.timeline.after(30_000, () => this.kill());
+      this.dropSession();
+      cancel(this.reconnection);
+      return;
+    }
+    if (this.memory.frameworkId !== undefined) this.memory.ended.push(this.memory.frameworkId);
+    this.memory.frameworkId = undefined;
+    this.memory.tasks.clear();
+    this.dropSession();
+    this.connectIn(between(this.random, 1_000, 5_000));
+  }
+
+  private watchHeartbeats(): void {
+    const { session } = this;
+    if (session === undefined || this.world.timeline.nowMs() - session.heardMs < HEARTBEATS_MISSED_MS) return;
+    this.dropSession();
+    this.connectIn(between(this.random, 0, 2_000));
+  }
+
+  private reconcileAll(): void {
+    this.call({ type: 'RECONCILE', reconcile: {} });
+    this.world.timeline.after(5_000, () => this.reconcile([...this.memory.tasks.values()].filter(isAlive)));
+  }
+
+  private reconcileSilent(): void {
+    const before = this.world.timeline.nowMs() - RECONCILE_EVERY_MS;
+    this.reconcile([...this.memory.tasks.values()].filter((task) => isAlive(task) && task.lastNewsMs < before));
+  }
+
+  private reconcile(tasks: readonly TaskView[]): void {
+    if (tasks.length === 0 || !this.connected) return;
+    this.call({
+      type: 'RECONCILE',
+      reconcile: { tasks: tasks.map(({ id, agentId }) => ({ task_id: { value: id }, agent_id: { value: agentId } })) },
+    });
+  }
+
+  call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void {
+    const { frameworkId } = this.memory;
+    if (this.stopped || this.leader === undefined || frameworkId === undefined || this.stream === undefined) {
+      answered?.(undefined);
+      return;
+    }
+    let status: number | undefined;
+    const end = this.world.network.connect(this.address, this.leader.address, 'http', {
+      data: (payload) => {
+        const answer = payload as HttpAnswer;
+        if (answer.kind === 'reply') status = answer.reply.status;
+      },
+      ended: () => answered?.(status),
+    });
+    this.write(end, this.stream, { framework_id: { value: frameworkId }, ...call } as SchedulerCall);
+  }
+
+  launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more: readonly OfferOperation[] = []): void {
+    const nowMs = this.world.timeline.nowMs();
+    const views = tasks.map((task): TaskView => ({
+      id: task.task_id.value,
+      agentId: task.agent_id.value,
+      launchedAtMs: nowMs,
+      status: undefined,
+      lastNewsMs: nowMs,
+      refused: false,
+      killed: false,
+    }));
+    for (const view of views) this.memory.tasks.set(view.id, view);
+    const operation: OfferOperation = { type: 'LAUNCH', launch: { task_infos: tasks } };
+    const operations = [...more, ...(tasks.length > 0 ? [operation] : [])];
+    this.call({ type: 'ACCEPT', accept: { offer_ids: offers.map(({ id }) => id), operations } }, (status) => {
+      if (status !== undefined && status !== 202) for (const view of views) view.refused = true;
+    });
+  }
+
+  disconnect(pauseMs: number): void {
+    this.dropSession();
+    this.connectIn(pauseMs);
+  }
+
+  kill(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    cancel(this.reconnection);
+    this.session = undefined;
+    this.world.network.gone(this.address, 'reset');
+    this.world.journal.record(this.name, 'dies');
+  }
+}
+
+export const startScheduler = (options: SchedulerOptions): SchedulerClient => new Client(options);

@@ -1,0 +1,50 @@
+// A whole cluster in one process, made from a plan.
+import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
+import { type AgentNode, createAgentNode } from '../nodes/agent.js';
+import { createMasters, ELECTION, type Masters } from '../nodes/masters.js';
+import { type Framework, startFramework } from '../schedulers/scripts.js';
+import type { World } from '../world.js';
+import type { Place, Plan } from './plan.js';
+
+export interface Cluster {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly masters: Masters;
+  readonly agents: ReadonlyMap<number, AgentNode>;
+  readonly frameworks: ReadonlyMap<number, Framework>;
+}
+
+export function createCluster(world: World, plan: Plan): Cluster {
+  const options = {
+    ...DEFAULT_MASTER_OPTIONS,
+    agentPingTimeoutMs: plan.pingTimeoutMs,
+    maxAgentPingTimeouts: plan.pings,
+    agentReregisterTimeoutMs: plan.reregisterTimeoutMs,
+    offerTimeoutMs: plan.offerTimeoutMs,
+    maxCompletedTasksPerFramework: plan.maxCompletedTasks,
+  };
+  const masters = createMasters(world, plan.masters, options, plan.masterRates);
+  const agents = new Map<number, AgentNode>();
+  for (const [index, { size, rate }] of plan.agents) {
+    agents.set(index, createAgentNode({ world, masters, index, size, rate }));
+  }
+  const frameworks = new Map<number, Framework>();
+  for (const [index, framework] of plan.frameworks) {
+    frameworks.set(index, startFramework(world, masters, index, framework));
+  }
+  return { world, plan, masters, agents, frameworks };
+}
+
+/** Where a place of the plan is now; undefined: it was left out. */
+export function addressOfPlace(cluster: Cluster, place: Place): string | undefined {
+  switch (place.kind) {
+    case 'election':
+      return ELECTION;
+    case 'agent':
+      return cluster.agents.get(place.index)?.machine.address;
+    case 'master':
+      return cluster.masters.machines[place.index]?.address;
+    case 'framework':
+      return cluster.frameworks.get(place.index)?.clients.at(-1)?.address;
+  }
+}

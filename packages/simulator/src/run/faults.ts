@@ -1,0 +1,172 @@
+// The faults of a plan, done to a cluster.
+import type { AgentID, MasterCall, QuotaConfig } from '@meseta/wire';
+import { requestOnTheWire } from '../nodes/http.js';
+import { addressOfPlace, type Cluster } from './cluster.js';
+import type { Fault, OperatorAction } from './plan.js';
+
+export function scheduleFaults(cluster: Cluster): void {
+  const { world, plan } = cluster;
+  for (const fault of plan.faults.values()) {
+    world.timeline.at(fault.atMs, () => {
+      const { atMs: _, ...shown } = fault;
+      world.journal.record('faults', fault.kind, shown);
+      strike(cluster, fault);
+    });
+  }
+}
+
+/** Everything works again, and frameworks ask for nothing new. */
+export function healAll({ world, masters, agents, frameworks }: Cluster): void {
+  world.journal.record('faults', 'all is healed');
+  world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+  world.network.healAll();
+  for (const { disk } of agents.values()) disk.meanSyncMs = 2;
+  masters.store.meanWriteMs = 5;
+  for (const framework of frameworks.values()) framework.calm();
+}
+
+function strike(cluster: Cluster, fault: Fault): void {
+  const { world, masters, agents } = cluster;
+  const { timeline } = world;
+  const agent = 'agent' in fault ? agents.get(fault.agent) : undefined;
+  const machine = 'master' in fault ? masters.machines[fault.master] : agent?.machine;
+  switch (fault.kind) {
+    case 'killAgent':
+      return agent?.crash('killed', fault.downMs);
+    case 'powerOffAgent':
+      return agent?.crash('powerOff', fault.downMs);
+    case 'resizeAgent': {
+      if (agent === undefined) return;
+      // Without a reboot it may only grow, or it would refuse to start.
+      const { size } = agent;
+      agent.size = fault.reboot
+        ? fault.size
+        : {
+            cpus: Math.max(size.cpus, fault.size.cpus),
+            mem: Math.max(size.mem, fault.size.mem),
+            disk: Math.max(size.disk, fault.size.disk),
+          };
+      return agent.crash(fault.reboot ? 'powerOff' : 'killed', 3_000);
+    }
+    case 'pauseAgent':
+    case 'pauseMaster':
+      if (machine !== undefined) machine.pausedUntilMs = Math.max(machine.pausedUntilMs, timeline.nowMs() + fault.ms);
+      return;
+    case 'skewAgent':
+      if (machine !== undefined) machine.wallOffsetMs = fault.offsetMs;
+      return;
+    case 'slowDisk':
+      if (agent === undefined) return;
+      agent.disk.meanSyncMs = 2_000;
+      timeline.after(fault.ms, () => void (agent.disk.meanSyncMs = 2));
+      return;
+    case 'slowRegistry':
+      masters.store.meanWriteMs = 2_000;
+      timeline.after(fault.ms, () => void (masters.store.meanWriteMs = 5));
+      return;
+    case 'leave':
+      return agent?.push({ kind: 'leave', message: 'the operator asked for it' });
+    case 'killMaster':
+      return masters.crash(fault.master, 'reset', fault.downMs);
+    case 'powerOffMaster':
+      return masters.crash(fault.master, 'silent', fault.downMs);
+    case 'cut':
+      return cut(cluster, fault);
+    case 'break': {
+      const [a, b] = [addressOfPlace(cluster, fault.a), addressOfPlace(cluster, fault.b)];
+      if (a !== undefined && b !== undefined) world.network.breakConnections(a, b);
+      return;
+    }
+    case 'operator':
+      return operate(cluster, fault.action);
+  }
+}
+
+function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>): void {
+  const { network, timeline } = cluster.world;
+  const [a, b] = [addressOfPlace(cluster, fault.a), addressOfPlace(cluster, fault.b)];
+  if (a === undefined || b === undefined || a === b) return;
+  const ways: (readonly [string, string])[] = [];
+  if (fault.ways !== 'back') ways.push([a, b]);
+  if (fault.ways !== 'forth') ways.push([b, a]);
+  for (const [from, to] of ways) {
+    network.cut(from, to);
+    timeline.after(fault.ms, () => network.heal(from, to));
+  }
+}
+
+const OPERATOR_ADDRESS = '10.0.4.1:9000';
+
+/** The operator asks whoever leads, once, and doesn't wait. */
+function operate(cluster: Cluster, action: OperatorAction): void {
+  const { world, masters } = cluster;
+  const leader = masters.leader();
+  if (leader === undefined) return;
+  for (const call of callsOf(cluster, action)) {
+    const end = world.network.connect(OPERATOR_ADDRESS, leader.machine.address, 'http', {
+      data: (answer) => world.journal.record('operator', 'hears', answer),
+      ended: () => {},
+    });
+    end.write(requestOnTheWire({ kind: 'operatorCall', call }, world.encoded));
+  }
+}
+
+function callsOf(cluster: Cluster, action: OperatorAction): readonly MasterCall[] {
+  const node = 'agent' in action ? cluster.agents.get(action.agent) : undefined;
+  const id = node?.core?.state.info.id?.value;
+  const agent_id: AgentID = { value: id ?? '' };
+  if ('agent' in action && id === undefined) return [];
+  switch (action.kind) {
+    case 'drain':
+      return [
+        {
+          type: 'DRAIN_AGENT',
+          drain_agent: {
+            agent_id,
+            max_grace_period: { seconds: 2 },
+            ...(action.markGone ? { mark_gone: true } : {}),
+          },
+        },
+      ];
+    case 'deactivate':
+      return [{ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id } }];
+    case 'reactivate':
+      return [{ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } }];
+    case 'markGone':
+      return [{ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id } }];
+    case 'quota':
+      return [{ type: 'UPDATE_QUOTA', update_quota: { force: true, quota_configs: [quotaOf(action)] } }];
+    case 'weight':
+      return [
+        { type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [{ weight: action.weight, role: action.role }] } },
+      ];
+    case 'maintain':
+      return maintenanceCalls(cluster, action.agent);
+    case 'teardown': {
+      const frameworkId = cluster.frameworks.get(action.framework)?.memory.frameworkId;
+      if (frameworkId === undefined) return [];
+      return [{ type: 'TEARDOWN', teardown: { framework_id: { value: frameworkId } } }];
+    }
+  }
+}
+
+const quotaOf = (action: Extract<OperatorAction, { readonly kind: 'quota' }>): QuotaConfig => ({
+  role: action.role,
+  guarantees: { cpus: { value: action.guaranteeCpus } },
+  limits: { cpus: { value: action.limitCpus } },
+});
+
+function maintenanceCalls({ agents, world }: Cluster, index: number): readonly MasterCall[] {
+  const machine = agents.get(index)?.machine;
+  if (machine === undefined) return [];
+  const id = { hostname: machine.name, ip: machine.address.split(':')[0] ?? '' };
+  const start = { nanoseconds: BigInt(Math.round(world.timeline.nowMs() + 1.7e12)) * 1_000_000n };
+  return [
+    {
+      type: 'UPDATE_MAINTENANCE_SCHEDULE',
+      update_maintenance_schedule: {
+        schedule: { windows: [{ machine_ids: [id], unavailability: { start } }] },
+      },
+    },
+  ];
+}

@@ -1,0 +1,67 @@
+// One simulation from a plan to a verdict.
+import { type Entry, renderEntry } from '../engine/journal.js';
+import { createCheckers } from '../checkers/all.js';
+import { createWorld, InvariantBroken, type World } from '../world.js';
+import { createCluster } from './cluster.js';
+import { healAll, scheduleFaults } from './faults.js';
+import type { Plan } from './plan.js';
+
+export interface Failure {
+  readonly invariant: string;
+  readonly explanation: string;
+  readonly atMs: number;
+  /** The last events of what is involved, oldest first. */
+  readonly story: readonly string[];
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly failure: Failure | undefined;
+  readonly virtualMs: number;
+  readonly happenings: number;
+  /** Everything that was checked or done, by name: a swarm that exercises nothing proves nothing. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+export interface SimulationOptions {
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+const STORY_LENGTH = 60;
+
+export function simulate(plan: Plan, { onLine }: SimulationOptions = {}): Outcome {
+  const { seed, encoded, network } = plan;
+  const world = createWorld({ seed, encoded, network, onLine });
+  const counts = new Map<string, number>();
+  const outcome = (failure: Failure | undefined): Outcome => ({
+    seed,
+    failure,
+    virtualMs: world.timeline.nowMs(),
+    happenings: world.timeline.count(),
+    counts,
+  });
+  try {
+    run(world, plan, counts);
+    return outcome(undefined);
+  } catch (error) {
+    if (!(error instanceof InvariantBroken)) throw error;
+    const { invariant, explanation, atMs, subjects } = error;
+    return outcome({ invariant, explanation, atMs, story: storyOf(world, subjects) });
+  }
+}
+
+function run(world: World, plan: Plan, counts: Map<string, number>): void {
+  const cluster = createCluster(world, plan);
+  const checkers = createCheckers(cluster, counts);
+  world.observers.push(...checkers.observers);
+  scheduleFaults(cluster);
+  world.timeline.runUntil(plan.stormMs);
+  healAll(cluster);
+  world.timeline.runUntil(plan.stormMs + plan.restMs);
+  checkers.atRest();
+}
+
+function storyOf(world: World, subjects: readonly string[]): readonly string[] {
+  const entries: readonly Entry[] = world.journal.last(STORY_LENGTH, subjects.length > 0 ? subjects : undefined);
+  return entries.map(renderEntry);
+}

@@ -1,0 +1,69 @@
+// A framework that makes reservations and volumes of what it is offered, and takes them apart again.
+import type { Offer, OfferOperation, Resource } from '@meseta/wire';
+import { happens } from '../engine/chance.js';
+import type { SchedulerClient, Script } from '../nodes/scheduler.js';
+
+const isReserved = (resource: Resource): boolean => (resource.reservations ?? []).length > 0;
+const isVolume = (resource: Resource): boolean => resource.disk?.persistence !== undefined;
+
+const take = (offer: Offer, name: string, value: number): Resource | undefined => {
+  const found = (offer.resources ?? []).find(
+    (it) => it.name === name && !isReserved(it) && it.disk === undefined && (it.scalar?.value ?? 0) >= value,
+  );
+  return found === undefined ? undefined : { ...found, scalar: { value } };
+};
+
+export function createReserver(role: string, mood: { readonly calm: boolean }): Script {
+  let next = 0;
+  const named = (client: SchedulerClient): string => `${client.name}-o${next++}`;
+
+  /** What to do with one offer: the step that follows from what is in it. */
+  const stepFor = (client: SchedulerClient, offer: Offer): OfferOperation | undefined => {
+    const resources = offer.resources ?? [];
+    const volume = resources.find(isVolume);
+    const plainReserved = resources.filter((it) => isReserved(it) && !isVolume(it));
+    if (volume !== undefined) {
+      return { type: 'DESTROY', id: { value: named(client) }, destroy: { volumes: [volume] } };
+    }
+    const disk = plainReserved.find((it) => it.name === 'disk');
+    if (disk !== undefined && happens(client.random, 0.5)) {
+      const id = named(client);
+      const made: Resource = {
+        ...disk,
+        disk: { persistence: { id }, volume: { mode: 'RW', container_path: 'data' } },
+      };
+      return { type: 'CREATE', id: { value: id }, create: { volumes: [made] } };
+    }
+    if (plainReserved.length > 0) {
+      return { type: 'UNRESERVE', id: { value: named(client) }, unreserve: { resources: plainReserved } };
+    }
+    const wanted = [take(offer, 'cpus', 0.5), take(offer, 'mem', 64), take(offer, 'disk', 64)];
+    const found = wanted.filter((it) => it !== undefined);
+    if (found.length === 0) return undefined;
+    const reserved = found.map((it): Resource => ({ ...it, reservations: [{ type: 'DYNAMIC', role }] }));
+    return { type: 'RESERVE', id: { value: named(client) }, reserve: { resources: reserved } };
+  };
+
+  return {
+    offers(client, offers) {
+      for (const offer of offers) {
+        const step = mood.calm ? undefined : stepFor(client, offer);
+        const offer_ids = [offer.id];
+        if (step !== undefined) client.launch([offer], [], [step]);
+        else client.call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds: mood.calm ? 600 : 5 } } });
+      }
+    },
+    event(client, event) {
+      const status = event.update_operation_status?.status;
+      if (status?.uuid === undefined || status.agent_id === undefined || status.operation_id === undefined) return;
+      client.call({
+        type: 'ACKNOWLEDGE_OPERATION_STATUS',
+        acknowledge_operation_status: {
+          agent_id: status.agent_id,
+          uuid: status.uuid.value,
+          operation_id: status.operation_id,
+        },
+      });
+    },
+  };
+}

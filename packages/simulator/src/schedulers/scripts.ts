@@ -1,0 +1,253 @@
+// The scripted schedulers: what each kind of framework does with offers, updates and its own connection.
+import type { FrameworkInfo, Offer, Resource, TaskInfo } from '@meseta/wire';
+import { between, happens, pick, wholeBetween } from '../engine/chance.js';
+import type { Masters } from '../nodes/masters.js';
+import {
+  createMemory,
+  isAlive,
+  type Memory,
+  type SchedulerClient,
+  type SchedulerOptions,
+  type Script,
+  startScheduler,
+} from '../nodes/scheduler.js';
+import type { World } from '../world.js';
+import { createReserver } from './reserver.js';
+
+export const SCHEDULER_KINDS = [
+  'runner',
+  'hoarder',
+  'decliner',
+  'disconnector',
+  'failover',
+  'silent',
+  'keeper',
+  'reserver',
+] as const;
+
+export type SchedulerKind = (typeof SCHEDULER_KINDS)[number];
+
+/** One framework of a plan. */
+export interface FrameworkPlan {
+  readonly kind: SchedulerKind;
+  readonly role: string;
+  readonly partitionAware: boolean;
+  readonly checkpoint: boolean;
+  readonly failoverTimeoutMs: number;
+  /** Tasks to have alive at a time. */
+  readonly alive: number;
+  /** Tasks to run in all. */
+  readonly total: number;
+  readonly longestTaskMs: number;
+}
+
+export interface Framework {
+  readonly name: string;
+  readonly plan: FrameworkPlan;
+  readonly memory: Memory;
+  /** Its processes so far; the last is the newest. */
+  readonly clients: SchedulerClient[];
+  /** No new tasks, no more mischief: what runs is let run. */
+  calm(): void;
+}
+
+export function startFramework(world: World, masters: Masters, index: number, plan: FrameworkPlan): Framework {
+  const name = `${plan.kind}-${index}`;
+  const memory = createMemory();
+  const mood: Mood = { calm: false };
+  const script = scriptOf(plan, mood);
+  const clients: SchedulerClient[] = [];
+  const startClient = (): SchedulerClient => {
+    const number = clients.length;
+    const options: SchedulerOptions = {
+      world,
+      masters,
+      name: number === 0 ? name : `${name}.${number}`,
+      address: `10.0.3.${index + 1}:${8000 + number}`,
+      memory,
+      info: infoOf(name, plan),
+      acknowledges: plan.kind !== 'silent',
+      script,
+    };
+    const client = startScheduler(options);
+    clients.push(client);
+    if (plan.kind === 'disconnector') disconnects(client, mood);
+    if (plan.kind !== 'hoarder' && plan.kind !== 'decliner') kills(client, mood);
+    return client;
+  };
+  startClient();
+  if (plan.kind === 'failover') failsOver(world, mood, clients, startClient);
+  return { name, plan, memory, clients, calm: () => void (mood.calm = true) };
+}
+
+interface Mood {
+  calm: boolean;
+}
+
+const infoOf = (name: string, plan: FrameworkPlan): FrameworkInfo => ({
+  user: 'root',
+  name,
+  failover_timeout: plan.failoverTimeoutMs / 1000,
+  checkpoint: plan.checkpoint,
+  capabilities: [
+    { type: 'TASK_KILLING_STATE' },
+    ...(plan.partitionAware ? ([{ type: 'PARTITION_AWARE' }] as const) : []),
+    { type: 'MULTI_ROLE' },
+    { type: 'RESERVATION_REFINEMENT' },
+  ],
+  roles: [plan.role],
+});
+
+function scriptOf(plan: FrameworkPlan, mood: Mood): Script {
+  switch (plan.kind) {
+    case 'hoarder':
+      return {};
+    case 'decliner':
+      return decliner(mood);
+    case 'reserver':
+      return createReserver(plan.role, mood);
+    default:
+      return worker(plan, mood);
+  }
+}
+
+const REFUSALS: readonly (number | undefined)[] = [undefined, 0, 1, 5, 30, 600];
+
+export function decline(client: SchedulerClient, offers: readonly Offer[], seconds: number | undefined): void {
+  if (offers.length === 0) return;
+  const filters = seconds === undefined ? {} : { filters: { refuse_seconds: seconds } };
+  client.call({ type: 'DECLINE', decline: { offer_ids: offers.map(({ id }) => id), ...filters } });
+}
+
+const decliner = (mood: Mood): Script => ({
+  offers: (client, offers) => decline(client, offers, mood.calm ? 600 : pick(client.random, REFUSALS)),
+  subscribed(client) {
+    client.every(40_000, () => {
+      if (mood.calm || !client.connected) return;
+      client.call({ type: happens(client.random, 0.7) ? 'REVIVE' : 'SUPPRESS' });
+    });
+  },
+});
+
+/** Launches tasks until it has enough alive, and declines what it doesn't need. */
+function worker(plan: FrameworkPlan, mood: Mood): Script {
+  const missing = ({ memory }: SchedulerClient): number => {
+    const alive = [...memory.tasks.values()].filter(isAlive).length;
+    return mood.calm ? 0 : Math.min(plan.alive - alive, plan.total - memory.nextTask);
+  };
+  return {
+    offers(client, offers) {
+      const declined: Offer[] = [];
+      for (const offer of offers) {
+        const tasks = tasksFor(client, plan, offer, missing(client));
+        if (tasks.length === 0) declined.push(offer);
+        else client.launch([offer], tasks);
+      }
+      decline(client, declined, mood.calm || happens(client.random, 0.5) ? 600 : pick(client.random, REFUSALS));
+    },
+    updated(client) {
+      if (missing(client) > 0) client.call({ type: 'REVIVE' });
+    },
+    subscribed(client) {
+      if (plan.kind === 'keeper') killSurplus(client, plan);
+    },
+  };
+}
+
+/** A service keeper that was given back what it had replaced ends what is too much. */
+function killSurplus(client: SchedulerClient, plan: FrameworkPlan): void {
+  client.every(20_000, () => {
+    const running = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);
+    for (const task of running.slice(plan.alive)) killTask(client, task.id, task.agentId);
+  });
+}
+
+function killTask(client: SchedulerClient, taskId: string, agentId: string): void {
+  const view = client.memory.tasks.get(taskId);
+  if (view !== undefined) view.killed = true;
+  client.call({ type: 'KILL', kill: { task_id: { value: taskId }, agent_id: { value: agentId } } });
+}
+
+export const amountOf = (resources: readonly Resource[] | undefined, name: string): number =>
+  (resources ?? []).reduce((sum, it) => sum + (it.name === name ? (it.scalar?.value ?? 0) : 0), 0);
+
+function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wanted: number): readonly TaskInfo[] {
+  const { random, memory } = client;
+  const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && it.disk === undefined);
+  let cpus = amountOf(plain, 'cpus');
+  let mem = amountOf(plain, 'mem');
+  const tasks: TaskInfo[] = [];
+  while (tasks.length < wanted) {
+    const needs = { cpus: pick(random, [0.1, 0.5, 1]), mem: pick(random, [32, 64, 256]) };
+    if (needs.cpus > cpus || needs.mem > mem) break;
+    cpus = Math.round((cpus - needs.cpus) * 1000) / 1000;
+    mem -= needs.mem;
+    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
+    tasks.push({
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      resources: [scalar('cpus', needs.cpus, plan.role), scalar('mem', needs.mem, plan.role)],
+      command: { value: commandOf(client, plan) },
+    });
+  }
+  return tasks;
+}
+
+export const scalar = (name: string, value: number, role: string): Resource => ({
+  name,
+  type: 'SCALAR',
+  scalar: { value },
+  allocation_info: { role },
+});
+
+/** What a fake container does; see engine/containers.ts. */
+function commandOf({ random }: SchedulerClient, plan: FrameworkPlan): string {
+  const words: string[] = [];
+  if (plan.kind !== 'keeper') words.push('run', String(wholeBetween(random, 200, plan.longestTaskMs)));
+  if (happens(random, 0.2)) words.push('exit', '3');
+  if (happens(random, 0.1)) words.push('stubborn');
+  if (happens(random, 0.03)) words.push('broken');
+  return words.join(' ');
+}
+
+function kills(client: SchedulerClient, mood: Mood): void {
+  client.every(25_000, () => {
+    const alive = [...client.memory.tasks.values()].filter(isAlive);
+    if (mood.calm || alive.length === 0 || !happens(client.random, 0.5)) return;
+    const task = pick(client.random, alive);
+    killTask(client, task.id, task.agentId);
+  });
+}
+
+function disconnects(client: SchedulerClient, mood: Mood): void {
+  client.every(47_000, () => {
+    if (!mood.calm) client.disconnect(between(client.random, 100, 20_000));
+  });
+}
+
+/** A new process takes over; the old one lives on for a while and acts as if it were still the framework. */
+function failsOver(world: World, mood: Mood, clients: SchedulerClient[], startClient: () => SchedulerClient): void {
+  const random = world.random(`failover ${clients[0]?.name}`);
+  const next = (): void => {
+    world.timeline.after(between(random, 30_000, 120_000), () => {
+      if (mood.calm) return;
+      const old = clients.at(-1) as SchedulerClient;
+      if (happens(random, 0.5)) old.kill();
+      else old.every(4_000, () => actsOutdated(old, clients));
+      startClient();
+      next();
+    });
+  };
+  next();
+}
+
+function actsOutdated(old: SchedulerClient, clients: readonly SchedulerClient[]): void {
+  if (clients.at(-1)?.connected !== true) return;
+  const alive = [...old.memory.tasks.values()].filter(isAlive);
+  if (alive.length > 0) {
+    const task = pick(old.random, alive);
+    old.call({ type: 'KILL', kill: { task_id: { value: task.id }, agent_id: { value: task.agentId } } });
+  }
+  old.call({ type: 'SUPPRESS' });
+}

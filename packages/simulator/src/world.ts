@@ -1,0 +1,87 @@
+// What every part of one simulation shares: time, chance, the network, the journal, and who watches.
+import type { Random } from '@meseta/base';
+import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
+import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
+import type { RegistryOperation } from '@meseta/master/registry/operations';
+import type { SchedulerCall, SchedulerEvent } from '@meseta/wire';
+import { streamOf } from './engine/chance.js';
+import type { FakeContainer } from './engine/containers.js';
+import { createJournal, type Journal } from './engine/journal.js';
+import { createNetwork, type Network, type NetworkOptions } from './engine/network.js';
+import { createTimeline, type Timeline } from './engine/timeline.js';
+import type { AgentNode } from './nodes/agent.js';
+import type { MasterProcess } from './nodes/master.js';
+import type { SchedulerClient } from './nodes/scheduler.js';
+
+/** Sees what happens; throws `InvariantBroken` (through `World.fail`) when it must not have. */
+export interface Observer {
+  masterStarted?(master: MasterProcess): void;
+  beforeMasterStep?(master: MasterProcess, input: MasterInput): void;
+  masterStepped?(master: MasterProcess, input: MasterInput, effects: readonly MasterEffect[]): void;
+  registryWritten?(operations: readonly RegistryOperation[]): void;
+  agentStarted?(agent: AgentNode): void;
+  agentStepped?(agent: AgentNode, input: AgentInput, effects: readonly AgentEffect[]): void;
+  /** The process ended, or its host did. */
+  agentEnded?(agent: AgentNode, how: 'killed' | 'exited' | 'powerOff'): void;
+  containerStarted?(agent: AgentNode, container: FakeContainer): void;
+  containerEnded?(agent: AgentNode, container: FakeContainer): void;
+  schedulerHeard?(scheduler: SchedulerClient, event: SchedulerEvent): void;
+  schedulerCalled?(scheduler: SchedulerClient, call: SchedulerCall): void;
+}
+
+export class InvariantBroken extends Error {
+  override readonly name = 'InvariantBroken';
+
+  constructor(
+    readonly invariant: string,
+    readonly explanation: string,
+    readonly subjects: readonly string[],
+    readonly atMs: number,
+  ) {
+    super(`${invariant}: ${explanation}`);
+  }
+}
+
+export interface World {
+  readonly seed: number;
+  /** Messages travel as bytes, checkpoints as text. */
+  readonly encoded: boolean;
+  readonly timeline: Timeline;
+  readonly network: Network;
+  readonly journal: Journal;
+  readonly observers: Observer[];
+  /** The stream of chance of one part. */
+  random(part: string): Random;
+  fail(invariant: string, explanation: string, subjects?: readonly string[]): never;
+}
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly encoded: boolean;
+  readonly network: NetworkOptions;
+  /** Hears of everything as text. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+export function createWorld({ seed, encoded, network, onLine }: WorldOptions): World {
+  const timeline = createTimeline();
+  return {
+    seed,
+    encoded,
+    timeline,
+    network: createNetwork(timeline, streamOf(seed, 'network'), network),
+    journal: createJournal(timeline.nowMs, onLine),
+    observers: [],
+    random: (part) => streamOf(seed, part),
+    fail(invariant, explanation, subjects = []) {
+      throw new InvariantBroken(invariant, explanation, subjects, timeline.nowMs());
+    },
+  };
+}
+
+/** A core that threw broke a rule of its own. */
+export function coreFailed(world: World, who: string, cause: unknown): never {
+  if (cause instanceof InvariantBroken) throw cause;
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return world.fail('no core breaks an assertion', `${who}: ${text}`);
+}
