@@ -2,10 +2,11 @@
 //
 // The agent resends a status until it is acknowledged. An operation is listed until its terminal status has been; the
 // master acknowledges by itself where nobody waits (no id, an operator's, a framework that ended).
-import { type AgentId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
+import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
 import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
 import type {
   OfferOperation,
+  Operation,
   OperationStatus,
   SchedulerCallAcknowledgeOperationStatus,
   SchedulerCallReconcileOperations,
@@ -95,6 +96,31 @@ function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
   if (record !== undefined) removeOperation(ctx, record);
 }
 
+/** Books what an agent has under way and this master doesn't know: it was begun under another one. */
+export function learnOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
+  const { state } = ctx;
+  for (const operation of operations) {
+    const id = operation.uuid.value as OperationUuid;
+    if (state.operations.has(id)) continue;
+    const { framework_id, info } = operation;
+    const frameworkId = framework_id === undefined ? undefined : idOf<FrameworkId>(framework_id);
+    const framework = frameworkId === undefined ? undefined : state.frameworks.get(frameworkId);
+    const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
+    state.operations.set(id, {
+      uuid: id,
+      operation: { ...operation, agent_id: agent.wireId },
+      frameworkId,
+      agentId: agent.id,
+      operationId,
+      consumed: [],
+      speculative: true,
+    });
+    agent.operations.add(id);
+    framework?.operations.add(id);
+    if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+  }
+}
+
 function convertTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {
   const plain = conversions.map(({ consumed, converted }) => ({
     consumed: unallocate(consumed),
@@ -108,13 +134,17 @@ function convertTotal(ctx: Context, agent: Agent, conversions: readonly Resource
   });
 }
 
-export function removeOperation(ctx: Context, record: OperationRecord): void {
+function removeOperation(ctx: Context, record: OperationRecord): void {
   const { state } = ctx;
   state.operations.delete(record.uuid);
   state.agents.registered.get(record.agentId)?.operations.delete(record.uuid);
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   framework?.operations.delete(record.uuid);
   if (record.operationId !== undefined) framework?.operationUuids.delete(record.operationId);
+}
+
+function endOperation(ctx: Context, record: OperationRecord): void {
+  removeOperation(ctx, record);
   drainedIfEmpty(ctx, record.agentId);
 }
 
@@ -143,7 +173,7 @@ export function operationStatusUpdate(ctx: Context, message: UpdateOperationStat
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   if (framework !== undefined && record.operationId !== undefined) return tell(ctx, framework, message.status);
   if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
-  if (isTerminalOperation(latest.state)) removeOperation(ctx, updated);
+  if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
 }
 
 function countOperation(ctx: Context, { operation }: OperationRecord, { state }: OperationStatus): void {
@@ -195,7 +225,7 @@ export function acknowledgeOperation(
   count(ctx, 'master/valid_operation_status_update_acknowledgements');
   acknowledgeTo(ctx, record, call.uuid);
   const { latest_status } = record.operation;
-  if (isTerminalOperation(latest_status.state) && latest_status.uuid?.value === call.uuid) removeOperation(ctx, record);
+  if (isTerminalOperation(latest_status.state) && latest_status.uuid?.value === call.uuid) endOperation(ctx, record);
 }
 
 /** The framework ended: nobody waits any more. */

@@ -1,5 +1,5 @@
 // Tasks and executors in the master's books: added, changed, ended. Keeps S1 and the allocator's share of it.
-import { type AgentId, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
 import { type Context, note } from './context.js';
@@ -116,16 +116,11 @@ export function byRole(resources: Resources): Map<string, Resources> {
   return roles;
 }
 
-/** Takes a task off the books; a live one's resources come free. */
-export function removeTask(
-  ctx: Context,
-  framework: Framework,
-  task: Task,
-  to: 'completed' | 'unreachable' | 'nowhere',
-): void {
+/** Takes a task off the books: one that ended, or whose agent is lost; its resources are free already. */
+export function removeTask(ctx: Context, framework: Framework, task: Task, to: 'completed' | 'unreachable'): void {
   const taskId = idOf<TaskId>(task.task_id);
   const agentId = idOf<AgentId>(task.agent_id);
-  if (!isTerminal(task.state) && to !== 'unreachable') releaseTask(ctx, framework, task);
+  assert(isTerminal(task.state) || to === 'unreachable', `task ${taskId} ends before it is removed`);
   framework.tasks.delete(taskId);
   const onAgent = ctx.state.agents.registered.get(agentId)?.tasks;
   const ids = onAgent?.get(framework.id);
@@ -133,7 +128,7 @@ export function removeTask(
   if (ids?.size === 0) onAgent?.delete(framework.id);
   countState(ctx, task.state, -1);
   if (to === 'completed') framework.completedTasks.push(task);
-  if (to === 'unreachable') keepUnreachable(ctx, framework, taskId, task);
+  else keepUnreachable(ctx, framework, taskId, task);
 }
 
 function keepUnreachable(ctx: Context, framework: Framework, taskId: TaskId, task: Task): void {

@@ -282,3 +282,50 @@ test('draining: told, DRAINED when the last end is acknowledged, reactivated', (
   world.wait(10_000);
   assert.equal(scheduler.has('OFFERS'), true);
 });
+
+test('a draining agent that is lost is not drained: its tasks may run on', () => {
+  const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
+  const { agent } = running(world, aware);
+  world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id: { value: agent.id } } });
+  agent.answersPings = false;
+  world.wait(5_000);
+  const entry = world.master.state.registrar.durable.unreachable.get(agent.id);
+  assert.deepEqual([entry?.drainInfo?.state, entry?.deactivated], ['DRAINING', true]);
+});
+
+test('an agent that was removed and comes back is heard again', () => {
+  const world = createWorld();
+  const { agent, scheduler } = running(world);
+  const framework = world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo;
+  const tasks = [...(world.master.state.frameworks.get(scheduler.id)?.tasks.values() ?? [])];
+  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  scheduler.events.splice(0);
+  agent.update(scheduler, 't', 'TASK_FINISHED');
+  assert.equal(scheduler.has('UPDATE'), false);
+  agent.reregister({ tasks, frameworks: [framework] });
+  agent.update(scheduler, 't', 'TASK_FINISHED');
+  assert.equal(scheduler.status().state, 'TASK_FINISHED');
+});
+
+test('operations begun under another master are learned, and those that got lost asked for', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe({ roles: ['web'] });
+  const uuid = { value: 'DN1KXCiXRXGIg9pO8WEyig==' };
+  const operation = {
+    framework_id: { value: scheduler.id },
+    info: { type: 'RESERVE' as const, id: { value: 'op' } },
+    latest_status: { state: 'OPERATION_PENDING' as const },
+    uuid,
+  };
+  const agent_id = { value: agent.id };
+  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
+  assert.equal(world.master.state.operations.size, 1);
+  scheduler.call({
+    type: 'RECONCILE_OPERATIONS',
+    reconcile_operations: { operations: [{ operation_id: { value: 'op' } }] },
+  });
+  assert.equal(scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status.state, 'OPERATION_PENDING');
+  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: {} } });
+  assert.deepEqual(agent.take('ReconcileOperationsMessage').operations, [{ operation_uuid: uuid }]);
+});

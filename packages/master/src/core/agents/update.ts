@@ -5,6 +5,7 @@ import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/res
 import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
 import { type Context, count, send, warn } from '../context.js';
 import { agentOf, rescindOffersOf } from '../offers.js';
+import { learnOperations } from '../operation-updates.js';
 import type { Agent, ResourceProviderRecord } from '../state.js';
 import { changeAgent, problemOf } from './records.js';
 
@@ -17,7 +18,9 @@ export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage
   const problem = problemOf('oversubscribed_resources', message.oversubscribed_resources);
   if (problem !== undefined) return warn(ctx, `ignoring an update of agent ${agent.id}: ${problem}`);
   const changed = takeResources(ctx, agent, message);
-  if (message.operations !== undefined) askForMissing(ctx, changed, message);
+  if (message.operations === undefined) return;
+  learnOperations(ctx, changed, message.operations.operations ?? []);
+  askForMissing(ctx, changed, message);
 }
 
 function takeResources(ctx: Context, agent: Agent, message: UpdateAgentMessage): Agent {

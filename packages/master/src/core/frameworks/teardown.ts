@@ -1,6 +1,7 @@
 // A framework ends: torn down, or not back within its failover timeout.
 // Every task is killed in the records at once, without an update: nobody is left to take one.
 import type { Task, TaskStatus } from '@meseta/wire';
+import { drainedIfEmpty } from '../agents/drain.js';
 import { type Context, frameworkText, info, note, send, timestampOf } from '../context.js';
 import { unlink } from '../links.js';
 import { countTaskEnd } from '../metrics.js';
@@ -31,7 +32,10 @@ export function removeFramework(ctx: Context, framework: Framework): void {
     for (const executorId of [...executors.keys()]) removeExecutor(ctx, framework, agent, executorId);
   }
   orphanOperations(ctx, framework);
-  for (const agent of state.agents.registered.values()) agent.pendingKills.delete(framework.id);
+  for (const agent of state.agents.registered.values()) {
+    agent.pendingKills.delete(framework.id);
+    drainedIfEmpty(ctx, agent.id);
+  }
   leave(ctx, framework);
   state.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
