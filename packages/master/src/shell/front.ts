@@ -1,6 +1,6 @@
 // The port, open before there is a core behind it: until then messages are dropped and requests put off.
 import { err, ok, type Result } from '@meseta/base';
-import { createHost, type Host, type HostNote, type HostOptions, type PeerMessage } from '@meseta/platform';
+import { createHost, type Host, type HostNote, type HostOptions } from '@meseta/platform';
 import type { MasterConfig } from './configuration.js';
 
 export interface FrontError {
@@ -8,23 +8,28 @@ export interface FrontError {
   readonly text: string;
 }
 
-/** What the port's traffic goes to; set once the core stands. */
+/** What the port's traffic goes to. */
+export type Handlers = Required<Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'>>;
+
 export interface Front {
   readonly host: Host;
-  onMessage: (message: PeerMessage) => 'accepted' | 'unknown';
-  onRequest: HostOptions['onRequest'];
-  onPeerLost: (address: string) => void;
+  /** The core stands: requests that came before are answered now. */
+  serve(handlers: Handlers): void;
 }
 
 export async function openFront(config: MasterConfig): Promise<Result<Front, FrontError>> {
-  const late: { front?: Front } = {};
+  let handlers: Handlers | undefined;
+  const early: Parameters<Handlers['onRequest']>[] = [];
   const opened = await createHost({
     ip: config.ip,
     port: config.port,
     advertise: config.advertise,
-    onMessage: (message) => late.front?.onMessage(message) ?? 'accepted',
-    onRequest: (request, response) => late.front?.onRequest(request, response),
-    onPeerLost: (address) => late.front?.onPeerLost(address),
+    onMessage: (message) => handlers?.onMessage(message) ?? 'accepted',
+    onRequest: (request, response) => {
+      if (handlers === undefined) early.push([request, response]);
+      else handlers.onRequest(request, response);
+    },
+    onPeerLost: (address) => handlers?.onPeerLost(address),
     onNote: (note) => config.log.warning(textOf(note)),
   });
   if (!opened.ok) {
@@ -33,8 +38,13 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
       code === 'addressInUse' ? `${message}: another process has this port; choose one with --port` : message;
     return err({ code: code === 'addressInUse' ? code : 'listenFailed', text });
   }
-  late.front = { host: opened.value, onMessage: () => 'accepted', onRequest: () => {}, onPeerLost: () => {} };
-  return ok(late.front);
+  return ok({
+    host: opened.value,
+    serve(ready) {
+      handlers = ready;
+      for (const [request, response] of early.splice(0)) ready.onRequest(request, response);
+    },
+  });
 }
 
 const textOf = (note: HostNote): string => {

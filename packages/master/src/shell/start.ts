@@ -123,9 +123,11 @@ function connect(
     clock,
   });
 
-  front.onMessage = (message) => receive(message, push, log.warning);
-  front.onPeerLost = (address) => push({ kind: 'peerLost', address });
-  front.onRequest = requestHandler({ config, info, master, timings, requests, renders, operators, push });
+  front.serve({
+    onMessage: (message) => receive(message, push, log.warning),
+    onPeerLost: (address) => push({ kind: 'peerLost', address }),
+    onRequest: requestHandler({ config, info, master, timings, requests, renders, operators, push }),
+  });
 
   return {
     async elect() {
