@@ -1,5 +1,5 @@
 // A random cluster and a model beside it that knows only totals, offers, tasks and quotas: steps are pairs of numbers.
-import assert from 'node:assert/strict';
+import { assert } from '@meseta/base';
 import {
   add,
   allocate,
@@ -142,7 +142,7 @@ const agentSteps: Step[] = [
       deactivated.delete(id);
     } else {
       const total = add(totals.get(id) as Resources, res(`cpus:1;mem(b):${1 + (n % 9)}`));
-      assert.ok(allocator.updateAgent(aid(id), { total }));
+      assert(allocator.updateAgent(aid(id), { total }), 'a larger total is a change');
       totals.set(id, total);
     }
   },
@@ -286,21 +286,21 @@ export function runAndCheck(world: World): void {
   const before = ['cpus', 'mem'].map((name) => surplus(world, name));
   const made = world.cluster.run();
   for (const offer of made) {
-    assert.equal(world.frameworks.get(offer.frameworkId), true, 'only active frameworks are offered anything');
+    assert(world.frameworks.get(offer.frameworkId) === true, 'only active frameworks are offered anything');
     for (const resource of offer.resources.resources) {
-      assert.equal(resource.allocation_info?.role, offer.role);
+      assert(resource.allocation_info?.role === offer.role, 'an offer is allocated to its role');
       const role = reservationRole(resource);
-      assert.ok(role === undefined || isInSubtree(offer.role, role), 'reservations go to their role and below');
+      assert(role === undefined || isInSubtree(offer.role, role), 'reservations go to their role and below');
     }
   }
   world.offers.push(...made);
   for (const [i, name] of ['cpus', 'mem'].entries()) {
     const isKept = surplus(world, name) >= Math.min(0, before[i] as number);
-    assert.ok(isKept, `${name} that guarantees need were offered to others`);
+    assert(isKept, `${name} that guarantees need were offered to others`);
   }
   for (const [id, total] of world.totals) {
     const withoutCopies = heldOn(world, id).filter((r) => r.shared === undefined);
-    assert.ok(contains(total, withoutCopies), `agent ${id} is offered more than it has`);
+    assert(contains(total, withoutCopies), `agent ${id} is offered more than it has`);
   }
   for (const [role, { limits }] of world.quotas) {
     for (const name of limits.names) {
@@ -310,10 +310,11 @@ export function runAndCheck(world: World): void {
           quantity(quantitiesOf(offer.resources.resources.filter(isCountable)), name) > 0,
       );
       const isWithin = consumed(world, role, name) <= (limit(limits, name) as number);
-      assert.ok(!grew || isWithin, `${role} was offered more ${name} than its limit`);
+      assert(!grew || isWithin, `${role} was offered more ${name} than its limit`);
     }
   }
-  assert.deepEqual(show(world.cluster.allocator.scan()), [], 'I1: a scan finds nothing more');
+  const more = show(world.cluster.allocator.scan());
+  assert(more.length === 0, `I1: a scan finds more: ${more.join(', ')}`);
 }
 
 /** Every pair has a reason, and none says that an offer is due. */
@@ -321,8 +322,8 @@ export function checkReasons({ cluster: { allocator, now }, totals, frameworks }
   for (const id of frameworks.keys()) {
     for (const agentId of totals.keys()) {
       const reasons = allocator.explain(fid(id), aid(agentId), undefined, now);
-      assert.ok(reasons.length > 0, `no reason why ${id} is not offered ${agentId}`);
-      assert.ok(!reasons.some(({ kind }) => kind === 'pending'), `${id} should have been offered ${agentId}`);
+      assert(reasons.length > 0, `no reason why ${id} is not offered ${agentId}`);
+      assert(!reasons.some(({ kind }) => kind === 'pending'), `${id} should have been offered ${agentId}`);
     }
   }
 }
