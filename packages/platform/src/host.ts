@@ -12,6 +12,8 @@ import { createInbound, HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
 import { createPeers } from './peers.js';
 import { createBodyReader } from './read-body.js';
+import { createTlsAcceptor, createTlsConnector } from './tls.js';
+import type { TlsConfig } from './tls-config.js';
 
 export interface PeerMessage {
   /** The actor's id, e.g. `master`, `slave(1)`. */
@@ -27,7 +29,9 @@ export interface PeerMessage {
 export type HostNote =
   | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
   | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string }
-  | { readonly kind: 'badMessage'; readonly remote: string; readonly reason: string };
+  | { readonly kind: 'badMessage'; readonly remote: string; readonly reason: string }
+  /** Plain text where TLS was expected, or a certificate that doesn't do. */
+  | { readonly kind: 'tlsRefused'; readonly remote: string; readonly reason: string };
 
 export interface HostOptions {
   readonly ip: string;
@@ -35,6 +39,8 @@ export interface HostOptions {
   readonly port: number;
   /** What pids of this process show instead of the bound address. */
   readonly advertise?: { readonly ip?: string | undefined; readonly port?: number | undefined } | undefined;
+  /** Undefined: plain text, in and out. */
+  readonly tls?: TlsConfig | undefined;
   onMessage(message: PeerMessage): 'accepted' | 'unknown';
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   /**
@@ -197,10 +203,16 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
       note({ kind: 'badMessage', remote, reason });
     },
   });
+  const { tls } = options;
+  const secure =
+    tls &&
+    createTlsAcceptor(tls, inbound.accept, (remote, reason) => {
+      note({ kind: 'tlsRefused', remote, reason });
+    });
   // Half-open: an HTTP client may end its side and still wait for its answer.
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
-    (socket) => inbound.accept(socket),
+    secure?.accept ?? inbound.accept,
   );
   const failed = await listen(server, options.ip, options.port);
   if (failed !== undefined) {
@@ -212,6 +224,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   const peers = createPeers({
     address,
     maxUnsentBytes: options.maxUnsentBytes ?? 64 * MIB,
+    tls: tls && { open: createTlsConnector(tls), supportDowngrade: tls.supportDowngrade },
     onPeerLost: options.onPeerLost,
     onNote: note,
   });
@@ -227,6 +240,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
       await peers.close();
       http.close();
       inbound.destroyAll();
+      secure?.destroyAll();
       await closed;
     },
   });

@@ -6,12 +6,16 @@
 //     for a connection that breaks is lost (whoever needs more retries until acknowledged).
 // O2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
 // O3: bytes unsent to a peer never exceed the limit by more than one message.
+// O4: with TLS no byte of a message leaves before the peer's certificate has been checked as configured.
 import { connect, type Socket } from 'node:net';
 import { type Pid, pidOf } from '@meseta/base';
+import type { OpenSecurely } from './tls.js';
 
 export interface PeersOptions {
   readonly address: string;
   readonly maxUnsentBytes: number;
+  /** Undefined speaks plain text to all. */
+  readonly tls?: { readonly open: OpenSecurely; readonly supportDowngrade: boolean } | undefined;
   onPeerLost(address: string): void;
   onNote(
     note:
@@ -30,7 +34,11 @@ export interface Peers {
 
 interface Peer {
   readonly address: string;
-  readonly socket: Socket;
+  socket: Socket;
+  /** False while a handshake goes on: frames wait. */
+  open: boolean;
+  /** Closed from here: no other connection is tried in its place. */
+  givenUp: boolean;
   readonly links: Set<Pid>;
   frames: (string | Uint8Array)[];
   queuedBytes: number;
@@ -48,17 +56,19 @@ const COPY_BYTES = 65_536;
 
 const addressOf = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
 
-/** Sockets to peers are made here and nowhere else. */
-const openSocket = (address: string): Socket => {
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+const endpointOf = (address: string): Endpoint => {
   const colon = address.lastIndexOf(':');
-  return connect({
-    host: address.slice(0, colon),
-    port: Number(address.slice(colon + 1)),
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
-  });
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) };
 };
+
+/** Its frames wait in the socket for the connection. */
+const openPlainly = ({ host, port }: Endpoint): Socket =>
+  connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
 
 /** The head of a message, up to and with the header lines that don't depend on its body. */
 export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
@@ -103,6 +113,7 @@ const writeFrames = (socket: Socket, frames: readonly (string | Uint8Array)[]): 
 type Stats = Peers['stats'];
 
 function flush(peer: Peer, stats: Stats): void {
+  if (!peer.open) return;
   const { frames } = peer;
   peer.frames = [];
   peer.queuedBytes = 0;
@@ -119,17 +130,45 @@ function dropQueued(peer: Peer, stats: Stats): void {
 }
 
 /** Opens a connection; `lost` is told at its end, perhaps twice. */
-function openPeer(address: string, lost: (peer: Peer) => void): Peer {
-  const socket = openSocket(address);
+function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost: (peer: Peer) => void): Peer {
+  const endpoint = endpointOf(address);
+  const secure = tls?.open(endpoint.host, endpoint.port);
   const peer: Peer = {
     address,
-    socket,
+    socket: secure?.socket ?? openPlainly(endpoint),
+    open: secure === undefined,
+    givenUp: false,
     links: new Set(),
     frames: [],
     queuedBytes: 0,
     queuedMessages: 0,
     reason: 'the peer closed the connection',
   };
+  const begin = (): void => {
+    watch(peer, lost);
+    peer.open = true;
+    flush(peer, stats);
+  };
+  if (secure === undefined) watch(peer, lost);
+  secure?.onSecured((problem) => {
+    if (problem === undefined) return begin();
+    const { socket } = peer;
+    socket.on('error', () => {});
+    socket.destroy();
+    peer.reason = problem;
+    if (!tls?.supportDowngrade || peer.givenUp) return lost(peer);
+    peer.socket = openPlainly(endpoint);
+    begin();
+  });
+  return peer;
+}
+
+function watch(peer: Peer, lost: (peer: Peer) => void): void {
+  const { socket } = peer;
+  if (socket.destroyed) {
+    lost(peer);
+    return;
+  }
   socket.resume();
   socket.setTimeout(IDLE_MS, () => {
     if (peer.links.size === 0) socket.end();
@@ -140,12 +179,12 @@ function openPeer(address: string, lost: (peer: Peer) => void): Peer {
   // A peer that has ended its side takes no more: what comes after goes over a new connection.
   socket.on('end', () => lost(peer));
   socket.on('close', () => lost(peer));
-  return peer;
 }
 
 const closePeer = (peer: Peer): Promise<void> =>
   new Promise((resolve) => {
     const { socket } = peer;
+    peer.givenUp = true;
     if (socket.closed) return resolve();
     const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
     socket.once('close', () => {
@@ -187,7 +226,7 @@ export function createPeers(options: PeersOptions): Peers {
     const address = addressOf(pid);
     let peer = peers.get(address);
     if (peer === undefined) {
-      peer = openPeer(address, lost);
+      peer = openPeer(address, options.tls, stats, lost);
       peers.set(address, peer);
     }
     return peer;
@@ -200,6 +239,7 @@ export function createPeers(options: PeersOptions): Peers {
     // The loss is told when the socket has closed, never from inside `send`.
     peers.delete(peer.address);
     dropQueued(peer, stats);
+    peer.givenUp = true;
     peer.socket.destroy();
     options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
   };

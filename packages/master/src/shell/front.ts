@@ -55,5 +55,7 @@ const textOf = (note: HostNote): string => {
       return `lost the connection to ${note.address}: ${note.reason}`;
     case 'badMessage':
       return `bad message from ${note.remote}: ${note.reason}`;
+    case 'tlsRefused':
+      return `refused the connection of ${note.remote}: ${note.reason}`;
   }
 };

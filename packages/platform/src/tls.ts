@@ -1,0 +1,182 @@
+// TLS under the shared port and under messages to peers. Mesos: docs/ssl.md.
+//
+// Server: each accepted connection begins with TLS; one that doesn't is refused, unless downgrade is on: then its first
+// byte decides (22 is a handshake, and begins no HTTP request).
+// Client: nothing is said to a peer before its certificate has been checked (if that is asked for). If the handshake
+// fails and downgrade is on, the connection is made again in plain text.
+//
+// Peers are known by address, not by name. By `hostname_validation_scheme`:
+// - openssl: a server's certificate must name its address, which counts only with `verify_ipadd`; clients' names don't.
+// - legacy: either side's certificate must have the name that a reverse look-up of the address gives, or, with
+//   `verify_ipadd`, the address.
+import { lookupService } from 'node:dns/promises';
+import { isIP, type Socket } from 'node:net';
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  type DetailedPeerCertificate,
+  type TLSSocket,
+} from 'node:tls';
+import type { TlsConfig } from './tls-config.js';
+
+const HANDSHAKE_TIMEOUT_MS = 60_000;
+const HANDSHAKE_BYTE = 22;
+
+/** Names that a certificate is for; the common name counts beside the others, as in Mesos. */
+function namesOf({ subject, subjectaltname }: DetailedPeerCertificate): {
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+} {
+  const alternatives = (subjectaltname ?? '').split(', ');
+  const after = (prefix: string): string[] =>
+    alternatives.filter((it) => it.startsWith(prefix)).map((it) => it.slice(prefix.length));
+  const common: unknown = subject?.CN;
+  const own = typeof common === 'string' ? [common] : Array.isArray(common) ? (common as string[]) : [];
+  return { names: [...after('DNS:'), ...own], addresses: after('IP Address:') };
+}
+
+/** How many certificates stand between the peer's own and the last of its chain. */
+function depthOf(certificate: DetailedPeerCertificate): number {
+  let depth = 0;
+  for (let at = certificate; at.issuerCertificate !== undefined && at.issuerCertificate !== at; ) {
+    at = at.issuerCertificate;
+    depth++;
+  }
+  return Math.max(0, depth - 1);
+}
+
+const withoutMapping = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '');
+
+/** Compared as numbers: `2001:DB8::1` and `2001:db8:0::1` are one. */
+const sameAddress = (one: string, other: string): boolean => {
+  if (one === other) return true;
+  if (isIP(one) !== 6 || isIP(other) !== 6) return false;
+  return new URL(`http://[${one}]`).host === new URL(`http://[${other}]`).host;
+};
+
+/** What is wrong with the peer's certificate, beyond what the handshake checked; undefined if nothing is. */
+async function problemOf(socket: TLSSocket, side: 'server' | 'client', config: TlsConfig): Promise<string | undefined> {
+  const certificate = socket.getPeerCertificate(true);
+  const remote = withoutMapping(socket.remoteAddress ?? '');
+  if (Object.keys(certificate).length === 0) return 'the peer has shown no certificate';
+  if (depthOf(certificate) > config.verifyDepth) return `its chain is longer than ${config.verifyDepth}`;
+  if (config.hostnameValidation === 'openssl' && side === 'server') return undefined;
+  const { names, addresses } = namesOf(certificate);
+  if (config.verifyIpAddress && addresses.some((address) => sameAddress(address, remote))) return undefined;
+  if (config.hostnameValidation === 'openssl') {
+    return config.verifyIpAddress
+      ? `its certificate is not for the address ${remote}`
+      : 'peers are known by address: ssl_verify_ipadd must be on for their certificates to be checked';
+  }
+  const name = await lookupService(remote, socket.remotePort ?? 0).then(
+    ({ hostname }) => hostname,
+    () => undefined,
+  );
+  if (name !== undefined && names.includes(name)) return undefined;
+  return `its certificate is for ${names.join(', ') || 'nobody'}, and ${remote} is called ${name ?? 'nothing'}`;
+}
+
+export interface TlsAcceptor {
+  /** Answers through `take` with the connection that is to be read, or through `refused`. */
+  accept(socket: Socket): void;
+  /** Those that haven't come to `take` yet. */
+  destroyAll(): void;
+}
+
+export function createTlsAcceptor(
+  config: TlsConfig,
+  take: (socket: Socket) => void,
+  refused: (remote: string, reason: string) => void,
+): TlsAcceptor {
+  const { requireClientCert, supportDowngrade } = config;
+  const begun = new Set<Socket>();
+  const nameOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+  const server = createTlsServer({
+    ...config.context,
+    allowHalfOpen: true,
+    requestCert: requireClientCert,
+    rejectUnauthorized: requireClientCert,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  });
+  server.on('tlsClientError', (error, socket) => {
+    refused(nameOf(socket), error.message);
+    socket.destroy();
+  });
+  server.on('secureConnection', (socket) => {
+    // Until it is taken, nobody else listens; a reset is followed by 'close', which says all that matters.
+    socket.on('error', () => {});
+    if (!requireClientCert) return take(socket);
+    problemOf(socket, 'server', config).then((problem) => {
+      if (problem === undefined) return take(socket);
+      refused(nameOf(socket), problem);
+      socket.destroy();
+    });
+  });
+  return {
+    accept(socket) {
+      begun.add(socket);
+      socket.on('close', () => begun.delete(socket));
+      socket.on('error', () => {});
+      if (!supportDowngrade) {
+        server.emit('connection', socket);
+        return;
+      }
+      socket.once('data', (bytes: Buffer) => {
+        socket.pause();
+        socket.unshift(bytes);
+        if (bytes[0] === HANDSHAKE_BYTE) server.emit('connection', socket);
+        else take(socket);
+        process.nextTick(() => socket.resume());
+      });
+    },
+    destroyAll() {
+      for (const socket of begun) socket.destroy();
+    },
+  };
+}
+
+export interface SecureConnection {
+  readonly socket: Socket;
+  /** Told once: that messages may be sent, or why not. */
+  onSecured(told: (problem: string | undefined) => void): void;
+}
+
+export type OpenSecurely = (host: string, port: number) => SecureConnection;
+
+export function createTlsConnector(config: TlsConfig): OpenSecurely {
+  const secureContext = createSecureContext(config.context);
+  return (host, port) => {
+    const socket = connectTls({
+      host,
+      port,
+      secureContext,
+      rejectUnauthorized: config.verifyServerCert,
+      // The name is checked below: a peer is an address.
+      checkServerIdentity: () => undefined,
+    });
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    const tooLong = (): void => {
+      socket.destroy(new Error('the handshake took too long'));
+    };
+    socket.setTimeout(HANDSHAKE_TIMEOUT_MS, tooLong);
+    return {
+      socket,
+      onSecured(told) {
+        let once: typeof told | undefined = told;
+        const tell = (problem: string | undefined): void => {
+          once?.(problem);
+          once = undefined;
+        };
+        socket.once('secureConnect', () => {
+          socket.off('timeout', tooLong);
+          if (config.verifyServerCert) problemOf(socket, 'client', config).then(tell);
+          else tell(undefined);
+        });
+        socket.once('error', (error) => tell(error.message));
+        socket.once('close', () => tell('the peer closed the connection'));
+      },
+    };
+  };
+}
