@@ -1,6 +1,7 @@
 // What every part of one simulation shares: time, chance, the network, the journal, and who watches.
-import type { Random } from '@meseta/base';
+
 import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
+import type { Random } from '@meseta/base';
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { SchedulerCall, SchedulerEvent } from '@meseta/wire';

@@ -1,17 +1,22 @@
 // Every checker of a simulation.
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
+import { createBooksChecker } from './books.js';
+import { createCallsChecker } from './calls.js';
+import type { Count, CreateChecker } from './checker.js';
+import { createOffersChecker } from './offers.js';
+import { createRegistryChecker } from './registry.js';
+import { createRestChecker } from './rest.js';
+import { createUpdatesChecker } from './updates.js';
 
-export interface Checker {
-  readonly observer: Observer;
-  /** Everything was healed, and long enough ago. */
-  atRest?(): void;
-}
-
-/** Adds to what the run did and checked. */
-export type Count = (what: string, by?: number) => void;
-
-const CHECKERS: readonly ((cluster: Cluster, count: Count) => Checker)[] = [];
+const CHECKERS: readonly CreateChecker[] = [
+  createBooksChecker,
+  createOffersChecker,
+  createUpdatesChecker,
+  createRegistryChecker,
+  createCallsChecker,
+  createRestChecker,
+];
 
 export function createCheckers(
   cluster: Cluster,

@@ -2,8 +2,9 @@
 //
 // D1: batches are synced, and answered, in the order in which they were written.
 // D2: a crash keeps a first part of what was not answered: the kernel may have written it, nobody knows.
-import { type Random, uniform } from '@meseta/base';
+
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '@meseta/agent/core/io';
+import { type Random, uniform } from '@meseta/base';
 import { waiting } from './chance.js';
 import { freeze } from './freeze.js';
 import type { Timeline } from './timeline.js';

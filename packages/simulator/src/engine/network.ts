@@ -264,7 +264,9 @@ export function createNetwork(timeline: Timeline, random: Random, options: Netwo
       connection.pipes[1].handlers = handlers;
       connections.add(connection);
       const deadlineMs = timeline.nowMs() + CONNECT_TIMEOUT_MS;
-      timeline.after(2 * waiting(random, network.options.meanDelayMs), () => establish(connection, deadlineMs, protocol));
+      timeline.after(2 * waiting(random, network.options.meanDelayMs), () =>
+        establish(connection, deadlineMs, protocol),
+      );
       return endOf(connection, connection.pipes[0]);
     },
     cut: (from, to) => void cuts.add(`${from}>${to}`),

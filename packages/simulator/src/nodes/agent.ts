@@ -1,5 +1,5 @@
 // An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive it.
-import { createAgent, type AgentCore } from '@meseta/agent/core/agent';
+import { type AgentCore, createAgent } from '@meseta/agent/core/agent';
 import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import { type Pid, pidOf } from '@meseta/base';
 import type { Attribute, Resource } from '@meseta/wire';
@@ -254,11 +254,11 @@ function perform({ world, node, peers, push }: Ports, effect: Exclude<AgentEffec
 }
 
 function recordInput(world: World, name: string, input: AgentInput): void {
-  if (input.kind === 'tick' || input.kind === 'start' || input.kind === 'persisted' || input.kind === 'diskUsage') return;
+  if (input.kind === 'tick' || input.kind === 'start' || input.kind === 'persisted' || input.kind === 'diskUsage')
+    return;
   if (input.kind === 'message') {
     const { from, message } = input;
     if (message.name === 'PingAgentMessage') return;
     world.journal.record(name, `<- ${from} ${message.name}`, message.body, subjectsOf(message.body));
   } else world.journal.record(name, input.kind, input);
 }
-

@@ -118,7 +118,12 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
   switch (effect.kind) {
     case 'send':
       for (const to of effect.to) {
-        world.journal.record(name, `-> ${to} ${effect.message.name}`, effect.message.body, subjectsOf(effect.message.body));
+        world.journal.record(
+          name,
+          `-> ${to} ${effect.message.name}`,
+          effect.message.body,
+          subjectsOf(effect.message.body),
+        );
         peers.send(to, effect.from, effect.message);
       }
       return;
@@ -132,6 +137,7 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
       http.answer(effect.request, { kind: 'reply', reply: effect.reply });
       return;
     case 'openStream':
+      world.journal.record(name, 'opens a stream', effect.stream);
       http.open(effect.request, effect.stream);
       return;
     case 'event':
@@ -141,6 +147,7 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
       for (const stream of effect.streams) http.write(stream, { kind: 'event', event: effect.event });
       return;
     case 'closeStream':
+      world.journal.record(name, 'closes a stream', effect.stream);
       http.close(effect.stream);
       return;
     case 'note':
@@ -219,7 +226,12 @@ function createHttpSide(world: World, core: Master, push: (input: MasterInput) =
 function recordInput(world: World, name: string, input: MasterInput): void {
   switch (input.kind) {
     case 'message':
-      world.journal.record(name, `<- ${input.from} ${input.message.name}`, input.message.body, subjectsOf(input.message.body));
+      world.journal.record(
+        name,
+        `<- ${input.from} ${input.message.name}`,
+        input.message.body,
+        subjectsOf(input.message.body),
+      );
       return;
     case 'schedulerCall':
     case 'operatorCall':

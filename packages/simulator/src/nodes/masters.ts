@@ -118,7 +118,8 @@ export function createMasters(world: World, count: number, options: MasterOption
       return;
     }
     const [only] = places as [Place];
-    if (only.process === undefined && timeline.nowMs() >= Math.max(only.upAtMs, only.machine.pausedUntilMs)) start(only);
+    if (only.process === undefined && timeline.nowMs() >= Math.max(only.upAtMs, only.machine.pausedUntilMs))
+      start(only);
   };
   timeline.after(0, poll);
 

@@ -6,7 +6,15 @@
 //     nothing of one for a minute.
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
-import type { FrameworkInfo, Offer, OfferOperation, SchedulerCall, SchedulerEvent, TaskInfo, TaskStatus } from '@meseta/wire';
+import type {
+  FrameworkInfo,
+  Offer,
+  OfferOperation,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskInfo,
+  TaskStatus,
+} from '@meseta/wire';
 import { between } from '../engine/chance.js';
 import type { Machine } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
@@ -232,7 +240,8 @@ class Client implements SchedulerClient {
   }
 
   private heard(session: Session, event: SchedulerEvent): void {
-    if (event.type !== 'HEARTBEAT') this.world.journal.record(this.name, `hears ${event.type}`, event, subjectsOf(event));
+    if (event.type !== 'HEARTBEAT')
+      this.world.journal.record(this.name, `hears ${event.type}`, event, subjectsOf(event));
     for (const observer of this.world.observers) observer.schedulerHeard?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
@@ -320,15 +329,17 @@ class Client implements SchedulerClient {
 
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more: readonly OfferOperation[] = []): void {
     const nowMs = this.world.timeline.nowMs();
-    const views = tasks.map((task): TaskView => ({
-      id: task.task_id.value,
-      agentId: task.agent_id.value,
-      launchedAtMs: nowMs,
-      status: undefined,
-      lastNewsMs: nowMs,
-      refused: false,
-      killed: false,
-    }));
+    const views = tasks.map(
+      (task): TaskView => ({
+        id: task.task_id.value,
+        agentId: task.agent_id.value,
+        launchedAtMs: nowMs,
+        status: undefined,
+        lastNewsMs: nowMs,
+        refused: false,
+        killed: false,
+      }),
+    );
     for (const view of views) this.memory.tasks.set(view.id, view);
     const operation: OfferOperation = { type: 'LAUNCH', launch: { task_infos: tasks } };
     const operations = [...more, ...(tasks.length > 0 ? [operation] : [])];

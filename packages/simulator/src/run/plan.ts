@@ -34,7 +34,13 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'killMaster' | 'powerOffMaster'; readonly master: number; readonly downMs: number }
   | { readonly kind: 'pauseMaster'; readonly master: number; readonly ms: number }
   | { readonly kind: 'slowRegistry'; readonly ms: number }
-  | { readonly kind: 'cut'; readonly a: Place; readonly b: Place; readonly ways: 'both' | 'forth' | 'back'; readonly ms: number }
+  | {
+      readonly kind: 'cut';
+      readonly a: Place;
+      readonly b: Place;
+      readonly ways: 'both' | 'forth' | 'back';
+      readonly ms: number;
+    }
   | { readonly kind: 'break'; readonly a: Place; readonly b: Place }
   | { readonly kind: 'operator'; readonly action: OperatorAction }
 );
@@ -203,7 +209,15 @@ function operatorActions(random: Random, shape: Shape): readonly Fault[] {
   const count = happens(random, 0.5) ? wholeBetween(random, 1, 5) : 0;
   for (let i = 0; i < count; i++) {
     const agent = wholeBetween(random, 0, shape.agents - 1);
-    const kind = pick(random, ['drain', 'deactivate', 'reactivate', 'markGone', 'weight', 'maintain', 'teardown'] as const);
+    const kind = pick(random, [
+      'drain',
+      'deactivate',
+      'reactivate',
+      'markGone',
+      'weight',
+      'maintain',
+      'teardown',
+    ] as const);
     const action: OperatorAction =
       kind === 'drain'
         ? { kind, agent, markGone: happens(random, 0.3) }

@@ -1,6 +1,7 @@
 // One simulation from a plan to a verdict.
-import { type Entry, renderEntry } from '../engine/journal.js';
+
 import { createCheckers } from '../checkers/all.js';
+import { type Entry, renderEntry } from '../engine/journal.js';
 import { createWorld, InvariantBroken, type World } from '../world.js';
 import { createCluster } from './cluster.js';
 import { healAll, scheduleFaults } from './faults.js';

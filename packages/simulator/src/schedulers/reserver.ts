@@ -13,6 +13,9 @@ const take = (offer: Offer, name: string, value: number): Resource | undefined =
   return found === undefined ? undefined : { ...found, scalar: { value } };
 };
 
+/** Operations, after which it rests. */
+const LONGEST_LIFE = 60;
+
 export function createReserver(role: string, mood: { readonly calm: boolean }): Script {
   let next = 0;
   const named = (client: SchedulerClient): string => `${client.name}-o${next++}`;
@@ -47,7 +50,7 @@ export function createReserver(role: string, mood: { readonly calm: boolean }): 
   return {
     offers(client, offers) {
       for (const offer of offers) {
-        const step = mood.calm ? undefined : stepFor(client, offer);
+        const step = mood.calm || next >= LONGEST_LIFE ? undefined : stepFor(client, offer);
         const offer_ids = [offer.id];
         if (step !== undefined) client.launch([offer], [], [step]);
         else client.call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds: mood.calm ? 600 : 5 } } });

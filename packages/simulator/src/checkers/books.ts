@@ -1,0 +1,116 @@
+// The master's books, after its steps.
+//
+// `no resource is offered or used twice`: what tasks, executors, offers and operations hold of an agent is within its
+//     total (S4 of the master's state).
+// `allocator and master agree`: what is free of an agent to the one is free to the other.
+// `the master's books agree with each other`: S1 to S3 of its state.
+
+import type { Agent, MasterState } from '@meseta/master/core/state';
+import { contains, equals, formatResources, type Resources, subtract, sum, unallocate } from '@meseta/resources';
+import type { MasterProcess } from '../nodes/master.js';
+import { isTerminal } from '../nodes/scheduler.js';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+
+/** A look at everything, each so many steps. */
+const STEPS_BETWEEN = 24;
+
+export const createBooksChecker: CreateChecker = ({ world, masters }, count) => {
+  let steps = 0;
+  return {
+    observer: {
+      masterStepped(master) {
+        if (steps++ % STEPS_BETWEEN !== 0 || !master.core.state.recovered) return;
+        checkBooks(world, master);
+        count('books checked');
+      },
+    },
+    atRest() {
+      const leader = masters.leader();
+      if (leader !== undefined) checkBooks(world, leader);
+    },
+  };
+};
+
+/** What an agent's resources are held by. */
+export function heldOn(state: MasterState, agent: Agent): Resources {
+  const lists: Resources[] = [];
+  for (const [frameworkId, taskIds] of agent.tasks) {
+    const tasks = state.frameworks.get(frameworkId)?.tasks;
+    for (const taskId of taskIds) {
+      const task = tasks?.get(taskId);
+      if (task !== undefined && !isTerminal(task.state)) lists.push(task.resources ?? []);
+    }
+  }
+  for (const executors of agent.executors.values()) {
+    for (const executor of executors.values()) lists.push(executor.resources ?? []);
+  }
+  for (const offerId of agent.offers) lists.push(state.offers.get(offerId)?.resources ?? []);
+  for (const uuid of agent.operations) {
+    const operation = state.operations.get(uuid);
+    if (operation !== undefined && !operation.speculative) lists.push(operation.consumed);
+  }
+  return unallocate(sum(lists));
+}
+
+function checkBooks(world: World, { core, name }: MasterProcess): void {
+  const { state } = core;
+  for (const agent of state.agents.registered.values()) {
+    const held = heldOn(state, agent);
+    const subjects = [agent.id, ...agent.offers, ...[...agent.tasks.values()].flatMap((ids) => [...ids])];
+    if (!contains(agent.totalResources, held)) {
+      const text = `${name}: of agent ${agent.id} ${formatResources(held)} is held, it has ${formatResources(agent.totalResources)}`;
+      world.fail('no resource is offered or used twice', text, subjects);
+    }
+    const free = subtract(agent.totalResources, held);
+    const available = unallocate(state.allocator.available(agent.id).resources);
+    if (!equals(free, available)) {
+      const text = `${name}: of agent ${agent.id} ${formatResources(free)} is free, the allocator has ${formatResources(available)}`;
+      world.fail('allocator and master agree', text, subjects);
+    }
+  }
+  const problem = bookProblem(state);
+  if (problem !== undefined) world.fail("the master's books agree with each other", `${name}: ${problem}`);
+}
+
+function bookProblem(state: MasterState): string | undefined {
+  const counted = new Map<string, number>();
+  for (const framework of state.frameworks.values()) {
+    for (const [taskId, task] of framework.tasks) {
+      counted.set(task.state, (counted.get(task.state) ?? 0) + 1);
+      const agent = state.agents.registered.get(task.agent_id.value as never);
+      if (agent === undefined) return `task ${taskId} is on agent ${task.agent_id.value}, which is not registered`;
+      if (agent.tasks.get(framework.id)?.has(taskId) !== true) return `its agent ${agent.id} lacks task ${taskId}`;
+    }
+    for (const offerId of framework.offers) {
+      const offer = state.offers.get(offerId);
+      if (offer?.frameworkId !== framework.id)
+        return `framework ${framework.id} has an offer ${offerId} that isn't one`;
+      if (framework.status !== 'active')
+        return `framework ${framework.id} is ${framework.status} and has offer ${offerId}`;
+    }
+  }
+  for (const agent of state.agents.registered.values()) {
+    for (const [frameworkId, taskIds] of agent.tasks) {
+      for (const id of taskIds) {
+        if (state.frameworks.get(frameworkId)?.tasks.has(id) !== true)
+          return `agent ${agent.id} has task ${id}, its framework not`;
+      }
+    }
+    for (const offerId of agent.offers) {
+      if (!state.offers.has(offerId)) return `agent ${agent.id} has an offer ${offerId} that isn't one`;
+    }
+    const { agents } = state;
+    const places = [agents.recovered, agents.unreachable, agents.gone].filter((it) => it.has(agent.id));
+    if (places.length > 0) return `agent ${agent.id} is registered and also recovered, unreachable or gone`;
+  }
+  for (const [id, offer] of state.offers) {
+    if (state.frameworks.get(offer.frameworkId)?.offers.has(id) !== true) return `offer ${id} is nobody's`;
+    if (state.agents.registered.get(offer.agentId)?.offers.has(id) !== true) return `offer ${id} is of no agent`;
+  }
+  for (const [taskState, number] of state.taskCounts) {
+    if (number !== (counted.get(taskState) ?? 0))
+      return `${number} tasks are counted as ${taskState}, ${counted.get(taskState) ?? 0} are`;
+  }
+  return undefined;
+}

@@ -1,0 +1,57 @@
+// Schedulers' calls at the master.
+//
+// `only the stream of now is heard`: a call that names another stream than the framework's present one is refused.
+// `every scheduler call is answered at once`
+// `nothing is sent to a scheduler that is not there`: no event on a stream that nobody has.
+import type { StreamId } from '@meseta/master/core/io';
+import type { MasterProcess } from '../nodes/master.js';
+import type { CreateChecker } from './checker.js';
+
+export const createCallsChecker: CreateChecker = ({ world }, count) => {
+  let present: StreamId | undefined;
+  const streams = new Map<MasterProcess, Set<StreamId>>();
+  return {
+    observer: {
+      masterStarted: (master) => void streams.set(master, new Set()),
+      beforeMasterStep(master, input) {
+        if (input.kind !== 'schedulerCall') return;
+        const connection = master.core.state.frameworks.get(input.call.framework_id?.value as never)?.connection;
+        present = connection?.kind === 'stream' ? connection.id : undefined;
+      },
+      masterStepped(master, input, effects) {
+        const open = streams.get(master) ?? new Set();
+        for (const effect of effects) {
+          if (effect.kind === 'openStream') open.add(effect.stream);
+          if (effect.kind === 'event') {
+            const nobodys = effect.streams.find((stream) => !open.has(stream));
+            if (nobodys === undefined) continue;
+            world.fail(
+              'nothing is sent to a scheduler that is not there',
+              `${master.name}: ${effect.event.type} on ${nobodys}`,
+            );
+          }
+          if (effect.kind === 'closeStream') open.delete(effect.stream);
+        }
+        if (input.kind === 'streamClosed') open.delete(input.stream);
+        if (input.kind !== 'schedulerCall') return;
+        count('scheduler calls');
+        const { call, request, streamId } = input;
+        const subjects = [call.framework_id?.value ?? ''];
+        const answer = effects.find(
+          (it) => (it.kind === 'reply' || it.kind === 'openStream') && it.request === request,
+        );
+        if (answer === undefined) {
+          return world.fail('every scheduler call is answered at once', `${master.name}: ${call.type}`, subjects);
+        }
+        if (call.type === 'SUBSCRIBE' || streamId === present) return;
+        count('calls on outdated streams');
+        if (answer.kind === 'reply' && answer.reply.status >= 400) return;
+        world.fail(
+          'only the stream of now is heard',
+          `${master.name}: ${call.type} on ${streamId}, now ${present}`,
+          subjects,
+        );
+      },
+    },
+  };
+};

@@ -1,0 +1,150 @@
+// Agents in the registry.
+//
+// `an agent leaves the registry only for a reason`: it unregistered, its machine went down, or it came back as another
+//     from the same address.
+// `a gone agent never returns`: while its entry stands.
+// `an agent is told that it is registered once that is durable`
+// `an agent that answers is not marked unreachable`: not before it missed its pings, or its time to come back.
+import type { MasterEffect } from '@meseta/master/core/io';
+import type { RegistryOperation } from '@meseta/master/registry/operations';
+import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
+import type { Observer } from '../world.js';
+import type { Checker, Count } from './checker.js';
+
+interface Known {
+  readonly admitted: Set<string>;
+  readonly unreachable: Set<string>;
+  readonly gone: Set<string>;
+  /** Ids that may be removed. */
+  readonly leaving: Set<string>;
+  /** When the leader last heard a pong or a registration of an agent, by its address. */
+  readonly heardMs: Map<string, number>;
+  /** When an agent was last seen disconnected by a master. */
+  readonly lostMs: Map<string, number>;
+  startedMs: number;
+  newest: MasterProcess | undefined;
+}
+
+export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
+  const known: Known = {
+    admitted: new Set(),
+    unreachable: new Set(),
+    gone: new Set(),
+    leaving: new Set(),
+    heardMs: new Map(),
+    lostMs: new Map(),
+    startedMs: 0,
+    newest: undefined,
+  };
+  const observer: Observer = {
+    masterStarted(master) {
+      known.newest = master;
+      known.startedMs = cluster.world.timeline.nowMs();
+      known.heardMs.clear();
+      known.lostMs.clear();
+    },
+    registryWritten(operations) {
+      for (const operation of operations) {
+        written(cluster, known, operation);
+        count('registry operations');
+      }
+    },
+    masterStepped(master, input, effects) {
+      // An older one doesn't know yet that it leads no more; what it writes is fenced.
+      if (master !== known.newest) return;
+      const nowMs = cluster.world.timeline.nowMs();
+      if (input.kind === 'peerLost') known.lostMs.set(input.address, nowMs);
+      if (input.kind === 'message') {
+        const { name, body } = input.message;
+        if (name === 'UnregisterAgentMessage') known.leaving.add(body.agent_id.value);
+        if (name === 'PongAgentMessage' || name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
+          known.heardMs.set(addressOf(input.from), nowMs);
+        }
+        if (name === 'RegisterAgentMessage') {
+          // Whoever had this address before is not coming back.
+          for (const id of known.admitted)
+            if (!master.core.state.agents.registered.has(id as never)) known.leaving.add(id);
+          for (const agent of master.core.state.agents.registered.values()) {
+            if (agent.pid === input.from) known.leaving.add(agent.id);
+          }
+        }
+      }
+      for (const effect of effects) inspect(cluster, known, master, effect);
+    },
+  };
+  return { observer };
+}
+
+const addressOf = (pid: string): string => pid.slice(pid.lastIndexOf('@') + 1);
+
+const agentOf = (operation: RegistryOperation): string | undefined => {
+  if ('agentId' in operation) return operation.agentId;
+  return operation.kind === 'admitAgent' || operation.kind === 'markAgentReachable' ? operation.info.id?.value : undefined;
+};
+
+function written({ world }: Cluster, known: Known, operation: RegistryOperation): void {
+  if (operation.kind === 'pruneAgents') for (const id of operation.gone) known.gone.delete(id);
+  const agentId = agentOf(operation);
+  if (agentId === undefined) return;
+  const { kind } = operation;
+  if (known.gone.has(agentId) && kind !== 'markAgentGone') {
+    world.fail('a gone agent never returns', `${kind} of ${agentId}`, [agentId]);
+  }
+  switch (kind) {
+    case 'admitAgent':
+    case 'markAgentReachable':
+      known.admitted.add(agentId);
+      known.unreachable.delete(agentId);
+      return;
+    case 'markAgentUnreachable':
+      known.admitted.delete(agentId);
+      known.unreachable.add(agentId);
+      return;
+    case 'markAgentGone':
+      known.admitted.delete(agentId);
+      known.unreachable.delete(agentId);
+      known.gone.add(agentId);
+      return;
+    case 'removeAgent':
+      if (!known.leaving.has(agentId)) {
+        world.fail('an agent leaves the registry only for a reason', `agent ${agentId} was removed`, [agentId]);
+      }
+      known.admitted.delete(agentId);
+      return;
+    default:
+      return;
+  }
+}
+
+function inspect(cluster: Cluster, known: Known, master: MasterProcess, effect: MasterEffect): void {
+  const { world } = cluster;
+  if (effect.kind === 'send') {
+    const { name, body } = effect.message;
+    if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
+    const agentId = body.agent_id.value;
+    if (known.admitted.has(agentId)) return;
+    world.fail('an agent is told that it is registered once that is durable', `${master.name}: ${agentId}`, [agentId]);
+  }
+  if (effect.kind !== 'persist') return;
+  for (const operation of effect.operations) {
+    if (operation.kind === 'markAgentUnreachable') checkSilence(cluster, known, master, operation.agentId);
+  }
+}
+
+/** Clocks that run a little fast, and the time that a pong takes. */
+const SLACK = 0.95;
+
+function checkSilence({ world, plan }: Cluster, known: Known, master: MasterProcess, agentId: string): void {
+  const nowMs = world.timeline.nowMs();
+  const agent = master.core.state.agents.registered.get(agentId as never);
+  const address = agent === undefined ? undefined : addressOf(agent.pid);
+  const heardMs = (address === undefined ? undefined : known.heardMs.get(address)) ?? known.startedMs;
+  const lostMs = address === undefined ? undefined : known.lostMs.get(address);
+  const silentFor = nowMs - heardMs;
+  const awayFor = nowMs - (agent === undefined ? known.startedMs : (lostMs ?? nowMs));
+  if (silentFor >= plan.pingTimeoutMs * (plan.pings - 1) * SLACK) return;
+  if (awayFor >= plan.reregisterTimeoutMs * SLACK) return;
+  const text = `${agentId} after ${silentFor} ms of silence, ${awayFor} ms away`;
+  world.fail('an agent that answers is not marked unreachable', `${master.name}: ${text}`, [agentId]);
+}

@@ -1,0 +1,159 @@
+// The cluster at rest: everything was healed, and long enough ago.
+//
+// `everybody is back`: agents are registered, schedulers subscribed.
+// `every launched task is explained`: it has ended for its framework, or runs, or is known to be unreachable or gone.
+// `nothing runs that nobody knows`: what runs is known to the master and to its framework as running.
+// `every update was delivered`: no agent waits for an acknowledgement of a framework that gives them.
+// `allocator has nothing more to offer`: I1 of the allocator.
+// `master and agent agree on totals`
+// `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { MasterState } from '@meseta/master/core/state';
+import { equals, formatResources, unallocate } from '@meseta/resources';
+import type { AgentNode } from '../nodes/agent.js';
+import { isAlive, isTerminal, type TaskView } from '../nodes/scheduler.js';
+import type { Cluster } from '../run/cluster.js';
+import type { Framework } from '../schedulers/scripts.js';
+import type { Checker, Count } from './checker.js';
+
+export const createRestChecker = (cluster: Cluster, count: Count): Checker => ({
+  observer: {},
+  atRest() {
+    const { world, masters } = cluster;
+    const leader = masters.leader();
+    if (leader === undefined) return world.fail('everybody is back', 'no master leads');
+    const { state } = leader.core;
+    checkEverybody(cluster, state);
+    checkTasks(cluster, state, count);
+    checkRunning(cluster, state, count);
+    checkAgents(cluster, state);
+    checkLeftovers(cluster, state);
+    const more = state.allocator.scan();
+    if (state.allocator.totals().eventsPending === 0 && more.length > 0) {
+      const [first] = more;
+      const text = `${first?.resources} of ${first?.agentId} to ${first?.frameworkId} (${first?.role})`;
+      world.fail('allocator has nothing more to offer', text, [first?.agentId ?? '']);
+    }
+  },
+});
+
+function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterState): void {
+  for (const { name, core, pid } of agents.values()) {
+    const id = state.agents.byPid.get(pid);
+    const agent = id === undefined ? undefined : state.agents.registered.get(id);
+    if (core === undefined || !core.state.registration.registered || agent?.connected !== true) {
+      const text = `${name} is not registered (${core?.state.info.id?.value ?? 'without an id'})`;
+      world.fail('everybody is back', text, [core?.state.info.id?.value ?? name]);
+    }
+  }
+  for (const { name, clients, memory } of frameworks.values()) {
+    if (clients.some((client) => client.connected)) continue;
+    world.fail('everybody is back', `${name} is not subscribed`, [memory.frameworkId ?? name]);
+  }
+}
+
+const isSilent = (framework: Framework): boolean => framework.plan.kind === 'silent';
+
+/** The agent node that runs a task now. */
+function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
+  for (const node of cluster.agents.values()) {
+    for (const container of node.containers.all.values()) {
+      if (container.state === 'running' && runsTask(node, container.id, taskId)) return node;
+    }
+  }
+  return undefined;
+}
+
+const runsTask = (node: AgentNode, containerId: string, taskId: string): boolean =>
+  node.core?.state.runs.get(containerId as never)?.executorId === (taskId as string);
+
+function checkTasks(cluster: Cluster, state: MasterState, count: Count): void {
+  for (const framework of cluster.frameworks.values()) {
+    if (isSilent(framework)) continue;
+    for (const task of framework.memory.tasks.values()) {
+      count('tasks explained');
+      if (isAlive(task)) checkAlive(cluster, state, framework, task);
+    }
+  }
+}
+
+function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, task: TaskView): void {
+  const known = state.frameworks.get(framework.memory.frameworkId as FrameworkId);
+  const heard = task.status?.state;
+  const agentId = task.agentId as AgentId;
+  const away = state.agents.unreachable.has(agentId) || state.agents.gone.has(agentId);
+  if (heard === 'TASK_UNREACHABLE' && away) return;
+  const record = known?.tasks.get(task.id as TaskId);
+  const runs = runnerOf(cluster, task.id) !== undefined;
+  if (record !== undefined && !isTerminal(record.state) && runs) return;
+  const text =
+    `${framework.name}: task ${task.id} on ${task.agentId} was last heard to be ${heard ?? 'launched'}; ` +
+    `the master has ${record?.state ?? 'nothing'}, ${runs ? 'it runs' : 'it does not run'}`;
+  cluster.world.fail('every launched task is explained', text, [task.id]);
+}
+
+function checkRunning(cluster: Cluster, state: MasterState, count: Count): void {
+  for (const node of cluster.agents.values()) {
+    for (const container of node.containers.all.values()) {
+      if (container.state !== 'running') continue;
+      count('tasks running at rest');
+      const run = node.core?.state.runs.get(container.id);
+      const taskId = run?.executorId as string | undefined;
+      const fail = (text: string): never =>
+        cluster.world.fail('nothing runs that nobody knows', `${taskId ?? container.id} on ${node.name}: ${text}`, [
+          taskId ?? container.id,
+        ]);
+      if (run === undefined) return fail('its agent does not know it');
+      const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
+      if (known === undefined) fail('the master does not know it');
+      if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
+      const framework = [...cluster.frameworks.values()].find((it) => it.memory.frameworkId === run.frameworkId);
+      const view = framework?.memory.tasks.get(run.executorId);
+      if (view === undefined) fail('its framework does not know it');
+      else if (!isAlive(view)) fail(`its framework has it as ${view.status?.state}`);
+    }
+  }
+}
+
+function checkAgents({ world, agents, frameworks }: Cluster, state: MasterState): void {
+  const silent = new Set([...frameworks.values()].filter(isSilent).map(({ memory }) => memory.frameworkId));
+  for (const { name, core } of agents.values()) {
+    if (core === undefined) continue;
+    for (const framework of core.state.frameworks.values()) {
+      if (silent.has(framework.id)) continue;
+      for (const stream of framework.streams.values()) {
+        const text = `${name} still tells ${stream.updates.map((it) => it.status.state).join(', ')} of ${stream.taskId}`;
+        world.fail('every update was delivered', text, [stream.taskId]);
+      }
+    }
+    const agent = state.agents.registered.get(core.state.info.id?.value as AgentId);
+    if (agent === undefined || equals(unallocate(agent.totalResources), unallocate(core.state.total))) continue;
+    const text = `${name} has ${formatResources(core.state.total)}, the master thinks ${formatResources(agent.totalResources)}`;
+    world.fail('master and agent agree on totals', text, [agent.id]);
+  }
+}
+
+function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): void {
+  const { registered } = state.agents;
+  const addresses = new Set([...agents.values()].map(({ machine }) => machine.address));
+  const sizes: readonly (readonly [what: string, size: number, most: number])[] = [
+    ['jobs', state.jobs.length, 0],
+    ['registrations under way', state.agents.registering.size + state.agents.reregistering.size, 0],
+    ['transitions of agents', state.agents.transitions.size, 0],
+    ['agents waiting to be removed', state.removals.waiting.size, 0],
+    ['registered agents', registered.size, addresses.size],
+    ['agents by pid', state.agents.byPid.size, registered.size],
+    ['unanswered pings', state.agents.unansweredPings.size, registered.size],
+    ['linked addresses', state.links.size, registered.size],
+    ['streams', state.frameworkByStream.size, state.frameworks.size],
+    ['completed frameworks', state.completedFrameworks.size, state.options.maxCompletedFrameworks],
+    ['pending kills', [...registered.values()].reduce((sum, it) => sum + it.pendingKills.size, 0), 0],
+  ];
+  for (const [what, size, most] of sizes) {
+    if (size > most) world.fail('nothing is left over', `${size} ${what}, at most ${most}`);
+  }
+  for (const { id, completedTasks } of state.frameworks.values()) {
+    const kept = completedTasks.size;
+    if (kept > plan.maxCompletedTasks) world.fail('nothing is left over', `${kept} completed tasks of ${id}`, [id]);
+  }
+}

@@ -1,0 +1,210 @@
+// Status updates on their way from a task's end to its framework.
+//
+// `an update comes from an agent, once a message`: a master hands out an update with a uuid exactly when it got it.
+// `updates are delivered in order`: the first sight of each is in the order in which the agent told them.
+// `an acknowledged update is never sent again`
+// `nothing is told before it is on disk`: an update of a checkpointing framework (U2 of the agent).
+// `one end, and the one that happened`: a run of a task ends in one terminal state, and its container ended so.
+//
+// What Mesos' protocol allows, by name:
+// forgotten: an agent that died may have forgotten what a framework without checkpointing was to be told.
+// acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
+// reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
+//     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
+import type { AgentState } from '@meseta/agent/core/state';
+import type { ExitStatus } from '@meseta/containers/types';
+import type { StatusUpdate, TaskStatus } from '@meseta/wire';
+import type { AgentNode } from '../nodes/agent.js';
+import { isTerminal, type SchedulerClient } from '../nodes/scheduler.js';
+import type { Observer, World } from '../world.js';
+import type { Checker, Count, CreateChecker } from './checker.js';
+
+/** One task on one agent. */
+interface Story {
+  readonly taskId: string;
+  readonly agent: AgentNode;
+  /** In the order in which they were first sent. */
+  readonly told: StatusUpdate[];
+  /** How many of them the framework has seen. */
+  seen: number;
+  readonly acknowledged: Set<string>;
+  /** How its container ended. */
+  ended: ExitStatus | undefined;
+  started: boolean;
+  /** Nobody may expect the rest of what was told so far. */
+  forgotten: boolean;
+}
+
+interface Shared {
+  readonly world: World;
+  readonly stories: Map<string, Story>;
+  readonly byUuid: Map<string, Story>;
+  readonly count: Count;
+}
+
+export const createUpdatesChecker: CreateChecker = ({ world }, count): Checker => {
+  const shared: Shared = { world, stories: new Map(), byUuid: new Map(), count };
+  /** Which task runs in a container. */
+  const tasks = new Map<string, Story>();
+  const observer: Observer = {
+    agentStepped(agent, input, effects) {
+      const state = agent.core?.state;
+      if (state === undefined) return;
+      if (input.kind === 'message' && input.message.name === 'StatusUpdateAcknowledgementMessage') {
+        // One that came while it was not registered, or for another update than the first, is ignored.
+        const { uuid, framework_id, task_id } = input.message.body;
+        const stream = state.frameworks.get(framework_id.value as never)?.streams.get(task_id.value as never);
+        const taken = stream?.updates.every((update) => update.uuid !== uuid) ?? true;
+        if (taken) shared.byUuid.get(uuid)?.acknowledged.add(uuid);
+      }
+      for (const effect of effects) {
+        if (effect.kind === 'launch') {
+          const run = state.runs.get(effect.spec.containerId);
+          if (run !== undefined)
+            tasks.set(effect.spec.containerId, storyOf(shared, agent, run.frameworkId, run.executorId));
+        } else if (effect.kind === 'send' && effect.message.name === 'StatusUpdateMessage') {
+          told(shared, agent, state, effect.message.body.update);
+        }
+      }
+    },
+    agentEnded: (agent) => agentEnded(shared, agent),
+    containerStarted(_agent, container) {
+      const story = tasks.get(container.id);
+      if (story !== undefined) story.started = true;
+    },
+    containerEnded(_agent, container) {
+      const story = tasks.get(container.id);
+      if (story !== undefined) story.ended = container.status;
+    },
+    masterStepped(master, input, effects) {
+      const handed = effects.flatMap((it) =>
+        it.kind === 'event' && it.event.update?.status.uuid !== undefined ? [it.event.update.status] : [],
+      );
+      if (handed.length === 0) return;
+      const got =
+        input.kind === 'message' && input.message.name === 'StatusUpdateMessage'
+          ? input.message.body.update.uuid
+          : undefined;
+      if (handed.length === 1 && handed[0]?.uuid === got) return;
+      const text = `${master.name} handed out ${handed.map((it) => it.state).join(', ')} on ${input.kind}`;
+      world.fail(
+        'an update comes from an agent, once a message',
+        text,
+        handed.map((it) => it.task_id.value),
+      );
+    },
+    schedulerHeard(client, event) {
+      if (event.update?.status.uuid !== undefined) heard(shared, client, event.update.status);
+    },
+  };
+  return { observer };
+};
+
+function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, taskId: string): Story {
+  const key = `${frameworkId} ${taskId} ${agent.name}`;
+  const known = stories.get(key);
+  if (known !== undefined) return known;
+  const story: Story = {
+    taskId,
+    agent,
+    told: [],
+    seen: 0,
+    acknowledged: new Set(),
+    ended: undefined,
+    started: false,
+    forgotten: false,
+  };
+  stories.set(key, story);
+  return story;
+}
+
+function told(shared: Shared, agent: AgentNode, state: AgentState, update: StatusUpdate): void {
+  const { world } = shared;
+  const { uuid, status } = update;
+  const taskId = status.task_id.value;
+  const story = storyOf(shared, agent, update.framework_id.value, taskId);
+  if (uuid === undefined) return;
+  if (story.acknowledged.has(uuid)) {
+    world.fail('an acknowledged update is never sent again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
+  }
+  if (shared.byUuid.has(uuid)) return;
+  shared.byUuid.set(uuid, story);
+  shared.count('updates told');
+  checkOnDisk(world, agent, state, update);
+  if (isTerminal(status.state)) checkEnd(world, story, status);
+  story.told.push(update);
+}
+
+/** These come of a container, and with it of a task that is on disk. */
+const OF_A_RUN: ReadonlySet<string> = new Set(['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED', 'TASK_FAILED']);
+
+function checkOnDisk(
+  world: World,
+  agent: AgentNode,
+  state: AgentState,
+  { framework_id, status, uuid }: StatusUpdate,
+): void {
+  if (!OF_A_RUN.has(status.state)) return;
+  if (state.frameworks.get(framework_id.value as never)?.info.checkpoint !== true) return;
+  const record = agent.disk.get(`task/${framework_id.value}/${status.task_id.value}`);
+  if (record?.kind === 'task' && record.updates.some((update) => update.uuid === uuid)) return;
+  const text = `${agent.name} told ${status.state} of ${status.task_id.value}, which is not on its disk`;
+  world.fail('nothing is told before it is on disk', text, [status.task_id.value]);
+}
+
+const isDenial = ({ reason }: TaskStatus): boolean =>
+  reason === 'REASON_RECONCILIATION' || reason === 'REASON_EXECUTOR_TERMINATED';
+
+function checkEnd(world: World, story: Story, status: TaskStatus): void {
+  const fail = (text: string): never =>
+    world.fail('one end, and the one that happened', `${story.agent.name}: ${text}`, [story.taskId]);
+  if (isDenial(status)) return;
+  const earlier = story.told.find((update) => isTerminal(update.status.state) && !isDenial(update.status));
+  if (earlier !== undefined && !story.forgotten) {
+    fail(`${status.state} of ${story.taskId}, which had ended as ${earlier.status.state}`);
+  }
+  const { ended } = story;
+  if (status.state === 'TASK_FINISHED' && !(ended?.kind === 'exited' && ended.code === 0)) {
+    fail(`TASK_FINISHED of ${story.taskId}, whose container ${endText(story)}`);
+  }
+  if (status.state === 'TASK_FAILED' && ended?.kind === 'exited' && ended.code === 0) {
+    fail(`TASK_FAILED of ${story.taskId}, whose container ${endText(story)}`);
+  }
+  if (story.started && ended === undefined) fail(`${status.state} of ${story.taskId}, whose container runs`);
+}
+
+const endText = ({ ended }: Story): string =>
+  ended === undefined ? 'has not ended' : `ended so: ${JSON.stringify(ended)}`;
+
+function agentEnded({ stories }: Shared, agent: AgentNode): void {
+  for (const story of stories.values()) {
+    if (story.agent !== agent) continue;
+    const [frameworkId] = story.told.map((update) => update.framework_id.value);
+    const record = agent.disk.get(`task/${frameworkId}/${story.taskId}`);
+    const onDisk = record?.kind === 'task' ? record.updates : undefined;
+    if (onDisk === undefined) story.forgotten = true;
+    for (const { uuid } of onDisk ?? []) if (uuid !== undefined) story.acknowledged.delete(uuid);
+  }
+}
+
+function heard({ world, byUuid, count }: Shared, client: SchedulerClient, status: TaskStatus): void {
+  const uuid = status.uuid as string;
+  const taskId = status.task_id.value;
+  const story = byUuid.get(uuid);
+  if (story === undefined) {
+    return world.fail(
+      'an update comes from an agent, once a message',
+      `${client.name} heard ${status.state} of ${taskId}`,
+      [taskId],
+    );
+  }
+  const index = story.told.findIndex((update) => update.uuid === uuid);
+  count('updates heard');
+  if (index < story.seen) return;
+  if (index > story.seen && !story.forgotten) {
+    const missed = story.told.slice(story.seen, index).map((update) => update.status.state);
+    const text = `${client.name} heard ${status.state} of ${taskId} before ${missed.join(', ')}`;
+    world.fail('updates are delivered in order', text, [taskId]);
+  }
+  story.seen = index + 1;
+}
