@@ -63,10 +63,6 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
     sessions.delete(session.actor);
     if (byPid.get(session.pid) === session) byPid.delete(session.pid);
   };
-  const endAndResume = (session: Session<Held>): void => {
-    end(session);
-    for (const held of session.held) options.resume(held);
-  };
 
   return {
     begin(from, pid, nowMs) {
@@ -97,16 +93,17 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       // Only who began goes on.
       if (from !== session.peer) return true;
       const { replies, end: outcome } = session.side.receive(message);
-      for (const reply of replies) send(from, session.actor, reply);
-      if (outcome === undefined) return true;
-      if (outcome.kind === 'authenticated') {
+      if (outcome?.kind === 'authenticated') {
         authenticated.set(session.pid, outcome.principal);
         log('info', `authenticated ${session.pid} as ${JSON.stringify(outcome.principal)}`);
-      } else {
+      } else if (outcome !== undefined) {
         const why = outcome.kind === 'refused' ? 'wrong principal or secret' : outcome.reason;
         log('warning', `authentication of ${session.pid} failed: ${why}`);
       }
-      endAndResume(session);
+      if (outcome !== undefined) end(session);
+      // A peer that hears of the end finds it done.
+      for (const reply of replies) send(from, session.actor, reply);
+      if (outcome !== undefined) for (const held of session.held) options.resume(held);
       return true;
     },
     admit(pid, held) {
@@ -123,7 +120,8 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       for (const session of [...sessions.values()]) {
         if (session.dueMs > nowMs) continue;
         log('warning', `authentication of ${session.pid} took longer than ${options.timeoutMs} ms`);
-        endAndResume(session);
+        end(session);
+        for (const held of session.held) options.resume(held);
       }
     },
     nextMs() {

@@ -1,0 +1,58 @@
+// Everything that is decided about an HTTP request before its endpoint sees it, in Mesos' order: whether the endpoint is
+// switched off, whether a browser was made to send it, who sends it, whether they may ask this endpoint at all.
+import type { EndpointDefinition, Method, Refusal } from '@meseta/api';
+import { refusal } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import { type Authorizer, allows } from './authorizer.js';
+import type { BrowserGuard } from './browser-guard.js';
+import type { Firewall } from './firewall.js';
+import type { HttpAuthentication } from './http-authentication.js';
+import { type Principal, principalText } from './principal.js';
+
+export interface ArrivedRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly endpoint: EndpointDefinition;
+  readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
+}
+
+export interface HttpGate {
+  readonly authorizer: Authorizer;
+  admit(request: ArrivedRequest, nowMs: number): Result<Principal | undefined, Refusal>;
+}
+
+export interface HttpGateOptions {
+  readonly authentication: HttpAuthentication;
+  readonly authorizer: Authorizer;
+  readonly guard: BrowserGuard;
+  readonly firewall: Firewall | undefined;
+}
+
+/** Who it is that may not: for the answer's text. */
+export const forbidden = (principal: Principal | undefined, what: string): Refusal =>
+  refusal('forbidden', `${principal === undefined ? 'Nobody' : principalText(principal)} may not ${what}`);
+
+export function createHttpGate({ authentication, authorizer, guard, firewall }: HttpGateOptions): HttpGate {
+  return {
+    authorizer,
+    admit({ method, path, endpoint, headers }, nowMs) {
+      const disabled = firewall?.(path);
+      if (disabled !== undefined) return err(disabled);
+      const unsafe = guard.check({
+        access: endpoint.methods[method as Method] ?? 'reads',
+        authenticates: authentication.guards(endpoint.realm),
+        jsonp: endpoint.jsonp === true,
+        headers,
+      });
+      if (unsafe !== undefined) return err(unsafe);
+      const { authorization } = headers;
+      const header = typeof authorization === 'string' ? authorization : authorization?.[0];
+      const principal = authentication.authenticate(endpoint.realm, header, nowMs);
+      if (!principal.ok || endpoint.action === undefined) return principal;
+      const approver = authorizer.approverFor(principal.value, endpoint.action);
+      const object = endpoint.action === 'GET_ENDPOINT_WITH_PATH' ? { value: endpoint.path } : undefined;
+      return allows(approver, object) ? ok(principal.value) : err(forbidden(principal.value, `ask ${endpoint.path}`));
+    },
+  };
+}

@@ -1,0 +1,63 @@
+// From flags to what guards a master's or an agent's HTTP endpoints. The names are those of Mesos' flags.
+import type { Component } from '@meseta/api';
+import { err, ok, type Result } from '@meseta/base';
+import { parseAcls } from './acls.js';
+import { createLocalAuthorizer, openAuthorizer } from './authorizer.js';
+import { createBrowserGuard } from './browser-guard.js';
+import { readCredentials, readKey, type Secrets } from './credentials.js';
+import { parseFirewall } from './firewall.js';
+import { createHttpAuthentication, type HttpAuthenticationOptions } from './http-authentication.js';
+import { createHttpGate, type HttpGate } from './http-gate.js';
+
+export interface SecurityFlags {
+  readonly acls: string | undefined;
+  /** `--authorizers` of a master, `--authorizer` of an agent. */
+  readonly authorizer: string;
+  /** `--credentials` of a master, `--http_credentials` of an agent: a path. */
+  readonly credentials: string | undefined;
+  /** A path. */
+  readonly jwtSecretKey: string | undefined;
+  readonly firewallRules: string | undefined;
+  readonly trustedHosts: readonly string[];
+  readonly realms: HttpAuthenticationOptions['realms'];
+}
+
+export interface Security {
+  readonly gate: HttpGate;
+  /** Undefined without a file of credentials. */
+  readonly secrets: Secrets | undefined;
+  readonly jwtKey: Uint8Array | undefined;
+  readonly warnings: readonly string[];
+}
+
+export interface SecurityProblem {
+  /** Which of `SecurityFlags`. */
+  readonly flag: keyof SecurityFlags;
+  readonly text: string;
+}
+
+const wrong = (flag: SecurityProblem['flag'], text: string) => err<SecurityProblem>({ flag, text });
+
+export function createSecurity(component: Component, flags: SecurityFlags): Result<Security, SecurityProblem> {
+  if (flags.authorizer !== 'local') return wrong('authorizer', `expected local, got ${flags.authorizer}`);
+  const credentials = flags.credentials === undefined ? undefined : readCredentials(flags.credentials);
+  if (credentials?.ok === false) return wrong('credentials', credentials.error);
+  const key = flags.jwtSecretKey === undefined ? undefined : readKey(flags.jwtSecretKey);
+  if (key?.ok === false) return wrong('jwtSecretKey', key.error);
+  const acls = flags.acls === undefined ? undefined : parseAcls(flags.acls);
+  if (acls?.ok === false) return wrong('acls', acls.error);
+  const firewall = flags.firewallRules === undefined ? undefined : parseFirewall(flags.firewallRules);
+  if (firewall?.ok === false) return wrong('firewallRules', firewall.error);
+  const secrets = credentials?.value.value;
+  const jwtKey = key?.value.value;
+  const authentication = createHttpAuthentication({ component, realms: flags.realms, secrets, jwtKey });
+  if (!authentication.ok) return wrong('realms', authentication.error);
+  const gate = createHttpGate({
+    authentication: authentication.value,
+    authorizer: acls === undefined ? openAuthorizer : createLocalAuthorizer(acls.value.acls),
+    guard: createBrowserGuard({ trustedHosts: flags.trustedHosts }),
+    firewall: firewall?.value,
+  });
+  const warnings = [credentials, key, acls].flatMap((it) => it?.value.warnings ?? []);
+  return ok({ gate, secrets, jwtKey, warnings });
+}
