@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coordination: ['base'],
   platform: ['base', 'wire', 'api'],
   sdk: ['base', 'wire', 'api'],
-  cli: ['base', 'sdk', 'master', 'agent'],
+  cli: ['base', 'sdk', 'master', 'agent', 'simulator'],
   web: ['sdk'],
   services: ['sdk'],
   simulator: ['base', 'wire', 'resources', 'allocator', 'master', 'agent', 'containers', 'coordination', 'api'],

@@ -37,6 +37,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Frameworks: list.',
     load: async () => (await import('./commands/framework.js')).frameworkProgram,
   },
+  sim: {
+    summary: 'Simulates clusters with faults, to find what breaks.',
+    load: async () => (await import('./commands/sim.js')).simProgram,
+  },
 };
 
 const usage = (): string =>

@@ -1,2 +1,5 @@
 export { type Plan, planOf } from './run/plan.js';
+export { PARTS, replayCommand, type Selection, select } from './run/selection.js';
+export { shrink } from './run/shrink.js';
 export { type Failure, type Outcome, simulate } from './run/simulation.js';
+export { runSwarm, serveSwarm } from './run/swarm.js';

@@ -73,7 +73,7 @@ function reservedFor(state: MasterState, role: string, name: string): number {
   let amount = 0;
   for (const agent of state.agents.registered.values()) {
     const own = agent.totalResources.filter(
-      (it) => isReserved(it) && it.reservations?.[0]?.role.split('/')[0] === role,
+      (it) => isReserved(it) && it.reservations?.[0]?.role?.split('/')[0] === role,
     );
     amount += quantity(quantitiesOf(own), name);
   }

@@ -1,0 +1,155 @@
+// `meseta sim`: clusters in a process, with faults by seed; a failure comes with the command that shows it again.
+import { fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import {
+  type Failure,
+  type Outcome,
+  PARTS,
+  planOf,
+  replayCommand,
+  runSwarm,
+  type Selection,
+  select,
+  serveSwarm,
+  shrink,
+  simulate,
+} from '@meseta/simulator';
+import { CommandError, EXIT, parse, parseNumber } from '../command.js';
+
+const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N] [OPTION]...
+Simulates clusters, with the real master, agents and allocator, on a virtual clock: each seed is another cluster with
+other faults. A run that breaks an invariant prints the command that replays it.
+
+      --seeds=FROM..TO     one run each (default: 1..200)
+      --seed=N             one run
+      --workers=N          processes (default: one a core)
+      --minutes=N          takes seeds from FROM on for so long
+      --log                with one seed: everything that happens
+      --plan               with one seed: what it consists of, and no run
+      --no-shrink          takes nothing out of a failing run
+      --faults=N,N,...     only these of the seed's faults; likewise
+      --agents=N,N,...     agents and
+      --frameworks=N,N,... frameworks ("none" for none)
+  -h, --help
+`;
+
+const OPTIONS = {
+  seeds: { type: 'string' },
+  seed: { type: 'string' },
+  workers: { type: 'string' },
+  minutes: { type: 'string' },
+  log: { type: 'boolean' },
+  plan: { type: 'boolean' },
+  'no-shrink': { type: 'boolean' },
+  faults: { type: 'string' },
+  agents: { type: 'string' },
+  frameworks: { type: 'string' },
+  worker: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export async function simProgram(argv: readonly string[]): Promise<number> {
+  const { values } = parse('sim', { args: [...argv], options: OPTIONS });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return EXIT.done;
+  }
+  if (values.worker) {
+    serveSwarm();
+    return new Promise((resolve) => process.on('disconnect', () => resolve(EXIT.done)));
+  }
+  const mayShrink = values['no-shrink'] !== true;
+  if (values.seed !== undefined) {
+    const seed = parseNumber('sim', 'seed', values.seed);
+    return one(seed, selectionOf(values), { log: values.log === true, plan: values.plan === true, mayShrink });
+  }
+  const workers = values.workers === undefined ? availableParallelism() : parseNumber('sim', 'workers', values.workers);
+  const minutes = values.minutes === undefined ? undefined : parseNumber('sim', 'minutes', values.minutes);
+  return many(seedsOf(values.seeds ?? '1..200', minutes !== undefined), { workers, minutes, mayShrink });
+}
+
+function selectionOf(values: { readonly [part in (typeof PARTS)[number]]?: string | undefined }): Selection {
+  const numbers = (text: string): ReadonlySet<number> =>
+    new Set(text === 'none' ? [] : text.split(',').map((part) => parseNumber('sim', 'faults', part)));
+  return Object.fromEntries(
+    PARTS.flatMap((part) => (values[part] === undefined ? [] : [[part, numbers(values[part])]])),
+  ) as Selection;
+}
+
+function* seedsOf(text: string, endless: boolean): Generator<number> {
+  const match = /^(\d+)\.\.(\d+)$/.exec(text);
+  if (match === null) throw new CommandError(`meseta sim: --seeds: expected FROM..TO, got '${text}'`, EXIT.usage);
+  for (let seed = Number(match[1]); endless || seed <= Number(match[2]); seed++) yield seed;
+}
+
+const write = (text: string): void => void process.stdout.write(`${text}\n`);
+
+interface OneRun {
+  readonly log: boolean;
+  readonly plan: boolean;
+  readonly mayShrink: boolean;
+}
+
+function one(seed: number, selection: Selection, { log, plan: showPlan, mayShrink }: OneRun): number {
+  const plan = select(planOf(seed), selection);
+  if (showPlan) {
+    const lists = Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(plan[part])]));
+    write(JSON.stringify({ ...plan, ...lists }, undefined, 2));
+    return EXIT.done;
+  }
+  const { failure, virtualMs, happenings } = simulate(plan, log ? { onLine: write } : {});
+  if (failure === undefined) {
+    write(`seed ${seed}: nothing broke in ${Math.round(virtualMs / 60_000)} minutes, ${happenings} happenings`);
+    return EXIT.done;
+  }
+  report(seed, selection, failure);
+  if (mayShrink && !log) reportShrunk(seed, failure);
+  return EXIT.failed;
+}
+
+function report(seed: number, selection: Selection, { invariant, explanation, atMs, story }: Failure): void {
+  write(`seed ${seed} broke at ${(atMs / 1000).toFixed(3)} s: ${invariant}`);
+  write(`  ${explanation}`);
+  for (const line of story.slice(-20)) write(`    ${line}`);
+  write(`  replay: ${replayCommand(seed, selection)}`);
+}
+
+function reportShrunk(seed: number, { invariant }: Failure): void {
+  const { selection, runs } = shrink(planOf(seed), invariant);
+  const left = PARTS.map((part) => `${selection[part]?.size ?? 0} ${part}`).join(', ');
+  write(`  shrunk in ${runs} runs to ${left}: ${replayCommand(seed, selection)}`);
+}
+
+interface ManyRuns {
+  readonly workers: number;
+  readonly minutes: number | undefined;
+  readonly mayShrink: boolean;
+}
+
+async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: ManyRuns): Promise<number> {
+  const startedMs = Date.now();
+  const failures: Outcome[] = [];
+  const counts = new Map<string, number>();
+  let runs = 0;
+  let virtualMs = 0;
+  await runSwarm({
+    seeds,
+    workers,
+    startWorker: () => fork(process.argv[1] ?? '', ['sim', '--worker'], { serialization: 'advanced' }),
+    goOn: () => minutes === undefined || Date.now() - startedMs < minutes * 60_000,
+    outcome(outcome) {
+      runs++;
+      virtualMs += outcome.virtualMs;
+      for (const [what, count] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + count);
+      if (outcome.failure === undefined) return;
+      failures.push(outcome);
+      report(outcome.seed, {}, outcome.failure);
+    },
+  });
+  for (const [what, count] of counts) write(`${String(count).padStart(10)} ${what}`);
+  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+  write(`${runs} runs, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours, in ${seconds} s: ${failures.length} failed`);
+  const [first] = failures;
+  if (first?.failure !== undefined && mayShrink) reportShrunk(first.seed, first.failure);
+  return failures.length === 0 ? EXIT.done : EXIT.failed;
+}
