@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { figuresTable, summarize } from './figures.js';
+import { cpuSeconds, kilobytesOf } from './processes.js';
+import { formatNumber, median, quantile } from './statistics.js';
+
+test('quantiles lie between the sorted values', () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 2, 3]), 2.5);
+  assert.equal(quantile([10, 20, 30, 40, 50], 0), 10);
+  assert.equal(quantile([10, 20, 30, 40, 50], 1), 50);
+  assert.equal(quantile([10, 20], 0.25), 12.5);
+  assert.ok(Number.isNaN(median([])));
+});
+
+test('numbers show three digits at most behind the first', () => {
+  const cases: readonly [number, string][] = [
+    [0.31249, '0.312'],
+    [12.44, '12.4'],
+    [5310.4, '5310'],
+    [0, '0'],
+    [Number.NaN, '-'],
+  ];
+  for (const [value, text] of cases) assert.equal(formatNumber(value), text);
+});
+
+test('a figure is the median of its runs, its ratio the median of the ratios, and the aim looks at one of them', () => {
+  const run = (value: number, yardstick: number) => [
+    {
+      name: 'speed',
+      unit: '/s',
+      value,
+      yardstick: { name: 'echo', value: yardstick },
+      aim: { of: 'ratio', is: 'at least', limit: 0.5 } as const,
+    },
+    { name: 'memory', unit: 'KB', value, aim: { of: 'value', is: 'at most', limit: 15 } as const },
+    { name: 'other', unit: 'KB', value },
+  ];
+  const [speed, memory, other] = summarize('x', [run(10, 40), run(20, 25), run(30, 60)]);
+  assert.equal(speed?.value, 20);
+  assert.equal(speed?.yardstick?.value, 40);
+  assert.equal(speed?.ratio, 0.5);
+  assert.equal(speed?.met, true);
+  assert.equal(memory?.met, false);
+  assert.equal(other?.met, undefined);
+  assert.deepEqual(memory?.runs, [10, 20, 30]);
+});
+
+test('the table says what was missed', () => {
+  const aim = { of: 'value', is: 'at most', limit: 1 } as const;
+  const text = figuresTable(summarize('x', [[{ name: 'y', unit: 'ms', value: 2, aim }]]));
+  assert.match(text, /x +y +2 +ms +- +- +- +at most 1 +NO$/);
+});
+
+test('what /proc says of a process: memory in KB, CPU from the fields behind a name that may hold anything', () => {
+  const rollup =
+    '55d-7ff ---p 00000000 00:00 0 [rollup]\nRss:               59000 kB\nPss:               43210 kB\nPss_Dirty:  1 kB\n';
+  assert.deepEqual(kilobytesOf(rollup), { rss: 59_000, pss: 43_210 });
+  const stat = `42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 7 9 20 0 11 0 12345 1000 200`;
+  assert.equal(cpuSeconds(stat), 3);
+});

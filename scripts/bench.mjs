@@ -1,0 +1,87 @@
+// Usage: npm run bench -- [NAME...] [--full] [--runs=N]
+// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, and the figures as JSON in
+// bench/results/ (of a full run) or bench/results/local/. NAME is a folder (launch), or a benchmark of a single part (wire/offers), which prints what it
+// measures itself. --full takes the sizes that the aims speak of, and five runs.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { setup } from './setup.mjs';
+
+setup();
+const { globSync } = await import('./glob.mjs');
+const { bundleNode, root } = await import('./lib.mjs');
+
+const argv = process.argv.slice(2);
+const names = argv.filter((word) => !word.startsWith('--'));
+const options = argv.filter((word) => word.startsWith('--'));
+const sources = globSync(['bench'], '.ts')
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => !file.endsWith('.test.ts') && file.split('/').length === 3);
+const found = sources.filter((file) => !file.startsWith('bench/lib/'));
+const nameOf = (file) => file.replace(/^bench\//, '').replace(/\/main\.ts$|\.ts$/, '');
+const known = new Map(found.map((file) => [nameOf(file), file]));
+
+const unknown = names.find((name) => !known.has(name) && ![...known.keys()].some((it) => it.startsWith(`${name}/`)));
+if (unknown !== undefined) {
+  console.error(`no benchmark ${unknown}; there are: ${[...known.keys()].sort().join(', ')}`);
+  process.exit(2);
+}
+const isWhole = (file) => file.endsWith('/main.ts');
+const wanted = [...known].filter(([name, file]) =>
+  names.length === 0 ? isWhole(file) : names.some((it) => name === it || name.startsWith(`${it}/`)),
+);
+
+/** In general terms: enough to judge a figure by, nothing that names the machine. */
+const machine = () => {
+  const model = /** @type {{model: string} | undefined} */ (cpus()[0])?.model ?? 'unknown';
+  return {
+    cores: cpus().length,
+    processor: model.replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+  };
+};
+
+const outdir = `.build/bench-${process.pid}`;
+const workers = sources.filter((file) => file.startsWith('bench/lib/') && file.endsWith('-process.ts'));
+const built = await bundleNode([...wanted.map(([, file]) => file), ...workers], outdir);
+const figures = [];
+let failed = false;
+for (const [at, [name, file]] of wanted.entries()) {
+  const json = `${root}/${outdir}/figures.json`;
+  rmSync(json, { force: true });
+  console.log(`\n${name}`);
+  const done = spawnSync(
+    process.execPath,
+    ['--enable-source-maps', '--expose-gc', built[at], ...options, ...(isWhole(file) ? [`--json=${json}`] : [])],
+    { cwd: root, stdio: 'inherit' },
+  );
+  failed ||= done.status !== 0;
+  if (isWhole(file) && done.status === 0) figures.push(...JSON.parse(readFileSync(json, 'utf8')));
+}
+if (figures.length > 0) {
+  const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
+  const scale = options.includes('--full') ? 'full' : 'short';
+  const what = names.length === 0 ? 'all' : names.join('+').replaceAll('/', '-');
+  // What a full run says is worth keeping beside the code that it was said of.
+  const folder = scale === 'full' ? 'bench/results' : 'bench/results/local';
+  mkdirSync(`${root}/${folder}`, { recursive: true });
+  const path = `${folder}/${what}.json`;
+  const result = {
+    commit: commit || undefined,
+    date: new Date().toISOString().slice(0, 10),
+    scale,
+    machine: machine(),
+    figures,
+  };
+  writeFileSync(`${root}/${path}`, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (wanted.length > 1) {
+    const [table] = await bundleNode(['bench/lib/figures.ts'], outdir);
+    const { figuresTable } = await import(table);
+    console.log(`\n${figuresTable(figures)}`);
+  }
+  const { cores, processor, memoryGiB, node } = result.machine;
+  console.log(`\n${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}; kept in ${path}`);
+}
+rmSync(`${root}/${outdir}`, { recursive: true, force: true });
+process.exit(failed ? 1 : 0);
