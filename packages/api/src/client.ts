@@ -11,6 +11,7 @@ import type {
 } from '@meseta/wire';
 import type { MediaType } from '@meseta/wire/media';
 import type { AgentCalls } from './agent-calls.js';
+import type { ExplainRequest, Explanation, KillTaskRequest } from './extensions.js';
 import type { MasterCalls } from './master-calls.js';
 import type { Transport, Unreachable } from './transport.js';
 import type { CallArgument, CallResult } from './types.js';
@@ -58,15 +59,21 @@ export interface OperatorClient<Table, Call, Response> {
   ): Promise<Result<CallResult<Response, Table[T]>, CallError>>;
 }
 
-export interface MasterClient extends OperatorClient<MasterCalls, MasterCall, MasterResponse> {
+/** Meseta's own endpoints (extensions.ts); a master of Mesos answers them with a 404. */
+export interface MasterExtensionClient {
+  killTask(request: KillTaskRequest): Promise<Result<void, CallError>>;
+  explain(request: ExplainRequest): Promise<Result<Explanation, CallError>>;
+}
+
+export interface MasterClient extends OperatorClient<MasterCalls, MasterCall, MasterResponse>, MasterExtensionClient {
   subscribe(): Promise<Result<EventStream<MasterEvent>, CallError>>;
 }
 export type AgentClient = OperatorClient<AgentCalls, AgentCall, AgentResponse>;
 
 /** What a scheduler says to its master; the SDK's scheduler stands on it. */
 export interface SchedulerClient {
-  /** Opens the event stream with a SUBSCRIBE call. */
-  subscribe(call: SchedulerCall): Promise<Result<EventStream<SchedulerEvent>, CallError>>;
+  /** Opens the event stream with a SUBSCRIBE call; the signal ends the wait for it, and the stream. */
+  subscribe(call: SchedulerCall, signal?: AbortSignal): Promise<Result<EventStream<SchedulerEvent>, CallError>>;
   /** Any other call, on the stream that SUBSCRIBE opened. */
-  call(call: SchedulerCall, streamId: string): Promise<Result<void, CallError>>;
+  call(call: SchedulerCall, streamId: string, signal?: AbortSignal): Promise<Result<void, CallError>>;
 }

@@ -6,6 +6,7 @@ import { recordReader } from '@meseta/wire/recordio';
 import type { CallError, ClientOptions, EventStream, Garbled } from './client.js';
 import { encodeAs } from './negotiate.js';
 import { bodyOf, fetchTransport, type IncomingAnswer } from './transport.js';
+import type { Method } from './types.js';
 
 /** Larger records than any server sends are taken for garbage. */
 const maxRecordBytes = 256 * 2 ** 20;
@@ -14,25 +15,41 @@ const utf8 = new TextDecoder();
 
 export interface Connection<Call> {
   /** The whole answer; an empty body for a call that has no response. */
-  call(call: Call, headers?: Readonly<Record<string, string>>): Promise<Result<IncomingAnswer, CallError>>;
-  open<Event>(call: Call, codec: Codec<Event>): Promise<Result<EventStream<Event>, CallError>>;
+  call(
+    call: Call,
+    headers?: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<Result<IncomingAnswer, CallError>>;
+  /** The signal ends the wait for the stream, and the stream. */
+  open<Event>(call: Call, codec: Codec<Event>, signal?: AbortSignal): Promise<Result<EventStream<Event>, CallError>>;
 }
 
-/** `path` is the endpoint's own; redirected calls teach the connection where the leader is. */
-export function connectTo<Call>(options: ClientOptions, path: string, codec: Codec<Call>): Connection<Call> {
-  const { mediaType = PROTOBUF_TYPE, transport = fetchTransport } = options;
-  let origin = options.address.replace(/\/+$/, '');
+type Headers = Readonly<Record<string, string>>;
 
-  const send = async (call: Call, headers: Readonly<Record<string, string>>, signal?: AbortSignal) => {
+/** One request to a server; an answer of 300 or above is an error. */
+export type Sender = (
+  method: Method,
+  path: string,
+  headers: Headers,
+  body?: Uint8Array | string,
+  signal?: AbortSignal,
+) => Promise<Result<IncomingAnswer, CallError>>;
+
+/** What redirected requests teach about the leader's place serves the ones after them. */
+export function senderTo(options: ClientOptions): Sender {
+  const { transport = fetchTransport } = options;
+  const configured = options.address.replace(/\/+$/, '');
+  let origin = configured;
+  return async (method, path, headers, body, signal) => {
     const sent = await transport({
-      method: 'POST',
+      method,
       url: origin + path,
-      headers: { 'Content-Type': mediaType, Accept: mediaType, ...options.headers, ...headers },
-      body: encodeAs(mediaType, codec, call),
+      headers: { ...options.headers, ...headers },
+      body,
       signal,
     });
     if (!sent.ok) {
-      origin = options.address.replace(/\/+$/, '');
+      origin = configured;
       return sent;
     }
     const answer = sent.value;
@@ -41,11 +58,27 @@ export function connectTo<Call>(options: ClientOptions, path: string, codec: Cod
     const text = utf8.decode(await bodyOf(answer));
     return err({ code: 'refused', status: answer.status, text } as const);
   };
+}
 
+/** `path` is the endpoint's own. */
+export function connectTo<Call>(
+  options: ClientOptions,
+  path: string,
+  codec: Codec<Call>,
+  sender: Sender = senderTo(options),
+): Connection<Call> {
+  const { mediaType = PROTOBUF_TYPE } = options;
+  const send = (call: Call, headers: Headers, signal?: AbortSignal) => {
+    const all = { 'Content-Type': mediaType, Accept: mediaType, ...headers };
+    return sender('POST', path, all, encodeAs(mediaType, codec, call), signal);
+  };
   return {
-    call: (call, headers = {}) => send(call, headers),
-    async open(call, eventCodec) {
+    call: (call, headers = {}, signal) => send(call, headers, signal),
+    async open(call, eventCodec, signal) {
       const abort = new AbortController();
+      const give = (): void => abort.abort();
+      if (signal?.aborted) give();
+      signal?.addEventListener('abort', give, { once: true });
       const sent = await send(call, {}, abort.signal);
       return sent.ok ? ok(eventsOf(sent.value, eventCodec, abort)) : sent;
     },

@@ -15,7 +15,8 @@ const commonEndpoints = {
     summary: 'The metrics as one JSON object.',
   },
   logging: {
-    methods: { GET: 'reads', POST: 'changes' },
+    // A GET with parameters sets it, too.
+    methods: { GET: 'changes', POST: 'changes' },
     realm: 'readwrite',
     path: '/logging/toggle',
     aliased: false,
@@ -57,9 +58,9 @@ const commonEndpoints = {
   systemStats: {
     ...read,
     path: '/system/stats.json',
+    realm: 'none',
     aliased: false,
     jsonp: true,
-    action: 'GET_ENDPOINT_WITH_PATH',
     summary: "The machine's load, processors and memory.",
   },
 } as const satisfies Record<string, EndpointDefinition>;

@@ -6,6 +6,7 @@ export * from './check-call.js';
 export type * from './client.js';
 export * from './endpoints.js';
 export * from './errors.js';
+export * from './extensions.js';
 export * from './jsonp.js';
 export * from './master-calls.js';
 export * from './master-client.js';

@@ -9,27 +9,34 @@ import {
   SchedulerEventCodec,
 } from '@meseta/wire/codecs';
 import type { ClientOptions, MasterClient, OperatorClient, SchedulerClient } from './client.js';
-import { type Connection, connectTo } from './connection.js';
+import { type Connection, connectTo, senderTo } from './connection.js';
 import { masterEndpoints } from './endpoints.js';
+import { extensionCalls } from './extension-client.js';
 import { type MasterCalls, masterCalls } from './master-calls.js';
 import { operatorCalls } from './operator-client.js';
 
 export function createMasterClient(options: ClientOptions): MasterClient {
-  const connection: Connection<MasterCall> = connectTo(options, masterEndpoints.operator.path, MasterCallCodec);
+  const send = senderTo(options);
+  const { path } = masterEndpoints.operator;
+  const connection: Connection<MasterCall> = connectTo(options, path, MasterCallCodec, send);
   const calls: OperatorClient<MasterCalls, MasterCall, MasterResponse> = operatorCalls(
     connection,
     masterCalls,
     MasterResponseCodec,
   );
-  return { ...calls, subscribe: () => connection.open({ type: 'SUBSCRIBE' }, MasterEventCodec) };
+  return {
+    ...calls,
+    ...extensionCalls(send),
+    subscribe: () => connection.open({ type: 'SUBSCRIBE' }, MasterEventCodec),
+  };
 }
 
 export function createSchedulerClient(options: ClientOptions): SchedulerClient {
   const connection = connectTo(options, masterEndpoints.scheduler.path, SchedulerCallCodec);
   return {
-    subscribe: (call) => connection.open(call, SchedulerEventCodec),
-    async call(call, streamId) {
-      const answered = await connection.call(call, { 'Mesos-Stream-Id': streamId });
+    subscribe: (call, signal) => connection.open(call, SchedulerEventCodec, signal),
+    async call(call, streamId, signal) {
+      const answered = await connection.call(call, { 'Mesos-Stream-Id': streamId }, signal);
       if (!answered.ok) return answered;
       for await (const _ of answered.value.body);
       return ok(undefined);

@@ -29,26 +29,57 @@ export interface Unreachable {
 /** Sends a request and follows redirects (307 with the method and body kept: a master that doesn't lead sends there). */
 export type Transport = (request: OutgoingRequest) => Promise<Result<IncomingAnswer, Unreachable>>;
 
-/** The transport of browsers and, without more ado, of Node. */
-export const fetchTransport: Transport = async ({ method, url, headers, body, signal }) => {
+const MAX_REDIRECTS = 5;
+/** Redirects that keep the method and the body; a master that doesn't lead answers 307. */
+const KEEPING = new Set([307, 308]);
+
+/**
+ * The transport of browsers and, without more ado, of Node. `fetch` itself forgets `Authorization` when it follows to
+ * another origin, which is where the leader is; so redirects are followed here, and credentials are kept unless the way
+ * leads from https to http. A browser hides where a redirect goes: there fetch follows.
+ */
+export const fetchTransport: Transport = async (request) => {
+  let { url, headers } = request;
   try {
-    const answer = await fetch(url, {
-      method,
-      headers,
-      redirect: 'follow',
-      ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | string }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return ok({
-      status: answer.status,
-      url: answer.url || url,
-      header: (name) => answer.headers.get(name) ?? undefined,
-      body: chunks(answer.body),
-    });
+    for (let hops = 0; ; hops++) {
+      let answer = await fetchOnce(request, url, headers, 'manual');
+      if (answer.type === 'opaqueredirect') answer = await fetchOnce(request, url, headers, 'follow');
+      const to = KEEPING.has(answer.status) ? answer.headers.get('location') : null;
+      if (to === null) return ok(incoming(answer, url));
+      await answer.body?.cancel();
+      if (hops === MAX_REDIRECTS) return err({ code: 'unreachable', url, text: `more than ${hops} redirects` });
+      const next = new URL(to, url);
+      if (next.protocol !== 'https:' && url.startsWith('https:')) headers = withoutCredentials(headers);
+      url = next.href;
+    }
   } catch (cause) {
     return err({ code: 'unreachable', url, text: reasonOf(cause) });
   }
 };
+
+const fetchOnce = (
+  { method, body, signal }: OutgoingRequest,
+  url: string,
+  headers: OutgoingRequest['headers'],
+  redirect: 'manual' | 'follow',
+): Promise<Response> =>
+  fetch(url, {
+    method,
+    headers,
+    redirect,
+    ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | string }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+
+const incoming = (answer: Response, url: string): IncomingAnswer => ({
+  status: answer.status,
+  url: answer.url || url,
+  header: (name) => answer.headers.get(name) ?? undefined,
+  body: chunks(answer.body),
+});
+
+const withoutCredentials = (headers: OutgoingRequest['headers']): OutgoingRequest['headers'] =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'));
 
 /** A browser's streams can't be iterated everywhere; a reader can be had everywhere. */
 async function* chunks(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {

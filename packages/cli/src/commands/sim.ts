@@ -148,7 +148,9 @@ async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: Ma
   });
   for (const [what, count] of counts) write(`${String(count).padStart(10)} ${what}`);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-  write(`${runs} runs, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours, in ${seconds} s: ${failures.length} failed`);
+  write(
+    `${runs} runs, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours, in ${seconds} s: ${failures.length} failed`,
+  );
   const [first] = failures;
   if (first?.failure !== undefined && mayShrink) reportShrunk(first.seed, first.failure);
   return failures.length === 0 ? EXIT.done : EXIT.failed;

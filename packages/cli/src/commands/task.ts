@@ -90,10 +90,7 @@ async function kill(argv: readonly string[]): Promise<number> {
   const cluster = clusterOf(values);
   const tasks = await tasksOf(cluster);
   for (const { task } of positionals.map((name) => pick(tasks, name))) {
-    await answerOf(
-      cluster,
-      cluster.master.killTask({ framework_id: task.framework_id, task_id: task.task_id, agent_id: task.agent_id }),
-    );
+    await answerOf(cluster, cluster.master.killTask({ framework_id: task.framework_id, task_id: task.task_id }));
     if (!values.json) process.stdout.write(`${task.task_id.value}: asked to stop\n`);
   }
   return EXIT.done;

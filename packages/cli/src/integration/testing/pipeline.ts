@@ -1,0 +1,117 @@
+// Many requests over few connections: HTTP/1.1 by hand, each connection kept and always some requests ahead.
+import { connect, type Socket } from 'node:net';
+
+export interface RawRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string;
+}
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+const AHEAD = 24;
+
+/** The bytes of one request. */
+export function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
+  const bytes = Buffer.from(body as string);
+  let head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\n`;
+  for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
+  return Buffer.concat([Buffer.from(`${head}Content-Length: ${bytes.length}\r\n\r\n`), bytes]);
+}
+
+/** Takes answers off a connection's bytes. */
+function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buffer) => void {
+  let held: Buffer = Buffer.alloc(0);
+  const next = (): boolean => {
+    const end = held.indexOf('\r\n\r\n');
+    if (end < 0) return false;
+    const head = held.toString('latin1', 0, end);
+    const status = Number(head.slice(9, 12));
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    const start = end + 4;
+    if (length !== undefined) {
+      const stop = start + Number(length);
+      if (held.length < stop) return false;
+      onAnswer({ status, body: held.toString('utf8', start, stop) });
+      held = held.subarray(stop);
+      return true;
+    }
+    let at = start;
+    let body = '';
+    for (;;) {
+      const line = held.indexOf('\r\n', at);
+      if (line < 0) return false;
+      const size = Number.parseInt(held.toString('latin1', at, line), 16);
+      const stop = line + 2 + size;
+      if (held.length < stop + 2) return false;
+      body += held.toString('utf8', line + 2, stop);
+      at = stop + 2;
+      if (size === 0) break;
+    }
+    onAnswer({ status, body });
+    held = held.subarray(at);
+    return true;
+  };
+  return (bytes) => {
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    while (held.length > 0 && next());
+  };
+}
+
+/** Sends all of them and gives every answer with its request; fails if a connection ends before its answers. */
+export async function sendAll<R extends RawRequest>(
+  address: string,
+  requests: Iterable<R>,
+  onAnswer: (request: R, answer: RawAnswer) => void,
+  connections = 4,
+): Promise<void> {
+  const source = requests[Symbol.iterator]();
+  await Promise.all(Array.from({ length: connections }, () => sendOver(address, source, onAnswer)));
+}
+
+function sendOver<R extends RawRequest>(
+  address: string,
+  source: Iterator<R>,
+  onAnswer: (request: R, answer: RawAnswer) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const under: R[] = [];
+    let done = false;
+    const [host = '', port = ''] = address.split(':');
+    const socket: Socket = connect({ host, port: Number(port), noDelay: true });
+    const fill = (): void => {
+      while (!done && under.length < AHEAD) {
+        const next = source.next();
+        if (next.done === true) done = true;
+        else {
+          under.push(next.value);
+          socket.write(bytesOf(next.value));
+        }
+      }
+      if (done && under.length === 0) socket.end();
+    };
+    const read = createAnswerReader((answer) => {
+      const request = under.shift();
+      if (request !== undefined) onAnswer(request, answer);
+    });
+    socket.on('connect', fill);
+    socket.on('data', (bytes: Buffer) => {
+      try {
+        read(bytes);
+        fill();
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
+    socket.on('error', reject);
+    socket.on('close', () => {
+      const [lost] = under;
+      if (lost === undefined) resolve();
+      else reject(new Error(`${address} closed the connection on ${lost.method} ${lost.target}: ${String(lost.body)}`));
+    });
+  });
+}
