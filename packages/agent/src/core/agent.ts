@@ -7,7 +7,7 @@
 import { assert, type Now, type Pid, type Random } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { containerEvent, maxCompletionReached, probe, probeResult } from './command-executor.js';
-import { launchExecutor } from './executors.js';
+import { completeIfIdle, launchExecutor } from './executors.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
 import { runTask, runTaskGroup, saveFramework } from './launch.js';
@@ -234,6 +234,9 @@ function timerDue(step: Step, timer: Timer): void {
       return;
     case 'resendOperation':
       sendOperation(step, timer.uuid);
+      return;
+    case 'framework':
+      completeIfIdle(step, timer.frameworkId);
       return;
     case 'kill':
       killDue(step, timer.containerId);

@@ -61,6 +61,8 @@ test('a command task: launched, started, ended, each update acknowledged before 
   assert.equal(last(world).message, 'Command exited with status 0');
   assert.equal(world.core.state.frameworks.size, 1);
   acknowledgeAll(world);
+  assert.equal(world.core.state.frameworks.size, 1, 'it lingers, for readers and for its next task');
+  world.pass(1000);
   assert.equal(world.core.state.frameworks.size, 0);
   assert.equal(world.core.state.completedFrameworks.length, 1);
 });

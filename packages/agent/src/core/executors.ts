@@ -12,7 +12,7 @@ import type { ExecutorRecord } from './io.js';
 import { executorKey, frameworkKey, sandboxKey, taskKey } from './keys.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
-import { cancelContainerTimers, log, type Step, save } from './step.js';
+import { cancelContainerTimers, log, type Step, save, setTimer } from './step.js';
 import { volumeLinks } from './volumes.js';
 
 /** What a command task's own executor is charged on top of the task. */
@@ -123,6 +123,12 @@ export function endExecutor(step: Step, framework: FrameworkRecord, executor: Ex
 }
 
 /**
+ * A framework stays listed as running this long after its last task: the next one often comes at once, and whoever
+ * reads its state in two requests finds it in one place (Mesos' executors linger about as long).
+ */
+const FRAMEWORK_LINGER_MS = 1000;
+
+/**
  * Lets go of the executor if it has ended and the ends of its tasks are acknowledged (or nobody is left to do so),
  * then of the framework if nothing of it is left.
  */
@@ -132,8 +138,16 @@ export function settle(step: Step, frameworkId: FrameworkId, executorId: Executo
   const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
   const left = executor === undefined ? framework : releaseExecutor(step, framework, executor);
   if (left.executors.size > 0 || left.streams.size > 0) return;
-  completeFramework(step.state, left);
-  if (checkpoints(left)) save(step, frameworkKey(frameworkId), undefined);
+  if (left.state === 'running') setTimer(step, { kind: 'framework', frameworkId }, FRAMEWORK_LINGER_MS);
+  else completeIfIdle(step, frameworkId);
+}
+
+/** The framework has had nothing here for a while, or is shut down: its records go to the completed ones. */
+export function completeIfIdle(step: Step, frameworkId: FrameworkId): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  if (framework === undefined || framework.executors.size > 0 || framework.streams.size > 0) return;
+  completeFramework(step.state, framework);
+  if (checkpoints(framework)) save(step, frameworkKey(frameworkId), undefined);
   log(step, 'info', `framework ${frameworkId} has nothing left here`);
 }
 

@@ -161,6 +161,7 @@ test('a refused launch is told until acknowledged; then nothing of its framework
       uuid: update.uuid ?? '',
     },
   });
+  world.pass(1000);
   assert.equal(world.core.state.frameworks.size, 0);
 });
 

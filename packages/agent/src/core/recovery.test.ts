@@ -59,6 +59,7 @@ test('a task that ended while the agent was down ends with its true status', () 
     assert.equal(last(world)?.state, state);
     assert.equal(last(world)?.source, 'SOURCE_EXECUTOR');
     acknowledgeAll(world);
+    world.pass(1000);
     assert.equal(world.core.state.frameworks.size, 0);
   }
 });

@@ -77,6 +77,7 @@ export interface Registration {
 }
 
 export type Timer =
+  | { readonly kind: 'framework'; readonly frameworkId: FrameworkId }
   | { readonly kind: 'register' }
   | { readonly kind: 'ping' }
   | { readonly kind: 'disk' }
