@@ -49,7 +49,8 @@ const failedLoudly = (error: string): Exchanged => ({
 });
 
 /** `<random.milliseconds@host>`, each only once. */
-export const challengeOf = (random: string, nowMs: number, host: string): string => `<${random}.${nowMs}@${host}>`;
+export const challengeOf = (random: string, nowMs: number, host: string): string =>
+  `<${random}.${Math.floor(nowMs)}@${host}>`;
 
 /** `challenge` is another one each time (`challengeOf`). */
 export function createCramMd5Server(secrets: Secrets, challenge: string): CramMd5Side {

@@ -21,8 +21,13 @@ export type StreamId = Id<'StreamId'>;
 export type MasterInput =
   /** This master leads and has read the registry. Before it calls get 503 and messages are dropped. */
   | { readonly kind: 'elected'; readonly registry: RegistryState }
-  /** A libprocess message of an agent or a v0 driver, decoded. */
-  | { readonly kind: 'message'; readonly from: Pid; readonly message: LibprocessMessage }
+  /** A libprocess message of an agent or a v0 driver, decoded. `principal`: whom its sender has shown to be, at a registration. */
+  | {
+      readonly kind: 'message';
+      readonly from: Pid;
+      readonly message: LibprocessMessage;
+      readonly principal?: string | undefined;
+    }
   /** A v1 scheduler call, decoded and authenticated. A SUBSCRIBE that is taken opens `request` as a stream. */
   | {
       readonly kind: 'schedulerCall';

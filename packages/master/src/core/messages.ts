@@ -13,12 +13,12 @@ import { deactivateDriver, subscribeDriver } from './frameworks/drivers.js';
 import { operationStatusUpdate } from './operation-updates.js';
 import { statusUpdate } from './updates.js';
 
-export function receive(ctx: Context, from: Pid, message: LibprocessMessage): void {
+export function receive(ctx: Context, from: Pid, message: LibprocessMessage, principal: string | undefined): void {
   switch (message.name) {
     case 'RegisterAgentMessage':
-      return registerAgent(ctx, from, message.body);
+      return registerAgent(ctx, from, message.body, principal);
     case 'ReregisterAgentMessage':
-      return reregisterAgent(ctx, from, message.body);
+      return reregisterAgent(ctx, from, message.body, principal);
     case 'UnregisterAgentMessage':
       return unregisterAgent(ctx, from, message.body);
     case 'UpdateAgentMessage':
@@ -36,6 +36,9 @@ export function receive(ctx: Context, from: Pid, message: LibprocessMessage): vo
     case 'SchedulerCall':
       if (message.body.type === 'SUBSCRIBE') return subscribeDriver(ctx, from, message.body);
       return driverCall(ctx, from, message.body);
+    case 'AuthenticateMessage':
+      // Its shell works on it.
+      return count(ctx, 'master/messages_authenticate');
     case 'DeactivateFrameworkMessage':
       count(ctx, 'master/messages_deactivate_framework');
       return deactivateDriver(ctx, from, message.body);

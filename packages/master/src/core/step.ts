@@ -115,7 +115,7 @@ function take(ctx: Context, input: MasterInput): boolean {
       return true;
     case 'message':
       if (!ctx.state.recovered) count(ctx, 'master/dropped_messages');
-      else receive(ctx, input.from, input.message);
+      else receive(ctx, input.from, input.message, input.principal);
       return input.message.name !== 'PongAgentMessage';
     case 'schedulerCall':
     case 'operatorCall':

@@ -13,6 +13,7 @@ import { renderWireError } from '@meseta/wire';
 import { DomainInfoCodec } from '@meseta/wire/codecs';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '../core/options.js';
 import type { MasterFlags } from './flags.js';
+import { answersOf, type MasterSecurity, securityOf } from './security.js';
 
 /** Where the registry lives: a directory, or only in memory. */
 export type RegistryPlace = { readonly kind: 'memory' } | { readonly kind: 'directory'; readonly path: string };
@@ -29,6 +30,7 @@ export interface MasterConfig {
   readonly cluster: string | undefined;
   readonly perFrameworkMetrics: boolean;
   readonly maxOperatorStreams: number;
+  readonly security: MasterSecurity;
   /** The flags in force, as /flags shows them. */
   readonly flags: ReadonlyMap<string, string>;
   readonly log: Logger;
@@ -48,6 +50,7 @@ export async function configurationOf(
   flags: MasterFlags,
   shown: ReadonlyMap<string, string>,
   log: Logger,
+  env: NodeJS.ProcessEnv,
 ): Promise<Result<MasterConfig, ConfigurationError>> {
   const ip = flags.ip ?? loopback;
   if (isIP(ip) === 0) return wrong('ip', `expected an IP address, got ${JSON.stringify(ip)}`);
@@ -57,17 +60,22 @@ export async function configurationOf(
   if (!domain.ok) return domain;
   const options = optionsOf(flags, domain.value);
   if (!options.ok) return options;
+  const hostname = flags.hostname ?? (await hostnameOf(flags.advertise_ip ?? ip, flags.hostname_lookup));
+  const security = securityOf(flags, hostname, env);
+  if (!security.ok) return wrong(security.error.flag, security.error.text);
+  for (const warning of security.value.warnings) log.warning(warning);
   return ok({
     ip,
     port: flags.port,
     advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
-    hostname: flags.hostname ?? (await hostnameOf(flags.advertise_ip ?? ip, flags.hostname_lookup)),
+    hostname,
     registry: registry.value,
-    options: options.value,
+    options: { ...options.value, authorize: answersOf(security.value.gate.authorizer) },
     domain: domain.value,
     cluster: flags.cluster,
     perFrameworkMetrics: flags.publish_per_framework_metrics,
     maxOperatorStreams: flags.max_operator_event_stream_subscribers,
+    security: security.value,
     flags: shown,
     log,
   });

@@ -7,6 +7,7 @@ import {
   numberFlag,
   pathFlag,
   textFlag,
+  tlsFlags,
   valueFlag,
 } from '@meseta/platform';
 import type { RateLimit } from '../core/options.js';
@@ -59,7 +60,7 @@ const rateFlag = (aliases: readonly string[]) =>
 const later = { status: 'ignored' } as const;
 
 export const masterFlags = {
-  acls: textFlag({ ...later, help: 'Who may do what, as JSON or file:///path.' }),
+  acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
   advertise_ip: textFlag({ help: 'The address that others are told to reach this master at.' }),
   advertise_port: numberFlag({ help: 'The port that others are told to reach this master at.' }),
   agent_ping_timeout: durationFlag({
@@ -80,16 +81,34 @@ export const masterFlags = {
     help: 'The share of known agents to wait for, after a failover with quota, before offers go out.',
   }),
   allocator_recovery_timeout: durationFlag({ default: '10mins', help: 'How long to wait for them at most.' }),
-  authenticate_agents: booleanFlag({ ...later, default: false, aliases: ['authenticate_slaves'] }),
-  authenticate_frameworks: booleanFlag({ ...later, default: false, aliases: ['authenticate'] }),
-  authenticate_http_frameworks: booleanFlag({ ...later, default: false }),
-  authenticate_http_readonly: booleanFlag({ ...later, default: false }),
-  authenticate_http_readwrite: booleanFlag({ ...later, default: false, aliases: ['authenticate_http'] }),
-  authentication_v0_timeout: durationFlag({ ...later, default: '15secs' }),
-  authenticators: textFlag({ ...later, default: 'crammd5' }),
-  authorizers: textFlag({ ...later, default: 'local' }),
+  authenticate_agents: booleanFlag({
+    default: false,
+    aliases: ['authenticate_slaves'],
+    help: 'Only agents that have authenticated may register.',
+  }),
+  authenticate_frameworks: booleanFlag({
+    default: false,
+    aliases: ['authenticate'],
+    help: 'Only v0 frameworks that have authenticated may register.',
+  }),
+  authenticate_http_frameworks: booleanFlag({ default: false, help: 'HTTP frameworks must authenticate.' }),
+  authenticate_http_readonly: booleanFlag({
+    default: false,
+    help: 'Requests to endpoints that show state must authenticate.',
+  }),
+  authenticate_http_readwrite: booleanFlag({
+    default: false,
+    aliases: ['authenticate_http'],
+    help: 'Requests to endpoints that change state must authenticate.',
+  }),
+  authentication_v0_timeout: durationFlag({
+    default: '15secs',
+    help: 'How long an agent or v0 framework may take to authenticate.',
+  }),
+  authenticators: textFlag({ default: 'crammd5', help: 'How agents and v0 frameworks authenticate: crammd5.' }),
+  authorizers: textFlag({ default: 'local', help: 'Who decides what is allowed: local, by --acls.' }),
   cluster: textFlag({ help: 'A name for people to know the cluster by.' }),
-  credentials: pathFlag({ ...later }),
+  credentials: pathFlag({ help: 'A file with principals and their secrets, as JSON or a pair on each line.' }),
   domain: textFlag({ help: "The master's fault domain, as JSON." }),
   external_log_file: pathFlag({ help: 'A log file, written by someone else, to be shown.' }),
   fair_sharing_excluded_resource_names: valueFlag(parseNames, (names) => names.join(','), {
@@ -99,14 +118,14 @@ export const masterFlags = {
     default: true,
     help: 'Offer machines with gpus only to frameworks with GPU_RESOURCES.',
   }),
-  firewall_rules: textFlag({ ...later }),
+  firewall_rules: textFlag({ help: 'Endpoints that are switched off, as JSON or file:///path.' }),
   framework_sorter: textFlag({ default: 'drf', help: 'How frameworks of a role share: drf or random.' }),
   help: booleanFlag({ default: false, help: 'Shows this.' }),
   hooks: textFlag({ ...later }),
   hostname: textFlag({ help: 'The name that others are told.' }),
   hostname_lookup: booleanFlag({ default: true, help: 'Look the name up from the address where none is given.' }),
-  http_authenticators: textFlag({ ...later, default: 'basic' }),
-  http_framework_authenticators: textFlag({ ...later }),
+  http_authenticators: textFlag({ default: 'basic', help: 'How HTTP requests authenticate: basic.' }),
+  http_framework_authenticators: textFlag({ help: 'How HTTP frameworks authenticate: basic.' }),
   initialize_driver_logging: booleanFlag({ ...later, default: true }),
   ip: textFlag({ help: 'The address to listen on; loopback where none is given.' }),
   ip_discovery_command: textFlag({ ...later }),
@@ -149,7 +168,7 @@ export const masterFlags = {
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
   quorum: numberFlag({ ...later }),
-  rate_limits: textFlag({ ...later }),
+  rate_limits: textFlag({ help: 'Messages a second of v0 frameworks by principal, as JSON or file:///path.' }),
   recovery_agent_removal_limit: valueFlag(parsePercent, (share) => `${share * 100}%`, {
     default: '100%',
     aliases: ['recovery_slave_removal_limit'],
@@ -172,6 +191,10 @@ export const masterFlags = {
   role_sorter: textFlag({ default: 'drf', aliases: ['user_sorter'], help: 'How roles share: drf or random.' }),
   roles: valueFlag(parseNames, (names) => names.join(','), { help: 'The only roles that may be used.' }),
   root_submissions: booleanFlag({ ...later, default: true }),
+  ...tlsFlags,
+  trusted_hosts: valueFlag(parseNames, (names) => names.join(','), {
+    help: 'Names under which browsers may reach this master, beside its own and addresses.',
+  }),
   version: booleanFlag({ default: false, help: 'Shows the version.' }),
   webui_dir: pathFlag({ ...later }),
   weights: valueFlag(parseWeights, (weights) => [...weights].map(([role, weight]) => `${role}=${weight}`).join(','), {

@@ -24,6 +24,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     ip: config.ip,
     port: config.port,
     advertise: config.advertise,
+    tls: config.security.tls,
     onMessage: (message) => handlers?.onMessage(message) ?? 'accepted',
     onRequest: (request, response) => {
       if (handlers === undefined) early.push([request, response]);

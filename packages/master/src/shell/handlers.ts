@@ -2,6 +2,7 @@
 import { refusal } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
 import type { BodyReader, RenderQueue } from '@meseta/platform';
+import type { Authorizer } from '@meseta/security';
 import type { SchedulerCall } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import type { MediaType } from '@meseta/wire/media';
@@ -17,12 +18,15 @@ import type { Requests } from './requests.js';
 import { createSchedulerApi } from './scheduler-api.js';
 import { createV0Reads } from './v0-api.js';
 import { createV0Changes } from './v0-changes.js';
+import type { ViewerOf } from './viewer.js';
 
 export interface HandlersOptions {
   readonly bodies: BodyReader;
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
+  readonly viewerOf: ViewerOf;
+  readonly authorizer: Authorizer;
   readonly logging: LoggingLevel;
   state(): MasterState;
   metrics(): ReadonlyMap<string, number>;

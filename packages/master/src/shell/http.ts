@@ -1,6 +1,7 @@
-// From a request to its handler: the endpoint, who leads, the method. The handlers' own checks come after these.
+// From a request to its handler: the endpoint, who asks, who leads, the method. The handlers' own checks come after these.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRouter, type MasterEndpoint, type Method, masterEndpoints, methodsOf, refusal } from '@meseta/api';
+import { type HttpGate, SAFE_HEADERS } from '@meseta/security';
 import { answerText, type Exchange, refuse } from './exchange.js';
 
 export type Handler = (exchange: Exchange) => void | Promise<void>;
@@ -15,6 +16,7 @@ export type Standing =
 
 export interface HttpOptions {
   readonly handlers: Handlers;
+  readonly gate: HttpGate;
   standing(): Standing;
   /** A handler that broke: the master's own fault. */
   onFailure(cause: unknown): void;
@@ -22,13 +24,21 @@ export interface HttpOptions {
 
 const route = createRouter('master', masterEndpoints);
 
-export function createRequestHandler({ handlers, standing, onFailure }: HttpOptions) {
+export function createRequestHandler({ handlers, gate, standing, onFailure }: HttpOptions) {
   return (request: IncomingMessage, response: ServerResponse): void => {
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) response.setHeader(name, value);
     const target = request.url ?? '/';
     const split = target.indexOf('?');
-    const match = route(split < 0 ? target : target.slice(0, split));
+    const path = split < 0 ? target : target.slice(0, split);
+    const match = route(path);
     if (match === undefined) {
       answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
+      return;
+    }
+    const { method = '', headers } = request;
+    const admitted = gate.admit({ method, path, endpoint: match.endpoint, headers }, Date.now());
+    if (!admitted.ok) {
+      refuse(response, admitted.error);
       return;
     }
     const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
@@ -39,7 +49,7 @@ export function createRequestHandler({ handlers, standing, onFailure }: HttpOpti
       refuse(response, refusal('methodNotAllowed', text, { Allow: allowed }));
       return;
     }
-    const handled = handlers[match.name]({ request, response, match, query, principal: undefined });
+    const handled = handlers[match.name]({ request, response, match, query, principal: admitted.value?.value });
     if (handled instanceof Promise) handled.catch(onFailure);
   };
 }

@@ -30,7 +30,7 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
   if (level === undefined) return fail('--logging_level: expected INFO, WARNING or ERROR');
   const log = createLogger({ component: 'master', level: values.quiet ? 'error' : level });
   for (const warning of warnings) log.warning(warning);
-  const configuration = await configurationOf(values, shown, log);
+  const configuration = await configurationOf(values, shown, log, env);
   if (!configuration.ok) return fail(configuration.error.text);
   if (!given.has('ip')) log.info('listening on loopback only: give --ip to be reached from other machines');
 

@@ -1,23 +1,27 @@
 // POST /api/v1: reads are views on the core's state, what changes state is the core's.
-import { answerType, checkCall, decodeBody, encodeAs, masterCalls, refusal } from '@meseta/api';
+import { answerType, checkCall, decodeBody, encodeAs, masterCalls, type Refusal, refusal } from '@meseta/api';
 import { type BodyReader, type RenderQueue, sendRendering } from '@meseta/platform';
+import { type Authorizer, allows, forbidden, principalOf } from '@meseta/security';
 import type { MasterCall, MasterResponse } from '@meseta/wire';
 import { MasterCallCodec, MasterResponseCodec } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
-import { approveAll, snapshotOf } from '../views/snapshot.js';
+import { type Approver, snapshotOf } from '../views/snapshot.js';
 import * as responses from '../views/v1-responses.js';
 import { isStateCall, stateCallDocument } from '../views/v1-state.js';
 import { answerText, type Exchange, header, refuse } from './exchange.js';
 import type { Requests } from './requests.js';
+import type { ViewerOf } from './viewer.js';
 
 export interface OperatorApiOptions {
   readonly bodies: BodyReader;
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
+  readonly viewerOf: ViewerOf;
+  readonly authorizer: Authorizer;
   state(): MasterState;
   metrics(): ReadonlyMap<string, number>;
   logging: LoggingLevel;
@@ -45,6 +49,8 @@ export function createOperatorApi(options: OperatorApiOptions) {
     if (!definition.ok) return refuse(response, definition.error);
     const media = answerType(header(exchange, 'accept'));
     if (!media.ok) return refuse(response, media.error);
+    const denied = denialOf(options.authorizer, principal, call);
+    if (denied !== undefined) return refuse(response, denied);
     if (call.type === 'SUBSCRIBE') return options.subscribe(exchange, media.value);
     if (definition.value.access === 'reads') return read(options, exchange, call, media.value);
     if (call.set_logging_level !== undefined) return setLevel(options.logging, exchange, call.set_logging_level);
@@ -52,23 +58,42 @@ export function createOperatorApi(options: OperatorApiOptions) {
   };
 }
 
-async function read(options: OperatorApiOptions, { response }: Exchange, call: MasterCall, mediaType: MediaType) {
+/** Calls that need leave as a whole; of the others the core or the view decides object by object. */
+function denialOf(authorizer: Authorizer, principal: string | undefined, { type }: MasterCall): Refusal | undefined {
+  if (type !== 'GET_FLAGS' && type !== 'SET_LOGGING_LEVEL') return undefined;
+  const subject = principal === undefined ? undefined : principalOf(principal);
+  return allows(authorizer.approverFor(subject, masterCalls[type].action))
+    ? undefined
+    : forbidden(subject, `call ${type}`);
+}
+
+async function read(
+  options: OperatorApiOptions,
+  { response, principal }: Exchange,
+  call: MasterCall,
+  mediaType: MediaType,
+) {
   const type = call.type ?? 'UNKNOWN';
+  const approver = options.viewerOf(principal);
   if (isStateCall(type)) {
     const rendering = await options.renders.render({
-      key: `${type} ${mediaType} ${approveAll.key}`,
+      key: `${type} ${mediaType} ${approver.key}`,
       version: () => options.state().version,
-      start: () => stateCallDocument(type, mediaType, snapshotOf(options.state()), approveAll),
+      start: () => stateCallDocument(type, mediaType, snapshotOf(options.state()), approver),
     });
     return sendRendering(response, 200, { 'Content-Type': mediaType }, rendering);
   }
-  const answer = answerOf(options, type);
+  const answer = answerOf(options, type, approver);
   if (answer === undefined) return refuse(response, refusal('notFound', ''));
   const body = Buffer.from(encodeAs(mediaType, MasterResponseCodec, answer));
   response.writeHead(200, { 'Content-Type': mediaType, 'Content-Length': body.length }).end(body);
 }
 
-function answerOf({ state, facts, metrics, logging }: OperatorApiOptions, type: string): MasterResponse | undefined {
+function answerOf(
+  { state, facts, metrics, logging }: OperatorApiOptions,
+  type: string,
+  approver: Approver,
+): MasterResponse | undefined {
   switch (type) {
     case 'GET_HEALTH':
       return responses.getHealth();
@@ -81,19 +106,19 @@ function answerOf({ state, facts, metrics, logging }: OperatorApiOptions, type: 
     case 'GET_LOGGING_LEVEL':
       return responses.getLoggingLevel(logging.get());
     case 'GET_OPERATIONS':
-      return responses.getOperations(state());
+      return responses.getOperations(state(), approver);
     case 'GET_ROLES':
-      return responses.rolesResponse(state(), approveAll);
+      return responses.rolesResponse(state(), approver);
     case 'GET_WEIGHTS':
-      return responses.getWeights(state(), approveAll);
+      return responses.getWeights(state(), approver);
     case 'GET_MASTER':
       return responses.getMaster(state(), facts);
     case 'GET_MAINTENANCE_STATUS':
-      return responses.getMaintenanceStatus(state());
+      return responses.getMaintenanceStatus(state(), approver);
     case 'GET_MAINTENANCE_SCHEDULE':
-      return responses.getMaintenanceSchedule(state());
+      return responses.getMaintenanceSchedule(state(), approver);
     case 'GET_QUOTA':
-      return responses.getQuota(state(), approveAll);
+      return responses.getQuota(state(), approver);
     default:
       // LIST_FILES and READ_FILE: a master without a log directory has no files to show.
       return undefined;

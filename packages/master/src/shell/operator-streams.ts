@@ -1,21 +1,24 @@
-// The operator API's event streams (SUBSCRIBE): the state, then every change, one encoding for all of a media type.
+// The operator API's event streams (SUBSCRIBE): the state, then every change, one encoding for all of a media type, and
+// one log of them for all who may see the same.
 //
 // Owns: who listens, and what happened since the snapshots that are still being rendered.
 // O1: a subscriber sees the state and then every change after it, none twice and none left out: events that come while
 //     its snapshot is rendered wait behind the snapshot.
 // O2: at most `limit` streams; one more closes the oldest.
+// O3: nobody is told of what they may not see.
 
 import { type Clock, createEventLog, type EventLog, type RenderQueue } from '@meseta/platform';
 import type { MasterEvent } from '@meseta/wire';
 import { MasterEventCodec } from '@meseta/wire/codecs';
-import { JSON_TYPE, MEDIA_TYPES, type MediaType } from '@meseta/wire/media';
+import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { encodeRecord, recordHead } from '@meseta/wire/recordio';
 import type { Note } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
-import { operatorEventOf } from '../views/operator-events.js';
-import { approveAll, snapshotOf } from '../views/snapshot.js';
+import { isSeen, operatorEventOf } from '../views/operator-events.js';
+import { type Approver, snapshotOf } from '../views/snapshot.js';
 import { subscribedDocument } from '../views/v1-state.js';
-import { answerText, type Exchange } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { ViewerOf } from './viewer.js';
 
 export interface OperatorStreams {
   subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
@@ -29,9 +32,15 @@ export interface OperatorStreamsOptions {
   readonly renders: RenderQueue;
   readonly state: MasterState;
   readonly limit: number;
+  readonly viewerOf: ViewerOf;
 }
 
+/** All who listen in one media type and may see the same. */
 interface Audience {
+  readonly mediaType: MediaType;
+  readonly approver: Approver;
+  /** Streams that are open or about to be. */
+  members: number;
   readonly log: EventLog;
   /** Records that happened since a snapshot whose rendering is under way. */
   readonly waiting: Set<Uint8Array[]>;
@@ -42,57 +51,57 @@ const heartbeatMs = 15_000;
 const encode = (mediaType: MediaType, event: MasterEvent): Uint8Array =>
   encodeRecord(mediaType === JSON_TYPE ? Buffer.from(MasterEventCodec.write(event)) : MasterEventCodec.encode(event));
 
-export function createOperatorStreams({ clock, renders, state, limit }: OperatorStreamsOptions): OperatorStreams {
-  const audiences = new Map<MediaType, Audience>(
-    MEDIA_TYPES.map((type) => [type, { log: createEventLog({ clock }), waiting: new Set() }]),
-  );
+export function createOperatorStreams(options: OperatorStreamsOptions): OperatorStreams {
+  const { clock, renders, state, limit, viewerOf } = options;
+  const audiences = createAudiences(clock);
   /** In the order of their coming; each ends its stream. */
   const streams = new Set<() => void>();
   let subscriptions = 0;
   let cancelHeartbeat: (() => void) | undefined;
 
-  const tell = (event: () => MasterEvent | undefined): void => {
+  const tell = (event: () => MasterEvent | undefined, seenBy: (approver: Approver) => boolean): void => {
     let made: MasterEvent | undefined;
-    for (const [mediaType, { log, waiting }] of audiences) {
-      if (log.subscribers === 0 && waiting.size === 0) continue;
+    const encoded = new Map<MediaType, Uint8Array>();
+    for (const { mediaType, approver, log, waiting } of audiences.all()) {
+      if (!seenBy(approver)) continue;
       made ??= event();
       if (made === undefined) return;
-      const record = encode(mediaType, made);
+      const record = encoded.get(mediaType) ?? encode(mediaType, made);
+      encoded.set(mediaType, record);
       if (log.subscribers > 0) log.append(record);
       for (const records of waiting) records.push(record);
     }
   };
 
   const beat = (): void => {
-    tell(() => ({ type: 'HEARTBEAT' }));
+    tell(
+      () => ({ type: 'HEARTBEAT' }),
+      () => true,
+    );
     cancelHeartbeat = streams.size > 0 ? clock.setTimer(heartbeatMs, beat) : undefined;
   };
 
   const admit = (close: () => void): void => {
     streams.add(close);
     const [oldest] = streams;
-    if (streams.size > limit && oldest !== undefined) {
-      streams.delete(oldest);
-      oldest();
-    }
+    if (streams.size > limit) oldest?.();
     cancelHeartbeat ??= clock.setTimer(heartbeatMs, beat);
   };
 
   return {
-    async subscribe({ response }, mediaType) {
-      const audience = audiences.get(mediaType);
-      if (audience === undefined) return answerText(response, 406);
+    async subscribe({ response, principal }, mediaType) {
+      const audience = audiences.of(mediaType, viewerOf(principal));
       const since: Uint8Array[] = [];
       const rendering = await renders.render({
         key: `operator stream ${subscriptions++}`,
         version: () => state.version,
         start: () => {
           audience.waiting.add(since);
-          return subscribedDocument(mediaType, snapshotOf(state), approveAll, heartbeatMs / 1000);
+          return subscribedDocument(mediaType, snapshotOf(state), audience.approver, heartbeatMs / 1000);
         },
       });
       audience.waiting.delete(since);
-      if (response.destroyed) return;
+      if (response.destroyed) return audiences.leave(audience);
       response.writeHead(200, {
         'Content-Type': mediaType,
         'Transfer-Encoding': 'chunked',
@@ -100,19 +109,51 @@ export function createOperatorStreams({ clock, renders, state, limit }: Operator
       });
       const heartbeat = encode(mediaType, { type: 'HEARTBEAT' });
       const first = [recordHead(rendering.bytes), ...rendering.pieces, heartbeat, ...since];
+      const gone = (): void => {
+        if (streams.delete(close)) audiences.leave(audience);
+      };
       const close = (): void => {
         leave();
+        gone();
         response.end();
       };
-      const leave = audience.log.subscribe(response, first, () => streams.delete(close));
+      const leave = audience.log.subscribe(response, first, gone);
       admit(close);
     },
-    note: (note) => tell(() => operatorEventOf(state, note)),
+    note: (note) =>
+      tell(
+        () => operatorEventOf(state, note),
+        (approver) => isSeen(state, note, approver),
+      ),
     open: () => streams.size,
     closeAll() {
       cancelHeartbeat?.();
-      for (const close of streams) close();
-      streams.clear();
+      for (const close of [...streams]) close();
+    },
+  };
+}
+
+/** Made when the first of them comes, forgotten when the last has gone. */
+function createAudiences(clock: Clock) {
+  const audiences = new Map<string, Audience>();
+  const nameOf = (mediaType: MediaType, { key }: Approver): string => `${mediaType} ${key}`;
+  return {
+    all: () => audiences.values(),
+    of(mediaType: MediaType, approver: Approver): Audience {
+      const name = nameOf(mediaType, approver);
+      const audience = audiences.get(name) ?? {
+        mediaType,
+        approver,
+        members: 0,
+        log: createEventLog({ clock }),
+        waiting: new Set(),
+      };
+      audience.members++;
+      audiences.set(name, audience);
+      return audience;
+    },
+    leave(audience: Audience): void {
+      if (--audience.members === 0) audiences.delete(nameOf(audience.mediaType, audience.approver));
     },
   };
 }

@@ -40,6 +40,14 @@ export function createSchedulerApi({ bodies, requests, push, onInvalid }: Schedu
       return refuse(response, refusal('badRequest', text));
     }
     const waiting = requests.await(response, media.ok ? media.value : JSON_TYPE);
-    push({ kind: 'schedulerCall', request: waiting, principal, streamId, call });
+    push({ kind: 'schedulerCall', request: waiting, principal, streamId, call: named(call, principal) });
   };
+}
+
+/** A framework that names no principal is the one who authenticated. */
+function named(call: SchedulerCall, principal: string | undefined): SchedulerCall {
+  const { subscribe } = call;
+  if (principal === undefined || subscribe === undefined || subscribe.framework_info.principal !== undefined)
+    return call;
+  return { ...call, subscribe: { ...subscribe, framework_info: { ...subscribe.framework_info, principal } } };
 }

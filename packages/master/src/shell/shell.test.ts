@@ -14,7 +14,7 @@ const silent = createLogger({ component: 'test', level: 'silent' });
 async function configured(argv: readonly string[]) {
   const parsed = parseFlags(masterFlags, { argv, env: {}, prefix: 'MESOS_', readFile: () => '' });
   assert.ok(parsed.ok, JSON.stringify(parsed));
-  return configurationOf(parsed.value.values, parsed.value.shown, silent);
+  return configurationOf(parsed.value.values, parsed.value.shown, silent, {});
 }
 
 const never = (message: string): void => assert.fail(message);

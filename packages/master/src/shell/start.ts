@@ -7,13 +7,10 @@ import {
   createLoop,
   createRenderQueue,
   type Loop,
-  type PeerMessage,
   type RenderQueue,
   realClock,
 } from '@meseta/platform';
 import type { MasterInfo } from '@meseta/wire';
-import { renderWireError } from '@meseta/wire';
-import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
 import type { ProcessFacts } from '../views/facts.js';
@@ -27,9 +24,11 @@ import { createRequestHandler, type Standing } from './http.js';
 import { masterInfoOf } from './identity.js';
 import { createLoggingLevel } from './logging-level.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
+import { createPeerGate } from './peer-gate.js';
 import { createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
+import { createViewers, type ViewerOf } from './viewer.js';
 
 export interface RunningMaster {
   /** `ip:port` */
@@ -111,7 +110,14 @@ function connect(
   });
   const onPersisted = (): void => push({ kind: 'persisted' });
   const registry = createRegistryLog({ store, epoch, timings, onPersisted, onFailure: onExit });
-  const operators = createOperatorStreams({ clock, renders, state: master.state, limit: config.maxOperatorStreams });
+  const viewerOf = createViewers(config.security.gate.authorizer);
+  const operators = createOperatorStreams({
+    clock,
+    renders,
+    state: master.state,
+    limit: config.maxOperatorStreams,
+    viewerOf,
+  });
   const durableRegistry = () => master.state.registrar.durable;
   const loop: Loop<MasterInput> = createLoop<MasterInput, MasterEffect>({
     step: timedStep(master, timings),
@@ -123,10 +129,11 @@ function connect(
     clock,
   });
 
+  const peers = createPeerGate({ security: config.security.peers, state: master.state, host, clock, log, push });
   front.serve({
-    onMessage: (message) => receive(message, push, log.warning),
-    onPeerLost: (address) => push({ kind: 'peerLost', address }),
-    onRequest: requestHandler({ config, info, master, timings, requests, renders, operators, push }),
+    onMessage: peers.receive,
+    onPeerLost: peers.peerLost,
+    onRequest: requestHandler({ config, info, master, timings, requests, renders, operators, viewerOf, push }),
   });
 
   return {
@@ -136,6 +143,7 @@ function connect(
       push({ kind: 'elected', registry: contents.value });
     },
     async stop() {
+      peers.close();
       loop.stop();
       requests.closeAll();
       operators.closeAll();
@@ -153,10 +161,12 @@ interface RequestParts {
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly operators: OperatorStreams;
+  readonly viewerOf: ViewerOf;
   push(input: MasterInput): void;
 }
 
-function requestHandler({ config, info, master, timings, requests, renders, operators, push }: RequestParts) {
+function requestHandler(parts: RequestParts) {
+  const { config, info, master, timings, requests, renders, operators, push } = parts;
   const { state } = master;
   const startedAtMs = Date.now();
   const facts: ProcessFacts = { build: buildInfo, info, startedAtMs, cluster: config.cluster, flags: config.flags };
@@ -167,6 +177,8 @@ function requestHandler({ config, info, master, timings, requests, renders, oper
     requests,
     renders,
     facts,
+    viewerOf: parts.viewerOf,
+    authorizer: config.security.gate.authorizer,
     logging: createLoggingLevel(config.log, realClock),
     state: () => state,
     metrics: () => {
@@ -180,18 +192,11 @@ function requestHandler({ config, info, master, timings, requests, renders, oper
   });
   return createRequestHandler({
     handlers,
+    gate: config.security.gate,
     standing,
     // A view that breaks is a broken invariant: the process' last handler ends it.
     onFailure: (cause) => {
       throw cause;
     },
   });
-}
-
-function receive(message: PeerMessage, push: (input: MasterInput) => void, warn: (text: string) => void) {
-  if (message.to !== 'master' && !message.to.startsWith('slave-observer(')) return 'unknown' as const;
-  const decoded = decodeMessage(message.wireName, message.body);
-  if (decoded.ok) push({ kind: 'message', from: message.from, message: decoded.value });
-  else warn(`message from ${message.from}: ${renderWireError(decoded.error)}`);
-  return 'accepted' as const;
 }

@@ -11,57 +11,73 @@ import { jsonArray } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { rolesDocument } from '../views/roles.js';
-import { approveAll, snapshotOf } from '../views/snapshot.js';
+import { type Approver, snapshotOf } from '../views/snapshot.js';
 import { agentsDocument } from '../views/v0-agents.js';
 import { frameworksDocument, taskQueryOf, tasksDocument } from '../views/v0-frameworks.js';
 import { stateDocument, summaryDocument } from '../views/v0-state.js';
-import { maintenanceScheduleOf, maintenanceStatusOf, quotaStatusOf } from '../views/v1-responses.js';
+import { maintenanceScheduleOf, maintenanceStatusOf, quotaStatusOf, weightsOf } from '../views/v1-responses.js';
 import { answerJson, type Exchange, refuse } from './exchange.js';
 import type { Handler } from './http.js';
+import type { ViewerOf } from './viewer.js';
 
 export interface V0ApiOptions {
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
+  readonly viewerOf: ViewerOf;
   state(): MasterState;
 }
 
 /** A document: what of the query it depends on is in its key, so that equal questions share an answer. */
-type View = (query: URLSearchParams) => { readonly key: string; start(): Iterator<string> };
+type View = (query: URLSearchParams, approver: Approver) => { readonly key: string; start(): Iterator<string> };
 
 export function createV0Reads(options: V0ApiOptions) {
-  const { facts, state } = options;
+  const { facts, state, viewerOf } = options;
   const snapshot = () => snapshotOf(state());
   const one = (query: URLSearchParams, name: string): string | undefined => query.get(name) || undefined;
 
   const document =
     (view: View): Handler =>
-    (exchange) =>
-      render(options, exchange, view(exchange.query));
+    (exchange) => {
+      const approver = viewerOf(exchange.principal);
+      return render(options, exchange, view(exchange.query, approver), approver);
+    };
 
   return {
-    state: document(() => ({ key: 'state', start: () => stateDocument(state(), snapshot(), facts, approveAll) })),
-    stateSummary: document(() => ({ key: 'summary', start: () => summaryDocument(snapshot(), facts, approveAll) })),
-    roles: document(() => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approveAll) })),
-    agents: document((query) => {
+    state: document((_, approver) => ({
+      key: 'state',
+      start: () => stateDocument(state(), snapshot(), facts, approver),
+    })),
+    stateSummary: document((_, approver) => ({
+      key: 'summary',
+      start: () => summaryDocument(snapshot(), facts, approver),
+    })),
+    roles: document((_, approver) => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approver) })),
+    agents: document((query, approver) => {
       const id = one(query, 'slave_id');
-      return { key: `agents ${id ?? ''}`, start: () => agentsDocument(snapshot(), approveAll, id) };
+      return { key: `agents ${id ?? ''}`, start: () => agentsDocument(snapshot(), approver, id) };
     }),
-    frameworks: document((query) => {
+    frameworks: document((query, approver) => {
       const id = one(query, 'framework_id');
-      return { key: `frameworks ${id ?? ''}`, start: () => frameworksDocument(snapshot(), approveAll, id) };
+      return { key: `frameworks ${id ?? ''}`, start: () => frameworksDocument(snapshot(), approver, id) };
     }),
-    tasks: document((query) => {
+    tasks: document((query, approver) => {
       const asked = taskQueryOf(query);
-      return { key: `tasks ${JSON.stringify(asked)}`, start: () => tasksDocument(snapshot(), approveAll, asked) };
+      return { key: `tasks ${JSON.stringify(asked)}`, start: () => tasksDocument(snapshot(), approver, asked) };
     }),
     maintenanceSchedule: (exchange: Exchange) =>
-      answerJson(exchange, MaintenanceScheduleCodec.write(maintenanceScheduleOf(state()))),
+      answerJson(
+        exchange,
+        MaintenanceScheduleCodec.write(maintenanceScheduleOf(state(), viewerOf(exchange.principal))),
+      ),
     maintenanceStatus: (exchange: Exchange) =>
-      answerJson(exchange, MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state()))),
-    quota: (exchange: Exchange) => answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), approveAll))),
+      answerJson(
+        exchange,
+        MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state(), viewerOf(exchange.principal))),
+      ),
+    quota: (exchange: Exchange) =>
+      answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), viewerOf(exchange.principal)))),
     weights: (exchange: Exchange) => {
-      const weights = [...state().registrar.durable.weights].map(([role, weight]) => ({ role, weight }));
-      answerJson(exchange, jsonArray(weights, WeightInfoCodec.write));
+      answerJson(exchange, jsonArray(weightsOf(state(), viewerOf(exchange.principal)), WeightInfoCodec.write));
     },
   };
 }
@@ -70,6 +86,7 @@ async function render(
   { renders, state }: V0ApiOptions,
   { response, query, match }: Exchange,
   view: ReturnType<View>,
+  approver: Approver,
 ): Promise<void> {
   const name = match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined;
   const wrapping = jsonWrapping(name);
@@ -77,7 +94,7 @@ async function render(
     return refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
   }
   const rendering = await renders.render({
-    key: `${view.key} ${approveAll.key} ${wrapping.before}`,
+    key: `${view.key} ${approver.key} ${wrapping.before}`,
     version: () => state().version,
     start: () => wrapped(view.start(), wrapping),
   });

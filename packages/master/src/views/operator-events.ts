@@ -2,10 +2,10 @@
 // Unreachable and gone agents are not announced as removed: Mesos' clients expect AGENT_REMOVED only at a removal.
 
 import type { TaskId } from '@meseta/base';
-import type { MasterEvent } from '@meseta/wire';
+import type { MasterEvent, Task } from '@meseta/wire';
 import type { Note } from '../core/io.js';
-import type { MasterState } from '../core/state.js';
-import { frameworkView, useOfAgent } from './snapshot.js';
+import type { Framework, MasterState } from '../core/state.js';
+import { type Approver, approveAll, frameworkView, useOfAgent } from './snapshot.js';
 import { agentMessage, frameworkMessage } from './v1-state.js';
 
 export function operatorEventOf(state: MasterState, note: Note): MasterEvent | undefined {
@@ -44,3 +44,20 @@ export function operatorEventOf(state: MasterState, note: Note): MasterEvent | u
     }
   }
 }
+
+/** Whether a viewer is told of it: frameworks and tasks only where they may be seen, agents always, as in Mesos. */
+export function isSeen(state: MasterState, note: Note, approver: Approver): boolean {
+  if (!('frameworkId' in note)) return true;
+  const { frameworkId } = note;
+  const framework = state.frameworks.get(frameworkId) ?? state.completedFrameworks.get(frameworkId)?.framework;
+  if (framework === undefined) return approver.key === approveAll.key;
+  if (!approver.framework(framework)) return false;
+  if (!('taskId' in note)) return true;
+  const id = note.taskId as TaskId;
+  if (approver.key === approveAll.key) return true;
+  const task = framework.tasks.get(id) ?? endedTask(framework, id);
+  return task !== undefined && approver.task(task, framework);
+}
+
+const endedTask = ({ unreachableTasks, completedTasks }: Framework, id: TaskId): Task | undefined =>
+  [...unreachableTasks.values(), ...completedTasks.values()].find(({ task_id }) => task_id.value === id);

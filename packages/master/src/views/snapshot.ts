@@ -133,7 +133,10 @@ export interface Approver {
   task(task: Task, framework: Framework): boolean;
   executor(info: ExecutorInfo, framework: Framework): boolean;
   role(role: string): boolean;
+  quota(role: string): boolean;
   readonly flags: boolean;
+  readonly maintenanceSchedule: boolean;
+  readonly maintenanceStatus: boolean;
 }
 
 export const approveAll: Approver = {
@@ -142,5 +145,8 @@ export const approveAll: Approver = {
   task: () => true,
   executor: () => true,
   role: () => true,
+  quota: () => true,
   flags: true,
+  maintenanceSchedule: true,
+  maintenanceStatus: true,
 };

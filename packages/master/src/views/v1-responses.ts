@@ -1,10 +1,12 @@
 // The small answers of the operator API.
+import { reservationRole } from '@meseta/resources';
 import type {
   MaintenanceClusterStatus,
   MaintenanceClusterStatusDrainingMachine,
   MasterResponse,
   QuotaConfig,
   QuotaInfo,
+  WeightInfo,
 } from '@meseta/wire';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';
@@ -42,8 +44,11 @@ export const getMaster = (state: MasterState, { info, startedAtMs }: ProcessFact
   },
 });
 
-export const getOperations = (state: MasterState): MasterResponse => {
-  const operations = [...state.operations.values()].map(({ operation }) => operation);
+/** Those whose resources' roles may all be seen. */
+export const getOperations = (state: MasterState, approver: Approver): MasterResponse => {
+  const operations = [...state.operations.values()]
+    .filter(({ consumed }) => consumed.every((resource) => approver.role(reservationRole(resource) ?? '*')))
+    .map(({ operation }) => operation);
   return { type: 'GET_OPERATIONS', get_operations: operations.length === 0 ? {} : { operations } };
 };
 
@@ -52,11 +57,12 @@ export const rolesResponse = (state: MasterState, approver: Approver): MasterRes
   get_roles: getRoles(state, snapshotOf(state), approver),
 });
 
+export const weightsOf = ({ registrar }: MasterState, approver: Approver): readonly WeightInfo[] =>
+  [...registrar.durable.weights].filter(([role]) => approver.role(role)).map(([role, weight]) => ({ role, weight }));
+
 /** Without weights the answer has no field at all, as Mesos' has. */
 export const getWeights = (state: MasterState, approver: Approver): MasterResponse => {
-  const weights = [...state.registrar.durable.weights]
-    .filter(([role]) => approver.role(role))
-    .map(([role, weight]) => ({ role, weight }));
+  const weights = weightsOf(state, approver);
   return { type: 'GET_WEIGHTS', ...(weights.length === 0 ? {} : { get_weights: { weight_infos: weights } }) };
 };
 
@@ -68,7 +74,7 @@ export const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo =
 
 /** The one set last comes first, as Mesos shows them. */
 export const quotaStatusOf = (state: MasterState, approver: Approver) => {
-  const configs = [...state.registrar.durable.quotas.values()].reverse().filter(({ role }) => approver.role(role));
+  const configs = [...state.registrar.durable.quotas.values()].reverse().filter(({ role }) => approver.quota(role));
   return configs.length === 0 ? {} : { infos: configs.map(quotaInfoOf), configs };
 };
 
@@ -78,14 +84,16 @@ export const getQuota = (state: MasterState, approver: Approver): MasterResponse
 });
 
 /** One schedule, empty where there is none. */
-export const maintenanceScheduleOf = ({ registrar }: MasterState) => registrar.durable.schedules[0] ?? {};
+export const maintenanceScheduleOf = ({ registrar }: MasterState, approver: Approver) =>
+  (approver.maintenanceSchedule ? registrar.durable.schedules[0] : undefined) ?? {};
 
-export const getMaintenanceSchedule = (state: MasterState): MasterResponse => ({
+export const getMaintenanceSchedule = (state: MasterState, approver: Approver): MasterResponse => ({
   type: 'GET_MAINTENANCE_SCHEDULE',
-  get_maintenance_schedule: { schedule: maintenanceScheduleOf(state) },
+  get_maintenance_schedule: { schedule: maintenanceScheduleOf(state, approver) },
 });
 
-export function maintenanceStatusOf(state: MasterState): MaintenanceClusterStatus {
+export function maintenanceStatusOf(state: MasterState, approver: Approver): MaintenanceClusterStatus {
+  if (!approver.maintenanceStatus) return {};
   const machines = [...state.registrar.durable.machines.values()];
   const answers = state.allocator.inverseOfferStatuses();
   const draining = machines
@@ -103,7 +111,7 @@ export function maintenanceStatusOf(state: MasterState): MaintenanceClusterStatu
   };
 }
 
-export const getMaintenanceStatus = (state: MasterState): MasterResponse => ({
+export const getMaintenanceStatus = (state: MasterState, approver: Approver): MasterResponse => ({
   type: 'GET_MAINTENANCE_STATUS',
-  get_maintenance_status: { status: maintenanceStatusOf(state) },
+  get_maintenance_status: { status: maintenanceStatusOf(state, approver) },
 });

@@ -1,7 +1,9 @@
 // What every registration is checked for before anything else.
 import { type AgentId, err, ok, type Pid, type Result } from '@meseta/base';
+import { isUnreserved, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
 import { type Context, warn } from '../context.js';
+import { denial } from '../operations/authorize.js';
 import { checkId } from '../validation/problem.js';
 import { agentIdOf, machineOf, problemOf, tellShutdown } from './records.js';
 
@@ -28,16 +30,30 @@ function problemWith(ctx: Context, { agent, version, checkpointed_resources }: A
   );
 }
 
+/** An agent that brings reservations makes them: it must be allowed to. */
+function denialOf(ctx: Context, agent: AgentInfo, principal: string | undefined): string | undefined {
+  const { options } = ctx.state;
+  if (!options.authorize({ action: 'REGISTER_AGENT', principal })) return 'not authorized';
+  const reserved = toPostRefinement(agent.resources ?? []).filter((resource) => !isUnreserved(resource));
+  return denial(options, principal, { type: 'RESERVE', reserve: { resources: reserved } });
+}
+
 /** Fails after having told the agent and the log what there is to tell. */
-export function admit(ctx: Context, from: Pid, applicant: Applicant): Result<undefined, undefined> {
-  const { options, registrar, agents } = ctx.state;
+export function admit(
+  ctx: Context,
+  from: Pid,
+  applicant: Applicant,
+  principal: string | undefined,
+): Result<undefined, undefined> {
+  const { registrar, agents } = ctx.state;
   const problem = problemWith(ctx, applicant);
   if (problem !== undefined) {
     warn(ctx, `ignoring the registration of an agent at ${from}: ${problem}`);
     return err(undefined);
   }
-  if (!options.authorize({ action: 'REGISTER_AGENT', principal: undefined })) {
-    warn(ctx, `ignoring the registration of an agent at ${from}: not authorized`);
+  const denied = denialOf(ctx, applicant.agent, principal);
+  if (denied !== undefined) {
+    warn(ctx, `ignoring the registration of an agent at ${from}: ${denied}`);
     return err(undefined);
   }
   if (registrar.durable.machines.get(machineOf(applicant.agent, from))?.mode === 'DOWN') {

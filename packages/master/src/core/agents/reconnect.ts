@@ -1,6 +1,6 @@
 // A registered agent registers again: its connection broke, or its process was restarted.
-// What the master knows and the agent doesn't is sent to the agent to be denied; what only the agent knows is not
-// taken over: its updates or a later reconciliation settle it.
+// What the master knows and the agent doesn't is sent to the agent to be denied. What only the agent knows is not taken
+// over: its framework was told that it is lost, so it is ended (Mesos lets it run on, known to nobody).
 import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfoCapability, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
@@ -8,7 +8,7 @@ import { type Context, info as logInfo, send, timestampOf } from '../context.js'
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
 import type { Agent } from '../state.js';
-import { lostOr } from '../task-states.js';
+import { isTerminal, lostOr } from '../task-states.js';
 import { removeExecutor } from '../tasks.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
@@ -33,6 +33,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   });
   sendDrain(ctx, agent);
   tellFrameworks(ctx, agent, message.frameworks ?? []);
+  endUnknownTasks(ctx, agent, message);
   for (const [frameworkId, taskIds] of agent.pendingKills) {
     for (const taskId of taskIds) {
       send(ctx, pid, {
@@ -43,6 +44,15 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   }
   agent.pendingKills.clear();
   startPings(ctx, agent);
+}
+
+/** Tasks of frameworks without checkpointing, lost with the connection: the agent's process and they live on. */
+function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+  for (const { framework_id, task_id, state } of message.tasks ?? []) {
+    const framework = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
+    if (framework === undefined || framework.tasks.has(idOf<TaskId>(task_id)) || isTerminal(state)) continue;
+    send(ctx, agent.pid, { name: 'KillTaskMessage', body: { framework_id, task_id } });
+  }
 }
 
 function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): Agent {

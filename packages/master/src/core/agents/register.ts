@@ -9,11 +9,16 @@ import { startPings } from './ping.js';
 import { connectionOf, enter, forRegistry, inPostRefinement, newAgent, record } from './records.js';
 import { REPLACED, requestRemoval } from './remove.js';
 
-export function registerAgent(ctx: Context, from: Pid, message: RegisterAgentMessage): void {
+export function registerAgent(
+  ctx: Context,
+  from: Pid,
+  message: RegisterAgentMessage,
+  principal: string | undefined,
+): void {
   const { agents } = ctx.state;
   count(ctx, 'master/messages_register_slave');
   // It asks again while its first request is being written.
-  if (agents.registering.has(from) || !admit(ctx, from, message).ok) return;
+  if (agents.registering.has(from) || !admit(ctx, from, message, principal).ok) return;
   const knownId = agents.byPid.get(from);
   const known = knownId === undefined ? undefined : agents.registered.get(knownId);
   if (known?.connected === true) {

@@ -26,13 +26,18 @@ import {
   tellShutdown,
 } from './records.js';
 
-export function reregisterAgent(ctx: Context, from: Pid, message: ReregisterAgentMessage): void {
+export function reregisterAgent(
+  ctx: Context,
+  from: Pid,
+  message: ReregisterAgentMessage,
+  principal: string | undefined,
+): void {
   const { agents } = ctx.state;
   count(ctx, 'master/messages_reregister_slave');
   const id = agentIdOf(message.agent);
   if (id === undefined) return warn(ctx, `ignoring the re-registration of an agent at ${from}: agent.id is missing`);
   if (agents.reregistering.has(id)) return;
-  if (!admit(ctx, from, message).ok) return;
+  if (!admit(ctx, from, message, principal).ok) return;
   const transition = agents.transitions.get(id);
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
   const info = inPostRefinement(message.agent, id);

@@ -60,8 +60,9 @@ export function subscribeAs(
   if (problem !== undefined) return refuse(problem);
   const offerConstraints = readOfferConstraints(subscribe.framework_info, subscribe.offer_constraints);
   if (!offerConstraints.ok) return refuse(offerConstraints.error);
+  const subject = principal ?? subscribe.framework_info.principal;
   const denied = rolesOf(subscribe.framework_info).find(
-    (role) => !ctx.state.options.authorize({ action: 'REGISTER_FRAMEWORK', principal, value: role }),
+    (role) => !ctx.state.options.authorize({ action: 'REGISTER_FRAMEWORK', principal: subject, value: role }),
   );
   if (denied !== undefined) return refuse(`not authorized to use the role '${denied}'`);
   const subscription: Subscription = {
@@ -69,7 +70,7 @@ export function subscribeAs(
     suppressedRoles: new Set(suppressed),
     offerConstraints: offerConstraints.value,
     connection,
-    principal: principal ?? subscribe.framework_info.principal,
+    principal: subject,
   };
   if (id === undefined) return addSubscribed(ctx, nextFrameworkId(ctx), subscription);
   const frameworkId = idOf<FrameworkId>(id);

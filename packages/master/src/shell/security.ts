@@ -1,0 +1,104 @@
+// From flags to who may reach this master and do what.
+import { hostname } from 'node:os';
+import { err, ok, type Result } from '@meseta/base';
+import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
+import {
+  type Authorizer as Authority,
+  allows,
+  createSecurity,
+  type HttpGate,
+  type Limits,
+  parseRateLimits,
+  principalOf,
+  type Secrets,
+  type SecurityFlags,
+} from '@meseta/security';
+import type { Authorizer } from '../core/options.js';
+import type { MasterFlags } from './flags.js';
+
+export interface PeerSecurity {
+  /** Undefined: nobody can authenticate. */
+  readonly secrets: Secrets | undefined;
+  readonly authenticateAgents: boolean;
+  readonly authenticateFrameworks: boolean;
+  readonly authenticationTimeoutMs: number;
+  readonly limits: Limits | undefined;
+}
+
+export interface MasterSecurity {
+  readonly gate: HttpGate;
+  readonly peers: PeerSecurity;
+  readonly tls: TlsConfig | undefined;
+  readonly warnings: readonly string[];
+}
+
+export interface SecurityError {
+  readonly flag: string;
+  readonly text: string;
+}
+
+/** Which of this program's flags a problem is about. */
+const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]: string } = {
+  acls: 'acls',
+  authorizer: 'authorizers',
+  credentials: 'credentials',
+  jwtSecretKey: 'credentials',
+  firewallRules: 'firewall_rules',
+  trustedHosts: 'trusted_hosts',
+  realms: 'http_authenticators',
+};
+
+const wrong = (flag: string, text: string) => err<SecurityError>({ flag, text });
+
+export function securityOf(
+  flags: MasterFlags,
+  ownName: string,
+  env: NodeJS.ProcessEnv,
+): Result<MasterSecurity, SecurityError> {
+  if (flags.authenticators !== 'crammd5')
+    return wrong('authenticators', `expected crammd5, got ${flags.authenticators}`);
+  const frameworks = flags.http_framework_authenticators;
+  if (flags.authenticate_http_frameworks && frameworks === undefined) {
+    return wrong('http_framework_authenticators', 'is required with --authenticate_http_frameworks');
+  }
+  const made = createSecurity('master', {
+    acls: flags.acls,
+    authorizer: flags.authorizers,
+    credentials: flags.credentials,
+    jwtSecretKey: undefined,
+    firewallRules: flags.firewall_rules,
+    trustedHosts: [ownName, hostname(), ...(flags.trusted_hosts ?? [])],
+    realms: {
+      readonly: flags.authenticate_http_readonly ? flags.http_authenticators : undefined,
+      readwrite: flags.authenticate_http_readwrite ? flags.http_authenticators : undefined,
+      scheduler: flags.authenticate_http_frameworks ? frameworks : undefined,
+    },
+  });
+  if (!made.ok) return wrong(FLAG_NAMES[made.error.flag], made.error.text);
+  const limits = flags.rate_limits === undefined ? undefined : parseRateLimits(flags.rate_limits);
+  if (limits?.ok === false) return wrong('rate_limits', limits.error);
+  const tls = tlsSettingsOf(flags, env);
+  if (!tls.ok) return wrong(tls.error.setting, tls.error.message);
+  return ok({
+    gate: made.value.gate,
+    peers: {
+      secrets: made.value.secrets,
+      authenticateAgents: flags.authenticate_agents,
+      authenticateFrameworks: flags.authenticate_frameworks,
+      authenticationTimeoutMs: flags.authentication_v0_timeout,
+      limits: limits?.value,
+    },
+    tls: tls.value.config,
+    warnings: [...made.value.warnings, ...tls.value.warnings],
+  });
+}
+
+/** The core's questions, answered by the authorizer. */
+export const answersOf =
+  (authority: Authority): Authorizer =>
+  ({ action, principal, value }) =>
+    action !== 'UNKNOWN' &&
+    allows(
+      authority.approverFor(principal === undefined ? undefined : principalOf(principal), action),
+      value === undefined ? undefined : { value },
+    );
