@@ -209,3 +209,12 @@ test("the captured messages of Mesos' own master register an agent and run a tas
   world.message({ name: 'RunTaskMessage', body }, registered.from);
   assert(world.effects.some((it) => it.kind === 'launch' && it.spec.command.value === 'sleep 2'));
 });
+
+test('a framework that is being shut down is not listed: nothing more will be told of its tasks', () => {
+  const world = registeredWorld();
+  runToRunning(world, taskOf('t'));
+  world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+  rejoin(world);
+  const again = sentOf(world, 'ReregisterAgentMessage').at(-1);
+  assert.deepEqual([again?.frameworks, again?.tasks], [undefined, undefined]);
+});

@@ -91,7 +91,8 @@ function register(step: Step): void {
 
 function reregister(step: Step): void {
   const { state } = step;
-  const frameworks = [...state.frameworks.values()];
+  // Of one that is being shut down nothing is told any more: a new master must not wait for it.
+  const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
   const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
   const kept = state.total.filter(needsCheckpoint);
   const completed = state.completedFrameworks.map((framework) => {
