@@ -31,7 +31,7 @@ export async function bundleNode(entries, outdir) {
 }
 
 /** Workspace packages are bundled (they are TypeScript), everything else from npm stays an import. */
-const externalDependencies = {
+export const externalDependencies = {
   name: 'external-dependencies',
   setup(plugin) {
     plugin.onResolve({ filter: /^[^./]/ }, ({ path }) =>

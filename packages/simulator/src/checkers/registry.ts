@@ -80,7 +80,9 @@ const addressOf = (pid: string): string => pid.slice(pid.lastIndexOf('@') + 1);
 
 const agentOf = (operation: RegistryOperation): string | undefined => {
   if ('agentId' in operation) return operation.agentId;
-  return operation.kind === 'admitAgent' || operation.kind === 'markAgentReachable' ? operation.info.id?.value : undefined;
+  return operation.kind === 'admitAgent' || operation.kind === 'markAgentReachable'
+    ? operation.info.id?.value
+    : undefined;
 };
 
 function written({ world }: Cluster, known: Known, operation: RegistryOperation): void {

@@ -7,6 +7,12 @@
 // `allocator has nothing more to offer`: I1 of the allocator.
 // `master and agent agree on totals`
 // `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
+//
+// What Mesos' protocol allows, by name:
+// recoveredForGood: a master forgets at failover which frameworks were removed; an agent that had not heard of it brings
+//     the framework back as recovered, and nobody will ever subscribe as it, or acknowledge its updates.
+// overtaken: a re-registration that an earlier process of the agent sent arrives after that process' death, and is taken
+//     for the present one's: the master believes in the earlier total.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -16,26 +22,38 @@ import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, Count } from './checker.js';
 
-export const createRestChecker = (cluster: Cluster, count: Count): Checker => ({
-  observer: {},
-  atRest() {
-    const { world, masters } = cluster;
-    const leader = masters.leader();
-    if (leader === undefined) return world.fail('everybody is back', 'no master leads');
-    const { state } = leader.core;
-    checkEverybody(cluster, state);
-    checkTasks(cluster, state, count);
-    checkRunning(cluster, state, count);
-    checkAgents(cluster, state);
-    checkLeftovers(cluster, state);
-    const more = state.allocator.scan();
-    if (state.allocator.totals().eventsPending === 0 && more.length > 0) {
-      const [first] = more;
-      const text = `${first?.resources} of ${first?.agentId} to ${first?.frameworkId} (${first?.role})`;
-      world.fail('allocator has nothing more to offer', text, [first?.agentId ?? '']);
-    }
-  },
-});
+export const createRestChecker = (cluster: Cluster, count: Count): Checker => {
+  /** The process (its resource version) as which each agent last registered with a master. */
+  const registeredAs = new Map<string, string>();
+  return {
+    observer: {
+      masterStepped(_master, input) {
+        if (input.kind !== 'message' || input.message.name !== 'ReregisterAgentMessage') return;
+        const { agent, resource_version_uuid } = input.message.body;
+        registeredAs.set(agent.id?.value ?? '', resource_version_uuid?.value ?? '');
+      },
+    },
+    atRest: () => atRest(cluster, count, registeredAs),
+  };
+};
+
+function atRest(cluster: Cluster, count: Count, registeredAs: ReadonlyMap<string, string>): void {
+  const { world, masters } = cluster;
+  const leader = masters.leader();
+  if (leader === undefined) return world.fail('everybody is back', 'no master leads');
+  const { state } = leader.core;
+  checkEverybody(cluster, state);
+  checkTasks(cluster, state, count);
+  checkRunning(cluster, state, count);
+  checkAgents(cluster, state, registeredAs);
+  checkLeftovers(cluster, state);
+  const more = state.allocator.scan();
+  if (state.allocator.totals().eventsPending === 0 && more.length > 0) {
+    const [first] = more;
+    const text = `${first?.resources} of ${first?.agentId} to ${first?.frameworkId} (${first?.role})`;
+    world.fail('allocator has nothing more to offer', text, [first?.agentId ?? '']);
+  }
+}
 
 function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterState): void {
   for (const { name, core, pid } of agents.values()) {
@@ -53,6 +71,10 @@ function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterSta
 }
 
 const isSilent = (framework: Framework): boolean => framework.plan.kind === 'silent';
+
+const isRecoveredForGood = ({ frameworks }: Cluster, state: MasterState, id: FrameworkId): boolean =>
+  state.frameworks.get(id)?.status === 'recovered' &&
+  [...frameworks.values()].some(({ memory }) => memory.ended.includes(id));
 
 /** The agent node that runs a task now. */
 function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
@@ -104,6 +126,7 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
           taskId ?? container.id,
         ]);
       if (run === undefined) return fail('its agent does not know it');
+      if (isRecoveredForGood(cluster, state, run.frameworkId)) continue;
       const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
       if (known === undefined) fail('the master does not know it');
       if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
@@ -115,19 +138,23 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
   }
 }
 
-function checkAgents({ world, agents, frameworks }: Cluster, state: MasterState): void {
+function checkAgents(cluster: Cluster, state: MasterState, registeredAs: ReadonlyMap<string, string>): void {
+  const { world, agents, frameworks } = cluster;
   const silent = new Set([...frameworks.values()].filter(isSilent).map(({ memory }) => memory.frameworkId));
   for (const { name, core } of agents.values()) {
     if (core === undefined) continue;
     for (const framework of core.state.frameworks.values()) {
-      if (silent.has(framework.id)) continue;
+      if (silent.has(framework.id) || isRecoveredForGood(cluster, state, framework.id)) continue;
       for (const stream of framework.streams.values()) {
         const text = `${name} still tells ${stream.updates.map((it) => it.status.state).join(', ')} of ${stream.taskId}`;
         world.fail('every update was delivered', text, [stream.taskId]);
       }
     }
     const agent = state.agents.registered.get(core.state.info.id?.value as AgentId);
-    if (agent === undefined || equals(unallocate(agent.totalResources), unallocate(core.state.total))) continue;
+    const overtaken =
+      agent !== undefined && registeredAs.get(agent.id) !== core.state.resourceVersion && registeredAs.has(agent.id);
+    if (agent === undefined || overtaken || equals(unallocate(agent.totalResources), unallocate(core.state.total)))
+      continue;
     const text = `${name} has ${formatResources(core.state.total)}, the master thinks ${formatResources(agent.totalResources)}`;
     world.fail('master and agent agree on totals', text, [agent.id]);
   }

@@ -58,11 +58,15 @@ function strike(cluster: Cluster, fault: Fault): void {
     case 'slowDisk':
       if (agent === undefined) return;
       agent.disk.meanSyncMs = 2_000;
-      timeline.after(fault.ms, () => void (agent.disk.meanSyncMs = 2));
+      timeline.after(fault.ms, () => {
+        agent.disk.meanSyncMs = 2;
+      });
       return;
     case 'slowRegistry':
       masters.store.meanWriteMs = 2_000;
-      timeline.after(fault.ms, () => void (masters.store.meanWriteMs = 5));
+      timeline.after(fault.ms, () => {
+        masters.store.meanWriteMs = 5;
+      });
       return;
     case 'leave':
       return agent?.push({ kind: 'leave', message: 'the operator asked for it' });

@@ -18,7 +18,11 @@ export function shrink(plan: Plan, invariant: string, mostRuns = 300): Shrunk {
   let selection: Selection = {};
   for (const part of PARTS) {
     let kept = [...plan[part].keys()];
-    for (let size = Math.ceil(kept.length / 2); size >= 1 && runs < mostRuns; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (
+      let size = Math.ceil(kept.length / 2);
+      size >= 1 && runs < mostRuns;
+      size = size === 1 ? 0 : Math.ceil(size / 2)
+    ) {
       for (let at = 0; at < kept.length && runs < mostRuns; ) {
         const without = [...kept.slice(0, at), ...kept.slice(at + size)];
         if (stillFails({ ...selection, [part]: new Set(without) })) kept = without;

@@ -77,7 +77,10 @@ export function startFramework(world: World, masters: Masters, index: number, pl
   };
   startClient();
   if (plan.kind === 'failover') failsOver(world, mood, clients, startClient);
-  return { name, plan, memory, clients, calm: () => void (mood.calm = true) };
+  const calm = (): void => {
+    mood.calm = true;
+  };
+  return { name, plan, memory, clients, calm };
 }
 
 interface Mood {

@@ -1,0 +1,159 @@
+// Mutations of the cores: each is a mistake that somebody could make, and some seed must find it.
+// `find` stands exactly once in the file; a test sees to it, so that no mutation outlives the code it was made for.
+
+const agent = (file) => `packages/agent/src/core/${file}.ts`;
+const master = (file) => `packages/master/src/core/${file}.ts`;
+const allocator = (file) => `packages/allocator/src/${file}.ts`;
+
+export const mutations = [
+  {
+    name: 'The agent skips an acknowledgement: the next update is not sent',
+    file: agent('status-updates'),
+    find: '  if (next.updates.length > 0) sendHead(step, framework, next);\n',
+    replace: '',
+  },
+  {
+    name: 'An acknowledged update stays first in its stream',
+    file: agent('status-updates'),
+    find: 'updates: stream.updates.slice(1),\n    durable: stream.durable - 1,',
+    replace: 'updates: stream.updates,\n    durable: stream.durable,',
+  },
+  {
+    name: 'The acknowledgement of a terminal update leaves the stream open',
+    file: agent('status-updates'),
+    find: 'if (isTerminal(head.status.state)) {\n    framework.streams.delete(taskId);',
+    replace: 'if (isTerminal(head.status.state)) {',
+  },
+  {
+    name: 'An update is sent before it is on disk',
+    file: agent('status-updates'),
+    find: "if (checkpoints(framework)) step.after.push({ kind: 'forward', frameworkId: framework.id, taskId });\n  else forward",
+    replace: 'forward',
+  },
+  {
+    name: 'A restarted agent forgets which updates were not acknowledged',
+    file: agent('recovery'),
+    find: '      if (updates.length === 0) return;',
+    replace: '      if (updates.length >= 0) return;',
+  },
+  {
+    name: 'A task that exits with another status than 0 has finished',
+    file: agent('command-executor'),
+    find: "if (status.kind === 'exited' && status.code === 0) return { state: 'TASK_FINISHED', message };",
+    replace: "if (status.kind === 'exited') return { state: 'TASK_FINISHED', message };",
+  },
+  {
+    name: 'An agent that comes back does not list its tasks',
+    file: agent('registration'),
+    find: '      ...(tasks.length === 0 ? {} : { tasks }),\n      ...(completed',
+    replace: '      ...(completed',
+  },
+  {
+    name: 'An agent does not notice that its connection to the master broke, nor that pings stop',
+    file: agent('registration'),
+    find: "  log(step, 'warning', 'no ping of the master for too long: the agent registers anew');\n  join(step);",
+    replace: "  log(step, 'warning', 'no ping of the master for too long');",
+  },
+  {
+    name: 'A kill that has been decided is forgotten in a restart',
+    file: agent('recovery'),
+    find: '  else armKill(step, now);',
+    replace: '',
+  },
+  {
+    name: 'A declined offer is not freed',
+    file: master('offers'),
+    find: '  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, now.monoMs, returned);\n',
+    replace: '  void [now, returned];\n',
+  },
+  {
+    name: 'A task frees its resources at every terminal update',
+    file: master('tasks'),
+    find: 'if (!wasTerminal && isTerminal(state)) {',
+    replace: 'if (isTerminal(state)) {',
+  },
+  {
+    name: "A call's stream id is ignored",
+    file: master('calls'),
+    find: 'if (streamId !== framework.connection.id) {',
+    replace: "if (streamId === '') {",
+  },
+  {
+    name: 'A framework that disconnects keeps its offers',
+    file: master('frameworks/disconnect'),
+    find: "  returnOffers(ctx, framework, framework.connection === undefined ? 'silently' : 'rescinded');\n",
+    replace: '  void returnOffers;\n',
+  },
+  {
+    name: 'Acknowledgements are not passed on to the agent',
+    file: master('updates'),
+    find: "  send(ctx, agent.pid, {\n    name: 'StatusUpdateAcknowledgementMessage',\n    body: { agent_id, framework_id: framework.wireId, task_id, uuid },\n  });\n",
+    replace: '  void send;\n',
+  },
+  {
+    name: 'An update is handed out twice',
+    file: master('events'),
+    find: "  if (framework.connection.kind === 'stream') sendEvent(ctx, framework, event);",
+    replace: "  if (framework.connection.kind === 'stream') for (let i = 0; i < 2; i++) sendEvent(ctx, framework, event);",
+  },
+  {
+    name: 'An agent is unreachable after its second unanswered ping',
+    file: master('agents/ping'),
+    find: '>= options.maxAgentPingTimeouts',
+    replace: '>= Math.min(2, options.maxAgentPingTimeouts)',
+  },
+  {
+    name: 'An agent that is gone may come back',
+    file: master('agents/admission'),
+    find: 'if (id !== undefined && agents.gone.has(id)) {',
+    replace: 'if (id !== undefined && agents.gone.has(id) && id.length === 0) {',
+  },
+  {
+    name: 'What waits for the registry is done before it is written',
+    file: master('registrar'),
+    find: '  afterwards(ctx, work);\n  return ok(undefined);',
+    replace: '  doPendingWork(ctx, work);\n  return ok(undefined);',
+  },
+  {
+    name: 'The work that waited for the registry is lost',
+    file: master('registrar'),
+    find: 'for (const work of [...batch.work, ...after]) doPendingWork(ctx, work);',
+    replace: 'for (const work of [...after]) doPendingWork(ctx, work);',
+  },
+  {
+    name: 'Kills for an agent that is away are forgotten',
+    file: master('agents/reconnect'),
+    find: 'for (const [frameworkId, taskIds] of agent.pendingKills) {',
+    replace: 'for (const [frameworkId, taskIds] of [...agent.pendingKills].slice(1)) {',
+  },
+  {
+    name: 'Tasks that come back from unreachable are not told',
+    file: master('agents/reregister'),
+    find: '  if (wasUnreachable !== undefined) tellReturned(ctx, returned);\n',
+    replace: '  void tellReturned;\n',
+  },
+  {
+    name: "A reconnecting agent is not asked about the tasks that it didn't list",
+    file: master('agents/reconnect'),
+    find: "      ...(reconciliations.length === 0 ? {} : { reconciliations }),\n",
+    replace: '',
+  },
+  {
+    name: 'A reservation is offered to every role',
+    file: allocator('shapes'),
+    find: '  if (reservationRole(resource) !== undefined && !isAllocatableTo(resource, role)) return false;\n',
+    replace: '',
+  },
+  {
+    name: "A role's limit is not looked at",
+    file: allocator('evaluate'),
+    find: '    if (room >= wanted) continue;',
+    replace: '    if (room >= wanted || wanted > 0) continue;',
+  },
+  {
+    name: "Others' guarantees are not held back",
+    file: allocator('evaluate'),
+    find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
+    replace: 'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
+  },
+];

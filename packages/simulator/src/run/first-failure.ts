@@ -1,0 +1,18 @@
+// Usage: node first-failure.mjs FROM TO. The first seed that breaks something, as a line of JSON; `null` if none does.
+// The mutation runner bundles this with a changed core.
+import { planOf } from './plan.js';
+import { simulate } from './simulation.js';
+
+function firstFailure(from: number, to: number): unknown {
+  for (let seed = from; seed <= to; seed++) {
+    try {
+      const { failure } = simulate(planOf(seed));
+      if (failure !== undefined) return { seed, invariant: failure.invariant, explanation: failure.explanation };
+    } catch (cause) {
+      return { seed, invariant: 'the simulator itself broke', explanation: String(cause) };
+    }
+  }
+  return null;
+}
+
+process.stdout.write(`${JSON.stringify(firstFailure(Number(process.argv[2]), Number(process.argv[3])))}\n`);

@@ -1,0 +1,90 @@
+// Usage: node scripts/mutations.mjs [--seeds=N] [NAME_PART]
+// Breaks the cores in one way after the other (packages/simulator/mutations/list.mjs) and lets the simulator look for
+// it, seed by seed. Without NAME_PART it writes what found what to docs/simulator-mutations.md. Fails if one gets away.
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { mutations } from '../packages/simulator/mutations/list.mjs';
+import { externalDependencies, root } from './lib.mjs';
+
+const argv = process.argv.slice(2);
+const seeds = Number(argv.find((it) => it.startsWith('--seeds='))?.slice('--seeds='.length) ?? 1000);
+const part = argv.find((it) => !it.startsWith('--'));
+const wanted = mutations.filter(({ name }) => part === undefined || name.includes(part));
+const out = join(root, `.build/mutations-${process.pid}`);
+
+/** Replaces the one place in the one file. */
+const mutating = ({ file, find, replace }) => ({
+  name: 'mutation',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      if (path !== join(root, file)) return undefined;
+      const text = readFileSync(path, 'utf8');
+      if (text.split(find).length !== 2) throw new Error(`${file}: the text to replace stands there not exactly once`);
+      return { contents: text.replace(find, () => replace), loader: 'ts' };
+    });
+  },
+});
+
+async function hunt(mutation, index) {
+  const outfile = join(out, `${index}.mjs`);
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['packages/simulator/src/run/first-failure.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
+    plugins: [mutating(mutation), externalDependencies],
+  });
+  const child = spawn(process.execPath, [outfile, '1', String(seeds)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  for await (const chunk of child.stdout) text += chunk;
+  return JSON.parse(text);
+}
+
+async function all() {
+  const found = new Map();
+  const queue = [...wanted.entries()];
+  const work = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [index, mutation] = next;
+      const failure = await hunt(mutation, index);
+      found.set(mutation, failure);
+      console.log(failure === null ? `NOT FOUND  ${mutation.name}` : `seed ${failure.seed}: ${failure.invariant}  <- ${mutation.name}`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return found;
+}
+
+function table(found) {
+  const cells = (...columns) => `| ${columns.join(' | ')} |`;
+  const rows = mutations.map((mutation) => {
+    const failure = found.get(mutation);
+    const file = mutation.file.replace('packages/', '').replace('/src', '');
+    return cells(mutation.name, `\`${file}\``, failure?.seed ?? 'none', failure?.invariant ?? 'nothing');
+  });
+  return [
+    '# Mutations that the simulator finds',
+    '',
+    'Each of these mistakes was made in the cores, one at a time, and the simulator was run from seed 1 on until an',
+    'invariant broke. Written by `node scripts/mutations.mjs`; the mutations are in `packages/simulator/mutations`.',
+    '',
+    cells('mistake', 'in', 'found by seed', 'invariant'),
+    cells('---', '---', '---', '---'),
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+const found = await all();
+rmSync(out, { recursive: true, force: true });
+if (part === undefined) writeFileSync(join(root, 'docs/simulator-mutations.md'), table(found));
+const away = [...found.values()].filter((failure) => failure === null).length;
+console.log(`${found.size - away} of ${found.size} found`);
+process.exitCode = away === 0 ? 0 : 1;
