@@ -26,6 +26,8 @@ export interface BenchSchedulerOptions {
   readonly frameworkId?: string | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly connections?: number | undefined;
+  /** Wants no offers before its REVIVE. */
+  readonly suppressed?: boolean | undefined;
   onEvent(event: SchedulerEvent, scheduler: BenchScheduler): void;
 }
 
@@ -49,7 +51,10 @@ function openEvents(options: BenchSchedulerOptions, info: FrameworkInfo): Promis
   const body = SchedulerCallCodec.encode({
     ...(info.id === undefined ? {} : { framework_id: info.id }),
     type: 'SUBSCRIBE',
-    subscribe: { framework_info: info },
+    subscribe: {
+      framework_info: info,
+      ...(options.suppressed === true ? { suppressed_roles: info.roles ?? [] } : {}),
+    },
   });
   const headers = { 'Content-Type': PROTOBUF_TYPE, Accept: PROTOBUF_TYPE, 'Content-Length': body.length };
   return new Promise((resolve, reject) => {

@@ -23,6 +23,8 @@ export interface TaskRunOptions {
   /** No more than these are used of one offer. */
   readonly perOffer?: number | undefined;
   readonly connections?: number | undefined;
+  /** Wants no offers before its REVIVE. */
+  readonly suppressed?: boolean | undefined;
 }
 
 interface State {
@@ -43,13 +45,13 @@ export async function runTasks(options: TaskRunOptions): Promise<TaskRun> {
     finish = resolve;
     fail = reject;
   });
-  const { master, name, connections } = options;
+  const { master, name, connections, suppressed } = options;
   const times = { acceptedMs: new Map(), runningMs: new Map(), endedMs: new Map() };
   const state: State = { options, ...times, launched: 0, unacknowledged: 0, fail, finish };
   const onEvent = (event: SchedulerEvent, scheduler: BenchScheduler): void => {
     take(state, event, scheduler).catch(fail);
   };
-  const scheduler = await subscribe({ master, name, connections, onEvent });
+  const scheduler = await subscribe({ master, name, connections, suppressed, onEvent });
   return { scheduler, ...times, done };
 }
 

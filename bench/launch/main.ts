@@ -1,0 +1,100 @@
+// Launching through the master: frameworks that were silent revive together, and take tasks to many emulated agents until
+// the last TASK_RUNNING is heard and acknowledged. Beside a bare echo of as many messages as reached the master, of
+// their mean size, through node:http.
+import { benchmark, type Scale } from '../lib/benchmark.js';
+import { createDaemons, type Daemon } from '../lib/daemons.js';
+import { echoSeconds } from '../lib/echo.js';
+import { type Emulator, startEmulator } from '../lib/emulator.js';
+import type { Measured } from '../lib/figures.js';
+import { cpuOf } from '../lib/processes.js';
+import { quantile } from '../lib/statistics.js';
+import { runTasks, type TaskRun } from '../lib/task-runner.js';
+
+const TASK = { cpus: 0.1, mem: 32 };
+const PER_OFFER = 10;
+const CONNECTIONS = 4;
+
+const SIZES = {
+  short: { agents: 200, frameworks: 10, tasks: 4000 },
+  full: { agents: 1000, frameworks: 20, tasks: 20_000 },
+};
+
+interface Launched {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly waited: readonly number[];
+}
+
+async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['full']): Promise<Launched> {
+  const runs: TaskRun[] = [];
+  for (let at = 0; at < size.frameworks; at++) {
+    runs.push(
+      await runTasks({
+        master: master.address,
+        name: `framework-${at}`,
+        count: size.tasks / size.frameworks,
+        command: 'sleep 3600',
+        resources: TASK,
+        goal: 'running',
+        perOffer: PER_OFFER,
+        connections: CONNECTIONS,
+        suppressed: true,
+      }),
+    );
+  }
+  await emulator.register();
+  const before = { cpu: cpuOf(master.pid), sent: await emulator.counts() };
+  const begun = performance.now();
+  await Promise.all(runs.map(({ scheduler }) => scheduler.call({ type: 'REVIVE' })));
+  await Promise.all(runs.map(({ done }) => done));
+  const seconds = (performance.now() - begun) / 1000;
+  const after = { cpu: cpuOf(master.pid), sent: await emulator.counts() };
+  const calls = runs.map(({ scheduler }) => scheduler.sent);
+  for (const { scheduler } of runs) scheduler.close();
+  return {
+    seconds,
+    cpuSeconds: after.cpu - before.cpu,
+    messages: calls.reduce((sum, it) => sum + it.calls, after.sent.messages - before.sent.messages),
+    bytes: calls.reduce((sum, it) => sum + it.bytes, after.sent.bytes - before.sent.bytes),
+    waited: runs.flatMap(({ acceptedMs, runningMs }) =>
+      [...runningMs].map(([id, ms]) => ms - (acceptedMs.get(id) ?? 0)),
+    ),
+  };
+}
+
+async function run({ full }: Scale): Promise<readonly Measured[]> {
+  const size = full ? SIZES.full : SIZES.short;
+  const daemons = createDaemons();
+  let emulator: Emulator | undefined;
+  try {
+    const master = await daemons.master(['--registry=in_memory']);
+    emulator = await startEmulator({ master: master.address, agents: size.agents });
+    const { seconds, cpuSeconds, messages, bytes, waited } = await launch(master, emulator, size);
+    const echo = await echoSeconds(messages, Math.round(bytes / messages), size.frameworks * CONNECTIONS);
+    return [
+      {
+        name: 'launched and acknowledged',
+        unit: 'tasks/s',
+        value: size.tasks / seconds,
+        yardstick: { name: 'bare echo of the same messages', value: size.tasks / echo },
+        aim: { of: 'ratio', is: 'at least', limit: 0.3 },
+      },
+      {
+        name: 'master CPU a task',
+        unit: 'us',
+        value: (cpuSeconds / size.tasks) * 1e6,
+        aim: { of: 'value', is: 'at most', limit: 200 },
+      },
+      { name: 'messages to the master a task', unit: 'each', value: messages / size.tasks },
+      { name: 'ACCEPT to TASK_RUNNING p50', unit: 'ms', value: quantile(waited, 0.5) },
+      { name: 'ACCEPT to TASK_RUNNING p99', unit: 'ms', value: quantile(waited, 0.99) },
+    ];
+  } finally {
+    await emulator?.stop();
+    await daemons.stop();
+  }
+}
+
+await benchmark('launch', run);

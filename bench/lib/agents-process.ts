@@ -1,0 +1,163 @@
+// A process of emulated agents, told over IPC what to do (emulator.ts is the other end). Each has an address of its own
+// unless several share one; they answer pings, take tasks and say at once that they run, and come back with what they have.
+import type { Pid } from '@meseta/base';
+import { pidOf } from '@meseta/base';
+import type { LibprocessMessage, Task, TaskState } from '@meseta/wire';
+import { decodeMessage } from '@meseta/wire/libprocess-codec';
+import { agentInfo, registration, reregistration, runningTask, statusUpdate } from './emulated-agent.js';
+import { type EmulatedPeer, openPeer } from './emulated-peer.js';
+import type { EmulatorOrder, EmulatorReport, FrameworkShare, TaskLife } from './emulator.js';
+
+interface Agent {
+  readonly at: number;
+  readonly actor: string;
+  readonly peer: EmulatedPeer;
+  id: string | undefined;
+  registered: boolean;
+  /** Running ones, by id, as they are told to a master that has lost them. */
+  tasks: readonly Task[];
+}
+
+const state = {
+  agents: [] as Agent[],
+  peers: [] as EmulatedPeer[],
+  master: '' as Pid,
+  life: 'runs' as TaskLife,
+  reported: 0,
+  counts: { registered: 0, launched: 0, acknowledged: 0 },
+  frameworks: [] as readonly FrameworkShare[],
+  /** Of the first message of the last wave and the last answer to it, on the wall clock. */
+  wave: { beganMs: 0, endedMs: 0 },
+};
+
+const wall = (): number => performance.timeOrigin + performance.now();
+const tell = (report: EmulatorReport): void => void process.send?.(report);
+
+function registered(agent: Agent, id: string): void {
+  if (agent.registered) return;
+  agent.id = id;
+  agent.registered = true;
+  state.counts.registered++;
+  if (state.counts.registered < state.agents.length) return;
+  state.wave.endedMs = wall();
+  tell({ kind: 'registered', ...state.wave });
+}
+
+function update(agent: Agent, frameworkId: string, taskId: string, taskState: TaskState): void {
+  const pid = pidOf(agent.actor, agent.peer.address);
+  const body = statusUpdate({ taskId, agentId: agent.id ?? '', frameworkId, state: taskState, pid });
+  agent.peer.send(agent.actor, state.master, { name: 'StatusUpdateMessage', body });
+}
+
+function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
+  const { peer, actor } = agent;
+  switch (message.name) {
+    case 'PingAgentMessage':
+      return peer.send(actor, from, { name: 'PongAgentMessage', body: {} });
+    case 'AgentRegisteredMessage':
+    case 'AgentReregisteredMessage':
+      return registered(agent, message.body.agent_id.value);
+    case 'RunTaskMessage': {
+      state.counts.launched++;
+      const { framework, task } = message.body;
+      return update(agent, framework.id?.value ?? '', task.task_id.value, 'TASK_RUNNING');
+    }
+    case 'StatusUpdateAcknowledgementMessage': {
+      state.counts.acknowledged++;
+      const id = message.body.task_id.value;
+      // Its first acknowledgement ends a task that is to end at once.
+      if (state.life === 'ends' && !ended.delete(id)) {
+        ended.add(id);
+        update(agent, message.body.framework_id.value, id, 'TASK_FINISHED');
+      }
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+const ended = new Set<string>();
+
+const ipOf = (at: number): string =>
+  `127.${1 + Math.floor(at / 65_024)}.${Math.floor(at / 254) % 256}.${1 + (at % 254)}`;
+
+async function open(order: Extract<EmulatorOrder, { kind: 'open' }>): Promise<void> {
+  const { first, count, perAddress } = order;
+  state.life = order.life;
+  state.master = pidOf('master', order.master);
+  for (let at = first; at < first + count; at += perAddress) {
+    const own = new Map<string, Agent>();
+    const peer = await openPeer({
+      ip: ipOf(at),
+      onMessage(actor, from, wireName, body) {
+        const message = decodeMessage(wireName, body);
+        const agent = own.get(actor);
+        if (message.ok && agent !== undefined) take(agent, from, message.value);
+      },
+    });
+    state.peers.push(peer);
+    for (let i = 1; i <= Math.min(perAddress, first + count - at); i++) {
+      const actor = `slave(${i})`;
+      const agent: Agent = { at: at + i - 1, actor, peer, id: undefined, registered: false, tasks: [] };
+      own.set(actor, agent);
+      state.agents.push(agent);
+    }
+  }
+  tell({ kind: 'opened' });
+}
+
+function begin(): void {
+  state.counts.registered = 0;
+  state.wave = { beganMs: wall(), endedMs: 0 };
+}
+
+const portOf = ({ peer }: Agent): number => Number(peer.address.slice(peer.address.indexOf(':') + 1));
+
+function register(): void {
+  begin();
+  for (const agent of state.agents) {
+    const body = registration(agentInfo(agent.at, portOf(agent)));
+    agent.peer.send(agent.actor, state.master, { name: 'RegisterAgentMessage', body });
+  }
+}
+
+/** What each agent will tell when it comes back. */
+function hold(frameworks: readonly FrameworkShare[]): void {
+  state.frameworks = frameworks;
+  for (const agent of state.agents) {
+    agent.tasks = frameworks.flatMap(({ info, tasksPerAgent }) =>
+      Array.from({ length: tasksPerAgent }, (_, at) =>
+        runningTask(`task-${agent.at}-${info.name}-${at}`, agent.id ?? '', info.id?.value ?? ''),
+      ),
+    );
+  }
+  tell({ kind: 'held' });
+}
+
+function reregister(master: string): void {
+  state.master = pidOf('master', master);
+  begin();
+  const infos = state.frameworks.map(({ info }) => info);
+  for (const agent of state.agents) {
+    agent.registered = false;
+    agent.peer.disconnect();
+    const used = infos.filter(({ id }) => agent.tasks.some((task) => task.framework_id.value === id?.value));
+    const body = reregistration(agentInfo(agent.at, portOf(agent), agent.id), agent.tasks, used);
+    agent.peer.send(agent.actor, state.master, { name: 'ReregisterAgentMessage', body });
+  }
+}
+
+function count(): void {
+  const sum = (of: 'messages' | 'bytes'): number => state.peers.reduce((total, { sent }) => total + sent[of], 0);
+  tell({ kind: 'counts', ...state.counts, messages: sum('messages'), bytes: sum('bytes') });
+}
+
+process.on('message', (order: EmulatorOrder) => {
+  if (order.kind === 'open') void open(order);
+  if (order.kind === 'register') register();
+  if (order.kind === 'hold') hold(order.frameworks);
+  if (order.kind === 'reregister') reregister(order.master);
+  if (order.kind === 'count') count();
+});
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,135 @@
+// Thousands of emulated agents in processes of their own (agents-process.ts), and what the bench asks of them.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { FrameworkInfo } from '@meseta/wire';
+
+/** A task runs on once it has begun, or ends when that was acknowledged. */
+export type TaskLife = 'runs' | 'ends';
+
+export interface FrameworkShare {
+  readonly info: FrameworkInfo;
+  readonly tasksPerAgent: number;
+}
+
+export type EmulatorOrder =
+  | {
+      readonly kind: 'open';
+      readonly master: string;
+      readonly first: number;
+      readonly count: number;
+      readonly perAddress: number;
+      readonly life: TaskLife;
+    }
+  | { readonly kind: 'register' }
+  | { readonly kind: 'hold'; readonly frameworks: readonly FrameworkShare[] }
+  | { readonly kind: 'reregister'; readonly master: string }
+  | { readonly kind: 'count' };
+
+/** Moments are milliseconds of the wall clock. */
+export type EmulatorReport =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'held' }
+  | { readonly kind: 'registered'; readonly beganMs: number; readonly endedMs: number }
+  | ({ readonly kind: 'counts' } & EmulatorCounts);
+
+export interface EmulatorCounts {
+  readonly registered: number;
+  readonly launched: number;
+  readonly acknowledged: number;
+  /** Sent to the master: messages and the bytes of their bodies. */
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export interface EmulatorOptions {
+  readonly master: string;
+  readonly agents: number;
+  readonly processes?: number | undefined;
+  /** Agents that share one address (and its two sockets). */
+  readonly perAddress?: number | undefined;
+  readonly life?: TaskLife | undefined;
+}
+
+export interface Emulator {
+  /** Milliseconds from the first message to the last answer. */
+  register(): Promise<number>;
+  /** Gives each agent running tasks to tell of. */
+  hold(frameworks: readonly FrameworkShare[]): Promise<void>;
+  reregister(master: string): Promise<number>;
+  counts(): Promise<EmulatorCounts>;
+  readonly pids: readonly number[];
+  stop(): Promise<void>;
+}
+
+const PATIENCE_MS = 180_000;
+
+type ReportOf<Kind extends EmulatorReport['kind']> = Extract<EmulatorReport, { readonly kind: Kind }>;
+
+function answer<Kind extends EmulatorReport['kind']>(
+  child: ChildProcess,
+  kind: Kind,
+  order: EmulatorOrder,
+): Promise<ReportOf<Kind>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`emulated agents: no answer to ${order.kind}`)), PATIENCE_MS);
+    const heard = (report: EmulatorReport): void => {
+      if (report.kind !== kind) return;
+      clearTimeout(timer);
+      child.off('message', heard);
+      child.off('exit', gone);
+      resolve(report as ReportOf<Kind>);
+    };
+    const gone = (): void => reject(new Error('a process of emulated agents ended'));
+    child.on('message', heard);
+    child.once('exit', gone);
+    child.send(order);
+  });
+}
+
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const { master, agents, processes = 1, perAddress = 1, life = 'runs' } = options;
+  const file = fileURLToPath(new URL('../lib/agents-process.mjs', import.meta.url));
+  const children = Array.from({ length: processes }, () => fork(file, { execArgv: ['--max-semi-space-size=16'] }));
+  const each = Math.ceil(agents / processes);
+  const opening = children.map((child, at) => {
+    const first = at * each;
+    const count = Math.min(each, agents - first);
+    return answer(child, 'opened', { kind: 'open', master, first, count, perAddress, life });
+  });
+  await Promise.all(opening);
+  const all = <Kind extends EmulatorReport['kind']>(kind: Kind, order: EmulatorOrder): Promise<ReportOf<Kind>[]> =>
+    Promise.all(children.map((child) => answer(child, kind, order)));
+  const wave = async (order: EmulatorOrder): Promise<number> => {
+    const reports = await all('registered', order);
+    return Math.max(...reports.map((it) => it.endedMs)) - Math.min(...reports.map((it) => it.beganMs));
+  };
+  return {
+    pids: children.flatMap(({ pid }) => pid ?? []),
+    register: () => wave({ kind: 'register' }),
+    async hold(frameworks) {
+      await all('held', { kind: 'hold', frameworks });
+    },
+    reregister: (to) => wave({ kind: 'reregister', master: to }),
+    async counts() {
+      const reports = await all('counts', { kind: 'count' });
+      const sum = (key: keyof EmulatorCounts): number => reports.reduce((total, report) => total + report[key], 0);
+      return {
+        registered: sum('registered'),
+        launched: sum('launched'),
+        acknowledged: sum('acknowledged'),
+        messages: sum('messages'),
+        bytes: sum('bytes'),
+      };
+    },
+    async stop() {
+      await Promise.all(
+        children.map(async (child) => {
+          if (child.exitCode !== null) return;
+          const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+          child.disconnect();
+          await gone;
+        }),
+      );
+    },
+  };
+}
