@@ -2,22 +2,17 @@
 // All answer 202 before their effect shows, but SUBSCRIBE (a stream) and UPDATE_FRAMEWORK (200, 400, 403).
 import { err, type FrameworkId, idOf, ok, type Pid, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
-import type {
-  Filters,
-  SchedulerCall,
-  SchedulerCallKill,
-  SchedulerCallMessage,
-  SchedulerCallShutdown,
-} from '@meseta/wire';
+import type { Filters, SchedulerCall, SchedulerCallMessage, SchedulerCallShutdown } from '@meseta/wire';
 import { accept } from './accept.js';
-import { type Context, count, countFor, info, reply, send, warn } from './context.js';
+import { type Context, count, countFor, reply, send, warn } from './context.js';
 import { subscribeStream } from './frameworks/subscribe.js';
 import { removeFramework } from './frameworks/teardown.js';
 import { updateFramework } from './frameworks/update.js';
 import type { MasterInput, Reply } from './io.js';
+import { kill } from './kill.js';
 import { agentOf, offerIdOf, returnOffer, takeInverseOffer } from './offers.js';
 import { acknowledgeOperation, reconcileOperations } from './operation-updates.js';
-import { reconcile, reconcileTask } from './reconcile.js';
+import { reconcile } from './reconcile.js';
 import type { Framework } from './state.js';
 import { acknowledge } from './updates.js';
 import { checkCall } from './validation/call.js';
@@ -190,29 +185,6 @@ function suppress(ctx: Context, framework: Framework, roles: readonly string[]):
   const suppressedRoles = new Set([...framework.suppressedRoles, ...suppressed]);
   ctx.state.frameworks.set(framework.id, { ...framework, suppressedRoles });
   ctx.state.allocator.suppress(framework.id, suppressed);
-}
-
-/** Of a task that isn't in `tasks` it is a question what became of it. */
-function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {
-  count(ctx, 'master/messages_kill_task');
-  const task = framework.tasks.get(idOf(task_id));
-  if (task === undefined) {
-    return reconcileTask(ctx, framework, agent_id === undefined ? { task_id } : { task_id, agent_id });
-  }
-  if (agent_id !== undefined && agent_id.value !== task.agent_id.value) {
-    return warn(ctx, `dropping KILL of task ${task_id.value}: it runs on agent ${task.agent_id.value}`);
-  }
-  const agent = agentOf(ctx, task.agent_id);
-  if (agent === undefined) return;
-  if (!agent.connected) {
-    const ids = agent.pendingKills.get(framework.id) ?? new Set();
-    agent.pendingKills.set(framework.id, ids.add(idOf(task_id)));
-    return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} is back`);
-  }
-  send(ctx, agent.pid, {
-    name: 'KillTaskMessage',
-    body: { framework_id: framework.wireId, task_id, ...(kill_policy === undefined ? {} : { kill_policy }) },
-  });
 }
 
 function shutdownExecutor(ctx: Context, framework: Framework, { agent_id, executor_id }: SchedulerCallShutdown): void {

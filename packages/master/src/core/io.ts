@@ -2,10 +2,12 @@
 // A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
 import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
 import type {
+  FrameworkID,
   LibprocessMessage,
   MasterCall,
   MasterInfo,
   SchedulerCall,
+  SchedulerCallKill,
   SchedulerEvent,
   TaskState,
   TaskStatus,
@@ -43,6 +45,7 @@ export type MasterInput =
       readonly principal: string | undefined;
       readonly call: MasterCall;
     }
+  | KillTaskInput
   /** The scheduler's connection is gone. */
   | { readonly kind: 'streamClosed'; readonly stream: StreamId }
   /** A connection to a linked address (`ip:port`) broke or could not be made. */
@@ -53,6 +56,15 @@ export type MasterInput =
   | { readonly kind: 'tick' }
   /** A job has work left (`hasWork`); comes after peers' messages. */
   | { readonly kind: 'continue' };
+
+/** An operator ends a task of a framework: an endpoint of Meseta's own (packages/api/src/extensions.ts). */
+export interface KillTaskInput {
+  readonly kind: 'killTask';
+  readonly request: RequestId;
+  readonly principal: string | undefined;
+  readonly frameworkId: FrameworkID;
+  readonly kill: SchedulerCallKill;
+}
 
 export type MasterEffect =
   /** `from` is an actor of this process without its address: `master`, `slave-observer(7)`. */

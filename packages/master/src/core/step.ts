@@ -15,6 +15,7 @@ import { peerLost } from './links.js';
 import { receive } from './messages.js';
 import { allocate } from './offers.js';
 import { operatorCall } from './operator/calls.js';
+import { killTask } from './operator/kill-task.js';
 import type { MasterOptions } from './options.js';
 import { createRegistrar, flushRegistrar, persisted } from './registrar.js';
 import type { MasterState } from './state.js';
@@ -119,8 +120,10 @@ function take(ctx: Context, input: MasterInput): boolean {
       return input.message.name !== 'PongAgentMessage';
     case 'schedulerCall':
     case 'operatorCall':
+    case 'killTask':
       if (!ctx.state.recovered) reply(ctx, input.request, 503, 'the master is reading its registry');
       else if (input.kind === 'schedulerCall') schedulerCall(ctx, input);
+      else if (input.kind === 'killTask') killTask(ctx, input);
       else operatorCall(ctx, input.request, input.principal, input.call);
       return true;
     case 'streamClosed':

@@ -1,0 +1,30 @@
+// A task is killed: the framework's KILL, and what an operator's comes to.
+import { idOf } from '@meseta/base';
+import type { SchedulerCallKill } from '@meseta/wire';
+import { type Context, count, info, send, warn } from './context.js';
+import { agentOf } from './offers.js';
+import { reconcileTask } from './reconcile.js';
+import type { Framework } from './state.js';
+
+/** Of a task that isn't in `tasks` it is a question what became of it. */
+export function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {
+  count(ctx, 'master/messages_kill_task');
+  const task = framework.tasks.get(idOf(task_id));
+  if (task === undefined) {
+    return reconcileTask(ctx, framework, agent_id === undefined ? { task_id } : { task_id, agent_id });
+  }
+  if (agent_id !== undefined && agent_id.value !== task.agent_id.value) {
+    return warn(ctx, `dropping KILL of task ${task_id.value}: it runs on agent ${task.agent_id.value}`);
+  }
+  const agent = agentOf(ctx, task.agent_id);
+  if (agent === undefined) return;
+  if (!agent.connected) {
+    const ids = agent.pendingKills.get(framework.id) ?? new Set();
+    agent.pendingKills.set(framework.id, ids.add(idOf(task_id)));
+    return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} is back`);
+  }
+  send(ctx, agent.pid, {
+    name: 'KillTaskMessage',
+    body: { framework_id: framework.wireId, task_id, ...(kill_policy === undefined ? {} : { kill_policy }) },
+  });
+}

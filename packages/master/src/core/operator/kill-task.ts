@@ -1,0 +1,25 @@
+// Meseta's own: an operator ends one task of a framework. For the agent, the task and its scheduler it is the framework's
+// own KILL; only the answers are for a person.
+import { type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import { type Context, info, reply } from '../context.js';
+import type { KillTaskInput } from '../io.js';
+import { kill } from '../kill.js';
+
+export function killTask(ctx: Context, { request, principal, frameworkId, kill: asked }: KillTaskInput): void {
+  const framework = ctx.state.frameworks.get(idOf<FrameworkId>(frameworkId));
+  if (framework === undefined) {
+    return reply(ctx, request, 404, `framework_id: framework ${frameworkId.value} is unknown`);
+  }
+  // Who may end all of its tasks may end one.
+  const value = framework.info.principal;
+  if (!ctx.state.options.authorize({ action: 'TEARDOWN_FRAMEWORK', principal, value })) {
+    return reply(ctx, request, 403, `not authorized to kill tasks of framework ${framework.id}`);
+  }
+  const task = framework.tasks.get(idOf<TaskId>(asked.task_id));
+  if (task === undefined) {
+    return reply(ctx, request, 404, `task_id: framework ${framework.id} runs no task ${asked.task_id.value}`);
+  }
+  info(ctx, `killing task ${asked.task_id.value} of framework ${framework.id} for ${principal ?? 'an operator'}`);
+  kill(ctx, framework, asked);
+  reply(ctx, request, 202);
+}
