@@ -1,4 +1,5 @@
 // Every HTTP endpoint of a master and of an agent, each declared once (Mesos: docs/endpoints, facts in routes.csv).
+import { masterExtensions } from './extensions.js';
 import type { Component, EndpointDefinition } from './types.js';
 
 const read = { methods: { GET: 'reads', POST: 'reads', PUT: 'reads', DELETE: 'reads' }, realm: 'readonly' } as const;
@@ -67,6 +68,7 @@ const commonEndpoints = {
 
 export const masterEndpoints = {
   ...commonEndpoints,
+  ...masterExtensions,
   operator: {
     ...write,
     path: '/api/v1',

@@ -1,7 +1,7 @@
 // Which handler answers which endpoint.
 import { refusal } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
-import type { BodyReader, RenderQueue } from '@meseta/platform';
+import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
 import type { Authorizer } from '@meseta/security';
 import type { SchedulerCall } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
@@ -11,6 +11,7 @@ import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { flagsDocument, versionDocument } from '../views/v0-state.js';
 import { answerJson, answerText, type Exchange, refuse } from './exchange.js';
+import { createExtensions } from './extensions.js';
 import { helpPage } from './help.js';
 import { type Handlers, redirectTo, type Standing } from './http.js';
 import { createOperatorApi, type LoggingLevel } from './operator-api.js';
@@ -54,6 +55,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   return {
     ...reads,
     ...changes,
+    ...createExtensions({ ...options, clock: realClock }),
     operator: createOperatorApi(options),
     scheduler: createSchedulerApi(options),
     health: ({ response }) => answerText(response, 200),

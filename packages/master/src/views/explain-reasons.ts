@@ -1,0 +1,175 @@
+// The allocator's reasons as sentences with figures: what an operator is told. One entry a kind of reason.
+import type { Reason, ShareHolder } from '@meseta/allocator';
+import type { ExplainedReason } from '@meseta/api';
+import type { AgentId, FrameworkId, Now } from '@meseta/base';
+import type { MasterState } from '../core/state.js';
+import { amountsOf, amountsText, countText, shareText, spanText } from './explain-text.js';
+import type { Approver } from './snapshot.js';
+
+export interface Telling {
+  readonly state: MasterState;
+  readonly frameworkId: FrameworkId;
+  readonly now: Now;
+  readonly approver: Approver;
+}
+
+interface Told {
+  readonly text: string;
+  readonly figures?: ExplainedReason['figures'];
+  readonly untilMs?: number | undefined;
+}
+
+type OfKind<K extends Reason['kind']> = Extract<Reason, { readonly kind: K }>;
+
+export function tell(telling: Telling, reason: Reason): ExplainedReason {
+  const { state, now } = telling;
+  const told = (TEXTS[reason.kind] as (reason: Reason, telling: Telling) => Told)(reason, telling);
+  const agentId = 'agentId' in reason ? reason.agentId : undefined;
+  const hostname = agentId === undefined ? undefined : state.agents.registered.get(agentId)?.info.hostname;
+  return {
+    kind: reason.kind,
+    text: told.text,
+    ...('role' in reason ? { role: reason.role } : {}),
+    ...(agentId === undefined ? {} : { agent_id: agentId }),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(reason.agents === undefined ? {} : { agents: reason.agents }),
+    ...(told.untilMs === undefined ? {} : { until: (now.wallMs + told.untilMs - now.monoMs) / 1000 }),
+    ...(told.figures === undefined ? {} : { figures: told.figures }),
+  };
+}
+
+const left = ({ now }: Telling, untilMs: number): string => spanText(untilMs - now.monoMs);
+
+const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, telling: Telling) => Told } = {
+  paused: ({ knownAgents, expectedAgents, untilMs }, telling) => ({
+    text: `After its failover the master makes no offers until enough agents are back: ${knownAgents} of ${expectedAgents ?? 'an unknown number'} so far${untilMs === undefined ? '' : `; it waits ${left(telling, untilMs)} more at most`}.`,
+    figures: {
+      known_agents: knownAgents,
+      ...(expectedAgents === undefined ? {} : { expected_agents: expectedAgents }),
+    },
+    untilMs,
+  }),
+  unknownFramework: () => ({ text: 'The allocator does not know the framework.' }),
+  unknownAgent: ({ agentId }, telling) => ({ text: whereabouts(telling.state, agentId) }),
+  noAgents: (_, { state: { agents } }) => ({
+    text: `No agent is registered${agents.unreachable.size + agents.recovered.size === 0 ? '.' : `: ${agents.unreachable.size} unreachable, ${agents.recovered.size} not back since the master's failover.`}`,
+    figures: { unreachable_agents: agents.unreachable.size, recovered_agents: agents.recovered.size },
+  }),
+  frameworkInactive: (_, telling) => ({ text: inactivity(telling) }),
+  notSubscribedToRole: ({ role }) => ({ text: `The framework is not subscribed to the role ${role}.` }),
+  suppressed: ({ role }) => ({
+    text: `The framework has suppressed offers for the role ${role} (SUPPRESS, or suppressed_roles when it subscribed); none come until it calls REVIVE.`,
+  }),
+  agentDeactivated: ({ agentId }, { state }) => ({ text: deactivation(state, agentId) }),
+  notWhitelisted: ({ hostname }) => ({ text: `${hostname} is not in the file of --whitelist.` }),
+  resting: ({ untilMs }, telling) => ({
+    text: `Somebody just took a part of the agent and asked to be offered the rest soon; everybody waits ${left(telling, untilMs)} more.`,
+    untilMs,
+  }),
+  nothingFree: ({ total }) => ({
+    text: `All of it is in use or offered (${amountsText(total)}).`,
+    figures: { total: amountsOf(total) },
+  }),
+  gpuAgent: () => ({ text: 'It has GPUs and is kept for frameworks with the capability GPU_RESOURCES.' }),
+  otherRegion: ({ region }) => ({
+    text: `It is in the region ${region}, and the framework lacks the capability REGION_AWARE.`,
+    figures: { region },
+  }),
+  agentCapability: ({ capability }) => ({
+    text: `The agent's version lacks ${capability}, which the framework's roles need.`,
+    figures: { capability },
+  }),
+  constraint: ({ role }) => ({
+    text: `The framework's own offer constraints for the role ${role} exclude it, by its attributes.`,
+  }),
+  reserved: ({ to, withheld }) => ({
+    text: `${amountsText(withheld)} are free but reserved for the role ${to}.`,
+    figures: { reserved_to: to, withheld: amountsOf(withheld) },
+  }),
+  frameworkCapability: ({ capability, withheld }) => ({
+    text: `${amountsText(withheld)} are free but only for frameworks with the capability ${capability}.`,
+    figures: { capability, withheld: amountsOf(withheld) },
+  }),
+  tooSmall: ({ available, minimum }) => ({
+    text: `What could be offered, ${amountsText(available)}, is less than the smallest offer: ${minimum.map(amountsText).join(', or ')}.`,
+    figures: { available: amountsOf(available), minimum: minimum.map(amountsOf) },
+  }),
+  limit: ({ limited, limits, consumed, withheld }, { approver }) => {
+    if (!approver.quota(limited)) return { text: `The quota limit of the role ${limited} is reached.` };
+    return {
+      text: `The quota limit of the role ${limited} is reached: ${amountsText(consumed)} used of ${amountsText(limits)}; ${amountsText(withheld)} are held back.`,
+      figures: {
+        limited_role: limited,
+        limits: amountsOf(limits),
+        consumed: amountsOf(consumed),
+        withheld: amountsOf(withheld),
+      },
+    };
+  },
+  headroom: ({ required, available, withheld }) => ({
+    text: `${amountsText(withheld)} are held back for quota guarantees of other roles: ${amountsText(required)} still promised, ${amountsText(available)} free in the cluster.`,
+    figures: { required: amountsOf(required), available: amountsOf(available), withheld: amountsOf(withheld) },
+  }),
+  filtered: ({ refused, untilMs }, telling) => ({
+    text: `The framework declined ${amountsText(refused)} there and asked not to be offered that for ${left(telling, untilMs)} more (refuse_seconds); REVIVE lifts it.`,
+    figures: { refused: amountsOf(refused) },
+    untilMs,
+  }),
+  share: ({ share, holders }, telling) => ({
+    text: `It is held by ${holders.map((holder) => holderText(telling, holder)).join('; ')}. The framework's own share of the cluster is ${shareText(share)}.`,
+    figures: { share, holders: holders.map((holder) => holderFigures(telling, holder)) },
+  }),
+  pending: () => ({ text: 'Nothing is in the way: the next allocation offers it.' }),
+};
+
+function holderText(telling: Telling, { frameworkId, role, share, held, offered }: ShareHolder): string {
+  const name = visibleName(telling, frameworkId);
+  const only = offered.names.length === 0 ? '' : `, ${amountsText(offered)} of that only offered`;
+  const who =
+    frameworkId === telling.frameworkId ? 'the framework itself' : (name ?? 'a framework that you may not see');
+  return `${who} (role ${role}, share ${shareText(share)}): ${amountsText(held)}${only}`;
+}
+
+const holderFigures = (telling: Telling, { frameworkId, role, share, held, offered }: ShareHolder) => ({
+  ...(visibleName(telling, frameworkId) === undefined ? {} : { framework_id: frameworkId }),
+  role,
+  share,
+  held: amountsOf(held),
+  offered: amountsOf(offered),
+});
+
+function visibleName({ state, approver }: Telling, id: FrameworkId): string | undefined {
+  const framework = state.frameworks.get(id);
+  return framework !== undefined && approver.framework(framework) ? framework.info.name : undefined;
+}
+
+/** Where an agent is that is not registered. */
+export function whereabouts({ agents }: MasterState, id: AgentId): string {
+  if (agents.unreachable.has(id)) return `Agent ${id} is unreachable.`;
+  if (agents.recovered.has(id)) return `Agent ${id} has not come back since the master's failover.`;
+  if (agents.gone.has(id)) return `Agent ${id} was marked gone by an operator.`;
+  return `No agent ${id} is registered.`;
+}
+
+function inactivity({ state, frameworkId }: Telling): string {
+  const framework = state.frameworks.get(frameworkId);
+  switch (framework?.status) {
+    case 'recovered':
+      return 'Its scheduler has not subscribed to this master; agents told of the framework.';
+    case 'disconnected':
+      return `Its scheduler is disconnected; if it does not come back within its failover_timeout (${spanText(1000 * (framework.info.failover_timeout ?? 0))} from then on) the framework is torn down.`;
+    default:
+      return 'It has deactivated itself.';
+  }
+}
+
+function deactivation(state: MasterState, id: AgentId): string {
+  const agent = state.agents.registered.get(id);
+  if (agent?.connected === false)
+    return 'The agent is disconnected: its tasks go on, and nothing of it is offered until it is back.';
+  if (agent?.drainInfo !== undefined) {
+    const tasks = [...agent.tasks.values()].reduce((sum, ids) => sum + ids.size, 0);
+    return `The agent is ${agent.drainInfo.state} by an operator (${countText(tasks, 'task')} left on it); REACTIVATE_AGENT ends that.`;
+  }
+  return 'An operator has deactivated the agent; REACTIVATE_AGENT ends that.';
+}

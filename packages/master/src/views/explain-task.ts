@@ -1,0 +1,91 @@
+// Why a task is not running, or what it is doing: from the master's books.
+import type { ExplainedReason } from '@meseta/api';
+import { type AgentId, idOf, type TaskId } from '@meseta/base';
+import type { Task, TaskStatus } from '@meseta/wire';
+import type { Framework, MasterState } from '../core/state.js';
+import { isTerminal } from '../core/task-states.js';
+import { whereabouts } from './explain-reasons.js';
+import { spanText } from './explain-text.js';
+
+export interface FoundTask {
+  readonly framework: Framework;
+  readonly task: Task;
+  readonly is: 'live' | 'unreachable' | 'completed';
+}
+
+/** The last one that had the id, live before ended. */
+export function findTask(framework: Framework, id: string): FoundTask | undefined {
+  const live = framework.tasks.get(id as TaskId);
+  if (live !== undefined) return { framework, task: live, is: 'live' };
+  const unreachable = framework.unreachableTasks.get(id as TaskId);
+  if (unreachable !== undefined) return { framework, task: unreachable, is: 'unreachable' };
+  const completed = [...framework.completedTasks.values()].filter((task) => task.task_id.value === id).at(-1);
+  return completed && { framework, task: completed, is: 'completed' };
+}
+
+export function taskReasons(state: MasterState, found: FoundTask, wallMs: number): readonly ExplainedReason[] {
+  const { task, is } = found;
+  const agentId = idOf<AgentId>(task.agent_id);
+  const agent = state.agents.registered.get(agentId);
+  const place = { agent_id: agentId, ...(agent === undefined ? {} : { hostname: agent.info.hostname }) };
+  const reasons: ExplainedReason[] = [
+    { kind: 'taskState', text: stateText(state, found, wallMs), ...place, figures: figuresOf(task) },
+  ];
+  if (is !== 'live') return reasons;
+  if (agent?.connected === false) {
+    const { agentReregisterTimeoutMs } = state.options;
+    const text = `Its agent is disconnected, so this may be old; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
+    reasons.push({ kind: 'agentDisconnected', text, ...place });
+  }
+  if (agent?.pendingKills.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
+    reasons.push({ kind: 'killPending', text: 'It is to be killed as soon as its agent is back.', ...place });
+  }
+  if (task.status_update_state !== undefined && task.status_update_state !== task.state) {
+    const text = `Its scheduler has not acknowledged ${task.status_update_state}, so it has not been told of ${task.state} yet.`;
+    reasons.push({ kind: 'unacknowledged', text });
+  } else if (isTerminal(task.state)) {
+    reasons.push({ kind: 'unacknowledged', text: `Its scheduler has not acknowledged ${task.state} yet.` });
+  }
+  if (task.statuses?.at(-1)?.healthy === false) {
+    reasons.push({ kind: 'unhealthy', text: 'Its health check fails.' });
+  }
+  return reasons;
+}
+
+function stateText(state: MasterState, { task, is }: FoundTask, wallMs: number): string {
+  const agentId = idOf<AgentId>(task.agent_id);
+  const host = state.agents.registered.get(agentId)?.info.hostname ?? agentId;
+  const last = task.statuses?.at(-1);
+  if (is === 'unreachable') {
+    const since = state.agents.unreachable.get(agentId)?.sinceMs;
+    const age = since === undefined ? '' : ` for ${spanText(wallMs - since)}`;
+    const then = 'It may still be running there; if the agent comes back, so does the task.';
+    return `${since === undefined ? whereabouts(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
+  }
+  if (isTerminal(task.state) || is === 'completed') return `It ended on ${host}: ${task.state}${why(last, wallMs)}`;
+  switch (task.state) {
+    case 'TASK_STAGING':
+      return `It was sent to ${host}, which has not said that it started: its agent is fetching files, preparing an image or starting its executor.`;
+    case 'TASK_STARTING':
+      return `Its executor on ${host} has it and has not said that it runs${why(last, wallMs)}`;
+    case 'TASK_KILLING':
+      return `It is being killed on ${host}, within its grace period${why(last, wallMs)}`;
+    default:
+      return `It runs on ${host}: ${task.state}${why(last, wallMs)}`;
+  }
+}
+
+function why(status: TaskStatus | undefined, wallMs: number): string {
+  if (status === undefined) return '.';
+  const { timestamp, reason, source, message } = status;
+  const age = timestamp === undefined ? '' : ` since ${spanText(wallMs - 1000 * timestamp)} ago`;
+  const by = [source, reason].filter((word) => word !== undefined).join(', ');
+  return `${age}${by === '' ? '' : ` (${by})`}${message === undefined || message === '' ? '.' : `: ${message}`}`;
+}
+
+function figuresOf(task: Task): Readonly<Record<string, unknown>> {
+  const last = task.statuses?.at(-1);
+  const { timestamp, reason, source, message, healthy } = last ?? {};
+  const told = { timestamp, reason, source, message, healthy };
+  return { state: task.state, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)) };
+}

@@ -1,0 +1,169 @@
+// Why a framework gets no offer and why a task does not run: the allocator's reasons and the master's books, in the
+// order in which they decide. A read like every view; what the viewer may not see is not there.
+import type { Reason } from '@meseta/allocator';
+import type { Amounts, ExplainedReason, ExplainRequest, Explanation } from '@meseta/api';
+import { type AgentId, err, type FrameworkId, type Now, ok, type Result } from '@meseta/base';
+import type { Framework, MasterState } from '../core/state.js';
+import { tell } from './explain-reasons.js';
+import { type FoundTask, findTask, taskReasons } from './explain-task.js';
+import { countText } from './explain-text.js';
+import type { Approver } from './snapshot.js';
+
+/** What decides before what: a framework that has suppressed offers gets none, however full the agents are. */
+const ORDER: readonly Reason['kind'][] = [
+  'unknownFramework',
+  'frameworkInactive',
+  'notSubscribedToRole',
+  'suppressed',
+  'paused',
+  'noAgents',
+  'unknownAgent',
+];
+
+const MAX_AGENTS_NAMED = 5;
+
+/** Fails with a text for a 404: whatever was named is not there, or not for this viewer. */
+export function explain(
+  state: MasterState,
+  asked: ExplainRequest,
+  approver: Approver,
+  now: Now,
+): Result<Explanation, string> {
+  const framework = asked.frameworkId === undefined ? undefined : visible(state, approver, asked.frameworkId);
+  if (asked.frameworkId !== undefined && framework === undefined) {
+    return err(`framework_id: framework ${asked.frameworkId} is unknown`);
+  }
+  const found = asked.taskId === undefined ? undefined : taskOf(state, approver, framework, asked.taskId);
+  if (found !== undefined) return ok(explainTask(state, found, now));
+  if (framework === undefined) return err(`task_id: no framework has a task ${asked.taskId}`);
+  if (!state.frameworks.has(framework.id)) return ok(completed(framework));
+  return ok(explainFramework(state, framework, asked, approver, now));
+}
+
+function visible(state: MasterState, approver: Approver, id: string): Framework | undefined {
+  const frameworkId = id as FrameworkId;
+  const framework = state.frameworks.get(frameworkId) ?? state.completedFrameworks.get(frameworkId)?.framework;
+  return framework !== undefined && approver.framework(framework) ? framework : undefined;
+}
+
+function taskOf(
+  state: MasterState,
+  approver: Approver,
+  framework: Framework | undefined,
+  taskId: string,
+): FoundTask | undefined {
+  const completedOnes = [...state.completedFrameworks.values()].map((record) => record.framework);
+  const candidates = framework === undefined ? [...state.frameworks.values(), ...completedOnes] : [framework];
+  for (const candidate of candidates) {
+    if (!approver.framework(candidate)) continue;
+    const found = findTask(candidate, taskId);
+    if (found !== undefined && approver.task(found.task, candidate)) return found;
+  }
+  return undefined;
+}
+
+function explainTask(state: MasterState, found: FoundTask, now: Now): Explanation {
+  const { framework, task } = found;
+  const reasons = taskReasons(state, found, now.wallMs);
+  const hostname = state.agents.registered.get(task.agent_id.value as AgentId)?.info.hostname;
+  return {
+    answer: `Task ${task.task_id.value}: ${reasons[0]?.text ?? task.state}`,
+    framework: about(state, framework),
+    task: {
+      id: task.task_id.value,
+      state: task.state,
+      agent_id: task.agent_id.value,
+      ...(hostname === undefined ? {} : { hostname }),
+    },
+    reasons,
+  };
+}
+
+const completed = (framework: Framework): Explanation => ({
+  answer: `Framework ${framework.id} (${framework.info.name}) has ended.`,
+  reasons: [{ kind: 'frameworkEnded', text: 'The framework has ended: it was torn down, or stayed away too long.' }],
+});
+
+function explainFramework(
+  state: MasterState,
+  framework: Framework,
+  { agentId, role, taskId }: ExplainRequest,
+  approver: Approver,
+  now: Now,
+): Explanation {
+  const telling = { state, frameworkId: framework.id, now, approver };
+  const reasons = state.allocator.explain(framework.id, agentId as AgentId | undefined, role, now.monoMs);
+  const told = ordered(reasons).map((reason) => tell(telling, reason));
+  const all = [...unlaunched(framework, taskId), ...openOffers(state, framework, agentId, role), ...told];
+  return { answer: answerOf(framework, taskId, all), framework: about(state, framework), reasons: all };
+}
+
+/** First what decides for the framework, then what is so on the most agents. */
+function ordered(reasons: readonly Reason[]): readonly Reason[] {
+  const rank = ({ kind }: Reason): number => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
+  return [...reasons].sort((a, b) => rank(a) - rank(b) || (b.agents ?? 1) - (a.agents ?? 1));
+}
+
+const unlaunched = (framework: Framework, taskId: string | undefined): readonly ExplainedReason[] =>
+  taskId === undefined
+    ? []
+    : [
+        {
+          kind: 'notLaunched',
+          text: `Framework ${framework.id} has launched no task ${taskId} that this master knows of: the master starts tasks only with an ACCEPT of an offer. What follows is about the framework's offers.`,
+        },
+      ];
+
+/** The commonest answer of all: it was offered something, and sits on it. */
+function openOffers(
+  state: MasterState,
+  framework: Framework,
+  agentId: string | undefined,
+  role: string | undefined,
+): readonly ExplainedReason[] {
+  const offers = [...framework.offers].flatMap((id) => state.offers.get(id) ?? []);
+  const here = offers.filter(
+    (offer) => (agentId ?? offer.agentId) === offer.agentId && (role ?? offer.role) === offer.role,
+  );
+  if (here.length === 0) return [];
+  const hosts = [...new Set(here.map((offer) => offer.offer.hostname))];
+  const more = hosts.length > MAX_AGENTS_NAMED ? ` and ${hosts.length - MAX_AGENTS_NAMED} more` : '';
+  const timeout = state.options.offerTimeoutMs;
+  const till = timeout === undefined ? ' --offer_timeout is not set, so it may keep them for ever.' : '';
+  return [
+    {
+      kind: 'offered',
+      text: `It has ${countText(here.length, 'offer')} that it has neither accepted nor declined, of ${hosts.slice(0, MAX_AGENTS_NAMED).join(', ')}${more}.${till}`,
+      figures: { offers: here.length },
+    },
+  ];
+}
+
+function answerOf(framework: Framework, taskId: string | undefined, reasons: readonly ExplainedReason[]): string {
+  const name = `${framework.info.name} (${framework.id})`;
+  const [first] = reasons.filter(({ kind }) => kind !== 'notLaunched');
+  const task = taskId === undefined ? '' : `Task ${taskId} was never launched. `;
+  if (first === undefined) return `${task}Nothing keeps offers from ${name}.`;
+  if (first.kind === 'offered') return `${task}${name} is being offered resources: ${lowered(first.text)}`;
+  if (first.kind === 'pending') return `${task}${name} gets an offer with the next allocation.`;
+  const where = first.agents === undefined ? '' : `On ${countText(first.agents, 'agent')}: `;
+  return `${task}${name} gets no offer. ${where}${first.text}`;
+}
+
+const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+function about(state: MasterState, framework: Framework): NonNullable<Explanation['framework']> {
+  const lives = state.frameworks.has(framework.id);
+  const shares: Amounts = lives
+    ? Object.fromEntries(framework.roles.map((role) => [role, state.allocator.shareOf(framework.id, role)]))
+    : {};
+  return {
+    id: framework.id,
+    name: framework.info.name,
+    status: lives ? framework.status : 'completed',
+    roles: framework.roles,
+    suppressed_roles: [...framework.suppressedRoles],
+    open_offers: framework.offers.size,
+    shares,
+  };
+}
