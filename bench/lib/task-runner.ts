@@ -57,7 +57,7 @@ export async function runTasks(options: TaskRunOptions): Promise<TaskRun> {
 
 async function take(state: State, event: SchedulerEvent, scheduler: BenchScheduler): Promise<void> {
   if (event.error !== undefined) throw new Error(event.error.message);
-  if (event.offers !== undefined) await Promise.all((event.offers.offers ?? []).map((it) => use(state, it, scheduler)));
+  if (event.offers !== undefined) await useAll(state, event.offers.offers ?? [], scheduler);
   if (event.update === undefined) return;
   const { status } = event.update;
   const id = status.task_id.value;
@@ -74,20 +74,31 @@ async function take(state: State, event: SchedulerEvent, scheduler: BenchSchedul
   if (reached.size === count && state.unacknowledged === 0) state.finish();
 }
 
-async function use(state: State, offer: Offer, scheduler: BenchScheduler): Promise<void> {
+/** One ACCEPT for each offer that tasks fit into, one DECLINE for all others. */
+async function useAll(state: State, offers: readonly Offer[], scheduler: BenchScheduler): Promise<void> {
+  const chosen = offers.map((offer) => ({ offer, tasks: tasksFor(state, offer) }));
+  const unused = chosen.flatMap(({ offer, tasks }) => (tasks.length === 0 ? [offer.id] : []));
+  const filters = { refuse_seconds: state.launched < state.options.count ? 0 : 3600 };
+  const calls = chosen.flatMap(({ offer, tasks }) =>
+    tasks.length === 0
+      ? []
+      : [
+          scheduler.call({
+            type: 'ACCEPT',
+            accept: { offer_ids: [offer.id], operations: [launch(tasks)], filters },
+          }),
+        ],
+  );
+  if (unused.length > 0) calls.push(scheduler.call({ type: 'DECLINE', decline: { offer_ids: unused, filters } }));
+  await Promise.all(calls);
+}
+
+function tasksFor(state: State, offer: Offer): readonly TaskInfo[] {
   const { name, count, command, resources, perOffer = count } = state.options;
-  const chosen: TaskInfo[] = [];
   const room = Math.min(perOffer, fits(offer, resources), count - state.launched);
-  for (let at = 0; at < room; at++) {
+  return Array.from({ length: room }, () => {
     const id = `${name}-${state.launched++}`;
-    chosen.push(commandTask(offer, { id, command, resources }));
     state.acceptedMs.set(id, performance.now());
-  }
-  const filters = { refuse_seconds: state.launched < count ? 0 : 3600 };
-  if (chosen.length === 0) {
-    await scheduler.call({ type: 'DECLINE', decline: { offer_ids: [offer.id], filters } });
-    return;
-  }
-  const accept = { offer_ids: [offer.id], operations: [launch(chosen)], filters };
-  await scheduler.call({ type: 'ACCEPT', accept });
+    return commandTask(offer, { id, command, resources });
+  });
 }

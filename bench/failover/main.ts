@@ -1,0 +1,80 @@
+// A master is killed and the next one starts from its registry: all agents come back with their tasks. From the first
+// message to the last answer, beside decoding the same messages.
+import { ReregisterAgentMessageCodec } from '@meseta/wire/codecs';
+import { benchmark, type Scale } from '../lib/benchmark.js';
+import { createDaemons } from '../lib/daemons.js';
+import { agentInfo, reregistration, runningTask } from '../lib/emulated-agent.js';
+import { type Emulator, type FrameworkShare, startEmulator } from '../lib/emulator.js';
+import type { Measured } from '../lib/figures.js';
+import { cpuOf, memoryOf } from '../lib/processes.js';
+import { subscribe } from '../lib/scheduler.js';
+
+const FRAMEWORKS = 10;
+const TASKS_PER_AGENT = 10;
+
+/** The frameworks that the tasks belong to: subscribed once, so that a master has given them their ids. */
+async function frameworksOf(master: string): Promise<readonly FrameworkShare[]> {
+  const shares: FrameworkShare[] = [];
+  for (let at = 0; at < FRAMEWORKS; at++) {
+    const scheduler = await subscribe({ master, name: `f${at}`, suppressed: true, onEvent() {} });
+    shares.push({ info: scheduler.info, tasksPerAgent: TASKS_PER_AGENT / FRAMEWORKS });
+    scheduler.close();
+  }
+  return shares;
+}
+
+/** Milliseconds to decode what the agents send. */
+function decoding(agents: number, frameworks: readonly FrameworkShare[]): number {
+  const infos = frameworks.map(({ info }) => info);
+  const messages = Array.from({ length: Math.min(agents, 200) }, (_, at) => {
+    const id = `b5f3a1c2-0000-4000-8000-000000000000-S${at}`;
+    const tasks = infos.map((info) => runningTask(`task-${at}-${info.name}-0`, id, info.id?.value ?? ''));
+    return ReregisterAgentMessageCodec.encode(reregistration(agentInfo(at, 40_000 + at, id), tasks, infos));
+  });
+  const all = (): number => {
+    const begun = performance.now();
+    for (let at = 0; at < agents; at++) {
+      const decoded = ReregisterAgentMessageCodec.decode(messages[at % messages.length] as Uint8Array);
+      if (!decoded.ok) throw new Error(decoded.error.message);
+    }
+    return performance.now() - begun;
+  };
+  all();
+  return all();
+}
+
+async function run({ full }: Scale): Promise<readonly Measured[]> {
+  const agents = full ? 5000 : 1000;
+  const daemons = createDaemons();
+  let emulator: Emulator | undefined;
+  try {
+    const first = await daemons.master();
+    emulator = await startEmulator({ master: first.address, agents, processes: full ? 2 : 1 });
+    await emulator.register();
+    const frameworks = await frameworksOf(first.address);
+    await emulator.hold(frameworks);
+    await first.stop('SIGKILL');
+    const next = await daemons.master([], Number(first.address.split(':')[1]));
+    const cpu = cpuOf(next.pid);
+    const tookMs = await emulator.reregister(next.address);
+    const cpuMs = (cpuOf(next.pid) - cpu) * 1000;
+    const decodeMs = decoding(agents, frameworks);
+    const yardstick = { name: 'decoding the same bytes', value: decodeMs };
+    return [
+      {
+        name: `${agents} agents x ${TASKS_PER_AGENT} tasks back`,
+        unit: 'ms',
+        value: tookMs,
+        yardstick,
+        aim: { of: 'ratio', is: 'at most', limit: 3 },
+      },
+      { name: 'master CPU of it', unit: 'ms', value: cpuMs, yardstick },
+      { name: 'master RSS afterwards', unit: 'MB', value: memoryOf(next.pid).rss / 1024 },
+    ];
+  } finally {
+    await emulator?.stop();
+    await daemons.stop();
+  }
+}
+
+await benchmark('failover', run);

@@ -1,0 +1,139 @@
+// Agents admitted to the durable registry as a master does it, a batch after the other, and read again as the next master
+// does. Beside a write and fdatasync of the same batches. (The same through sockets and a whole master: failover.)
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLmdbStore } from '@meseta/coordination';
+import { encodeOperations } from '@meseta/master/registry/encode';
+import { applyToRegistry, type RegistryOperation } from '@meseta/master/registry/operations';
+import { emptyRegistry } from '@meseta/master/registry/state';
+import { createRegistryLog, type RegistryLog } from '@meseta/master/shell/registry-log';
+import { createMasterTimings } from '@meseta/master/views/metrics';
+import { benchmark, type Scale } from '../lib/benchmark.js';
+import { agentInfo } from '../lib/emulated-agent.js';
+import type { Measured } from '../lib/figures.js';
+
+/** So many come while one batch is being written. */
+const TOGETHER = 200;
+const EPOCH = 1;
+
+const batchesOf = (agents: number): readonly (readonly RegistryOperation[])[] =>
+  Array.from({ length: Math.ceil(agents / TOGETHER) }, (_, batch) =>
+    Array.from({ length: Math.min(TOGETHER, agents - batch * TOGETHER) }, (_, i): RegistryOperation => {
+      const at = batch * TOGETHER + i;
+      return { kind: 'admitAgent', info: agentInfo(at, 5051, `b5f3a1c2-0000-4000-8000-000000000000-S${at}`) };
+    }),
+  );
+
+/** Bytes of the blocks that the files below a directory take. */
+const bytesBelow = (directory: string): number =>
+  readdirSync(directory, { withFileTypes: true }).reduce((sum, entry) => {
+    const path = join(directory, entry.name);
+    return sum + (entry.isDirectory() ? bytesBelow(path) : statSync(path).blocks * 512);
+  }, 0);
+
+interface Opened {
+  readonly log: RegistryLog;
+  /** Settles with the next batch that is durable. */
+  persisted(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function openLog(directory: string): Promise<Opened> {
+  const store = await openLmdbStore(directory);
+  let heard: () => void = () => {};
+  let closing = false;
+  const log = createRegistryLog({
+    store,
+    epoch: EPOCH,
+    timings: createMasterTimings(),
+    onPersisted: () => heard(),
+    onFailure: (text) => {
+      if (!closing) throw new Error(text);
+    },
+  });
+  return {
+    log,
+    persisted: () =>
+      new Promise((resolve) => {
+        heard = resolve;
+      }),
+    // A snapshot may still be on its way: the batches are there without it.
+    close() {
+      closing = true;
+      return store.close();
+    },
+  };
+}
+
+async function admit(directory: string, batches: readonly (readonly RegistryOperation[])[]): Promise<number> {
+  const { log, persisted, close } = await openLog(directory);
+  const registry = emptyRegistry();
+  await log.read();
+  const begun = performance.now();
+  for (const batch of batches) {
+    const durable = persisted();
+    log.persist(batch, registry);
+    await durable;
+    for (const operation of batch) applyToRegistry(registry, operation);
+  }
+  const tookMs = performance.now() - begun;
+  await close();
+  return tookMs;
+}
+
+async function bare(path: string, batches: readonly (readonly RegistryOperation[])[]): Promise<number> {
+  const encoded = batches.map((batch) => Buffer.from(encodeOperations(batch)));
+  const file = await open(path, 'w');
+  const begun = performance.now();
+  for (const bytes of encoded) {
+    await file.write(bytes);
+    await file.datasync();
+  }
+  const tookMs = performance.now() - begun;
+  await file.close();
+  return tookMs;
+}
+
+async function run({ full }: Scale): Promise<readonly Measured[]> {
+  const agents = full ? 50_000 : 10_000;
+  const batches = batchesOf(agents);
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-bench-'));
+  try {
+    const bareMs = await bare(join(directory, 'bare'), batches);
+    const tookMs = await admit(join(directory, 'registry'), batches);
+    const bytes = bytesBelow(join(directory, 'registry'));
+    const begun = performance.now();
+    const again = await openLog(join(directory, 'registry'));
+    const read = await again.log.read();
+    const recoveredMs = performance.now() - begun;
+    await again.close();
+    if (!read.ok || read.value.agents.size !== agents) throw new Error('not all agents were found again');
+    return [
+      {
+        name: `${agents} agents admitted`,
+        unit: 'ms',
+        value: tookMs,
+        yardstick: { name: 'write + fdatasync of the same', value: bareMs },
+        aim: { of: 'ratio', is: 'at most', limit: 2 },
+      },
+      {
+        name: 'on disk, an agent',
+        unit: 'KB',
+        value: bytes / agents / 1000,
+        aim: { of: 'value', is: 'at most', limit: 4 },
+      },
+      {
+        name: `${agents} agents recovered`,
+        unit: 'ms',
+        value: recoveredMs,
+        aim: { of: 'value', is: 'at most', limit: 500 },
+      },
+    ];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+await benchmark('registry', run);
