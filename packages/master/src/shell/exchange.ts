@@ -1,10 +1,20 @@
 // One HTTP request and what answers it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { jsonWrapping, type MasterEndpoint, type Match, type Refusal, refusal, statusOf } from '@meseta/api';
+import {
+  jsonWrapping,
+  type MasterEndpoint,
+  type Match,
+  type Method,
+  type Refusal,
+  refusal,
+  statusOf,
+} from '@meseta/api';
 
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** GET for a HEAD request. */
+  readonly method: Method;
   readonly match: Match<MasterEndpoint>;
   readonly query: URLSearchParams;
   /** Who asks, as authenticated. */

@@ -35,7 +35,9 @@ export function createRequestHandler({ handlers, gate, standing, onFailure }: Ht
       answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
       return;
     }
-    const { method = '', headers } = request;
+    const { headers } = request;
+    // Answered as a GET whose body is left out.
+    const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
     const admitted = gate.admit({ method, path, endpoint: match.endpoint, headers }, Date.now());
     if (!admitted.ok) {
       refuse(response, admitted.error);
@@ -43,13 +45,20 @@ export function createRequestHandler({ handlers, gate, standing, onFailure }: Ht
     }
     const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
     if (match.endpoint.leader && !answersForCluster(standing(), target, response)) return;
-    if (match.endpoint.methods[request.method as Method] === undefined && request.method !== 'HEAD') {
+    if (match.endpoint.methods[method as Method] === undefined) {
       const allowed = methodsOf(match.endpoint).join(', ');
       const text = `Method ${request.method}: expected ${allowed}`;
       refuse(response, refusal('methodNotAllowed', text, { Allow: allowed }));
       return;
     }
-    const handled = handlers[match.name]({ request, response, match, query, principal: admitted.value?.value });
+    const handled = handlers[match.name]({
+      request,
+      response,
+      method: method as Method,
+      match,
+      query,
+      principal: admitted.value?.value,
+    });
     if (handled instanceof Promise) handled.catch(onFailure);
   };
 }

@@ -14,7 +14,7 @@ import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { encodeRecord, recordHead } from '@meseta/wire/recordio';
 import type { Note } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
-import { isSeen, operatorEventOf } from '../views/operator-events.js';
+import { dependsOnViewer, isSeen, operatorEventOf } from '../views/operator-events.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import { subscribedDocument } from '../views/v1-state.js';
 import type { Exchange } from './exchange.js';
@@ -59,15 +59,21 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   let subscriptions = 0;
   let cancelHeartbeat: (() => void) | undefined;
 
-  const tell = (event: () => MasterEvent | undefined, seenBy: (approver: Approver) => boolean): void => {
-    let made: MasterEvent | undefined;
+  const tell = (
+    event: (approver: Approver) => MasterEvent | undefined,
+    seenBy: (approver: Approver) => boolean,
+    isOneForAll: boolean,
+  ): void => {
     const encoded = new Map<MediaType, Uint8Array>();
     for (const { mediaType, approver, log, waiting } of audiences.all()) {
       if (!seenBy(approver)) continue;
-      made ??= event();
-      if (made === undefined) return;
-      const record = encoded.get(mediaType) ?? encode(mediaType, made);
-      encoded.set(mediaType, record);
+      let record = isOneForAll ? encoded.get(mediaType) : undefined;
+      if (record === undefined) {
+        const made = event(approver);
+        if (made === undefined) return;
+        record = encode(mediaType, made);
+        encoded.set(mediaType, record);
+      }
       if (log.subscribers > 0) log.append(record);
       for (const records of waiting) records.push(record);
     }
@@ -77,6 +83,7 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
     tell(
       () => ({ type: 'HEARTBEAT' }),
       () => true,
+      true,
     );
     cancelHeartbeat = streams.size > 0 ? clock.setTimer(heartbeatMs, beat) : undefined;
   };
@@ -122,8 +129,9 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
     },
     note: (note) =>
       tell(
-        () => operatorEventOf(state, note),
+        (approver) => operatorEventOf(state, note, approver),
         (approver) => isSeen(state, note, approver),
+        !dependsOnViewer(note),
       ),
     open: () => streams.size,
     closeAll() {

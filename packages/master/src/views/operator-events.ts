@@ -8,14 +8,18 @@ import type { Framework, MasterState } from '../core/state.js';
 import { type Approver, approveAll, frameworkView, useOfAgent } from './snapshot.js';
 import { agentMessage, frameworkMessage } from './v1-state.js';
 
-export function operatorEventOf(state: MasterState, note: Note): MasterEvent | undefined {
+/** Whether two who may both see the event may be shown different parts of it. */
+export const dependsOnViewer = ({ kind }: Note): boolean =>
+  kind === 'agentAdded' || kind === 'frameworkAdded' || kind === 'frameworkUpdated';
+
+export function operatorEventOf(state: MasterState, note: Note, approver: Approver): MasterEvent | undefined {
   switch (note.kind) {
     case 'log':
       return undefined;
     case 'agentAdded': {
       const agent = state.agents.registered.get(note.agentId);
       if (agent === undefined) return undefined;
-      return { type: 'AGENT_ADDED', agent_added: { agent: agentMessage(agent, useOfAgent(state, agent)) } };
+      return { type: 'AGENT_ADDED', agent_added: { agent: agentMessage(agent, useOfAgent(state, agent), approver) } };
     }
     case 'agentRemoved':
       if (note.why !== 'removed') return undefined;
@@ -24,7 +28,7 @@ export function operatorEventOf(state: MasterState, note: Note): MasterEvent | u
     case 'frameworkUpdated': {
       const framework = state.frameworks.get(note.frameworkId);
       if (framework === undefined) return undefined;
-      const message = { framework: frameworkMessage(frameworkView(state, framework, undefined)) };
+      const message = { framework: frameworkMessage(frameworkView(state, framework, undefined), approver) };
       return note.kind === 'frameworkAdded'
         ? { type: 'FRAMEWORK_ADDED', framework_added: message }
         : { type: 'FRAMEWORK_UPDATED', framework_updated: message };

@@ -14,12 +14,12 @@ import {
   reservationsByRole,
   subtractQuantities,
 } from '@meseta/resources';
+import { jsonObject, quantitiesJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
 import { type Approver, heldBy, offeredTo, type Snapshot, usedBy } from './snapshot.js';
-import { jsonObject, quantitiesJson, stringsJson } from './v0-json.js';
 
 interface RoleView {
   readonly name: string;

@@ -139,6 +139,15 @@ export interface Approver {
   readonly maintenanceStatus: boolean;
 }
 
+/** Whether each role that a resource is reserved for or allocated to may be seen. */
+export const seesResource = (
+  approver: Approver,
+  { role, reservations = [], allocation_info: info }: Resource,
+): boolean =>
+  (role === undefined || role === '*' || approver.role(role)) &&
+  reservations.every((reservation) => approver.role(reservation.role ?? '*')) &&
+  (info?.role === undefined || approver.role(info.role));
+
 export const approveAll: Approver = {
   key: '*',
   framework: () => true,

@@ -1,12 +1,19 @@
 // An agent in the v0 documents, and /slaves.
 import { merge, reservationsByRole, toEndpointFormat, unreserved } from '@meseta/resources';
+import {
+  agentInfoFields,
+  jsonObject,
+  present,
+  resourcesJson,
+  secondsJson,
+  stringsJson,
+} from '@meseta/resources/v0-json';
 import type { Resource } from '@meseta/wire';
 import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonNumber, jsonString } from '@meseta/wire/json';
+import { jsonArray, jsonBool, jsonString } from '@meseta/wire/json';
 import { type Agent, isActive } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
-import { type AgentUse, type Approver, type Snapshot, useByAgent } from './snapshot.js';
-import { agentInfoFields, jsonObject, present, resourcesJson, secondsJson, stringsJson } from './v0-json.js';
+import { type AgentUse, type Approver, type Snapshot, seesResource, useByAgent } from './snapshot.js';
 
 type Fields = readonly (readonly [string, string | undefined])[];
 
@@ -35,20 +42,24 @@ export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Fi
   ['drain_info', present(agent.drainInfo, DrainInfoCodec.write)],
   [
     'estimated_drain_start_time_seconds',
-    agent.drainInfo === undefined
-      ? undefined
-      : present(agent.drainStartedAtMs, (ms) => jsonNumber(Math.trunc(ms / 1000))),
+    agent.drainInfo === undefined ? undefined : present(agent.drainStartedAtMs, secondsJson),
   ],
 ];
 
-const fullJson = (list: readonly Resource[]): string => jsonArray(toEndpointFormat(merge(list)), ResourceCodec.write);
-
-const fullFields = (agent: Agent, use: AgentUse, approver: Approver): Fields => [
-  ['reserved_resources_full', byRole(agent, approver, fullJson)],
-  ['unreserved_resources_full', fullJson(unreserved(agent.totalResources))],
-  ['used_resources_full', fullJson(use.used)],
-  ['offered_resources_full', fullJson(use.offered)],
-];
+/** The resources themselves: whoever unreserves them or destroys volumes needs them whole. */
+function fullFields(agent: Agent, use: AgentUse, approver: Approver): Fields {
+  const full = (list: readonly Resource[]): string =>
+    jsonArray(
+      toEndpointFormat(merge(list.filter((resource) => seesResource(approver, resource)))),
+      ResourceCodec.write,
+    );
+  return [
+    ['reserved_resources_full', byRole(agent, approver, full)],
+    ['unreserved_resources_full', full(unreserved(agent.totalResources))],
+    ['used_resources_full', full(use.used)],
+    ['offered_resources_full', full(use.offered)],
+  ];
+}
 
 /** /slaves; `agentId` limits it to one. */
 export function* agentsDocument(snapshot: Snapshot, approver: Approver, agentId: string | undefined): Pieces {

@@ -1,9 +1,5 @@
 // A framework in the v0 documents, /frameworks and /tasks.
-import type { Task } from '@meseta/wire';
-import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
-import { type Pieces, separated } from './pieces.js';
-import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+
 import {
   executorJson,
   jsonObject,
@@ -14,7 +10,12 @@ import {
   secondsJson,
   stringsJson,
   taskJson,
-} from './v0-json.js';
+} from '@meseta/resources/v0-json';
+import type { Task } from '@meseta/wire';
+import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
+import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
+import { type Pieces, separated } from './pieces.js';
+import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
 
 type Fields = readonly (readonly [string, string | undefined])[];
 
@@ -110,15 +111,16 @@ export interface TaskQuery {
 /** Mesos' number of tasks where none is asked for. */
 const defaultLimit = 100;
 
-/** Of /tasks' parameters; what isn't a number counts as not given. */
+/** Of /tasks' parameters; what isn't a number counts as not given, and a limit below 0 is none, as in Mesos. */
 export function taskQueryOf(parameters: URLSearchParams): TaskQuery {
   const number = (name: string, otherwise: number): number => {
     const text = parameters.get(name);
-    return text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
+    return text !== null && /^-?\d+$/.test(text) ? Number(text) : otherwise;
   };
+  const limit = number('limit', defaultLimit);
   return {
-    limit: number('limit', defaultLimit),
-    offset: number('offset', 0),
+    limit: limit < 0 ? Number.MAX_SAFE_INTEGER : limit,
+    offset: Math.max(0, number('offset', 0)),
     order: parameters.get('order') === 'asc' ? 'asc' : 'des',
     frameworkId: parameters.get('framework_id') ?? undefined,
     taskId: parameters.get('task_id') ?? undefined,

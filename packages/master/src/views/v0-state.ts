@@ -1,4 +1,6 @@
 // /state, /state-summary, /flags and /version.
+
+import { agentInfoFields, domainJson, jsonObject, present, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterInfo, Task, TaskState } from '@meseta/wire';
 import { jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
@@ -8,7 +10,6 @@ import { type Pieces, separated } from './pieces.js';
 import { type Approver, type FrameworkView, type Snapshot, useByAgent } from './snapshot.js';
 import { agentFields } from './v0-agents.js';
 import { frameworkLists, summaryFields } from './v0-frameworks.js';
-import { agentInfoFields, domainJson, jsonObject, present, secondsJson, stringsJson } from './v0-json.js';
 
 type Fields = readonly (readonly [string, string | undefined])[];
 

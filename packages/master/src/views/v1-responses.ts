@@ -1,5 +1,4 @@
 // The small answers of the operator API.
-import { reservationRole } from '@meseta/resources';
 import type {
   MaintenanceClusterStatus,
   MaintenanceClusterStatusDrainingMachine,
@@ -11,7 +10,7 @@ import type {
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';
 import { getRoles } from './roles.js';
-import { type Approver, snapshotOf } from './snapshot.js';
+import { type Approver, seesResource, snapshotOf } from './snapshot.js';
 
 export const getHealth = (): MasterResponse => ({ type: 'GET_HEALTH', get_health: { healthy: true } });
 
@@ -47,7 +46,7 @@ export const getMaster = (state: MasterState, { info, startedAtMs }: ProcessFact
 /** Those whose resources' roles may all be seen. */
 export const getOperations = (state: MasterState, approver: Approver): MasterResponse => {
   const operations = [...state.operations.values()]
-    .filter(({ consumed }) => consumed.every((resource) => approver.role(reservationRole(resource) ?? '*')))
+    .filter(({ consumed }) => consumed.every((resource) => seesResource(approver, resource)))
     .map(({ operation }) => operation);
   return { type: 'GET_OPERATIONS', get_operations: operations.length === 0 ? {} : { operations } };
 };

@@ -26,6 +26,7 @@ import {
   type FrameworkView,
   offeredTo,
   type Snapshot,
+  seesResource,
   useByAgent,
   usedBy,
 } from './snapshot.js';
@@ -33,11 +34,13 @@ import { type DocumentPieces, listField, type ObjectField, renderDocument } from
 
 const timeOf = (ms: number): TimeInfo => ({ nanoseconds: BigInt(Math.round(ms * 1000)) * 1000n });
 
-/** `{ name: list }`, or nothing where the list is empty. */
-const listed = <Name extends string>(name: Name, list: readonly Resource[]) =>
-  (list.length === 0 ? {} : { [name]: toEndpointFormat(merge(list)) }) as {
+/** `{ name: list }` of what may be seen, or nothing where that is empty. */
+function listed<Name extends string>(name: Name, list: readonly Resource[], approver: Approver) {
+  const seen = list.filter((resource) => seesResource(approver, resource));
+  return (seen.length === 0 ? {} : { [name]: toEndpointFormat(merge(seen)) }) as {
     readonly [N in Name]?: readonly Resource[];
   };
+}
 
 const timed = <Name extends string>(name: Name, ms: number | undefined) =>
   (ms === undefined ? {} : { [name]: timeOf(ms) }) as { readonly [N in Name]?: TimeInfo };
@@ -63,7 +66,14 @@ const agentCodec: Codec<MasterResponseGetAgentsAgent> = {
   },
 };
 
-export function agentMessage(agent: Agent, use: AgentUse): MasterResponseGetAgentsAgent {
+/** Without the resources of roles that may not be seen. */
+function infoSeenBy(approver: Approver, info: AgentInfo): AgentInfo {
+  const { resources = [] } = info;
+  const seen = resources.filter((resource) => seesResource(approver, resource));
+  return seen.length === resources.length ? info : { ...info, resources: seen };
+}
+
+export function agentMessage(agent: Agent, use: AgentUse, approver: Approver): MasterResponseGetAgentsAgent {
   const providers = [...agent.resourceProviders.values()].map(
     ({ info, total }): MasterResponseGetAgentsAgentResourceProvider => ({
       resource_provider_info: info,
@@ -71,15 +81,15 @@ export function agentMessage(agent: Agent, use: AgentUse): MasterResponseGetAgen
     }),
   );
   return {
-    agent_info: agent.info,
+    agent_info: infoSeenBy(approver, agent.info),
     active: isActive(agent),
     version: agent.version,
     pid: agent.pid,
     registered_time: timeOf(agent.registeredAtMs),
     ...timed('reregistered_time', agent.reregisteredAtMs),
-    ...listed('total_resources', agent.totalResources),
-    ...listed('allocated_resources', use.used),
-    ...listed('offered_resources', use.offered),
+    ...listed('total_resources', agent.totalResources, approver),
+    ...listed('allocated_resources', use.used, approver),
+    ...listed('offered_resources', use.offered, approver),
     capabilities: [...agent.capabilities].map((type) => ({ type })),
     ...(providers.length === 0 ? {} : { resource_providers: providers }),
     deactivated: agent.deactivated,
@@ -89,7 +99,7 @@ export function agentMessage(agent: Agent, use: AgentUse): MasterResponseGetAgen
   };
 }
 
-export function frameworkMessage(view: FrameworkView): MasterResponseGetFrameworksFramework {
+export function frameworkMessage(view: FrameworkView, approver: Approver): MasterResponseGetFrameworksFramework {
   const { framework, unregisteredAtMs } = view;
   const { status } = framework;
   const lives = unregisteredAtMs === undefined;
@@ -102,26 +112,39 @@ export function frameworkMessage(view: FrameworkView): MasterResponseGetFramewor
     ...timed('unregistered_time', unregisteredAtMs),
     ...(view.offers.length === 0 ? {} : { offers: view.offers }),
     ...(view.inverseOffers.length === 0 ? {} : { inverse_offers: view.inverseOffers }),
-    ...listed('allocated_resources', usedBy(view)),
-    ...listed('offered_resources', offeredTo(view)),
+    ...listed('allocated_resources', usedBy(view), approver),
+    ...listed('offered_resources', offeredTo(view), approver),
     recovered: lives && status === 'recovered',
     offer_constraints: framework.offerConstraints?.source ?? {},
   };
 }
 
-const agentsField = (number: number, snapshot: Snapshot, useOf: (id: Agent['id']) => AgentUse): ObjectField => ({
+const agentsField = (
+  number: number,
+  snapshot: Snapshot,
+  approver: Approver,
+  useOf: (id: Agent['id']) => AgentUse,
+): ObjectField => ({
   name: 'get_agents',
   number,
   fields: [
-    listField('agents', 1, snapshot.agents, agentCodec, (agent) => agentMessage(agent, useOf(agent.id))),
-    listField('recovered_agents', 2, snapshot.recoveredAgents, agentInfoCodec, ({ info }): AgentInfo => info),
+    listField('agents', 1, snapshot.agents, agentCodec, (agent) => agentMessage(agent, useOf(agent.id), approver)),
+    listField(
+      'recovered_agents',
+      2,
+      snapshot.recoveredAgents,
+      agentInfoCodec,
+      ({ info }): AgentInfo => infoSeenBy(approver, info),
+    ),
   ],
 });
 
 const frameworksField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
   const seen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
   const list = (name: string, at: number, views: readonly FrameworkView[]) =>
-    listField(name, at, views.filter(seen), MasterResponseGetFrameworksFrameworkCodec, frameworkMessage);
+    listField(name, at, views.filter(seen), MasterResponseGetFrameworksFrameworkCodec, (view) =>
+      frameworkMessage(view, approver),
+    );
   return {
     name: 'get_frameworks',
     number,
@@ -188,7 +211,7 @@ const stateField = (
     tasksField(1, snapshot, approver),
     executorsField(2, snapshot, approver),
     frameworksField(3, snapshot, approver),
-    agentsField(4, snapshot, useOf),
+    agentsField(4, snapshot, approver, useOf),
   ],
 });
 
@@ -203,7 +226,7 @@ export function* stateCallDocument(
   const useOf = needsUse ? yield* useByAgent(snapshot) : () => ({ used: [], offered: [] });
   const fields: { readonly [C in StateCall]: () => ObjectField } = {
     GET_STATE: () => stateField(number, snapshot, approver, useOf),
-    GET_AGENTS: () => agentsField(number, snapshot, useOf),
+    GET_AGENTS: () => agentsField(number, snapshot, approver, useOf),
     GET_FRAMEWORKS: () => frameworksField(number, snapshot, approver),
     GET_EXECUTORS: () => executorsField(number, snapshot, approver),
     GET_TASKS: () => tasksField(number, snapshot, approver),

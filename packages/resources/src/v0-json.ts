@@ -1,8 +1,9 @@
-// Pieces of the v0 documents: a record each, appended to a string. The fields, their order and when they are there are
-// those of Mesos' own documents (docs/endpoints/master; the recordings of a real master).
-import { summarize, summarizeAttributes } from '@meseta/resources';
+// Pieces of the v0 documents of master and agent: a record each, as JSON text. The fields, their order and when they are
+// there are those of Mesos' own documents (docs/endpoints; the recordings of a real master and agent). They are here, not
+// in wire, because nearly every record shows its resources added up.
 import type {
   AgentInfo,
+  Attribute,
   CommandInfo,
   ContainerStatus,
   DomainInfo,
@@ -12,6 +13,7 @@ import type {
   Offer,
   Resource,
   Task,
+  TaskInfo,
   TaskStatus,
 } from '@meseta/wire';
 import {
@@ -27,6 +29,7 @@ import {
   ResourceAllocationInfoCodec,
 } from '@meseta/wire/codecs';
 import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+import { summarize, summarizeAttributes } from './summary.js';
 
 /** An object of the fields that are there: `undefined` leaves one out. */
 export function jsonObject(fields: readonly (readonly [name: string, json: string | undefined])[]): string {
@@ -70,12 +73,15 @@ export function domainJson({ fault_domain: domain }: DomainInfo): string {
   return `{"fault_domain":{"region":${name(domain.region)},"zone":${name(domain.zone)}}}`;
 }
 
+/** Names with values: `{"rack":"r1","size":10.0}`. */
+export const attributesJson = (attributes: readonly Attribute[]): string => plain(summarizeAttributes(attributes));
+
 /** The fields of an agent's info, for documents that go on with more. */
 export const agentInfoFields = (info: AgentInfo): readonly (readonly [string, string | undefined])[] => [
   ['id', jsonString(info.id?.value ?? '')],
   ['hostname', jsonString(info.hostname)],
   ['port', jsonNumber(info.port ?? 5051)],
-  ['attributes', plain(summarizeAttributes(info.attributes ?? []))],
+  ['attributes', attributesJson(info.attributes ?? [])],
   ['domain', present(info.domain, domainJson)],
 ];
 
@@ -129,6 +135,19 @@ export const taskJson = (task: Task): string =>
     ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
     ['container', present(task.container, ContainerInfoCodec.write)],
     ['health_check', present(task.health_check, HealthCheckCodec.write)],
+  ]);
+
+/** A task that its executor has yet to get, as agents show it. */
+export const taskInfoJson = (task: TaskInfo): string =>
+  jsonObject([
+    ['id', jsonString(task.task_id.value)],
+    ['name', jsonString(task.name)],
+    ['slave_id', jsonString(task.agent_id.value)],
+    ['resources', resourcesJson(task.resources ?? [])],
+    ['role', present(task.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['command', present(task.command, commandJson)],
+    ['executor_id', present(task.executor?.executor_id.value, jsonString)],
+    ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
   ]);
 
 const commandJson = (command: CommandInfo): string =>
