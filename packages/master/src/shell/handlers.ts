@@ -50,7 +50,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const get =
     (read: (exchange: Exchange) => void | Promise<void>, otherwise: (exchange: Exchange) => void | Promise<void>) =>
     (exchange: Exchange) =>
-      exchange.request.method === 'GET' ? read(exchange) : otherwise(exchange);
+      exchange.method === 'GET' ? read(exchange) : otherwise(exchange);
 
   return {
     ...reads,
@@ -67,8 +67,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     maintenanceSchedule: get(reads.maintenanceSchedule, changes.updateSchedule),
     weights: get(reads.weights, changes.updateWeights),
     quota: (exchange) => {
-      if (exchange.request.method === 'GET') return reads.quota(exchange);
-      return exchange.request.method === 'POST' ? changes.setQuota(exchange) : changes.removeQuota(exchange);
+      if (exchange.method === 'GET') return reads.quota(exchange);
+      return exchange.method === 'POST' ? changes.setQuota(exchange) : changes.removeQuota(exchange);
     },
     filesBrowse: (exchange) => noSuchFile(exchange),
     filesRead: (exchange) => noSuchFile(exchange),

@@ -59,25 +59,7 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   let subscriptions = 0;
   let cancelHeartbeat: (() => void) | undefined;
 
-  const tell = (
-    event: (approver: Approver) => MasterEvent | undefined,
-    seenBy: (approver: Approver) => boolean,
-    isOneForAll: boolean,
-  ): void => {
-    const encoded = new Map<MediaType, Uint8Array>();
-    for (const { mediaType, approver, log, waiting } of audiences.all()) {
-      if (!seenBy(approver)) continue;
-      let record = isOneForAll ? encoded.get(mediaType) : undefined;
-      if (record === undefined) {
-        const made = event(approver);
-        if (made === undefined) return;
-        record = encode(mediaType, made);
-        encoded.set(mediaType, record);
-      }
-      if (log.subscribers > 0) log.append(record);
-      for (const records of waiting) records.push(record);
-    }
-  };
+  const tell = tellerOf(audiences);
 
   const beat = (): void => {
     tell(
@@ -140,6 +122,31 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
     },
   };
 }
+
+/** Encodes an event once for each media type, where all who may see it are shown the same of it, and logs it. */
+const tellerOf =
+  (audiences: Audiences) =>
+  (
+    event: (approver: Approver) => MasterEvent | undefined,
+    seenBy: (approver: Approver) => boolean,
+    isOneForAll: boolean,
+  ): void => {
+    const encoded = new Map<MediaType, Uint8Array>();
+    for (const { mediaType, approver, log, waiting } of audiences.all()) {
+      if (!seenBy(approver)) continue;
+      let record = isOneForAll ? encoded.get(mediaType) : undefined;
+      if (record === undefined) {
+        const made = event(approver);
+        if (made === undefined) return;
+        record = encode(mediaType, made);
+        encoded.set(mediaType, record);
+      }
+      if (log.subscribers > 0) log.append(record);
+      for (const records of waiting) records.push(record);
+    }
+  };
+
+type Audiences = ReturnType<typeof createAudiences>;
 
 /** Made when the first of them comes, forgotten when the last has gone. */
 function createAudiences(clock: Clock) {
