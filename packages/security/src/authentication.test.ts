@@ -144,7 +144,7 @@ test('realms: who is let in, and how the others are asked', () => {
     assert.ok(!answer.ok, header);
     assert.deepEqual(answer.error, {
       code: 'unauthorized',
-      text: '',
+      text: 'This needs authentication',
       headers: { 'WWW-Authenticate': 'Basic realm="mesos-agent-readonly"' },
     });
   }

@@ -113,7 +113,7 @@ export function createHttpAuthentication(options: HttpAuthenticationOptions): Re
         if (found.ok) return found;
         challenges.push(found.error);
       }
-      return err(refusal('unauthorized', '', { 'WWW-Authenticate': challenges.join(',') }));
+      return err(refusal('unauthorized', 'This needs authentication', { 'WWW-Authenticate': challenges.join(',') }));
     },
   });
 }

@@ -41,6 +41,8 @@ test('flags that cannot be followed are named', () => {
     [{ jwtSecretKey: '/nowhere/at/all' }, 'jwtSecretKey'],
     [{ acls: '[' }, 'acls'],
     [{ firewallRules: '[]' }, 'firewallRules'],
+    [{ acls: '/nowhere/at/all' }, 'acls'],
+    [{ rateLimits: '{"limits":[{}]}' }, 'rateLimits'],
     [{ realms: { readonly: 'basic' } }, 'realms'],
   ];
   for (const [flags, flag] of wrong) {

@@ -1,4 +1,6 @@
 // From flags to what guards a master's or an agent's HTTP endpoints. The names are those of Mesos' flags.
+
+import { readFileSync } from 'node:fs';
 import type { Component } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import { parseAcls } from './acls.js';
@@ -8,6 +10,7 @@ import { readCredentials, readKey, type Secrets } from './credentials.js';
 import { parseFirewall } from './firewall.js';
 import { createHttpAuthentication, type HttpAuthenticationOptions } from './http-authentication.js';
 import { createHttpGate, type HttpGate } from './http-gate.js';
+import { type Limits, parseRateLimits } from './rate-limits.js';
 
 export interface SecurityFlags {
   readonly acls: string | undefined;
@@ -18,6 +21,7 @@ export interface SecurityFlags {
   /** A path. */
   readonly jwtSecretKey: string | undefined;
   readonly firewallRules: string | undefined;
+  readonly rateLimits?: string | undefined;
   readonly trustedHosts: readonly string[];
   readonly realms: HttpAuthenticationOptions['realms'];
 }
@@ -26,7 +30,7 @@ export interface Security {
   readonly gate: HttpGate;
   /** Undefined without a file of credentials. */
   readonly secrets: Secrets | undefined;
-  readonly jwtKey: Uint8Array | undefined;
+  readonly limits: Limits | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -34,6 +38,17 @@ export interface SecurityProblem {
   /** Which of `SecurityFlags`. */
   readonly flag: keyof SecurityFlags;
   readonly text: string;
+}
+
+/** A flag of JSON may also be the absolute path of a file with it, as in Mesos. */
+function parseText<T>(value: string, parse: (text: string) => Result<T, string>): Result<T, string> {
+  if (!value.startsWith('/')) return parse(value);
+  try {
+    const parsed = parse(readFileSync(value, 'utf8'));
+    return parsed.ok ? parsed : err(`${value}: ${parsed.error}`);
+  } catch (cause) {
+    return err(cause instanceof Error ? cause.message : String(cause));
+  }
 }
 
 const wrong = (flag: SecurityProblem['flag'], text: string) => err<SecurityProblem>({ flag, text });
@@ -44,10 +59,12 @@ export function createSecurity(component: Component, flags: SecurityFlags): Resu
   if (credentials?.ok === false) return wrong('credentials', credentials.error);
   const key = flags.jwtSecretKey === undefined ? undefined : readKey(flags.jwtSecretKey);
   if (key?.ok === false) return wrong('jwtSecretKey', key.error);
-  const acls = flags.acls === undefined ? undefined : parseAcls(flags.acls);
+  const acls = flags.acls === undefined ? undefined : parseText(flags.acls, parseAcls);
   if (acls?.ok === false) return wrong('acls', acls.error);
-  const firewall = flags.firewallRules === undefined ? undefined : parseFirewall(flags.firewallRules);
+  const firewall = flags.firewallRules === undefined ? undefined : parseText(flags.firewallRules, parseFirewall);
   if (firewall?.ok === false) return wrong('firewallRules', firewall.error);
+  const limits = flags.rateLimits === undefined ? undefined : parseText(flags.rateLimits, parseRateLimits);
+  if (limits?.ok === false) return wrong('rateLimits', limits.error);
   const secrets = credentials?.value.value;
   const jwtKey = key?.value.value;
   const authentication = createHttpAuthentication({ component, realms: flags.realms, secrets, jwtKey });
@@ -59,5 +76,5 @@ export function createSecurity(component: Component, flags: SecurityFlags): Resu
     firewall: firewall?.value,
   });
   const warnings = [credentials, key, acls].flatMap((it) => it?.value.warnings ?? []);
-  return ok({ gate, secrets, jwtKey, warnings });
+  return ok({ gate, secrets, limits: limits?.value, warnings });
 }

@@ -115,6 +115,7 @@ async function start(): Promise<RunningAgent> {
     flags: parsed.value.values,
     shown: parsed.value.shown,
     log: createLogger({ component: 'agent', level: 'error' }),
+    env: {},
     onExit: (_status, message) => assert.fail(message),
   });
   assert(started.ok, started.ok ? '' : started.error);

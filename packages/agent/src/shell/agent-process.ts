@@ -14,6 +14,7 @@ import type { Resource } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { type AgentCore, createAgent } from '../core/agent.js';
 import type { AgentConfig, AgentInput } from '../core/io.js';
+import { createSender, type Sender } from './authentication.js';
 import { buildInfo } from './build-info.js';
 import { openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
@@ -23,6 +24,7 @@ import { createRequestHandler, type RequestHandler } from './http.js';
 import { createLoggingLevel } from './logging-level.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
+import { type AgentSecurity, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
 const LOOPBACK = '127.0.0.1';
@@ -33,6 +35,7 @@ export interface AgentOptions {
   /** As /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
   readonly log: Logger;
+  readonly env: NodeJS.ProcessEnv;
   /** The agent can't or needn't go on; `stop` is called by whoever hears it. */
   onExit(status: 0 | 1, message: string): void;
 }
@@ -64,6 +67,9 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   const { flags, log } = options;
   const problem = problemOf(flags);
   if (problem !== undefined) return err(problem);
+  const security = securityOf(flags, options.env);
+  if (!security.ok) return err(`Flag ${security.error}`);
+  for (const warning of security.value.warnings) log.warning(warning);
   const master = await detectMaster(flags.master ?? '');
   if (!master.ok) return err(`Flag --master: ${master.error}`);
   for (const path of [flags.work_dir, flags.runtime_dir]) {
@@ -75,9 +81,9 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
   const inputs = createInputs();
-  const host = await openHost(options, inputs);
+  const host = await openHost(options, security.value, inputs);
   if (!host.ok) return host;
-  const started = await run(options, host.value, inputs, await nameOf(ipOf(master.value)));
+  const started = await run(options, security.value, host.value, inputs, await nameOf(ipOf(master.value)));
   if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
   else await host.value.close();
   return started;
@@ -88,6 +94,8 @@ interface Inputs {
   /** Inputs that came before there was a loop waited for this. */
   open(push: (input: AgentInput) => void, handler: RequestHandler): void;
   readonly handler: RequestHandler | undefined;
+  /** Undefined until the agent begins to send. */
+  sender: Sender | undefined;
 }
 
 function createInputs(): Inputs {
@@ -104,17 +112,24 @@ function createInputs(): Inputs {
     get handler() {
       return handler;
     },
+    sender: undefined,
   };
 }
 
-async function openHost({ flags, log }: AgentOptions, inputs: Inputs): Promise<Result<Host, string>> {
+async function openHost(
+  { flags, log }: AgentOptions,
+  { tls }: AgentSecurity,
+  inputs: Inputs,
+): Promise<Result<Host, string>> {
   const host = await createHost({
     ip: flags.ip ?? LOOPBACK,
     port: flags.port,
     advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    tls,
     onMessage({ to, from, wireName, body }) {
-      if (to !== ACTOR) return 'unknown';
       const message = decodeMessage(wireName, body);
+      if (message.ok && inputs.sender?.receive(to, from, message.value) === true) return 'accepted';
+      if (to !== ACTOR) return 'unknown';
       if (message.ok) inputs.push({ kind: 'message', from, message: message.value });
       else log.warning(`a message ${wireName} of ${from} could not be read`);
       return message.ok ? 'accepted' : 'unknown';
@@ -123,7 +138,10 @@ async function openHost({ flags, log }: AgentOptions, inputs: Inputs): Promise<R
       if (inputs.handler !== undefined) inputs.handler(request, response);
       else response.writeHead(503, { 'Content-Length': 0 }).end();
     },
-    onPeerLost: (address) => inputs.push({ kind: 'peerLost', address }),
+    onPeerLost: (address) => {
+      inputs.sender?.lost(address);
+      inputs.push({ kind: 'peerLost', address });
+    },
     onNote: (note) => log.debug(JSON.stringify(note)),
   });
   return host.ok ? host : err(host.error.message);
@@ -131,6 +149,7 @@ async function openHost({ flags, log }: AgentOptions, inputs: Inputs): Promise<R
 
 async function run(
   options: AgentOptions,
+  security: AgentSecurity,
   host: Host,
   inputs: Inputs,
   masterHostname: string,
@@ -156,9 +175,13 @@ async function run(
   const config = await configOf(flags, host, workDir, resources.value, files);
   const core = createAgent(config, seededRandom(randomBytes(4).readUInt32LE()));
   const recovered = await containers.recover();
+  const { credential } = security;
+  const whoSends = { host, actor: ACTOR, pid: config.pid, credential, flags, clock: realClock, log };
+  const sender = createSender({ ...whoSends, exit: options.onExit });
+  inputs.sender = sender;
   const ports = {
     host,
-    actor: ACTOR,
+    sender,
     checkpoint,
     containers,
     files,
@@ -183,15 +206,16 @@ async function run(
   const recoverySeconds = (realClock.now().monoMs - begunMs) / 1000;
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
-  inputs.open(
-    loop.push,
-    createRequestHandler({ core, shown: options.shown, masterHostname, containers, logging, recoverySeconds }),
-  );
+  const { gate } = security;
+  const { shown } = options;
+  const handler = createRequestHandler({ core, gate, shown, masterHostname, containers, logging, recoverySeconds });
+  inputs.open(loop.push, handler);
   return ok({
     address: host.address,
     leave: (message) => loop.push({ kind: 'leave', message }),
     async stop() {
       loop.stop();
+      sender.close();
       stopRotation();
       await host.close();
       await containers.close();

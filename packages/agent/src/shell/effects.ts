@@ -5,13 +5,13 @@ import type { ContainerId, Files, Result } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
-import { encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { AgentEffect, AgentInput, VolumeLink } from '../core/io.js';
+import type { Sender } from './authentication.js';
 import type { Checkpoint } from './checkpoint.js';
 
 export interface EffectPorts {
   readonly host: Host;
-  readonly actor: string;
+  readonly sender: Sender;
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
   readonly files: Files;
@@ -27,11 +27,9 @@ export interface EffectPorts {
 export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
   const { host, containers, push } = ports;
   switch (effect.kind) {
-    case 'send': {
-      const { wireName, bytes } = encodeMessage(effect.message);
-      host.send(effect.to, ports.actor, wireName, bytes);
+    case 'send':
+      ports.sender.send(effect.to, effect.message);
       return;
-    }
     case 'link':
       host.link(effect.to);
       return;

@@ -8,6 +8,7 @@ import {
   numberFlag,
   pathFlag,
   textFlag,
+  tlsFlags,
   valueFlag,
 } from '@meseta/platform';
 import { formatAttribute, parseAttributes } from '@meseta/resources';
@@ -40,6 +41,14 @@ function parseDomain(text: string): Result<DomainInfo, string> {
     : err('expected a JSON object such as {"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}');
 }
 
+const parseNames = (text: string): Result<readonly string[], string> =>
+  ok(
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  );
+
 const same = (text: string): string => text;
 const attributesFlag = (options: { readonly help: string }) =>
   valueFlag(parseAttributes, (list) => list.map(formatAttribute).join(';'), options);
@@ -56,7 +65,7 @@ const recoverFlag = (options: { readonly default: string; readonly help: string 
 const later = { status: 'ignored' } as const;
 
 export const agentFlags = {
-  acls: textFlag(later),
+  acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
   advertise_ip: textFlag({ help: 'The address that others are told to reach this agent at.' }),
   advertise_port: numberFlag({ help: 'The port that others are told to reach this agent at.' }),
   agent_features: textFlag(later),
@@ -65,14 +74,23 @@ export const agentFlags = {
   appc_simple_discovery_uri_prefix: textFlag({ ...later, default: 'http://' }),
   appc_store_dir: textFlag({ ...later, default: '/tmp/mesos/store/appc' }),
   attributes: attributesFlag({ help: 'What offers show of this agent, e.g. rack:r1;size:10;span:[1-5].' }),
-  authenticate_http_executors: booleanFlag({ ...later, default: false }),
-  authenticate_http_readonly: booleanFlag({ ...later, default: false }),
-  authenticate_http_readwrite: booleanFlag({ ...later, default: false }),
-  authenticatee: textFlag({ ...later, default: 'crammd5' }),
-  authentication_backoff_factor: textFlag({ ...later, default: '1secs' }),
-  authentication_timeout_max: textFlag({ ...later, default: '1mins' }),
-  authentication_timeout_min: textFlag({ ...later, default: '5secs' }),
-  authorizer: textFlag({ ...later, default: 'local' }),
+  authenticate_http_executors: booleanFlag({ default: false, help: 'HTTP executors must authenticate.' }),
+  authenticate_http_readonly: booleanFlag({
+    default: false,
+    help: 'Requests to endpoints that show state must authenticate.',
+  }),
+  authenticate_http_readwrite: booleanFlag({
+    default: false,
+    help: 'Requests to endpoints that change state must authenticate.',
+  }),
+  authenticatee: textFlag({ default: 'crammd5', help: 'How the agent authenticates with its master: crammd5.' }),
+  authentication_backoff_factor: durationFlag({
+    default: '1secs',
+    help: 'How much longer each attempt to authenticate may wait.',
+  }),
+  authentication_timeout_max: durationFlag({ default: '1mins', help: 'The longest wait for an authentication.' }),
+  authentication_timeout_min: durationFlag({ default: '5secs', help: 'The shortest wait for an authentication.' }),
+  authorizer: textFlag({ default: 'local', help: 'Who decides what is allowed: local, by --acls.' }),
   bounding_capabilities: textFlag(later),
   cgroups_cpu_enable_pids_and_tids_count: booleanFlag({ ...later, default: false }),
   cgroups_destroy_timeout: textFlag({ ...later, default: '1mins' }),
@@ -90,7 +108,7 @@ export const agentFlags = {
   container_ports_isolated_range: textFlag(later),
   container_ports_watch_interval: textFlag({ ...later, default: '30secs' }),
   containerizers: textFlag({ ...later, default: 'mesos' }),
-  credential: textFlag(later),
+  credential: pathFlag({ help: 'A file with the principal and secret for the master.' }),
   csi_plugin_config_dir: textFlag(later),
   default_container_dns: textFlag(later),
   default_container_info: textFlag(later),
@@ -137,7 +155,7 @@ export const agentFlags = {
   fetcher_cache_dir: pathFlag({ default: '/tmp/mesos/fetch', help: 'Where fetched files are cached.' }),
   fetcher_cache_size: byteSizeFlag({ default: '2GB', help: "How much the fetcher's cache may take." }),
   fetcher_stall_timeout: durationFlag({ default: '1mins', help: 'A download that brings nothing for so long fails.' }),
-  firewall_rules: textFlag(later),
+  firewall_rules: textFlag({ help: 'Endpoints that are switched off, as JSON or file:///path.' }),
   frameworks_home: pathFlag({ help: 'Where relative URIs count from.' }),
   gc_delay: durationFlag({ default: '1weeks', help: 'How long sandboxes are kept at most.' }),
   gc_disk_headroom: numberFlag({ default: '0.1', help: 'The share of the disk that is kept free, 0 to 1.' }),
@@ -151,9 +169,9 @@ export const agentFlags = {
     default: true,
     help: "Whether the host's name is looked up; else its address is used.",
   }),
-  http_authenticators: textFlag(later),
+  http_authenticators: textFlag({ help: 'How HTTP requests authenticate: basic, jwt or both.' }),
   http_command_executor: booleanFlag({ default: false, help: 'Shown to tasks in their environment.' }),
-  http_credentials: textFlag(later),
+  http_credentials: pathFlag({ help: 'A file with principals and their secrets, for basic authentication.' }),
   http_executor_domain_sockets: booleanFlag({ ...later, default: false }),
   http_heartbeat_interval: textFlag({ ...later, default: '30secs' }),
   image_gc_config: textFlag(later),
@@ -170,7 +188,7 @@ export const agentFlags = {
   ip6_discovery_command: textFlag(later),
   ip_discovery_command: textFlag(later),
   isolation: textFlag({ ...later, default: 'posix/cpu,posix/mem' }),
-  jwt_secret_key: textFlag({ ...later, aliases: ['executor_secret_key'] }),
+  jwt_secret_key: pathFlag({ aliases: ['executor_secret_key'], help: 'A file with the key that signs tokens.' }),
   launcher: textFlag({ default: 'linux', help: 'posix; linux is taken for posix, with a warning.' }),
   launcher_dir: textFlag(later),
   lo_name: textFlag(later),
@@ -242,6 +260,10 @@ export const agentFlags = {
   switch_user: booleanFlag({ default: true, help: 'Whether tasks run as the user that they name.' }),
   systemd_enable_support: booleanFlag({ ...later, default: true }),
   systemd_runtime_directory: textFlag({ ...later, default: '/run/systemd/system' }),
+  ...tlsFlags,
+  trusted_hosts: valueFlag(parseNames, (names) => names.join(','), {
+    help: 'Names under which browsers may reach this agent, beside its own and addresses.',
+  }),
   version: booleanFlag({ default: false, help: 'Prints the version.' }),
   volume_gid_range: textFlag(later),
   work_dir: pathFlag({ required: true, help: 'Where the agent keeps its state and the sandboxes.' }),

@@ -16,10 +16,12 @@ import {
 import { parseDuration } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
+import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { FileInfo } from '@meseta/wire';
 import { VersionInfoCodec } from '@meseta/wire/codecs';
 import { jsonArray, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
 import type { AgentCore } from '../core/agent.js';
+import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
 import { jsonObject } from '../views/v0-json.js';
@@ -28,6 +30,7 @@ import { attachedPaths, browse, download, modeText, readPart, wholeText } from '
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
+import { viewerOf } from './viewer.js';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -36,6 +39,7 @@ export interface HttpOptions {
   /** The flags as /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
   readonly masterHostname: string | undefined;
+  readonly gate: HttpGate;
   readonly containers: PosixContainers;
   readonly logging: LoggingLevel;
   /** How long the start took, what an earlier agent left included. */
@@ -47,6 +51,10 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly match: Match<AgentEndpoint>;
   readonly query: URLSearchParams;
+  /** Who asks, as authenticated. */
+  readonly principal: Principal | undefined;
+  /** What they may see. */
+  readonly approver: Approver;
 }
 
 type Handler = (exchange: Exchange) => void | Promise<void>;
@@ -56,11 +64,19 @@ const route = createRouter('agent', agentEndpoints);
 export function createRequestHandler(options: HttpOptions): RequestHandler {
   const handlers = createHandlers(options);
   return (request, response) => {
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) response.setHeader(name, value);
     const target = request.url ?? '/';
     const split = target.indexOf('?');
-    const match = route(split < 0 ? target : target.slice(0, split));
+    const path = split < 0 ? target : target.slice(0, split);
+    const match = route(path);
     if (match === undefined) {
       answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
+      return;
+    }
+    const { method = '', headers } = request;
+    const admitted = options.gate.admit({ method, path, endpoint: match.endpoint, headers }, Date.now());
+    if (!admitted.ok) {
+      refuse(response, admitted.error);
       return;
     }
     if (match.endpoint.methods[request.method as Method] === undefined && request.method !== 'HEAD') {
@@ -72,7 +88,14 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
       return;
     }
     const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
-    const handled = handlers[match.name]({ request, response, match, query });
+    const handled = handlers[match.name]({
+      request,
+      response,
+      match,
+      query,
+      principal: admitted.value,
+      approver: viewerOf(options.gate.authorizer, admitted.value),
+    });
     handled?.catch((cause: unknown) => {
       // A broken handler is a broken agent: the process' last handler hears of it.
       setImmediate(() => {
@@ -179,7 +202,7 @@ function pathOf({ query, response }: Exchange): string | undefined {
 async function filesBrowse({ core }: HttpOptions, exchange: Exchange): Promise<void> {
   const path = pathOf(exchange);
   if (path === undefined) return;
-  const found = await browse(core.state, path);
+  const found = await browse(core.state, path, exchange.approver);
   if (found.ok) answerJson(exchange, jsonArray(found.value, fileJson));
   else refuse(exchange.response, found.error);
 }
@@ -201,7 +224,13 @@ async function filesRead({ core }: HttpOptions, exchange: Exchange): Promise<voi
   }
   const offset = wholeNumber(query.get('offset')) ?? -1;
   const length = wholeNumber(query.get('length')) ?? -1;
-  const part = await readPart(core.state, path, Math.max(0, offset), length < 0 ? undefined : length);
+  const part = await readPart(
+    core.state,
+    path,
+    Math.max(0, offset),
+    length < 0 ? undefined : length,
+    exchange.approver,
+  );
   if (!part.ok) {
     refuse(response, part.error);
     return;
@@ -219,7 +248,8 @@ async function filesRead({ core }: HttpOptions, exchange: Exchange): Promise<voi
 
 async function filesDownload({ core }: HttpOptions, exchange: Exchange): Promise<void> {
   const path = pathOf(exchange);
-  const refused = path === undefined ? undefined : await download(core.state, path, exchange.response);
+  const refused =
+    path === undefined ? undefined : await download(core.state, path, exchange.response, exchange.approver);
   if (refused !== undefined) refuse(exchange.response, refused);
 }
 
@@ -236,16 +266,20 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     health: ({ response }) => answerText(response, 200),
     version: (exchange) => answerJson(exchange, VersionInfoCodec.write(buildInfo)),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
-    state: (exchange) => answerJson(exchange, stateJson(core.state, facts)),
+    state: (exchange) => answerJson(exchange, stateJson(core.state, facts, exchange.approver)),
     metrics: (exchange) => metrics(options, exchange),
-    containers: async (exchange) => answerJson(exchange, containersJson(await measureContainers(options))),
+    containers: async (exchange) =>
+      answerJson(exchange, containersJson(await measureContainers(options, exchange.approver))),
     statistics: async (exchange) => answerJson(exchange, statisticsListJson(await measureContainers(options))),
     containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
     filesBrowse: (exchange) => filesBrowse(options, exchange),
     filesRead: (exchange) => filesRead(options, exchange),
     filesDownload: (exchange) => filesDownload(options, exchange),
     filesDebug: (exchange) =>
-      answerJson(exchange, jsonObject([...attachedPaths(core.state)].map(([name, path]) => [name, jsonString(path)]))),
+      answerJson(
+        exchange,
+        jsonObject([...attachedPaths(core.state)].map(([name, { path }]) => [name, jsonString(path)])),
+      ),
     logging: (exchange) => toggleLogging(options.logging, exchange),
     help: ({ response }) => answerText(response, 200, helpText()),
     systemStats: (exchange) =>

@@ -50,12 +50,14 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
     const leave = (): void => agent?.leave('SIGUSR1: leaving the cluster');
     const uninstall = installDaemon({ log, stop: async () => agent?.stop() });
     process.on('SIGUSR1', leave);
-    void startAgent({ flags, shown, log, onExit: (status, message) => void end(status, message) }).then((started) => {
-      if (!started.ok) void end(1, started.error);
-      else {
-        agent = started.value;
-        log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
-      }
-    });
+    void startAgent({ flags, shown, log, env, onExit: (status, message) => void end(status, message) }).then(
+      (started) => {
+        if (!started.ok) void end(1, started.error);
+        else {
+          agent = started.value;
+          log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
+        }
+      },
+    );
   });
 }

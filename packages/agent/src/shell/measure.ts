@@ -4,15 +4,20 @@ import type { Containers } from '@meseta/containers/types';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ContainerStatus, ResourceStatistics } from '@meseta/wire';
 import type { AgentCore } from '../core/agent.js';
+import type { Approver } from '../views/approver.js';
 import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
 import type { MeasuredContainer } from '../views/v0.js';
 
-export async function measureContainers(from: {
-  readonly core: AgentCore;
-  readonly containers: Containers;
-}): Promise<readonly MeasuredContainer[]> {
+/** Those that the viewer may see; all without one. */
+export async function measureContainers(
+  from: { readonly core: AgentCore; readonly containers: Containers },
+  approver?: Approver,
+): Promise<readonly MeasuredContainer[]> {
   const running = [...from.core.state.frameworks.values()].flatMap((framework) =>
-    [...executorsOf(framework)].filter(({ executor, completed }) => !completed && executor.state === 'running'),
+    [...executorsOf(framework)].filter(
+      ({ executor, completed }) =>
+        !completed && executor.state === 'running' && approver?.container(executor.info, framework.info) !== false,
+    ),
   );
   return Promise.all(
     running.map(async (shown) => ({

@@ -2,8 +2,10 @@
 import { agentCalls, answerType, checkCall, decodeBody, encodeAs, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
+import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
+import type { Approver } from '../views/approver.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { buildInfo } from './build-info.js';
 import { browse, readPart } from './files-endpoints.js';
@@ -13,7 +15,7 @@ import { measureContainers } from './measure.js';
 export async function answerCall(
   options: HttpOptions,
   bodies: BodyReader,
-  { request, response }: Exchange,
+  { request, response, principal, approver }: Exchange,
 ): Promise<void> {
   const body = await bodies.read(request);
   if (!body.ok) {
@@ -31,7 +33,12 @@ export async function answerCall(
     refuse(response, definition.ok ? (accepted as { readonly error: Refusal }).error : definition.error);
     return;
   }
-  const answer = await answerOf(options, call.value);
+  const denied = denialOf(options, principal, call.value);
+  if (denied !== undefined) {
+    refuse(response, denied);
+    return;
+  }
+  const answer = await answerOf(options, call.value, approver);
   if (!answer.ok) {
     refuse(response, answer.error);
     return;
@@ -46,7 +53,21 @@ export async function answerCall(
 }
 
 /** The answer to a call; undefined: done, with nothing to say. */
-async function answerOf(options: HttpOptions, call: AgentCall): Promise<Result<AgentResponse | undefined, Refusal>> {
+/** Calls that need leave as a whole; of the others the answer decides object by object. */
+const WHOLE = new Set(['GET_FLAGS', 'SET_LOGGING_LEVEL', 'GET_RESOURCE_PROVIDERS', 'PRUNE_IMAGES'] as const);
+
+function denialOf({ gate }: HttpOptions, principal: Principal | undefined, { type }: AgentCall): Refusal | undefined {
+  const whole = type as Parameters<typeof WHOLE.has>[0];
+  if (!WHOLE.has(whole)) return undefined;
+  const approver = gate.authorizer.approverFor(principal, agentCalls[whole].action);
+  return allows(approver) ? undefined : forbidden(principal, `call ${type}`);
+}
+
+async function answerOf(
+  options: HttpOptions,
+  call: AgentCall,
+  approver: Approver,
+): Promise<Result<AgentResponse | undefined, Refusal>> {
   const { type } = call;
   const { state } = options.core;
   switch (type) {
@@ -69,24 +90,24 @@ async function answerOf(options: HttpOptions, call: AgentCall): Promise<Result<A
       return set.ok ? set : err(refusal('badRequest', `Field 'set_logging_level': ${set.error}`));
     }
     case 'GET_STATE':
-      return ok({ type, get_state: getState(state) });
+      return ok({ type, get_state: getState(state, approver) });
     case 'GET_FRAMEWORKS':
-      return ok({ type, get_frameworks: getFrameworks(state) });
+      return ok({ type, get_frameworks: getFrameworks(state, approver) });
     case 'GET_EXECUTORS':
-      return ok({ type, get_executors: getExecutors(state) });
+      return ok({ type, get_executors: getExecutors(state, approver) });
     case 'GET_TASKS':
-      return ok({ type, get_tasks: getTasks(state) });
+      return ok({ type, get_tasks: getTasks(state, approver) });
     case 'GET_OPERATIONS':
-      return ok({ type, get_operations: getOperations(state) });
+      return ok({ type, get_operations: getOperations(state, approver) });
     case 'GET_AGENT':
       return ok({ type, get_agent: getAgent(state) });
     case 'GET_RESOURCE_PROVIDERS':
       return ok({ type, get_resource_providers: {} });
     case 'GET_CONTAINERS':
-      return ok(await getContainers(options));
+      return ok(await getContainers(options, approver));
     case 'LIST_FILES':
     case 'READ_FILE':
-      return fileCall(options, call);
+      return fileCall(options, call, approver);
     case 'PRUNE_IMAGES':
       // There is no image store yet, so nothing is left over in it.
       return ok(undefined);
@@ -95,8 +116,8 @@ async function answerOf(options: HttpOptions, call: AgentCall): Promise<Result<A
   }
 }
 
-async function getContainers(options: HttpOptions): Promise<AgentResponse> {
-  const containers = (await measureContainers(options)).map(({ executor, status, statistics }) => ({
+async function getContainers(options: HttpOptions, approver: Approver): Promise<AgentResponse> {
+  const containers = (await measureContainers(options, approver)).map(({ executor, status, statistics }) => ({
     framework_id: { value: executor.frameworkId },
     executor_id: executor.info.executor_id,
     ...(executor.info.name === undefined ? {} : { executor_name: executor.info.name }),
@@ -108,13 +129,17 @@ async function getContainers(options: HttpOptions): Promise<AgentResponse> {
   return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
 }
 
-async function fileCall({ core }: HttpOptions, call: AgentCall): Promise<Result<AgentResponse, Refusal>> {
+async function fileCall(
+  { core }: HttpOptions,
+  call: AgentCall,
+  approver: Approver,
+): Promise<Result<AgentResponse, Refusal>> {
   if (call.type === 'LIST_FILES') {
-    const infos = await browse(core.state, call.list_files?.path ?? '');
+    const infos = await browse(core.state, call.list_files?.path ?? '', approver);
     return infos.ok ? ok({ type: 'LIST_FILES', list_files: { file_infos: infos.value } }) : infos;
   }
   const { path = '', offset = 0, length } = call.read_file ?? {};
-  const part = await readPart(core.state, path, offset, length);
+  const part = await readPart(core.state, path, offset, length, approver);
   if (!part.ok) return part;
   const { sizeBytes, data } = part.value;
   return ok({ type: 'READ_FILE', read_file: { size: sizeBytes, data: data.toString('base64') } });

@@ -119,7 +119,13 @@ test('modes as ls writes them', () => {
 test('the flags of a Mesos agent are all known, unknown ones named', () => {
   const parse = (...argv: string[]) =>
     parseFlags(agentFlags, { argv, env: { MESOS_MASTER: 'h:1' }, prefix: 'MESOS_', readFile: () => '' });
-  const parsed = parse('--work_dir=/w', '--attributes=rack:r1;size:10', '--executor_secret_key=k');
+  const parsed = parse(
+    '--work_dir=/w',
+    '--attributes=rack:r1;size:10',
+    '--executor_secret_key=k',
+    '--secret_resolver=x',
+  );
+  assert.equal(parsed.ok && parsed.value.values.jwt_secret_key, 'k');
   assert(parsed.ok);
   assert.equal(parsed.value.values.master, 'h:1');
   assert.equal(parsed.value.values.gc_delay, 604_800_000);

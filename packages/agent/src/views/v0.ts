@@ -5,6 +5,7 @@ import { ContainerStatusCodec, DrainConfigCodec, ResourceCodec } from '@meseta/w
 import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
+import type { Approver } from './approver.js';
 import { allocatedOf, executorsOf, phaseOf, resourcesOf, type ShownExecutor } from './holdings.js';
 import { jsonObject, labelsJson, resourcesJson, statisticsJson, taskJson, valuesJson, written } from './v0-json.js';
 
@@ -15,8 +16,9 @@ export interface ProcessFacts {
   readonly masterHostname: string | undefined;
 }
 
-function executorJson(shown: ShownExecutor): string {
-  const { executor, tasks } = shown;
+function executorJson(shown: ShownExecutor, approver: Approver): string {
+  const { executor, framework } = shown;
+  const tasks = shown.tasks.filter(({ task }) => approver.task(task, framework.info));
   const { info } = executor;
   const inPhase = (...phases: readonly string[]): string =>
     jsonArray(
@@ -39,14 +41,14 @@ function executorJson(shown: ShownExecutor): string {
   ]);
 }
 
-function frameworkJson(framework: FrameworkRecord): string {
+function frameworkJson(framework: FrameworkRecord, approver: Approver): string {
   const { info } = framework;
-  const executors = [...executorsOf(framework)];
+  const executors = [...executorsOf(framework)].filter(({ executor }) => approver.executor(executor.info, info));
   const multiRole = info.capabilities?.some(({ type }) => type === 'MULTI_ROLE') === true;
   const list = (completed: boolean): string =>
     jsonArray(
       executors.filter((it) => it.completed === completed),
-      executorJson,
+      (shown) => executorJson(shown, approver),
     );
   return jsonObject([
     ['id', jsonString(framework.id)],
@@ -64,26 +66,36 @@ function frameworkJson(framework: FrameworkRecord): string {
   ]);
 }
 
+const frameworksJson = (frameworks: readonly FrameworkRecord[], approver: Approver): string =>
+  jsonArray(
+    frameworks.filter(({ info }) => approver.framework(info)),
+    (framework) => frameworkJson(framework, approver),
+  );
+
 const fullJson = (list: readonly Resource[]): string => jsonArray(toEndpointFormat(list), ResourceCodec.write);
 
-const byRole = (list: readonly Resource[], write: (list: readonly Resource[]) => string): string =>
-  jsonObject([...reservationsByRole(list)].map(([role, resources]) => [role, write(resources)]));
+const byRole = (list: readonly Resource[], approver: Approver, write: (list: readonly Resource[]) => string): string =>
+  jsonObject(
+    [...reservationsByRole(list)]
+      .filter(([role]) => approver.role(role))
+      .map(([role, resources]) => [role, write(resources)]),
+  );
 
-function resourceFields(state: AgentState): readonly (readonly [string, string | undefined])[] {
+function resourceFields(state: AgentState, approver: Approver): readonly (readonly [string, string | undefined])[] {
   const { total } = state;
   const allocated = unallocate(allocatedOf(state));
   return [
     ['resources', resourcesJson(total)],
-    ['reserved_resources', byRole(total, resourcesJson)],
+    ['reserved_resources', byRole(total, approver, resourcesJson)],
     ['unreserved_resources', resourcesJson(unreserved(total))],
-    ['reserved_resources_full', byRole(total, fullJson)],
+    ['reserved_resources_full', byRole(total, approver, fullJson)],
     ['unreserved_resources_full', fullJson(unreserved(total))],
-    ['reserved_resources_allocated', byRole(allocated, resourcesJson)],
+    ['reserved_resources_allocated', byRole(allocated, approver, resourcesJson)],
     ['unreserved_resources_allocated', resourcesJson(unreserved(allocated))],
   ];
 }
 
-export function stateJson(state: AgentState, facts: ProcessFacts): string {
+export function stateJson(state: AgentState, facts: ProcessFacts, approver: Approver): string {
   const { info, drain } = state;
   const { version } = facts;
   return jsonObject([
@@ -96,14 +108,14 @@ export function stateJson(state: AgentState, facts: ProcessFacts): string {
     ['pid', jsonString(state.config.pid)],
     ['hostname', jsonString(info.hostname)],
     ['capabilities', jsonArray(CAPABILITIES, ({ type }) => jsonString(type ?? ''))],
-    ...resourceFields(state),
+    ...resourceFields(state, approver),
     ['attributes', valuesJson(summarizeAttributes(info.attributes ?? []))],
     ['master_hostname', written(facts.masterHostname, jsonString)],
     ['drain_config', drain && DrainConfigCodec.write(drain.config)],
     ['estimated_drain_start_time_seconds', drain && jsonDouble(drain.sinceWallMs / 1000)],
-    ['flags', flagsJson(facts.flags)],
-    ['frameworks', jsonArray([...state.frameworks.values()], frameworkJson)],
-    ['completed_frameworks', jsonArray(state.completedFrameworks, frameworkJson)],
+    ['flags', approver.flags ? flagsJson(facts.flags) : undefined],
+    ['frameworks', frameworksJson([...state.frameworks.values()], approver)],
+    ['completed_frameworks', frameworksJson(state.completedFrameworks, approver)],
     ['resource_providers', '[]'],
   ]);
 }

@@ -10,27 +10,35 @@ import type {
   Task,
 } from '@meseta/wire';
 import type { AgentState } from '../core/state.js';
+import type { Approver } from './approver.js';
 import { executorsOf, frameworksOf, type Phase, phaseOf } from './holdings.js';
 
-export function getFrameworks(state: AgentState): AgentResponseGetFrameworks {
-  const all = [...frameworksOf(state)];
+export function getFrameworks(state: AgentState, approver: Approver): AgentResponseGetFrameworks {
+  const all = [...frameworksOf(state)].filter(({ framework }) => approver.framework(framework.info));
   const infos = (completed: boolean) =>
     all.filter((it) => it.completed === completed).map(({ framework }) => ({ framework_info: framework.info }));
   return { frameworks: infos(false), completed_frameworks: infos(true) };
 }
 
-export function getExecutors(state: AgentState): AgentResponseGetExecutors {
-  const all = [...frameworksOf(state)].flatMap(({ framework }) => [...executorsOf(framework)]);
+export function getExecutors(state: AgentState, approver: Approver): AgentResponseGetExecutors {
+  const all = [...frameworksOf(state)]
+    .filter(({ framework }) => approver.framework(framework.info))
+    .flatMap(({ framework }) =>
+      [...executorsOf(framework)].filter(({ executor }) => approver.executor(executor.info, framework.info)),
+    );
   const infos = (completed: boolean) =>
     all.filter((it) => it.completed === completed).map(({ executor }) => ({ executor_info: executor.info }));
   return { executors: infos(false), completed_executors: infos(true) };
 }
 
-export function getTasks(state: AgentState): AgentResponseGetTasks {
+export function getTasks(state: AgentState, approver: Approver): AgentResponseGetTasks {
   const tasks: Record<Phase, Task[]> = { queued: [], launched: [], terminated: [], completed: [] };
   for (const { framework } of frameworksOf(state)) {
+    if (!approver.framework(framework.info)) continue;
     for (const shown of executorsOf(framework)) {
-      for (const record of shown.tasks) tasks[phaseOf(shown, record)].push(record.task);
+      if (!approver.executor(shown.executor.info, framework.info)) continue;
+      const seen = shown.tasks.filter(({ task }) => approver.task(task, framework.info));
+      for (const record of seen) tasks[phaseOf(shown, record)].push(record.task);
     }
   }
   return {
@@ -42,10 +50,10 @@ export function getTasks(state: AgentState): AgentResponseGetTasks {
   };
 }
 
-export const getState = (state: AgentState): AgentResponseGetState => ({
-  get_tasks: getTasks(state),
-  get_executors: getExecutors(state),
-  get_frameworks: getFrameworks(state),
+export const getState = (state: AgentState, approver: Approver): AgentResponseGetState => ({
+  get_tasks: getTasks(state, approver),
+  get_executors: getExecutors(state, approver),
+  get_frameworks: getFrameworks(state, approver),
 });
 
 export function getAgent({ info, total, drain }: AgentState): AgentResponseGetAgent {
@@ -57,7 +65,13 @@ export function getAgent({ info, total, drain }: AgentState): AgentResponseGetAg
   return { agent_info: agentInfo, drain_config: drain.config, estimated_drain_start_time: { nanoseconds } };
 }
 
-export function getOperations(state: AgentState): AgentResponseGetOperations {
-  const operations = [...state.operations.values()].map(({ operation }) => operation);
+/** Those of frameworks that may be seen, and operators' own. */
+export function getOperations(state: AgentState, approver: Approver): AgentResponseGetOperations {
+  const operations = [...state.operations.values()]
+    .map(({ operation }) => operation)
+    .filter(({ framework_id }) => {
+      const framework = framework_id && state.frameworks.get(framework_id.value as never);
+      return framework === undefined || approver.framework(framework.info);
+    });
   return operations.length === 0 ? {} : { operations };
 }

@@ -8,7 +8,6 @@ import {
   createSecurity,
   type HttpGate,
   type Limits,
-  parseRateLimits,
   principalOf,
   type Secrets,
   type SecurityFlags,
@@ -38,12 +37,13 @@ export interface SecurityError {
 }
 
 /** Which of this program's flags a problem is about. */
-const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]: string } = {
+const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
   acls: 'acls',
   authorizer: 'authorizers',
   credentials: 'credentials',
   jwtSecretKey: 'credentials',
   firewallRules: 'firewall_rules',
+  rateLimits: 'rate_limits',
   trustedHosts: 'trusted_hosts',
   realms: 'http_authenticators',
 };
@@ -67,6 +67,7 @@ export function securityOf(
     credentials: flags.credentials,
     jwtSecretKey: undefined,
     firewallRules: flags.firewall_rules,
+    rateLimits: flags.rate_limits,
     trustedHosts: [ownName, hostname(), ...(flags.trusted_hosts ?? [])],
     realms: {
       readonly: flags.authenticate_http_readonly ? flags.http_authenticators : undefined,
@@ -75,8 +76,6 @@ export function securityOf(
     },
   });
   if (!made.ok) return wrong(FLAG_NAMES[made.error.flag], made.error.text);
-  const limits = flags.rate_limits === undefined ? undefined : parseRateLimits(flags.rate_limits);
-  if (limits?.ok === false) return wrong('rate_limits', limits.error);
   const tls = tlsSettingsOf(flags, env);
   if (!tls.ok) return wrong(tls.error.setting, tls.error.message);
   return ok({
@@ -86,7 +85,7 @@ export function securityOf(
       authenticateAgents: flags.authenticate_agents,
       authenticateFrameworks: flags.authenticate_frameworks,
       authenticationTimeoutMs: flags.authentication_v0_timeout,
-      limits: limits?.value,
+      limits: made.value.limits,
     },
     tls: tls.value.config,
     warnings: [...made.value.warnings, ...tls.value.warnings],

@@ -1,0 +1,69 @@
+// From flags to who may reach this agent and do what, and how it authenticates with its master.
+import { hostname } from 'node:os';
+import { err, ok, type Result } from '@meseta/base';
+import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
+import {
+  createSecurity,
+  type HttpGate,
+  type OwnCredential,
+  readCredential,
+  type SecurityFlags,
+} from '@meseta/security';
+import type { AgentFlags } from './flags.js';
+
+export interface AgentSecurity {
+  readonly gate: HttpGate;
+  /** Undefined: the agent doesn't authenticate. */
+  readonly credential: OwnCredential | undefined;
+  readonly tls: TlsConfig | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** Which of this program's flags a problem is about. */
+const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
+  acls: 'acls',
+  authorizer: 'authorizer',
+  credentials: 'http_credentials',
+  jwtSecretKey: 'jwt_secret_key',
+  firewallRules: 'firewall_rules',
+  rateLimits: 'rate_limits',
+  trustedHosts: 'trusted_hosts',
+  realms: 'http_authenticators',
+};
+
+/** The error names the flag. */
+export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<AgentSecurity, string> {
+  if (flags.authenticatee !== 'crammd5') return err(`--authenticatee: expected crammd5, got ${flags.authenticatee}`);
+  if (flags.authenticate_http_executors && flags.jwt_secret_key === undefined) {
+    return err('--jwt_secret_key: is required with --authenticate_http_executors');
+  }
+  const authenticators = flags.http_authenticators ?? (flags.authenticate_http_executors ? 'basic,jwt' : 'basic');
+  const made = createSecurity('agent', {
+    acls: flags.acls,
+    authorizer: flags.authorizer,
+    credentials: flags.http_credentials,
+    jwtSecretKey: flags.jwt_secret_key,
+    firewallRules: flags.firewall_rules,
+    trustedHosts: [
+      hostname(),
+      ...(flags.hostname === undefined ? [] : [flags.hostname]),
+      ...(flags.trusted_hosts ?? []),
+    ],
+    realms: {
+      readonly: flags.authenticate_http_readonly ? authenticators : undefined,
+      readwrite: flags.authenticate_http_readwrite ? authenticators : undefined,
+      executor: flags.authenticate_http_executors ? authenticators : undefined,
+    },
+  });
+  if (!made.ok) return err(`--${FLAG_NAMES[made.error.flag]}: ${made.error.text}`);
+  const credential = flags.credential === undefined ? undefined : readCredential(flags.credential);
+  if (credential?.ok === false) return err(`--credential: ${credential.error}`);
+  const tls = tlsSettingsOf(flags, env);
+  if (!tls.ok) return err(`--${tls.error.message}`);
+  return ok({
+    gate: made.value.gate,
+    credential: credential?.value.value,
+    tls: tls.value.config,
+    warnings: [...made.value.warnings, ...(credential?.value.warnings ?? []), ...tls.value.warnings],
+  });
+}

@@ -1,0 +1,13 @@
+// What a viewer may see of this agent.
+import type { ExecutorInfo, FrameworkInfo, Task } from '@meseta/wire';
+
+export interface Approver {
+  framework(info: FrameworkInfo): boolean;
+  task(task: Task, framework: FrameworkInfo): boolean;
+  executor(info: ExecutorInfo, framework: FrameworkInfo): boolean;
+  container(info: ExecutorInfo, framework: FrameworkInfo): boolean;
+  /** Undefined: a sandbox whose executor is forgotten. */
+  sandbox(owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined): boolean;
+  role(name: string): boolean;
+  readonly flags: boolean;
+}
