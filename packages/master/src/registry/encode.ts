@@ -23,14 +23,25 @@ type Line =
   | readonly ['weight', string, number]
   | readonly ['minimumCapability', string];
 
-const write = (value: unknown): string =>
-  JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? { int64: field.toString() } : field));
+const exact = (_: string, field: unknown): unknown => (typeof field === 'bigint' ? { int64: field.toString() } : field);
+
+const isExact = (field: unknown): field is { readonly int64: string } =>
+  typeof field === 'object' && field !== null && 'int64' in field && typeof field.int64 === 'string';
+
+const unwrap = (_: string, field: unknown): unknown => (isExact(field) ? BigInt(field.int64) : field);
+
+/** Few records hold such an integer, and a function that sees every field costs several times the rest. */
+function write(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    if (cause instanceof TypeError) return JSON.stringify(value, exact);
+    throw cause;
+  }
+}
 
 const read = (text: string): unknown =>
-  JSON.parse(text, (_, field: unknown) => {
-    if (typeof field !== 'object' || field === null || !('int64' in field)) return field;
-    return typeof field.int64 === 'string' ? BigInt(field.int64) : field;
-  });
+  text.includes('"int64":') ? JSON.parse(text, unwrap) : (JSON.parse(text) as unknown);
 
 /** One batch for `Store.append`. */
 export const encodeOperations = (operations: readonly RegistryOperation[]): string => operations.map(write).join('\n');
