@@ -94,7 +94,8 @@ export const mutations = [
     name: 'An update is handed out twice',
     file: master('events'),
     find: "  if (framework.connection.kind === 'stream') sendEvent(ctx, framework, event);",
-    replace: "  if (framework.connection.kind === 'stream') for (let i = 0; i < 2; i++) sendEvent(ctx, framework, event);",
+    replace:
+      "  if (framework.connection.kind === 'stream') for (let i = 0; i < 2; i++) sendEvent(ctx, framework, event);",
   },
   {
     name: 'An agent is unreachable after its second unanswered ping',
@@ -135,7 +136,7 @@ export const mutations = [
   {
     name: "A reconnecting agent is not asked about the tasks that it didn't list",
     file: master('agents/reconnect'),
-    find: "      ...(reconciliations.length === 0 ? {} : { reconciliations }),\n",
+    find: '      ...(reconciliations.length === 0 ? {} : { reconciliations }),\n',
     replace: '',
   },
   {

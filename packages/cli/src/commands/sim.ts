@@ -6,6 +6,7 @@ import {
   type Outcome,
   PARTS,
   planOf,
+  renderFailure,
   replayCommand,
   runSwarm,
   type Selection,
@@ -107,12 +108,8 @@ function one(seed: number, selection: Selection, { log, plan: showPlan, mayShrin
   return EXIT.failed;
 }
 
-function report(seed: number, selection: Selection, { invariant, explanation, atMs, story }: Failure): void {
-  write(`seed ${seed} broke at ${(atMs / 1000).toFixed(3)} s: ${invariant}`);
-  write(`  ${explanation}`);
-  for (const line of story.slice(-20)) write(`    ${line}`);
-  write(`  replay: ${replayCommand(seed, selection)}`);
-}
+const report = (seed: number, selection: Selection, failure: Failure): void =>
+  write(renderFailure(seed, selection, failure).join('\n'));
 
 function reportShrunk(seed: number, { invariant }: Failure): void {
   const { selection, runs } = shrink(planOf(seed), invariant);

@@ -51,11 +51,12 @@ export const createUpdatesChecker: CreateChecker = ({ world }, count): Checker =
       const state = agent.core?.state;
       if (state === undefined) return;
       if (input.kind === 'message' && input.message.name === 'StatusUpdateAcknowledgementMessage') {
-        // One that came while it was not registered, or for another update than the first, is ignored.
-        const { uuid, framework_id, task_id } = input.message.body;
-        const stream = state.frameworks.get(framework_id.value as never)?.streams.get(task_id.value as never);
-        const taken = stream?.updates.every((update) => update.uuid !== uuid) ?? true;
-        if (taken) shared.byUuid.get(uuid)?.acknowledged.add(uuid);
+        // One that comes while it is not registered, or for another update than the one under way, is ignored.
+        const { uuid } = input.message.body;
+        const story = shared.byUuid.get(uuid);
+        const { registered, master } = state.registration;
+        const taken = registered && input.from === master && story?.told.at(-1)?.uuid === uuid;
+        if (taken) story?.acknowledged.add(uuid);
       }
       for (const effect of effects) {
         if (effect.kind === 'launch') {

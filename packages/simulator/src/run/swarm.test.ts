@@ -1,0 +1,50 @@
+// The swarm of every test run. `meseta sim --seed=N` shows a seed that fails here.
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { renderFailure } from './report.js';
+import type { Outcome } from './simulation.js';
+import { runSwarm, serveSwarm } from './swarm.js';
+
+const SEEDS = 220;
+
+if (process.argv.includes('--simulate')) serveSwarm();
+else {
+  test(`${SEEDS} seeds: nothing breaks, and every kind of check had something to look at`, async () => {
+    const outcomes: Outcome[] = [];
+    await runSwarm({
+      seeds: Array.from({ length: SEEDS }, (_, i) => i + 1),
+      workers: 2,
+      startWorker: () =>
+        fork(fileURLToPath(import.meta.url), ['--simulate'], { serialization: 'advanced', execArgv: [] }),
+      outcome: (outcome) => void outcomes.push(outcome),
+    });
+    const failures = outcomes.flatMap(({ seed, failure }) =>
+      failure === undefined ? [] : [renderFailure(seed, {}, failure).join('\n')],
+    );
+    assert.deepEqual(failures, []);
+    assert.equal(outcomes.length, SEEDS);
+    assert(outcomes.every(({ virtualMs }) => virtualMs > 30 * 60_000));
+    const counts = new Map<string, number>();
+    for (const outcome of outcomes) {
+      for (const [what, count] of outcome.counts) counts.set(what, (counts.get(what) ?? 0) + count);
+    }
+    for (const [what, atLeast] of EXERCISED) {
+      assert((counts.get(what) ?? 0) >= atLeast, `${what}: ${counts.get(what)}, expected at least ${atLeast}`);
+    }
+  });
+}
+
+/** Far below what the seeds do: a swarm that does nothing proves nothing. */
+const EXERCISED: readonly (readonly [what: string, atLeast: number])[] = [
+  ['books checked', 10_000],
+  ['offers checked', 10_000],
+  ['updates told', 5_000],
+  ['updates heard', 5_000],
+  ['tasks explained', 1_000],
+  ['tasks running at rest', 50],
+  ['registry operations', 1_000],
+  ['scheduler calls', 20_000],
+  ['calls on outdated streams', 500],
+];
