@@ -1,6 +1,7 @@
 // Usage: npm run build. Generates the schema's types and codecs, then bundles the CLI into dist/.
 // A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
 // carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -35,11 +36,20 @@ async function generateIfStale() {
   if (made.length === 0 || Math.min(...made) < sources) await import('./generate.mjs');
 }
 
+/** What git says, in a checkout. */
+function git(...args) {
+  const done = spawnSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return done.status === 0 ? done.stdout.trim() : undefined;
+}
+
 /** What the build says of itself at /version. */
 const stamp = {
   date: startedAt.toISOString().replace(/T(.*)\.\d+Z/, ' $1 UTC'),
   timeSeconds: Math.floor(startedAt.getTime() / 1000),
   user: userInfo().username,
+  gitSha: git('rev-parse', 'HEAD'),
+  gitBranch: git('symbolic-ref', '-q', 'HEAD'),
+  gitTag: git('describe', '--exact-match', '--tags'),
 };
 
 async function bundle() {

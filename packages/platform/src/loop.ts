@@ -22,6 +22,8 @@ export interface LoopOptions<Input, Effect> {
 }
 
 export interface Loop<Input> {
+  /** Inputs that nobody has taken yet. */
+  readonly waiting: number;
   /** Queues an input; it is taken in a turn of its own, together with all that wait by then. */
   push(input: Input): void;
   /** Takes no more inputs and forgets those that wait. */
@@ -100,6 +102,9 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
   };
 
   return {
+    get waiting() {
+      return queue.length - taken;
+    },
     push(input) {
       if (stopped) return;
       queue.push(input);

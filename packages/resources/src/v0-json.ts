@@ -15,6 +15,7 @@ import type {
   Task,
   TaskInfo,
   TaskStatus,
+  VersionInfo,
 } from '@meseta/wire';
 import {
   CgroupInfoCodec,
@@ -31,8 +32,11 @@ import {
 import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
 import { summarize, summarizeAttributes } from './summary.js';
 
+/** Of an object, in their order; `undefined` is a field that is not there. */
+export type JsonFields = readonly (readonly [name: string, json: string | undefined])[];
+
 /** An object of the fields that are there: `undefined` leaves one out. */
-export function jsonObject(fields: readonly (readonly [name: string, json: string | undefined])[]): string {
+export function jsonObject(fields: JsonFields): string {
   let text = '{';
   for (const [name, json] of fields) {
     if (json === undefined) continue;
@@ -73,11 +77,26 @@ export function domainJson({ fault_domain: domain }: DomainInfo): string {
   return `{"fault_domain":{"region":${name(domain.region)},"zone":${name(domain.zone)}}}`;
 }
 
+/** The fields of a build, for documents that go on with more. */
+export const buildFields = (build: VersionInfo): JsonFields => [
+  ['version', jsonString(build.version)],
+  ['git_sha', present(build.git_sha, jsonString)],
+  ['git_branch', present(build.git_branch, jsonString)],
+  ['git_tag', present(build.git_tag, jsonString)],
+  ['build_date', jsonString(build.build_date ?? '')],
+  ['build_time', jsonDouble(build.build_time ?? 0)],
+  ['build_user', jsonString(build.build_user ?? '')],
+];
+
+/** /version: the same, by name. */
+export const versionDocument = (build: VersionInfo): string =>
+  jsonObject([...buildFields(build)].sort(([a], [b]) => (a < b ? -1 : 1)));
+
 /** Names with values: `{"rack":"r1","size":10.0}`. */
 export const attributesJson = (attributes: readonly Attribute[]): string => plain(summarizeAttributes(attributes));
 
 /** The fields of an agent's info, for documents that go on with more. */
-export const agentInfoFields = (info: AgentInfo): readonly (readonly [string, string | undefined])[] => [
+export const agentInfoFields = (info: AgentInfo): JsonFields => [
   ['id', jsonString(info.id?.value ?? '')],
   ['hostname', jsonString(info.hostname)],
   ['port', jsonNumber(info.port ?? 5051)],

@@ -15,7 +15,7 @@ import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { type AgentCore, createAgent } from '../core/agent.js';
 import type { AgentConfig, AgentInput } from '../core/io.js';
 import { createSender, type Sender } from './authentication.js';
-import { buildInfo } from './build-info.js';
+import { buildInfo } from '@meseta/platform/build-info';
 import { openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
 import { performEffect } from './effects.js';

@@ -25,7 +25,7 @@ import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
 import { jsonObject } from '../views/v0-json.js';
-import { buildInfo } from './build-info.js';
+import { buildInfo } from '@meseta/platform/build-info';
 import { attachedPaths, browse, download, modeText, readPart, wholeText } from './files-endpoints.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';

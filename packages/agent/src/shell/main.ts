@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
 import { type RunningAgent, startAgent } from './agent-process.js';
-import { buildInfo } from './build-info.js';
+import { buildInfo } from '@meseta/platform/build-info';
 import { agentFlags } from './flags.js';
 
 const USAGE =

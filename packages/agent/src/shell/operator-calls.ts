@@ -7,7 +7,7 @@ import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import type { Approver } from '../views/approver.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
-import { buildInfo } from './build-info.js';
+import { buildInfo } from '@meseta/platform/build-info';
 import { browse, readPart } from './files-endpoints.js';
 import { answerText, currentMetrics, type Exchange, type HttpOptions, refuse } from './http.js';
 import { measureContainers } from './measure.js';

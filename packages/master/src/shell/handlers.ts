@@ -2,6 +2,7 @@
 import { refusal } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
 import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
+import { versionDocument } from '@meseta/resources/v0-json';
 import type { Authorizer } from '@meseta/security';
 import type { SchedulerCall } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
@@ -9,7 +10,7 @@ import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
-import { flagsDocument, versionDocument } from '../views/v0-state.js';
+import { flagsDocument } from '../views/v0-state.js';
 import { answerJson, answerText, type Exchange, refuse } from './exchange.js';
 import { createExtensions } from './extensions.js';
 import { helpPage } from './help.js';

@@ -1,8 +1,8 @@
 // What a master tells others of itself.
 import { randomUUID } from 'node:crypto';
 import { pidOf } from '@meseta/base';
+import { buildInfo } from '@meseta/platform/build-info';
 import type { MasterInfo } from '@meseta/wire';
-import { buildInfo } from './build-info.js';
 import type { MasterConfig } from './configuration.js';
 
 /** An IPv4 address as the number that MasterInfo holds: its bytes in network order, read little-endian. */

@@ -1,7 +1,7 @@
 // `meseta master`: flags in, a running master out, until a signal or a reason to end.
 import { readFileSync } from 'node:fs';
 import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
-import { buildInfo } from './build-info.js';
+import { buildInfo } from '@meseta/platform/build-info';
 import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';

@@ -10,12 +10,12 @@ import {
   type RenderQueue,
   realClock,
 } from '@meseta/platform';
+import { buildInfo } from '@meseta/platform/build-info';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
-import { buildInfo } from './build-info.js';
 import type { MasterConfig } from './configuration.js';
 import { createPerformer } from './effects.js';
 import { type Front, openFront } from './front.js';

@@ -78,7 +78,7 @@ function stateText(state: MasterState, { task, is }: FoundTask, wallMs: number):
 function why(status: TaskStatus | undefined, wallMs: number): string {
   if (status === undefined) return '.';
   const { timestamp, reason, source, message } = status;
-  const age = timestamp === undefined ? '' : ` since ${spanText(wallMs - 1000 * timestamp)} ago`;
+  const age = timestamp === undefined ? '' : `, ${spanText(wallMs - 1000 * timestamp)} ago`;
   const by = [source, reason].filter((word) => word !== undefined).join(', ');
   return `${age}${by === '' ? '' : ` (${by})`}${message === undefined || message === '' ? '.' : `: ${message}`}`;
 }

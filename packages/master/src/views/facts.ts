@@ -1,16 +1,8 @@
 // What views show of the process itself, beside the core's state.
-import type { MasterInfo } from '@meseta/wire';
-
-export interface BuildInfo {
-  readonly version: string;
-  readonly build_date: string;
-  /** Seconds since the epoch. */
-  readonly build_time: number;
-  readonly build_user: string;
-}
+import type { MasterInfo, VersionInfo } from '@meseta/wire';
 
 export interface ProcessFacts {
-  readonly build: BuildInfo;
+  readonly build: VersionInfo;
   readonly info: MasterInfo;
   /** Wall clock. */
   readonly startedAtMs: number;

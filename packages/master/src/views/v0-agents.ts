@@ -2,6 +2,7 @@
 import { merge, reservationsByRole, toEndpointFormat, unreserved } from '@meseta/resources';
 import {
   agentInfoFields,
+  type JsonFields,
   jsonObject,
   present,
   resourcesJson,
@@ -15,8 +16,6 @@ import { type Agent, isActive } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
 import { type AgentUse, type Approver, type Snapshot, seesResource, useByAgent } from './snapshot.js';
 
-type Fields = readonly (readonly [string, string | undefined])[];
-
 const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resource[]) => string): string =>
   jsonObject(
     [...reservationsByRole(agent.totalResources)]
@@ -25,7 +24,7 @@ const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resourc
   );
 
 /** The fields of an agent, for documents that go on with more. */
-export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Fields => [
+export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): JsonFields => [
   ...agentInfoFields(agent.info),
   ['pid', jsonString(agent.pid)],
   ['registered_time', secondsJson(agent.registeredAtMs)],
@@ -47,7 +46,7 @@ export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Fi
 ];
 
 /** The resources themselves: whoever unreserves them or destroys volumes needs them whole. */
-function fullFields(agent: Agent, use: AgentUse, approver: Approver): Fields {
+function fullFields(agent: Agent, use: AgentUse, approver: Approver): JsonFields {
   const full = (list: readonly Resource[]): string =>
     jsonArray(
       toEndpointFormat(merge(list.filter((resource) => seesResource(approver, resource)))),

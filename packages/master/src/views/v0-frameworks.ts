@@ -2,6 +2,7 @@
 
 import {
   executorJson,
+  type JsonFields,
   jsonObject,
   labelsJson,
   offerJson,
@@ -17,10 +18,8 @@ import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
 import { type Pieces, separated } from './pieces.js';
 import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
 
-type Fields = readonly (readonly [string, string | undefined])[];
-
 /** What every document shows of a framework. */
-export function summaryFields(view: FrameworkView): Fields {
+export function summaryFields(view: FrameworkView): JsonFields {
   const { info, id, connection, status } = view.framework;
   const ended = view.unregisteredAtMs !== undefined;
   return [

@@ -1,32 +1,24 @@
-// /state, /state-summary, /flags and /version.
+// /state, /state-summary and /flags.
 
-import { agentInfoFields, domainJson, jsonObject, present, secondsJson, stringsJson } from '@meseta/resources/v0-json';
+import {
+  agentInfoFields,
+  buildFields,
+  domainJson,
+  type JsonFields,
+  jsonObject,
+  present,
+  secondsJson,
+  stringsJson,
+} from '@meseta/resources/v0-json';
 import type { MasterInfo, Task, TaskState } from '@meseta/wire';
-import { jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+import { jsonNumber, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
-import type { BuildInfo, ProcessFacts } from './facts.js';
+import type { ProcessFacts } from './facts.js';
 import { type Pieces, separated } from './pieces.js';
 import { type Approver, type FrameworkView, type Snapshot, useByAgent } from './snapshot.js';
 import { agentFields } from './v0-agents.js';
 import { frameworkLists, summaryFields } from './v0-frameworks.js';
-
-type Fields = readonly (readonly [string, string | undefined])[];
-
-const buildFields = ({ version, build_date, build_time, build_user }: BuildInfo): Fields => [
-  ['version', jsonString(version)],
-  ['build_date', jsonString(build_date)],
-  ['build_time', jsonDouble(build_time)],
-  ['build_user', jsonString(build_user)],
-];
-
-export const versionDocument = ({ build_date, build_time, build_user, version }: BuildInfo): string =>
-  jsonObject([
-    ['build_date', jsonString(build_date)],
-    ['build_time', jsonDouble(build_time)],
-    ['build_user', jsonString(build_user)],
-    ['version', jsonString(version)],
-  ]);
 
 const flagsJson = (flags: ReadonlyMap<string, string>): string =>
   jsonObject([...flags].map(([name, value]) => [name, jsonString(value)]));
@@ -45,7 +37,7 @@ const leaderJson = (info: MasterInfo): string =>
 const capabilitiesJson = ({ capabilities = [] }: MasterInfo): string =>
   stringsJson(capabilities.map(({ type }) => type ?? 'UNKNOWN'));
 
-function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFacts, approver: Approver): Fields {
+function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFacts, approver: Approver): JsonFields {
   const { info } = facts;
   const active = snapshot.agents.filter(isActive).length;
   const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
@@ -108,7 +100,7 @@ interface Tally {
 
 const emptyTally = (): Tally => ({ counts: new Map(), others: new Set() });
 
-const tallyFields = ({ counts, others }: Tally, name: string): Fields => [
+const tallyFields = ({ counts, others }: Tally, name: string): JsonFields => [
   ...summaryStates.map((state) => [state, jsonNumber(counts.get(state) ?? 0)] as const),
   [name, stringsJson([...others])],
 ];
