@@ -9,7 +9,9 @@ import {
   numberFlag,
   parseFlags,
   pathFlag,
+  secretFlag,
   textFlag,
+  urlFlag,
 } from './flags.js';
 
 const table = {
@@ -145,4 +147,18 @@ test('help names every flag, its alias and its default', () => {
   ]) {
     assert.ok(help.includes(part), part);
   }
+});
+
+test('secrets are not shown', () => {
+  const secrets = { config: secretFlag(), zk: urlFlag() };
+  const show = (...argv: string[]) => {
+    const parsed = parseFlags(secrets, { argv, env: {}, prefix: 'MESOS_', readFile: () => '' });
+    assert.ok(parsed.ok);
+    return Object.fromEntries(parsed.value.shown);
+  };
+  assert.deepEqual(show('--config={"auth":"x"}', '--zk=zk://me:pass@word@a:1,b:2/mesos'), {
+    config: '<hidden>',
+    zk: 'zk://<hidden>@a:1,b:2/mesos',
+  });
+  assert.deepEqual(show('--zk=zk://a:1,b:2/mesos'), { zk: 'zk://a:1,b:2/mesos' });
 });

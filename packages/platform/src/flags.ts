@@ -77,6 +77,12 @@ const same: Format<string> = (text) => text;
 export const textFlag: FlagMaker<string> = maker<string>(ok, same);
 /** A path, never read as `file://`. */
 export const pathFlag: FlagMaker<string> = maker<string>(ok, same, { path: true });
+/** A URL, shown without what may stand in it before the host: a name and a password. */
+export const urlFlag: FlagMaker<string> = maker<string>(ok, (text) =>
+  text.replace(/^([a-z]+:\/\/)[^/]*@/i, '$1<hidden>@'),
+);
+/** Text with secrets in it, shown to nobody. */
+export const secretFlag: FlagMaker<string> = maker<string>(ok, () => '<hidden>');
 export const numberFlag: FlagMaker<number> = maker(parseNumber, String);
 /** Milliseconds. */
 export const durationFlag: FlagMaker<number> = maker(parseDuration, formatDuration);

@@ -7,8 +7,10 @@ import {
   type FlagValues,
   numberFlag,
   pathFlag,
+  secretFlag,
   textFlag,
   tlsFlags,
+  urlFlag,
   valueFlag,
 } from '@meseta/platform';
 import { formatAttribute, parseAttributes } from '@meseta/resources';
@@ -119,7 +121,7 @@ export const agentFlags = {
   disk_profile_adaptor: textFlag(later),
   disk_watch_interval: durationFlag({ default: '1mins', help: 'How often the disk of work_dir is looked at.' }),
   docker: textFlag({ ...later, default: 'docker' }),
-  docker_config: textFlag(later),
+  docker_config: secretFlag(later),
   docker_ignore_runtime: booleanFlag({ ...later, default: false }),
   docker_kill_orphans: booleanFlag({ ...later, default: true }),
   docker_mesos_image: textFlag(later),
@@ -195,7 +197,7 @@ export const agentFlags = {
   log_dir: textFlag(later),
   logbufsecs: textFlag({ ...later, default: '0' }),
   logging_level: levelFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR: what is logged.' }),
-  master: textFlag({ help: 'Where the master is: host:port, or file:///path with that in it.' }),
+  master: urlFlag({ help: 'Where the master is: host:port, or file:///path with that in it.' }),
   master_detector: textFlag(later),
   max_completed_executors_per_framework: numberFlag({
     default: '150',

@@ -8,6 +8,7 @@ import {
   pathFlag,
   textFlag,
   tlsFlags,
+  urlFlag,
   valueFlag,
 } from '@meseta/platform';
 import type { RateLimit } from '../core/options.js';
@@ -202,7 +203,7 @@ export const masterFlags = {
   }),
   whitelist: pathFlag({ ...later }),
   work_dir: pathFlag({ help: 'Where the registry is kept.' }),
-  zk: textFlag({ ...later }),
+  zk: urlFlag({ ...later }),
   zk_session_timeout: durationFlag({ ...later, default: '10secs' }),
 };
 
