@@ -16,6 +16,8 @@ import {
 import { parseDuration } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
+import { buildInfo } from '@meseta/platform/build-info';
+import { jsonObject } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { FileInfo } from '@meseta/wire';
 import { VersionInfoCodec } from '@meseta/wire/codecs';
@@ -24,8 +26,6 @@ import type { AgentCore } from '../core/agent.js';
 import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
-import { jsonObject } from '../views/v0-json.js';
-import { buildInfo } from '@meseta/platform/build-info';
 import { attachedPaths, browse, download, modeText, readPart, wholeText } from './files-endpoints.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';

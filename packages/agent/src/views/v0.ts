@@ -1,13 +1,25 @@
 // The agent's v0 documents: /state, /containers, /monitor/statistics (Mesos: docs/endpoints/slave).
-import { reservationsByRole, summarizeAttributes, toEndpointFormat, unallocate, unreserved } from '@meseta/resources';
+import { reservationsByRole, toEndpointFormat, unallocate, unreserved } from '@meseta/resources';
+import {
+  attributesJson,
+  buildFields,
+  domainJson,
+  type JsonFields,
+  jsonObject,
+  labelsJson,
+  present,
+  resourcesJson,
+  secondsJson,
+  taskInfoJson,
+  taskJson,
+} from '@meseta/resources/v0-json';
 import type { ContainerStatus, Resource, ResourceStatistics, VersionInfo } from '@meseta/wire';
-import { ContainerStatusCodec, DrainConfigCodec, ResourceCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
+import { ContainerStatusCodec, DrainConfigCodec, ResourceCodec, ResourceStatisticsCodec } from '@meseta/wire/codecs';
+import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
 import type { Approver } from './approver.js';
-import { allocatedOf, executorsOf, phaseOf, resourcesOf, type ShownExecutor } from './holdings.js';
-import { jsonObject, labelsJson, resourcesJson, statisticsJson, taskJson, valuesJson, written } from './v0-json.js';
+import { allocatedOf, executorsOf, type Phase, phaseOf, resourcesOf, type ShownExecutor } from './holdings.js';
 
 /** What the process knows and the core doesn't. */
 export interface ProcessFacts {
@@ -20,11 +32,8 @@ function executorJson(shown: ShownExecutor, approver: Approver): string {
   const { executor, framework } = shown;
   const tasks = shown.tasks.filter(({ task }) => approver.task(task, framework.info));
   const { info } = executor;
-  const inPhase = (...phases: readonly string[]): string =>
-    jsonArray(
-      tasks.filter((record) => phases.includes(phaseOf(shown, record))),
-      ({ task }) => taskJson(task),
-    );
+  const inPhase = (...phases: readonly Phase[]) => tasks.filter((record) => phases.includes(phaseOf(shown, record)));
+  const ended = [...inPhase('completed'), ...inPhase('terminated')];
   return jsonObject([
     ['id', jsonString(info.executor_id.value)],
     ['name', jsonString(info.name ?? '')],
@@ -32,12 +41,12 @@ function executorJson(shown: ShownExecutor, approver: Approver): string {
     ['container', jsonString(executor.containerId)],
     ['directory', jsonString(executor.sandbox)],
     ['resources', resourcesJson(resourcesOf(shown))],
-    ['role', written(info.resources?.[0]?.allocation_info?.role, jsonString)],
-    ['labels', written(info.labels, labelsJson)],
-    ['type', written(info.type, jsonString)],
-    ['tasks', inPhase('launched')],
-    ['queued_tasks', inPhase('queued')],
-    ['completed_tasks', inPhase('terminated', 'completed')],
+    ['role', present(info.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['labels', present(info.labels, labelsJson)],
+    ['type', present(info.type, jsonString)],
+    ['tasks', jsonArray(inPhase('launched'), ({ task }) => taskJson(task))],
+    ['queued_tasks', jsonArray(inPhase('queued'), ({ info }) => taskInfoJson(info))],
+    ['completed_tasks', jsonArray(ended, ({ task }) => taskJson(task))],
   ]);
 }
 
@@ -56,11 +65,10 @@ function frameworkJson(framework: FrameworkRecord, approver: Approver): string {
     ['user', jsonString(info.user)],
     ['failover_timeout', jsonDouble(info.failover_timeout ?? 0)],
     ['checkpoint', jsonBool(info.checkpoint ?? false)],
-    ['role', multiRole ? undefined : jsonString(info.role ?? '*')],
-    ['roles', multiRole ? jsonArray(info.roles ?? [], jsonString) : undefined],
     ['hostname', jsonString(info.hostname ?? '')],
-    ['principal', written(info.principal, jsonString)],
-    ['webui_url', written(info.webui_url, jsonString)],
+    ['principal', present(info.principal, jsonString)],
+    ['roles', multiRole ? jsonArray(info.roles ?? [], jsonString) : undefined],
+    ['role', multiRole ? undefined : jsonString(info.role ?? '*')],
     ['executors', list(false)],
     ['completed_executors', list(true)],
   ]);
@@ -81,7 +89,7 @@ const byRole = (list: readonly Resource[], approver: Approver, write: (list: rea
       .map(([role, resources]) => [role, write(resources)]),
   );
 
-function resourceFields(state: AgentState, approver: Approver): readonly (readonly [string, string | undefined])[] {
+function resourceFields(state: AgentState, approver: Approver): JsonFields {
   const { total } = state;
   const allocated = unallocate(allocatedOf(state));
   return [
@@ -98,25 +106,26 @@ function resourceFields(state: AgentState, approver: Approver): readonly (readon
 export function stateJson(state: AgentState, facts: ProcessFacts, approver: Approver): string {
   const { info, drain } = state;
   const { version } = facts;
+  const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
   return jsonObject([
-    ['version', jsonString(version.version)],
-    ['build_date', jsonString(version.build_date ?? '')],
-    ['build_time', jsonDouble(version.build_time ?? 0)],
-    ['build_user', jsonString(version.build_user ?? '')],
-    ['start_time', jsonDouble(state.startedWallMs / 1000)],
+    ...buildFields(version),
+    ['start_time', secondsJson(state.startedWallMs)],
     ['id', jsonString(info.id?.value ?? '')],
     ['pid', jsonString(state.config.pid)],
     ['hostname', jsonString(info.hostname)],
     ['capabilities', jsonArray(CAPABILITIES, ({ type }) => jsonString(type ?? ''))],
-    ...resourceFields(state, approver),
-    ['attributes', valuesJson(summarizeAttributes(info.attributes ?? []))],
-    ['master_hostname', written(facts.masterHostname, jsonString)],
+    ['domain', present(info.domain, domainJson)],
     ['drain_config', drain && DrainConfigCodec.write(drain.config)],
-    ['estimated_drain_start_time_seconds', drain && jsonDouble(drain.sinceWallMs / 1000)],
+    ['estimated_drain_start_time_seconds', drain && jsonNumber(Math.trunc(drain.sinceWallMs / 1000))],
+    ...resourceFields(state, approver),
+    ['resource_providers', '[]'],
+    ['attributes', attributesJson(info.attributes ?? [])],
+    ['master_hostname', present(facts.masterHostname, jsonString)],
+    ['log_dir', shown('log_dir')],
+    ['external_log_file', shown('external_log_file')],
     ['flags', approver.flags ? flagsJson(facts.flags) : undefined],
     ['frameworks', frameworksJson([...state.frameworks.values()], approver)],
     ['completed_frameworks', frameworksJson(state.completedFrameworks, approver)],
-    ['resource_providers', '[]'],
   ]);
 }
 
@@ -135,7 +144,7 @@ const measuredFields = ({ executor, statistics }: MeasuredContainer) =>
     ['executor_id', jsonString(executor.info.executor_id.value)],
     ['executor_name', jsonString(executor.info.name ?? '')],
     ['source', jsonString(executor.info.source ?? '')],
-    ['statistics', written(statistics, statisticsJson)],
+    ['statistics', present(statistics, ResourceStatisticsCodec.write)],
   ] as const;
 
 export const containersJson = (containers: readonly MeasuredContainer[]): string =>
@@ -147,5 +156,9 @@ export const containersJson = (containers: readonly MeasuredContainer[]): string
     ]),
   );
 
+/** Without those that could not be measured. */
 export const statisticsListJson = (containers: readonly MeasuredContainer[]): string =>
-  jsonArray(containers, (container) => jsonObject(measuredFields(container)));
+  jsonArray(
+    containers.filter(({ statistics }) => statistics !== undefined),
+    (container) => jsonObject(measuredFields(container)),
+  );
