@@ -62,6 +62,51 @@ test('SET_QUOTA and REMOVE_QUOTA, the older calls: too much is a 409, a second t
   assert.equal(remove('old'), 400);
 });
 
+test('nothing is made of nothing: what an operation takes and what it makes are the same resources', () => {
+  const world = createWorld();
+  const { id } = world.agent();
+  const total = (): unknown => world.master.state.agents.registered.get(id)?.totalResources;
+  const [volume] = resources('disk:10').map(
+    (disk): Resource => ({
+      ...disk,
+      reservations: [{ type: 'DYNAMIC', role: 'web' }],
+      disk: { persistence: { id: 'v' }, volume: { container_path: 'v', mode: 'RW' } },
+    }),
+  );
+  assert.ok(volume);
+  const agent_id = { value: id };
+  const from = (source: readonly Resource[], text = 'cpus:1'): MasterCall => ({
+    type: 'RESERVE_RESOURCES',
+    reserve_resources: { agent_id, source, resources: dynamic(text) },
+  });
+  assert.equal(world.operator(reserve(id, 'disk:20'))?.status, 202);
+  assert.equal(
+    world.operator({ type: 'CREATE_VOLUMES', create_volumes: { agent_id, volumes: [volume] } })?.status,
+    202,
+  );
+  const before = total();
+  const cases: readonly (readonly [MasterCall, RegExp])[] = [
+    [from([{ name: 'bogus', type: 'TEXT' }]), /reserve\.source/],
+    [from(resources('cpus:0.1')), /reserve\.source: expected the same resources/],
+    [from(resources('mem:1')), /reserve\.source: expected the same resources/],
+    [from([...resources('cpus:0.5'), ...dynamic('cpus:0.5', 'db')]), /reserve\.source: expected the same reservations/],
+    [
+      { type: 'GROW_VOLUME', grow_volume: { agent_id, volume, addition: dynamic('cpus:1')[0] as Resource } },
+      /grow_volume\.addition/,
+    ],
+    [
+      { type: 'GROW_VOLUME', grow_volume: { agent_id, volume, addition: resources('disk:1')[0] as Resource } },
+      /grow_volume\.addition/,
+    ],
+  ];
+  for (const [call, text] of cases) {
+    const answer = world.operator(call);
+    assert.equal(answer?.status, 400, JSON.stringify(call));
+    assert.match(answer?.text ?? '', text);
+  }
+  assert.deepEqual(total(), before);
+});
+
 test('a limit takes back offers that pass it', () => {
   const world = createWorld();
   world.agent();

@@ -1,6 +1,8 @@
 // Operations on resources: RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME.
 // Frameworks' and operators' are checked alike, but for who may name what.
 import {
+  add,
+  equals,
   isDynamicallyReserved,
   isPersistentVolume,
   isRevocable,
@@ -8,9 +10,12 @@ import {
   isUnreserved,
   type Resources,
   reservationRole,
+  stripVolume,
+  toUnreserved,
 } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
+import { sameValue } from './executor.js';
 import { firstOf, type Problem } from './problem.js';
 import { checkResources } from './resources.js';
 
@@ -61,11 +66,29 @@ function checkReserve(list: Resources, source: Resources | undefined, by: Reques
     () => (by.framework !== undefined && source !== undefined ? 'reserve.source: is for operators only' : undefined),
     () => nonEmpty('reserve.resources', list),
     () => checkResources('reserve.resources', list),
+    () => (source === undefined ? undefined : checkSource(list, source)),
     () => each('reserve.resources', list, (resource, at) => checkReserved(resource, at, by)),
     () => {
       const providers = new Set(list.map((resource) => resource.provider_id?.value));
       return providers.size > 1 ? 'reserve.resources: resources of different providers are mixed' : undefined;
     },
+  );
+}
+
+/** The same resources in another reservation: no more comes out than goes in. */
+function checkSource(list: Resources, source: Resources): Problem {
+  const oneReservation = (field: string, resources: Resources): Problem =>
+    resources.every(({ reservations }) => sameValue(reservations ?? [], resources[0]?.reservations ?? []))
+      ? undefined
+      : `${field}: expected the same reservations on all`;
+  return firstOf(
+    () => checkResources('reserve.source', source),
+    () => oneReservation('reserve.source', source),
+    () => oneReservation('reserve.resources', list),
+    () =>
+      equals(toUnreserved(source), toUnreserved(list))
+        ? undefined
+        : 'reserve.source: expected the same resources as in reserve.resources, but for their reservations',
   );
 }
 
@@ -83,7 +106,11 @@ function checkReserved(resource: Resource, at: string, { framework, principal, a
   if (principal !== undefined && owner !== principal) {
     return `${at}.reservations: expected the principal '${principal}', got ${owner === undefined ? 'none' : `'${owner}'`}`;
   }
-  if (framework === undefined) return undefined;
+  if (framework === undefined) {
+    return resource.allocation_info === undefined
+      ? undefined
+      : `${at}.allocation_info: must not be set; an operator reserves what is not allocated`;
+  }
   if (role === undefined || !framework.roles.includes(role)) {
     return `${at}.reservations: '${role}' is not among the framework's roles`;
   }
@@ -148,6 +175,7 @@ function checkResizable(field: string, volume: Resource, { agent }: Requester): 
   if (!agent.capabilities.has('RESIZE_VOLUME')) return `${field}: the agent lacks the capability RESIZE_VOLUME`;
   if (!isPersistentVolume(volume)) return `${field}.disk.persistence: is missing`;
   if (isShared(volume)) return `${field}.shared: shared volumes can't be resized`;
+  if (volume.provider_id !== undefined) return `${field}.provider_id: a provider's volumes can't be resized`;
   return undefined;
 }
 
@@ -160,7 +188,10 @@ function checkGrow(volume: Resource, addition: Resource, by: Requester): Problem
       (addition.scalar?.value ?? 0) > 0
         ? undefined
         : `grow_volume.addition.scalar.value: expected more than 0, got ${addition.scalar?.value}`,
-    () => (isPersistentVolume(addition) ? 'grow_volume.addition: expected disk without a volume' : undefined),
+    () =>
+      add([stripVolume(volume)], [addition]).length === 1
+        ? undefined
+        : 'grow_volume.addition: expected disk of the kind that the volume was made from',
   );
 }
 
