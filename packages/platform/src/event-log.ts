@@ -4,6 +4,7 @@
 // E1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
 // E2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
 // E3: events leave once a turn, once in 20 ms when there are many subscribers.
+// E4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from './clock.js';
 import type { StreamEnd } from './stream-writer.js';
@@ -29,8 +30,6 @@ export interface EventLog {
 
 const MANY = 64;
 const MANY_DELAY_MS = 20;
-/** A subscriber is given about this much at a time and asked to drain. */
-const WRITE_BYTES = 65_536;
 
 interface Subscriber {
   readonly response: ServerResponse;
@@ -51,32 +50,8 @@ interface Ring {
 
 const endOf = (ring: Ring): number => ring.start + ring.events.length;
 
-/** Events from a cursor on, up to `WRITE_BYTES` and at least one; subscribers at one place share them. */
-function createSlices(ring: Ring): { at(cursor: number): { bytes: Uint8Array; next: number }; forget(): void } {
-  const made = new Map<number, { bytes: Uint8Array; next: number }>();
-  return {
-    at(cursor) {
-      const known = made.get(cursor);
-      if (known !== undefined) return known;
-      const parts: Uint8Array[] = [];
-      let size = 0;
-      let next = cursor;
-      while (next < endOf(ring) && size < WRITE_BYTES) {
-        const event = ring.events[next - ring.start] as Uint8Array;
-        parts.push(event);
-        size += event.length;
-        next++;
-      }
-      const slice = { bytes: parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts, size), next };
-      made.set(cursor, slice);
-      return slice;
-    },
-    forget: () => made.clear(),
-  };
-}
-
 /** Writes until the subscriber has all or asks to drain. */
-function pump(subscriber: Subscriber, ring: Ring, slices: ReturnType<typeof createSlices>): void {
+function pump(subscriber: Subscriber, ring: Ring): void {
   const { response } = subscriber;
   if (subscriber.draining || response.destroyed) return;
   let room = true;
@@ -87,9 +62,8 @@ function pump(subscriber: Subscriber, ring: Ring, slices: ReturnType<typeof crea
   if (subscriber.firstAt === subscriber.first.length) subscriber.first = [];
   if (subscriber.first.length === 0) subscriber.firstAt = 0;
   while (room && subscriber.cursor < endOf(ring)) {
-    const slice = slices.at(subscriber.cursor);
-    subscriber.cursor = slice.next;
-    room = response.write(slice.bytes);
+    room = response.write(ring.events[subscriber.cursor - ring.start]);
+    subscriber.cursor++;
   }
   subscriber.draining = !room;
 }
@@ -115,7 +89,6 @@ export function createEventLog(options: EventLogOptions): EventLog {
   const { clock, ringBytes = 16 * 2 ** 20 } = options;
   const subscribers = new Set<Subscriber>();
   const ring: Ring = { events: [], start: 0, bytes: 0 };
-  const slices = createSlices(ring);
   let scheduled = false;
 
   /** Events that everybody has are kept no longer. */
@@ -129,8 +102,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
   };
   const flush = (): void => {
     scheduled = false;
-    for (const subscriber of subscribers) if (subscriber.why === 'closed') pump(subscriber, ring, slices);
-    slices.forget();
+    for (const subscriber of subscribers) if (subscriber.why === 'closed') pump(subscriber, ring);
     forgetSent();
     trim(ring, ringBytes, subscribers);
   };
@@ -159,8 +131,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
       };
       response.on('drain', () => {
         subscriber.draining = false;
-        pump(subscriber, ring, slices);
-        slices.forget();
+        pump(subscriber, ring);
       });
       const closed = (): void => {
         if (subscribers.delete(subscriber)) ended(subscriber.why);
@@ -172,7 +143,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
       schedule();
       return () => {
         if (!subscribers.delete(subscriber)) return;
-        pump(subscriber, ring, slices);
+        pump(subscriber, ring);
         response.end();
       };
     },

@@ -1,7 +1,8 @@
 // One subscriber's own stream of events (a scheduler, an executor): bounded, flushed once a turn.
 //
 // Owns: what was written in this turn. Boundary: bytes are opaque, already framed.
-// W1: bytes leave in the order of `write`.
+// W1: bytes leave in the order of `write`, each write as an HTTP chunk of its own: there are clients (of Mesos' streams,
+// whose events come so) that take what one read of the body gives them for one event.
 // W2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
 // W3: `ended` is called at most once, never from inside `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
@@ -18,7 +19,7 @@ export interface StreamWriterOptions {
 }
 
 export interface StreamWriter {
-  /** Queues bytes; all of a turn go out together. The response's head has been written. */
+  /** Queues one event's bytes; all of a turn go out in one packet. The response's head has been written. */
   write(bytes: Uint8Array): void;
   /** Ends the response after what was written. */
   end(): void;
@@ -40,7 +41,7 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
 
   const flush = (): void => {
     if (pendingBytes === 0 || response.destroyed) return;
-    response.write(pending.length === 1 ? pending[0] : Buffer.concat(pending, pendingBytes));
+    for (const bytes of pending) response.write(bytes);
     pending = [];
     pendingBytes = 0;
   };

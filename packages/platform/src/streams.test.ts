@@ -74,6 +74,30 @@ test('W1: what is written arrives in order, and end comes after it', async () =>
   assert.equal(client.text, `${Array.from({ length: 100 }, (_, i) => `${i} `).join('')}last`);
 });
 
+test('W1, E4: what is written in one turn arrives as chunks of its own', async () => {
+  const log = createEventLog({ clock: realClock });
+  const port = await serve((incoming, response) => {
+    if (incoming.url === '/writer') {
+      const writer = createStreamWriter(response, { clock: realClock, ended: () => {} });
+      for (const event of ['one', 'two', 'three']) writer.write(Buffer.from(event));
+    } else {
+      log.subscribe(response, [Buffer.from('one')], () => {});
+      for (const event of ['two', 'three']) log.append(Buffer.from(event));
+    }
+  });
+  for (const path of ['/writer', '/log']) {
+    const socket = connect(port, '127.0.0.1');
+    opened.push(() => socket.destroy());
+    let raw = '';
+    socket.on('data', (chunk) => {
+      raw += chunk;
+    });
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await until('the events', () => raw.includes('three\r\n'));
+    assert.equal(raw.slice(raw.indexOf('\r\n\r\n') + 4), '3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n', path);
+  }
+});
+
 test('W2, W3: a client that reads nothing is cut off past the limit, and told of once', async () => {
   const ends: StreamEnd[] = [];
   const port = await serve((_, response) => {

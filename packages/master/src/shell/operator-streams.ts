@@ -97,7 +97,8 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
         'Cache-Control': 'no-store',
       });
       const heartbeat = encode(mediaType, { type: 'HEARTBEAT' });
-      const first = [recordHead(rendering.bytes), ...rendering.pieces, heartbeat, ...since];
+      const [opening = new Uint8Array(), ...rest] = rendering.pieces;
+      const first = [Buffer.concat([recordHead(rendering.bytes), opening]), ...rest, heartbeat, ...since];
       const gone = (): void => {
         if (streams.delete(close)) audiences.leave(audience);
       };
