@@ -4,6 +4,7 @@ import type { Observer } from '../world.js';
 import { createBooksChecker } from './books.js';
 import { createCallsChecker } from './calls.js';
 import type { Count, CreateChecker } from './checker.js';
+import { createKillsChecker } from './kills.js';
 import { createOffersChecker } from './offers.js';
 import { createRegistryChecker } from './registry.js';
 import { createRestChecker } from './rest.js';
@@ -15,6 +16,7 @@ const CHECKERS: readonly CreateChecker[] = [
   createUpdatesChecker,
   createRegistryChecker,
   createCallsChecker,
+  createKillsChecker,
   createRestChecker,
 ];
 

@@ -61,10 +61,30 @@ interface Happenings {
   ended(container: FakeContainer): void;
 }
 
+const asRecovered = ({ id, state, status, pid }: FakeContainer): RecoveredContainer =>
+  state === 'running'
+    ? { containerId: id, state, pid }
+    : { containerId: id, state: 'ended', status: status ?? { kind: 'unknown' } };
+
+const created = (spec: ContainerSpec, pid: number): FakeContainer => ({
+  id: spec.containerId,
+  spec,
+  state: 'starting',
+  status: undefined,
+  end: undefined,
+  pid,
+});
+
 export function createFakeContainers(timeline: Timeline, random: Random, happenings: Happenings): FakeContainers {
   const all = new Map<ContainerId, FakeContainer>();
   let nextPid = 1000;
   const tell = (event: ContainerEvent): void => containers.listener?.(event);
+
+  const neverRan = (container: FakeContainer, message: string): void => {
+    container.state = 'ended';
+    all.delete(container.id);
+    tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
+  };
 
   const end = (container: FakeContainer, status: ExitStatus): void => {
     if (container.state === 'ended') return;
@@ -79,9 +99,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     if (container.state !== 'starting') return;
     const { durationMs, code, broken } = behaviourOf(container.spec.command.value ?? '');
     if (broken) {
-      container.state = 'ended';
-      all.delete(container.id);
-      tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message: 'it is broken' });
+      neverRan(container, 'it is broken');
       return;
     }
     container.state = 'running';
@@ -94,12 +112,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
   const endLater = (container: FakeContainer, signal: number): void => {
     timeline.after(waiting(random, END_MS), () => {
       if (container.state !== 'starting') end(container, { kind: 'signaled', signal });
-      else {
-        container.state = 'ended';
-        all.delete(container.id);
-        const message = 'destroyed before it was started';
-        tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
-      }
+      else neverRan(container, 'destroyed before it was started');
     });
   };
 
@@ -107,14 +120,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     all,
     listener: undefined,
     launch(spec) {
-      const container: FakeContainer = {
-        id: spec.containerId,
-        spec,
-        state: 'starting',
-        status: undefined,
-        end: undefined,
-        pid: nextPid++,
-      };
+      const container = created(spec, nextPid++);
       all.set(container.id, container);
       timeline.after(waiting(random, START_MS), () => start(container));
     },
@@ -138,11 +144,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
           all.delete(container.id);
         }
       }
-      return [...all.values()].map(({ id, state, status, pid }) =>
-        state === 'running'
-          ? { containerId: id, state, pid }
-          : { containerId: id, state: 'ended', status: status ?? { kind: 'unknown' } },
-      );
+      return [...all.values()].map(asRecovered);
     },
     powerOff() {
       for (const container of all.values()) {

@@ -98,163 +98,197 @@ const createPipe = (from: string, to: string): Pipe => ({
   silent: false,
 });
 
-export function createNetwork(timeline: Timeline, random: Random, options: NetworkOptions): Network {
-  const listeners = new Map<string, Listener>();
-  const cuts = new Set<string>();
-  const connections = new Set<Connection>();
-  const isCut = (from: string, to: string): boolean => cuts.has(`${from}>${to}`);
+/** What the functions below share. */
+interface State {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  options: NetworkOptions;
+  readonly listeners: Map<string, Listener>;
+  readonly cuts: Set<string>;
+  readonly connections: Set<Connection>;
+}
 
-  const other = (connection: Connection, pipe: Pipe): Pipe =>
-    connection.pipes[0] === pipe ? connection.pipes[1] : connection.pipes[0];
+const isCut = ({ cuts }: State, from: string, to: string): boolean => cuts.has(`${from}>${to}`);
 
-  const settle = (connection: Connection): void => {
-    const [a, b] = connection.pipes;
-    if (a.writerGone && a.readerGone && b.writerGone && b.readerGone) connections.delete(connection);
-  };
+const other = (connection: Connection, pipe: Pipe): Pipe =>
+  connection.pipes[0] === pipe ? connection.pipes[1] : connection.pipes[0];
 
-  /** The end that reads `pipe` hears that it is over, and with that can't write either. */
-  const tellEnded = (connection: Connection, pipe: Pipe, how: Ending): void => {
-    if (pipe.readerGone) return;
-    const back = other(connection, pipe);
-    pipe.readerGone = true;
-    back.writerGone = true;
-    cancel(back.deadline);
-    settle(connection);
-    pipe.handlers?.ended(how);
-  };
+function settle(state: State, connection: Connection): void {
+  const [a, b] = connection.pipes;
+  if (a.writerGone && a.readerGone && b.writerGone && b.readerGone) state.connections.delete(connection);
+}
 
-  const arrive = (connection: Connection, pipe: Pipe, packet: Packet): void => {
-    if (pipe.readerGone) return;
-    if (pipe.heldUp.length > 0 || isCut(pipe.from, pipe.to)) {
-      pipe.heldUp.push(packet);
-      expectAcknowledgement(connection, pipe);
-      return;
+/** The end that reads `pipe` hears that it is over, and with that can't write either. */
+function tellEnded(state: State, connection: Connection, pipe: Pipe, how: Ending): void {
+  if (pipe.readerGone) return;
+  const back = other(connection, pipe);
+  pipe.readerGone = true;
+  back.writerGone = true;
+  cancel(back.deadline);
+  settle(state, connection);
+  pipe.handlers?.ended(how);
+}
+
+function arrive(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
+  if (pipe.readerGone) return;
+  if (pipe.heldUp.length > 0 || isCut(state, pipe.from, pipe.to)) {
+    pipe.heldUp.push(packet);
+    expectAcknowledgement(state, connection, pipe);
+  } else if (packet.kind === 'data') pipe.handlers?.data(packet.payload);
+  else tellEnded(state, connection, pipe, packet.kind);
+}
+
+/** The writer gives up if by then the way is still cut, there or back, or the reader is silent. */
+function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe): void {
+  if (pipe.deadline?.run !== undefined || pipe.writerGone) return;
+  pipe.deadline = state.timeline.after(state.options.unacknowledgedMs, () => {
+    if (pipe.silent || isCut(state, pipe.from, pipe.to) || isCut(state, pipe.to, pipe.from)) {
+      tellEnded(state, connection, other(connection, pipe), 'broken');
     }
-    if (packet.kind === 'data') pipe.handlers?.data(packet.payload);
-    else tellEnded(connection, pipe, packet.kind);
-  };
-
-  /** The writer gives up if by then the way is still cut, there or back, or the reader is silent. */
-  const expectAcknowledgement = (connection: Connection, pipe: Pipe): void => {
-    if (pipe.deadline?.run !== undefined || pipe.writerGone) return;
-    pipe.deadline = timeline.after(network.options.unacknowledgedMs, () => {
-      if (pipe.silent || isCut(pipe.from, pipe.to) || isCut(pipe.to, pipe.from)) {
-        tellEnded(connection, other(connection, pipe), 'broken');
-      }
-    });
-  };
-
-  const transport = (connection: Connection, pipe: Pipe, packet: Packet): void => {
-    const { meanDelayMs, stallChance } = network.options;
-    const stallMs = happens(random, stallChance) ? 4_000 * uniform(random) : 0;
-    const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, meanDelayMs) + stallMs);
-    pipe.lastArrivalMs = arrivalMs;
-    const travelling = {
-      packet,
-      scheduled: timeline.at(arrivalMs, () => {
-        pipe.onTheWay.delete(travelling);
-        arrive(connection, pipe, packet);
-      }),
-    };
-    pipe.onTheWay.add(travelling);
-  };
-
-  /** N2: of what is on its way a first part still arrives. */
-  const loseTail = (pipe: Pipe): void => {
-    const kept = Math.floor(uniform(random) * (pipe.onTheWay.size + 1));
-    let index = 0;
-    for (const travelling of pipe.onTheWay) {
-      if (index++ < kept) continue;
-      cancel(travelling.scheduled);
-      pipe.onTheWay.delete(travelling);
-    }
-    pipe.lastArrivalMs = Math.max(timeline.nowMs(), ...[...pipe.onTheWay].map(({ scheduled }) => scheduled.atMs));
-  };
-
-  const breakBoth = (connection: Connection): void => {
-    for (const pipe of connection.pipes) {
-      if (pipe.readerGone) continue;
-      loseTail(pipe);
-      // Nothing more is taken, though its writer may not know yet.
-      pipe.writerGone = true;
-      transport(connection, pipe, { kind: 'broken', payload: undefined });
-    }
-  };
-
-  const send = (connection: Connection, pipe: Pipe, packet: Packet): void => {
-    if (pipe.writerGone) return;
-    if (!connection.established) {
-      connection.before.push(packet);
-      return;
-    }
-    if (pipe.silent) {
-      // The host is back and knows nothing of the connection, or it isn't and nothing answers.
-      if (!listeners.has(pipe.to)) expectAcknowledgement(connection, pipe);
-      else transport(connection, other(connection, pipe), { kind: 'broken', payload: undefined });
-      return;
-    }
-    if (happens(random, network.options.breakChance)) {
-      breakBoth(connection);
-      return;
-    }
-    transport(connection, pipe, packet);
-    if (isCut(pipe.to, pipe.from)) expectAcknowledgement(connection, pipe);
-  };
-
-  const endOf = (connection: Connection, outgoing: Pipe): End => ({
-    remote: outgoing.to,
-    write: (payload) => send(connection, outgoing, { kind: 'data', payload }),
-    close() {
-      send(connection, outgoing, { kind: 'closed', payload: undefined });
-      outgoing.writerGone = true;
-      other(connection, outgoing).readerGone = true;
-      settle(connection);
-    },
   });
+}
 
-  const establish = (connection: Connection, deadlineMs: number, protocol: string): void => {
-    const [out, back] = connection.pipes;
-    if (back.readerGone) {
-      connections.delete(connection);
-      return;
-    }
-    if (isCut(out.from, out.to) || isCut(out.to, out.from)) {
-      if (timeline.nowMs() >= deadlineMs) tellEnded(connection, back, 'broken');
-      else timeline.after(1_000, () => establish(connection, deadlineMs, protocol));
-      return;
-    }
-    const listener = listeners.get(out.to);
-    if (listener === undefined) {
-      tellEnded(connection, back, 'broken');
-      return;
-    }
-    connection.established = true;
-    out.handlers = listener.accepted(endOf(connection, back), protocol);
-    for (const packet of connection.before.splice(0)) send(connection, out, packet);
+function transport(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
+  const { timeline, random, options } = state;
+  const stallMs = happens(random, options.stallChance) ? 4_000 * uniform(random) : 0;
+  const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
+  pipe.lastArrivalMs = arrivalMs;
+  const travelling = {
+    packet,
+    scheduled: timeline.at(arrivalMs, () => {
+      pipe.onTheWay.delete(travelling);
+      arrive(state, connection, pipe, packet);
+    }),
   };
+  pipe.onTheWay.add(travelling);
+}
 
-  const network: Network = {
+/** N2: of what is on its way a first part still arrives. */
+function loseTail({ timeline, random }: State, pipe: Pipe): void {
+  const kept = Math.floor(uniform(random) * (pipe.onTheWay.size + 1));
+  let index = 0;
+  for (const travelling of pipe.onTheWay) {
+    if (index++ < kept) continue;
+    cancel(travelling.scheduled);
+    pipe.onTheWay.delete(travelling);
+  }
+  pipe.lastArrivalMs = Math.max(timeline.nowMs(), ...[...pipe.onTheWay].map(({ scheduled }) => scheduled.atMs));
+}
+
+const BROKEN: Packet = { kind: 'broken', payload: undefined };
+
+function breakBoth(state: State, connection: Connection): void {
+  for (const pipe of connection.pipes) {
+    if (pipe.readerGone) continue;
+    loseTail(state, pipe);
+    // Nothing more is taken, though its writer may not know yet.
+    pipe.writerGone = true;
+    transport(state, connection, pipe, BROKEN);
+  }
+}
+
+function send(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
+  if (pipe.writerGone) return;
+  if (!connection.established) connection.before.push(packet);
+  else if (pipe.silent) {
+    // The host is back and knows nothing of the connection, or it isn't and nothing answers.
+    if (state.listeners.has(pipe.to)) transport(state, connection, other(connection, pipe), BROKEN);
+    else expectAcknowledgement(state, connection, pipe);
+  } else if (happens(state.random, state.options.breakChance)) breakBoth(state, connection);
+  else {
+    transport(state, connection, pipe, packet);
+    if (isCut(state, pipe.to, pipe.from)) expectAcknowledgement(state, connection, pipe);
+  }
+}
+
+const endOf = (state: State, connection: Connection, outgoing: Pipe): End => ({
+  remote: outgoing.to,
+  write: (payload) => send(state, connection, outgoing, { kind: 'data', payload }),
+  close() {
+    send(state, connection, outgoing, { kind: 'closed', payload: undefined });
+    outgoing.writerGone = true;
+    other(connection, outgoing).readerGone = true;
+    settle(state, connection);
+  },
+});
+
+function establish(state: State, connection: Connection, deadlineMs: number, protocol: string): void {
+  const { timeline, connections, listeners } = state;
+  const [out, back] = connection.pipes;
+  if (back.readerGone) {
+    connections.delete(connection);
+    return;
+  }
+  if (isCut(state, out.from, out.to) || isCut(state, out.to, out.from)) {
+    if (timeline.nowMs() >= deadlineMs) tellEnded(state, connection, back, 'broken');
+    else timeline.after(1_000, () => establish(state, connection, deadlineMs, protocol));
+    return;
+  }
+  const listener = listeners.get(out.to);
+  if (listener === undefined) {
+    tellEnded(state, connection, back, 'broken');
+    return;
+  }
+  connection.established = true;
+  out.handlers = listener.accepted(endOf(state, connection, back), protocol);
+  for (const packet of connection.before.splice(0)) send(state, connection, out, packet);
+}
+
+function gone(state: State, address: string, how: 'reset' | 'silent'): void {
+  state.listeners.delete(address);
+  for (const connection of [...state.connections]) {
+    for (const pipe of connection.pipes) {
+      if (pipe.from !== address) continue;
+      const inward = other(connection, pipe);
+      inward.readerGone = true;
+      pipe.writerGone = true;
+      cancel(pipe.deadline);
+      loseTail(state, pipe);
+      inward.silent = how === 'silent';
+      if (how === 'reset' && connection.established) transport(state, connection, pipe, BROKEN);
+      settle(state, connection);
+    }
+  }
+}
+
+function heal(state: State, from: string, to: string): void {
+  state.cuts.delete(`${from}>${to}`);
+  for (const connection of state.connections) {
+    for (const pipe of connection.pipes) {
+      if (pipe.from !== from || pipe.to !== to) continue;
+      // Before anything that was sent later.
+      for (const packet of pipe.heldUp.splice(0)) arrive(state, connection, pipe, packet);
+    }
+  }
+}
+
+function breakConnections(state: State, a: string, b: string): void {
+  for (const connection of [...state.connections]) {
+    const [out] = connection.pipes;
+    const joins = (out.from === a && out.to === b) || (out.from === b && out.to === a);
+    if (joins && connection.established) breakBoth(state, connection);
+  }
+}
+
+export function createNetwork(timeline: Timeline, random: Random, options: NetworkOptions): Network {
+  const state: State = {
+    timeline,
+    random,
     options,
-    isCut,
-    listen: (address, listener) => void listeners.set(address, listener),
-    gone(address, how) {
-      listeners.delete(address);
-      for (const connection of [...connections]) {
-        for (const pipe of connection.pipes) {
-          if (pipe.from !== address) continue;
-          const inward = other(connection, pipe);
-          inward.readerGone = true;
-          pipe.writerGone = true;
-          cancel(pipe.deadline);
-          loseTail(pipe);
-          inward.silent = how === 'silent';
-          if (how === 'reset' && connection.established) {
-            transport(connection, pipe, { kind: 'broken', payload: undefined });
-          }
-          settle(connection);
-        }
-      }
+    listeners: new Map(),
+    cuts: new Set(),
+    connections: new Set(),
+  };
+  return {
+    get options() {
+      return state.options;
     },
+    set options(changed) {
+      state.options = changed;
+    },
+    isCut: (from, to) => isCut(state, from, to),
+    listen: (address, listener) => void state.listeners.set(address, listener),
+    gone: (address, how) => gone(state, address, how),
     connect(from, to, protocol, handlers) {
       const connection: Connection = {
         pipes: [createPipe(from, to), createPipe(to, from)],
@@ -262,37 +296,20 @@ export function createNetwork(timeline: Timeline, random: Random, options: Netwo
         before: [],
       };
       connection.pipes[1].handlers = handlers;
-      connections.add(connection);
+      state.connections.add(connection);
       const deadlineMs = timeline.nowMs() + CONNECT_TIMEOUT_MS;
-      timeline.after(2 * waiting(random, network.options.meanDelayMs), () =>
-        establish(connection, deadlineMs, protocol),
-      );
-      return endOf(connection, connection.pipes[0]);
+      const roundTripMs = 2 * waiting(random, state.options.meanDelayMs);
+      timeline.after(roundTripMs, () => establish(state, connection, deadlineMs, protocol));
+      return endOf(state, connection, connection.pipes[0]);
     },
-    cut: (from, to) => void cuts.add(`${from}>${to}`),
-    heal(from, to) {
-      cuts.delete(`${from}>${to}`);
-      for (const connection of connections) {
-        for (const pipe of connection.pipes) {
-          if (pipe.from !== from || pipe.to !== to) continue;
-          // Before anything that was sent later.
-          for (const packet of pipe.heldUp.splice(0)) arrive(connection, pipe, packet);
-        }
-      }
-    },
+    cut: (from, to) => void state.cuts.add(`${from}>${to}`),
+    heal: (from, to) => heal(state, from, to),
     healAll() {
-      for (const way of [...cuts]) {
+      for (const way of [...state.cuts]) {
         const [from = '', to = ''] = way.split('>');
-        network.heal(from, to);
+        heal(state, from, to);
       }
     },
-    breakConnections(a, b) {
-      for (const connection of [...connections]) {
-        const [out] = connection.pipes;
-        const joins = (out.from === a && out.to === b) || (out.from === b && out.to === a);
-        if (joins && connection.established) breakBoth(connection);
-      }
-    },
+    breakConnections: (a, b) => breakConnections(state, a, b),
   };
-  return network;
 }

@@ -145,7 +145,16 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       startAt(timeline.nowMs() + downMs);
     },
     start() {
-      process = startProcess();
+      const core = createAgent(configOf(node, index, boots), world.random(`${name} core ${starts++}`));
+      process = startProcess(world, node, core, (message) => {
+        world.journal.record(name, 'exits', message);
+        end('exited');
+        startAt(timeline.nowMs() + between(random, 1_000, 5_000));
+      });
+      timeline.after(0, () => {
+        if (core === process?.core) masters.look(watcher);
+      });
+      for (const observer of world.observers) observer.agentStarted?.(node);
     },
   };
 
@@ -156,50 +165,44 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       node.push({ kind: 'masterDetected', master: leader === undefined ? undefined : masterPid(leader) }),
   };
 
-  const startProcess = (): Process => {
-    const core = createAgent(configOf(node, index, boots), world.random(`${name} core ${starts++}`));
-    const push = (input: AgentInput): void => actor.push(input);
-    const peers = createPeers({
-      network,
-      address: machine.address,
-      encoded: world.encoded,
-      onMessage: ({ to, from, message }) => to === 'slave(1)' && push({ kind: 'message', from, message }),
-      onPeerLost: (address) => push({ kind: 'peerLost', address }),
-    });
-    const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
-      timeline,
-      machine,
-      core: { step: core.step, nextDeadline: core.nextDeadline, hasWork: () => false },
-      tick: { kind: 'tick' },
-      continue: { kind: 'tick' },
-      after(input, effects) {
-        recordInput(world, name, input);
-        for (const observer of world.observers) observer.agentStepped?.(node, input, effects);
-      },
-      failed: (cause) => coreFailed(world, name, cause),
-      perform(effect) {
-        if (effect.kind !== 'exit') perform({ world, node, peers, push }, effect);
-        else {
-          world.journal.record(name, 'exits', effect.message);
-          end('exited');
-          startAt(timeline.nowMs() + between(random, 1_000, 5_000));
-        }
-      },
-    });
-    network.listen(machine.address, { accepted: () => peers.accept() });
-    containers.listener = (event) => push({ kind: 'containerEvent', event });
-    world.journal.record(name, 'starts');
-    push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
-    timeline.after(0, () => {
-      if (core === process?.core) masters.look(watcher);
-    });
-    for (const observer of world.observers) observer.agentStarted?.(node);
-    return { core, actor };
-  };
-
   masters.watch(watcher);
   startAt(between(random, 0, 3_000));
   return node;
+}
+
+/** Runs a core on the node's machine, with what its predecessor left there. */
+function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
+  const { timeline, network } = world;
+  const { name, machine, disk, containers } = node;
+  const push = (input: AgentInput): void => actor.push(input);
+  const peers = createPeers({
+    network,
+    address: machine.address,
+    encoded: world.encoded,
+    onMessage: ({ to, from, message }) => to === 'slave(1)' && push({ kind: 'message', from, message }),
+    onPeerLost: (address) => push({ kind: 'peerLost', address }),
+  });
+  const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
+    timeline,
+    machine,
+    core: { step: core.step, nextDeadline: core.nextDeadline, hasWork: () => false },
+    tick: { kind: 'tick' },
+    continue: { kind: 'tick' },
+    after(input, effects) {
+      recordInput(world, name, input);
+      for (const observer of world.observers) observer.agentStepped?.(node, input, effects);
+    },
+    failed: (cause) => coreFailed(world, name, cause),
+    perform(effect) {
+      if (effect.kind === 'exit') exited(effect.message);
+      else perform({ world, node, peers, push }, effect);
+    },
+  });
+  network.listen(machine.address, { accepted: () => peers.accept() });
+  containers.listener = (event) => push({ kind: 'containerEvent', event });
+  world.journal.record(name, 'starts');
+  push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
+  return { core, actor };
 }
 
 interface Ports {

@@ -3,8 +3,9 @@
 // Owns: the masters' processes, the leadership, every watcher's view of it.
 // Boundary: one master with a fixed address (agents and schedulers never look again), or several with an election
 // like ZooKeeper's: a leader whose session is not renewed is replaced, and everybody hears of it in time.
+import type { Random } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
-import { happens } from '../engine/chance.js';
+import { happens, pick } from '../engine/chance.js';
 import { createMachine, type Machine } from '../engine/machine.js';
 import { createRegistryStore, type RegistryStore } from '../engine/registry-store.js';
 import type { World } from '../world.js';
@@ -44,6 +45,37 @@ interface Place {
   upAtMs: number;
 }
 
+interface Election {
+  leading: Place | undefined;
+  renewedAtMs: number;
+}
+
+const isHealthy = ({ timeline, network }: World, { machine, upAtMs }: Place): boolean =>
+  timeline.nowMs() >= Math.max(upAtMs, machine.pausedUntilMs) &&
+  !network.isCut(machine.address, ELECTION) &&
+  !network.isCut(ELECTION, machine.address);
+
+/** One look of the election service; true: somebody leads who has to be started. */
+function elect(world: World, places: readonly Place[], election: Election, random: Random): boolean {
+  const nowMs = world.timeline.nowMs();
+  const { leading } = election;
+  if (leading?.process !== undefined && isHealthy(world, leading)) election.renewedAtMs = nowMs;
+  if (leading !== undefined && nowMs - election.renewedAtMs > SESSION_MS) election.leading = undefined;
+  for (const place of places) {
+    // Whoever learns that it leads no more ends at once.
+    if (place === election.leading || place.process === undefined || !isHealthy(world, place)) continue;
+    world.journal.record(place.machine.name, 'lost the leadership');
+    place.process.stop('reset');
+    place.process = undefined;
+    place.upAtMs = nowMs + RESTART_MS;
+  }
+  if (election.leading !== undefined) return false;
+  const candidates = places.filter((place) => isHealthy(world, place));
+  election.leading = candidates.length === 0 ? undefined : pick(random, candidates);
+  election.renewedAtMs = nowMs;
+  return election.leading !== undefined;
+}
+
 export function createMasters(world: World, count: number, options: MasterOptions, rates: readonly number[]): Masters {
   const { timeline, network } = world;
   const elected = count > 1;
@@ -57,8 +89,7 @@ export function createMasters(world: World, count: number, options: MasterOption
     upAtMs: 0,
   }));
   const views = new Map<Watcher, Machine | undefined>();
-  let leading: Place | undefined;
-  let renewedAtMs = 0;
+  const election: Election = { leading: undefined, renewedAtMs: 0 };
   let incarnations = 0;
 
   const start = (place: Place): void => {
@@ -77,34 +108,9 @@ export function createMasters(world: World, count: number, options: MasterOption
     world.journal.record(place.machine.name, 'leads');
   };
 
-  const healthy = ({ machine, upAtMs }: Place): boolean =>
-    timeline.nowMs() >= Math.max(upAtMs, machine.pausedUntilMs) &&
-    !network.isCut(machine.address, ELECTION) &&
-    !network.isCut(ELECTION, machine.address);
-
-  const elect = (): void => {
-    const nowMs = timeline.nowMs();
-    if (leading !== undefined && healthy(leading) && leading.process !== undefined) renewedAtMs = nowMs;
-    if (leading !== undefined && nowMs - renewedAtMs > SESSION_MS) leading = undefined;
-    for (const place of places) {
-      // Whoever learns that it leads no more ends at once.
-      if (place === leading || place.process === undefined || !healthy(place)) continue;
-      world.journal.record(place.machine.name, 'lost the leadership');
-      place.process.stop('reset');
-      place.process = undefined;
-      place.upAtMs = nowMs + RESTART_MS;
-    }
-    if (leading !== undefined) return;
-    const candidates = places.filter(healthy);
-    leading = candidates[Math.floor((candidates.length * random.uint32()) / 2 ** 32)];
-    if (leading === undefined) return;
-    renewedAtMs = nowMs;
-    start(leading);
-  };
-
   const tell = (watcher: Watcher): void => {
     if (!watcher.listening() || network.isCut(watcher.address, ELECTION)) return;
-    const leader = leading?.machine;
+    const leader = election.leading?.machine;
     if (views.get(watcher) === leader || !happens(random, 0.6)) return;
     views.set(watcher, leader);
     watcher.changed(leader);
@@ -113,7 +119,7 @@ export function createMasters(world: World, count: number, options: MasterOption
   const poll = (): void => {
     timeline.after(POLL_MS, poll);
     if (elected) {
-      elect();
+      if (elect(world, places, election, random)) start(election.leading as Place);
       for (const watcher of views.keys()) tell(watcher);
       return;
     }
@@ -127,7 +133,7 @@ export function createMasters(world: World, count: number, options: MasterOption
     machines: places.map(({ machine }) => machine),
     store,
     elected,
-    leader: () => (elected ? leading?.process : places[0]?.process),
+    leader: () => (elected ? election.leading?.process : places[0]?.process),
     running: () => places.flatMap(({ process }) => (process === undefined ? [] : [process])),
     watch: (watcher) => void views.set(watcher, undefined),
     look(watcher) {

@@ -1,0 +1,69 @@
+// `kills for an agent that was away are sent when it is back`: what a scheduler asked for while the agent's connection
+// was broken, of a task that is still known then.
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { MasterEffect } from '@meseta/master/core/io';
+import type { MasterState } from '@meseta/master/core/state';
+import type { SchedulerCallKill } from '@meseta/wire';
+import type { MasterProcess } from '../nodes/master.js';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+
+interface Wanted {
+  readonly frameworkId: FrameworkId;
+  readonly taskId: TaskId;
+}
+
+export const createKillsChecker: CreateChecker = ({ world }, count) => {
+  let wanted = new Map<AgentId, Wanted[]>();
+  return {
+    observer: {
+      masterStarted() {
+        wanted = new Map();
+      },
+      masterStepped(master, input, effects) {
+        if (input.kind === 'schedulerCall' && input.call.kill !== undefined) {
+          const taken = effects.some((it) => it.kind === 'reply' && it.reply.status === 202);
+          const frameworkId = input.call.framework_id?.value as FrameworkId;
+          if (taken) note(master.core.state, wanted, frameworkId, input.call.kill);
+        }
+        for (const effect of effects) {
+          // Its tasks were told lost; if they come back they are not killed.
+          if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') wanted.delete(effect.note.agentId);
+          if (effect.kind !== 'send' || effect.message.name !== 'AgentReregisteredMessage') continue;
+          const agentId = effect.message.body.agent_id.value as AgentId;
+          for (const kill of wanted.get(agentId) ?? []) {
+            check(world, master, kill, effects);
+            count('kills of agents that were away');
+          }
+          wanted.delete(agentId);
+        }
+      },
+    },
+  };
+};
+
+function note(
+  state: MasterState,
+  wanted: Map<AgentId, Wanted[]>,
+  frameworkId: FrameworkId,
+  { task_id }: SchedulerCallKill,
+): void {
+  const taskId = task_id.value as TaskId;
+  const agentId = state.frameworks.get(frameworkId)?.tasks.get(taskId)?.agent_id.value as AgentId;
+  if (state.agents.registered.get(agentId)?.connected !== false) return;
+  wanted.set(agentId, [...(wanted.get(agentId) ?? []), { frameworkId, taskId }]);
+}
+
+function check(
+  world: World,
+  master: MasterProcess,
+  { frameworkId, taskId }: Wanted,
+  effects: readonly MasterEffect[],
+): void {
+  if (master.core.state.frameworks.get(frameworkId)?.tasks.has(taskId) !== true) return;
+  const sent = effects.some(
+    (it) => it.kind === 'send' && it.message.name === 'KillTaskMessage' && it.message.body.task_id.value === taskId,
+  );
+  if (!sent)
+    world.fail('kills for an agent that was away are sent when it is back', `${master.name}: ${taskId}`, [taskId]);
+}
