@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Pid } from '@meseta/base';
+import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import { makeToken } from '@meseta/security';
+import { createCramMd5Server } from '@meseta/security/cram-md5';
+import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
+import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
+import { startAgent } from './agent-process.js';
+import { agentFlags } from './flags.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'meseta-agent-security-'));
+const closing: (() => unknown)[] = [];
+after(async () => {
+  for (const close of closing.reverse()) await close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const put = (name: string, text: string): string => {
+  const path = join(directory, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+};
+
+interface ScriptedMaster {
+  readonly host: Host;
+  /** Names of messages and who they came from, in order. */
+  readonly heard: string[];
+  tell(message: LibprocessMessage): void;
+}
+
+/** It lets agents in that know the secret of `agent`, and only after they have shown it. */
+async function startMaster(): Promise<ScriptedMaster> {
+  const heard: string[] = [];
+  let authenticated = false;
+  let agent: Pid | undefined;
+  const session = createCramMd5Server(new Map([['agent', 'right']]), '<1@master>');
+  const host = await createHost({
+    ip: '127.0.0.1',
+    port: 0,
+    onRequest: (_, response) => response.end(),
+    onPeerLost: () => {},
+    onMessage({ to, from, wireName, body }) {
+      const message = decodeMessage(wireName, body);
+      assert.ok(message.ok);
+      const { name } = message.value;
+      heard.push(name);
+      if (name === 'AuthenticateMessage') say(from, 'session(1)', session.begin());
+      if (to === 'session(1)') {
+        const { replies, end } = session.receive(message.value);
+        authenticated ||= end?.kind === 'authenticated';
+        for (const reply of replies) say(from, 'session(1)', reply);
+      }
+      if (name === 'RegisterAgentMessage' && authenticated) {
+        agent = from;
+        say(from, 'master', { name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+      }
+      return 'accepted';
+    },
+  });
+  assert.ok(host.ok);
+  closing.push(host.value.close);
+  const say = (to: Pid, from: string, message: LibprocessMessage): void => {
+    const { wireName, bytes } = encodeMessage(message);
+    host.value.send(to, from, wireName, bytes);
+  };
+  return { host: host.value, heard, tell: (message) => say(agent as Pid, 'master', message) };
+}
+
+async function start(master: ScriptedMaster, name: string, argv: readonly string[]) {
+  const ends: string[] = [];
+  const parsed = parseFlags(agentFlags, {
+    argv: [
+      `--master=${master.host.address}`,
+      '--ip=127.0.0.1',
+      '--port=0',
+      '--hostname=localhost',
+      `--work_dir=${directory}/${name}/work`,
+      `--runtime_dir=${directory}/${name}/run`,
+      `--fetcher_cache_dir=${directory}/${name}/cache`,
+      '--resources=cpus:2;mem:1024;disk:1024;ports:[31000-31001]',
+      '--registration_backoff_factor=10ms',
+      '--launcher=posix',
+      ...argv,
+    ],
+    env: {},
+    prefix: 'MESOS_',
+    readFile: () => '',
+  });
+  assert.ok(parsed.ok);
+  const started = await startAgent({
+    flags: parsed.value.values,
+    shown: parsed.value.shown,
+    log: createLogger({ component: 'agent', level: 'silent' }),
+    env: {},
+    onExit: (status, message) => void ends.push(`${status} ${message}`),
+  });
+  assert.ok(started.ok, JSON.stringify(started));
+  closing.push(started.value.stop);
+  return { url: `http://${started.value.address}`, ends };
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!holds()) {
+    if (Date.now() > deadline) assert.fail(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test('an agent authenticates before it registers, and ends where it is refused', async () => {
+  const master = await startMaster();
+  await start(master, 'right', [`--credential=${put('right.json', '{"principal":"agent","secret":"right"}')}`]);
+  await until('a registration', () => master.heard.includes('RegisterAgentMessage'));
+  assert.deepEqual(master.heard.slice(0, 4), [
+    'AuthenticateMessage',
+    'AuthenticationStartMessage',
+    'AuthenticationStepMessage',
+    'RegisterAgentMessage',
+  ]);
+  const other = await startMaster();
+  const { ends } = await start(other, 'wrong', [`--credential=${put('wrong.txt', 'agent wrong')}`]);
+  await until('the end', () => ends.length > 0);
+  assert.match(ends.join(), /^1 .*refused/);
+  assert.ok(!other.heard.includes('RegisterAgentMessage'));
+});
+
+const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' } };
+
+test('who may see what of an agent', async () => {
+  const acls = put(
+    'acls',
+    JSON.stringify({
+      permissive: false,
+      get_endpoints: [{ principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics'] } }],
+      view_frameworks: [{ principals: { values: ['alice', 'bob'] }, users: { type: 'ANY' } }],
+      view_executors: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
+      access_sandboxes: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
+    }),
+  );
+  const master = await startMaster();
+  const { url } = await start(master, 'guarded', [
+    `--credential=${put('own', 'agent right')}`,
+    '--authenticate_http_readonly',
+    '--authenticate_http_readwrite',
+    '--http_authenticators=basic,jwt',
+    `--http_credentials=${put('http', 'alice a\nbob b\n')}`,
+    `--jwt_secret_key=${put('key', 'a key')}`,
+    `--acls=${acls}`,
+    '--no-switch_user',
+  ]);
+  await until('a registration', () => master.heard.includes('UpdateAgentMessage'));
+  master.tell({
+    name: 'RunTaskMessage',
+    body: {
+      framework_id: { value: 'f-1' },
+      framework,
+      pid: '',
+      task: {
+        name: 't',
+        task_id: { value: 't' },
+        agent_id: { value: 'm-S0' },
+        resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } }],
+        command: { value: 'true' },
+      },
+    },
+  });
+  await until('the task', () => master.heard.includes('StatusUpdateMessage'));
+  const headersOf = (who: string): Record<string, string> =>
+    who === '' ? {} : { Authorization: who.length > 9 ? `Bearer ${who}` : `Basic ${btoa(`${who}:${who[0]}`)}` };
+  const get = (path: string, who: string) => fetch(url + path, { headers: headersOf(who) });
+  const status = async (path: string, who: string): Promise<number> => (await get(path, who)).status;
+  type State = { frameworks: { executors: { directory: string }[] }[]; flags?: object };
+  const state = async (who: string) => (await (await get('/state', who)).json()) as State;
+
+  const challenged = await get('/state', '');
+  assert.equal(
+    challenged.headers.get('www-authenticate'),
+    'Basic realm="mesos-agent-readonly",Bearer realm="mesos-agent-readonly"',
+  );
+  const [alices, bobs] = [await state('alice'), await state('bob')];
+  const executors = (seen: State): number => seen.frameworks.flatMap((it) => it.executors).length;
+  assert.deepEqual([alices.frameworks.length, executors(alices), alices.flags], [1, 1, undefined]);
+  assert.deepEqual([bobs.frameworks.length, executors(bobs)], [1, 0]);
+  // A token that names only claims opens nothing but its own containers.
+  const token = makeToken({ cid: 'c' }, Buffer.from('a key'));
+  assert.equal((await state(token)).frameworks.length, 0);
+  assert.equal(await status('/state', makeToken({ cid: 'c' }, Buffer.from('another key'))), 401);
+
+  const path = `?path=${encodeURIComponent(alices.frameworks[0]?.executors[0]?.directory ?? '')}`;
+  const table = [
+    ['/flags', 403, 403],
+    ['/monitor/statistics', 200, 403],
+    ['/containers', 403, 403],
+    [`/files/browse${path}`, 200, 403],
+    ['/health', 200, 200],
+  ] as const;
+  for (const [endpoint, alice, bob] of table) {
+    assert.deepEqual([await status(endpoint, 'alice'), await status(endpoint, 'bob')], [alice, bob], endpoint);
+  }
+});
