@@ -271,3 +271,23 @@ test('P1 to P3: registrations wait for authentication, the last one counts', () 
   peers.lost('10.0.0.1:5051');
   assert.deepEqual(peers.admit(agent, 'lost'), { principal: undefined });
 });
+
+test('P4: strangers can make it hold only so much', () => {
+  const resumed: number[] = [];
+  const peers = createPeerAuthentication<number>({
+    secrets,
+    timeoutMs: 15_000,
+    host: 'h',
+    random: () => '',
+    send: () => {},
+    link: () => {},
+    resume: (held) => resumed.push(held),
+    log: () => {},
+  });
+  const pidOfNumber = (at: number) => pidOf(`slave(${at})`, '10.0.0.1:5051');
+  for (let at = 0; at <= 10_000; at++) peers.begin(pidOfNumber(at), pidOfNumber(at), 0);
+  assert.deepEqual(peers.admit(pidOfNumber(0), 0), { principal: undefined });
+  for (let held = 1; held <= 20; held++) assert.equal(peers.admit(pidOfNumber(10_000), held), 'waiting');
+  peers.tick(15_000);
+  assert.deepEqual(resumed, [13, 14, 15, 16, 17, 18, 19, 20]);
+});

@@ -6,10 +6,15 @@
 // P1: a registration that comes while its pid is authenticating waits for the end of that.
 // P2: a new authentication of a pid discards the one under way and forgets the last one's outcome.
 // P3: a session ends by itself after the timeout, and with the connection of its peer; so does what its pid was.
+// P4: what strangers can make it hold is bounded: the oldest session makes room for a new one, and of the registrations
+//     that wait for one outcome the last few are kept.
 import { type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Side, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
+
+const MAX_SESSIONS = 10_000;
+const MAX_HELD = 8;
 
 export interface PeerAuthenticationOptions<Held> {
   /** Undefined: nobody can authenticate, and whoever tries is told so. */
@@ -73,6 +78,8 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       }
       const before = byPid.get(pid);
       if (before !== undefined) end(before);
+      const [oldest] = sessions.size < MAX_SESSIONS ? [] : sessions.values();
+      if (oldest !== undefined) end(oldest);
       const challenge = challengeOf(options.random(), nowMs, options.host);
       const session: Session<Held> = {
         actor: `crammd5-authenticator-session(${++count})`,
@@ -110,6 +117,7 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       const session = byPid.get(pid);
       if (session === undefined) return { principal: authenticated.get(pid) };
       session.held.push(held);
+      if (session.held.length > MAX_HELD) session.held.shift();
       return 'waiting';
     },
     lost(address) {
