@@ -14,6 +14,8 @@ import { createEventQueue, type EventQueue } from './event-queue.js';
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
+/** Acknowledgements under way at the same time. */
+const MAX_ACKNOWLEDGING = 32;
 
 /** A framework's info with what the SDK fills in left out at will. */
 export type FrameworkOptions = Omit<FrameworkInfo, 'user' | 'id'> & { readonly user?: string | undefined };
@@ -96,19 +98,27 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
   };
 }
 
-/** C2: coming back for the next event says that the last one is handled. */
+/**
+ * C2: coming back for the next event says that the last one is handled. Its acknowledgement travels while the next is being
+ * handled, unless many do already.
+ */
 async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, undefined> {
+  const travelling = new Set<Promise<unknown>>();
   for (;;) {
     const event = await client.queue.take();
-    if (event === undefined) return;
+    if (event === undefined) break;
     yield event;
-    if (client.options.acknowledge !== 'manual' && event.update?.status.uuid !== undefined) {
-      // The agent sends the update again if its acknowledgement is lost with the connection.
-      await acknowledge(client, event.update).catch((error: unknown) => {
+    if (client.options.acknowledge === 'manual' || event.update?.status.uuid === undefined) continue;
+    // The agent sends the update again if its acknowledgement is lost with the connection.
+    const sent: Promise<unknown> = acknowledge(client, event.update)
+      .catch((error: unknown) => {
         if (!(error instanceof MesetaError)) throw error;
-      });
-    }
+      })
+      .then(() => travelling.delete(sent));
+    travelling.add(sent);
+    if (travelling.size >= MAX_ACKNOWLEDGING) await Promise.race(travelling);
   }
+  await Promise.all(travelling);
 }
 
 async function stayConnected(client: Client): Promise<void> {
