@@ -11,6 +11,7 @@ const meseta = join(process.cwd(), 'bin/meseta');
 export interface TestCluster {
   readonly directory: string;
   readonly master: string;
+  readonly agent: string;
   startMaster(): Promise<void>;
   startAgent(): Promise<void>;
   /** kill -9, and waits until the process is gone. */
@@ -77,6 +78,7 @@ export async function createTestCluster(
   return {
     directory,
     master: `127.0.0.1:${masterPort}`,
+    agent: `127.0.0.1:${agentPort}`,
     startMaster: () => start('master', masterPort, ['--allocation_interval=100ms', ...masterFlags]),
     startAgent: () =>
       start('agent', agentPort, [

@@ -1,0 +1,136 @@
+// Bad input changes nothing: every call with every field missing, of a wrong kind, huge or hostile, as JSON and as
+// protobuf, and every v0 endpoint with hostile parameters, sent to a real master and a real agent.
+//
+// H1: no answer is a server's error (but 501 for a call that Mesos has and that is not here).
+// H2: the cluster's state, its registry included, is the same before and after, and its one task still runs.
+// H3: memory stays flat, and both processes live.
+// H4: a value of a kind that a field never takes is refused with a text that names the field.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { createSchemaPlaces, type SchemaPlaces } from '@meseta/wire/testing/schema-places';
+import { agentCalls, type HostileCall, masterCalls, schedulerCalls } from './testing/hostile-calls.js';
+import { type HostileRequest, requestsOf, typesOf } from './testing/hostile-requests.js';
+import { headerRequests, v0Requests } from './testing/hostile-v0.js';
+import { type RawAnswer, sendAll } from './testing/pipeline.js';
+import { startWitness, type Witness } from './testing/witness.js';
+import { createTestCluster, type TestCluster } from './testing.js';
+
+const LEAST_REQUESTS = 100_000;
+const MOST_PROBLEMS = 40;
+const MAX_GROWTH_BYTES = 128 * 2 ** 20;
+const places = createSchemaPlaces();
+let cluster: TestCluster;
+let witness: Witness;
+let agent = '';
+let sent = 0;
+/** After the first attack: code is compiled, caches are filled. */
+const warmRss = new Map<'master' | 'agent', number>();
+
+before(async () => {
+  cluster = await createTestCluster();
+  await cluster.startMaster();
+  await cluster.startAgent();
+  agent = cluster.agent;
+  witness = await startWitness(cluster.master);
+});
+
+after(async () => {
+  witness?.close();
+  await cluster?.stop();
+});
+
+const STATE = [
+  'AGENTS',
+  'FRAMEWORKS',
+  'TASKS',
+  'EXECUTORS',
+  'OPERATIONS',
+  'ROLES',
+  'WEIGHTS',
+  'QUOTA',
+  'LOGGING_LEVEL',
+];
+const MASTER_STATE = [...STATE, 'MAINTENANCE_SCHEDULE', 'MAINTENANCE_STATUS'];
+const AGENT_STATE = ['FRAMEWORKS', 'TASKS', 'EXECUTORS', 'OPERATIONS', 'LOGGING_LEVEL', 'AGENT'];
+
+async function ask(address: string, type: string): Promise<string> {
+  const answer = await fetch(`http://${address}/api/v1`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
+    body: JSON.stringify({ type }),
+  });
+  assert.equal(answer.status, 200, type);
+  return answer.text();
+}
+
+/** Everything that an operator can see of the cluster, and how much was written to the registry. */
+async function digest(): Promise<string> {
+  const parts: string[] = [];
+  for (const what of MASTER_STATE) parts.push(await ask(cluster.master, `GET_${what}`));
+  for (const what of AGENT_STATE) parts.push(await ask(agent, `GET_${what}`));
+  const metrics = await fetch(`http://${cluster.master}/metrics/snapshot`).then((answer) => answer.json());
+  parts.push(String((metrics as Record<string, number>)['registrar/registry_size_bytes']));
+  return `${createHash('sha256').update(parts.join('\n')).digest('hex')} ${parts.join('\n')}`;
+}
+
+const rssOf = (name: 'master' | 'agent'): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.pidOf(name)}/status`, 'utf8'))?.[1]) * 1024;
+
+const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 406, 409, 413, 415]);
+
+/** What is wrong with an answer. */
+function problemOf({ names }: HostileRequest, { status, body }: RawAnswer): string | undefined {
+  // H1
+  if (status >= 300 && status !== 307 && status !== 501 && !REFUSED.has(status)) return 'no such status was expected';
+  // H4
+  if (names === undefined || status === 501) return undefined;
+  if (status !== 400) return `expected 400 for a wrong kind of '${names}'`;
+  return body.includes(names) ? undefined : `expected the text to name '${names}'`;
+}
+
+async function attack(address: string, requests: Iterable<HostileRequest>): Promise<void> {
+  const beforehand = await digest();
+  const problems = new Map<string, string>();
+  await sendAll(address, requests, (request, answer) => {
+    sent++;
+    const problem = problemOf(request, answer);
+    if (problem === undefined || problems.size === MOST_PROBLEMS) return;
+    const { status, body } = answer;
+    problems.set(request.what, `${problem}: ${status} ${body.slice(0, 300)}; ${String(request.body).slice(0, 900)}`);
+  });
+  assert.deepEqual([...problems], []);
+  assert.equal(await digest(), beforehand, 'H2');
+  assert.equal(witness.ended(), false, 'the witness is still subscribed');
+  if (warmRss.size === 0) for (const name of ['master', 'agent'] as const) warmRss.set(name, rssOf(name));
+}
+
+function* spoiled(calls: readonly HostileCall[]): Generator<HostileRequest> {
+  const all = new Map<string, ReturnType<SchemaPlaces['placesOf']>>();
+  for (const call of calls) {
+    const known = all.get(call.message) ?? places.placesOf(call.message);
+    all.set(call.message, known);
+    yield* requestsOf(places, call, known);
+    yield* typesOf(call);
+  }
+}
+
+test("an agent's v0 endpoints", () => attack(agent, v0Requests('agent')));
+test("a master's v0 endpoints", () => attack(cluster.master, v0Requests('master')));
+test("operators' calls to a master", () => attack(cluster.master, spoiled(masterCalls(witness))));
+test("operators' calls to an agent", () => attack(agent, spoiled(agentCalls())));
+test("a scheduler's calls", () => attack(cluster.master, spoiled(schedulerCalls(witness))));
+test('headers that do not fit', async () => {
+  await attack(cluster.master, headerRequests('/api/v1'));
+  await attack(cluster.master, headerRequests('/api/v1/scheduler'));
+  await attack(agent, headerRequests('/api/v1'));
+});
+
+test('enough was sent, and memory is flat', async () => {
+  assert.ok(sent >= LEAST_REQUESTS, `${sent} requests`);
+  for (const name of ['master', 'agent'] as const) {
+    const grown = rssOf(name) - (warmRss.get(name) ?? 0);
+    assert.ok(grown < MAX_GROWTH_BYTES, `H3: ${name} has grown by ${grown} bytes`);
+  }
+});
