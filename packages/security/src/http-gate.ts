@@ -31,7 +31,10 @@ export interface HttpGateOptions {
 
 /** Who it is that may not: for the answer's text. */
 export const forbidden = (principal: Principal | undefined, what: string): Refusal =>
-  refusal('forbidden', `${principal === undefined ? 'Nobody' : principalText(principal)} may not ${what}`);
+  refusal(
+    'forbidden',
+    `${principal === undefined ? 'Who has not authenticated' : principalText(principal)} may not ${what}`,
+  );
 
 export function createHttpGate({ authentication, authorizer, guard, firewall }: HttpGateOptions): HttpGate {
   return {
