@@ -65,7 +65,10 @@ test('a metric has one type, and its samples stand together', () => {
     `master/operations/reserve/${state}`,
     'master/tasks_running',
   ]);
-  const text = prometheusText(new Map(names.map((name) => [name, 1])));
+  const aliases = ['allocator/event_queue_dispatches', 'allocator/mesos/event_queue_dispatches'];
+  const text = prometheusText(new Map([...names, ...aliases].map((name) => [name, 1])));
+  const samples = text.match(/^[^#]\S*/gm) ?? [];
+  assert.equal(new Set(samples).size, samples.length);
   const types = text.match(/^# TYPE \S+/gm) ?? [];
   assert.equal(new Set(types).size, types.length);
 });

@@ -17,7 +17,7 @@ const counters: readonly RegExp[] = [
   /^allocator\/mesos\/allocation_runs$/,
   /^slave\/(?:valid_|invalid_|container_launch_errors$|executors_preempted$|executors_terminated$)/,
   /^gc\/path_removals_(?:failed|succeeded)$/,
-  /^containerizer\/(?:fetcher\/task_fetches_|mesos\/container_destroy_errors$|mesos\/provisioner\/)/,
+  /^containerizer\/(?:fetcher\/task_fetches_|mesos\/container_destroy_errors$|mesos\/provisioner\/.+_errors$)/,
   /^meseta\/cpu_secs$/,
   /^resource_provider_manager\/events\//,
 ];
@@ -114,16 +114,19 @@ const labelsText = (labels: Labels): string => {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 };
 
-/** All of a metric's samples stand together under its type. */
+/** All of a metric's samples stand together under its type; a sample that has two names in Mesos is there once. */
 export function prometheusText(metrics: ReadonlyMap<string, number>): string {
-  const families = new Map<string, { readonly kind: MetricKind; readonly lines: string[] }>();
+  const families = new Map<string, { readonly kind: MetricKind; readonly lines: Map<string, number> }>();
   for (const [metric, value] of metrics) {
     const { name, kind, labels } = sampleOf(metric);
-    const family = families.get(name) ?? { kind, lines: [] };
+    const family = families.get(name) ?? { kind, lines: new Map() };
     families.set(name, family);
-    family.lines.push(`${name}${labelsText(labels)} ${value}\n`);
+    family.lines.set(name + labelsText(labels), value);
   }
   let text = '';
-  for (const [name, { kind, lines }] of families) text += `# TYPE ${name} ${kind}\n${lines.join('')}`;
+  for (const [name, { kind, lines }] of families) {
+    text += `# TYPE ${name} ${kind}\n`;
+    for (const [sample, value] of lines) text += `${sample} ${value}\n`;
+  }
   return text;
 }

@@ -24,6 +24,8 @@ export interface EndpointDefinition {
   readonly realm: Realm;
   /** What the request as a whole needs permission for; actions on single objects are the handler's. */
   readonly action?: Action;
+  /** Its query parameters, and what each is for. */
+  readonly query?: Readonly<Record<string, string>>;
   /** Takes v1 calls: one of the two media types in, either out. */
   readonly calls?: 'operator' | 'scheduler' | 'executor' | 'resourceProvider';
   /** Wraps its JSON in the function named by `?jsonp=`. */

@@ -7,6 +7,9 @@
 // R3: one slice a turn of the event loop, shared round robin by all renderings.
 // R4: kept renderings hold at most `keptBytes`, the least recently used go first.
 import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './answers.js';
 import type { Clock } from './clock.js';
 
 export interface Rendering {
@@ -31,6 +34,8 @@ export interface RenderQueue {
   /** Rejects with what the view threw. */
   render(request: RenderRequest): Promise<Rendering>;
   readonly keptBytes: number;
+  /** How often a request was answered by a rendering that was made for another. */
+  readonly shared: number;
 }
 
 export interface RenderQueueOptions {
@@ -133,6 +138,15 @@ function createKept(budget: number) {
   };
 }
 
+/** The job whose turn it is: it moves behind the others. */
+function rotate(jobs: Map<string, Job>): Job | undefined {
+  const [job] = jobs.values();
+  if (job === undefined) return undefined;
+  jobs.delete(job.key);
+  jobs.set(job.key, job);
+  return job;
+}
+
 export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   const { clock, sliceMs = 2, keptBytes = 64 * 2 ** 20 } = options;
   const kept = createKept(keptBytes);
@@ -140,6 +154,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   /** Who came while a rendering of an older state was under way. */
   const later = new Map<string, Waiting[]>();
   let scheduled = false;
+  let shared = 0;
 
   const begin = (waiting: Waiting[]): void => {
     const [{ request }] = waiting as [Waiting];
@@ -181,11 +196,8 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     scheduled = false;
     const until = clock.now().monoMs + sliceMs;
     for (;;) {
-      // A job that goes on moves behind the others.
-      const [job] = jobs.values();
+      const job = rotate(jobs);
       if (job === undefined) return;
-      jobs.delete(job.key);
-      jobs.set(job.key, job);
       advance(job);
       if (clock.now().monoMs >= until) break;
     }
@@ -202,13 +214,17 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     get keptBytes() {
       return kept.bytes;
     },
+    get shared() {
+      return shared;
+    },
     render(request) {
       const version = request.version();
       const found = kept.find(request.key, version);
+      const running = jobs.get(request.key);
+      if (found !== undefined || running?.version === version) shared++;
       if (found !== undefined) return Promise.resolve(found);
       return new Promise((resolve, reject) => {
         const waiting: Waiting = { request, resolve, reject };
-        const running = jobs.get(request.key);
         if (running === undefined) begin([waiting]);
         else if (running.version === version) running.waiting.push(waiting);
         else later.set(request.key, [...(later.get(request.key) ?? []), waiting]);
@@ -218,8 +234,8 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
 }
 
 /**
- * Writes head and buffers, pulling on `drain`, so that a slow reader holds no copy of its own;
- * resolves when all is handed over or the client has gone. A HEAD request gets the head alone.
+ * Writes head and buffers, pulling on `drain`, so that a slow reader holds no copy of its own; compressed for a client
+ * that takes it. Resolves when all is handed over or the client has gone. A HEAD request gets the head alone.
  */
 export async function sendRendering(
   response: ServerResponse,
@@ -227,8 +243,15 @@ export async function sendRendering(
   headers: Readonly<Record<string, string>>,
   rendering: Rendering,
 ): Promise<void> {
+  const { req } = response;
+  if (rendering.bytes >= MIN_GZIP_BYTES && req.method !== 'HEAD' && acceptsGzip(req)) {
+    response.writeHead(status, { ...headers, ...GZIP_HEADERS });
+    // It ends early where the client goes: nobody is left to be told.
+    await pipeline(Readable.from(rendering.pieces), createCompressor(), response).catch(() => undefined);
+    return;
+  }
   response.writeHead(status, { ...headers, 'content-length': String(rendering.bytes) });
-  if (response.req.method !== 'HEAD') {
+  if (req.method !== 'HEAD') {
     for (const piece of rendering.pieces) {
       if (response.destroyed) return;
       if (!response.write(piece)) await drained(response);

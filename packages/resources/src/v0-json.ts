@@ -29,26 +29,17 @@ import {
   NetworkInfoPortMappingCodec,
   ResourceAllocationInfoCodec,
 } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+import {
+  type JsonFields,
+  jsonArray,
+  jsonBool,
+  jsonDouble,
+  jsonNumber,
+  jsonObject,
+  jsonString,
+  present,
+} from '@meseta/wire/json';
 import { summarize, summarizeAttributes } from './summary.js';
-
-/** Of an object, in their order; `undefined` is a field that is not there. */
-export type JsonFields = readonly (readonly [name: string, json: string | undefined])[];
-
-/** An object of the fields that are there: `undefined` leaves one out. */
-export function jsonObject(fields: JsonFields): string {
-  let text = '{';
-  for (const [name, json] of fields) {
-    if (json === undefined) continue;
-    if (text.length > 1) text += ',';
-    text += `${jsonString(name)}:${json}`;
-  }
-  return `${text}}`;
-}
-
-/** The value written, or undefined where there is none. */
-export const present = <T>(value: T | undefined, write: (value: T) => string): string | undefined =>
-  value === undefined ? undefined : write(value);
 
 const plain = (values: Readonly<Record<string, number | string>>): string =>
   jsonObject(

@@ -204,6 +204,8 @@ function workFromMaster(step: Step, message: LibprocessMessage): void {
 function leaveCluster(step: Step, message: string): void {
   const { info } = step.state;
   if (info.id !== undefined) sendToMaster(step, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
+  // Whoever starts here next is another agent: this one's id is not in the registry any more.
+  forgetId(step);
   leave(step, message);
 }
 

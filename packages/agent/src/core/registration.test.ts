@@ -218,3 +218,12 @@ test('a framework that is being shut down is not listed: nothing more will be to
   const again = sentOf(world, 'ReregisterAgentMessage').at(-1);
   assert.deepEqual([again?.frameworks, again?.tasks], [undefined, undefined]);
 });
+
+test('an agent that left the cluster comes back as another', () => {
+  const world = registeredWorld();
+  world.input({ kind: 'leave', message: 'asked to' });
+  world.restart();
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  assert.equal(sentNames(world).at(-1), 'RegisterAgentMessage');
+});

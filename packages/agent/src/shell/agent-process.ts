@@ -7,6 +7,7 @@ import { type ContainerId, err, type Files, ok, pidOf, type Result, seededRandom
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
+import { buildInfo } from '@meseta/platform/build-info';
 import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
@@ -15,7 +16,6 @@ import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { type AgentCore, createAgent } from '../core/agent.js';
 import type { AgentConfig, AgentInput } from '../core/io.js';
 import { createSender, type Sender } from './authentication.js';
-import { buildInfo } from '@meseta/platform/build-info';
 import { openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
 import { performEffect } from './effects.js';

@@ -5,28 +5,35 @@ import {
   type AgentEndpoint,
   agentEndpoints,
   createRouter,
-  jsonWrapping,
   type Match,
   type Method,
   methodsOf,
-  type Refusal,
   refusal,
-  statusOf,
 } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
+import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
-import { jsonObject } from '@meseta/resources/v0-json';
+import {
+  answerAttached,
+  answerBrowse,
+  answerDownload,
+  answerHelp,
+  answerMetrics,
+  answerOpenApi,
+  answerPrometheus,
+  answerRead,
+  answerSystemStats,
+} from '@meseta/platform/common-endpoints';
+import { createProcessStats } from '@meseta/platform/process-stats';
+import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
-import type { FileInfo } from '@meseta/wire';
-import { VersionInfoCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
 import type { AgentCore } from '../core/agent.js';
 import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
-import { attachedPaths, browse, download, modeText, readPart, wholeText } from './files-endpoints.js';
+import { attachedPaths, rootsFor } from './attached-files.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
@@ -105,35 +112,6 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
   };
 }
 
-/** A status with a text, or with nothing. */
-export function answerText(
-  response: ServerResponse,
-  status: number,
-  text = '',
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  if (response.headersSent || response.destroyed) return;
-  const body = Buffer.from(text);
-  const type = body.length === 0 ? {} : { 'Content-Type': 'text/plain; charset=utf-8' };
-  response.writeHead(status, { ...type, ...headers, 'Content-Length': body.length });
-  response.end(body);
-}
-
-export const refuse = (response: ServerResponse, { code, text, headers }: Refusal): void =>
-  answerText(response, statusOf(code), text, headers);
-
-/** A JSON document, in the function that `?jsonp=` names if the endpoint has that. */
-function answerJson({ response, match, query }: Exchange, document: string): void {
-  const wrapping = jsonWrapping(match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined);
-  if (wrapping === undefined) {
-    refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
-    return;
-  }
-  const body = Buffer.from(wrapping.before + document + wrapping.after);
-  response.writeHead(200, { 'Content-Type': wrapping.contentType, 'Content-Length': body.length });
-  response.end(body);
-}
-
 export function systemMetrics(): Readonly<Record<string, number>> {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
@@ -146,23 +124,16 @@ export function systemMetrics(): Readonly<Record<string, number>> {
   };
 }
 
+const processStats = createProcessStats();
+
 export const currentMetrics = ({ core, containers, recoverySeconds }: HttpOptions): ReadonlyMap<string, number> =>
   agentMetrics(core.state, {
     nowWallMs: Date.now(),
     recoverySeconds,
     system: systemMetrics(),
     fetcher: containers.fetcherMetrics(),
+    process: processStats(),
   });
-
-function metrics(options: HttpOptions, exchange: Exchange): void {
-  const timeout = exchange.query.get('timeout');
-  const parsed = timeout === null ? undefined : parseDuration(timeout);
-  if (parsed?.ok === false) {
-    refuse(exchange.response, refusal('badRequest', `Parameter 'timeout': ${parsed.error}`));
-    return;
-  }
-  answerJson(exchange, jsonObject([...currentMetrics(options)].map(([name, value]) => [name, jsonDouble(value)])));
-}
 
 /** `?level=1&duration=5mins` sets the level; without both it is shown. */
 function toggleLogging(logging: LoggingLevel, { query, response }: Exchange): void {
@@ -180,77 +151,26 @@ function toggleLogging(logging: LoggingLevel, { query, response }: Exchange): vo
   else refuse(response, refusal('badRequest', `Parameters 'level' and 'duration': ${done.error}`));
 }
 
-const fileJson = (info: FileInfo): string =>
-  jsonObject([
-    ['path', jsonString(info.path)],
-    ['nlink', jsonNumber(info.nlink ?? 0)],
-    ['size', jsonNumber(info.size ?? 0)],
-    ['mtime', jsonNumber(Number((info.mtime?.nanoseconds ?? 0n) / 1_000_000_000n))],
-    ['mode', jsonString(modeText(info.mode ?? 0))],
-    ['uid', jsonString(info.uid ?? '')],
-    ['gid', jsonString(info.gid ?? '')],
-  ]);
-
-/** The parameter `path`; answers the request itself where there is none. */
-function pathOf({ query, response }: Exchange): string | undefined {
-  const path = query.get('path');
-  if (path !== null && path !== '') return path;
-  refuse(response, refusal('badRequest', "Parameter 'path' is required but missing"));
-  return undefined;
-}
-
-async function filesBrowse({ core }: HttpOptions, exchange: Exchange): Promise<void> {
-  const path = pathOf(exchange);
-  if (path === undefined) return;
-  const found = await browse(core.state, path, exchange.approver);
-  if (found.ok) answerJson(exchange, jsonArray(found.value, fileJson));
-  else refuse(exchange.response, found.error);
-}
-
-/** A whole number from -1 on; `undefined` where it is something else. */
-const wholeNumber = (text: string | null): number | undefined =>
-  text !== null && /^-?\d+$/.test(text) && Number(text) >= -1 ? Number(text) : undefined;
-
-async function filesRead({ core }: HttpOptions, exchange: Exchange): Promise<void> {
-  const { query, response } = exchange;
-  const path = pathOf(exchange);
-  if (path === undefined) return;
-  for (const name of ['offset', 'length']) {
-    if (query.has(name) && wholeNumber(query.get(name)) === undefined) {
-      const text = `Parameter '${name}': expected a whole number from -1 on, got ${JSON.stringify(query.get(name))}`;
-      refuse(response, refusal('badRequest', text));
-      return;
-    }
-  }
-  const offset = wholeNumber(query.get('offset')) ?? -1;
-  const length = wholeNumber(query.get('length')) ?? -1;
-  const part = await readPart(
-    core.state,
-    path,
-    Math.max(0, offset),
-    length < 0 ? undefined : length,
-    exchange.approver,
+/** /containers: all, one by its id, a framework's, or that of one executor. */
+async function containers(options: HttpOptions, exchange: Exchange): Promise<void> {
+  const { query, response, approver } = exchange;
+  const [container, framework, executor] = ['container_id', 'framework_id', 'executor_id'].map((name) =>
+    query.get(name),
   );
-  if (!part.ok) {
-    refuse(response, part.error);
+  const isMixed = container !== null && (framework !== null || executor !== null);
+  if (isMixed || (container === null && framework === null && executor !== null)) {
+    const text = "Parameters: expected 'container_id', or 'framework_id', or 'framework_id' and 'executor_id'";
+    refuse(response, refusal('badRequest', text));
     return;
   }
-  // -1 asks for the size.
-  const [data, at] = offset < 0 ? ['', part.value.sizeBytes] : [wholeText(part.value.data), offset];
-  answerJson(
-    exchange,
-    jsonObject([
-      ['data', jsonString(data)],
-      ['offset', jsonNumber(at)],
-    ]),
+  const measured = await measureContainers(options, approver);
+  const wanted = measured.filter(
+    ({ executor: { containerId, frameworkId, info } }) =>
+      (container === null || containerId === container) &&
+      (framework === null || frameworkId === framework) &&
+      (executor === null || info.executor_id.value === executor),
   );
-}
-
-async function filesDownload({ core }: HttpOptions, exchange: Exchange): Promise<void> {
-  const path = pathOf(exchange);
-  const refused =
-    path === undefined ? undefined : await download(core.state, path, exchange.response, exchange.approver);
-  if (refused !== undefined) refuse(exchange.response, refused);
+  answerJson(exchange, containersJson(wanted));
 }
 
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
@@ -264,38 +184,25 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     executor: notHere('the executor API'),
     resourceProvider: notHere('resource providers'),
     health: ({ response }) => answerText(response, 200),
-    version: (exchange) => answerJson(exchange, VersionInfoCodec.write(buildInfo)),
+    version: (exchange) => answerJson(exchange, versionDocument(buildInfo)),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
     state: (exchange) => answerJson(exchange, stateJson(core.state, facts, exchange.approver)),
-    metrics: (exchange) => metrics(options, exchange),
-    containers: async (exchange) =>
-      answerJson(exchange, containersJson(await measureContainers(options, exchange.approver))),
+    metrics: (exchange) => answerMetrics(exchange, () => currentMetrics(options)),
+    prometheus: (exchange) => answerPrometheus(exchange, currentMetrics(options)),
+    containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) => answerJson(exchange, statisticsListJson(await measureContainers(options))),
     containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
-    filesBrowse: (exchange) => filesBrowse(options, exchange),
-    filesRead: (exchange) => filesRead(options, exchange),
-    filesDownload: (exchange) => filesDownload(options, exchange),
+    filesBrowse: (exchange) => answerBrowse(exchange, rootsFor(core.state, exchange.approver)),
+    filesRead: (exchange) => answerRead(exchange, rootsFor(core.state, exchange.approver)),
+    filesDownload: (exchange) => answerDownload(exchange, rootsFor(core.state, exchange.approver)),
     filesDebug: (exchange) =>
-      answerJson(
+      answerAttached(
         exchange,
-        jsonObject([...attachedPaths(core.state)].map(([name, { path }]) => [name, jsonString(path)])),
+        [...attachedPaths(core.state)].map(([name, { path }]) => [name, path] as const),
       ),
     logging: (exchange) => toggleLogging(options.logging, exchange),
-    help: ({ response }) => answerText(response, 200, helpText()),
-    systemStats: (exchange) =>
-      answerJson(
-        exchange,
-        jsonObject(
-          Object.entries(systemMetrics()).map(([name, value]) => [
-            name.replace('system/', '').replace('load_', 'avg_load_'),
-            jsonDouble(value),
-          ]),
-        ),
-      ),
+    help: (exchange) => answerHelp(exchange, 'agent', exchange.match.rest),
+    openApi: (exchange) => answerOpenApi(exchange, 'agent', buildInfo.version),
+    systemStats: (exchange) => answerSystemStats(exchange, currentMetrics(options)),
   };
 }
-
-const helpText = (): string =>
-  Object.values(agentEndpoints)
-    .map(({ path, summary }) => `${path}  ${summary}\n`)
-    .join('');

@@ -1,8 +1,8 @@
 // `meseta agent`: flags and signals in, an exit status out.
 import { readFileSync } from 'node:fs';
 import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
-import { type RunningAgent, startAgent } from './agent-process.js';
 import { buildInfo } from '@meseta/platform/build-info';
+import { type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
 
 const USAGE =

@@ -2,14 +2,16 @@
 import { agentCalls, answerType, checkCall, decodeBody, encodeAs, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
+import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { buildInfo } from '@meseta/platform/build-info';
+import { browse, readPart } from '@meseta/platform/shown-files';
 import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import type { Approver } from '../views/approver.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
-import { buildInfo } from '@meseta/platform/build-info';
-import { browse, readPart } from './files-endpoints.js';
-import { answerText, currentMetrics, type Exchange, type HttpOptions, refuse } from './http.js';
+import { rootsFor } from './attached-files.js';
+import { currentMetrics, type Exchange, type HttpOptions } from './http.js';
 import { measureContainers } from './measure.js';
 
 export async function answerCall(
@@ -48,8 +50,7 @@ export async function answerCall(
     return;
   }
   const encoded = Buffer.from(encodeAs(accepted.value, AgentResponseCodec, answer.value));
-  response.writeHead(200, { 'Content-Type': accepted.value, 'Content-Length': encoded.length });
-  response.end(encoded);
+  answerBody(response, 200, { 'Content-Type': accepted.value }, encoded);
 }
 
 /** The answer to a call; undefined: done, with nothing to say. */
@@ -135,11 +136,11 @@ async function fileCall(
   approver: Approver,
 ): Promise<Result<AgentResponse, Refusal>> {
   if (call.type === 'LIST_FILES') {
-    const infos = await browse(core.state, call.list_files?.path ?? '', approver);
+    const infos = await browse(rootsFor(core.state, approver), call.list_files?.path ?? '');
     return infos.ok ? ok({ type: 'LIST_FILES', list_files: { file_infos: infos.value } }) : infos;
   }
   const { path = '', offset = 0, length } = call.read_file ?? {};
-  const part = await readPart(core.state, path, offset, length, approver);
+  const part = await readPart(rootsFor(core.state, approver), path, offset, length);
   if (!part.ok) return part;
   const { sizeBytes, data } = part.value;
   return ok({ type: 'READ_FILE', read_file: { size: sizeBytes, data: data.toString('base64') } });

@@ -10,6 +10,8 @@ export interface MetricFacts {
   readonly recoverySeconds: number;
   readonly system: Readonly<Record<string, number>>;
   readonly fetcher: FetcherMetrics;
+  /** Of the process itself, by name. */
+  readonly process: ReadonlyMap<string, number>;
 }
 
 const ended = ['finished', 'failed', 'killed', 'lost', 'gone'] as const;
@@ -65,6 +67,7 @@ export function agentMetrics(state: AgentState, facts: MetricFacts): ReadonlyMap
     ...ended.map((name) => [`slave/tasks_${name}`, counters.tasks.get(name) ?? 0] as const),
     ...live.map((name) => [`slave/tasks_${name}`, counts.get(`TASK_${name.toUpperCase()}`) ?? 0] as const),
     ...Object.entries(facts.system),
+    ...facts.process,
     ['slave/uptime_secs', (facts.nowWallMs - state.startedWallMs) / 1000],
     ['slave/registered', state.registration.registered ? 1 : 0],
     ['slave/recovery_errors', counters.recoveryErrors],

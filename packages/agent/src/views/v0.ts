@@ -4,10 +4,7 @@ import {
   attributesJson,
   buildFields,
   domainJson,
-  type JsonFields,
-  jsonObject,
   labelsJson,
-  present,
   resourcesJson,
   secondsJson,
   taskInfoJson,
@@ -15,7 +12,16 @@ import {
 } from '@meseta/resources/v0-json';
 import type { ContainerStatus, Resource, ResourceStatistics, VersionInfo } from '@meseta/wire';
 import { ContainerStatusCodec, DrainConfigCodec, ResourceCodec, ResourceStatisticsCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonNumber, jsonString } from '@meseta/wire/json';
+import {
+  type JsonFields,
+  jsonArray,
+  jsonBool,
+  jsonDouble,
+  jsonNumber,
+  jsonObject,
+  jsonString,
+  present,
+} from '@meseta/wire/json';
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
 import type { Approver } from './approver.js';

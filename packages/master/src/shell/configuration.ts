@@ -34,6 +34,8 @@ export interface MasterConfig {
   /** The flags in force, as /flags shows them. */
   readonly flags: ReadonlyMap<string, string>;
   readonly log: Logger;
+  /** Where the log can be read from. */
+  readonly logFile: string | undefined;
 }
 
 export interface ConfigurationError {
@@ -51,6 +53,7 @@ export async function configurationOf(
   shown: ReadonlyMap<string, string>,
   log: Logger,
   env: NodeJS.ProcessEnv,
+  logFile?: string,
 ): Promise<Result<MasterConfig, ConfigurationError>> {
   const ip = flags.ip ?? loopback;
   if (isIP(ip) === 0) return wrong('ip', `expected an IP address, got ${JSON.stringify(ip)}`);
@@ -78,6 +81,7 @@ export async function configurationOf(
     security: security.value,
     flags: shown,
     log,
+    logFile,
   });
 }
 

@@ -2,13 +2,14 @@
 import { type KillTaskRequest, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader, Clock } from '@meseta/platform';
+import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { renderWireError, type SchedulerCallKill } from '@meseta/wire';
 import { FrameworkIDCodec, SchedulerCallKillCodec } from '@meseta/wire/codecs';
 import { bodyType, JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import { explain } from '../views/explain.js';
-import { answerJson, answerText, type Exchange, header, refuse } from './exchange.js';
+import { type Exchange, header } from './exchange.js';
 import type { Requests } from './requests.js';
 import type { ViewerOf } from './viewer.js';
 

@@ -131,7 +131,7 @@ export const masterFlags = {
   ip: textFlag({ help: 'The address to listen on; loopback where none is given.' }),
   ip_discovery_command: textFlag({ ...later }),
   log_auto_initialize: booleanFlag({ ...later, default: true }),
-  log_dir: pathFlag({ ...later }),
+  log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-master.INFO; shown under /files.' }),
   logbufsecs: numberFlag({ ...later, default: '0' }),
   logging_level: textFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR.' }),
   master_contender: textFlag({ ...later }),

@@ -2,18 +2,29 @@
 import { refusal } from '@meseta/api';
 import { parseDuration } from '@meseta/base';
 import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
+import { answerJson, answerText, refuse } from '@meseta/platform/answers';
+import {
+  answerAttached,
+  answerBrowse,
+  answerDownload,
+  answerHelp,
+  answerMetrics,
+  answerOpenApi,
+  answerPrometheus,
+  answerRead,
+  answerSystemStats,
+} from '@meseta/platform/common-endpoints';
+import type { FindRoot } from '@meseta/platform/shown-files';
 import { versionDocument } from '@meseta/resources/v0-json';
 import type { Authorizer } from '@meseta/security';
 import type { SchedulerCall } from '@meseta/wire';
-import { jsonDouble, jsonString } from '@meseta/wire/json';
 import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { flagsDocument } from '../views/v0-state.js';
-import { answerJson, answerText, type Exchange, refuse } from './exchange.js';
+import type { Exchange } from './exchange.js';
 import { createExtensions } from './extensions.js';
-import { helpPage } from './help.js';
 import { type Handlers, redirectTo, type Standing } from './http.js';
 import { createOperatorApi, type LoggingLevel } from './operator-api.js';
 import type { Requests } from './requests.js';
@@ -30,6 +41,10 @@ export interface HandlersOptions {
   readonly viewerOf: ViewerOf;
   readonly authorizer: Authorizer;
   readonly logging: LoggingLevel;
+  /** Virtual paths and where they lead. */
+  readonly attached: ReadonlyMap<string, string>;
+  /** What of them a principal may see. */
+  filesFor(principal: string | undefined): FindRoot;
   state(): MasterState;
   metrics(): ReadonlyMap<string, number>;
   standing(): Standing;
@@ -42,12 +57,6 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const { facts } = options;
   const reads = createV0Reads(options);
   const changes = createV0Changes(options);
-  const noSuchFile = ({ response, query }: Exchange, text = ''): void => {
-    const path = query.get('path');
-    if (path === null || path === '')
-      refuse(response, refusal('badRequest', "Parameter 'path' is required but missing"));
-    else answerText(response, 404, text);
-  };
   const get =
     (read: (exchange: Exchange) => void | Promise<void>, otherwise: (exchange: Exchange) => void | Promise<void>) =>
     (exchange: Exchange) =>
@@ -63,7 +72,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     version: (exchange) => answerJson(exchange, versionDocument(facts.build)),
     flags: (exchange) => answerJson(exchange, flagsDocument(facts)),
     redirect: redirector(options.standing, facts),
-    metrics: (exchange) => answerMetrics(exchange, options.metrics()),
+    metrics: (exchange) => answerMetrics(exchange, options.metrics),
+    prometheus: (exchange) => answerPrometheus(exchange, options.metrics()),
     logging: toggleLogging(options.logging),
     maintenanceSchedule: get(reads.maintenanceSchedule, changes.updateSchedule),
     weights: get(reads.weights, changes.updateWeights),
@@ -71,12 +81,13 @@ export function createHandlers(options: HandlersOptions): Handlers {
       if (exchange.method === 'GET') return reads.quota(exchange);
       return exchange.method === 'POST' ? changes.setQuota(exchange) : changes.removeQuota(exchange);
     },
-    filesBrowse: (exchange) => noSuchFile(exchange),
-    filesRead: (exchange) => noSuchFile(exchange),
-    filesDownload: (exchange) => noSuchFile(exchange, `404 Not Found: ${exchange.query.get('path')}\n`),
-    filesDebug: (exchange) => answerJson(exchange, '{}'),
-    help: helpPage,
-    systemStats: (exchange) => answerMetrics(exchange, systemOnly(options.metrics())),
+    filesBrowse: (exchange) => answerBrowse(exchange, options.filesFor(exchange.principal)),
+    filesRead: (exchange) => answerRead(exchange, options.filesFor(exchange.principal)),
+    filesDownload: (exchange) => answerDownload(exchange, options.filesFor(exchange.principal)),
+    filesDebug: (exchange) => answerAttached(exchange, options.attached),
+    help: (exchange) => answerHelp(exchange, 'master', exchange.match.rest),
+    openApi: (exchange) => answerOpenApi(exchange, 'master', facts.build.version),
+    systemStats: (exchange) => answerSystemStats(exchange, options.metrics()),
   };
 }
 
@@ -91,28 +102,6 @@ const redirector =
       redirectTo(now.kind === 'following' ? now.leader : own, '', response);
     }
   };
-
-/** `?timeout=` is how long the client would wait; there is nothing here to wait for. */
-function answerMetrics(exchange: Exchange, metrics: ReadonlyMap<string, number>): void {
-  const timeout = exchange.query.get('timeout');
-  const parsed = timeout === null ? undefined : parseDuration(timeout);
-  if (parsed !== undefined && !parsed.ok) {
-    refuse(exchange.response, refusal('badRequest', `Parameter 'timeout': ${parsed.error}`));
-    return;
-  }
-  let text = '';
-  for (const [name, value] of metrics) {
-    text += `${text === '' ? '' : ','}${jsonString(name)}:${Number.isInteger(value) ? value : jsonDouble(value)}`;
-  }
-  answerJson(exchange, `{${text}}`);
-}
-
-const systemOnly = (metrics: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
-  new Map(
-    [...metrics]
-      .filter(([name]) => name.startsWith('system/'))
-      .map(([name, value]) => [name.slice('system/'.length), value]),
-  );
 
 const toggleLogging =
   (logging: LoggingLevel) =>

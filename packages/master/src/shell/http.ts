@@ -1,8 +1,9 @@
 // From a request to its handler: the endpoint, who asks, who leads, the method. The handlers' own checks come after these.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRouter, type MasterEndpoint, type Method, masterEndpoints, methodsOf, refusal } from '@meseta/api';
+import { answerText, refuse } from '@meseta/platform/answers';
 import { type HttpGate, SAFE_HEADERS } from '@meseta/security';
-import { answerText, type Exchange, refuse } from './exchange.js';
+import type { Exchange } from './exchange.js';
 
 export type Handler = (exchange: Exchange) => void | Promise<void>;
 export type Handlers = { readonly [Name in MasterEndpoint]: Handler };

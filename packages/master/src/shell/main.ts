@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { openLogFile, teeTo } from '@meseta/platform/log-file';
 import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';
@@ -28,9 +29,15 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
   }
   const level = logLevels[values.logging_level];
   if (level === undefined) return fail('--logging_level: expected INFO, WARNING or ERROR');
-  const log = createLogger({ component: 'master', level: values.quiet ? 'error' : level });
+  const logFile = values.log_dir === undefined ? undefined : openLogFile(values.log_dir, 'mesos-master');
+  if (logFile?.ok === false) return fail(`--log_dir: ${logFile.error}`);
+  const log = createLogger({
+    component: 'master',
+    level: values.quiet ? 'error' : level,
+    write: logFile && teeTo(logFile.value),
+  });
   for (const warning of warnings) log.warning(warning);
-  const configuration = await configurationOf(values, shown, log, env);
+  const configuration = await configurationOf(values, shown, log, env, values.external_log_file ?? logFile?.value.path);
   if (!configuration.ok) return fail(configuration.error.text);
   if (!given.has('ip')) log.info('listening on loopback only: give --ip to be reached from other machines');
 

@@ -1,6 +1,9 @@
 // POST /api/v1: reads are views on the core's state, what changes state is the core's.
 import { answerType, checkCall, decodeBody, encodeAs, masterCalls, type Refusal, refusal } from '@meseta/api';
+import { ok, type Result } from '@meseta/base';
 import { type BodyReader, type RenderQueue, sendRendering } from '@meseta/platform';
+import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { browse, type FindRoot, readPart } from '@meseta/platform/shown-files';
 import { type Authorizer, allows, forbidden, principalOf } from '@meseta/security';
 import type { MasterCall, MasterResponse } from '@meseta/wire';
 import { MasterCallCodec, MasterResponseCodec } from '@meseta/wire/codecs';
@@ -11,7 +14,7 @@ import type { ProcessFacts } from '../views/facts.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import * as responses from '../views/v1-responses.js';
 import { isStateCall, stateCallDocument } from '../views/v1-state.js';
-import { answerText, type Exchange, header, refuse } from './exchange.js';
+import { type Exchange, header } from './exchange.js';
 import type { Requests } from './requests.js';
 import type { ViewerOf } from './viewer.js';
 
@@ -24,6 +27,7 @@ export interface OperatorApiOptions {
   readonly authorizer: Authorizer;
   state(): MasterState;
   metrics(): ReadonlyMap<string, number>;
+  filesFor(principal: string | undefined): FindRoot;
   logging: LoggingLevel;
   push(input: MasterInput): void;
   /** Opens the operator's event stream. */
@@ -83,46 +87,62 @@ async function read(
     });
     return sendRendering(response, 200, { 'Content-Type': mediaType }, rendering);
   }
-  const answer = answerOf(options, type, approver);
-  if (answer === undefined) return refuse(response, refusal('notFound', ''));
-  const body = Buffer.from(encodeAs(mediaType, MasterResponseCodec, answer));
-  response.writeHead(200, { 'Content-Type': mediaType, 'Content-Length': body.length }).end(body);
+  const answer = answerOf(options, type, approver) ?? (await fileAnswer(options, call, principal));
+  if (!answer.ok) return refuse(response, answer.error);
+  const body = Buffer.from(encodeAs(mediaType, MasterResponseCodec, answer.value));
+  answerBody(response, 200, { 'Content-Type': mediaType }, body);
 }
 
 function answerOf(
   { state, facts, metrics, logging }: OperatorApiOptions,
   type: string,
   approver: Approver,
-): MasterResponse | undefined {
+): Result<MasterResponse, Refusal> | undefined {
   switch (type) {
     case 'GET_HEALTH':
-      return responses.getHealth();
+      return ok(responses.getHealth());
     case 'GET_VERSION':
-      return responses.getVersion(facts);
+      return ok(responses.getVersion(facts));
     case 'GET_FLAGS':
-      return responses.getFlags(facts);
+      return ok(responses.getFlags(facts));
     case 'GET_METRICS':
-      return responses.getMetrics(metrics());
+      return ok(responses.getMetrics(metrics()));
     case 'GET_LOGGING_LEVEL':
-      return responses.getLoggingLevel(logging.get());
+      return ok(responses.getLoggingLevel(logging.get()));
     case 'GET_OPERATIONS':
-      return responses.getOperations(state(), approver);
+      return ok(responses.getOperations(state(), approver));
     case 'GET_ROLES':
-      return responses.rolesResponse(state(), approver);
+      return ok(responses.rolesResponse(state(), approver));
     case 'GET_WEIGHTS':
-      return responses.getWeights(state(), approver);
+      return ok(responses.getWeights(state(), approver));
     case 'GET_MASTER':
-      return responses.getMaster(state(), facts);
+      return ok(responses.getMaster(state(), facts));
     case 'GET_MAINTENANCE_STATUS':
-      return responses.getMaintenanceStatus(state(), approver);
+      return ok(responses.getMaintenanceStatus(state(), approver));
     case 'GET_MAINTENANCE_SCHEDULE':
-      return responses.getMaintenanceSchedule(state(), approver);
+      return ok(responses.getMaintenanceSchedule(state(), approver));
     case 'GET_QUOTA':
-      return responses.getQuota(state(), approver);
+      return ok(responses.getQuota(state(), approver));
     default:
-      // LIST_FILES and READ_FILE: a master without a log directory has no files to show.
       return undefined;
   }
+}
+
+/** LIST_FILES and READ_FILE. */
+async function fileAnswer(
+  { filesFor }: OperatorApiOptions,
+  { type, list_files: list, read_file: read = { path: '', offset: 0 } }: MasterCall,
+  principal: string | undefined,
+): Promise<Result<MasterResponse, Refusal>> {
+  const find = filesFor(principal);
+  if (type === 'LIST_FILES') {
+    const infos = await browse(find, list?.path ?? '');
+    return infos.ok ? ok({ type, list_files: { file_infos: infos.value } }) : infos;
+  }
+  const part = await readPart(find, read.path, read.offset, read.length);
+  if (!part.ok) return part;
+  const { sizeBytes, data } = part.value;
+  return ok({ type: 'READ_FILE', read_file: { size: sizeBytes, data: data.toString('base64') } });
 }
 
 function setLevel(

@@ -6,18 +6,12 @@ import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
 export function processMetrics(
   startedAtMs: number,
-  leading: boolean,
-  operatorStreams: number,
-  counters: ReadonlyMap<string, number>,
-  timings: MasterTimings,
+  measured: Omit<ProcessMetrics, 'uptimeSeconds' | 'system'>,
 ): ProcessMetrics {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return {
     uptimeSeconds: (Date.now() - startedAtMs) / 1000,
-    leading,
-    operatorStreams,
-    counters,
-    timings,
+    ...measured,
     system: {
       cpus: availableParallelism(),
       load: [one, five, fifteen],

@@ -9,12 +9,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Id } from '@meseta/base';
 import { type Clock, createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
+import { answerText } from '@meseta/platform/answers';
 import type { SchedulerEvent } from '@meseta/wire';
 import { SchedulerEventCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
 import type { Reply, RequestId, StreamId } from '../core/io.js';
-import { answerText } from './exchange.js';
 
 interface Waiting {
   readonly response: ServerResponse;

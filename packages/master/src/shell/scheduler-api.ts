@@ -1,11 +1,12 @@
 // POST /api/v1/scheduler: what can be said about a call without the master's state is said here, the rest by the core.
 import { answerType, checkSchedulerCall, decodeBody, refusal } from '@meseta/api';
 import type { BodyReader } from '@meseta/platform';
+import { answerText, refuse } from '@meseta/platform/answers';
 import type { SchedulerCall } from '@meseta/wire';
 import { SchedulerCallCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput, StreamId } from '../core/io.js';
-import { answerText, type Exchange, header, refuse } from './exchange.js';
+import { type Exchange, header } from './exchange.js';
 import type { Requests } from './requests.js';
 
 export interface SchedulerApiOptions {

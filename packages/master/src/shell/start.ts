@@ -11,11 +11,13 @@ import {
   realClock,
 } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { createProcessStats } from '@meseta/platform/process-stats';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
+import { attachedFiles, rootsFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
 import { createPerformer } from './effects.js';
 import { type Front, openFront } from './front.js';
@@ -133,7 +135,18 @@ function connect(
   front.serve({
     onMessage: peers.receive,
     onPeerLost: peers.peerLost,
-    onRequest: requestHandler({ config, info, master, timings, requests, renders, operators, viewerOf, push }),
+    onRequest: requestHandler({
+      config,
+      info,
+      master,
+      timings,
+      requests,
+      renders,
+      operators,
+      viewerOf,
+      inputsWaiting: () => loop.waiting,
+      push,
+    }),
   });
 
   return {
@@ -162,6 +175,7 @@ interface RequestParts {
   readonly renders: RenderQueue;
   readonly operators: OperatorStreams;
   readonly viewerOf: ViewerOf;
+  inputsWaiting(): number;
   push(input: MasterInput): void;
 }
 
@@ -171,6 +185,8 @@ function requestHandler(parts: RequestParts) {
   const startedAtMs = Date.now();
   const facts: ProcessFacts = { build: buildInfo, info, startedAtMs, cluster: config.cluster, flags: config.flags };
   const invalid = createInvalidCalls();
+  const processStats = createProcessStats();
+  const attached = attachedFiles(config.logFile);
   const standing = (): Standing => (state.recovered ? { kind: 'leading' } : { kind: 'recovering' });
   const handlers = createHandlers({
     bodies: createBodyReader(),
@@ -180,10 +196,20 @@ function requestHandler(parts: RequestParts) {
     viewerOf: parts.viewerOf,
     authorizer: config.security.gate.authorizer,
     logging: createLoggingLevel(config.log, realClock),
+    attached,
+    filesFor: rootsFor(attached, config.security.gate.authorizer),
     state: () => state,
     metrics: () => {
-      const process = processMetrics(startedAtMs, state.recovered, operators.open(), invalid.counters, timings);
-      return metricsOf(state, process, config.perFrameworkMetrics);
+      const measured = {
+        leading: state.recovered,
+        operatorStreams: operators.open(),
+        counters: invalid.counters,
+        timings,
+        inputsWaiting: parts.inputsWaiting(),
+        renderingsShared: renders.shared,
+        process: processStats(),
+      };
+      return metricsOf(state, processMetrics(startedAtMs, measured), config.perFrameworkMetrics);
     },
     standing,
     push,

@@ -1,6 +1,7 @@
 // The v0 endpoints that show state: documents rendered through the render queue.
 import { jsonWrapping, refusal } from '@meseta/api';
 import { type RenderQueue, sendRendering } from '@meseta/platform';
+import { answerJson, refuse } from '@meseta/platform/answers';
 import {
   MaintenanceClusterStatusCodec,
   MaintenanceScheduleCodec,
@@ -16,7 +17,7 @@ import { agentsDocument } from '../views/v0-agents.js';
 import { frameworksDocument, taskQueryOf, tasksDocument } from '../views/v0-frameworks.js';
 import { stateDocument, summaryDocument } from '../views/v0-state.js';
 import { maintenanceScheduleOf, maintenanceStatusOf, quotaStatusOf, weightsOf } from '../views/v1-responses.js';
-import { answerJson, type Exchange, refuse } from './exchange.js';
+import type { Exchange } from './exchange.js';
 import type { Handler } from './http.js';
 import type { ViewerOf } from './viewer.js';
 

@@ -3,6 +3,7 @@
 import { type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
+import { answerText, refuse } from '@meseta/platform/answers';
 import { type Codec, type MasterCall, renderWireError } from '@meseta/wire';
 import {
   MachineIDCodec,
@@ -13,7 +14,7 @@ import {
 } from '@meseta/wire/codecs';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
-import { answerText, type Exchange, refuse } from './exchange.js';
+import type { Exchange } from './exchange.js';
 import type { Handler } from './http.js';
 import type { Requests } from './requests.js';
 

@@ -28,6 +28,12 @@ export interface ProcessMetrics {
   readonly uptimeSeconds: number;
   readonly leading: boolean;
   readonly operatorStreams: number;
+  /** Inputs of the core that it has yet to take. */
+  readonly inputsWaiting: number;
+  /** Requests that were answered by a document made for another. */
+  readonly renderingsShared: number;
+  /** Of the process itself, by name. */
+  readonly process: ReadonlyMap<string, number>;
   /** Slots counted outside the core, added to its own. */
   readonly counters: ReadonlyMap<string, number>;
   readonly system: {
@@ -153,6 +159,11 @@ export function metricsOf(
   metrics.set('master/elected', facts.leading ? 1 : 0);
   metrics.set('master/uptime_secs', facts.uptimeSeconds);
   metrics.set('master/operator_event_stream_subscribers', facts.operatorStreams);
+  // One queue serves what has three in Mesos.
+  metrics.set('master/event_queue_messages', facts.inputsWaiting);
+  metrics.set('master/event_queue_dispatches', 0);
+  metrics.set('master/event_queue_http_requests', 0);
+  metrics.set('master/http_cache_hits', facts.renderingsShared);
   addAgents(metrics, state);
   addFrameworks(metrics, state);
   addTasks(metrics, state);
@@ -160,9 +171,13 @@ export function metricsOf(
   addResources(metrics, state);
   addAllocator(metrics, state);
   metrics.set('registrar/queued_operations', state.registrar.waiting.operations.length);
+  // The log is this process' own: read before it leads, and of one member.
+  metrics.set('registrar/log/recovered', facts.leading ? 1 : 0);
+  metrics.set('registrar/log/ensemble_size', 1);
   addTimings(metrics, facts.timings);
   if (perFramework) for (const framework of state.frameworks.values()) addFramework(metrics, framework);
   addSystem(metrics, facts);
+  for (const [name, value] of facts.process) metrics.set(name, value);
   return new Map([...metrics].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -239,7 +254,7 @@ function addAllocator(metrics: Map<string, number>, { allocator }: MasterState):
   const totals = allocator.totals();
   const prefix = 'allocator/mesos';
   metrics.set(`${prefix}/allocation_runs`, totals.runs);
-  metrics.set(`${prefix}/event_queue_dispatches`, totals.eventsPending);
+  for (const at of [prefix, 'allocator']) metrics.set(`${at}/event_queue_dispatches`, totals.eventsPending);
   for (const name of new Set(['cpus', 'disk', 'mem', ...totals.total.names])) {
     metrics.set(`${prefix}/resources/${name}/total`, fromThousandths(quantity(totals.total, name)));
     metrics.set(`${prefix}/resources/${name}/offered_or_allocated`, fromThousandths(quantity(totals.heldTotal, name)));

@@ -14,9 +14,9 @@ import {
   reservationsByRole,
   subtractQuantities,
 } from '@meseta/resources';
-import { jsonObject, quantitiesJson, stringsJson } from '@meseta/resources/v0-json';
+import { quantitiesJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
-import { jsonDouble, jsonString } from '@meseta/wire/json';
+import { jsonDouble, jsonObject, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
 import { type Approver, heldBy, offeredTo, type Snapshot, usedBy } from './snapshot.js';

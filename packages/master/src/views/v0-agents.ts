@@ -1,17 +1,9 @@
 // An agent in the v0 documents, and /slaves.
 import { merge, reservationsByRole, toEndpointFormat, unreserved } from '@meseta/resources';
-import {
-  agentInfoFields,
-  type JsonFields,
-  jsonObject,
-  present,
-  resourcesJson,
-  secondsJson,
-  stringsJson,
-} from '@meseta/resources/v0-json';
+import { agentInfoFields, resourcesJson, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { Resource } from '@meseta/wire';
 import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonString } from '@meseta/wire/json';
+import { type JsonFields, jsonArray, jsonBool, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { type Agent, isActive } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
 import { type AgentUse, type Approver, type Snapshot, seesResource, useByAgent } from './snapshot.js';

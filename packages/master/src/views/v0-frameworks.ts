@@ -2,11 +2,8 @@
 
 import {
   executorJson,
-  type JsonFields,
-  jsonObject,
   labelsJson,
   offerJson,
-  present,
   resourcesJson,
   secondsJson,
   stringsJson,
@@ -14,7 +11,7 @@ import {
 } from '@meseta/resources/v0-json';
 import type { Task } from '@meseta/wire';
 import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonString } from '@meseta/wire/json';
+import { type JsonFields, jsonArray, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { type Pieces, separated } from './pieces.js';
 import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
 

@@ -1,17 +1,8 @@
 // /state, /state-summary and /flags.
 
-import {
-  agentInfoFields,
-  buildFields,
-  domainJson,
-  type JsonFields,
-  jsonObject,
-  present,
-  secondsJson,
-  stringsJson,
-} from '@meseta/resources/v0-json';
+import { agentInfoFields, buildFields, domainJson, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterInfo, Task, TaskState } from '@meseta/wire';
-import { jsonNumber, jsonString } from '@meseta/wire/json';
+import { type JsonFields, jsonNumber, jsonObject, jsonString, present } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';

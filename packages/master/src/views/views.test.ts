@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonObject, resourcesJson, taskJson } from '@meseta/resources/v0-json';
+import { resourcesJson, taskJson } from '@meseta/resources/v0-json';
 import type { MasterEvent, MasterResponse, Task } from '@meseta/wire';
 import { MasterEventCodec, MasterResponseCodec, TaskCodec } from '@meseta/wire/codecs';
+import { jsonObject } from '@meseta/wire/json';
 import { JSON_TYPE, PROTOBUF_TYPE } from '@meseta/wire/media';
 import { separated } from './pieces.js';
 import { type DocumentPieces, listField, renderDocument } from './v1-document.js';

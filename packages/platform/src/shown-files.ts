@@ -1,57 +1,36 @@
-// What /files/* and the calls LIST_FILES, READ_FILE show: the sandboxes, and nothing else of this host.
+// What /files/* and the calls LIST_FILES, READ_FILE show: what is attached under a virtual path, nothing else of this host.
 //
-// F1: a path counts by where it really leads, links resolved; outside of every sandbox there is nothing.
-// F2: of a sandbox that the viewer may not access nothing is told.
+// F1: a path counts by where it really leads, links resolved; outside of what is attached there is nothing.
+// F2: of what the viewer may not access nothing is told.
 import { createReadStream, readFileSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { resolve } from 'node:path';
 import { type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
-import type { ExecutorInfo, FileInfo, FrameworkInfo } from '@meseta/wire';
-import type { AgentState } from '../core/state.js';
-import type { Approver } from '../views/approver.js';
-import { executorsOf, frameworksOf } from '../views/holdings.js';
+import type { FileInfo } from '@meseta/wire';
 
 /** As much as one read gives at most; Mesos' limit of 16 pages. */
 const MAX_READ_BYTES = 65_536;
 
 const notFound = err(refusal('notFound', ''));
 
-/** A directory that files are shown of, and whose it is, where that is still known. */
-interface Attached {
-  readonly path: string;
-  readonly owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined;
-}
-
-/** By virtual path, every sandbox that is still there; the newest run of an executor is `latest` too. */
-export function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
-  const paths = new Map<string, Attached>();
-  for (const { path } of state.sandboxes.values()) paths.set(path, { path, owner: undefined });
-  for (const { framework } of frameworksOf(state)) {
-    for (const { executor } of [...executorsOf(framework)].reverse()) {
-      const { sandbox } = executor;
-      const latest = `${sandbox.slice(0, sandbox.lastIndexOf('/'))}/latest`;
-      const attached = { path: sandbox, owner: { info: executor.info, framework: framework.info } };
-      paths.set(sandbox, attached);
-      paths.set(latest, attached);
-      paths.set(latest.slice(latest.indexOf('/frameworks/')), attached);
-    }
-  }
-  return paths;
-}
+/**
+ * Where a virtual path is attached: a directory or a file of this host, or why this viewer may not see it; undefined:
+ * nothing is attached there.
+ */
+export type FindRoot = (virtualPath: string) => Result<string, Refusal> | undefined;
 
 /** Where a path that a client names really leads. */
-async function resolvePath(state: AgentState, path: string, approver: Approver): Promise<Result<string, Refusal>> {
+async function resolvePath(find: FindRoot, path: string): Promise<Result<string, Refusal>> {
   const wanted = resolve('/', path);
-  const attached = attachedPaths(state);
   for (let prefix = wanted; prefix !== ''; prefix = prefix.slice(0, prefix.lastIndexOf('/'))) {
-    const found = attached.get(prefix);
-    if (found === undefined) continue;
-    if (!approver.sandbox(found.owner)) return err(refusal('forbidden', `The sandbox ${prefix} may not be accessed`));
-    const root = found.path;
+    const root = find(prefix);
+    if (root === undefined) continue;
+    if (!root.ok) return root;
     try {
-      const [real, realRoot] = await Promise.all([realpath(root + wanted.slice(prefix.length)), realpath(root)]);
+      const below = wanted.slice(prefix.length);
+      const [real, realRoot] = await Promise.all([realpath(root.value + below), realpath(root.value)]);
       return real === realRoot || real.startsWith(`${realRoot}/`) ? ok(real) : notFound;
     } catch {
       return notFound;
@@ -60,12 +39,8 @@ async function resolvePath(state: AgentState, path: string, approver: Approver):
   return notFound;
 }
 
-export async function browse(
-  state: AgentState,
-  path: string,
-  approver: Approver,
-): Promise<Result<readonly FileInfo[], Refusal>> {
-  const found = await resolvePath(state, path, approver);
+export async function browse(find: FindRoot, path: string): Promise<Result<readonly FileInfo[], Refusal>> {
+  const found = await resolvePath(find, path);
   if (!found.ok) return found;
   const names = await readdir(found.value).catch(() => undefined);
   if (names === undefined) return notFound;
@@ -108,13 +83,12 @@ export interface FilePart {
 
 /** Bytes from `offset`, at most `length`; past the end there are none. */
 export async function readPart(
-  state: AgentState,
+  find: FindRoot,
   path: string,
   offset: number,
   length: number | undefined,
-  approver: Approver,
 ): Promise<Result<FilePart, Refusal>> {
-  const found = await resolvePath(state, path, approver);
+  const found = await resolvePath(find, path);
   if (!found.ok) return found;
   let file: FileHandle;
   try {
@@ -147,13 +121,8 @@ export function wholeText(data: Buffer): string {
   return data.toString('utf8', 0, end);
 }
 
-export async function download(
-  state: AgentState,
-  path: string,
-  response: ServerResponse,
-  approver: Approver,
-): Promise<Refusal | undefined> {
-  const found = await resolvePath(state, path, approver);
+export async function download(find: FindRoot, path: string, response: ServerResponse): Promise<Refusal | undefined> {
+  const found = await resolvePath(find, path);
   if (!found.ok) return found.error;
   const stat = await lstat(found.value).catch(() => undefined);
   if (stat === undefined || !stat.isFile()) return refusal('badRequest', "Parameter 'path': expected a file");

@@ -1,0 +1,43 @@
+// What /files/* and the calls LIST_FILES, READ_FILE show of an agent: the sandboxes, and its own log.
+import { refusal } from '@meseta/api';
+import { err, ok } from '@meseta/base';
+import type { FindRoot } from '@meseta/platform/shown-files';
+import type { ExecutorInfo, FrameworkInfo } from '@meseta/wire';
+import type { AgentState } from '../core/state.js';
+import type { Approver } from '../views/approver.js';
+import { executorsOf, frameworksOf } from '../views/holdings.js';
+
+/** A directory that files are shown of, and whose it is, where that is still known. */
+interface Attached {
+  readonly path: string;
+  readonly owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined;
+}
+
+/** By virtual path, every sandbox that is still there; the newest run of an executor is `latest` too. */
+export function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
+  const paths = new Map<string, Attached>();
+  for (const { path } of state.sandboxes.values()) paths.set(path, { path, owner: undefined });
+  for (const { framework } of frameworksOf(state)) {
+    for (const { executor } of [...executorsOf(framework)].reverse()) {
+      const { sandbox } = executor;
+      const latest = `${sandbox.slice(0, sandbox.lastIndexOf('/'))}/latest`;
+      const attached = { path: sandbox, owner: { info: executor.info, framework: framework.info } };
+      paths.set(sandbox, attached);
+      paths.set(latest, attached);
+      paths.set(latest.slice(latest.indexOf('/frameworks/')), attached);
+    }
+  }
+  return paths;
+}
+
+/** The same as one viewer finds it. */
+export function rootsFor(state: AgentState, approver: Approver): FindRoot {
+  const attached = attachedPaths(state);
+  return (virtualPath) => {
+    const found = attached.get(virtualPath);
+    if (found === undefined) return undefined;
+    return approver.sandbox(found.owner)
+      ? ok(found.path)
+      : err(refusal('forbidden', `The sandbox ${virtualPath} may not be accessed`));
+  };
+}

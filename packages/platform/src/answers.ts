@@ -1,0 +1,74 @@
+// How an endpoint's handler answers: a text, a refusal, a JSON document; large bodies compressed for clients that take
+// it, as libprocess does for all that is longer than a kilobyte.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createGzip, gzip } from 'node:zlib';
+import { type EndpointDefinition, jsonWrapping, type Refusal, refusal, statusOf } from '@meseta/api';
+
+/** What of a request and its endpoint an answer needs. */
+export interface Answerable {
+  readonly response: ServerResponse;
+  readonly match: { readonly endpoint: EndpointDefinition };
+  readonly query: URLSearchParams;
+}
+
+export type Headers = Readonly<Record<string, string>>;
+
+/** Shorter bodies are not worth it. */
+export const MIN_GZIP_BYTES = 1024;
+
+/** Of compressing: the fastest, as the network is rarely the slower part. */
+const level = 1;
+
+/** Whether a client takes gzip: `Accept-Encoding` names it, or anything, with a weight above 0 (RFC 9110, 12.5.3). */
+export function acceptsGzip({ headers }: IncomingMessage): boolean {
+  const codings = new Map<string, boolean>();
+  for (const part of String(headers['accept-encoding'] ?? '').split(',')) {
+    const [coding = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    codings.set(coding, weight === undefined || Number(weight.slice(2)) > 0);
+  }
+  return codings.get('gzip') ?? codings.get('*') ?? false;
+}
+
+/** The headers under which a compressed body goes out, its length not yet known. */
+export const GZIP_HEADERS: Headers = { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' };
+
+export const createCompressor = () => createGzip({ level });
+
+/** A body that is at hand. */
+export function answerBody(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
+  if (response.headersSent || response.destroyed) return;
+  const { req } = response;
+  const plain = (): void => {
+    response.writeHead(status, { ...headers, 'Content-Length': body.length });
+    response.end(body);
+  };
+  if (body.length < MIN_GZIP_BYTES || req.method === 'HEAD' || !acceptsGzip(req)) return plain();
+  gzip(body, { level }, (failure, packed) => {
+    if (response.headersSent || response.destroyed) return;
+    if (failure !== null) return plain();
+    response.writeHead(status, { ...headers, ...GZIP_HEADERS, 'Content-Length': packed.length });
+    response.end(packed);
+  });
+}
+
+/** A status with a text, or with nothing. */
+export function answerText(response: ServerResponse, status: number, text = '', headers: Headers = {}): void {
+  const body = Buffer.from(text);
+  const type = body.length === 0 ? {} : { 'Content-Type': 'text/plain; charset=utf-8' };
+  answerBody(response, status, { ...type, ...headers }, body);
+}
+
+export const refuse = (response: ServerResponse, { code, text, headers }: Refusal): void =>
+  answerText(response, statusOf(code), text, headers);
+
+/** A JSON document that is at hand, in the function that `?jsonp=` names if the endpoint has that. */
+export function answerJson({ response, match, query }: Answerable, document: string): void {
+  const wrapping = jsonWrapping(match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined);
+  if (wrapping === undefined) {
+    refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
+    return;
+  }
+  const body = Buffer.from(wrapping.before + document + wrapping.after);
+  answerBody(response, 200, { 'Content-Type': wrapping.contentType }, body);
+}

@@ -1,0 +1,138 @@
+// The endpoints that master and agent have in common, behind whatever lets a request in.
+import {
+  type Component,
+  helpDocument,
+  helpText,
+  openApiDocument,
+  PROMETHEUS_TYPE,
+  prometheusText,
+  refusal,
+} from '@meseta/api';
+import { parseDuration } from '@meseta/base';
+import type { FileInfo } from '@meseta/wire';
+import { jsonArray, jsonDouble, jsonNumber, jsonObject, jsonString } from '@meseta/wire/json';
+import { type Answerable, answerBody, answerJson, answerText, refuse } from './answers.js';
+import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
+
+type Metrics = ReadonlyMap<string, number>;
+
+const metricsJson = (metrics: Metrics): string =>
+  jsonObject([...metrics].map(([name, value]) => [name, jsonDouble(value)]));
+
+/** /metrics/snapshot. `?timeout=` is how long the client would wait; there is nothing here to wait for. */
+export function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
+  const timeout = exchange.query.get('timeout');
+  const parsed = timeout === null ? undefined : parseDuration(timeout);
+  if (parsed?.ok === false) {
+    refuse(exchange.response, refusal('badRequest', `Parameter 'timeout': ${parsed.error}`));
+    return;
+  }
+  answerJson(exchange, metricsJson(metrics()));
+}
+
+/** /metrics. */
+export function answerPrometheus({ response }: Answerable, metrics: Metrics): void {
+  answerBody(response, 200, { 'Content-Type': PROMETHEUS_TYPE }, Buffer.from(prometheusText(metrics)));
+}
+
+/** /system/stats.json, under its older names. */
+export const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
+  answerJson(
+    exchange,
+    metricsJson(
+      new Map(
+        [...metrics]
+          .filter(([name]) => name.startsWith('system/'))
+          .map(([name, value]) => [name.replace('system/', '').replace('load_', 'avg_load_'), value]),
+      ),
+    ),
+  );
+
+/** /help; `asked` is what the path has behind it. */
+export function answerHelp(exchange: Answerable, component: Component, asked: string): void {
+  const { response, query } = exchange;
+  if (asked === '' && query.get('format') === 'json') {
+    answerJson(exchange, JSON.stringify(helpDocument(component)));
+    return;
+  }
+  const text = helpText(component, asked);
+  if (text === undefined) answerText(response, 400, `No help available for '/${asked}'.\n`);
+  else answerText(response, 200, text);
+}
+
+/** /openapi.json. */
+export const answerOpenApi = (exchange: Answerable, component: Component, version: string): void =>
+  answerJson(exchange, JSON.stringify(openApiDocument(component, version)));
+
+const fileJson = (info: FileInfo): string =>
+  jsonObject([
+    ['path', jsonString(info.path)],
+    ['nlink', jsonNumber(info.nlink ?? 0)],
+    ['size', jsonNumber(info.size ?? 0)],
+    ['mtime', jsonNumber(Number((info.mtime?.nanoseconds ?? 0n) / 1_000_000_000n))],
+    ['mode', jsonString(modeText(info.mode ?? 0))],
+    ['uid', jsonString(info.uid ?? '')],
+    ['gid', jsonString(info.gid ?? '')],
+  ]);
+
+/** The parameter `path`; answers the request itself where there is none. */
+function pathOf({ query, response }: Answerable): string | undefined {
+  const path = query.get('path');
+  if (path !== null && path !== '') return path;
+  refuse(response, refusal('badRequest', "Parameter 'path' is required but missing"));
+  return undefined;
+}
+
+/** /files/browse. */
+export async function answerBrowse(exchange: Answerable, find: FindRoot): Promise<void> {
+  const path = pathOf(exchange);
+  if (path === undefined) return;
+  const found = await browse(find, path);
+  if (found.ok) answerJson(exchange, jsonArray(found.value, fileJson));
+  else refuse(exchange.response, found.error);
+}
+
+/** A whole number from -1 on; `undefined` where it is something else. */
+const wholeNumber = (text: string | null): number | undefined =>
+  text !== null && /^-?\d+$/.test(text) && Number(text) >= -1 ? Number(text) : undefined;
+
+/** /files/read. */
+export async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
+  const { query, response } = exchange;
+  const path = pathOf(exchange);
+  if (path === undefined) return;
+  for (const name of ['offset', 'length']) {
+    if (query.has(name) && wholeNumber(query.get(name)) === undefined) {
+      const text = `Parameter '${name}': expected a whole number from -1 on, got ${JSON.stringify(query.get(name))}`;
+      refuse(response, refusal('badRequest', text));
+      return;
+    }
+  }
+  const offset = wholeNumber(query.get('offset')) ?? -1;
+  const length = wholeNumber(query.get('length')) ?? -1;
+  const part = await readPart(find, path, Math.max(0, offset), length < 0 ? undefined : length);
+  if (!part.ok) {
+    refuse(response, part.error);
+    return;
+  }
+  // -1 asks for the size.
+  const [data, at] = offset < 0 ? ['', part.value.sizeBytes] : [wholeText(part.value.data), offset];
+  answerJson(
+    exchange,
+    jsonObject([
+      ['data', jsonString(data)],
+      ['offset', jsonNumber(at)],
+    ]),
+  );
+}
+
+/** /files/download. */
+export async function answerDownload(exchange: Answerable, find: FindRoot): Promise<void> {
+  const path = pathOf(exchange);
+  const refused = path === undefined ? undefined : await download(find, path, exchange.response);
+  if (refused !== undefined) refuse(exchange.response, refused);
+}
+
+/** /files/debug: what is attached where. */
+export const answerAttached = (exchange: Answerable, attached: Iterable<readonly [string, string]>): void =>
+  answerJson(exchange, jsonObject([...attached].map(([name, path]) => [name, jsonString(path)])));

@@ -1,0 +1,49 @@
+// The log in a file, beside stderr: `--log_dir` as Mesos' programs have it, with the file's name that its tools look for.
+import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { err, ok, type Result } from '@meseta/base';
+
+/** A file that has grown to this is put aside, and the one put aside before it is dropped. */
+const MAX_BYTES = 256 * 2 ** 20;
+
+export interface LogFile {
+  readonly path: string;
+  write(line: string): void;
+}
+
+/** `program` is Mesos' name of it: `mesos-master`, `mesos-agent`. */
+export function openLogFile(directory: string, program: string, maxBytes = MAX_BYTES): Result<LogFile, string> {
+  const path = join(directory, `${program}.INFO`);
+  let file: number;
+  let bytes: number;
+  try {
+    mkdirSync(directory, { recursive: true });
+    file = openSync(path, 'a');
+    bytes = statSync(path).size;
+  } catch (cause) {
+    return err(`the log ${path} can't be written: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  return ok({
+    path,
+    write(line) {
+      try {
+        bytes += writeSync(file, line);
+        if (bytes < maxBytes) return;
+        renameSync(path, `${path}.old`);
+        closeSync(file);
+        file = openSync(path, 'a');
+        bytes = 0;
+      } catch {
+        // A full disk must not end the daemon; stderr has the line too.
+      }
+    },
+  });
+}
+
+/** A logger's `write`: to stderr and to the file. */
+export const teeTo =
+  (file: LogFile) =>
+  (line: string): void => {
+    process.stderr.write(line);
+    file.write(line);
+  };
