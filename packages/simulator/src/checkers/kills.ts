@@ -1,9 +1,12 @@
+// `a kill is carried out`: what an agent has decided to end does not run when its grace period is over, whatever
+// became of the agent's process meanwhile.
 // `kills for an agent that was away are sent when it is back`: what a scheduler asked for while the agent's connection
 // was broken, of a task that is still known then.
-import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
 import type { SchedulerCallKill } from '@meseta/wire';
+import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
@@ -15,8 +18,17 @@ interface Wanted {
 
 export const createKillsChecker: CreateChecker = ({ world }, count) => {
   let wanted = new Map<AgentId, Wanted[]>();
+  /** Since when a process of its agent has known that a container is to end. */
+  const known = new Map<ContainerId, number>();
+  let steps = 0;
   return {
     observer: {
+      agentStarted(agent) {
+        for (const id of agent.containers.all.keys()) known.delete(id);
+      },
+      agentStepped(agent) {
+        if (steps++ % STEPS_BETWEEN === 0) checkEnding(world, agent, known);
+      },
       masterStarted() {
         wanted = new Map();
       },
@@ -41,6 +53,25 @@ export const createKillsChecker: CreateChecker = ({ world }, count) => {
     },
   };
 };
+
+/** The agent's executors are looked through each so many steps. */
+const STEPS_BETWEEN = 8;
+/** Between the end of a grace period and the end of a container. */
+const SLACK_MS = 10_000;
+
+function checkEnding(world: World, { name, core, containers }: AgentNode, known: Map<ContainerId, number>): void {
+  const nowMs = world.timeline.nowMs();
+  for (const { executors } of core?.state.frameworks.values() ?? []) {
+    for (const { containerId, kill, info } of executors.values()) {
+      if (kill === undefined || containers.all.get(containerId)?.state !== 'running') continue;
+      const sinceMs = known.get(containerId) ?? nowMs;
+      known.set(containerId, sinceMs);
+      if (nowMs - sinceMs <= kill.graceMs + SLACK_MS) continue;
+      const taskId = info.executor_id.value;
+      world.fail('a kill is carried out', `${taskId} on ${name} runs ${nowMs - sinceMs} ms after its kill`, [taskId]);
+    }
+  }
+}
 
 function note(
   state: MasterState,

@@ -3,7 +3,6 @@
 // `everybody is back`: agents are registered, schedulers subscribed.
 // `every launched task is explained`: it has ended for its framework, or runs, or is known to be unreachable or gone.
 // `nothing runs that nobody knows`: what runs is known to the master and to its framework as running.
-// `a kill is carried out`: what an agent has decided to end is not running when its grace period is long over.
 // `every update was delivered`: no agent waits for an acknowledgement of a framework that gives them.
 // `allocator has nothing more to offer`: I1 of the allocator.
 // `master and agent agree on totals`
@@ -14,11 +13,9 @@
 //     the framework back as recovered, and nobody will ever subscribe as it, or acknowledge its updates.
 // overtaken: a re-registration that an earlier process of the agent sent arrives after that process' death, and is taken
 //     for the present one's: the master believes in the earlier total.
-import type { ExecutorRecord } from '@meseta/agent/core/io';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
-import { timeOn } from '../engine/machine.js';
 import type { AgentNode } from '../nodes/agent.js';
 import { isAlive, isTerminal, type TaskView } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
@@ -129,8 +126,6 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
           taskId ?? container.id,
         ]);
       if (run === undefined) return fail('its agent does not know it');
-      const executor = node.core?.state.frameworks.get(run.frameworkId)?.executors.get(run.executorId);
-      if (executor?.kill !== undefined) checkKilled(cluster, node, executor, taskId ?? '');
       if (isRecoveredForGood(cluster, state, run.frameworkId)) continue;
       const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
       if (known === undefined) fail('the master does not know it');
@@ -141,15 +136,6 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
       else if (!isAlive(view)) fail(`its framework has it as ${view.status?.state}`);
     }
   }
-}
-
-/** Longer than any grace period of the scripted tasks. */
-const LONGEST_GRACE_MS = 60_000;
-
-function checkKilled({ world }: Cluster, node: AgentNode, { kill }: ExecutorRecord, taskId: string): void {
-  const sinceMs = timeOn(node.machine, world.timeline.nowMs()).wallMs - (kill?.sinceWallMs ?? 0);
-  if (sinceMs < LONGEST_GRACE_MS) return;
-  world.fail('a kill is carried out', `${taskId} on ${node.name} runs, ${sinceMs} ms after its kill`, [taskId]);
 }
 
 function checkAgents(cluster: Cluster, state: MasterState, registeredAs: ReadonlyMap<string, string>): void {

@@ -95,6 +95,8 @@ export interface SchedulerOptions {
   readonly memory: Memory;
   readonly info: FrameworkInfo;
   readonly acknowledges: boolean;
+  /** Asks for its tasks' states at subscription and while it hears nothing. */
+  readonly reconciles: boolean;
   readonly script: Script;
 }
 
@@ -140,6 +142,7 @@ class Client implements SchedulerClient {
   private reconnection: Scheduled | undefined;
   private readonly world: World;
   private readonly script: Script;
+  private readonly reconciles: boolean;
 
   constructor(options: SchedulerOptions) {
     this.name = options.name;
@@ -163,7 +166,8 @@ class Client implements SchedulerClient {
     options.masters.watch(watcher);
     this.world.timeline.after(0, () => options.masters.look(watcher));
     this.every(15_000, () => this.watchHeartbeats());
-    this.every(RECONCILE_EVERY_MS, () => this.reconcileSilent());
+    this.reconciles = options.reconciles;
+    if (this.reconciles) this.every(RECONCILE_EVERY_MS, () => this.reconcileSilent());
   }
 
   get connected(): boolean {
@@ -247,7 +251,7 @@ class Client implements SchedulerClient {
       session.subscribed = true;
       this.memory.frameworkId = event.subscribed.framework_id.value;
       this.memory.current = this;
-      this.reconcileAll();
+      if (this.reconciles) this.reconcileAll();
       this.script.subscribed?.(this);
     }
     if (event.offers !== undefined) this.script.offers?.(this, event.offers.offers ?? []);

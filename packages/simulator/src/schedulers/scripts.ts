@@ -67,6 +67,7 @@ export function startFramework(world: World, masters: Masters, index: number, pl
       memory,
       info: infoOf(name, plan),
       acknowledges: plan.kind !== 'silent',
+      reconciles: true,
       script,
     };
     const client = startScheduler(options);

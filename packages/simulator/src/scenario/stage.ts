@@ -1,0 +1,125 @@
+// The stage of a scenario: a cluster whose agents and frameworks are named by the script, and the transcript of what
+// schedulers hear, what the registry is told and how agents come and go. Without times: order is what matters.
+import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/options';
+import { formatResources, unallocate } from '@meseta/resources';
+import type { Offer, SchedulerEvent, TaskStatus } from '@meseta/wire';
+import { createCheckers } from '../checkers/all.js';
+import type { AgentNode } from '../nodes/agent.js';
+import { createMasters, type Masters } from '../nodes/masters.js';
+import type { SchedulerClient } from '../nodes/scheduler.js';
+import { planOf } from '../run/plan.js';
+import { createWorld, type World } from '../world.js';
+
+export interface Actor {
+  client: SchedulerClient;
+  readonly role: string;
+  /** Offers that it holds, oldest first. */
+  offers: Offer[];
+  processes: number;
+}
+
+export interface Stage {
+  readonly world: World;
+  readonly masters: Masters;
+  readonly agents: Map<string, AgentNode>;
+  readonly frameworks: Map<string, Actor>;
+  readonly lines: string[];
+  /** The name that the script knows an agent by. */
+  nameOf(agentId: string | undefined): string;
+}
+
+export function createStage(options: Partial<MasterOptions>, masterCount: number): Stage {
+  const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+  const world = createWorld({ seed: 1, encoded: true, network });
+  const merged = { ...DEFAULT_MASTER_OPTIONS, ...options };
+  const masters = createMasters(world, masterCount, merged, []);
+  const agents = new Map<string, AgentNode>();
+  const ids = new Map<string, string>();
+  const stage: Stage = {
+    world,
+    masters,
+    agents,
+    frameworks: new Map(),
+    lines: [],
+    nameOf(agentId) {
+      const registered = masters.leader()?.core.state.agents.registered;
+      for (const [name, { core, pid }] of agents) {
+        const id = core?.state.info.id?.value;
+        if (id !== undefined) ids.set(id, name);
+        for (const agent of registered?.values() ?? []) if (agent.pid === pid) ids.set(agent.id, name);
+      }
+      return ids.get(agentId ?? '') ?? 'an agent';
+    },
+  };
+  const plan = {
+    ...planOf(1),
+    pingTimeoutMs: merged.agentPingTimeoutMs,
+    pings: merged.maxAgentPingTimeouts,
+    reregisterTimeoutMs: merged.agentReregisterTimeoutMs,
+  };
+  const cluster = { world, plan, masters, agents: new Map(), frameworks: new Map() };
+  world.observers.push(...createCheckers(cluster, new Map()).observers, transcriber(stage));
+  return stage;
+}
+
+const transcriber = (stage: Stage): World['observers'][number] => ({
+  registryWritten(operations) {
+    for (const { kind, ...rest } of operations) {
+      const id = 'agentId' in rest ? rest.agentId : 'info' in rest && 'id' in rest.info ? rest.info.id : undefined;
+      if (kind === 'recordMaster') continue;
+      const named = typeof id === 'string' ? id : (id as { readonly value?: string } | undefined)?.value;
+      stage.lines.push(
+        `registry: ${kind}${named === undefined || kind === 'admitAgent' ? '' : ` ${stage.nameOf(named)}`}`,
+      );
+    }
+  },
+  masterStepped(master, _input, effects) {
+    for (const effect of effects) {
+      if (effect.kind !== 'note') continue;
+      const { note } = effect;
+      if (note.kind === 'agentRemoved')
+        stage.lines.push(`${master.name}: ${stage.nameOf(note.agentId)} is ${note.why}`);
+    }
+  },
+  schedulerHeard(client, event) {
+    const name = client.name.split('.')[0] ?? '';
+    const actor = stage.frameworks.get(name);
+    if (actor !== undefined && event.type !== 'HEARTBEAT') hear(stage, client.name, actor, event);
+  },
+});
+
+function hear(stage: Stage, name: string, actor: Actor, event: SchedulerEvent): void {
+  if (event.offers !== undefined) actor.offers.push(...(event.offers.offers ?? []));
+  const rescinded = event.rescind?.offer_id.value;
+  if (rescinded !== undefined) {
+    const offer = actor.offers.find(({ id }) => id.value === rescinded);
+    actor.offers = actor.offers.filter((it) => it !== offer);
+    stage.lines.push(`${name}: RESCIND of ${stage.nameOf(offer?.agent_id.value)}`);
+  } else if (event.type === 'SUBSCRIBED') {
+    actor.offers = [];
+    stage.lines.push(`${name}: SUBSCRIBED`);
+  } else for (const line of textOf(stage, event)) stage.lines.push(`${name}: ${line}`);
+}
+
+function textOf(stage: Stage, event: SchedulerEvent): readonly string[] {
+  if (event.offers !== undefined) {
+    return (event.offers.offers ?? []).map(
+      (offer) =>
+        `OFFER of ${stage.nameOf(offer.agent_id.value)}: ${formatResources(unallocate(offer.resources ?? []))}` +
+        (offer.unavailability === undefined ? '' : ' (to be unavailable)'),
+    );
+  }
+  if (event.update !== undefined) return [`UPDATE ${statusText(event.update.status)}`];
+  if (event.failure !== undefined) return [`FAILURE of ${stage.nameOf(event.failure.agent_id?.value)}`];
+  if (event.error !== undefined) return [`ERROR ${event.error.message.replace(/[0-9a-f-]{36}-\d+/g, 'ID')}`];
+  const operation = event.update_operation_status?.status;
+  if (operation !== undefined) return [`OPERATION ${operation.operation_id?.value} ${operation.state}`];
+  return [event.type ?? 'UNKNOWN'];
+}
+
+/** Who made it shows in the uuid: only an agent's update has one. */
+function statusText({ task_id, state, reason, uuid, source }: TaskStatus): string {
+  const why = reason === undefined ? '' : ` ${reason.replace('REASON_', '')}`;
+  const from = source === 'SOURCE_MASTER' ? 'master' : 'agent';
+  return `${task_id.value} ${state}${why} (${from}${uuid === undefined ? '' : ', to acknowledge'})`;
+}
