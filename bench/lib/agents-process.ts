@@ -6,7 +6,7 @@ import type { LibprocessMessage, Task, TaskState } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { agentInfo, registration, reregistration, runningTask, statusUpdate } from './emulated-agent.js';
 import { type EmulatedPeer, openPeer } from './emulated-peer.js';
-import type { EmulatorOrder, EmulatorReport, FrameworkShare, TaskLife } from './emulator.js';
+import { type EmulatorOrder, type EmulatorReport, ENDING_COMMAND, type FrameworkShare } from './emulator.js';
 
 interface Agent {
   readonly at: number;
@@ -22,7 +22,6 @@ const state = {
   agents: [] as Agent[],
   peers: [] as EmulatedPeer[],
   master: '' as Pid,
-  life: 'runs' as TaskLife,
   reported: 0,
   counts: { registered: 0, launched: 0, acknowledged: 0 },
   frameworks: [] as readonly FrameworkShare[],
@@ -60,16 +59,13 @@ function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
     case 'RunTaskMessage': {
       state.counts.launched++;
       const { framework, task } = message.body;
+      if (task.command?.value === ENDING_COMMAND) ending.add(task.task_id.value);
       return update(agent, framework.id?.value ?? '', task.task_id.value, 'TASK_RUNNING');
     }
     case 'StatusUpdateAcknowledgementMessage': {
       state.counts.acknowledged++;
       const id = message.body.task_id.value;
-      // Its first acknowledgement ends a task that is to end at once.
-      if (state.life === 'ends' && !ended.delete(id)) {
-        ended.add(id);
-        update(agent, message.body.framework_id.value, id, 'TASK_FINISHED');
-      }
+      if (ending.delete(id)) update(agent, message.body.framework_id.value, id, 'TASK_FINISHED');
       return;
     }
     default:
@@ -77,14 +73,14 @@ function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
   }
 }
 
-const ended = new Set<string>();
+/** Tasks that end once it is acknowledged that they run. */
+const ending = new Set<string>();
 
 const ipOf = (at: number): string =>
   `127.${1 + Math.floor(at / 65_024)}.${Math.floor(at / 254) % 256}.${1 + (at % 254)}`;
 
 async function open(order: Extract<EmulatorOrder, { kind: 'open' }>): Promise<void> {
   const { first, count, perAddress } = order;
-  state.life = order.life;
   state.master = pidOf('master', order.master);
   for (let at = first; at < first + count; at += perAddress) {
     const own = new Map<string, Agent>();

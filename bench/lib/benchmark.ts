@@ -11,12 +11,17 @@ export interface Scale {
 const SHORT_RUNS = 1;
 const FULL_RUNS = 5;
 
-export async function benchmark(name: string, run: (scale: Scale) => Promise<readonly Measured[]>): Promise<void> {
+/** `fullRuns`: for a benchmark that repeats its measurements itself, or that would take hours. */
+export async function benchmark(
+  name: string,
+  run: (scale: Scale) => Promise<readonly Measured[]>,
+  fullRuns = FULL_RUNS,
+): Promise<void> {
   const argv = process.argv.slice(2);
   const option = (key: string): string | undefined =>
     argv.find((word) => word.startsWith(`--${key}=`))?.slice(key.length + 3);
   const scale = { full: argv.includes('--full') };
-  const count = Number(option('runs') ?? (scale.full ? FULL_RUNS : SHORT_RUNS));
+  const count = Number(option('runs') ?? (scale.full ? fullRuns : SHORT_RUNS));
   const runs: (readonly Measured[])[] = [];
   for (let at = 0; at < count; at++) runs.push(await run(scale));
   const figures: readonly Figure[] = summarize(name, runs);

@@ -3,8 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { FrameworkInfo } from '@meseta/wire';
 
-/** A task runs on once it has begun, or ends when that was acknowledged. */
-export type TaskLife = 'runs' | 'ends';
+/** A task with this command ends as soon as it is acknowledged that it runs; others run on. */
+export const ENDING_COMMAND = 'exit 0';
 
 export interface FrameworkShare {
   readonly info: FrameworkInfo;
@@ -18,7 +18,6 @@ export type EmulatorOrder =
       readonly first: number;
       readonly count: number;
       readonly perAddress: number;
-      readonly life: TaskLife;
     }
   | { readonly kind: 'register' }
   | { readonly kind: 'hold'; readonly frameworks: readonly FrameworkShare[] }
@@ -47,7 +46,6 @@ export interface EmulatorOptions {
   readonly processes?: number | undefined;
   /** Agents that share one address (and its two sockets). */
   readonly perAddress?: number | undefined;
-  readonly life?: TaskLife | undefined;
 }
 
 export interface Emulator {
@@ -87,14 +85,14 @@ function answer<Kind extends EmulatorReport['kind']>(
 }
 
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { master, agents, processes = 1, perAddress = 1, life = 'runs' } = options;
+  const { master, agents, processes = 1, perAddress = 1 } = options;
   const file = fileURLToPath(new URL('../lib/agents-process.mjs', import.meta.url));
   const children = Array.from({ length: processes }, () => fork(file, { execArgv: ['--max-semi-space-size=16'] }));
   const each = Math.ceil(agents / processes);
   const opening = children.map((child, at) => {
     const first = at * each;
     const count = Math.min(each, agents - first);
-    return answer(child, 'opened', { kind: 'open', master, first, count, perAddress, life });
+    return answer(child, 'opened', { kind: 'open', master, first, count, perAddress });
   });
   await Promise.all(opening);
   const all = <Kind extends EmulatorReport['kind']>(kind: Kind, order: EmulatorOrder): Promise<ReportOf<Kind>[]> =>
