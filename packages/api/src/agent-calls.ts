@@ -149,6 +149,7 @@ export const agentCalls = {
   PRUNE_IMAGES: {
     access: 'changes',
     request: 'prune_images',
+    requestOptional: true,
     action: 'PRUNE_IMAGES',
     summary: 'Removes images that nothing uses.',
   },

@@ -16,8 +16,11 @@ export function checkCall<Call extends { readonly type?: string | undefined }, D
   if (call.type === undefined) return invalid("Field 'type' is required but missing or not a type of call");
   const definition = Object.hasOwn(table, call.type) ? table[call.type] : undefined;
   if (definition === undefined) return err(refusal('notImplemented', `Field 'type': ${call.type} is no call`));
-  const { request } = definition as Pick<CallDefinition<Record<string, unknown>, unknown>, 'request'>;
-  if (request !== undefined && (call as Record<string, unknown>)[request] === undefined) {
+  const { request, requestOptional } = definition as Pick<
+    CallDefinition<Record<string, unknown>, unknown>,
+    'request' | 'requestOptional'
+  >;
+  if (request !== undefined && !requestOptional && (call as Record<string, unknown>)[request] === undefined) {
     return invalid(`Field '${request}' is required by ${call.type} but missing`);
   }
   return ok(definition);

@@ -41,6 +41,8 @@ export interface CallDefinition<Call, Response> {
   readonly access: Access;
   /** The field that must be set. */
   readonly request?: keyof Call & string;
+  /** A call without the field is taken too. */
+  readonly requestOptional?: true;
   /** The field of the response that carries the answer; `stream` opens a RecordIO stream of events. */
   readonly response?: (keyof Response & string) | 'stream';
   /** The client goes on sending: RecordIO in. */
