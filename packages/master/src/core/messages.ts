@@ -28,11 +28,11 @@ export function receive(ctx: Context, from: Pid, message: LibprocessMessage, pri
     case 'StatusUpdateMessage':
       return statusUpdate(ctx, from, message.body);
     case 'UpdateOperationStatusMessage':
-      return operationStatusUpdate(ctx, message.body);
+      return operationStatusUpdate(ctx, from, message.body);
     case 'ExitedExecutorMessage':
-      return executorExited(ctx, message.body);
+      return executorExited(ctx, from, message.body);
     case 'ExecutorToFrameworkMessage':
-      return executorMessage(ctx, message.body);
+      return executorMessage(ctx, from, message.body);
     case 'SchedulerCall':
       if (message.body.type === 'SUBSCRIBE') return subscribeDriver(ctx, from, message.body);
       return driverCall(ctx, from, message.body);

@@ -2,7 +2,15 @@
 //
 // The agent resends a status until it is acknowledged. An operation is listed until its terminal status has been; the
 // master acknowledges by itself where nobody waits (no id, an operator's, a framework that ended).
-import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
+import {
+  type AgentId,
+  type FrameworkId,
+  idOf,
+  type OperationId,
+  type OperationUuid,
+  type Pid,
+  uuid,
+} from '@meseta/base';
 import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
 import type {
   OfferOperation,
@@ -149,12 +157,18 @@ function endOperation(ctx: Context, record: OperationRecord): void {
 }
 
 /** An agent's: taken over, passed on; acknowledged here if nobody waits for it. */
-export function operationStatusUpdate(ctx: Context, message: UpdateOperationStatusMessage): void {
+export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOperationStatusMessage): void {
   count(ctx, 'master/messages_operation_status_update');
   const { state } = ctx;
   const id = message.operation_uuid?.value as OperationUuid | undefined;
   const record = id === undefined ? undefined : state.operations.get(id);
-  if (record === undefined) return unknownOperation(ctx, message);
+  const agentId = record?.agentId ?? message.agent_id?.value;
+  const agent = agentId === undefined ? undefined : state.agents.registered.get(agentId as AgentId);
+  if (agent?.pid !== from) {
+    count(ctx, 'master/invalid_operation_status_updates');
+    return warn(ctx, `ignoring ${message.status.state} of an operation from ${from}: agent ${agentId} is not there`);
+  }
+  if (record === undefined) return unknownOperation(ctx, agent, message);
   const latest = message.latest_status ?? message.status;
   const { operation } = record;
   const was = operation.latest_status.state;
@@ -183,11 +197,10 @@ function countOperation(ctx: Context, { operation }: OperationRecord, { state }:
 }
 
 /** Of an operation that this master has forgotten: the agent must not resend it for ever. */
-function unknownOperation(ctx: Context, message: UpdateOperationStatusMessage): void {
+function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationStatusMessage): void {
   count(ctx, 'master/invalid_operation_status_updates');
-  const { agents, frameworks } = ctx.state;
-  const agent = message.agent_id === undefined ? undefined : agents.registered.get(idOf<AgentId>(message.agent_id));
-  if (agent === undefined || message.operation_uuid === undefined || message.status.uuid === undefined) return;
+  const { frameworks } = ctx.state;
+  if (message.operation_uuid === undefined || message.status.uuid === undefined) return;
   const framework = message.framework_id === undefined ? undefined : frameworks.get(idOf(message.framework_id));
   if (framework !== undefined && message.status.operation_id !== undefined) return tell(ctx, framework, message.status);
   send(ctx, agent.pid, {

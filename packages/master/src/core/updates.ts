@@ -29,9 +29,11 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
     count(ctx, 'master/invalid_status_updates');
   };
   if (agentId === undefined) return ignore('it names no agent');
-  if (!state.agents.registered.has(agentId)) {
+  const agent = state.agents.registered.get(agentId);
+  if (agent === undefined) {
     return ignore(`agent ${agentId} ${state.agents.removed.has(agentId) ? 'was removed' : 'is unknown'}`);
   }
+  if (agent.pid !== from) return ignore(`agent ${agentId} is at ${agent.pid}`);
   const framework = state.frameworks.get(idOf<FrameworkId>(update.framework_id));
   if (framework === undefined) return ignore('the framework is unknown');
   if (!sendUpdate(ctx, framework, update, (pid ?? from) as Pid)) {

@@ -1,5 +1,5 @@
 // An executor of a framework's own ended; command tasks have none that the scheduler knows of.
-import { type ExecutorId, type FrameworkId, idOf } from '@meseta/base';
+import { type ExecutorId, type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { ExecutorToFrameworkMessage, ExitedExecutorMessage } from '@meseta/wire';
 import { type Context, count, warn } from '../context.js';
 import { sendEvent } from '../events.js';
@@ -7,7 +7,7 @@ import { agentOf } from '../offers.js';
 import { removeExecutor } from '../tasks.js';
 
 /** Not retried by the agent: a scheduler that is away misses it. */
-export function executorExited(ctx: Context, message: ExitedExecutorMessage): void {
+export function executorExited(ctx: Context, from: Pid, message: ExitedExecutorMessage): void {
   count(ctx, 'master/messages_exited_executor');
   const { agent_id, executor_id, framework_id, status } = message;
   const agent = agentOf(ctx, agent_id);
@@ -15,19 +15,28 @@ export function executorExited(ctx: Context, message: ExitedExecutorMessage): vo
   if (agent === undefined || framework === undefined) {
     return warn(ctx, `ignoring the end of executor ${executor_id.value}: its agent or framework is unknown`);
   }
+  if (agent.pid !== from) {
+    return warn(
+      ctx,
+      `ignoring the end of executor ${executor_id.value} from ${from}: agent ${agent.id} is at ${agent.pid}`,
+    );
+  }
   if (!removeExecutor(ctx, framework, agent, idOf<ExecutorId>(executor_id))) {
     return warn(ctx, `ignoring the end of executor ${executor_id.value} of ${framework.id}: it is unknown`);
   }
   sendEvent(ctx, framework, { type: 'FAILURE', failure: { agent_id, executor_id, status } });
 }
 
-export function executorMessage(ctx: Context, message: ExecutorToFrameworkMessage): void {
+export function executorMessage(ctx: Context, from: Pid, message: ExecutorToFrameworkMessage): void {
   count(ctx, 'master/messages_executor_to_framework');
   const { agent_id, executor_id, framework_id, data } = message;
   const framework = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
-  if (agentOf(ctx, agent_id) === undefined || framework?.connection === undefined) {
+  if (agentOf(ctx, agent_id)?.pid !== from || framework?.connection === undefined) {
     count(ctx, 'master/invalid_executor_to_framework_messages');
-    return warn(ctx, `dropping a message of executor ${executor_id.value} to framework ${framework_id.value}`);
+    return warn(
+      ctx,
+      `dropping a message of executor ${executor_id.value} to framework ${framework_id.value} from ${from}`,
+    );
   }
   sendEvent(ctx, framework, { type: 'MESSAGE', message: { agent_id, executor_id, data } });
   count(ctx, 'master/valid_executor_to_framework_messages');
