@@ -1,9 +1,9 @@
 // What must hold for a decoded call before anyone acts on it, apart from what the schema itself requires.
 import { err, ok, type Result } from '@meseta/base';
-import type { SchedulerCall } from '@meseta/wire';
+import type { ExecutorCall, SchedulerCall } from '@meseta/wire';
 import { isUuid } from '@meseta/wire/uuid';
 import { type Refusal, refusal } from './errors.js';
-import { schedulerCalls } from './scheduler-calls.js';
+import { executorCalls, schedulerCalls } from './scheduler-calls.js';
 import type { CallDefinition } from './types.js';
 
 const invalid = (text: string) => err(refusal('badRequest', text));
@@ -66,6 +66,27 @@ function problemOf(call: SchedulerCall, principal: string | undefined): string |
     default:
       return undefined;
   }
+}
+
+/**
+ * An executor's call by itself, without the agent's state: its field, and of an update its uuid, source, state and
+ * executor id. (Mesos: executor HTTP API.)
+ */
+export function checkExecutorCall(call: ExecutorCall): Result<undefined, Refusal> {
+  const definition = checkCall(executorCalls, call);
+  if (!definition.ok) return definition;
+  const status = call.type === 'UPDATE' ? call.update?.status : undefined;
+  if (status === undefined) return ok(undefined);
+  const { uuid, source, state, executor_id } = status;
+  if (!isUuid(uuid ?? '')) return invalid(notUuid('update.status.uuid'));
+  if (source !== 'SOURCE_EXECUTOR') {
+    return invalid(`Field 'update.status.source': expected SOURCE_EXECUTOR, got ${source ?? 'nothing'}`);
+  }
+  if (state === 'TASK_STAGING')
+    return invalid("Field 'update.status.state': TASK_STAGING is not an executor's to tell");
+  if (executor_id === undefined || executor_id.value === call.executor_id.value) return ok(undefined);
+  const text = `Field 'update.status.executor_id': expected the same as 'executor_id' (${JSON.stringify(call.executor_id.value)}), got ${JSON.stringify(executor_id.value)}`;
+  return invalid(text);
 }
 
 const differs = (field: string, id: { readonly value: string } | undefined, call: SchedulerCall): string =>

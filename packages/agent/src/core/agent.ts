@@ -7,11 +7,21 @@
 import { assert, type Now, type Pid, type Random } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { containerEvent, maxCompletionReached, probe, probeResult } from './command-executor.js';
+import { executorsLate, pendingDurable, registrationTimedOut } from './custom-executor.js';
+import {
+  acknowledgeExecutor,
+  executorCall,
+  executorHeartbeat,
+  messageToExecutor,
+  streamClosed,
+} from './executor-calls.js';
+import { driverMessage } from './executor-driver.js';
 import { completeIfIdle, launchExecutor } from './executors.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
 import { runTask, runTaskGroup, saveFramework } from './launch.js';
 import { acknowledgeOperation, applyOperationMessage, reconcileOperations, sendOperation } from './operations.js';
+import { launchMember } from './pods.js';
 import { start } from './recovery.js';
 import {
   announceRegistered,
@@ -46,16 +56,18 @@ export function createAgent(config: AgentConfig, random: Random): AgentCore {
     state,
     nextDeadline: () => state.deadlines.next(),
     step(input, now) {
-      const step: Step = { state, now, effects: [], changes: [], after: [] };
+      const step: Step = { state, now, effects: [], changes: [], after: [], soon: [] };
       if (input.kind === 'persisted') {
         const done = writes.shift();
         assert(done !== undefined, 'a write was answered that nobody asked for');
         for (const work of done) afterWrite(step, work);
       } else handle(step, input);
+      workSoon(step);
       finishDrain(step);
       // Work that waits for no write, because none was needed, may itself lead to one.
       while (step.changes.length === 0 && step.after.length > 0 && writes.length === 0) {
         for (const work of step.after.splice(0)) afterWrite(step, work);
+        workSoon(step);
       }
       if (step.changes.length > 0 || step.after.length > 0) {
         step.effects.push({ kind: 'checkpoint', changes: step.changes });
@@ -64,6 +76,11 @@ export function createAgent(config: AgentConfig, random: Random): AgentCore {
       return step.effects;
     },
   };
+}
+
+/** Work that waits for no write may lead to more of it. */
+function workSoon(step: Step): void {
+  for (let work = step.soon.shift(); work !== undefined; work = step.soon.shift()) afterWrite(step, work);
 }
 
 function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persisted' }>): void {
@@ -85,6 +102,12 @@ function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persist
       return;
     case 'probeResult':
       probeResult(step, input.containerId, input.check, input.result);
+      return;
+    case 'executorCall':
+      executorCall(step, input.connection, input.call);
+      return;
+    case 'streamClosed':
+      streamClosed(step, input.connection);
       return;
     case 'diskUsage':
       diskUsage(step, input.usedShare);
@@ -109,6 +132,15 @@ function afterWrite(step: Step, work: AfterWrite): void {
     case 'launch':
       launchExecutor(step, work.frameworkId, work.executorId);
       return;
+    case 'launchMember':
+      launchMember(step, work.frameworkId, work.taskId);
+      return;
+    case 'deliver':
+      pendingDurable(step, work.frameworkId, work.executorId);
+      return;
+    case 'acknowledgeExecutor':
+      acknowledgeExecutor(step, work.containerId, work.taskId, work.uuid);
+      return;
     case 'forward':
       forward(step, work.frameworkId, work.taskId);
       return;
@@ -130,6 +162,7 @@ function messageFrom(step: Step, from: Pid, message: LibprocessMessage): void {
     return;
   }
   const { state } = step;
+  if (state.started && driverMessage(step, from, message)) return;
   if (!state.started || from !== state.registration.master) {
     log(step, 'warning', `ignored ${message.name} of ${from}, which is not the leading master`);
     return;
@@ -183,6 +216,9 @@ function workFromMaster(step: Step, message: LibprocessMessage): void {
       resendAll(step);
       return;
     }
+    case 'FrameworkToExecutorMessage':
+      messageToExecutor(step, message.body);
+      return;
     case 'ApplyOperationMessage':
       applyOperationMessage(step, message.body);
       return;
@@ -239,6 +275,15 @@ function timerDue(step: Step, timer: Timer): void {
       return;
     case 'framework':
       completeIfIdle(step, timer.frameworkId);
+      return;
+    case 'executorsBack':
+      executorsLate(step);
+      return;
+    case 'registerExecutor':
+      registrationTimedOut(step, timer.containerId);
+      return;
+    case 'executorHeartbeat':
+      executorHeartbeat(step, timer.containerId);
       return;
     case 'kill':
       killDue(step, timer.containerId);

@@ -1,8 +1,10 @@
 // The environment of a task: Mesos' variables, which executors and tasks look for, below the task's own.
 // Mesos: docs/executor-http-api.md, "Executor Environment".
-import { formatDuration, parsePid } from '@meseta/base';
+import { formatDuration, parsePid, present } from '@meseta/base';
 import type { CommandInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import type { AgentConfig, ExecutorRecord } from './io.js';
+import { executorOfRun, type TaskRun } from './runs.js';
+import type { AgentState, FrameworkRecord } from './state.js';
 import { textOfBase64 } from './uuid.js';
 
 export type Environment = { readonly [name: string]: string };
@@ -21,7 +23,7 @@ export function executorEnvironment(
     PATH: DEFAULT_PATH,
     ...config.executorEnvironment,
     LIBPROCESS_PORT: '0',
-    ...(address.ok ? { LIBPROCESS_IP: address.value.address.replace(/:\d+$/, '') } : {}),
+    ...(address.ok ? { LIBPROCESS_IP: ipOf(config) } : {}),
     MESOS_FRAMEWORK_ID: executor.frameworkId,
     MESOS_EXECUTOR_ID: executor.info.executor_id.value,
     MESOS_DIRECTORY: executor.sandbox,
@@ -41,8 +43,27 @@ export function executorEnvironment(
   };
 }
 
+/** This host's, as peers see it. */
+export function ipOf({ pid }: AgentConfig): string {
+  const address = parsePid(pid);
+  return address.ok ? address.value.address.replace(/:\d+$/, '') : '';
+}
+
+/** What the command of a task sees that the agent runs itself. */
+export function environmentOfRun(
+  { config, info }: AgentState,
+  framework: FrameworkRecord,
+  run: TaskRun,
+  task: TaskInfo,
+): Environment {
+  const executor = present(executorOfRun(framework, run), 'the executor of a task');
+  const agentId = info.id?.value ?? '';
+  const environment = taskEnvironment(config, agentId, framework.info, { ...executor, sandbox: run.sandbox }, task);
+  return run.kind === 'member' ? { MESOS_CONTAINER_IP: ipOf(config), ...environment } : environment;
+}
+
 /** What the command of a task sees. */
-export function taskEnvironment(
+function taskEnvironment(
   config: AgentConfig,
   agentId: string,
   framework: FrameworkInfo,

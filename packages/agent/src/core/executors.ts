@@ -7,12 +7,13 @@ import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base'
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
-import { taskEnvironment } from './environment.js';
-import type { ExecutorRecord } from './io.js';
-import { executorKey, frameworkKey, sandboxKey, taskKey } from './keys.js';
+import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
+import type { ExecutorRecord, TaskRecord } from './io.js';
+import { executorKey, frameworkKey, memberKey, sandboxKey, taskKey } from './keys.js';
+import { type CommandExecutor, isCommand } from './runs.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
-import { cancelContainerTimers, log, type Step, save, setTimer } from './step.js';
+import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { volumeLinks } from './volumes.js';
 
 /** What a command task's own executor is charged on top of the task. */
@@ -77,20 +78,40 @@ export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId:
   const executor = framework?.executors.get(executorId);
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
-  const spec = specOf(step, framework, executor);
+  const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
   step.effects.push({ kind: 'launch', spec, volumes: volumeLinks(step.state.config.workDir, spec.resources) });
 }
 
-function specOf(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+/** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */
+function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+  const { info, containerId, sandbox } = executor;
+  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
+  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
+  return {
+    containerId,
+    sandbox,
+    user: userOf(step, framework.info, info.command),
+    command: info.command ?? {},
+    environment: {
+      ...executorEnvironment(step.state.config, agentId, framework.info, executor),
+      ...variablesOf(info.command),
+    },
+    uris: info.command?.uris ?? [],
+    rlimits: info.container?.rlimit_info,
+    resources: [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])],
+    container: info.container,
+  };
+}
+
+function commandSpec(step: Step, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
   const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
   const info = present(task, 'the task of a command executor').info;
-  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
   return {
     containerId: executor.containerId,
     sandbox: executor.sandbox,
     user: userOf(step, framework.info, info.command),
     command: info.command ?? {},
-    environment: taskEnvironment(step.state.config, agentId, framework.info, executor, info),
+    environment: environmentOfRun(step.state, framework, executor, info),
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
     resources: [...(info.resources ?? []), ...(executor.info.resources ?? [])],
@@ -98,7 +119,7 @@ function specOf(step: Step, framework: FrameworkRecord, executor: ExecutorRecord
   };
 }
 
-/** The executor whose container this is. */
+/** The executor whose container this is, or in whose pod it is. */
 export function executorOf(
   step: Step,
   containerId: ContainerId,
@@ -109,10 +130,30 @@ export function executorOf(
   return framework === undefined || executor === undefined ? undefined : { framework, executor };
 }
 
+/** The scheduler hears of executors that it knows, not of command tasks'. Not repeated; a status as wait(2) gives it. */
+export function tellExecutorExited(
+  step: Step,
+  framework: FrameworkRecord,
+  { info }: Pick<ExecutorRecord, 'info'>,
+  status: number,
+): void {
+  const agentId = agentIdOf(step.state);
+  if (agentId === undefined) return;
+  const body = {
+    agent_id: { value: agentId },
+    framework_id: { value: framework.id },
+    executor_id: info.executor_id,
+    status,
+  };
+  sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+}
+
 /** The container is gone, or never was: its sandbox ages from now on. What the tasks have become was said before. */
 export function endExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId } = executor;
-  if (executor.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
+  // A pod's executor has no container of its own.
+  if (executor.state !== 'queued' && executor.kind !== 'default')
+    step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
   step.state.counters.executorsTerminated++;
@@ -158,14 +199,37 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
   if (executor.state !== 'ended' || (open && framework.state === 'running')) return framework;
   framework.executors.delete(executorId);
   for (const { info } of tasks) {
-    framework.tasks.delete(taskIdOf(info));
-    if (checkpoints(framework)) save(step, taskKey(framework.id, taskIdOf(info)), undefined);
+    forgetTask(step, framework, taskIdOf(info));
   }
   if (checkpoints(framework)) save(step, executorKey(framework.id, executorId), undefined);
-  const completed = [...framework.completed, { executor, tasks }];
+  const completed = [
+    ...framework.completed,
+    { executor, tasks: [...(framework.retired.get(executorId) ?? []), ...tasks] },
+  ];
+  framework.retired.delete(executorId);
   const next = { ...framework, completed: completed.slice(-step.state.config.maxCompletedExecutorsPerFramework) };
   step.state.frameworks.set(framework.id, next);
   return next;
+}
+
+function forgetTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
+  framework.tasks.delete(taskId);
+  if (checkpoints(framework)) save(step, taskKey(framework.id, taskId), undefined);
+  if (!framework.members.delete(taskId)) return;
+  if (checkpoints(framework)) save(step, memberKey(framework.id, taskId), undefined);
+}
+
+/** Tasks that are kept of an executor for the read endpoints; Mesos' number. */
+const MAX_RETIRED_TASKS = 200;
+
+/** The end of a task is acknowledged: its executor, which may run others, is done with it. */
+export function retireTask(step: Step, framework: FrameworkRecord, { info, executorId }: TaskRecord): void {
+  const executor = framework.executors.get(executorId);
+  const record = framework.tasks.get(taskIdOf(info));
+  if (executor === undefined || executor.kind === 'command' || executor.state === 'ended' || !record) return;
+  forgetTask(step, framework, taskIdOf(info));
+  const retired = [...(framework.retired.get(executorId) ?? []), record];
+  framework.retired.set(executorId, retired.slice(-MAX_RETIRED_TASKS));
 }
 
 const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;

@@ -1,10 +1,12 @@
 // What goes into the agent's core and what comes out: plain data both ways.
 // A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
-import type { ContainerId, ExecutorId, FrameworkId, Pid } from '@meseta/base';
+import type { ContainerId, ExecutorId, FrameworkId, Id, Pid, TaskId } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, Probe, ProbeResult, RecoveredContainer } from '@meseta/containers/types';
 import type {
   AgentInfo,
   DrainConfig,
+  ExecutorCall,
+  ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
   LibprocessMessage,
@@ -18,6 +20,9 @@ import type {
 
 /** Which of a task's two checks a probe serves. */
 export type CheckKind = 'health' | 'check';
+
+/** A request to the executor API; a SUBSCRIBE's becomes the stream of that executor's events. */
+export type ConnectionId = Id<'ConnectionId'>;
 
 export type AgentInput =
   /** The first input of every process: what its predecessor left on disk and what still runs (or ended meanwhile). */
@@ -39,6 +44,10 @@ export type AgentInput =
       readonly check: CheckKind;
       readonly result: ProbeResult;
     }
+  /** A call of an executor whose fields have been checked (`checkExecutorCall`); answered by `reply` or `openStream`. */
+  | { readonly kind: 'executorCall'; readonly connection: ConnectionId; readonly call: ExecutorCall }
+  /** An executor's stream ended without our doing. */
+  | { readonly kind: 'streamClosed'; readonly connection: ConnectionId }
   /** The oldest outstanding `checkpoint` effect is durable. */
   | { readonly kind: 'persisted' }
   /** The answer to `measureDisk`: the used share of work_dir's disk, 0 to 1. */
@@ -57,7 +66,13 @@ export type AgentEffect =
   /** Write these changes as one durable batch; answered by `persisted`, in order. A write that fails ends the process. */
   | { readonly kind: 'checkpoint'; readonly changes: readonly CheckpointChange[] }
   /** Make the sandbox (owned by the user) with its volumes, then start the container. */
-  | { readonly kind: 'launch'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
+  | {
+      readonly kind: 'launch';
+      readonly spec: ContainerSpec;
+      readonly volumes: readonly VolumeLink[];
+      /** Of a pod's task: the pod's sandbox is made first, and the task's is linked there by the task's id. */
+      readonly pod?: { readonly sandbox: string; readonly taskId: TaskId };
+    }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   /** SIGKILL to all of it; ends in an `exited` or `launchFailed` event. */
   | { readonly kind: 'destroy'; readonly containerId: ContainerId }
@@ -71,6 +86,17 @@ export type AgentEffect =
       readonly probe: Probe;
       readonly timeoutMs: number;
     }
+  /** The answer to an `executorCall` that opens no stream. */
+  | {
+      readonly kind: 'reply';
+      readonly connection: ConnectionId;
+      readonly status: 202 | 400 | 403;
+      readonly text: string;
+    }
+  /** The answer to a SUBSCRIBE: events follow. */
+  | { readonly kind: 'openStream'; readonly connection: ConnectionId }
+  | { readonly kind: 'executorEvent'; readonly connection: ConnectionId; readonly event: ExecutorEvent }
+  | { readonly kind: 'closeStream'; readonly connection: ConnectionId }
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
   /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
@@ -88,7 +114,17 @@ export interface VolumeLink {
 
 /** Why a task is being ended, and when SIGKILL follows. Survives a restart of the agent. */
 export interface Kill {
-  readonly why: 'asked' | 'unhealthy' | 'maxCompletion' | 'shutdown' | 'draining';
+  readonly why:
+    | 'asked'
+    | 'unhealthy'
+    | 'maxCompletion'
+    | 'shutdown'
+    | 'draining'
+    /** Another task of its group failed or was killed. */
+    | 'group'
+    /** An executor did not subscribe in time, or not again after the agent's restart. */
+    | 'notRegistered'
+    | 'notBack';
   readonly sinceWallMs: number;
   readonly graceMs: number;
 }
@@ -99,23 +135,43 @@ export interface TaskRecord {
   readonly executorId: ExecutorId;
   /** As the master and the read endpoints see it: the state last made known, its statuses. */
   readonly task: Task;
+  /** The uuids of its executor's newest updates: what is sent again is acknowledged, not told again. */
+  readonly received?: readonly string[];
 }
 
-/**
- * One executor and its container. A `command` executor is the agent itself: its container is the task.
- */
-export interface ExecutorRecord {
+export interface ContainerRecord {
   readonly frameworkId: FrameworkId;
-  readonly info: ExecutorInfo;
   readonly containerId: ContainerId;
-  readonly kind: 'command';
   readonly sandbox: string;
-  /** Queued until it is on disk, launching until its container has started. */
+  /** Queued until it is on disk, launching until its container has started (a custom executor: until it subscribes). */
   readonly state: 'queued' | 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
   /** When its command was started. */
   readonly startedWallMs: number | undefined;
   readonly kill: Kill | undefined;
+}
+
+/**
+ * One executor. A `command` executor is the agent itself, its container the task; a `default` executor is the agent
+ * too, its tasks have containers of their own (`MemberRecord`) and it has none; a `custom` executor is a framework's
+ * own program.
+ */
+export interface ExecutorRecord extends ContainerRecord {
+  readonly info: ExecutorInfo;
+  readonly kind: 'command' | 'custom' | 'default';
+  /** A custom executor that speaks libprocess messages (a v0 driver's), once it has registered. */
+  readonly driver?: Pid | undefined;
+}
+
+/** A task of a pod with its container. */
+export interface MemberRecord extends ContainerRecord {
+  readonly kind: 'member';
+  readonly executorId: ExecutorId;
+  readonly taskId: TaskId;
+  /** The container that its executor shows. */
+  readonly parent: ContainerId;
+  /** The tasks that it was launched with, itself included: if one fails or is killed, all end. */
+  readonly group: readonly TaskId[];
 }
 
 export interface OperationRecord {
@@ -129,6 +185,7 @@ export type CheckpointRecord =
   | { readonly kind: 'agent'; readonly info: AgentInfo; readonly bootId: string }
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
+  | { readonly kind: 'member'; readonly member: MemberRecord }
   | {
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;
@@ -178,6 +235,7 @@ export interface AgentConfig {
   readonly sandboxDirectory: string;
   readonly registrationBackoffMs: number;
   readonly executorShutdownGraceMs: number;
+  readonly executorRegistrationTimeoutMs: number;
   readonly executorReregistrationTimeoutMs: number;
   readonly recoveryTimeoutMs: number;
   readonly maxCompletedExecutorsPerFramework: number;

@@ -6,6 +6,7 @@ export const RESOURCES_KEY = 'resources';
 export const DRAIN_KEY = 'drain';
 export const frameworkKey = (id: FrameworkId): string => `framework/${id}`;
 export const executorKey = (framework: FrameworkId, id: ExecutorId): string => `executor/${framework}/${id}`;
+export const memberKey = (framework: FrameworkId, id: TaskId): string => `member/${framework}/${id}`;
 export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;
 export const sandboxKey = (id: ContainerId): string => `sandbox/${id}`;
@@ -18,3 +19,7 @@ export const sandboxPath = (
   executor: ExecutorId,
   container: ContainerId,
 ): string => `${workDir}/slaves/${agent}/frameworks/${framework}/executors/${executor}/runs/${container}`;
+
+/** The sandbox of a pod's task lies in the pod's. */
+export const memberSandboxPath = (podSandbox: string, container: ContainerId): string =>
+  `${podSandbox}/containers/${container}`;

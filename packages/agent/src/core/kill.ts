@@ -10,13 +10,15 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
-import { report, taskOfExecutor } from './command-executor.js';
-import { endExecutor, endIfLeaving, executorOf, putExecutor, settle } from './executors.js';
-import type { ExecutorRecord, Kill } from './io.js';
+import { report } from './command-executor.js';
+import { killCustomTask, shutdownCustom } from './custom-executor.js';
+import { endIfLeaving, executorOf, settle } from './executors.js';
+import type { ContainerRecord, ExecutorRecord, Kill } from './io.js';
 import { DRAIN_KEY, taskKey } from './keys.js';
 import { knowsKilling, partitionAware } from './launch.js';
+import { endRun, putRun, runOfTask, type TaskRun, taskOfRun, taskRunOf, taskRunsOf } from './runs.js';
 import { SIGTERM } from './signals.js';
-import { checkpoints, type FrameworkRecord } from './state.js';
+import { checkpoints, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { closeStreams, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, setTimer } from './step.js';
 
@@ -33,9 +35,14 @@ export function killTask(step: Step, message: KillTaskMessage): void {
     log(step, 'warning', `no framework ${frameworkId} of which task ${taskId} could be ended`);
     return;
   }
-  const executor = framework.executors.get(message.task_id.value as ExecutorId);
+  const run = runOfTask(framework, taskId);
+  if (run !== undefined) {
+    killRun(step, framework, run, 'asked', graceOf(message.kill_policy));
+    return;
+  }
+  const executor = framework.executors.get(framework.tasks.get(taskId)?.executorId as ExecutorId);
   if (executor !== undefined) {
-    killCommand(step, framework, executor, 'asked', graceOf(message.kill_policy));
+    killCustomTask(step, framework, executor, taskId, message.kill_policy);
     return;
   }
   if (framework.streams.has(taskId)) return;
@@ -52,32 +59,33 @@ export function killTask(step: Step, message: KillTaskMessage): void {
   );
 }
 
-/** Ends a command task. `graceMs` overrides the task's own grace period. */
-export function killCommand(
+/** Ends a task that the agent runs itself. `graceMs` overrides the task's own grace period. */
+export function killRun(
   step: Step,
   framework: FrameworkRecord,
-  executor: ExecutorRecord,
+  { containerId }: TaskRun,
   why: Kill['why'],
   graceMs: number | undefined,
 ): void {
-  const { containerId } = executor;
-  if (executor.state === 'ended') return;
-  const policy = taskOfExecutor(framework, executor)?.info.kill_policy;
+  // As it is now: ending one task of a pod may have ended others.
+  const run = taskRunOf(step, containerId)?.run;
+  if (run === undefined || run.state === 'ended') return;
+  const policy = taskOfRun(framework, run)?.info.kill_policy;
   const grace = graceMs ?? graceOf(policy) ?? DEFAULT_GRACE_MS;
-  const earlier = executor.kill;
+  const earlier = run.kill;
   const kill: Kill = {
     why: earlier?.why ?? why,
     sinceWallMs: earlier?.sinceWallMs ?? step.now.wallMs,
     graceMs: Math.min(earlier?.graceMs ?? grace, grace),
   };
-  const killed = { ...executor, kill };
-  putExecutor(step, framework, killed);
+  const killed: TaskRun = { ...run, kill };
+  putRun(step, framework, killed);
   for (const kind of ['maxCompletion', 'health', 'check'] as const) cancelTimer(step, { kind, containerId });
-  if (executor.state === 'queued') {
+  if (run.state === 'queued') {
     killedDuringLaunch(step, framework, killed);
     return;
   }
-  if (executor.state === 'launching') {
+  if (run.state === 'launching') {
     if (earlier === undefined) step.effects.push({ kind: 'destroy', containerId });
     return;
   }
@@ -90,7 +98,7 @@ export function killCommand(
 }
 
 /** SIGKILL when what is left of the grace period is over; also after a restart of the agent. */
-export function armKill(step: Step, { containerId, kill }: ExecutorRecord): void {
+export function armKill(step: Step, { containerId, kill }: ContainerRecord): void {
   if (kill === undefined) return;
   const leftMs = kill.graceMs - Math.max(0, step.now.wallMs - kill.sinceWallMs);
   if (leftMs > 0) setTimer(step, { kind: 'kill', containerId }, leftMs);
@@ -103,14 +111,20 @@ export function graceOver(step: Step, containerId: ContainerId): void {
 }
 
 /** Nothing was started yet. */
-function killedDuringLaunch(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
-  report(step, framework, executor, {
+function killedDuringLaunch(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+  report(step, framework, run, {
     state: 'TASK_KILLED',
     message: 'Killed before the task was launched',
     source: 'SOURCE_AGENT',
     reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
   });
-  endExecutor(step, framework, executor);
+  endRun(step, framework, run);
+}
+
+/** Ends an executor with all that it runs. */
+function endAll(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  if (executor.kind === 'custom') shutdownCustom(step, framework, executor, 'shutdown');
+  else for (const run of taskRunsOf(framework, executor)) killRun(step, framework, run, 'shutdown', undefined);
 }
 
 /** Nobody is left who would hear of the framework's tasks: they are ended, their updates dropped. */
@@ -121,10 +135,12 @@ export function shutdownFramework(step: Step, { framework_id }: ShutdownFramewor
   closeStreams(step, framework);
   const terminating: FrameworkRecord = { ...framework, state: 'terminating' };
   step.state.frameworks.set(framework.id, terminating);
+  for (const taskId of framework.tasks.keys()) {
+    if (checkpoints(framework)) save(step, taskKey(framework.id, taskId), undefined);
+  }
   for (const [executorId, executor] of framework.executors) {
-    if (checkpoints(framework)) save(step, taskKey(framework.id, executorId as string as TaskId), undefined);
     if (executor.state === 'ended') settle(step, framework.id, executorId);
-    else killCommand(step, step.state.frameworks.get(framework.id) ?? terminating, executor, 'shutdown', undefined);
+    else endAll(step, step.state.frameworks.get(framework.id) ?? terminating, executor);
   }
   settle(step, framework.id, undefined);
 }
@@ -132,7 +148,7 @@ export function shutdownFramework(step: Step, { framework_id }: ShutdownFramewor
 export function shutdownExecutor(step: Step, message: ShutdownExecutorMessage): void {
   const framework = step.state.frameworks.get(message.framework_id?.value as FrameworkId);
   const executor = framework?.executors.get(message.executor_id?.value as ExecutorId);
-  if (framework !== undefined && executor !== undefined) killCommand(step, framework, executor, 'shutdown', undefined);
+  if (framework !== undefined && executor !== undefined) endAll(step, framework, executor);
 }
 
 /** Every task is ended, none is taken any more; the agent ends with the last (`leave`). */
@@ -144,7 +160,7 @@ export function leave(step: Step, message: string): void {
   );
   step.state.leaving = message;
   if (running.length === 0) endIfLeaving(step);
-  for (const { framework, executor } of running) killCommand(step, framework, executor, 'shutdown', undefined);
+  for (const { framework, executor } of running) endAll(step, framework, executor);
 }
 
 /** The operator wants this agent empty. Mesos: docs/maintenance.md; behaviours.md 16. */
@@ -160,21 +176,36 @@ export function drainAgent(step: Step, config: DrainConfig): void {
 export function applyDrain(step: Step): void {
   const { drain, frameworks } = step.state;
   if (drain === undefined) return;
-  const maxMs =
-    drain.config.max_grace_period === undefined ? undefined : drain.config.max_grace_period.nanoseconds / 1e6;
   for (const framework of [...frameworks.values()]) {
-    for (const executor of [...framework.executors.values()]) {
-      const ownMs = graceOf(taskOfExecutor(framework, executor)?.info.kill_policy);
-      const graceMs = maxMs === undefined ? undefined : Math.min(ownMs ?? maxMs, maxMs);
-      killCommand(step, framework, executor, 'draining', graceMs);
-    }
+    for (const executor of [...framework.executors.values()]) drainExecutor(step, framework, executor);
   }
 }
 
-/** A drained agent is drained once; what the master sends afterwards is news. */
+/** Ends what an executor runs, as `applyDrain`; one that subscribes only now hears of it now. */
+export function drainExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  const { drain } = step.state;
+  if (drain === undefined) return;
+  const max = drain.config.max_grace_period;
+  const maxMs = max === undefined ? undefined : max.nanoseconds / 1e6;
+  const graceFor = (policy: KillPolicy | undefined): number | undefined =>
+    maxMs === undefined ? undefined : Math.min(graceOf(policy) ?? maxMs, maxMs);
+  for (const run of taskRunsOf(framework, executor)) {
+    killRun(step, framework, run, 'draining', graceFor(taskOfRun(framework, run)?.info.kill_policy));
+  }
+  if (executor.kind !== 'custom') return;
+  for (const { info, task } of [...tasksOf(framework, executor.info.executor_id.value as ExecutorId)]) {
+    if (isTerminal(task.state)) continue;
+    const graceMs = graceFor(info.kill_policy);
+    const policy = graceMs === undefined ? undefined : { grace_period: { nanoseconds: graceMs * 1e6 } };
+    killCustomTask(step, framework, executor, info.task_id.value as TaskId, policy);
+  }
+}
+
+/** A drained agent is drained once; what the master sends afterwards is news. Idle executors may stay. */
 export function finishDrain(step: Step): void {
   const { drain, frameworks, operations } = step.state;
-  if (drain === undefined || frameworks.size > 0 || operations.size > 0) return;
+  if (drain === undefined || operations.size > 0) return;
+  for (const { tasks, streams } of frameworks.values()) if (tasks.size > 0 || streams.size > 0) return;
   step.state.drain = undefined;
   save(step, DRAIN_KEY, undefined);
 }

@@ -4,6 +4,7 @@ import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base'
 import { present, uuid } from '@meseta/base';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
 import type {
+  ExecutorInfo,
   FrameworkInfo,
   ResourceVersionUUID,
   RunTaskGroupMessage,
@@ -13,12 +14,14 @@ import type {
   TaskState,
   TaskStatusReason,
 } from '@meseta/wire';
-import { commandExecutorInfo, launchExecutor, saveExecutor, saveSandbox, settle } from './executors.js';
+import { addPending } from './custom-executor.js';
+import { commandExecutorInfo, putExecutor, saveSandbox, settle, tellExecutorExited } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { frameworkKey, sandboxPath } from './keys.js';
-import { agentIdOf, checkpoints, type FrameworkRecord } from './state.js';
+import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
+import { putMember } from './runs.js';
+import { agentIdOf, checkpoints, type FrameworkRecord, newFramework } from './state.js';
 import { saveTask, statusOf, tell } from './status-updates.js';
-import { log, type Step, save } from './step.js';
+import { log, type Step, save, whenDurable } from './step.js';
 
 interface Refusal {
   readonly state: TaskState;
@@ -33,29 +36,61 @@ export function runTask(step: Step, message: RunTaskMessage): void {
     log(step, 'warning', `ignored task ${task.task_id.value}: it is for agent ${task.agent_id.value}`);
     return;
   }
-  const framework = admitFramework(step, frameworkId, info, message.pid);
-  if (framework === undefined) return;
-  const refusal = refusalOf(step, framework, [task], message.resource_version_uuids) ?? refusalOfTask(framework, task);
-  if (refusal === undefined) launch(step, framework, task);
-  else refuse(step, framework, [task], refusal);
+  const { launch_executor, resource_version_uuids } = message;
+  take(step, frameworkId, info, message.pid, {
+    executor: task.executor,
+    tasks: [task],
+    group: false,
+    versions: resource_version_uuids,
+    launchExecutor: launch_executor,
+  });
 }
 
 export function runTaskGroup(step: Step, message: RunTaskGroupMessage): void {
   const tasks = message.task_group.tasks ?? [];
   const frameworkId = message.framework.id?.value as FrameworkId | undefined;
-  if (frameworkId === undefined || tasks.some(({ agent_id }) => agent_id.value !== agentIdOf(step.state))) return;
-  const framework = admitFramework(step, frameworkId, message.framework, undefined);
-  if (framework === undefined || tasks.length === 0) return;
-  refuse(
-    step,
-    framework,
+  if (frameworkId === undefined || tasks.length === 0) return;
+  if (tasks.some(({ agent_id }) => agent_id.value !== agentIdOf(step.state))) {
+    log(step, 'warning', 'ignored a task group: it is for another agent');
+    return;
+  }
+  const { executor, launch_executor, resource_version_uuids } = message;
+  take(step, frameworkId, message.framework, undefined, {
+    executor,
     tasks,
-    refusalOf(step, framework, tasks, message.resource_version_uuids) ?? {
-      state: 'TASK_ERROR',
-      reason: 'REASON_TASK_GROUP_INVALID',
-      message: 'This agent does not run task groups',
-    },
-  );
+    group: true,
+    versions: resource_version_uuids,
+    launchExecutor: launch_executor,
+  });
+}
+
+/** What the master wants launched: one task or a group. */
+interface Launch {
+  /** Undefined: a command task. */
+  readonly executor: ExecutorInfo | undefined;
+  readonly tasks: readonly TaskInfo[];
+  readonly group: boolean;
+  readonly versions: readonly ResourceVersionUUID[] | undefined;
+  /** Whether the master believes that the executor has to be launched; older masters don't say. */
+  readonly launchExecutor: boolean | undefined;
+}
+
+function take(
+  step: Step,
+  frameworkId: FrameworkId,
+  info: FrameworkInfo,
+  pid: string | undefined,
+  launch: Launch,
+): void {
+  const framework = admitFramework(step, frameworkId, info, pid);
+  if (framework === undefined) return;
+  const refusal =
+    refusalOf(step, framework, launch) ??
+    refusalByExecutor(framework, launch) ??
+    launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
+  if (refusal !== undefined) refuse(step, framework, launch, refusal);
+  else if (launch.executor === undefined) launchCommand(step, framework, launch.tasks[0] as TaskInfo);
+  else launchOnExecutor(step, framework, launch.executor, launch);
 }
 
 /** The framework's record, made if it is new here; undefined while it is being shut down. */
@@ -72,16 +107,8 @@ function admitFramework(
   }
   if (known !== undefined) return known;
   const completed = step.state.completedFrameworks.find((framework) => framework.id === id)?.completed ?? [];
-  const framework: FrameworkRecord = {
-    id,
-    info: { ...info, id: { value: id } },
-    pid: pid === undefined || pid.startsWith('@') ? undefined : pid,
-    state: 'running',
-    executors: new Map(),
-    tasks: new Map(),
-    streams: new Map(),
-    completed,
-  };
+  const driver = pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
+  const framework: FrameworkRecord = { ...newFramework(id, info, driver), completed };
   step.state.completedFrameworks = step.state.completedFrameworks.filter((it) => it.id !== id);
   step.state.frameworks.set(id, framework);
   saveFramework(step, framework);
@@ -94,12 +121,7 @@ export function saveFramework(step: Step, framework: FrameworkRecord): void {
 }
 
 /** Why tasks can't be taken here and now, if so. */
-function refusalOf(
-  step: Step,
-  framework: FrameworkRecord,
-  tasks: readonly TaskInfo[],
-  versions: readonly ResourceVersionUUID[] | undefined,
-): Refusal | undefined {
+function refusalOf(step: Step, framework: FrameworkRecord, { tasks, executor, versions }: Launch): Refusal | undefined {
   const { state } = step;
   const dropped = { state: droppedState(framework.info) };
   if (state.leaving !== undefined) {
@@ -115,7 +137,7 @@ function refusalOf(
       message: 'The offered resources have changed since: the resource version is outdated',
     };
   }
-  const lasting = tasks.flatMap(({ resources, executor }) => [...(resources ?? []), ...(executor?.resources ?? [])]);
+  const lasting = [...tasks, ...(executor === undefined ? [] : [executor])].flatMap(({ resources }) => resources ?? []);
   const unknown = lasting.find(
     (resource) =>
       resource.provider_id === undefined &&
@@ -130,15 +152,42 @@ function refusalOf(
   };
 }
 
-function refusalOfTask(framework: FrameworkRecord, task: TaskInfo): Refusal | undefined {
-  if (task.executor !== undefined || task.command === undefined) {
+/** Whether the executor that the tasks need is there exactly if the master believes so, and takes tasks. */
+function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecutor }: Launch): Refusal | undefined {
+  if (executor === undefined) return undefined;
+  const known = framework.executors.get(executor.executor_id.value as ExecutorId);
+  const gone = (message: string): Refusal => ({
+    state: droppedState(framework.info),
+    reason: 'REASON_EXECUTOR_TERMINATED',
+    message,
+  });
+  if (known === undefined) {
+    return launchExecutor === false ? gone('The executor of the task is not here any more') : undefined;
+  }
+  if (known.state === 'ended' || known.kill !== undefined) return gone('The executor of the task is ending');
+  if (launchExecutor === true) return gone('The executor that was to be launched is here already');
+  if (known.kind === kindOf(executor)) return undefined;
+  return {
+    state: droppedState(framework.info),
+    reason: 'REASON_TASK_INVALID',
+    message: `The id ${executor.executor_id.value} is in use by a ${known.kind} executor on this agent`,
+  };
+}
+
+const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
+
+function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }: Launch): Refusal | undefined {
+  if (executor === undefined && task.command === undefined) {
     return {
       state: 'TASK_ERROR',
       reason: 'REASON_TASK_INVALID',
-      message: 'This agent does not run custom executors',
+      message: `Task ${task.task_id.value} has neither a command nor an executor`,
     };
   }
-  if (framework.executors.has(task.task_id.value as ExecutorId) || framework.tasks.has(task.task_id.value as TaskId)) {
+  const inUse =
+    framework.tasks.has(task.task_id.value as TaskId) ||
+    (executor === undefined && framework.executors.has(task.task_id.value as ExecutorId));
+  if (inUse) {
     return {
       state: droppedState(framework.info),
       reason: 'REASON_TASK_INVALID',
@@ -152,7 +201,8 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo): Refusal | un
       message: 'Limits need cgroups, and this agent isolates without them (posix)',
     };
   }
-  const reference = task.command.environment?.variables?.find((it) => it.secret?.reference !== undefined);
+  const commands = [task.command, executor?.command].flatMap((command) => command?.environment?.variables ?? []);
+  const reference = commands.find((it) => it.secret?.reference !== undefined);
   if (reference === undefined) return undefined;
   return {
     state: 'TASK_FAILED',
@@ -161,8 +211,8 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo): Refusal | un
   };
 }
 
-function refuse(step: Step, framework: FrameworkRecord, tasks: readonly TaskInfo[], refusal: Refusal): void {
-  for (const task of tasks) {
+function refuse(step: Step, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {
+  for (const task of launch.tasks) {
     const taskId = task.task_id.value as TaskId;
     // The stream of an id that is in use belongs to the task that uses it.
     if (framework.streams.has(taskId) || framework.tasks.has(taskId)) {
@@ -171,41 +221,104 @@ function refuse(step: Step, framework: FrameworkRecord, tasks: readonly TaskInfo
     }
     tell(step, framework, taskId, statusOf(step, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
   }
+  const { executor, launchExecutor } = launch;
+  // The master charges the framework for an executor that it believes to be launched.
+  if (launchExecutor === true && executor !== undefined && !framework.executors.has(executorIdOf(executor))) {
+    tellExecutorExited(step, framework, { info: executor }, -1);
+  }
   settle(step, framework.id, undefined);
 }
 
-function launch(step: Step, framework: FrameworkRecord, info: TaskInfo): void {
+const executorIdOf = (info: ExecutorInfo): ExecutorId => info.executor_id.value as ExecutorId;
+
+function newExecutor(
+  step: Step,
+  framework: FrameworkRecord,
+  info: ExecutorInfo,
+  kind: ExecutorRecord['kind'],
+): ExecutorRecord {
   const { state } = step;
-  const taskId = info.task_id.value as TaskId;
-  const executorId = info.task_id.value as ExecutorId;
   const containerId = uuid(state.random) as ContainerId;
   const agentId = present(agentIdOf(state), 'the id of a registered agent');
   const executor: ExecutorRecord = {
     frameworkId: framework.id,
-    info: commandExecutorInfo(framework.id, info),
+    info,
     containerId,
-    kind: 'command',
-    sandbox: sandboxPath(state.config.workDir, agentId, framework.id, executorId, containerId),
-    state: 'queued',
+    kind,
+    sandbox: sandboxPath(state.config.workDir, agentId, framework.id, executorIdOf(info), containerId),
+    // A pod's executor is this agent, which runs.
+    state: kind === 'default' ? 'running' : 'queued',
     pid: undefined,
     startedWallMs: undefined,
     kill: undefined,
   };
-  framework.executors.set(executorId, executor);
-  framework.tasks.set(taskId, { info, executorId, task: taskOf(framework, info) });
-  state.runs.set(containerId, { frameworkId: framework.id, executorId, health: undefined, check: undefined });
+  const run = { frameworkId: framework.id, executorId: executorIdOf(info), health: undefined, check: undefined };
+  state.runs.set(containerId, run);
   saveSandbox(step, containerId, executor.sandbox);
-  if (!checkpoints(framework)) {
-    launchExecutor(step, framework.id, executorId);
-    return;
-  }
-  saveExecutor(step, framework, executor);
+  putExecutor(step, framework, executor);
+  return executor;
+}
+
+function launchCommand(step: Step, framework: FrameworkRecord, info: TaskInfo): void {
+  const taskId = info.task_id.value as TaskId;
+  const executor = newExecutor(step, framework, commandExecutorInfo(framework.id, info), 'command');
+  const executorId = executorIdOf(executor.info);
+  framework.tasks.set(taskId, { info, executorId, task: taskOf(framework, info, undefined) });
   saveTask(step, framework, taskId);
-  step.after.push({ kind: 'launch', frameworkId: framework.id, executorId });
+  whenDurable(step, framework, { kind: 'launch', frameworkId: framework.id, executorId });
+}
+
+/** Tasks of an executor that is there or is launched with them: a framework's own, or the agent as a pod's. */
+function launchOnExecutor(step: Step, framework: FrameworkRecord, wanted: ExecutorInfo, launch: Launch): void {
+  const executorId = executorIdOf(wanted);
+  const frameworkId = framework.id;
+  const known = framework.executors.get(executorId);
+  const info = { ...wanted, framework_id: wanted.framework_id ?? { value: frameworkId } };
+  const executor = known ?? newExecutor(step, framework, info, kindOf(wanted));
+  const taskIds = launch.tasks.map(({ task_id }) => task_id.value as TaskId);
+  for (const task of launch.tasks) {
+    const taskId = task.task_id.value as TaskId;
+    framework.tasks.set(taskId, { info: task, executorId, task: taskOf(framework, task, executorId) });
+    saveTask(step, framework, taskId);
+    if (executor.kind !== 'default') continue;
+    addMember(step, framework, executor, taskId, taskIds);
+    whenDurable(step, framework, { kind: 'launchMember', frameworkId, taskId });
+  }
+  if (executor.kind === 'default') return;
+  addPending(step, executor, taskIds, launch.group);
+  if (known === undefined) whenDurable(step, framework, { kind: 'launch', frameworkId, executorId });
+  whenDurable(step, framework, { kind: 'deliver', frameworkId, executorId });
+}
+
+function addMember(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  taskId: TaskId,
+  group: readonly TaskId[],
+): void {
+  const { state } = step;
+  const executorId = executorIdOf(executor.info);
+  const containerId = uuid(state.random) as ContainerId;
+  state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined, check: undefined });
+  putMember(step, framework, {
+    kind: 'member',
+    frameworkId: framework.id,
+    executorId,
+    taskId,
+    containerId,
+    parent: executor.containerId,
+    group,
+    sandbox: memberSandboxPath(executor.sandbox, containerId),
+    state: 'queued',
+    pid: undefined,
+    startedWallMs: undefined,
+    kill: undefined,
+  });
 }
 
 /** A task as the master and the read endpoints see it, before anything has happened to it. */
-export function taskOf(framework: FrameworkRecord, info: TaskInfo): Task {
+export function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: ExecutorId | undefined): Task {
   const { name, task_id, agent_id, resources, executor, labels, discovery, container } = info;
   const { command, health_check, kill_policy, limits } = info;
   const user = command?.user ?? executor?.command?.user;
@@ -213,7 +326,7 @@ export function taskOf(framework: FrameworkRecord, info: TaskInfo): Task {
     name,
     task_id,
     framework_id: { value: framework.id },
-    ...(executor === undefined ? {} : { executor_id: executor.executor_id }),
+    ...(executorId === undefined ? {} : { executor_id: { value: executorId } }),
     agent_id,
     state: 'TASK_STAGING',
     ...(resources === undefined ? {} : { resources }),

@@ -122,7 +122,6 @@ test('launches that are refused, and why', () => {
     const { state, reason, source } = updates(world)[0]?.status ?? {};
     return [state, reason, source];
   };
-  const executor = { executor_id: { value: 'e' }, command: { value: 'true' } };
   const secret = { environment: { variables: [{ name: 'S', secret: { reference: { name: 'x' } } }] } };
   const strange = [{ ...volume, allocation_info: { role: 'r' } }];
   const source = 'SOURCE_AGENT';
@@ -136,7 +135,8 @@ test('launches that are refused, and why', () => {
     'REASON_RESOURCES_UNKNOWN',
     source,
   ]);
-  assert.deepEqual(run(registeredWorld(), taskOf('t', { executor })), ['TASK_ERROR', 'REASON_TASK_INVALID', source]);
+  const { command: _command, ...nothing } = taskOf('t');
+  assert.deepEqual(run(registeredWorld(), nothing), ['TASK_ERROR', 'REASON_TASK_INVALID', source]);
   assert.deepEqual(run(registeredWorld(), taskOf('t', { command: { value: 'x', ...secret } })), [
     'TASK_FAILED',
     'REASON_CONTAINER_LAUNCH_FAILED',
@@ -146,8 +146,8 @@ test('launches that are refused, and why', () => {
 
 test('a refused launch is told until acknowledged; then nothing of its framework is left', () => {
   const world = registeredWorld();
-  const executor = { executor_id: { value: 'e' }, command: { value: 'true' } };
-  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t', { executor }) } });
+  const { command: _command, ...nothing } = taskOf('t');
+  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: nothing } });
   world.pass(10_000);
   assert.deepEqual(states(world), ['TASK_ERROR', 'TASK_ERROR']);
   const [update] = updates(world);

@@ -6,18 +6,22 @@
 // V2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
 // V3: kills and drains that were decided go on with what is left of their grace periods.
 import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
-import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
-import { containerEvent, exited, report, superviseRun, taskOfExecutor } from './command-executor.js';
-import { endExecutor, settle } from './executors.js';
+import { containerEvent, exited, report, superviseRun } from './command-executor.js';
+import { awaitExecutor, executorGone } from './custom-executor.js';
+import { putExecutor, settle } from './executors.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, armKill, leave } from './kill.js';
 import { partitionAware } from './launch.js';
+import { endPodIfEmpty } from './pods.js';
+import { endRun, isCommand, noteRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { watchDisk } from './sandboxes.js';
-import { type FrameworkRecord, isTerminal } from './state.js';
-import { log, type Step, save } from './step.js';
+import { type FrameworkRecord, isTerminal, newFramework } from './state.js';
+import type { StatusFields } from './status-updates.js';
+import { log, type Step, save, setTimer } from './step.js';
 import { changeVolumes } from './volumes.js';
 
 export function start(
@@ -93,6 +97,14 @@ function restore(step: Step, record: CheckpointRecord): void {
       if (executor.state !== 'ended') state.runs.set(executor.containerId, run);
       return;
     }
+    case 'member': {
+      const { member } = record;
+      const { frameworkId, executorId, taskId } = member;
+      frameworkWith(step, frameworkId, {}).members.set(taskId, member);
+      const run = { frameworkId, executorId, taskId, health: undefined, check: undefined };
+      if (member.state !== 'ended') state.runs.set(member.containerId, run);
+      return;
+    }
     case 'task': {
       const { frameworkId, record: task, updates } = record;
       const taskId = task.info.task_id.value as TaskId;
@@ -127,13 +139,7 @@ function restore(step: Step, record: CheckpointRecord): void {
 /** The entries come in any order: a framework is made by the first that names it. */
 function frameworkWith(step: Step, id: FrameworkId, known: Partial<FrameworkRecord>): FrameworkRecord {
   const framework: FrameworkRecord = {
-    info: { user: '', name: '', id: { value: id }, checkpoint: true },
-    pid: undefined,
-    state: 'running',
-    executors: new Map(),
-    tasks: new Map(),
-    streams: new Map(),
-    completed: [],
+    ...newFramework(id, { user: '', name: '', checkpoint: true }, undefined),
     ...step.state.frameworks.get(id),
     ...known,
     id,
@@ -167,74 +173,101 @@ function matchContainers(step: Step, containers: readonly RecoveredContainer[], 
     step.effects.push({ kind, containerId: container.containerId });
   }
   for (const framework of [...step.state.frameworks.values()]) {
+    for (const member of [...framework.members.values()]) {
+      if (member.state !== 'ended') matchContainer(step, framework, member, found.get(member.containerId), rebooted);
+    }
     for (const [executorId, executor] of [...framework.executors]) {
+      const container = found.get(executor.containerId);
       if (executor.state === 'ended') settle(step, framework.id, executorId);
-      else matchContainer(step, framework, executor, found.get(executor.containerId), rebooted);
+      else if (isCommand(executor)) matchContainer(step, framework, executor, container, rebooted);
+      else if (executor.kind === 'custom') matchCustom(step, framework, executor, container);
+      else endPodIfEmpty(step, framework.id, executorId);
     }
     settle(step, framework.id, undefined);
   }
+  if (step.state.awaited.size === 0) return;
+  setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);
+}
+
+/** A framework's own executor that runs is waited for (R5 of registration). */
+function matchCustom(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  container: RecoveredContainer | undefined,
+): void {
+  const { containerId } = executor;
+  if (container?.state === 'running') {
+    const state = executor.state === 'queued' ? 'launching' : executor.state;
+    const known = { ...executor, state, pid: container.pid };
+    putExecutor(step, framework, known);
+    if (known.kill === undefined) awaitExecutor(step, framework, known);
+    else armKill(step, known);
+    return;
+  }
+  const status = container?.status ?? { kind: 'unknown' };
+  if (status.kind !== 'unknown') executorGone(step, framework, executor, status);
+  else executorGone(step, framework, executor, status, lostAtRestart(framework, executor.state !== 'queued'));
+  // Until now the launcher knew it.
+  if (container !== undefined && executor.state === 'queued') step.after.push({ kind: 'removeContainer', containerId });
+}
+
+function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields {
+  const aware = partitionAware(info);
+  if (begun) {
+    return {
+      state: aware ? 'TASK_GONE' : 'TASK_LOST',
+      reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
+      message: 'The container is gone and its exit status was not recorded',
+    };
+  }
+  return {
+    state: aware ? 'TASK_DROPPED' : 'TASK_LOST',
+    reason: 'REASON_AGENT_RESTARTED',
+    message: 'The agent was restarted before it could launch the task',
+  };
 }
 
 function matchContainer(
   step: Step,
   framework: FrameworkRecord,
-  executor: ExecutorRecord,
+  run: TaskRun,
   container: RecoveredContainer | undefined,
   rebooted: boolean,
 ): void {
-  const { containerId } = executor;
-  const executorId = executor.info.executor_id.value as ExecutorId;
-  const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && executor.state === 'queued';
+  const { containerId } = run;
+  const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && run.state === 'queued';
   if (container === undefined || neverRan) {
-    containerMissing(step, framework, executor, rebooted);
+    containerMissing(step, framework, run, rebooted);
     return;
   }
-  if (taskOfExecutor(framework, executor) === undefined) {
+  if (taskOfRun(framework, run) === undefined) {
     // The framework was being shut down: nobody waits for this task any more.
     if (container.state === 'running') step.effects.push({ kind: 'destroy', containerId });
-    else endExecutor(step, { ...framework, state: 'terminating' }, executor);
+    else endRun(step, { ...framework, state: 'terminating' }, run);
     return;
   }
-  if (executor.state === 'queued') {
+  if (run.state === 'queued') {
     // It was started, but nobody lived to say so.
-    framework.executors.set(executorId, { ...executor, state: 'launching' });
+    noteRun(framework, { ...run, state: 'launching' });
     const pid = container.state === 'running' ? container.pid : 0;
     containerEvent(step, { kind: 'started', containerId, pid });
-  } else if (container.state === 'running') superviseRun(step, framework, executor);
-  const now = framework.executors.get(executorId) ?? executor;
-  if (container.state === 'ended') ended(step, framework, now, container.status, rebooted);
-  else armKill(step, now);
-}
-
-function ended(
-  step: Step,
-  framework: FrameworkRecord,
-  executor: ExecutorRecord,
-  status: ExitStatus,
-  rebooted: boolean,
-): void {
-  if (status.kind === 'unknown') containerMissing(step, framework, executor, rebooted);
-  else exited(step, framework, executor, status);
+  } else if (container.state === 'running') superviseRun(step, framework, run);
+  const now = taskRunOf(step, containerId)?.run ?? run;
+  if (container.state === 'running') armKill(step, now);
+  else if (container.status.kind === 'unknown') containerMissing(step, framework, now, rebooted);
+  else exited(step, framework, now, container.status);
 }
 
 /** V1: nothing is left that could say how the task ended. */
-function containerMissing(step: Step, framework: FrameworkRecord, executor: ExecutorRecord, rebooted: boolean): void {
-  const aware = partitionAware(framework.info);
-  const record = taskOfExecutor(framework, executor);
+function containerMissing(step: Step, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
+  const record = taskOfRun(framework, run);
   if (record !== undefined && !isTerminal(record.task.state)) {
-    const begun = executor.state !== 'queued';
-    report(step, framework, executor, {
-      state: begun ? (aware ? 'TASK_GONE' : 'TASK_LOST') : aware ? 'TASK_DROPPED' : 'TASK_LOST',
-      source: 'SOURCE_AGENT',
-      reason: begun ? 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT' : 'REASON_AGENT_RESTARTED',
-      message: rebooted
-        ? 'The host was restarted'
-        : begun
-          ? 'The container is gone and its exit status was not recorded'
-          : 'The agent was restarted before it could launch the task',
-    });
+    const lost = lostAtRestart(framework, run.state !== 'queued');
+    const message = rebooted ? 'The host was restarted' : lost.message;
+    report(step, framework, run, { source: 'SOURCE_AGENT', ...lost, message });
   }
-  endExecutor(step, framework, executor);
+  endRun(step, framework, run);
 }
 
 /** A sandbox whose container isn't there any more ages from now on. */

@@ -6,6 +6,7 @@
 // R3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
 //     thousand agents don't come at once.
 // R4: the agent registers anew when told that it is not connected, when pings stop, and when the connection breaks.
+// R5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
 import { type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -14,6 +15,7 @@ import type {
   AgentInfoCapability,
   AgentRegisteredMessage,
   AgentReregisteredMessage,
+  ExecutorInfo,
   MasterAgentConnection,
   ReconcileTasksMessage,
   Resource,
@@ -22,7 +24,7 @@ import type {
 import { AGENT_KEY } from './keys.js';
 import { partitionAware } from './launch.js';
 import { resendOperations, updateAgent } from './operations.js';
-import { agentIdOf, PING_TIMEOUT_MS } from './state.js';
+import { agentIdOf, newFramework, PING_TIMEOUT_MS } from './state.js';
 import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 
@@ -49,7 +51,14 @@ export function masterDetected(step: Step, master: Pid | undefined): void {
   cancelTimer(step, { kind: 'ping' });
   cancelTimer(step, { kind: 'register' });
   log(step, 'info', master === undefined ? 'no master leads' : `the leading master is ${master}`);
-  if (master !== undefined && state.config.recover === 'reconnect') join(step);
+  joinIfRecovered(step);
+}
+
+/** R5: the executors of before are back, or given up; so the master can rely on what it is told. */
+export function joinIfRecovered(step: Step): void {
+  const { awaited, config, registration } = step.state;
+  if (awaited.size > 0 || registration.master === undefined || config.recover !== 'reconnect') return;
+  if (!registration.registered) join(step);
 }
 
 /** Begins to register with the leading master, after a random pause (R3). */
@@ -95,6 +104,9 @@ function reregister(step: Step): void {
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
   const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
   const kept = state.total.filter(needsCheckpoint);
+  const executors = frameworks.flatMap((framework) =>
+    [...framework.executors.values()].filter(({ kind, state }) => kind !== 'command' && state !== 'ended'),
+  );
   const completed = state.completedFrameworks.map((framework) => {
     const ended = framework.completed.flatMap((it) => it.tasks.map(({ task }) => taskForMaster(task)));
     return {
@@ -108,6 +120,7 @@ function reregister(step: Step): void {
     body: {
       agent: announced(state.info),
       ...(tasks.length === 0 ? {} : { tasks }),
+      ...(executors.length === 0 ? {} : { executor_infos: executors.map(({ info }) => executorForMaster(info)) }),
       ...(completed.length === 0 ? {} : { completed_frameworks: completed }),
       version: state.config.version,
       ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
@@ -125,6 +138,9 @@ const preRefinement = (resources: readonly Resource[]): readonly Resource[] => {
 };
 
 const announced = (info: AgentInfo): AgentInfo => ({ ...info, resources: preRefinement(info.resources ?? []) });
+
+const executorForMaster = (info: ExecutorInfo): ExecutorInfo =>
+  info.resources === undefined ? info : { ...info, resources: preRefinement(info.resources) };
 
 const taskForMaster = (task: Task): Task =>
   task.resources === undefined ? task : { ...task, resources: preRefinement(task.resources) };
@@ -203,16 +219,7 @@ function reconcile(step: Step, message: ReconcileTasksMessage): void {
     const taskId = task_id.value as never;
     const known = step.state.frameworks.get(frameworkId);
     if (known?.tasks.has(taskId) || known?.streams.has(taskId)) continue;
-    const framework = known ?? {
-      id: frameworkId,
-      info: { ...info, id: message.framework_id },
-      pid: undefined,
-      state: 'running' as const,
-      executors: new Map(),
-      tasks: new Map(),
-      streams: new Map(),
-      completed: [],
-    };
+    const framework = known ?? newFramework(frameworkId, info, undefined);
     step.state.frameworks.set(frameworkId, framework);
     tell(
       step,

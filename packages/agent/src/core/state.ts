@@ -20,7 +20,7 @@ import { createDeadlines } from '@meseta/base';
 import type { AgentInfo, DrainConfig, FrameworkInfo, Resource, StatusUpdate } from '@meseta/wire';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
-import type { AgentConfig, ExecutorRecord, OperationRecord, TaskRecord } from './io.js';
+import type { AgentConfig, ConnectionId, ExecutorRecord, MemberRecord, OperationRecord, TaskRecord } from './io.js';
 import { uuidBytes } from './uuid.js';
 
 /** The updates of one task that wait for the scheduler's acknowledgement, oldest first; the first is in flight. */
@@ -42,6 +42,10 @@ export interface FrameworkRecord {
   readonly state: 'running' | 'terminating';
   readonly executors: Map<ExecutorId, ExecutorRecord>;
   readonly tasks: Map<TaskId, TaskRecord>;
+  /** The containers of pods' tasks. */
+  readonly members: Map<TaskId, MemberRecord>;
+  /** Tasks of live executors that have ended and been acknowledged, oldest first, a bounded number each. */
+  readonly retired: Map<ExecutorId, readonly TaskRecord[]>;
   readonly streams: Map<TaskId, UpdateStream>;
   /** Oldest first. */
   readonly completed: readonly CompletedExecutor[];
@@ -52,10 +56,25 @@ export interface CompletedExecutor {
   readonly tasks: readonly TaskRecord[];
 }
 
-/** What only this process knows of a running container: its checks. */
+/** Tasks on their way to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
+export interface PendingLaunch {
+  readonly taskIds: readonly TaskId[];
+  readonly group: boolean;
+  readonly durable: boolean;
+}
+
+/** What only this process knows of a container: its checks, or its executor's connection. */
 export interface Run {
   readonly frameworkId: FrameworkId;
   readonly executorId: ExecutorId;
+  /** Of a pod's task. */
+  readonly taskId?: TaskId;
+  /** A custom executor's stream of events. */
+  readonly connection?: ConnectionId | undefined;
+  /** Oldest first; they wait until they are on disk and the executor listens. */
+  readonly pending?: readonly PendingLaunch[];
+  /** The executor has had a task. */
+  readonly everSentTask?: boolean;
   readonly health: CheckState | undefined;
   readonly check: CheckState | undefined;
 }
@@ -83,6 +102,8 @@ export type Timer =
   | { readonly kind: 'disk' }
   | { readonly kind: 'resend'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   | { readonly kind: 'resendOperation'; readonly uuid: OperationUuid }
+  | { readonly kind: 'executorsBack' }
+  | { readonly kind: 'registerExecutor' | 'executorHeartbeat'; readonly containerId: ContainerId }
   | { readonly kind: 'kill' | 'maxCompletion' | 'health' | 'check'; readonly containerId: ContainerId };
 
 export interface AgentState {
@@ -104,6 +125,8 @@ export interface AgentState {
   /** Oldest first, a bounded number. */
   completedFrameworks: readonly FrameworkRecord[];
   readonly runs: Map<ContainerId, Run>;
+  /** Executors of an earlier process that have not subscribed yet: until they have, or are late, the agent doesn't register. */
+  readonly awaited: Set<ContainerId>;
   readonly operations: Map<OperationUuid, OperationRecord>;
   /** The pause before an operation's update is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
@@ -142,6 +165,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     frameworks: new Map(),
     completedFrameworks: [],
     runs: new Map(),
+    awaited: new Set(),
     operations: new Map(),
     operationRetryMs: new Map(),
     drain: undefined,
@@ -173,10 +197,28 @@ const TERMINAL: ReadonlySet<string> = new Set([
 
 /** The framework's tasks that an executor ran or runs. */
 export function* tasksOf(framework: FrameworkRecord, executorId: ExecutorId): Iterable<TaskRecord> {
-  // A command task carries its executor's id.
-  const own = framework.tasks.get(executorId as string as TaskId);
-  if (own !== undefined && own.executorId === executorId) yield own;
+  if (framework.executors.get(executorId)?.kind === 'command') {
+    // A command task carries its executor's id.
+    const own = framework.tasks.get(executorId as string as TaskId);
+    if (own !== undefined && own.executorId === executorId) yield own;
+    return;
+  }
+  for (const record of framework.tasks.values()) if (record.executorId === executorId) yield record;
 }
+
+/** A framework of which nothing is known yet but its description. */
+export const newFramework = (id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord => ({
+  id,
+  info: { ...info, id: { value: id } },
+  pid,
+  state: 'running',
+  executors: new Map(),
+  tasks: new Map(),
+  members: new Map(),
+  retired: new Map(),
+  streams: new Map(),
+  completed: [],
+});
 
 /** Keeps a framework that has no executor left for the read endpoints. */
 export function completeFramework(state: AgentState, framework: FrameworkRecord): void {

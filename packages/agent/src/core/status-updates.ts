@@ -9,7 +9,7 @@
 // U5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
 import type { FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
-import { settle } from './executors.js';
+import { retireTask, settle } from './executors.js';
 import { taskKey } from './keys.js';
 import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
 import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
@@ -163,7 +163,9 @@ export function acknowledge(step: Step, message: StatusUpdateAcknowledgementMess
   if (isTerminal(head.status.state)) {
     framework.streams.delete(taskId);
     saveTask(step, framework, taskId);
-    settle(step, framework.id, framework.tasks.get(taskId)?.executorId);
+    const record = framework.tasks.get(taskId);
+    if (record !== undefined) retireTask(step, framework, record);
+    settle(step, framework.id, record?.executorId);
     return;
   }
   const next = {

@@ -1,7 +1,7 @@
 // One step of the core: what its handlers share. A handler reads and replaces records in the state, and adds
 // effects, changes to write and what is to happen once these are durable. Nothing here decides anything.
 import type { ContainerId, ExecutorId, FrameworkId, Now, OperationUuid, Pid, TaskId } from '@meseta/base';
-import type { LibprocessMessage } from '@meseta/wire';
+import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
 import type { AgentEffect, CheckpointChange, CheckpointRecord } from './io.js';
 import type { AgentState, Timer } from './state.js';
 
@@ -9,6 +9,15 @@ import type { AgentState, Timer } from './state.js';
 export type AfterWrite =
   | { readonly kind: 'announceRegistered' }
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
+  | { readonly kind: 'launchMember'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
+  /** Tasks that were taken for a custom executor may go to it. */
+  | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
+  | {
+      readonly kind: 'acknowledgeExecutor';
+      readonly containerId: ContainerId;
+      readonly taskId: TaskId;
+      readonly uuid: string;
+    }
   | { readonly kind: 'forward'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   | { readonly kind: 'sendOperation'; readonly uuid: OperationUuid }
   | { readonly kind: 'removeContainer'; readonly containerId: ContainerId }
@@ -20,6 +29,8 @@ export interface Step {
   readonly effects: AgentEffect[];
   readonly changes: CheckpointChange[];
   readonly after: AfterWrite[];
+  /** What waits for no write: it is done at the end of this step. */
+  readonly soon: AfterWrite[];
 }
 
 export const log = (step: Step, level: 'info' | 'warning' | 'error', text: string): void => {
@@ -40,6 +51,11 @@ export const save = (step: Step, key: string, record: CheckpointRecord | undefin
   step.changes.push({ key, record });
 };
 
+/** What a framework that checkpoints may be told of only when it is on disk. */
+export const whenDurable = (step: Step, { info }: { readonly info: FrameworkInfo }, work: AfterWrite): void => {
+  (info.checkpoint === true ? step.after : step.soon).push(work);
+};
+
 /** Sets a timer, or sets it anew. */
 export function setTimer(step: Step, timer: Timer, delayMs: number): void {
   const key = timerKey(timer);
@@ -55,8 +71,10 @@ export function cancelTimer(step: Step, timer: Timer): void {
 
 export const hasTimer = (step: Step, timer: Timer): boolean => step.state.deadlines.has(timerKey(timer));
 
+const CONTAINER_TIMERS = ['kill', 'maxCompletion', 'health', 'check', 'registerExecutor', 'executorHeartbeat'] as const;
+
 export const cancelContainerTimers = (step: Step, containerId: ContainerId): void => {
-  for (const kind of ['kill', 'maxCompletion', 'health', 'check'] as const) cancelTimer(step, { kind, containerId });
+  for (const kind of CONTAINER_TIMERS) cancelTimer(step, { kind, containerId });
 };
 
 const timerKey = (timer: Timer): string => JSON.stringify(Object.values(timer));

@@ -32,6 +32,7 @@ export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
   sandboxDirectory: '/mnt/mesos/sandbox',
   registrationBackoffMs: 1000,
   executorShutdownGraceMs: 5000,
+  executorRegistrationTimeoutMs: 60_000,
   executorReregistrationTimeoutMs: 2000,
   recoveryTimeoutMs: 900_000,
   maxCompletedExecutorsPerFramework: 150,

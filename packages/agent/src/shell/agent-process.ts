@@ -19,6 +19,7 @@ import { createSender, type Sender } from './authentication.js';
 import { openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
 import { performEffect } from './effects.js';
+import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
 import { createLoggingLevel } from './logging-level.js';
@@ -175,6 +176,7 @@ async function run(
   const config = await configOf(flags, host, workDir, resources.value, files);
   const core = createAgent(config, seededRandom(randomBytes(4).readUInt32LE()));
   const recovered = await containers.recover();
+  const executorApi = createExecutorApi((input) => loop.push(input));
   const { credential } = security;
   const whoSends = { host, actor: ACTOR, pid: config.pid, credential, flags, clock: realClock, log };
   const sender = createSender({ ...whoSends, exit: options.onExit });
@@ -182,6 +184,7 @@ async function run(
   const ports = {
     host,
     sender,
+    executorApi,
     checkpoint,
     containers,
     files,
@@ -208,7 +211,8 @@ async function run(
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { gate } = security;
   const { shown } = options;
-  const handler = createRequestHandler({ core, gate, shown, masterHostname, containers, logging, recoverySeconds });
+  const served = { core, gate, shown, masterHostname, containers, logging, executorApi, recoverySeconds };
+  const handler = createRequestHandler(served);
   inputs.open(loop.push, handler);
   return ok({
     address: host.address,
@@ -227,7 +231,9 @@ async function run(
 /** The sandbox of a container that runs. */
 function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {
   const run = state.runs.get(containerId);
-  return run && state.frameworks.get(run.frameworkId)?.executors.get(run.executorId)?.sandbox;
+  const framework = run && state.frameworks.get(run.frameworkId);
+  if (run?.taskId !== undefined) return framework?.members.get(run.taskId)?.sandbox;
+  return run && framework?.executors.get(run.executorId)?.sandbox;
 }
 
 const openContainers = (
@@ -279,6 +285,7 @@ async function configOf(
     sandboxDirectory: flags.sandbox_directory,
     registrationBackoffMs: flags.registration_backoff_factor,
     executorShutdownGraceMs: flags.executor_shutdown_grace_period,
+    executorRegistrationTimeoutMs: flags.executor_registration_timeout,
     executorReregistrationTimeoutMs: flags.executor_reregistration_timeout,
     recoveryTimeoutMs: flags.recovery_timeout,
     maxCompletedExecutorsPerFramework: flags.max_completed_executors_per_framework,

@@ -1,19 +1,21 @@
 // Carries out what the core decided: each effect once, its answer an input.
 import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { ContainerId, Files, Result } from '@meseta/base';
+import type { ContainerId, Files, Result, TaskId } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
-import type { ContainerSpec, Containers } from '@meseta/containers/types';
+import type { Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
-import type { AgentEffect, AgentInput, VolumeLink } from '../core/io.js';
+import type { AgentEffect, AgentInput } from '../core/io.js';
 import type { Sender } from './authentication.js';
 import type { Checkpoint } from './checkpoint.js';
+import type { ExecutorApi } from './executor-api.js';
 
 export interface EffectPorts {
   readonly host: Host;
   readonly sender: Sender;
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
+  readonly executorApi: ExecutorApi;
   readonly files: Files;
   readonly log: Logger;
   readonly workDir: string;
@@ -56,6 +58,18 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
         .then((result) => push({ kind: 'probeResult', containerId, check, result }));
       return;
     }
+    case 'reply':
+      ports.executorApi.reply(effect.connection, effect.status, effect.text);
+      return;
+    case 'openStream':
+      ports.executorApi.open(effect.connection);
+      return;
+    case 'executorEvent':
+      ports.executorApi.event(effect.connection, effect.event);
+      return;
+    case 'closeStream':
+      ports.executorApi.close(effect.connection);
+      return;
     case 'measureDisk':
       void measureDisk(ports);
       return;
@@ -75,10 +89,11 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
 }
 
 /** Makes the sandbox, then hands the container over; a sandbox that can't be made is a failed launch. */
-async function launch(ports: EffectPorts, { spec, volumes }: Extract<AgentEffect, { kind: 'launch' }>): Promise<void> {
+async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
+  const { spec } = effect;
   const { containerId } = spec;
   ports.preparing.set(containerId, false);
-  const problem = await prepareSandbox(ports, spec, volumes);
+  const problem = await prepareSandbox(ports, effect);
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);
   if (problem === undefined && !destroyed) {
@@ -89,24 +104,27 @@ async function launch(ports: EffectPorts, { spec, volumes }: Extract<AgentEffect
   ports.push({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
 }
 
+type LaunchEffect = Extract<AgentEffect, { kind: 'launch' }>;
+
 /** The sandbox with links to its volumes, all owned by the user; what went wrong, if something did. */
-async function prepareSandbox(
-  ports: EffectPorts,
-  spec: ContainerSpec,
-  volumes: readonly VolumeLink[],
-): Promise<string | undefined> {
+async function prepareSandbox(ports: EffectPorts, { spec, volumes, pod }: LaunchEffect): Promise<string | undefined> {
   const found = spec.user === undefined ? undefined : await ports.findUser(spec.user);
   if (found?.ok === false) return found.error;
   const owner = process.getuid?.() === 0 ? found?.value : undefined;
   const { files } = ports;
-  const made = await createSandbox(files, spec.sandbox, owner);
-  if (!made.ok) return `sandbox: ${made.error.message}`;
-  await files.removeFile(latestOf(spec.sandbox));
-  await symlink(spec.sandbox, latestOf(spec.sandbox)).catch(() => undefined);
+  for (const path of pod === undefined ? [spec.sandbox] : [pod.sandbox, spec.sandbox]) {
+    const made = await createSandbox(files, path, owner);
+    if (!made.ok) return `sandbox: ${made.error.message}`;
+  }
+  if (pod === undefined) {
+    await files.removeFile(latestOf(spec.sandbox));
+    await symlink(spec.sandbox, latestOf(spec.sandbox)).catch(() => undefined);
+  } else await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
   for (const { containerPath, hostPath } of volumes) {
     const link = resolve(spec.sandbox, containerPath);
     if (!link.startsWith(`${spec.sandbox}/`)) return `volume ${containerPath}: expected a path inside the sandbox`;
     try {
+      await mkdir(hostPath, { recursive: true });
       await mkdir(dirname(link), { recursive: true });
       await symlink(hostPath, link);
     } catch (cause) {
@@ -115,6 +133,15 @@ async function prepareSandbox(
     if (owner !== undefined) await files.changeOwner(hostPath, owner.uid, owner.gid);
   }
   return undefined;
+}
+
+/** People look for a pod's tasks by their ids, and for the pod's newest run. */
+async function linkMember(files: Files, pod: string, taskId: TaskId, sandbox: string): Promise<void> {
+  await files.makeDirectory(`${pod}/tasks`, 0o755);
+  await symlink(sandbox, `${pod}/tasks/${taskId}`).catch(() => undefined);
+  if ((await readlink(latestOf(pod)).catch(() => '')) === pod) return;
+  await files.removeFile(latestOf(pod));
+  await symlink(pod, latestOf(pod)).catch(() => undefined);
 }
 
 /** The link to an executor's newest run, which people look for. */

@@ -146,7 +146,10 @@ export const agentFlags = {
   ephemeral_ports_per_container: textFlag({ ...later, default: '1024' }),
   eth0_name: textFlag(later),
   executor_environment_variables: environmentFlag({ help: 'A JSON object of variables for every executor.' }),
-  executor_registration_timeout: textFlag({ ...later, default: '1mins' }),
+  executor_registration_timeout: durationFlag({
+    default: '1mins',
+    help: "How long a framework's executor may take to subscribe before it is destroyed.",
+  }),
   executor_reregistration_retry_interval: textFlag(later),
   executor_reregistration_timeout: durationFlag({
     default: '2secs',

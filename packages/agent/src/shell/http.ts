@@ -34,6 +34,7 @@ import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
 import { attachedPaths, rootsFor } from './attached-files.js';
+import type { ExecutorApi } from './executor-api.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
@@ -49,6 +50,7 @@ export interface HttpOptions {
   readonly gate: HttpGate;
   readonly containers: PosixContainers;
   readonly logging: LoggingLevel;
+  readonly executorApi: ExecutorApi;
   /** How long the start took, what an earlier agent left included. */
   readonly recoverySeconds: number;
 }
@@ -181,7 +183,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     refuse(exchange.response, refusal('notImplemented', `This agent does not have ${what}`));
   return {
     operator: (exchange) => answerCall(options, bodies, exchange),
-    executor: notHere('the executor API'),
+    executor: (exchange) => options.executorApi.handle(bodies, exchange),
     resourceProvider: notHere('resource providers'),
     health: ({ response }) => answerText(response, 200),
     version: (exchange) => answerJson(exchange, versionDocument(buildInfo)),

@@ -1,4 +1,5 @@
 // What both APIs show, gathered from the state: executors with their tasks, what is allocated.
+import type { TaskId } from '@meseta/base';
 import { add } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { ExecutorRecord, TaskRecord } from '../core/io.js';
@@ -13,7 +14,8 @@ export interface ShownExecutor {
 
 export function* executorsOf(framework: FrameworkRecord): Iterable<ShownExecutor> {
   for (const [id, executor] of framework.executors) {
-    yield { framework, executor, tasks: [...tasksOf(framework, id)], completed: false };
+    const tasks = [...tasksOf(framework, id), ...(framework.retired.get(id) ?? [])];
+    yield { framework, executor, tasks, completed: false };
   }
   for (const { executor, tasks } of framework.completed) yield { framework, executor, tasks, completed: true };
 }
@@ -27,8 +29,8 @@ export function* frameworksOf(state: AgentState): Iterable<{ framework: Framewor
 export type Phase = 'queued' | 'launched' | 'terminated' | 'completed';
 
 /** Where a task of an executor stands, in the words of GET_TASKS. */
-export function phaseOf({ executor, completed }: ShownExecutor, { task }: TaskRecord): Phase {
-  if (completed) return 'completed';
+export function phaseOf({ framework, executor, completed }: ShownExecutor, { info, task }: TaskRecord): Phase {
+  if (completed || !framework.tasks.has(info.task_id.value as TaskId)) return 'completed';
   if (isTerminal(task.state)) return 'terminated';
   return executor.state === 'running' ? 'launched' : 'queued';
 }

@@ -74,6 +74,7 @@ function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
     sandboxDirectory: '/mnt/mesos/sandbox',
     registrationBackoffMs: 1_000,
     executorShutdownGraceMs: 5_000,
+    executorRegistrationTimeoutMs: 60_000,
     executorReregistrationTimeoutMs: 2_000,
     recoveryTimeoutMs: 900_000,
     maxCompletedExecutorsPerFramework: 150,

@@ -1,0 +1,273 @@
+// The executor API, seen from the core: what executors call, what they are answered.
+// Mesos: docs/executor-http-api.md; behaviours.md 9, 10.
+//
+// C1: an update is acknowledged to the executor when it is on disk (checkpointing frameworks), once however often it
+//     comes; only the first time it is told.
+// C2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
+// C3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
+import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import type {
+  ContainerStatus,
+  ExecutorCall,
+  ExecutorCallSubscribe,
+  FrameworkToExecutorMessage,
+  TaskStatus,
+} from '@meseta/wire';
+import { containerStatus, drained } from './command-executor.js';
+import { awaitNoLonger, sendPending, shutdownCustom, tellTask } from './custom-executor.js';
+import { isConnected, tellExecutor } from './executor-channel.js';
+import { executorOf, putExecutor } from './executors.js';
+import type { ConnectionId, ExecutorRecord } from './io.js';
+import { drainExecutor } from './kill.js';
+import { partitionAware } from './launch.js';
+import { agentIdOf, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
+import { statusOf, tell } from './status-updates.js';
+import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './step.js';
+
+/** Mesos' interval; executors don't rely on it. */
+const HEARTBEAT_MS = 30 * 60_000;
+
+/** As many of an executor's updates are remembered by uuid, for each task. */
+const MAX_RECEIVED = 100;
+
+export function executorCall(step: Step, connection: ConnectionId, call: ExecutorCall): void {
+  const reply = (status: 202 | 400 | 403, text: string): void => {
+    step.effects.push({ kind: 'reply', connection, status, text });
+  };
+  if (call.type === 'HEARTBEAT') {
+    reply(202, '');
+    return;
+  }
+  const framework = step.state.frameworks.get(call.framework_id.value as FrameworkId);
+  const executor = framework?.executors.get(call.executor_id.value as ExecutorId);
+  if (framework === undefined || executor?.kind !== 'custom') {
+    const [field, id] =
+      framework === undefined ? ['framework_id', call.framework_id.value] : ['executor_id', call.executor_id.value];
+    reply(400, `Field '${field}': ${JSON.stringify(id)} is not known on this agent`);
+    return;
+  }
+  if (call.type === 'SUBSCRIBE') {
+    step.effects.push({ kind: 'openStream', connection });
+    if (ends(step, framework, executor)) {
+      step.effects.push({ kind: 'executorEvent', connection, event: { type: 'SHUTDOWN' } });
+      step.effects.push({ kind: 'closeStream', connection });
+    } else httpSubscribed(step, framework, executor, connection, call.subscribe ?? {});
+    return;
+  }
+  if (executor.state === 'queued' || executor.state === 'launching') {
+    reply(403, `Field 'executor_id': executor ${call.executor_id.value} is not subscribed`);
+    return;
+  }
+  reply(202, '');
+  if (call.type === 'UPDATE' && call.update !== undefined)
+    executorUpdate(step, framework, executor, call.update.status);
+  if (call.type === 'MESSAGE' && call.message !== undefined) {
+    messageToFramework(step, framework, executor, call.message.data);
+  }
+}
+
+const ends = (step: Step, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
+  step.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';
+
+function httpSubscribed(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  connection: ConnectionId,
+  subscribe: ExecutorCallSubscribe,
+): void {
+  const { containerId } = executor;
+  const run = step.state.runs.get(containerId);
+  if (run === undefined) return;
+  // C2.
+  if (run.connection !== undefined) step.effects.push({ kind: 'closeStream', connection: run.connection });
+  step.state.runs.set(containerId, { ...run, connection });
+  setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
+  const { driver: _driver, ...http } = executor;
+  subscribed(step, framework, http, {
+    taskIds: subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [],
+    updates: subscribe.unacknowledged_updates?.map(({ status }) => status) ?? [],
+  });
+}
+
+/** What an executor says of itself when it is there (again). */
+export interface Unacknowledged {
+  readonly taskIds: readonly TaskId[];
+  readonly updates: readonly TaskStatus[];
+}
+
+/** The executor listens: it hears what waited for it. */
+export function subscribed(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  unacknowledged: Unacknowledged,
+): void {
+  const { containerId, info } = executor;
+  const running: ExecutorRecord = { ...executor, state: 'running' };
+  cancelTimer(step, { kind: 'registerExecutor', containerId });
+  putExecutor(step, framework, running);
+  log(step, 'info', `executor ${info.executor_id.value} of framework ${framework.id} has subscribed`);
+  for (const status of unacknowledged.updates) executorUpdate(step, framework, running, status);
+  dropUndelivered(step, framework, running, unacknowledged.taskIds);
+  if (hasNothingToDo(step, framework, running)) {
+    log(step, 'info', `executor ${info.executor_id.value} is shut down: its tasks were killed before it had them`);
+    shutdownCustom(step, framework, running, 'shutdown');
+    return;
+  }
+  tellExecutor(step, framework, running, {
+    type: 'SUBSCRIBED',
+    subscribed: {
+      executor_info: info,
+      framework_info: framework.info,
+      agent_info: agentInfoFor(step),
+      container_id: { value: containerId },
+    },
+  });
+  sendPending(step, framework, running);
+  drainExecutor(step, framework, running);
+  awaitNoLonger(step, containerId);
+}
+
+/** The v1 message has no `checkpoint`. */
+function agentInfoFor({ state }: Step) {
+  const { checkpoint: _checkpoint, ...shown } = state.info;
+  return { ...shown, resources: state.total };
+}
+
+/** C3. */
+function dropUndelivered(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  known: readonly TaskId[],
+): void {
+  const pending = new Set(step.state.runs.get(executor.containerId)?.pending?.flatMap(({ taskIds }) => taskIds));
+  for (const { info, task } of [...tasksOf(framework, executor.info.executor_id.value as ExecutorId)]) {
+    const taskId = info.task_id.value as TaskId;
+    if (task.state !== 'TASK_STAGING' || pending.has(taskId) || known.includes(taskId)) continue;
+    tellTask(step, framework, executor, taskId, {
+      state: partitionAware(framework.info) ? 'TASK_DROPPED' : 'TASK_LOST',
+      message: 'The executor did not get the task before the agent was restarted or the connection broke',
+      reason: 'REASON_AGENT_RESTARTED',
+    });
+  }
+}
+
+function hasNothingToDo(step: Step, framework: FrameworkRecord, { containerId }: ExecutorRecord): boolean {
+  const run = step.state.runs.get(containerId);
+  if (run?.everSentTask === true) return false;
+  const alive = (id: TaskId): boolean => framework.tasks.has(id) && !isTerminal(framework.tasks.get(id)?.task.state);
+  return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
+}
+
+/** C1. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
+export function executorUpdate(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  status: TaskStatus,
+): void {
+  const taskId = status.task_id.value as TaskId;
+  const { uuid = '' } = status;
+  if (framework.state === 'terminating') {
+    step.state.counters.invalidStatusUpdates++;
+    return;
+  }
+  const record = framework.tasks.get(taskId);
+  const repeated =
+    record?.received?.includes(uuid) === true ||
+    framework.streams.get(taskId)?.updates.some((update) => update.uuid === uuid) === true;
+  const over = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
+  if (!repeated && !over) {
+    if (record !== undefined) {
+      framework.tasks.set(taskId, { ...record, received: [...(record.received ?? []), uuid].slice(-MAX_RECEIVED) });
+    }
+    tell(
+      step,
+      framework,
+      taskId,
+      drained(step, framework, step.state.drain !== undefined, told(step, executor, status)),
+    );
+  }
+  whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
+}
+
+/** The executor's status with what the agent knows better. */
+function told(step: Step, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
+  const own = containerStatus(step, executor);
+  const given: ContainerStatus = status.container_status ?? {};
+  const filled = statusOf(step, status.task_id.value as TaskId, {
+    ...status,
+    container_status: {
+      network_infos: given.network_infos ?? own.network_infos,
+      ...(given.cgroup_info === undefined ? {} : { cgroup_info: given.cgroup_info }),
+      ...(own.executor_pid === undefined ? {} : { executor_pid: own.executor_pid }),
+      container_id: given.container_id ?? own.container_id,
+    },
+  });
+  return { ...filled, timestamp: status.timestamp ?? filled.timestamp, uuid: status.uuid ?? filled.uuid };
+}
+
+export function acknowledgeExecutor(step: Step, containerId: ContainerId, taskId: TaskId, uuid: string): void {
+  const found = executorOf(step, containerId);
+  if (found === undefined) return;
+  const acknowledged = { task_id: { value: taskId }, uuid };
+  tellExecutor(step, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
+}
+
+/** From an executor to its scheduler; a v0 driver takes it itself. Nothing is repeated. */
+export function messageToFramework(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  data: string,
+): void {
+  const agentId = agentIdOf(step.state);
+  if (agentId === undefined || framework.state === 'terminating') return;
+  const body = {
+    agent_id: { value: agentId },
+    framework_id: { value: framework.id },
+    executor_id: executor.info.executor_id,
+    data,
+  };
+  if (framework.pid === undefined) sendToMaster(step, { name: 'ExecutorToFrameworkMessage', body });
+  else send(step, framework.pid as never, { name: 'ExecutorToFrameworkMessage', body });
+}
+
+/** From a scheduler to an executor; dropped when that isn't there to hear it. */
+export function messageToExecutor(step: Step, message: FrameworkToExecutorMessage): void {
+  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+  const executor = framework?.executors.get(message.executor_id.value as ExecutorId);
+  const { counters } = step.state;
+  if (
+    framework === undefined ||
+    executor === undefined ||
+    !isConnected(step, executor) ||
+    executor.kill !== undefined
+  ) {
+    counters.invalidFrameworkMessages++;
+    log(step, 'warning', `dropped a message to executor ${message.executor_id.value}: it is not connected`);
+    return;
+  }
+  counters.validFrameworkMessages++;
+  tellExecutor(step, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
+}
+
+/** The executor may come back; it is left alone until then. */
+export function streamClosed(step: Step, connection: ConnectionId): void {
+  for (const [containerId, run] of step.state.runs) {
+    if (run.connection !== connection) continue;
+    step.state.runs.set(containerId, { ...run, connection: undefined });
+    cancelTimer(step, { kind: 'executorHeartbeat', containerId });
+    log(step, 'info', `executor ${run.executorId} of framework ${run.frameworkId} has disconnected`);
+    return;
+  }
+}
+
+export function executorHeartbeat(step: Step, containerId: ContainerId): void {
+  const found = executorOf(step, containerId);
+  if (found === undefined || !isConnected(step, found.executor)) return;
+  setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
+  tellExecutor(step, found.framework, found.executor, { type: 'HEARTBEAT' });
+}

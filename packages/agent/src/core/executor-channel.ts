@@ -1,0 +1,79 @@
+// How the agent talks to a custom executor: events on the stream that its SUBSCRIBE opened, or, to one that stands on
+// a v0 driver, the libprocess messages that say the same. Source: the executor driver's messages of Mesos.
+import type { ExecutorEvent, LibprocessMessage } from '@meseta/wire';
+import type { ExecutorRecord } from './io.js';
+import { agentIdOf, type FrameworkRecord } from './state.js';
+import { type Step, send } from './step.js';
+
+export const isConnected = (step: Step, executor: ExecutorRecord): boolean =>
+  executor.state === 'running' &&
+  (executor.driver !== undefined || step.state.runs.get(executor.containerId)?.connection !== undefined);
+
+/** Whether the executor was there to be told. */
+export function tellExecutor(
+  step: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  event: ExecutorEvent,
+): boolean {
+  const connection = step.state.runs.get(executor.containerId)?.connection;
+  if (connection !== undefined) {
+    step.effects.push({ kind: 'executorEvent', connection, event });
+    return true;
+  }
+  if (executor.driver === undefined) return false;
+  for (const message of driverMessages(step, framework, executor, event)) send(step, executor.driver, message);
+  return true;
+}
+
+function driverMessages(
+  { state }: Step,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  event: ExecutorEvent,
+): readonly LibprocessMessage[] {
+  const framework_id = { value: framework.id };
+  const agent_id = { value: agentIdOf(state) ?? '' };
+  const { launch, kill, message, acknowledged } = event;
+  switch (event.type) {
+    case 'SUBSCRIBED':
+      return [
+        {
+          name: 'ExecutorRegisteredMessage',
+          body: {
+            executor_info: executor.info,
+            framework_id,
+            framework_info: framework.info,
+            agent_id,
+            agent_info: state.info,
+          },
+        },
+      ];
+    case 'LAUNCH':
+    case 'LAUNCH_GROUP': {
+      const tasks = launch === undefined ? (event.launch_group?.task_group.tasks ?? []) : [launch.task];
+      const pid = framework.pid ?? '';
+      return tasks.map((task) => ({
+        name: 'RunTaskMessage',
+        body: { framework_id, framework: framework.info, pid, task },
+      }));
+    }
+    case 'KILL':
+      return kill === undefined ? [] : [{ name: 'KillTaskMessage', body: { framework_id, ...kill } }];
+    case 'ACKNOWLEDGED':
+      if (acknowledged === undefined) return [];
+      return [{ name: 'StatusUpdateAcknowledgementMessage', body: { agent_id, framework_id, ...acknowledged } }];
+    case 'MESSAGE':
+      if (message === undefined) return [];
+      return [
+        {
+          name: 'FrameworkToExecutorMessage',
+          body: { agent_id, framework_id, executor_id: executor.info.executor_id, data: message.data },
+        },
+      ];
+    case 'SHUTDOWN':
+      return [{ name: 'ShutdownExecutorMessage', body: { executor_id: executor.info.executor_id, framework_id } }];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,75 @@
+// The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
+// tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
+import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
+import { endExecutor, putExecutor } from './executors.js';
+import type { ExecutorRecord, MemberRecord, TaskRecord } from './io.js';
+import { memberKey } from './keys.js';
+import { endMember } from './pods.js';
+import { checkpoints, type FrameworkRecord } from './state.js';
+import { type Step, save } from './step.js';
+
+export type CommandExecutor = ExecutorRecord & { readonly kind: 'command' };
+export type TaskRun = CommandExecutor | MemberRecord;
+
+export interface FoundRun {
+  readonly framework: FrameworkRecord;
+  readonly run: TaskRun;
+}
+
+export const isCommand = (executor: ExecutorRecord): executor is CommandExecutor => executor.kind === 'command';
+
+/** The task's container that this is; undefined for a custom executor's, and for one that nobody knows. */
+export function taskRunOf(step: Step, containerId: ContainerId): FoundRun | undefined {
+  const found = step.state.runs.get(containerId);
+  const framework = found && step.state.frameworks.get(found.frameworkId);
+  if (found === undefined || framework === undefined) return undefined;
+  if (found.taskId !== undefined) {
+    const member = framework.members.get(found.taskId);
+    return member && { framework, run: member };
+  }
+  const executor = framework.executors.get(found.executorId);
+  return executor !== undefined && isCommand(executor) ? { framework, run: executor } : undefined;
+}
+
+/** What the agent runs itself for an executor; nothing for a custom one. */
+export function taskRunsOf(framework: FrameworkRecord, executor: ExecutorRecord): readonly TaskRun[] {
+  if (isCommand(executor)) return [executor];
+  const executorId = executor.info.executor_id.value;
+  return [...framework.members.values()].filter((member) => member.executorId === executorId);
+}
+
+/** The container in which a task runs. */
+export function runOfTask(framework: FrameworkRecord, taskId: TaskId): TaskRun | undefined {
+  const executor = framework.executors.get(taskId as string as ExecutorId);
+  if (executor !== undefined && isCommand(executor)) return executor;
+  return framework.members.get(taskId);
+}
+
+export const taskOfRun = (framework: FrameworkRecord, run: TaskRun): TaskRecord | undefined =>
+  framework.tasks.get(run.kind === 'member' ? run.taskId : (run.info.executor_id.value as TaskId));
+
+export const executorOfRun = (framework: FrameworkRecord, run: TaskRun): ExecutorRecord | undefined =>
+  run.kind === 'member' ? framework.executors.get(run.executorId) : run;
+
+/** Replaces the record, on disk too. */
+export function putRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+  if (run.kind === 'command') putExecutor(step, framework, run);
+  else putMember(step, framework, run);
+}
+
+/** Replaces the record in memory only: what is said next is written anyway, or said again after a restart. */
+export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
+  if (run.kind === 'command') framework.executors.set(run.info.executor_id.value as ExecutorId, run);
+  else framework.members.set(run.taskId, run);
+}
+
+export function putMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
+  framework.members.set(member.taskId, member);
+  if (checkpoints(framework)) save(step, memberKey(framework.id, member.taskId), { kind: 'member', member });
+}
+
+/** The container is gone, or never was. What the task has become was said before. */
+export function endRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+  if (run.kind === 'command') endExecutor(step, framework, run);
+  else endMember(step, framework, run);
+}

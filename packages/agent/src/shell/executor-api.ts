@@ -1,0 +1,93 @@
+// POST /api/v1/executor: what can be said about a call without the agent's state is said here, the rest by the core.
+//
+// Owns: which executor's request waits for the core's answer, and which became a stream of events.
+// Q1: a request is answered once: by `reply`, or by `open` and then events.
+// Q2: a stream that its executor closed, or that was cut off for reading too slowly, is told to the core once
+//     (`streamClosed`); one that the core closed isn't.
+import type { ServerResponse } from 'node:http';
+import { answerType, checkExecutorCall, decodeBody } from '@meseta/api';
+import { type BodyReader, createStreamWriter, realClock, type StreamWriter } from '@meseta/platform';
+import { answerText, refuse } from '@meseta/platform/answers';
+import type { ExecutorEvent } from '@meseta/wire';
+import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
+import { encodeRecord } from '@meseta/wire/recordio';
+import type { AgentInput, ConnectionId } from '../core/io.js';
+import type { Exchange } from './http.js';
+
+interface Connection {
+  readonly response: ServerResponse;
+  /** What its events come in. */
+  readonly mediaType: MediaType;
+  writer: StreamWriter | undefined;
+}
+
+export interface ExecutorApi {
+  handle(bodies: BodyReader, exchange: Exchange): Promise<void>;
+  reply(connection: ConnectionId, status: number, text: string): void;
+  open(connection: ConnectionId): void;
+  event(connection: ConnectionId, event: ExecutorEvent): void;
+  close(connection: ConnectionId): void;
+}
+
+export function createExecutorApi(push: (input: AgentInput) => void): ExecutorApi {
+  const connections = new Map<ConnectionId, Connection>();
+  let next = 0;
+  return {
+    async handle(bodies, { request, response }) {
+      const body = await bodies.read(request);
+      if (!body.ok) {
+        answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+        return;
+      }
+      const call = decodeBody(request.headers['content-type'], body.value, ExecutorCallCodec);
+      if (!call.ok) {
+        refuse(response, call.error);
+        return;
+      }
+      const checked = checkExecutorCall(call.value);
+      const media = answerType(request.headers.accept);
+      if (!checked.ok) refuse(response, checked.error);
+      // Only a SUBSCRIBE is answered with anything that has a type.
+      else if (!media.ok && call.value.type === 'SUBSCRIBE') refuse(response, media.error);
+      else {
+        const connection = String(next++) as ConnectionId;
+        const mediaType = media.ok ? media.value : JSON_TYPE;
+        connections.set(connection, { response, mediaType, writer: undefined });
+        push({ kind: 'executorCall', connection, call: call.value });
+      }
+    },
+    reply(id, status, text) {
+      const connection = connections.get(id);
+      connections.delete(id);
+      if (connection !== undefined) answerText(connection.response, status, text);
+    },
+    open(id) {
+      const connection = connections.get(id);
+      if (connection === undefined) return;
+      connection.response.writeHead(200, {
+        'Content-Type': connection.mediaType,
+        'Transfer-Encoding': 'chunked',
+        'Cache-Control': 'no-store',
+      });
+      connection.writer = createStreamWriter(connection.response, {
+        clock: realClock,
+        ended: () => {
+          if (connections.delete(id)) push({ kind: 'streamClosed', connection: id });
+        },
+      });
+    },
+    event(id, event) {
+      const connection = connections.get(id);
+      if (connection === undefined) return;
+      const json = connection.mediaType === JSON_TYPE;
+      const bytes = json ? Buffer.from(ExecutorEventCodec.write(event)) : ExecutorEventCodec.encode(event);
+      connection.writer?.write(encodeRecord(bytes));
+    },
+    close(id) {
+      const connection = connections.get(id);
+      connections.delete(id);
+      connection?.writer?.end();
+    },
+  };
+}
