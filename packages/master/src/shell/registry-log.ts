@@ -3,7 +3,8 @@
 // Owns: how much was written since the last snapshot.
 // L1: batches are appended in the order of the core's effects, and each is answered once it is durable.
 // L2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
-//     durable registry is complete whenever it asks for the next one.
+//     durable registry is complete whenever it asks for the next one, and stays as it is until that is answered. So the
+//     snapshot is written a slice at a time, and the batch waits for it.
 // L3: a failed or fenced write ends the process: nothing may be said that is not durable.
 import { assert, ok, type Result } from '@meseta/base';
 import type { Fenced, LocalStore } from '@meseta/coordination';
@@ -30,20 +31,54 @@ export interface RegistryLogOptions {
 /** A snapshot is due when the batches since the last are larger than it was, and than this. */
 const minBytesBetweenSnapshots = 2 ** 20;
 
+const sliceMs = 2;
+
+async function encodeInSlices(durable: RegistryState): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let text = '';
+  let until = performance.now() + sliceMs;
+  for (const line of encodeRegistry(durable)) {
+    text += line;
+    if (performance.now() < until) continue;
+    pieces.push(Buffer.from(text));
+    text = '';
+    await new Promise(setImmediate);
+    until = performance.now() + sliceMs;
+  }
+  return Buffer.concat([...pieces, Buffer.from(text)]);
+}
+
 const fromBytes = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 export function createRegistryLog({ store, epoch, timings, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
 
+  const onBroken = (cause: unknown): void => onFailure(`the registry can't be written: ${String(cause)}`);
+
   const settle = (written: Promise<Result<void, Fenced>>, done: () => void): void => {
-    written.then(
-      (result) => {
-        if (result.ok) done();
-        else onFailure(`another master has taken over: epoch ${result.error.newest} after ${result.error.epoch}`);
-      },
-      (cause: unknown) => onFailure(`the registry can't be written: ${String(cause)}`),
-    );
+    written.then((result) => {
+      if (result.ok) done();
+      else onFailure(`another master has taken over: epoch ${result.error.newest} after ${result.error.epoch}`);
+    }, onBroken);
+  };
+
+  const snapshot = async (durable: RegistryState): Promise<void> => {
+    const bytes = await encodeInSlices(durable);
+    snapshotBytes = bytes.length;
+    bytesSinceSnapshot = 0;
+    settle(store.snapshot(epoch, bytes), () => undefined);
+  };
+
+  const append = (operations: readonly RegistryOperation[]): void => {
+    const batch = Buffer.from(encodeOperations(operations));
+    bytesSinceSnapshot += batch.length;
+    timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
+    const beganMs = performance.now();
+    settle(store.append(epoch, batch), () => {
+      timings.registryStore.add(performance.now() - beganMs);
+      onPersisted();
+    });
   };
 
   return {
@@ -61,20 +96,8 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
     },
     persist(operations, durable) {
       assert(operations.length > 0, 'a batch without operations');
-      if (bytesSinceSnapshot > Math.max(snapshotBytes, minBytesBetweenSnapshots)) {
-        const bytes = Buffer.from([...encodeRegistry(durable)].join(''));
-        snapshotBytes = bytes.length;
-        bytesSinceSnapshot = 0;
-        settle(store.snapshot(epoch, bytes), () => undefined);
-      }
-      const batch = Buffer.from(encodeOperations(operations));
-      bytesSinceSnapshot += batch.length;
-      timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
-      const beganMs = performance.now();
-      settle(store.append(epoch, batch), () => {
-        timings.registryStore.add(performance.now() - beganMs);
-        onPersisted();
-      });
+      if (bytesSinceSnapshot <= Math.max(snapshotBytes, minBytesBetweenSnapshots)) append(operations);
+      else snapshot(durable).then(() => append(operations), onBroken);
     },
   };
 }

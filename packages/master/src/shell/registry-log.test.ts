@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createSoleElection, openLmdbStore } from '@meseta/coordination';
+import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
+import type { RegistryState } from '../registry/state.js';
+import { createMasterTimings } from '../views/metrics.js';
+import { createRegistryLog, type RegistryLog } from './registry-log.js';
+
+const agents = 400;
+const batches = 300;
+
+/** A registry's log over a real store; `write` persists and applies, as the core does. */
+async function openLog(path: string) {
+  const store = await openLmdbStore(path);
+  const epoch = await new Promise<number>((resolve, reject) => {
+    const election = createSoleElection(store);
+    election.watch((leadership) => {
+      if (leadership?.mine) resolve(leadership.epoch);
+    });
+    election.contend(new Uint8Array()).catch(reject);
+  });
+  let persisted = (): void => {};
+  const timings = createMasterTimings();
+  const log: RegistryLog = createRegistryLog({
+    store,
+    epoch,
+    timings,
+    onPersisted: () => persisted(),
+    onFailure: (text) => assert.fail(text),
+  });
+  const contents = await log.read();
+  assert.ok(contents.ok);
+  const registry: RegistryState = contents.value;
+  return {
+    registry,
+    timings,
+    async write(operations: readonly RegistryOperation[]): Promise<void> {
+      const done = new Promise<void>((resolve) => {
+        persisted = resolve;
+      });
+      log.persist(operations, registry);
+      await done;
+      for (const operation of operations) assert.ok(applyToRegistry(registry, operation).ok);
+    },
+    close: () => store.close(),
+  };
+}
+
+const infoOf = (n: number) => ({
+  hostname: `host-${n}.${'x'.repeat(200)}`,
+  id: { value: `agent-${n}` },
+  resources: [{ name: 'cpus', type: 'SCALAR' as const, scalar: { value: n } }],
+});
+
+const flap = (round: number): readonly RegistryOperation[] =>
+  Array.from({ length: agents }, (_, n) =>
+    round % 2 === 0
+      ? { kind: 'markAgentUnreachable', agentId: infoOf(n).id.value, atMs: round }
+      : { kind: 'markAgentReachable', info: infoOf(n) },
+  ) as readonly RegistryOperation[];
+
+test('a log that grew is replaced by a snapshot: bounded on disk, the same after a restart', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'registry-'));
+  try {
+    const first = await openLog(join(directory, 'registry'));
+    const admissions = Array.from({ length: agents }, (_, n) => ({ kind: 'admitAgent', info: infoOf(n) }));
+    await first.write(admissions as readonly RegistryOperation[]);
+    assert.equal(first.registry.agents.size, agents);
+    let writtenBytes = 0;
+    for (let round = 0; round < batches; round++) {
+      const operations = flap(round);
+      writtenBytes += JSON.stringify(operations).length;
+      await first.write(operations);
+      // Never more than the snapshot, as much again, and one batch.
+      assert.ok(
+        first.timings.registrySizeBytes < 2.5 * 2 ** 20,
+        `${first.timings.registrySizeBytes} in round ${round}`,
+      );
+    }
+    await first.close();
+    const { size } = await stat(join(directory, 'registry', 'data.mdb')).catch(() => stat(join(directory, 'registry')));
+    assert.ok(writtenBytes > 16 * 2 ** 20 && size < writtenBytes / 2, `${size} bytes for ${writtenBytes} written`);
+
+    const second = await openLog(join(directory, 'registry'));
+    assert.deepEqual(second.registry, first.registry);
+    await second.write(flap(0).slice(0, 1));
+    await second.close();
+    const third = await openLog(join(directory, 'registry'));
+    assert.deepEqual(third.registry, second.registry);
+    assert.notDeepEqual(third.registry, first.registry);
+    await third.close();
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
