@@ -39,6 +39,8 @@ import {
   jsonString,
   present,
 } from '@meseta/wire/json';
+import { isScalar, scalarOf } from './kinds.js';
+import { fromThousandths } from './scalars.js';
 import { summarize, summarizeAttributes } from './summary.js';
 
 const plain = (values: Readonly<Record<string, number | string>>): string =>
@@ -50,7 +52,21 @@ const plain = (values: Readonly<Record<string, number | string>>): string =>
   );
 
 /** Totals by name: `{"cpus":4.0,...,"ports":"[31000-31999]"}`. */
-export const resourcesJson = (list: readonly Resource[]): string => plain(summarize(list));
+export const resourcesJson = (list: readonly Resource[]): string => knownScalarsJson(list) ?? plain(summarize(list));
+
+/** The same for what nearly every task has, the scalars that are always shown: a /state of many tasks consists of these. */
+function knownScalarsJson(list: readonly Resource[]): string | undefined {
+  const totals = { cpus: 0, disk: 0, gpus: 0, mem: 0 };
+  for (const resource of list) {
+    const { name, revocable, shared } = resource;
+    const isKnown = name === 'cpus' || name === 'mem' || name === 'disk' || name === 'gpus';
+    if (!isKnown || !isScalar(resource) || revocable !== undefined || shared !== undefined) return undefined;
+    totals[name] += scalarOf(resource);
+  }
+  const { cpus, disk, gpus, mem } = totals;
+  const total = (thousandths: number): string => jsonDouble(fromThousandths(thousandths));
+  return `{"cpus":${total(cpus)},"disk":${total(disk)},"gpus":${total(gpus)},"mem":${total(mem)}}`;
+}
 
 /** Amounts by name: `{"cpus":0.1,"mem":32.0}`. */
 export const quantitiesJson = (values: Readonly<Record<string, number>>): string => plain(values);
