@@ -21,7 +21,7 @@ import { createUsers, findTools, readLimits } from './machine.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
 import { type Container, change, type PosixState, planHeader, runtimeDirectory } from './posix-state.js';
 import { createProber } from './probes.js';
-import { membersOf, readProcessTable, readStat } from './process-table.js';
+import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
 import { removeTree } from './sandbox.js';
 import { createSpawner, type Spawner } from './spawner.js';
@@ -46,6 +46,8 @@ interface Launcher {
   readonly spawner: Spawner;
   readonly endings: Endings;
   readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
+  /** Shared by all who are being signalled. */
+  readonly processTable: () => Promise<ProcessTable>;
   /** Aborts what prepares a container. */
   readonly preparing: Map<ContainerId, AbortController>;
 }
@@ -168,15 +170,15 @@ async function sendSignal(launcher: Launcher, container: Container, signal: numb
     await state.files.write(`${runtimeDirectory(state, containerId)}/sent`, `${signal}\n`, { append: true });
   }
   await canHear(state, container, signal);
-  if (pid !== undefined && state.containers.get(containerId)?.phase === 'running') await signalTree(state, pid, signal);
+  if (pid !== undefined && state.containers.get(containerId)?.phase === 'running')
+    await signalTree(launcher, pid, signal);
 }
 
 /** The whole tree is stopped while its members are gathered, so that none is born unseen; then all get the signal and go on. */
-async function signalTree(state: PosixState, pid: number, signal: number): Promise<void> {
+async function signalTree({ state, processTable }: Launcher, pid: number, signal: number): Promise<void> {
   const stopped = new Set<number>();
   for (;;) {
-    const table = await readProcessTable(state.files);
-    const members = membersOf(table, new Set([pid]), state.foreignSessions).get(pid) ?? [];
+    const members = membersOf(await processTable(), new Set([pid]), state.foreignSessions).get(pid) ?? [];
     const found = members.filter((it) => !stopped.has(it.pid));
     if (found.length === 0) break;
     for (const member of found) {
@@ -292,6 +294,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     spawner,
     endings,
     findUser: createUsers(processes),
+    processTable: createTableReader(files),
     preparing: new Map(),
   };
   const events = files.readFifo(

@@ -73,6 +73,24 @@ export async function readProcessTable(files: Files): Promise<ProcessTable> {
   return table;
 }
 
+/**
+ * For many who ask at about the same time: those who ask while a reading is under way share the next, so each gets a
+ * table that was begun after it asked.
+ */
+export function createTableReader(files: Files): () => Promise<ProcessTable> {
+  let underWay: Promise<unknown> = Promise.resolve();
+  let next: Promise<ProcessTable> | undefined;
+  return () => {
+    next ??= underWay.then(() => {
+      const reading = readProcessTable(files);
+      underWay = reading.catch(() => undefined);
+      next = undefined;
+      return reading;
+    });
+    return next;
+  };
+}
+
 const forgetEveryMs = 5000;
 
 export type SessionWatch = ReturnType<typeof createSessionWatch>;
