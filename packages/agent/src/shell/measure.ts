@@ -1,9 +1,12 @@
 // What the running containers use, measured when somebody asks.
 
+import type { ContainerId } from '@meseta/base';
 import type { Containers } from '@meseta/containers/types';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ContainerStatus, ResourceStatistics } from '@meseta/wire';
 import type { AgentCore } from '../core/agent.js';
+import type { ContainerRecord } from '../core/io.js';
+import { taskRunsOf } from '../core/runs.js';
 import type { Approver } from '../views/approver.js';
 import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
 import type { MeasuredContainer } from '../views/v0.js';
@@ -19,22 +22,55 @@ export async function measureContainers(
         !completed && executor.state === 'running' && approver?.container(executor.info, framework.info) !== false,
     ),
   );
-  return Promise.all(
-    running.map(async (shown) => ({
-      ...shown,
-      status: statusOf(shown),
-      statistics: await statisticsOf(from.containers, shown),
-    })),
-  );
+  return Promise.all(running.map((shown) => measureExecutor(from.containers, shown)));
 }
 
-const statusOf = ({ executor }: ShownExecutor): ContainerStatus => ({
-  ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
-  container_id: { value: executor.containerId },
+async function measureExecutor(containers: Containers, shown: ShownExecutor): Promise<MeasuredContainer> {
+  const { executor, framework } = shown;
+  if (executor.kind !== 'default') {
+    const used = await containers.usage(executor.containerId);
+    return { ...shown, status: statusOf(executor), statistics: statisticsOf(shown, used), members: [] };
+  }
+  const members = await Promise.all(
+    taskRunsOf(framework, executor)
+      .filter(({ state }) => state === 'running')
+      .map(async (run) => ({ run, used: await containers.usage(run.containerId) })),
+  );
+  return {
+    ...shown,
+    status: statusOf(executor),
+    // A pod uses what its tasks use.
+    statistics: statisticsOf(shown, sumOf(members.flatMap(({ used }) => (used === undefined ? [] : [used])))),
+    members: members.map(({ run, used }) => {
+      const tasks = shown.tasks.filter(({ info }) => run.kind === 'member' && info.task_id.value === run.taskId);
+      const { resources: _own, ...info } = executor.info;
+      const alone = { ...shown, executor: { ...executor, info }, tasks };
+      return { containerId: run.containerId, status: statusOf(run), statistics: statisticsOf(alone, used) };
+    }),
+  };
+}
+
+type Usage = Omit<ResourceStatistics, 'timestamp'>;
+
+function sumOf(parts: readonly Usage[]): Usage {
+  const sum: Record<string, number> = {};
+  for (const part of parts) {
+    for (const [name, value] of Object.entries(part)) {
+      if (typeof value === 'number') sum[name] = (sum[name] ?? 0) + value;
+    }
+  }
+  return sum;
+}
+
+const statusOf = (container: ContainerRecord & { readonly parent?: ContainerId }): ContainerStatus => ({
+  ...(container.pid === undefined ? {} : { executor_pid: container.pid }),
+  container_id: {
+    value: container.containerId,
+    ...(container.parent === undefined ? {} : { parent: { value: container.parent } }),
+  },
 });
 
-async function statisticsOf(containers: Containers, shown: ShownExecutor): Promise<ResourceStatistics | undefined> {
-  const used = await containers.usage(shown.executor.containerId);
+function statisticsOf(shown: ShownExecutor, used: Usage | undefined): ResourceStatistics | undefined {
   if (used === undefined) return undefined;
   const limits = quantitiesOf(resourcesOf(shown));
   const memoryBytes = (quantity(limits, 'mem') / 1000) * 2 ** 20;

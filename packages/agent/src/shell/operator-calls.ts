@@ -9,6 +9,7 @@ import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import type { Approver } from '../views/approver.js';
+import type { MeasuredMember } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { rootsFor } from './attached-files.js';
 import { currentMetrics, type Exchange, type HttpOptions } from './http.js';
@@ -105,7 +106,7 @@ async function answerOf(
     case 'GET_RESOURCE_PROVIDERS':
       return ok({ type, get_resource_providers: {} });
     case 'GET_CONTAINERS':
-      return ok(await getContainers(options, approver));
+      return ok(await getContainers(options, call, approver));
     case 'LIST_FILES':
     case 'READ_FILE':
       return fileCall(options, call, approver);
@@ -117,15 +118,22 @@ async function answerOf(
   }
 }
 
-async function getContainers(options: HttpOptions, approver: Approver): Promise<AgentResponse> {
-  const containers = (await measureContainers(options, approver)).map(({ executor, status, statistics }) => ({
-    framework_id: { value: executor.frameworkId },
-    executor_id: executor.info.executor_id,
-    ...(executor.info.name === undefined ? {} : { executor_name: executor.info.name }),
-    container_id: { value: executor.containerId },
+async function getContainers(options: HttpOptions, call: AgentCall, approver: Approver): Promise<AgentResponse> {
+  const nested = call.get_containers?.show_nested === true;
+  const shown = ({ containerId, status, statistics }: MeasuredMember) => ({
+    container_id: { value: containerId },
     container_status: status,
     ...(statistics === undefined ? {} : { resource_statistics: statistics }),
-  }));
+  });
+  const containers = (await measureContainers(options, approver)).flatMap(({ executor, members, ...measured }) => [
+    {
+      framework_id: { value: executor.frameworkId },
+      executor_id: executor.info.executor_id,
+      executor_name: executor.info.name ?? '',
+      ...shown({ ...measured, containerId: executor.containerId }),
+    },
+    ...(nested ? members.map(shown) : []),
+  ]);
   // Without containers Mesos leaves the whole field out.
   return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
 }

@@ -1,4 +1,5 @@
 // The agent's v0 documents: /state, /containers, /monitor/statistics (Mesos: docs/endpoints/slave).
+import type { ContainerId } from '@meseta/base';
 import { reservationsByRole, toEndpointFormat, unallocate, unreserved } from '@meseta/resources';
 import {
   attributesJson,
@@ -140,6 +141,14 @@ export const flagsJson = (flags: ReadonlyMap<string, string>): string =>
 
 /** A container with what it uses, as it was measured. */
 export interface MeasuredContainer extends ShownExecutor {
+  readonly statistics: ResourceStatistics | undefined;
+  readonly status: ContainerStatus;
+  /** A pod's tasks. */
+  readonly members: readonly MeasuredMember[];
+}
+
+export interface MeasuredMember {
+  readonly containerId: ContainerId;
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus;
 }
