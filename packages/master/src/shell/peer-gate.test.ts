@@ -77,6 +77,22 @@ test('E1: who must authenticate and has not does not reach the core', () => {
   assert.equal(unasked.say(agent, register, 'stranger'), 'unknown');
 });
 
+test('E1: a driver of the older messages is asked for the same as one of calls', () => {
+  const older: LibprocessMessage = { name: 'RegisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' } } };
+  const asked = gateWith({ ...open, authenticateFrameworks: true });
+  asked.say(driver, older);
+  assert.deepEqual(asked.pushed, []);
+  assert.match(errors(asked.sent).join(), /not authenticated/);
+  const unasked = gateWith(open);
+  unasked.say(driver, older);
+  assert.deepEqual(unasked.pushed, [{ kind: 'message', from: driver, message: subscribe, principal: undefined }]);
+  unasked.say(driver, {
+    name: 'ReregisterFrameworkMessage',
+    body: { framework: { user: 'u', name: 'n' }, failover: true },
+  });
+  assert.match(errors(unasked.sent).join(), /framework\.id/);
+});
+
 test('a registration waits while its sender authenticates, and is worked on when that takes too long', () => {
   const { clock, pushed, say } = gateWith(open);
   say(agent, { name: 'AuthenticateMessage', body: { pid: agent } });

@@ -10,6 +10,7 @@ import type { Clock, Host, Logger, PeerMessage } from '@meseta/platform';
 import { createPeerAuthentication, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
+import { callOfDriver } from '../core/driver-calls.js';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { PeerSecurity } from './security.js';
@@ -114,11 +115,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     else fail(from, checked.error);
   }
 
-  /** Undefined: no registered driver. */
-  const driverAt = (pid: Pid) => {
-    const id = state.frameworkByPid.get(pid);
-    return id === undefined ? undefined : state.frameworks.get(id);
-  };
+  const driverAt = (pid: Pid) => registeredDriver(state, pid);
 
   return {
     receive({ to, from, wireName, body }) {
@@ -129,7 +126,12 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
         log.warning(`message from ${from}: ${renderWireError(decoded.error)}`);
         return 'accepted';
       }
-      const arrived = { from, message: decoded.value };
+      const said = callOfDriver(decoded.value);
+      if (!said.ok) {
+        fail(from, said.error);
+        return 'accepted';
+      }
+      const arrived = { from, message: said.value };
       if (session) {
         const known = authentication.receive(to, from, decoded.value);
         wake();
@@ -154,6 +156,12 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     },
     close: () => wake.cancel(),
   };
+}
+
+/** Undefined: no registered driver. */
+function registeredDriver(state: MasterState, pid: Pid) {
+  const id = state.frameworkByPid.get(pid);
+  return id === undefined ? undefined : state.frameworks.get(id);
 }
 
 function driverOn<T>(address: string, state: MasterState, driverAt: (pid: Pid) => T | undefined): T | undefined {
