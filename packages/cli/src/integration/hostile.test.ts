@@ -6,10 +6,10 @@
 // H3: memory stays flat, and both processes live.
 // H4: a value of a kind that a field never takes is refused with a text that names the field.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { createSchemaPlaces, type SchemaPlaces } from '@meseta/wire/testing/schema-places';
+import { digestOf } from './testing/digest.js';
 import { agentCalls, type HostileCall, masterCalls, schedulerCalls } from './testing/hostile-calls.js';
 import { type HostileRequest, requestsOf, typesOf } from './testing/hostile-requests.js';
 import { headerRequests, v0Requests } from './testing/hostile-v0.js';
@@ -41,40 +41,6 @@ after(async () => {
   await cluster?.stop();
 });
 
-const STATE = [
-  'AGENTS',
-  'FRAMEWORKS',
-  'TASKS',
-  'EXECUTORS',
-  'OPERATIONS',
-  'ROLES',
-  'WEIGHTS',
-  'QUOTA',
-  'LOGGING_LEVEL',
-];
-const MASTER_STATE = [...STATE, 'MAINTENANCE_SCHEDULE', 'MAINTENANCE_STATUS'];
-const AGENT_STATE = ['FRAMEWORKS', 'TASKS', 'EXECUTORS', 'OPERATIONS', 'LOGGING_LEVEL', 'AGENT'];
-
-async function ask(address: string, type: string): Promise<string> {
-  const answer = await fetch(`http://${address}/api/v1`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-    body: JSON.stringify({ type }),
-  });
-  assert.equal(answer.status, 200, type);
-  return answer.text();
-}
-
-/** Everything that an operator can see of the cluster, and how much was written to the registry. */
-async function digest(): Promise<string> {
-  const parts: string[] = [];
-  for (const what of MASTER_STATE) parts.push(await ask(cluster.master, `GET_${what}`));
-  for (const what of AGENT_STATE) parts.push(await ask(agent, `GET_${what}`));
-  const metrics = await fetch(`http://${cluster.master}/metrics/snapshot`).then((answer) => answer.json());
-  parts.push(String((metrics as Record<string, number>)['registrar/registry_size_bytes']));
-  return `${createHash('sha256').update(parts.join('\n')).digest('hex')} ${parts.join('\n')}`;
-}
-
 const rssOf = (name: 'master' | 'agent'): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.pidOf(name)}/status`, 'utf8'))?.[1]) * 1024;
 
@@ -91,7 +57,7 @@ function problemOf({ names }: HostileRequest, { status, body }: RawAnswer): stri
 }
 
 async function attack(address: string, requests: Iterable<HostileRequest>): Promise<void> {
-  const beforehand = await digest();
+  const beforehand = await digestOf(cluster);
   const problems = new Map<string, string>();
   await sendAll(address, requests, (request, answer) => {
     sent++;
@@ -101,7 +67,7 @@ async function attack(address: string, requests: Iterable<HostileRequest>): Prom
     problems.set(request.what, `${problem}: ${status} ${body.slice(0, 300)}; ${String(request.body).slice(0, 900)}`);
   });
   assert.deepEqual([...problems], []);
-  assert.equal(await digest(), beforehand, 'H2');
+  assert.equal(await digestOf(cluster), beforehand, 'H2');
   assert.equal(witness.ended(), false, 'the witness is still subscribed');
   if (warmRss.size === 0) for (const name of ['master', 'agent'] as const) warmRss.set(name, rssOf(name));
 }

@@ -33,6 +33,8 @@ export interface OperatorStreamsOptions {
   readonly state: MasterState;
   readonly limit: number;
   readonly viewerOf: ViewerOf;
+  /** A stream was cut off because its client reads too slowly. */
+  onCut(): void;
 }
 
 /** All who listen in one media type and may see the same. */
@@ -52,7 +54,7 @@ const encode = (mediaType: MediaType, event: MasterEvent): Uint8Array =>
   encodeRecord(mediaType === JSON_TYPE ? Buffer.from(MasterEventCodec.write(event)) : MasterEventCodec.encode(event));
 
 export function createOperatorStreams(options: OperatorStreamsOptions): OperatorStreams {
-  const { clock, renders, state, limit, viewerOf } = options;
+  const { clock, renders, state, limit, viewerOf, onCut } = options;
   const audiences = createAudiences(clock);
   /** In the order of their coming; each ends its stream. */
   const streams = new Set<() => void>();
@@ -107,7 +109,10 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
         gone();
         response.end();
       };
-      const leave = audience.log.subscribe(response, first, gone);
+      const leave = audience.log.subscribe(response, first, (why) => {
+        if (why === 'tooSlow') onCut();
+        gone();
+      });
       admit(close);
     },
     note: (note) =>

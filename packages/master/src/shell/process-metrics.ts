@@ -1,5 +1,6 @@
 // The metrics that the core can't know: of the process, of the machine, of calls that never reached it.
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
 import type { Master } from '../core/step.js';
 import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
@@ -35,6 +36,29 @@ export function timedStep(master: Master, timings: MasterTimings): Master['step'
     }
     runs = after;
     return effects;
+  };
+}
+
+export interface Cuts {
+  /** `what` is for people. */
+  count(kind: 'scheduler' | 'operator', what: string): void;
+  counters(): ReadonlyMap<string, number>;
+}
+
+/** Who was cut off because it reads too slowly: each time a line in the log and a metric. */
+export function createCuts(log: Logger, stats: Host['stats']): Cuts {
+  const streams = { scheduler: 0, operator: 0 };
+  return {
+    count(kind, what) {
+      streams[kind]++;
+      log.warning(`cut off ${what}: it reads too slowly`);
+    },
+    counters: () =>
+      new Map([
+        ['meseta/cut_scheduler_streams', streams.scheduler],
+        ['meseta/cut_operator_streams', streams.operator],
+        ['meseta/cut_peers', stats.peersOverLimit],
+      ]),
   };
 }
 

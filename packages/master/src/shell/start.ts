@@ -27,7 +27,7 @@ import { masterInfoOf } from './identity.js';
 import { createLoggingLevel } from './logging-level.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
-import { createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
+import { type Cuts, createCuts, createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
 import { createViewers, type ViewerOf } from './viewer.js';
@@ -103,10 +103,11 @@ function connect(
   const push = (input: MasterInput): void => loop.push(input);
   const timings = createMasterTimings();
   const renders = createRenderQueue({ clock });
+  const cuts = createCuts(log, host.stats);
   const requests = createRequests({
     clock,
     onStreamClosed: (stream, why) => {
-      if (why === 'tooSlow') log.warning(`cut off stream ${stream}: it reads too slowly`);
+      if (why === 'tooSlow') cuts.count('scheduler', `the scheduler's stream ${stream}`);
       push({ kind: 'streamClosed', stream });
     },
   });
@@ -119,6 +120,7 @@ function connect(
     state: master.state,
     limit: config.maxOperatorStreams,
     viewerOf,
+    onCut: () => cuts.count('operator', "an operator's stream"),
   });
   const durableRegistry = () => master.state.registrar.durable;
   const loop: Loop<MasterInput> = createLoop<MasterInput, MasterEffect>({
@@ -144,6 +146,7 @@ function connect(
       renders,
       operators,
       viewerOf,
+      cuts,
       inputsWaiting: () => loop.waiting,
       push,
     }),
@@ -175,6 +178,7 @@ interface RequestParts {
   readonly renders: RenderQueue;
   readonly operators: OperatorStreams;
   readonly viewerOf: ViewerOf;
+  readonly cuts: Cuts;
   inputsWaiting(): number;
   push(input: MasterInput): void;
 }
@@ -203,7 +207,7 @@ function requestHandler(parts: RequestParts) {
       const measured = {
         leading: state.recovered,
         operatorStreams: operators.open(),
-        counters: invalid.counters,
+        counters: new Map([...invalid.counters, ...parts.cuts.counters()]),
         timings,
         inputsWaiting: parts.inputsWaiting(),
         renderingsShared: renders.shared,

@@ -19,11 +19,11 @@ export type SchemaPlaces = ReturnType<typeof createSchemaPlaces>;
 /** `protoDirectory` from the checkout's root, where tests run. */
 export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
   const schema = readSchema(protoDirectory);
-  const messages: ReadonlyMap<string, MessageSchema> = new Map(schema.messages.map((each) => [each.name, each]));
+  const byName: ReadonlyMap<string, MessageSchema> = new Map(schema.messages.map((each) => [each.name, each]));
   const enums = new Map(schema.enums.map((each) => [each.name, new Map(each.values)]));
 
   function message(name: string): MessageSchema {
-    const found = messages.get(name);
+    const found = byName.get(name);
     if (found === undefined) throw new Error(`no message ${name}`);
     return found;
   }
@@ -84,5 +84,5 @@ export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
     return { ...plain, [field.name]: inner(old) };
   }
 
-  return { message, valuesOf, numberOf, placesOf, minimal, sample, put };
+  return { messages: schema.messages, message, valuesOf, numberOf, placesOf, minimal, sample, put };
 }
