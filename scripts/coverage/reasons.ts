@@ -1,0 +1,55 @@
+// Why something of Mesos is not there, or not what its name says. Patterns of `section name`, the first that fits.
+
+export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
+  // Endpoints
+  [/^endpoint .* \/api\/v1\/resource_provider/, 'answers 501: resource providers (CSI) are not there yet'],
+  // Calls and events
+  [
+    /^agent call (?:ADD|UPDATE|REMOVE)_RESOURCE_PROVIDER_CONFIG$/,
+    'needs resource providers (CSI), which are not there yet',
+  ],
+  [/^agent call MARK_RESOURCE_PROVIDER_GONE$/, 'needs resource providers (CSI), which are not there yet'],
+  [/^agent call /, 'answers 501: not there yet'],
+  [/^resource provider /, 'resource providers (CSI) are not there yet'],
+  [/^scheduler response /, 'not there yet'],
+  // Flags
+  [
+    /^flag master (?:hooks|modules|modules_dir|master_contender|master_detector|allocator)$/,
+    'modules are C++ libraries: nothing to load here',
+  ],
+  [
+    /^flag agent (?:hooks|modules_dir|master_detector|resource_estimator|qos_controller|disk_profile_adaptor|secret_resolver)$/,
+    'modules are C++ libraries: nothing to load here',
+  ],
+  [
+    /^flag \w+ (?:logbufsecs|initialize_driver_logging)$/,
+    'the log is not buffered, and drivers are no part of this process',
+  ],
+  [/^flag \w+ memory_profiling$/, "jemalloc's; Node's inspector and heap snapshots serve here"],
+  [
+    /^flag master (?:quorum|log_auto_initialize)$/,
+    'of the replicated log: one master keeps its registry itself, several use ZooKeeper or etcd',
+  ],
+  [/^flag master registry_(?:fetch|store)_timeout$/, 'the store is local and answers or ends the process'],
+  [/^flag master registry_strict$/, 'removed in Mesos: always strict'],
+  [/^flag master offer_constraints_re2/, 'the limits are those of re2js, fixed at the defaults'],
+  [
+    /^flag agent (?:appc_|egress_|ingress_|eth0_name|lo_name|ephemeral_ports|maximum_|minimum_|network_enable_|network_link_speed|network_rate_|enforce_container_ports|check_agent_port_range_only|container_ports_)/,
+    "of an isolator that is not there (Appc, Linux' traffic control)",
+  ],
+  [/^flag agent systemd_/, 'containers outlive the agent without systemd'],
+  [/^flag agent (?:csi_|resource_provider)/, 'resource providers (CSI) are not there yet'],
+  [/^flag agent xfs_/, 'disk quota comes from btrfs or is measured'],
+  [/^flag agent hadoop_home$/, 'the fetcher has no Hadoop client'],
+  [/^flag agent perf_/, 'perf counters are not measured'],
+  [/^flag agent nvidia_gpu_devices$/, 'gpus are not isolated yet'],
+  [/^flag agent domain_socket_location$|^flag agent http_executor_domain_sockets$/, 'executors connect by TCP'],
+  [/^flag agent ip6/, 'IPv4 only as yet'],
+  [/^flag /, 'taken, with a warning: no effect yet'],
+  // Metrics
+  [/^metric volume_gid_manager\//, 'no volume gids are managed'],
+  [/^metric resource_providers\//, 'resource providers (CSI) are not there yet'],
+  [/^metric containerizer\/docker\//, 'no Docker daemon is used'],
+  [/^metric containerizer\/mesos\/(?:disk\/project_ids|provisioner\/docker_store)/, 'not measured yet'],
+  [/^metric (?:RESERVE|UNRESERVE|CREATE|DESTROY|CREATE_DISK|DESTROY_DISK)$/, 'a name of an operation, not a metric'],
+];
