@@ -1,0 +1,328 @@
+// Frameworks' own executors: subscription, launches, updates, messages, ends. What is expected is Mesos' behaviour
+// (docs/executor-http-api.md; facts: behaviours.md 7, 9, 10).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ContainerId, pidOf } from '@meseta/base';
+import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
+import type { AgentEffect, ConnectionId } from './io.js';
+import {
+  acknowledgeAll,
+  frameworkOf,
+  launched,
+  MASTER,
+  registeredWorld,
+  rejoin,
+  sentOf,
+  states,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const executor: ExecutorInfo = {
+  executor_id: { value: 'e' },
+  resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } }],
+  command: { value: './executor' },
+  framework_id: { value: 'f-1' },
+  type: 'CUSTOM',
+};
+const ids = { executor_id: { value: 'e' }, framework_id: { value: 'f-1' } };
+
+const launch = (world: World, id: string, launch_executor: boolean, framework: FrameworkInfo = frameworkOf()) =>
+  world.message({
+    name: 'RunTaskMessage',
+    body: { framework, task: customTask(id), launch_executor },
+  });
+
+function customTask(id: string) {
+  const { command: _command, ...task } = taskOf(id);
+  return { ...task, executor };
+}
+
+const call = (world: World, connection: string, content: Partial<ExecutorCall>): readonly AgentEffect[] =>
+  world.input({
+    kind: 'executorCall',
+    connection: connection as ConnectionId,
+    call: { ...ids, ...content } as ExecutorCall,
+  });
+
+const subscribe = (world: World, connection = 'c1', subscribe: ExecutorCall['subscribe'] = {}) =>
+  call(world, connection, { type: 'SUBSCRIBE', subscribe });
+
+let uuids = 0;
+const statusOf = (id: string, state: TaskStatus['state'], uuid = `u${uuids++}`): TaskStatus => ({
+  task_id: { value: id },
+  state,
+  source: 'SOURCE_EXECUTOR',
+  uuid,
+});
+
+const update = (world: World, status: TaskStatus) => call(world, 'x', { type: 'UPDATE', update: { status } });
+
+const eventsOf = (effects: readonly AgentEffect[]): readonly ExecutorEvent[] =>
+  effects.flatMap((effect) => (effect.kind === 'executorEvent' ? [effect.event] : []));
+const typesOf = (effects: readonly AgentEffect[]) => eventsOf(effects).map(({ type }) => type);
+const repliesOf = (effects: readonly AgentEffect[]) =>
+  effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.status] : []));
+
+const started = (world: World, containerId: ContainerId) =>
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 99 } });
+const exited = (world: World, containerId: ContainerId, code = 0) =>
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status: { kind: 'exited', code } } });
+
+/** A world with task `a` delivered to a subscribed executor. */
+function subscribedWorld(framework: FrameworkInfo = frameworkOf()): { world: World; containerId: ContainerId } {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true, framework));
+  started(world, containerId);
+  subscribe(world);
+  return { world, containerId };
+}
+
+test('tasks wait for their executor, in order; later ones go to it at once', () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  assert(!launch(world, 'b', false).some(({ kind }) => kind === 'launch'));
+  started(world, containerId);
+  const effects = subscribe(world);
+  assert.deepEqual(typesOf(effects), ['SUBSCRIBED', 'LAUNCH', 'LAUNCH']);
+  assert.deepEqual(
+    eventsOf(effects).flatMap(({ launch }) => launch?.task.task_id.value ?? []),
+    ['a', 'b'],
+  );
+  assert.deepEqual(eventsOf(effects)[0]?.subscribed?.container_id, { value: containerId });
+  assert.deepEqual(typesOf(launch(world, 'c', false)), ['LAUNCH']);
+});
+
+test('X1: of a checkpointing framework nothing is launched before it is on disk', () => {
+  const { world } = subscribedWorld();
+  world.durable = false;
+  assert.deepEqual(typesOf(launch(world, 'b', false)), []);
+  world.durable = true;
+  const before = world.effects.length;
+  world.flush();
+  assert.deepEqual(typesOf(world.effects.slice(before)), ['LAUNCH']);
+});
+
+test('calls are refused before SUBSCRIBE, and of executors that nobody knows', () => {
+  const world = registeredWorld();
+  assert.deepEqual(repliesOf(subscribe(world)), [400]);
+  assert.deepEqual(repliesOf(call(world, 'h', { type: 'HEARTBEAT' })), [202]);
+  started(world, launched(launch(world, 'a', true)));
+  assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [403]);
+  assert.deepEqual(repliesOf(call(world, 'y', { type: 'MESSAGE', message: { data: 'aGk=' } })), [403]);
+  subscribe(world);
+  assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [202]);
+});
+
+test('an update is told once and acknowledged each time it comes, when it is on disk', () => {
+  const { world } = subscribedWorld();
+  const status = statusOf('a', 'TASK_RUNNING');
+  world.durable = false;
+  assert.deepEqual(typesOf(update(world, status)), []);
+  world.durable = true;
+  world.flush();
+  acknowledgeAll(world);
+  const again = update(world, status);
+  assert.deepEqual(eventsOf(again), [
+    { type: 'ACKNOWLEDGED', acknowledged: { task_id: { value: 'a' }, uuid: status.uuid } },
+  ]);
+  assert.deepEqual(states(world), ['TASK_RUNNING']);
+  assert.equal(updates(world)[0]?.status.uuid, status.uuid);
+});
+
+test('a second end of a task is acknowledged and not told', () => {
+  const { world } = subscribedWorld();
+  update(world, statusOf('a', 'TASK_FINISHED'));
+  assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_FAILED'))), ['ACKNOWLEDGED']);
+  acknowledgeAll(world);
+  assert.deepEqual(states(world), ['TASK_FINISHED']);
+  // Its executor lives on, and so does the framework.
+  assert.equal(world.core.state.frameworks.get('f-1' as never)?.executors.size, 1);
+  assert.equal(world.core.state.frameworks.get('f-1' as never)?.tasks.size, 0);
+});
+
+test('a task that is killed before its executor listens never reaches it; with nothing to do it is shut down', () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  const kill = { framework_id: { value: 'f-1' }, task_id: { value: 'a' } };
+  world.message({ name: 'KillTaskMessage', body: kill });
+  const [first] = updates(world);
+  assert.deepEqual([first?.status.state, first?.status.reason], ['TASK_KILLED', 'REASON_TASK_KILLED_DURING_LAUNCH']);
+  started(world, containerId);
+  assert.deepEqual(typesOf(subscribe(world)), ['SHUTDOWN']);
+});
+
+test('a kill goes to the executor with its policy', () => {
+  const { world } = subscribedWorld();
+  const policy = { grace_period: { nanoseconds: 5e9 } };
+  const body = { framework_id: { value: 'f-1' }, task_id: { value: 'a' }, kill_policy: policy };
+  assert.deepEqual(eventsOf(world.message({ name: 'KillTaskMessage', body })), [
+    { type: 'KILL', kill: { task_id: { value: 'a' }, kill_policy: policy } },
+  ]);
+});
+
+test('a task group is one event, and is killed as one while it waits', () => {
+  const world = registeredWorld();
+  const tasks = ['a', 'b'].map((id) => taskOf(id));
+  const body = { framework: frameworkOf(), executor, task_group: { tasks }, launch_executor: true };
+  const containerId = launched(world.message({ name: 'RunTaskGroupMessage', body }));
+  started(world, containerId);
+  assert.deepEqual(typesOf(subscribe(world)), ['SUBSCRIBED', 'LAUNCH_GROUP']);
+  world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
+  const more = ['c', 'd'].map((id) => taskOf(id));
+  const group = { ...body, task_group: { tasks: more }, launch_executor: false };
+  world.message({ name: 'RunTaskGroupMessage', body: group });
+  const kill = { framework_id: { value: 'f-1' }, task_id: { value: 'c' } };
+  world.message({ name: 'KillTaskMessage', body: kill });
+  assert.deepEqual(states(world), ['TASK_KILLED', 'TASK_KILLED']);
+});
+
+test('messages go both ways, and nowhere if nobody listens', () => {
+  const { world } = subscribedWorld();
+  const toExecutor = { ...ids, agent_id: { value: 'm-S0' }, data: 'cGluZw==' };
+  const told = world.message({ name: 'FrameworkToExecutorMessage', body: toExecutor });
+  assert.deepEqual(eventsOf(told), [{ type: 'MESSAGE', message: { data: 'cGluZw==' } }]);
+  call(world, 'm', { type: 'MESSAGE', message: { data: 'cG9uZw==' } });
+  assert.deepEqual(sentOf(world, 'ExecutorToFrameworkMessage'), [
+    { agent_id: { value: 'm-S0' }, framework_id: { value: 'f-1' }, executor_id: { value: 'e' }, data: 'cG9uZw==' },
+  ]);
+  world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
+  assert.deepEqual(eventsOf(world.message({ name: 'FrameworkToExecutorMessage', body: toExecutor })), []);
+  assert.equal(world.core.state.counters.invalidFrameworkMessages, 1);
+});
+
+test('X2, X3: an executor that does not subscribe in time is destroyed, its task failed', () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  started(world, containerId);
+  world.pass(59_999);
+  assert(!world.effects.some(({ kind }) => kind === 'destroy'));
+  world.pass(1);
+  assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+  const [told] = updates(world);
+  assert.deepEqual([told?.status.state, told?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_REGISTRATION_TIMEOUT']);
+  assert.deepEqual(
+    sentOf(world, 'ExitedExecutorMessage').map(({ status }) => status),
+    [9],
+  );
+});
+
+test('X3: a crash fails what runs; the master hears of the executor first, with the status of wait(2)', () => {
+  const { world, containerId } = subscribedWorld(frameworkOf({ checkpoint: false }));
+  exited(world, containerId, 7);
+  assert.deepEqual(
+    world.sent.slice(-2).map(({ message }) => message.name),
+    ['ExitedExecutorMessage', 'StatusUpdateMessage'],
+  );
+  assert.equal(sentOf(world, 'ExitedExecutorMessage')[0]?.status, 7 << 8);
+  const [told] = updates(world);
+  assert.deepEqual([told?.status.state, told?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_TERMINATED']);
+});
+
+test('shutdown: the executor is asked, then destroyed when its grace period is over', () => {
+  const { world, containerId } = subscribedWorld();
+  assert.deepEqual(typesOf(world.message({ name: 'ShutdownExecutorMessage', body: ids })), ['SHUTDOWN']);
+  world.pass(4999);
+  assert(!world.effects.some(({ kind }) => kind === 'destroy'));
+  world.pass(1);
+  assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
+  assert.deepEqual(typesOf(subscribe(world, 'c2')), ['SHUTDOWN']);
+});
+
+test('the executor that the master believes in, or not, is not as it believes: dropped', () => {
+  const cases: readonly (readonly [boolean, boolean, number])[] = [
+    // there, wanted new, exits told
+    [false, false, 0],
+    [true, true, 0],
+  ];
+  for (const [there, wantedNew, exits] of cases) {
+    const world = there ? subscribedWorld().world : registeredWorld();
+    launch(world, 'z', wantedNew);
+    const told = updates(world).at(-1)?.status;
+    assert.deepEqual([told?.state, told?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
+    assert.equal(sentOf(world, 'ExitedExecutorMessage').length, exits);
+  }
+  const draining = registeredWorld();
+  launch(draining, 'a', true);
+  draining.message({ name: 'DrainAgentMessage', body: { config: {} } });
+  const other = { ...customTask('b'), executor: { ...executor, executor_id: { value: 'e2' } } };
+  const body = { framework: frameworkOf(), task: other, launch_executor: true };
+  draining.message({ name: 'RunTaskMessage', body });
+  // The master must not charge for an executor that was never launched.
+  assert.deepEqual(
+    sentOf(draining, 'ExitedExecutorMessage').map(({ executor_id }) => executor_id.value),
+    ['e2'],
+  );
+});
+
+test('after a restart the agent waits for its executors before it registers; what they never got is dropped', () => {
+  const { world, containerId } = subscribedWorld();
+  update(world, statusOf('a', 'TASK_RUNNING'));
+  acknowledgeAll(world);
+  launch(world, 'b', false);
+  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  const reregistrations = () => sentOf(world, 'ReregisterAgentMessage').length;
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1900);
+  assert.equal(reregistrations(), 0);
+  const unseen = statusOf('a', 'TASK_FINISHED');
+  const effects = subscribe(world, 'c2', { unacknowledged_updates: [{ status: unseen }] });
+  assert(typesOf(effects).includes('SUBSCRIBED') && typesOf(effects).includes('ACKNOWLEDGED'));
+  world.pass(1000);
+  assert(reregistrations() > 0);
+  const message = sentOf(world, 'ReregisterAgentMessage')[0];
+  assert.deepEqual(
+    message?.executor_infos?.map((it) => it.executor_id.value),
+    ['e'],
+  );
+  rejoin(world);
+  const last = new Map(updates(world).map(({ status }) => [status.task_id.value, status]));
+  assert.deepEqual([last.get('b')?.state, last.get('b')?.reason], ['TASK_DROPPED', 'REASON_AGENT_RESTARTED']);
+  assert.equal(last.get('a')?.state, 'TASK_FINISHED');
+});
+
+test('an executor that does not come back is destroyed, its tasks are gone', () => {
+  const { world, containerId } = subscribedWorld();
+  update(world, statusOf('a', 'TASK_RUNNING'));
+  acknowledgeAll(world);
+  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  world.pass(2000);
+  assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
+  rejoin(world);
+  exited(world, containerId, 0);
+  const told = updates(world).at(-1)?.status;
+  assert.deepEqual([told?.state, told?.reason], ['TASK_GONE', 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT']);
+});
+
+test('a new SUBSCRIBE takes the place of the old stream', () => {
+  const { world } = subscribedWorld();
+  const effects = subscribe(world, 'c2', { unacknowledged_tasks: [customTask('a')] });
+  assert(effects.some((it) => it.kind === 'closeStream' && it.connection === 'c1'));
+  // The end of the old stream is no news.
+  world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
+  const told = launch(world, 'b', false).find(({ kind }) => kind === 'executorEvent');
+  assert(told?.kind === 'executorEvent' && told.connection === 'c2');
+});
+
+test('an executor on a v0 driver hears and says the same by messages', () => {
+  const world = registeredWorld();
+  started(world, launched(launch(world, 'a', true)));
+  const driver = pidOf('executor(1)', '10.0.0.7:40000');
+  world.message({ name: 'RegisterExecutorMessage', body: ids }, driver);
+  const toDriver = () => world.sent.filter(({ to }) => to === driver).map(({ message }) => message.name);
+  assert.deepEqual(toDriver(), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
+  const { uuid, ...status } = statusOf('a', 'TASK_RUNNING');
+  const body = { update: { framework_id: { value: 'f-1' }, status, timestamp: 1, uuid }, pid: driver };
+  world.message({ name: 'StatusUpdateMessage', body }, driver);
+  assert.deepEqual(states(world), ['TASK_RUNNING']);
+  assert.equal(toDriver().at(-1), 'StatusUpdateAcknowledgementMessage');
+  const stranger = pidOf('executor(1)', '10.0.0.9:40000');
+  world.message({ name: 'RegisterExecutorMessage', body: { ...ids, executor_id: { value: 'who' } } }, stranger);
+  assert.deepEqual(world.sent.at(-1)?.message.name, 'ShutdownExecutorMessage');
+  assert.equal(world.sent.at(-1)?.to, stranger);
+});

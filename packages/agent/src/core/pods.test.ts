@@ -1,0 +1,180 @@
+// Pods of the DEFAULT executor, which the agent runs itself (docs/nested-container-and-task-group.md; behaviours.md 10).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
+import {
+  acknowledgeAll,
+  exit,
+  frameworkOf,
+  registeredWorld,
+  rejoin,
+  sentOf,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const pod: ExecutorInfo = { executor_id: { value: 'pod' }, type: 'DEFAULT' };
+
+/** Launches a group and lets it start; its containers by task id. */
+function launchGroup(
+  world: World,
+  tasks: readonly TaskInfo[],
+  launch_executor = true,
+): ReadonlyMap<string, ContainerId> {
+  const body = { framework: frameworkOf(), executor: pod, task_group: { tasks }, launch_executor };
+  const effects = world.message({ name: 'RunTaskGroupMessage', body });
+  const containers = new Map<string, ContainerId>();
+  for (const effect of effects) {
+    if (effect.kind === 'launch') containers.set(effect.pod?.taskId ?? '', effect.spec.containerId);
+  }
+  for (const containerId of containers.values()) {
+    world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+  }
+  acknowledgeAll(world);
+  return containers;
+}
+
+const statesOf = (world: World, id: string): readonly string[] =>
+  updates(world).flatMap(({ status }) => (status.task_id.value === id ? [status.state] : []));
+
+const signalled = (world: World, containerId: ContainerId | undefined): boolean =>
+  world.effects.some((it) => it.kind === 'signal' && it.containerId === containerId);
+
+const killed = (world: World, containerId: ContainerId | undefined) =>
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId: containerId as ContainerId, status: { kind: 'signaled', signal: 15 } },
+  });
+
+const exits = (world: World) => sentOf(world, 'ExitedExecutorMessage').map(({ status }) => status);
+
+test("each task has a container, its sandbox in the pod's, its status names both", () => {
+  const world = registeredWorld();
+  const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
+  assert.deepEqual(statesOf(world, 'a'), ['TASK_STARTING', 'TASK_RUNNING']);
+  const [launch] = world.effects.flatMap((effect) => (effect.kind === 'launch' ? [effect] : []));
+  assert.equal(launch?.spec.sandbox, `${launch?.pod?.sandbox}/containers/${containers.get('a')}`);
+  const status = updates(world)[0]?.status;
+  const executor = world.core.state.frameworks.get('f-1' as never)?.executors.get('pod' as never);
+  assert.deepEqual(status?.executor_id, { value: 'pod' });
+  assert.deepEqual(status?.container_status?.container_id, {
+    value: containers.get('a'),
+    parent: { value: executor?.containerId },
+  });
+});
+
+test('P1: a task that fails ends its group and no other; one that finishes ends none', () => {
+  const world = registeredWorld();
+  const first = launchGroup(world, [taskOf('a'), taskOf('b')]);
+  const second = launchGroup(world, [taskOf('c'), taskOf('d')], false);
+  exit(world, second.get('c') as ContainerId, 0);
+  assert(!signalled(world, second.get('d')));
+  exit(world, first.get('a') as ContainerId, 1);
+  assert(signalled(world, first.get('b')) && !signalled(world, second.get('d')));
+  killed(world, first.get('b'));
+  acknowledgeAll(world);
+  assert.equal(statesOf(world, 'a').at(-1), 'TASK_FAILED');
+  assert.equal(statesOf(world, 'b').at(-1), 'TASK_KILLED');
+  assert.deepEqual(exits(world), []);
+});
+
+test('P2: the executor ends with its last container, with status 0, and nothing of it is left', () => {
+  const world = registeredWorld();
+  const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
+  for (const containerId of containers.values()) exit(world, containerId, 0);
+  assert.deepEqual(exits(world), [0]);
+  acknowledgeAll(world);
+  world.pass(1000);
+  assert.equal(world.core.state.frameworks.size, 0);
+  assert.deepEqual(
+    [...world.disk.keys()].filter((key) => !/^(agent|sandbox\/)/.test(key)),
+    [],
+  );
+});
+
+test('a kill ends the group, each task within its own grace period', () => {
+  const world = registeredWorld();
+  const patient = taskOf('b', { kill_policy: { grace_period: { nanoseconds: 9e9 } } });
+  const containers = launchGroup(world, [taskOf('a'), patient]);
+  const body = { framework_id: { value: 'f-1' }, task_id: { value: 'a' } };
+  world.message({ name: 'KillTaskMessage', body });
+  killed(world, containers.get('a'));
+  const destroyed = () => world.effects.some((it) => it.kind === 'destroy' && it.containerId === containers.get('b'));
+  world.pass(8_999);
+  assert(!destroyed());
+  world.pass(1);
+  assert(destroyed());
+});
+
+test('one that is killed while it is launched takes its group along', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  const tasks = [taskOf('a'), taskOf('b')];
+  const body = { framework: frameworkOf(), executor: pod, task_group: { tasks }, launch_executor: true };
+  world.message({ name: 'RunTaskGroupMessage', body });
+  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 'b' } } });
+  world.durable = true;
+  world.flush();
+  assert(!world.effects.some(({ kind }) => kind === 'launch'));
+  assert.deepEqual([...statesOf(world, 'a'), ...statesOf(world, 'b')], ['TASK_KILLED', 'TASK_KILLED']);
+});
+
+test('after a restart the tasks of a pod are found again, and what ended meanwhile counts', () => {
+  const world = registeredWorld();
+  const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
+  const [a, b] = ['a', 'b'].map((id) => containers.get(id) as ContainerId);
+  assert(a !== undefined && b !== undefined);
+  world.restart([
+    { containerId: a, state: 'ended', status: { kind: 'exited', code: 1 } },
+    { containerId: b, state: 'running', pid: 7 },
+  ]);
+  assert(signalled(world, b));
+  rejoin(world);
+  killed(world, b);
+  acknowledgeAll(world);
+  assert.equal(statesOf(world, 'a').at(-1), 'TASK_FAILED');
+  assert.equal(statesOf(world, 'b').at(-1), 'TASK_KILLED');
+});
+
+test('health is looked after for each task', () => {
+  const world = registeredWorld();
+  const health_check = {
+    type: 'COMMAND' as const,
+    command: { value: 'true' },
+    delay_seconds: 1,
+    grace_period_seconds: 0,
+    consecutive_failures: 1,
+  };
+  const containers = launchGroup(world, [taskOf('a', { health_check }), taskOf('b')]);
+  world.pass(1000);
+  const [probe] = world.effects.flatMap((effect) => (effect.kind === 'probe' ? [effect] : []));
+  assert.equal(probe?.containerId, containers.get('a'));
+  world.input({
+    kind: 'probeResult',
+    containerId: probe?.containerId as ContainerId,
+    check: 'health',
+    result: { kind: 'command', status: { kind: 'exited', code: 1 } },
+  });
+  acknowledgeAll(world);
+  assert.equal(updates(world).at(-1)?.status.healthy, false);
+  assert(signalled(world, containers.get('a')));
+});
+
+test('a whole pod is shut down with its framework', () => {
+  const world = registeredWorld();
+  const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
+  world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+  for (const containerId of containers.values()) {
+    assert(signalled(world, containerId));
+    killed(world, containerId);
+  }
+  assert.equal(world.core.state.frameworks.size, 0);
+  assert.equal(world.core.state.runs.size, 0);
+  const left: readonly TaskId[] = [];
+  assert.deepEqual(
+    [...world.disk.keys()].filter((key) => key.startsWith('task/')),
+    left,
+  );
+});
