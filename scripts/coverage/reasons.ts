@@ -26,11 +26,9 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
     'the log is not buffered, and drivers are no part of this process',
   ],
   [/^flag \w+ memory_profiling$/, "jemalloc's; Node's inspector and heap snapshots serve here"],
-  [
-    /^flag master (?:quorum|log_auto_initialize)$/,
-    'of the replicated log: one master keeps its registry itself, several use ZooKeeper or etcd',
-  ],
+  [/^flag master (?:quorum|log_auto_initialize)$/, 'of the replicated log, in whose place a master has its own store'],
   [/^flag master registry_(?:fetch|store)_timeout$/, 'the store is local and answers or ends the process'],
+  [/^flag master max_executors_per_agent$/, "only in Mesos' builds with its network isolator"],
   [/^flag master registry_strict$/, 'removed in Mesos: always strict'],
   [/^flag master offer_constraints_re2/, 'the limits are those of re2js, fixed at the defaults'],
   [

@@ -36,6 +36,8 @@ export interface AgentOptions {
   /** As /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
   readonly log: Logger;
+  /** Where the log can be read from. */
+  readonly logFile?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** The agent can't or needn't go on; `stop` is called by whoever hears it. */
   onExit(status: 0 | 1, message: string): void;
@@ -210,8 +212,8 @@ async function run(
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { gate } = security;
-  const { shown } = options;
-  const served = { core, gate, shown, masterHostname, containers, logging, executorApi, recoverySeconds };
+  const { shown, logFile } = options;
+  const served = { core, gate, shown, masterHostname, containers, logging, logFile, executorApi, recoverySeconds };
   const handler = createRequestHandler(served);
   inputs.open(loop.push, handler);
   return ok({

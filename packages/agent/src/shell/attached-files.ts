@@ -14,7 +14,7 @@ interface Attached {
 }
 
 /** By virtual path, every sandbox that is still there; the newest run of an executor is `latest` too. */
-export function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
+function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
   const paths = new Map<string, Attached>();
   for (const { path } of state.sandboxes.values()) paths.set(path, { path, owner: undefined });
   for (const { framework } of frameworksOf(state)) {
@@ -30,14 +30,24 @@ export function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> 
   return paths;
 }
 
-/** The same as one viewer finds it. */
-export function rootsFor(state: AgentState, approver: Approver): FindRoot {
+const LOG = '/slave/log';
+
+/** What is attached where, sandboxes and the log, for whoever asks about that alone. */
+export const attachedList = (
+  state: AgentState,
+  logFile: string | undefined,
+): readonly (readonly [string, string])[] => [
+  ...(logFile === undefined ? [] : [[LOG, logFile] as const]),
+  ...[...attachedPaths(state)].map(([name, { path }]) => [name, path] as const),
+];
+
+/** What is attached as one viewer finds it. */
+export function rootsFor(state: AgentState, approver: Approver, logFile: string | undefined): FindRoot {
   const attached = attachedPaths(state);
   return (virtualPath) => {
-    const found = attached.get(virtualPath);
+    const found = virtualPath === LOG && logFile !== undefined ? { path: logFile } : attached.get(virtualPath);
     if (found === undefined) return undefined;
-    return approver.sandbox(found.owner)
-      ? ok(found.path)
-      : err(refusal('forbidden', `The sandbox ${virtualPath} may not be accessed`));
+    const may = 'owner' in found ? approver.sandbox(found.owner) : approver.log;
+    return may ? ok(found.path) : err(refusal('forbidden', `${virtualPath} may not be accessed`));
   };
 }

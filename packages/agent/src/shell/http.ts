@@ -33,7 +33,7 @@ import type { AgentCore } from '../core/agent.js';
 import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
-import { attachedPaths, rootsFor } from './attached-files.js';
+import { attachedList, rootsFor } from './attached-files.js';
 import type { ExecutorApi } from './executor-api.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
@@ -50,6 +50,8 @@ export interface HttpOptions {
   readonly gate: HttpGate;
   readonly containers: PosixContainers;
   readonly logging: LoggingLevel;
+  /** Where this agent's log can be read from. */
+  readonly logFile: string | undefined;
   readonly executorApi: ExecutorApi;
   /** How long the start took, what an earlier agent left included. */
   readonly recoverySeconds: number;
@@ -178,6 +180,7 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
   const { core } = options;
   const bodies = createBodyReader();
+  const filesFor = ({ approver }: Exchange) => rootsFor(core.state, approver, options.logFile);
   const facts: ProcessFacts = { version: buildInfo, flags: options.shown, masterHostname: options.masterHostname };
   const notHere = (what: string) => (exchange: Exchange) =>
     refuse(exchange.response, refusal('notImplemented', `This agent does not have ${what}`));
@@ -194,14 +197,10 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) => answerJson(exchange, statisticsListJson(await measureContainers(options))),
     containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
-    filesBrowse: (exchange) => answerBrowse(exchange, rootsFor(core.state, exchange.approver)),
-    filesRead: (exchange) => answerRead(exchange, rootsFor(core.state, exchange.approver)),
-    filesDownload: (exchange) => answerDownload(exchange, rootsFor(core.state, exchange.approver)),
-    filesDebug: (exchange) =>
-      answerAttached(
-        exchange,
-        [...attachedPaths(core.state)].map(([name, { path }]) => [name, path] as const),
-      ),
+    filesBrowse: (exchange) => answerBrowse(exchange, filesFor(exchange)),
+    filesRead: (exchange) => answerRead(exchange, filesFor(exchange)),
+    filesDownload: (exchange) => answerDownload(exchange, filesFor(exchange)),
+    filesDebug: (exchange) => answerAttached(exchange, attachedList(core.state, options.logFile)),
     logging: (exchange) => toggleLogging(options.logging, exchange),
     help: (exchange) => answerHelp(exchange, 'agent', exchange.match.rest),
     openApi: (exchange) => answerOpenApi(exchange, 'agent', buildInfo.version),

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { discoverIp } from '@meseta/platform/discover-ip';
+import { openLogFile, teeTo } from '@meseta/platform/log-file';
 import { type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
 
@@ -27,14 +29,21 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
     prefix: 'MESOS_',
     readFile: (path) => readFileSync(path, 'utf8'),
   });
-  if (!parsed.ok) {
-    process.stderr.write(`meseta agent: ${parsed.error.message}\nmeseta agent --help lists the flags.\n`);
+  const fail = (text: string): number => {
+    process.stderr.write(`meseta agent: ${text}\n`);
     return 1;
-  }
-  const { values: flags, shown, warnings } = parsed.value;
+  };
+  if (!parsed.ok) return fail(`${parsed.error.message}\nmeseta agent --help lists the flags.`);
+  const { values, shown, warnings } = parsed.value;
+  const found = values.ip_discovery_command === undefined ? undefined : await discoverIp(values.ip_discovery_command);
+  if (found?.ok === false) return fail(`Flag --ip_discovery_command: ${found.error}`);
+  const flags = found === undefined ? values : { ...values, ip: found.value };
+  const logFile = flags.log_dir === undefined ? undefined : openLogFile(flags.log_dir, 'mesos-agent');
+  if (logFile?.ok === false) return fail(`Flag --log_dir: ${logFile.error}`);
   const log = createLogger({
     component: 'agent',
     level: flags.quiet ? 'error' : (flags.logging_level.toLowerCase() as LogLevel),
+    write: logFile && teeTo(logFile.value),
   });
   for (const warning of warnings) log.warning(warning);
 
@@ -50,14 +59,19 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
     const leave = (): void => agent?.leave('SIGUSR1: leaving the cluster');
     const uninstall = installDaemon({ log, stop: async () => agent?.stop() });
     process.on('SIGUSR1', leave);
-    void startAgent({ flags, shown, log, env, onExit: (status, message) => void end(status, message) }).then(
-      (started) => {
-        if (!started.ok) void end(1, started.error);
-        else {
-          agent = started.value;
-          log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
-        }
-      },
-    );
+    void startAgent({
+      flags,
+      shown,
+      log,
+      logFile: flags.external_log_file ?? logFile?.value.path,
+      env,
+      onExit: (status, message) => void end(status, message),
+    }).then((started) => {
+      if (!started.ok) void end(1, started.error);
+      else {
+        agent = started.value;
+        log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
+      }
+    });
   });
 }

@@ -139,16 +139,16 @@ async function getContainers(options: HttpOptions, call: AgentCall, approver: Ap
 }
 
 async function fileCall(
-  { core }: HttpOptions,
+  { core, logFile }: HttpOptions,
   call: AgentCall,
   approver: Approver,
 ): Promise<Result<AgentResponse, Refusal>> {
   if (call.type === 'LIST_FILES') {
-    const infos = await browse(rootsFor(core.state, approver), call.list_files?.path ?? '');
+    const infos = await browse(rootsFor(core.state, approver, logFile), call.list_files?.path ?? '');
     return infos.ok ? ok({ type: 'LIST_FILES', list_files: { file_infos: infos.value } }) : infos;
   }
   const { path = '', offset = 0, length } = call.read_file ?? {};
-  const part = await readPart(rootsFor(core.state, approver), path, offset, length);
+  const part = await readPart(rootsFor(core.state, approver, logFile), path, offset, length);
   if (!part.ok) return part;
   const { sizeBytes, data } = part.value;
   return ok({ type: 'READ_FILE', read_file: { size: sizeBytes, data: data.toString('base64') } });

@@ -19,5 +19,6 @@ export function viewerOf(authorizer: Authorizer, principal: Principal | undefine
     sandbox: (owner) => allows(sandbox, owner && objectOf(owner.info, owner.framework)),
     role: (value) => allows(role, { value }),
     flags: allows(authorizer.approverFor(principal, 'VIEW_FLAGS')),
+    log: allows(authorizer.approverFor(principal, 'ACCESS_MESOS_LOG')),
   };
 }

@@ -10,4 +10,6 @@ export interface Approver {
   sandbox(owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined): boolean;
   role(name: string): boolean;
   readonly flags: boolean;
+  /** The agent's own log. */
+  readonly log: boolean;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AllocatorOptions, SorterKind } from '@meseta/allocator';
 import { err, ok, type Result } from '@meseta/base';
 import type { Logger } from '@meseta/platform';
+import { discoverIp } from '@meseta/platform/discover-ip';
 import { parseQuantities } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
 import { renderWireError } from '@meseta/wire';
@@ -55,7 +56,12 @@ export async function configurationOf(
   env: NodeJS.ProcessEnv,
   logFile?: string,
 ): Promise<Result<MasterConfig, ConfigurationError>> {
-  const ip = flags.ip ?? loopback;
+  if (flags.ip !== undefined && flags.ip_discovery_command !== undefined) {
+    return wrong('ip_discovery_command', 'expected only one of it and --ip');
+  }
+  const found = flags.ip_discovery_command === undefined ? undefined : await discoverIp(flags.ip_discovery_command);
+  if (found?.ok === false) return wrong('ip_discovery_command', found.error);
+  const ip = flags.ip ?? found?.value ?? loopback;
   if (isIP(ip) === 0) return wrong('ip', `expected an IP address, got ${JSON.stringify(ip)}`);
   const registry = registryOf(flags);
   if (!registry.ok) return registry;

@@ -129,7 +129,7 @@ export const masterFlags = {
   http_framework_authenticators: textFlag({ help: 'How HTTP frameworks authenticate: basic.' }),
   initialize_driver_logging: booleanFlag({ ...later, default: true }),
   ip: textFlag({ help: 'The address to listen on; loopback where none is given.' }),
-  ip_discovery_command: textFlag({ ...later }),
+  ip_discovery_command: textFlag({ help: 'A shell command that prints the address to listen on.' }),
   log_auto_initialize: booleanFlag({ ...later, default: true }),
   log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-master.INFO; shown under /files.' }),
   logbufsecs: numberFlag({ ...later, default: '0' }),

@@ -39,7 +39,8 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
   for (const warning of warnings) log.warning(warning);
   const configuration = await configurationOf(values, shown, log, env, values.external_log_file ?? logFile?.value.path);
   if (!configuration.ok) return fail(configuration.error.text);
-  if (!given.has('ip')) log.info('listening on loopback only: give --ip to be reached from other machines');
+  if (!given.has('ip') && !given.has('ip_discovery_command'))
+    log.info('listening on loopback only: give --ip to be reached from other machines');
 
   return new Promise((resolve) => {
     const end = (message: string): void => {
