@@ -2,7 +2,7 @@
 // A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
 // carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
@@ -44,6 +44,7 @@ function git(...args) {
 
 /** What the build says of itself at /version. */
 const stamp = {
+  version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version,
   date: startedAt.toISOString().replace(/T(.*)\.\d+Z/, ' $1 UTC'),
   timeSeconds: Math.floor(startedAt.getTime() / 1000),
   user: userInfo().username,

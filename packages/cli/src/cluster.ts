@@ -1,6 +1,15 @@
 // The cluster as commands see it: its address, its clients, and failed calls as texts for people.
 import { readFileSync } from 'node:fs';
-import { type AgentInfo, type Credential, connectAgent, connectMaster, type MasterClient } from '@meseta/sdk';
+import {
+  type AgentInfo,
+  authorizationOf,
+  bodyOf,
+  type Credential,
+  connectAgent,
+  connectMaster,
+  fetchTransport,
+  type MasterClient,
+} from '@meseta/sdk';
 import { CommandError, EXIT } from './command.js';
 
 export interface ClusterValues {
@@ -43,7 +52,25 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
   if (code === 'unreachable') {
     throw new CommandError(`no master answers at ${cluster.address}: ${text}`, EXIT.unreachable);
   }
-  throw new CommandError(`the master at ${cluster.address} said ${status ?? ''} ${text}`);
+  throw new CommandError(`the master at ${cluster.address} said ${[status, text].filter(Boolean).join(' ')}`);
+}
+
+/** A v0 endpoint's JSON: what the v1 calls don't tell. */
+export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
+  const base = /^https?:\/\//.test(cluster.address) ? cluster.address : `http://${cluster.address}`;
+  const answer = await fetchTransport({
+    method: 'GET',
+    url: base.replace(/\/+$/, '') + path,
+    headers: authorizationOf(cluster.credential),
+  });
+  if (!answer.ok) {
+    throw new CommandError(`no master answers at ${cluster.address}: ${answer.error.text}`, EXIT.unreachable);
+  }
+  const text = Buffer.from(await bodyOf(answer.value)).toString();
+  if (answer.value.status !== 200) {
+    throw new CommandError(`the master at ${cluster.address} said ${answer.value.status} ${text}`);
+  }
+  return JSON.parse(text) as T;
 }
 
 /** Where an agent's own API is. */
@@ -51,7 +78,13 @@ export const agentAddress = (info: AgentInfo): string => `${info.hostname}:${inf
 
 export const agentClient = (cluster: Cluster, info: AgentInfo) => connectAgent(agentAddress(info), cluster.credential);
 
+/** Nanoseconds since the epoch are bigints here and, as in Mesos' JSON, numbers with all their digits there. */
+export function jsonText(value: unknown, indent?: number): string {
+  const marked = JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `\0${v}` : v), indent);
+  return marked.replace(/"\\u0000(-?\d+)"/g, '$1');
+}
+
 /** For programs: one JSON document, with a newline. */
 export const printJson = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v), 2)}\n`);
+  process.stdout.write(`${jsonText(value, 2)}\n`);
 };

@@ -1,24 +1,31 @@
-// Commands with verbs (`meseta task list`) share how they find the verb's program.
-import { CommandError, EXIT } from './command.js';
+// Commands with verbs (`meseta task list`): how the verb's command is found.
+import { type Command, CommandError, EXIT } from './command.js';
 
-export type Program = (argv: readonly string[]) => Promise<number>;
+export interface Group {
+  readonly summary: string;
+  readonly verbs: Readonly<Record<string, Command>>;
+}
 
-/** Picks `argv[0]` of the subcommands; without one, or with --help, prints the usage. */
-export async function dispatch(
-  name: string,
-  usage: string,
-  programs: Readonly<Record<string, Program>>,
-  argv: readonly string[],
-): Promise<number> {
+export const isGroup = (entry: Command | Group): entry is Group => 'verbs' in entry;
+
+export const groupHelp = (name: string, { summary, verbs }: Group): string => {
+  const width = Math.max(...Object.keys(verbs).map((verb) => verb.length)) + 2;
+  const lines = Object.entries(verbs).map(([verb, command]) => `  ${verb.padEnd(width)}${command.summary}`);
+  return `Usage: meseta ${name} VERB [OPTION]...\n${summary}\n\n${lines.join('\n')}\n\nmeseta ${name} VERB --help tells more.\n`;
+};
+
+/** Runs a command, or the verb that `argv` begins with; a group without one, or with --help, prints its usage. */
+export async function dispatch(name: string, entry: Command | Group, argv: readonly string[]): Promise<number> {
+  if (!isGroup(entry)) return entry.run(name, argv);
   const [verb, ...rest] = argv;
   if (verb === undefined || verb === '--help' || verb === '-h') {
-    process.stdout.write(usage);
+    process.stdout.write(groupHelp(name, entry));
     return verb === undefined ? EXIT.usage : EXIT.done;
   }
-  const program = programs[verb];
-  if (program === undefined) {
-    const known = Object.keys(programs).join(', ');
+  const command = Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
+  if (command === undefined) {
+    const known = Object.keys(entry.verbs).join(', ');
     throw new CommandError(`meseta ${name}: unknown '${verb}', expected one of ${known}`, EXIT.usage);
   }
-  return program(rest);
+  return command.run(`${name} ${verb}`, rest);
 }

@@ -1,5 +1,5 @@
 // A task's files, read through its agent.
-import type { AgentInfo, Task } from '@meseta/sdk';
+import { type AgentInfo, authorizationOf, type Task } from '@meseta/sdk';
 import { agentAddress, agentClient, type Cluster } from './cluster.js';
 import { CommandError } from './command.js';
 
@@ -31,9 +31,7 @@ interface StateFramework {
 export async function sandboxOf(cluster: Cluster, agent: AgentInfo, task: TaskName): Promise<Sandbox> {
   const address = agentAddress(agent);
   const answer = await fetch(`http://${address}/state`, {
-    headers: cluster.credential
-      ? { Authorization: `Basic ${btoa(`${cluster.credential.principal}:${cluster.credential.secret}`)}` }
-      : {},
+    headers: authorizationOf(cluster.credential),
   }).catch((error: unknown) => {
     throw new CommandError(`the agent at ${address} does not answer: ${String(error)}`);
   });

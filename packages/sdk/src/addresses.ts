@@ -12,7 +12,14 @@ export function masterUrl(address: string): string {
   return url.replace(/\/+$/, '');
 }
 
-export function clientOptions(address: string, credential: Credential | undefined): ClientOptions {
-  const token = credential && btoa(`${credential.principal}:${credential.secret}`);
-  return { address: masterUrl(address), ...(token !== undefined && { headers: { Authorization: `Basic ${token}` } }) };
+/** The header of HTTP basic authentication; none without a credential. */
+export function authorizationOf(credential: Credential | undefined): Readonly<Record<string, string>> {
+  if (credential === undefined) return {};
+  const bytes = new TextEncoder().encode(`${credential.principal}:${credential.secret}`);
+  return { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
 }
+
+export const clientOptions = (address: string, credential: Credential | undefined): ClientOptions => ({
+  address: masterUrl(address),
+  headers: authorizationOf(credential),
+});

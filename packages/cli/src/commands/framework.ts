@@ -1,40 +1,45 @@
-// `meseta framework list`: who is running on the cluster.
+// `meseta framework`: who is running on the cluster.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
-import { CLUSTER_HELP, clusterOptions, EXIT, parse } from '../command.js';
-import { dispatch } from '../dispatch.js';
+import { clusterOptions, defineCommand, EXIT } from '../command.js';
+import type { Group } from '../dispatch.js';
+import { frameworkIdNamed } from '../names.js';
 import { formatTable } from '../table.js';
 
-const USAGE = `Usage: meseta framework list [--all] [OPTION]...
-The frameworks that are subscribed or may come back.
-
-      --all                completed ones too
-${CLUSTER_HELP}
-`;
-
-export const frameworkProgram = (argv: readonly string[]): Promise<number> =>
-  dispatch('framework', USAGE, { list }, argv);
-
-async function list(argv: readonly string[]): Promise<number> {
-  const options = { ...clusterOptions, all: { type: 'boolean' } } as const;
-  const { values } = parse('framework list', { args: [...argv], options });
-  if (values.help) {
-    process.stdout.write(USAGE);
+const list = defineCommand({
+  summary: 'Those that are subscribed or may come back.',
+  words: '',
+  options: { ...clusterOptions, all: { type: 'boolean', help: 'completed ones too' } },
+  async run(values) {
+    const cluster = clusterOf(values);
+    const answer = await answerOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
+    const completed = values.all ? (answer.completed_frameworks ?? []) : [];
+    const rows = [
+      ...(answer.frameworks ?? []).map((shown) => ({ framework: shown, state: stateOf(shown) })),
+      ...completed.map((shown) => ({ framework: shown, state: 'completed' })),
+    ];
+    if (values.json) printJson(rows.map(({ framework: shown }) => shown));
+    else process.stdout.write(`${formatTable(columns, rows)}\n`);
     return EXIT.done;
-  }
-  const cluster = clusterOf(values);
-  const answer = await answerOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
-  const rows = [
-    ...(answer.frameworks ?? []).map((framework) => ({ framework, state: stateOf(framework) })),
-    ...(values.all ? (answer.completed_frameworks ?? []) : []).map((framework) => ({ framework, state: 'completed' })),
-  ];
-  if (values.json) {
-    printJson(rows.map(({ framework }) => framework));
+  },
+});
+
+const teardown = defineCommand({
+  summary: 'Ends a framework and all its tasks.',
+  words: 'FRAMEWORK',
+  about: 'Ends a framework and all its tasks. FRAMEWORK is its id, the end of its id, or its name.',
+  options: clusterOptions,
+  async run(values, [name = '']) {
+    const cluster = clusterOf(values);
+    const value = await frameworkIdNamed(cluster, name);
+    await answerOf(cluster, cluster.master.call('TEARDOWN', { framework_id: { value } }));
+    if (values.json) printJson({ framework_id: value });
+    else process.stdout.write(`${value}: torn down\n`);
     return EXIT.done;
-  }
-  process.stdout.write(`${formatTable(columns, rows)}\n`);
-  return EXIT.done;
-}
+  },
+});
+
+export const framework: Group = { summary: 'The frameworks of the cluster.', verbs: { list, teardown } };
 
 const stateOf = ({ connected, recovered, active }: MasterResponseGetFrameworksFramework): string =>
   recovered ? 'recovered' : !connected ? 'disconnected' : active ? 'active' : 'inactive';

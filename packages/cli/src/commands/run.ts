@@ -14,74 +14,77 @@ import {
   type Scheduler,
   type TaskStatus,
 } from '@meseta/sdk';
-import { type Cluster, clusterOf, printJson } from '../cluster.js';
-import { CLUSTER_HELP, CommandError, clusterOptions, EXIT, parse, parseNumber } from '../command.js';
+import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
+import { exitCodeOf } from '../run/exit-code.js';
 import { followFile, sandboxOf } from '../sandbox.js';
-
-const USAGE = `Usage: meseta run [OPTION]... -- PROGRAM [ARGUMENT]...
-       meseta run [OPTION]... --command='SHELL COMMAND LINE'
-Runs a command on an agent with enough free resources, shows its output, and exits with its status
-(128 + the signal's number if a signal ended it). Ctrl-C kills it.
-
-      --name=NAME          how the task and its framework are called (default: the command's first word)
-      --cpus=N             default 0.1
-      --mem=MB             default 32
-      --disk=MB            default 0
-      --gpus=N             default 0
-      --env=NAME=VALUE     again for each variable
-      --uri=URI            fetched into the sandbox before the start; again for each
-      --role=ROLE          default *
-      --user=USER          whom the command runs as (default: you)
-      --timeout=SECONDS    how long to wait for an offer that is big enough (default: for ever)
-      --detach             return as soon as it runs; it goes on for a week at most
-${CLUSTER_HELP}
-`;
 
 const options = {
   ...clusterOptions,
-  name: { type: 'string' },
-  command: { type: 'string' },
-  cpus: { type: 'string', default: '0.1' },
-  mem: { type: 'string', default: '32' },
-  disk: { type: 'string', default: '0' },
-  gpus: { type: 'string', default: '0' },
-  env: { type: 'string', multiple: true, default: [] as string[] },
-  uri: { type: 'string', multiple: true, default: [] as string[] },
-  role: { type: 'string', default: '*' },
-  user: { type: 'string' },
-  timeout: { type: 'string' },
-  detach: { type: 'boolean' },
+  name: { type: 'string', value: 'NAME', help: "of the task and its framework (default: the command's first word)" },
+  command: { type: 'string', value: 'TEXT', help: 'a shell command line, in place of PROGRAM' },
+  cpus: { type: 'string', default: '0.1', value: 'N', help: 'default 0.1' },
+  mem: { type: 'string', default: '32', value: 'MB', help: 'default 32' },
+  disk: { type: 'string', default: '0', value: 'MB', help: 'default 0' },
+  gpus: { type: 'string', default: '0', value: 'N', help: 'default 0' },
+  env: {
+    type: 'string',
+    multiple: true,
+    default: [] as string[],
+    value: 'NAME=VALUE',
+    help: 'again for each variable',
+  },
+  uri: {
+    type: 'string',
+    multiple: true,
+    default: [] as string[],
+    value: 'URI',
+    help: 'fetched into the sandbox before the start; again for each',
+  },
+  role: { type: 'string', default: '*', value: 'ROLE', help: 'default *' },
+  user: { type: 'string', value: 'USER', help: 'whom the command runs as (default: you)' },
+  timeout: {
+    type: 'string',
+    value: 'SECONDS',
+    help: 'how long to wait for an offer that is big enough (default: for ever)',
+  },
+  detach: { type: 'boolean', help: 'return as soon as it runs; it goes on for a week at most' },
 } as const;
 
-export async function runProgram(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parse('run', { args: [...argv], options, allowPositionals: true });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return EXIT.done;
-  }
-  const command = commandOf(values.command, positionals, values.env, values.uri);
-  const number = (option: 'cpus' | 'mem' | 'disk' | 'gpus'): number => parseNumber('run', option, values[option]);
-  const resources = Object.fromEntries(
-    (['cpus', 'mem', 'disk', 'gpus'] as const).map((name) => [name, number(name)] as const).filter(([, n]) => n > 0),
-  );
-  const name = values.name ?? (command.value ?? '').trim().split(/\s+/)[0] ?? 'run';
-  return follow(clusterOf(values), {
-    name,
-    command,
-    resources,
-    detach: values.detach ?? false,
-    json: values.json ?? false,
-    timeoutMs: values.timeout === undefined ? undefined : 1000 * parseNumber('run', 'timeout', values.timeout),
-    framework: {
+const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const;
+
+export const run = defineCommand({
+  summary: 'Runs one command on the cluster and shows its output.',
+  words: '[PROGRAM...]',
+  about: `  meseta run [OPTION]... -- PROGRAM ARGUMENT...
+  meseta run [OPTION]... --command='SHELL COMMAND LINE'
+Runs a command on an agent with enough free resources, shows its output, and exits with its status
+(128 + the signal's number if a signal ended it). Ctrl-C kills it.`,
+  options,
+  run(values, words, path) {
+    const command = commandOf(values.command, words, values.env, values.uri);
+    const resources = Object.fromEntries(
+      RESOURCES.map((name) => [name, parseNumber(path, name, values[name])] as const).filter(([, n]) => n > 0),
+    );
+    const name = values.name ?? (command.value ?? '').trim().split(/\s+/)[0] ?? 'run';
+    return follow(clusterOf(values), {
       name,
-      user: values.user ?? userInfo().username,
-      roles: [values.role],
-      ...(values.principal !== undefined && { principal: values.principal }),
-      ...(resources['gpus'] !== undefined && { capabilities: [...CAPABILITIES, { type: 'GPU_RESOURCES' as const }] }),
-      failover_timeout: values.detach ? 7 * 24 * 3600 : 0,
-    },
-  });
-}
+      command,
+      resources,
+      detach: values.detach ?? false,
+      json: values.json ?? false,
+      timeoutMs: values.timeout === undefined ? undefined : 1000 * parseNumber(path, 'timeout', values.timeout),
+      framework: {
+        name,
+        user: values.user ?? userInfo().username,
+        roles: [values.role],
+        ...(values.principal !== undefined && { principal: values.principal }),
+        ...(resources['gpus'] !== undefined && { capabilities: [...CAPABILITIES, { type: 'GPU_RESOURCES' as const }] }),
+        failover_timeout: values.detach ? 7 * 24 * 3600 : 0,
+      },
+    });
+  },
+});
 
 const CAPABILITIES = [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'PARTITION_AWARE' }] as const;
 
@@ -92,11 +95,11 @@ function commandOf(
   uris: readonly string[],
 ): CommandInfo {
   if ((shell === undefined) === (argv.length === 0)) {
-    throw new CommandError("meseta run: expected either --command='...' or -- PROGRAM ARGUMENT...", EXIT.usage);
+    throw usageError('run', "expected either --command='...' or -- PROGRAM ARGUMENT...");
   }
   const variables = env.map((pair) => {
     const at = pair.indexOf('=');
-    if (at <= 0) throw new CommandError(`meseta run: --env: expected NAME=VALUE, got '${pair}'`, EXIT.usage);
+    if (at <= 0) throw usageError('run', `--env: expected NAME=VALUE, got '${pair}'`);
     return { name: pair.slice(0, at), value: pair.slice(at + 1) };
   });
   return {
@@ -118,50 +121,110 @@ interface Run {
   readonly framework: FrameworkOptions;
 }
 
+/** How it ended before the task did: the exit code, and what there is to say. */
+interface Given {
+  readonly exitCode: number;
+  readonly text: string;
+}
+
 /** Waits for an offer, launches, follows, and answers the exit code. */
 async function follow(cluster: Cluster, run: Run): Promise<number> {
-  const scheduler = connectScheduler({
-    master: cluster.address,
-    framework: run.framework,
-    credential: cluster.credential,
-  });
+  // A scheduler waits for its master for ever; a person wants to hear that there is none.
+  await answerOf(cluster, cluster.master.call('GET_HEALTH'));
+  const { address: master, credential } = cluster;
+  const scheduler = connectScheduler({ master, framework: run.framework, credential });
+  const waiting = givingUp(scheduler, run);
+  try {
+    const ended = await launchAndFollow(cluster, scheduler, run, waiting.launched);
+    if (typeof ended === 'number') return ended;
+    if (ended !== undefined) {
+      await scheduler.teardown().catch(() => scheduler.close());
+      return report(ended, run);
+    }
+  } catch (error) {
+    scheduler.close();
+    throw asCommandError(error, cluster);
+  } finally {
+    waiting.stop();
+  }
+  const given = waiting.given();
+  if (given?.text) process.stderr.write(`meseta run: ${given.text}\n`);
+  return given?.exitCode ?? EXIT.failed;
+}
+
+/** The task's last status; an exit code if it goes on without us; undefined if it was given up. */
+async function launchAndFollow(
+  cluster: Cluster,
+  scheduler: Scheduler,
+  run: Run,
+  onLaunch: () => void,
+): Promise<TaskStatus | number | undefined> {
   const taskId = `${run.name}-${Date.now().toString(36)}`;
-  const stopWaiting = startTimeout(scheduler, run);
-  const onInterrupt = (): void => {
-    scheduler.teardown().catch(() => scheduler.close());
-  };
-  process.once('SIGINT', onInterrupt);
   let output: Promise<void> | undefined;
   let ended: TaskStatus | undefined;
   let launched: Offer | undefined;
-  try {
-    for await (const event of scheduler) {
-      for (const offer of event.offers?.offers ?? []) {
-        if (launched === undefined && fits(offer, run.resources) >= 1) {
-          launched = offer;
-          stopWaiting();
-          await start(scheduler, offer, taskId, run);
-        } else await scheduler.call('DECLINE', { decline: { offer_ids: [offer.id] } });
-      }
-      const status = event.update?.status;
-      if (status === undefined || status.task_id.value !== taskId) continue;
-      if (status.state === 'TASK_RUNNING' && run.detach) return detached(scheduler, taskId, run);
-      if (status.state === 'TASK_RUNNING' && !run.json) output ??= showOutput(cluster, launched, taskId, () => ended);
-      if (!isTerminal(status.state)) continue;
-      ended = status;
-      await scheduler.acknowledge({ status });
-      break;
+  let isOver = false;
+  for await (const event of scheduler) {
+    if (event.subscribed && launched) await reconcile(scheduler, launched, taskId);
+    for (const offer of event.offers?.offers ?? []) {
+      if (launched === undefined && fits(offer, run.resources) >= 1) {
+        launched = offer;
+        onLaunch();
+        await unlessCutOff(start(scheduler, offer, taskId, run));
+      } else await unlessCutOff(scheduler.call('DECLINE', { decline: { offer_ids: [offer.id] } }));
     }
-  } catch (error) {
-    throw asCommandError(error, cluster);
-  } finally {
-    process.removeListener('SIGINT', onInterrupt);
-    stopWaiting();
+    const status = event.update?.status;
+    if (status === undefined || status.task_id.value !== taskId) continue;
+    if (status.state === 'TASK_RUNNING' && run.detach) return detached(scheduler, taskId, run);
+    if (status.state === 'TASK_RUNNING' && !run.json) {
+      output ??= showOutput(cluster, launched, taskId, () => isOver).catch((error: unknown) => {
+        process.stderr.write(`meseta run: ${error instanceof Error ? error.message : String(error)}\n`);
+      });
+    }
+    if (!isTerminal(status.state) && status.state !== 'TASK_UNKNOWN') continue;
+    ended = status;
+    await unlessCutOff(scheduler.acknowledge({ status }));
+    break;
   }
-  await output?.catch((error: unknown) => process.stderr.write(`meseta run: ${String(error)}\n`));
-  if (ended === undefined) return 130;
-  await scheduler.teardown().catch(() => scheduler.close());
-  return report(ended, run);
+  isOver = true;
+  await output;
+  return ended;
+}
+
+/** A connection that is lost comes back with a new subscription, which tells what became of everything. */
+async function unlessCutOff(call: Promise<void>): Promise<void> {
+  await call.catch((error: unknown) => {
+    if (!(error instanceof MesetaError) || !['disconnected', 'unreachable'].includes(error.code)) throw error;
+  });
+}
+
+const reconcile = (scheduler: Scheduler, { agent_id }: Offer, taskId: string): Promise<void> =>
+  unlessCutOff(scheduler.call('RECONCILE', { reconcile: { tasks: [{ task_id: { value: taskId }, agent_id }] } }));
+
+/** Ctrl-C, SIGTERM and --timeout end the framework, and its task with it. */
+function givingUp(scheduler: Scheduler, run: Run) {
+  let given: Given | undefined;
+  const giveUp = (exitCode: number, text: string): void => {
+    if (given !== undefined) return;
+    given = { exitCode, text };
+    scheduler.teardown().catch(() => scheduler.close());
+  };
+  const onInterrupt = (): void => giveUp(130, '');
+  const onTerminate = (): void => giveUp(143, '');
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
+  const { timeoutMs } = run;
+  const late = (): void => giveUp(EXIT.failed, `no offer with enough resources came in ${(timeoutMs ?? 0) / 1000} s`);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+  return {
+    launched: () => clearTimeout(timer),
+    given: () => given,
+    stop() {
+      clearTimeout(timer);
+      process.removeListener('SIGINT', onInterrupt);
+      process.removeListener('SIGTERM', onTerminate);
+    },
+  };
 }
 
 async function start(scheduler: Scheduler, offer: Offer, id: string, run: Run): Promise<void> {
@@ -183,26 +246,16 @@ async function showOutput(
   cluster: Cluster,
   offer: Offer | undefined,
   taskId: string,
-  ended: () => TaskStatus | undefined,
+  isOver: () => boolean,
 ): Promise<void> {
   if (offer === undefined) return;
   const agent: AgentInfo = { hostname: offer.hostname, port: offer.url?.address.port };
   const task = { framework_id: offer.framework_id, task_id: { value: taskId } };
   const sandbox = await sandboxOf(cluster, agent, task);
-  const isOver = async (): Promise<boolean> => ended() !== undefined;
   await Promise.all([
-    followFile(sandbox, 'stdout', process.stdout, isOver),
-    followFile(sandbox, 'stderr', process.stderr, isOver),
+    followFile(sandbox, 'stdout', process.stdout, async () => isOver()),
+    followFile(sandbox, 'stderr', process.stderr, async () => isOver()),
   ]);
-}
-
-function startTimeout(scheduler: Scheduler, run: Run): () => void {
-  if (run.timeoutMs === undefined) return () => undefined;
-  const timer = setTimeout(() => {
-    process.stderr.write(`meseta run: no offer with enough resources came in ${run.timeoutMs} ms\n`);
-    scheduler.teardown().catch(() => scheduler.close());
-  }, run.timeoutMs);
-  return () => clearTimeout(timer);
 }
 
 /** Command tasks say how they ended in the status' message, as Mesos' do. */
@@ -211,8 +264,7 @@ function report(status: TaskStatus, run: Run): number {
   if (status.state === 'TASK_FINISHED') return EXIT.done;
   const message = status.message ?? '';
   if (!run.json) process.stderr.write(`meseta run: ${status.state}${message === '' ? '' : `: ${message}`}\n`);
-  const exited = /exited with status (\d+)/.exec(message)?.[1];
-  return exited === undefined ? EXIT.failed : Number(exited);
+  return exitCodeOf(message);
 }
 
 function asCommandError(error: unknown, cluster: Cluster): unknown {

@@ -34,7 +34,7 @@ other faults. A run that breaks an invariant prints the command that replays it.
   -h, --help
 `;
 
-const OPTIONS = {
+export const OPTIONS = {
   seeds: { type: 'string' },
   seed: { type: 'string' },
   workers: { type: 'string' },

@@ -1,25 +1,11 @@
-// `meseta task list|logs|kill`.
+// `meseta task`: list, logs, kill.
 import type { AgentInfo, Task } from '@meseta/sdk';
 import { isTerminal } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
-import { CLUSTER_HELP, CommandError, clusterOptions, EXIT, parse } from '../command.js';
-import { dispatch } from '../dispatch.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
+import type { Group } from '../dispatch.js';
 import { followFile, sandboxOf } from '../sandbox.js';
 import { formatTable } from '../table.js';
-
-const USAGE = `Usage: meseta task list [--all] [OPTION]...
-       meseta task logs [--stderr] [--follow] TASK [OPTION]...
-       meseta task kill TASK... [OPTION]...
-TASK is a task's id; where frameworks share one, FRAMEWORK/TASK.
-
-      --all                list: tasks that have ended, too
-      --stderr             logs: the standard error instead of the output
-  -f, --follow             logs: go on until the task has ended
-${CLUSTER_HELP}
-`;
-
-export const taskProgram = (argv: readonly string[]): Promise<number> =>
-  dispatch('task', USAGE, { list, logs, kill }, argv);
 
 interface Listed {
   readonly task: Task;
@@ -37,16 +23,18 @@ async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
     .map((task) => ({ task, agent: infos.get(task.agent_id.value) }));
 }
 
-async function list(argv: readonly string[]): Promise<number> {
-  const options = { ...clusterOptions, all: { type: 'boolean' } } as const;
-  const { values } = parse('task list', { args: [...argv], options });
-  if (values.help) return help();
-  const all = await tasksOf(clusterOf(values));
-  const rows = values.all ? all : all.filter(({ task }) => !isTerminal(task.state));
-  if (values.json) printJson(rows.map(({ task }) => task));
-  else process.stdout.write(`${formatTable(columns, rows)}\n`);
-  return EXIT.done;
-}
+const list = defineCommand({
+  summary: 'The tasks of the cluster.',
+  words: '',
+  options: { ...clusterOptions, all: { type: 'boolean', help: 'those that have ended, too' } },
+  async run(values) {
+    const all = await tasksOf(clusterOf(values));
+    const rows = values.all ? all : all.filter(({ task }) => !isTerminal(task.state));
+    if (values.json) printJson(rows.map(({ task }) => task));
+    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    return EXIT.done;
+  },
+});
 
 const scalarOf = (task: Task, name: string): number =>
   (task.resources ?? []).reduce((sum, r) => sum + (r.name === name ? (r.scalar?.value ?? 0) : 0), 0);
@@ -61,52 +49,53 @@ const columns = [
   { title: 'mem', value: ({ task }: Listed) => scalarOf(task, 'mem'), align: 'right' as const },
 ];
 
-async function logs(argv: readonly string[]): Promise<number> {
-  const options = {
+const NAMES = "TASK is a task's id; where frameworks share one, FRAMEWORK/TASK.";
+
+const logs = defineCommand({
+  summary: 'What a task has written.',
+  words: 'TASK',
+  about: `What a task has written. ${NAMES}`,
+  options: {
     ...clusterOptions,
-    stderr: { type: 'boolean' },
-    follow: { type: 'boolean', short: 'f' },
-  } as const;
-  const { values, positionals } = parse('task logs', { args: [...argv], options, allowPositionals: true });
-  if (values.help) return help();
-  const cluster = clusterOf(values);
-  const found = pick(await tasksOf(cluster), only('task logs', positionals));
-  if (found.agent === undefined) throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
-  const sandbox = await sandboxOf(cluster, found.agent, found.task);
-  const isOver = async (): Promise<boolean> =>
-    !values.follow || isTerminal(pick(await tasksOf(cluster), fullName(found.task)).task.state);
-  await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
-  return EXIT.done;
-}
+    stderr: { type: 'boolean', help: 'the standard error instead of the output' },
+    follow: { type: 'boolean', short: 'f', help: 'go on until the task has ended' },
+  },
+  async run(values, [name = '']) {
+    const cluster = clusterOf(values);
+    const found = pick(await tasksOf(cluster), name);
+    if (found.agent === undefined) throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
+    const sandbox = await sandboxOf(cluster, found.agent, found.task);
+    const isOver = async (): Promise<boolean> =>
+      !values.follow || isTerminal(pick(await tasksOf(cluster), fullName(found.task)).task.state);
+    await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
+    return EXIT.done;
+  },
+});
 
-async function kill(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parse('task kill', {
-    args: [...argv],
-    options: clusterOptions,
-    allowPositionals: true,
-  });
-  if (values.help) return help();
-  if (positionals.length === 0) only('task kill', positionals);
-  const cluster = clusterOf(values);
-  const tasks = await tasksOf(cluster);
-  for (const { task } of positionals.map((name) => pick(tasks, name))) {
-    await answerOf(cluster, cluster.master.killTask({ framework_id: task.framework_id, task_id: task.task_id }));
-    if (!values.json) process.stdout.write(`${task.task_id.value}: asked to stop\n`);
-  }
-  return EXIT.done;
-}
+const kill = defineCommand({
+  summary: "Ends tasks, as their frameworks' KILL does.",
+  words: 'TASK...',
+  about: `Ends tasks, as their frameworks' KILL does. ${NAMES}`,
+  options: {
+    ...clusterOptions,
+    grace: { type: 'string', value: 'SECONDS', help: "between SIGTERM and SIGKILL (default: the task's own)" },
+  },
+  async run(values, names, path) {
+    const grace = values.grace === undefined ? undefined : parseNumber(path, 'grace', values.grace);
+    const kill_policy = grace === undefined ? undefined : { grace_period: { nanoseconds: Math.round(grace * 1e9) } };
+    const cluster = clusterOf(values);
+    const tasks = await tasksOf(cluster);
+    for (const { task } of names.map((name) => pick(tasks, name))) {
+      const { framework_id, task_id } = task;
+      const asked = { framework_id, task_id, ...(kill_policy && { kill_policy }) };
+      await answerOf(cluster, cluster.master.killTask(asked));
+      if (!values.json) process.stdout.write(`${task_id.value}: asked to stop\n`);
+    }
+    return EXIT.done;
+  },
+});
 
-function help(): number {
-  process.stdout.write(USAGE);
-  return EXIT.done;
-}
-
-function only(command: string, names: readonly string[]): string {
-  const [name] = names;
-  if (name === undefined || names.length > 1)
-    throw new CommandError(`meseta ${command}: expected one TASK`, EXIT.usage);
-  return name;
-}
+export const task: Group = { summary: 'The tasks of the cluster.', verbs: { list, logs, kill } };
 
 const fullName = (task: Task): string => `${task.framework_id.value}/${task.task_id.value}`;
 

@@ -1,38 +1,42 @@
 // `meseta up`: a cluster on this machine and a workload on it, with one command.
-import { EXIT, parse, parseNumber } from '../command.js';
+import { defineCommand, EXIT, parseNumber } from '../command.js';
 import { type LocalCluster, startLocalCluster } from '../up/local-cluster.js';
 import { allFinished, progressLine, summarize } from '../up/summary.js';
 import { runWorkload } from '../up/workload.js';
 
-const USAGE = `Usage: meseta up [OPTION]...
-Starts a master and agents on this machine's loopback, runs tasks of a few kinds through the real scheduler API,
-shows what came of them, and stays up until Ctrl-C, which leaves nothing behind.
-
-      --tasks=N            how many tasks to run (default 200; 0 for none)
-      --agents=N           how many agents (default 2)
-      --port=N             the master's port, if it is free (default 5050)
-      --resources=TEXT     each agent's (default cpus:4;mem:2048;disk:4096;ports:[31000-32000])
-      --work-dir=DIR       keep state and logs there, and start from what is there
-      --exit               end after the workload: status 0 if every task finished
-  -h, --help
-`;
-
 const options = {
-  tasks: { type: 'string', default: '200' },
-  agents: { type: 'string', default: '2' },
-  port: { type: 'string', default: '5050' },
-  resources: { type: 'string', default: 'cpus:4;mem:2048;disk:4096;ports:[31000-32000]' },
-  'work-dir': { type: 'string' },
-  exit: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
+  tasks: { type: 'string', default: '200', value: 'N', help: 'how many tasks to run (default 200; 0 for none)' },
+  agents: { type: 'string', default: '2', value: 'N', help: 'how many agents (default 2)' },
+  port: { type: 'string', default: '5050', value: 'N', help: "the master's port, if it is free (default 5050)" },
+  resources: {
+    type: 'string',
+    default: 'cpus:4;mem:2048;disk:4096;ports:[31000-32000]',
+    value: 'TEXT',
+    help: "each agent's (default cpus:4;mem:2048;disk:4096;ports:[31000-32000])",
+  },
+  'work-dir': { type: 'string', value: 'DIR', help: 'keep state and logs there, and start from what is there' },
+  exit: { type: 'boolean', help: 'end after the workload: status 0 if every task finished' },
 } as const;
 
-export async function upProgram(argv: readonly string[]): Promise<number> {
-  const { values } = parse('up', { args: [...argv], options });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return EXIT.done;
-  }
+interface Values {
+  readonly tasks: string;
+  readonly agents: string;
+  readonly port: string;
+  readonly resources: string;
+  readonly 'work-dir'?: string | undefined;
+  readonly exit?: boolean | undefined;
+}
+
+export const up = defineCommand({
+  summary: 'A cluster on this machine and a workload on it.',
+  words: '',
+  about: `Starts a master and agents on this machine's loopback, runs tasks of a few kinds through the real scheduler API,
+shows what came of them, and stays up until Ctrl-C, which leaves nothing behind.`,
+  options,
+  run: (values) => runUp(values),
+});
+
+async function runUp(values: Values): Promise<number> {
   const tasks = parseNumber('up', 'tasks', values.tasks);
   const interrupted = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);

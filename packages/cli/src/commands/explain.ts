@@ -1,0 +1,70 @@
+// `meseta explain`: the master's own reasons, for the one who asks at 3 a.m.
+import type { ExplainedReason, Explanation } from '@meseta/sdk';
+import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
+import { agentIdNamed, frameworkIdNamed } from '../names.js';
+
+export const explain = defineCommand({
+  summary: 'Why a framework gets no offer, why a task does not run.',
+  words: 'FRAMEWORK|task [TASK]',
+  about: `meseta explain FRAMEWORK: why it gets no offer, from any agent or with --agent from that one.
+meseta explain task TASK: why the task is not running; for one that was never launched, with --framework, why its
+framework could not launch it. FRAMEWORK is its id, the end of its id, or its name.`,
+  options: {
+    ...clusterOptions,
+    agent: { type: 'string', value: 'AGENT', help: 'only this agent: its id, the end of its id, its hostname' },
+    role: { type: 'string', value: 'ROLE', help: "only this of the framework's roles" },
+    framework: { type: 'string', value: 'FRAMEWORK', help: 'task: whose it is' },
+  },
+  choices: ['task'],
+  async run(values, [first = '', task], path) {
+    const isTask = first === 'task' && task !== undefined;
+    if (!isTask && task !== undefined)
+      throw usageError(path, `expected FRAMEWORK or 'task TASK', got '${first} ${task}'`);
+    const cluster = clusterOf(values);
+    const named = isTask ? values.framework : first;
+    const explanation = await answerOf(
+      cluster,
+      cluster.master.explain({
+        frameworkId: named === undefined ? undefined : await frameworkIdNamed(cluster, named),
+        agentId: values.agent === undefined ? undefined : (await agentIdNamed(cluster, values.agent)).value,
+        role: values.role,
+        taskId: isTask ? task : undefined,
+      }),
+    );
+    if (values.json) printJson(explanation);
+    else process.stdout.write(`${explanationText(explanation)}\n`);
+    return EXIT.done;
+  },
+});
+
+export function explanationText({ answer, framework, reasons }: Explanation): string {
+  const about =
+    framework === undefined
+      ? []
+      : [
+          '',
+          `framework   ${framework.id} (${framework.name}), ${framework.status}`,
+          `roles       ${framework.roles.map((role) => roleText(role, framework)).join(', ')}`,
+          `offers      ${framework.open_offers} open`,
+        ];
+  return [answer, ...about, '', ...reasons.map(reasonText)].join('\n');
+}
+
+function roleText(role: string, framework: NonNullable<Explanation['framework']>): string {
+  const share = framework.shares[role];
+  const suppressed = framework.suppressed_roles.includes(role) ? 'suppressed' : undefined;
+  const part = share === undefined ? undefined : `${(100 * share).toFixed(1)} % of the cluster`;
+  const notes = [part, suppressed].filter((note) => note !== undefined).join(', ');
+  return notes === '' ? role : `${role} (${notes})`;
+}
+
+function reasonText({ kind, text, role, agents, hostname, agent_id, until }: ExplainedReason): string {
+  const place =
+    agents !== undefined
+      ? `${agents} agent${agents === 1 ? '' : 's'}${hostname === undefined ? '' : `, such as ${hostname}`}`
+      : (hostname ?? agent_id);
+  const where = [place, role && `role ${role}`].filter((part) => part !== undefined).join(', ');
+  const till = until === undefined ? '' : ` Until ${new Date(1000 * until).toISOString()}.`;
+  return `- ${kind}${where === '' ? '' : ` (${where})`}: ${text}${till}`;
+}

@@ -1,0 +1,186 @@
+// `meseta maintenance`: windows in which machines will be away, and taking them down and up (Mesos: docs/maintenance).
+import { parseDuration } from '@meseta/base';
+import type { MachineID, MaintenanceWindow } from '@meseta/sdk';
+import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
+import type { Group } from '../dispatch.js';
+import { machineNamed, machineText } from '../names.js';
+import { formatSpan, formatTable } from '../table.js';
+
+const NAMES = 'MACHINE is HOST, HOST/IP, or what names an agent on it: its id, the end of its id, its hostname.';
+
+const windowsOf = async (cluster: Cluster): Promise<readonly MaintenanceWindow[]> =>
+  (await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_SCHEDULE'))).schedule.windows ?? [];
+
+const update = (cluster: Cluster, windows: readonly MaintenanceWindow[]): Promise<unknown> =>
+  answerOf(cluster, cluster.master.call('UPDATE_MAINTENANCE_SCHEDULE', { schedule: { windows } }));
+
+interface MachineRow {
+  readonly machine: string;
+  readonly mode: string;
+  readonly answers: string;
+}
+
+const status = defineCommand({
+  summary: 'Which machines are draining, which are down.',
+  words: '',
+  options: clusterOptions,
+  async run(values) {
+    const cluster = clusterOf(values);
+    const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
+    if (values.json) {
+      printJson(shown);
+      return EXIT.done;
+    }
+    const rows: readonly MachineRow[] = [
+      ...(shown.draining_machines ?? []).map(({ id, statuses = [] }) => ({
+        machine: machineText(id),
+        mode: 'draining',
+        answers: statuses.map((one) => `${one.framework_id.value}: ${one.status}`).join(', ') || '-',
+      })),
+      ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', answers: '-' })),
+    ];
+    process.stdout.write(`${formatTable(statusColumns, rows)}\n`);
+    return EXIT.done;
+  },
+});
+
+const statusColumns = [
+  { title: 'machine', value: ({ machine }: MachineRow) => machine },
+  { title: 'mode', value: ({ mode }: MachineRow) => mode },
+  { title: 'frameworks said', value: ({ answers }: MachineRow) => answers },
+];
+
+const msOf = (nanoseconds: bigint | number): number => Number(BigInt(nanoseconds) / 1_000_000n);
+
+const windowColumns = [
+  {
+    title: 'machines',
+    value: ({ machine_ids = [] }: MaintenanceWindow) => machine_ids.map(machineText).join(', '),
+  },
+  {
+    title: 'start',
+    value: ({ unavailability }: MaintenanceWindow) => new Date(msOf(unavailability.start.nanoseconds)).toISOString(),
+  },
+  {
+    title: 'for',
+    value: ({ unavailability: { duration } }: MaintenanceWindow) =>
+      duration === undefined ? 'ever' : formatSpan(Number(duration.nanoseconds) / 1e6),
+  },
+];
+
+const schedule = defineCommand({
+  summary: 'Shows the windows, or adds one for machines.',
+  words: '[MACHINE...]',
+  about: `Shows the windows, or adds one for machines: frameworks are asked to leave them before it starts.
+${NAMES}`,
+  options: {
+    ...clusterOptions,
+    start: { type: 'string', value: 'TIME', help: '2030-01-31T22:00Z, or from now: 2hrs (default: now)' },
+    duration: { type: 'string', value: 'TIME', help: '30mins, 2hrs ... (default: for ever)' },
+  },
+  async run(values, names, path) {
+    const cluster = clusterOf(values);
+    const windows = await windowsOf(cluster);
+    if (names.length === 0) {
+      if (values.json) printJson({ windows });
+      else process.stdout.write(`${formatTable(windowColumns, windows)}\n`);
+      return EXIT.done;
+    }
+    const startMs = startOf(path, values.start);
+    const durationMs = values.duration === undefined ? undefined : durationOf(path, 'duration', values.duration);
+    const added: MaintenanceWindow = {
+      machine_ids: await machines(cluster, names),
+      unavailability: {
+        start: { nanoseconds: BigInt(Math.round(startMs)) * 1_000_000n },
+        ...(durationMs !== undefined && { duration: { nanoseconds: durationMs * 1e6 } }),
+      },
+    };
+    await update(cluster, [...windows, added]);
+    if (values.json) printJson(added);
+    else process.stdout.write(`${formatTable(windowColumns, [added])}\n`);
+    return EXIT.done;
+  },
+});
+
+function startOf(path: string, text: string | undefined): number {
+  if (text === undefined) return Date.now();
+  const time = Date.parse(text);
+  return /^\d+(\.\d+)?[a-z]+$/.test(text) || Number.isNaN(time) ? Date.now() + durationOf(path, 'start', text) : time;
+}
+
+function durationOf(path: string, option: string, text: string): number {
+  const ms = parseDuration(text);
+  if (!ms.ok) throw usageError(path, `--${option}: ${ms.error}`);
+  return ms.value;
+}
+
+async function machines(cluster: Cluster, names: readonly string[]): Promise<readonly MachineID[]> {
+  const found: MachineID[] = [];
+  for (const name of names) found.push(await machineNamed(cluster, name));
+  return found;
+}
+
+const cancel = defineCommand({
+  summary: 'Takes machines out of the schedule.',
+  words: 'MACHINE...',
+  about: `Takes machines out of the schedule.
+${NAMES}`,
+  options: clusterOptions,
+  async run(values, names) {
+    const cluster = clusterOf(values);
+    const windows = await windowsOf(cluster);
+    const known = new Set(windows.flatMap(({ machine_ids = [] }) => machine_ids.map(machineText)));
+    const out = new Set((await machines(cluster, names)).map(machineText));
+    const missing = [...out].find((machine) => !known.has(machine));
+    if (missing !== undefined) throw new CommandError(`${missing} is in no window of the schedule`);
+    const left = windows
+      .map((window) => ({
+        ...window,
+        machine_ids: (window.machine_ids ?? []).filter((machine) => !out.has(machineText(machine))),
+      }))
+      .filter(({ machine_ids }) => machine_ids.length > 0);
+    await update(cluster, left);
+    if (!values.json) process.stdout.write(`${[...out].join(', ')}: no maintenance\n`);
+    return EXIT.done;
+  },
+});
+
+const down = defineCommand({
+  summary: 'Takes scheduled machines down: their agents end, their tasks are lost.',
+  words: 'MACHINE...',
+  about: `Takes scheduled machines down: their agents end, their tasks are lost.
+${NAMES}`,
+  options: clusterOptions,
+  async run(values, names) {
+    const cluster = clusterOf(values);
+    const ids = await machines(cluster, names);
+    await answerOf(cluster, cluster.master.call('START_MAINTENANCE', { machines: ids }));
+    if (!values.json) process.stdout.write(`${ids.map(machineText).join(', ')}: down\n`);
+    return EXIT.done;
+  },
+});
+
+const up = defineCommand({
+  summary: 'Brings machines back; their agents may register again.',
+  words: 'MACHINE...',
+  about: `Brings machines back; their agents may register again. A machine that is down is named HOST or HOST/IP.`,
+  options: clusterOptions,
+  async run(values, names) {
+    const cluster = clusterOf(values);
+    const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
+    const ids = names.map((name) => {
+      const found = (shown.down_machines ?? []).find((id) => machineText(id) === name || id.hostname === name);
+      if (found === undefined) throw new CommandError(`${name} is not down`);
+      return found;
+    });
+    await answerOf(cluster, cluster.master.call('STOP_MAINTENANCE', { machines: ids }));
+    if (!values.json) process.stdout.write(`${ids.map(machineText).join(', ')}: up\n`);
+    return EXIT.done;
+  },
+});
+
+export const maintenance: Group = {
+  summary: 'Maintenance of machines.',
+  verbs: { status, schedule, cancel, down, up },
+};

@@ -1,0 +1,31 @@
+// `meseta metrics`: the master's metrics by their Mesos names.
+import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOptions, defineCommand, EXIT } from '../command.js';
+import { formatTable } from '../table.js';
+
+interface Metric {
+  readonly name: string;
+  readonly value?: number | undefined;
+}
+
+export const metrics = defineCommand({
+  summary: "The master's metrics.",
+  words: '[TEXT...]',
+  about: "The master's metrics whose names have one of the texts in them; all of them without.",
+  options: clusterOptions,
+  async run(values, texts) {
+    const cluster = clusterOf(values);
+    const answer = await answerOf(cluster, cluster.master.call('GET_METRICS', {}));
+    const shown = (answer.metrics ?? []).filter(
+      ({ name }) => texts.length === 0 || texts.some((text) => name.includes(text)),
+    );
+    if (values.json) printJson(Object.fromEntries(shown.map(({ name, value }) => [name, value])));
+    else process.stdout.write(`${formatTable(columns, shown)}\n`);
+    return EXIT.done;
+  },
+});
+
+const columns = [
+  { title: 'metric', value: ({ name }: Metric) => name },
+  { title: 'value', value: ({ value }: Metric) => value, align: 'right' as const },
+];

@@ -1,0 +1,90 @@
+// `meseta quota`: what roles are promised and what they may have at most.
+import type { QuotaConfig } from '@meseta/sdk';
+import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
+import type { Group } from '../dispatch.js';
+import { parseScalars } from '../resources.js';
+import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
+import { formatTable } from '../table.js';
+
+const configsOf = async (cluster: Cluster): Promise<readonly QuotaConfig[]> =>
+  (await answerOf(cluster, cluster.master.call('GET_QUOTA'))).status.configs ?? [];
+
+const list = defineCommand({
+  summary: 'Guarantees and limits, and how much of them is used.',
+  words: '',
+  options: clusterOptions,
+  async run(values) {
+    const cluster = clusterOf(values);
+    const configs = await configsOf(cluster);
+    if (values.json) {
+      printJson(configs);
+      return EXIT.done;
+    }
+    const named = new Set(configs.map(({ role }) => role));
+    const rows = (await rolesOf(cluster)).filter(({ name }) => named.has(name));
+    process.stdout.write(`${formatTable(columns, rows)}\n`);
+    return EXIT.done;
+  },
+});
+
+const columns = [
+  { title: 'role', value: ({ name }: RoleRow) => name },
+  { title: 'guarantee', value: ({ quota: of }: RoleRow) => amountsText(of?.guarantee) },
+  { title: 'limit', value: ({ quota: of }: RoleRow) => amountsText(of?.limit, 'shown') },
+  { title: 'consumed', value: ({ quota: of }: RoleRow) => amountsText(of?.consumed) },
+];
+
+const force = { type: 'boolean', help: 'even if the cluster has less than is promised' } as const;
+
+const set = defineCommand({
+  summary: 'Sets the guarantee and the limit of a role.',
+  words: 'ROLE',
+  about: `Sets the guarantee and the limit of a role, as in --guarantee='cpus:4;mem:8192' --limit='cpus:8'. What isn't
+named stays as it is; an empty text takes it away; a limit of 0 forbids.`,
+  options: {
+    ...clusterOptions,
+    guarantee: { type: 'string', value: 'AMOUNTS', help: 'kept free for the role' },
+    limit: { type: 'string', value: 'AMOUNTS', help: 'the most that it may have' },
+    force,
+  },
+  async run(values, [role = ''], path) {
+    if (values.guarantee === undefined && values.limit === undefined) {
+      throw usageError(path, 'expected --guarantee, --limit or both');
+    }
+    const given = {
+      guarantees: values.guarantee === undefined ? undefined : parseScalars(path, values.guarantee),
+      limits: values.limit === undefined ? undefined : parseScalars(path, values.limit),
+    };
+    const cluster = clusterOf(values);
+    const before = (await configsOf(cluster)).find((config) => config.role === role);
+    const config = {
+      role,
+      guarantees: given.guarantees ?? before?.guarantees ?? {},
+      limits: given.limits ?? before?.limits ?? {},
+    };
+    await update(cluster, config, values.force);
+    if (values.json) printJson(config);
+    else process.stdout.write(`${role}: set\n`);
+    return EXIT.done;
+  },
+});
+
+const remove = defineCommand({
+  summary: 'Takes the quota of roles away.',
+  words: 'ROLE...',
+  options: clusterOptions,
+  async run(values, names) {
+    const cluster = clusterOf(values);
+    for (const role of names) {
+      await update(cluster, { role }, true);
+      if (!values.json) process.stdout.write(`${role}: removed\n`);
+    }
+    return EXIT.done;
+  },
+});
+
+const update = (cluster: Cluster, config: QuotaConfig, forced: boolean | undefined): Promise<unknown> =>
+  answerOf(cluster, cluster.master.call('UPDATE_QUOTA', { quota_configs: [config], ...(forced && { force: true }) }));
+
+export const quota: Group = { summary: 'Guarantees and limits of roles.', verbs: { list, set, remove } };

@@ -1,0 +1,29 @@
+// `meseta roles`: who shares the cluster, and how.
+import { clusterOf, printJson } from '../cluster.js';
+import { clusterOptions, defineCommand, EXIT } from '../command.js';
+import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
+import { formatTable } from '../table.js';
+
+export const roles = defineCommand({
+  summary: 'Roles: weights, quota, what they hold.',
+  words: '',
+  about: 'The roles that have frameworks, weights, quota or reservations: what they hold and what they may.',
+  options: clusterOptions,
+  async run(values) {
+    const rows = await rolesOf(clusterOf(values));
+    if (values.json) printJson(rows);
+    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    return EXIT.done;
+  },
+});
+
+const columns = [
+  { title: 'role', value: ({ name }: RoleRow) => name },
+  { title: 'weight', value: ({ weight }: RoleRow) => weight, align: 'right' as const },
+  { title: 'frameworks', value: ({ frameworks }: RoleRow) => frameworks.length, align: 'right' as const },
+  { title: 'allocated', value: ({ allocated }: RoleRow) => amountsText(allocated) },
+  { title: 'offered', value: ({ offered }: RoleRow) => amountsText(offered) },
+  { title: 'reserved', value: ({ reserved }: RoleRow) => amountsText(reserved) },
+  { title: 'guarantee', value: ({ quota }: RoleRow) => amountsText(quota?.guarantee) },
+  { title: 'limit', value: ({ quota }: RoleRow) => amountsText(quota?.limit, 'shown') },
+];

@@ -1,0 +1,135 @@
+// `meseta volume`: persistent volumes on reserved disk.
+import type { MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
+import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
+import type { Group } from '../dispatch.js';
+import { agentNamed } from '../names.js';
+import { reservedFor, roleOf } from '../resources.js';
+import { formatTable } from '../table.js';
+
+interface Listed {
+  readonly agent: MasterResponseGetAgentsAgent;
+  readonly volume: Resource;
+}
+
+const volumesOf = (agent: MasterResponseGetAgentsAgent): readonly Resource[] =>
+  (agent.total_resources ?? []).filter(({ disk }) => disk?.persistence !== undefined);
+
+const list = defineCommand({
+  summary: 'The volumes of all agents.',
+  words: '',
+  options: clusterOptions,
+  async run(values) {
+    const cluster = clusterOf(values);
+    const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+    const rows: readonly Listed[] = agents.flatMap((agent) => volumesOf(agent).map((volume) => ({ agent, volume })));
+    if (values.json) printJson(rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })));
+    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    return EXIT.done;
+  },
+});
+
+const columns = [
+  { title: 'id', value: ({ volume }: Listed) => volume.disk?.persistence?.id },
+  { title: 'mb', value: ({ volume }: Listed) => volume.scalar?.value, align: 'right' as const },
+  { title: 'role', value: ({ volume }: Listed) => roleOf(volume) },
+  { title: 'path', value: ({ volume }: Listed) => volume.disk?.volume?.container_path },
+  { title: 'shared', value: ({ volume }: Listed) => (volume.shared === undefined ? 'no' : 'yes') },
+  { title: 'agent', value: ({ agent }: Listed) => agent.agent_info.hostname },
+];
+
+const create = defineCommand({
+  summary: 'Makes a volume of disk that is reserved for a role.',
+  words: 'AGENT ID MB',
+  about: `Makes a volume called ID of disk that is reserved for a role: meseta volume create S0 data 512 --role=web`,
+  options: {
+    ...clusterOptions,
+    role: { type: 'string', value: 'ROLE', help: 'whose reserved disk it is' },
+    path: { type: 'string', value: 'PATH', help: 'where tasks see it (default: ID)' },
+    shared: { type: 'boolean', help: 'several tasks may use it at once' },
+  },
+  async run(values, [name = '', id = '', size = ''], path) {
+    if (values.role === undefined) throw usageError(path, '--role is missing');
+    const cluster = clusterOf(values);
+    const agent = await agentNamed(cluster, name);
+    const persistence = { id, ...(values.principal !== undefined && { principal: values.principal }) };
+    const volume: Resource = {
+      ...reservedDisk(agent, values.role),
+      scalar: { value: parseNumber(path, 'MB', size) },
+      disk: { persistence, volume: { container_path: values.path ?? id, mode: 'RW' } },
+      ...(values.shared && { shared: {} }),
+    };
+    const agent_id = agent.agent_info.id ?? { value: name };
+    await answerOf(cluster, cluster.master.call('CREATE_VOLUMES', { agent_id, volumes: [volume] }));
+    if (values.json) printJson(volume);
+    else process.stdout.write(`${id}: created on ${agent.agent_info.hostname}\n`);
+    return EXIT.done;
+  },
+});
+
+const destroy = defineCommand({
+  summary: 'Destroys volumes and what is on them.',
+  words: 'AGENT ID...',
+  options: clusterOptions,
+  async run(values, [name = '', ...ids]) {
+    const cluster = clusterOf(values);
+    const agent = await agentNamed(cluster, name);
+    const volumes = ids.map((id) => volumeNamed(agent, id));
+    const agent_id = agent.agent_info.id ?? { value: name };
+    await answerOf(cluster, cluster.master.call('DESTROY_VOLUMES', { agent_id, volumes }));
+    if (!values.json) process.stdout.write(`${ids.join(', ')}: destroyed\n`);
+    return EXIT.done;
+  },
+});
+
+const grow = defineCommand({
+  summary: 'Adds reserved disk to a volume.',
+  words: 'AGENT ID MB',
+  about: 'Adds MB of disk to a volume, from what is reserved for the same role.',
+  options: clusterOptions,
+  async run(values, [name = '', id = '', size = ''], path) {
+    const cluster = clusterOf(values);
+    const agent = await agentNamed(cluster, name);
+    const volume = volumeNamed(agent, id);
+    const { disk: _, shared: __, ...rest } = volume;
+    const addition = { ...rest, scalar: { value: parseNumber(path, 'MB', size) } };
+    const agent_id = agent.agent_info.id ?? { value: name };
+    await answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
+    if (!values.json) process.stdout.write(`${id}: ${size} MB more\n`);
+    return EXIT.done;
+  },
+});
+
+const shrink = defineCommand({
+  summary: 'Takes disk from a volume.',
+  words: 'AGENT ID MB',
+  about: 'Takes MB of disk from a volume; it stays reserved for the role.',
+  options: clusterOptions,
+  async run(values, [name = '', id = '', size = ''], path) {
+    const cluster = clusterOf(values);
+    const agent = await agentNamed(cluster, name);
+    const volume = volumeNamed(agent, id);
+    const subtract = { value: parseNumber(path, 'MB', size) };
+    const agent_id = agent.agent_info.id ?? { value: name };
+    await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract }));
+    if (!values.json) process.stdout.write(`${id}: ${size} MB less\n`);
+    return EXIT.done;
+  },
+});
+
+function reservedDisk(agent: MasterResponseGetAgentsAgent, role: string): Resource {
+  const disk = (agent.total_resources ?? []).find(
+    (resource) => resource.name === 'disk' && resource.disk?.persistence === undefined && reservedFor(resource, role),
+  );
+  if (disk !== undefined) return disk;
+  const host = agent.agent_info.hostname;
+  throw new CommandError(`no disk of ${host} is reserved for ${role}: 'meseta reserve' does that`);
+}
+
+function volumeNamed(agent: MasterResponseGetAgentsAgent, id: string): Resource {
+  const volume = volumesOf(agent).find(({ disk }) => disk?.persistence?.id === id);
+  if (volume === undefined) throw new CommandError(`no volume ${id} on ${agent.agent_info.hostname}`);
+  return volume;
+}
+
+export const volume: Group = { summary: 'Persistent volumes.', verbs: { list, create, destroy, grow, shrink } };

@@ -1,0 +1,78 @@
+// `meseta watch`: the operator's event stream, a line an event, until Ctrl-C.
+import type { MasterEvent } from '@meseta/sdk';
+import { answerOf, type Cluster, clusterOf, jsonText } from '../cluster.js';
+import { CommandError, clusterOptions, defineCommand, EXIT } from '../command.js';
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+
+export const watch = defineCommand({
+  summary: 'What happens, as it happens.',
+  words: '',
+  about: `What happens to agents, frameworks and tasks, a line each (with --json a JSON document each), until Ctrl-C.
+When the master goes away it waits for the next one.`,
+  options: clusterOptions,
+  async run(values) {
+    const cluster = clusterOf(values);
+    const show = (event: MasterEvent): void => {
+      const line = values.json ? jsonText(event) : lineOf(event);
+      if (line !== undefined) process.stdout.write(`${line}\n`);
+    };
+    await follow(cluster, show);
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      process.stderr.write('meseta watch: the stream ended; trying again\n');
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      try {
+        await follow(cluster, show);
+        pauseMs = FIRST_PAUSE_MS;
+      } catch (error) {
+        if (!(error instanceof CommandError) || error.exitCode !== EXIT.unreachable) throw error;
+      }
+    }
+  },
+});
+
+async function follow(cluster: Cluster, show: (event: MasterEvent) => void): Promise<void> {
+  for await (const event of await answerOf(cluster, cluster.master.subscribe())) show(event);
+}
+
+function lineOf(event: MasterEvent): string | undefined {
+  const text = textOf(event);
+  return text === undefined ? undefined : `${new Date().toISOString()}  ${text}`;
+}
+
+function textOf(event: MasterEvent): string | undefined {
+  const { subscribed, task_added, task_updated, agent_added, agent_removed } = event;
+  if (subscribed !== undefined) {
+    const { get_agents, get_frameworks, get_tasks } = subscribed.get_state ?? {};
+    const counts = [get_agents?.agents, get_frameworks?.frameworks, get_tasks?.tasks].map((list) => list?.length ?? 0);
+    return `watching      ${counts[0]} agents, ${counts[1]} frameworks, ${counts[2]} tasks`;
+  }
+  if (task_added !== undefined) {
+    const { task_id, framework_id, agent_id } = task_added.task;
+    return `task added    ${framework_id.value}/${task_id.value} on ${agent_id.value}`;
+  }
+  if (task_updated !== undefined) {
+    const { framework_id, status, state } = task_updated;
+    const message = status.message ? `: ${status.message}` : '';
+    return `task          ${framework_id.value}/${status.task_id.value} ${state}${message}`;
+  }
+  if (agent_added !== undefined) {
+    const { id, hostname, port } = agent_added.agent.agent_info;
+    return `agent added   ${id?.value} at ${hostname}:${port ?? 5051}`;
+  }
+  if (agent_removed !== undefined) return `agent removed ${agent_removed.agent_id.value}`;
+  return frameworkText(event);
+}
+
+function frameworkText({ framework_added, framework_updated, framework_removed }: MasterEvent): string | undefined {
+  const added = framework_added?.framework.framework_info;
+  if (added !== undefined) return `framework     ${added.id?.value} (${added.name}) added`;
+  const changed = framework_updated?.framework;
+  if (changed !== undefined) {
+    const { id, name } = changed.framework_info;
+    return `framework     ${id?.value} (${name}) ${changed.active ? 'active' : changed.connected ? 'inactive' : 'disconnected'}`;
+  }
+  const removed = framework_removed?.framework_info;
+  return removed && `framework     ${removed.id?.value} (${removed.name}) removed`;
+}

@@ -1,0 +1,45 @@
+// `meseta weights`: how much of the cluster a role's fair share is, beside others'.
+import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
+import type { Group } from '../dispatch.js';
+import { formatTable } from '../table.js';
+
+const list = defineCommand({
+  summary: 'The weights that were set; every other role has 1.',
+  words: '',
+  options: clusterOptions,
+  async run(values) {
+    const cluster = clusterOf(values);
+    const { weight_infos = [] } = await answerOf(cluster, cluster.master.call('GET_WEIGHTS'));
+    if (values.json) printJson(weight_infos);
+    else process.stdout.write(`${formatTable(columns, weight_infos)}\n`);
+    return EXIT.done;
+  },
+});
+
+const columns = [
+  { title: 'role', value: ({ role }: { readonly role?: string | undefined }) => role },
+  { title: 'weight', value: ({ weight }: { readonly weight: number }) => weight, align: 'right' as const },
+];
+
+const set = defineCommand({
+  summary: 'Sets the weights of roles.',
+  words: 'ROLE=WEIGHT...',
+  about: 'Sets the weights of roles: with weight 2 a role may hold twice what one with weight 1 does before it waits.',
+  options: clusterOptions,
+  async run(values, pairs, path) {
+    const weight_infos = pairs.map((pair) => {
+      const at = pair.lastIndexOf('=');
+      const weight = Number(pair.slice(at + 1));
+      if (at <= 0 || !(weight > 0)) throw usageError(path, `expected ROLE=WEIGHT with a weight above 0, got '${pair}'`);
+      return { role: pair.slice(0, at), weight };
+    });
+    const cluster = clusterOf(values);
+    await answerOf(cluster, cluster.master.call('UPDATE_WEIGHTS', { weight_infos }));
+    if (values.json) printJson(weight_infos);
+    else for (const { role, weight } of weight_infos) process.stdout.write(`${role}: ${weight}\n`);
+    return EXIT.done;
+  },
+});
+
+export const weights: Group = { summary: 'Weights of roles in the fair shares.', verbs: { list, set } };

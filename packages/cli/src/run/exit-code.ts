@@ -1,0 +1,38 @@
+// How a command task ended, from its status' message, which is all that tells: Mesos' command executor says "Command exited
+// with status 3" and "Command terminated with signal Killed" (strsignal's words; a pod's names it SIGKILL).
+import { constants } from 'node:os';
+import { EXIT } from '../command.js';
+
+/** glibc's words for what usually ends programs. */
+const WORDS: Readonly<Record<string, keyof typeof constants.signals>> = {
+  Hangup: 'SIGHUP',
+  Interrupt: 'SIGINT',
+  Quit: 'SIGQUIT',
+  'Illegal instruction': 'SIGILL',
+  'Trace/breakpoint trap': 'SIGTRAP',
+  Aborted: 'SIGABRT',
+  'Bus error': 'SIGBUS',
+  'Floating point exception': 'SIGFPE',
+  Killed: 'SIGKILL',
+  'User defined signal 1': 'SIGUSR1',
+  'Segmentation fault': 'SIGSEGV',
+  'User defined signal 2': 'SIGUSR2',
+  'Broken pipe': 'SIGPIPE',
+  'Alarm clock': 'SIGALRM',
+  Terminated: 'SIGTERM',
+  'CPU time limit exceeded': 'SIGXCPU',
+  'File size limit exceeded': 'SIGXFSZ',
+  'Bad system call': 'SIGSYS',
+};
+
+/** As a shell has it: the status, or 128 + the signal's number; 1 where the message tells neither. */
+export function exitCodeOf(message: string): number {
+  const exited = /exited with status (\d+)/.exec(message)?.[1];
+  if (exited !== undefined) return Number(exited);
+  const ended = /terminated with signal ([^()]+?)(?: \(core dumped\))?$/.exec(message.trim())?.[1];
+  if (ended === undefined) return EXIT.failed;
+  const name = WORDS[ended] ?? ended;
+  const number =
+    (constants.signals as Readonly<Record<string, number>>)[name] ?? Number(/\d+/.exec(ended)?.[0] ?? Number.NaN);
+  return Number.isNaN(number) ? EXIT.failed : 128 + number;
+}
