@@ -246,6 +246,8 @@ test('the executor that the master believes in, or not, is not as it believes: d
     const told = updates(world).at(-1)?.status;
     assert.deepEqual([told?.state, told?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
     assert.equal(sentOf(world, 'ExitedExecutorMessage').length, exits);
+    // The one that the master does not know of is shut down.
+    assert.deepEqual(typesOf(world.effects).includes('SHUTDOWN'), there && wantedNew);
   }
   const draining = registeredWorld();
   launch(draining, 'a', true);
@@ -258,6 +260,18 @@ test('the executor that the master believes in, or not, is not as it believes: d
     sentOf(draining, 'ExitedExecutorMessage').map(({ executor_id }) => executor_id.value),
     ['e2'],
   );
+});
+
+test('a task for the successor of an executor whose end is not acknowledged is dropped, the next one starts it', () => {
+  const { world, containerId } = subscribedWorld();
+  exited(world, containerId, 7);
+  launch(world, 'b', true);
+  const told = updates(world).at(-1)?.status;
+  assert.deepEqual([told?.state, told?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
+  // Of the end, and of the one that the master has counted since.
+  assert.equal(sentOf(world, 'ExitedExecutorMessage').length, 2);
+  acknowledgeAll(world);
+  assert.notEqual(launched(launch(world, 'c', true)), containerId);
 });
 
 test('after a restart the agent waits for its executors before it registers; what they never got is dropped', () => {

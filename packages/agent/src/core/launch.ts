@@ -18,6 +18,7 @@ import { addPending } from './custom-executor.js';
 import { commandExecutorInfo, putExecutor, saveSandbox, settle, tellExecutorExited } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
+import { shutdownExecutor } from './kill.js';
 import { putMember } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework } from './state.js';
 import { saveTask, statusOf, tell } from './status-updates.js';
@@ -221,12 +222,20 @@ function refuse(step: Step, framework: FrameworkRecord, launch: Launch, refusal:
     }
     tell(step, framework, taskId, statusOf(step, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
   }
-  const { executor, launchExecutor } = launch;
-  // The master charges the framework for an executor that it believes to be launched.
-  if (launchExecutor === true && executor !== undefined && !framework.executors.has(executorIdOf(executor))) {
-    tellExecutorExited(step, framework, { info: executor }, -1);
+  if (launch.launchExecutor === true && launch.executor !== undefined) {
+    disabuse(step, framework, launch.executor, refusal);
   }
   settle(step, framework.id, undefined);
+}
+
+/** The master charges the framework for an executor that it believes to be launched, and sends further tasks to it. */
+function disabuse(step: Step, framework: FrameworkRecord, info: ExecutorInfo, { reason }: Refusal): void {
+  const known = framework.executors.get(executorIdOf(info));
+  // One that has ended stays until its updates are acknowledged; the word of its end came before this launch.
+  if (known === undefined || known.state === 'ended') return tellExecutorExited(step, framework, { info }, -1);
+  // One that the master doesn't know of would stay for ever.
+  if (reason !== 'REASON_EXECUTOR_TERMINATED') return;
+  shutdownExecutor(step, { executor_id: info.executor_id, framework_id: { value: framework.id } });
 }
 
 const executorIdOf = (info: ExecutorInfo): ExecutorId => info.executor_id.value as ExecutorId;
