@@ -55,7 +55,11 @@ async function all() {
       const [index, mutation] = next;
       const failure = await hunt(mutation, index);
       found.set(mutation, failure);
-      console.log(failure === null ? `NOT FOUND  ${mutation.name}` : `seed ${failure.seed}: ${failure.invariant}  <- ${mutation.name}`);
+      console.log(
+        failure === null
+          ? `NOT FOUND  ${mutation.name}`
+          : `seed ${failure.seed}: ${failure.invariant}  <- ${mutation.name}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));

@@ -45,8 +45,8 @@ export const mutations = [
   {
     name: 'An agent that comes back does not list its tasks',
     file: agent('registration'),
-    find: '      ...(tasks.length === 0 ? {} : { tasks }),\n      ...(completed',
-    replace: '      ...(completed',
+    find: '      ...(tasks.length === 0 ? {} : { tasks }),\n',
+    replace: '',
   },
   {
     name: 'An agent does not notice that its connection to the master broke, nor that pings stop',
@@ -57,8 +57,8 @@ export const mutations = [
   {
     name: 'A kill that has been decided is forgotten in a restart',
     file: agent('recovery'),
-    find: '  else armKill(step, now);',
-    replace: '',
+    find: "  if (container.state === 'running') armKill(step, now);\n",
+    replace: "  if (container.state === 'running') return;\n",
   },
   {
     name: 'A declined offer is not freed',

@@ -8,6 +8,7 @@ import { createKillsChecker } from './kills.js';
 import { createOffersChecker } from './offers.js';
 import { createRegistryChecker } from './registry.js';
 import { createRestChecker } from './rest.js';
+import { createReturnsChecker } from './returns.js';
 import { createUpdatesChecker } from './updates.js';
 
 const CHECKERS: readonly CreateChecker[] = [
@@ -17,6 +18,7 @@ const CHECKERS: readonly CreateChecker[] = [
   createRegistryChecker,
   createCallsChecker,
   createKillsChecker,
+  createReturnsChecker,
   createRestChecker,
 ];
 

@@ -193,6 +193,7 @@ function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wa
       agent_id: offer.agent_id,
       resources: [scalar('cpus', needs.cpus, plan.role), scalar('mem', needs.mem, plan.role)],
       command: { value: commandOf(client, plan) },
+      ...(happens(random, 0.3) ? { kill_policy: { grace_period: { nanoseconds: 15e9 } } } : {}),
     });
   }
   return tasks;
@@ -210,13 +211,13 @@ function commandOf({ random }: SchedulerClient, plan: FrameworkPlan): string {
   const words: string[] = [];
   if (plan.kind !== 'keeper') words.push('run', String(wholeBetween(random, 200, plan.longestTaskMs)));
   if (happens(random, 0.2)) words.push('exit', '3');
-  if (happens(random, 0.1)) words.push('stubborn');
+  if (happens(random, 0.2)) words.push('stubborn');
   if (happens(random, 0.03)) words.push('broken');
   return words.join(' ');
 }
 
 function kills(client: SchedulerClient, mood: Mood): void {
-  client.every(25_000, () => {
+  client.every(20_000, () => {
     const alive = [...client.memory.tasks.values()].filter(isAlive);
     if (mood.calm || alive.length === 0 || !happens(client.random, 0.5)) return;
     const task = pick(client.random, alive);

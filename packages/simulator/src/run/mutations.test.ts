@@ -1,0 +1,24 @@
+// The mutations fit the code as it is; that the simulator finds each is `node scripts/mutations.mjs`.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+test('what a mutation replaces stands in its file exactly once', async () => {
+  const list = pathToFileURL(resolve('packages/simulator/mutations/list.mjs')).href;
+  const { mutations } = (await import(list)) as { readonly mutations: readonly Mutation[] };
+  assert(mutations.length >= 12);
+  assert.equal(new Set(mutations.map(({ name }) => name)).size, mutations.length);
+  for (const { name, file, find, replace } of mutations) {
+    assert.equal(readFileSync(file, 'utf8').split(find).length - 1, 1, `${name} (${file})`);
+    assert.notEqual(find, replace);
+  }
+});

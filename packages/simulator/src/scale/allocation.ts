@@ -1,0 +1,83 @@
+// Experiment `allocation`: what a run of the allocator costs as the cluster grows, by itself.
+import { type Allocator, createAllocator, type OfferDecision } from '@meseta/allocator';
+import { type AgentId, assert, type FrameworkId, seededRandom } from '@meseta/base';
+import { admitResources, parseResources, type Resources } from '@meseta/resources';
+import { quantile, rounded } from './figures.js';
+
+export interface AllocationResult {
+  readonly agents: number;
+  readonly frameworks: number;
+  /** Milliseconds; the first three offer every agent, one agent and nothing. */
+  readonly allFreeMs: number;
+  readonly oneFreedMs: number;
+  readonly nothingNewMs: number;
+  /** The hundredth part of the agents came free. */
+  readonly hundredthFreedMs: number;
+}
+
+const ROUNDS = 7;
+
+function timed<T>(action: () => T): readonly [T, number] {
+  const startedMs = performance.now();
+  const result = action();
+  return [result, performance.now() - startedMs];
+}
+
+function total(): Resources {
+  const parsed = parseResources('cpus:24;mem:4096;disk:4096;ports:[31000-32000]', '*');
+  assert(parsed.ok, 'the resources can be read');
+  const admitted = admitResources(parsed.value);
+  assert(admitted.ok, 'the resources are valid');
+  return admitted.value;
+}
+
+function clusterOf(agents: number, frameworks: number): Allocator {
+  const allocator = createAllocator({}, seededRandom(1));
+  const resources = total();
+  for (let i = 0; i < frameworks; i++) {
+    const capabilities = [{ type: 'MULTI_ROLE' as const }];
+    const info = { user: 'root', name: `f${i}`, roles: [`role-${i}`], capabilities };
+    allocator.addFramework(`framework-${i}` as FrameworkId, info, new Map(), true);
+  }
+  const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
+  for (let i = 0; i < agents; i++) {
+    const info = { hostname: `host-${i}` };
+    allocator.addAgent(`agent-${i}` as AgentId, { info, capabilities, total: resources, used: new Map() });
+  }
+  return allocator;
+}
+
+/** The median of some rounds: a second goes by, some agents came free, a run offers them. */
+function freed(allocator: Allocator, clock: { nowMs: number }, held: OfferDecision[], count: number): number {
+  const spent = Array.from({ length: ROUNDS }, () => {
+    for (const { frameworkId, agentId, resources } of held.splice(0, count)) {
+      allocator.recoverResources(frameworkId, agentId, resources, clock.nowMs);
+    }
+    clock.nowMs += 1_000;
+    const [{ offers }, ms] = timed(() => allocator.run(clock.nowMs));
+    assert(offers.length === count, `${offers.length} offers for ${count} agents that came free`);
+    held.push(...offers);
+    return ms;
+  });
+  return quantile(spent, 0.5);
+}
+
+/** Agents are equal; each framework is in a role of its own. */
+export function allocation(agents: number, frameworks: number): AllocationResult {
+  const allocator = clusterOf(agents, frameworks);
+  const clock = { nowMs: 0 };
+  const [first, allFreeMs] = timed(() => allocator.run(clock.nowMs));
+  assert(first.offers.length === agents, `${first.offers.length} offers for ${agents} free agents`);
+  const held = [...first.offers];
+  const oneFreedMs = freed(allocator, clock, held, 1);
+  const hundredthFreedMs = freed(allocator, clock, held, Math.max(1, Math.floor(agents / 100)));
+  const nothingNewMs = freed(allocator, clock, held, 0);
+  return {
+    agents,
+    frameworks,
+    allFreeMs: rounded(allFreeMs),
+    oneFreedMs: rounded(oneFreedMs),
+    nothingNewMs: rounded(nothingNewMs),
+    hundredthFreedMs: rounded(hundredthFreedMs),
+  };
+}

@@ -1,0 +1,81 @@
+// A cluster that is large or long rather than troubled: the real cores on a network that only delays, without a journal.
+import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
+import type { FrameworkInfo } from '@meseta/wire';
+import { createBooksChecker } from '../checkers/books.js';
+import { type AgentNode, type AgentSize, createAgentNode } from '../nodes/agent.js';
+import { createMasters, type Masters } from '../nodes/masters.js';
+import { createMemory, type SchedulerClient, type Script, startScheduler } from '../nodes/scheduler.js';
+import { planOf } from '../run/plan.js';
+import { createWorld, type World } from '../world.js';
+
+export interface ScaleCluster {
+  readonly world: World;
+  readonly masters: Masters;
+  readonly agents: readonly AgentNode[];
+  /** Makes another framework; it subscribes within a second. */
+  framework(name: string, script: Script): SchedulerClient;
+}
+
+export interface ScaleClusterOptions {
+  readonly seed: number;
+  readonly agents: number;
+  readonly size: AgentSize;
+  /** With two, another takes over when one ends. */
+  readonly masters: 1 | 2;
+}
+
+/** A network within one data centre. */
+const NETWORK = { meanDelayMs: 0.5, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+
+const infoOf = (name: string): FrameworkInfo => ({
+  user: 'root',
+  name,
+  failover_timeout: 3600,
+  checkpoint: true,
+  capabilities: [{ type: 'PARTITION_AWARE' }, { type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+  roles: [name],
+});
+
+export function createScaleCluster({ seed, agents, size, masters: count }: ScaleClusterOptions): ScaleCluster {
+  // Nobody reads a story of so many events.
+  const journal = { record() {}, last: () => [] };
+  const world: World = { ...createWorld({ seed, encoded: false, network: NETWORK }), journal };
+  const masters = createMasters(world, count, DEFAULT_MASTER_OPTIONS, []);
+  let frameworks = 0;
+  return {
+    world,
+    masters,
+    agents: Array.from({ length: agents }, (_, index) => createAgentNode({ world, masters, index, size, rate: 1 })),
+    framework(name, script) {
+      const address = `10.0.3.${++frameworks}:8000`;
+      const rest = { memory: createMemory(), info: infoOf(name), acknowledges: true, reconciles: false, script };
+      return startScheduler({ world, masters, name, address, ...rest });
+    },
+  };
+}
+
+/** Lets time go by until `done`, which is looked at every `everyMs`; false: it was not within `limitMs`. */
+export function runUntil({ timeline }: World, everyMs: number, limitMs: number, done: () => boolean): boolean {
+  const endMs = timeline.nowMs() + limitMs;
+  while (!done()) {
+    if (timeline.nowMs() >= endMs) return false;
+    timeline.runUntil(timeline.nowMs() + everyMs);
+  }
+  return true;
+}
+
+/** No resource is held twice, allocator and master agree, the master's books agree; throws what is broken. */
+export function checkBooks({ world, masters, agents }: ScaleCluster): void {
+  const nobody = new Map<number, never>();
+  const cluster = { world, masters, plan: planOf(1), agents: new Map(agents.entries()), frameworks: nobody };
+  createBooksChecker(cluster, () => {}).atRest?.();
+}
+
+/** The containers that run, as the machines have it. */
+export function containersRunning(agents: readonly AgentNode[]): number {
+  let running = 0;
+  for (const { containers } of agents) {
+    for (const { state } of containers.all.values()) if (state === 'running') running++;
+  }
+  return running;
+}

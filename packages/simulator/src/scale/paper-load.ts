@@ -1,0 +1,155 @@
+// Experiment `load`: the load of Mesos' paper (NSDI'11, section 6.5): many frameworks that launch a task on every agent that
+// they are offered, at most two on an agent, each for 30 s on average (standard deviation 10 s), for ever. Once that is
+// steady, a framework comes that runs a single task of 10 s and leaves, again and again: what it takes beyond those
+// 10 s is what sharing costs it.
+//
+// L1: no agent ever runs more than its two tasks, and what the schedulers think runs is what runs.
+import { assert, type Random, uniform } from '@meseta/base';
+import { between } from '../engine/chance.js';
+import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
+import { rounded, type Spread, spreadOf } from './figures.js';
+import { startStopwatch } from './stopwatch.js';
+import { decline, tasksWithin } from './tasks.js';
+
+export interface LoadOptions {
+  readonly seed: number;
+  readonly agents: number;
+  readonly frameworks: number;
+  readonly warmUpSeconds: number;
+  readonly measuredSeconds: number;
+}
+
+export interface LoadResult extends LoadOptions {
+  readonly launched: number;
+  readonly launchedPerSecond: number;
+  /** Share of the agents' places that ran a task, on average. */
+  readonly busy: number;
+  /** From ACCEPT to TASK_RUNNING as the framework hears it. */
+  readonly launchMs: Spread;
+  /** The single task's framework: from its start to TASK_FINISHED, without the task's 10 s. */
+  readonly overheadMs: Spread;
+  readonly cpuMicrosPerTask: number;
+  readonly realSeconds: number;
+}
+
+const SHAPE = { cpus: 1, mem: 256 };
+const PLACES = 2;
+const PROBE_MS = 10_000;
+
+/** Normal, near enough: the sum of twelve draws. */
+function durationMs(random: Random): number {
+  let sum = -6;
+  for (let i = 0; i < 12; i++) sum += uniform(random);
+  return Math.max(1_000, Math.round(30_000 + 10_000 * sum));
+}
+
+interface Counts {
+  launched: number;
+  running: number;
+  readonly launchMs: number[];
+}
+
+function launcher(cluster: ScaleCluster, name: string, counts: Counts): void {
+  const { timeline } = cluster.world;
+  cluster.framework(name, {
+    offers(client, offers) {
+      for (const offer of offers) {
+        const tasks = tasksWithin(client, offer, SHAPE, 1, () => `run ${durationMs(client.random)}`);
+        counts.launched += tasks.length;
+        if (tasks.length > 0) client.launch([offer], tasks);
+        else decline(client, [offer], 5);
+      }
+    },
+    updated({ memory }, task, { state }) {
+      if (state === 'TASK_RUNNING') {
+        counts.running++;
+        counts.launchMs.push(timeline.nowMs() - task.launchedAtMs);
+      } else if (state === 'TASK_FINISHED') {
+        counts.running--;
+        memory.tasks.delete(task.id);
+      }
+    },
+  });
+}
+
+function probe(cluster: ScaleCluster, name: string, overheadMs: number[]): void {
+  const { timeline } = cluster.world;
+  const startMs = timeline.nowMs();
+  let missing = 1;
+  cluster.framework(name, {
+    offers(client, offers) {
+      for (const offer of offers) {
+        const tasks = tasksWithin(client, offer, SHAPE, missing, () => `run ${PROBE_MS}`);
+        missing -= tasks.length;
+        if (tasks.length > 0) client.launch([offer], tasks);
+        else decline(client, [offer], 600);
+      }
+    },
+    updated(client, _task, { state }) {
+      if (state !== 'TASK_FINISHED') return;
+      overheadMs.push(timeline.nowMs() - startMs - PROBE_MS);
+      // After the acknowledgement of what it has just heard.
+      timeline.after(100, () => {
+        client.call({ type: 'TEARDOWN' });
+        timeline.after(1_000, () => client.kill());
+      });
+    },
+  });
+}
+
+export function paperLoad(options: LoadOptions): LoadResult {
+  const { seed, agents, frameworks, warmUpSeconds, measuredSeconds } = options;
+  const realMs = performance.now();
+  const size = { cpus: PLACES * SHAPE.cpus, mem: PLACES * SHAPE.mem, disk: 1_024 };
+  const cluster = createScaleCluster({ seed, agents, size, masters: 1 });
+  const { world } = cluster;
+  const stopwatch = startStopwatch(world);
+  const counts: Counts = { launched: 0, running: 0, launchMs: [] };
+  world.timeline.runUntil(6_000);
+  for (let i = 0; i < frameworks; i++) launcher(cluster, `launcher-${i}`, counts);
+  world.timeline.runUntil(world.timeline.nowMs() + warmUpSeconds * 1000);
+
+  stopwatch.reset();
+  counts.launchMs.length = 0;
+  counts.launched = 0;
+  const overheadMs: number[] = [];
+  const random = world.random('probes');
+  const startMs = world.timeline.nowMs();
+  for (let second = 0; second < measuredSeconds; second++) {
+    const atMs = startMs + 1000 * (second + between(random, 0, 1));
+    world.timeline.at(atMs, () => probe(cluster, `probe-${second}`, overheadMs));
+  }
+  let busy = 0;
+  for (let second = 0; second < measuredSeconds; second++) {
+    world.timeline.runUntil(world.timeline.nowMs() + 1_000);
+    busy += counts.running / (agents * PLACES * measuredSeconds);
+  }
+  const { launched } = counts;
+  const launchMs = spreadOf(counts.launchMs);
+  const cpuMicrosPerTask = rounded((stopwatch.totalMs() * 1000) / launched);
+  const allHeard = runUntil(world, 1_000, 120_000, () => overheadMs.length === measuredSeconds);
+  assert(allHeard, `${measuredSeconds - overheadMs.length} single tasks never ended`);
+  checkLoad(cluster, counts);
+  return {
+    ...options,
+    launched,
+    launchedPerSecond: rounded(launched / measuredSeconds),
+    busy: rounded(busy),
+    launchMs,
+    overheadMs: spreadOf(overheadMs),
+    cpuMicrosPerTask,
+    realSeconds: rounded((performance.now() - realMs) / 1000),
+  };
+}
+
+/** L1. */
+function checkLoad(cluster: ScaleCluster, counts: Counts): void {
+  checkBooks(cluster);
+  for (const { name, containers } of cluster.agents) {
+    const running = [...containers.all.values()].filter(({ state }) => state === 'running').length;
+    assert(running <= PLACES, `${name} runs ${running} tasks`);
+  }
+  // What is being told at this moment is known to one side only.
+  const apart = Math.abs(containersRunning(cluster.agents) - counts.running);
+  assert(apart <= 2 + cluster.agents.length / 20, `schedulers and machines are ${apart} running tasks apart`);
+}

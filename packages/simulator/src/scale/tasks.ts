@@ -1,0 +1,34 @@
+// Tasks made from offers, by frameworks that know how many they want.
+import type { Offer, TaskInfo } from '@meseta/wire';
+import type { SchedulerClient } from '../nodes/scheduler.js';
+import { amountOf, scalar } from '../schedulers/scripts.js';
+
+export interface TaskShape {
+  readonly cpus: number;
+  readonly mem: number;
+}
+
+/** At most `wanted` tasks of one shape within an offer; `command` is asked for each. */
+export function tasksWithin(
+  client: SchedulerClient,
+  offer: Offer,
+  { cpus, mem }: TaskShape,
+  wanted: number,
+  command: () => string,
+): readonly TaskInfo[] {
+  const room = Math.min(
+    Math.floor(amountOf(offer.resources, 'cpus') / cpus),
+    Math.floor(amountOf(offer.resources, 'mem') / mem),
+  );
+  const role = client.name;
+  const resources = [scalar('cpus', cpus, role), scalar('mem', mem, role)];
+  return Array.from({ length: Math.min(room, wanted) }, (): TaskInfo => {
+    const id = `${client.name}-${client.memory.nextTask++}`;
+    return { name: id, task_id: { value: id }, agent_id: offer.agent_id, resources, command: { value: command() } };
+  });
+}
+
+export function decline(client: SchedulerClient, offers: readonly Offer[], refuse_seconds: number): void {
+  if (offers.length === 0) return;
+  client.call({ type: 'DECLINE', decline: { offer_ids: offers.map(({ id }) => id), filters: { refuse_seconds } } });
+}
