@@ -1,0 +1,119 @@
+// What every client finds beside the state itself: help, metrics, files, and how answers travel.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { createMasterClient, masterEndpoints, sampleOf } from '@meseta/api';
+import { createLogger, parseFlags } from '@meseta/platform';
+import { configurationOf } from './configuration.js';
+import { masterFlags } from './flags.js';
+import { type RunningMaster, startMaster } from './start.js';
+
+const logText = 'first line\nsecond line, of an ü\n';
+let directory: string;
+let master: RunningMaster;
+let url: string;
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'meseta-reading-'));
+  const logFile = join(directory, 'log');
+  await writeFile(logFile, logText);
+  const argv = ['--registry=in_memory', '--port=0', '--hostname=localhost'];
+  const parsed = parseFlags(masterFlags, { argv, env: {}, prefix: 'MESOS_', readFile: () => '' });
+  assert.ok(parsed.ok);
+  const silent = createLogger({ component: 'test', level: 'silent' });
+  const config = await configurationOf(parsed.value.values, parsed.value.shown, silent, {}, logFile);
+  assert.ok(config.ok);
+  const running = await startMaster(config.value, (message) => assert.fail(message));
+  assert.ok(running.ok);
+  master = running.value;
+  url = `http://${master.address}`;
+  while ((await fetch(`${url}/state`)).status === 503);
+});
+
+after(async () => {
+  await master.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const text = async (path: string, init: RequestInit = {}): Promise<string> => (await fetch(url + path, init)).text();
+const json = async (path: string): Promise<unknown> => JSON.parse(await text(path));
+
+test('HEAD answers as GET would, without a body, and changes nothing', async () => {
+  const client = createMasterClient({ address: url });
+  const quota_configs = [{ role: 'web', guarantees: {}, limits: { cpus: { value: 2 } } }];
+  assert.ok((await client.call('UPDATE_QUOTA', { quota_configs })).ok);
+  for (const path of ['/quota', '/quota/web', '/state', '/metrics', '/weights', '/maintenance/schedule']) {
+    const head = await fetch(url + path, { method: 'HEAD' });
+    assert.deepEqual([path, head.status, await head.text()], [path, 200, '']);
+    assert.ok(Number(head.headers.get('content-length')) > 0, path);
+  }
+  const quota = await client.call('GET_QUOTA');
+  assert.equal(quota.ok && quota.value.status.configs?.length, 1);
+  for (const path of ['/teardown', '/api/v1', '/machine/down']) {
+    assert.equal((await fetch(url + path, { method: 'HEAD' })).status, 405, path);
+  }
+});
+
+test('long answers are compressed for whoever takes that', async () => {
+  for (const path of ['/openapi.json', '/help', '/metrics/snapshot', '/state']) {
+    const packed = await fetch(url + path, { headers: { 'Accept-Encoding': 'deflate, gzip;q=0.5' } });
+    assert.equal(packed.headers.get('content-encoding'), 'gzip', path);
+    assert.ok((await packed.text()).length > 1024, path);
+    for (const refusing of ['identity', 'gzip;q=0', 'br']) {
+      const plain = await fetch(url + path, { headers: { 'Accept-Encoding': refusing } });
+      assert.equal(plain.headers.get('content-encoding'), null, `${path} to ${refusing}`);
+      await plain.text();
+    }
+  }
+  const short = await fetch(`${url}/weights`, { headers: { 'Accept-Encoding': 'gzip' } });
+  assert.equal(short.headers.get('content-encoding'), null);
+  assert.deepEqual(await short.json(), []);
+});
+
+test('both forms of the metrics show the same', async () => {
+  const snapshot = (await json('/metrics/snapshot')) as Record<string, number>;
+  const lines = (await text('/metrics')).split('\n');
+  const shown = new Set(lines.map((line) => line.split(/[ {]/, 1)[0]));
+  for (const name of Object.keys(snapshot)) assert.ok(shown.has(sampleOf(name).name), name);
+  const limit = lines.find((line) => line.startsWith('mesos_master_cpus_total '));
+  assert.equal(limit, `mesos_master_cpus_total ${snapshot['master/cpus_total']}`);
+  assert.ok((snapshot['meseta/heap_limit_bytes'] ?? 0) > 0);
+  assert.ok('meseta/event_loop_delay_ms/p99' in snapshot);
+});
+
+test('help knows every endpoint, by each of its names', async () => {
+  const help = (await json('/help?format=json')) as { processes: { id: string; endpoints: { name: string }[] }[] };
+  const count = help.processes.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+  assert.equal(count, Object.keys(masterEndpoints).length);
+  for (const path of ['', '/master', '/master/tasks', '/tasks', '/metrics/snapshot', '/master/api/v1/scheduler']) {
+    assert.equal((await fetch(`${url}/help${path}`)).status, 200, path);
+  }
+  assert.equal((await fetch(`${url}/help/nothing`)).status, 400);
+});
+
+test('the OpenAPI document has every path', async () => {
+  const document = (await json('/openapi.json')) as { paths: Record<string, Record<string, unknown>> };
+  for (const { path, aliased } of Object.values(masterEndpoints)) {
+    assert.ok(document.paths[path], path);
+    assert.equal(`/master${path}` in document.paths, aliased, path);
+  }
+});
+
+test('the log is read under its virtual path, and nothing else is', async () => {
+  const size = Buffer.byteLength(logText);
+  assert.deepEqual(await json('/files/read?path=/master/log'), { data: '', offset: size });
+  const part = await json('/files/read?path=/master/log&offset=6&length=4');
+  assert.deepEqual(part, { data: 'line', offset: 6 });
+  assert.equal(await text('/files/download?path=/master/log'), logText);
+  assert.deepEqual(await json('/files/debug'), { '/master/log': join(directory, 'log') });
+  for (const path of ['/etc/passwd', '/master/log/../../etc/passwd', `${directory}/log`, '/master']) {
+    assert.equal((await fetch(`${url}/files/read?path=${path}`)).status, 404, path);
+  }
+  const client = createMasterClient({ address: url });
+  const read = await client.call('READ_FILE', { path: '/master/log', offset: 0, length: 5 });
+  assert.deepEqual(read, { ok: true, value: { size, data: Buffer.from('first').toString('base64') } });
+  const list = await client.call('LIST_FILES', { path: '/master/log' });
+  assert.equal(!list.ok && list.error.code === 'refused' && list.error.status, 404);
+});
