@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '@meseta/base';
+import { createDisk } from './disk.js';
+import { createNetwork, type End } from './network.js';
+import { createTimeline } from './timeline.js';
+
+test('T1: what is due at the same time happens in the order in which it was asked for', () => {
+  const timeline = createTimeline();
+  const seen: string[] = [];
+  for (const [atMs, name] of [
+    [5, 'c'],
+    [1, 'a'],
+    [5, 'd'],
+    [1, 'b'],
+  ] as const)
+    timeline.at(atMs, () => seen.push(name));
+  timeline.runUntil(10);
+  assert.deepEqual(seen, ['a', 'b', 'c', 'd']);
+  assert.equal(timeline.nowMs(), 10);
+});
+
+interface Heard {
+  readonly got: number[];
+  endings: number;
+}
+
+/** A connection over which numbers are sent, with breaks and cuts at random. */
+function stormy(seed: number): { readonly reader: Heard; readonly writer: Heard; readonly sent: number } {
+  const timeline = createTimeline();
+  const random = seededRandom(seed);
+  const options = { meanDelayMs: 20, breakChance: 0.01, stallChance: 0.05, unacknowledgedMs: 5_000 };
+  const network = createNetwork(timeline, random, options);
+  const reader: Heard = { got: [], endings: 0 };
+  const writer: Heard = { got: [], endings: 0 };
+  const handlersOf = (heard: Heard) => ({
+    data: (payload: unknown) => void heard.got.push(payload as number),
+    ended: () => void heard.endings++,
+  });
+  network.listen('b', { accepted: () => handlersOf(reader) });
+  const end: End = network.connect('a', 'b', 'numbers', handlersOf(writer));
+  let sent = 0;
+  for (let at = 0; at < 30_000; at += 100) timeline.at(at, () => end.write(sent++));
+  timeline.at(random.uint32() % 30_000, () => network.cut('a', 'b'));
+  timeline.at(30_000, () => network.healAll());
+  timeline.runUntil(120_000);
+  return { reader, writer, sent };
+}
+
+test('N1, N2: a connection delivers a first part of what was written, in order, each once', () => {
+  let broken = 0;
+  for (let seed = 1; seed <= 200; seed++) {
+    const { reader, writer, sent } = stormy(seed);
+    assert.deepEqual(
+      reader.got,
+      Array.from({ length: reader.got.length }, (_, i) => i),
+    );
+    assert(reader.endings <= 1 && writer.endings <= 1, 'N3: an ending is heard once');
+    if (reader.got.length < sent) broken++;
+  }
+  assert(broken > 50 && broken < 200, `${broken} of 200 broke`);
+});
+
+test('N3: a process that ends is heard of, a host that dies only by whoever writes to it', () => {
+  for (const how of ['reset', 'silent'] as const) {
+    const timeline = createTimeline();
+    const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 5_000 };
+    const network = createNetwork(timeline, seededRandom(1), options);
+    let ended = 0;
+    network.listen('b', { accepted: () => ({ data: () => {}, ended: () => {} }) });
+    const end = network.connect('a', 'b', 'x', { data: () => {}, ended: () => void ended++ });
+    timeline.runUntil(1_000);
+    network.gone('b', how);
+    timeline.runUntil(60_000);
+    assert.equal(ended, how === 'reset' ? 1 : 0);
+    end.write('anybody?');
+    timeline.runUntil(120_000);
+    assert.equal(ended, 1);
+  }
+});
+
+test('D1, D2: a crash keeps a first part of what was not answered, and all that was', () => {
+  const kept = new Set<number>();
+  for (let seed = 1; seed <= 100; seed++) {
+    const timeline = createTimeline();
+    const disk = createDisk(timeline, seededRandom(seed), false);
+    let answered = 0;
+    for (let i = 0; i < 5; i++) {
+      const record = { kind: 'resources', resources: [] } as const;
+      disk.write([{ key: `k${i}`, record }], () => void answered++);
+    }
+    timeline.runUntil(seed % 8);
+    const before = answered;
+    disk.crash();
+    timeline.runUntil(1_000);
+    assert.equal(answered, before, 'nobody hears of a lost batch');
+    const keys = disk.read().map(({ key }) => key);
+    assert.deepEqual(keys, ['k0', 'k1', 'k2', 'k3', 'k4'].slice(0, keys.length));
+    assert(keys.length >= before);
+    kept.add(keys.length);
+  }
+  assert(kept.size >= 4, `kept ${[...kept].join(', ')}`);
+});

@@ -1,0 +1,11 @@
+// Usage: node scripts/nightly-simulation.mjs [MINUTES]. An hour of simulations (or so many minutes) with seeds that no
+// earlier night had: they begin with the day's number.
+import { setup } from './setup.mjs';
+
+setup();
+const { run } = await import('./lib.mjs');
+const minutes = process.argv[2] ?? '60';
+const day = Math.floor(Date.now() / 86_400_000);
+const from = day * 100_000;
+run(process.execPath, ['scripts/build.mjs']);
+run(process.execPath, ['bin/meseta', 'sim', `--seeds=${from}..${from}`, `--minutes=${minutes}`]);
