@@ -6,6 +6,8 @@
 // C2: an update is acknowledged only after the reader has come back for the next event, so one that was
 //     being handled when the process died is delivered again.
 // C3: a subscription that ended without an ERROR event is renewed, with a pause that doubles to 10 s.
+// C4: one that is silent for three heartbeats, or that its master no longer takes calls on, is given up and renewed;
+//     calls under way on it are rejected.
 import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
 import { type Credential, clientOptions } from './addresses.js';
@@ -14,6 +16,9 @@ import { createEventQueue, type EventQueue } from './event-queue.js';
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
+/** Heartbeats come every so often (Mesos: 15 s) unless SUBSCRIBED says otherwise. */
+const HEARTBEAT_MS = 15_000;
+const SILENT_HEARTBEATS = 3;
 /** Acknowledgements under way at the same time. */
 const MAX_ACKNOWLEDGING = 32;
 
@@ -54,6 +59,8 @@ export interface Scheduler extends AsyncIterable<SchedulerEvent> {
 interface Connection {
   readonly master: SchedulerClient;
   readonly streamId: string;
+  /** Aborted when the subscription is given up. */
+  readonly life: AbortController;
 }
 
 interface Client {
@@ -136,54 +143,77 @@ async function stayConnected(client: Client): Promise<void> {
         return;
       }
     }
-    client.connection = undefined;
     await pause(pauseMs / 2 + (Math.random() * pauseMs) / 2, client.abort.signal);
     pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
   }
 }
 
-/** 503: the master is recovering. Every other refusal would come again. */
-const isRefusal = (error: MesetaError): boolean => error.code === 'refused' && error.status !== 503;
+/** 5xx: the master, or what is in front of it, is recovering; 429: later. Every other refusal would come again. */
+const isRefusal = ({ code, status = 0 }: MesetaError): boolean =>
+  code === 'refused' && status < 500 && status !== 408 && status !== 429;
 
 /** One subscription, from SUBSCRIBE to the end of its stream. */
 async function subscribe(client: Client, connected: () => void): Promise<void> {
   const framework_id = client.frameworkId === undefined ? undefined : { value: client.frameworkId };
-  const { master, events } = await openStream(client, {
-    ...(framework_id && { framework_id }),
-    type: 'SUBSCRIBE',
-    subscribe: { framework_info: frameworkInfo(client.options.framework, framework_id) },
-  });
-  const stop = (): void => events.close();
+  const life = new AbortController();
+  const stop = (): void => life.abort();
   client.abort.signal.addEventListener('abort', stop);
+  let silenceMs = SILENT_HEARTBEATS * HEARTBEAT_MS;
   try {
-    for await (const event of events) {
+    const { master, events } = await unlessSilent(silenceMs, life, () =>
+      openStream(client, life.signal, {
+        ...(framework_id && { framework_id }),
+        type: 'SUBSCRIBE',
+        subscribe: { framework_info: frameworkInfo(client.options.framework, framework_id) },
+      }),
+    );
+    const iterator = events[Symbol.asyncIterator]();
+    for (;;) {
+      // Only the wait for the master counts: a reader that is slow to take events makes nobody silent.
+      const { done, value: event } = await unlessSilent(silenceMs, life, () => iterator.next());
+      if (done) return;
       if (event.type === 'ERROR') {
         throw new MesetaError('framework', event.error?.message ?? 'the master gave no reason');
       }
       if (event.subscribed) {
         if (events.id === undefined) throw new MesetaError('protocol', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
         client.frameworkId = event.subscribed.framework_id.value;
-        client.connection = { master, streamId: events.id };
+        client.connection = { master, streamId: events.id, life };
+        const seconds = event.subscribed.heartbeat_interval_seconds ?? 0;
+        if (seconds > 0) silenceMs = SILENT_HEARTBEATS * 1000 * seconds;
         connected();
       }
       await client.queue.push(event);
     }
   } finally {
     client.abort.signal.removeEventListener('abort', stop);
-    events.close();
+    client.connection = undefined;
+    life.abort();
+  }
+}
+
+/** Ends the subscription if what is waited for takes longer; the wait then ends as its abort makes it. */
+async function unlessSilent<T>(ms: number, life: AbortController, wait: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => life.abort(), ms);
+  try {
+    return await wait();
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 async function openStream(
   client: Client,
+  signal: AbortSignal,
   body: SchedulerCall,
 ): Promise<{ master: SchedulerClient; events: EventStream<SchedulerEvent> }> {
   let failure: CallError | undefined;
   for (const master of client.masters) {
-    const opened = await master.subscribe(body);
+    const opened = await master.subscribe(body, signal);
     if (opened.ok) return { master, events: opened.value };
     failure = opened.error;
-    if (failure.code !== 'unreachable') break;
+    const elsewhere = failure.code === 'unreachable' || (failure.code === 'refused' && failure.status === 503);
+    if (!elsewhere) break;
   }
   throw rejection('SUBSCRIBE', failure ?? { code: 'unreachable', url: '', text: 'no address given' });
 }
@@ -211,9 +241,18 @@ async function call(client: Client, body: SchedulerCall): Promise<void> {
   if (connection === undefined || frameworkId === undefined) {
     throw new MesetaError('disconnected', `${body.type}: not subscribed at the moment`);
   }
-  const called = await connection.master.call({ framework_id: { value: frameworkId }, ...body }, connection.streamId);
-  if (!called.ok) throw rejection(body.type ?? 'call', called.error);
+  const { master, streamId, life } = connection;
+  const called = await master.call({ framework_id: { value: frameworkId }, ...body }, streamId, life.signal);
+  if (called.ok) return;
+  if (isStale(called.error)) life.abort();
+  throw rejection(body.type ?? 'call', called.error);
 }
+
+/** The master knows the framework by another stream or by none: 403, or a 400 that speaks of it (Mesos, Meseta). */
+const isStale = (error: CallError): boolean =>
+  error.code === 'refused' &&
+  (error.status === 403 ||
+    (error.status === 400 && /stream[ -]id|framework cannot be found|framework \S+ is unknown/i.test(error.text)));
 
 async function acknowledge(client: Client, { status }: SchedulerEventUpdate): Promise<void> {
   if (status.uuid === undefined || status.agent_id === undefined) return;
