@@ -111,8 +111,11 @@ export function parseHead(text: string): HeadResult {
   const body = lengthOf(headers);
   if (body === undefined) return { bad: 'expected Transfer-Encoding: chunked or a Content-Length in digits' };
   const connection = headers.get('connection')?.toLowerCase();
+  const { to, from, wireName } = envelope.value;
   return {
-    ...envelope.value,
+    to,
+    from,
+    wireName,
     keepAlive: version === 'HTTP/1.1' ? connection !== 'close' : connection === 'keep-alive',
     expectContinue: headers.get('expect')?.toLowerCase() === '100-continue',
     body,
