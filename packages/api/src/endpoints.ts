@@ -146,7 +146,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    query: { slave_id: 'Only this one.' },
+    query: Object.fromEntries([['slave_id', 'Only this one.']]),
     summary: 'The agents.',
   },
   frameworks: {

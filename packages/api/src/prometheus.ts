@@ -9,18 +9,18 @@ export type MetricKind = 'counter' | 'gauge';
 const passing = ['pending', 'recovering', 'unreachable', 'total'];
 
 const counters: readonly RegExp[] = [
-  /^master\/slave_(?:registrations|reregistrations|removals|shutdowns_|unreachable_)/,
-  /^master\/(?:messages_|valid_|invalid_|dropped_messages$|recovery_slave_removals$|http_cache_hits$)/,
-  /^(?:master|slave)\/tasks_(?:dropped|error|failed|finished|gone|gone_by_operator|killed|lost)$/,
-  /^master\/task_[^/]+\/source_/,
-  /^master\/frameworks\/[^/]+\/[^/]+\/(?:calls|events|operations|offers\/|tasks\/terminal\/)/,
-  /^allocator\/mesos\/allocation_runs$/,
-  /^slave\/(?:valid_|invalid_|container_launch_errors$|executors_preempted$|executors_terminated$)/,
-  /^gc\/path_removals_(?:failed|succeeded)$/,
-  /^containerizer\/(?:fetcher\/task_fetches_|mesos\/container_destroy_errors$|mesos\/provisioner\/.+_errors$)/,
-  /^meseta\/cpu_secs$/,
-  /^resource_provider_manager\/events\//,
-];
+  '^master/slave_(?:registrations|reregistrations|removals|shutdowns_|unreachable_)',
+  '^master/(?:messages_|valid_|invalid_|dropped_messages$|recovery_slave_removals$|http_cache_hits$)',
+  '^(?:master|slave)/tasks_(?:dropped|error|failed|finished|gone|gone_by_operator|killed|lost)$',
+  '^master/task_[^/]+/source_',
+  '^master/frameworks/[^/]+/[^/]+/(?:calls|events|operations|offers/|tasks/terminal/)',
+  '^allocator/mesos/allocation_runs$',
+  '^slave/(?:valid_|invalid_|container_launch_errors$|executors_preempted$|executors_terminated$)',
+  '^gc/path_removals_(?:failed|succeeded)$',
+  '^containerizer/(?:fetcher/task_fetches_|mesos/container_destroy_errors$|mesos/provisioner/.+_errors$)',
+  '^resource_provider_manager/events/',
+  '^meseta/cpu_secs$',
+].map((pattern) => new RegExp(pattern));
 
 /** Whether a metric only grows while its process lives (Mesos: docs/monitoring.md). */
 export function metricKind(name: string): MetricKind {
@@ -34,33 +34,32 @@ type Labels = Readonly<Record<string, string>>;
 type Shape = readonly [pattern: RegExp, name: string];
 
 /** What is in a name: the groups are the labels, `$` what is left of it. */
-const shapes: readonly Shape[] = [
+const shapes: readonly Shape[] = (
   [
-    /^master\/frameworks\/(?<framework>[^/]+)\/(?<framework_id>[^/]+)\/roles\/(?<role>.+)\/suppressed$/,
-    'master_framework_role_suppressed',
-  ],
-  [
-    /^master\/frameworks\/(?<framework>[^/]+)\/(?<framework_id>[^/]+)\/(?<rest>tasks\/\w+)\/task_(?<state>.+)$/,
-    'master_framework_$',
-  ],
-  [
-    /^master\/frameworks\/(?<framework>[^/]+)\/(?<framework_id>[^/]+)\/(?<rest>calls|events|operations)\/(?<type>.+)$/,
-    'master_framework_$_by_type',
-  ],
-  [/^master\/frameworks\/(?<framework>[^/]+)\/(?<framework_id>[^/]+)\/(?<rest>.+)$/, 'master_framework_$'],
-  [/^master\/task_(?<state>[^/]+)\/source_(?<source>[^/]+)\/reason_(?<reason>.+)$/, 'master_tasks_ended'],
-  [/^master\/slave_removals\/reason_(?<reason>.+)$/, 'master_slave_removals_by_reason'],
-  [/^master\/operations\/(?<type>[^/]+)\/(?<state>[^/]+)$/, 'master_operations_by_type'],
-  [/^master\/operations\/(?<state>[^/]+)$/, 'master_operations'],
-  [/^allocator\/mesos\/roles\/(?<role>.+)\/shares\/dominant$/, 'allocator_role_dominant_share'],
-  [/^allocator\/mesos\/offer_filters\/roles\/(?<role>.+)\/active$/, 'allocator_role_offer_filters'],
-  [
-    /^allocator\/mesos\/quota\/roles\/(?<role>.+)\/resources\/(?<resource>[^/]+)\/(?<rest>[^/]+)$/,
-    'allocator_role_quota_$',
-  ],
-  [/^allocator\/mesos\/resources\/(?<resource>[^/]+)\/(?<rest>[^/]+)$/, 'allocator_resources_$'],
-  [/^allocator\/mesos\/(?<rest>.+)$/, 'allocator_$'],
-];
+    [
+      '^master/frameworks/(?<framework>[^/]+)/(?<framework_id>[^/]+)/roles/(?<role>.+)/suppressed$',
+      'master_framework_role_suppressed',
+    ],
+    [
+      '^master/frameworks/(?<framework>[^/]+)/(?<framework_id>[^/]+)/(?<rest>tasks/\\w+)/task_(?<state>.+)$',
+      'master_framework_$',
+    ],
+    [
+      '^master/frameworks/(?<framework>[^/]+)/(?<framework_id>[^/]+)/(?<rest>calls|events|operations)/(?<type>.+)$',
+      'master_framework_$_by_type',
+    ],
+    ['^master/frameworks/(?<framework>[^/]+)/(?<framework_id>[^/]+)/(?<rest>.+)$', 'master_framework_$'],
+    ['^master/task_(?<state>[^/]+)/source_(?<source>[^/]+)/reason_(?<reason>.+)$', 'master_tasks_ended'],
+    ['^master/slave_removals/reason_(?<reason>.+)$', 'master_slave_removals_by_reason'],
+    ['^master/operations/(?<type>[^/]+)/(?<state>[^/]+)$', 'master_operations_by_type'],
+    ['^master/operations/(?<state>[^/]+)$', 'master_operations'],
+    ['^allocator/mesos/roles/(?<role>.+)/shares/dominant$', 'allocator_role_dominant_share'],
+    ['^allocator/mesos/offer_filters/roles/(?<role>.+)/active$', 'allocator_role_offer_filters'],
+    ['^allocator/mesos/quota/roles/(?<role>.+)/resources/(?<resource>[^/]+)/(?<rest>[^/]+)$', 'allocator_role_quota_$'],
+    ['^allocator/mesos/resources/(?<resource>[^/]+)/(?<rest>[^/]+)$', 'allocator_resources_$'],
+    ['^allocator/mesos/(?<rest>.+)$', 'allocator_$'],
+  ] as const
+).map(([pattern, name]) => [new RegExp(pattern), name]);
 
 const quantiles: Labels = { p50: '0.5', p90: '0.9', p95: '0.95', p99: '0.99', p999: '0.999', p9999: '0.9999' };
 
