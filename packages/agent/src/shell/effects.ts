@@ -110,7 +110,9 @@ type LaunchEffect = Extract<AgentEffect, { kind: 'launch' }>;
 async function prepareSandbox(ports: EffectPorts, { spec, volumes, pod }: LaunchEffect): Promise<string | undefined> {
   const found = spec.user === undefined ? undefined : await ports.findUser(spec.user);
   if (found?.ok === false) return found.error;
-  const owner = process.getuid?.() === 0 ? found?.value : undefined;
+  // What the agent makes for its own user belongs to that user already.
+  const isOwn = found?.value.uid === process.getuid?.() && found?.value.gid === process.getgid?.();
+  const owner = process.getuid?.() === 0 && !isOwn ? found?.value : undefined;
   const { files } = ports;
   for (const path of pod === undefined ? [spec.sandbox] : [pod.sandbox, spec.sandbox]) {
     const made = await createSandbox(files, path, owner);
