@@ -28,6 +28,7 @@ export function masterMetricNames(): readonly string[] {
       uptimeSeconds: 1,
       leading: true,
       operatorStreams: 0,
+      hasLog: true,
       inputsWaiting: 0,
       renderingsShared: 0,
       process: new Map(),

@@ -129,8 +129,10 @@ export async function answerRead(exchange: Answerable, find: FindRoot): Promise<
 /** /files/download. */
 export async function answerDownload(exchange: Answerable, find: FindRoot): Promise<void> {
   const path = pathOf(exchange);
-  const refused = path === undefined ? undefined : await download(find, path, exchange.response);
-  if (refused !== undefined) refuse(exchange.response, refused);
+  if (path === undefined) return;
+  const refused = await download(find, path, exchange.response);
+  if (refused?.code === 'notFound') answerText(exchange.response, 404, `404 Not Found: ${path}\n`);
+  else if (refused !== undefined) refuse(exchange.response, refused);
 }
 
 /** /files/debug: what is attached where. */

@@ -207,6 +207,7 @@ function requestHandler(parts: RequestParts) {
       const measured = {
         leading: state.recovered,
         operatorStreams: operators.open(),
+        hasLog: config.registry.kind !== 'memory',
         counters: new Map([...invalid.counters, ...parts.cuts.counters()]),
         timings,
         inputsWaiting: parts.inputsWaiting(),

@@ -9,6 +9,7 @@ function metricsNow({ master }: World): ReadonlyMap<string, number> {
     uptimeSeconds: 7,
     leading: true,
     operatorStreams: 2,
+    hasLog: true,
     inputsWaiting: 3,
     renderingsShared: 4,
     process: new Map([['meseta/resident_bytes', 5]]),

@@ -28,6 +28,8 @@ export interface ProcessMetrics {
   readonly uptimeSeconds: number;
   readonly leading: boolean;
   readonly operatorStreams: number;
+  /** Whether the registry is durable. */
+  readonly hasLog: boolean;
   /** Inputs of the core that it has yet to take. */
   readonly inputsWaiting: number;
   /** Requests that were answered by a document made for another. */
@@ -171,9 +173,11 @@ export function metricsOf(
   addResources(metrics, state);
   addAllocator(metrics, state);
   metrics.set('registrar/queued_operations', state.registrar.waiting.operations.length);
-  // The log is this process' own: read before it leads, and of one member.
-  metrics.set('registrar/log/recovered', facts.leading ? 1 : 0);
-  metrics.set('registrar/log/ensemble_size', 1);
+  if (facts.hasLog) {
+    // It is this process' own: read before it leads, and of one member.
+    metrics.set('registrar/log/recovered', facts.leading ? 1 : 0);
+    metrics.set('registrar/log/ensemble_size', 1);
+  }
   addTimings(metrics, facts.timings);
   if (perFramework) for (const framework of state.frameworks.values()) addFramework(metrics, framework);
   addSystem(metrics, facts);
