@@ -115,6 +115,19 @@ test('an operation that never came is told as dropped when the master asks', () 
   assert.equal(sentOf(world, 'UpdateOperationStatusMessage')[0]?.status.state, 'OPERATION_DROPPED');
 });
 
+test("a scheduler's question about an operation of a provider that was never here is answered", () => {
+  const world = registeredWorld();
+  const asked = { operation_id: { value: 'op' }, resource_provider_id: { value: 'provider' } };
+  world.message({
+    name: 'ReconcileOperationsMessage',
+    body: { operations: [asked], framework_id: { value: 'f-1' } },
+  });
+  const [answer] = sentOf(world, 'UpdateOperationStatusMessage');
+  assert.equal(answer?.operation_uuid, undefined);
+  assert.deepEqual(answer?.framework_id, { value: 'f-1' });
+  assert.deepEqual([answer?.status.state, answer?.status.operation_id], ['OPERATION_UNKNOWN', asked.operation_id]);
+});
+
 test('launches that are refused, and why', () => {
   const run = (world: World, task = taskOf('t'), framework = frameworkOf(), version?: string) => {
     const versions = version === undefined ? {} : { resource_version_uuids: [{ uuid: { value: version } }] };

@@ -11,6 +11,7 @@ import type {
   OfferOperation,
   OperationStatus,
   ReconcileOperationsMessage,
+  ReconcileOperationsMessageOperation,
   Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
@@ -150,8 +151,11 @@ export function acknowledgeOperation(step: Step, message: AcknowledgeOperationSt
 /** The master asks after operations: what isn't known here never came. */
 export function reconcileOperations(step: Step, message: ReconcileOperationsMessage): void {
   const agentId = agentIdOf(step.state);
-  for (const { operation_uuid, operation_id } of message.operations ?? []) {
-    if (operation_uuid === undefined) continue;
+  for (const { operation_uuid, operation_id, resource_provider_id } of message.operations ?? []) {
+    if (operation_uuid === undefined) {
+      answerScheduler(step, message, { operation_id, resource_provider_id });
+      continue;
+    }
     const uuid = operation_uuid.value as OperationUuid;
     if (step.state.operations.has(uuid)) {
       sendOperation(step, uuid);
@@ -174,4 +178,28 @@ export function reconcileOperations(step: Step, message: ReconcileOperationsMess
       },
     });
   }
+}
+
+/** A scheduler asks, by an id of its own, after an operation of a resource provider; there has never been one here. */
+function answerScheduler(
+  step: Step,
+  { framework_id }: ReconcileOperationsMessage,
+  { operation_id, resource_provider_id }: ReconcileOperationsMessageOperation,
+): void {
+  const agentId = agentIdOf(step.state);
+  const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
+  sendToMaster(step, {
+    name: 'UpdateOperationStatusMessage',
+    body: {
+      ...(framework_id === undefined ? {} : { framework_id }),
+      ...agent,
+      status: {
+        ...(operation_id === undefined ? {} : { operation_id }),
+        state: 'OPERATION_UNKNOWN',
+        message: 'Reconciliation: Operation is unknown to the agent',
+        ...agent,
+        ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
+      },
+    },
+  });
 }

@@ -2,9 +2,10 @@
 //
 // O1: an offer's resources are held by its framework in the allocator as long as the offer is in `offers`.
 // O2: an offer leaves with its deadline, and never twice.
+// O3: agents and frameworks are active here exactly when they are in the allocator, whose run is within the step.
 
 import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
-import { type AgentId, idOf, type OfferId, parsePid } from '@meseta/base';
+import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
 import { inOfferOrder } from '@meseta/resources';
 import type { ExecutorID, InverseOffer, Offer, Resource, URL } from '@meseta/wire';
 import { type Context, countFor } from './context.js';
@@ -17,13 +18,10 @@ export function allocate(ctx: Context): void {
   const decisions = state.allocator.run(now.monoMs);
   const offers = new Map<Framework, Offer[]>();
   for (const decision of decisions.offers) {
-    const framework = state.frameworks.get(decision.frameworkId);
-    const agent = state.agents.registered.get(decision.agentId);
-    if (framework?.status !== 'active' || agent === undefined || !isActive(agent)) {
-      const { frameworkId, agentId, resources } = decision;
-      state.allocator.recoverResources(frameworkId, agentId, resources, now.monoMs);
-      continue;
-    }
+    const framework = present(state.frameworks.get(decision.frameworkId), 'the framework of an offer');
+    const agent = present(state.agents.registered.get(decision.agentId), 'the agent of an offer');
+    // To give it back would make the allocator offer it again at once, for ever.
+    assert(framework.status === 'active' && isActive(agent), 'O3: the allocator knows who is active');
     push(offers, framework, addOffer(ctx, framework, agent, decision));
   }
   for (const [framework, list] of offers) {

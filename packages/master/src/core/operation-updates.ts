@@ -17,8 +17,6 @@ import type {
   Operation,
   OperationStatus,
   SchedulerCallAcknowledgeOperationStatus,
-  SchedulerCallReconcileOperations,
-  SchedulerCallReconcileOperationsOperation,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
@@ -42,7 +40,7 @@ export function operationError(ctx: Context, framework: Framework, operation: Of
   tell(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
 }
 
-function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
+export function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
   if (framework.connection?.kind !== 'stream') return;
   sendEvent(ctx, framework, { type: 'UPDATE_OPERATION_STATUS', update_operation_status: { status } });
 }
@@ -186,6 +184,7 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   if (framework !== undefined && record.operationId !== undefined) return tell(ctx, framework, message.status);
+  if (record.operationId !== undefined && mayComeBack(ctx, agent, record.frameworkId)) return;
   if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
 }
@@ -196,16 +195,38 @@ function countOperation(ctx: Context, { operation }: OperationRecord, { state }:
   count(ctx, `master/operations/${end}`);
 }
 
+/** How long a framework that this master has not seen yet is waited for, from its agent's registration. */
+const GRACE_MS = 600_000;
+
+/** Whether a framework that is not known, and did not end here, may subscribe yet: the agent resends till then. */
+function mayComeBack(ctx: Context, agent: Agent, id: FrameworkId | undefined): boolean {
+  const { frameworks, completedFrameworks } = ctx.state;
+  if (id === undefined || frameworks.has(id) || completedFrameworks.has(id)) return false;
+  return ctx.now.wallMs < (agent.reregisteredAtMs ?? agent.registeredAtMs) + GRACE_MS;
+}
+
+/** A framework subscribes that agents' operations were begun by. */
+export function adoptOperations(ctx: Context, framework: Framework): void {
+  for (const record of ctx.state.operations.values()) {
+    if (record.frameworkId !== framework.id) continue;
+    framework.operations.add(record.uuid);
+    if (record.operationId !== undefined) framework.operationUuids.set(record.operationId, record.uuid);
+  }
+}
+
 /** Of an operation that this master has forgotten: the agent must not resend it for ever. */
 function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationStatusMessage): void {
+  const { status, operation_uuid } = message;
+  const id = message.framework_id === undefined ? undefined : idOf<FrameworkId>(message.framework_id);
+  const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
+  // Without a uuid it answers a reconciliation.
+  if (framework !== undefined && status.operation_id !== undefined) return tell(ctx, framework, status);
   count(ctx, 'master/invalid_operation_status_updates');
-  const { frameworks } = ctx.state;
-  if (message.operation_uuid === undefined || message.status.uuid === undefined) return;
-  const framework = message.framework_id === undefined ? undefined : frameworks.get(idOf(message.framework_id));
-  if (framework !== undefined && message.status.operation_id !== undefined) return tell(ctx, framework, message.status);
+  if (operation_uuid === undefined || status.uuid === undefined) return;
+  if (status.operation_id !== undefined && mayComeBack(ctx, agent, id)) return;
   send(ctx, agent.pid, {
     name: 'AcknowledgeOperationStatusMessage',
-    body: { status_uuid: message.status.uuid, operation_uuid: message.operation_uuid },
+    body: { status_uuid: status.uuid, operation_uuid },
   });
 }
 
@@ -270,44 +291,4 @@ export function loseOperations(
     if (framework === undefined || record.operationId === undefined) continue;
     tell(ctx, framework, { operation_id: { value: record.operationId }, state, agent_id: agent.wireId });
   }
-}
-
-/** Without named operations: all of the framework's. */
-export function reconcileOperations(ctx: Context, framework: Framework, call: SchedulerCallReconcileOperations): void {
-  count(ctx, 'master/messages_reconcile_operations');
-  const named = call.operations ?? [];
-  for (const asked of named) tell(ctx, framework, statusAsked(ctx, framework, asked));
-  if (named.length > 0) return;
-  for (const id of framework.operations) {
-    const record = ctx.state.operations.get(id);
-    if (record?.operationId !== undefined) tell(ctx, framework, withoutUuid(record.operation.latest_status));
-  }
-}
-
-function withoutUuid(status: OperationStatus): OperationStatus {
-  const { uuid: _, ...rest } = status;
-  return rest;
-}
-
-function statusAsked(
-  ctx: Context,
-  framework: Framework,
-  { operation_id, agent_id }: SchedulerCallReconcileOperationsOperation,
-): OperationStatus {
-  const { agents, operations } = ctx.state;
-  const id = framework.operationUuids.get(idOf<OperationId>(operation_id));
-  const known = id === undefined ? undefined : operations.get(id);
-  if (known !== undefined) return withoutUuid(known.operation.latest_status);
-  const agentId = agent_id === undefined ? undefined : idOf<AgentId>(agent_id);
-  const say = (state: OperationStatus['state'], message: string): OperationStatus => ({
-    operation_id,
-    state,
-    message: `Reconciliation: ${message}`,
-    ...(agent_id === undefined ? {} : { agent_id }),
-  });
-  if (agentId === undefined) return say('OPERATION_UNKNOWN', 'Operation is unknown');
-  if (agents.recovered.has(agentId)) return say('OPERATION_RECOVERING', 'Agent has not come back yet');
-  if (agents.unreachable.has(agentId)) return say('OPERATION_UNREACHABLE', 'Agent is unreachable');
-  if (agents.gone.has(agentId)) return say('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
-  return say('OPERATION_UNKNOWN', 'Operation is unknown');
 }

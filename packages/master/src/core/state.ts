@@ -143,6 +143,7 @@ export const isActive = (agent: Agent): boolean => agent.connected && !agent.dea
 /** Admitted by an earlier master and not back yet. */
 export interface RecoveredAgent {
   readonly id: AgentId;
+  /** The registry's own record: read when somebody looks, as 50,000 of them may come with one election. */
   readonly info: AgentInfo;
 }
 

@@ -19,6 +19,7 @@ import {
   TaskCodec,
 } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
+import { inPostRefinement } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
 import {
   type AgentUse,
@@ -134,7 +135,7 @@ const agentsField = (
       2,
       snapshot.recoveredAgents,
       agentInfoCodec,
-      ({ info }): AgentInfo => infoSeenBy(approver, info),
+      ({ id, info }): AgentInfo => infoSeenBy(approver, inPostRefinement(info, id)),
     ),
   ],
 });

@@ -8,7 +8,6 @@ import type { RegistryState } from '../../registry/state.js';
 import { type Context, info } from '../context.js';
 import { addJob } from '../jobs.js';
 import { decide } from '../registrar.js';
-import { inPostRefinement } from './records.js';
 import { requestUnreachable } from './unreachable.js';
 
 /** What this master can do of what a registry may ask for. */
@@ -50,7 +49,7 @@ export function recovered(ctx: Context): void {
   const { state, now } = ctx;
   const { durable } = state.registrar;
   for (const [id, { info: agentInfo }] of durable.agents) {
-    state.agents.recovered.set(id, { id, info: inPostRefinement(agentInfo, id) });
+    state.agents.recovered.set(id, { id, info: agentInfo });
   }
   for (const [id, { sinceMs }] of durable.unreachable) {
     state.agents.unreachable.set(id, { id, sinceMs, tasks: new Map() });

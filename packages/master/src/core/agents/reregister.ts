@@ -2,10 +2,11 @@
 // An agent whose info has not changed costs no write.
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { allocate, merge, toPostRefinement } from '@meseta/resources';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
+import type { ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { newFramework, pidForAgents } from '../frameworks/records.js';
+import { adoptOperations } from '../operation-updates.js';
 import { afterwards, decide } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
 import { addExecutor, addTask } from '../tasks.js';
@@ -48,18 +49,16 @@ export function reregisterAgent(
   agents.reregistering.set(id, { pid: from, message });
   agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
-  const known = registered?.info ?? agents.recovered.get(id)?.info;
-  if (known !== undefined && sameInfo(known, info)) return afterwards(ctx, work);
+  const told = forRegistry(info);
+  const known = registered === undefined ? agents.recovered.get(id)?.info : forRegistry(registered.info);
+  if (known !== undefined && JSON.stringify(known) === JSON.stringify(told)) return afterwards(ctx, work);
   const operation =
     known === undefined
-      ? ({ kind: 'markAgentReachable', info: forRegistry(info) } as const)
-      : ({ kind: 'updateAgent', info: forRegistry(info) } as const);
+      ? ({ kind: 'markAgentReachable', info: told } as const)
+      : ({ kind: 'updateAgent', info: told } as const);
   const decided = decide(ctx, operation, work);
   if (!decided.ok) agents.reregistering.delete(id);
 }
-
-const sameInfo = (a: AgentInfo, b: AgentInfo): boolean =>
-  JSON.stringify(forRegistry(a)) === JSON.stringify(forRegistry(b));
 
 export function agentReadmitted(ctx: Context, id: AgentId): void {
   const { agents } = ctx.state;
@@ -114,6 +113,7 @@ function recoverFramework(ctx: Context, info: FrameworkInfo): void {
   if (state.frameworks.has(id) || state.completedFrameworks.has(id)) return;
   const framework = newFramework(state, { ...info, id: { value: id } });
   state.frameworks.set(id, framework);
+  adoptOperations(ctx, framework);
   state.allocator.addFramework(id, framework.info, new Map(), false);
   logInfo(ctx, `${frameworkText(id, info.name)} recovered from an agent`);
   note(ctx, { kind: 'frameworkAdded', frameworkId: id });

@@ -11,6 +11,7 @@ import { sendEvent, sendEventTo } from '../events.js';
 import type { RequestId, StreamId } from '../io.js';
 import { link, unlink } from '../links.js';
 import { returnOffers } from '../offers.js';
+import { adoptOperations } from '../operation-updates.js';
 import type { Connection, Framework } from '../state.js';
 import {
   checkFrameworkInfo,
@@ -104,6 +105,7 @@ function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription
     registeredAtMs: now.wallMs,
   };
   state.frameworks.set(id, framework);
+  adoptOperations(ctx, framework);
   bindConnection(state, id, subscription.connection);
   state.allocator.addFramework(id, framework.info, new Map(), true, {
     suppressedRoles: framework.suppressedRoles,

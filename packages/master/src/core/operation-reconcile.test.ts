@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FrameworkId } from '@meseta/base';
+import type { OperationStatus } from '@meseta/wire';
+import { bytesOfUuid } from './bytes.js';
+import { createWorld, type TestAgent, type TestScheduler } from './testing.js';
+
+const uuid = { value: bytesOfUuid('22222222-2222-4222-8222-222222222222') };
+const statusUuid = { value: bytesOfUuid('33333333-3333-4333-8333-333333333333') };
+const MINUTE_MS = 60_000;
+
+/** An agent's word of an operation that a framework began under an earlier master. */
+function learned(agent: TestAgent, frameworkId: string): void {
+  const latest_status = { state: 'OPERATION_FINISHED' as const, operation_id: { value: 'op' }, uuid: statusUuid };
+  const operation = {
+    framework_id: { value: frameworkId },
+    info: { type: 'RESERVE' as const, id: { value: 'op' } },
+    latest_status,
+    uuid,
+  };
+  const agent_id = { value: agent.id };
+  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
+}
+
+const finished = (agent: TestAgent, frameworkId: string): void =>
+  agent.say({
+    name: 'UpdateOperationStatusMessage',
+    body: {
+      framework_id: { value: frameworkId },
+      agent_id: { value: agent.id },
+      operation_uuid: uuid,
+      status: { state: 'OPERATION_FINISHED', operation_id: { value: 'op' }, uuid: statusUuid },
+    },
+  });
+
+const told = (scheduler: TestScheduler): OperationStatus | undefined =>
+  scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status;
+
+test('the end of an operation waits at its agent for a framework that has not come back yet', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const id = 'earlier-0000' as FrameworkId;
+  learned(agent, id);
+  finished(agent, id);
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
+  const scheduler = world.subscribe({ id: { value: id } });
+  finished(agent, id);
+  assert.deepEqual(told(scheduler)?.uuid, statusUuid);
+  scheduler.call({
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    acknowledge_operation_status: {
+      agent_id: { value: agent.id },
+      uuid: statusUuid.value,
+      operation_id: { value: 'op' },
+    },
+  });
+  assert.deepEqual(agent.take('AcknowledgeOperationStatusMessage').status_uuid, statusUuid);
+  assert.equal(world.master.state.operations.size, 0);
+});
+
+test('it does not wait for ever: ten minutes after the agent came the master acknowledges', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  learned(agent, 'earlier-0000');
+  world.wait(10 * MINUTE_MS + 1_000);
+  finished(agent, 'earlier-0000');
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), true);
+  assert.equal(world.master.state.operations.size, 0);
+});
+
+test('of a resource provider that is not there its agent is asked', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const asked = {
+    operation_id: { value: 'op' },
+    agent_id: { value: agent.id },
+    resource_provider_id: { value: 'provider' },
+  };
+  scheduler.call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: { operations: [asked] } });
+  assert.equal(scheduler.has('UPDATE_OPERATION_STATUS'), false);
+  assert.deepEqual(agent.take('ReconcileOperationsMessage'), {
+    framework_id: { value: scheduler.id },
+    operations: [{ resource_provider_id: { value: 'provider' }, operation_id: { value: 'op' } }],
+  });
+  const status: OperationStatus = { operation_id: { value: 'op' }, state: 'OPERATION_UNKNOWN' };
+  const framework_id = { value: scheduler.id };
+  agent.say({
+    name: 'UpdateOperationStatusMessage',
+    body: { framework_id, agent_id: { value: agent.id }, status },
+  });
+  assert.deepEqual(told(scheduler), status);
+});
+
+test('a scheduler is told the last status that it was sent', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  learned(agent, scheduler.id);
+  const pending: OperationStatus = { operation_id: { value: 'op' }, state: 'OPERATION_PENDING', uuid: statusUuid };
+  agent.say({
+    name: 'UpdateOperationStatusMessage',
+    body: {
+      framework_id: { value: scheduler.id },
+      agent_id: { value: agent.id },
+      operation_uuid: uuid,
+      status: pending,
+      latest_status: { ...pending, state: 'OPERATION_FINISHED' },
+    },
+  });
+  assert.equal(told(scheduler)?.state, 'OPERATION_PENDING');
+  scheduler.call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: {} });
+  const { uuid: _, ...plain } = pending;
+  assert.deepEqual(told(scheduler), plain);
+});

@@ -1,0 +1,88 @@
+// RECONCILE_OPERATIONS: a scheduler asks what has become of its operations. Nothing of the answers is acknowledged.
+// Source: Mesos' documentation of operation feedback.
+import { type AgentId, idOf, type OperationId } from '@meseta/base';
+import type {
+  OperationStatus,
+  ReconcileOperationsMessageOperation,
+  SchedulerCallReconcileOperations,
+  SchedulerCallReconcileOperationsOperation,
+} from '@meseta/wire';
+import { type Context, count, send } from './context.js';
+import { tell } from './operation-updates.js';
+import type { Agent, Framework, OperationRecord } from './state.js';
+
+/** Without named operations: all of the framework's. */
+export function reconcileOperations(ctx: Context, framework: Framework, call: SchedulerCallReconcileOperations): void {
+  count(ctx, 'master/messages_reconcile_operations');
+  const named = call.operations ?? [];
+  const atAgents = new Map<Agent, ReconcileOperationsMessageOperation[]>();
+  for (const asked of named) {
+    const agent = whoKnows(ctx, framework, asked);
+    if (agent === undefined) tell(ctx, framework, statusAsked(ctx, framework, asked));
+    else atAgents.set(agent, [...(atAgents.get(agent) ?? []), questionOf(asked)]);
+  }
+  for (const [agent, operations] of atAgents) {
+    const body = { framework_id: framework.wireId, operations };
+    send(ctx, agent.pid, { name: 'ReconcileOperationsMessage', body });
+  }
+  if (named.length > 0) return;
+  for (const id of framework.operations) {
+    const record = ctx.state.operations.get(id);
+    if (record?.operationId !== undefined) tell(ctx, framework, lastSent(record));
+  }
+}
+
+/** The last status that the scheduler was sent, not the latest that is known. */
+function lastSent({ operation }: OperationRecord): OperationStatus {
+  const { uuid: _, ...status } = operation.statuses?.at(-1) ?? operation.latest_status;
+  return status;
+}
+
+const known = (ctx: Context, framework: Framework, operationId: { readonly value: string }) => {
+  const id = framework.operationUuids.get(idOf<OperationId>(operationId));
+  return id === undefined ? undefined : ctx.state.operations.get(id);
+};
+
+/** The agent that can tell of an operation of a resource provider that isn't there now. */
+function whoKnows(
+  ctx: Context,
+  framework: Framework,
+  { operation_id, agent_id, resource_provider_id }: SchedulerCallReconcileOperationsOperation,
+): Agent | undefined {
+  if (agent_id === undefined || resource_provider_id === undefined) return undefined;
+  if (known(ctx, framework, operation_id) !== undefined) return undefined;
+  const agent = ctx.state.agents.registered.get(idOf<AgentId>(agent_id));
+  if (agent?.capabilities.has('AGENT_OPERATION_FEEDBACK') !== true) return undefined;
+  return agent.resourceProviders.has(resource_provider_id.value) ? undefined : agent;
+}
+
+const questionOf = ({
+  operation_id,
+  resource_provider_id,
+}: SchedulerCallReconcileOperationsOperation): ReconcileOperationsMessageOperation => ({
+  ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
+  operation_id,
+});
+
+function statusAsked(
+  ctx: Context,
+  framework: Framework,
+  { operation_id, agent_id, resource_provider_id }: SchedulerCallReconcileOperationsOperation,
+): OperationStatus {
+  const { agents } = ctx.state;
+  const record = known(ctx, framework, operation_id);
+  if (record !== undefined) return lastSent(record);
+  const agentId = agent_id === undefined ? undefined : idOf<AgentId>(agent_id);
+  const say = (state: OperationStatus['state'], message: string): OperationStatus => ({
+    operation_id,
+    state,
+    message: `Reconciliation: ${message}`,
+    ...(agent_id === undefined ? {} : { agent_id }),
+    ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
+  });
+  if (agentId === undefined) return say('OPERATION_UNKNOWN', 'Operation is unknown');
+  if (agents.recovered.has(agentId)) return say('OPERATION_RECOVERING', 'Agent has not come back yet');
+  if (agents.unreachable.has(agentId)) return say('OPERATION_UNREACHABLE', 'Agent is unreachable');
+  if (agents.gone.has(agentId)) return say('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
+  return say('OPERATION_UNKNOWN', 'Operation is unknown');
+}
