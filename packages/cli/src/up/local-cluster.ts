@@ -124,7 +124,7 @@ const lastLines = (file: string): string => {
 async function untilHealthy(address: string): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    const healthy = await fetch(`http://${address}/health`).then(
+    const healthy = await fetch(`http://${address}/health`, { signal: AbortSignal.timeout(2000) }).then(
       (answer) => answer.status === 200,
       () => false,
     );
