@@ -17,6 +17,7 @@ import {
 } from './executor-calls.js';
 import { driverMessage } from './executor-driver.js';
 import { completeIfIdle, launchExecutor } from './executors.js';
+import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
 import { runTask, runTaskGroup, saveFramework } from './launch.js';
@@ -106,6 +107,9 @@ function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persist
     case 'executorCall':
       executorCall(step, input.connection, input.call);
       return;
+    case 'containerCall':
+      containerCall(step, input.connection, input.call);
+      return;
     case 'streamClosed':
       streamClosed(step, input.connection);
       return;
@@ -131,6 +135,9 @@ function afterWrite(step: Step, work: AfterWrite): void {
       return;
     case 'launch':
       launchExecutor(step, work.frameworkId, work.executorId);
+      return;
+    case 'launchGuest':
+      step.effects.push({ kind: 'launch', spec: work.spec, volumes: [] });
       return;
     case 'launchMember':
       launchMember(step, work.frameworkId, work.taskId);

@@ -10,6 +10,7 @@ import type { CheckStatusInfo, ContainerStatus, TaskStatus } from '@meseta/wire'
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, ipOf, variablesOf } from './environment.js';
+import { guestEvent } from './guests.js';
 import type { CheckKind, ContainerRecord, TaskRecord } from './io.js';
 import { killRun } from './kill.js';
 import { partitionAware } from './launch.js';
@@ -22,7 +23,7 @@ import { cancelTimer, log, type Step, setTimer } from './step.js';
 export function containerEvent(step: Step, event: ContainerEvent): void {
   const found = taskRunOf(step, event.containerId);
   if (found === undefined) {
-    customContainerEvent(step, event);
+    if (!guestEvent(step, event)) customContainerEvent(step, event);
     return;
   }
   const { framework, run } = found;

@@ -13,7 +13,7 @@ import type { ExecutorRecord, Kill } from './io.js';
 import { armKill } from './kill.js';
 import { partitionAware } from './launch.js';
 import { joinIfRecovered } from './registration.js';
-import { exitMessage } from './signals.js';
+import { exitMessage, waitStatusOf } from './signals.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, tasksOf } from './state.js';
 import { type StatusFields, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, send, setTimer } from './step.js';
@@ -178,10 +178,6 @@ export function shutdownCustom(
   tellExecutor(step, framework, killed, { type: 'SHUTDOWN' });
   armKill(step, killed);
 }
-
-/** What of wait(2) the master is told of an executor's end; -1 where nobody knows. */
-const waitStatusOf = (status: ExitStatus): number =>
-  status.kind === 'exited' ? status.code << 8 : status.kind === 'signaled' ? status.signal : -1;
 
 /** X3: the container has ended, or was never there. `fields`: what its tasks are told, if not by how it ended. */
 export function executorGone(

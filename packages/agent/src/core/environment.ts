@@ -9,7 +9,7 @@ import { textOfBase64 } from './uuid.js';
 
 export type Environment = { readonly [name: string]: string };
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function executorEnvironment(
   config: AgentConfig,

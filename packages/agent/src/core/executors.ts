@@ -8,6 +8,7 @@ import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
+import { endNested } from './guests.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { executorKey, frameworkKey, memberKey, sandboxKey, taskKey } from './keys.js';
 import { type CommandExecutor, isCommand } from './runs.js';
@@ -156,6 +157,7 @@ export function endExecutor(step: Step, framework: FrameworkRecord, executor: Ex
     step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
+  endNested(step, (parent) => parent.value === containerId);
   step.state.counters.executorsTerminated++;
   noteSandboxEnded(step, containerId, executor.sandbox);
   putExecutor(step, framework, { ...executor, state: 'ended' });

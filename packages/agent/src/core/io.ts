@@ -1,9 +1,19 @@
 // What goes into the agent's core and what comes out: plain data both ways.
 // A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
 import type { ContainerId, ExecutorId, FrameworkId, Id, Pid, TaskId } from '@meseta/base';
-import type { ContainerEvent, ContainerSpec, Probe, ProbeResult, RecoveredContainer } from '@meseta/containers/types';
 import type {
+  ContainerEvent,
+  ContainerSpec,
+  ExitStatus,
+  Probe,
+  ProbeResult,
+  RecoveredContainer,
+} from '@meseta/containers/types';
+import type {
+  AgentCall,
   AgentInfo,
+  AgentResponse,
+  ContainerID,
   DrainConfig,
   ExecutorCall,
   ExecutorEvent,
@@ -46,6 +56,8 @@ export type AgentInput =
     }
   /** A call of an executor whose fields have been checked (`checkExecutorCall`); answered by `reply` or `openStream`. */
   | { readonly kind: 'executorCall'; readonly connection: ConnectionId; readonly call: ExecutorCall }
+  /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_..., ATTACH_CONTAINER_OUTPUT); answered by `callReply`. */
+  | { readonly kind: 'containerCall'; readonly connection: ConnectionId; readonly call: AgentCall }
   /** An executor's stream ended without our doing. */
   | { readonly kind: 'streamClosed'; readonly connection: ConnectionId }
   /** The oldest outstanding `checkpoint` effect is durable. */
@@ -97,6 +109,16 @@ export type AgentEffect =
   | { readonly kind: 'openStream'; readonly connection: ConnectionId }
   | { readonly kind: 'executorEvent'; readonly connection: ConnectionId; readonly event: ExecutorEvent }
   | { readonly kind: 'closeStream'; readonly connection: ConnectionId }
+  /** The answer to a `containerCall`, when there is one: a WAIT is answered when the container has ended. */
+  | {
+      readonly kind: 'callReply';
+      readonly connection: ConnectionId;
+      readonly status: 200 | 202 | 400 | 404 | 500;
+      readonly text: string;
+      readonly response?: AgentResponse;
+      /** Of the container that was launched or is to be attached to: its output is in `stdout` and `stderr` there. */
+      readonly sandbox?: string;
+    }
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
   /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
@@ -163,6 +185,20 @@ export interface ExecutorRecord extends ContainerRecord {
   readonly driver?: Pid | undefined;
 }
 
+/** A container that was launched by a call. */
+export interface GuestRecord {
+  /** As whoever launched it names it, with its parents. */
+  readonly id: ContainerID;
+  /** As the launcher knows it. */
+  readonly containerId: ContainerId;
+  readonly sandbox: string;
+  readonly resources: readonly Resource[];
+  readonly state: 'launching' | 'running' | 'ended';
+  readonly pid: number | undefined;
+  /** Its end. */
+  readonly status: ExitStatus | undefined;
+}
+
 /** A task of a pod with its container. */
 export interface MemberRecord extends ContainerRecord {
   readonly kind: 'member';
@@ -186,6 +222,7 @@ export type CheckpointRecord =
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
   | { readonly kind: 'member'; readonly member: MemberRecord }
+  | { readonly kind: 'guest'; readonly guest: GuestRecord }
   | {
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;

@@ -8,6 +8,8 @@ export const frameworkKey = (id: FrameworkId): string => `framework/${id}`;
 export const executorKey = (framework: FrameworkId, id: ExecutorId): string => `executor/${framework}/${id}`;
 export const memberKey = (framework: FrameworkId, id: TaskId): string => `member/${framework}/${id}`;
 export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
+/** `path`: the ids from the outermost container on. */
+export const guestKey = (path: string): string => `guest/${path}`;
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;
 export const sandboxKey = (id: ContainerId): string => `sandbox/${id}`;
 

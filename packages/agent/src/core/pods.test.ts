@@ -172,9 +172,5 @@ test('a whole pod is shut down with its framework', () => {
   }
   assert.equal(world.core.state.frameworks.size, 0);
   assert.equal(world.core.state.runs.size, 0);
-  const left: readonly TaskId[] = [];
-  assert.deepEqual(
-    [...world.disk.keys()].filter((key) => key.startsWith('task/')),
-    left,
-  );
+  assert(![...world.disk.keys()].some((key) => key.startsWith('task/')));
 });

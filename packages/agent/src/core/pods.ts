@@ -8,6 +8,7 @@ import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { environmentOfRun } from './environment.js';
 import { endExecutor, tellExecutorExited, userOf } from './executors.js';
+import { endNested } from './guests.js';
 import type { ExecutorRecord, MemberRecord, VolumeLink } from './io.js';
 import { killRun } from './kill.js';
 import { putMember } from './runs.js';
@@ -56,6 +57,7 @@ export function endMember(step: Step, framework: FrameworkRecord, member: Member
   if (member.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
+  endNested(step, (parent) => parent.value === containerId);
   putMember(step, framework, { ...member, state: 'ended' });
   if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);
   endPodIfEmpty(step, framework.id, executorId);

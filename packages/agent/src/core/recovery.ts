@@ -12,6 +12,7 @@ import type { AgentInfo, Resource } from '@meseta/wire';
 import { containerEvent, exited, report, superviseRun } from './command-executor.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { putExecutor, settle } from './executors.js';
+import { matchGuests, restoreGuest } from './guests.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, armKill, leave } from './kill.js';
@@ -97,6 +98,9 @@ function restore(step: Step, record: CheckpointRecord): void {
       if (executor.state !== 'ended') state.runs.set(executor.containerId, run);
       return;
     }
+    case 'guest':
+      restoreGuest(step, record.guest);
+      return;
     case 'member': {
       const { member } = record;
       const { frameworkId, executorId, taskId } = member;
@@ -167,8 +171,9 @@ function restoreResources(step: Step, checkpoint: readonly CheckpointEntry[]): b
 
 function matchContainers(step: Step, containers: readonly RecoveredContainer[], rebooted: boolean): void {
   const found = new Map<ContainerId, RecoveredContainer>(containers.map((it) => [it.containerId, it]));
+  const guests = new Set([...step.state.guests.values()].map(({ record }) => record.containerId));
   for (const container of containers) {
-    if (step.state.runs.has(container.containerId)) continue;
+    if (step.state.runs.has(container.containerId) || guests.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
     step.effects.push({ kind, containerId: container.containerId });
   }
@@ -185,6 +190,7 @@ function matchContainers(step: Step, containers: readonly RecoveredContainer[], 
     }
     settle(step, framework.id, undefined);
   }
+  matchGuests(step, found);
   if (step.state.awaited.size === 0) return;
   setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);
 }

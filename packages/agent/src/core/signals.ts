@@ -36,3 +36,7 @@ export function exitMessage(status: ExitStatus): string {
       return 'Command ended, its exit status is not known';
   }
 }
+
+/** An end as wait(2) gives it; -1 where nobody knows. */
+export const waitStatusOf = (status: ExitStatus): number =>
+  status.kind === 'exited' ? status.code << 8 : status.kind === 'signaled' ? status.signal : -1;

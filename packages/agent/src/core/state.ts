@@ -20,7 +20,15 @@ import { createDeadlines } from '@meseta/base';
 import type { AgentInfo, DrainConfig, FrameworkInfo, Resource, StatusUpdate } from '@meseta/wire';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
-import type { AgentConfig, ConnectionId, ExecutorRecord, MemberRecord, OperationRecord, TaskRecord } from './io.js';
+import type {
+  AgentConfig,
+  ConnectionId,
+  ExecutorRecord,
+  GuestRecord,
+  MemberRecord,
+  OperationRecord,
+  TaskRecord,
+} from './io.js';
 import { uuidBytes } from './uuid.js';
 
 /** The updates of one task that wait for the scheduler's acknowledgement, oldest first; the first is in flight. */
@@ -79,6 +87,13 @@ export interface Run {
   readonly check: CheckState | undefined;
 }
 
+/** A container that was launched by a call, and who waits for news of it. */
+export interface Guest {
+  readonly record: GuestRecord;
+  readonly launching?: ConnectionId;
+  readonly waiting: readonly { readonly connection: ConnectionId; readonly nested: boolean }[];
+}
+
 export interface Sandbox {
   readonly containerId: ContainerId;
   readonly path: string;
@@ -127,6 +142,7 @@ export interface AgentState {
   readonly runs: Map<ContainerId, Run>;
   /** Executors of an earlier process that have not subscribed yet: until they have, or are late, the agent doesn't register. */
   readonly awaited: Set<ContainerId>;
+  readonly guests: Map<string, Guest>;
   readonly operations: Map<OperationUuid, OperationRecord>;
   /** The pause before an operation's update is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
@@ -166,6 +182,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     completedFrameworks: [],
     runs: new Map(),
     awaited: new Set(),
+    guests: new Map(),
     operations: new Map(),
     operationRetryMs: new Map(),
     drain: undefined,

@@ -1,6 +1,7 @@
 // One step of the core: what its handlers share. A handler reads and replaces records in the state, and adds
 // effects, changes to write and what is to happen once these are durable. Nothing here decides anything.
 import type { ContainerId, ExecutorId, FrameworkId, Now, OperationUuid, Pid, TaskId } from '@meseta/base';
+import type { ContainerSpec } from '@meseta/containers/types';
 import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
 import type { AgentEffect, CheckpointChange, CheckpointRecord } from './io.js';
 import type { AgentState, Timer } from './state.js';
@@ -9,6 +10,7 @@ import type { AgentState, Timer } from './state.js';
 export type AfterWrite =
   | { readonly kind: 'announceRegistered' }
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
+  | { readonly kind: 'launchGuest'; readonly spec: ContainerSpec }
   | { readonly kind: 'launchMember'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   /** Tasks that were taken for a custom executor may go to it. */
   | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }

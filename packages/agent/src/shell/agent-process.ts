@@ -17,6 +17,7 @@ import { type AgentCore, createAgent } from '../core/agent.js';
 import type { AgentConfig, AgentInput } from '../core/io.js';
 import { createSender, type Sender } from './authentication.js';
 import { openCheckpoint } from './checkpoint.js';
+import { createContainerCalls } from './container-calls.js';
 import { detectMaster } from './detector.js';
 import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
@@ -81,6 +82,11 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
     } catch (cause) {
       return err(`Flags --work_dir, --runtime_dir: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
+  }
+  if (flags.launcher !== 'posix') {
+    log.warning(
+      `--launcher=${flags.launcher} is taken for posix: containers are process groups without cgroups and namespaces`,
+    );
   }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
   const inputs = createInputs();
@@ -178,7 +184,8 @@ async function run(
   const config = await configOf(flags, host, workDir, resources.value, files);
   const core = createAgent(config, seededRandom(randomBytes(4).readUInt32LE()));
   const recovered = await containers.recover();
-  const executorApi = createExecutorApi((input) => loop.push(input));
+  const push = (input: AgentInput): void => loop.push(input);
+  const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { credential } = security;
   const whoSends = { host, actor: ACTOR, pid: config.pid, credential, flags, clock: realClock, log };
   const sender = createSender({ ...whoSends, exit: options.onExit });
@@ -186,7 +193,7 @@ async function run(
   const ports = {
     host,
     sender,
-    executorApi,
+    ...calls,
     checkpoint,
     containers,
     files,
@@ -194,7 +201,7 @@ async function run(
     workDir,
     preparing: new Map(),
     findUser: createUsers(processes),
-    push: (input: AgentInput) => loop.push(input),
+    push,
     exit: options.onExit,
   };
   const loop = createLoop<AgentInput, ReturnType<typeof core.step>[number]>({
@@ -213,12 +220,12 @@ async function run(
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { gate } = security;
   const { shown, logFile } = options;
-  const served = { core, gate, shown, masterHostname, containers, logging, logFile, executorApi, recoverySeconds };
-  const handler = createRequestHandler(served);
+  const facts = { shown, logFile, masterHostname, recoverySeconds };
+  const handler = createRequestHandler({ core, gate, containers, logging, ...calls, ...facts });
   inputs.open(loop.push, handler);
   return ok({
     address: host.address,
-    leave: (message) => loop.push({ kind: 'leave', message }),
+    leave: (message) => push({ kind: 'leave', message }),
     async stop() {
       loop.stop();
       sender.close();

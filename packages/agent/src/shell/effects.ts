@@ -8,6 +8,7 @@ import type { Host, Logger } from '@meseta/platform';
 import type { AgentEffect, AgentInput } from '../core/io.js';
 import type { Sender } from './authentication.js';
 import type { Checkpoint } from './checkpoint.js';
+import type { ContainerCalls } from './container-calls.js';
 import type { ExecutorApi } from './executor-api.js';
 
 export interface EffectPorts {
@@ -16,6 +17,7 @@ export interface EffectPorts {
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
   readonly executorApi: ExecutorApi;
+  readonly containerCalls: ContainerCalls;
   readonly files: Files;
   readonly log: Logger;
   readonly workDir: string;
@@ -70,6 +72,9 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
     case 'closeStream':
       ports.executorApi.close(effect.connection);
       return;
+    case 'callReply':
+      ports.containerCalls.reply(effect);
+      return;
     case 'measureDisk':
       void measureDisk(ports);
       return;
@@ -118,10 +123,11 @@ async function prepareSandbox(ports: EffectPorts, { spec, volumes, pod }: Launch
     const made = await createSandbox(files, path, owner);
     if (!made.ok) return `sandbox: ${made.error.message}`;
   }
-  if (pod === undefined) {
+  if (pod !== undefined) await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
+  else if (dirname(spec.sandbox).endsWith('/runs')) {
     await files.removeFile(latestOf(spec.sandbox));
     await symlink(spec.sandbox, latestOf(spec.sandbox)).catch(() => undefined);
-  } else await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
+  }
   for (const { containerPath, hostPath } of volumes) {
     const link = resolve(spec.sandbox, containerPath);
     if (!link.startsWith(`${spec.sandbox}/`)) return `volume ${containerPath}: expected a path inside the sandbox`;

@@ -34,6 +34,7 @@ import type { Approver } from '../views/approver.js';
 import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
 import { attachedList, rootsFor } from './attached-files.js';
+import type { ContainerCalls } from './container-calls.js';
 import type { ExecutorApi } from './executor-api.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
@@ -53,6 +54,7 @@ export interface HttpOptions {
   /** Where this agent's log can be read from. */
   readonly logFile: string | undefined;
   readonly executorApi: ExecutorApi;
+  readonly containerCalls: ContainerCalls;
   /** How long the start took, what an earlier agent left included. */
   readonly recoverySeconds: number;
 }

@@ -3,13 +3,13 @@
 import type { ContainerId } from '@meseta/base';
 import type { Containers } from '@meseta/containers/types';
 import { quantitiesOf, quantity } from '@meseta/resources';
-import type { ContainerStatus, ResourceStatistics } from '@meseta/wire';
+import type { ContainerStatus, Resource, ResourceStatistics } from '@meseta/wire';
 import type { AgentCore } from '../core/agent.js';
 import type { ContainerRecord } from '../core/io.js';
 import { taskRunsOf } from '../core/runs.js';
 import type { Approver } from '../views/approver.js';
 import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
-import type { MeasuredContainer } from '../views/v0.js';
+import type { MeasuredContainer, MeasuredMember } from '../views/v0.js';
 
 /** Those that the viewer may see; all without one. */
 export async function measureContainers(
@@ -50,6 +50,25 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
   };
 }
 
+/** Containers that were launched by calls. */
+export async function measureGuests(
+  { core, containers }: { readonly core: AgentCore; readonly containers: Containers },
+  nested: boolean,
+  standalone: boolean,
+): Promise<readonly MeasuredMember[]> {
+  const running = [...core.state.guests.values()].filter(
+    ({ record: { id, state } }) => state === 'running' && (id.parent === undefined ? standalone : nested),
+  );
+  return Promise.all(
+    running.map(async ({ record: { id, containerId, pid, resources } }) => {
+      const used = await containers.usage(containerId);
+      const status = { ...(pid === undefined ? {} : { executor_pid: pid }), container_id: id };
+      const statistics = used === undefined ? undefined : limitedBy(resources, used);
+      return { containerId: id.value as ContainerId, status, statistics };
+    }),
+  );
+}
+
 type Usage = Omit<ResourceStatistics, 'timestamp'>;
 
 function sumOf(parts: readonly Usage[]): Usage {
@@ -72,7 +91,11 @@ const statusOf = (container: ContainerRecord & { readonly parent?: ContainerId }
 
 function statisticsOf(shown: ShownExecutor, used: Usage | undefined): ResourceStatistics | undefined {
   if (used === undefined) return undefined;
-  const limits = quantitiesOf(resourcesOf(shown));
+  return limitedBy(resourcesOf(shown), used);
+}
+
+function limitedBy(resources: readonly Resource[], used: Usage): ResourceStatistics {
+  const limits = quantitiesOf(resources);
   const memoryBytes = (quantity(limits, 'mem') / 1000) * 2 ** 20;
   // The disk is shown only where an isolator watches it.
   const { disk_used_bytes: _used, disk_limit_bytes: _limit, ...rest } = used;

@@ -12,14 +12,12 @@ import type { Approver } from '../views/approver.js';
 import type { MeasuredMember } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { rootsFor } from './attached-files.js';
+import { answerContainerCall, isContainerCall } from './container-calls.js';
 import { currentMetrics, type Exchange, type HttpOptions } from './http.js';
-import { measureContainers } from './measure.js';
+import { measureContainers, measureGuests } from './measure.js';
 
-export async function answerCall(
-  options: HttpOptions,
-  bodies: BodyReader,
-  { request, response, principal, approver }: Exchange,
-): Promise<void> {
+export async function answerCall(options: HttpOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
+  const { request, response, principal, approver } = exchange;
   const body = await bodies.read(request);
   if (!body.ok) {
     answerText(response, body.error.status, body.error.message, { Connection: 'close' });
@@ -31,6 +29,10 @@ export async function answerCall(
     return;
   }
   const definition = checkCall(agentCalls, call.value);
+  if (definition.ok && isContainerCall(call.value)) {
+    await answerContainerCall(options, exchange, call.value);
+    return;
+  }
   const accepted = answerType(request.headers.accept);
   if (!definition.ok || !accepted.ok) {
     refuse(response, definition.ok ? (accepted as { readonly error: Refusal }).error : definition.error);
@@ -125,7 +127,8 @@ async function getContainers(options: HttpOptions, call: AgentCall, approver: Ap
     container_status: status,
     ...(statistics === undefined ? {} : { resource_statistics: statistics }),
   });
-  const containers = (await measureContainers(options, approver)).flatMap(({ executor, members, ...measured }) => [
+  const guests = await measureGuests(options, nested, call.get_containers?.show_standalone === true);
+  const measured = (await measureContainers(options, approver)).flatMap(({ executor, members, ...measured }) => [
     {
       framework_id: { value: executor.frameworkId },
       executor_id: executor.info.executor_id,
@@ -134,6 +137,7 @@ async function getContainers(options: HttpOptions, call: AgentCall, approver: Ap
     },
     ...(nested ? members.map(shown) : []),
   ]);
+  const containers = [...measured, ...guests.map(shown)];
   // Without containers Mesos leaves the whole field out.
   return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
 }

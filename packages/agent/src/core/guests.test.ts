@@ -1,0 +1,110 @@
+// Containers that are launched by calls (docs/standalone-container.md, docs/nested-container-and-task-group.md).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { AgentCall, ContainerID } from '@meseta/wire';
+import type { AgentEffect, ConnectionId } from './io.js';
+import { acknowledgeAll, exit, launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
+
+const call = (world: World, content: AgentCall, connection = 'c') =>
+  world.input({ kind: 'containerCall', connection: connection as ConnectionId, call: content });
+
+const launchSolo = (world: World, container_id: ContainerID = { value: 'solo' }) =>
+  call(world, { type: 'LAUNCH_CONTAINER', launch_container: { container_id, command: { value: 'sleep 60' } } });
+
+const repliesOf = (effects: readonly AgentEffect[]) =>
+  effects.flatMap((effect) => (effect.kind === 'callReply' ? [effect] : []));
+const statusesOf = (effects: readonly AgentEffect[]) => repliesOf(effects).map(({ status }) => status);
+
+const start = (world: World, containerId: ContainerId) =>
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 5 } });
+const killed = (world: World, containerId: ContainerId) =>
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+
+const wait = (world: World, container_id: ContainerID) =>
+  call(world, { type: 'WAIT_CONTAINER', wait_container: { container_id } }, 'w');
+const remove = (world: World, container_id: ContainerID) =>
+  call(world, { type: 'REMOVE_CONTAINER', remove_container: { container_id } });
+
+test('a standalone container is launched once, waited for, and removed when it has ended', () => {
+  const world = registeredWorld();
+  const solo = { value: 'solo' };
+  const containerId = launched(launchSolo(world));
+  assert.deepEqual(statusesOf(start(world, containerId)), [200]);
+  assert.deepEqual(statusesOf(launchSolo(world)), [202]);
+  assert.deepEqual(statusesOf(wait(world, solo)), []);
+  assert.deepEqual(statusesOf(remove(world, solo)), [500]);
+  const kill = call(world, { type: 'KILL_CONTAINER', kill_container: { container_id: solo } });
+  assert(kill.some((it) => it.kind === 'destroy' && it.containerId === containerId));
+  const [answer] = repliesOf(killed(world, containerId));
+  assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 9 } });
+  // It is known until it is removed, and only then its id is free.
+  assert.deepEqual(statusesOf(wait(world, solo)), [200]);
+  assert.deepEqual(statusesOf(launchSolo(world)), [400]);
+  assert.deepEqual(statusesOf(remove(world, solo)), [200]);
+  assert.deepEqual(statusesOf(wait(world, solo)), [404]);
+  assert(![...world.disk.keys()].some((key) => key.startsWith('guest/')));
+});
+
+test('another signal than SIGKILL is passed on', () => {
+  const world = registeredWorld();
+  const containerId = launched(launchSolo(world));
+  start(world, containerId);
+  const kill = { container_id: { value: 'solo' }, signal: 15 };
+  const effects = call(world, { type: 'KILL_CONTAINER', kill_container: kill });
+  assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
+});
+
+test('G1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  assert(!launchSolo(world).some(({ kind }) => kind === 'launch'));
+  world.durable = true;
+  world.flush();
+  const containerId = launched(world.effects);
+  const event = { kind: 'launchFailed', containerId, stage: 'launch', message: 'no such user' } as const;
+  const [answer] = repliesOf(world.input({ kind: 'containerEvent', event }));
+  assert.equal(answer?.status, 500);
+  assert.match(answer?.text ?? '', /no such user/);
+  assert.equal(world.core.state.guests.size, 0);
+});
+
+test('G3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
+  const world = registeredWorld();
+  const id = { value: 'dbg', parent: { value: 'nobody' } };
+  assert.deepEqual(statusesOf(launchSolo(world, id)), [400]);
+  const task = runToRunning(world, taskOf('t'));
+  const nested = { value: 'dbg', parent: { value: task } };
+  const effects = launchSolo(world, nested);
+  const launch = effects.find(({ kind }) => kind === 'launch');
+  assert(launch?.kind === 'launch');
+  const framework = world.core.state.frameworks.get('f-1' as never);
+  const sandbox = framework?.executors.get('t' as never)?.sandbox;
+  assert.equal(launch.spec.sandbox, `${sandbox}/containers/dbg`);
+  start(world, launch.spec.containerId);
+  const ending = exit(world, task, 0);
+  assert(ending.some((it) => it.kind === 'destroy' && it.containerId === launch.spec.containerId));
+  acknowledgeAll(world);
+});
+
+test('ids that could not be names of directories are refused', () => {
+  const world = registeredWorld();
+  for (const value of ['', '..', 'a/b', 'a b', '.hidden']) {
+    assert.deepEqual(statusesOf(launchSolo(world, { value })), [400], value);
+  }
+});
+
+test('a standalone container outlives the agent, whose successor knows how it ended', () => {
+  const world = registeredWorld();
+  const containerId = launched(launchSolo(world));
+  start(world, containerId);
+  world.restart([{ containerId, state: 'running', pid: 5 }]);
+  assert(!world.effects.some(({ kind }) => kind === 'destroy'));
+  assert.deepEqual(statusesOf(launchSolo(world)), [202]);
+  world.restart([{ containerId, state: 'ended', status: { kind: 'exited', code: 3 } }]);
+  const [answer] = repliesOf(wait(world, { value: 'solo' }));
+  assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
+});

@@ -1,0 +1,167 @@
+// The calls about containers that calls launch: LAUNCH_, WAIT_, KILL_, REMOVE_..., and the two whose answer is a stream
+// of what a container writes. Mesos: docs/operator-http-api.md.
+//
+// Owns: which call waits for the core's answer.
+// N1: a session's container lives as long as the stream of its output: whoever hangs up kills it.
+// N2: an output stream ends when the container has ended and all that it wrote is told.
+import type { ServerResponse } from 'node:http';
+import { agentCalls, type Refusal, refusal } from '@meseta/api';
+import type { ContainerId } from '@meseta/base';
+import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { allows, forbidden, type Principal } from '@meseta/security';
+import type { AgentCall, AgentProcessIODataType, ContainerID } from '@meseta/wire';
+import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
+import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
+import { encodeRecord } from '@meseta/wire/recordio';
+import type { AgentEffect, AgentInput, ConnectionId } from '../core/io.js';
+import type { Exchange, HttpOptions } from './http.js';
+import { createOutputReader } from './output-reader.js';
+
+export type CallReply = Extract<AgentEffect, { readonly kind: 'callReply' }>;
+
+export interface ContainerCalls {
+  ask(call: AgentCall): Promise<CallReply>;
+  reply(effect: CallReply): void;
+}
+
+export function createContainerCalls(push: (input: AgentInput) => void): ContainerCalls {
+  const waiting = new Map<ConnectionId, (reply: CallReply) => void>();
+  let next = 0;
+  return {
+    ask: (call) =>
+      new Promise((resolve) => {
+        const connection = `call ${next++}` as ConnectionId;
+        waiting.set(connection, resolve);
+        push({ kind: 'containerCall', connection, call });
+      }),
+    reply(effect) {
+      waiting.get(effect.connection)?.(effect);
+      waiting.delete(effect.connection);
+    },
+  };
+}
+
+const ABOUT_CONTAINERS = [
+  'LAUNCH_NESTED_CONTAINER',
+  'WAIT_NESTED_CONTAINER',
+  'KILL_NESTED_CONTAINER',
+  'REMOVE_NESTED_CONTAINER',
+  'LAUNCH_NESTED_CONTAINER_SESSION',
+  'ATTACH_CONTAINER_OUTPUT',
+  'LAUNCH_CONTAINER',
+  'WAIT_CONTAINER',
+  'KILL_CONTAINER',
+  'REMOVE_CONTAINER',
+] as const;
+
+export const isContainerCall = ({ type }: AgentCall): boolean =>
+  (ABOUT_CONTAINERS as readonly unknown[]).includes(type);
+
+type ContainerCallType = (typeof ABOUT_CONTAINERS)[number];
+
+const idOf = (call: AgentCall): ContainerID | undefined =>
+  (
+    call.launch_nested_container ??
+    call.wait_nested_container ??
+    call.kill_nested_container ??
+    call.remove_nested_container ??
+    call.launch_nested_container_session ??
+    call.attach_container_output ??
+    call.launch_container ??
+    call.wait_container ??
+    call.kill_container ??
+    call.remove_container
+  )?.container_id;
+
+/** Calls about nested containers need leave for the container that they are in, the others for standalone ones. */
+function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined, call: AgentCall): Refusal | undefined {
+  const type = call.type as ContainerCallType;
+  const id = idOf(call);
+  const nestedType = id?.parent === undefined ? undefined : nestedTypes[type];
+  const approver = gate.authorizer.approverFor(principal, agentCalls[nestedType ?? type].action);
+  const command = (call.launch_nested_container ?? call.launch_nested_container_session ?? call.launch_container)
+    ?.command;
+  const run = core.state.runs.get((id && outermost(id)) as ContainerId);
+  const framework = run && core.state.frameworks.get(run.frameworkId);
+  const executor = run && framework?.executors.get(run.executorId);
+  const object = {
+    ...(framework === undefined ? {} : { framework_info: framework.info }),
+    ...(executor === undefined ? {} : { executor_info: executor.info }),
+    ...(id === undefined ? {} : { container_id: id }),
+    ...(command === undefined ? {} : { command_info: command }),
+  };
+  return allows(approver, object) ? undefined : forbidden(principal, `call ${type}`);
+}
+
+/** The calls for any container are, of a nested one, the older calls for nested ones. */
+const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
+  LAUNCH_CONTAINER: 'LAUNCH_NESTED_CONTAINER',
+  WAIT_CONTAINER: 'WAIT_NESTED_CONTAINER',
+  KILL_CONTAINER: 'KILL_NESTED_CONTAINER',
+  REMOVE_CONTAINER: 'REMOVE_NESTED_CONTAINER',
+};
+
+const outermost = ({ value, parent }: ContainerID): string => (parent === undefined ? value : outermost(parent));
+
+export async function answerContainerCall(
+  options: HttpOptions,
+  { request, response, principal }: Exchange,
+  call: AgentCall,
+): Promise<void> {
+  const denied = denialOf(options, principal, call);
+  if (denied !== undefined) return refuse(response, denied);
+  const streams = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
+  const { accept } = request.headers;
+  const records = accept?.split(',').some((part) => part.trim().split(';')[0] === RECORDIO_TYPE) === true;
+  const media = acceptedType(records ? (request.headers['message-accept'] as string | undefined) : accept);
+  if (media === undefined) {
+    const text = `Header '${records ? 'Message-Accept' : 'Accept'}': expected application/json or application/x-protobuf`;
+    return refuse(response, refusal('notAcceptable', text));
+  }
+  const reply = await options.containerCalls.ask(call);
+  if (reply.status === 200 && reply.sandbox !== undefined && streams) {
+    const headers = records
+      ? { 'Content-Type': RECORDIO_TYPE, 'Message-Content-Type': media }
+      : { 'Content-Type': media };
+    response.writeHead(200, headers);
+    await streamOutput(options, response, media, call, reply.sandbox);
+  } else if (reply.response !== undefined) {
+    const body =
+      media === JSON_TYPE ? AgentResponseCodec.write(reply.response) : AgentResponseCodec.encode(reply.response);
+    answerBody(response, reply.status, { 'Content-Type': media }, Buffer.from(body));
+  } else answerText(response, reply.status, reply.text);
+}
+
+/** N1, N2. */
+async function streamOutput(
+  { containerCalls }: HttpOptions,
+  response: ServerResponse,
+  media: MediaType,
+  call: AgentCall,
+  sandbox: string,
+): Promise<void> {
+  const session = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
+  const container_id = idOf(call);
+  if (container_id === undefined) return;
+  const tell = (type: AgentProcessIODataType, data: Buffer): void => {
+    const io = { type: 'DATA', data: { type, data: data.toString('base64') } } as const;
+    const bytes = media === JSON_TYPE ? Buffer.from(AgentProcessIOCodec.write(io)) : AgentProcessIOCodec.encode(io);
+    response.write(encodeRecord(bytes));
+  };
+  response.flushHeaders();
+  const reader = createOutputReader(sandbox, session ? 'start' : 'end', tell);
+  let over = false;
+  response.on('close', () => {
+    reader.stop();
+    if (session && !over)
+      void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
+  });
+  await containerCalls.ask({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
+  over = true;
+  await reader.finish();
+  response.end();
+  // Nobody can come back to a session.
+  if (session) {
+    await containerCalls.ask({ type: 'REMOVE_NESTED_CONTAINER', remove_nested_container: { container_id } });
+  }
+}
