@@ -260,3 +260,24 @@ test('a closed scheduler ends its iteration and rejects calls', async () => {
     await assert.rejects(scheduler.call('REVIVE'), { code: 'closed' });
   });
 });
+
+test('a teardown is answered though the master ends the stream with it', async () => {
+  let stream: OpenStream | undefined;
+  const script: Script = {
+    onStream(opened) {
+      stream = opened;
+      opened.send(subscribed('F1'));
+    },
+    onCall: () => {
+      stream?.end();
+      return { status: 202, afterMs: 50 };
+    },
+  };
+  await against(script, async (scheduler, master) => {
+    const events = scheduler[Symbol.asyncIterator]();
+    await next(events, 'SUBSCRIBED');
+    await scheduler.teardown();
+    assert.equal((await events.next()).done, true);
+    assert.equal(master.callsOf('TEARDOWN').length, 1);
+  });
+});

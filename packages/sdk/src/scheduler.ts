@@ -155,13 +155,16 @@ const isRefusal = ({ code, status = 0 }: MesetaError): boolean =>
 /** One subscription, from SUBSCRIBE to the end of its stream. */
 async function subscribe(client: Client, connected: () => void): Promise<void> {
   const framework_id = client.frameworkId === undefined ? undefined : { value: client.frameworkId };
+  // Two signals, as a stream that ends (TEARDOWN ends it) or is closed says nothing about calls under way.
   const life = new AbortController();
-  const stop = (): void => life.abort();
+  const stream = new AbortController();
+  const stop = (): void => stream.abort();
   client.abort.signal.addEventListener('abort', stop);
+  life.signal.addEventListener('abort', stop);
   let silenceMs = SILENT_HEARTBEATS * HEARTBEAT_MS;
   try {
     const { master, events } = await unlessSilent(silenceMs, life, () =>
-      openStream(client, life.signal, {
+      openStream(client, stream.signal, {
         ...(framework_id && { framework_id }),
         type: 'SUBSCRIBE',
         subscribe: { framework_info: frameworkInfo(client.options.framework, framework_id) },
@@ -188,7 +191,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
   } finally {
     client.abort.signal.removeEventListener('abort', stop);
     client.connection = undefined;
-    life.abort();
+    stop();
   }
 }
 

@@ -35,6 +35,7 @@ interface Answer {
   readonly status: number;
   readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly afterMs?: number;
 }
 
 export async function scriptedMaster(script: Script): Promise<ScriptedMaster> {
@@ -72,8 +73,8 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-const answer = (response: ServerResponse, { status, text = '', headers = {} }: Answer): void => {
-  response.writeHead(status, headers).end(text);
+const answer = (response: ServerResponse, { status, text = '', headers = {}, afterMs = 0 }: Answer): void => {
+  setTimeout(() => response.writeHead(status, headers).end(text), afterMs);
 };
 
 function openStream(response: ServerResponse, nth: number): OpenStream {
