@@ -174,8 +174,8 @@ export function metricsOf(
   addAllocator(metrics, state);
   metrics.set('registrar/queued_operations', state.registrar.waiting.operations.length);
   if (facts.hasLog) {
-    // It is this process' own: read before it leads, and of one member.
-    metrics.set('registrar/log/recovered', facts.leading ? 1 : 0);
+    // This process has opened it before it answers anybody, also where another leads; it has one member.
+    metrics.set('registrar/log/recovered', 1);
     metrics.set('registrar/log/ensemble_size', 1);
   }
   addTimings(metrics, facts.timings);
