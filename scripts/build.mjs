@@ -1,14 +1,15 @@
-// Usage: npm run build. Generates the schema's types and codecs, then bundles the CLI into dist/.
+// Usage: npm run build [-- --outdir=DIR]. Generates the schema's types and codecs, then bundles the CLI into dist/ or DIR.
 // A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
 // carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './lib.mjs';
 
-const dist = join(root, 'dist');
+const outdir = process.argv.find((word) => word.startsWith('--outdir='))?.slice('--outdir='.length);
+const dist = resolve(outdir ?? join(root, 'dist'));
 const dayMs = 86_400_000;
 const startedAt = new Date();
 

@@ -1,0 +1,127 @@
+// Usage: npm run pack [-- FOLDER]. Makes the two packages that are published, as tarballs in FOLDER (default .build/packages):
+// meseta (everything that runs; lmdb is its one dependency) and @meseta/sdk (one ES module, and its types).
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { root, run } from './lib.mjs';
+
+const folder = resolve(process.argv[2] ?? join(root, '.build/packages'));
+const staging = mkdtempSync(join(tmpdir(), 'meseta-pack-'));
+
+const manifestOf = (path) => JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
+const { version, license, engines } = manifestOf('.');
+
+/** A package's own folder with what every package has. */
+function stage(name, manifest) {
+  const home = join(staging, name);
+  mkdirSync(home, { recursive: true });
+  for (const file of ['LICENSE', 'README.md']) cpSync(join(root, file), join(home, file));
+  const whole = { ...manifest, version, license, engines, type: 'module' };
+  writeFileSync(join(home, 'package.json'), `${JSON.stringify(whole, undefined, 2)}\n`);
+  return home;
+}
+
+function stageMeseta() {
+  const home = stage('meseta', {
+    name: 'meseta',
+    description: 'A cluster manager that keeps to the interfaces of Apache Mesos',
+    bin: { meseta: 'bin/meseta.mjs' },
+    files: ['bin', 'dist'],
+    dependencies: { lmdb: manifestOf('packages/agent').dependencies.lmdb },
+  });
+  run(process.execPath, [join(root, 'scripts/build.mjs'), `--outdir=${join(home, 'dist')}`]);
+  mkdirSync(join(home, 'bin'));
+  const bin = join(home, 'bin/meseta.mjs');
+  writeFileSync(bin, "#!/usr/bin/env node\nimport '../dist/meseta.mjs';\n");
+  chmodSync(bin, 0o755);
+  return home;
+}
+
+async function stageSdk() {
+  const home = stage('sdk', {
+    name: '@meseta/sdk',
+    description: 'Clients to write Meseta and Mesos frameworks and operator tools with',
+    exports: { '.': { types: './types/sdk/src/index.d.ts', default: './index.js' } },
+    types: './types/sdk/src/index.d.ts',
+    sideEffects: false,
+    files: ['index.js', 'index.js.map', 'types'],
+  });
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['packages/sdk/src/index.ts'],
+    outfile: join(home, 'index.js'),
+    bundle: true,
+    platform: 'neutral',
+    format: 'esm',
+    target: 'es2022',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'warning',
+  });
+  writeTypes(home);
+  return home;
+}
+
+/** What the compiler says of the SDK's types, of all rooms that they come from, with imports that lead inside the package. */
+function writeTypes(home) {
+  const emitted = join(staging, 'declarations');
+  const config = join(root, '.build', `pack-${process.pid}.json`);
+  mkdirSync(dirname(config), { recursive: true });
+  // By their paths: what is found in node_modules is taken for somebody else's, and nothing is emitted of it.
+  const paths = Object.fromEntries(
+    ['api', 'base', 'wire'].flatMap((room) => [
+      [`@meseta/${room}`, [`../packages/${room}/src/index.ts`]],
+      [`@meseta/${room}/*`, [`../packages/${room}/src/*.ts`]],
+    ]),
+  );
+  const compilerOptions = {
+    noEmit: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    rootDir: root,
+    outDir: emitted,
+    paths,
+  };
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: '../tsconfig.json',
+      compilerOptions,
+      include: [],
+      files: ['../packages/sdk/src/index.ts'],
+    }),
+  );
+  run('npx', ['--no-install', 'tsc', '-p', config]);
+  rmSync(config);
+  const packages = join(emitted, 'packages');
+  for (const path of readdirSync(packages, { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.d.ts')) continue;
+    const text = readFileSync(join(packages, path), 'utf8').replace(
+      /(['"])@meseta\/([a-z]+)(?:\/([^'"]+))?\1/g,
+      (_, quote, room, file = 'index') => {
+        const to = relative(dirname(path), `${room}/src/${file}.js`).replaceAll('\\', '/');
+        return `${quote}${to.startsWith('.') ? to : `./${to}`}${quote}`;
+      },
+    );
+    mkdirSync(dirname(join(home, 'types', path)), { recursive: true });
+    writeFileSync(join(home, 'types', path), text);
+  }
+}
+
+try {
+  mkdirSync(folder, { recursive: true });
+  for (const home of [stageMeseta(), await stageSdk()]) {
+    const packed = spawnSync('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
+      cwd: home,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (packed.status !== 0) throw new Error(`npm pack in ${home} failed`);
+    const [{ filename, unpackedSize, entryCount }] = JSON.parse(packed.stdout);
+    console.log(`${join(folder, filename)}  ${entryCount} files, ${(unpackedSize / 2 ** 20).toFixed(1)} MiB unpacked`);
+  }
+} finally {
+  rmSync(staging, { recursive: true, force: true });
+}
