@@ -7,7 +7,7 @@ import type { Pid } from '@meseta/base';
 import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
 import type { FrameworkInfo, LibprocessMessage, StatusUpdate, TaskInfo } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
-import { type RunningAgent, startAgent } from './agent-process.js';
+import { fetcherDirectory, type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
 
 /** A master that takes every agent as `m-S0` and acknowledges every update. */
@@ -172,4 +172,11 @@ test('an agent that is replaced finds its tasks: the live one, and the one that 
   await until('the end of the other', () => statesOf('lives').at(-1) === 'TASK_KILLED');
   assert.deepEqual(statesOf('lives'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLED']);
   assert.equal((await fetch(`http://${agent.address}/health`)).status, 200);
+});
+
+test('agents of one machine do not fetch into the same directory, and one finds its own again', () => {
+  const of = (work_dir: string) => fetcherDirectory({ fetcher_cache_dir: '/cache', work_dir });
+  assert.notEqual(of('/a'), of('/b'));
+  assert.equal(of('/a/'), of('/a'));
+  assert(of('/a').startsWith('/cache/'));
 });

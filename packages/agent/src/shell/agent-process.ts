@@ -1,5 +1,5 @@
 // One agent, wired: the core, its loop, the host, the containers, the checkpoints, the HTTP endpoints.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -245,6 +245,12 @@ function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | und
   return run && framework?.executors.get(run.executorId)?.sandbox;
 }
 
+/** Agents of one machine may share the flag's directory, and each empties its own when it starts. */
+export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | 'work_dir'>): string {
+  const own = createHash('sha256').update(resolve(flags.work_dir)).digest('hex').slice(0, 16);
+  return resolve(flags.fetcher_cache_dir, own);
+}
+
 const openContainers = (
   { flags }: AgentOptions,
   inputs: Inputs,
@@ -256,7 +262,7 @@ const openContainers = (
     processes: createProcesses(),
     outbound: createOutbound(),
     fetcher: {
-      cacheDir: resolve(flags.fetcher_cache_dir),
+      cacheDir: fetcherDirectory(flags),
       cacheBytes: flags.fetcher_cache_size,
       frameworksHome: flags.frameworks_home,
       stallTimeoutMs: flags.fetcher_stall_timeout,
