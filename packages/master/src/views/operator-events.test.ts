@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { MasterEvent } from '@meseta/wire';
+import { createWorld, task, type World } from '../core/testing.js';
+import { dependsOnViewer, isSeen, operatorEventOf } from './operator-events.js';
+import { type Approver, approveAll } from './snapshot.js';
+
+/** What a viewer is told of the notes that `act` leaves, as the streams tell it: each note in the state of its step. */
+function told(world: World, act: () => void, approver: Approver = approveAll): readonly MasterEvent[] {
+  const begin = world.notes.length;
+  act();
+  const { state } = world.master;
+  return world.notes
+    .slice(begin)
+    .filter((note) => note.kind !== 'log' && isSeen(state, note, approver))
+    .flatMap((note) => operatorEventOf(state, note, approver) ?? []);
+}
+
+const typesOf = (events: readonly MasterEvent[]) => events.map(({ type }) => type);
+
+test('an agent is announced when it comes, and as removed only when it leaves', () => {
+  const world = createWorld();
+  let agent = undefined as unknown as ReturnType<World['agent']>;
+  const came = told(world, () => {
+    agent = world.agent('cpus:4;mem:4096');
+  });
+  assert.deepEqual(typesOf(came), ['AGENT_ADDED']);
+  assert.equal(came[0]?.agent_added?.agent.agent_info.id?.value, agent.id);
+  assert.deepEqual(typesOf(told(world, () => agent.breakConnection())), []);
+  assert.deepEqual(typesOf(told(world, () => world.wait(600_001))), [], 'unreachable');
+  assert.deepEqual(typesOf(told(world, () => agent.reregister())), ['AGENT_ADDED']);
+  const left = told(world, () =>
+    agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
+  );
+  assert.deepEqual(left, [{ type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: agent.id } } }]);
+});
+
+test('a framework and its tasks are told of in the order of what happened', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096');
+  let scheduler = undefined as unknown as ReturnType<World['subscribe']>;
+  const came = told(world, () => {
+    scheduler = world.subscribe({ roles: ['r'] });
+  });
+  assert.deepEqual(typesOf(came), ['FRAMEWORK_ADDED']);
+  const offer = scheduler.offer();
+  const launched = told(world, () => scheduler.launch(offer, task('t', offer)));
+  assert.deepEqual(typesOf(launched), ['TASK_ADDED']);
+  assert.equal(launched[0]?.task_added?.task.state, 'TASK_STAGING');
+  const running = told(world, () => agent.update(scheduler, 't', 'TASK_RUNNING'));
+  assert.deepEqual(typesOf(running), ['TASK_UPDATED']);
+  assert.equal(running[0]?.task_updated?.state, 'TASK_RUNNING');
+  assert.equal(running[0]?.task_updated?.status.task_id.value, 't');
+  const gone = told(world, () =>
+    world.operator({ type: 'TEARDOWN', teardown: { framework_id: { value: scheduler.id } } }),
+  );
+  assert.equal(typesOf(gone).at(-1), 'FRAMEWORK_REMOVED');
+});
+
+test('who may not see a role, a framework or a task is not shown it', () => {
+  const world = createWorld();
+  const withoutRole: Approver = { ...approveAll, key: 'no r', role: (role) => role !== 'r' };
+  const reserved = 'cpus(r):3;cpus:1;mem:4096';
+  const all = told(world, () => world.agent(reserved));
+  const some = told(world, () => world.agent(reserved), withoutRole);
+  const cpusOf = (events: readonly MasterEvent[]) =>
+    (events[0]?.agent_added?.agent.total_resources ?? [])
+      .filter(({ name }) => name === 'cpus')
+      .map(({ scalar }) => scalar?.value)
+      .sort();
+  assert.deepEqual(cpusOf(all), [1, 3]);
+  assert.deepEqual(cpusOf(some), [1]);
+
+  const withoutFrameworks: Approver = { ...approveAll, key: 'no frameworks', framework: () => false };
+  let scheduler = undefined as unknown as ReturnType<World['subscribe']>;
+  const subscribe = (): void => {
+    scheduler = world.subscribe({ roles: ['r'] });
+  };
+  assert.deepEqual(told(world, subscribe, withoutFrameworks), []);
+  const withoutTasks: Approver = { ...approveAll, key: 'no tasks', task: () => false };
+  const offer = scheduler.offer();
+  assert.deepEqual(
+    told(world, () => scheduler.launch(offer, task('t', offer)), withoutTasks),
+    [],
+  );
+});
+
+test('what viewers are shown different parts of is known', () => {
+  const world = createWorld();
+  world.agent('cpus:1;mem:64');
+  world.subscribe({ roles: ['r'] });
+  const kinds = new Set(world.notes.filter(dependsOnViewer).map(({ kind }) => kind));
+  assert.deepEqual(kinds, new Set(['agentAdded', 'frameworkAdded']));
+});
