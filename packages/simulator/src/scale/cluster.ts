@@ -12,14 +12,14 @@ export interface ScaleCluster {
   readonly world: World;
   readonly masters: Masters;
   readonly agents: readonly AgentNode[];
+  /** Makes more agents; they register within a few seconds. */
+  addAgents(count: number, size: AgentSize): void;
   /** Makes another framework; it subscribes within a second. */
   framework(name: string, script: Script): SchedulerClient;
 }
 
 export interface ScaleClusterOptions {
   readonly seed: number;
-  readonly agents: number;
-  readonly size: AgentSize;
   /** With two, another takes over when one ends. */
   readonly masters: 1 | 2;
 }
@@ -36,16 +36,22 @@ const infoOf = (name: string): FrameworkInfo => ({
   roles: [name],
 });
 
-export function createScaleCluster({ seed, agents, size, masters: count }: ScaleClusterOptions): ScaleCluster {
+export function createScaleCluster({ seed, masters: count }: ScaleClusterOptions): ScaleCluster {
   // Nobody reads a story of so many events.
   const journal = { record() {}, last: () => [] };
   const world: World = { ...createWorld({ seed, encoded: false, network: NETWORK }), journal };
   const masters = createMasters(world, count, DEFAULT_MASTER_OPTIONS, []);
+  const agents: AgentNode[] = [];
   let frameworks = 0;
   return {
     world,
     masters,
-    agents: Array.from({ length: agents }, (_, index) => createAgentNode({ world, masters, index, size, rate: 1 })),
+    agents,
+    addAgents(more, size) {
+      for (let i = 0; i < more; i++) {
+        agents.push(createAgentNode({ world, masters, index: agents.length, size, rate: 1 }));
+      }
+    },
     framework(name, script) {
       const address = `10.0.3.${++frameworks}:8000`;
       const rest = { memory: createMemory(), info: infoOf(name), acknowledges: true, reconciles: false, script };

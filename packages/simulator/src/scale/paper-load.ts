@@ -8,7 +8,7 @@ import { assert, type Random, uniform } from '@meseta/base';
 import { between } from '../engine/chance.js';
 import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
 import { rounded, type Spread, spreadOf } from './figures.js';
-import { startStopwatch } from './stopwatch.js';
+import { type Cost, startStopwatch } from './stopwatch.js';
 import { decline, tasksWithin } from './tasks.js';
 
 export interface LoadOptions {
@@ -29,6 +29,7 @@ export interface LoadResult extends LoadOptions {
   /** The single task's framework: from its start to TASK_FINISHED, without the task's 10 s. */
   readonly overheadMs: Spread;
   readonly cpuMicrosPerTask: number;
+  readonly steps: Readonly<Record<string, Cost>>;
   readonly realSeconds: number;
 }
 
@@ -101,7 +102,8 @@ export function paperLoad(options: LoadOptions): LoadResult {
   const { seed, agents, frameworks, warmUpSeconds, measuredSeconds } = options;
   const realMs = performance.now();
   const size = { cpus: PLACES * SHAPE.cpus, mem: PLACES * SHAPE.mem, disk: 1_024 };
-  const cluster = createScaleCluster({ seed, agents, size, masters: 1 });
+  const cluster = createScaleCluster({ seed, masters: 1 });
+  cluster.addAgents(agents, size);
   const { world } = cluster;
   const stopwatch = startStopwatch(world);
   const counts: Counts = { launched: 0, running: 0, launchMs: [] };
@@ -126,6 +128,7 @@ export function paperLoad(options: LoadOptions): LoadResult {
   }
   const { launched } = counts;
   const launchMs = spreadOf(counts.launchMs);
+  const steps = stopwatch.costs();
   const cpuMicrosPerTask = rounded((stopwatch.totalMs() * 1000) / launched);
   const allHeard = runUntil(world, 1_000, 120_000, () => overheadMs.length === measuredSeconds);
   assert(allHeard, `${measuredSeconds - overheadMs.length} single tasks never ended`);
@@ -138,6 +141,7 @@ export function paperLoad(options: LoadOptions): LoadResult {
     launchMs,
     overheadMs: spreadOf(overheadMs),
     cpuMicrosPerTask,
+    steps,
     realSeconds: rounded((performance.now() - realMs) / 1000),
   };
 }

@@ -1,0 +1,151 @@
+// The plots of docs/scale.md, from the experiments' results.
+import type { AllocationResult } from './allocation.js';
+import type { HoldResult } from './hold.js';
+import type { LoadResult } from './paper-load.js';
+import type { Results } from './program.js';
+import type { Sample, SharingResult } from './sharing.js';
+import { type Axis, barPlot, linePlot } from './svg.js';
+
+export interface Drawn {
+  /** A file's, without its ending. */
+  readonly name: string;
+  readonly svg: string;
+}
+
+const AGENTS: Axis = { label: 'agents', scale: 'logarithmic' };
+const linear = (label: string): Axis => ({ label, scale: 'linear' });
+
+const drawAllocation = (results: readonly AllocationResult[]): Drawn => {
+  const series = (name: string, of: (result: AllocationResult) => number) => ({
+    name,
+    points: results.map((result): [number, number] => [result.agents, of(result)]),
+  });
+  const svg = linePlot({
+    title: `A run of the allocator, ${results[0]?.frameworks} frameworks`,
+    x: AGENTS,
+    y: { label: 'milliseconds of CPU', scale: 'logarithmic' },
+    marks: true,
+    series: [
+      series('all agents free', (it) => it.allFreeMs),
+      series('a hundredth came free', (it) => it.hundredthFreedMs),
+      series('one came free', (it) => it.oneFreedMs),
+      series('nothing new', (it) => it.nothingNewMs),
+    ],
+  });
+  return { name: 'scale-allocation', svg };
+};
+
+const grouped = (agents: number): string => `${agents.toLocaleString('en')} agents`;
+
+const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): readonly Drawn[] => [
+  {
+    name: 'scale-launch',
+    svg: barPlot({
+      title: 'The load of the NSDI paper: how long a launch takes',
+      y: 'milliseconds of virtual time',
+      groups: load.map(({ agents }) => grouped(agents)),
+      series: [
+        { name: 'ACCEPT to TASK_RUNNING, p50', values: load.map(({ launchMs }) => launchMs.p50) },
+        { name: 'p99', values: load.map(({ launchMs }) => launchMs.p99) },
+        { name: 'a new framework’s overhead, p50', values: load.map(({ overheadMs }) => overheadMs.p50) },
+        { name: 'p99', values: load.map(({ overheadMs }) => overheadMs.p99) },
+      ],
+    }),
+  },
+  {
+    name: 'scale-cost',
+    svg: barPlot({
+      title: 'The CPU of the master’s core, its sockets and codecs not counted',
+      y: 'microseconds',
+      groups: hold.map(({ agents }) => grouped(agents)),
+      series: [
+        { name: 'a task launched', values: hold.map(({ cpuMicrosPerTask }) => cpuMicrosPerTask) },
+        { name: 'an agent of ten tasks re-registered', values: hold.map(({ failover }) => failover.cpuMicrosPerAgent) },
+      ],
+    }),
+  },
+  {
+    name: 'scale-memory',
+    svg: barPlot({
+      title: 'Memory of the simulation: master, agents, their machines, schedulers',
+      y: 'bytes',
+      groups: hold.map(({ agents }) => grouped(agents)),
+      series: [
+        { name: 'an agent', values: hold.map(({ bytesPerAgent }) => bytesPerAgent) },
+        { name: 'a task', values: hold.map(({ bytesPerTask }) => bytesPerTask) },
+      ],
+    }),
+  },
+];
+
+const drawFailover = (results: readonly HoldResult[]): Drawn => ({
+  name: 'scale-failover',
+  svg: linePlot({
+    title: 'Agents with the new master after the old one ended, ten tasks each',
+    x: linear('seconds of virtual time'),
+    y: linear('share of the agents'),
+    marks: false,
+    series: results.map(({ agents, failover }) => ({ name: grouped(agents), points: failover.curve })),
+  }),
+});
+
+const used = ({ running }: Sample): number => running.reduce((sum, count) => sum + count, 0);
+const MEAN_OF = 6;
+
+/** Means of some samples in a row: lines that can be read. */
+function smooth(samples: readonly Sample[], of: (sample: Sample) => number): readonly (readonly [number, number])[] {
+  return Array.from({ length: Math.floor(samples.length / MEAN_OF) }, (_, at) => {
+    const some = samples.slice(at * MEAN_OF, (at + 1) * MEAN_OF);
+    return [(some[0]?.seconds ?? 0) / 60, some.reduce((sum, sample) => sum + of(sample), 0) / some.length] as const;
+  });
+}
+
+function drawSharing(result: SharingResult): readonly Drawn[] {
+  const cpus = result.agents * result.cpusPerAgent;
+  const percent = (sample: Sample): number => (100 * used(sample)) / cpus;
+  const kinds = (samples: readonly Sample[], title: string): string =>
+    linePlot({
+      title,
+      x: linear('minutes'),
+      y: linear('cpus in use'),
+      marks: false,
+      series: result.workloads.map(({ name }, index) => ({
+        name,
+        points: smooth(samples, ({ running }) => running[index] ?? 0),
+      })),
+    });
+  return [
+    {
+      name: 'sharing-utilisation',
+      svg: linePlot({
+        title: `${cpus} cpus: in four static quarters, and shared`,
+        x: linear('minutes'),
+        y: linear('% of all cpus in use'),
+        marks: false,
+        series: [
+          { name: 'four quarters', points: smooth(result.static, percent) },
+          { name: 'shared', points: smooth(result.shared, percent) },
+        ],
+      }),
+    },
+    { name: 'sharing-static', svg: kinds(result.static, 'Each workload on a quarter of its own') },
+    { name: 'sharing-shared', svg: kinds(result.shared, 'All four on the whole cluster') },
+    {
+      name: 'sharing-speed-up',
+      svg: barPlot({
+        title: 'How many times as fast on the shared cluster',
+        y: 'speed-up',
+        reference: { at: 1, name: 'as on its own quarter' },
+        groups: result.workloads.map(({ name }) => name),
+        series: [{ name: 'speed-up', values: result.workloads.map(({ speedUp }) => speedUp) }],
+      }),
+    },
+  ];
+}
+
+export const drawPlots = ({ allocation, hold, load, sharing }: Results): readonly Drawn[] => [
+  drawAllocation(allocation),
+  ...drawLaunch(hold, load),
+  drawFailover(hold),
+  ...drawSharing(sharing),
+];

@@ -1,0 +1,42 @@
+// The experiments by name, with the sizes that docs/scale.md speaks of: `scripts/plots.mjs` runs each in a process of its own.
+import { type AllocationResult, allocation } from './allocation.js';
+import { type HoldResult, hold } from './hold.js';
+import { type LoadResult, paperLoad } from './paper-load.js';
+import { type SharingResult, sharing } from './sharing.js';
+
+export interface Results {
+  readonly allocation: readonly AllocationResult[];
+  readonly hold: readonly HoldResult[];
+  readonly load: readonly LoadResult[];
+  readonly sharing: SharingResult;
+}
+
+export type Experiment = keyof Results;
+
+const FRAMEWORKS = 200;
+const SEED = 1;
+const SIZES = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+
+/** The sizes of an experiment, each of which is a process; null: it has one. */
+export const SIZES_OF: Readonly<Record<Experiment, readonly number[] | null>> = {
+  allocation: null,
+  hold: [1_000, 10_000, 50_000],
+  load: [1_000, 10_000, 50_000],
+  sharing: null,
+};
+
+export const EXPERIMENTS = Object.keys(SIZES_OF) as readonly Experiment[];
+
+/** One element of `Results`, or of a list in it where there are sizes. */
+export function runExperiment(experiment: Experiment, agents: number): unknown {
+  switch (experiment) {
+    case 'allocation':
+      return SIZES.map((size) => allocation(size, FRAMEWORKS));
+    case 'hold':
+      return hold({ seed: SEED, agents, frameworks: FRAMEWORKS, tasksPerAgent: 10 });
+    case 'load':
+      return paperLoad({ seed: SEED, agents, frameworks: FRAMEWORKS, warmUpSeconds: 60, measuredSeconds: 30 });
+    case 'sharing':
+      return sharing({ seed: SEED, agents: 60, cpusPerAgent: 4, minutes: 40 });
+  }
+}

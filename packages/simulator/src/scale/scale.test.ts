@@ -1,0 +1,68 @@
+// The experiments of docs/scale.md with small clusters: that they run, and that what they assert of themselves holds.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { allocation } from './allocation.js';
+import { drawPlots } from './draw.js';
+import { hold } from './hold.js';
+import { paperLoad } from './paper-load.js';
+import { sharing } from './sharing.js';
+import { linearTicks, linePlot, logarithmicTicks } from './svg.js';
+
+const held = hold({ seed: 2, agents: 500, frameworks: 20, tasksPerAgent: 4 });
+const loaded = paperLoad({ seed: 2, agents: 100, frameworks: 10, warmUpSeconds: 40, measuredSeconds: 10 });
+const shared = sharing({ seed: 2, agents: 20, cpusPerAgent: 4, minutes: 10 });
+
+test('500 agents hold their tasks through a failover, which takes a session and a round of registrations', () => {
+  assert.equal(held.tasks, 2000);
+  assert.equal(held.launchMs.count, 2000);
+  const { electedSeconds, halfOfAgentsSeconds, allAgentsSeconds, curve } = held.failover;
+  // The session of the one that ended has to expire.
+  assert(electedSeconds >= 9 && electedSeconds <= halfOfAgentsSeconds && halfOfAgentsSeconds <= allAgentsSeconds);
+  assert.equal(curve.at(-1)?.[1], 1);
+});
+
+test('a hold is the same again in virtual time', () => {
+  const small = () => hold({ seed: 3, agents: 40, frameworks: 4, tasksPerAgent: 3 });
+  const virtual = ({ fillSeconds, launchMs, failover }: ReturnType<typeof hold>) => [
+    fillSeconds,
+    launchMs,
+    failover.curve,
+  ];
+  assert.deepEqual(virtual(small()), virtual(small()));
+});
+
+test('the load of the paper keeps a cluster busy, and every single task comes to its end', () => {
+  assert.equal(loaded.overheadMs.count, 10);
+  assert(loaded.busy > 0.8 && loaded.busy <= 1, `busy: ${loaded.busy}`);
+  assert(loaded.launched > 0);
+});
+
+test('what is shared is used more than four quarters, and nobody is left without', () => {
+  assert(shared.utilisation.shared > shared.utilisation.static);
+  for (const { name, jobsEnded, served } of shared.workloads) {
+    if (name === 'service') assert((served?.shared ?? 0) > 0.5);
+    else assert(jobsEnded.shared > 0, name);
+  }
+});
+
+test('an allocation offers what came free, at any size', () => {
+  assert.equal(allocation(200, 10).agents, 200);
+});
+
+test('every plot is a whole SVG without a hole in its numbers', () => {
+  const drawn = drawPlots({ allocation: [allocation(100, 5)], hold: [held], load: [loaded], sharing: shared });
+  assert.equal(new Set(drawn.map(({ name }) => name)).size, 9);
+  for (const { name, svg } of drawn) {
+    assert(svg.startsWith('<svg ') && svg.endsWith('</svg>\n'), name);
+    assert(!/NaN|undefined|Infinity/.test(svg), name);
+  }
+});
+
+test('ticks are round and span the values', () => {
+  assert.deepEqual(linearTicks(0.93, 5), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(linearTicks(1400, 6), [0, 500, 1000, 1500]);
+  assert.deepEqual(logarithmicTicks(0.03, 700), [0.01, 0.1, 1, 10, 100, 1000]);
+  assert.deepEqual(logarithmicTicks(1000, 1000), [1000, 10_000]);
+  const x = { label: 'a < b & c', scale: 'linear' } as const;
+  assert.match(linePlot({ title: 't', x, y: x, marks: true, series: [] }), /a &lt; b &amp; c/);
+});

@@ -1,0 +1,126 @@
+// Experiment `sharing`: four kinds of workload, each on a quarter of a cluster of its own, and all four on the whole of
+// it. Jobs arrive at the same times in both.
+//
+// Q1: never more cpus in use than there are.
+// Q2: every framework that is shared with gets its place: no job waits for ever.
+import { assert } from '@meseta/base';
+import { streamOf } from '../engine/chance.js';
+import { checkBooks, createScaleCluster } from './cluster.js';
+import { type Driver, startWorkload } from './drivers.js';
+import { mean, rounded } from './figures.js';
+import { fourWorkloads, type Workload } from './workloads.js';
+
+export interface SharingOptions {
+  readonly seed: number;
+  /** Of the whole cluster; a multiple of four. */
+  readonly agents: number;
+  readonly cpusPerAgent: number;
+  readonly minutes: number;
+}
+
+/** One look: cpus in use by each workload, in the order of `workloads`. */
+export interface Sample {
+  readonly seconds: number;
+  readonly running: readonly number[];
+  readonly wanted: readonly number[];
+}
+
+export interface WorkloadResult {
+  readonly name: string;
+  readonly jobsEnded: { readonly static: number; readonly shared: number };
+  /** Mean seconds of a job; undefined for the service. */
+  readonly jobSeconds?: { readonly static: number; readonly shared: number };
+  /** Of the instances that were wanted, the share that ran; for the service alone. */
+  readonly served?: { readonly static: number; readonly shared: number };
+  /** How many times as fast shared as on its quarter: jobs by their mean time, the service by what was served. */
+  readonly speedUp: number;
+}
+
+export interface SharingResult extends SharingOptions {
+  readonly workloads: readonly WorkloadResult[];
+  /** Mean share of all cpus in use. */
+  readonly utilisation: { readonly static: number; readonly shared: number };
+  readonly static: readonly Sample[];
+  readonly shared: readonly Sample[];
+}
+
+const SAMPLE_MS = 5_000;
+const START_MS = 6_000;
+
+interface Run {
+  readonly drivers: readonly Driver[];
+  readonly samples: readonly Sample[];
+}
+
+function runOn(options: SharingOptions, agents: number, workloads: readonly Workload[]): Run {
+  const { seed, cpusPerAgent, minutes } = options;
+  const size = { cpus: cpusPerAgent, mem: 4_096 * cpusPerAgent, disk: 10_240 };
+  const cluster = createScaleCluster({ seed, masters: 1 });
+  cluster.addAgents(agents, size);
+  const { timeline } = cluster.world;
+  timeline.runUntil(START_MS - 2_000);
+  const drivers = workloads.map((workload) => startWorkload(cluster, START_MS, workload));
+  const samples: Sample[] = [];
+  for (let ms = 0; ms <= minutes * 60_000; ms += SAMPLE_MS) {
+    timeline.runUntil(START_MS + ms);
+    const running = drivers.map((driver) => driver.running());
+    const used = running.reduce((sum, count) => sum + count, 0);
+    assert(used <= agents * cpusPerAgent, `${used} cpus are in use, there are ${agents * cpusPerAgent}`);
+    samples.push({ seconds: ms / 1000, running, wanted: drivers.map((driver) => driver.wanted()) });
+  }
+  checkBooks(cluster);
+  return { drivers, samples };
+}
+
+const used = (samples: readonly Sample[]): number =>
+  mean(samples.map(({ running }) => running.reduce((sum, count) => sum + count, 0)));
+
+/** Of what was wanted at the looks, the share that ran then. */
+function served(samples: readonly Sample[], index: number): number {
+  let wanted = 0;
+  let ran = 0;
+  for (const sample of samples) {
+    wanted += sample.wanted[index] ?? 0;
+    ran += Math.min(sample.running[index] ?? 0, sample.wanted[index] ?? 0);
+  }
+  return ran / wanted;
+}
+
+function compare(workload: Workload, index: number, alone: Run, shared: Run): WorkloadResult {
+  const { name } = workload;
+  const [before, after] = [alone.drivers[0]?.jobSeconds ?? [], shared.drivers[index]?.jobSeconds ?? []];
+  const jobsEnded = { static: before.length, shared: after.length };
+  if (workload.kind === 'service') {
+    const shares = { static: served(alone.samples, 0), shared: served(shared.samples, index) };
+    const shown = { static: rounded(shares.static), shared: rounded(shares.shared) };
+    return { name, jobsEnded, served: shown, speedUp: rounded(shares.shared / shares.static) };
+  }
+  // The same jobs in both: those that ended here and there.
+  const both = workload.kind === 'jobs' ? Math.min(before.length, after.length) : Number.POSITIVE_INFINITY;
+  const seconds = { static: mean(before.slice(0, both)), shared: mean(after.slice(0, both)) };
+  const shown = { static: rounded(seconds.static), shared: rounded(seconds.shared) };
+  return { name, jobsEnded, jobSeconds: shown, speedUp: rounded(seconds.static / seconds.shared) };
+}
+
+export function sharing(options: SharingOptions): SharingResult {
+  const { seed, agents, cpusPerAgent, minutes } = options;
+  const cpus = agents * cpusPerAgent;
+  const workloads = fourWorkloads(streamOf(seed, 'workloads'), cpus, minutes * 60_000);
+  const quarters = workloads.map((workload) => runOn(options, agents / 4, [workload]));
+  const whole = runOn(options, agents, workloads);
+  const [first] = quarters as [Run];
+  const samples = first.samples.map(
+    ({ seconds }, at): Sample => ({
+      seconds,
+      running: quarters.map((quarter) => quarter.samples[at]?.running[0] ?? 0),
+      wanted: quarters.map((quarter) => quarter.samples[at]?.wanted[0] ?? 0),
+    }),
+  );
+  return {
+    ...options,
+    workloads: workloads.map((workload, index) => compare(workload, index, quarters[index] ?? first, whole)),
+    utilisation: { static: rounded(used(samples) / cpus), shared: rounded(used(whole.samples) / cpus) },
+    static: samples,
+    shared: whole.samples,
+  };
+}

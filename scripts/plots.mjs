@@ -1,0 +1,71 @@
+// Usage: npm run plots [-- --run] [-- --run=EXPERIMENT[,EXPERIMENT]...] [--agents=N]
+// Draws docs/plots/*.svg from docs/plots/data/*.json. --run makes the data anew first (all: an hour or so of CPU, 8 GiB): allocation, hold,
+// load, sharing; --agents=N only that size of hold and load. What docs/scale.md says of them holds for the data that is committed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { setup } from './setup.mjs';
+
+setup();
+const { bundleNode, root } = await import('./lib.mjs');
+
+const folder = 'docs/plots';
+const options = process.argv.slice(2);
+const optionOf = (name) => options.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+const outdir = `.build/plots-${process.pid}`;
+const [program] = await bundleNode(['scripts/plots.ts'], outdir);
+
+function node(...args) {
+  const flags = ['--enable-source-maps', '--expose-gc', '--max-old-space-size=14000', '--max-semi-space-size=64'];
+  const done = spawnSync(process.execPath, [...flags, program, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 2 ** 30,
+  });
+  if (done.status === 0) return done.stdout;
+  rmSync(`${root}/${outdir}`, { recursive: true, force: true });
+  process.exit(done.status ?? 1);
+}
+
+/** In general terms: enough to judge a figure by, nothing that names the machine. */
+const machine = () => ({
+  cores: cpus().length,
+  processor: (cpus()[0]?.model ?? 'unknown').replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+});
+
+/** A size that is not run again keeps its result. */
+function measure(name, sizes) {
+  const path = `${root}/${folder}/data/${name}.json`;
+  const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
+  let results;
+  if (sizes === null) results = JSON.parse(node('run', name, '0'));
+  else {
+    const only = optionOf('agents');
+    const wanted = only === undefined ? sizes : [Number(only)];
+    const kept = existsSync(path) && only !== undefined ? JSON.parse(readFileSync(path, 'utf8')).results : [];
+    const fresh = wanted.map((agents) => JSON.parse(node('run', name, String(agents))));
+    results = [...kept.filter(({ agents }) => !wanted.includes(agents)), ...fresh].sort((a, b) => a.agents - b.agents);
+  }
+  mkdirSync(`${root}/${folder}/data`, { recursive: true });
+  writeFileSync(path, `${JSON.stringify({ commit, machine: machine(), results })}\n`);
+  console.log(`${name}: ${folder}/data/${name}.json`);
+}
+
+const run = options.includes('--run') ? 'all' : optionOf('run');
+if (run !== undefined) {
+  const sizesOf = JSON.parse(node('sizes'));
+  const known = Object.keys(sizesOf);
+  const wanted = run === 'all' ? known : run.split(',');
+  const unknown = wanted.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    console.error(`no experiment ${unknown}; there are: ${known.join(', ')}`);
+    rmSync(`${root}/${outdir}`, { recursive: true, force: true });
+    process.exit(2);
+  }
+  for (const name of wanted) measure(name, sizesOf[name]);
+}
+node('draw', folder);
+rmSync(`${root}/${outdir}`, { recursive: true, force: true });
