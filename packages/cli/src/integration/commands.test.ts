@@ -1,0 +1,153 @@
+// Every command for people, against a real master and agent: what it says and the status that it ends with.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Explanation } from '@meseta/sdk';
+import { createTestCluster, type TestCluster, until } from './testing.js';
+
+const meseta = join(process.cwd(), 'bin/meseta');
+let cluster: TestCluster;
+
+before(async () => {
+  cluster = await createTestCluster();
+  await cluster.startMaster();
+  await cluster.startAgent();
+  await until('the agent to register', async () => /active/.test((await run('agent', 'list')).out));
+});
+after(() => cluster.stop());
+
+interface Ended {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Running {
+  readonly ended: Promise<Ended>;
+  out(): string;
+  interrupt(): void;
+}
+
+function start(...argv: readonly string[]): Running {
+  const child = spawn(process.execPath, [meseta, ...argv], { env: { ...process.env, MESETA_MASTER: cluster.master } });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (part) => {
+    out += part;
+  });
+  child.stderr.on('data', (part) => {
+    err += part;
+  });
+  const ended = new Promise<Ended>((resolve) => child.once('close', (status) => resolve({ status, out, err })));
+  return { ended, out: () => out, interrupt: () => void child.kill('SIGINT') };
+}
+
+const run = (...argv: readonly string[]): Promise<Ended> => start(...argv).ended;
+
+type Line = readonly [line: string, status: number, says: RegExp];
+
+/** Words are parted by blanks. */
+async function all(lines: readonly Line[]): Promise<void> {
+  for (const [line, status, says] of lines) {
+    const ended = await run(...line.split(' '));
+    assert.equal(ended.status, status, `${line}: ${ended.out}${ended.err}`);
+    assert.match(`${ended.out}${ended.err}`, says, line);
+  }
+}
+
+test('what is wrong with a command line is said, with the status 2', async () => {
+  await all([
+    ['frobnicate', 2, /unknown command 'frobnicate'/],
+    ['task kil', 2, /unknown 'kil', expected one of list, logs, kill/],
+    ['task list --bogus', 2, /Unknown option '--bogus'/],
+    ['task logs', 2, /expected TASK, got nothing/],
+    ['weights set web', 2, /expected ROLE=WEIGHT/],
+    ['quota set web', 2, /expected --guarantee, --limit or both/],
+    ['reserve localhost cpus:x --role=web', 2, /got 'cpus:x'/],
+    ['task list --help', 0, /--all/],
+    ['--version', 0, /^meseta \d+\.\d+\.\d+\n$/],
+    ['state --master=127.0.0.1:9', 3, /no master answers at 127.0.0.1:9/],
+  ]);
+});
+
+test('roles, weights, quota, reservations and volumes', async () => {
+  await all([
+    ['weights set web=2.5', 0, /web: 2.5/],
+    ['weights list', 0, /web +2\.5/],
+    ['quota set web --guarantee=cpus:1 --limit=cpus:2;mem:512', 0, /web: set/],
+    ['quota set web --limit=cpus:3', 0, /web: set/],
+    ['quota list', 0, /web +cpus:1 +cpus:3/],
+    ['quota set big --guarantee=cpus:1000', 1, /400/],
+    ['reserve localhost cpus:1;disk:512 --role=web', 0, /reserved for web/],
+    ['volume create localhost data 128 --role=web', 0, /data: created/],
+  ]);
+  const shows = (pattern: RegExp, ...argv: readonly string[]) =>
+    until(String(pattern), async () => pattern.test((await run(...argv)).out), 15_000);
+  await shows(/data +128 +web/, 'volume', 'list');
+  await all([['volume grow localhost data 64', 0, /64 MB more/]]);
+  await shows(/data +192 +web/, 'volume', 'list');
+  await all([['volume destroy localhost data', 0, /destroyed/]]);
+  await shows(/^(?!.*data)/s, 'volume', 'list');
+  await all([
+    ['unreserve localhost cpus:1;disk:512 --role=web', 0, /no longer reserved/],
+    ['unreserve localhost cpus:1 --role=web', 1, /no cpus is reserved for web/],
+    ['quota remove web', 0, /web: removed/],
+    ['roles', 0, /web +2\.5/],
+  ]);
+});
+
+test('agents and maintenance', async () => {
+  await all([
+    ['agent deactivate localhost', 0, /deactivated/],
+    ['agent list', 0, /deactivated/],
+    ['agent reactivate S0', 0, /active/],
+    ['agent drain nobody', 1, /no agent nobody/],
+    ['maintenance schedule localhost --start=2hrs --duration=30mins', 0, /localhost\/127\.0\.0\.1.*30 min/],
+    ['maintenance status', 0, /draining/],
+    ['maintenance cancel localhost', 0, /no maintenance/],
+    ['maintenance cancel localhost', 1, /in no window/],
+    ['metrics master/slaves_active', 0, /master\/slaves_active +1/],
+    ['state', 0, /1 active/],
+  ]);
+});
+
+test('run ends as its command does', async () => {
+  const outcomes: readonly (readonly [argv: readonly string[], status: number, out: string])[] = [
+    [['--command=echo out; echo err >&2; exit 3'], 3, 'out\n'],
+    [['--env=A=b', '--', 'sh', '-c', 'echo $A'], 0, 'b\n'],
+    [['--command=kill -9 $$'], 137, ''],
+    [['--cpus=1000', '--timeout=1', '--', 'true'], 1, ''],
+    [['--master=127.0.0.1:9', '--', 'true'], 3, ''],
+  ];
+  for (const [argv, status, out] of outcomes) {
+    const ended = await run('run', ...argv);
+    assert.deepEqual([ended.status, ended.out], [status, out], ended.err);
+  }
+  const long = await run('run', '--', 'seq', '1', '100000');
+  assert.equal(long.out.split('\n').length, 100_001);
+});
+
+test('a task is explained, killed by an operator, watched; Ctrl-C of run kills its own', async () => {
+  const watching = start('watch');
+  await until('watch to begin', () => watching.out().includes('watching'));
+  const running = start('run', '--name=long', '--command=echo started; sleep 600');
+  await until('the task to run', () => running.out().includes('started'));
+  const [task] = JSON.parse((await run('task', 'list', '--json')).out) as { task_id: { value: string } }[];
+  const id = task?.task_id.value ?? '';
+  const explained = await run('explain', 'task', id, '--json');
+  assert.equal((JSON.parse(explained.out) as Explanation).task?.state, 'TASK_RUNNING');
+  assert.match((await run('explain', 'long')).out, /suppressed offers for the role \*/);
+  assert.match((await run('task', 'kill', id)).out, /asked to stop/);
+  assert.equal((await running.ended).status, 143);
+  assert.match((await run('explain', 'task', id)).out, /It ended on localhost: TASK_KILLED/);
+  await until('watch to tell', () => watching.out().includes('TASK_KILLED'));
+  watching.interrupt();
+  await watching.ended;
+
+  const another = start('run', '--name=mine', '--command=echo started; sleep 600');
+  await until('the task to run', () => another.out().includes('started'));
+  another.interrupt();
+  assert.equal((await another.ended).status, 130);
+  await until('its task to end', async () => (await run('task', 'list')).out.split('\n').length === 2, 15_000);
+});
