@@ -105,7 +105,7 @@ function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persist
       probeResult(step, input.containerId, input.check, input.result);
       return;
     case 'executorCall':
-      executorCall(step, input.connection, input.call);
+      executorCall(step, input.connection, input.call, input.claims);
       return;
     case 'containerCall':
       containerCall(step, input.connection, input.call);

@@ -115,6 +115,26 @@ test('calls are refused before SUBSCRIBE, and of executors that nobody knows', (
   assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [202]);
 });
 
+test("a token is its executor's alone", () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  started(world, containerId);
+  const own = { fid: 'f-1', eid: 'e', cid: containerId };
+  const wrongs: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { ...own, fid: 'f-2' },
+    { ...own, eid: 'x' },
+    { ...own, cid: 'earlier' },
+  ];
+  const content = { ...ids, type: 'SUBSCRIBE', subscribe: {} } as const;
+  for (const claims of wrongs) {
+    const connection = 'z' as ConnectionId;
+    assert.deepEqual(repliesOf(world.input({ kind: 'executorCall', connection, call: content, claims })), [403]);
+  }
+  const effects = world.input({ kind: 'executorCall', connection: 'c' as ConnectionId, call: content, claims: own });
+  assert.deepEqual(typesOf(effects), ['SUBSCRIBED', 'LAUNCH']);
+});
+
 test('an update is told once and acknowledged each time it comes, when it is on disk', () => {
   const { world } = subscribedWorld();
   const status = statusOf('a', 'TASK_RUNNING');

@@ -30,7 +30,12 @@ const HEARTBEAT_MS = 30 * 60_000;
 /** As many of an executor's updates are remembered by uuid, for each task. */
 const MAX_RECEIVED = 100;
 
-export function executorCall(step: Step, connection: ConnectionId, call: ExecutorCall): void {
+export function executorCall(
+  step: Step,
+  connection: ConnectionId,
+  call: ExecutorCall,
+  claims: Readonly<Record<string, string>> | undefined,
+): void {
   const reply = (status: 202 | 400 | 403, text: string): void => {
     step.effects.push({ kind: 'reply', connection, status, text });
   };
@@ -44,6 +49,11 @@ export function executorCall(step: Step, connection: ConnectionId, call: Executo
     const [field, id] =
       framework === undefined ? ['framework_id', call.framework_id.value] : ['executor_id', call.executor_id.value];
     reply(400, `Field '${field}': ${JSON.stringify(id)} is not known on this agent`);
+    return;
+  }
+  const wrong = claims && wrongClaim(claims, executor);
+  if (wrong !== undefined) {
+    reply(403, `The token's claim '${wrong}' is not that of executor ${call.executor_id.value}`);
     return;
   }
   if (call.type === 'SUBSCRIBE') {
@@ -65,6 +75,16 @@ export function executorCall(step: Step, connection: ConnectionId, call: Executo
     messageToFramework(step, framework, executor, call.message.data);
   }
 }
+
+/** A token is one executor's own: its framework, its id, its container. */
+const wrongClaim = (
+  { fid, eid, cid }: Readonly<Record<string, string>>,
+  { frameworkId, info, containerId }: ExecutorRecord,
+): string | undefined => {
+  if (fid !== frameworkId) return 'fid';
+  if (eid !== info.executor_id.value) return 'eid';
+  return cid === containerId ? undefined : 'cid';
+};
 
 const ends = (step: Step, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
   step.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';

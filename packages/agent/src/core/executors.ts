@@ -80,7 +80,9 @@ export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId:
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
   const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
-  step.effects.push({ kind: 'launch', spec, volumes: volumeLinks(step.state.config.workDir, spec.resources) });
+  const volumes = volumeLinks(step.state.config.workDir, spec.resources);
+  const own = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
+  step.effects.push({ kind: 'launch', spec, volumes, ...own });
 }
 
 /** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */

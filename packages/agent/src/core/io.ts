@@ -55,7 +55,13 @@ export type AgentInput =
       readonly result: ProbeResult;
     }
   /** A call of an executor whose fields have been checked (`checkExecutorCall`); answered by `reply` or `openStream`. */
-  | { readonly kind: 'executorCall'; readonly connection: ConnectionId; readonly call: ExecutorCall }
+  | {
+      readonly kind: 'executorCall';
+      readonly connection: ConnectionId;
+      readonly call: ExecutorCall;
+      /** What the caller's token says of it; undefined where executors don't authenticate. */
+      readonly claims?: Readonly<Record<string, string>> | undefined;
+    }
   /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_..., ATTACH_CONTAINER_OUTPUT); answered by `callReply`. */
   | { readonly kind: 'containerCall'; readonly connection: ConnectionId; readonly call: AgentCall }
   /** An executor's stream ended without our doing. */
@@ -82,6 +88,8 @@ export type AgentEffect =
       readonly kind: 'launch';
       readonly spec: ContainerSpec;
       readonly volumes: readonly VolumeLink[];
+      /** A framework's own executor: where executors authenticate, it gets a token with its ids. */
+      readonly executor?: { readonly frameworkId: FrameworkId; readonly executorId: ExecutorId };
       /** Of a pod's task: the pod's sandbox is made first, and the task's is linked there by the task's id. */
       readonly pod?: { readonly sandbox: string; readonly taskId: TaskId };
     }

@@ -194,6 +194,7 @@ async function run(
     host,
     sender,
     ...calls,
+    executorKey: security.executorKey,
     checkpoint,
     containers,
     files,

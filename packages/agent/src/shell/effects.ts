@@ -3,8 +3,9 @@ import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ContainerId, Files, Result, TaskId } from '@meseta/base';
 import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
-import type { Containers } from '@meseta/containers/types';
+import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
+import { makeToken } from '@meseta/security';
 import type { AgentEffect, AgentInput } from '../core/io.js';
 import type { Sender } from './authentication.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -17,6 +18,8 @@ export interface EffectPorts {
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
   readonly executorApi: ExecutorApi;
+  /** Signs the tokens of executors; undefined: they don't authenticate. */
+  readonly executorKey: Uint8Array | undefined;
   readonly containerCalls: ContainerCalls;
   readonly files: Files;
   readonly log: Logger;
@@ -102,11 +105,18 @@ async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);
   if (problem === undefined && !destroyed) {
-    ports.containers.launch(spec);
+    ports.containers.launch(withToken(ports.executorKey, effect));
     return;
   }
   const message = problem ?? 'destroyed before it was launched';
   ports.push({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
+}
+
+/** Mesos' claims and Mesos' variable, which executors know. */
+function withToken(key: Uint8Array | undefined, { spec, executor }: LaunchEffect): ContainerSpec {
+  if (key === undefined || executor === undefined) return spec;
+  const token = makeToken({ cid: spec.containerId, eid: executor.executorId, fid: executor.frameworkId }, key);
+  return { ...spec, environment: { ...spec.environment, MESOS_EXECUTOR_AUTHENTICATION_TOKEN: token } };
 }
 
 type LaunchEffect = Extract<AgentEffect, { kind: 'launch' }>;

@@ -34,7 +34,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
   const connections = new Map<ConnectionId, Connection>();
   let next = 0;
   return {
-    async handle(bodies, { request, response }) {
+    async handle(bodies, { request, response, principal }) {
       const body = await bodies.read(request);
       if (!body.ok) {
         answerText(response, body.error.status, body.error.message, { Connection: 'close' });
@@ -54,7 +54,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
         const connection = String(next++) as ConnectionId;
         const mediaType = media.ok ? media.value : JSON_TYPE;
         connections.set(connection, { response, mediaType, writer: undefined });
-        push({ kind: 'executorCall', connection, call: call.value });
+        push({ kind: 'executorCall', connection, call: call.value, claims: principal?.claims });
       }
     },
     reply(id, status, text) {

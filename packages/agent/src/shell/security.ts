@@ -7,6 +7,7 @@ import {
   type HttpGate,
   type OwnCredential,
   readCredential,
+  readKey,
   type SecurityFlags,
 } from '@meseta/security';
 import type { AgentFlags } from './flags.js';
@@ -15,6 +16,8 @@ export interface AgentSecurity {
   readonly gate: HttpGate;
   /** Undefined: the agent doesn't authenticate. */
   readonly credential: OwnCredential | undefined;
+  /** Signs the tokens of executors; undefined: they don't authenticate. */
+  readonly executorKey: Uint8Array | undefined;
   readonly tls: TlsConfig | undefined;
   readonly warnings: readonly string[];
 }
@@ -38,6 +41,8 @@ export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<Ag
     return err('--jwt_secret_key: is required with --authenticate_http_executors');
   }
   const authenticators = flags.http_authenticators ?? (flags.authenticate_http_executors ? 'basic,jwt' : 'basic');
+  // Executors have tokens; passwords are for those who were given some.
+  const forExecutors = flags.http_authenticators ?? (flags.http_credentials === undefined ? 'jwt' : authenticators);
   const made = createSecurity('agent', {
     acls: flags.acls,
     authorizer: flags.authorizer,
@@ -52,17 +57,19 @@ export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<Ag
     realms: {
       readonly: flags.authenticate_http_readonly ? authenticators : undefined,
       readwrite: flags.authenticate_http_readwrite ? authenticators : undefined,
-      executor: flags.authenticate_http_executors ? authenticators : undefined,
+      executor: flags.authenticate_http_executors ? forExecutors : undefined,
     },
   });
   if (!made.ok) return err(`--${FLAG_NAMES[made.error.flag]}: ${made.error.text}`);
   const credential = flags.credential === undefined ? undefined : readCredential(flags.credential);
   if (credential?.ok === false) return err(`--credential: ${credential.error}`);
+  const key = flags.authenticate_http_executors ? readKey(flags.jwt_secret_key ?? '') : undefined;
   const tls = tlsSettingsOf(flags, env);
   if (!tls.ok) return err(`--${tls.error.message}`);
   return ok({
     gate: made.value.gate,
     credential: credential?.value.value,
+    executorKey: key?.ok === true ? key.value.value : undefined,
     tls: tls.value.config,
     warnings: [...made.value.warnings, ...(credential?.value.warnings ?? []), ...tls.value.warnings],
   });
