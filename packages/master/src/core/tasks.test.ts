@@ -44,3 +44,16 @@ test('a task: offered, launched, running, finished, acknowledged', () => {
   const resources = world.master.state.allocator.totals();
   assert.deepEqual(resources.heldTotal, resources.total, 'everything is free and offered again');
 });
+
+test('operators are told the latest state, where the scheduler has yet to be shown earlier ones', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  agent.update(scheduler, 't', 'TASK_STARTING', 'TASK_RUNNING');
+  agent.update(scheduler, 't', 'TASK_RUNNING');
+  const told = world.notes.flatMap((note) => (note.kind === 'taskUpdated' ? [[note.state, note.status.state]] : []));
+  assert.deepEqual(told, [['TASK_RUNNING', 'TASK_STARTING']]);
+});

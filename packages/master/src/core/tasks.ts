@@ -80,7 +80,7 @@ export function applyUpdate(ctx: Context, framework: Framework, task: Task, upda
       kind: 'taskUpdated',
       frameworkId: framework.id,
       taskId: task.task_id.value,
-      state: update.status.state,
+      state,
       status,
     });
   }
