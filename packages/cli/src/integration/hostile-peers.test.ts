@@ -123,7 +123,7 @@ test('messages with bodies that are none, from peers that nobody knows', async (
     await sendAll(address, [nobody], (_, { status }) => assert.equal(status, 404));
   }
   assert.equal(await digestOf(cluster), beforehand);
-  assert.match(logOf('master'), /message from slave\(1\)@127\.0\.0\.1:1: .*expected/);
+  assert.ok(logOf('master').includes('message from slave(1)@127.0.0.1:1: '), 'a bad message is logged');
 });
 
 test('a body over 64 MiB is refused before it is read', async () => {
