@@ -107,7 +107,7 @@ test('agents and maintenance', async () => {
     ['maintenance status', 0, /draining/],
     ['maintenance cancel localhost', 0, /no maintenance/],
     ['maintenance cancel localhost', 1, /in no window/],
-    ['metrics master/slaves_active', 0, /master\/slaves_active +1/],
+    ['metrics master/elected', 0, /master\/elected +1/],
     ['state', 0, /1 active/],
   ]);
 });
