@@ -1,5 +1,6 @@
 // Frameworks that carry out a workload: each asks for offers while it wants something, and is silent otherwise.
 import type { Offer, TaskStatus } from '@meseta/wire';
+import { between } from '../engine/chance.js';
 import { isAlive, isTerminal, type SchedulerClient, type Script } from '../nodes/scheduler.js';
 import type { ScaleCluster } from './cluster.js';
 import { decline, type TaskShape, tasksWithin } from './tasks.js';
@@ -18,7 +19,8 @@ export interface Driver {
 /** What the task of a job, or of a service, needs to be launched; undefined: nothing is missing. */
 interface Want {
   readonly count: number;
-  readonly command: string;
+  /** Of one task. */
+  command(): string;
   launched(taskIds: readonly string[]): void;
 }
 
@@ -40,7 +42,7 @@ function take(
   const use = (client: SchedulerClient, offer: Offer): boolean => {
     const wanted = want();
     if (wanted === undefined) return false;
-    const tasks = tasksWithin(client, offer, shape, wanted.count, () => wanted.command);
+    const tasks = tasksWithin(client, offer, shape, wanted.count, wanted.command);
     if (tasks.length === 0) return false;
     wanted.launched(tasks.map(({ task_id }) => task_id.value));
     client.launch([offer], tasks);
@@ -83,6 +85,7 @@ function startJobs(
   ended: (driver: JobDriver) => void,
 ): JobDriver {
   const { timeline } = cluster.world;
+  const random = cluster.world.random(`tasks of ${name}`);
   const open: OpenJob[] = [];
   const jobOf = new Map<string, OpenJob>();
   const jobSeconds: number[] = [];
@@ -93,7 +96,7 @@ function startJobs(
     return (
       job && {
         count: job.toLaunch,
-        command: `run ${job.taskMs}`,
+        command: () => `run ${Math.round(job.taskMs * between(random, 0.5, 1.5))}`,
         launched(taskIds) {
           job.toLaunch -= taskIds.length;
           for (const taskId of taskIds) jobOf.set(taskId, job);
@@ -141,7 +144,7 @@ function startService(cluster: ScaleCluster, startMs: number, { name, shape, wan
     const launched = (taskIds: readonly string[]): void => {
       alive += taskIds.length;
     };
-    return count <= 0 ? undefined : { count, command: '', launched };
+    return count <= 0 ? undefined : { count, command: () => '', launched };
   };
   const hand = take(cluster, name, shape, want, (_taskId, { state }) => {
     if (state === 'TASK_RUNNING') running++;

@@ -175,7 +175,7 @@ function failOver(cluster: ScaleCluster, stopwatch: Stopwatch, options: HoldOpti
   const seen: { elected?: number; half?: number; agents?: number; frameworks?: number } = {};
   const look = (): boolean => {
     const state = masters.leader()?.core.state;
-    if (state !== undefined && state.recovered) seen.elected ??= seconds();
+    if (state?.recovered === true) seen.elected ??= seconds();
     const share = state === undefined ? 0 : registered(state) / agents;
     curve.push([seconds(), rounded(share)]);
     if (share >= 0.5) seen.half ??= seconds();

@@ -2,10 +2,11 @@
 import { type Random, uniform } from '@meseta/base';
 import type { TaskShape } from './tasks.js';
 
-/** A job: tasks of one length, all wanted from its arrival on. */
+/** A job: tasks that are all wanted from its arrival on. */
 export interface Job {
   readonly arrivesMs: number;
   readonly tasks: number;
+  /** The mean of what a task takes; each is between half and one and a half of it. */
   readonly taskMs: number;
 }
 
