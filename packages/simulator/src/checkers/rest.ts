@@ -13,6 +13,8 @@
 //     the framework back as recovered, and nobody will ever subscribe as it, or acknowledge its updates.
 // overtaken: a re-registration that an earlier process of the agent sent arrives after that process' death, and is taken
 //     for the present one's: the master believes in the earlier total.
+// lateLaunch: a launch is held up until its agent was unreachable and is back; the master, which told its framework that
+//     the task is unreachable, has forgotten it. It runs, its updates arrive, and the next re-registration ends it.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -25,26 +27,36 @@ import type { Checker, Count } from './checker.js';
 export const createRestChecker = (cluster: Cluster, count: Count): Checker => {
   /** The process (its resource version) as which each agent last registered with a master. */
   const registeredAs = new Map<string, string>();
+  const toldUnreachable = new Set<string>();
   return {
     observer: {
-      masterStepped(_master, input) {
+      masterStepped(_master, input, effects) {
+        for (const effect of effects) {
+          const status = effect.kind === 'event' ? effect.event.update?.status : undefined;
+          if (status?.unreachable_time !== undefined) toldUnreachable.add(status.task_id.value);
+        }
         if (input.kind !== 'message' || input.message.name !== 'ReregisterAgentMessage') return;
         const { agent, resource_version_uuid } = input.message.body;
         registeredAs.set(agent.id?.value ?? '', resource_version_uuid?.value ?? '');
       },
     },
-    atRest: () => atRest(cluster, count, registeredAs),
+    atRest: () => atRest(cluster, count, registeredAs, toldUnreachable),
   };
 };
 
-function atRest(cluster: Cluster, count: Count, registeredAs: ReadonlyMap<string, string>): void {
+function atRest(
+  cluster: Cluster,
+  count: Count,
+  registeredAs: ReadonlyMap<string, string>,
+  toldUnreachable: ReadonlySet<string>,
+): void {
   const { world, masters } = cluster;
   const leader = masters.leader();
   if (leader === undefined) return world.fail('everybody is back', 'no master leads');
   const { state } = leader.core;
   checkEverybody(cluster, state);
   checkTasks(cluster, state, count);
-  checkRunning(cluster, state, count);
+  checkRunning(cluster, state, count, toldUnreachable);
   checkAgents(cluster, state, registeredAs);
   checkLeftovers(cluster, state);
   const more = state.allocator.scan();
@@ -114,7 +126,7 @@ function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, 
   cluster.world.fail('every launched task is explained', text, [task.id]);
 }
 
-function checkRunning(cluster: Cluster, state: MasterState, count: Count): void {
+function checkRunning(cluster: Cluster, state: MasterState, count: Count, toldUnreachable: ReadonlySet<string>): void {
   for (const node of cluster.agents.values()) {
     for (const container of node.containers.all.values()) {
       if (container.state !== 'running') continue;
@@ -128,6 +140,7 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
       if (run === undefined) return fail('its agent does not know it');
       if (isRecoveredForGood(cluster, state, run.frameworkId)) continue;
       const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
+      if (known === undefined && toldUnreachable.has(run.executorId)) continue;
       if (known === undefined) fail('the master does not know it');
       if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
       const framework = [...cluster.frameworks.values()].find((it) => it.memory.frameworkId === run.frameworkId);
