@@ -1,10 +1,10 @@
 // Usage: npm run bench -- [NAME...] [--full] [--runs=N]
-// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, and the figures as JSON in
-// bench/results/ (of a full run) or bench/results/local/. NAME is a folder (launch), or a benchmark of a single part (wire/offers), which prints what it
-// measures itself. --full takes the sizes that the aims speak of, and five runs.
+// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, and the figures as JSON
+// in bench/results/ (of a full run) or bench/results/local/. NAME is a folder (launch), or a benchmark of a single part
+// (wire/offers), which prints what it measures itself. --full takes the sizes that the aims speak of, and five runs.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { setup } from './setup.mjs';
 
 setup();
@@ -42,6 +42,8 @@ const machine = () => {
   };
 };
 
+/** What else the machine did: beyond its cores, times mean little and ratios something. */
+const loadBefore = Math.round(loadavg()[0] * 10) / 10;
 const outdir = `.build/bench-${process.pid}`;
 const workers = sources.filter((file) => file.startsWith('bench/lib/') && file.endsWith('-process.ts'));
 const built = await bundleNode([...wanted.map(([, file]) => file), ...workers], outdir);
@@ -72,6 +74,7 @@ if (figures.length > 0) {
     date: new Date().toISOString().slice(0, 10),
     scale,
     machine: machine(),
+    loadBefore,
     figures,
   };
   writeFileSync(`${root}/${path}`, `${JSON.stringify(result, undefined, 2)}\n`);
@@ -81,7 +84,9 @@ if (figures.length > 0) {
     console.log(`\n${figuresTable(figures)}`);
   }
   const { cores, processor, memoryGiB, node } = result.machine;
-  console.log(`\n${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}; kept in ${path}`);
+  console.log(
+    `\n${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}, load ${loadBefore} before; kept in ${path}`,
+  );
 }
 rmSync(`${root}/${outdir}`, { recursive: true, force: true });
 process.exit(failed ? 1 : 0);

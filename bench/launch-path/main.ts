@@ -15,11 +15,11 @@ import { runTasks, type TaskRun } from '../lib/task-runner.js';
 /** In the order in which a task passes them. */
 const MOMENTS = [
   ['run', 'the master has sent RunTaskMessage'],
-  ['starting', 'the agent has sent TASK_STARTING (task on disk)'],
   ['sandbox', 'the sandbox is made'],
   ['plan', 'the launch plan is written'],
   ['record', 'the supervisor is forked'],
   ['begun', 'the command itself runs'],
+  ['starting', 'the agent has sent TASK_STARTING'],
   ['acknowledged', 'the scheduler has acknowledged TASK_STARTING'],
   ['running', 'the agent has sent TASK_RUNNING'],
   ['heard', 'the scheduler has TASK_RUNNING'],

@@ -9,8 +9,8 @@ import { memoryOf } from '../lib/processes.js';
 import { runTasks } from '../lib/task-runner.js';
 
 const TASKS_PER_AGENT = 10;
-/** V8 gives memory back some seconds after the last work. */
-const SETTLE_MS = 10_000;
+/** V8 gives memory back half a minute after the last work. */
+const SETTLE_MS = 30_000;
 /** The aims speak of thousands and of bytes. */
 const KB = 1.024;
 
