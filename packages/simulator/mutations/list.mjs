@@ -55,12 +55,6 @@ export const mutations = [
     replace: "  log(step, 'warning', 'no ping of the master for too long');",
   },
   {
-    name: 'A kill that has been decided is forgotten in a restart',
-    file: agent('recovery'),
-    find: "  if (container.state === 'running') armKill(step, now);\n",
-    replace: "  if (container.state === 'running') return;\n",
-  },
-  {
     name: 'A declined offer is not freed',
     file: master('offers'),
     find: '  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, now.monoMs, returned);\n',
