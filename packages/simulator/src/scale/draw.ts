@@ -133,9 +133,9 @@ function drawSharing(result: SharingResult): readonly Drawn[] {
     {
       name: 'sharing-speed-up',
       svg: barPlot({
-        title: 'How many times as fast on the shared cluster',
+        title: 'How many times as fast on the shared cluster as on a quarter',
         y: 'speed-up',
-        reference: { at: 1, name: 'as on its own quarter' },
+        reference: 1,
         groups: result.workloads.map(({ name }) => name),
         series: [{ name: 'speed-up', values: result.workloads.map(({ speedUp }) => speedUp) }],
       }),

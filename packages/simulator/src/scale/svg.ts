@@ -22,8 +22,8 @@ export interface LinePlot {
 export interface BarPlot {
   readonly title: string;
   readonly y: string;
-  /** What a bar of height 1 would mean, drawn as a line across. */
-  readonly reference?: { readonly at: number; readonly name: string };
+  /** Drawn as a line across. */
+  readonly reference?: number;
   readonly groups: readonly string[];
   readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
 }
@@ -175,7 +175,7 @@ export function linePlot({ title, x, y, series, marks }: LinePlot): string {
 
 export function barPlot({ title, y, reference, groups, series }: BarPlot): string {
   const values = series.flatMap((it) => it.values);
-  const up = scaleOf({ label: y, scale: 'linear' }, [...values, reference?.at ?? 0], FRAME.bottom, FRAME.top);
+  const up = scaleOf({ label: y, scale: 'linear' }, [...values, reference ?? 0], FRAME.bottom, FRAME.top);
   const groupWidth = (FRAME.right - FRAME.left) / groups.length;
   const width = (0.7 * groupWidth) / series.length;
   const body = [
@@ -196,10 +196,7 @@ export function barPlot({ title, y, reference, groups, series }: BarPlot): strin
     line('axis', FRAME.left, FRAME.bottom, FRAME.right, FRAME.bottom),
     ...(reference === undefined
       ? []
-      : [
-          line('axis', FRAME.left, up.place(reference.at), FRAME.right, up.place(reference.at)),
-          label(FRAME.right, up.place(reference.at) - 5, 'end', reference.name),
-        ]),
+      : [line('axis', FRAME.left, up.place(reference), FRAME.right, up.place(reference))]),
   ];
   return document(
     title,
