@@ -16,7 +16,7 @@ export interface AllocationResult {
   readonly nothingNewMs: number;
 }
 
-const ROUNDS = 7;
+const ROUNDS = 25;
 
 function timed<T>(action: () => T): readonly [T, number] {
   const startedMs = cpuMs();

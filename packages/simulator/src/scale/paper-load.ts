@@ -26,7 +26,7 @@ export interface LoadResult extends LoadOptions {
   readonly busy: number;
   /** From ACCEPT to TASK_RUNNING as the framework hears it. */
   readonly launchMs: Spread;
-  /** The single task's framework: from its start to TASK_FINISHED, without the task's 10 s. */
+  /** The single task's framework: from its subscription to TASK_FINISHED, without the task's 10 s. */
   readonly overheadMs: Spread;
   readonly cpuMicrosPerTask: number;
   readonly steps: Readonly<Record<string, Cost>>;
@@ -75,9 +75,12 @@ function launcher(cluster: ScaleCluster, name: string, counts: Counts): void {
 
 function probe(cluster: ScaleCluster, name: string, overheadMs: number[]): void {
   const { timeline } = cluster.world;
-  const startMs = timeline.nowMs();
+  let startMs = 0;
   let missing = 1;
   cluster.framework(name, {
+    subscribed() {
+      startMs = timeline.nowMs();
+    },
     offers(client, offers) {
       for (const offer of offers) {
         const tasks = tasksWithin(client, offer, SHAPE, missing, () => `run ${PROBE_MS}`);
