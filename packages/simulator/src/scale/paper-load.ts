@@ -86,8 +86,9 @@ function probe(cluster: ScaleCluster, name: string, overheadMs: number[]): void 
         const tasks = tasksWithin(client, offer, SHAPE, missing, () => `run ${PROBE_MS}`);
         missing -= tasks.length;
         if (tasks.length > 0) client.launch([offer], tasks);
-        else decline(client, [offer], 600);
+        else decline(client, [offer], 5);
       }
+      if (missing === 0) client.call({ type: 'SUPPRESS' });
     },
     updated(client, _task, { state }) {
       if (state !== 'TASK_FINISHED') return;
