@@ -159,9 +159,6 @@ async function streamOutput(
   await containerCalls.ask({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
   over = true;
   await reader.finish();
+  // What ended stays for who asks for its status, as Mesos' command line does after a session (G2 of core/guests).
   response.end();
-  // Nobody can come back to a session.
-  if (session) {
-    await containerCalls.ask({ type: 'REMOVE_NESTED_CONTAINER', remove_nested_container: { container_id } });
-  }
 }
