@@ -32,7 +32,7 @@ const sources: Source[] = tracked
 const ENTRIES = sources
   .map((source) => source.path)
   .filter((path) =>
-    /^packages\/cli\/src\/(?:main|commands\/[^/]+)\.ts$|^packages\/sdk\/src\/index\.ts$|^packages\/wire\/codegen\/main\.ts$|^(?:bench|examples|scripts)\//.test(
+    /^packages\/cli\/src\/(?:main|commands\/[^/]+)\.ts$|^packages\/sdk\/src\/index\.ts$|^packages\/wire\/codegen\/main\.ts$|^packages\/simulator\/src\/run\/first-failure\.ts$|^(?:bench|examples|scripts)\//.test(
       path,
     ),
   );

@@ -1,11 +1,13 @@
 // `meseta sim`: clusters in a process, with faults by seed; a failure comes with the command that shows it again.
 import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import {
   type Failure,
   type Outcome,
   PARTS,
   planOf,
+  play,
   renderFailure,
   replayCommand,
   runSwarm,
@@ -17,12 +19,13 @@ import {
 } from '@meseta/simulator';
 import { CommandError, EXIT, parse, parseNumber } from '../command.js';
 
-const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N] [OPTION]...
+const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N | --play=FILE] [OPTION]...
 Simulates clusters, with the real master, agents and allocator, on a virtual clock: each seed is another cluster with
 other faults. A run that breaks an invariant prints the command that replays it.
 
       --seeds=FROM..TO     one run each (default: 1..200)
       --seed=N             one run
+      --play=FILE          plays a scenario's text and prints what happens; 1 if that is not what it expects
       --workers=N          processes (default: one a core)
       --minutes=N          takes seeds from FROM on for so long
       --log                with one seed: everything that happens
@@ -37,6 +40,7 @@ other faults. A run that breaks an invariant prints the command that replays it.
 export const OPTIONS = {
   seeds: { type: 'string' },
   seed: { type: 'string' },
+  play: { type: 'string' },
   workers: { type: 'string' },
   minutes: { type: 'string' },
   log: { type: 'boolean' },
@@ -59,6 +63,7 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
     serveSwarm();
     return new Promise((resolve) => process.on('disconnect', () => resolve(EXIT.done)));
   }
+  if (values.play !== undefined) return playFile(values.play);
   const mayShrink = values['no-shrink'] !== true;
   if (values.seed !== undefined) {
     const seed = parseNumber('sim', 'seed', values.seed);
@@ -67,6 +72,13 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
   const workers = values.workers === undefined ? availableParallelism() : parseNumber('sim', 'workers', values.workers);
   const minutes = values.minutes === undefined ? undefined : parseNumber('sim', 'minutes', values.minutes);
   return many(seedsOf(values.seeds ?? '1..200', minutes !== undefined), { workers, minutes, mayShrink });
+}
+
+function playFile(file: string): number {
+  const text = readFileSync(file, 'utf8');
+  const played = play(text);
+  process.stdout.write(played);
+  return played === text ? EXIT.done : EXIT.failed;
 }
 
 function selectionOf(values: { readonly [part in (typeof PARTS)[number]]?: string | undefined }): Selection {
