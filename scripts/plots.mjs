@@ -1,6 +1,6 @@
 // Usage: npm run plots [-- --run] [-- --run=EXPERIMENT[,EXPERIMENT]...] [--agents=N]
-// Draws docs/plots/*.svg from docs/plots/data/*.json. --run makes the data anew first (all: an hour or so of CPU, 8 GiB): allocation, hold,
-// load, sharing; --agents=N only that size of hold and load. What docs/scale.md says of them holds for the data that is committed.
+// Draws docs/plots/*.svg from docs/plots/data/*.json. --run makes the data anew first (all: an hour of CPU and 8 GiB
+// or more): allocation, hold, load, sharing; --agents=N only that size of hold and load, beside what there is of other sizes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';

@@ -21,7 +21,7 @@ const SIZES = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
 export const SIZES_OF: Readonly<Record<Experiment, readonly number[] | null>> = {
   allocation: null,
   hold: [1_000, 10_000, 50_000],
-  load: [1_000, 10_000, 50_000],
+  load: [1_000, 5_000, 10_000, 50_000],
   sharing: null,
 };
 
