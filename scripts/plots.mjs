@@ -51,6 +51,7 @@ function measure(name, sizes) {
   }
   mkdirSync(`${root}/${folder}/data`, { recursive: true });
   writeFileSync(path, `${JSON.stringify({ commit, machine: machine(), results })}\n`);
+  spawnSync(process.execPath, [`${root}/node_modules/@biomejs/biome/bin/biome`, 'format', '--write', path]);
   console.log(`${name}: ${folder}/data/${name}.json`);
 }
 
