@@ -81,8 +81,8 @@ export const mutations = [
   {
     name: 'Acknowledgements are not passed on to the agent',
     file: master('updates'),
-    find: "  send(ctx, agent.pid, {\n    name: 'StatusUpdateAcknowledgementMessage',\n    body: { agent_id, framework_id: framework.wireId, task_id, uuid },\n  });\n",
-    replace: '  void send;\n',
+    find: '  sendAcknowledgement(ctx, framework, agent, { task_id, uuid });\n',
+    replace: '',
   },
   {
     name: 'An update is handed out twice',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FrameworkId } from '@meseta/base';
-import type { OperationStatus } from '@meseta/wire';
+import type { OperationStatus, Resource } from '@meseta/wire';
 import { bytesOfUuid } from './bytes.js';
 import { createWorld, type TestAgent, type TestScheduler } from './testing.js';
 
@@ -112,4 +112,43 @@ test('a scheduler is told the last status that it was sent', () => {
   scheduler.call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: {} });
   const { uuid: _, ...plain } = pending;
   assert.deepEqual(told(scheduler), plain);
+});
+
+test('an agent that registered again with an operation on its way is asked for its word once that is done', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
+  const scheduler = world.subscribe({ capabilities, roles: ['web'] });
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  const cpus: Resource = {
+    name: 'cpus',
+    type: 'SCALAR',
+    scalar: { value: 1 },
+    allocation_info: { role: 'web' },
+    reservations: [{ type: 'DYNAMIC', role: 'web' }],
+  };
+  const operations = [{ type: 'RESERVE' as const, id: { value: 'op' }, reserve: { resources: [cpus] } }];
+  scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations } });
+  const { operation_uuid } = agent.take('ApplyOperationMessage');
+  const reservedHere = (): boolean => {
+    const total = world.master.state.agents.registered.get(agent.id)?.totalResources ?? [];
+    return total.some(({ reservations }) => reservations?.length === 1);
+  };
+  assert.equal(reservedHere(), true);
+
+  // Written before the operation reached it.
+  agent.reregister();
+  assert.equal(reservedHere(), false);
+  while (agent.has('PingAgentMessage')) agent.take('PingAgentMessage');
+  const status = { operation_id: { value: 'op' }, state: 'OPERATION_FINISHED' as const, uuid: statusUuid };
+  const body = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, operation_uuid };
+  agent.say({ name: 'UpdateOperationStatusMessage', body });
+  assert.equal(agent.take('PingAgentMessage').connected, false);
+
+  const { allocation_info: _, ...checkpointed } = cpus;
+  agent.reregister({ checkpointed_resources: [checkpointed] });
+  assert.equal(reservedHere(), true);
+  agent.say({ name: 'UpdateOperationStatusMessage', body });
+  while (agent.has('PingAgentMessage')) assert.equal(agent.take('PingAgentMessage').connected, true);
 });

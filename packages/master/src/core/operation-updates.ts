@@ -180,13 +180,32 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
     },
   };
   state.operations.set(record.uuid, updated);
-  if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) countOperation(ctx, updated, latest);
+  if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) {
+    countOperation(ctx, updated, latest);
+    settleTotals(ctx, agent);
+  }
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   if (framework !== undefined && record.operationId !== undefined) return tell(ctx, framework, message.status);
   if (record.operationId !== undefined && mayComeBack(ctx, agent, record.frameworkId)) return;
   if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
+}
+
+export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
+  [...agent.operations].some((uuid) => {
+    const pending = ctx.state.operations.get(uuid);
+    return pending !== undefined && !isTerminalOperation(pending.operation.latest_status.state);
+  });
+
+/**
+ * The agent's word on its resources crossed operations on their way to it, so the total may lack what they made. With
+ * the last of them done it is asked for its word again: a ping that says "not connected" makes it register anew.
+ */
+function settleTotals(ctx: Context, agent: Agent): void {
+  if (!agent.unsettled || hasPendingOperations(ctx, agent)) return;
+  changeAgent(ctx, agent, { unsettled: false });
+  send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
 }
 
 function countOperation(ctx: Context, { operation }: OperationRecord, { state }: OperationStatus): void {

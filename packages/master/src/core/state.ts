@@ -81,6 +81,8 @@ export interface Framework {
   /** Oldest first, at most `maxUnreachableTasksPerFramework`. */
   readonly unreachableTasks: Map<TaskId, Task>;
   readonly completedTasks: History<Task>;
+  /** Of tasks in `tasks`: the uuid of the last update that the scheduler has acknowledged. */
+  readonly acknowledged: Map<TaskId, string>;
   readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
@@ -122,6 +124,8 @@ export interface Agent {
   readonly checkpointedResources: readonly Resource[];
   /** Everything that it has: its info's resources with the checkpointed ones applied, oversubscribed, providers'. */
   readonly totalResources: readonly Resource[];
+  /** Its last registration came while operations were on their way: it may have been written before or after them. */
+  readonly unsettled: boolean;
   readonly oversubscribedResources: readonly Resource[];
   /** Base64 of the uuid of its view of its resources. */
   readonly resourceVersion: string | undefined;

@@ -57,3 +57,33 @@ test('operators are told the latest state, where the scheduler has yet to be sho
   const told = world.notes.flatMap((note) => (note.kind === 'taskUpdated' ? [[note.state, note.status.state]] : []));
   assert.deepEqual(told, [['TASK_RUNNING', 'TASK_STARTING']]);
 });
+
+test('an update that comes again after its acknowledgement is acknowledged by the master and not told twice', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  agent.update(scheduler, 't', 'TASK_RUNNING');
+  const running = scheduler.status();
+  scheduler.acknowledge(running);
+  agent.take('StatusUpdateAcknowledgementMessage');
+
+  // The agent died with the acknowledgement in its socket, and sends what it has on disk.
+  const told = scheduler.events.length;
+  agent.say({
+    name: 'StatusUpdateMessage',
+    body: {
+      update: {
+        framework_id: { value: scheduler.id },
+        agent_id: { value: agent.id },
+        status: running,
+        timestamp: 1,
+        uuid: running.uuid,
+      },
+    },
+  });
+  assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, running.uuid);
+  assert.equal(scheduler.events.length, told);
+});

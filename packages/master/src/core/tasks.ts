@@ -122,6 +122,7 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
   const agentId = idOf<AgentId>(task.agent_id);
   assert(isTerminal(task.state) || to === 'unreachable', `task ${taskId} ends before it is removed`);
   framework.tasks.delete(taskId);
+  framework.acknowledged.delete(taskId);
   const onAgent = ctx.state.agents.registered.get(agentId)?.tasks;
   const ids = onAgent?.get(framework.id);
   ids?.delete(taskId);

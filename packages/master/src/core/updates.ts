@@ -1,5 +1,8 @@
 // Status updates: from agents to schedulers, acknowledgements back; and the master's own updates.
 // An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
+//
+// U1: an update of a task in `tasks` is not told again once the scheduler has acknowledged it: an agent that lost the
+//     acknowledgement (it died with it in its socket) gets another from here.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type {
   SchedulerCallAcknowledge,
@@ -14,7 +17,7 @@ import { drainedIfEmpty } from './agents/drain.js';
 import { type Context, count, info, send, timestampOf, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';
-import type { Framework } from './state.js';
+import type { Agent, Framework } from './state.js';
 import { isTerminal } from './task-states.js';
 import { applyUpdate, removeTask } from './tasks.js';
 
@@ -36,10 +39,15 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
   if (agent.pid !== from) return ignore(`agent ${agentId} is at ${agent.pid}`);
   const framework = state.frameworks.get(idOf<FrameworkId>(update.framework_id));
   if (framework === undefined) return ignore('the framework is unknown');
+  const taskId = idOf<TaskId>(update.status.task_id);
+  if (update.uuid !== undefined && framework.acknowledged.get(taskId) === update.uuid) {
+    info(ctx, `${what} was acknowledged before: agent ${agentId} is told again`);
+    return sendAcknowledgement(ctx, framework, agent, { task_id: update.status.task_id, uuid: update.uuid });
+  }
   if (!sendUpdate(ctx, framework, update, (pid ?? from) as Pid)) {
     info(ctx, `${what} waits at its agent: the framework is not connected`);
   }
-  const task = framework.tasks.get(idOf<TaskId>(update.status.task_id));
+  const task = framework.tasks.get(taskId);
   if (task === undefined || task.agent_id.value !== agentId) return ignore('the task is unknown');
   applyUpdate(ctx, framework, task, update);
   count(ctx, 'master/valid_status_updates');
@@ -63,12 +71,21 @@ export function acknowledge(
   if (task !== undefined && sent !== undefined && isTerminal(sent)) {
     removeTask(ctx, framework, task, 'completed');
     drainedIfEmpty(ctx, agent.id);
-  }
+  } else if (task !== undefined) framework.acknowledged.set(idOf<TaskId>(task_id), uuid);
+  sendAcknowledgement(ctx, framework, agent, { task_id, uuid });
+  count(ctx, 'master/valid_status_update_acknowledgements');
+}
+
+function sendAcknowledgement(
+  ctx: Context,
+  framework: Framework,
+  agent: Agent,
+  { task_id, uuid }: Pick<SchedulerCallAcknowledge, 'task_id' | 'uuid'>,
+): void {
   send(ctx, agent.pid, {
     name: 'StatusUpdateAcknowledgementMessage',
-    body: { agent_id, framework_id: framework.wireId, task_id, uuid },
+    body: { agent_id: agent.wireId, framework_id: framework.wireId, task_id, uuid },
   });
-  count(ctx, 'master/valid_status_update_acknowledgements');
 }
 
 export interface OwnUpdate {

@@ -7,6 +7,7 @@ import type { AgentInfoCapability, ReconcileTasksMessage, ReregisterAgentMessage
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
+import { hasPendingOperations } from '../operation-updates.js';
 import type { Agent } from '../state.js';
 import { isTerminal, lostOr } from '../task-states.js';
 import { removeExecutor } from '../tasks.js';
@@ -75,6 +76,7 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
     connected: true,
     checkpointedResources: checkpointed,
     totalResources: totalOf(info, checkpointed, before.oversubscribedResources),
+    unsettled: hasPendingOperations(ctx, before),
     resourceVersion: message.resource_version_uuid?.value,
   });
   link(ctx, pid);

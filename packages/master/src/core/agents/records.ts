@@ -81,6 +81,7 @@ export function newAgent(ctx: Context, arrival: Arrival): Agent {
     drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
     checkpointedResources: arrival.checkpointed,
     totalResources: totalOf(arrival.info, arrival.checkpointed, []),
+    unsettled: false,
     oversubscribedResources: [],
     resourceVersion: arrival.resourceVersion,
     resourceProviders: new Map(),

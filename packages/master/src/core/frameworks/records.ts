@@ -31,6 +31,7 @@ export function newFramework(state: MasterState, info: FrameworkInfo & Required<
     tasks: new Map(),
     unreachableTasks: new Map(),
     completedTasks: createHistory(state.options.maxCompletedTasksPerFramework),
+    acknowledged: new Map(),
     executors: new Map(),
     offers: new Set(),
     inverseOffers: new Set(),
