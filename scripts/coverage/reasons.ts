@@ -45,6 +45,10 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^flag agent ip6/, 'IPv4 only as yet'],
   [/^flag /, 'taken, with a warning: no effect yet'],
   // Metrics
+  [
+    /^metric master\/task_<state>/,
+    'done: a counter each, named `master/task_failed/source_slave/reason_...` as in Mesos, from the first such task on',
+  ],
   [/^metric volume_gid_manager\//, 'no volume gids are managed'],
   [/^metric resource_providers\//, 'resource providers (CSI) are not there yet'],
   [/^metric containerizer\/docker\//, 'no Docker daemon is used'],
