@@ -276,7 +276,7 @@ test('a check reports changes only, and an empty status when it fails itself', (
 test('what a task leaves behind: its container is forgotten, its sandbox removed when it is old enough', () => {
   const world = registeredWorld({ gcDelayMs: 600_000 });
   const containerId = runToRunning(world, taskOf('t'));
-  const path = `/work/slaves/m-S0/frameworks/f-1/executors/t/runs/${containerId}`;
+  const path = `/var/meseta/slaves/m-S0/frameworks/f-1/executors/t/runs/${containerId}`;
   assert(exit(world, containerId, 0).some(({ kind }) => kind === 'removeContainer'));
   acknowledgeAll(world);
   const usage = (usedShare: number) => world.input({ kind: 'diskUsage', usedShare });

@@ -78,7 +78,7 @@ test('a reservation is on disk before it is told, and told until acknowledged', 
 test('a volume has a directory from its creation to its destruction, and tasks see it', () => {
   const world = registeredWorld();
   apply(world, reserveDisk, 'u1');
-  const path = '/work/volumes/roles/r/v';
+  const path = '/var/meseta/volumes/roles/r/v';
   const volumes = (effects: ReturnType<typeof apply>) => effects.filter(({ kind }) => kind === 'volume');
   assert.deepEqual(volumes(apply(world, createVolume, 'u2')), [
     { kind: 'volume', path, keepRoot: false, remove: false },

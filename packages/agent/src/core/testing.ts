@@ -22,7 +22,7 @@ export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
     port: 5051,
   },
   version: '1.12.0',
-  workDir: '/work',
+  workDir: '/var/meseta',
   bootId: 'boot-1',
   recover: 'reconnect',
   reconfigurationPolicy: 'equal',

@@ -64,7 +64,7 @@ function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
       port: 5051,
     },
     version: '1.12.0',
-    workDir: '/work',
+    workDir: '/var/meseta',
     bootId: `boot-${boots}`,
     recover: 'reconnect',
     reconfigurationPolicy: 'additive',
