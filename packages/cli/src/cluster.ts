@@ -1,11 +1,9 @@
 // The cluster as commands see it: its address, its clients, and failed calls as texts for people.
 import { readFileSync } from 'node:fs';
 import {
-  type AgentInfo,
   authorizationOf,
   bodyOf,
   type Credential,
-  connectAgent,
   connectMaster,
   fetchTransport,
   type MasterClient,
@@ -72,11 +70,6 @@ export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   }
   return JSON.parse(text) as T;
 }
-
-/** Where an agent's own API is. */
-export const agentAddress = (info: AgentInfo): string => `${info.hostname}:${info.port ?? 5051}`;
-
-export const agentClient = (cluster: Cluster, info: AgentInfo) => connectAgent(agentAddress(info), cluster.credential);
 
 /** Nanoseconds since the epoch are bigints here and, as in Mesos' JSON, numbers with all their digits there. */
 export function jsonText(value: unknown, indent?: number): string {

@@ -1,6 +1,6 @@
 // A task's files, read through its agent.
-import { type AgentInfo, authorizationOf, type Task } from '@meseta/sdk';
-import { agentAddress, agentClient, type Cluster } from './cluster.js';
+import { authorizationOf, connectAgent, type Task } from '@meseta/sdk';
+import type { Cluster } from './cluster.js';
 import { CommandError } from './command.js';
 
 const POLL_MS = 250;
@@ -27,9 +27,8 @@ interface StateFramework {
   readonly completed_executors?: readonly StateExecutor[];
 }
 
-/** Where the agent keeps the task's sandbox: its /state tells (Mesos: docs/sandbox). */
-export async function sandboxOf(cluster: Cluster, agent: AgentInfo, task: TaskName): Promise<Sandbox> {
-  const address = agentAddress(agent);
+/** Where the agent at `address` (`ip:port`) keeps the task's sandbox: its /state tells (Mesos: docs/sandbox). */
+export async function sandboxOf(cluster: Cluster, address: string, task: TaskName): Promise<Sandbox> {
   const answer = await fetch(`http://${address}/state`, {
     headers: authorizationOf(cluster.credential),
   }).catch((error: unknown) => {
@@ -45,7 +44,7 @@ export async function sandboxOf(cluster: Cluster, agent: AgentInfo, task: TaskNa
     .flatMap((framework) => [...(framework.executors ?? []), ...(framework.completed_executors ?? [])])
     .find((candidate) => runs(candidate, task));
   if (executor === undefined) throw new CommandError(`the agent at ${address} no longer knows ${task.task_id.value}`);
-  const client = agentClient(cluster, agent);
+  const client = connectAgent(address, cluster.credential);
   return {
     directory: executor.directory,
     read: async (path, offset) => {

@@ -1,7 +1,6 @@
 // `meseta run`: one command on the cluster, its output here, its status as ours (what mesos-execute does).
 import { userInfo } from 'node:os';
 import {
-  type AgentInfo,
   type CommandInfo,
   commandTask,
   connectScheduler,
@@ -249,9 +248,9 @@ async function showOutput(
   isOver: () => boolean,
 ): Promise<void> {
   if (offer === undefined) return;
-  const agent: AgentInfo = { hostname: offer.hostname, port: offer.url?.address.port };
+  const { ip, port } = offer.url?.address ?? { ip: undefined, port: 5051 };
   const task = { framework_id: offer.framework_id, task_id: { value: taskId } };
-  const sandbox = await sandboxOf(cluster, agent, task);
+  const sandbox = await sandboxOf(cluster, `${ip ?? offer.hostname}:${port}`, task);
   await Promise.all([
     followFile(sandbox, 'stdout', process.stdout, async () => isOver()),
     followFile(sandbox, 'stderr', process.stderr, async () => isOver()),

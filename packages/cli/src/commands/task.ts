@@ -1,5 +1,5 @@
 // `meseta task`: list, logs, kill.
-import type { AgentInfo, Task } from '@meseta/sdk';
+import type { Task } from '@meseta/sdk';
 import { isTerminal } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
@@ -9,7 +9,9 @@ import { formatTable } from '../table.js';
 
 interface Listed {
   readonly task: Task;
-  readonly agent: AgentInfo | undefined;
+  readonly hostname: string | undefined;
+  /** `ip:port` of its agent, while that is registered. */
+  readonly address: string | undefined;
 }
 
 async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
@@ -17,10 +19,13 @@ async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
     answerOf(cluster, cluster.master.call('GET_TASKS')),
     answerOf(cluster, cluster.master.call('GET_AGENTS')),
   ]);
-  const infos = new Map((agents.agents ?? []).map(({ agent_info }) => [agent_info.id?.value, agent_info]));
+  const known = new Map((agents.agents ?? []).map((agent) => [agent.agent_info.id?.value, agent]));
   return [tasks.pending_tasks, tasks.tasks, tasks.unreachable_tasks, tasks.completed_tasks]
     .flatMap((list) => list ?? [])
-    .map((task) => ({ task, agent: infos.get(task.agent_id.value) }));
+    .map((task) => {
+      const agent = known.get(task.agent_id.value);
+      return { task, hostname: agent?.agent_info.hostname, address: agent?.pid?.split('@')[1] };
+    });
 }
 
 const list = defineCommand({
@@ -44,7 +49,7 @@ const columns = [
   { title: 'name', value: ({ task }: Listed) => task.name },
   { title: 'state', value: ({ task }: Listed) => task.state },
   { title: 'framework', value: ({ task }: Listed) => task.framework_id.value },
-  { title: 'agent', value: ({ agent, task }: Listed) => agent?.hostname ?? task.agent_id.value },
+  { title: 'agent', value: ({ hostname, task }: Listed) => hostname ?? task.agent_id.value },
   { title: 'cpus', value: ({ task }: Listed) => scalarOf(task, 'cpus'), align: 'right' as const },
   { title: 'mem', value: ({ task }: Listed) => scalarOf(task, 'mem'), align: 'right' as const },
 ];
@@ -63,8 +68,9 @@ const logs = defineCommand({
   async run(values, [name = '']) {
     const cluster = clusterOf(values);
     const found = pick(await tasksOf(cluster), name);
-    if (found.agent === undefined) throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
-    const sandbox = await sandboxOf(cluster, found.agent, found.task);
+    if (found.address === undefined)
+      throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
+    const sandbox = await sandboxOf(cluster, found.address, found.task);
     const isOver = async (): Promise<boolean> =>
       !values.follow || isTerminal(pick(await tasksOf(cluster), fullName(found.task)).task.state);
     await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
