@@ -1,9 +1,10 @@
-// Usage: npm run bench -- [NAME...] [--full] [--runs=N]
-// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, and the figures as JSON
-// in bench/results/ (of a full run) or bench/results/local/. NAME is a folder (launch), or a benchmark of a single part
+// Usage: npm run bench -- [NAME...] [--full] [--runs=N] | npm run bench -- --table
+// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, beside what was kept of
+// the run before, and the figures as JSON in bench/results/ (of a full run) or bench/results/local/. A full run, or --table
+// alone, writes the kept results of full runs into bench/README.md. NAME is a folder (launch), or a benchmark of a single part
 // (wire/offers), which prints what it measures itself. --full takes the sizes that the aims speak of, and five runs.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { setup } from './setup.mjs';
 
@@ -27,9 +28,12 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 const isWhole = (file) => file.endsWith('/main.ts');
-const wanted = [...known].filter(([name, file]) =>
-  names.length === 0 ? isWhole(file) : names.some((it) => name === it || name.startsWith(`${it}/`)),
-);
+const isFull = options.includes('--full');
+const onlyTable = options.includes('--table');
+const wanted = [...known].filter(([name, file]) => {
+  if (onlyTable) return false;
+  return names.length === 0 ? isWhole(file) : names.some((it) => name === it || name.startsWith(`${it}/`));
+});
 
 /** In general terms: enough to judge a figure by, nothing that names the machine. */
 const machine = () => {
@@ -46,7 +50,22 @@ const machine = () => {
 const loadBefore = Math.round(loadavg()[0] * 10) / 10;
 const outdir = `.build/bench-${process.pid}`;
 const workers = sources.filter((file) => file.startsWith('bench/lib/') && file.endsWith('-process.ts'));
-const built = await bundleNode([...wanted.map(([, file]) => file), ...workers], outdir);
+const libraries = ['bench/lib/results.ts', 'bench/lib/figures.ts'];
+const [results, tables, ...built] = await bundleNode(
+  [...libraries, ...wanted.map(([, file]) => file), ...workers],
+  outdir,
+);
+const { keepResults, readResults, withResults } = await import(results);
+const { figuresTable } = await import(tables);
+const folder = isFull || onlyTable ? 'bench/results' : 'bench/results/local';
+const before = readResults(`${root}/${folder}`).flatMap((result) => result.figures);
+const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
+const circumstances = {
+  commit: commit || undefined,
+  date: new Date().toISOString().slice(0, 10),
+  machine: machine(),
+  loadBefore,
+};
 const figures = [];
 let failed = false;
 for (const [at, [name, file]] of wanted.entries()) {
@@ -59,34 +78,22 @@ for (const [at, [name, file]] of wanted.entries()) {
     { cwd: root, stdio: 'inherit' },
   );
   failed ||= done.status !== 0;
-  if (isWhole(file) && done.status === 0) figures.push(...JSON.parse(readFileSync(json, 'utf8')));
+  if (!isWhole(file) || done.status !== 0) continue;
+  const measured = JSON.parse(readFileSync(json, 'utf8'));
+  figures.push(...measured);
+  keepResults(`${root}/${folder}`, circumstances, measured);
+  console.log(figuresTable(measured, before));
 }
 if (figures.length > 0) {
-  const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
-  const scale = options.includes('--full') ? 'full' : 'short';
-  const what = names.length === 0 ? 'all' : names.join('+').replaceAll('/', '-');
-  // What a full run says is worth keeping beside the code that it was said of.
-  const folder = scale === 'full' ? 'bench/results' : 'bench/results/local';
-  mkdirSync(`${root}/${folder}`, { recursive: true });
-  const path = `${folder}/${what}.json`;
-  const result = {
-    commit: commit || undefined,
-    date: new Date().toISOString().slice(0, 10),
-    scale,
-    machine: machine(),
-    loadBefore,
-    figures,
-  };
-  writeFileSync(`${root}/${path}`, `${JSON.stringify(result, undefined, 2)}\n`);
-  if (wanted.length > 1) {
-    const [table] = await bundleNode(['bench/lib/figures.ts'], outdir);
-    const { figuresTable } = await import(table);
-    console.log(`\n${figuresTable(figures)}`);
-  }
-  const { cores, processor, memoryGiB, node } = result.machine;
+  if (wanted.length > 1) console.log(`\n${figuresTable(figures, before)}`);
+  const { cores, processor, memoryGiB, node } = circumstances.machine;
   console.log(
-    `\n${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}, load ${loadBefore} before; kept in ${path}`,
+    `\n${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}, load ${loadBefore} before; kept in ${folder}`,
   );
+}
+if (folder === 'bench/results') {
+  const page = `${root}/bench/README.md`;
+  writeFileSync(page, withResults(readFileSync(page, 'utf8'), readResults(`${root}/${folder}`)));
 }
 rmSync(`${root}/${outdir}`, { recursive: true, force: true });
 process.exit(failed ? 1 : 0);

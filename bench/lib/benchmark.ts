@@ -1,5 +1,5 @@
 // How every benchmark of this folder is run: `benchmark` once at the end of its main.ts, which takes the options
-// --full, --runs=N and --json=FILE, prints the table of its figures and ends with status 0.
+// --full, --runs=N and --json=FILE, prints the table of its figures, or writes them to the file, and ends with status 0.
 import { writeFileSync } from 'node:fs';
 import { type Figure, figuresTable, type Measured, summarize } from './figures.js';
 
@@ -25,7 +25,7 @@ export async function benchmark(
   const runs: (readonly Measured[])[] = [];
   for (let at = 0; at < count; at++) runs.push(await run(scale));
   const figures: readonly Figure[] = summarize(name, runs);
-  console.log(figuresTable(figures));
   const file = option('json');
-  if (file !== undefined) writeFileSync(file, JSON.stringify(figures));
+  if (file === undefined) console.log(figuresTable(figures));
+  else writeFileSync(file, JSON.stringify(figures));
 }

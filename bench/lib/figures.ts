@@ -58,14 +58,20 @@ function isMet({ of, is, limit }: Aim, value: number, ratio: number | undefined)
   return is === 'at most' ? compared <= limit : compared >= limit;
 }
 
-const aimText = ({ of, is, limit }: Aim): string => `${of === 'ratio' ? 'ratio ' : ''}${is} ${formatNumber(limit)}`;
+/** `ratio at most 1.2` */
+export const aimText = ({ of, is, limit }: Aim): string =>
+  `${of === 'ratio' ? 'ratio ' : ''}${is} ${formatNumber(limit)}`;
 
-export const figuresTable = (figures: readonly Figure[]): string =>
+/** `before`: what was kept of earlier runs. */
+export const figuresTable = (figures: readonly Figure[], before: readonly Figure[] = []): string =>
   formatTable<Figure>(
     [
       { title: 'benchmark', value: ({ benchmark }) => benchmark },
       { title: 'figure', value: ({ name }) => name },
       { title: 'median', value: ({ value }) => formatNumber(value), align: 'right' },
+      ...(before.length > 0
+        ? [{ title: 'before', value: (figure: Figure) => medianOf(before, figure), align: 'right' } as const]
+        : []),
       { title: 'unit', value: ({ unit }) => unit },
       { title: 'yardstick', value: ({ yardstick }) => yardstick && formatNumber(yardstick.value), align: 'right' },
       { title: 'which', value: ({ yardstick }) => yardstick?.name },
@@ -75,3 +81,8 @@ export const figuresTable = (figures: readonly Figure[]): string =>
     ],
     figures,
   );
+
+function medianOf(figures: readonly Figure[], { benchmark, name }: Figure): string | undefined {
+  const found = figures.find((figure) => figure.benchmark === benchmark && figure.name === name);
+  return found && formatNumber(found.value);
+}

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { figuresTable, summarize } from './figures.js';
+import { type Figure, figuresTable, summarize } from './figures.js';
 import { cpuSeconds, kilobytesOf } from './processes.js';
+import { keepResults, type Result, readResults, withResults } from './results.js';
 import { formatNumber, median, quantile } from './statistics.js';
 
 test('quantiles lie between the sorted values', () => {
@@ -58,4 +62,51 @@ test('what /proc says of a process: memory in KB, CPU from the fields behind a n
   assert.deepEqual(kilobytesOf(rollup), { rss: 59_000, pss: 43_210 });
   const stat = `42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 7 9 20 0 11 0 12345 1000 200`;
   assert.equal(cpuSeconds(stat), 3);
+});
+
+const result: Result = {
+  benchmark: 'x',
+  commit: 'abc',
+  date: '2026-01-02',
+  machine: { cores: 2, processor: 'P', memoryGiB: 24, node: 'v20' },
+  loadBefore: 0.1,
+  figures: summarize('x', [
+    [{ name: 'y', unit: 'ms', value: 2, aim: { of: 'value', is: 'at most', limit: 1 } }],
+    [{ name: 'y', unit: 'ms', value: 4, aim: { of: 'value', is: 'at most', limit: 1 } }],
+  ]),
+};
+
+test('results are kept a file a benchmark, and the later one of the same benchmark stays', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'meseta-results-'));
+  try {
+    const { benchmark: _, figures, ...circumstances } = result;
+    assert.deepEqual(readResults(join(folder, 'none')), []);
+    keepResults(folder, circumstances, figures);
+    keepResults(folder, { ...circumstances, commit: 'def' }, figures);
+    assert.deepEqual(readResults(folder), JSON.parse(JSON.stringify([{ ...result, commit: 'def' }])));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the page gets the table between its markers and keeps the rest', () => {
+  const page = '# A\n\n<!-- results: written by `npm run bench -- --full` -->\nold\n<!-- end of results -->\n\nafter\n';
+  const text = withResults(page, [result, { ...result, benchmark: 'z' }]);
+  assert.match(text, /^# A\n/);
+  assert.match(text, /\nafter\n$/);
+  assert.doesNotMatch(text, /old/);
+  assert.match(text, /- `x`, `z`: commit abc, 2026-01-02, 2 cores/);
+  assert.match(text, /\| `x` \| y \| 3 ms \| 2 to 4 \| +\| +\| at most 1 \| \*\*no\*\* \|/);
+  assert.equal(withResults(text, [result, { ...result, benchmark: 'z' }]), text);
+  assert.throws(() => withResults('# A', []), /lacks/);
+});
+
+test('bench/README.md shows the results that are kept', () => {
+  const page = readFileSync('bench/README.md', 'utf8');
+  assert.equal(page, withResults(page, readResults('bench/results')), 'npm run bench -- --table writes it');
+});
+
+test('a run beside an earlier one shows both', () => {
+  const text = figuresTable(result.figures, [{ ...(result.figures[0] as Figure), value: 5 }]);
+  assert.match(text, /x +y +3 +5 +ms/);
 });
