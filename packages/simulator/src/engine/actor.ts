@@ -2,7 +2,7 @@
 // effects of an input are carried out in order, all of them before the next.
 import type { Now } from '@meseta/base';
 import { type Machine, timeOn, virtualTimeOf } from './machine.js';
-import { cancel, type Scheduled, type Timeline } from './timeline.js';
+import { isPending, type Scheduled, type Timeline } from './timeline.js';
 
 export interface Core<Input, Effect> {
   step(input: Input, now: Now): readonly Effect[];
@@ -76,10 +76,14 @@ export function createActor<Input, Effect>(options: ActorOptions<Input, Effect>)
   };
 
   const arm = (): void => {
-    cancel(timer);
-    timer = undefined;
     const deadline = stopped ? undefined : core.nextDeadline();
-    if (deadline !== undefined) timer = timeline.at(virtualTimeOf(machine, deadline, timeline), wake);
+    if (deadline === undefined) {
+      timeline.cancel(timer);
+      return;
+    }
+    const atMs = virtualTimeOf(machine, deadline, timeline);
+    if (isPending(timer)) timeline.move(timer, atMs);
+    else timer = timeline.at(atMs, wake);
   };
 
   const wake = (): void => {
@@ -95,8 +99,8 @@ export function createActor<Input, Effect>(options: ActorOptions<Input, Effect>)
     stop() {
       stopped = true;
       inputs = [];
-      cancel(timer);
-      cancel(scheduled);
+      timeline.cancel(timer);
+      timeline.cancel(scheduled);
     },
     get stopped() {
       return stopped;

@@ -9,7 +9,7 @@
 import type { ContainerId, Random } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { happens, waiting } from './chance.js';
-import { cancel, type Scheduled, type Timeline } from './timeline.js';
+import type { Scheduled, Timeline } from './timeline.js';
 
 export interface FakeContainer {
   readonly id: ContainerId;
@@ -88,7 +88,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
 
   const end = (container: FakeContainer, status: ExitStatus): void => {
     if (container.state === 'ended') return;
-    cancel(container.end);
+    timeline.cancel(container.end);
     container.state = 'ended';
     container.status = status;
     happenings.ended(container);
@@ -148,7 +148,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     },
     powerOff() {
       for (const container of all.values()) {
-        cancel(container.end);
+        timeline.cancel(container.end);
         if (container.state === 'running') {
           container.state = 'ended';
           container.status = { kind: 'unknown' };

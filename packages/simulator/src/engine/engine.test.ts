@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@meseta/base';
+import fc from 'fast-check';
 import { createDisk } from './disk.js';
 import { createNetwork, type End } from './network.js';
-import { createTimeline } from './timeline.js';
+import { createTimeline, isPending, type Scheduled } from './timeline.js';
 
 test('T1: what is due at the same time happens in the order in which it was asked for', () => {
   const timeline = createTimeline();
@@ -18,6 +19,49 @@ test('T1: what is due at the same time happens in the order in which it was aske
   timeline.runUntil(10);
   assert.deepEqual(seen, ['a', 'b', 'c', 'd']);
   assert.equal(timeline.nowMs(), 10);
+});
+
+const step = fc.record({
+  kind: fc.constantFrom('at', 'at', 'at', 'cancel', 'move', 'run'),
+  atMs: fc.nat(20),
+  which: fc.nat(100),
+});
+
+test('T1, T3: cancelled and moved entries happen when, and in the order, that a sorted list has them', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const timeline = createTimeline();
+      const asked: Scheduled[] = [];
+      let expected: { readonly name: number; readonly atMs: number }[] = [];
+      const seen: number[] = [];
+      for (const { kind, atMs, which } of steps) {
+        const dueMs = timeline.nowMs() + atMs;
+        const name = which % Math.max(1, asked.length);
+        if (kind === 'at') {
+          const next = asked.length;
+          asked.push(timeline.at(dueMs, () => seen.push(next)));
+          expected.push({ name: next, atMs: dueMs });
+        } else if (kind === 'run') {
+          const due = expected.filter((it) => it.atMs <= dueMs).sort((a, b) => a.atMs - b.atMs);
+          expected = expected.filter((it) => it.atMs > dueMs);
+          seen.length = 0;
+          timeline.runUntil(dueMs);
+          assert.deepEqual(
+            seen,
+            due.map((it) => it.name),
+          );
+        } else if (kind === 'cancel' || isPending(asked[name])) {
+          expected = expected.filter((it) => it.name !== name);
+          if (kind === 'cancel') timeline.cancel(asked[name]);
+          else {
+            timeline.move(asked[name] as Scheduled, dueMs);
+            expected.push({ name, atMs: dueMs });
+          }
+        }
+        assert.equal(timeline.pending(), expected.length);
+      }
+    }),
+  );
 });
 
 interface Heard {

@@ -1,5 +1,6 @@
 // What happened: a bounded memory of records that a failure is explained from, and (on request) the whole as text.
-// Records hold references to messages, which never change, and are turned into text only when somebody looks.
+// Records hold references to messages, which never change; what they concern and how they read is found out only when
+// somebody looks.
 
 export interface Entry {
   readonly atMs: number;
@@ -7,13 +8,11 @@ export interface Entry {
   readonly who: string;
   readonly what: string;
   readonly detail: unknown;
-  /** Ids that it concerns: of agents, frameworks, tasks, offers. */
-  readonly subjects: readonly string[];
 }
 
 export interface Journal {
-  record(who: string, what: string, detail?: unknown, subjects?: readonly string[]): void;
-  /** The last entries that concern any of the subjects, oldest first; without subjects: the last of all. */
+  record(who: string, what: string, detail?: unknown): void;
+  /** The last entries that concern any of the subjects (ids), oldest first; without subjects: the last of all. */
   last(count: number, subjects?: readonly string[]): readonly Entry[];
 }
 
@@ -23,8 +22,8 @@ export function createJournal(nowMs: () => number, onLine?: (line: string) => vo
   let older: Entry[] = [];
   let newer: Entry[] = [];
   return {
-    record(who, what, detail, subjects = []) {
-      const entry: Entry = { atMs: nowMs(), who, what, detail, subjects };
+    record(who, what, detail) {
+      const entry: Entry = { atMs: nowMs(), who, what, detail };
       onLine?.(renderEntry(entry));
       newer.push(entry);
       if (newer.length < KEPT / 2) return;
@@ -34,10 +33,22 @@ export function createJournal(nowMs: () => number, onLine?: (line: string) => vo
     last(count, subjects) {
       const wanted = subjects === undefined ? undefined : new Set(subjects);
       const all = [...older, ...newer];
-      const fitting = wanted === undefined ? all : all.filter((it) => it.subjects.some((id) => wanted.has(id)));
+      const fitting = wanted === undefined ? all : all.filter((it) => concerns(it.detail, wanted));
       return fitting.slice(-count);
     },
   };
+}
+
+const ID_FIELDS: ReadonlySet<string> = new Set(['task_id', 'agent_id', 'framework_id', 'offer_id', 'id']);
+const DEEPEST = 6;
+
+function concerns(message: unknown, ids: ReadonlySet<string>, depth = 0): boolean {
+  if (typeof message !== 'object' || message === null || depth > DEEPEST) return false;
+  return Object.entries(message).some(([key, field]) =>
+    ID_FIELDS.has(key) && typeof field?.value === 'string'
+      ? ids.has(field.value)
+      : key !== 'resources' && concerns(field, ids, depth + 1),
+  );
 }
 
 export function renderEntry({ atMs, who, what, detail }: Entry): string {

@@ -8,7 +8,7 @@
 //     something that was written stays unacknowledged for `unacknowledgedMs`.
 import { type Random, uniform } from '@meseta/base';
 import { happens, waiting } from './chance.js';
-import { cancel, type Scheduled, type Timeline } from './timeline.js';
+import { isPending, type Scheduled, type Timeline } from './timeline.js';
 
 export type Ending = 'closed' | 'broken';
 
@@ -124,7 +124,7 @@ function tellEnded(state: State, connection: Connection, pipe: Pipe, how: Ending
   const back = other(connection, pipe);
   pipe.readerGone = true;
   back.writerGone = true;
-  cancel(back.deadline);
+  state.timeline.cancel(back.deadline);
   settle(state, connection);
   pipe.handlers?.ended(how);
 }
@@ -140,7 +140,7 @@ function arrive(state: State, connection: Connection, pipe: Pipe, packet: Packet
 
 /** The writer gives up if by then the way is still cut, there or back, or the reader is silent. */
 function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe): void {
-  if (pipe.deadline?.run !== undefined || pipe.writerGone) return;
+  if (isPending(pipe.deadline) || pipe.writerGone) return;
   pipe.deadline = state.timeline.after(state.options.unacknowledgedMs, () => {
     if (pipe.silent || isCut(state, pipe.from, pipe.to) || isCut(state, pipe.to, pipe.from)) {
       tellEnded(state, connection, other(connection, pipe), 'broken');
@@ -169,7 +169,7 @@ function loseTail({ timeline, random }: State, pipe: Pipe): void {
   let index = 0;
   for (const travelling of pipe.onTheWay) {
     if (index++ < kept) continue;
-    cancel(travelling.scheduled);
+    timeline.cancel(travelling.scheduled);
     pipe.onTheWay.delete(travelling);
   }
   pipe.lastArrivalMs = Math.max(timeline.nowMs(), ...[...pipe.onTheWay].map(({ scheduled }) => scheduled.atMs));
@@ -242,7 +242,7 @@ function gone(state: State, address: string, how: 'reset' | 'silent'): void {
       const inward = other(connection, pipe);
       inward.readerGone = true;
       pipe.writerGone = true;
-      cancel(pipe.deadline);
+      state.timeline.cancel(pipe.deadline);
       loseTail(state, pipe);
       inward.silent = how === 'silent';
       if (how === 'reset' && connection.established) transport(state, connection, pipe, BROKEN);

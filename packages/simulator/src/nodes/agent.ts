@@ -10,7 +10,7 @@ import { createDisk, type Disk } from '../engine/disk.js';
 import { createMachine, type Machine } from '../engine/machine.js';
 import { createPeers, type Peers } from '../engine/peers.js';
 import { coreFailed, type World } from '../world.js';
-import { masterPid, subjectsOf } from './master.js';
+import { masterPid } from './master.js';
 import type { Masters, Watcher } from './masters.js';
 
 export interface AgentSize {
@@ -220,7 +220,7 @@ function perform({ world, node, peers, push }: Ports, effect: Exclude<AgentEffec
     case 'send':
       if (effect.message.name !== 'PongAgentMessage') {
         const { name: what, body } = effect.message;
-        world.journal.record(name, `-> ${effect.to} ${what}`, body, subjectsOf(body));
+        world.journal.record(name, `-> ${effect.to} ${what}`, body);
       }
       return peers.send(effect.to, 'slave(1)', effect.message);
     case 'link':
@@ -263,6 +263,6 @@ function recordInput(world: World, name: string, input: AgentInput): void {
   if (input.kind === 'message') {
     const { from, message } = input;
     if (message.name === 'PingAgentMessage') return;
-    world.journal.record(name, `<- ${from} ${message.name}`, message.body, subjectsOf(message.body));
+    world.journal.record(name, `<- ${from} ${message.name}`, message.body);
   } else world.journal.record(name, input.kind, input);
 }

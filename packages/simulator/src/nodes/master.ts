@@ -118,12 +118,7 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
   switch (effect.kind) {
     case 'send':
       for (const to of effect.to) {
-        world.journal.record(
-          name,
-          `-> ${to} ${effect.message.name}`,
-          effect.message.body,
-          subjectsOf(effect.message.body),
-        );
+        world.journal.record(name, `-> ${to} ${effect.message.name}`, effect.message.body);
         peers.send(to, effect.from, effect.message);
       }
       return;
@@ -142,7 +137,7 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
       return;
     case 'event':
       if (effect.event.type !== 'HEARTBEAT') {
-        world.journal.record(name, `event ${effect.event.type}`, effect.event, subjectsOf(effect.event));
+        world.journal.record(name, `event ${effect.event.type}`, effect.event);
       }
       for (const stream of effect.streams) http.write(stream, { kind: 'event', event: effect.event });
       return;
@@ -226,16 +221,11 @@ function createHttpSide(world: World, core: Master, push: (input: MasterInput) =
 function recordInput(world: World, name: string, input: MasterInput): void {
   switch (input.kind) {
     case 'message':
-      world.journal.record(
-        name,
-        `<- ${input.from} ${input.message.name}`,
-        input.message.body,
-        subjectsOf(input.message.body),
-      );
+      world.journal.record(name, `<- ${input.from} ${input.message.name}`, input.message.body);
       return;
     case 'schedulerCall':
     case 'operatorCall':
-      world.journal.record(name, `call ${input.call.type}`, input.call, subjectsOf(input.call));
+      world.journal.record(name, `call ${input.call.type}`, input.call);
       return;
     case 'tick':
     case 'continue':
@@ -243,18 +233,6 @@ function recordInput(world: World, name: string, input: MasterInput): void {
     default:
       world.journal.record(name, input.kind, 'registry' in input ? undefined : input);
   }
-}
-
-const ID_FIELDS: ReadonlySet<string> = new Set(['task_id', 'agent_id', 'framework_id', 'offer_id', 'id']);
-
-/** The ids in a message that its story is found by. */
-export function subjectsOf(message: unknown, found: string[] = [], depth = 0): string[] {
-  if (typeof message !== 'object' || message === null || depth > 6) return found;
-  for (const [key, field] of Object.entries(message)) {
-    if (ID_FIELDS.has(key) && typeof field?.value === 'string') found.push(field.value);
-    else if (typeof field === 'object' && key !== 'resources') subjectsOf(field, found, depth + 1);
-  }
-  return found;
 }
 
 export const masterPid = (machine: Machine): Pid => pidOf('master', machine.address);

@@ -18,10 +18,9 @@ import type {
 import { between } from '../engine/chance.js';
 import type { Machine } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
-import { cancel, type Scheduled } from '../engine/timeline.js';
+import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
 import { type HttpAnswer, type HttpRequest, requestOnTheWire } from './http.js';
-import { subjectsOf } from './master.js';
 import type { Masters } from './masters.js';
 
 export interface TaskView {
@@ -183,7 +182,7 @@ class Client implements SchedulerClient {
   }
 
   private connectIn(ms: number): void {
-    cancel(this.reconnection);
+    this.world.timeline.cancel(this.reconnection);
     this.reconnection = this.world.timeline.after(ms, () => this.connect());
   }
 
@@ -215,7 +214,7 @@ class Client implements SchedulerClient {
   }
 
   private write(end: End, streamId: StreamId | undefined, call: SchedulerCall): void {
-    this.world.journal.record(this.name, `call ${call.type}`, call, subjectsOf(call));
+    this.world.journal.record(this.name, `call ${call.type}`, call);
     for (const observer of this.world.observers) observer.schedulerCalled?.(this, call);
     const request: HttpRequest = { kind: 'schedulerCall', streamId, call };
     end.write(requestOnTheWire(request, this.world.encoded));
@@ -244,8 +243,7 @@ class Client implements SchedulerClient {
   }
 
   private heard(session: Session, event: SchedulerEvent): void {
-    if (event.type !== 'HEARTBEAT')
-      this.world.journal.record(this.name, `hears ${event.type}`, event, subjectsOf(event));
+    if (event.type !== 'HEARTBEAT') this.world.journal.record(this.name, `hears ${event.type}`, event);
     for (const observer of this.world.observers) observer.schedulerHeard?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
@@ -279,7 +277,7 @@ class Client implements SchedulerClient {
     if (message === 'Framework failed over') {
       this.world.timeline.after(30_000, () => this.kill());
       this.dropSession();
-      cancel(this.reconnection);
+      this.world.timeline.cancel(this.reconnection);
       return;
     }
     if (this.memory.frameworkId !== undefined) this.memory.ended.push(this.memory.frameworkId);
@@ -360,7 +358,7 @@ class Client implements SchedulerClient {
   kill(): void {
     if (this.stopped) return;
     this.stopped = true;
-    cancel(this.reconnection);
+    this.world.timeline.cancel(this.reconnection);
     this.session = undefined;
     this.world.network.gone(this.address, 'reset');
     this.world.journal.record(this.name, 'dies');
