@@ -10,16 +10,16 @@ import { type Context, count, countFor, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { countTaskEnd } from './metrics.js';
 import { offerIdOf, returnOffer, takeOffer } from './offers.js';
-import { operationError } from './operation-updates.js';
+import { operationError } from './operation-records.js';
 import { convert } from './operations/convert.js';
 import { disk } from './operations/disk.js';
 import { launch } from './operations/launch.js';
 import { launchGroup } from './operations/launch-group.js';
 import { normalize } from './operations/normalize.js';
+import { ownUpdate } from './own-updates.js';
 import type { Agent, Framework, OfferRecord } from './state.js';
 import { lostOr } from './task-states.js';
 import { byRole } from './tasks.js';
-import { ownUpdate } from './updates.js';
 
 /** What the operations of one ACCEPT share. */
 export interface Acceptance {

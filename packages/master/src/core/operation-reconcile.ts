@@ -8,7 +8,7 @@ import type {
   SchedulerCallReconcileOperationsOperation,
 } from '@meseta/wire';
 import { type Context, count, send } from './context.js';
-import { tell } from './operation-updates.js';
+import { tell } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 
 /** Without named operations: all of the framework's. */

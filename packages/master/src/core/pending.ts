@@ -12,7 +12,14 @@ import { quotaUpdated } from './operator/quota.js';
 import { weightsUpdated } from './operator/weights.js';
 import type { PendingWork } from './registrar.js';
 
-export function doPendingWork(ctx: Context, work: PendingWork): void {
+/** Does what is ready, also what becomes ready meanwhile. */
+export function doReadyWork(ctx: Context): void {
+  const { ready } = ctx.state.registrar;
+  for (const work of ready) doPendingWork(ctx, work);
+  ready.length = 0;
+}
+
+function doPendingWork(ctx: Context, work: PendingWork): void {
   switch (work.kind) {
     case 'recovered':
       return recovered(ctx);

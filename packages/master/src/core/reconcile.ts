@@ -3,17 +3,19 @@ import { type AgentId, type FrameworkId, idOf, type TaskId } from '@meseta/base'
 import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskState, TimeInfo } from '@meseta/wire';
 import { type Context, count } from './context.js';
 import { sendUpdate } from './events.js';
-import { addJob } from './jobs.js';
+import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
 import type { Framework } from './state.js';
 import { lostOr } from './task-states.js';
-import { type OwnUpdate, ownUpdate } from './updates.js';
 
 /** Explicit where tasks are named; else every task that is in `tasks`, a few at a time. */
 export function reconcile(ctx: Context, framework: Framework, call: SchedulerCallReconcile): void {
   count(ctx, 'master/messages_reconcile_tasks');
   const named = call.tasks ?? [];
   if (named.length > 0) for (const task of named) reconcileTask(ctx, framework, task);
-  else addJob(ctx, { kind: 'reconcile', frameworkId: framework.id, taskIds: [...framework.tasks.keys()], next: 0 });
+  else {
+    const taskIds = [...framework.tasks.keys()];
+    ctx.state.jobs.push({ kind: 'reconcile', frameworkId: framework.id, taskIds, next: 0 });
+  }
 }
 
 /** One task of an implicit reconciliation; it may have gone meanwhile. */
@@ -70,5 +72,3 @@ export function reconcileTask(ctx: Context, framework: Framework, asked: Schedul
   if (agents.gone.has(at)) return say(lostOr(framework, 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
   say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
 }
-
-export const timeInfo = (wallMs: number): TimeInfo => ({ nanoseconds: BigInt(Math.floor(wallMs)) * 1_000_000n });

@@ -2,7 +2,7 @@
 //
 // Owns: the registry as it is on disk (`durable`) and as it will be once everything decided is written (`projected`),
 // and the pending work: plain data that says what to do when the store has answered.
-// Boundary: `registry/` applies operations; the shell persists them; `core/pending.ts` does the work.
+// Boundary: `registry/` applies operations; the shell persists them; `core/pending.ts` does the work that is ready.
 // P1: at most one batch is with the store; what is decided meanwhile goes out as the next one.
 // P2: work is done in the order in which it was decided, after everything that was decided before it is durable.
 import { type AgentId, assert, ok, type Pid, present, type Result } from '@meseta/base';
@@ -11,7 +11,6 @@ import { applyToRegistry, type RegistryOperation } from '../registry/operations.
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import type { Context } from './context.js';
 import type { RequestId } from './io.js';
-import { doPendingWork } from './pending.js';
 
 /** What to do once an operation is durable; whoever does it looks first whether its subject is still there. */
 export type PendingWork =
@@ -57,16 +56,18 @@ export interface Registrar {
   projected: RegistryState;
   writing: Batch | undefined;
   waiting: Batch;
+  /** Work with nothing left to wait for: done before the step ends. */
+  readonly ready: PendingWork[];
 }
 
 const emptyBatch = (): Batch => ({ operations: [], work: [] });
 
 export function createRegistrar(): Registrar {
-  return { durable: emptyRegistry(), projected: emptyRegistry(), writing: undefined, waiting: emptyBatch() };
+  return { durable: emptyRegistry(), projected: emptyRegistry(), writing: undefined, waiting: emptyBatch(), ready: [] };
 }
 
 /**
- * Decides on an operation: `work` is done once it is durable (at once if nothing has to be written first).
+ * Decides on an operation: `work` is done once it is durable (in this step if nothing has to be written first).
  * An error says why it doesn't fit; then nothing has changed and `work` is not done.
  */
 export function decide(ctx: Context, operation: RegistryOperation, work: PendingWork): Result<undefined, string> {
@@ -81,7 +82,7 @@ export function decide(ctx: Context, operation: RegistryOperation, work: Pending
 /** Does `work` once everything decided so far is durable. */
 export function afterwards(ctx: Context, work: PendingWork): void {
   const { registrar } = ctx.state;
-  if (registrar.writing === undefined && registrar.waiting.operations.length === 0) doPendingWork(ctx, work);
+  if (registrar.writing === undefined && registrar.waiting.operations.length === 0) registrar.ready.push(work);
   else registrar.waiting.work.push(work);
 }
 
@@ -105,5 +106,5 @@ export function persisted(ctx: Context): void {
   }
   // Work without an operation that was decided meanwhile has nothing more to wait for.
   const after = registrar.waiting.operations.length === 0 ? registrar.waiting.work.splice(0) : [];
-  for (const work of [...batch.work, ...after]) doPendingWork(ctx, work);
+  for (const work of [...batch.work, ...after]) registrar.ready.push(work);
 }

@@ -45,7 +45,6 @@ import type {
 } from '@meseta/wire';
 import type { History } from './completed.js';
 import type { MasterIdentity, StreamId } from './io.js';
-import type { Job } from './jobs.js';
 import type { MasterOptions } from './options.js';
 import type { Registrar } from './registrar.js';
 
@@ -205,6 +204,12 @@ export interface Agents {
   /** Pings in a row without an answer. */
   readonly unansweredPings: Map<AgentId, number>;
 }
+
+/** Work too large for one step; `next` is its cursor. */
+export type Job =
+  | { readonly kind: 'reconcile'; readonly frameworkId: FrameworkId; readonly taskIds: readonly TaskId[]; next: number }
+  /** Agents that an earlier master admitted and that have not come back. */
+  | { readonly kind: 'markUnreturned'; readonly agentIds: readonly AgentId[]; next: number };
 
 export interface MasterState {
   readonly identity: MasterIdentity;

@@ -11,12 +11,13 @@ import { type Context, count, reply } from './context.js';
 import { streamClosed } from './frameworks/disconnect.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
 import { continueJobs } from './jobs.js';
-import { peerLost } from './links.js';
 import { receive } from './messages.js';
 import { allocate } from './offers.js';
 import { operatorCall } from './operator/calls.js';
 import { killTask } from './operator/kill-task.js';
 import type { MasterOptions } from './options.js';
+import { peerLost } from './peer-lost.js';
+import { doReadyWork } from './pending.js';
 import { createRegistrar, flushRegistrar, persisted } from './registrar.js';
 import type { MasterState } from './state.js';
 import { fireTimers } from './timers.js';
@@ -44,7 +45,11 @@ export function createMaster(identity: MasterIdentity, options: MasterOptions, r
     step(input, now) {
       monoMs = now.monoMs;
       const ctx: Context = { state, now, effects: [] };
+      const jobs = state.jobs.length;
       if (take(ctx, input)) state.version++;
+      // Most jobs are small: their asker need not wait for a `continue`.
+      if (state.jobs.length > jobs) continueJobs(ctx);
+      doReadyWork(ctx);
       if ((input.kind === 'tick' || input.kind === 'continue') && allocationDue()) {
         const before = ctx.effects.length;
         allocate(ctx);

@@ -1,20 +1,12 @@
-// Status updates: from agents to schedulers, acknowledgements back; and the master's own updates.
+// Status updates: from agents to schedulers, acknowledgements back.
 // An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
 //
 // U1: an update of a task in `tasks` is not told again once the scheduler has acknowledged it: an agent that lost the
 //     acknowledgement (it died with it in its socket) gets another from here.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
-import type {
-  SchedulerCallAcknowledge,
-  StatusUpdate,
-  StatusUpdateMessage,
-  Task,
-  TaskState,
-  TaskStatus,
-  TaskStatusReason,
-} from '@meseta/wire';
+import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
-import { type Context, count, info, send, timestampOf, warn } from './context.js';
+import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';
 import type { Agent, Framework } from './state.js';
@@ -86,36 +78,4 @@ function sendAcknowledgement(
     name: 'StatusUpdateAcknowledgementMessage',
     body: { agent_id: agent.wireId, framework_id: framework.wireId, task_id, uuid },
   });
-}
-
-export interface OwnUpdate {
-  readonly state: TaskState;
-  readonly reason: TaskStatusReason;
-  readonly message: string;
-  readonly more?: Partial<TaskStatus> | undefined;
-}
-
-/** An update that the master makes: no uuid, not acknowledged, not resent. */
-export function ownUpdate(
-  ctx: Context,
-  framework: Framework,
-  task: Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined },
-  { state, reason, message, more }: OwnUpdate,
-): StatusUpdate {
-  const timestamp = timestampOf(ctx);
-  const place = {
-    ...(task.agent_id === undefined ? {} : { agent_id: task.agent_id }),
-    ...(task.executor_id === undefined ? {} : { executor_id: task.executor_id }),
-  };
-  const status: TaskStatus = {
-    task_id: task.task_id,
-    state,
-    message,
-    timestamp,
-    source: 'SOURCE_MASTER',
-    reason,
-    ...place,
-    ...more,
-  };
-  return { framework_id: framework.wireId, ...place, status, timestamp };
 }

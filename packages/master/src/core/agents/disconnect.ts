@@ -3,7 +3,8 @@ import type { AgentId } from '@meseta/base';
 import { type Context, info } from '../context.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import type { Agent, Framework } from '../state.js';
-import { changeAgent, dropExecutors, loseTask } from './records.js';
+import { dropExecutors, loseTask } from './departure.js';
+import { changeAgent } from './records.js';
 import { requestUnreachable } from './unreachable.js';
 
 export function disconnectAgent(ctx: Context, agent: Agent): void {

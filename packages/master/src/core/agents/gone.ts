@@ -5,11 +5,11 @@ import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';
 import type { RequestId } from '../io.js';
 import { countTaskEnd } from '../metrics.js';
+import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import { decide } from '../registrar.js';
 import type { Framework } from '../state.js';
-
-import { type OwnUpdate, ownUpdate } from '../updates.js';
-import { leave, tellFailure, tellShutdown } from './records.js';
+import { leave, tellFailure } from './departure.js';
+import { tellShutdown } from './records.js';
 
 export function markAgentGone(ctx: Context, agentId: AgentId, request?: RequestId): void {
   const { agents } = ctx.state;

@@ -3,18 +3,24 @@
 // over: its framework was told that it is lost, so it is ended (Mesos lets it run on, known to nobody).
 import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
-import type { AgentInfoCapability, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
+import type {
+  AgentInfoCapability,
+  FrameworkInfo,
+  ReconcileTasksMessage,
+  ReregisterAgentMessage,
+  TaskStatus,
+} from '@meseta/wire';
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
+import { pidForAgents } from '../frameworks/records.js';
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
-import { hasPendingOperations } from '../operation-updates.js';
+import { hasPendingOperations } from '../operation-records.js';
 import type { Agent } from '../state.js';
 import { isTerminal, lostOr } from '../task-states.js';
 import { removeExecutor } from '../tasks.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
 import { capabilitiesOf, changeAgent, connectionOf, inPostRefinement, totalOf } from './records.js';
-import { tellFrameworks } from './reregister.js';
 import { cancelUnreachable } from './unreachable.js';
 
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
@@ -45,6 +51,22 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   }
   agent.pendingKills.clear();
   startPings(ctx, agent);
+}
+
+/** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */
+export function tellFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
+  for (const { id } of frameworks) {
+    if (id === undefined) continue;
+    const framework = ctx.state.frameworks.get(idOf<FrameworkId>(id));
+    if (framework === undefined) {
+      send(ctx, agent.pid, { name: 'ShutdownFrameworkMessage', body: { framework_id: id } });
+    } else {
+      send(ctx, agent.pid, {
+        name: 'UpdateFrameworkMessage',
+        body: { framework_id: framework.wireId, pid: pidForAgents(framework), framework_info: framework.info },
+      });
+    }
+  }
 }
 
 /** Tasks of frameworks without checkpointing, lost with the connection: the agent's process and they live on. */

@@ -1,5 +1,5 @@
-// Agents' records: made, replaced, taken off the books.
-import { type AgentId, type FrameworkId, idOf, type Pid, parsePid, type TaskId } from '@meseta/base';
+// Agents' records: made, replaced, found.
+import { type AgentId, idOf, type Pid, parsePid } from '@meseta/base';
 import {
   add,
   admitResources,
@@ -8,16 +8,11 @@ import {
   toPostRefinement,
   toPreRefinement,
 } from '@meseta/resources';
-import type { AgentInfo, AgentInfoCapability, Resource, Task } from '@meseta/wire';
+import type { AgentInfo, AgentInfoCapability, Resource } from '@meseta/wire';
 import { type Context, send } from '../context.js';
-import { sendEvent, sendUpdate } from '../events.js';
-import { link, unlink } from '../links.js';
-import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { loseOperations } from '../operation-updates.js';
-import type { Agent, Framework } from '../state.js';
-import { isTerminal } from '../task-states.js';
-import { applyUpdate, removeExecutor, removeTask, usedOn } from '../tasks.js';
-import { type OwnUpdate, ownUpdate } from '../updates.js';
+import { link } from '../links.js';
+import type { Agent } from '../state.js';
+import { usedOn } from '../tasks.js';
 
 export interface Arrival {
   readonly id: AgentId;
@@ -136,67 +131,6 @@ export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>):
   const changed = { ...agent, ...fields };
   ctx.state.agents.registered.set(agent.id, changed);
   return changed;
-}
-
-export interface Departure {
-  readonly update: (framework: Framework, task: Task) => OwnUpdate;
-  /** Where tasks go that had not ended. */
-  readonly tasksTo: 'completed' | 'unreachable';
-  readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR';
-}
-
-/** Takes a registered agent off the books; answers the tasks that it had. */
-export function leave(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
-  const { state } = ctx;
-  const tasks = new Map([...agent.tasks].map(([id, taskIds]) => [id, new Set(taskIds)]));
-  rescindOffersOf(ctx, agent);
-  rescindInverseOffersOf(ctx, agent);
-  state.allocator.removeAgent(agent.id);
-  for (const [frameworkId, taskIds] of tasks) {
-    const framework = state.frameworks.get(frameworkId);
-    if (framework === undefined) continue;
-    for (const taskId of taskIds) {
-      const task = framework.tasks.get(taskId);
-      if (task !== undefined) loseTask(ctx, framework, task, departure);
-    }
-  }
-  dropExecutors(ctx, agent);
-  loseOperations(ctx, agent, departure.operationState);
-  for (const key of ['ping', 'reregister', 'drained']) state.deadlines.cancel(`${key} ${agent.id}`);
-  state.agents.unansweredPings.delete(agent.id);
-  state.removals.waiting.delete(agent.id);
-  state.agents.registered.delete(agent.id);
-  if (state.agents.byPid.get(agent.pid) === agent.id) {
-    state.agents.byPid.delete(agent.pid);
-    unlink(ctx, agent.pid);
-  }
-  return tasks;
-}
-
-export function loseTask(
-  ctx: Context,
-  framework: Framework,
-  task: Task,
-  { update: what, tasksTo }: Pick<Departure, 'update' | 'tasksTo'>,
-): void {
-  const update = ownUpdate(ctx, framework, task, what(framework, task));
-  const after = applyUpdate(ctx, framework, task, update);
-  removeTask(ctx, framework, after, isTerminal(task.state) ? 'completed' : tasksTo);
-  sendUpdate(ctx, framework, update);
-}
-
-export function dropExecutors(ctx: Context, agent: Agent, which?: (framework: Framework) => boolean): void {
-  for (const [frameworkId, executors] of [...agent.executors]) {
-    const framework = ctx.state.frameworks.get(frameworkId);
-    if (framework === undefined || which?.(framework) === false) continue;
-    for (const executorId of [...executors.keys()]) removeExecutor(ctx, framework, agent, executorId);
-  }
-}
-
-/** Every connected framework learns that an agent is lost, whether it had tasks there or not. */
-export function tellFailure(ctx: Context, id: AgentId): void {
-  const connected = [...ctx.state.frameworks.values()].filter((framework) => framework.connection !== undefined);
-  if (connected.length > 0) sendEvent(ctx, connected, { type: 'FAILURE', failure: { agent_id: { value: id } } });
 }
 
 export function tellShutdown(ctx: Context, pid: Pid, message: string): void {

@@ -6,7 +6,6 @@ import { limitsFrom, quantitiesFrom } from '@meseta/resources';
 import type { QuotaConfig } from '@meseta/wire';
 import type { RegistryState } from '../../registry/state.js';
 import { type Context, info } from '../context.js';
-import { addJob } from '../jobs.js';
 import { decide } from '../registrar.js';
 import { requestUnreachable } from './unreachable.js';
 
@@ -86,7 +85,7 @@ export function unreturned(ctx: Context): void {
     ctx.effects.push({ kind: 'exit', message });
     return;
   }
-  addJob(ctx, { kind: 'markUnreturned', agentIds: missing, next: 0 });
+  ctx.state.jobs.push({ kind: 'markUnreturned', agentIds: missing, next: 0 });
 }
 
 export function unreturnedAgent(ctx: Context, id: AgentId): void {

@@ -4,7 +4,7 @@ import type { UnregisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, warn } from '../context.js';
 import { agentOf } from '../offers.js';
 import { decide } from '../registrar.js';
-import { leave, tellFailure } from './records.js';
+import { leave, tellFailure } from './departure.js';
 
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';

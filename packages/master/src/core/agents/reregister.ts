@@ -5,16 +5,16 @@ import { allocate, merge, toPostRefinement } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
-import { newFramework, pidForAgents } from '../frameworks/records.js';
-import { adoptOperations } from '../operation-updates.js';
+import { newFramework } from '../frameworks/records.js';
+import { adoptOperations } from '../operation-records.js';
+import { ownUpdate } from '../own-updates.js';
 import { afterwards, decide } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
 import { addExecutor, addTask } from '../tasks.js';
-import { ownUpdate } from '../updates.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
-import { agentReconnected } from './reconnect.js';
+import { agentReconnected, tellFrameworks } from './reconnect.js';
 import {
   agentIdOf,
   connectionOf,
@@ -158,22 +158,6 @@ function takeExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
   if (framework === undefined) return;
   if (agent.executors.get(framework.id)?.has(idOf<ExecutorId>(sent.executor_id)) === true) return;
   addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, sent.resources) });
-}
-
-/** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */
-export function tellFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
-  for (const { id } of frameworks) {
-    if (id === undefined) continue;
-    const framework = ctx.state.frameworks.get(idOf<FrameworkId>(id));
-    if (framework === undefined) {
-      send(ctx, agent.pid, { name: 'ShutdownFrameworkMessage', body: { framework_id: id } });
-    } else {
-      send(ctx, agent.pid, {
-        name: 'UpdateFrameworkMessage',
-        body: { framework_id: framework.wireId, pid: pidForAgents(framework), framework_info: framework.info },
-      });
-    }
-  }
 }
 
 /** The scheduler saw them lost; they are not. */

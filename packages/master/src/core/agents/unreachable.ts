@@ -1,10 +1,10 @@
 // An agent is lost: the registry first, then memory, updates, FAILURE. It may come back.
 import type { AgentId } from '@meseta/base';
 import { type Context, count, info, note } from '../context.js';
-import { timeInfo } from '../reconcile.js';
+import { timeInfo } from '../own-updates.js';
 import { decide } from '../registrar.js';
 import { lostOr } from '../task-states.js';
-import { leave, tellFailure } from './records.js';
+import { leave, tellFailure } from './departure.js';
 
 /** Marks it unreachable as soon as `agent_removal_rate_limit` allows. */
 export function requestUnreachable(ctx: Context, id: AgentId, why: string): void {

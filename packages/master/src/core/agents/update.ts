@@ -5,7 +5,7 @@ import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/res
 import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
 import { type Context, count, send, warn } from '../context.js';
 import { agentOf, rescindOffersOf } from '../offers.js';
-import { learnOperations } from '../operation-updates.js';
+import { learnOperations } from '../operation-records.js';
 import type { Agent, ResourceProviderRecord } from '../state.js';
 import { changeAgent, problemOf } from './records.js';
 

@@ -11,7 +11,7 @@ import { sendEvent, sendEventTo } from '../events.js';
 import type { RequestId, StreamId } from '../io.js';
 import { link, unlink } from '../links.js';
 import { returnOffers } from '../offers.js';
-import { adoptOperations } from '../operation-updates.js';
+import { adoptOperations } from '../operation-records.js';
 import type { Connection, Framework } from '../state.js';
 import {
   checkFrameworkInfo,

@@ -6,7 +6,7 @@ import { type Context, frameworkText, info, note, send, timestampOf } from '../c
 import { unlink } from '../links.js';
 import { countTaskEnd } from '../metrics.js';
 import { returnOffers } from '../offers.js';
-import { orphanOperations } from '../operation-updates.js';
+import { orphanOperations } from '../operation-records.js';
 import type { Framework } from '../state.js';
 import { isTerminal } from '../task-states.js';
 import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';

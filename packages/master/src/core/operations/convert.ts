@@ -5,7 +5,7 @@ import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent, operationError } from '../operation-updates.js';
+import { applyOnAgent, operationError } from '../operation-records.js';
 import type { Agent } from '../state.js';
 import { usedOn } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';

@@ -2,7 +2,7 @@
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
-import { operationError } from '../operation-updates.js';
+import { operationError } from '../operation-records.js';
 
 export function disk(ctx: Context, { framework }: Acceptance, operation: OfferOperation): void {
   operationError(ctx, framework, operation, problemOf(operation));

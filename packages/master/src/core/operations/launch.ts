@@ -6,9 +6,9 @@ import { type Context, send } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { pidForAgents } from '../frameworks/records.js';
 import { countTaskEnd } from '../metrics.js';
+import { ownUpdate } from '../own-updates.js';
 import type { Framework } from '../state.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
-import { ownUpdate } from '../updates.js';
 import { chargedFor, checkTask, runningExecutor } from '../validation/task.js';
 import { forAgent, resourceVersionsOf } from './for-agent.js';
 

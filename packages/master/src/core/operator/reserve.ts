@@ -14,7 +14,7 @@ import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent } from '../operation-updates.js';
+import { applyOnAgent } from '../operation-records.js';
 import { denial } from '../operations/authorize.js';
 import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';

@@ -1,0 +1,190 @@
+// Operations in the master's books: begun here, learned from agents, adopted by frameworks, taken off. Keeps S1.
+//
+// An operation is listed until its terminal status has been acknowledged; the master acknowledges by itself where nobody
+// waits (no id, an operator's, a framework that ended).
+import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
+import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
+import type { OfferOperation, Operation, OperationStatus } from '@meseta/wire';
+import { changeAgent } from './agents/records.js';
+import { bytesOfUuid } from './bytes.js';
+import { type Context, count, send, warn } from './context.js';
+import { sendEvent } from './events.js';
+import { withoutAllocation } from './operations/without-allocation.js';
+import type { Agent, Framework, OperationRecord } from './state.js';
+import { isTerminalOperation } from './task-states.js';
+
+/** An error that the master found: told if the operation has an id, else silent. */
+export function operationError(ctx: Context, framework: Framework, operation: OfferOperation, message: string): void {
+  warn(ctx, `${operation.type} of framework ${framework.id}: ${message}`);
+  count(ctx, `master/operations/${(operation.type ?? 'unknown').toLowerCase()}/error`);
+  count(ctx, 'master/operations/error');
+  if (operation.id === undefined) return;
+  if (framework.connection?.kind === 'pid') {
+    return sendEvent(ctx, framework, { type: 'ERROR', error: { message } });
+  }
+  tell(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
+}
+
+export function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
+  if (framework.connection?.kind !== 'stream') return;
+  sendEvent(ctx, framework, { type: 'UPDATE_OPERATION_STATUS', update_operation_status: { status } });
+}
+
+/** Books an operation that is taken as done, and sends it to its agent. */
+export function applyOnAgent(
+  ctx: Context,
+  framework: Framework | undefined,
+  agentId: AgentId,
+  info: OfferOperation,
+  conversions: readonly ResourceConversion[],
+): void {
+  const { state } = ctx;
+  const before = state.agents.registered.get(agentId);
+  if (before === undefined) return;
+  const id = bytesOfUuid(uuid(state.random)) as OperationUuid;
+  const agent = convertTotal(ctx, before, conversions);
+  const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
+  const status: OperationStatus = {
+    ...(info.id === undefined ? {} : { operation_id: info.id }),
+    state: 'OPERATION_PENDING',
+    agent_id: agent.wireId,
+  };
+  state.operations.set(id, {
+    uuid: id,
+    operation: {
+      ...(framework === undefined ? {} : { framework_id: framework.wireId }),
+      agent_id: agent.wireId,
+      info,
+      latest_status: status,
+      statuses: [],
+      uuid: { value: id },
+    },
+    frameworkId: framework?.id,
+    agentId,
+    operationId,
+    consumed: [],
+    speculative: true,
+  });
+  agent.operations.add(id);
+  framework?.operations.add(id);
+  if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+  if (!agent.capabilities.has('RESOURCE_PROVIDER')) return sendCheckpoint(ctx, agent, id);
+  send(ctx, agent.pid, {
+    name: 'ApplyOperationMessage',
+    body: {
+      ...(framework === undefined ? {} : { framework_id: framework.wireId }),
+      operation_info: withoutAllocation(info),
+      operation_uuid: { value: id },
+      resource_version_uuid: { uuid: { value: agent.resourceVersion ?? '' } },
+    },
+  });
+}
+
+/** Agents from before operations were messages are told the result and never answer. */
+function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
+  send(ctx, agent.pid, { name: 'CheckpointResourcesMessage', body: { resources: agent.checkpointedResources } });
+  const record = ctx.state.operations.get(id);
+  if (record !== undefined) removeOperation(ctx, record);
+}
+
+/** Books what an agent has under way and this master doesn't know: it was begun under another one. */
+export function learnOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
+  const { state } = ctx;
+  for (const operation of operations) {
+    const id = operation.uuid.value as OperationUuid;
+    if (state.operations.has(id)) continue;
+    const { framework_id, info } = operation;
+    const frameworkId = framework_id === undefined ? undefined : idOf<FrameworkId>(framework_id);
+    const framework = frameworkId === undefined ? undefined : state.frameworks.get(frameworkId);
+    const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
+    state.operations.set(id, {
+      uuid: id,
+      operation: { ...operation, agent_id: agent.wireId },
+      frameworkId,
+      agentId: agent.id,
+      operationId,
+      consumed: [],
+      speculative: true,
+    });
+    agent.operations.add(id);
+    framework?.operations.add(id);
+    if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+  }
+}
+
+function convertTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {
+  const plain = conversions.map(({ consumed, converted }) => ({
+    consumed: unallocate(consumed),
+    converted: unallocate(converted),
+  }));
+  const total = applyConversions(agent.totalResources, plain);
+  if (!total.ok) return agent;
+  return changeAgent(ctx, agent, {
+    totalResources: total.value,
+    checkpointedResources: total.value.filter(needsCheckpoint),
+  });
+}
+
+export function removeOperation(ctx: Context, record: OperationRecord): void {
+  const { state } = ctx;
+  state.operations.delete(record.uuid);
+  state.agents.registered.get(record.agentId)?.operations.delete(record.uuid);
+  const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
+  framework?.operations.delete(record.uuid);
+  if (record.operationId !== undefined) framework?.operationUuids.delete(record.operationId);
+}
+
+export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
+  [...agent.operations].some((uuid) => {
+    const pending = ctx.state.operations.get(uuid);
+    return pending !== undefined && !isTerminalOperation(pending.operation.latest_status.state);
+  });
+
+/** A framework subscribes that agents' operations were begun by. */
+export function adoptOperations(ctx: Context, framework: Framework): void {
+  for (const record of ctx.state.operations.values()) {
+    if (record.frameworkId !== framework.id) continue;
+    framework.operations.add(record.uuid);
+    if (record.operationId !== undefined) framework.operationUuids.set(record.operationId, record.uuid);
+  }
+}
+
+export function acknowledgeTo(ctx: Context, record: OperationRecord, statusUuid: string): void {
+  const agent = ctx.state.agents.registered.get(record.agentId);
+  if (agent === undefined || !agent.connected) return;
+  send(ctx, agent.pid, {
+    name: 'AcknowledgeOperationStatusMessage',
+    body: { status_uuid: { value: statusUuid }, operation_uuid: { value: record.uuid } },
+  });
+}
+
+/** The framework ended: nobody waits any more. */
+export function orphanOperations(ctx: Context, framework: Framework): void {
+  for (const id of [...framework.operations]) {
+    const record = ctx.state.operations.get(id);
+    if (record === undefined) continue;
+    const { latest_status } = record.operation;
+    if (isTerminalOperation(latest_status.state) && latest_status.uuid !== undefined) {
+      acknowledgeTo(ctx, record, latest_status.uuid.value);
+      removeOperation(ctx, record);
+    } else {
+      ctx.state.operations.set(id, { ...record, operationId: undefined });
+    }
+  }
+}
+
+/** The agent is lost or gone: one status without a uuid, then they are forgotten. */
+export function loseOperations(
+  ctx: Context,
+  agent: Agent,
+  state: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR',
+): void {
+  for (const id of [...agent.operations]) {
+    const record = ctx.state.operations.get(id);
+    if (record === undefined) continue;
+    removeOperation(ctx, record);
+    const framework = record.frameworkId === undefined ? undefined : ctx.state.frameworks.get(record.frameworkId);
+    if (framework === undefined || record.operationId === undefined) continue;
+    tell(ctx, framework, { operation_id: { value: record.operationId }, state, agent_id: agent.wireId });
+  }
+}

@@ -1,0 +1,18 @@
+// A connection broke: everybody at its address is concerned.
+import { disconnectAgent } from './agents/disconnect.js';
+import type { Context } from './context.js';
+import { disconnect } from './frameworks/disconnect.js';
+
+export function peerLost(ctx: Context, address: string): void {
+  const { state } = ctx;
+  const pids = state.links.get(address) ?? [];
+  state.links.delete(address);
+  for (const pid of pids) {
+    const agentId = state.agents.byPid.get(pid);
+    const agent = agentId === undefined ? undefined : state.agents.registered.get(agentId);
+    if (agent !== undefined) disconnectAgent(ctx, agent);
+    const frameworkId = state.frameworkByPid.get(pid);
+    const framework = frameworkId === undefined ? undefined : state.frameworks.get(frameworkId);
+    if (framework !== undefined) disconnect(ctx, framework);
+  }
+}
