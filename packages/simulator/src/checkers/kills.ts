@@ -1,5 +1,5 @@
 // `a kill is carried out`: what an agent has decided to end does not run when its grace period is over, whatever
-// became of the agent's process meanwhile.
+// became of the agent's process meanwhile. A machine that is paused at that moment ends it when it goes on.
 // `kills for an agent that was away are sent when it is back`: what a scheduler asked for while the agent's connection
 // was broken, of a task that is still known then.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
@@ -17,7 +17,8 @@ interface Wanted {
 }
 
 export const createKillsChecker: CreateChecker = ({ world }, count) => {
-  let wanted = new Map<AgentId, Wanted[]>();
+  /** By master: one that doesn't know yet that it leads no more has not heard what its successor is asked. */
+  const asked = new Map<MasterProcess, Map<AgentId, Wanted[]>>();
   /** Since when a process of its agent has known that a container is to end. */
   const known = new Map<ContainerId, number>();
   let steps = 0;
@@ -29,10 +30,9 @@ export const createKillsChecker: CreateChecker = ({ world }, count) => {
       agentStepped(agent) {
         if (steps++ % STEPS_BETWEEN === 0) checkEnding(world, agent, known);
       },
-      masterStarted() {
-        wanted = new Map();
-      },
+      masterStarted: (master) => void asked.set(master, new Map()),
       masterStepped(master, input, effects) {
+        const wanted = asked.get(master) ?? new Map<AgentId, Wanted[]>();
         if (input.kind === 'schedulerCall' && input.call.kill !== undefined) {
           const taken = effects.some((it) => it.kind === 'reply' && it.reply.status === 202);
           const frameworkId = input.call.framework_id?.value as FrameworkId;
@@ -59,14 +59,18 @@ const STEPS_BETWEEN = 8;
 /** Between the end of a grace period and the end of a container. */
 const SLACK_MS = 10_000;
 
-function checkEnding(world: World, { name, core, containers }: AgentNode, known: Map<ContainerId, number>): void {
+function checkEnding(
+  world: World,
+  { name, core, containers, machine }: AgentNode,
+  known: Map<ContainerId, number>,
+): void {
   const nowMs = world.timeline.nowMs();
   for (const { executors } of core?.state.frameworks.values() ?? []) {
     for (const { containerId, kill, info } of executors.values()) {
       if (kill === undefined || containers.all.get(containerId)?.state !== 'running') continue;
       const sinceMs = known.get(containerId) ?? nowMs;
       known.set(containerId, sinceMs);
-      if (nowMs - sinceMs <= kill.graceMs + SLACK_MS) continue;
+      if (nowMs <= Math.max(sinceMs + kill.graceMs, machine.pausedUntilMs) + SLACK_MS) continue;
       const taskId = info.executor_id.value;
       world.fail('a kill is carried out', `${taskId} on ${name} runs ${nowMs - sinceMs} ms after its kill`, [taskId]);
     }

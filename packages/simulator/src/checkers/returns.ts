@@ -7,12 +7,13 @@ import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
 
 export const createReturnsChecker: CreateChecker = ({ world }, count) => {
-  /** The agents of tasks that were told unreachable, by task. */
-  const lost = new Map<TaskId, AgentId>();
+  /** The agents of tasks that a master told unreachable, by task. */
+  const told = new Map<MasterProcess, Map<TaskId, AgentId>>();
   return {
     observer: {
-      masterStarted: () => lost.clear(),
+      masterStarted: (master) => void told.set(master, new Map()),
       masterStepped(master, _input, effects) {
+        const lost = told.get(master) ?? new Map<TaskId, AgentId>();
         for (const effect of effects) {
           const status = effect.kind === 'event' ? effect.event.update?.status : undefined;
           if (status?.unreachable_time !== undefined && status.agent_id !== undefined) {

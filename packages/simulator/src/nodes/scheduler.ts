@@ -139,6 +139,8 @@ class Client implements SchedulerClient {
   private stream: StreamId | undefined;
   private leader: Machine | undefined;
   private reconnection: Scheduled | undefined;
+  /** Another process is the framework now: this one never subscribes again, whoever leads. */
+  private replaced = false;
   private readonly world: World;
   private readonly script: Script;
   private readonly reconciles: boolean;
@@ -187,7 +189,7 @@ class Client implements SchedulerClient {
   }
 
   private connect(): void {
-    if (this.stopped || this.session !== undefined) return;
+    if (this.stopped || this.replaced || this.session !== undefined) return;
     if (this.leader === undefined) return this.connectIn(1_000);
     const session: Session = {
       end: this.world.network.connect(this.address, this.leader.address, 'http', {
@@ -275,9 +277,9 @@ class Client implements SchedulerClient {
   /** Replaced by another process of the framework, or removed by the master: then it begins anew. */
   private errored(message: string): void {
     if (message === 'Framework failed over') {
+      this.replaced = true;
       this.world.timeline.after(30_000, () => this.kill());
       this.dropSession();
-      this.world.timeline.cancel(this.reconnection);
       return;
     }
     if (this.memory.frameworkId !== undefined) this.memory.ended.push(this.memory.frameworkId);

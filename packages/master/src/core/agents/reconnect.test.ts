@@ -22,3 +22,18 @@ test('a task that was told lost with the connection, and runs on, is ended when 
   assert.deepEqual(agent.take('KillTaskMessage').task_id, { value: 'lives' });
   assert.equal(agent.has('KillTaskMessage'), false);
 });
+
+test('an agent that leaves while its return is being written is not told that it is back', () => {
+  const world = createWorld();
+  const [agent, other] = [world.agent(), world.agent('cpus:1', { silent: true })];
+  agent.breakConnection();
+  world.holdStore(true);
+  other.register();
+  agent.reregister();
+  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  world.holdStore(false);
+  world.answerStore();
+  assert.equal(world.master.state.registrar.durable.agents.has(agent.id), false);
+  assert.equal(agent.has('AgentReregisteredMessage'), false);
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [other.id]);
+});

@@ -65,6 +65,8 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   const request = agents.reregistering.get(id);
   if (request === undefined) return;
   agents.reregistering.delete(id);
+  // It was removed or marked gone while the registry was being written: it is not told that it is back.
+  if (agents.transitions.has(id)) return;
   const agent = agents.registered.get(id);
   if (agent !== undefined) agentReconnected(ctx, agent, request.pid, request.message);
   else agentReturned(ctx, id, request.pid, request.message);
