@@ -16,7 +16,8 @@ import {
   streamClosed,
 } from './executor-calls.js';
 import { driverMessage } from './executor-driver.js';
-import { completeIfIdle, launchExecutor } from './executors.js';
+import { launchExecutor } from './executor-launch.js';
+import { completeIfIdle } from './executors.js';
 import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';

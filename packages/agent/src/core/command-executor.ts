@@ -4,20 +4,20 @@
 //   it ended by itself:          TASK_FINISHED with status 0, else TASK_FAILED
 //   it was ended:                TASK_KILLED, whatever its exit status; past max_completion_time TASK_FAILED
 //   it never ran:                TASK_FAILED, or TASK_KILLED if it was ended before
-import type { ContainerId, TaskId } from '@meseta/base';
+import type { ContainerId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
-import type { CheckStatusInfo, ContainerStatus, TaskStatus } from '@meseta/wire';
+import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { customContainerEvent } from './custom-executor.js';
-import { environmentOfRun, ipOf, variablesOf } from './environment.js';
+import { environmentOfRun, variablesOf } from './environment.js';
 import { guestEvent } from './guests.js';
-import type { CheckKind, ContainerRecord, TaskRecord } from './io.js';
-import { killRun } from './kill.js';
-import { partitionAware } from './launch.js';
-import { endRun, noteRun, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
+import type { CheckKind, TaskRecord } from './io.js';
+import { endRun, killRun } from './run-end.js';
+import { report } from './run-reports.js';
+import { noteRun, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { exitMessage } from './signals.js';
-import { type FrameworkRecord, isTerminal } from './state.js';
-import { type StatusFields, statusOf, tell } from './status-updates.js';
+import type { FrameworkRecord } from './state.js';
+import type { StatusFields } from './status-updates.js';
 import { cancelTimer, log, type Step, setTimer } from './step.js';
 
 export function containerEvent(step: Step, event: ContainerEvent): void {
@@ -77,44 +77,6 @@ export function superviseRun(step: Step, framework: FrameworkRecord, run: TaskRu
     if (it !== undefined) setTimer(step, { kind, containerId }, Math.max(0, timesOf(it).delayMs - ran));
   }
 }
-
-/** Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. */
-export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
-  const record = taskOfRun(framework, run);
-  if (record === undefined || isTerminal(record.task.state)) return;
-  const last = record.task.statuses?.at(-1);
-  const { check } = record.info;
-  const healthy = fields.healthy ?? last?.healthy;
-  const checkOf = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
-  const status = statusOf(step, record.info.task_id.value as TaskId, {
-    source: 'SOURCE_EXECUTOR',
-    executor_id: { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value },
-    container_status: containerStatus(step, run),
-    ...fields,
-    ...(healthy === undefined ? {} : { healthy }),
-    ...(checkOf === undefined ? {} : { check_status: checkOf }),
-  });
-  tell(step, framework, record.info.task_id.value as TaskId, drained(step, framework, run.kill !== undefined, status));
-}
-
-/** On a draining agent what it ended says so, and is gone for good if the agent will be. */
-export function drained(step: Step, framework: FrameworkRecord, killed: boolean, status: TaskStatus): TaskStatus {
-  const { drain } = step.state;
-  if (drain === undefined || !killed) return status;
-  if (status.state !== 'TASK_KILLED' && status.state !== 'TASK_KILLING') return status;
-  const gone = status.state === 'TASK_KILLED' && drain.config.mark_gone === true && partitionAware(framework.info);
-  return { ...status, state: gone ? 'TASK_GONE_BY_OPERATOR' : status.state, reason: 'REASON_AGENT_DRAINING' };
-}
-
-/** As Mesos shows it: without networks of its own a container has the agent's address. */
-export const containerStatus = (
-  step: Step,
-  { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
-): ContainerStatus => ({
-  network_infos: [{ ip_addresses: [{ ip_address: ipOf(step.state.config) }] }],
-  ...(pid === undefined ? {} : { executor_pid: pid }),
-  container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
-});
 
 function launchFailed(step: Step, framework: FrameworkRecord, run: TaskRun, message: string): void {
   if (run.kill === undefined) step.state.counters.containerLaunchErrors++;

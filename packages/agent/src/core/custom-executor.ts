@@ -10,11 +10,10 @@ import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
 import { isConnected, tellExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, tellExecutorExited } from './executors.js';
 import type { ExecutorRecord, Kill } from './io.js';
-import { armKill } from './kill.js';
-import { partitionAware } from './launch.js';
 import { joinIfRecovered } from './registration.js';
+import { armKill } from './run-end.js';
 import { exitMessage, waitStatusOf } from './signals.js';
-import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, tasksOf } from './state.js';
+import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
 import { type StatusFields, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, send, setTimer } from './step.js';
 

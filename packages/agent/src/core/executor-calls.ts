@@ -13,14 +13,13 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
-import { containerStatus, drained } from './command-executor.js';
 import { awaitNoLonger, sendPending, shutdownCustom, tellTask } from './custom-executor.js';
 import { isConnected, tellExecutor } from './executor-channel.js';
 import { executorOf, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
-import { partitionAware } from './launch.js';
-import { agentIdOf, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
+import { containerStatus, drained } from './run-reports.js';
+import { agentIdOf, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
 import { statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './step.js';
 

@@ -1,21 +1,16 @@
-// Executors and their containers: launch, end, and the moment when nothing is left of one or of a framework.
+// Executors and their containers: records, end, and the moment when nothing is left of one or of a framework.
 //
 // E1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
 // E2: every launched container ends in one event; until then its resources count as used.
 // E3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
-import { present } from '@meseta/base';
-import type { ContainerSpec } from '@meseta/containers/types';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
-import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
-import { endNested } from './guests.js';
+import { endNested } from './guest-records.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { executorKey, frameworkKey, memberKey, sandboxKey, taskKey } from './keys.js';
-import { type CommandExecutor, isCommand } from './runs.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
-import { volumeLinks } from './volumes.js';
 
 /** What a command task's own executor is charged on top of the task. */
 const COMMAND_EXECUTOR_RESOURCES = [
@@ -71,55 +66,6 @@ export function saveExecutor(step: Step, framework: FrameworkRecord, executor: E
 export function putExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
   framework.executors.set(executor.info.executor_id.value as ExecutorId, executor);
   saveExecutor(step, framework, executor);
-}
-
-/** E1: the executor is on disk. Unless it was ended in the meantime its container starts. */
-export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
-  const framework = step.state.frameworks.get(frameworkId);
-  const executor = framework?.executors.get(executorId);
-  if (framework === undefined || executor?.state !== 'queued') return;
-  framework.executors.set(executorId, { ...executor, state: 'launching' });
-  const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
-  const volumes = volumeLinks(step.state.config.workDir, spec.resources);
-  const own = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
-  step.effects.push({ kind: 'launch', spec, volumes, ...own });
-}
-
-/** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */
-function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
-  const { info, containerId, sandbox } = executor;
-  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
-  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
-  return {
-    containerId,
-    sandbox,
-    user: userOf(step, framework.info, info.command),
-    command: info.command ?? {},
-    environment: {
-      ...executorEnvironment(step.state.config, agentId, framework.info, executor),
-      ...variablesOf(info.command),
-    },
-    uris: info.command?.uris ?? [],
-    rlimits: info.container?.rlimit_info,
-    resources: [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])],
-    container: info.container,
-  };
-}
-
-function commandSpec(step: Step, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
-  const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
-  const info = present(task, 'the task of a command executor').info;
-  return {
-    containerId: executor.containerId,
-    sandbox: executor.sandbox,
-    user: userOf(step, framework.info, info.command),
-    command: info.command ?? {},
-    environment: environmentOfRun(step.state, framework, executor, info),
-    uris: info.command?.uris ?? [],
-    rlimits: info.container?.rlimit_info,
-    resources: [...(info.resources ?? []), ...(executor.info.resources ?? [])],
-    container: info.container,
-  };
 }
 
 /** The executor whose container this is, or in whose pod it is. */

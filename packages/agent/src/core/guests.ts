@@ -11,16 +11,13 @@ import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } fr
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
 import { DEFAULT_PATH, type Environment, environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
 import { executorOf, userOf } from './executors.js';
+import { endNested, forgetGuest, pathOf, putGuest, signalGuest } from './guest-records.js';
 import type { ConnectionId, GuestRecord } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
 import { taskOfRun, taskRunOf } from './runs.js';
-import { waitStatusOf } from './signals.js';
+import { SIGKILL, waitStatusOf } from './signals.js';
 import { agentIdOf, type Guest } from './state.js';
 import { type Step, save } from './step.js';
-
-/** The ids from the outermost container to this one; the outermost is the container of an executor or standalone. */
-export const pathOf = ({ value, parent }: ContainerID): string =>
-  parent === undefined ? value : `${pathOf(parent)}/${value}`;
 
 const validId = (id: ContainerID): boolean =>
   /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}$/.test(id.value) && (id.parent === undefined || validId(id.parent));
@@ -64,8 +61,6 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   } else if (remove !== undefined) removeGuest(step, connection, guest);
   else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: guest.record.sandbox });
 }
-
-const SIGKILL = 9;
 
 function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 404 | 500, text: string): void {
   step.effects.push({ kind: 'callReply', connection, status, text });
@@ -144,31 +139,14 @@ function placeOf(step: Step, { parent }: ContainerID): Place | undefined {
   };
 }
 
-const putGuest = (step: Step, guest: Guest): void => {
-  step.state.guests.set(pathOf(guest.record.id), guest);
-};
-
-function signalGuest(step: Step, { record }: Guest, signal: number): void {
-  if (record.state === 'ended') return;
-  const { containerId } = record;
-  if (signal === SIGKILL) step.effects.push({ kind: 'destroy', containerId });
-  else step.effects.push({ kind: 'signal', containerId, signal });
-}
-
 function removeGuest(step: Step, connection: ConnectionId, guest: Guest): void {
   if (guest.record.state !== 'ended') {
     reply(step, connection, 500, 'The container has not ended yet');
     return;
   }
-  forget(step, guest);
+  forgetGuest(step, guest);
   step.effects.push({ kind: 'removeSandbox', containerId: guest.record.containerId, path: guest.record.sandbox });
   reply(step, connection, 200, '');
-}
-
-function forget(step: Step, { record }: Guest): void {
-  step.state.guests.delete(pathOf(record.id));
-  save(step, guestKey(pathOf(record.id)), undefined);
-  step.after.push({ kind: 'removeContainer', containerId: record.containerId });
 }
 
 function answerWaiting(step: Step, path: string): void {
@@ -202,7 +180,7 @@ export function guestEvent(step: Step, event: ContainerEvent): boolean {
     case 'launchFailed':
       if (launching !== undefined) reply(step, launching, 500, `Failed to launch container: ${event.message}`);
       ended(step, { ...rest, record: guest.record }, { kind: 'unknown' });
-      forget(step, guest);
+      forgetGuest(step, guest);
       return true;
     case 'exited':
       ended(step, guest, event.status);
@@ -219,16 +197,6 @@ function ended(step: Step, guest: Guest, status: ExitStatus): void {
   save(step, guestKey(pathOf(record.id)), { kind: 'guest', guest: record });
   answerWaiting(step, pathOf(record.id));
   endNested(step, (parent) => pathOf(parent) === pathOf(record.id));
-}
-
-/** G3. */
-export function endNested(step: Step, isIn: (parent: ContainerID) => boolean): void {
-  for (const guest of [...step.state.guests.values()]) {
-    const { id, state } = guest.record;
-    if (id.parent === undefined || !isIn(id.parent)) continue;
-    if (state === 'ended') forget(step, guest);
-    else signalGuest(step, guest, SIGKILL);
-  }
 }
 
 /** A guest of an earlier process of this agent. */

@@ -1,7 +1,4 @@
-// Ending tasks: a polite signal, a grace period, SIGKILL. And what comes of a framework's or executor's shutdown.
-//
-// K1: the first reason a task is ended for stays; later ones can only shorten the grace period.
-// K2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
+// Ending tasks: who asks for it, and what comes of a framework's or executor's shutdown and of a drain.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type {
   DrainConfig,
@@ -10,22 +7,15 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
-import { report } from './command-executor.js';
 import { killCustomTask, shutdownCustom } from './custom-executor.js';
 import { endIfLeaving, executorOf, settle } from './executors.js';
-import type { ContainerRecord, ExecutorRecord, Kill } from './io.js';
+import type { ExecutorRecord } from './io.js';
 import { DRAIN_KEY, taskKey } from './keys.js';
-import { knowsKilling, partitionAware } from './launch.js';
-import { endRun, putRun, runOfTask, type TaskRun, taskOfRun, taskRunOf, taskRunsOf } from './runs.js';
-import { SIGTERM } from './signals.js';
-import { checkpoints, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
+import { graceOf, graceOver, killRun } from './run-end.js';
+import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
+import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
 import { closeStreams, statusOf, tell } from './status-updates.js';
-import { cancelTimer, log, type Step, save, setTimer } from './step.js';
-
-const DEFAULT_GRACE_MS = 3000;
-
-const graceOf = (policy: KillPolicy | undefined): number | undefined =>
-  policy?.grace_period === undefined ? undefined : policy.grace_period.nanoseconds / 1e6;
+import { log, type Step, save } from './step.js';
 
 export function killTask(step: Step, message: KillTaskMessage): void {
   const frameworkId = message.framework_id.value as FrameworkId;
@@ -57,68 +47,6 @@ export function killTask(step: Step, message: KillTaskMessage): void {
       reason: 'REASON_EXECUTOR_TERMINATED',
     }),
   );
-}
-
-/** Ends a task that the agent runs itself. `graceMs` overrides the task's own grace period. */
-export function killRun(
-  step: Step,
-  framework: FrameworkRecord,
-  { containerId }: TaskRun,
-  why: Kill['why'],
-  graceMs: number | undefined,
-): void {
-  // As it is now: ending one task of a pod may have ended others.
-  const run = taskRunOf(step, containerId)?.run;
-  if (run === undefined || run.state === 'ended') return;
-  const policy = taskOfRun(framework, run)?.info.kill_policy;
-  const grace = graceMs ?? graceOf(policy) ?? DEFAULT_GRACE_MS;
-  const earlier = run.kill;
-  const kill: Kill = {
-    why: earlier?.why ?? why,
-    sinceWallMs: earlier?.sinceWallMs ?? step.now.wallMs,
-    graceMs: Math.min(earlier?.graceMs ?? grace, grace),
-  };
-  const killed: TaskRun = { ...run, kill };
-  putRun(step, framework, killed);
-  for (const kind of ['maxCompletion', 'health', 'check'] as const) cancelTimer(step, { kind, containerId });
-  if (run.state === 'queued') {
-    killedDuringLaunch(step, framework, killed);
-    return;
-  }
-  if (run.state === 'launching') {
-    if (earlier === undefined) step.effects.push({ kind: 'destroy', containerId });
-    return;
-  }
-  if (earlier === undefined) {
-    if (knowsKilling(framework.info) && why !== 'maxCompletion')
-      report(step, framework, killed, { state: 'TASK_KILLING' });
-    if (kill.graceMs > 0) step.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
-  }
-  armKill(step, killed);
-}
-
-/** SIGKILL when what is left of the grace period is over; also after a restart of the agent. */
-export function armKill(step: Step, { containerId, kill }: ContainerRecord): void {
-  if (kill === undefined) return;
-  const leftMs = kill.graceMs - Math.max(0, step.now.wallMs - kill.sinceWallMs);
-  if (leftMs > 0) setTimer(step, { kind: 'kill', containerId }, leftMs);
-  else graceOver(step, containerId);
-}
-
-export function graceOver(step: Step, containerId: ContainerId): void {
-  cancelTimer(step, { kind: 'kill', containerId });
-  step.effects.push({ kind: 'destroy', containerId });
-}
-
-/** Nothing was started yet. */
-function killedDuringLaunch(step: Step, framework: FrameworkRecord, run: TaskRun): void {
-  report(step, framework, run, {
-    state: 'TASK_KILLED',
-    message: 'Killed before the task was launched',
-    source: 'SOURCE_AGENT',
-    reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
-  });
-  endRun(step, framework, run);
 }
 
 /** Ends an executor with all that it runs. */

@@ -20,7 +20,7 @@ import type { ExecutorRecord } from './io.js';
 import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
 import { shutdownExecutor } from './kill.js';
 import { putMember } from './runs.js';
-import { agentIdOf, checkpoints, type FrameworkRecord, newFramework } from './state.js';
+import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
 import { saveTask, statusOf, tell } from './status-updates.js';
 import { log, type Step, save, whenDurable } from './step.js';
 
@@ -348,11 +348,5 @@ export function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: E
     ...(limits === undefined ? {} : { limits }),
   };
 }
-
-const capable = (info: FrameworkInfo, capability: string): boolean =>
-  info.capabilities?.some(({ type }) => type === capability) === true;
-
-export const partitionAware = (info: FrameworkInfo): boolean => capable(info, 'PARTITION_AWARE');
-export const knowsKilling = (info: FrameworkInfo): boolean => capable(info, 'TASK_KILLING_STATE');
 
 const droppedState = (info: FrameworkInfo): TaskState => (partitionAware(info) ? 'TASK_DROPPED' : 'TASK_LOST');

@@ -1,19 +1,17 @@
 // Pods: task groups of the DEFAULT executor, which is the agent itself. A task has a container of its own, its sandbox
 // lies in the pod's; there is no process but theirs. Mesos: docs/nested-container-and-task-group.md; behaviours.md 10.
 //
-// P1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none.
+// P1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none
+//     (`run-end.ts`).
 // P2: the executor ends with its last container, with status 0; until then tasks may join it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { environmentOfRun } from './environment.js';
 import { endExecutor, tellExecutorExited, userOf } from './executors.js';
-import { endNested } from './guests.js';
 import type { ExecutorRecord, MemberRecord, VolumeLink } from './io.js';
-import { killRun } from './kill.js';
-import { putMember } from './runs.js';
 import type { FrameworkRecord } from './state.js';
-import { cancelContainerTimers, type Step } from './step.js';
+import type { Step } from './step.js';
 import { volumeLinks } from './volumes.js';
 
 /** The task is on disk: its container starts, unless it was ended in the meantime. */
@@ -50,27 +48,6 @@ const sharedPaths = (executor: ExecutorRecord, { container }: ContainerSpec): re
     if (path === undefined || path.split('/').includes('..')) return [];
     return [{ containerPath: container_path, hostPath: `${executor.sandbox}/${path}` }];
   });
-
-/** A task's container is gone, or never was: P1, P2. What the task has become was said before. */
-export function endMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
-  const { containerId, taskId, executorId } = member;
-  if (member.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
-  step.state.runs.delete(containerId);
-  cancelContainerTimers(step, containerId);
-  endNested(step, (parent) => parent.value === containerId);
-  putMember(step, framework, { ...member, state: 'ended' });
-  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);
-  endPodIfEmpty(step, framework.id, executorId);
-}
-
-function endGroup(step: Step, framework: FrameworkRecord, { group }: MemberRecord): void {
-  for (const taskId of group) {
-    const member = framework.members.get(taskId);
-    if (member !== undefined && member.state !== 'ended' && member.kill === undefined) {
-      killRun(step, framework, member, 'group', undefined);
-    }
-  }
-}
 
 /** P2. */
 export function endPodIfEmpty(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {

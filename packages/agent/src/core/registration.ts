@@ -22,9 +22,8 @@ import type {
   Task,
 } from '@meseta/wire';
 import { AGENT_KEY } from './keys.js';
-import { partitionAware } from './launch.js';
 import { resendOperations, updateAgent } from './operations.js';
-import { agentIdOf, newFramework, PING_TIMEOUT_MS } from './state.js';
+import { agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
 import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 

@@ -1,10 +1,9 @@
 // The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
 // tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
-import { endExecutor, putExecutor } from './executors.js';
+import { putExecutor } from './executors.js';
 import type { ExecutorRecord, MemberRecord, TaskRecord } from './io.js';
 import { memberKey } from './keys.js';
-import { endMember } from './pods.js';
 import { checkpoints, type FrameworkRecord } from './state.js';
 import { type Step, save } from './step.js';
 
@@ -66,10 +65,4 @@ export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
 export function putMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
   framework.members.set(member.taskId, member);
   if (checkpoints(framework)) save(step, memberKey(framework.id, member.taskId), { kind: 'member', member });
-}
-
-/** The container is gone, or never was. What the task has become was said before. */
-export function endRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
-  if (run.kind === 'command') endExecutor(step, framework, run);
-  else endMember(step, framework, run);
 }

@@ -2,6 +2,7 @@
 import type { ExitStatus } from '@meseta/containers/types';
 
 export const SIGTERM = 15;
+export const SIGKILL = 9;
 
 /** By number, as Linux' C library describes them. */
 const SIGNALS: { readonly [signal: number]: string } = {

@@ -198,6 +198,12 @@ export const agentIdOf = (state: AgentState): AgentId | undefined => state.info.
 
 export const checkpoints = (framework: FrameworkRecord): boolean => framework.info.checkpoint === true;
 
+const capable = (info: FrameworkInfo, capability: string): boolean =>
+  info.capabilities?.some(({ type }) => type === capability) === true;
+
+export const partitionAware = (info: FrameworkInfo): boolean => capable(info, 'PARTITION_AWARE');
+export const knowsKilling = (info: FrameworkInfo): boolean => capable(info, 'TASK_KILLING_STATE');
+
 export const isTerminal = (taskState: string | undefined): boolean =>
   taskState !== undefined && TERMINAL.has(taskState);
 

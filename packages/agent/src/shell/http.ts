@@ -1,6 +1,5 @@
 // The agent's HTTP endpoints: from a request to the view that answers it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { cpus, freemem, loadavg, totalmem } from 'node:os';
 import {
   type AgentEndpoint,
   agentEndpoints,
@@ -26,15 +25,14 @@ import {
   answerRead,
   answerSystemStats,
 } from '@meseta/platform/common-endpoints';
-import { createProcessStats } from '@meseta/platform/process-stats';
 import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { AgentCore } from '../core/agent.js';
 import type { Approver } from '../views/approver.js';
-import { agentMetrics } from '../views/metrics.js';
 import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
 import { attachedList, rootsFor } from './attached-files.js';
 import type { ContainerCalls } from './container-calls.js';
+import { currentMetrics } from './current-metrics.js';
 import type { ExecutorApi } from './executor-api.js';
 import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
@@ -117,29 +115,6 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
     });
   };
 }
-
-export function systemMetrics(): Readonly<Record<string, number>> {
-  const [one = 0, five = 0, fifteen = 0] = loadavg();
-  return {
-    'system/cpus_total': cpus().length,
-    'system/load_1min': one,
-    'system/load_5min': five,
-    'system/load_15min': fifteen,
-    'system/mem_free_bytes': freemem(),
-    'system/mem_total_bytes': totalmem(),
-  };
-}
-
-const processStats = createProcessStats();
-
-export const currentMetrics = ({ core, containers, recoverySeconds }: HttpOptions): ReadonlyMap<string, number> =>
-  agentMetrics(core.state, {
-    nowWallMs: Date.now(),
-    recoverySeconds,
-    system: systemMetrics(),
-    fetcher: containers.fetcherMetrics(),
-    process: processStats(),
-  });
 
 /** `?level=1&duration=5mins` sets the level; without both it is shown. */
 function toggleLogging(logging: LoggingLevel, { query, response }: Exchange): void {

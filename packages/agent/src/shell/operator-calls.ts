@@ -13,7 +13,8 @@ import type { MeasuredMember } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { rootsFor } from './attached-files.js';
 import { answerContainerCall, isContainerCall } from './container-calls.js';
-import { currentMetrics, type Exchange, type HttpOptions } from './http.js';
+import { currentMetrics } from './current-metrics.js';
+import type { Exchange, HttpOptions } from './http.js';
 import { measureContainers, measureGuests } from './measure.js';
 
 export async function answerCall(options: HttpOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
@@ -56,7 +57,6 @@ export async function answerCall(options: HttpOptions, bodies: BodyReader, excha
   answerBody(response, 200, { 'Content-Type': accepted.value }, encoded);
 }
 
-/** The answer to a call; undefined: done, with nothing to say. */
 /** Calls that need leave as a whole; of the others the answer decides object by object. */
 const WHOLE = new Set(['GET_FLAGS', 'SET_LOGGING_LEVEL', 'GET_RESOURCE_PROVIDERS', 'PRUNE_IMAGES'] as const);
 
@@ -67,6 +67,7 @@ function denialOf({ gate }: HttpOptions, principal: Principal | undefined, { typ
   return allows(approver) ? undefined : forbidden(principal, `call ${type}`);
 }
 
+/** The answer to a call; undefined: done, with nothing to say. */
 async function answerOf(
   options: HttpOptions,
   call: AgentCall,

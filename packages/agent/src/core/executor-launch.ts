@@ -1,0 +1,60 @@
+// What the container of an executor is launched with.
+import type { ExecutorId, FrameworkId } from '@meseta/base';
+import { present } from '@meseta/base';
+import type { ContainerSpec } from '@meseta/containers/types';
+import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
+import { userOf } from './executors.js';
+import type { ExecutorRecord } from './io.js';
+import { type CommandExecutor, isCommand } from './runs.js';
+import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
+import type { Step } from './step.js';
+import { volumeLinks } from './volumes.js';
+
+/** E1: the executor is on disk. Unless it was ended in the meantime its container starts. */
+export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
+  const framework = step.state.frameworks.get(frameworkId);
+  const executor = framework?.executors.get(executorId);
+  if (framework === undefined || executor?.state !== 'queued') return;
+  framework.executors.set(executorId, { ...executor, state: 'launching' });
+  const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
+  const volumes = volumeLinks(step.state.config.workDir, spec.resources);
+  const own = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
+  step.effects.push({ kind: 'launch', spec, volumes, ...own });
+}
+
+/** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */
+function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+  const { info, containerId, sandbox } = executor;
+  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
+  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
+  return {
+    containerId,
+    sandbox,
+    user: userOf(step, framework.info, info.command),
+    command: info.command ?? {},
+    environment: {
+      ...executorEnvironment(step.state.config, agentId, framework.info, executor),
+      ...variablesOf(info.command),
+    },
+    uris: info.command?.uris ?? [],
+    rlimits: info.container?.rlimit_info,
+    resources: [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])],
+    container: info.container,
+  };
+}
+
+function commandSpec(step: Step, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
+  const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
+  const info = present(task, 'the task of a command executor').info;
+  return {
+    containerId: executor.containerId,
+    sandbox: executor.sandbox,
+    user: userOf(step, framework.info, info.command),
+    command: info.command ?? {},
+    environment: environmentOfRun(step.state, framework, executor, info),
+    uris: info.command?.uris ?? [],
+    rlimits: info.container?.rlimit_info,
+    resources: [...(info.resources ?? []), ...(executor.info.resources ?? [])],
+    container: info.container,
+  };
+}

@@ -1,0 +1,37 @@
+// Guests' records (`guests.ts`): found, replaced, let go of with what they are nested in.
+import type { ContainerID } from '@meseta/wire';
+import { guestKey } from './keys.js';
+import { SIGKILL } from './signals.js';
+import type { Guest } from './state.js';
+import { type Step, save } from './step.js';
+
+/** The ids from the outermost container to this one; the outermost is the container of an executor or standalone. */
+export const pathOf = ({ value, parent }: ContainerID): string =>
+  parent === undefined ? value : `${pathOf(parent)}/${value}`;
+
+export const putGuest = (step: Step, guest: Guest): void => {
+  step.state.guests.set(pathOf(guest.record.id), guest);
+};
+
+export function signalGuest(step: Step, { record }: Guest, signal: number): void {
+  if (record.state === 'ended') return;
+  const { containerId } = record;
+  if (signal === SIGKILL) step.effects.push({ kind: 'destroy', containerId });
+  else step.effects.push({ kind: 'signal', containerId, signal });
+}
+
+export function forgetGuest(step: Step, { record }: Guest): void {
+  step.state.guests.delete(pathOf(record.id));
+  save(step, guestKey(pathOf(record.id)), undefined);
+  step.after.push({ kind: 'removeContainer', containerId: record.containerId });
+}
+
+/** G3. */
+export function endNested(step: Step, isIn: (parent: ContainerID) => boolean): void {
+  for (const guest of [...step.state.guests.values()]) {
+    const { id, state } = guest.record;
+    if (id.parent === undefined || !isIn(id.parent)) continue;
+    if (state === 'ended') forgetGuest(step, guest);
+    else signalGuest(step, guest, SIGKILL);
+  }
+}

@@ -1,0 +1,48 @@
+// What a status says of a task that the agent runs itself, beside its state.
+import type { ContainerId, TaskId } from '@meseta/base';
+import type { ContainerStatus, TaskStatus } from '@meseta/wire';
+import { checkStatus } from './checks.js';
+import { ipOf } from './environment.js';
+import type { ContainerRecord } from './io.js';
+import { type TaskRun, taskOfRun } from './runs.js';
+import { type FrameworkRecord, isTerminal, partitionAware } from './state.js';
+import { type StatusFields, statusOf, tell } from './status-updates.js';
+import type { Step } from './step.js';
+
+/** Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. */
+export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
+  const record = taskOfRun(framework, run);
+  if (record === undefined || isTerminal(record.task.state)) return;
+  const last = record.task.statuses?.at(-1);
+  const { check } = record.info;
+  const healthy = fields.healthy ?? last?.healthy;
+  const checkOf = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
+  const status = statusOf(step, record.info.task_id.value as TaskId, {
+    source: 'SOURCE_EXECUTOR',
+    executor_id: { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value },
+    container_status: containerStatus(step, run),
+    ...fields,
+    ...(healthy === undefined ? {} : { healthy }),
+    ...(checkOf === undefined ? {} : { check_status: checkOf }),
+  });
+  tell(step, framework, record.info.task_id.value as TaskId, drained(step, framework, run.kill !== undefined, status));
+}
+
+/** On a draining agent what it ended says so, and is gone for good if the agent will be. */
+export function drained(step: Step, framework: FrameworkRecord, killed: boolean, status: TaskStatus): TaskStatus {
+  const { drain } = step.state;
+  if (drain === undefined || !killed) return status;
+  if (status.state !== 'TASK_KILLED' && status.state !== 'TASK_KILLING') return status;
+  const gone = status.state === 'TASK_KILLED' && drain.config.mark_gone === true && partitionAware(framework.info);
+  return { ...status, state: gone ? 'TASK_GONE_BY_OPERATOR' : status.state, reason: 'REASON_AGENT_DRAINING' };
+}
+
+/** As Mesos shows it: without networks of its own a container has the agent's address. */
+export const containerStatus = (
+  step: Step,
+  { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
+): ContainerStatus => ({
+  network_infos: [{ ip_addresses: [{ ip_address: ipOf(step.state.config) }] }],
+  ...(pid === undefined ? {} : { executor_pid: pid }),
+  container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
+});
