@@ -1,5 +1,6 @@
 // The house rules of DESIGN.md ("The house", "Cores and shells") as functions over sources: which room
-// may import which, how long a file may be, what the cores must not call, which files nobody uses.
+// may import which, how long a file may be, what the cores must not call, which files nobody uses, which load
+// each other.
 // Function length is the linter's (noExcessiveLinesPerFunction).
 
 export interface Source {
@@ -91,6 +92,12 @@ export function importsOf(text: string): readonly string[] {
   return found;
 }
 
+/** Modules that are loaded with the file: neither types nor what it imports when it needs it. */
+export const loadedWith = (text: string): readonly string[] =>
+  [...text.matchAll(/^\s*(?:import|export)\s(?!type\s)[^'";]*?from\s*'([^']+)'|^\s*import\s*'([^']+)'/gm)].map(
+    (match) => (match[1] ?? match[2]) as string,
+  );
+
 /** `packages/master/src/core/step.ts` is in `master/core`, `packages/wire/src/x.ts` in `wire`; elsewhere undefined. */
 export function roomOf(path: string): string | undefined {
   const [, room, folder] = /^packages\/([^/]+)\/(?:src|codegen)\/(?:([^/]+)\/)?/.exec(path) ?? [];
@@ -175,6 +182,42 @@ function reach(sources: readonly Source[], from: readonly string[]): ReadonlySet
     for (const specifier of importsOf(source.text)) open.push(resolveImport(path, specifier));
   }
   return reached;
+}
+
+/** Files that are loaded with each other can't be read from the bottom up. Of several rings the shortest is told. */
+export function findRing(sources: readonly Source[]): Violation[] {
+  const loads = new Map(
+    sources.map(({ path, text }) => [path, loadedWith(text).map((specifier) => resolveImport(path, specifier))]),
+  );
+  let shortest: readonly string[] | undefined;
+  for (const path of loads.keys()) {
+    const ring = ringThrough(path, loads);
+    if (ring !== undefined && (shortest === undefined || ring.length < shortest.length)) shortest = ring;
+  }
+  const [path] = shortest ?? [];
+  if (shortest === undefined || path === undefined) return [];
+  return [{ path, rule: 'ring of imports', detail: [...shortest.slice(1), path].join(' -> ') }];
+}
+
+/** The shortest way from a file back to itself, breadth first. */
+function ringThrough(start: string, loads: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
+  const cameFrom = new Map<string, string>();
+  const open = [start];
+  for (const path of open) {
+    for (const next of loads.get(path) ?? []) {
+      if (next === start) return wayTo(path, cameFrom);
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, path);
+      open.push(next);
+    }
+  }
+  return undefined;
+}
+
+function wayTo(end: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
+  const way = [end];
+  for (let at = cameFrom.get(end); at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+  return way;
 }
 
 function resolveImport(from: string, specifier: string): string {

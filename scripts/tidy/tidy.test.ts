@@ -11,6 +11,7 @@ import {
   checkLength,
   codeOnly,
   findDead,
+  findRing,
   importsOf,
   roomOf,
   type Source,
@@ -93,6 +94,22 @@ test('no file is dead', () => {
     ['packages/cli/src/dead.ts'],
   );
   none(findDead(sources, ENTRIES));
+});
+
+test('no files load each other in a ring', () => {
+  const file = (name: string, text: string): Source => ({ path: `packages/base/src/${name}.ts`, text });
+  const files = [
+    file('a', "import { b } from './b.js';\n"),
+    file('b', "import type { A } from './a.js';\nimport { c } from './c.js';\nconst lazy = import('./a.js');\n"),
+    file('c', "export * from './d.js';\n"),
+    file('d', "import './c.js';\nimport {\n  a,\n} from './a.js';\n"),
+  ];
+  assert.deepEqual(
+    findRing(files).map(({ path, detail }) => `${path}: ${detail}`),
+    ['packages/base/src/c.ts: packages/base/src/d.ts -> packages/base/src/c.ts'],
+  );
+  assert.equal(findRing(files.slice(0, 3)).length, 0);
+  none(findRing(sources));
 });
 
 test('the reader of sources sees what matters', () => {
