@@ -4,12 +4,15 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AgentId, present } from '@meseta/base';
 import { openLmdbStore } from '@meseta/coordination';
+import { encodeAgentInfo } from '@meseta/master/registry/agent-info';
 import { encodeOperations } from '@meseta/master/registry/encode';
 import { applyToRegistry, type RegistryOperation } from '@meseta/master/registry/operations';
 import { emptyRegistry } from '@meseta/master/registry/state';
 import { createRegistryLog, type RegistryLog } from '@meseta/master/shell/registry-log';
 import { createMasterTimings } from '@meseta/master/views/metrics';
+import type { AgentInfo } from '@meseta/wire';
 import { benchmark, type Scale } from '../lib/benchmark.js';
 import { agentInfo } from '../lib/emulated-agent.js';
 import type { Measured } from '../lib/figures.js';
@@ -18,13 +21,20 @@ import type { Measured } from '../lib/figures.js';
 const TOGETHER = 200;
 const EPOCH = 1;
 
-const batchesOf = (agents: number): readonly (readonly RegistryOperation[])[] =>
+const batchesOf = (agents: number): readonly (readonly AgentInfo[])[] =>
   Array.from({ length: Math.ceil(agents / TOGETHER) }, (_, batch) =>
-    Array.from({ length: Math.min(TOGETHER, agents - batch * TOGETHER) }, (_, i): RegistryOperation => {
+    Array.from({ length: Math.min(TOGETHER, agents - batch * TOGETHER) }, (_, i) => {
       const at = batch * TOGETHER + i;
-      return { kind: 'admitAgent', info: agentInfo(at, 5051, `b5f3a1c2-0000-4000-8000-000000000000-S${at}`) };
+      return agentInfo(at, 5051, `b5f3a1c2-0000-4000-8000-000000000000-S${at}`);
     }),
   );
+
+const admissionsOf = (infos: readonly AgentInfo[]): readonly RegistryOperation[] =>
+  infos.map((info) => ({
+    kind: 'admitAgent',
+    agentId: present(info.id, 'id').value as AgentId,
+    info: encodeAgentInfo(info),
+  }));
 
 /** Bytes of the blocks that the files below a directory take. */
 const bytesBelow = (directory: string): number =>
@@ -67,24 +77,28 @@ async function openLog(directory: string): Promise<Opened> {
   };
 }
 
-async function admit(directory: string, batches: readonly (readonly RegistryOperation[])[]): Promise<number> {
+async function admit(directory: string, batches: readonly (readonly AgentInfo[])[]): Promise<number> {
   const { log, persisted, close } = await openLog(directory);
   const registry = emptyRegistry();
   await log.read();
   const begun = performance.now();
-  for (const batch of batches) {
+  let waiting = admissionsOf(batches[0] ?? []);
+  for (const at of batches.keys()) {
+    const admissions = waiting;
     const durable = persisted();
-    log.persist(batch, registry);
+    log.persist(admissions, registry);
+    // The master decides on the next ones while these are with the store.
+    waiting = admissionsOf(batches[at + 1] ?? []);
     await durable;
-    for (const operation of batch) applyToRegistry(registry, operation);
+    for (const operation of admissions) applyToRegistry(registry, operation);
   }
   const tookMs = performance.now() - begun;
   await close();
   return tookMs;
 }
 
-async function bare(path: string, batches: readonly (readonly RegistryOperation[])[]): Promise<number> {
-  const encoded = batches.map((batch) => Buffer.from(encodeOperations(batch)));
+async function bare(path: string, batches: readonly (readonly AgentInfo[])[]): Promise<number> {
+  const encoded = batches.map((batch) => Buffer.from(encodeOperations(admissionsOf(batch))));
   const file = await open(path, 'w');
   const begun = performance.now();
   for (const bytes of encoded) {

@@ -13,6 +13,7 @@
 // L3: a snapshot counts from the transaction that replaces ['current']; parts of another generation and batches
 //     it covers are never read, so what a crash leaves of them is only space, freed by the next snapshot.
 // L4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
+// L5: `close` waits for the snapshot that is under way: it would fail otherwise, and end its master for nothing.
 import { mkdir } from 'node:fs/promises';
 import { assert, ok, type Result } from '@meseta/base';
 import { type Key, open, type RootDatabase } from 'lmdb';
@@ -213,7 +214,10 @@ export function createLmdbStore(database: Environment): LocalStore {
       lastSnapshot = made.catch(() => undefined);
       return made;
     },
-    close: () => database.close(),
+    async close() {
+      await lastSnapshot;
+      await database.close();
+    },
   };
 }
 

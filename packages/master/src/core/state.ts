@@ -43,6 +43,7 @@ import type {
   Task,
   TaskState,
 } from '@meseta/wire';
+import type { EncodedAgentInfo } from '../registry/agent-info.js';
 import type { History } from './completed.js';
 import type { MasterIdentity, StreamId } from './io.js';
 import type { MasterOptions } from './options.js';
@@ -146,8 +147,8 @@ export const isActive = (agent: Agent): boolean => agent.connected && !agent.dea
 /** Admitted by an earlier master and not back yet. */
 export interface RecoveredAgent {
   readonly id: AgentId;
-  /** The registry's own record: read when somebody looks, as 50,000 of them may come with one election. */
-  readonly info: AgentInfo;
+  /** The registry's own record. */
+  readonly info: EncodedAgentInfo;
 }
 
 export interface UnreachableAgent {

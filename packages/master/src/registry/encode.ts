@@ -1,8 +1,15 @@
 // The registry's operations and its whole contents as text for the store, and back.
 // JSON, in which an int64 that needs more than 53 bits is `{"int64": "..."}`. One line an entry, so that a snapshot
 // is written and read in pieces.
+//
+// F1: an agent's info stands at the end of its line as the registry holds it (agent-info.ts): it is neither written nor
+//     read anew for the store.
+// F2: a snapshot in this format begins with a line that says so, and an operation in it names its agent before the info.
+//     What an earlier version wrote says neither: it is read and its infos are encoded again (E1).
 import { type AgentId, assert } from '@meseta/base';
-import type { MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import type { AgentInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import { AgentInfoCodec } from '@meseta/wire/codecs';
+import { type EncodedAgentInfo, encodeAgentInfo } from './agent-info.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
 import {
   emptyRegistry,
@@ -12,9 +19,15 @@ import {
   type RegistryUnreachableRecord,
 } from './state.js';
 
+type Admission = Extract<RegistryOperation, { readonly info: EncodedAgentInfo }>;
+
+/** What is read of a line: an info is an object there. */
+type Readable<T> = T extends { readonly info: EncodedAgentInfo } ? Omit<T, 'info'> & { readonly info: AgentInfo } : T;
+
 type Line =
+  | readonly ['format', number]
   | readonly ['master', MasterInfo]
-  | readonly ['agent', AgentId, RegistryAgentRecord]
+  | readonly ['agent', AgentId, Readable<RegistryAgentRecord>]
   | readonly ['unreachable', AgentId, RegistryUnreachableRecord]
   | readonly ['gone', AgentId, number]
   | readonly ['machine', MachineInfo]
@@ -22,6 +35,9 @@ type Line =
   | readonly ['quota', QuotaConfig]
   | readonly ['weight', string, number]
   | readonly ['minimumCapability', string];
+
+/** The one in which infos are as agent-info.ts encodes them. */
+const FORMAT = 2;
 
 const exact = (_: string, field: unknown): unknown => (typeof field === 'bigint' ? { int64: field.toString() } : field);
 
@@ -43,33 +59,67 @@ function write(value: unknown): string {
 const read = (text: string): unknown =>
   text.includes('"int64":') ? JSON.parse(text, unwrap) : (JSON.parse(text) as unknown);
 
-/** One batch for `Store.append`. */
-export const encodeOperations = (operations: readonly RegistryOperation[]): string => operations.map(write).join('\n');
+/** The object with the info as its last field. */
+function withInfo(fields: object, info: EncodedAgentInfo): string {
+  const text = write(fields);
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"info":${info}}`;
+}
 
-export const decodeOperations = (text: string): readonly RegistryOperation[] =>
-  text.split('\n').map((line) => read(line) as RegistryOperation);
+const isAdmission = (operation: RegistryOperation): operation is Admission =>
+  operation.kind === 'admitAgent' || operation.kind === 'updateAgent' || operation.kind === 'markAgentReachable';
+
+const writeOperation = (operation: RegistryOperation): string =>
+  isAdmission(operation)
+    ? withInfo({ kind: operation.kind, agentId: operation.agentId }, operation.info)
+    : write(operation);
+
+/** What stands before the info: F1. */
+const ADMISSION = /^\{"kind":"(admitAgent|updateAgent|markAgentReachable)","agentId":"([^"\\]+)","info":/;
+
+function readOperation(line: string): RegistryOperation {
+  const admission = ADMISSION.exec(line);
+  if (admission !== null) {
+    const [start, kind, agentId] = admission as unknown as readonly [string, Admission['kind'], AgentId];
+    return { kind, agentId, info: line.slice(start.length, -1) as EncodedAgentInfo };
+  }
+  const operation = read(line) as RegistryOperation;
+  if (!isAdmission(operation)) return operation;
+  const { kind, info } = operation as unknown as { readonly kind: Admission['kind']; readonly info: unknown };
+  return { kind, ...encodedAnew(info) };
+}
+
+function encodedAnew(json: unknown): { readonly agentId: AgentId; readonly info: EncodedAgentInfo } {
+  const info = AgentInfoCodec.read(json);
+  assert(info.ok && info.value.id !== undefined, "the registry's log has an agent's info that can't be read");
+  return { agentId: info.value.id.value as AgentId, info: encodeAgentInfo(info.value) };
+}
+
+/** One batch for `Store.append`. */
+export const encodeOperations = (operations: readonly RegistryOperation[]): string =>
+  operations.map(writeOperation).join('\n');
+
+export const decodeOperations = (text: string): readonly RegistryOperation[] => text.split('\n').map(readOperation);
 
 /** The lines of a snapshot, each ended by a newline. */
 export function* encodeRegistry(registry: RegistryState): Generator<string> {
-  for (const line of linesOf(registry)) yield `${write(line)}\n`;
+  yield `${write(['format', FORMAT])}\n`;
+  if (registry.master !== undefined) yield lineOf(['master', registry.master]);
+  for (const [id, { info, ...rest }] of registry.agents) yield `["agent",${write(id)},${withInfo(rest, info)}]\n`;
+  for (const [id, record] of registry.unreachable) yield lineOf(['unreachable', id, record]);
+  for (const [id, since] of registry.gone) yield lineOf(['gone', id, since]);
+  for (const machine of registry.machines.values()) yield lineOf(['machine', machine]);
+  for (const schedule of registry.schedules) yield lineOf(['schedule', schedule]);
+  for (const quota of registry.quotas.values()) yield lineOf(['quota', quota]);
+  for (const [role, weight] of registry.weights) yield lineOf(['weight', role, weight]);
+  for (const capability of registry.minimumCapabilities) yield lineOf(['minimumCapability', capability]);
 }
 
-function* linesOf(registry: RegistryState): Generator<Line> {
-  if (registry.master !== undefined) yield ['master', registry.master];
-  for (const [id, record] of registry.agents) yield ['agent', id, record];
-  for (const [id, record] of registry.unreachable) yield ['unreachable', id, record];
-  for (const [id, since] of registry.gone) yield ['gone', id, since];
-  for (const machine of registry.machines.values()) yield ['machine', machine];
-  for (const schedule of registry.schedules) yield ['schedule', schedule];
-  for (const quota of registry.quotas.values()) yield ['quota', quota];
-  for (const [role, weight] of registry.weights) yield ['weight', role, weight];
-  for (const capability of registry.minimumCapabilities) yield ['minimumCapability', capability];
-}
+const lineOf = (line: Line): string => `${write(line)}\n`;
 
 /** What a store holds: its last snapshot, if any, and the batches after it. */
 export function decodeRegistry(snapshot: string | undefined, batches: readonly string[]): RegistryState {
   const registry = emptyRegistry();
-  for (const line of snapshot?.split('\n') ?? []) if (line !== '') readLine(registry, read(line) as Line);
+  if (snapshot !== undefined) readSnapshot(registry, snapshot);
   for (const batch of batches) {
     for (const operation of decodeOperations(batch)) {
       const applied = applyToRegistry(registry, operation);
@@ -79,13 +129,30 @@ export function decodeRegistry(snapshot: string | undefined, batches: readonly s
   return registry;
 }
 
+/** The line of an agent of which nothing but its info is kept: F1. */
+const AGENT = /^\["agent","([^"\\]+)",\{"info":/;
+
+function readSnapshot(registry: RegistryState, snapshot: string): void {
+  const isCurrent = snapshot.startsWith(write(['format', FORMAT]));
+  for (const line of snapshot.split('\n')) {
+    const agent = isCurrent ? AGENT.exec(line) : null;
+    if (agent !== null) {
+      const [start, id] = agent as unknown as readonly [string, AgentId];
+      registry.agents.set(id, { info: line.slice(start.length, -2) as EncodedAgentInfo });
+    } else if (line !== '') readLine(registry, read(line) as Line);
+  }
+}
+
 function readLine(registry: RegistryState, line: Line): void {
   switch (line[0]) {
     case 'master':
       registry.master = line[1];
       break;
+    case 'format':
+      assert(line[1] <= FORMAT, `the registry has format ${line[1]}, which is newer than this master's ${FORMAT}`);
+      break;
     case 'agent':
-      registry.agents.set(line[1], line[2]);
+      registry.agents.set(line[1], { ...line[2], info: encodedAnew(line[2].info).info });
       break;
     case 'unreachable':
       registry.unreachable.set(line[1], line[2]);

@@ -1,20 +1,22 @@
 // An agent that was unreachable, or that this registry has forgotten, is back.
-import { type AgentId, err, idOf, ok, type Result } from '@meseta/base';
-import type { AgentInfo } from '@meseta/wire';
+import { type AgentId, err, ok, type Result } from '@meseta/base';
+import type { EncodedAgentInfo } from './agent-info.js';
 import type { RegistryState } from './state.js';
 
 export interface MarkAgentReachable {
   readonly kind: 'markAgentReachable';
-  readonly info: AgentInfo;
+  readonly agentId: AgentId;
+  readonly info: EncodedAgentInfo;
 }
 
-export function markAgentReachable(registry: RegistryState, { info }: MarkAgentReachable): Result<boolean, string> {
-  if (info.id === undefined) return err('an agent without an id cannot be marked reachable');
-  const id = idOf<AgentId>(info.id);
-  if (registry.gone.has(id)) return err(`agent ${id} is gone`);
-  if (registry.agents.has(id)) return ok(false);
-  const before = registry.unreachable.get(id);
-  registry.unreachable.delete(id);
-  registry.agents.set(id, { info, drainInfo: before?.drainInfo, deactivated: before?.deactivated });
+export function markAgentReachable(
+  registry: RegistryState,
+  { agentId, info }: MarkAgentReachable,
+): Result<boolean, string> {
+  if (registry.gone.has(agentId)) return err(`agent ${agentId} is gone`);
+  if (registry.agents.has(agentId)) return ok(false);
+  const before = registry.unreachable.get(agentId);
+  registry.unreachable.delete(agentId);
+  registry.agents.set(agentId, { info, drainInfo: before?.drainInfo, deactivated: before?.deactivated });
   return ok(true);
 }

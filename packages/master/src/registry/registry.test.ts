@@ -3,21 +3,23 @@ import { test } from 'node:test';
 import type { AgentId } from '@meseta/base';
 import type { AgentInfo } from '@meseta/wire';
 import fc from 'fast-check';
+import { decodeAgentInfo, encodeAgentInfo } from './agent-info.js';
 import { decodeRegistry, encodeOperations, encodeRegistry } from './encode.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
 import { emptyRegistry, type RegistryState } from './state.js';
 
 const ids = ['a', 'b', 'c'] as const;
 const info = (id: string): AgentInfo => ({ hostname: `host-${id}`, id: { value: id }, port: 5051 });
+const encoded = (id: string, port = 5051) => encodeAgentInfo({ ...info(id), port });
 const agentId = fc.constantFrom(...ids).map((id) => id as unknown as AgentId);
 const machine = fc.constantFrom(...ids).map((hostname) => ({ hostname, ip: '10.0.0.1' }));
 const unavailability = { start: { nanoseconds: 1_700_000_000_000_000_001n }, duration: { nanoseconds: 5 } };
 
 const operation: fc.Arbitrary<RegistryOperation> = fc.oneof(
-  agentId.map((id) => ({ kind: 'admitAgent', info: info(id) }) as const),
-  agentId.map((id) => ({ kind: 'updateAgent', info: { ...info(id), port: 1 } }) as const),
+  agentId.map((id) => ({ kind: 'admitAgent', agentId: id, info: encoded(id) }) as const),
+  agentId.map((id) => ({ kind: 'updateAgent', agentId: id, info: encoded(id, 1) }) as const),
   agentId.map((id) => ({ kind: 'markAgentUnreachable', agentId: id, atMs: 5 }) as const),
-  agentId.map((id) => ({ kind: 'markAgentReachable', info: info(id) }) as const),
+  agentId.map((id) => ({ kind: 'markAgentReachable', agentId: id, info: encoded(id) }) as const),
   agentId.map((id) => ({ kind: 'markAgentGone', agentId: id, atMs: 6 }) as const),
   agentId.map((id) => ({ kind: 'removeAgent', agentId: id }) as const),
   agentId.map((id) => ({ kind: 'pruneAgents', unreachable: [id], gone: [id] }) as const),
@@ -96,13 +98,46 @@ test('a drained agent stays drained through unreachable and back', () => {
   const registry = emptyRegistry();
   const a = 'a' as unknown as AgentId;
   const steps: readonly RegistryOperation[] = [
-    { kind: 'admitAgent', info: info('a') },
+    { kind: 'admitAgent', agentId: a, info: encoded('a') },
     { kind: 'drainAgent', agentId: a, config: {} },
     { kind: 'markAgentUnreachable', agentId: a, atMs: 1 },
     { kind: 'markAgentDrained', agentId: a },
-    { kind: 'markAgentReachable', info: info('a') },
+    { kind: 'markAgentReachable', agentId: a, info: encoded('a') },
   ];
   for (const step of steps) assert.equal(applyToRegistry(registry, step).ok, true, step.kind);
   assert.deepEqual(registry.agents.get(a)?.drainInfo, { state: 'DRAINED', config: {} });
   assert.equal(registry.agents.get(a)?.deactivated, true);
+});
+
+test('F2: what an earlier version wrote is read, with its infos as they are encoded now', () => {
+  const record = { info: { ...info('a'), attributes: [{ name: 'rack', type: 'TEXT', text: { value: '"}]' } }] } };
+  const admitted = { kind: 'admitAgent', info: info('b') };
+  const drained = { ...record, info: { ...info('c'), checkpoint: true }, deactivated: true };
+  const snapshot = [
+    ['agent', 'a', record],
+    ['agent', 'c', drained],
+    ['weight', 'r', 2],
+  ].map((line) => JSON.stringify(line));
+  const registry = decodeRegistry(`${snapshot.join('\n')}\n`, [JSON.stringify(admitted)]);
+  assert.deepEqual([...registry.agents.keys()], ['a', 'c', 'b']);
+  assert.equal(registry.agents.get('b' as never)?.info, encoded('b'));
+  assert.deepEqual(
+    decodeAgentInfo(registry.agents.get('a' as never)?.info as never).attributes,
+    record.info.attributes,
+  );
+  assert.equal(registry.agents.get('c' as never)?.deactivated, true);
+  assert.equal(registry.weights.get('r'), 2);
+  // And once it is written anew it is the same.
+  assert.deepEqual(decodeRegistry([...encodeRegistry(registry)].join(''), []), registry);
+});
+
+test('E1, E2: equal infos are equal text, whatever they left to the defaults', () => {
+  const short = { hostname: 'h', id: { value: 'a' } };
+  const long = { ...short, port: 5051 };
+  assert.equal(encodeAgentInfo(short), encodeAgentInfo(long));
+  assert.deepEqual(decodeAgentInfo(encodeAgentInfo(short)), long);
+});
+
+test('a registry of a later format is not taken for one of this', () => {
+  assert.throws(() => decodeRegistry('["format",3]\n', []), /format 3/);
 });

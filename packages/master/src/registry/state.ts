@@ -4,11 +4,12 @@
 // R1: an agent id is in at most one of agents, unreachable and gone.
 // R2: applying the same operations to the same state gives the same state.
 import type { AgentId } from '@meseta/base';
-import type { AgentInfo, DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import type { DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import type { EncodedAgentInfo } from './agent-info.js';
 
 export interface RegistryAgentRecord {
   /** Resources in the pre-refinement format where that can say them. */
-  readonly info: AgentInfo;
+  readonly info: EncodedAgentInfo;
   readonly drainInfo?: DrainInfo | undefined;
   readonly deactivated?: boolean | undefined;
 }

@@ -1,18 +1,17 @@
 // An admitted agent came back with another info.
-import { type AgentId, err, idOf, ok, type Result } from '@meseta/base';
-import type { AgentInfo } from '@meseta/wire';
+import { type AgentId, err, ok, type Result } from '@meseta/base';
+import type { EncodedAgentInfo } from './agent-info.js';
 import type { RegistryState } from './state.js';
 
 export interface UpdateAgent {
   readonly kind: 'updateAgent';
-  readonly info: AgentInfo;
+  readonly agentId: AgentId;
+  readonly info: EncodedAgentInfo;
 }
 
-export function updateAgent(registry: RegistryState, { info }: UpdateAgent): Result<boolean, string> {
-  if (info.id === undefined) return err('an agent without an id cannot be updated');
-  const id = idOf<AgentId>(info.id);
-  const record = registry.agents.get(id);
-  if (record === undefined) return err(`agent ${id} is not admitted`);
-  registry.agents.set(id, { ...record, info });
+export function updateAgent(registry: RegistryState, { agentId, info }: UpdateAgent): Result<boolean, string> {
+  const record = registry.agents.get(agentId);
+  if (record === undefined) return err(`agent ${agentId} is not admitted`);
+  registry.agents.set(agentId, { ...record, info });
   return ok(true);
 }

@@ -4,7 +4,7 @@ import { agentInfoFields, resourcesJson, secondsJson, stringsJson } from '@meset
 import type { Resource } from '@meseta/wire';
 import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonArray, jsonBool, jsonObject, jsonString, present } from '@meseta/wire/json';
-import { inPostRefinement } from '../core/agents/records.js';
+import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
 import { type AgentUse, type Approver, type Snapshot, seesResource, useByAgent } from './snapshot.js';
@@ -63,8 +63,8 @@ export function* agentsDocument(snapshot: Snapshot, approver: Approver, agentId:
     return jsonObject([...agentFields(agent, use, approver), ...fullFields(agent, use, approver)]);
   });
   yield '],"recovered_slaves":[';
-  yield* separated(snapshot.recoveredAgents.filter(wanted), ({ id, info }) =>
-    jsonObject(agentInfoFields(inPostRefinement(info, id))),
+  yield* separated(snapshot.recoveredAgents.filter(wanted), (agent) =>
+    jsonObject(agentInfoFields(infoOfRecovered(agent))),
   );
   yield ']}';
 }

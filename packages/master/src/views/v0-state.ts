@@ -3,7 +3,7 @@
 import { agentInfoFields, buildFields, domainJson, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterInfo, Task, TaskState } from '@meseta/wire';
 import { type JsonFields, jsonNumber, jsonObject, jsonString, present } from '@meseta/wire/json';
-import { inPostRefinement } from '../core/agents/records.js';
+import { infoOfRecovered } from '../core/agents/records.js';
 import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';
@@ -65,7 +65,7 @@ export function* stateDocument(
   const useOf = yield* useByAgent(snapshot);
   yield* separated(snapshot.agents, (agent) => jsonObject(agentFields(agent, useOf(agent.id), approver)));
   yield '],"recovered_slaves":[';
-  yield* separated(snapshot.recoveredAgents, ({ id, info }) => jsonObject(agentInfoFields(inPostRefinement(info, id))));
+  yield* separated(snapshot.recoveredAgents, (agent) => jsonObject(agentInfoFields(infoOfRecovered(agent))));
   yield '],';
   yield* frameworkLists(snapshot, approver);
   yield ',"orphan_tasks":[],"unregistered_frameworks":[]}';

@@ -19,7 +19,7 @@ import {
   TaskCodec,
 } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
-import { inPostRefinement } from '../core/agents/records.js';
+import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
 import {
   type AgentUse,
@@ -135,7 +135,7 @@ const agentsField = (
       2,
       snapshot.recoveredAgents,
       agentInfoCodec,
-      ({ id, info }): AgentInfo => infoSeenBy(approver, inPostRefinement(info, id)),
+      (agent): AgentInfo => infoSeenBy(approver, infoOfRecovered(agent)),
     ),
   ],
 });

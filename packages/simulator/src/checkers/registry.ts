@@ -78,12 +78,8 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
 
 const addressOf = (pid: string): string => pid.slice(pid.lastIndexOf('@') + 1);
 
-const agentOf = (operation: RegistryOperation): string | undefined => {
-  if ('agentId' in operation) return operation.agentId;
-  return operation.kind === 'admitAgent' || operation.kind === 'markAgentReachable'
-    ? operation.info.id?.value
-    : undefined;
-};
+const agentOf = (operation: RegistryOperation): string | undefined =>
+  'agentId' in operation ? operation.agentId : undefined;
 
 function written({ world }: Cluster, known: Known, operation: RegistryOperation): void {
   if (operation.kind === 'pruneAgents') for (const id of operation.gone) known.gone.delete(id);

@@ -65,9 +65,8 @@ export function createStage(options: Partial<MasterOptions>, masterCount: number
 const transcriber = (stage: Stage): World['observers'][number] => ({
   registryWritten(operations) {
     for (const { kind, ...rest } of operations) {
-      const id = 'agentId' in rest ? rest.agentId : 'info' in rest && 'id' in rest.info ? rest.info.id : undefined;
+      const named = 'agentId' in rest ? rest.agentId : undefined;
       if (kind === 'recordMaster') continue;
-      const named = typeof id === 'string' ? id : (id as { readonly value?: string } | undefined)?.value;
       stage.lines.push(
         `registry: ${kind}${named === undefined || kind === 'admitAgent' ? '' : ` ${stage.nameOf(named)}`}`,
       );

@@ -9,9 +9,10 @@ import {
   toPreRefinement,
 } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, Resource } from '@meseta/wire';
+import { decodeAgentInfo, type EncodedAgentInfo, encodeAgentInfo } from '../../registry/agent-info.js';
 import { type Context, send } from '../context.js';
 import { link } from '../links.js';
-import type { Agent } from '../state.js';
+import type { Agent, RecoveredAgent } from '../state.js';
 import { usedOn } from '../tasks.js';
 
 export interface Arrival {
@@ -39,10 +40,13 @@ export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
 };
 
 /** As the registry keeps it: in the pre-refinement format where that can say it. */
-export function forRegistry(info: AgentInfo): AgentInfo {
+export function forRegistry(info: AgentInfo): EncodedAgentInfo {
   const resources = toPreRefinement(info.resources ?? []);
-  return resources.ok ? { ...info, resources: resources.value } : info;
+  return encodeAgentInfo(resources.ok ? { ...info, resources: resources.value } : info);
 }
+
+/** What the registry says of an agent that has not come back. */
+export const infoOfRecovered = ({ id, info }: RecoveredAgent): AgentInfo => inPostRefinement(decodeAgentInfo(info), id);
 
 export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed: Resources): Resources => {
   const total = applyCheckpointed(info.resources ?? [], checkpointed);

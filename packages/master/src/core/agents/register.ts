@@ -32,7 +32,7 @@ export function registerAgent(
   const agentInfo = inPostRefinement(message.agent, id);
   const decided = decide(
     ctx,
-    { kind: 'admitAgent', info: forRegistry(agentInfo) },
+    { kind: 'admitAgent', agentId: id, info: forRegistry(agentInfo) },
     { kind: 'agentAdmitted', pid: from, agentId: id },
   );
   if (!decided.ok) agents.registering.delete(from);

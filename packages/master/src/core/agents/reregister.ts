@@ -33,7 +33,7 @@ export function reregisterAgent(
   message: ReregisterAgentMessage,
   principal: string | undefined,
 ): void {
-  const { agents } = ctx.state;
+  const { agents, registrar } = ctx.state;
   count(ctx, 'master/messages_reregister_slave');
   const id = agentIdOf(message.agent);
   if (id === undefined) return warn(ctx, `ignoring the re-registration of an agent at ${from}: agent.id is missing`);
@@ -50,12 +50,12 @@ export function reregisterAgent(
   agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
   const told = forRegistry(info);
-  const known = registered === undefined ? agents.recovered.get(id)?.info : forRegistry(registered.info);
-  if (known !== undefined && JSON.stringify(known) === JSON.stringify(told)) return afterwards(ctx, work);
+  const known = registrar.projected.agents.get(id)?.info;
+  if (known === told) return afterwards(ctx, work);
   const operation =
     known === undefined
-      ? ({ kind: 'markAgentReachable', info: told } as const)
-      : ({ kind: 'updateAgent', info: told } as const);
+      ? ({ kind: 'markAgentReachable', agentId: id, info: told } as const)
+      : ({ kind: 'updateAgent', agentId: id, info: told } as const);
   const decided = decide(ctx, operation, work);
   if (!decided.ok) agents.reregistering.delete(id);
 }
