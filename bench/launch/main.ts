@@ -22,6 +22,8 @@ const SIZES = {
 interface Launched {
   readonly seconds: number;
   readonly cpuSeconds: number;
+  /** Of the emulated agents and of the frameworks, which are in this process. */
+  readonly generatorSeconds: number;
   readonly messages: number;
   readonly bytes: number;
   readonly waited: readonly number[];
@@ -45,17 +47,20 @@ async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['
     );
   }
   await emulator.register();
-  const before = { cpu: cpuOf(master.pid), sent: await emulator.counts() };
+  const generators = [process.pid, ...emulator.pids];
+  const generatorCpu = (): number => generators.reduce((sum, pid) => sum + cpuOf(pid), 0);
+  const before = { cpu: cpuOf(master.pid), generator: generatorCpu(), sent: await emulator.counts() };
   const begun = performance.now();
   await Promise.all(runs.map(({ scheduler }) => scheduler.call({ type: 'REVIVE' })));
   await Promise.all(runs.map(({ done }) => done));
   const seconds = (performance.now() - begun) / 1000;
-  const after = { cpu: cpuOf(master.pid), sent: await emulator.counts() };
+  const after = { cpu: cpuOf(master.pid), generator: generatorCpu(), sent: await emulator.counts() };
   const calls = runs.map(({ scheduler }) => scheduler.sent);
   for (const { scheduler } of runs) scheduler.close();
   return {
     seconds,
     cpuSeconds: after.cpu - before.cpu,
+    generatorSeconds: after.generator - before.generator,
     messages: calls.reduce((sum, it) => sum + it.calls, after.sent.messages - before.sent.messages),
     bytes: calls.reduce((sum, it) => sum + it.bytes, after.sent.bytes - before.sent.bytes),
     waited: runs.flatMap(({ acceptedMs, runningMs }) =>
@@ -71,7 +76,7 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
   try {
     const master = await daemons.master(['--registry=in_memory']);
     emulator = await startEmulator({ master: master.address, agents: size.agents });
-    const { seconds, cpuSeconds, messages, bytes, waited } = await launch(master, emulator, size);
+    const { seconds, cpuSeconds, generatorSeconds, messages, bytes, waited } = await launch(master, emulator, size);
     const echo = await echoSeconds(messages, Math.round(bytes / messages), size.frameworks * CONNECTIONS);
     return [
       {
@@ -87,6 +92,7 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
         value: (cpuSeconds / size.tasks) * 1e6,
         aim: { of: 'value', is: 'at most', limit: 200 },
       },
+      { name: 'CPU of agents and frameworks a task', unit: 'us', value: (generatorSeconds / size.tasks) * 1e6 },
       { name: 'messages to the master a task', unit: 'each', value: messages / size.tasks },
       { name: 'ACCEPT to TASK_RUNNING p50', unit: 'ms', value: quantile(waited, 0.5) },
       { name: 'ACCEPT to TASK_RUNNING p99', unit: 'ms', value: quantile(waited, 0.99) },

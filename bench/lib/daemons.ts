@@ -54,9 +54,12 @@ export function createDaemons(nodeOptions: readonly string[] = profiling()): Dae
   const start = async (name: string, port: number, flags: readonly string[], end: NodeJS.Signals): Promise<Daemon> => {
     const logFile = join(directory, `${name}.log`);
     const log = openSync(logFile, 'a');
-    const argv = [...nodeOptions, 'bin/meseta', name, '--ip=127.0.0.1', '--hostname=localhost', `--port=${port}`];
+    // As operators start it, with the sizes of heap that bin/meseta chooses; options of Node's own need Node itself.
+    const command = nodeOptions.length === 0 ? ['bin/meseta'] : [process.execPath, ...nodeOptions, 'bin/meseta'];
+    const [file, ...before] = command as [string, ...string[]];
+    const argv = [name, '--ip=127.0.0.1', '--hostname=localhost', `--port=${port}`];
     const workDir = `--work_dir=${join(directory, name)}`;
-    const child = spawn(process.execPath, [...argv, workDir, ...flags], { stdio: ['ignore', log, log] });
+    const child = spawn(file, [...before, ...argv, workDir, ...flags], { stdio: ['ignore', log, log] });
     closeSync(log);
     const address = `127.0.0.1:${port}`;
     const daemon: Daemon = {
