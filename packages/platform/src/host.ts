@@ -11,6 +11,7 @@ import { err, ok, type Pid, type Result } from '@meseta/base';
 import { createInbound, HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
 import { createPeers } from './peers.js';
+import type { PlainCalls } from './plain-calls.js';
 import { createBodyReader } from './read-body.js';
 import { createTlsAcceptor, createTlsConnector } from './tls.js';
 import type { TlsConfig } from './tls-config.js';
@@ -43,6 +44,8 @@ export interface HostOptions {
   readonly tls?: TlsConfig | undefined;
   onMessage(message: PeerMessage): 'accepted' | 'unknown';
   onRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** Calls that need not go through node:http; what they refuse comes to `onRequest`. */
+  readonly calls?: PlainCalls | undefined;
   /**
    * The connection to a linked address (`ip:port`) broke or could not be made: once a break, never from inside
    * `send` or `link`. The address is no longer linked then.
@@ -195,6 +198,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   });
   const inbound = createInbound({
     http,
+    calls: options.calls,
     maxBodyBytes,
     maxHeldBytes: 4 * maxBodyBytes,
     deliver: (head, body) => deliver({ to: head.to, from: head.from, wireName: head.wireName, body }),

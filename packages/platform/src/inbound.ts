@@ -1,17 +1,20 @@
 // Incoming connections of the shared port: a libprocess message goes to our own parser,
-// everything else to node:http with its bytes put back.
+// a plain call to our own reader of these, everything else to node:http with its bytes put back.
 //
 // Owns: every accepted socket until it closes.
 // N1: what a connection carries is decided request by request: a first request that is no libprocess
-//     message gives the connection to node:http, which still knows a message when it sees one later.
+//     message makes it one of plain calls, and the first that isn't that either gives it to node:http, which still knows
+//     a message and a call when it sees one later.
 // N2: a connection that has sent nothing may stay so for ever (Mesos' scheduler library opens one ahead
 //     of need); one in the middle of a head or a message may be silent for `HEAD_TIMEOUT_MS`.
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { createMessageParser, type MessageHead } from './message-parser.js';
+import { type PlainCalls, takeCalls } from './plain-calls.js';
 
 export interface InboundOptions {
   readonly http: HttpServer;
+  readonly calls: PlainCalls | undefined;
   readonly maxBodyBytes: number;
   /** What all connections together may hold of unfinished messages. */
   readonly maxHeldBytes: number;
@@ -111,7 +114,7 @@ function readMessages(socket: Socket, options: InboundOptions, held: Held): void
     if (parsed.kind === 'foreign' && !close) {
       leave();
       finish();
-      giveToHttp(socket, parsed.rest, options.http);
+      giveOn(socket, parsed.rest, options, held);
       return;
     }
     hold(parser.heldBytes);
@@ -122,6 +125,19 @@ function readMessages(socket: Socket, options: InboundOptions, held: Held): void
   socket.on('timeout', onTimeout);
   socket.on('end', onEnd);
   socket.on('close', onClose);
+}
+
+function giveOn(socket: Socket, rest: Buffer, { http, calls, maxHeldBytes }: InboundOptions, held: Held): void {
+  if (calls === undefined) return giveToHttp(socket, rest, http);
+  takeCalls(socket, rest, {
+    calls,
+    maxHeadBytes: MAX_HEAD_BYTES,
+    hold(bytes) {
+      held.bytes += bytes;
+      return held.bytes <= maxHeldBytes;
+    },
+    leave: (bytes) => giveToHttp(socket, bytes, http),
+  });
 }
 
 function giveToHttp(socket: Socket, rest: Buffer, http: HttpServer): void {

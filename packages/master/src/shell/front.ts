@@ -1,7 +1,10 @@
 // The port, open before there is a core behind it: until then messages are dropped and requests put off.
 import { err, ok, type Result } from '@meseta/base';
 import { createHost, type Host, type HostNote, type HostOptions } from '@meseta/platform';
+import type { PlainCalls } from '@meseta/platform/plain-calls';
+import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
+import { schedulerTargets } from './plain-scheduler-calls.js';
 
 export interface FrontError {
   readonly code: 'addressInUse' | 'listenFailed';
@@ -9,7 +12,9 @@ export interface FrontError {
 }
 
 /** What the port's traffic goes to. */
-export type Handlers = Required<Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'>>;
+export type Handlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
+  readonly takeCall: PlainCalls['take'];
+};
 
 export interface Front {
   readonly host: Host;
@@ -29,6 +34,11 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     onRequest: (request, response) => {
       if (handlers === undefined) early.push([request, response]);
       else handlers.onRequest(request, response);
+    },
+    calls: {
+      targets: schedulerTargets,
+      headers: SAFE_HEADERS,
+      take: (head, body, answer) => handlers?.takeCall(head, body, answer) ?? false,
     },
     onPeerLost: (address) => handlers?.onPeerLost(address),
     onNote: (note) => config.log.warning(textOf(note)),

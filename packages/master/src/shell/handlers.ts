@@ -17,7 +17,6 @@ import {
 import type { FindRoot } from '@meseta/platform/shown-files';
 import { versionDocument } from '@meseta/resources/v0-json';
 import type { Authorizer } from '@meseta/security';
-import type { SchedulerCall } from '@meseta/wire';
 import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
@@ -28,7 +27,7 @@ import { createExtensions } from './extensions.js';
 import { type Handlers, redirectTo, type Standing } from './http.js';
 import { createOperatorApi, type LoggingLevel } from './operator-api.js';
 import type { Requests } from './requests.js';
-import { createSchedulerApi } from './scheduler-api.js';
+import type { SchedulerApi } from './scheduler-api.js';
 import { createV0Reads } from './v0-api.js';
 import { createV0Changes } from './v0-changes.js';
 import type { ViewerOf } from './viewer.js';
@@ -36,6 +35,7 @@ import type { ViewerOf } from './viewer.js';
 export interface HandlersOptions {
   readonly bodies: BodyReader;
   readonly requests: Requests;
+  readonly scheduler: SchedulerApi;
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
   readonly viewerOf: ViewerOf;
@@ -49,7 +49,6 @@ export interface HandlersOptions {
   metrics(): ReadonlyMap<string, number>;
   standing(): Standing;
   push(input: MasterInput): void;
-  onInvalid(call: SchedulerCall): void;
   subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
 }
 
@@ -67,7 +66,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     ...changes,
     ...createExtensions({ ...options, clock: realClock }),
     operator: createOperatorApi(options),
-    scheduler: createSchedulerApi(options),
+    scheduler: options.scheduler.handle,
     health: ({ response }) => answerText(response, 200),
     version: (exchange) => answerJson(exchange, versionDocument(facts.build)),
     flags: (exchange) => answerJson(exchange, flagsDocument(facts)),

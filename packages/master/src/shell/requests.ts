@@ -17,9 +17,14 @@ import { encodeRecord } from '@meseta/wire/recordio';
 import type { Reply, RequestId, StreamId } from '../core/io.js';
 
 interface Waiting {
-  readonly response: ServerResponse;
-  /** What events come in if the request becomes a stream. */
-  readonly mediaType: MediaType;
+  answer(reply: Reply): void;
+  /** What it may become a stream on, and what events come in then. */
+  readonly stream: { readonly response: ServerResponse; readonly mediaType: MediaType } | undefined;
+}
+
+interface Due {
+  readonly waiting: Waiting;
+  readonly reply: Reply;
 }
 
 interface OpenStream {
@@ -30,6 +35,8 @@ interface OpenStream {
 export interface Requests {
   /** `mediaType`: of the events, should the request be opened as a stream. */
   await(response: ServerResponse, mediaType: MediaType): RequestId;
+  /** Of a request that will never be opened as a stream. */
+  awaitReply(answer: (reply: Reply) => void): RequestId;
   reply(request: RequestId, reply: Reply): void;
   open(request: RequestId, stream: StreamId): void;
   /** Encodes the event once for each media type among the streams. */
@@ -50,14 +57,19 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
   const waiting = new Map<RequestId, Waiting>();
   const streams = new Map<StreamId, OpenStream>();
   let next = 0;
-  let replies: (() => void)[] = [];
+  let replies: Due[] = [];
 
   const say = (): void => {
     const due = replies;
     replies = [];
-    for (const answer of due) answer();
+    for (const { waiting, reply } of due) waiting.answer(reply);
   };
 
+  const add = (one: Waiting): RequestId => {
+    const request = String(next++) as Id<'RequestId'>;
+    waiting.set(request, one);
+    return request;
+  };
   const take = (request: RequestId): Waiting | undefined => {
     const found = waiting.get(request);
     waiting.delete(request);
@@ -65,21 +77,22 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
   };
 
   return {
-    await(response, mediaType) {
-      const request = String(next++) as Id<'RequestId'>;
-      waiting.set(request, { response, mediaType });
-      return request;
-    },
-    reply(request, { status, text }) {
+    await: (response, mediaType) =>
+      add({
+        answer: ({ status, text }) => answerText(response, status, text),
+        stream: { response, mediaType },
+      }),
+    awaitReply: (answer) => add({ answer, stream: undefined }),
+    reply(request, reply) {
       const found = take(request);
       if (found === undefined) return;
       if (replies.length === 0) clock.defer(say);
-      replies.push(() => answerText(found.response, status, text));
+      replies.push({ waiting: found, reply });
     },
     open(request, stream) {
-      const found = take(request);
-      if (found === undefined) return;
-      const { response, mediaType } = found;
+      const place = take(request)?.stream;
+      if (place === undefined) return;
+      const { response, mediaType } = place;
       const ended = (why: StreamEnd): void => {
         if (streams.delete(stream)) onStreamClosed(stream, why);
       };
@@ -112,7 +125,7 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
     closeAll() {
       for (const { writer } of streams.values()) writer.end();
       streams.clear();
-      for (const { response } of waiting.values()) response.destroy();
+      for (const { stream } of waiting.values()) stream?.response.destroy();
       waiting.clear();
     },
   };

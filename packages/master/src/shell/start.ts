@@ -20,16 +20,18 @@ import { createMasterTimings, type MasterTimings, metricsOf } from '../views/met
 import { attachedFiles, rootsFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
 import { createPerformer } from './effects.js';
-import { type Front, openFront } from './front.js';
+import { type Front, type Handlers, openFront } from './front.js';
 import { createHandlers } from './handlers.js';
 import { createRequestHandler, type Standing } from './http.js';
 import { masterInfoOf } from './identity.js';
 import { createLoggingLevel } from './logging-level.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
+import { createPlainSchedulerCalls } from './plain-scheduler-calls.js';
 import { type Cuts, createCuts, createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
+import { createSchedulerApi } from './scheduler-api.js';
 import { createViewers, type ViewerOf } from './viewer.js';
 
 export interface RunningMaster {
@@ -137,7 +139,7 @@ function connect(
   front.serve({
     onMessage: peers.receive,
     onPeerLost: peers.peerLost,
-    onRequest: requestHandler({
+    ...requestHandlers({
       config,
       info,
       master,
@@ -183,7 +185,7 @@ interface RequestParts {
   push(input: MasterInput): void;
 }
 
-function requestHandler(parts: RequestParts) {
+function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'takeCall'> {
   const { config, info, master, timings, requests, renders, operators, push } = parts;
   const { state } = master;
   const startedAtMs = Date.now();
@@ -192,9 +194,13 @@ function requestHandler(parts: RequestParts) {
   const processStats = createProcessStats();
   const attached = attachedFiles(config.logFile);
   const standing = (): Standing => (state.recovered ? { kind: 'leading' } : { kind: 'recovering' });
+  const bodies = createBodyReader();
+  const scheduler = createSchedulerApi({ bodies, requests, push, onInvalid: invalid.count });
+  const { gate } = config.security;
   const handlers = createHandlers({
-    bodies: createBodyReader(),
+    bodies,
     requests,
+    scheduler,
     renders,
     facts,
     viewerOf: parts.viewerOf,
@@ -218,16 +224,18 @@ function requestHandler(parts: RequestParts) {
     },
     standing,
     push,
-    onInvalid: invalid.count,
     subscribe: operators.subscribe,
   });
-  return createRequestHandler({
-    handlers,
-    gate: config.security.gate,
-    standing,
-    // A view that breaks is a broken invariant: the process' last handler ends it.
-    onFailure: (cause) => {
-      throw cause;
-    },
-  });
+  return {
+    onRequest: createRequestHandler({
+      handlers,
+      gate,
+      standing,
+      // A view that breaks is a broken invariant: the process' last handler ends it.
+      onFailure: (cause) => {
+        throw cause;
+      },
+    }),
+    takeCall: createPlainSchedulerCalls({ gate, requests, take: scheduler.take, standing }),
+  };
 }
