@@ -48,6 +48,9 @@ export function createActor<Input, Effect>(options: ActorOptions<Input, Effect>)
     return inputs.length > 0 ? inputs.shift() : core.hasWork() ? options.continue : undefined;
   };
 
+  /** Not before what is due, which rounding may have put a little later. */
+  const tickTime = ({ monoMs, wallMs }: Now): Now => ({ monoMs: Math.max(monoMs, core.nextDeadline() ?? 0), wallMs });
+
   const run = (): void => {
     scheduled = undefined;
     if (timeline.nowMs() < machine.pausedUntilMs) {
@@ -59,8 +62,7 @@ export function createActor<Input, Effect>(options: ActorOptions<Input, Effect>)
     while (!stopped) {
       const input = next(exact.monoMs);
       if (input === undefined) break;
-      const deadline = core.nextDeadline() ?? 0;
-      const now = input === options.tick ? { ...exact, monoMs: Math.max(exact.monoMs, deadline) } : exact;
+      const now = input === options.tick ? tickTime(exact) : exact;
       try {
         options.before?.(input);
         const effects = core.step(input, now);

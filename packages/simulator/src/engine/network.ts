@@ -64,7 +64,8 @@ interface Pipe {
   readonly from: string;
   readonly to: string;
   lastArrivalMs: number;
-  readonly onTheWay: Set<{ readonly packet: Packet; scheduled: Scheduled }>;
+  /** The arrivals to come, in their order. */
+  readonly onTheWay: Scheduled[];
   readonly heldUp: Packet[];
   /** Set while something stays unacknowledged. */
   deadline: Scheduled | undefined;
@@ -89,7 +90,7 @@ const createPipe = (from: string, to: string): Pipe => ({
   from,
   to,
   lastArrivalMs: 0,
-  onTheWay: new Set(),
+  onTheWay: [],
   heldUp: [],
   deadline: undefined,
   handlers: undefined,
@@ -108,7 +109,7 @@ interface State {
   readonly connections: Set<Connection>;
 }
 
-const isCut = ({ cuts }: State, from: string, to: string): boolean => cuts.has(`${from}>${to}`);
+const isCut = ({ cuts }: State, from: string, to: string): boolean => cuts.size > 0 && cuts.has(`${from}>${to}`);
 
 const other = (connection: Connection, pipe: Pipe): Pipe =>
   connection.pipes[0] === pipe ? connection.pipes[1] : connection.pipes[0];
@@ -153,26 +154,19 @@ function transport(state: State, connection: Connection, pipe: Pipe, packet: Pac
   const stallMs = happens(random, options.stallChance) ? 4_000 * uniform(random) : 0;
   const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
   pipe.lastArrivalMs = arrivalMs;
-  const travelling = {
-    packet,
-    scheduled: timeline.at(arrivalMs, () => {
-      pipe.onTheWay.delete(travelling);
-      arrive(state, connection, pipe, packet);
-    }),
-  };
-  pipe.onTheWay.add(travelling);
+  const arrival = timeline.at(arrivalMs, () => {
+    // N1: it is the first.
+    pipe.onTheWay.shift();
+    arrive(state, connection, pipe, packet);
+  });
+  pipe.onTheWay.push(arrival);
 }
 
 /** N2: of what is on its way a first part still arrives. */
 function loseTail({ timeline, random }: State, pipe: Pipe): void {
-  const kept = Math.floor(uniform(random) * (pipe.onTheWay.size + 1));
-  let index = 0;
-  for (const travelling of pipe.onTheWay) {
-    if (index++ < kept) continue;
-    timeline.cancel(travelling.scheduled);
-    pipe.onTheWay.delete(travelling);
-  }
-  pipe.lastArrivalMs = Math.max(timeline.nowMs(), ...[...pipe.onTheWay].map(({ scheduled }) => scheduled.atMs));
+  const kept = Math.floor(uniform(random) * (pipe.onTheWay.length + 1));
+  for (const lost of pipe.onTheWay.splice(kept)) timeline.cancel(lost);
+  pipe.lastArrivalMs = Math.max(timeline.nowMs(), pipe.onTheWay.at(-1)?.atMs ?? 0);
 }
 
 const BROKEN: Packet = { kind: 'broken', payload: undefined };

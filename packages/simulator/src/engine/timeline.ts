@@ -1,16 +1,17 @@
 // Virtual time: one heap orders everything that will happen, by (time, sequence). Nothing waits for real time.
 //
-// Owns: what will happen, and what time it is.
+// Owns: what will happen, and what time it is. What is asked for at this very time, which is half of all, would rise to
+// the top of the heap only to be taken from there: it stands in a queue instead, behind what the heap has for this time.
 // T1: what is due at the same time happens in the order in which it was asked for.
 // T2: time never goes back; nothing is asked for in the past.
-// T3: what was cancelled is held no longer: each entry knows its place in the heap.
+// T3: what was cancelled is held no longer: an entry knows its place.
 import { assert } from '@meseta/base';
 
 export interface Scheduled {
   readonly atMs: number;
   readonly sequence: number;
   readonly run: () => void;
-  /** In the heap; `NOWHERE`: cancelled or done. */
+  /** In the heap; or one of the two below. */
   readonly place: number;
 }
 
@@ -30,7 +31,9 @@ export interface Timeline {
   pending(): number;
 }
 
+/** Cancelled or done. */
 const NOWHERE = -1;
+const QUEUED = -2;
 
 export const isPending = (scheduled: Scheduled | undefined): scheduled is Scheduled =>
   scheduled !== undefined && scheduled.place !== NOWHERE;
@@ -88,21 +91,70 @@ function remove(heap: Entry[], entry: Entry): void {
   if (last !== entry) settle(heap, place, last);
 }
 
+/** What is due at this very time, in the order in which it was asked for. Its places are used again and again. */
+interface Queue {
+  readonly entries: (Entry | undefined)[];
+  head: number;
+  tail: number;
+}
+
+function enqueue(queue: Queue, entry: Entry): void {
+  entry.place = QUEUED;
+  queue.entries[queue.tail++] = entry;
+}
+
+function dequeue(queue: Queue): Entry {
+  const entry = queue.entries[queue.head] as Entry;
+  queue.entries[queue.head++] = undefined;
+  if (queue.head === queue.tail) {
+    queue.head = 0;
+    queue.tail = 0;
+  }
+  entry.place = NOWHERE;
+  return entry;
+}
+
+function leaveQueue(queue: Queue, entry: Entry): void {
+  const place = queue.entries.indexOf(entry, queue.head);
+  queue.entries.copyWithin(place, place + 1, queue.tail);
+  queue.entries[--queue.tail] = undefined;
+  entry.place = NOWHERE;
+}
+
 export function createTimeline(): Timeline {
   const heap: Entry[] = [];
+  const queue: Queue = { entries: [], head: 0, tail: 0 };
   let nowMs = 0;
   let sequence = 0;
   let count = 0;
 
-  const assertNotPast = (atMs: number): void => {
+  const place = (entry: Entry): void => {
+    const { atMs } = entry;
     if (!(atMs >= nowMs)) assert(false, `something was asked for at ${atMs}, which is before ${nowMs}`);
+    if (atMs === nowMs) enqueue(queue, entry);
+    else rise(heap, heap.length, entry);
+  };
+
+  const displace = (entry: Entry): void => {
+    if (entry.place === QUEUED) leaveQueue(queue, entry);
+    else remove(heap, entry);
   };
 
   const at = (atMs: number, run: () => void): Scheduled => {
-    assertNotPast(atMs);
-    const entry: Entry = { atMs, sequence: sequence++, run, place: heap.length };
-    rise(heap, heap.length, entry);
+    const entry: Entry = { atMs, sequence: sequence++, run, place: NOWHERE };
+    place(entry);
     return entry;
+  };
+
+  /** T1: what the heap has for this time was asked for before anything in the queue. */
+  const take = (untilMs: number): Entry | undefined => {
+    const waiting = queue.head < queue.tail;
+    const first = heap[0];
+    if (first !== undefined && first.atMs <= (waiting ? nowMs : untilMs)) {
+      remove(heap, first);
+      return first;
+    }
+    return waiting ? dequeue(queue) : undefined;
   };
 
   return {
@@ -110,26 +162,28 @@ export function createTimeline(): Timeline {
     at,
     after: (delayMs, run) => at(nowMs + Math.max(0, delayMs), run),
     cancel(scheduled) {
-      if (isPending(scheduled)) remove(heap, scheduled);
+      if (isPending(scheduled)) displace(scheduled);
     },
     move(scheduled, atMs) {
-      assertNotPast(atMs);
       assert(isPending(scheduled), 'what has happened or was cancelled can not be moved');
       const entry: Entry = scheduled;
+      const stays = entry.place !== QUEUED && atMs > nowMs;
+      if (!stays) displace(entry);
       entry.atMs = atMs;
       entry.sequence = sequence++;
-      settle(heap, entry.place, entry);
+      if (stays) settle(heap, entry.place, entry);
+      else place(entry);
     },
     runUntil(untilMs) {
-      for (let next = heap[0]; next !== undefined && next.atMs <= untilMs; next = heap[0]) {
-        remove(heap, next);
+      assert(untilMs >= nowMs, 'time never goes back');
+      for (let next = take(untilMs); next !== undefined; next = take(untilMs)) {
         nowMs = next.atMs;
         count++;
         next.run();
       }
-      nowMs = Math.max(nowMs, untilMs);
+      nowMs = untilMs;
     },
     count: () => count,
-    pending: () => heap.length,
+    pending: () => heap.length + queue.tail - queue.head,
   };
 }
