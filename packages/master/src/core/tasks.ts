@@ -89,8 +89,10 @@ export function applyUpdate(ctx: Context, framework: Framework, task: Task, upda
 
 /** The status without the framework's own data. */
 function remembered(update: StatusUpdate): TaskStatus {
-  const { data: _, ...status } = statusOf(update);
-  return status;
+  const status = statusOf(update);
+  if (status.data === undefined) return status;
+  const { data: _, ...rest } = status;
+  return rest;
 }
 
 /** Whether health or check changed. */
