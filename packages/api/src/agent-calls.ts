@@ -1,19 +1,11 @@
 // An agent's v1 operator calls (mesos.v1.agent; Mesos: docs/operator-http-api.md).
 import type { AgentCall, AgentCallType, AgentResponse } from '@meseta/wire';
+import { commonCalls } from './common-calls.js';
 import type { CallTable } from './types.js';
 
 export const agentCalls = {
   GET_HEALTH: { access: 'reads', response: 'get_health', summary: 'Whether the agent is healthy.' },
-  GET_FLAGS: { access: 'reads', response: 'get_flags', action: 'VIEW_FLAGS', summary: 'The flags in force.' },
-  GET_VERSION: { access: 'reads', response: 'get_version', summary: 'The version and how it was built.' },
-  GET_METRICS: { access: 'reads', request: 'get_metrics', response: 'get_metrics', summary: 'The metrics.' },
-  GET_LOGGING_LEVEL: { access: 'reads', response: 'get_logging_level', summary: 'The verbosity of the log.' },
-  SET_LOGGING_LEVEL: {
-    access: 'changes',
-    request: 'set_logging_level',
-    action: 'SET_LOG_LEVEL',
-    summary: 'Sets the verbosity of the log for a while.',
-  },
+  ...commonCalls,
   LIST_FILES: {
     access: 'reads',
     request: 'list_files',
@@ -28,7 +20,6 @@ export const agentCalls = {
     action: 'ACCESS_SANDBOX',
     summary: 'Part of a file.',
   },
-  GET_STATE: { access: 'reads', response: 'get_state', summary: 'The whole state.' },
   GET_CONTAINERS: {
     access: 'reads',
     response: 'get_containers',
@@ -41,9 +32,6 @@ export const agentCalls = {
     action: 'VIEW_FRAMEWORK',
     summary: 'The frameworks with work here.',
   },
-  GET_EXECUTORS: { access: 'reads', response: 'get_executors', action: 'VIEW_EXECUTOR', summary: 'The executors.' },
-  GET_OPERATIONS: { access: 'reads', response: 'get_operations', summary: 'The offer operations under way.' },
-  GET_TASKS: { access: 'reads', response: 'get_tasks', action: 'VIEW_TASK', summary: 'The tasks.' },
   GET_AGENT: { access: 'reads', response: 'get_agent', summary: 'What this agent is.' },
   GET_RESOURCE_PROVIDERS: {
     access: 'reads',

@@ -97,6 +97,8 @@ const commonEndpoints = {
   },
 } as const satisfies Record<string, EndpointDefinition>;
 
+export type CommonEndpoint = keyof typeof commonEndpoints;
+
 export const masterEndpoints = {
   ...commonEndpoints,
   ...masterExtensions,

@@ -1,27 +1,15 @@
 // The master's v1 operator calls (mesos.v1.master; Mesos: docs/operator-http-api.md).
 import type { MasterCall, MasterCallType, MasterResponse } from '@meseta/wire';
+import { commonCalls } from './common-calls.js';
 import type { CallTable } from './types.js';
 
 export const masterCalls = {
   GET_HEALTH: { access: 'reads', response: 'get_health', summary: 'Whether the master is healthy.' },
-  GET_FLAGS: { access: 'reads', response: 'get_flags', action: 'VIEW_FLAGS', summary: 'The flags in force.' },
-  GET_VERSION: { access: 'reads', response: 'get_version', summary: 'The version and how it was built.' },
-  GET_METRICS: { access: 'reads', request: 'get_metrics', response: 'get_metrics', summary: 'The metrics.' },
-  GET_LOGGING_LEVEL: { access: 'reads', response: 'get_logging_level', summary: 'The verbosity of the log.' },
-  SET_LOGGING_LEVEL: {
-    access: 'changes',
-    request: 'set_logging_level',
-    action: 'SET_LOG_LEVEL',
-    summary: 'Sets the verbosity of the log for a while.',
-  },
+  ...commonCalls,
   LIST_FILES: { access: 'reads', request: 'list_files', response: 'list_files', summary: 'Lists a directory.' },
   READ_FILE: { access: 'reads', request: 'read_file', response: 'read_file', summary: 'Part of a file.' },
-  GET_STATE: { access: 'reads', response: 'get_state', summary: 'The whole state.' },
   GET_AGENTS: { access: 'reads', response: 'get_agents', summary: 'The agents.' },
   GET_FRAMEWORKS: { access: 'reads', response: 'get_frameworks', action: 'VIEW_FRAMEWORK', summary: 'The frameworks.' },
-  GET_EXECUTORS: { access: 'reads', response: 'get_executors', action: 'VIEW_EXECUTOR', summary: 'The executors.' },
-  GET_OPERATIONS: { access: 'reads', response: 'get_operations', summary: 'The offer operations under way.' },
-  GET_TASKS: { access: 'reads', response: 'get_tasks', action: 'VIEW_TASK', summary: 'The tasks.' },
   GET_ROLES: { access: 'reads', response: 'get_roles', action: 'VIEW_ROLE', summary: 'The roles.' },
   GET_WEIGHTS: { access: 'reads', response: 'get_weights', action: 'VIEW_ROLE', summary: 'The weights of roles.' },
   UPDATE_WEIGHTS: {

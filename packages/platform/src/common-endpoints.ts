@@ -1,5 +1,6 @@
 // The endpoints that master and agent have in common, behind whatever lets a request in.
 import {
+  type CommonEndpoint,
   type Component,
   helpDocument,
   helpText,
@@ -12,15 +13,52 @@ import { parseDuration } from '@meseta/base';
 import type { FileInfo } from '@meseta/wire';
 import { jsonArray, jsonDouble, jsonNumber, jsonObject, jsonString } from '@meseta/wire/json';
 import { type Answerable, answerBody, answerJson, answerText, refuse } from './answers.js';
+import type { LoggingLevel } from './logging-level.js';
 import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
 
 type Metrics = ReadonlyMap<string, number>;
+
+type CommonExchange = Answerable & { readonly match: { readonly rest: string } };
+
+export interface CommonOptions<Exchange> {
+  readonly component: Component;
+  readonly version: string;
+  /** The document of /version. */
+  readonly versionJson: string;
+  readonly logging: LoggingLevel;
+  metrics(): Metrics;
+  /** Virtual paths and where they lead. */
+  attached(): Iterable<readonly [string, string]>;
+  /** What of them whoever asks may see. */
+  filesFor(exchange: Exchange): FindRoot;
+}
+
+type CommonHandlers<Exchange> = { readonly [Name in CommonEndpoint]: (exchange: Exchange) => void | Promise<void> };
+
+export function createCommonHandlers<Exchange extends CommonExchange>(
+  options: CommonOptions<Exchange>,
+): CommonHandlers<Exchange> {
+  const { component, logging, metrics, filesFor } = options;
+  return {
+    metrics: (exchange) => answerMetrics(exchange, metrics),
+    prometheus: (exchange) => answerPrometheus(exchange, metrics()),
+    logging: (exchange) => toggleLogging(exchange, logging),
+    filesBrowse: (exchange) => answerBrowse(exchange, filesFor(exchange)),
+    filesRead: (exchange) => answerRead(exchange, filesFor(exchange)),
+    filesDownload: (exchange) => answerDownload(exchange, filesFor(exchange)),
+    filesDebug: (exchange) => answerAttached(exchange, options.attached()),
+    version: (exchange) => answerJson(exchange, options.versionJson),
+    help: (exchange) => answerHelp(exchange, component, exchange.match.rest),
+    openApi: (exchange) => answerOpenApi(exchange, component, options.version),
+    systemStats: (exchange) => answerSystemStats(exchange, metrics()),
+  };
+}
 
 const metricsJson = (metrics: Metrics): string =>
   jsonObject([...metrics].map(([name, value]) => [name, jsonDouble(value)]));
 
 /** /metrics/snapshot. `?timeout=` is how long the client would wait; there is nothing here to wait for. */
-export function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
+function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
   const timeout = exchange.query.get('timeout');
   const parsed = timeout === null ? undefined : parseDuration(timeout);
   if (parsed?.ok === false) {
@@ -31,12 +69,12 @@ export function answerMetrics(exchange: Answerable, metrics: () => Metrics): voi
 }
 
 /** /metrics. */
-export function answerPrometheus({ response }: Answerable, metrics: Metrics): void {
+function answerPrometheus({ response }: Answerable, metrics: Metrics): void {
   answerBody(response, 200, { 'Content-Type': PROMETHEUS_TYPE }, Buffer.from(prometheusText(metrics)));
 }
 
 /** /system/stats.json, under its older names. */
-export const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
+const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
   answerJson(
     exchange,
     metricsJson(
@@ -49,7 +87,7 @@ export const answerSystemStats = (exchange: Answerable, metrics: Metrics): void 
   );
 
 /** /help; `asked` is what the path has behind it. */
-export function answerHelp(exchange: Answerable, component: Component, asked: string): void {
+function answerHelp(exchange: Answerable, component: Component, asked: string): void {
   const { response, query } = exchange;
   if (asked === '' && query.get('format') === 'json') {
     answerJson(exchange, JSON.stringify(helpDocument(component)));
@@ -61,8 +99,24 @@ export function answerHelp(exchange: Answerable, component: Component, asked: st
 }
 
 /** /openapi.json. */
-export const answerOpenApi = (exchange: Answerable, component: Component, version: string): void =>
+const answerOpenApi = (exchange: Answerable, component: Component, version: string): void =>
   answerJson(exchange, JSON.stringify(openApiDocument(component, version)));
+
+/** /logging/toggle: `?level=1&duration=5mins` sets the level; without both it is shown. */
+function toggleLogging({ query, response }: Answerable, logging: LoggingLevel): void {
+  const level = query.get('level');
+  const duration = query.get('duration');
+  if (level === null && duration === null) {
+    answerText(response, 200, `${logging.get()}\n`);
+    return;
+  }
+  const parsed = parseDuration(duration ?? '');
+  const done = parsed.ok
+    ? logging.set(level === null || level === '' ? Number.NaN : Number(level), parsed.value)
+    : parsed;
+  if (done.ok) answerText(response, 200);
+  else refuse(response, refusal('badRequest', `Parameters 'level' and 'duration': ${done.error}`));
+}
 
 const fileJson = (info: FileInfo): string =>
   jsonObject([
@@ -84,7 +138,7 @@ function pathOf({ query, response }: Answerable): string | undefined {
 }
 
 /** /files/browse. */
-export async function answerBrowse(exchange: Answerable, find: FindRoot): Promise<void> {
+async function answerBrowse(exchange: Answerable, find: FindRoot): Promise<void> {
   const path = pathOf(exchange);
   if (path === undefined) return;
   const found = await browse(find, path);
@@ -97,7 +151,7 @@ const wholeNumber = (text: string | null): number | undefined =>
   text !== null && /^-?\d+$/.test(text) && Number(text) >= -1 ? Number(text) : undefined;
 
 /** /files/read. */
-export async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
+async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
   const { query, response } = exchange;
   const path = pathOf(exchange);
   if (path === undefined) return;
@@ -127,7 +181,7 @@ export async function answerRead(exchange: Answerable, find: FindRoot): Promise<
 }
 
 /** /files/download. */
-export async function answerDownload(exchange: Answerable, find: FindRoot): Promise<void> {
+async function answerDownload(exchange: Answerable, find: FindRoot): Promise<void> {
   const path = pathOf(exchange);
   if (path === undefined) return;
   const refused = await download(find, path, exchange.response);
@@ -136,5 +190,5 @@ export async function answerDownload(exchange: Answerable, find: FindRoot): Prom
 }
 
 /** /files/debug: what is attached where. */
-export const answerAttached = (exchange: Answerable, attached: Iterable<readonly [string, string]>): void =>
+const answerAttached = (exchange: Answerable, attached: Iterable<readonly [string, string]>): void =>
   answerJson(exchange, jsonObject([...attached].map(([name, path]) => [name, jsonString(path)])));

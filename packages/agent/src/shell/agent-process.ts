@@ -9,6 +9,7 @@ import { createPosixContainers, type PosixContainers } from '@meseta/containers/
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { createFiles } from '@meseta/platform/files';
+import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { Resource } from '@meseta/wire';
@@ -23,7 +24,6 @@ import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
-import { createLoggingLevel } from './logging-level.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
 import { type AgentSecurity, securityOf } from './security.js';

@@ -9,22 +9,12 @@ import {
   methodsOf,
   refusal,
 } from '@meseta/api';
-import { parseDuration } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
 import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
-import {
-  answerAttached,
-  answerBrowse,
-  answerDownload,
-  answerHelp,
-  answerMetrics,
-  answerOpenApi,
-  answerPrometheus,
-  answerRead,
-  answerSystemStats,
-} from '@meseta/platform/common-endpoints';
+import { createCommonHandlers } from '@meseta/platform/common-endpoints';
+import type { LoggingLevel } from '@meseta/platform/logging-level';
 import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { AgentCore } from '../core/agent.js';
@@ -34,7 +24,6 @@ import { attachedList, rootsFor } from './attached-files.js';
 import type { ContainerCalls } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
 import type { ExecutorApi } from './executor-api.js';
-import type { LoggingLevel } from './logging-level.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
 import { viewerOf } from './viewer.js';
@@ -116,22 +105,6 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
   };
 }
 
-/** `?level=1&duration=5mins` sets the level; without both it is shown. */
-function toggleLogging(logging: LoggingLevel, { query, response }: Exchange): void {
-  const level = query.get('level');
-  const duration = query.get('duration');
-  if (level === null && duration === null) {
-    answerText(response, 200, `${logging.get()}\n`);
-    return;
-  }
-  const parsed = parseDuration(duration ?? '');
-  const done = parsed.ok
-    ? logging.set(level === null || level === '' ? Number.NaN : Number(level), parsed.value)
-    : parsed;
-  if (done.ok) answerText(response, 200);
-  else refuse(response, refusal('badRequest', `Parameters 'level' and 'duration': ${done.error}`));
-}
-
 /** /containers: all, one by its id, a framework's, or that of one executor. */
 async function containers(options: HttpOptions, exchange: Exchange): Promise<void> {
   const { query, response, approver } = exchange;
@@ -157,30 +130,27 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
   const { core } = options;
   const bodies = createBodyReader();
-  const filesFor = ({ approver }: Exchange) => rootsFor(core.state, approver, options.logFile);
   const facts: ProcessFacts = { version: buildInfo, flags: options.shown, masterHostname: options.masterHostname };
   const notHere = (what: string) => (exchange: Exchange) =>
     refuse(exchange.response, refusal('notImplemented', `This agent does not have ${what}`));
   return {
+    ...createCommonHandlers<Exchange>({
+      component: 'agent',
+      version: buildInfo.version,
+      versionJson: versionDocument(buildInfo),
+      logging: options.logging,
+      metrics: () => currentMetrics(options),
+      attached: () => attachedList(core.state, options.logFile),
+      filesFor: ({ approver }) => rootsFor(core.state, approver, options.logFile),
+    }),
     operator: (exchange) => answerCall(options, bodies, exchange),
     executor: (exchange) => options.executorApi.handle(bodies, exchange),
     resourceProvider: notHere('resource providers'),
     health: ({ response }) => answerText(response, 200),
-    version: (exchange) => answerJson(exchange, versionDocument(buildInfo)),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
     state: (exchange) => answerJson(exchange, stateJson(core.state, facts, exchange.approver)),
-    metrics: (exchange) => answerMetrics(exchange, () => currentMetrics(options)),
-    prometheus: (exchange) => answerPrometheus(exchange, currentMetrics(options)),
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) => answerJson(exchange, statisticsListJson(await measureContainers(options))),
     containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
-    filesBrowse: (exchange) => answerBrowse(exchange, filesFor(exchange)),
-    filesRead: (exchange) => answerRead(exchange, filesFor(exchange)),
-    filesDownload: (exchange) => answerDownload(exchange, filesFor(exchange)),
-    filesDebug: (exchange) => answerAttached(exchange, attachedList(core.state, options.logFile)),
-    logging: (exchange) => toggleLogging(options.logging, exchange),
-    help: (exchange) => answerHelp(exchange, 'agent', exchange.match.rest),
-    openApi: (exchange) => answerOpenApi(exchange, 'agent', buildInfo.version),
-    systemStats: (exchange) => answerSystemStats(exchange, currentMetrics(options)),
   };
 }

@@ -3,6 +3,7 @@ import { answerType, checkCall, decodeBody, encodeAs, masterCalls, type Refusal,
 import { ok, type Result } from '@meseta/base';
 import { type BodyReader, type RenderQueue, sendRendering } from '@meseta/platform';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import type { LoggingLevel } from '@meseta/platform/logging-level';
 import { browse, type FindRoot, readPart } from '@meseta/platform/shown-files';
 import { type Authorizer, allows, forbidden, principalOf } from '@meseta/security';
 import type { MasterCall, MasterResponse } from '@meseta/wire';
@@ -32,12 +33,6 @@ export interface OperatorApiOptions {
   push(input: MasterInput): void;
   /** Opens the operator's event stream. */
   subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
-}
-
-export interface LoggingLevel {
-  /** 0 shows what operators need; above it everything. */
-  get(): number;
-  set(level: number, durationMs: number): void;
 }
 
 export function createOperatorApi(options: OperatorApiOptions) {
@@ -150,17 +145,10 @@ function setLevel(
   { response }: Exchange,
   { level, duration }: NonNullable<MasterCall['set_logging_level']>,
 ): void {
-  const ms = Number(duration.nanoseconds) / 1e6;
-  const problem =
-    level > 3
-      ? "Field 'set_logging_level.level': expected a number from 0 to 3"
-      : ms <= 0
-        ? "Field 'set_logging_level.duration': expected more than 0 nanoseconds"
-        : undefined;
-  if (problem !== undefined) {
-    refuse(response, refusal('badRequest', problem));
+  const set = logging.set(level, Number(duration.nanoseconds) / 1e6);
+  if (!set.ok) {
+    refuse(response, refusal('badRequest', `Field 'set_logging_level': ${set.error}`));
     return;
   }
-  logging.set(level, ms);
   answerText(response, 200);
 }

@@ -11,6 +11,7 @@ import {
   realClock,
 } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
@@ -24,7 +25,6 @@ import { type Front, type Handlers, openFront } from './front.js';
 import { createHandlers } from './handlers.js';
 import { createRequestHandler, type Standing } from './http.js';
 import { masterInfoOf } from './identity.js';
-import { createLoggingLevel } from './logging-level.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
 import { createPlainSchedulerCalls } from './plain-scheduler-calls.js';
