@@ -4,26 +4,17 @@ import {
   add,
   admitResources,
   applyCheckpointed,
+  merge,
   type Resources,
   toPostRefinement,
   toPreRefinement,
 } from '@meseta/resources';
-import type { AgentInfo, AgentInfoCapability, Resource } from '@meseta/wire';
+import type { AgentInfo, AgentInfoCapability, RegisterAgentMessage, Resource } from '@meseta/wire';
 import { decodeAgentInfo, type EncodedAgentInfo, encodeAgentInfo } from '../../registry/agent-info.js';
 import { type Context, send } from '../context.js';
 import { link } from '../links.js';
 import type { Agent, RecoveredAgent } from '../state.js';
 import { usedOn } from '../tasks.js';
-
-export interface Arrival {
-  readonly id: AgentId;
-  readonly info: AgentInfo;
-  readonly pid: Pid;
-  readonly version: string;
-  readonly capabilities: readonly AgentInfoCapability[];
-  readonly checkpointed: Resources;
-  readonly resourceVersion: string | undefined;
-}
 
 /** The agent's info with its id and its resources in the post-refinement format. */
 export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
@@ -59,18 +50,20 @@ export function problemOf(field: string, resources: readonly Resource[] | undefi
   return admitted.ok ? undefined : admitted.error.text;
 }
 
-/** A record without tasks; `enter` makes it known. */
-export function newAgent(ctx: Context, arrival: Arrival): Agent {
+/** A record without tasks, of an agent that registers; `enter` makes it known. */
+export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterAgentMessage): Agent {
   const { state, now } = ctx;
-  const kept = state.registrar.durable.agents.get(arrival.id);
+  const kept = state.registrar.durable.agents.get(id);
+  const info = inPostRefinement(message.agent, id);
+  const checkpointed = merge(toPostRefinement(message.checkpointed_resources ?? []));
   const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
-  for (const { type } of arrival.capabilities) if (type !== undefined) capabilities.add(type);
+  for (const { type } of message.agent_capabilities ?? []) if (type !== undefined) capabilities.add(type);
   return {
-    id: arrival.id,
-    wireId: { value: arrival.id },
-    info: arrival.info,
-    pid: arrival.pid,
-    version: arrival.version,
+    id,
+    wireId: { value: id },
+    info,
+    pid,
+    version: message.version ?? '',
     capabilities,
     registeredAtMs: now.wallMs,
     reregisteredAtMs: undefined,
@@ -78,11 +71,11 @@ export function newAgent(ctx: Context, arrival: Arrival): Agent {
     deactivated: kept?.deactivated === true,
     drainInfo: kept?.drainInfo,
     drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
-    checkpointedResources: arrival.checkpointed,
-    totalResources: totalOf(arrival.info, arrival.checkpointed, []),
+    checkpointedResources: checkpointed,
+    totalResources: totalOf(info, checkpointed, []),
     unsettled: false,
     oversubscribedResources: [],
-    resourceVersion: arrival.resourceVersion,
+    resourceVersion: message.resource_version_uuid?.value,
     resourceProviders: new Map(),
     observer: state.nextObserver++,
     tasks: new Map(),

@@ -1,6 +1,5 @@
 // A new agent registers: admitted in the registry, then told its id.
 import type { AgentId, Pid } from '@meseta/base';
-import { merge, toPostRefinement } from '@meseta/resources';
 import type { RegisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, send } from '../context.js';
 import { decide } from '../registrar.js';
@@ -43,15 +42,7 @@ export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
   const message = agents.registering.get(pid);
   if (message === undefined) return;
   agents.registering.delete(pid);
-  const agent = newAgent(ctx, {
-    id,
-    info: inPostRefinement(message.agent, id),
-    pid,
-    version: message.version ?? '',
-    capabilities: message.agent_capabilities ?? [],
-    checkpointed: merge(toPostRefinement(message.checkpointed_resources ?? [])),
-    resourceVersion: message.resource_version_uuid?.value,
-  });
+  const agent = newAgent(ctx, id, pid, message);
   record(ctx, agent);
   enter(ctx, agent);
   count(ctx, 'master/slave_registrations');

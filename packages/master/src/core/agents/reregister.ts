@@ -1,7 +1,7 @@
 // An agent comes back: to a new master, after it was unreachable, or over a new connection.
 // An agent whose info has not changed costs no write.
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
-import { allocate, merge, toPostRefinement } from '@meseta/resources';
+import { allocate, toPostRefinement } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
@@ -77,15 +77,7 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
 function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
-  const agent = newAgent(ctx, {
-    id,
-    info: inPostRefinement(message.agent, id),
-    pid,
-    version: message.version ?? '',
-    capabilities: message.agent_capabilities ?? [],
-    checkpointed: merge(toPostRefinement(message.checkpointed_resources ?? [])),
-    resourceVersion: message.resource_version_uuid?.value,
-  });
+  const agent = newAgent(ctx, id, pid, message);
   record(ctx, agent);
   for (const framework of message.frameworks ?? []) recoverFramework(ctx, framework);
   for (const [frameworkId, taskIds] of wasUnreachable?.tasks ?? []) {
