@@ -1,11 +1,12 @@
-// What the container of an executor is launched with.
+// What containers of executors and their tasks are launched with.
 import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
+import type { TaskInfo } from '@meseta/wire';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { type CommandExecutor, isCommand } from './runs.js';
+import { type CommandExecutor, isCommand, type TaskRun } from './runs.js';
 import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
 import type { Step } from './step.js';
 import { volumeLinks } from './volumes.js';
@@ -46,15 +47,21 @@ function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRe
 function commandSpec(step: Step, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
   const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
   const info = present(task, 'the task of a command executor').info;
+  const spec = taskSpec(step, framework, executor, info);
+  return { ...spec, resources: [...spec.resources, ...(executor.info.resources ?? [])] };
+}
+
+/** What a task is launched with that the agent runs itself. */
+export function taskSpec(step: Step, framework: FrameworkRecord, run: TaskRun, info: TaskInfo): ContainerSpec {
   return {
-    containerId: executor.containerId,
-    sandbox: executor.sandbox,
+    containerId: run.containerId,
+    sandbox: run.sandbox,
     user: userOf(step, framework.info, info.command),
     command: info.command ?? {},
-    environment: environmentOfRun(step.state, framework, executor, info),
+    environment: environmentOfRun(step.state, framework, run, info),
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
-    resources: [...(info.resources ?? []), ...(executor.info.resources ?? [])],
+    resources: info.resources ?? [],
     container: info.container,
   };
 }

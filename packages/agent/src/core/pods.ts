@@ -7,10 +7,9 @@
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
-import { environmentOfRun } from './environment.js';
-import { endExecutor, tellExecutorExited, userOf } from './executors.js';
-import type { ExecutorRecord, MemberRecord, VolumeLink } from './io.js';
-import type { FrameworkRecord } from './state.js';
+import { taskSpec } from './executor-launch.js';
+import { endExecutor, tellExecutorExited } from './executors.js';
+import type { ExecutorRecord, VolumeLink } from './io.js';
 import type { Step } from './step.js';
 import { volumeLinks } from './volumes.js';
 
@@ -21,24 +20,10 @@ export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskI
   const executor = member && framework?.executors.get(member.executorId);
   if (framework === undefined || executor === undefined || member?.state !== 'queued') return;
   framework.members.set(taskId, { ...member, state: 'launching' });
-  const spec = specOf(step, framework, member);
+  const { info } = present(framework.tasks.get(taskId), 'the task of a container');
+  const spec = taskSpec(step, framework, member, info);
   const volumes = [...volumeLinks(step.state.config.workDir, spec.resources), ...sharedPaths(executor, spec)];
   step.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
-}
-
-function specOf(step: Step, framework: FrameworkRecord, member: MemberRecord): ContainerSpec {
-  const { info } = present(framework.tasks.get(member.taskId), 'the task of a container');
-  return {
-    containerId: member.containerId,
-    sandbox: member.sandbox,
-    user: userOf(step, framework.info, info.command),
-    command: info.command ?? {},
-    environment: environmentOfRun(step.state, framework, member, info),
-    uris: info.command?.uris ?? [],
-    rlimits: info.container?.rlimit_info,
-    resources: info.resources ?? [],
-    container: info.container,
-  };
 }
 
 /** Paths of the pod's sandbox that the task wants in its own (SANDBOX_PATH volumes of type PARENT). */
