@@ -1,6 +1,6 @@
 // `meseta volume`: persistent volumes on reserved disk.
 import type { MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { answerOf, type ClusterValues, clusterOf, printJson } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentNamed } from '../names.js';
@@ -87,15 +87,12 @@ const grow = defineCommand({
   words: 'AGENT ID MB',
   about: 'Adds MB of disk to a volume, from what is reserved for the same role.',
   options: clusterOptions,
-  async run(values, [name = '', id = '', size = ''], path) {
-    const cluster = clusterOf(values);
-    const agent = await agentNamed(cluster, name);
-    const volume = volumeNamed(agent, id);
+  async run(values, words, path) {
+    const { cluster, agent_id, volume, size } = await resized(values, words, path);
     const { disk: _, shared: __, ...rest } = volume;
-    const addition = { ...rest, scalar: { value: parseNumber(path, 'MB', size) } };
-    const agent_id = agent.agent_info.id ?? { value: name };
+    const addition = { ...rest, scalar: size };
     await answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
-    if (!values.json) process.stdout.write(`${id}: ${size} MB more\n`);
+    if (!values.json) process.stdout.write(`${words[1]}: ${words[2]} MB more\n`);
     return EXIT.done;
   },
 });
@@ -105,17 +102,21 @@ const shrink = defineCommand({
   words: 'AGENT ID MB',
   about: 'Takes MB of disk from a volume; it stays reserved for the role.',
   options: clusterOptions,
-  async run(values, [name = '', id = '', size = ''], path) {
-    const cluster = clusterOf(values);
-    const agent = await agentNamed(cluster, name);
-    const volume = volumeNamed(agent, id);
-    const subtract = { value: parseNumber(path, 'MB', size) };
-    const agent_id = agent.agent_info.id ?? { value: name };
-    await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract }));
-    if (!values.json) process.stdout.write(`${id}: ${size} MB less\n`);
+  async run(values, words, path) {
+    const { cluster, agent_id, volume, size } = await resized(values, words, path);
+    await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size }));
+    if (!values.json) process.stdout.write(`${words[1]}: ${words[2]} MB less\n`);
     return EXIT.done;
   },
 });
+
+/** The volume that is to grow or shrink, and by how much. */
+async function resized(values: ClusterValues, [name = '', id = '', size = '']: readonly string[], path: string) {
+  const cluster = clusterOf(values);
+  const agent = await agentNamed(cluster, name);
+  const agent_id = agent.agent_info.id ?? { value: name };
+  return { cluster, agent_id, volume: volumeNamed(agent, id), size: { value: parseNumber(path, 'MB', size) } };
+}
 
 function reservedDisk(agent: MasterResponseGetAgentsAgent, role: string): Resource {
   const disk = (agent.total_resources ?? []).find(
