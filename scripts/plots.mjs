@@ -41,16 +41,18 @@ function measure(name, sizes) {
   const path = `${root}/${folder}/data/${name}.json`;
   const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
   let results;
-  if (sizes === null) results = JSON.parse(node('run', name, '0'));
+  // Sizes may be from different commits: each says which.
+  const signed = (result) => (Array.isArray(result) ? result.map(signed) : { commit, ...result });
+  if (sizes === null) results = signed(JSON.parse(node('run', name, '0')));
   else {
     const only = optionOf('agents');
     const wanted = only === undefined ? sizes : [Number(only)];
     const kept = existsSync(path) && only !== undefined ? JSON.parse(readFileSync(path, 'utf8')).results : [];
-    const fresh = wanted.map((agents) => JSON.parse(node('run', name, String(agents))));
+    const fresh = wanted.map((agents) => signed(JSON.parse(node('run', name, String(agents)))));
     results = [...kept.filter(({ agents }) => !wanted.includes(agents)), ...fresh].sort((a, b) => a.agents - b.agents);
   }
   mkdirSync(`${root}/${folder}/data`, { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ commit, machine: machine(), results })}\n`);
+  writeFileSync(path, `${JSON.stringify({ machine: machine(), results })}\n`);
   spawnSync(process.execPath, [`${root}/node_modules/@biomejs/biome/bin/biome`, 'format', '--write', path]);
   console.log(`${name}: ${folder}/data/${name}.json`);
 }

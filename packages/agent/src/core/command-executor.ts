@@ -41,7 +41,8 @@ export function containerEvent(step: Step, event: ContainerEvent): void {
 }
 
 function started(step: Step, framework: FrameworkRecord, run: TaskRun, pid: number): void {
-  const running: TaskRun = { ...run, state: 'running', pid, startedWallMs: step.now.wallMs };
+  // Spreading the run here makes V8 (of Node 20) give every record a hidden class of its own.
+  const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: step.now.wallMs } as const);
   // Ended before it began: the destruction is under way, its end is all that will be told.
   if (run.kill !== undefined) {
     noteRun(framework, running);

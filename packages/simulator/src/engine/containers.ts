@@ -13,7 +13,7 @@ import type { Scheduled, Timeline } from './timeline.js';
 
 export interface FakeContainer {
   readonly id: ContainerId;
-  readonly spec: ContainerSpec;
+  readonly behaviour: Behaviour;
   state: 'starting' | 'running' | 'ended';
   status: ExitStatus | undefined;
   end: Scheduled | undefined;
@@ -68,7 +68,7 @@ const asRecovered = ({ id, state, status, pid }: FakeContainer): RecoveredContai
 
 const created = (spec: ContainerSpec, pid: number): FakeContainer => ({
   id: spec.containerId,
-  spec,
+  behaviour: behaviourOf(spec.command.value ?? ''),
   state: 'starting',
   status: undefined,
   end: undefined,
@@ -97,7 +97,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
 
   const start = (container: FakeContainer): void => {
     if (container.state !== 'starting') return;
-    const { durationMs, code, broken } = behaviourOf(container.spec.command.value ?? '');
+    const { durationMs, code, broken } = container.behaviour;
     if (broken) {
       neverRan(container, 'it is broken');
       return;
@@ -127,7 +127,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     signal(id, signal) {
       const container = all.get(id);
       if (container?.state !== 'running') return;
-      if (!behaviourOf(container.spec.command.value ?? '').stubborn) endLater(container, signal);
+      if (!container.behaviour.stubborn) endLater(container, signal);
     },
     destroy(id) {
       const container = all.get(id);

@@ -4,6 +4,6 @@
 export function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
   Object.freeze(value);
-  for (const field of Object.values(value)) freeze(field);
+  for (const field in value) freeze(value[field]);
   return value;
 }
