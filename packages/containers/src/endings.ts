@@ -5,7 +5,7 @@
 // I2: rounds take a bounded part of this process' time however many containers end: the pause after a round grows
 //     with what it took.
 import type { ContainerId } from '@meseta/base';
-import { exitStatus } from './exit-record.js';
+import { exitStatus, type RecordedEnd } from './exit-record.js';
 import { type Container, change, type PosixState, readRecord, supervisorLives } from './posix-state.js';
 import { createSessionWatch, membersOf, readProcessTable, type SessionWatch, stillLives } from './process-table.js';
 import type { ExitStatus } from './types.js';
@@ -17,8 +17,10 @@ const greatestPauseMs = 1000;
 const longestBreakMs = 100;
 
 export interface Endings {
-  /** The first process has ended with the shell's `code`. */
-  firstEnded(containerId: ContainerId, code: number): Promise<void>;
+  /** The first process has ended. */
+  firstEnded(containerId: ContainerId, end: RecordedEnd): void;
+  /** It has ended with the `$?` of a shell, which may have said more in its record. */
+  shellEnded(containerId: ContainerId, code: number): Promise<void>;
   /** Nobody will ever know how it ended. */
   lost(containerId: ContainerId): void;
   destroy(containerId: ContainerId): void;
@@ -121,10 +123,14 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
     add(containerId);
   }
 
+  const firstEnded = (containerId: ContainerId, recorded: RecordedEnd): void =>
+    end(containerId, exitStatus(recorded, state.containers.get(containerId)?.sent ?? new Set()));
+
   return {
-    async firstEnded(containerId, code) {
-      const said = code > 128 && (await readRecord(state, containerId)).said;
-      end(containerId, exitStatus(code, said, state.containers.get(containerId)?.sent ?? new Set()));
+    firstEnded,
+    async shellEnded(containerId, code) {
+      const recorded = code > 128 ? (await readRecord(state, containerId)).end : undefined;
+      firstEnded(containerId, recorded ?? { kind: 'shell', code, said: false });
     },
     lost: (containerId) => end(containerId, { kind: 'unknown' }),
     destroy(containerId) {
@@ -152,15 +158,17 @@ export function watchSupervisors(
   async function look(container: Container): Promise<void> {
     const { containerId } = container;
     const { first } = await readRecord(state, containerId);
-    if (first !== undefined && supervisorLives(state, first)) return;
-    const { code } = await readRecord(state, containerId);
+    const lives = first !== undefined && supervisorLives(state, first);
+    // Read after that look: what a supervisor of that time has written is in it.
+    const { end } = await readRecord(state, containerId);
+    if (lives && end === undefined) return;
     if (state.containers.get(containerId)?.phase !== container.phase) return;
     if (first === undefined) {
       await neverLaunched(containerId, 'its supervisor ended before the command was started');
       return;
     }
     if (container.pid === undefined) change(state, containerId, { pid: first.pid });
-    if (code !== undefined) await endings.firstEnded(containerId, code);
+    if (end !== undefined) endings.firstEnded(containerId, end);
     // Without its supervisor it may well run on; that it ends is all that can be learned.
     else if (!stillLives(state.files, first)) endings.lost(containerId);
   }

@@ -20,22 +20,28 @@ export async function findTools(files: Files, processes: Processes): Promise<Res
   const [shell, setsid, env, setpriv, su, prlimit, bash, perl] = await Promise.all(
     ['sh', 'setsid', 'env', 'setpriv', 'su', 'prlimit', 'bash', 'perl'].map((name) => findTool(files, name)),
   );
-  if (shell === undefined || setsid === undefined || env === undefined) {
-    const missing = Object.entries({ sh: shell, setsid, env }).filter(([, path]) => path === undefined);
-    return err(`containers need ${missing.map(([name]) => name).join(', ')} on this machine`);
-  }
+  if (shell === undefined || env === undefined) return missing({ sh: shell, env });
   const understands = async (program: string, ...args: string[]): Promise<boolean> => {
     const run = await processes.run({ program, arguments: args }, { timeoutMs: toolTimeoutMs });
     return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0;
   };
   const root = processes.self.uid === 0;
-  const [envResetsSignals, switches] = await Promise.all([
+  const [envResetsSignals, switches, perlSupervises] = await Promise.all([
     understands(env, '--default-signal=INT,QUIT', '--', shell, '-c', ':'),
     root && setpriv !== undefined
       ? understands(setpriv, '--reuid=0', '--regid=0', '--init-groups', '--', shell, '-c', ':')
       : false,
+    // Some distributions keep the module in a package of its own.
+    perl !== undefined && understands(perl, '-MPOSIX=setsid', '-e', '1'),
   ]);
-  return ok({ shell, setsid, env, envResetsSignals, setpriv: switches ? setpriv : undefined, su, prlimit, bash, perl });
+  if (!perlSupervises && setsid === undefined) return missing({ 'setsid or perl': setsid });
+  const chosen = { setpriv: switches ? setpriv : undefined, perlSupervises };
+  return ok({ shell, setsid, env, envResetsSignals, su, prlimit, bash, perl, ...chosen });
+}
+
+function missing(tools: Readonly<Record<string, string | undefined>>): Result<never, string> {
+  const names = Object.keys(tools).filter((name) => tools[name] === undefined);
+  return err(`containers need ${names.join(', ')} on this machine`);
 }
 
 export function readLimits(files: Files): LaunchLimits {

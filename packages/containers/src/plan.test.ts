@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import { type ContainerId, present } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import fc from 'fast-check';
 import { exitStatus, parseRecord } from './exit-record.js';
 import { type LaunchLimits, type LaunchTools, launchPlan } from './plan.js';
-import { parseLimits, rlimitSteps } from './rlimits.js';
+import { parseLimits, rlimitArgv } from './rlimits.js';
 import { shellWords } from './shell-quote.js';
 import type { ContainerSpec } from './types.js';
 
@@ -20,7 +20,9 @@ const tools: LaunchTools = {
   prlimit: undefined,
   bash: undefined,
   perl: undefined,
+  perlSupervises: false,
 };
+const byPerl: LaunchTools = { ...tools, setsid: undefined, perl: '/bin/perl', perlSupervises: true };
 const limits: LaunchLimits = { current: new Map([['Max open files', { soft: 50, hard: 100 }]]), mayRaise: false };
 const spec: ContainerSpec = {
   containerId: 'c' as ContainerId,
@@ -66,20 +68,26 @@ const refusals: readonly [string, Partial<ContainerSpec>, RegExp, boolean?][] = 
 
 test('what can not be carried out exactly is refused with its reason', () => {
   for (const [name, changes, expected, switched] of refusals) {
-    const plan = launchPlan({ ...spec, ...changes }, switched ? owner : undefined, tools, limits);
-    assert.equal(plan.ok, false, name);
-    if (!plan.ok) assert.match(plan.error, expected, name);
+    for (const given of [tools, byPerl]) {
+      // perl itself can give a program any name.
+      if (given === byPerl && name === 'another name without a tool') continue;
+      const plan = launchPlan({ ...spec, ...changes }, switched ? owner : undefined, given, limits);
+      assert.equal(plan.ok, false, name);
+      if (!plan.ok) assert.match(plan.error, expected, name);
+    }
   }
 });
 
 test('limits: by prlimit in bytes, by the shell in its units', () => {
   const wanted: RLimitInfoRLimit[] = [{ type: 'RLMT_NOFILE', soft: 10, hard: 20 }];
-  const byTool = rlimitSteps(wanted, limits, '/bin/prlimit');
-  assert.deepEqual(byTool, { ok: true, value: { argv: ['/bin/prlimit', '--nofile=10:20', '--'], lines: [] } });
-  const byShell = rlimitSteps([...wanted, { type: 'RLMT_STACK', soft: 1048576, hard: 2097152 }], limits, undefined);
+  const byTool = rlimitArgv(wanted, limits, { ...tools, prlimit: '/bin/prlimit' });
+  assert.deepEqual(byTool, { ok: true, value: ['/bin/prlimit', '--nofile=10:20', '--'] });
+  const byShell = rlimitArgv([...wanted, { type: 'RLMT_STACK', soft: 1048576, hard: 2097152 }], limits, tools);
   assert.ok(byShell.ok);
-  const script = `${byShell.value.lines.join('\n')}\nulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Hs`;
-  assert.equal(execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' }), '10\n20\n1024\n2048\n');
+  const [program = '', ...words] = byShell.value;
+  const shown = execFileSync(program, [...words, 'sh', '-c', 'ulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Hs']);
+  assert.equal(shown.toString(), '10\n20\n1024\n2048\n');
+  assert.deepEqual(rlimitArgv([], limits, tools), { ok: true, value: [] });
   const listed = parseLimits(
     'Limit  Soft Limit  Hard Limit  Units\nMax open files            1024   unlimited   files\n',
   );
@@ -88,24 +96,67 @@ test('limits: by prlimit in bytes, by the shell in its units', () => {
 
 const stat = '7 (a) b) S 3 7 5 0 -1 0 0 0 0 0 11 12 0 0 20 0 4 0 99 0 8';
 
+const endings: readonly [string, ReturnType<typeof parseRecord>['end']][] = [
+  ['Killed\nended 137\n', { kind: 'shell', code: 137, said: true }],
+  ['ended 137\n', { kind: 'shell', code: 137, said: false }],
+  ['status exited 137\n', { kind: 'exact', status: { kind: 'exited', code: 137 } }],
+  ['status signaled 9\n', { kind: 'exact', status: { kind: 'signaled', signal: 9 } }],
+];
+
 test('a record is only believed where its lines are complete', () => {
-  const whole = `first ${stat}\nKilled\nended 137\n`;
-  const { first, code, said } = parseRecord(whole);
-  assert.deepEqual(
-    [first?.pid, first?.parent, first?.session, first?.startTicks, code, said],
-    [7, 3, 5, 99, 137, true],
-  );
-  for (let length = 0; length < whole.length; length++)
-    assert.equal(parseRecord(whole.slice(0, length)).code, undefined);
-  assert.equal(parseRecord(`first ${stat}\nended 137\n`).said, false);
+  for (const [lines, end] of endings) {
+    const whole = `first ${stat}\n${lines}`;
+    const read = parseRecord(whole);
+    const { pid, parent, session, startTicks } = present(read.first, 'first');
+    assert.deepEqual([pid, parent, session, startTicks], [7, 3, 5, 99]);
+    assert.deepEqual(read.end, end);
+    for (let length = 0; length < whole.length; length++)
+      assert.equal(parseRecord(whole.slice(0, length)).end, undefined);
+  }
 });
 
-test('a code above 128 is a signal when the shell said so, or for the silent ones when the agent sent it', () => {
+test("a shell's code above 128 is a signal when it said so, or for the silent ones when the agent sent it", () => {
   const sent = new Set([2, 9]);
-  assert.deepEqual(exitStatus(137, true, new Set()), { kind: 'signaled', signal: 9 });
-  assert.deepEqual(exitStatus(137, false, sent), { kind: 'exited', code: 137 });
-  assert.deepEqual(exitStatus(130, false, sent), { kind: 'signaled', signal: 2 });
-  assert.deepEqual(exitStatus(130, false, new Set()), { kind: 'exited', code: 130 });
-  assert.deepEqual(exitStatus(1, true, sent), { kind: 'exited', code: 1 });
-  assert.deepEqual(exitStatus(255, true, sent), { kind: 'exited', code: 255 });
+  const status = (code: number, said: boolean, known = sent) => exitStatus({ kind: 'shell', code, said }, known);
+  assert.deepEqual(status(137, true, new Set()), { kind: 'signaled', signal: 9 });
+  assert.deepEqual(status(137, false), { kind: 'exited', code: 137 });
+  assert.deepEqual(status(130, false), { kind: 'signaled', signal: 2 });
+  assert.deepEqual(status(130, false, new Set()), { kind: 'exited', code: 130 });
+  assert.deepEqual(status(1, true), { kind: 'exited', code: 1 });
+  assert.deepEqual(status(255, true), { kind: 'exited', code: 255 });
+  assert.deepEqual(exitStatus({ kind: 'exact', status: { kind: 'exited', code: 130 } }, sent), {
+    kind: 'exited',
+    code: 130,
+  });
+});
+
+test('perl becomes a plain command at once; limits and other users take the way of the tools, which see nothing of it', () => {
+  const environment = { LD_PRELOAD: '/mine.so' };
+  const planned = (extra: Partial<ContainerSpec>, as?: typeof owner) =>
+    launchPlan(
+      { ...spec, environment, ...extra },
+      as,
+      { ...byPerl, setpriv: '/bin/setpriv', prlimit: '/bin/prlimit' },
+      limits,
+    );
+  const directory = '/sandbox';
+  assert.deepEqual(planned({}), {
+    ok: true,
+    value: { program: '/bin/sh', argv: ['/bin/sh', '-c', 'true'], environment, directory },
+  });
+  const named = { shell: false, value: 'busybox', arguments: ['ls', '-l'] };
+  assert.deepEqual(planned({ command: named }), {
+    ok: true,
+    value: { program: 'busybox', argv: ['ls', '-l'], environment, directory },
+  });
+  const limited: RLimitInfoRLimit[] = [{ type: 'RLMT_NOFILE', soft: 10, hard: 20 }];
+  for (const [plan, first] of [
+    [planned({ rlimits: { rlimits: limited } }), '/bin/prlimit'],
+    [planned({}, owner), '/bin/setpriv'],
+  ] as const) {
+    assert.ok(plan.ok);
+    const { program, argv, environment: seen } = plan.value;
+    assert.deepEqual([program, argv[0], seen], [first, first, {}]);
+    assert.ok(argv.indexOf('LD_PRELOAD=/mine.so') > argv.indexOf('/bin/env'));
+  }
 });

@@ -14,7 +14,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type ContainerId, present } from '@meseta/base';
+import { type ContainerId, err, type Files, present } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
@@ -30,6 +30,7 @@ const open: Containers[] = [];
 const launched = new Set<ContainerId>();
 
 beforeEach(() => {
+  files = createFiles();
   root = mkdtempSync(`${tmpdir()}/meseta-containers-`);
   events = [];
 });
@@ -43,10 +44,20 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
+/** The supervisor is perl where it is there, else a shell. */
+let files: Files = createFiles();
+
+/** A machine without perl. */
+function filesWithoutPerl(): Files {
+  const machine = createFiles();
+  const missing = { code: 'ENOENT', message: 'not here' };
+  return { ...machine, realPath: async (path) => (path.endsWith('/perl') ? err(missing) : machine.realPath(path)) };
+}
+
 async function start(): Promise<Containers> {
   const made = await createPosixContainers({
     runtimeDir: `${root}/run`,
-    files: createFiles(),
+    files,
     processes: createProcesses(),
     outbound: createOutbound(),
     fetcher: { cacheDir: `${root}/cache`, cacheBytes: 1e6, frameworksHome: undefined, stallTimeoutMs: 5000 },
@@ -95,6 +106,19 @@ const output = (it: ContainerSpec, name = 'stdout'): string => readFileSync(`${i
 const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
+/** By a supervisor in perl and by one that is a shell. */
+function supervised(name: string, body: () => Promise<void>, options: { readonly skip?: boolean } = {}): void {
+  for (const [by, machine] of [
+    ['perl', createFiles()],
+    ['a shell', filesWithoutPerl()],
+  ] as const) {
+    test(`${name} (${by})`, options, async () => {
+      files = machine;
+      await body();
+    });
+  }
+}
+
 const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['zero', { value: 'true' }, { kind: 'exited', code: 0 }],
   ['three', { value: 'exit 3' }, { kind: 'exited', code: 3 }],
@@ -107,7 +131,7 @@ const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['missing', { shell: false, value: '/no/such/thing', arguments: ['thing'] }, { kind: 'exited', code: 127 }],
 ];
 
-test('every end has its exact status', async () => {
+supervised('every end has its exact status', async () => {
   const containers = await start();
   for (const [id, command] of ends) containers.launch(spec(id, command));
   for (const [id, , status] of ends) {
@@ -117,7 +141,7 @@ test('every end has its exact status', async () => {
   }
 });
 
-test('a command has exactly its environment, its arguments, its directory and default signals', async () => {
+supervised('a command has exactly its environment, its arguments, its directory and default signals', async () => {
   const containers = await start();
   const environment = { PATH: path, "A'b": `it's "$HOME" \`id\`\n\\end`, 'with-dash': '', IFS: 'x', '-i': 'dash' };
   const env = spec('env', { shell: false, value: 'env', arguments: ['env', '-0'] }, { environment });
@@ -145,7 +169,7 @@ test('a command has exactly its environment, its arguments, its directory and de
   );
 });
 
-test('a signal reaches the whole tree, other sessions of it too', async () => {
+supervised('a signal reaches the whole tree, other sessions of it too', async () => {
   const containers = await start();
   const it = spec('tree', { value: 'sleep 600 & setsid sleep 600 & echo $! >inner; wait; sleep 600' });
   containers.launch(it);
@@ -157,7 +181,7 @@ test('a signal reaches the whole tree, other sessions of it too', async () => {
   assert.equal(alive(pid) || alive(inner), false);
 });
 
-test('an interrupt that the agent sent is a signal, however early', async () => {
+supervised('an interrupt that the agent sent is a signal, however early', async () => {
   const containers = await start();
   const it = spec('interrupt', { shell: false, value: 'sleep', arguments: ['sleep', '600'] });
   containers.launch(it);
@@ -244,27 +268,35 @@ test('usage: its processes, their memory, the disk under the sandbox', async () 
 
 const asRoot = { skip: process.getuid?.() !== 0 };
 
-test('another user, its groups, limits exactly as wanted', asRoot, async () => {
-  const containers = await start();
-  chmodSync(root, 0o711);
-  const rlimits = { rlimits: [{ type: 'RLMT_NOFILE' as const, soft: 100, hard: 123 }] };
-  const it = spec('user', { value: 'id -un; id -Gn; ulimit -Sn; ulimit -Hn; touch mine' }, { user: 'nobody', rlimits });
-  chownSync(it.sandbox, 65534, 65534);
-  containers.launch(it);
-  assert.deepEqual((await next('exited', 'user')).status, { kind: 'exited', code: 0 });
-  assert.equal(output(it), 'nobody\nnogroup\n100\n123\n');
-  assert.equal(statSync(`${it.sandbox}/stdout`).uid, 65534);
-  containers.launch(spec('nobody-knows', { value: 'true' }, { user: 'no-such-user' }));
-  while (!events.some((event) => event.kind === 'launchFailed'))
-    await new Promise<void>((resolve) => wake.push(resolve));
-  const failed = present(
-    events.find((event) => event.kind === 'launchFailed'),
-    'event',
-  );
-  assert.match(failed.kind === 'launchFailed' ? failed.message : '', /user "no-such-user": no such user/);
-});
+supervised(
+  'another user, its groups, limits exactly as wanted',
+  async () => {
+    const containers = await start();
+    chmodSync(root, 0o711);
+    const rlimits = { rlimits: [{ type: 'RLMT_NOFILE' as const, soft: 100, hard: 123 }] };
+    const it = spec(
+      'user',
+      { value: 'id -un; id -Gn; ulimit -Sn; ulimit -Hn; touch mine' },
+      { user: 'nobody', rlimits },
+    );
+    chownSync(it.sandbox, 65534, 65534);
+    containers.launch(it);
+    assert.deepEqual((await next('exited', 'user')).status, { kind: 'exited', code: 0 });
+    assert.equal(output(it), 'nobody\nnogroup\n100\n123\n');
+    assert.equal(statSync(`${it.sandbox}/stdout`).uid, 65534);
+    containers.launch(spec('nobody-knows', { value: 'true' }, { user: 'no-such-user' }));
+    while (!events.some((event) => event.kind === 'launchFailed'))
+      await new Promise<void>((resolve) => wake.push(resolve));
+    const failed = present(
+      events.find((event) => event.kind === 'launchFailed'),
+      'event',
+    );
+    assert.match(failed.kind === 'launchFailed' ? failed.message : '', /user "no-such-user": no such user/);
+  },
+  asRoot,
+);
 
-test('destroy leaves nothing of a task that resists', async () => {
+supervised('destroy leaves nothing of a task that resists', async () => {
   const containers = await start();
   const stubborn =
     'trap "" TERM INT HUP; (trap "" TERM; setsid sleep 600 & sleep 600) & echo $! >inner; while :; do sleep 1; done';
@@ -277,7 +309,7 @@ test('destroy leaves nothing of a task that resists', async () => {
   assert.equal(alive(pid) || alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-test('what a task leaves behind in its session ends with it', async () => {
+supervised('what a task leaves behind in its session ends with it', async () => {
   const containers = await start();
   const it = spec('leaves', { value: 'sleep 600 & echo $! >inner; exit 4' });
   containers.launch(it);
@@ -285,7 +317,7 @@ test('what a task leaves behind in its session ends with it', async () => {
   assert.equal(alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-test('containers outlive the launcher and are found again with their true ends', async () => {
+supervised('containers outlive the launcher and are found again with their true ends', async () => {
   const first = await start();
   const go = (name: string): string => `until [ -e ../${name} ]; do sleep 0.02; done`;
   const specs = [
@@ -299,7 +331,7 @@ test('containers outlive the launcher and are found again with their true ends',
   events = [];
   writeFileSync(`${root}/go-meanwhile`, '');
   writeFileSync(`${root}/go-killed`, '');
-  const ended = (id: string): boolean => read(`${root}/run/containers/${id}/record`).includes('ended');
+  const ended = (id: string): boolean => /^(status|ended) .*\n/m.test(read(`${root}/run/containers/${id}/record`));
   while (!ended('meanwhile') || !ended('killed')) await new Promise((resolve) => setTimeout(resolve, 5));
 
   const second = await start();
@@ -323,4 +355,35 @@ test('containers outlive the launcher and are found again with their true ends',
   assert.deepEqual(probe, { kind: 'command', status: { kind: 'exited', code: 9 } });
   writeFileSync(`${root}/go-later`, '');
   assert.deepEqual((await next('exited', 'later')).status, { kind: 'exited', code: 5 });
+});
+
+test('what a shell supervises is found by a launcher that has perl, and the other way round', async () => {
+  const orders = [
+    ['to-perl', filesWithoutPerl(), createFiles()],
+    ['to-shell', createFiles(), filesWithoutPerl()],
+  ] as const;
+  for (const [id, before, after] of orders) {
+    files = before;
+    const first = await start();
+    const it = spec(id, { value: `until [ -e ../go-${id} ]; do sleep 0.02; done; exit 137` });
+    first.launch(it);
+    await next('started', id);
+    await first.close();
+    files = after;
+    const second = await start();
+    const found = (await second.recover()).find(({ containerId }) => containerId === id);
+    assert.equal(found?.state, 'running', id);
+    writeFileSync(`${root}/go-${id}`, '');
+    assert.deepEqual((await next('exited', id)).status, { kind: 'exited', code: 137 }, id);
+  }
+});
+
+test('perl tells an exit with the code of an interrupt from the interrupt that was sent', async () => {
+  const containers = await start();
+  const it = spec('handled', { value: 'trap "exit 130" INT; echo >ready; while :; do sleep 0.02; done' });
+  containers.launch(it);
+  await next('started', 'handled');
+  while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  containers.signal(it.containerId, 2);
+  assert.deepEqual((await next('exited', 'handled')).status, { kind: 'exited', code: 130 });
 });

@@ -15,7 +15,7 @@ import {
   type SystemResult,
 } from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
-import { isSilent } from './exit-record.js';
+import { isSilent, parseStatus } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { createUsers, findTools, readLimits } from './machine.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
@@ -24,7 +24,9 @@ import { createProber } from './probes.js';
 import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
 import { removeTree } from './sandbox.js';
-import { createSpawner, type Spawner } from './spawner.js';
+import { createSpawner, type Spawner, type Supervision } from './spawner.js';
+import { perlSupervision } from './supervisor-perl.js';
+import { shellSupervision } from './supervisor-shell.js';
 import type { ContainerEvent, ContainerSpec, Containers } from './types.js';
 import { createUsage } from './usage.js';
 
@@ -43,6 +45,7 @@ interface Launcher {
   readonly tools: LaunchTools;
   readonly limits: LaunchLimits;
   readonly fetcher: Fetcher;
+  readonly supervision: Supervision;
   readonly spawner: Spawner;
   readonly endings: Endings;
   readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
@@ -102,7 +105,7 @@ async function prepare(launcher: Launcher, spec: ContainerSpec, abort: AbortSign
   const directory = runtimeDirectory(state, spec.containerId);
   const made = await files.makeDirectory(directory, 0o700);
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
-  const text = planHeader(state.bootId, spec) + plan.value.script;
+  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
   const written = await files.write(`${directory}/plan`, text, { mode: 0o600 });
   if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   if (abort.aborted) return fail('destroyed before it was launched');
@@ -226,11 +229,13 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [what, id = '', number = '', supervisor = ''] = line.split(' ');
+      const [what, id = '', one = '', two = ''] = line.split(' ');
       const containerId = id as ContainerId;
-      if (what === 'started') onStarted(launcher(), containerId, Number(number), Number(supervisor));
-      else if (what === 'exited') void launcher().endings.firstEnded(containerId, Number(number));
+      if (what === 'started') onStarted(launcher(), containerId, Number(one), Number(two));
+      else if (what === 'exited') void launcher().endings.shellEnded(containerId, Number(one));
       else if (what === 'failed') failLaunch(launcher(), containerId, 'launch', 'its supervisor could not be started');
+      const status = what === 'status' ? parseStatus(`${one} ${two}`) : undefined;
+      if (status !== undefined) launcher().endings.firstEnded(containerId, { kind: 'exact', status });
     }
   };
 }
@@ -284,13 +289,16 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   if (!fifo.ok) return fifo;
 
   const state = createState(options, directory);
-  const spawner = createSpawner(processes, directory, tools.value.shell, state.foreignSessions);
+  const { shell, perl, perlSupervises } = tools.value;
+  const supervision = perlSupervises && perl !== undefined ? perlSupervision(perl) : shellSupervision(shell);
+  const spawner = createSpawner(processes, directory, supervision, state.foreignSessions);
   const endings = createEndings(state, () => spawner.reap());
   const launcher: Launcher = {
     state,
     tools: tools.value,
     limits: readLimits(files),
     fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: tools.value.setpriv }),
+    supervision,
     spawner,
     endings,
     findUser: createUsers(processes),

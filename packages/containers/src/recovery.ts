@@ -15,8 +15,8 @@ async function look(state: PosixState, containerId: ContainerId, thisBoot: boole
   const { first } = before;
   const alive = thisBoot && first !== undefined && (supervisorLives(state, first) || stillLives(state.files, first));
   // Read again: one that ended in between has left its end by now.
-  const { code, said } = alive ? before : await readRecord(state, containerId);
-  if (code !== undefined) return { status: exitStatus(code, said, await readSent(state, containerId)) };
+  const { end } = alive ? before : await readRecord(state, containerId);
+  if (end !== undefined) return { status: exitStatus(end, await readSent(state, containerId)) };
   if (!alive) return { status: { kind: 'unknown' } };
   state.foreignSessions.add(first.session);
   return { pid: first.pid, status: undefined };

@@ -2,7 +2,7 @@
 // `ulimit` where prlimit is missing (which has fewer limits and coarser units).
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit, RLimitInfoRLimitType } from '@meseta/wire';
-import type { LaunchLimits } from './plan.js';
+import type { LaunchLimits, LaunchTools } from './plan.js';
 
 interface Kind {
   /** prlimit's option. */
@@ -43,13 +43,6 @@ export function parseLimits(text: string): ReadonlyMap<string, { readonly soft: 
   return limits;
 }
 
-export interface RlimitSteps {
-  /** Goes before the command. */
-  readonly argv: readonly string[];
-  /** Lines of the launch script. */
-  readonly lines: readonly string[];
-}
-
 const shown = (value: number): string => (value === Infinity ? 'unlimited' : String(value));
 
 function checked(
@@ -86,12 +79,12 @@ function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Resul
   return ok(`${hardly} 2>/dev/null; ${softly} && ${hardly} || exit 126`);
 }
 
-/** How the limits are set, or the first that can't be. */
-export function rlimitSteps(
+/** What goes before a command's words to set its limits, or the first that can't be set. */
+export function rlimitArgv(
   wanted: readonly RLimitInfoRLimit[],
   limits: LaunchLimits,
-  prlimit: string | undefined,
-): Result<RlimitSteps, string> {
+  { prlimit, shell }: Pick<LaunchTools, 'prlimit' | 'shell'>,
+): Result<readonly string[], string> {
   const options: string[] = [];
   const lines: string[] = [];
   for (const rlimit of wanted) {
@@ -106,5 +99,7 @@ export function rlimitSteps(
     if (!line.ok) return line;
     lines.push(line.value);
   }
-  return ok({ argv: prlimit !== undefined && options.length > 0 ? [prlimit, ...options, '--'] : [], lines });
+  if (wanted.length === 0) return ok([]);
+  if (prlimit !== undefined) return ok([prlimit, ...options, '--']);
+  return ok([shell, '-c', [...lines, 'exec "$@"'].join('\n'), 'sh']);
 }

@@ -1,42 +1,22 @@
-// The resident spawner: a shell in a session of its own that forks a supervisor for each container id it reads.
+// The resident spawner: a process in a session of its own that starts a container for each id it reads from its input.
 // It never reads code: what a container runs is the file `plan` in its directory. It outlives the agent (its input
-// ends, it waits for its supervisors and reaps them), and it is replaced every few hundred launches, as its job
-// table slows it.
+// ends, it waits for its containers and reaps them), and it is replaced every few hundred launches: a shell's job table
+// slows it, and a spawner that is killed takes the exit statuses of what it has launched with it.
 //
-// A supervisor is a fork of the spawner, so most of its memory is shared. Its stderr is the file `record` in the
-// container's directory (record.ts reads it):
-//   first STAT    the line of /proc/self/stat of the container's first process; its parent there is the supervisor
-//   ...           what the shell says when a signal ends its child
-//   ended CODE    `$?` of the first process, last of all
-// and into the fifo `events` it writes `started ID PID SUPERVISOR`, `exited ID CODE`, `failed ID`. The fifo is held open for both
-// ways, so nobody waits for a reader; the files are the truth, the lines only tell when to look.
+// What it is, a perl process that supervises its containers itself or a shell that forks a supervisor for each, is its
+// `Supervision` (supervisor-perl.ts, supervisor-shell.ts).
 import type { Processes, RunningProcess } from '@meseta/base';
+import type { LaunchPlan } from './plan.js';
 
-const script = `
-exec 4<>events || exit 1
-launch() {
-  (
-    read -r first </proc/self/stat || exit 126
-    echo "first $first" >&2
-    id=$1
-    set -- $first
-    echo "started $id $1 $4" >&4
-    exec 4>&-
-    . "./$id/plan"
-  )
-  code=$?
-  echo "ended $code" >&2
-  echo "exited $1 $code" >&4
-  return 0
+/** How a spawner is started, and how it reads plans. */
+export interface Supervision {
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** The plan as the spawner reads it, below the two lines that recovery reads. */
+  planText(plan: LaunchPlan): string;
+  /** It looks for ended supervisors only when it is told to. */
+  readonly needsReaping: boolean;
 }
-while read -r id; do
-  case $id in
-  '') jobs >/dev/null ;;
-  *) { launch "$id" 2>>"$id/record" || echo "failed $id" >&4; } & ;;
-  esac
-done
-wait
-`;
 
 const launchesEach = 400;
 
@@ -45,11 +25,11 @@ export interface Spawner {
   launch(containerId: string): void;
   /** Some supervisors have ended: collects them. */
   reap(): void;
-  /** Ends the input: the spawner ends with the last of its supervisors. */
+  /** Ends the input: the spawner ends with the last of its containers. */
   close(): void;
 }
 
-interface Shell {
+interface Resident {
   launched: number;
   lines: string;
   running: RunningProcess | undefined;
@@ -61,12 +41,17 @@ interface Shell {
  * @param sessions is told the sessions of living spawners. A spawner that ends early may have launched some of its
  *   last ids or not: the containers' files tell (watchSupervisors), and the next launch starts another.
  */
-export function createSpawner(processes: Processes, directory: string, shell: string, sessions: Set<number>): Spawner {
-  let current: Shell | undefined;
+export function createSpawner(
+  processes: Processes,
+  directory: string,
+  supervision: Supervision,
+  sessions: Set<number>,
+): Spawner {
+  let current: Resident | undefined;
 
-  function start(): Shell {
-    const it: Shell = { launched: 0, lines: '', running: undefined, closed: false };
-    const request = { program: shell, arguments: ['-c', script, 'meseta-spawner'], environment: {}, directory };
+  function start(): Resident {
+    const it: Resident = { launched: 0, lines: '', running: undefined, closed: false };
+    const request = { program: supervision.program, arguments: supervision.arguments, environment: {}, directory };
     void processes.startResident(request).then((started) => {
       if (!started.ok) {
         if (current === it) current = undefined;
@@ -84,12 +69,12 @@ export function createSpawner(processes: Processes, directory: string, shell: st
     return it;
   }
 
-  const send = (it: Shell, line: string): void => {
+  const send = (it: Resident, line: string): void => {
     if (it.running) it.running.write(line);
     else it.lines += line;
   };
 
-  const finish = (it: Shell): void => {
+  const finish = (it: Resident): void => {
     it.closed = true;
     it.running?.endInput();
   };
@@ -105,7 +90,7 @@ export function createSpawner(processes: Processes, directory: string, shell: st
       send(current, `${containerId}\n`);
     },
     reap() {
-      if (current !== undefined) send(current, '\n');
+      if (current !== undefined && supervision.needsReaping) send(current, '\n');
     },
     close() {
       if (current !== undefined) finish(current);

@@ -1,0 +1,102 @@
+// The supervisor where perl is there (with its POSIX module): one resident process forks the containers' first processes
+// and reaps them. It makes their sessions, environments and streams itself, so that a launch costs one fork and one exec,
+// and the kernel tells it how each ended: nothing has to be guessed from a shell's `$?`.
+//
+// What it writes into `record` in a container's directory:
+//   first STAT                        /proc/self/stat of the first process; its parent there is the supervisor
+//   status exited CODE | status signaled SIGNAL
+// and into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`, `status ID signaled SIGNAL`,
+// `failed ID`. The files are the truth, the lines only tell when to look; when nobody reads them and the fifo is full
+// they wait here, and nothing else does.
+import type { LaunchPlan } from './plan.js';
+import type { Supervision } from './spawner.js';
+
+const script = String.raw`
+use POSIX ();
+$0 = 'meseta-spawner';
+my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
+sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
+$SIG{CHLD} = sub { $died = 1 };
+
+sub note {
+  my ($id, $line) = @_;
+  open(my $record, '>>', "$id/record") or return 0;
+  return defined syswrite($record, $line);
+}
+
+# Whole lines, as many as there is room for.
+sub tell_all {
+  while ($unsaid =~ /\A(.*\n)/) {
+    defined syswrite($events, $1) or return 0;
+    substr($unsaid, 0, length $1) = '';
+  }
+  return 1;
+}
+
+sub become {
+  my ($id) = @_;
+  open(my $stat, '<', '/proc/self/stat') or return 126;
+  my $first = <$stat>;
+  open(my $plan, '<', "$id/plan") or return 126;
+  my $text = do { local $/; <$plan> };
+  $text =~ s/\A.*\n.*\n//;
+  my ($directory, $program, $variables, @argv) = split /\0/, $text, -1;
+  %ENV = map { split /=/, $_, 2 } splice @argv, 0, $variables;
+  POSIX::setsid();
+  note($id, "first $first") or return 126;
+  $unsaid = "started $id $$ " . getppid() . "\n";
+  select(undef, undef, undef, 0.05) until tell_all();
+  open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout")
+    && open(STDERR, '>>', "$directory/stderr") && chdir($directory) or return 126;
+  exec {$program} @argv;
+  my $code = $! == POSIX::ENOENT() ? 127 : 126;
+  print STDERR "Failed to execute $program: $!\n";
+  return $code;
+}
+
+sub launch {
+  my ($id) = @_;
+  my $pid = fork();
+  if (!defined $pid) { $unsaid .= "failed $id\n" }
+  elsif ($pid) { $container{$pid} = $id }
+  else { POSIX::_exit(become($id)) }
+}
+
+sub reap {
+  while ((my $pid = waitpid(-1, POSIX::WNOHANG())) > 0) {
+    my $id = delete $container{$pid};
+    next unless defined $id;
+    my $end = $? & 127 ? 'signaled ' . ($? & 127) : 'exited ' . ($? >> 8);
+    note($id, "status $end\n");
+    $unsaid .= "status $id $end\n";
+  }
+}
+
+for (;;) {
+  $died = 0;
+  reap();
+  tell_all();
+  last unless $open || %container;
+  my $ready = '';
+  vec($ready, 0, 1) = 1 if $open;
+  # A child that ends in the moment between the look at $died and the waiting doesn't interrupt it: so it has an end.
+  my $found = select($ready, undef, undef, $died ? 0 : %container || $unsaid ne '' ? 1 : undef);
+  next unless $open && $found > 0;
+  my $read = sysread(STDIN, $input, 65536, length $input);
+  $open = 0 if defined $read && $read == 0;
+  while ($input =~ s/\A(.*)\n//) { launch($1) }
+}
+`;
+
+/** Below the header: directory, program, number of variables, the variables, the arguments; NUL between them. */
+function planText({ directory, program, environment, argv }: LaunchPlan): string {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return [directory, program, String(variables.length), ...variables, ...argv].join('\0');
+}
+
+export const perlSupervision = (perl: string): Supervision => ({
+  program: perl,
+  arguments: ['-e', script, 'meseta-spawner'],
+  planText,
+  needsReaping: false,
+});
