@@ -5,9 +5,10 @@
 // E3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpointed.js';
 import { endNested } from './guest-records.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
-import { executorKey, frameworkKey, memberKey, sandboxKey, taskKey } from './keys.js';
+import { executorKey, frameworkKey, memberKey, sandboxKey } from './keys.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
@@ -56,16 +57,17 @@ function summaryOf(command: CommandInfo | undefined): string {
 export const userOf = (step: Step, framework: FrameworkInfo, command: CommandInfo | undefined): string | undefined =>
   step.state.config.switchUser ? (command?.user ?? framework.user) : undefined;
 
-export function saveExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
-  if (!checkpoints(framework)) return;
-  const key = executorKey(framework.id, executor.info.executor_id.value as ExecutorId);
-  save(step, key, { kind: 'executor', executor });
+/** A new executor, on disk too. */
+export function addExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  const executorId = executorIdOf(executor);
+  framework.executors.set(executorId, executor);
+  if (checkpoints(framework)) save(step, executorKey(framework.id, executorId), { kind: 'executor', executor });
 }
 
 /** Replaces the executor's record, on disk too. */
 export function putExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
-  framework.executors.set(executor.info.executor_id.value as ExecutorId, executor);
-  saveExecutor(step, framework, executor);
+  framework.executors.set(executorIdOf(executor), executor);
+  if (checkpoints(framework)) step.changes.push(executorProgress(executor));
 }
 
 /** The executor whose container this is, or in whose pod it is. */
@@ -151,7 +153,7 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
   for (const { info } of tasks) {
     forgetTask(step, framework, taskIdOf(info));
   }
-  if (checkpoints(framework)) save(step, executorKey(framework.id, executorId), undefined);
+  if (checkpoints(framework)) for (const key of executorKeys(framework.id, executorId)) save(step, key, undefined);
   const completed = [
     ...framework.completed,
     { executor, tasks: [...(framework.retired.get(executorId) ?? []), ...tasks] },
@@ -164,7 +166,7 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
 
 function forgetTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
   framework.tasks.delete(taskId);
-  if (checkpoints(framework)) save(step, taskKey(framework.id, taskId), undefined);
+  if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
   if (!framework.members.delete(taskId)) return;
   if (checkpoints(framework)) save(step, memberKey(framework.id, taskId), undefined);
 }

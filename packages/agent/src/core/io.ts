@@ -25,6 +25,7 @@ import type {
   StatusUpdate,
   Task,
   TaskInfo,
+  TaskStatus,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
 
@@ -235,7 +236,26 @@ export type CheckpointRecord =
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;
       readonly record: TaskRecord;
-      readonly updates: readonly StatusUpdate[];
+      /** Those that wait for acknowledgement. On disk only where a version before this one wrote them. */
+      readonly updates?: readonly StatusUpdate[];
+    }
+  /** What has changed of an executor or task since it was written whole (checkpointed.ts). */
+  | {
+      readonly kind: 'executorProgress';
+      readonly frameworkId: FrameworkId;
+      readonly executorId: ExecutorId;
+      readonly progress: Pick<ExecutorRecord, 'state' | 'pid' | 'startedWallMs' | 'kill' | 'driver'>;
+    }
+  | {
+      readonly kind: 'taskProgress';
+      readonly frameworkId: FrameworkId;
+      readonly taskId: TaskId;
+      readonly progress: Pick<Task, 'state' | 'status_update_state' | 'status_update_uuid'> & {
+        readonly statuses: readonly TaskStatus[];
+        readonly received: readonly string[] | undefined;
+      };
+      /** The statuses whose updates wait for acknowledgement: those that are in `statuses` by their uuids. */
+      readonly waiting: readonly (string | TaskStatus)[];
     }
   /** Reservations and volumes made by operations. */
   | { readonly kind: 'resources'; readonly resources: readonly Resource[] }

@@ -6,8 +6,11 @@ export const RESOURCES_KEY = 'resources';
 export const DRAIN_KEY = 'drain';
 export const frameworkKey = (id: FrameworkId): string => `framework/${id}`;
 export const executorKey = (framework: FrameworkId, id: ExecutorId): string => `executor/${framework}/${id}`;
+export const executorProgressKey = (framework: FrameworkId, id: ExecutorId): string =>
+  `executor-progress/${framework}/${id}`;
 export const memberKey = (framework: FrameworkId, id: TaskId): string => `member/${framework}/${id}`;
 export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
+export const taskProgressKey = (framework: FrameworkId, id: TaskId): string => `task-progress/${framework}/${id}`;
 /** `path`: the ids from the outermost container on. */
 export const guestKey = (path: string): string => `guest/${path}`;
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;

@@ -7,10 +7,11 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
+import { taskKeys } from './checkpointed.js';
 import { killCustomTask, shutdownCustom } from './custom-executor.js';
 import { endIfLeaving, executorOf, settle } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { DRAIN_KEY, taskKey } from './keys.js';
+import { DRAIN_KEY } from './keys.js';
 import { graceOf, graceOver, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
 import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
@@ -64,7 +65,7 @@ export function shutdownFramework(step: Step, { framework_id }: ShutdownFramewor
   const terminating: FrameworkRecord = { ...framework, state: 'terminating' };
   step.state.frameworks.set(framework.id, terminating);
   for (const taskId of framework.tasks.keys()) {
-    if (checkpoints(framework)) save(step, taskKey(framework.id, taskId), undefined);
+    if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
   }
   for (const [executorId, executor] of framework.executors) {
     if (executor.state === 'ended') settle(step, framework.id, executorId);

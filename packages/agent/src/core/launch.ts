@@ -15,13 +15,13 @@ import type {
   TaskStatusReason,
 } from '@meseta/wire';
 import { addPending } from './custom-executor.js';
-import { commandExecutorInfo, putExecutor, saveSandbox, settle, tellExecutorExited } from './executors.js';
+import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExited } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
 import { shutdownExecutor } from './kill.js';
 import { putMember } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
-import { saveTask, statusOf, tell } from './status-updates.js';
+import { addTask, statusOf, tell } from './status-updates.js';
 import { log, type Step, save, whenDurable } from './step.js';
 
 interface Refusal {
@@ -264,16 +264,14 @@ function newExecutor(
   const run = { frameworkId: framework.id, executorId: executorIdOf(info), health: undefined, check: undefined };
   state.runs.set(containerId, run);
   saveSandbox(step, containerId, executor.sandbox);
-  putExecutor(step, framework, executor);
+  addExecutor(step, framework, executor);
   return executor;
 }
 
 function launchCommand(step: Step, framework: FrameworkRecord, info: TaskInfo): void {
-  const taskId = info.task_id.value as TaskId;
   const executor = newExecutor(step, framework, commandExecutorInfo(framework.id, info), 'command');
   const executorId = executorIdOf(executor.info);
-  framework.tasks.set(taskId, { info, executorId, task: taskOf(framework, info, undefined) });
-  saveTask(step, framework, taskId);
+  addTask(step, framework, { info, executorId, task: taskOf(framework, info, undefined) });
   whenDurable(step, framework, { kind: 'launch', frameworkId: framework.id, executorId });
 }
 
@@ -287,8 +285,7 @@ function launchOnExecutor(step: Step, framework: FrameworkRecord, wanted: Execut
   const taskIds = launch.tasks.map(({ task_id }) => task_id.value as TaskId);
   for (const task of launch.tasks) {
     const taskId = task.task_id.value as TaskId;
-    framework.tasks.set(taskId, { info: task, executorId, task: taskOf(framework, task, executorId) });
-    saveTask(step, framework, taskId);
+    addTask(step, framework, { info: task, executorId, task: taskOf(framework, task, executorId) });
     if (executor.kind !== 'default') continue;
     addMember(step, framework, executor, taskId, taskIds);
     whenDurable(step, framework, { kind: 'launchMember', frameworkId, taskId });

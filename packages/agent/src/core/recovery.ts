@@ -9,6 +9,7 @@ import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
+import { wholeRecords } from './checkpointed.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { putExecutor, settle } from './executors.js';
@@ -47,9 +48,11 @@ export function start(
     state.info = { ...state.info, id: agent.info.id };
     save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId: state.config.bootId });
   }
-  for (const { key, record } of checkpoint) {
+  for (const record of wholeRecords(checkpoint)) {
     if (verdict === 'known' || record.kind === 'sandbox') restore(step, record);
-    else save(step, key, undefined);
+  }
+  for (const { key, record } of checkpoint) {
+    if (verdict !== 'known' && record.kind !== 'sandbox') save(step, key, undefined);
   }
   if (!restoreResources(step, verdict === 'known' ? checkpoint : [])) return;
   const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
@@ -111,7 +114,7 @@ function restore(step: Step, record: CheckpointRecord): void {
       return;
     }
     case 'task': {
-      const { frameworkId, record: task, updates } = record;
+      const { frameworkId, record: task, updates = [] } = record;
       const taskId = task.info.task_id.value as TaskId;
       const framework = frameworkWith(step, frameworkId, {});
       framework.tasks.set(taskId, task);
@@ -137,6 +140,8 @@ function restore(step: Step, record: CheckpointRecord): void {
     }
     case 'agent':
     case 'resources':
+    case 'executorProgress':
+    case 'taskProgress':
       return;
   }
 }

@@ -8,8 +8,10 @@
 // U4: without a master nothing is sent.
 // U5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
 import type { FrameworkId, TaskId } from '@meseta/base';
-import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
+import type { StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
+import { taskProgress, updateOf } from './checkpointed.js';
 import { retireTask, settle } from './executors.js';
+import type { TaskRecord } from './io.js';
 import { taskKey } from './keys.js';
 import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
 import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
@@ -46,14 +48,7 @@ export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, sta
   if (framework.state === 'terminating') return;
 
   state.counters.validStatusUpdates++;
-  const update: StatusUpdate = {
-    framework_id: { value: framework.id },
-    ...(status.executor_id === undefined ? {} : { executor_id: status.executor_id }),
-    ...(status.agent_id === undefined ? {} : { agent_id: status.agent_id }),
-    status,
-    timestamp: status.timestamp ?? 0,
-    uuid: status.uuid,
-  };
+  const update = updateOf(framework.id, status);
   const stream = framework.streams.get(taskId) ?? {
     frameworkId: framework.id,
     taskId,
@@ -186,13 +181,21 @@ export function closeStreams(step: Step, framework: FrameworkRecord): void {
   framework.streams.clear();
 }
 
-/** Writes a task and its unacknowledged updates; a dropped launch has updates but no record, and isn't written. */
-export function saveTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
+/** A new task, on disk too. */
+export function addTask(step: Step, framework: FrameworkRecord, record: TaskRecord): void {
+  const taskId = record.info.task_id.value as TaskId;
+  framework.tasks.set(taskId, record);
+  if (!checkpoints(framework)) return;
+  save(step, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
+}
+
+/** Writes what has become of a task; a dropped launch has updates but no record, and isn't written. */
+function saveTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
   if (!checkpoints(framework)) return;
   const record = framework.tasks.get(taskId);
   if (record === undefined) return;
   const updates = framework.streams.get(taskId)?.updates ?? [];
-  save(step, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record, updates });
+  step.changes.push(taskProgress(framework.id, record, updates));
 }
 
 const resendTimer = ({ frameworkId, taskId }: UpdateStream) => ({ kind: 'resend', frameworkId, taskId }) as const;

@@ -1,12 +1,12 @@
 // The agent's checkpoints on disk: one LMDB environment below work_dir.
 //
 // C1: a batch is answered only when it is synced (`flushed`; lmdb's own promise comes before that), in order.
-// C2: batches that wait together share one transaction and one sync.
+// C2: batches that wait together share one transaction and one sync; of a key's changes only the last is written.
 // C3: after a failed write nothing more is answered: `onFailure` ends the process.
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { open, type RootDatabase } from 'lmdb';
-import type { CheckpointChange, CheckpointEntry } from '../core/io.js';
+import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '../core/io.js';
 
 export interface Checkpoint {
   read(): readonly CheckpointEntry[];
@@ -34,12 +34,14 @@ export async function openCheckpoint(directory: string, onFailure: (cause: unkno
     while (waiting.length > 0) {
       const group = waiting;
       waiting = [];
-      const changes = group.flatMap((batch) => batch.changes);
-      if (changes.length > 0) {
-        await database.transaction(() => {
-          for (const { key, record } of changes) {
-            if (record === undefined) database.remove(keyOf(key));
-            else database.put(keyOf(key), JSON.stringify({ key, record }));
+      const last = new Map<string, CheckpointRecord | undefined>();
+      for (const { changes } of group) for (const { key, record } of changes) last.set(key, record);
+      if (last.size > 0) {
+        // Atomic, and unlike a transaction's its operations are carried out by lmdb's own thread.
+        await database.batch(() => {
+          for (const [key, record] of last) {
+            if (record === undefined) void database.remove(keyOf(key));
+            else void database.put(keyOf(key), JSON.stringify({ key, record }));
           }
         });
         await database.flushed;
@@ -64,4 +66,6 @@ export async function openCheckpoint(directory: string, onFailure: (cause: unkno
 
 /** Ids may be longer than LMDB's keys can be: of such a key the hash stands for it. */
 const keyOf = (key: string): string =>
-  Buffer.byteLength(key) <= MAX_KEY_BYTES ? key : `#${createHash('sha256').update(key).digest('hex')}`;
+  3 * key.length <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES
+    ? key
+    : `#${createHash('sha256').update(key).digest('hex')}`;

@@ -11,7 +11,9 @@
 // acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
 // reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
 //     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
+import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpointed';
 import type { AgentState } from '@meseta/agent/core/state';
+import type { FrameworkId, TaskId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { StatusUpdate, TaskStatus } from '@meseta/wire';
 import type { AgentNode } from '../nodes/agent.js';
@@ -147,10 +149,21 @@ function checkOnDisk(
 ): void {
   if (!OF_A_RUN.has(status.state)) return;
   if (state.frameworks.get(framework_id.value as never)?.info.checkpoint !== true) return;
-  const record = agent.disk.get(`task/${framework_id.value}/${status.task_id.value}`);
-  if (record?.kind === 'task' && record.updates.some((update) => update.uuid === uuid)) return;
+  const updates = onDiskOf(agent, framework_id.value, status.task_id.value);
+  if (updates?.some((update) => update.uuid === uuid) === true) return;
   const text = `${agent.name} told ${status.state} of ${status.task_id.value}, which is not on its disk`;
   world.fail('nothing is told before it is on disk', text, [status.task_id.value]);
+}
+
+/** The updates of a task that its agent would find after a crash; undefined: it would not find the task. */
+function onDiskOf({ disk }: AgentNode, frameworkId: string, taskId: string): readonly StatusUpdate[] | undefined {
+  const keys = taskKeys(frameworkId as FrameworkId, taskId as TaskId);
+  const entries = keys.flatMap((key) => {
+    const record = disk.get(key);
+    return record === undefined ? [] : [{ key, record }];
+  });
+  const [record] = wholeRecords(entries);
+  return record?.kind === 'task' ? (record.updates ?? []) : undefined;
 }
 
 const isDenial = ({ reason }: TaskStatus): boolean =>
@@ -181,8 +194,7 @@ function agentEnded({ stories }: Shared, agent: AgentNode): void {
   for (const story of stories.values()) {
     if (story.agent !== agent) continue;
     const [frameworkId] = story.told.map((update) => update.framework_id.value);
-    const record = agent.disk.get(`task/${frameworkId}/${story.taskId}`);
-    const onDisk = record?.kind === 'task' ? record.updates : undefined;
+    const onDisk = frameworkId === undefined ? undefined : onDiskOf(agent, frameworkId, story.taskId);
     if (onDisk === undefined) story.forgotten = true;
     for (const { uuid } of onDisk ?? []) if (uuid !== undefined) story.acknowledged.delete(uuid);
   }

@@ -1,0 +1,113 @@
+// How executors and tasks lie on disk: a record whole when it is new, and beside it, under a key of its own, what changes
+// of it later. Descriptions are most of a record and never change; a task is written about six times in its life.
+//
+// D1: a record with its progress is the record as it was when the progress was written.
+// D2: what earlier versions wrote is read too: a whole task with its updates, and no progress.
+import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import type { StatusUpdate, TaskStatus } from '@meseta/wire';
+import type { CheckpointChange, CheckpointEntry, CheckpointRecord, ExecutorRecord, TaskRecord } from './io.js';
+import { executorKey, executorProgressKey, taskKey, taskProgressKey } from './keys.js';
+
+type RecordOf<K extends CheckpointRecord['kind']> = Extract<CheckpointRecord, { readonly kind: K }>;
+
+/** The update that tells of a status: it says nothing else. */
+export const updateOf = (frameworkId: FrameworkId, status: TaskStatus): StatusUpdate => ({
+  framework_id: { value: frameworkId },
+  ...(status.executor_id === undefined ? {} : { executor_id: status.executor_id }),
+  ...(status.agent_id === undefined ? {} : { agent_id: status.agent_id }),
+  status,
+  timestamp: status.timestamp ?? 0,
+  uuid: status.uuid,
+});
+
+export const executorIdOf = ({ info }: ExecutorRecord): ExecutorId => info.executor_id.value as ExecutorId;
+
+export function executorProgress(executor: ExecutorRecord): CheckpointChange {
+  const { frameworkId, state, pid, startedWallMs, kill, driver } = executor;
+  const executorId = executorIdOf(executor);
+  const progress = { state, pid, startedWallMs, kill, driver };
+  return {
+    key: executorProgressKey(frameworkId, executorId),
+    record: { kind: 'executorProgress', frameworkId, executorId, progress },
+  };
+}
+
+export function taskProgress(
+  frameworkId: FrameworkId,
+  { info, task, received }: TaskRecord,
+  updates: readonly StatusUpdate[],
+): CheckpointChange {
+  const taskId = info.task_id.value as TaskId;
+  const { state, statuses = [], status_update_state, status_update_uuid } = task;
+  // Most updates that wait are the task's last statuses; what has data is not kept there whole.
+  const isKept = ({ uuid, data }: TaskStatus): boolean =>
+    uuid !== undefined && data === undefined && statuses.some((status) => status.uuid === uuid);
+  const waiting = updates.map(({ status }) => (isKept(status) ? (status.uuid as string) : status));
+  const progress = { state, statuses, status_update_state, status_update_uuid, received };
+  return {
+    key: taskProgressKey(frameworkId, taskId),
+    record: { kind: 'taskProgress', frameworkId, taskId, progress, waiting },
+  };
+}
+
+/** Every key under which something of the record may lie. */
+export const executorKeys = (frameworkId: FrameworkId, id: ExecutorId): readonly string[] => [
+  executorKey(frameworkId, id),
+  executorProgressKey(frameworkId, id),
+];
+export const taskKeys = (frameworkId: FrameworkId, id: TaskId): readonly string[] => [
+  taskKey(frameworkId, id),
+  taskProgressKey(frameworkId, id),
+];
+
+/** What is on disk as records that are whole. */
+export function wholeRecords(entries: readonly CheckpointEntry[]): readonly CheckpointRecord[] {
+  const byKey = new Map(entries.map(({ key, record }) => [key, record]));
+  return entries.flatMap(({ record }): readonly CheckpointRecord[] => {
+    switch (record.kind) {
+      case 'executorProgress':
+      case 'taskProgress':
+        return [];
+      case 'executor': {
+        const { frameworkId } = record.executor;
+        const progress = byKey.get(executorProgressKey(frameworkId, executorIdOf(record.executor)));
+        return [progress?.kind === 'executorProgress' ? withExecutorProgress(record, progress) : record];
+      }
+      case 'task': {
+        const { frameworkId, record: task } = record;
+        const progress = byKey.get(taskProgressKey(frameworkId, task.info.task_id.value as TaskId));
+        return [progress?.kind === 'taskProgress' ? withTaskProgress(record, progress) : record];
+      }
+      default:
+        return [record];
+    }
+  });
+}
+
+const withExecutorProgress = (
+  { executor }: RecordOf<'executor'>,
+  { progress }: RecordOf<'executorProgress'>,
+): RecordOf<'executor'> => ({ kind: 'executor', executor: { ...executor, ...progress } });
+
+function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: RecordOf<'taskProgress'>): RecordOf<'task'> {
+  const { frameworkId, record } = whole;
+  const { state, statuses, status_update_state, status_update_uuid, received } = progress;
+  const statusOf = (it: string | TaskStatus): readonly TaskStatus[] =>
+    typeof it === 'string' ? statuses.filter(({ uuid }) => uuid === it).slice(-1) : [it];
+  return {
+    kind: 'task',
+    frameworkId,
+    record: {
+      ...record,
+      task: {
+        ...record.task,
+        state,
+        ...(statuses.length === 0 ? {} : { statuses }),
+        ...(status_update_state === undefined ? {} : { status_update_state }),
+        ...(status_update_uuid === undefined ? {} : { status_update_uuid }),
+      },
+      ...(received === undefined ? {} : { received }),
+    },
+    updates: waiting.flatMap(statusOf).map((status) => updateOf(frameworkId, status)),
+  };
+}
