@@ -53,21 +53,26 @@ export function readLimits(files: Files): LaunchLimits {
   };
 }
 
-/** Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept. */
+/**
+ * Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept, and those who
+ * ask for the same one at the same time share a look.
+ */
 export function createUsers(processes: Processes): (name: string) => Promise<Result<LaunchOwner, string>> {
-  const known = new Map<string, LaunchOwner>();
+  const known = new Map<string, Promise<Result<LaunchOwner, string>>>();
   const number = async (option: string, name: string): Promise<number | undefined> => {
     const run = await processes.run({ program: 'id', arguments: [option, '--', name] }, { timeoutMs: toolTimeoutMs });
     const text = run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? run.value.stdout.trim() : '';
     return /^\d+$/.test(text) ? Number(text) : undefined;
   };
-  return async (name) => {
-    const seen = known.get(name);
-    if (seen !== undefined) return ok(seen);
+  const look = async (name: string): Promise<Result<LaunchOwner, string>> => {
     const [uid, gid] = await Promise.all([number('-u', name), number('-g', name)]);
-    if (uid === undefined || gid === undefined) return err(`user "${name}": no such user on this machine`);
-    const owner = { name, uid, gid };
-    known.set(name, owner);
-    return ok(owner);
+    if (uid !== undefined && gid !== undefined) return ok({ name, uid, gid });
+    known.delete(name);
+    return err(`user "${name}": no such user on this machine`);
+  };
+  return (name) => {
+    const found = known.get(name) ?? look(name);
+    known.set(name, found);
+    return found;
   };
 }
