@@ -2,7 +2,7 @@
 // unless several share one; they answer pings, take tasks and say at once that they run, and come back with what they have.
 import type { Pid } from '@meseta/base';
 import { pidOf } from '@meseta/base';
-import type { LibprocessMessage, Task, TaskState } from '@meseta/wire';
+import type { LibprocessMessage, Task, TaskState, TaskStatus } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { agentInfo, registration, reregistration, runningTask, statusUpdate } from './emulated-agent.js';
 import { type EmulatedPeer, openPeer } from './emulated-peer.js';
@@ -25,6 +25,8 @@ const state = {
   reported: 0,
   counts: { registered: 0, launched: 0, acknowledged: 0 },
   frameworks: [] as readonly FrameworkShare[],
+  /** Launched to stay, in the order of their launch. */
+  running: [] as { readonly agent: Agent; readonly frameworkId: string; readonly taskId: string }[],
   /** Of the first message of the last wave and the last answer to it, on the wall clock. */
   wave: { beganMs: 0, endedMs: 0 },
 };
@@ -42,9 +44,15 @@ function registered(agent: Agent, id: string): void {
   tell({ kind: 'registered', ...state.wave });
 }
 
-function update(agent: Agent, frameworkId: string, taskId: string, taskState: TaskState): void {
+function update(
+  agent: Agent,
+  frameworkId: string,
+  taskId: string,
+  taskState: TaskState,
+  more: Pick<TaskStatus, 'healthy' | 'message'> = {},
+): void {
   const pid = pidOf(agent.actor, agent.peer.address);
-  const body = statusUpdate({ taskId, agentId: agent.id ?? '', frameworkId, state: taskState, pid });
+  const body = statusUpdate({ taskId, agentId: agent.id ?? '', frameworkId, state: taskState, pid, more });
   agent.peer.send(agent.actor, state.master, { name: 'StatusUpdateMessage', body });
 }
 
@@ -60,6 +68,7 @@ function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
       state.counts.launched++;
       const { framework, task } = message.body;
       if (task.command?.value === ENDING_COMMAND) ending.add(task.task_id.value);
+      else state.running.push({ agent, frameworkId: framework.id?.value ?? '', taskId: task.task_id.value });
       return update(agent, framework.id?.value ?? '', task.task_id.value, 'TASK_RUNNING');
     }
     case 'StatusUpdateAcknowledgementMessage': {
@@ -149,11 +158,32 @@ function count(): void {
   tell({ kind: 'counts', ...state.counts, messages: sum('messages'), bytes: sum('bytes') });
 }
 
+const PULSE_MS = 10;
+/** A prime: updates come from all over the cluster. */
+const STRIDE = 7919;
+
+function pulse(perSecond: number, forMs: number, message: string): void {
+  const begunMs = performance.now();
+  let sent = 0;
+  const timer = setInterval(() => {
+    const passedMs = Math.min(forMs, performance.now() - begunMs);
+    for (; sent < (passedMs * perSecond) / 1000; sent++) {
+      const task = state.running[(sent * STRIDE) % state.running.length];
+      const healthy = Math.floor(sent / state.running.length) % 2 === 0;
+      if (task !== undefined) update(task.agent, task.frameworkId, task.taskId, 'TASK_RUNNING', { healthy, message });
+    }
+    if (passedMs < forMs) return;
+    clearInterval(timer);
+    tell({ kind: 'pulsed' });
+  }, PULSE_MS);
+}
+
 process.on('message', (order: EmulatorOrder) => {
   if (order.kind === 'open') void open(order);
   if (order.kind === 'register') register();
   if (order.kind === 'hold') hold(order.frameworks);
   if (order.kind === 'reregister') reregister(order.master);
   if (order.kind === 'count') count();
+  if (order.kind === 'pulse') pulse(order.perSecond, order.forMs, order.message);
 });
 process.on('disconnect', () => process.exit(0));

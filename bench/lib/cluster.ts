@@ -1,6 +1,6 @@
 // A master full of emulated agents with tasks that run and tasks that have ended.
 import { createDaemons, type Daemon } from './daemons.js';
-import { ENDING_COMMAND, startEmulator } from './emulator.js';
+import { type Emulator, ENDING_COMMAND, startEmulator } from './emulator.js';
 import type { BenchScheduler } from './scheduler.js';
 import { runTasks } from './task-runner.js';
 
@@ -8,6 +8,7 @@ const TASK = { cpus: 0.1, mem: 32 };
 
 export interface FullCluster {
   readonly master: Daemon;
+  readonly emulator: Emulator;
   /** The framework of the running tasks. */
   readonly scheduler: BenchScheduler;
   stop(): Promise<void>;
@@ -32,7 +33,7 @@ export async function fillCluster(agents: number, running: number, completed: nu
     };
     const ended = await fill('batch', ENDING_COMMAND, 'finished', completed);
     ended.close();
-    return { master, scheduler: await fill('service', 'sleep 3600', 'running', running), stop };
+    return { master, emulator, scheduler: await fill('service', 'sleep 3600', 'running', running), stop };
   } catch (cause) {
     await stop();
     throw cause;

@@ -9,6 +9,7 @@ import type {
   StatusUpdateMessage,
   Task,
   TaskState,
+  TaskStatus,
 } from '@meseta/wire';
 
 export const AGENT_CPUS = 32;
@@ -110,10 +111,11 @@ export interface UpdateOf {
   readonly frameworkId: string;
   readonly state: TaskState;
   readonly pid: string;
+  readonly more?: Pick<TaskStatus, 'healthy' | 'message'>;
 }
 
 /** As Mesos' agent tells it of a command task. */
-export function statusUpdate({ taskId, agentId, frameworkId, state, pid }: UpdateOf): StatusUpdateMessage {
+export function statusUpdate({ taskId, agentId, frameworkId, state, pid, more = {} }: UpdateOf): StatusUpdateMessage {
   const agent_id = { value: agentId };
   const executor_id = { value: taskId };
   const timestamp = Math.round(Date.now()) / 1000;
@@ -126,9 +128,11 @@ export function statusUpdate({ taskId, agentId, frameworkId, state, pid }: Updat
       status: {
         task_id: { value: taskId },
         state,
+        ...(more.message === undefined ? {} : { message: more.message }),
         agent_id,
         timestamp,
         executor_id,
+        ...(more.healthy === undefined ? {} : { healthy: more.healthy }),
         source: 'SOURCE_EXECUTOR',
         uuid,
         container_status: { network_infos: [{ ip_addresses: [{ ip_address: '127.0.0.1' }] }] },

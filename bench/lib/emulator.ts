@@ -22,12 +22,15 @@ export type EmulatorOrder =
   | { readonly kind: 'register' }
   | { readonly kind: 'hold'; readonly frameworks: readonly FrameworkShare[] }
   | { readonly kind: 'reregister'; readonly master: string }
-  | { readonly kind: 'count' };
+  | { readonly kind: 'count' }
+  /** Tells again and again that a launched task runs, its health changed, `perSecond` times a second. */
+  | { readonly kind: 'pulse'; readonly perSecond: number; readonly forMs: number; readonly message: string };
 
 /** Moments are milliseconds of the wall clock. */
 export type EmulatorReport =
   | { readonly kind: 'opened' }
   | { readonly kind: 'held' }
+  | { readonly kind: 'pulsed' }
   | { readonly kind: 'registered'; readonly beganMs: number; readonly endedMs: number }
   | ({ readonly kind: 'counts' } & EmulatorCounts);
 
@@ -55,6 +58,8 @@ export interface Emulator {
   hold(frameworks: readonly FrameworkShare[]): Promise<void>;
   reregister(master: string): Promise<number>;
   counts(): Promise<EmulatorCounts>;
+  /** Status updates of launched tasks for `forMs`, `perSecond` of all agents together, each with that message. */
+  pulse(perSecond: number, forMs: number, message: string): Promise<void>;
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -106,6 +111,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     register: () => wave({ kind: 'register' }),
     async hold(frameworks) {
       await all('held', { kind: 'hold', frameworks });
+    },
+    async pulse(perSecond, forMs, message) {
+      await all('pulsed', { kind: 'pulse', perSecond: perSecond / processes, forMs, message });
     },
     reregister: (to) => wave({ kind: 'reregister', master: to }),
     async counts() {

@@ -4,8 +4,15 @@ import { quantile } from './statistics.js';
 
 const EVERY_MS = 10;
 
+/** Milliseconds. */
+export interface HealthTimes {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
 export interface HealthProbe {
-  stop(): { readonly p50: number; readonly p99: number; readonly max: number };
+  stop(): HealthTimes;
 }
 
 export function probeHealth(address: string): HealthProbe {

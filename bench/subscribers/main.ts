@@ -1,131 +1,147 @@
-// Many subscribers of the operator API's events while tasks are launched and end: how late the events reach those who
-// read, when some read nothing; and what the others' silence costs.
-import { type IncomingMessage, request } from 'node:http';
-import { MasterEventCodec } from '@meseta/wire/codecs';
-import { recordReader } from '@meseta/wire/recordio';
+// Many subscribers of the operator API's events at a thousand events a second: how late the events reach those who read,
+// beside the same without anybody stalled; what an event costs the master; and what those cost who read nothing.
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemon, pause } from '../lib/daemons.js';
-import { type Emulator, ENDING_COMMAND, startEmulator } from '../lib/emulator.js';
+import { createDaemons, type Daemon, pause, until } from '../lib/daemons.js';
+import { type Emulator, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { cpuOf, memoryOf } from '../lib/processes.js';
-import { quantile } from '../lib/statistics.js';
+import type { Heard, SubscribersOrder } from '../lib/subscribers-process.js';
 import { runTasks } from '../lib/task-runner.js';
+import { startWorker, type Worker } from '../lib/workers.js';
 
 const AGENTS = 100;
-const PROTOBUF = 'application/x-protobuf';
-/** A task's launch and end are three events: added, running, finished. */
-const EVENTS_PER_TASK = 3;
+const TASKS = 1000;
+const EVENTS_PER_SECOND = 1000;
+/** Past these the ring (16 MiB) and the buffers of the kernel are full several times over. */
+const LARGE_EVENT_BYTES = 16_384;
+const FLOOD_MS = 4000;
+const READERS_IN_FLOOD = 10;
 
-interface Subscriber {
-  readonly stream: IncomingMessage;
-  bytes: number;
-  ended: boolean;
+interface Parts {
+  readonly master: Daemon;
+  readonly emulator: Emulator;
+  readonly subscribers: Worker<SubscribersOrder, Heard>;
 }
 
-function subscribe(master: string, reads: boolean): Promise<Subscriber> {
-  const [host, port] = master.split(':') as [string, string];
-  const headers = { 'Content-Type': 'application/json', Accept: PROTOBUF };
-  return new Promise((resolve, reject) => {
-    const asked = request({ host, port, method: 'POST', path: '/api/v1', headers, agent: false }, (stream) => {
-      const subscriber: Subscriber = { stream, bytes: 0, ended: false };
-      stream.on('error', () => {});
-      stream.on('close', () => {
-        subscriber.ended = true;
-      });
-      if (reads) {
-        stream.on('data', (chunk: Buffer) => {
-          subscriber.bytes += chunk.length;
-        });
-      }
-      resolve(subscriber);
-    });
-    asked.on('error', reject);
-    asked.end('{"type":"SUBSCRIBE"}');
-  });
+interface Pulse extends Heard {
+  /** Of the master's CPU. */
+  readonly cpuSeconds: number;
 }
 
-/** Notes how long after its timestamp each TASK_UPDATED is read. */
-function delays({ stream }: Subscriber): readonly number[] {
-  const waited: number[] = [];
-  const reader = recordReader(2 ** 28);
-  stream.on('data', (chunk: Buffer) => {
-    const records = reader.push(chunk);
-    for (const record of records.ok ? records.value : []) {
-      const event = MasterEventCodec.decode(record);
-      const told = event.ok ? event.value.task_updated?.status.timestamp : undefined;
-      if (told !== undefined) waited.push(performance.timeOrigin + performance.now() - told * 1000);
-    }
-  });
-  return waited;
+/** Status updates for a while, heard by all. */
+async function pulse({ master, emulator, subscribers }: Parts, forMs: number): Promise<Pulse> {
+  await subscribers.ask({ kind: 'begin' });
+  const cpu = cpuOf(master.pid);
+  await emulator.pulse(EVENTS_PER_SECOND, forMs, 'as before');
+  await pause(500);
+  const cpuSeconds = cpuOf(master.pid) - cpu;
+  return { ...(await subscribers.ask({ kind: 'report' })), cpuSeconds };
 }
 
-async function churn(master: Daemon, name: string, tasks: number): Promise<number> {
-  const begun = performance.now();
-  const run = await runTasks({
-    master: master.address,
-    name,
-    count: tasks,
-    command: ENDING_COMMAND,
-    resources: { cpus: 0.1, mem: 32 },
-    goal: 'finished',
-    perOffer: Math.ceil(tasks / AGENTS / 4),
-    connections: 8,
+async function cutStreams({ address }: Daemon): Promise<number> {
+  const metrics = (await (await fetch(`http://${address}/metrics/snapshot`)).json()) as Record<string, number>;
+  return metrics['meseta/cut_operator_streams'] ?? 0;
+}
+
+/** Large events, until the stalled ones are cut off; all readers but a few go first, as they would be what is measured. */
+async function flood(parts: Parts, stalled: number): Promise<readonly Measured[]> {
+  const { master, emulator, subscribers } = parts;
+  await subscribers.ask({ kind: 'keep', readers: READERS_IN_FLOOD });
+  await pause(500);
+  const before = memoryOf(master.pid).rss;
+  const first = emulator.pulse(EVENTS_PER_SECOND, FLOOD_MS, 'x'.repeat(LARGE_EVENT_BYTES));
+  let most = before;
+  const looking = setInterval(() => {
+    most = Math.max(most, memoryOf(master.pid).rss);
+  }, 100);
+  await first;
+  await until('the cut', async () => (await cutStreams(master)) >= stalled, 10_000).catch(() => {});
+  clearInterval(looking);
+  const cut = await cutStreams(master);
+  const { ended } = await subscribers.ask({ kind: 'report' });
+  return [
+    {
+      name: 'stalled ones cut off',
+      unit: 'each',
+      value: cut,
+      yardstick: { name: 'stalled', value: stalled },
+      aim: { of: 'ratio', is: 'at least', limit: 1 },
+    },
+    { name: 'readers cut off', unit: 'each', value: ended, aim: { of: 'value', is: 'at most', limit: 0 } },
+    {
+      name: `memory grown by ${stalled} stalled ones until their cut`,
+      unit: 'MB',
+      value: (most - before) / 1024,
+      aim: { of: 'value', is: 'at most', limit: 16 * stalled },
+    },
+  ];
+}
+
+async function measure(parts: Parts, readers: number, stalled: number, forMs: number): Promise<readonly Measured[]> {
+  const { master, emulator, subscribers } = parts;
+  const { address } = master;
+  // What large events leave behind in the master's heap comes before anything is measured.
+  await emulator.pulse(EVENTS_PER_SECOND, forMs / 2, 'x'.repeat(LARGE_EVENT_BYTES));
+  const bare = await pulse(parts, forMs);
+  const before = memoryOf(master.pid).rss;
+  await subscribers.ask({ kind: 'subscribe', address, readers, stalled: 0 });
+  await pulse(parts, forMs / 2);
+  const healthy = await pulse(parts, forMs);
+  await subscribers.ask({ kind: 'subscribe', address, readers: 0, stalled });
+  await pulse(parts, forMs / 2);
+  const together = await pulse(parts, forMs);
+  const grown = (memoryOf(master.pid).rss - before) / 1024;
+  const late = (of: Heard, name: 'p50' | 'p99'): Measured => ({
+    name: `late, ${name}`,
+    unit: 'ms',
+    value: of[name],
+    yardstick: { name: 'nobody stalled', value: healthy[name] },
   });
-  await run.done;
-  run.scheduler.close();
-  return (performance.now() - begun) / 1000;
+  const deliveries = (forMs / 1000) * EVENTS_PER_SECOND * readers;
+  return [
+    { name: `events to each of ${readers} subscribers`, unit: '/s', value: (together.events / forMs) * 1000 },
+    late(together, 'p50'),
+    { ...late(together, 'p99'), aim: { of: 'ratio', is: 'at most', limit: 2 } },
+    {
+      name: 'master CPU an event and subscriber',
+      unit: 'us',
+      value: ((together.cpuSeconds - bare.cpuSeconds) / deliveries) * 1e6,
+    },
+    {
+      name: `memory grown, ${stalled} of them stalled`,
+      unit: 'MB',
+      value: grown,
+      aim: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },
+    },
+    ...(await flood(parts, stalled)),
+  ];
 }
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
-  const [readers, stalled, tasks] = full ? [990, 10, 20_000] : [95, 5, 2000];
+  const [readers, stalled, forMs] = full ? [990, 10, 10_000] : [95, 5, 4000];
   const daemons = createDaemons();
+  const subscribers = startWorker<SubscribersOrder, Heard>('subscribers');
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory', '--max_operator_event_stream_subscribers=2000']);
     emulator = await startEmulator({ master: master.address, agents: AGENTS });
     await emulator.register();
-    await churn(master, 'before', tasks);
-    const cpu = cpuOf(master.pid);
-    const bareSeconds = await churn(master, 'bare', tasks);
-    const bareCpu = cpuOf(master.pid) - cpu;
-    const before = memoryOf(master.pid).rss;
-    const all: Subscriber[] = [];
-    for (let at = 0; at < readers; at++) all.push(await subscribe(master.address, true));
-    for (let at = 0; at < stalled; at++) all.push(await subscribe(master.address, false));
-    const waited = delays(all[0] as Subscriber);
-    await pause(500);
-    const cpuBegun = cpuOf(master.pid);
-    const seconds = await churn(master, 'heard', tasks);
-    const cpuSpent = cpuOf(master.pid) - cpuBegun;
-    await pause(1000);
-    const grown = memoryOf(master.pid).rss - before;
-    const lost = all.slice(0, readers).filter(({ ended }) => ended).length;
-    for (const { stream } of all) stream.destroy();
-    const events = tasks * EVENTS_PER_TASK;
-    return [
-      { name: `events to each of ${readers} subscribers`, unit: '/s', value: events / seconds },
-      { name: 'late, p50', unit: 'ms', value: quantile(waited, 0.5) },
-      { name: 'late, p99', unit: 'ms', value: quantile(waited, 0.99) },
-      {
-        name: 'master CPU an event and subscriber',
-        unit: 'us',
-        value: ((cpuSpent - bareCpu) / events / readers) * 1e6,
-      },
-      {
-        name: 'time of the same tasks',
-        unit: 's',
-        value: seconds,
-        yardstick: { name: 'nobody subscribed', value: bareSeconds },
-      },
-      {
-        name: `memory grown, ${stalled} of them stalled`,
-        unit: 'MB',
-        value: grown / 1024,
-        aim: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },
-      },
-      { name: 'readers cut off', unit: 'each', value: lost, aim: { of: 'value', is: 'at most', limit: 0 } },
-    ];
+    const tasks = await runTasks({
+      master: master.address,
+      name: 'service',
+      count: TASKS,
+      command: 'sleep 3600',
+      resources: { cpus: 0.1, mem: 32 },
+      goal: 'running',
+      perOffer: TASKS / AGENTS,
+      connections: 8,
+    });
+    await tasks.done;
+    const figures = await measure({ master, emulator, subscribers }, readers, stalled, forMs);
+    tasks.scheduler.close();
+    return figures;
   } finally {
+    await subscribers.stop();
     await emulator?.stop();
     await daemons.stop();
   }

@@ -1,9 +1,9 @@
 // One log of encoded events for many subscribers with equal rights and media type.
 //
-// Owns: the last `ringBytes` of events, and a cursor a subscriber.
+// Owns: the last `ringBytes` of events, framed for HTTP once for all, and a cursor a subscriber.
 // E1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
 // E2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
-// E3: events leave once a turn, once in 20 ms when there are many subscribers.
+// E3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all.
 // E4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from './clock.js';
@@ -30,53 +30,102 @@ export interface EventLog {
 
 const MANY = 64;
 const MANY_DELAY_MS = 20;
+/** Handed over at once to a subscriber that has much to catch up with. */
+const WINDOW_BYTES = 256 * 1024;
 
 interface Subscriber {
   readonly response: ServerResponse;
   first: readonly Uint8Array[];
   firstAt: number;
-  /** The number of the next event to send. */
+  /** The number of the next batch to send. */
   cursor: number;
   draining: boolean;
   why: StreamEnd;
 }
 
+/** Events that leave together. */
+interface Batch {
+  /** As HTTP chunks. */
+  readonly bytes: Buffer;
+  readonly events: readonly Uint8Array[];
+}
+
 interface Ring {
-  events: Uint8Array[];
-  /** The number of the first event held. */
+  batches: Batch[];
+  /** The number of the first batch held. */
   start: number;
+  /** Not in a batch yet. */
+  pending: Uint8Array[];
+  pendingBytes: number;
   bytes: number;
 }
 
-const endOf = (ring: Ring): number => ring.start + ring.events.length;
+const endOf = (ring: Ring): number => ring.start + ring.batches.length;
+
+const CRLF = Buffer.from('\r\n');
+
+/** What was appended becomes a batch: who comes later begins behind it. */
+function seal(ring: Ring): void {
+  if (ring.pending.length === 0) return;
+  const parts: Uint8Array[] = [];
+  const places: (readonly [begin: number, end: number])[] = [];
+  let at = 0;
+  for (const event of ring.pending) {
+    const head = Buffer.from(`${event.length.toString(16)}\r\n`);
+    const begin = at + head.length;
+    parts.push(head, event, CRLF);
+    places.push([begin, begin + event.length]);
+    at = begin + event.length + CRLF.length;
+  }
+  const bytes = Buffer.concat(parts, at);
+  ring.batches.push({ bytes, events: places.map(([begin, end]) => bytes.subarray(begin, end)) });
+  ring.bytes += at - ring.pendingBytes;
+  ring.pending = [];
+  ring.pendingBytes = 0;
+}
+
+/**
+ * A batch goes to the socket as it is. Only a client of HTTP/1.0, which knows no chunks, gets its events from `response`.
+ */
+function writeBatch({ response }: Subscriber, { bytes, events }: Batch): boolean {
+  if (response.chunkedEncoding) return response.socket?.write(bytes) ?? false;
+  return events.reduce((_, event) => response.write(event), true);
+}
 
 /** Writes until the subscriber has all or asks to drain. */
 function pump(subscriber: Subscriber, ring: Ring): void {
   const { response } = subscriber;
-  if (subscriber.draining || response.destroyed) return;
+  const { socket } = response;
+  // Without a socket the request waits behind others of its connection.
+  if (subscriber.draining || response.destroyed || socket === null) return;
   let room = true;
-  while (room && subscriber.firstAt < subscriber.first.length) {
-    room = response.write(subscriber.first[subscriber.firstAt]);
-    subscriber.firstAt++;
+  let window = WINDOW_BYTES;
+  socket.cork();
+  for (; window > 0 && subscriber.firstAt < subscriber.first.length; subscriber.firstAt++) {
+    const piece = subscriber.first[subscriber.firstAt] as Uint8Array;
+    room = response.write(piece);
+    window -= piece.length;
   }
   if (subscriber.firstAt === subscriber.first.length) subscriber.first = [];
   if (subscriber.first.length === 0) subscriber.firstAt = 0;
-  while (room && subscriber.cursor < endOf(ring)) {
-    room = response.write(ring.events[subscriber.cursor - ring.start]);
-    subscriber.cursor++;
+  for (; window > 0 && subscriber.first.length === 0 && subscriber.cursor < endOf(ring); subscriber.cursor++) {
+    const batch = ring.batches[subscriber.cursor - ring.start] as Batch;
+    room = writeBatch(subscriber, batch);
+    window -= batch.bytes.length;
   }
+  socket.uncork();
   subscriber.draining = !room;
 }
 
 /** Lets go of the oldest events; cuts off who still needs them. */
 function trim(ring: Ring, ringBytes: number, subscribers: ReadonlySet<Subscriber>): void {
   let drop = 0;
-  while (ring.bytes > ringBytes && drop < ring.events.length) {
-    ring.bytes -= (ring.events[drop] as Uint8Array).length;
+  while (ring.bytes > ringBytes && drop < ring.batches.length) {
+    ring.bytes -= (ring.batches[drop] as Batch).bytes.length;
     drop++;
   }
   if (drop === 0) return;
-  ring.events = ring.events.slice(drop);
+  ring.batches = ring.batches.slice(drop);
   ring.start += drop;
   for (const subscriber of subscribers) {
     if (subscriber.cursor >= ring.start) continue;
@@ -85,25 +134,27 @@ function trim(ring: Ring, ringBytes: number, subscribers: ReadonlySet<Subscriber
   }
 }
 
+/** Events that everybody has are kept no longer. */
+function forgetSent(ring: Ring, subscribers: ReadonlySet<Subscriber>): void {
+  let least = endOf(ring);
+  for (const subscriber of subscribers) if (subscriber.why === 'closed') least = Math.min(least, subscriber.cursor);
+  if (least === ring.start) return;
+  for (const { bytes } of ring.batches.slice(0, least - ring.start)) ring.bytes -= bytes.length;
+  ring.batches = ring.batches.slice(least - ring.start);
+  ring.start = least;
+}
+
 export function createEventLog(options: EventLogOptions): EventLog {
   const { clock, ringBytes = 16 * 2 ** 20 } = options;
   const subscribers = new Set<Subscriber>();
-  const ring: Ring = { events: [], start: 0, bytes: 0 };
+  const ring: Ring = { batches: [], start: 0, pending: [], pendingBytes: 0, bytes: 0 };
   let scheduled = false;
 
-  /** Events that everybody has are kept no longer. */
-  const forgetSent = (): void => {
-    let least = endOf(ring);
-    for (const subscriber of subscribers) if (subscriber.why === 'closed') least = Math.min(least, subscriber.cursor);
-    if (least === ring.start) return;
-    for (const event of ring.events.slice(0, least - ring.start)) ring.bytes -= event.length;
-    ring.events = ring.events.slice(least - ring.start);
-    ring.start = least;
-  };
   const flush = (): void => {
     scheduled = false;
+    seal(ring);
     for (const subscriber of subscribers) if (subscriber.why === 'closed') pump(subscriber, ring);
-    forgetSent();
+    forgetSent(ring, subscribers);
     trim(ring, ringBytes, subscribers);
   };
   const schedule = (): void => {
@@ -112,36 +163,37 @@ export function createEventLog(options: EventLogOptions): EventLog {
     if (subscribers.size >= MANY) clock.setTimer(MANY_DELAY_MS, flush);
     else clock.defer(flush);
   };
+  const add = (response: ServerResponse, first: readonly Uint8Array[]): Subscriber => {
+    seal(ring);
+    const subscriber: Subscriber = { response, first, firstAt: 0, cursor: endOf(ring), draining: false, why: 'closed' };
+    subscribers.add(subscriber);
+    return subscriber;
+  };
 
   return {
     append(event) {
       if (subscribers.size === 0) return;
-      ring.events.push(event);
+      ring.pending.push(event);
+      ring.pendingBytes += event.length;
       ring.bytes += event.length;
       schedule();
     },
     subscribe(response, first, ended) {
-      const subscriber: Subscriber = {
-        response,
-        first,
-        firstAt: 0,
-        cursor: endOf(ring),
-        draining: false,
-        why: 'closed',
-      };
-      response.on('drain', () => {
+      const subscriber = add(response, first);
+      const drained = (): void => {
         subscriber.draining = false;
         pump(subscriber, ring);
-      });
+      };
       const closed = (): void => {
         if (subscribers.delete(subscriber)) ended(subscriber.why);
       };
-      subscribers.add(subscriber);
+      whenConnected(response, () => onDrain(response, drained), schedule);
       if (response.closed || response.destroyed) clock.defer(closed);
       else response.on('close', closed);
       response.flushHeaders();
       schedule();
       return () => {
+        seal(ring);
         if (!subscribers.delete(subscriber)) return;
         pump(subscriber, ring);
         response.end();
@@ -154,4 +206,20 @@ export function createEventLog(options: EventLogOptions): EventLog {
       return ring.bytes;
     },
   };
+}
+
+/** Of the socket: batches go past the response, which would not hear of it. */
+function onDrain({ socket }: ServerResponse, drained: () => void): () => void {
+  socket?.on('drain', drained);
+  return () => socket?.off('drain', drained);
+}
+
+/** Now, or when those before it on its connection are answered. `begin` answers what ends what it began. */
+function whenConnected(response: ServerResponse, begin: () => () => void, connected: () => void): void {
+  if (response.socket === null) {
+    response.once('socket', () => {
+      response.once('close', begin());
+      connected();
+    });
+  } else response.once('close', begin());
 }

@@ -119,6 +119,47 @@ test('R4: kept bytes stay within the budget, the least recently used go first', 
   assert.equal(state.started, 4);
 });
 
+/** A view that shows `text` and what it remembers of the last time. */
+const remembering = (key: string, version: number, text: string): RenderRequest<string> => ({
+  key,
+  version: () => version,
+  *start(earlier) {
+    yield `${earlier ?? 'nothing'} then ${text}`;
+    return text;
+  },
+});
+
+test('R5: a rendering is given what the last of its key remembered', async () => {
+  const { queue, turns } = viewOf(0);
+  const get = async (key: string, version: number, text: string): Promise<string> => {
+    const rendering = queue.render(remembering(key, version, text));
+    turns(3);
+    const done = await rendering;
+    assert.equal(done.memory, text);
+    return textOf(done);
+  };
+  assert.equal(await get('a', 1, 'one'), 'nothing then one');
+  assert.equal(await get('a', 2, 'two'), 'one then two');
+  assert.equal(await get('b', 2, 'other'), 'nothing then other');
+  queue.clear();
+  assert.equal(await get('a', 3, 'three'), 'nothing then three');
+});
+
+test('R4: what nobody asks for is let go after a while', async () => {
+  const { queue, clock, request, turns } = viewOf(1);
+  const rendering = queue.render(request('a'));
+  turns(3);
+  await rendering;
+  assert.ok(queue.keptBytes > 0);
+  clock.advance(30_000);
+  await queue.render(request('a'));
+  clock.advance(31_000);
+  assert.ok(queue.keptBytes > 0);
+  clock.advance(60_000);
+  assert.equal(queue.keptBytes, 0);
+  assert.equal(clock.timers(), 0);
+});
+
 test('what a view throws goes to those who wait, and to no others', async () => {
   const { queue, request, turns } = viewOf(2);
   const good = queue.render(request('a'));

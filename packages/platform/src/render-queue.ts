@@ -5,37 +5,44 @@
 // R1: an answer never shows a state older than the one at the time of its request.
 // R2: all who ask for the same key and state share one rendering.
 // R3: one slice a turn of the event loop, shared round robin by all renderings.
-// R4: kept renderings hold at most `keptBytes`, the least recently used go first.
+// R4: kept renderings hold at most `keptBytes`, the least recently used go first; one that nobody asks for is let go.
+// R5: a rendering is given what the last of its key remembered, if that is kept; so it may take over what is the same,
+//     and both together hold little more than one.
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './answers.js';
 import type { Clock } from './clock.js';
 
-export interface Rendering {
-  /** Buffers of about 64 KiB. */
+export interface Rendering<Memory = unknown> {
+  /** Buffers of about 64 KiB at most, unless the view gave larger ones. */
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
+  /** What the view wants to know when it renders the same again. */
+  readonly memory: Memory;
 }
 
-export interface RenderRequest {
+export interface RenderRequest<Memory = unknown> {
   /** View, media type, parameters, approver: equal keys share bytes. */
   readonly key: string;
   /** The state's version now. */
   version(): number;
   /**
    * Begins a rendering. Its first piece is asked for at once, in the turn in which `version` was read:
-   * by then it has taken references to all it shows.
+   * by then it has taken references to all it shows. What it returns at the end is given to the next of this key as
+   * `earlier`, so equal keys must have equal types of it.
    */
-  start(): Iterator<string | Uint8Array>;
+  start(earlier: Memory | undefined): Iterator<string | Uint8Array, Memory>;
 }
 
 export interface RenderQueue {
   /** Rejects with what the view threw. */
-  render(request: RenderRequest): Promise<Rendering>;
+  render<Memory>(request: RenderRequest<Memory>): Promise<Rendering<Memory>>;
   readonly keptBytes: number;
   /** How often a request was answered by a rendering that was made for another. */
   readonly shared: number;
+  /** Lets go of what is kept. */
+  clear(): void;
 }
 
 export interface RenderQueueOptions {
@@ -47,11 +54,13 @@ export interface RenderQueueOptions {
 }
 
 const PIECE_BYTES = 65_536;
+/** A rendering is let go when nobody has asked for its key for as long. */
+const KEPT_MS = 60_000;
 
 interface Job {
   readonly key: string;
   readonly version: number;
-  readonly iterator: Iterator<string | Uint8Array>;
+  readonly iterator: Iterator<string | Uint8Array, unknown>;
   readonly waiting: Waiting[];
   readonly gather: Gather;
 }
@@ -64,7 +73,7 @@ interface Waiting {
 
 interface Gather {
   add(piece: string | Uint8Array): void;
-  finish(): Rendering;
+  finish(memory: unknown): Rendering;
 }
 
 /** Strings and bytes into buffers of 64 KiB. */
@@ -92,9 +101,9 @@ function createGather(): Gather {
       flushText();
       push(piece);
     },
-    finish() {
+    finish(memory) {
       flushText();
-      return { pieces, bytes };
+      return { pieces, bytes, memory };
     },
   };
 }
@@ -102,38 +111,50 @@ function createGather(): Gather {
 interface Kept {
   readonly version: number;
   readonly rendering: Rendering;
+  usedAtMs: number;
 }
 
-/** The last rendering of each key, within a budget. */
-function createKept(budget: number) {
+/** The last rendering of each key, within a budget, the least recently used first. */
+function createKept(clock: Clock, budget: number) {
   const kept = new Map<string, Kept>();
   let bytes = 0;
+  let cancelSweep: (() => void) | undefined;
   const drop = (key: string): void => {
     bytes -= kept.get(key)?.rendering.bytes ?? 0;
     kept.delete(key);
+  };
+  const sweep = (): void => {
+    const before = clock.now().monoMs - KEPT_MS;
+    for (const [key, { usedAtMs }] of kept) if (usedAtMs <= before) drop(key);
+    cancelSweep = kept.size > 0 ? clock.setTimer(KEPT_MS, sweep) : undefined;
   };
   return {
     get bytes() {
       return bytes;
     },
-    find(key: string, version: number): Rendering | undefined {
+    find(key: string): Kept | undefined {
       const found = kept.get(key);
       if (found === undefined) return undefined;
       kept.delete(key);
       kept.set(key, found);
-      if (found.version === version) return found.rendering;
-      drop(key);
-      return undefined;
+      found.usedAtMs = clock.now().monoMs;
+      return found;
     },
     keep(key: string, version: number, rendering: Rendering): void {
       drop(key);
       if (rendering.bytes > budget) return;
-      kept.set(key, { version, rendering });
+      kept.set(key, { version, rendering, usedAtMs: clock.now().monoMs });
       bytes += rendering.bytes;
       for (const oldest of kept.keys()) {
         if (bytes <= budget) break;
         drop(oldest);
       }
+      cancelSweep ??= clock.setTimer(KEPT_MS, sweep);
+    },
+    clear(): void {
+      for (const key of kept.keys()) drop(key);
+      cancelSweep?.();
+      cancelSweep = undefined;
     },
   };
 }
@@ -147,19 +168,35 @@ function rotate(jobs: Map<string, Job>): Job | undefined {
   return job;
 }
 
+/** Answers what begins to call `advance` over and over, a slice a turn, as long as it says that there is more. */
+function createSlices(clock: Clock, sliceMs: number, advance: () => boolean): () => void {
+  let scheduled = false;
+  const schedule = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    clock.defer(slice);
+  };
+  const slice = (): void => {
+    scheduled = false;
+    const until = clock.now().monoMs + sliceMs;
+    while (advance()) if (clock.now().monoMs >= until) return schedule();
+  };
+  return schedule;
+}
+
 export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   const { clock, sliceMs = 2, keptBytes = 64 * 2 ** 20 } = options;
-  const kept = createKept(keptBytes);
+  const kept = createKept(clock, keptBytes);
   const jobs = new Map<string, Job>();
   /** Who came while a rendering of an older state was under way. */
   const later = new Map<string, Waiting[]>();
-  let scheduled = false;
   let shared = 0;
 
   const begin = (waiting: Waiting[]): void => {
     const [{ request }] = waiting as [Waiting];
     const { key } = request;
-    const job: Job = { key, version: request.version(), iterator: request.start(), waiting, gather: createGather() };
+    const iterator = request.start(kept.find(key)?.rendering.memory);
+    const job: Job = { key, version: request.version(), iterator, waiting, gather: createGather() };
     jobs.set(key, job);
     advance(job);
     schedule();
@@ -176,7 +213,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
 
   /** One piece. */
   const advance = (job: Job): void => {
-    let step: IteratorResult<string | Uint8Array>;
+    let step: IteratorResult<string | Uint8Array, unknown>;
     try {
       step = job.iterator.next();
     } catch (error) {
@@ -187,28 +224,16 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
       job.gather.add(step.value);
       return;
     }
-    const rendering = job.gather.finish();
+    const rendering = job.gather.finish(step.value);
     kept.keep(job.key, job.version, rendering);
     end(job, (waiting) => waiting.resolve(rendering));
   };
 
-  const slice = (): void => {
-    scheduled = false;
-    const until = clock.now().monoMs + sliceMs;
-    for (;;) {
-      const job = rotate(jobs);
-      if (job === undefined) return;
-      advance(job);
-      if (clock.now().monoMs >= until) break;
-    }
-    if (jobs.size > 0) schedule();
-  };
-
-  const schedule = (): void => {
-    if (scheduled) return;
-    scheduled = true;
-    clock.defer(slice);
-  };
+  const schedule = createSlices(clock, sliceMs, () => {
+    const job = rotate(jobs);
+    if (job !== undefined) advance(job);
+    return jobs.size > 0;
+  });
 
   return {
     get keptBytes() {
@@ -217,18 +242,21 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     get shared() {
       return shared;
     },
-    render(request) {
+    clear: kept.clear,
+    render<Memory>(asked: RenderRequest<Memory>) {
+      const request = asked as RenderRequest;
       const version = request.version();
-      const found = kept.find(request.key, version);
+      const last = kept.find(request.key);
+      const found = last?.version === version ? last.rendering : undefined;
       const running = jobs.get(request.key);
       if (found !== undefined || running?.version === version) shared++;
-      if (found !== undefined) return Promise.resolve(found);
-      return new Promise((resolve, reject) => {
+      if (found !== undefined) return Promise.resolve(found as Rendering<Memory>);
+      return new Promise<Rendering>((resolve, reject) => {
         const waiting: Waiting = { request, resolve, reject };
         if (running === undefined) begin([waiting]);
         else if (running.version === version) running.waiting.push(waiting);
         else later.set(request.key, [...(later.get(request.key) ?? []), waiting]);
-      });
+      }) as Promise<Rendering<Memory>>;
     },
   };
 }
@@ -251,13 +279,25 @@ export async function sendRendering(
     return;
   }
   response.writeHead(status, { ...headers, 'content-length': String(rendering.bytes) });
-  if (req.method !== 'HEAD') {
-    for (const piece of rendering.pieces) {
-      if (response.destroyed) return;
-      if (!response.write(piece)) await drained(response);
-    }
-  }
+  if (req.method !== 'HEAD') await writeAll(response, rendering.pieces);
   response.end();
+}
+
+/** What is handed over at once: one write of the system's, as a turn for each piece would take long while much is rendered. */
+const WINDOW_BYTES = 2 ** 20;
+
+async function writeAll(response: ServerResponse, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let at = 0; at < pieces.length && !response.destroyed; ) {
+    let room = true;
+    response.cork();
+    for (let bytes = 0; at < pieces.length && bytes < WINDOW_BYTES; at++) {
+      const piece = pieces[at] as Uint8Array;
+      bytes += piece.length;
+      room = response.write(piece);
+    }
+    response.uncork();
+    if (!room) await drained(response);
+  }
 }
 
 const drained = (response: ServerResponse): Promise<void> =>

@@ -180,7 +180,7 @@ test('a rendering is sent whole to a slow reader', async () => {
   const pieces = Array.from({ length: 200 }, (_, i) => Buffer.alloc(65_536, 97 + (i % 26)));
   const bytes = pieces.length * 65_536;
   const port = await serve((_, response) => {
-    sendRendering(response, 200, { 'content-type': 'text/plain' }, { pieces, bytes });
+    sendRendering(response, 200, { 'content-type': 'text/plain' }, { pieces, bytes, memory: undefined });
   });
   const client = get(port, true);
   await until('the head', () => client.response !== undefined);

@@ -17,7 +17,7 @@ import {
   scalarOf,
 } from './kinds.js';
 import { containsItems, containsRanges } from './ranges.js';
-import { withFields } from './records.js';
+import { withAmount, withFields } from './records.js';
 import { minus, normal, plus } from './values.js';
 
 /** A list in which what can merge is merged and nothing is empty, in the post-refinement format. */
@@ -25,9 +25,44 @@ export type Resources = readonly Resource[];
 
 /** Any list as `Resources`: scalars to the thousandth, ranges sorted, empty entries gone. */
 export function merge(list: readonly Resource[]): Resources {
-  const merged: Resource[] = [];
-  for (const resource of list) addInto(merged, resource);
-  return merged;
+  const sum = createSum();
+  sum.add(list);
+  return sum.result();
+}
+
+/** What `merge` makes of lists behind each other, given one after the other: a sum of many can be taken in slices. */
+export interface Sum {
+  add(list: readonly Resource[]): void;
+  result(): Resources;
+}
+
+export function createSum(): Sum {
+  const entries: Resource[] = [];
+  /** Of those that are scalars, in thousandths: they become records only in the result. */
+  const amounts: number[] = [];
+  const addOne = (resource: Resource): void => {
+    if (isEmpty(resource)) return;
+    const isScalar = resource.type === 'SCALAR';
+    for (let i = 0; i < entries.length && !isIndivisible(resource); i++) {
+      const entry = entries[i] as Resource;
+      if (!isMergeable(entry, resource)) continue;
+      if (isScalar) amounts[i] = (amounts[i] as number) + scalarOf(resource);
+      else entries[i] = plus(entry, resource);
+      return;
+    }
+    entries.push(normal(resource));
+    amounts.push(isScalar ? scalarOf(resource) : 0);
+  };
+  return {
+    add(list) {
+      for (const resource of list) addOne(resource);
+    },
+    result: () =>
+      entries.map((entry, i) => {
+        const amount = amounts[i] as number;
+        return entry.type !== 'SCALAR' || scalarOf(entry) === amount ? entry : withAmount(entry, amount);
+      }),
+  };
 }
 
 export function add(a: Resources, b: Resources): Resources {

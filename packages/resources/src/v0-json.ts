@@ -40,36 +40,59 @@ import {
   present,
 } from '@meseta/wire/json';
 import { isScalar, scalarOf } from './kinds.js';
-import { fromThousandths } from './scalars.js';
+import { fromThousandths, toThousandths } from './scalars.js';
 import { summarize, summarizeAttributes } from './summary.js';
 
-const plain = (values: Readonly<Record<string, number | string>>): string =>
-  jsonObject(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      typeof value === 'number' ? jsonDouble(value) : jsonString(value),
-    ]),
-  );
+const plain = (values: readonly (readonly [name: string, value: number | string])[]): string =>
+  jsonObject(values.map(([name, value]) => [name, typeof value === 'number' ? jsonDouble(value) : jsonString(value)]));
 
-/** Totals by name: `{"cpus":4.0,...,"ports":"[31000-31999]"}`. */
-export const resourcesJson = (list: readonly Resource[]): string => knownScalarsJson(list) ?? plain(summarize(list));
-
-/** The same for what nearly every task has, the scalars that are always shown: a /state of many tasks consists of these. */
-function knownScalarsJson(list: readonly Resource[]): string | undefined {
-  const totals = { cpus: 0, disk: 0, gpus: 0, mem: 0 };
+/**
+ * Totals by name: `{"cpus":4.0,...,"ports":"[31000-31999]"}`. The scalars that are always shown, of which nearly every
+ * list consists, are added up here: a /state is thousands of such lists.
+ */
+export function resourcesJson(list: readonly Resource[]): string {
+  let cpus = 0;
+  let disk = 0;
+  let gpus = 0;
+  let mem = 0;
+  let others: Resource[] | undefined;
   for (const resource of list) {
-    const { name, revocable, shared } = resource;
-    const isKnown = name === 'cpus' || name === 'mem' || name === 'disk' || name === 'gpus';
-    if (!isKnown || !isScalar(resource) || revocable !== undefined || shared !== undefined) return undefined;
-    totals[name] += scalarOf(resource);
+    const { name } = resource;
+    const isPlain = isScalar(resource) && resource.revocable === undefined && resource.shared === undefined;
+    if (isPlain && name === 'cpus') cpus += scalarOf(resource);
+    else if (isPlain && name === 'mem') mem += scalarOf(resource);
+    else if (isPlain && name === 'disk') disk += scalarOf(resource);
+    else if (isPlain && name === 'gpus') gpus += scalarOf(resource);
+    else if (others === undefined) others = [resource];
+    else others.push(resource);
   }
-  const { cpus, disk, gpus, mem } = totals;
+  if (others === undefined) return scalarsJson(cpus, disk, gpus, mem);
+  const known: Readonly<Record<string, number>> = { cpus, disk, gpus, mem };
+  const totals = Object.entries(summarize(others)).map(([name, value]): [string, number | string] => {
+    const more = known[name];
+    return [
+      name,
+      more === undefined || typeof value === 'string' ? value : fromThousandths(toThousandths(value) + more),
+    ];
+  });
+  return plain(totals);
+}
+
+/** The last one written: tasks that follow each other mostly have the same. */
+const lastScalars = { cpus: 0, disk: 0, gpus: 0, mem: 0, json: '{"cpus":0.0,"disk":0.0,"gpus":0.0,"mem":0.0}' };
+
+/** Amounts in thousandths. */
+function scalarsJson(cpus: number, disk: number, gpus: number, mem: number): string {
+  const last = lastScalars;
+  if (cpus === last.cpus && disk === last.disk && gpus === last.gpus && mem === last.mem) return last.json;
   const total = (thousandths: number): string => jsonDouble(fromThousandths(thousandths));
-  return `{"cpus":${total(cpus)},"disk":${total(disk)},"gpus":${total(gpus)},"mem":${total(mem)}}`;
+  const json = `{"cpus":${total(cpus)},"disk":${total(disk)},"gpus":${total(gpus)},"mem":${total(mem)}}`;
+  Object.assign(last, { cpus, disk, gpus, mem, json });
+  return json;
 }
 
 /** Amounts by name: `{"cpus":0.1,"mem":32.0}`. */
-export const quantitiesJson = (values: Readonly<Record<string, number>>): string => plain(values);
+export const quantitiesJson = (values: Readonly<Record<string, number>>): string => plain(Object.entries(values));
 
 export const stringsJson = (values: readonly string[]): string => jsonArray(values, jsonString);
 
@@ -100,7 +123,8 @@ export const versionDocument = (build: VersionInfo): string =>
   jsonObject([...buildFields(build)].sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** Names with values: `{"rack":"r1","size":10.0}`. */
-export const attributesJson = (attributes: readonly Attribute[]): string => plain(summarizeAttributes(attributes));
+export const attributesJson = (attributes: readonly Attribute[]): string =>
+  plain(Object.entries(summarizeAttributes(attributes)));
 
 /** The fields of an agent's info, for documents that go on with more. */
 export const agentInfoFields = (info: AgentInfo): JsonFields => [
@@ -111,57 +135,76 @@ export const agentInfoFields = (info: AgentInfo): JsonFields => [
   ['domain', present(info.domain, domainJson)],
 ];
 
-const networkJson = (info: NetworkInfo): string =>
-  jsonObject([
-    ['groups', nonEmpty(info.groups, jsonString)],
-    ['labels', present(info.labels, labelsJson)],
-    ['ip_addresses', nonEmpty(info.ip_addresses, NetworkInfoIPAddressCodec.write)],
-    ['name', present(info.name, jsonString)],
-    ['port_mappings', nonEmpty(info.port_mappings, NetworkInfoPortMappingCodec.write)],
-  ]);
+/** `,"name":...` where there is a value: for records of which a document has many, written without a list of fields. */
+const more = <T>(name: string, value: T | undefined, write: (value: T) => string): string =>
+  value === undefined ? '' : `,"${name}":${write(value)}`;
 
 const nonEmpty = <T>(list: readonly T[] | undefined, write: (item: T) => string): string | undefined =>
   list === undefined || list.length === 0 ? undefined : jsonArray(list, write);
 
-const containerStatusJson = (status: ContainerStatus): string =>
-  jsonObject([
-    ['container_id', present(status.container_id, ContainerIDCodec.write)],
-    ['network_infos', nonEmpty(status.network_infos, networkJson)],
-    ['cgroup_info', present(status.cgroup_info, CgroupInfoCodec.write)],
-  ]);
+/** One more field, where there is one, of an object that is not closed yet; `` is one without any. */
+const withField = (open: string, name: string, json: string | undefined): string =>
+  json === undefined ? open : `${open}${open === '' ? '{' : ','}"${name}":${json}`;
 
-const statusJson = (status: TaskStatus): string =>
-  jsonObject([
-    ['state', jsonString(status.state)],
-    ['timestamp', jsonDouble(status.timestamp ?? 0)],
-    ['labels', present(status.labels, labelsJson)],
-    ['container_status', present(status.container_status, containerStatusJson)],
-    ['healthy', present(status.healthy, jsonBool)],
-  ]);
+const closed = (open: string): string => (open === '' ? '{}' : `${open}}`);
 
-const limitsJson = (limits: Task['limits']): string | undefined => {
-  const entries = Object.entries(limits ?? {});
-  return entries.length === 0 ? undefined : jsonObject(entries.map(([name, { value }]) => [name, jsonDouble(value)]));
-};
+function networkJson(info: NetworkInfo): string {
+  let text = withField('', 'groups', nonEmpty(info.groups, jsonString));
+  text = withField(text, 'labels', present(info.labels, labelsJson));
+  text = withField(text, 'ip_addresses', nonEmpty(info.ip_addresses, NetworkInfoIPAddressCodec.write));
+  text = withField(text, 'name', present(info.name, jsonString));
+  return closed(withField(text, 'port_mappings', nonEmpty(info.port_mappings, NetworkInfoPortMappingCodec.write)));
+}
 
-export const taskJson = (task: Task): string =>
-  jsonObject([
-    ['id', jsonString(task.task_id.value)],
-    ['name', jsonString(task.name)],
-    ['framework_id', jsonString(task.framework_id.value)],
-    ['executor_id', jsonString(task.executor_id?.value ?? '')],
-    ['slave_id', jsonString(task.agent_id.value)],
-    ['state', jsonString(task.state)],
-    ['resources', resourcesJson(task.resources ?? [])],
-    ['limits', limitsJson(task.limits)],
-    ['role', present(task.resources?.[0]?.allocation_info?.role, jsonString)],
-    ['statuses', jsonArray(task.statuses ?? [], statusJson)],
-    ['user', present(task.user, jsonString)],
-    ['labels', present(task.labels, labelsJson)],
-    ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
-    ['container', present(task.container, ContainerInfoCodec.write)],
-    ['health_check', present(task.health_check, HealthCheckCodec.write)],
-  ]);
+function containerStatusJson(status: ContainerStatus): string {
+  let text = withField('', 'container_id', present(status.container_id, ContainerIDCodec.write));
+  text = withField(text, 'network_infos', nonEmpty(status.network_infos, networkJson));
+  return closed(withField(text, 'cgroup_info', present(status.cgroup_info, CgroupInfoCodec.write)));
+}
+
+const statusJson = ({ state, timestamp = 0, labels, container_status, healthy }: TaskStatus): string =>
+  `{"state":"${state}","timestamp":${jsonDouble(timestamp)}${more('labels', labels, labelsJson)}` +
+  `${more('container_status', container_status, containerStatusJson)}${more('healthy', healthy, jsonBool)}}`;
+
+const limitsJson = (limits: NonNullable<Task['limits']>): string =>
+  jsonObject(Object.entries(limits).map(([name, { value }]) => [name, jsonDouble(value)]));
+
+/** What the tasks of a framework, or of an agent, have in common: escaped once for many. */
+const frameworkIdJson = remembering(jsonString);
+const agentIdJson = remembering(jsonString);
+const roleJson = remembering(jsonString);
+
+/** `write`, which isn't asked again for the value that it had last. */
+function remembering(write: (text: string) => string): (text: string) => string {
+  let last = '';
+  let written = write(last);
+  return (text) => {
+    if (text !== last) {
+      written = write(text);
+      last = text;
+    }
+    return written;
+  };
+}
+
+export function taskJson(task: Task): string {
+  const { resources = [], limits = {}, statuses = [] } = task;
+  return (
+    `{"id":${jsonString(task.task_id.value)},"name":${jsonString(task.name)}` +
+    `,"framework_id":${frameworkIdJson(task.framework_id.value)}` +
+    `,"executor_id":${jsonString(task.executor_id?.value ?? '')}` +
+    `,"slave_id":${agentIdJson(task.agent_id.value)},"state":"${task.state}"` +
+    `,"resources":${resourcesJson(resources)}${hasAny(limits) ? `,"limits":${limitsJson(limits)}` : ''}` +
+    `${more('role', resources[0]?.allocation_info?.role, roleJson)},"statuses":${jsonArray(statuses, statusJson)}` +
+    more('user', task.user, jsonString) +
+    more('labels', task.labels, labelsJson) +
+    more('discovery', task.discovery, DiscoveryInfoCodec.write) +
+    more('container', task.container, ContainerInfoCodec.write) +
+    `${more('health_check', task.health_check, HealthCheckCodec.write)}}`
+  );
+}
+
+const hasAny = (map: object): boolean => Object.keys(map).length > 0;
 
 /** A task that its executor has yet to get, as agents show it. */
 export const taskInfoJson = (task: TaskInfo): string =>

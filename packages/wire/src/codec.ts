@@ -10,6 +10,8 @@ export interface Codec<T> {
   readonly name: string;
   /** The protobuf bytes, fields in the order of their numbers. A value that is no `T` is a broken invariant. */
   encode(value: T): Uint8Array;
+  /** The bytes of a field that repeats this message, for a document that is put together from parts. */
+  encodeList(field: number, values: readonly T[]): Uint8Array;
   decode(bytes: Uint8Array): Result<T, WireError>;
   /**
    * JSON text as Mesos writes it: a field that is unset but has a declared default (and is not
@@ -27,6 +29,8 @@ export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
 export type WriteJson<T> = (value: T) => string;
 export type ReadJson<T> = (json: unknown, depth: number) => T;
 
+const LENGTH_DELIMITED = 2;
+
 export function codec<T>(
   name: string,
   encode: Encode<T>,
@@ -40,6 +44,16 @@ export function codec<T>(
     encode(value) {
       const writer = sharedWriter();
       encode(writer, value);
+      return writer.finish();
+    },
+    encodeList(field, values) {
+      const writer = sharedWriter();
+      for (let i = values.length - 1; i >= 0; i--) {
+        const before = writer.written();
+        encode(writer, values[i] as T);
+        writer.length(before);
+        writer.tag(field * 8 + LENGTH_DELIMITED);
+      }
       return writer.finish();
     },
     decode: (bytes) => caught(name, () => decode(new BinaryReader(bytes), bytes.length, 0)),

@@ -12,6 +12,7 @@ import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
+import type { Remembered } from '../views/runs.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import * as responses from '../views/v1-responses.js';
 import { isStateCall, stateCallDocument } from '../views/v1-state.js';
@@ -78,7 +79,8 @@ async function read(
     const rendering = await options.renders.render({
       key: `${type} ${mediaType} ${approver.key}`,
       version: () => options.state().version,
-      start: () => stateCallDocument(type, mediaType, snapshotOf(options.state()), approver),
+      start: (earlier: Remembered | undefined) =>
+        stateCallDocument(type, mediaType, snapshotOf(options.state()), approver, earlier),
     });
     return sendRendering(response, 200, { 'Content-Type': mediaType }, rendering);
   }

@@ -3,11 +3,11 @@
 //
 // Owns: who listens, and what happened since the snapshots that are still being rendered.
 // O1: a subscriber sees the state and then every change after it, none twice and none left out: events that come while
-//     its snapshot is rendered wait behind the snapshot.
+//     its snapshot is rendered wait behind the snapshot. Those who come together share one snapshot.
 // O2: at most `limit` streams; one more closes the oldest.
 // O3: nobody is told of what they may not see.
 
-import { type Clock, createEventLog, type EventLog, type RenderQueue } from '@meseta/platform';
+import { type Clock, createEventLog, type EventLog, type Rendering, type RenderQueue } from '@meseta/platform';
 import type { MasterEvent } from '@meseta/wire';
 import { MasterEventCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
@@ -15,6 +15,7 @@ import { encodeRecord, recordHead } from '@meseta/wire/recordio';
 import type { Note } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import { dependsOnViewer, isSeen, operatorEventOf } from '../views/operator-events.js';
+import type { Remembered } from '../views/runs.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import { subscribedDocument } from '../views/v1-state.js';
 import type { Exchange } from './exchange.js';
@@ -44,8 +45,14 @@ interface Audience {
   /** Streams that are open or about to be. */
   members: number;
   readonly log: EventLog;
-  /** Records that happened since a snapshot whose rendering is under way. */
-  readonly waiting: Set<Uint8Array[]>;
+  /** Records of what happened since the snapshot whose rendering is under way: there is one at a time. */
+  since: Uint8Array[] | undefined;
+}
+
+/** What belongs to a snapshot. */
+interface Opening {
+  readonly remembered: Remembered;
+  readonly since: readonly Uint8Array[];
 }
 
 const heartbeatMs = 15_000;
@@ -58,7 +65,6 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   const audiences = createAudiences(clock);
   /** In the order of their coming; each ends its stream. */
   const streams = new Set<() => void>();
-  let subscriptions = 0;
   let cancelHeartbeat: (() => void) | undefined;
 
   const tell = tellerOf(audiences);
@@ -82,16 +88,11 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   return {
     async subscribe({ response, principal }, mediaType) {
       const audience = audiences.of(mediaType, viewerOf(principal));
-      const since: Uint8Array[] = [];
       const rendering = await renders.render({
-        key: `operator stream ${subscriptions++}`,
+        key: `SUBSCRIBED ${nameOf(audience)}`,
         version: () => state.version,
-        start: () => {
-          audience.waiting.add(since);
-          return subscribedDocument(mediaType, snapshotOf(state), audience.approver, heartbeatMs / 1000);
-        },
+        start: (earlier: Opening | undefined) => opening(state, audience, earlier?.remembered),
       });
-      audience.waiting.delete(since);
       if (response.destroyed) return audiences.leave(audience);
       response.writeHead(200, {
         'Content-Type': mediaType,
@@ -99,8 +100,7 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
         'Cache-Control': 'no-store',
       });
       const heartbeat = encode(mediaType, { type: 'HEARTBEAT' });
-      const [opening = new Uint8Array(), ...rest] = rendering.pieces;
-      const first = [Buffer.concat([recordHead(rendering.bytes), opening]), ...rest, heartbeat, ...since];
+      const first = [...framed(rendering), heartbeat, ...rendering.memory.since];
       const gone = (): void => {
         if (streams.delete(close)) audiences.leave(audience);
       };
@@ -129,6 +129,28 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   };
 }
 
+/** The snapshot, and what happens while it is written. */
+function* opening(
+  state: MasterState,
+  audience: Audience,
+  earlier: Remembered | undefined,
+): Generator<string | Uint8Array, Opening> {
+  const since: Uint8Array[] = [];
+  audience.since = since;
+  const { mediaType, approver } = audience;
+  const remembered = yield* subscribedDocument(mediaType, snapshotOf(state), approver, heartbeatMs / 1000, earlier);
+  audience.since = undefined;
+  return { remembered, since };
+}
+
+/** A small snapshot is one record in one piece: some clients take what one read of the body gives them for one event. */
+function framed({ pieces, bytes }: Rendering): readonly Uint8Array[] {
+  const head = recordHead(bytes);
+  return bytes > SMALL_BYTES ? [head, ...pieces] : [Buffer.concat([head, ...pieces])];
+}
+
+const SMALL_BYTES = 16 * 1024;
+
 /** Encodes an event once for each media type, where all who may see it are shown the same of it, and logs it. */
 const tellerOf =
   (audiences: Audiences) =>
@@ -138,7 +160,7 @@ const tellerOf =
     isOneForAll: boolean,
   ): void => {
     const encoded = new Map<MediaType, Uint8Array>();
-    for (const { mediaType, approver, log, waiting } of audiences.all()) {
+    for (const { mediaType, approver, log, since } of audiences.all()) {
       if (!seenBy(approver)) continue;
       let record = isOneForAll ? encoded.get(mediaType) : undefined;
       if (record === undefined) {
@@ -148,33 +170,35 @@ const tellerOf =
         encoded.set(mediaType, record);
       }
       if (log.subscribers > 0) log.append(record);
-      for (const records of waiting) records.push(record);
+      since?.push(record);
     }
   };
+
+const nameOf = ({ mediaType, approver }: Pick<Audience, 'mediaType' | 'approver'>): string =>
+  `${mediaType} ${approver.key}`;
 
 type Audiences = ReturnType<typeof createAudiences>;
 
 /** Made when the first of them comes, forgotten when the last has gone. */
 function createAudiences(clock: Clock) {
   const audiences = new Map<string, Audience>();
-  const nameOf = (mediaType: MediaType, { key }: Approver): string => `${mediaType} ${key}`;
   return {
     all: () => audiences.values(),
     of(mediaType: MediaType, approver: Approver): Audience {
-      const name = nameOf(mediaType, approver);
+      const name = nameOf({ mediaType, approver });
       const audience = audiences.get(name) ?? {
         mediaType,
         approver,
         members: 0,
         log: createEventLog({ clock }),
-        waiting: new Set(),
+        since: undefined,
       };
       audience.members++;
       audiences.set(name, audience);
       return audience;
     },
     leave(audience: Audience): void {
-      if (--audience.members === 0) audiences.delete(nameOf(audience.mediaType, audience.approver));
+      if (--audience.members === 0) audiences.delete(nameOf(audience));
     },
   };
 }

@@ -1,5 +1,6 @@
 // A master in one piece: its port, its registry, its core, and what connects them.
 import { randomBytes } from 'node:crypto';
+import { totalmem } from 'node:os';
 import { err, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
 import {
@@ -84,6 +85,9 @@ async function epochOf(store: LocalStore): Promise<number> {
   });
 }
 
+/** Of renderings: those of a large cluster take their part of a large machine. */
+const MIN_KEPT_BYTES = 64 * 2 ** 20;
+
 interface Connected {
   elect(): Promise<void>;
   stop(): Promise<void>;
@@ -104,7 +108,7 @@ function connect(
   const master: Master = createMaster(identity, config.options, seededRandom(randomBytes(4).readUInt32LE()));
   const push = (input: MasterInput): void => loop.push(input);
   const timings = createMasterTimings();
-  const renders = createRenderQueue({ clock });
+  const renders = createRenderQueue({ clock, keptBytes: Math.max(MIN_KEPT_BYTES, totalmem() / 32) });
   const cuts = createCuts(log, host.stats);
   const requests = createRequests({
     clock,
@@ -165,6 +169,7 @@ function connect(
       loop.stop();
       requests.closeAll();
       operators.closeAll();
+      renders.clear();
       await host.close();
       await store.close();
     },

@@ -11,7 +11,9 @@ import {
 import { jsonArray } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
+import type { Pieces } from '../views/pieces.js';
 import { rolesDocument } from '../views/roles.js';
+import type { Document, Remembered } from '../views/runs.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import { agentsDocument } from '../views/v0-agents.js';
 import { frameworksDocument, taskQueryOf, tasksDocument } from '../views/v0-frameworks.js';
@@ -29,7 +31,10 @@ export interface V0ApiOptions {
 }
 
 /** A document: what of the query it depends on is in its key, so that equal questions share an answer. */
-type View = (query: URLSearchParams, approver: Approver) => { readonly key: string; start(): Iterator<string> };
+type View = (
+  query: URLSearchParams,
+  approver: Approver,
+) => { readonly key: string; start(earlier: Remembered | undefined): Pieces | Document };
 
 export function createV0Reads(options: V0ApiOptions) {
   const { facts, state, viewerOf } = options;
@@ -46,7 +51,7 @@ export function createV0Reads(options: V0ApiOptions) {
   return {
     state: document((_, approver) => ({
       key: 'state',
-      start: () => stateDocument(state(), snapshot(), facts, approver),
+      start: (earlier) => stateDocument(state(), snapshot(), facts, approver, earlier),
     })),
     stateSummary: document((_, approver) => ({
       key: 'summary',
@@ -55,11 +60,14 @@ export function createV0Reads(options: V0ApiOptions) {
     roles: document((_, approver) => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approver) })),
     agents: document((query, approver) => {
       const id = one(query, 'slave_id');
-      return { key: `agents ${id ?? ''}`, start: () => agentsDocument(snapshot(), approver, id) };
+      return { key: `agents ${id ?? ''}`, start: (earlier) => agentsDocument(snapshot(), approver, id, earlier) };
     }),
     frameworks: document((query, approver) => {
       const id = one(query, 'framework_id');
-      return { key: `frameworks ${id ?? ''}`, start: () => frameworksDocument(snapshot(), approver, id) };
+      return {
+        key: `frameworks ${id ?? ''}`,
+        start: (earlier) => frameworksDocument(snapshot(), approver, id, earlier),
+      };
     }),
     tasks: document((query, approver) => {
       const asked = taskQueryOf(query);
@@ -97,19 +105,19 @@ async function render(
   const rendering = await renders.render({
     key: `${view.key} ${approver.key} ${wrapping.before}`,
     version: () => state().version,
-    start: () => wrapped(view.start(), wrapping),
+    start: (earlier: Remembered | undefined) => wrapped(view.start(earlier), wrapping),
   });
   return sendRendering(response, 200, { 'Content-Type': wrapping.contentType }, rendering);
 }
 
 function* wrapped(
-  pieces: Iterator<string>,
+  pieces: Pieces | Document,
   { before, after }: { readonly before: string; readonly after: string },
-): Generator<string> {
-  let opening = before;
-  for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
-    yield opening + next.value;
-    opening = '';
-  }
+): Generator<string | Uint8Array, Remembered | undefined> {
+  const begun = pieces.next();
+  yield before;
+  if (begun.done !== true) yield begun.value;
+  const remembered = yield* pieces;
   yield after;
+  return remembered ?? undefined;
 }

@@ -5,7 +5,7 @@ import type { TaskId } from '@meseta/base';
 import type { MasterEvent, Task } from '@meseta/wire';
 import type { Note } from '../core/io.js';
 import type { Framework, MasterState } from '../core/state.js';
-import { type Approver, approveAll, frameworkView, useOfAgent } from './snapshot.js';
+import { type Approver, approveAll, frameworkView, usedBy, useOfAgent } from './snapshot.js';
 import { agentMessage, frameworkMessage } from './v1-state.js';
 
 /** Whether two who may both see the event may be shown different parts of it. */
@@ -28,7 +28,8 @@ export function operatorEventOf(state: MasterState, note: Note, approver: Approv
     case 'frameworkUpdated': {
       const framework = state.frameworks.get(note.frameworkId);
       if (framework === undefined) return undefined;
-      const message = { framework: frameworkMessage(frameworkView(state, framework, undefined), approver) };
+      const view = frameworkView(state, framework, undefined);
+      const message = { framework: frameworkMessage(view, usedBy(view), approver) };
       return note.kind === 'frameworkAdded'
         ? { type: 'FRAMEWORK_ADDED', framework_added: message }
         : { type: 'FRAMEWORK_UPDATED', framework_updated: message };

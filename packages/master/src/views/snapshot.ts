@@ -1,6 +1,6 @@
 // What a rendering looks at: references taken from the core's state in one go. The state goes on changing while the
 // rendering is made slice by slice; the records that it refers to never change.
-import type { AgentId } from '@meseta/base';
+import { createSum } from '@meseta/resources';
 import type { AgentID, ExecutorInfo, InverseOffer, Offer, Resource, Task } from '@meseta/wire';
 import type { Agent, Framework, MasterState, OfferRecord, OperationRecord, RecoveredAgent } from '../core/state.js';
 import { isTerminal } from '../core/task-states.js';
@@ -79,36 +79,99 @@ export function* heldBy(
 export const usedBy = (view: FrameworkView): readonly Resource[] =>
   view.unregisteredAtMs === undefined ? [...heldBy(view)].flatMap(({ resources }) => resources) : [];
 
+/** What each framework's tasks and executors hold, merged. Yields now and then, as frameworks may have many. */
+export function* usedByEach(views: readonly FrameworkView[]): Generator<'', UsedBy> {
+  const sums = new Map<FrameworkView, readonly Resource[]>();
+  let count = 0;
+  for (const view of views) {
+    if (view.unregisteredAtMs !== undefined) continue;
+    const sum = createSum();
+    for (const { resources } of heldBy(view)) {
+      sum.add(resources);
+      if (++count % RECORDS_A_SLICE === 0) yield '';
+    }
+    sums.set(view, sum.result());
+  }
+  return (view) => sums.get(view) ?? [];
+}
+
+export type UsedBy = (view: FrameworkView) => readonly Resource[];
+
 export const offeredTo = (view: FrameworkView): readonly Resource[] =>
   view.offers.flatMap((offer) => offer.resources ?? []);
 
-/** What is used and offered of each agent; those of which nothing is are not in it. */
+/** What may be seen of the list. Whoever is asked about each yields now and then. */
+export function* seen<T>(list: readonly T[], isSeen: ((item: T) => boolean) | undefined): Generator<'', readonly T[]> {
+  if (isSeen === undefined) return list;
+  const kept: T[] = [];
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i] as T;
+    if (isSeen(item)) kept.push(item);
+    if (i % RECORDS_A_SLICE === RECORDS_A_SLICE - 1) yield '';
+  }
+  return kept;
+}
+
+export const seenTasks = (list: readonly Task[], { framework }: FrameworkView, approver: Approver) =>
+  seen(list, approver === approveAll ? undefined : (task) => approver.task(task, framework));
+
+const RECORDS_A_SLICE = 1_000;
+
+/** What is used and offered of an agent. */
 export interface AgentUse {
   readonly used: readonly Resource[];
   readonly offered: readonly Resource[];
 }
 
-const nothing: AgentUse = { used: [], offered: [] };
+/** An agent with its use, as lists that belong to tasks and offers. The same object as long as all of it is the same. */
+export interface AgentView {
+  readonly agent: Agent;
+  readonly used: readonly (readonly Resource[])[];
+  readonly offered: readonly (readonly Resource[])[];
+}
 
-/** Yields now and then, so that a large cluster is added up in slices. */
-export function* useByAgent(snapshot: Snapshot): Generator<'', (agent: AgentId) => AgentUse> {
-  const uses = new Map<string, { used: Resource[]; offered: Resource[] }>();
-  const of = (agentId: string) => {
-    const found = uses.get(agentId) ?? { used: [], offered: [] };
-    uses.set(agentId, found);
-    return found;
+export const useOf = ({ used, offered }: AgentView): AgentUse => ({ used: used.flat(), offered: offered.flat() });
+
+type Lists = (readonly Resource[])[];
+
+const noLists: Lists = [];
+
+const sameLists = (a: AgentView['used'], b: AgentView['used']): boolean =>
+  a.length === b.length && a.every((list, i) => list === b[i]);
+
+/** Those of the snapshot; `earlier` are those of a reading before. Yields now and then: a cluster may be large. */
+export function* agentViews(
+  snapshot: Snapshot,
+  earlier: readonly AgentView[] = [],
+): Generator<'', readonly AgentView[]> {
+  const used = new Map<string, Lists>();
+  const offered = new Map<string, Lists>();
+  const addTo = (lists: Map<string, Lists>, agentId: string, resources: readonly Resource[]): void => {
+    const known = lists.get(agentId);
+    if (known === undefined) lists.set(agentId, [resources]);
+    else known.push(resources);
   };
   let count = 0;
   for (const view of snapshot.frameworks) {
     for (const { agentId, resources } of heldBy(view)) {
-      of(agentId.value).used.push(...resources);
-      if (++count % 1_000 === 0) yield '';
+      addTo(used, agentId.value, resources);
+      if (++count % RECORDS_A_SLICE === 0) yield '';
     }
   }
   for (const { agentId, consumed, speculative } of snapshot.operations)
-    if (!speculative) of(agentId).used.push(...consumed);
-  for (const { agentId, resources } of snapshot.offers) of(agentId).offered.push(...resources);
-  return (agent) => uses.get(agent) ?? nothing;
+    if (!speculative) addTo(used, agentId, consumed);
+  yield '';
+  for (const { agentId, resources } of snapshot.offers) addTo(offered, agentId, resources);
+  yield '';
+  const before = new Map(earlier.map((view) => [view.agent, view]));
+  const views: AgentView[] = [];
+  for (const agent of snapshot.agents) {
+    const now = { agent, used: used.get(agent.id) ?? noLists, offered: offered.get(agent.id) ?? noLists };
+    const was = before.get(agent);
+    const same = was !== undefined && sameLists(was.used, now.used) && sameLists(was.offered, now.offered);
+    if (views.push(same ? was : now) % RECORDS_A_SLICE === 0) yield '';
+  }
+  return views;
 }
 
 /** Of one agent alone. */

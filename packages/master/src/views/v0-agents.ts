@@ -6,8 +6,9 @@ import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonArray, jsonBool, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
-import { type Pieces, separated } from './pieces.js';
-import { type AgentUse, type Approver, type Snapshot, seesResource, useByAgent } from './snapshot.js';
+import { separated } from './pieces.js';
+import { createLists, type Document, jsonElements, type Remembered } from './runs.js';
+import { type AgentUse, type Approver, agentViews, type Snapshot, seesResource, useOf } from './snapshot.js';
 
 const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resource[]) => string): string =>
   jsonObject(
@@ -54,17 +55,25 @@ function fullFields(agent: Agent, use: AgentUse, approver: Approver): JsonFields
 }
 
 /** /slaves; `agentId` limits it to one. */
-export function* agentsDocument(snapshot: Snapshot, approver: Approver, agentId: string | undefined): Pieces {
-  const useOf = yield* useByAgent(snapshot);
+export function* agentsDocument(
+  snapshot: Snapshot,
+  approver: Approver,
+  agentId: string | undefined,
+  earlier: Remembered | undefined,
+): Document {
+  const lists = createLists(earlier?.lists);
+  const agents = yield* agentViews(snapshot, earlier?.agents);
   const wanted = ({ id }: { readonly id: string }): boolean => agentId === undefined || id === agentId;
+  const shown = agents.filter(({ agent }) => wanted(agent));
   yield '{"slaves":[';
-  yield* separated(snapshot.agents.filter(wanted), (agent) => {
-    const use = useOf(agent.id);
-    return jsonObject([...agentFields(agent, use, approver), ...fullFields(agent, use, approver)]);
+  yield* jsonElements(lists, 'slaves', shown, (view) => {
+    const use = useOf(view);
+    return jsonObject([...agentFields(view.agent, use, approver), ...fullFields(view.agent, use, approver)]);
   });
   yield '],"recovered_slaves":[';
   yield* separated(snapshot.recoveredAgents.filter(wanted), (agent) =>
     jsonObject(agentInfoFields(infoOfRecovered(agent))),
   );
   yield ']}';
+  return { lists: lists.written, agents };
 }

@@ -9,22 +9,35 @@ import {
   stringsJson,
   taskJson,
 } from '@meseta/resources/v0-json';
-import type { Task } from '@meseta/wire';
+import type { Resource, Task } from '@meseta/wire';
 import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonArray, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { type Pieces, separated } from './pieces.js';
-import { type Approver, type FrameworkView, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+import { createLists, type Document, jsonElements, type Lists, type Remembered } from './runs.js';
+import {
+  type Approver,
+  type FrameworkView,
+  offeredTo,
+  type Snapshot,
+  seenTasks,
+  type UsedBy,
+  usedByEach,
+} from './snapshot.js';
 
 /** What every document shows of a framework. */
-export function summaryFields(view: FrameworkView): JsonFields {
+export function summaryFields(
+  view: FrameworkView,
+  used: readonly Resource[],
+  offered: readonly Resource[],
+): JsonFields {
   const { info, id, connection, status } = view.framework;
   const ended = view.unregisteredAtMs !== undefined;
   return [
     ['id', jsonString(id)],
     ['name', jsonString(info.name)],
     ['pid', connection?.kind === 'pid' ? jsonString(connection.pid) : undefined],
-    ['used_resources', resourcesJson(usedBy(view))],
-    ['offered_resources', resourcesJson(offeredTo(view))],
+    ['used_resources', resourcesJson(used)],
+    ['offered_resources', resourcesJson(offered)],
     ['capabilities', stringsJson([...view.framework.capabilities])],
     ['hostname', jsonString(info.hostname ?? '')],
     ['webui_url', jsonString(info.webui_url ?? '')],
@@ -34,35 +47,40 @@ export function summaryFields(view: FrameworkView): JsonFields {
   ];
 }
 
-/** The whole framework, its tasks in pieces of their own. */
-function* frameworkPieces(view: FrameworkView, approver: Approver): Pieces {
+/** The whole framework, its tasks and offers in pieces of their own. */
+function* frameworkPieces(view: FrameworkView, used: readonly Resource[], approver: Approver, lists: Lists): Pieces {
   const { framework } = view;
   const { info, registeredAtMs, reregisteredAtMs } = framework;
   const again = reregisteredAtMs === registeredAtMs ? undefined : reregisteredAtMs;
+  const offered = offeredTo(view);
   const head = jsonObject([
-    ...summaryFields(view),
+    ...summaryFields(view, used, offered),
     ['user', jsonString(info.user)],
     ['failover_timeout', jsonDouble(info.failover_timeout ?? 0)],
     ['checkpoint', jsonBool(info.checkpoint ?? false)],
     ['registered_time', secondsJson(registeredAtMs ?? 0)],
     ['unregistered_time', secondsJson(view.unregisteredAtMs ?? 0)],
     ['principal', present(info.principal, jsonString)],
-    ['resources', resourcesJson([...usedBy(view), ...offeredTo(view)])],
+    ['resources', resourcesJson([...used, ...offered])],
     ['reregistered_time', present(again, secondsJson)],
     framework.capabilities.has('MULTI_ROLE')
       ? ['roles', stringsJson(info.roles ?? [])]
       : ['role', jsonString(info.role ?? '*')],
   ]);
-  const seen = (task: Task): boolean => approver.task(task, framework);
-  yield `${head.slice(0, -1)},"tasks":[`;
-  yield* separated(view.tasks.filter(seen), taskJson);
-  yield '],"unreachable_tasks":[';
-  yield* separated(view.unreachableTasks.filter(seen), taskJson);
-  yield '],"completed_tasks":[';
-  yield* separated(view.completedTasks.filter(seen), taskJson);
+  yield head.slice(0, -1);
+  for (const [name, tasks] of [
+    ['tasks', view.tasks],
+    ['unreachable_tasks', view.unreachableTasks],
+    ['completed_tasks', view.completedTasks],
+  ] as const) {
+    yield `,"${name}":[`;
+    yield* jsonElements(lists, name, yield* seenTasks(tasks, view, approver), taskJson);
+    yield ']';
+  }
+  yield ',"offers":[';
+  yield* jsonElements(lists, 'offers', view.offers, offerJson);
   const executors = view.executors.filter((executor) => approver.executor(executor.info, framework));
   const tail = jsonObject([
-    ['offers', jsonArray(view.offers, offerJson)],
     ['executors', jsonArray(executors, (executor) => executorJson(executor.info, executor.agentId.value))],
     ['labels', present(info.labels, labelsJson)],
     ['offer_constraints', SchedulerOfferConstraintsCodec.write(framework.offerConstraints?.source ?? {})],
@@ -71,28 +89,37 @@ function* frameworkPieces(view: FrameworkView, approver: Approver): Pieces {
 }
 
 /** `"frameworks":[...],"completed_frameworks":[...]`, as several documents have it. */
-export function* frameworkLists(snapshot: Snapshot, approver: Approver, id?: string): Pieces {
+export function* frameworkLists(snapshot: Snapshot, approver: Approver, lists: Lists, id?: string): Pieces {
   const wanted = ({ framework }: FrameworkView): boolean =>
     (id === undefined || framework.id === id) && approver.framework(framework);
+  const live = snapshot.frameworks.filter(wanted);
+  const used = yield* usedByEach(live);
   yield '"frameworks":[';
-  yield* frameworkList(snapshot.frameworks.filter(wanted), approver);
+  yield* frameworkList(live, used, approver, lists);
   yield '],"completed_frameworks":[';
-  yield* frameworkList(snapshot.completedFrameworks.filter(wanted), approver);
+  yield* frameworkList(snapshot.completedFrameworks.filter(wanted), used, approver, lists);
   yield ']';
 }
 
-function* frameworkList(views: readonly FrameworkView[], approver: Approver): Pieces {
+function* frameworkList(views: readonly FrameworkView[], used: UsedBy, approver: Approver, lists: Lists): Pieces {
   for (const [i, view] of views.entries()) {
     if (i > 0) yield ',';
-    yield* frameworkPieces(view, approver);
+    yield* frameworkPieces(view, used(view), approver, lists);
   }
 }
 
 /** /frameworks; `id` limits it to one. */
-export function* frameworksDocument(snapshot: Snapshot, approver: Approver, id: string | undefined): Pieces {
+export function* frameworksDocument(
+  snapshot: Snapshot,
+  approver: Approver,
+  id: string | undefined,
+  earlier: Remembered | undefined,
+): Document {
+  const lists = createLists(earlier?.lists);
   yield '{';
-  yield* frameworkLists(snapshot, approver, id);
+  yield* frameworkLists(snapshot, approver, lists, id);
   yield ',"unregistered_frameworks":[]}';
+  return { lists: lists.written, agents: [] };
 }
 
 export interface TaskQuery {

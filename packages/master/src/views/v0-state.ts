@@ -8,7 +8,16 @@ import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';
 import { type Pieces, separated } from './pieces.js';
-import { type Approver, type FrameworkView, type Snapshot, useByAgent } from './snapshot.js';
+import { createLists, type Document, jsonElements, type Remembered } from './runs.js';
+import {
+  type Approver,
+  agentViews,
+  type FrameworkView,
+  offeredTo,
+  type Snapshot,
+  usedByEach,
+  useOf,
+} from './snapshot.js';
 import { agentFields } from './v0-agents.js';
 import { frameworkLists, summaryFields } from './v0-frameworks.js';
 
@@ -60,15 +69,18 @@ export function* stateDocument(
   snapshot: Snapshot,
   facts: ProcessFacts,
   approver: Approver,
-): Pieces {
+  earlier: Remembered | undefined,
+): Document {
   yield `${jsonObject(masterFields(state, snapshot, facts, approver)).slice(0, -1)},"slaves":[`;
-  const useOf = yield* useByAgent(snapshot);
-  yield* separated(snapshot.agents, (agent) => jsonObject(agentFields(agent, useOf(agent.id), approver)));
+  const lists = createLists(earlier?.lists);
+  const agents = yield* agentViews(snapshot, earlier?.agents);
+  yield* jsonElements(lists, 'slaves', agents, (view) => jsonObject(agentFields(view.agent, useOf(view), approver)));
   yield '],"recovered_slaves":[';
   yield* separated(snapshot.recoveredAgents, (agent) => jsonObject(agentInfoFields(infoOfRecovered(agent))));
   yield '],';
-  yield* frameworkLists(snapshot, approver);
+  yield* frameworkLists(snapshot, approver, lists);
   yield ',"orphan_tasks":[],"unregistered_frameworks":[]}';
+  return { lists: lists.written, agents };
 }
 
 /** The states that a summary counts, in its order. */
@@ -130,18 +142,18 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
     ['cluster', present(facts.cluster, jsonString)],
   ]);
   yield `${head.slice(0, -1)},"slaves":[`;
-  const useOf = yield* useByAgent(snapshot);
-  yield* separated(snapshot.agents, (agent) =>
+  yield* separated(yield* agentViews(snapshot), (view) =>
     jsonObject([
-      ...agentFields(agent, useOf(agent.id), approver),
-      ...tallyFields(byAgent.get(agent.id) ?? emptyTally(), 'framework_ids'),
+      ...agentFields(view.agent, useOf(view), approver),
+      ...tallyFields(byAgent.get(view.agent.id) ?? emptyTally(), 'framework_ids'),
     ]),
   );
   yield '],"frameworks":[';
   const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
+  const used = yield* usedByEach(seen);
   yield* separated(seen, (view) =>
     jsonObject([
-      ...summaryFields(view),
+      ...summaryFields(view, used(view), offeredTo(view)),
       ...tallyFields(byFramework.get(view.framework.id) ?? emptyTally(), 'slave_ids'),
     ]),
   );

@@ -3,12 +3,14 @@
 import type { Codec } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
+import { jsonElements, type Lists } from './runs.js';
 
-/** A repeated field of messages, made from what the snapshot refers to only when it is their turn. */
+/** A repeated field of messages, written only when it is their turn, a run of them a piece. */
 export interface ListField {
   readonly name: string;
   readonly number: number;
-  readonly texts: (mediaType: MediaType) => Iterable<string | Uint8Array>;
+  json(lists: Lists): Generator<Uint8Array>;
+  protobuf(lists: Lists): Generator<Uint8Array>;
 }
 
 /** A double. */
@@ -26,55 +28,54 @@ export interface ObjectField {
 
 export type Field = ListField | ObjectField | NumberField;
 
-/** A list of `items`, each encoded as the message that `toMessage` makes of it. */
-export const listField = <Item, Message>(
-  name: string,
-  number: number,
+/**
+ * A list of `items`, each encoded as the message that `toMessage` makes of it. `key`: what the list's runs are
+ * remembered by; no two lists of a document have the same.
+ */
+export const listField = <Item extends object, Message>(
+  [name, number]: readonly [name: string, number: number],
+  key: string,
   items: readonly Item[],
   codec: Codec<Message>,
   toMessage: (item: Item) => Message,
 ): ListField => ({
   name,
   number,
-  *texts(mediaType) {
-    for (const item of items) {
-      const message = toMessage(item);
-      yield mediaType === JSON_TYPE ? codec.write(message) : codec.encode(message);
-    }
-  },
+  json: (lists) => jsonElements(lists, key, items, (item) => codec.write(toMessage(item))),
+  protobuf: (lists) => lists.list(key, items, (run) => codec.encodeList(number, run.map(toMessage))),
 });
 
-export type DocumentPieces = Generator<string | Uint8Array>;
+type Pieces = Generator<string | Uint8Array, void>;
 
 /** `type` is field 1 of the enum `number`; `body` the field of the response that carries the answer. */
-export function renderDocument(mediaType: MediaType, type: string, number: number, body: ObjectField): DocumentPieces {
-  return mediaType === JSON_TYPE ? jsonDocument(type, body) : protobufDocument(number, body);
+export function renderDocument(
+  mediaType: MediaType,
+  [type, number]: readonly [type: string, number: number],
+  body: ObjectField,
+  lists: Lists,
+): Pieces {
+  return mediaType === JSON_TYPE ? jsonDocument(type, body, lists) : protobufDocument(number, body, lists);
 }
 
-function* jsonDocument(type: string, body: ObjectField): DocumentPieces {
+function* jsonDocument(type: string, body: ObjectField, lists: Lists): Pieces {
   yield `{"type":${jsonString(type)},`;
-  yield* jsonField(body);
+  yield* jsonField(body, lists);
   yield '}';
 }
 
-function* jsonField(field: Field): DocumentPieces {
+function* jsonField(field: Field, lists: Lists): Pieces {
   if ('value' in field) {
     yield `${jsonString(field.name)}:${jsonDouble(field.value)}`;
     return;
   }
-  const isList = 'texts' in field;
+  const isList = 'json' in field;
   yield `${jsonString(field.name)}:${isList ? '[' : '{'}`;
-  let first = true;
   if (isList) {
-    for (const text of field.texts(JSON_TYPE)) {
-      yield first ? text : `,${text}`;
-      first = false;
-    }
+    yield* field.json(lists);
   } else {
-    for (const inner of field.fields) {
-      if (!first) yield ',';
-      yield* jsonField(inner);
-      first = false;
+    for (const [i, inner] of field.fields.entries()) {
+      if (i > 0) yield ',';
+      yield* jsonField(inner, lists);
     }
   }
   yield isList ? ']' : '}';
@@ -82,9 +83,9 @@ function* jsonField(field: Field): DocumentPieces {
 
 const lengthDelimited = 2;
 
-function* protobufDocument(type: number, body: ObjectField): DocumentPieces {
+function* protobufDocument(type: number, body: ObjectField, lists: Lists): Pieces {
   yield Uint8Array.of(1 << 3, ...varint(type));
-  const { pieces } = yield* protobufField(body);
+  const { pieces } = yield* protobufField(body, lists);
   yield* pieces;
 }
 
@@ -93,8 +94,8 @@ interface Encoded {
   readonly bytes: number;
 }
 
-/** Lengths stand before contents, so the contents are made first; an empty piece a record lets others have their turn. */
-function* protobufField(field: Field): Generator<string, Encoded> {
+/** Lengths stand before contents, so the contents are made first; an empty piece a run lets others have their turn. */
+function* protobufField(field: Field, lists: Lists): Generator<string, Encoded> {
   if ('value' in field) {
     const piece = doubleField(field.number, field.value);
     return { pieces: [piece], bytes: piece.length };
@@ -105,17 +106,15 @@ function* protobufField(field: Field): Generator<string, Encoded> {
     pieces.push(piece);
     bytes += piece.length;
   };
-  if ('texts' in field) {
-    for (const text of field.texts('application/x-protobuf')) {
-      const record = text as Uint8Array;
-      add(headOf(field.number, record.length));
-      add(record);
+  if ('protobuf' in field) {
+    for (const run of field.protobuf(lists)) {
+      add(run);
       yield '';
     }
     return { pieces, bytes };
   }
   for (const inner of field.fields) {
-    const encoded = yield* protobufField(inner);
+    const encoded = yield* protobufField(inner, lists);
     for (const piece of encoded.pieces) add(piece);
   }
   const head = headOf(field.number, bytes);

@@ -21,17 +21,22 @@ import {
 import type { MediaType } from '@meseta/wire/media';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
+import { createLists, type Document, type Remembered } from './runs.js';
 import {
   type AgentUse,
+  type AgentView,
   type Approver,
+  agentViews,
   type FrameworkView,
   offeredTo,
   type Snapshot,
+  seenTasks,
   seesResource,
-  useByAgent,
-  usedBy,
+  type UsedBy,
+  usedByEach,
+  useOf,
 } from './snapshot.js';
-import { type DocumentPieces, listField, type ObjectField, renderDocument } from './v1-document.js';
+import { listField, type ObjectField, renderDocument } from './v1-document.js';
 
 const timeOf = (ms: number): TimeInfo => ({ nanoseconds: BigInt(Math.round(ms * 1000)) * 1000n });
 
@@ -100,7 +105,11 @@ export function agentMessage(agent: Agent, use: AgentUse, approver: Approver): M
   };
 }
 
-export function frameworkMessage(view: FrameworkView, approver: Approver): MasterResponseGetFrameworksFramework {
+export function frameworkMessage(
+  view: FrameworkView,
+  used: readonly Resource[],
+  approver: Approver,
+): MasterResponseGetFrameworksFramework {
   const { framework, unregisteredAtMs } = view;
   const { status } = framework;
   const lives = unregisteredAtMs === undefined;
@@ -113,26 +122,21 @@ export function frameworkMessage(view: FrameworkView, approver: Approver): Maste
     ...timed('unregistered_time', unregisteredAtMs),
     ...(view.offers.length === 0 ? {} : { offers: view.offers }),
     ...(view.inverseOffers.length === 0 ? {} : { inverse_offers: view.inverseOffers }),
-    ...listed('allocated_resources', usedBy(view), approver),
+    ...listed('allocated_resources', used, approver),
     ...listed('offered_resources', offeredTo(view), approver),
     recovered: lives && status === 'recovered',
     offer_constraints: framework.offerConstraints?.source ?? {},
   };
 }
 
-const agentsField = (
-  number: number,
-  snapshot: Snapshot,
-  approver: Approver,
-  useOf: (id: Agent['id']) => AgentUse,
-): ObjectField => ({
+const agentsField = (number: number, { snapshot, agents, approver }: Shown): ObjectField => ({
   name: 'get_agents',
   number,
   fields: [
-    listField('agents', 1, snapshot.agents, agentCodec, (agent) => agentMessage(agent, useOf(agent.id), approver)),
+    listField(['agents', 1], 'agents', agents, agentCodec, (view) => agentMessage(view.agent, useOf(view), approver)),
     listField(
-      'recovered_agents',
-      2,
+      ['recovered_agents', 2],
+      'recovered agents',
       snapshot.recoveredAgents,
       agentInfoCodec,
       (agent): AgentInfo => infoSeenBy(approver, infoOfRecovered(agent)),
@@ -140,11 +144,11 @@ const agentsField = (
   ],
 });
 
-const frameworksField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
-  const seen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
+const frameworksField = (number: number, { snapshot, approver, used }: Shown): ObjectField => {
+  const isSeen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
   const list = (name: string, at: number, views: readonly FrameworkView[]) =>
-    listField(name, at, views.filter(seen), MasterResponseGetFrameworksFrameworkCodec, (view) =>
-      frameworkMessage(view, approver),
+    listField([name, at], name, views.filter(isSeen), MasterResponseGetFrameworksFrameworkCodec, (view) =>
+      frameworkMessage(view, used(view), approver),
     );
   return {
     name: 'get_frameworks',
@@ -153,7 +157,7 @@ const frameworksField = (number: number, snapshot: Snapshot, approver: Approver)
   };
 };
 
-const executorsField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
+const executorsField = (number: number, { snapshot, approver }: Shown): ObjectField => {
   const executors = snapshot.frameworks
     .filter(({ framework }) => approver.framework(framework))
     .flatMap((view) =>
@@ -161,28 +165,20 @@ const executorsField = (number: number, snapshot: Snapshot, approver: Approver):
         .filter(({ info }) => approver.executor(info, view.framework))
         .map(({ info, agentId }): MasterResponseGetExecutorsExecutor => ({ executor_info: info, agent_id: agentId })),
     );
-  return {
-    name: 'get_executors',
-    number,
-    fields: [listField('executors', 1, executors, MasterResponseGetExecutorsExecutorCodec, (executor) => executor)],
-  };
+  const { name, codec } = { name: 'executors', codec: MasterResponseGetExecutorsExecutorCodec };
+  return { name: 'get_executors', number, fields: [listField([name, 1], name, executors, codec, (it) => it)] };
 };
 
-const tasksField = (number: number, snapshot: Snapshot, approver: Approver): ObjectField => {
-  const views = [...snapshot.frameworks, ...snapshot.completedFrameworks].filter(({ framework }) =>
-    approver.framework(framework),
-  );
-  const list = (name: string, at: number, of: (view: FrameworkView) => readonly Task[]) => {
-    const tasks = views.flatMap((view) => of(view).filter((task) => approver.task(task, view.framework)));
-    return listField(name, at, tasks, TaskCodec, (task) => task);
-  };
+const tasksField = (number: number, { tasks, unreachableTasks, completedTasks }: Shown): ObjectField => {
+  const list = (name: string, at: number, shown: readonly Task[]) =>
+    listField([name, at], name, shown, TaskCodec, (task) => task);
   return {
     name: 'get_tasks',
     number,
     fields: [
-      list('tasks', 2, (view) => view.tasks),
-      list('unreachable_tasks', 5, (view) => view.unreachableTasks),
-      list('completed_tasks', 3, (view) => view.completedTasks),
+      list('tasks', 2, tasks),
+      list('unreachable_tasks', 5, unreachableTasks),
+      list('completed_tasks', 3, completedTasks),
     ],
   };
 };
@@ -200,39 +196,73 @@ const numbers: { readonly [C in StateCall]: readonly [type: number, field: numbe
 
 export const isStateCall = (call: string): call is StateCall => Object.hasOwn(numbers, call);
 
-const stateField = (
-  number: number,
-  snapshot: Snapshot,
-  approver: Approver,
-  useOf: (id: Agent['id']) => AgentUse,
-): ObjectField => ({
+const stateField = (number: number, shown: Shown): ObjectField => ({
   name: 'get_state',
   number,
-  fields: [
-    tasksField(1, snapshot, approver),
-    executorsField(2, snapshot, approver),
-    frameworksField(3, snapshot, approver),
-    agentsField(4, snapshot, approver, useOf),
-  ],
+  fields: [tasksField(1, shown), executorsField(2, shown), frameworksField(3, shown), agentsField(4, shown)],
 });
+
+/** What a document shows, gathered before its first record is written; what it doesn't show is left empty. */
+interface Shown {
+  readonly snapshot: Snapshot;
+  readonly approver: Approver;
+  readonly agents: readonly AgentView[];
+  readonly used: UsedBy;
+  readonly tasks: readonly Task[];
+  readonly unreachableTasks: readonly Task[];
+  readonly completedTasks: readonly Task[];
+}
+
+function* shownIn(
+  call: StateCall,
+  snapshot: Snapshot,
+  approver: Approver,
+  earlier: Remembered | undefined,
+): Generator<'', Shown> {
+  const shows = (part: StateCall): boolean => call === 'GET_STATE' || call === part;
+  const views = [...snapshot.frameworks, ...snapshot.completedFrameworks].filter(({ framework }) =>
+    approver.framework(framework),
+  );
+  const lists: Record<'tasks' | 'unreachableTasks' | 'completedTasks', (readonly Task[])[]> = {
+    tasks: [],
+    unreachableTasks: [],
+    completedTasks: [],
+  };
+  for (const view of shows('GET_TASKS') ? views : []) {
+    for (const name of ['tasks', 'unreachableTasks', 'completedTasks'] as const) {
+      lists[name].push(yield* seenTasks(view[name], view, approver));
+    }
+  }
+  return {
+    snapshot,
+    approver,
+    agents: shows('GET_AGENTS') ? yield* agentViews(snapshot, earlier?.agents) : [],
+    used: yield* usedByEach(shows('GET_FRAMEWORKS') ? views : []),
+    tasks: lists.tasks.flat(),
+    unreachableTasks: lists.unreachableTasks.flat(),
+    completedTasks: lists.completedTasks.flat(),
+  };
+}
 
 export function* stateCallDocument(
   call: StateCall,
   mediaType: MediaType,
   snapshot: Snapshot,
   approver: Approver,
-): DocumentPieces {
+  earlier: Remembered | undefined,
+): Document {
   const [type, number] = numbers[call];
-  const needsUse = call === 'GET_STATE' || call === 'GET_AGENTS';
-  const useOf = needsUse ? yield* useByAgent(snapshot) : () => ({ used: [], offered: [] });
-  const fields: { readonly [C in StateCall]: () => ObjectField } = {
-    GET_STATE: () => stateField(number, snapshot, approver, useOf),
-    GET_AGENTS: () => agentsField(number, snapshot, approver, useOf),
-    GET_FRAMEWORKS: () => frameworksField(number, snapshot, approver),
-    GET_EXECUTORS: () => executorsField(number, snapshot, approver),
-    GET_TASKS: () => tasksField(number, snapshot, approver),
+  const shown = yield* shownIn(call, snapshot, approver, earlier);
+  const fields: { readonly [C in StateCall]: (number: number, shown: Shown) => ObjectField } = {
+    GET_STATE: stateField,
+    GET_AGENTS: agentsField,
+    GET_FRAMEWORKS: frameworksField,
+    GET_EXECUTORS: executorsField,
+    GET_TASKS: tasksField,
   };
-  yield* renderDocument(mediaType, call, type, fields[call]());
+  const lists = createLists(earlier?.lists);
+  yield* renderDocument(mediaType, [call, type], fields[call](number, shown), lists);
+  return { lists: lists.written, agents: shown.agents };
 }
 
 /** The first event of the operator's stream: SUBSCRIBED is 1, its field 2. */
@@ -241,9 +271,12 @@ export function* subscribedDocument(
   snapshot: Snapshot,
   approver: Approver,
   heartbeatIntervalSeconds: number,
-): DocumentPieces {
-  const useOf = yield* useByAgent(snapshot);
+  earlier: Remembered | undefined,
+): Document {
+  const shown = yield* shownIn('GET_STATE', snapshot, approver, earlier);
   const interval = { name: 'heartbeat_interval_seconds', number: 2, value: heartbeatIntervalSeconds };
-  const fields = [stateField(1, snapshot, approver, useOf), interval];
-  yield* renderDocument(mediaType, 'SUBSCRIBED', 1, { name: 'subscribed', number: 2, fields });
+  const fields = [stateField(1, shown), interval];
+  const lists = createLists(earlier?.lists);
+  yield* renderDocument(mediaType, ['SUBSCRIBED', 1], { name: 'subscribed', number: 2, fields }, lists);
+  return { lists: lists.written, agents: shown.agents };
 }

@@ -6,7 +6,8 @@ import { MasterEventCodec, MasterResponseCodec, TaskCodec } from '@meseta/wire/c
 import { jsonObject } from '@meseta/wire/json';
 import { JSON_TYPE, PROTOBUF_TYPE } from '@meseta/wire/media';
 import { separated } from './pieces.js';
-import { type DocumentPieces, listField, renderDocument } from './v1-document.js';
+import { createLists } from './runs.js';
+import { listField, renderDocument } from './v1-document.js';
 
 const task: Task = {
   name: 'sleeper "quoted"',
@@ -21,9 +22,10 @@ const task: Task = {
   statuses: [{ task_id: { value: 't' }, state: 'TASK_RUNNING', timestamp: 12.5, healthy: true }],
 };
 
-const text = (pieces: DocumentPieces): string => [...pieces].join('');
-const binary = (pieces: DocumentPieces): Uint8Array =>
+const binary = (pieces: Iterable<string | Uint8Array>): Buffer =>
   Buffer.concat([...pieces].map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
+const text = (pieces: Iterable<string | Uint8Array>): string => binary(pieces).toString();
+const lists = () => createLists(undefined);
 
 test('a document in pieces is the message that it declares, in both media types', () => {
   const many = Array.from({ length: 200 }, (_, i) => ({ ...task, name: `task ${i}` }));
@@ -35,11 +37,13 @@ test('a document in pieces is the message that it declares, in both media types'
     const body = {
       name: 'get_state',
       number: 9,
-      fields: [{ name: 'get_tasks', number: 1, fields: [listField('tasks', 2, tasks, TaskCodec, (t: Task) => t)] }],
+      fields: [
+        { name: 'get_tasks', number: 1, fields: [listField(['tasks', 2], 'tasks', tasks, TaskCodec, (t: Task) => t)] },
+      ],
     };
-    const json = MasterResponseCodec.parse(text(renderDocument(JSON_TYPE, 'GET_STATE', 8, body)));
+    const json = MasterResponseCodec.parse(text(renderDocument(JSON_TYPE, ['GET_STATE', 8], body, lists())));
     assert.deepEqual(json, { ok: true, value: response });
-    const bytes = MasterResponseCodec.decode(binary(renderDocument(PROTOBUF_TYPE, 'GET_STATE', 8, body)));
+    const bytes = MasterResponseCodec.decode(binary(renderDocument(PROTOBUF_TYPE, ['GET_STATE', 8], body, lists())));
     assert.deepEqual(bytes, { ok: true, value: response });
   }
 });
@@ -48,9 +52,9 @@ test('numbers stand in documents too', () => {
   const event: MasterEvent = { type: 'SUBSCRIBED', subscribed: { heartbeat_interval_seconds: 15 } };
   const interval = { name: 'heartbeat_interval_seconds', number: 2, value: 15 };
   const body = { name: 'subscribed', number: 2, fields: [interval] };
-  const json = MasterEventCodec.parse(text(renderDocument(JSON_TYPE, 'SUBSCRIBED', 1, body)));
+  const json = MasterEventCodec.parse(text(renderDocument(JSON_TYPE, ['SUBSCRIBED', 1], body, lists())));
   assert.deepEqual(json, { ok: true, value: event });
-  const bytes = MasterEventCodec.decode(binary(renderDocument(PROTOBUF_TYPE, 'SUBSCRIBED', 1, body)));
+  const bytes = MasterEventCodec.decode(binary(renderDocument(PROTOBUF_TYPE, ['SUBSCRIBED', 1], body, lists())));
   assert.deepEqual(bytes, { ok: true, value: event });
 });
 

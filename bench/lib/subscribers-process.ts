@@ -1,0 +1,138 @@
+// Subscribers of the operator API's events, in a process of their own: those that read, of which some look how late each
+// TASK_UPDATED is, and those that never read a byte.
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { MasterEventCodec } from '@meseta/wire/codecs';
+import { recordReader } from '@meseta/wire/recordio';
+import { quantile } from './statistics.js';
+import { serveOrders } from './workers.js';
+
+export type SubscribersOrder =
+  | { readonly kind: 'subscribe'; readonly address: string; readonly readers: number; readonly stalled: number }
+  /** What was heard so far doesn't count. */
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'report' }
+  /** All readers but so many go. */
+  | { readonly kind: 'keep'; readonly readers: number };
+
+/** Milliseconds from the update's timestamp, which its agent gave it, to the reading. */
+export interface Heard {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** A reader. */
+  readonly events: number;
+  /** Readers whose stream has ended. */
+  readonly ended: number;
+}
+
+const SAMPLED = 10;
+const BODY = '{"type":"SUBSCRIBE"}';
+const HEADERS = { 'Content-Type': 'application/json', Accept: 'application/x-protobuf' };
+const MAX_EVENT_BYTES = 2 ** 28;
+
+interface Reader {
+  ended: boolean;
+  close(): void;
+}
+
+const readers: Reader[] = [];
+const sampled = { late: [] as number[], events: 0 };
+/** What is read is thrown away: one buffer does for all. */
+const scratch = Buffer.alloc(1 << 18);
+
+function subscribeRaw(address: string, reads: boolean): Promise<Socket> {
+  const [host, port] = address.split(':') as [string, string];
+  const lines = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `POST /api/v1 HTTP/1.1\r\nHost: ${address}\r\n${lines.join('')}Content-Length: ${BODY.length}\r\n\r\n`;
+  return new Promise((resolve, reject) => {
+    const callback = (): boolean => {
+      resolve(socket);
+      return true;
+    };
+    const onread = { buffer: scratch, callback };
+    const socket: Socket = connect({ host, port: Number(port), ...(reads ? { onread } : {}) }, () => {
+      socket.write(head + BODY);
+      if (!reads) resolve(socket);
+    });
+    if (!reads) socket.pause();
+    socket.on('error', reject);
+  });
+}
+
+/** A reader that looks at every event. */
+function subscribeSampled(address: string): Promise<Reader> {
+  const [host, port] = address.split(':') as [string, string];
+  return new Promise((resolve, reject) => {
+    const asked = request({ host, port, method: 'POST', path: '/api/v1', headers: HEADERS, agent: false }, (stream) => {
+      const reader: Reader = { ended: false, close: () => void stream.destroy() };
+      const records = recordReader(MAX_EVENT_BYTES);
+      stream.on('error', () => {});
+      stream.on('close', () => {
+        reader.ended = true;
+      });
+      stream.on('data', (chunk: Buffer) => {
+        const nowMs = performance.timeOrigin + performance.now();
+        const read = records.push(chunk);
+        for (const record of read.ok ? read.value : []) {
+          const event = MasterEventCodec.decode(record);
+          const told = event.ok ? event.value.task_updated?.status.timestamp : undefined;
+          sampled.events++;
+          if (told !== undefined) sampled.late.push(nowMs - told * 1000);
+        }
+      });
+      resolve(reader);
+    });
+    asked.on('error', reject);
+    asked.end(BODY);
+  });
+}
+
+async function subscribe(address: string, count: number, stalled: number): Promise<object> {
+  for (let at = 0; at < count; at++) {
+    if (at < SAMPLED) {
+      readers.push(await subscribeSampled(address));
+      continue;
+    }
+    const socket = await subscribeRaw(address, true);
+    const reader: Reader = { ended: false, close: () => void socket.destroy() };
+    socket.on('close', () => {
+      reader.ended = true;
+    });
+    readers.push(reader);
+  }
+  for (let at = 0; at < stalled; at++) await subscribeRaw(address, false);
+  return {};
+}
+
+function begin(): object {
+  sampled.late = [];
+  sampled.events = 0;
+  return {};
+}
+
+const report = (): Heard => ({
+  p50: quantile(sampled.late, 0.5),
+  p99: quantile(sampled.late, 0.99),
+  max: quantile(sampled.late, 1),
+  events: sampled.events / Math.min(SAMPLED, readers.length),
+  ended: readers.filter(({ ended }) => ended).length,
+});
+
+function keep(count: number): object {
+  for (const { close } of readers.splice(count)) close();
+  return {};
+}
+
+serveOrders<SubscribersOrder, Heard | object>((order) => {
+  switch (order.kind) {
+    case 'subscribe':
+      return subscribe(order.address, order.readers, order.stalled);
+    case 'begin':
+      return begin();
+    case 'report':
+      return report();
+    case 'keep':
+      return keep(order.readers);
+  }
+});

@@ -1,0 +1,141 @@
+// The large documents over a life of a cluster: what a rendering remembers of the last one never shows.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom, uniform } from '@meseta/base';
+import { MasterResponseCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE, PROTOBUF_TYPE } from '@meseta/wire/media';
+import fc from 'fast-check';
+import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
+import type { Document, Remembered } from './runs.js';
+import { type Approver, approveAll, snapshotOf } from './snapshot.js';
+import { agentsDocument } from './v0-agents.js';
+import { frameworksDocument } from './v0-frameworks.js';
+import { stateDocument } from './v0-state.js';
+import { stateCallDocument } from './v1-state.js';
+
+const someone: Approver = {
+  ...approveAll,
+  key: 'someone',
+  framework: ({ info }) => info.name !== 'hidden',
+  task: ({ task_id }) => !task_id.value.endsWith('7'),
+  role: (role) => role !== 'secret',
+};
+
+type View = (world: World, approver: Approver, earlier: Remembered | undefined) => Document;
+
+const views: Readonly<Record<string, View>> = {
+  '/state': ({ master: { state } }, approver, earlier) => {
+    const { info } = state.identity;
+    const facts = { build: { version: '1' }, info, startedAtMs: 0, cluster: undefined, flags: new Map() };
+    return stateDocument(state, snapshotOf(state), facts, approver, earlier);
+  },
+  '/slaves': ({ master }, approver, earlier) => agentsDocument(snapshotOf(master.state), approver, undefined, earlier),
+  '/frameworks': ({ master }, approver, earlier) =>
+    frameworksDocument(snapshotOf(master.state), approver, undefined, earlier),
+  'GET_STATE as JSON': ({ master }, approver, earlier) =>
+    stateCallDocument('GET_STATE', JSON_TYPE, snapshotOf(master.state), approver, earlier),
+  'GET_STATE as protobuf': ({ master }, approver, earlier) =>
+    stateCallDocument('GET_STATE', PROTOBUF_TYPE, snapshotOf(master.state), approver, earlier),
+};
+
+function render(document: Document): { readonly bytes: Buffer; readonly remembered: Remembered } {
+  const parts: Uint8Array[] = [];
+  for (;;) {
+    const { done, value } = document.next();
+    if (done === true) return { bytes: Buffer.concat(parts), remembered: value };
+    parts.push(typeof value === 'string' ? Buffer.from(value) : value);
+  }
+}
+
+/** Agents, frameworks and tasks that come, change and go; each call is one more thing that happens. */
+function life(seed: number): { readonly world: World; readonly next: () => void } {
+  const random = seededRandom(seed);
+  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(uniform(random) * list.length)];
+  const world = createWorld({ maxCompletedTasksPerFramework: 40 });
+  const agents: TestAgent[] = [];
+  const schedulers: TestScheduler[] = [];
+  let serial = 0;
+  const launch = (scheduler: TestScheduler): void => {
+    for (const event of scheduler.events.splice(0)) {
+      for (const offer of event.offers?.offers ?? []) {
+        if (uniform(random) < 0.3) continue;
+        const count = 1 + Math.floor(uniform(random) * 12);
+        scheduler.launch(offer, ...Array.from({ length: count }, () => task(`t${serial++}`, offer)));
+      }
+    }
+  };
+  const update = (scheduler: TestScheduler): void => {
+    const known = pick([...(world.master.state.frameworks.get(scheduler.id)?.tasks.values() ?? [])]);
+    const agent = agents.find(({ id }) => id === known?.agent_id.value);
+    if (known === undefined || agent === undefined) return;
+    agent.update(
+      scheduler,
+      known.task_id.value,
+      pick(['TASK_RUNNING', 'TASK_FINISHED', 'TASK_FAILED'] as const) ?? known.state,
+    );
+    for (const { update: told } of scheduler.events.splice(0)) {
+      if (told?.status.uuid !== undefined && uniform(random) < 0.8) scheduler.acknowledge(told.status);
+    }
+  };
+  const happenings = [
+    () => void agents.push(world.agent()),
+    () => void schedulers.push(world.subscribe({ name: pick(['hidden', 'shown']) ?? '' })),
+    () => world.wait(2_000),
+    ...Array.from({ length: 3 }, () => () => schedulers.forEach(launch)),
+    ...Array.from({ length: 6 }, () => () => schedulers.forEach(update)),
+    () => pick(agents)?.breakConnection(),
+    () => pick(agents)?.reregister(),
+    () => pick(schedulers)?.call({ type: 'REVIVE' }),
+    () => {
+      if (uniform(random) < 0.1) pick(schedulers)?.call({ type: 'TEARDOWN' });
+    },
+  ];
+  return { world, next: () => pick(happenings)?.() };
+}
+
+test('a document that takes over what is the same is the one that is written afresh', () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const { world, next } = life(seed);
+      const earlier = new Map<string, Remembered>();
+      for (let step = 0; step < 60; step++) {
+        next();
+        if (step % 3 !== 0) continue;
+        for (const [name, view] of Object.entries(views)) {
+          for (const approver of [approveAll, someone]) {
+            const key = `${name} ${approver.key}`;
+            const { bytes, remembered } = render(view(world, approver, earlier.get(key)));
+            assert.deepEqual(bytes, render(view(world, approver, undefined)).bytes, `${key} at step ${step}`);
+            earlier.set(key, remembered);
+          }
+        }
+      }
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('GET_STATE says the same in both media types, and /state is JSON of the same tasks', () => {
+  const { world, next } = life(7);
+  for (let step = 0; step < 200; step++) next();
+  const bytes = (name: string): Buffer => render((views[name] as View)(world, approveAll, undefined)).bytes;
+  const json = MasterResponseCodec.parse(bytes('GET_STATE as JSON').toString());
+  const binary = MasterResponseCodec.decode(bytes('GET_STATE as protobuf'));
+  assert.ok(json.ok && binary.ok);
+  const tasksOf = (it: typeof json.value) => [
+    ...(it.get_state?.get_tasks?.tasks ?? []),
+    ...(it.get_state?.get_tasks?.completed_tasks ?? []),
+  ];
+  const ids = tasksOf(json.value).map(({ task_id }) => task_id.value);
+  assert.deepEqual(tasksOf(binary.value), tasksOf(json.value));
+  assert.ok(ids.length > 40, `${ids.length} tasks`);
+  const state = JSON.parse(bytes('/state').toString()) as {
+    frameworks: Record<'tasks' | 'completed_tasks', { id: string }[]>[];
+    completed_frameworks: Record<'tasks' | 'completed_tasks', { id: string }[]>[];
+  };
+  const shown = [...state.frameworks, ...state.completed_frameworks].flatMap((it) => [
+    ...it.tasks,
+    ...it.completed_tasks,
+  ]);
+  assert.deepEqual(shown.map(({ id }) => id).sort(), ids.sort());
+});
