@@ -91,6 +91,29 @@ test('the agent registers anew: not connected, pings stopped, connection broken'
   }
 });
 
+test('what was sent before the agent last told what it has, and is late, is dropped', () => {
+  const world = registeredWorld();
+  const versionsOf = () => sentOf(world, 'ReregisterAgentMessage').map((it) => it.resource_version_uuid?.value ?? '');
+  const launch = (id: string, version: string): void => {
+    const resource_version_uuids = [{ uuid: { value: version } }];
+    const body = { framework: frameworkOf(), task: taskOf(id), resource_version_uuids };
+    world.message({ name: 'RunTaskMessage', body });
+  };
+  const before = world.core.state.resourceVersion;
+  world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER);
+  world.pass(100_000);
+  const versions = new Set(versionsOf());
+  assert.deepEqual([versions.size, versions.has(before)], [1, false], 'one version for all tries');
+  assert.equal(versionsOf().length > 1, true);
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  launch('late', before);
+  launch('new', world.core.state.resourceVersion);
+  const [framework] = world.core.state.frameworks.values();
+  assert.deepEqual([...(framework?.executors.keys() ?? [])], ['new']);
+  const [dropped] = sentOf(world, 'StatusUpdateMessage').filter((it) => it.update.status.task_id.value === 'late');
+  assert.equal(dropped?.update.status.reason, 'REASON_INVALID_OFFERS');
+});
+
 test('pings at intervals keep the agent registered', () => {
   const world = registeredWorld();
   for (let i = 0; i < 20; i++) {

@@ -7,6 +7,8 @@
 //     thousand agents don't come at once.
 // R4: the agent registers anew when told that it is not connected, when pings stop, and when the connection breaks.
 // R5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
+// R6: what it tells when it registers again has a resource version of its own, the same for all tries over a connection.
+//     Launches and operations that were sent on the strength of an earlier one are late, and dropped.
 import { type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -26,6 +28,7 @@ import { resendOperations, updateAgent } from './operations.js';
 import { agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
 import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
+import { uuidBytes } from './uuid.js';
 
 const LAST_BACKOFF_MS = 60_000;
 
@@ -66,7 +69,7 @@ function join(step: Step): void {
   const { registrationBackoffMs } = state.config;
   pauseAll(step);
   cancelTimer(step, { kind: 'ping' });
-  state.registration = { ...state.registration, registered: false, backoffMs: registrationBackoffMs };
+  state.registration = { ...state.registration, registered: false, backoffMs: registrationBackoffMs, told: false };
   setTimer(step, { kind: 'register' }, uniform(state.random) * registrationBackoffMs);
 }
 
@@ -78,7 +81,7 @@ export function tryToRegister(step: Step): void {
   if (agentIdOf(state) === undefined) register(step);
   else reregister(step);
   const boundMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS);
-  state.registration = { ...state.registration, backoffMs: boundMs };
+  state.registration = { ...state.registration, backoffMs: boundMs, told: true };
   setTimer(step, { kind: 'register' }, uniform(state.random) * boundMs);
 }
 
@@ -99,6 +102,7 @@ function register(step: Step): void {
 
 function reregister(step: Step): void {
   const { state } = step;
+  if (!state.registration.told) state.resourceVersion = uuidBytes(state.random);
   // Of one that is being shut down nothing is told any more: a new master must not wait for it.
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
   const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
@@ -252,7 +256,12 @@ export function pingsStopped(step: Step): void {
 export function peerLost(step: Step, address: string): void {
   const { master, registered: joined } = step.state.registration;
   const parts = master === undefined ? undefined : parsePid(master);
-  if (!parts?.ok || parts.value.address !== address || !joined) return;
+  if (!parts?.ok || parts.value.address !== address) return;
+  if (!joined) {
+    // What its tries told may be void by now.
+    step.state.registration = { ...step.state.registration, told: false };
+    return;
+  }
   log(step, 'warning', `the connection to the master at ${address} broke: the agent registers anew`);
   join(step);
 }

@@ -104,6 +104,8 @@ export interface Sandbox {
 export interface Registration {
   readonly master: Pid | undefined;
   readonly registered: boolean;
+  /** Since it began to register, a try has told the master what the agent has. */
+  readonly told: boolean;
   /** The bound of the next random pause between tries. */
   readonly backoffMs: number;
   /** Without a ping for this long the master is taken for lost. */
@@ -133,7 +135,7 @@ export interface AgentState {
   info: AgentInfo;
   /** Total resources: the flags' with reservations and volumes applied. Post-refinement. */
   total: readonly Resource[];
-  /** Another one each time the total changes outside of what the master knows; base64 of 16 bytes. */
+  /** Of what the master was told last; base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
@@ -175,6 +177,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     registration: {
       master: undefined,
       registered: false,
+      told: false,
       backoffMs: config.registrationBackoffMs,
       pingTimeoutMs: PING_TIMEOUT_MS,
     },

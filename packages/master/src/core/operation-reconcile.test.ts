@@ -114,7 +114,7 @@ test('a scheduler is told the last status that it was sent', () => {
   assert.deepEqual(told(scheduler), plain);
 });
 
-test('an agent that registered again with an operation on its way is asked for its word once that is done', () => {
+function reserved() {
   const world = createWorld();
   const agent = world.agent();
   const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
@@ -136,19 +136,61 @@ test('an agent that registered again with an operation on its way is asked for i
     return total.some(({ reservations }) => reservations?.length === 1);
   };
   assert.equal(reservedHere(), true);
+  const finish = (): void => {
+    const status = { operation_id: { value: 'op' }, state: 'OPERATION_FINISHED' as const, uuid: statusUuid };
+    const body = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, operation_uuid };
+    agent.say({ name: 'UpdateOperationStatusMessage', body });
+  };
+  /** Whether one of the pings since the last look said "not connected". */
+  const isAskedAnew = (): boolean => {
+    const pings: boolean[] = [];
+    while (agent.has('PingAgentMessage')) pings.push(agent.take('PingAgentMessage').connected === false);
+    return pings.includes(true);
+  };
+  const { allocation_info: _, ...checkpointed } = cpus;
+  return { agent, reservedHere, finish, isAskedAnew, checkpointed };
+}
 
+test('an agent of the same version came back with an operation on its way: it is asked anew once that is done', () => {
+  const { agent, reservedHere, finish, isAskedAnew, checkpointed } = reserved();
   // Written before the operation reached it.
+  agent.breakConnection();
   agent.reregister();
   assert.equal(reservedHere(), false);
-  while (agent.has('PingAgentMessage')) agent.take('PingAgentMessage');
-  const status = { operation_id: { value: 'op' }, state: 'OPERATION_FINISHED' as const, uuid: statusUuid };
-  const body = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, operation_uuid };
-  agent.say({ name: 'UpdateOperationStatusMessage', body });
-  assert.equal(agent.take('PingAgentMessage').connected, false);
-
-  const { allocation_info: _, ...checkpointed } = cpus;
+  isAskedAnew();
+  finish();
+  assert.equal(isAskedAnew(), true);
   agent.reregister({ checkpointed_resources: [checkpointed] });
   assert.equal(reservedHere(), true);
-  agent.say({ name: 'UpdateOperationStatusMessage', body });
-  while (agent.has('PingAgentMessage')) assert.equal(agent.take('PingAgentMessage').connected, true);
+  finish();
+  assert.equal(isAskedAnew(), false);
+});
+
+test('an agent that came back with a version of its own drops what was on its way: nothing is left to ask', () => {
+  const { agent, reservedHere, finish, isAskedAnew } = reserved();
+  agent.breakConnection();
+  agent.reregister({ resource_version_uuid: statusUuid });
+  assert.equal(reservedHere(), false);
+  isAskedAnew();
+  finish();
+  assert.equal(isAskedAnew(), false);
+});
+
+test('a second try of a registration says nothing about what was decided since the first', () => {
+  const { agent, reservedHere, finish, isAskedAnew } = reserved();
+  agent.reregister();
+  assert.equal(reservedHere(), true);
+  isAskedAnew();
+  finish();
+  assert.equal(isAskedAnew(), false);
+});
+
+test('an update of another version than the registration shows that one of them was late: the agent is asked anew', () => {
+  const { agent, isAskedAnew } = reserved();
+  isAskedAnew();
+  const update = { agent_id: { value: agent.id }, operations: {} };
+  agent.say({ name: 'UpdateAgentMessage', body: update });
+  assert.equal(isAskedAnew(), false);
+  agent.say({ name: 'UpdateAgentMessage', body: { ...update, resource_version_uuid: statusUuid } });
+  assert.equal(isAskedAnew(), true);
 });

@@ -6,7 +6,7 @@ import type {
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
-import { changeAgent } from './agents/records.js';
+import { askAgain } from './agents/records.js';
 import { type Context, count, send, warn } from './context.js';
 import { acknowledgeTo, hasPendingOperations, removeOperation, tell } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
@@ -55,14 +55,9 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
 }
 
-/**
- * The agent's word on its resources crossed operations on their way to it, so the total may lack what they made. With
- * the last of them done it is asked for its word again: a ping that says "not connected" makes it register anew.
- */
+/** The agent's word on its resources may lack what its operations made: with the last of them done it is asked anew. */
 function settleTotals(ctx: Context, agent: Agent): void {
-  if (!agent.unsettled || hasPendingOperations(ctx, agent)) return;
-  changeAgent(ctx, agent, { unsettled: false });
-  send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
+  if (agent.unsettled && !hasPendingOperations(ctx, agent)) askAgain(ctx, agent);
 }
 
 function countOperation(ctx: Context, { operation }: OperationRecord, { state }: OperationStatus): void {

@@ -124,7 +124,7 @@ export interface Agent {
   readonly checkpointedResources: readonly Resource[];
   /** Everything that it has: its info's resources with the checkpointed ones applied, oversubscribed, providers'. */
   readonly totalResources: readonly Resource[];
-  /** Its last registration came while operations were on their way: it may have been written before or after them. */
+  /** Its last registration crossed operations that it may yet carry out: its next one is waited for. */
   readonly unsettled: boolean;
   readonly oversubscribedResources: readonly Resource[];
   /** Base64 of the uuid of its view of its resources. */
@@ -156,6 +156,8 @@ export interface UnreachableAgent {
   readonly sinceMs: number;
   /** Frameworks that had tasks on it, with those task ids. */
   readonly tasks: ReadonlyMap<FrameworkId, ReadonlySet<TaskId>>;
+  /** As which this master knew it last. */
+  readonly resourceVersion: string | undefined;
 }
 
 export interface OfferRecord {

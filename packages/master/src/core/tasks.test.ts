@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TaskStatus } from '@meseta/wire';
 import { createWorld, task } from './testing.js';
 
 test('a task: offered, launched, running, finished, acknowledged', () => {
@@ -58,32 +59,33 @@ test('operators are told the latest state, where the scheduler has yet to be sho
   assert.deepEqual(told, [['TASK_RUNNING', 'TASK_STARTING']]);
 });
 
-test('an update that comes again after its acknowledgement is acknowledged by the master and not told twice', () => {
+test('updates that come again after their acknowledgement are acknowledged by the master and not told twice', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
   world.wait(1_000);
   const offer = scheduler.offer();
   scheduler.launch(offer, task('t', offer));
-  agent.update(scheduler, 't', 'TASK_RUNNING');
-  const running = scheduler.status();
-  scheduler.acknowledge(running);
-  agent.take('StatusUpdateAcknowledgementMessage');
-
-  // The agent died with the acknowledgement in its socket, and sends what it has on disk.
-  const told = scheduler.events.length;
-  agent.say({
-    name: 'StatusUpdateMessage',
-    body: {
-      update: {
-        framework_id: { value: scheduler.id },
-        agent_id: { value: agent.id },
-        status: running,
-        timestamp: 1,
-        uuid: running.uuid,
-      },
-    },
-  });
-  assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, running.uuid);
-  assert.equal(scheduler.events.length, told);
+  /** The agent died with acknowledgements in its socket, and sends again what it has on disk. */
+  const sayAgain = (status: TaskStatus): void => {
+    const framework_id = { value: scheduler.id };
+    const update = { framework_id, agent_id: { value: agent.id }, status, timestamp: 1, uuid: status.uuid };
+    agent.say({ name: 'StatusUpdateMessage', body: { update } });
+  };
+  const seen: TaskStatus[] = [];
+  for (const state of ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'] as const) {
+    agent.update(scheduler, 't', state);
+    const status = scheduler.status();
+    sayAgain(status);
+    assert.equal(scheduler.status().uuid, status.uuid, 'told again until it is acknowledged');
+    seen.push(status);
+    scheduler.acknowledge(status);
+    agent.take('StatusUpdateAcknowledgementMessage');
+    const told = scheduler.events.length;
+    for (const earlier of seen) {
+      sayAgain(earlier);
+      assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, earlier.uuid);
+    }
+    assert.equal(scheduler.events.length, told);
+  }
 });

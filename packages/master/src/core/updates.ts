@@ -1,10 +1,10 @@
 // Status updates: from agents to schedulers, acknowledgements back.
 // An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
 //
-// U1: an update of a task in `tasks` is not told again once the scheduler has acknowledged it: an agent that lost the
-//     acknowledgement (it died with it in its socket) gets another from here.
+// U1: an update of a task in `tasks` or in the history is not told again once the scheduler has acknowledged it: an agent
+//     that lost the acknowledgement (it died with it in its socket, or before it was on disk) gets another from here.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
-import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
+import type { SchedulerCallAcknowledge, StatusUpdateMessage, TaskStatus } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
 import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
@@ -32,7 +32,7 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
   const framework = state.frameworks.get(idOf<FrameworkId>(update.framework_id));
   if (framework === undefined) return ignore('the framework is unknown');
   const taskId = idOf<TaskId>(update.status.task_id);
-  if (update.uuid !== undefined && framework.acknowledged.get(taskId) === update.uuid) {
+  if (update.uuid !== undefined && wasAcknowledged(framework, taskId, update.uuid)) {
     info(ctx, `${what} was acknowledged before: agent ${agentId} is told again`);
     return sendAcknowledgement(ctx, framework, agent, { task_id: update.status.task_id, uuid: update.uuid });
   }
@@ -43,6 +43,25 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
   if (task === undefined || task.agent_id.value !== agentId) return ignore('the task is unknown');
   applyUpdate(ctx, framework, task, update);
   count(ctx, 'master/valid_status_updates');
+}
+
+/** U1. They are acknowledged in order, so the last one stands for all before it. */
+function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {
+  const last = framework.acknowledged.get(taskId);
+  if (last === uuid) return true;
+  const task = framework.tasks.get(taskId);
+  const at = (statuses: readonly TaskStatus[], wanted: string): number =>
+    statuses.findIndex((it) => it.uuid === wanted);
+  if (task !== undefined) {
+    const statuses = task.statuses ?? [];
+    const told = last === undefined ? -1 : at(statuses, uuid);
+    return told >= 0 && told < at(statuses, last ?? '');
+  }
+  for (const { task_id, statuses = [] } of framework.completedTasks.values()) {
+    // What the master made of a task whose agent left has no uuid, and was not waited for.
+    if (task_id.value === taskId && statuses.at(-1)?.uuid !== undefined && at(statuses, uuid) >= 0) return true;
+  }
+  return false;
 }
 
 /** The scheduler has an update; a terminal one ends the task's time in `tasks`. */

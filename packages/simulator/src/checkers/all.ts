@@ -1,6 +1,7 @@
 // Every checker of a simulation.
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
+import { createAcknowledgementsChecker } from './acknowledgements.js';
 import { createBooksChecker } from './books.js';
 import { createCallsChecker } from './calls.js';
 import type { Count, CreateChecker } from './checker.js';
@@ -15,6 +16,7 @@ const CHECKERS: readonly CreateChecker[] = [
   createBooksChecker,
   createOffersChecker,
   createUpdatesChecker,
+  createAcknowledgementsChecker,
   createRegistryChecker,
   createCallsChecker,
   createKillsChecker,

@@ -61,12 +61,10 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
         if (name === 'PongAgentMessage' || name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
           known.heardMs.set(addressOf(input.from), nowMs);
         }
-        if (name === 'RegisterAgentMessage') {
+        if (name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
           // Whoever had this address before is not coming back.
-          for (const id of known.admitted)
-            if (!master.core.state.agents.registered.has(id as never)) known.leaving.add(id);
           for (const agent of master.core.state.agents.registered.values()) {
-            if (agent.pid === input.from) known.leaving.add(agent.id);
+            if (agent.pid === input.from && agent.id !== body.agent.id?.value) known.leaving.add(agent.id);
           }
         }
       }
@@ -109,6 +107,7 @@ function written({ world }: Cluster, known: Known, operation: RegistryOperation)
         world.fail('an agent leaves the registry only for a reason', `agent ${agentId} was removed`, [agentId]);
       }
       known.admitted.delete(agentId);
+      known.leaving.delete(agentId);
       return;
     default:
       return;

@@ -7,14 +7,6 @@
 // `allocator has nothing more to offer`: I1 of the allocator.
 // `master and agent agree on totals`
 // `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
-//
-// What Mesos' protocol allows, by name:
-// recoveredForGood: a master forgets at failover which frameworks were removed; an agent that had not heard of it brings
-//     the framework back as recovered, and nobody will ever subscribe as it, or acknowledge its updates.
-// overtaken: a re-registration that an earlier process of the agent sent arrives after that process' death, and is taken
-//     for the present one's: the master believes in the earlier total.
-// lateLaunch: a launch is held up until its agent was unreachable and is back; the master, which told its framework that
-//     the task is unreachable, has forgotten it. It runs, its updates arrive, and the next re-registration ends it.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -24,40 +16,20 @@ import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, Count } from './checker.js';
 
-export const createRestChecker = (cluster: Cluster, count: Count): Checker => {
-  /** The process (its resource version) as which each agent last registered with a master. */
-  const registeredAs = new Map<string, string>();
-  const toldUnreachable = new Set<string>();
-  return {
-    observer: {
-      masterStepped(_master, input, effects) {
-        for (const effect of effects) {
-          const status = effect.kind === 'event' ? effect.event.update?.status : undefined;
-          if (status?.unreachable_time !== undefined) toldUnreachable.add(status.task_id.value);
-        }
-        if (input.kind !== 'message' || input.message.name !== 'ReregisterAgentMessage') return;
-        const { agent, resource_version_uuid } = input.message.body;
-        registeredAs.set(agent.id?.value ?? '', resource_version_uuid?.value ?? '');
-      },
-    },
-    atRest: () => atRest(cluster, count, registeredAs, toldUnreachable),
-  };
-};
+export const createRestChecker = (cluster: Cluster, count: Count): Checker => ({
+  observer: {},
+  atRest: () => atRest(cluster, count),
+});
 
-function atRest(
-  cluster: Cluster,
-  count: Count,
-  registeredAs: ReadonlyMap<string, string>,
-  toldUnreachable: ReadonlySet<string>,
-): void {
+function atRest(cluster: Cluster, count: Count): void {
   const { world, masters } = cluster;
   const leader = masters.leader();
   if (leader === undefined) return world.fail('everybody is back', 'no master leads');
   const { state } = leader.core;
   checkEverybody(cluster, state);
   checkTasks(cluster, state, count);
-  checkRunning(cluster, state, count, toldUnreachable);
-  checkAgents(cluster, state, registeredAs);
+  checkRunning(cluster, state, count);
+  checkAgents(cluster, state);
   checkLeftovers(cluster, state);
   const more = state.allocator.scan();
   if (state.allocator.totals().eventsPending === 0 && more.length > 0) {
@@ -83,10 +55,6 @@ function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterSta
 }
 
 const isSilent = (framework: Framework): boolean => framework.plan.kind === 'silent';
-
-const isRecoveredForGood = ({ frameworks }: Cluster, state: MasterState, id: FrameworkId): boolean =>
-  state.frameworks.get(id)?.status === 'recovered' &&
-  [...frameworks.values()].some(({ memory }) => memory.ended.includes(id));
 
 /** The agent node that runs a task now. */
 function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
@@ -126,7 +94,7 @@ function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, 
   cluster.world.fail('every launched task is explained', text, [task.id]);
 }
 
-function checkRunning(cluster: Cluster, state: MasterState, count: Count, toldUnreachable: ReadonlySet<string>): void {
+function checkRunning(cluster: Cluster, state: MasterState, count: Count): void {
   for (const node of cluster.agents.values()) {
     for (const container of node.containers.all.values()) {
       if (container.state !== 'running') continue;
@@ -138,9 +106,7 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count, toldUn
           taskId ?? container.id,
         ]);
       if (run === undefined) return fail('its agent does not know it');
-      if (isRecoveredForGood(cluster, state, run.frameworkId)) continue;
       const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
-      if (known === undefined && toldUnreachable.has(run.executorId)) continue;
       if (known === undefined) fail('the master does not know it');
       if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
       const framework = [...cluster.frameworks.values()].find((it) => it.memory.frameworkId === run.frameworkId);
@@ -151,23 +117,20 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count, toldUn
   }
 }
 
-function checkAgents(cluster: Cluster, state: MasterState, registeredAs: ReadonlyMap<string, string>): void {
+function checkAgents(cluster: Cluster, state: MasterState): void {
   const { world, agents, frameworks } = cluster;
   const silent = new Set([...frameworks.values()].filter(isSilent).map(({ memory }) => memory.frameworkId));
   for (const { name, core } of agents.values()) {
     if (core === undefined) continue;
     for (const framework of core.state.frameworks.values()) {
-      if (silent.has(framework.id) || isRecoveredForGood(cluster, state, framework.id)) continue;
+      if (silent.has(framework.id)) continue;
       for (const stream of framework.streams.values()) {
         const text = `${name} still tells ${stream.updates.map((it) => it.status.state).join(', ')} of ${stream.taskId}`;
         world.fail('every update was delivered', text, [stream.taskId]);
       }
     }
     const agent = state.agents.registered.get(core.state.info.id?.value as AgentId);
-    const overtaken =
-      agent !== undefined && registeredAs.get(agent.id) !== core.state.resourceVersion && registeredAs.has(agent.id);
-    if (agent === undefined || overtaken || equals(unallocate(agent.totalResources), unallocate(core.state.total)))
-      continue;
+    if (agent === undefined || equals(unallocate(agent.totalResources), unallocate(core.state.total))) continue;
     const text = `${name} has ${formatResources(core.state.total)}, the master thinks ${formatResources(agent.totalResources)}`;
     world.fail('master and agent agree on totals', text, [agent.id]);
   }

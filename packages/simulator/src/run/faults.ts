@@ -25,6 +25,17 @@ export function healAll({ world, masters, agents, frameworks }: Cluster): void {
   for (const framework of frameworks.values()) framework.calm();
 }
 
+/**
+ * The operator's part after a storm. A master forgets at its failover which frameworks were removed, and an agent that had
+ * not heard of it brings one back as recovered; nobody subscribes as it any more, and it stays until it is torn down.
+ */
+export function tearDownForgotten(cluster: Cluster): void {
+  const ended = new Set([...cluster.frameworks.values()].flatMap(({ memory }) => memory.ended));
+  for (const { id, status } of cluster.masters.leader()?.core.state.frameworks.values() ?? []) {
+    if (status === 'recovered' && ended.has(id)) askLeader(cluster, tearDown(id));
+  }
+}
+
 function strike(cluster: Cluster, fault: Fault): void {
   const { world, masters, agents } = cluster;
   const { timeline } = world;
@@ -101,19 +112,25 @@ function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>):
 
 const OPERATOR_ADDRESS = '10.0.4.1:9000';
 
-/** The operator asks whoever leads, once, and doesn't wait. */
 function operate(cluster: Cluster, action: OperatorAction): void {
-  const { world, masters } = cluster;
+  for (const call of callsOf(cluster, action)) askLeader(cluster, call);
+}
+
+/** The operator asks whoever leads, once, and doesn't wait. */
+function askLeader({ world, masters }: Cluster, call: MasterCall): void {
   const leader = masters.leader();
   if (leader === undefined) return;
-  for (const call of callsOf(cluster, action)) {
-    const end = world.network.connect(OPERATOR_ADDRESS, leader.machine.address, 'http', {
-      data: (answer) => world.journal.record('operator', 'hears', answer),
-      ended: () => {},
-    });
-    end.write(requestOnTheWire({ kind: 'operatorCall', call }, world.encoded));
-  }
+  const end = world.network.connect(OPERATOR_ADDRESS, leader.machine.address, 'http', {
+    data: (answer) => world.journal.record('operator', 'hears', answer),
+    ended: () => {},
+  });
+  end.write(requestOnTheWire({ kind: 'operatorCall', call }, world.encoded));
 }
+
+const tearDown = (frameworkId: string): MasterCall => ({
+  type: 'TEARDOWN',
+  teardown: { framework_id: { value: frameworkId } },
+});
 
 function callsOf(cluster: Cluster, action: OperatorAction): readonly MasterCall[] {
   const node = 'agent' in action ? cluster.agents.get(action.agent) : undefined;
@@ -148,8 +165,7 @@ function callsOf(cluster: Cluster, action: OperatorAction): readonly MasterCall[
       return maintenanceCalls(cluster, action.agent);
     case 'teardown': {
       const frameworkId = cluster.frameworks.get(action.framework)?.memory.frameworkId;
-      if (frameworkId === undefined) return [];
-      return [{ type: 'TEARDOWN', teardown: { framework_id: { value: frameworkId } } }];
+      return frameworkId === undefined ? [] : [tearDown(frameworkId)];
     }
   }
 }

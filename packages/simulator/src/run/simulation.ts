@@ -4,7 +4,7 @@ import { createCheckers } from '../checkers/all.js';
 import { type Entry, renderEntry } from '../engine/journal.js';
 import { createWorld, InvariantBroken, type World } from '../world.js';
 import { createCluster } from './cluster.js';
-import { healAll, scheduleFaults } from './faults.js';
+import { healAll, scheduleFaults, tearDownForgotten } from './faults.js';
 import type { Plan } from './plan.js';
 
 export interface Failure {
@@ -58,6 +58,8 @@ function run(world: World, plan: Plan, counts: Map<string, number>): void {
   scheduleFaults(cluster);
   world.timeline.runUntil(plan.stormMs);
   healAll(cluster);
+  world.timeline.runUntil(plan.stormMs + plan.restMs / 2);
+  tearDownForgotten(cluster);
   world.timeline.runUntil(plan.stormMs + plan.restMs);
   checkers.atRest();
 }

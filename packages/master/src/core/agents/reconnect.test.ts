@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createWorld, task } from '../testing.js';
+import type { AgentId } from '@meseta/base';
+import { createWorld, MASTER_ID, task } from '../testing.js';
 
 test('a task that was told lost with the connection, and runs on, is ended when the agent is back', () => {
   const world = createWorld();
@@ -36,4 +37,18 @@ test('an agent that leaves while its return is being written is not told that it
   assert.equal(world.master.state.registrar.durable.agents.has(agent.id), false);
   assert.equal(agent.has('AgentReregisteredMessage'), false);
   assert.deepEqual([...world.master.state.agents.registered.keys()], [other.id]);
+});
+
+test('an agent comes back where another id was given meanwhile: that one is removed', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const own = agent.id;
+  agent.breakConnection();
+  // An earlier try of the same process arrives late: it is taken for a new agent.
+  agent.register();
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S1`]);
+  agent.reregister({ agent: { ...agent.info, id: { value: own } } });
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [own]);
+  assert.equal(world.master.state.agents.byPid.get(agent.pid), own);
+  assert.equal(world.master.state.registrar.durable.agents.has(`${MASTER_ID}-S1` as AgentId), false);
 });

@@ -4,6 +4,7 @@
 import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type {
+  AgentInfo,
   AgentInfoCapability,
   FrameworkInfo,
   ReconcileTasksMessage,
@@ -24,10 +25,11 @@ import { capabilitiesOf, changeAgent, connectionOf, inPostRefinement, totalOf } 
 import { cancelUnreachable } from './unreachable.js';
 
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
-  const agent = takeChanges(ctx, before, pid, message);
+  const repeated = isRepeated(before, pid, message);
+  const agent = takeChanges(ctx, before, pid, message, repeated);
   cancelUnreachable(ctx, agent.id);
   ctx.state.deadlines.cancel(`reregister ${agent.id}`);
-  dropMissingExecutors(ctx, agent, message);
+  if (!repeated) dropMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
   const reconciliations = reconciliationsFor(ctx, agent, message);
   send(ctx, pid, {
@@ -78,10 +80,20 @@ function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMes
   }
 }
 
-function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): Agent {
+/**
+ * A second try of what was taken already. It was sent before the agent heard of anything that was decided since, so it
+ * says nothing about that.
+ */
+const isRepeated = (before: Agent, pid: Pid, { resource_version_uuid }: ReregisterAgentMessage): boolean =>
+  before.connected &&
+  !before.unsettled &&
+  before.pid === pid &&
+  before.resourceVersion !== undefined &&
+  before.resourceVersion === resource_version_uuid?.value;
+
+function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage, repeated: boolean): Agent {
   const { state, now } = ctx;
   const info = inPostRefinement(message.agent, before.id);
-  const checkpointed = merge(toPostRefinement(message.checkpointed_resources ?? []));
   const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
   for (const { type } of message.agent_capabilities ?? []) if (type !== undefined) capabilities.add(type);
   if (before.pid !== pid) {
@@ -96,10 +108,7 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
     capabilities,
     reregisteredAtMs: now.wallMs,
     connected: true,
-    checkpointedResources: checkpointed,
-    totalResources: totalOf(info, checkpointed, before.oversubscribedResources),
-    unsettled: hasPendingOperations(ctx, before),
-    resourceVersion: message.resource_version_uuid?.value,
+    ...(repeated ? {} : resourcesIn(ctx, before, info, message)),
   });
   link(ctx, pid);
   // An operation that never reached it: what was offered on its strength isn't there.
@@ -111,6 +120,19 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
   });
   if (!before.connected && !agent.deactivated) state.allocator.activateAgent(agent.id);
   return agent;
+}
+
+/** Operations under way were sent on the strength of an earlier word of the agent's, which makes it drop them. */
+function resourcesIn(ctx: Context, before: Agent, info: AgentInfo, message: ReregisterAgentMessage): Partial<Agent> {
+  const checkpointedResources = merge(toPostRefinement(message.checkpointed_resources ?? []));
+  const resourceVersion = message.resource_version_uuid?.value;
+  return {
+    checkpointedResources,
+    totalResources: totalOf(info, checkpointedResources, before.oversubscribedResources),
+    resourceVersion,
+    // Mesos' agents keep their version while their process lives: they may yet carry them out, or have done it already.
+    unsettled: resourceVersion === before.resourceVersion && hasPendingOperations(ctx, before),
+  };
 }
 
 function dropMissingExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {

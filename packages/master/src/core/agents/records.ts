@@ -130,6 +130,11 @@ export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>):
   return changed;
 }
 
+/** Makes it register anew: a ping that says "not connected". */
+export function askAgain(ctx: Context, agent: Agent): void {
+  send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
+}
+
 export function tellShutdown(ctx: Context, pid: Pid, message: string): void {
   send(ctx, pid, { name: 'ShutdownMessage', body: { message } });
 }

@@ -51,7 +51,7 @@ export function recovered(ctx: Context): void {
     state.agents.recovered.set(id, { id, info: agentInfo });
   }
   for (const [id, { sinceMs }] of durable.unreachable) {
-    state.agents.unreachable.set(id, { id, sinceMs, tasks: new Map() });
+    state.agents.unreachable.set(id, { id, sinceMs, tasks: new Map(), resourceVersion: undefined });
   }
   for (const [id, since] of durable.gone) state.agents.gone.set(id, since);
   state.allocator.updateWeights(durable.weights);

@@ -17,6 +17,7 @@ import { startPings } from './ping.js';
 import { agentReconnected, tellFrameworks } from './reconnect.js';
 import {
   agentIdOf,
+  askAgain,
   connectionOf,
   enter,
   forRegistry,
@@ -26,6 +27,7 @@ import {
   record,
   tellShutdown,
 } from './records.js';
+import { REPLACED, requestRemoval } from './remove.js';
 
 export function reregisterAgent(
   ctx: Context,
@@ -46,6 +48,9 @@ export function reregisterAgent(
   if (registered !== undefined && machineOf(registered.info, registered.pid) !== machineOf(info, from)) {
     return tellShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
   }
+  // Another id was given to whoever ran there before, or to this very agent while it had one: it never comes back.
+  const other = agents.byPid.get(from);
+  if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);
   agents.reregistering.set(id, { pid: from, message });
   agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
@@ -96,7 +101,11 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   });
   tellFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
-  if (wasUnreachable !== undefined) tellReturned(ctx, returned);
+  if (wasUnreachable === undefined) return;
+  tellReturned(ctx, returned);
+  // A second try of what was taken before it was lost: what was sent to it then, and forgotten, may yet be carried out.
+  const { resourceVersion } = wasUnreachable;
+  if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) askAgain(ctx, agent);
 }
 
 /** A framework that is known from this agent only. */

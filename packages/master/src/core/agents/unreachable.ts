@@ -70,7 +70,7 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
           operationState: 'OPERATION_UNREACHABLE',
         });
   agents.recovered.delete(id);
-  agents.unreachable.set(id, { id, sinceMs: atMs, tasks });
+  agents.unreachable.set(id, { id, sinceMs: atMs, tasks, resourceVersion: agent?.resourceVersion });
   info(ctx, `agent ${id} is unreachable: ${why}`);
   note(ctx, { kind: 'agentRemoved', agentId: id, why: 'unreachable' });
   tellFailure(ctx, id);

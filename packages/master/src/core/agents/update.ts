@@ -1,4 +1,6 @@
 // UpdateSlave: what an agent tells after each registration and when its oversubscribed or providers' resources change.
+// One of another resource version than the last registration's shows that this registration, or the update, was late on
+// its way, from before the agent last told what it has: it is asked anew.
 
 import type { OperationUuid, Pid } from '@meseta/base';
 import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/resources';
@@ -7,7 +9,7 @@ import { type Context, count, send, warn } from '../context.js';
 import { agentOf, rescindOffersOf } from '../offers.js';
 import { learnOperations } from '../operation-records.js';
 import type { Agent, ResourceProviderRecord } from '../state.js';
-import { changeAgent, problemOf } from './records.js';
+import { askAgain, changeAgent, problemOf } from './records.js';
 
 export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage): void {
   count(ctx, 'master/messages_update_slave');
@@ -17,7 +19,10 @@ export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage
   }
   const problem = problemOf('oversubscribed_resources', message.oversubscribed_resources);
   if (problem !== undefined) return warn(ctx, `ignoring an update of agent ${agent.id}: ${problem}`);
+  const version = message.resource_version_uuid?.value;
+  const late = version !== undefined && agent.resourceVersion !== undefined && version !== agent.resourceVersion;
   const changed = takeResources(ctx, agent, message);
+  if (late) askAgain(ctx, changed);
   if (message.operations === undefined) return;
   learnOperations(ctx, changed, message.operations.operations ?? []);
   askForMissing(ctx, changed, message);

@@ -1,0 +1,60 @@
+// `an acknowledged update is never handed out again`: by the master that took the acknowledgement, whoever sends the
+// update again.
+//
+// What Mesos' protocol allows, by name:
+// away: an acknowledgement for an agent that is not connected is dropped, so the update comes again.
+// agentLost: with tasks that are lost with their agent, or its connection, the master forgets what was acknowledged.
+// unknownTask: an update of a task that the master doesn't know, nor has in its history any more, is passed on.
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { MasterProcess } from '../nodes/master.js';
+import type { CreateChecker } from './checker.js';
+
+interface Acknowledged {
+  readonly agentId: AgentId;
+  readonly frameworkId: FrameworkId;
+  readonly taskId: TaskId;
+}
+
+export const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
+  /** By master, then by the update's uuid. */
+  const taken = new Map<MasterProcess, Map<string, Acknowledged>>();
+  return {
+    observer: {
+      masterStarted: (master) => void taken.set(master, new Map()),
+      masterStepped(master, input, effects) {
+        const known = taken.get(master) ?? new Map<string, Acknowledged>();
+        for (const effect of effects) {
+          if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') {
+            for (const [uuid, { agentId }] of known) if (agentId === effect.note.agentId) known.delete(uuid);
+          }
+          if (effect.kind !== 'event' || effect.event.update?.status.uuid === undefined) continue;
+          const { status } = effect.event.update;
+          const acknowledged = known.get(status.uuid ?? '');
+          if (acknowledged === undefined || !isKnown(master, acknowledged)) continue;
+          const text = `${master.name}: ${status.state} of ${status.task_id.value}`;
+          world.fail('an acknowledged update is never handed out again', text, [status.task_id.value]);
+        }
+        if (input.kind === 'message' && input.message.name === 'StatusUpdateMessage') {
+          if (known.has(input.message.body.update.uuid ?? '')) count('acknowledged updates that came again');
+        }
+        if (input.kind !== 'schedulerCall' || input.call.acknowledge === undefined) return;
+        const { agent_id, task_id, uuid } = input.call.acknowledge;
+        const passedOn = effects.some(
+          (it) => it.kind === 'send' && it.message.name === 'StatusUpdateAcknowledgementMessage',
+        );
+        if (!passedOn) return;
+        const frameworkId = input.call.framework_id?.value as FrameworkId;
+        known.set(uuid, { agentId: agent_id.value as AgentId, frameworkId, taskId: task_id.value as TaskId });
+        count('acknowledgements taken');
+      },
+    },
+  };
+};
+
+function isKnown({ core }: MasterProcess, { frameworkId, taskId, agentId }: Acknowledged): boolean {
+  const framework = core.state.frameworks.get(frameworkId);
+  if (framework?.tasks.get(taskId)?.agent_id.value === agentId) return true;
+  const ended = [...(framework?.completedTasks.values() ?? [])].find((task) => task.task_id.value === taskId);
+  // The master's own word, that it is lost, has no uuid.
+  return ended?.statuses?.at(-1)?.uuid !== undefined;
+}
