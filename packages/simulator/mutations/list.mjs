@@ -122,9 +122,33 @@ export const mutations = [
     replace: 'for (const [frameworkId, taskIds] of [...agent.pendingKills].slice(1)) {',
   },
   {
+    name: 'An agent registers again under the version of what it told before: late launches are taken',
+    file: agent('registration'),
+    find: '  if (!state.registration.told) state.resourceVersion = uuidBytes(state.random);\n',
+    replace: '  void uuidBytes;\n',
+  },
+  {
+    name: 'A late update of an agent is taken for its last word',
+    file: master('agents/update'),
+    find: '  if (late) askAgain(ctx, changed);\n',
+    replace: '  void [late, askAgain];\n',
+  },
+  {
+    name: 'An update that comes again after its acknowledgement is handed out again',
+    file: master('updates'),
+    find: 'wasAcknowledged(framework, taskId, update.uuid)',
+    replace: 'wasAcknowledged(framework, taskId, update.uuid) && framework.id === undefined',
+  },
+  {
+    name: 'An id that was given meanwhile stays at the address of an agent that comes back',
+    file: master('agents/reregister'),
+    find: '  if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);\n',
+    replace: '  void [other, REPLACED, requestRemoval];\n',
+  },
+  {
     name: 'Tasks that come back from unreachable are not told',
     file: master('agents/reregister'),
-    find: '  if (wasUnreachable !== undefined) tellReturned(ctx, returned);\n',
+    find: '  tellReturned(ctx, returned);\n',
     replace: '  void tellReturned;\n',
   },
   {

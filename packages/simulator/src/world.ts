@@ -51,6 +51,9 @@ export interface World {
   readonly network: Network;
   readonly journal: Journal;
   readonly observers: Observer[];
+  /** What happened and was checked, by name: a swarm that exercises nothing proves nothing. */
+  readonly counts: ReadonlyMap<string, number>;
+  count(what: string, by?: number): void;
   /** The stream of chance of one part. */
   random(part: string): Random;
   fail(invariant: string, explanation: string, subjects?: readonly string[]): never;
@@ -66,13 +69,17 @@ export interface WorldOptions {
 
 export function createWorld({ seed, encoded, network, onLine }: WorldOptions): World {
   const timeline = createTimeline();
+  const counts = new Map<string, number>();
+  const count = (what: string, by = 1): void => void (by > 0 && counts.set(what, (counts.get(what) ?? 0) + by));
   return {
     seed,
     encoded,
     timeline,
-    network: createNetwork(timeline, streamOf(seed, 'network'), network),
+    network: createNetwork(timeline, streamOf(seed, 'network'), network, count),
     journal: createJournal(timeline.nowMs, onLine),
     observers: [],
+    counts,
+    count,
     random: (part) => streamOf(seed, part),
     fail(invariant, explanation, subjects = []) {
       throw new InvariantBroken(invariant, explanation, subjects, timeline.nowMs());

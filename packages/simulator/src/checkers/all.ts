@@ -4,7 +4,7 @@ import type { Observer } from '../world.js';
 import { createAcknowledgementsChecker } from './acknowledgements.js';
 import { createBooksChecker } from './books.js';
 import { createCallsChecker } from './calls.js';
-import type { Count, CreateChecker } from './checker.js';
+import type { CreateChecker } from './checker.js';
 import { createKillsChecker } from './kills.js';
 import { createOffersChecker } from './offers.js';
 import { createRegistryChecker } from './registry.js';
@@ -24,12 +24,8 @@ const CHECKERS: readonly CreateChecker[] = [
   createRestChecker,
 ];
 
-export function createCheckers(
-  cluster: Cluster,
-  counts: Map<string, number>,
-): { readonly observers: readonly Observer[]; atRest(): void } {
-  const count: Count = (what, by = 1) => void counts.set(what, (counts.get(what) ?? 0) + by);
-  const checkers = CHECKERS.map((create) => create(cluster, count));
+export function createCheckers(cluster: Cluster): { readonly observers: readonly Observer[]; atRest(): void } {
+  const checkers = CHECKERS.map((create) => create(cluster, cluster.world.count));
   return {
     observers: checkers.map(({ observer }) => observer),
     atRest() {

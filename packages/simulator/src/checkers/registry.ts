@@ -20,6 +20,8 @@ interface Known {
   readonly leaving: Set<string>;
   /** When the leader last heard a pong or a registration of an agent, by its address. */
   readonly heardMs: Map<string, number>;
+  /** Ids that the leader is marking unreachable, or has. */
+  readonly marked: Set<string>;
   /** When an agent was last seen disconnected by a master. */
   readonly lostMs: Map<string, number>;
   startedMs: number;
@@ -33,6 +35,7 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
     gone: new Set(),
     leaving: new Set(),
     heardMs: new Map(),
+    marked: new Set(),
     lostMs: new Map(),
     startedMs: 0,
     newest: undefined,
@@ -42,6 +45,7 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
       known.newest = master;
       known.startedMs = cluster.world.timeline.nowMs();
       known.heardMs.clear();
+      known.marked.clear();
       known.lostMs.clear();
     },
     registryWritten(operations) {
@@ -69,6 +73,13 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
         }
       }
       for (const effect of effects) inspect(cluster, known, master, effect);
+      for (const [agentId, transition] of master.core.state.agents.transitions) {
+        if (transition !== 'markingUnreachable' || known.marked.has(agentId)) continue;
+        // Decided; the registry may take its time.
+        known.marked.add(agentId);
+        checkSilence(cluster, known, master, agentId);
+        count('agents marked unreachable');
+      }
     },
   };
   return { observer };
@@ -91,6 +102,7 @@ function written({ world }: Cluster, known: Known, operation: RegistryOperation)
     case 'admitAgent':
     case 'markAgentReachable':
       known.admitted.add(agentId);
+      known.marked.delete(agentId);
       known.unreachable.delete(agentId);
       return;
     case 'markAgentUnreachable':
@@ -122,10 +134,6 @@ function inspect(cluster: Cluster, known: Known, master: MasterProcess, effect: 
     const agentId = body.agent_id.value;
     if (known.admitted.has(agentId)) return;
     world.fail('an agent is told that it is registered once that is durable', `${master.name}: ${agentId}`, [agentId]);
-  }
-  if (effect.kind !== 'persist') return;
-  for (const operation of effect.operations) {
-    if (operation.kind === 'markAgentUnreachable') checkSilence(cluster, known, master, operation.agentId);
   }
 }
 

@@ -155,8 +155,24 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
   for (const [what, size, most] of sizes) {
     if (size > most) world.fail('nothing is left over', `${size} ${what}, at most ${most}`);
   }
-  for (const { id, completedTasks } of state.frameworks.values()) {
-    const kept = completedTasks.size;
-    if (kept > plan.maxCompletedTasks) world.fail('nothing is left over', `${kept} completed tasks of ${id}`, [id]);
+  for (const { id, ...framework } of state.frameworks.values()) {
+    const { tasks, operations } = framework;
+    const kept: readonly (readonly [what: string, size: number, most: number])[] = [
+      ['completed tasks', framework.completedTasks.size, plan.maxCompletedTasks],
+      ['acknowledged updates', framework.acknowledged.size, tasks.size],
+      ["operations' ids", framework.operationUuids.size, operations.size],
+    ];
+    for (const [what, size, most] of kept) {
+      if (size > most) world.fail('nothing is left over', `${size} ${what} of ${id}, at most ${most}`, [id]);
+    }
+  }
+  for (const { name, core, disk } of agents.values()) {
+    for (const { key, record } of disk.read()) {
+      if (record.kind !== 'task') continue;
+      const framework = core?.state.frameworks.get(record.frameworkId);
+      const taskId = record.record.task.task_id.value;
+      if (framework?.tasks.has(taskId as TaskId) === true) continue;
+      world.fail('nothing is left over', `${key} on ${name}'s disk, which has no such task`, [taskId]);
+    }
   }
 }

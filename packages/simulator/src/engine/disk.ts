@@ -16,7 +16,8 @@ export interface Disk {
   /** What a process that starts finds. */
   read(): readonly CheckpointEntry[];
   get(key: string): CheckpointRecord | undefined;
-  crash(): void;
+  /** How many unsynced writes are lost by it. */
+  crash(): number;
   wipe(): void;
 }
 
@@ -58,7 +59,9 @@ export function createDisk(timeline: Timeline, random: Random, asText: boolean):
         if (index < kept) apply(batch);
         batch.durable = undefined;
       });
+      const lost = waitingBatches.length - kept;
       waitingBatches = [];
+      return lost;
     },
     wipe: () => records.clear(),
   };

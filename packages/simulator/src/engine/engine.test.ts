@@ -73,7 +73,7 @@ interface Heard {
 function stormy(seed: number): { readonly reader: Heard; readonly writer: Heard; readonly sent: number } {
   const timeline = createTimeline();
   const random = seededRandom(seed);
-  const options = { meanDelayMs: 20, breakChance: 0.01, stallChance: 0.05, unacknowledgedMs: 5_000 };
+  const options = { meanDelayMs: 20, breakChance: 0.01, stallChance: 0.05, repeatChance: 0, unacknowledgedMs: 5_000 };
   const network = createNetwork(timeline, random, options);
   const reader: Heard = { got: [], endings: 0 };
   const writer: Heard = { got: [], endings: 0 };
@@ -108,7 +108,7 @@ test('N1, N2: a connection delivers a first part of what was written, in order, 
 test('N3: a process that ends is heard of, a host that dies only by whoever writes to it', () => {
   for (const how of ['reset', 'silent'] as const) {
     const timeline = createTimeline();
-    const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 5_000 };
+    const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 5_000 };
     const network = createNetwork(timeline, seededRandom(1), options);
     let ended = 0;
     network.listen('b', { accepted: () => ({ data: () => {}, ended: () => {} }) });

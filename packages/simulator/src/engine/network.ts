@@ -30,6 +30,9 @@ export interface Listener {
   accepted(end: End, protocol: string): Handlers;
 }
 
+/** Hears of what the network did to packets, by name. */
+export type Happened = (what: string, times?: number) => void;
+
 /** What the network does to packets. */
 export interface NetworkOptions {
   readonly meanDelayMs: number;
@@ -37,6 +40,8 @@ export interface NetworkOptions {
   readonly breakChance: number;
   /** A packet and all behind it are held up, for some seconds, with this probability. */
   readonly stallChance: number;
+  /** A client of HTTP makes a call again, on another connection, with this probability: the answer was lost on it. */
+  readonly repeatChance: number;
   readonly unacknowledgedMs: number;
 }
 
@@ -50,8 +55,8 @@ export interface Network {
   heal(from: string, to: string): void;
   healAll(): void;
   isCut(from: string, to: string): boolean;
-  /** Breaks every connection between the two that is open now. */
-  breakConnections(a: string, b: string): void;
+  /** Breaks every connection between the two that is open now; answers how many. */
+  breakConnections(a: string, b: string): number;
 }
 
 interface Packet {
@@ -103,6 +108,7 @@ const createPipe = (from: string, to: string): Pipe => ({
 interface State {
   readonly timeline: Timeline;
   readonly random: Random;
+  readonly happened: Happened;
   options: NetworkOptions;
   readonly listeners: Map<string, Listener>;
   readonly cuts: Set<string>;
@@ -134,6 +140,7 @@ function arrive(state: State, connection: Connection, pipe: Pipe, packet: Packet
   if (pipe.readerGone) return;
   if (pipe.heldUp.length > 0 || isCut(state, pipe.from, pipe.to)) {
     pipe.heldUp.push(packet);
+    state.happened('packets held up by a cut');
     expectAcknowledgement(state, connection, pipe);
   } else if (packet.kind === 'data') pipe.handlers?.data(packet.payload);
   else tellEnded(state, connection, pipe, packet.kind);
@@ -144,6 +151,7 @@ function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe)
   if (isPending(pipe.deadline) || pipe.writerGone) return;
   pipe.deadline = state.timeline.after(state.options.unacknowledgedMs, () => {
     if (pipe.silent || isCut(state, pipe.from, pipe.to) || isCut(state, pipe.to, pipe.from)) {
+      state.happened('connections given up, unacknowledged');
       tellEnded(state, connection, other(connection, pipe), 'broken');
     }
   });
@@ -152,6 +160,7 @@ function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe)
 function transport(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
   const { timeline, random, options } = state;
   const stallMs = happens(random, options.stallChance) ? 4_000 * uniform(random) : 0;
+  if (stallMs > 0) state.happened('packets stalled');
   const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
   pipe.lastArrivalMs = arrivalMs;
   const arrival = timeline.at(arrivalMs, () => {
@@ -163,8 +172,9 @@ function transport(state: State, connection: Connection, pipe: Pipe, packet: Pac
 }
 
 /** N2: of what is on its way a first part still arrives. */
-function loseTail({ timeline, random }: State, pipe: Pipe): void {
+function loseTail({ timeline, random, happened }: State, pipe: Pipe): void {
   const kept = Math.floor(uniform(random) * (pipe.onTheWay.length + 1));
+  happened('packets lost with their connection', pipe.onTheWay.length - kept);
   for (const lost of pipe.onTheWay.splice(kept)) timeline.cancel(lost);
   pipe.lastArrivalMs = Math.max(timeline.nowMs(), pipe.onTheWay.at(-1)?.atMs ?? 0);
 }
@@ -172,6 +182,7 @@ function loseTail({ timeline, random }: State, pipe: Pipe): void {
 const BROKEN: Packet = { kind: 'broken', payload: undefined };
 
 function breakBoth(state: State, connection: Connection): void {
+  state.happened('connections broken');
   for (const pipe of connection.pipes) {
     if (pipe.readerGone) continue;
     loseTail(state, pipe);
@@ -239,6 +250,7 @@ function gone(state: State, address: string, how: 'reset' | 'silent'): void {
       state.timeline.cancel(pipe.deadline);
       loseTail(state, pipe);
       inward.silent = how === 'silent';
+      if (how === 'silent') state.happened('connections that went silent');
       if (how === 'reset' && connection.established) transport(state, connection, pipe, BROKEN);
       settle(state, connection);
     }
@@ -256,18 +268,28 @@ function heal(state: State, from: string, to: string): void {
   }
 }
 
-function breakConnections(state: State, a: string, b: string): void {
+function breakConnections(state: State, a: string, b: string): number {
+  let broken = 0;
   for (const connection of [...state.connections]) {
     const [out] = connection.pipes;
     const joins = (out.from === a && out.to === b) || (out.from === b && out.to === a);
-    if (joins && connection.established) breakBoth(state, connection);
+    if (!joins || !connection.established) continue;
+    breakBoth(state, connection);
+    broken++;
   }
+  return broken;
 }
 
-export function createNetwork(timeline: Timeline, random: Random, options: NetworkOptions): Network {
+export function createNetwork(
+  timeline: Timeline,
+  random: Random,
+  options: NetworkOptions,
+  happened: Happened = () => {},
+): Network {
   const state: State = {
     timeline,
     random,
+    happened,
     options,
     listeners: new Map(),
     cuts: new Set(),

@@ -124,7 +124,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     process.actor.stop();
     process = undefined;
     containers.listener = undefined;
-    disk.crash();
+    world.count('unsynced writes lost in a crash', disk.crash());
     network.gone(machine.address, how === 'powerOff' ? 'silent' : 'reset');
     world.journal.record(name, how);
     for (const observer of world.observers) observer.agentEnded?.(node, how);

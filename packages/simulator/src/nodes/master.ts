@@ -98,7 +98,10 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
       if (effect.kind === 'persist') {
         store.append(epoch, effect.operations, (written) => {
           if (written) push({ kind: 'persisted' });
-          else exit('another master has taken over: this write was fenced');
+          else {
+            world.count('registry writes fenced');
+            exit('another master has taken over: this write was fenced');
+          }
         });
       } else if (effect.kind === 'exit') exit(effect.message);
       else performOnNetwork(world, name, peers, http, effect);

@@ -28,6 +28,8 @@ export interface Masters {
   /** The process that leads, as the election has it. */
   leader(): MasterProcess | undefined;
   running(): readonly MasterProcess[];
+  /** This place's if it runs, else the one that leads: to strike the others has no consequence. */
+  struck(index: number): number;
   watch(watcher: Watcher): void;
   /** A watcher's process starts anew and looks for the leader. */
   look(watcher: Watcher): void;
@@ -135,6 +137,10 @@ export function createMasters(world: World, count: number, options: MasterOption
     elected,
     leader: () => (elected ? election.leading?.process : places[0]?.process),
     running: () => places.flatMap(({ process }) => (process === undefined ? [] : [process])),
+    struck: (index) => {
+      const leads = election.leading === undefined ? -1 : places.indexOf(election.leading);
+      return places[index]?.process === undefined && leads >= 0 ? leads : index;
+    },
     watch: (watcher) => void views.set(watcher, undefined),
     look(watcher) {
       views.set(watcher, undefined);

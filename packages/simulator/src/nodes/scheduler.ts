@@ -15,7 +15,7 @@ import type {
   TaskInfo,
   TaskStatus,
 } from '@meseta/wire';
-import { between } from '../engine/chance.js';
+import { between, happens } from '../engine/chance.js';
 import type { Machine } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
@@ -115,6 +115,17 @@ export const isTerminal = (state: string | undefined): boolean => state !== unde
 /** The framework thinks that it runs, or may run. UNKNOWN is the master's word that it knows nothing of it. */
 export const isAlive = (task: TaskView): boolean =>
   !task.refused && !isTerminal(task.status?.state) && task.status?.state !== 'TASK_UNKNOWN';
+
+/** Whatever arrives twice of these means the same. An ACCEPT's offers are gone; a SUBSCRIBE would take its stream away. */
+const REPEATABLE: ReadonlySet<string | undefined> = new Set([
+  'ACKNOWLEDGE',
+  'ACKNOWLEDGE_OPERATION_STATUS',
+  'DECLINE',
+  'KILL',
+  'RECONCILE',
+  'REVIVE',
+  'SUPPRESS',
+]);
 
 const HEARTBEATS_MISSED_MS = 45_000;
 const RECONCILE_EVERY_MS = 60_000;
@@ -329,6 +340,19 @@ class Client implements SchedulerClient {
       ended: () => answered?.(status),
     });
     this.write(end, this.stream, { framework_id: { value: frameworkId }, ...call } as SchedulerCall);
+    this.repeat(call, this.stream, this.leader);
+  }
+
+  /** The same call once more, as a client or a proxy does that lost the connection before the answer. */
+  private repeat(call: Partial<SchedulerCall>, stream: StreamId, leader: Machine): void {
+    const { network, timeline } = this.world;
+    if (!REPEATABLE.has(call.type) || !happens(this.random, network.options.repeatChance)) return;
+    this.world.count('calls repeated');
+    timeline.after(between(this.random, 0, 3_000), () => {
+      if (this.stopped) return;
+      const end = network.connect(this.address, leader.address, 'http', { data: () => {}, ended: () => {} });
+      this.write(end, stream, { framework_id: { value: this.memory.frameworkId ?? '' }, ...call } as SchedulerCall);
+    });
   }
 
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more: readonly OfferOperation[] = []): void {

@@ -11,7 +11,7 @@ export interface Cluster {
   readonly plan: Plan;
   readonly masters: Masters;
   readonly agents: ReadonlyMap<number, AgentNode>;
-  readonly frameworks: ReadonlyMap<number, Framework>;
+  readonly frameworks: Map<number, Framework>;
 }
 
 export function createCluster(world: World, plan: Plan): Cluster {

@@ -10,15 +10,22 @@ export function scheduleFaults(cluster: Cluster): void {
     world.timeline.at(fault.atMs, () => {
       const { atMs: _, ...shown } = fault;
       world.journal.record('faults', fault.kind, shown);
-      strike(cluster, fault);
+      if (strike(cluster, fault)) world.count(`fault: ${nameOf(fault)}`);
     });
   }
 }
 
+const nameOf = (fault: Fault): string =>
+  fault.kind === 'operator'
+    ? `operator ${fault.action.kind}`
+    : fault.kind === 'cut'
+      ? `cut ${fault.ways === 'both' ? 'both ways' : 'one way'}`
+      : fault.kind;
+
 /** Everything works again, and frameworks ask for nothing new. */
 export function healAll({ world, masters, agents, frameworks }: Cluster): void {
   world.journal.record('faults', 'all is healed');
-  world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+  world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
   world.network.healAll();
   for (const { disk } of agents.values()) disk.meanSyncMs = 2;
   masters.store.meanWriteMs = 5;
@@ -36,18 +43,23 @@ export function tearDownForgotten(cluster: Cluster): void {
   }
 }
 
-function strike(cluster: Cluster, fault: Fault): void {
+/** False: what it would strike is down, or not there. */
+function strike(cluster: Cluster, fault: Fault): boolean {
   const { world, masters, agents } = cluster;
   const { timeline } = world;
   const agent = 'agent' in fault ? agents.get(fault.agent) : undefined;
-  const machine = 'master' in fault ? masters.machines[fault.master] : agent?.machine;
+  const master = 'master' in fault ? masters.struck(fault.master) : -1;
+  const machine = masters.machines[master] ?? agent?.machine;
+  const runs = agent === undefined ? masters.running().some((it) => it.machine === machine) : agent.core !== undefined;
   switch (fault.kind) {
     case 'killAgent':
-      return agent?.crash('killed', fault.downMs);
+      agent?.crash('killed', fault.downMs);
+      return runs;
     case 'powerOffAgent':
-      return agent?.crash('powerOff', fault.downMs);
+      agent?.crash('powerOff', fault.downMs);
+      return runs;
     case 'resizeAgent': {
-      if (agent === undefined) return;
+      if (agent === undefined) return false;
       // Without a reboot it may only grow, or it would refuse to start.
       const { size } = agent;
       agent.size = fault.reboot
@@ -57,50 +69,53 @@ function strike(cluster: Cluster, fault: Fault): void {
             mem: Math.max(size.mem, fault.size.mem),
             disk: Math.max(size.disk, fault.size.disk),
           };
-      return agent.crash(fault.reboot ? 'powerOff' : 'killed', 3_000);
+      agent.crash(fault.reboot ? 'powerOff' : 'killed', 3_000);
+      return runs;
     }
     case 'pauseAgent':
     case 'pauseMaster':
       if (machine !== undefined) machine.pausedUntilMs = Math.max(machine.pausedUntilMs, timeline.nowMs() + fault.ms);
-      return;
+      return runs;
     case 'skewAgent':
       if (machine !== undefined) machine.wallOffsetMs = fault.offsetMs;
-      return;
+      return runs;
     case 'slowDisk':
-      if (agent === undefined) return;
+      if (agent === undefined) return false;
       agent.disk.meanSyncMs = 2_000;
       timeline.after(fault.ms, () => {
         agent.disk.meanSyncMs = 2;
       });
-      return;
+      return runs;
     case 'slowRegistry':
       masters.store.meanWriteMs = 2_000;
       timeline.after(fault.ms, () => {
         masters.store.meanWriteMs = 5;
       });
-      return;
+      return true;
     case 'leave':
-      return agent?.push({ kind: 'leave', message: 'the operator asked for it' });
+      agent?.push({ kind: 'leave', message: 'the operator asked for it' });
+      return runs;
     case 'killMaster':
-      return masters.crash(fault.master, 'reset', fault.downMs);
+      masters.crash(master, 'reset', fault.downMs);
+      return runs;
     case 'powerOffMaster':
-      return masters.crash(fault.master, 'silent', fault.downMs);
+      masters.crash(master, 'silent', fault.downMs);
+      return runs;
     case 'cut':
       return cut(cluster, fault);
     case 'break': {
       const [a, b] = [addressOfPlace(cluster, fault.a), addressOfPlace(cluster, fault.b)];
-      if (a !== undefined && b !== undefined) world.network.breakConnections(a, b);
-      return;
+      return a !== undefined && b !== undefined && world.network.breakConnections(a, b) > 0;
     }
     case 'operator':
       return operate(cluster, fault.action);
   }
 }
 
-function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>): void {
+function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>): boolean {
   const { network, timeline } = cluster.world;
   const [a, b] = [addressOfPlace(cluster, fault.a), addressOfPlace(cluster, fault.b)];
-  if (a === undefined || b === undefined || a === b) return;
+  if (a === undefined || b === undefined || a === b) return false;
   const ways: (readonly [string, string])[] = [];
   if (fault.ways !== 'back') ways.push([a, b]);
   if (fault.ways !== 'forth') ways.push([b, a]);
@@ -108,12 +123,15 @@ function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>):
     network.cut(from, to);
     timeline.after(fault.ms, () => network.heal(from, to));
   }
+  return true;
 }
 
 const OPERATOR_ADDRESS = '10.0.4.1:9000';
 
-function operate(cluster: Cluster, action: OperatorAction): void {
-  for (const call of callsOf(cluster, action)) askLeader(cluster, call);
+function operate(cluster: Cluster, action: OperatorAction): boolean {
+  const calls = callsOf(cluster, action);
+  for (const call of calls) askLeader(cluster, call);
+  return calls.length > 0 && cluster.masters.leader() !== undefined;
 }
 
 /** The operator asks whoever leads, once, and doesn't wait. */

@@ -65,7 +65,9 @@ export interface Plan {
   readonly faults: ReadonlyMap<number, Fault>;
 }
 
-const ROLES = ['red', 'green', 'blue'] as const;
+const ROLES = ['red', 'green', 'blue', 'red/x'] as const;
+/** Quota is a top-level role's. */
+const QUOTA_ROLES = ['red', 'green', 'blue'] as const;
 
 export function planOf(seed: number): Plan {
   const random = streamOf(seed, 'plan');
@@ -92,6 +94,7 @@ export function planOf(seed: number): Plan {
       meanDelayMs: pick(random, [1, 5, 50, 200]),
       breakChance: pick(random, [0, 0, 0.001, 0.01]),
       stallChance: pick(random, [0, 0, 0.002, 0.02]),
+      repeatChance: pick(random, [0, 0, 0.01, 0.1]),
       unacknowledgedMs: pick(random, [20_000, 60_000]),
     },
     pingTimeoutMs: pick(random, [15_000, 5_000]),
@@ -158,10 +161,15 @@ const FAULT_KINDS = [
   'break',
 ] as const;
 
-function placeOf(random: Random, { agents, frameworks, masters }: Shape): Place {
-  const kind = pick(random, ['agent', 'agent', 'agent', 'framework', 'election', 'master'] as const);
-  if (kind === 'election') return { kind };
-  return { kind, index: wholeBetween(random, 0, { agent: agents, framework: frameworks, master: masters }[kind] - 1) };
+/** Two ends that talk to each other: masters do with everybody but masters, the election does if there is one. */
+function endsOf(random: Random, { agents, frameworks, masters }: Shape): readonly [Place, Place] {
+  const master: Place = { kind: 'master', index: wholeBetween(random, 0, masters - 1) };
+  const election: Place = { kind: 'election' };
+  if (masters > 1 && happens(random, 0.2)) return [election, master];
+  const client: Place = happens(random, 0.75)
+    ? { kind: 'agent', index: wholeBetween(random, 0, agents - 1) }
+    : { kind: 'framework', index: wholeBetween(random, 0, frameworks - 1) };
+  return [masters > 1 && happens(random, 0.1) ? election : master, client];
 }
 
 function faultOf(random: Random, kind: (typeof FAULT_KINDS)[number], shape: Shape, atMs: number): Fault {
@@ -191,10 +199,13 @@ function faultOf(random: Random, kind: (typeof FAULT_KINDS)[number], shape: Shap
       return { atMs, kind, ms };
     case 'cut': {
       const ways = pick(random, ['both', 'both', 'forth', 'back'] as const);
-      return { atMs, kind, a: { kind: 'master', index: master }, b: placeOf(random, shape), ways, ms };
+      const [a, b] = endsOf(random, shape);
+      return { atMs, kind, a, b, ways, ms };
     }
-    case 'break':
-      return { atMs, kind, a: { kind: 'master', index: master }, b: placeOf(random, shape) };
+    case 'break': {
+      const [a, b] = endsOf(random, shape);
+      return { atMs, kind, a, b };
+    }
   }
 }
 
@@ -202,7 +213,7 @@ function operatorActions(random: Random, shape: Shape): readonly Fault[] {
   const actions: Fault[] = [];
   if (happens(random, 0.4)) {
     const limitCpus = wholeBetween(random, 1, 8);
-    const role = pick(random, ROLES);
+    const role = pick(random, QUOTA_ROLES);
     const action = { kind: 'quota', role, guaranteeCpus: wholeBetween(random, 0, limitCpus), limitCpus } as const;
     actions.push({ atMs: between(random, 2_000, 60_000), kind: 'operator', action });
   }

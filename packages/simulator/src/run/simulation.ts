@@ -6,6 +6,7 @@ import { createWorld, InvariantBroken, type World } from '../world.js';
 import { createCluster } from './cluster.js';
 import { healAll, scheduleFaults, tearDownForgotten } from './faults.js';
 import type { Plan } from './plan.js';
+import { askForGuarantees } from './probes.js';
 
 export interface Failure {
   readonly invariant: string;
@@ -20,7 +21,7 @@ export interface Outcome {
   readonly failure: Failure | undefined;
   readonly virtualMs: number;
   readonly happenings: number;
-  /** Everything that was checked or done, by name: a swarm that exercises nothing proves nothing. */
+  /** Everything that happened and was checked, by name. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
@@ -33,16 +34,15 @@ const STORY_LENGTH = 60;
 export function simulate(plan: Plan, { onLine }: SimulationOptions = {}): Outcome {
   const { seed, encoded, network } = plan;
   const world = createWorld({ seed, encoded, network, onLine });
-  const counts = new Map<string, number>();
   const outcome = (failure: Failure | undefined): Outcome => ({
     seed,
     failure,
     virtualMs: world.timeline.nowMs(),
     happenings: world.timeline.count(),
-    counts,
+    counts: world.counts,
   });
   try {
-    run(world, plan, counts);
+    run(world, plan);
     return outcome(undefined);
   } catch (error) {
     if (!(error instanceof InvariantBroken)) throw error;
@@ -51,15 +51,17 @@ export function simulate(plan: Plan, { onLine }: SimulationOptions = {}): Outcom
   }
 }
 
-function run(world: World, plan: Plan, counts: Map<string, number>): void {
+function run(world: World, plan: Plan): void {
   const cluster = createCluster(world, plan);
-  const checkers = createCheckers(cluster, counts);
+  const checkers = createCheckers(cluster);
   world.observers.push(...checkers.observers);
   scheduleFaults(cluster);
   world.timeline.runUntil(plan.stormMs);
   healAll(cluster);
   world.timeline.runUntil(plan.stormMs + plan.restMs / 2);
   tearDownForgotten(cluster);
+  world.timeline.runUntil(plan.stormMs + plan.restMs * 0.75);
+  askForGuarantees(cluster);
   world.timeline.runUntil(plan.stormMs + plan.restMs);
   checkers.atRest();
 }

@@ -25,7 +25,7 @@ export interface ScaleClusterOptions {
 }
 
 /** A network within one data centre. */
-const NETWORK = { meanDelayMs: 0.5, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+const NETWORK = { meanDelayMs: 0.5, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
 
 const infoOf = (name: string): FrameworkInfo => ({
   user: 'root',

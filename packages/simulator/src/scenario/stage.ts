@@ -29,7 +29,7 @@ export interface Stage {
 }
 
 export function createStage(options: Partial<MasterOptions>, masterCount: number): Stage {
-  const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, unacknowledgedMs: 20_000 };
+  const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
   const world = createWorld({ seed: 1, encoded: true, network });
   const merged = { ...DEFAULT_MASTER_OPTIONS, ...options };
   const masters = createMasters(world, masterCount, merged, []);
@@ -58,7 +58,7 @@ export function createStage(options: Partial<MasterOptions>, masterCount: number
     reregisterTimeoutMs: merged.agentReregisterTimeoutMs,
   };
   const cluster = { world, plan, masters, agents: new Map(), frameworks: new Map() };
-  world.observers.push(...createCheckers(cluster, new Map()).observers, transcriber(stage));
+  world.observers.push(...createCheckers(cluster).observers, transcriber(stage));
   return stage;
 }
 

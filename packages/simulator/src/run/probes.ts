@@ -1,0 +1,26 @@
+// What is tried when all is healed, to see what the rest of a run alone would not show.
+import { startFramework } from '../schedulers/scripts.js';
+import type { Cluster } from './cluster.js';
+
+/** Apart from those of a plan. */
+const FIRST_INDEX = 100;
+
+/** In each role with a guarantee somebody asks for all that there is, and keeps it: now its guarantee can be met. */
+export function askForGuarantees({ world, masters, frameworks }: Cluster): void {
+  const quotas = masters.leader()?.core.state.registrar.durable.quotas ?? new Map();
+  let index = FIRST_INDEX;
+  for (const role of quotas.keys()) {
+    const plan = {
+      kind: 'hoarder' as const,
+      role,
+      partitionAware: true,
+      checkpoint: true,
+      failoverTimeoutMs: 3_600_000,
+      alive: 0,
+      total: 0,
+      longestTaskMs: 0,
+    };
+    frameworks.set(index, startFramework(world, masters, index, plan));
+    index++;
+  }
+}
