@@ -221,6 +221,20 @@ test('the smallest offer: the master’s minimum, or the framework’s own for a
   }
 });
 
+test('what is too small for everybody is not shown to each; a framework with a minimum of its own is asked', () => {
+  const cluster = testCluster();
+  cluster.agent('A', 'cpus:1;mem:64;disk:100;ports:[31000-32000]');
+  for (const name of ['f', 'g', 'h']) cluster.framework(name, [name]);
+  cluster.accept(first(cluster.run()), 'cpus:1;mem:64', 0);
+  const { pairsExamined } = cluster.allocator.totals();
+  assert.deepEqual(cluster.run(1000), []);
+  assert.equal(cluster.allocator.totals().pairsExamined, pairsExamined);
+  const quantities = [{ quantities: { disk: { value: 10 } } }];
+  const wants = { offer_filters: { i: { min_allocatable_resources: { quantities } } } };
+  cluster.allocator.addFramework(fid('i'), { ...frameworkInfo(['i']), ...wants }, new Map(), true);
+  assert.equal(cluster.run(2000).length, 1);
+});
+
 test('reservations are offered to their role and below, and to nobody else', () => {
   const expected: Record<string, string> = {
     '*': 'cpus:1',

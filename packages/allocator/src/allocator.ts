@@ -110,6 +110,7 @@ function createState(options: AllocatorOptions, random: Random): State {
     agentSlots: [],
     freeAgentSlots: [],
     frameworks: new Map(),
+    withMinimums: new Set(),
     clientSlots: [],
     freeClientSlots: [],
     roles: createRoleTree((name) => createRole(name, weights.get(name) ?? 1, roleSorter, frameworkSorter)),

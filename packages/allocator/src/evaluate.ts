@@ -28,12 +28,20 @@ export const needsHeadroom = (state: State): boolean => {
 /** An offer must contain at least one of the sets, if there are any. */
 export function meetsMinimum(state: State, client: Client, shape: Shape): boolean {
   if (shape.bundle.isEmpty) return false;
-  if (client.minimum === undefined) {
-    shape.meetsMinimum ??= meetsOne(state.settings.minimum, shape.all);
-    return shape.meetsMinimum;
-  }
-  return meetsOne(client.minimum, shape.all);
+  return client.minimum === undefined ? meetsMasters(state, shape) : meetsOne(client.minimum, shape.all);
 }
+
+function meetsMasters(state: State, shape: Shape): boolean {
+  shape.meetsMinimum ??= meetsOne(state.settings.minimum, shape.all);
+  return shape.meetsMinimum;
+}
+
+/**
+ * False: whoever looked at the agent would find nothing free, or (nobody having a minimum of his own) too little, since
+ * everybody sees all of it or less. Ports and disk that nobody has cpus for are the rule where tasks run.
+ */
+export const isWorthALook = (state: State, { free }: Agent): boolean =>
+  !free.bundle.isEmpty && (state.withMinimums.size > 0 || meetsMasters(state, free));
 
 const meetsOne = (sets: readonly Vector[], all: Vector): boolean =>
   sets.length === 0 || sets.some((set) => covers(all, set));

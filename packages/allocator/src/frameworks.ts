@@ -35,6 +35,7 @@ export function addFramework(
     clients: new Map(),
   };
   state.frameworks.set(frameworkId, framework);
+  noteMinimums(state, framework);
   for (const agent of state.agents.values()) {
     if (adoptUntracked(state, agent, frameworkId)) continue;
     const resources = used.get(agent.id);
@@ -57,11 +58,17 @@ export function updateFramework(
   framework.roles = rolesOf(info);
   framework.constraints = options.offerConstraints;
   framework.minimums = minimumsOf(state, info);
+  noteMinimums(state, framework);
   framework.suppressed.clear();
   for (const role of suppressed) framework.suppressed.add(role);
   for (const role of revived) forgetFilters(state, framework.clients.get(role));
   settleClients(state, framework);
   for (const client of framework.clients.values()) if (client.active) wakeClient(state, client);
+}
+
+function noteMinimums(state: State, framework: Framework): void {
+  if (framework.minimums.size > 0) state.withMinimums.add(framework);
+  else state.withMinimums.delete(framework);
 }
 
 function forgetFilters(state: State, client: Client | undefined): void {
@@ -97,6 +104,7 @@ export function removeFramework(state: State, framework: Framework): void {
   framework.roles = new Set();
   for (const client of [...framework.clients.values()]) dropIfUnused(state, client);
   state.frameworks.delete(framework.id);
+  state.withMinimums.delete(framework);
 }
 
 export function suppress(state: State, framework: Framework, roles: Iterable<string> | undefined): void {

@@ -6,7 +6,7 @@
 
 import { shuffle, uniform } from '@meseta/base';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
-import { bringsGuaranteed, evaluate, needsHeadroom, surplusOf } from './evaluate.js';
+import { bringsGuaranteed, evaluate, isWorthALook, needsHeadroom, surplusOf } from './evaluate.js';
 import { expireFilters } from './filters.js';
 import { hold, isOfferable } from './holdings.js';
 import { makeInverseOffers } from './inverse-offers.js';
@@ -67,7 +67,7 @@ function allocate(state: State): void {
   const hasQuota = state.quotaRoles.size > 0;
   const work: Agent[] = [];
   for (const agent of state.dirtyClients.size > 0 ? state.agents.values() : workedAgents(state)) {
-    if (!agent.free.bundle.isEmpty && isOfferable(agent) && !state.restUntil.has(agent)) work.push(agent);
+    if (canOffer(state, agent)) work.push(agent);
   }
   state.merged = hasQuota && needsHeadroom(state) ? new Map() : undefined;
   if (state.merged !== undefined) {
@@ -105,7 +105,7 @@ function serveSome(state: State, agent: Agent, dirty: readonly Client[]): void {
     return;
   }
   const left = clients.filter((client) => client.active);
-  while (left.length > 0 && !agent.free.bundle.isEmpty) {
+  while (left.length > 0 && isWorthALook(state, agent)) {
     let first = 0;
     for (let i = 1; i < left.length; i++) {
       if (comesBefore(state, left[i] as Client, left[first] as Client)) first = i;
@@ -131,7 +131,7 @@ function wokenOf(state: State, agent: Agent): Wanted {
 function walk(state: State, group: SortGroup<Role>, agent: Agent, wanted: Wanted): void {
   state.pass++;
   let goesOn = true;
-  while (goesOn && !agent.free.bundle.isEmpty) goesOn = walkRoles(state, group, agent, wanted);
+  while (goesOn && isWorthALook(state, agent)) goesOn = walkRoles(state, group, agent, wanted);
 }
 
 /** Whether an offer was made. */

@@ -155,6 +155,8 @@ export interface State {
   readonly agentSlots: (Agent | undefined)[];
   readonly freeAgentSlots: number[];
   readonly frameworks: Map<FrameworkId, Framework>;
+  /** Those that set what an offer must contain at least. */
+  readonly withMinimums: Set<Framework>;
   readonly clientSlots: (Client | undefined)[];
   readonly freeClientSlots: number[];
   readonly roles: RoleTree<Role>;
