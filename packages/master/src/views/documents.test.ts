@@ -2,15 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom, uniform } from '@meseta/base';
-import { MasterResponseCodec } from '@meseta/wire/codecs';
-import { JSON_TYPE, PROTOBUF_TYPE } from '@meseta/wire/media';
+import { MasterResponseCodec, MasterResponseGetFrameworksFrameworkCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import fc from 'fast-check';
 import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
 import type { Document, Remembered } from './runs.js';
-import { type Approver, approveAll, snapshotOf } from './snapshot.js';
+import { type Approver, approveAll, offeredTo, snapshotOf, usedBy } from './snapshot.js';
 import { agentsDocument } from './v0-agents.js';
 import { frameworksDocument } from './v0-frameworks.js';
 import { stateDocument } from './v0-state.js';
+import { frameworkMessage } from './v1-frameworks.js';
 import { stateCallDocument } from './v1-state.js';
 
 const someone: Approver = {
@@ -138,4 +139,22 @@ test('GET_STATE says the same in both media types, and /state is JSON of the sam
     ...it.completed_tasks,
   ]);
   assert.deepEqual(shown.map(({ id }) => id).sort(), ids.sort());
+});
+
+test('a framework in parts, its offers apart, is the whole message in both media types', () => {
+  const { world, next } = life(3);
+  for (let step = 0; step < 60; step++) next();
+  world.agent();
+  world.subscribe({ name: 'greedy' });
+  world.wait(2_000);
+  const { state } = world.master;
+  const written = (type: MediaType): Buffer =>
+    render(stateCallDocument('GET_FRAMEWORKS', type, snapshotOf(state), approveAll, undefined)).bytes;
+  const { frameworks, completedFrameworks } = snapshotOf(state);
+  assert.ok(frameworks.some(({ offers }) => offers.length > 0));
+  for (const view of [...frameworks, ...completedFrameworks]) {
+    const message = frameworkMessage(view, { used: usedBy(view), offered: offeredTo(view) }, approveAll);
+    assert.ok(written(JSON_TYPE).includes(MasterResponseGetFrameworksFrameworkCodec.write(message)));
+    assert.ok(written(PROTOBUF_TYPE).includes(Buffer.from(MasterResponseGetFrameworksFrameworkCodec.encode(message))));
+  }
 });

@@ -1,8 +1,8 @@
 // Every metric by Mesos' name: counters are slots of the core, gauges follow from its state (docs/monitoring.md).
-import { fromThousandths, type Quantities, quantitiesOf, quantity, revocable } from '@meseta/resources';
+import { createSum, fromThousandths, type Quantities, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { TaskState } from '@meseta/wire';
 import { type Framework, isActive, type MasterState } from '../core/state.js';
-import { snapshotOf, usedBy } from './snapshot.js';
+import { heldBy, snapshotOf } from './snapshot.js';
 import { createTiming, type Timing } from './timing.js';
 
 export interface MasterTimings {
@@ -235,15 +235,18 @@ function addOperations(metrics: Map<string, number>, state: MasterState): void {
 }
 
 function addResources(metrics: Map<string, number>, state: MasterState): void {
-  const total = [...state.agents.registered.values()].flatMap((agent) => agent.totalResources);
-  const used = snapshotOf(state).frameworks.flatMap(usedBy);
+  // Merged at once: lists of all that a large cluster's tasks hold would be made for every reading.
+  const [all, held] = [createSum(), createSum()];
+  for (const { totalResources } of state.agents.registered.values()) all.add(totalResources);
+  for (const view of snapshotOf(state).frameworks) for (const { resources } of heldBy(view)) held.add(resources);
+  const [total, used] = [all.result(), held.result()];
   const show = (suffix: string, totals: Quantities, uses: Quantities): void => {
     for (const name of ['cpus', 'disk', 'gpus', 'mem']) {
-      const all = fromThousandths(quantity(totals, name));
+      const whole = fromThousandths(quantity(totals, name));
       const busy = fromThousandths(quantity(uses, name));
-      metrics.set(`master/${name}${suffix}_total`, all);
+      metrics.set(`master/${name}${suffix}_total`, whole);
       metrics.set(`master/${name}${suffix}_used`, busy);
-      metrics.set(`master/${name}${suffix}_percent`, all === 0 ? 0 : busy / all);
+      metrics.set(`master/${name}${suffix}_percent`, whole === 0 ? 0 : busy / whole);
     }
   };
   show(

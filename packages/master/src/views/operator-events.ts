@@ -5,8 +5,9 @@ import type { TaskId } from '@meseta/base';
 import type { MasterEvent, Task } from '@meseta/wire';
 import type { Note } from '../core/io.js';
 import type { Framework, MasterState } from '../core/state.js';
-import { type Approver, approveAll, frameworkView, usedBy, useOfAgent } from './snapshot.js';
-import { agentMessage, frameworkMessage } from './v1-state.js';
+import { type Approver, approveAll, frameworkView, offeredTo, usedBy, useOfAgent } from './snapshot.js';
+import { frameworkMessage } from './v1-frameworks.js';
+import { agentMessage } from './v1-state.js';
 
 /** Whether two who may both see the event may be shown different parts of it. */
 export const dependsOnViewer = ({ kind }: Note): boolean =>
@@ -29,7 +30,7 @@ export function operatorEventOf(state: MasterState, note: Note, approver: Approv
       const framework = state.frameworks.get(note.frameworkId);
       if (framework === undefined) return undefined;
       const view = frameworkView(state, framework, undefined);
-      const message = { framework: frameworkMessage(view, usedBy(view), approver) };
+      const message = { framework: frameworkMessage(view, { used: usedBy(view), offered: offeredTo(view) }, approver) };
       return note.kind === 'frameworkAdded'
         ? { type: 'FRAMEWORK_ADDED', framework_added: message }
         : { type: 'FRAMEWORK_UPDATED', framework_updated: message };

@@ -79,23 +79,32 @@ export function* heldBy(
 export const usedBy = (view: FrameworkView): readonly Resource[] =>
   view.unregisteredAtMs === undefined ? [...heldBy(view)].flatMap(({ resources }) => resources) : [];
 
-/** What each framework's tasks and executors hold, merged. Yields now and then, as frameworks may have many. */
-export function* usedByEach(views: readonly FrameworkView[]): Generator<'', UsedBy> {
-  const sums = new Map<FrameworkView, readonly Resource[]>();
-  let count = 0;
-  for (const view of views) {
-    if (view.unregisteredAtMs !== undefined) continue;
-    const sum = createSum();
-    for (const { resources } of heldBy(view)) {
-      sum.add(resources);
-      if (++count % RECORDS_A_SLICE === 0) yield '';
-    }
-    sums.set(view, sum.result());
-  }
-  return (view) => sums.get(view) ?? [];
+/** A framework's part of the cluster, merged. */
+export interface Share {
+  readonly used: readonly Resource[];
+  readonly offered: readonly Resource[];
 }
 
-export type UsedBy = (view: FrameworkView) => readonly Resource[];
+export type ShareOf = (view: FrameworkView) => Share;
+
+/** Of each of them; of those that ended it is nothing. Yields now and then: frameworks may have many tasks and offers. */
+export function* sharesOf(views: readonly FrameworkView[]): Generator<'', ShareOf> {
+  const shares = new Map<FrameworkView, Share>();
+  let count = 0;
+  for (const view of views) {
+    const [used, offered] = [createSum(), createSum()];
+    for (const { resources } of view.unregisteredAtMs === undefined ? heldBy(view) : []) {
+      used.add(resources);
+      if (++count % RECORDS_A_SLICE === 0) yield '';
+    }
+    for (const { resources = [] } of view.offers) {
+      offered.add(resources);
+      if (++count % RECORDS_A_SLICE === 0) yield '';
+    }
+    shares.set(view, { used: used.result(), offered: offered.result() });
+  }
+  return (view) => shares.get(view) ?? { used: [], offered: [] };
+}
 
 export const offeredTo = (view: FrameworkView): readonly Resource[] =>
   view.offers.flatMap((offer) => offer.resources ?? []);

@@ -9,27 +9,24 @@ import {
   stringsJson,
   taskJson,
 } from '@meseta/resources/v0-json';
-import type { Resource, Task } from '@meseta/wire';
+import type { Task } from '@meseta/wire';
 import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
-import { type JsonFields, jsonArray, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
+import { type JsonFields, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Lists, type Remembered } from './runs.js';
 import {
   type Approver,
   type FrameworkView,
-  offeredTo,
+  type Share,
+  type ShareOf,
   type Snapshot,
+  seen,
   seenTasks,
-  type UsedBy,
-  usedByEach,
+  sharesOf,
 } from './snapshot.js';
 
 /** What every document shows of a framework. */
-export function summaryFields(
-  view: FrameworkView,
-  used: readonly Resource[],
-  offered: readonly Resource[],
-): JsonFields {
+export function summaryFields(view: FrameworkView, { used, offered }: Share): JsonFields {
   const { info, id, connection, status } = view.framework;
   const ended = view.unregisteredAtMs !== undefined;
   return [
@@ -48,20 +45,19 @@ export function summaryFields(
 }
 
 /** The whole framework, its tasks and offers in pieces of their own. */
-function* frameworkPieces(view: FrameworkView, used: readonly Resource[], approver: Approver, lists: Lists): Pieces {
+function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver, lists: Lists): Pieces {
   const { framework } = view;
   const { info, registeredAtMs, reregisteredAtMs } = framework;
   const again = reregisteredAtMs === registeredAtMs ? undefined : reregisteredAtMs;
-  const offered = offeredTo(view);
   const head = jsonObject([
-    ...summaryFields(view, used, offered),
+    ...summaryFields(view, share),
     ['user', jsonString(info.user)],
     ['failover_timeout', jsonDouble(info.failover_timeout ?? 0)],
     ['checkpoint', jsonBool(info.checkpoint ?? false)],
     ['registered_time', secondsJson(registeredAtMs ?? 0)],
     ['unregistered_time', secondsJson(view.unregisteredAtMs ?? 0)],
     ['principal', present(info.principal, jsonString)],
-    ['resources', resourcesJson([...used, ...offered])],
+    ['resources', resourcesJson([...share.used, ...share.offered])],
     ['reregistered_time', present(again, secondsJson)],
     framework.capabilities.has('MULTI_ROLE')
       ? ['roles', stringsJson(info.roles ?? [])]
@@ -79,9 +75,10 @@ function* frameworkPieces(view: FrameworkView, used: readonly Resource[], approv
   }
   yield ',"offers":[';
   yield* jsonElements(lists, 'offers', view.offers, offerJson);
-  const executors = view.executors.filter((executor) => approver.executor(executor.info, framework));
+  yield '],"executors":[';
+  const executors = yield* seen(view.executors, (executor) => approver.executor(executor.info, framework));
+  yield* jsonElements(lists, 'executors', executors, ({ info, agentId }) => executorJson(info, agentId.value));
   const tail = jsonObject([
-    ['executors', jsonArray(executors, (executor) => executorJson(executor.info, executor.agentId.value))],
     ['labels', present(info.labels, labelsJson)],
     ['offer_constraints', SchedulerOfferConstraintsCodec.write(framework.offerConstraints?.source ?? {})],
   ]);
@@ -93,18 +90,18 @@ export function* frameworkLists(snapshot: Snapshot, approver: Approver, lists: L
   const wanted = ({ framework }: FrameworkView): boolean =>
     (id === undefined || framework.id === id) && approver.framework(framework);
   const live = snapshot.frameworks.filter(wanted);
-  const used = yield* usedByEach(live);
+  const shareOf = yield* sharesOf(live);
   yield '"frameworks":[';
-  yield* frameworkList(live, used, approver, lists);
+  yield* frameworkList(live, shareOf, approver, lists);
   yield '],"completed_frameworks":[';
-  yield* frameworkList(snapshot.completedFrameworks.filter(wanted), used, approver, lists);
+  yield* frameworkList(snapshot.completedFrameworks.filter(wanted), shareOf, approver, lists);
   yield ']';
 }
 
-function* frameworkList(views: readonly FrameworkView[], used: UsedBy, approver: Approver, lists: Lists): Pieces {
+function* frameworkList(views: readonly FrameworkView[], shareOf: ShareOf, approver: Approver, lists: Lists): Pieces {
   for (const [i, view] of views.entries()) {
     if (i > 0) yield ',';
-    yield* frameworkPieces(view, used(view), approver, lists);
+    yield* frameworkPieces(view, shareOf(view), approver, lists);
   }
 }
 
@@ -152,21 +149,35 @@ export function taskQueryOf(parameters: URLSearchParams): TaskQuery {
 
 const begunAt = (task: Task): number => task.statuses?.[0]?.timestamp ?? Number.NEGATIVE_INFINITY;
 
+/** Sorts what is kept whenever so many more have come. */
+const PRUNE_AT = 1_000;
+
 export function* tasksDocument(snapshot: Snapshot, approver: Approver, query: TaskQuery): Pieces {
-  const tasks: Task[] = [];
+  const sign = query.order === 'asc' ? 1 : -1;
+  const wanted = query.offset + query.limit;
+  let tasks: Task[] = [];
+  /** Those that may still be shown: sorting all of a large cluster's tasks at once would hold everything up. */
+  const prune = (): void => {
+    tasks.sort((a, b) => (begunAt(a) === begunAt(b) ? 0 : begunAt(a) < begunAt(b) ? -sign : sign));
+    if (tasks.length > wanted) tasks = tasks.slice(0, wanted);
+  };
   for (const view of [...snapshot.frameworks, ...snapshot.completedFrameworks]) {
     const { framework } = view;
     if (query.frameworkId !== undefined && framework.id !== query.frameworkId) continue;
     if (!approver.framework(framework)) continue;
-    for (const task of [...view.tasks, ...view.unreachableTasks, ...view.completedTasks]) {
-      if (query.taskId !== undefined && task.task_id.value !== query.taskId) continue;
-      if (approver.task(task, framework)) tasks.push(task);
+    for (const list of [view.tasks, view.unreachableTasks, view.completedTasks]) {
+      for (const task of yield* seenTasks(list, view, approver)) {
+        if (query.taskId !== undefined && task.task_id.value !== query.taskId) continue;
+        tasks.push(task);
+        if (tasks.length < wanted + PRUNE_AT) continue;
+        prune();
+        yield '';
+      }
+      yield '';
     }
-    yield '';
   }
-  const sign = query.order === 'asc' ? 1 : -1;
-  tasks.sort((a, b) => (begunAt(a) === begunAt(b) ? 0 : begunAt(a) < begunAt(b) ? -sign : sign));
+  prune();
   yield '{"tasks":[';
-  yield* separated(tasks.slice(query.offset, query.offset + query.limit), taskJson);
+  yield* separated(tasks.slice(query.offset), taskJson);
   yield ']}';
 }

@@ -9,15 +9,7 @@ import { isActive } from '../core/state.js';
 import type { ProcessFacts } from './facts.js';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Remembered } from './runs.js';
-import {
-  type Approver,
-  agentViews,
-  type FrameworkView,
-  offeredTo,
-  type Snapshot,
-  usedByEach,
-  useOf,
-} from './snapshot.js';
+import { type Approver, agentViews, type FrameworkView, type Snapshot, sharesOf, useOf } from './snapshot.js';
 import { agentFields } from './v0-agents.js';
 import { frameworkLists, summaryFields } from './v0-frameworks.js';
 
@@ -115,6 +107,8 @@ const allTasks = (view: FrameworkView): readonly Task[] => [
   ...view.completedTasks,
 ];
 
+const TASKS_A_PIECE = 1_000;
+
 /** /state-summary: no tasks, but their counts by agent and by framework. */
 export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approver: Approver): Pieces {
   const byAgent = new Map<string, Tally>();
@@ -124,9 +118,11 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
     tallies.set(key, tally);
     return tally;
   };
+  let count = 0;
   for (const view of snapshot.frameworks) {
+    const { id } = view.framework;
     for (const task of allTasks(view)) {
-      const { id } = view.framework;
+      if (++count % TASKS_A_PIECE === 0) yield '';
       for (const [tally, other] of [
         [tallyIn(byAgent, task.agent_id.value), id],
         [tallyIn(byFramework, id), task.agent_id.value],
@@ -135,7 +131,6 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
         tally.others.add(other);
       }
     }
-    yield '';
   }
   const head = jsonObject([
     ['hostname', jsonString(facts.info.hostname ?? '')],
@@ -150,10 +145,10 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
   );
   yield '],"frameworks":[';
   const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
-  const used = yield* usedByEach(seen);
+  const shareOf = yield* sharesOf(seen);
   yield* separated(seen, (view) =>
     jsonObject([
-      ...summaryFields(view, used(view), offeredTo(view)),
+      ...summaryFields(view, shareOf(view)),
       ...tallyFields(byFramework.get(view.framework.id) ?? emptyTally(), 'slave_ids'),
     ]),
   );

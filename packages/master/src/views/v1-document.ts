@@ -121,7 +121,7 @@ function* protobufField(field: Field, lists: Lists): Generator<string, Encoded> 
   return { pieces: [head, ...pieces], bytes: bytes + head.length };
 }
 
-const headOf = (field: number, length: number): Uint8Array =>
+export const headOf = (field: number, length: number): Uint8Array =>
   Uint8Array.from([...varint(field * 8 + lengthDelimited), ...varint(length)]);
 
 const fixed64 = 1;

@@ -1,21 +1,16 @@
 // GET_STATE and its parts: agents, frameworks, executors, tasks.
-import { merge, toEndpointFormat } from '@meseta/resources';
 import type {
   AgentInfo,
   Codec,
   MasterResponseGetAgentsAgent,
   MasterResponseGetAgentsAgentResourceProvider,
   MasterResponseGetExecutorsExecutor,
-  MasterResponseGetFrameworksFramework,
-  Resource,
   Task,
-  TimeInfo,
 } from '@meseta/wire';
 import {
   AgentInfoCodec,
   MasterResponseGetAgentsAgentCodec,
   MasterResponseGetExecutorsExecutorCodec,
-  MasterResponseGetFrameworksFrameworkCodec,
   TaskCodec,
 } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
@@ -28,28 +23,16 @@ import {
   type Approver,
   agentViews,
   type FrameworkView,
-  offeredTo,
+  type ShareOf,
   type Snapshot,
   seenTasks,
   seesResource,
-  type UsedBy,
-  usedByEach,
+  sharesOf,
   useOf,
 } from './snapshot.js';
 import { listField, type ObjectField, renderDocument } from './v1-document.js';
-
-const timeOf = (ms: number): TimeInfo => ({ nanoseconds: BigInt(Math.round(ms * 1000)) * 1000n });
-
-/** `{ name: list }` of what may be seen, or nothing where that is empty. */
-function listed<Name extends string>(name: Name, list: readonly Resource[], approver: Approver) {
-  const seen = list.filter((resource) => seesResource(approver, resource));
-  return (seen.length === 0 ? {} : { [name]: toEndpointFormat(merge(seen)) }) as {
-    readonly [N in Name]?: readonly Resource[];
-  };
-}
-
-const timed = <Name extends string>(name: Name, ms: number | undefined) =>
-  (ms === undefined ? {} : { [name]: timeOf(ms) }) as { readonly [N in Name]?: TimeInfo };
+import { listed, timed, timeOf } from './v1-fields.js';
+import { frameworkList } from './v1-frameworks.js';
 
 /**
  * In these answers, and nowhere else, Mesos writes the agent's info with v0's `checkpoint`, which is always true:
@@ -105,30 +88,6 @@ export function agentMessage(agent: Agent, use: AgentUse, approver: Approver): M
   };
 }
 
-export function frameworkMessage(
-  view: FrameworkView,
-  used: readonly Resource[],
-  approver: Approver,
-): MasterResponseGetFrameworksFramework {
-  const { framework, unregisteredAtMs } = view;
-  const { status } = framework;
-  const lives = unregisteredAtMs === undefined;
-  return {
-    framework_info: framework.info,
-    active: lives && status === 'active',
-    connected: lives && (status === 'active' || status === 'inactive'),
-    ...timed('registered_time', framework.registeredAtMs),
-    ...timed('reregistered_time', framework.reregisteredAtMs ?? framework.registeredAtMs),
-    ...timed('unregistered_time', unregisteredAtMs),
-    ...(view.offers.length === 0 ? {} : { offers: view.offers }),
-    ...(view.inverseOffers.length === 0 ? {} : { inverse_offers: view.inverseOffers }),
-    ...listed('allocated_resources', used, approver),
-    ...listed('offered_resources', offeredTo(view), approver),
-    recovered: lives && status === 'recovered',
-    offer_constraints: framework.offerConstraints?.source ?? {},
-  };
-}
-
 const agentsField = (number: number, { snapshot, agents, approver }: Shown): ObjectField => ({
   name: 'get_agents',
   number,
@@ -144,12 +103,11 @@ const agentsField = (number: number, { snapshot, agents, approver }: Shown): Obj
   ],
 });
 
-const frameworksField = (number: number, { snapshot, approver, used }: Shown): ObjectField => {
+const frameworksField = (number: number, shown: Shown): ObjectField => {
+  const { snapshot, approver, shareOf } = shown;
   const isSeen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
   const list = (name: string, at: number, views: readonly FrameworkView[]) =>
-    listField([name, at], name, views.filter(isSeen), MasterResponseGetFrameworksFrameworkCodec, (view) =>
-      frameworkMessage(view, used(view), approver),
-    );
+    frameworkList([name, at], views.filter(isSeen), shareOf, approver);
   return {
     name: 'get_frameworks',
     number,
@@ -207,7 +165,7 @@ interface Shown {
   readonly snapshot: Snapshot;
   readonly approver: Approver;
   readonly agents: readonly AgentView[];
-  readonly used: UsedBy;
+  readonly shareOf: ShareOf;
   readonly tasks: readonly Task[];
   readonly unreachableTasks: readonly Task[];
   readonly completedTasks: readonly Task[];
@@ -237,7 +195,7 @@ function* shownIn(
     snapshot,
     approver,
     agents: shows('GET_AGENTS') ? yield* agentViews(snapshot, earlier?.agents) : [],
-    used: yield* usedByEach(shows('GET_FRAMEWORKS') ? views : []),
+    shareOf: yield* sharesOf(shows('GET_FRAMEWORKS') ? views : []),
     tasks: lists.tasks.flat(),
     unreachableTasks: lists.unreachableTasks.flat(),
     completedTasks: lists.completedTasks.flat(),
