@@ -14,7 +14,7 @@ import type { AgentInfo, AgentInfoCapability, OfferOperation, Unavailability } f
 import { removeAgentFrom } from './agent-set.js';
 import { clientOf, forgetExclusions, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL } from './clients.js';
 import { forgetAgentFilters } from './filters.js';
-import { changeFree, hold, isOfferable, refreshFree, release, releaseAll } from './holdings.js';
+import { changeFree, hold, isOfferable, refreshFree, release, releaseAll, take } from './holdings.js';
 import { forgetInverseOffers } from './inverse-offers.js';
 import { chargeAllocated, chargeConsumed, releaseRole, useRole } from './roles.js';
 import type { Agent, State } from './state.js';
@@ -48,19 +48,24 @@ export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void 
   state.agents.set(agentId, agent);
   state.agentSlots[agent.index] = agent;
   forgetExclusions(state, agent);
+  for (const [frameworkId, resources] of spec.used) takeUsed(state, agent, frameworkId, resources);
   setTotal(state, agent, spec.total);
   setCapabilities(agent, spec.capabilities);
-  for (const [frameworkId, resources] of spec.used) trackUsed(state, agent, frameworkId, resources);
   updateUnavailability(state, agent, spec.unavailability);
   wakeAgent(state, agent);
 }
 
 /** What is used there by a framework; if that is not known yet, it waits for it. */
 export function trackUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
+  takeUsed(state, agent, frameworkId, used);
+  refreshFree(state, agent);
+}
+
+function takeUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
   const framework = state.frameworks.get(frameworkId);
   if (framework !== undefined) {
     for (const [role, resources] of allocationsByRole(used)) {
-      hold(state, agent, clientOf(state, framework, role), state.table.intern(unallocate(resources)), true);
+      take(state, agent, clientOf(state, framework, role), state.table.intern(unallocate(resources)), true);
     }
     return;
   }
@@ -69,7 +74,6 @@ export function trackUsed(state: State, agent: Agent, frameworkId: FrameworkId, 
   const bundle = state.table.intern(used);
   agent.untracked.set(frameworkId, state.table.add(before, bundle));
   agent.taken = state.table.add(agent.taken, state.shapes.of(bundle.unallocated).unshared);
-  refreshFree(state, agent);
 }
 
 /** The framework is known now: what waited for it becomes its own. */

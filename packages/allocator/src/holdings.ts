@@ -24,6 +24,12 @@ export function refreshFree(state: State, agent: Agent): void {
 
 /** The client holds `bundle` (unallocated form) more. */
 export function hold(state: State, agent: Agent, client: Client, bundle: Bundle, allocated: boolean): void {
+  take(state, agent, client, bundle, allocated);
+  refreshFree(state, agent);
+}
+
+/** The same without looking at what is free now, which the caller does after the last of several. */
+export function take(state: State, agent: Agent, client: Client, bundle: Bundle, allocated: boolean): void {
   const { table } = state;
   const holding = agent.holdings.get(client);
   const before = holding?.held ?? table.empty;
@@ -40,7 +46,6 @@ export function hold(state: State, agent: Agent, client: Client, bundle: Bundle,
   const shape = state.shapes.of(bundle);
   if (allocated) chargeAllocated(client.role, shape.countable, 1);
   agent.taken = table.add(agent.taken, shape.unshared);
-  refreshFree(state, agent);
 }
 
 /** The client gives `bundle` (unallocated form) back; not told whether it was allocated, the offered part goes first. */

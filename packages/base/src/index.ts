@@ -3,6 +3,7 @@ export * from './byte-size.js';
 export * from './deadlines.js';
 export * from './duration.js';
 export * from './ids.js';
+export * from './interner.js';
 export * from './pid.js';
 export * from './ports.js';
 export * from './random.js';

@@ -17,6 +17,7 @@ import type {
   Deadlines,
   ExecutorId,
   FrameworkId,
+  Intern,
   OfferId,
   OperationId,
   OperationUuid,
@@ -201,6 +202,8 @@ export interface Agents {
   /** The last 100,000 removed ids: their late messages are dropped. */
   readonly removed: History<AgentId>;
   readonly byPid: Map<Pid, AgentId>;
+  /** Shared by the agents that say the same of themselves. */
+  readonly capabilitySets: Map<string, ReadonlySet<AgentInfoCapabilityType>>;
   readonly registering: Map<Pid, RegisterAgentMessage>;
   readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
   readonly transitions: Map<AgentId, AgentTransition>;
@@ -218,6 +221,8 @@ export interface MasterState {
   readonly identity: MasterIdentity;
   readonly options: MasterOptions;
   readonly random: Random;
+  /** Of what tasks and agents have in common: resources, labels, capabilities. */
+  readonly intern: Intern;
   readonly allocator: Allocator;
   readonly agents: Agents;
   readonly frameworks: Map<FrameworkId, Framework>;

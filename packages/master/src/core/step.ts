@@ -3,7 +3,7 @@
 // Boundary: no clock, randomness, timer or promise of its own; the shell and the simulator feed inputs and carry out
 // the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.
 import { createAllocator } from '@meseta/allocator';
-import { createDeadlines, type Now, type Random } from '@meseta/base';
+import { createDeadlines, createInterner, type Now, type Random } from '@meseta/base';
 import { elected } from './agents/recovery.js';
 import { schedulerCall } from './calls.js';
 import { createHistory } from './completed.js';
@@ -73,6 +73,7 @@ function createState(identity: MasterIdentity, options: MasterOptions, random: R
     identity,
     options,
     random,
+    intern: createInterner(),
     allocator: createAllocator({ domain: identity.info.domain, ...options.allocator }, random),
     agents: {
       registered: new Map(),
@@ -81,6 +82,7 @@ function createState(identity: MasterIdentity, options: MasterOptions, random: R
       gone: new Map(),
       removed: createHistory(100_000),
       byPid: new Map(),
+      capabilitySets: new Map(),
       registering: new Map(),
       reregistering: new Map(),
       transitions: new Map(),

@@ -3,14 +3,7 @@
 // over: its framework was told that it is lost, so it is ended (Mesos lets it run on, known to nobody).
 import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
-import type {
-  AgentInfo,
-  AgentInfoCapability,
-  FrameworkInfo,
-  ReconcileTasksMessage,
-  ReregisterAgentMessage,
-  TaskStatus,
-} from '@meseta/wire';
+import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
 import { pidForAgents } from '../frameworks/records.js';
 import { link, unlink } from '../links.js';
@@ -21,7 +14,15 @@ import { isTerminal, lostOr } from '../task-states.js';
 import { removeExecutor } from '../tasks.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
-import { capabilitiesOf, changeAgent, connectionOf, inPostRefinement, totalOf } from './records.js';
+import {
+  capabilitiesOf,
+  capabilitySet,
+  changeAgent,
+  connectionOf,
+  inPostRefinement,
+  shareInfo,
+  totalOf,
+} from './records.js';
 import { cancelUnreachable } from './unreachable.js';
 
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
@@ -93,9 +94,7 @@ const isRepeated = (before: Agent, pid: Pid, { resource_version_uuid }: Reregist
 
 function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage, repeated: boolean): Agent {
   const { state, now } = ctx;
-  const info = inPostRefinement(message.agent, before.id);
-  const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
-  for (const { type } of message.agent_capabilities ?? []) if (type !== undefined) capabilities.add(type);
+  const info = shareInfo(ctx, inPostRefinement(message.agent, before.id));
   if (before.pid !== pid) {
     state.agents.byPid.delete(before.pid);
     unlink(ctx, before.pid);
@@ -105,7 +104,7 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
     info,
     pid,
     version: message.version ?? before.version,
-    capabilities,
+    capabilities: capabilitySet(ctx, message.agent_capabilities ?? []),
     reregisteredAtMs: now.wallMs,
     connected: true,
     ...(repeated ? {} : resourcesIn(ctx, before, info, message)),
@@ -115,7 +114,7 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
   if (!equals(before.totalResources, agent.totalResources)) rescindOffersOf(ctx, agent);
   state.allocator.updateAgent(agent.id, {
     info,
-    capabilities: capabilitiesOf(agent),
+    capabilities: capabilitiesOf(ctx, agent),
     total: agent.totalResources,
   });
   if (!before.connected && !agent.deactivated) state.allocator.activateAgent(agent.id);

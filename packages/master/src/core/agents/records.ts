@@ -54,17 +54,15 @@ export function problemOf(field: string, resources: readonly Resource[] | undefi
 export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterAgentMessage): Agent {
   const { state, now } = ctx;
   const kept = state.registrar.durable.agents.get(id);
-  const info = inPostRefinement(message.agent, id);
+  const info = shareInfo(ctx, inPostRefinement(message.agent, id));
   const checkpointed = merge(toPostRefinement(message.checkpointed_resources ?? []));
-  const capabilities = new Set<NonNullable<AgentInfoCapability['type']>>();
-  for (const { type } of message.agent_capabilities ?? []) if (type !== undefined) capabilities.add(type);
   return {
     id,
-    wireId: { value: id },
+    wireId: info.id ?? { value: id },
     info,
     pid,
-    version: message.version ?? '',
-    capabilities,
+    version: state.intern(message.version ?? ''),
+    capabilities: capabilitySet(ctx, message.agent_capabilities ?? []),
     registeredAtMs: now.wallMs,
     reregisteredAtMs: undefined,
     connected: true,
@@ -72,11 +70,11 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
     drainInfo: kept?.drainInfo,
     drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
     checkpointedResources: checkpointed,
-    totalResources: totalOf(info, checkpointed, []),
+    totalResources: state.intern(totalOf(info, checkpointed, [])),
     unsettled: false,
-    oversubscribedResources: [],
+    oversubscribedResources: NOTHING,
     resourceVersion: message.resource_version_uuid?.value,
-    resourceProviders: new Map(),
+    resourceProviders: NO_PROVIDERS,
     observer: state.nextObserver++,
     tasks: new Map(),
     executors: new Map(),
@@ -87,8 +85,35 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
   };
 }
 
-export const capabilitiesOf = (agent: Agent): AgentInfoCapability[] =>
-  [...agent.capabilities].map((type) => ({ type }));
+const NOTHING: Resources = [];
+const NO_PROVIDERS: Agent['resourceProviders'] = new Map();
+
+/** With what it has in common with other agents' shared. */
+export function shareInfo({ state: { intern } }: Context, info: AgentInfo): AgentInfo {
+  const shared: { -readonly [Field in keyof AgentInfo]: AgentInfo[Field] } = Object.assign({}, info);
+  if (info.resources !== undefined) shared.resources = intern(info.resources);
+  if (info.attributes !== undefined) shared.attributes = intern(info.attributes);
+  if (info.domain !== undefined) shared.domain = intern(info.domain);
+  return shared;
+}
+
+/** One set for all agents that say the same. */
+export function capabilitySet(ctx: Context, told: readonly AgentInfoCapability[]): Agent['capabilities'] {
+  const { capabilitySets } = ctx.state.agents;
+  const types = told.flatMap(({ type }) => type ?? []);
+  const key = types.join(' ');
+  const known = capabilitySets.get(key);
+  if (known !== undefined) return known;
+  const set = new Set(types);
+  if (capabilitySets.size < MAX_CAPABILITY_SETS) capabilitySets.set(key, set);
+  return set;
+}
+
+/** Versions of agents are few; what a liar makes up isn't kept. */
+const MAX_CAPABILITY_SETS = 256;
+
+export const capabilitiesOf = (ctx: Context, agent: Agent): readonly AgentInfoCapability[] =>
+  ctx.state.intern([...agent.capabilities].map((type) => ({ type })));
 
 /** The agent, with the tasks and executors that it came with, is the cluster's. */
 export function enter(ctx: Context, agent: Agent): void {
@@ -96,7 +121,7 @@ export function enter(ctx: Context, agent: Agent): void {
   const key = machineOf(agent.info, agent.pid);
   state.allocator.addAgent(agent.id, {
     info: agent.info,
-    capabilities: capabilitiesOf(agent),
+    capabilities: capabilitiesOf(ctx, agent),
     unavailability: state.registrar.durable.machines.get(key)?.unavailability,
     total: agent.totalResources,
     used: usedOn(ctx, agent),

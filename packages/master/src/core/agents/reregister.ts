@@ -10,7 +10,7 @@ import { adoptOperations } from '../operation-records.js';
 import { ownUpdate } from '../own-updates.js';
 import { afterwards, decide } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
-import { addExecutor, addTask } from '../tasks.js';
+import { addExecutor, addTask, returnedTask } from '../tasks.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
@@ -138,8 +138,7 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
       warn(ctx, `task ${sent.task_id.value} of ${framework.id} is on agent ${known.agent_id.value} and on ${agent.id}`);
       continue;
     }
-    const resources = allocatedOf(framework, sent.resources);
-    const task: Task = { ...sent, framework_id: framework.wireId, agent_id: agent.wireId, resources };
+    const task = returnedTask(ctx, sent, { framework, agent }, allocatedOf(framework, sent.resources));
     framework.unreachableTasks.delete(idOf<TaskId>(sent.task_id));
     addTask(ctx, framework, agent, task);
     returned.push({ framework, task });

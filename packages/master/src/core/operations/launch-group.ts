@@ -33,7 +33,7 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   acceptance.left = subtract(acceptance.left, used);
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
   if (launch_executor) addExecutor(framework, agent, executor);
-  for (const task of tasks) addTask(ctx, framework, agent, taskOf(task, framework, executor));
+  for (const task of tasks) addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor }));
   send(ctx, agent.pid, {
     name: 'RunTaskGroupMessage',
     body: {

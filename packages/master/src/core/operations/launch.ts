@@ -38,7 +38,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): void 
   acceptance.left = subtract(acceptance.left, used);
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
   if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
-  addTask(ctx, framework, agent, taskOf(task, framework, task.executor));
+  addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor: task.executor }));
   send(ctx, agent.pid, {
     name: 'RunTaskMessage',
     body: {

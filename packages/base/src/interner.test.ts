@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { createInterner } from './interner.js';
+
+test('I1: what comes back equals what was given, whatever came before', () => {
+  fc.assert(
+    fc.property(fc.array(fc.jsonValue(), { maxLength: 30 }), (values) => {
+      const intern = createInterner();
+      for (const value of [...values, ...values]) {
+        const text = JSON.stringify(value);
+        const answer = intern(value);
+        assert.deepEqual(answer, value);
+        assert.equal(JSON.stringify(answer), text);
+      }
+    }),
+  );
+});
+
+test('equal records become one, others stay apart', () => {
+  const intern = createInterner();
+  const resources = (cpus: number) => [{ name: 'cpus', type: 'SCALAR', scalar: { value: cpus } }];
+  const first = intern(resources(1));
+  assert.equal(intern(resources(1)), first);
+  assert.notEqual(intern(resources(2)), first);
+  const apart = [
+    [],
+    {},
+    { a: undefined },
+    { a: 0 },
+    { a: -0 },
+    { a: '0' },
+    { a: 0n },
+    { b: 0 },
+    { a: [0] },
+    { a: 0, b: 0 },
+    { b: 0, a: 0 },
+  ];
+  const kept = apart.map((record) => intern(record));
+  for (const [at, record] of apart.entries()) assert.ok(Object.is(kept[at], record), `record ${at}`);
+});
+
+test('I2: a million shapes leave no more than its slots', () => {
+  const intern = createInterner();
+  const kept = new Set<unknown>();
+  for (let at = 0; at < 100_000; at++) intern({ at });
+  for (let at = 0; at < 100_000; at++) {
+    const record = { at };
+    if (intern(record) !== record) kept.add(record);
+  }
+  assert.ok(kept.size <= 4096, `${kept.size}`);
+});
