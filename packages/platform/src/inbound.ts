@@ -69,7 +69,7 @@ function readMessages(socket: Socket, options: InboundOptions, held: Held): void
     },
     { maxHeadBytes: MAX_HEAD_BYTES, maxBodyBytes: options.maxBodyBytes },
   );
-  const remote = `${socket.remoteAddress}:${socket.remotePort}`;
+  const remote = (): string => `${socket.remoteAddress}:${socket.remotePort}`;
 
   const hold = (bytes: number): void => {
     held.bytes += bytes - mine;
@@ -82,19 +82,19 @@ function readMessages(socket: Socket, options: InboundOptions, held: Held): void
     answer = '';
     if (close) socket.end();
     else if (socket.writableLength > MAX_UNREAD_ANSWER_BYTES) {
-      options.bad(remote, 'reads none of its answers');
+      options.bad(remote(), 'reads none of its answers');
       socket.destroy();
     }
   };
   const refuse = (reason: string): void => {
-    options.bad(remote, reason);
+    options.bad(remote(), reason);
     answer += `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`;
     close = true;
     socket.off('data', onData);
     socket.resume();
   };
   const onTimeout = (): void => {
-    options.bad(remote, 'a request was begun and not ended');
+    options.bad(remote(), 'a request was begun and not ended');
     socket.destroy();
   };
   const onEnd = (): void => {

@@ -46,7 +46,6 @@ const LINE_END = Buffer.from('\r\n');
 const MORE: Parsed = { kind: 'more' };
 const NOTHING = Buffer.alloc(0);
 const LETTER_P = 'P'.charCodeAt(0);
-const MAX_KNOWN_HEADS = 1024;
 const MAX_LINE_BYTES = 4096;
 
 const AGENT_PREFIX = 'libprocess/';
@@ -128,8 +127,8 @@ type Place = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'traile
 interface Reader {
   readonly sink: ParserSink;
   readonly limits: ParserLimits;
-  /** A peer sends the same few heads again and again, byte for byte. */
-  readonly knownHeads: Map<string, MessageHead>;
+  /** A busy peer sends one head again and again, byte for byte; keeping more costs ten thousand quiet ones memory. */
+  known: { readonly text: string; readonly head: MessageHead } | undefined;
   place: Place;
   unread: Buffer;
   at: number;
@@ -144,13 +143,10 @@ const bad = (reason: string): Parsed => ({ kind: 'bad', reason });
 const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reader.limits.maxBodyBytes} bytes`);
 
 function headOf(reader: Reader, text: string): HeadResult {
-  const known = reader.knownHeads.get(text);
-  if (known !== undefined) return known;
-  const read = parseHead(text);
-  if (read === 'foreign' || 'bad' in read) return read;
-  if (reader.knownHeads.size >= MAX_KNOWN_HEADS) reader.knownHeads.clear();
-  reader.knownHeads.set(text, read);
-  return read;
+  if (reader.known?.text === text) return reader.known.head;
+  const head = parseHead(text);
+  if (head !== 'foreign' && !('bad' in head)) reader.known = { text, head };
+  return head;
 }
 
 function readHead(reader: Reader): Parsed | undefined {
@@ -250,7 +246,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
   const reader: Reader = {
     sink,
     limits,
-    knownHeads: new Map(),
+    known: undefined,
     place: 'head',
     unread: NOTHING,
     at: 0,
