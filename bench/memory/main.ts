@@ -1,10 +1,11 @@
 // What agents and their tasks cost the master in memory: its RSS empty, with the agents, and with their tasks, after a while of
-// quiet; and how late its event loop answers while tasks come and go.
+// quiet; and how late its event loop is while tasks come and go.
 import { benchmark, type Scale } from '../lib/benchmark.js';
 import { createDaemons, type Daemon, pause } from '../lib/daemons.js';
 import { type Emulator, ENDING_COMMAND, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { probeHealth } from '../lib/health.js';
+import { probeLoopDelay } from '../lib/loop-delay.js';
 import { memoryOf } from '../lib/processes.js';
 import { runTasks } from '../lib/task-runner.js';
 
@@ -55,8 +56,8 @@ async function sizesWith(agents: number): Promise<Sizes> {
   }
 }
 
-/** /health while tasks are launched and end. */
-async function churn(agents: number, tasks: number): Promise<Measured> {
+/** How late the loop is, and /health, while tasks are launched and end. */
+async function churn(agents: number, tasks: number): Promise<readonly Measured[]> {
   const daemons = createDaemons();
   let emulator: Emulator | undefined;
   try {
@@ -64,6 +65,7 @@ async function churn(agents: number, tasks: number): Promise<Measured> {
     emulator = await startEmulator({ master: master.address, agents, perAddress: 4 });
     await emulator.register();
     const health = probeHealth(master.address);
+    const loop = probeLoopDelay(master.address);
     const run = await runTasks({
       master: master.address,
       name: 'churn',
@@ -76,7 +78,12 @@ async function churn(agents: number, tasks: number): Promise<Measured> {
     });
     await run.done;
     run.scheduler.close();
-    return { name: `/health p99 while ${tasks} tasks churn`, unit: 'ms', value: health.stop().p99 };
+    const delay = await loop.stop();
+    return [
+      { name: `loop delay p50 while ${tasks} tasks churn`, unit: 'ms', value: delay.p50 },
+      { name: `loop delay p99 while ${tasks} tasks churn`, unit: 'ms', value: delay.p99 },
+      { name: `/health p99 while ${tasks} tasks churn`, unit: 'ms', value: health.stop().p99 },
+    ];
   } finally {
     await emulator?.stop();
     await daemons.stop();
@@ -97,7 +104,7 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
     { name: 'master RSS, empty', unit: 'MB', value: large.empty / 1024 },
     { name: `master RSS, ${few} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: small.withTasks / 1024 },
     { name: `master RSS, ${many} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: large.withTasks / 1024 },
-    await churn(full ? 1000 : 200, full ? 500_000 : 5000),
+    ...(await churn(full ? 1000 : 200, full ? 500_000 : 20_000)),
   ];
 }
 

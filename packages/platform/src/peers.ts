@@ -46,7 +46,7 @@ interface Peer {
   reason: string;
 }
 
-const MAX_HEADS = 65_536;
+const MAX_HEADS = 4096;
 /** A connection that nothing links and nothing uses is closed after this. */
 const IDLE_MS = 600_000;
 const CLOSE_GRACE_MS = 500;
@@ -194,7 +194,7 @@ const closePeer = (peer: Peer): Promise<void> =>
     socket.end();
   });
 
-/** Heads by addressee, sender and name: few, and sent again and again. */
+/** Heads by addressee, sender and name: those of busy peers are sent again and again, the others are not worth the memory. */
 function createHeads(address: string): (to: Pid, from: string, wireName: string) => string {
   const heads = new Map<string, string>();
   return (to, from, wireName) => {
