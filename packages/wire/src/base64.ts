@@ -16,7 +16,28 @@ function valueTable(): Uint8Array {
   return values;
 }
 
+const UUID_BYTES = 16;
+
+/** A uuid stands in every status: made in one call it costs a fifth of what an array and a decoder do. */
+function uuidToBase64(bytes: Uint8Array): string {
+  const bits = (at: number): number =>
+    ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+  const code = (sextet: number): number => CODES[sextet & 63] as number;
+  const [a, b, c, d, e] = [bits(0), bits(3), bits(6), bits(9), bits(12)];
+  const last = bytes[15] as number;
+  // biome-ignore format: a row a triple of bytes
+  return String.fromCharCode(
+    code(a >> 18), code(a >> 12), code(a >> 6), code(a),
+    code(b >> 18), code(b >> 12), code(b >> 6), code(b),
+    code(c >> 18), code(c >> 12), code(c >> 6), code(c),
+    code(d >> 18), code(d >> 12), code(d >> 6), code(d),
+    code(e >> 18), code(e >> 12), code(e >> 6), code(e),
+    code(last >> 2), code(last << 4), PADDING, PADDING,
+  );
+}
+
 export function bytesToBase64(bytes: Uint8Array): string {
+  if (bytes.length === UUID_BYTES) return uuidToBase64(bytes);
   const whole = bytes.length - (bytes.length % 3);
   const text = new Uint8Array(Math.ceil(bytes.length / 3) * 4).fill(PADDING);
   let at = 0;
