@@ -2,8 +2,8 @@
 // reports those of which nothing is left, then reads the process table once for the others and kills what they have left.
 //
 // I1: `exited` is reported once a container, when its end is known and none of its processes lives.
-// I2: rounds take a bounded part of this process' time however many containers end: the pause after a round grows
-//     with what it took.
+// I2: rounds take a bounded part of this process' time (a tenth) however many containers end: the pause after a round
+//     grows with what it took.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus, type RecordedEnd } from './exit-record.js';
 import { type Container, change, type PosixState, readRecord, supervisorLives } from './posix-state.js';
@@ -105,7 +105,7 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
       busy = true;
       const lookedMs = await round();
       busy = false;
-      notBeforeMs = performance.now() + Math.max(pauseMs, Math.min(4 * lookedMs, longestBreakMs));
+      notBeforeMs = performance.now() + Math.max(pauseMs, Math.min(9 * lookedMs, longestBreakMs));
       schedule();
     }, waitMs);
   }

@@ -4,16 +4,7 @@
 // Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
 // I1: an accepted container ends in one `launchFailed` or one `exited`.
 // I2: whatever this process knows of a running container it could read again from its runtime directory.
-import {
-  type ContainerId,
-  err,
-  type Files,
-  type Outbound,
-  ok,
-  type Processes,
-  type Result,
-  type SystemResult,
-} from '@meseta/base';
+import { type ContainerId, err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent, parseStatus } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
@@ -23,7 +14,7 @@ import { type Container, change, type PosixState, planHeader, runtimeDirectory }
 import { createProber } from './probes.js';
 import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
-import { removeTree } from './sandbox.js';
+import { createStreams, removeTree } from './sandbox.js';
 import { createSpawner, type Spawner, type Supervision } from './spawner.js';
 import { perlSupervision } from './supervisor-perl.js';
 import { shellSupervision } from './supervisor-shell.js';
@@ -51,15 +42,15 @@ interface Launcher {
   readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
   /** Shared by all who are being signalled. */
   readonly processTable: () => Promise<ProcessTable>;
-  /** Aborts what prepares a container. */
-  readonly preparing: Map<ContainerId, AbortController>;
+  /** Stops the fetches of a container. */
+  readonly fetching: Map<ContainerId, AbortController>;
 }
 
 /** Ids become names of directories and lines that the spawner reads. */
 const validId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,250}$/.test(id) && id !== 'events';
 
 function failLaunch(launcher: Launcher, containerId: ContainerId, stage: 'fetch' | 'launch', message: string): void {
-  launcher.preparing.delete(containerId);
+  launcher.fetching.delete(containerId);
   const container = launcher.state.containers.get(containerId);
   if (container === undefined || container.phase === 'ended') return;
   change(launcher.state, containerId, { phase: 'ended' });
@@ -76,41 +67,36 @@ async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Re
   return owner;
 }
 
-/** The shell that opens the streams is the agent's own user's: for another user they are made before. */
-async function ownStreams(files: Files, sandbox: string, owner: LaunchOwner): Promise<SystemResult<void>> {
-  for (const name of ['stdout', 'stderr']) {
-    const made = await files.write(`${sandbox}/${name}`, '', { append: true });
-    const owned = made.ok ? await files.changeOwner(`${sandbox}/${name}`, owner.uid, owner.gid) : made;
-    if (!owned.ok) return owned;
-  }
-  return ok(undefined);
-}
-
-async function prepare(launcher: Launcher, spec: ContainerSpec, abort: AbortSignal): Promise<void> {
+async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   const { state, tools } = launcher;
   const { files } = state;
-  const fail = (message: string): void => failLaunch(launcher, spec.containerId, 'launch', message);
+  const fail = async (message: string, stage: 'fetch' | 'launch' = 'launch'): Promise<void> => {
+    await createStreams(files, spec.sandbox, undefined);
+    failLaunch(launcher, spec.containerId, stage, message);
+  };
   const owner = await ownerOf(launcher, spec.user);
   if (!owner.ok) return fail(owner.error);
   const plan = launchPlan(spec, owner.value, tools, launcher.limits);
   if (!plan.ok) return fail(plan.error);
   if (spec.uris.length > 0) {
-    const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort);
-    if (!fetched.ok) return failLaunch(launcher, spec.containerId, 'fetch', fetched.error);
+    const abort = new AbortController();
+    launcher.fetching.set(spec.containerId, abort);
+    const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort.signal);
+    if (!fetched.ok) return fail(fetched.error, 'fetch');
   }
   if (owner.value) {
-    const owned = await ownStreams(files, spec.sandbox, owner.value);
+    // Who opens them is the agent's own user.
+    const owned = await createStreams(files, spec.sandbox, owner.value);
     if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
   }
-  const directory = runtimeDirectory(state, spec.containerId);
-  const made = await files.makeDirectory(directory, 0o700);
-  if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
-  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
-  const written = await files.write(`${directory}/plan`, text, { mode: 0o600 });
-  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
-  if (abort.aborted) return fail('destroyed before it was launched');
+  if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
   if (state.closed) return;
-  launcher.preparing.delete(spec.containerId);
+  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
+  const directory = runtimeDirectory(state, spec.containerId);
+  const made = files.makeDirectoryNow(directory, 0o700);
+  const written = made.ok ? files.writeNow(`${directory}/plan`, text, 0o600) : made;
+  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
+  launcher.fetching.delete(spec.containerId);
   change(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
   launcher.spawner.launch(spec.containerId);
 }
@@ -130,8 +116,6 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
     refuse(`container id "${spec.containerId}" is in use`);
     return;
   }
-  const controller = new AbortController();
-  launcher.preparing.set(spec.containerId, controller);
   state.containers.set(spec.containerId, {
     containerId: spec.containerId,
     place: { sandbox: spec.sandbox, user: spec.user },
@@ -144,7 +128,7 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
     waiting: [],
     launchedMs: 0,
   });
-  void prepare(launcher, spec, controller.signal);
+  void prepare(launcher, spec);
 }
 
 const startPatienceMs = 500;
@@ -207,7 +191,7 @@ function destroy(launcher: Launcher, containerId: ContainerId): void {
   if (container === undefined || container.phase === 'ended') return;
   if (container.phase === 'preparing') {
     change(launcher.state, containerId, { destroyed: true });
-    launcher.preparing.get(containerId)?.abort();
+    launcher.fetching.get(containerId)?.abort();
     return;
   }
   launcher.endings.destroy(containerId);
@@ -242,10 +226,10 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
 
 /** Removes the runtime directory: the files that are always there without looking, whatever else there is if need be. */
 async function forget(state: PosixState, containerId: ContainerId): Promise<void> {
+  const { files } = state;
   const directory = runtimeDirectory(state, containerId);
-  await Promise.all(['plan', 'record'].map((name) => state.files.removeFile(`${directory}/${name}`)));
-  const removed = await state.files.removeEmptyDirectory(directory);
-  if (!removed.ok) await removeTree(state.files, directory);
+  for (const name of ['plan', 'record']) files.removeNow(`${directory}/${name}`, 'file');
+  if (!files.removeNow(directory, 'directory').ok) await removeTree(files, directory);
 }
 
 async function makeFifo(options: PosixOptions, path: string): Promise<Result<void, string>> {
@@ -303,7 +287,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     endings,
     findUser: createUsers(processes),
     processTable: createTableReader(files),
-    preparing: new Map(),
+    fetching: new Map(),
   };
   const events = files.readFifo(
     `${directory}/events`,
@@ -337,7 +321,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     recover: () => recoverContainers(state),
     async close() {
       state.closed = true;
-      for (const controller of launcher.preparing.values()) controller.abort();
+      for (const controller of launcher.fetching.values()) controller.abort();
       endings.stop();
       stopWatching();
       events.value.close();

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
 import { rotate } from './rotation.js';
-import { createSandbox, diskFullness, diskUsage, removeTree, sandboxAgeMs } from './sandbox.js';
+import { createSandbox, createStreams, diskFullness, diskUsage, removeTree, sandboxAgeMs } from './sandbox.js';
 
 const files = createFiles();
 let root = '';
@@ -27,7 +27,10 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 test('a sandbox is made with its streams, its mode and its parents', async () => {
   assert.ok((await createSandbox(files, `${root}/a/b`, undefined, 0o750)).ok);
+  writeFileSync(`${root}/a/b/stdout`, 'kept');
+  assert.ok((await createStreams(files, `${root}/a/b`, undefined)).ok);
   assert.deepEqual(readdirSync(`${root}/a/b`).sort(), ['stderr', 'stdout']);
+  assert.equal(readFileSync(`${root}/a/b/stdout`, 'utf8'), 'kept');
   assert.equal(statSync(`${root}/a/b`).mode & 0o777, 0o750);
   writeFileSync(`${root}/file`, '');
   assert.equal((await createSandbox(files, `${root}/file/b`, undefined)).ok, false);

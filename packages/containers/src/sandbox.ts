@@ -13,7 +13,7 @@ function createSlices(): () => Promise<void> {
   };
 }
 
-/** Makes the sandbox with its parents, owned by its user, empty `stdout` and `stderr` in it. */
+/** Makes the sandbox with its parents, owned by its user. */
 export async function createSandbox(
   files: Files,
   path: string,
@@ -24,14 +24,22 @@ export async function createSandbox(
   if (!made.ok) return made;
   const moded = await files.changeMode(path, mode);
   if (!moded.ok) return moded;
+  return owner === undefined ? made : files.changeOwner(path, owner.uid, owner.gid);
+}
+
+/** Makes the files that a container's output goes to where they are not there yet. */
+export async function createStreams(
+  files: Files,
+  sandbox: string,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Promise<SystemResult<void>> {
   for (const name of ['stdout', 'stderr']) {
-    const written = await files.write(`${path}/${name}`, '', { append: true });
-    if (!written.ok) return written;
-    if (owner === undefined) continue;
-    const owned = await files.changeOwner(`${path}/${name}`, owner.uid, owner.gid);
+    const path = `${sandbox}/${name}`;
+    const made = await files.write(path, '', { append: true });
+    const owned = made.ok && owner !== undefined ? await files.changeOwner(path, owner.uid, owner.gid) : made;
     if (!owned.ok) return owned;
   }
-  return owner === undefined ? made : files.changeOwner(path, owner.uid, owner.gid);
+  return { ok: true, value: undefined };
 }
 
 /**

@@ -59,8 +59,7 @@ export function createSpawner(
       }
       it.running = started.value;
       sessions.add(started.value.pid);
-      if (it.lines !== '') started.value.write(it.lines);
-      if (it.closed) started.value.endInput();
+      flush(it);
       void started.value.ended.then(() => {
         if (current === it) current = undefined;
         if (it.closed) sessions.delete(started.value.pid);
@@ -69,14 +68,21 @@ export function createSpawner(
     return it;
   }
 
+  const flush = (it: Resident): void => {
+    if (it.lines !== '') it.running?.write(it.lines);
+    if (it.running) it.lines = '';
+    if (it.closed) it.running?.endInput();
+  };
+
+  /** What is sent in one turn is one write. */
   const send = (it: Resident, line: string): void => {
-    if (it.running) it.running.write(line);
-    else it.lines += line;
+    if (it.lines === '' && it.running) queueMicrotask(() => flush(it));
+    it.lines += line;
   };
 
   const finish = (it: Resident): void => {
     it.closed = true;
-    it.running?.endInput();
+    flush(it);
   };
 
   return {

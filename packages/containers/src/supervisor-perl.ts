@@ -43,11 +43,12 @@ sub become {
   my ($directory, $program, $variables, @argv) = split /\0/, $text, -1;
   %ENV = map { split /=/, $_, 2 } splice @argv, 0, $variables;
   POSIX::setsid();
+  open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout") && open(STDERR, '>>', "$directory/stderr")
+    or return 126;
   note($id, "first $first") or return 126;
   $unsaid = "started $id $$ " . getppid() . "\n";
   select(undef, undef, undef, 0.05) until tell_all();
-  open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout")
-    && open(STDERR, '>>', "$directory/stderr") && chdir($directory) or return 126;
+  chdir($directory) or return 126;
   exec {$program} @argv;
   my $code = $! == POSIX::ENOENT() ? 127 : 126;
   print STDERR "Failed to execute $program: $!\n";

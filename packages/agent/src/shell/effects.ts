@@ -2,7 +2,7 @@
 import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ContainerId, Files, Result, TaskId } from '@meseta/base';
-import { createSandbox, diskFullness, removeTree } from '@meseta/containers/sandbox';
+import { createSandbox, createStreams, diskFullness, removeTree } from '@meseta/containers/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host, Logger } from '@meseta/platform';
 import { makeToken } from '@meseta/security';
@@ -131,12 +131,13 @@ async function prepareSandbox(ports: EffectPorts, { spec, volumes, pod }: Launch
   const { files } = ports;
   for (const path of pod === undefined ? [spec.sandbox] : [pod.sandbox, spec.sandbox]) {
     const made = await createSandbox(files, path, owner);
-    if (!made.ok) return `sandbox: ${made.error.message}`;
+    // A container's own streams are made by its launcher.
+    const streams = made.ok && path === pod?.sandbox ? await createStreams(files, path, owner) : made;
+    if (!streams.ok) return `sandbox: ${streams.error.message}`;
   }
   if (pod !== undefined) await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
   else if (dirname(spec.sandbox).endsWith('/runs')) {
-    await files.removeFile(latestOf(spec.sandbox));
-    await symlink(spec.sandbox, latestOf(spec.sandbox)).catch(() => undefined);
+    await linkLatest(files, spec.sandbox);
   }
   for (const { containerPath, hostPath } of volumes) {
     const link = resolve(spec.sandbox, containerPath);
@@ -158,8 +159,14 @@ async function linkMember(files: Files, pod: string, taskId: TaskId, sandbox: st
   await files.makeDirectory(`${pod}/tasks`, 0o755);
   await symlink(sandbox, `${pod}/tasks/${taskId}`).catch(() => undefined);
   if ((await readlink(latestOf(pod)).catch(() => '')) === pod) return;
-  await files.removeFile(latestOf(pod));
-  await symlink(pod, latestOf(pod)).catch(() => undefined);
+  await linkLatest(files, pod);
+}
+
+async function linkLatest(files: Files, sandbox: string): Promise<void> {
+  const link = (): Promise<unknown> => symlink(sandbox, latestOf(sandbox)).catch((cause: unknown) => cause);
+  if ((await link()) === undefined) return;
+  await files.removeFile(latestOf(sandbox));
+  await link();
 }
 
 /** The link to an executor's newest run, which people look for. */
