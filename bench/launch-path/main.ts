@@ -85,11 +85,12 @@ function filesTold({ daemons: { directory } }: Bench): ReadonlyMap<string, Trace
   for (const executor of frameworks.flatMap((framework) => below(join(framework, 'executors')))) {
     const [run] = below(join(executor, 'runs')).filter((path) => !path.endsWith('/latest'));
     if (run === undefined) continue;
-    const container = join(directory, 'run/containers', run.slice(run.lastIndexOf('/') + 1));
+    const containerId = run.slice(run.lastIndexOf('/') + 1);
+    const file = (name: string): string => join(directory, 'run/containers', `${containerId}.${name}`);
     const moments: readonly [Moment, string][] = [
       ['sandbox', run],
-      ['plan', join(container, 'plan')],
-      ['record', join(container, 'record')],
+      ['plan', file('plan')],
+      ['record', file('record')],
       ['begun', join(run, 'begun')],
     ];
     const trace = Object.fromEntries(moments.map(([moment, path]) => [moment, born(path)]));

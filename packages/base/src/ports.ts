@@ -49,10 +49,9 @@ export interface Files {
   readTextNow(path: string): string | undefined;
   /** Like `readTextNow`, for a directory's names. */
   listNow(path: string): readonly string[];
-  /** Like `write`, `makeDirectory` (one only) and `removeFile` or `removeEmptyDirectory`, for a few small files in memory (/run). */
+  /** Like `write` and `removeFile`, for small files where little else is done, best in memory (/run). */
   writeNow(path: string, text: string, mode: number): SystemResult<void>;
-  makeDirectoryNow(path: string, mode: number): SystemResult<void>;
-  removeNow(path: string, kind: 'file' | 'directory'): SystemResult<void>;
+  removeFileNow(path: string): SystemResult<void>;
   list(path: string): Promise<SystemResult<readonly DirectoryEntry[]>>;
   stat(path: string): Promise<SystemResult<FileStat>>;
   /** With its parents; an existing directory is no error and keeps its mode. */

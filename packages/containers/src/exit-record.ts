@@ -41,7 +41,7 @@ export interface SupervisorRecord {
   readonly end: RecordedEnd | undefined;
 }
 
-/** What a container's `record` holds (supervisor-perl.ts, supervisor-shell.ts). */
+/** What a container's file `record` holds (supervisor-perl.ts, supervisor-shell.ts). */
 export function parseRecord(text: string): SupervisorRecord {
   const lines = text.split('\n');
   // What comes after the last line's end is incomplete, or nothing.

@@ -10,7 +10,7 @@ import type { ContainerEvent, ContainerSpec, ExitStatus } from './types.js';
  */
 export type Phase = 'preparing' | 'launching' | 'running' | 'ending' | 'ended';
 
-/** What probes and measurements need of a spec; also kept in the runtime directory. */
+/** What probes and measurements need of a spec; also kept in the plan. */
 export type Place = Pick<ContainerSpec, 'sandbox' | 'user'>;
 
 export interface Container {
@@ -34,7 +34,7 @@ export interface Container {
 export interface PosixState {
   readonly files: Files;
   readonly processes: Processes;
-  /** Holds the containers' runtime directories. */
+  /** Holds the containers' runtime files. */
   readonly directory: string;
   /** Pids mean nothing across boots. */
   readonly bootId: string;
@@ -45,8 +45,12 @@ export interface PosixState {
   closed: boolean;
 }
 
-export const runtimeDirectory = (state: PosixState, containerId: ContainerId): string =>
-  `${state.directory}/${containerId}`;
+/** plan: what it runs; record: what its supervisor has seen of it; sent: the signals that shells say nothing about. */
+export const runtimeFile = (
+  { directory }: Pick<PosixState, 'directory'>,
+  containerId: string,
+  name: 'plan' | 'record' | 'sent',
+): string => `${directory}/${containerId}.${name}`;
 
 /** Replaces the container's record; undefined when it is unknown. */
 export function change(
@@ -62,7 +66,7 @@ export function change(
 }
 
 export async function readRecord(state: PosixState, containerId: ContainerId): Promise<SupervisorRecord> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/record`);
+  const text = await state.files.readText(runtimeFile(state, containerId, 'record'));
   return parseRecord(text.ok ? text.value : '');
 }
 
@@ -80,7 +84,7 @@ export async function readPlan(
   state: PosixState,
   containerId: ContainerId,
 ): Promise<{ readonly thisBoot: boolean; readonly place: Place }> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/plan`);
+  const text = await state.files.readText(runtimeFile(state, containerId, 'plan'));
   const found = /^# boot (.*)\n# place (.*)\n/.exec(text.ok ? text.value : '');
   if (!found) return { thisBoot: false, place: { sandbox: '/', user: undefined } };
   const [sandbox, user] = JSON.parse(found[2] as string) as [string, string];
@@ -88,6 +92,6 @@ export async function readPlan(
 }
 
 export async function readSent(state: PosixState, containerId: ContainerId): Promise<ReadonlySet<number>> {
-  const text = await state.files.readText(`${runtimeDirectory(state, containerId)}/sent`);
+  const text = await state.files.readText(runtimeFile(state, containerId, 'sent'));
   return text.ok ? parseSent(text.value) : new Set();
 }

@@ -5,7 +5,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -331,7 +333,7 @@ supervised('containers outlive the launcher and are found again with their true 
   events = [];
   writeFileSync(`${root}/go-meanwhile`, '');
   writeFileSync(`${root}/go-killed`, '');
-  const ended = (id: string): boolean => /^(status|ended) .*\n/m.test(read(`${root}/run/containers/${id}/record`));
+  const ended = (id: string): boolean => /^(status|ended) .*\n/m.test(read(`${root}/run/containers/${id}.record`));
   while (!ended('meanwhile') || !ended('killed')) await new Promise((resolve) => setTimeout(resolve, 5));
 
   const second = await start();
@@ -386,4 +388,23 @@ test('perl tells an exit with the code of an interrupt from the interrupt that w
   while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
   containers.signal(it.containerId, 2);
   assert.deepEqual((await next('exited', 'handled')).status, { kind: 'exited', code: 130 });
+});
+
+test('containers of a version that kept their files in directories are found', async () => {
+  const it = spec('older', { value: 'until [ -e ../go-older ]; do sleep 0.02; done; exit 8' });
+  files = filesWithoutPerl();
+  const first = await start();
+  first.launch(it);
+  await next('started', 'older');
+  await first.close();
+  const directory = `${root}/run/containers`;
+  mkdirSync(`${directory}/older`);
+  for (const name of ['plan', 'record']) renameSync(`${directory}/older.${name}`, `${directory}/older/${name}`);
+  const second = await start();
+  const [found] = await second.recover();
+  assert.deepEqual([found?.containerId, found?.state], ['older', 'running']);
+  writeFileSync(`${root}/go-older`, '');
+  assert.deepEqual((await next('exited', 'older')).status, { kind: 'exited', code: 8 });
+  second.remove(it.containerId);
+  assert.deepEqual(readdirSync(directory), ['events']);
 });

@@ -1,20 +1,20 @@
 // The posix launcher: a container is a process group in a session of its own, without isolation.
 //
-// Owns: the records of its containers, their runtime directories, the fifo of their supervisors' events, the spawner.
+// Owns: the records of its containers, their runtime files, the fifo of their supervisors' events, the spawner.
 // Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
 // I1: an accepted container ends in one `launchFailed` or one `exited`.
-// I2: whatever this process knows of a running container it could read again from its runtime directory.
+// I2: whatever this process knows of a running container it could read again from its runtime files.
 import { type ContainerId, err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent, parseStatus } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { createUsers, findTools, readLimits } from './machine.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
-import { type Container, change, type PosixState, planHeader, runtimeDirectory } from './posix-state.js';
+import { type Container, change, type PosixState, planHeader, runtimeFile } from './posix-state.js';
 import { createProber } from './probes.js';
 import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
-import { createStreams, removeTree } from './sandbox.js';
+import { createStreams } from './sandbox.js';
 import { createSpawner, type Spawner, type Supervision } from './spawner.js';
 import { perlSupervision } from './supervisor-perl.js';
 import { shellSupervision } from './supervisor-shell.js';
@@ -46,8 +46,8 @@ interface Launcher {
   readonly fetching: Map<ContainerId, AbortController>;
 }
 
-/** Ids become names of directories and lines that the spawner reads. */
-const validId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,250}$/.test(id) && id !== 'events';
+/** Ids become names of files and lines that the spawner reads. */
+const validId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}$/.test(id);
 
 function failLaunch(launcher: Launcher, containerId: ContainerId, stage: 'fetch' | 'launch', message: string): void {
   launcher.fetching.delete(containerId);
@@ -92,9 +92,7 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
   if (state.closed) return;
   const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
-  const directory = runtimeDirectory(state, spec.containerId);
-  const made = files.makeDirectoryNow(directory, 0o700);
-  const written = made.ok ? files.writeNow(`${directory}/plan`, text, 0o600) : made;
+  const written = files.writeNow(runtimeFile(state, spec.containerId, 'plan'), text, 0o600);
   if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   launcher.fetching.delete(spec.containerId);
   change(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
@@ -154,7 +152,7 @@ async function sendSignal(launcher: Launcher, container: Container, signal: numb
   const { containerId, pid } = container;
   if (isSilent(signal)) {
     change(state, containerId, { sent: new Set([...container.sent, signal]) });
-    await state.files.write(`${runtimeDirectory(state, containerId)}/sent`, `${signal}\n`, { append: true });
+    await state.files.write(runtimeFile(state, containerId, 'sent'), `${signal}\n`, { append: true });
   }
   await canHear(state, container, signal);
   if (pid !== undefined && state.containers.get(containerId)?.phase === 'running')
@@ -224,12 +222,10 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
   };
 }
 
-/** Removes the runtime directory: the files that are always there without looking, whatever else there is if need be. */
-async function forget(state: PosixState, containerId: ContainerId): Promise<void> {
-  const { files } = state;
-  const directory = runtimeDirectory(state, containerId);
-  for (const name of ['plan', 'record']) files.removeNow(`${directory}/${name}`, 'file');
-  if (!files.removeNow(directory, 'directory').ok) await removeTree(files, directory);
+/** The plan goes last: by it a container is found again. */
+function forget(state: PosixState, { containerId, sent }: Container): void {
+  if (sent.size > 0) state.files.removeFileNow(runtimeFile(state, containerId, 'sent'));
+  for (const name of ['record', 'plan'] as const) state.files.removeFileNow(runtimeFile(state, containerId, name));
 }
 
 async function makeFifo(options: PosixOptions, path: string): Promise<Result<void, string>> {
@@ -294,9 +290,9 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     createEventReader(() => launcher),
   );
   if (!events.ok) return err(events.error.message);
-  const stopWatching = watchSupervisors(state, endings, async (id, reason) => {
-    // Without its directory a spawner that comes to it late can't launch it any more.
-    await removeTree(files, runtimeDirectory(state, id));
+  const stopWatching = watchSupervisors(state, endings, (id, reason) => {
+    // Without its plan a spawner that comes to it late can't launch it any more.
+    files.removeFileNow(runtimeFile(state, id, 'plan'));
     failLaunch(launcher, id, 'launch', reason);
   });
   const probe = createProber(options, launcher.tools, (user) => ownerOf(launcher, user));
@@ -314,9 +310,10 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     usage,
     fetcherMetrics: () => launcher.fetcher.metrics(),
     remove(containerId) {
-      if (state.containers.get(containerId)?.phase !== 'ended') return;
+      const container = state.containers.get(containerId);
+      if (container?.phase !== 'ended') return;
       state.containers.delete(containerId);
-      void forget(state, containerId);
+      forget(state, container);
     },
     recover: () => recoverContainers(state),
     async close() {

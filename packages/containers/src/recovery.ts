@@ -1,9 +1,12 @@
-// Containers of an earlier agent process, read back from their runtime directories.
+// Containers of an earlier agent process, read back from their runtime files.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus } from './exit-record.js';
-import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './posix-state.js';
+import { type PosixState, readPlan, readRecord, readSent, runtimeFile, supervisorLives } from './posix-state.js';
 import { stillLives } from './process-table.js';
+import { removeTree } from './sandbox.js';
 import type { ExitStatus, RecoveredContainer } from './types.js';
+
+const PLAN = '.plan';
 
 /** A spawner whose input has ended may still be working off its last lines. */
 const startPatienceMs = 500;
@@ -48,14 +51,27 @@ async function recoverOne(state: PosixState, containerId: ContainerId): Promise<
     : { containerId, state: 'running', pid };
 }
 
+/** An earlier version kept a container's files in a directory of its own. Supervisors go on writing what they have open. */
+async function takeOver(state: PosixState, containerId: string): Promise<void> {
+  const directory = `${state.directory}/${containerId}`;
+  for (const name of ['record', 'sent', 'plan'] as const) {
+    await state.files.rename(`${directory}/${name}`, runtimeFile(state, containerId, name));
+  }
+  await removeTree(state.files, directory);
+}
+
 /**
- * Finds every container that has a runtime directory and that this process doesn't know. The fifo of events is open
- * already, so one that ends while this looks is heard of.
+ * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so one
+ * that ends while this looks is heard of.
  */
 export async function recoverContainers(state: PosixState): Promise<readonly RecoveredContainer[]> {
   const entries = await state.files.list(state.directory);
-  const ids = (entries.ok ? entries.value : [])
-    .filter((entry) => entry.kind === 'directory' && !state.containers.has(entry.name as ContainerId))
-    .map((entry) => entry.name as ContainerId);
+  const old = (entries.ok ? entries.value : []).filter(({ kind }) => kind === 'directory').map(({ name }) => name);
+  for (const id of old) await takeOver(state, id);
+  const ids = state.files
+    .listNow(state.directory)
+    .filter((name) => name.endsWith(PLAN))
+    .map((name) => name.slice(0, -PLAN.length) as ContainerId)
+    .filter((id) => !state.containers.has(id));
   return Promise.all(ids.map((id) => recoverOne(state, id)));
 }

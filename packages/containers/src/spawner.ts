@@ -1,5 +1,5 @@
 // The resident spawner: a process in a session of its own that starts a container for each id it reads from its input.
-// It never reads code: what a container runs is the file `plan` in its directory. It outlives the agent (its input
+// It never reads code: what a container runs is its file `plan`. It outlives the agent (its input
 // ends, it waits for its containers and reaps them), and it is replaced every few hundred launches: a shell's job table
 // slows it, and a spawner that is killed takes the exit statuses of what it has launched with it.
 //
@@ -21,7 +21,7 @@ export interface Supervision {
 const launchesEach = 400;
 
 export interface Spawner {
-  /** The container's directory and plan are there. */
+  /** The container's plan is there. */
   launch(containerId: string): void;
   /** Some supervisors have ended: collects them. */
   reap(): void;
@@ -37,7 +37,7 @@ interface Resident {
 }
 
 /**
- * @param directory holds the containers' directories and the fifo `events`.
+ * @param directory holds the containers' files and the fifo `events`.
  * @param sessions is told the sessions of living spawners. A spawner that ends early may have launched some of its
  *   last ids or not: the containers' files tell (watchSupervisors), and the next launch starts another.
  */

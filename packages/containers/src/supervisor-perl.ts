@@ -2,7 +2,7 @@
 // and reaps them. It makes their sessions, environments and streams itself, so that a launch costs one fork and one exec,
 // and the kernel tells it how each ended: nothing has to be guessed from a shell's `$?`.
 //
-// What it writes into `record` in a container's directory:
+// What it writes into a container's file `record`:
 //   first STAT                        /proc/self/stat of the first process; its parent there is the supervisor
 //   status exited CODE | status signaled SIGNAL
 // and into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`, `status ID signaled SIGNAL`,
@@ -18,9 +18,10 @@ my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
 $SIG{CHLD} = sub { $died = 1 };
 
+# A container whose first process has noted nothing has no record, and may be forgotten already.
 sub note {
-  my ($id, $line) = @_;
-  open(my $record, '>>', "$id/record") or return 0;
+  my ($id, $line, $new) = @_;
+  sysopen(my $record, "$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $new, 0600) or return 0;
   return defined syswrite($record, $line);
 }
 
@@ -37,7 +38,7 @@ sub become {
   my ($id) = @_;
   open(my $stat, '<', '/proc/self/stat') or return 126;
   my $first = <$stat>;
-  open(my $plan, '<', "$id/plan") or return 126;
+  open(my $plan, '<', "$id.plan") or return 126;
   my $text = do { local $/; <$plan> };
   $text =~ s/\A.*\n.*\n//;
   my ($directory, $program, $variables, @argv) = split /\0/, $text, -1;
@@ -45,7 +46,7 @@ sub become {
   POSIX::setsid();
   open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout") && open(STDERR, '>>', "$directory/stderr")
     or return 126;
-  note($id, "first $first") or return 126;
+  note($id, "first $first", POSIX::O_CREAT()) or return 126;
   $unsaid = "started $id $$ " . getppid() . "\n";
   select(undef, undef, undef, 0.05) until tell_all();
   chdir($directory) or return 126;
@@ -68,7 +69,7 @@ sub reap {
     my $id = delete $container{$pid};
     next unless defined $id;
     my $end = $? & 127 ? 'signaled ' . ($? & 127) : 'exited ' . ($? >> 8);
-    note($id, "status $end\n");
+    note($id, "status $end\n", 0);
     $unsaid .= "status $id $end\n";
   }
 }

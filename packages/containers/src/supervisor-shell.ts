@@ -1,8 +1,8 @@
 // The supervisor of machines without perl: a resident shell forks a subshell for each container, which waits for the
 // container's first process in a subshell of its own; that one becomes the command by way of setsid and env.
 //
-// A supervisor is a fork of the resident shell, so most of its memory is shared. Its stderr is the file `record` in the
-// container's directory (exit-record.ts reads it):
+// A supervisor is a fork of the resident shell, so most of its memory is shared. Its stderr is the container's file `record`
+// (exit-record.ts reads it):
 //   first STAT    the line of /proc/self/stat of the container's first process; its parent there is the supervisor
 //   ...           what the shell says when a signal ends its child
 //   ended CODE    `$?` of the first process, last of all
@@ -22,7 +22,7 @@ launch() {
     set -- $first
     echo "started $id $1 $4" >&4
     exec 4>&-
-    . "./$id/plan"
+    . "./$id.plan"
   )
   code=$?
   echo "ended $code" >&2
@@ -32,7 +32,7 @@ launch() {
 while read -r id; do
   case $id in
   '') jobs >/dev/null ;;
-  *) { launch "$id" 2>>"$id/record" || echo "failed $id" >&4; } & ;;
+  *) { [ -e "$id.plan" ] && launch "$id" 2>>"$id.record" || echo "failed $id" >&4; } & ;;
   esac
 done
 wait

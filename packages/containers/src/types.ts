@@ -88,7 +88,7 @@ export interface Containers {
    * (measured at most once a minute). undefined: it isn't running. `timestamp` is left to the caller.
    */
   usage(containerId: ContainerId): Promise<Omit<ResourceStatistics, 'timestamp'> | undefined>;
-  /** Forgets an ended container and removes its runtime directory (not its sandbox). */
+  /** Forgets an ended container and removes its runtime files (not its sandbox). */
   remove(containerId: ContainerId): void;
   /** Looks for containers of an earlier agent process; running ones are watched from here on. */
   recover(): Promise<readonly RecoveredContainer[]>;

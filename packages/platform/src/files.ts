@@ -1,15 +1,5 @@
 // The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
@@ -103,8 +93,7 @@ export function createFiles(): Files {
       }
     },
     writeNow: (path, text, mode) => attemptNow(() => writeFileSync(path, text, { mode })),
-    makeDirectoryNow: (path, mode) => attemptNow(() => mkdirSync(path, { mode })),
-    removeNow: (path, kind) => attemptNow(() => (kind === 'file' ? unlinkSync(path) : rmdirSync(path))),
+    removeFileNow: (path) => attemptNow(() => unlinkSync(path)),
     list: (path) =>
       attempt(async () =>
         (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
