@@ -49,9 +49,6 @@ export interface Files {
   readTextNow(path: string): string | undefined;
   /** Like `readTextNow`, for a directory's names. */
   listNow(path: string): readonly string[];
-  /** Like `write` and `removeFile`, for small files where little else is done, best in memory (/run). */
-  writeNow(path: string, text: string, mode: number): SystemResult<void>;
-  removeFileNow(path: string): SystemResult<void>;
   list(path: string): Promise<SystemResult<readonly DirectoryEntry[]>>;
   stat(path: string): Promise<SystemResult<FileStat>>;
   /** With its parents; an existing directory is no error and keeps its mode. */

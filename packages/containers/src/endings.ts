@@ -153,7 +153,7 @@ const launchPatienceMs = 60_000;
 export function watchSupervisors(
   state: PosixState,
   endings: Endings,
-  neverLaunched: (containerId: ContainerId, reason: string) => void,
+  neverLaunched: (containerId: ContainerId, reason: string) => Promise<void>,
 ): () => void {
   async function look(container: Container): Promise<void> {
     const { containerId } = container;
@@ -164,7 +164,7 @@ export function watchSupervisors(
     if (lives && end === undefined) return;
     if (state.containers.get(containerId)?.phase !== container.phase) return;
     if (first === undefined) {
-      neverLaunched(containerId, 'its supervisor ended before the command was started');
+      await neverLaunched(containerId, 'its supervisor ended before the command was started');
       return;
     }
     if (container.pid === undefined) change(state, containerId, { pid: first.pid });

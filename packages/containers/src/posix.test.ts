@@ -406,5 +406,6 @@ test('containers of a version that kept their files in directories are found', a
   writeFileSync(`${root}/go-older`, '');
   assert.deepEqual((await next('exited', 'older')).status, { kind: 'exited', code: 8 });
   second.remove(it.containerId);
+  while (readdirSync(directory).length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(readdirSync(directory), ['events']);
 });

@@ -89,11 +89,11 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
     const owned = await createStreams(files, spec.sandbox, owner.value);
     if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
   }
+  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
+  const written = await files.write(runtimeFile(state, spec.containerId, 'plan'), text, { mode: 0o600 });
+  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
   if (state.closed) return;
-  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
-  const written = files.writeNow(runtimeFile(state, spec.containerId, 'plan'), text, 0o600);
-  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   launcher.fetching.delete(spec.containerId);
   change(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
   launcher.spawner.launch(spec.containerId);
@@ -223,9 +223,10 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
 }
 
 /** The plan goes last: by it a container is found again. */
-function forget(state: PosixState, { containerId, sent }: Container): void {
-  if (sent.size > 0) state.files.removeFileNow(runtimeFile(state, containerId, 'sent'));
-  for (const name of ['record', 'plan'] as const) state.files.removeFileNow(runtimeFile(state, containerId, name));
+async function forget(state: PosixState, { containerId, sent }: Container): Promise<void> {
+  for (const name of ['sent', 'record', 'plan'] as const) {
+    if (name !== 'sent' || sent.size > 0) await state.files.removeFile(runtimeFile(state, containerId, name));
+  }
 }
 
 async function makeFifo(options: PosixOptions, path: string): Promise<Result<void, string>> {
@@ -290,9 +291,9 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     createEventReader(() => launcher),
   );
   if (!events.ok) return err(events.error.message);
-  const stopWatching = watchSupervisors(state, endings, (id, reason) => {
+  const stopWatching = watchSupervisors(state, endings, async (id, reason) => {
     // Without its plan a spawner that comes to it late can't launch it any more.
-    files.removeFileNow(runtimeFile(state, id, 'plan'));
+    await files.removeFile(runtimeFile(state, id, 'plan'));
     failLaunch(launcher, id, 'launch', reason);
   });
   const probe = createProber(options, launcher.tools, (user) => ownerOf(launcher, user));
@@ -313,7 +314,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
       const container = state.containers.get(containerId);
       if (container?.phase !== 'ended') return;
       state.containers.delete(containerId);
-      forget(state, container);
+      void forget(state, container);
     },
     recover: () => recoverContainers(state),
     async close() {

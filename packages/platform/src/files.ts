@@ -1,5 +1,5 @@
 // The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
-import { closeSync, constants, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
@@ -15,14 +15,6 @@ export function systemError(error: unknown): SystemError {
 async function attempt<T>(call: () => Promise<T>): Promise<SystemResult<T>> {
   try {
     return ok(await call());
-  } catch (error) {
-    return err(systemError(error));
-  }
-}
-
-function attemptNow(call: () => void): SystemResult<void> {
-  try {
-    return ok(call());
   } catch (error) {
     return err(systemError(error));
   }
@@ -92,8 +84,6 @@ export function createFiles(): Files {
         return [];
       }
     },
-    writeNow: (path, text, mode) => attemptNow(() => writeFileSync(path, text, { mode })),
-    removeFileNow: (path) => attemptNow(() => unlinkSync(path)),
     list: (path) =>
       attempt(async () =>
         (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
