@@ -97,43 +97,55 @@ const cpuMs = (): number => {
 
 interface Written {
   readonly parts: readonly Uint8Array[];
-  readonly ms: number;
-  readonly longestMs: number;
   readonly remembered: Remembered;
 }
 
-function write(document: Document): Written {
+/** `before` each piece. */
+function write(document: Document, before: () => void = () => {}): Written {
   const parts: Uint8Array[] = [];
-  const begun = cpuMs();
-  let longestMs = 0;
   for (;;) {
-    const before = cpuMs();
+    before();
     const { done, value } = document.next();
-    const after = cpuMs();
-    longestMs = Math.max(longestMs, after - before);
-    if (done === true) return { parts, ms: after - begun, longestMs, remembered: value };
+    if (done === true) return { parts, remembered: value };
     parts.push(typeof value === 'string' ? Buffer.from(value) : value);
   }
 }
 
+function timed<T>(times: number[], action: () => T): T {
+  const begun = cpuMs();
+  const result = action();
+  times.push(cpuMs() - begun);
+  return result;
+}
+
+function longestMs(document: Document): number {
+  let most = 0;
+  let last: number | undefined;
+  write(document, () => {
+    const now = cpuMs();
+    most = Math.max(most, now - (last ?? now));
+    last = now;
+  });
+  return most;
+}
+
 function measure(name: string, start: (earlier: Remembered | undefined) => Document): void {
-  const [first, again, bare, longest]: number[][] = [[], [], [], []];
+  const first: number[] = [];
+  const again: number[] = [];
+  const bare: number[] = [];
+  const longest: number[] = [];
   let bytes = 0;
   for (let at = 0; at < TIMES; at++) {
-    const all = write(start(undefined));
-    const unchanged = write(start(all.remembered));
-    first?.push(all.ms);
-    again?.push(unchanged.ms);
-    longest?.push(Math.max(all.longestMs, unchanged.longestMs));
-    const document = Buffer.concat(all.parts);
+    const { parts, remembered } = timed(first, () => write(start(undefined)));
+    timed(again, () => write(start(remembered)));
+    longest.push(longestMs(start(undefined)));
+    const document = Buffer.concat(parts);
     bytes = document.length;
     if (name.endsWith('protobuf')) continue;
     const parsed = JSON.parse(document.toString()) as unknown;
-    const begun = cpuMs();
-    JSON.stringify(parsed);
-    bare?.push(cpuMs() - begun);
+    timed(bare, () => JSON.stringify(parsed));
   }
-  const columns = [first, again, bare, longest].map((times) => formatNumber(best(times ?? [])).padStart(12));
+  const columns = [first, again, bare, longest].map((times) => formatNumber(best(times)).padStart(12));
   console.log(`${name.padEnd(24)}${formatNumber(bytes / 1e6).padStart(8)}${columns.join('')}`);
 }
 
