@@ -5,6 +5,7 @@
 // `allocator and master agree`: what is free of an agent to the one is free to the other.
 // `the master's books agree with each other`: S1 to S3 of its state.
 
+import { machineOf } from '@meseta/master/core/agents/records';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import { contains, equals, formatResources, type Resources, subtract, sum, unallocate } from '@meseta/resources';
 import type { MasterProcess } from '../nodes/master.js';
@@ -101,6 +102,9 @@ function bookProblem(state: MasterState): string | undefined {
       if (!state.offers.has(offerId)) return `agent ${agent.id} has an offer ${offerId} that isn't one`;
     }
     const { agents } = state;
+    const machine = state.registrar.durable.machines.get(machineOf(agent.info, agent.pid));
+    if (machine?.mode === 'DOWN' && !agents.transitions.has(agent.id))
+      return `agent ${agent.id} is registered and its machine is down for maintenance`;
     const places = [agents.recovered, agents.unreachable, agents.gone].filter((it) => it.has(agent.id));
     if (places.length > 0) return `agent ${agent.id} is registered and also recovered, unreachable or gone`;
   }

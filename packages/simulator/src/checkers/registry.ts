@@ -20,6 +20,10 @@ interface Known {
   readonly leaving: Set<string>;
   /** When the leader last heard a pong or a registration of an agent, by its address. */
   readonly heardMs: Map<string, number>;
+  /** The hosts that agents were last registered from, by id. */
+  readonly hosts: Map<string, string>;
+  /** Hosts that are down for maintenance. */
+  readonly down: Set<string>;
   /** Ids that the leader is marking unreachable, or has. */
   readonly marked: Set<string>;
   /** When an agent was last seen disconnected by a master. */
@@ -35,6 +39,8 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
     gone: new Set(),
     leaving: new Set(),
     heardMs: new Map(),
+    hosts: new Map(),
+    down: new Set(),
     marked: new Set(),
     lostMs: new Map(),
     startedMs: 0,
@@ -92,6 +98,8 @@ const agentOf = (operation: RegistryOperation): string | undefined =>
 
 function written({ world }: Cluster, known: Known, operation: RegistryOperation): void {
   if (operation.kind === 'pruneAgents') for (const id of operation.gone) known.gone.delete(id);
+  if (operation.kind === 'startMaintenance') for (const { ip } of operation.machines) known.down.add(ip ?? '');
+  if (operation.kind === 'stopMaintenance') for (const { ip } of operation.machines) known.down.delete(ip ?? '');
   const agentId = agentOf(operation);
   if (agentId === undefined) return;
   const { kind } = operation;
@@ -115,7 +123,7 @@ function written({ world }: Cluster, known: Known, operation: RegistryOperation)
       known.gone.add(agentId);
       return;
     case 'removeAgent':
-      if (!known.leaving.has(agentId)) {
+      if (!known.leaving.has(agentId) && !known.down.has(known.hosts.get(agentId) ?? '')) {
         world.fail('an agent leaves the registry only for a reason', `agent ${agentId} was removed`, [agentId]);
       }
       known.admitted.delete(agentId);
@@ -132,6 +140,7 @@ function inspect(cluster: Cluster, known: Known, master: MasterProcess, effect: 
     const { name, body } = effect.message;
     if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
     const agentId = body.agent_id.value;
+    for (const pid of effect.to) known.hosts.set(agentId, addressOf(pid).split(':')[0] ?? '');
     if (known.admitted.has(agentId)) return;
     world.fail('an agent is told that it is registered once that is durable', `${master.name}: ${agentId}`, [agentId]);
   }

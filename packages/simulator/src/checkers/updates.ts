@@ -2,12 +2,15 @@
 //
 // `an update comes from an agent, once a message`: a master hands out an update with a uuid exactly when it got it.
 // `updates are delivered in order`: the first sight of each is in the order in which the agent told them.
+// `no update is lost`: at rest a framework that lives and acknowledges has heard of everything that its agents told.
 // `an acknowledged update is never sent again`
 // `nothing is told before it is on disk`: an update of a checkpointing framework (U2 of the agent).
 // `one end, and the one that happened`: a run of a task ends in one terminal state, and its container ended so.
 //
 // What Mesos' protocol allows, by name:
-// forgotten: an agent that died may have forgotten what a framework without checkpointing was to be told.
+// forgotten: an agent that died may have forgotten what a framework without checkpointing was to be told, and of which
+//     launches it dropped: they are asked for again.
+// left: an agent that left, or was told to, comes back under another id: what it had yet to tell is the master's to say.
 // acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
 // reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
 //     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
@@ -18,6 +21,7 @@ import type { ExitStatus } from '@meseta/containers/types';
 import type { StatusUpdate, TaskStatus } from '@meseta/wire';
 import type { AgentNode } from '../nodes/agent.js';
 import { isTerminal, type SchedulerClient } from '../nodes/scheduler.js';
+import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
 import type { Checker, Count, CreateChecker } from './checker.js';
 
@@ -33,6 +37,8 @@ interface Story {
   /** How its container ended. */
   ended: ExitStatus | undefined;
   started: boolean;
+  /** Of a framework whose tasks outlive their agent's process. */
+  checkpoints: boolean;
   /** Nobody may expect the rest of what was told so far. */
   forgotten: boolean;
 }
@@ -44,7 +50,8 @@ interface Shared {
   readonly count: Count;
 }
 
-export const createUpdatesChecker: CreateChecker = ({ world }, count): Checker => {
+export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
+  const { world } = cluster;
   const shared: Shared = { world, stories: new Map(), byUuid: new Map(), count };
   /** Which task runs in a container. */
   const tasks = new Map<string, Story>();
@@ -100,8 +107,22 @@ export const createUpdatesChecker: CreateChecker = ({ world }, count): Checker =
       if (event.update?.status.uuid !== undefined) heard(shared, client, event.update.status);
     },
   };
-  return { observer };
+  return { observer, atRest: () => checkNothingLost(cluster, shared) };
 };
+
+function checkNothingLost({ world, frameworks }: Cluster, { stories, count }: Shared): void {
+  const alive = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));
+  for (const { taskId, agent, told, seen, forgotten } of stories.values()) {
+    const missing = told.slice(seen);
+    count('updates looked after at rest', told.length);
+    if (forgotten || missing.length === 0) continue;
+    const [first] = missing;
+    const left = agent.core?.state.info.id?.value !== first?.agent_id?.value;
+    if (left || !alive.has(first?.framework_id.value)) continue;
+    const text = `${missing.map((it) => it.status.state).join(', ')} of ${taskId} on ${agent.name}`;
+    world.fail('no update is lost', text, [taskId]);
+  }
+}
 
 function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, taskId: string): Story {
   const key = `${frameworkId} ${taskId} ${agent.name}`;
@@ -115,6 +136,7 @@ function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, tas
     acknowledged: new Set(),
     ended: undefined,
     started: false,
+    checkpoints: false,
     forgotten: false,
   };
   stories.set(key, story);
@@ -127,6 +149,7 @@ function told(shared: Shared, agent: AgentNode, state: AgentState, update: Statu
   const taskId = status.task_id.value;
   const story = storyOf(shared, agent, update.framework_id.value, taskId);
   if (uuid === undefined) return;
+  story.checkpoints = state.frameworks.get(update.framework_id.value as never)?.info.checkpoint === true;
   if (story.acknowledged.has(uuid)) {
     world.fail('an acknowledged update is never sent again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
   }
@@ -190,12 +213,18 @@ function checkEnd(world: World, story: Story, status: TaskStatus): void {
 const endText = ({ ended }: Story): string =>
   ended === undefined ? 'has not ended' : `ended so: ${JSON.stringify(ended)}`;
 
+/** Of a task of a checkpointing framework that ran here, what is not acknowledged is on disk. */
+const mayForget = ({ checkpoints, told, acknowledged }: Story): boolean =>
+  !checkpoints ||
+  !told.some(({ status }) => OF_A_RUN.has(status.state)) ||
+  told.every(({ uuid }) => acknowledged.has(uuid ?? ''));
+
 function agentEnded({ stories }: Shared, agent: AgentNode): void {
   for (const story of stories.values()) {
     if (story.agent !== agent) continue;
     const [frameworkId] = story.told.map((update) => update.framework_id.value);
     const onDisk = frameworkId === undefined ? undefined : onDiskOf(agent, frameworkId, story.taskId);
-    if (onDisk === undefined) story.forgotten = true;
+    if (onDisk === undefined && mayForget(story)) story.forgotten = true;
     for (const { uuid } of onDisk ?? []) if (uuid !== undefined) story.acknowledged.delete(uuid);
   }
 }

@@ -16,6 +16,8 @@ export interface Disk {
   /** What a process that starts finds. */
   read(): readonly CheckpointEntry[];
   get(key: string): CheckpointRecord | undefined;
+  /** Called once, when something has been written and is not synced yet. */
+  onNextWrite: (() => void) | undefined;
   /** How many unsynced writes are lost by it. */
   crash(): number;
   wipe(): void;
@@ -40,9 +42,13 @@ export function createDisk(timeline: Timeline, random: Random, asText: boolean):
 
   const disk: Disk = {
     meanSyncMs: 2,
+    onNextWrite: undefined,
     write(changes, durable) {
       const batch: Batch = { changes, durable };
       waitingBatches.push(batch);
+      const { onNextWrite } = disk;
+      disk.onNextWrite = undefined;
+      onNextWrite?.();
       lastSyncMs = Math.max(lastSyncMs, timeline.nowMs() + waiting(random, disk.meanSyncMs));
       timeline.at(lastSyncMs, () => {
         if (batch.durable === undefined) return;

@@ -12,11 +12,13 @@ import type { Timeline } from './timeline.js';
 
 export interface RegistryStore {
   meanWriteMs: number;
+  /** Called once, when something was to be written and is not yet. */
+  onNextWrite: (() => void) | undefined;
   nextEpoch(): number;
   read(epoch: number): RegistryState;
   append(epoch: number, operations: readonly RegistryOperation[], done: (written: boolean) => void): void;
-  /** The writer of this epoch ended: nobody hears of its appends any more. */
-  crash(epoch: number): void;
+  /** The writer of this epoch ended: nobody hears of its appends any more. Answers how many of them are lost. */
+  crash(epoch: number): number;
 }
 
 interface Append {
@@ -44,6 +46,7 @@ export function createRegistryStore(
 
   const store: RegistryStore = {
     meanWriteMs: 5,
+    onNextWrite: undefined,
     nextEpoch: () => ++last,
     read(epoch) {
       newest = Math.max(newest, epoch);
@@ -52,6 +55,9 @@ export function createRegistryStore(
     append(epoch, operations, done) {
       const append: Append = { epoch, operations, done };
       pending.push(append);
+      const { onNextWrite } = store;
+      store.onNextWrite = undefined;
+      onNextWrite?.();
       timeline.after(waiting(random, store.meanWriteMs), () => {
         if (append.done === undefined) return;
         pending = pending.filter((it) => it !== append);
@@ -66,6 +72,7 @@ export function createRegistryStore(
         if (index < kept) write(append);
         append.done = undefined;
       });
+      return lost.length - kept;
     },
   };
   return store;

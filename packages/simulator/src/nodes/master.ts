@@ -62,7 +62,7 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
     stop(how) {
       if (actor.stopped) return;
       actor.stop();
-      store.crash(epoch);
+      world.count('registry writes lost in a crash', store.crash(epoch));
       world.network.gone(machine.address, how);
     },
   };

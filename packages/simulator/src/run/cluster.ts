@@ -22,6 +22,8 @@ export function createCluster(world: World, plan: Plan): Cluster {
     agentReregisterTimeoutMs: plan.reregisterTimeoutMs,
     offerTimeoutMs: plan.offerTimeoutMs,
     maxCompletedTasksPerFramework: plan.maxCompletedTasks,
+    registryMaxAgentAgeMs: plan.registryMaxAgentAgeMs,
+    registryGcIntervalMs: Math.min(DEFAULT_MASTER_OPTIONS.registryGcIntervalMs, plan.registryMaxAgentAgeMs / 4),
   };
   const masters = createMasters(world, plan.masters, options, plan.masterRates);
   const agents = new Map<number, AgentNode>();

@@ -1,5 +1,5 @@
 // The faults of a plan, done to a cluster.
-import type { AgentID, MasterCall, QuotaConfig } from '@meseta/wire';
+import type { AgentID, MachineID, MasterCall, QuotaConfig } from '@meseta/wire';
 import { requestOnTheWire } from '../nodes/http.js';
 import { addressOfPlace, type Cluster } from './cluster.js';
 import type { Fault, OperatorAction } from './plan.js';
@@ -23,17 +23,31 @@ const nameOf = (fault: Fault): string =>
       : fault.kind;
 
 /** Everything works again, and frameworks ask for nothing new. */
-export function healAll({ world, masters, agents, frameworks }: Cluster): void {
+export function healAll(cluster: Cluster): void {
+  const { world, masters, agents, frameworks } = cluster;
+  for (let ms = 0; ms < 300_000; ms += 60_000) world.timeline.after(ms, () => bringUp(cluster));
   world.journal.record('faults', 'all is healed');
   world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
   world.network.healAll();
-  for (const { disk } of agents.values()) disk.meanSyncMs = 2;
+  for (const { disk } of agents.values()) {
+    disk.meanSyncMs = 2;
+    disk.onNextWrite = undefined;
+  }
   masters.store.meanWriteMs = 5;
+  masters.store.onNextWrite = undefined;
   for (const framework of frameworks.values()) framework.calm();
 }
 
+/** The operator's part after a storm: machines that are down for maintenance come up, whenever there is a leader to tell. */
+function bringUp(cluster: Cluster): void {
+  const machines = cluster.masters.leader()?.core.state.registrar.durable.machines.values() ?? [];
+  for (const { id, mode } of machines) {
+    if (mode === 'DOWN') askLeader(cluster, { type: 'STOP_MAINTENANCE', stop_maintenance: { machines: [id] } });
+  }
+}
+
 /**
- * The operator's part after a storm. A master forgets at its failover which frameworks were removed, and an agent that had
+ * More of it. A master forgets at its failover which frameworks were removed, and an agent that had
  * not heard of it brings one back as recovered; nobody subscribes as it any more, and it stays until it is torn down.
  */
 export function tearDownForgotten(cluster: Cluster): void {
@@ -53,11 +67,12 @@ function strike(cluster: Cluster, fault: Fault): boolean {
   const runs = agent === undefined ? masters.running().some((it) => it.machine === machine) : agent.core !== undefined;
   switch (fault.kind) {
     case 'killAgent':
-      agent?.crash('killed', fault.downMs);
+    case 'powerOffAgent': {
+      if (agent === undefined) return false;
+      const how = fault.kind === 'killAgent' ? 'killed' : 'powerOff';
+      crash(cluster, fault.atWrite ? agent.disk : undefined, () => agent.crash(how, fault.downMs));
       return runs;
-    case 'powerOffAgent':
-      agent?.crash('powerOff', fault.downMs);
-      return runs;
+    }
     case 'resizeAgent': {
       if (agent === undefined) return false;
       // Without a reboot it may only grow, or it would refuse to start.
@@ -77,6 +92,7 @@ function strike(cluster: Cluster, fault: Fault): boolean {
       if (machine !== undefined) machine.pausedUntilMs = Math.max(machine.pausedUntilMs, timeline.nowMs() + fault.ms);
       return runs;
     case 'skewAgent':
+    case 'skewMaster':
       if (machine !== undefined) machine.wallOffsetMs = fault.offsetMs;
       return runs;
     case 'slowDisk':
@@ -96,11 +112,11 @@ function strike(cluster: Cluster, fault: Fault): boolean {
       agent?.push({ kind: 'leave', message: 'the operator asked for it' });
       return runs;
     case 'killMaster':
-      masters.crash(master, 'reset', fault.downMs);
+    case 'powerOffMaster': {
+      const how = fault.kind === 'killMaster' ? 'reset' : 'silent';
+      crash(cluster, fault.atWrite ? masters.store : undefined, () => masters.crash(master, how, fault.downMs));
       return runs;
-    case 'powerOffMaster':
-      masters.crash(master, 'silent', fault.downMs);
-      return runs;
+    }
     case 'cut':
       return cut(cluster, fault);
     case 'break': {
@@ -110,6 +126,12 @@ function strike(cluster: Cluster, fault: Fault): boolean {
     case 'operator':
       return operate(cluster, fault.action);
   }
+}
+
+/** At once, or right after the next write, which is then on its way to the disk. */
+function crash({ world }: Cluster, disk: { onNextWrite: (() => void) | undefined } | undefined, now: () => void): void {
+  if (disk === undefined) now();
+  else disk.onNextWrite = () => void world.timeline.after(0, now);
 }
 
 function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>): boolean {
@@ -129,6 +151,11 @@ function cut(cluster: Cluster, fault: Extract<Fault, { readonly kind: 'cut' }>):
 const OPERATOR_ADDRESS = '10.0.4.1:9000';
 
 function operate(cluster: Cluster, action: OperatorAction): boolean {
+  if (action.kind === 'takeDown') {
+    const machines = [machineOf(cluster, action.agent)].filter((it) => it !== undefined);
+    const call: MasterCall = { type: 'START_MAINTENANCE', start_maintenance: { machines } };
+    cluster.world.timeline.after(3_000, () => askLeader(cluster, call));
+  }
   const calls = callsOf(cluster, action);
   for (const call of calls) askLeader(cluster, call);
   return calls.length > 0 && cluster.masters.leader() !== undefined;
@@ -180,6 +207,7 @@ function callsOf(cluster: Cluster, action: OperatorAction): readonly MasterCall[
         { type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [{ weight: action.weight, role: action.role }] } },
       ];
     case 'maintain':
+    case 'takeDown':
       return maintenanceCalls(cluster, action.agent);
     case 'teardown': {
       const frameworkId = cluster.frameworks.get(action.framework)?.memory.frameworkId;
@@ -194,16 +222,25 @@ const quotaOf = (action: Extract<OperatorAction, { readonly kind: 'quota' }>): Q
   limits: { cpus: { value: action.limitCpus } },
 });
 
-function maintenanceCalls({ agents, world }: Cluster, index: number): readonly MasterCall[] {
+function machineOf({ agents }: Cluster, index: number): MachineID | undefined {
   const machine = agents.get(index)?.machine;
-  if (machine === undefined) return [];
-  const id = { hostname: machine.name, ip: machine.address.split(':')[0] ?? '' };
+  return machine === undefined ? undefined : { hostname: machine.name, ip: machine.address.split(':')[0] ?? '' };
+}
+
+/** One schedule: machines that are down stay in it. */
+function maintenanceCalls(cluster: Cluster, index: number): readonly MasterCall[] {
+  const { masters, world } = cluster;
+  const id = machineOf(cluster, index);
+  if (id === undefined) return [];
+  const down = [...(masters.leader()?.core.state.registrar.durable.machines.values() ?? [])]
+    .filter((it) => it.mode === 'DOWN' && it.id.hostname !== id.hostname)
+    .map((it) => it.id);
   const start = { nanoseconds: BigInt(Math.round(world.timeline.nowMs() + 1.7e12)) * 1_000_000n };
   return [
     {
       type: 'UPDATE_MAINTENANCE_SCHEDULE',
       update_maintenance_schedule: {
-        schedule: { windows: [{ machine_ids: [id], unavailability: { start } }] },
+        schedule: { windows: [{ machine_ids: [id, ...down], unavailability: { start } }] },
       },
     },
   ];

@@ -21,18 +21,30 @@ export type OperatorAction =
   | { readonly kind: 'deactivate' | 'reactivate' | 'markGone'; readonly agent: number }
   | { readonly kind: 'quota'; readonly role: string; readonly guaranteeCpus: number; readonly limitCpus: number }
   | { readonly kind: 'weight'; readonly role: string; readonly weight: number }
-  | { readonly kind: 'maintain'; readonly agent: number }
+  | { readonly kind: 'maintain' | 'takeDown'; readonly agent: number }
   | { readonly kind: 'teardown'; readonly framework: number };
 
 export type Fault = { readonly atMs: number } & (
-  | { readonly kind: 'killAgent' | 'powerOffAgent'; readonly agent: number; readonly downMs: number }
+  | {
+      readonly kind: 'killAgent' | 'powerOffAgent';
+      readonly agent: number;
+      readonly downMs: number;
+      /** Not at once, but with the next write, before that is on disk. */
+      readonly atWrite: boolean;
+    }
   | { readonly kind: 'resizeAgent'; readonly agent: number; readonly size: AgentSize; readonly reboot: boolean }
   | { readonly kind: 'pauseAgent'; readonly agent: number; readonly ms: number }
   | { readonly kind: 'skewAgent'; readonly agent: number; readonly offsetMs: number }
   | { readonly kind: 'slowDisk'; readonly agent: number; readonly ms: number }
   | { readonly kind: 'leave'; readonly agent: number }
-  | { readonly kind: 'killMaster' | 'powerOffMaster'; readonly master: number; readonly downMs: number }
+  | {
+      readonly kind: 'killMaster' | 'powerOffMaster';
+      readonly master: number;
+      readonly downMs: number;
+      readonly atWrite: boolean;
+    }
   | { readonly kind: 'pauseMaster'; readonly master: number; readonly ms: number }
+  | { readonly kind: 'skewMaster'; readonly master: number; readonly offsetMs: number }
   | { readonly kind: 'slowRegistry'; readonly ms: number }
   | {
       readonly kind: 'cut';
@@ -60,6 +72,8 @@ export interface Plan {
   readonly reregisterTimeoutMs: number;
   readonly offerTimeoutMs: number | undefined;
   readonly maxCompletedTasks: number;
+  /** How long the registry remembers unreachable and gone agents. */
+  readonly registryMaxAgentAgeMs: number;
   readonly agents: ReadonlyMap<number, AgentPlan>;
   readonly frameworks: ReadonlyMap<number, FrameworkPlan>;
   readonly faults: ReadonlyMap<number, Fault>;
@@ -102,6 +116,7 @@ export function planOf(seed: number): Plan {
     reregisterTimeoutMs: pick(random, [60_000, 120_000, 600_000]),
     offerTimeoutMs: pick(random, [undefined, undefined, 20_000]),
     maxCompletedTasks: pick(random, [1000, 5]),
+    registryMaxAgentAgeMs: pick(random, [1_209_600_000, 120_000]),
     agents,
     frameworks,
     faults: new Map(faultsOf(random, shape).map((fault, index) => [index, fault])),
@@ -155,6 +170,7 @@ const FAULT_KINDS = [
   'killMaster',
   'powerOffMaster',
   'pauseMaster',
+  'skewMaster',
   'slowRegistry',
   'cut',
   'cut',
@@ -180,19 +196,21 @@ function faultOf(random: Random, kind: (typeof FAULT_KINDS)[number], shape: Shap
   switch (kind) {
     case 'killAgent':
     case 'powerOffAgent':
-      return { atMs, kind, agent, downMs };
+      return { atMs, kind, agent, downMs, atWrite: happens(random, 0.5) };
     case 'resizeAgent':
       return { atMs, kind, agent, size: sizeOf(random), reboot: happens(random, 0.5) };
     case 'pauseAgent':
     case 'slowDisk':
       return { atMs, kind, agent, ms };
+    case 'skewMaster':
+      return { atMs, kind, master, offsetMs: between(random, -3_600_000, 3_600_000) };
     case 'skewAgent':
       return { atMs, kind, agent, offsetMs: between(random, -3_600_000, 3_600_000) };
     case 'leave':
       return { atMs, kind, agent };
     case 'killMaster':
     case 'powerOffMaster':
-      return { atMs, kind, master, downMs };
+      return { atMs, kind, master, downMs, atWrite: happens(random, 0.5) };
     case 'pauseMaster':
       return { atMs, kind, master, ms };
     case 'slowRegistry':
@@ -227,6 +245,7 @@ function operatorActions(random: Random, shape: Shape): readonly Fault[] {
       'markGone',
       'weight',
       'maintain',
+      'takeDown',
       'teardown',
     ] as const);
     const action: OperatorAction =

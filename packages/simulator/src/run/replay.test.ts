@@ -34,7 +34,7 @@ test('the shrinker takes out what does not matter', () => {
   const base = planOf(14);
   const faults = new Map([...base.faults].map(([index, fault]) => [index, fault]));
   const last = faults.size;
-  faults.set(last, { atMs: base.stormMs - 1, kind: 'killAgent', agent: 0, downMs: base.restMs * 2 });
+  faults.set(last, { atMs: base.stormMs - 1, kind: 'killAgent', agent: 0, downMs: base.restMs * 2, atWrite: false });
   const plan = { ...base, faults };
   const { failure } = simulate(plan);
   assert.equal(failure?.invariant, 'everybody is back');

@@ -55,6 +55,7 @@ function run(world: World, plan: Plan): void {
   const cluster = createCluster(world, plan);
   const checkers = createCheckers(cluster);
   world.observers.push(...checkers.observers);
+  world.count(plan.encoded ? 'runs with messages as bytes' : 'runs with messages as objects');
   scheduleFaults(cluster);
   world.timeline.runUntil(plan.stormMs);
   healAll(cluster);

@@ -6,7 +6,7 @@ import { decide } from '../registrar.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
 import { connectionOf, enter, forRegistry, inPostRefinement, newAgent, record } from './records.js';
-import { REPLACED, requestRemoval } from './remove.js';
+import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
 
 export function registerAgent(
   ctx: Context,
@@ -53,4 +53,5 @@ export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
     body: { agent_id: agent.wireId, connection: connectionOf(ctx) },
   });
   startPings(ctx, agent);
+  takeDownIfLate(ctx, agent);
 }

@@ -4,7 +4,9 @@ import type { UnregisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, warn } from '../context.js';
 import { agentOf } from '../offers.js';
 import { decide } from '../registrar.js';
+import type { Agent } from '../state.js';
 import { leave, tellFailure } from './departure.js';
+import { machineOf, tellShutdown } from './records.js';
 
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';
@@ -26,6 +28,18 @@ export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boo
     agents.transitions.set(agentId, 'removing');
   }
   return decided.ok;
+}
+
+/** Its machine goes down for maintenance. */
+export function takeDown(ctx: Context, agent: Agent): void {
+  tellShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
+  requestRemoval(ctx, agent.id, 'its machine went down for maintenance');
+}
+
+/** For one that was let in before its machine went down, and entered after that. */
+export function takeDownIfLate(ctx: Context, agent: Agent): void {
+  const machine = ctx.state.registrar.durable.machines.get(machineOf(agent.info, agent.pid));
+  if (machine?.mode === 'DOWN') takeDown(ctx, agent);
 }
 
 export function agentRemoved(ctx: Context, id: AgentId, why: string): void {

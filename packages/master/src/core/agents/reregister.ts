@@ -27,7 +27,7 @@ import {
   record,
   tellShutdown,
 } from './records.js';
-import { REPLACED, requestRemoval } from './remove.js';
+import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
 
 export function reregisterAgent(
   ctx: Context,
@@ -101,6 +101,7 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   });
   tellFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
+  takeDownIfLate(ctx, agent);
   if (wasUnreachable === undefined) return;
   tellReturned(ctx, returned);
   // A second try of what was taken before it was lost: what was sent to it then, and forgotten, may yet be carried out.

@@ -1,8 +1,8 @@
 // Maintenance: one schedule; machines go UP -> DRAINING -> DOWN -> UP. Source: Mesos' documentation of maintenance.
 import type { MachineID, MaintenanceSchedule } from '@meseta/wire';
 import { machineKey } from '../../registry/state.js';
-import { machineOf, tellShutdown } from '../agents/records.js';
-import { requestRemoval } from '../agents/remove.js';
+import { machineOf } from '../agents/records.js';
+import { takeDown } from '../agents/remove.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
@@ -108,10 +108,7 @@ function checkMode(ctx: Context, machines: readonly MachineID[], mode: 'DRAINING
 }
 
 export function maintenanceStarted(ctx: Context, machines: readonly MachineID[], request: RequestId): void {
-  for (const agent of agentsOn(ctx, machines)) {
-    tellShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
-    requestRemoval(ctx, agent.id, 'its machine went down for maintenance');
-  }
+  for (const agent of agentsOn(ctx, machines)) takeDown(ctx, agent);
   reply(ctx, request, 200);
 }
 

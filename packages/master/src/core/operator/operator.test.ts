@@ -262,3 +262,20 @@ test('who is not authorized gets 403 and nothing changes', () => {
   for (const call of calls) assert.equal(world.operator(call)?.status, 403, String(call.type));
   assert.equal(world.persisted.length, before);
 });
+
+test('an agent that registers while its machine is taken down does not stay', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:1', { silent: true });
+  const machines = [{ hostname: agent.info.hostname, ip: agent.pid.split('@')[1]?.split(':')[0] ?? '' }];
+  const unavailability = { start: { nanoseconds: 1n } };
+  const schedule = { windows: [{ machine_ids: machines, unavailability }] };
+  world.operator({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule } });
+  world.holdStore(true);
+  agent.register();
+  world.operator({ type: 'START_MAINTENANCE', start_maintenance: { machines } });
+  world.holdStore(false);
+  world.answerStore();
+  assert.equal(agent.has('ShutdownMessage'), true);
+  assert.equal(world.master.state.agents.registered.size, 0);
+  assert.equal(world.master.state.registrar.durable.agents.size, 0);
+});
