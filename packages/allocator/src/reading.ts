@@ -14,6 +14,7 @@ const noQuota: Quota = { guarantees: noQuantities, limits: noQuantities };
 
 type Reading = Pick<
   Allocator,
+  | 'runs'
   | 'totals'
   | 'roles'
   | 'roleUsage'
@@ -58,6 +59,7 @@ export function createReading(state: State): Reading {
     };
   };
   return {
+    runs: () => state.runs,
     totals: () => totalsOf(state, quantities),
     roles: () => {
       const names = new Set(state.weights.keys());

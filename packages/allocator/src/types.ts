@@ -290,6 +290,8 @@ export interface Allocator {
   scan(): OfferDecision[];
 
   // Reading, for views and metrics.
+  /** How often it ran. */
+  runs(): number;
   totals(): AllocatorTotals;
   /** Roles that have frameworks, quota, weight or reservations, sorted. */
   roles(): RoleUsage[];

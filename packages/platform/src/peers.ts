@@ -40,7 +40,7 @@ interface Peer {
   /** Closed from here: no other connection is tried in its place. */
   givenUp: boolean;
   readonly links: Set<Pid>;
-  frames: (string | Uint8Array)[];
+  frames: Uint8Array[];
   queuedBytes: number;
   queuedMessages: number;
   reason: string;
@@ -50,7 +50,9 @@ const MAX_HEADS = 4096;
 /** A connection that nothing links and nothing uses is closed after this. */
 const IDLE_MS = 600_000;
 const CLOSE_GRACE_MS = 500;
-const FRAME_END = '\r\n0\r\n\r\n';
+const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
+const FRAME_END = Buffer.from('\r\n0\r\n\r\n');
+const MAX_KNOWN_SIZE = 4096;
 /** Frames of one turn are copied together up to this size; larger bodies go out as they are. */
 const COPY_BYTES = 65_536;
 
@@ -80,24 +82,26 @@ export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
   );
 };
 
-const frameOf = (head: string, body: Uint8Array): (string | Uint8Array)[] =>
-  body.length === 0
-    ? [`${head}\r\n`]
-    : [`${head}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`, body, FRAME_END];
+const sizes: (Uint8Array | undefined)[] = [];
 
-const writeFrames = (socket: Socket, frames: readonly (string | Uint8Array)[]): void => {
-  let run: Buffer[] = [];
+/** The line of a chunk's size. */
+function sizeLine(size: number): Uint8Array {
+  const known = sizes[size];
+  if (known !== undefined) return known;
+  const line = Buffer.from(`${size.toString(16)}\r\n`, 'latin1');
+  if (size <= MAX_KNOWN_SIZE) sizes[size] = line;
+  return line;
+}
+
+const writeFrames = (socket: Socket, frames: readonly Uint8Array[]): void => {
+  let run: Uint8Array[] = [];
   let runBytes = 0;
   const flush = (): void => {
     if (runBytes > 0) socket.write(Buffer.concat(run, runBytes));
     run = [];
     runBytes = 0;
   };
-  for (const frame of frames) {
-    const bytes =
-      typeof frame === 'string'
-        ? Buffer.from(frame, 'latin1')
-        : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  for (const bytes of frames) {
     if (bytes.length > COPY_BYTES) {
       flush();
       socket.write(bytes);
@@ -194,23 +198,28 @@ const closePeer = (peer: Peer): Promise<void> =>
     socket.end();
   });
 
-/** Heads by addressee, sender and name: those of busy peers are sent again and again, the others are not worth the memory. */
-function createHeads(address: string): (to: Pid, from: string, wireName: string) => string {
-  const heads = new Map<string, string>();
-  return (to, from, wireName) => {
+/** A message's bytes, in parts. */
+function createFraming(address: string): (to: Pid, from: string, wireName: string, body: Uint8Array) => Uint8Array[] {
+  /** By addressee, sender and name: those of busy peers are sent again and again, the others are not worth the memory. */
+  const heads = new Map<string, Uint8Array>();
+  const headOf = (to: Pid, from: string, wireName: string): Uint8Array => {
     const key = `${to} ${from} ${wireName}`;
     const known = heads.get(key);
     if (known !== undefined) return known;
-    const head = messageHead(to, pidOf(from, address), wireName);
+    const head = Buffer.from(`${messageHead(to, pidOf(from, address), wireName)}${CHUNKED}`, 'latin1');
     if (heads.size >= MAX_HEADS) heads.clear();
     heads.set(key, head);
     return head;
   };
+  return (to, from, wireName, body) =>
+    body.length === 0
+      ? [Buffer.from(`${messageHead(to, pidOf(from, address), wireName)}\r\n`, 'latin1')]
+      : [headOf(to, from, wireName), sizeLine(body.length), body, FRAME_END];
 }
 
 export function createPeers(options: PeersOptions): Peers {
   const peers = new Map<string, Peer>();
-  const headOf = createHeads(options.address);
+  const frameOf = createFraming(options.address);
   const stats: Stats = { sent: 0, dropped: 0, overLimit: 0 };
   let closed = false;
 
@@ -250,7 +259,7 @@ export function createPeers(options: PeersOptions): Peers {
       if (closed) return;
       const peer = peerOf(to);
       if (peer.frames.length === 0) process.nextTick(flush, peer, stats);
-      for (const part of frameOf(headOf(to, from, wireName), body)) {
+      for (const part of frameOf(to, from, wireName, body)) {
         peer.frames.push(part);
         peer.queuedBytes += part.length;
       }

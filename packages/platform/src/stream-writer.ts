@@ -26,9 +26,30 @@ export interface StreamWriter {
   readonly unsentBytes: number;
 }
 
+const CARRIAGE_RETURN = 13;
+const LINE_FEED = 10;
+
 /** Bytes that node still holds for a response. */
 export const unsentOf = (response: ServerResponse): number =>
   Math.max(response.writableLength, response.socket?.writableLength ?? 0);
+
+/** Each an HTTP chunk (W1). */
+function chunksOf(events: readonly Uint8Array[]): Buffer {
+  const heads = events.map(({ length }) => `${length.toString(16)}\r\n`);
+  let size = 0;
+  for (let i = 0; i < events.length; i++) size += (heads[i] as string).length + (events[i] as Uint8Array).length + 2;
+  const chunks = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i] as Uint8Array;
+    at += chunks.write(heads[i] as string, at, 'latin1');
+    chunks.set(event, at);
+    at += event.length;
+    chunks[at++] = CARRIAGE_RETURN;
+    chunks[at++] = LINE_FEED;
+  }
+  return chunks;
+}
 
 export function createStreamWriter(response: ServerResponse, options: StreamWriterOptions): StreamWriter {
   const { clock, maxUnsentBytes = 16 * 2 ** 20 } = options;
@@ -41,7 +62,10 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
 
   const flush = (): void => {
     if (pendingBytes === 0 || response.destroyed) return;
-    for (const bytes of pending) response.write(bytes);
+    const { socket } = response;
+    // What `response.write` would send, of all that waits in one piece; it costs a third of that.
+    if (socket !== null && response.headersSent && response.chunkedEncoding) socket.write(chunksOf(pending));
+    else for (const bytes of pending) response.write(bytes);
     pending = [];
     pendingBytes = 0;
   };

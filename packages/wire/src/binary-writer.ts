@@ -12,12 +12,17 @@ const SLACK = 32;
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one message is not kept for the next. */
 const KEPT_BYTES = 4 * 1024 * 1024;
+/** Small messages share an allocation, as Node's Buffers do: one of its own costs as much as encoding them. */
+const POOL_BYTES = 8 * 1024;
+const POOLED_BYTES = 1024;
 const TWO_32 = 4294967296;
 
 export class BinaryWriter {
   private buffer = new Uint8Array(INITIAL_BYTES);
   private view = new DataView(this.buffer.buffer);
   private position = INITIAL_BYTES;
+  private pool = new Uint8Array(POOL_BYTES);
+  private poolAt = 0;
 
   start(): void {
     if (this.buffer.length > KEPT_BYTES) {
@@ -29,7 +34,16 @@ export class BinaryWriter {
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.buffer.slice(this.position);
+    const length = this.buffer.length - this.position;
+    if (length > POOLED_BYTES) return this.buffer.slice(this.position);
+    if (this.poolAt + length > POOL_BYTES) {
+      this.pool = new Uint8Array(POOL_BYTES);
+      this.poolAt = 0;
+    }
+    const copy = this.pool.subarray(this.poolAt, this.poolAt + length);
+    copy.set(this.buffer.subarray(this.position));
+    this.poolAt += length;
+    return copy;
   }
 
   /** How much is written: `length` later takes the difference. */

@@ -76,13 +76,15 @@ export function wireNameOf(name: LibprocessMessageName): string {
   return name === 'SchedulerCall' ? SCHEDULER_CALL : `mesos.internal.${name.replace('Agent', 'Slave')}`;
 }
 
+const MESSAGE_NAMES = Object.keys(CODECS) as LibprocessMessageName[];
 const NAMES: ReadonlyMap<string, LibprocessMessageName> = new Map(
-  (Object.keys(CODECS) as LibprocessMessageName[]).map((name) => [wireNameOf(name), name]),
+  MESSAGE_NAMES.map((name) => [wireNameOf(name), name]),
 );
+const WIRE_NAMES: ReadonlyMap<LibprocessMessageName, string> = new Map([...NAMES].map(([wire, name]) => [name, wire]));
 
 export function encodeMessage(message: LibprocessMessage): { readonly wireName: string; readonly bytes: Uint8Array } {
   const codec = CODECS[message.name] as Codec<LibprocessMessage['body']>;
-  return { wireName: wireNameOf(message.name), bytes: codec.encode(message.body) };
+  return { wireName: WIRE_NAMES.get(message.name) as string, bytes: codec.encode(message.body) };
 }
 
 /** The error has the code `unknown-message` when no message has this name. */

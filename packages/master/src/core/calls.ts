@@ -4,7 +4,7 @@ import { err, type FrameworkId, idOf, ok, type Pid, type Result } from '@meseta/
 import { validateRole } from '@meseta/resources';
 import type { Filters, SchedulerCall, SchedulerCallMessage, SchedulerCallShutdown } from '@meseta/wire';
 import { accept } from './accept.js';
-import { type Context, count, countFor, reply, send, warn } from './context.js';
+import { type Context, count, countFor, reply, send, slotOf, warn } from './context.js';
 import { subscribeStream } from './frameworks/subscribe.js';
 import { removeFramework } from './frameworks/teardown.js';
 import { updateFramework } from './frameworks/update.js';
@@ -41,7 +41,7 @@ export function schedulerCall(ctx: Context, input: SchedulerCallInput): void {
 
 function countCall(framework: Framework, call: SchedulerCall): void {
   countFor(framework, 'calls');
-  countFor(framework, `calls/${(call.type ?? 'UNKNOWN').toLowerCase()}`);
+  countFor(framework, slotOf('calls', call.type));
 }
 
 /** The framework, if the call comes from its scheduler; the order of checks is Mesos'. */

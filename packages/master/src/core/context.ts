@@ -38,6 +38,17 @@ export function countFor(framework: { readonly counters: Map<string, number> }, 
   framework.counters.set(metric, (framework.counters.get(metric) ?? 0) + by);
 }
 
+const slots: { readonly [Prefix in 'calls' | 'events']: Map<string, string> } = { calls: new Map(), events: new Map() };
+
+/** The slot of a kind of call or event, `calls/accept`; the few names are made once. */
+export function slotOf(prefix: keyof typeof slots, type = 'UNKNOWN'): string {
+  const known = slots[prefix].get(type);
+  if (known !== undefined) return known;
+  const slot = `${prefix}/${type.toLowerCase()}`;
+  slots[prefix].set(type, slot);
+  return slot;
+}
+
 /** The seconds since the epoch that a status carries. */
 export const timestampOf = (ctx: Context): number => ctx.now.wallMs / 1000;
 

@@ -25,11 +25,11 @@ export function processMetrics(
 /** Steps in which the allocator ran are taken for the run: nothing else in them is of its size. */
 export function timedStep(master: Master, timings: MasterTimings): Master['step'] {
   const { allocator } = master.state;
-  let runs = allocator.totals().runs;
+  let runs = allocator.runs();
   return (input, now) => {
     const dueMs = allocator.nextDeadline();
     const effects = master.step(input, now);
-    const after = allocator.totals().runs;
+    const after = allocator.runs();
     if (after !== runs) {
       timings.allocationRun.add(performance.now() - now.monoMs);
       timings.allocationLatency.add(dueMs === undefined || dueMs === 0 ? 0 : Math.max(0, now.monoMs - dueMs));

@@ -1,5 +1,5 @@
 // LAUNCH: task by task; one bad task doesn't hinder the next. A good one is known before its agent has it.
-import { add, subtract } from '@meseta/resources';
+import { add, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
@@ -13,30 +13,38 @@ import { chargedFor, checkTask, runningExecutor } from '../validation/task.js';
 import { forAgent, resourceVersionsOf } from './for-agent.js';
 
 export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
+  const { framework, agent } = acceptance;
+  let used: Resources = [];
   for (const task of operation.launch?.task_infos ?? []) {
     if (operation.id !== undefined) {
-      taskError(ctx, acceptance.framework, task, 'REASON_TASK_INVALID', 'operation.id: must not be set for LAUNCH');
-    } else launchTask(ctx, acceptance, task);
+      taskError(ctx, framework, task, 'REASON_TASK_INVALID', 'operation.id: must not be set for LAUNCH');
+    } else used = add(used, launchTask(ctx, acceptance, task));
   }
+  // For all tasks at once: it costs the allocator as much as one.
+  if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }
 
 export const userOf = (framework: Framework, task: TaskInfo): string =>
   task.command?.user ?? task.executor?.command?.user ?? framework.info.user;
 
-function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): void {
+/** Answers what it takes of the offers: nothing, if it is refused. */
+function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resources {
   const { framework, agent } = acceptance;
   const { principal } = framework;
   if (!ctx.state.options.authorize({ action: 'RUN_TASK', principal, value: userOf(framework, task) })) {
     const text = `not authorized to launch tasks as user '${userOf(framework, task)}'`;
-    return taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
+    taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
+    return [];
   }
   const place = { framework, agent, offered: acceptance.left };
   const problem = checkTask(task, place);
-  if (problem !== undefined) return taskError(ctx, framework, task, 'REASON_TASK_INVALID', problem);
+  if (problem !== undefined) {
+    taskError(ctx, framework, task, 'REASON_TASK_INVALID', problem);
+    return [];
+  }
   const used = add(task.resources ?? [], chargedFor(place, task.executor));
   const launch_executor = task.executor === undefined || runningExecutor(place, task.executor) === undefined;
   acceptance.left = subtract(acceptance.left, used);
-  ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
   if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
   addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor: task.executor }));
   send(ctx, agent.pid, {
@@ -49,6 +57,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): void 
       launch_executor,
     },
   });
+  return used;
 }
 
 /** The task never was. */

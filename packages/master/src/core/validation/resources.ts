@@ -1,31 +1,28 @@
 // Resources of tasks and executors.
 import { isPersistentVolume, isRevocable, isShared, type Resources, validateResources } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import { firstOf, type Problem } from './problem.js';
+import type { Problem } from './problem.js';
 
 /** A list in the post-refinement format, with `allocation_info`. */
 export function checkResources(field: string, list: readonly Resource[] | undefined): Problem {
   const resources = list ?? [];
-  return firstOf(
-    () => {
-      const valid = validateResources(resources, field);
-      return valid.ok ? undefined : valid.error.text;
-    },
-    () => {
-      const gpus = resources.find(({ name, scalar }) => name === 'gpus' && !Number.isInteger(scalar?.value ?? 0));
-      return gpus === undefined ? undefined : `${field}: expected a whole number of gpus, got ${gpus.scalar?.value}`;
-    },
-    () => checkMix(field, resources),
-    () => checkPersistence(field, resources),
-    () => {
-      const roles = new Set(resources.map((resource) => resource.allocation_info?.role));
-      return roles.size > 1 ? `${field}: resources of more than one role: ${[...roles].join(', ')}` : undefined;
-    },
-  );
+  const valid = validateResources(resources, field);
+  if (!valid.ok) return valid.error.text;
+  const gpus = resources.find(({ name, scalar }) => name === 'gpus' && !Number.isInteger(scalar?.value ?? 0));
+  if (gpus !== undefined) return `${field}: expected a whole number of gpus, got ${gpus.scalar?.value}`;
+  return checkMix(field, resources) ?? checkPersistence(field, resources) ?? checkOneRole(field, resources);
+}
+
+function checkOneRole(field: string, resources: Resources): Problem {
+  const role = resources[0]?.allocation_info?.role;
+  if (resources.every(({ allocation_info }) => allocation_info?.role === role)) return undefined;
+  const roles = new Set(resources.map(({ allocation_info }) => allocation_info?.role));
+  return `${field}: resources of more than one role: ${[...roles].join(', ')}`;
 }
 
 /** Revocable and other resources of one name don't mix. */
 export function checkMix(field: string, resources: Resources): Problem {
+  if (!resources.some(isRevocable)) return undefined;
   const revocable = new Set(resources.filter(isRevocable).map(({ name }) => name));
   const mixed = resources.find((resource) => !isRevocable(resource) && revocable.has(resource.name));
   return mixed === undefined ? undefined : `${field}: revocable and non-revocable ${mixed.name} are mixed`;
@@ -33,6 +30,7 @@ export function checkMix(field: string, resources: Resources): Problem {
 
 /** A volume that isn't shared is used once. */
 export function checkPersistence(field: string, resources: Resources): Problem {
+  if (!resources.some(isPersistentVolume)) return undefined;
   const seen = new Set<string>();
   for (const resource of resources) {
     if (!isPersistentVolume(resource) || isShared(resource)) continue;

@@ -7,7 +7,7 @@ import type { Agent, Framework } from '../state.js';
 import { checkCommand, checkContainer } from './command.js';
 import { checkExecutor } from './executor.js';
 import { checkCheck, checkHealthCheck } from './health-check.js';
-import { checkId, firstOf, type Problem } from './problem.js';
+import { checkId, type Problem } from './problem.js';
 import { checkMix, checkPersistence, checkResources } from './resources.js';
 
 /** What a task is checked against. */
@@ -19,44 +19,46 @@ export interface Place {
 }
 
 export function checkTask(task: TaskInfo, place: Place): Problem {
-  return firstOf(
-    () => checkTaskFields(task, place),
-    () =>
-      (task.command === undefined) === (task.executor === undefined)
-        ? 'task: expected exactly one of command and executor'
-        : undefined,
-    () => (task.executor?.type === 'DEFAULT' ? 'executor.type: DEFAULT is for LAUNCH_GROUP' : undefined),
-    () =>
-      task.executor === undefined
-        ? undefined
-        : checkExecutor(task.executor, place.framework, runningExecutor(place, task.executor)),
-    () => checkTogether(task.resources ?? [], chargedFor(place, task.executor), place.offered),
+  const { executor } = task;
+  return (
+    checkTaskFields(task, place) ??
+    checkRunner(task) ??
+    (executor && checkExecutor(executor, place.framework, runningExecutor(place, executor))) ??
+    checkTogether(task.resources ?? [], chargedFor(place, executor), place.offered)
   );
 }
 
+function checkRunner({ command, executor }: TaskInfo): Problem {
+  if ((command === undefined) === (executor === undefined)) return 'task: expected exactly one of command and executor';
+  return executor?.type === 'DEFAULT' ? 'executor.type: DEFAULT is for LAUNCH_GROUP' : undefined;
+}
+
 /** The part that tasks of groups are checked for too. */
-export function checkTaskFields(task: TaskInfo, { framework, agent }: Place): Problem {
-  const id = idOf<TaskId>(task.task_id);
-  return firstOf(
-    () => checkId('task.task_id', id),
-    () =>
-      framework.tasks.has(id) || framework.unreachableTasks.has(id)
-        ? `task.task_id: the framework has a task '${id}' already`
-        : undefined,
-    () =>
-      task.agent_id.value === agent.id
-        ? undefined
-        : `task.agent_id: expected ${agent.id}, the agent of the offer, got ${task.agent_id.value}`,
-    () => notNegative('task.kill_policy.grace_period', task.kill_policy?.grace_period?.nanoseconds),
-    () => notNegative('task.max_completion_time', task.max_completion_time?.nanoseconds),
-    () => (task.check === undefined ? undefined : checkCheck(task.check)),
-    () => (task.health_check === undefined ? undefined : checkHealthCheck(task.health_check)),
-    () => ((task.resources ?? []).length === 0 ? 'task.resources: expected at least one resource' : undefined),
-    () => checkResources('task.resources', task.resources),
-    () => (task.command === undefined ? undefined : checkCommand('task.command', task.command)),
-    () => (task.container === undefined ? undefined : checkContainer('task.container', task.container)),
-    () => checkLimits(task, agent),
+export function checkTaskFields(task: TaskInfo, place: Place): Problem {
+  const { resources, command, container } = task;
+  return (
+    checkIds(task, place) ??
+    notNegative('task.kill_policy.grace_period', task.kill_policy?.grace_period?.nanoseconds) ??
+    notNegative('task.max_completion_time', task.max_completion_time?.nanoseconds) ??
+    (task.check && checkCheck(task.check)) ??
+    (task.health_check && checkHealthCheck(task.health_check)) ??
+    ((resources ?? []).length === 0 ? 'task.resources: expected at least one resource' : undefined) ??
+    checkResources('task.resources', resources) ??
+    (command && checkCommand('task.command', command)) ??
+    (container && checkContainer('task.container', container)) ??
+    checkLimits(task, place.agent)
   );
+}
+
+function checkIds(task: TaskInfo, { framework, agent }: Place): Problem {
+  const id = idOf<TaskId>(task.task_id);
+  const problem = checkId('task.task_id', id);
+  if (problem !== undefined) return problem;
+  if (framework.tasks.has(id) || framework.unreachableTasks.has(id)) {
+    return `task.task_id: the framework has a task '${id}' already`;
+  }
+  if (task.agent_id.value === agent.id) return undefined;
+  return `task.agent_id: expected ${agent.id}, the agent of the offer, got ${task.agent_id.value}`;
 }
 
 const notNegative = (field: string, nanoseconds: number | undefined): Problem =>
@@ -67,7 +69,8 @@ const notNegative = (field: string, nanoseconds: number | undefined): Problem =>
 const LIMITED: ReadonlySet<string> = new Set(['cpus', 'mem']);
 
 function checkLimits(task: TaskInfo, agent: Agent): Problem {
-  const limits = Object.entries(task.limits ?? {});
+  if (task.limits === undefined) return undefined;
+  const limits = Object.entries(task.limits);
   if (limits.length === 0) return undefined;
   if (!agent.capabilities.has('TASK_RESOURCE_LIMITS')) {
     return 'task.limits: the agent lacks the capability TASK_RESOURCE_LIMITS';
@@ -91,13 +94,8 @@ export const chargedFor = (place: Place, executor: ExecutorInfo | undefined): Re
   executor === undefined || runningExecutor(place, executor) !== undefined ? [] : (executor.resources ?? []);
 
 export function checkTogether(tasks: Resources, executor: Resources, offered: Resources): Problem {
-  const list = [...tasks, ...executor];
-  return firstOf(
-    () => checkMix('task and executor', list),
-    () => checkPersistence('task and executor', list),
-    () => {
-      const wanted = add(tasks, executor);
-      return contains(offered, wanted) ? undefined : `task.resources: more than what is left of the offer`;
-    },
-  );
+  const list = executor.length === 0 ? tasks : [...tasks, ...executor];
+  const problem = checkMix('task and executor', list) ?? checkPersistence('task and executor', list);
+  if (problem !== undefined) return problem;
+  return contains(offered, add(tasks, executor)) ? undefined : 'task.resources: more than what is left of the offer';
 }
