@@ -3,28 +3,26 @@ import type { Resource } from '@meseta/wire';
 
 type Changes = { readonly [Field in keyof Resource]?: Resource[Field] | undefined };
 
-/** A copy with some fields changed; a change to undefined takes the field away. */
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+/** A copy with some fields changed; a change to undefined takes the field away. Without spreading: it is called often. */
 export function withFields(resource: Resource, changes: Changes): Resource {
-  const r: Resource = { ...resource, ...changes } as Resource;
-  return {
-    name: r.name,
-    type: r.type,
-    ...(r.scalar !== undefined && { scalar: r.scalar }),
-    ...(r.ranges !== undefined && { ranges: r.ranges }),
-    ...(r.set !== undefined && { set: r.set }),
-    ...(r.role !== undefined && { role: r.role }),
-    ...(r.disk !== undefined && { disk: r.disk }),
-    ...(r.reservation !== undefined && { reservation: r.reservation }),
-    ...(r.revocable !== undefined && { revocable: r.revocable }),
-    ...(r.shared !== undefined && { shared: r.shared }),
-    ...(r.allocation_info !== undefined && { allocation_info: r.allocation_info }),
-    ...(r.provider_id !== undefined && { provider_id: r.provider_id }),
-    ...(r.reservations?.length && { reservations: r.reservations }),
-  };
+  const r: Resource = Object.assign({}, resource, changes);
+  const made: Mutable<Resource> = { name: r.name, type: r.type };
+  if (r.scalar !== undefined) made.scalar = r.scalar;
+  if (r.ranges !== undefined) made.ranges = r.ranges;
+  if (r.set !== undefined) made.set = r.set;
+  if (r.role !== undefined) made.role = r.role;
+  if (r.disk !== undefined) made.disk = r.disk;
+  if (r.reservation !== undefined) made.reservation = r.reservation;
+  if (r.revocable !== undefined) made.revocable = r.revocable;
+  if (r.shared !== undefined) made.shared = r.shared;
+  if (r.allocation_info !== undefined) made.allocation_info = r.allocation_info;
+  if (r.provider_id !== undefined) made.provider_id = r.provider_id;
+  if (r.reservations?.length) made.reservations = r.reservations;
+  return made;
 }
 
 /** The same resource with another amount, in thousandths. */
-export const withAmount = (resource: Resource, amount: number): Resource => ({
-  ...resource,
-  scalar: { value: amount / 1000 },
-});
+export const withAmount = (resource: Resource, amount: number): Resource =>
+  Object.assign({}, resource, { scalar: { value: amount / 1000 } });

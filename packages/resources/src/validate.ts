@@ -23,6 +23,7 @@ const CHECKS: readonly Check[] = [checkName, checkValue, checkDisk, checkReserva
 /** Whether every entry is one that Mesos would take; `field` is the list's name in errors. */
 export function validateResources(list: readonly Resource[], field = 'resources'): Result<undefined, ResourceProblem> {
   for (let i = 0; i < list.length; i++) {
+    if (isPlainAmount(list[i] as Resource)) continue;
     for (const check of CHECKS) {
       const wrong = check(list[i] as Resource);
       if (wrong) return err(problem(`${field}[${i}]${wrong[0]}`, wrong[1]));
@@ -30,6 +31,20 @@ export function validateResources(list: readonly Resource[], field = 'resources'
   }
   return ok(undefined);
 }
+
+/** An amount and nothing else: all checks hold. Most resources of tasks are such. */
+const isPlainAmount = (r: Resource): boolean =>
+  r.name !== '' &&
+  r.type === 'SCALAR' &&
+  r.scalar !== undefined &&
+  checkScalar(r.scalar.value) === undefined &&
+  r.ranges === undefined &&
+  r.set === undefined &&
+  r.disk === undefined &&
+  r.shared === undefined &&
+  r.reservation === undefined &&
+  !r.reservations?.length &&
+  (r.role === undefined || r.role === '*');
 
 /** Validates, converts to post-refinement, merges: what is to be done with every list that comes in. */
 export function admitResources(list: readonly Resource[], field = 'resources'): Result<Resources, ResourceProblem> {

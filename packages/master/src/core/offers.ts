@@ -48,6 +48,7 @@ function addOffer(ctx: Context, framework: Framework, agent: Agent, decision: Of
     agentId: agent.id,
     role,
     resources: resources.resources,
+    bundle: resources,
     offer,
   });
   framework.offers.add(id);
@@ -132,7 +133,7 @@ export type HowReturned = 'silently' | 'rescinded';
 export function returnOffer(ctx: Context, offer: OfferRecord, how: HowReturned, returned?: Returned): void {
   const { state, now } = ctx;
   takeOffer(ctx, offer);
-  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, now.monoMs, returned);
+  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.bundle, now.monoMs, returned);
   const framework = state.frameworks.get(offer.frameworkId);
   if (how === 'silently' || framework === undefined) return;
   countFor(framework, 'offers/rescinded');

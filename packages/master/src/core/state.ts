@@ -25,6 +25,7 @@ import type {
   Random,
   TaskId,
 } from '@meseta/base';
+import type { Bundle } from '@meseta/resources';
 import type {
   AgentID,
   AgentInfo,
@@ -167,6 +168,8 @@ export interface OfferRecord {
   readonly agentId: AgentId;
   readonly role: string;
   readonly resources: readonly Resource[];
+  /** The same as the allocator knows it. */
+  readonly bundle: Bundle;
   /** As it was sent, in the framework's format. */
   readonly offer: Offer;
 }
