@@ -13,6 +13,9 @@ import { runTasks, type TaskRun } from '../lib/task-runner.js';
 const TASK = { cpus: 0.1, mem: 32 };
 const PER_OFFER = 10;
 const CONNECTIONS = 4;
+const COMMAND = 'sleep 3600';
+/** Two messages each reach the master: as many as the echo is given before its clock starts. */
+const WARM_UP_TASKS = 1000;
 
 const SIZES = {
   short: { agents: 200, frameworks: 10, tasks: 4000 },
@@ -29,7 +32,25 @@ interface Launched {
   readonly waited: readonly number[];
 }
 
+/** Code that has not run yet is slow, the echo's as well as the master's. */
+async function warmUp({ address }: Daemon): Promise<void> {
+  const { scheduler, done } = await runTasks({
+    master: address,
+    name: 'warm-up',
+    count: WARM_UP_TASKS,
+    command: COMMAND,
+    resources: TASK,
+    goal: 'running',
+    perOffer: PER_OFFER,
+    connections: CONNECTIONS,
+  });
+  await done;
+  scheduler.close();
+}
+
 async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['full']): Promise<Launched> {
+  await emulator.register();
+  await warmUp(master);
   const runs: TaskRun[] = [];
   for (let at = 0; at < size.frameworks; at++) {
     runs.push(
@@ -37,7 +58,7 @@ async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['
         master: master.address,
         name: `framework-${at}`,
         count: size.tasks / size.frameworks,
-        command: 'sleep 3600',
+        command: COMMAND,
         resources: TASK,
         goal: 'running',
         perOffer: PER_OFFER,
@@ -46,7 +67,6 @@ async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['
       }),
     );
   }
-  await emulator.register();
   const generators = [process.pid, ...emulator.pids];
   const generatorCpu = (): number => generators.reduce((sum, pid) => sum + cpuOf(pid), 0);
   const before = { cpu: cpuOf(master.pid), generator: generatorCpu(), sent: await emulator.counts() };
