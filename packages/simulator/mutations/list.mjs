@@ -57,7 +57,7 @@ export const mutations = [
   {
     name: 'A declined offer is not freed',
     file: master('offers'),
-    find: '  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, now.monoMs, returned);\n',
+    find: '  state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.bundle, now.monoMs, returned);\n',
     replace: '  void [now, returned];\n',
   },
   {
