@@ -60,7 +60,7 @@ export function change(
 ): Container | undefined {
   const before = state.containers.get(containerId);
   if (before === undefined) return undefined;
-  const after = { ...before, ...changes };
+  const after = Object.assign({}, before, changes);
   state.containers.set(containerId, after);
   return after;
 }

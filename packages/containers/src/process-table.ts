@@ -17,12 +17,15 @@ export interface ProcessStat {
   readonly residentPages: number;
 }
 
+/** Of those below, counted as proc(5) does. */
+const LAST_FIELD = 24;
+
 /** One line of /proc/PID/stat (proc(5)); the name in parentheses may hold anything. */
 export function parseStat(text: string): ProcessStat | undefined {
   const close = text.lastIndexOf(')');
   const pid = Number.parseInt(text, 10);
   if (close < 0 || !Number.isFinite(pid)) return undefined;
-  const fields = text.slice(close + 2).split(' ');
+  const fields = text.slice(close + 2).split(' ', LAST_FIELD - 2);
   const at = (field: number): number => Number(fields[field - 3]);
   return {
     pid,

@@ -33,16 +33,13 @@ export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, sta
   if (record !== undefined) {
     const { task } = record;
     const statuses = task.statuses ?? [];
-    const { data: _data, ...shown } = status;
-    framework.tasks.set(taskId, {
-      ...record,
-      task: {
-        ...task,
-        state: isTerminal(task.state) ? task.state : status.state,
-        // One entry for each run of equal states.
-        statuses: [...(statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses), shown],
-      },
-    });
+    // One entry for each run of equal states.
+    const earlier = statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses;
+    const told = {
+      state: isTerminal(task.state) ? task.state : status.state,
+      statuses: [...earlier, withoutData(status)],
+    };
+    framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
   }
   if (isTerminal(status.state)) countTerminal(step, status);
   if (framework.state === 'terminating') return;
@@ -56,11 +53,21 @@ export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, sta
     durable: 0,
     retryMs: FIRST_RETRY_MS,
   };
-  framework.streams.set(taskId, { ...stream, updates: [...stream.updates, update] });
+  framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
   saveTask(step, framework, taskId);
   if (checkpoints(framework)) step.after.push({ kind: 'forward', frameworkId: framework.id, taskId });
   else forward(step, framework.id, taskId);
 }
+
+function withoutData(status: TaskStatus): TaskStatus {
+  if (status.data === undefined) return status;
+  const { data: _data, ...shown } = status;
+  return shown;
+}
+
+/** Not by spreading: in hot code that gives each record a hidden class of its own. */
+const changed = (stream: UpdateStream, changes: Partial<UpdateStream>): UpdateStream =>
+  Object.assign({}, stream, changes);
 
 /** A whole status from what is particular to it. The fields are in the order of their numbers. */
 export function statusOf(step: Step, taskId: TaskId, fields: StatusFields): TaskStatus {
@@ -97,7 +104,7 @@ export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): v
   const framework = step.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
   if (framework === undefined || stream === undefined) return;
-  const next = { ...stream, durable: Math.min(stream.durable + 1, stream.updates.length) };
+  const next = changed(stream, { durable: Math.min(stream.durable + 1, stream.updates.length) });
   framework.streams.set(taskId, next);
   if (!hasTimer(step, resendTimer(next))) sendHead(step, framework, next);
 }
@@ -108,11 +115,8 @@ function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream):
   if (head === undefined || stream.durable === 0 || !step.state.registration.registered) return;
   const record = framework.tasks.get(stream.taskId);
   if (record !== undefined) {
-    const { task } = record;
-    framework.tasks.set(stream.taskId, {
-      ...record,
-      task: { ...task, status_update_state: head.status.state, status_update_uuid: head.uuid },
-    });
+    const sent = { status_update_state: head.status.state, status_update_uuid: head.uuid };
+    framework.tasks.set(stream.taskId, Object.assign({}, record, { task: Object.assign({}, record.task, sent) }));
   }
   sendToMaster(step, {
     name: 'StatusUpdateMessage',
@@ -122,7 +126,7 @@ function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream):
     },
   });
   setTimer(step, resendTimer(stream), stream.retryMs);
-  framework.streams.set(stream.taskId, { ...stream, retryMs: Math.min(stream.retryMs * 2, LAST_RETRY_MS) });
+  framework.streams.set(stream.taskId, changed(stream, { retryMs: Math.min(stream.retryMs * 2, LAST_RETRY_MS) }));
 }
 
 export function resend(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
@@ -134,7 +138,8 @@ export function resend(step: Step, frameworkId: FrameworkId, taskId: TaskId): vo
 /** The first update of every stream, at once and with the first pause again (U3). */
 export function resendAll(step: Step): void {
   for (const framework of step.state.frameworks.values()) {
-    for (const stream of framework.streams.values()) sendHead(step, framework, { ...stream, retryMs: FIRST_RETRY_MS });
+    for (const stream of framework.streams.values())
+      sendHead(step, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
   }
 }
 
@@ -163,12 +168,8 @@ export function acknowledge(step: Step, message: StatusUpdateAcknowledgementMess
     settle(step, framework.id, record?.executorId);
     return;
   }
-  const next = {
-    ...stream,
-    updates: stream.updates.slice(1),
-    durable: stream.durable - 1,
-    retryMs: FIRST_RETRY_MS,
-  };
+  const rest = { updates: stream.updates.slice(1), durable: stream.durable - 1, retryMs: FIRST_RETRY_MS };
+  const next = changed(stream, rest);
   if (next.updates.length === 0) framework.streams.delete(taskId);
   else framework.streams.set(taskId, next);
   saveTask(step, framework, taskId);

@@ -79,4 +79,10 @@ export const cancelContainerTimers = (step: Step, containerId: ContainerId): voi
   for (const kind of CONTAINER_TIMERS) cancelTimer(step, { kind, containerId });
 };
 
-const timerKey = (timer: Timer): string => JSON.stringify(Object.values(timer));
+/** NUL stands between ids: none of them holds it. */
+function timerKey(timer: Timer): string {
+  if ('taskId' in timer) return `${timer.kind}\0${timer.frameworkId}\0${timer.taskId}`;
+  if ('containerId' in timer) return `${timer.kind}\0${timer.containerId}`;
+  if ('frameworkId' in timer) return `${timer.kind}\0${timer.frameworkId}`;
+  return 'uuid' in timer ? `${timer.kind}\0${timer.uuid}` : timer.kind;
+}
