@@ -5,6 +5,7 @@ import {
   allocationsByRole,
   applyConversions,
   applyOperation,
+  type Bundle,
   quantity,
   type ResourceConversion,
   type Resources,
@@ -48,7 +49,7 @@ export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void 
   state.agents.set(agentId, agent);
   state.agentSlots[agent.index] = agent;
   forgetExclusions(state, agent);
-  for (const [frameworkId, resources] of spec.used) takeUsed(state, agent, frameworkId, resources);
+  takeAllUsed(state, agent, spec.used);
   setTotal(state, agent, spec.total);
   setCapabilities(agent, spec.capabilities);
   updateUnavailability(state, agent, spec.unavailability);
@@ -57,16 +58,30 @@ export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void 
 
 /** What is used there by a framework; if that is not known yet, it waits for it. */
 export function trackUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
-  takeUsed(state, agent, frameworkId, used);
+  takeUsed(state, agent, frameworkId, used, shareOf(state, used));
   refreshFree(state, agent);
 }
 
-function takeUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
+/** Unallocated, by the role that it is allocated to. */
+type Share = readonly (readonly [role: string, Bundle])[];
+
+const shareOf = ({ table }: State, used: Resources): Share =>
+  [...allocationsByRole(used)].map(([role, resources]) => [role, table.intern(unallocate(resources))]);
+
+/** Frameworks with tasks of one shape use one list on an agent: it is looked at once. */
+function takeAllUsed(state: State, agent: Agent, used: AgentSpec['used']): void {
+  const shares = new Map<Resources, Share>();
+  for (const [frameworkId, resources] of used) {
+    const share = shares.get(resources) ?? shareOf(state, resources);
+    shares.set(resources, share);
+    takeUsed(state, agent, frameworkId, resources, share);
+  }
+}
+
+function takeUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources, share: Share): void {
   const framework = state.frameworks.get(frameworkId);
   if (framework !== undefined) {
-    for (const [role, resources] of allocationsByRole(used)) {
-      take(state, agent, clientOf(state, framework, role), state.table.intern(unallocate(resources)), true);
-    }
+    for (const [role, bundle] of share) take(state, agent, clientOf(state, framework, role), bundle, true);
     return;
   }
   if (used.length === 0) return;

@@ -131,6 +131,14 @@ interface Returned {
 function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned[] {
   const { state } = ctx;
   const returned: Returned[] = [];
+  // Tasks of one shape have one list, which is converted once.
+  const converted = new Map<readonly Resource[], readonly Resource[]>();
+  const inPostRefinementOnce = (told: readonly Resource[]): readonly Resource[] => {
+    const shared = state.intern(told);
+    const list = converted.get(shared) ?? toPostRefinement(shared);
+    converted.set(shared, list);
+    return list;
+  };
   for (const sent of tasks) {
     const framework = state.frameworks.get(idOf<FrameworkId>(sent.framework_id));
     if (framework === undefined) continue;
@@ -139,7 +147,12 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
       warn(ctx, `task ${sent.task_id.value} of ${framework.id} is on agent ${known.agent_id.value} and on ${agent.id}`);
       continue;
     }
-    const task = returnedTask(ctx, sent, { framework, agent }, allocatedOf(framework, sent.resources));
+    const task = returnedTask(
+      ctx,
+      sent,
+      { framework, agent },
+      allocatedOf(framework, inPostRefinementOnce(sent.resources ?? [])),
+    );
     framework.unreachableTasks.delete(idOf<TaskId>(sent.task_id));
     addTask(ctx, framework, agent, task);
     returned.push({ framework, task });
@@ -148,8 +161,7 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
 }
 
 /** Agents from before MULTI_ROLE don't say for which role: it is the framework's only one. */
-function allocatedOf(framework: Framework, resources: readonly Resource[] | undefined): readonly Resource[] {
-  const list = toPostRefinement(resources ?? []);
+function allocatedOf(framework: Framework, list: readonly Resource[]): readonly Resource[] {
   const role = framework.roles[0];
   const lacks = list.some((resource) => resource.allocation_info?.role === undefined);
   return lacks && role !== undefined ? allocate(list, role) : list;
@@ -160,7 +172,7 @@ function takeExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
   if (framework === undefined) return;
   if (agent.executors.get(framework.id)?.has(idOf<ExecutorId>(sent.executor_id)) === true) return;
-  addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, sent.resources) });
+  addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, toPostRefinement(sent.resources ?? [])) });
 }
 
 /** The scheduler saw them lost; they are not. */
