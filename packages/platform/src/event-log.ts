@@ -3,7 +3,8 @@
 // Owns: the last `ringBytes` of events, framed for HTTP once for all, and a cursor a subscriber.
 // E1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
 // E2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
-// E3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all.
+// E3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all,
+//     and writing to all of them takes a slice of each turn.
 // E4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from './clock.js';
@@ -30,6 +31,8 @@ export interface EventLog {
 
 const MANY = 64;
 const MANY_DELAY_MS = 20;
+/** Of a turn of the event loop. */
+const SLICE_MS = 2;
 /** Handed over at once to a subscriber that has much to catch up with. */
 const WINDOW_BYTES = 256 * 1024;
 
@@ -144,18 +147,43 @@ function forgetSent(ring: Ring, subscribers: ReadonlySet<Subscriber>): void {
   ring.start = least;
 }
 
+/** Writes to all; a slice a turn, as a thousand subscribers are a thousand writes. What comes meanwhile goes behind. */
+function createSender(clock: Clock, ring: Ring, subscribers: ReadonlySet<Subscriber>, sent: () => void): () => void {
+  let sending = false;
+  let again = false;
+  const slice = (left: Iterator<Subscriber>): void => {
+    const until = clock.now().monoMs + SLICE_MS;
+    for (let next = left.next(); next.done !== true; next = left.next()) {
+      if (next.value.why === 'closed') pump(next.value, ring);
+      if (clock.now().monoMs >= until) return clock.defer(() => slice(left));
+    }
+    sent();
+    sending = again;
+    again = false;
+    if (sending) clock.defer(() => slice(subscribers.values()));
+  };
+  return () => {
+    again = sending;
+    if (sending) return;
+    sending = true;
+    slice(subscribers.values());
+  };
+}
+
 export function createEventLog(options: EventLogOptions): EventLog {
   const { clock, ringBytes = 16 * 2 ** 20 } = options;
   const subscribers = new Set<Subscriber>();
   const ring: Ring = { batches: [], start: 0, pending: [], pendingBytes: 0, bytes: 0 };
   let scheduled = false;
 
+  const send = createSender(clock, ring, subscribers, () => {
+    forgetSent(ring, subscribers);
+    trim(ring, ringBytes, subscribers);
+  });
   const flush = (): void => {
     scheduled = false;
     seal(ring);
-    for (const subscriber of subscribers) if (subscriber.why === 'closed') pump(subscriber, ring);
-    forgetSent(ring, subscribers);
-    trim(ring, ringBytes, subscribers);
+    send();
   };
   const schedule = (): void => {
     if (scheduled) return;

@@ -176,6 +176,31 @@ test('E3: many subscribers are served too, and events that all have are let go',
   assert.equal(log.bytes, 0);
 });
 
+test('E1, E3: every event reaches each of many subscribers, in order, though some come and go meanwhile', async () => {
+  const log = createEventLog({ clock: realClock });
+  const port = await serve((_, response) => {
+    log.subscribe(response, [Buffer.from('<')], () => {});
+  });
+  const subscribe = (count: number): Client[] => Array.from({ length: count }, () => get(port));
+  const [stay, leave] = [subscribe(150), subscribe(50)];
+  await until('all', () => [...stay, ...leave].every(({ text }) => text === '<'));
+  const events = Array.from({ length: 300 }, (_, i) => `${i};`);
+  const late: Client[] = [];
+  for (const [i, event] of events.entries()) {
+    log.append(Buffer.from(event));
+    if (i % 10 === 0) leave.pop()?.close();
+    if (i % 30 === 0) late.push(get(port));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until('those who came', () => log.subscribers === stay.length + leave.length + late.length);
+  log.append(Buffer.from('end'));
+  const all = `${events.join('')}end`;
+  await until('the events', () => [...stay, ...late].every(({ text }) => text.endsWith('end')));
+  for (const { text } of stay) assert.equal(text, `<${all}`);
+  for (const { text } of late) assert.ok(all.endsWith(text.slice(1)), text.slice(0, 20));
+  await until('the rest', () => log.bytes === 0);
+});
+
 test('a rendering is sent whole to a slow reader', async () => {
   const pieces = Array.from({ length: 200 }, (_, i) => Buffer.alloc(65_536, 97 + (i % 26)));
   const bytes = pieces.length * 65_536;
