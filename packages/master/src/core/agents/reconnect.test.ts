@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '@meseta/base';
+import type { ExecutorInfo } from '@meseta/wire';
 import { createWorld, MASTER_ID, task } from '../testing.js';
 
 test('a task that was told lost with the connection, and runs on, is ended when the agent is back', () => {
@@ -51,4 +52,28 @@ test('an agent comes back where another id was given meanwhile: that one is remo
   assert.deepEqual([...world.master.state.agents.registered.keys()], [own]);
   assert.equal(world.master.state.agents.byPid.get(agent.pid), own);
   assert.equal(world.master.state.registrar.durable.agents.has(`${MASTER_ID}-S1` as AgentId), false);
+});
+
+test('an executor that was freed with the connection, and lives on, is shut down when the agent is back', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:2;mem:512');
+  const scheduler = world.subscribe({ checkpoint: false });
+  const offer = scheduler.offer();
+  const { command: _, ...own } = task('lives', offer);
+  const framework_id = { value: scheduler.id };
+  const executor: ExecutorInfo = {
+    type: 'CUSTOM',
+    executor_id: { value: 'e' },
+    framework_id,
+    resources: own.resources,
+    command: { value: './executor' },
+  };
+  scheduler.launch(offer, { ...own, executor });
+  agent.breakConnection();
+  const frameworks = [{ ...scheduler.info, id: framework_id }];
+  agent.reregister({ frameworks, executor_infos: [executor] });
+  assert.deepEqual(agent.take('ShutdownExecutorMessage'), { executor_id: { value: 'e' }, framework_id });
+  agent.breakConnection();
+  agent.reregister({ frameworks });
+  assert.equal(agent.has('ShutdownExecutorMessage'), false);
 });

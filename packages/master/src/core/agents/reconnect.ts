@@ -1,7 +1,8 @@
 // A registered agent registers again: its connection broke, or its process was restarted.
 // What the master knows and the agent doesn't is sent to the agent to be denied. What only the agent knows is not taken
-// over: its framework was told that it is lost, so it is ended (Mesos lets it run on, known to nobody).
-import { type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
+// over: its framework was told that it is lost, so it is ended, tasks and executors (Mesos lets them run on, known to
+// nobody).
+import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
@@ -44,6 +45,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   sendDrain(ctx, agent);
   tellFrameworks(ctx, agent, message.frameworks ?? []);
   endUnknownTasks(ctx, agent, message);
+  endUnknownExecutors(ctx, agent, message);
   for (const [frameworkId, taskIds] of agent.pendingKills) {
     for (const taskId of taskIds) {
       send(ctx, pid, {
@@ -78,6 +80,15 @@ function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMes
     const framework = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
     if (framework === undefined || framework.tasks.has(idOf<TaskId>(task_id)) || isTerminal(state)) continue;
     send(ctx, agent.pid, { name: 'KillTaskMessage', body: { framework_id, task_id } });
+  }
+}
+
+/** Of the same frameworks: their resources were freed with their tasks'. */
+function endUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+  for (const { framework_id, executor_id } of message.executor_infos ?? []) {
+    if (framework_id === undefined || !ctx.state.frameworks.has(idOf<FrameworkId>(framework_id))) continue;
+    const known = agent.executors.get(idOf<FrameworkId>(framework_id))?.has(idOf<ExecutorId>(executor_id)) === true;
+    if (!known) send(ctx, agent.pid, { name: 'ShutdownExecutorMessage', body: { executor_id, framework_id } });
   }
 }
 
