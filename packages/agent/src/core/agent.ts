@@ -21,7 +21,7 @@ import { completeIfIdle } from './executors.js';
 import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
-import { runTask, runTaskGroup, saveFramework } from './launch.js';
+import { driverOf, runTask, runTaskGroup, saveFramework } from './launch.js';
 import { acknowledgeOperation, applyOperationMessage, reconcileOperations, sendOperation } from './operations.js';
 import { launchMember } from './pods.js';
 import { start } from './recovery.js';
@@ -217,7 +217,7 @@ function workFromMaster(step: Step, message: LibprocessMessage): void {
       const framework = step.state.frameworks.get(message.body.framework_id.value as never);
       if (framework !== undefined) {
         const { pid, framework_info: info = framework.info } = message.body;
-        const next = { ...framework, info, pid: pid === undefined || pid === '' ? framework.pid : pid };
+        const next = { ...framework, info, pid: pid === undefined || pid === '' ? framework.pid : driverOf(pid) };
         step.state.frameworks.set(framework.id, next);
         saveFramework(step, next);
       }

@@ -212,6 +212,15 @@ test('messages go both ways, and nowhere if nobody listens', () => {
   assert.equal(world.core.state.counters.invalidFrameworkMessages, 1);
 });
 
+test("a framework without a driver has no pid: its executors' messages go to the master", () => {
+  const { world } = subscribedWorld();
+  const body = { framework_id: { value: 'f-1' }, pid: '@0.0.0.0:0', framework_info: frameworkOf() };
+  world.message({ name: 'UpdateFrameworkMessage', body });
+  call(world, 'm', { type: 'MESSAGE', message: { data: 'cG9uZw==' } });
+  const sent = world.sent.find(({ message }) => message.name === 'ExecutorToFrameworkMessage');
+  assert.equal(sent?.to, MASTER);
+});
+
 test('X2, X3: an executor that does not subscribe in time is destroyed, its task failed', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
@@ -318,6 +327,27 @@ test('after a restart the agent waits for its executors before it registers; wha
   const last = new Map(updates(world).map(({ status }) => [status.task_id.value, status]));
   assert.deepEqual([last.get('b')?.state, last.get('b')?.reason], ['TASK_DROPPED', 'REASON_AGENT_RESTARTED']);
   assert.equal(last.get('a')?.state, 'TASK_FINISHED');
+});
+
+test("what an executor sends again of a task that is over and acknowledged is no news, after the agent's restart either", () => {
+  const { world, containerId } = subscribedWorld();
+  const finished = statusOf('a', 'TASK_FINISHED');
+  update(world, finished);
+  acknowledgeAll(world);
+  assert.deepEqual(typesOf(update(world, finished)), ['ACKNOWLEDGED']);
+  assert.deepEqual(states(world), ['TASK_FINISHED']);
+  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  assert.equal(world.core.state.frameworks.get('f-1' as never)?.tasks.size, 0);
+  const effects = subscribe(world, 'c2', { unacknowledged_updates: [{ status: finished }] });
+  assert(typesOf(effects).includes('ACKNOWLEDGED'));
+  rejoin(world);
+  assert.deepEqual(states(world), ['TASK_FINISHED']);
+  exited(world, containerId);
+  world.pass(2000);
+  assert.deepEqual(
+    [...world.disk.keys()].filter((key) => key.startsWith('task/') || key.startsWith('executor/')),
+    [],
+  );
 });
 
 test('an executor that does not come back is destroyed, its tasks are gone', () => {

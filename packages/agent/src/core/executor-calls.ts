@@ -15,7 +15,7 @@ import type {
 } from '@meseta/wire';
 import { awaitNoLonger, sendPending, shutdownCustom, tellTask } from './custom-executor.js';
 import { isConnected, tellExecutor } from './executor-channel.js';
-import { executorOf, putExecutor } from './executors.js';
+import { executorOf, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
@@ -196,6 +196,7 @@ export function executorUpdate(
   const record = framework.tasks.get(taskId);
   const repeated =
     record?.received?.includes(uuid) === true ||
+    isRetired(framework, executor.info.executor_id.value as ExecutorId, taskId, uuid) ||
     framework.streams.get(taskId)?.updates.some((update) => update.uuid === uuid) === true;
   const over = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
   if (!repeated && !over) {

@@ -3,6 +3,8 @@
 // E1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
 // E2: every launched container ends in one event; until then its resources count as used.
 // E3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
+// E4: a task that is over and acknowledged is remembered while its executor lives, by the agent's next process too:
+//     a framework's own executor may tell its last updates again.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpointed.js';
@@ -158,6 +160,7 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
     ...framework.completed,
     { executor, tasks: [...(framework.retired.get(executorId) ?? []), ...tasks] },
   ];
+  for (const { info } of framework.retired.get(executorId) ?? []) forgetRetired(step, framework, executor, info);
   framework.retired.delete(executorId);
   const next = { ...framework, completed: completed.slice(-step.state.config.maxCompletedExecutorsPerFramework) };
   step.state.frameworks.set(framework.id, next);
@@ -171,7 +174,7 @@ function forgetTask(step: Step, framework: FrameworkRecord, taskId: TaskId): voi
   if (checkpoints(framework)) save(step, memberKey(framework.id, taskId), undefined);
 }
 
-/** Tasks that are kept of an executor for the read endpoints; Mesos' number. */
+/** Tasks that are kept of an executor; Mesos' number. */
 const MAX_RETIRED_TASKS = 200;
 
 /** The end of a task is acknowledged: its executor, which may run others, is done with it. */
@@ -179,10 +182,41 @@ export function retireTask(step: Step, framework: FrameworkRecord, { info, execu
   const executor = framework.executors.get(executorId);
   const record = framework.tasks.get(taskIdOf(info));
   if (executor === undefined || executor.kind === 'command' || executor.state === 'ended' || !record) return;
-  forgetTask(step, framework, taskIdOf(info));
-  const retired = [...(framework.retired.get(executorId) ?? []), record];
-  framework.retired.set(executorId, retired.slice(-MAX_RETIRED_TASKS));
+  // E4: on disk it stays.
+  if (executor.kind === 'custom') framework.tasks.delete(taskIdOf(info));
+  else forgetTask(step, framework, taskIdOf(info));
+  keepRetired(step, framework, executor, record);
 }
+
+function keepRetired(step: Step, framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord): void {
+  const retired = [...(framework.retired.get(record.executorId) ?? []), record];
+  framework.retired.set(record.executorId, retired.slice(-MAX_RETIRED_TASKS));
+  for (const { info } of retired.slice(0, -MAX_RETIRED_TASKS)) forgetRetired(step, framework, executor, info);
+}
+
+/** Unless the id has been given to another task since. */
+function forgetRetired(step: Step, framework: FrameworkRecord, { kind }: ExecutorRecord, info: TaskInfo): void {
+  const taskId = taskIdOf(info);
+  if (kind !== 'custom' || framework.tasks.has(taskId) || !checkpoints(framework)) return;
+  save(step, taskKey(framework.id, taskId), undefined);
+}
+
+/** E4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */
+export function restoreRetired(step: Step, framework: FrameworkRecord): void {
+  for (const [taskId, record] of [...framework.tasks]) {
+    const executor = framework.executors.get(record.executorId);
+    if (executor?.kind !== 'custom' || executor.state === 'ended') continue;
+    if (!isTerminal(record.task.state) || framework.streams.has(taskId)) continue;
+    framework.tasks.delete(taskId);
+    keepRetired(step, framework, executor, record);
+  }
+}
+
+/** The executor's own word of a task that is over and acknowledged: it did not hear that it was heard. */
+export const isRetired = (framework: FrameworkRecord, executorId: ExecutorId, taskId: TaskId, uuid: string): boolean =>
+  framework.retired
+    .get(executorId)
+    ?.some(({ info, received }) => taskIdOf(info) === taskId && received?.includes(uuid)) === true;
 
 const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;
 

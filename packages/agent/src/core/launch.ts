@@ -108,13 +108,16 @@ function admitFramework(
   }
   if (known !== undefined) return known;
   const completed = step.state.completedFrameworks.find((framework) => framework.id === id)?.completed ?? [];
-  const driver = pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
-  const framework: FrameworkRecord = { ...newFramework(id, info, driver), completed };
+  const framework: FrameworkRecord = { ...newFramework(id, info, driverOf(pid)), completed };
   step.state.completedFrameworks = step.state.completedFrameworks.filter((it) => it.id !== id);
   step.state.frameworks.set(id, framework);
   saveFramework(step, framework);
   return framework;
 }
+
+/** A framework that speaks HTTP has no pid: masters write one without an actor. */
+export const driverOf = (pid: string | undefined): string | undefined =>
+  pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
 
 export function saveFramework(step: Step, framework: FrameworkRecord): void {
   if (!checkpoints(framework)) return;

@@ -12,7 +12,7 @@ import type { AgentInfo, Resource } from '@meseta/wire';
 import { wholeRecords } from './checkpointed.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
-import { putExecutor, settle } from './executors.js';
+import { putExecutor, restoreRetired, settle } from './executors.js';
 import { matchGuests, restoreGuest } from './guests.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
@@ -54,6 +54,7 @@ export function start(
   for (const { key, record } of checkpoint) {
     if (verdict !== 'known' && record.kind !== 'sandbox') save(step, key, undefined);
   }
+  for (const framework of state.frameworks.values()) restoreRetired(step, framework);
   if (!restoreResources(step, verdict === 'known' ? checkpoint : [])) return;
   const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
   matchContainers(step, containers, rebooted);
