@@ -175,4 +175,77 @@ export const mutations = [
     find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
     replace: 'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
   },
+  {
+    name: "An executor's update is told each time that it comes",
+    file: agent('executor-calls'),
+    find: '  if (!repeated && !over) {\n',
+    replace: '  if (!over) {\n',
+  },
+  {
+    name: "An executor's update is acknowledged before it is on disk",
+    file: agent('executor-calls'),
+    find: "  whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
+    replace:
+      "  step.soon.push({ kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n  void whenDurable;\n",
+  },
+  {
+    name: 'What an executor repeats when it subscribes again is not heard',
+    file: agent('executor-calls'),
+    find: '  for (const status of unacknowledged.updates) executorUpdate(step, framework, running, status);\n',
+    replace: '',
+  },
+  {
+    name: 'A task that never reached its executor is waited for',
+    file: agent('executor-calls'),
+    find: '  dropUndelivered(step, framework, running, unacknowledged.taskIds);\n',
+    replace: '  void dropUndelivered;\n',
+  },
+  {
+    name: 'The end of an executor is not the end of its tasks',
+    file: agent('custom-executor'),
+    find: '    tellTask(step, framework, executor, record.info.task_id.value as TaskId, fields);\n',
+    replace: '    void fields;\n',
+  },
+  {
+    name: 'A restarted agent waits for its executors for ever',
+    file: agent('recovery'),
+    find: "  setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);\n",
+    replace: '',
+  },
+  {
+    name: 'A task of a pod that fails ends no other',
+    file: agent('run-end'),
+    find: "  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);\n",
+    replace: '  void endGroup;\n',
+  },
+  {
+    name: 'A framework that speaks HTTP is taken for a driver',
+    file: agent('agent'),
+    find: "pid === undefined || pid === '' ? framework.pid : driverOf(pid)",
+    replace: "pid === undefined || pid === '' ? framework.pid : (driverOf(pid) ?? pid)",
+  },
+  {
+    name: 'An executor that was freed with the connection lives on',
+    file: master('agents/reconnect'),
+    find: '  endUnknownExecutors(ctx, agent, message);\n',
+    replace: '  void endUnknownExecutors;\n',
+  },
+  {
+    name: 'The end of an executor is not counted',
+    file: master('agents/executor-exit'),
+    find: '  if (!removeExecutor(ctx, framework, agent, idOf<ExecutorId>(executor_id))) {\n',
+    replace: '  if (!(removeExecutor && idOf<ExecutorId>(executor_id))) {\n',
+  },
+  {
+    name: 'A driver that was replaced is heard',
+    file: master('calls'),
+    find: "connection?.kind !== 'pid' || connection.pid !== from) {",
+    replace: "connection?.kind !== 'pid') {",
+  },
+  {
+    name: 'Reconciliation answers for agents that may yet come back',
+    file: master('reconcile'),
+    find: '  if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;\n',
+    replace: '',
+  },
 ];

@@ -4,13 +4,14 @@ import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import type { Random } from '@meseta/base';
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
-import type { SchedulerCall, SchedulerEvent } from '@meseta/wire';
+import type { ExecutorCall, ExecutorEvent, SchedulerCall, SchedulerEvent } from '@meseta/wire';
 import { streamOf } from './engine/chance.js';
 import type { FakeContainer } from './engine/containers.js';
 import { createJournal, type Journal } from './engine/journal.js';
 import { createNetwork, type Network, type NetworkOptions } from './engine/network.js';
 import { createTimeline, type Timeline } from './engine/timeline.js';
 import type { AgentNode } from './nodes/agent.js';
+import type { ExecutorProcess } from './nodes/executor.js';
 import type { MasterProcess } from './nodes/master.js';
 import type { SchedulerClient } from './nodes/scheduler.js';
 
@@ -26,6 +27,8 @@ export interface Observer {
   agentEnded?(agent: AgentNode, how: 'killed' | 'exited' | 'powerOff'): void;
   containerStarted?(agent: AgentNode, container: FakeContainer): void;
   containerEnded?(agent: AgentNode, container: FakeContainer): void;
+  executorCalled?(executor: ExecutorProcess, call: ExecutorCall): void;
+  executorHeard?(executor: ExecutorProcess, event: ExecutorEvent): void;
   schedulerHeard?(scheduler: SchedulerClient, event: SchedulerEvent): void;
   schedulerCalled?(scheduler: SchedulerClient, call: SchedulerCall): void;
 }

@@ -198,7 +198,7 @@ function keepRetired(step: Step, framework: FrameworkRecord, executor: ExecutorR
 function forgetRetired(step: Step, framework: FrameworkRecord, { kind }: ExecutorRecord, info: TaskInfo): void {
   const taskId = taskIdOf(info);
   if (kind !== 'custom' || framework.tasks.has(taskId) || !checkpoints(framework)) return;
-  save(step, taskKey(framework.id, taskId), undefined);
+  for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
 }
 
 /** E4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */

@@ -12,7 +12,7 @@ import type { StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wir
 import { taskProgress, updateOf } from './checkpointed.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
-import { taskKey } from './keys.js';
+import { taskKey, taskProgressKey } from './keys.js';
 import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
 import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
@@ -187,6 +187,12 @@ export function addTask(step: Step, framework: FrameworkRecord, record: TaskReco
   const taskId = record.info.task_id.value as TaskId;
   framework.tasks.set(taskId, record);
   if (!checkpoints(framework)) return;
+  // What became of an earlier task of this id, which its executor may still tell (E4), is not of this one.
+  for (const retired of framework.retired.values()) {
+    if (retired.some(({ info }) => info.task_id.value === taskId)) {
+      save(step, taskProgressKey(framework.id, taskId), undefined);
+    }
+  }
   save(step, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
 }
 

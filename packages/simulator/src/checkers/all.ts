@@ -5,8 +5,11 @@ import { createAcknowledgementsChecker } from './acknowledgements.js';
 import { createBooksChecker } from './books.js';
 import { createCallsChecker } from './calls.js';
 import type { CreateChecker } from './checker.js';
+import { createExecutorsChecker } from './executors.js';
 import { createKillsChecker } from './kills.js';
 import { createOffersChecker } from './offers.js';
+import { createPodsChecker } from './pods.js';
+import { createReconciliationChecker } from './reconciliation.js';
 import { createRegistryChecker } from './registry.js';
 import { createRestChecker } from './rest.js';
 import { createReturnsChecker } from './returns.js';
@@ -21,6 +24,9 @@ const CHECKERS: readonly CreateChecker[] = [
   createCallsChecker,
   createKillsChecker,
   createReturnsChecker,
+  createExecutorsChecker,
+  createPodsChecker,
+  createReconciliationChecker,
   createRestChecker,
 ];
 

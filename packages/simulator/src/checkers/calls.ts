@@ -1,22 +1,28 @@
 // Schedulers' calls at the master.
 //
-// `only the stream of now is heard`: a call that names another stream than the framework's present one is refused.
+// `only the stream of now is heard`: a call that names another stream than the framework's present one is refused, and
+//     what another driver than the present one calls is dropped.
 // `every scheduler call is answered at once`
 // `nothing is sent to a scheduler that is not there`: no event on a stream that nobody has.
+import type { Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { MasterProcess } from '../nodes/master.js';
 import type { CreateChecker } from './checker.js';
+import { schedulerCallOf } from './told.js';
 
 export const createCallsChecker: CreateChecker = ({ world }, count) => {
   let present: StreamId | undefined;
+  let presentDriver: Pid | undefined;
   const streams = new Map<MasterProcess, Set<StreamId>>();
   return {
     observer: {
       masterStarted: (master) => void streams.set(master, new Set()),
       beforeMasterStep(master, input) {
-        if (input.kind !== 'schedulerCall') return;
-        const connection = master.core.state.frameworks.get(input.call.framework_id?.value as never)?.connection;
+        const frameworkId = schedulerCallOf(input)?.framework_id?.value;
+        if (frameworkId === undefined) return;
+        const connection = master.core.state.frameworks.get(frameworkId as never)?.connection;
         present = connection?.kind === 'stream' ? connection.id : undefined;
+        presentDriver = connection?.kind === 'pid' ? connection.pid : undefined;
       },
       masterStepped(master, input, effects) {
         const open = streams.get(master) ?? new Set();
@@ -33,6 +39,14 @@ export const createCallsChecker: CreateChecker = ({ world }, count) => {
           if (effect.kind === 'closeStream') open.delete(effect.stream);
         }
         if (input.kind === 'streamClosed') open.delete(input.stream);
+        if (input.kind === 'message' && input.message.name === 'SchedulerCall') {
+          count("drivers' calls");
+          const { type, framework_id } = input.message.body;
+          const done = effects.find(({ kind }) => kind !== 'note' && kind !== 'persist');
+          if (type === 'SUBSCRIBE' || input.from === presentDriver || done === undefined) return;
+          const text = `${master.name}: ${type} of ${input.from}, now ${presentDriver}: ${done.kind}`;
+          world.fail('only the stream of now is heard', text, [framework_id?.value ?? '']);
+        }
         if (input.kind !== 'schedulerCall') return;
         count('scheduler calls');
         const { call, request, streamId } = input;

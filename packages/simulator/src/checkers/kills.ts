@@ -65,13 +65,13 @@ function checkEnding(
   known: Map<ContainerId, number>,
 ): void {
   const nowMs = world.timeline.nowMs();
-  for (const { executors } of core?.state.frameworks.values() ?? []) {
-    for (const { containerId, kill, info } of executors.values()) {
+  for (const { executors, members } of core?.state.frameworks.values() ?? []) {
+    for (const { containerId, kill, ...it } of [...executors.values(), ...members.values()]) {
       if (kill === undefined || containers.all.get(containerId)?.state !== 'running') continue;
       const sinceMs = known.get(containerId) ?? nowMs;
       known.set(containerId, sinceMs);
       if (nowMs <= Math.max(sinceMs + kill.graceMs, machine.pausedUntilMs) + SLACK_MS) continue;
-      const taskId = info.executor_id.value;
+      const taskId = 'taskId' in it ? it.taskId : it.info.executor_id.value;
       world.fail('a kill is carried out', `${taskId} on ${name} runs ${nowMs - sinceMs} ms after its kill`, [taskId]);
     }
   }

@@ -73,6 +73,9 @@ function used(state: MasterState, top: string, name: string, offersTo: (role: st
   for (const framework of state.frameworks.values()) {
     for (const task of framework.tasks.values()) if (!isTerminal(task.state)) take(task.resources, isBelow);
   }
+  for (const { executors } of state.agents.registered.values()) {
+    for (const own of executors.values()) for (const executor of own.values()) take(executor.resources, isBelow);
+  }
   for (const offer of state.offers.values()) take(offer.resources, offersTo);
   return quantity(quantitiesOf(lists), name);
 }

@@ -153,6 +153,8 @@ function checkSilence({ world, plan }: Cluster, known: Known, master: MasterProc
   const nowMs = world.timeline.nowMs();
   const agent = master.core.state.agents.registered.get(agentId as never);
   const address = agent === undefined ? undefined : addressOf(agent.pid);
+  // replaced: another agent lives at its address now, and it is that one which answers.
+  if (agent !== undefined && master.core.state.agents.byPid.get(agent.pid) !== agent.id) return;
   const heardMs = (address === undefined ? undefined : known.heardMs.get(address)) ?? known.startedMs;
   const lostMs = address === undefined ? undefined : known.lostMs.get(address);
   const silentFor = nowMs - heardMs;

@@ -7,7 +7,10 @@
 // `allocator has nothing more to offer`: I1 of the allocator.
 // `master and agent agree on totals`
 // `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
-import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+//
+// What Mesos' protocol allows, by name:
+// heedless: a task that was told lost is ended when its agent is back; a framework's own executor may not heed that.
+import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
 import type { AgentNode } from '../nodes/agent.js';
@@ -66,8 +69,26 @@ function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
   return undefined;
 }
 
-const runsTask = (node: AgentNode, containerId: string, taskId: string): boolean =>
-  node.core?.state.runs.get(containerId as never)?.executorId === (taskId as string);
+/** Its executor does nothing any more: what it is given it neither starts nor ends. */
+const isWithHung = ({ agents }: Cluster, { memory }: Framework, { agentId, executorId }: TaskView): boolean =>
+  [...agents.values()].some(
+    ({ core, executors }) =>
+      core?.state.info.id?.value === agentId &&
+      [...executors.values()].some(
+        (it) => it.hung && it.executorId === executorId && it.frameworkId === memory.frameworkId,
+      ),
+  );
+
+const runsTask = (node: AgentNode, containerId: ContainerId, taskId: string): boolean =>
+  tasksIn(node, containerId)?.includes(taskId) === true;
+
+/** The tasks that run in a container; undefined: its agent does not know it. */
+function tasksIn(node: AgentNode, containerId: ContainerId): readonly string[] | undefined {
+  const run = node.core?.state.runs.get(containerId);
+  const executor = node.executors.get(containerId);
+  if (run === undefined || executor === undefined) return run && [run.taskId ?? run.executorId];
+  return [...executor.tasks].filter(([, { state }]) => !isTerminal(state)).map(([id]) => id);
+}
 
 function checkTasks(cluster: Cluster, state: MasterState, count: Count): void {
   for (const framework of cluster.frameworks.values()) {
@@ -86,7 +107,7 @@ function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, 
   const away = state.agents.unreachable.has(agentId) || state.agents.gone.has(agentId);
   if (heard === 'TASK_UNREACHABLE' && away) return;
   const record = known?.tasks.get(task.id as TaskId);
-  const runs = runnerOf(cluster, task.id) !== undefined;
+  const runs = runnerOf(cluster, task.id) !== undefined || isWithHung(cluster, framework, task);
   if (record !== undefined && !isTerminal(record.state) && runs) return;
   const text =
     `${framework.name}: task ${task.id} on ${task.agentId} was last heard to be ${heard ?? 'launched'}; ` +
@@ -98,23 +119,37 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
   for (const node of cluster.agents.values()) {
     for (const container of node.containers.all.values()) {
       if (container.state !== 'running') continue;
-      count('tasks running at rest');
       const run = node.core?.state.runs.get(container.id);
-      const taskId = run?.executorId as string | undefined;
-      const fail = (text: string): never =>
-        cluster.world.fail('nothing runs that nobody knows', `${taskId ?? container.id} on ${node.name}: ${text}`, [
-          taskId ?? container.id,
-        ]);
-      if (run === undefined) return fail('its agent does not know it');
-      const known = state.frameworks.get(run.frameworkId)?.tasks.get(run.executorId as string as TaskId);
-      if (known === undefined) fail('the master does not know it');
-      if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
-      const framework = [...cluster.frameworks.values()].find((it) => it.memory.frameworkId === run.frameworkId);
-      const view = framework?.memory.tasks.get(run.executorId);
-      if (view === undefined) fail('its framework does not know it');
-      else if (!isAlive(view)) fail(`its framework has it as ${view.status?.state}`);
+      const tasks = tasksIn(node, container.id);
+      if (run === undefined || tasks === undefined) {
+        const text = `${container.id} on ${node.name}: its agent does not know it`;
+        return cluster.world.fail('nothing runs that nobody knows', text, [container.id]);
+      }
+      for (const taskId of tasks) {
+        if (node.executors.get(container.id)?.ignoresKillOf(taskId) === true) continue;
+        count('tasks running at rest');
+        checkKnown(cluster, state, node, run.frameworkId, taskId);
+      }
     }
   }
+}
+
+function checkKnown(
+  cluster: Cluster,
+  state: MasterState,
+  node: AgentNode,
+  frameworkId: FrameworkId,
+  taskId: string,
+): void {
+  const fail = (text: string): never =>
+    cluster.world.fail('nothing runs that nobody knows', `${taskId} on ${node.name}: ${text}`, [taskId]);
+  const known = state.frameworks.get(frameworkId)?.tasks.get(taskId as TaskId);
+  if (known === undefined) fail('the master does not know it');
+  if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
+  const framework = [...cluster.frameworks.values()].find((it) => it.memory.frameworkId === frameworkId);
+  const view = framework?.memory.tasks.get(taskId);
+  if (view === undefined) fail('its framework does not know it');
+  else if (!isAlive(view)) fail(`its framework has it as ${view.status?.state}`);
 }
 
 function checkAgents(cluster: Cluster, state: MasterState): void {
@@ -147,7 +182,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
     ['registered agents', registered.size, addresses.size],
     ['agents by pid', state.agents.byPid.size, registered.size],
     ['unanswered pings', state.agents.unansweredPings.size, registered.size],
-    ['linked addresses', state.links.size, registered.size],
+    ['linked addresses', state.links.size, registered.size + state.frameworkByPid.size],
     ['streams', state.frameworkByStream.size, state.frameworks.size],
     ['completed frameworks', state.completedFrameworks.size, state.options.maxCompletedFrameworks],
     ['pending kills', [...registered.values()].reduce((sum, it) => sum + it.pendingKills.size, 0), 0],
@@ -172,6 +207,9 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
       const framework = core?.state.frameworks.get(record.frameworkId);
       const taskId = record.record.task.task_id.value;
       if (framework?.tasks.has(taskId as TaskId) === true) continue;
+      // E4 of the agent's executors: while its executor lives it is remembered.
+      const retired = framework?.retired.get(record.record.executorId);
+      if (retired?.some(({ info }) => info.task_id.value === taskId) === true) continue;
       world.fail('nothing is left over', `${key} on ${name}'s disk, which has no such task`, [taskId]);
     }
   }

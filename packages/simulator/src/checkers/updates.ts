@@ -15,6 +15,7 @@
 // reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
 //     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpointed';
+import type { AgentEffect } from '@meseta/agent/core/io';
 import type { AgentState } from '@meseta/agent/core/state';
 import type { FrameworkId, TaskId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
@@ -24,6 +25,7 @@ import { isTerminal, type SchedulerClient } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
 import type { Checker, Count, CreateChecker } from './checker.js';
+import { statusesTold } from './told.js';
 
 /** One task on one agent. */
 interface Story {
@@ -39,9 +41,13 @@ interface Story {
   started: boolean;
   /** Of a framework whose tasks outlive their agent's process. */
   checkpoints: boolean;
+  /** A framework's own executor says how it ended (executors.ts). */
+  custom: boolean;
   /** Nobody may expect the rest of what was told so far. */
   forgotten: boolean;
 }
+
+type ExecutorEventEffect = Extract<AgentEffect, { readonly kind: 'executorEvent' }>;
 
 interface Shared {
   readonly world: World;
@@ -70,11 +76,12 @@ export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => 
       for (const effect of effects) {
         if (effect.kind === 'launch') {
           const run = state.runs.get(effect.spec.containerId);
-          if (run !== undefined)
-            tasks.set(effect.spec.containerId, storyOf(shared, agent, run.frameworkId, run.executorId));
+          // Tasks of a framework's own executor have no containers (executors.ts).
+          if (run !== undefined && effect.executor === undefined)
+            tasks.set(effect.spec.containerId, storyOf(shared, agent, run.frameworkId, run.taskId ?? run.executorId));
         } else if (effect.kind === 'send' && effect.message.name === 'StatusUpdateMessage') {
           told(shared, agent, state, effect.message.body.update);
-        }
+        } else if (effect.kind === 'executorEvent') launched(shared, agent, state, effect);
       }
     },
     agentEnded: (agent) => agentEnded(shared, agent),
@@ -87,9 +94,7 @@ export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => 
       if (story !== undefined) story.ended = container.status;
     },
     masterStepped(master, input, effects) {
-      const handed = effects.flatMap((it) =>
-        it.kind === 'event' && it.event.update?.status.uuid !== undefined ? [it.event.update.status] : [],
-      );
+      const handed = statusesTold(effects).filter(({ uuid }) => uuid !== undefined);
       if (handed.length === 0) return;
       const got =
         input.kind === 'message' && input.message.name === 'StatusUpdateMessage'
@@ -124,6 +129,19 @@ function checkNothingLost({ world, frameworks }: Cluster, { stories, count }: Sh
   }
 }
 
+function launched(
+  shared: Shared,
+  agent: AgentNode,
+  state: AgentState,
+  { connection, event }: ExecutorEventEffect,
+): void {
+  const tasks = event.launch === undefined ? event.launch_group?.task_group.tasks : [event.launch.task];
+  if (tasks === undefined) return;
+  const run = [...state.runs.values()].find((it) => it.connection === connection);
+  if (run === undefined) return;
+  for (const { task_id } of tasks) storyOf(shared, agent, run.frameworkId, task_id.value).custom = true;
+}
+
 function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, taskId: string): Story {
   const key = `${frameworkId} ${taskId} ${agent.name}`;
   const known = stories.get(key);
@@ -137,6 +155,7 @@ function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, tas
     ended: undefined,
     started: false,
     checkpoints: false,
+    custom: false,
     forgotten: false,
   };
   stories.set(key, story);
@@ -200,6 +219,7 @@ function checkEnd(world: World, story: Story, status: TaskStatus): void {
   if (earlier !== undefined && !story.forgotten) {
     fail(`${status.state} of ${story.taskId}, which had ended as ${earlier.status.state}`);
   }
+  if (story.custom) return;
   const { ended } = story;
   if (status.state === 'TASK_FINISHED' && !(ended?.kind === 'exited' && ended.code === 0)) {
     fail(`TASK_FINISHED of ${story.taskId}, whose container ${endText(story)}`);

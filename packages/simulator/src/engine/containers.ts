@@ -2,7 +2,7 @@
 // agent's process, as supervisors do, and end with their host.
 //
 // A command is words: `run 30000` (milliseconds; without: for ever), `exit 3`, `stubborn` (SIGTERM is not heeded),
-// `broken` (can't be launched).
+// `broken` (can't be launched). `executor`: a program of a framework's own (`nodes/executor.ts`), which says when it ends.
 //
 // C1: every launched container ends in one `launchFailed` or `exited`.
 // C2: how it ended is on disk before anybody hears of it, so an agent that starts later finds it.
@@ -14,6 +14,8 @@ import type { Scheduled, Timeline } from './timeline.js';
 export interface FakeContainer {
   readonly id: ContainerId;
   readonly behaviour: Behaviour;
+  /** A framework's own executor. */
+  readonly program: ContainerSpec | undefined;
   state: 'starting' | 'running' | 'ended';
   status: ExitStatus | undefined;
   end: Scheduled | undefined;
@@ -25,6 +27,8 @@ export interface FakeContainers {
   signal(id: ContainerId, signal: number): void;
   destroy(id: ContainerId): void;
   remove(id: ContainerId): void;
+  /** What runs in it has ended by itself. */
+  exit(id: ContainerId, status: ExitStatus): void;
   /** A new agent process looks for what its predecessor left. */
   recover(): readonly RecoveredContainer[];
   /** Who hears of events from here on; undefined while no agent runs. */
@@ -69,6 +73,7 @@ const asRecovered = ({ id, state, status, pid }: FakeContainer): RecoveredContai
 const created = (spec: ContainerSpec, pid: number): FakeContainer => ({
   id: spec.containerId,
   behaviour: behaviourOf(spec.command.value ?? ''),
+  program: (spec.command.value ?? '').split(' ').includes('executor') ? spec : undefined,
   state: 'starting',
   status: undefined,
   end: undefined,
@@ -86,8 +91,8 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
   };
 
-  const end = (container: FakeContainer, status: ExitStatus): void => {
-    if (container.state === 'ended') return;
+  const end = (container: FakeContainer | undefined, status: ExitStatus): void => {
+    if (container === undefined || container.state === 'ended') return;
     timeline.cancel(container.end);
     container.state = 'ended';
     container.status = status;
@@ -134,6 +139,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
       if (container !== undefined && container.state !== 'ended') endLater(container, 9);
     },
     remove: (id) => void all.delete(id),
+    exit: (id, status) => end(all.get(id), status),
     recover() {
       for (const container of [...all.values()]) {
         if (container.state !== 'starting') continue;
@@ -149,12 +155,11 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     powerOff() {
       for (const container of all.values()) {
         timeline.cancel(container.end);
-        if (container.state === 'running') {
-          container.state = 'ended';
-          container.status = { kind: 'unknown' };
-          happenings.ended(container);
-        }
+        const ran = container.state === 'running';
         container.state = 'ended';
+        if (!ran) continue;
+        container.status = { kind: 'unknown' };
+        happenings.ended(container);
       }
       all.clear();
     },

@@ -1,7 +1,8 @@
 // An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive it.
 import { type AgentCore, createAgent } from '@meseta/agent/core/agent';
 import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
-import { type Pid, pidOf } from '@meseta/base';
+import { type ContainerId, type Pid, pidOf } from '@meseta/base';
+import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
 import { type Actor, createActor } from '../engine/actor.js';
 import { between } from '../engine/chance.js';
@@ -10,6 +11,8 @@ import { createDisk, type Disk } from '../engine/disk.js';
 import { createMachine, type Machine } from '../engine/machine.js';
 import { createPeers, type Peers } from '../engine/peers.js';
 import { coreFailed, type World } from '../world.js';
+import { type ExecutorProcess, startExecutor } from './executor.js';
+import { createExecutorSide, type ExecutorSide } from './executor-api.js';
 import { masterPid } from './master.js';
 import type { Masters, Watcher } from './masters.js';
 
@@ -25,6 +28,8 @@ export interface AgentNode {
   readonly pid: Pid;
   readonly disk: Disk;
   readonly containers: FakeContainers;
+  /** Frameworks' own executors that run here. */
+  readonly executors: ReadonlyMap<ContainerId, ExecutorProcess>;
   size: AgentSize;
   /** The core of the running process. */
   readonly core: AgentCore | undefined;
@@ -95,14 +100,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
   const machine = createMachine(name, `10.0.2.${index + 1}:5051`, rate);
   const random = world.random(name);
   const disk = createDisk(timeline, world.random(`${name} disk`), world.encoded);
-  const containers = createFakeContainers(timeline, world.random(`${name} containers`), {
-    started: (container) => {
-      for (const observer of world.observers) observer.containerStarted?.(node, container);
-    },
-    ended: (container) => {
-      for (const observer of world.observers) observer.containerEnded?.(node, container);
-    },
-  });
+  const { containers, executors } = createContainers(world, machine, () => node);
   let process: Process | undefined;
   let boots = 0;
   let starts = 0;
@@ -136,6 +134,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     pid: pidOf('slave(1)', machine.address),
     disk,
     containers,
+    executors,
     size,
     get core() {
       return process?.core;
@@ -171,6 +170,28 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
   return node;
 }
 
+/** The containers of a machine, and the processes of frameworks' own executors in them. */
+function createContainers(world: World, machine: Machine, node: () => AgentNode) {
+  const executors = new Map<ContainerId, ExecutorProcess>();
+  const [ip = ''] = machine.address.split(':');
+  let nextPort = 20_000;
+  const containers = createFakeContainers(world.timeline, world.random(`${machine.name} containers`), {
+    started(container) {
+      for (const observer of world.observers) observer.containerStarted?.(node(), container);
+      const { id, program: spec } = container;
+      if (spec === undefined) return;
+      const exited = (status: ExitStatus): void => containers.exit(id, status);
+      executors.set(id, startExecutor({ world, machine, address: `${ip}:${nextPort++}`, spec, exited }));
+    },
+    ended(container) {
+      for (const observer of world.observers) observer.containerEnded?.(node(), container);
+      executors.get(container.id)?.stop(container.status?.kind === 'unknown' ? 'silent' : 'reset');
+      executors.delete(container.id);
+    },
+  });
+  return { containers, executors };
+}
+
 /** Runs a core on the node's machine, with what its predecessor left there. */
 function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
   const { timeline, network } = world;
@@ -183,6 +204,7 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
     onMessage: ({ to, from, message }) => to === 'slave(1)' && push({ kind: 'message', from, message }),
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
+  const executorSide = createExecutorSide(world.encoded, push);
   const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
     timeline,
     machine,
@@ -196,10 +218,12 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
     failed: (cause) => coreFailed(world, name, cause),
     perform(effect) {
       if (effect.kind === 'exit') exited(effect.message);
-      else perform({ world, node, peers, push }, effect);
+      else perform({ world, node, peers, executorSide, push }, effect);
     },
   });
-  network.listen(machine.address, { accepted: () => peers.accept() });
+  network.listen(machine.address, {
+    accepted: (end, protocol) => (protocol === 'http' ? executorSide.accept(end) : peers.accept()),
+  });
   containers.listener = (event) => push({ kind: 'containerEvent', event });
   world.journal.record(name, 'starts');
   push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
@@ -210,11 +234,15 @@ interface Ports {
   readonly world: World;
   readonly node: AgentNode;
   readonly peers: Peers;
+  readonly executorSide: ExecutorSide;
   push(input: AgentInput): void;
 }
 
 /** Carries out what the core decided, as the agent's shell does. */
-function perform({ world, node, peers, push }: Ports, effect: Exclude<AgentEffect, { readonly kind: 'exit' }>): void {
+function perform(
+  { world, node, peers, executorSide, push }: Ports,
+  effect: Exclude<AgentEffect, { readonly kind: 'exit' }>,
+): void {
   const { containers, disk, name } = node;
   switch (effect.kind) {
     case 'send':
@@ -241,6 +269,14 @@ function perform({ world, node, peers, push }: Ports, effect: Exclude<AgentEffec
       world.timeline.after(20, () => push({ kind: 'probeResult', containerId, check, result }));
       return;
     }
+    case 'reply':
+      return executorSide.reply(effect.connection, effect.status);
+    case 'openStream':
+      return executorSide.open(effect.connection);
+    case 'executorEvent':
+      return executorSide.event(effect.connection, effect.event);
+    case 'closeStream':
+      return executorSide.close(effect.connection);
     case 'measureDisk':
       world.timeline.after(5, () => push({ kind: 'diskUsage', usedShare: 0.2 }));
       return;

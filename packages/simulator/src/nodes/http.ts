@@ -18,7 +18,8 @@ interface Parsed<T> {
   decode(bytes: Uint8Array): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 }
 
-function through<T>(codec: Parsed<T>, value: T): T {
+/** What arrives of a value that travels as bytes. */
+export function through<T>(codec: Parsed<T>, value: T): T {
   const decoded = codec.decode(codec.encode(value));
   if (!decoded.ok) throw new Error(`what was encoded can't be decoded: ${JSON.stringify(decoded.error)}`);
   return freeze(decoded.value);

@@ -1,5 +1,6 @@
 // A master's process: the real core, its effects carried out on the virtual network and the shared store.
 import { type Pid, pidOf, uuid } from '@meseta/base';
+import { callOfDriver } from '@meseta/master/core/driver-calls';
 import type { MasterEffect, MasterInput, RequestId, StreamId } from '@meseta/master/core/io';
 import type { MasterOptions } from '@meseta/master/core/options';
 import { createMaster, type Master } from '@meseta/master/core/step';
@@ -72,11 +73,16 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
     process.stop('reset');
     given.onExit(message);
   };
-  const peers = createPeers({
+  const peers: Peers = createPeers({
     network: world.network,
     address: machine.address,
     encoded: world.encoded,
-    onMessage: ({ from, message }) => push({ kind: 'message', from, message }),
+    onMessage({ from, message }) {
+      // As the shell does with what old drivers say.
+      const said = callOfDriver(message);
+      if (said.ok) push({ kind: 'message', from, message: said.value });
+      else peers.send(from, 'master', { name: 'FrameworkErrorMessage', body: { message: said.error } });
+    },
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
   const http = createHttpSide(world, core, push);

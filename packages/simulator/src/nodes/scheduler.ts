@@ -7,6 +7,7 @@
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type {
+  ExecutorInfo,
   FrameworkInfo,
   Offer,
   OfferOperation,
@@ -20,12 +21,15 @@ import type { Machine } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
+import { createDriver, type Dial } from './driver.js';
 import { type HttpAnswer, type HttpRequest, requestOnTheWire } from './http.js';
 import type { Masters } from './masters.js';
 
 export interface TaskView {
   readonly id: string;
   readonly agentId: string;
+  /** Of a framework's own executor or a pod. */
+  readonly executorId: string | undefined;
   readonly launchedAtMs: number;
   /** As last heard; undefined: nothing heard yet. */
   status: TaskStatus | undefined;
@@ -79,6 +83,8 @@ export interface SchedulerClient {
   /** Sends a call on the stream that it has or last had; `answered` hears the status, undefined if none came. */
   call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void;
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more?: readonly OfferOperation[]): void;
+  /** The tasks of the operations are remembered first. */
+  accept(offers: readonly Offer[], operations: readonly OfferOperation[]): void;
   /** Ends the connection; it subscribes again after a pause. */
   disconnect(pauseMs: number): void;
   /** The process dies. */
@@ -96,6 +102,8 @@ export interface SchedulerOptions {
   readonly acknowledges: boolean;
   /** Asks for its tasks' states at subscription and while it hears nothing. */
   readonly reconciles: boolean;
+  /** `driver`, `oldDriver`: by libprocess messages, see driver.ts. */
+  readonly speaks?: 'http' | 'driver' | 'oldDriver';
   readonly script: Script;
 }
 
@@ -129,6 +137,19 @@ const REPEATABLE: ReadonlySet<string | undefined> = new Set([
 
 const HEARTBEATS_MISSED_MS = 45_000;
 const RECONCILE_EVERY_MS = 60_000;
+/** A driver has no heartbeats: a link that only the master saw break is made anew when somebody wonders at the silence. */
+const DRIVER_SILENT_MS = 150_000;
+
+const viewOf = (task: TaskInfo, executor: ExecutorInfo | undefined, nowMs: number): TaskView => ({
+  id: task.task_id.value,
+  agentId: task.agent_id.value,
+  executorId: executor?.executor_id.value,
+  launchedAtMs: nowMs,
+  status: undefined,
+  lastNewsMs: nowMs,
+  refused: false,
+  killed: false,
+});
 
 interface Session {
   readonly end: End;
@@ -155,6 +176,10 @@ class Client implements SchedulerClient {
   private readonly world: World;
   private readonly script: Script;
   private readonly reconciles: boolean;
+  private readonly dial: Dial;
+  private readonly speaks: 'http' | 'driver' | 'oldDriver';
+  /** When it has heard nothing for so long it subscribes anew. */
+  private readonly silenceMs: number;
 
   constructor(options: SchedulerOptions) {
     this.name = options.name;
@@ -165,6 +190,13 @@ class Client implements SchedulerClient {
     this.world = options.world;
     this.script = options.script;
     this.random = options.world.random(`scheduler ${options.name}`);
+    const { world, address, name, speaks = 'http' } = options;
+    this.speaks = speaks;
+    this.silenceMs = speaks === 'http' ? HEARTBEATS_MISSED_MS : DRIVER_SILENT_MS;
+    this.dial =
+      speaks === 'http'
+        ? (leader, handlers) => world.network.connect(address, leader.address, 'http', handlers)
+        : createDriver({ world, address, name, old: speaks === 'oldDriver', stopped: () => this.stopped });
     const watcher = {
       address: this.address,
       listening: () => !this.stopped,
@@ -203,7 +235,7 @@ class Client implements SchedulerClient {
     if (this.stopped || this.replaced || this.session !== undefined) return;
     if (this.leader === undefined) return this.connectIn(1_000);
     const session: Session = {
-      end: this.world.network.connect(this.address, this.leader.address, 'http', {
+      end: this.dial(this.leader, {
         data: (payload) => this.session === session && this.answered(session, payload as HttpAnswer),
         ended: () => {
           if (this.session !== session) return;
@@ -216,6 +248,10 @@ class Client implements SchedulerClient {
       heardMs: this.world.timeline.nowMs(),
     };
     this.session = session;
+    this.subscribe(session);
+  }
+
+  private subscribe(session: Session): void {
     const id = this.memory.frameworkId;
     const framework_info = id === undefined ? this.info : { ...this.info, id: { value: id } };
     const call: SchedulerCall = {
@@ -302,9 +338,15 @@ class Client implements SchedulerClient {
 
   private watchHeartbeats(): void {
     const { session } = this;
-    if (session === undefined || this.world.timeline.nowMs() - session.heardMs < HEARTBEATS_MISSED_MS) return;
-    this.dropSession();
-    this.connectIn(between(this.random, 0, 2_000));
+    const nowMs = this.world.timeline.nowMs();
+    if (session === undefined || nowMs - session.heardMs < this.silenceMs) return;
+    if (this.speaks === 'http') {
+      this.dropSession();
+      this.connectIn(between(this.random, 0, 2_000));
+    } else {
+      session.heardMs = nowMs;
+      this.subscribe(session);
+    }
   }
 
   private reconcileAll(): void {
@@ -332,7 +374,7 @@ class Client implements SchedulerClient {
       return;
     }
     let status: number | undefined;
-    const end = this.world.network.connect(this.address, this.leader.address, 'http', {
+    const end = this.dial(this.leader, {
       data: (payload) => {
         const answer = payload as HttpAnswer;
         if (answer.kind === 'reply') status = answer.reply.status;
@@ -356,21 +398,17 @@ class Client implements SchedulerClient {
   }
 
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more: readonly OfferOperation[] = []): void {
-    const nowMs = this.world.timeline.nowMs();
-    const views = tasks.map(
-      (task): TaskView => ({
-        id: task.task_id.value,
-        agentId: task.agent_id.value,
-        launchedAtMs: nowMs,
-        status: undefined,
-        lastNewsMs: nowMs,
-        refused: false,
-        killed: false,
-      }),
-    );
-    for (const view of views) this.memory.tasks.set(view.id, view);
     const operation: OfferOperation = { type: 'LAUNCH', launch: { task_infos: tasks } };
-    const operations = [...more, ...(tasks.length > 0 ? [operation] : [])];
+    this.accept(offers, [...more, ...(tasks.length > 0 ? [operation] : [])]);
+  }
+
+  accept(offers: readonly Offer[], operations: readonly OfferOperation[]): void {
+    const nowMs = this.world.timeline.nowMs();
+    const views = operations.flatMap(({ launch, launch_group: group }) => [
+      ...(launch?.task_infos ?? []).map((task) => viewOf(task, task.executor, nowMs)),
+      ...(group?.task_group.tasks ?? []).map((task) => viewOf(task, group?.executor, nowMs)),
+    ]);
+    for (const view of views) this.memory.tasks.set(view.id, view);
     this.call({ type: 'ACCEPT', accept: { offer_ids: offers.map(({ id }) => id), operations } }, (status) => {
       if (status !== undefined && status !== 202) for (const view of views) view.refused = true;
     });

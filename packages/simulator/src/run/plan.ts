@@ -4,7 +4,7 @@ import { type Random, shuffle } from '@meseta/base';
 import { between, happens, pick, streamOf, waiting, wholeBetween } from '../engine/chance.js';
 import type { NetworkOptions } from '../engine/network.js';
 import type { AgentSize } from '../nodes/agent.js';
-import { type FrameworkPlan, SCHEDULER_KINDS } from '../schedulers/scripts.js';
+import { type FrameworkPlan, SCHEDULER_KINDS } from '../schedulers/framework-plan.js';
 
 export interface AgentPlan {
   readonly size: AgentSize;
@@ -97,6 +97,7 @@ export function planOf(seed: number): Plan {
   );
   const masters = pick(random, [1, 1, 2, 3]);
   const shape: Shape = { agents: agents.size, frameworks: frameworks.size, masters, stormMs };
+  for (const other of [...companionsOf(seed), ...strangersOf(seed)]) frameworks.set(frameworks.size, other);
   return {
     seed,
     encoded: seed % 20 === 0,
@@ -140,7 +141,40 @@ const frameworkOf = (random: Random): FrameworkPlan => ({
   alive: wholeBetween(random, 1, 8),
   total: wholeBetween(random, 5, 60),
   longestTaskMs: pick(random, [5_000, 60_000, 200_000]),
+  launches: 'commands',
+  curious: false,
+  speaks: 'http',
 });
+
+/** Frameworks with executors of their own and with pods, beside the others: their stream of chance is apart. */
+function companionsOf(seed: number): readonly FrameworkPlan[] {
+  const random = streamOf(seed, 'companions');
+  if (!happens(random, COMPANION_SHARE)) return [];
+  return Array.from({ length: wholeBetween(random, 1, 2) }, () => ({
+    ...frameworkOf(random),
+    kind: pick(random, COMPANION_KINDS),
+    launches: pick(random, ['executors', 'executors', 'pods'] as const),
+    curious: happens(random, 0.5),
+  }));
+}
+
+/** Schedulers on v0 drivers, in the same way. */
+function strangersOf(seed: number): readonly FrameworkPlan[] {
+  const random = streamOf(seed, 'strangers');
+  if (!happens(random, STRANGER_SHARE)) return [];
+  return Array.from({ length: wholeBetween(random, 1, 2) }, () => ({
+    ...frameworkOf(random),
+    kind: pick(random, COMPANION_KINDS),
+    launches: pick(random, ['commands', 'executors', 'pods'] as const),
+    curious: happens(random, 0.5),
+    speaks: pick(random, ['driver', 'driver', 'oldDriver'] as const),
+  }));
+}
+
+/** Of all seeds. */
+const COMPANION_SHARE = 0.4;
+const STRANGER_SHARE = 0.3;
+const COMPANION_KINDS = ['runner', 'runner', 'keeper', 'disconnector', 'failover'] as const;
 
 interface Shape {
   readonly agents: number;

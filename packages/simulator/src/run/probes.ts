@@ -19,6 +19,9 @@ export function askForGuarantees({ world, masters, frameworks }: Cluster): void 
       alive: 0,
       total: 0,
       longestTaskMs: 0,
+      launches: 'commands' as const,
+      curious: false,
+      speaks: 'http' as const,
     };
     frameworks.set(index, startFramework(world, masters, index, plan));
     index++;

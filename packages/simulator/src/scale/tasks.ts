@@ -1,7 +1,7 @@
 // Tasks made from offers, by frameworks that know how many they want.
 import type { Offer, TaskInfo } from '@meseta/wire';
 import type { SchedulerClient } from '../nodes/scheduler.js';
-import { amountOf, scalar } from '../schedulers/scripts.js';
+import { amountOf, scalar } from '../schedulers/framework-plan.js';
 
 export interface TaskShape {
   readonly cpus: number;

@@ -1,12 +1,12 @@
 // What a scenario's script can do.
 import { parseDuration } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
-import type { MasterCall, Offer, SchedulerCall, TaskInfo } from '@meseta/wire';
+import type { ExecutorInfo, MasterCall, Offer, SchedulerCall, TaskInfo } from '@meseta/wire';
 import { createAgentNode } from '../nodes/agent.js';
 import { requestOnTheWire } from '../nodes/http.js';
 import { ELECTION } from '../nodes/masters.js';
 import { createMemory, type Memory, startScheduler } from '../nodes/scheduler.js';
-import { scalar } from '../schedulers/scripts.js';
+import { scalar } from '../schedulers/framework-plan.js';
 import type { Command } from './parse.js';
 import { show } from './show.js';
 import { type Actor, createStage, type Stage } from './stage.js';
@@ -76,6 +76,7 @@ function startProcess(stage: Stage, command: Command, name: string, memory: Memo
   const { settings } = command;
   const processes = before?.processes ?? 0;
   const role = before?.role ?? settings.get('role') ?? 'web';
+  const speaks = before?.speaks ?? (settings.get('speaks') as Actor['speaks'] | undefined) ?? 'http';
   const client = startScheduler({
     world: stage.world,
     masters: stage.masters,
@@ -97,13 +98,21 @@ function startProcess(stage: Stage, command: Command, name: string, memory: Memo
     },
     acknowledges: settings.get('acknowledges') !== 'no',
     reconciles: false,
+    speaks,
     script: {
       disconnected: (gone) => {
         stage.lines.push(`${gone.name}: disconnected`);
       },
     },
   });
-  const actor: Actor = { client, role, offers: [], processes: processes + 1 };
+  const actor: Actor = {
+    client,
+    role,
+    offers: [],
+    processes: processes + 1,
+    executors: before?.executors ?? new Map(),
+    speaks,
+  };
   stage.frameworks.set(name, actor);
 }
 
@@ -118,27 +127,72 @@ function takeOffer(stage: Stage, actor: Actor, agent: string | undefined): Offer
   return offer;
 }
 
+const commandOf = (command: Command): string => {
+  const { settings } = command;
+  const run = settings.has('run') ? `run ${durationOf(command, 'run', '')}` : '';
+  const words = [run, ...(settings.has('exit') ? [`exit ${settings.get('exit')}`] : []), settings.get('like') ?? ''];
+  return words.filter((it) => it !== '').join(' ');
+};
+
+const taskFor = (actor: Actor, offer: Offer, command: Command, id: string): TaskInfo => ({
+  name: id,
+  task_id: { value: id },
+  agent_id: offer.agent_id,
+  resources: [
+    scalar('cpus', numberOf(command, 'cpus', 1), actor.role),
+    scalar('mem', numberOf(command, 'mem', 64), actor.role),
+  ],
+});
+
+/** A framework's own executor, as an earlier `executor` described it, or the default one. */
+function executorOf(actor: Actor, command: Command, id: string): ExecutorInfo {
+  const behaviour = actor.executors.get(id);
+  const grace = command.settings.has('grace') ? durationOf(command, 'grace', '') : undefined;
+  return {
+    type: behaviour === undefined ? 'DEFAULT' : 'CUSTOM',
+    executor_id: { value: id },
+    framework_id: { value: actor.client.memory.frameworkId ?? '' },
+    resources: [scalar('cpus', 0.5, actor.role), scalar('mem', 64, actor.role), scalar('disk', 8, actor.role)],
+    ...(behaviour === undefined ? {} : { command: { value: behaviour } }),
+    ...(grace === undefined ? {} : { shutdown_grace_period: { nanoseconds: grace * 1e6 } }),
+  };
+}
+
 function launch(stage: Stage, command: Command): void {
   const actor = actorOf(stage, command);
   const offer = takeOffer(stage, actor, command.settings.get('on'));
+  const under = command.settings.get('under');
   const tasks = command.words.slice(1).map((id): TaskInfo => {
-    const { settings } = command;
-    const run = settings.has('run') ? `run ${durationOf(command, 'run', '')}` : '';
-    const words = [run, ...(settings.has('exit') ? [`exit ${settings.get('exit')}`] : []), settings.get('like') ?? ''];
-    return {
-      name: id,
-      task_id: { value: id },
-      agent_id: offer.agent_id,
-      resources: [
-        scalar('cpus', numberOf(command, 'cpus', 1), actor.role),
-        scalar('mem', numberOf(command, 'mem', 64), actor.role),
-      ],
-      command: { value: words.filter((it) => it !== '').join(' ') },
-    };
+    const task = taskFor(actor, offer, command, id);
+    if (under === undefined) return { ...task, command: { value: commandOf(command) } };
+    return { ...task, executor: executorOf(actor, command, under), data: btoa(commandOf(command)) };
   });
   actor.client.launch([offer], tasks);
   pass(stage, 1_000);
 }
+
+/** `pod f p one two`: both tasks in one pod. Settings of one task are written behind it: `two:exit=3`. */
+function launchPod(stage: Stage, command: Command): void {
+  const actor = actorOf(stage, command);
+  const offer = takeOffer(stage, actor, command.settings.get('on'));
+  const executor = executorOf(actor, command, word(command, 1));
+  const tasks = command.words.slice(2).map((id): TaskInfo => {
+    const own = [...command.settings].flatMap(([name, value]) =>
+      name.startsWith(`${id}:`) ? [[name.slice(id.length + 1), value] as const] : [],
+    );
+    const settings = new Map([...command.settings, ...own]);
+    return { ...taskFor(actor, offer, command, id), command: { value: commandOf({ ...command, settings }) } };
+  });
+  actor.client.accept([offer], [{ type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks } } }]);
+  pass(stage, 1_000);
+}
+
+/** Whom a message or a shutdown is for. */
+const executorAt = (stage: Stage, command: Command) => {
+  const node = stage.agents.get(command.settings.get('on') ?? '');
+  const agent_id = { value: node?.core?.state.info.id?.value ?? '' };
+  return { agent_id, executor_id: { value: word(command, 1) } };
+};
 
 const called =
   (make: (stage: Stage, command: Command, actor: Actor) => Partial<SchedulerCall>): Run =>
@@ -195,6 +249,16 @@ const filtersOf = (command: Command) =>
 const schedulers: Readonly<Record<string, Run>> = {
   framework: addFramework,
   launch,
+  pod: launchPod,
+  executor(stage, command) {
+    const does = command.words.slice(2).map((it) => it.replace(':', ' '));
+    actorOf(stage, command).executors.set(word(command, 1), ['executor', ...does].join(' '));
+  },
+  message: called((stage, command) => ({
+    type: 'MESSAGE',
+    message: { ...executorAt(stage, command), data: btoa(word(command, 2)) },
+  })),
+  'shut-down': called((stage, command) => ({ type: 'SHUTDOWN', shutdown: executorAt(stage, command) })),
   failover: failOver,
   decline: called((_stage, command, actor) => ({
     type: 'DECLINE',

@@ -33,6 +33,12 @@ export function show(stage: Stage, { words }: Command): void {
       for (const { framework } of state.completedFrameworks.values()) {
         stage.lines.push(`framework ${framework.info.name}: completed`);
       }
+    } else if (what === 'executors') {
+      for (const agent of state.agents.registered.values()) {
+        for (const executors of agent.executors.values()) {
+          for (const id of executors.keys()) stage.lines.push(`executor ${id} on ${stage.nameOf(agent.id)}`);
+        }
+      }
     } else if (what === 'containers') {
       for (const [name, node] of stage.agents) {
         const running = [...node.containers.all.values()].filter((it) => it.state === 'running');

@@ -2,7 +2,7 @@
 // schedulers hear, what the registry is told and how agents come and go. Without times: order is what matters.
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/options';
 import { formatResources, unallocate } from '@meseta/resources';
-import type { Offer, SchedulerEvent, TaskStatus } from '@meseta/wire';
+import type { ExecutorEvent, Offer, SchedulerEvent, TaskStatus } from '@meseta/wire';
 import { createCheckers } from '../checkers/all.js';
 import type { AgentNode } from '../nodes/agent.js';
 import { createMasters, type Masters } from '../nodes/masters.js';
@@ -16,6 +16,9 @@ export interface Actor {
   /** Offers that it holds, oldest first. */
   offers: Offer[];
   processes: number;
+  /** What its executors do, by id. */
+  readonly executors: Map<string, string>;
+  readonly speaks: 'http' | 'driver' | 'oldDriver';
 }
 
 export interface Stage {
@@ -80,6 +83,13 @@ const transcriber = (stage: Stage): World['observers'][number] => ({
         stage.lines.push(`${master.name}: ${stage.nameOf(note.agentId)} is ${note.why}`);
     }
   },
+  executorHeard({ name }, event) {
+    const what = executorEventText(event);
+    if (what !== undefined)
+      stage.lines.push(
+        `${name.replace(/@agent-(\d+)$/, (_, at) => ` on ${[...stage.agents.keys()][Number(at)]}`)}: ${what}`,
+      );
+  },
   schedulerHeard(client, event) {
     const name = client.name.split('.')[0] ?? '';
     const actor = stage.frameworks.get(name);
@@ -109,11 +119,30 @@ function textOf(stage: Stage, event: SchedulerEvent): readonly string[] {
     );
   }
   if (event.update !== undefined) return [`UPDATE ${statusText(event.update.status)}`];
-  if (event.failure !== undefined) return [`FAILURE of ${stage.nameOf(event.failure.agent_id?.value)}`];
+  if (event.failure !== undefined) {
+    const { agent_id, executor_id, status } = event.failure;
+    const at = stage.nameOf(agent_id?.value);
+    return [
+      executor_id === undefined ? `FAILURE of ${at}` : `FAILURE of ${executor_id.value} on ${at}, status ${status}`,
+    ];
+  }
+  if (event.message !== undefined) {
+    const { executor_id, agent_id, data } = event.message;
+    return [`MESSAGE of ${executor_id.value} on ${stage.nameOf(agent_id.value)}: ${atob(data)}`];
+  }
   if (event.error !== undefined) return [`ERROR ${event.error.message.replace(/[0-9a-f-]{36}-\d+/g, 'ID')}`];
   const operation = event.update_operation_status?.status;
   if (operation !== undefined) return [`OPERATION ${operation.operation_id?.value} ${operation.state}`];
   return [event.type ?? 'UNKNOWN'];
+}
+
+/** Nothing of heartbeats and acknowledgements. */
+function executorEventText({ type, launch, launch_group, kill, message }: ExecutorEvent): string | undefined {
+  if (type === 'HEARTBEAT' || type === 'ACKNOWLEDGED') return undefined;
+  const task = launch?.task.task_id ?? kill?.task_id;
+  const tasks = task === undefined ? (launch_group?.task_group.tasks ?? []).map((it) => it.task_id) : [task];
+  const words = [type, ...tasks.map(({ value }) => value), ...(message === undefined ? [] : [atob(message.data)])];
+  return words.join(' ');
 }
 
 /** Who made it shows in the uuid: only an agent's update has one. */

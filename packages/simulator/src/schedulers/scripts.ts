@@ -1,6 +1,6 @@
 // The scripted schedulers: what each kind of framework does with offers, updates and its own connection.
-import type { FrameworkInfo, Offer, Resource, TaskInfo } from '@meseta/wire';
-import { between, happens, pick, wholeBetween } from '../engine/chance.js';
+import type { FrameworkInfo, Offer, TaskInfo } from '@meseta/wire';
+import { between, happens, pick } from '../engine/chance.js';
 import type { Masters } from '../nodes/masters.js';
 import {
   createMemory,
@@ -12,34 +12,9 @@ import {
   startScheduler,
 } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
+import { amountOf, commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { asks, createLauncher, talks } from './launcher.js';
 import { createReserver } from './reserver.js';
-
-export const SCHEDULER_KINDS = [
-  'runner',
-  'hoarder',
-  'decliner',
-  'disconnector',
-  'failover',
-  'silent',
-  'keeper',
-  'reserver',
-] as const;
-
-export type SchedulerKind = (typeof SCHEDULER_KINDS)[number];
-
-/** One framework of a plan. */
-export interface FrameworkPlan {
-  readonly kind: SchedulerKind;
-  readonly role: string;
-  readonly partitionAware: boolean;
-  readonly checkpoint: boolean;
-  readonly failoverTimeoutMs: number;
-  /** Tasks to have alive at a time. */
-  readonly alive: number;
-  /** Tasks to run in all. */
-  readonly total: number;
-  readonly longestTaskMs: number;
-}
 
 export interface Framework {
   readonly name: string;
@@ -68,11 +43,14 @@ export function startFramework(world: World, masters: Masters, index: number, pl
       info: infoOf(name, plan),
       acknowledges: plan.kind !== 'silent',
       reconciles: true,
+      speaks: plan.speaks,
       script,
     };
     const client = startScheduler(options);
     clients.push(client);
     if (plan.kind === 'disconnector') disconnects(client, mood);
+    if (plan.launches === 'executors') talks(client, mood);
+    if (plan.curious) asks(client, mood);
     if (plan.kind !== 'hoarder' && plan.kind !== 'decliner') kills(client, mood);
     return client;
   };
@@ -82,10 +60,6 @@ export function startFramework(world: World, masters: Masters, index: number, pl
     mood.calm = true;
   };
   return { name, plan, memory, clients, calm };
-}
-
-interface Mood {
-  calm: boolean;
 }
 
 const infoOf = (name: string, plan: FrameworkPlan): FrameworkInfo => ({
@@ -135,6 +109,7 @@ const decliner = (mood: Mood): Script => ({
 
 /** Launches tasks until it has enough alive, and declines what it doesn't need. */
 function worker(plan: FrameworkPlan, mood: Mood): Script {
+  const launcher = plan.launches === 'commands' ? undefined : createLauncher(plan);
   const missing = ({ memory }: SchedulerClient): number => {
     const alive = [...memory.tasks.values()].filter(isAlive).length;
     return mood.calm ? 0 : Math.min(plan.alive - alive, plan.total - memory.nextTask);
@@ -143,9 +118,12 @@ function worker(plan: FrameworkPlan, mood: Mood): Script {
     offers(client, offers) {
       const declined: Offer[] = [];
       for (const offer of offers) {
-        const tasks = tasksFor(client, plan, offer, missing(client));
-        if (tasks.length === 0) declined.push(offer);
-        else client.launch([offer], tasks);
+        const wanted = missing(client);
+        const operations = launcher?.operationsFor(client, offer, wanted);
+        const tasks = operations === undefined ? tasksFor(client, plan, offer, wanted) : [];
+        if (tasks.length > 0) client.launch([offer], tasks);
+        else if (operations !== undefined && operations.length > 0) client.accept([offer], operations);
+        else declined.push(offer);
       }
       decline(client, declined, mood.calm || happens(client.random, 0.5) ? 600 : pick(client.random, REFUSALS));
     },
@@ -172,9 +150,6 @@ function killTask(client: SchedulerClient, taskId: string, agentId: string): voi
   client.call({ type: 'KILL', kill: { task_id: { value: taskId }, agent_id: { value: agentId } } });
 }
 
-export const amountOf = (resources: readonly Resource[] | undefined, name: string): number =>
-  (resources ?? []).reduce((sum, it) => sum + (it.name === name ? (it.scalar?.value ?? 0) : 0), 0);
-
 function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wanted: number): readonly TaskInfo[] {
   const { random, memory } = client;
   const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && it.disk === undefined);
@@ -197,23 +172,6 @@ function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wa
     });
   }
   return tasks;
-}
-
-export const scalar = (name: string, value: number, role: string): Resource => ({
-  name,
-  type: 'SCALAR',
-  scalar: { value },
-  allocation_info: { role },
-});
-
-/** What a fake container does; see engine/containers.ts. */
-function commandOf({ random }: SchedulerClient, plan: FrameworkPlan): string {
-  const words: string[] = [];
-  if (plan.kind !== 'keeper') words.push('run', String(wholeBetween(random, 200, plan.longestTaskMs)));
-  if (happens(random, 0.2)) words.push('exit', '3');
-  if (happens(random, 0.2)) words.push('stubborn');
-  if (happens(random, 0.03)) words.push('broken');
-  return words.join(' ');
 }
 
 function kills(client: SchedulerClient, mood: Mood): void {

@@ -1,0 +1,66 @@
+// Pods: tasks that were launched together.
+//
+// `a pod starts as a whole or not at all`: the master sends all tasks of a LAUNCH_GROUP or tells all that they failed;
+//     the agent takes all or none.
+// `a failure ends the pod`: when one of its tasks has ended otherwise than by finishing, the others are being ended.
+import type { AgentState, FrameworkRecord } from '@meseta/agent/core/state';
+import { isTerminal } from '../nodes/scheduler.js';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+import { schedulerCallOf } from './told.js';
+
+/** An agent's pods are looked through each so many steps. */
+const STEPS_BETWEEN = 4;
+
+export const createPodsChecker: CreateChecker = ({ world }, count) => {
+  let steps = 0;
+  return {
+    observer: {
+      agentStepped(agent, input) {
+        const state = agent.core?.state;
+        if (state === undefined) return;
+        if (input.kind === 'message' && input.message.name === 'RunTaskGroupMessage') {
+          const ids = (input.message.body.task_group.tasks ?? []).map(({ task_id }) => task_id.value);
+          const frameworkId = input.message.body.framework.id?.value;
+          checkTaken(world, agent.name, state.frameworks.get(frameworkId as never), ids);
+          count('pods launched');
+        }
+        if (steps++ % STEPS_BETWEEN === 0) checkGroups(world, agent.name, state);
+      },
+      masterStepped({ name }, input, effects) {
+        for (const { launch_group: group } of schedulerCallOf(input)?.accept?.operations ?? []) {
+          const ids = (group?.task_group.tasks ?? []).map(({ task_id }) => task_id.value);
+          const sent = effects.flatMap((it) =>
+            it.kind === 'send' && it.message.name === 'RunTaskGroupMessage'
+              ? (it.message.body.task_group.tasks ?? []).map(({ task_id }) => task_id.value)
+              : [],
+          );
+          const some = ids.filter((id) => sent.includes(id));
+          if (some.length === 0 || some.length === ids.length) continue;
+          world.fail('a pod starts as a whole or not at all', `${name} sends ${some.length} of ${ids.length}`, ids);
+        }
+      },
+    },
+  };
+};
+
+function checkTaken(world: World, name: string, framework: FrameworkRecord | undefined, ids: readonly string[]): void {
+  const taken = ids.filter((id) => framework?.members.has(id as never) === true);
+  if (taken.length === 0 || taken.length === ids.length) return;
+  world.fail('a pod starts as a whole or not at all', `${name} takes ${taken.length} of ${ids.length}`, ids);
+}
+
+function checkGroups(world: World, name: string, state: AgentState): void {
+  for (const framework of state.frameworks.values()) {
+    for (const member of framework.members.values()) {
+      if (member.state === 'ended' || member.kill !== undefined) continue;
+      for (const id of member.group) {
+        const other = framework.members.get(id);
+        const how = framework.tasks.get(id)?.task.state;
+        if (other?.state !== 'ended' || !isTerminal(how) || how === 'TASK_FINISHED') continue;
+        const text = `${name}: ${id} is ${how}, ${member.taskId} of its group is not being ended`;
+        world.fail('a failure ends the pod', text, [id, member.taskId]);
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// What a master answers to explicit reconciliation, task by task.
+//
+// `reconciliation answers by the rules`: a known task as it was last told; one that it doesn't know by what is known of
+//     its agent: gone, unreachable, registered (so the task is gone), unknown; none while that agent may yet come back.
+// `what has ended is not told to run`: of a task whose end the framework has acknowledged.
+//
+// What Mesos' protocol allows, by name:
+// toldAgain: an agent that lost an acknowledgement tells an update again; until then the master has the state before.
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { MasterState } from '@meseta/master/core/state';
+import type { SchedulerCall, SchedulerCallReconcileTask, TaskState } from '@meseta/wire';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+import { schedulerCallOf, statusesTold } from './told.js';
+
+/** `none`: no answer. */
+type Answer = TaskState | 'none';
+
+export const createReconciliationChecker: CreateChecker = ({ world }, count) => {
+  let expected: readonly (readonly [task: string, answer: Answer])[] = [];
+  return {
+    observer: {
+      beforeMasterStep({ core }, input) {
+        const call = schedulerCallOf(input);
+        expected = call === undefined ? [] : expectedOf(core.state, call);
+        const framework = core.state.frameworks.get(call?.framework_id?.value as FrameworkId);
+        const { connection } = framework ?? {};
+        const own = connection?.kind === 'pid' && input.kind === 'message' && connection.pid === input.from;
+        if (input.kind === 'message' && !own) expected = [];
+      },
+      masterStepped(master, input, effects) {
+        if (expected.length === 0) return;
+        if (input.kind === 'schedulerCall') {
+          if (!effects.some((it) => it.kind === 'reply' && it.reply.status === 202)) return;
+        }
+        const answers = statusesTold(effects).map(({ task_id, state }) => [task_id.value, state] as const);
+        check(world, master.name, expected, answers);
+        count('tasks reconciled', expected.length);
+      },
+    },
+  };
+};
+
+function check(
+  world: World,
+  name: string,
+  expected: readonly (readonly [string, Answer])[],
+  answers: readonly (readonly [string, TaskState])[],
+): void {
+  const wanted = expected.filter(([, answer]) => answer !== 'none');
+  const same =
+    wanted.length === answers.length &&
+    wanted.every(([task, answer], i) => answers[i]?.[0] === task && answers[i]?.[1] === answer);
+  if (same) return;
+  const text = `${name}: expected ${JSON.stringify(wanted)}, answered ${JSON.stringify(answers)}`;
+  world.fail(
+    'reconciliation answers by the rules',
+    text,
+    wanted.map(([task]) => task),
+  );
+}
+
+function expectedOf(state: MasterState, call: SchedulerCall): readonly (readonly [string, Answer])[] {
+  const framework = state.frameworks.get(call.framework_id?.value as FrameworkId);
+  if (framework === undefined) return [];
+  const aware = (framework.info.capabilities ?? []).some(({ type }) => type === 'PARTITION_AWARE');
+  const lostOr = (answer: TaskState): TaskState => (aware ? answer : 'TASK_LOST');
+  return (call.reconcile?.tasks ?? []).map((asked) => {
+    const known = framework.tasks.get(asked.task_id.value as TaskId);
+    if (known !== undefined) return [asked.task_id.value, known.status_update_state ?? known.state];
+    const unreachable = framework.unreachableTasks.get(asked.task_id.value as TaskId);
+    return [asked.task_id.value, ofUnknown(state, asked, unreachable?.agent_id.value, lostOr)];
+  });
+}
+
+function ofUnknown(
+  { agents }: MasterState,
+  { agent_id }: SchedulerCallReconcileTask,
+  lastSeenAt: string | undefined,
+  lostOr: (answer: TaskState) => TaskState,
+): Answer {
+  if (agent_id === undefined && agents.recovered.size > 0) return 'none';
+  const at = (agent_id?.value ?? lastSeenAt) as AgentId | undefined;
+  if (at !== undefined && agents.recovered.has(at)) return 'none';
+  if (at !== undefined && agents.registered.has(at)) return lostOr('TASK_GONE');
+  if (at !== undefined && agents.unreachable.has(at)) return lostOr('TASK_UNREACHABLE');
+  if (at !== undefined && agents.gone.has(at)) return lostOr('TASK_GONE_BY_OPERATOR');
+  return lostOr('TASK_UNKNOWN');
+}

@@ -1,0 +1,77 @@
+// An agent's side of the executor API: requests that wait for the core's answer, streams of events to executors.
+//
+// Q1: a request is answered once: by `reply`, or by `open` and then events.
+// Q2: a stream that its executor left is told to the core once; one that the core closed isn't.
+import type { AgentInput, ConnectionId } from '@meseta/agent/core/io';
+import type { ExecutorCall, ExecutorEvent } from '@meseta/wire';
+import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';
+import { freeze } from '../engine/freeze.js';
+import type { End, Handlers } from '../engine/network.js';
+import { through } from './http.js';
+
+export type ExecutorAnswer =
+  | { readonly kind: 'reply'; readonly status: number }
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'event'; readonly event: ExecutorEvent };
+
+export const callOnTheWire = (call: ExecutorCall, encoded: boolean): ExecutorCall =>
+  encoded ? through(ExecutorCallCodec, call) : freeze(call);
+
+const eventOnTheWire = (event: ExecutorEvent, encoded: boolean): ExecutorEvent =>
+  encoded ? through(ExecutorEventCodec, event) : freeze(event);
+
+export interface ExecutorSide {
+  /** A connection on which an executor sends calls, one after the other. */
+  accept(end: End): Handlers;
+  reply(connection: ConnectionId, status: number): void;
+  open(connection: ConnectionId): void;
+  event(connection: ConnectionId, event: ExecutorEvent): void;
+  close(connection: ConnectionId): void;
+}
+
+export function createExecutorSide(encoded: boolean, push: (input: AgentInput) => void): ExecutorSide {
+  const requests = new Map<ConnectionId, End>();
+  const streams = new Map<ConnectionId, End>();
+  let next = 0;
+  return {
+    accept(end) {
+      const own: ConnectionId[] = [];
+      return {
+        data(payload) {
+          const connection = String(next++) as ConnectionId;
+          own.push(connection);
+          requests.set(connection, end);
+          push({ kind: 'executorCall', connection, call: payload as ExecutorCall });
+        },
+        ended() {
+          for (const connection of own) {
+            requests.delete(connection);
+            if (streams.delete(connection)) push({ kind: 'streamClosed', connection });
+          }
+        },
+      };
+    },
+    reply(connection, status) {
+      requests.get(connection)?.write({ kind: 'reply', status });
+      requests.delete(connection);
+    },
+    open(connection) {
+      const end = requests.get(connection);
+      requests.delete(connection);
+      if (end === undefined) {
+        // The executor left before it was answered.
+        push({ kind: 'streamClosed', connection });
+        return;
+      }
+      streams.set(connection, end);
+      end.write({ kind: 'opened' });
+    },
+    event(connection, event) {
+      streams.get(connection)?.write({ kind: 'event', event: eventOnTheWire(event, encoded) });
+    },
+    close(connection) {
+      streams.get(connection)?.close();
+      streams.delete(connection);
+    },
+  };
+}

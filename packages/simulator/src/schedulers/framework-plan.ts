@@ -1,0 +1,60 @@
+// What a framework is to do, and what its tasks are made of.
+import type { Resource } from '@meseta/wire';
+import { happens, wholeBetween } from '../engine/chance.js';
+import type { SchedulerClient } from '../nodes/scheduler.js';
+
+export const SCHEDULER_KINDS = [
+  'runner',
+  'hoarder',
+  'decliner',
+  'disconnector',
+  'failover',
+  'silent',
+  'keeper',
+  'reserver',
+] as const;
+
+export type SchedulerKind = (typeof SCHEDULER_KINDS)[number];
+
+/** One framework of a plan. */
+export interface FrameworkPlan {
+  readonly kind: SchedulerKind;
+  readonly role: string;
+  readonly partitionAware: boolean;
+  readonly checkpoint: boolean;
+  readonly failoverTimeoutMs: number;
+  /** Tasks to have alive at a time. */
+  readonly alive: number;
+  /** Tasks to run in all. */
+  readonly total: number;
+  readonly longestTaskMs: number;
+  /** What its tasks run under. */
+  readonly launches: 'commands' | 'executors' | 'pods';
+  /** It asks at random what has become of its tasks. */
+  readonly curious: boolean;
+  readonly speaks: 'http' | 'driver' | 'oldDriver';
+}
+
+export interface Mood {
+  calm: boolean;
+}
+
+export const amountOf = (resources: readonly Resource[] | undefined, name: string): number =>
+  (resources ?? []).reduce((sum, it) => sum + (it.name === name ? (it.scalar?.value ?? 0) : 0), 0);
+
+export const scalar = (name: string, value: number, role: string): Resource => ({
+  name,
+  type: 'SCALAR',
+  scalar: { value },
+  allocation_info: { role },
+});
+
+/** What a fake container does; see engine/containers.ts. */
+export function commandOf({ random }: Pick<SchedulerClient, 'random'>, plan: FrameworkPlan): string {
+  const words: string[] = [];
+  if (plan.kind !== 'keeper') words.push('run', String(wholeBetween(random, 200, plan.longestTaskMs)));
+  if (happens(random, 0.2)) words.push('exit', '3');
+  if (happens(random, 0.2)) words.push('stubborn');
+  if (happens(random, 0.03)) words.push('broken');
+  return words.join(' ');
+}

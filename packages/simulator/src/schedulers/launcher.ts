@@ -1,0 +1,144 @@
+// Tasks that are not commands: of a framework's own executors, several to one, and of pods. How a framework talks with
+// its executors, and how it asks what has become of its tasks.
+import type { ExecutorInfo, Offer, OfferOperation, TaskInfo } from '@meseta/wire';
+import { happens, pick, wholeBetween } from '../engine/chance.js';
+import { isAlive, type SchedulerClient, type TaskView } from '../nodes/scheduler.js';
+import { amountOf, commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+
+/** An executor needs so much beside its tasks. */
+const EXECUTOR = { cpus: 0.1, mem: 32, disk: 8 } as const;
+
+/** Ids of a framework's executors on one agent: a new one starts under the id of one that has ended. */
+const EXECUTOR_IDS = ['e0', 'e1', 'e2'] as const;
+
+export interface Launcher {
+  /** LAUNCHes or LAUNCH_GROUPs of at most so many tasks. */
+  operationsFor(client: SchedulerClient, offer: Offer, wanted: number): readonly OfferOperation[];
+}
+
+interface Room {
+  cpus: number;
+  mem: number;
+  disk: number;
+}
+
+const take = (room: Room, needs: Partial<Room>): boolean => {
+  const { cpus = 0, mem = 0, disk = 0 } = needs;
+  if (cpus > room.cpus || mem > room.mem || disk > room.disk) return false;
+  room.cpus = Math.round((room.cpus - cpus) * 1000) / 1000;
+  room.mem -= mem;
+  room.disk -= disk;
+  return true;
+};
+
+export function createLauncher(plan: FrameworkPlan): Launcher {
+  /** An executor's description never changes: the master compares it with the one that runs. */
+  const infos = new Map<string, ExecutorInfo>();
+  const infoOf = (client: SchedulerClient, agentId: string, id: string): ExecutorInfo => {
+    const key = `${agentId} ${id}`;
+    const info = infos.get(key) ?? executorInfo(client, plan, `${client.name.split('.')[0]}-${id}`);
+    infos.set(key, info);
+    return info;
+  };
+
+  return {
+    operationsFor(client, offer, wanted) {
+      const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && !it.disk);
+      const room = { cpus: amountOf(plain, 'cpus'), mem: amountOf(plain, 'mem'), disk: amountOf(plain, 'disk') };
+      const operations: OfferOperation[] = [];
+      const begun = new Set((offer.executor_ids ?? []).map(({ value }) => value));
+      for (let left = wanted; left > 0; ) {
+        const executor = infoOf(client, offer.agent_id.value, pick(client.random, EXECUTOR_IDS));
+        const needs = begun.has(executor.executor_id.value) ? {} : EXECUTOR;
+        if (!take(room, needs)) break;
+        const count = wholeBetween(client.random, 1, Math.min(left, 3));
+        const tasks = tasksOf(client, plan, offer, room, count);
+        if (tasks.length === 0) break;
+        begun.add(executor.executor_id.value);
+        left -= tasks.length;
+        operations.push(
+          plan.launches === 'pods'
+            ? { type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks } } }
+            : { type: 'LAUNCH', launch: { task_infos: tasks.map((task) => ({ ...task, executor })) } },
+        );
+      }
+      return operations;
+    },
+  };
+}
+
+function executorInfo(client: SchedulerClient, plan: FrameworkPlan, id: string): ExecutorInfo {
+  const resources = (['cpus', 'mem', 'disk'] as const).map((name) => scalar(name, EXECUTOR[name], plan.role));
+  const framework_id = { value: client.memory.frameworkId ?? '' };
+  const common = { executor_id: { value: id }, framework_id, resources };
+  if (plan.launches === 'pods') return { type: 'DEFAULT', ...common };
+  return { type: 'CUSTOM', ...common, command: { value: behaviourOf(client) } };
+}
+
+/** What an executor does; see nodes/executor.ts. */
+function behaviourOf({ random }: SchedulerClient): string {
+  const words = ['executor'];
+  if (happens(random, 0.15)) words.push('dies', String(wholeBetween(random, 100, 60_000)));
+  if (happens(random, 0.1)) words.push('hangs', String(wholeBetween(random, 100, 60_000)));
+  if (happens(random, 0.15)) words.push('deaf');
+  if (happens(random, 0.15)) words.push('stubborn');
+  if (happens(random, 0.04)) words.push('mute');
+  if (happens(random, 0.4)) words.push('flaky');
+  if (happens(random, 0.2)) words.push('stays');
+  return words.join(' ');
+}
+
+function tasksOf(
+  client: SchedulerClient,
+  plan: FrameworkPlan,
+  offer: Offer,
+  room: Room,
+  count: number,
+): readonly TaskInfo[] {
+  const { random, memory } = client;
+  const tasks: TaskInfo[] = [];
+  while (tasks.length < count) {
+    const needs = { cpus: pick(random, [0.1, 0.5, 1]), mem: pick(random, [32, 64, 256]) };
+    if (!take(room, needs)) break;
+    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
+    const command = commandOf(client, plan);
+    tasks.push({
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      resources: [scalar('cpus', needs.cpus, plan.role), scalar('mem', needs.mem, plan.role)],
+      ...(plan.launches === 'pods' ? { command: { value: command } } : { data: btoa(command) }),
+      ...(happens(random, 0.3) ? { kill_policy: { grace_period: { nanoseconds: 15e9 } } } : {}),
+    });
+  }
+  return tasks;
+}
+
+const withExecutor = (client: SchedulerClient): readonly TaskView[] =>
+  [...client.memory.tasks.values()].filter((task) => task.executorId !== undefined && isAlive(task));
+
+/** Messages to executors, which answer each, and now and then the end of one. */
+export function talks(client: SchedulerClient, mood: Mood): void {
+  let next = 0;
+  client.every(7_000, () => {
+    const tasks = withExecutor(client);
+    if (mood.calm || tasks.length === 0) return;
+    const { agentId, executorId = '' } = pick(client.random, tasks);
+    const to = { agent_id: { value: agentId }, executor_id: { value: executorId } };
+    if (happens(client.random, 0.15)) client.call({ type: 'SHUTDOWN', shutdown: to });
+    else client.call({ type: 'MESSAGE', message: { ...to, data: btoa(`${client.name} ${next++}`) } });
+  });
+}
+
+/** Explicit reconciliation of some tasks, also of such as have ended, or implicit of all. */
+export function asks(client: SchedulerClient, mood: Mood): void {
+  client.every(13_000, () => {
+    if (mood.calm || !client.connected) return;
+    const chosen = [...client.memory.tasks.values()].filter(() => happens(client.random, 0.3));
+    const tasks = chosen.map(({ id, agentId }) => ({
+      task_id: { value: id },
+      ...(happens(client.random, 0.8) ? { agent_id: { value: agentId } } : {}),
+    }));
+    client.call({ type: 'RECONCILE', reconcile: happens(client.random, 0.7) && tasks.length > 0 ? { tasks } : {} });
+  });
+}
