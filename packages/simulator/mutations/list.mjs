@@ -148,8 +148,8 @@ export const mutations = [
   {
     name: 'Tasks that come back from unreachable are not told',
     file: master('agents/reregister'),
-    find: '  tellReturned(ctx, returned);\n',
-    replace: '  void tellReturned;\n',
+    find: '  if (!wasExpected) tellReturned(ctx, returned);\n',
+    replace: '  void [wasExpected, tellReturned];\n',
   },
   {
     name: "A reconnecting agent is not asked about the tasks that it didn't list",

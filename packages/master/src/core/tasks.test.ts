@@ -81,6 +81,9 @@ test('updates that come again after their acknowledgement are acknowledged by th
     seen.push(status);
     scheduler.acknowledge(status);
     agent.take('StatusUpdateAcknowledgementMessage');
+    // A call that is made again, as its answer was lost.
+    scheduler.acknowledge(seen[0] as TaskStatus);
+    agent.take('StatusUpdateAcknowledgementMessage');
     const told = scheduler.events.length;
     for (const earlier of seen) {
       sayAgain(earlier);

@@ -82,7 +82,10 @@ export function acknowledge(
   if (task !== undefined && sent !== undefined && isTerminal(sent)) {
     removeTask(ctx, framework, task, 'completed');
     drainedIfEmpty(ctx, agent.id);
-  } else if (task !== undefined) framework.acknowledged.set(idOf<TaskId>(task_id), uuid);
+  } else if (task !== undefined && !wasAcknowledged(framework, idOf<TaskId>(task_id), uuid)) {
+    // One that comes again, after that of a later update, takes nothing back.
+    framework.acknowledged.set(idOf<TaskId>(task_id), uuid);
+  }
   sendAcknowledgement(ctx, framework, agent, { task_id, uuid });
   count(ctx, 'master/valid_status_update_acknowledgements');
 }

@@ -123,6 +123,24 @@ test('N3: a process that ends is heard of, a host that dies only by whoever writ
   }
 });
 
+test('a connection that is being made when its target restarts reaches the new process', () => {
+  const timeline = createTimeline();
+  const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 5_000 };
+  const network = createNetwork(timeline, seededRandom(1), options);
+  const heard: unknown[] = [];
+  const listen = (process: string): void =>
+    network.listen('b', { accepted: () => ({ data: (it) => heard.push(`${process} ${it}`), ended: () => {} }) });
+  listen('old');
+  network.cut('b', 'a');
+  network.connect('a', 'b', 'x', { data: () => {}, ended: () => {} }).write('hello');
+  timeline.runUntil(2_000);
+  network.gone('b', 'reset');
+  listen('new');
+  network.healAll();
+  timeline.runUntil(10_000);
+  assert.deepEqual(heard, ['new hello']);
+});
+
 test('D1, D2: a crash keeps a first part of what was not answered, and all that was', () => {
   const kept = new Set<number>();
   for (let seed = 1; seed <= 100; seed++) {

@@ -243,7 +243,8 @@ function gone(state: State, address: string, how: 'reset' | 'silent'): void {
   state.listeners.delete(address);
   for (const connection of [...state.connections]) {
     for (const pipe of connection.pipes) {
-      if (pipe.from !== address) continue;
+      // One that is still being made goes on trying: it reaches whoever listens there by then.
+      if (pipe.from !== address || (pipe === connection.pipes[1] && !connection.established)) continue;
       const inward = other(connection, pipe);
       inward.readerGone = true;
       pipe.writerGone = true;

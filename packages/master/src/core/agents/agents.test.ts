@@ -293,7 +293,7 @@ test('a draining agent that is lost is not drained: its tasks may run on', () =>
   assert.deepEqual([entry?.drainInfo?.state, entry?.deactivated], ['DRAINING', true]);
 });
 
-test('an agent that was removed and comes back is heard again', () => {
+test('an agent that was removed and comes back is heard again, and its tasks are told', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   const framework = world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo;
@@ -303,6 +303,8 @@ test('an agent that was removed and comes back is heard again', () => {
   agent.update(scheduler, 't', 'TASK_FINISHED');
   assert.equal(scheduler.has('UPDATE'), false);
   agent.reregister({ tasks, frameworks: [framework] });
+  const back = scheduler.status();
+  assert.deepEqual([back.state, back.reason, back.uuid], ['TASK_RUNNING', 'REASON_AGENT_REREGISTERED', undefined]);
   agent.update(scheduler, 't', 'TASK_FINISHED');
   assert.equal(scheduler.status().state, 'TASK_FINISHED');
 });

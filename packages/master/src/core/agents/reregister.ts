@@ -82,6 +82,7 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
 function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
+  const wasExpected = state.agents.recovered.has(id);
   const agent = newAgent(ctx, id, pid, message);
   record(ctx, agent);
   for (const framework of message.frameworks ?? []) recoverFramework(ctx, framework);
@@ -102,8 +103,9 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   tellFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
   takeDownIfLate(ctx, agent);
+  // Unreachable, removed before it heard of it, or pruned: its tasks were told lost.
+  if (!wasExpected) tellReturned(ctx, returned);
   if (wasUnreachable === undefined) return;
-  tellReturned(ctx, returned);
   // A second try of what was taken before it was lost: what was sent to it then, and forgotten, may yet be carried out.
   const { resourceVersion } = wasUnreachable;
   if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) askAgain(ctx, agent);
