@@ -117,3 +117,32 @@ test('the log is read under its virtual path, and nothing else is', async () => 
   const list = await client.call('LIST_FILES', { path: '/master/log' });
   assert.equal(!list.ok && list.error.code === 'refused' && list.error.status, 404);
 });
+
+test('those who subscribe together are shown one snapshot, each once, and then what happens', async () => {
+  const hits = async (): Promise<number> =>
+    ((await json('/metrics/snapshot')) as Record<string, number>)['master/http_cache_hits'] ?? 0;
+  const body = JSON.stringify({ type: 'SUBSCRIBE' });
+  const headers = { 'Content-Type': 'application/json', Accept: 'application/json' };
+  const before = await hits();
+  const ended = new AbortController();
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => fetch(`${url}/api/v1`, { method: 'POST', headers, body, signal: ended.signal })),
+  );
+  assert.ok((await hits()) - before >= 19);
+  const texts = await Promise.all(
+    answers.map(async (answer) => {
+      assert.ok(answer.body);
+      let read = '';
+      for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+        read += chunk;
+        if (read.includes('HEARTBEAT')) break;
+      }
+      return read;
+    }),
+  );
+  ended.abort();
+  for (const read of texts) {
+    assert.equal(read, texts[0]);
+    assert.equal(read.split('"type":"SUBSCRIBED"').length, 2);
+  }
+});
