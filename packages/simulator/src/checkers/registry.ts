@@ -68,7 +68,8 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
       if (input.kind === 'message') {
         const { name, body } = input.message;
         if (name === 'UnregisterAgentMessage') known.leaving.add(body.agent_id.value);
-        if (name === 'PongAgentMessage' || name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
+        // A registration that is repeated is answered again, but it is no pong.
+        if (name === 'PongAgentMessage' || name === 'ReregisterAgentMessage') {
           known.heardMs.set(addressOf(input.from), nowMs);
         }
         if (name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
@@ -78,7 +79,12 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
           }
         }
       }
-      for (const effect of effects) inspect(cluster, known, master, effect);
+      for (const effect of effects) {
+        const added = effect.kind === 'note' && effect.note.kind === 'agentAdded' ? effect.note.agentId : undefined;
+        const agent = added === undefined ? undefined : master.core.state.agents.registered.get(added);
+        if (agent !== undefined) known.heardMs.set(addressOf(agent.pid), nowMs);
+        inspect(cluster, known, master, effect);
+      }
       for (const [agentId, transition] of master.core.state.agents.transitions) {
         if (transition !== 'markingUnreachable' || known.marked.has(agentId)) continue;
         // Decided; the registry may take its time.

@@ -59,6 +59,8 @@ interface Session {
   readonly stream: End;
   /** Of all other calls. */
   readonly calls: End;
+  /** The updates that its SUBSCRIBE named. */
+  readonly named: ReadonlySet<string>;
   subscribed: boolean;
 }
 
@@ -164,6 +166,7 @@ class Executor implements ExecutorProcess {
         ended,
       }),
       calls: world.network.connect(address, agent, 'http', { data: () => {}, ended }),
+      named: new Set(this.unacknowledged.keys()),
       subscribed: false,
     };
     this.session = session;
@@ -215,6 +218,10 @@ class Executor implements ExecutorProcess {
     for (const observer of world.observers) observer.executorHeard?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
+      // What happened while it waited for this answer.
+      for (const [uuid, update] of this.unacknowledged) {
+        if (!session.named.has(uuid)) this.call({ type: 'UPDATE', update });
+      }
       world.timeline.cancel(this.lastChance);
       this.lastChance = undefined;
       const capabilities = event.subscribed.framework_info.capabilities ?? [];
