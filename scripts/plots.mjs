@@ -1,5 +1,5 @@
 // Usage: npm run plots [-- --run] [-- --run=EXPERIMENT[,EXPERIMENT]...] [--agents=N]
-// Draws docs/plots/*.svg from docs/plots/data/*.json. --run makes the data anew first (all: an hour of CPU and 8 GiB
+// Draws docs/plots/*.svg and writes the tables of docs/scale.md, from docs/plots/data/*.json. --run makes the data anew first (all: an hour of CPU and 8 GiB
 // or more): allocation, hold, load, sharing; --agents=N only that size of hold and load, beside what there is of other sizes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -70,5 +70,5 @@ if (run !== undefined) {
   }
   for (const name of wanted) measure(name, sizesOf[name]);
 }
-node('draw', folder);
+node('draw', 'docs/scale.md', folder);
 rmSync(`${root}/${outdir}`, { recursive: true, force: true });

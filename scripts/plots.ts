@@ -1,8 +1,10 @@
-// What scripts/plots.mjs starts: `run EXPERIMENT AGENTS` writes a result to standard output, `draw FOLDER` turns the
-// results in FOLDER/data into plots in FOLDER.
+// What scripts/plots.mjs starts: `run EXPERIMENT AGENTS` writes a result to standard output, `draw PAGE FOLDER` turns the
+// results in FOLDER/data into plots in FOLDER and into the tables of PAGE.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { drawPlots } from '@meseta/simulator/scale/draw';
-import { EXPERIMENTS, type Experiment, type Results, runExperiment, SIZES_OF } from '@meseta/simulator/scale/program';
+import { readKept } from '@meseta/simulator/scale/kept';
+import { type Experiment, runExperiment, SIZES_OF } from '@meseta/simulator/scale/program';
+import { withTables } from '@meseta/simulator/scale/tables';
 
 const [command, ...rest] = process.argv.slice(2);
 if (command === 'run') {
@@ -10,8 +12,8 @@ if (command === 'run') {
   process.stdout.write(JSON.stringify(runExperiment(experiment, Number(agents))));
 } else if (command === 'sizes') process.stdout.write(JSON.stringify(SIZES_OF));
 else {
-  const [folder] = rest as [string];
-  const read = (name: string): unknown => JSON.parse(readFileSync(`${folder}/data/${name}.json`, 'utf8')).results;
-  const results = Object.fromEntries(EXPERIMENTS.map((name) => [name, read(name)])) as unknown as Results;
-  for (const { name, svg } of drawPlots(results)) writeFileSync(`${folder}/${name}.svg`, svg);
+  const [page, folder] = rest as [string, string];
+  const kept = readKept(`${folder}/data`);
+  for (const { name, svg } of drawPlots(kept)) writeFileSync(`${folder}/${name}.svg`, svg);
+  writeFileSync(page, withTables(readFileSync(page, 'utf8'), kept));
 }

@@ -1,9 +1,11 @@
 // The plots of docs/scale.md, from the experiments' results.
+import { assert } from '@meseta/base';
 import type { AllocationResult } from './allocation.js';
+import { mean, rounded } from './figures.js';
 import type { HoldResult } from './hold.js';
+import type { KeptResults } from './kept.js';
 import type { LoadResult } from './paper-load.js';
-import type { Results } from './program.js';
-import type { Sample, SharingResult } from './sharing.js';
+import { type Sample, type SharingResult, speedUps } from './sharing.js';
 import { type Axis, barPlot, linePlot } from './svg.js';
 
 export interface Drawn {
@@ -41,14 +43,14 @@ const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): r
   {
     name: 'scale-launch',
     svg: barPlot({
-      title: 'The load of the NSDI paper: how long a launch takes',
+      title: 'The load of the NSDI paper: a launch, and a new framework’s overhead',
       y: 'milliseconds of virtual time',
       groups: load.map(({ agents }) => grouped(agents)),
       series: [
         { name: 'ACCEPT to TASK_RUNNING, p50', values: load.map(({ launchMs }) => launchMs.p50) },
-        { name: 'p99', values: load.map(({ launchMs }) => launchMs.p99) },
-        { name: 'a new framework’s overhead, p50', values: load.map(({ overheadMs }) => overheadMs.p50) },
-        { name: 'p99', values: load.map(({ overheadMs }) => overheadMs.p99) },
+        { name: 'the same, p99', values: load.map(({ launchMs }) => launchMs.p99) },
+        { name: 'overhead, p50', values: load.map(({ overheadMs }) => overheadMs.p50) },
+        { name: 'overhead, longest', values: load.map(({ overheadMs }) => overheadMs.max) },
       ],
     }),
   },
@@ -100,18 +102,21 @@ function smooth(samples: readonly Sample[], of: (sample: Sample) => number): rea
   });
 }
 
-function drawSharing(result: SharingResult): readonly Drawn[] {
+function drawSharing(results: readonly SharingResult[]): readonly Drawn[] {
+  const result = results.find(({ samples }) => samples !== undefined);
+  assert(result?.samples !== undefined, 'one seed has its samples');
+  const { workloads, samples } = result;
   const cpus = result.agents * result.cpusPerAgent;
   const percent = (sample: Sample): number => (100 * used(sample)) / cpus;
-  const kinds = (samples: readonly Sample[], title: string): string =>
+  const kinds = (some: readonly Sample[], title: string): string =>
     linePlot({
       title,
       x: linear('minutes'),
       y: linear('cpus in use'),
       marks: false,
-      series: result.workloads.map(({ name }, index) => ({
+      series: workloads.map(({ name }, index) => ({
         name,
-        points: smooth(samples, ({ running }) => running[index] ?? 0),
+        points: smooth(some, ({ running }) => running[index] ?? 0),
       })),
     });
   return [
@@ -123,29 +128,38 @@ function drawSharing(result: SharingResult): readonly Drawn[] {
         y: linear('% of all cpus in use'),
         marks: false,
         series: [
-          { name: 'four quarters', points: smooth(result.static, percent) },
-          { name: 'shared', points: smooth(result.shared, percent) },
+          { name: 'four quarters', points: smooth(samples.static, percent) },
+          { name: 'shared', points: smooth(samples.shared, percent) },
         ],
       }),
     },
-    { name: 'sharing-static', svg: kinds(result.static, 'Each workload on a quarter of its own') },
-    { name: 'sharing-shared', svg: kinds(result.shared, 'All four on the whole cluster') },
+    { name: 'sharing-static', svg: kinds(samples.static, 'Each workload on a quarter of its own') },
+    { name: 'sharing-shared', svg: kinds(samples.shared, 'All four on the whole cluster') },
     {
       name: 'sharing-speed-up',
       svg: barPlot({
         title: 'How many times as fast on the shared cluster as on a quarter',
         y: 'speed-up',
         reference: 1,
-        groups: result.workloads.map(({ name }) => name),
-        series: [{ name: 'speed-up', values: result.workloads.map(({ speedUp }) => speedUp) }],
+        groups: workloads.map(({ name }) => name),
+        series: [
+          {
+            name: `mean of ${results.length} seeds, with the lowest and the highest`,
+            values: workloads.map((_, index) => rounded(mean(speedUps(results, index)))),
+            ranges: workloads.map((_, index) => {
+              const all = speedUps(results, index);
+              return [Math.min(...all), Math.max(...all)] as const;
+            }),
+          },
+        ],
       }),
     },
   ];
 }
 
-export const drawPlots = ({ allocation, hold, load, sharing }: Results): readonly Drawn[] => [
-  drawAllocation(allocation),
-  ...drawLaunch(hold, load),
-  drawFailover(hold),
-  ...drawSharing(sharing),
+export const drawPlots = ({ allocation, hold, load, sharing }: KeptResults): readonly Drawn[] => [
+  drawAllocation(allocation.results),
+  ...drawLaunch(hold.results, load.results),
+  drawFailover(hold.results),
+  ...drawSharing(sharing.results),
 ];

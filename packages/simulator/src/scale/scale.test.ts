@@ -1,16 +1,26 @@
 // The experiments of docs/scale.md with small clusters: that they run, and that what they assert of themselves holds.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { allocation } from './allocation.js';
 import { drawPlots } from './draw.js';
 import { hold } from './hold.js';
+import { readKept } from './kept.js';
 import { paperLoad } from './paper-load.js';
 import { sharing } from './sharing.js';
 import { linearTicks, linePlot, logarithmicTicks } from './svg.js';
+import { withTables } from './tables.js';
 
 const held = hold({ seed: 2, agents: 500, frameworks: 20, tasksPerAgent: 4 });
 const loaded = paperLoad({ seed: 2, agents: 100, frameworks: 10, warmUpSeconds: 40, measuredSeconds: 10 });
 const shared = sharing({ seed: 2, agents: 20, cpusPerAgent: 4, minutes: 10 });
+const machine = { cores: 2, processor: 'x', memoryGiB: 4, node: 'v20' };
+const kept = {
+  allocation: { machine, results: [allocation(100, 5)] },
+  hold: { machine, results: [held] },
+  load: { machine, results: [loaded] },
+  sharing: { machine, results: [shared] },
+};
 
 test('500 agents hold their tasks through a failover, which takes a session and a round of registrations', () => {
   assert.equal(held.tasks, 2000);
@@ -50,11 +60,34 @@ test('an allocation offers what came free, at any size', () => {
 });
 
 test('every plot is a whole SVG without a hole in its numbers', () => {
-  const drawn = drawPlots({ allocation: [allocation(100, 5)], hold: [held], load: [loaded], sharing: shared });
+  const drawn = drawPlots(kept);
   assert.equal(new Set(drawn.map(({ name }) => name)).size, 9);
   for (const { name, svg } of drawn) {
     assert(svg.startsWith('<svg ') && svg.endsWith('</svg>\n'), name);
     assert(!/NaN|undefined|Infinity/.test(svg), name);
+  }
+});
+
+test('a page gets each table between its markers and keeps the rest', () => {
+  const names = ['circumstances', 'held', 'steps', 'failover', 'load', 'allocation', 'sharing'];
+  const parts = names.map((name) => `<!-- ${name}: written by \`npm run plots\` -->\nold\n<!-- end of ${name} -->`);
+  const page = withTables(`# A\n\n${parts.join('\n\nbetween\n\n')}\n\nafter\n`, kept);
+  assert.match(page, /^# A\n/);
+  assert.match(page, /\nafter\n$/);
+  assert.equal(page.match(/\nbetween\n/g)?.length, names.length - 1);
+  assert.doesNotMatch(page, /\bold\b|NaN|undefined|Infinity/);
+  assert.match(page, /\| tasks \| 2,000 \|/);
+  assert.equal(withTables(page, kept), page);
+  assert.throws(() => withTables('# A', kept), /lacks/);
+});
+
+test('docs/scale.md and its plots show the results that are kept', () => {
+  const results = readKept('docs/plots/data');
+  const page = readFileSync('docs/scale.md', 'utf8');
+  assert.equal(page, withTables(page, results), 'npm run plots writes it');
+  for (const { name, svg } of drawPlots(results)) {
+    assert.equal(readFileSync(`docs/plots/${name}.svg`, 'utf8'), svg, `npm run plots draws ${name}`);
+    assert(page.includes(`(plots/${name}.svg)`), `docs/scale.md shows ${name}`);
   }
 });
 

@@ -1,11 +1,11 @@
 // Experiment `sharing`: four kinds of workload, each on a quarter of a cluster of its own, and all four on the whole of
-// it. Jobs arrive at the same times in both.
+// it. The same jobs arrive at the same times in both.
 //
 // Q1: never more cpus in use than there are.
-// Q2: every framework that is shared with gets its place: no job waits for ever.
+// Q2: every framework that is shared with gets its place: every job that arrived ends.
 import { assert } from '@meseta/base';
 import { streamOf } from '../engine/chance.js';
-import { checkBooks, createScaleCluster } from './cluster.js';
+import { checkBooks, createScaleCluster, runUntil } from './cluster.js';
 import { type Driver, startWorkload } from './drivers.js';
 import { mean, rounded } from './figures.js';
 import { fourWorkloads, type Workload } from './workloads.js';
@@ -25,13 +25,18 @@ export interface Sample {
   readonly wanted: readonly number[];
 }
 
+export interface Both<T> {
+  readonly static: T;
+  readonly shared: T;
+}
+
 export interface WorkloadResult {
   readonly name: string;
-  readonly jobsEnded: { readonly static: number; readonly shared: number };
+  readonly jobsEnded: Both<number>;
   /** Mean seconds of a job; undefined for the service. */
-  readonly jobSeconds?: { readonly static: number; readonly shared: number };
+  readonly jobSeconds?: Both<number>;
   /** Of the instances that were wanted, the share that ran; for the service alone. */
-  readonly served?: { readonly static: number; readonly shared: number };
+  readonly served?: Both<number>;
   /** How many times as fast shared as on its quarter: jobs by their mean time, the service by what was served. */
   readonly speedUp: number;
 }
@@ -39,16 +44,20 @@ export interface WorkloadResult {
 export interface SharingResult extends SharingOptions {
   readonly workloads: readonly WorkloadResult[];
   /** Mean share of all cpus in use. */
-  readonly utilisation: { readonly static: number; readonly shared: number };
-  readonly static: readonly Sample[];
-  readonly shared: readonly Sample[];
+  readonly utilisation: Both<number>;
+  /** May be left out where several seeds are kept: one is enough to look at. */
+  readonly samples?: Both<readonly Sample[]> | undefined;
 }
 
 const SAMPLE_MS = 5_000;
 const START_MS = 6_000;
 
+/** What jobs may take that arrived while it was measured; the load goes on meanwhile. */
+const OVERTIME_MS = 3_600_000;
+
 interface Run {
-  readonly drivers: readonly Driver[];
+  /** Of each workload: of every job that arrived, or of the elastic one's that ended while it was measured. */
+  readonly jobSeconds: readonly (readonly number[])[];
   readonly samples: readonly Sample[];
 }
 
@@ -68,8 +77,15 @@ function runOn(options: SharingOptions, agents: number, workloads: readonly Work
     assert(used <= agents * cpusPerAgent, `${used} cpus are in use, there are ${agents * cpusPerAgent}`);
     samples.push({ seconds: ms / 1000, running, wanted: drivers.map((driver) => driver.wanted()) });
   }
+  const jobSeconds = drivers.map((driver) => driver.jobSeconds.slice());
+  const expected = workloads.map((workload) => (workload.kind === 'jobs' ? workload.jobs.length : 0));
+  const allEnded = (): boolean => drivers.every((driver, index) => driver.jobSeconds.length >= (expected[index] ?? 0));
+  assert(runUntil(cluster.world, SAMPLE_MS, OVERTIME_MS, allEnded), 'not every job ended');
   checkBooks(cluster);
-  return { drivers, samples };
+  return {
+    jobSeconds: jobSeconds.map((seconds, index) => (expected[index] ? (drivers[index] as Driver).jobSeconds : seconds)),
+    samples,
+  };
 }
 
 const used = (samples: readonly Sample[]): number =>
@@ -88,16 +104,14 @@ function served(samples: readonly Sample[], index: number): number {
 
 function compare(workload: Workload, index: number, alone: Run, shared: Run): WorkloadResult {
   const { name } = workload;
-  const [before, after] = [alone.drivers[0]?.jobSeconds ?? [], shared.drivers[index]?.jobSeconds ?? []];
+  const [before, after] = [alone.jobSeconds[0] ?? [], shared.jobSeconds[index] ?? []];
   const jobsEnded = { static: before.length, shared: after.length };
   if (workload.kind === 'service') {
     const shares = { static: served(alone.samples, 0), shared: served(shared.samples, index) };
     const shown = { static: rounded(shares.static), shared: rounded(shares.shared) };
     return { name, jobsEnded, served: shown, speedUp: rounded(shares.shared / shares.static) };
   }
-  // The same jobs in both: those that ended here and there.
-  const both = workload.kind === 'jobs' ? Math.min(before.length, after.length) : Number.POSITIVE_INFINITY;
-  const seconds = { static: mean(before.slice(0, both)), shared: mean(after.slice(0, both)) };
+  const seconds = { static: mean(before), shared: mean(after) };
   const shown = { static: rounded(seconds.static), shared: rounded(seconds.shared) };
   return { name, jobsEnded, jobSeconds: shown, speedUp: rounded(seconds.static / seconds.shared) };
 }
@@ -120,7 +134,10 @@ export function sharing(options: SharingOptions): SharingResult {
     ...options,
     workloads: workloads.map((workload, index) => compare(workload, index, quarters[index] ?? first, whole)),
     utilisation: { static: rounded(used(samples) / cpus), shared: rounded(used(whole.samples) / cpus) },
-    static: samples,
-    shared: whole.samples,
+    samples: { static: samples, shared: whole.samples },
   };
 }
+
+/** One workload's, of each seed. */
+export const speedUps = (results: readonly SharingResult[], index: number): readonly number[] =>
+  results.map(({ workloads }) => workloads[index]?.speedUp ?? Number.NaN);

@@ -25,7 +25,14 @@ export interface BarPlot {
   /** Drawn as a line across. */
   readonly reference?: number;
   readonly groups: readonly string[];
-  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
+  readonly series: readonly BarSeries[];
+}
+
+export interface BarSeries {
+  readonly name: string;
+  readonly values: readonly number[];
+  /** From the lowest to the highest of what each value is a mean of: a whisker. */
+  readonly ranges?: readonly (readonly [low: number, high: number])[];
 }
 
 const WIDTH = 760;
@@ -34,16 +41,17 @@ const FRAME = { left: 76, right: 740, top: 70, bottom: 340 };
 
 /** Told apart by brightness too, and legible on both grounds. */
 const STYLE = `
-  svg { background: #ffffff; color: #1f2328; font: 13px system-ui, sans-serif; }
+  svg { --ground: #ffffff; background: var(--ground); color: #1f2328; font: 13px system-ui, sans-serif; }
   text { fill: currentColor; }
   .title { font-size: 16px; font-weight: 600; }
+  .value { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
   .grid { stroke: #d1d9e0; stroke-width: 1; }
   .axis { stroke: currentColor; stroke-width: 1; }
   .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
   .c0 { --c: #0550ae; } .c1 { --c: #cf222e; } .c2 { --c: #1a7f37; } .c3 { --c: #9a6700; } .c4 { --c: #8250df; }
   .line { stroke: var(--c); } .fill { fill: var(--c); }
   @media (prefers-color-scheme: dark) {
-    svg { background: #0d1117; color: #e6edf3; }
+    svg { --ground: #0d1117; color: #e6edf3; }
     .grid { stroke: #30363d; }
     .c0 { --c: #79c0ff; } .c1 { --c: #ff7b72; } .c2 { --c: #56d364; } .c3 { --c: #e3b341; } .c4 { --c: #d2a8ff; }
   }`;
@@ -173,30 +181,40 @@ export function linePlot({ title, x, y, series, marks }: LinePlot): string {
   );
 }
 
+const whisker = (x: number, low: number, high: number): readonly string[] => [
+  line('axis', x, low, x, high),
+  line('axis', x - 6, low, x + 6, low),
+  line('axis', x - 6, high, x + 6, high),
+];
+
 export function barPlot({ title, y, reference, groups, series }: BarPlot): string {
-  const values = series.flatMap((it) => it.values);
+  const values = series.flatMap((it) => [...it.values, ...(it.ranges ?? []).flat()]);
   const up = scaleOf({ label: y, scale: 'linear' }, [...values, reference ?? 0], FRAME.bottom, FRAME.top);
   const groupWidth = (FRAME.right - FRAME.left) / groups.length;
   const width = (0.7 * groupWidth) / series.length;
+  const leftOf = (group: number): number => FRAME.left + groupWidth * (group + 0.15);
+  const places = series.flatMap(({ values: own, ranges }, index) =>
+    groups.map((_, group) => {
+      const value = own[group] ?? 0;
+      const [low, high] = ranges?.[group] ?? [value, value];
+      return { index, value, low, high, x: leftOf(group) + width * index };
+    }),
+  );
   const body = [
     ...verticalAxis(y, up),
-    ...groups.flatMap((group, at_) => {
-      const left = FRAME.left + groupWidth * (at_ + 0.15);
-      const bars = series.flatMap(({ values: own }, index) => {
-        const value = own[at_] ?? 0;
-        const top = up.place(value);
-        const x = left + width * index;
-        return [
-          `<rect class="fill ${colour(index)}" x="${at(x + 2)}" y="${at(top)}" width="${at(width - 4)}" height="${at(FRAME.bottom - top)}"/>`,
-          label(x + width / 2, top - 5, 'middle', shown(value)),
-        ];
-      });
-      return [...bars, label(left + 0.35 * groupWidth, FRAME.bottom + 20, 'middle', group)];
+    ...places.map(({ index, value, x }) => {
+      const top = up.place(value);
+      return `<rect class="fill ${colour(index)}" x="${at(x + 2)}" y="${at(top)}" width="${at(width - 4)}" height="${at(FRAME.bottom - top)}"/>`;
     }),
     line('axis', FRAME.left, FRAME.bottom, FRAME.right, FRAME.bottom),
     ...(reference === undefined
       ? []
       : [line('axis', FRAME.left, up.place(reference), FRAME.right, up.place(reference))]),
+    ...places.flatMap(({ low, high, x }) => (low < high ? whisker(x + width / 2, up.place(low), up.place(high)) : [])),
+    ...places.map(({ value, high, x }) =>
+      label(x + width / 2, up.place(high) - 6, 'middle', shown(value), ' class="value"'),
+    ),
+    ...groups.map((group, index) => label(leftOf(index) + 0.35 * groupWidth, FRAME.bottom + 20, 'middle', group)),
   ];
   return document(
     title,
