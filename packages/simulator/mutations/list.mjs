@@ -195,22 +195,10 @@ export const mutations = [
     replace: '',
   },
   {
-    name: 'A task that never reached its executor is waited for',
-    file: agent('executor-calls'),
-    find: '  dropUndelivered(step, framework, running, unacknowledged.taskIds);\n',
-    replace: '  void dropUndelivered;\n',
-  },
-  {
     name: 'The end of an executor is not the end of its tasks',
     file: agent('custom-executor'),
     find: '    tellTask(step, framework, executor, record.info.task_id.value as TaskId, fields);\n',
     replace: '    void fields;\n',
-  },
-  {
-    name: 'A restarted agent waits for its executors for ever',
-    file: agent('recovery'),
-    find: "  setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);\n",
-    replace: '',
   },
   {
     name: 'A task of a pod that fails ends no other',
@@ -225,22 +213,10 @@ export const mutations = [
     replace: "pid === undefined || pid === '' ? framework.pid : (driverOf(pid) ?? pid)",
   },
   {
-    name: 'An executor that was freed with the connection lives on',
-    file: master('agents/reconnect'),
-    find: '  endUnknownExecutors(ctx, agent, message);\n',
-    replace: '  void endUnknownExecutors;\n',
-  },
-  {
     name: 'The end of an executor is not counted',
     file: master('agents/executor-exit'),
     find: '  if (!removeExecutor(ctx, framework, agent, idOf<ExecutorId>(executor_id))) {\n',
     replace: '  if (!(removeExecutor && idOf<ExecutorId>(executor_id))) {\n',
-  },
-  {
-    name: 'A driver that was replaced is heard',
-    file: master('calls'),
-    find: "connection?.kind !== 'pid' || connection.pid !== from) {",
-    replace: "connection?.kind !== 'pid') {",
   },
   {
     name: 'Reconciliation answers for agents that may yet come back',
