@@ -1,5 +1,5 @@
 // `whoever was told that a task is unreachable is told when it is back`: by the master that said so, if the framework
-// is connected then.
+// is connected then, and if the registry has not forgotten the agent meanwhile (its entry was pruned).
 import type { AgentId, TaskId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
 import type { MasterProcess } from '../nodes/master.js';
@@ -13,6 +13,11 @@ export const createReturnsChecker: CreateChecker = ({ world }, count) => {
   return {
     observer: {
       masterStarted: (master) => void told.set(master, new Map()),
+      registryWritten(operations) {
+        const pruned = new Set(operations.flatMap((it) => (it.kind === 'pruneAgents' ? it.unreachable : [])));
+        if (pruned.size === 0) return;
+        for (const lost of told.values()) for (const [taskId, at] of [...lost]) if (pruned.has(at)) lost.delete(taskId);
+      },
       masterStepped(master, _input, effects) {
         const lost = told.get(master) ?? new Map<TaskId, AgentId>();
         const statuses = statusesTold(effects);
