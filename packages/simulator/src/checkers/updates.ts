@@ -10,6 +10,8 @@
 // What Mesos' protocol allows, by name:
 // forgotten: an agent that died may have forgotten what a framework without checkpointing was to be told, and of which
 //     launches it dropped: they are asked for again.
+// tornDown: an agent drops what it had yet to tell of a framework that is shut down, though a later master, which
+//     knows nothing of that, may let the framework come back under its id.
 // left: an agent that left, or was told to, comes back under another id: what it had yet to tell is the master's to say.
 // acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
 // reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
@@ -72,6 +74,12 @@ export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => 
         const { registered, master } = state.registration;
         const taken = registered && input.from === master && story?.told.at(-1)?.uuid === uuid;
         if (taken) story?.acknowledged.add(uuid);
+      }
+      if (input.kind === 'message' && input.message.name === 'ShutdownFrameworkMessage') {
+        const id = input.message.body.framework_id.value;
+        for (const story of shared.stories.values()) {
+          if (story.agent === agent && story.told[0]?.framework_id.value === id) story.forgotten = true;
+        }
       }
       for (const effect of effects) {
         if (effect.kind === 'launch') {

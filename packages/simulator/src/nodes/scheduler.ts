@@ -137,6 +137,8 @@ const REPEATABLE: ReadonlySet<string | undefined> = new Set([
 
 const HEARTBEATS_MISSED_MS = 45_000;
 const RECONCILE_EVERY_MS = 60_000;
+/** What it thinks lost may run: only asking for all brings that to light. */
+const RECONCILE_ALL_EVERY_MS = 600_000;
 /** A driver has no heartbeats: a link that only the master saw break is made anew when somebody wonders at the silence. */
 const DRIVER_SILENT_MS = 150_000;
 
@@ -212,6 +214,7 @@ class Client implements SchedulerClient {
     this.every(15_000, () => this.watchHeartbeats());
     this.reconciles = options.reconciles;
     if (this.reconciles) this.every(RECONCILE_EVERY_MS, () => this.reconcileSilent());
+    if (this.reconciles) this.every(RECONCILE_ALL_EVERY_MS, () => this.connected && this.reconcileAll());
   }
 
   get connected(): boolean {
