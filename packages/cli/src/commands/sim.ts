@@ -155,7 +155,7 @@ async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: Ma
       report(outcome.seed, {}, outcome.failure);
     },
   });
-  for (const [what, count] of counts) write(`${String(count).padStart(10)} ${what}`);
+  for (const [what, count] of [...counts].sort()) write(`${String(count).padStart(10)} ${what}`);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
   write(
     `${runs} runs, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours, in ${seconds} s: ${failures.length} failed`,

@@ -2,10 +2,6 @@
 //
 // `reconciliation answers by the rules`: a known task as it was last told; one that it doesn't know by what is known of
 //     its agent: gone, unreachable, registered (so the task is gone), unknown; none while that agent may yet come back.
-// `what has ended is not told to run`: of a task whose end the framework has acknowledged.
-//
-// What Mesos' protocol allows, by name:
-// toldAgain: an agent that lost an acknowledgement tells an update again; until then the master has the state before.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import type { SchedulerCall, SchedulerCallReconcileTask, TaskState } from '@meseta/wire';
