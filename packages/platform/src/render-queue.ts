@@ -8,11 +8,12 @@
 // R4: kept renderings hold at most `keptBytes`, the least recently used go first; one that nobody asks for is let go.
 // R5: a rendering is given what the last of its key remembered, if that is kept; so it may take over what is the same,
 //     and both together hold little more than one.
+// R6: one window a turn is handed over to clients, shared by all of them in the order in which they have room: five
+//     that write a megabyte each in one turn keep everybody else waiting for as long as it takes the kernel to copy it.
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './answers.js';
 import type { Clock } from './clock.js';
+import { sendRendering } from './send-rendering.js';
+import { createSlices, createTurns } from './slices.js';
 
 export interface Rendering<Memory = unknown> {
   /** Buffers of about 64 KiB at most, unless the view gave larger ones. */
@@ -38,6 +39,13 @@ export interface RenderRequest<Memory = unknown> {
 export interface RenderQueue {
   /** Rejects with what the view threw. */
   render<Memory>(request: RenderRequest<Memory>): Promise<Rendering<Memory>>;
+  /** Answers with it; resolves when all is handed over or the client has gone (send-rendering.ts). */
+  send(
+    response: ServerResponse,
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    rendering: Rendering,
+  ): Promise<void>;
   readonly keptBytes: number;
   /** How often a request was answered by a rendering that was made for another. */
   readonly shared: number;
@@ -168,22 +176,6 @@ function rotate(jobs: Map<string, Job>): Job | undefined {
   return job;
 }
 
-/** Answers what begins to call `advance` over and over, a slice a turn, as long as it says that there is more. */
-function createSlices(clock: Clock, sliceMs: number, advance: () => boolean): () => void {
-  let scheduled = false;
-  const schedule = (): void => {
-    if (scheduled) return;
-    scheduled = true;
-    clock.defer(slice);
-  };
-  const slice = (): void => {
-    scheduled = false;
-    const until = clock.now().monoMs + sliceMs;
-    while (advance()) if (clock.now().monoMs >= until) return schedule();
-  };
-  return schedule;
-}
-
 export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   const { clock, sliceMs = 2, keptBytes = 64 * 2 ** 20 } = options;
   const kept = createKept(clock, keptBytes);
@@ -235,7 +227,10 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     return jobs.size > 0;
   });
 
+  const turn = createTurns(clock);
+
   return {
+    send: (response, status, headers, rendering) => sendRendering(response, status, headers, rendering, turn),
     get keptBytes() {
       return kept.bytes;
     },
@@ -260,54 +255,3 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     },
   };
 }
-
-/**
- * Writes head and buffers, pulling on `drain`, so that a slow reader holds no copy of its own; compressed for a client
- * that takes it. Resolves when all is handed over or the client has gone. A HEAD request gets the head alone.
- */
-export async function sendRendering(
-  response: ServerResponse,
-  status: number,
-  headers: Readonly<Record<string, string>>,
-  rendering: Rendering,
-): Promise<void> {
-  const { req } = response;
-  if (rendering.bytes >= MIN_GZIP_BYTES && req.method !== 'HEAD' && acceptsGzip(req)) {
-    response.writeHead(status, { ...headers, ...GZIP_HEADERS });
-    // It ends early where the client goes: nobody is left to be told.
-    await pipeline(Readable.from(rendering.pieces), createCompressor(), response).catch(() => undefined);
-    return;
-  }
-  response.writeHead(status, { ...headers, 'content-length': String(rendering.bytes) });
-  if (req.method !== 'HEAD') await writeAll(response, rendering.pieces);
-  response.end();
-}
-
-/** What is handed over at once: one write of the system's, as a turn for each piece would take long while much is rendered. */
-const WINDOW_BYTES = 2 ** 20;
-
-async function writeAll(response: ServerResponse, pieces: readonly Uint8Array[]): Promise<void> {
-  for (let at = 0; at < pieces.length && !response.destroyed; ) {
-    let room = true;
-    response.cork();
-    for (let bytes = 0; at < pieces.length && bytes < WINDOW_BYTES; at++) {
-      const piece = pieces[at] as Uint8Array;
-      bytes += piece.length;
-      room = response.write(piece);
-    }
-    response.uncork();
-    if (!room) await drained(response);
-  }
-}
-
-const drained = (response: ServerResponse): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    if (response.destroyed) return resolve();
-    response.on('drain', done);
-    response.on('close', done);
-  });

@@ -6,8 +6,9 @@ import { after, test } from 'node:test';
 import { realClock } from './clock.js';
 import { createEventLog } from './event-log.js';
 import { type BodyLimits, createBodyReader } from './read-body.js';
-import { sendRendering } from './render-queue.js';
+import { createRenderQueue } from './render-queue.js';
 import { createStreamWriter, type StreamEnd } from './stream-writer.js';
+import { createTestClock } from './testing/clock.js';
 
 const opened: (() => unknown)[] = [];
 after(async () => {
@@ -204,8 +205,9 @@ test('E1, E3: every event reaches each of many subscribers, in order, though som
 test('a rendering is sent whole to a slow reader', async () => {
   const pieces = Array.from({ length: 200 }, (_, i) => Buffer.alloc(65_536, 97 + (i % 26)));
   const bytes = pieces.length * 65_536;
+  const queue = createRenderQueue({ clock: realClock });
   const port = await serve((_, response) => {
-    sendRendering(response, 200, { 'content-type': 'text/plain' }, { pieces, bytes, memory: undefined });
+    queue.send(response, 200, { 'content-type': 'text/plain' }, { pieces, bytes, memory: undefined });
   });
   const client = get(port, true);
   await until('the head', () => client.response !== undefined);
@@ -216,6 +218,47 @@ test('a rendering is sent whole to a slow reader', async () => {
   client.response?.resume();
   await until('the end', () => client.ended);
   assert.equal(client.text, Buffer.concat(pieces).toString());
+});
+
+test('R6: those who read take turns: one window a turn, whoever has gone is passed over', async () => {
+  const clock = createTestClock();
+  const queue = createRenderQueue({ clock });
+  const window = 2 ** 18;
+  const piece = Buffer.alloc(window, 'x');
+  const responses: ServerResponse[] = [];
+  const port = await serve((_, response) => {
+    responses.push(response);
+    void queue.send(response, 200, {}, { pieces: [piece, piece], bytes: 2 * window, memory: undefined });
+  });
+  const clients: Client[] = [];
+  for (let i = 0; i < 3; i++) {
+    clients.push(get(port));
+    await until('the request', () => responses.length === i + 1);
+  }
+  clients[1]?.close();
+  await until('its end', () => responses[1]?.destroyed === true);
+  const handedOver = (): number[] => clients.map(({ text }) => text.length / window);
+  assert.deepEqual(handedOver(), [0, 0, 0]);
+  const seen: number[][] = [];
+  for (let total = 0; total < 4; ) {
+    clock.turn();
+    // A turn for the one that has gone gives nobody anything.
+    const before = seen.length;
+    for (let i = 0; i < 100 && seen.length === before; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      const now = handedOver();
+      const sum = now.reduce((all, one) => all + one, 0);
+      assert.ok(sum <= total + 1, 'two windows in one turn');
+      if (sum === total + 1) seen.push(now);
+    }
+    total = seen.length;
+  }
+  assert.deepEqual(seen, [
+    [1, 0, 0],
+    [1, 0, 1],
+    [2, 0, 1],
+    [2, 0, 2],
+  ]);
 });
 
 async function bodyServer(limits: Partial<BodyLimits>) {

@@ -1,7 +1,7 @@
 // POST /api/v1: reads are views on the core's state, what changes state is the core's.
 import { answerType, checkCall, decodeBody, encodeAs, masterCalls, type Refusal, refusal } from '@meseta/api';
 import { ok, type Result } from '@meseta/base';
-import { type BodyReader, type RenderQueue, sendRendering } from '@meseta/platform';
+import type { BodyReader, RenderQueue } from '@meseta/platform';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
 import { browse, type FindRoot, readPart } from '@meseta/platform/shown-files';
@@ -82,7 +82,7 @@ async function read(
       start: (earlier: Remembered | undefined) =>
         stateCallDocument(type, mediaType, snapshotOf(options.state()), approver, earlier),
     });
-    return sendRendering(response, 200, { 'Content-Type': mediaType }, rendering);
+    return options.renders.send(response, 200, { 'Content-Type': mediaType }, rendering);
   }
   const answer = answerOf(options, type, approver) ?? (await fileAnswer(options, call, principal));
   if (!answer.ok) return refuse(response, answer.error);

@@ -1,6 +1,6 @@
 // The v0 endpoints that show state: documents rendered through the render queue.
 import { jsonWrapping, refusal } from '@meseta/api';
-import { type RenderQueue, sendRendering } from '@meseta/platform';
+import type { RenderQueue } from '@meseta/platform';
 import { answerJson, refuse } from '@meseta/platform/answers';
 import {
   MaintenanceClusterStatusCodec,
@@ -107,7 +107,7 @@ async function render(
     version: () => state().version,
     start: (earlier: Remembered | undefined) => wrapped(view.start(earlier), wrapping),
   });
-  return sendRendering(response, 200, { 'Content-Type': wrapping.contentType }, rendering);
+  return renders.send(response, 200, { 'Content-Type': wrapping.contentType }, rendering);
 }
 
 function* wrapped(
