@@ -140,12 +140,6 @@ export const mutations = [
     replace: 'wasAcknowledged(framework, taskId, update.uuid) && framework.id === undefined',
   },
   {
-    name: 'An id that was given meanwhile stays at the address of an agent that comes back',
-    file: master('agents/reregister'),
-    find: '  if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);\n',
-    replace: '  void [other, REPLACED, requestRemoval];\n',
-  },
-  {
     name: 'Tasks that come back from unreachable are not told',
     file: master('agents/reregister'),
     find: '  if (!wasExpected) tellReturned(ctx, returned);\n',
