@@ -1,6 +1,5 @@
 // What a durable append of the registry costs, beside a bare write and fdatasync of the same bytes.
-// Usage: node scripts/bench.mjs registry/append [DIRECTORY]; prints one line a case. Both take turns in rounds on the same disk,
-// so that what else the machine does weighs on both.
+// Prints one line a case. Both take turns in rounds on the same disk, so that what else the machine does weighs on both.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +47,7 @@ async function bare(file: FileHandle, together: number, times: number): Promise<
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'meseta-bench-'));
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-bench-'));
   const registry = await openLmdbStore(join(directory, 'registry'));
   const file = await open(join(directory, 'bare'), 'w');
   try {
