@@ -392,6 +392,30 @@ test('perl tells an exit with the code of an interrupt from the interrupt that w
   assert.deepEqual((await next('exited', 'handled')).status, { kind: 'exited', code: 130 });
 });
 
+supervised(
+  'a supervisor is killed: the task runs on, its end is seen without a status; others are launched',
+  async () => {
+    const containers = await start();
+    const orphan = spec('orphan', { value: 'until [ -e ../go-orphan ]; do sleep 0.02; done; echo done; exit 7' });
+    containers.launch(orphan);
+    const { pid } = await next('started', 'orphan');
+    const supervisor = Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1]);
+    assert.ok(supervisor > 1);
+    process.kill(supervisor, 'SIGKILL');
+    while (alive(supervisor)) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(alive(pid));
+    containers.launch(spec('another', { value: 'exit 3' }));
+    assert.deepEqual((await next('exited', 'another')).status, { kind: 'exited', code: 3 });
+    assert.equal(
+      events.some((event) => event.kind === 'exited' && event.containerId === 'orphan'),
+      false,
+    );
+    writeFileSync(`${root}/go-orphan`, '');
+    assert.deepEqual((await next('exited', 'orphan')).status, { kind: 'unknown' });
+    assert.equal(output(orphan), 'done\n');
+  },
+);
+
 test('containers of a version that kept their files in directories are found', async () => {
   const it = spec('older', { value: 'echo >ready; until [ -e ../go-older ]; do sleep 0.02; done; exit 8' });
   files = filesWithoutPerl();
