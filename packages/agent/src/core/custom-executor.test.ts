@@ -253,6 +253,19 @@ test('X3: a crash fails what runs; the master hears of the executor first, with 
   assert.deepEqual([told?.status.state, told?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_TERMINATED']);
 });
 
+test('an executor that ends while the agent registers again is told again once that is accepted', () => {
+  const { world, containerId } = subscribedWorld();
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  exited(world, containerId, 7);
+  const exits = () => sentOf(world, 'ExitedExecutorMessage').map(({ status }) => status);
+  assert.deepEqual(exits(), [7 << 8]);
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  assert.deepEqual(exits(), [7 << 8, 7 << 8]);
+  rejoin(world);
+  assert.equal(exits().length, 2);
+});
+
 test('shutdown: the executor is asked, then destroyed when its grace period is over', () => {
   const { world, containerId } = subscribedWorld();
   assert.deepEqual(typesOf(world.message({ name: 'ShutdownExecutorMessage', body: ids })), ['SHUTDOWN']);

@@ -98,6 +98,8 @@ export function tellExecutorExited(
     executor_id: info.executor_id,
     status,
   };
+  const { state } = step;
+  if (!state.registration.registered) state.exitsSinceTold = [...state.exitsSinceTold, body];
   sendToMaster(step, { name: 'ExitedExecutorMessage', body });
 }
 

@@ -9,6 +9,8 @@
 // R5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
 // R6: what it tells when it registers again has a resource version of its own, the same for all tries over a connection.
 //     Launches and operations that were sent on the strength of an earlier one are late, and dropped.
+// R7: an executor that ends while a registration that names it is on its way is told again once that is accepted: the
+//     master may have dropped the first word, as from an agent that was not back yet (found by the simulator, seed 1295).
 import { type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -102,7 +104,10 @@ function register(step: Step): void {
 
 function reregister(step: Step): void {
   const { state } = step;
-  if (!state.registration.told) state.resourceVersion = uuidBytes(state.random);
+  if (!state.registration.told) {
+    state.resourceVersion = uuidBytes(state.random);
+    state.exitsSinceTold = [];
+  }
   // Of one that is being shut down nothing is told any more: a new master must not wait for it.
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
   const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
@@ -209,6 +214,8 @@ function accepted(step: Step, connection: MasterAgentConnection | undefined): vo
 export function announceRegistered(step: Step): void {
   if (!step.state.registration.registered) return;
   updateAgent(step);
+  for (const body of step.state.exitsSinceTold) sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+  step.state.exitsSinceTold = [];
   resendAll(step);
   resendOperations(step);
 }

@@ -17,7 +17,14 @@ import type {
   TaskId,
 } from '@meseta/base';
 import { createDeadlines } from '@meseta/base';
-import type { AgentInfo, DrainConfig, FrameworkInfo, Resource, StatusUpdate } from '@meseta/wire';
+import type {
+  AgentInfo,
+  DrainConfig,
+  ExitedExecutorMessage,
+  FrameworkInfo,
+  Resource,
+  StatusUpdate,
+} from '@meseta/wire';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
 import type {
@@ -138,6 +145,8 @@ export interface AgentState {
   /** Of what the master was told last; base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
+  /** Ends of executors that what the master was told last still names (R7). */
+  exitsSinceTold: readonly ExitedExecutorMessage[];
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
   /** Oldest first, a bounded number. */
   completedFrameworks: readonly FrameworkRecord[];
@@ -174,6 +183,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     info: config.info,
     total: config.info.resources ?? [],
     resourceVersion: uuidBytes(random),
+    exitsSinceTold: [],
     registration: {
       master: undefined,
       registered: false,
