@@ -32,9 +32,14 @@ test('resources are written as they are summarized, whatever is among them', () 
   );
 });
 
-test('what is merged first is written the same', () => {
+test('what is merged first is written the same, but for the order of items in sets', () => {
   const admitted = fc.array(anyResources, { maxLength: 4 }).map((lists) => lists.flat());
-  fc.assert(fc.property(admitted, (list) => assert.equal(resourcesJson(merge(list)), resourcesJson(list))));
+  const sorted = (json: string): string =>
+    json.replaceAll(/\{([^{}"]*)\}/g, (_, items: string) => `{${items.split(', ').sort().join(', ')}}`);
+  fc.assert(
+    fc.property(admitted, (list) => assert.equal(sorted(resourcesJson(merge(list))), sorted(resourcesJson(list)))),
+    { numRuns: 3000 },
+  );
 });
 
 const totals = (list: readonly Resource[]): string =>
