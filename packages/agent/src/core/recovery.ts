@@ -202,7 +202,7 @@ function matchContainers(step: Step, containers: readonly RecoveredContainer[], 
   setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);
 }
 
-/** A framework's own executor that runs is waited for (R5 of registration). */
+/** A framework's own executor that runs is waited for (REGISTRATION-5). */
 function matchCustom(
   step: Step,
   framework: FrameworkRecord,

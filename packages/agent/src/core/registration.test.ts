@@ -91,6 +91,28 @@ test('the agent registers anew: not connected, pings stopped, connection broken'
   }
 });
 
+test('REGISTRATION-8: a registration that is accepted after its connection broke is watched again', () => {
+  const answers: readonly ((world: World) => void)[] = [
+    (world) => world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } }),
+    (world) => world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } }),
+  ];
+  for (const [index, answer] of answers.entries()) {
+    const world = index === 0 ? createWorld() : registeredWorld();
+    if (index === 0) world.input({ kind: 'start', checkpoint: [], containers: [] });
+    world.input({ kind: 'masterDetected', master: MASTER });
+    world.pass(1000);
+    world.input({ kind: 'peerLost', address: '10.0.0.1:5050' });
+    const before = world.effects.length;
+    answer(world);
+    assert.deepEqual(
+      world.effects.slice(before).filter(({ kind }) => kind === 'link'),
+      [{ kind: 'link', to: MASTER }],
+    );
+    world.input({ kind: 'peerLost', address: '10.0.0.1:5050' });
+    assert.equal(world.core.state.registration.registered, false);
+  }
+});
+
 test('what was sent before the agent last told what it has, and is late, is dropped', () => {
   const world = registeredWorld();
   const versionsOf = () => sentOf(world, 'ReregisterAgentMessage').map((it) => it.resource_version_uuid?.value ?? '');

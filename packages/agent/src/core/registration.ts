@@ -1,16 +1,20 @@
 // How the agent joins a master and stays with it.
 // Mesos: docs/high-availability.md; behaviours.md 11.
 //
-// R1: messages of anyone but the leading master change nothing; pings are answered whoever sends them.
-// R2: a new id is on disk before the agent announces itself under it; another id than its own ends the process.
-// R3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
+// REGISTRATION-1: messages of anyone but the leading master change nothing; pings are answered whoever sends them.
+// REGISTRATION-2: a new id is on disk before the agent announces itself under it; another id than its own ends the
+//     process.
+// REGISTRATION-3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
 //     thousand agents don't come at once.
-// R4: the agent registers anew when told that it is not connected, when pings stop, and when the connection breaks.
-// R5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
-// R6: what it tells when it registers again has a resource version of its own, the same for all tries over a connection.
+// REGISTRATION-4: the agent registers anew when told that it is not connected, when pings stop, and when the connection
+//     breaks.
+// REGISTRATION-5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
+// REGISTRATION-6: a re-registration has a resource version of its own, the same for all tries over a connection.
 //     Launches and operations that were sent on the strength of an earlier one are late, and dropped.
-// R7: an executor that ends while a registration that names it is on its way is told again once that is accepted: the
-//     master may have dropped the first word, as from an agent that was not back yet (found by the simulator, seed 1295).
+// REGISTRATION-7: the exit of an executor that a re-registration on its way still names is sent again once that is
+//     accepted: the master may have dropped the first message, as from an agent that was not back yet.
+// REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
+//     between the request and its answer, so an accepted registration watches again.
 import { type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -58,14 +62,14 @@ export function masterDetected(step: Step, master: Pid | undefined): void {
   joinIfRecovered(step);
 }
 
-/** R5: the executors of before are back, or given up; so the master can rely on what it is told. */
+/** REGISTRATION-5: the executors of before are back, or given up; so the master can rely on what it is told. */
 export function joinIfRecovered(step: Step): void {
   const { awaited, config, registration } = step.state;
   if (awaited.size > 0 || registration.master === undefined || config.recover !== 'reconnect') return;
   if (!registration.registered) join(step);
 }
 
-/** Begins to register with the leading master, after a random pause (R3). */
+/** Begins to register with the leading master, after a random pause (REGISTRATION-3). */
 function join(step: Step): void {
   const { state } = step;
   const { registrationBackoffMs } = state.config;
@@ -202,6 +206,8 @@ const refuseId = (step: Step, id: AgentID): void => {
 
 function accepted(step: Step, connection: MasterAgentConnection | undefined): void {
   const { state } = step;
+  const { master } = state.registration;
+  if (master !== undefined) step.effects.push({ kind: 'link', to: master });
   cancelTimer(step, { kind: 'register' });
   const seconds = connection?.total_ping_timeout_seconds;
   const pingTimeoutMs = seconds === undefined ? PING_TIMEOUT_MS : seconds * 1000;
@@ -210,7 +216,7 @@ function accepted(step: Step, connection: MasterAgentConnection | undefined): vo
   setTimer(step, { kind: 'ping' }, pingTimeoutMs);
 }
 
-/** R2: the agent tells what it has, and what waited for a master goes out. */
+/** REGISTRATION-2: the agent tells what it has, and what waited for a master goes out. */
 export function announceRegistered(step: Step): void {
   if (!step.state.registration.registered) return;
   updateAgent(step);

@@ -145,7 +145,7 @@ export interface AgentState {
   /** Of what the master was told last; base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
-  /** Ends of executors that what the master was told last still names (R7). */
+  /** Ends of executors that what the master was told last still names (REGISTRATION-7). */
   exitsSinceTold: readonly ExitedExecutorMessage[];
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
   /** Oldest first, a bounded number. */

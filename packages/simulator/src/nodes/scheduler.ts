@@ -78,6 +78,8 @@ export interface SchedulerClient {
   readonly info: FrameworkInfo;
   readonly connected: boolean;
   readonly stopped: boolean;
+  /** Another process is the framework now: this one never subscribes again, whoever leads. */
+  readonly replaced: boolean;
   /** Acknowledges updates. */
   acknowledges: boolean;
   /** Sends a call on the stream that it has or last had; `answered` hears the status, undefined if none came. */
@@ -173,8 +175,7 @@ class Client implements SchedulerClient {
   private stream: StreamId | undefined;
   private leader: Machine | undefined;
   private reconnection: Scheduled | undefined;
-  /** Another process is the framework now: this one never subscribes again, whoever leads. */
-  private replaced = false;
+  replaced = false;
   private readonly world: World;
   private readonly script: Script;
   private readonly reconciles: boolean;

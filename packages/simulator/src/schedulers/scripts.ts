@@ -55,7 +55,10 @@ export function startFramework(world: World, masters: Masters, index: number, pl
     return client;
   };
   startClient();
-  if (plan.kind === 'failover') failsOver(world, mood, clients, startClient);
+  if (plan.kind === 'failover') {
+    failsOver(world, mood, clients, startClient);
+    supervise(world, clients, startClient);
+  }
   const calm = (): void => {
     mood.calm = true;
   };
@@ -203,6 +206,22 @@ function failsOver(world: World, mood: Mood, clients: SchedulerClient[], startCl
     });
   };
   next();
+}
+
+const SUPERVISION_MS = 30_000;
+
+/**
+ * Starts a process when every one has been replaced. Drivers repeat their registration until the answer comes: while
+ * the master is paused several of them do, it then takes one for the other's successor in turn, and each of them ends.
+ */
+function supervise(world: World, clients: readonly SchedulerClient[], startClient: () => SchedulerClient): void {
+  world.timeline.after(SUPERVISION_MS, () => {
+    if (clients.every(({ replaced, stopped }) => replaced || stopped)) {
+      world.count('frameworks started again by their supervisor');
+      startClient();
+    }
+    supervise(world, clients, startClient);
+  });
 }
 
 function actsOutdated(old: SchedulerClient, clients: readonly SchedulerClient[]): void {

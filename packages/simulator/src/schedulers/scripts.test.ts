@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Pid, pidOf } from '@meseta/base';
+import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
+import { createPeers } from '../engine/peers.js';
+import { createMasters } from '../nodes/masters.js';
+import { createWorld } from '../world.js';
+import { startFramework } from './scripts.js';
+
+const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
+
+test('a framework whose every process was told that another took over is started again', () => {
+  const world = createWorld({ seed: 1, encoded: false, network });
+  const masters = createMasters(world, 1, DEFAULT_MASTER_OPTIONS, [1]);
+  const { clients, calm } = startFramework(world, masters, 0, {
+    kind: 'failover',
+    role: 'red',
+    partitionAware: true,
+    checkpoint: true,
+    failoverTimeoutMs: 3_600_000,
+    alive: 1,
+    total: 1,
+    longestTaskMs: 5_000,
+    launches: 'commands',
+    curious: false,
+    speaks: 'driver',
+  });
+  calm();
+  world.timeline.runUntil(10_000);
+  assert.equal(clients[0]?.connected, true);
+
+  const [first] = clients;
+  const master = createPeers({
+    network: world.network,
+    address: masters.machines[0]?.address ?? '',
+    encoded: false,
+    onMessage: () => {},
+    onPeerLost: () => {},
+  });
+  const driver = pidOf(`scheduler-${first?.name}`, first?.address ?? '') as Pid;
+  const body = { message: 'Framework failed over' };
+  master.send(driver, 'master', { name: 'FrameworkErrorMessage', body });
+  world.timeline.runUntil(11_000);
+  assert.equal(first?.replaced, true);
+  assert.equal(first?.connected, false);
+
+  world.timeline.runUntil(75_000);
+  assert(clients.some(({ connected }) => connected));
+});
