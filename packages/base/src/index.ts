@@ -4,6 +4,7 @@ export * from './deadlines.js';
 export * from './duration.js';
 export * from './ids.js';
 export * from './interner.js';
+export * from './limits.js';
 export * from './pid.js';
 export * from './ports.js';
 export * from './random.js';

@@ -1,12 +1,12 @@
 // Lists of resources as values: merged, added, subtracted, searched.
 //
-// A1: a `Resources` list is merged: no two entries could be one, no entry is empty.
-// A2: a shared resource stands in the list once a copy; copies are equal entries.
-// A3: orders are Mesos': adding merges in place or appends; an entry that is used up is
+// RESOURCES-1: a `Resources` list is merged: no two entries could be one, no entry is empty.
+// RESOURCES-2: a shared resource stands in the list once a copy; copies are equal entries.
+// RESOURCES-3: orders are Mesos': adding merges in place or appends; an entry that is used up is
 //     replaced by the last one.
 // Entries are taken over by reference; a merged one is a new record.
 import type { Resource } from '@meseta/wire';
-import { isMergeable, isSubtractable, sameValue } from './identity.js';
+import { isMergeable, isSubtractable, metadataKey } from './identity.js';
 import {
   isAllocatableTo,
   isEmpty,
@@ -16,9 +16,9 @@ import {
   reservationRole,
   scalarOf,
 } from './kinds.js';
-import { containsItems, containsRanges } from './ranges.js';
+import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
-import { minus, normal, plus } from './values.js';
+import { holds, minus, normal, plus, plusAll } from './values.js';
 
 /** A list in which what can merge is merged and nothing is empty, in the post-refinement format. */
 export type Resources = readonly Resource[];
@@ -36,22 +36,48 @@ export interface Sum {
   result(): Resources;
 }
 
+/** Longer sums look entries up by their metadata instead of comparing with each. */
+const MAX_LINEAR_ENTRIES = 16;
+
 export function createSum(): Sum {
   const entries: Resource[] = [];
   /** Of those that are scalars, in thousandths: they become records only in the result. */
   const amounts: number[] = [];
+  /** Of ranges and sets, what is to be added to the entry: they are merged in the result, all at once. */
+  const parts = new Map<number, Resource[]>();
+  /** Where the entries that can be split are, once there are many. */
+  let places: Map<string, number> | undefined;
+
+  const indexed = (): Map<string, number> => {
+    const made = new Map<string, number>();
+    entries.forEach((entry, i) => {
+      if (!isIndivisible(entry)) made.set(metadataKey(entry), i);
+    });
+    return made;
+  };
+  const placeOf = (resource: Resource): number => {
+    if (isIndivisible(resource)) return -1;
+    if (entries.length <= MAX_LINEAR_ENTRIES) {
+      for (let i = 0; i < entries.length; i++) if (isMergeable(entries[i] as Resource, resource)) return i;
+      return -1;
+    }
+    places ??= indexed();
+    return places.get(metadataKey(resource)) ?? -1;
+  };
   const addOne = (resource: Resource): void => {
     if (isEmpty(resource)) return;
     const isScalar = resource.type === 'SCALAR';
-    for (let i = 0; i < entries.length && !isIndivisible(resource); i++) {
-      const entry = entries[i] as Resource;
-      if (!isMergeable(entry, resource)) continue;
-      if (isScalar) amounts[i] = (amounts[i] as number) + scalarOf(resource);
-      else entries[i] = plus(entry, resource);
-      return;
+    const at = placeOf(resource);
+    if (at < 0) {
+      if (!isIndivisible(resource)) places?.set(metadataKey(resource), entries.length);
+      entries.push(normal(resource));
+      amounts.push(isScalar ? scalarOf(resource) : 0);
+    } else if (isScalar) amounts[at] = (amounts[at] as number) + scalarOf(resource);
+    else {
+      const known = parts.get(at);
+      if (known === undefined) parts.set(at, [resource]);
+      else known.push(resource);
     }
-    entries.push(normal(resource));
-    amounts.push(isScalar ? scalarOf(resource) : 0);
   };
   return {
     add(list) {
@@ -59,6 +85,8 @@ export function createSum(): Sum {
     },
     result: () =>
       entries.map((entry, i) => {
+        const more = parts.get(i);
+        if (more !== undefined) return plusAll(entry, more);
         const amount = amounts[i] as number;
         return entry.type !== 'SCALAR' || scalarOf(entry) === amount ? entry : withAmount(entry, amount);
       }),
@@ -68,6 +96,11 @@ export function createSum(): Sum {
 export function add(a: Resources, b: Resources): Resources {
   if (b.length === 0) return a;
   if (a.length === 0) return b;
+  if (needsPool(a.length, b.length)) {
+    const pool = createPool(a);
+    for (const resource of b) pool.put(resource);
+    return pool.resources;
+  }
   const sum = [...a];
   for (const resource of b) addInto(sum, resource);
   return sum;
@@ -77,6 +110,11 @@ export function add(a: Resources, b: Resources): Resources {
 export function subtract(a: Resources, b: Resources): Resources {
   if (a.length === 0 || b.length === 0) return a;
   if (a === b) return [];
+  if (needsPool(a.length, b.length)) {
+    const pool = createPool(a);
+    for (const resource of b) pool.take(resource);
+    return pool.resources;
+  }
   const rest = [...a];
   for (const resource of b) subtractFrom(rest, resource);
   return rest;
@@ -85,6 +123,15 @@ export function subtract(a: Resources, b: Resources): Resources {
 /** Whether `a` has all of `b` at once: of equal exclusive disks or copies, as many. */
 export function contains(a: Resources, b: Resources): boolean {
   if (a === b || b.length === 0) return true;
+  if (needsPool(a.length, b.length)) {
+    const pool = createPool(a);
+    return b.every((resource) => {
+      if (isEmpty(resource)) return true;
+      const has = pool.has(resource);
+      pool.take(resource);
+      return has;
+    });
+  }
   let rest: Resource[] | undefined;
   for (const resource of b) {
     const held = rest ?? a;
@@ -100,15 +147,6 @@ export function contains(a: Resources, b: Resources): boolean {
 /** Equal as sums, whatever the order of the entries. */
 export const equals = (a: Resources, b: Resources): boolean =>
   a === b || (a.length === b.length && contains(a, b) && contains(b, a));
-
-/** Whether one entry has all of another of the same metadata. */
-export function holds(entry: Resource, resource: Resource): boolean {
-  if (!isSubtractable(entry, resource)) return false;
-  if (entry.shared !== undefined) return sameValue(entry, resource);
-  if (entry.type === 'SCALAR') return scalarOf(resource) <= scalarOf(entry);
-  if (entry.type === 'RANGES') return containsRanges(entry.ranges?.range ?? [], resource.ranges?.range ?? []);
-  return containsItems(entry.set?.item ?? [], resource.set?.item ?? []);
-}
 
 /**
  * Which of `pool` to take for `targets`, whose reservations say only where to look first: resources

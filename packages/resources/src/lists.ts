@@ -1,7 +1,7 @@
 // Parts of a list, and a list with its reservations or its allocation changed.
 import type { Resource, ResourceReservationInfo } from '@meseta/wire';
 import { add, merge, type Resources } from './algebra.js';
-import { resourceEquals } from './identity.js';
+import { metadataKey, resourceEquals } from './identity.js';
 import {
   isPersistentVolume,
   isReserved,
@@ -28,8 +28,15 @@ export const nonScalars = (list: Resources): Resources => list.filter((r) => !is
 export function distinctShared(list: Resources): Resources {
   if (!list.some(isShared)) return list;
   const once: Resource[] = [];
+  const seen = new Map<string, Resource[]>();
   for (const resource of list) {
-    if (isShared(resource) && once.some((other) => resourceEquals(other, resource))) continue;
+    if (isShared(resource)) {
+      const key = metadataKey(resource);
+      const alike = seen.get(key);
+      if (alike?.some((other) => resourceEquals(other, resource))) continue;
+      if (alike === undefined) seen.set(key, [resource]);
+      else alike.push(resource);
+    }
     once.push(resource);
   }
   return once;

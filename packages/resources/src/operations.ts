@@ -8,6 +8,7 @@ import { formatResource, formatResources } from './format.js';
 import { toPostRefinement } from './formats.js';
 import { isDynamicallyReserved, isPersistentVolume, isUnreserved, needsCheckpoint, scalarOf } from './kinds.js';
 import { popReservation } from './lists.js';
+import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
 import { toThousandths } from './scalars.js';
 
@@ -65,17 +66,48 @@ export function applyConversions(
   resources: Resources,
   conversions: readonly ResourceConversion[],
 ): Result<Resources, string> {
-  let result = resources;
+  const held = createHeld(resources, conversions.length);
   for (const { consumed, converted, noneLeftOf } of conversions) {
-    if (!contains(result, consumed)) {
-      return err(`${formatResources(result)} does not contain ${formatResources(consumed)}`);
+    if (!held.contains(consumed)) {
+      return err(`${formatResources(held.resources)} does not contain ${formatResources(consumed)}`);
     }
-    result = add(subtract(result, consumed), converted);
-    if (noneLeftOf !== undefined && contains(result, [noneLeftOf])) {
+    held.exchange(consumed, converted);
+    if (noneLeftOf !== undefined && held.contains([noneLeftOf])) {
       return err(`the volume ${formatResource(noneLeftOf)} is still shared by others`);
     }
   }
-  return ok(result);
+  return ok(held.resources);
+}
+
+interface Held {
+  contains(list: Resources): boolean;
+  exchange(consumed: Resources, converted: Resources): void;
+  readonly resources: Resources;
+}
+
+/** Resources on which so many exchanges are to be made: a pool where there are many. */
+function createHeld(resources: Resources, exchanges: number): Held {
+  if (needsPool(resources.length, exchanges)) {
+    const pool = createPool(resources);
+    return {
+      contains: (list) => (list.length === 1 ? pool.has(list[0] as Resource) : contains(pool.resources, list)),
+      exchange(consumed, converted) {
+        for (const resource of consumed) pool.take(resource);
+        for (const resource of converted) pool.put(resource);
+      },
+      resources: pool.resources,
+    };
+  }
+  let held = resources;
+  return {
+    contains: (list) => contains(held, list),
+    exchange(consumed, converted) {
+      held = add(subtract(held, consumed), converted);
+    },
+    get resources() {
+      return held;
+    },
+  };
 }
 
 /** The disk a volume was made from: without persistence, volume and sharing, with its source. */
@@ -146,7 +178,7 @@ function shrink(volume: Resource, amount: number): Conversions {
  * remembered. An error if the flags have less than what was made of them.
  */
 export function applyCheckpointed(total: Resources, checkpointed: Resources): Result<Resources, string> {
-  let result = total;
+  const held = createHeld(total, checkpointed.length);
   for (const resource of checkpointed) {
     if (!needsCheckpoint(resource))
       return err(`did not expect ${formatResource(resource)} among checkpointed resources`);
@@ -159,10 +191,10 @@ export function applyCheckpointed(total: Resources, checkpointed: Resources): Re
           : undefined
         : resource.reservations,
     });
-    if (!contains(result, [bare])) {
+    if (!held.contains([bare])) {
       return err(`the agent's resources ${formatResources(total)} do not contain ${formatResource(bare)}`);
     }
-    result = add(subtract(result, [bare]), [resource]);
+    held.exchange([bare], [resource]);
   }
-  return ok(result);
+  return ok(held.resources);
 }

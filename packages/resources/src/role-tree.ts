@@ -2,8 +2,8 @@
 //
 // Owns: one node a role that somebody uses and one for every role above it; how many use each.
 // Boundary: it knows nothing of frameworks, quota or weights; the owner keeps those in a node's value.
-// T1: a node is there exactly while it has a user or a child.
-// T2: children are sorted by role (code units); so are the top-level nodes.
+// ROLE-TREE-1: a node is there exactly while it has a user or a child.
+// ROLE-TREE-2: children are sorted by role (code units); so are the top-level nodes.
 import { assert } from '@meseta/base';
 import { parentOf } from './roles.js';
 
@@ -37,11 +37,7 @@ export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
   const topLevel: Node<T>[] = [];
   const siblingsOf = (node: Node<T>): Node<T>[] => node.parent?.children ?? topLevel;
 
-  const make = (role: string): Node<T> => {
-    const known = nodes.get(role);
-    if (known !== undefined) return known;
-    const above = parentOf(role);
-    const parent = above === undefined ? undefined : make(above);
+  const insert = (role: string, parent: Node<T> | undefined): Node<T> => {
     const node: Node<T> = { role, parent, children: [], value: create(role), users: 0 };
     const siblings = siblingsOf(node);
     siblings.splice(position(siblings, role), 0, node);
@@ -49,12 +45,27 @@ export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
     return node;
   };
 
-  const prune = (node: Node<T> | undefined): void => {
-    if (node === undefined || node.users > 0 || node.children.length > 0) return;
-    const siblings = siblingsOf(node);
-    siblings.splice(position(siblings, node.role), 1);
-    nodes.delete(node.role);
-    prune(node.parent);
+  /** The node of a role, made together with those above it that are missing, the topmost first. */
+  const make = (role: string): Node<T> => {
+    const missing: string[] = [];
+    let above: string | undefined = role;
+    while (above !== undefined && !nodes.has(above)) {
+      missing.push(above);
+      above = parentOf(above);
+    }
+    let node = above === undefined ? undefined : nodes.get(above);
+    for (let i = missing.length - 1; i >= 0; i--) node = insert(missing[i] as string, node);
+    return node as Node<T>;
+  };
+
+  const prune = (from: Node<T>): void => {
+    let node: Node<T> | undefined = from;
+    while (node !== undefined && node.users === 0 && node.children.length === 0) {
+      const siblings = siblingsOf(node);
+      siblings.splice(position(siblings, node.role), 1);
+      nodes.delete(node.role);
+      node = node.parent;
+    }
   };
 
   return {

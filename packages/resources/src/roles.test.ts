@@ -30,6 +30,30 @@ test('names that pass and names that do not', () => {
   }
 });
 
+test('the length and the depth of a role have limits, and the error names them', () => {
+  const deep = (parts: number): string => Array(parts).fill('a').join('/');
+  assert.equal(validateRole('x'.repeat(1024)).ok, true);
+  assert.equal(validateRole(deep(64)).ok, true);
+  const errors = ['x'.repeat(1025), deep(65), deep(100_000)].map((role) => {
+    const checked = validateRole(role);
+    return checked.ok ? '' : checked.error.replace(/^role "[^"]*"/, 'role');
+  });
+  assert.deepEqual(errors, [
+    'role: expected at most 1024 characters, got 1025',
+    'role: expected at most 64 parts, got 65',
+    'role: expected at most 1024 characters, got 199999',
+  ]);
+});
+
+test('ROLE-TREE-1: a role of any depth comes and goes', () => {
+  const tree = createRoleTree((name) => name.length);
+  const role = Array(20_000).fill('a').join('/');
+  tree.add(role);
+  assert.equal(tree.size, 20_000);
+  tree.remove(role);
+  assert.equal(tree.size, 0);
+});
+
 test('paths', () => {
   assert.deepEqual(ancestorsOf('a/b/c'), ['a/b', 'a']);
   assert.deepEqual([parentOf('a/b'), parentOf('a'), topLevelOf('a/b/c'), topLevelOf('a')], ['a', undefined, 'a', 'a']);
@@ -40,7 +64,7 @@ test('paths', () => {
 
 const role = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
 
-test('T1, T2: the tree has the used roles and those above them, sorted, whatever came and went', () => {
+test('ROLE-TREE-1, ROLE-TREE-2: the tree has the used roles and those above them, sorted, whatever came and went', () => {
   fc.assert(
     fc.property(fc.array(role, { maxLength: 20 }), fc.nat(20), (added, removed) => {
       const tree = createRoleTree((name) => ({ name }));

@@ -1,5 +1,5 @@
 // Role names: `*`, or a path of components joined by slashes, `eng/web` below `eng` (docs/roles.md).
-import { err, ok, type Result } from '@meseta/base';
+import { err, LIMITS, ok, overLimit, type Result } from '@meseta/base';
 
 /** Horizontal tab, line feed, vertical tab, form feed, carriage return, space, delete. */
 const FORBIDDEN = ['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'];
@@ -7,11 +7,17 @@ const FORBIDDEN = ['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'];
 /** Whether a name may be a role's; the text says what is wrong with it. */
 export function validateRole(role: string): Result<undefined, string> {
   if (role === '*') return ok(undefined);
+  const tooLong = overLimit('role', `role ${JSON.stringify(`${role.slice(0, 60)}...`)}`, role.length);
+  if (tooLong !== undefined) return err(tooLong);
   const wrong = (why: string): Result<undefined, string> => err(`role ${JSON.stringify(role)}: ${why}`);
   if (role === '') return wrong('expected a name, got an empty string');
   if (role.startsWith('/')) return wrong('must not start with a slash');
   if (role.endsWith('/')) return wrong('must not end with a slash');
-  for (const component of role.split('/')) {
+  const components = role.split('/');
+  if (components.length > LIMITS.roleDepth.most) {
+    return wrong(`expected at most ${LIMITS.roleDepth.most} parts, got ${components.length}`);
+  }
+  for (const component of components) {
     if (component === '') return wrong('must not have two slashes in a row');
     if (component === '.' || component === '..' || component === '*')
       return wrong(`must not have a part "${component}"`);

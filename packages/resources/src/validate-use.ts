@@ -93,7 +93,8 @@ export function validateUniqueVolumes(list: Resources, field = 'resources'): Che
 
 /** Of one name either revocable or non-revocable resources, not both. */
 export function validateUnmixedRevocable(list: Resources, field = 'resources'): Checked {
-  const mixed = list.find((a) => isRevocable(a) && list.some((b) => b.name === a.name && !isRevocable(b)));
+  const firm = new Set(list.filter((resource) => !isRevocable(resource)).map(({ name }) => name));
+  const mixed = list.find((resource) => isRevocable(resource) && firm.has(resource.name));
   return mixed === undefined
     ? ok(undefined)
     : err(problem(field, `expected either revocable or non-revocable ${mixed.name}, got both`));

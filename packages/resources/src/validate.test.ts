@@ -92,6 +92,36 @@ test('what is refused names the field and what was expected', () => {
   }
 });
 
+test('amounts, ends of ranges and lists have limits, and the error names the field', () => {
+  const range = (begin: number, end: number): Resource => ({
+    name: 'ports',
+    type: 'RANGES',
+    ranges: { range: [{ begin, end }] },
+  });
+  const errors = (
+    [
+      [[cpus(1e300)], 'resources[0].scalar.value: expected at most 9007199254740.99, got 1e+300'],
+      [[range(0, 2 ** 53)], 'resources[0].ranges.range[0]: expected numbers from 0 to 9007199254740990'],
+      [[range(2 ** 60, 2 ** 63)], 'resources[0].ranges.range[0]: expected numbers from 0 to 9007199254740990'],
+      [[range(-1, 4)], 'resources[0].ranges.range[0]: expected numbers from 0 to 9007199254740990'],
+      [Array(1001).fill(cpus(1)), 'resources: expected at most 1000 items, got 1001'],
+    ] as const
+  ).map(([list, text]) => {
+    const checked = validateResources(list);
+    return checked.ok || !checked.error.text.startsWith(text) ? { list: list[0], checked, text } : undefined;
+  });
+  assert.deepEqual(errors.filter(Boolean), []);
+  assert.ok(validateResources([range(0, 2 ** 53 - 2)]).ok);
+});
+
+test('of a long set the item that comes twice is found', () => {
+  const item = Array.from({ length: 100_000 }, (_, i) => `i${i}`);
+  const set = (items: readonly string[]): Resource => ({ name: 's', type: 'SET', set: { item: items } });
+  assert.ok(validateResources([set(item)]).ok);
+  const twice = validateResources([set([...item, 'i7'])]);
+  assert.equal(twice.ok ? '' : twice.error.text, 'resources[0].set.item: expected each item once, got "i7" twice');
+});
+
 test('what valid resources may not be used for', () => {
   const bad: readonly (readonly [ReturnType<typeof validateUse>, string])[] = [
     [validateUse([cpus(1, { reservations: [web], revocable: {} })]), 'resources[0].revocable'],

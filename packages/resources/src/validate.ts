@@ -1,7 +1,7 @@
 // Lists of resources as they come in, in either format: what is refused, and where. Kept to what
 // Mesos refuses; a zero is fine and vanishes when lists are merged.
-import { err, ok, type Result } from '@meseta/base';
-import type { Resource, ResourceReservationInfo } from '@meseta/wire';
+import { err, ok, overLimit, type Result } from '@meseta/base';
+import type { Resource, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
 import { isAncestor, validateRole } from './roles.js';
@@ -22,6 +22,8 @@ const CHECKS: readonly Check[] = [checkName, checkValue, checkDisk, checkReserva
 
 /** Whether every entry is one that Mesos would take; `field` is the list's name in errors. */
 export function validateResources(list: readonly Resource[], field = 'resources'): Result<undefined, ResourceProblem> {
+  const tooMany = overLimit('resources', field, list.length);
+  if (tooMany !== undefined) return err({ field, text: tooMany });
   for (let i = 0; i < list.length; i++) {
     if (isPlainAmount(list[i] as Resource)) continue;
     for (const check of CHECKS) {
@@ -70,8 +72,12 @@ function checkValue(resource: Resource): Wrong | undefined {
   return own === 'ranges' ? checkRanges(resource) : checkSet(resource.set?.item ?? []);
 }
 
+/** Amounts are counted in thousandths, exactly. */
+const MAX_SCALAR = Number.MAX_SAFE_INTEGER / 1000;
+
 function checkScalar(value: number): Wrong | undefined {
   if (!(value >= 0 && value < Infinity)) return ['.scalar.value', `expected a number >= 0, got ${value}`];
+  if (value > MAX_SCALAR) return ['.scalar.value', `expected at most ${MAX_SCALAR}, got ${value}`];
   if (value !== 0 && toThousandths(value) === 0) {
     return ['.scalar.value', `expected 0 or at least 0.001 (three decimals count), got ${value}`];
   }
@@ -85,6 +91,11 @@ function checkRanges({ ranges }: Resource): Wrong | undefined {
     const range = list[inverted];
     return [`.ranges.range[${inverted}]`, `expected begin <= end, got ${range?.begin}-${range?.end}`];
   }
+  const inexact = list.findIndex(({ begin, end }) => begin < 0 || end > MAX_RANGE_END);
+  if (inexact >= 0) {
+    const { begin, end } = list[inexact] as ValueRange;
+    return [`.ranges.range[${inexact}]`, `expected numbers from 0 to ${MAX_RANGE_END}, got ${begin}-${end}`];
+  }
   const sorted = [...list].sort((a, b) => a.begin - b.begin);
   const overlap = sorted.findIndex((range, i) => i > 0 && range.begin <= (sorted[i - 1]?.end ?? -1));
   if (overlap < 0) return undefined;
@@ -92,8 +103,12 @@ function checkRanges({ ranges }: Resource): Wrong | undefined {
   return ['.ranges', `expected ranges that don't overlap, got ${a?.begin}-${a?.end} and ${b?.begin}-${b?.end}`];
 }
 
+/** Up to here a number tells each whole number from the next, and from the one after the last. */
+export const MAX_RANGE_END = Number.MAX_SAFE_INTEGER - 1;
+
 function checkSet(items: readonly string[]): Wrong | undefined {
-  const twice = items.find((item, i) => items.indexOf(item) !== i);
+  const seen = new Set<string>();
+  const twice = items.find((item) => seen.size === seen.add(item).size);
   return twice === undefined ? undefined : ['.set.item', `expected each item once, got ${JSON.stringify(twice)} twice`];
 }
 

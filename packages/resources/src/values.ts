@@ -1,7 +1,16 @@
 // The values of resources that have the same metadata: sums and differences.
 import type { Resource } from '@meseta/wire';
+import { isSubtractable, sameValue } from './identity.js';
 import { scalarOf } from './kinds.js';
-import { addItems, addRanges, coalesce, subtractItems, subtractRanges } from './ranges.js';
+import {
+  addItems,
+  addRanges,
+  coalesce,
+  containsItems,
+  containsRanges,
+  subtractItems,
+  subtractRanges,
+} from './ranges.js';
 import { withAmount } from './records.js';
 
 /** Both amounts in one record with the metadata of `a`. */
@@ -11,6 +20,13 @@ export function plus(a: Resource, b: Resource): Resource {
     return { ...a, ranges: { range: addRanges(a.ranges?.range ?? [], b.ranges?.range ?? []) } };
   }
   return { ...a, set: { item: addItems(a.set?.item ?? [], b.set?.item ?? []) } };
+}
+
+/** The ranges or sets of all in one record with the metadata of `a`; as `plus` of one after the other, at once. */
+export function plusAll(a: Resource, others: readonly Resource[]): Resource {
+  const all = [a, ...others];
+  if (a.type === 'RANGES') return { ...a, ranges: { range: coalesce(all.flatMap((it) => it.ranges?.range ?? [])) } };
+  return { ...a, set: { item: [...new Set(all.flatMap((it) => it.set?.item ?? []))] } };
 }
 
 /** What of `a` is left without `b`; a scalar may become negative. */
@@ -34,4 +50,13 @@ export function normal(resource: Resource): Resource {
     return merged === ranges ? resource : { ...resource, ranges: { range: merged } };
   }
   return resource;
+}
+
+/** Whether one entry has all of another of the same metadata. */
+export function holds(entry: Resource, resource: Resource): boolean {
+  if (!isSubtractable(entry, resource)) return false;
+  if (entry.shared !== undefined) return sameValue(entry, resource);
+  if (entry.type === 'SCALAR') return scalarOf(resource) <= scalarOf(entry);
+  if (entry.type === 'RANGES') return containsRanges(entry.ranges?.range ?? [], resource.ranges?.range ?? []);
+  return containsItems(entry.set?.item ?? [], resource.set?.item ?? []);
 }

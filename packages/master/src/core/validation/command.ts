@@ -1,6 +1,6 @@
 // Commands and containers, as tasks, executors and checks carry them.
 import type { CommandInfo, ContainerInfo, Volume } from '@meseta/wire';
-import { firstOf, type Problem } from './problem.js';
+import { firstAmong, firstOf, type Problem } from './problem.js';
 
 export function checkCommand(field: string, command: CommandInfo): Problem {
   for (const [i, variable] of (command.environment?.variables ?? []).entries()) {
@@ -20,7 +20,7 @@ export function checkCommand(field: string, command: CommandInfo): Problem {
 
 export function checkContainer(field: string, container: ContainerInfo): Problem {
   return firstOf(
-    () => firstOf(...(container.volumes ?? []).map((volume, i) => () => checkVolume(`${field}.volumes[${i}]`, volume))),
+    () => firstAmong(container.volumes ?? [], (volume, i) => checkVolume(`${field}.volumes[${i}]`, volume)),
     () =>
       container.type === 'DOCKER' && container.docker === undefined
         ? `${field}.docker: is missing for a container of type DOCKER`

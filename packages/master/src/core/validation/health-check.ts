@@ -1,7 +1,7 @@
 // Health checks and checks. Source: Mesos' documentation of health checks.
 import type { CheckInfo, CommandInfo, HealthCheck } from '@meseta/wire';
 import { checkCommand } from './command.js';
-import { firstOf, type Problem } from './problem.js';
+import { firstAmong, type Problem } from './problem.js';
 
 const notNegative = (field: string, value: number | undefined): Problem =>
   value === undefined || value >= 0 ? undefined : `${field}: expected a number >= 0, got ${value}`;
@@ -22,10 +22,7 @@ const SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
 
 export function checkHealthCheck(health: HealthCheck): Problem {
   const timings = ['delay_seconds', 'interval_seconds', 'timeout_seconds', 'grace_period_seconds'] as const;
-  return firstOf(
-    () => healthCheckBody(health),
-    ...timings.map((name) => () => notNegative(`health_check.${name}`, health[name])),
-  );
+  return healthCheckBody(health) ?? firstAmong(timings, (name) => notNegative(`health_check.${name}`, health[name]));
 }
 
 function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
@@ -48,7 +45,7 @@ function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
 
 export function checkCheck(check: CheckInfo): Problem {
   const timings = ['delay_seconds', 'interval_seconds', 'timeout_seconds'] as const;
-  return firstOf(() => checkBody(check), ...timings.map((name) => () => notNegative(`check.${name}`, check[name])));
+  return checkBody(check) ?? firstAmong(timings, (name) => notNegative(`check.${name}`, check[name]));
 }
 
 function checkBody({ type, command, http, tcp }: CheckInfo): Problem {

@@ -16,7 +16,7 @@ import {
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
 import { sameValue } from './executor.js';
-import { firstOf, type Problem } from './problem.js';
+import { firstAmong, firstOf, type Problem } from './problem.js';
 import { checkResources } from './resources.js';
 
 export interface Requester {
@@ -58,7 +58,7 @@ const nonEmpty = (field: string, list: readonly unknown[]): Problem =>
 
 /** The first problem of a list's items. */
 function each(field: string, list: Resources, check: (resource: Resource, at: string) => Problem): Problem {
-  return firstOf(...list.map((resource, i) => () => check(resource, `${field}[${i}]`)));
+  return firstAmong(list, (resource, i) => check(resource, `${field}[${i}]`));
 }
 
 function checkReserve(list: Resources, source: Resources | undefined, by: Requester): Problem {

@@ -1,8 +1,8 @@
 // LAUNCH_GROUP: tasks that start together or not at all, under one default executor.
-import { add, quantitiesOf, quantity, type Resources } from '@meseta/resources';
+import { createSum, quantitiesOf, quantity } from '@meseta/resources';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import { checkExecutor } from './executor.js';
-import { firstOf, type Problem } from './problem.js';
+import { firstAmong, firstOf, type Problem } from './problem.js';
 import { chargedFor, checkTaskFields, checkTogether, type Place, runningExecutor } from './task.js';
 
 /** Thousandths. */
@@ -11,16 +11,17 @@ const MIN_MEM = 32_000;
 
 export function checkTaskGroup(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
   const ids = new Set(tasks.map((task) => task.task_id.value));
-  const together = tasks.reduce<Resources>((sum, task) => add(sum, task.resources ?? []), []);
+  const together = createSum();
+  for (const task of tasks) together.add(task.resources ?? []);
   return firstOf(
     () => (tasks.length === 0 ? 'task_group.tasks: expected at least one task' : undefined),
     () => (ids.size === tasks.length ? undefined : 'task_group.tasks: two tasks have the same task_id'),
-    ...tasks.map((task) => () => checkMember(task, place)),
+    () => firstAmong(tasks, (task) => checkMember(task, place)),
     () => (executor.type === undefined ? 'executor.type: is missing; expected DEFAULT' : undefined),
     () => (executor.type === 'DEFAULT' ? undefined : `executor.type: expected DEFAULT, got ${executor.type}`),
     () => checkExecutor(executor, place.framework, runningExecutor(place, executor)),
     () => checkSize(executor),
-    () => checkTogether(together, chargedFor(place, executor), place.offered),
+    () => checkTogether(together.result(), chargedFor(place, executor), place.offered),
   );
 }
 

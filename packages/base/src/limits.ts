@@ -1,0 +1,196 @@
+// How much of anything the daemons take from outside: one table, which the decoders apply and docs/limits.md shows.
+// A limit is far above what a cluster uses, and low enough that a peer at the limit neither stops nor fills a process.
+
+export type LimitUnit = 'bytes' | 'characters' | 'levels' | 'parts' | 'items' | 'elements' | 'requests' | 'lines';
+
+export interface Limit {
+  readonly most: number;
+  readonly unit: LimitUnit;
+  /** What the limit holds for, as the documentation says it. */
+  readonly what: string;
+  /** What the sender gets beyond it, or what the daemon does then. */
+  readonly beyond: string;
+  /** Whose rule it is: Mesos has it too, or only this project. */
+  readonly source: 'Mesos' | 'Meseta';
+}
+
+const table = <Name extends string>(limits: { readonly [N in Name]: Limit }) => limits;
+
+export const LIMITS = table({
+  id: {
+    most: 255,
+    unit: 'characters',
+    what: 'An id: of a framework, agent, task, executor, container or persistent volume',
+    beyond: '400, an ERROR event or TASK_ERROR that names the field',
+    source: 'Mesos',
+  },
+  role: {
+    most: 1024,
+    unit: 'characters',
+    what: 'The name of a role',
+    beyond: '400, an ERROR event or TASK_ERROR that names the role',
+    source: 'Meseta',
+  },
+  roleDepth: {
+    most: 64,
+    unit: 'parts',
+    what: "The parts of a role's name, `a/b/c` has three",
+    beyond: '400, an ERROR event or TASK_ERROR that names the role',
+    source: 'Meseta',
+  },
+  repeatedField: {
+    most: 100_000,
+    unit: 'items',
+    what: 'A repeated or map field of a message',
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  ranges: {
+    most: 10_000,
+    unit: 'items',
+    what: 'The ranges of one resource or attribute',
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  resources: {
+    most: 1000,
+    unit: 'items',
+    what: 'A list of resources: of an agent, a task, an executor, an operation',
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  frameworkRoles: {
+    most: 1000,
+    unit: 'items',
+    what: 'The roles of a framework, and the roles that a call names',
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  messageElements: {
+    most: 500_000,
+    unit: 'elements',
+    what: 'The messages, map entries and repeated values in one protobuf message',
+    beyond: '400; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  messageDepth: {
+    most: 100,
+    unit: 'levels',
+    what: 'The nesting of messages',
+    beyond: '400; a libprocess message is dropped and counted as invalid',
+    source: 'Mesos',
+  },
+  messageText: {
+    most: 32 * 2 ** 20,
+    unit: 'bytes',
+    what: 'The strings and bytes fields of one protobuf message, together',
+    beyond: '400; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
+  jsonText: {
+    most: 16 * 2 ** 20,
+    unit: 'characters',
+    what: 'A JSON body; protobuf may be as long as a body',
+    beyond: '400 that names the limit',
+    source: 'Meseta',
+  },
+  jsonElements: {
+    most: 250_000,
+    unit: 'elements',
+    what: 'The values of a JSON body, in all its lists and objects',
+    beyond: '400 that names the limit',
+    source: 'Meseta',
+  },
+  jsonDepth: {
+    most: 200,
+    unit: 'levels',
+    what: 'The nesting of a JSON body',
+    beyond: '400 that names the limit',
+    source: 'Mesos',
+  },
+  regex: {
+    most: 4096,
+    unit: 'characters',
+    what: 'A regular expression of offer constraints',
+    beyond: 'the framework is refused with an error that names the constraint',
+    source: 'Meseta',
+  },
+  offerConstraints: {
+    most: 1000,
+    unit: 'items',
+    what: "The attribute constraints of a framework's offer constraints, over all roles and groups",
+    beyond: 'the framework is refused with an error that names the limit',
+    source: 'Meseta',
+  },
+  requestHead: {
+    most: 65_536,
+    unit: 'bytes',
+    what: 'The request line and headers of an HTTP request',
+    beyond: '431 or 400, and the connection is closed',
+    source: 'Meseta',
+  },
+  requestHeaders: {
+    most: 200,
+    unit: 'lines',
+    what: 'The header lines of an HTTP request',
+    beyond: '431 or 400, and the connection is closed',
+    source: 'Meseta',
+  },
+  requestBody: {
+    most: 64 * 2 ** 20,
+    unit: 'bytes',
+    what: 'The body of one request or libprocess message',
+    beyond: '413, and the connection is closed',
+    source: 'Meseta',
+  },
+  requestBodies: {
+    most: 256 * 2 ** 20,
+    unit: 'bytes',
+    what: 'The bodies that are being read, of all connections together',
+    beyond: '413, and the connection is closed',
+    source: 'Meseta',
+  },
+  unpackedBody: {
+    most: 64 * 2 ** 20,
+    unit: 'bytes',
+    what: 'What a gzipped body unpacks to; from 1 MiB on also at most 100 times its packed length',
+    beyond: '413, and the connection is closed',
+    source: 'Meseta',
+  },
+  bodyChunks: {
+    most: 16_384,
+    unit: 'items',
+    what: 'The chunks of one body with `Transfer-Encoding: chunked` that are shorter than 1 KiB on average',
+    beyond: '413, and the connection is closed',
+    source: 'Meseta',
+  },
+  unreadRequests: {
+    most: 64,
+    unit: 'requests',
+    what: 'Pipelined requests of one connection that wait for their answers',
+    beyond: 'the connection is not read on until its answers are taken',
+    source: 'Meseta',
+  },
+  unreadAnswers: {
+    most: 2 ** 20,
+    unit: 'bytes',
+    what: 'Answers to libprocess messages that their sender does not read',
+    beyond: 'the connection is closed',
+    source: 'Meseta',
+  },
+  keptRenderings: {
+    most: 64 * 2 ** 20,
+    unit: 'bytes',
+    what: 'Answers to reads, and their keys, that are kept for those who ask the same',
+    beyond: 'the least recently used are let go',
+    source: 'Meseta',
+  },
+});
+
+export type LimitName = keyof typeof LIMITS;
+
+/** `role: expected at most 1024 characters, got 2000`: what whoever sent too much is told. */
+export function overLimit(name: LimitName, field: string, got: number): string | undefined {
+  const { most, unit } = LIMITS[name];
+  return got > most ? `${field}: expected at most ${most} ${unit}, got ${got}` : undefined;
+}
