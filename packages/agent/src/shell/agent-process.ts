@@ -1,13 +1,14 @@
 // One agent, wired: the core, its loop, the host, the containers, the checkpoints, the HTTP endpoints.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type ContainerId, err, type Files, ok, pidOf, type Result, seededRandom } from '@meseta/base';
+import { type ContainerId, err, type Files, ok, pidOf, type Result } from '@meseta/base';
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
@@ -182,7 +183,7 @@ async function run(
     });
   });
   const config = await configOf(flags, host, workDir, resources.value, files);
-  const core = createAgent(config, seededRandom(randomBytes(4).readUInt32LE()));
+  const core = createAgent(config, cryptoRandom());
   const recovered = await containers.recover();
   const push = (input: AgentInput): void => loop.push(input);
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };

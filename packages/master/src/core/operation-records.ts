@@ -41,7 +41,7 @@ export function applyOnAgent(
   const { state } = ctx;
   const before = state.agents.registered.get(agentId);
   if (before === undefined) return;
-  const id = bytesOfUuid(uuid(state.random)) as OperationUuid;
+  const id = bytesOfUuid(uuid(state.idRandom)) as OperationUuid;
   const agent = convertTotal(ctx, before, conversions);
   const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
   const status: OperationStatus = {

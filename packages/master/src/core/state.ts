@@ -224,6 +224,8 @@ export interface MasterState {
   readonly identity: MasterIdentity;
   readonly options: MasterOptions;
   readonly random: Random;
+  /** Makes the ids that nobody else may guess. */
+  readonly idRandom: Random;
   /** Of what tasks and agents have in common: resources, labels, capabilities. */
   readonly intern: Intern;
   readonly allocator: Allocator;

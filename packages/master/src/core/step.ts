@@ -32,9 +32,17 @@ export interface Master {
   hasWork(): boolean;
 }
 
-/** Feed `elected` before anything else; until the registry names this master, calls get 503 and messages are dropped. */
-export function createMaster(identity: MasterIdentity, options: MasterOptions, random: Random): Master {
-  const state = createState(identity, options, random);
+/**
+ * Feed `elected` before anything else; until the registry names this master, calls get 503 and messages are dropped.
+ * `random` serves scheduling; `idRandom` makes the ids that nobody else may guess (stream ids, operations' uuids).
+ */
+export function createMaster(
+  identity: MasterIdentity,
+  options: MasterOptions,
+  random: Random,
+  idRandom: Random,
+): Master {
+  const state = createState(identity, options, random, idRandom);
   let monoMs = 0;
   const allocationDue = (): boolean => {
     const at = state.allocator.nextDeadline();
@@ -68,11 +76,12 @@ export function createMaster(identity: MasterIdentity, options: MasterOptions, r
   };
 }
 
-function createState(identity: MasterIdentity, options: MasterOptions, random: Random): MasterState {
+function createState(identity: MasterIdentity, options: MasterOptions, random: Random, idRandom: Random): MasterState {
   return {
     identity,
     options,
     random,
+    idRandom,
     intern: createInterner(),
     allocator: createAllocator({ domain: identity.info.domain, ...options.allocator }, random),
     agents: {

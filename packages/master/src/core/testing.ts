@@ -134,7 +134,8 @@ export function createWorld(options: WorldOptions = {}): World {
   const { registry, waiting, ...flags } = options;
   const pid = 'master@10.0.0.1:5050' as Pid;
   const info = { id: MASTER_ID, ip: 16777226, port: 5050, pid, hostname: 'm1', version: '1.12.0' };
-  const master = createMaster({ info, pid }, { ...DEFAULT_MASTER_OPTIONS, ...flags }, seededRandom(1));
+  const random = seededRandom(1);
+  const master = createMaster({ info, pid }, { ...DEFAULT_MASTER_OPTIONS, ...flags }, random, random);
   const world = new TestWorld(master);
   if (waiting !== true) world.feed({ kind: 'elected', registry: registry ?? emptyRegistry() });
   return world;

@@ -12,6 +12,7 @@ import {
   realClock,
 } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import type { MasterInfo } from '@meseta/wire';
@@ -105,7 +106,12 @@ function connect(
   const clock = realClock;
   const info = masterInfoOf(config, host.address);
   const identity = { info, pid: pidOf('master', host.address) };
-  const master: Master = createMaster(identity, config.options, seededRandom(randomBytes(4).readUInt32LE()));
+  const master: Master = createMaster(
+    identity,
+    config.options,
+    seededRandom(randomBytes(4).readUInt32LE()),
+    cryptoRandom(),
+  );
   const push = (input: MasterInput): void => loop.push(input);
   const timings = createMasterTimings();
   const renders = createRenderQueue({ clock, keptBytes: Math.max(MIN_KEPT_BYTES, totalmem() / 32) });

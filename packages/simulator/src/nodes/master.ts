@@ -51,7 +51,8 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
   const { world, machine, store, name } = given;
   const info = identityOf(world, machine, given.incarnation);
   const identity = { info, pid: pidOf('master', machine.address) };
-  const core = createMaster(identity, given.options, world.random(`master core ${given.incarnation}`));
+  const random = world.random(`master core ${given.incarnation}`);
+  const core = createMaster(identity, given.options, random, random);
   const epoch = store.nextEpoch();
   const process: MasterProcess = {
     name,

@@ -331,3 +331,15 @@ test('operations begun under another master are learned, and those that got lost
   agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: {} } });
   assert.deepEqual(agent.take('ReconcileOperationsMessage').operations, [{ operation_uuid: uuid }]);
 });
+
+test('a new agent gets no id that another one has claimed before its turn', () => {
+  const world = createWorld();
+  const claimer = world.agent(undefined, { silent: true });
+  claimer.say({
+    name: 'ReregisterAgentMessage',
+    body: { agent: { ...claimer.info, id: { value: `${MASTER_ID}-S0` } }, version: '1.12.0' },
+  });
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S0`]);
+  world.agent();
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S0`, `${MASTER_ID}-S1`]);
+});

@@ -27,7 +27,7 @@ export function registerAgent(
   // A new agent where a disconnected one was: that one never comes back.
   if (known !== undefined) requestRemoval(ctx, known.id, REPLACED);
   agents.registering.set(from, message);
-  const id = `${ctx.state.identity.info.id}-S${ctx.state.nextAgent++}` as AgentId;
+  const id = nextAgentId(ctx);
   const agentInfo = inPostRefinement(message.agent, id);
   const decided = decide(
     ctx,
@@ -35,6 +35,15 @@ export function registerAgent(
     { kind: 'agentAdmitted', pid: from, agentId: id },
   );
   if (!decided.ok) agents.registering.delete(from);
+}
+
+/** An agent that registers again is taken under the id that it names, so one may be in use before its turn comes. */
+function nextAgentId({ state }: Context): AgentId {
+  const { registered, recovered, unreachable, gone, reregistering, removed } = state.agents;
+  for (;;) {
+    const id = `${state.identity.info.id}-S${state.nextAgent++}` as AgentId;
+    if ([registered, recovered, unreachable, gone, reregistering, removed].every((ids) => !ids.has(id))) return id;
+  }
 }
 
 export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {

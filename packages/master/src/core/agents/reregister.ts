@@ -2,7 +2,7 @@
 // An agent whose info has not changed costs no write.
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { allocate, toPostRefinement } from '@meseta/resources';
-import type { ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
+import type { AgentInfo, ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { newFramework } from '../frameworks/records.js';
@@ -44,10 +44,7 @@ export function reregisterAgent(
   const transition = agents.transitions.get(id);
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
   const info = inPostRefinement(message.agent, id);
-  const registered = agents.registered.get(id);
-  if (registered !== undefined && machineOf(registered.info, registered.pid) !== machineOf(info, from)) {
-    return tellShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
-  }
+  if (!isSameMachine(ctx, id, from, info)) return;
   // Another id was given to whoever ran there before, or to this very agent while it had one: it never comes back.
   const other = agents.byPid.get(from);
   if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);
@@ -65,6 +62,14 @@ export function reregisterAgent(
   if (!decided.ok) agents.reregistering.delete(id);
 }
 
+/** An id stays with the machine that it was given to; whoever claims it from another one is told to go. */
+function isSameMachine(ctx: Context, id: AgentId, from: Pid, info: AgentInfo): boolean {
+  const registered = ctx.state.agents.registered.get(id);
+  if (registered === undefined || machineOf(registered.info, registered.pid) === machineOf(info, from)) return true;
+  tellShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
+  return false;
+}
+
 export function agentReadmitted(ctx: Context, id: AgentId): void {
   const { agents } = ctx.state;
   const request = agents.reregistering.get(id);
@@ -72,6 +77,8 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   agents.reregistering.delete(id);
   // It was removed or marked gone while the registry was being written: it is not told that it is back.
   if (agents.transitions.has(id)) return;
+  // Its id may have been given to another agent meanwhile.
+  if (!isSameMachine(ctx, id, request.pid, request.message.agent)) return;
   const agent = agents.registered.get(id);
   if (agent !== undefined) agentReconnected(ctx, agent, request.pid, request.message);
   else agentReturned(ctx, id, request.pid, request.message);

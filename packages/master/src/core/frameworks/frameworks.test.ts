@@ -46,7 +46,19 @@ test('what is wrong with a subscription is an ERROR on a stream that ends', () =
   assert.deepEqual(types(world.subscribe({ failover_timeout: -1 }).events), ['SUBSCRIBED', 'HEARTBEAT']);
 });
 
-test('a second scheduler takes over: the first is told, its offers vanish without RESCIND', () => {
+test("SUBSCRIBE-2: an id that a client has claimed before its turn is nobody else's", () => {
+  const world = createWorld();
+  world.subscribe({ principal: 'evil', id: { value: `${MASTER_ID}-0000` } });
+  const claimed = world.subscribe({ principal: 'evil', id: { value: `${MASTER_ID}-0002` } });
+  claimed.call({ type: 'TEARDOWN' });
+  const victims = [world.subscribe({ principal: 'victim' }), world.subscribe({ principal: 'victim' })];
+  assert.deepEqual(
+    victims.map(({ id }) => id),
+    [`${MASTER_ID}-0001`, `${MASTER_ID}-0003`],
+  );
+});
+
+test('SUBSCRIBE-1: a second scheduler takes over: the first is told, its offers vanish without RESCIND', () => {
   const world = createWorld();
   const agent = world.agent();
   const first = world.subscribe({ failover_timeout: 60, checkpoint: true });

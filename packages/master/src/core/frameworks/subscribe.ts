@@ -2,7 +2,8 @@
 //
 // The order of Mesos: the info, then suppressed roles and offer constraints, then authorization, then changes against
 // the known framework. What fails is an ERROR event on a stream that then ends; only malformed calls are 4xx.
-// U1: a framework has at most one connection; a new subscription ends the old one.
+// SUBSCRIBE-1: a framework has at most one connection; a new subscription ends the old one.
+// SUBSCRIBE-2: a new framework's id is nobody else's: one that a client has claimed before its turn is passed over.
 import type { OfferConstraints } from '@meseta/allocator';
 import { type FrameworkId, idOf, uuid } from '@meseta/base';
 import type { FrameworkInfo, SchedulerCallSubscribe } from '@meseta/wire';
@@ -38,7 +39,7 @@ export function subscribeStream(
   principal: string | undefined,
   subscribe: SchedulerCallSubscribe,
 ): void {
-  const stream = uuid(ctx.state.random) as StreamId;
+  const stream = uuid(ctx.state.idRandom) as StreamId;
   ctx.effects.push({ kind: 'openStream', request, stream });
   subscribeAs(ctx, subscribe, { kind: 'stream', id: stream }, principal);
 }
@@ -83,9 +84,14 @@ export function subscribeAs(
   resubscribe(ctx, known, subscription, takesOver);
 }
 
+/** SUBSCRIBE-2. */
 function nextFrameworkId(ctx: Context): FrameworkId {
-  const number = String(ctx.state.nextFramework++).padStart(4, '0');
-  return `${ctx.state.identity.info.id}-${number}` as FrameworkId;
+  const { state } = ctx;
+  for (;;) {
+    const number = String(state.nextFramework++).padStart(4, '0');
+    const id = `${state.identity.info.id}-${number}` as FrameworkId;
+    if (!state.frameworks.has(id) && !state.completedFrameworks.has(id)) return id;
+  }
 }
 
 function refuseSubscription(ctx: Context, connection: Connection, message: string): void {
@@ -178,7 +184,7 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
   broadcastFramework(ctx, framework);
 }
 
-/** U1. */
+/** SUBSCRIBE-1. */
 function leaveOldConnection(ctx: Context, known: Framework, connection: Connection): void {
   const old = known.connection;
   if (old === undefined) return;
