@@ -24,14 +24,13 @@ const commonEndpoints = {
     summary: "The metrics in Prometheus' text form.",
   },
   logging: {
-    // A GET with parameters sets it, too.
-    methods: { GET: 'changes', POST: 'changes' },
+    methods: { GET: 'reads', POST: 'changes' },
     realm: 'readwrite',
     path: '/logging/toggle',
     aliased: false,
     action: 'GET_ENDPOINT_WITH_PATH',
     query: { level: '0 to 3.', duration: 'For how long, e.g. 10mins.' },
-    summary: 'Shows or sets the verbosity of the log for a while.',
+    summary: 'Shows (GET) or sets (POST) the verbosity of the log for a while.',
   },
   filesBrowse: {
     ...read,

@@ -1,6 +1,7 @@
 // How an endpoint's handler answers: a text, a refusal, a JSON document; large bodies compressed for clients that take
 // it, as libprocess does for all that is longer than a kilobyte.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { createGzip, gzip } from 'node:zlib';
 import { type EndpointDefinition, jsonWrapping, type Refusal, refusal, statusOf } from '@meseta/api';
 
@@ -10,6 +11,9 @@ export interface Answerable {
   readonly match: { readonly endpoint: EndpointDefinition };
   readonly query: URLSearchParams;
 }
+
+/** Whether the request's connection has shown a client certificate that was checked. */
+export const isCertified = ({ socket }: IncomingMessage): boolean => (socket as Partial<TLSSocket>).authorized === true;
 
 export type Headers = Readonly<Record<string, string>>;
 

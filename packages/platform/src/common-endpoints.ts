@@ -4,6 +4,7 @@ import {
   type Component,
   helpDocument,
   helpText,
+  type Method,
   openApiDocument,
   PROMETHEUS_TYPE,
   prometheusText,
@@ -18,7 +19,11 @@ import { browse, download, type FindRoot, modeText, readPart, wholeText } from '
 
 type Metrics = ReadonlyMap<string, number>;
 
-type CommonExchange = Answerable & { readonly match: { readonly rest: string } };
+type CommonExchange = Answerable & {
+  /** A HEAD is a GET. */
+  readonly method: Method;
+  readonly match: { readonly rest: string };
+};
 
 export interface CommonOptions<Exchange> {
   readonly component: Component;
@@ -27,8 +32,8 @@ export interface CommonOptions<Exchange> {
   readonly versionJson: string;
   readonly logging: LoggingLevel;
   metrics(): Metrics;
-  /** Virtual paths and where they lead. */
-  attached(): Iterable<readonly [string, string]>;
+  /** Virtual paths and where they lead: those that whoever asks may see. */
+  attached(exchange: Exchange): Iterable<readonly [string, string]>;
   /** What of them whoever asks may see. */
   filesFor(exchange: Exchange): FindRoot;
 }
@@ -46,7 +51,7 @@ export function createCommonHandlers<Exchange extends CommonExchange>(
     filesBrowse: (exchange) => answerBrowse(exchange, filesFor(exchange)),
     filesRead: (exchange) => answerRead(exchange, filesFor(exchange)),
     filesDownload: (exchange) => answerDownload(exchange, filesFor(exchange)),
-    filesDebug: (exchange) => answerAttached(exchange, options.attached()),
+    filesDebug: (exchange) => answerAttached(exchange, options.attached(exchange)),
     version: (exchange) => answerJson(exchange, options.versionJson),
     help: (exchange) => answerHelp(exchange, component, exchange.match.rest),
     openApi: (exchange) => answerOpenApi(exchange, component, options.version),
@@ -102,12 +107,20 @@ function answerHelp(exchange: Answerable, component: Component, asked: string): 
 const answerOpenApi = (exchange: Answerable, component: Component, version: string): void =>
   answerJson(exchange, JSON.stringify(openApiDocument(component, version)));
 
-/** /logging/toggle: `?level=1&duration=5mins` sets the level; without both it is shown. */
-function toggleLogging({ query, response }: Answerable, logging: LoggingLevel): void {
+/**
+ * /logging/toggle: a POST with `?level=1&duration=5mins` sets the level; without both it is shown. Mesos sets it on GET,
+ * too; here no GET changes anything, as any page in a browser can send one.
+ */
+function toggleLogging({ method, query, response }: CommonExchange, logging: LoggingLevel): void {
   const level = query.get('level');
   const duration = query.get('duration');
   if (level === null && duration === null) {
     answerText(response, 200, `${logging.get()}\n`);
+    return;
+  }
+  if (method !== 'POST') {
+    const text = `Method ${method}: the level is set by POST; a ${method} without 'level' and 'duration' shows it`;
+    refuse(response, refusal('forbidden', text));
     return;
   }
   const parsed = parseDuration(duration ?? '');

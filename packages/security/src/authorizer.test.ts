@@ -5,7 +5,7 @@ import type { ACLEntity, ACLs, AuthorizationObject, FrameworkInfo, Resource, Tas
 import fc from 'fast-check';
 import { AUTHORIZABLE_PATHS, parseAcls } from './acls.js';
 import { ACTION_RULES, OBJECT_FIELDS } from './actions.js';
-import { allows, allowsAll, createLocalAuthorizer } from './authorizer.js';
+import { allows, allowsAll, createLocalAuthorizer, openAuthorizer } from './authorizer.js';
 import { principalOf } from './principal.js';
 import { type Acl, verdictOn, verdictsOf } from './verdicts.js';
 
@@ -186,19 +186,31 @@ test('nested containers need leave for the parent and for the command', () => {
   assert.equal(allowsAll(may, [parent, framework({ user: 'db' })]), false);
 });
 
-test("a token's bearer reaches its own containers and nothing else", () => {
-  const authorizer = createLocalAuthorizer({ permissive: true });
-  const executor = { claims: { cid: 'root' } };
-  const inside = { container_id: { value: 'n', parent: { value: 'm', parent: { value: 'root' } } } };
-  const may = authorizer.approverFor(executor, 'LAUNCH_NESTED_CONTAINER');
-  assert.equal(allows(may, inside), true);
-  assert.equal(allows(may, { container_id: { value: 'n', parent: { value: 'other' } } }), false);
-  assert.equal(authorizer.approverFor(executor, 'VIEW_TASK').kind, 'none');
-  const provider = authorizer.approverFor({ claims: { cid_prefix: 'csi-' } }, 'KILL_STANDALONE_CONTAINER');
-  assert.equal(allows(provider, { container_id: { value: 'csi-1' } }), true);
-  assert.equal(allows(provider, { container_id: { value: 'other' } }), false);
-  assert.equal(authorizer.approverFor({ claims: {} }, 'KILL_NESTED_CONTAINER').kind, 'none');
-});
+for (const [what, authorizer] of [
+  ['with ACLs', createLocalAuthorizer({ permissive: true })],
+  ['without ACLs', openAuthorizer],
+] as const) {
+  test(`a token's bearer reaches its own containers and nothing else, ${what}`, () => {
+    const executor = { claims: { cid: 'root' } };
+    const inside = { container_id: { value: 'n', parent: { value: 'm', parent: { value: 'root' } } } };
+    const may = authorizer.approverFor(executor, 'LAUNCH_NESTED_CONTAINER');
+    assert.equal(allows(may, inside), true);
+    assert.equal(allows(may, { container_id: { value: 'n', parent: { value: 'other' } } }), false);
+    assert.equal(authorizer.approverFor(executor, 'VIEW_TASK').kind, 'none');
+    const provider = authorizer.approverFor({ claims: { cid_prefix: 'csi-' } }, 'KILL_STANDALONE_CONTAINER');
+    assert.equal(allows(provider, { container_id: { value: 'csi-1' } }), true);
+    assert.equal(allows(provider, { container_id: { value: 'other' } }), false);
+    assert.equal(authorizer.approverFor({ claims: {} }, 'KILL_NESTED_CONTAINER').kind, 'none');
+    // An empty prefix would be that of every container.
+    assert.equal(authorizer.approverFor({ claims: { cid_prefix: '' } }, 'KILL_STANDALONE_CONTAINER').kind, 'none');
+    for (const action of Object.keys(ACTION_RULES) as Action[]) {
+      const about = { container_id: { value: 'other' }, value: '/flags' };
+      assert.equal(allows(authorizer.approverFor(executor, action), about), false, action);
+      assert.equal(allows(authorizer.approverFor(executor, action)), false, action);
+    }
+    assert.equal(openAuthorizer.approverFor({ value: 'ops', claims: {} }, 'VIEW_FLAGS').kind, 'all');
+  });
+}
 
 test('ACLs that cannot be meant are refused by field, and what has no effect is told', () => {
   const wrong: readonly (readonly [unknown, RegExp])[] = [

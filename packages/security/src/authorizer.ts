@@ -36,8 +36,16 @@ export const allows = (approver: Approver, object?: AuthorizationObject): boolea
 export const allowsAll = (approver: Approver, objects: readonly AuthorizationObject[]): boolean =>
   approver.kind === 'some' ? objects.every((object) => approver.allows(object)) : approver.kind === 'all';
 
-/** Without `--acls` everybody may do everything. */
-export const openAuthorizer: Authorizer = { approverFor: () => ALL };
+/** Without `--acls` everybody may do everything, but for the bearer of a token of claims, who has its own containers. */
+export const openAuthorizer: Authorizer = {
+  approverFor: (principal, action) => (isBearer(principal) ? ownContainers(principal, action) : ALL),
+};
+
+/** Whoever is known by a token's claims alone. */
+type Bearer = Principal & { readonly value?: undefined };
+
+export const isBearer = (principal: Principal | undefined): principal is Bearer =>
+  principal !== undefined && principal.value === undefined;
 
 const MAX_REMEMBERED = 10_000;
 
@@ -45,7 +53,7 @@ export function createLocalAuthorizer(acls: ACLs): Authorizer {
   const known = new Map<string, Approver>();
   return {
     approverFor(principal, action) {
-      if (principal !== undefined && principal.value === undefined) return ownContainers(principal, action);
+      if (isBearer(principal)) return ownContainers(principal, action);
       const name = principal === undefined ? action : `${action} ${principal.value}`;
       const found = known.get(name);
       if (found !== undefined) return found;
@@ -88,10 +96,11 @@ const approver = (key: string, allows: (object: AuthorizationObject | undefined)
 /** Lists about roles, in which `a/%` is a subtree. */
 const isRoleList = (list: ActionRule['list']): boolean => OBJECT_FIELDS[list] === 'roles';
 
-function ownContainers({ claims }: Principal, action: Action): Approver {
+function ownContainers({ claims }: Bearer, action: Action): Approver {
   const { implicit } = ACTION_RULES[action];
   const claim = implicit === undefined ? undefined : claims[implicit];
-  if (claim === undefined) return NONE;
+  // An empty prefix would be that of every container.
+  if (claim === undefined || claim === '') return NONE;
   const isOwn = (id: ContainerID): boolean =>
     implicit === 'cid' ? rootOf(id).value === claim : id.value.startsWith(claim);
   return {
@@ -101,4 +110,8 @@ function ownContainers({ claims }: Principal, action: Action): Approver {
   };
 }
 
-const rootOf = (id: ContainerID): ContainerID => (id.parent === undefined ? id : rootOf(id.parent));
+function rootOf(id: ContainerID): ContainerID {
+  let root = id;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
+}

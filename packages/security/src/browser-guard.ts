@@ -1,18 +1,22 @@
 // What a browser may be made to do. The endpoints know no cookies and no tokens against forgery, and often sit in a
 // network that is trusted: any page that an operator opens could send requests there. The rules, on headers alone:
 //
-// G1: a page of another site changes nothing. A request that changes something and says where it comes from (`Origin`,
+// GUARD-1: a page of another site changes nothing. A request that changes something and says where it comes from (`Origin`,
 //     else `Sec-Fetch-Site`, else `Referer`) must come from this very host and port. Browsers always send one of them
 //     with what changes things; programs (curl, CLIs, frameworks, agents) send none, and aren't asked.
-// G2: a page of another site reads nothing, but for JSONP where Mesos has it (its web UI asks agents so, across
+// GUARD-2: a page of another site reads nothing, but for JSONP where Mesos has it (its web UI asks agents so, across
 //     hosts): no answer allows cross-origin reading, and none is guessed to be a script (`nosniff`).
-// G3: no page reaches this process under a name of its own (DNS rebinding). A browser's request names a host that is an
+// GUARD-3: no page reaches this process under a name of its own (DNS rebinding). A browser's request names a host that is an
 //     address, a trusted name, or a name that nobody outside can own (without dots, or under a domain kept for private
 //     use); unless the realm asks who it is, as a browser keeps credentials by name.
-// G4: a v1 call is JSON or protobuf, which a page of another site can't send unasked; other types are refused before the
-//     body is read (415 by the call's own reader). Nothing here ever answers a preflight with leave.
+// GUARD-4: a v1 call is JSON or protobuf, which a page of another site can't send unasked; other types are refused before
+//     the body is read (415 by the call's own reader). CORS preflight requests are always denied.
+// GUARD-5: JSONP is never answered with what credentials open: not in a realm that asks for them, not on a connection with
+//     a client certificate, not to a request with `Authorization` or `Cookie`. A browser adds all of these by itself to
+//     what a page of another site asks for, and JSONP is read by that page.
 //
-// Who opens endpoints to people should still switch authentication on: G2's JSONP shows everything that nobody guards.
+// Who opens endpoints to people should still switch authentication on: the JSONP of GUARD-2 shows everything that no realm
+// guards.
 import { isIP } from 'node:net';
 import type { Access } from '@meseta/api';
 import { type Refusal, refusal } from '@meseta/api';
@@ -26,7 +30,10 @@ export interface GuardedRequest {
   readonly access: Access;
   /** The realm asks for credentials. */
   readonly authenticates: boolean;
+  /** The answer would be JSON wrapped in a function's call. */
   readonly jsonp: boolean;
+  /** Its connection has shown a client certificate. */
+  readonly certified: boolean;
   /** By name in lower case, as node:http has them. */
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
@@ -95,8 +102,12 @@ export function createBrowserGuard({ trustedHosts }: BrowserGuardOptions): Brows
     return isIP(name) !== 0 || PRIVATE_NAME.test(name) || trusted.has(name);
   };
   return {
-    check({ access, authenticates, jsonp, headers }) {
+    check({ access, authenticates, jsonp, certified, headers }) {
       const host = text(headers['host']);
+      const credentials = headers['authorization'] !== undefined || headers['cookie'] !== undefined;
+      if (jsonp && (authenticates || certified || credentials)) {
+        return refusal('forbidden', "Parameter 'jsonp': not answered where there are credentials");
+      }
       const source = sourceOf(headers, host);
       if (source === 'other' && access === 'changes') {
         return refusal('forbidden', 'A page of another site may change nothing here');

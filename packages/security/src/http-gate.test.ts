@@ -16,6 +16,7 @@ const open: SecurityFlags = {
   trustedHosts: [],
   realms: {},
 };
+const plain = { rest: '', jsonp: false, certified: false };
 const acls = JSON.stringify({
   permissive: false,
   get_endpoints: [{ principals: { type: 'ANY' }, paths: { values: ['/metrics/snapshot'] } }],
@@ -27,7 +28,7 @@ test('a request is stopped where the first rule stops it', () => {
   assert.ok(made.ok);
   const admit = (name: keyof typeof masterEndpoints, method: string, headers = {}) => {
     const endpoint = masterEndpoints[name];
-    const admitted = made.value.gate.admit({ method, path: endpoint.path, endpoint, headers }, 0);
+    const admitted = made.value.gate.admit({ ...plain, method, endpoint, headers }, 0);
     return admitted.ok ? 'admitted' : admitted.error.text;
   };
   assert.equal(admit('metrics', 'GET'), 'admitted');
@@ -77,7 +78,7 @@ test('no header, however odd, is more than admitted or refused', () => {
     const endpoint = fc.constantFrom(...Object.values(agentEndpoints));
     fc.assert(
       fc.property(endpoint, fc.constantFrom('GET', 'POST', 'HEAD', 'X'), headers, (asked, method, sent) => {
-        const admitted = gate.admit({ method, path: asked.path, endpoint: asked, headers: sent }, 0);
+        const admitted = gate.admit({ ...plain, method, endpoint: asked, headers: sent }, 0);
         if (asked.realm === 'readonly') assert.ok(!admitted.ok && /unauthorized|forbidden/.test(admitted.error.code));
         else assert.ok(admitted.ok || admitted.error.code === 'forbidden');
       }),

@@ -11,9 +11,13 @@ import { type Principal, principalText } from './principal.js';
 
 export interface ArrivedRequest {
   readonly method: string;
-  /** Without the query. */
-  readonly path: string;
   readonly endpoint: EndpointDefinition;
+  /** What the path has behind the endpoint's own. */
+  readonly rest: string;
+  /** It asks for JSON wrapped in a function's call (`?jsonp=`). */
+  readonly jsonp: boolean;
+  /** Its connection has shown a client certificate that was checked. */
+  readonly certified: boolean;
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
 
@@ -39,13 +43,14 @@ export const forbidden = (principal: Principal | undefined, what: string): Refus
 export function createHttpGate({ authentication, authorizer, guard, firewall }: HttpGateOptions): HttpGate {
   return {
     authorizer,
-    admit({ method, path, endpoint, headers }, nowMs) {
-      const disabled = firewall?.(path);
+    admit({ method, endpoint, rest, jsonp, certified, headers }, nowMs) {
+      const disabled = firewall?.({ endpoint, rest });
       if (disabled !== undefined) return err(disabled);
       const unsafe = guard.check({
         access: endpoint.methods[method as Method] ?? 'reads',
         authenticates: authentication.guards(endpoint.realm),
-        jsonp: endpoint.jsonp === true,
+        jsonp: jsonp && endpoint.jsonp === true,
+        certified,
         headers,
       });
       if (unsafe !== undefined) return err(unsafe);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createRouter, masterEndpoints } from '@meseta/api';
 import { createBrowserGuard, type GuardedRequest } from './browser-guard.js';
 import { parseFirewall } from './firewall.js';
 import { createThrottle, parseRateLimits } from './rate-limits.js';
@@ -104,6 +105,10 @@ const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[]
     { access: 'reads', jsonp: true, headers: { ...chrome, host: '10.0.0.1:5051', referer: page } },
     true,
   ],
+  ['JSONP where the realm asks for credentials', { jsonp: true, authenticates: true, headers: chrome }, false],
+  ['JSONP with a password', { jsonp: true, headers: { ...chrome, authorization: 'Basic YTpi' } }, false],
+  ['JSONP with a cookie', { jsonp: true, headers: { ...chrome, cookie: 'a=b' } }, false],
+  ['JSONP with a client certificate', { jsonp: true, certified: true, headers: chrome }, false],
   [
     'a link from another site',
     { access: 'reads', headers: { ...chrome, host: '10.0.0.1:5050', referer: 'http://wiki.example/' } },
@@ -125,20 +130,43 @@ const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[]
   ['private domain', { access: 'reads', headers: { ...chrome, host: 'Master.Internal.:5050' } }, true],
 ];
 
-test('G1 to G3: what a browser may be made to do', () => {
+test('GUARD-1, GUARD-2, GUARD-3, GUARD-4, GUARD-5: what a browser may be made to do', () => {
   const guard = createBrowserGuard({ trustedHosts: ['M.corp.example'] });
   for (const [what, request, answered] of requests) {
-    const refused = guard.check({ access: 'reads', authenticates: false, jsonp: false, headers: {}, ...request });
+    const defaults = { access: 'reads', authenticates: false, jsonp: false, certified: false, headers: {} } as const;
+    const refused = guard.check({ ...defaults, ...request });
     assert.equal(refused === undefined, answered, what);
     if (refused !== undefined) assert.equal(refused.code, 'forbidden');
   }
 });
 
-test('endpoints that are switched off', () => {
-  const firewall = parseFirewall('{"disabled_endpoints":{"paths":["/files/browse","/metrics/snapshot"]}}');
-  assert.ok(firewall.ok);
-  assert.equal(firewall.value('/files/browse/')?.code, 'forbidden');
-  assert.equal(firewall.value('/files/read'), undefined);
-  assert.equal(firewall.value('/'), undefined);
-  assert.ok(!parseFirewall('{"disabled_endpoints":{"paths":["files"]}}').ok);
+const route = createRouter('master', masterEndpoints);
+
+test('FIREWALL-1: an endpoint that is switched off is so under every path that the router takes for it', () => {
+  const paths = ['/files/browse', '/master/state', '/quota/web', '/nowhere'];
+  const parsed = parseFirewall('master', JSON.stringify({ disabled_endpoints: { paths } }));
+  assert.ok(parsed.ok);
+  assert.deepEqual(parsed.value.warnings, ['"/nowhere" is no endpoint of this master']);
+  const isShut = (path: string): boolean => {
+    const routed = route(path);
+    return routed === undefined || parsed.value.firewall(routed)?.code === 'forbidden';
+  };
+  for (const path of [
+    '/files/browse/',
+    '/files/%62rowse',
+    '/files%2fbrowse',
+    '/state',
+    '/master/state',
+    '/%73tate',
+    '/master/%73tate/x',
+    '/state%2f',
+    '/quota/web',
+    '/master/quota/web/',
+  ]) {
+    assert.ok(isShut(path), path);
+  }
+  for (const path of ['/files/read', '/state-summary', '/quota', '/quota/webs']) assert.ok(!isShut(path), path);
+  // Decoded once, as the router does: what is encoded twice leads nowhere.
+  assert.equal(route('/%2573tate'), undefined);
+  assert.ok(!parseFirewall('master', '{"disabled_endpoints":{"paths":["files"]}}').ok);
 });

@@ -61,7 +61,10 @@ export function createSecurity(component: Component, flags: SecurityFlags): Resu
   if (key?.ok === false) return wrong('jwtSecretKey', key.error);
   const acls = flags.acls === undefined ? undefined : parseText(flags.acls, parseAcls);
   if (acls?.ok === false) return wrong('acls', acls.error);
-  const firewall = flags.firewallRules === undefined ? undefined : parseText(flags.firewallRules, parseFirewall);
+  const firewall =
+    flags.firewallRules === undefined
+      ? undefined
+      : parseText(flags.firewallRules, (text) => parseFirewall(component, text));
   if (firewall?.ok === false) return wrong('firewallRules', firewall.error);
   const limits = flags.rateLimits === undefined ? undefined : parseText(flags.rateLimits, parseRateLimits);
   if (limits?.ok === false) return wrong('rateLimits', limits.error);
@@ -73,8 +76,8 @@ export function createSecurity(component: Component, flags: SecurityFlags): Resu
     authentication: authentication.value,
     authorizer: acls === undefined ? openAuthorizer : createLocalAuthorizer(acls.value.acls),
     guard: createBrowserGuard({ trustedHosts: flags.trustedHosts }),
-    firewall: firewall?.value,
+    firewall: firewall?.value.firewall,
   });
-  const warnings = [credentials, key, acls].flatMap((it) => it?.value.warnings ?? []);
+  const warnings = [credentials, key, acls, firewall].flatMap((it) => it?.value.warnings ?? []);
   return ok({ gate, secrets, limits: limits?.value, warnings });
 }

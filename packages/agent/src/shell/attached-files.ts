@@ -32,13 +32,16 @@ function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
 
 const LOG = '/slave/log';
 
-/** What is attached where, sandboxes and the log, for whoever asks about that alone. */
+/** What is attached where: the sandboxes and the log that a viewer may access. */
 export const attachedList = (
   state: AgentState,
+  approver: Approver,
   logFile: string | undefined,
 ): readonly (readonly [string, string])[] => [
-  ...(logFile === undefined ? [] : [[LOG, logFile] as const]),
-  ...[...attachedPaths(state)].map(([name, { path }]) => [name, path] as const),
+  ...(logFile === undefined || !approver.log ? [] : [[LOG, logFile] as const]),
+  ...[...attachedPaths(state)].flatMap(([name, { path, owner }]) =>
+    approver.sandbox(owner) ? [[name, path] as const] : [],
+  ),
 ];
 
 /** What is attached as one viewer finds it. */

@@ -6,14 +6,15 @@
 // N2: an output stream ends when the container has ended and all that it wrote is told.
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
-import type { ContainerId } from '@meseta/base';
+import type { ContainerId, ExecutorId } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
-import { allows, forbidden, type Principal } from '@meseta/security';
+import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
 import type { AgentCall, AgentProcessIODataType, ContainerID } from '@meseta/wire';
 import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
-import type { AgentEffect, AgentInput, ConnectionId } from '../core/io.js';
+import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
+import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { createOutputReader } from './output-reader.js';
 
@@ -90,7 +91,22 @@ function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined,
     ...(id === undefined ? {} : { container_id: id }),
     ...(command === undefined ? {} : { command_info: command }),
   };
-  return allows(approver, object) ? undefined : forbidden(principal, `call ${type}`);
+  if (!allows(approver, object)) return forbidden(principal, `call ${type}`);
+  const user = command?.user;
+  const isOwnUser =
+    !isBearer(principal) ||
+    user === undefined ||
+    framework === undefined ||
+    executor === undefined ||
+    usersOf(framework, executor).has(user);
+  return isOwnUser ? undefined : forbidden(principal, `call ${type} as the user ${user}`);
+}
+
+/** Whom an executor's tasks and itself run as: nobody has allowed it others. */
+function usersOf(framework: FrameworkRecord, { info }: ExecutorRecord): ReadonlySet<string> {
+  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
+  const users = tasks.map((task) => task.info.command?.user);
+  return new Set([info.command?.user ?? framework.info.user, ...users.filter((user) => user !== undefined)]);
 }
 
 /** The calls for any container are, of a nested one, the older calls for nested ones. */

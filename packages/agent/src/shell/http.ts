@@ -11,7 +11,7 @@ import {
 } from '@meseta/api';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
-import { answerJson, answerText, refuse } from '@meseta/platform/answers';
+import { answerJson, answerText, isCertified, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
@@ -49,6 +49,8 @@ export interface HttpOptions {
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** A HEAD is a GET. */
+  readonly method: Method;
   readonly match: Match<AgentEndpoint>;
   readonly query: URLSearchParams;
   /** Who asks, as authenticated. */
@@ -73,13 +75,18 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
       answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
       return;
     }
-    const { method = '', headers } = request;
-    const admitted = options.gate.admit({ method, path, endpoint: match.endpoint, headers }, Date.now());
+    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
+    const { headers } = request;
+    // Answered as a GET whose body is left out.
+    const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
+    const { endpoint, rest } = match;
+    const arrived = { method, endpoint, rest, jsonp: query.has('jsonp'), certified: isCertified(request), headers };
+    const admitted = options.gate.admit(arrived, Date.now());
     if (!admitted.ok) {
       refuse(response, admitted.error);
       return;
     }
-    if (match.endpoint.methods[request.method as Method] === undefined && request.method !== 'HEAD') {
+    if (endpoint.methods[method as Method] === undefined) {
       const allowed = methodsOf(match.endpoint).join(', ');
       refuse(
         response,
@@ -87,10 +94,10 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
       );
       return;
     }
-    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
     const handled = handlers[match.name]({
       request,
       response,
+      method: method as Method,
       match,
       query,
       principal: admitted.value,
@@ -140,7 +147,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
       versionJson: versionDocument(buildInfo),
       logging: options.logging,
       metrics: () => currentMetrics(options),
-      attached: () => attachedList(core.state, options.logFile),
+      attached: ({ approver }) => attachedList(core.state, approver, options.logFile),
       filesFor: ({ approver }) => rootsFor(core.state, approver, options.logFile),
     }),
     operator: (exchange) => answerCall(options, bodies, exchange),
@@ -150,7 +157,8 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
     state: (exchange) => answerJson(exchange, stateJson(core.state, facts, exchange.approver)),
     containers: (exchange) => containers(options, exchange),
-    statistics: async (exchange) => answerJson(exchange, statisticsListJson(await measureContainers(options))),
+    statistics: async (exchange) =>
+      answerJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),
     containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
   };
 }

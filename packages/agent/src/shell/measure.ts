@@ -3,23 +3,24 @@
 import type { ContainerId } from '@meseta/base';
 import type { Containers } from '@meseta/containers/types';
 import { quantitiesOf, quantity } from '@meseta/resources';
-import type { ContainerStatus, Resource, ResourceStatistics } from '@meseta/wire';
+import type { ContainerID, ContainerStatus, Resource, ResourceStatistics } from '@meseta/wire';
 import type { AgentCore } from '../core/agent.js';
 import type { ContainerRecord } from '../core/io.js';
 import { taskRunsOf } from '../core/runs.js';
+import type { AgentState } from '../core/state.js';
 import type { Approver } from '../views/approver.js';
 import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
 import type { MeasuredContainer, MeasuredMember } from '../views/v0.js';
 
-/** Those that the viewer may see; all without one. */
+/** Those that the viewer may see. */
 export async function measureContainers(
   from: { readonly core: AgentCore; readonly containers: Containers },
-  approver?: Approver,
+  approver: Approver,
 ): Promise<readonly MeasuredContainer[]> {
   const running = [...from.core.state.frameworks.values()].flatMap((framework) =>
     [...executorsOf(framework)].filter(
       ({ executor, completed }) =>
-        !completed && executor.state === 'running' && approver?.container(executor.info, framework.info) !== false,
+        !completed && executor.state === 'running' && approver.container(executor.info, framework.info),
     ),
   );
   return Promise.all(running.map((shown) => measureExecutor(from.containers, shown)));
@@ -50,14 +51,27 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
   };
 }
 
-/** Containers that were launched by calls. */
+/** A nested container is seen with the one that it is in, at whatever depth. */
+function seesGuest(state: AgentState, approver: Approver, id: ContainerID): boolean {
+  let root = id;
+  while (root.parent !== undefined) root = root.parent;
+  const run = state.runs.get(root.value as ContainerId);
+  const framework = run && state.frameworks.get(run.frameworkId);
+  const executor = run && framework?.executors.get(run.executorId);
+  if (framework === undefined || executor === undefined) return approver.standalone(root);
+  return approver.container(executor.info, framework.info);
+}
+
+/** Containers that were launched by calls: those that the viewer may see. */
 export async function measureGuests(
   { core, containers }: { readonly core: AgentCore; readonly containers: Containers },
+  approver: Approver,
   nested: boolean,
   standalone: boolean,
 ): Promise<readonly MeasuredMember[]> {
   const running = [...core.state.guests.values()].filter(
-    ({ record: { id, state } }) => state === 'running' && (id.parent === undefined ? standalone : nested),
+    ({ record: { id, state } }) =>
+      state === 'running' && (id.parent === undefined ? standalone : nested) && seesGuest(core.state, approver, id),
   );
   return Promise.all(
     running.map(async ({ record: { id, containerId, pid, resources } }) => {

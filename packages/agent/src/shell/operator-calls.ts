@@ -128,7 +128,7 @@ async function getContainers(options: HttpOptions, call: AgentCall, approver: Ap
     container_status: status,
     ...(statistics === undefined ? {} : { resource_statistics: statistics }),
   });
-  const guests = await measureGuests(options, nested, call.get_containers?.show_standalone === true);
+  const guests = await measureGuests(options, approver, nested, call.get_containers?.show_standalone === true);
   const measured = (await measureContainers(options, approver)).flatMap(({ executor, members, ...measured }) => [
     {
       framework_id: { value: executor.frameworkId },

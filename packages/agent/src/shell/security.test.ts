@@ -135,7 +135,10 @@ test('who may see what of an agent', async () => {
     'acls',
     JSON.stringify({
       permissive: false,
-      get_endpoints: [{ principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics'] } }],
+      get_endpoints: [
+        { principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics', '/files/debug'] } },
+        { principals: { values: ['bob'] }, paths: { values: ['/files/debug'] } },
+      ],
       view_frameworks: [{ principals: { values: ['alice', 'bob'] }, users: { type: 'ANY' } }],
       view_executors: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
       access_sandboxes: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
@@ -164,7 +167,7 @@ test('who may see what of an agent', async () => {
         task_id: { value: 't' },
         agent_id: { value: 'm-S0' },
         resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } }],
-        command: { value: 'true' },
+        command: { value: 'sleep 3' },
       },
     },
   });
@@ -189,6 +192,15 @@ test('who may see what of an agent', async () => {
   const token = makeToken({ cid: 'c' }, Buffer.from('a key'));
   assert.equal((await state(token)).frameworks.length, 0);
   assert.equal(await status('/state', makeToken({ cid: 'c' }, Buffer.from('another key'))), 401);
+
+  // What may be asked for shows only what may be seen: alice may view no container, bob access no sandbox.
+  const read = async (path: string, who: string): Promise<unknown> => (await get(path, who)).json();
+  assert.deepEqual(await read('/monitor/statistics', 'alice'), []);
+  const debug = [await read('/files/debug', 'alice'), await read('/files/debug', 'bob')];
+  assert.deepEqual(
+    debug.map((files) => Object.keys(files as object).length > 0),
+    [true, false],
+  );
 
   const path = `?path=${encodeURIComponent(alices.frameworks[0]?.executors[0]?.directory ?? '')}`;
   const table = [

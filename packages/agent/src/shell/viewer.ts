@@ -8,6 +8,7 @@ export function viewerOf(authorizer: Authorizer, principal: Principal | undefine
   const task = authorizer.approverFor(principal, 'VIEW_TASK');
   const executor = authorizer.approverFor(principal, 'VIEW_EXECUTOR');
   const container = authorizer.approverFor(principal, 'VIEW_CONTAINER');
+  const standalone = authorizer.approverFor(principal, 'VIEW_STANDALONE_CONTAINER');
   const sandbox = authorizer.approverFor(principal, 'ACCESS_SANDBOX');
   const role = authorizer.approverFor(principal, 'VIEW_ROLE');
   const objectOf = (executor_info: ExecutorInfo, framework_info: FrameworkInfo) => ({ framework_info, executor_info });
@@ -16,6 +17,7 @@ export function viewerOf(authorizer: Authorizer, principal: Principal | undefine
     task: (shown, framework_info) => allows(task, { framework_info, task: shown }),
     executor: (info, owner) => allows(executor, objectOf(info, owner)),
     container: (info, owner) => allows(container, objectOf(info, owner)),
+    standalone: (container_id) => allows(standalone, { container_id }),
     sandbox: (owner) => allows(sandbox, owner && objectOf(owner.info, owner.framework)),
     role: (value) => allows(role, { value }),
     flags: allows(authorizer.approverFor(principal, 'VIEW_FLAGS')),

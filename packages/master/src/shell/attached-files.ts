@@ -10,10 +10,18 @@ const LOG = '/master/log';
 export const attachedFiles = (logFile: string | undefined): ReadonlyMap<string, string> =>
   new Map(logFile === undefined ? [] : [[LOG, logFile]]);
 
+/** What /files/debug lists for a principal. */
+export const listFor =
+  (attached: ReadonlyMap<string, string>, authorizer: Authorizer) =>
+  (principal: string | undefined): Iterable<readonly [string, string]> =>
+    mayReadLog(authorizer, principal) ? attached : [];
+
+const mayReadLog = (authorizer: Authorizer, principal: string | undefined): boolean =>
+  allows(authorizer.approverFor(principal === undefined ? undefined : principalOf(principal), 'ACCESS_MESOS_LOG'));
+
 export function rootsFor(attached: ReadonlyMap<string, string>, authorizer: Authorizer) {
   return (principal: string | undefined): FindRoot => {
-    const subject = principal === undefined ? undefined : principalOf(principal);
-    const may = allows(authorizer.approverFor(subject, 'ACCESS_MESOS_LOG'));
+    const may = mayReadLog(authorizer, principal);
     return (virtualPath) => {
       const path = attached.get(virtualPath);
       if (path === undefined) return undefined;

@@ -31,8 +31,8 @@ export interface HandlersOptions {
   readonly viewerOf: ViewerOf;
   readonly authorizer: Authorizer;
   readonly logging: LoggingLevel;
-  /** Virtual paths and where they lead. */
-  readonly attached: ReadonlyMap<string, string>;
+  /** The virtual paths that a principal may see, and where they lead. */
+  readonly attached: (principal: string | undefined) => Iterable<readonly [string, string]>;
   /** What of them a principal may see. */
   filesFor(principal: string | undefined): FindRoot;
   state(): MasterState;
@@ -58,7 +58,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
       versionJson: versionDocument(facts.build),
       logging: options.logging,
       metrics: options.metrics,
-      attached: () => options.attached,
+      attached: ({ principal }) => options.attached(principal),
       filesFor: ({ principal }) => options.filesFor(principal),
     }),
     ...reads,

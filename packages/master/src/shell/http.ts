@@ -1,7 +1,7 @@
 // From a request to its handler: the endpoint, who asks, who leads, the method. The handlers' own checks come after these.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRouter, type MasterEndpoint, type Method, masterEndpoints, methodsOf, refusal } from '@meseta/api';
-import { answerText, refuse } from '@meseta/platform/answers';
+import { answerText, isCertified, refuse } from '@meseta/platform/answers';
 import { type HttpGate, SAFE_HEADERS } from '@meseta/security';
 import type { Exchange } from './exchange.js';
 
@@ -36,15 +36,17 @@ export function createRequestHandler({ handlers, gate, standing, onFailure }: Ht
       answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
       return;
     }
+    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
     const { headers } = request;
     // Answered as a GET whose body is left out.
     const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
-    const admitted = gate.admit({ method, path, endpoint: match.endpoint, headers }, Date.now());
+    const { endpoint, rest } = match;
+    const arrived = { method, endpoint, rest, jsonp: query.has('jsonp'), certified: isCertified(request), headers };
+    const admitted = gate.admit(arrived, Date.now());
     if (!admitted.ok) {
       refuse(response, admitted.error);
       return;
     }
-    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
     if (match.endpoint.leader && !answersForCluster(standing(), target, response)) return;
     if (match.endpoint.methods[method as Method] === undefined) {
       const allowed = methodsOf(match.endpoint).join(', ');

@@ -19,10 +19,11 @@ export const schedulerTargets: ReadonlySet<string> = new Set([endpoint.path, ali
 
 export function createPlainSchedulerCalls(options: PlainSchedulerCallsOptions): PlainCalls['take'] {
   const { gate, requests, take, standing } = options;
-  return ({ target, headers }, body, answer) => {
+  return ({ headers }, body, answer) => {
     const streamId = headers['mesos-stream-id'];
     if (streamId === undefined || standing().kind !== 'leading') return false;
-    const admitted = gate.admit({ method: 'POST', path: target, endpoint, headers }, Date.now());
+    const arrived = { method: 'POST', endpoint, rest: '', jsonp: false, certified: false, headers };
+    const admitted = gate.admit(arrived, Date.now());
     if (!admitted.ok) return false;
     take(
       {

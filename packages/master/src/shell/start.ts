@@ -20,7 +20,7 @@ import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
-import { attachedFiles, rootsFor } from './attached-files.js';
+import { attachedFiles, listFor, rootsFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
 import { createPerformer } from './effects.js';
 import { type Front, type Handlers, openFront } from './front.js';
@@ -217,7 +217,7 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
     viewerOf: parts.viewerOf,
     authorizer: config.security.gate.authorizer,
     logging: createLoggingLevel(config.log, realClock),
-    attached,
+    attached: listFor(attached, config.security.gate.authorizer),
     filesFor: rootsFor(attached, config.security.gate.authorizer),
     state: () => state,
     metrics: () => {

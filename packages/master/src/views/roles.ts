@@ -114,6 +114,9 @@ function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): re
     known.add(role);
     for (const ancestor of ancestorsOf(role)) known.add(ancestor);
   }
+  const frameworks = new Set(
+    snapshot.frameworks.flatMap(({ framework }) => (approver.framework(framework) ? [framework.id as string] : [])),
+  );
   return [...known]
     .filter((name) => approver.role(name))
     .sort((a, b) => (a < b ? -1 : 1))
@@ -131,7 +134,7 @@ function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): re
         offered: inSubtree(sums.offered, name),
         reserved,
         consumed: addQuantities(allocated, idle),
-        frameworks: [...(sums.frameworks.get(name) ?? [])],
+        frameworks: [...(sums.frameworks.get(name) ?? [])].filter((id) => frameworks.has(id)),
       };
     });
 }
