@@ -77,11 +77,13 @@ export interface ProcessRequest {
   /** With a slash: the file; without: looked up in this process' PATH. */
   readonly program: string;
   readonly arguments: readonly string[];
-  /** The whole environment; undefined inherits. */
+  /** The whole environment; undefined: a PATH and nothing else. This process' own is never handed down. */
   readonly environment?: { readonly [name: string]: string } | undefined;
   readonly directory?: string | undefined;
   /** Both or none; supplementary groups are dropped. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** What `run` gives it to read; nothing unless given. */
+  readonly input?: string | undefined;
 }
 
 export interface FinishedRun {

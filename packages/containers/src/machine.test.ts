@@ -4,22 +4,63 @@ import { ok, type Processes, type ProcessRequest } from '@meseta/base';
 import { createProcesses } from '@meseta/platform/processes';
 import { createUsers } from './machine.js';
 
-test('those who ask for a user together share one look; a user that is not there may come later', async () => {
-  const asked: ProcessRequest[] = [];
-  let there = true;
-  const processes: Processes = {
+/** A machine whose `id` knows these users, and takes numbers for users as the real one does. */
+function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequest[] = []): Processes {
+  return {
     ...createProcesses(),
     run: async (request) => {
       asked.push(request);
-      return ok({ end: { kind: 'exited', code: there ? 0 : 1 }, stdout: '7\n', stderr: '', timedOut: false });
+      const [option, , name = ''] = request.arguments;
+      const uid = users[name] ?? (/^[+ ]*\d+$/.test(name) ? Number(name) : undefined);
+      const [first] = Object.entries(users).find(([, it]) => it === uid) ?? [];
+      const answer = option === '-un' ? first : uid === undefined ? undefined : option === '-G' ? `${uid} 8` : `${uid}`;
+      const code = answer === undefined ? 1 : 0;
+      return ok({ end: { kind: 'exited', code }, stdout: `${answer ?? ''}\n`, stderr: '', timedOut: false });
     },
   };
-  const find = createUsers(processes);
+}
+
+test('those who ask for a user together share one look; a user that is not there may come later', async () => {
+  const asked: ProcessRequest[] = [];
+  const users: Record<string, number> = { somebody: 7 };
+  const find = createUsers(machineWith(users, asked));
   const found = await Promise.all(Array.from({ length: 10 }, () => find('somebody')));
-  for (const user of found) assert.deepEqual(user, ok({ name: 'somebody', uid: 7, gid: 7 }));
-  assert.equal(asked.length, 2);
-  there = false;
+  for (const user of found) assert.deepEqual(user, ok({ name: 'somebody', uid: 7, gid: 7, groups: [7, 8] }));
+  assert.equal(asked.length, 4);
   assert.equal((await find('newcomer')).ok, false);
-  there = true;
+  users['newcomer'] = 9;
   assert.equal((await find('newcomer')).ok, true);
+});
+
+test('a user is a name that its uid maps back to; numbers, other names of a uid and words for programs are refused', async () => {
+  const find = createUsers(machineWith({ root: 0, toor: 0, nobody: 65534, '12': 12 }));
+  for (const name of ['root', 'nobody']) assert.ok((await find(name)).ok, name);
+  const refused = [
+    '',
+    '0',
+    '+0',
+    ' 0',
+    '00',
+    'root ',
+    ' root',
+    'root\n',
+    '12',
+    '65534',
+    '-u',
+    '+root',
+    '~root',
+    'a:b',
+    'a/b',
+  ];
+  for (const name of [...refused, 'toor', 'nobody-knows', 'n'.repeat(300)]) {
+    const found = await find(name);
+    assert.ok(!found.ok, name);
+    assert.match(found.error, /^user "/);
+  }
+});
+
+test('on this machine no number is a user', { skip: process.getuid?.() !== 0 }, async () => {
+  const find = createUsers(createProcesses());
+  assert.deepEqual(await find('root'), ok({ name: 'root', uid: 0, gid: 0, groups: [0] }));
+  for (const name of ['0', '+0', ' 0', '00']) assert.equal((await find(name)).ok, false, name);
 });

@@ -53,26 +53,42 @@ export function readLimits(files: Files): LaunchLimits {
   };
 }
 
+/** Programs take numbers, and words that begin like options, for what they are not. */
+const isUserName = (name: string): boolean =>
+  /^(?![-+~])(?!\d+$)[^\p{Cc}:/]{1,256}$/u.test(name) && name.trim() === name;
+
 /**
  * Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept, and those who
- * ask for the same one at the same time share a look.
+ * ask for the same one at the same time share a look. A user is a name, as for Mesos: numbers are refused, and a name
+ * whose uid has another one, as who may run as that one is decided by name.
  */
 export function createUsers(processes: Processes): (name: string) => Promise<Result<LaunchOwner, string>> {
   const known = new Map<string, Promise<Result<LaunchOwner, string>>>();
-  const number = async (option: string, name: string): Promise<number | undefined> => {
-    const run = await processes.run({ program: 'id', arguments: [option, '--', name] }, { timeoutMs: toolTimeoutMs });
-    const text = run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? run.value.stdout.trim() : '';
-    return /^\d+$/.test(text) ? Number(text) : undefined;
+  const answerOf = async (program: string, ...args: string[]): Promise<string | undefined> => {
+    const run = await processes.run({ program, arguments: args }, { timeoutMs: toolTimeoutMs });
+    return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? run.value.stdout.trim() : undefined;
   };
+  const numbers = async (option: string, name: string): Promise<readonly number[]> => {
+    const text = (await answerOf('id', option, '--', name)) ?? '';
+    return /^\d+( \d+)*$/.test(text) ? text.split(' ').map(Number) : [];
+  };
+  // busybox's id takes no numbers.
+  const nameOf = async (uid: number): Promise<string | undefined> =>
+    (await answerOf('id', '-un', '--', String(uid))) ??
+    (await answerOf('getent', 'passwd', String(uid)))?.replace(/:.*/s, '');
   const look = async (name: string): Promise<Result<LaunchOwner, string>> => {
-    const [uid, gid] = await Promise.all([number('-u', name), number('-g', name)]);
-    if (uid !== undefined && gid !== undefined) return ok({ name, uid, gid });
-    known.delete(name);
-    return err(`user "${name}": no such user on this machine`);
+    if (!isUserName(name)) return err(`user ${JSON.stringify(name)}: expected the name of a user on this machine`);
+    const [[uid], [gid], groups] = await Promise.all([numbers('-u', name), numbers('-g', name), numbers('-G', name)]);
+    if (uid === undefined || gid === undefined) return err(`user "${name}": no such user on this machine`);
+    const own = await nameOf(uid);
+    if (own !== name)
+      return err(`user "${name}": its uid ${uid} is that of ${own === undefined ? 'no name' : `"${own}"`}`);
+    return ok({ name, uid, gid, groups: groups.length === 0 ? [gid] : groups });
   };
   return (name) => {
     const found = known.get(name) ?? look(name);
     known.set(name, found);
+    void found.then(({ ok: exists }) => exists || known.delete(name));
     return found;
   };
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import fc from 'fast-check';
 import { exitStatus, parseRecord } from './exit-record.js';
-import { type LaunchLimits, type LaunchTools, launchPlan } from './plan.js';
+import { type LaunchLimits, type LaunchPlan, type LaunchTools, launchPlan } from './plan.js';
 import { parseLimits, rlimitArgv } from './rlimits.js';
 import { shellWords } from './shell-quote.js';
+import { perlSupervision } from './supervisor-perl.js';
+import { shellSupervision } from './supervisor-shell.js';
 import type { ContainerSpec } from './types.js';
 
 const tools: LaunchTools = {
@@ -35,7 +39,7 @@ const spec: ContainerSpec = {
   resources: [],
   container: undefined,
 };
-const owner = { name: 'nobody', uid: 9, gid: 9 };
+const owner = { name: 'nobody', uid: 9, gid: 9, groups: [9] };
 
 test('quoted words come out of a shell as they were', () => {
   const word = fc.string({ unit: 'binary-ascii', maxLength: 20 }).map((text) => text.replaceAll('\0', ''));
@@ -49,16 +53,10 @@ test('quoted words come out of a shell as they were', () => {
   );
 });
 
-const refusals: readonly [string, Partial<ContainerSpec>, RegExp, boolean?][] = [
+const refusals: readonly [string, Partial<ContainerSpec>, RegExp][] = [
   ['no command', { command: {} }, /command\.value/],
   ['a name for a variable', { environment: { 'a=b': 'c' } }, /environment: "a=b"/],
   ['NUL', { environment: { a: 'b\0c' } }, /NUL/],
-  [
-    'another name without a tool',
-    { command: { shell: false, value: '/bin/busybox', arguments: ['ls'] } },
-    /perl or bash/,
-  ],
-  ['another user without a tool', {}, /user "nobody": neither setpriv nor su/, true],
   ['one limit only', { rlimits: { rlimits: [{ type: 'RLMT_NOFILE', soft: 1 }] } }, /RLMT_NOFILE: expected both/],
   ['soft above hard', { rlimits: { rlimits: [{ type: 'RLMT_CPU', soft: 2, hard: 1 }] } }, /soft limit 2 is above/],
   ['raised', { rlimits: { rlimits: [{ type: 'RLMT_NOFILE', soft: 1, hard: 101 }] } }, /CAP_SYS_RESOURCE/],
@@ -66,12 +64,10 @@ const refusals: readonly [string, Partial<ContainerSpec>, RegExp, boolean?][] = 
   ['no shell has it', { rlimits: { rlimits: [{ type: 'RLMT_NICE', soft: 1, hard: 1 }] } }, /needs prlimit/],
 ];
 
-test('what can not be carried out exactly is refused with its reason', () => {
-  for (const [name, changes, expected, switched] of refusals) {
+test('PLAN-2: what can not be carried out exactly is refused with its reason', () => {
+  for (const [name, changes, expected] of refusals) {
     for (const given of [tools, byPerl]) {
-      // perl itself can give a program any name.
-      if (given === byPerl && name === 'another name without a tool') continue;
-      const plan = launchPlan({ ...spec, ...changes }, switched ? owner : undefined, given, limits);
+      const plan = launchPlan({ ...spec, ...changes }, undefined, given, limits);
       assert.equal(plan.ok, false, name);
       if (!plan.ok) assert.match(plan.error, expected, name);
     }
@@ -130,33 +126,87 @@ test("a shell's code above 128 is a signal when it said so, or for the silent on
   });
 });
 
-test('perl becomes a plain command at once; limits and other users take the way of the tools, which see nothing of it', () => {
-  const environment = { LD_PRELOAD: '/mine.so' };
-  const planned = (extra: Partial<ContainerSpec>, as?: typeof owner) =>
-    launchPlan(
-      { ...spec, environment, ...extra },
-      as,
-      { ...byPerl, setpriv: '/bin/setpriv', prlimit: '/bin/prlimit' },
-      limits,
-    );
-  const directory = '/sandbox';
-  assert.deepEqual(planned({}), {
-    ok: true,
-    value: { program: '/bin/sh', argv: ['/bin/sh', '-c', 'true'], environment, directory },
-  });
-  const named = { shell: false, value: 'busybox', arguments: ['ls', '-l'] };
-  assert.deepEqual(planned({ command: named }), {
-    ok: true,
-    value: { program: 'busybox', argv: ['ls', '-l'], environment, directory },
-  });
-  const limited: RLimitInfoRLimit[] = [{ type: 'RLMT_NOFILE', soft: 10, hard: 20 }];
-  for (const [plan, first] of [
-    [planned({ rlimits: { rlimits: limited } }), '/bin/prlimit'],
-    [planned({}, owner), '/bin/setpriv'],
-  ] as const) {
-    assert.ok(plan.ok);
-    const { program, argv, environment: seen } = plan.value;
-    assert.deepEqual([program, argv[0], seen], [first, first, {}]);
-    assert.ok(argv.indexOf('LD_PRELOAD=/mine.so') > argv.indexOf('/bin/env'));
+const secret = 'hunter2 of the environment';
+
+const planned = (extra: Partial<ContainerSpec>, as?: typeof owner, given = tools): LaunchPlan => {
+  const plan = launchPlan({ ...spec, environment: { A: secret }, ...extra }, as, given, limits);
+  assert.ok(plan.ok);
+  return plan.value;
+};
+
+test('PLAN-3, PLAN-4: no program on the way to a command has its environment, or has it among its arguments', () => {
+  const machine = { ...tools, setpriv: '/bin/setpriv', prlimit: '/bin/prlimit' };
+  const rlimits = { rlimits: [{ type: 'RLMT_NOFILE' as const, soft: 10, hard: 20 }] };
+  for (const supervision of [perlSupervision('/bin/perl'), shellSupervision(machine)]) {
+    for (const plan of [planned({}), planned({}, owner), planned({ rlimits }, owner, machine)]) {
+      const becoming = supervision.becoming(plan);
+      assert.ok(becoming.ok);
+      assert.ok(becoming.value.input.includes(secret));
+      assert.equal([becoming.value.program, ...becoming.value.arguments].join(' ').includes(secret), false);
+    }
+  }
+  const text = shellSupervision(machine).planText(planned({ rlimits }, owner, machine));
+  assert.ok(text.ok);
+  const [, , command = ''] = text.value.split('\n');
+  assert.equal(command.includes(secret), false);
+  assert.match(
+    command,
+    /^exec '\/bin\/setsid' '\/bin\/prlimit' .*'\/bin\/setpriv' .*'\/bin\/env' '-i' '--' '\/bin\/sh' '-s' <</,
+  );
+});
+
+test('PLAN-1: what a task names can not end the text that its shell reads, nor be evaluated', () => {
+  const values = [
+    'END',
+    '\nEND\ntouch /evil\n',
+    "'\nEND\n'; touch /evil; '",
+    '$(touch /evil)',
+    '`touch /evil`',
+    "it's\n\\end\n",
+  ];
+  const sh = { ...tools, setsid: undefined, env: execFileSync('/bin/sh', ['-c', 'command -v env']).toString().trim() };
+  const supervision = shellSupervision(sh);
+  for (const value of values) {
+    const directory = mkdtempSync(`${tmpdir()}/meseta-plan-`);
+    try {
+      const command = {
+        shell: false,
+        value: '/bin/sh',
+        arguments: ['sh', '-c', 'printf %s "$A"; printf %s "$1"', 'x', value],
+      };
+      const text = supervision.planText(
+        planned({ sandbox: directory, environment: { A: value }, command }, undefined, sh),
+      );
+      assert.ok(text.ok);
+      writeFileSync(`${directory}/plan`, text.value);
+      execFileSync('/bin/sh', [`${directory}/plan`]);
+      assert.equal(readFileSync(`${directory}/stdout`, 'utf8'), value + value);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+});
+
+const shellRefusals: readonly [string, LaunchPlan, RegExp][] = [
+  [
+    "a program's name without a tool",
+    planned({ command: { shell: false, value: '/bin/busybox', arguments: ['ls'] } }),
+    /perl or bash/,
+  ],
+  ['another user without a tool', planned({}, owner), /user "nobody": neither setpriv nor su/],
+  [
+    'a variable that is no name for a shell',
+    planned({ environment: { 'a.b': 'c' } }),
+    /environment: the name "a.b" needs perl/,
+  ],
+];
+
+test('PLAN-2: what a shell can not carry out exactly is refused, and perl does it', () => {
+  for (const [name, plan, expected] of shellRefusals) {
+    const text = shellSupervision(tools).planText(plan);
+    assert.ok(!text.ok, name);
+    assert.match(text.error, expected);
+    assert.equal(shellSupervision(tools).becoming(plan).ok, false);
+    assert.ok(perlSupervision('/bin/perl').planText(plan).ok);
   }
 });

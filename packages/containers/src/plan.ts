@@ -1,9 +1,10 @@
 // The launch plan: from a container's spec to the program that becomes its first process. Pure: what the machine offers
 // comes in as `LaunchTools`.
 //
-// I1: nothing of the task's is ever evaluated: its values travel as whole words.
-// I2: a plan that can't be carried out exactly is refused with a reason; nothing is left out silently.
-// I3: tools that run on the way to the command (as the agent's own user) see nothing of its environment.
+// PLAN-1: nothing of the task's is ever evaluated: its values travel as whole words.
+// PLAN-2: a plan that can't be carried out exactly is refused with a reason; nothing is left out silently.
+// PLAN-3: tools that run on the way to the command as the agent's own user see nothing of its environment.
+// PLAN-4: no process has the environment among its arguments, which every user of the machine can read.
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import { rlimitArgv } from './rlimits.js';
@@ -32,6 +33,8 @@ export interface LaunchOwner {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+  /** All groups of the user, `gid` among them. */
+  readonly groups: readonly number[];
 }
 
 /** What this process may hand down. */
@@ -51,11 +54,12 @@ export interface LaunchPlan {
   readonly environment: ContainerSpec['environment'];
   /** Where it runs, `stdout` and `stderr` in it. */
   readonly directory: string;
+  readonly owner: LaunchOwner | undefined;
+  /** The tool that sets the limits with its arguments (`rlimitArgv`); none: the agent's own limits stay. */
+  readonly rlimits: readonly string[];
 }
 
 export type Command = Pick<ContainerSpec['command'], 'shell' | 'value' | 'arguments'>;
-
-const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 type Executable = Pick<LaunchPlan, 'program' | 'argv'>;
 
@@ -68,64 +72,29 @@ function executableOf(command: Command, { shell }: LaunchTools): Result<Executab
   return ok({ program: value, argv: [ownName, ...rest] });
 }
 
-/** As words that another program executes: where a program's own name differs from its last part, a tool must set it. */
-function wordsOf({ program: value, argv }: Executable, tools: LaunchTools): Result<readonly string[], string> {
-  const [ownName = value, ...rest] = argv;
-  if (baseName(ownName) === baseName(value)) return ok([value, ...rest]);
-  if (tools.perl !== undefined) {
-    const program = 'my $p = shift; exec {$p} @ARGV; print STDERR "Failed to execute $p: $!\\n"; exit 127';
-    return ok([tools.perl, '-e', program, '--', value, ownName, ...rest]);
-  }
-  if (tools.bash !== undefined) return ok([tools.bash, '-c', 'exec -a "$0" "$@"', ownName, value, ...rest]);
-  return err(
-    `command.arguments: "${ownName}" as the name of ${value} needs perl or bash on this machine; ` +
-      `start the arguments with "${value}"`,
-  );
-}
-
-function ownerArgv(owner: LaunchOwner | undefined, tools: LaunchTools): Result<readonly string[], string> {
-  if (owner === undefined) return ok([]);
-  if (tools.setpriv !== undefined) {
-    return ok([tools.setpriv, `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups', '--']);
-  }
-  if (tools.su !== undefined) return ok([tools.su, '-s', tools.shell, owner.name, '-c', 'exec "$@"', 'sh']);
-  return err(`user "${owner.name}": neither setpriv nor su is on this machine`);
-}
-
 /** What no process can be given, if there is any. */
 function impossible(words: readonly string[], environment: ContainerSpec['environment']): string | undefined {
-  const name = Object.keys(environment).find((it) => it === '' || it.includes('='));
+  const entries = Object.entries(environment);
+  const name = entries.map(([it]) => it).find((it) => it === '' || it.includes('='));
   if (name !== undefined) return `environment: "${name}" can't be a variable's name`;
-  const all = [...words, ...Object.entries(environment).flat()];
-  return all.some((word) => word.includes('\0')) ? 'command or environment: a NUL byte is in it' : undefined;
+  const hasNul = (word: string): boolean => word.includes('\0');
+  return words.some(hasNul) || entries.some(([it, value]) => hasNul(it) || hasNul(value))
+    ? 'command or environment: a NUL byte is in it'
+    : undefined;
 }
 
-function environmentArgv(environment: ContainerSpec['environment'], tools: LaunchTools): readonly string[] {
-  const reset = tools.envResetsSignals ? ['--default-signal=INT,QUIT'] : [];
-  const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  return [tools.env, '-i', ...reset, '--', ...assignments];
-}
-
-/** A word with `=` in the program's place would be taken for a variable by env. */
-const afterAssignments = (argv: readonly string[], tools: LaunchTools): readonly string[] =>
-  argv[0]?.includes('=') ? [tools.shell, '-c', 'exec "$@"', 'sh', ...argv] : argv;
-
-/** The argv that makes `command` run as `owner` with exactly `environment`; it replaces the process that runs it. */
-export function commandAsOwner(
+/** The plan of a command beside or in a container, without limits of its own. */
+export function commandPlan(
   command: Command,
   environment: ContainerSpec['environment'],
+  directory: string,
   owner: LaunchOwner | undefined,
   tools: LaunchTools,
-): Result<readonly string[], string> {
+): Result<LaunchPlan, string> {
   const executable = executableOf(command, tools);
   if (!executable.ok) return executable;
-  const words = wordsOf(executable.value, tools);
-  if (!words.ok) return words;
-  const switching = ownerArgv(owner, tools);
-  if (!switching.ok) return switching;
-  const problem = impossible(words.value, environment);
-  if (problem !== undefined) return err(problem);
-  return ok([...switching.value, ...environmentArgv(environment, tools), ...afterAssignments(words.value, tools)]);
+  const problem = impossible([executable.value.program, ...executable.value.argv], environment);
+  return problem === undefined ? ok({ ...executable.value, environment, directory, owner, rlimits: [] }) : err(problem);
 }
 
 /** The plan of `spec`, or why it can't be run on this machine. */
@@ -138,16 +107,6 @@ export function launchPlan(
   const wanted: readonly RLimitInfoRLimit[] = spec.rlimits?.rlimits ?? [];
   const rlimits = rlimitArgv(wanted, limits, tools);
   if (!rlimits.ok) return rlimits;
-  const { sandbox: directory, environment } = spec;
-  if (tools.perlSupervises && owner === undefined && rlimits.value.length === 0) {
-    const executable = executableOf(spec.command, tools);
-    const problem = executable.ok ? impossible(executable.value.argv, environment) : undefined;
-    if (problem !== undefined) return err(problem);
-    return executable.ok ? ok({ ...executable.value, environment, directory }) : executable;
-  }
-  const command = commandAsOwner(spec.command, environment, owner, tools);
-  if (!command.ok) return command;
-  const session = tools.perlSupervises || tools.setsid === undefined ? [] : [tools.setsid];
-  const argv = [...session, ...rlimits.value, ...command.value];
-  return ok({ program: argv[0] ?? '', argv, environment: {}, directory });
+  const plan = commandPlan(spec.command, spec.environment, spec.sandbox, owner, tools);
+  return plan.ok ? ok({ ...plan.value, rlimits: rlimits.value }) : plan;
 }

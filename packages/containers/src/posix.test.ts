@@ -109,14 +109,18 @@ const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pi
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
 /** By a supervisor in perl and by one that is a shell. */
-function supervised(name: string, body: () => Promise<void>, options: { readonly skip?: boolean } = {}): void {
+function supervised(
+  name: string,
+  body: (byPerl: boolean) => Promise<void>,
+  options: { readonly skip?: boolean } = {},
+): void {
   for (const [by, machine] of [
     ['perl', createFiles()],
     ['a shell', filesWithoutPerl()],
   ] as const) {
     test(`${name} (${by})`, options, async () => {
       files = machine;
-      await body();
+      await body(by === 'perl');
     });
   }
 }
@@ -143,33 +147,40 @@ supervised('every end has its exact status', async () => {
   }
 });
 
-supervised('a command has exactly its environment, its arguments, its directory and default signals', async () => {
-  const containers = await start();
-  const environment = { PATH: path, "A'b": `it's "$HOME" \`id\`\n\\end`, 'with-dash': '', IFS: 'x', '-i': 'dash' };
-  const env = spec('env', { shell: false, value: 'env', arguments: ['env', '-0'] }, { environment });
-  const words = ['sh', '-c', 'printf "%s|" "$@"', 'x', '$(id)', "a'b", '', '-n', 'a\nb', '*'];
-  const argv = spec('argv', { shell: false, value: '/bin/sh', arguments: words });
-  const name = spec('name', { shell: false, value: '/bin/sh', arguments: ['other', '-c', 'echo "$0"; pwd'] });
-  const signals = spec('signals', { value: 'grep SigIgn /proc/self/status; cat; ls /proc/self/fd' });
-  for (const it of [env, argv, name, signals]) containers.launch(it);
-  for (const id of ['env', 'argv', 'name', 'signals']) await next('exited', id);
-  const seen = Object.fromEntries(
-    output(env)
-      .split('\0')
-      .slice(0, -1)
-      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  );
-  assert.deepEqual(seen, environment);
-  assert.equal(output(argv), `${words.slice(4).join('|')}|`);
-  assert.equal(output(name), `other\n${name.sandbox}\n`);
-  const [ignored, ...descriptors] = output(signals).trim().split('\n');
-  assert.equal(ignored, 'SigIgn:\t0000000000000000');
-  // 3 is the directory that ls reads; what this process has inherited itself is above 9.
-  assert.deepEqual(
-    descriptors.filter((it) => Number(it) < 10),
-    ['0', '1', '2', '3'],
-  );
-});
+supervised(
+  'a command has exactly its environment, its arguments, its directory and default signals',
+  async (byPerl) => {
+    const containers = await start();
+    const named = { PATH: path, A_b: `it's "$HOME" \`id\`\n\\end\nEND\n`, EMPTY: '', IFS: 'x' };
+    // A shell can give no others.
+    const environment: Record<string, string> = byPerl
+      ? { ...named, "A'b": 'c', 'with-dash': '', '-i': 'dash' }
+      : named;
+    const env = spec('env', { shell: false, value: 'env', arguments: ['env', '-0'] }, { environment });
+    const words = ['sh', '-c', 'printf "%s|" "$@"', 'x', '$(id)', "a'b", '', '-n', 'a\nb', '*'];
+    const argv = spec('argv', { shell: false, value: '/bin/sh', arguments: words });
+    const name = spec('name', { shell: false, value: '/bin/sh', arguments: ['other', '-c', 'echo "$0"; pwd'] });
+    const signals = spec('signals', { value: 'grep SigIgn /proc/self/status; cat; ls /proc/self/fd' });
+    for (const it of [env, argv, name, signals]) containers.launch(it);
+    for (const id of ['env', 'argv', 'name', 'signals']) await next('exited', id);
+    const seen = Object.fromEntries(
+      output(env)
+        .split('\0')
+        .slice(0, -1)
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+    assert.deepEqual(seen, environment);
+    assert.equal(output(argv), `${words.slice(4).join('|')}|`);
+    assert.equal(output(name), `other\n${name.sandbox}\n`);
+    const [ignored, ...descriptors] = output(signals).trim().split('\n');
+    assert.equal(ignored, 'SigIgn:\t0000000000000000');
+    // 3 is the directory that ls reads; what this process has inherited itself is above 9.
+    assert.deepEqual(
+      descriptors.filter((it) => Number(it) < 10),
+      ['0', '1', '2', '3'],
+    );
+  },
+);
 
 supervised('a signal reaches the whole tree, other sessions of it too', async () => {
   const containers = await start();
@@ -215,7 +226,7 @@ test('a container that is still fetching can be destroyed', async () => {
   ]);
 });
 
-test('probes: commands in the sandbox, their whole group ended in time; http; tcp', async () => {
+supervised('probes: commands in the sandbox, their whole group ended in time; http; tcp', async () => {
   const containers = await start();
   const it = spec('probed', { value: 'sleep 600' });
   containers.launch(it);
@@ -296,6 +307,56 @@ supervised(
       'event',
     );
     assert.match(failed.kind === 'launchFailed' ? failed.message : '', /user "no-such-user": no such user/);
+  },
+  asRoot,
+);
+
+supervised(
+  "a probe's command runs as the container's user with the groups of that, whichever user it names",
+  async () => {
+    const containers = await start();
+    chmodSync(root, 0o711);
+    const it = spec('of-nobody', { value: 'sleep 600' }, { user: 'nobody' });
+    chownSync(it.sandbox, 65534, 65534);
+    containers.launch(it);
+    await next('started', 'of-nobody');
+    const seen = 'printf "%s " $(id -un) $(id -Gn) $A >seen';
+    const wanted = {
+      kind: 'command',
+      command: { value: seen, user: 'root' },
+      environment: { PATH: path, A: 'b' },
+    } as const;
+    const status = { kind: 'command', status: { kind: 'exited', code: 0 } };
+    assert.deepEqual(await containers.probe(it.containerId, wanted, 5000), status);
+    assert.equal(read(`${it.sandbox}/seen`), 'nobody nogroup b ');
+    containers.destroy(it.containerId);
+    await next('exited', 'of-nobody');
+  },
+  asRoot,
+);
+
+supervised(
+  'PLAN-3: what a task preloads is loaded by nothing that runs as another user',
+  async () => {
+    const containers = await start();
+    chmodSync(root, 0o711);
+    const environment = {
+      PATH: path,
+      LD_PRELOAD: '/no/such/library.so',
+      PERL5OPT: '-Mno_such_module',
+      ENV: '/no/such',
+    };
+    const it = spec('preload', { value: 'id -un' }, { user: 'nobody', environment });
+    chownSync(it.sandbox, 65534, 65534);
+    containers.launch(it);
+    assert.deepEqual((await next('exited', 'preload')).status, { kind: 'exited', code: 0 });
+    assert.equal(output(it), 'nobody\n');
+    // The loader complains once for each program that it could not load it into: the shell and id.
+    assert.ok(
+      output(it, 'stderr')
+        .split('\n')
+        .filter((line) => line.includes('library.so')).length <= 2,
+    );
   },
   asRoot,
 );

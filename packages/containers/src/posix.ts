@@ -59,7 +59,7 @@ function failLaunch(launcher: Launcher, containerId: ContainerId, stage: 'fetch'
 
 /** The user to switch to; undefined when it is the agent's own. */
 async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Result<LaunchOwner | undefined, string>> {
-  if (user === undefined || user === '') return ok(undefined);
+  if (user === undefined) return ok(undefined);
   const owner = await launcher.findUser(user);
   const own = launcher.state.processes.self.uid;
   if (!owner.ok || owner.value.uid === own) return owner.ok ? ok(undefined) : owner;
@@ -77,7 +77,8 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   const owner = await ownerOf(launcher, spec.user);
   if (!owner.ok) return fail(owner.error);
   const plan = launchPlan(spec, owner.value, tools, launcher.limits);
-  if (!plan.ok) return fail(plan.error);
+  const text = plan.ok ? launcher.supervision.planText(plan.value) : plan;
+  if (!text.ok) return fail(text.error);
   if (spec.uris.length > 0) {
     const abort = new AbortController();
     launcher.fetching.set(spec.containerId, abort);
@@ -89,8 +90,11 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
     const owned = await createStreams(files, spec.sandbox, owner.value);
     if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
   }
-  const text = planHeader(state.bootId, spec) + launcher.supervision.planText(plan.value);
-  const written = await files.write(runtimeFile(state, spec.containerId, 'plan'), text, { mode: 0o600 });
+  const written = await files.write(
+    runtimeFile(state, spec.containerId, 'plan'),
+    planHeader(state.bootId, spec) + text.value,
+    { mode: 0o600 },
+  );
   if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
   if (state.closed) return;
@@ -270,8 +274,8 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   if (!fifo.ok) return fifo;
 
   const state = createState(options, directory);
-  const { shell, perl, perlSupervises } = tools.value;
-  const supervision = perlSupervises && perl !== undefined ? perlSupervision(perl) : shellSupervision(shell);
+  const { perl, perlSupervises } = tools.value;
+  const supervision = perlSupervises && perl !== undefined ? perlSupervision(perl) : shellSupervision(tools.value);
   const spawner = createSpawner(processes, directory, supervision, state.foreignSessions);
   const endings = createEndings(state, () => spawner.reap());
   const launcher: Launcher = {
@@ -296,7 +300,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     await files.removeFile(runtimeFile(state, id, 'plan'));
     failLaunch(launcher, id, 'launch', reason);
   });
-  const probe = createProber(options, launcher.tools, (user) => ownerOf(launcher, user));
+  const probe = createProber(options, launcher.tools, supervision, (user) => ownerOf(launcher, user));
   const usage = createUsage(state);
 
   return ok({

@@ -1,7 +1,8 @@
 // One shot of a health check or check: a command beside the container, an HTTP GET, a TCP connection (health-checks.md).
 import type { Outbound, Processes, Result, SystemError } from '@meseta/base';
-import { commandAsOwner, type LaunchOwner, type LaunchTools } from './plan.js';
+import { commandPlan, type LaunchOwner, type LaunchTools } from './plan.js';
 import type { Place } from './posix-state.js';
+import type { Supervision } from './spawner.js';
 import type { Probe, ProbeResult } from './types.js';
 
 type OwnerOf = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
@@ -18,19 +19,23 @@ const failure = (error: SystemError): ProbeResult =>
 
 const loopback = (ipv6: boolean): string => (ipv6 ? '[::1]' : '127.0.0.1');
 
-/** Runs probes; a command runs as the container's user in its sandbox, and its process group is killed at the timeout. */
-export function createProber(ports: Ports, tools: LaunchTools, ownerOf: OwnerOf) {
+/**
+ * Runs probes; a command runs as the container's user, whichever its own names, in the container's sandbox, and its
+ * process group is killed at the timeout.
+ */
+export function createProber(ports: Ports, tools: LaunchTools, supervision: Supervision, ownerOf: OwnerOf) {
   async function command(
     place: Place,
     probe: Extract<Probe, { kind: 'command' }>,
     timeoutMs: number,
   ): Promise<ProbeResult> {
-    const owner = await ownerOf(probe.command.user ?? place.user);
+    const owner = await ownerOf(place.user);
     if (!owner.ok) return failed(owner.error);
-    const argv = commandAsOwner(probe.command, probe.environment, owner.value, tools);
-    if (!argv.ok) return failed(argv.error);
-    const [program = '', ...rest] = argv.value;
-    const request = { program, arguments: rest, environment: {}, directory: place.sandbox };
+    const plan = commandPlan(probe.command, probe.environment, place.sandbox, owner.value, tools);
+    if (!plan.ok) return failed(plan.error);
+    const becoming = supervision.becoming(plan.value);
+    if (!becoming.ok) return failed(becoming.error);
+    const request = { ...becoming.value, environment: {}, directory: place.sandbox };
     const run = await ports.processes.run(request, { timeoutMs });
     if (!run.ok) return failed(run.error.message);
     return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.end };

@@ -69,8 +69,11 @@ function checked(
   return ok({ kind, soft, hard });
 }
 
+const needsPrlimit = (type: string): Result<never, string> =>
+  err(`rlimit_info: ${type}: needs prlimit, which this machine doesn't have`);
+
 function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Result<string, string> {
-  if (kind.ulimit === undefined) return err(`rlimit_info: ${type}: needs prlimit, which this machine doesn't have`);
+  if (kind.ulimit === undefined) return needsPrlimit(type);
   const [flag, unit] = kind.ulimit;
   const count = (value: number): string => (value === Infinity ? 'unlimited' : String(Math.floor(value / unit)));
   const softly = `ulimit -S -${flag} ${count(soft)}`;
@@ -83,7 +86,7 @@ function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Resul
 export function rlimitArgv(
   wanted: readonly RLimitInfoRLimit[],
   limits: LaunchLimits,
-  { prlimit, shell }: Pick<LaunchTools, 'prlimit' | 'shell'>,
+  { prlimit, shell, perlSupervises }: Pick<LaunchTools, 'prlimit' | 'shell' | 'perlSupervises'>,
 ): Result<readonly string[], string> {
   const options: string[] = [];
   const lines: string[] = [];
@@ -95,7 +98,9 @@ export function rlimitArgv(
       options.push(`--${kind.option}=${shown(soft)}:${shown(hard)}`);
       continue;
     }
-    const line = ulimitLine(rlimit.type ?? 'UNKNOWN', kind, soft, hard);
+    const type = rlimit.type ?? 'UNKNOWN';
+    // perl can't set limits, and with a shell on the way the environment would have to be among its arguments (PLAN-4).
+    const line = perlSupervises ? needsPrlimit(type) : ulimitLine(type, kind, soft, hard);
     if (!line.ok) return line;
     lines.push(line.value);
   }

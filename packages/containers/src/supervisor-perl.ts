@@ -1,6 +1,6 @@
 // The supervisor where perl is there (with its POSIX module): one resident process forks the containers' first processes
-// and reaps them. It makes their sessions, environments and streams itself, so that a launch costs one fork and one exec,
-// and the kernel tells it how each ended: nothing has to be guessed from a shell's `$?`.
+// and reaps them. It makes their sessions, environments, users and streams itself, so that a launch costs one fork and one
+// exec, and the kernel tells it how each ended: nothing has to be guessed from a shell's `$?`.
 //
 // What it writes into a container's file `record`:
 //   first STAT                        /proc/self/stat of the first process; its parent there is the supervisor
@@ -8,11 +8,47 @@
 // and into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`, `status ID signaled SIGNAL`,
 // `failed ID`. The files are the truth, the lines only tell when to look; when nobody reads them and the fifo is full
 // they wait here, and nothing else does.
-import type { LaunchPlan } from './plan.js';
+import { ok } from '@meseta/base';
+import type { LaunchOwner, LaunchPlan } from './plan.js';
 import type { Supervision } from './spawner.js';
 
-const script = String.raw`
+/** Replaces the process by what the plan says. Limits come first: raising them needs the agent's user. */
+const turnInto = String.raw`
 use POSIX ();
+
+sub turn_into {
+  my ($directory, $user, $groups, $program, $limits, @argv) = split /\0/, $_[0], -1;
+  my @limits = splice @argv, 0, $limits;
+  my $variables = shift @argv;
+  my %variables = map { split /=/, $_, 2 } splice @argv, 0, $variables;
+  chdir($directory) or return 126;
+  if (@limits) {
+    my ($tool, @options) = @limits;
+    system({$tool} $tool, '--pid', $$, @options) == 0 or return 126;
+  }
+  if ($user ne '' && !become_user($user, split / /, $groups)) {
+    print STDERR "Failed to become the user with the id $user: $!\n";
+    return 126;
+  }
+  %ENV = %variables;
+  exec {$program} @argv;
+  my $code = $! == POSIX::ENOENT() ? 127 : 126;
+  print STDERR "Failed to execute $program: $!\n";
+  return $code;
+}
+
+# The first group is the user's own. Assigning to $) sets the effective group, then all groups.
+sub become_user {
+  my ($user, @groups) = @_;
+  my %allowed = map { $_ => 1 } @groups;
+  $) = join ' ', $groups[0], @groups;
+  POSIX::setgid($groups[0]) && POSIX::setuid($user) or return 0;
+  return 0 if grep { !$allowed{$_} } split(/ /, $(), split(/ /, $));
+  return $< == $user && $> == $user;
+}
+`;
+
+const script = String.raw`${turnInto}
 $0 = 'meseta-spawner';
 my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
@@ -41,19 +77,14 @@ sub become {
   open(my $plan, '<', "$id.plan") or return 126;
   my $text = do { local $/; <$plan> };
   $text =~ s/\A.*\n.*\n//;
-  my ($directory, $program, $variables, @argv) = split /\0/, $text, -1;
-  %ENV = map { split /=/, $_, 2 } splice @argv, 0, $variables;
+  my ($directory) = split /\0/, $text, 2;
   POSIX::setsid();
   open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout") && open(STDERR, '>>', "$directory/stderr")
     or return 126;
   note($id, "first $first", POSIX::O_CREAT()) or return 126;
   $unsaid = "started $id $$ " . getppid() . "\n";
   select(undef, undef, undef, 0.05) until tell_all();
-  chdir($directory) or return 126;
-  exec {$program} @argv;
-  my $code = $! == POSIX::ENOENT() ? 127 : 126;
-  print STDERR "Failed to execute $program: $!\n";
-  return $code;
+  return turn_into($text);
 }
 
 sub launch {
@@ -90,15 +121,28 @@ for (;;) {
 }
 `;
 
-/** Below the header: directory, program, number of variables, the variables, the arguments; NUL between them. */
-function planText({ directory, program, environment, argv }: LaunchPlan): string {
+/** A process that is no container: it becomes what its input says. */
+const single = `${turnInto}
+my $text = do { local $/; <STDIN> };
+open(STDIN, '<', '/dev/null') or POSIX::_exit(126);
+POSIX::_exit(turn_into($text));
+`;
+
+/** Below the header, NUL between them: directory, user, its groups, program, three lists. */
+function planText({ directory, program, environment, argv, owner, rlimits }: LaunchPlan): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  return [directory, program, String(variables.length), ...variables, ...argv].join('\0');
+  const user = owner === undefined ? ['', ''] : [String(owner.uid), groupsOf(owner).join(' ')];
+  const counted = (list: readonly string[]): readonly string[] => [String(list.length), ...list];
+  return [directory, ...user, program, ...counted(rlimits), ...counted(variables), ...argv].join('\0');
 }
+
+/** The user's own group first. */
+const groupsOf = ({ gid, groups }: LaunchOwner): readonly number[] => [gid, ...groups.filter((it) => it !== gid)];
 
 export const perlSupervision = (perl: string): Supervision => ({
   program: perl,
   arguments: ['-e', script, 'meseta-spawner'],
-  planText,
+  planText: (plan) => ok(planText(plan)),
+  becoming: (plan) => ok({ program: perl, arguments: ['-e', single], input: planText(plan) }),
   needsReaping: false,
 });

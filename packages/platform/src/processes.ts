@@ -17,13 +17,16 @@ import { systemError } from './files.js';
 
 const defaultOutputBytes = 64 * 1024;
 
+/** What helpers see: this process' own environment may hold secrets, and variables that change what programs do. */
+const DEFAULT_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+
 const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd =>
   signal !== null ? { kind: 'signaled', signal: constants.signals[signal] } : { kind: 'exited', code: code ?? 0 };
 
 const spawnOptions = (request: ProcessRequest, stdio: SpawnOptions['stdio']): SpawnOptions => ({
   detached: true,
   stdio,
-  ...(request.environment === undefined ? {} : { env: { ...request.environment } }),
+  env: { ...(request.environment ?? DEFAULT_ENVIRONMENT) },
   ...(request.directory === undefined ? {} : { cwd: request.directory }),
   ...(request.owner === undefined ? {} : { uid: request.owner.uid, gid: request.owner.gid }),
 });
@@ -71,9 +74,13 @@ async function run(
   request: ProcessRequest,
   limits: { readonly timeoutMs: number; readonly outputBytes?: number; readonly signal?: AbortSignalLike },
 ): Promise<SystemResult<FinishedRun>> {
-  const launched = launch(request, ['ignore', 'pipe', 'pipe']);
+  const { input } = request;
+  const launched = launch(request, [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']);
   if (!launched.ok) return launched;
   const child = launched.value;
+  // It may end without having read it.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
   const outputBytes = limits.outputBytes ?? defaultOutputBytes;
   const stdout = tailOf(child.stdout, outputBytes);
   const stderr = tailOf(child.stderr, outputBytes);

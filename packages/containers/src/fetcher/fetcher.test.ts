@@ -190,7 +190,7 @@ test('the cache: one download for many, evicts what is not used, bypassed by wha
   assert.deepEqual([it.metrics().taskFetchesSucceeded, it.metrics().taskFetchesFailed], [6, 1]);
 });
 
-const nobody = { name: 'nobody', uid: 65534, gid: 65534 };
+const nobody = { name: 'nobody', uid: 65534, gid: 65534, groups: [65534] };
 
 test("files belong to the sandbox's user, who can't be used to reach what that user may not", {
   skip: process.getuid?.() !== 0,
