@@ -130,20 +130,18 @@ test('an agent authenticates before it registers, and ends where it is refused',
 
 const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' } };
 
+const sparingAcls = {
+  permissive: false,
+  get_endpoints: [
+    { principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics', '/files/debug'] } },
+    { principals: { values: ['bob'] }, paths: { values: ['/files/debug'] } },
+  ],
+  view_frameworks: [{ principals: { values: ['alice', 'bob'] }, users: { type: 'ANY' } }],
+  view_executors: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
+  access_sandboxes: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
+};
+
 test('who may see what of an agent', async () => {
-  const acls = put(
-    'acls',
-    JSON.stringify({
-      permissive: false,
-      get_endpoints: [
-        { principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics', '/files/debug'] } },
-        { principals: { values: ['bob'] }, paths: { values: ['/files/debug'] } },
-      ],
-      view_frameworks: [{ principals: { values: ['alice', 'bob'] }, users: { type: 'ANY' } }],
-      view_executors: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
-      access_sandboxes: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
-    }),
-  );
   const master = await startMaster();
   const { url } = await start(master, 'guarded', [
     `--credential=${put('own', 'agent right')}`,
@@ -152,7 +150,7 @@ test('who may see what of an agent', async () => {
     '--http_authenticators=basic,jwt',
     `--http_credentials=${put('http', 'alice a\nbob b\n')}`,
     `--jwt_secret_key=${put('key', 'a key')}`,
-    `--acls=${acls}`,
+    `--acls=${JSON.stringify(sparingAcls)}`,
     '--no-switch_user',
   ]);
   await until('a registration', () => master.heard.includes('UpdateAgentMessage'));
