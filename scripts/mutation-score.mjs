@@ -1,0 +1,62 @@
+// Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N]
+// Puts one fault after the other into the sources below the paths (files, folders, packages, master/core, agent/core)
+// and lets the unit tests of their package look for it. Prints the faults that no test saw. A whole area's scores go to
+// docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again.
+import { parseArgs } from 'node:util';
+import { acceptedReason } from './mutation/accepted.mjs';
+import { workFor } from './mutation/areas.mjs';
+import { scoreOf, survivorsText, writeScores } from './mutation/report.mjs';
+import { removeTemporary, runArea } from './mutation/runner.mjs';
+
+const usage = 'Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N]';
+
+function fail(message) {
+  console.error(`${message}\n${usage}`);
+  process.exit(2);
+}
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { lines: { type: 'string' }, concurrency: { type: 'string', default: '1' } },
+    });
+    const concurrency = Number(values.concurrency);
+    if (!Number.isInteger(concurrency) || concurrency < 1)
+      throw new Error('--concurrency: expected a number from 1 on');
+    const range = values.lines === undefined ? undefined : /^(\d+)(?:-(\d+))?$/.exec(values.lines);
+    if (range === null) throw new Error('--lines: expected a-b, such as 10-25');
+    if (positionals.length === 0) throw new Error('no path is given');
+    const lines = range && { from: Number(range[1]), to: Number(range[2] ?? range[1]) };
+    return { work: workFor(positionals), lines, concurrency };
+  } catch (error) {
+    return fail(error.message);
+  }
+}
+
+function showProgress(name) {
+  let shownMs = 0;
+  return (done, total) => {
+    const now = performance.now();
+    if (done < total && now - shownMs < 10_000) return;
+    shownMs = now;
+    console.error(`${name}: ${done} of ${total} mutants`);
+  };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    removeTemporary();
+    process.exit(1);
+  });
+}
+
+const { work, lines, concurrency } = readArguments();
+for (const item of work) {
+  const wanted = ({ line }) => lines === undefined || (line >= lines.from && line <= lines.to);
+  const found = await runArea(item, { concurrency, wanted, progress: showProgress(item.area.name) });
+  const mutants = found.map((mutant) => ({ ...mutant, accepted: acceptedReason(mutant) }));
+  console.log(survivorsText(mutants));
+  console.log(`${item.area.name}: ${scoreOf(mutants).text}`);
+  if (item.whole && lines === undefined) writeScores(item.area, mutants);
+}

@@ -1,0 +1,103 @@
+// Puts every mutant of some files behind a switch (Stryker's instrumenter) and bundles the tests of their area once.
+// Each test file is an export that runs it on demand, so that a run loads only the files it needs.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { Instrumenter } from '@stryker-mutator/instrumenter';
+import { build } from 'esbuild';
+import { externalDependencies, root } from '../lib.mjs';
+
+const silent = () => {};
+const logger = {
+  ...Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, silent])),
+  ...Object.fromEntries(
+    ['Trace', 'Debug', 'Info', 'Warn', 'Error', 'Fatal'].map((it) => [`is${it}Enabled`, () => false]),
+  ),
+};
+
+/** Mutants with their switches: `{ mutants, contents }`, where contents holds the instrumented text of each file. */
+async function instrument(files) {
+  const instrumenter = new Instrumenter(logger);
+  const { files: outputs, mutants } = await instrumenter.instrument(
+    files.map((file) => ({ name: join(root, file), mutate: true, content: readFileSync(join(root, file), 'utf8') })),
+    { plugins: null, excludedMutations: [], ignorers: [] },
+  );
+  return {
+    contents: new Map(outputs.map(({ name, content }) => [name, content])),
+    mutants: mutants.map((mutant) => described(mutant)),
+  };
+}
+
+/** A mutant as reports name it; `key` stays the same as long as its file does. */
+function described({ id, fileName, location, mutatorName, replacement }) {
+  const file = relative(root, fileName);
+  const lines = sourceLines(fileName);
+  const { start, end } = location;
+  const covered = lines.slice(start.line, end.line + 1);
+  const original = covered
+    .map((text, index) =>
+      text.slice(index === 0 ? start.column : 0, index === covered.length - 1 ? end.column : undefined),
+    )
+    .join('\n');
+  return {
+    id,
+    file,
+    line: start.line + 1,
+    code: (lines[start.line] ?? '').trim(),
+    mutator: mutatorName,
+    original,
+    replacement,
+    key: [file, start.line, start.column, end.line, end.column, mutatorName, replacement].join('|'),
+  };
+}
+
+const linesOfFile = new Map();
+function sourceLines(fileName) {
+  const known = linesOfFile.get(fileName) ?? readFileSync(fileName, 'utf8').split('\n');
+  linesOfFile.set(fileName, known);
+  return known;
+}
+
+const switching = (contents) => ({
+  name: 'mutant-switches',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\.ts$/ }, ({ path }) =>
+      contents.has(path) ? { contents: contents.get(path), loader: 'ts' } : undefined,
+    );
+  },
+});
+
+/**
+ * Answers `{ code, mutants, digest }`: the bundle as the body of a CommonJS module that exports a loader for each test
+ * file, the mutants behind its switches, and a digest of everything that a result depends on.
+ */
+export async function bundleMutants(files, tests) {
+  const { contents, mutants } = await instrument(files);
+  const entry = tests.map((test) => `exports[${JSON.stringify(test)}] = () => { require('./${test}'); };`).join('\n');
+  const result = await build({
+    absWorkingDir: root,
+    stdin: { contents: entry, resolveDir: root, loader: 'js' },
+    write: false,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    metafile: true,
+    logLevel: 'error',
+    plugins: [switching(contents), externalDependencies],
+  });
+  return { code: result.outputFiles[0].text, mutants, digest: digestOf(Object.keys(result.metafile.inputs)) };
+}
+
+function digestOf(inputs) {
+  const hash = createHash('sha256');
+  const version = createRequire(import.meta.url)('@stryker-mutator/instrumenter/package.json').version;
+  hash.update(`${version} ${process.version}\n`);
+  for (const input of inputs.filter((it) => it !== '<stdin>').sort()) {
+    hash.update(`${input}\n`).update(readFileSync(join(root, input)));
+  }
+  for (const name of ['worker.mjs', 'test-shim.mjs', 'bundle.mjs'])
+    hash.update(readFileSync(join(root, 'scripts/mutation', name)));
+  return hash.digest('hex').slice(0, 24);
+}

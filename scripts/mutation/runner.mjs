@@ -1,0 +1,233 @@
+// Runs the mutants of one area on threads of this process, with a limit on the processor time of each, and keeps the
+// results below .build/mutation, so that a run that was ended goes on where it stopped.
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { root } from '../lib.mjs';
+import { testsOf } from './areas.mjs';
+import { bundleMutants } from './bundle.mjs';
+
+const heapMb = 1024;
+/** Processor time that one mutant may take on top of ten times what its tests take without it. */
+const spareCpuMs = 10_000;
+const watchMs = 500;
+/** Threads are replaced after so many mutants: a test that failed half way may have left a socket or a timer. */
+const mutantsPerThread = 500;
+
+const keptMs = 7 * 86_400_000;
+const cacheFolder = join(root, '.build/mutation');
+const temporary = join(root, `.build/mutation-tmp-${process.pid}`);
+
+function startThread(code) {
+  mkdirSync(temporary, { recursive: true });
+  const thread = new Worker(new URL('./worker.mjs', import.meta.url), {
+    workerData: { code },
+    execArgv: [],
+    env: { ...process.env, TMPDIR: temporary },
+    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    stdout: true,
+    stderr: true,
+  });
+  thread.stdout.resume();
+  thread.stderr.resume();
+  return thread;
+}
+
+/** Every test without a mutant: `{ tests, reaching }`, where reaching maps a mutant's id to its tests and hits. */
+function dryRun(code, files) {
+  return new Promise((resolve, reject) => {
+    const thread = startThread(code);
+    const loads = new Map();
+    const perTest = new Map();
+    thread.on('error', reject);
+    thread.on('exit', (status) => reject(new Error(`the tests ended their thread (${status}) without a mutant`)));
+    thread.on('message', (message) => {
+      if (message.kind === 'ready') thread.postMessage({ kind: 'dry-run', files });
+      if (message.kind === 'covered') {
+        loads.set(message.file, message.onLoad);
+        for (const [id, hits] of Object.entries(message.perTest)) perTest.set(id, hits);
+      }
+      if (message.kind === 'tests') {
+        thread.removeAllListeners('exit');
+        thread.terminate();
+        const failed = message.tests.filter(({ failure }) => failure);
+        if (failed.length > 0) {
+          const list = failed.map(({ id, failure }) => `  ${id}: ${failure.text}`).join('\n');
+          reject(new Error(`${failed.length} tests fail without a mutant:\n${list}`));
+        } else resolve({ tests: message.tests, reaching: reachingTests(message.tests, loads, perTest) });
+      }
+    });
+  });
+}
+
+function reachingTests(tests, loads, perTest) {
+  const reaching = new Map();
+  const add = (mutant, test, hits) => {
+    const entry = reaching.get(mutant) ?? { tests: [], hits: 0 };
+    entry.tests.push(test);
+    entry.hits = Math.max(entry.hits, hits);
+    reaching.set(mutant, entry);
+  };
+  for (const test of tests) {
+    const onLoad = loads.get(test.file) ?? {};
+    const own = perTest.get(test.id) ?? {};
+    for (const mutant of new Set([...Object.keys(onLoad), ...Object.keys(own)]))
+      add(mutant, test, (onLoad[mutant] ?? 0) + (own[mutant] ?? 0));
+  }
+  return reaching;
+}
+
+/** The results of earlier runs over the same inputs, and which test killed a mutant in any earlier run. */
+function openCache(area, digest) {
+  const folder = join(cacheFolder, area.name.replace('/', '-'));
+  mkdirSync(folder, { recursive: true });
+  const hintsFile = join(folder, 'hints.json');
+  const resultsFile = join(folder, `${digest}.jsonl`);
+  for (const name of readdirSync(folder).filter((it) => it.endsWith('.jsonl'))) {
+    if (Date.now() - statSync(join(folder, name)).mtimeMs > keptMs) rmSync(join(folder, name));
+  }
+  const hints = existsSync(hintsFile) ? JSON.parse(readFileSync(hintsFile, 'utf8')) : {};
+  const results = new Map();
+  if (existsSync(resultsFile)) {
+    for (const line of readFileSync(resultsFile, 'utf8').split('\n')) {
+      // A run that was killed may have left half a line.
+      try {
+        const { key, ...result } = JSON.parse(line);
+        results.set(key, result);
+      } catch {}
+    }
+  }
+  return {
+    results,
+    hint: (mutant) => hints[hintKey(mutant)],
+    put(mutant, result) {
+      results.set(mutant.key, result);
+      appendFileSync(resultsFile, `${JSON.stringify({ key: mutant.key, ...result })}\n`);
+      if (result.test !== undefined) hints[hintKey(mutant)] = result.test;
+    },
+    close: () => writeFileSync(hintsFile, JSON.stringify(hints)),
+  };
+}
+
+const hintKey = ({ file, code, mutator, replacement }) => [file, code, mutator, replacement].join('|');
+
+/** The tests that reach a mutant: the one that killed it last time first, then the quickest. */
+function planFor(mutant, { tests, hits }, hint) {
+  const order = [...tests].sort((a, b) => Number(b.id === hint) - Number(a.id === hint) || a.ms - b.ms);
+  return { id: mutant.id, hits, tests: order.map(({ id, file, title, ms }) => ({ id, file, title, ms })) };
+}
+
+/** Runs plans on so many threads; `done(plan, result)` is called for each. */
+function runPlans(code, plans, concurrency, done) {
+  const queue = [...plans];
+  const threads = new Set();
+  return new Promise((resolve, reject) => {
+    const open = () => {
+      const thread = startThread(code);
+      const state = { thread, plan: undefined, cpuMs: 0, count: 0 };
+      threads.add(state);
+      const next = () => {
+        state.plan = queue.shift();
+        if (state.plan === undefined || state.count === mutantsPerThread) {
+          if (state.plan) queue.unshift(state.plan);
+          state.plan = undefined;
+          return replace();
+        }
+        state.count += 1;
+        state.cpuMs = 0;
+        thread.postMessage({ kind: 'mutant', plan: state.plan });
+      };
+      const finish = (result) => {
+        const plan = state.plan;
+        state.plan = undefined;
+        if (plan) done(plan, result);
+      };
+      const replace = () => {
+        if (!threads.delete(state)) return;
+        thread.terminate().then(() => {
+          if (queue.length > 0) open();
+          else if (threads.size === 0) stop(resolve);
+        });
+      };
+      state.end = (result) => {
+        finish(result);
+        replace();
+      };
+      thread.on('message', (message) => {
+        if (message.kind === 'result') finish(message.result);
+        next();
+      });
+      // Out of memory, or a thread that the mutant ended.
+      thread.on('error', () => state.end({ status: 'timeout', test: undefined }));
+      thread.on('exit', () => state.end({ status: 'killed', test: undefined }));
+    };
+    let cpuBefore = process.cpuUsage();
+    const watch = setInterval(() => {
+      const used = process.cpuUsage(cpuBefore);
+      cpuBefore = process.cpuUsage();
+      for (const state of threads) {
+        if (state.plan === undefined) continue;
+        state.cpuMs += (used.user + used.system) / 1000 / threads.size;
+        const expectedMs = state.plan.tests.reduce((sum, test) => sum + test.ms, 0);
+        if (state.cpuMs > spareCpuMs + 10 * expectedMs) state.end({ status: 'timeout', test: undefined });
+      }
+    }, watchMs);
+    const stop = (settle, value) => {
+      clearInterval(watch);
+      settle(value);
+    };
+    if (queue.length === 0) return stop(resolve);
+    for (let i = 0; i < Math.min(concurrency, queue.length); i += 1) {
+      try {
+        open();
+      } catch (error) {
+        stop(reject, error);
+      }
+    }
+  });
+}
+
+/**
+ * Runs the mutants of `files` that `wanted` picks. Answers them with their status: killed, timeout, survived or
+ * noCoverage. `progress(done, total)` is called after each.
+ */
+export async function runArea({ area, files }, { concurrency, wanted, progress }) {
+  const tests = testsOf(area);
+  const { code, mutants, digest } = await bundleMutants(files, tests);
+  const { reaching } = await dryRun(code, tests);
+  const cache = openCache(area, digest);
+  const chosen = mutants.filter(wanted);
+  const byId = new Map(chosen.map((mutant) => [mutant.id, mutant]));
+  const plans = [];
+  for (const mutant of chosen) {
+    const reached = reaching.get(mutant.id);
+    if (reached === undefined) cache.results.set(mutant.key, { status: 'noCoverage' });
+    else if (!cache.results.has(mutant.key)) plans.push(planFor(mutant, reached, cache.hint(mutant)));
+  }
+  let done = chosen.length - plans.length;
+  progress(done, chosen.length);
+  try {
+    await runPlans(code, plans, concurrency, (plan, result) => {
+      cache.put(byId.get(plan.id), result);
+      done += 1;
+      progress(done, chosen.length);
+    });
+  } finally {
+    cache.close();
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) }));
+}
+
+export function removeTemporary() {
+  rmSync(temporary, { recursive: true, force: true });
+}

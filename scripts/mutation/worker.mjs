@@ -1,0 +1,173 @@
+// A thread that runs tests with one mutant switched on after the other. Each mutant gets modules of its own: the bundle
+// is compiled once and evaluated again, so nothing that a mutant broke outlives it.
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Script } from 'node:vm';
+import { parentPort, workerData } from 'node:worker_threads';
+import { root } from '../lib.mjs';
+import { createTestCollector, createTestContext } from './test-shim.mjs';
+
+const tickMs = 50;
+const leastTicks = 60;
+/** A mutant that is passed so many times more often than the code is without it loops for good. */
+const hitFactor = 20;
+const leastHits = 20_000;
+
+const requireFromRoot = createRequire(join(root, 'package.json'));
+const stryker = {};
+globalThis.__stryker__ = stryker;
+// Properties try the same values each time, and don't shrink what they find.
+requireFromRoot('fast-check').configureGlobal({ seed: 1, endOnFailure: true });
+
+const script = new Script(`(function (require, module, exports) {${workerData.code}\n})`, { filename: 'mutants.cjs' });
+
+let strayError;
+process.on('uncaughtException', (error) => {
+  strayError?.(error);
+});
+process.on('unhandledRejection', (error) => {
+  strayError?.(error);
+});
+
+/** Modules of their own: test files are loaded on demand. */
+function createWorld() {
+  const collector = createTestCollector();
+  const require = (name) => (name === 'node:test' || name === 'test' ? collector.api : requireFromRoot(name));
+  const module = { exports: {} };
+  script.runInThisContext()(require, module, module.exports);
+  return {
+    load(file) {
+      const loaded = collector.files.get(file);
+      if (loaded) return loaded;
+      collector.begin(file);
+      module.exports[file]();
+      return collector.files.get(file);
+    },
+    loaded: () => [...collector.files.values()],
+  };
+}
+
+/** Settles with the promise, or rejects after so many turns of a timer: a starved thread gets its time all the same. */
+function within(ticks, start) {
+  return new Promise((resolve, reject) => {
+    let left = ticks;
+    const timer = setInterval(() => {
+      left -= 1;
+      if (left <= 0) end(reject, new Error('timeout'));
+    }, tickMs);
+    const end = (settle, value) => {
+      clearInterval(timer);
+      strayError = undefined;
+      settle(value);
+    };
+    strayError = (error) => end(reject, error);
+    Promise.resolve()
+      .then(start)
+      .then(
+        (value) => end(resolve, value),
+        (error) => end(reject, error),
+      );
+  });
+}
+
+const failureOf = (error) => ({
+  timeout: error?.message === 'timeout',
+  text: String(error?.message ?? error).slice(0, 300),
+});
+
+/** Runs one test of a file that is loaded; answers undefined or why it failed. */
+async function runTest(file, { title, run }, ticks) {
+  const { context, cleanUp } = createTestContext(title);
+  let failure;
+  try {
+    await within(ticks, async () => {
+      for (const hook of file.hooks.beforeEach) await hook(context);
+      if (run.length > 1) await new Promise((resolve, reject) => run(context, (e) => (e ? reject(e) : resolve())));
+      else await run.call(context, context);
+    });
+  } catch (error) {
+    failure = failureOf(error);
+  }
+  try {
+    await within(ticks, async () => {
+      await cleanUp();
+      for (const hook of file.hooks.afterEach) await hook(context);
+    });
+  } catch (error) {
+    failure ??= failureOf(error);
+  }
+  return failure;
+}
+
+async function runHooks(file, kind) {
+  for (const hook of file.hooks[kind]) await within(leastTicks, hook);
+}
+
+/** Runs every test without a mutant and writes down what each reaches and how long it takes. */
+async function dryRun(files) {
+  const tests = [];
+  for (const file of files) {
+    const world = createWorld();
+    stryker.mutantCoverage = { static: {}, perTest: {} };
+    stryker.currentTestId = undefined;
+    const loaded = world.load(file);
+    await runHooks(loaded, 'before');
+    const onLoad = stryker.mutantCoverage.static;
+    for (const test of loaded.tests) {
+      const id = `${file} > ${test.title}`;
+      stryker.currentTestId = id;
+      const start = performance.now();
+      const failure = await runTest(loaded, test, 600);
+      tests.push({ id, file, title: test.title, ms: performance.now() - start, failure });
+    }
+    stryker.currentTestId = undefined;
+    await runHooks(loaded, 'after');
+    parentPort.postMessage({ kind: 'covered', file, onLoad, perTest: stryker.mutantCoverage.perTest });
+  }
+  parentPort.postMessage({ kind: 'tests', tests });
+}
+
+const ticksFor = (ms) => Math.max(leastTicks, Math.ceil((ms * 10) / tickMs));
+
+/** Runs tests of a plan until one fails. */
+async function runMutant({ id, hits, tests }) {
+  stryker.activeMutant = id;
+  stryker.hitCount = 0;
+  stryker.hitLimit = Math.max(leastHits, hits * hitFactor);
+  stryker.mutantCoverage = { static: {}, perTest: {} };
+  stryker.currentTestId = undefined;
+  const world = createWorld();
+  const started = new Set();
+  try {
+    for (const { id: testId, file, title, ms } of tests) {
+      let failure;
+      try {
+        const loaded = world.load(file);
+        if (!started.has(file)) {
+          started.add(file);
+          await runHooks(loaded, 'before');
+        }
+        const test = loaded.tests.find((it) => it.title === title);
+        stryker.hitCount = 0;
+        failure = test ? await runTest(loaded, test, ticksFor(ms)) : { text: 'the test is not there any more' };
+      } catch (error) {
+        failure = failureOf(error);
+      }
+      if (stryker.hitCount > stryker.hitLimit) return { status: 'timeout', test: testId };
+      if (failure) return { status: failure.timeout ? 'timeout' : 'killed', test: testId };
+    }
+    return { status: 'survived' };
+  } finally {
+    stryker.activeMutant = undefined;
+    stryker.hitLimit = undefined;
+    stryker.hitCount = undefined;
+    for (const loaded of world.loaded()) await runHooks(loaded, 'after').catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+parentPort.on('message', async (message) => {
+  if (message.kind === 'dry-run') await dryRun(message.files);
+  else parentPort.postMessage({ kind: 'result', id: message.plan.id, result: await runMutant(message.plan) });
+});
+parentPort.postMessage({ kind: 'ready' });
