@@ -356,3 +356,19 @@ test('a shared volume in use is offered again, but not twice to one at the same 
   assert.deepEqual(again.resources.quantities.names, ['disk']);
   assert.deepEqual(cluster.allocator.roleUsage('a').held.amounts, [2000, 10_000], 'counted once');
 });
+
+test('L2, L3: hundreds of filters that end in one tick all end, however many ended early', () => {
+  for (const count of [7, 8, 9, 16, 17, 300]) {
+    const cluster = testCluster();
+    for (let i = 0; i < count; i++) cluster.agent(`a${i}`, 'cpus:1;mem:64');
+    cluster.framework('f', ['r']);
+    // The same ticks are used again by filters that were forgotten.
+    for (const offer of cluster.run()) cluster.decline(offer, 10);
+    cluster.allocator.revive(fid('f'));
+    const offers = cluster.run();
+    assert.equal(offers.length, count);
+    for (const offer of offers) cluster.decline(offer, 10);
+    assert.equal(cluster.run(9_000).length, 0);
+    assert.equal(cluster.run(2_000).length, count, `${count} filters`);
+  }
+});

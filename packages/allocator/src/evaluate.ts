@@ -1,5 +1,5 @@
 // One pair of agent and client: what it may be offered now, or nothing, and which lists will wake it.
-// The order of the tests is from cheap to dear; explain.ts says the same in words, scan.ts without any shortcut.
+// The order of the tests is from cheap to dear; explain.ts says the same in words, testing/scan.ts without any shortcut.
 
 import type { Bundle } from '@meseta/resources';
 import { addAgentTo } from './agent-set.js';

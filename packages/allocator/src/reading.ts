@@ -4,7 +4,6 @@ import { noQuantities, type Quantities } from '@meseta/resources';
 import { agentOf } from './agents.js';
 import { isExcluded } from './clients.js';
 import { hasOfferWork } from './run.js';
-import { scan } from './scan.js';
 import { shareOf } from './sort-group.js';
 import type { Role, State } from './state.js';
 import type { Allocator, AllocatorTotals, Quota, RoleUsage } from './types.js';
@@ -24,7 +23,6 @@ type Reading = Pick<
   | 'available'
   | 'inverseOfferStatuses'
   | 'excludedAgents'
-  | 'scan'
 >;
 
 export function createReading(state: State): Reading {
@@ -90,7 +88,6 @@ export function createReading(state: State): Reading {
       if (client === undefined) return [];
       return [...state.agents.values()].filter((agent) => isExcluded(client, agent)).map((agent) => agent.id);
     },
-    scan: () => scan(state),
   };
 }
 

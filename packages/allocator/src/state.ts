@@ -1,6 +1,6 @@
 // The allocator's state: agents, frameworks, roles and clients (a framework in a role), and what waits for the next run.
 //
-// I1: after a run, a scan of everything at the same time would make no further offer (scan.ts). So every pair of agent
+// I1: after a run, a scan of everything at the same time would make no further offer (testing/scan.ts). So every pair of agent
 //     and client that was not offered something is either refused for a reason that still holds, or on the list of
 //     what the next run looks at. The reasons and what wakes them:
 //       framework inactive, role suppressed ....... its client becomes active (`dirtyClients`)

@@ -286,9 +286,6 @@ export interface Allocator {
   /** Why there is no offer, for one agent or all, for one role or all of the framework's. */
   explain(frameworkId: FrameworkId, agentId: AgentId | undefined, role: string | undefined, now: number): Reason[];
 
-  /** What a full scan of every agent with every framework would offer now: nothing after a run. For tests: O(cluster). */
-  scan(): OfferDecision[];
-
   // Reading, for views and metrics.
   /** How often it ran. */
   runs(): number;

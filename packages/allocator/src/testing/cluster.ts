@@ -22,6 +22,7 @@ import type {
   Quota,
   Returned,
 } from '../types.js';
+import { auditAllocator } from './audit.js';
 
 export const aid = (id: string): AgentId => id as AgentId;
 export const fid = (id: string): FrameworkId => id as FrameworkId;
@@ -71,7 +72,11 @@ export interface TestCluster {
 }
 
 export function testCluster(options: AllocatorOptions = {}, seed = 1): TestCluster {
-  const allocator = createAllocator(options, seededRandom(seed));
+  const allocator = auditAllocator(createAllocator(options, seededRandom(seed)), options, {
+    broken(invariant, explanation) {
+      throw new Error(`${invariant}: ${explanation}`);
+    },
+  });
   const cluster: TestCluster = {
     allocator,
     now: 0,

@@ -35,14 +35,16 @@ export interface Master {
 /**
  * Feed `elected` before anything else; until the registry names this master, calls get 503 and messages are dropped.
  * `random` serves scheduling; `idRandom` makes the ids that nobody else may guess (stream ids, operations' uuids).
+ * `makeAllocator`: the simulator's is audited.
  */
 export function createMaster(
   identity: MasterIdentity,
   options: MasterOptions,
   random: Random,
   idRandom: Random,
+  makeAllocator = createAllocator,
 ): Master {
-  const state = createState(identity, options, random, idRandom);
+  const state = createState(identity, options, random, idRandom, makeAllocator);
   let monoMs = 0;
   const allocationDue = (): boolean => {
     const at = state.allocator.nextDeadline();
@@ -76,14 +78,20 @@ export function createMaster(
   };
 }
 
-function createState(identity: MasterIdentity, options: MasterOptions, random: Random, idRandom: Random): MasterState {
+function createState(
+  identity: MasterIdentity,
+  options: MasterOptions,
+  random: Random,
+  idRandom: Random,
+  makeAllocator: typeof createAllocator,
+): MasterState {
   return {
     identity,
     options,
     random,
     idRandom,
     intern: createInterner(),
-    allocator: createAllocator({ domain: identity.info.domain, ...options.allocator }, random),
+    allocator: makeAllocator({ domain: identity.info.domain, ...options.allocator }, random),
     agents: {
       registered: new Map(),
       recovered: new Map(),

@@ -4,7 +4,6 @@
 // `every launched task is explained`: it has ended for its framework, or runs, or is known to be unreachable or gone.
 // `nothing runs that nobody knows`: what runs is known to the master and to its framework as running.
 // `every update was delivered`: no agent waits for an acknowledgement of a framework that gives them.
-// `allocator has nothing more to offer`: I1 of the allocator.
 // `master and agent agree on totals`
 // `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
 //
@@ -34,12 +33,6 @@ function atRest(cluster: Cluster, count: Count): void {
   checkRunning(cluster, state, count);
   checkAgents(cluster, state);
   checkLeftovers(cluster, state);
-  const more = state.allocator.scan();
-  if (state.allocator.totals().eventsPending === 0 && more.length > 0) {
-    const [first] = more;
-    const text = `${first?.resources} of ${first?.agentId} to ${first?.frameworkId} (${first?.role})`;
-    world.fail('allocator has nothing more to offer', text, [first?.agentId ?? '']);
-  }
 }
 
 function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterState): void {

@@ -1,4 +1,5 @@
 // A master's process: the real core, its effects carried out on the virtual network and the shared store.
+import type { createAllocator } from '@meseta/allocator';
 import { type Pid, pidOf, uuid } from '@meseta/base';
 import { callOfDriver } from '@meseta/master/core/driver-calls';
 import type { MasterEffect, MasterInput, RequestId, StreamId } from '@meseta/master/core/io';
@@ -30,6 +31,7 @@ export interface MasterProcessOptions {
   readonly store: RegistryStore;
   /** Counts the processes of this run: each has a uuid of its own. */
   readonly incarnation: number;
+  readonly makeAllocator: typeof createAllocator;
   onExit(message: string): void;
 }
 
@@ -52,7 +54,7 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
   const info = identityOf(world, machine, given.incarnation);
   const identity = { info, pid: pidOf('master', machine.address) };
   const random = world.random(`master core ${given.incarnation}`);
-  const core = createMaster(identity, given.options, random, random);
+  const core = createMaster(identity, given.options, random, random, given.makeAllocator);
   const epoch = store.nextEpoch();
   const process: MasterProcess = {
     name,

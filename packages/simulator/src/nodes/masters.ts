@@ -3,6 +3,7 @@
 // Owns: the masters' processes, the leadership, every watcher's view of it.
 // Boundary: one master with a fixed address (agents and schedulers never look again), or several with an election
 // like ZooKeeper's: a leader whose session is not renewed is replaced, and everybody hears of it in time.
+import { createAllocator } from '@meseta/allocator';
 import type { Random } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
 import { happens, pick } from '../engine/chance.js';
@@ -78,7 +79,13 @@ function elect(world: World, places: readonly Place[], election: Election, rando
   return election.leading !== undefined;
 }
 
-export function createMasters(world: World, count: number, options: MasterOptions, rates: readonly number[]): Masters {
+export function createMasters(
+  world: World,
+  count: number,
+  options: MasterOptions,
+  rates: readonly number[],
+  makeAllocator = createAllocator,
+): Masters {
   const { timeline, network } = world;
   const elected = count > 1;
   const random = world.random('election');
@@ -102,6 +109,7 @@ export function createMasters(world: World, count: number, options: MasterOption
       options,
       store,
       incarnation: incarnations++,
+      makeAllocator,
       onExit() {
         place.process = undefined;
         place.upAtMs = timeline.nowMs() + RESTART_MS;

@@ -1,4 +1,6 @@
 // A whole cluster in one process, made from a plan.
+import { createAllocator } from '@meseta/allocator';
+import { auditAllocator } from '@meseta/allocator/testing/audit';
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import { type AgentNode, createAgentNode } from '../nodes/agent.js';
 import { createMasters, ELECTION, type Masters } from '../nodes/masters.js';
@@ -14,6 +16,19 @@ export interface Cluster {
   readonly frameworks: Map<number, Framework>;
 }
 
+/** Every decision of every master's allocator is checked against what it was told. */
+const auditedAllocator =
+  (world: World): typeof createAllocator =>
+  (options, random) =>
+    auditAllocator(createAllocator(options, random), options, {
+      every: RUNS_BETWEEN_AUDITS,
+      broken: world.fail,
+      audited: (offers) => world.count('allocations audited', offers),
+    });
+
+/** Of the books; offers are checked each time. */
+const RUNS_BETWEEN_AUDITS = 8;
+
 export function createCluster(world: World, plan: Plan): Cluster {
   const options = {
     ...DEFAULT_MASTER_OPTIONS,
@@ -25,7 +40,7 @@ export function createCluster(world: World, plan: Plan): Cluster {
     registryMaxAgentAgeMs: plan.registryMaxAgentAgeMs,
     registryGcIntervalMs: Math.min(DEFAULT_MASTER_OPTIONS.registryGcIntervalMs, plan.registryMaxAgentAgeMs / 4),
   };
-  const masters = createMasters(world, plan.masters, options, plan.masterRates);
+  const masters = createMasters(world, plan.masters, options, plan.masterRates, auditedAllocator(world));
   const agents = new Map<number, AgentNode>();
   for (const [index, { size, rate }] of plan.agents) {
     agents.set(index, createAgentNode({ world, masters, index, size, rate }));

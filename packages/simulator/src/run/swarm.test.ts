@@ -39,6 +39,7 @@ else {
 /** Far below what the seeds do: a swarm that does nothing proves nothing. */
 const EXERCISED: readonly (readonly [what: string, atLeast: number])[] = [
   ['books checked', 10_000],
+  ['allocations audited', 10_000],
   ['offers checked', 10_000],
   ['offers checked against a limit', 1_000],
   ['offers checked against guarantees of others', 1_000],

@@ -1,0 +1,218 @@
+// The plain way to an allocation: every agent with every framework in every role, resource by resource, computed from
+// the record of the allocator's calls alone (RECORD-1). After a run it finds nothing (I1 in state.ts). It is the
+// oracle of the property tests and of the simulator, and the yardstick of bench/allocator.
+
+import {
+  addQuantities,
+  allocatableTo,
+  allocate,
+  contains,
+  containsQuantities,
+  hasRefinedReservations,
+  isInSubtree,
+  isReserved,
+  isRevocable,
+  isScalar,
+  isShared,
+  limit,
+  noQuantities,
+  type Quantities,
+  quantitiesFrom,
+  quantitiesFromAmounts,
+  quantitiesOf,
+  quantity,
+  type Resources,
+  reservationsByRole,
+  shrinkToLimits,
+  subtract,
+  subtractQuantities,
+} from '@meseta/resources';
+import type { AgentID, FrameworkInfoCapabilityType, Resource } from '@meseta/wire';
+import type { Quota } from '../types.js';
+import {
+  type AllocatorRecord,
+  freeOf,
+  isWhitelisted,
+  type RecordedAgent,
+  type RecordedFilter,
+  type RecordedFramework,
+  rolesOf,
+} from './record.js';
+
+/** What the scan would offer. */
+export interface Candidate {
+  readonly frameworkId: RecordedFramework['id'];
+  readonly role: string;
+  readonly agentId: RecordedAgent['id'] & AgentID['value'];
+  /** Allocated to `role`. */
+  readonly resources: Resources;
+}
+
+/** What would be offered at `nowMs`. */
+export function scan(record: AllocatorRecord, nowMs: number): Candidate[] {
+  const found: Candidate[] = [];
+  if (record.paused || isRecovering(record, nowMs)) return found;
+  const quota = quotaNow(record);
+  for (const agent of record.agents.values()) {
+    if (whyNotOffered(record, agent, nowMs) !== undefined) continue;
+    const free = freeOf(agent);
+    if (free.length === 0) continue;
+    for (const framework of record.frameworks.values()) {
+      for (const role of rolesOf(framework.info)) {
+        const list = offerable(record, quota, agent, free, framework, role);
+        if (list.length === 0 || isRefused(record, filtersOf(agent, framework, role), list, nowMs)) continue;
+        found.push({ frameworkId: framework.id, role, agentId: agent.id, resources: allocate(list, role) });
+      }
+    }
+  }
+  return found;
+}
+
+const isRecovering = ({ recovery, agents }: AllocatorRecord, nowMs: number): boolean =>
+  recovery !== undefined && agents.size < recovery.expectedAgents && nowMs < recovery.untilMs;
+
+/** Why the agent is offered to nobody; undefined if it may be. */
+export function whyNotOffered(record: AllocatorRecord, agent: RecordedAgent, nowMs: number): string | undefined {
+  if (!agent.active) return 'is not active';
+  if (!isWhitelisted(record, agent)) return 'is not whitelisted';
+  return nowMs < agent.restUntilMs ? `rests until ${agent.restUntilMs}` : undefined;
+}
+
+/** Why the framework is offered nothing in the role; undefined if it may be. */
+export function whyNotServed(framework: RecordedFramework | undefined, role: string): string | undefined {
+  if (framework === undefined) return 'is not known';
+  if (!framework.active) return 'is not active';
+  if (!rolesOf(framework.info).includes(role)) return `is not subscribed to ${role}`;
+  return framework.suppressed.has(role) ? `has suppressed ${role}` : undefined;
+}
+
+export const filtersOf = (agent: RecordedAgent, { id }: RecordedFramework, role: string): readonly RecordedFilter[] =>
+  (agent.filters.get(id) ?? []).filter((filter) => filter.role === role);
+
+export const refuses = ({ refused, untilMs }: RecordedFilter, resources: Resources, nowMs: number): boolean =>
+  nowMs < untilMs && contains(refused, resources);
+
+const isRefused = (
+  record: AllocatorRecord,
+  filters: readonly RecordedFilter[],
+  list: Resources,
+  nowMs: number,
+): boolean => filters.some((filter) => !isOver(record, filter, nowMs) && contains(filter.refused, list));
+
+/** Its time is over, and that by which it may end late: 1/256 of its duration and a tenth of the interval (L2). */
+export const isOver = ({ intervalMs }: AllocatorRecord, { madeMs, untilMs }: RecordedFilter, nowMs: number): boolean =>
+  nowMs >= untilMs + Math.max(20, intervalMs / 10) + (untilMs - madeMs) / 256;
+
+const isCountable = (resource: Resource): boolean =>
+  isScalar(resource) && !isReserved(resource) && !isRevocable(resource);
+
+export interface QuotaNow {
+  /** Reserved to the role's subtree, and held in it of what is neither reserved nor revocable. */
+  readonly consumed: (role: string) => Quantities;
+  readonly available: Quantities;
+  readonly required: Quantities;
+}
+
+export function quotaNow(record: AllocatorRecord): QuotaNow {
+  const amounts: [role: string, Quantities][] = [];
+  let available = noQuantities;
+  for (const agent of record.agents.values()) {
+    for (const [role, list] of reservationsByRole(agent.total)) amounts.push([role, quantitiesOf(list)]);
+    for (const [id, roles] of agent.held) {
+      // What an unknown framework holds is charged once it is known.
+      if (!record.frameworks.has(id)) continue;
+      for (const [role, { held }] of roles) amounts.push([role, quantitiesOf(held.filter(isCountable))]);
+    }
+    if (!agent.active || !isWhitelisted(record, agent)) continue;
+    available = addQuantities(available, quantitiesOf(freeOf(agent).filter(isCountable)));
+  }
+  const consumed = (role: string): Quantities =>
+    amounts
+      .filter(([at]) => isInSubtree(at, role))
+      .reduce((sum, [, quantities]) => addQuantities(sum, quantities), noQuantities);
+  let required = noQuantities;
+  for (const [role, { guarantees }] of record.quotas) {
+    required = addQuantities(required, subtractQuantities(guarantees, consumed(role)));
+  }
+  return { consumed, available, required };
+}
+
+/** What of `free` the framework may be offered in the role, its filters apart. */
+function offerable(
+  record: AllocatorRecord,
+  quota: QuotaNow,
+  agent: RecordedAgent,
+  free: Resources,
+  framework: RecordedFramework,
+  role: string,
+): Resources {
+  const can = (type: FrameworkInfoCapabilityType): boolean =>
+    (framework.info.capabilities ?? []).some((capability) => capability.type === type);
+  if (whyNotServed(framework, role) !== undefined) return [];
+  if (!maySee(record, agent, role, can) || framework.constraints?.excludes(role, agent.info)) return [];
+  const offered = agent.held.get(framework.id)?.get(role)?.offered ?? [];
+  const visible = subtract(allocatableTo(free, role), offered.filter(isShared)).filter(
+    (r) =>
+      (can('SHARED_RESOURCES') || !isShared(r)) &&
+      (can('REVOCABLE_RESOURCES') || !isRevocable(r)) &&
+      (can('RESERVATION_REFINEMENT') || !hasRefinedReservations(r)),
+  );
+  const list = [
+    ...visible.filter((r) => !isCountable(r)),
+    ...withinQuota(record, quota, role, visible.filter(isCountable)),
+  ];
+  return isEnough(record, framework, role, list) ? list : [];
+}
+
+function isEnough(record: AllocatorRecord, { info }: RecordedFramework, role: string, list: Resources): boolean {
+  const own = info.offer_filters?.[role]?.min_allocatable_resources;
+  const sets =
+    own === undefined ? record.minimum : (own.quantities ?? []).map((it) => quantitiesFrom(it.quantities ?? {}));
+  const amounts = quantitiesOf(list);
+  return list.length > 0 && (sets.length === 0 || sets.some((set) => containsQuantities(amounts, set)));
+}
+
+export function maySee(
+  { region, filterGpuResources }: AllocatorRecord,
+  agent: RecordedAgent,
+  role: string,
+  can: (type: FrameworkInfoCapabilityType) => boolean,
+): boolean {
+  const theirs = agent.info.domain?.fault_domain?.region.name;
+  if (filterGpuResources && !can('GPU_RESOURCES') && quantity(quantitiesOf(agent.total), 'gpus') > 0) return false;
+  if (region !== undefined && theirs !== undefined && theirs !== region && !can('REGION_AWARE')) return false;
+  const agentCan = (type: string) => agent.capabilities.some((capability) => capability.type === type);
+  if (can('MULTI_ROLE') && !agentCan('MULTI_ROLE')) return false;
+  return agentCan('HIERARCHICAL_ROLE') || !role.includes('/');
+}
+
+/** Limits of the role and those above; headroom for others' guarantees. */
+function withinQuota(record: AllocatorRecord, quota: QuotaNow, role: string, list: Resources): Resources {
+  const wanted = quantitiesOf(list);
+  const most = new Map<string, number>();
+  const atMost = (name: string, amount: number): void => {
+    most.set(name, Math.min(most.get(name) ?? amount, amount));
+  };
+  let own = noQuantities;
+  for (const [name, { guarantees, limits }] of quotasAbove(record, role)) {
+    const used = quota.consumed(name);
+    own = addQuantities(own, subtractQuantities(guarantees, used));
+    for (const resource of wanted.names) {
+      const room = limit(limits, resource);
+      if (room !== undefined) atMost(resource, Math.max(0, room - quantity(used, resource)));
+    }
+  }
+  if (quota.required.names.length > 0) {
+    const surplus = subtractQuantities(quota.available, quota.required);
+    for (const resource of wanted.names) atMost(resource, quantity(surplus, resource) + quantity(own, resource));
+  }
+  const limits = quantitiesFromAmounts(new Map([...most].filter(([, amount]) => amount > 0)));
+  const zeros = [...most].filter(([, amount]) => amount <= 0).map(([name]) => name);
+  return shrinkToLimits(
+    list.filter((resource) => !zeros.includes(resource.name)),
+    limits,
+  );
+}
+
+const quotasAbove = ({ quotas }: AllocatorRecord, role: string): readonly (readonly [string, Quota])[] =>
+  [...quotas].filter(([name]) => isInSubtree(role, name));
