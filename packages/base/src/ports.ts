@@ -30,13 +30,85 @@ export interface DirectoryEntry {
   readonly kind: FileStat['kind'];
 }
 
-/** A source of text that is read until closed. */
+/** A source of text or notices, until closed. */
 export interface TextSource {
   close(): void;
 }
 
-/** The file system. Paths are absolute; no call follows a symbolic link in the last place unless it says so. */
+/** A user and a group by their numbers. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A regular file, held open. */
+export interface HeldFile {
+  stat(): Promise<SystemResult<FileStat>>;
+  /** At most `lengthBytes` from the offset on; none at the end. */
+  read(offsetBytes: number, lengthBytes: number): Promise<SystemResult<Uint8Array>>;
+  /** All of it, at the end. */
+  append(bytes: Uint8Array): Promise<SystemResult<void>>;
+  truncate(sizeBytes: number): Promise<SystemResult<void>>;
+  close(): void;
+}
+
+/**
+ * A directory, held open: what is done with its names is done in it, whatever its path leads to by then. For whatever
+ * lies where others than the agent may write. A name is one component; no call follows a link; errors name the path.
+ */
+export interface HeldDirectory {
+  /** For people. */
+  readonly shownPath: string;
+  /** Leads to the directory while it is held, in this process and as the working directory of one that it starts. */
+  readonly ownPath: string;
+  /** Of the directory itself, when it was opened. */
+  readonly stat: FileStat;
+  /** Whether only this process' user (or root) can change what the names in it stand for. */
+  readonly isProtected: boolean;
+  statOf(name: string): Promise<SystemResult<FileStat>>;
+  openDirectory(name: string): Promise<SystemResult<HeldDirectory>>;
+  /** A new directory with exactly these. The code is EEXIST if the name is taken. */
+  makeDirectory(
+    name: string,
+    options: { readonly mode: number; readonly owner?: Owner | undefined },
+  ): Promise<SystemResult<HeldDirectory>>;
+  /**
+   * Regular files only, and never waits: a fifo or device is refused, as is a file that also has a name elsewhere and
+   * does not belong to this directory's owner (a hard link to the file of another user). `access` update: reads and appends.
+   */
+  openFile(name: string, access: 'read' | 'update'): Promise<SystemResult<HeldFile>>;
+  /** A new file, open for appending. The code is EEXIST if the name is taken. */
+  makeFile(
+    name: string,
+    options: { readonly mode: number; readonly owner?: Owner | undefined },
+  ): Promise<SystemResult<HeldFile>>;
+  makeLink(name: string, target: string): Promise<SystemResult<void>>;
+  /** What a symbolic link holds. */
+  readLink(name: string): Promise<SystemResult<string>>;
+  /** Within this directory, or into another one that is held. */
+  rename(from: string, to: string, into?: HeldDirectory): Promise<SystemResult<void>>;
+  removeFile(name: string): Promise<SystemResult<void>>;
+  removeEmptyDirectory(name: string): Promise<SystemResult<void>>;
+  /** Gives the names in parts, as directories may have millions; `onPart` answers whether it wants more. */
+  list(onPart: (entries: readonly DirectoryEntry[]) => boolean | Promise<boolean>): Promise<SystemResult<void>>;
+  changeOwner(owner: Owner): Promise<SystemResult<void>>;
+  /** Calls when something in it changes, until the source is closed; a file system may lose a notice. */
+  watch(onChange: () => void): SystemResult<TextSource>;
+  close(): void;
+}
+
+/**
+ * The file system. Paths are absolute; no call follows a symbolic link in the last place unless it says so. Of paths on
+ * which others than the agent may write, only `openDirectory` of the last trusted directory is to be used.
+ */
 export interface Files {
+  /** Holds a directory open. Follows links: nobody else may be able to write to the directories above it. */
+  openDirectory(path: string): Promise<SystemResult<HeldDirectory>>;
+  /**
+   * Makes a directory for this process' user alone to write to, with its parents; or checks that the one that is there,
+   * and whatever leads to it, can be changed by nobody else but root. The error says what is wrong and what to do.
+   */
+  claimDirectory(path: string, mode: number): Promise<SystemResult<void>>;
   /** Follows links. */
   readText(path: string): Promise<SystemResult<string>>;
   /** Follows links; a new file gets `mode` (0644). `append` adds at the end. */

@@ -3,46 +3,10 @@ import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:
 import * as fs from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
-import { err, type FileStat, type Files, ok, type SystemError, type SystemResult } from '@meseta/base';
-
-/** The error of a failed system call as a value. */
-export function systemError(error: unknown): SystemError {
-  if (!(error instanceof Error)) return { code: 'UNKNOWN', message: String(error) };
-  const code = (error as NodeJS.ErrnoException).code;
-  return { code: code ?? 'UNKNOWN', message: error.message };
-}
-
-async function attempt<T>(call: () => Promise<T>): Promise<SystemResult<T>> {
-  try {
-    return ok(await call());
-  } catch (error) {
-    return err(systemError(error));
-  }
-}
-
-interface KindOf {
-  isFile(): boolean;
-  isDirectory(): boolean;
-  isSymbolicLink(): boolean;
-}
-
-const kindOf = (it: KindOf): FileStat['kind'] =>
-  it.isFile() ? 'file' : it.isDirectory() ? 'directory' : it.isSymbolicLink() ? 'symlink' : 'other';
-
-async function stat(path: string): Promise<FileStat> {
-  const found = await fs.lstat(path);
-  return {
-    kind: kindOf(found),
-    sizeBytes: found.size,
-    allocatedBytes: found.blocks * 512,
-    mode: found.mode & 0o7777,
-    uid: found.uid,
-    gid: found.gid,
-    modifiedMs: found.mtimeMs,
-    identity: `${found.dev}:${found.ino}`,
-    links: found.nlink,
-  };
-}
+import { err, type Files, ok, type SystemResult } from '@meseta/base';
+import { claimDirectory } from './claimed-directories.js';
+import { openTrustedDirectory } from './held-directories.js';
+import { attempt, fileStatOf, kindOf, systemError } from './system-results.js';
 
 /** Opened for reading and writing: it never sees an end, however often writers come and go. */
 function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
@@ -67,6 +31,8 @@ function readFifo(path: string, onText: (text: string) => void): SystemResult<{ 
 
 export function createFiles(): Files {
   return {
+    openDirectory: openTrustedDirectory,
+    claimDirectory,
     readText: (path) => attempt(() => fs.readFile(path, 'utf8')),
     write: (path, text, options) =>
       attempt(() => fs.writeFile(path, text, { flag: options?.append ? 'a' : 'w', mode: options?.mode ?? 0o644 })),
@@ -88,7 +54,7 @@ export function createFiles(): Files {
       attempt(async () =>
         (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
       ),
-    stat: (path) => attempt(() => stat(path)),
+    stat: (path) => attempt(async () => fileStatOf(await fs.lstat(path))),
     makeDirectory: (path, mode) =>
       attempt(async () => {
         await fs.mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });

@@ -5,7 +5,7 @@ import * as https from 'node:https';
 import { connect } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { type AbortSignalLike, err, type Outbound, ok, type SystemError, type SystemResult } from '@meseta/base';
-import { systemError } from './files.js';
+import { systemError } from './system-results.js';
 
 const maxRedirects = 50;
 

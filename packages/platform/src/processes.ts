@@ -13,7 +13,7 @@ import {
   type RunningProcess,
   type SystemResult,
 } from '@meseta/base';
-import { systemError } from './files.js';
+import { systemError } from './system-results.js';
 
 const defaultOutputBytes = 64 * 1024;
 

@@ -1,0 +1,69 @@
+// The directories that are this process' alone (work_dir, runtime_dir, the fetcher's cache): made, or checked.
+//
+// CLAIM-1: in a claimed directory nobody but this process' user and root can change what a name stands for, and neither
+//   in any directory that leads to it; in one that everybody may write to (/tmp), nobody can but the name's owner
+//   (the sticky bit). So its path may be used as it is from then on.
+import * as fs from 'node:fs/promises';
+import { posix } from 'node:path';
+import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { isProtected } from './held-directories.js';
+import { attempt, fileStatOf } from './system-results.js';
+
+const MAX_LINKS = 40;
+const STICKY = 0o1000;
+const PARENT_MODE = 0o755;
+
+/** What is wrong with the last directory of a path, or with one on the way to it; undefined: nothing. */
+function problemOf(path: string, stat: FileStat, isLast: boolean): string | undefined {
+  const uid = process.getuid?.() ?? 0;
+  const todo = `make it one that only user ${uid} may write to (chown, chmod go-w), or name another directory`;
+  if (isLast && stat.uid !== uid) return `${path} belongs to user ${stat.uid}; expected user ${uid}: ${todo}`;
+  if (stat.uid !== uid && stat.uid !== 0) {
+    return `${path} belongs to user ${stat.uid}, who can change what lies in it; expected user ${uid} or root: ${todo}`;
+  }
+  if (isProtected(stat) || (!isLast && (stat.mode & STICKY) !== 0)) return undefined;
+  return `${path} can be written to by others than its owner (mode ${stat.mode.toString(8)}): ${todo}`;
+}
+
+/** Makes the directory unless it is there; what is there then. */
+async function madeOrFound(path: string, mode: number): Promise<SystemResult<FileStat>> {
+  const look = (): Promise<SystemResult<FileStat>> => attempt(async () => fileStatOf(await fs.lstat(path)));
+  const found = await look();
+  if (found.ok || found.error.code !== 'ENOENT') return found;
+  const made = await attempt(() => fs.mkdir(path, { mode }));
+  return made.ok || made.error.code === 'EEXIST' ? look() : made;
+}
+
+const namesOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.');
+
+/** CLAIM-1. Parents that it makes may be entered by all. */
+export async function claimDirectory(path: string, mode: number): Promise<SystemResult<void>> {
+  const refuse = (message: string): { readonly ok: false; readonly error: SystemError } =>
+    err({ code: 'EPERM', message });
+  let at = '/';
+  let rest = namesOf(posix.resolve(path)).reverse();
+  let links = 0;
+  for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+    const next = posix.join(at, name);
+    const isLast = rest.length === 0;
+    const stat = await madeOrFound(next, isLast ? mode : PARENT_MODE);
+    if (!stat.ok) return stat;
+    if (stat.value.kind === 'symlink') {
+      links++;
+      if (links > MAX_LINKS) return refuse(`${path}: more than ${MAX_LINKS} symbolic links lead to it`);
+      if (stat.value.uid !== 0 && stat.value.uid !== process.getuid?.()) {
+        return refuse(`${next} is a symbolic link of user ${stat.value.uid}: remove it, or name another directory`);
+      }
+      const target = await attempt(() => fs.readlink(next));
+      if (!target.ok) return target;
+      if (target.value.startsWith('/')) at = '/';
+      rest = [...rest, ...namesOf(target.value).reverse()];
+      continue;
+    }
+    if (stat.value.kind !== 'directory') return refuse(`${next}: expected a directory`);
+    const problem = problemOf(next, stat.value, isLast);
+    if (problem !== undefined) return refuse(problem);
+    at = next;
+  }
+  return ok(undefined);
+}

@@ -1,0 +1,225 @@
+// Directories held open: for all that the agent does, with more rights than a task has, where that task may write.
+//
+// Owns: nothing but the descriptors that its results hold until they are closed. Boundary: nothing throws; a failed
+// call is a value that names the path as people know it. Node has no openat; `/proc/self/fd/N/NAME` does the same, as
+// the kernel goes from there straight to the directory that descriptor N holds, and looks NAME up in it.
+//
+// HELD-1: a name is one component. What it stands for is looked up once, by the call that uses it.
+// HELD-2: no link is followed: what is opened is opened with O_NOFOLLOW, other calls act on the name itself.
+// HELD-3: nothing but a regular file is opened for its content, whatever is put in its place meanwhile: the name gives a
+//   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again.
+// HELD-4: owner and mode are changed by descriptor, and only of what was made here: of no file of someone else.
+import { closeSync, constants, fchmod, fchown, fstatSync, ftruncate, open, read, watch, write } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { promisify } from 'node:util';
+import {
+  type DirectoryEntry,
+  err,
+  type FileStat,
+  type HeldDirectory,
+  type HeldFile,
+  type Owner,
+  ok,
+  type Result,
+  type SystemError,
+  type SystemResult,
+  type TextSource,
+} from '@meseta/base';
+import { fileStatOf, kindOf, systemError } from './system-results.js';
+
+const openAsync = promisify(open);
+const fchownAsync = promisify(fchown);
+const fchmodAsync = promisify(fchmod);
+const readAsync = promisify(read);
+const writeAsync = promisify(write);
+const ftruncateAsync = promisify(ftruncate);
+
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+/** Linux's on every architecture that Node runs on; Node has no name for it. */
+const O_PATH = 0o10000000;
+const WRITABLE_BY_OTHERS = 0o022;
+const PART_ENTRIES = 256;
+
+type Made = { readonly mode: number; readonly owner?: Owner | undefined };
+
+const failure = (code: string, message: string): Result<never, SystemError> => err({ code, message });
+
+const REASONS: Readonly<Record<string, string>> = {
+  ELOOP: 'is a symbolic link, which is not followed',
+  ENOTDIR: 'is not a directory (a symbolic link is not followed)',
+};
+
+/** Calls something that may throw; its error names the path as people know it. */
+async function attemptAt<T>(shownPath: string, call: () => Promise<T>): Promise<SystemResult<T>> {
+  try {
+    return ok(await call());
+  } catch (error) {
+    const { code, message } = systemError(error);
+    // Node adds the call and a path by way of a descriptor, which means nothing to people.
+    return failure(code, `${shownPath}: ${REASONS[code] ?? message.replace(/, \w+( '.*)?$/, '')}`);
+  }
+}
+
+const statOfDescriptor = (fd: number): FileStat => fileStatOf(fstatSync(fd));
+
+/** Whether others than this process' user, and root, can put something else in the place of what is in a directory. */
+export const isProtected = ({ uid, mode }: FileStat): boolean =>
+  (uid === 0 || uid === process.getuid?.()) && (mode & WRITABLE_BY_OTHERS) === 0;
+
+/** Gives what was made its owner and exactly its mode, which the umask may have cut. */
+async function dress(fd: number, { mode, owner }: Made): Promise<void> {
+  if (owner !== undefined) await fchownAsync(fd, owner.uid, owner.gid);
+  if (statOfDescriptor(fd).mode !== mode) await fchmodAsync(fd, mode);
+}
+
+/** `use` has the descriptor for good unless it throws. */
+async function withDescriptor<T>(fd: number, use: () => T | Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function holdFile(fd: number, shownPath: string): HeldFile {
+  return {
+    stat: () => attemptAt(shownPath, async () => statOfDescriptor(fd)),
+    read: (offsetBytes, lengthBytes) =>
+      attemptAt(shownPath, async () => {
+        const { bytesRead, buffer } = await readAsync(fd, Buffer.alloc(lengthBytes), 0, lengthBytes, offsetBytes);
+        return buffer.subarray(0, bytesRead);
+      }),
+    append: (bytes) =>
+      attemptAt(shownPath, async () => {
+        for (let done = 0; done < bytes.length; ) {
+          done += (await writeAsync(fd, bytes, done, bytes.length - done, null)).bytesWritten;
+        }
+      }),
+    truncate: (sizeBytes) => attemptAt(shownPath, () => ftruncateAsync(fd, sizeBytes)),
+    close: () => closeSync(fd),
+  };
+}
+
+const isName = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+
+async function isEmpty(path: string): Promise<boolean> {
+  const directory = await fs.opendir(path);
+  try {
+    return (await directory.read()) === null;
+  } finally {
+    await directory.close();
+  }
+}
+
+/** HELD-3. */
+async function openRegular(at: string, access: 'read' | 'update', directoryUid: number): Promise<number> {
+  const refuse = (code: string, message: string): Error => Object.assign(new Error(`${code}: ${message}`), { code });
+  const found = await openAsync(at, O_PATH | O_NOFOLLOW);
+  try {
+    const { kind, links, uid } = statOfDescriptor(found);
+    if (kind === 'symlink') throw refuse('ELOOP', '');
+    if (kind === 'directory') throw refuse('EISDIR', 'expected a file, got a directory');
+    if (kind === 'other') throw refuse('EINVAL', 'expected a regular file, got a fifo, socket or device');
+    if (links > 1 && uid !== directoryUid) throw refuse('EPERM', 'is a hard link to a file of another user');
+    return await openAsync(`/proc/self/fd/${found}`, access === 'read' ? O_RDONLY : O_RDWR | O_APPEND);
+  } finally {
+    closeSync(found);
+  }
+}
+
+async function listParts(
+  path: string,
+  onPart: (entries: readonly DirectoryEntry[]) => boolean | Promise<boolean>,
+): Promise<void> {
+  const directory = await fs.opendir(path, { bufferSize: PART_ENTRIES });
+  try {
+    for (let more = true; more; ) {
+      const part: DirectoryEntry[] = [];
+      while (more && part.length < PART_ENTRIES) {
+        const entry = await directory.read();
+        if (entry === null) more = false;
+        else part.push({ name: entry.name, kind: kindOf(entry) });
+      }
+      if (part.length > 0 && !(await onPart(part))) return;
+    }
+  } finally {
+    await directory.close();
+  }
+}
+
+function watchDirectory(path: string, shownPath: string, onChange: () => void): SystemResult<TextSource> {
+  try {
+    const watcher = watch(path, onChange);
+    watcher.on('error', () => watcher.close());
+    return ok({ close: () => watcher.close() });
+  } catch (error) {
+    return failure(systemError(error).code, `${shownPath}: can't be watched`);
+  }
+}
+
+function holdDirectory(fd: number, shownPath: string): HeldDirectory {
+  const ownPath = `/proc/self/fd/${fd}`;
+  const stat = statOfDescriptor(fd);
+  const protectedFromOthers = isProtected(stat);
+
+  /** HELD-1. */
+  async function at<T>(name: string, call: (path: string, shown: string) => Promise<T>): Promise<SystemResult<T>> {
+    const shown = `${shownPath}/${name}`;
+    if (!isName(name)) return failure('EINVAL', `${shownPath}: ${JSON.stringify(name)} can't be a name in it`);
+    return attemptAt(shown, () => call(`${ownPath}/${name}`, shown));
+  }
+  const openIn = async (path: string, shown: string): Promise<HeldDirectory> =>
+    holdDirectory(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), shown);
+
+  return {
+    shownPath,
+    ownPath,
+    stat,
+    isProtected: protectedFromOthers,
+    statOf: (name) => at(name, async (path) => fileStatOf(await fs.lstat(path))),
+    openDirectory: (name) => at(name, openIn),
+    makeDirectory: (name, made) =>
+      at(name, async (path, shown) => {
+        await fs.mkdir(path, { mode: made.mode });
+        const opened = await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        return withDescriptor(opened, async () => {
+          // HELD-4: who may write here may have put another directory of this process' user in its place.
+          const isOwn = statOfDescriptor(opened).uid === process.getuid?.();
+          if (!protectedFromOthers && !(isOwn && (await isEmpty(`/proc/self/fd/${opened}`)))) {
+            throw Object.assign(new Error('EEXIST: was replaced while it was made'), { code: 'EEXIST' });
+          }
+          await dress(opened, made);
+          return holdDirectory(opened, shown);
+        });
+      }),
+    openFile: (name, access) =>
+      at(name, async (path, shown) => holdFile(await openRegular(path, access, stat.uid), shown)),
+    makeFile: (name, made) =>
+      at(name, async (path, shown) => {
+        const opened = await openAsync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, made.mode);
+        return withDescriptor(opened, async () => {
+          await dress(opened, made);
+          return holdFile(opened, shown);
+        });
+      }),
+    makeLink: (name, target) => at(name, (path) => fs.symlink(target, path)),
+    readLink: (name) => at(name, (path) => fs.readlink(path)),
+    rename: (from, to, into) =>
+      at(from, async (path) => {
+        if (!isName(to))
+          throw Object.assign(new Error(`EINVAL: ${JSON.stringify(to)} can't be a name`), { code: 'EINVAL' });
+        await fs.rename(path, `${into?.ownPath ?? ownPath}/${to}`);
+      }),
+    removeFile: (name) => at(name, (path) => fs.unlink(path)),
+    removeEmptyDirectory: (name) => at(name, (path) => fs.rmdir(path)),
+    list: (onPart) => attemptAt(shownPath, () => listParts(ownPath, onPart)),
+    changeOwner: (owner) => attemptAt(shownPath, () => fchownAsync(fd, owner.uid, owner.gid)),
+    watch: (onChange) => watchDirectory(ownPath, shownPath, onChange),
+    close: () => closeSync(fd),
+  };
+}
+
+/** Follows links: of a path that nobody else can change. */
+export const openTrustedDirectory = (path: string): Promise<SystemResult<HeldDirectory>> =>
+  attemptAt(path, async () => holdDirectory(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), path));
