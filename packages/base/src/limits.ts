@@ -19,10 +19,31 @@ const table = <Name extends string>(limits: { readonly [N in Name]: Limit }) => 
 export const LIMITS = table({
   id: {
     most: 255,
-    unit: 'characters',
+    unit: 'bytes',
     what: 'An id: of a framework, agent, task, executor, container or persistent volume',
     beyond: '400, an ERROR event or TASK_ERROR that names the field',
     source: 'Mesos',
+  },
+  containerId: {
+    most: 242,
+    unit: 'bytes',
+    what: 'Each part of the id of a nested or standalone container',
+    beyond: '400 that names the field',
+    source: 'Mesos',
+  },
+  containerDepth: {
+    most: 32,
+    unit: 'levels',
+    what: 'Containers nested in each other, the outermost included',
+    beyond: '400 that names the field',
+    source: 'Meseta',
+  },
+  path: {
+    most: 4096,
+    unit: 'bytes',
+    what: "A volume's path in a container",
+    beyond: '400, TASK_ERROR or OPERATION_ERROR that names the field; the agent fails the launch',
+    source: 'Meseta',
   },
   role: {
     most: 1024,

@@ -40,26 +40,7 @@ function checkVolume(resource: Resource): Wrong | undefined {
   if (disk.volume.host_path !== undefined) {
     return ['.disk.volume.host_path', 'expected to be unset for a persistent volume'];
   }
-  const why = checkId(disk.persistence.id);
-  return why === undefined ? undefined : ['.disk.persistence.id', why];
-}
-
-/** The rules for ids that become a directory's name. */
-function checkId(id: string): string | undefined {
-  if (id === '') return 'expected an id, got an empty string';
-  if (utf8Length(id) > 255) return `expected at most 255 bytes, got ${utf8Length(id)}`;
-  if (id === '.' || id === '..') return `expected an id other than "." and "..", got ${JSON.stringify(id)}`;
-  const bad = [...id].find((c) => c === '/' || c === '\\' || c < ' ' || c === '\x7f');
-  return bad === undefined ? undefined : `expected no slashes and control characters, got ${JSON.stringify(id)}`;
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) as number;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
+  return undefined;
 }
 
 /** The volumes of a CREATE: persistent, with a container path, read-write. */

@@ -122,6 +122,25 @@ test('of a long set the item that comes twice is found', () => {
   assert.equal(twice.ok ? '' : twice.error.text, 'resources[0].set.item: expected each item once, got "i7" twice');
 });
 
+test('a volume has names that lead nowhere else: its id is a directory, its path lies in a sandbox', () => {
+  const withId = (id: string) => validateResources([disk({ disk: { persistence: { id }, volume } })]);
+  const at = (container_path: string) =>
+    validateResources([disk({ disk: { persistence, volume: { ...volume, container_path } } })]);
+  for (const id of ['', '.', '..', 'a/b', '../../victim', 'x\n', 'é'.repeat(128)]) {
+    const taken = withId(id);
+    assert.equal(taken.ok ? 'taken' : taken.error.field, 'resources[0].disk.persistence.id', JSON.stringify(id));
+  }
+  for (const path of ['', '.', '/', '..', 'a/../b', '../x', 'a\0b', 'a\nb', 'p'.repeat(300), 'p/'.repeat(3000)]) {
+    const taken = at(path);
+    assert.equal(
+      taken.ok ? 'taken' : taken.error.field,
+      'resources[0].disk.volume.container_path',
+      JSON.stringify(path),
+    );
+  }
+  assert.ok(withId('é'.repeat(127)).ok && withId('...').ok && at('a/./b').ok && at('/a').ok);
+});
+
 test('what valid resources may not be used for', () => {
   const bad: readonly (readonly [ReturnType<typeof validateUse>, string])[] = [
     [validateUse([cpus(1, { reservations: [web], revocable: {} })]), 'resources[0].revocable'],
@@ -132,11 +151,6 @@ test('what valid resources may not be used for', () => {
     [
       validateUse([disk({ disk: { persistence, volume: { ...volume, host_path: '/' } } })]),
       'resources[0].disk.volume.host_path',
-    ],
-    [validateUse([disk({ disk: { persistence: { id: 'a/b' }, volume } })]), 'resources[0].disk.persistence.id'],
-    [
-      validateUse([disk({ disk: { persistence: { id: 'é'.repeat(128) }, volume } })]),
-      'resources[0].disk.persistence.id',
     ],
     [validateVolumes([disk({})]), 'volumes[0].disk.persistence'],
     [

@@ -1,7 +1,7 @@
 // Lists of resources as they come in, in either format: what is refused, and where. Kept to what
 // Mesos refuses; a zero is fine and vanishes when lists are merged.
-import { err, ok, overLimit, type Result } from '@meseta/base';
-import type { Resource, ResourceReservationInfo, ValueRange } from '@meseta/wire';
+import { checkId, checkPathBelow, err, ok, overLimit, type Result } from '@meseta/base';
+import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
 import { isAncestor, validateRole } from './roles.js';
@@ -115,6 +115,8 @@ function checkSet(items: readonly string[]): Wrong | undefined {
 function checkDisk({ name, disk }: Resource): Wrong | undefined {
   if (disk === undefined) return undefined;
   if (name !== 'disk') return ['.disk', `expected to be unset for ${name}: only the resource "disk" has it`];
+  const wrong = checkVolumeNames(disk);
+  if (wrong !== undefined) return wrong;
   const { source } = disk;
   if (source === undefined || source.type === 'PATH' || source.type === 'MOUNT') return undefined;
   if (source.type !== 'BLOCK' && source.type !== 'RAW') {
@@ -122,6 +124,16 @@ function checkDisk({ name, disk }: Resource): Wrong | undefined {
   }
   const extra = source.mount ? 'mount' : source.path ? 'path' : undefined;
   return extra ? [`.disk.source.${extra}`, `expected to be unset for a ${source.type} disk`] : undefined;
+}
+
+/** A volume lies in a directory of the agent by its id, and is shown in containers at a path. */
+function checkVolumeNames({ persistence, volume }: ResourceDiskInfo): Wrong | undefined {
+  const id = persistence && checkId('.disk.persistence.id', persistence.id);
+  const path = volume && checkPathBelow('.disk.volume.container_path', volume.container_path);
+  const problem = id ?? path;
+  if (problem === undefined) return undefined;
+  const colon = problem.indexOf(': ');
+  return [problem.slice(0, colon), problem.slice(colon + 2)];
 }
 
 function checkReservations(resource: Resource): Wrong | undefined {

@@ -1,7 +1,7 @@
 // Samples of what callers are told: every refusal names the field and says what was expected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MasterCall, OfferOperation, Resource, SchedulerCall, TaskInfo } from '@meseta/wire';
+import type { MasterCall, OfferOperation, Resource, SchedulerCall, TaskInfo, Volume } from '@meseta/wire';
 import { createWorld, resources, task } from './testing.js';
 
 const id = (value: string) => ({ value });
@@ -94,7 +94,7 @@ test('tasks and operations are refused with a message that names the field', () 
   world.agent();
   const scheduler = world.subscribe();
   const launches: readonly (readonly [Partial<TaskInfo>, RegExp])[] = [
-    [{ task_id: id('a/b') }, /task\.task_id: "a\/b" contains a control character, '\/'/],
+    [{ task_id: id('a/b') }, /task\.task_id: expected no slash, backslash and control character, got "a\/b"/],
     [{ agent_id: id('x') }, /task\.agent_id: expected .*, got x/],
     [{ resources: [] }, /task\.resources: expected at least one resource/],
     [{ resources: resources('gpus:0.5') as readonly Resource[] }, /task\.resources: expected a whole number of gpus/],
@@ -109,13 +109,28 @@ test('tasks and operations are refused with a message that names the field', () 
       /task\.command\.environment\.variables\[0\]\.value: is missing for 'A'/,
     ],
   ];
+  const withVolume = (volume: Partial<Volume>): Partial<TaskInfo> => ({
+    container: { type: 'MESOS', volumes: [{ container_path: 'v', mode: 'RW', ...volume }] },
+  });
+  const parent = (path: string): Partial<Volume> => ({
+    source: { type: 'SANDBOX_PATH', sandbox_path: { type: 'PARENT', path } },
+  });
+  const paths: readonly (readonly [Partial<TaskInfo>, RegExp])[] = [
+    [withVolume({}), /task\.container\.volumes\[0\]: expected exactly one of host_path, image and source, got 0/],
+    [
+      withVolume({ host_path: '/a', container_path: '../x' }),
+      /volumes\[0\]\.container_path: expected a path without ".."/,
+    ],
+    [withVolume({ ...parent('p'), container_path: '' }), /volumes\[0\]\.container_path: expected a path, got ""/],
+    [withVolume(parent('../../x')), /volumes\[0\]\.source\.sandbox_path\.path: expected a path without ".."/],
+  ];
   const refused = (operation: OfferOperation): void => {
     world.wait(1_000);
     const { id: offerId } = scheduler.offer();
     const filters = { refuse_seconds: 0 };
     scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offerId], operations: [operation], filters } });
   };
-  for (const [more, text] of launches) {
+  for (const [more, text] of [...launches, ...paths]) {
     world.wait(1_000);
     const offer = scheduler.offer();
     scheduler.launch(offer, { ...task('t', offer), ...more });

@@ -1,20 +1,52 @@
 // What every registration is checked for before anything else.
-import { type AgentId, err, ok, type Pid, type Result } from '@meseta/base';
+import { type AgentId, checkId, err, ok, type Pid, type Result } from '@meseta/base';
 import { isUnreserved, toPostRefinement } from '@meseta/resources';
-import type { AgentInfo, Resource } from '@meseta/wire';
+import type { AgentInfo, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
 import { type Context, warn } from '../context.js';
 import { denial } from '../operations/authorize.js';
-import { checkId } from '../validation/problem.js';
+import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
 import { agentIdOf, machineOf, problemOf, tellShutdown } from './records.js';
 
 interface Applicant {
   readonly agent: AgentInfo;
   readonly version?: string | undefined;
   readonly checkpointed_resources?: readonly Resource[] | undefined;
+  readonly frameworks?: readonly FrameworkInfo[] | undefined;
+  readonly executor_infos?: readonly ExecutorInfo[] | undefined;
+  readonly tasks?: readonly Task[] | undefined;
+}
+
+type Named = readonly [field: string, id: { readonly value: string } | undefined];
+
+/** Of all that it brings along, as this master may send it to other agents, and shows it. */
+function checkIds({ agent, frameworks = [], executor_infos = [], tasks = [] }: Applicant): Problem {
+  const checkAll = (...named: readonly Named[]): Problem =>
+    firstAmong(named, ([field, id]) => (id === undefined ? undefined : checkId(field, id.value)));
+  const agentId = agentIdOf(agent);
+  return firstOf(
+    () => (agentId === undefined ? undefined : checkId('agent.id', agentId)),
+    () => firstAmong(frameworks, ({ id }, i) => checkAll([`frameworks[${i}].id`, id])),
+    () =>
+      firstAmong(executor_infos, ({ executor_id, framework_id }, i) =>
+        checkAll(
+          [`executor_infos[${i}].executor_id`, executor_id],
+          [`executor_infos[${i}].framework_id`, framework_id],
+        ),
+      ),
+    () =>
+      firstAmong(tasks, ({ task_id, framework_id, executor_id }, i) =>
+        checkAll(
+          [`tasks[${i}].task_id`, task_id],
+          [`tasks[${i}].framework_id`, framework_id],
+          [`tasks[${i}].executor_id`, executor_id],
+        ),
+      ),
+  );
 }
 
 /** A problem leaves the agent without an answer; it tries again. */
-function problemWith(ctx: Context, { agent, version, checkpointed_resources }: Applicant): string | undefined {
+function problemWith(ctx: Context, applicant: Applicant): Problem {
+  const { agent, version, checkpointed_resources } = applicant;
   const { options, identity } = ctx.state;
   const semver = /^(\d+)\.\d+\.\d+/.exec(version ?? '');
   if (semver === null) return `version: expected a version such as 1.12.0, got ${JSON.stringify(version)}`;
@@ -22,9 +54,8 @@ function problemWith(ctx: Context, { agent, version, checkpointed_resources }: A
   if (agent.domain !== undefined && identity.info.domain === undefined) return 'it has a domain and this master none';
   if (agent.domain === undefined && options.requireAgentDomain)
     return 'it has no domain, which --require_agent_domain wants';
-  const id = agentIdOf(agent);
   return (
-    (id === undefined ? undefined : checkId('agent.id', id)) ??
+    checkIds(applicant) ??
     problemOf('agent.resources', agent.resources) ??
     problemOf('checkpointed_resources', checkpointed_resources)
   );

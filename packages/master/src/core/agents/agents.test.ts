@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FrameworkInfo } from '@meseta/wire';
+import type { FrameworkInfo, ReregisterAgentMessage } from '@meseta/wire';
 import { createWorld, MASTER_ID, type TestAgent, type TestScheduler, task, type World } from '../testing.js';
 
 const types = (events: readonly { readonly type?: string | undefined }[]) => events.map(({ type }) => type);
@@ -342,4 +342,31 @@ test('a new agent gets no id that another one has claimed before its turn', () =
   assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S0`]);
   world.agent();
   assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S0`, `${MASTER_ID}-S1`]);
+});
+
+test('an agent that brings an id that can be no directory is not taken back', () => {
+  const bad = { value: '../x' };
+  const good = { value: 'x' };
+  const resources = [] as const;
+  const brought: readonly (readonly [RegExp, Partial<ReregisterAgentMessage>])[] = [
+    [/frameworks\[0\]\.id/, { frameworks: [{ user: 'root', name: 'f', id: bad }] }],
+    [/executor_infos\[0\]\.executor_id/, { executor_infos: [{ executor_id: bad, framework_id: good }] }],
+    [/executor_infos\[0\]\.framework_id/, { executor_infos: [{ executor_id: good, framework_id: bad }] }],
+    [
+      /tasks\[0\]\.task_id/,
+      { tasks: [{ name: '', task_id: bad, framework_id: good, agent_id: good, state: 'TASK_RUNNING', resources }] },
+    ],
+  ];
+  for (const [field, more] of brought) {
+    const world = createWorld();
+    const agent = world.agent();
+    agent.breakConnection();
+    const before = agent.received.length;
+    agent.reregister(more);
+    assert.equal(agent.received.length, before);
+    assert.ok(
+      world.notes.some((it) => it.kind === 'log' && field.test(it.text)),
+      String(field),
+    );
+  }
 });

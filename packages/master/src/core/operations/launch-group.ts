@@ -4,10 +4,11 @@ import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
+import { firstAmong } from '../validation/problem.js';
 import { chargedFor, runningExecutor } from '../validation/task.js';
 import { checkTaskGroup } from '../validation/task-group.js';
 import { executorForAgent, forAgent, resourceVersionsOf } from './for-agent.js';
-import { taskError, userOf } from './launch.js';
+import { deniedUser, taskError } from './launch.js';
 
 export function launchGroup(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
   if (operation.launch_group === undefined) return;
@@ -19,9 +20,7 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   };
   if (operation.id !== undefined)
     return refuse('REASON_TASK_GROUP_INVALID', 'operation.id: must not be set for LAUNCH_GROUP');
-  const denied = tasks
-    .map((task) => userOf(framework, task))
-    .find((value) => !ctx.state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }));
+  const denied = firstAmong(tasks, (task) => deniedUser(ctx, framework, task));
   if (denied !== undefined) {
     return refuse('REASON_TASK_GROUP_UNAUTHORIZED', `not authorized to launch tasks as user '${denied}'`);
   }

@@ -24,15 +24,28 @@ export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOpe
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }
 
-export const userOf = (framework: Framework, task: TaskInfo): string =>
+const userOf = (framework: Framework, task: TaskInfo): string =>
   task.command?.user ?? task.executor?.command?.user ?? framework.info.user;
+
+/** Every user that a task names, or runs as without naming one: its own, its executor's, its checks'. */
+function usersOf(framework: Framework, task: TaskInfo): ReadonlySet<string> {
+  const { executor, health_check, check } = task;
+  const named = [executor?.command?.user, health_check?.command?.user, check?.command?.command.user];
+  return new Set([userOf(framework, task), ...named.filter((user) => user !== undefined)]);
+}
+
+/** As which user the framework may not launch the task, if any. */
+export const deniedUser = ({ state }: Context, framework: Framework, task: TaskInfo): string | undefined =>
+  [...usersOf(framework, task)].find(
+    (value) => !state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }),
+  );
 
 /** Answers what it takes of the offers: nothing, if it is refused. */
 function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resources {
   const { framework, agent } = acceptance;
-  const { principal } = framework;
-  if (!ctx.state.options.authorize({ action: 'RUN_TASK', principal, value: userOf(framework, task) })) {
-    const text = `not authorized to launch tasks as user '${userOf(framework, task)}'`;
+  const denied = deniedUser(ctx, framework, task);
+  if (denied !== undefined) {
+    const text = `not authorized to launch tasks as user '${denied}'`;
     taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
     return [];
   }

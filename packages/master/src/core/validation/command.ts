@@ -1,4 +1,5 @@
 // Commands and containers, as tasks, executors and checks carry them.
+import { checkPathBelow } from '@meseta/base';
 import type { CommandInfo, ContainerInfo, Volume } from '@meseta/wire';
 import { firstAmong, firstOf, type Problem } from './problem.js';
 
@@ -35,10 +36,15 @@ export function checkContainer(field: string, container: ContainerInfo): Problem
 }
 
 function checkVolume(field: string, volume: Volume): Problem {
-  const kinds = [volume.host_path, volume.image, volume.source].filter((kind) => kind !== undefined).length;
-  if (kinds > 1) return `${field}: only one of host_path, image and source may be set`;
-  const { source } = volume;
-  if (source === undefined) return undefined;
+  const { host_path, image, source } = volume;
+  const kinds = [host_path, image, source].filter((kind) => kind !== undefined).length;
+  if (kinds !== 1) return `${field}: expected exactly one of host_path, image and source, got ${kinds}`;
+  const path = checkPathBelow(`${field}.container_path`, volume.container_path);
+  if (path !== undefined || source === undefined) return path;
+  if (source.sandbox_path !== undefined) {
+    const inSandbox = checkPathBelow(`${field}.source.sandbox_path.path`, source.sandbox_path.path);
+    if (inSandbox !== undefined) return inSandbox;
+  }
   const body = {
     DOCKER_VOLUME: source.docker_volume,
     HOST_PATH: source.host_path,

@@ -1,9 +1,10 @@
 // Executors: their own fields, and whether they may join one of the same id that runs.
+import { checkId } from '@meseta/base';
 import { equals } from '@meseta/resources';
 import type { ExecutorInfo } from '@meseta/wire';
 import type { Framework } from '../state.js';
 import { checkCommand, checkContainer } from './command.js';
-import { checkId, firstOf, type Problem } from './problem.js';
+import { firstOf, type Problem } from './problem.js';
 import { checkResources } from './resources.js';
 
 export function checkExecutor(

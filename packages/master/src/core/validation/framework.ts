@@ -1,10 +1,10 @@
 // Whether a FrameworkInfo makes sense, and whether it may replace the one that is known.
 import { createOfferConstraints, type OfferConstraints } from '@meseta/allocator';
-import { err, ok, type Result } from '@meseta/base';
+import { checkId, err, ok, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { FrameworkInfo, SchedulerOfferConstraints } from '@meseta/wire';
 import { hasCapability } from '../tasks.js';
-import { checkId, firstOf, type Problem } from './problem.js';
+import { firstOf, type Problem } from './problem.js';
 
 /** The roles that a framework subscribes to, in the order given. */
 export const rolesOf = (info: FrameworkInfo): readonly string[] =>

@@ -1,13 +1,13 @@
 // Tasks of LAUNCH and LAUNCH_GROUP. The order of checks is Mesos'.
 
-import { type ExecutorId, idOf, type TaskId } from '@meseta/base';
+import { checkId, type ExecutorId, idOf, type TaskId } from '@meseta/base';
 import { add, contains, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
 import { checkCommand, checkContainer } from './command.js';
 import { checkExecutor } from './executor.js';
 import { checkCheck, checkHealthCheck } from './health-check.js';
-import { checkId, type Problem } from './problem.js';
+import type { Problem } from './problem.js';
 import { checkMix, checkPersistence, checkResources } from './resources.js';
 
 /** What a task is checked against. */

@@ -1,0 +1,67 @@
+// Names that come from outside and become names of files: whoever takes one in checks it here first, master and agent
+// alike. Mesos: the rules for ids of src/common/validation.cpp and src/slave/validation.cpp.
+import { overLimit } from './limits.js';
+
+/** Control characters, and what separates the parts of a path here or elsewhere. */
+const SEPARATORS = /[\p{Cc}/\\]/u;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** A problem with an id, as a sentence that begins with `field`; undefined if it can be a directory's name. */
+export function checkId(field: string, id: string): string | undefined {
+  if (id === '') return `${field}: expected an id, got an empty string`;
+  const tooLong = overLimit('id', field, utf8Length(id));
+  if (tooLong !== undefined) return tooLong;
+  if (id === '.' || id === '..') return `${field}: expected an id other than "." and "..", got ${JSON.stringify(id)}`;
+  if (SEPARATORS.test(id) || LONE_SURROGATE.test(id)) {
+    return `${field}: expected no slash, backslash and control character, got ${JSON.stringify(id)}`;
+  }
+  return undefined;
+}
+
+export interface ContainerIdLike {
+  readonly value: string;
+  readonly parent?: ContainerIdLike | undefined;
+}
+
+/** The link beside containers' directories that names the newest. */
+const NEWEST = 'latest';
+
+/** The same for a container's id with its parents: no part has a period or a space, and there are not too many. */
+export function checkContainerId(field: string, id: ContainerIdLike): string | undefined {
+  let levels = 0;
+  let at = field;
+  for (let part: ContainerIdLike | undefined = id; part !== undefined; part = part.parent) {
+    const { value } = part;
+    const problem =
+      overLimit('containerDepth', field, ++levels) ??
+      checkId(`${at}.value`, value) ??
+      overLimit('containerId', `${at}.value`, utf8Length(value)) ??
+      (/[. ]/.test(value) ? `${at}.value: expected no period and space, got ${JSON.stringify(value)}` : undefined) ??
+      (value === NEWEST ? `${at}.value: expected an id other than "${NEWEST}"` : undefined);
+    if (problem !== undefined) return problem;
+    at += '.parent';
+  }
+  return undefined;
+}
+
+/** The same for a path that has to lie below a directory: not that directory itself, nothing that leads out of it. */
+export function checkPathBelow(field: string, path: string): string | undefined {
+  const tooLong = overLimit('path', field, utf8Length(path));
+  if (tooLong !== undefined) return tooLong;
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.length === 0) return `${field}: expected a path, got ${JSON.stringify(path)}`;
+  if (parts.includes('..')) return `${field}: expected a path without "..", got ${JSON.stringify(path)}`;
+  const bad = parts.map((part) => checkId(field, part)).find((problem) => problem !== undefined);
+  return bad;
+}
+
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x80) continue;
+    // A pair of surrogates is four bytes, two for each.
+    bytes += code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 1 : 2;
+  }
+  return bytes;
+}
