@@ -14,13 +14,11 @@ import { executorOf, userOf } from './executors.js';
 import { endNested, forgetGuest, pathOf, putGuest, signalGuest } from './guest-records.js';
 import type { ConnectionId, GuestRecord } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
+import { checkContainerCall } from './names.js';
 import { taskOfRun, taskRunOf } from './runs.js';
 import { SIGKILL, waitStatusOf } from './signals.js';
 import { agentIdOf, type Guest } from './state.js';
 import { type Step, save } from './step.js';
-
-const validId = (id: ContainerID): boolean =>
-  /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}$/.test(id.value) && (id.parent === undefined || validId(id.parent));
 
 /** Where a guest lives. */
 interface Place {
@@ -37,6 +35,11 @@ interface LaunchWish {
 }
 
 export function containerCall(step: Step, connection: ConnectionId, call: AgentCall): void {
+  const problem = checkContainerCall(call);
+  if (problem !== undefined) {
+    reply(step, connection, 400, problem);
+    return;
+  }
   const launch = call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
   if (launch !== undefined) {
     launchGuest(step, connection, launch);
@@ -69,10 +72,6 @@ function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 4
 function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): void {
   const id = wish.container_id;
   const known = step.state.guests.get(pathOf(id));
-  if (!validId(id)) {
-    reply(step, connection, 400, "Field 'container_id': expected letters, digits, '_', '-' and '.'");
-    return;
-  }
   if (known !== undefined) {
     const ended = known.record.state === 'ended';
     reply(step, connection, ended ? 400 : 202, ended ? 'The container has ended and was not removed' : '');

@@ -1,7 +1,7 @@
 // Tasks that the master sends: taken, or answered with the reason why not.
 // Mesos: the order of the checks, the reasons (behaviours.md 7).
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
-import { present, uuid } from '@meseta/base';
+import { checkId, present, uuid } from '@meseta/base';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
 import type {
   ExecutorInfo,
@@ -19,6 +19,7 @@ import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExit
 import type { ExecutorRecord } from './io.js';
 import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
 import { shutdownExecutor } from './kill.js';
+import { checkTask } from './names.js';
 import { putMember } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
 import { addTask, statusOf, tell } from './status-updates.js';
@@ -83,15 +84,28 @@ function take(
   pid: string | undefined,
   launch: Launch,
 ): void {
+  const problem = checkId('framework.id', frameworkId);
+  if (problem !== undefined) {
+    step.state.counters.invalidFrameworkMessages++;
+    log(step, 'warning', `ignored a task: ${problem}`);
+    return;
+  }
   const framework = admitFramework(step, frameworkId, info, pid);
   if (framework === undefined) return;
   const refusal =
+    refusalByNames(launch) ??
     refusalOf(step, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
   if (refusal !== undefined) refuse(step, framework, launch, refusal);
   else if (launch.executor === undefined) launchCommand(step, framework, launch.tasks[0] as TaskInfo);
   else launchOnExecutor(step, framework, launch.executor, launch);
+}
+
+/** NAMES-1. */
+function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
+  const message = tasks.map((task) => checkTask(task, executor)).find((problem) => problem !== undefined);
+  return message === undefined ? undefined : { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message };
 }
 
 /** The framework's record, made if it is new here; undefined while it is being shut down. */

@@ -16,6 +16,7 @@ import type {
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
 import { operationKey, RESOURCES_KEY } from './keys.js';
+import { checkOperation } from './names.js';
 import { agentIdOf } from './state.js';
 import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
@@ -48,6 +49,11 @@ export function applyOperationMessage(step: Step, message: ApplyOperationMessage
   if (state.operations.has(uuid)) return;
   if (message.resource_version_uuid.uuid.value !== state.resourceVersion) {
     finish(step, message, 'OPERATION_DROPPED', 'The resource version is outdated');
+    return;
+  }
+  const problem = checkOperation(message.operation_info);
+  if (problem !== undefined) {
+    finish(step, message, 'OPERATION_ERROR', problem);
     return;
   }
   const applied = applyOperation(state.total, postRefinement(message.operation_info));

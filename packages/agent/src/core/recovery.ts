@@ -17,6 +17,7 @@ import { matchGuests, restoreGuest } from './guests.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, leave } from './kill.js';
+import { checkRecord } from './names.js';
 import { endPodIfEmpty } from './pods.js';
 import { armKill, endRun } from './run-end.js';
 import { report } from './run-reports.js';
@@ -41,6 +42,12 @@ export function start(
     const message =
       `this agent's description has changed in a way that --reconfiguration_policy=${state.config.reconfigurationPolicy} ` +
       'does not allow (hostname, port, domain, attributes or resources); change it back, or move work_dir away to start anew';
+    step.effects.push({ kind: 'exit', status: 1, message });
+    return;
+  }
+  const wrong = checkpoint.map(({ record }) => checkRecord(record)).find((problem) => problem !== undefined);
+  if (wrong !== undefined) {
+    const message = `the checkpoint in work_dir is damaged (${wrong}); move work_dir away to start anew`;
     step.effects.push({ kind: 'exit', status: 1, message });
     return;
   }

@@ -15,7 +15,7 @@
 //     accepted: the master may have dropped the first message, as from an agent that was not back yet.
 // REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
 //     between the request and its answer, so an accepted registration watches again.
-import { type Pid, parsePid, uniform } from '@meseta/base';
+import { checkId, type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
   AgentID,
@@ -164,6 +164,11 @@ export function registered(step: Step, message: AgentRegisteredMessage): void {
     refuseId(step, message.agent_id);
     return;
   }
+  const problem = checkId('agent_id', message.agent_id.value);
+  if (problem !== undefined) {
+    log(step, 'warning', `ignored a registration: ${problem}`);
+    return;
+  }
   accepted(step, message.connection);
   if (known === undefined) {
     state.info = withId(state.info, message.agent_id);
@@ -230,7 +235,7 @@ export function announceRegistered(step: Step): void {
 function reconcile(step: Step, message: ReconcileTasksMessage): void {
   const frameworkId = message.framework_id.value as never;
   const info = message.framework ?? step.state.frameworks.get(frameworkId)?.info;
-  if (info === undefined) return;
+  if (info === undefined || checkId('framework_id', frameworkId) !== undefined) return;
   for (const { task_id } of message.statuses ?? []) {
     const taskId = task_id.value as never;
     const known = step.state.frameworks.get(frameworkId);

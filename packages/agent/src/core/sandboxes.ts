@@ -22,6 +22,12 @@ export function diskUsage(step: Step, usedShare: number): void {
   state.maxSandboxAgeMs = gcDelayMs * Math.max(0, 1 - gcDiskHeadroom - usedShare);
   for (const sandbox of state.sandboxes.values()) {
     if (sandbox.removing || step.now.wallMs - sandbox.endedWallMs < state.maxSandboxAgeMs) continue;
+    if (!sandbox.path.startsWith(`${state.config.workDir}/`)) {
+      log(step, 'warning', `the sandbox ${sandbox.path} is left alone: it is not below ${state.config.workDir}`);
+      state.sandboxes.delete(sandbox.containerId);
+      save(step, sandboxKey(sandbox.containerId), undefined);
+      continue;
+    }
     state.sandboxes.set(sandbox.containerId, { ...sandbox, removing: true });
     step.effects.push({ kind: 'removeSandbox', containerId: sandbox.containerId, path: sandbox.path });
   }

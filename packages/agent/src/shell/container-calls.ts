@@ -14,6 +14,7 @@ import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
 import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
+import { containerIdOf } from '../core/names.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { createOutputReader } from './output-reader.js';
@@ -60,24 +61,10 @@ export const isContainerCall = ({ type }: AgentCall): boolean =>
 
 type ContainerCallType = (typeof ABOUT_CONTAINERS)[number];
 
-const idOf = (call: AgentCall): ContainerID | undefined =>
-  (
-    call.launch_nested_container ??
-    call.wait_nested_container ??
-    call.kill_nested_container ??
-    call.remove_nested_container ??
-    call.launch_nested_container_session ??
-    call.attach_container_output ??
-    call.launch_container ??
-    call.wait_container ??
-    call.kill_container ??
-    call.remove_container
-  )?.container_id;
-
 /** Calls about nested containers need leave for the container that they are in, the others for standalone ones. */
 function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined, call: AgentCall): Refusal | undefined {
   const type = call.type as ContainerCallType;
-  const id = idOf(call);
+  const id = containerIdOf(call);
   const nestedType = id?.parent === undefined ? undefined : nestedTypes[type];
   const approver = gate.authorizer.approverFor(principal, agentCalls[nestedType ?? type].action);
   const command = (call.launch_nested_container ?? call.launch_nested_container_session ?? call.launch_container)
@@ -157,7 +144,7 @@ async function streamOutput(
   sandbox: string,
 ): Promise<void> {
   const session = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
-  const container_id = idOf(call);
+  const container_id = containerIdOf(call);
   if (container_id === undefined) return;
   const tell = (type: AgentProcessIODataType, data: Buffer): void => {
     const io = { type: 'DATA', data: { type, data: data.toString('base64') } } as const;

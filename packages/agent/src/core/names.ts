@@ -1,0 +1,126 @@
+// Ids and paths that become directories on this machine are checked here, whoever sent them and whoever checked them
+// before: what a master sends, what calls name, and what this agent's own checkpoint holds.
+//
+// NAMES-1: no id or volume gets into the state, and no path is made of it, unless it passes.
+import { checkContainerId, checkId, checkPathBelow } from '@meseta/base';
+import { validateResources } from '@meseta/resources';
+import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+import type { CheckpointRecord } from './io.js';
+
+type Problem = string | undefined;
+
+function checkResources(field: string, resources: readonly Resource[] | undefined): Problem {
+  const valid = validateResources(resources ?? [], field);
+  return valid.ok ? undefined : valid.error.text;
+}
+
+/** Of a task that a master sends with its executor. */
+export const checkTask = (task: TaskInfo, executor: ExecutorInfo | undefined): Problem =>
+  checkId('task.task_id', task.task_id.value) ??
+  checkResources('task.resources', task.resources) ??
+  (executor && checkId('executor.executor_id', executor.executor_id.value)) ??
+  checkResources('executor.resources', executor?.resources);
+
+/** Of an operation on this agent's resources. */
+export function checkOperation({
+  reserve,
+  unreserve,
+  create,
+  destroy,
+  grow_volume,
+  shrink_volume,
+}: OfferOperation): Problem {
+  return (
+    checkResources('reserve.resources', reserve?.resources) ??
+    checkResources('unreserve.resources', unreserve?.resources) ??
+    checkResources('create.volumes', create?.volumes) ??
+    checkResources('destroy.volumes', destroy?.volumes) ??
+    checkResources('grow_volume', grow_volume && [grow_volume.volume, grow_volume.addition]) ??
+    checkResources('shrink_volume', shrink_volume && [shrink_volume.volume])
+  );
+}
+
+/** The container that a call is about. */
+export const containerIdOf = (call: AgentCall): ContainerID | undefined =>
+  (
+    call.launch_nested_container ??
+    call.wait_nested_container ??
+    call.kill_nested_container ??
+    call.remove_nested_container ??
+    call.launch_nested_container_session ??
+    call.attach_container_output ??
+    call.launch_container ??
+    call.wait_container ??
+    call.kill_container ??
+    call.remove_container
+  )?.container_id;
+
+export function checkContainerCall(call: AgentCall): Problem {
+  const id = containerIdOf(call);
+  return id === undefined ? 'container_id: is missing' : checkContainerId('container_id', id);
+}
+
+type Named = readonly [field: string, id: string];
+
+const firstWrong = (...named: readonly Named[]): Problem =>
+  named.map(([field, id]) => checkId(field, id)).find((problem) => problem !== undefined);
+
+const checkSandbox = (path: string): Problem =>
+  path.startsWith('/')
+    ? checkPathBelow('sandbox', path)
+    : `sandbox: expected an absolute path, got ${JSON.stringify(path)}`;
+
+/** Of a record of the checkpoint. */
+export function checkRecord(record: CheckpointRecord): Problem {
+  switch (record.kind) {
+    case 'agent':
+      return firstWrong(['agent.id', record.info.id?.value ?? '']);
+    case 'framework':
+      return firstWrong(['framework.id', record.info.id?.value ?? '']);
+    case 'executor': {
+      const { frameworkId, info, containerId, sandbox } = record.executor;
+      const ids: readonly Named[] = [
+        ['executor.framework_id', frameworkId],
+        ['executor.executor_id', info.executor_id.value],
+        ['executor.container_id', containerId],
+      ];
+      return firstWrong(...ids) ?? checkSandbox(sandbox);
+    }
+    case 'member': {
+      const { frameworkId, executorId, taskId, containerId, parent, sandbox } = record.member;
+      const ids: readonly Named[] = [
+        ['pod task.framework_id', frameworkId],
+        ['pod task.executor_id', executorId],
+        ['pod task.task_id', taskId],
+        ['pod task.container_id', containerId],
+        ['pod task.parent', parent],
+      ];
+      return firstWrong(...ids) ?? checkSandbox(sandbox);
+    }
+    case 'guest': {
+      const { id, containerId, sandbox } = record.guest;
+      const parts: Named[] = [['nested container.container_id', containerId]];
+      for (let part: ContainerID | undefined = id; part !== undefined; part = part.parent) {
+        parts.push(['nested container.id', part.value]);
+      }
+      return firstWrong(...parts) ?? checkSandbox(sandbox);
+    }
+    case 'task': {
+      const { frameworkId, record: task } = record;
+      return firstWrong(
+        ['task.framework_id', frameworkId],
+        ['task.task_id', task.info.task_id.value],
+        ['task.executor_id', task.executorId],
+      );
+    }
+    case 'sandbox':
+      return firstWrong(['sandbox.container_id', record.containerId]) ?? checkSandbox(record.path);
+    case 'resources':
+      return checkResources('resources', record.resources);
+    case 'executorProgress':
+    case 'taskProgress':
+    case 'operation':
+    case 'drain':
+      return undefined;
+  }
+}
