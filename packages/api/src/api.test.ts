@@ -24,6 +24,34 @@ import {
 const masterRoute = createRouter('master', masterEndpoints);
 const agentRoute = createRouter('agent', agentEndpoints);
 
+/** As libprocess routes them: slashes count before the name of a process, and nowhere else but within an endpoint's path. */
+const slashes: readonly (readonly [path: string, master: string | undefined, agent: string | undefined])[] = [
+  ['/state', 'state', 'state'],
+  ['/state/', 'state', 'state'],
+  ['//state', 'state', 'state'],
+  ['///state//', 'state', 'state'],
+  ['/master/state', 'state', undefined],
+  ['/master//state', 'state', undefined],
+  ['/master///state/', 'state', undefined],
+  ['//master/state', undefined, undefined],
+  ['/slave(1)//state', undefined, 'state'],
+  ['//slave(1)/state', undefined, undefined],
+  ['//api/v1', 'operator', 'operator'],
+  ['//api//v1', undefined, undefined],
+  ['//health', 'health', 'health'],
+  ['/version//', 'version', 'version'],
+  ['//version', undefined, undefined],
+  ['/metrics//snapshot', 'metrics', 'metrics'],
+  ['//metrics/snapshot', undefined, undefined],
+  ['/maintenance//schedule', undefined, undefined],
+  ['//containers', undefined, 'containers'],
+];
+for (const [path, master, agent] of slashes) {
+  test(`slashes in ${path}`, () => {
+    assert.deepEqual([masterRoute(path)?.name, agentRoute(path)?.name], [master, agent]);
+  });
+}
+
 test('a path leads to its endpoint, under its alias and with slashes behind it too', () => {
   const table: readonly (readonly [path: string, name: string | undefined, rest?: string])[] = [
     ['/state', 'state'],

@@ -18,20 +18,38 @@ export function createRouter<Name extends string>(
   endpoints: { readonly [N in Name]: EndpointDefinition },
 ): Router<Name> {
   const byPath = new Map<string, Name>();
+  /** The first parts of paths that name a process: the component, and those that have endpoints of their own. */
+  const processes = new Set<string>([aliasOf[component]]);
   for (const [name, endpoint] of Object.entries(endpoints) as [Name, EndpointDefinition][]) {
     byPath.set(endpoint.path, name);
     if (endpoint.aliased) byPath.set(aliasOf[component] + endpoint.path, name);
+    else processes.add(firstPart(endpoint.path));
   }
   return (path) => {
     const decoded = decodePath(path);
-    if (decoded === undefined) return undefined;
-    const whole = decoded.replace(/\/+$/, '');
+    const whole = decoded && singleSlashed(decoded.replace(/\/+$/, ''), processes);
+    if (whole === undefined) return undefined;
     for (let end = whole.length; end > 0; end = whole.lastIndexOf('/', end - 1)) {
       const name = byPath.get(whole.slice(0, end));
       if (name !== undefined) return { name, endpoint: endpoints[name], rest: whole.slice(end + 1) };
     }
     return undefined;
   };
+}
+
+/** `/master` of `/master/state`. */
+const firstPart = (path: string): string => /^\/[^/]*/.exec(path)?.[0] ?? '';
+
+/**
+ * The path without the slashes that don't count in libprocess: those behind the name of a process (`/master//state`), and
+ * those before an endpoint that is the component's own (`//state`). Before the name of a process they hide it, so
+ * `//master/state` and `//version` are no endpoint's.
+ */
+function singleSlashed(path: string, processes: ReadonlySet<string>): string | undefined {
+  const single = path.replace(/^\/+/, '/');
+  const first = firstPart(single);
+  if (!processes.has(first)) return single;
+  return single === path ? first + path.slice(first.length).replace(/^\/+/, '/') : undefined;
 }
 
 const decodePath = (path: string): string | undefined => {

@@ -179,14 +179,14 @@ export const LIMITS = table({
     source: 'Meseta',
   },
   bodyChunks: {
-    most: 16_384,
+    most: 2 ** 20,
     unit: 'items',
     what: 'The chunks of one body with `Transfer-Encoding: chunked` that are shorter than 1 KiB on average',
     beyond: '413, and the connection is closed',
     source: 'Meseta',
   },
   unreadRequests: {
-    most: 64,
+    most: 32,
     unit: 'requests',
     what: 'Pipelined requests of one connection that wait for their answers',
     beyond: 'the connection is not read on until its answers are taken',

@@ -3,33 +3,28 @@
 //
 // Boundary: pure; what isn't a plain call is undefined, never an error.
 
+import { type HeaderFields, parseHeaderLines } from './head-lines.js';
+
 export interface CallHead {
   /** The request's target as it was sent. */
   readonly target: string;
   /** By name in lower case, each sent once. */
-  readonly headers: { readonly [name: string]: string };
+  readonly headers: HeaderFields;
   readonly bodyBytes: number;
 }
 
 const REQUEST_LINE = /^POST (\/[!-~]*) HTTP\/1\.1$/;
-/** A token (RFC 9110, 5.6.2), and a value without control characters. */
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\u0080-\u00ff]*)$/;
 const LENGTH = /^\d{1,15}$/;
 /** What changes how a request is read or how its connection goes on. */
-const SPECIAL = ['transfer-encoding', 'expect', 'upgrade', 'te', 'trailer'] as const;
+const SPECIAL = ['transfer-encoding', 'content-encoding', 'expect', 'upgrade', 'te', 'trailer'] as const;
 
 /** `text`: the head without its empty line. */
 export function parseCallHead(text: string): CallHead | undefined {
   const [first = '', ...lines] = text.split('\r\n');
   const target = REQUEST_LINE.exec(first)?.[1];
   if (target === undefined) return undefined;
-  const headers: Record<string, string> = Object.create(null);
-  for (const line of lines) {
-    const [, name, value] = FIELD.exec(line) ?? [];
-    const key = name?.toLowerCase();
-    if (key === undefined || value === undefined || headers[key] !== undefined) return undefined;
-    headers[key] = value.trimEnd();
-  }
+  const headers = parseHeaderLines(lines);
+  if (headers === undefined) return undefined;
   const { connection = 'keep-alive', 'content-length': length = '' } = headers;
   if (SPECIAL.some((name) => headers[name] !== undefined)) return undefined;
   if (connection.toLowerCase() !== 'keep-alive' || !LENGTH.test(length)) return undefined;

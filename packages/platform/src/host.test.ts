@@ -234,7 +234,7 @@ test('a message over the limit is refused, whether its length was told or not', 
     const { socket, said } = talk(host);
     socket.write(head + rest);
     await until('the refusal', () => statuses(said()).length === 1);
-    assert.deepEqual(statuses(said()), ['400']);
+    assert.deepEqual(statuses(said()), ['413']);
   }
   assert.equal(heard.length, 0);
   assert.equal(host.stats.badMessages, 2);

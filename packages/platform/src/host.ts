@@ -6,13 +6,16 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
-import { err, ok, type Pid, type Result } from '@meseta/base';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { err, LIMITS, ok, type Pid, type Result } from '@meseta/base';
+import { createByteBudget, processBodies } from './byte-budget.js';
 import { createInbound, HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
 import { createPeers } from './peers.js';
+import { countRequest } from './pipelining.js';
 import type { PlainCalls } from './plain-calls.js';
 import { createBodyReader } from './read-body.js';
+import { normalizeRequest } from './request-form.js';
 import { createTlsAcceptor, createTlsConnector } from './tls.js';
 import type { TlsConfig } from './tls-config.js';
 
@@ -115,7 +118,18 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
     requireHostHeader: false,
     maxHeaderSize: MAX_HEAD_BYTES,
   });
-  http.on('request', onRequest);
+  // None is left out unseen: too many are refused (request-form.ts).
+  http.maxHeadersCount = 0;
+  /** Their last request could be read in two ways: so could what comes behind it. */
+  const refused = new WeakSet<Socket>();
+  http.on('request', (request, response) => {
+    if (refused.has(request.socket)) return;
+    countRequest(request.socket, response);
+    const problem = normalizeRequest(request);
+    if (problem === undefined) return onRequest(request, response);
+    refused.add(request.socket);
+    response.writeHead(problem.status, { 'content-type': 'text/plain', connection: 'close' }).end(problem.text);
+  });
   // Starts the check of the timeouts, which node does when a server listens.
   http.emit('listening');
   return http;
@@ -177,7 +191,8 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>): Hos
 
 /** Opens the port. A port that is taken is a value, so that the caller can say what to do about it. */
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
-  const maxBodyBytes = options.maxBodyBytes ?? 64 * MIB;
+  const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
+  const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
   const counters: Counters = { received: 0, unknown: 0, bad: 0 };
   const note = (what: HostNote): void => options.onNote?.(what);
 
@@ -187,7 +202,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
     counters.unknown++;
     return false;
   };
-  const bodies = createBodyReader({ maxBodyBytes });
+  const bodies = createBodyReader({ maxBodyBytes, budget });
   const http = httpServer((request, response) => {
     const { headers, method } = request;
     if (!isLibprocess(method, headers['user-agent'], headers['libprocess-from']?.toString())) {
@@ -200,7 +215,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
     http,
     calls: options.calls,
     maxBodyBytes,
-    maxHeldBytes: 4 * maxBodyBytes,
+    budget,
     deliver: (head, body) => deliver({ to: head.to, from: head.from, wireName: head.wireName, body }),
     bad(remote, reason) {
       counters.bad++;

@@ -83,7 +83,7 @@ const readable: readonly (readonly [name: string, bytes: string, messages: strin
   ],
 ];
 for (const [name, text, messages, rest = ''] of readable) {
-  test(`P1: ${name}, cut at every byte and byte by byte`, () => {
+  test(`MESSAGE-PARSER-1: ${name}, cut at every byte and byte by byte`, () => {
     const bytes = Buffer.from(text, 'latin1');
     const everywhere = Array.from({ length: bytes.length }, (_, i) => i);
     for (const cuts of [[], everywhere, ...everywhere.map((i) => [i])]) {
@@ -123,7 +123,7 @@ for (const [name, text, reason] of refused) {
   });
 }
 
-test('P2: a head that never ends is given away at the limit', () => {
+test('MESSAGE-PARSER-2: a head that never ends is given away at the limit', () => {
   const { end } = run(Buffer.from(`POST /master/x HTTP/1.1\r\nX: ${'y'.repeat(3000)}`), []);
   assert.equal(end.kind, 'foreign');
 });
@@ -133,7 +133,9 @@ test('a head that expects 100 Continue says so once', () => {
   assert.equal(run(Buffer.from(head), []).continues, 1);
 });
 
-test('P1: the messages captured between Mesos processes, however cut', { skip: !existsSync(factsFile) }, () => {
+test('MESSAGE-PARSER-1: the messages captured between Mesos processes, however cut', {
+  skip: !existsSync(factsFile),
+}, () => {
   const captured = JSON.parse(readFileSync(factsFile, 'utf8')) as {
     to: string;
     from: string;

@@ -3,9 +3,12 @@
 // Owns: the unread bytes and the place in the request that is under way.
 // Boundary: pure, no socket; what a request means is the caller's. It stops at the first request
 // that is no libprocess message and gives its bytes back, so that node:http can go on from there.
-// P1: the messages that come out don't depend on how the bytes were cut into chunks.
-// P2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`).
-import { err, ok, type Pid, parsePid, present, type Result } from '@meseta/base';
+// MESSAGE-PARSER-1: the messages that come out don't depend on how the bytes were cut into chunks.
+// MESSAGE-PARSER-2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in however many chunks.
+// MESSAGE-PARSER-3: a head that others could read otherwise is no message: node:http has it, and refuses it.
+import { err, LIMITS, ok, type Pid, parsePid, present, type Result } from '@meseta/base';
+import { type BodyParts, createBodyParts } from './body-parts.js';
+import { type HeaderFields, parseHeaderLines } from './head-lines.js';
 
 export interface MessageHead {
   readonly to: string;
@@ -33,7 +36,7 @@ export interface ParserLimits {
 export type Parsed =
   | { readonly kind: 'more' }
   | { readonly kind: 'foreign'; readonly rest: Buffer }
-  | { readonly kind: 'bad'; readonly reason: string };
+  | { readonly kind: 'bad'; readonly reason: string; readonly status: 400 | 413 };
 
 export interface MessageParser {
   push(bytes: Buffer): Parsed;
@@ -47,6 +50,8 @@ const MORE: Parsed = { kind: 'more' };
 const NOTHING = Buffer.alloc(0);
 const LETTER_P = 'P'.charCodeAt(0);
 const MAX_LINE_BYTES = 4096;
+/** A size and extensions, which nobody reads; no control character is in them. */
+const CHUNK_SIZE = /^([0-9a-fA-F]{1,8})(?:;[\t -~\u0080-\u00ff]*)?$/;
 
 const AGENT_PREFIX = 'libprocess/';
 
@@ -83,40 +88,39 @@ export function parseEnvelope(
 
 type HeadResult = MessageHead | { readonly bad: string } | 'foreign';
 
-const lengthOf = (headers: ReadonlyMap<string, string>): 'chunked' | number | undefined => {
-  const encoding = headers.get('transfer-encoding');
+const lengthOf = (headers: HeaderFields): 'chunked' | number | 'both' | undefined => {
+  const { 'transfer-encoding': encoding, 'content-length': length } = headers;
+  if (encoding !== undefined && length !== undefined) return 'both';
   if (encoding !== undefined) return encoding.toLowerCase() === 'chunked' ? 'chunked' : undefined;
-  const length = headers.get('content-length') ?? '0';
-  return /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+  return /^\d{1,15}$/.test(length ?? '0') ? Number(length ?? 0) : undefined;
 };
 
 /** Reads one request head (without its empty line). */
 export function parseHead(text: string): HeadResult {
-  const lines = text.split('\r\n');
-  const [method, target, version, more] = (lines[0] ?? '').split(' ');
-  if (method !== 'POST' || target === undefined || version === undefined || more !== undefined) return 'foreign';
+  const [first = '', ...lines] = text.split('\r\n');
+  const [method, target, version, more] = first.split(' ');
+  if (method !== 'POST' || target?.startsWith('/') !== true || more !== undefined) return 'foreign';
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return 'foreign';
-  const headers = new Map<string, string>();
-  for (const line of lines.slice(1)) {
-    const colon = line.indexOf(':');
-    if (colon <= 0) return 'foreign';
-    headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
-  }
-  const userAgent = headers.get('user-agent');
-  const libprocessFrom = headers.get('libprocess-from');
+  const headers = parseHeaderLines(lines);
+  // A packed message is rare enough to be node:http's.
+  if (headers === undefined || headers['content-encoding'] !== undefined) return 'foreign';
+  const { 'user-agent': userAgent, 'libprocess-from': libprocessFrom } = headers;
   if (!isLibprocess(method, userAgent, libprocessFrom)) return 'foreign';
   const envelope = parseEnvelope(target, userAgent, libprocessFrom);
   if (!envelope.ok) return { bad: envelope.error };
   const body = lengthOf(headers);
-  if (body === undefined) return { bad: 'expected Transfer-Encoding: chunked or a Content-Length in digits' };
-  const connection = headers.get('connection')?.toLowerCase();
+  if (body === 'both') return { bad: 'expected Transfer-Encoding or Content-Length, got both' };
+  if (body === undefined || (body === 'chunked' && version === 'HTTP/1.0')) {
+    return { bad: 'expected Transfer-Encoding: chunked by HTTP/1.1, or a Content-Length in digits' };
+  }
+  const connection = headers['connection']?.toLowerCase();
   const { to, from, wireName } = envelope.value;
   return {
     to,
     from,
     wireName,
     keepAlive: version === 'HTTP/1.1' ? connection !== 'close' : connection === 'keep-alive',
-    expectContinue: headers.get('expect')?.toLowerCase() === '100-continue',
+    expectContinue: headers['expect']?.toLowerCase() === '100-continue',
     body,
   };
 }
@@ -135,12 +139,15 @@ interface Reader {
   head: MessageHead | undefined;
   /** Bytes to come of the body or of its chunk. */
   wanted: number;
-  parts: Buffer[];
-  partBytes: number;
+  readonly parts: BodyParts;
+  /** Lines behind the last chunk. */
+  trailers: number;
+  /** Bytes of an unfinished head that were looked through. */
+  searched: number;
 }
 
-const bad = (reason: string): Parsed => ({ kind: 'bad', reason });
-const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reader.limits.maxBodyBytes} bytes`);
+const bad = (reason: string, status: 400 | 413 = 400): Parsed => ({ kind: 'bad', reason, status });
+const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reader.limits.maxBodyBytes} bytes`, 413);
 
 function headOf(reader: Reader, text: string): HeadResult {
   if (reader.known?.text === text) return reader.known.head;
@@ -151,12 +158,14 @@ function headOf(reader: Reader, text: string): HeadResult {
 
 function readHead(reader: Reader): Parsed | undefined {
   const { unread, at, limits } = reader;
-  const end = unread.indexOf(HEAD_END, at);
+  const end = unread.indexOf(HEAD_END, at + Math.max(0, reader.searched - HEAD_END.length));
   const foreign = (): Parsed => ({ kind: 'foreign', rest: unread.subarray(at) });
   if (end < 0) {
     // Nothing that begins otherwise can become a message: node:http sees it at once.
+    reader.searched = unread.length - at;
     return unread[at] !== LETTER_P || unread.length - at > limits.maxHeadBytes ? foreign() : MORE;
   }
+  reader.searched = 0;
   const head = headOf(reader, unread.toString('latin1', at, end));
   if (head === 'foreign') return foreign();
   if ('bad' in head) return bad(head.bad);
@@ -170,10 +179,8 @@ function readHead(reader: Reader): Parsed | undefined {
 }
 
 function finish(reader: Reader): undefined {
-  const { head, parts, partBytes } = reader;
-  const body = parts.length === 1 ? present(parts[0], 'body') : Buffer.concat(parts, partBytes);
-  reader.parts = [];
-  reader.partBytes = 0;
+  const { head, parts } = reader;
+  const body = parts.take();
   reader.place = 'head';
   reader.sink.message(present(head, 'head'), body);
 }
@@ -183,8 +190,7 @@ function takeBody(reader: Reader): boolean {
   const { unread, at } = reader;
   const take = Math.min(reader.wanted, unread.length - at);
   if (take > 0) {
-    reader.parts.push(unread.subarray(at, at + take));
-    reader.partBytes += take;
+    reader.parts.add(unread.subarray(at, at + take));
     reader.at += take;
     reader.wanted -= take;
   }
@@ -202,11 +208,13 @@ function readLine(reader: Reader): string | Parsed {
 function readChunkSize(reader: Reader): Parsed | undefined {
   const line = readLine(reader);
   if (typeof line !== 'string') return line;
-  const digits = (line.split(';', 1)[0] ?? '').trim();
-  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return bad('expected a chunk size in hex digits');
+  const [, digits] = CHUNK_SIZE.exec(line) ?? [];
+  if (digits === undefined) return bad('expected a chunk size in hex digits');
+  if (reader.parts.isCrumbled) return bad(`body in more than ${LIMITS.bodyChunks.most} small chunks`, 413);
   reader.wanted = Number.parseInt(digits, 16);
-  if (reader.partBytes + reader.wanted > reader.limits.maxBodyBytes) return tooLarge(reader);
+  if (reader.parts.bytes + reader.wanted > reader.limits.maxBodyBytes) return tooLarge(reader);
   reader.place = reader.wanted === 0 ? 'trailer' : 'chunkData';
+  reader.trailers = 0;
   return undefined;
 }
 
@@ -237,7 +245,11 @@ function advance(reader: Reader): Parsed | undefined {
     case 'trailer': {
       const line = readLine(reader);
       if (typeof line !== 'string') return line;
-      return line === '' ? finish(reader) : undefined;
+      if (line === '') return finish(reader);
+      if (++reader.trailers > LIMITS.requestHeaders.most || parseHeaderLines([line]) === undefined) {
+        return bad(`expected at most ${LIMITS.requestHeaders.most} header lines behind a chunked body`);
+      }
+      return undefined;
     }
   }
 }
@@ -252,8 +264,9 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
     at: 0,
     head: undefined,
     wanted: 0,
-    parts: [],
-    partBytes: 0,
+    parts: createBodyParts(),
+    trailers: 0,
+    searched: 0,
   };
   return {
     push(bytes) {
@@ -271,7 +284,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
       }
     },
     get heldBytes() {
-      return reader.partBytes + reader.unread.length - reader.at;
+      return reader.parts.bytes + reader.unread.length - reader.at;
     },
   };
 }

@@ -151,7 +151,7 @@ test('an answer is that of node:http, with the headers of all answers', async ()
   );
 });
 
-test('C1: the next call waits for the answer to the one before', async () => {
+test('PLAIN-CALLS-1: the next call waits for the answer to the one before', async () => {
   const { host, calls, later } = await hostOfCalls();
   const { socket, said } = talk(host);
   socket.write(call('later') + call('a') + get, 'latin1');
@@ -192,7 +192,7 @@ test('half a call and the end of the connection: 400; a client that has gone: no
   assert.equal(calls.at(-1), 'c');
 });
 
-test('C3: a client that reads no answers is not read on', async () => {
+test('PLAIN-CALLS-3: a client that reads no answers is not read on', async () => {
   const { host, calls } = await hostOfCalls();
   const { socket } = talk(host);
   socket.pause();

@@ -2,12 +2,13 @@
 // acknowledgement, costs a fifth of it so.
 //
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
-// C1: calls of a connection are taken one after the other, each after the answer to the one before.
-// C2: whatever is no plain call, is for another path, is too large, does not come within `PATIENCE_MS`, or is not taken,
+// PLAIN-CALLS-1: calls of a connection are taken one after the other, each after the answer to the one before.
+// PLAIN-CALLS-2: whatever is no plain call, is for another path, is too large, does not come within `PATIENCE_MS`, or is not taken,
 //     goes to node:http with all its bytes and everything that comes after them; every earlier call has its answer then.
-// C3: beyond one read's bytes, what a client sends before it has taken its answers waits in the kernel.
+// PLAIN-CALLS-3: beyond one read's bytes, what a client sends before it has taken its answers waits in the kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ByteBudget } from './byte-budget.js';
 import { type CallHead, parseCallHead } from './call-parser.js';
 
 export type { CallHead } from './call-parser.js';
@@ -33,9 +34,9 @@ export interface PlainCalls {
 export interface PlainCallsOptions {
   readonly calls: PlainCalls;
   readonly maxHeadBytes: number;
-  /** Adds to what all connections hold of unfinished requests; false if that is too much. */
-  hold(bytes: number): boolean;
-  /** C2. */
+  /** What all connections together may hold of unfinished requests. */
+  readonly budget: ByteBudget;
+  /** PLAIN-CALLS-2. */
   leave(rest: Buffer): void;
 }
 
@@ -136,7 +137,7 @@ function nextCall({ unread, options }: Connection): WholeCall | 'more' | 'foreig
   return end > unread.length ? 'more' : { head, bodyAt, end };
 }
 
-/** C2: false if it is not taken. */
+/** PLAIN-CALLS-2: false if it is not taken. */
 function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
   const { socket, options, common, unread } = connection;
   connection.answering = true;
@@ -181,10 +182,12 @@ function advance(connection: Connection): void {
 function hold(connection: Connection, bytes: number): boolean {
   const { socket, held, options } = connection;
   if (bytes === held) return true;
+  if (bytes < held) options.budget.give(held - bytes);
+  else if (!options.budget.take(bytes - held)) return false;
   if (held === 0) socket.setTimeout(PATIENCE_MS);
   else if (bytes === 0) socket.setTimeout(0);
   connection.held = bytes;
-  return options.hold(bytes - held);
+  return true;
 }
 
 /** Takes the calls of a socket whose first bytes have been read. */

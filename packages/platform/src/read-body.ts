@@ -1,112 +1,131 @@
-// Reads request bodies whole, within what all of them together may hold.
+// Reads request bodies whole, within what all of them together may hold; unpacks those that are gzipped, as libprocess
+// does.
 //
-// Owns: the count of bytes of bodies in flight.
-// B1: never more than `maxTotalBytes` are held by bodies that are being read, and no body is larger than `maxBodyBytes`.
-// B2: a body's bytes count until its read ends; a refused one is no longer read and its connection closes after the answer.
+// Owns: nothing; the bytes that its bodies hold are counted in a budget that others share.
+// BODIES-1: never more than the budget is held by bodies that are being read, packed and unpacked, and no body is larger
+//           than `maxBodyBytes`.
+// BODIES-2: a body's bytes count until its read ends; a refused one is no longer read and its connection closes after the
+//           answer.
+// BODIES-3: what a body costs is its bytes, however many pieces it comes in and whatever it unpacks to.
 import type { IncomingMessage } from 'node:http';
-import { err, ok, type Result } from '@meseta/base';
+import { createGunzip } from 'node:zlib';
+import { err, LIMITS, ok, type Result } from '@meseta/base';
+import { type BodyParts, createBodyParts } from './body-parts.js';
+import { type ByteBudget, processBodies } from './byte-budget.js';
 
 export interface BodyLimits {
   /** 64 MiB unless given. */
   readonly maxBodyBytes: number;
-  /** 256 MiB unless given. */
-  readonly maxTotalBytes: number;
+  /** The process' own unless given: 256 MiB. */
+  readonly budget: ByteBudget;
   /** The longest wait for the next byte; 60 s unless given. */
   readonly maxSilenceMs: number;
 }
 
 export interface BodyError {
-  readonly code: 'tooLarge' | 'busy' | 'stalled' | 'aborted';
+  readonly code: 'tooLarge' | 'busy' | 'stalled' | 'aborted' | 'notGzip';
   /** What to answer; with `Connection: close`, as the rest of the body is not read. */
   readonly status: 400 | 408 | 413;
   readonly message: string;
 }
 
+type Body = Result<Uint8Array, BodyError>;
+
 export interface BodyReader {
-  /** Bytes held by bodies that are being read. */
-  readonly inFlightBytes: number;
-  read(request: IncomingMessage): Promise<Result<Uint8Array, BodyError>>;
+  read(request: IncomingMessage): Promise<Body>;
 }
 
-const MIB = 2 ** 20;
+/** What unpacks to more than this must not unpack to more than `MAX_GZIP_RATIO` times its length. */
+const FREE_UNPACKED_BYTES = 2 ** 20;
+const MAX_GZIP_RATIO = 100;
 
-export function createBodyReader(limits: Partial<BodyLimits> = {}): BodyReader {
-  const { maxBodyBytes = 64 * MIB, maxTotalBytes = 256 * MIB, maxSilenceMs = 60_000 } = limits;
-  let inFlightBytes = 0;
+const tooLarge = (message: string): BodyError => ({ code: 'tooLarge', status: 413, message });
+const overBody = ({ maxBodyBytes }: BodyLimits): BodyError =>
+  tooLarge(`The request's body is over the limit of ${maxBodyBytes} bytes`);
+const busy = ({ budget }: BodyLimits): BodyError => ({
+  code: 'busy',
+  status: 413,
+  message: `The bodies of all requests are over ${budget.most} bytes; try later`,
+});
 
-  const overLimit = (bytes: number, more: number): BodyError | undefined => {
-    if (bytes > maxBodyBytes) {
-      return {
-        code: 'tooLarge',
-        status: 413,
-        message: `The request's body is over the limit of ${maxBodyBytes} bytes`,
-      };
-    }
-    if (inFlightBytes + more > maxTotalBytes) {
-      return {
-        code: 'busy',
-        status: 413,
-        message: `The bodies of all requests are over ${maxTotalBytes} bytes; try later`,
-      };
-    }
-    return undefined;
-  };
-
-  const read = (request: IncomingMessage): Promise<Result<Uint8Array, BodyError>> =>
-    new Promise((resolve) => {
-      const announced = Number(request.headers['content-length'] ?? 0);
-      const parts: Buffer[] = [];
-      let bytes = 0;
-      let settled = false;
-      const settle = (result: Result<Uint8Array, BodyError>): void => {
-        if (settled) return;
-        settled = true;
-        inFlightBytes -= bytes;
-        clearTimeout(silence);
-        request.off('data', onData);
-        if (!result.ok) {
-          // A socket that ends with unread bytes resets, and the client may not see the answer: what is
-          // already under way is thrown away, and the connection closes after the answer.
-          if (result.error.code !== 'aborted') request.resume();
-        }
-        resolve(result);
-      };
-      const silence = setTimeout(
-        () =>
-          settle(
-            err({ code: 'stalled', status: 408, message: `No byte of the request's body came for ${maxSilenceMs} ms` }),
-          ),
-        maxSilenceMs,
-      );
-      const onData = (chunk: Buffer): void => {
-        const over = overLimit(bytes + chunk.length, chunk.length);
-        if (over !== undefined) {
-          settle(err(over));
-          return;
-        }
-        bytes += chunk.length;
-        inFlightBytes += chunk.length;
-        parts.push(chunk);
-        silence.refresh();
-      };
-      const gone = (): void => settle(err({ code: 'aborted', status: 400, message: "The request's body ended early" }));
-      const over = overLimit(announced, announced);
-      if (over !== undefined) {
-        settle(err(over));
-        return;
-      }
-      request.on('data', onData);
-      request.on('end', () =>
-        settle(ok(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, bytes))),
-      );
-      request.on('error', gone);
-      request.on('close', gone);
-    });
-
-  return {
-    get inFlightBytes() {
-      return inFlightBytes;
-    },
-    read,
-  };
+export function createBodyReader(given: Partial<BodyLimits> = {}): BodyReader {
+  const { maxBodyBytes = LIMITS.requestBody.most, budget = processBodies, maxSilenceMs = 60_000 } = given;
+  const limits: BodyLimits = { maxBodyBytes, budget, maxSilenceMs };
+  return { read: (request) => new Promise((resolve) => readBody(request, limits, resolve)) };
 }
+
+function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: Body) => void): void {
+  const { maxBodyBytes, budget, maxSilenceMs } = limits;
+  const announced = Number(request.headers['content-length'] ?? 0);
+  const gunzip = isGzipped(request) ? createGunzip({ chunkSize: 65_536 }) : undefined;
+  const parts = createBodyParts();
+  /** Of the request as it is sent. */
+  let packedBytes = 0;
+  let settled = false;
+  const settle = (result: Body): void => {
+    if (settled) return;
+    settled = true;
+    clearTimeout(silence);
+    request.off('data', onPacked);
+    request.off('data', onData);
+    if (!result.ok) {
+      budget.give(parts.bytes);
+      gunzip?.destroy();
+      // A socket that ends with unread bytes resets, and the client may not see the answer: what is
+      // already under way is thrown away, and the connection closes after the answer.
+      if (result.error.code !== 'aborted') request.resume();
+    }
+    resolve(result);
+  };
+  const fail = (error: BodyError): void => settle(err(error));
+  const silence = setTimeout(
+    () => fail({ code: 'stalled', status: 408, message: `No byte of the request's body came for ${maxSilenceMs} ms` }),
+    maxSilenceMs,
+  );
+  const onPacked = (piece: Buffer): void => {
+    packedBytes += piece.length;
+    silence.refresh();
+    if (packedBytes > maxBodyBytes) fail(overBody(limits));
+  };
+  const onData = (piece: Buffer): void => {
+    if (settled) return;
+    if (!budget.take(piece.length)) return fail(busy(limits));
+    parts.add(piece);
+    const problem = problemWith(parts, limits, gunzip === undefined ? undefined : packedBytes);
+    if (problem !== undefined) fail(problem);
+  };
+  const onEnd = (): void => {
+    if (settled) return;
+    budget.give(parts.bytes);
+    settle(ok(parts.take()));
+  };
+  const gone = (): void => {
+    if (!request.complete) fail({ code: 'aborted', status: 400, message: "The request's body ended early" });
+  };
+  if (announced > maxBodyBytes) return fail(overBody(limits));
+  if (budget.held + announced > budget.most) return fail(busy(limits));
+  request.on('error', gone).on('close', gone).on('data', onPacked);
+  if (gunzip === undefined) request.on('data', onData).on('end', onEnd);
+  else {
+    const notGzip = (why: string) => `The request's body: expected gzip, as Content-Encoding says (${why})`;
+    gunzip.on('error', ({ message }) => fail({ code: 'notGzip', status: 400, message: notGzip(message) }));
+    request.pipe(gunzip.on('data', onData).on('end', onEnd));
+  }
+}
+
+/** `packedBytes`: how much of a gzipped request these parts were unpacked from. */
+function problemWith(parts: BodyParts, limits: BodyLimits, packedBytes: number | undefined): BodyError | undefined {
+  if (packedBytes === undefined) {
+    return parts.isCrumbled
+      ? tooLarge(`The request's body comes in more than ${LIMITS.bodyChunks.most} small chunks`)
+      : undefined;
+  }
+  const most = Math.min(limits.maxBodyBytes, LIMITS.unpackedBody.most);
+  const isBomb = parts.bytes > FREE_UNPACKED_BYTES && parts.bytes > MAX_GZIP_RATIO * packedBytes;
+  if (parts.bytes <= most && !isBomb) return undefined;
+  return tooLarge(`The request's body unpacks to more than ${most} bytes or ${MAX_GZIP_RATIO} times its length`);
+}
+
+/** The one encoding that libprocess knows; a body in another is taken for what it is. */
+const isGzipped = ({ headers }: IncomingMessage): boolean =>
+  headers['content-encoding']?.trim().toLowerCase() === 'gzip';

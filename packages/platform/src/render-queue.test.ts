@@ -6,7 +6,7 @@ import { createTestClock } from './testing/clock.js';
 const textOf = (rendering: Rendering): string => Buffer.concat(rendering.pieces).toString();
 
 /** A view of `count` pieces that shows the state's version at its start; each piece takes `ms`. */
-function viewOf(count: number, ms = 1, keptBytes = 1000) {
+function viewOf(count: number, ms = 1, keptBytes = 10_000) {
   const clock = createTestClock();
   const queue = createRenderQueue({ clock, sliceMs: 2, keptBytes });
   const state = { version: 1, started: 0, pieces: [] as string[] };
@@ -57,7 +57,7 @@ test('text and bytes keep their order, large texts come in several buffers', asy
   assert.equal(done.pieces.length, 4);
 });
 
-test('R2: who asks for the same state shares a rendering, under way or kept', async () => {
+test('RENDERINGS-2: who asks for the same state shares a rendering, under way or kept', async () => {
   const { queue, state, request, turns } = viewOf(5);
   const both = [queue.render(request('a')), queue.render(request('a'))];
   turns(10);
@@ -68,7 +68,7 @@ test('R2: who asks for the same state shares a rendering, under way or kept', as
   assert.equal(first, third);
 });
 
-test('R1: who asks while an older state is rendered gets the next one', async () => {
+test('RENDERINGS-1: who asks while an older state is rendered gets the next one', async () => {
   const { queue, state, request, turns } = viewOf(5);
   const old = queue.render(request('a'));
   state.version = 2;
@@ -80,7 +80,7 @@ test('R1: who asks while an older state is rendered gets the next one', async ()
   assert.equal(state.started, 2);
 });
 
-test('R1: a kept rendering of an older state is not given out', async () => {
+test('RENDERINGS-1: a kept rendering of an older state is not given out', async () => {
   const { queue, state, request, turns } = viewOf(1);
   const first = queue.render(request('a'));
   turns(5);
@@ -91,7 +91,7 @@ test('R1: a kept rendering of an older state is not given out', async () => {
   assert.match(textOf(await second), /^a2/);
 });
 
-test('R3: a turn holds one slice, and renderings take turns', async () => {
+test('RENDERINGS-3: a turn holds one slice, and renderings take turns', async () => {
   const { queue, state, request, turns } = viewOf(4);
   const all = ['a', 'b', 'c'].map((key) => queue.render(request(key)));
   assert.deepEqual(state.pieces, ['a', 'b', 'c']);
@@ -103,8 +103,8 @@ test('R3: a turn holds one slice, and renderings take turns', async () => {
   await Promise.all(all);
 });
 
-test('R4: kept bytes stay within the budget, the least recently used go first', async () => {
-  const { queue, state, request, turns } = viewOf(1, 1, 12);
+test('RENDERINGS-4: kept bytes stay within the budget, the least recently used go first', async () => {
+  const { queue, state, request, turns } = viewOf(1, 1, 2 * 512 + 12);
   const get = async (key: string): Promise<void> => {
     const rendering = queue.render(request(key));
     turns(3);
@@ -112,11 +112,37 @@ test('R4: kept bytes stay within the budget, the least recently used go first', 
   };
   for (const key of ['a', 'b', 'a', 'c']) await get(key);
   assert.equal(state.started, 3);
-  assert.ok(queue.keptBytes <= 12);
+  assert.ok(queue.keptBytes <= 2 * 512 + 12);
   await get('a');
   assert.equal(state.started, 3);
   await get('b');
   assert.equal(state.started, 4);
+});
+
+test('RENDERINGS-4: a key counts for as much as is kept of it, and what is only for one client is not kept', async () => {
+  const { queue, state, request, turns } = viewOf(1, 1, 10 * 1024);
+  const get = async (asked: RenderRequest): Promise<void> => {
+    const rendering = queue.render(asked);
+    turns(3);
+    await rendering;
+  };
+  const long = 'x'.repeat(60_000);
+  const short = (key: string): RenderRequest => ({
+    ...request(key),
+    *start() {
+      state.started++;
+      yield 'nothing';
+    },
+  });
+  for (let i = 0; i < 100; i++) await get(short(`${long}${i}`));
+  assert.ok(queue.keptBytes <= 10 * 1024, `${queue.keptBytes} bytes of 100 renderings`);
+  state.started = 0;
+  await get(short(`${long}99`));
+  assert.equal(state.started, 0, 'the last is still found by its long key');
+  queue.clear();
+  for (let i = 0; i < 2; i++) await get({ ...short('junk'), keep: false });
+  assert.equal(state.started, 2);
+  assert.equal(queue.keptBytes, 0);
 });
 
 /** A view that shows `text` and what it remembers of the last time. */
@@ -129,7 +155,7 @@ const remembering = (key: string, version: number, text: string): RenderRequest<
   },
 });
 
-test('R5: a rendering is given what the last of its key remembered', async () => {
+test('RENDERINGS-5: a rendering is given what the last of its key remembered', async () => {
   const { queue, turns } = viewOf(0);
   const get = async (key: string, version: number, text: string): Promise<string> => {
     const rendering = queue.render(remembering(key, version, text));
@@ -145,7 +171,7 @@ test('R5: a rendering is given what the last of its key remembered', async () =>
   assert.equal(await get('a', 3, 'three'), 'nothing then three');
 });
 
-test('R4: what nobody asks for is let go after a while', async () => {
+test('RENDERINGS-4: what nobody asks for is let go after a while', async () => {
   const { queue, clock, request, turns } = viewOf(1);
   const rendering = queue.render(request('a'));
   turns(3);

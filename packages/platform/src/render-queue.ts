@@ -2,15 +2,18 @@
 //
 // Owns: the renderings under way and the last finished ones.
 // Boundary: a rendering is an iterator of pieces; what it shows and how it is written is the view's.
-// R1: an answer never shows a state older than the one at the time of its request.
-// R2: all who ask for the same key and state share one rendering.
-// R3: one slice a turn of the event loop, shared round robin by all renderings.
-// R4: kept renderings hold at most `keptBytes`, the least recently used go first; one that nobody asks for is let go.
-// R5: a rendering is given what the last of its key remembered, if that is kept; so it may take over what is the same,
+// RENDERINGS-1: an answer never shows a state older than the one at the time of its request.
+// RENDERINGS-2: all who ask for the same key and state share one rendering.
+// RENDERINGS-3: one slice a turn of the event loop, shared round robin by all renderings.
+// RENDERINGS-4: kept renderings and what is kept of their keys hold at most `keptBytes`, the least recently used go first;
+//     one that nobody asks for is let go, and one that the view takes for a single client's is not kept at all.
+// RENDERINGS-5: a rendering is given what the last of its key remembered, if that is kept; so it may take over what is the same,
 //     and both together hold little more than one.
-// R6: one window a turn is handed over to clients, shared by all of them in the order in which they have room: five
+// RENDERINGS-6: one window a turn is handed over to clients, shared by all of them in the order in which they have room: five
 //     that write a megabyte each in one turn keep everybody else waiting for as long as it takes the kernel to copy it.
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { LIMITS } from '@meseta/base';
 import type { Clock } from './clock.js';
 import { sendRendering } from './send-rendering.js';
 import { createSlices, createTurns } from './slices.js';
@@ -24,8 +27,10 @@ export interface Rendering<Memory = unknown> {
 }
 
 export interface RenderRequest<Memory = unknown> {
-  /** View, media type, parameters, approver: equal keys share bytes. */
+  /** View, media type, parameters, approver: equal keys share bytes. Its length is the client's, so a hash is kept. */
   readonly key: string;
+  /** Whether others are likely to ask the same; true unless given. */
+  readonly keep?: boolean | undefined;
   /** The state's version now. */
   version(): number;
   /**
@@ -65,8 +70,17 @@ const PIECE_BYTES = 65_536;
 /** A rendering is let go when nobody has asked for its key for as long. */
 const KEPT_MS = 60_000;
 
+/** What an entry costs beside its bytes: its record and its key. */
+const ENTRY_BYTES = 512;
+/** Shorter keys are kept as they are. */
+const HASHED_LENGTH = 64;
+
+const hashOf = (key: string): string =>
+  key.length <= HASHED_LENGTH ? key : createHash('sha256').update(key).digest('base64');
+
 interface Job {
   readonly key: string;
+  readonly keep: boolean;
   readonly version: number;
   readonly iterator: Iterator<string | Uint8Array, unknown>;
   readonly waiting: Waiting[];
@@ -75,6 +89,7 @@ interface Job {
 
 interface Waiting {
   readonly request: RenderRequest;
+  readonly key: string;
   resolve(rendering: Rendering): void;
   reject(error: unknown): void;
 }
@@ -128,7 +143,9 @@ function createKept(clock: Clock, budget: number) {
   let bytes = 0;
   let cancelSweep: (() => void) | undefined;
   const drop = (key: string): void => {
-    bytes -= kept.get(key)?.rendering.bytes ?? 0;
+    const dropped = kept.get(key);
+    if (dropped === undefined) return;
+    bytes -= dropped.rendering.bytes + ENTRY_BYTES;
     kept.delete(key);
   };
   const sweep = (): void => {
@@ -150,9 +167,9 @@ function createKept(clock: Clock, budget: number) {
     },
     keep(key: string, version: number, rendering: Rendering): void {
       drop(key);
-      if (rendering.bytes > budget) return;
+      if (rendering.bytes + ENTRY_BYTES > budget) return;
       kept.set(key, { version, rendering, usedAtMs: clock.now().monoMs });
-      bytes += rendering.bytes;
+      bytes += rendering.bytes + ENTRY_BYTES;
       for (const oldest of kept.keys()) {
         if (bytes <= budget) break;
         drop(oldest);
@@ -177,7 +194,7 @@ function rotate(jobs: Map<string, Job>): Job | undefined {
 }
 
 export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
-  const { clock, sliceMs = 2, keptBytes = 64 * 2 ** 20 } = options;
+  const { clock, sliceMs = 2, keptBytes = LIMITS.keptRenderings.most } = options;
   const kept = createKept(clock, keptBytes);
   const jobs = new Map<string, Job>();
   /** Who came while a rendering of an older state was under way. */
@@ -185,10 +202,10 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   let shared = 0;
 
   const begin = (waiting: Waiting[]): void => {
-    const [{ request }] = waiting as [Waiting];
-    const { key } = request;
+    const [{ request, key }] = waiting as [Waiting];
     const iterator = request.start(kept.find(key)?.rendering.memory);
-    const job: Job = { key, version: request.version(), iterator, waiting, gather: createGather() };
+    const { keep = true } = request;
+    const job: Job = { key, keep, version: request.version(), iterator, waiting, gather: createGather() };
     jobs.set(key, job);
     advance(job);
     schedule();
@@ -217,7 +234,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
       return;
     }
     const rendering = job.gather.finish(step.value);
-    kept.keep(job.key, job.version, rendering);
+    if (job.keep) kept.keep(job.key, job.version, rendering);
     end(job, (waiting) => waiting.resolve(rendering));
   };
 
@@ -240,17 +257,22 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     clear: kept.clear,
     render<Memory>(asked: RenderRequest<Memory>) {
       const request = asked as RenderRequest;
+      const key = hashOf(request.key);
       const version = request.version();
-      const last = kept.find(request.key);
+      const last = kept.find(key);
       const found = last?.version === version ? last.rendering : undefined;
-      const running = jobs.get(request.key);
+      const running = jobs.get(key);
       if (found !== undefined || running?.version === version) shared++;
       if (found !== undefined) return Promise.resolve(found as Rendering<Memory>);
       return new Promise<Rendering>((resolve, reject) => {
-        const waiting: Waiting = { request, resolve, reject };
+        const waiting: Waiting = { request, key, resolve, reject };
         if (running === undefined) begin([waiting]);
         else if (running.version === version) running.waiting.push(waiting);
-        else later.set(request.key, [...(later.get(request.key) ?? []), waiting]);
+        else {
+          const others = later.get(key);
+          if (others === undefined) later.set(key, [waiting]);
+          else others.push(waiting);
+        }
       }) as Promise<Rendering<Memory>>;
     },
   };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
+import { createByteBudget } from './byte-budget.js';
 import { realClock } from './clock.js';
 import { createEventLog } from './event-log.js';
 import { type BodyLimits, createBodyReader } from './read-body.js';
@@ -262,7 +263,8 @@ test('R6: those who read take turns: one window a turn, whoever has gone is pass
 });
 
 async function bodyServer(limits: Partial<BodyLimits>) {
-  const reader = createBodyReader(limits);
+  const { budget = createByteBudget(100) } = limits;
+  const reader = createBodyReader({ ...limits, budget });
   const port = await serve(async (incoming, response) => {
     const body = await reader.read(incoming);
     if (body.ok) response.end(String(body.value.length));
@@ -279,7 +281,7 @@ async function bodyServer(limits: Partial<BodyLimits>) {
     opened.push(() => socket.destroy());
     return { text: () => text, write: (more) => socket.write(more), close: () => socket.destroy() };
   };
-  return { reader, post };
+  return { budget, post };
 }
 
 const bodies: readonly (readonly [name: string, lines: string, says: RegExp])[] = [
@@ -290,22 +292,22 @@ const bodies: readonly (readonly [name: string, lines: string, says: RegExp])[] 
   ['that stalls', 'Content-Length: 5\r\n\r\nab', /408.*stalled/s],
 ];
 for (const [name, lines, says] of bodies) {
-  test(`B1: a body ${name}`, async () => {
-    const { reader, post } = await bodyServer({ maxBodyBytes: 10, maxSilenceMs: 100 });
+  test(`BODIES-1: a body ${name}`, async () => {
+    const { budget, post } = await bodyServer({ maxBodyBytes: 10, maxSilenceMs: 100 });
     const { text } = post(lines);
     await until('an answer', () => says.test(text()));
-    assert.equal(reader.inFlightBytes, 0);
+    assert.equal(budget.held, 0);
   });
 }
 
-test('B1, B2: bodies together are limited too; one that goes gives its bytes back', async () => {
-  const { reader, post } = await bodyServer({ maxBodyBytes: 10, maxTotalBytes: 15 });
+test('BODIES-1, BODIES-2: bodies together are limited too; one that goes gives its bytes back', async () => {
+  const { budget, post } = await bodyServer({ maxBodyBytes: 10, budget: createByteBudget(15) });
   const holder = post('Content-Length: 10\r\n\r\nxxxxxxxx');
-  await until('the first', () => reader.inFlightBytes === 8);
+  await until('the first', () => budget.held === 8);
   const refused = post('Content-Length: 8\r\n\r\n');
   await until('the refusal', () => /413.*busy/s.test(refused.text()));
   holder.close();
-  await until('the bytes', () => reader.inFlightBytes === 0);
+  await until('the bytes', () => budget.held === 0);
   const taken = post('Content-Length: 8\r\n\r\nxxxxxxxx');
   await until('the answer', () => /200 OK/.test(taken.text()));
 });

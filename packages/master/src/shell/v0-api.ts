@@ -34,7 +34,12 @@ export interface V0ApiOptions {
 type View = (
   query: URLSearchParams,
   approver: Approver,
-) => { readonly key: string; start(earlier: Remembered | undefined): Pieces | Document };
+) => {
+  readonly key: string;
+  /** Only for whoever asks for so much or for one thing: not kept for others. */
+  readonly special?: boolean;
+  start(earlier: Remembered | undefined): Pieces | Document;
+};
 
 export function createV0Reads(options: V0ApiOptions) {
   const { facts, state, viewerOf } = options;
@@ -60,18 +65,27 @@ export function createV0Reads(options: V0ApiOptions) {
     roles: document((_, approver) => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approver) })),
     agents: document((query, approver) => {
       const id = one(query, 'slave_id');
-      return { key: `agents ${id ?? ''}`, start: (earlier) => agentsDocument(snapshot(), approver, id, earlier) };
+      return {
+        key: `agents ${id ?? ''}`,
+        special: id !== undefined,
+        start: (earlier) => agentsDocument(snapshot(), approver, id, earlier),
+      };
     }),
     frameworks: document((query, approver) => {
       const id = one(query, 'framework_id');
       return {
         key: `frameworks ${id ?? ''}`,
+        special: id !== undefined,
         start: (earlier) => frameworksDocument(snapshot(), approver, id, earlier),
       };
     }),
     tasks: document((query, approver) => {
       const asked = taskQueryOf(query);
-      return { key: `tasks ${JSON.stringify(asked)}`, start: () => tasksDocument(snapshot(), approver, asked) };
+      return {
+        key: `tasks ${JSON.stringify(asked)}`,
+        special: [...query.keys()].length > 0,
+        start: () => tasksDocument(snapshot(), approver, asked),
+      };
     }),
     maintenanceSchedule: (exchange: Exchange) =>
       answerJson(
@@ -103,7 +117,8 @@ async function render(
     return refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
   }
   const rendering = await renders.render({
-    key: `${view.key} ${approver.key} ${wrapping.before}`,
+    key: JSON.stringify([view.key, approver.key, wrapping.before]),
+    keep: view.special !== true && name === undefined,
     version: () => state().version,
     start: (earlier: Remembered | undefined) => wrapped(view.start(earlier), wrapping),
   });
