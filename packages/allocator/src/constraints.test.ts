@@ -120,3 +120,21 @@ test('what is wrong is refused with its field', () => {
   }
   assert.ok(createOfferConstraints(withGroups([on('x', { text_matches: { regex: '(a+){10}' } })])).ok);
 });
+
+test('a regular expression and the number of constraints have limits, checked before anything is compiled', () => {
+  const refusalOf = (...groups: SchedulerAttributeConstraint[][]): string => {
+    const made = createOfferConstraints(withGroups(...groups));
+    return made.ok ? '' : `${made.error.code} ${made.error.field}: ${made.error.text}`;
+  };
+  const field = 'offer_constraints.role_constraints["a"].groups';
+  assert.equal(
+    refusalOf([on('rack', { text_matches: { regex: `${'a{1000}'.repeat(40)}` } })]),
+    `regex ${field}[0].attribute_constraints[0].predicate.text_matches.regex: pattern too large: expected at most 256 characters, got 280`,
+  );
+  const many = (count: number): SchedulerAttributeConstraint[] => Array(count).fill(on('rack', { exists: {} }));
+  assert.equal(refusalOf(many(500), many(500)), '');
+  assert.equal(
+    refusalOf(many(500), many(501)),
+    `tooMany ${field}[1].attribute_constraints: constraints of all roles: expected at most 1000 items, got 1001`,
+  );
+});

@@ -3,7 +3,7 @@
 // A role's groups are alternatives; in a group all constraints must hold. A role without constraints takes every agent.
 // What is asked is the first attribute of the name, or a pseudo-attribute. A text predicate on an attribute that isn't
 // TEXT holds, negated or not; on one that is missing the plain one fails and the negated one holds.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, overLimit, type Result } from '@meseta/base';
 import type {
   AgentInfo,
   SchedulerAttributeConstraint,
@@ -21,7 +21,7 @@ export interface OfferConstraints {
 }
 
 export interface ConstraintProblem {
-  readonly code: 'empty' | 'selector' | 'predicate' | 'regex';
+  readonly code: 'empty' | 'selector' | 'predicate' | 'regex' | 'tooMany';
   /** `offer_constraints.role_constraints["a"].groups[0].attribute_constraints[1].predicate` */
   readonly field: string;
   /** What was expected and what is there. */
@@ -51,6 +51,7 @@ export function createOfferConstraints(
   limits: RegexLimits = defaultRegexLimits,
 ): Result<OfferConstraints, ConstraintProblem> {
   const byRole = new Map<string, readonly (readonly Test[])[]>();
+  let count = 0;
   for (const [role, { groups = [] }] of Object.entries(source.role_constraints ?? {})) {
     const field = `offer_constraints.role_constraints[${JSON.stringify(role)}].groups`;
     if (groups.length === 0) return problem('empty', field, 'expected at least one group, got none');
@@ -58,6 +59,9 @@ export function createOfferConstraints(
     for (const [i, { attribute_constraints: constraints = [] }] of groups.entries()) {
       const inGroup = `${field}[${i}].attribute_constraints`;
       if (constraints.length === 0) return problem('empty', inGroup, 'expected at least one constraint, got none');
+      count += constraints.length;
+      const tooMany = overLimit('offerConstraints', 'constraints of all roles', count);
+      if (tooMany !== undefined) return problem('tooMany', inGroup, tooMany);
       const tests: Test[] = [];
       for (const [k, constraint] of constraints.entries()) {
         const test = testFrom(constraint, limits, `${inGroup}[${k}]`);
@@ -149,6 +153,9 @@ function onText<T>(holds: (text: string, value: T) => boolean, value: T, wanted:
 const memoryOf = (programSize: number): number => programSize * 16;
 
 function compile(regex: string, limits: RegexLimits, field: string): Built<RE2JS> {
+  // A longer one can't be small enough, and to compile it takes long.
+  const tooLong = overLimit('regex', 'pattern too large', regex.length);
+  if (tooLong !== undefined) return problem('regex', field, tooLong);
   let pattern: RE2JS;
   try {
     pattern = RE2JS.compile(regex);

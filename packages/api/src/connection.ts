@@ -96,7 +96,7 @@ export async function messageOf<T>(answer: IncomingAnswer, codec: Codec<T>): Pro
 }
 
 const decodeRecord = <T>(type: MediaType, bytes: Uint8Array, codec: Codec<T>) =>
-  type === JSON_TYPE ? codec.parse(utf8.decode(bytes)) : codec.decode(bytes);
+  type === JSON_TYPE ? codec.parse(utf8.decode(bytes), 'trusted') : codec.decode(bytes, 'trusted');
 
 function eventsOf<Event>(answer: IncomingAnswer, codec: Codec<Event>, abort: AbortController): EventStream<Event> {
   const type = bodyType(answer.header('content-type') ?? '') ?? JSON_TYPE;

@@ -1,5 +1,5 @@
 // A v1 request's body as its message and the media type of the answer, each decided by itself.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, overLimit, type Result } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { acceptedType, bodyType, JSON_TYPE, MEDIA_TYPES, type MediaType } from '@meseta/wire/media';
 import { type Refusal, refusal } from './errors.js';
@@ -13,6 +13,12 @@ export function answerType(accept: string | undefined): Result<MediaType, Refusa
 
 const utf8 = new TextDecoder();
 
+/** A body's text; none is made of one that is too long to be read. */
+export function bodyText(body: Uint8Array): Result<string, Refusal> {
+  const tooLong = overLimit('jsonText', "The request's body", body.length);
+  return tooLong === undefined ? ok(utf8.decode(body)) : err(refusal('tooLarge', tooLong));
+}
+
 /** A body as the message that its `Content-Type` says it is. */
 export function decodeBody<T>(contentType: string | undefined, body: Uint8Array, codec: Codec<T>): Result<T, Refusal> {
   if (contentType === undefined) return err(refusal('badRequest', "Header 'Content-Type' is required but missing"));
@@ -21,7 +27,9 @@ export function decodeBody<T>(contentType: string | undefined, body: Uint8Array,
     const text = `Header 'Content-Type': expected ${MEDIA_TYPES.join(' or ')}, got ${JSON.stringify(contentType)}`;
     return err(refusal('unsupportedMediaType', text));
   }
-  const message = type === JSON_TYPE ? codec.parse(utf8.decode(body)) : codec.decode(body);
+  const text = type === JSON_TYPE ? bodyText(body) : undefined;
+  if (text?.ok === false) return text;
+  const message = text === undefined ? codec.decode(body) : codec.parse(text.value);
   return message.ok ? message : err(refusal('badRequest', renderWireError(message.error)));
 }
 

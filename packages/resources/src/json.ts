@@ -1,15 +1,13 @@
 import { err, ok, type Result } from '@meseta/base';
 import { type Resource, renderWireError } from '@meseta/wire';
 import { ResourceCodec } from '@meseta/wire/codecs';
+import { parseExactJson } from '@meseta/wire/json-parser';
 
 /** A JSON array of resources, as flags and forms hold it; its entries are not validated yet. */
 export function resourcesFromJson(text: string): Result<readonly Resource[], string> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return err(`expected a JSON array of resources: ${(error as Error).message}`);
-  }
+  const parsed = parseExactJson(text);
+  if (!parsed.ok) return err(`expected a JSON array of resources: ${parsed.error.found}`);
+  const json = parsed.value;
   if (!Array.isArray(json)) return err('expected a JSON array of resources');
   const list: Resource[] = [];
   for (let i = 0; i < json.length; i++) {

@@ -1,5 +1,6 @@
 // The protobuf half of a codec. Encoders write backwards (see src/binary-writer.ts): the last field
 // first, the last element first, a value before its tag.
+import { itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
 import { isBigInt, typeOf } from './types.js';
 
@@ -106,15 +107,16 @@ function decodeCase(message: MessageSchema, field: FieldSchema): string[] {
     return [`        case ${tagOf(field)}: ${local} = ${value}${keep}; break;`];
   }
   if (field.label === 'map') return decodeMapCase(message, field);
+  const room = `r.item(${local}.length, ${itemLimitOf(message, field)});`;
   if (wireTypeOf(field) === 2) {
     return [
-      `        case ${tagOf(field)}: if (${local} === undefined) ${local} = [${value}]; else ${local}.push(${value}); break;`,
+      `        case ${tagOf(field)}: if (${local} === undefined) ${local} = [${value}]; else { ${room} ${local}.push(${value}); } break;`,
     ];
   }
   const push =
     field.kind === 'enum'
-      ? `const e = ${value}; if (e !== undefined) { if (${local} === undefined) ${local} = [e]; else ${local}.push(e); }`
-      : `const e = ${value}; if (${local} === undefined) ${local} = [e]; else ${local}.push(e);`;
+      ? `const e = ${value}; if (e !== undefined) { if (${local} === undefined) ${local} = [e]; else { ${room} ${local}.push(e); } }`
+      : `const e = ${value}; if (${local} === undefined) ${local} = [e]; else { ${room} ${local}.push(e); }`;
   return [
     `        case ${tagOf(field)}: { ${push} break; }`,
     `        case ${(field.number << 3) | 2}: {`,
@@ -133,6 +135,7 @@ function decodeMapCase(message: MessageSchema, field: FieldSchema): string[] {
     throw new Error(`${message.fullName}.${field.name}: a map of ${field.type}`);
   return [
     `        case ${tagOf(field)}: {`,
+    `          r.item(${local}Entries++, ${itemLimitOf(message, field)});`,
     '          const entry = r.end(end);',
     "          let key = '';",
     `          let value: ${elementType(message, field)} | undefined;`,
@@ -152,11 +155,12 @@ function decodeMapCase(message: MessageSchema, field: FieldSchema): string[] {
 export function decoderOf(message: MessageSchema): string {
   const { name } = message;
   const lines = [`function decode${name}(r: BinaryReader, end: number, depth: number): T.${name} {`];
-  lines.push('  if (depth > MAX_DEPTH) throw tooDeep();');
+  lines.push('  r.enter(depth);');
   for (const field of message.fields) {
     const one = elementType(message, field);
     const type = field.label === 'repeated' ? `${one}[]` : field.label === 'map' ? `Record<string, ${one}>` : one;
     lines.push(`  let v${field.number}: ${type} | undefined;`);
+    if (field.label === 'map') lines.push(`  let v${field.number}Entries = 0;`);
   }
   lines.push(
     '  let tag = 0;',

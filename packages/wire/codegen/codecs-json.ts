@@ -1,5 +1,6 @@
 // The JSON half of a codec: writers append strings, readers take each field of a parsed object by its name.
 import { recordOf } from './codecs-binary.js';
+import { itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
 import { isBigInt, typeOf } from './types.js';
 
@@ -96,10 +97,10 @@ function readerFunction(message: MessageSchema, field: FieldSchema): string {
 
 function readValue(message: MessageSchema, field: FieldSchema): string {
   const read = readerFunction(message, field);
-  if (field.label === 'repeated') return `json.readList(j, depth + 1, ${read})`;
+  if (field.label === 'repeated') return `json.readList(j, depth + 1, ${read}, ${itemLimitOf(message, field)})`;
   if (field.label === 'map') {
     const orEmpty = field.kind === 'message' ? `(e, d) => ${read}(e ?? {}, d)` : `(e) => ${read}(e ?? '')`;
-    return `json.readMap(j, depth + 1, ${orEmpty})`;
+    return `json.readMap(j, depth + 1, ${orEmpty}, ${itemLimitOf(message, field)})`;
   }
   if (field.kind === 'message') return `${read}(j, depth + 1)`;
   if (field.kind === 'enum') {

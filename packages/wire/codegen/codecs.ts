@@ -5,7 +5,7 @@ import { readerOf, writerOf } from './codecs-json.js';
 import type { EnumSchema, Schema } from './schema.js';
 
 const HEAD = `// Generated from proto/ by codegen/codecs.ts.
-import { MAX_DEPTH, type BinaryReader, tooDeep } from '../src/binary-reader.js';
+import type { BinaryReader } from '../src/binary-reader.js';
 import type { BinaryWriter } from '../src/binary-writer.js';
 import { codec, type Codec } from '../src/codec.js';
 import { enumNumber } from '../src/enums.js';

@@ -1,10 +1,14 @@
-// Reads protobuf. Nothing is allocated by what a length says before that many bytes are known to be there.
+// Reads protobuf. Nothing is allocated by what a length says before that many bytes are known to be there, and what a
+// message holds has limits: a byte on the wire can cost a hundred in memory.
+import { LIMITS } from '@meseta/base';
 import { bytesToBase64 } from './base64.js';
 import { decodeUtf8 } from './utf8.js';
 import { WireFailure } from './wire-error.js';
 
 /** As protobuf's own readers have it. */
-export const MAX_DEPTH = 100;
+export const MAX_DEPTH = LIMITS.messageDepth.most;
+const MAX_ELEMENTS = LIMITS.messageElements.most;
+const MAX_TEXT_BYTES = LIMITS.messageText.most;
 const TWO_32 = 4294967296;
 
 export class BinaryReader {
@@ -13,8 +17,28 @@ export class BinaryReader {
   private low = 0;
   private high = 0;
 
-  constructor(private readonly buffer: Uint8Array) {
+  private elements = 0;
+  private textBytes = 0;
+
+  /** `trusted`: what this process wrote or asked for itself may be of any size. */
+  constructor(
+    private readonly buffer: Uint8Array,
+    private readonly trusted = false,
+  ) {
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  }
+
+  /** Begins a message. */
+  enter(depth: number): void {
+    if (depth > MAX_DEPTH) throw tooDeep();
+    if (++this.elements > MAX_ELEMENTS && !this.trusted) throw tooMany('elements in the message', MAX_ELEMENTS);
+  }
+
+  /** Before one more is added to a repeated field that has so many elements. */
+  item(length: number, most: number): void {
+    if (this.trusted) return;
+    if (length >= most) throw tooMany('items', most);
+    if (++this.elements > MAX_ELEMENTS) throw tooMany('elements in the message', MAX_ELEMENTS);
   }
 
   /** The end of the length-delimited value that starts here. */
@@ -87,6 +111,7 @@ export class BinaryReader {
     const end = this.end(limit);
     const start = this.position;
     this.position = end;
+    this.text(end - start);
     return decodeUtf8(this.buffer, start, end);
   }
 
@@ -94,6 +119,7 @@ export class BinaryReader {
     const end = this.end(limit);
     const start = this.position;
     this.position = end;
+    this.text(end - start);
     return bytesToBase64(this.buffer.subarray(start, end));
   }
 
@@ -123,6 +149,12 @@ export class BinaryReader {
   /** Called after the last field of a message: a value must not reach beyond its message. */
   finish(end: number): void {
     if (this.position !== end) throw truncated();
+  }
+
+  private text(bytes: number): void {
+    this.textBytes += bytes;
+    if (this.textBytes > MAX_TEXT_BYTES && !this.trusted)
+      throw tooMany('bytes of strings in the message', MAX_TEXT_BYTES);
   }
 
   private skipGroup(field: number, limit: number, depth: number): void {
@@ -172,6 +204,10 @@ export class BinaryReader {
 
 function truncated(): WireFailure {
   return new WireFailure('truncated', 'more bytes');
+}
+
+export function tooMany(what: string, most: number): WireFailure {
+  return new WireFailure('too-large', `at most ${most} ${what}`, 'more');
 }
 
 export function tooDeep(): WireFailure {

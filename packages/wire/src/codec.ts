@@ -3,6 +3,7 @@ import { err, ok, type Result } from '@meseta/base';
 import { BinaryReader } from './binary-reader.js';
 import { type BinaryWriter, sharedWriter } from './binary-writer.js';
 import { parseExactJson } from './json-parser.js';
+import { readTrusted } from './json-reader.js';
 import { type WireError, WireFailure, wireErrorOf } from './wire-error.js';
 
 export interface Codec<T> {
@@ -12,7 +13,8 @@ export interface Codec<T> {
   encode(value: T): Uint8Array;
   /** The bytes of a field that repeats this message, for a document that is put together from parts. */
   encodeList(field: number, values: readonly T[]): Uint8Array;
-  decode(bytes: Uint8Array): Result<T, WireError>;
+  /** What comes from outside has limits (docs/limits.md). */
+  decode(bytes: Uint8Array, origin?: Origin): Result<T, WireError>;
   /**
    * JSON text as Mesos writes it: a field that is unset but has a declared default (and is not
    * deprecated) is written with that default; other unset fields are left out.
@@ -21,8 +23,11 @@ export interface Codec<T> {
   /** From a value that JSON.parse gave. Empty lists and nulls count as unset. */
   read(json: unknown): Result<T, WireError>;
   /** From JSON text; an integer of 16 and more digits stays exact where the field holds a bigint. */
-  parse(text: string): Result<T, WireError>;
+  parse(text: string, origin?: Origin): Result<T, WireError>;
 }
+
+/** `trusted`: this process wrote it, or asked a server that it trusts for it. */
+export type Origin = 'outside' | 'trusted';
 
 export type Encode<T> = (writer: BinaryWriter, value: T) => void;
 export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
@@ -56,13 +61,14 @@ export function codec<T>(
       }
       return writer.finish();
     },
-    decode: (bytes) => caught(name, () => decode(new BinaryReader(bytes), bytes.length, 0)),
+    decode: (bytes, origin) =>
+      caught(name, () => decode(new BinaryReader(bytes, origin === 'trusted'), bytes.length, 0)),
     write,
     read: readValue,
-    parse(text) {
-      const json = parseExactJson(text);
-      if (json.ok) return readValue(json.value);
-      return err({ code: 'malformed', message: name, path: '', expected: 'JSON', found: json.error });
+    parse(text, origin) {
+      const json = parseExactJson(text, origin);
+      if (!json.ok) return err({ message: name, path: '', ...json.error });
+      return origin === 'trusted' ? readTrusted(() => readValue(json.value)) : readValue(json.value);
     },
   };
 }

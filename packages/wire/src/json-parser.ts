@@ -1,19 +1,101 @@
 // Parses JSON text. JSON.parse does it, unless the text holds an integer of 16 and more digits, which a
 // number can't hold exactly: then the parser below keeps those as bigints.
-import { err, ok, type Result } from '@meseta/base';
+//
+// What comes from outside has limits, and is looked through before JSON.parse sees it where it is long enough to exceed
+// them: a list in a list costs a hundred times its two characters.
+import { err, LIMITS, ok, type Result } from '@meseta/base';
+import type { Origin } from './codec.js';
+import type { WireErrorCode } from './wire-error.js';
 
 const LONG_INTEGER = /\d{16}/;
 /** As deep as Mesos reads. */
-const MAX_DEPTH = 200;
+const MAX_DEPTH = LIMITS.jsonDepth.most;
+/** The digits of the longest 64-bit integer and its sign; beyond, a number's digits don't matter one by one. */
+const MAX_EXACT_LENGTH = 20;
 
-/** The value, or what was wrong with the text. Integers of 16 and more digits are bigints. */
-export function parseExactJson(text: string): Result<unknown, string> {
+export interface JsonProblem {
+  readonly code: WireErrorCode;
+  readonly expected: string;
+  readonly found: string;
+}
+
+const limitProblem = (code: WireErrorCode, what: string): Result<never, JsonProblem> =>
+  err({ code, expected: `JSON with at most ${what}`, found: 'more' });
+
+/** The value, or what was wrong with the text. Integers of 16 to 20 characters are bigints. */
+export function parseExactJson(text: string, origin: Origin = 'outside'): Result<unknown, JsonProblem> {
+  if (origin === 'outside') {
+    const over = checkLimits(text);
+    if (over !== undefined) return over;
+  }
   try {
     const value: unknown = JSON.parse(text);
     return ok(LONG_INTEGER.test(text) ? new ExactParser(text).value(0) : value);
   } catch (error) {
-    if (error instanceof SyntaxError) return err(error.message);
+    if (error instanceof SyntaxError) return err({ code: 'malformed', expected: 'JSON', found: error.message });
     throw error;
+  }
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+const COMMA = 44;
+const OPEN_LIST = 91;
+const CLOSE_LIST = 93;
+const OPEN_OBJECT = 123;
+const CLOSE_OBJECT = 125;
+
+/** One pass over text that need not be JSON: what it counts is right if it is. */
+function checkLimits(text: string): Result<never, JsonProblem> | undefined {
+  if (text.length > LIMITS.jsonText.most) return limitProblem('too-large', `${LIMITS.jsonText.most} bytes`);
+  // Shorter text has fewer values and fields than the limits; its depth is checked by who goes down.
+  if (text.length <= LIMITS.jsonFields.most) return undefined;
+  let elements = 0;
+  let depth = 0;
+  /** Of each object and list around the place, the commas so far. */
+  const commas = new Uint32Array(MAX_DEPTH + 2);
+  const isObject = new Uint8Array(MAX_DEPTH + 2);
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case COMMA: {
+        elements++;
+        const inHere = commas[depth] as number;
+        commas[depth] = inHere + 1;
+        if (isObject[depth] === 1 && inHere + 1 >= LIMITS.jsonFields.most) {
+          return limitProblem('too-large', `${LIMITS.jsonFields.most} fields an object`);
+        }
+        break;
+      }
+      case OPEN_LIST:
+      case OPEN_OBJECT:
+        elements++;
+        depth++;
+        if (depth > MAX_DEPTH) return limitProblem('depth', `${MAX_DEPTH} levels of nesting`);
+        commas[depth] = 0;
+        isObject[depth] = text.charCodeAt(at) === OPEN_OBJECT ? 1 : 0;
+        break;
+      case CLOSE_LIST:
+      case CLOSE_OBJECT:
+        if (depth > 0) depth--;
+        break;
+    }
+    if (elements > LIMITS.jsonElements.most) return limitProblem('too-large', `${LIMITS.jsonElements.most} values`);
+  }
+  return undefined;
+}
+
+/** Where the string that begins at `start` ends; the end of the text if it does not. */
+function endOfString(text: string, start: number): number {
+  for (let from = start + 1; ; ) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) return text.length;
+    let backslashes = 0;
+    while (text.charCodeAt(quote - 1 - backslashes) === BACKSLASH && quote - 1 - backslashes >= from) backslashes++;
+    if (backslashes % 2 === 0) return quote;
+    from = quote + 1;
   }
 }
 
@@ -93,7 +175,8 @@ class ExactParser {
     if (match === null) throw new SyntaxError(`no number at ${this.position}`);
     this.position += match[0].length;
     const integer = match[1] === undefined && match[2] === undefined;
-    return integer && match[0].length >= 16 ? BigInt(match[0]) : Number(match[0]);
+    const isExact = integer && match[0].length >= 16 && match[0].length <= MAX_EXACT_LENGTH;
+    return isExact ? BigInt(match[0]) : Number(match[0]);
   }
 
   /** The next character that is no space. */

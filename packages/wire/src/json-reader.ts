@@ -1,9 +1,22 @@
 // The conversions of the generated JSON readers: what Mesos takes for a field of each kind.
 // Null is unset before it gets here, except as an element of a list, which is dropped.
 import { base64ToBytes, bytesToBase64 } from './base64.js';
-import { MAX_DEPTH, tooDeep } from './binary-reader.js';
+import { MAX_DEPTH, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
 import { WireFailure, within } from './wire-error.js';
+
+/** Whether limits of lists hold: readers are synchronous, so that one variable serves all. */
+let limited = true;
+
+/** What this process wrote or asked for itself may be of any size. */
+export function readTrusted<T>(read: () => T): T {
+  limited = false;
+  try {
+    return read();
+  } finally {
+    limited = true;
+  }
+}
 
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -60,7 +73,7 @@ export function readUint64(json: unknown): number {
 }
 
 export function readBigint(json: unknown): bigint {
-  const whole = typeof json === 'string' && /^\s*-?\d+\s*$/.test(json) ? BigInt(json.trim()) : json;
+  const whole = typeof json === 'string' && /^\s*-?\d{1,20}\s*$/.test(json) ? BigInt(json.trim()) : json;
   if (typeof whole === 'bigint') {
     if (BigInt.asIntN(64, whole) === whole) return whole;
     throw wrong('a 64-bit integer', whole);
@@ -85,9 +98,10 @@ export function readList<T>(
   json: unknown,
   depth: number,
   read: (element: unknown, depth: number) => T | undefined,
+  most: number,
 ): T[] | undefined {
   const list: T[] = [];
-  addElements(list, json, depth, read);
+  addElements(list, json, depth, read, most);
   return list.length === 0 ? undefined : list;
 }
 
@@ -96,6 +110,7 @@ function addElements<T>(
   json: unknown,
   depth: number,
   read: (element: unknown, depth: number) => T | undefined,
+  most: number,
 ): void {
   if (!Array.isArray(json)) {
     if (json === null) return;
@@ -104,9 +119,10 @@ function addElements<T>(
     return;
   }
   if (depth > MAX_DEPTH) throw tooDeep();
+  if (limited && list.length + json.length > most) throw tooMany('items', most);
   let index = 0;
   try {
-    for (; index < json.length; index++) addElements(list, json[index], depth + 1, read);
+    for (; index < json.length; index++) addElements(list, json[index], depth + 1, read, most);
   } catch (error) {
     throw within(error, `[${index}]`);
   }
@@ -116,10 +132,12 @@ export function readMap<T>(
   json: unknown,
   depth: number,
   read: (value: unknown, depth: number) => T,
+  most: number,
 ): { readonly [key: string]: T } | undefined {
   const object = readObject(json, depth);
   const map: Record<string, T> = {};
   const keys = Object.keys(object);
+  if (limited && keys.length > most) throw tooMany('items', most);
   for (const key of keys) {
     try {
       setEntry(map, key, read(object[key], depth));
@@ -150,10 +168,12 @@ function wrong(expected: string, json: unknown): WireFailure {
   return new WireFailure('type', expected, show(json));
 }
 
+const MAX_SHOWN = 60;
+
 function show(json: unknown): string {
   if (json === null) return 'null';
   if (Array.isArray(json)) return 'a list';
   if (typeof json === 'object') return 'an object';
-  const text = typeof json === 'string' ? JSON.stringify(json) : String(json);
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+  const text = typeof json === 'string' ? JSON.stringify(json.slice(0, MAX_SHOWN)) : String(json);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
 }

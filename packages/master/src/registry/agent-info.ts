@@ -20,7 +20,7 @@ export function encodeAgentInfo(info: AgentInfo): EncodedAgentInfo {
 }
 
 export function decodeAgentInfo(text: EncodedAgentInfo): AgentInfo {
-  const info = AgentInfoCodec.parse(text);
+  const info = AgentInfoCodec.parse(text, 'trusted');
   assert(info.ok, `the registry holds no agent info: ${text}`);
   return info.value;
 }

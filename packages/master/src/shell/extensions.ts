@@ -1,10 +1,11 @@
 // Meseta's own endpoints (packages/api/src/extensions.ts): JSON in, JSON out.
-import { type KillTaskRequest, type Refusal, refusal } from '@meseta/api';
+import { bodyText, type KillTaskRequest, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader, Clock } from '@meseta/platform';
 import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { renderWireError, type SchedulerCallKill } from '@meseta/wire';
 import { FrameworkIDCodec, SchedulerCallKillCodec } from '@meseta/wire/codecs';
+import { parseExactJson } from '@meseta/wire/json-parser';
 import { bodyType, JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
@@ -59,12 +60,10 @@ function readKill(contentType: string | undefined, body: Uint8Array): Result<Kil
     return err(refusal('unsupportedMediaType', `Header 'Content-Type': expected ${JSON_TYPE}`));
   }
   const bad = (text: string) => err(refusal('badRequest', text));
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return bad('Body: expected a JSON object');
-  }
+  const text = bodyText(body);
+  if (!text.ok) return text;
+  const parsed = parseExactJson(text.value);
+  const json = parsed.ok ? parsed.value : undefined;
   if (typeof json !== 'object' || json === null) return bad('Body: expected a JSON object');
   const { framework_id, task_id, kill_policy } = json as Partial<KillTaskRequest>;
   if (framework_id === undefined) return bad("Field 'framework_id' is required but missing");

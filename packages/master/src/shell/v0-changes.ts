@@ -1,6 +1,6 @@
 // What operators change the v0 way: forms and JSON bodies, each read as the v1 call that says the same.
 
-import { type Refusal, refusal } from '@meseta/api';
+import { bodyText, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
 import { answerText, refuse } from '@meseta/platform/answers';
@@ -12,6 +12,7 @@ import {
   ResourceCodec,
   WeightInfoCodec,
 } from '@meseta/wire/codecs';
+import { parseExactJson } from '@meseta/wire/json-parser';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { Exchange } from './exchange.js';
@@ -28,12 +29,9 @@ function parseJson<T>(text: string, what: string, codec: Codec<T>): Read<T> {
 }
 
 function parseList<T>(text: string, what: string, codec: Codec<T>): Read<readonly T[]> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return err(`${what}: expected a JSON list`);
-  }
+  const parsed = parseExactJson(text);
+  if (!parsed.ok && parsed.error.code !== 'malformed') return err(`${what}: expected ${parsed.error.expected}`);
+  const json = parsed.ok ? parsed.value : undefined;
   if (!Array.isArray(json)) return err(`${what}: expected a JSON list`);
   const items: T[] = [];
   for (const [i, element] of json.entries()) {
@@ -135,14 +133,15 @@ export interface V0ChangesOptions {
 }
 
 export function createV0Changes({ bodies, requests, push }: V0ChangesOptions) {
-  const badRequest = (text: string): Refusal => refusal('badRequest', text);
   const change =
     (readCall: ReadCall): Handler =>
     async ({ request, response, match, principal }: Exchange) => {
       const body = await bodies.read(request);
       if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
-      const call = readCall(new TextDecoder().decode(body.value), match.rest);
-      if (!call.ok) return refuse(response, badRequest(call.error));
+      const text = bodyText(body.value);
+      if (!text.ok) return refuse(response, text.error);
+      const call = readCall(text.value, match.rest);
+      if (!call.ok) return refuse(response, refusal('badRequest', call.error));
       push({ kind: 'operatorCall', request: requests.await(response, JSON_TYPE), principal, call: call.value });
     };
   return {

@@ -56,10 +56,16 @@ function problemWith(ctx: Context, applicant: Applicant): Problem {
     return 'it has no domain, which --require_agent_domain wants';
   return (
     checkIds(applicant) ??
+    attributesProblem(agent.attributes ?? []) ??
     problemOf('agent.resources', agent.resources) ??
     problemOf('checkpointed_resources', checkpointed_resources)
   );
 }
+
+const attributesProblem = (attributes: readonly Attribute[]): Problem =>
+  firstAmong(attributes, ({ name, text }, i) =>
+    overLimit('attributeText', `agent.attributes[${i}]`, Math.max(name.length, text?.value.length ?? 0)),
+  );
 
 /** An agent that brings reservations makes them: it must be allowed to. */
 function denialOf(ctx: Context, agent: AgentInfo, principal: string | undefined): string | undefined {
