@@ -148,6 +148,43 @@ export function checkCore(source: Source): Violation[] {
   return [...modules.map((specifier) => violation(`imports ${specifier}`)), ...calls];
 }
 
+/** Rooms in which lists come from outside: any of them may hold a million entries. */
+const OUTSIDE_DATA =
+  /^packages\/(?:wire|api|resources|allocator|master|agent|containers|security|platform|coordination|sdk)\//;
+
+/** What stands before an opening parenthesis that is no call's. */
+const NO_CALL = /\b(?:if|for|while|switch|return|catch|function)$/;
+
+/** `push(...items)`, `Math.max(...values)`, `f(...list)`: beyond some hundred thousand arguments V8 throws. */
+export function checkSpread(source: Source): Violation[] {
+  if (!OUTSIDE_DATA.test(source.path) || isTest(source.path)) return [];
+  const code = codeOnly(source.text);
+  const violations: Violation[] = [];
+  const open: number[] = [];
+  for (let i = 0; i < code.length; i++) {
+    const character = code[i] as string;
+    if ('([{'.includes(character)) open.push(i);
+    else if (')]}'.includes(character)) open.pop();
+    else if (code.startsWith('...', i)) {
+      if (isArgument(code, open.at(-1), code.slice(i + 3, i + 80))) {
+        const line = code.slice(0, i).split('\n').length;
+        const detail = `line ${line}: a list as arguments (take the list, or pushAll and smallest of base)`;
+        violations.push({ path: source.path, rule: 'spread', detail });
+      }
+      i += 2;
+    }
+  }
+  return violations;
+}
+
+/** `at`: the bracket around the spread; a list literal behind the dots is as long as it is written. */
+function isArgument(code: string, at: number | undefined, behind: string): boolean {
+  if (at === undefined || code[at] !== '(' || /^\s*\[/.test(behind)) return false;
+  const isParameter = /^\s*[\w$]+\??\s*:/.test(behind) || /^\s*[\w$]+\s*\)\s*(?::|=>|\{)/.test(behind);
+  const before = code.slice(0, at).trimEnd();
+  return !isParameter && /[\w$\])>]$/.test(before) && !NO_CALL.test(before);
+}
+
 /** A code word with `slave` in it, outside the wire; what users type and peers send stands in strings. */
 export function checkAgentWord(source: Source): Violation[] {
   if (!source.path.startsWith('packages/') || source.path.startsWith('packages/wire/')) return [];

@@ -9,6 +9,7 @@ import {
   checkImports,
   checkInside,
   checkLength,
+  checkSpread,
   codeOnly,
   findDead,
   findRing,
@@ -51,6 +52,29 @@ test('a room imports what the design allows', () => {
   assert.equal(checkImports({ ...bad, path: 'packages/master/src/shell/x.ts' }).length, 0);
   assert.equal(checkInside({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length, 1);
   none(sources.flatMap((source) => [...checkImports(source), ...checkInside(source)]));
+});
+
+test('no list from outside becomes arguments', () => {
+  const found = (line: string): number => checkSpread({ path: 'packages/wire/src/x.ts', text: `${line}\n` }).length;
+  const calls = ['list.push(...items)', 'Math.max(0, ...values)', 'f(a, ...g(b))', 'new Map<A, B>(...c)', 'at()(...d)'];
+  const others = [
+    'const a = [...b, ...c]',
+    'f([...b])',
+    'f({ ...b })',
+    'f(...[1, 2])',
+    'const f = (...args: string[]): void => {}',
+    'function f(...args: string[]) {}',
+    'f(...args) => 1',
+    "f('(...x)')",
+    '// f(...x)',
+  ];
+  assert.deepEqual(calls.map(found), [1, 1, 1, 1, 1]);
+  assert.deepEqual(
+    others.filter((line) => found(line) > 0),
+    [],
+  );
+  assert.equal(checkSpread({ path: 'packages/cli/src/x.ts', text: 'f(...x)\n' }).length, 0);
+  none(sources.flatMap(checkSpread));
 });
 
 test('no file is longer than 500 lines', () => {

@@ -1,5 +1,7 @@
 // Why a framework is not offered something: the same tests as evaluate.ts, none of them left out, in words and figures.
+
 import type { AgentId, FrameworkId } from '@meseta/base';
+import { pushAll } from '@meseta/base';
 import { type Bundle, noQuantities, type Quantities, subtractQuantities } from '@meseta/resources';
 import { HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, isExcluded } from './clients.js';
 import { cutToQuota, isVisible, meetsMinimum, surplusOf, topOf, visibleTo } from './evaluate.js';
@@ -45,8 +47,8 @@ export function explain(
       continue;
     }
     if (framework.suppressed.has(name)) reasons.push({ kind: 'suppressed', role: name });
-    if (asked !== undefined) reasons.push(...reasonsOn(state, asked, client));
-    else reasons.push(...summary(state, client));
+    if (asked !== undefined) pushAll<Reason>(reasons, reasonsOn(state, asked, client));
+    else pushAll(reasons, summary(state, client));
   }
   return reasons;
 }
@@ -77,9 +79,10 @@ export function reasonsOn(state: State, agent: Agent, client: Client): AgentReas
   if (!agent.whitelisted) reasons.push({ kind: 'notWhitelisted', agentId, hostname: agent.info.hostname });
   const untilMs = state.restUntil.get(agent);
   if (untilMs !== undefined) reasons.push({ kind: 'resting', agentId, untilMs });
-  reasons.push(...invisible(agent, client));
+  pushAll(reasons, invisible(agent, client));
   if (agent.free.bundle.isEmpty) {
-    reasons.push({ kind: 'nothingFree', agentId, total: agent.total.quantities }, ...shares(state, agent, client));
+    reasons.push({ kind: 'nothingFree', agentId, total: agent.total.quantities });
+    pushAll(reasons, shares(state, agent, client));
     return reasons;
   }
   const view = visibleTo(state, agent, client);
@@ -95,12 +98,13 @@ export function reasonsOn(state: State, agent: Agent, client: Client): AgentReas
     if (reasons.length === 0 && client.active) reasons.push({ kind: 'pending', agentId, role });
     return reasons;
   }
-  reasons.push(...withheldByKind(state, agent, client), ...withheldByQuota(state, agent, client, view, cut));
+  pushAll(reasons, withheldByKind(state, agent, client));
+  pushAll(reasons, withheldByQuota(state, agent, client, view, cut));
   if (!isEnough) {
     const sets = client.minimum ?? state.settings.minimum;
     const minimum = sets.map((set) => state.dimensions.quantitiesOf(set));
     reasons.push({ kind: 'tooSmall', agentId, role, available: cut.bundle.quantities, minimum });
-    reasons.push(...shares(state, agent, client));
+    pushAll(reasons, shares(state, agent, client));
   }
   return reasons;
 }

@@ -1,5 +1,5 @@
 // What views and metrics read of the allocator.
-import { present } from '@meseta/base';
+import { present, pushAll } from '@meseta/base';
 import { noQuantities, type Quantities } from '@meseta/resources';
 import { agentOf } from './agents.js';
 import { isExcluded } from './clients.js';
@@ -64,7 +64,7 @@ export function createReading(state: State): Reading {
       const pending = [...state.roles.topLevel];
       for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
         names.add(node.role);
-        pending.push(...node.children);
+        pushAll(pending, node.children);
       }
       return [...names].sort().map(roleUsage);
     },

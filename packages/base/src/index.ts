@@ -5,6 +5,7 @@ export * from './duration.js';
 export * from './ids.js';
 export * from './interner.js';
 export * from './limits.js';
+export * from './lists.js';
 export * from './names.js';
 export * from './pid.js';
 export * from './ports.js';

@@ -7,7 +7,8 @@ const FORBIDDEN = ['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'];
 /** Whether a name may be a role's; the text says what is wrong with it. */
 export function validateRole(role: string): Result<undefined, string> {
   if (role === '*') return ok(undefined);
-  const tooLong = overLimit('role', `role ${JSON.stringify(`${role.slice(0, 60)}...`)}`, role.length);
+  const start = `${role.slice(0, 60)}...`;
+  const tooLong = overLimit('role', `role ${JSON.stringify(start)}`, role.length);
   if (tooLong !== undefined) return err(tooLong);
   const wrong = (why: string): Result<undefined, string> => err(`role ${JSON.stringify(role)}: ${why}`);
   if (role === '') return wrong('expected a name, got an empty string');

@@ -1,4 +1,5 @@
 // Small builders for what frameworks write again and again.
+import { smallest } from '@meseta/base';
 import type { CommandInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 
 export interface TaskOptions {
@@ -42,7 +43,7 @@ export function fits(offer: Offer, resources: Readonly<Record<string, number>>):
   const counts = Object.entries(resources)
     .filter(([, value]) => value > 0)
     .map(([name, value]) => Math.floor((unreservedScalar(offer, name) + 1e-9) / value));
-  return counts.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...counts);
+  return smallest(counts);
 }
 
 function unreservedScalar(offer: Offer, name: string): number {

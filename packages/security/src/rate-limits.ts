@@ -7,7 +7,7 @@
 //     of its peer, but is always taken and never counted.
 // L3: a principal without a limit of its own shares the default one with all such, and with frameworks of no principal;
 //     a principal listed without qps is never limited.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, pushAll, type Result, smallest } from '@meseta/base';
 import { type RateLimits, renderWireError } from '@meseta/wire';
 import { RateLimitsCodec } from '@meseta/wire/codecs';
 
@@ -109,12 +109,12 @@ export function createThrottle<Item>({ byPrincipal, otherwise }: Limits): Thrott
         const end = queue.waiting.findIndex(({ dueMs }) => dueMs > nowMs);
         const leaving = queue.waiting.splice(0, end < 0 ? queue.waiting.length : end);
         queue.counted -= leaving.filter(({ counts }) => counts).length;
-        due.push(...leaving);
+        pushAll(due, leaving);
       }
       return due.sort((one, other) => one.dueMs - other.dueMs).map(({ item }) => item);
     },
     nextMs() {
-      const next = Math.min(...queues.map(({ waiting }) => waiting[0]?.dueMs ?? Number.POSITIVE_INFINITY));
+      const next = smallest(queues.map(({ waiting }) => waiting[0]?.dueMs ?? Number.POSITIVE_INFINITY));
       return next === Number.POSITIVE_INFINITY ? undefined : next;
     },
   };

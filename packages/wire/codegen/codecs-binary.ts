@@ -1,5 +1,6 @@
 // The protobuf half of a codec. Encoders write backwards (see src/binary-writer.ts): the last field
 // first, the last element first, a value before its tag.
+import { pushAll } from '@meseta/base';
 import { itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
 import { isBigInt, typeOf } from './types.js';
@@ -169,10 +170,11 @@ export function decoderOf(message: MessageSchema): string {
     '      tag = r.tag();',
     '      switch (tag) {',
   );
-  for (const field of message.fields) lines.push(...decodeCase(message, field));
+  for (const field of message.fields) pushAll(lines, decodeCase(message, field));
   lines.push('        default: r.skip(tag, end, depth);', '      }', '    }', '    r.finish(end);');
   lines.push('  } catch (error) {', `    throw within(error, fieldOf${name}(tag));`, '  }');
-  lines.push(...recordOf(message), '}', '');
+  pushAll(lines, recordOf(message));
+  lines.push('}', '');
   lines.push(`function fieldOf${name}(tag: number): string {`, '  switch (tag >>> 3) {');
   for (const field of message.fields) lines.push(`    case ${field.number}: return '${field.name}';`);
   lines.push("    default: return '';", '  }', '}', '');

@@ -1,4 +1,5 @@
 // The JSON half of a codec: writers append strings, readers take each field of a parsed object by its name.
+import { pushAll } from '@meseta/base';
 import { recordOf } from './codecs-binary.js';
 import { itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
@@ -128,6 +129,7 @@ export function readerOf(message: MessageSchema): string {
     );
   }
   lines.push('  } catch (error) {', '    throw within(error, at);', '  }');
-  lines.push(...recordOf(message), '}', '');
+  pushAll(lines, recordOf(message));
+  lines.push('}', '');
   return lines.join('\n');
 }

@@ -36,7 +36,7 @@ const cases: readonly Case[] = [
     codecs.ResourceCodec,
     'ranges',
     LIMITS.ranges.most,
-    (n) => ({ name: 'p', type: 'RANGES', ranges: ports(n) }),
+    (n) => ({ name: 'p', type: 'RANGES' as const, ranges: ports(n) }),
     'ranges.range',
   ),
   of(codecs.LabelsCodec, 'labels', LIMITS.labels.most, (n) => ({ labels: times(n, { key: 'k' }) }), 'labels'),

@@ -62,7 +62,7 @@ export function checkContainerCall(call: AgentCall): Problem {
 
 type Named = readonly [field: string, id: string];
 
-const firstWrong = (...named: readonly Named[]): Problem =>
+const firstWrong = (named: readonly Named[]): Problem =>
   named.map(([field, id]) => checkId(field, id)).find((problem) => problem !== undefined);
 
 const checkSandbox = (path: string): Problem =>
@@ -74,9 +74,9 @@ const checkSandbox = (path: string): Problem =>
 export function checkRecord(record: CheckpointRecord): Problem {
   switch (record.kind) {
     case 'agent':
-      return firstWrong(['agent.id', record.info.id?.value ?? '']);
+      return firstWrong([['agent.id', record.info.id?.value ?? '']]);
     case 'framework':
-      return firstWrong(['framework.id', record.info.id?.value ?? '']);
+      return firstWrong([['framework.id', record.info.id?.value ?? '']]);
     case 'executor': {
       const { frameworkId, info, containerId, sandbox } = record.executor;
       const ids: readonly Named[] = [
@@ -84,7 +84,7 @@ export function checkRecord(record: CheckpointRecord): Problem {
         ['executor.executor_id', info.executor_id.value],
         ['executor.container_id', containerId],
       ];
-      return firstWrong(...ids) ?? checkSandbox(sandbox);
+      return firstWrong(ids) ?? checkSandbox(sandbox);
     }
     case 'member': {
       const { frameworkId, executorId, taskId, containerId, parent, sandbox } = record.member;
@@ -95,7 +95,7 @@ export function checkRecord(record: CheckpointRecord): Problem {
         ['pod task.container_id', containerId],
         ['pod task.parent', parent],
       ];
-      return firstWrong(...ids) ?? checkSandbox(sandbox);
+      return firstWrong(ids) ?? checkSandbox(sandbox);
     }
     case 'guest': {
       const { id, containerId, sandbox } = record.guest;
@@ -103,18 +103,18 @@ export function checkRecord(record: CheckpointRecord): Problem {
       for (let part: ContainerID | undefined = id; part !== undefined; part = part.parent) {
         parts.push(['nested container.id', part.value]);
       }
-      return firstWrong(...parts) ?? checkSandbox(sandbox);
+      return firstWrong(parts) ?? checkSandbox(sandbox);
     }
     case 'task': {
       const { frameworkId, record: task } = record;
-      return firstWrong(
+      return firstWrong([
         ['task.framework_id', frameworkId],
         ['task.task_id', task.info.task_id.value],
         ['task.executor_id', task.executorId],
-      );
+      ]);
     }
     case 'sandbox':
-      return firstWrong(['sandbox.container_id', record.containerId]) ?? checkSandbox(record.path);
+      return firstWrong([['sandbox.container_id', record.containerId]]) ?? checkSandbox(record.path);
     case 'resources':
       return checkResources('resources', record.resources);
     case 'executorProgress':

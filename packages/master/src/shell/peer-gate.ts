@@ -5,7 +5,7 @@
 //     the same that a framework names.
 // E2: what a driver's connection carried and its end keep their order, limited or not.
 import { randomBytes } from 'node:crypto';
-import { err, ok, type Pid, parsePid, type Result } from '@meseta/base';
+import { err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
 import type { Clock, Host, Logger, PeerMessage } from '@meseta/platform';
 import { createPeerAuthentication, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
@@ -181,7 +181,7 @@ function createWake(
   let cancel: (() => void) | undefined;
   const arm = (): void => {
     cancel?.();
-    const next = Math.min(...deadlines.map((deadline) => deadline() ?? Number.POSITIVE_INFINITY));
+    const next = smallest(deadlines.map((deadline) => deadline() ?? Number.POSITIVE_INFINITY));
     if (next === Number.POSITIVE_INFINITY) {
       cancel = undefined;
       return;

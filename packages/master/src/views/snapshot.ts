@@ -1,5 +1,6 @@
 // What a rendering looks at: references taken from the core's state in one go. The state goes on changing while the
 // rendering is made slice by slice; the records that it refers to never change.
+import { pushAll } from '@meseta/base';
 import { createSum } from '@meseta/resources';
 import type { AgentID, ExecutorInfo, InverseOffer, Offer, Resource, Task } from '@meseta/wire';
 import type { Agent, Framework, MasterState, OfferRecord, OperationRecord, RecoveredAgent } from '../core/state.js';
@@ -190,10 +191,10 @@ export function useOfAgent(state: MasterState, agent: Agent): AgentUse {
     const tasks = state.frameworks.get(frameworkId)?.tasks;
     for (const id of taskIds) {
       const task = tasks?.get(id);
-      if (task !== undefined && !isTerminal(task.state)) used.push(...(task.resources ?? []));
+      if (task !== undefined && !isTerminal(task.state)) pushAll(used, task.resources ?? []);
     }
   }
-  for (const infos of agent.executors.values()) for (const info of infos.values()) used.push(...(info.resources ?? []));
+  for (const infos of agent.executors.values()) for (const info of infos.values()) pushAll(used, info.resources ?? []);
   const offered = [...agent.offers].flatMap((id) => state.offers.get(id)?.resources ?? []);
   return { used, offered };
 }

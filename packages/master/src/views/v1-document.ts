@@ -84,7 +84,7 @@ function* jsonField(field: Field, lists: Lists): Pieces {
 const lengthDelimited = 2;
 
 function* protobufDocument(type: number, body: ObjectField, lists: Lists): Pieces {
-  yield Uint8Array.of(1 << 3, ...varint(type));
+  yield Uint8Array.from([1 << 3, ...varint(type)]);
   const { pieces } = yield* protobufField(body, lists);
   yield* pieces;
 }

@@ -1,7 +1,7 @@
 // What every registration is checked for before anything else.
-import { type AgentId, checkId, err, ok, type Pid, type Result } from '@meseta/base';
+import { type AgentId, checkId, err, ok, overLimit, type Pid, type Result } from '@meseta/base';
 import { isUnreserved, toPostRefinement } from '@meseta/resources';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
+import type { AgentInfo, Attribute, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
 import { type Context, warn } from '../context.js';
 import { denial } from '../operations/authorize.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';

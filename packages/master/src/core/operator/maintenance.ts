@@ -8,7 +8,7 @@ import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import { decide } from '../registrar.js';
 import type { Agent } from '../state.js';
-import { firstOf, type Problem } from '../validation/problem.js';
+import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
 
 export function updateSchedule(
   ctx: Context,
@@ -54,14 +54,12 @@ function checkSchedule(schedule: MaintenanceSchedule, listed: Map<string, Machin
 
 function checkMachines(field: string, machines: readonly MachineID[]): Problem {
   const seen = new Set<string>();
-  return firstOf(
-    ...machines.map((id) => () => {
-      if ((id.hostname ?? '') === '' && (id.ip ?? '') === '') return `${field}: expected a hostname or an ip`;
-      if (seen.has(machineKey(id))) return `${field}: machine ${text(id)} is listed twice`;
-      seen.add(machineKey(id));
-      return undefined;
-    }),
-  );
+  return firstAmong(machines, (id) => {
+    if ((id.hostname ?? '') === '' && (id.ip ?? '') === '') return `${field}: expected a hostname or an ip`;
+    if (seen.has(machineKey(id))) return `${field}: machine ${text(id)} is listed twice`;
+    seen.add(machineKey(id));
+    return undefined;
+  });
 }
 
 function agentsOn(ctx: Context, machines: readonly MachineID[]): Agent[] {
@@ -99,11 +97,14 @@ function checkMode(ctx: Context, machines: readonly MachineID[], mode: 'DRAINING
   return firstOf(
     () => (machines.length === 0 ? 'machines: expected at least one machine' : undefined),
     () => checkMachines('machines', machines),
-    ...machines.map((id) => () => {
-      const machine = known.get(machineKey(id));
-      if (machine === undefined) return `machines: ${text(id)} is not in the maintenance schedule`;
-      return machine.mode === mode ? undefined : `machines: expected ${text(id)} to be ${mode}, it is ${machine.mode}`;
-    }),
+    () =>
+      firstAmong(machines, (id) => {
+        const machine = known.get(machineKey(id));
+        if (machine === undefined) return `machines: ${text(id)} is not in the maintenance schedule`;
+        return machine.mode === mode
+          ? undefined
+          : `machines: expected ${text(id)} to be ${mode}, it is ${machine.mode}`;
+      }),
   );
 }
 

@@ -17,7 +17,7 @@ import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
 import { decide } from '../registrar.js';
 import { isActive } from '../state.js';
-import { firstOf, type Problem } from '../validation/problem.js';
+import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
 
 /** An exabyte, in the megabytes that mem and disk are counted in. */
 const MAX_MEGABYTES = 1_099_511_627_776;
@@ -46,7 +46,7 @@ export function checkConfigs(configs: readonly QuotaConfig[]): Problem {
   return firstOf(
     () => (configs.length === 0 ? 'quota_configs: expected at least one' : undefined),
     () => (roles.size === configs.length ? undefined : 'quota_configs: a role is named twice'),
-    ...configs.map((config) => () => checkConfig(config)),
+    () => firstAmong(configs, checkConfig),
   );
 }
 
@@ -119,17 +119,15 @@ export function setQuota(
 
 function checkGuarantee(guarantee: readonly Resource[]): Problem {
   const seen = new Set<string>();
-  return firstOf(
-    () => (guarantee.length === 0 ? 'quota_request.guarantee: expected at least one resource' : undefined),
-    ...guarantee.map((resource, i) => () => {
-      const at = `quota_request.guarantee[${i}]`;
-      if (resource.type !== 'SCALAR' || resource.scalar === undefined) return `${at}: expected a scalar`;
-      if (seen.has(resource.name)) return `${at}.name: '${resource.name}' is listed twice`;
-      seen.add(resource.name);
-      const plain = resource.disk ?? resource.reservation ?? resource.revocable ?? resource.reservations;
-      return plain === undefined ? undefined : `${at}: expected a plain resource`;
-    }),
-  );
+  if (guarantee.length === 0) return 'quota_request.guarantee: expected at least one resource';
+  return firstAmong(guarantee, (resource, i) => {
+    const at = `quota_request.guarantee[${i}]`;
+    if (resource.type !== 'SCALAR' || resource.scalar === undefined) return `${at}: expected a scalar`;
+    if (seen.has(resource.name)) return `${at}.name: '${resource.name}' is listed twice`;
+    seen.add(resource.name);
+    const plain = resource.disk ?? resource.reservation ?? resource.revocable ?? resource.reservations;
+    return plain === undefined ? undefined : `${at}: expected a plain resource`;
+  });
 }
 
 /** REMOVE_QUOTA. */
