@@ -56,8 +56,11 @@ function summaryOf(command: CommandInfo | undefined): string {
 }
 
 /** The user that a command runs as; undefined: the agent's own. */
-export const userOf = (step: Step, framework: FrameworkInfo, command: CommandInfo | undefined): string | undefined =>
-  step.state.config.switchUser ? (command?.user ?? framework.user) : undefined;
+export const userOf = (
+  step: Pick<Step, 'state'>,
+  framework: FrameworkInfo,
+  command: CommandInfo | undefined,
+): string | undefined => (step.state.config.switchUser ? (command?.user ?? framework.user) : undefined);
 
 /** A new executor, on disk too. */
 export function addExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
@@ -74,7 +77,7 @@ export function putExecutor(step: Step, framework: FrameworkRecord, executor: Ex
 
 /** The executor whose container this is, or in whose pod it is. */
 export function executorOf(
-  step: Step,
+  step: Pick<Step, 'state'>,
   containerId: ContainerId,
 ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined {
   const run = step.state.runs.get(containerId);

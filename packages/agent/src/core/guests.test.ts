@@ -108,3 +108,52 @@ test('a standalone container outlives the agent, whose successor knows how it en
   const [answer] = repliesOf(wait(world, { value: 'solo' }));
   assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
 });
+
+const specsOf = (effects: readonly AgentEffect[]) => effects.flatMap((it) => (it.kind === 'launch' ? [it.spec] : []));
+
+const nest = (world: World, container_id: ContainerID, user?: string) => {
+  const command = { value: 'sleep 60', ...(user === undefined ? {} : { user }) };
+  const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id, command } });
+  const [spec] = specsOf(effects);
+  assert.ok(spec);
+  start(world, spec.containerId);
+  return spec;
+};
+
+test('what is nested runs as the user of what it is nested in, however deep and after a restart, unless it names one', () => {
+  const world = registeredWorld({ switchUser: true });
+  const task = taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } });
+  const value = runToRunning(world, task);
+  const child = { value: 'child', parent: { value } };
+  const childSpec = nest(world, child);
+  assert.equal(childSpec.user, 'nobody');
+  const grandchild = { value: 'grandchild', parent: child };
+  assert.equal(nest(world, grandchild).user, 'nobody');
+  const named = { value: 'named', parent: child };
+  assert.equal(nest(world, named, 'web').user, 'web');
+  assert.equal(nest(world, { value: 'in-named', parent: named }).user, 'web');
+  const running = [value, ...[...world.core.state.guests.values()].map(({ record }) => record.containerId)];
+  world.restart(
+    running.map((containerId, pid) => ({ containerId: containerId as ContainerId, state: 'running', pid })),
+  );
+  assert.equal(nest(world, { value: 'later', parent: grandchild }).user, 'nobody');
+  assert.equal(nest(world, { value: 'later-in-named', parent: named }).user, 'web');
+});
+
+test('a record from before users were kept has the user of its parent', () => {
+  const world = registeredWorld({ switchUser: true });
+  const value = runToRunning(world, taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } }));
+  const child = { value: 'child', parent: { value } };
+  nest(world, child);
+  for (const guest of world.core.state.guests.values()) {
+    const { user: _, ...record } = guest.record;
+    world.core.state.guests.set(`${value}/child`, { ...guest, record });
+  }
+  assert.equal(nest(world, { value: 'grandchild', parent: child }).user, 'nobody');
+});
+
+test('without switch_user no container gets a user', () => {
+  const world = registeredWorld({ switchUser: false });
+  const value = runToRunning(world, taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } }));
+  assert.equal(nest(world, { value: 'child', parent: { value } }, 'web').user, undefined);
+});

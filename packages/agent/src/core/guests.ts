@@ -86,6 +86,7 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     id,
     containerId: uuid(step.state.random) as ContainerId,
     sandbox: memberSandboxPath(place.sandbox, id.value as ContainerId),
+    user: userIn(step, place, wish.command),
     resources: wish.resources ?? [],
     state: 'launching',
     pid: undefined,
@@ -97,10 +98,27 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
   step.after.push({ kind: 'launchGuest', spec: specOf(record, place, wish) });
 }
 
-const specOf = ({ containerId, sandbox, resources }: GuestRecord, place: Place, wish: LaunchWish): ContainerSpec => ({
+const userIn = ({ state }: Pick<Step, 'state'>, place: Place, command: CommandInfo | undefined): string | undefined =>
+  state.config.switchUser ? (command?.user ?? place.user) : undefined;
+
+/** Whom a command would run as that is launched under this id: its own user, or that of the container it is nested in. */
+export function userOfLaunch(
+  agent: Pick<Step, 'state'>,
+  id: ContainerID,
+  command: CommandInfo | undefined,
+): string | undefined {
+  const place = placeOf(agent, id);
+  return place === undefined ? command?.user : userIn(agent, place, command);
+}
+
+const specOf = (
+  { containerId, sandbox, resources, user }: GuestRecord,
+  place: Place,
+  wish: LaunchWish,
+): ContainerSpec => ({
   containerId,
   sandbox,
-  user: wish.command?.user ?? place.user,
+  user,
   command: wish.command ?? {},
   environment: { ...place.environment, MESOS_SANDBOX: sandbox, ...variablesOf(wish.command) },
   uris: wish.command?.uris ?? [],
@@ -110,12 +128,15 @@ const specOf = ({ containerId, sandbox, resources }: GuestRecord, place: Place, 
 });
 
 /** Where the guest goes; undefined if its parent doesn't run. */
-function placeOf(step: Step, { parent }: ContainerID): Place | undefined {
+function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | undefined {
   const { config, guests } = step.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH } };
   if (parent === undefined) return { ...bare, sandbox: config.workDir };
   const guest = guests.get(pathOf(parent))?.record;
-  if (guest !== undefined) return guest.state === 'running' ? { ...bare, sandbox: guest.sandbox } : undefined;
+  if (guest !== undefined) {
+    const user = guest.user ?? placeOf(step, parent)?.user;
+    return guest.state === 'running' ? { ...bare, user, sandbox: guest.sandbox } : undefined;
+  }
   const containerId = parent.value as ContainerId;
   const run = taskRunOf(step, containerId);
   const task = run && taskOfRun(run.framework, run.run);

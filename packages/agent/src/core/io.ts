@@ -201,6 +201,8 @@ export interface GuestRecord {
   /** As the launcher knows it. */
   readonly containerId: ContainerId;
   readonly sandbox: string;
+  /** Whom it runs as, and what is nested in it; undefined: the agent's own user, or its parent's where it has one. */
+  readonly user?: string | undefined;
   readonly resources: readonly Resource[];
   readonly state: 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;

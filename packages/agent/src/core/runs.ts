@@ -18,7 +18,7 @@ export interface FoundRun {
 export const isCommand = (executor: ExecutorRecord): executor is CommandExecutor => executor.kind === 'command';
 
 /** The task's container that this is; undefined for a custom executor's, and for one that nobody knows. */
-export function taskRunOf(step: Step, containerId: ContainerId): FoundRun | undefined {
+export function taskRunOf(step: Pick<Step, 'state'>, containerId: ContainerId): FoundRun | undefined {
   const found = step.state.runs.get(containerId);
   const framework = found && step.state.frameworks.get(found.frameworkId);
   if (found === undefined || framework === undefined) return undefined;

@@ -9,10 +9,11 @@ import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
-import type { AgentCall, AgentProcessIODataType, ContainerID } from '@meseta/wire';
+import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from '@meseta/wire';
 import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
+import { userOfLaunch } from '../core/guests.js';
 import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
 import { containerIdOf } from '../core/names.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
@@ -76,7 +77,7 @@ function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined,
     ...(framework === undefined ? {} : { framework_info: framework.info }),
     ...(executor === undefined ? {} : { executor_info: executor.info }),
     ...(id === undefined ? {} : { container_id: id }),
-    ...(command === undefined ? {} : { command_info: command }),
+    ...(command === undefined || id === undefined ? {} : { command_info: withUser(core, id, command) }),
   };
   if (!allows(approver, object)) return forbidden(principal, `call ${type}`);
   const user = command?.user;
@@ -87,6 +88,12 @@ function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined,
     executor === undefined ||
     usersOf(framework, executor).has(user);
   return isOwnUser ? undefined : forbidden(principal, `call ${type} as the user ${user}`);
+}
+
+/** The command with the user that it will run as, which is what has to be allowed. */
+function withUser(core: HttpOptions['core'], id: ContainerID, command: CommandInfo): CommandInfo {
+  const user = userOfLaunch(core, id, command);
+  return user === undefined ? command : { ...command, user };
 }
 
 /** Whom an executor's tasks and itself run as: nobody has allowed it others. */
