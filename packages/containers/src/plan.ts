@@ -8,6 +8,7 @@
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import { rlimitArgv } from './rlimits.js';
+import { unsupportedPart, unsupportedPodPart } from './supported.js';
 import type { ContainerSpec } from './types.js';
 
 /** What this machine has; each an absolute path, undefined where it is missing. */
@@ -97,6 +98,14 @@ export function commandPlan(
   return problem === undefined ? ok({ ...executable.value, environment, directory, owner, rlimits: [] }) : err(problem);
 }
 
+function unsupportedIn({ container, outer }: ContainerSpec): string | undefined {
+  const { podContainer } = outer ?? {};
+  return (
+    (container && unsupportedPart(container, { isNested: outer !== undefined })) ??
+    (podContainer && unsupportedPodPart(podContainer))
+  );
+}
+
 /** The plan of `spec`, or why it can't be run on this machine. */
 export function launchPlan(
   spec: ContainerSpec,
@@ -104,6 +113,8 @@ export function launchPlan(
   tools: LaunchTools,
   limits: LaunchLimits,
 ): Result<LaunchPlan, string> {
+  const unsupported = unsupportedIn(spec);
+  if (unsupported !== undefined) return err(unsupported);
   const wanted: readonly RLimitInfoRLimit[] = spec.rlimits?.rlimits ?? [];
   const rlimits = rlimitArgv(wanted, limits, tools);
   if (!rlimits.ok) return rlimits;

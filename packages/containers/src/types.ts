@@ -25,6 +25,8 @@ export interface ContainerSpec {
   readonly rlimits: RLimitInfo | undefined;
   readonly resources: readonly Resource[];
   readonly container: ContainerInfo | undefined;
+  /** Of a container in another one: that one's sandbox, and of a pod's task what its executor asks for. */
+  readonly outer?: { readonly sandbox: string; readonly podContainer?: ContainerInfo | undefined } | undefined;
 }
 
 /** How a process ended. `unknown`: nobody saw it (a reboot, a lost status file). */

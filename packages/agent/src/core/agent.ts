@@ -138,7 +138,7 @@ function afterWrite(step: Step, work: AfterWrite): void {
       launchExecutor(step, work.frameworkId, work.executorId);
       return;
     case 'launchGuest':
-      step.effects.push({ kind: 'launch', spec: work.spec, volumes: [] });
+      step.effects.push({ kind: 'launch', spec: work.spec, volumes: work.volumes });
       return;
     case 'launchMember':
       launchMember(step, work.frameworkId, work.taskId);

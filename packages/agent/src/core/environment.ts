@@ -1,7 +1,7 @@
 // The environment of a task: Mesos' variables, which executors and tasks look for, below the task's own.
 // Mesos: docs/executor-http-api.md, "Executor Environment".
 import { formatDuration, parsePid, present } from '@meseta/base';
-import type { CommandInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import type { AgentConfig, ExecutorRecord } from './io.js';
 import { executorOfRun, type TaskRun } from './runs.js';
 import type { AgentState, FrameworkRecord } from './state.js';
@@ -78,12 +78,23 @@ function taskEnvironment(
   };
 }
 
-/** A command's own variables. A secret that is given by value is a variable like another; references are refused earlier. */
-export function variablesOf(command: CommandInfo | undefined): Environment {
-  const out: Record<string, string> = {};
-  for (const { name, value, secret } of command?.environment?.variables ?? []) {
-    const text = secret?.value === undefined ? value : textOfBase64(secret.value.data);
-    if (text !== undefined) out[name] = text;
-  }
-  return out;
+/** A command's own variables. A secret that is given by value is a variable like another; others are refused earlier. */
+export const variablesOf = (command: CommandInfo | undefined): Environment =>
+  Object.fromEntries(
+    (command?.environment?.variables ?? []).flatMap((variable): readonly (readonly [string, string])[] => {
+      const text = textOf(variable);
+      return text === undefined ? [] : [[variable.name, text]];
+    }),
+  );
+
+const textOf = ({ value, secret }: EnvironmentVariable): string | undefined =>
+  secret?.value === undefined ? value : textOfBase64(secret.value.data);
+
+/** Which of a command's variables this agent can't give it, as a sentence. */
+export function unresolvedVariable(command: CommandInfo | undefined): string | undefined {
+  const variable = command?.environment?.variables?.find((it) => textOf(it) === undefined);
+  if (variable === undefined) return undefined;
+  return variable.secret === undefined
+    ? `The variable ${variable.name} has no value`
+    : `The variable ${variable.name} refers to a secret, and this agent has no secret resolver`;
 }

@@ -9,7 +9,7 @@ import type { ExecutorRecord } from './io.js';
 import { type CommandExecutor, isCommand, type TaskRun } from './runs.js';
 import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
 import type { Step } from './step.js';
-import { volumeLinks } from './volumes.js';
+import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** E1: the executor is on disk. Unless it was ended in the meantime its container starts. */
 export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
@@ -18,7 +18,7 @@ export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId:
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
   const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
-  const volumes = volumeLinks(step.state.config.workDir, spec.resources);
+  const volumes = [...volumeLinks(step.state.config.workDir, spec.resources), ...sandboxLinks(spec)];
   const own = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
   step.effects.push({ kind: 'launch', spec, volumes, ...own });
 }

@@ -67,7 +67,7 @@ test('G1: nothing is launched before it is on disk; a launch that fails is told 
   const containerId = launched(world.effects);
   const event = { kind: 'launchFailed', containerId, stage: 'launch', message: 'no such user' } as const;
   const [answer] = repliesOf(world.input({ kind: 'containerEvent', event }));
-  assert.equal(answer?.status, 500);
+  assert.equal(answer?.status, 400);
   assert.match(answer?.text ?? '', /no such user/);
   assert.equal(world.core.state.guests.size, 0);
 });

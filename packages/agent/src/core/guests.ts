@@ -8,17 +8,27 @@
 // G3: when a container ends, what is nested in it is destroyed.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import { isPersistentVolume, isUnreserved } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
-import { DEFAULT_PATH, type Environment, environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
+import {
+  DEFAULT_PATH,
+  type Environment,
+  environmentOfRun,
+  executorEnvironment,
+  unresolvedVariable,
+  variablesOf,
+} from './environment.js';
 import { executorOf, userOf } from './executors.js';
 import { endNested, forgetGuest, pathOf, putGuest, signalGuest } from './guest-records.js';
 import type { ConnectionId, GuestRecord } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
+import { NO_LIMITS } from './launch.js';
 import { checkContainerCall } from './names.js';
 import { taskOfRun, taskRunOf } from './runs.js';
 import { SIGKILL, waitStatusOf } from './signals.js';
 import { agentIdOf, type Guest } from './state.js';
 import { type Step, save } from './step.js';
+import { sandboxLinks } from './volumes.js';
 
 /** Where a guest lives. */
 interface Place {
@@ -32,6 +42,7 @@ interface LaunchWish {
   readonly command?: CommandInfo | undefined;
   readonly container?: ContainerInfo | undefined;
   readonly resources?: readonly Resource[] | undefined;
+  readonly limits?: { readonly [resource: string]: unknown } | undefined;
 }
 
 export function containerCall(step: Step, connection: ConnectionId, call: AgentCall): void {
@@ -77,6 +88,11 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     reply(step, connection, ended ? 400 : 202, ended ? 'The container has ended and was not removed' : '');
     return;
   }
+  const impossible = impossiblePart(wish);
+  if (impossible !== undefined) {
+    reply(step, connection, 400, impossible);
+    return;
+  }
   const place = placeOf(step, id);
   if (place === undefined) {
     reply(step, connection, 400, "Field 'container_id.parent': no such container runs here");
@@ -95,7 +111,18 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
   putGuest(step, { record, launching: connection, waiting: [] });
   save(step, guestKey(pathOf(id)), { kind: 'guest', guest: record });
   // G1.
-  step.after.push({ kind: 'launchGuest', spec: specOf(record, place, wish) });
+  const spec = specOf(record, place, wish);
+  step.after.push({ kind: 'launchGuest', spec, volumes: sandboxLinks(spec) });
+}
+
+/** What a call can ask for and never gets, whatever the launcher provides. */
+function impossiblePart({ command, resources = [], limits = {} }: LaunchWish): string | undefined {
+  const variable = unresolvedVariable(command);
+  if (variable !== undefined) return `command.environment: ${variable}`;
+  if (resources.some((it) => isPersistentVolume(it) || !isUnreserved(it))) {
+    return 'resources: expected neither reserved resources nor volumes';
+  }
+  return Object.keys(limits).length > 0 ? `limits: ${NO_LIMITS}` : undefined;
 }
 
 const userIn = ({ state }: Pick<Step, 'state'>, place: Place, command: CommandInfo | undefined): string | undefined =>
@@ -112,7 +139,7 @@ export function userOfLaunch(
 }
 
 const specOf = (
-  { containerId, sandbox, resources, user }: GuestRecord,
+  { id, containerId, sandbox, resources, user }: GuestRecord,
   place: Place,
   wish: LaunchWish,
 ): ContainerSpec => ({
@@ -125,6 +152,7 @@ const specOf = (
   rlimits: wish.container?.rlimit_info,
   resources,
   container: wish.container,
+  outer: id.parent && { sandbox: place.sandbox },
 });
 
 /** Where the guest goes; undefined if its parent doesn't run. */
@@ -198,7 +226,7 @@ export function guestEvent(step: Step, event: ContainerEvent): boolean {
       return true;
     }
     case 'launchFailed':
-      if (launching !== undefined) reply(step, launching, 500, `Failed to launch container: ${event.message}`);
+      if (launching !== undefined) reply(step, launching, 400, `Failed to launch container: ${event.message}`);
       ended(step, { ...rest, record: guest.record }, { kind: 'unknown' });
       forgetGuest(step, guest);
       return true;

@@ -15,6 +15,7 @@ import type {
   TaskStatusReason,
 } from '@meseta/wire';
 import { addPending } from './custom-executor.js';
+import { unresolvedVariable } from './environment.js';
 import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExited } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
@@ -194,6 +195,8 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
 
 const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
 
+export const NO_LIMITS = 'Limits need cgroups, and this agent isolates without them (posix)';
+
 function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }: Launch): Refusal | undefined {
   if (executor === undefined && task.command === undefined) {
     return {
@@ -216,17 +219,15 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
     return {
       state: droppedState(framework.info),
       reason: 'REASON_GC_ERROR',
-      message: 'Limits need cgroups, and this agent isolates without them (posix)',
+      message: NO_LIMITS,
     };
   }
-  const commands = [task.command, executor?.command].flatMap((command) => command?.environment?.variables ?? []);
-  const reference = commands.find((it) => it.secret?.reference !== undefined);
-  if (reference === undefined) return undefined;
-  return {
-    state: 'TASK_FAILED',
-    reason: 'REASON_CONTAINER_LAUNCH_FAILED',
-    message: `The variable ${reference.name} refers to a secret, and this agent has no secret resolver`,
-  };
+  const { command, check, health_check } = task;
+  const commands = [command, executor?.command, check?.command?.command, health_check?.command];
+  const message = commands.map(unresolvedVariable).find((it) => it !== undefined);
+  return message === undefined
+    ? undefined
+    : { state: 'TASK_FAILED', reason: 'REASON_CONTAINER_LAUNCH_FAILED', message };
 }
 
 function refuse(step: Step, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {

@@ -6,12 +6,10 @@
 // P2: the executor ends with its last container, with status 0; until then tasks may join it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
-import type { ContainerSpec } from '@meseta/containers/types';
 import { taskSpec } from './executor-launch.js';
 import { endExecutor, tellExecutorExited } from './executors.js';
-import type { ExecutorRecord, VolumeLink } from './io.js';
 import type { Step } from './step.js';
-import { volumeLinks } from './volumes.js';
+import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** The task is on disk: its container starts, unless it was ended in the meantime. */
 export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
@@ -21,18 +19,13 @@ export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskI
   if (framework === undefined || executor === undefined || member?.state !== 'queued') return;
   framework.members.set(taskId, { ...member, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
-  const spec = taskSpec(step, framework, member, info);
-  const volumes = [...volumeLinks(step.state.config.workDir, spec.resources), ...sharedPaths(executor, spec)];
+  const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
+  const spec = { ...taskSpec(step, framework, member, info), outer };
+  const { workDir } = step.state.config;
+  const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
+  const volumes = [...volumeLinks(workDir, spec.resources), ...sandboxLinks(spec, podVolumes)];
   step.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
 }
-
-/** Paths of the pod's sandbox that the task wants in its own (SANDBOX_PATH volumes of type PARENT). */
-const sharedPaths = (executor: ExecutorRecord, { container }: ContainerSpec): readonly VolumeLink[] =>
-  (container?.volumes ?? []).flatMap(({ container_path, source }) => {
-    const path = source?.sandbox_path?.type === 'PARENT' ? source.sandbox_path.path : undefined;
-    if (path === undefined || path.split('/').includes('..')) return [];
-    return [{ containerPath: container_path, hostPath: `${executor.sandbox}/${path}` }];
-  });
 
 /** P2. */
 export function endPodIfEmpty(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {

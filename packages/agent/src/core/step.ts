@@ -3,14 +3,14 @@
 import type { ContainerId, ExecutorId, FrameworkId, Now, OperationUuid, Pid, TaskId } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
-import type { AgentEffect, CheckpointChange, CheckpointRecord } from './io.js';
+import type { AgentEffect, CheckpointChange, CheckpointRecord, VolumeLink } from './io.js';
 import type { AgentState, Timer } from './state.js';
 
 /** Work that waits for a write, as data: its subject may be gone when the write is done. */
 export type AfterWrite =
   | { readonly kind: 'announceRegistered' }
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
-  | { readonly kind: 'launchGuest'; readonly spec: ContainerSpec }
+  | { readonly kind: 'launchGuest'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
   | { readonly kind: 'launchMember'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   /** Tasks that were taken for a custom executor may go to it. */
   | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }

@@ -1,5 +1,7 @@
 // Persistent volumes: where their data lies, which directories an operation makes or deletes, what a task sees of them.
 // Mesos: docs/persistent-volume.md, docs/multiple-disk.md (its layout, so that data of a Mesos agent is found).
+import { checkPathBelow } from '@meseta/base';
+import type { ContainerSpec } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { VolumeLink } from './io.js';
@@ -44,3 +46,24 @@ export const volumeLinks = (workDir: string, resources: readonly Resource[]): re
     if (!isPersistentVolume(resource) || containerPath === undefined) return [];
     return [{ containerPath, hostPath: placeOf(workDir, resource).path }];
   });
+
+/**
+ * The SANDBOX_PATH volumes of a container, which show a part of its own sandbox or of its parent's elsewhere in it. Others
+ * fail the launch. `parentVolumes`: those that a pod's executor, which has no sandbox of its own, would see in its sandbox.
+ */
+export const sandboxLinks = (
+  { sandbox, outer, container }: ContainerSpec,
+  parentVolumes: readonly VolumeLink[] = [],
+): readonly VolumeLink[] =>
+  (container?.volumes ?? []).flatMap(({ container_path, source }) => {
+    const { type, path = '' } = source?.sandbox_path ?? {};
+    const base = type === 'SELF' ? sandbox : type === 'PARENT' ? outer?.sandbox : undefined;
+    if (base === undefined || checkPathBelow('path', path) !== undefined) return [];
+    const within =
+      type === 'PARENT' ? parentVolumes.find(({ containerPath }) => isWithin(containerPath, path)) : undefined;
+    const hostPath =
+      within === undefined ? `${base}/${path}` : within.hostPath + path.slice(within.containerPath.length);
+    return [{ containerPath: container_path, hostPath }];
+  });
+
+const isWithin = (directory: string, path: string): boolean => path === directory || path.startsWith(`${directory}/`);

@@ -1,0 +1,159 @@
+// What an agent can't provide is refused for tasks, executors, pods, nested and standalone containers alike: what the
+// launcher decides on (containers/src/supported.ts) reaches it, and what it doesn't see is refused here.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CommandInfo, ContainerInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
+import type { AgentEffect, ConnectionId } from './io.js';
+import { frameworkOf, registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
+
+const container: ContainerInfo = { type: 'MESOS', hostname: 'web1' };
+const launchOf = (effects: readonly AgentEffect[]) => {
+  const launch = effects.find((effect) => effect.kind === 'launch');
+  assert.ok(launch?.kind === 'launch');
+  return launch;
+};
+const runTask = (world: World, task: TaskInfo) =>
+  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task } });
+const nest = (world: World, more: object, value = runToRunning(world, taskOf('parent'))) =>
+  world.input({
+    kind: 'containerCall',
+    connection: 'c' as ConnectionId,
+    call: {
+      type: 'LAUNCH_NESTED_CONTAINER',
+      launch_nested_container: { container_id: { value: 'c', parent: { value } }, command: { value: 'true' }, ...more },
+    },
+  });
+const standalone = (world: World, more: object) =>
+  world.input({
+    kind: 'containerCall',
+    connection: 'c' as ConnectionId,
+    call: {
+      type: 'LAUNCH_CONTAINER',
+      launch_container: { container_id: { value: 'c' }, command: { value: 'true' }, ...more },
+    },
+  });
+
+const pod = (world: World, executor: Partial<ExecutorInfo>, task: Partial<TaskInfo> = {}) =>
+  world.message({
+    name: 'RunTaskGroupMessage',
+    body: {
+      framework: frameworkOf(),
+      executor: { type: 'DEFAULT', executor_id: { value: 'pod' }, ...executor },
+      task_group: { tasks: [taskOf('t', task)] },
+    },
+  });
+
+const custom: ExecutorInfo = { type: 'CUSTOM', executor_id: { value: 'e' }, command: { value: 'true' }, container };
+
+test('what each kind of container asks for reaches the launcher', () => {
+  const launches = [
+    runTask(registeredWorld(), taskOf('t', { container })),
+    runTask(registeredWorld(), taskOf('t', { command: undefined, executor: custom })),
+    pod(registeredWorld(), {}, { container }),
+    nest(registeredWorld(), { container }),
+    standalone(registeredWorld(), { container }),
+  ].map((effects) => launchOf(effects).spec);
+  for (const spec of launches) assert.deepEqual(spec.container, container);
+  assert.deepEqual(
+    launches.map(({ outer }) => outer !== undefined),
+    [false, false, true, true, false],
+  );
+  assert.deepEqual(launchOf(pod(registeredWorld(), { container })).spec.outer?.podContainer, container);
+});
+
+test('a launch that the launcher refuses fails the task for that reason', () => {
+  for (const effects of [
+    (world: World) => runTask(world, taskOf('t', { container })),
+    (world: World) => pod(world, { container }),
+  ]) {
+    const world = registeredWorld();
+    const { containerId } = launchOf(effects(world)).spec;
+    const message = "container.hostname: containers have the host's name";
+    world.input({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
+    const { status } = updates(world)[0] ?? assert.fail('no update');
+    assert.deepEqual([status.state, status.reason], ['TASK_FAILED', 'REASON_CONTAINER_LAUNCH_FAILED']);
+    assert.equal(status.message, `Failed to launch container: ${message}`);
+  }
+});
+
+const shared = (type: 'SELF' | 'PARENT', path: string): ContainerInfo => ({
+  type: 'MESOS',
+  volumes: [{ container_path: 'v', mode: 'RW', source: { type: 'SANDBOX_PATH', sandbox_path: { type, path } } }],
+});
+
+test('a part of the own or of the parent sandbox is shown elsewhere, and no path that leads out of it', () => {
+  const task = launchOf(runTask(registeredWorld(), taskOf('t', { container: shared('SELF', 'q') })));
+  assert.deepEqual(task.volumes, [{ containerPath: 'v', hostPath: `${task.spec.sandbox}/q` }]);
+  for (const launch of [
+    launchOf(pod(registeredWorld(), {}, { container: shared('PARENT', 'q') })),
+    launchOf(nest(registeredWorld(), { container: shared('PARENT', 'q') })),
+  ]) {
+    assert.deepEqual(launch.volumes, [{ containerPath: 'v', hostPath: `${launch.spec.outer?.sandbox}/q` }]);
+  }
+  for (const evil of [shared('PARENT', '../../x'), shared('SELF', '..'), shared('PARENT', '')]) {
+    assert.deepEqual(launchOf(pod(registeredWorld(), {}, { container: evil })).volumes, []);
+  }
+});
+
+test("a persistent volume of a pod's executor is what its tasks see at that path of the parent's sandbox", () => {
+  const world = registeredWorld();
+  const reservation = { type: 'DYNAMIC', role: 'r', principal: 'p' } as const;
+  const volume = {
+    ...({ name: 'disk', type: 'SCALAR', scalar: { value: 8192 }, reservations: [reservation] } as const),
+    disk: { persistence: { id: 'data' }, volume: { container_path: 'db', mode: 'RW' } } as const,
+  };
+  const plain = { ...volume, disk: undefined };
+  for (const [at, operation_info] of [
+    { type: 'RESERVE', reserve: { resources: [plain] } } as const,
+    { type: 'CREATE', create: { volumes: [volume] } } as const,
+  ].entries()) {
+    const resource_version_uuid = { uuid: { value: world.core.state.resourceVersion } };
+    const body = { operation_info, operation_uuid: { value: `AAAAAAAAQAC${at}AAAAAAAAAA==` }, resource_version_uuid };
+    world.message({ name: 'ApplyOperationMessage', body });
+  }
+  const { volumes } = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
+  assert.deepEqual(volumes, [{ containerPath: 'v', hostPath: '/var/meseta/volumes/roles/r/data/x' }]);
+});
+
+const reference: EnvironmentVariable = {
+  name: 'S',
+  type: 'SECRET',
+  secret: { type: 'REFERENCE', reference: { name: '/s' } },
+};
+const withSecret: CommandInfo = { value: 'true', environment: { variables: [reference] } };
+
+test('a variable that nobody can resolve fails the task, in its command, its executor and its checks', () => {
+  const tasks: readonly Partial<TaskInfo>[] = [
+    { command: withSecret },
+    { command: undefined, executor: { ...custom, command: withSecret } },
+    { check: { type: 'COMMAND', command: { command: withSecret } } },
+    { health_check: { type: 'COMMAND', command: withSecret } },
+  ];
+  for (const more of tasks) {
+    const world = registeredWorld();
+    runTask(world, taskOf('t', more));
+    const { status } = updates(world)[0] ?? assert.fail('no update');
+    assert.deepEqual([status.state, status.reason], ['TASK_FAILED', 'REASON_CONTAINER_LAUNCH_FAILED']);
+    assert.match(status.message ?? '', /^The variable S refers to a secret/);
+  }
+});
+
+test('nested and standalone containers are refused secrets by reference, limits, volumes and reserved resources', () => {
+  const reserved = {
+    ...({ name: 'disk', type: 'SCALAR', scalar: { value: 1 } } as const),
+    reservations: [{ type: 'STATIC', role: 'r' }] as const,
+  };
+  const wishes: readonly (readonly [object, RegExp])[] = [
+    [{ command: withSecret }, /^command\.environment: The variable S refers to a secret/],
+    [{ limits: { mem: { value: 1 } } }, /^limits: /],
+    [{ resources: [reserved] }, /^resources: /],
+  ];
+  for (const [wish, expected] of wishes) {
+    for (const effects of [nest(registeredWorld(), wish), standalone(registeredWorld(), wish)]) {
+      assert.ok(effects.every(({ kind }) => kind !== 'launch'));
+      const [reply] = effects.filter((effect) => effect.kind === 'callReply');
+      assert.deepEqual([reply?.status], [400]);
+      assert.match(reply?.text ?? '', expected);
+    }
+  }
+});

@@ -1,0 +1,175 @@
+// Which parts of a ContainerInfo this launcher provides, as data: every field is `supported`, or says what refuses it.
+// Containers are process groups on the host's own file system and network, so most of what isolates is refused.
+//
+// SUPPORTED-1: a field that isn't provided fails the launch; none is left out silently. The tables have every field of
+//   their message (the compiler says so), and a test that sets each field of the schema.
+import { checkPathBelow } from '@meseta/base';
+import type {
+  ContainerInfo,
+  ContainerInfoMesosInfo,
+  LinuxInfo,
+  NetworkInfo,
+  NetworkInfoIPAddress,
+  SeccompInfo,
+  Volume,
+  VolumeSource,
+  VolumeSourceSandboxPath,
+} from '@meseta/wire';
+
+/** Where a container is to be launched. */
+interface Place {
+  /** In another container: it has a parent whose sandbox can be shared. */
+  readonly isNested: boolean;
+}
+
+type ValueRule<Value> =
+  | { readonly kind: 'supported' }
+  /** Whatever its value, but for an empty list, which asks for nothing. */
+  | { readonly kind: 'refused'; readonly because: string }
+  /** Some values are supported; `because` is said of the others. */
+  | { readonly kind: 'only'; accepts(value: Value, place: Place): boolean; readonly because: string };
+
+type Rule<Value> =
+  | ValueRule<Value>
+  | (Value extends readonly (infer Item)[]
+      ? { readonly kind: 'items'; readonly rule: Rule<Item> }
+      : Value extends object
+        ? { readonly kind: 'fields'; readonly fields: FieldRules<Value> }
+        : never);
+
+/** A rule for every field: one that the schema gets is missing here, and doesn't compile. */
+export type FieldRules<Message> = { readonly [Field in keyof Message]-?: Rule<NonNullable<Message[Field]>> };
+
+const supported = { kind: 'supported' } as const;
+const refused = (because: string) => ({ kind: 'refused', because }) as const;
+const only = <Value>(accepts: (value: Value, place: Place) => boolean, because: string): ValueRule<Value> => ({
+  kind: 'only',
+  accepts,
+  because,
+});
+const fields = <Value extends object>(rules: FieldRules<Value>) => ({ kind: 'fields', fields: rules }) as const;
+const items = <ItemRule>(rule: ItemRule) => ({ kind: 'items', rule }) as const;
+
+const NO_IMAGES = 'this agent has no image provider';
+const NO_MOUNTS = 'this agent mounts nothing into containers';
+const NO_CAPABILITIES = "this agent can't change the capabilities of a task";
+
+const isBelow = (path: string): boolean => !path.startsWith('/') && checkPathBelow('', path) === undefined;
+
+const sandboxPath = fields<VolumeSourceSandboxPath>({
+  type: only((type, { isNested }) => type === 'SELF' || (type === 'PARENT' && isNested), 'PARENT needs a parent'),
+  path: only(isBelow, 'expected a relative path below the sandbox'),
+});
+
+const volumeSource = fields<VolumeSource>({
+  type: only((type) => type === 'SANDBOX_PATH', `expected SANDBOX_PATH: ${NO_MOUNTS}`),
+  docker_volume: refused('this agent has no Docker volume drivers'),
+  sandbox_path: sandboxPath,
+  secret: refused('this agent has no secret volumes'),
+  host_path: refused(NO_MOUNTS),
+  csi_volume: refused('this agent has no CSI plugins'),
+});
+
+const volume = fields<Volume>({
+  container_path: only(isBelow, `expected a relative path below the sandbox: ${NO_MOUNTS}`),
+  host_path: refused(NO_MOUNTS),
+  mode: only((mode) => mode === 'RW', `expected RW: ${NO_MOUNTS}, and a link can't be read-only`),
+  image: refused(NO_IMAGES),
+  source: volumeSource,
+});
+
+const ipAddress = fields<NetworkInfoIPAddress>({
+  protocol: supported,
+  ip_address: refused("containers have the host's addresses"),
+});
+
+/** One without a name is the host's network. */
+const network = fields<NetworkInfo>({
+  groups: refused('this agent has no networks with groups'),
+  // Notes for who reads the task's status.
+  labels: supported,
+  ip_addresses: items(ipAddress),
+  name: refused('this agent has no container networks (CNI)'),
+  port_mappings: refused("containers have the host's ports"),
+});
+
+const seccomp = fields<SeccompInfo>({
+  profile_name: refused('this agent has no seccomp profiles'),
+  unconfined: supported,
+});
+
+const linux = fields<LinuxInfo>({
+  capability_info: refused(NO_CAPABILITIES),
+  bounding_capabilities: refused(NO_CAPABILITIES),
+  effective_capabilities: refused(NO_CAPABILITIES),
+  // It is shared always; false, its default, asks for nothing.
+  share_pid_namespace: supported,
+  seccomp,
+  ipc_mode: only((mode) => mode !== 'PRIVATE', "containers share the host's IPC namespace"),
+  shm_size: refused("containers share the host's /dev/shm"),
+  // There are no cgroups that could be shared; limits, which need them, are refused.
+  share_cgroups: supported,
+});
+
+export const CONTAINER_RULES: FieldRules<ContainerInfo> = {
+  type: only((type) => type === 'MESOS', 'expected MESOS: this agent has no Docker containerizer'),
+  volumes: items(volume),
+  docker: refused('it belongs to containers of type DOCKER'),
+  hostname: refused("containers have the host's name"),
+  mesos: fields<ContainerInfoMesosInfo>({ image: refused(NO_IMAGES) }),
+  network_infos: items(network),
+  linux_info: linux,
+  // What of it can be set on this machine is the launch plan's to say.
+  rlimit_info: supported,
+  tty_info: refused('this agent gives no container a terminal'),
+};
+
+/** Of a field whose type is known to its table only. */
+type AnyRule =
+  | ValueRule<never>
+  | { readonly kind: 'fields'; readonly fields: AnyRules }
+  | { readonly kind: 'items'; readonly rule: AnyRule };
+type AnyRules = { readonly [field: string]: AnyRule };
+
+function problemIn(field: string, rule: AnyRule, value: unknown, place: Place): string | undefined {
+  switch (rule.kind) {
+    case 'supported':
+      return undefined;
+    case 'refused':
+      return Array.isArray(value) && value.length === 0 ? undefined : `${field}: ${rule.because}`;
+    case 'only':
+      return rule.accepts(value as never, place) ? undefined : `${field}: ${rule.because}`;
+    case 'fields':
+      return problemAmong(field, rule.fields, value as object, place);
+    case 'items':
+      for (const [i, item] of (value as readonly unknown[]).entries()) {
+        const problem = problemIn(`${field}[${i}]`, rule.rule, item, place);
+        if (problem !== undefined) return problem;
+      }
+      return undefined;
+  }
+}
+
+/** In the order of the rules. A message has no other fields: it was decoded by the schema that they follow. */
+function problemAmong(path: string, rules: AnyRules, message: object, place: Place): string | undefined {
+  const values = message as { readonly [field: string]: unknown };
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = values[name];
+    const problem = value === undefined ? undefined : problemIn(`${path}.${name}`, rule, value, place);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** The first part of a ContainerInfo that this launcher can't provide, with the reason. */
+export const unsupportedPart = (container: ContainerInfo, place: Place): string | undefined =>
+  problemAmong('container', CONTAINER_RULES, container, place);
+
+/** The same for a pod's executor, which has no container of its own: nothing can be put into it, or limited in it. */
+export function unsupportedPodPart(container: ContainerInfo): string | undefined {
+  const problem = problemAmong('executor.container', CONTAINER_RULES, container, { isNested: false });
+  if (problem !== undefined) return problem;
+  const { volumes = [], rlimit_info } = container;
+  const field = volumes.length > 0 ? 'volumes' : rlimit_info === undefined ? undefined : 'rlimit_info';
+  return field && `executor.container.${field}: the executor of a pod has no container of its own on this agent`;
+}
