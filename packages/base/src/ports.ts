@@ -17,10 +17,12 @@ export interface FileStat {
   readonly allocatedBytes: number;
   /** Permission bits only. */
   readonly mode: number;
+  /** The bits of the kind, as they stand before the permissions in what the kernel and Mesos call a mode. */
+  readonly format: number;
   readonly uid: number;
   readonly gid: number;
   readonly modifiedMs: number;
-  /** Equal for two names of one file. */
+  /** Device and inode as `D:I`: equal for two names of one file. */
   readonly identity: string;
   readonly links: number;
 }

@@ -45,6 +45,12 @@ export interface LaunchLimits {
   readonly mayRaise: boolean;
 }
 
+/** A directory by its path and by what it is: what else has come to lie there by the time of the launch is not entered. */
+export interface PlanDirectory {
+  readonly path: string;
+  readonly identity: string;
+}
+
 /** What a supervisor's child becomes. */
 export interface LaunchPlan {
   /** Looked up in the environment's PATH when it has no slash. */
@@ -54,11 +60,14 @@ export interface LaunchPlan {
   /** The whole of it. */
   readonly environment: ContainerSpec['environment'];
   /** Where it runs, `stdout` and `stderr` in it. */
-  readonly directory: string;
+  readonly directory: PlanDirectory;
   readonly owner: LaunchOwner | undefined;
   /** The tool that sets the limits with its arguments (`rlimitArgv`); none: the agent's own limits stay. */
   readonly rlimits: readonly string[];
 }
+
+/** What a process becomes that is in its directory and has its streams already. */
+export type CommandPlan = Omit<LaunchPlan, 'directory'>;
 
 export type Command = Pick<ContainerSpec['command'], 'shell' | 'value' | 'arguments'>;
 
@@ -84,18 +93,17 @@ function impossible(words: readonly string[], environment: ContainerSpec['enviro
     : undefined;
 }
 
-/** The plan of a command beside or in a container, without limits of its own. */
+/** The plan of a command that runs where it is started, without limits of its own. */
 export function commandPlan(
   command: Command,
   environment: ContainerSpec['environment'],
-  directory: string,
   owner: LaunchOwner | undefined,
   tools: LaunchTools,
-): Result<LaunchPlan, string> {
+): Result<CommandPlan, string> {
   const executable = executableOf(command, tools);
   if (!executable.ok) return executable;
   const problem = impossible([executable.value.program, ...executable.value.argv], environment);
-  return problem === undefined ? ok({ ...executable.value, environment, directory, owner, rlimits: [] }) : err(problem);
+  return problem === undefined ? ok({ ...executable.value, environment, owner, rlimits: [] }) : err(problem);
 }
 
 function unsupportedIn({ container, outer }: ContainerSpec): string | undefined {
@@ -106,9 +114,10 @@ function unsupportedIn({ container, outer }: ContainerSpec): string | undefined 
   );
 }
 
-/** The plan of `spec`, or why it can't be run on this machine. */
+/** The plan of `spec`, whose sandbox is the directory of this `identity`, or why it can't be run on this machine. */
 export function launchPlan(
   spec: ContainerSpec,
+  identity: string,
   owner: LaunchOwner | undefined,
   tools: LaunchTools,
   limits: LaunchLimits,
@@ -118,6 +127,7 @@ export function launchPlan(
   const wanted: readonly RLimitInfoRLimit[] = spec.rlimits?.rlimits ?? [];
   const rlimits = rlimitArgv(wanted, limits, tools);
   if (!rlimits.ok) return rlimits;
-  const plan = commandPlan(spec.command, spec.environment, spec.sandbox, owner, tools);
-  return plan.ok ? ok({ ...plan.value, rlimits: rlimits.value }) : plan;
+  const plan = commandPlan(spec.command, spec.environment, owner, tools);
+  const directory = { path: spec.sandbox, identity };
+  return plan.ok ? ok({ ...plan.value, directory, rlimits: rlimits.value }) : plan;
 }

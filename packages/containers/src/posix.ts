@@ -4,7 +4,16 @@
 // Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
 // I1: an accepted container ends in one `launchFailed` or one `exited`.
 // I2: whatever this process knows of a running container it could read again from its runtime files.
-import { type ContainerId, err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
+import {
+  type ContainerId,
+  err,
+  type Files,
+  type Outbound,
+  ok,
+  type Processes,
+  type Result,
+  type SystemResult,
+} from '@meseta/base';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent, parseStatus } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
@@ -14,7 +23,7 @@ import { type Container, change, type PosixState, planHeader, runtimeFile } from
 import { createProber } from './probes.js';
 import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
-import { createStreams } from './sandbox.js';
+import { createStreams, openSandbox } from './sandbox.js';
 import { createSpawner, type Spawner, type Supervision } from './spawner.js';
 import { perlSupervision } from './supervisor-perl.js';
 import { shellSupervision } from './supervisor-shell.js';
@@ -67,16 +76,27 @@ async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Re
   return owner;
 }
 
+async function makeStreams(files: Files, path: string, owner: LaunchOwner | undefined): Promise<SystemResult<void>> {
+  const sandbox = await openSandbox(files, path);
+  if (!sandbox.ok) return sandbox;
+  const made = await createStreams(sandbox.value, owner);
+  sandbox.value.close();
+  return made;
+}
+
 async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   const { state, tools } = launcher;
   const { files } = state;
+  const owner = await ownerOf(launcher, spec.user);
   const fail = async (message: string, stage: 'fetch' | 'launch' = 'launch'): Promise<void> => {
-    await createStreams(files, spec.sandbox, undefined);
+    await makeStreams(files, spec.sandbox, owner.ok ? owner.value : undefined);
     failLaunch(launcher, spec.containerId, stage, message);
   };
-  const owner = await ownerOf(launcher, spec.user);
   if (!owner.ok) return fail(owner.error);
-  const plan = launchPlan(spec, owner.value, tools, launcher.limits);
+  const sandbox = await openSandbox(files, spec.sandbox);
+  if (!sandbox.ok) return fail(`sandbox: ${sandbox.error.message}`);
+  sandbox.value.close();
+  const plan = launchPlan(spec, sandbox.value.stat.identity, owner.value, tools, launcher.limits);
   const text = plan.ok ? launcher.supervision.planText(plan.value) : plan;
   if (!text.ok) return fail(text.error);
   if (spec.uris.length > 0) {
@@ -86,8 +106,8 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
     if (!fetched.ok) return fail(fetched.error, 'fetch');
   }
   if (owner.value) {
-    // Who opens them is the agent's own user.
-    const owned = await createStreams(files, spec.sandbox, owner.value);
+    // What opens them is the agent's own user.
+    const owned = await makeStreams(files, spec.sandbox, owner.value);
     if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
   }
   const written = await files.write(
@@ -215,11 +235,14 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [what, id = '', one = '', two = ''] = line.split(' ');
+      const [what, id = '', one = '', two = '', ...more] = line.split(' ');
       const containerId = id as ContainerId;
       if (what === 'started') onStarted(launcher(), containerId, Number(one), Number(two));
       else if (what === 'exited') void launcher().endings.shellEnded(containerId, Number(one));
-      else if (what === 'failed') failLaunch(launcher(), containerId, 'launch', 'its supervisor could not be started');
+      else if (what === 'failed') {
+        const reason = [one, two, ...more].join(' ').trim();
+        failLaunch(launcher(), containerId, 'launch', reason || 'its supervisor could not be started');
+      }
       const status = what === 'status' ? parseStatus(`${one} ${two}`) : undefined;
       if (status !== undefined) launcher().endings.firstEnded(containerId, { kind: 'exact', status });
     }

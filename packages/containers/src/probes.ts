@@ -1,13 +1,15 @@
 // One shot of a health check or check: a command beside the container, an HTTP GET, a TCP connection (health-checks.md).
-import type { Outbound, Processes, Result, SystemError } from '@meseta/base';
+import type { Files, Outbound, Processes, Result, SystemError } from '@meseta/base';
 import { commandPlan, type LaunchOwner, type LaunchTools } from './plan.js';
 import type { Place } from './posix-state.js';
+import { openSandbox } from './sandbox.js';
 import type { Supervision } from './spawner.js';
 import type { Probe, ProbeResult } from './types.js';
 
 type OwnerOf = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 
 interface Ports {
+  readonly files: Files;
   readonly processes: Processes;
   readonly outbound: Outbound;
 }
@@ -31,12 +33,15 @@ export function createProber(ports: Ports, tools: LaunchTools, supervision: Supe
   ): Promise<ProbeResult> {
     const owner = await ownerOf(place.user);
     if (!owner.ok) return failed(owner.error);
-    const plan = commandPlan(probe.command, probe.environment, place.sandbox, owner.value, tools);
+    const plan = commandPlan(probe.command, probe.environment, owner.value, tools);
     if (!plan.ok) return failed(plan.error);
     const becoming = supervision.becoming(plan.value);
     if (!becoming.ok) return failed(becoming.error);
-    const request = { ...becoming.value, environment: {}, directory: place.sandbox };
+    const sandbox = await openSandbox(ports.files, place.sandbox);
+    if (!sandbox.ok) return failed(sandbox.error.message);
+    const request = { ...becoming.value, environment: {}, directory: sandbox.value.ownPath };
     const run = await ports.processes.run(request, { timeoutMs });
+    sandbox.value.close();
     if (!run.ok) return failed(run.error.message);
     return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.end };
   }

@@ -3,7 +3,7 @@ import type { ContainerId } from '@meseta/base';
 import { exitStatus } from './exit-record.js';
 import { type PosixState, readPlan, readRecord, readSent, runtimeFile, supervisorLives } from './posix-state.js';
 import { stillLives } from './process-table.js';
-import { removeTree } from './sandbox.js';
+import { removeTree } from './trees.js';
 import type { ExitStatus, RecoveredContainer } from './types.js';
 
 const PLAN = '.plan';
@@ -57,7 +57,10 @@ async function takeOver(state: PosixState, containerId: string): Promise<void> {
   for (const name of ['record', 'sent', 'plan'] as const) {
     await state.files.rename(`${directory}/${name}`, runtimeFile(state, containerId, name));
   }
-  await removeTree(state.files, directory);
+  const runtime = await state.files.openDirectory(state.directory);
+  if (!runtime.ok) return;
+  await removeTree(runtime.value, containerId);
+  runtime.value.close();
 }
 
 /**

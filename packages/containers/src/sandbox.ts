@@ -1,108 +1,155 @@
-// Sandboxes: made for an executor or task, measured, cut back, and collected when old.
-import type { Files, SystemResult } from '@meseta/base';
+// Sandboxes: where they lie, made for their users, and given the files that a container writes to.
+//
+// SANDBOX-1: a sandbox lies in a directory that only the agent may write to: `runs`, or `containers` in the sandbox of
+//   its parent. The parent's user may put something else in the place of `containers`; that is refused.
+// SANDBOX-2: nobody but its user, that user's group and the agent can look into a sandbox.
+// SANDBOX-3: nothing that was there is given to a user.
+import { err, type Files, type HeldDirectory, type HeldFile, type Owner, ok, type SystemResult } from '@meseta/base';
 
-const sliceMs = 2;
+const SANDBOX_MODE = 0o750;
+const NESTED_MODE = 0o711;
+const STREAM_MODE = 0o644;
+const NESTED = 'containers';
 
-/** Yields to the event loop when the slice is used up: trees of any size are walked without stopping the agent. */
-function createSlices(): () => Promise<void> {
-  let sliceEnd = performance.now() + sliceMs;
-  return async () => {
-    if (performance.now() < sliceEnd) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    sliceEnd = performance.now() + sliceMs;
-  };
+interface Place {
+  /** Trusted: nobody but the agent can change what leads there. */
+  readonly root: string;
+  /** The containers from there on, each nested in the one before. */
+  readonly ids: readonly string[];
 }
 
-/** Makes the sandbox with its parents, owned by its user. */
-export async function createSandbox(
+/** What the path of a sandbox is made of (keys.ts of the agent). */
+function placeOf(path: string): Place {
+  const ids: string[] = [];
+  let root = path;
+  for (let found = nestedIn(root); found !== undefined; found = nestedIn(root)) {
+    ids.push(found.id);
+    root = found.parent;
+  }
+  return { root, ids: ids.reverse() };
+}
+
+function nestedIn(path: string): { readonly parent: string; readonly id: string } | undefined {
+  const [, parent, id] = /^(.+)\/containers\/([^/]+)$/s.exec(path) ?? [];
+  return parent === undefined || id === undefined ? undefined : { parent, id };
+}
+
+export const isNested = (path: string): boolean => nestedIn(path) !== undefined;
+
+/** Goes on from a directory to one in it, which is held instead. */
+async function enter(
+  directory: HeldDirectory,
+  step: (directory: HeldDirectory) => Promise<SystemResult<HeldDirectory>>,
+): Promise<SystemResult<HeldDirectory>> {
+  const next = await step(directory);
+  directory.close();
+  return next;
+}
+
+/** SANDBOX-1: the directory, if nobody but the agent can change what is in it. */
+export function protectedOne(found: SystemResult<HeldDirectory>): SystemResult<HeldDirectory> {
+  if (!found.ok || found.value.isProtected) return found;
+  const { shownPath, stat } = found.value;
+  found.value.close();
+  return err({ code: 'EPERM', message: `${shownPath}: belongs to user ${stat.uid}, or others may write to it` });
+}
+
+async function openPlace({ root, ids }: Place, files: Files): Promise<SystemResult<HeldDirectory>> {
+  let at = await files.openDirectory(root);
+  for (const id of ids) {
+    if (at.ok) at = await enter(at.value, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
+    if (at.ok) at = await enter(at.value, (nested) => nested.openDirectory(id));
+  }
+  return at;
+}
+
+/** Holds the sandbox of a container open. */
+export const openSandbox = (files: Files, path: string): Promise<SystemResult<HeldDirectory>> =>
+  openPlace(placeOf(path), files);
+
+/** Holds the directory open that a sandbox lies in. */
+export async function openAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
+  const { root, ids } = placeOf(path);
+  if (ids.length === 0) return files.openDirectory(root.slice(0, root.lastIndexOf('/')));
+  const parent = await openPlace({ root, ids: ids.slice(0, -1) }, files);
+  if (!parent.ok) return parent;
+  return enter(parent.value, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
+}
+
+export const sandboxName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** Makes the directory that a sandbox is to lie in, and holds it open. */
+async function makeAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
+  const nested = nestedIn(path);
+  if (nested === undefined) {
+    const around = path.slice(0, path.lastIndexOf('/'));
+    const made = await files.makeDirectory(around);
+    return made.ok ? files.openDirectory(around) : made;
+  }
+  const parent = await openSandbox(files, nested.parent);
+  if (!parent.ok) return parent;
+  return enter(parent.value, async (sandbox) => protectedOne(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
+}
+
+/** The directory of this name, made if there is none. */
+export async function openOrMake(
+  parent: HeldDirectory,
+  name: string,
+  made: { readonly mode: number; readonly owner?: Owner | undefined },
+): Promise<SystemResult<HeldDirectory>> {
+  const opened = await parent.openDirectory(name);
+  if (opened.ok || opened.error.code !== 'ENOENT') return opened;
+  const fresh = await parent.makeDirectory(name, made);
+  // Someone else was faster.
+  return !fresh.ok && fresh.error.code === 'EEXIST' ? parent.openDirectory(name) : fresh;
+}
+
+/** Makes a sandbox for its user, undefined being the agent's own, and holds it open. One that is there must be that user's. */
+export async function makeSandbox(
   files: Files,
   path: string,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
-  mode = 0o755,
-): Promise<SystemResult<void>> {
-  const made = await files.makeDirectory(path);
-  if (!made.ok) return made;
-  const moded = await files.changeMode(path, mode);
-  if (!moded.ok) return moded;
-  return owner === undefined ? made : files.changeOwner(path, owner.uid, owner.gid);
+  owner: Owner | undefined,
+): Promise<SystemResult<HeldDirectory>> {
+  const around = await makeAroundSandbox(files, path);
+  if (!around.ok) return around;
+  return enter(around.value, async (directory) => {
+    const made = await directory.makeDirectory(sandboxName(path), { mode: SANDBOX_MODE, owner });
+    if (made.ok || made.error.code !== 'EEXIST') return made;
+    const found = await directory.openDirectory(sandboxName(path));
+    const uid = owner?.uid ?? directory.stat.uid;
+    if (!found.ok || found.value.stat.uid === uid) return found;
+    found.value.close();
+    return err({ code: 'EEXIST', message: `${path}: is there already, and belongs to user ${found.value.stat.uid}` });
+  });
 }
 
-/** Makes the files that a container's output goes to where they are not there yet. */
-export async function createStreams(
-  files: Files,
-  sandbox: string,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
-): Promise<SystemResult<void>> {
+/** Makes the files that a container's output goes to; those that are there must be its user's. */
+export async function createStreams(sandbox: HeldDirectory, owner: Owner | undefined): Promise<SystemResult<void>> {
   for (const name of ['stdout', 'stderr']) {
-    const path = `${sandbox}/${name}`;
-    const made = await files.write(path, '', { append: true });
-    const owned = made.ok && owner !== undefined ? await files.changeOwner(path, owner.uid, owner.gid) : made;
-    if (!owned.ok) return owned;
+    const made = await sandbox.makeFile(name, { mode: STREAM_MODE, owner });
+    const checked =
+      made.ok || made.error.code !== 'EEXIST' ? made : await ownFile(sandbox, name, owner?.uid ?? sandbox.stat.uid);
+    if (!checked.ok) return checked;
+    checked.value.close();
   }
-  return { ok: true, value: undefined };
+  return ok(undefined);
 }
 
-/**
- * How long a sandbox may stay after its last change: Mesos' `gc_delay x max(0, 1 - gc_disk_headroom - usage)`
- * (sandbox.md), `diskUsage` the used part of the disk, 0 to 1.
- */
-export const sandboxAgeMs = (gcDelayMs: number, diskHeadroom: number, diskUsage: number): number =>
-  gcDelayMs * Math.max(0, 1 - diskHeadroom - diskUsage);
+/** SANDBOX-3. */
+async function ownFile(sandbox: HeldDirectory, name: string, uid: number): Promise<SystemResult<HeldFile>> {
+  const file = await sandbox.openFile(name, 'read');
+  if (!file.ok) return file;
+  const stat = await file.value.stat();
+  if (stat.ok && stat.value.uid === uid) return file;
+  file.value.close();
+  if (!stat.ok) return stat;
+  return err({ code: 'EPERM', message: `${sandbox.shownPath}/${name}: belongs to user ${stat.value.uid}` });
+}
 
 /** The used part of the disk that `path` is on, 0 to 1. */
 export async function diskFullness(files: Files, path: string): Promise<SystemResult<number>> {
   const space = await files.diskSpace(path);
   if (!space.ok) return space;
   const { totalBytes, availableBytes } = space.value;
-  return { ok: true, value: totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes };
-}
-
-/**
- * Removes a tree, links not followed, one entry at a time in small slices. What can't be removed is left and makes the
- * first error the answer; a tree that isn't there is removed already.
- */
-export async function removeTree(files: Files, path: string): Promise<SystemResult<void>> {
-  const slice = createSlices();
-  let failed: SystemResult<void> | undefined;
-  const note = (result: SystemResult<unknown>): void => {
-    if (!result.ok && result.error.code !== 'ENOENT') failed ??= result;
-  };
-  async function removeDirectory(directory: string): Promise<void> {
-    const entries = await files.list(directory);
-    note(entries);
-    for (const entry of entries.ok ? entries.value : []) {
-      const inside = `${directory}/${entry.name}`;
-      if (entry.kind === 'directory') await removeDirectory(inside);
-      else note(await files.removeFile(inside));
-      await slice();
-    }
-    note(await files.removeEmptyDirectory(directory));
-  }
-  const found = await files.stat(path);
-  if (!found.ok) return found.error.code === 'ENOENT' ? { ok: true, value: undefined } : found;
-  if (found.value.kind === 'directory') await removeDirectory(path);
-  else note(await files.removeFile(path));
-  return failed ?? { ok: true, value: undefined };
-}
-
-/** The bytes on disk under `path`, as du counts them: a file with several names once, links not followed. */
-export async function diskUsage(files: Files, path: string): Promise<number> {
-  const slice = createSlices();
-  const seen = new Set<string>();
-  let bytes = 0;
-  async function walk(at: string): Promise<void> {
-    const found = await files.stat(at);
-    if (!found.ok) return;
-    if (found.value.links > 1 && found.value.kind !== 'directory') {
-      if (seen.has(found.value.identity)) return;
-      seen.add(found.value.identity);
-    }
-    bytes += found.value.allocatedBytes;
-    await slice();
-    if (found.value.kind !== 'directory') return;
-    const entries = await files.list(at);
-    for (const entry of entries.ok ? entries.value : []) await walk(`${at}/${entry.name}`);
-  }
-  await walk(path);
-  return bytes;
+  return ok(totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes);
 }

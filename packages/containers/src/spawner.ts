@@ -6,7 +6,7 @@
 // What it is, a perl process that supervises its containers itself or a shell that forks a supervisor for each, is its
 // `Supervision` (supervisor-perl.ts, supervisor-shell.ts).
 import type { Processes, Result, RunningProcess } from '@meseta/base';
-import type { LaunchPlan } from './plan.js';
+import type { CommandPlan, LaunchPlan } from './plan.js';
 
 /** How a spawner is started, and how it reads plans. */
 export interface Supervision {
@@ -15,7 +15,7 @@ export interface Supervision {
   /** The plan as the spawner reads it, below the two lines that recovery reads; or why this machine can't carry it out. */
   planText(plan: LaunchPlan): Result<string, string>;
   /** The same for a process outside of the spawner, which runs in the plan's directory. */
-  becoming(plan: LaunchPlan): Result<Becoming, string>;
+  becoming(plan: CommandPlan): Result<Becoming, string>;
   /** It looks for ended supervisors only when it is told to. */
   readonly needsReaping: boolean;
 }

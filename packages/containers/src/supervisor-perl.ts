@@ -6,10 +6,15 @@
 //   first STAT                        /proc/self/stat of the first process; its parent there is the supervisor
 //   status exited CODE | status signaled SIGNAL
 // and into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`, `status ID signaled SIGNAL`,
-// `failed ID`. The files are the truth, the lines only tell when to look; when nobody reads them and the fifo is full
+// `failed ID REASON`. The files are the truth, the lines only tell when to look; when nobody reads them and the fifo is full
 // they wait here, and nothing else does.
+//
+// SUPERVISOR-1: a task gets the descriptors 0, 1 and 2 and no others: whatever this process was started with is closed,
+//   and perl closes what it opens itself (above $^F) at the exec.
+// SUPERVISOR-2: no link is followed on the way to a task's output: the sandbox must be the directory that the agent has
+//   looked at, whatever its path leads to by now, and stdout and stderr regular files of the task's user.
 import { ok } from '@meseta/base';
-import type { LaunchOwner, LaunchPlan } from './plan.js';
+import type { CommandPlan, LaunchOwner, LaunchPlan } from './plan.js';
 import type { Supervision } from './spawner.js';
 
 /** Replaces the process by what the plan says. Limits come first: raising them needs the agent's user. */
@@ -17,11 +22,10 @@ const turnInto = String.raw`
 use POSIX ();
 
 sub turn_into {
-  my ($directory, $user, $groups, $program, $limits, @argv) = split /\0/, $_[0], -1;
+  my ($user, $groups, $program, $limits, @argv) = split /\0/, $_[0], -1;
   my @limits = splice @argv, 0, $limits;
   my $variables = shift @argv;
   my %variables = map { split /=/, $_, 2 } splice @argv, 0, $variables;
-  chdir($directory) or return 126;
   if (@limits) {
     my ($tool, @options) = @limits;
     system({$tool} $tool, '--pid', $$, @options) == 0 or return 126;
@@ -49,15 +53,19 @@ sub become_user {
 `;
 
 const script = String.raw`${turnInto}
+use Fcntl ();
 $0 = 'meseta-spawner';
 my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
+my $home = POSIX::getcwd();
+opendir(my $inherited, '/proc/self/fd') or exit 1;
+POSIX::close($_) for grep { /\A\d+\z/ && $_ > 2 } readdir $inherited;
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
 $SIG{CHLD} = sub { $died = 1 };
 
 # A container whose first process has noted nothing has no record, and may be forgotten already.
 sub note {
   my ($id, $line, $new) = @_;
-  sysopen(my $record, "$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $new, 0600) or return 0;
+  sysopen(my $record, "$home/$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $new, 0600) or return 0;
   return defined syswrite($record, $line);
 }
 
@@ -70,6 +78,25 @@ sub tell_all {
   return 1;
 }
 
+# What has the directory's path must be the directory.
+sub enter {
+  my ($directory, $identity) = @_;
+  chdir($directory) or return "$directory: $!";
+  my ($device, $inode) = stat '.';
+  return "$device:$inode" eq $identity ? '' : "$directory was replaced";
+}
+
+# Without waiting for the reader of a fifo, nor that for the task: such a file is refused.
+sub write_to {
+  my ($stream, $name, $user) = @_;
+  my $how = POSIX::O_WRONLY() | POSIX::O_APPEND();
+  sysopen($stream, $name, $how | POSIX::O_CREAT() | POSIX::O_NONBLOCK() | Fcntl::O_NOFOLLOW(), 0644)
+    or return "$name can't be opened: $!";
+  my $of = (stat $stream)[4];
+  return "$name is not a regular file of the user $user" unless -f _ && $of == $user;
+  return fcntl($stream, Fcntl::F_SETFL(), $how) ? '' : "$name: $!";
+}
+
 sub become {
   my ($id) = @_;
   open(my $stat, '<', '/proc/self/stat') or return 126;
@@ -77,10 +104,17 @@ sub become {
   open(my $plan, '<', "$id.plan") or return 126;
   my $text = do { local $/; <$plan> };
   $text =~ s/\A.*\n.*\n//;
-  my ($directory) = split /\0/, $text, 2;
+  (my $directory, my $identity, $text) = split /\0/, $text, 3;
+  my ($user) = split /\0/, $text, 2;
+  $user = $> if $user eq '';
   POSIX::setsid();
-  open(STDIN, '<', '/dev/null') && open(STDOUT, '>>', "$directory/stdout") && open(STDERR, '>>', "$directory/stderr")
-    or return 126;
+  open(STDIN, '<', '/dev/null') or return 126;
+  my $problem = enter($directory, $identity) || write_to(*STDOUT, 'stdout', $user) || write_to(*STDERR, 'stderr', $user);
+  if ($problem ne '') {
+    $unsaid = "failed $id $problem\n";
+    select(undef, undef, undef, 0.05) until tell_all();
+    return 126;
+  }
   note($id, "first $first", POSIX::O_CREAT()) or return 126;
   $unsaid = "started $id $$ " . getppid() . "\n";
   select(undef, undef, undef, 0.05) until tell_all();
@@ -128,13 +162,17 @@ open(STDIN, '<', '/dev/null') or POSIX::_exit(126);
 POSIX::_exit(turn_into($text));
 `;
 
-/** Below the header, NUL between them: directory, user, its groups, program, three lists. */
-function planText({ directory, program, environment, argv, owner, rlimits }: LaunchPlan): string {
+/** NUL between them: user, its groups, program, three lists. */
+function commandText({ program, environment, argv, owner, rlimits }: CommandPlan): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const user = owner === undefined ? ['', ''] : [String(owner.uid), groupsOf(owner).join(' ')];
   const counted = (list: readonly string[]): readonly string[] => [String(list.length), ...list];
-  return [directory, ...user, program, ...counted(rlimits), ...counted(variables), ...argv].join('\0');
+  return [...user, program, ...counted(rlimits), ...counted(variables), ...argv].join('\0');
 }
+
+/** Below the header: directory and what it is, then the command's. */
+const planText = (plan: LaunchPlan): string =>
+  [plan.directory.path, plan.directory.identity, commandText(plan)].join('\0');
 
 /** The user's own group first. */
 const groupsOf = ({ gid, groups }: LaunchOwner): readonly number[] => [gid, ...groups.filter((it) => it !== gid)];
@@ -143,6 +181,6 @@ export const perlSupervision = (perl: string): Supervision => ({
   program: perl,
   arguments: ['-e', script, 'meseta-spawner'],
   planText: (plan) => ok(planText(plan)),
-  becoming: (plan) => ok({ program: perl, arguments: ['-e', single], input: planText(plan) }),
+  becoming: (plan) => ok({ program: perl, arguments: ['-e', single], input: commandText(plan) }),
   needsReaping: false,
 });

@@ -9,8 +9,12 @@
 //   ended CODE    `$?` of the first process, last of all
 // and into the fifo `events` it writes `started ID PID SUPERVISOR`, `exited ID CODE`, `failed ID`. The fifo is held open
 // for both ways, so nobody waits for a reader; the files are the truth, the lines only tell when to look.
+//
+// No link is followed on the way to a task's output (SUPERVISOR-2): a sandbox that the user of a parent can replace is
+// compared with the one that the agent has looked at; another user's stdout and stderr are opened by that user's shell.
 import { err, ok, type Result } from '@meseta/base';
-import type { LaunchOwner, LaunchPlan, LaunchTools } from './plan.js';
+import type { CommandPlan, LaunchOwner, LaunchPlan, LaunchTools, PlanDirectory } from './plan.js';
+import { isNested } from './sandbox.js';
 import { shellWord, shellWords } from './shell-quote.js';
 import type { Becoming, Supervision } from './spawner.js';
 
@@ -52,7 +56,7 @@ function ownerArgv(owner: LaunchOwner | undefined, tools: LaunchTools): Result<r
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** As words that a shell executes: where a program's own name differs from its last part, a tool must set it. */
-function wordsOf({ program: value, argv }: LaunchPlan, tools: LaunchTools): Result<readonly string[], string> {
+function wordsOf({ program: value, argv }: CommandPlan, tools: LaunchTools): Result<readonly string[], string> {
   const [ownName = value, ...rest] = argv;
   if (baseName(ownName) === baseName(value)) return ok([value, ...rest]);
   if (tools.perl !== undefined) {
@@ -68,8 +72,8 @@ function wordsOf({ program: value, argv }: LaunchPlan, tools: LaunchTools): Resu
 
 const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 
-/** Read as a whole before any of it is done: the input is the command's from then on. */
-function innerScript(plan: LaunchPlan, tools: LaunchTools): Result<string, string> {
+/** Read as a whole before any of it is done: the input is the command's from then on. `streams`: those it redirects. */
+function innerScript(plan: CommandPlan, tools: LaunchTools, streams: string): Result<string, string> {
   const words = wordsOf(plan, tools);
   if (!words.ok) return words;
   const variables = Object.entries(plan.environment);
@@ -80,12 +84,12 @@ function innerScript(plan: LaunchPlan, tools: LaunchTools): Result<string, strin
   const exports = variables.map(([name, value]) => `export ${name}=${shellWord(value)}`);
   // Shells export some of their own.
   return ok(
-    `{ ${['unset PWD OLDPWD SHLVL', ...exports, 'exec </dev/null', `exec ${shellWords(words.value)}`].join('; ')}; }\n`,
+    `{ ${[`exec ${streams}`, 'unset PWD OLDPWD SHLVL', ...exports, `exec ${shellWords(words.value)}`].join('; ')}; }\n`,
   );
 }
 
 /** What becomes the command when it reads `innerScript`; none of it is secret. */
-function outerArgv(plan: LaunchPlan, tools: LaunchTools): Result<readonly string[], string> {
+function outerArgv(plan: CommandPlan, tools: LaunchTools): Result<readonly string[], string> {
   const switching = ownerArgv(plan.owner, tools);
   if (!switching.ok) return switching;
   const reset = tools.envResetsSignals ? ['--default-signal=INT,QUIT'] : [];
@@ -100,19 +104,34 @@ function delimiterFor(text: string): string {
   return delimiter;
 }
 
+const OUTPUT = '>>stdout 2>>stderr';
+
+/** SUPERVISOR-2. In a sandbox that is not nested nobody but its user can change anything, and nobody its path. */
+function enterLines({ path, identity }: PlanDirectory): readonly string[] {
+  const same = `[ "$(stat -c %d:%i .)" = ${shellWord(identity)} ] || exit 126`;
+  return [`cd ${shellWord(path)} || exit 126`, ...(isNested(path) ? [same] : [])];
+}
+
+/** The agent's own user opens only regular files. */
+const outputLines = [
+  'for stream in stdout stderr; do',
+  '  if [ -L "$stream" ] || { [ -e "$stream" ] && [ ! -f "$stream" ]; }; then exit 126; fi',
+  'done',
+  `exec </dev/null ${OUTPUT}`,
+];
+
 /** PLAN-1: nothing of the task's is evaluated by the agent's user; every value of it is one quoted word. */
 function planText(plan: LaunchPlan, tools: LaunchTools): Result<string, string> {
-  const inner = innerScript(plan, tools);
+  const opensAsUser = plan.owner !== undefined;
+  const inner = innerScript(plan, tools, opensAsUser ? `</dev/null ${OUTPUT}` : '</dev/null');
   const outer = outerArgv(plan, tools);
   if (!inner.ok || !outer.ok) return inner.ok ? (outer as Result<never, string>) : inner;
-  const { directory } = plan;
-  const at = (name: string): string => shellWord(`${directory}/${name}`);
   const session = tools.setsid === undefined ? [] : [tools.setsid];
   const delimiter = delimiterFor(inner.value);
   return ok(
     [
-      `exec </dev/null >>${at('stdout')} 2>>${at('stderr')}`,
-      `cd ${shellWord(directory)} || exit 126`,
+      ...enterLines(plan.directory),
+      ...(opensAsUser ? ['exec </dev/null >/dev/null 2>&1'] : outputLines),
       `exec ${shellWords([...session, ...outer.value])} <<'${delimiter}'`,
       `${inner.value}${delimiter}`,
       '',
@@ -120,8 +139,8 @@ function planText(plan: LaunchPlan, tools: LaunchTools): Result<string, string> 
   );
 }
 
-function becoming(plan: LaunchPlan, tools: LaunchTools): Result<Becoming, string> {
-  const input = innerScript(plan, tools);
+function becoming(plan: CommandPlan, tools: LaunchTools): Result<Becoming, string> {
+  const input = innerScript(plan, tools, '</dev/null');
   const outer = outerArgv(plan, tools);
   if (!input.ok || !outer.ok) return input.ok ? (outer as Result<never, string>) : input;
   const [program = '', ...rest] = outer.value;

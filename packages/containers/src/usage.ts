@@ -3,7 +3,8 @@
 import type { ContainerId } from '@meseta/base';
 import type { PosixState } from './posix-state.js';
 import { membersOf, type ProcessTable, readProcessTable } from './process-table.js';
-import { diskUsage } from './sandbox.js';
+import { openSandbox } from './sandbox.js';
+import { diskUsage } from './trees.js';
 import type { Containers } from './types.js';
 
 // Fixed on every Linux that Node runs on (sysconf(_SC_CLK_TCK), _SC_PAGESIZE on x86-64 and most arm64).
@@ -15,6 +16,8 @@ const diskAgeMs = 60_000;
 export function createUsage(state: PosixState): Containers['usage'] {
   // Asked for every container at once by /containers: they share a reading.
   let table: { readonly atMs: number; readonly reading: Promise<ProcessTable> } | undefined;
+  // One tree at a time: each holds descriptors.
+  let walks: Promise<unknown> = Promise.resolve();
   const disks = new Map<ContainerId, { readonly atMs: number; readonly reading: Promise<number> }>();
 
   function freshTable(): Promise<ProcessTable> {
@@ -30,7 +33,14 @@ export function createUsage(state: PosixState): Containers['usage'] {
     const kept = disks.get(containerId);
     if (kept !== undefined && now - kept.atMs < diskAgeMs) return kept.reading;
     for (const id of disks.keys()) if (state.containers.get(id)?.phase !== 'running') disks.delete(id);
-    const reading = diskUsage(state.files, sandbox);
+    const reading = walks.then(async () => {
+      const directory = await openSandbox(state.files, sandbox);
+      if (!directory.ok) return 0;
+      const bytes = await diskUsage(directory.value);
+      directory.value.close();
+      return bytes;
+    });
+    walks = reading;
     disks.set(containerId, { atMs: now, reading });
     return reading;
   }

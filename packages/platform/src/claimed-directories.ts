@@ -7,7 +7,7 @@ import * as fs from 'node:fs/promises';
 import { posix } from 'node:path';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
 import { isProtected } from './held-directories.js';
-import { attempt, fileStatOf } from './system-results.js';
+import { attempt, statOfPath } from './system-results.js';
 
 const MAX_LINKS = 40;
 const STICKY = 0o1000;
@@ -27,7 +27,7 @@ function problemOf(path: string, stat: FileStat, isLast: boolean): string | unde
 
 /** Makes the directory unless it is there; what is there then. */
 async function madeOrFound(path: string, mode: number): Promise<SystemResult<FileStat>> {
-  const look = (): Promise<SystemResult<FileStat>> => attempt(async () => fileStatOf(await fs.lstat(path)));
+  const look = (): Promise<SystemResult<FileStat>> => attempt(() => statOfPath(path));
   const found = await look();
   if (found.ok || found.error.code !== 'ENOENT') return found;
   const made = await attempt(() => fs.mkdir(path, { mode }));

@@ -6,7 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { err, type Files, ok, type SystemResult } from '@meseta/base';
 import { claimDirectory } from './claimed-directories.js';
 import { openTrustedDirectory } from './held-directories.js';
-import { attempt, fileStatOf, kindOf, systemError } from './system-results.js';
+import { attempt, kindOf, statOfPath, systemError } from './system-results.js';
 
 /** Opened for reading and writing: it never sees an end, however often writers come and go. */
 function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
@@ -54,7 +54,7 @@ export function createFiles(): Files {
       attempt(async () =>
         (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
       ),
-    stat: (path) => attempt(async () => fileStatOf(await fs.lstat(path))),
+    stat: (path) => attempt(() => statOfPath(path)),
     makeDirectory: (path, mode) =>
       attempt(async () => {
         await fs.mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });

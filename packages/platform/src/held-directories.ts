@@ -9,7 +9,7 @@
 // HELD-3: nothing but a regular file is opened for its content, whatever is put in its place meanwhile: the name gives a
 //   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again.
 // HELD-4: owner and mode are changed by descriptor, and only of what was made here: of no file of someone else.
-import { closeSync, constants, fchmod, fchown, fstatSync, ftruncate, open, read, watch, write } from 'node:fs';
+import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
 import {
@@ -25,7 +25,7 @@ import {
   type SystemResult,
   type TextSource,
 } from '@meseta/base';
-import { fileStatOf, kindOf, systemError } from './system-results.js';
+import { kindOf, statOfDescriptor, statOfPath, systemError } from './system-results.js';
 
 const openAsync = promisify(open);
 const fchownAsync = promisify(fchown);
@@ -59,8 +59,6 @@ async function attemptAt<T>(shownPath: string, call: () => Promise<T>): Promise<
     return failure(code, `${shownPath}: ${REASONS[code] ?? message.replace(/, \w+( '.*)?$/, '')}`);
   }
 }
-
-const statOfDescriptor = (fd: number): FileStat => fileStatOf(fstatSync(fd));
 
 /** Whether others than this process' user, and root, can put something else in the place of what is in a directory. */
 export const isProtected = ({ uid, mode }: FileStat): boolean =>
@@ -177,7 +175,7 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
     ownPath,
     stat,
     isProtected: protectedFromOthers,
-    statOf: (name) => at(name, async (path) => fileStatOf(await fs.lstat(path))),
+    statOf: (name) => at(name, statOfPath),
     openDirectory: (name) => at(name, openIn),
     makeDirectory: (name, made) =>
       at(name, async (path, shown) => {

@@ -1,84 +1,187 @@
 // What /files/* and the calls LIST_FILES, READ_FILE show: what is attached under a virtual path, nothing else of this host.
 //
-// F1: a path counts by where it really leads, links resolved; outside of what is attached there is nothing.
-// F2: of what the viewer may not access nothing is told.
-import { createReadStream, readFileSync } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises';
+// SHOWN-1: a path counts by where it really leads, links resolved; outside of what is attached there is nothing. Links are
+//   resolved here, one at a time, in directories that are held open: nothing that a task swaps meanwhile leads elsewhere.
+// SHOWN-2: of what the viewer may not access nothing is told.
+// SHOWN-3: only regular files are read, so no fifo or device holds a request; a directory is shown up to a number of names.
 import type { ServerResponse } from 'node:http';
-import { resolve } from 'node:path';
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Refusal, refusal } from '@meseta/api';
-import { err, ok, type Result } from '@meseta/base';
+import { err, type FileStat, type HeldDirectory, type HeldFile, ok, type Result } from '@meseta/base';
 import type { FileInfo } from '@meseta/wire';
+import { createFiles } from './files.js';
 
 /** As much as one read gives at most; Mesos' limit of 16 pages. */
 const MAX_READ_BYTES = 65_536;
+/** Names of a directory that are shown. */
+const MAX_LISTED = 10_000;
+const LOOKED_AT_ONCE = 64;
+const MAX_LINKS = 40;
+const MAX_DEPTH = 128;
 
+const files = createFiles();
 const notFound = err(refusal('notFound', ''));
 
 /**
- * Where a virtual path is attached: a directory or a file of this host, or why this viewer may not see it; undefined:
- * nothing is attached there.
+ * Where a virtual path is attached: a directory or a file of this host whose path nobody but the operator can change, or
+ * why this viewer may not see it; undefined: nothing is attached there.
  */
 export type FindRoot = (virtualPath: string) => Result<string, Refusal> | undefined;
 
-/** Where a path that a client names really leads. */
-async function resolvePath(find: FindRoot, path: string): Promise<Result<string, Refusal>> {
-  const wanted = resolve('/', path);
+/** What is shown at a path; whoever gets it closes it. */
+type Shown =
+  | { readonly kind: 'directory'; readonly directory: HeldDirectory }
+  | { readonly kind: 'file'; readonly file: HeldFile; readonly name: string }
+  /** Neither of them, or a file that may not be read: why. */
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+/** What a path that a client names really leads to. */
+async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Refusal>> {
+  const wanted = posix.resolve('/', path);
   for (let prefix = wanted; prefix !== ''; prefix = prefix.slice(0, prefix.lastIndexOf('/'))) {
     const root = find(prefix);
     if (root === undefined) continue;
     if (!root.ok) return root;
-    try {
-      const below = wanted.slice(prefix.length);
-      const [real, realRoot] = await Promise.all([realpath(root.value + below), realpath(root.value)]);
-      return real === realRoot || real.startsWith(`${realRoot}/`) ? ok(real) : notFound;
-    } catch {
-      return notFound;
-    }
+    const real = await files.realPath(root.value);
+    const stat = real.ok ? await files.stat(real.value) : real;
+    if (!real.ok || !stat.ok) return notFound;
+    const names = namesOf(wanted.slice(prefix.length));
+    if (stat.value.kind === 'directory') return walk(root.value, real.value, names);
+    if (names.length > 0) return notFound;
+    const around = await files.openDirectory(posix.dirname(real.value));
+    if (!around.ok) return notFound;
+    const shown = await openFile(around.value, posix.basename(real.value));
+    around.value.close();
+    return shown;
   }
   return notFound;
 }
 
-export async function browse(find: FindRoot, path: string): Promise<Result<readonly FileInfo[], Refusal>> {
-  const found = await resolvePath(find, path);
-  if (!found.ok) return found;
-  const names = await readdir(found.value).catch(() => undefined);
-  if (names === undefined) return notFound;
-  const shown = path.replace(/\/+$/, '');
-  const infos = await Promise.all(
-    names.sort().map(async (name): Promise<FileInfo | undefined> => {
-      const stat = await lstat(`${found.value}/${name}`).catch(() => undefined);
-      if (stat === undefined) return undefined;
-      return {
-        path: `${shown}/${name}`,
-        nlink: stat.nlink,
-        size: stat.size,
-        mtime: { nanoseconds: BigInt(Math.floor(stat.mtimeMs)) * 1_000_000n },
-        mode: stat.mode,
-        uid: nameOf('/etc/passwd', stat.uid),
-        gid: nameOf('/etc/group', stat.gid),
-      };
-    }),
-  );
-  return ok(infos.filter((info) => info !== undefined));
+const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+
+async function openFile(directory: HeldDirectory, name: string): Promise<Result<Shown, Refusal>> {
+  const file = await directory.openFile(name, 'read');
+  if (file.ok) return ok({ kind: 'file', file: file.value, name });
+  if (file.error.code === 'ENOENT') return notFound;
+  return ok({ kind: 'unreadable', reason: file.error.message });
 }
 
-/** The name of a user or group; its number where it has none. */
-function nameOf(database: string, id: number): string {
+/** SHOWN-1: from the root down, back to it at an absolute link and up one at `..`, never above it. */
+async function walk(root: string, realRoot: string, names: readonly string[]): Promise<Result<Shown, Refusal>> {
+  const top = await files.openDirectory(realRoot);
+  if (!top.ok) return notFound;
+  const held = [top.value];
+  const back = (kept: number): void => {
+    for (const directory of held.splice(kept)) directory.close();
+  };
   try {
-    for (const line of readFileSync(database, 'utf8').split('\n')) {
-      const [name, , number] = line.split(':');
-      if (number === String(id)) return name ?? String(id);
+    let rest = [...names].reverse();
+    for (let links = 0; ; ) {
+      const directory = held.at(-1);
+      const name = rest.pop();
+      if (directory === undefined || held.length > MAX_DEPTH) return notFound;
+      if (name === undefined) {
+        held.pop();
+        return ok({ kind: 'directory', directory });
+      }
+      const stat = name === '..' ? undefined : await directory.statOf(name);
+      if (stat === undefined) back(held.length - 1);
+      else if (!stat.ok) return notFound;
+      else if (stat.value.kind === 'directory') {
+        const opened = await directory.openDirectory(name);
+        if (!opened.ok) return notFound;
+        held.push(opened.value);
+      } else if (stat.value.kind === 'symlink') {
+        const target = await directory.readLink(name);
+        const below = target.ok ? targetBelow(target.value, [root, realRoot]) : undefined;
+        links++;
+        if (below === undefined || links > MAX_LINKS) return notFound;
+        if (below.fromRoot) back(1);
+        rest = [...rest, ...below.names.reverse()];
+      } else return rest.length === 0 ? await openFile(directory, name) : notFound;
     }
-  } catch {
-    // No such file: numbers will do.
+  } finally {
+    back(0);
   }
-  return String(id);
+}
+
+/** Where a link leads, if that is below the root: an absolute one may name the root by either of its paths. */
+function targetBelow(
+  target: string,
+  roots: readonly string[],
+): { readonly fromRoot: boolean; readonly names: string[] } | undefined {
+  if (!target.startsWith('/')) return { fromRoot: false, names: namesOf(target) };
+  const root = roots.find((each) => target === each || target.startsWith(`${each}/`));
+  return root === undefined ? undefined : { fromRoot: true, names: namesOf(target.slice(root.length)) };
+}
+
+export async function browse(find: FindRoot, path: string): Promise<Result<readonly FileInfo[], Refusal>> {
+  const found = await findShown(find, path);
+  if (!found.ok) return found;
+  if (found.value.kind === 'file') found.value.file.close();
+  if (found.value.kind !== 'directory') return notFound;
+  const { directory } = found.value;
+  const names: string[] = [];
+  await directory.list((entries) => {
+    for (const { name } of entries.slice(0, MAX_LISTED - names.length)) names.push(name);
+    return names.length < MAX_LISTED;
+  });
+  const [users, groups] = await Promise.all([namesById('/etc/passwd'), namesById('/etc/group')]);
+  const shown = path.replace(/\/+$/, '');
+  const infos: FileInfo[] = [];
+  names.sort();
+  for (let at = 0; at < names.length; at += LOOKED_AT_ONCE) {
+    const part = names.slice(at, at + LOOKED_AT_ONCE);
+    for (const [index, stat] of (await Promise.all(part.map((name) => directory.statOf(name)))).entries()) {
+      if (stat.ok) infos.push(infoOf(`${shown}/${part[index]}`, stat.value, users, groups));
+    }
+  }
+  directory.close();
+  return ok(infos);
+}
+
+type Names = ReadonlyMap<number, string>;
+
+const infoOf = (path: string, stat: FileStat, users: Names, groups: Names): FileInfo => ({
+  path,
+  nlink: stat.links,
+  size: stat.sizeBytes,
+  mtime: { nanoseconds: BigInt(Math.floor(stat.modifiedMs)) * 1_000_000n },
+  mode: stat.format | stat.mode,
+  uid: users.get(stat.uid) ?? String(stat.uid),
+  gid: groups.get(stat.gid) ?? String(stat.gid),
+});
+
+/** The names of users or groups; where there is no such file, numbers will do. */
+async function namesById(database: string): Promise<Names> {
+  const names = new Map<number, string>();
+  const text = await files.readText(database);
+  for (const line of text.ok ? text.value.split('\n') : []) {
+    const [name, , number] = line.split(':');
+    const id = Number(number);
+    if (name !== undefined && number !== undefined && !names.has(id)) names.set(id, name);
+  }
+  return names;
 }
 
 export interface FilePart {
   readonly sizeBytes: number;
   readonly data: Buffer;
+}
+
+type ShownFile = Extract<Shown, { kind: 'file' }>;
+
+/** The file at a path; `field` is what the client calls it. */
+async function findFile(find: FindRoot, path: string, field: string): Promise<Result<ShownFile, Refusal>> {
+  const found = await findShown(find, path);
+  if (!found.ok) return found;
+  if (found.value.kind === 'file') return ok(found.value);
+  if (found.value.kind === 'unreadable')
+    return err(refusal('badRequest', `Can't open the file: ${found.value.reason}`));
+  found.value.directory.close();
+  return err(refusal('badRequest', `${field}: expected a file`));
 }
 
 /** Bytes from `offset`, at most `length`; past the end there are none. */
@@ -88,24 +191,16 @@ export async function readPart(
   offset: number,
   length: number | undefined,
 ): Promise<Result<FilePart, Refusal>> {
-  const found = await resolvePath(find, path);
+  const found = await findFile(find, path, "Field 'path'");
   if (!found.ok) return found;
-  let file: FileHandle;
-  try {
-    file = await open(found.value, 'r');
-  } catch (cause) {
-    return err(refusal('badRequest', `Can't open the file: ${(cause as Error).message}`));
-  }
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) return err(refusal('badRequest', "Field 'path': expected a file"));
-    const wanted = Math.max(0, Math.min(length ?? MAX_READ_BYTES, MAX_READ_BYTES, stat.size - offset));
-    const data = Buffer.alloc(wanted);
-    const { bytesRead } = wanted === 0 ? { bytesRead: 0 } : await file.read(data, 0, wanted, offset);
-    return ok({ sizeBytes: stat.size, data: data.subarray(0, bytesRead) });
-  } finally {
-    await file.close();
-  }
+  const { file } = found.value;
+  const stat = await file.stat();
+  const sizeBytes = stat.ok ? stat.value.sizeBytes : 0;
+  const wanted = Math.max(0, Math.min(length ?? MAX_READ_BYTES, MAX_READ_BYTES, sizeBytes - offset));
+  const data = wanted === 0 ? ok(new Uint8Array()) : await file.read(offset, wanted);
+  file.close();
+  if (!data.ok) return err(refusal('badRequest', `Can't read the file: ${data.error.message}`));
+  return ok({ sizeBytes, data: Buffer.from(data.value) });
 }
 
 /** The longest whole text: a character that the end cuts in two is left for the next read. */
@@ -122,26 +217,30 @@ export function wholeText(data: Buffer): string {
 }
 
 export async function download(find: FindRoot, path: string, response: ServerResponse): Promise<Refusal | undefined> {
-  const found = await resolvePath(find, path);
+  const found = await findFile(find, path, "Parameter 'path'");
   if (!found.ok) return found.error;
-  const stat = await lstat(found.value).catch(() => undefined);
-  if (stat === undefined || !stat.isFile()) return refusal('badRequest', "Parameter 'path': expected a file");
-  const name = found.value.slice(found.value.lastIndexOf('/') + 1).replace(/[^\w.+-]/g, '_');
+  const { file, name } = found.value;
+  const stat = await file.stat();
+  const sizeBytes = stat.ok ? stat.value.sizeBytes : 0;
   response.writeHead(200, {
     'Content-Type': 'application/octet-stream',
-    'Content-Disposition': `attachment; filename=${name}`,
-    'Content-Length': stat.size,
+    'Content-Disposition': `attachment; filename=${name.replace(/[^\w.+-]/g, '_')}`,
+    'Content-Length': sizeBytes,
   });
-  if (stat.size === 0) {
-    response.end();
-    return undefined;
-  }
-  // A file that grows meanwhile is cut at the length that was announced.
-  const stream = createReadStream(found.value, { end: stat.size - 1 });
-  stream.on('error', () => response.destroy());
-  response.on('close', () => stream.destroy());
-  stream.pipe(response);
+  // Who hangs up ends it; so does an error, as the length is announced already.
+  await pipeline(Readable.from(partsOf(file, sizeBytes)), response).catch(() => response.destroy());
+  file.close();
   return undefined;
+}
+
+/** A file that grows meanwhile is cut at the length that was announced. */
+async function* partsOf(file: HeldFile, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < sizeBytes; ) {
+    const part = await file.read(at, Math.min(MAX_READ_BYTES, sizeBytes - at));
+    if (!part.ok || part.value.length === 0) throw new Error('the file got shorter');
+    yield part.value;
+    at += part.value.length;
+  }
 }
 
 const KINDS: ReadonlyMap<number, string> = new Map([

@@ -1,5 +1,6 @@
 // Failed system calls as values, and what the kernel says of a file, for the ports on Node.
-import type { Stats } from 'node:fs';
+import { type BigIntStats, fstatSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 /** The error of a failed system call as a value. */
@@ -26,14 +27,21 @@ interface KindOf {
 export const kindOf = (it: KindOf): FileStat['kind'] =>
   it.isFile() ? 'file' : it.isDirectory() ? 'directory' : it.isSymbolicLink() ? 'symlink' : 'other';
 
-export const fileStatOf = (found: Stats): FileStat => ({
+/** Inode numbers may be too large for a number. */
+export const fileStatOf = (found: BigIntStats): FileStat => ({
   kind: kindOf(found),
-  sizeBytes: found.size,
-  allocatedBytes: found.blocks * 512,
-  mode: found.mode & 0o7777,
-  uid: found.uid,
-  gid: found.gid,
-  modifiedMs: found.mtimeMs,
+  sizeBytes: Number(found.size),
+  allocatedBytes: Number(found.blocks) * 512,
+  mode: Number(found.mode) & 0o7777,
+  format: Number(found.mode) & 0o170000,
+  uid: Number(found.uid),
+  gid: Number(found.gid),
+  modifiedMs: Number(found.mtimeMs),
   identity: `${found.dev}:${found.ino}`,
-  links: found.nlink,
+  links: Number(found.nlink),
 });
+
+/** Of the name itself, not of what a link leads to. */
+export const statOfPath = async (path: string): Promise<FileStat> => fileStatOf(await lstat(path, { bigint: true }));
+
+export const statOfDescriptor = (fd: number): FileStat => fileStatOf(fstatSync(fd, { bigint: true }));

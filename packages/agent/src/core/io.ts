@@ -131,16 +131,31 @@ export type AgentEffect =
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
   /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
-  | { readonly kind: 'volume'; readonly path: string; readonly remove: boolean; readonly keepRoot: boolean }
+  | {
+      readonly kind: 'volume';
+      /** The root itself, a mounted disk's, stays when its volume goes. */
+      readonly place: DirectoryBelow;
+      readonly remove: boolean;
+      /** Tasks of several users see it. */
+      readonly isShared: boolean;
+    }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
   /** Ends the process: with status 0 when it did what it was told, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
 
-/** A persistent volume as a container sees it. */
+/** A directory below a sandbox, or one that only the agent can replace; tasks may change what the names stand for. */
+export interface DirectoryBelow {
+  readonly root: string;
+  readonly names: readonly string[];
+}
+
+/** A volume as a container sees it. */
 export interface VolumeLink {
   /** Relative: below the sandbox. */
   readonly containerPath: string;
-  readonly hostPath: string;
+  readonly place: DirectoryBelow;
+  /** It is given to the container's user each time; others belong to who had them made. */
+  readonly isPersistent: boolean;
 }
 
 /** Why a task is being ended, and when SIGKILL follows. Survives a restart of the agent. */

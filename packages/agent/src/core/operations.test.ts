@@ -78,10 +78,10 @@ test('a reservation is on disk before it is told, and told until acknowledged', 
 test('a volume has a directory from its creation to its destruction, and tasks see it', () => {
   const world = registeredWorld();
   apply(world, reserveDisk, 'u1');
-  const path = '/var/meseta/volumes/roles/r/v';
+  const place = { root: '/var/meseta', names: ['volumes', 'roles', 'r', 'v'] };
   const volumes = (effects: ReturnType<typeof apply>) => effects.filter(({ kind }) => kind === 'volume');
   assert.deepEqual(volumes(apply(world, createVolume, 'u2')), [
-    { kind: 'volume', path, keepRoot: false, remove: false },
+    { kind: 'volume', place, isShared: false, remove: false },
   ]);
   const cpus = { name: 'cpus', type: 'SCALAR' as const, scalar: { value: 0.1 } };
   const resources = [cpus, volume].map((it) => ({ ...it, allocation_info: { role: 'r' } }));
@@ -89,9 +89,9 @@ test('a volume has a directory from its creation to its destruction, and tasks s
     .message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t', { resources }) } })
     .find(({ kind }) => kind === 'launch');
   assert(launch?.kind === 'launch');
-  assert.deepEqual(launch.volumes, [{ containerPath: 'data', hostPath: path }]);
+  assert.deepEqual(launch.volumes, [{ containerPath: 'data', place, isPersistent: true }]);
   const destroy: OfferOperation = { type: 'DESTROY', destroy: { volumes: [volume] } };
-  assert.deepEqual(volumes(apply(world, destroy, 'u3')), [{ kind: 'volume', path, keepRoot: false, remove: true }]);
+  assert.deepEqual(volumes(apply(world, destroy, 'u3')), [{ kind: 'volume', place, isShared: false, remove: true }]);
 });
 
 test('an operation that the resources do not allow ends the agent, as the master took it for done', () => {

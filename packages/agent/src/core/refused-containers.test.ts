@@ -83,12 +83,15 @@ const shared = (type: 'SELF' | 'PARENT', path: string): ContainerInfo => ({
 
 test('a part of the own or of the parent sandbox is shown elsewhere, and no path that leads out of it', () => {
   const task = launchOf(runTask(registeredWorld(), taskOf('t', { container: shared('SELF', 'q') })));
-  assert.deepEqual(task.volumes, [{ containerPath: 'v', hostPath: `${task.spec.sandbox}/q` }]);
+  assert.deepEqual(task.volumes, [
+    { containerPath: 'v', place: { root: task.spec.sandbox, names: ['q'] }, isPersistent: false },
+  ]);
   for (const launch of [
     launchOf(pod(registeredWorld(), {}, { container: shared('PARENT', 'q') })),
     launchOf(nest(registeredWorld(), { container: shared('PARENT', 'q') })),
   ]) {
-    assert.deepEqual(launch.volumes, [{ containerPath: 'v', hostPath: `${launch.spec.outer?.sandbox}/q` }]);
+    const place = { root: launch.spec.outer?.sandbox, names: ['q'] };
+    assert.deepEqual(launch.volumes, [{ containerPath: 'v', place, isPersistent: false }]);
   }
   for (const evil of [shared('PARENT', '../../x'), shared('SELF', '..'), shared('PARENT', '')]) {
     assert.deepEqual(launchOf(pod(registeredWorld(), {}, { container: evil })).volumes, []);
@@ -112,7 +115,8 @@ test("a persistent volume of a pod's executor is what its tasks see at that path
     world.message({ name: 'ApplyOperationMessage', body });
   }
   const { volumes } = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
-  assert.deepEqual(volumes, [{ containerPath: 'v', hostPath: '/var/meseta/volumes/roles/r/data/x' }]);
+  const place = { root: '/var/meseta', names: ['volumes', 'roles', 'r', 'data', 'x'] };
+  assert.deepEqual(volumes, [{ containerPath: 'v', place, isPersistent: false }]);
 });
 
 const reference: EnvironmentVariable = {

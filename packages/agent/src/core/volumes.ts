@@ -4,39 +4,38 @@ import { checkPathBelow } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import type { VolumeLink } from './io.js';
+import type { DirectoryBelow, VolumeLink } from './io.js';
 import type { Step } from './step.js';
 
-interface VolumePlace {
-  readonly path: string;
-  /** The root of a mounted disk stays when its volume goes. */
-  readonly keepRoot: boolean;
-}
-
-function placeOf(workDir: string, volume: Resource): VolumePlace {
+function placeOf(workDir: string, volume: Resource): DirectoryBelow {
   const { source, persistence } = volume.disk ?? {};
-  if (source?.type === 'MOUNT' && source.mount?.root !== undefined) return { path: source.mount.root, keepRoot: true };
+  if (source?.type === 'MOUNT' && source.mount?.root !== undefined) return { root: source.mount.root, names: [] };
   const root = source?.type === 'PATH' ? (source.path?.root ?? workDir) : workDir;
   // A relative root counts from work_dir.
   const base = root.startsWith('/') ? root : `${workDir}/${root}`;
   const role = (reservationRole(volume) ?? '*').replaceAll('/', ' ');
-  return { path: `${base}/volumes/roles/${role}/${persistence?.id ?? ''}`, keepRoot: false };
+  return { root: base, names: ['volumes', 'roles', role, persistence?.id ?? ''] };
 }
 
 /** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
 export function changeVolumes(step: Step, before: readonly Resource[], after: readonly Resource[]): void {
   const was = placesOf(step, before);
   const is = placesOf(step, after);
-  for (const [path, place] of is) if (!was.has(path)) step.effects.push({ kind: 'volume', ...place, remove: false });
-  for (const [path, place] of was) if (!is.has(path)) step.effects.push({ kind: 'volume', ...place, remove: true });
+  for (const [path, change] of is) if (!was.has(path)) step.effects.push({ kind: 'volume', ...change, remove: false });
+  for (const [path, change] of was) if (!is.has(path)) step.effects.push({ kind: 'volume', ...change, remove: true });
 }
 
-const placesOf = (step: Step, list: readonly Resource[]): ReadonlyMap<string, VolumePlace> =>
+interface PlacedVolume {
+  readonly place: DirectoryBelow;
+  readonly isShared: boolean;
+}
+
+const placesOf = (step: Step, list: readonly Resource[]): ReadonlyMap<string, PlacedVolume> =>
   new Map(
-    list
-      .filter(isPersistentVolume)
-      .map((volume) => placeOf(step.state.config.workDir, volume))
-      .map((place) => [place.path, place]),
+    list.filter(isPersistentVolume).map((volume) => {
+      const place = placeOf(step.state.config.workDir, volume);
+      return [[place.root, ...place.names].join('/'), { place, isShared: volume.shared !== undefined }];
+    }),
   );
 
 /** The volumes among a container's resources, and where in its sandbox they are to be seen. */
@@ -44,7 +43,7 @@ export const volumeLinks = (workDir: string, resources: readonly Resource[]): re
   resources.flatMap((resource) => {
     const containerPath = resource.disk?.volume?.container_path;
     if (!isPersistentVolume(resource) || containerPath === undefined) return [];
-    return [{ containerPath, hostPath: placeOf(workDir, resource).path }];
+    return [{ containerPath, place: placeOf(workDir, resource), isPersistent: true }];
   });
 
 /**
@@ -61,9 +60,16 @@ export const sandboxLinks = (
     if (base === undefined || checkPathBelow('path', path) !== undefined) return [];
     const within =
       type === 'PARENT' ? parentVolumes.find(({ containerPath }) => isWithin(containerPath, path)) : undefined;
-    const hostPath =
-      within === undefined ? `${base}/${path}` : within.hostPath + path.slice(within.containerPath.length);
-    return [{ containerPath: container_path, hostPath }];
+    const place =
+      within === undefined
+        ? { root: base, names: namesOf(path) }
+        : {
+            root: within.place.root,
+            names: [...within.place.names, ...namesOf(path.slice(within.containerPath.length))],
+          };
+    return [{ containerPath: container_path, place, isPersistent: false }];
   });
+
+const namesOf = (path: string): readonly string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 const isWithin = (directory: string, path: string): boolean => path === directory || path.startsWith(`${directory}/`);

@@ -1,12 +1,12 @@
 // One agent, wired: the core, its loop, the host, the containers, the checkpoints, the HTTP endpoints.
 import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ContainerId, err, type Files, ok, pidOf, type Result } from '@meseta/base';
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
+import { createAtMost } from '@meseta/platform/at-most';
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
@@ -30,6 +30,8 @@ import { rotationLimits, startRotation } from './rotation.js';
 import { type AgentSecurity, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
+/** Each holds a few descriptors. */
+const MAX_REMOVALS = 8;
 const LOOPBACK = '127.0.0.1';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -77,13 +79,8 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   for (const warning of security.value.warnings) log.warning(warning);
   const master = await detectMaster(flags.master ?? '');
   if (!master.ok) return err(`Flag --master: ${master.error}`);
-  for (const path of [flags.work_dir, flags.runtime_dir]) {
-    try {
-      await mkdir(resolve(path), { recursive: true });
-    } catch (cause) {
-      return err(`Flags --work_dir, --runtime_dir: ${cause instanceof Error ? cause.message : String(cause)}`);
-    }
-  }
+  const directories = await claimDirectories(flags);
+  if (!directories.ok) return directories;
   if (flags.launcher !== 'posix') {
     log.warning(
       `--launcher=${flags.launcher} is taken for posix: containers are process groups without cgroups and namespaces`,
@@ -97,6 +94,21 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
   else await host.value.close();
   return started;
+}
+
+/** Tasks of all users enter the first and the last. */
+async function claimDirectories(flags: AgentFlags): Promise<Result<void, string>> {
+  const { claimDirectory } = createFiles();
+  const claims = [
+    ['work_dir', resolve(flags.work_dir), 0o711],
+    ['runtime_dir', resolve(flags.runtime_dir), 0o700],
+    ['fetcher_cache_dir', fetcherDirectory(flags), 0o711],
+  ] as const;
+  for (const [flag, path, mode] of claims) {
+    const claimed = await claimDirectory(path, mode);
+    if (!claimed.ok) return err(`Flag --${flag}: ${claimed.error.message}`);
+  }
+  return ok(undefined);
 }
 
 interface Inputs {
@@ -202,6 +214,7 @@ async function run(
     log,
     workDir,
     preparing: new Map(),
+    removing: createAtMost(MAX_REMOVALS),
     findUser: createUsers(processes),
     push,
     exit: options.onExit,
@@ -223,7 +236,7 @@ async function run(
   const { gate } = security;
   const { shown, logFile } = options;
   const facts = { shown, logFile, masterHostname, recoverySeconds };
-  const handler = createRequestHandler({ core, gate, containers, logging, ...calls, ...facts });
+  const handler = createRequestHandler({ core, gate, containers, files, logging, ...calls, ...facts });
   inputs.open(loop.push, handler);
   return ok({
     address: host.address,

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createFiles } from '@meseta/platform/files';
 import { createLocalAuthorizer, principalOf } from '@meseta/security';
 import type { ACLs, AgentCall } from '@meseta/wire';
 import { registeredWorld, runToRunning, taskOf } from '../core/testing.js';
@@ -17,6 +18,7 @@ test('N1: a session ends with its output, and its container stays for who asks f
   await writeFile(join(sandbox, 'stdout'), 'hello');
   const asked: string[] = [];
   const options = {
+    files: createFiles(),
     core: { state: { runs: new Map(), frameworks: new Map() } },
     gate: { authorizer: { approverFor: () => ({ kind: 'all', key: '' }) } },
     containerCalls: {

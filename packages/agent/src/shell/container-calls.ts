@@ -144,7 +144,7 @@ export async function answerContainerCall(
 
 /** N1, N2. */
 async function streamOutput(
-  { containerCalls }: HttpOptions,
+  { containerCalls, files }: HttpOptions,
   response: ServerResponse,
   media: MediaType,
   call: AgentCall,
@@ -159,7 +159,7 @@ async function streamOutput(
     response.write(encodeRecord(bytes));
   };
   response.flushHeaders();
-  const reader = createOutputReader(sandbox, session ? 'start' : 'end', tell);
+  const reader = createOutputReader(files, sandbox, session ? 'start' : 'end', tell);
   let over = false;
   response.on('close', () => {
     reader.stop();

@@ -9,6 +9,7 @@ import {
   methodsOf,
   refusal,
 } from '@meseta/api';
+import type { Files } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/posix';
 import { createBodyReader } from '@meseta/platform';
 import { answerJson, answerText, isCertified, refuse } from '@meseta/platform/answers';
@@ -37,6 +38,7 @@ export interface HttpOptions {
   readonly masterHostname: string | undefined;
   readonly gate: HttpGate;
   readonly containers: PosixContainers;
+  readonly files: Files;
   readonly logging: LoggingLevel;
   /** Where this agent's log can be read from. */
   readonly logFile: string | undefined;

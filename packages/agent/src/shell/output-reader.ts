@@ -1,6 +1,6 @@
 // Follows what a container writes: its `stdout` and `stderr`, which only grow.
-import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { Files, HeldDirectory, TextSource } from '@meseta/base';
+import { openSandbox } from '@meseta/containers/sandbox';
 
 const STREAMS = [
   ['STDOUT', 'stdout'],
@@ -16,47 +16,54 @@ export interface OutputReader {
   stop(): void;
 }
 
-/** Tells what is written from the start of the files, or from their present end, on. */
+/** Tells what is written from the start of the files, or from their present end, on. What is no regular file has nothing. */
 export function createOutputReader(
-  sandbox: string,
+  files: Files,
+  path: string,
   from: 'start' | 'end',
   tell: (type: 'STDOUT' | 'STDERR', data: Buffer) => void,
 ): OutputReader {
   const offsets = new Map<string, number>();
-  let reading: Promise<void> = Promise.resolve();
+  let watcher: TextSource | undefined;
   let stopped = false;
 
-  const readFile = async (type: 'STDOUT' | 'STDERR', name: string, skip: boolean): Promise<void> => {
-    const file: FileHandle | undefined = await open(`${sandbox}/${name}`, 'r').catch(() => undefined);
-    if (file === undefined) return;
-    try {
-      let offset = skip ? (await file.stat()).size : (offsets.get(name) ?? 0);
-      for (;;) {
-        const { bytesRead, buffer } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, offset);
-        if (bytesRead === 0 || stopped) break;
-        tell(type, buffer.subarray(0, bytesRead));
-        offset += bytesRead;
-      }
-      offsets.set(name, offset);
-    } finally {
-      await file.close();
+  const readFile = async (
+    sandbox: HeldDirectory,
+    type: 'STDOUT' | 'STDERR',
+    name: string,
+    skip: boolean,
+  ): Promise<void> => {
+    const file = await sandbox.openFile(name, 'read');
+    if (!file.ok) return;
+    const stat = skip ? await file.value.stat() : undefined;
+    let offset = stat?.ok === true ? stat.value.sizeBytes : (offsets.get(name) ?? 0);
+    for (;;) {
+      const part = await file.value.read(offset, CHUNK_BYTES);
+      if (!part.ok || part.value.length === 0 || stopped) break;
+      tell(type, Buffer.from(part.value));
+      offset += part.value.length;
     }
+    offsets.set(name, offset);
+    file.value.close();
   };
-  const look = (skip = false): Promise<void> => {
-    reading = reading.then(async () => {
-      if (!stopped) for (const [type, name] of STREAMS) await readFile(type, name, skip);
-    });
+  const lookOnce = async (skip: boolean): Promise<void> => {
+    if (stopped) return;
+    const sandbox = await openSandbox(files, path);
+    if (!sandbox.ok) return;
+    if (watcher === undefined && !stopped) {
+      const watching = sandbox.value.watch(() => void look());
+      // Where it can't be watched the timer looks.
+      watcher = watching.ok ? watching.value : { close: () => {} };
+    }
+    for (const [type, name] of STREAMS) await readFile(sandbox.value, type, name, skip);
+    sandbox.value.close();
+  };
+  let reading: Promise<void> = lookOnce(from === 'end');
+  const look = (): Promise<void> => {
+    reading = reading.then(() => lookOnce(false));
     return reading;
   };
 
-  void look(from === 'end');
-  let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(sandbox, () => void look());
-    watcher.on('error', () => watcher?.close());
-  } catch {
-    // The timer looks.
-  }
   const timer = setInterval(() => void look(), LOOK_EVERY_MS);
   const stop = (): void => {
     stopped = true;

@@ -1,6 +1,6 @@
 // Downloads into the agent's own directory, and through it into the cache.
 import { err, type Files, type Outbound, ok, type Result } from '@meseta/base';
-import { removeTree } from '../sandbox.js';
+import { emptyDirectory } from '../trees.js';
 import type { CacheEntry, FetcherCache } from './cache.js';
 import type { Job, Placer } from './place.js';
 import type { Source } from './uri.js';
@@ -93,9 +93,11 @@ export function createDownloads(store: Store): Downloads {
 
   return {
     async begin() {
-      const removed = await removeTree(files, store.cacheDir);
-      const made = removed.ok ? await files.makeDirectory(directory, 0o711) : removed;
-      return made.ok ? ok(undefined) : err(`fetcher cache directory: ${made.error.message}`);
+      const claimed = await files.claimDirectory(directory, 0o711);
+      const held = claimed.ok ? await files.openDirectory(directory) : claimed;
+      const emptied = held.ok ? await emptyDirectory(held.value) : held;
+      if (held.ok) held.value.close();
+      return emptied.ok ? ok(undefined) : err(`fetcher cache directory: ${emptied.error.message}`);
     },
     newPath,
     download,

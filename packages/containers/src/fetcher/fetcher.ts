@@ -71,7 +71,7 @@ const downloadMode = 0o644;
 
 export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
   const cache = createFetcherCache(options.cacheBytes);
-  const placer = createPlacer(options.processes, options.setpriv);
+  const placer = createPlacer(options.files, options.processes, options.setpriv);
   const downloads = createDownloads({ ...options, placer, cache });
   let begun: Promise<Result<void, string>> | undefined;
   let succeeded = 0;
@@ -111,7 +111,7 @@ export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
     if (!served.ok || served.value) return served.ok ? ok(undefined) : served;
     const placed = await place(wanted, job);
     if (!placed.ok || !extracts(wanted.uri)) return placed;
-    const extracted = await placer.extract(`${job.sandbox}/${wanted.to}`, wanted.to, job);
+    const extracted = await placer.extract(`./${wanted.to}`, wanted.to, job);
     return extracted.ok ? ok(undefined) : extracted;
   }
 

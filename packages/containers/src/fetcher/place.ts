@@ -1,6 +1,7 @@
 // Writing into a sandbox with the rights of its user: copies and extractions are run as that user.
-import { err, ok, type Processes, type Result } from '@meseta/base';
+import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import type { LaunchOwner } from '../plan.js';
+import { openSandbox } from '../sandbox.js';
 import { type Archive, archiveKind } from './uri.js';
 
 /** One fetch of a container. */
@@ -24,22 +25,35 @@ export interface Placer {
 
 const timeoutMs = 3_600_000;
 
-// Arguments: source, sandbox, path below the sandbox, mode or nothing.
+// Each runs in the sandbox. The first argument is what is read: a fifo or a device might never end.
+const onlyFiles = [
+  'if [ -e "$1" ] && [ ! -f "$1" ]; then echo "$1: expected a regular file, got a directory, fifo or device" >&2; exit 1; fi',
+];
+
+// Arguments: source, path below the sandbox, mode or nothing.
 const placeScript = [
-  'cd "$2" || exit',
-  'case $3 in */*) mkdir -p -- "$(dirname -- "$3")" || exit ;; esac',
-  'cp -- "$1" "./$3" || exit',
-  '[ -z "$4" ] || chmod "$4" "./$3"',
+  ...onlyFiles,
+  'top=$(pwd -P) && rest=$2',
+  'while case $rest in */*) ;; *) false ;; esac; do',
+  `  part=\${rest%%/*} rest=\${rest#*/}`,
+  '  mkdir -p -- "./$part" && cd -P -- "./$part" || exit',
+  '  case $(pwd -P)/ in "$top"/*) ;; *) echo "$2: a link in the sandbox leads out of it" >&2; exit 1 ;; esac',
+  'done',
+  'if [ -L "./$rest" ]; then echo "$2: a link is there" >&2; exit 1; fi',
+  'cp -- "$1" "./$rest" || exit',
+  '[ -z "$3" ] || chmod "$3" "./$rest"',
 ].join('\n');
 
-// Arguments: archive, sandbox, for gzip the name of the result.
+const copyScript = [...onlyFiles, 'exec cat <"$1" >"$2"'].join('\n');
+
+// Arguments: archive, for gzip the name of the result.
 const extractScripts: Readonly<Record<Archive, string>> = {
-  tar: 'cd "$2" && exec tar -x -o -f "$1"',
-  zip: 'cd "$2" && exec unzip -o -q "$1"',
-  gzip: 'cd "$2" && exec gzip -d -c <"$1" >"./$3"',
+  tar: 'exec tar -x -o -f "$1"',
+  zip: 'exec unzip -o -q "$1"',
+  gzip: 'if [ -L "./$2" ]; then echo "$2: a link is there" >&2; exit 1; fi; exec gzip -d -c <"$1" >"./$2"',
 };
 
-export function createPlacer(processes: Processes, setpriv: string | undefined): Placer {
+export function createPlacer(files: Files, processes: Processes, setpriv: string | undefined): Placer {
   async function asUser(script: string, args: readonly string[], job: Job): Done {
     const { owner } = job;
     const shell = ['/bin/sh', '-c', script, 'sh', ...args];
@@ -48,10 +62,14 @@ export function createPlacer(processes: Processes, setpriv: string | undefined):
         ? []
         : [setpriv, `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups', '--'];
     const [program = '', ...rest] = [...switching, ...shell];
+    const sandbox = await openSandbox(files, job.sandbox);
+    if (!sandbox.ok) return err(sandbox.error.message);
+    const directory = sandbox.value.ownPath;
     const run = await processes.run(
-      { program, arguments: rest, owner: switching.length > 0 ? undefined : owner },
+      { program, arguments: rest, directory, owner: switching.length > 0 ? undefined : owner },
       { timeoutMs, signal: job.abort },
     );
+    sandbox.value.close();
     if (!run.ok) return err(run.error.message);
     if (job.abort.aborted) return err('stopped');
     if (run.value.end.kind === 'exited' && run.value.end.code === 0) return ok(undefined);
@@ -59,13 +77,13 @@ export function createPlacer(processes: Processes, setpriv: string | undefined):
   }
 
   return {
-    place: (from, to, mode, job) => asUser(placeScript, [from, job.sandbox, to, mode?.toString(8) ?? ''], job),
-    copyContents: (from, to, job) => asUser('cat <"$1" >"$2"', [from, to], job),
+    place: (from, to, mode, job) => asUser(placeScript, [from, to, mode?.toString(8) ?? ''], job),
+    copyContents: (from, to, job) => asUser(copyScript, [from, to], job),
     async extract(from, name, job) {
       const kind = archiveKind(name);
       if (kind === undefined) return ok(false);
       const bare = name.slice(name.lastIndexOf('/') + 1).replace(/\.gz$/, '');
-      const done = await asUser(extractScripts[kind], [from, job.sandbox, bare], job);
+      const done = await asUser(extractScripts[kind], [from, bare], job);
       return done.ok ? ok(true) : err(`it can't be extracted: ${done.error}`);
     },
   };

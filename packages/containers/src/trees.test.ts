@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { HeldDirectory } from '@meseta/base';
+import { createFiles } from '@meseta/platform/files';
+import { diskUsage, emptyDirectory, removeTree } from './trees.js';
+
+const files = createFiles();
+const done = { ok: true, value: undefined };
+const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
+let root = '';
+const held: HeldDirectory[] = [];
+
+beforeEach(() => {
+  root = mkdtempSync(`${tmpdir()}/meseta-trees-`);
+  chmodSync(root, 0o755);
+  mkdirSync(`${root}/kept`);
+  writeFileSync(`${root}/kept/file`, 'kept');
+});
+afterEach(() => {
+  for (const each of held.splice(0)) each.close();
+  execFileSync('rm', ['-rf', root]);
+});
+
+async function open(path: string): Promise<HeldDirectory> {
+  const directory = await files.openDirectory(path);
+  assert.ok(directory.ok);
+  held.push(directory.value);
+  return directory.value;
+}
+
+test('TREES-1: a removed tree takes nothing along that its links lead to; usage is what du says', async () => {
+  mkdirSync(`${root}/tree/deep/er`, { recursive: true });
+  writeFileSync(`${root}/tree/deep/file`, 'x'.repeat(10_000));
+  linkSync(`${root}/tree/deep/file`, `${root}/tree/again`);
+  symlinkSync(`${root}/kept`, `${root}/tree/link`);
+  symlinkSync(`${root}/kept`, `${root}/tree/deep/link`);
+  linkSync(`${root}/kept/file`, `${root}/tree/deep/hard`);
+  const du = Number(execFileSync('du', ['-sk', `${root}/tree`], { encoding: 'utf8' }).split('\t')[0]);
+  assert.equal((await diskUsage(await open(`${root}/tree`))) / 1024, du);
+  const parent = await open(root);
+  assert.deepEqual(await removeTree(parent, 'tree'), done);
+  assert.equal(existsSync(`${root}/tree`), false);
+  assert.deepEqual(await removeTree(parent, 'tree'), done);
+  symlinkSync(`${root}/kept`, `${root}/tree`);
+  assert.deepEqual(await removeTree(parent, 'tree'), done);
+  assert.deepEqual(readdirSync(root), ['kept']);
+  assert.equal(readFileSync(`${root}/kept/file`, 'utf8'), 'kept');
+});
+
+test('TREES-2: trees deeper than a path can be long, and wide ones, are removed and measured', async () => {
+  mkdirSync(`${root}/tree`);
+  const script = 'chdir $ARGV[0]; for (1 .. 150) { my $name = "d" x 200; mkdir $name and chdir $name or die }';
+  execFileSync('perl', ['-e', script, `${root}/tree`]);
+  for (let number = 0; number < 300; number++) mkdirSync(`${root}/tree/w${number}`);
+  const descriptors = readdirSync('/proc/self/fd').length;
+  assert.ok((await diskUsage(await open(`${root}/tree`))) > 300 * 4096);
+  assert.deepEqual(await emptyDirectory(await open(`${root}/tree`)), done);
+  assert.deepEqual(readdirSync(`${root}/tree`), []);
+  assert.equal(readdirSync('/proc/self/fd').length, descriptors + 2);
+});
+
+test('names that the removal would choose itself are no hindrance', async () => {
+  mkdirSync(`${root}/tree/.removing-0/full`, { recursive: true });
+  mkdirSync(`${root}/tree/b/inner/full`, { recursive: true });
+  writeFileSync(`${root}/tree/.removing-1`, '');
+  assert.deepEqual(await removeTree(await open(root), 'tree'), done);
+  assert.deepEqual(readdirSync(root), ['kept']);
+});
+
+/** A process of nobody that swaps directories of its own for links to another, until it is killed. */
+async function startSwapping(path: string, target: string): Promise<() => void> {
+  const script = `
+    chdir $ARGV[0] or die; $| = 1; print "ready\n";
+    for (;;) { mkdir "d"; mkdir "d/e"; open(my $f, ">", "d/file"); rename "d", "x"; symlink $ARGV[1], "d"; rename "x", "y"; unlink "d" }`;
+  const swapper = spawn('perl', ['-e', script, path, target], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    uid: 65534,
+    gid: 65534,
+  });
+  await new Promise((resolve) => swapper.stdout.once('data', resolve));
+  return () => swapper.kill('SIGKILL');
+}
+
+test(
+  'TREES-1: a task that swaps directories for links while its tree is removed loses nothing but that',
+  asRoot,
+  async () => {
+    for (let tries = 0; tries < 20; tries++) {
+      mkdirSync(`${root}/tree/inner`, { recursive: true });
+      for (const path of ['tree', 'tree/inner']) chownSync(`${root}/${path}`, 65534, 65534);
+      const stop = await startSwapping(`${root}/tree/inner`, `${root}/kept`);
+      const parent = await open(root);
+      await removeTree(parent, 'tree');
+      stop();
+      assert.deepEqual(await removeTree(parent, 'tree'), done);
+      assert.equal(readFileSync(`${root}/kept/file`, 'utf8'), 'kept');
+    }
+  },
+);

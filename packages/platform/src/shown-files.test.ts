@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, test } from 'node:test';
+import { refusal } from '@meseta/api';
+import { err, ok } from '@meseta/base';
+import { browse, download, type FindRoot, readPart } from './shown-files.js';
+
+let root = '';
+const find: FindRoot = (path) => {
+  if (path === '/sandbox') return ok(`${root}/sandbox`);
+  if (path === '/log') return ok(`${root}/log`);
+  return path === '/closed' ? err(refusal('forbidden', 'closed')) : undefined;
+};
+
+beforeEach(() => {
+  root = mkdtempSync(`${tmpdir()}/meseta-shown-`);
+  chmodSync(root, 0o755);
+  mkdirSync(`${root}/sandbox/in/ner`, { recursive: true });
+  mkdirSync(`${root}/victim`);
+  writeFileSync(`${root}/victim/secret`, 'secret', { mode: 0o600 });
+  writeFileSync(`${root}/sandbox/in/ner/file`, 'inner');
+  writeFileSync(`${root}/log.1`, 'a log');
+  symlinkSync('log.1', `${root}/log`);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** The text at a path, or how its reading is refused. */
+async function read(path: string): Promise<string> {
+  const part = await readPart(find, path, 0, undefined);
+  return part.ok ? part.value.data.toString() : part.error.code;
+}
+
+const leads: readonly [name: string, target: () => string, at: string, text: string][] = [
+  ['to a directory beside it', () => 'in', '/ner/file', 'inner'],
+  ['with dots that stay inside', () => './in/../in/ner/file', '', 'inner'],
+  ['to where the sandbox lies', () => `${root}/sandbox/in/ner/file`, '', 'inner'],
+  ['through another link', () => 'other/ner/file', '', 'inner'],
+  ['out of it', () => `${root}/victim/secret`, '', 'notFound'],
+  ['out of it and back', () => `../sandbox/in/ner/file`, '', 'notFound'],
+  ['to what begins like it', () => `${root}/sandbox2/file`, '', 'notFound'],
+  ['to itself', () => 'link', '', 'notFound'],
+  ['to nothing', () => 'none', '', 'notFound'],
+];
+
+test('SHOWN-1: a link counts by where it leads', async () => {
+  mkdirSync(`${root}/sandbox2`);
+  writeFileSync(`${root}/sandbox2/file`, 'another');
+  symlinkSync('in', `${root}/sandbox/other`);
+  for (const [name, target, at, text] of leads) {
+    symlinkSync(target(), `${root}/sandbox/link`);
+    assert.equal(await read(`/sandbox/link${at}`), text, name);
+    rmSync(`${root}/sandbox/link`);
+  }
+  assert.equal(await read('/log'), 'a log');
+  assert.equal(await read('/sandbox/../log'), 'a log');
+  assert.equal(await read(`/sandbox/../../${root}/victim/secret`), 'notFound');
+});
+
+test('SHOWN-2: what may not be seen is refused whether it is there or not', async () => {
+  for (const path of ['/closed', '/closed/none']) assert.equal(await read(path), 'forbidden');
+  assert.equal(await read('/other'), 'notFound');
+});
+
+test('SHOWN-3: fifos, devices and directories are refused at once, and hold nothing', async () => {
+  execFileSync('mkfifo', [`${root}/sandbox/fifo`]);
+  const descriptors = readdirSync('/proc/self/fd').length;
+  for (let tries = 0; tries < 8; tries++) assert.equal(await read('/sandbox/fifo'), 'badRequest');
+  assert.equal(await read('/sandbox/in'), 'badRequest');
+  assert.equal(await read('/sandbox/in/ner/file'), 'inner');
+  assert.equal(await read('/log/below'), 'notFound');
+  assert.equal(readdirSync('/proc/self/fd').length, descriptors);
+});
+
+test('a hard link to a file of another user is not read', {
+  skip: process.getuid?.() === 0 ? false : 'needs root',
+}, async () => {
+  chownSync(`${root}/sandbox`, 65534, 65534);
+  linkSync(`${root}/victim/secret`, `${root}/sandbox/hard`);
+  assert.equal(await read('/sandbox/hard'), 'badRequest');
+});
+
+test('a directory is shown sorted, with what ls says of each name, up to a number of them', async () => {
+  symlinkSync('/nowhere', `${root}/sandbox/a link`);
+  const listed = await browse(find, '/sandbox/');
+  assert.ok(listed.ok);
+  const user = execFileSync('id', ['-un'], { encoding: 'utf8' }).trim();
+  assert.deepEqual(
+    listed.value.map(({ path, mode, uid }) => [path, ((mode ?? 0) & 0o170000).toString(8), uid]),
+    [
+      ['/sandbox/a link', '120000', user],
+      ['/sandbox/in', '40000', user],
+    ],
+  );
+  for (let number = 0; number < 10_100; number++) writeFileSync(`${root}/sandbox/in/${number}`, '');
+  const many = await browse(find, '/sandbox/in');
+  assert.ok(many.ok);
+  assert.equal(many.value.length, 10_000);
+  assert.equal((await browse(find, '/sandbox/in/1')).ok, false);
+});
+
+test('a download is the whole file, and one that is broken off leaves nothing open', async (t) => {
+  const size = 3_000_000;
+  writeFileSync(`${root}/sandbox/large`, Buffer.alloc(size, 'x'));
+  const server = createServer((request, response) => void download(find, request.url ?? '', response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/sandbox/large`;
+  const whole = await fetch(url);
+  assert.equal(whole.headers.get('content-disposition'), 'attachment; filename=large');
+  assert.equal((await whole.arrayBuffer()).byteLength, size);
+  const open = (): boolean =>
+    execFileSync('sh', ['-c', `ls -l /proc/${process.pid}/fd`], { encoding: 'utf8' }).includes('/sandbox/large');
+  const broken = new AbortController();
+  await fetch(url, { signal: broken.signal });
+  broken.abort();
+  for (let tries = 0; tries < 500 && open(); tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(open(), false);
+});
+
+test('SHOWN-1: a directory that is swapped for a link in a loop shows nothing of another user', {
+  skip: process.getuid?.() === 0 ? false : 'needs root',
+}, async () => {
+  mkdirSync(`${root}/sandbox/d`);
+  writeFileSync(`${root}/sandbox/d/secret`, 'harmless');
+  symlinkSync(`${root}/victim`, `${root}/sandbox/link`);
+  const script =
+    'chdir $ARGV[0] or die; $| = 1; print "ready\n"; for (;;) { rename "d", "t"; rename "link", "d"; rename "d", "link"; rename "t", "d" }';
+  const swapper = spawn('perl', ['-e', script, `${root}/sandbox`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await new Promise((resolve) => swapper.stdout.once('data', resolve));
+    const seen = new Set<string>();
+    for (let tries = 0; tries < 1500; tries++) seen.add(await read('/sandbox/d/secret'));
+    assert.deepEqual(
+      [...seen].filter((text) => !['harmless', 'notFound'].includes(text)),
+      [],
+    );
+    assert.ok(seen.has('harmless'));
+  } finally {
+    swapper.kill('SIGKILL');
+  }
+});
