@@ -1,15 +1,6 @@
 // Runs the mutants of one area on threads of this process, with a limit on the processor time of each, and keeps the
 // results below .build/mutation, so that a run that was ended goes on where it stopped.
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { root } from '../lib.mjs';
@@ -86,43 +77,53 @@ function reachingTests(tests, loads, perTest) {
   return reaching;
 }
 
+function readResults(file) {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  // A run that was killed may have left half a line.
+  return lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** The results of earlier runs over the same inputs, and which test killed a mutant in any earlier run. */
 function openCache(area, digest) {
   const folder = join(cacheFolder, area.name.replace('/', '-'));
   mkdirSync(folder, { recursive: true });
-  const hintsFile = join(folder, 'hints.json');
   const resultsFile = join(folder, `${digest}.jsonl`);
-  for (const name of readdirSync(folder).filter((it) => it.endsWith('.jsonl'))) {
-    if (Date.now() - statSync(join(folder, name)).mtimeMs > keptMs) rmSync(join(folder, name));
-  }
-  const hints = existsSync(hintsFile) ? JSON.parse(readFileSync(hintsFile, 'utf8')) : {};
   const results = new Map();
-  if (existsSync(resultsFile)) {
-    for (const line of readFileSync(resultsFile, 'utf8').split('\n')) {
-      // A run that was killed may have left half a line.
-      try {
-        const { key, ...result } = JSON.parse(line);
-        results.set(key, result);
-      } catch {}
+  const killers = new Map();
+  const ageMs = (file) => Date.now() - statSync(file).mtimeMs;
+  const files = readdirSync(folder).map((name) => join(folder, name));
+  for (const file of files.sort((a, b) => ageMs(b) - ageMs(a))) {
+    if (file !== resultsFile && ageMs(file) > keptMs) rmSync(file);
+    else {
+      for (const { key, similar, ...result } of readResults(file)) {
+        if (file === resultsFile) results.set(key, result);
+        if (result.test !== undefined) killers.set(similar, result.test);
+      }
     }
   }
   return {
     results,
-    hint: (mutant) => hints[hintKey(mutant)],
+    killerOf: (mutant) => killers.get(similarKey(mutant)),
     put(mutant, result) {
       results.set(mutant.key, result);
-      appendFileSync(resultsFile, `${JSON.stringify({ key: mutant.key, ...result })}\n`);
-      if (result.test !== undefined) hints[hintKey(mutant)] = result.test;
+      const line = { key: mutant.key, similar: similarKey(mutant), ...result };
+      appendFileSync(resultsFile, `${JSON.stringify(line)}\n`);
     },
-    close: () => writeFileSync(hintsFile, JSON.stringify(hints)),
   };
 }
 
-const hintKey = ({ file, code, mutator, replacement }) => [file, code, mutator, replacement].join('|');
+/** The same for mutants of a line that has moved since. */
+const similarKey = ({ file, code, mutator, replacement }) => [file, code, mutator, replacement].join('|');
 
 /** The tests that reach a mutant: the one that killed it last time first, then the quickest. */
-function planFor(mutant, { tests, hits }, hint) {
-  const order = [...tests].sort((a, b) => Number(b.id === hint) - Number(a.id === hint) || a.ms - b.ms);
+function planFor(mutant, { tests, hits }, killer) {
+  const order = [...tests].sort((a, b) => Number(b.id === killer) - Number(a.id === killer) || a.ms - b.ms);
   return { id: mutant.id, hits, tests: order.map(({ id, file, title, ms }) => ({ id, file, title, ms })) };
 }
 
@@ -202,8 +203,8 @@ function runPlans(code, plans, concurrency, done) {
  */
 export async function runArea({ area, files }, { concurrency, wanted, progress }) {
   const tests = testsOf(area);
-  const { code, mutants, digest } = await bundleMutants(files, tests);
-  const { reaching } = await dryRun(code, tests);
+  const { covering, switching, mutants, digest } = await bundleMutants(files, tests);
+  const { reaching } = await dryRun(covering, tests);
   const cache = openCache(area, digest);
   const chosen = mutants.filter(wanted);
   const byId = new Map(chosen.map((mutant) => [mutant.id, mutant]));
@@ -211,18 +212,17 @@ export async function runArea({ area, files }, { concurrency, wanted, progress }
   for (const mutant of chosen) {
     const reached = reaching.get(mutant.id);
     if (reached === undefined) cache.results.set(mutant.key, { status: 'noCoverage' });
-    else if (!cache.results.has(mutant.key)) plans.push(planFor(mutant, reached, cache.hint(mutant)));
+    else if (!cache.results.has(mutant.key)) plans.push(planFor(mutant, reached, cache.killerOf(mutant)));
   }
   let done = chosen.length - plans.length;
   progress(done, chosen.length);
   try {
-    await runPlans(code, plans, concurrency, (plan, result) => {
+    await runPlans(switching, plans, concurrency, (plan, result) => {
       cache.put(byId.get(plan.id), result);
       done += 1;
       progress(done, chosen.length);
     });
   } finally {
-    cache.close();
     rmSync(temporary, { recursive: true, force: true });
   }
   return chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) }));

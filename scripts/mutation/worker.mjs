@@ -19,7 +19,15 @@ globalThis.__stryker__ = stryker;
 // Properties try the same values each time, and don't shrink what they find.
 requireFromRoot('fast-check').configureGlobal({ seed: 1, endOnFailure: true });
 
-const script = new Script(`(function (require, module, exports) {${workerData.code}\n})`, { filename: 'mutants.cjs' });
+const parameters = 'require, module, exports, activeMutant, countHit';
+const script = new Script(`(function (${parameters}) {${workerData.code}\n})`, { filename: 'mutants.cjs' });
+
+const hits = { count: 0, most: 0 };
+const countHit = () => {
+  hits.count += 1;
+  if (hits.count > hits.most) throw new Error('the mutant was passed too often');
+  return true;
+};
 
 let strayError;
 process.on('uncaughtException', (error) => {
@@ -29,12 +37,12 @@ process.on('unhandledRejection', (error) => {
   strayError?.(error);
 });
 
-/** Modules of their own: test files are loaded on demand. */
-function createWorld() {
+/** Modules of their own, with one mutant active (-1: none); test files are loaded on demand. */
+function createWorld(activeMutant) {
   const collector = createTestCollector();
   const require = (name) => (name === 'node:test' || name === 'test' ? collector.api : requireFromRoot(name));
   const module = { exports: {} };
-  script.runInThisContext()(require, module, module.exports);
+  script.runInThisContext()(require, module, module.exports, activeMutant, countHit);
   return {
     load(file) {
       const loaded = collector.files.get(file);
@@ -107,10 +115,9 @@ async function runHooks(file, kind) {
 async function dryRun(files) {
   const tests = [];
   for (const file of files) {
-    const world = createWorld();
     stryker.mutantCoverage = { static: {}, perTest: {} };
     stryker.currentTestId = undefined;
-    const loaded = world.load(file);
+    const loaded = createWorld(-1).load(file);
     await runHooks(loaded, 'before');
     const onLoad = stryker.mutantCoverage.static;
     for (const test of loaded.tests) {
@@ -130,17 +137,14 @@ async function dryRun(files) {
 const ticksFor = (ms) => Math.max(leastTicks, Math.ceil((ms * 10) / tickMs));
 
 /** Runs tests of a plan until one fails. */
-async function runMutant({ id, hits, tests }) {
-  stryker.activeMutant = id;
-  stryker.hitCount = 0;
-  stryker.hitLimit = Math.max(leastHits, hits * hitFactor);
-  stryker.mutantCoverage = { static: {}, perTest: {} };
-  stryker.currentTestId = undefined;
-  const world = createWorld();
+async function runMutant({ id, hits: expectedHits, tests }) {
+  hits.most = Math.max(leastHits, expectedHits * hitFactor);
+  const world = createWorld(Number(id));
   const started = new Set();
   try {
     for (const { id: testId, file, title, ms } of tests) {
       let failure;
+      hits.count = 0;
       try {
         const loaded = world.load(file);
         if (!started.has(file)) {
@@ -148,19 +152,16 @@ async function runMutant({ id, hits, tests }) {
           await runHooks(loaded, 'before');
         }
         const test = loaded.tests.find((it) => it.title === title);
-        stryker.hitCount = 0;
         failure = test ? await runTest(loaded, test, ticksFor(ms)) : { text: 'the test is not there any more' };
       } catch (error) {
         failure = failureOf(error);
       }
-      if (stryker.hitCount > stryker.hitLimit) return { status: 'timeout', test: testId };
+      if (hits.count > hits.most) return { status: 'timeout', test: testId };
       if (failure) return { status: failure.timeout ? 'timeout' : 'killed', test: testId };
     }
     return { status: 'survived' };
   } finally {
-    stryker.activeMutant = undefined;
-    stryker.hitLimit = undefined;
-    stryker.hitCount = undefined;
+    hits.most = Number.POSITIVE_INFINITY;
     for (const loaded of world.loaded()) await runHooks(loaded, 'after').catch(() => {});
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { Resource, ResourceDiskInfoSource } from '@meseta/wire';
+import { allocatableTo } from './algebra.js';
+import {
+  hasRefinedReservations,
+  isAllocatableTo,
+  isDynamicallyReserved,
+  isEmpty,
+  isExclusiveSource,
+  isIndivisible,
+  isReserved,
+  isReservedToSubtree,
+  isUnreserved,
+  needsCheckpoint,
+  reservationRole,
+} from './kinds.js';
+import {
+  allocate,
+  allocationsByRole,
+  distinctShared,
+  nonRevocable,
+  nonScalars,
+  nonShared,
+  persistentVolumes,
+  pushReservation,
+  reservationsByRole,
+  reserved,
+  revocable,
+  scalars,
+  shared,
+  sum,
+  unallocate,
+  unreserved,
+} from './lists.js';
+import { scalarOfName } from './testing.js';
+
+const dynamic = (role: string) => ({ role, type: 'DYNAMIC' as const });
+const fixed = (role: string) => ({ role, type: 'STATIC' as const });
+const plain = scalarOfName('cpus', 1);
+const toEng = scalarOfName('cpus', 2, { reservations: [fixed('eng')] });
+const toWeb = scalarOfName('cpus', 3, { reservations: [fixed('eng'), dynamic('eng/web')] });
+const extra = scalarOfName('cpus', 4, { revocable: {} });
+const volume = scalarOfName('disk', 5, { reservations: [dynamic('eng')], disk: { persistence: { id: 'v' } } });
+const copies = scalarOfName('disk', 6, {
+  reservations: [dynamic('ops')],
+  disk: { persistence: { id: 's' } },
+  shared: {},
+});
+const ports: Resource = { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 1, end: 2 }] } };
+const all = [plain, toEng, toWeb, extra, volume, copies, ports];
+
+test('parts of a list: each has exactly the entries of its kind, in their order', () => {
+  const table: readonly (readonly [kind: string, found: readonly Resource[], wanted: readonly Resource[]])[] = [
+    ['reserved', reserved(all), [toEng, toWeb, volume, copies]],
+    ['reserved to a role', reserved(all, 'eng'), [toEng, volume]],
+    ['reserved to nobody known', reserved(all, 'x'), []],
+    ['unreserved', unreserved(all), [plain, extra, ports]],
+    ['revocable', revocable(all), [extra]],
+    ['not revocable', nonRevocable(all), [plain, toEng, toWeb, volume, copies, ports]],
+    ['shared', shared(all), [copies]],
+    ['not shared', nonShared(all), [plain, toEng, toWeb, extra, volume, ports]],
+    ['volumes', persistentVolumes(all), [volume, copies]],
+    ['scalars', scalars(all), [plain, toEng, toWeb, extra, volume, copies]],
+    ['not scalars', nonScalars(all), [ports]],
+    ['allocatable to the role', allocatableTo(all, 'eng'), [plain, toEng, extra, volume, ports]],
+    ['allocatable to one below', allocatableTo(all, 'eng/web/x'), [plain, toEng, toWeb, extra, volume, ports]],
+  ];
+  for (const [kind, found, wanted] of table) assert.deepEqual(found, wanted, kind);
+});
+
+test('lists by role: of the innermost reservation, and of the allocation', () => {
+  assert.deepEqual(
+    [...reservationsByRole([...all, toEng])],
+    [
+      ['eng', [toEng, volume, toEng]],
+      ['eng/web', [toWeb]],
+      ['ops', [copies]],
+    ],
+  );
+  const [a, b] = [scalarOfName('cpus', 1, { allocation_info: { role: 'a' } }), plain];
+  assert.deepEqual([...allocationsByRole([a, b, a])], [['a', [a, a]]]);
+});
+
+test('whom a reservation is for: the role itself, those below, those above', () => {
+  const table: readonly (readonly [Resource, role: string, allocatable: boolean, belongsBelow: boolean])[] = [
+    [plain, 'eng', true, false],
+    [toEng, 'eng', true, true],
+    [toEng, 'eng/web', true, false],
+    [toEng, 'ops', false, false],
+    [toEng, 'engine', false, false],
+    [toWeb, 'eng', false, true],
+    [toWeb, 'eng/web', true, true],
+    [toWeb, 'eng/we', false, false],
+  ];
+  for (const [resource, role, allocatable, belongsBelow] of table) {
+    const label = `${reservationRole(resource)} and ${role}`;
+    assert.equal(isAllocatableTo(resource, role), allocatable, label);
+    assert.equal(isReservedToSubtree(resource, role), belongsBelow, label);
+  }
+});
+
+test('what a stack of reservations says', () => {
+  const table: readonly (readonly [Resource, unreserved: boolean, dynamic: boolean, refined: boolean])[] = [
+    [plain, true, false, false],
+    [scalarOfName('cpus', 1, { reservations: [] }), true, false, false],
+    [{ ...plain, reservations: [] }, true, false, false],
+    [toEng, false, false, false],
+    [toWeb, false, true, true],
+    [volume, false, true, false],
+  ];
+  for (const [resource, unreserved, dynamic, refined] of table) {
+    assert.deepEqual(
+      [isUnreserved(resource), isReserved(resource), isDynamicallyReserved(resource), hasRefinedReservations(resource)],
+      [unreserved, !unreserved, dynamic, refined],
+    );
+  }
+});
+
+test('an agent remembers dynamic reservations and volumes, but none of a resource provider', () => {
+  const provided = { provider_id: { value: 'p' } };
+  const onlyVolume = scalarOfName('disk', 1, { disk: { persistence: { id: 'v' } } });
+  const table: readonly (readonly [Resource, boolean])[] = [
+    [plain, false],
+    [toEng, false],
+    [toWeb, true],
+    [volume, true],
+    [onlyVolume, true],
+    [{ ...toWeb, ...provided }, false],
+    [{ ...volume, ...provided }, false],
+  ];
+  for (const [resource, remembered] of table) assert.equal(needsCheckpoint(resource), remembered);
+});
+
+test('disks that are used whole: MOUNT, BLOCK, and RAW with an identity', () => {
+  const source = (type: string, id?: string) => ({ type, ...(id && { id }) }) as ResourceDiskInfoSource;
+  const table: readonly (readonly [ResourceDiskInfoSource | undefined, boolean])[] = [
+    [undefined, false],
+    [source('PATH'), false],
+    [source('PATH', 'i'), false],
+    [source('MOUNT'), true],
+    [source('BLOCK'), true],
+    [source('RAW'), false],
+    [source('RAW', 'i'), true],
+    [source('UNKNOWN', 'i'), false],
+  ];
+  for (const [of, whole] of table) {
+    assert.equal(isExclusiveSource(of), whole, of?.type);
+    assert.equal(isIndivisible(scalarOfName('disk', 1, { disk: { ...(of && { source: of }) } })), whole, of?.type);
+  }
+  assert.deepEqual(all.map(isIndivisible), [false, false, false, false, true, true, false]);
+  assert.ok(isIndivisible(scalarOfName('disk', 1, { shared: {} })));
+});
+
+test('nothing is in an amount that rounds to zero, in no ranges and in no items', () => {
+  const table: readonly (readonly [Resource, boolean])[] = [
+    [scalarOfName('cpus', 0), true],
+    [scalarOfName('cpus', 0.0004), true],
+    [scalarOfName('cpus', 0.001), false],
+    [{ name: 'cpus', type: 'SCALAR' }, true],
+    [{ name: 'ports', type: 'RANGES' }, true],
+    [{ name: 'ports', type: 'RANGES', ranges: {} }, true],
+    [{ name: 'ports', type: 'RANGES', ranges: { range: [] } }, true],
+    [ports, false],
+    [{ name: 'things', type: 'SET' }, true],
+    [{ name: 'things', type: 'SET', set: {} }, true],
+    [{ name: 'things', type: 'SET', set: { item: [] } }, true],
+    [{ name: 'things', type: 'SET', set: { item: ['a'] } }, false],
+  ];
+  for (const [resource, empty] of table) assert.equal(isEmpty(resource), empty, JSON.stringify(resource));
+});
+
+test('a shared resource stands once in what is shown, one that differs stands beside it', () => {
+  const larger = { ...copies, scalar: { value: 7 } };
+  const other = { ...copies, disk: { persistence: { id: 't' } } };
+  assert.deepEqual(distinctShared([copies, plain, { ...copies }, larger, other, { ...larger }, plain]), [
+    copies,
+    plain,
+    larger,
+    other,
+    plain,
+  ]);
+  const none = [plain, plain];
+  assert.equal(distinctShared(none), none);
+});
+
+test('allocating: every entry has the role, and entries that differed in it only are one', () => {
+  const list = [plain, ports];
+  const allocated = allocate(list, 'web');
+  assert.deepEqual(
+    allocated,
+    list.map((resource) => ({ ...resource, allocation_info: { role: 'web' } })),
+  );
+  assert.deepEqual(allocate([...allocated, plain], 'db'), [
+    { ...plain, scalar: { value: 2 }, allocation_info: { role: 'db' } },
+    { ...ports, allocation_info: { role: 'db' } },
+  ]);
+  assert.deepEqual(unallocate([...allocated, plain]), [{ ...plain, scalar: { value: 2 } }, ports]);
+  assert.equal(unallocate(list), list);
+});
+
+test('sums of lists, and a reservation on top of each', () => {
+  assert.deepEqual(sum([]), []);
+  assert.deepEqual(sum([[plain], [ports], [plain]]), [scalarOfName('cpus', 2), ports]);
+  assert.deepEqual(pushReservation([plain, toEng], dynamic('eng/web')), [
+    scalarOfName('cpus', 1, { reservations: [dynamic('eng/web')] }),
+    scalarOfName('cpus', 2, { reservations: [fixed('eng'), dynamic('eng/web')] }),
+  ]);
+});
