@@ -128,6 +128,28 @@ test('MESSAGE-PARSER-2: a head that never ends is given away at the limit', () =
   assert.equal(end.kind, 'foreign');
 });
 
+test('MESSAGE-PARSER-2: chunks count together: a body may have the limit, and one byte more is refused', () => {
+  const head = `POST /master/a.B HTTP/1.1\r\n${from}Transfer-Encoding: chunked\r\n\r\n`;
+  const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${'x'.repeat(bytes)}\r\n`;
+  const table: readonly (readonly [chunks: readonly number[], messages: number])[] = [
+    [[100_000], 1],
+    [[100_001], 0],
+    [[60_000, 40_000], 1],
+    [[60_000, 40_001], 0],
+    [[60_000, 60_000], 0],
+    [[99_999, 1], 1],
+    [[50_000, 50_000, 1], 0],
+  ];
+  for (const [chunks, messages] of table) {
+    const done = run(Buffer.from(`${head}${chunks.map(chunk).join('')}0\r\n\r\n`), []);
+    assert.equal(done.messages.length, messages, String(chunks));
+    if (messages === 0) {
+      const reason = 'body over the limit of 100000 bytes';
+      assert.deepEqual(done.end, { kind: 'bad', reason, status: 413 });
+    }
+  }
+});
+
 test('a head that expects 100 Continue says so once', () => {
   const head = `POST /master/a.B HTTP/1.1\r\n${from}Expect: 100-continue\r\nContent-Length: 1\r\n\r\n`;
   assert.equal(run(Buffer.from(head), []).continues, 1);

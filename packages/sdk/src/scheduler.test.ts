@@ -51,6 +51,30 @@ test('a stream that ends is renewed with the same framework id', async () => {
   });
 });
 
+test('C1: between a subscription that ended and the next, a call is refused and not sent on the old one', async () => {
+  let tried: (() => void) | undefined;
+  const again = new Promise<void>((resolve) => {
+    tried = resolve;
+  });
+  const script: Script = {
+    onSubscribe(_, nth) {
+      if (nth === 0) return undefined;
+      tried?.();
+      return { status: 503, text: 'recovering' };
+    },
+    onStream(stream) {
+      stream.send(subscribed('F1'));
+      stream.end();
+    },
+  };
+  await against(script, async (scheduler, master) => {
+    await next(scheduler[Symbol.asyncIterator](), 'SUBSCRIBED');
+    await again;
+    await assert.rejects(scheduler.call('REVIVE'), { code: 'disconnected', message: /REVIVE: not subscribed/ });
+    assert.equal(master.callsOf('REVIVE').length, 0);
+  });
+});
+
 test('a stream that is silent for three heartbeats is given up and renewed', async () => {
   await against({ onStream: (stream) => stream.send(subscribed('F1', 0.05)) }, async (scheduler, master) => {
     const events = scheduler[Symbol.asyncIterator]();

@@ -30,6 +30,24 @@ test('L1, L2: one message each 1/qps seconds in order, and no more than the capa
   assert.deepEqual(throttle.offer('6', 'a', true, 10_000), { kind: 'pass' });
 });
 
+test('L2: a lost connection that leaves makes room for no message, as it took none', () => {
+  const throttle = throttleOf({ limits: [{ principal: 'a', qps: 1, capacity: 2 }] });
+  const offer = (item: string, counts: boolean, nowMs: number) => throttle.offer(item, 'a', counts, nowMs).kind;
+  assert.equal(offer('first', true, 0), 'pass');
+  const lost = Array.from({ length: 5 }, (_, i) => offer(`lost ${i}`, false, 0));
+  assert.deepEqual(lost, Array(5).fill('held'));
+  assert.equal(throttle.take(5_000).length, 5);
+  assert.deepEqual(
+    ['1', '2', '3', '4'].map((item) => offer(item, true, 5_000)),
+    ['held', 'held', 'overCapacity', 'overCapacity'],
+  );
+  assert.deepEqual(throttle.take(6_000), ['1']);
+  assert.deepEqual(
+    ['5', '6'].map((item) => offer(item, true, 6_000)),
+    ['held', 'overCapacity'],
+  );
+});
+
 test('L3: whose limit counts', () => {
   const throttle = throttleOf({
     limits: [{ principal: 'free' }, { principal: 'a', qps: 1 }],

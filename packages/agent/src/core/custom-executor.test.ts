@@ -151,6 +151,20 @@ test('an update is told once and acknowledged each time it comes, when it is on 
   assert.equal(updates(world)[0]?.status.uuid, status.uuid);
 });
 
+test('of a task with hundreds of updates the last hundred are known when its executor repeats them', () => {
+  const { world } = subscribedWorld();
+  const sent = Array.from({ length: 250 }, () => statusOf('a', 'TASK_RUNNING'));
+  for (const status of sent) {
+    update(world, status);
+    acknowledgeAll(world);
+  }
+  const told = () => new Set(updates(world).map(({ status }) => status.uuid)).size;
+  assert.equal(told(), 250);
+  const before = updates(world).length;
+  for (const status of sent.slice(-100)) assert.deepEqual(typesOf(update(world, status)), ['ACKNOWLEDGED']);
+  assert.equal(updates(world).length, before);
+});
+
 test('a second end of a task is acknowledged and not told', () => {
   const { world } = subscribedWorld();
   update(world, statusOf('a', 'TASK_FINISHED'));
