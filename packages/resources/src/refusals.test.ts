@@ -61,43 +61,6 @@ test('what a resource may be used for', () => {
   }
 });
 
-test('the id of a volume becomes a directory: one name of at most 255 bytes', () => {
-  const table: readonly (readonly [id: string, taken: boolean])[] = [
-    ['v', true],
-    ['a.b', true],
-    ['...', true],
-    ['a b', true],
-    ['~', true],
-    ['\u0080', true],
-    ['x'.repeat(255), true],
-    ['\u007e'.repeat(255), true],
-    [`${'\u0080'.repeat(127)}x`, true],
-    [`${'\u07ff'.repeat(127)}x`, true],
-    ['\u0800'.repeat(85), true],
-    ['\uffff'.repeat(85), true],
-    [`${'\u{10000}'.repeat(63)}xyz`, true],
-    ['', false],
-    ['.', false],
-    ['..', false],
-    ['a/b', false],
-    ['a\\b', false],
-    ['a\x1f', false],
-    ['a\x7f', false],
-    ['\0', false],
-    ['x'.repeat(256), false],
-    ['\u0080'.repeat(128), false],
-    ['\u07ff'.repeat(128), false],
-    [`${'\u0800'.repeat(85)}x`, false],
-    [`${'\uffff'.repeat(85)}x`, false],
-    ['\u{10000}'.repeat(64), false],
-  ];
-  for (const [id, taken] of table) {
-    const answer = validateUse([volume(id)]);
-    assert.equal(answer.ok, taken, JSON.stringify(id));
-    if (!answer.ok) assert.match(answer.error.text, /^resources\[0\]\.disk\.persistence\.id: expected .{5,}/s);
-  }
-});
-
 test('volumes that can be created', () => {
   const table: readonly (readonly [Resource, wanted: string])[] = [
     [volume('v'), 'taken'],
