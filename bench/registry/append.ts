@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLmdbStore, type Store } from '@meseta/coordination';
+import type { Store } from '@meseta/coordination';
+import { openRegistryStore } from './store.js';
 
 const ROUNDS = 20;
 const APPENDS = 50;
@@ -48,7 +49,7 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 
 async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-bench-'));
-  const registry = await openLmdbStore(join(directory, 'registry'));
+  const registry = await openRegistryStore(join(directory, 'registry'));
   const file = await open(join(directory, 'bare'), 'w');
   try {
     await store(registry, 1, 20);

@@ -5,7 +5,6 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentId, present } from '@meseta/base';
-import { openLmdbStore } from '@meseta/coordination';
 import { encodeAgentInfo } from '@meseta/master/registry/agent-info';
 import { encodeOperations } from '@meseta/master/registry/encode';
 import { applyToRegistry, type RegistryOperation } from '@meseta/master/registry/operations';
@@ -16,6 +15,7 @@ import type { AgentInfo } from '@meseta/wire';
 import { benchmark, type Scale } from '../lib/benchmark.js';
 import { agentInfo } from '../lib/emulated-agent.js';
 import type { Measured } from '../lib/figures.js';
+import { openRegistryStore } from './store.js';
 
 /** So many come while one batch is being written. */
 const TOGETHER = 200;
@@ -51,7 +51,7 @@ interface Opened {
 }
 
 async function openLog(directory: string): Promise<Opened> {
-  const store = await openLmdbStore(directory);
+  const store = await openRegistryStore(directory);
   let heard: () => void = () => {};
   let closing = false;
   const log = createRegistryLog({

@@ -343,7 +343,7 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
       state.containers.delete(containerId);
       void forget(state, container);
     },
-    recover: () => recoverContainers(state),
+    recover: (relocate = (sandbox) => sandbox) => recoverContainers(state, relocate),
     async close() {
       state.closed = true;
       for (const controller of launcher.fetching.values()) controller.abort();

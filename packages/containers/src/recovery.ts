@@ -25,7 +25,13 @@ async function look(state: PosixState, containerId: ContainerId, thisBoot: boole
   return { pid: first.pid, status: undefined };
 }
 
-async function recoverOne(state: PosixState, containerId: ContainerId): Promise<RecoveredContainer> {
+type Relocate = (sandbox: string) => string;
+
+async function recoverOne(
+  state: PosixState,
+  containerId: ContainerId,
+  relocate: Relocate,
+): Promise<RecoveredContainer> {
   const { thisBoot, place } = await readPlan(state, containerId);
   let found = await look(state, containerId, thisBoot);
   if (found.status?.kind === 'unknown' && thisBoot) {
@@ -36,7 +42,7 @@ async function recoverOne(state: PosixState, containerId: ContainerId): Promise<
   const pid = found.status === undefined ? found.pid : undefined;
   state.containers.set(containerId, {
     containerId,
-    place,
+    place: { ...place, sandbox: relocate(place.sandbox) },
     phase: pid === undefined ? 'ended' : 'running',
     pid,
     supervisor: undefined,
@@ -67,7 +73,7 @@ async function takeOver(state: PosixState, containerId: string): Promise<void> {
  * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so one
  * that ends while this looks is heard of.
  */
-export async function recoverContainers(state: PosixState): Promise<readonly RecoveredContainer[]> {
+export async function recoverContainers(state: PosixState, relocate: Relocate): Promise<readonly RecoveredContainer[]> {
   const entries = await state.files.list(state.directory);
   const old = (entries.ok ? entries.value : []).filter(({ kind }) => kind === 'directory').map(({ name }) => name);
   for (const id of old) await takeOver(state, id);
@@ -76,5 +82,5 @@ export async function recoverContainers(state: PosixState): Promise<readonly Rec
     .filter((name) => name.endsWith(PLAN))
     .map((name) => name.slice(0, -PLAN.length) as ContainerId)
     .filter((id) => !state.containers.has(id));
-  return Promise.all(ids.map((id) => recoverOne(state, id)));
+  return Promise.all(ids.map((id) => recoverOne(state, id, relocate)));
 }

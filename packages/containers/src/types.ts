@@ -93,6 +93,6 @@ export interface Containers {
   /** Forgets an ended container and removes its runtime files (not its sandbox). */
   remove(containerId: ContainerId): void;
   /** Looks for containers of an earlier agent process; running ones are watched from here on. */
-  recover(): Promise<readonly RecoveredContainer[]>;
+  recover(relocate?: (sandbox: string) => string): Promise<readonly RecoveredContainer[]>;
   close(): Promise<void>;
 }

@@ -5,23 +5,21 @@
 //   ['log', sequence]      a batch
 //   ['part', generation, n] a piece of a snapshot
 //   ['current']            which generation is the snapshot, its parts, and the last batch it covers
-// Boundary: one process writes at a time; a second one on the same directory takes a newer epoch and fences the first.
-// S1 to S3 as in types.ts. How they are kept:
-// L1: writes go through one queue; those that wait together share one transaction and one sync, and
+// Boundary: one process has the environment (ENVIRONMENT-1). STORE-1 to STORE-3 as in types.ts. How they are kept:
+// LMDBSTORE-1: writes go through one queue; those that wait together share one transaction and one sync, and
 //     nothing is answered before `flushed` (lmdb's own promise resolves before the sync).
-// L2: epoch and write are checked and made in one transaction.
-// L3: a snapshot counts from the transaction that replaces ['current']; parts of another generation and batches
+// LMDBSTORE-2: epoch and write are checked and made in one transaction.
+// LMDBSTORE-3: a snapshot counts from the transaction that replaces ['current']; parts of another generation and batches
 //     it covers are never read, so what a crash leaves of them is only space, freed by the next snapshot.
-// L4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
-// L5: `close` waits for the snapshot that is under way: it would fail otherwise, and end its master for nothing.
-import { mkdir } from 'node:fs/promises';
+// LMDBSTORE-4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
+// LMDBSTORE-5: `close` waits for the snapshot that is under way: it would fail otherwise, and end its master for nothing.
+// LMDBSTORE-6: batches have consecutive numbers, so that a missing one is damage and not an end.
 import { assert, ok, type Result } from '@meseta/base';
-import { type Key, open, type RootDatabase } from 'lmdb';
+import type { Key } from 'lmdb';
+import { type Environment, openEnvironment } from './environment.js';
 import { checkEpoch } from './fence.js';
 import type { LocalStore } from './local-store.js';
 import type { Fenced, StoreContents } from './types.js';
-
-type Environment = RootDatabase<Buffer, Key>;
 
 const PART_BYTES = 2 ** 20;
 /** Keys removed in one transaction, so that appends get their turn. */
@@ -54,16 +52,19 @@ interface Job {
   reject(error: unknown): void;
 }
 
-const readJson = <T>(database: Environment, key: Key, otherwise: T): T => {
-  const bytes = database.get(key);
+const readJson = <T>({ records }: Environment, key: Key, otherwise: T): T => {
+  const bytes = records.get(key);
   return bytes === undefined ? otherwise : (JSON.parse(bytes.toString()) as T);
 };
-const writeJson = (database: Environment, key: Key, value: unknown): void => {
-  database.put(key, Buffer.from(JSON.stringify(value)));
-};
+const writeJson = ({ records }: Environment, key: Key, value: unknown): void =>
+  records.put(key, Buffer.from(JSON.stringify(value)));
 
 /** Takes writes in order and makes them in groups. */
-function createWriter(database: Environment): <T>(bytes: number, run: (ledger: Ledger) => T) => Promise<T> {
+function createWriter(
+  environment: Environment,
+  onSpare: (hasSpare: boolean) => void,
+): <T>(bytes: number, run: (ledger: Ledger) => T) => Promise<T> {
+  const { database } = environment;
   const queue: Job[] = [];
   let writing = false;
   let failure: { readonly error: unknown } | undefined;
@@ -82,10 +83,11 @@ function createWriter(database: Environment): <T>(bytes: number, run: (ledger: L
       try {
         if (failure !== undefined) throw failure.error;
         const values = await database.transaction(() => {
-          const ledger = { newestEpoch: readJson(database, EPOCH, 0), lastSequence: lastSequence(database) };
+          const ledger = { newestEpoch: readJson(environment, EPOCH, 0), lastSequence: lastSequence(environment) };
           return group.map((job) => job.run(ledger));
         });
         await database.flushed;
+        onSpare(environment.keepSpare());
         group.forEach((job, i) => {
           job.resolve(values[i]);
         });
@@ -105,33 +107,36 @@ function createWriter(database: Environment): <T>(bytes: number, run: (ledger: L
     });
 }
 
-const currentOf = (database: Environment): Current =>
-  readJson<Current>(database, CURRENT, { generation: 0, parts: 0, upTo: 0 });
+const currentOf = (environment: Environment): Current =>
+  readJson<Current>(environment, CURRENT, { generation: 0, parts: 0, upTo: 0 });
 
-function lastSequence(database: Environment): number {
-  for (const key of database.getKeys({ start: ['log', LAST], end: ['log'], reverse: true, limit: 1 })) {
-    return Math.max((key as [string, number])[1], currentOf(database).upTo);
+function lastSequence(environment: Environment): number {
+  for (const key of environment.database.getKeys({ start: ['log', LAST], end: ['log'], reverse: true, limit: 1 })) {
+    return Math.max((key as [string, number])[1], currentOf(environment).upTo);
   }
-  return currentOf(database).upTo;
+  return currentOf(environment).upTo;
 }
 
-function readContents(database: Environment): StoreContents {
-  const { generation, parts, upTo } = currentOf(database);
+function readContents(environment: Environment): StoreContents {
+  const { generation, parts, upTo } = currentOf(environment);
   const pieces = Array.from({ length: parts }, (_, n) => {
-    const piece = database.get(['part', generation, n]);
+    const piece = environment.records.get(['part', generation, n]);
     assert(piece !== undefined, `part ${n} of the registry's snapshot is missing`);
     return piece;
   });
   const batches: Uint8Array[] = [];
-  for (const { value } of database.getRange({ start: ['log', upTo + 1], end: ['log', LAST] })) {
+  for (const { key, value } of environment.records.entries({ start: ['log', upTo + 1], end: ['log', LAST] })) {
+    const expected = upTo + 1 + batches.length;
+    assert((key as [string, number])[1] === expected, `batch ${expected} of the registry is missing`);
     batches.push(Uint8Array.from(value));
   }
   return { snapshot: generation === 0 ? undefined : Uint8Array.from(Buffer.concat(pieces)), batches };
 }
 
 /** Removes some of what no read can see; answers whether all of it is gone. */
-function removeUnseen(database: Environment): boolean {
-  const { generation, upTo } = currentOf(database);
+function removeUnseen(environment: Environment): boolean {
+  const { database } = environment;
+  const { generation, upTo } = currentOf(environment);
   const ranges: readonly (readonly [start: Key, end: Key])[] = [
     [['log'], ['log', upTo + 1]],
     [['part'], ['part', generation]],
@@ -149,13 +154,17 @@ function removeUnseen(database: Environment): boolean {
   return left > 0;
 }
 
-/** The store over an open environment, which it closes. */
-export function createLmdbStore(database: Environment): LocalStore {
-  const enqueue = createWriter(database);
+/** The store over an open environment, which it closes. `onSpare` is told when the disk becomes short, and when not. */
+export function createLmdbStore(environment: Environment, onSpare: (hasSpare: boolean) => void): LocalStore {
+  let hadSpare = true;
+  const enqueue = createWriter(environment, (hasSpare) => {
+    if (hasSpare !== hadSpare) onSpare(hasSpare);
+    hadSpare = hasSpare;
+  });
 
   const takeEpoch = (ledger: Ledger, epoch: number): void => {
     ledger.newestEpoch = epoch;
-    writeJson(database, EPOCH, epoch);
+    writeJson(environment, EPOCH, epoch);
   };
 
   /** A write that only happens for an epoch that is not older than the newest. */
@@ -169,18 +178,18 @@ export function createLmdbStore(database: Environment): LocalStore {
 
   const writeSnapshot = async (epoch: number, bytes: Uint8Array, upTo: number): Promise<Result<void, Fenced>> => {
     const parts = Math.ceil(bytes.length / PART_BYTES);
-    const generation = currentOf(database).generation + 1;
+    const generation = currentOf(environment).generation + 1;
     for (let n = 0; n < parts; n++) {
       const part = bytes.subarray(n * PART_BYTES, (n + 1) * PART_BYTES);
       const written = await write(epoch, part.length, () => {
-        database.put(['part', generation, n], Buffer.from(part));
+        environment.records.put(['part', generation, n], part);
       });
       if (!written.ok) return written;
     }
-    const replaced = await write(epoch, 0, () => writeJson(database, CURRENT, { generation, parts, upTo }));
+    const replaced = await write(epoch, 0, () => writeJson(environment, CURRENT, { generation, parts, upTo }));
     if (!replaced.ok) return replaced;
     for (;;) {
-      const removed = await write(epoch, 0, () => removeUnseen(database));
+      const removed = await write(epoch, 0, () => removeUnseen(environment));
       if (!removed.ok) return removed;
       if (removed.value) return ok(undefined);
     }
@@ -195,12 +204,12 @@ export function createLmdbStore(database: Environment): LocalStore {
         takeEpoch(ledger, ledger.newestEpoch + 1);
         return ledger.newestEpoch;
       }),
-    read: (epoch) => write(epoch, 0, () => readContents(database)),
+    read: (epoch) => write(epoch, 0, () => readContents(environment)),
     append(epoch, batch) {
       const bytes = Buffer.from(batch);
       return write(epoch, bytes.length, (ledger) => {
         ledger.lastSequence++;
-        database.put(['log', ledger.lastSequence], bytes);
+        environment.records.put(['log', ledger.lastSequence], bytes);
       });
     },
     snapshot(epoch, bytes) {
@@ -216,13 +225,23 @@ export function createLmdbStore(database: Environment): LocalStore {
     },
     async close() {
       await lastSnapshot;
-      await database.close();
+      await environment.close();
     },
   };
 }
 
-/** Opens or makes an LMDB environment in `directory`; rejects when the directory can't be used. */
-export async function openLmdbStore(directory: string): Promise<LocalStore> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  return createLmdbStore(open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' }));
+export interface LmdbStoreOptions {
+  /** What is weaker on this machine than it should be. */
+  warn(text: string): void;
+  /** The disk has become too full to keep spare bytes for the store, or is so no more. */
+  onSpare(hasSpare: boolean): void;
+}
+
+/** Opens or makes the store in `directory`. The error is for people. */
+export async function openLmdbStore(
+  directory: string,
+  { warn, onSpare }: LmdbStoreOptions,
+): Promise<Result<LocalStore, string>> {
+  const environment = await openEnvironment(directory, warn);
+  return environment.ok ? ok(createLmdbStore(environment.value, onSpare)) : environment;
 }

@@ -1,11 +1,12 @@
-// What every store promises (S1 to S3 of types.ts), shown for each of them.
+// What every store promises (STORE-1 to STORE-3 of types.ts), shown for each of them.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Key, open, type RootDatabase } from 'lmdb';
+import type { Key, RootDatabase } from 'lmdb';
+import { openEnvironment, sealedRecords } from './environment.js';
 import { createLmdbStore, openLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
 import { createMemoryStore } from './memory-store.js';
@@ -22,6 +23,12 @@ after(() => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 
+const openStore = async (directory: string): Promise<LocalStore> => {
+  const store = await openLmdbStore(directory, { warn: assert.fail, onSpare: () => assert.fail('short of room') });
+  assert.ok(store.ok, JSON.stringify(store));
+  return store.value;
+};
+
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const texts = (contents: StoreContents): { snapshot: string | undefined; batches: string[] } => ({
   snapshot: contents.snapshot === undefined ? undefined : Buffer.from(contents.snapshot).toString(),
@@ -37,7 +44,7 @@ const large = (char: string): string => char.repeat(3 * 2 ** 20 + 17);
 
 const makers: readonly (readonly [name: string, make: () => Promise<LocalStore>])[] = [
   ['memory', async () => createMemoryStore()],
-  ['lmdb', () => openLmdbStore(newDirectory())],
+  ['lmdb', () => openStore(newDirectory())],
 ];
 
 for (const [name, make] of makers) {
@@ -48,7 +55,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('S1, S3: batches are read back in the order of append, answers come in that order', async () => {
+    test('STORE-1, STORE-3: batches are read back in the order of append, answers come in that order', async () => {
       const store = await make();
       const answered: number[] = [];
       await Promise.all(
@@ -65,7 +72,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('S3: a snapshot covers the batches before its call and none after', async () => {
+    test('STORE-3: a snapshot covers the batches before its call and none after', async () => {
       const store = await make();
       for (const letter of ['x', 'y']) {
         const before = store.append(1, bytes(`${letter}1`));
@@ -77,7 +84,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('S3: two snapshots asked for at once: the later one stands', async () => {
+    test('STORE-3: two snapshots asked for at once: the later one stands', async () => {
       const store = await make();
       await Promise.all([
         store.snapshot(1, bytes(large('a'))),
@@ -98,7 +105,7 @@ for (const [name, make] of makers) {
   });
 
   describe(`store ${name}, fencing and ownership`, () => {
-    test('S2: an older epoch is refused and changes nothing', async () => {
+    test('STORE-2: an older epoch is refused and changes nothing', async () => {
       const store = await make();
       await store.append(3, bytes('kept'));
       assert.deepEqual(await store.append(2, bytes('lost')), {
@@ -143,13 +150,13 @@ for (const [name, make] of makers) {
 
 test('lmdb: what was answered is there after closing and opening again, epochs go on', async () => {
   const directory = newDirectory();
-  const first = await openLmdbStore(directory);
+  const first = await openStore(directory);
   const epoch = await first.nextEpoch();
   await first.append(epoch, bytes('a'));
   await first.snapshot(epoch, bytes(large('s')));
   await first.append(epoch, bytes('b'));
   await first.close();
-  const second = await openLmdbStore(directory);
+  const second = await openStore(directory);
   assert.equal(await second.nextEpoch(), epoch + 1);
   assert.deepEqual(await readOf(second, epoch + 1), { snapshot: large('s'), batches: ['b'] });
   await second.append(epoch + 1, bytes('c'));
@@ -157,26 +164,26 @@ test('lmdb: what was answered is there after closing and opening again, epochs g
   await second.close();
 });
 
-/** A store over an environment of which some properties are others. */
-function alteredStore(
+/** A store over an environment of whose database some properties are others. */
+async function alteredStore(
   directory: string,
   altered: Record<string, (target: RootDatabase<Buffer, Key>) => unknown>,
-): LocalStore {
-  const database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
-  return createLmdbStore(
-    new Proxy(database, {
-      get(target, property) {
-        const own = altered[String(property)];
-        if (own !== undefined) return own(target);
-        const value = Reflect.get(target, property, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    }),
-  );
+): Promise<LocalStore> {
+  const environment = await openEnvironment(directory, assert.fail);
+  assert.ok(environment.ok);
+  const database = new Proxy(environment.value.database, {
+    get(target, property) {
+      const own = altered[String(property)];
+      if (own !== undefined) return own(target);
+      const value = Reflect.get(target, property, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return createLmdbStore({ ...environment.value, database, records: sealedRecords(database) }, () => {});
 }
 
 /** A store over a directory whose process dies at the n-th transaction from now. */
-function mortalStore(directory: string, transactions: number): LocalStore {
+function mortalStore(directory: string, transactions: number): Promise<LocalStore> {
   let left = transactions;
   return alteredStore(directory, {
     transaction: (target) => (run: () => unknown) => {
@@ -186,12 +193,12 @@ function mortalStore(directory: string, transactions: number): LocalStore {
   });
 }
 
-test('lmdb, S1: nothing is answered before the disk has it', async () => {
+test('LMDBSTORE-1: nothing is answered before the disk has it', async () => {
   let release: () => void = () => {};
   const disk = new Promise<boolean>((resolve) => {
     release = () => resolve(true);
   });
-  const store = alteredStore(newDirectory(), { flushed: (target) => target.flushed.then(() => disk) });
+  const store = await alteredStore(newDirectory(), { flushed: (target) => target.flushed.then(() => disk) });
   let answered = false;
   const append = store.append(1, bytes('a')).then(() => {
     answered = true;
@@ -206,7 +213,7 @@ test('lmdb, S1: nothing is answered before the disk has it', async () => {
   await store.close();
 });
 
-test('lmdb, S3: a crash before any transaction of a history leaves what was answered, and no torn snapshot', async () => {
+test('LMDBSTORE-3: a crash before any transaction of a history leaves what was answered, and no torn snapshot', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -216,7 +223,7 @@ test('lmdb, S3: a crash before any transaction of a history leaves what was answ
       fc.nat(40),
       async (history, transactions) => {
         const directory = newDirectory();
-        const store = mortalStore(directory, transactions);
+        const store = await mortalStore(directory, transactions);
         let answered: { snapshot: string | undefined; batches: string[] } = { snapshot: undefined, batches: [] };
         let unanswered: typeof answered | undefined;
         for (const [i, what] of history.entries()) {
@@ -234,7 +241,7 @@ test('lmdb, S3: a crash before any transaction of a history leaves what was answ
           answered = after;
         }
         await store.close();
-        const again = await openLmdbStore(directory);
+        const again = await openStore(directory);
         const found = await readOf(again, 2);
         // The write under way when it died may or may not have happened; nothing else may differ.
         assert.ok([answered, unanswered].some((each) => JSON.stringify(each) === JSON.stringify(found)));
@@ -250,24 +257,24 @@ test('lmdb, S3: a crash before any transaction of a history leaves what was answ
   );
 });
 
-test('lmdb, L4: after a failed write every later one fails too', async () => {
-  const store = mortalStore(newDirectory(), 1);
+test('LMDBSTORE-4: after a failed write every later one fails too', async () => {
+  const store = await mortalStore(newDirectory(), 1);
   assert.ok((await store.append(1, bytes('a'))).ok);
   await assert.rejects(store.append(1, bytes('b')), /died/);
   await assert.rejects(store.append(1, bytes('c')), /died/);
   await store.close();
 });
 
-test('lmdb: a second opener of the directory fences the first', async () => {
-  const directory = newDirectory();
-  const first = await openLmdbStore(directory);
+test('STORE-2: a second writer of the environment, were there one, fences the first', async () => {
+  const environment = await openEnvironment(newDirectory(), assert.fail);
+  assert.ok(environment.ok);
+  const first = createLmdbStore(environment.value, () => {});
+  const second = createLmdbStore(environment.value, () => {});
   const epoch = await first.nextEpoch();
   await first.append(epoch, bytes('a'));
-  const second = await openLmdbStore(directory);
   const newer = await second.nextEpoch();
   assert.equal((await first.append(epoch, bytes('b'))).ok, false);
   assert.deepEqual((await readOf(second, newer)).batches, ['a']);
-  await first.close();
   await second.close();
 });
 

@@ -17,9 +17,9 @@ export interface StoreContents {
 
 /**
  * A fenced log of opaque batches.
- * S1: `append` answers only once the batch is durable; answers come in the order of the calls.
- * S2: nothing is written for an epoch older than the newest that has been seen (by `read` or a write).
- * S3: `read` sees the last whole snapshot and exactly the batches after it, at every moment,
+ * STORE-1: `append` answers only once the batch is durable; answers come in the order of the calls.
+ * STORE-2: nothing is written for an epoch older than the newest that has been seen (by `read` or a write).
+ * STORE-3: `read` sees the last whole snapshot and exactly the batches after it, at every moment,
  *     also after a crash in the middle of `snapshot`.
  */
 export interface Store {

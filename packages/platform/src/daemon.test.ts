@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { realClock } from './clock.js';
 import { createLogger } from './log.js';
+import { createLineWriter } from './stderr.js';
 
 test('a line has its time, level, component and text, and no line break of a text makes another', () => {
   const lines: string[] = [];
@@ -49,11 +50,17 @@ describe('a daemon process', () => {
         contents: `
           import { installDaemon } from './daemon.js';
           import { createLogger } from './log.js';
+import { createLineWriter } from './stderr.js';
           const mode = process.argv[2];
           const log = createLogger({ component: 'test' });
           installDaemon({ log, stop: async () => { if (mode === 'hang') await new Promise(() => {}); log.info('closed'); } });
           const timer = setInterval(() => {}, 1000);
           process.stdout.write('ready');
+          if (mode === 'chatter') {
+            const line = 'x'.repeat(50_000);
+            for (let i = 0; i < 100; i++) setImmediate(() => log.info(line));
+            setTimeout(() => process.stdout.write(' alive ' + (process.stderr.writableLength < 1.2e6)), 200);
+          }
           if (mode === 'throw') setImmediate(() => { throw new Error('broken rule'); });
           if (mode === 'reject') Promise.reject(new Error('nobody waits'));
         `,
@@ -93,4 +100,54 @@ describe('a daemon process', () => {
       assert.match(text, says);
     });
   }
+
+  const logs: readonly (readonly [name: string, stderr: () => number | 'pipe', hangUp: boolean])[] = [
+    ['a full disk', () => openSync('/dev/full', 'w'), false],
+    ['a reader that takes nothing', () => 'pipe', false],
+    ['a reader that has gone', () => 'pipe', true],
+  ];
+  for (const [name, open, hangUp] of logs) {
+    test(`STDERR-1, STDERR-2: a log that goes to ${name} neither ends the daemon nor fills its memory`, async () => {
+      const stderr = open();
+      const child = spawn(process.execPath, [program, 'chatter'], { stdio: ['ignore', 'pipe', stderr] });
+      if (hangUp) child.stderr?.destroy();
+      let said = '';
+      const alive = new Promise<void>((resolve) => {
+        child.stdout?.on('data', (chunk) => {
+          said += chunk;
+          if (said.includes('alive')) resolve();
+        });
+        child.on('exit', () => resolve());
+      });
+      await alive;
+      assert.equal(said, 'ready alive true');
+      const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+      child.kill('SIGTERM');
+      assert.equal(await ended, 0);
+      child.stderr?.destroy();
+      if (typeof stderr === 'number') closeSync(stderr);
+    });
+  }
+});
+
+test('STDERR-1, STDERR-2: what could not be written is counted, and logging goes on when it can', () => {
+  let full = true;
+  let waitingBytes = 0;
+  const written: string[] = [];
+  const write = createLineWriter({
+    waitingBytes: () => waitingBytes,
+    write(text) {
+      if (full) throw new Error('ENOSPC');
+      written.push(text);
+    },
+  });
+  write('a\n');
+  full = false;
+  waitingBytes = 2 ** 20 - 1;
+  write('b\n');
+  waitingBytes = 2 ** 20 - 2;
+  write('');
+  waitingBytes = 0;
+  write('c\n');
+  assert.deepEqual(written, ['(2 lines of the log could not be written here)\n', 'c\n']);
 });

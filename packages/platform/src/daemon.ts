@@ -1,5 +1,6 @@
 // The last handlers of a process: what nobody caught ends it, a signal closes it cleanly.
 import type { Logger } from './log.js';
+import { writeToStderr } from './stderr.js';
 
 export interface DaemonOptions {
   readonly log: Logger;
@@ -16,7 +17,7 @@ export function installDaemon({ log, stop }: DaemonOptions): () => void {
     const what = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
     log.error(`ending: ${what}`);
     // Without a log the reason would be lost with the process.
-    if (log.level === 'silent') process.stderr.write(`${what}\n`);
+    if (log.level === 'silent') writeToStderr(`${what}\n`);
     process.exit(1);
   };
   const onSignal = (signal: string): void => {
@@ -28,17 +29,15 @@ export function installDaemon({ log, stop }: DaemonOptions): () => void {
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', fatal);
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  // A terminal or a log that goes away must not end the daemon.
-  const ignorePipe = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') fatal(error);
-  };
-  process.stdout.on('error', ignorePipe);
-  process.stderr.on('error', ignorePipe);
+  // A terminal that goes away, a disk that is full: nothing that becomes of a log may end the daemon.
+  const ignore = (): void => {};
+  process.stdout.on('error', ignore);
+  process.stderr.on('error', ignore);
   return () => {
     process.off('uncaughtException', fatal);
     process.off('unhandledRejection', fatal);
     for (const signal of SIGNALS) process.off(signal, onSignal);
-    process.stdout.off('error', ignorePipe);
-    process.stderr.off('error', ignorePipe);
+    process.stdout.off('error', ignore);
+    process.stderr.off('error', ignore);
   };
 }

@@ -26,7 +26,11 @@ const table = {
   work_dir: pathFlag({ required: true }),
 } as const;
 
-const files: Readonly<Record<string, string>> = { '/etc/roles': 'a,b\n' };
+const files: Readonly<Record<string, string>> = {
+  '/etc/roles': 'a,b\n',
+  '/etc/dos': 'a\r\n\r\n',
+  '/etc/port': '7\n',
+};
 const parse = (argv: string[], env: Record<string, string> = {}) => {
   const sources: FlagSources = {
     argv: argv.some((arg) => arg.includes('work_dir')) ? argv : [...argv, '--work_dir=/w'],
@@ -59,7 +63,9 @@ const taken: readonly (readonly [name: string, argv: string[], env: Record<strin
   ['the environment', [], { MESOS_PORT: '7', MESOS_NATIVE_JAVA_LIBRARY: 'x', OTHER: 'y' }, { port: 7 }],
   ['an alias in the environment', [], { ['MESOS_SLAVE_PING_TIMEOUT']: '1secs' }, { agent_ping_timeout: 1000 }],
   ['the command line before the environment', ['--port=1'], { MESOS_PORT: '7' }, { port: 1 }],
-  ['a file', ['--roles=file:///etc/roles'], {}, { roles: 'a,b\n' }],
+  ['a file', ['--roles=file:///etc/roles'], {}, { roles: 'a,b' }],
+  ['a file with the line ends of another system', ['--roles=file:///etc/dos'], {}, { roles: 'a' }],
+  ['a number in a file', ['--port=file:///etc/port'], {}, { port: 7 }],
   ['a path that stays one', ['--credentials=file:///etc/creds'], {}, { credentials: 'file:///etc/creds' }],
   ['what follows --', ['--port=1', '--', '--nonsense'], {}, { port: 1 }],
 ];

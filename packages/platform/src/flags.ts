@@ -15,8 +15,8 @@ export interface FlagSpec<T> {
   readonly path: boolean;
   readonly help: string;
   parse(text: string): Result<T, string>;
-  /** The value as /flags shows it. */
-  format(value: T): string;
+  /** The value as /flags shows it; `text` is what was given, or stood in the file that was given. */
+  format(value: T, text: string): string;
 }
 
 export interface FlagOptions {
@@ -28,7 +28,7 @@ export interface FlagOptions {
 }
 
 type Parse<T> = (text: string) => Result<T, string>;
-type Format<T> = (value: T) => string;
+type Format<T> = (value: T, text: string) => string;
 
 /** A flag with a value of the caller's own type. */
 export function valueFlag<T>(
@@ -72,11 +72,47 @@ const parseNumber: Parse<number> = (text) => {
     : err(`expected a number, got ${JSON.stringify(text)}`);
 };
 
-const same: Format<string> = (text) => text;
+/** Shown as it was given. */
+export const asGiven: Format<unknown> = (_, text) => text;
 
-export const textFlag: FlagMaker<string> = maker<string>(ok, same);
+const nonEmpty =
+  (what: string): Parse<string> =>
+  (text) =>
+    text === '' ? err(`expected ${what}, got nothing`) : ok(text);
+
+const MAX_HOST_LENGTH = 255;
+
+const parseHost: Parse<string> = (text) =>
+  text.length <= MAX_HOST_LENGTH && /^[^\s\p{Cc}/\\?#@]+$/u.test(text)
+    ? ok(text)
+    : err(
+        `expected a host name of 1 to ${MAX_HOST_LENGTH} characters without spaces and slashes, got ${JSON.stringify(text)}`,
+      );
+
+const between =
+  (least: number, most: number): Parse<number> =>
+  (text) => {
+    const value = parseNumber(text);
+    if (!value.ok || (Number.isInteger(value.value) && value.value >= least && value.value <= most)) return value;
+    return err(`expected a whole number from ${least} to ${most}, got ${JSON.stringify(text)}`);
+  };
+
+export const textFlag: FlagMaker<string> = maker<string>(ok, asGiven);
+function parseJsonText(text: string): Result<string, string> {
+  try {
+    JSON.parse(text);
+    return ok(text);
+  } catch (cause) {
+    return err(`expected JSON: ${(cause as Error).message}`);
+  }
+}
+
+/** The text of JSON, whoever reads it. */
+export const jsonFlag: FlagMaker<string> = maker<string>(parseJsonText, asGiven);
 /** A path, never read as `file://`. */
-export const pathFlag: FlagMaker<string> = maker<string>(ok, same, { path: true });
+export const pathFlag: FlagMaker<string> = maker<string>(nonEmpty('a path'), asGiven, { path: true });
+/** A host's name or address, as others are told it. */
+export const hostFlag: FlagMaker<string> = maker<string>(parseHost, asGiven);
 /** A URL, shown without what may stand in it before the host: a name and a password. */
 export const urlFlag: FlagMaker<string> = maker<string>(ok, (text) =>
   text.replace(/^([a-z]+:\/\/)[^/]*@/i, '$1<hidden>@'),
@@ -84,6 +120,9 @@ export const urlFlag: FlagMaker<string> = maker<string>(ok, (text) =>
 /** Text with secrets in it, shown to nobody. */
 export const secretFlag: FlagMaker<string> = maker<string>(ok, () => '<hidden>');
 export const numberFlag: FlagMaker<number> = maker(parseNumber, String);
+/** A port; 0 where any will do. */
+export const portFlag: FlagMaker<number> = maker(between(0, 65535), String);
+export const countFlag: FlagMaker<number> = maker(between(0, 2 ** 31 - 1), String);
 /** Milliseconds. */
 export const durationFlag: FlagMaker<number> = maker(parseDuration, formatDuration);
 /** Bytes. */
@@ -210,7 +249,8 @@ function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) 
   if (spec.path || !value.startsWith('file://')) return ok(value);
   const path = value.slice('file://'.length);
   try {
-    return ok(readFile(path));
+    // Editors and `echo` end a file with a line end that is no part of the value.
+    return ok(readFile(path).replace(/(\r?\n)+$/, ''));
   } catch (error) {
     return bad(`can't read ${path}: ${(error as Error).message}`);
   }
@@ -218,6 +258,7 @@ function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) 
 
 interface Taken {
   readonly value: unknown;
+  readonly text: string;
   readonly given: Given;
 }
 
@@ -246,7 +287,7 @@ function takeAll(
     if (!text.ok) return text;
     const value = spec.parse(text.value);
     if (!value.ok) return fail('badValue', given.typed, `Flag ${given.typed}: ${value.error}`);
-    taken.set(main, { value: value.value, given });
+    taken.set(main, { value: value.value, text: text.value, given });
   }
   return ok(taken);
 }
@@ -283,7 +324,7 @@ export function parseFlags<const Table extends FlagTable>(
     const fallback = spec.default === undefined ? undefined : spec.parse(spec.default);
     const value = given !== undefined ? given.value : fallback?.ok === true ? fallback.value : undefined;
     values[name] = value;
-    if (value !== undefined) shown.set(name, spec.format(value));
+    if (value !== undefined) shown.set(name, spec.format(value, given?.text ?? spec.default ?? ''));
   }
   return ok({ values: values as FlagValues<Table>, shown, given: new Set(taken.value.keys()), warnings });
 }

@@ -160,7 +160,7 @@ const listen = (server: Server, ip: string, port: number): Promise<HostError | u
     server.once('error', (error: NodeJS.ErrnoException) =>
       resolve({
         code: LISTEN_ERRORS[error.code ?? ''] ?? 'listenFailed',
-        message: `can't listen on ${ip}:${port}: ${error.message}`,
+        message: `Flags --ip, --port: can't listen on ${ip}:${port}: ${error.message}`,
       }),
     );
     server.listen({ host: ip, port, backlog: 4096 }, () => resolve(undefined));

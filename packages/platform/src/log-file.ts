@@ -1,7 +1,9 @@
 // The log in a file, beside stderr: `--log_dir` as Mesos' programs have it, with the file's name that its tools look for.
-import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '@meseta/base';
+import { makeDirectories } from './start-files.js';
+import { writeToStderr } from './stderr.js';
 
 /** A file that has grown to this is put aside, and the one put aside before it is dropped. */
 const MAX_BYTES = 256 * 2 ** 20;
@@ -17,7 +19,7 @@ export function openLogFile(directory: string, program: string, maxBytes = MAX_B
   let file: number;
   let bytes: number;
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
     file = openSync(path, 'a');
     bytes = statSync(path).size;
   } catch (cause) {
@@ -30,11 +32,12 @@ export function openLogFile(directory: string, program: string, maxBytes = MAX_B
         bytes += writeSync(file, line);
         if (bytes < maxBytes) return;
         renameSync(path, `${path}.old`);
-        closeSync(file);
+        const full = file;
         file = openSync(path, 'a');
+        closeSync(full);
         bytes = 0;
       } catch {
-        // A full disk must not end the daemon; stderr has the line too.
+        // A full disk must not end the daemon; stderr has the line too. What is open stays open until there is another.
       }
     },
   });
@@ -44,6 +47,6 @@ export function openLogFile(directory: string, program: string, maxBytes = MAX_B
 export const teeTo =
   (file: LogFile) =>
   (line: string): void => {
-    process.stderr.write(line);
+    writeToStderr(line);
     file.write(line);
   };

@@ -1,6 +1,8 @@
 // Lines for people: `2026-01-31 12:00:00.123 INFO master: text`, one an event, on stderr.
 // Secrets are the caller's to leave out; a line break in a text can't forge a line.
 
+import { writeToStderr } from './stderr.js';
+
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
 export interface Logger {
@@ -28,12 +30,13 @@ const RANKS = { debug: 0, info: 1, warning: 2, error: 3, silent: 4 } as const;
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTROL = /\p{Cc}/gu;
 
-const oneLine = (text: string): string =>
+/** Without line breaks and other control characters. */
+export const oneLine = (text: string): string =>
   text.replace(CONTROL, (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 export function createLogger(options: LoggerOptions): Logger {
   const shared = { level: options.level ?? 'info' };
-  const write = options.write ?? ((line: string) => void process.stderr.write(line));
+  const write = options.write ?? writeToStderr;
   const wallMs = options.wallMs ?? Date.now;
 
   const make = (component: string): Logger => {

@@ -6,9 +6,9 @@ import { toPostRefinement } from './formats.js';
 import { resourcesFromJson } from './json.js';
 import { isDynamicallyReserved, isPersistentVolume, isRevocable } from './kinds.js';
 import { parseNumber } from './numbers.js';
-import { coalesce } from './ranges.js';
+import { coalesce, MAX_RANGE_END, OPEN_END_TEXT } from './ranges.js';
 import { withFields } from './records.js';
-import { MAX_RANGE_END, validateResources } from './validate.js';
+import { validateResources } from './validate.js';
 
 /**
  * `cpus:4;mem(role):1024;ports:[31000-32000];disks:{a,b}`, or a JSON array of resources. What names
@@ -97,8 +97,8 @@ function parseRanges(text: string): Result<Value, string> {
     const match = /^(\d+)-(\d+)$/.exec(part);
     if (!match) return err(`expected ranges such as [31000-32000,33000-33010], got ${text}`);
     const range = { begin: Number(match[1]), end: Number(match[2]) };
-    if (range.end > MAX_RANGE_END || range.begin > MAX_RANGE_END) {
-      return err(`expected numbers up to ${MAX_RANGE_END}, got ${part}`);
+    if (range.begin > MAX_RANGE_END || (range.end > MAX_RANGE_END && match[2] !== OPEN_END_TEXT)) {
+      return err(`expected numbers up to ${MAX_RANGE_END}, or ${OPEN_END_TEXT} for a range without end, got ${part}`);
     }
     if (range.begin > range.end) return err(`expected begin <= end, got ${part}`);
     ranges.push(range);

@@ -4,6 +4,12 @@ import type { ValueRange } from '@meseta/wire';
 
 type Ranges = readonly ValueRange[];
 
+/** Up to here a number tells each whole number from the next, and from the one after the last. */
+export const MAX_RANGE_END = Number.MAX_SAFE_INTEGER - 1;
+/** The largest number of the wire, 2^64 - 1, as it is read: the end of a range without one. */
+export const OPEN_END = 2 ** 64;
+export const OPEN_END_TEXT = '18446744073709551615';
+
 /** Sorted, with what overlaps or touches merged. */
 export function coalesce(ranges: Ranges): Ranges {
   if (isCoalesced(ranges)) return ranges;
@@ -38,7 +44,7 @@ export function subtractRanges(a: Ranges, b: Ranges): Ranges {
       const cut = cuts[i] as ValueRange;
       if (cut.begin > range.end) break;
       if (cut.begin > begin) left.push({ begin, end: cut.begin - 1 });
-      begin = Math.max(begin, cut.end + 1);
+      begin = cut.end >= range.end ? Infinity : Math.max(begin, cut.end + 1);
     }
     if (begin <= range.end) left.push({ begin, end: range.end });
   }
@@ -62,7 +68,8 @@ export function equalRanges(a: Ranges, b: Ranges): boolean {
   return x.length === y.length && x.every((range, i) => range.begin === y[i]?.begin && range.end === y[i]?.end);
 }
 
-export const formatRanges = (ranges: Ranges): string => `[${ranges.map((r) => `${r.begin}-${r.end}`).join(', ')}]`;
+export const formatRanges = (ranges: Ranges): string =>
+  `[${ranges.map(({ begin, end }) => `${begin}-${end === OPEN_END ? OPEN_END_TEXT : end}`).join(', ')}]`;
 
 export const formatSet = (items: readonly string[]): string => `{${items.join(', ')}}`;
 

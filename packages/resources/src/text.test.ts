@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { Resource } from '@meseta/wire';
+import { ResourceCodec } from '@meseta/wire/codecs';
 import fc from 'fast-check';
-import { equals } from './algebra.js';
+import { equals, subtract } from './algebra.js';
 import { formatAttribute, formatResources } from './format.js';
 import { parseAttributes, parseResourceList, parseResources } from './parse.js';
 import { formatScalar, fromThousandths, toThousandths } from './scalars.js';
@@ -65,6 +67,8 @@ test('flags that are refused say what was expected', () => {
     ['cpus:many', /cpus: expected a number >= 0/],
     ['cpus:inf', /cpus: expected a number >= 0/],
     ['cpus:0.0001', /resources\[0\].scalar.value: expected 0 or at least 0.001/],
+    ['ports:[1-18446744073709551614]', /up to 9007199254740990, or 18446744073709551615 for a range without end/],
+    ['ports:[18446744073709551615-18446744073709551615]', /up to 9007199254740990/],
     ['ports:[1-x]', /ports: expected ranges such as/],
     ['ports:[1', /ports: expected ranges such as/],
     ['ports:[2-1]', /ports: expected begin <= end, got 2-1/],
@@ -173,4 +177,19 @@ test('the v0 endpoints’ objects', () => {
     ['things', '{a, b}'],
   ]);
   assert.deepEqual(summarize([]), { cpus: 0, disk: 0, gpus: 0, mem: 0 });
+});
+
+test('a range without end is shown as it was given, and loses what is taken from it, its end too', () => {
+  const open = parseResources('ids:[0-18446744073709551615]');
+  const some = parseResources('ids:[5-9]');
+  const rest = parseResources('ids:[10-18446744073709551615]');
+  assert.ok(open.ok && some.ok && rest.ok);
+  assert.equal(formatResources(open.value), 'ids:[0-18446744073709551615]');
+  assert.equal(formatResources(subtract(open.value, some.value)), 'ids:[0-4, 10-18446744073709551615]');
+  assert.equal(formatResources(subtract(open.value, rest.value)), 'ids:[0-9]');
+  assert.deepEqual(subtract(open.value, open.value), []);
+  assert.deepEqual(ResourceCodec.decode(ResourceCodec.encode(open.value[0] as Resource)), {
+    ok: true,
+    value: open.value[0],
+  });
 });

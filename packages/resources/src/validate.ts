@@ -4,6 +4,7 @@ import { checkId, checkPathBelow, err, ok, overLimit, type Result } from '@meset
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
+import { MAX_RANGE_END, OPEN_END } from './ranges.js';
 import { isAncestor, validateRole } from './roles.js';
 import { toThousandths } from './scalars.js';
 
@@ -91,7 +92,9 @@ function checkRanges({ ranges }: Resource): Wrong | undefined {
     const range = list[inverted];
     return [`.ranges.range[${inverted}]`, `expected begin <= end, got ${range?.begin}-${range?.end}`];
   }
-  const inexact = list.findIndex(({ begin, end }) => begin < 0 || end > MAX_RANGE_END);
+  const inexact = list.findIndex(
+    ({ begin, end }) => begin < 0 || begin > MAX_RANGE_END || (end > MAX_RANGE_END && end !== OPEN_END),
+  );
   if (inexact >= 0) {
     const { begin, end } = list[inexact] as ValueRange;
     return [`.ranges.range[${inexact}]`, `expected numbers from 0 to ${MAX_RANGE_END}, got ${begin}-${end}`];
@@ -102,9 +105,6 @@ function checkRanges({ ranges }: Resource): Wrong | undefined {
   const [a, b] = [sorted[overlap - 1], sorted[overlap]];
   return ['.ranges', `expected ranges that don't overlap, got ${a?.begin}-${a?.end} and ${b?.begin}-${b?.end}`];
 }
-
-/** Up to here a number tells each whole number from the next, and from the one after the last. */
-export const MAX_RANGE_END = Number.MAX_SAFE_INTEGER - 1;
 
 function checkSet(items: readonly string[]): Wrong | undefined {
   const seen = new Set<string>();

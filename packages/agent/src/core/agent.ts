@@ -36,7 +36,7 @@ import {
   reregistered,
   tryToRegister,
 } from './registration.js';
-import { diskUsage, sandboxRemoved, watchDisk } from './sandboxes.js';
+import { diskRoom, diskUsage, sandboxRemoved, watchDisk } from './sandboxes.js';
 import { type AgentState, createState, type Timer } from './state.js';
 import { acknowledge, forward, resend, resendAll } from './status-updates.js';
 import { type AfterWrite, log, type Step, sendToMaster } from './step.js';
@@ -116,6 +116,9 @@ function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persist
       return;
     case 'diskUsage':
       diskUsage(step, input.usedShare);
+      return;
+    case 'diskRoom':
+      diskRoom(step, input.shortage);
       return;
     case 'sandboxRemoved':
       sandboxRemoved(step, input.containerId, input.error);

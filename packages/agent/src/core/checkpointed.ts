@@ -111,3 +111,24 @@ function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: Record
     updates: waiting.flatMap(statusOf).map((status) => updateOf(frameworkId, status)),
   };
 }
+
+/** A path below `from` as it is below `to`. */
+export const relocatedPath = (path: string, from: string, to: string): string =>
+  path.startsWith(`${from}/`) ? `${to}${path.slice(from.length)}` : path;
+
+/** The record with its sandbox, if it has one below `from`, below `to`. */
+export function relocated(record: CheckpointRecord, from: string, to: string): CheckpointRecord {
+  const moved = (path: string): string => relocatedPath(path, from, to);
+  switch (record.kind) {
+    case 'executor':
+      return { ...record, executor: { ...record.executor, sandbox: moved(record.executor.sandbox) } };
+    case 'member':
+      return { ...record, member: { ...record.member, sandbox: moved(record.member.sandbox) } };
+    case 'guest':
+      return { ...record, guest: { ...record.guest, sandbox: moved(record.guest.sandbox) } };
+    case 'sandbox':
+      return { ...record, path: moved(record.path) };
+    default:
+      return record;
+  }
+}

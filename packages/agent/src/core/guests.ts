@@ -93,6 +93,10 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     reply(step, connection, 400, impossible);
     return;
   }
+  if (step.state.diskShortage !== undefined) {
+    reply(step, connection, 500, `Failed to launch container: ${step.state.diskShortage}`);
+    return;
+  }
   const place = placeOf(step, id);
   if (place === undefined) {
     reply(step, connection, 400, "Field 'container_id.parent': no such container runs here");

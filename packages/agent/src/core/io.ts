@@ -71,6 +71,8 @@ export type AgentInput =
   | { readonly kind: 'persisted' }
   /** The answer to `measureDisk`: the used share of work_dir's disk, 0 to 1. */
   | { readonly kind: 'diskUsage'; readonly usedShare: number }
+  /** Why the disk of work_dir has no room for another task, or undefined once it has. */
+  | { readonly kind: 'diskRoom'; readonly shortage: string | undefined }
   /** The answer to `removeSandbox`. */
   | { readonly kind: 'sandboxRemoved'; readonly containerId: ContainerId; readonly error: string | undefined }
   /** SIGUSR1: leave the cluster for good. Every task is killed, then the process ends. */
@@ -244,7 +246,13 @@ export interface OperationRecord {
 
 /** What the agent writes to disk, by kind. A key is `kind/ids`, one record each. */
 export type CheckpointRecord =
-  | { readonly kind: 'agent'; readonly info: AgentInfo; readonly bootId: string }
+  | {
+      readonly kind: 'agent';
+      readonly info: AgentInfo;
+      readonly bootId: string;
+      /** Where the sandboxes of the other records lie below; versions before this one did not write it. */
+      readonly workDir?: string;
+    }
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
   | { readonly kind: 'member'; readonly member: MemberRecord }

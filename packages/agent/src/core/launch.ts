@@ -149,6 +149,9 @@ function refusalOf(step: Step, framework: FrameworkRecord, { tasks, executor, ve
   if (state.drain !== undefined) {
     return { ...dropped, reason: 'REASON_AGENT_DRAINING', message: 'The agent is draining' };
   }
+  if (state.diskShortage !== undefined) {
+    return { ...dropped, reason: 'REASON_CONTAINER_LAUNCH_FAILED', message: `Not launched: ${state.diskShortage}` };
+  }
   if (versions?.some((it) => it.resource_provider_id === undefined && it.uuid.value !== state.resourceVersion)) {
     return {
       ...dropped,

@@ -198,5 +198,51 @@ test('a change that is not allowed ends the process and says what to do', () => 
   world.restart([], { info: { ...configOf().info, hostname: 'other' } });
   const end = world.effects.find(({ kind }) => kind === 'exit');
   assert(end?.kind === 'exit');
-  assert.match(end.message, /reconfiguration_policy=equal.*work_dir/);
+  assert.match(end.message, /reconfiguration_policy=equal.*remove \S+\/meta\/\S+\/latest/);
+});
+
+test('after work_dir was moved a task that runs is found again, its sandbox where it lies now, on disk too', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  const sandbox = (): string | undefined =>
+    [...world.core.state.frameworks.values()].flatMap(({ executors }) => [...executors.values()])[0]?.sandbox;
+  const before = sandbox() as string;
+  const { workDir } = configOf();
+  for (const to of ['/elsewhere', '/elsewhere', '/elsewhere/again']) {
+    world.restart([alive(containerId)], { workDir: to });
+    assert.equal(sandbox(), `${to}${before.slice(workDir.length)}`);
+    assert.deepEqual([...world.core.state.runs.keys()], [containerId]);
+  }
+});
+
+test('without the record of its agent what was checkpointed is dropped, but for sandboxes, and what runs is ended', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  world.core.state.sandboxes.clear();
+  const kept = [...world.disk.keys()];
+  world.disk.delete('agent');
+  world.restart([alive(containerId)]);
+  assert.ok(kept.some((key) => key.startsWith('task/')));
+  assert.deepEqual(
+    [...world.disk.keys()].map((key) => key.split('/')[0]),
+    ['sandbox'],
+  );
+  assert.ok(world.effects.some((effect) => effect.kind === 'destroy' && effect.containerId === containerId));
+});
+
+test('while the disk is short of room new tasks are dropped with the reason, and what runs goes on', () => {
+  const world = registeredWorld();
+  runToRunning(world, taskOf('before'));
+  world.input({ kind: 'diskRoom', shortage: 'the disk of /w has 1MB free' });
+  const launches = (): number => world.effects.filter(({ kind }) => kind === 'launch').length;
+  const launchedBefore = launches();
+  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('during') } });
+  assert.equal(launches(), launchedBefore);
+  assert.deepEqual(
+    [last(world)?.state, last(world)?.reason, last(world)?.message],
+    ['TASK_DROPPED', 'REASON_CONTAINER_LAUNCH_FAILED', 'Not launched: the disk of /w has 1MB free'],
+  );
+  world.input({ kind: 'diskRoom', shortage: undefined });
+  run(world, taskOf('after'));
+  assert.equal(launches(), launchedBefore + 1);
 });

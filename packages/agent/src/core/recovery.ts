@@ -9,7 +9,7 @@ import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
-import { wholeRecords } from './checkpointed.js';
+import { relocated, wholeRecords } from './checkpointed.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { putExecutor, restoreRetired, settle } from './executors.js';
@@ -28,24 +28,21 @@ import type { StatusFields } from './status-updates.js';
 import { log, type Step, save, setTimer } from './step.js';
 import { changeVolumes } from './volumes.js';
 
-export function start(
-  step: Step,
-  checkpoint: readonly CheckpointEntry[],
-  containers: readonly RecoveredContainer[],
-): void {
+export function start(step: Step, onDisk: readonly CheckpointEntry[], containers: readonly RecoveredContainer[]): void {
   const { state } = step;
   state.started = true;
   state.startedWallMs = step.now.wallMs;
-  const agent = checkpoint.map(({ record }) => record).find((record) => record.kind === 'agent');
+  const agent = onDisk.map(({ record }) => record).find((record) => record.kind === 'agent');
   const verdict = agent === undefined ? 'new' : compatibility(state.config, agent.info, agent.bootId);
   if (verdict === 'incompatible') {
     const message =
       `this agent's description has changed in a way that --reconfiguration_policy=${state.config.reconfigurationPolicy} ` +
-      'does not allow (hostname, port, domain, attributes or resources); change it back, or move work_dir away to start anew';
+      `does not allow (hostname, port, domain, attributes or resources); change it back, or remove ` +
+      `${state.config.workDir}/meta/slaves/latest to start as a new agent, which ends the tasks of the old one`;
     step.effects.push({ kind: 'exit', status: 1, message });
     return;
   }
-  const wrong = checkpoint.map(({ record }) => checkRecord(record)).find((problem) => problem !== undefined);
+  const wrong = onDisk.map(({ record }) => checkRecord(record)).find((problem) => problem !== undefined);
   if (wrong !== undefined) {
     const message = `the checkpoint in work_dir is damaged (${wrong}); move work_dir away to start anew`;
     step.effects.push({ kind: 'exit', status: 1, message });
@@ -53,8 +50,10 @@ export function start(
   }
   if (verdict === 'known' && agent !== undefined) {
     state.info = { ...state.info, id: agent.info.id };
-    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId: state.config.bootId });
+    const { bootId, workDir } = state.config;
+    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
+  const checkpoint = relocate(step, onDisk, agent?.workDir);
   for (const record of wholeRecords(checkpoint)) {
     if (verdict === 'known' || record.kind === 'sandbox') restore(step, record);
   }
@@ -71,6 +70,22 @@ export function start(
   if (state.config.recover === 'cleanup') {
     leave(step, 'what an earlier agent left here has been ended (--recover=cleanup)');
   }
+}
+
+/** The records of an agent whose work_dir was moved, with their sandboxes where they lie now. */
+function relocate(
+  step: Step,
+  checkpoint: readonly CheckpointEntry[],
+  from: string | undefined,
+): readonly CheckpointEntry[] {
+  const to = step.state.config.workDir;
+  if (from === undefined || from === to) return checkpoint;
+  log(step, 'info', `work_dir was moved from ${from} to ${to}`);
+  return checkpoint.map((entry) => {
+    const record = relocated(entry.record, from, to);
+    if (record !== entry.record) save(step, entry.key, record);
+    return { key: entry.key, record };
+  });
 }
 
 /** Whether a process with this configuration may go on as the agent that wrote `before`. */

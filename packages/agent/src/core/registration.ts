@@ -173,7 +173,8 @@ export function registered(step: Step, message: AgentRegisteredMessage): void {
   if (known === undefined) {
     state.info = withId(state.info, message.agent_id);
     log(step, 'info', `registered as agent ${message.agent_id.value}`);
-    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId: state.config.bootId });
+    const { bootId, workDir } = state.config;
+    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
   step.after.push({ kind: 'announceRegistered' });
 }

@@ -33,6 +33,17 @@ export function diskUsage(step: Step, usedShare: number): void {
   }
 }
 
+/** What runs goes on; new tasks are refused while there is a shortage. */
+export function diskRoom(step: Step, shortage: string | undefined): void {
+  step.state.diskShortage = shortage;
+  if (shortage === undefined) {
+    log(step, 'info', 'the disk has room again: tasks are launched again');
+    return;
+  }
+  log(step, 'warning', `no task is launched for now: ${shortage}`);
+  step.effects.push({ kind: 'measureDisk' });
+}
+
 export function sandboxRemoved(step: Step, containerId: ContainerId, error: string | undefined): void {
   const sandbox = step.state.sandboxes.get(containerId);
   if (sandbox === undefined) return;

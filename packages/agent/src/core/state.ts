@@ -161,6 +161,8 @@ export interface AgentState {
   readonly sandboxes: Map<ContainerId, Sandbox>;
   /** As of the last look at the disk. */
   maxSandboxAgeMs: number;
+  /** Why no task is launched until the disk has room again. */
+  diskShortage: string | undefined;
   /** Why the agent ends as soon as its last container has. */
   leaving: string | undefined;
   startedWallMs: number;
@@ -201,6 +203,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     drain: undefined,
     sandboxes: new Map(),
     maxSandboxAgeMs: config.gcDelayMs,
+    diskShortage: undefined,
     leaving: undefined,
     startedWallMs: 0,
     registeredWallMs: undefined,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
-import { type ContainerId, err, type Files, ok, pidOf, type Result } from '@meseta/base';
+import { type ContainerId, err, type Files, formatDuration, ok, pidOf, type Result } from '@meseta/base';
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
@@ -13,14 +13,17 @@ import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
+import { validateRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { type AgentCore, createAgent } from '../core/agent.js';
-import type { AgentConfig, AgentInput } from '../core/io.js';
+import { relocatedPath } from '../core/checkpointed.js';
+import type { AgentConfig, AgentEffect, AgentInput } from '../core/io.js';
 import { createSender, type Sender } from './authentication.js';
-import { openCheckpoint } from './checkpoint.js';
+import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { createContainerCalls } from './container-calls.js';
 import { detectMaster } from './detector.js';
+import { watchDiskRoom } from './disk-room.js';
 import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
@@ -59,14 +62,19 @@ export interface RunningAgent {
 /** What is asked of the flags beyond their syntax. */
 function problemOf(flags: AgentFlags): string | undefined {
   if (flags.master === undefined) return 'Flag --master is required: host:port of a master';
-  if (flags.registration_backoff_factor > 60_000) return 'Flag --registration_backoff_factor: expected at most 1mins';
+  if (flags.registration_backoff_factor > 60_000) {
+    const given = formatDuration(flags.registration_backoff_factor);
+    return `Flag --registration_backoff_factor: expected at most 1mins, got ${given}`;
+  }
   if (flags.executor_reregistration_timeout > 15_000) {
-    return 'Flag --executor_reregistration_timeout: expected at most 15secs';
+    const given = formatDuration(flags.executor_reregistration_timeout);
+    return `Flag --executor_reregistration_timeout: expected at most 15secs, got ${given}`;
   }
   if (!(flags.gc_disk_headroom >= 0 && flags.gc_disk_headroom <= 1)) {
-    return 'Flag --gc_disk_headroom: expected a number from 0 to 1';
+    return `Flag --gc_disk_headroom: expected a number from 0 to 1, got ${flags.gc_disk_headroom}`;
   }
-  return undefined;
+  const role = validateRole(flags.default_role);
+  return role.ok ? undefined : `Flag --default_role: ${role.error}`;
 }
 
 /** Starts an agent in this process. The error is for the person who started it. */
@@ -87,12 +95,22 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
     );
   }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
+  // First of all: it locks work_dir.
+  const checkpoint = await openCheckpoint({
+    directory: `${resolve(flags.work_dir)}/meta`,
+    warn: log.warning,
+    onFailure: (text) => options.onExit(1, text),
+  });
+  if (!checkpoint.ok) return err(`Flag --work_dir: ${checkpoint.error}`);
   const inputs = createInputs();
   const host = await openHost(options, security.value, inputs);
-  if (!host.ok) return host;
-  const started = await run(options, security.value, host.value, inputs, await nameOf(ipOf(master.value)));
+  const named = await nameOf(ipOf(master.value));
+  const started = host.ok ? await run(options, security.value, host.value, checkpoint.value, inputs, named) : host;
   if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
-  else await host.value.close();
+  else {
+    if (host.ok) await host.value.close();
+    await checkpoint.value.close();
+  }
   return started;
 }
 
@@ -173,6 +191,7 @@ async function run(
   options: AgentOptions,
   security: AgentSecurity,
   host: Host,
+  checkpoint: Checkpoint,
   inputs: Inputs,
   masterHostname: string,
 ): Promise<Result<RunningAgent, string>> {
@@ -188,15 +207,11 @@ async function run(
   const launcher = await openContainers(options, inputs, files);
   if (!launcher.ok) return launcher;
   const containers = launcher.value;
-  const checkpoint = await openCheckpoint(`${workDir}/meta/checkpoint`, (cause) => {
-    // Thrown outside of any promise: the process' last handler ends it.
-    setImmediate(() => {
-      throw cause;
-    });
-  });
   const config = await configOf(flags, host, workDir, resources.value, files);
   const core = createAgent(config, cryptoRandom());
-  const recovered = await containers.recover();
+  const entries = checkpoint.read();
+  const before = entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir ?? workDir;
+  const recovered = await containers.recover((sandbox) => relocatedPath(sandbox, before, workDir));
   const push = (input: AgentInput): void => loop.push(input);
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { credential } = security;
@@ -219,24 +234,24 @@ async function run(
     push,
     exit: options.onExit,
   };
-  const loop = createLoop<AgentInput, ReturnType<typeof core.step>[number]>({
-    step: core.step,
-    nextDeadline: core.nextDeadline,
-    hasWork: () => false,
-    perform: (effect) => performEffect(ports, effect),
-    tick: { kind: 'tick' },
-    continue: { kind: 'tick' },
-    clock: realClock,
-  });
-  loop.push({ kind: 'start', checkpoint: checkpoint.read(), containers: recovered });
-  const logging = createLoggingLevel(log, realClock);
+  const loop = createAgentLoop(core, (effect) => performEffect(ports, effect));
+  loop.push({ kind: 'start', checkpoint: entries, containers: recovered });
   const recoverySeconds = (realClock.now().monoMs - begunMs) / 1000;
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
-  const { gate } = security;
   const { shown, logFile } = options;
   const facts = { shown, logFile, masterHostname, recoverySeconds };
-  const handler = createRequestHandler({ core, gate, containers, files, logging, ...calls, ...facts });
+  const handler = createRequestHandler({
+    core,
+    gate: security.gate,
+    containers,
+    files,
+    logging: createLoggingLevel(log, realClock),
+    ...calls,
+    ...facts,
+  });
+  const disk = { files, clock: realClock, workDir, checkpoint, floorBytes: flags.disk_floor, push };
+  const stopWatching = await watchDiskRoom(disk);
   inputs.open(loop.push, handler);
   return ok({
     address: host.address,
@@ -245,12 +260,24 @@ async function run(
       loop.stop();
       sender.close();
       stopRotation();
+      stopWatching();
       await host.close();
       await containers.close();
       await checkpoint.close();
     },
   });
 }
+
+const createAgentLoop = (core: AgentCore, perform: (effect: AgentEffect) => void) =>
+  createLoop<AgentInput, AgentEffect>({
+    step: core.step,
+    nextDeadline: core.nextDeadline,
+    hasWork: () => false,
+    perform,
+    tick: { kind: 'tick' },
+    continue: { kind: 'tick' },
+    clock: realClock,
+  });
 
 /** The sandbox of a container that runs. */
 function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {

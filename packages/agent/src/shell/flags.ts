@@ -1,19 +1,24 @@
 // Every flag of a Mesos agent, with its default and aliases (docs/configuration/agent.md; facts: flags.csv).
 import { err, ok, type Result } from '@meseta/base';
 import {
+  asGiven,
   booleanFlag,
   byteSizeFlag,
+  countFlag,
   durationFlag,
   type FlagValues,
+  hostFlag,
+  jsonFlag,
   numberFlag,
   pathFlag,
+  portFlag,
   secretFlag,
   textFlag,
   tlsFlags,
   urlFlag,
   valueFlag,
 } from '@meseta/platform';
-import { formatAttribute, parseAttributes } from '@meseta/resources';
+import { parseAttributes } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
 import { DomainInfoCodec } from '@meseta/wire/codecs';
 
@@ -51,25 +56,35 @@ const parseNames = (text: string): Result<readonly string[], string> =>
       .filter((name) => name !== ''),
   );
 
-const same = (text: string): string => text;
-const attributesFlag = (options: { readonly help: string }) =>
-  valueFlag(parseAttributes, (list) => list.map(formatAttribute).join(';'), options);
+const attributesFlag = (options: { readonly help: string }) => valueFlag(parseAttributes, asGiven, options);
 const domainFlag = (options: { readonly help: string }) => valueFlag(parseDomain, DomainInfoCodec.write, options);
 const environmentFlag = (options: { readonly help: string }) =>
   valueFlag(parseEnvironment, (value) => JSON.stringify(value), options);
 const levelFlag = (options: { readonly default: string; readonly help: string }) =>
-  valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), same, options);
+  valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), asGiven, options);
 const policyFlag = (options: { readonly default: string; readonly help: string }) =>
-  valueFlag(oneOf('equal', 'additive'), same, options);
+  valueFlag(oneOf('equal', 'additive'), asGiven, options);
 const recoverFlag = (options: { readonly default: string; readonly help: string }) =>
-  valueFlag(oneOf('reconnect', 'cleanup'), same, options);
+  valueFlag(oneOf('reconnect', 'cleanup'), asGiven, options);
+
+const launcherFlag = (options: { readonly default: string; readonly help: string }) =>
+  valueFlag(oneOf('posix', 'linux'), asGiven, options);
+
+/** The names that Mesos knows, in any order. */
+function parseContainerizers(text: string): Result<string, string> {
+  const known = ['mesos', 'docker'];
+  const unknown = text.split(',').find((name) => !known.includes(name.trim()));
+  return unknown === undefined ? ok(text) : err(`expected a list of mesos and docker, got ${JSON.stringify(unknown)}`);
+}
+const containerizersFlag = (options: { readonly default: string; readonly status: 'ignored' }) =>
+  valueFlag(parseContainerizers, asGiven, options);
 
 const later = { status: 'ignored' } as const;
 
 export const agentFlags = {
   acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
   advertise_ip: textFlag({ help: 'The address that others are told to reach this agent at.' }),
-  advertise_port: numberFlag({ help: 'The port that others are told to reach this agent at.' }),
+  advertise_port: portFlag({ help: 'The port that others are told to reach this agent at.' }),
   agent_features: textFlag(later),
   agent_subsystems: textFlag({ ...later, aliases: ['slave_subsystems'] }),
   allowed_devices: textFlag(later),
@@ -109,7 +124,7 @@ export const agentFlags = {
   }),
   container_ports_isolated_range: textFlag(later),
   container_ports_watch_interval: textFlag({ ...later, default: '30secs' }),
-  containerizers: textFlag({ ...later, default: 'mesos' }),
+  containerizers: containerizersFlag({ ...later, default: 'mesos' }),
   credential: pathFlag({ help: 'A file with the principal and secret for the master.' }),
   csi_plugin_config_dir: textFlag(later),
   default_container_dns: textFlag(later),
@@ -118,6 +133,10 @@ export const agentFlags = {
   default_role: textFlag({ default: '*', help: 'The role of resources that --resources gives none.' }),
   disallow_sharing_agent_ipc_namespace: booleanFlag({ ...later, default: false }),
   disallow_sharing_agent_pid_namespace: booleanFlag({ ...later, default: false }),
+  disk_floor: byteSizeFlag({
+    default: '64MB',
+    help: "No task is launched while work_dir's disk has less room than this, or than a twentieth of a smaller disk.",
+  }),
   disk_profile_adaptor: textFlag(later),
   disk_watch_interval: durationFlag({ default: '1mins', help: 'How often the disk of work_dir is looked at.' }),
   docker: textFlag({ ...later, default: 'docker' }),
@@ -169,7 +188,7 @@ export const agentFlags = {
   help: booleanFlag({ default: false, help: 'Prints this text.' }),
   hooks: textFlag(later),
   host_path_volume_force_creation: textFlag(later),
-  hostname: textFlag({ help: 'The name that the cluster knows this host by.' }),
+  hostname: hostFlag({ help: 'The name that the cluster knows this host by.' }),
   hostname_lookup: booleanFlag({
     default: true,
     help: "Whether the host's name is looked up; else its address is used.",
@@ -194,7 +213,7 @@ export const agentFlags = {
   ip_discovery_command: textFlag({ help: 'A shell command that prints the address to listen on.' }),
   isolation: textFlag({ ...later, default: 'posix/cpu,posix/mem' }),
   jwt_secret_key: pathFlag({ aliases: ['executor_secret_key'], help: 'A file with the key that signs tokens.' }),
-  launcher: textFlag({ default: 'linux', help: 'posix; linux is taken for posix, with a warning.' }),
+  launcher: launcherFlag({ default: 'linux', help: 'posix; linux is taken for posix, with a warning.' }),
   launcher_dir: textFlag(later),
   lo_name: textFlag(later),
   log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-agent.INFO; shown under /files.' }),
@@ -202,7 +221,7 @@ export const agentFlags = {
   logging_level: levelFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR: what is logged.' }),
   master: urlFlag({ help: 'Where the master is: host:port, or file:///path with that in it.' }),
   master_detector: textFlag(later),
-  max_completed_executors_per_framework: numberFlag({
+  max_completed_executors_per_framework: countFlag({
     default: '150',
     help: 'How many ended executors of a framework are remembered.',
   }),
@@ -211,7 +230,7 @@ export const agentFlags = {
   memory_profiling: booleanFlag({ ...later, default: false }),
   minimum_egress_rate_limit: textFlag(later),
   minimum_ingress_rate_limit: textFlag(later),
-  modules: textFlag({ help: 'Parameters of --container_logger, as JSON; other modules are not loaded.' }),
+  modules: jsonFlag({ help: 'Parameters of --container_logger, as JSON; other modules are not loaded.' }),
   modules_dir: textFlag(later),
   network_cni_config_dir: textFlag(later),
   network_cni_metrics: booleanFlag({ ...later, default: true }),
@@ -229,7 +248,7 @@ export const agentFlags = {
   perf_duration: textFlag({ ...later, default: '10secs' }),
   perf_events: textFlag(later),
   perf_interval: textFlag({ ...later, default: '1mins' }),
-  port: numberFlag({ default: '5051', help: 'The port to listen on.' }),
+  port: portFlag({ default: '5051', help: 'The port to listen on.' }),
   qos_controller: textFlag(later),
   qos_correction_interval_min: textFlag({ ...later, default: '0ns' }),
   quiet: booleanFlag({ default: false, help: 'Logs nothing to stderr.' }),
@@ -266,7 +285,7 @@ export const agentFlags = {
   systemd_enable_support: booleanFlag({ ...later, default: true }),
   systemd_runtime_directory: textFlag({ ...later, default: '/run/systemd/system' }),
   ...tlsFlags,
-  trusted_hosts: valueFlag(parseNames, (names) => names.join(','), {
+  trusted_hosts: valueFlag(parseNames, asGiven, {
     help: 'Names under which browsers may reach this agent, beside its own and addresses.',
   }),
   version: booleanFlag({ default: false, help: 'Prints the version.' }),

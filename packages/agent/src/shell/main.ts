@@ -1,9 +1,9 @@
 // `meseta agent`: flags and signals in, an exit status out.
-import { readFileSync } from 'node:fs';
-import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
+import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { discoverIp } from '@meseta/platform/discover-ip';
 import { openLogFile, teeTo } from '@meseta/platform/log-file';
+import { readFlagFile } from '@meseta/platform/start-files';
 import { type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
 
@@ -27,13 +27,13 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
     argv,
     env,
     prefix: 'MESOS_',
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: readFlagFile,
   });
   const fail = (text: string): number => {
-    process.stderr.write(`meseta agent: ${text}\n`);
+    process.stderr.write(`meseta agent: ${oneLine(text)}\n`);
     return 1;
   };
-  if (!parsed.ok) return fail(`${parsed.error.message}\nmeseta agent --help lists the flags.`);
+  if (!parsed.ok) return fail(`${parsed.error.message} (meseta agent --help lists the flags)`);
   const { values, shown, warnings } = parsed.value;
   const found = values.ip_discovery_command === undefined ? undefined : await discoverIp(values.ip_discovery_command);
   if (found?.ok === false) return fail(`Flag --ip_discovery_command: ${found.error}`);
@@ -49,8 +49,13 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
 
   return new Promise<number>((resolve) => {
     let agent: RunningAgent | undefined;
+    let ending = false;
+    /** It may be asked for while the agent is being started: then it waits, and stops what has come of it. */
     const end = async (status: 0 | 1, message: string): Promise<void> => {
+      if (ending) return;
+      ending = true;
       log[status === 0 ? 'info' : 'error'](`ending: ${message}`);
+      await starting;
       await agent?.stop();
       uninstall();
       process.off('SIGUSR1', leave);
@@ -59,19 +64,22 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
     const leave = (): void => agent?.leave('SIGUSR1: leaving the cluster');
     const uninstall = installDaemon({ log, stop: async () => agent?.stop() });
     process.on('SIGUSR1', leave);
-    void startAgent({
+    const starting = startAgent({
       flags,
       shown,
       log,
       logFile: flags.external_log_file ?? logFile?.value.path,
       env,
       onExit: (status, message) => void end(status, message),
-    }).then((started) => {
-      if (!started.ok) void end(1, started.error);
-      else {
-        agent = started.value;
-        log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
-      }
-    });
+    }).then(
+      (started) => {
+        if (!started.ok) void end(1, started.error);
+        else {
+          agent = started.value;
+          log.info(`listening on ${agent.address}, version ${buildInfo.version}`);
+        }
+      },
+      (cause: unknown) => void end(1, cause instanceof Error ? cause.message : String(cause)),
+    );
   });
 }

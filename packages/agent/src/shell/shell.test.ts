@@ -7,7 +7,7 @@ import { parseFlags } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { modeText, wholeText } from '@meseta/platform/shown-files';
 import { quantitiesOf, quantitiesToRecord } from '@meseta/resources';
-import { openCheckpoint } from './checkpoint.js';
+import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
 import { agentFlags } from './flags.js';
 import { agentResources } from './resources.js';
@@ -24,9 +24,13 @@ async function inDirectory(run: (directory: string) => Promise<void>): Promise<v
 
 test('checkpoints: answered in order, found again, keys of any length', () =>
   inDirectory(async (directory) => {
-    const fail = (cause: unknown): void => assert.fail(String(cause));
+    const open = async (): Promise<Checkpoint> => {
+      const opened = await openCheckpoint({ directory, warn: assert.fail, onFailure: assert.fail });
+      assert.ok(opened.ok, JSON.stringify(opened));
+      return opened.value;
+    };
     const record = (sinceWallMs: number) => ({ kind: 'drain' as const, config: {}, sinceWallMs });
-    const first = await openCheckpoint(directory, fail);
+    const first = await open();
     const long = `task/${'f'.repeat(255)}/${'€'.repeat(700)}`;
     const answered: number[] = [];
     await Promise.all(
@@ -42,7 +46,7 @@ test('checkpoints: answered in order, found again, keys of any length', () =>
     );
     assert.deepEqual(answered, [0, 1, 2, 3]);
     await first.close();
-    const second = await openCheckpoint(directory, fail);
+    const second = await open();
     const found = [...second.read()].sort((x, y) => (x.key < y.key ? -1 : 1));
     assert.deepEqual(found, [
       { key: 'b', record: record(3) },

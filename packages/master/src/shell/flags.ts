@@ -1,16 +1,21 @@
 // Every flag of a Mesos master, with its default and aliases (docs/configuration/master.md; facts: flags.csv).
-import { err, formatDuration, ok, parseDuration, type Result } from '@meseta/base';
+import { err, ok, parseDuration, type Result } from '@meseta/base';
 import {
+  asGiven,
   booleanFlag,
+  countFlag,
   durationFlag,
   type FlagValues,
+  hostFlag,
   numberFlag,
   pathFlag,
+  portFlag,
   textFlag,
   tlsFlags,
   urlFlag,
   valueFlag,
 } from '@meseta/platform';
+import { validateRole } from '@meseta/resources';
 import type { RateLimit } from '../core/options.js';
 
 /** `N/duration`: at most N of something in that time. */
@@ -32,18 +37,6 @@ function parsePercent(text: string): Result<number, string> {
     : err(`expected a percentage from 0% to 100%, got ${JSON.stringify(text)}`);
 }
 
-/** `role=weight,role=weight`. */
-function parseWeights(text: string): Result<ReadonlyMap<string, number>, string> {
-  const weights = new Map<string, number>();
-  for (const pair of text.split(',').filter((part) => part !== '')) {
-    const [role = '', weight] = pair.split('=');
-    if (role === '' || !(Number(weight) > 0))
-      return err(`expected role=weight with a weight above 0, got ${JSON.stringify(pair)}`);
-    weights.set(role, Number(weight));
-  }
-  return ok(weights);
-}
-
 const parseNames = (text: string): Result<readonly string[], string> =>
   ok(
     text
@@ -52,8 +45,28 @@ const parseNames = (text: string): Result<readonly string[], string> =>
       .filter((name) => name !== ''),
   );
 
+function parseRoles(text: string): Result<readonly string[], string> {
+  const names = parseNames(text);
+  const wrong = names.ok ? names.value.map(validateRole).find((role) => !role.ok) : names;
+  return wrong === undefined || wrong.ok ? names : err(wrong.error);
+}
+
+/** `role=weight,role=weight`. */
+function parseWeights(text: string): Result<ReadonlyMap<string, number>, string> {
+  const weights = new Map<string, number>();
+  for (const pair of text.split(',').filter((part) => part !== '')) {
+    const [role = '', weight] = pair.split('=');
+    if (role === '' || !(Number(weight) > 0))
+      return err(`expected role=weight with a weight above 0, got ${JSON.stringify(pair)}`);
+    const valid = validateRole(role);
+    if (!valid.ok) return err(valid.error);
+    weights.set(role, Number(weight));
+  }
+  return ok(weights);
+}
+
 const rateFlag = (aliases: readonly string[]) =>
-  valueFlag(parseRate, ({ permits, perMs }) => `${permits}/${formatDuration(perMs)}`, {
+  valueFlag(parseRate, asGiven, {
     aliases,
     help: 'How many agents may be removed in a time, e.g. 1/10mins.',
   });
@@ -63,7 +76,7 @@ const later = { status: 'ignored' } as const;
 export const masterFlags = {
   acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
   advertise_ip: textFlag({ help: 'The address that others are told to reach this master at.' }),
-  advertise_port: numberFlag({ help: 'The port that others are told to reach this master at.' }),
+  advertise_port: portFlag({ help: 'The port that others are told to reach this master at.' }),
   agent_ping_timeout: durationFlag({
     default: '15secs',
     aliases: ['slave_ping_timeout'],
@@ -112,7 +125,7 @@ export const masterFlags = {
   credentials: pathFlag({ help: 'A file with principals and their secrets, as JSON or a pair on each line.' }),
   domain: textFlag({ help: "The master's fault domain, as JSON." }),
   external_log_file: pathFlag({ help: 'A log file, written by someone else, to be shown.' }),
-  fair_sharing_excluded_resource_names: valueFlag(parseNames, (names) => names.join(','), {
+  fair_sharing_excluded_resource_names: valueFlag(parseNames, asGiven, {
     help: 'Resources that do not count in shares.',
   }),
   filter_gpu_resources: booleanFlag({
@@ -123,7 +136,7 @@ export const masterFlags = {
   framework_sorter: textFlag({ default: 'drf', help: 'How frameworks of a role share: drf or random.' }),
   help: booleanFlag({ default: false, help: 'Shows this.' }),
   hooks: textFlag({ ...later }),
-  hostname: textFlag({ help: 'The name that others are told.' }),
+  hostname: hostFlag({ help: 'The name that others are told.' }),
   hostname_lookup: booleanFlag({ default: true, help: 'Look the name up from the address where none is given.' }),
   http_authenticators: textFlag({ default: 'basic', help: 'How HTTP requests authenticate: basic.' }),
   http_framework_authenticators: textFlag({ help: 'How HTTP frameworks authenticate: basic.' }),
@@ -136,22 +149,22 @@ export const masterFlags = {
   logging_level: textFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR.' }),
   master_contender: textFlag({ ...later }),
   master_detector: textFlag({ ...later }),
-  max_agent_ping_timeouts: numberFlag({
+  max_agent_ping_timeouts: countFlag({
     default: '5',
     aliases: ['max_slave_ping_timeouts'],
     help: 'How many pings may go unanswered.',
   }),
-  max_completed_frameworks: numberFlag({ default: '50', help: 'How many ended frameworks to remember.' }),
-  max_completed_tasks_per_framework: numberFlag({
+  max_completed_frameworks: countFlag({ default: '50', help: 'How many ended frameworks to remember.' }),
+  max_completed_tasks_per_framework: countFlag({
     default: '1000',
     help: 'How many ended tasks to remember for each framework.',
   }),
-  max_executors_per_agent: numberFlag({ ...later }),
-  max_operator_event_stream_subscribers: numberFlag({
+  max_executors_per_agent: countFlag({ ...later }),
+  max_operator_event_stream_subscribers: countFlag({
     default: '1000',
     help: 'How many operator streams may be open; one more closes the oldest.',
   }),
-  max_unreachable_tasks_per_framework: numberFlag({
+  max_unreachable_tasks_per_framework: countFlag({
     default: '1000',
     help: 'How many unreachable tasks to remember for each framework.',
   }),
@@ -163,14 +176,14 @@ export const masterFlags = {
   modules: textFlag({ ...later }),
   modules_dir: pathFlag({ ...later }),
   offer_constraints_re2_max_mem: textFlag({ ...later, default: '4KB' }),
-  offer_constraints_re2_max_program_size: numberFlag({ ...later, default: '100' }),
+  offer_constraints_re2_max_program_size: countFlag({ ...later, default: '100' }),
   offer_timeout: durationFlag({ help: 'How long a framework may sit on an offer.' }),
-  port: numberFlag({ default: '5050', help: 'The port to listen on.' }),
+  port: portFlag({ default: '5050', help: 'The port to listen on.' }),
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
   quorum: numberFlag({ ...later }),
   rate_limits: textFlag({ help: 'Messages a second of v0 frameworks by principal, as JSON or file:///path.' }),
-  recovery_agent_removal_limit: valueFlag(parsePercent, (share) => `${share * 100}%`, {
+  recovery_agent_removal_limit: valueFlag(parsePercent, asGiven, {
     default: '100%',
     aliases: ['recovery_slave_removal_limit'],
     help: 'The share of agents that may be lost in a failover before the master gives up.',
@@ -185,20 +198,20 @@ export const masterFlags = {
     default: '2weeks',
     help: 'How long unreachable and gone agents are remembered.',
   }),
-  registry_max_agent_count: numberFlag({ default: '102400', help: 'How many of them are remembered.' }),
+  registry_max_agent_count: countFlag({ default: '102400', help: 'How many of them are remembered.' }),
   registry_store_timeout: durationFlag({ ...later, default: '20secs' }),
   registry_strict: booleanFlag({ ...later, default: false }),
   require_agent_domain: booleanFlag({ default: false, help: 'Refuse agents without a fault domain.' }),
   role_sorter: textFlag({ default: 'drf', aliases: ['user_sorter'], help: 'How roles share: drf or random.' }),
-  roles: valueFlag(parseNames, (names) => names.join(','), { help: 'The only roles that may be used.' }),
+  roles: valueFlag(parseRoles, asGiven, { help: 'The only roles that may be used.' }),
   root_submissions: booleanFlag({ ...later, default: true }),
   ...tlsFlags,
-  trusted_hosts: valueFlag(parseNames, (names) => names.join(','), {
+  trusted_hosts: valueFlag(parseNames, asGiven, {
     help: 'Names under which browsers may reach this master, beside its own and addresses.',
   }),
   version: booleanFlag({ default: false, help: 'Shows the version.' }),
   webui_dir: pathFlag({ ...later }),
-  weights: valueFlag(parseWeights, (weights) => [...weights].map(([role, weight]) => `${role}=${weight}`).join(','), {
+  weights: valueFlag(parseWeights, asGiven, {
     help: 'Weights of roles: a=2,b=3; kept only where the registry has none.',
   }),
   whitelist: pathFlag({ ...later }),

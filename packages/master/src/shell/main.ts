@@ -1,8 +1,8 @@
 // `meseta master`: flags in, a running master out, until a signal or a reason to end.
-import { readFileSync } from 'node:fs';
-import { createLogger, flagsHelp, installDaemon, type LogLevel, parseFlags } from '@meseta/platform';
+import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { openLogFile, teeTo } from '@meseta/platform/log-file';
+import { readFlagFile } from '@meseta/platform/start-files';
 import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';
@@ -12,23 +12,24 @@ const logLevels: Readonly<Record<string, LogLevel>> = { INFO: 'info', WARNING: '
 /** The exit status; resolves when the process is to end. Signals end it by themselves, with status 0. */
 export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const fail = (text: string): number => {
-    process.stderr.write(`meseta master: ${text}\n`);
+    process.stderr.write(`meseta master: ${oneLine(text)}\n`);
     return 1;
   };
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(flagsHelp('Usage: meseta master [--FLAG=VALUE]...', masterFlags));
     return 0;
   }
-  const readFile = (path: string): string => readFileSync(path, 'utf8');
-  const parsed = parseFlags(masterFlags, { argv, env, prefix: 'MESOS_', readFile });
-  if (!parsed.ok) return fail(parsed.error.message);
+  const parsed = parseFlags(masterFlags, { argv, env, prefix: 'MESOS_', readFile: readFlagFile });
+  if (!parsed.ok) return fail(`${parsed.error.message} (meseta master --help lists the flags)`);
   const { values, shown, given, warnings } = parsed.value;
   if (values.version) {
     process.stdout.write(`meseta ${buildInfo.version}\n`);
     return 0;
   }
   const level = logLevels[values.logging_level];
-  if (level === undefined) return fail('--logging_level: expected INFO, WARNING or ERROR');
+  if (level === undefined) {
+    return fail(`--logging_level: expected INFO, WARNING or ERROR, got ${JSON.stringify(values.logging_level)}`);
+  }
   const logFile = values.log_dir === undefined ? undefined : openLogFile(values.log_dir, 'mesos-master');
   if (logFile?.ok === false) return fail(`--log_dir: ${logFile.error}`);
   const log = createLogger({
@@ -47,10 +48,13 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
       log.error(`ending: ${message}`);
       process.exit(1);
     };
-    startMaster(configuration.value, end).then((started) => {
-      if (!started.ok) return resolve(fail(started.error.text));
-      log.info(`master at http://${started.value.address}`);
-      installDaemon({ log, stop: () => started.value.stop() });
-    }, end);
+    startMaster(configuration.value, end).then(
+      (started) => {
+        if (!started.ok) return resolve(fail(started.error.text));
+        log.info(`master at http://${started.value.address}`);
+        installDaemon({ log, stop: () => started.value.stop() });
+      },
+      (cause: unknown) => end(cause instanceof Error ? cause.message : String(cause)),
+    );
   });
 }

@@ -1,6 +1,7 @@
 // A master in one piece: its port, its registry, its core, and what connects them.
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { err, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
 import {
@@ -15,6 +16,7 @@ import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createProcessStats } from '@meseta/platform/process-stats';
+import { makeDirectories } from '@meseta/platform/start-files';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
@@ -65,14 +67,22 @@ export async function startMaster(
   return ok({ address: front.value.host.address, stop: running.stop });
 }
 
-async function openStore({ registry }: MasterConfig): Promise<Result<LocalStore, StartError>> {
+async function openStore({ registry, log }: MasterConfig): Promise<Result<LocalStore, StartError>> {
   if (registry.kind === 'memory') return ok(createMemoryStore());
-  return openLmdbStore(registry.path).then(ok, (cause: unknown) =>
-    err({
-      code: 'registryFailed',
-      text: `the registry in ${registry.path} can't be opened: ${String(cause)}`,
-    } as const),
-  );
+  const failed = (text: string) => err({ code: 'registryFailed', text: `Flag --work_dir: ${text}` } as const);
+  try {
+    makeDirectories(dirname(registry.path));
+  } catch (cause) {
+    return failed(cause instanceof Error ? cause.message : String(cause));
+  }
+  const opened = await openLmdbStore(registry.path, {
+    warn: log.warning,
+    onSpare: (hasSpare) =>
+      hasSpare
+        ? log.info('the disk of the registry has room again')
+        : log.warning('the disk of the registry is full: the master ends when the spare room in its file is used up'),
+  });
+  return opened.ok ? opened : failed(`the registry can't be opened: ${opened.error}`);
 }
 
 /** The one master of its store always leads. */

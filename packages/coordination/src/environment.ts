@@ -1,0 +1,206 @@
+// An LMDB environment of one process, whose records carry checksums: the registry of a master and the checkpoint of an
+// agent lie in one.
+//
+// Owns: the lock of the directory, the environment, the spare bytes at the end of its file.
+// ENVIRONMENT-1: a second process is refused while the first lives.
+// ENVIRONMENT-2: the file's pages are checked before LMDB maps them, and every record's checksum before anything is read:
+//     damage is an error at the opening, with a text for people, and changes nothing.
+// ENVIRONMENT-3: records of versions without checksums are taken over once, all or none.
+// ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
+//     fill stops them before it stops these writes. `keepSpare` says whether they are there.
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert, err, ok, type Result } from '@meseta/base';
+import { type Key, open, type RootDatabase } from 'lmdb';
+import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { checkLmdbFile } from './lmdb-file.js';
+
+export type Database = RootDatabase<Buffer, Key>;
+
+export interface RecordRange {
+  readonly start?: Key;
+  readonly end?: Key;
+}
+
+/** Records with checksums over their keys and values. */
+export interface SealedRecords {
+  get(key: Key): Buffer | undefined;
+  entries(range: RecordRange): Iterable<{ readonly key: Key; readonly value: Buffer }>;
+  put(key: Key, value: Uint8Array): void;
+}
+
+export interface Environment {
+  readonly database: Database;
+  readonly records: SealedRecords;
+  /**
+   * Makes the spare bytes anew when half of them are used; false while the disk has no room for them. To be called while
+   * no write is under way.
+   */
+  keepSpare(): boolean;
+  /** After the last write. */
+  close(): Promise<void>;
+}
+
+const CHECKSUM_BYTES = 8;
+const FORMAT: Key = 'format';
+const FORMAT_VERSION = Buffer.from('2');
+const SPARE_BYTES = 4 * 2 ** 20;
+/** Of a small disk the spare bytes take no more than this share. */
+const SPARE_SHARE = 1 / 32;
+const ZEROS = Buffer.alloc(2 ** 18);
+
+/** LMDB gives an array of one key back as that key. */
+const nameOf = (key: Key): string => JSON.stringify(Array.isArray(key) && key.length === 1 ? key[0] : key);
+
+const checksum = (key: Key, value: Uint8Array): Buffer =>
+  createHash('sha256')
+    .update(`${nameOf(key)}\n`)
+    .update(value)
+    .digest()
+    .subarray(0, CHECKSUM_BYTES);
+
+const isSealed = (key: Key, record: Buffer): boolean =>
+  record.length >= CHECKSUM_BYTES &&
+  checksum(key, record.subarray(CHECKSUM_BYTES)).equals(record.subarray(0, CHECKSUM_BYTES));
+
+const opened = (key: Key, record: Buffer): Buffer => {
+  assert(isSealed(key, record), `the record ${nameOf(key)} changed after the store was opened`);
+  return record.subarray(CHECKSUM_BYTES);
+};
+
+export function sealedRecords(database: Database): SealedRecords {
+  return {
+    get(key) {
+      const record = database.get(key);
+      return record === undefined ? undefined : opened(key, record);
+    },
+    *entries(range) {
+      for (const { key, value } of database.getRange(range)) {
+        if (key !== FORMAT) yield { key, value: opened(key, value) };
+      }
+    },
+    put(key, value) {
+      void database.put(key, Buffer.concat([checksum(key, value), value]));
+    },
+  };
+}
+
+/** Whether every record is whole; those of an earlier version, which has no checksums at all, are sealed. */
+async function verify(database: Database): Promise<Result<void, string>> {
+  const format = database.get(FORMAT);
+  let sealed = 0;
+  let broken: Key | undefined;
+  const all: { readonly key: Key; readonly value: Buffer }[] = [];
+  for (const { key, value } of database.getRange({})) {
+    if (isSealed(key, value)) sealed++;
+    else broken ??= key;
+    if (format === undefined) all.push({ key, value });
+  }
+  if (format === undefined && sealed === 0) {
+    const records = sealedRecords(database);
+    await database.transaction(() => {
+      for (const { key, value } of all) records.put(key, value);
+      records.put(FORMAT, FORMAT_VERSION);
+    });
+    await database.flushed;
+    return ok(undefined);
+  }
+  if (broken !== undefined) return err(`the checksum of the record ${nameOf(broken)} is wrong`);
+  if (format === undefined) return err('the record of its format is missing');
+  const version = format.subarray(CHECKSUM_BYTES);
+  return version.equals(FORMAT_VERSION)
+    ? ok(undefined)
+    : err(`its format ${version} is not one that this version reads`);
+}
+
+function spareOf(database: Database, path: string): { keep(): boolean; close(): void } {
+  const file = openSync(path, 'r+');
+  const { blocks, bsize } = statfsSync(path);
+  const spareBytes = Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE));
+  return {
+    keep() {
+      const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
+      const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
+      let { size } = fstatSync(file);
+      if (size - usedBytes >= spareBytes / 2) return true;
+      try {
+        while (size < usedBytes + spareBytes) {
+          size += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, usedBytes + spareBytes - size), size);
+        }
+        return true;
+      } catch {
+        return size - usedBytes >= spareBytes / 2;
+      }
+    },
+    close: () => closeSync(file),
+  };
+}
+
+/** What went wrong in LMDB, which keeps the reason of a failed commit beside its error. */
+export function reasonOf(cause: unknown): string {
+  const { commitError, message } = cause as { readonly commitError?: Error; readonly message?: string };
+  return commitError?.message ?? message ?? String(cause);
+}
+
+/** Opens or makes the environment; the directory above it is there. The error is for people; `warn` is told what is weaker on this machine. */
+export async function openEnvironment(
+  directory: string,
+  warn: (text: string) => void,
+): Promise<Result<Environment, string>> {
+  let lock: Result<DirectoryLock, string>;
+  try {
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    lock = lockDirectory(directory);
+  } catch (cause) {
+    return err((cause as Error).message);
+  }
+  if (!lock.ok) return lock;
+  if (!lock.value.isHeld) warn(`${directory} is not locked against a second daemon: neither flock nor perl is there`);
+  const made = await openLocked(directory);
+  if (!made.ok) {
+    lock.value.release();
+    return made;
+  }
+  const { database, spare } = made.value;
+  return ok({
+    database,
+    records: sealedRecords(database),
+    keepSpare: spare.keep,
+    async close() {
+      await database.close();
+      spare.close();
+      lock.value.release();
+    },
+  });
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly spare: ReturnType<typeof spareOf>;
+}
+
+async function openLocked(directory: string): Promise<Result<Opened, string>> {
+  const path = join(directory, 'data.mdb');
+  const isDamaged = (text: string) => err(`${path} is damaged: ${text}`);
+  const isNew = !existsSync(path);
+  const checked = checkLmdbFile(path);
+  if (!checked.ok) return isDamaged(checked.error);
+  let database: Database | undefined;
+  try {
+    database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+    const verified = await verify(database);
+    if (verified.ok) {
+      const spare = spareOf(database, path);
+      spare.keep();
+      return ok({ database, spare });
+    }
+    await database.close();
+    return isDamaged(verified.error);
+  } catch (cause) {
+    await database?.close();
+    // What a full disk left of a new file would look like a damaged one at the next start.
+    if (isNew) rmSync(path, { force: true });
+    return err(`${path}: ${reasonOf(cause)}`);
+  }
+}

@@ -1,0 +1,38 @@
+// Files and directories that a daemon needs before it runs: they are read and made at once, and what is wrong is thrown.
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+/** The longest value that a flag may have in a file; a device has no end. */
+export const MAX_FLAG_FILE_BYTES = 16 * 2 ** 20;
+
+/** The text of a file that a flag names. */
+export function readFlagFile(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const parts: Buffer[] = [];
+    for (let total = 0; ; ) {
+      const part = Buffer.allocUnsafe(2 ** 16);
+      const bytes = readSync(file, part);
+      if (bytes === 0) return Buffer.concat(parts).toString('utf8');
+      parts.push(part.subarray(0, bytes));
+      total += bytes;
+      if (total > MAX_FLAG_FILE_BYTES) throw new Error(`it is longer than ${MAX_FLAG_FILE_BYTES} bytes`);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes a directory and those above it. Node's own recursive mkdir never returns where a file system makes none (/proc). */
+export function makeDirectories(path: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const each of missing) {
+    try {
+      mkdirSync(each);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    }
+  }
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is not a directory`);
+}
