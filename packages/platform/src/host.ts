@@ -1,5 +1,8 @@
 // One port for HTTP and libprocess, as in Mesos: whoever knows a process' `ip:port` can send it
-// messages and ask its endpoints. Incoming: inbound.ts. Outgoing messages: peers.ts.
+// messages and ask its endpoints. Incoming: inbound.ts, connections.ts. Outgoing messages: peers.ts.
+//
+// HOST-1: with `requirePeerAddressIpMatch` a message comes from the address that its sender claims; on a connection with a
+//     client certificate, from that or from one that the certificate is for. Others are answered 400 and counted.
 import {
   createServer as createHttpServer,
   type Server as HttpServer,
@@ -8,10 +11,21 @@ import {
 } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { err, LIMITS, ok, type Pid, type Result } from '@meseta/base';
+import { addressOf, canonicalIp, hostOf } from './addresses.js';
 import { createByteBudget, processBodies } from './byte-budget.js';
-import { createInbound, HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from './inbound.js';
+import {
+  type ConnectionLimits,
+  type ConnectionStats,
+  type Connections,
+  createConnections,
+  DEFAULT_CONNECTION_LIMITS,
+  HEAD_TIMEOUT_MS,
+  type PeerConnection,
+} from './connections.js';
+import { createInbound, type Delivered, MAX_HEAD_BYTES, replyTo } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
-import { createPeers } from './peers.js';
+import { createNoteLimit } from './note-limit.js';
+import { createPeers, DEFAULT_MAX_STRANGERS } from './peers.js';
 import { countRequest } from './pipelining.js';
 import type { PlainCalls } from './plain-calls.js';
 import { createBodyReader } from './read-body.js';
@@ -27,13 +41,20 @@ export interface PeerMessage {
   readonly wireName: string;
   /** Valid until `onMessage` returns. */
   readonly body: Uint8Array;
+  readonly connection: PeerConnection;
 }
+
+export type { ConnectionLimits, PeerConnection } from './connections.js';
 
 /** What an operator may want to read in the log. */
 export type HostNote =
   | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
   | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string }
   | { readonly kind: 'badMessage'; readonly remote: string; readonly reason: string }
+  /** A connection that was closed to make room or because its request took too long. */
+  | { readonly kind: 'connectionCut'; readonly remote: string; readonly reason: string }
+  /** Too many connections were made to addresses that nothing is registered at: the oldest was closed for this one. */
+  | { readonly kind: 'strangerCut'; readonly address: string }
   /** Plain text where TLS was expected, or a certificate that doesn't do. */
   | { readonly kind: 'tlsRefused'; readonly remote: string; readonly reason: string };
 
@@ -45,7 +66,14 @@ export interface HostOptions {
   readonly advertise?: { readonly ip?: string | undefined; readonly port?: number | undefined } | undefined;
   /** Undefined: plain text, in and out. */
   readonly tls?: TlsConfig | undefined;
-  onMessage(message: PeerMessage): 'accepted' | 'unknown';
+  /** Messages must come from the address that their sender claims (`--require_peer_address_ip_match`). */
+  readonly requirePeerAddressIpMatch?: boolean | undefined;
+  readonly connectionLimits?: ConnectionLimits | undefined;
+  /** How many connections to addresses that are not linked may be open at a time. */
+  readonly maxStrangers?: number | undefined;
+  /** `registered` is `accepted`, of a sender that this process knows: its connection is never closed to make room. */
+  onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
+  onConnectionClosed?(connection: PeerConnection): void;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   /** Calls that need not go through node:http; what they refuse comes to `onRequest`. */
   readonly calls?: PlainCalls | undefined;
@@ -54,7 +82,8 @@ export interface HostOptions {
    * `send` or `link`. The address is no longer linked then.
    */
   onPeerLost(address: string): void;
-  onNote?(note: HostNote): void;
+  /** `leftOut`: how many of this kind came since the last one and were not told, as they come in floods. */
+  onNote?(note: HostNote, leftOut: number): void;
   /** A message's body; 64 MiB unless given. */
   readonly maxBodyBytes?: number | undefined;
   /** Unsent to one peer; 64 MiB unless given. */
@@ -70,6 +99,11 @@ export interface HostStats {
   readonly messagesDropped: number;
   readonly peersOverLimit: number;
   readonly badMessages: number;
+  /** From another address than their sender's. */
+  readonly messagesFromElsewhere: number;
+  readonly connections: Readonly<ConnectionStats>;
+  /** Outgoing connections that were closed because too many to addresses without anybody registered were open. */
+  readonly strangersCut: number;
 }
 
 export interface Host {
@@ -91,6 +125,8 @@ export interface HostError {
   readonly message: string;
 }
 
+/** What strangers can cause at will. */
+const FLOODS: ReadonlySet<HostNote['kind']> = new Set(['badMessage', 'connectionCut', 'strangerCut', 'tlsRefused']);
 const MIB = 2 ** 20;
 const LISTEN_ERRORS: Readonly<Record<string, HostError['code']>> = {
   EADDRINUSE: 'addressInUse',
@@ -102,6 +138,7 @@ interface Counters {
   received: number;
   unknown: number;
   bad: number;
+  elsewhere: number;
 }
 
 /**
@@ -137,13 +174,13 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
 
 /** A message on a connection that began with plain HTTP. */
 async function messageOverHttp(
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, connections }: { request: IncomingMessage; response: ServerResponse; connections: Connections },
   readBody: (
     request: IncomingMessage,
   ) => Promise<Result<Uint8Array, { readonly status: number; readonly message: string }>>,
-  deliver: (message: PeerMessage) => boolean,
+  deliver: (message: PeerMessage) => Delivered,
 ): Promise<void> {
+  const connection = connections.of(request.socket);
   const from = request.headers['libprocess-from'];
   const envelope = parseEnvelope(request.url ?? '', request.headers['user-agent'], from?.toString());
   const body = envelope.ok ? await readBody(request) : err({ status: 400, message: envelope.error });
@@ -152,7 +189,11 @@ async function messageOverHttp(
     response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(message);
     return;
   }
-  response.writeHead(deliver({ ...envelope.value, body: body.value }) ? 202 : 404, { 'content-length': 0 }).end();
+  if (connection === undefined) return;
+  const delivered = deliver({ ...envelope.value, body: body.value, connection });
+  connections.used(request.socket, delivered === 'registered');
+  const { status, reason } = replyTo(delivered);
+  response.writeHead(status, { 'content-length': Buffer.byteLength(reason) }).end(reason);
 }
 
 const listen = (server: Server, ip: string, port: number): Promise<HostError | undefined> =>
@@ -166,8 +207,39 @@ const listen = (server: Server, ip: string, port: number): Promise<HostError | u
     server.listen({ host: ip, port, backlog: 4096 }, () => resolve(undefined));
   });
 
-function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>): HostStats {
+/** HOST-1. */
+function isFromItsAddress({ from, connection }: PeerMessage, requireMatch: boolean): boolean {
+  const { ip, certifiedIps } = connection;
+  if (!requireMatch && certifiedIps === undefined) return true;
+  const claimed = canonicalIp(hostOf(from.slice(from.lastIndexOf('@') + 1)));
+  if (claimed === undefined) return false;
+  if (claimed === ip) return true;
+  return certifiedIps?.some((it) => canonicalIp(it) === claimed) === true && !requireMatch;
+}
+
+function createDelivery(options: HostOptions, counters: Counters): (message: PeerMessage) => Delivered {
+  const requireMatch = options.requirePeerAddressIpMatch === true;
+  return (message) => {
+    if (!isFromItsAddress(message, requireMatch)) {
+      counters.elsewhere++;
+      return { refused: `the sender ${message.from} is not at ${message.connection.ip}, which the message came from` };
+    }
+    counters.received++;
+    const answer = options.onMessage(message);
+    if (answer === 'unknown') counters.unknown++;
+    return answer;
+  };
+}
+
+function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, connections: Connections): HostStats {
   return {
+    connections: connections.stats,
+    get messagesFromElsewhere() {
+      return counters.elsewhere;
+    },
+    get strangersCut() {
+      return peers.stats.strangersCut;
+    },
     get messagesReceived() {
       return counters.received;
     },
@@ -193,30 +265,38 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>): Hos
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
   const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
   const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
-  const counters: Counters = { received: 0, unknown: 0, bad: 0 };
-  const note = (what: HostNote): void => options.onNote?.(what);
-
-  const deliver = (message: PeerMessage): boolean => {
-    counters.received++;
-    if (options.onMessage(message) === 'accepted') return true;
-    counters.unknown++;
-    return false;
+  const counters: Counters = { received: 0, unknown: 0, bad: 0, elsewhere: 0 };
+  const limit = createNoteLimit(() => performance.now());
+  const note = (what: HostNote): void => {
+    const leftOut = FLOODS.has(what.kind) ? limit.admit(what.kind) : 0;
+    if (leftOut !== undefined) options.onNote?.(what, leftOut);
   };
+
+  const connections = createConnections({
+    limits: options.connectionLimits ?? DEFAULT_CONNECTION_LIMITS,
+    nowMs: () => performance.now(),
+    onClosed: (connection) => options.onConnectionClosed?.(connection),
+    onCut: (remote, reason) => note({ kind: 'connectionCut', remote, reason }),
+  });
+  const deliver = createDelivery(options, counters);
   const bodies = createBodyReader({ maxBodyBytes, budget });
   const http = httpServer((request, response) => {
-    const { headers, method } = request;
+    const { headers, method, socket } = request;
+    connections.requestBegan(socket);
+    response.once('close', () => connections.requestEnded(socket));
     if (!isLibprocess(method, headers['user-agent'], headers['libprocess-from']?.toString())) {
       options.onRequest(request, response);
       return;
     }
-    messageOverHttp(request, response, bodies.read, deliver);
+    messageOverHttp({ request, response, connections }, bodies.read, deliver);
   });
   const inbound = createInbound({
     http,
     calls: options.calls,
+    connections,
     maxBodyBytes,
     budget,
-    deliver: (head, body) => deliver({ to: head.to, from: head.from, wireName: head.wireName, body }),
+    deliver: ({ to, from, wireName }, body, connection) => deliver({ to, from, wireName, body, connection }),
     bad(remote, reason) {
       counters.bad++;
       note({ kind: 'badMessage', remote, reason });
@@ -231,18 +311,20 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   // Half-open: an HTTP client may end its side and still wait for its answer.
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
-    secure?.accept ?? inbound.accept,
+    secure?.accept ?? ((socket) => inbound.accept(socket)),
   );
   const failed = await listen(server, options.ip, options.port);
   if (failed !== undefined) {
     http.close();
+    connections.closeAll();
     return err(failed);
   }
   const { address: ip, port } = server.address() as AddressInfo;
-  const address = `${options.advertise?.ip ?? ip}:${options.advertise?.port ?? port}`;
+  const address = addressOf(options.advertise?.ip ?? ip, options.advertise?.port ?? port);
   const peers = createPeers({
     address,
     maxUnsentBytes: options.maxUnsentBytes ?? 64 * MIB,
+    maxStrangers: options.maxStrangers ?? DEFAULT_MAX_STRANGERS,
     tls: tls && { open: createTlsConnector(tls), supportDowngrade: tls.supportDowngrade },
     onPeerLost: options.onPeerLost,
     onNote: note,
@@ -250,7 +332,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   return ok({
     address,
     bound: { ip, port },
-    stats: statsOf(counters, peers),
+    stats: statsOf(counters, peers, connections),
     send: peers.send,
     link: peers.link,
     unlink: peers.unlink,
@@ -258,7 +340,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await peers.close();
       http.close();
-      inbound.destroyAll();
+      connections.closeAll();
       secure?.destroyAll();
       await closed;
     },

@@ -1,16 +1,16 @@
 // Incoming connections of the shared port: a libprocess message goes to our own parser,
 // a plain call to our own reader of these, everything else to node:http with its bytes put back.
 //
-// Owns: every accepted socket until it closes.
+// Owns: the reading of an accepted socket until node:http or the reader of plain calls has it.
 // INBOUND-1: what a connection carries is decided request by request: a first request that is no libprocess
 //     message makes it one of plain calls, and the first that isn't that either gives it to node:http, which still knows
 //     a message and a call when it sees one later.
-// INBOUND-2: a connection that has sent nothing may stay so for ever (Mesos' scheduler library opens one ahead
-//     of need); one in the middle of a head or a message may be silent for `HEAD_TIMEOUT_MS`.
+// Which connections may stay, and for how long a request may take to come, is for connections.ts.
 import { type Server as HttpServer, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { LIMITS } from '@meseta/base';
 import type { ByteBudget } from './byte-budget.js';
+import { type Connections, HEAD_TIMEOUT_MS, type PeerConnection } from './connections.js';
 import { createMessageParser, type MessageHead } from './message-parser.js';
 import { giveToHttp } from './pipelining.js';
 import { type PlainCalls, takeCalls } from './plain-calls.js';
@@ -21,17 +21,19 @@ export interface InboundOptions {
   readonly maxBodyBytes: number;
   /** What all connections together may hold of unfinished messages and bodies. */
   readonly budget: ByteBudget;
-  /** Answers whether the actor is known. */
-  deliver(head: MessageHead, body: Uint8Array): boolean;
+  readonly connections: Connections;
+  deliver(head: MessageHead, body: Uint8Array, connection: PeerConnection): Delivered;
   bad(remote: string, reason: string): void;
 }
 
+/** What became of a message: `registered` is `accepted`, of a sender that this process knows. */
+export type Delivered = 'accepted' | 'registered' | 'unknown' | { readonly refused: string };
+
 export interface Inbound {
-  accept(socket: Socket): void;
-  destroyAll(): void;
+  /** `certifiedIps`: the addresses on its client certificate, where one was asked for and checked. */
+  accept(socket: Socket, certifiedIps?: readonly string[]): void;
 }
 
-export const HEAD_TIMEOUT_MS = 60_000;
 export const MAX_HEAD_BYTES = LIMITS.requestHead.most;
 
 const answers = new Map<string, string>();
@@ -50,15 +52,28 @@ const answerOf = (status: string): string => {
   return answer;
 };
 
-function readMessages(socket: Socket, options: InboundOptions): void {
-  const { budget } = options;
+/** The status and, where it was refused, the reason. */
+export const replyTo = (delivered: Delivered): { readonly status: 202 | 400 | 404; readonly reason: string } => {
+  if (typeof delivered !== 'string') return { status: 400, reason: delivered.refused };
+  return { status: delivered === 'unknown' ? 404 : 202, reason: '' };
+};
+
+const refusalOf = (reason: string, status: 400 | 413, close: boolean): string =>
+  `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${close ? 'Connection: close\r\n' : ''}Content-Type: text/plain\r\n` +
+  `Content-Length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`;
+
+function readMessages(socket: Socket, connection: PeerConnection, options: InboundOptions): void {
+  const { budget, connections } = options;
   let answer = '';
   let close = false;
   let mine = 0;
   const parser = createMessageParser(
     {
       message(head, body) {
-        answer += answerOf(options.deliver(head, body) ? '202 Accepted' : '404 Not Found');
+        const delivered = options.deliver(head, body, connection);
+        connections.used(socket, delivered === 'registered');
+        const { status, reason } = replyTo(delivered);
+        answer += status === 400 ? refusalOf(reason, status, false) : answerOf(`${status} ${STATUS_CODES[status]}`);
         if (!head.keepAlive) close = true;
       },
       continueExpected() {
@@ -77,6 +92,7 @@ function readMessages(socket: Socket, options: InboundOptions): void {
     if (mine === 0 && bytes > 0) socket.setTimeout(HEAD_TIMEOUT_MS);
     else if (mine > 0 && bytes === 0) socket.setTimeout(0);
     mine = bytes;
+    connections.holds(socket, bytes);
     return true;
   };
   const finish = (): void => {
@@ -90,7 +106,7 @@ function readMessages(socket: Socket, options: InboundOptions): void {
   };
   const refuse = (reason: string, status: 400 | 413): void => {
     options.bad(remote(), reason);
-    answer += `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`;
+    answer += refusalOf(reason, status, true);
     close = true;
     socket.off('data', onData);
     socket.resume();
@@ -130,10 +146,12 @@ function readMessages(socket: Socket, options: InboundOptions): void {
   socket.on('close', onClose);
 }
 
-function giveOn(socket: Socket, rest: Buffer, { http, calls, budget }: InboundOptions): void {
+function giveOn(socket: Socket, rest: Buffer, { http, calls, budget, connections }: InboundOptions): void {
   if (calls === undefined) return handOver(socket, rest, http);
   takeCalls(socket, rest, {
     calls,
+    onCall: () => connections.used(socket, false),
+    onHeld: (bytes) => connections.holds(socket, bytes),
     maxHeadBytes: MAX_HEAD_BYTES,
     budget,
     leave: (bytes) => handOver(socket, bytes, http),
@@ -148,17 +166,12 @@ function handOver(socket: Socket, rest: Buffer, http: HttpServer): void {
 }
 
 export function createInbound(options: InboundOptions): Inbound {
-  const sockets = new Set<Socket>();
   return {
-    accept(socket) {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
+    accept(socket, certifiedIps) {
       // A reset is followed by 'close', which says all that matters.
       socket.on('error', () => {});
-      readMessages(socket, options);
-    },
-    destroyAll() {
-      for (const socket of sockets) socket.destroy();
+      const connection = options.connections.add(socket, certifiedIps);
+      if (connection !== undefined) readMessages(socket, connection, options);
     },
   };
 }

@@ -2,11 +2,13 @@
 //
 // Owns: the sockets to peers, what is queued for each, and which are linked.
 // Boundary: a peer is an `ip:port`; pids only choose it. Answers are read and thrown away.
-// O1: messages to one address leave in the order of `send`, each at most once; what was queued
+// PEERS-1: messages to one address leave in the order of `send`, each at most once; what was queued
 //     for a connection that breaks is lost (whoever needs more retries until acknowledged).
-// O2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
-// O3: bytes unsent to a peer never exceed the limit by more than one message.
-// O4: with TLS no byte of a message leaves before the peer's certificate has been checked as configured.
+// PEERS-2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
+// PEERS-3: bytes unsent to a peer never exceed the limit by more than one message.
+// PEERS-4: with TLS no byte of a message leaves before the peer's certificate has been checked as configured.
+// PEERS-5: at most `maxStrangers` connections are open to addresses that are not linked, so that nothing is registered at;
+//     one more takes the place of the one that was used longest ago. They are closed when nothing was sent for a while.
 import { connect, type Socket } from 'node:net';
 import { type Pid, pidOf } from '@meseta/base';
 import type { OpenSecurely } from './tls.js';
@@ -14,18 +16,20 @@ import type { OpenSecurely } from './tls.js';
 export interface PeersOptions {
   readonly address: string;
   readonly maxUnsentBytes: number;
+  readonly maxStrangers: number;
   /** Undefined speaks plain text to all. */
   readonly tls?: { readonly open: OpenSecurely; readonly supportDowngrade: boolean } | undefined;
   onPeerLost(address: string): void;
   onNote(
     note:
       | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
+      | { readonly kind: 'strangerCut'; readonly address: string }
       | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string },
   ): void;
 }
 
 export interface Peers {
-  readonly stats: { sent: number; dropped: number; overLimit: number };
+  readonly stats: { sent: number; dropped: number; overLimit: number; strangersCut: number };
   send(to: Pid, from: string, wireName: string, body: Uint8Array): void;
   link(to: Pid): void;
   unlink(to: Pid): void;
@@ -47,8 +51,9 @@ interface Peer {
 }
 
 const MAX_HEADS = 4096;
+export const DEFAULT_MAX_STRANGERS = 2_000;
 /** A connection that nothing links and nothing uses is closed after this. */
-const IDLE_MS = 600_000;
+const IDLE_MS = 60_000;
 const CLOSE_GRACE_MS = 500;
 const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
 const FRAME_END = Buffer.from('\r\n0\r\n\r\n');
@@ -217,14 +222,33 @@ function createFraming(address: string): (to: Pid, from: string, wireName: strin
       : [headOf(to, from, wireName), sizeLine(body.length), body, FRAME_END];
 }
 
+/** PEERS-5: peers without a link, the one used longest ago first. */
+function createStrangers(max: number) {
+  const strangers = new Set<Peer>();
+  return {
+    /** The one to be closed for it, if there are too many. */
+    touch(peer: Peer): Peer | undefined {
+      if (peer.links.size > 0) return undefined;
+      strangers.delete(peer);
+      strangers.add(peer);
+      if (strangers.size <= max) return undefined;
+      const [oldest] = strangers;
+      return oldest;
+    },
+    delete: (peer: Peer) => strangers.delete(peer),
+  };
+}
+
 export function createPeers(options: PeersOptions): Peers {
   const peers = new Map<string, Peer>();
   const frameOf = createFraming(options.address);
-  const stats: Stats = { sent: 0, dropped: 0, overLimit: 0 };
+  const strangers = createStrangers(options.maxStrangers);
+  const stats: Stats = { sent: 0, dropped: 0, overLimit: 0, strangersCut: 0 };
   let closed = false;
 
   const lost = (peer: Peer): void => {
     if (peers.get(peer.address) === peer) peers.delete(peer.address);
+    strangers.delete(peer);
     dropQueued(peer, stats);
     if (closed || peer.links.size === 0) return;
     peer.links.clear();
@@ -246,11 +270,23 @@ export function createPeers(options: PeersOptions): Peers {
     stats.overLimit++;
     peer.reason = `${unsentBytes} bytes unsent`;
     // The loss is told when the socket has closed, never from inside `send`.
+    end(peer);
+    options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
+  };
+  const end = (peer: Peer): void => {
     peers.delete(peer.address);
+    strangers.delete(peer);
     dropQueued(peer, stats);
     peer.givenUp = true;
     peer.socket.destroy();
-    options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
+  };
+  const touch = (peer: Peer): void => {
+    const oldest = strangers.touch(peer);
+    if (oldest === undefined) return;
+    stats.strangersCut++;
+    oldest.reason = 'room was needed for another connection';
+    end(oldest);
+    options.onNote({ kind: 'strangerCut', address: oldest.address });
   };
 
   return {
@@ -258,6 +294,7 @@ export function createPeers(options: PeersOptions): Peers {
     send(to, from, wireName, body) {
       if (closed) return;
       const peer = peerOf(to);
+      touch(peer);
       if (peer.frames.length === 0) process.nextTick(flush, peer, stats);
       for (const part of frameOf(to, from, wireName, body)) {
         peer.frames.push(part);
@@ -267,10 +304,15 @@ export function createPeers(options: PeersOptions): Peers {
       limit(peer);
     },
     link(to) {
-      if (!closed) peerOf(to).links.add(to);
+      if (closed) return;
+      const peer = peerOf(to);
+      peer.links.add(to);
+      strangers.delete(peer);
     },
     unlink(to) {
-      peers.get(addressOf(to))?.links.delete(to);
+      const peer = peers.get(addressOf(to));
+      peer?.links.delete(to);
+      if (peer !== undefined) touch(peer);
     },
     async close() {
       closed = true;

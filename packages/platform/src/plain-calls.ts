@@ -34,6 +34,10 @@ export interface PlainCalls {
 export interface PlainCallsOptions {
   readonly calls: PlainCalls;
   readonly maxHeadBytes: number;
+  /** A call has come whole. */
+  onCall(): void;
+  /** So many bytes of an unfinished call are held; 0: none. */
+  onHeld(bytes: number): void;
   /** What all connections together may hold of unfinished requests. */
   readonly budget: ByteBudget;
   /** PLAIN-CALLS-2. */
@@ -141,6 +145,7 @@ function nextCall({ unread, options }: Connection): WholeCall | 'more' | 'foreig
 function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
   const { socket, options, common, unread } = connection;
   connection.answering = true;
+  options.onCall();
   const goOn = (): void => {
     connection.answering = false;
     if (!connection.advancing) advance(connection);
@@ -187,6 +192,7 @@ function hold(connection: Connection, bytes: number): boolean {
   if (held === 0) socket.setTimeout(PATIENCE_MS);
   else if (bytes === 0) socket.setTimeout(0);
   connection.held = bytes;
+  options.onHeld(bytes);
   return true;
 }
 

@@ -10,7 +10,7 @@
 // - legacy: either side's certificate must have the name that a reverse look-up of the address gives, or, with
 //   `verify_ipadd`, the address.
 import { lookupService } from 'node:dns/promises';
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   connect as connectTls,
   createSecureContext,
@@ -18,6 +18,7 @@ import {
   type DetailedPeerCertificate,
   type TLSSocket,
 } from 'node:tls';
+import { canonicalIp, withoutMapping } from './addresses.js';
 import type { TlsConfig } from './tls-config.js';
 
 const HANDSHAKE_TIMEOUT_MS = 60_000;
@@ -46,14 +47,9 @@ function depthOf(certificate: DetailedPeerCertificate): number {
   return Math.max(0, depth - 1);
 }
 
-const withoutMapping = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '');
-
 /** Compared as numbers: `2001:DB8::1` and `2001:db8:0::1` are one. */
-const sameAddress = (one: string, other: string): boolean => {
-  if (one === other) return true;
-  if (isIP(one) !== 6 || isIP(other) !== 6) return false;
-  return new URL(`http://[${one}]`).host === new URL(`http://[${other}]`).host;
-};
+const sameAddress = (one: string, other: string): boolean =>
+  one === other || canonicalIp(one) === (canonicalIp(other) ?? other);
 
 /** What is wrong with the peer's certificate, beyond what the handshake checked; undefined if nothing is. */
 async function problemOf(socket: TLSSocket, side: 'server' | 'client', config: TlsConfig): Promise<string | undefined> {
@@ -86,7 +82,7 @@ export interface TlsAcceptor {
 
 export function createTlsAcceptor(
   config: TlsConfig,
-  take: (socket: Socket) => void,
+  take: (socket: Socket, certifiedIps?: readonly string[]) => void,
   refused: (remote: string, reason: string) => void,
 ): TlsAcceptor {
   const { requireClientCert, supportDowngrade } = config;
@@ -108,7 +104,7 @@ export function createTlsAcceptor(
     socket.on('error', () => {});
     if (!requireClientCert) return take(socket);
     problemOf(socket, 'server', config).then((problem) => {
-      if (problem === undefined) return take(socket);
+      if (problem === undefined) return take(socket, namesOf(socket.getPeerCertificate(true)).addresses);
       refused(nameOf(socket), problem);
       socket.destroy();
     });

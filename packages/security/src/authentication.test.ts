@@ -218,11 +218,14 @@ test('CRAM-MD5: what ends badly', () => {
   assert.deepEqual(talk(start, start), error);
   assert.deepEqual(talk({ name: 'AuthenticationStartMessage', body: { mechanism: 'PLAIN' } }), error);
   const client = createCramMd5Client({ principal: 'alice', secret: 's' }, 'p@h:1');
-  assert.equal(client.receive({ name: 'AuthenticationCompletedMessage', body: {} }).end?.kind, 'failed');
-  assert.equal(client.receive({ name: 'AuthenticationFailedMessage', body: {} }).end?.kind, 'refused');
+  // What answers nothing is ignored.
+  for (const name of ['AuthenticationCompletedMessage', 'AuthenticationFailedMessage'] as const) {
+    assert.deepEqual(client.receive({ name, body: {} }), { replies: [] });
+  }
 });
 
-test('P1 to P3: registrations wait for authentication, the last one counts', () => {
+/** The master's side, with what it sends and resumes. */
+function createPeers() {
   const sent: { to: string; from: string; message: LibprocessMessage }[] = [];
   const resumed: string[] = [];
   const peers = createPeerAuthentication<string>({
@@ -231,63 +234,99 @@ test('P1 to P3: registrations wait for authentication, the last one counts', () 
     host: 'h',
     random: () => String(sent.length),
     send: (to, from, message) => sent.push({ to, from, message }),
-    link: () => {},
     resume: (held) => resumed.push(held),
     log: () => {},
   });
-  const agent = pidOf('slave(1)', '10.0.0.1:5051');
-  const speaker = pidOf('crammd5-authenticatee(1)', '10.0.0.1:5051');
-  const run = (secret: string): void => {
-    const client = createCramMd5Client({ principal: 'alice', secret }, agent);
-    for (let at = sent.length - 1; at < sent.length; at++) {
-      const { from, message } = sent[at] as (typeof sent)[number];
-      for (const reply of client.receive(message).replies) peers.receive(from, speaker, reply);
-    }
-  };
+  return { peers, sent, resumed };
+}
+
+const ownPid = pidOf('slave(1)', '10.0.0.1:5051');
+/** The agent on its connection, and the actor that speaks for it there. */
+const agent = { from: ownPid, connection: 1 };
+const speaker = { from: pidOf('crammd5-authenticatee(1)', '10.0.0.1:5051'), connection: 1 };
+
+/** Goes on with the authentication that was begun last. */
+function run({ peers, sent }: ReturnType<typeof createPeers>, secret: string, by = speaker): void {
+  const client = createCramMd5Client({ principal: 'alice', secret }, ownPid);
+  for (let at = sent.length - 1; at < sent.length; at++) {
+    const { from, message } = sent[at] as (typeof sent)[number];
+    for (const reply of client.receive(message).replies) peers.receive(from, by, reply);
+  }
+}
+
+test('PEER-AUTHENTICATION-1, PEER-AUTHENTICATION-3: registrations wait for authentication, the last one counts', () => {
+  const at = createPeers();
+  const { peers, resumed } = at;
   assert.deepEqual(peers.admit(agent, 'before'), { principal: undefined });
-  peers.begin(speaker, agent, 0);
+  peers.begin(speaker, ownPid, 0);
   assert.equal(peers.admit(agent, 'first'), 'waiting');
-  peers.begin(speaker, agent, 1_000);
+  peers.begin(speaker, ownPid, 1_000);
   assert.equal(peers.admit(agent, 'second'), 'waiting');
-  assert.equal(
-    peers.receive('crammd5-authenticator-session(1)', speaker, { name: 'PongAgentMessage', body: {} }),
-    false,
-  );
-  run('a:secret');
+  const pong: LibprocessMessage = { name: 'PongAgentMessage', body: {} };
+  assert.equal(peers.receive('crammd5-authenticator-session(1)', speaker, pong), false);
+  run(at, 'a:secret');
   assert.deepEqual(resumed.splice(0), ['first', 'second']);
   assert.deepEqual(peers.admit(agent, 'after'), { principal: 'alice' });
-  peers.begin(speaker, agent, 2_000);
-  run('wrong');
+  peers.begin(speaker, ownPid, 2_000);
+  run(at, 'wrong');
   assert.deepEqual(peers.admit(agent, 'refused'), { principal: undefined });
-  peers.begin(speaker, agent, 3_000);
+  peers.begin(speaker, ownPid, 3_000);
   assert.equal(peers.nextMs(), 18_000);
   assert.equal(peers.admit(agent, 'late'), 'waiting');
   peers.tick(17_999);
   assert.deepEqual(resumed, []);
   peers.tick(18_000);
   assert.deepEqual(resumed, ['late']);
-  peers.begin(speaker, agent, 4_000);
-  run('a:secret');
-  peers.lost('10.0.0.1:5051');
+  peers.begin(speaker, ownPid, 4_000);
+  run(at, 'a:secret');
+  assert.ok(peers.knows(ownPid));
+  assert.deepEqual(peers.closed(1), [ownPid]);
   assert.deepEqual(peers.admit(agent, 'lost'), { principal: undefined });
+  assert.ok(!peers.knows(ownPid));
 });
 
-test('P4: strangers can make it hold only so much', () => {
-  const resumed: number[] = [];
-  const peers = createPeerAuthentication<number>({
-    secrets,
-    timeoutMs: 15_000,
-    host: 'h',
-    random: () => '',
-    send: () => {},
-    link: () => {},
-    resume: (held) => resumed.push(held),
-    log: () => {},
-  });
-  const pidOfNumber = (at: number) => pidOf(`slave(${at})`, '10.0.0.1:5051');
-  for (let at = 0; at <= 10_000; at++) peers.begin(pidOfNumber(at), pidOfNumber(at), 0);
-  assert.deepEqual(peers.admit(pidOfNumber(0), 0), { principal: undefined });
-  for (let held = 1; held <= 20; held++) assert.equal(peers.admit(pidOfNumber(10_000), held), 'waiting');
+test('PEER-AUTHENTICATION-2: who has authenticated stays so until another authentication has come to its end', () => {
+  const at = createPeers();
+  at.peers.begin(speaker, ownPid, 0);
+  run(at, 'a:secret');
+  at.peers.begin(speaker, ownPid, 0);
+  assert.equal(at.peers.principalOf(agent), 'alice');
+  run(at, 'wrong');
+  assert.equal(at.peers.principalOf(agent), undefined);
+});
+
+test('PEER-AUTHENTICATION-4: nothing that comes over another connection or from another address counts', () => {
+  const at = createPeers();
+  const { peers, sent } = at;
+  const elsewhere = { ...speaker, connection: 2 };
+  peers.begin(speaker, ownPid, 0);
+  for (let n = 0; n < 100; n++) {
+    assert.ok(peers.begin(elsewhere, ownPid, 0));
+    assert.ok(!peers.begin({ from: pidOf('x', '10.0.0.2:1'), connection: 3 }, ownPid, 0));
+  }
+  const start: LibprocessMessage = { name: 'AuthenticationStartMessage', body: { mechanism: 'CRAM-MD5' } };
+  const before = sent.length;
+  peers.receive('crammd5-authenticator-session(1)', elsewhere, start);
+  peers.receive('crammd5-authenticator-session(1)', { ...speaker, from: ownPid }, start);
+  assert.equal(sent.length, before);
+  // The session of the agent's own connection has gone on as if nothing had come.
+  sent.push(sent[0] as (typeof sent)[number]);
+  run(at, 'a:secret');
+  assert.equal(peers.principalOf(agent), 'alice');
+  assert.equal(peers.principalOf({ ...agent, connection: 2 }), undefined);
+  assert.deepEqual(peers.closed(2), []);
+  assert.equal(peers.principalOf(agent), 'alice');
+});
+
+test('PEER-AUTHENTICATION-5: strangers can make it hold only so much', () => {
+  const { peers, resumed } = createPeers();
+  const numbered = (at: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection: at });
+  for (let at = 0; at <= 10_000; at++) peers.begin(numbered(at), numbered(at).from, 0);
+  assert.deepEqual(peers.admit(numbered(0), ''), { principal: undefined });
+  for (let held = 1; held <= 20; held++) assert.equal(peers.admit(numbered(10_000), String(held)), 'waiting');
   peers.tick(15_000);
-  assert.deepEqual(resumed, [13, 14, 15, 16, 17, 18, 19, 20]);
+  assert.deepEqual(resumed.map(Number), [13, 14, 15, 16, 17, 18, 19, 20]);
+  for (let at = 0; at <= 64; at++) peers.begin({ ...numbered(at), connection: 1 }, numbered(at).from, 0);
+  assert.deepEqual(peers.admit({ ...numbered(0), connection: 1 }, ''), { principal: undefined });
+  assert.equal(peers.admit({ ...numbered(64), connection: 1 }, ''), 'waiting');
 });

@@ -10,7 +10,8 @@
 //   AuthenticationStep{name mac}  ->
 //                                 <- AuthenticationCompleted | AuthenticationFailed
 //
-// Whatever comes out of turn ends it with an error, as in Mesos.
+// What comes out of turn ends it with an error at the server, as in Mesos. The client ignores it: a message that answers
+// nothing that it has said must not end it.
 import { createHmac } from 'node:crypto';
 import type { LibprocessMessage } from '@meseta/wire';
 import type { OwnCredential, Secrets } from './credentials.js';
@@ -18,7 +19,7 @@ import { sameSecret } from './secrets.js';
 
 export type AuthenticationEnd =
   | { readonly kind: 'authenticated'; readonly principal: string }
-  /** Who it is, is not so: trying again won't help. */
+  /** Authentication was rejected: trying again won't help. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -42,6 +43,7 @@ const dataOf = (text: string): string => Buffer.from(text).toString('base64');
 const macOf = (challenge: string, secret: string): string =>
   createHmac('md5', secret).update(challenge, 'latin1').digest('hex');
 
+const IGNORED: Exchanged = { replies: [] };
 const failed = (reason: string): Exchanged => ({ replies: [], end: { kind: 'failed', reason } });
 const failedLoudly = (error: string): Exchanged => ({
   replies: [{ name: 'AuthenticationErrorMessage', body: { error } }],
@@ -112,26 +114,27 @@ export function createCramMd5Client({ principal, secret }: OwnCredential, pid: s
       switch (message.name) {
         case 'AuthenticationMechanismsMessage': {
           const offered = message.body.mechanisms ?? [];
-          if (state !== 'starting') return ending(failed("unexpected authentication 'mechanisms'"));
+          if (state !== 'starting') return IGNORED;
           if (!offered.includes(MECHANISM)) return ending(failed(`the master offers ${offered.join(', ')} only`));
           state = 'started';
           return { replies: [{ name: 'AuthenticationStartMessage', body: { mechanism: MECHANISM, data: '' } }] };
         }
         case 'AuthenticationStepMessage': {
-          if (state !== 'started') return ending(failed("unexpected authentication 'step'"));
+          if (state !== 'started') return IGNORED;
           state = 'stepped';
           const answer = `${principal} ${macOf(bytesOf(message.body.data).toString('latin1'), secret)}`;
           return { replies: [{ name: 'AuthenticationStepMessage', body: { data: dataOf(answer) } }] };
         }
         case 'AuthenticationCompletedMessage':
-          if (state !== 'stepped') return ending(failed("unexpected authentication 'completed'"));
+          if (state !== 'stepped') return IGNORED;
           return ending({ replies: [], end: { kind: 'authenticated', principal } });
         case 'AuthenticationFailedMessage':
-          return ending({ replies: [], end: { kind: 'refused' } });
+          // Before an answer was given there was nothing to reject.
+          return state === 'stepped' ? ending({ replies: [], end: { kind: 'refused' } }) : IGNORED;
         case 'AuthenticationErrorMessage':
-          return ending(failed(`the master says: ${message.body.error ?? 'an error'}`));
+          return state === 'ended' ? IGNORED : ending(failed(`the master says: ${message.body.error ?? 'an error'}`));
         default:
-          return ending(failed(`unexpected ${message.name}`));
+          return IGNORED;
       }
     },
   };

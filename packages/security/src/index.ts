@@ -1,5 +1,6 @@
 export * from './authorizer.js';
 export * from './browser-guard.js';
+export { createCramMd5Client } from './cram-md5.js';
 export * from './credentials.js';
 export * from './http-gate.js';
 export * from './jwt.js';

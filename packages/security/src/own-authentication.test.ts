@@ -17,7 +17,11 @@ const register: LibprocessMessage = {
 function world(secret: string) {
   const got: string[] = [];
   const refused: string[] = [];
+  const proven: number[] = [];
+  let secrets = 0;
   let deaf = false;
+  /** Over which connection the master speaks. */
+  let masters = 7;
   const own = createOwnAuthentication({
     credential: { principal: 'agent', secret },
     pid: agent,
@@ -27,10 +31,13 @@ function world(secret: string) {
     random: () => 1,
     deliver(to, from, message) {
       if (deaf) return;
-      if (message.name === 'AuthenticateMessage') peers.begin(pidOf(from, address), message.body.pid as Pid, 0);
-      else if (to !== master) peers.receive(to.slice(0, to.indexOf('@')), pidOf(from, address), message);
-      else got.push(`${message.name} of ${JSON.stringify(peers.admit(agent, ''))}`);
+      const sender = { from: pidOf(from, address), connection: 1 };
+      if (message.name === 'AuthenticateMessage') peers.begin(sender, message.body.pid as Pid, 0);
+      else if (to !== master) peers.receive(to.slice(0, to.indexOf('@')), sender, message);
+      else got.push(`${message.name} of ${JSON.stringify(peers.admit({ from: agent, connection: 1 }, ''))}`);
     },
+    secret: () => `secret-${secrets++}`,
+    proven: (connection) => proven.push(connection),
     refused: () => refused.push('refused'),
     log: () => {},
   });
@@ -39,17 +46,28 @@ function world(secret: string) {
     timeoutMs: 15_000,
     host: 'm',
     random: () => 'r',
-    send: (to, from, message) => own.receive(to.slice(0, to.indexOf('@')), pidOf(from, '10.0.0.9:5050'), message),
-    link: () => {},
+    send: (to, from, message) =>
+      own.receive(to.slice(0, to.indexOf('@')), pidOf(from, '10.0.0.9:5050'), message, masters),
     resume: () => {},
     log: () => {},
   });
-  return { own, got, refused, hear: (yes: boolean) => (deaf = !yes) };
+  return {
+    own,
+    got,
+    refused,
+    proven,
+    hear: (yes: boolean) => {
+      deaf = !yes;
+    },
+    masterSpeaksOver: (connection: number) => {
+      masters = connection;
+    },
+  };
 }
 
 const known = 'RegisterAgentMessage of {"principal":"agent"}';
 
-test('A1: a registration leaves after an authentication, which serves until the answer', () => {
+test('OWN-AUTHENTICATION-1: a registration leaves after an authentication, which serves until the answer', () => {
   const { own, got } = world('right');
   own.send(master, 'slave(1)', { name: 'PongAgentMessage', body: {} }, 0);
   assert.deepEqual(got.splice(0), ['PongAgentMessage of {}']);
@@ -57,7 +75,7 @@ test('A1: a registration leaves after an authentication, which serves until the 
   own.send(master, 'slave(1)', register, 0);
   assert.deepEqual(got.splice(0), [known, known]);
   const answer: LibprocessMessage = { name: 'AgentRegisteredMessage', body: { agent_id: { value: 'a' } } };
-  assert.equal(own.receive('slave(1)', master, answer), false);
+  assert.equal(own.receive('slave(1)', master, answer, 7), false);
   own.send(master, 'slave(1)', register, 0);
   assert.deepEqual(got.splice(0), [known]);
   own.lost('10.0.0.9:5050');
@@ -72,7 +90,7 @@ test('a refusal is told, and nothing is registered', () => {
   assert.deepEqual([got, refused], [[], ['refused']]);
 });
 
-test('A2, A3: without an end it tries again, later each time, and the last registration leaves', () => {
+test('OWN-AUTHENTICATION-2, OWN-AUTHENTICATION-3: without an end it tries again, later each time, and the last registration leaves', () => {
   const { own, got, hear } = world('right');
   hear(false);
   own.send(master, 'slave(1)', register, 0);
@@ -89,4 +107,42 @@ test('A2, A3: without an end it tries again, later each time, and the last regis
   hear(true);
   own.tick(own.nextMs() as number);
   assert.deepEqual(got, ['ReregisterAgentMessage of {"principal":"agent"}']);
+});
+
+test('OWN-AUTHENTICATION-4: what answers nothing that was said changes nothing', () => {
+  const { own, got, refused, proven, hear } = world('right');
+  const speaker = pidOf('x', '10.0.0.9:5050');
+  hear(false);
+  own.send(master, 'slave(1)', register, 0);
+  for (const actor of ['crammd5-authenticatee(1)', 'crammd5-authenticatee(secret-0)']) {
+    for (const name of ['AuthenticationFailedMessage', 'AuthenticationCompletedMessage'] as const) {
+      assert.equal(own.receive(actor, speaker, { name, body: {} }, 9), true);
+    }
+    own.receive(actor, speaker, { name: 'AuthenticationStepMessage', body: { data: '' } }, 9);
+  }
+  // It speaks for the master, but it is not at the master's address.
+  const elsewhere = pidOf('x', '10.0.0.8:5050');
+  own.receive('crammd5-authenticatee(secret-0)', elsewhere, { name: 'AuthenticationErrorMessage', body: {} }, 9);
+  assert.deepEqual([got, refused, proven], [[], [], []]);
+  hear(true);
+  own.tick(own.nextMs() as number);
+  assert.deepEqual([got, refused, proven], [[known], [], [7]]);
+});
+
+test("OWN-AUTHENTICATION-5: the connection over which an authentication came to its end is the master's", () => {
+  const { own, proven, masterSpeaksOver } = world('right');
+  assert.equal(own.isMasters(7, master), false);
+  own.send(master, 'slave(1)', register, 0);
+  assert.deepEqual([own.isMasters(7, master), own.isMasters(8, master)], [true, false]);
+  assert.equal(own.isMasters(7, pidOf('master', '10.0.0.8:5050')), false);
+  masterSpeaksOver(8);
+  own.askForProof(master, 10_000);
+  assert.deepEqual([own.isMasters(7, master), own.isMasters(8, master), proven], [false, true, [7, 8]]);
+  masterSpeaksOver(9);
+  own.askForProof(master, 14_999);
+  assert.equal(own.isMasters(9, master), false, 'strangers can make it ask only so often');
+  own.closed(7);
+  assert.equal(own.isMasters(8, master), true);
+  own.closed(8);
+  assert.equal(own.isMasters(8, master), false);
 });

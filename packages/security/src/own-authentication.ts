@@ -1,11 +1,17 @@
-// An agent's side of CRAM-MD5: it authenticates with its master before it registers (behaviours.md 11).
+// An agent's side of CRAM-MD5: it authenticates with its master before it registers (behaviours.md 11). The answers also
+// show the agent over which connection its master speaks: they are to an actor whose name only the process at the master's
+// address has heard, so whoever answers is that process.
 //
-// Owns: the authentication under way or done, and the registration that waits for it.
-// Boundary: whatever the agent sends goes through `send`; the caller keeps the clock.
-// A1: a registration leaves only after the master has completed an authentication, and one authentication serves until
-//     a registration is answered or the connection breaks: a master forgets who was behind a broken connection.
-// A2: of registrations that wait only the last one leaves.
-// A3: an attempt without an end is followed by another one, after a time whose bound doubles up to the maximum.
+// Owns: the authentication under way or done, the registration that waits for it, and the connection that is the master's.
+// Boundary: whatever the agent sends goes through `send`; the caller keeps the clock. Incoming connections are numbers.
+// OWN-AUTHENTICATION-1: a registration leaves only after the master has completed an authentication, and one authentication
+//     serves until a registration is answered or the connection breaks: a master forgets who was behind a broken connection.
+// OWN-AUTHENTICATION-2: of registrations that wait only the last one leaves.
+// OWN-AUTHENTICATION-3: an attempt without an end is followed by another one, after a time whose bound doubles up to the
+//     maximum.
+// OWN-AUTHENTICATION-4: messages that answer nothing that this side has said change nothing.
+// OWN-AUTHENTICATION-5: a connection is the master's if an authentication with the master was completed over it, until it
+//     closes or another authentication was completed over another one.
 import { type Pid, parsePid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Side, createCramMd5Client } from './cram-md5.js';
@@ -20,17 +26,26 @@ export interface OwnAuthenticationOptions {
   readonly backoffFactorMs: number;
   /** From 0 to 1. */
   random(): number;
+  /** Hard to guess, another one each time. */
+  secret(): string;
   deliver(to: Pid, from: string, message: LibprocessMessage): void;
   /** The master says that the principal or the secret is wrong: trying again won't help. */
   refused(): void;
+  /** A connection was shown to be the master's. */
+  proven(connection: number): void;
   log(level: 'info' | 'warning', text: string): void;
 }
 
 export interface OwnAuthentication {
   send(to: Pid, from: string, message: LibprocessMessage, nowMs: number): void;
   /** A message to an actor of this process; false if it is none of ours. Sees those to the agent, too. */
-  receive(to: string, from: Pid, message: LibprocessMessage): boolean;
+  receive(to: string, from: Pid, message: LibprocessMessage, connection: number): boolean;
+  isMasters(connection: number, master: Pid): boolean;
+  /** Has the master show over which connection it speaks, if that is not under way; at most once in `PROOF_INTERVAL_MS`. */
+  askForProof(master: Pid, nowMs: number): void;
   lost(address: string): void;
+  /** An incoming connection is closed. */
+  closed(connection: number): void;
   tick(nowMs: number): void;
   nextMs(): number | undefined;
 }
@@ -48,6 +63,8 @@ interface Held {
   readonly message: LibprocessMessage;
 }
 
+const PROOF_INTERVAL_MS = 5_000;
+const ACTOR = 'crammd5-authenticatee(';
 const REGISTRATIONS: ReadonlySet<LibprocessMessage['name']> = new Set([
   'RegisterAgentMessage',
   'ReregisterAgentMessage',
@@ -66,11 +83,13 @@ export function createOwnAuthentication(options: OwnAuthenticationOptions): OwnA
   let doneWith: Pid | undefined;
   let attempt: Attempt | undefined;
   let held: Held | undefined;
-  let attempts = 0;
   let failures = 0;
+  /** OWN-AUTHENTICATION-5. */
+  let shown: { readonly master: Pid; readonly connection: number } | undefined;
+  let lastProofMs = Number.NEGATIVE_INFINITY;
 
   const begin = (master: Pid, nowMs: number): void => {
-    const actor = `crammd5-authenticatee(${++attempts})`;
+    const actor = `${ACTOR}${options.secret()})`;
     const spreadMs = Math.min(backoffFactorMs * 2 ** failures, Math.max(0, timeoutMaxMs - timeoutMinMs));
     const side = createCramMd5Client(credential, pidOf(own.ok ? own.value.id : '', address));
     attempt = { actor, side, master, dueMs: nowMs + timeoutMinMs + options.random() * spreadMs };
@@ -86,9 +105,15 @@ export function createOwnAuthentication(options: OwnAuthenticationOptions): OwnA
       held = { to, from, message };
       if (attempt?.master !== to) begin(to, nowMs);
     },
-    receive(to, from, message) {
-      if (ANSWERS.has(message.name) && from === doneWith) doneWith = undefined;
-      if (attempt === undefined || to !== attempt.actor) return to.startsWith('crammd5-authenticatee(');
+    isMasters: (connection, master) => connection === shown?.connection && master === shown.master,
+    askForProof(master, nowMs) {
+      if (attempt !== undefined || nowMs - lastProofMs < PROOF_INTERVAL_MS) return;
+      lastProofMs = nowMs;
+      begin(master, nowMs);
+    },
+    receive(to, from, message, connection) {
+      if (ANSWERS.has(message.name) && from === doneWith && connection === shown?.connection) doneWith = undefined;
+      if (attempt === undefined || to !== attempt.actor) return to.startsWith(ACTOR);
       const { actor, side, master } = attempt;
       // It speaks from the actor of its session; the address is the master's.
       if (addressOf(from) !== addressOf(master)) return true;
@@ -99,9 +124,11 @@ export function createOwnAuthentication(options: OwnAuthenticationOptions): OwnA
         attempt = undefined;
         failures = 0;
         doneWith = master;
+        shown = { master, connection };
         log('info', `authenticated with ${master} as ${JSON.stringify(end.principal)}`);
         if (held !== undefined) deliver(held.to, held.from, held.message);
         held = undefined;
+        options.proven(connection);
       } else if (end.kind === 'refused') {
         attempt = undefined;
         held = undefined;
@@ -111,6 +138,9 @@ export function createOwnAuthentication(options: OwnAuthenticationOptions): OwnA
     },
     lost(lostAddress) {
       if (doneWith !== undefined && addressOf(doneWith) === lostAddress) doneWith = undefined;
+    },
+    closed(connection) {
+      if (connection === shown?.connection) shown = undefined;
     },
     tick(nowMs) {
       if (attempt === undefined || attempt.dueMs > nowMs) return;

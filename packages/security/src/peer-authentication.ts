@@ -1,19 +1,26 @@
 // The master's side of CRAM-MD5 for all its peers: who is authenticating, who is authenticated, which messages wait for
 // the outcome (behaviours.md 11 and 17; Mesos: docs/authentication.md).
 //
-// Owns: the sessions, each an actor of this process of its own, and the principal of every authenticated pid.
-// Boundary: the caller keeps the clock, sends what it is told and asks `admit` before it works on a registration.
-// P1: a registration that comes while its pid is authenticating waits for the end of that.
-// P2: a new authentication of a pid discards the one under way and forgets the last one's outcome.
-// P3: a session ends by itself after the timeout, and with the connection of its peer; so does what its pid was.
-// P4: what strangers can make it hold is bounded: the oldest session makes room for a new one, and of the registrations
-//     that wait for one outcome the last few are kept.
+// Owns: the sessions, each an actor of this process of its own, and by connection the principal of every pid that has
+// authenticated on it.
+// Boundary: the caller keeps the clock, sends what it is told and asks `admit` before it works on a registration. A
+// connection is known by its number. libprocess sends everything from one process to another over one connection, which it
+// keeps while they are linked: agents and drivers authenticate on the connection that their messages come by.
+// PEER-AUTHENTICATION-1: a registration that comes while its pid is authenticating on its connection waits for the end.
+// PEER-AUTHENTICATION-2: a new authentication of a pid on a connection discards the one under way there; what the pid was
+//     there stays until the new one has come to an end.
+// PEER-AUTHENTICATION-3: a session ends by itself after the timeout, and with its connection; so does what its pids were.
+// PEER-AUTHENTICATION-4: what comes over a connection changes nothing for the pids of others: a peer authenticates actors at
+//     its own address, and only whoever began goes on, over the same connection.
+// PEER-AUTHENTICATION-5: what strangers can make it hold is bounded: the oldest session makes room for a new one, of all and
+//     of one connection, and of the registrations that wait for one outcome the last few are kept.
 import { type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Side, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
 
 const MAX_SESSIONS = 10_000;
+const MAX_SESSIONS_OF_CONNECTION = 64;
 const MAX_HELD = 8;
 
 export interface PeerAuthenticationOptions<Held> {
@@ -24,21 +31,30 @@ export interface PeerAuthenticationOptions<Held> {
   /** Hard to guess, another one each time. */
   random(): string;
   send(to: Pid, from: string, message: LibprocessMessage): void;
-  /** Tell `lost` when the connection to it breaks. */
-  link(to: Pid): void;
-  /** A registration that waited (P1), with `admit` asked again. */
+  /** A registration that waited (PEER-AUTHENTICATION-1), with `admit` asked again. */
   resume(held: Held): void;
   log(level: 'info' | 'warning', text: string): void;
 }
 
+/** Who sends over which connection. */
+export interface Sender {
+  readonly from: Pid;
+  readonly connection: number;
+}
+
 export interface PeerAuthentication<Held> {
-  /** A peer begins: `from` is the actor that speaks for `pid`. */
-  begin(from: Pid, pid: Pid, nowMs: number): void;
+  /** A peer begins: it speaks for `pid`. False if that is at another address, and the message is ignored. */
+  begin(sender: Sender, pid: Pid, nowMs: number): boolean;
   /** A message to an actor of this process; false if it is none of the sessions'. */
-  receive(to: string, from: Pid, message: LibprocessMessage): boolean;
+  receive(to: string, sender: Sender, message: LibprocessMessage): boolean;
   /** `waiting`: it was kept, and comes back through `resume`. */
-  admit(pid: Pid, held: Held): 'waiting' | { readonly principal: string | undefined };
-  lost(address: string): void;
+  admit(sender: Sender, held: Held): 'waiting' | { readonly principal: string | undefined };
+  /** As whom the pid has authenticated on the connection. */
+  principalOf(sender: Sender): string | undefined;
+  /** Whether the pid is authenticating or authenticated on any connection. */
+  knows(pid: Pid): boolean;
+  /** The connection is closed; answers who had authenticated on it. */
+  closed(connection: number): readonly Pid[];
   tick(nowMs: number): void;
   nextMs(): number | undefined;
 }
@@ -46,10 +62,16 @@ export interface PeerAuthentication<Held> {
 interface Session<Held> {
   readonly actor: string;
   readonly pid: Pid;
-  readonly peer: Pid;
+  readonly peer: Sender;
   readonly side: CramMd5Side;
   readonly dueMs: number;
   readonly held: Held[];
+}
+
+/** What is known of one connection. */
+interface Of<Held> {
+  readonly sessions: Map<Pid, Session<Held>>;
+  readonly principals: Map<Pid, string>;
 }
 
 const addressOf = (pid: Pid): string | undefined => {
@@ -57,53 +79,110 @@ const addressOf = (pid: Pid): string | undefined => {
   return parts.ok ? parts.value.address : undefined;
 };
 
-export function createPeerAuthentication<Held>(options: PeerAuthenticationOptions<Held>): PeerAuthentication<Held> {
-  const { secrets, send, log } = options;
-  const authenticated = new Map<Pid, string>();
-  const sessions = new Map<string, Session<Held>>();
-  const byPid = new Map<Pid, Session<Held>>();
-  let count = 0;
+function createCounts<T>() {
+  const counts = new Map<T, number>();
+  return {
+    has: (it: T): boolean => counts.has(it),
+    add: (it: T): unknown => counts.set(it, (counts.get(it) ?? 0) + 1),
+    subtract(it: T): void {
+      const left = (counts.get(it) ?? 0) - 1;
+      if (left > 0) counts.set(it, left);
+      else counts.delete(it);
+    },
+  };
+}
 
+/** The sessions, and what each connection's pids have shown to be. */
+function createBook<Held>() {
+  const sessions = new Map<string, Session<Held>>();
+  const connections = new Map<number, Of<Held>>();
+  /** On how many connections each pid has a session or a principal. */
+  const uses = createCounts<Pid>();
+
+  const of = (connection: number): Of<Held> => {
+    const known = connections.get(connection) ?? { sessions: new Map(), principals: new Map() };
+    connections.set(connection, known);
+    return known;
+  };
   const end = (session: Session<Held>): void => {
     sessions.delete(session.actor);
-    if (byPid.get(session.pid) === session) byPid.delete(session.pid);
+    const own = connections.get(session.peer.connection);
+    if (own?.sessions.get(session.pid) !== session) return;
+    own.sessions.delete(session.pid);
+    uses.subtract(session.pid);
   };
+  return {
+    sessions,
+    connections,
+    knows: uses.has,
+    end,
+    /** In place of the pid's earlier one on the connection, and of the oldest where there are too many. */
+    open(session: Session<Held>): void {
+      const own = of(session.peer.connection);
+      const [oldest] = sessions.size < MAX_SESSIONS ? [] : sessions.values();
+      const [oldestOwn] = own.sessions.size < MAX_SESSIONS_OF_CONNECTION ? [] : own.sessions.values();
+      for (const over of [own.sessions.get(session.pid), oldest, oldestOwn]) if (over !== undefined) end(over);
+      sessions.set(session.actor, session);
+      own.sessions.set(session.pid, session);
+      uses.add(session.pid);
+    },
+    settle({ pid, peer }: Session<Held>, principal: string | undefined): void {
+      const { principals } = of(peer.connection);
+      if (principals.delete(pid)) uses.subtract(pid);
+      if (principal === undefined) return;
+      principals.set(pid, principal);
+      uses.add(pid);
+    },
+    close(connection: number): readonly Pid[] {
+      const own = connections.get(connection);
+      if (own === undefined) return [];
+      connections.delete(connection);
+      for (const session of own.sessions.values()) sessions.delete(session.actor);
+      for (const pid of [...own.sessions.keys(), ...own.principals.keys()]) uses.subtract(pid);
+      return [...own.principals.keys()];
+    },
+  };
+}
+
+export function createPeerAuthentication<Held>(options: PeerAuthenticationOptions<Held>): PeerAuthentication<Held> {
+  const { secrets, send, log } = options;
+  const { sessions, connections, knows, open, end, settle, close } = createBook<Held>();
+  let count = 0;
 
   return {
-    begin(from, pid, nowMs) {
-      authenticated.delete(pid);
+    begin(peer, pid, nowMs) {
+      // PEER-AUTHENTICATION-4.
+      const address = addressOf(pid);
+      if (address === undefined || address !== addressOf(peer.from)) return false;
       if (secrets === undefined) {
-        send(from, 'master', { name: 'AuthenticationErrorMessage', body: { error: 'No authenticator loaded' } });
-        return;
+        send(peer.from, 'master', { name: 'AuthenticationErrorMessage', body: { error: 'No authenticator loaded' } });
+        return true;
       }
-      const before = byPid.get(pid);
-      if (before !== undefined) end(before);
-      const [oldest] = sessions.size < MAX_SESSIONS ? [] : sessions.values();
-      if (oldest !== undefined) end(oldest);
+      const before = connections.get(peer.connection)?.sessions.get(pid);
       const challenge = challengeOf(options.random(), nowMs, options.host);
       const session: Session<Held> = {
         actor: `crammd5-authenticator-session(${++count})`,
         pid,
-        peer: from,
+        peer,
         side: createCramMd5Server(secrets, challenge),
         dueMs: nowMs + options.timeoutMs,
         held: before?.held ?? [],
       };
-      sessions.set(session.actor, session);
-      byPid.set(pid, session);
-      options.link(from);
-      send(from, session.actor, session.side.begin());
+      open(session);
+      send(peer.from, session.actor, session.side.begin());
+      return true;
     },
-    receive(to, from, message) {
+    receive(to, { from, connection }, message) {
       const session = sessions.get(to);
       if (session === undefined) return false;
-      // Only who began goes on.
-      if (from !== session.peer) return true;
+      // PEER-AUTHENTICATION-4.
+      if (from !== session.peer.from || connection !== session.peer.connection) return true;
       const { replies, end: outcome } = session.side.receive(message);
       if (outcome?.kind === 'authenticated') {
-        authenticated.set(session.pid, outcome.principal);
+        settle(session, outcome.principal);
         log('info', `authenticated ${session.pid} as ${JSON.stringify(outcome.principal)}`);
       } else if (outcome !== undefined) {
+        settle(session, undefined);
         const why = outcome.kind === 'refused' ? 'wrong principal or secret' : outcome.reason;
         log('warning', `authentication of ${session.pid} failed: ${why}`);
       }
@@ -113,27 +192,35 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       if (outcome !== undefined) for (const held of session.held) options.resume(held);
       return true;
     },
-    admit(pid, held) {
-      const session = byPid.get(pid);
-      if (session === undefined) return { principal: authenticated.get(pid) };
+    admit({ from, connection }, held) {
+      const own = connections.get(connection);
+      const session = own?.sessions.get(from);
+      if (session === undefined) return { principal: own?.principals.get(from) };
       session.held.push(held);
       if (session.held.length > MAX_HELD) session.held.shift();
       return 'waiting';
     },
-    lost(address) {
-      for (const pid of authenticated.keys()) if (addressOf(pid) === address) authenticated.delete(pid);
-      for (const session of [...sessions.values()]) if (addressOf(session.peer) === address) end(session);
-    },
+    principalOf: ({ from, connection }) => connections.get(connection)?.principals.get(from),
+    knows,
+    closed: close,
     tick(nowMs) {
-      for (const session of [...sessions.values()]) {
-        if (session.dueMs > nowMs) continue;
-        log('warning', `authentication of ${session.pid} took longer than ${options.timeoutMs} ms`);
+      const late: Session<Held>[] = [];
+      // Sessions are in the order of their beginning, and all have the same time.
+      for (const session of sessions.values()) {
+        if (session.dueMs > nowMs) break;
+        late.push(session);
+      }
+      const [first] = late;
+      if (first !== undefined) {
+        const others = late.length === 1 ? '' : ` and ${late.length - 1} others`;
+        log('warning', `authentication of ${first.pid}${others} took longer than ${options.timeoutMs} ms`);
+      }
+      for (const session of late) {
         end(session);
         for (const held of session.held) options.resume(held);
       }
     },
     nextMs() {
-      // Sessions are in the order of their beginning, and all have the same time.
       const [first] = sessions.values();
       return first?.dueMs;
     },

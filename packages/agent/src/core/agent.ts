@@ -1,9 +1,9 @@
 // The agent's core: a synchronous state machine. The same inputs, times and seed give the same effects.
 //
 // Owns the state (`state.ts`), the order of writes, and which handler an input goes to.
-// I1: one input at a time; its effects are carried out after the step, in order for each destination.
-// I2: changes of one step are one write; what depends on it happens when `persisted` answers it, in order.
-// I3: before `start` only pings are answered.
+// AGENT-1: one input at a time; its effects are carried out after the step, in order for each destination.
+// AGENT-2: changes of one step are one write; what depends on it happens when `persisted` answers it, in order.
+// AGENT-3: before `start` only pings are answered.
 import { assert, type Now, type Pid, type Random } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { containerEvent, maxCompletionReached, probe, probeResult } from './command-executor.js';
@@ -28,6 +28,7 @@ import { start } from './recovery.js';
 import {
   announceRegistered,
   forgetId,
+  isAtMaster,
   masterDetected,
   peerLost,
   pinged,
@@ -168,11 +169,11 @@ function afterWrite(step: Step, work: AfterWrite): void {
 }
 
 function messageFrom(step: Step, from: Pid, message: LibprocessMessage): void {
-  if (message.name === 'PingAgentMessage') {
+  const { state } = step;
+  if (message.name === 'PingAgentMessage' && isAtMaster(state, from)) {
     pinged(step, from, message.body.connected);
     return;
   }
-  const { state } = step;
   if (state.started && driverMessage(step, from, message)) return;
   if (!state.started || from !== state.registration.master) {
     log(step, 'warning', `ignored ${message.name} of ${from}, which is not the leading master`);

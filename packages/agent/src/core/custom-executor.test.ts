@@ -2,7 +2,7 @@
 // (docs/executor-http-api.md; facts: behaviours.md 7, 9, 10).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ContainerId, pidOf } from '@meseta/base';
+import { type ContainerId, type Pid, pidOf } from '@meseta/base';
 import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
@@ -416,4 +416,29 @@ test('an executor on a v0 driver hears and says the same by messages', () => {
   world.message({ name: 'RegisterExecutorMessage', body: { ...ids, executor_id: { value: 'who' } } }, stranger);
   assert.deepEqual(world.sent.at(-1)?.message.name, 'ShutdownExecutorMessage');
   assert.equal(world.sent.at(-1)?.to, stranger);
+});
+
+test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no other takes the place of', () => {
+  const world = registeredWorld();
+  started(world, launched(launch(world, 'a', true)));
+  const driver = pidOf('executor(1)', '10.0.0.7:40000');
+  const stranger = pidOf('executor(1)', '10.0.0.9:40000');
+  const to = (pid: Pid) => world.sent.filter((it) => it.to === pid).map(({ message }) => message.name);
+  world.message({ name: 'ReregisterExecutorMessage', body: ids }, stranger);
+  world.message({ name: 'RegisterExecutorMessage', body: ids }, driver);
+  world.message({ name: 'RegisterExecutorMessage', body: ids }, stranger);
+  world.message({ name: 'ReregisterExecutorMessage', body: ids }, stranger);
+  assert.deepEqual(to(driver), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
+  assert.deepEqual(to(stranger), Array(3).fill('ShutdownExecutorMessage'));
+  world.message({ name: 'RegisterExecutorMessage', body: { ...ids, executor_id: { value: 'who' } } }, driver);
+  assert.deepEqual(to(driver), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
+  world.message({ name: 'RegisterExecutorMessage', body: ids }, driver);
+  assert.equal(to(driver).at(-1), 'ExecutorRegisteredMessage', 'it may say twice what it has said');
+});
+
+test('an HTTP executor is not taken over by a driver', () => {
+  const { world } = subscribedWorld();
+  const stranger = pidOf('executor(1)', '10.0.0.9:40000');
+  world.message({ name: 'RegisterExecutorMessage', body: ids }, stranger);
+  assert.equal(world.sent.at(-1)?.message.name, 'ShutdownExecutorMessage');
 });

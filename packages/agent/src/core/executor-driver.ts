@@ -1,5 +1,9 @@
 // Executors that stand on a v0 driver: they register and report by libprocess messages, from a pid of their own.
 // Source: the executor driver's messages of Mesos; docs/agent-recovery.md for the way back after a restart.
+//
+// EXECUTOR-DRIVER-1: an executor has one driver: the first that registers as it, until it ends. After a restart of the agent
+//     it is the one that was known before.
+// EXECUTOR-DRIVER-2: the driver of an executor is not told to end by what another one says in its name.
 import type { ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import type { ExecutorID, FrameworkID, LibprocessMessage, StatusUpdate, TaskStatus } from '@meseta/wire';
 import {
@@ -18,12 +22,12 @@ export function driverMessage(step: Step, from: Pid, message: LibprocessMessage)
   switch (message.name) {
     case 'RegisterExecutorMessage': {
       const { framework_id, executor_id } = message.body;
-      arrived(step, from, framework_id, executor_id, { taskIds: [], updates: [] });
+      arrived(step, from, 'register', framework_id, executor_id, { taskIds: [], updates: [] });
       return true;
     }
     case 'ReregisterExecutorMessage': {
       const { framework_id, executor_id, tasks = [], updates = [] } = message.body;
-      arrived(step, from, framework_id, executor_id, {
+      arrived(step, from, 'reregister', framework_id, executor_id, {
         taskIds: tasks.map(({ task_id }) => task_id.value as TaskId),
         updates: updates.map(statusOf),
       });
@@ -74,9 +78,24 @@ function driverOf(
   return undefined;
 }
 
+/** EXECUTOR-DRIVER-1. */
+function isItsDriver(from: Pid, how: 'register' | 'reregister', executor: ExecutorRecord): boolean {
+  // It may say twice what it has said.
+  if (executor.driver !== undefined) return executor.driver === from;
+  return how === 'register' && executor.state !== 'running';
+}
+
+function isDriver({ state }: Step, pid: Pid): boolean {
+  for (const { executors } of state.frameworks.values()) {
+    for (const { driver } of executors.values()) if (driver === pid) return true;
+  }
+  return false;
+}
+
 function arrived(
   step: Step,
   from: Pid,
+  how: 'register' | 'reregister',
   frameworkId: FrameworkID,
   executorId: ExecutorID,
   unacknowledged: Unacknowledged,
@@ -88,8 +107,17 @@ function arrived(
     executor?.kind === 'custom' &&
     executor.state !== 'ended' &&
     executor.kill === undefined &&
-    step.state.leaving === undefined;
+    step.state.leaving === undefined &&
+    isItsDriver(from, how, executor);
   if (framework === undefined || executor === undefined || !welcome) {
+    if (isDriver(step, from)) {
+      log(
+        step,
+        'warning',
+        `ignored the registration of ${from} as executor ${executorId.value}: it is another's driver`,
+      );
+      return;
+    }
     log(step, 'warning', `executor ${executorId.value} at ${from} is shut down: it is not expected`);
     send(step, from, {
       name: 'ShutdownExecutorMessage',

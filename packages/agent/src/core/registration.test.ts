@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
+import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import {
   createWorld,
@@ -70,9 +71,15 @@ test('what comes right behind the registration is not lost while the id is being
   assert(world.effects.some(({ kind }) => kind === 'launch'));
 });
 
-test('a ping is answered to whoever sent it, in every state', () => {
+test('REGISTRATION-1, AGENT-3: a ping of the detected master is answered, in every state; of others none is', () => {
   const world = createWorld();
-  world.message({ name: 'PingAgentMessage', body: { connected: true } }, OBSERVER);
+  const ping: LibprocessMessage = { name: 'PingAgentMessage', body: { connected: true } };
+  world.message(ping, OBSERVER);
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.sent.splice(0);
+  world.message(ping, pidOf('slave-observer(1)', '10.0.0.9:5050'));
+  assert.deepEqual(world.sent, []);
+  world.message(ping, OBSERVER);
   assert.deepEqual(world.sent, [{ to: OBSERVER, message: { name: 'PongAgentMessage', body: {} } }]);
 });
 
@@ -151,11 +158,14 @@ test('another id than its own ends the agent', () => {
   assert(effects.some((effect) => effect.kind === 'exit' && effect.status === 1));
 });
 
-test('messages of others than the leading master change nothing', () => {
+test('REGISTRATION-1: messages of others than the detected master change nothing', () => {
   const world = registeredWorld();
   const stranger = pidOf('master', '10.0.0.9:5050');
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } }, stranger);
+  world.message({ name: 'ShutdownMessage', body: { message: 'bye' } }, stranger);
+  world.message({ name: 'PingAgentMessage', body: { connected: false } }, pidOf('slave-observer(1)', '10.0.0.9:5050'));
   assert.equal(world.core.state.frameworks.size, 0);
+  assert.equal(world.core.state.registration.registered, true);
 });
 
 test('a re-registration lists what the agent has', () => {

@@ -1,7 +1,7 @@
 // How the agent joins a master and stays with it.
 // Mesos: docs/high-availability.md; behaviours.md 11.
 //
-// REGISTRATION-1: messages of anyone but the leading master change nothing; pings are answered whoever sends them.
+// REGISTRATION-1: messages of anyone but the detected master change nothing, and only pings of its process are answered.
 // REGISTRATION-2: a new id is on disk before the agent announces itself under it; another id than its own ends the
 //     process.
 // REGISTRATION-3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
@@ -31,7 +31,7 @@ import type {
 } from '@meseta/wire';
 import { AGENT_KEY } from './keys.js';
 import { resendOperations, updateAgent } from './operations.js';
-import { agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
+import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
 import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
@@ -255,6 +255,12 @@ function reconcile(step: Step, message: ReconcileTasksMessage): void {
       }),
     );
   }
+}
+
+/** Pings come from actors of their own beside the master's. */
+export function isAtMaster({ registration: { master } }: AgentState, from: Pid): boolean {
+  const [own, its] = [parsePid(from), master === undefined ? undefined : parsePid(master)];
+  return own.ok && its?.ok === true && own.value.address === its.value.address;
 }
 
 export function pinged(step: Step, from: Pid, connected: boolean): void {

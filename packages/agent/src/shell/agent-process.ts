@@ -12,10 +12,10 @@ import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
+import { peerMetrics, peerOptionsOf } from '@meseta/platform/peer-flags';
 import { createProcesses } from '@meseta/platform/processes';
 import { validateRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { type AgentCore, createAgent } from '../core/agent.js';
 import { relocatedPath } from '../core/checkpointed.js';
 import type { AgentConfig, AgentEffect, AgentInput } from '../core/io.js';
@@ -28,9 +28,10 @@ import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
+import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
-import { type AgentSecurity, securityOf } from './security.js';
+import { type AgentSecurity, peerChecksOf, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
 /** Each holds a few descriptors. */
@@ -134,8 +135,8 @@ interface Inputs {
   /** Inputs that came before there was a loop waited for this. */
   open(push: (input: AgentInput) => void, handler: RequestHandler): void;
   readonly handler: RequestHandler | undefined;
-  /** Undefined until the agent begins to send. */
-  sender: Sender | undefined;
+  /** Undefined until the agent begins to send; what comes before is dropped, and sent again. */
+  peers: { readonly sender: Sender; readonly gate: AgentPeerGate } | undefined;
 }
 
 function createInputs(): Inputs {
@@ -152,12 +153,12 @@ function createInputs(): Inputs {
     get handler() {
       return handler;
     },
-    sender: undefined,
+    peers: undefined,
   };
 }
 
 async function openHost(
-  { flags, log }: AgentOptions,
+  { flags, log, env }: AgentOptions,
   { tls }: AgentSecurity,
   inputs: Inputs,
 ): Promise<Result<Host, string>> {
@@ -166,20 +167,15 @@ async function openHost(
     port: flags.port,
     advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
     tls,
-    onMessage({ to, from, wireName, body }) {
-      const message = decodeMessage(wireName, body);
-      if (message.ok && inputs.sender?.receive(to, from, message.value) === true) return 'accepted';
-      if (to !== ACTOR) return 'unknown';
-      if (message.ok) inputs.push({ kind: 'message', from, message: message.value });
-      else log.warning(`a message ${wireName} of ${from} could not be read`);
-      return message.ok ? 'accepted' : 'unknown';
-    },
+    ...peerOptionsOf(flags, env),
+    onMessage: (message) => inputs.peers?.gate.onMessage(message) ?? 'accepted',
+    onConnectionClosed: (connection) => inputs.peers?.gate.onConnectionClosed(connection),
     onRequest(request, response) {
       if (inputs.handler !== undefined) inputs.handler(request, response);
       else response.writeHead(503, { 'Content-Length': 0 }).end();
     },
     onPeerLost: (address) => {
-      inputs.sender?.lost(address);
+      inputs.peers?.sender.lost(address);
       inputs.push({ kind: 'peerLost', address });
     },
     onNote: (note) => log.debug(JSON.stringify(note)),
@@ -214,10 +210,8 @@ async function run(
   const recovered = await containers.recover((sandbox) => relocatedPath(sandbox, before, workDir));
   const push = (input: AgentInput): void => loop.push(input);
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
-  const { credential } = security;
-  const whoSends = { host, actor: ACTOR, pid: config.pid, credential, flags, clock: realClock, log };
-  const sender = createSender({ ...whoSends, exit: options.onExit });
-  inputs.sender = sender;
+  const { sender, gate: peerGate } = openPeers(options, security, host, core, push);
+  inputs.peers = { sender, gate: peerGate };
   const ports = {
     host,
     sender,
@@ -240,7 +234,8 @@ async function run(
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { shown, logFile } = options;
-  const facts = { shown, logFile, masterHostname, recoverySeconds };
+  const peerCounters = () => [...peerGate.counters(), ...peerMetrics(host.stats)];
+  const facts = { shown, logFile, masterHostname, recoverySeconds, peerCounters };
   const handler = createRequestHandler({
     core,
     gate: security.gate,
@@ -278,6 +273,30 @@ const createAgentLoop = (core: AgentCore, perform: (effect: AgentEffect) => void
     continue: { kind: 'tick' },
     clock: realClock,
   });
+
+/** What goes to peers and comes from them. */
+function openPeers(
+  { flags, log, onExit }: AgentOptions,
+  security: AgentSecurity,
+  host: Host,
+  core: AgentCore,
+  push: (input: AgentInput) => void,
+): { readonly sender: Sender; readonly gate: AgentPeerGate } {
+  const { pid } = core.state.config;
+  const { credential } = security;
+  const whoSends = { host, actor: ACTOR, pid, credential, flags, clock: realClock, log };
+  const sender = createSender({ ...whoSends, exit: onExit, proven: (connection) => gate.proven(connection) });
+  const gate: AgentPeerGate = createAgentPeerGate({
+    actor: ACTOR,
+    sender,
+    ...peerChecksOf(security),
+    clock: realClock,
+    log,
+    master: () => core.state.registration.master,
+    push,
+  });
+  return { sender, gate };
+}
 
 /** The sandbox of a container that runs. */
 function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {

@@ -1,4 +1,5 @@
 // What the agent sends, on its way: with `--credential` it authenticates with its master before it registers.
+import { randomBytes } from 'node:crypto';
 import type { Pid } from '@meseta/base';
 import type { Clock, Host, Logger } from '@meseta/platform';
 import { createOwnAuthentication, type OwnCredential } from '@meseta/security';
@@ -10,8 +11,13 @@ export interface Sender {
   /** From the agent's own actor. */
   send(to: Pid, message: LibprocessMessage): void;
   /** Whether the message was to an actor that authenticates; sees those to the agent, too. */
-  receive(to: string, from: Pid, message: LibprocessMessage): boolean;
+  receive(to: string, from: Pid, message: LibprocessMessage, connection: number): boolean;
+  /** Whether the master speaks over the incoming connection; of an agent without a credential any may be the master's. */
+  isMasters(connection: number, master: Pid): boolean;
+  /** Has the master show over which connection it speaks. */
+  askForProof(master: Pid): void;
   lost(address: string): void;
+  closed(connection: number): void;
   close(): void;
 }
 
@@ -24,16 +30,28 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly log: Logger;
   exit(status: 1, message: string): void;
+  /** A connection was shown to be the master's. */
+  proven(connection: number): void;
 }
 
-export function createSender({ host, actor, pid, credential, flags, clock, log, exit }: SenderOptions): Sender {
+export function createSender(options: SenderOptions): Sender {
+  const { host, actor, pid, credential, flags, clock, log, exit, proven } = options;
   const deliver = (to: Pid, from: string, message: LibprocessMessage): void => {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
   };
   if (credential === undefined) {
     const send = (to: Pid, message: LibprocessMessage): void => deliver(to, actor, message);
-    return { send, receive: () => false, lost: () => {}, close: () => {} };
+    const nothing = (): void => {};
+    return {
+      send,
+      receive: () => false,
+      isMasters: () => true,
+      askForProof: nothing,
+      lost: nothing,
+      closed: nothing,
+      close: nothing,
+    };
   }
   const own = createOwnAuthentication({
     credential,
@@ -42,6 +60,8 @@ export function createSender({ host, actor, pid, credential, flags, clock, log, 
     timeoutMaxMs: flags.authentication_timeout_max,
     backoffFactorMs: flags.authentication_backoff_factor,
     random: Math.random,
+    secret: () => randomBytes(16).toString('hex'),
+    proven,
     deliver,
     refused: () => exit(1, 'the master refused the authentication: --credential names a wrong principal or secret'),
     log: (level, text) => log[level](text),
@@ -63,12 +83,18 @@ export function createSender({ host, actor, pid, credential, flags, clock, log, 
       own.send(to, actor, message, clock.now().monoMs);
       arm();
     },
-    receive(to, from, message) {
-      const taken = own.receive(to, from, message);
+    receive(to, from, message, connection) {
+      const taken = own.receive(to, from, message, connection);
       arm();
       return taken;
     },
+    isMasters: own.isMasters,
+    askForProof(master) {
+      own.askForProof(master, clock.now().monoMs);
+      arm();
+    },
     lost: own.lost,
+    closed: own.closed,
     close: () => cancel?.(),
   };
 }

@@ -18,11 +18,16 @@ function systemMetrics(): Readonly<Record<string, number>> {
 
 const processStats = createProcessStats();
 
-export const currentMetrics = ({ core, containers, recoverySeconds }: HttpOptions): ReadonlyMap<string, number> =>
+export const currentMetrics = ({
+  core,
+  containers,
+  recoverySeconds,
+  peerCounters,
+}: HttpOptions): ReadonlyMap<string, number> =>
   agentMetrics(core.state, {
     nowWallMs: Date.now(),
     recoverySeconds,
     system: systemMetrics(),
     fetcher: containers.fetcherMetrics(),
-    process: processStats(),
+    process: new Map([...processStats(), ...peerCounters()]),
   });

@@ -18,6 +18,7 @@ import {
   urlFlag,
   valueFlag,
 } from '@meseta/platform';
+import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
 import { DomainInfoCodec } from '@meseta/wire/codecs';
@@ -284,6 +285,7 @@ export const agentFlags = {
   switch_user: booleanFlag({ default: true, help: 'Whether tasks run as the user that they name.' }),
   systemd_enable_support: booleanFlag({ ...later, default: true }),
   systemd_runtime_directory: textFlag({ ...later, default: '/run/systemd/system' }),
+  ...peerFlags,
   ...tlsFlags,
   trusted_hosts: valueFlag(parseNames, asGiven, {
     help: 'Names under which browsers may reach this agent, beside its own and addresses.',

@@ -44,6 +44,8 @@ export interface HttpOptions {
   readonly logFile: string | undefined;
   readonly executorApi: ExecutorApi;
   readonly containerCalls: ContainerCalls;
+  /** Metrics of connections and of messages that were dropped, by name. */
+  peerCounters(): Iterable<readonly [string, number]>;
   /** How long the start took, what an earlier agent left included. */
   readonly recoverySeconds: number;
 }

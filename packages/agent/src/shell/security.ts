@@ -74,3 +74,9 @@ export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<Ag
     warnings: [...made.value.warnings, ...(credential?.value.warnings ?? []), ...tls.value.warnings],
   });
 }
+
+/** What its peers must show: with a credential the master must, with certificates everybody must. */
+export const peerChecksOf = ({ credential, executorKey, tls }: AgentSecurity) => ({
+  checksPeers: credential !== undefined || executorKey !== undefined || tls?.requireClientCert === true,
+  executorsHaveTokens: executorKey !== undefined,
+});

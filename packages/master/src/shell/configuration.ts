@@ -8,6 +8,7 @@ import type { AllocatorOptions, SorterKind } from '@meseta/allocator';
 import { err, ok, type Result } from '@meseta/base';
 import type { Logger } from '@meseta/platform';
 import { discoverIp } from '@meseta/platform/discover-ip';
+import { peerOptionsOf } from '@meseta/platform/peer-flags';
 import { parseQuantities } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
 import { renderWireError } from '@meseta/wire';
@@ -24,6 +25,7 @@ export interface MasterConfig {
   /** 0 takes a free one. */
   readonly port: number;
   readonly advertise: { readonly ip?: string | undefined; readonly port?: number | undefined };
+  readonly peerOptions: ReturnType<typeof peerOptionsOf>;
   readonly hostname: string;
   readonly registry: RegistryPlace;
   readonly options: MasterOptions;
@@ -77,6 +79,7 @@ export async function configurationOf(
     ip,
     port: flags.port,
     advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    peerOptions: peerOptionsOf(flags, env),
     hostname,
     registry: registry.value,
     options: { ...options.value, authorize: answersOf(security.value.gate.authorizer) },

@@ -15,6 +15,7 @@ import {
   urlFlag,
   valueFlag,
 } from '@meseta/platform';
+import { peerFlags } from '@meseta/platform/peer-flags';
 import { validateRole } from '@meseta/resources';
 import type { RateLimit } from '../core/options.js';
 
@@ -149,6 +150,11 @@ export const masterFlags = {
   logging_level: textFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR.' }),
   master_contender: textFlag({ ...later }),
   master_detector: textFlag({ ...later }),
+  ...peerFlags,
+  max_agents_per_address: countFlag({
+    default: '1000',
+    help: 'How many agents may be registered from one address.',
+  }),
   max_agent_ping_timeouts: countFlag({
     default: '5',
     aliases: ['max_slave_ping_timeouts'],

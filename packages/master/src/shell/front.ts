@@ -1,6 +1,6 @@
 // The port, open before there is a core behind it: until then messages are dropped and requests put off.
 import { err, ok, type Result } from '@meseta/base';
-import { createHost, type Host, type HostNote, type HostOptions } from '@meseta/platform';
+import { createHost, type Host, type HostNote, type HostOptions, type PeerConnection } from '@meseta/platform';
 import type { PlainCalls } from '@meseta/platform/plain-calls';
 import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
@@ -13,6 +13,7 @@ export interface FrontError {
 
 /** What the port's traffic goes to. */
 export type Handlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
+  onConnectionClosed(connection: PeerConnection): void;
   readonly takeCall: PlainCalls['take'];
 };
 
@@ -30,6 +31,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     port: config.port,
     advertise: config.advertise,
     tls: config.security.tls,
+    ...config.peerOptions,
     onMessage: (message) => handlers?.onMessage(message) ?? 'accepted',
     onRequest: (request, response) => {
       if (handlers === undefined) early.push([request, response]);
@@ -40,8 +42,9 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
       headers: SAFE_HEADERS,
       take: (head, body, answer) => handlers?.takeCall(head, body, answer) ?? false,
     },
+    onConnectionClosed: (connection) => handlers?.onConnectionClosed(connection),
     onPeerLost: (address) => handlers?.onPeerLost(address),
-    onNote: (note) => config.log.warning(textOf(note)),
+    onNote: (note, leftOut) => config.log.warning(textOf(note) + (leftOut === 0 ? '' : ` (and ${leftOut} more)`)),
   });
   if (!opened.ok) {
     const { code, message } = opened.error;
@@ -64,6 +67,10 @@ const textOf = (note: HostNote): string => {
       return `closed the connection to ${note.address}: ${note.unsentBytes} bytes were unsent`;
     case 'peerLost':
       return `lost the connection to ${note.address}: ${note.reason}`;
+    case 'connectionCut':
+      return `closed the connection of ${note.remote}: ${note.reason}`;
+    case 'strangerCut':
+      return `closed the connection to ${note.address}, where nothing is registered: too many of this kind were open`;
     case 'badMessage':
       return `bad message from ${note.remote}: ${note.reason}`;
     case 'tlsRefused':

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
-import { createLogger, type Host } from '@meseta/platform';
+import { createLogger, type Host, type PeerConnection } from '@meseta/platform';
 import { createTestClock } from '@meseta/platform/testing/clock';
-import { parseRateLimits } from '@meseta/security';
+import { createCramMd5Client, parseRateLimits } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { MasterInput } from '../core/io.js';
@@ -12,6 +12,7 @@ import { createPeerGate } from './peer-gate.js';
 import type { PeerSecurity } from './security.js';
 
 const driver = pidOf('scheduler(1)', '10.0.0.2:9000');
+const newcomer = pidOf('scheduler(2)', '10.0.0.2:9000');
 const agent = pidOf('slave(1)', '10.0.0.3:5051');
 const open: PeerSecurity = {
   secrets: new Map([['p', 's']]),
@@ -19,7 +20,9 @@ const open: PeerSecurity = {
   authenticateFrameworks: false,
   authenticationTimeoutMs: 15_000,
   limits: undefined,
+  maxAgentsPerAddress: 1_000,
 };
+const both = { ...open, authenticateAgents: true, authenticateFrameworks: true };
 const subscribe: LibprocessMessage = {
   name: 'SchedulerCall',
   body: { type: 'SUBSCRIBE', subscribe: { framework_info: { user: 'u', name: 'n' } } },
@@ -34,39 +37,55 @@ const revive: LibprocessMessage = { name: 'SchedulerCall', body: { type: 'REVIVE
 function gateWith(security: PeerSecurity) {
   const clock = createTestClock();
   const pushed: MasterInput[] = [];
-  const sent: { readonly to: Pid; readonly message: LibprocessMessage }[] = [];
+  const byPid = new Map<Pid, string>();
+  const sent: { readonly to: Pid; readonly from: string; readonly message: LibprocessMessage }[] = [];
   const gate = createPeerGate({
     security,
     state: {
+      agents: { byPid, registering: new Map(), reregistering: new Map() },
       frameworkByPid: new Map([[driver, 'f']]),
       frameworks: new Map([['f', { principal: 'p' }]]),
     } as unknown as MasterState,
     host: {
       address: '10.0.0.1:5050',
       link: () => {},
-      send(to: Pid, _from: string, wireName: string, body: Uint8Array) {
+      send(to: Pid, from: string, wireName: string, body: Uint8Array) {
         const decoded = decodeMessage(wireName, body);
-        if (decoded.ok) sent.push({ to, message: decoded.value });
+        if (decoded.ok) sent.push({ to, from, message: decoded.value });
       },
     } as unknown as Host,
     clock,
     log: createLogger({ component: 'test', level: 'silent' }),
     push: (input) => pushed.push(input),
   });
-  const say = (from: Pid, message: LibprocessMessage, to = 'master') => {
+  const over = (id: number): PeerConnection => ({ id, ip: '10.0.0.9', certifiedIps: undefined });
+  const say = (from: Pid, message: LibprocessMessage, to = 'master', connection = 1) => {
     const { wireName, bytes } = encodeMessage(message);
-    return gate.receive({ to, from, wireName, body: bytes });
+    return gate.onMessage({ to, from, wireName, body: bytes, connection: over(connection) });
   };
-  return { clock, pushed, sent, gate, say };
+  /** The whole of CRAM-MD5, over one connection. */
+  const authenticate = (pid: Pid, connection: number, secret = 's') => {
+    const client = createCramMd5Client({ principal: 'p', secret }, pid);
+    const speaker = pidOf('crammd5-authenticatee(x)', pid.slice(pid.indexOf('@') + 1));
+    say(speaker, client.begin(), 'master', connection);
+    for (let at = sent.length - 1; at < sent.length; at++) {
+      const { from, message } = sent[at] as (typeof sent)[number];
+      for (const reply of client.receive(message).replies) say(speaker, reply, from, connection);
+    }
+  };
+  const close = (connection: number) => gate.onConnectionClosed(over(connection));
+  const dropped = () => gate.counters().get('meseta/unauthenticated_messages');
+  const names = () => pushed.map((it) => (it.kind === 'message' ? it.message.name : it.kind));
+  return { clock, pushed, byPid, sent, gate, say, authenticate, close, dropped, names };
 }
 
 const errors = (sent: readonly { readonly message: LibprocessMessage }[]): readonly string[] =>
   sent.flatMap(({ message }) => (message.name === 'FrameworkErrorMessage' ? [message.body.message] : []));
 
-test('E1: who must authenticate and has not does not reach the core', () => {
-  const asked = gateWith({ ...open, authenticateAgents: true, authenticateFrameworks: true });
+test('PEER-GATE-1: who must authenticate and has not does not reach the core', () => {
+  const asked = gateWith(both);
   asked.say(agent, register);
-  asked.say(driver, subscribe);
+  asked.say(newcomer, subscribe);
   assert.deepEqual(asked.pushed, []);
   assert.match(errors(asked.sent).join(), /not authenticated/);
   const unasked = gateWith(open);
@@ -77,10 +96,10 @@ test('E1: who must authenticate and has not does not reach the core', () => {
   assert.equal(unasked.say(agent, register, 'stranger'), 'unknown');
 });
 
-test('E1: a driver of the older messages is asked for the same as one of calls', () => {
+test('PEER-GATE-1: a driver of the older messages is asked for the same as one of calls', () => {
   const older: LibprocessMessage = { name: 'RegisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' } } };
   const asked = gateWith({ ...open, authenticateFrameworks: true });
-  asked.say(driver, older);
+  asked.say(newcomer, older);
   assert.deepEqual(asked.pushed, []);
   assert.match(errors(asked.sent).join(), /not authenticated/);
   const unasked = gateWith(open);
@@ -106,15 +125,15 @@ test('a registration waits while its sender authenticates, and is worked on when
   assert.equal(clock.timers(), 0);
 });
 
-test('E2: messages beyond the rate wait in order with the loss of their connection; beyond the capacity they fail', () => {
+test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their connection; beyond the capacity they fail', () => {
   const limits = parseRateLimits('{"limits":[{"principal":"p","qps":1,"capacity":1}]}');
   assert.ok(limits.ok);
   const { clock, pushed, sent, gate, say } = gateWith({ ...open, limits: limits.value });
   say(driver, revive);
   say(driver, revive);
   say(driver, revive);
-  gate.peerLost('10.0.0.2:9000');
-  gate.peerLost('10.0.0.3:5051');
+  gate.onPeerLost('10.0.0.2:9000');
+  gate.onPeerLost('10.0.0.3:5051');
   say(agent, register);
   const kinds = () => pushed.map(({ kind }) => kind);
   assert.deepEqual(kinds(), ['message', 'peerLost', 'message']);
@@ -124,4 +143,91 @@ test('E2: messages beyond the rate wait in order with the loss of their connecti
   clock.advance(1_000);
   assert.deepEqual(kinds().slice(4), ['peerLost']);
   assert.equal(clock.timers(), 0);
+});
+
+const status: LibprocessMessage = {
+  name: 'StatusUpdateMessage',
+  body: {
+    update: {
+      framework_id: { value: 'f' },
+      agent_id: { value: 'a' },
+      status: { task_id: { value: 't' }, state: 'TASK_FINISHED' },
+      timestamp: 1,
+    },
+  },
+};
+const ofAgents: readonly LibprocessMessage[] = [
+  status,
+  { name: 'PongAgentMessage', body: {} },
+  { name: 'UnregisterAgentMessage', body: { agent_id: { value: 'a' } } },
+  { name: 'UpdateAgentMessage', body: { agent_id: { value: 'a' } } },
+];
+const ofDrivers: readonly LibprocessMessage[] = [
+  revive,
+  { name: 'SchedulerCall', body: { type: 'TEARDOWN', framework_id: { value: 'f' } } },
+  { name: 'KillTaskMessage', body: { framework_id: { value: 'f' }, task_id: { value: 't' } } },
+  { name: 'DeactivateFrameworkMessage', body: { framework_id: { value: 'f' } } },
+];
+
+test('PEER-IDENTITY-1: who has authenticated is believed over that connection and no other', () => {
+  const at = gateWith(both);
+  at.authenticate(agent, 1);
+  at.authenticate(driver, 2);
+  at.pushed.splice(0);
+  for (const message of [...ofAgents, register]) at.say(agent, message, 'master', 3);
+  for (const message of [...ofDrivers, subscribe]) at.say(driver, message, 'master', 1);
+  assert.deepEqual([at.names(), errors(at.sent), at.dropped()], [[], [], 10]);
+  for (const message of [...ofAgents, register]) at.say(agent, message, 'master', 1);
+  for (const message of [...ofDrivers, subscribe]) at.say(driver, message, 'master', 2);
+  assert.equal(at.pushed.length, 10);
+  assert.equal(at.dropped(), 10);
+  at.close(1);
+  at.say(agent, status, 'master', 1);
+  assert.equal(at.dropped(), 11);
+});
+
+test('PEER-IDENTITY-1: a wrong secret opens nothing, and another one authenticates nobody', () => {
+  const at = gateWith(both);
+  at.authenticate(agent, 1, 'wrong');
+  at.say(agent, register);
+  const elsewhere = pidOf('x', '10.0.0.66:1');
+  at.say(elsewhere, { name: 'AuthenticateMessage', body: { pid: agent } });
+  assert.deepEqual(at.names(), ['AuthenticateMessage']);
+  assert.equal(at.dropped(), 2);
+});
+
+test('PEER-IDENTITY-2: one address registers only so many agents; those that are there stay', () => {
+  const at = gateWith({ ...open, maxAgentsPerAddress: 2 });
+  const numbered = [1, 2, 3].map((n) => pidOf(`slave(${n})`, '10.0.0.3:5051'));
+  for (const pid of numbered.slice(0, 2)) at.byPid.set(pid, 'id');
+  for (const pid of numbered) at.say(pid, register);
+  for (const pid of numbered) at.say(pid, register);
+  assert.deepEqual(
+    at.pushed.map((it) => it.kind === 'message' && it.from),
+    [...numbered.slice(0, 2), ...numbered.slice(0, 2)],
+  );
+  assert.equal(at.gate.counters().get('meseta/agents_over_address_limit'), 2);
+  at.byPid.delete(numbered[0] as Pid);
+  at.say(numbered[2] as Pid, register);
+  assert.equal(at.pushed.length, 5);
+});
+
+test('PEER-IDENTITY-3: nobody hears of an error that another one made in its name', () => {
+  const at = gateWith({ ...both, authenticateAgents: false });
+  at.authenticate(newcomer, 2);
+  for (const victim of [driver, newcomer]) at.say(victim, subscribe, 'master', 3);
+  at.say(driver, { name: 'ReregisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' }, failover: true } });
+  assert.deepEqual(errors(at.sent), []);
+  at.say(pidOf('scheduler(3)', '10.0.0.4:1'), subscribe, 'master', 3);
+  assert.equal(errors(at.sent).length, 1);
+});
+
+test('PEER-GATE-3: a registered peer is lost with the connection on which it had authenticated', () => {
+  const at = gateWith(both);
+  at.authenticate(driver, 2);
+  at.authenticate(newcomer, 3);
+  at.close(3);
+  assert.ok(!at.names().includes('peerLost'), 'nobody was registered there');
+  at.close(2);
+  assert.deepEqual(at.pushed.at(-1), { kind: 'peerLost', address: '10.0.0.2:9000' });
 });

@@ -1,18 +1,24 @@
 // Libprocess messages before the core sees them: who sends a registration (CRAM-MD5), and how many messages a second a
 // driver may send (behaviours.md 17).
 //
-// E1: the core sees a registration only with its sender's principal settled: authenticated where that is asked for, and
-//     the same that a framework names.
-// E2: what a driver's connection carried and its end keep their order, limited or not.
+// PEER-GATE-1: the core sees a registration only with its sender's principal settled: authenticated where that is asked for,
+//     and the same that a framework names.
+// PEER-GATE-2: what a driver's connection carried and its end keep their order, limited or not.
+// PEER-GATE-3: when the connection closes on which a registered peer had authenticated, it counts as lost: over another one
+//     its messages are nobody's, so it has to authenticate and register again.
+// Who may send what: peer-identity.ts.
 import { randomBytes } from 'node:crypto';
 import { err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
-import type { Clock, Host, Logger, PeerMessage } from '@meseta/platform';
-import { createPeerAuthentication, createThrottle, type Throttle } from '@meseta/security';
+import type { Clock, Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
+import { createNoteLimit } from '@meseta/platform/note-limit';
+import { createPeerAuthentication, createThrottle, type PeerAuthentication, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { callOfDriver } from '../core/driver-calls.js';
 import type { MasterInput } from '../core/io.js';
+import { addressOf } from '../core/links.js';
 import type { MasterState } from '../core/state.js';
+import { type Arrived, createPeerIdentity, isAgentRegistration, type PeerIdentity } from './peer-identity.js';
 import type { PeerSecurity } from './security.js';
 
 export interface PeerGateOptions {
@@ -25,22 +31,20 @@ export interface PeerGateOptions {
 }
 
 export interface PeerGate {
-  receive(message: PeerMessage): 'accepted' | 'unknown';
-  peerLost(address: string): void;
+  onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
+  onPeerLost(address: string): void;
+  onConnectionClosed(connection: PeerConnection): void;
+  /** Metrics of what was dropped, by name. */
+  counters(): ReadonlyMap<string, number>;
   close(): void;
 }
 
-interface Arrived {
-  readonly from: Pid;
-  readonly message: LibprocessMessage;
-}
+const COUNTERS = ['meseta/unauthenticated_messages', 'meseta/agents_over_address_limit'] as const;
 
 type Held =
   | { readonly kind: 'message'; readonly arrived: Arrived }
   | { readonly kind: 'lost'; readonly address: string };
 
-const isAgent = ({ name }: LibprocessMessage): boolean =>
-  name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage';
 const frameworkIn = (message: LibprocessMessage): FrameworkInfo | undefined =>
   message.name === 'SchedulerCall' ? message.body.subscribe?.framework_info : undefined;
 
@@ -59,13 +63,13 @@ const withPrincipal = (message: LibprocessMessage, principal: string): Libproces
       }
     : message;
 
-/** E1: the registration as the core is to see it, or why it isn't to. */
+/** PEER-GATE-1: the registration as the core is to see it, or why it isn't to. */
 function checkSender(
   { authenticateAgents, authenticateFrameworks }: PeerSecurity,
   { from, message }: Arrived,
   principal: string | undefined,
 ): Result<LibprocessMessage, string> {
-  const asked = isAgent(message) ? authenticateAgents : authenticateFrameworks;
+  const asked = isAgentRegistration(message) ? authenticateAgents : authenticateFrameworks;
   if (principal === undefined) return asked ? err(`${from} is not authenticated`) : ok(message);
   const named = frameworkIn(message)?.principal;
   return named === undefined || named === principal
@@ -75,50 +79,121 @@ function checkSender(
       );
 }
 
+/** Counts what is dropped, and logs the first of a flood. */
+function createDrops(clock: Clock, log: Logger) {
+  const counters = new Map<string, number>(COUNTERS.map((name) => [name, 0]));
+  const limit = createNoteLimit(() => clock.now().monoMs);
+  return {
+    counters,
+    drop(metric: (typeof COUNTERS)[number], from: Pid, why: string): void {
+      counters.set(metric, (counters.get(metric) ?? 0) + 1);
+      const leftOut = limit.admit(metric);
+      if (leftOut === undefined) return;
+      log.warning(`dropped a message of ${from}: ${why}${leftOut > 0 ? ` (and ${leftOut} more)` : ''}`);
+    },
+  };
+}
+
+type Drop = ReturnType<typeof createDrops>['drop'];
+
+/** PEER-GATE-2: `work` is done now or, where the sender's rate is limited, when its turn has come. */
+function createTurns({ security, state, clock, log }: PeerGateOptions, work: (held: Held) => void) {
+  const throttle: Throttle<Held> | undefined = security.limits && createThrottle<Held>(security.limits);
+  const driverAt = (pid: Pid) => registeredDriver(state, pid);
+  return {
+    nextMs: () => throttle?.nextMs(),
+    tick: (nowMs: number): void => throttle?.take(nowMs).forEach(work),
+    lost(address: string): void {
+      const driver = throttle && driverOn(address, state, driverAt);
+      const held = { kind: 'lost', address } as const;
+      const offered = driver && throttle?.offer(held, driver.principal, false, clock.now().monoMs);
+      if (offered?.kind !== 'held') work(held);
+    },
+    /** The error is for the sender. */
+    take(arrived: Arrived, wireName: string): string | undefined {
+      const driver = throttle && driverAt(arrived.from);
+      const held = { kind: 'message', arrived } as const;
+      const offered = driver && throttle?.offer(held, driver.principal, true, clock.now().monoMs);
+      if (offered?.kind === 'overCapacity') {
+        log.warning(`dropped ${wireName} of ${arrived.from}: more than ${offered.capacity} messages wait`);
+        return `Message ${wireName} dropped: capacity(${offered.capacity}) exceeded`;
+      }
+      if (offered?.kind !== 'held') work(held);
+      return undefined;
+    },
+  };
+}
+
+interface Settling {
+  readonly options: PeerGateOptions;
+  readonly authentication: PeerAuthentication<Arrived>;
+  readonly identity: PeerIdentity;
+  readonly drop: Drop;
+  fail(arrived: Arrived, message: string): void;
+}
+
+/** Works on a message whose turn it is. */
+function settle({ options, authentication, identity, drop, fail }: Settling, arrived: Arrived): void {
+  const { security, clock, push } = options;
+  const { from, message, connection } = arrived;
+  const sender = { from, connection: connection.id };
+  if (message.name === 'AuthenticateMessage') {
+    const { pid } = message.body;
+    const begun = authentication.begin(sender, pid as Pid, clock.now().monoMs);
+    if (!begun)
+      return drop('meseta/unauthenticated_messages', from, `it would authenticate ${pid}, which is elsewhere`);
+  }
+  const registers = isAgentRegistration(message) || frameworkIn(message) !== undefined;
+  const admitted = registers ? authentication.admit(sender, arrived) : { principal: undefined };
+  if (admitted === 'waiting') return;
+  const checked = registers ? checkSender(security, arrived, admitted.principal) : ok(message);
+  if (checked.ok && !identity.mayRegister(arrived)) {
+    const most = security.maxAgentsPerAddress;
+    const why = `${most} agents are registered from ${connection.ip}; --max_agents_per_address allows more`;
+    drop('meseta/agents_over_address_limit', from, why);
+  } else if (checked.ok) push({ kind: 'message', from, message: checked.value, principal: admitted.principal });
+  else if (isAgentRegistration(message)) drop('meseta/unauthenticated_messages', from, checked.error);
+  else fail(arrived, checked.error);
+}
+
 export function createPeerGate(options: PeerGateOptions): PeerGate {
   const { security, state, host, clock, log, push } = options;
+  const { counters, drop } = createDrops(clock, log);
   const send = (to: Pid, from: string, message: LibprocessMessage): void => {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
   };
-  const fail = (to: Pid, message: string): void =>
-    send(to, 'master', { name: 'FrameworkErrorMessage', body: { message } });
   const authentication = createPeerAuthentication<Arrived>({
     secrets: security.secrets,
     timeoutMs: security.authenticationTimeoutMs,
     host: host.address,
     random: () => randomBytes(16).toString('hex'),
     send,
-    link: host.link,
-    resume: (arrived) => settle(arrived),
+    resume: (arrived) => settle(settling, arrived),
     log: (level, text) => log[level](text),
   });
-  const throttle: Throttle<Held> | undefined = security.limits && createThrottle<Held>(security.limits);
-  const wake = createWake(clock, [authentication.nextMs, () => throttle?.nextMs()], (nowMs) => {
-    authentication.tick(nowMs);
-    for (const held of throttle?.take(nowMs) ?? []) {
-      if (held.kind === 'message') settle(held.arrived);
-      else push({ kind: 'peerLost', address: held.address });
-    }
+  const identity = createPeerIdentity(security, state, authentication);
+  const fail = (arrived: Arrived, message: string): void => {
+    if (identity.mayBeAnswered(arrived)) {
+      send(arrived.from, 'master', { name: 'FrameworkErrorMessage', body: { message } });
+    } else drop('meseta/unauthenticated_messages', arrived.from, message);
+  };
+  const settling: Settling = { options, authentication, identity, drop, fail };
+  const turns = createTurns(options, (held) => {
+    if (held.kind === 'message') settle(settling, held.arrived);
+    else push({ kind: 'peerLost', address: held.address });
   });
-
-  /** Works on a message whose turn it is. */
-  function settle(arrived: Arrived): void {
-    const { from, message } = arrived;
-    if (message.name === 'AuthenticateMessage') authentication.begin(from, message.body.pid as Pid, clock.now().monoMs);
-    const registers = isAgent(message) || frameworkIn(message) !== undefined;
-    const admitted = registers ? authentication.admit(from, arrived) : { principal: undefined };
-    if (admitted === 'waiting') return;
-    const checked = registers ? checkSender(security, arrived, admitted.principal) : ok(message);
-    if (checked.ok) push({ kind: 'message', from, message: checked.value, principal: admitted.principal });
-    else if (isAgent(message)) log.warning(`ignoring the registration of an agent at ${from}: ${checked.error}`);
-    else fail(from, checked.error);
-  }
-
-  const driverAt = (pid: Pid) => registeredDriver(state, pid);
+  const wake = createWake(clock, [authentication.nextMs, turns.nextMs], (nowMs) => {
+    authentication.tick(nowMs);
+    turns.tick(nowMs);
+  });
+  const lost = (address: string): void => {
+    turns.lost(address);
+    wake();
+  };
 
   return {
-    receive({ to, from, wireName, body }) {
+    onMessage({ to, from, wireName, body, connection }) {
       const session = to.startsWith('crammd5-authenticator-session(');
       if (to !== 'master' && !to.startsWith('slave-observer(') && !session) return 'unknown';
       const decoded = decodeMessage(wireName, body);
@@ -126,34 +201,28 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
         log.warning(`message from ${from}: ${renderWireError(decoded.error)}`);
         return 'accepted';
       }
-      const said = callOfDriver(decoded.value);
-      if (!said.ok) {
-        fail(from, said.error);
-        return 'accepted';
-      }
-      const arrived = { from, message: said.value };
       if (session) {
-        const known = authentication.receive(to, from, decoded.value);
+        const known = authentication.receive(to, { from, connection: connection.id }, decoded.value);
         wake();
         return known ? 'accepted' : 'unknown';
       }
-      const driver = throttle && driverAt(from);
-      const offered =
-        driver && throttle?.offer({ kind: 'message', arrived }, driver.principal, true, clock.now().monoMs);
-      if (offered?.kind === 'overCapacity') {
-        log.warning(`dropped ${wireName} of ${from}: more than ${offered.capacity} messages wait`);
-        fail(from, `Message ${wireName} dropped: capacity(${offered.capacity}) exceeded`);
-      } else if (offered?.kind !== 'held') settle(arrived);
+      const said = callOfDriver(decoded.value);
+      const arrived = { from, message: said.ok ? said.value : decoded.value, connection };
+      if (!identity.mayReachCore(arrived)) {
+        drop('meseta/unauthenticated_messages', from, `it has not authenticated where ${wireName} came from`);
+        return 'accepted';
+      }
+      const error = said.ok ? turns.take(arrived, wireName) : said.error;
+      if (error !== undefined) fail(arrived, error);
       wake();
-      return 'accepted';
+      return identity.isRegistered(from) ? 'registered' : 'accepted';
     },
-    peerLost(address) {
-      authentication.lost(address);
-      const driver = throttle && driverOn(address, state, driverAt);
-      const offered = driver && throttle?.offer({ kind: 'lost', address }, driver.principal, false, clock.now().monoMs);
-      if (offered?.kind !== 'held') push({ kind: 'peerLost', address });
-      wake();
+    onPeerLost: lost,
+    onConnectionClosed({ id }) {
+      const gone = authentication.closed(id).filter(identity.isRegistered);
+      for (const address of new Set(gone.map(addressOf))) lost(address);
     },
+    counters: () => counters,
     close: () => wake.cancel(),
   };
 }

@@ -22,6 +22,7 @@ export interface PeerSecurity {
   readonly authenticateFrameworks: boolean;
   readonly authenticationTimeoutMs: number;
   readonly limits: Limits | undefined;
+  readonly maxAgentsPerAddress: number;
 }
 
 export interface MasterSecurity {
@@ -86,6 +87,7 @@ export function securityOf(
       authenticateFrameworks: flags.authenticate_frameworks,
       authenticationTimeoutMs: flags.authentication_v0_timeout,
       limits: made.value.limits,
+      maxAgentsPerAddress: flags.max_agents_per_address,
     },
     tls: tls.value.config,
     warnings: [...made.value.warnings, ...tls.value.warnings],

@@ -15,6 +15,7 @@ import {
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
+import { peerMetrics } from '@meseta/platform/peer-flags';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import { makeDirectories } from '@meseta/platform/start-files';
 import type { MasterInfo } from '@meseta/wire';
@@ -157,8 +158,7 @@ function connect(
 
   const peers = createPeerGate({ security: config.security.peers, state: master.state, host, clock, log, push });
   front.serve({
-    onMessage: peers.receive,
-    onPeerLost: peers.peerLost,
+    ...peers,
     ...requestHandlers({
       config,
       info,
@@ -169,6 +169,7 @@ function connect(
       operators,
       viewerOf,
       cuts,
+      peerCounters: () => [...peers.counters(), ...peerMetrics(host.stats)],
       inputsWaiting: () => loop.waiting,
       push,
     }),
@@ -202,6 +203,7 @@ interface RequestParts {
   readonly operators: OperatorStreams;
   readonly viewerOf: ViewerOf;
   readonly cuts: Cuts;
+  peerCounters(): Iterable<readonly [string, number]>;
   inputsWaiting(): number;
   push(input: MasterInput): void;
 }
@@ -235,7 +237,7 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
         leading: state.recovered,
         operatorStreams: operators.open(),
         hasLog: config.registry.kind !== 'memory',
-        counters: new Map([...invalid.counters, ...parts.cuts.counters()]),
+        counters: new Map([...invalid.counters, ...parts.cuts.counters(), ...parts.peerCounters()]),
         timings,
         inputsWaiting: parts.inputsWaiting(),
         renderingsShared: renders.shared,

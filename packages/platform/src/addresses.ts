@@ -1,0 +1,25 @@
+// Addresses of hosts as they are compared: an IPv4 address that came in through an IPv6 socket is itself, and the spellings
+// of one IPv6 address are one.
+import { isIP } from 'node:net';
+
+export const withoutMapping = (ip: string): string => ip.replace(/^::ffff:(?=\d+\.)/i, '');
+
+/** One spelling for each address; undefined: no address. */
+export function canonicalIp(text: string): string | undefined {
+  const ip = withoutMapping(text.replace(/^\[(.*)\]$/, '$1'));
+  switch (isIP(ip)) {
+    case 4:
+      return ip;
+    case 6:
+      return new URL(`http://[${ip.replace(/%.*$/, '')}]`).host.slice(1, -1);
+    default:
+      return undefined;
+  }
+}
+
+/** The host of `host:port`, without the brackets of an IPv6 address. */
+export const hostOf = (address: string): string =>
+  address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+
+/** `ip:port` as pids have it. */
+export const addressOf = (ip: string, port: number): string => `${isIP(ip) === 6 ? `[${ip}]` : ip}:${port}`;

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { mock, test } from 'node:test';
+import { type ConnectionLimits, createConnections, HEAD_TIMEOUT_MS, SILENT_GRACE_MS } from './connections.js';
+
+/** Connections on a clock that the test moves. */
+function world(limits: Partial<ConnectionLimits>) {
+  let nowMs = 0;
+  const cut: string[] = [];
+  const connections = createConnections({
+    limits: { maxConnections: 100, maxSilent: 100, ...limits },
+    nowMs: () => nowMs,
+    onClosed: () => {},
+    onCut: (remote, reason) => cut.push(`${remote} ${reason}`),
+  });
+  const open = (remoteAddress: string, remotePort: number): Socket => {
+    const socket = Object.assign(new EventEmitter(), {
+      remoteAddress,
+      remotePort,
+      destroyed: false,
+      destroy() {
+        this.destroyed = true;
+      },
+    }) as unknown as Socket;
+    connections.add(socket, undefined);
+    return socket;
+  };
+  return {
+    connections,
+    cut,
+    open,
+    wait(ms: number): void {
+      nowMs += ms;
+      mock.timers.tick(ms);
+    },
+  };
+}
+
+test('CONNECTIONS-1: room is made by closing silent ones, then idle ones, of the address that has the most', () => {
+  const { connections, open, cut } = world({ maxConnections: 5 });
+  const [peer, busy, idle] = [open('10.0.0.1', 1), open('10.0.0.2', 1), open('::ffff:10.0.0.3', 1)];
+  connections.used(peer, true);
+  connections.requestBegan(busy);
+  connections.used(idle, false);
+  const flood = [open('10.0.0.9', 1), open('10.0.0.9', 2)];
+  const quiet = open('10.0.0.4', 1);
+  assert.deepEqual(
+    [...flood, quiet].map(({ destroyed }) => destroyed),
+    [true, false, false],
+  );
+  assert.match(cut.join(), /^10\.0\.0\.9:1 more than 5 connections are open, and this one is silent$/);
+  for (const socket of [flood[1], quiet]) connections.requestBegan(socket as Socket);
+  const next = open('10.0.0.5', 1);
+  assert.ok(idle.destroyed && !next.destroyed);
+  connections.requestBegan(next);
+  const late = open('10.0.0.6', 1);
+  assert.ok(late.destroyed, 'all are in use');
+  assert.deepEqual([connections.stats.open, connections.stats.cut], [5, 3]);
+  connections.requestEnded(busy);
+  open('10.0.0.6', 2);
+  assert.ok(busy.destroyed && !peer.destroyed);
+  connections.closeAll();
+});
+
+test('CONNECTIONS-2: of connections that stay silent only so many are kept', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({ maxSilent: 2 });
+  const sockets = [1, 2, 3, 4].map((port) => open('10.0.0.1', port));
+  wait(SILENT_GRACE_MS / 2);
+  assert.equal(connections.stats.open, 4, 'all may be about to send their request');
+  wait(SILENT_GRACE_MS);
+  assert.deepEqual(
+    sockets.map(({ destroyed }) => destroyed),
+    [true, true, false, false],
+  );
+  connections.closeAll();
+});
+
+test('CONNECTIONS-3: a head that comes byte by byte has no more time than one that never comes', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({});
+  const [slow, large] = [open('10.0.0.1', 1), open('10.0.0.2', 1)];
+  for (let at = 0; at <= HEAD_TIMEOUT_MS; at += 5_000) {
+    connections.holds(slow, 1 + at / 5_000);
+    // A body of a megabyte may take a minute more.
+    connections.holds(large, 2 ** 20);
+    wait(5_000);
+  }
+  assert.deepEqual([slow.destroyed, large.destroyed], [true, false]);
+  connections.holds(large, 0);
+  wait(10 * HEAD_TIMEOUT_MS);
+  assert.equal(large.destroyed, false);
+  assert.equal(connections.stats.slow, 1);
+  connections.closeAll();
+});

@@ -1,0 +1,236 @@
+// Connections that others made to this port: who they are from, what they are doing, and which ones are closed when there
+// are too many.
+//
+// Owns: every accepted socket until it closes.
+// Boundary: sockets and times; what a request means is the caller's. A connection is silent until the head of its first
+// request has come, then idle or, while a request is answered, busy; a peer's carries messages of a registered sender.
+// CONNECTIONS-1: at most `maxConnections` are open. For one more the oldest of the silent ones goes, else of the idle ones,
+//     each time of the address that has the most of them: a flood from one address closes connections of that address.
+//     Without such the new one is closed. Busy ones and peers stay.
+// CONNECTIONS-2: of connections silent for longer than `SILENT_GRACE_MS` at most `maxSilent` stay open. (Mesos' scheduler
+//     library opens one ahead of need and may leave it silent for long.)
+// CONNECTIONS-3: a request that was begun comes to its end: its head within `HEAD_TIMEOUT_MS` from its first byte, however
+//     slowly the bytes come, and its body at `MIN_BODY_BYTES_PER_MS` or faster.
+import type { Socket } from 'node:net';
+import { canonicalIp } from './addresses.js';
+
+/** An incoming connection, as whoever takes its messages knows it. */
+export interface PeerConnection {
+  /** Another one for every connection of this process. */
+  readonly id: number;
+  /** Where it comes from. */
+  readonly ip: string;
+  /** The addresses that its client certificate is for; undefined without a certificate that was checked. */
+  readonly certifiedIps: readonly string[] | undefined;
+}
+
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxSilent: number;
+}
+
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: 20_000, maxSilent: 1_000 };
+export const HEAD_TIMEOUT_MS = 60_000;
+export const SILENT_GRACE_MS = 10_000;
+const MIN_BODY_BYTES_PER_MS = 16;
+const SWEEP_MS = 5_000;
+/** How much later than it was used a connection may be thought to be: keeping the order of every message would cost more. */
+const USE_RESOLUTION_MS = 1_000;
+
+export interface ConnectionStats {
+  open: number;
+  /** Closed to make room, or not taken, or silent for too long among too many. */
+  cut: number;
+  /** Closed because a request did not come to its end in time. */
+  slow: number;
+}
+
+export interface ConnectionsOptions {
+  readonly limits: ConnectionLimits;
+  nowMs(): number;
+  onClosed(connection: PeerConnection): void;
+  onCut(remote: string, reason: string): void;
+}
+
+interface Tracked extends PeerConnection {
+  readonly socket: Socket;
+  kind: 'silent' | 'idle' | 'busy' | 'peer';
+  requests: number;
+  sinceMs: number;
+  /** Of an unfinished request: when it began and how much of it is held. */
+  begunMs: number | undefined;
+  heldBytes: number;
+}
+
+export interface Connections {
+  readonly stats: Readonly<ConnectionStats>;
+  /** Undefined: there is no room, and the socket was closed. */
+  add(socket: Socket, certifiedIps: readonly string[] | undefined): PeerConnection | undefined;
+  of(socket: Socket): PeerConnection | undefined;
+  /** `bytes` of a request that has not come to its end are held; 0: none. */
+  holds(socket: Socket, bytes: number): void;
+  /** The head of a request has come, and it is being answered; or is answered. */
+  requestBegan(socket: Socket): void;
+  requestEnded(socket: Socket): void;
+  /** A message has come, and was answered at once. */
+  used(socket: Socket, byRegistered: boolean): void;
+  closeAll(): void;
+}
+
+/** The connections of one kind, oldest first, and how many each address has. */
+function createPool() {
+  const byIp = new Map<string, Set<Tracked>>();
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    add(it: Tracked): void {
+      const own = byIp.get(it.ip);
+      if (own === undefined) byIp.set(it.ip, new Set([it]));
+      else own.add(it);
+      size++;
+    },
+    delete(it: Tracked): void {
+      const own = byIp.get(it.ip);
+      if (own?.delete(it) !== true) return;
+      size--;
+      if (own.size === 0) byIp.delete(it.ip);
+    },
+    /** The oldest of the address that has the most. */
+    first(): Tracked | undefined {
+      let most: Set<Tracked> | undefined;
+      for (const own of byIp.values()) if (own.size > (most?.size ?? 0)) most = own;
+      return most?.values().next().value;
+    },
+  };
+}
+
+function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
+  const all = new Map<Socket, Tracked>();
+  const pools = { silent: createPool(), idle: createPool() } as const;
+  const stats: ConnectionStats = { open: 0, cut: 0, slow: 0 };
+  const leavePool = (it: Tracked): void => {
+    if (it.kind === 'silent' || it.kind === 'idle') pools[it.kind].delete(it);
+  };
+  const forget = (it: Tracked): void => {
+    if (!all.delete(it.socket)) return;
+    leavePool(it);
+    stats.open = all.size;
+    onClosed(it);
+  };
+  return {
+    all,
+    pools,
+    stats,
+    forget,
+    enter(it: Tracked, kind: Tracked['kind']): void {
+      leavePool(it);
+      it.kind = kind;
+      it.sinceMs = nowMs();
+      if (kind === 'silent' || kind === 'idle') pools[kind].add(it);
+    },
+    cut(it: Tracked, why: 'cut' | 'slow', reason: string): void {
+      stats[why]++;
+      onCut(`${it.ip}:${it.socket.remotePort}`, reason);
+      it.socket.destroy();
+      // Its 'close' comes in a later turn; until then it would be counted.
+      forget(it);
+    },
+  };
+}
+
+type Book = ReturnType<typeof createBook>;
+
+/** CONNECTIONS-1: false if every connection is in use. */
+function makeRoom({ pools, cut }: Book, { maxConnections }: ConnectionLimits): boolean {
+  const victim = pools.silent.first() ?? pools.idle.first();
+  if (victim === undefined) return false;
+  cut(victim, 'cut', `more than ${maxConnections} connections are open, and this one is ${victim.kind}`);
+  return true;
+}
+
+/** CONNECTIONS-2, CONNECTIONS-3. */
+function sweep({ all, pools, cut }: Book, { maxSilent }: ConnectionLimits, nowMs: number): void {
+  for (const it of [...all.values()]) {
+    if (it.begunMs === undefined) continue;
+    const allowedMs = HEAD_TIMEOUT_MS + it.heldBytes / MIN_BODY_BYTES_PER_MS;
+    if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request was begun and not ended in time');
+  }
+  while (pools.silent.size > maxSilent) {
+    const oldest = pools.silent.first();
+    if (oldest === undefined || nowMs - oldest.sinceMs <= SILENT_GRACE_MS) return;
+    cut(oldest, 'cut', `more than ${maxSilent} connections have sent no request yet`);
+  }
+}
+
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { limits, nowMs, onCut } = options;
+  const book = createBook(options);
+  const { all, stats, enter, forget } = book;
+  let lastId = 0;
+  const timer = setInterval(() => sweep(book, limits, nowMs()), SWEEP_MS);
+  timer.unref();
+
+  return {
+    stats,
+    of: (socket) => all.get(socket),
+    add(socket, certifiedIps) {
+      const ip = canonicalIp(socket.remoteAddress ?? '') ?? '';
+      if (all.size >= limits.maxConnections && !makeRoom(book, limits)) {
+        stats.cut++;
+        onCut(
+          `${ip}:${socket.remotePort}`,
+          `more than ${limits.maxConnections} connections are open, and all are in use`,
+        );
+        socket.destroy();
+        return undefined;
+      }
+      const it: Tracked = {
+        id: ++lastId,
+        ip,
+        certifiedIps,
+        socket,
+        kind: 'busy',
+        requests: 0,
+        sinceMs: 0,
+        begunMs: undefined,
+        heldBytes: 0,
+      };
+      all.set(socket, it);
+      stats.open = all.size;
+      enter(it, 'silent');
+      socket.on('close', () => forget(it));
+      return it;
+    },
+    holds(socket, bytes) {
+      const it = all.get(socket);
+      if (it === undefined) return;
+      it.heldBytes = bytes;
+      it.begunMs = bytes === 0 ? undefined : (it.begunMs ?? nowMs());
+    },
+    requestBegan(socket) {
+      const it = all.get(socket);
+      if (it === undefined) return;
+      it.requests++;
+      if (it.kind !== 'peer' && it.kind !== 'busy') enter(it, 'busy');
+    },
+    requestEnded(socket) {
+      const it = all.get(socket);
+      if (it === undefined) return;
+      it.requests--;
+      if (it.kind === 'busy' && it.requests === 0) enter(it, 'idle');
+    },
+    used(socket, byRegistered) {
+      const it = all.get(socket);
+      if (it === undefined || it.kind === 'peer') return;
+      if (byRegistered) enter(it, 'peer');
+      else if (it.kind === 'silent' || (it.kind === 'idle' && nowMs() - it.sinceMs > USE_RESOLUTION_MS))
+        enter(it, 'idle');
+    },
+    closeAll() {
+      clearInterval(timer);
+      for (const { socket } of all.values()) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,54 @@
+// Flags of the one port that master and agent have in common, and the metrics that tell how its limits are met.
+
+import { booleanFlag, countFlag, type FlagValues } from './flags.js';
+import type { HostOptions, HostStats } from './host.js';
+import { openFileLimit } from './open-files.js';
+
+/** Kept for files, pipes and connections that this process makes itself. */
+const RESERVED_FILES = 512;
+
+export const peerFlags = {
+  require_peer_address_ip_match: booleanFlag({
+    help: 'Refuse libprocess messages that come from another address than their sender claims. Also LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH.',
+  }),
+  max_connections: countFlag({
+    default: '20000',
+    help: 'How many connections of others may be open; fewer where the limit of open files is lower.',
+  }),
+  max_silent_connections: countFlag({
+    default: '1000',
+    help: 'How many connections may stay open that have not sent a request.',
+  }),
+  max_stranger_connections: countFlag({
+    default: '2000',
+    help: 'How many connections may be open to addresses that nothing is registered at.',
+  }),
+};
+
+export type PeerFlags = FlagValues<typeof peerFlags>;
+
+/** The flag comes before libprocess' own variable. */
+export function peerOptionsOf(
+  flags: PeerFlags,
+  env: NodeJS.ProcessEnv,
+): Pick<HostOptions, 'requirePeerAddressIpMatch' | 'connectionLimits' | 'maxStrangers'> {
+  const variable = env['LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH'];
+  return {
+    requirePeerAddressIpMatch: flags.require_peer_address_ip_match ?? (variable === 'true' || variable === '1'),
+    connectionLimits: {
+      maxConnections: Math.max(1, Math.min(flags.max_connections, openFileLimit() - RESERVED_FILES)),
+      maxSilent: flags.max_silent_connections,
+    },
+    maxStrangers: flags.max_stranger_connections,
+  };
+}
+
+/** By name; the same of a master and of an agent. */
+export const peerMetrics = ({ connections, strangersCut, messagesFromElsewhere }: HostStats) =>
+  [
+    ['meseta/connections', connections.open],
+    ['meseta/cut_connections', connections.cut],
+    ['meseta/cut_slow_requests', connections.slow],
+    ['meseta/cut_stranger_connections', strangersCut],
+    ['meseta/messages_from_elsewhere', messagesFromElsewhere],
+  ] as const;
