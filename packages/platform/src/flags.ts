@@ -201,8 +201,10 @@ function fromArgv(argv: readonly string[]): Result<Given[], FlagError> {
     if (arg === '--') break;
     if (!arg.startsWith('--')) {
       const last = given.at(-1);
-      const hint = last !== undefined && last.value === undefined ? `; a value is given as --${last.name}=${arg}` : '';
-      return fail('unexpectedArgument', raw, `Unexpected argument ${JSON.stringify(raw)}${hint}`);
+      // It may be the value of the flag before it, or a part of it, and that may be a secret.
+      const what = last === undefined ? JSON.stringify(raw) : `after --${last.name}`;
+      const hint = last !== undefined && last.value === undefined ? `; a value is given as --${last.name}=VALUE` : '';
+      return fail('unexpectedArgument', what, `Unexpected argument ${what}${hint}`);
     }
     const equals = arg.indexOf('=');
     const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);

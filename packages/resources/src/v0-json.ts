@@ -39,6 +39,7 @@ import {
   jsonString,
   present,
 } from '@meseta/wire/json';
+import { withoutSecrets } from '@meseta/wire/secrets';
 import { isScalar, scalarOf } from './kinds.js';
 import { fromThousandths, toThousandths } from './scalars.js';
 import { summarize, summarizeAttributes } from './summary.js';
@@ -224,7 +225,7 @@ const commandJson = (command: CommandInfo): string =>
     ['shell', present(command.shell, jsonBool)],
     ['value', present(command.value, jsonString)],
     ['argv', stringsJson(command.arguments ?? [])],
-    ['environment', present(command.environment, EnvironmentCodec.write)],
+    ['environment', present(withoutSecrets(command.environment), EnvironmentCodec.write)],
     [
       'uris',
       jsonArray(

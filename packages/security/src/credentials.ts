@@ -99,7 +99,10 @@ function readSecretFile<T>(
     bytes = readFileSync(name);
     mode = statSync(name).mode;
   } catch (cause) {
-    return err(cause instanceof Error ? cause.message : String(cause));
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    // Whoever gave the secret itself, where its file is expected, must not find it in a log.
+    const what = name.startsWith('/') ? name : 'the file; expected its absolute path';
+    return err(`can't read ${what} (${code})`);
   }
   const parsed = parse(bytes);
   if (!parsed.ok) return err(`${name}: ${parsed.error}`);

@@ -14,6 +14,7 @@ import type {
   TaskState,
   TaskStatusReason,
 } from '@meseta/wire';
+import { withoutSecrets } from '@meseta/wire/secrets';
 import { addPending } from './custom-executor.js';
 import { unresolvedVariable } from './environment.js';
 import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExited } from './executors.js';
@@ -359,9 +360,9 @@ export function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: E
     ...(resources === undefined ? {} : { resources }),
     ...(labels === undefined ? {} : { labels }),
     ...(discovery === undefined ? {} : { discovery }),
-    ...(container === undefined ? {} : { container }),
+    ...(container === undefined ? {} : { container: withoutSecrets(container) }),
     ...(user === undefined ? {} : { user }),
-    ...(health_check === undefined ? {} : { health_check }),
+    ...(health_check === undefined ? {} : { health_check: withoutSecrets(health_check) }),
     ...(kill_policy === undefined ? {} : { kill_policy }),
     ...(limits === undefined ? {} : { limits }),
   };

@@ -59,8 +59,11 @@ const parseNames = (text: string): Result<readonly string[], string> =>
 
 const attributesFlag = (options: { readonly help: string }) => valueFlag(parseAttributes, asGiven, options);
 const domainFlag = (options: { readonly help: string }) => valueFlag(parseDomain, DomainInfoCodec.write, options);
-const environmentFlag = (options: { readonly help: string }) =>
-  valueFlag(parseEnvironment, (value) => JSON.stringify(value), options);
+/** Passwords are given to executors so: who reads flags sees which variables there are. */
+const namesOnly = (variables: Readonly<Record<string, string>>): string =>
+  JSON.stringify(Object.fromEntries(Object.keys(variables).map((name) => [name, '<hidden>'])));
+const environmentFlag = (options: { readonly help: string }) => valueFlag(parseEnvironment, namesOnly, options);
+
 const levelFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), asGiven, options);
 const policyFlag = (options: { readonly default: string; readonly help: string }) =>

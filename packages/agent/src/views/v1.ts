@@ -9,6 +9,7 @@ import type {
   AgentResponseGetTasks,
   Task,
 } from '@meseta/wire';
+import { withoutSecrets } from '@meseta/wire/secrets';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from './approver.js';
 import { executorsOf, frameworksOf, type Phase, phaseOf } from './holdings.js';
@@ -27,7 +28,9 @@ export function getExecutors(state: AgentState, approver: Approver): AgentRespon
       [...executorsOf(framework)].filter(({ executor }) => approver.executor(executor.info, framework.info)),
     );
   const infos = (completed: boolean) =>
-    all.filter((it) => it.completed === completed).map(({ executor }) => ({ executor_info: executor.info }));
+    all
+      .filter((it) => it.completed === completed)
+      .map(({ executor }) => ({ executor_info: withoutSecrets(executor.info) }));
   return { executors: infos(false), completed_executors: infos(true) };
 }
 

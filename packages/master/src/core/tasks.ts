@@ -2,6 +2,7 @@
 import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
+import { withoutSecrets } from '@meseta/wire/secrets';
 import { type Context, note } from './context.js';
 import { statusOf } from './events.js';
 import { countTaskEnd } from './metrics.js';
@@ -27,9 +28,9 @@ export function taskOf({ state: { intern } }: Context, info: TaskInfo, { framewo
     resources: intern(info.resources ?? []),
     ...(info.labels === undefined ? {} : { labels: intern(info.labels) }),
     ...(info.discovery === undefined ? {} : { discovery: info.discovery }),
-    ...(info.container === undefined ? {} : { container: intern(info.container) }),
+    ...(info.container === undefined ? {} : { container: intern(withoutSecrets(info.container)) }),
     ...(user === undefined ? {} : { user }),
-    ...(info.health_check === undefined ? {} : { health_check: intern(info.health_check) }),
+    ...(info.health_check === undefined ? {} : { health_check: intern(withoutSecrets(info.health_check)) }),
     ...(info.kill_policy === undefined ? {} : { kill_policy: intern(info.kill_policy) }),
     ...(info.limits === undefined ? {} : { limits: intern(info.limits) }),
   };
@@ -121,14 +122,15 @@ export function returnedTask(
   resources: Resources,
 ): Task {
   const { intern } = ctx.state;
-  const { statuses, labels, container } = sent;
+  const { statuses, labels, container, health_check } = sent;
   const task: Mutable<Task> = Object.assign({}, sent);
   task.framework_id = framework.wireId;
   task.agent_id = agent.wireId;
   task.resources = intern(resources);
   if (statuses !== undefined) task.statuses = statuses.map((it) => shareParts(ctx, task, Object.assign({}, it)));
   if (labels !== undefined) task.labels = intern(labels);
-  if (container !== undefined) task.container = intern(container);
+  if (container !== undefined) task.container = intern(withoutSecrets(container));
+  if (health_check !== undefined) task.health_check = withoutSecrets(health_check);
   return task;
 }
 

@@ -1,7 +1,8 @@
 // The large documents over a life of a cluster: what a rendering remembers of the last one never shows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom, uniform } from '@meseta/base';
+import { present, seededRandom, uniform } from '@meseta/base';
+import type { Task, TaskInfo } from '@meseta/wire';
 import { MasterResponseCodec, MasterResponseGetFrameworksFrameworkCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import fc from 'fast-check';
@@ -156,5 +157,55 @@ test('a framework in parts, its offers apart, is the whole message in both media
     const message = frameworkMessage(view, { used: usedBy(view), offered: offeredTo(view) }, approveAll);
     assert.ok(written(JSON_TYPE).includes(MasterResponseGetFrameworksFrameworkCodec.write(message)));
     assert.ok(written(PROTOBUF_TYPE).includes(Buffer.from(MasterResponseGetFrameworksFrameworkCodec.encode(message))));
+  }
+});
+
+test('SECRETS-1: no document shows a secret of an executor, a health check or a volume', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const data = Buffer.from('hunter2').toString('base64');
+  const secret = { type: 'VALUE', value: { data } } as const;
+  const command = { value: 'true', environment: { variables: [{ name: 'S', type: 'SECRET', secret }] } } as const;
+  const volume = { container_path: 'v', mode: 'RO', source: { type: 'SECRET', secret } } as const;
+  const hidden: Partial<TaskInfo> = {
+    health_check: { type: 'COMMAND', command },
+    container: { type: 'MESOS', volumes: [volume] },
+  };
+  world.wait(1_000);
+  const first = scheduler.offer();
+  scheduler.launch(first, task('command', first, { command, ...hidden }));
+  world.wait(10_000);
+  const second = scheduler.offer();
+  const executor = { executor_id: { value: 'e' }, command } as const;
+  scheduler.launch(second, task('custom', second, { command: undefined, executor, ...hidden }));
+  assert.equal(world.master.state.frameworks.get(scheduler.id)?.tasks.size, 2);
+  for (const [name, view] of Object.entries(views)) {
+    const shown = render(view(world, approveAll, undefined)).bytes;
+    assert.ok(shown.includes('custom') || name === '/slaves', name);
+    for (const form of ['hunter2', data]) assert.equal(shown.includes(form), false, `${name}: ${form}`);
+  }
+  // From an agent that shows more to a master that has forgotten.
+  const { info, tasks } = present(world.master.state.frameworks.get(scheduler.id), 'the framework');
+  const returned = [...tasks.values()].map((it): Task => ({ ...it, ...hidden }));
+  const next = createWorld();
+  const again = next.agent('cpus:4;mem:4096', { info: agent.info, silent: true });
+  next.feed({
+    kind: 'message',
+    from: again.pid,
+    message: {
+      name: 'ReregisterAgentMessage',
+      body: {
+        agent: { ...agent.info, id: { value: agent.id } },
+        version: '1.12.0',
+        frameworks: [info],
+        tasks: returned,
+        executor_infos: [{ ...executor, framework_id: { value: scheduler.id } }],
+      },
+    },
+  });
+  assert.equal(next.master.state.frameworks.get(scheduler.id)?.tasks.size, 2);
+  for (const [name, view] of Object.entries(views)) {
+    assert.equal(render(view(next, approveAll, undefined)).bytes.includes(data), false, name);
   }
 });

@@ -14,6 +14,7 @@ import {
   TaskCodec,
 } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
+import { withoutSecrets } from '@meseta/wire/secrets';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
 import { createLists, type Document, type Remembered } from './runs.js';
@@ -121,7 +122,12 @@ const executorsField = (number: number, { snapshot, approver }: Shown): ObjectFi
     .flatMap((view) =>
       view.executors
         .filter(({ info }) => approver.executor(info, view.framework))
-        .map(({ info, agentId }): MasterResponseGetExecutorsExecutor => ({ executor_info: info, agent_id: agentId })),
+        .map(
+          ({ info, agentId }): MasterResponseGetExecutorsExecutor => ({
+            executor_info: withoutSecrets(info),
+            agent_id: agentId,
+          }),
+        ),
     );
   const { name, codec } = { name: 'executors', codec: MasterResponseGetExecutorsExecutorCodec };
   return { name: 'get_executors', number, fields: [listField([name, 1], name, executors, codec, (it) => it)] };
