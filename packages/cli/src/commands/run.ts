@@ -226,8 +226,15 @@ function givingUp(scheduler: Scheduler, run: Run) {
   };
 }
 
+/** Agents give commands no id of their task, so frameworks do, in this variable; one that is given with --env counts first. */
+function withTaskId(command: CommandInfo, id: string): CommandInfo {
+  const given = command.environment?.variables ?? [];
+  return { ...command, environment: { variables: [{ name: 'MESOS_TASK_ID', value: id }, ...given] } };
+}
+
 async function start(scheduler: Scheduler, offer: Offer, id: string, run: Run): Promise<void> {
-  const task = commandTask(offer, { id, name: run.name, command: run.command, resources: run.resources });
+  const command = withTaskId(run.command, id);
+  const task = commandTask(offer, { id, name: run.name, command, resources: run.resources });
   await scheduler.call('ACCEPT', {
     accept: { offer_ids: [offer.id], operations: [launch([task])], filters: { refuse_seconds: 3600 } },
   });

@@ -124,6 +124,9 @@ test('run ends as its command does', async () => {
     const ended = await run('run', ...argv);
     assert.deepEqual([ended.status, ended.out], [status, out], ended.err);
   }
+  const named = await run('run', '--command=echo hello from $MESOS_TASK_ID');
+  assert.match(named.out, /^hello from \S+\n$/);
+  assert.equal((await run('run', '--env=MESOS_TASK_ID=mine', '--command=echo $MESOS_TASK_ID')).out, 'mine\n');
   const long = await run('run', '--', 'seq', '1', '100000');
   assert.equal(long.out.split('\n').length, 100_001);
 });
