@@ -60,7 +60,7 @@ export const LIMITS = table({
     source: 'Meseta',
   },
   repeatedField: {
-    most: 100_000,
+    most: 50_000,
     unit: 'items',
     what: 'A repeated or map field of a call or message itself: tasks to reconcile, machines, offers',
     beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',

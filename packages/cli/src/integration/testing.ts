@@ -31,6 +31,7 @@ export async function until(what: string, probe: () => boolean | Promise<boolean
 export async function createTestCluster(
   masterFlags: readonly string[] = [],
   agentFlags: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
 ): Promise<TestCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-test-'));
   const masterPort = await freePort();
@@ -40,6 +41,7 @@ export async function createTestCluster(
   const start = async (name: 'master' | 'agent', port: number, flags: readonly string[]): Promise<void> => {
     const log = openSync(join(directory, `${name}.log`), 'a');
     const argv = [
+      ...nodeFlags,
       meseta,
       name,
       '--ip=127.0.0.1',

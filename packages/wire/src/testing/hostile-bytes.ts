@@ -1,5 +1,6 @@
 // Protobuf by hand, so that a field can be written wrongly: bytes that no encoder makes.
 import type { FieldSchema } from '../../codegen/schema.js';
+import { RawJson } from './hostile-values.js';
 import type { Place, Plain, SchemaPlaces } from './schema-places.js';
 
 const bytesOf = (...bytes: number[]): Buffer => Buffer.from(bytes);
@@ -29,6 +30,14 @@ function float(value: number): Buffer {
   return bytes;
 }
 
+const numberOf = (value: unknown): number => Number(value instanceof RawJson ? value.text : value);
+
+/** What is no integer has all bits set. */
+function integerOf(value: unknown): bigint {
+  const number = numberOf(value);
+  return Number.isFinite(number) ? BigInt(Math.trunc(number)) : -1n;
+}
+
 type Injected = { readonly steps: readonly FieldSchema[]; readonly bytes: Buffer };
 
 function encodeOne(places: SchemaPlaces, field: FieldSchema, value: unknown, injected: Injected | undefined): Buffer {
@@ -44,13 +53,13 @@ function encodeOne(places: SchemaPlaces, field: FieldSchema, value: unknown, inj
     case 'bytes':
       return Buffer.concat([tag(field.number, 2), sized(Buffer.from(String(value), 'base64'))]);
     case 'double':
-      return Buffer.concat([tag(field.number, 1), double(Number(value))]);
+      return Buffer.concat([tag(field.number, 1), double(numberOf(value))]);
     case 'float':
-      return Buffer.concat([tag(field.number, 5), float(Number(value))]);
+      return Buffer.concat([tag(field.number, 5), float(numberOf(value))]);
     case 'bool':
       return Buffer.concat([tag(field.number, 0), varint(value === true ? 1n : 0n)]);
     default:
-      return Buffer.concat([tag(field.number, 0), varint(BigInt(Math.trunc(Number(value))))]);
+      return Buffer.concat([tag(field.number, 0), varint(integerOf(value))]);
   }
 }
 

@@ -6,6 +6,8 @@ export interface Witness {
   readonly frameworkId: string;
   readonly streamId: string;
   readonly agentId: string;
+  /** The last offer that came; undefined while there was none. */
+  offerId(): object | undefined;
   /** Events so far. */
   events(): number;
   /** True once the master ended the stream. */
@@ -42,8 +44,8 @@ const task = (agent_id: object) => ({
   ],
 });
 
-/** Resolves when its task runs and that is acknowledged. It wants no more offers then. */
-export function startWitness(address: string): Promise<Witness> {
+/** Resolves when its task runs and that is acknowledged. It wants no more offers then, unless it is told to. */
+export function startWitness(address: string, wantsOffers = false): Promise<Witness> {
   return new Promise((resolve, reject) => {
     const records = recordReader(2 ** 26);
     let events = 0;
@@ -51,6 +53,7 @@ export function startWitness(address: string): Promise<Witness> {
     let frameworkId = '';
     let streamId = '';
     let agentId = '';
+    let offerId: object | undefined;
     const call = async (body: object): Promise<void> => {
       const answer = await fetch(`http://${address}/api/v1/scheduler`, {
         method: 'POST',
@@ -63,6 +66,7 @@ export function startWitness(address: string): Promise<Witness> {
       events++;
       if (event.subscribed !== undefined) frameworkId = event.subscribed.framework_id.value;
       const offer = event.offers?.offers[0];
+      offerId = offer?.id ?? offerId;
       if (offer !== undefined && agentId === '') {
         agentId = offer.agent_id.value;
         const launch = { type: 'LAUNCH', launch: { task_infos: [task(offer.agent_id)] } };
@@ -74,7 +78,7 @@ export function startWitness(address: string): Promise<Witness> {
         await call({ type: 'ACKNOWLEDGE', acknowledge: { agent_id, task_id, uuid } });
       }
       if (status?.state === 'TASK_RUNNING') {
-        await call({ type: 'SUPPRESS' });
+        if (!wantsOffers) await call({ type: 'SUPPRESS' });
         resolve(witness);
       }
     };
@@ -112,6 +116,7 @@ export function startWitness(address: string): Promise<Witness> {
       get agentId() {
         return agentId;
       },
+      offerId: () => offerId,
       events: () => events,
       ended: () => ended,
       close: () => void subscribing.destroy(),

@@ -1,0 +1,102 @@
+// No input ends, blocks or fills a daemon: messages and calls at the size limits, drawn from the schema, against a real
+// master and a real agent with a small heap. A minute here; `node scripts/nightly-hostile.mjs` goes on for longer and
+// with seeds of its own. MESETA_HOSTILE_SEED and MESETA_HOSTILE_SECONDS repeat a run: one seed gives one order of requests.
+//
+// SIZES-1: no turn of a daemon's event loop takes longer than 250 ms of processor time.
+// SIZES-2: memory stays within the heap's limit and the bodies that may be in flight.
+// SIZES-3: both daemons live, and the framework that was there before runs on.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { seededRandom } from '@meseta/base';
+import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
+import { createSizedRequests, type SizedRequest } from './testing/hostile-sizes.js';
+import { startWitness, type Witness } from './testing/witness.js';
+import { createTestCluster, type TestCluster } from './testing.js';
+
+const SEED = Number(process.env['MESETA_HOSTILE_SEED'] ?? 1);
+const SECONDS = Number(process.env['MESETA_HOSTILE_SECONDS'] ?? 60);
+const HEAP_MB = 512;
+const MAX_PAUSE_MS = 250;
+const MAX_RESIDENT_BYTES = (HEAP_MB + 512) * 2 ** 20;
+/** Code is compiled and caches are filled. */
+const WARM_UP_REQUESTS = 20;
+
+let cluster: TestCluster;
+let witness: Witness;
+
+before(async () => {
+  cluster = await createTestCluster([], [], [`--max-old-space-size=${HEAP_MB}`]);
+  await cluster.startMaster();
+  await cluster.startAgent();
+  witness = await startWitness(cluster.master, true);
+});
+
+after(async () => {
+  witness?.close();
+  await cluster?.stop();
+});
+
+/** The status; of a stream its beginning is enough. Undefined if the daemon closed the connection. */
+const send = (address: string, { method, target, headers, body }: SizedRequest): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    const [host, port] = address.split(':');
+    const sent = request({ host, port, method, path: target, headers, agent: false }, (answer) => {
+      const isStream = answer.headers['content-length'] === undefined && answer.statusCode === 200;
+      if (isStream) setTimeout(() => sent.destroy(), 20);
+      answer.resume();
+      answer.on('close', () => resolve(answer.statusCode));
+    });
+    sent.on('error', () => resolve(undefined));
+    sent.setTimeout(20_000, () => sent.destroy());
+    sent.end(body);
+  });
+
+const logOf = (daemon: 'master' | 'agent'): string =>
+  readFileSync(join(cluster.directory, `${daemon}.log`), 'utf8').slice(-2000);
+
+interface Health {
+  readonly pauseMs: number;
+  readonly residentBytes: number;
+}
+
+async function healthOf(address: string): Promise<Health> {
+  const answer = await fetch(`http://${address}/metrics/snapshot`);
+  const metrics = (await answer.json()) as Record<string, number>;
+  return {
+    pauseMs: metrics['meseta/event_loop_pause_ms/max'] ?? Number.NaN,
+    residentBytes: metrics['meseta/resident_bytes'] ?? Number.NaN,
+  };
+}
+
+test(`SIZES-1, SIZES-2, SIZES-3: ${SECONDS} s of messages and calls at the size limits`, async () => {
+  console.log(`MESETA_HOSTILE_SEED=${SEED} MESETA_HOSTILE_SECONDS=${SECONDS}`);
+  const next = createSizedRequests(createSchemaPlaces(), seededRandom(SEED), witness);
+  const problems: string[] = [];
+  const worst = { master: 0, agent: 0 };
+  const until = Date.now() + SECONDS * 1000;
+  let count = 0;
+  for (; Date.now() < until && problems.length < 20; count++) {
+    const one = next();
+    const address = cluster[one.daemon];
+    const status = await send(address, one);
+    const described = `request ${count}, ${one.what} (${one.body.length} bytes, answered ${status})`;
+    const health = await healthOf(address).catch((error: unknown) => String(error));
+    assert.ok(typeof health === 'object', `SIZES-3: ${one.daemon} is gone after ${described}: ${logOf(one.daemon)}`);
+    if (count < WARM_UP_REQUESTS) worst[one.daemon] = health.pauseMs;
+    // A pause counts once: the figure is the longest of the last minute.
+    if (health.pauseMs > MAX_PAUSE_MS && health.pauseMs > worst[one.daemon]) {
+      problems.push(`SIZES-1: ${one.daemon} held up for ${Math.round(health.pauseMs)} ms: ${described}`);
+    }
+    worst[one.daemon] = health.pauseMs;
+    if (!(health.residentBytes < MAX_RESIDENT_BYTES)) {
+      problems.push(`SIZES-2: ${one.daemon} holds ${Math.round(health.residentBytes / 2 ** 20)} MiB: ${described}`);
+    }
+  }
+  console.log(`${count} requests; longest pause of the last minute: ${JSON.stringify(worst)} ms`);
+  assert.deepEqual(problems, []);
+  assert.equal(witness.ended(), false, 'SIZES-3: the witness is still subscribed');
+  assert.ok(count > SECONDS / 2, `only ${count} requests`);
+});
