@@ -1,5 +1,6 @@
-// ACCEPT: the offers as a set (one bad offer fails all), then operation by operation, a file each in operations/:
-// authorize, validate, apply, send. One that fails does not stop the next.
+// ACCEPT: the offers as a set (one bad offer fails all), then what no operation may look like (operations/screen.ts), then
+// operation by operation, a file each in operations/: authorize, validate, apply, send. One that fails does not stop the
+// next.
 //
 // A1: what the offers held is at the end either allocated (tasks, executors), turned into something else that is free
 //     again, or returned with the call's filters.
@@ -16,6 +17,7 @@ import { disk } from './operations/disk.js';
 import { launch } from './operations/launch.js';
 import { launchGroup } from './operations/launch-group.js';
 import { normalize } from './operations/normalize.js';
+import { passesScreen } from './operations/screen.js';
 import { ownUpdate } from './own-updates.js';
 import type { Agent, Framework, OfferRecord } from './state.js';
 import { lostOr } from './task-states.js';
@@ -36,26 +38,24 @@ export interface Acceptance {
 
 export function accept(ctx: Context, framework: Framework, call: SchedulerCallAccept): void {
   const operations = call.operations ?? [];
-  countOperations(ctx, framework, operations);
+  countLaunches(ctx, operations);
   const taken = takeOffers(ctx, framework, call.offer_ids ?? []);
   if (taken.problem !== undefined) return refuse(ctx, framework, operations, taken.problem);
   const { offers, agent, role } = taken;
   countFor(framework, 'offers/accepted', offers.length);
   const acceptance: Acceptance = { framework, agent, role, left: sumOf(offers), made: [], resized: new Set() };
-  for (const operation of operations) perform(ctx, acceptance, normalize(framework, role, operation));
+  const screened = operations.filter((operation) => passesScreen(ctx, acceptance, operation));
+  for (const operation of screened) perform(ctx, acceptance, normalize(framework, role, operation));
   giveBack(ctx, acceptance, operations.length > 0, call.filters);
 }
 
-function countOperations(ctx: Context, framework: Framework, operations: readonly OfferOperation[]): void {
-  for (const { type, launch: launched, launch_group } of operations) {
-    const tasks = launched?.task_infos ?? launch_group?.task_group.tasks;
-    if (type === 'LAUNCH' || type === 'LAUNCH_GROUP') {
-      count(ctx, (tasks ?? []).length > 0 ? 'master/messages_launch_tasks' : 'master/messages_decline_offers');
-    }
-    countFor(framework, 'operations');
-    countFor(framework, `operations/${(type ?? 'UNKNOWN').toLowerCase()}`);
+/** Only LAUNCH counts as the message that it was once; one without tasks declined the offers. */
+function countLaunches(ctx: Context, operations: readonly OfferOperation[]): void {
+  for (const { type, launch: launched } of operations) {
+    if (type !== 'LAUNCH') continue;
+    const some = (launched?.task_infos ?? []).length > 0;
+    count(ctx, some ? 'master/messages_launch_tasks' : 'master/messages_decline_offers');
   }
-  if (operations.length === 0) count(ctx, 'master/messages_decline_offers');
 }
 
 type Taken =
@@ -111,7 +111,7 @@ function dropTask(ctx: Context, framework: Framework, task: TaskInfo, problem: s
     reason: 'REASON_INVALID_OFFERS',
     message: `Task launched with invalid offers: ${problem}`,
   });
-  countTaskEnd(ctx, framework, update.status);
+  countTaskEnd(ctx, update.status);
   sendUpdate(ctx, framework, update);
 }
 

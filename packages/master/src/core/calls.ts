@@ -10,6 +10,7 @@ import { removeFramework } from './frameworks/teardown.js';
 import { updateFramework } from './frameworks/update.js';
 import type { MasterInput, Reply } from './io.js';
 import { kill } from './kill.js';
+import { invalidCallSlot } from './metrics.js';
 import { agentOf, offerIdOf, returnOffer, takeInverseOffer } from './offers.js';
 import { reconcileOperations } from './operation-reconcile.js';
 import { acknowledgeOperation } from './operation-updates.js';
@@ -31,7 +32,6 @@ export function schedulerCall(ctx: Context, input: SchedulerCallInput): void {
   const caller = callerOf(ctx, input);
   if (!caller.ok) return reply(ctx, request, caller.error.status, caller.error.text);
   const framework = caller.value;
-  countCall(framework, call);
   if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
     return updateFramework(ctx, request, framework, call.update_framework);
   }
@@ -49,7 +49,9 @@ function callerOf(ctx: Context, { principal, streamId, call }: SchedulerCallInpu
   const id = call.framework_id?.value ?? '';
   const framework = ctx.state.frameworks.get(id as FrameworkId);
   if (framework === undefined) return err({ status: 400, text: `framework_id: framework ${id} is unknown` });
-  if (principal !== undefined && framework.principal !== undefined && principal !== framework.principal) {
+  // Refused calls count too.
+  countCall(framework, call);
+  if (principal !== undefined && principal !== framework.info.principal) {
     return err({ status: 400, text: `'${principal}' is not the principal of framework ${id}` });
   }
   if (framework.connection === undefined) return err({ status: 403, text: `framework ${id} is not subscribed` });
@@ -62,19 +64,34 @@ function callerOf(ctx: Context, { principal, streamId, call }: SchedulerCallInpu
   return ok(framework);
 }
 
+/** Calls that drivers are not meant to make: nothing of the answers can be told to them. */
+const ONLY_BY_HTTP: ReadonlySet<SchedulerCall['type']> = new Set([
+  'ACKNOWLEDGE_OPERATION_STATUS',
+  'RECONCILE_OPERATIONS',
+]);
+
 /** A v0 driver's call: never answered; from anybody but the framework's own pid it is dropped. */
 export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   const problem = checkCall(call, undefined);
-  if (problem !== undefined) return warn(ctx, `dropping a call of ${from}: ${problem}`);
+  if (problem !== undefined) {
+    const slot = invalidCallSlot(call);
+    if (slot !== undefined) count(ctx, slot);
+    return warn(ctx, `dropping a call of ${from}: ${problem}`);
+  }
   const framework = call.framework_id && ctx.state.frameworks.get(idOf<FrameworkId>(call.framework_id));
-  const connection = framework?.connection;
-  if (framework === undefined || connection?.kind !== 'pid' || connection.pid !== from) {
+  if (framework === undefined || framework.driverPid !== from) {
     return warn(ctx, `dropping ${call.type} of ${from} for framework ${call.framework_id?.value}: not its scheduler`);
   }
   countCall(framework, call);
+  if (framework.connection === undefined) {
+    // Its connection to the master stands, the master's to it broke: a driver hears of that only so, and stops.
+    return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: 'Framework disconnected' } });
+  }
+  if (ONLY_BY_HTTP.has(call.type)) return warn(ctx, `dropping ${call.type} of ${from}: drivers can't use it`);
   if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
     return updateFramework(ctx, undefined, framework, call.update_framework);
   }
+  if (call.type === 'TEARDOWN') count(ctx, 'master/messages_unregister_framework');
   perform(ctx, framework, call);
 }
 
@@ -82,7 +99,6 @@ export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
 function perform(ctx: Context, framework: Framework, call: SchedulerCall): void {
   switch (call.type) {
     case 'TEARDOWN':
-      count(ctx, 'master/messages_unregister_framework');
       return removeFramework(ctx, framework);
     case 'ACCEPT':
       return accept(ctx, framework, call.accept ?? {});

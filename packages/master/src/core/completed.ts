@@ -5,6 +5,7 @@ export interface History<T> {
   /** Drops the oldest item when the limit is passed. */
   push(item: T): void;
   has(item: T): boolean;
+  delete(item: T): void;
   /** Oldest first. */
   values(): IterableIterator<T>;
 }
@@ -25,6 +26,7 @@ export function createHistory<T>(limit: number): History<T> {
       }
     },
     has: (item) => items.has(item),
+    delete: (item) => void items.delete(item),
     values: () => items.values(),
   };
 }

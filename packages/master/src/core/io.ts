@@ -14,6 +14,7 @@ import type {
 } from '@meseta/wire';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
+import type { Framework } from './state.js';
 
 /** One HTTP request that waits for its answer. */
 export type RequestId = Id<'RequestId'>;
@@ -95,8 +96,9 @@ export type Note =
   | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
   | { readonly kind: 'agentAdded'; readonly agentId: AgentId }
   | { readonly kind: 'agentRemoved'; readonly agentId: AgentId; readonly why: 'removed' | 'unreachable' | 'gone' }
-  | { readonly kind: 'frameworkAdded'; readonly frameworkId: FrameworkId }
-  | { readonly kind: 'frameworkUpdated'; readonly frameworkId: FrameworkId }
+  /** With the record as it was at that moment. */
+  | { readonly kind: 'frameworkAdded'; readonly frameworkId: FrameworkId; readonly framework: Framework }
+  | { readonly kind: 'frameworkUpdated'; readonly frameworkId: FrameworkId; readonly framework: Framework }
   | { readonly kind: 'frameworkRemoved'; readonly frameworkId: FrameworkId }
   | { readonly kind: 'taskAdded'; readonly frameworkId: FrameworkId; readonly taskId: string }
   | {

@@ -3,7 +3,7 @@ import { idOf } from '@meseta/base';
 import type { SchedulerCallKill } from '@meseta/wire';
 import { type Context, count, info, send, warn } from './context.js';
 import { agentOf } from './offers.js';
-import { reconcileTask } from './reconcile.js';
+import { reconcile } from './reconcile.js';
 import type { Framework } from './state.js';
 
 /** Of a task that isn't in `tasks` it is a question what became of it. */
@@ -11,16 +11,16 @@ export function kill(ctx: Context, framework: Framework, { task_id, agent_id, ki
   count(ctx, 'master/messages_kill_task');
   const task = framework.tasks.get(idOf(task_id));
   if (task === undefined) {
-    return reconcileTask(ctx, framework, agent_id === undefined ? { task_id } : { task_id, agent_id });
+    return reconcile(ctx, framework, { tasks: [agent_id === undefined ? { task_id } : { task_id, agent_id }] });
   }
   if (agent_id !== undefined && agent_id.value !== task.agent_id.value) {
     return warn(ctx, `dropping KILL of task ${task_id.value}: it runs on agent ${task.agent_id.value}`);
   }
   const agent = agentOf(ctx, task.agent_id);
   if (agent === undefined) return;
+  const ids = agent.killedTasks.get(framework.id) ?? new Set();
+  agent.killedTasks.set(framework.id, ids.add(idOf(task_id)));
   if (!agent.connected) {
-    const ids = agent.pendingKills.get(framework.id) ?? new Set();
-    agent.pendingKills.set(framework.id, ids.add(idOf(task_id)));
     return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} is back`);
   }
   send(ctx, agent.pid, {

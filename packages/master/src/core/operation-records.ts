@@ -9,20 +9,23 @@ import { changeAgent } from './agents/records.js';
 import { bytesOfUuid } from './bytes.js';
 import { type Context, count, send, warn } from './context.js';
 import { sendEvent } from './events.js';
+import { countOperation } from './metrics.js';
 import { withoutAllocation } from './operations/without-allocation.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 import { isTerminalOperation } from './task-states.js';
 
-/** An error that the master found: told if the operation has an id, else silent. */
+/** An error that the master found: told if the operation has an id and the framework came by HTTP, else silent. */
 export function operationError(ctx: Context, framework: Framework, operation: OfferOperation, message: string): void {
   warn(ctx, `${operation.type} of framework ${framework.id}: ${message}`);
-  count(ctx, `master/operations/${(operation.type ?? 'unknown').toLowerCase()}/error`);
-  count(ctx, 'master/operations/error');
+  countOperationState(ctx, operation, 'error');
   if (operation.id === undefined) return;
-  if (framework.connection?.kind === 'pid') {
-    return sendEvent(ctx, framework, { type: 'ERROR', error: { message } });
-  }
   tell(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
+}
+
+/** Adds to the slots of operations that came to that end, of their type and of all. */
+export function countOperationState(ctx: Context, { type }: Pick<OfferOperation, 'type'>, end: string): void {
+  count(ctx, `master/operations/${(type ?? 'unknown').toLowerCase()}/${end}`);
+  count(ctx, `master/operations/${end}`);
 }
 
 export function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
@@ -68,6 +71,7 @@ export function applyOnAgent(
   agent.operations.add(id);
   framework?.operations.add(id);
   if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+  if (framework !== undefined) countOperation(framework, info);
   if (!agent.capabilities.has('RESOURCE_PROVIDER')) return sendCheckpoint(ctx, agent, id);
   send(ctx, agent.pid, {
     name: 'ApplyOperationMessage',
@@ -173,18 +177,31 @@ export function orphanOperations(ctx: Context, framework: Framework): void {
   }
 }
 
-/** The agent is lost or gone: one status without a uuid, then they are forgotten. */
-export function loseOperations(
+/** The agent is lost or gone: one status without a uuid, before anything else is told of the agent. */
+export function tellLostOperations(
   ctx: Context,
   agent: Agent,
   state: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR',
 ): void {
+  const message = state === 'OPERATION_UNREACHABLE' ? 'Agent is unreachable' : 'Agent has been marked gone';
+  for (const id of agent.operations) {
+    const record = ctx.state.operations.get(id);
+    const framework = record?.frameworkId === undefined ? undefined : ctx.state.frameworks.get(record.frameworkId);
+    if (framework === undefined || record?.operationId === undefined) continue;
+    tell(ctx, framework, { operation_id: { value: record.operationId }, state, message, agent_id: agent.wireId });
+  }
+}
+
+/** Operations of an agent that leaves; `end`: what they are counted as, where they are. */
+export function forgetOperations(
+  ctx: Context,
+  agent: Agent,
+  end: 'unreachable' | 'gone_by_operator' | undefined,
+): void {
   for (const id of [...agent.operations]) {
     const record = ctx.state.operations.get(id);
     if (record === undefined) continue;
+    if (end !== undefined) countOperationState(ctx, record.operation.info, end);
     removeOperation(ctx, record);
-    const framework = record.frameworkId === undefined ? undefined : ctx.state.frameworks.get(record.frameworkId);
-    if (framework === undefined || record.operationId === undefined) continue;
-    tell(ctx, framework, { operation_id: { value: record.operationId }, state, agent_id: agent.wireId });
   }
 }

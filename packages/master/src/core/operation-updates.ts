@@ -1,14 +1,16 @@
 // Operations' statuses: from agents to schedulers, acknowledgements back. The agent resends one until it is acknowledged.
 import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, type Pid } from '@meseta/base';
-import type {
-  OperationStatus,
-  SchedulerCallAcknowledgeOperationStatus,
-  UpdateOperationStatusMessage,
-} from '@meseta/wire';
+import type { SchedulerCallAcknowledgeOperationStatus, UpdateOperationStatusMessage } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
 import { askAgain } from './agents/records.js';
 import { type Context, count, send, warn } from './context.js';
-import { acknowledgeTo, hasPendingOperations, removeOperation, tell } from './operation-records.js';
+import {
+  acknowledgeTo,
+  countOperationState,
+  hasPendingOperations,
+  removeOperation,
+  tell,
+} from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 import { isTerminalOperation } from './task-states.js';
 
@@ -44,12 +46,18 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   };
   state.operations.set(record.uuid, updated);
   if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) {
-    countOperation(ctx, updated, latest);
+    countOperationState(ctx, operation.info, latest.state.toLowerCase().replace('operation_', ''));
     settleTotals(ctx, agent);
   }
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
-  if (framework !== undefined && record.operationId !== undefined) return tell(ctx, framework, message.status);
+  if (framework !== undefined && record.operationId !== undefined) {
+    // One that the agent never got, it tells of without an id.
+    tell(ctx, framework, { ...message.status, operation_id: { value: record.operationId } });
+    // Nothing of it will be acknowledged.
+    if (isTerminalOperation(latest.state) && latest.uuid === undefined) endOperation(ctx, updated);
+    return;
+  }
   if (record.operationId !== undefined && mayComeBack(ctx, agent, record.frameworkId)) return;
   if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
@@ -58,12 +66,6 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
 /** The agent's word on its resources may lack what its operations made: with the last of them done it is asked anew. */
 function settleTotals(ctx: Context, agent: Agent): void {
   if (agent.unsettled && !hasPendingOperations(ctx, agent)) askAgain(ctx, agent);
-}
-
-function countOperation(ctx: Context, { operation }: OperationRecord, { state }: OperationStatus): void {
-  const end = state.toLowerCase().replace('operation_', '');
-  count(ctx, `master/operations/${(operation.info.type ?? 'unknown').toLowerCase()}/${end}`);
-  count(ctx, `master/operations/${end}`);
 }
 
 /** How long a framework that this master has not seen yet is waited for, from its agent's registration. */
@@ -81,9 +83,9 @@ function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationSt
   const { status, operation_uuid } = message;
   const id = message.framework_id === undefined ? undefined : idOf<FrameworkId>(message.framework_id);
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
-  // Without a uuid it answers a reconciliation.
+  // Without the operation's uuid it answers a reconciliation.
+  if (operation_uuid !== undefined) count(ctx, 'master/invalid_operation_status_updates');
   if (framework !== undefined && status.operation_id !== undefined) return tell(ctx, framework, status);
-  count(ctx, 'master/invalid_operation_status_updates');
   if (operation_uuid === undefined || status.uuid === undefined) return;
   if (status.operation_id !== undefined && mayComeBack(ctx, agent, id)) return;
   send(ctx, agent.pid, {
@@ -109,8 +111,13 @@ export function acknowledgeOperation(
       `dropping an acknowledgement of operation ${call.operation_id.value} of framework ${framework.id}`,
     );
   }
+  const acknowledged = record.operation.statuses?.find(({ uuid }) => uuid?.value === call.uuid);
+  if (acknowledged === undefined) {
+    // Mesos counts it there, with the acknowledgements of tasks.
+    count(ctx, 'master/invalid_status_update_acknowledgements');
+    return warn(ctx, `dropping an acknowledgement of operation ${call.operation_id.value}: it has no such status`);
+  }
   count(ctx, 'master/valid_operation_status_update_acknowledgements');
   acknowledgeTo(ctx, record, call.uuid);
-  const { latest_status } = record.operation;
-  if (isTerminalOperation(latest_status.state) && latest_status.uuid?.value === call.uuid) endOperation(ctx, record);
+  if (isTerminalOperation(acknowledged.state)) endOperation(ctx, record);
 }

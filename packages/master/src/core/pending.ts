@@ -44,7 +44,7 @@ function doPendingWork(ctx: Context, work: PendingWork): void {
     case 'agentReactivated':
       return agentReactivated(ctx, work.agentId, work.request);
     case 'quotaUpdated':
-      return quotaUpdated(ctx, work.configs, work.request);
+      return quotaUpdated(ctx, work.configs, work.rescinds, work.request);
     case 'weightsUpdated':
       return weightsUpdated(ctx, work.roles, work.request);
     case 'maintenanceUpdated':

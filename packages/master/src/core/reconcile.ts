@@ -34,7 +34,6 @@ function answerKnown(ctx: Context, framework: Framework, task: Task): void {
     message: 'Reconciliation: Latest task state',
     more: {
       ...(last?.healthy === undefined ? {} : { healthy: last.healthy }),
-      ...(last?.labels === undefined ? {} : { labels: last.labels }),
       ...(last?.container_status === undefined ? {} : { container_status: last.container_status }),
       ...(last?.check_status === undefined ? {} : { check_status: last.check_status }),
     },
@@ -47,7 +46,7 @@ function answer(ctx: Context, framework: Framework, task: Asked, update: OwnUpda
   sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, update));
 }
 
-export function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
+function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
   const { agents } = ctx.state;
   const known = framework.tasks.get(idOf<TaskId>(asked.task_id));
   if (known !== undefined) return answerKnown(ctx, framework, known);
@@ -61,14 +60,12 @@ export function reconcileTask(ctx: Context, framework: Framework, asked: Schedul
       message: `Reconciliation: ${what}`,
       ...(unreachable_time === undefined ? {} : { more: { unreachable_time } }),
     });
-  const kept = framework.unreachableTasks.get(idOf<TaskId>(asked.task_id));
-  const at = agentId ?? (kept === undefined ? undefined : idOf<AgentId>(kept.agent_id));
-  if (at === undefined) return say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
-  if (agents.registered.has(at)) return say(lostOr(framework, 'TASK_GONE'), 'Task is unknown to the agent');
-  const since = agents.unreachable.get(at)?.sinceMs;
+  if (agentId === undefined) return say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
+  if (agents.registered.has(agentId)) return say(lostOr(framework, 'TASK_GONE'), 'Task is unknown to the agent');
+  const since = agents.unreachable.get(agentId)?.sinceMs;
   if (since !== undefined) {
     return say(lostOr(framework, 'TASK_UNREACHABLE'), 'Task is unreachable', timeInfo(since));
   }
-  if (agents.gone.has(at)) return say(lostOr(framework, 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
+  if (agents.gone.has(agentId)) return say(lostOr(framework, 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
   say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
 }

@@ -40,7 +40,12 @@ export type PendingWork =
   | { readonly kind: 'agentDrained'; readonly agentId: AgentId }
   | { readonly kind: 'agentDeactivated'; readonly agentId: AgentId; readonly request: RequestId }
   | { readonly kind: 'agentReactivated'; readonly agentId: AgentId; readonly request: RequestId }
-  | { readonly kind: 'quotaUpdated'; readonly configs: readonly QuotaConfig[]; readonly request: RequestId }
+  | {
+      readonly kind: 'quotaUpdated';
+      readonly configs: readonly QuotaConfig[];
+      readonly rescinds: 'whatIsInTheWay' | 'enoughForGuarantee' | 'none';
+      readonly request: RequestId;
+    }
   | { readonly kind: 'weightsUpdated'; readonly roles: readonly string[]; readonly request: RequestId | undefined }
   | { readonly kind: 'maintenanceUpdated'; readonly touched: readonly MachineID[]; readonly request: RequestId }
   | { readonly kind: 'maintenanceStarted'; readonly machines: readonly MachineID[]; readonly request: RequestId }

@@ -73,6 +73,8 @@ export interface Framework {
   readonly capabilities: ReadonlySet<FrameworkInfoCapabilityType>;
   readonly status: FrameworkStatus;
   readonly connection: Connection | undefined;
+  /** Of the v0 driver that it last subscribed from, connected or not; undefined: it last subscribed by HTTP. */
+  readonly driverPid: Pid | undefined;
   /** Who subscribed, as authenticated; the info's principal where nobody was. */
   readonly principal: string | undefined;
   /** Wall clock; undefined while only recovered. */
@@ -139,8 +141,8 @@ export interface Agent {
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
   readonly operations: Set<OperationUuid>;
-  /** Kills asked for while it was disconnected; sent when it is back. */
-  readonly pendingKills: Map<FrameworkId, Set<TaskId>>;
+  /** Tasks of `tasks` that were to be killed: told again at each re-registration that still names them. */
+  readonly killedTasks: Map<FrameworkId, Set<TaskId>>;
 }
 
 /** An active agent is offered. */

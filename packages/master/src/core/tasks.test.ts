@@ -46,7 +46,7 @@ test('a task: offered, launched, running, finished, acknowledged', () => {
   assert.deepEqual(resources.heldTotal, resources.total, 'everything is free and offered again');
 });
 
-test('operators are told the latest state, where the scheduler has yet to be shown earlier ones', () => {
+test('operators are told of every state that an agent reports, with the latest that is known beside it', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -56,7 +56,10 @@ test('operators are told the latest state, where the scheduler has yet to be sho
   agent.update(scheduler, 't', 'TASK_STARTING', 'TASK_RUNNING');
   agent.update(scheduler, 't', 'TASK_RUNNING');
   const told = world.notes.flatMap((note) => (note.kind === 'taskUpdated' ? [[note.state, note.status.state]] : []));
-  assert.deepEqual(told, [['TASK_RUNNING', 'TASK_STARTING']]);
+  assert.deepEqual(told, [
+    ['TASK_RUNNING', 'TASK_STARTING'],
+    ['TASK_RUNNING', 'TASK_RUNNING'],
+  ]);
 });
 
 test('updates that come again after their acknowledgement are acknowledged by the master and not told twice', () => {

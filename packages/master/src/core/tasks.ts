@@ -5,7 +5,7 @@ import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskSta
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { type Context, note } from './context.js';
 import { statusOf } from './events.js';
-import { countTaskEnd } from './metrics.js';
+import { countFrameworkTaskEnd, countTaskEnd } from './metrics.js';
 import type { Agent, Framework } from './state.js';
 import { isTerminal } from './task-states.js';
 
@@ -42,6 +42,7 @@ export function addTask(ctx: Context, framework: Framework, agent: Agent, task: 
   const ids = agent.tasks.get(framework.id) ?? new Set();
   agent.tasks.set(framework.id, ids.add(taskId));
   countState(ctx, task.state, 1);
+  if (isTerminal(task.state)) countFrameworkTaskEnd(framework, task.state);
   note(ctx, { kind: 'taskAdded', frameworkId: framework.id, taskId });
 }
 
@@ -61,38 +62,54 @@ function replaceTask(ctx: Context, framework: Framework, before: Task, task: Tas
 /**
  * Takes an update into the task's record. Its resources come free as soon as the latest state that the agent knows is
  * terminal, even if the scheduler has yet to be shown earlier ones; a terminal state never changes again.
+ * `isSent`: the scheduler was sent it and acknowledges it.
  */
-export function applyUpdate(ctx: Context, framework: Framework, task: Task, update: StatusUpdate): Task {
-  const latest = update.latest_state ?? update.status.state;
-  const wasTerminal = isTerminal(task.state);
-  const state = wasTerminal ? task.state : latest;
-  const status = remembered(ctx, task, update);
-  const last = task.statuses?.at(-1);
-  const earlier = (last?.state === status.state ? task.statuses?.slice(0, -1) : task.statuses) ?? [];
-  // Spreading the task here makes V8 (of Node 20) give every record a hidden class of its own: 0.3 KB a task.
-  const after: Task = Object.assign({}, task, {
-    state,
-    // A spread array has room for sixteen more.
-    statuses: earlier.concat(status),
-    status_update_state: update.status.state,
-    ...(update.uuid === undefined ? {} : { status_update_uuid: update.uuid }),
-  });
+export function applyUpdate(
+  ctx: Context,
+  framework: Framework,
+  task: Task,
+  update: StatusUpdate,
+  isSent = false,
+): Task {
+  const sent = isSent ? { status_update_state: update.status.state, status_update_uuid: update.uuid } : undefined;
+  const { after, status } = updated(ctx, framework, task, update, sent);
+  const { state } = after;
   replaceTask(ctx, framework, task, after);
-  if (state === 'TASK_UNREACHABLE') countTaskEnd(ctx, framework, { ...status, state });
-  if (!wasTerminal && isTerminal(state)) {
+  if (state === 'TASK_UNREACHABLE') countTaskEnd(ctx, { ...status, state });
+  if (!isTerminal(task.state) && isTerminal(state)) {
     releaseTask(ctx, framework, after);
-    countTaskEnd(ctx, framework, { ...status, state });
-  }
-  if (state !== task.state || tells(last, status)) {
-    note(ctx, {
-      kind: 'taskUpdated',
-      frameworkId: framework.id,
-      taskId: task.task_id.value,
-      state,
-      status,
-    });
+    countTaskEnd(ctx, { ...status, state });
   }
   return after;
+}
+
+/** Ends a task that is unreachable: what it held is free already, and its end is not counted a second time. */
+export function endUnreachable(ctx: Context, framework: Framework, task: Task, update: StatusUpdate): void {
+  framework.completedTasks.push(updated(ctx, framework, task, update, undefined).after);
+  framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
+}
+
+/** The task's record with an update taken into it, noted where operators are told of it. */
+function updated(
+  ctx: Context,
+  framework: Framework,
+  task: Task,
+  update: StatusUpdate,
+  sent: Pick<Task, 'status_update_state' | 'status_update_uuid'> | undefined,
+): { readonly after: Task; readonly status: TaskStatus } {
+  const state = isTerminal(task.state) ? task.state : (update.latest_state ?? update.status.state);
+  if (state !== task.state && isTerminal(state)) countFrameworkTaskEnd(framework, state);
+  const status = remembered(ctx, task, update);
+  const repeats = task.statuses?.at(-1)?.state === status.state;
+  const earlier = (repeats ? task.statuses?.slice(0, -1) : task.statuses) ?? [];
+  // Spreading the task here makes V8 (of Node 20) give every record a hidden class of its own: 0.3 KB a task.
+  // A spread array has room for sixteen more.
+  const after: Task = Object.assign({}, task, { state, statuses: earlier.concat(status), ...sent });
+  // One for every state that the agent tells, whatever is known of later ones.
+  if (!repeats || isCheckResult(status)) {
+    note(ctx, { kind: 'taskUpdated', frameworkId: framework.id, taskId: task.task_id.value, state, status });
+  }
+  return { after, status };
 }
 
 /** The status without the framework's own data. */
@@ -134,9 +151,8 @@ export function returnedTask(
   return task;
 }
 
-/** Whether health or check changed. */
-const tells = (before: TaskStatus | undefined, after: TaskStatus): boolean =>
-  before?.healthy !== after.healthy || JSON.stringify(before?.check_status) !== JSON.stringify(after.check_status);
+const isCheckResult = ({ reason }: TaskStatus): boolean =>
+  reason === 'REASON_TASK_CHECK_STATUS_UPDATED' || reason === 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED';
 
 function releaseTask(ctx: Context, framework: Framework, task: Task): void {
   recover(ctx, framework.id, idOf<AgentId>(task.agent_id), task.resources ?? []);
@@ -164,13 +180,20 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
   assert(isTerminal(task.state) || to === 'unreachable', `task ${taskId} ends before it is removed`);
   framework.tasks.delete(taskId);
   framework.acknowledged.delete(taskId);
-  const onAgent = ctx.state.agents.registered.get(agentId)?.tasks;
-  const ids = onAgent?.get(framework.id);
-  ids?.delete(taskId);
-  if (ids?.size === 0) onAgent?.delete(framework.id);
+  const agent = ctx.state.agents.registered.get(agentId);
+  if (agent !== undefined) {
+    deleteFrom(agent.tasks, framework.id, taskId);
+    deleteFrom(agent.killedTasks, framework.id, taskId);
+  }
   countState(ctx, task.state, -1);
   if (to === 'completed') framework.completedTasks.push(task);
   else keepUnreachable(ctx, framework, taskId, task);
+}
+
+function deleteFrom(ids: Map<FrameworkId, Set<TaskId>>, frameworkId: FrameworkId, taskId: TaskId): void {
+  const ofFramework = ids.get(frameworkId);
+  ofFramework?.delete(taskId);
+  if (ofFramework?.size === 0) ids.delete(frameworkId);
 }
 
 function keepUnreachable(ctx: Context, framework: Framework, taskId: TaskId, task: Task): void {

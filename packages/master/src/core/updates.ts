@@ -6,6 +6,7 @@
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type { SchedulerCallAcknowledge, StatusUpdateMessage, TaskStatus } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
+import { isUuid } from './bytes.js';
 import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';
@@ -29,20 +30,23 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
     return ignore(`agent ${agentId} ${state.agents.removed.has(agentId) ? 'was removed' : 'is unknown'}`);
   }
   if (agent.pid !== from) return ignore(`agent ${agentId} is at ${agent.pid}`);
+  if (!isUuid(update.uuid ?? '')) return ignore('it has no uuid');
   const framework = state.frameworks.get(idOf<FrameworkId>(update.framework_id));
   if (framework === undefined) return ignore('the framework is unknown');
   const taskId = idOf<TaskId>(update.status.task_id);
   if (update.uuid !== undefined && wasAcknowledged(framework, taskId, update.uuid)) {
     info(ctx, `${what} was acknowledged before: agent ${agentId} is told again`);
+    count(ctx, framework.tasks.has(taskId) ? 'master/valid_status_updates' : 'master/invalid_status_updates');
     return sendAcknowledgement(ctx, framework, agent, { task_id: update.status.task_id, uuid: update.uuid });
   }
-  if (!sendUpdate(ctx, framework, update, (pid ?? from) as Pid)) {
+  const isSent = sendUpdate(ctx, framework, update, (pid ?? from) as Pid);
+  if (!isSent) {
     info(ctx, `${what} waits at its agent: the framework is not connected`);
   }
   const task = framework.tasks.get(taskId);
   if (task === undefined || task.agent_id.value !== agentId) return ignore('the task is unknown');
-  applyUpdate(ctx, framework, task, update);
-  count(ctx, 'master/valid_status_updates');
+  applyUpdate(ctx, framework, task, update, isSent);
+  count(ctx, isSent ? 'master/valid_status_updates' : 'master/invalid_status_updates');
 }
 
 /** U1. They are acknowledged in order, so the last one stands for all before it. */
@@ -77,6 +81,10 @@ export function acknowledge(
     return warn(ctx, `dropping an acknowledgement for agent ${agent_id.value}, which is not connected`);
   }
   const task = framework.tasks.get(idOf<TaskId>(task_id));
+  if (task?.agent_id.value === agent.id && task.status_update_state === undefined) {
+    count(ctx, 'master/invalid_status_update_acknowledgements');
+    return warn(ctx, `dropping an acknowledgement of task ${task_id.value}: its scheduler was sent no update of it`);
+  }
   const sent =
     task?.agent_id.value === agent.id && task.status_update_uuid === uuid ? task.status_update_state : undefined;
   if (task !== undefined && sent !== undefined && isTerminal(sent)) {

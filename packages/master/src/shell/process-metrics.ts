@@ -2,6 +2,7 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
+import { invalidCallSlot } from '../core/metrics.js';
 import type { Master } from '../core/step.js';
 import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
@@ -62,19 +63,13 @@ export function createCuts(log: Logger, stats: Host['stats']): Cuts {
   };
 }
 
-const counted: { readonly [Type in NonNullable<SchedulerCall['type']>]?: string } = {
-  MESSAGE: 'master/invalid_framework_to_executor_messages',
-  ACKNOWLEDGE: 'master/invalid_status_update_acknowledgements',
-  ACKNOWLEDGE_OPERATION_STATUS: 'master/invalid_operation_status_update_acknowledgements',
-};
-
 /** Scheduler calls that were refused before the core saw them. */
 export function createInvalidCalls() {
   const counters = new Map<string, number>();
   return {
     counters: counters as ReadonlyMap<string, number>,
-    count({ type = 'UNKNOWN' }: SchedulerCall): void {
-      const name = counted[type];
+    count(call: SchedulerCall): void {
+      const name = invalidCallSlot(call);
       if (name !== undefined) counters.set(name, (counters.get(name) ?? 0) + 1);
     },
   };

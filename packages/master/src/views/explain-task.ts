@@ -37,7 +37,7 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
     const text = `Its agent is disconnected, so this may be old; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
     reasons.push({ kind: 'agentDisconnected', text, ...place });
   }
-  if (agent?.pendingKills.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
+  if (agent?.connected === false && agent.killedTasks.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
     reasons.push({ kind: 'killPending', text: 'It is to be killed as soon as its agent is back.', ...place });
   }
   if (task.status_update_state !== undefined && task.status_update_state !== task.state) {

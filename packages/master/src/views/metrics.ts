@@ -212,8 +212,15 @@ function addTasks(metrics: Map<string, number>, state: MasterState): void {
     metrics.set(`master/tasks_${name}`, state.taskCounts.get(`TASK_${name.toUpperCase()}` as TaskState) ?? 0);
   }
   let unreachable = 0;
-  for (const framework of state.frameworks.values()) unreachable += framework.unreachableTasks.size;
+  for (const framework of state.frameworks.values()) unreachable += unreachableTasksOf(framework);
   metrics.set('master/tasks_unreachable', unreachable);
+}
+
+/** Those of frameworks without PARTITION_AWARE are lost. */
+function unreachableTasksOf({ unreachableTasks }: Framework): number {
+  let count = 0;
+  for (const { state } of unreachableTasks.values()) if (state === 'TASK_UNREACHABLE') count++;
+  return count;
 }
 
 function addOperations(metrics: Map<string, number>, state: MasterState): void {
@@ -223,14 +230,16 @@ function addOperations(metrics: Map<string, number>, state: MasterState): void {
   for (const type of listedOperationTypes) {
     for (const status of [...operationStates, 'total']) add(`master/operations/${type}/${status}`, 0);
   }
-  add('master/operations/total', known.length);
   for (const { info, latest_status: latest } of known) {
     const type = (info.type ?? 'UNKNOWN').toLowerCase();
     const status = (latest.state ?? 'OPERATION_UNKNOWN').replace('OPERATION_', '').toLowerCase();
-    add(`master/operations/${type}/total`, 1);
     if (status !== 'pending' && status !== 'recovering' && status !== 'unreachable') continue;
     add(`master/operations/${type}/${status}`, 1);
     add(`master/operations/${status}`, 1);
+  }
+  // Of those under way and all that there have been.
+  for (const at of ['master/operations', ...listedOperationTypes.map((type) => `master/operations/${type}`)]) {
+    for (const status of operationStates) add(`${at}/total`, metrics.get(`${at}/${status}`) ?? 0);
   }
 }
 
@@ -296,7 +305,7 @@ function addFramework(metrics: Map<string, number>, framework: Framework): void 
     const count = metrics.get(name);
     if (count !== undefined) metrics.set(name, count + 1);
   }
-  metrics.set(`${prefix}/tasks/active/task_unreachable`, framework.unreachableTasks.size);
+  metrics.set(`${prefix}/tasks/active/task_unreachable`, unreachableTasksOf(framework));
   for (const role of framework.roles) {
     metrics.set(`${prefix}/roles/${role}/suppressed`, framework.suppressedRoles.has(role) ? 1 : 0);
   }

@@ -90,5 +90,5 @@ test('what viewers are shown different parts of is known', () => {
   world.agent('cpus:1;mem:64');
   world.subscribe({ roles: ['r'] });
   const kinds = new Set(world.notes.filter(dependsOnViewer).map(({ kind }) => kind));
-  assert.deepEqual(kinds, new Set(['agentAdded', 'frameworkAdded']));
+  assert.deepEqual(kinds, new Set(['agentAdded']));
 });

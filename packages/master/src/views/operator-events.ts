@@ -5,13 +5,12 @@ import type { TaskId } from '@meseta/base';
 import type { MasterEvent, Task } from '@meseta/wire';
 import type { Note } from '../core/io.js';
 import type { Framework, MasterState } from '../core/state.js';
-import { type Approver, approveAll, frameworkView, offeredTo, usedBy, useOfAgent } from './snapshot.js';
-import { frameworkMessage } from './v1-frameworks.js';
+import { type Approver, approveAll, useOfAgent } from './snapshot.js';
+import { frameworkEventMessage } from './v1-frameworks.js';
 import { agentMessage } from './v1-state.js';
 
 /** Whether two who may both see the event may be shown different parts of it. */
-export const dependsOnViewer = ({ kind }: Note): boolean =>
-  kind === 'agentAdded' || kind === 'frameworkAdded' || kind === 'frameworkUpdated';
+export const dependsOnViewer = ({ kind }: Note): boolean => kind === 'agentAdded';
 
 export function operatorEventOf(state: MasterState, note: Note, approver: Approver): MasterEvent | undefined {
   switch (note.kind) {
@@ -27,10 +26,7 @@ export function operatorEventOf(state: MasterState, note: Note, approver: Approv
       return { type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: note.agentId } } };
     case 'frameworkAdded':
     case 'frameworkUpdated': {
-      const framework = state.frameworks.get(note.frameworkId);
-      if (framework === undefined) return undefined;
-      const view = frameworkView(state, framework, undefined);
-      const message = { framework: frameworkMessage(view, { used: usedBy(view), offered: offeredTo(view) }, approver) };
+      const message = { framework: frameworkEventMessage(note.framework) };
       return note.kind === 'frameworkAdded'
         ? { type: 'FRAMEWORK_ADDED', framework_added: message }
         : { type: 'FRAMEWORK_UPDATED', framework_updated: message };

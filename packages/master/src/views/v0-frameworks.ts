@@ -27,12 +27,12 @@ import {
 
 /** What every document shows of a framework. */
 export function summaryFields(view: FrameworkView, { used, offered }: Share): JsonFields {
-  const { info, id, connection, status } = view.framework;
+  const { info, id, driverPid, status } = view.framework;
   const ended = view.unregisteredAtMs !== undefined;
   return [
     ['id', jsonString(id)],
     ['name', jsonString(info.name)],
-    ['pid', connection?.kind === 'pid' ? jsonString(connection.pid) : undefined],
+    ['pid', present(driverPid, jsonString)],
     ['used_resources', resourcesJson(used)],
     ['offered_resources', resourcesJson(offered)],
     ['capabilities', stringsJson([...view.framework.capabilities])],
@@ -48,7 +48,6 @@ export function summaryFields(view: FrameworkView, { used, offered }: Share): Js
 function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver, lists: Lists): Pieces {
   const { framework } = view;
   const { info, registeredAtMs, reregisteredAtMs } = framework;
-  const again = reregisteredAtMs === registeredAtMs ? undefined : reregisteredAtMs;
   const head = jsonObject([
     ...summaryFields(view, share),
     ['user', jsonString(info.user)],
@@ -58,7 +57,7 @@ function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver,
     ['unregistered_time', secondsJson(view.unregisteredAtMs ?? 0)],
     ['principal', present(info.principal, jsonString)],
     ['resources', resourcesJson([...share.used, ...share.offered])],
-    ['reregistered_time', present(again, secondsJson)],
+    ['reregistered_time', present(reregisteredAtMs, secondsJson)],
     framework.capabilities.has('MULTI_ROLE')
       ? ['roles', stringsJson(info.roles ?? [])]
       : ['role', jsonString(info.role ?? '*')],

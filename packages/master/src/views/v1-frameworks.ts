@@ -1,10 +1,11 @@
 // A framework as GET_STATE, GET_FRAMEWORKS and the operator's events show it.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/wire';
 import { MasterResponseGetFrameworksFrameworkCodec, OfferCodec } from '@meseta/wire/codecs';
+import type { Framework } from '../core/state.js';
 import { jsonElements, utf8Of } from './runs.js';
 import type { Approver, FrameworkView, Share, ShareOf } from './snapshot.js';
 import { headOf, type ListField } from './v1-document.js';
-import { listed, timed } from './v1-fields.js';
+import { listed, timed, timeOf } from './v1-fields.js';
 
 export function frameworkMessage(
   view: FrameworkView,
@@ -27,6 +28,20 @@ export function frameworkMessage(
     ...listed('offered_resources', offered, approver),
     recovered: lives && status === 'recovered',
     offer_constraints: framework.offerConstraints?.source ?? {},
+  };
+}
+
+/** A framework as operators' events tell of it: what it holds and is offered is not told, times that are none are 0. */
+export function frameworkEventMessage(framework: Framework): MasterResponseGetFrameworksFramework {
+  const { status, registeredAtMs = 0, reregisteredAtMs = registeredAtMs } = framework;
+  return {
+    framework_info: framework.info,
+    active: status === 'active',
+    connected: status === 'active' || status === 'inactive',
+    registered_time: timeOf(registeredAtMs),
+    reregistered_time: timeOf(reregisteredAtMs),
+    unregistered_time: timeOf(0),
+    recovered: status === 'recovered',
   };
 }
 

@@ -178,7 +178,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
     ['linked addresses', state.links.size, registered.size + state.frameworkByPid.size],
     ['streams', state.frameworkByStream.size, state.frameworks.size],
     ['completed frameworks', state.completedFrameworks.size, state.options.maxCompletedFrameworks],
-    ['pending kills', [...registered.values()].reduce((sum, it) => sum + it.pendingKills.size, 0), 0],
+    ['kills of tasks that live on', [...registered.values()].reduce((sum, it) => sum + it.killedTasks.size, 0), 0],
   ];
   for (const [what, size, most] of sizes) {
     if (size > most) world.fail('nothing is left over', `${size} ${what}, at most ${most}`);

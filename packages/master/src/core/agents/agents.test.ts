@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { present, type TaskId } from '@meseta/base';
 import type { FrameworkInfo, ReregisterAgentMessage } from '@meseta/wire';
 import { createWorld, MASTER_ID, type TestAgent, type TestScheduler, task, type World } from '../testing.js';
 
@@ -104,7 +105,7 @@ test('a broken connection: offers rescinded, tasks of frameworks that do not che
   assert.equal(world.master.state.agents.unreachable.has(agent.id), true, 'though it answers pings');
 });
 
-test('back while registered: what the agent lacks is sent to be denied, kills are repeated', () => {
+test('back while registered: what the agent lacks is sent to be denied, and is not killed again', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world, { checkpoint: true });
   agent.breakConnection();
@@ -119,8 +120,28 @@ test('back while registered: what the agent lacks is sent to be denied, kills ar
     reconciliations?.map(({ statuses }) => statuses?.map(({ task_id, state }) => [task_id.value, state])),
     [[['t', 'TASK_LOST']]],
   );
-  assert.equal(agent.take('KillTaskMessage').task_id.value, 't');
+  assert.equal(agent.has('KillTaskMessage'), false);
   assert.equal(agent.has('UpdateFrameworkMessage'), true);
+});
+
+test('kills are repeated at each re-registration that names the task, also those that were sent before', () => {
+  for (const sentBefore of [true, false]) {
+    const world = createWorld();
+    const { agent, scheduler } = running(world, { checkpoint: true });
+    const told = present(world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId), 'the task');
+    const kill = () => scheduler.call({ type: 'KILL', kill: { task_id: { value: 't' } } });
+    if (sentBefore) {
+      kill();
+      agent.take('KillTaskMessage');
+    }
+    agent.breakConnection();
+    if (!sentBefore) kill();
+    const frameworks = [world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo];
+    agent.reregister({ frameworks, tasks: [told] });
+    assert.equal(agent.take('KillTaskMessage').task_id.value, 't');
+    agent.reregister({ frameworks, tasks: [{ ...told, state: 'TASK_KILLED' }] });
+    assert.equal(agent.has('KillTaskMessage'), false, 'it has ended there');
+  }
 });
 
 test('another agent under a registered id is shut down', () => {

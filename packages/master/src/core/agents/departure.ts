@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
 import { unlink } from '../links.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { loseOperations } from '../operation-records.js';
+import { forgetOperations, tellLostOperations } from '../operation-records.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import type { Agent, Framework } from '../state.js';
 import { isTerminal } from '../task-states.js';
@@ -15,16 +15,19 @@ export interface Departure {
   readonly update: (framework: Framework, task: Task) => OwnUpdate;
   /** Where tasks go that had not ended. */
   readonly tasksTo: 'completed' | 'unreachable';
-  readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR';
+  /** What becomes of its operations; undefined: they are forgotten without a word, as in Mesos. */
+  readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR' | undefined;
 }
 
-/** Takes a registered agent off the books; answers the tasks that it had. */
+/**
+ * Takes a registered agent off the books; answers the tasks that it had. Schedulers are told in Mesos' order: operations,
+ * tasks, offers.
+ */
 export function leave(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
   const { state } = ctx;
   const tasks = new Map([...agent.tasks].map(([id, taskIds]) => [id, new Set(taskIds)]));
-  rescindOffersOf(ctx, agent);
-  rescindInverseOffersOf(ctx, agent);
-  state.allocator.removeAgent(agent.id);
+  const { operationState } = departure;
+  if (operationState !== undefined) tellLostOperations(ctx, agent, operationState);
   for (const [frameworkId, taskIds] of tasks) {
     const framework = state.frameworks.get(frameworkId);
     if (framework === undefined) continue;
@@ -34,7 +37,11 @@ export function leave(ctx: Context, agent: Agent, departure: Departure): Map<Fra
     }
   }
   dropExecutors(ctx, agent);
-  loseOperations(ctx, agent, departure.operationState);
+  rescindOffersOf(ctx, agent);
+  rescindInverseOffersOf(ctx, agent);
+  const ends = { OPERATION_UNREACHABLE: 'unreachable', OPERATION_GONE_BY_OPERATOR: 'gone_by_operator' } as const;
+  forgetOperations(ctx, agent, operationState && ends[operationState]);
+  state.allocator.removeAgent(agent.id);
   for (const key of ['ping', 'reregister', 'drained']) state.deadlines.cancel(`${key} ${agent.id}`);
   state.agents.unansweredPings.delete(agent.id);
   state.removals.waiting.delete(agent.id);

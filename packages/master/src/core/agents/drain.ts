@@ -7,18 +7,30 @@ import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import { decide } from '../registrar.js';
 import type { Agent } from '../state.js';
 import { markAgentGone } from './gone.js';
-import { changeAgent } from './records.js';
+import { changeAgent, machineOf } from './records.js';
 
 function isKnown(ctx: Context, id: AgentId): boolean {
   const { agents } = ctx.state;
   return agents.registered.has(id) || agents.recovered.has(id) || agents.unreachable.has(id);
 }
 
+/** Why a registered agent can't be drained, whoever asks. */
+export function drainProblem(ctx: Context, agentId: AgentId): string | undefined {
+  const agent = ctx.state.agents.registered.get(agentId);
+  if (agent === undefined) return undefined;
+  if (ctx.state.registrar.durable.machines.has(machineOf(agent.info, agent.pid))) {
+    return `agent_id: the machine of agent ${agentId} is in the maintenance schedule`;
+  }
+  return agent.capabilities.has('AGENT_DRAINING')
+    ? undefined
+    : `agent_id: agent ${agentId} lacks the capability AGENT_DRAINING`;
+}
+
 export function drainAgent(ctx: Context, request: RequestId, agentId: AgentId, config: DrainConfig): void {
+  if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
   if (ctx.state.agents.transitions.get(agentId) === 'markingGone') {
     return reply(ctx, request, 409, `agent ${agentId} is being marked gone`);
   }
-  if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
   const decided = decide(ctx, { kind: 'drainAgent', agentId, config }, { kind: 'agentDraining', agentId, request });
   if (!decided.ok) reply(ctx, request, 400, decided.error);
 }
@@ -69,9 +81,6 @@ export function agentDrained(ctx: Context, id: AgentId): void {
 }
 
 export function deactivateAgent(ctx: Context, request: RequestId, agentId: AgentId): void {
-  if (ctx.state.agents.transitions.get(agentId) === 'markingGone') {
-    return reply(ctx, request, 409, `agent ${agentId} is being marked gone`);
-  }
   if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
   const decided = decide(ctx, { kind: 'deactivateAgent', agentId }, { kind: 'agentDeactivated', agentId, request });
   if (!decided.ok) reply(ctx, request, 400, decided.error);
@@ -93,10 +102,12 @@ export function reactivateAgent(ctx: Context, request: RequestId, agentId: Agent
   if (!decided.ok) reply(ctx, request, 400, decided.error);
 }
 
+/** One that isn't registered is reactivated too, though the answer is 409, as in Mesos. */
 export function agentReactivated(ctx: Context, id: AgentId, request: RequestId): void {
-  reply(ctx, request, 200);
   const agent = ctx.state.agents.registered.get(id);
-  if (agent === undefined) return;
+  if (agent === undefined)
+    return reply(ctx, request, 409, `agent ${id} is not registered; it is active once it is back`);
+  reply(ctx, request, 200);
   changeAgent(ctx, agent, { deactivated: false, drainInfo: undefined, drainStartedAtMs: undefined });
   if (agent.connected) ctx.state.allocator.activateAgent(id);
 }

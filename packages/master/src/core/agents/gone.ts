@@ -1,15 +1,16 @@
 // MARK_AGENT_GONE: an operator, or a drain with `mark_gone`, says that an agent never comes back.
-import { type AgentId, idOf, type TaskId } from '@meseta/base';
-import type { Task } from '@meseta/wire';
+import type { AgentId } from '@meseta/base';
 import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';
 import type { RequestId } from '../io.js';
-import { countTaskEnd } from '../metrics.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import { decide } from '../registrar.js';
 import type { Framework } from '../state.js';
+import { endUnreachable } from '../tasks.js';
 import { leave, tellFailure } from './departure.js';
 import { tellShutdown } from './records.js';
+
+const GONE = 'Agent has been marked gone';
 
 export function markAgentGone(ctx: Context, agentId: AgentId, request?: RequestId): void {
   const { agents } = ctx.state;
@@ -40,11 +41,11 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
       ? {
           state: 'TASK_GONE_BY_OPERATOR',
           reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
-          message: 'The agent was marked gone by an operator',
+          message: GONE,
         }
-      : { state: 'TASK_LOST', reason: 'REASON_AGENT_REMOVED', message: 'The agent was marked gone by an operator' };
+      : { state: 'TASK_LOST', reason: 'REASON_AGENT_REMOVED', message: GONE };
   if (agent !== undefined) {
-    tellShutdown(ctx, agent.pid, 'Agent has been marked gone');
+    tellShutdown(ctx, agent.pid, GONE);
     leave(ctx, agent, { update, tasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
   }
   for (const [frameworkId, taskIds] of agents.unreachable.get(id)?.tasks ?? []) {
@@ -52,7 +53,10 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
     if (framework === undefined) continue;
     for (const taskId of taskIds) {
       const task = framework.unreachableTasks.get(taskId);
-      if (task?.agent_id.value === id) endUnreachable(ctx, framework, task, update(framework));
+      if (task?.agent_id.value !== id) continue;
+      const lost = ownUpdate(ctx, framework, task, update(framework));
+      endUnreachable(ctx, framework, task, lost);
+      sendUpdate(ctx, framework, lost);
     }
   }
   agents.unreachable.delete(id);
@@ -60,24 +64,4 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
   info(ctx, `agent ${id} is gone`);
   note(ctx, { kind: 'agentRemoved', agentId: id, why: 'gone' });
   if (agent !== undefined) tellFailure(ctx, id);
-}
-
-function endUnreachable(ctx: Context, framework: Framework, task: Task, what: OwnUpdate): void {
-  const update = ownUpdate(ctx, framework, task, what);
-  countTaskEnd(ctx, framework, update.status);
-  framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
-  framework.completedTasks.push({
-    ...task,
-    state: what.state,
-    statuses: [...(task.statuses ?? []), update.status],
-    status_update_state: what.state,
-  });
-  note(ctx, {
-    kind: 'taskUpdated',
-    frameworkId: framework.id,
-    taskId: task.task_id.value,
-    state: what.state,
-    status: update.status,
-  });
-  sendUpdate(ctx, framework, update);
 }

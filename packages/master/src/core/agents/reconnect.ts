@@ -5,7 +5,7 @@
 import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
-import { type Context, info as logInfo, send, timestampOf } from '../context.js';
+import { type Context, count, info as logInfo, send, timestampOf } from '../context.js';
 import { pidForAgents } from '../frameworks/records.js';
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
@@ -29,7 +29,7 @@ import { cancelUnreachable } from './unreachable.js';
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
   const repeated = isRepeated(before, pid, message);
   const agent = takeChanges(ctx, before, pid, message, repeated);
-  cancelUnreachable(ctx, agent.id);
+  if (cancelUnreachable(ctx, agent.id)) count(ctx, 'master/slave_unreachable_canceled');
   ctx.state.deadlines.cancel(`reregister ${agent.id}`);
   if (!repeated) dropMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
@@ -46,16 +46,17 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   tellFrameworks(ctx, agent, message.frameworks ?? []);
   endUnknownTasks(ctx, agent, message);
   endUnknownExecutors(ctx, agent, message);
-  for (const [frameworkId, taskIds] of agent.pendingKills) {
-    for (const taskId of taskIds) {
-      send(ctx, pid, {
-        name: 'KillTaskMessage',
-        body: { framework_id: { value: frameworkId }, task_id: { value: taskId } },
-      });
-    }
-  }
-  agent.pendingKills.clear();
+  repeatKills(ctx, agent, message);
   startPings(ctx, agent);
+}
+
+/** What was sent may have been lost with the connection; the kill policy isn't repeated. */
+function repeatKills(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+  for (const { framework_id, task_id, state } of message.tasks ?? []) {
+    const killed = agent.killedTasks.get(idOf<FrameworkId>(framework_id))?.has(idOf<TaskId>(task_id)) === true;
+    if (!killed || isTerminal(state)) continue;
+    send(ctx, agent.pid, { name: 'KillTaskMessage', body: { framework_id, task_id } });
+  }
 }
 
 /** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */

@@ -81,7 +81,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
     offers: new Set(),
     inverseOffers: new Set(),
     operations: new Set(),
-    pendingKills: new Map(),
+    killedTasks: new Map(),
   };
 }
 

@@ -11,12 +11,18 @@ import { machineOf, tellShutdown } from './records.js';
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';
 
+const UNREGISTERED = 'it unregistered';
+const MACHINE_DOWN = 'its machine went down for maintenance';
+
+/** How removals are counted; those for maintenance have no reason in Mesos' metrics. */
+const REASONS: Readonly<Record<string, string>> = { [REPLACED]: 'registered', [UNREGISTERED]: 'unregistered' };
+
 export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: UnregisterAgentMessage): void {
   count(ctx, 'master/messages_unregister_slave');
   const agent = agentOf(ctx, agent_id);
   if (agent === undefined) return warn(ctx, `ignoring the unregistration of unknown agent ${agent_id.value}`);
   if (agent.pid !== from) return warn(ctx, `ignoring the unregistration of agent ${agent.id} by ${from}`);
-  requestRemoval(ctx, agent.id, 'it unregistered');
+  requestRemoval(ctx, agent.id, UNREGISTERED);
 }
 
 /** False if something else is already happening to it. */
@@ -33,7 +39,7 @@ export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boo
 /** Its machine goes down for maintenance. */
 export function takeDown(ctx: Context, agent: Agent): void {
   tellShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
-  requestRemoval(ctx, agent.id, 'its machine went down for maintenance');
+  requestRemoval(ctx, agent.id, MACHINE_DOWN);
 }
 
 /** For one that was let in before its machine went down, and entered after that. */
@@ -48,7 +54,8 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   agents.recovered.delete(id);
   agents.removed.push(id);
   count(ctx, 'master/slave_removals');
-  count(ctx, `master/slave_removals/reason_${why === REPLACED ? 'registered' : 'unregistered'}`);
+  const reason = REASONS[why];
+  if (reason !== undefined) count(ctx, `master/slave_removals/reason_${reason}`);
   const agent = agents.registered.get(id);
   if (agent !== undefined) {
     leave(ctx, agent, {
@@ -58,7 +65,7 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
         message: `Agent ${agent.info.hostname} removed: ${why}`,
       }),
       tasksTo: 'completed',
-      operationState: 'OPERATION_GONE_BY_OPERATOR',
+      operationState: undefined,
     });
   }
   info(ctx, `agent ${id} removed: ${why}`);

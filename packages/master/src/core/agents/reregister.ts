@@ -2,14 +2,24 @@
 // An agent whose info has not changed costs no write.
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { allocate, toPostRefinement } from '@meseta/resources';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, ReregisterAgentMessage, Resource, Task } from '@meseta/wire';
+import type {
+  AgentInfo,
+  ArchiveFramework,
+  ExecutorInfo,
+  FrameworkInfo,
+  ReregisterAgentMessage,
+  Resource,
+  Task,
+} from '@meseta/wire';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { newFramework } from '../frameworks/records.js';
+import type { MasterEffect } from '../io.js';
 import { adoptOperations } from '../operation-records.js';
 import { ownUpdate } from '../own-updates.js';
 import { afterwards, decide } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
+import { isTerminal } from '../task-states.js';
 import { addExecutor, addTask, returnedTask } from '../tasks.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
@@ -90,9 +100,11 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
   const wasExpected = state.agents.recovered.has(id);
-  const agent = newAgent(ctx, id, pid, message);
+  const agent = { ...newAgent(ctx, id, pid, message), reregisteredAtMs: ctx.now.wallMs };
   record(ctx, agent);
-  for (const framework of message.frameworks ?? []) recoverFramework(ctx, framework);
+  for (const completed of message.completed_frameworks ?? []) takeCompletedTasks(ctx, agent, completed);
+  const notesBefore = ctx.effects.length;
+  const recovered = recoverFrameworks(ctx, message.frameworks ?? []);
   for (const [frameworkId, taskIds] of wasUnreachable?.tasks ?? []) {
     const framework = state.frameworks.get(frameworkId);
     for (const taskId of taskIds) framework?.unreachableTasks.delete(taskId);
@@ -101,7 +113,7 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   for (const executor of message.executor_infos ?? []) takeExecutor(ctx, agent, executor);
   enter(ctx, agent);
   logInfo(ctx, `agent ${id} registered again at ${pid} (${agent.info.hostname}) with ${returned.length} tasks`);
-  note(ctx, { kind: 'agentAdded', agentId: id });
+  noteAgentAdded(ctx, id, recovered, notesBefore);
   sendDrain(ctx, agent);
   send(ctx, pid, {
     name: 'AgentReregisteredMessage',
@@ -118,18 +130,51 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) askAgain(ctx, agent);
 }
 
-/** A framework that is known from this agent only. */
-function recoverFramework(ctx: Context, info: FrameworkInfo): void {
+/**
+ * Operators are told of the agent between the tasks of frameworks that were known and the frameworks that it brings, with
+ * their tasks: so does Mesos.
+ */
+function noteAgentAdded(ctx: Context, agentId: AgentId, brought: ReadonlySet<FrameworkId>, from: number): void {
+  const since = ctx.effects.splice(from);
+  const isOfBrought = (effect: MasterEffect): boolean =>
+    effect.kind === 'note' && 'frameworkId' in effect.note && brought.has(effect.note.frameworkId);
+  const later = since.filter(isOfBrought);
+  for (const effect of since) if (!isOfBrought(effect)) ctx.effects.push(effect);
+  note(ctx, { kind: 'agentAdded', agentId });
+  for (const effect of later) ctx.effects.push(effect);
+}
+
+/** Frameworks that are known from this agent only. */
+function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): ReadonlySet<FrameworkId> {
   const { state } = ctx;
-  if (info.id === undefined) return;
-  const id = idOf<FrameworkId>(info.id);
-  if (state.frameworks.has(id) || state.completedFrameworks.has(id)) return;
-  const framework = newFramework(state, { ...info, id: { value: id } });
-  state.frameworks.set(id, framework);
-  adoptOperations(ctx, framework);
-  state.allocator.addFramework(id, framework.info, new Map(), false);
-  logInfo(ctx, `${frameworkText(id, info.name)} recovered from an agent`);
-  note(ctx, { kind: 'frameworkAdded', frameworkId: id });
+  const recovered = new Set<FrameworkId>();
+  for (const info of infos) {
+    if (info.id === undefined) continue;
+    const id = idOf<FrameworkId>(info.id);
+    if (state.frameworks.has(id) || state.completedFrameworks.has(id)) continue;
+    const framework = newFramework(state, { ...info, id: { value: id } });
+    state.frameworks.set(id, framework);
+    adoptOperations(ctx, framework);
+    state.allocator.addFramework(id, framework.info, new Map(), false);
+    recovered.add(id);
+    logInfo(ctx, `${frameworkText(id, info.name)} recovered from an agent`);
+    note(ctx, { kind: 'frameworkAdded', frameworkId: id, framework });
+  }
+  return recovered;
+}
+
+/** Tasks of a known framework that ended on the agent under an earlier master. */
+function takeCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks = [] }: ArchiveFramework): void {
+  const id = framework_info.id?.value as FrameworkId | undefined;
+  const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
+  if (framework === undefined) return;
+  const known = new Set<string>();
+  for (const { task_id } of framework.completedTasks.values()) known.add(task_id.value);
+  for (const task of tasks) {
+    if (known.has(task.task_id.value) || !isTerminal(task.state)) continue;
+    const held = toPostRefinement(task.resources ?? []);
+    framework.completedTasks.push(returnedTask(ctx, task, { framework, agent }, held));
+  }
 }
 
 interface Returned {
@@ -156,6 +201,7 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
       warn(ctx, `task ${sent.task_id.value} of ${framework.id} is on agent ${known.agent_id.value} and on ${agent.id}`);
       continue;
     }
+    forgetCompleted(framework, sent);
     const task = returnedTask(
       ctx,
       sent,
@@ -167,6 +213,13 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
     returned.push({ framework, task });
   }
   return returned;
+}
+
+/** Its agent was removed, and it with it; now both are back. */
+function forgetCompleted({ completedTasks }: Framework, { task_id }: Task): void {
+  for (const ended of completedTasks.values()) {
+    if (ended.task_id.value === task_id.value) completedTasks.delete(ended);
+  }
 }
 
 /** Agents from before MULTI_ROLE don't say for which role: it is the framework's only one. */
@@ -199,12 +252,5 @@ function tellReturned(ctx: Context, returned: readonly Returned[]): void {
       },
     });
     sendUpdate(ctx, framework, update);
-    note(ctx, {
-      kind: 'taskUpdated',
-      frameworkId: framework.id,
-      taskId: task.task_id.value,
-      state: task.state,
-      status: update.status,
-    });
   }
 }

@@ -39,7 +39,9 @@ function markUnreachable(ctx: Context, agentId: AgentId, why: string): void {
   const { agents } = ctx.state;
   const known = agents.registered.has(agentId) || agents.recovered.has(agentId);
   // It is on its way back, or already on its way out.
-  if (!known || agents.reregistering.has(agentId) || agents.transitions.has(agentId)) return;
+  if (!known || agents.reregistering.has(agentId) || agents.transitions.has(agentId)) {
+    return count(ctx, 'master/slave_unreachable_canceled');
+  }
   const atMs = Math.floor(ctx.now.wallMs);
   agents.transitions.set(agentId, 'markingUnreachable');
   const work = { kind: 'agentUnreachable', agentId, atMs, why } as const;

@@ -1,6 +1,6 @@
 // A scheduler's connection is gone: its offers go back, and it has its failover timeout to return.
 import type { FrameworkId } from '@meseta/base';
-import { type Context, frameworkText, info } from '../context.js';
+import { type Context, countFor, frameworkText, info } from '../context.js';
 import type { StreamId } from '../io.js';
 import { returnOffers } from '../offers.js';
 import type { Framework } from '../state.js';
@@ -18,6 +18,10 @@ export function disconnect(ctx: Context, framework: Framework): void {
   unbindConnection(state, framework.connection);
   state.deadlines.cancel(`heartbeat ${framework.id}`);
   const silent = change(ctx, framework, { connection: undefined, status: 'disconnected' });
+  // It is told so, and hears it no more.
+  countFor(framework, 'offers/rescinded', framework.offers.size);
+  countFor(framework, 'events/rescind', framework.offers.size);
+  countFor(framework, 'events', framework.offers.size);
   deactivate(ctx, silent, framework.status === 'active');
   const seconds = Math.max(0, framework.info.failover_timeout ?? 0);
   state.deadlines.set(`failover ${framework.id}`, now.monoMs + seconds * 1000);

@@ -6,7 +6,7 @@ import type { Framework } from '../state.js';
 import { checkCall } from '../validation/call.js';
 import { deactivate } from './disconnect.js';
 import { change } from './records.js';
-import { subscribeAs } from './subscribe.js';
+import { FAILED_OVER, subscribeAs } from './subscribe.js';
 
 export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call): void {
   const problem = checkCall(call, undefined);
@@ -20,10 +20,12 @@ export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call):
     return send(ctx, from, { name: 'FrameworkRegisteredMessage', body });
   }
   const known = subscribe.framework_info.id && ctx.state.frameworks.get(idOf<FrameworkId>(subscribe.framework_info.id));
-  const other = known?.connection !== undefined && !(known.connection.kind === 'pid' && known.connection.pid === from);
+  if (registered !== undefined && registered.id !== subscribe.framework_info.id?.value) {
+    return warn(ctx, `dropping SUBSCRIBE of ${from}: it is the scheduler of framework ${registered.id}`);
+  }
   // Without `force` it has missed that another scheduler took over.
-  if (other && force !== true) {
-    return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: 'Framework failed over' } });
+  if (known !== undefined && known.status !== 'recovered' && known.driverPid !== from && force !== true) {
+    return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: FAILED_OVER } });
   }
   subscribeAs(ctx, subscribe, { kind: 'pid', pid: from }, undefined, force === true);
 }

@@ -1,5 +1,5 @@
 // Frameworks' records: made, replaced, found.
-import { type AgentId, type FrameworkId, idOf } from '@meseta/base';
+import { type AgentId, type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 import { createHistory } from '../completed.js';
 import type { Context } from '../context.js';
@@ -15,7 +15,7 @@ export function describe(info: FrameworkInfo): Described {
 }
 
 /** `info` carries the id. */
-export function newFramework(state: MasterState, info: FrameworkInfo & Required<Pick<FrameworkInfo, 'id'>>): Framework {
+export function newFramework(state: MasterState, info: FrameworkInfo): Framework {
   const wireId = info.id as { readonly value: string };
   return {
     id: idOf<FrameworkId>(wireId),
@@ -25,6 +25,7 @@ export function newFramework(state: MasterState, info: FrameworkInfo & Required<
     offerConstraints: undefined,
     status: 'recovered',
     connection: undefined,
+    driverPid: undefined,
     principal: info.principal,
     registeredAtMs: undefined,
     reregisteredAtMs: undefined,
@@ -62,8 +63,10 @@ export function unbindConnection(state: MasterState, connection: Connection | un
 }
 
 /** The pid that agents are told: a v1 framework has none, which Mesos writes so. */
-export const pidForAgents = (framework: Framework): string =>
-  framework.connection?.kind === 'pid' ? framework.connection.pid : '@0.0.0.0:0';
+export const pidForAgents = ({ driverPid }: Framework): string => driverPid ?? '@0.0.0.0:0';
+
+export const driverPidOf = (connection: Connection): Pid | undefined =>
+  connection.kind === 'pid' ? connection.pid : undefined;
 
 /** Agents that run something of a framework. */
 export function agentsOf(framework: Framework): Set<AgentId> {

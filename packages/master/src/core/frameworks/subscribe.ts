@@ -22,7 +22,15 @@ import {
   rolesOf,
 } from '../validation/framework.js';
 import { armHeartbeat } from './heartbeat.js';
-import { bindConnection, change, describe, newFramework, pidForAgents, unbindConnection } from './records.js';
+import {
+  bindConnection,
+  change,
+  describe,
+  driverPidOf,
+  newFramework,
+  pidForAgents,
+  unbindConnection,
+} from './records.js';
 
 export interface Subscription {
   readonly info: FrameworkInfo;
@@ -44,7 +52,7 @@ export function subscribeStream(
   subscribeAs(ctx, subscribe, { kind: 'stream', id: stream }, principal);
 }
 
-/** `takesOver`: a v0 driver is told that it is registered, not that it is so again. */
+/** `takesOver`: of a v0 driver, that it replaces another one; an HTTP scheduler always does. */
 export function subscribeAs(
   ctx: Context,
   subscribe: SchedulerCallSubscribe,
@@ -58,6 +66,7 @@ export function subscribeAs(
   const suppressed = subscribe.suppressed_roles ?? [];
   const problem =
     checkFrameworkInfo(subscribe.framework_info, ctx.state.options.roles) ??
+    (id !== undefined && ctx.state.completedFrameworks.has(idOf<FrameworkId>(id)) ? REMOVED : undefined) ??
     checkSuppressedRoles(subscribe.framework_info, suppressed);
   if (problem !== undefined) return refuse(problem);
   const offerConstraints = readOfferConstraints(subscribe.framework_info, subscribe.offer_constraints);
@@ -66,7 +75,7 @@ export function subscribeAs(
   const denied = rolesOf(subscribe.framework_info).find(
     (role) => !ctx.state.options.authorize({ action: 'REGISTER_FRAMEWORK', principal: subject, value: role }),
   );
-  if (denied !== undefined) return refuse(`not authorized to use the role '${denied}'`);
+  if (denied !== undefined) return refuse(`Not authorized to use the role '${denied}'`);
   const subscription: Subscription = {
     info: subscribe.framework_info,
     suppressedRoles: new Set(suppressed),
@@ -74,15 +83,18 @@ export function subscribeAs(
     connection,
     principal: subject,
   };
-  if (id === undefined) return addSubscribed(ctx, nextFrameworkId(ctx), subscription);
+  if (id === undefined) return addSubscribed(ctx, nextFrameworkId(ctx), subscription, undefined);
   const frameworkId = idOf<FrameworkId>(id);
-  if (ctx.state.completedFrameworks.has(frameworkId)) return refuse(`framework ${frameworkId} has been removed`);
   const known = ctx.state.frameworks.get(frameworkId);
-  if (known === undefined) return addSubscribed(ctx, frameworkId, subscription);
+  // From an earlier master: its subscription is a second one, and every agent may run something of it.
+  if (known === undefined) return addSubscribed(ctx, frameworkId, subscription, ctx.now.wallMs);
   const changed = checkPrincipal(known.info, subscription.info);
   if (changed !== undefined) return refuse(changed);
   resubscribe(ctx, known, subscription, takesOver);
 }
+
+/** Schedulers compare this text: with it they subscribe as a new framework. */
+const REMOVED = 'Framework has been removed';
 
 /** SUBSCRIBE-2. */
 function nextFrameworkId(ctx: Context): FrameworkId {
@@ -99,8 +111,15 @@ function refuseSubscription(ctx: Context, connection: Connection, message: strin
   if (connection.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: connection.id });
 }
 
-function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription): void {
+/** `reregisteredAtMs`: of a framework that an earlier master knew. */
+function addSubscribed(
+  ctx: Context,
+  id: FrameworkId,
+  subscription: Subscription,
+  reregisteredAtMs: number | undefined,
+): void {
   const { state, now } = ctx;
+  const isReturning = reregisteredAtMs !== undefined;
   const framework: Framework = {
     ...newFramework(state, { ...subscription.info, id: { value: id } }),
     suppressedRoles: subscription.suppressedRoles,
@@ -108,7 +127,9 @@ function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription
     principal: subscription.principal,
     status: 'active',
     connection: subscription.connection,
+    driverPid: driverPidOf(subscription.connection),
     registeredAtMs: now.wallMs,
+    reregisteredAtMs,
   };
   state.frameworks.set(id, framework);
   adoptOperations(ctx, framework);
@@ -118,11 +139,21 @@ function addSubscribed(ctx: Context, id: FrameworkId, subscription: Subscription
     offerConstraints: framework.offerConstraints,
   });
   logInfo(ctx, `${frameworkText(id, framework.info.name)} subscribed`);
-  note(ctx, { kind: 'frameworkAdded', frameworkId: id });
-  countFor(framework, 'calls');
-  countFor(framework, 'calls/subscribe');
+  const added = isReturning ? newFramework(state, framework.info) : framework;
+  note(ctx, { kind: 'frameworkAdded', frameworkId: id, framework: added });
+  countSubscribe(framework);
   if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
   greet(ctx, framework);
+  if (!isReturning) return;
+  note(ctx, { kind: 'frameworkUpdated', frameworkId: id, framework });
+  broadcastFramework(ctx, framework);
+}
+
+/** A v0 driver's is not among the calls that are counted. */
+function countSubscribe(framework: Framework): void {
+  if (framework.connection?.kind !== 'stream') return;
+  countFor(framework, 'calls');
+  countFor(framework, 'calls/subscribe');
 }
 
 /** SUBSCRIBED and, right behind it, the first heartbeat. */
@@ -154,7 +185,8 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
   const wasActive = known.status === 'active';
   const recovered = known.status === 'recovered';
   leaveOldConnection(ctx, known, subscription.connection);
-  returnOffers(ctx, known, 'silently');
+  // A driver that was not replaced still has them.
+  returnOffers(ctx, known, takesOver ? 'silently' : 'rescinded');
   const { checkpoint: _, ...asked } = subscription.info;
   const { user, checkpoint } = known.info;
   const info = { ...asked, id: known.wireId, user, ...(checkpoint === undefined ? {} : { checkpoint }) };
@@ -165,6 +197,7 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
     principal: subscription.principal,
     status: 'active',
     connection: subscription.connection,
+    driverPid: driverPidOf(subscription.connection),
     registeredAtMs: recovered ? now.wallMs : known.registeredAtMs,
     reregisteredAtMs: now.wallMs,
   });
@@ -175,12 +208,11 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
     offerConstraints: framework.offerConstraints,
   });
   if (!wasActive) state.allocator.activateFramework(known.id);
-  countFor(framework, 'calls');
-  countFor(framework, 'calls/subscribe');
+  countSubscribe(framework);
   if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
-  greet(ctx, framework, !takesOver);
+  greet(ctx, framework, !takesOver && !recovered);
   logInfo(ctx, `${frameworkText(known.id, info.name)} subscribed again`);
-  note(ctx, { kind: 'frameworkUpdated', frameworkId: known.id });
+  note(ctx, { kind: 'frameworkUpdated', frameworkId: known.id, framework });
   broadcastFramework(ctx, framework);
 }
 
@@ -191,10 +223,13 @@ function leaveOldConnection(ctx: Context, known: Framework, connection: Connecti
   const samePid = old.kind === 'pid' && connection.kind === 'pid' && old.pid === connection.pid;
   if (samePid) return;
   unbindConnection(ctx.state, old);
-  sendEventTo(ctx, old, { type: 'ERROR', error: { message: 'Framework failed over' } });
+  sendEvent(ctx, known, { type: 'ERROR', error: { message: FAILED_OVER } });
   if (old.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: old.id });
   else unlink(ctx, old.pid);
 }
+
+/** Schedulers compare this text: with it they stop, as another one has taken over. */
+export const FAILED_OVER = 'Framework failed over';
 
 /** Tells all agents of the framework's info and pid. */
 export function broadcastFramework(ctx: Context, framework: Framework): void {

@@ -1,15 +1,14 @@
 // A framework ends: torn down, or not back within its failover timeout.
 // Every task is killed in the records at once, without an update: nobody is left to take one.
-import type { Task, TaskStatus } from '@meseta/wire';
+import type { StatusUpdate, Task } from '@meseta/wire';
 import { drainedIfEmpty } from '../agents/drain.js';
-import { type Context, frameworkText, info, note, send, timestampOf } from '../context.js';
+import { type Context, frameworkText, info, note, send } from '../context.js';
 import { unlink } from '../links.js';
-import { countTaskEnd } from '../metrics.js';
 import { returnOffers } from '../offers.js';
 import { orphanOperations } from '../operation-records.js';
+import { ownUpdate } from '../own-updates.js';
 import type { Framework } from '../state.js';
-import { isTerminal } from '../task-states.js';
-import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
+import { applyUpdate, endUnreachable, removeExecutor, removeTask } from '../tasks.js';
 import { unbindConnection } from './records.js';
 
 export function removeFramework(ctx: Context, framework: Framework): void {
@@ -33,7 +32,6 @@ export function removeFramework(ctx: Context, framework: Framework): void {
   }
   orphanOperations(ctx, framework);
   for (const agent of state.agents.registered.values()) {
-    agent.pendingKills.delete(framework.id);
     drainedIfEmpty(ctx, agent.id);
   }
   leave(ctx, framework);
@@ -62,32 +60,16 @@ function leave(ctx: Context, framework: Framework): void {
 
 function endTasks(ctx: Context, framework: Framework): void {
   for (const task of [...framework.tasks.values()]) {
-    const last = isTerminal(task.state) ? task : applyUpdate(ctx, framework, task, killedUpdate(ctx, framework, task));
-    removeTask(ctx, framework, last, 'completed');
+    removeTask(ctx, framework, applyUpdate(ctx, framework, task, killedUpdate(ctx, framework, task)), 'completed');
   }
-  for (const task of framework.unreachableTasks.values()) {
-    const { status } = killedUpdate(ctx, framework, task);
-    framework.completedTasks.push({
-      ...task,
-      state: 'TASK_KILLED',
-      statuses: [...(task.statuses ?? []), status],
-      status_update_state: 'TASK_KILLED',
-    });
-    countTaskEnd(ctx, framework, status);
+  for (const task of [...framework.unreachableTasks.values()]) {
+    endUnreachable(ctx, framework, task, killedUpdate(ctx, framework, task));
   }
-  framework.unreachableTasks.clear();
 }
 
-function killedUpdate(ctx: Context, framework: Framework, task: Task) {
-  const timestamp = timestampOf(ctx);
-  const status: TaskStatus = {
-    task_id: task.task_id,
+const killedUpdate = (ctx: Context, framework: Framework, task: Task): StatusUpdate =>
+  ownUpdate(ctx, framework, task, {
     state: 'TASK_KILLED',
-    message: `Framework ${framework.id} removed`,
-    agent_id: task.agent_id,
-    timestamp,
-    source: 'SOURCE_MASTER',
     reason: 'REASON_FRAMEWORK_REMOVED',
-  };
-  return { framework_id: framework.wireId, agent_id: task.agent_id, status, timestamp };
-}
+    message: `Framework ${framework.id} removed`,
+  });

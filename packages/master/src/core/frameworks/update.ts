@@ -1,9 +1,11 @@
 // UPDATE_FRAMEWORK: another info, other suppressed roles, other offer constraints, without reconnecting.
 import type { SchedulerCallUpdateFramework } from '@meseta/wire';
 import { type Context, note, reply } from '../context.js';
+import { sendEvent } from '../events.js';
 import type { RequestId } from '../io.js';
 import { returnOffers } from '../offers.js';
 import type { Framework } from '../state.js';
+import { sameValue } from '../validation/executor.js';
 import {
   checkFrameworkInfo,
   checkSuppressedRoles,
@@ -14,7 +16,7 @@ import {
 import { change, describe } from './records.js';
 import { broadcastFramework } from './subscribe.js';
 
-/** Answers 200, or 400 or 403 with what is wrong; the call is well-formed. */
+/** Answers 200, or 400 or 403 with what is wrong; the call is well-formed. A driver is told only of what is wrong. */
 export function updateFramework(
   ctx: Context,
   request: RequestId | undefined,
@@ -23,6 +25,7 @@ export function updateFramework(
 ): void {
   const answer = (status: 200 | 400 | 403, text?: string): void => {
     if (request !== undefined) reply(ctx, request, status, text);
+    else if (text !== undefined) sendEvent(ctx, framework, { type: 'ERROR', error: { message: text } });
   };
   const { options, allocator } = ctx.state;
   const suppressed = call.suppressed_roles ?? [];
@@ -36,9 +39,9 @@ export function updateFramework(
   const denied = rolesOf(call.framework_info).find(
     (role) => !options.authorize({ action: 'REGISTER_FRAMEWORK', principal: framework.principal, value: role }),
   );
-  if (denied !== undefined) return answer(403, `not authorized to use the role '${denied}'`);
+  if (denied !== undefined) return answer(403, `Not authorized to use the role '${denied}'`);
 
-  const changedInfo = JSON.stringify(framework.info) !== JSON.stringify(call.framework_info);
+  const changedInfo = !sameValue(framework.info, call.framework_info);
   const updated = change(ctx, framework, {
     ...describe({ ...call.framework_info, id: framework.wireId }),
     suppressedRoles: new Set(suppressed),
@@ -52,6 +55,6 @@ export function updateFramework(
   });
   answer(200);
   if (!changedInfo) return;
-  note(ctx, { kind: 'frameworkUpdated', frameworkId: framework.id });
+  note(ctx, { kind: 'frameworkUpdated', frameworkId: framework.id, framework: updated });
   broadcastFramework(ctx, updated);
 }

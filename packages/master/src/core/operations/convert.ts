@@ -16,11 +16,10 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   const { principal } = framework;
   const current = ctx.state.agents.registered.get(agent.id) ?? agent;
   const problem =
-    denial(ctx.state.options, principal, operation) ??
-    checkFeedback(acceptance, operation) ??
     checkOperation(operation, { framework, principal, agent: current }) ??
-    checkResized(acceptance, operation) ??
-    checkUnused(ctx, current, operation.destroy?.volumes ?? []);
+    checkUnused(ctx, current, operation.destroy?.volumes ?? []) ??
+    denial(ctx.state.options, principal, operation) ??
+    checkResized(acceptance, operation);
   if (problem !== undefined) return operationError(ctx, framework, operation, problem);
   const applied = applyOperation(acceptance.left, operation);
   if (!applied.ok) return operationError(ctx, framework, operation, applied.error);
@@ -34,17 +33,6 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   if (resized !== undefined) acceptance.resized.add(volumeId(resized));
   rescindDestroyed(ctx, current, operation.destroy?.volumes ?? []);
   applyOnAgent(ctx, framework, agent.id, operation, conversions);
-}
-
-function checkFeedback({ framework, agent }: Acceptance, operation: OfferOperation): string | undefined {
-  if (operation.id === undefined) return undefined;
-  if (framework.connection?.kind === 'pid') return 'operation.id: operation feedback needs the v1 scheduler API';
-  if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
-    return 'operation.id: the agent lacks the capability AGENT_OPERATION_FEEDBACK';
-  }
-  return framework.operationUuids.has(operation.id.value as never)
-    ? `operation.id: the framework has an operation '${operation.id.value}' already`
-    : undefined;
 }
 
 const volumeId = (volume: Resource): string =>

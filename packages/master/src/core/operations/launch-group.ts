@@ -3,6 +3,7 @@ import { add, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
+import { countOperation } from '../metrics.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
 import { firstAmong } from '../validation/problem.js';
 import { chargedFor, runningExecutor } from '../validation/task.js';
@@ -18,8 +19,6 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   const refuse = (reason: TaskStatusReason, text: string): void => {
     for (const task of tasks) taskError(ctx, framework, task, reason, text);
   };
-  if (operation.id !== undefined)
-    return refuse('REASON_TASK_GROUP_INVALID', 'operation.id: must not be set for LAUNCH_GROUP');
   const denied = firstAmong(tasks, (task) => deniedUser(ctx, framework, task));
   if (denied !== undefined) {
     return refuse('REASON_TASK_GROUP_UNAUTHORIZED', `not authorized to launch tasks as user '${denied}'`);
@@ -33,6 +32,7 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
   if (launch_executor) addExecutor(framework, agent, executor);
   for (const task of tasks) addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor }));
+  countOperation(framework, operation);
   send(ctx, agent.pid, {
     name: 'RunTaskGroupMessage',
     body: {

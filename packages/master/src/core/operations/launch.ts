@@ -5,7 +5,7 @@ import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { pidForAgents } from '../frameworks/records.js';
-import { countTaskEnd } from '../metrics.js';
+import { countOperation, countTaskEnd } from '../metrics.js';
 import { ownUpdate } from '../own-updates.js';
 import type { Framework } from '../state.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
@@ -16,9 +16,7 @@ export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOpe
   const { framework, agent } = acceptance;
   let used: Resources = [];
   for (const task of operation.launch?.task_infos ?? []) {
-    if (operation.id !== undefined) {
-      taskError(ctx, framework, task, 'REASON_TASK_INVALID', 'operation.id: must not be set for LAUNCH');
-    } else used = add(used, launchTask(ctx, acceptance, task));
+    used = add(used, launchTask(ctx, acceptance, task));
   }
   // For all tasks at once: it costs the allocator as much as one.
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
@@ -60,6 +58,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
   acceptance.left = subtract(acceptance.left, used);
   if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
   addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor: task.executor }));
+  countOperation(framework, { type: 'LAUNCH' });
   send(ctx, agent.pid, {
     name: 'RunTaskMessage',
     body: {
@@ -81,6 +80,6 @@ export function taskError(
   reason: TaskStatusReason,
   message: string,
 ): void {
-  countTaskEnd(ctx, framework, { state: 'TASK_ERROR', source: 'SOURCE_MASTER', reason });
+  countTaskEnd(ctx, { state: 'TASK_ERROR', source: 'SOURCE_MASTER', reason });
   sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, { state: 'TASK_ERROR', reason, message }));
 }

@@ -1,5 +1,5 @@
 // An operation as the core works with it: resources in the post-refinement format, allocated to the offers' role
-// where they don't say so themselves, executors with their framework's id.
+// where they don't say so themselves, executors of single tasks with their framework's id.
 import { toPostRefinement, validateResources } from '@meseta/resources';
 import type { ExecutorInfo, HealthCheck, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import type { Framework } from '../state.js';
@@ -7,14 +7,16 @@ import type { Framework } from '../state.js';
 export function normalize(framework: Framework, role: string, operation: OfferOperation): OfferOperation {
   const many = (list: readonly Resource[] | undefined): readonly Resource[] => resourcesOf(role, list);
   const one = (resource: Resource): Resource => many([resource])[0] ?? resource;
-  const task = (info: TaskInfo): TaskInfo => taskOf(framework, role, info);
+  const task = (info: TaskInfo): TaskInfo => taskOf(role, info);
   const { launch, launch_group, reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   return {
     ...operation,
-    ...(launch && { launch: { task_infos: (launch.task_infos ?? []).map((info) => withHealthCheckType(task(info))) } }),
+    ...(launch && {
+      launch: { task_infos: (launch.task_infos ?? []).map((info) => launched(framework, task(info))) },
+    }),
     ...(launch_group && {
       launch_group: {
-        executor: executorOf(framework, role, launch_group.executor),
+        executor: executorOf(role, launch_group.executor),
         task_group: { tasks: (launch_group.task_group.tasks ?? []).map(task) },
       },
     }),
@@ -38,21 +40,28 @@ function resourcesOf(role: string, list: readonly Resource[] | undefined): reado
   );
 }
 
-function taskOf(framework: Framework, role: string, info: TaskInfo): TaskInfo {
+function taskOf(role: string, info: TaskInfo): TaskInfo {
   const { executor } = info;
   return {
     ...info,
     resources: resourcesOf(role, info.resources),
-    ...(executor && { executor: executorOf(framework, role, executor) }),
+    ...(executor && { executor: executorOf(role, executor) }),
   };
 }
 
-function executorOf(framework: Framework, role: string, executor: ExecutorInfo): ExecutorInfo {
+function executorOf(role: string, executor: ExecutorInfo): ExecutorInfo {
   return {
     ...executor,
-    framework_id: executor.framework_id ?? framework.wireId,
     ...(executor.resources && { resources: resourcesOf(role, executor.resources) }),
   };
+}
+
+/** Of a LAUNCH; a LAUNCH_GROUP has to say itself whose its executor is, and of what type its health checks are. */
+function launched({ wireId }: Framework, info: TaskInfo): TaskInfo {
+  const { executor } = info;
+  const typed = withHealthCheckType(info);
+  if (executor === undefined || executor.framework_id !== undefined) return typed;
+  return { ...typed, executor: { ...executor, framework_id: wireId } };
 }
 
 /** A health check that names no type has that of its only body. */

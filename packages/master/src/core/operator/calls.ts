@@ -1,7 +1,7 @@
 // Operators' calls that change state. Reads are views and never come here.
 import { type AgentId, type FrameworkId, idOf } from '@meseta/base';
 import type { AuthorizationAction, DrainConfig, MasterCall, MasterCallDrainAgent } from '@meseta/wire';
-import { deactivateAgent, drainAgent, reactivateAgent } from '../agents/drain.js';
+import { deactivateAgent, drainAgent, drainProblem, reactivateAgent } from '../agents/drain.js';
 import { markAgentGone } from '../agents/gone.js';
 import { type Context, reply } from '../context.js';
 import { removeFramework } from '../frameworks/teardown.js';
@@ -109,10 +109,14 @@ function onAgent(
   const id = (call.drain_agent ?? call.deactivate_agent ?? call.reactivate_agent ?? call.mark_agent_gone)?.agent_id;
   if (id === undefined || !(type in ACTIONS)) return reply(ctx, request, 400, 'agent_id: is missing');
   const action = ACTIONS[type as keyof typeof ACTIONS];
-  if (!ctx.state.options.authorize({ action, principal })) {
+  const agentId = idOf<AgentId>(id);
+  const unfit = call.drain_agent === undefined ? undefined : drainProblem(ctx, agentId);
+  if (unfit !== undefined) return reply(ctx, request, 400, unfit);
+  const { authorize } = ctx.state.options;
+  const marksGone = call.drain_agent?.mark_gone === true;
+  if (!authorize({ action, principal }) || (marksGone && !authorize({ action: 'MARK_AGENT_GONE', principal }))) {
     return reply(ctx, request, 403, `not authorized to call ${type}`);
   }
-  const agentId = idOf<AgentId>(id);
   if (type === 'MARK_AGENT_GONE') return markAgentGone(ctx, agentId, request);
   if (type === 'DEACTIVATE_AGENT') return deactivateAgent(ctx, request, agentId);
   if (type === 'REACTIVATE_AGENT') return reactivateAgent(ctx, request, agentId);

@@ -17,9 +17,6 @@ export function updateSchedule(
   schedule: MaintenanceSchedule,
 ): void {
   const { registrar, options } = ctx.state;
-  if (!options.authorize({ action: 'UPDATE_MAINTENANCE_SCHEDULE', principal })) {
-    return reply(ctx, request, 403, 'not authorized to update the maintenance schedule');
-  }
   const listed = new Map<string, MachineID>();
   const problem = checkSchedule(schedule, listed);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
@@ -27,6 +24,10 @@ export function updateSchedule(
   const missing = [...before.values()].find(({ id, mode }) => mode === 'DOWN' && !listed.has(machineKey(id)));
   if (missing !== undefined) {
     return reply(ctx, request, 400, `schedule: machine ${text(missing.id)} is down and may not be left out`);
+  }
+  // To take the whole schedule away needs no leave for any machine.
+  if (listed.size > 0 && !options.authorize({ action: 'UPDATE_MAINTENANCE_SCHEDULE', principal })) {
+    return reply(ctx, request, 403, 'not authorized to update the maintenance schedule');
   }
   const touched = [...listed.values(), ...[...before.values()].map(({ id }) => id)];
   decide(ctx, { kind: 'updateMaintenance', schedule }, { kind: 'maintenanceUpdated', touched, request });
@@ -56,11 +57,16 @@ function checkMachines(field: string, machines: readonly MachineID[]): Problem {
   const seen = new Set<string>();
   return firstAmong(machines, (id) => {
     if ((id.hostname ?? '') === '' && (id.ip ?? '') === '') return `${field}: expected a hostname or an ip`;
+    if ((id.ip ?? '') !== '' && !isIpv4(id.ip ?? '')) {
+      return `${field}.ip: expected an IPv4 address, got ${JSON.stringify(id.ip)}`;
+    }
     if (seen.has(machineKey(id))) return `${field}: machine ${text(id)} is listed twice`;
     seen.add(machineKey(id));
     return undefined;
   });
 }
+
+const isIpv4 = (text: string): boolean => /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(text);
 
 function agentsOn(ctx: Context, machines: readonly MachineID[]): Agent[] {
   const keys = new Set(machines.map(machineKey));

@@ -257,7 +257,12 @@ test('who is not authorized gets 403 and nothing changes', () => {
     { type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [{ role: 'a', weight: 1 }] } },
     quota('a', {}, { cpus: 1 }),
     reserve(agent.id, 'cpus:1'),
-    { type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: {} } },
+    {
+      type: 'UPDATE_MAINTENANCE_SCHEDULE',
+      update_maintenance_schedule: {
+        schedule: { windows: [{ machine_ids: [{ hostname: 'h' }], unavailability: { start: { nanoseconds: 1n } } }] },
+      },
+    },
   ];
   for (const call of calls) assert.equal(world.operator(call)?.status, 403, String(call.type));
   assert.equal(world.persisted.length, before);

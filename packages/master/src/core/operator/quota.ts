@@ -1,4 +1,5 @@
 // UPDATE_QUOTA: guarantees and limits of top-level roles, checked against what is in use and what the cluster has.
+import type { OfferId } from '@meseta/base';
 import {
   addQuantities,
   containsQuantities,
@@ -15,9 +16,9 @@ import { quotaOf } from '../agents/recovery.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { decide } from '../registrar.js';
-import { isActive } from '../state.js';
-import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
+import { decide, type PendingWork } from '../registrar.js';
+import { isActive, type OfferRecord } from '../state.js';
+import { firstAmong, type Problem } from '../validation/problem.js';
 
 /** An exabyte, in the megabytes that mem and disk are counted in. */
 const MAX_MEGABYTES = 1_099_511_627_776;
@@ -30,29 +31,23 @@ export function updateQuota(
   configs: readonly QuotaConfig[],
   force: boolean,
 ): void {
-  const problem = checkConfigs(configs);
+  const { authorize, roles } = ctx.state.options;
+  const problem = firstAmong(configs, (config) => checkConfig(config, roles));
   if (problem !== undefined) return reply(ctx, request, 400, problem);
-  const denied = configs.find(
-    ({ role }) => !ctx.state.options.authorize({ action: 'UPDATE_QUOTA', principal, value: role }),
-  );
-  if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the quota of '${denied.role}'`);
-  const unfit = force ? undefined : checkCapacity(ctx, configs);
+  const unfit = force ? undefined : (checkConsumption(ctx, configs) ?? checkCapacity(ctx, configs));
   if (unfit !== undefined) return reply(ctx, request, 400, `${unfit}; force: true sets it nevertheless`);
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, request });
+  const denied = configs.find(({ role }) => !authorize({ action: 'UPDATE_QUOTA', principal, value: role }));
+  if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the quota of '${denied.role}'`);
+  const rescinds = 'whatIsInTheWay';
+  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
-export function checkConfigs(configs: readonly QuotaConfig[]): Problem {
-  const roles = new Set(configs.map(({ role }) => role));
-  return firstOf(
-    () => (configs.length === 0 ? 'quota_configs: expected at least one' : undefined),
-    () => (roles.size === configs.length ? undefined : 'quota_configs: a role is named twice'),
-    () => firstAmong(configs, checkConfig),
-  );
-}
-
-function checkConfig({ role, guarantees, limits }: QuotaConfig): Problem {
+function checkConfig({ role, guarantees, limits }: QuotaConfig, allowed: ReadonlySet<string> | undefined): Problem {
   const valid = validateRole(role);
   if (!valid.ok) return `quota_configs.role: ${valid.error}`;
+  if (allowed !== undefined && !allowed.has(role)) {
+    return `quota_configs.role: '${role}' is not among the master's --roles`;
+  }
   if (role === '*') return "quota_configs.role: the role '*' can't have quota";
   if (role.includes('/')) return `quota_configs.role: only top-level roles can have quota, got '${role}'`;
   for (const [field, values] of [['guarantees', guarantees] as const, ['limits', limits] as const]) {
@@ -70,13 +65,13 @@ function checkConfig({ role, guarantees, limits }: QuotaConfig): Problem {
   return undefined;
 }
 
+function checkConsumption({ state: { allocator } }: Context, configs: readonly QuotaConfig[]): Problem {
+  const over = configs.find((it) => !withinLimits(quotaOf(it).limits, allocator.roleUsage(it.role).consumed));
+  return over === undefined ? undefined : `quota_configs.limits: role '${over.role}' uses more than that`;
+}
+
 function checkCapacity(ctx: Context, configs: readonly QuotaConfig[]): Problem {
-  const { allocator, registrar, agents } = ctx.state;
-  for (const config of configs) {
-    if (!withinLimits(quotaOf(config).limits, allocator.roleUsage(config.role).consumed)) {
-      return `quota_configs.limits: role '${config.role}' uses more than that`;
-    }
-  }
+  const { registrar, agents } = ctx.state;
   const after = new Map(registrar.projected.quotas);
   for (const config of configs) after.set(config.role, config);
   let guaranteed: Quantities = noQuantities;
@@ -103,18 +98,19 @@ export function setQuota(
   const guarantees: Record<string, ValueScalar> = {};
   for (const { name, scalar } of guarantee ?? []) if (scalar !== undefined) guarantees[name] = scalar;
   const config: QuotaConfig = { role, guarantees, limits: guarantees };
-  const unfit = checkConfig(config);
+  const unfit = checkConfig(config, ctx.state.options.roles);
   if (unfit !== undefined) return reply(ctx, request, 400, unfit);
+  if (ctx.state.registrar.projected.quotas.has(role)) {
+    return reply(ctx, request, 400, `quota_request.role: '${role}' has quota already`);
+  }
   if (!ctx.state.options.authorize({ action: 'UPDATE_QUOTA', principal, value: role })) {
     return reply(ctx, request, 403, `not authorized to set the quota of '${role}'`);
   }
   const excess = force === true ? undefined : checkCapacity(ctx, [config]);
   if (excess !== undefined) return reply(ctx, request, 409, `${excess}; force: true sets it nevertheless`);
-  if (ctx.state.registrar.projected.quotas.has(role)) {
-    return reply(ctx, request, 400, `quota_request.role: '${role}' has quota already`);
-  }
   const configs = [config];
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, request });
+  const rescinds = 'enoughForGuarantee';
+  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
 function checkGuarantee(guarantee: readonly Resource[]): Problem {
@@ -137,35 +133,68 @@ export function removeQuota(ctx: Context, request: RequestId, principal: string 
     return reply(ctx, request, 403, `not authorized to remove the quota of '${role}'`);
   }
   const configs = [{ role }];
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, request });
+  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds: 'none', request });
 }
 
-export function quotaUpdated(ctx: Context, configs: readonly QuotaConfig[], request: RequestId): void {
+type QuotaUpdated = Extract<PendingWork, { readonly kind: 'quotaUpdated' }>;
+
+export function quotaUpdated(
+  ctx: Context,
+  configs: readonly QuotaConfig[],
+  rescinds: QuotaUpdated['rescinds'],
+  request: RequestId,
+): void {
   for (const config of configs) {
     ctx.state.allocator.updateQuota(config.role, quotaOf(config));
-    rescindFor(ctx, config);
+    if (rescinds === 'whatIsInTheWay') rescindInTheWay(ctx, config);
+    if (rescinds === 'enoughForGuarantee') rescindForGuarantee(ctx, config);
   }
   reply(ctx, request, 200);
 }
 
 /** First in the role's own tree until it fits its limit, then of others until its guarantee could be met. */
-function rescindFor(ctx: Context, config: QuotaConfig): void {
+function rescindInTheWay(ctx: Context, config: QuotaConfig): void {
   const { state } = ctx;
   const { limits, guarantees } = quotaOf(config);
-  const inTree = (role: string): boolean => role === config.role || role.startsWith(`${config.role}/`);
-  for (const offer of [...state.offers.values()]) {
-    if (withinLimits(limits, state.allocator.roleUsage(config.role).consumedOrOffered)) break;
-    if (inTree(offer.role)) returnOffer(ctx, offer, 'rescinded');
-  }
-  if (guarantees.names.length === 0) return;
-  let found = state.allocator.roleUsage(config.role).consumedOrOffered;
-  for (const agent of state.agents.registered.values()) {
-    if (!isActive(agent)) continue;
-    if (containsQuantities(found, guarantees)) return;
-    for (const id of [...agent.offers]) {
-      const offer = state.offers.get(id);
-      if (offer !== undefined && !inTree(offer.role)) returnOffer(ctx, offer, 'rescinded');
+  const inTree = ({ role }: OfferRecord): boolean => role === config.role || role.startsWith(`${config.role}/`);
+  const used = (): Quantities => state.allocator.roleUsage(config.role).consumedOrOffered;
+  for (const framework of state.frameworks.values()) {
+    for (const offer of offersIn(ctx, framework)) {
+      if (withinLimits(limits, used())) break;
+      if (inTree(offer)) returnOffer(ctx, offer, 'rescinded');
     }
-    found = addQuantities(found, state.allocator.available(agent.id).quantities);
+  }
+  let found = used();
+  for (const agent of state.agents.registered.values()) {
+    for (const offer of offersIn(ctx, agent)) {
+      if (containsQuantities(found, guarantees)) return;
+      if (inTree(offer)) continue;
+      found = addQuantities(found, offer.bundle.quantities);
+      returnOffer(ctx, offer, 'rescinded');
+    }
   }
 }
+
+/** Whatever is offered, agent by agent: enough for the guarantee, and of an agent for each framework of the role. */
+function rescindForGuarantee(ctx: Context, { role, guarantees = {} }: QuotaConfig): void {
+  const { state } = ctx;
+  const wanted = quantitiesFrom(guarantees);
+  let frameworks = 0;
+  for (const { status, roles } of state.frameworks.values())
+    if (status === 'active' && roles.includes(role)) frameworks++;
+  let found = noQuantities;
+  let visited = 0;
+  for (const agent of state.agents.registered.values()) {
+    if (containsQuantities(found, wanted) && visited >= frameworks) return;
+    if (!isActive(agent)) continue;
+    const offers = offersIn(ctx, agent);
+    for (const offer of offers) {
+      found = addQuantities(found, offer.bundle.quantities);
+      returnOffer(ctx, offer, 'rescinded');
+    }
+    if (offers.length > 0) visited++;
+  }
+}
+
+const offersIn = ({ state }: Context, { offers }: { readonly offers: ReadonlySet<OfferId> }): OfferRecord[] =>
+  [...offers].flatMap((id) => state.offers.get(id) ?? []);

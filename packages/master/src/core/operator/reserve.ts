@@ -5,9 +5,12 @@ import {
   applyOperation,
   contains,
   conversionsOf,
+  equals,
   merge,
   type Resources,
+  subtract,
   toPostRefinement,
+  unallocate,
   validateResources,
 } from '@meseta/resources';
 import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
@@ -103,12 +106,14 @@ export function operateOn(
 ): void {
   const agent = agentId === undefined ? undefined : ctx.state.agents.registered.get(agentId);
   if (agent === undefined) return reply(ctx, request, 400, `agent_id: agent ${agentId ?? ''} is not registered`);
-  const problem = checkOperation(operation, { framework: undefined, principal, agent });
+  const volumes = operation.destroy?.volumes ?? [];
+  const problem =
+    checkOperation(operation, { framework: undefined, principal, agent }) ??
+    checkThere(agent, volumes) ??
+    checkUnused(ctx, agent, volumes);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
   const denied = denial(ctx.state.options, principal, operation);
   if (denied !== undefined) return reply(ctx, request, 403, denied);
-  const busy = checkUnused(ctx, agent, operation.destroy?.volumes ?? []);
-  if (busy !== undefined) return reply(ctx, request, 409, busy);
   const conversions = conversionsOf(operation);
   if (!conversions.ok) return reply(ctx, request, 400, conversions.error);
   const needed = merge(conversions.value.flatMap(({ consumed }) => consumed));
@@ -119,15 +124,26 @@ export function operateOn(
   reply(ctx, request, 202);
 }
 
+/** A volume that is destroyed a second time is a bad request, not a conflict. */
+function checkThere(agent: Agent, volumes: Resources): string | undefined {
+  const missing = volumes.find((volume) => !contains(agent.checkpointedResources, [volume]));
+  return missing === undefined
+    ? undefined
+    : `destroy.volumes: the agent has no volume '${missing.disk?.persistence?.id}'`;
+}
+
 /** Rescinds offers that hold some of what is needed, until what is free does. */
 function makeRoom(ctx: Context, agent: Agent, operation: OfferOperation, needed: Resources): void {
   const fits = (): boolean => applyOperation(ctx.state.allocator.available(agent.id).resources, operation).ok;
-  const names = new Set(needed.map(({ name }) => name));
   if (!couldFit(agent, needed)) return;
+  let required = needed;
   for (const id of [...agent.offers]) {
     if (fits()) return;
     const offer = ctx.state.offers.get(id);
-    if (offer?.resources.some(({ name }) => names.has(name)) !== true) continue;
+    if (offer === undefined) continue;
+    const still = subtract(required, unallocate(offer.resources));
+    if (equals(still, required)) continue;
+    required = still;
     returnOffer(ctx, offer, 'rescinded', { filters: { refuse_seconds: 5 } });
   }
 }

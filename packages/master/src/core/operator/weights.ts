@@ -13,20 +13,27 @@ export function updateWeights(
   principal: string | undefined,
   infos: readonly WeightInfo[],
 ): void {
-  const problem = infos.map(problemOf).find((text) => text !== undefined);
+  const { authorize, roles: allowed } = ctx.state.options;
+  const weights = infos.map(({ role, weight }) => ({ role: (role ?? '').trim(), weight }));
+  const problem = weights.map((info) => problemOf(info, allowed)).find((text) => text !== undefined);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
-  const denied = infos.find(
-    ({ role }) => !ctx.state.options.authorize({ action: 'UPDATE_WEIGHT', principal, value: role }),
-  );
+  const denied = weights.find(({ role }) => !authorize({ action: 'UPDATE_WEIGHT', principal, value: role }));
   if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the weight of '${denied.role}'`);
-  const weights = infos.map(({ role, weight }) => ({ role: role ?? '*', weight }));
   const roles = weights.map(({ role }) => role);
   decide(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles, request });
 }
 
-function problemOf({ role, weight }: WeightInfo): Problem {
-  const valid = validateRole(role ?? '*');
+interface Weight {
+  readonly role: string;
+  readonly weight: number;
+}
+
+function problemOf({ role, weight }: Weight, allowed: ReadonlySet<string> | undefined): Problem {
+  const valid = validateRole(role);
   if (!valid.ok) return `weight_infos.role: ${valid.error}`;
+  if (allowed !== undefined && !allowed.has(role)) {
+    return `weight_infos.role: '${role}' is not among the master's --roles`;
+  }
   return weight > 0 && Number.isFinite(weight) ? undefined : `weight_infos.weight: expected more than 0, got ${weight}`;
 }
 

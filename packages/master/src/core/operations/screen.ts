@@ -1,0 +1,76 @@
+// What every operation of an ACCEPT is looked at for before any of them is carried out: resources that are none, ids where
+// no feedback can be given. A LAUNCH with one bad list of resources launches none of its tasks, as in Mesos.
+import { validateResources } from '@meseta/resources';
+import type { OfferOperation, Resource, TaskInfo, TaskStatusReason } from '@meseta/wire';
+import type { Acceptance } from '../accept.js';
+import { type Context, warn } from '../context.js';
+import { sendEvent } from '../events.js';
+import { operationError } from '../operation-records.js';
+import type { Problem } from '../validation/problem.js';
+import { taskError } from './launch.js';
+
+/** False: the framework has been told what is wrong. */
+export function passesScreen(ctx: Context, acceptance: Acceptance, operation: OfferOperation): boolean {
+  const { framework } = acceptance;
+  const { type, id, launch, launch_group } = operation;
+  const refuseTasks = (tasks: readonly TaskInfo[] | undefined, reason: TaskStatusReason): boolean => {
+    const problem =
+      resourcesProblem(operation) ?? (id === undefined ? undefined : `operation.id: must not be set for ${type}`);
+    if (problem === undefined) return true;
+    for (const task of tasks ?? []) taskError(ctx, framework, task, reason, problem);
+    return false;
+  };
+  if (type === 'LAUNCH') return refuseTasks(launch?.task_infos, 'REASON_TASK_INVALID');
+  if (type === 'LAUNCH_GROUP') return refuseTasks(launch_group?.task_group.tasks, 'REASON_TASK_GROUP_INVALID');
+  const problem = resourcesProblem(operation);
+  if (problem === undefined && id !== undefined && framework.connection?.kind === 'pid') {
+    const message = 'operation.id: operation feedback needs the v1 scheduler API';
+    warn(ctx, `${type} of framework ${framework.id}: ${message}`);
+    sendEvent(ctx, framework, { type: 'ERROR', error: { message } });
+    return false;
+  }
+  const unfit = problem ?? feedbackProblem(acceptance, operation);
+  if (unfit !== undefined) operationError(ctx, framework, operation, unfit);
+  return unfit === undefined;
+}
+
+function feedbackProblem({ framework, agent }: Acceptance, { id }: OfferOperation): Problem {
+  if (id === undefined) return undefined;
+  if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
+    return 'operation.id: the agent lacks the capability AGENT_OPERATION_FEEDBACK';
+  }
+  return framework.operationUuids.has(id.value as never)
+    ? `operation.id: the framework has an operation '${id.value}' already`
+    : undefined;
+}
+
+function resourcesProblem(operation: OfferOperation): Problem {
+  for (const [field, list] of listsOf(operation)) {
+    const valid = validateResources(list ?? [], field);
+    if (!valid.ok) return valid.error.text;
+  }
+  return undefined;
+}
+
+type List = readonly [field: string, list: readonly Resource[] | undefined];
+
+function listsOf(operation: OfferOperation): readonly List[] {
+  const { launch, launch_group, reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  const ofTask = (task: TaskInfo): readonly List[] => [
+    ['task.resources', task.resources],
+    ['executor.resources', task.executor?.resources],
+  ];
+  return [
+    ...(launch?.task_infos ?? []).flatMap(ofTask),
+    ...(launch_group?.task_group.tasks ?? []).flatMap(ofTask),
+    ['executor.resources', launch_group?.executor.resources],
+    ['reserve.source', reserve?.source],
+    ['reserve.resources', reserve?.resources],
+    ['unreserve.resources', unreserve?.resources],
+    ['create.volumes', create?.volumes],
+    ['destroy.volumes', destroy?.volumes],
+    ['grow_volume.volume', grow_volume && [grow_volume.volume]],
+    ['grow_volume.addition', grow_volume && [grow_volume.addition]],
+    ['shrink_volume.volume', shrink_volume && [shrink_volume.volume]],
+  ];
+}
