@@ -63,7 +63,7 @@ export const mutations = [
   {
     name: 'A task frees its resources at every terminal update',
     file: master('tasks'),
-    find: 'if (!wasTerminal && isTerminal(state)) {',
+    find: 'if (!isTerminal(task.state) && isTerminal(state)) {',
     replace: 'if (isTerminal(state)) {',
   },
   {
@@ -118,8 +118,8 @@ export const mutations = [
   {
     name: 'Kills for an agent that is away are forgotten',
     file: master('agents/reconnect'),
-    find: 'for (const [frameworkId, taskIds] of agent.pendingKills) {',
-    replace: 'for (const [frameworkId, taskIds] of [...agent.pendingKills].slice(1)) {',
+    find: '    if (!killed || isTerminal(state)) continue;\n',
+    replace: '    if (!killed || !isTerminal(state)) continue;\n',
   },
   {
     name: 'An agent registers again under the version of what it told before: late launches are taken',

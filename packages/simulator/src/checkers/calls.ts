@@ -42,7 +42,13 @@ export const createCallsChecker: CreateChecker = ({ world }, count) => {
         if (input.kind === 'message' && input.message.name === 'SchedulerCall') {
           count("drivers' calls");
           const { type, framework_id } = input.message.body;
-          const done = effects.find(({ kind }) => kind !== 'note' && kind !== 'persist');
+          // A driver whose connection broke is told to stop.
+          const done = effects.find(
+            (it) =>
+              it.kind !== 'note' &&
+              it.kind !== 'persist' &&
+              !(it.kind === 'send' && it.message.name === 'FrameworkErrorMessage'),
+          );
           if (type === 'SUBSCRIBE' || input.from === presentDriver || done === undefined) return;
           const text = `${master.name}: ${type} of ${input.from}, now ${presentDriver}: ${done.kind}`;
           world.fail('only the stream of now is heard', text, [framework_id?.value ?? '']);

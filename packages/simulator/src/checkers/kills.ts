@@ -1,13 +1,14 @@
 // `a kill is carried out`: what an agent has decided to end does not run when its grace period is over, whatever
 // became of the agent's process meanwhile. A machine that is paused at that moment ends it when it goes on.
 // `kills for an agent that was away are sent when it is back`: what a scheduler asked for while the agent's connection
-// was broken, of a task that is still known then.
+// was broken, of a task that is still known then and that the agent names as running.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
-import type { SchedulerCallKill } from '@meseta/wire';
+import type { ReregisterAgentMessage, SchedulerCallKill } from '@meseta/wire';
 import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
+import { isTerminal } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
 
@@ -21,6 +22,8 @@ export const createKillsChecker: CreateChecker = ({ world }, count) => {
   const asked = new Map<MasterProcess, Map<AgentId, Wanted[]>>();
   /** Since when a process of its agent has known that a container is to end. */
   const known = new Map<ContainerId, number>();
+  /** What an agent's re-registration says that runs, as long as the master works on it. */
+  const told = new Map<AgentId, ReadonlySet<string>>();
   let steps = 0;
   return {
     observer: {
@@ -38,12 +41,16 @@ export const createKillsChecker: CreateChecker = ({ world }, count) => {
           const frameworkId = input.call.framework_id?.value as FrameworkId;
           if (taken) note(master.core.state, wanted, frameworkId, input.call.kill);
         }
+        if (input.kind === 'message' && input.message.name === 'ReregisterAgentMessage') {
+          noteTold(master, told, input.message.body, effects);
+        }
         for (const effect of effects) {
           // Its tasks were told lost; if they come back they are not killed.
           if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') wanted.delete(effect.note.agentId);
           if (effect.kind !== 'send' || effect.message.name !== 'AgentReregisteredMessage') continue;
           const agentId = effect.message.body.agent_id.value as AgentId;
           for (const kill of wanted.get(agentId) ?? []) {
+            if (told.get(agentId)?.has(`${kill.frameworkId} ${kill.taskId}`) !== true) continue;
             check(world, master, kill, effects);
             count('kills of agents that were away');
           }
@@ -87,6 +94,21 @@ function note(
   const agentId = state.frameworks.get(frameworkId)?.tasks.get(taskId)?.agent_id.value as AgentId;
   if (state.agents.registered.get(agentId)?.connected !== false) return;
   wanted.set(agentId, [...(wanted.get(agentId) ?? []), { frameworkId, taskId }]);
+}
+
+/** A try that comes while the master works on an earlier one is not looked at. */
+function noteTold(
+  { core }: MasterProcess,
+  told: Map<AgentId, ReadonlySet<string>>,
+  body: ReregisterAgentMessage,
+  effects: readonly MasterEffect[],
+): void {
+  const id = body.agent.id?.value as AgentId;
+  const isWorkedOn = core.state.agents.reregistering.get(id)?.message === body;
+  const isAnswered = effects.some((it) => it.kind === 'send' && it.message.name === 'AgentReregisteredMessage');
+  if (!isWorkedOn && !isAnswered) return;
+  const alive = (body.tasks ?? []).filter(({ state }) => !isTerminal(state));
+  told.set(id, new Set(alive.map(({ framework_id, task_id }) => `${framework_id.value} ${task_id.value}`)));
 }
 
 function check(

@@ -64,19 +64,17 @@ function expectedOf(state: MasterState, call: SchedulerCall): readonly (readonly
   return (call.reconcile?.tasks ?? []).map((asked) => {
     const known = framework.tasks.get(asked.task_id.value as TaskId);
     if (known !== undefined) return [asked.task_id.value, known.status_update_state ?? known.state];
-    const unreachable = framework.unreachableTasks.get(asked.task_id.value as TaskId);
-    return [asked.task_id.value, ofUnknown(state, asked, unreachable?.agent_id.value, lostOr)];
+    return [asked.task_id.value, ofUnknown(state, asked, lostOr)];
   });
 }
 
 function ofUnknown(
   { agents }: MasterState,
   { agent_id }: SchedulerCallReconcileTask,
-  lastSeenAt: string | undefined,
   lostOr: (answer: TaskState) => TaskState,
 ): Answer {
   if (agent_id === undefined && agents.recovered.size > 0) return 'none';
-  const at = (agent_id?.value ?? lastSeenAt) as AgentId | undefined;
+  const at = agent_id?.value as AgentId | undefined;
   if (at !== undefined && agents.recovered.has(at)) return 'none';
   if (at !== undefined && agents.registered.has(at)) return lostOr('TASK_GONE');
   if (at !== undefined && agents.unreachable.has(at)) return lostOr('TASK_UNREACHABLE');

@@ -10,7 +10,7 @@
 // What Mesos' protocol allows, by name:
 // heedless: a task that was told lost is ended when its agent is back; a framework's own executor may not heed that.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
-import type { MasterState } from '@meseta/master/core/state';
+import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
 import type { AgentNode } from '../nodes/agent.js';
 import { isAlive, isTerminal, type TaskView } from '../nodes/scheduler.js';
@@ -164,6 +164,12 @@ function checkAgents(cluster: Cluster, state: MasterState): void {
   }
 }
 
+function staleKills({ killedTasks, tasks }: Agent): number {
+  let count = 0;
+  for (const [frameworkId, ids] of killedTasks) for (const id of ids) if (!tasks.get(frameworkId)?.has(id)) count++;
+  return count;
+}
+
 function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): void {
   const { registered } = state.agents;
   const addresses = new Set([...agents.values()].map(({ machine }) => machine.address));
@@ -178,7 +184,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
     ['linked addresses', state.links.size, registered.size + state.frameworkByPid.size],
     ['streams', state.frameworkByStream.size, state.frameworks.size],
     ['completed frameworks', state.completedFrameworks.size, state.options.maxCompletedFrameworks],
-    ['kills of tasks that live on', [...registered.values()].reduce((sum, it) => sum + it.killedTasks.size, 0), 0],
+    ['kills of tasks that are no more', [...registered.values()].reduce((sum, it) => sum + staleKills(it), 0), 0],
   ];
   for (const [what, size, most] of sizes) {
     if (size > most) world.fail('nothing is left over', `${size} ${what}, at most ${most}`);

@@ -325,8 +325,14 @@ class Client implements SchedulerClient {
     if (task !== undefined) this.script.updated?.(this, task, status);
   }
 
-  /** Replaced by another process of the framework, or removed by the master: then it begins anew. */
+  /** Replaced by another process of the framework, cut off, or removed by the master: then it begins anew. */
   private errored(message: string): void {
+    if (message === 'Framework disconnected') {
+      // Its driver stops, and is started again as the same framework.
+      this.dropSession();
+      this.connectIn(between(this.random, 1_000, 5_000));
+      return;
+    }
     if (message === 'Framework failed over') {
       this.replaced = true;
       this.world.timeline.after(30_000, () => this.kill());
