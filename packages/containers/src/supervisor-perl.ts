@@ -21,6 +21,15 @@ import type { Supervision } from './spawner.js';
 const turnInto = String.raw`
 use POSIX ();
 
+# SUPERVISOR-1.
+sub close_inherited {
+  opendir(my $directory, '/proc/self/fd') or POSIX::_exit(126);
+  my @inherited = grep { /\A\d+\z/ && $_ > 2 } readdir $directory;
+  closedir $directory;
+  POSIX::close($_) for @inherited;
+}
+close_inherited();
+
 sub turn_into {
   my ($user, $groups, $program, $limits, @argv) = split /\0/, $_[0], -1;
   my @limits = splice @argv, 0, $limits;
@@ -57,8 +66,6 @@ use Fcntl ();
 $0 = 'meseta-spawner';
 my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
 my $home = POSIX::getcwd();
-opendir(my $inherited, '/proc/self/fd') or exit 1;
-POSIX::close($_) for grep { /\A\d+\z/ && $_ > 2 } readdir $inherited;
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
 $SIG{CHLD} = sub { $died = 1 };
 

@@ -11,6 +11,7 @@ import { mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path';
 import { err, ok, type Result } from '@meseta/base';
 import { openEnvironment, reasonOf } from '@meseta/coordination';
+import { keepFromChildren } from '@meseta/platform/descriptors';
 import { makeDirectories } from '@meseta/platform/start-files';
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '../core/io.js';
 
@@ -54,6 +55,11 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
   const opened = await openEnvironment(join(directory, 'checkpoint'), options.warn);
   if (!opened.ok) return err(opened.error);
   const { database, records, keepSpare, close } = opened.value;
+  const kept = keepFromChildren(join(directory, 'checkpoint', 'data.mdb'));
+  if (!kept.ok) {
+    await close();
+    return kept;
+  }
   let waiting: Batch[] = [];
   let writing: Promise<void> | undefined;
   let hasSpare = keepSpare();

@@ -1,6 +1,7 @@
 // `meseta agent`: flags and signals in, an exit status out.
 import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { closeInherited } from '@meseta/platform/descriptors';
 import { discoverIp } from '@meseta/platform/discover-ip';
 import { openLogFile, teeTo } from '@meseta/platform/log-file';
 import { readFlagFile } from '@meseta/platform/start-files';
@@ -15,6 +16,7 @@ const USAGE =
 
 /** Runs an agent until it ends; answers the process' exit status. */
 export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  closeInherited();
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(flagsHelp(USAGE, agentFlags));
     return 0;
