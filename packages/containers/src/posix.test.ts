@@ -1,129 +1,28 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { afterEach, beforeEach, test } from 'node:test';
-import { type ContainerId, err, type Files, present } from '@meseta/base';
+import { test } from 'node:test';
+import { type ContainerId, present } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
-import { createOutbound } from '@meseta/platform/outbound';
-import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
-import { createPosixContainers } from './posix.js';
-import type { ContainerEvent, ContainerSpec, Containers, ExitStatus, Probe } from './types.js';
-
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-let root = '';
-let events: ContainerEvent[] = [];
-const wake: (() => void)[] = [];
-const open: Containers[] = [];
-const launched = new Set<ContainerId>();
-
-beforeEach(() => {
-  files = createFiles();
-  root = mkdtempSync(`${tmpdir()}/meseta-containers-`);
-  events = [];
-});
-
-afterEach(async () => {
-  for (const containers of open.splice(0)) {
-    for (const id of launched) containers.destroy(id);
-    await containers.close();
-  }
-  launched.clear();
-  rmSync(root, { recursive: true, force: true });
-});
-
-/** The supervisor is perl where it is there, else a shell. */
-let files: Files = createFiles();
-
-/** A machine without perl. */
-function filesWithoutPerl(): Files {
-  const machine = createFiles();
-  const missing = { code: 'ENOENT', message: 'not here' };
-  return { ...machine, realPath: async (path) => (path.endsWith('/perl') ? err(missing) : machine.realPath(path)) };
-}
-
-async function start(): Promise<Containers> {
-  const made = await createPosixContainers({
-    runtimeDir: `${root}/run`,
-    files,
-    processes: createProcesses(),
-    outbound: createOutbound(),
-    fetcher: { cacheDir: `${root}/cache`, cacheBytes: 1e6, frameworksHome: undefined, stallTimeoutMs: 5000 },
-    onEvent(event) {
-      events.push(event);
-      for (const look of wake.splice(0)) look();
-    },
-  });
-  assert.ok(made.ok, made.ok ? '' : made.error);
-  open.push(made.value);
-  return made.value;
-}
-
-async function next<K extends ContainerEvent['kind']>(
-  kind: K,
-  id: string,
-): Promise<Extract<ContainerEvent, { kind: K }>> {
-  for (;;) {
-    const found = events.find((event) => event.kind === kind && event.containerId === id);
-    if (found) return found as Extract<ContainerEvent, { kind: K }>;
-    const failed = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
-    assert.equal(failed, undefined);
-    await new Promise<void>((resolve) => wake.push(resolve));
-  }
-}
-
-function spec(id: string, command: CommandInfo, extra: Partial<ContainerSpec> = {}): ContainerSpec {
-  const sandbox = `${root}/sandbox ${id}'s`;
-  mkdirSync(sandbox, { recursive: true });
-  launched.add(id as ContainerId);
-  return {
-    containerId: id as ContainerId,
-    sandbox,
-    user: undefined,
-    command,
-    environment: { PATH: path },
-    uris: [],
-    rlimits: undefined,
-    resources: [],
-    container: undefined,
-    ...extra,
-  };
-}
-
-const output = (it: ContainerSpec, name = 'stdout'): string => readFileSync(`${it.sandbox}/${name}`, 'utf8');
-const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
-const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-
-/** By a supervisor in perl and by one that is a shell. */
-function supervised(
-  name: string,
-  body: (byPerl: boolean) => Promise<void>,
-  options: { readonly skip?: boolean } = {},
-): void {
-  for (const [by, machine] of [
-    ['perl', createFiles()],
-    ['a shell', filesWithoutPerl()],
-  ] as const) {
-    test(`${name} (${by})`, options, async () => {
-      files = machine;
-      await body(by === 'perl');
-    });
-  }
-}
+import {
+  alive,
+  events,
+  filesWithoutPerl,
+  forgetEvents,
+  next,
+  nextEvent,
+  output,
+  path,
+  read,
+  root,
+  spec,
+  start,
+  supervised,
+  useMachine,
+} from './testing/launcher.js';
+import type { ExitStatus, Probe } from './types.js';
 
 const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['zero', { value: 'true' }, { kind: 'exited', code: 0 }],
@@ -213,7 +112,7 @@ test('a container that is still fetching can be destroyed', async () => {
   containers.launch(it);
   await new Promise((resolve) => server.once('request', resolve));
   containers.destroy(it.containerId);
-  while (events.length === 0) await new Promise<void>((resolve) => wake.push(resolve));
+  while (events.length === 0) await nextEvent();
   server.closeAllConnections();
   server.close();
   assert.deepEqual(events, [
@@ -300,8 +199,7 @@ supervised(
     assert.equal(output(it), 'nobody\nnogroup\n100\n123\n');
     assert.equal(statSync(`${it.sandbox}/stdout`).uid, 65534);
     containers.launch(spec('nobody-knows', { value: 'true' }, { user: 'no-such-user' }));
-    while (!events.some((event) => event.kind === 'launchFailed'))
-      await new Promise<void>((resolve) => wake.push(resolve));
+    while (!events.some((event) => event.kind === 'launchFailed')) await nextEvent();
     const failed = present(
       events.find((event) => event.kind === 'launchFailed'),
       'event',
@@ -393,7 +291,7 @@ supervised('containers outlive the launcher and are found again with their true 
   for (const it of specs) first.launch(it);
   for (const it of specs) await next('started', it.containerId);
   await first.close();
-  events = [];
+  forgetEvents();
   writeFileSync(`${root}/go-meanwhile`, '');
   writeFileSync(`${root}/go-killed`, '');
   const ended = (id: string): boolean => /^(status|ended) .*\n/m.test(read(`${root}/run/containers/${id}.record`));
@@ -428,13 +326,13 @@ test('what a shell supervises is found by a launcher that has perl, and the othe
     ['to-shell', createFiles(), filesWithoutPerl()],
   ] as const;
   for (const [id, before, after] of orders) {
-    files = before;
+    useMachine(before);
     const first = await start();
     const it = spec(id, { value: `until [ -e ../go-${id} ]; do sleep 0.02; done; exit 137` });
     first.launch(it);
     await next('started', id);
     await first.close();
-    files = after;
+    useMachine(after);
     const second = await start();
     const found = (await second.recover()).find(({ containerId }) => containerId === id);
     assert.equal(found?.state, 'running', id);
@@ -479,7 +377,7 @@ supervised(
 
 test('containers of a version that kept their files in directories are found', async () => {
   const it = spec('older', { value: 'echo >ready; until [ -e ../go-older ]; do sleep 0.02; done; exit 8' });
-  files = filesWithoutPerl();
+  useMachine(filesWithoutPerl());
   const first = await start();
   first.launch(it);
   await next('started', 'older');

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -206,4 +207,74 @@ test("files belong to the sandbox's user, who can't be used to reach what that u
   assert.equal((await get(it, [{ value: 'plain.txt', cache: true }], nobody)).ok, false);
   symlinkSync(root, `${sandbox}/link`);
   assert.equal((await get(it, [{ value: `${base}/run.sh`, output_file: 'link/out' }], nobody)).ok, false);
+});
+
+test('a fifo, a device or a directory of this machine fails at once, cached or not', async () => {
+  execFileSync('mkfifo', [`${root}/origin/fifo`]);
+  for (const value of ['fifo', '/dev/zero', 'in']) {
+    for (const cache of [false, true]) {
+      const done = await get(fetcher(), [{ value, cache }]);
+      assert.match(done.ok ? '' : done.error, /expected a regular file, got a directory, fifo or device/, value);
+    }
+  }
+});
+
+/** Fetches as another user after an archive whose links lead out of the sandbox. */
+async function getThroughLinks(uri: CommandInfoURI): Promise<string> {
+  mkdirSync(`${root}/links`);
+  symlinkSync(`${root}/outside`, `${root}/links/out`);
+  symlinkSync('in', `${root}/links/inside`);
+  symlinkSync(`${root}/outside/file`, `${root}/links/file`);
+  mkdirSync(`${root}/links/in`);
+  execFileSync('tar', ['-cf', `${root}/origin/links.tar`, '-C', `${root}/links`, '.']);
+  mkdirSync(`${root}/outside`);
+  chmodSync(`${root}/outside`, 0o777);
+  const done = await get(fetcher(), [{ value: 'links.tar' }, uri]);
+  assert.deepEqual(readdirSync(`${root}/outside`), []);
+  return done.ok ? '' : done.error;
+}
+
+for (const [name, uri, expected] of [
+  [
+    'into a directory',
+    { value: 'plain.txt', output_file: 'out/new' },
+    /out\/new: a link in the sandbox leads out of it/,
+  ],
+  ['to a file', { value: 'plain.txt', output_file: 'file' }, /file: a link is there/],
+  ['within the sandbox', { value: 'plain.txt', output_file: 'inside/new' }, /^$/],
+] as const) {
+  test(`output_file through a link that an archive has left: ${name}`, async () => {
+    assert.match(await getThroughLinks(uri), expected);
+    if (expected.source === '^$') assert.equal(readFileSync(`${sandbox}/in/new`, 'utf8'), 'plain text\n');
+  });
+}
+
+test('a cache directory that someone else made first, or made a link, is not used', {
+  skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user',
+}, async () => {
+  mkdirSync(`${root}/victim`);
+  writeFileSync(`${root}/victim/kept`, 'kept');
+  symlinkSync(`${root}/victim`, `${root}/cache`);
+  lchownSync(`${root}/cache`, nobody.uid, nobody.gid);
+  const linked = await get(fetcher(), [{ value: `${base}/plain.txt` }]);
+  assert.match(linked.ok ? '' : linked.error, /fetcher cache directory: .*cache is a symbolic link of user 65534/);
+  rmSync(`${root}/cache`);
+  mkdirSync(`${root}/cache`);
+  symlinkSync(`${root}/victim`, `${root}/cache/downloads`);
+  for (const path of ['cache', 'cache/downloads']) lchownSync(`${root}/${path}`, nobody.uid, nobody.gid);
+  const owned = await get(fetcher(), [{ value: `${base}/plain.txt` }]);
+  assert.match(owned.ok ? '' : owned.error, /fetcher cache directory: .*cache belongs to user 65534/);
+  assert.deepEqual(readdirSync(`${root}/victim`), ['kept']);
+});
+
+test("what runs for a fetch runs in the sandbox that is the container's, not where a link leads", {
+  skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user',
+}, async () => {
+  const nested = `${sandbox}/containers/one`;
+  mkdirSync(`${root}/victim/one`, { recursive: true });
+  chmodSync(`${root}/victim/one`, 0o777);
+  symlinkSync(`${root}/victim`, `${sandbox}/containers`);
+  const done = await fetcher().fetch([{ value: 'plain.txt' }], nested, nobody, new AbortController().signal);
+  assert.match(done.ok ? '' : done.error, /containers: is not a directory \(a symbolic link is not followed\)/);
+  assert.deepEqual(readdirSync(`${root}/victim/one`), []);
 });

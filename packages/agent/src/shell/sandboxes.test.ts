@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type ContainerId, ok, type TaskId } from '@meseta/base';
+import { createAtMost } from '@meseta/platform/at-most';
+import { createFiles } from '@meseta/platform/files';
+import type { DirectoryBelow, VolumeLink } from '../core/io.js';
+import { changeVolume, type LaunchEffect, prepareSandbox, removeSandbox } from './sandboxes.js';
+
+const files = createFiles();
+const nobody = { uid: 65534, gid: 65534 };
+const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
+let root = '';
+let exits: string[] = [];
+
+beforeEach(() => {
+  root = mkdtempSync(`${tmpdir()}/meseta-agent-sandboxes-`);
+  chmodSync(root, 0o755);
+  exits = [];
+  mkdirSync(`${root}/victim`, { mode: 0o700 });
+  writeFileSync(`${root}/victim/secret`, 'secret', { mode: 0o600 });
+});
+afterEach(() => {
+  // Whatever a test made: the directory of root is as it was.
+  assert.deepEqual(readdirSync(`${root}/victim`), ['secret']);
+  assert.deepEqual(
+    [statSync(`${root}/victim`).uid, statSync(`${root}/victim/secret`).uid],
+    [process.getuid?.(), process.getuid?.()],
+  );
+  rmSync(root, { recursive: true, force: true });
+});
+
+const sandboxOf = (id: string): string => `${root}/slaves/S0/frameworks/F/executors/e/runs/${id}`;
+
+/** Prepares a sandbox for nobody; what is wrong, if something is. */
+const prepare = (
+  sandbox: string,
+  volumes: readonly VolumeLink[] = [],
+  pod?: LaunchEffect['pod'],
+): Promise<string | undefined> =>
+  prepareSandbox(
+    { files, findUser: async () => ok(nobody) },
+    {
+      kind: 'launch',
+      spec: {
+        containerId: 'c' as ContainerId,
+        sandbox,
+        user: 'nobody',
+        command: {},
+        environment: {},
+        uris: [],
+        rlimits: undefined,
+        resources: [],
+        container: undefined,
+      },
+      volumes,
+      ...(pod === undefined ? {} : { pod }),
+    },
+  );
+
+const remove = (path: string) => removeSandbox({ files, workDir: root, removing: createAtMost(1) }, path);
+
+const change = (place: DirectoryBelow, removes: boolean, isShared = false): Promise<void> =>
+  changeVolume(
+    { files, exit: (_status, message) => void exits.push(message) },
+    {
+      kind: 'volume',
+      place,
+      remove: removes,
+      isShared,
+    },
+  );
+
+const persistent = (containerPath: string, id = 'v'): VolumeLink => ({
+  containerPath,
+  place: { root, names: ['volumes', 'roles', 'r', id] },
+  isPersistent: true,
+});
+const shared = (containerPath: string, from: string, ...names: string[]): VolumeLink => ({
+  containerPath,
+  place: { root: from, names },
+  isPersistent: false,
+});
+const ownerOf = (path: string): number => lstatSync(path).uid;
+
+test("a sandbox is its user's, with links to the newest run and to its volumes", asRoot, async () => {
+  const sandbox = sandboxOf('one');
+  assert.equal(await prepare(sandbox, [persistent('data'), persistent('deep/er/data', 'w')]), undefined);
+  assert.deepEqual([ownerOf(sandbox), statSync(sandbox).mode & 0o777], [nobody.uid, 0o750]);
+  assert.equal(readlinkSync(`${sandbox}/../latest`), sandbox);
+  assert.equal(readlinkSync(`${sandbox}/data`), `${root}/volumes/roles/r/v`);
+  assert.equal(readlinkSync(`${sandbox}/deep/er/data`), `${root}/volumes/roles/r/w`);
+  assert.deepEqual([ownerOf(`${sandbox}/deep/er`), ownerOf(`${root}/volumes/roles/r/v`)], [nobody.uid, nobody.uid]);
+  assert.deepEqual([ownerOf(`${root}/volumes/roles/r`), ownerOf(`${root}/volumes`)], [0, 0]);
+  await prepare(sandboxOf('two'));
+  assert.equal(readlinkSync(`${sandbox}/../latest`), sandboxOf('two'));
+});
+
+const wrongPaths: readonly [containerPath: string, volumeId: string, RegExp][] = [
+  ['../x', 'v', /volume \.\.\/x: .*"\.\." can't be a name/],
+  ['a/../../x', 'v', /"\.\." can't be a name/],
+  ['/etc/x', 'v', /volume \/etc\/x: expected a path inside the sandbox/],
+  ['.', 'v', /expected a path inside the sandbox/],
+  ['data', '..', /volume data: .*"\.\." can't be a name/],
+  ['data', 'a/b', /"a\/b" can't be a name/],
+];
+
+test('a path that leads out of a sandbox or a volume fails the launch', asRoot, async () => {
+  for (const [index, [containerPath, id, expected]] of wrongPaths.entries()) {
+    const problem = await prepare(sandboxOf(`s${index}`), [persistent(containerPath, id)]);
+    assert.match(problem ?? '', expected, `${containerPath} ${id}`);
+  }
+});
+
+test("a pod's directory is shown to its tasks, but not where a link in its place leads", asRoot, async () => {
+  const pod = sandboxOf('pod');
+  const member = { sandbox: pod, taskId: 't' as TaskId };
+  const volumes = [shared('mine', pod, 'data', 'inner')];
+  assert.equal(await prepare(`${pod}/containers/one`, volumes, member), undefined);
+  assert.deepEqual(
+    [ownerOf(pod), ownerOf(`${pod}/containers`), ownerOf(`${pod}/data/inner`)],
+    [nobody.uid, 0, nobody.uid],
+  );
+  assert.equal(readlinkSync(`${pod}/tasks/t`), `${pod}/containers/one`);
+  assert.equal(readlinkSync(`${pod}/containers/one/mine`), `${pod}/data/inner`);
+  assert.equal(readFileSync(`${pod}/stdout`, 'utf8'), '');
+  // What the pod's user may do meanwhile.
+  rmSync(`${pod}/data`, { recursive: true });
+  symlinkSync(`${root}/victim`, `${pod}/data`);
+  assert.match(
+    (await prepare(`${pod}/containers/two`, volumes, member)) ?? '',
+    /volume mine: .*pod\/data: is not a directory/,
+  );
+  const others = [shared('mine', pod, 'data')];
+  assert.match((await prepare(`${pod}/containers/three`, others, member)) ?? '', /pod\/data: is not a directory/);
+  mkdirSync(`${pod}/of-root`, { mode: 0o700 });
+  assert.equal(await prepare(`${pod}/containers/four`, [shared('mine', pod, 'of-root')], member), undefined);
+  assert.equal(ownerOf(`${pod}/of-root`), 0, 'what was there is given to nobody');
+});
+
+test('links in the place of what the agent makes in a pod lead it nowhere', asRoot, async () => {
+  const pod = sandboxOf('pod');
+  const member = { sandbox: pod, taskId: 't' as TaskId };
+  assert.equal(await prepare(`${pod}/containers/one`, [], member), undefined);
+  for (const name of ['tasks', 'containers']) {
+    renameSync(`${pod}/${name}`, `${pod}/${name}-away`);
+    symlinkSync(`${root}/victim`, `${pod}/${name}`);
+  }
+  assert.match((await prepare(`${pod}/containers/two`, [], member)) ?? '', /pod\/containers: is not a directory/);
+  const removed = await remove(`${pod}/containers/one`);
+  assert.match(removed.ok ? '' : removed.error.message, /pod\/containers: is not a directory/);
+});
+
+test('a persistent volume comes and goes; what its links lead to stays', asRoot, async () => {
+  const place = { root, names: ['volumes', 'roles', 'r', 'v'] };
+  await change(place, false);
+  const path = `${root}/volumes/roles/r/v`;
+  assert.equal(statSync(path).mode & 0o777, 0o750);
+  chownSync(path, nobody.uid, nobody.gid);
+  mkdirSync(`${path}/inner`);
+  symlinkSync(`${root}/victim`, `${path}/link`);
+  symlinkSync(`${root}/victim`, `${path}/inner/link`);
+  await change(place, true);
+  assert.equal(existsSync(path), false);
+  await change(place, true);
+  assert.deepEqual(exits, []);
+  await change({ ...place, names: ['volumes', 'roles', 'r', '..'] }, true);
+  await change({ ...place, names: ['..', 'victim'] }, true);
+  assert.deepEqual(exits.length, 2);
+  assert.ok(existsSync(`${root}/volumes/roles/r`));
+  await change({ root, names: ['volumes', 'roles', 'r', 's'] }, false, true);
+  assert.equal(statSync(`${root}/volumes/roles/r/s`).mode & 0o777, 0o755);
+});
+
+test("a mounted disk's root stays, emptied, when its volume goes", async () => {
+  mkdirSync(`${root}/disk/inner`, { recursive: true });
+  symlinkSync(`${root}/victim`, `${root}/disk/inner/link`);
+  await change({ root: `${root}/disk`, names: [] }, true);
+  assert.deepEqual(readdirSync(`${root}/disk`), []);
+  assert.deepEqual(exits, []);
+});
+
+test('a sandbox is removed with what is empty above it, and nothing that its links lead to', asRoot, async () => {
+  const [one, two] = [sandboxOf('one'), sandboxOf('two')];
+  for (const path of [one, two]) assert.equal(await prepare(path), undefined);
+  symlinkSync(`${root}/victim`, `${one}/link`);
+  assert.deepEqual(await remove(one), { ok: true, value: undefined });
+  assert.equal(readlinkSync(`${two}/../latest`), two);
+  assert.deepEqual(await remove(one), { ok: true, value: undefined });
+  assert.deepEqual(await remove(two), { ok: true, value: undefined });
+  assert.equal(existsSync(`${root}/slaves`), false);
+});
