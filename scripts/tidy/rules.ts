@@ -198,6 +198,35 @@ export function checkAgentWord(source: Source): Violation[] {
     });
 }
 
+/**
+ * What the agent does with files goes through the ports, where a task may write through held directories
+ * (packages/platform/src/held-directories.ts). These reach for Node's own, and only for paths that no task can change.
+ */
+const TOUCHES_TRUSTED_PATHS: ReadonlyMap<string, string> = new Map([
+  ['packages/agent/src/shell/checkpoint.ts', "work_dir/meta, which is root's alone"],
+  ['packages/agent/src/shell/detector.ts', 'the file that --master names, at the start'],
+]);
+
+/** In the rooms that work in sandboxes nobody opens a path by himself. */
+export function checkFileAccess(source: Source): Violation[] {
+  if (!/^packages\/(?:agent|containers)\//.test(source.path) || isTest(source.path)) return [];
+  if (TOUCHES_TRUSTED_PATHS.has(source.path)) return [];
+  return importsOf(source.text)
+    .filter((specifier) => /^(?:node:)?fs(?:\/|$)/.test(specifier))
+    .map((specifier) => ({
+      path: source.path,
+      rule: 'files of tasks',
+      detail: `imports ${specifier}: use the port Files, which follows no link where a task may write`,
+    }));
+}
+
+/** Files that the rule above names and that have no need of it any more. */
+export const findNeedlessTrust = (sources: readonly Source[]): readonly string[] =>
+  [...TOUCHES_TRUSTED_PATHS.keys()].filter(
+    (path) =>
+      !importsOf(sources.find((source) => source.path === path)?.text ?? '').some((it) => it.startsWith('node:fs')),
+  );
+
 /** Sources that no entry reaches through imports: nobody would miss them. What tests share may be reached from tests. */
 export function findDead(sources: readonly Source[], entries: readonly string[]): Violation[] {
   const fromEntries = reach(sources, entries);

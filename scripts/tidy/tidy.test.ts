@@ -6,12 +6,14 @@ import { test } from 'node:test';
 import {
   checkAgentWord,
   checkCore,
+  checkFileAccess,
   checkImports,
   checkInside,
   checkLength,
   checkSpread,
   codeOnly,
   findDead,
+  findNeedlessTrust,
   findRing,
   importsOf,
   roomOf,
@@ -99,6 +101,24 @@ test('the cores have no clock, chance, timer, promise, process or machine of the
   assert.equal(core('// await the Date of Math.random()'), 0);
   assert.equal(core('const updated = Math.floor(2)'), 0);
   none(sources.flatMap(checkCore));
+});
+
+test('where tasks may write, files are reached through the ports', () => {
+  const count = (path: string, text: string): number => checkFileAccess({ path, text }).length;
+  for (const text of [
+    "import { open } from 'node:fs/promises';",
+    "import * as fs from 'node:fs';",
+    "import fs from 'fs';",
+    "const { open } = await import('node:fs');",
+  ]) {
+    assert.equal(count('packages/agent/src/shell/x.ts', text), 1, text);
+    assert.equal(count('packages/containers/src/x.ts', text), 1, text);
+    assert.equal(count('packages/master/src/shell/x.ts', text), 0, text);
+    assert.equal(count('packages/agent/src/shell/x.test.ts', text), 0, text);
+  }
+  assert.equal(count('packages/agent/src/shell/x.ts', "import type { Files } from '@meseta/base';"), 0);
+  none(sources.flatMap(checkFileAccess));
+  assert.deepEqual(findNeedlessTrust(sources), []);
 });
 
 test('an agent is called an agent', () => {
