@@ -23,7 +23,7 @@ export function executorEnvironment(
     PATH: DEFAULT_PATH,
     ...config.executorEnvironment,
     LIBPROCESS_PORT: '0',
-    ...(address.ok ? { LIBPROCESS_IP: ipOf(config) } : {}),
+    LIBPROCESS_IP: config.localIp,
     MESOS_FRAMEWORK_ID: executor.frameworkId,
     MESOS_EXECUTOR_ID: executor.info.executor_id.value,
     MESOS_DIRECTORY: executor.sandbox,
@@ -46,7 +46,7 @@ export function executorEnvironment(
 /** This host's, as peers see it. */
 export function ipOf({ pid }: AgentConfig): string {
   const address = parsePid(pid);
-  return address.ok ? address.value.address.replace(/:\d+$/, '') : '';
+  return address.ok ? address.value.address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') : '';
 }
 
 /** What the command of a task sees that the agent runs itself. */

@@ -309,6 +309,8 @@ export interface CheckpointChange {
 export interface AgentConfig {
   /** `slave(1)@ip:port` */
   readonly pid: Pid;
+  /** An address of this host that executors' drivers can listen on; peers may be told another one (`pid`). */
+  readonly localIp: string;
   /** Without id; resources in the post-refinement format, as the flags say. */
   readonly info: AgentInfo;
   readonly version: string;

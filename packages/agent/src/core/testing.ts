@@ -11,6 +11,7 @@ export const OBSERVER = pidOf('slave-observer(1)', '10.0.0.1:5050');
 
 export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
   pid: pidOf('slave(1)', '10.0.0.7:5051'),
+  localIp: '10.0.0.7',
   info: {
     hostname: 'host7',
     resources: [

@@ -6,12 +6,14 @@ import { type ContainerId, err, type Files, formatDuration, ok, pidOf, type Resu
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
+import { hostOf } from '@meseta/platform/addresses';
 import { createAtMost } from '@meseta/platform/at-most';
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
+import { type OwnAddress, ownAddressOf } from '@meseta/platform/own-address';
 import { peerMetrics, peerOptionsOf } from '@meseta/platform/peer-flags';
 import { createProcesses } from '@meseta/platform/processes';
 import { validateRole } from '@meseta/resources';
@@ -88,6 +90,9 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   for (const warning of security.value.warnings) log.warning(warning);
   const master = await detectMaster(flags.master ?? '');
   if (!master.ok) return err(`Flag --master: ${master.error}`);
+  const own = await ownAddressOf(flags.ip ?? LOOPBACK, flags.advertise_ip);
+  if (!own.ok) return err(`Flag --${own.error.flag}: ${own.error.text}`);
+  for (const warning of own.value.warnings) log.warning(warning);
   const directories = await claimDirectories(flags);
   if (!directories.ok) return directories;
   if (flags.launcher !== 'posix') {
@@ -104,9 +109,11 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   });
   if (!checkpoint.ok) return err(`Flag --work_dir: ${checkpoint.error}`);
   const inputs = createInputs();
-  const host = await openHost(options, security.value, inputs);
-  const named = await nameOf(ipOf(master.value));
-  const started = host.ok ? await run(options, security.value, host.value, checkpoint.value, inputs, named) : host;
+  const host = await openHost(options, security.value, own.value, inputs);
+  const named = await nameOf(hostOf(master.value.slice(master.value.indexOf('@') + 1)));
+  const started = host.ok
+    ? await run(options, security.value, host.value, checkpoint.value, inputs, named, own.value.localIp)
+    : host;
   if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
   else {
     if (host.ok) await host.value.close();
@@ -160,12 +167,13 @@ function createInputs(): Inputs {
 async function openHost(
   { flags, log, env }: AgentOptions,
   { tls }: AgentSecurity,
+  { advertiseIp }: OwnAddress,
   inputs: Inputs,
 ): Promise<Result<Host, string>> {
   const host = await createHost({
     ip: flags.ip ?? LOOPBACK,
     port: flags.port,
-    advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    advertise: { ip: advertiseIp, port: flags.advertise_port },
     tls,
     ...peerOptionsOf(flags, env),
     onMessage: (message) => inputs.peers?.gate.onMessage(message) ?? 'accepted',
@@ -190,6 +198,7 @@ async function run(
   checkpoint: Checkpoint,
   inputs: Inputs,
   masterHostname: string,
+  localIp: string,
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
   const workDir = resolve(flags.work_dir);
@@ -203,7 +212,7 @@ async function run(
   const launcher = await openContainers(options, inputs, files);
   if (!launcher.ok) return launcher;
   const containers = launcher.value;
-  const config = await configOf(flags, host, workDir, resources.value, files);
+  const config = await configOf({ ...options, localIp }, host, workDir, resources.value, files);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
   const before = entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir ?? workDir;
@@ -332,13 +341,13 @@ const openContainers = (
   });
 
 async function configOf(
-  flags: AgentFlags,
+  { flags, localIp }: { readonly flags: AgentFlags; readonly localIp: string },
   host: Host,
   workDir: string,
   resources: readonly Resource[],
   files: Files,
 ): Promise<AgentConfig> {
-  const ip = ipOf(host.address);
+  const ip = hostOf(host.address);
   const { attributes, domain } = flags;
   return {
     pid: pidOf(ACTOR, host.address),
@@ -350,6 +359,7 @@ async function configOf(
       port: Number(host.address.slice(host.address.lastIndexOf(':') + 1)),
       ...(domain === undefined ? {} : { domain }),
     },
+    localIp,
     version: buildInfo.version,
     workDir,
     bootId: files.readTextNow(BOOT_ID)?.trim() ?? '',
@@ -370,8 +380,6 @@ async function configOf(
     diskWatchIntervalMs: flags.disk_watch_interval,
   };
 }
-
-const ipOf = (address: string): string => address.slice(address.indexOf('@') + 1, address.lastIndexOf(':'));
 
 /** What the address resolves to, or the address. */
 async function nameOf(ip: string): Promise<string> {

@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { err, ok, type Pid, pidOf, type Result } from '@meseta/base';
+import { addressOf } from '@meseta/platform/addresses';
 
 /** The master that the flag names. The error says what was expected. */
 export async function detectMaster(flag: string): Promise<Result<Pid, string>> {
@@ -25,8 +26,10 @@ async function masterAt(flag: string): Promise<Result<Pid, string>> {
   const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address);
   if (match === null || Number(match[2]) > 65535) return err(`expected host:port, got ${shown(flag)}`);
   try {
-    const found = await lookup(match[1] as string, { family: 4 });
-    return ok(pidOf('master', `${found.address}:${match[2]}`));
+    const host = match[1] as string;
+    // Most names have an IPv4 address, and Mesos' masters have no other.
+    const found = await lookup(host, { family: 4 }).catch(() => lookup(host, { family: 6 }));
+    return ok(pidOf('master', addressOf(found.address, Number(match[2]))));
   } catch {
     return err(`can't resolve the host of ${shown(flag)}`);
   }

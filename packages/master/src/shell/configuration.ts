@@ -1,13 +1,12 @@
 // From flags to what a master is started with.
 
 import { promises as dns } from 'node:dns';
-import { isIP } from 'node:net';
-import { hostname as machineName } from 'node:os';
 import { join } from 'node:path';
 import type { AllocatorOptions, SorterKind } from '@meseta/allocator';
 import { err, ok, type Result } from '@meseta/base';
 import type { Logger } from '@meseta/platform';
 import { discoverIp } from '@meseta/platform/discover-ip';
+import { ownAddressOf } from '@meseta/platform/own-address';
 import { peerOptionsOf } from '@meseta/platform/peer-flags';
 import { parseQuantities } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
@@ -64,21 +63,23 @@ export async function configurationOf(
   const found = flags.ip_discovery_command === undefined ? undefined : await discoverIp(flags.ip_discovery_command);
   if (found?.ok === false) return wrong('ip_discovery_command', found.error);
   const ip = flags.ip ?? found?.value ?? loopback;
-  if (isIP(ip) === 0) return wrong('ip', `expected an IP address, got ${JSON.stringify(ip)}`);
+  const own = await ownAddressOf(ip, flags.advertise_ip);
+  if (!own.ok) return wrong(own.error.flag, own.error.text);
+  for (const warning of own.value.warnings) log.warning(warning);
   const registry = registryOf(flags);
   if (!registry.ok) return registry;
   const domain = domainOf(flags.domain);
   if (!domain.ok) return domain;
   const options = optionsOf(flags, domain.value);
   if (!options.ok) return options;
-  const hostname = flags.hostname ?? (await hostnameOf(flags.advertise_ip ?? ip, flags.hostname_lookup));
+  const hostname = flags.hostname ?? (await hostnameOf(own.value.advertiseIp ?? ip, flags.hostname_lookup));
   const security = securityOf(flags, hostname, env);
   if (!security.ok) return wrong(security.error.flag, security.error.text);
   for (const warning of security.value.warnings) log.warning(warning);
   return ok({
     ip,
     port: flags.port,
-    advertise: { ip: flags.advertise_ip, port: flags.advertise_port },
+    advertise: { ip: own.value.advertiseIp, port: flags.advertise_port },
     peerOptions: peerOptionsOf(flags, env),
     hostname,
     registry: registry.value,
@@ -165,7 +166,6 @@ function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<M
 /** The name of the address; the address itself where nobody knows one or nobody is to be asked. */
 async function hostnameOf(ip: string, lookup: boolean): Promise<string> {
   if (!lookup) return ip;
-  if (ip === '0.0.0.0' || ip === '::') return machineName();
   return dns.lookupService(ip, 0).then(
     ({ hostname }) => hostname,
     () => ip,

@@ -1,6 +1,7 @@
 // What a master tells others of itself.
 import { randomUUID } from 'node:crypto';
 import { pidOf } from '@meseta/base';
+import { hostOf } from '@meseta/platform/addresses';
 import { buildInfo } from '@meseta/platform/build-info';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterConfig } from './configuration.js';
@@ -14,7 +15,7 @@ const packedIp = (ip: string): number => {
 /** Of a process of its own: each has another id. */
 export function masterInfoOf(config: MasterConfig, address: string): MasterInfo {
   const colon = address.lastIndexOf(':');
-  const [ip, port] = [address.slice(0, colon), Number(address.slice(colon + 1))];
+  const [ip, port] = [hostOf(address), Number(address.slice(colon + 1))];
   return {
     id: randomUUID(),
     ip: packedIp(ip),

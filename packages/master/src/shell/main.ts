@@ -2,6 +2,7 @@
 import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { openLogFile, teeTo } from '@meseta/platform/log-file';
+import { withLibprocessVariables } from '@meseta/platform/own-address';
 import { readFlagFile } from '@meseta/platform/start-files';
 import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
@@ -21,7 +22,10 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
   }
   const parsed = parseFlags(masterFlags, { argv, env, prefix: 'MESOS_', readFile: readFlagFile });
   if (!parsed.ok) return fail(`${parsed.error.message} (meseta master --help lists the flags)`);
-  const { values, shown, given, warnings } = parsed.value;
+  const { shown, given, warnings } = parsed.value;
+  const addressed = withLibprocessVariables(parsed.value.values, given, env);
+  if (!addressed.ok) return fail(`${addressed.error.flag}: ${addressed.error.text}`);
+  const values = addressed.value;
   if (values.version) {
     process.stdout.write(`meseta ${buildInfo.version}\n`);
     return 0;
@@ -40,7 +44,7 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
   for (const warning of warnings) log.warning(warning);
   const configuration = await configurationOf(values, shown, log, env, values.external_log_file ?? logFile?.value.path);
   if (!configuration.ok) return fail(configuration.error.text);
-  if (!given.has('ip') && !given.has('ip_discovery_command'))
+  if (values.ip === undefined && values.ip_discovery_command === undefined)
     log.info('listening on loopback only: give --ip to be reached from other machines');
 
   return new Promise((resolve) => {

@@ -61,6 +61,7 @@ const attributesOf = (index: number): readonly Attribute[] => [
 function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
   return {
     pid: node.pid,
+    localIp: '127.0.0.1',
     info: {
       hostname: node.name,
       resources: resourcesOf(node.size),
