@@ -1,6 +1,6 @@
 // A broken invariant ends the master, so nothing that comes from outside may break one. Every message that an agent or a
 // driver sends and every call of a scheduler and an operator, in a form that is taken, is spoiled field by field; the core
-// takes each, and all that it sends can be encoded. docs/invariants-reachable.md lists the invariants and these tests.
+// takes each, and all that it sends can be encoded. scripts/invariants/invariants.ts lists what could break.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, present } from '@meseta/base';

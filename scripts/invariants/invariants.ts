@@ -1,0 +1,58 @@
+// Where the program ends on purpose, in the packages that see outside data: assertions, and what the wire's readers throw;
+// file by file, whether anything from outside
+// can get there, and what shows that it doesn't end the process. A site that is new has to be looked at and counted here.
+
+export type Verdict =
+  /** Thrown to a caller that turns it into a value, at the place that is named. */
+  | 'caught'
+  /** Outside data gets close; the named test sends it hostile data. */
+  | 'guarded'
+  /** Only this process' own doing, or its own disk, gets there. */
+  | 'inside';
+
+export interface Sites {
+  readonly file: string;
+  readonly count: number;
+  readonly verdict: Verdict;
+  readonly why: string;
+}
+
+const MASTER_CORE = 'packages/master/src/core/invariants-hostile.test.ts';
+const AGENT_CORE = 'packages/agent/src/core/invariants-hostile.test.ts';
+
+const sites = (file: string, count: number, verdict: Verdict, why: string): Sites => ({
+  file: `packages/${file}`,
+  count,
+  verdict,
+  why,
+});
+
+export const SITES: readonly Sites[] = [
+  sites('agent/src/core/agent.ts', 1, 'inside', 'the shell answers each write once'),
+  sites('agent/src/core/environment.ts', 1, 'guarded', AGENT_CORE),
+  sites('agent/src/core/executor-launch.ts', 2, 'guarded', AGENT_CORE),
+  sites('agent/src/core/launch.ts', 1, 'guarded', AGENT_CORE),
+  sites('agent/src/core/pods.ts', 1, 'guarded', AGENT_CORE),
+  sites('allocator/src/agents.ts', 7, 'guarded', MASTER_CORE),
+  sites('allocator/src/allocator.ts', 2, 'inside', 'recovery, and constants of the program'),
+  sites('allocator/src/clients.ts', 1, 'guarded', MASTER_CORE),
+  sites('allocator/src/frameworks.ts', 5, 'guarded', MASTER_CORE),
+  sites('allocator/src/holdings.ts', 3, 'guarded', MASTER_CORE),
+  sites('allocator/src/reading.ts', 1, 'guarded', MASTER_CORE),
+  sites('coordination/src/environment.ts', 1, 'inside', 'the store, whose checksums are looked at when it is opened'),
+  sites('coordination/src/lmdb-store.ts', 2, 'inside', 'the store, whose checksums are looked at when it is opened'),
+  sites('master/src/core/driver.ts', 3, 'inside', 'events that this master made'),
+  sites('master/src/core/offers.ts', 3, 'guarded', MASTER_CORE),
+  sites('master/src/core/registrar.ts', 2, 'guarded', MASTER_CORE),
+  sites('master/src/core/tasks.ts', 1, 'guarded', MASTER_CORE),
+  sites('master/src/registry/agent-info.ts', 2, 'inside', "the registry's own text"),
+  sites('master/src/registry/encode.ts', 3, 'inside', "the registry's own text"),
+  sites('master/src/shell/registry-log.ts', 1, 'inside', 'a batch has an operation'),
+  sites('platform/src/message-parser.ts', 1, 'guarded', 'packages/platform/src/message-parser.test.ts'),
+  sites('resources/src/role-tree.ts', 1, 'guarded', MASTER_CORE),
+  sites('wire/src/binary-reader.ts', 16, 'caught', 'codec.ts'),
+  sites('wire/src/binary-writer.ts', 1, 'guarded', MASTER_CORE),
+  sites('wire/src/enums.ts', 1, 'guarded', MASTER_CORE),
+  sites('wire/src/json-parser.ts', 2, 'caught', 'parseExactJson'),
+  sites('wire/src/json-reader.ts', 16, 'caught', 'codec.ts'),
+];
