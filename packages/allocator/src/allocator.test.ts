@@ -372,3 +372,20 @@ test('L2, L3: hundreds of filters that end in one tick all end, however many end
     assert.equal(cluster.run(2_000).length, count, `${count} filters`);
   }
 });
+
+test('L3: a filter ends though forgotten ones of the same framework and agent lie in its tick', () => {
+  const cluster = testCluster();
+  // Two for each agent fill the bucket, so that the first of the new ones clears it.
+  const agents = Array.from({ length: 16 }, (_, i) => `a${i}`);
+  for (const id of agents) cluster.agent(id, 'cpus:1;mem:64');
+  cluster.framework('f', ['r']);
+  for (const offer of cluster.run()) cluster.decline(offer, 10);
+  // Neither covers the other: each has a filter of its own.
+  for (const id of agents) cluster.allocator.updateAgent(aid(id), { total: res('cpus:2;mem:32') });
+  for (const offer of cluster.run()) cluster.decline(offer, 10);
+  assert.equal(cluster.allocator.totals().filters, 32);
+  cluster.allocator.revive(fid('f'));
+  for (const offer of cluster.run()) cluster.decline(offer, 10);
+  assert.equal(cluster.run(9_000).length, 0);
+  assert.equal(cluster.run(2_000).length, agents.length);
+});

@@ -177,11 +177,12 @@ export function expireFilters(filters: Filters, now: number, ended: (agent: numb
       const agent = cell(pairs, 2 * i);
       const client = cell(pairs, 2 * i + 1);
       const table = tables[agent];
-      const at = find(table, client, isDue);
-      if (table === undefined || at < 0) continue;
-      if (isLive(filters, table.cells, at)) ended(agent, client);
-      forgetCell(filters, table.cells, at);
-      takeOut(table, at);
+      // All of the pair in this tick: those that were forgotten may have lost their place in the bucket (L3).
+      for (let at = find(table, client, isDue); table !== undefined && at >= 0; at = find(table, client, isDue)) {
+        if (isLive(filters, table.cells, at)) ended(agent, client);
+        forgetCell(filters, table.cells, at);
+        takeOut(table, at);
+      }
     }
   }
 }

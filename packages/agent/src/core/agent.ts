@@ -22,7 +22,13 @@ import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
 import { driverOf, runTask, runTaskGroup, saveFramework } from './launch.js';
-import { acknowledgeOperation, applyOperationMessage, reconcileOperations, sendOperation } from './operations.js';
+import {
+  acknowledgeOperation,
+  applyOperationMessage,
+  operationSaved,
+  reconcileOperations,
+  sendOperation,
+} from './operations.js';
 import { launchMember } from './pods.js';
 import { start } from './recovery.js';
 import {
@@ -157,7 +163,7 @@ function afterWrite(step: Step, work: AfterWrite): void {
       forward(step, work.frameworkId, work.taskId);
       return;
     case 'sendOperation':
-      sendOperation(step, work.uuid);
+      operationSaved(step, work.uuid);
       return;
     case 'removeContainer':
       step.effects.push({ kind: 'removeContainer', containerId: work.containerId });

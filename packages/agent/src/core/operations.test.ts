@@ -52,6 +52,21 @@ const acknowledge = (world: World, uuid: string, status: string) =>
     body: { operation_uuid: { value: uuid }, status_uuid: { value: status } },
   });
 
+test('OPERATIONS-1: an operation that comes while the agent registers is not announced before it is on disk', () => {
+  const world = registeredWorld();
+  rejoin(world);
+  world.durable = false;
+  const before = sentOf(world, 'UpdateAgentMessage').length;
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  apply(world, reserveDisk, 'u1');
+  const asked = { operation_uuid: { value: 'u1' } };
+  world.message({ name: 'ReconcileOperationsMessage', body: { operations: [asked] } });
+  assert.equal(sentOf(world, 'UpdateOperationStatusMessage').length, 0);
+  for (const update of sentOf(world, 'UpdateAgentMessage').slice(before)) assert.deepEqual(update.operations, {});
+  world.flush();
+  assert.equal(sentOf(world, 'UpdateOperationStatusMessage').length, 1);
+});
+
 test('a reservation is on disk before it is told, and told until acknowledged', () => {
   const world = registeredWorld();
   world.durable = false;

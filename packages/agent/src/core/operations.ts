@@ -1,8 +1,8 @@
 // Operations on this agent's own resources: reservations and volumes, made durable, then told until acknowledged.
 // Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md; behaviours.md 14.
 //
-// O1: the new total is on disk before anyone hears of it.
-// O2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
+// OPERATIONS-1: the new total is on disk before anyone hears of it.
+// OPERATIONS-2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
 import type { OperationUuid } from '@meseta/base';
 import { applyOperation, needsCheckpoint, toPostRefinement } from '@meseta/resources';
 import type {
@@ -30,7 +30,8 @@ export function updateAgent(step: Step): void {
   const { state } = step;
   const id = state.info.id;
   if (id === undefined) return;
-  const operations = [...state.operations.values()].map(({ operation }) => operation);
+  const saved = [...state.operations].filter(([uuid]) => !state.unsavedOperations.has(uuid));
+  const operations = saved.map(([, { operation }]) => operation);
   sendToMaster(step, {
     name: 'UpdateAgentMessage',
     body: {
@@ -124,11 +125,19 @@ function finish(
   };
   step.state.operations.set(uuid, record);
   save(step, operationKey(uuid), { kind: 'operation', record });
+  step.state.unsavedOperations.add(uuid);
   step.after.push({ kind: 'sendOperation', uuid });
+}
+
+/** Its record is on disk. */
+export function operationSaved(step: Step, uuid: OperationUuid): void {
+  step.state.unsavedOperations.delete(uuid);
+  sendOperation(step, uuid);
 }
 
 export function sendOperation(step: Step, uuid: OperationUuid): void {
   const { state } = step;
+  if (state.unsavedOperations.has(uuid)) return;
   const update = state.operations.get(uuid)?.update;
   if (update === undefined || !state.registration.registered) return;
   sendToMaster(step, { name: 'UpdateOperationStatusMessage', body: update });
@@ -151,6 +160,7 @@ export function acknowledgeOperation(step: Step, message: AcknowledgeOperationSt
   cancelTimer(step, { kind: 'resendOperation', uuid });
   step.state.operations.delete(uuid);
   step.state.operationRetryMs.delete(uuid);
+  step.state.unsavedOperations.delete(uuid);
   save(step, operationKey(uuid), undefined);
 }
 
@@ -176,8 +186,8 @@ export function reconcileOperations(step: Step, message: ReconcileOperationsMess
         ...agent,
         status: {
           ...(operation_id === undefined ? {} : { operation_id }),
+          // Without a uuid: nothing is kept of it, so it is neither sent again nor acknowledged.
           state: 'OPERATION_DROPPED',
-          uuid: { value: uuidBytes(step.state.random) },
           ...agent,
         },
         operation_uuid,

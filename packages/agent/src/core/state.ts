@@ -157,6 +157,8 @@ export interface AgentState {
   readonly operations: Map<OperationUuid, OperationRecord>;
   /** The pause before an operation's update is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
+  /** Applied, and not on disk yet: nothing is sent of them (OPERATIONS-1). */
+  readonly unsavedOperations: Set<OperationUuid>;
   drain: { readonly config: DrainConfig; readonly sinceWallMs: number } | undefined;
   readonly sandboxes: Map<ContainerId, Sandbox>;
   /** As of the last look at the disk. */
@@ -200,6 +202,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     guests: new Map(),
     operations: new Map(),
     operationRetryMs: new Map(),
+    unsavedOperations: new Set(),
     drain: undefined,
     sandboxes: new Map(),
     maxSandboxAgeMs: config.gcDelayMs,

@@ -58,6 +58,21 @@ test('the end of an operation waits at its agent for a framework that has not co
   assert.equal(world.master.state.operations.size, 0);
 });
 
+test('an operation that never reached its agent is told once as dropped, under the id that its framework gave it', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const id = 'earlier-0000' as FrameworkId;
+  learned(agent, id);
+  const scheduler = world.subscribe({ id: { value: id } });
+  // An agent that is asked by uuid knows no other id.
+  const status = { state: 'OPERATION_DROPPED' as const };
+  const agent_id = { value: agent.id };
+  const body = { framework_id: { value: id }, agent_id, operation_uuid: uuid, status };
+  agent.say({ name: 'UpdateOperationStatusMessage', body });
+  assert.deepEqual(told(scheduler), { operation_id: { value: 'op' }, ...status });
+  assert.equal(world.master.state.operations.size, 0, 'nobody sends it again');
+});
+
 test('it does not wait for ever: ten minutes after the agent came the master acknowledges', () => {
   const world = createWorld();
   const agent = world.agent();

@@ -5,11 +5,15 @@ import { createAcknowledgementsChecker } from './acknowledgements.js';
 import { createBooksChecker } from './books.js';
 import { createCallsChecker } from './calls.js';
 import type { CreateChecker } from './checker.js';
+import { createCheckpointsChecker } from './checkpoints.js';
 import { createExecutorsChecker } from './executors.js';
+import { createFeedbackChecker } from './feedback.js';
 import { createKillsChecker } from './kills.js';
 import { createOffersChecker } from './offers.js';
+import { createOperatorsChecker } from './operators.js';
 import { createPodsChecker } from './pods.js';
 import { createReconciliationChecker } from './reconciliation.js';
+import { createRecordKeeper } from './records.js';
 import { createRegistryChecker } from './registry.js';
 import { createRestChecker } from './rest.js';
 import { createReturnsChecker } from './returns.js';
@@ -27,13 +31,17 @@ const CHECKERS: readonly CreateChecker[] = [
   createExecutorsChecker,
   createPodsChecker,
   createReconciliationChecker,
+  createOperatorsChecker,
+  createCheckpointsChecker,
+  createFeedbackChecker,
   createRestChecker,
 ];
 
 export function createCheckers(cluster: Cluster): { readonly observers: readonly Observer[]; atRest(): void } {
-  const checkers = CHECKERS.map((create) => create(cluster, cluster.world.count));
+  const keeper = createRecordKeeper();
+  const checkers = CHECKERS.map((create) => create(cluster, cluster.world.count, keeper));
   return {
-    observers: checkers.map(({ observer }) => observer),
+    observers: [keeper.observer, ...checkers.map(({ observer }) => observer)],
     atRest() {
       for (const checker of checkers) checker.atRest?.();
     },

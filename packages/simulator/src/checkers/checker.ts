@@ -1,6 +1,7 @@
 // What a checker is: it watches, and at the end it looks around.
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
+import type { RecordKeeper } from './records.js';
 
 export interface Checker {
   readonly observer: Observer;
@@ -11,4 +12,4 @@ export interface Checker {
 /** Adds to what the run did and checked. */
 export type Count = (what: string, by?: number) => void;
 
-export type CreateChecker = (cluster: Cluster, count: Count) => Checker;
+export type CreateChecker = (cluster: Cluster, count: Count, keeper: RecordKeeper) => Checker;

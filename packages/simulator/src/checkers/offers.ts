@@ -7,48 +7,86 @@
 // `guarantees are held back for their roles`: no other role is offered what unmet guarantees need.
 // `guarantees are met when they can be`: at rest, when somebody in each such role takes what it gets, nothing that would
 //     count is left unoffered while one is not met.
-// `an offer is of an agent that can be offered`: connected, not deactivated.
+// `an offer is of an agent that can be offered`: its connection has not broken since it registered, and by the records
+//     it is admitted and neither deactivated nor draining.
 
+import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { Offer, Resource } from '@meseta/wire';
+import type { MasterProcess } from '../nodes/master.js';
 import { isTerminal } from '../nodes/scheduler.js';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { Count, CreateChecker } from './checker.js';
+import type { Checker, Count } from './checker.js';
+import type { RecordKeeper, Records } from './records.js';
 
 const topOf = (role: string): string => role.split('/')[0] ?? role;
 
 const isReserved = (it: Resource): boolean => (it.reservations ?? []).length > 0;
 const counts = (it: Resource): boolean => !isReserved(it) && it.revocable === undefined;
 
-export const createOffersChecker: CreateChecker = ({ world, masters }, count) => ({
-  observer: {
-    masterStepped({ core }, _input, effects) {
-      for (const effect of effects) {
-        if (effect.kind !== 'event' || effect.event.offers === undefined) continue;
-        for (const offer of effect.event.offers.offers ?? []) {
-          checkOffer(world, count, core.state, offer);
-          count('offers checked');
-        }
-      }
-    },
-  },
-  atRest() {
-    const leader = masters.leader();
-    if (leader !== undefined) checkGuarantees(world, count, leader.core.state);
-  },
-});
+/** What offers are checked against. */
+interface Known {
+  readonly world: World;
+  readonly count: Count;
+  readonly state: MasterState;
+  readonly records: Records;
+  /** Agents that this master has told that they are registered, by id, with the address of that connection. */
+  readonly connected: ReadonlyMap<string, string>;
+}
 
-function checkOffer(world: World, count: Count, state: MasterState, offer: Offer): void {
+export const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: RecordKeeper): Checker => {
+  const connections = new Map<MasterProcess, Map<string, string>>();
+  return {
+    observer: {
+      masterStarted: (master) => void connections.set(master, new Map()),
+      masterStepped(master, input, effects) {
+        const connected = connections.get(master) ?? new Map<string, string>();
+        if (input.kind === 'peerLost') {
+          for (const [id, address] of connected) if (address === input.address) connected.delete(id);
+        }
+        const known: Known = { world, count, state: master.core.state, records: keeper.of(master), connected };
+        for (const effect of effects) {
+          noteConnection(connected, effect);
+          for (const offer of offersIn(effect)) {
+            checkOffer(known, offer);
+            count('offers checked');
+          }
+        }
+      },
+    },
+    atRest() {
+      const leader = masters.leader();
+      if (leader !== undefined) checkGuarantees(world, count, leader.core.state, keeper.of(leader));
+    },
+  };
+};
+
+function noteConnection(connected: Map<string, string>, effect: MasterEffect): void {
+  if (effect.kind !== 'send') return;
+  const { name, body } = effect.message;
+  if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
+  const [pid = ''] = effect.to;
+  connected.set(body.agent_id.value, pid.slice(pid.lastIndexOf('@') + 1));
+}
+
+/** On a stream, or to a driver. */
+function offersIn(effect: MasterEffect): readonly Offer[] {
+  if (effect.kind === 'event') return effect.event.offers?.offers ?? [];
+  if (effect.kind !== 'send' || effect.message.name !== 'ResourceOffersMessage') return [];
+  return effect.message.body.offers ?? [];
+}
+
+function checkOffer({ world, count, state, records, connected }: Known, offer: Offer): void {
   const role = offer.allocation_info?.role ?? '*';
-  const subjects = [offer.id.value, offer.agent_id.value];
-  const agent = state.agents.registered.get(offer.agent_id.value as never);
-  if (agent === undefined || !agent.connected || agent.deactivated) {
-    world.fail(
-      'an offer is of an agent that can be offered',
-      `offer ${offer.id.value} of ${offer.agent_id.value}`,
-      subjects,
-    );
+  const agentId = offer.agent_id.value;
+  const subjects = [offer.id.value, agentId];
+  const entry = records.agents.get(agentId);
+  if (entry === undefined || entry.deactivated || !connected.has(agentId)) {
+    const why = entry === undefined ? 'is not admitted' : entry.deactivated ? 'is deactivated' : 'is not connected';
+    const text = `offer ${offer.id.value} of ${agentId}, which ${why}`;
+    world.fail('an offer is of an agent that can be offered', text, subjects);
   }
   for (const resource of offer.resources ?? []) {
     const owner = resource.reservations?.at(-1)?.role;
@@ -59,8 +97,8 @@ function checkOffer(world: World, count: Count, state: MasterState, offer: Offer
     if (owner !== undefined)
       count(owner === role ? 'reservations offered to their role' : 'reservations offered to a descendant');
   }
-  if (checkLimit(world, state, offer, role, subjects)) count('offers checked against a limit');
-  if (checkHeadroom(world, state, offer, role, subjects)) count('offers checked against guarantees of others');
+  if (checkLimit(world, state, records, offer, role, subjects)) count('offers checked against a limit');
+  if (checkHeadroom(world, state, records, offer, role, subjects)) count('offers checked against guarantees of others');
 }
 
 /** Unreserved, non-revocable, in thousandths: what tasks of a top-level role and its descendants have, and offers. */
@@ -99,12 +137,13 @@ function reservedFor(state: MasterState, role: string, name: string): number {
 function checkLimit(
   world: World,
   state: MasterState,
+  { quotas }: Records,
   offer: Offer,
   role: string,
   subjects: readonly string[],
 ): boolean {
   let limited = false;
-  for (const [name, limit] of Object.entries(state.registrar.durable.quotas.get(role)?.limits ?? {})) {
+  for (const [name, limit] of Object.entries(quotas.get(role)?.limits ?? {})) {
     if (offered(offer, name) === 0 || !state.offers.has(offer.id.value as never)) continue;
     limited = true;
     const inUse = used(state, role, name, (it) => it === role);
@@ -119,12 +158,13 @@ function checkLimit(
 function checkHeadroom(
   world: World,
   state: MasterState,
+  records: Records,
   offer: Offer,
   role: string,
   subjects: readonly string[],
 ): boolean {
   let owed = false;
-  const { quotas } = state.registrar.durable;
+  const { quotas } = records;
   for (const name of ['cpus', 'mem']) {
     if (offered(offer, name) === 0) continue;
     let required = 0;
@@ -137,7 +177,7 @@ function checkHeadroom(
     }
     if (required === 0) continue;
     owed = true;
-    const available = freeOf(state, name);
+    const available = freeOf(state, records, name);
     if (available >= required) continue;
     const text = `role ${role} was offered ${offered(offer, name) / 1000} ${name}; ${available / 1000} are left, guarantees need ${required / 1000}`;
     world.fail('guarantees are held back for their roles', text, subjects);
@@ -146,10 +186,10 @@ function checkHeadroom(
 }
 
 /** Unreserved and free on agents that are offered. */
-function freeOf(state: MasterState, name: string): number {
+function freeOf(state: MasterState, records: Records, name: string): number {
   let free = 0;
   for (const agent of state.agents.registered.values()) {
-    if (!agent.connected || agent.deactivated) continue;
+    if (!agent.connected || records.agents.get(agent.id)?.deactivated !== false) continue;
     free += quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(counts)), name);
   }
   return free;
@@ -158,16 +198,16 @@ function freeOf(state: MasterState, name: string): number {
 /** What quota is about here; less of it, in thousandths, is not offered. */
 const [CPUS, LEAST_OFFERED] = ['cpus', 10];
 
-function checkGuarantees(world: World, count: Count, state: MasterState): void {
+function checkGuarantees(world: World, count: Count, state: MasterState, records: Records): void {
   if (state.allocator.totals().eventsPending > 0) return;
-  for (const [role, { guarantees }] of state.registrar.durable.quotas) {
+  for (const [role, { guarantees }] of records.quotas) {
     const guarantee = (guarantees?.[CPUS]?.value ?? 0) * 1000;
     const has = used(state, role, CPUS, (it) => topOf(it) === role) + reservedFor(state, role, CPUS);
     if (guarantee === 0) continue;
     count(has >= guarantee ? 'guarantees met' : 'guarantees that could not be met');
     if (has >= guarantee) continue;
     for (const agent of state.agents.registered.values()) {
-      if (!agent.connected || agent.deactivated) continue;
+      if (!agent.connected || records.agents.get(agent.id)?.deactivated !== false) continue;
       const free = quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(counts)), CPUS);
       if (free < LEAST_OFFERED) continue;
       const text = `role ${role} has ${has / 1000} of ${guarantee / 1000} cpus, agent ${agent.id} has ${free / 1000} free`;

@@ -73,6 +73,9 @@ const EXERCISED: readonly (readonly [what: string, atLeast: number])[] = [
   ['packets held up by a cut', 200],
   ['packets lost with their connection', 200],
   ['unsynced writes lost in a crash', 10],
+  ['launches checked against the disk', 500],
+  ['outcomes of operations told', 500],
+  ['answers to operators: 200', 100],
   ['runs with messages as bytes', 11],
   ...[
     ...['killAgent', 'powerOffAgent', 'resizeAgent', 'pauseAgent', 'skewAgent', 'slowDisk', 'leave', 'break'],

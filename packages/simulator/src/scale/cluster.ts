@@ -2,6 +2,7 @@
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import type { FrameworkInfo } from '@meseta/wire';
 import { createBooksChecker } from '../checkers/books.js';
+import { createRecordKeeper } from '../checkers/records.js';
 import { type AgentNode, type AgentSize, createAgentNode } from '../nodes/agent.js';
 import { createMasters, type Masters } from '../nodes/masters.js';
 import { createMemory, type SchedulerClient, type Script, startScheduler } from '../nodes/scheduler.js';
@@ -74,7 +75,7 @@ export function runUntil({ timeline }: World, everyMs: number, limitMs: number, 
 export function checkBooks({ world, masters, agents }: ScaleCluster): void {
   const nobody = new Map<number, never>();
   const cluster = { world, masters, plan: planOf(1), agents: new Map(agents.entries()), frameworks: nobody };
-  createBooksChecker(cluster, () => {}).atRest?.();
+  createBooksChecker(cluster, () => {}, createRecordKeeper()).atRest?.();
 }
 
 /** The containers that run, as the machines have it. */

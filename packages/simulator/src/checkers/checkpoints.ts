@@ -1,0 +1,136 @@
+// What an agent would find on its disk after a crash, against what it does and what the master believes.
+//
+// `a task starts once it is on disk`: of a checkpointing framework, before its container is launched or its executor
+//     is given it; and with it the reservations and volumes that it uses.
+// `a sandbox stays while its container runs`
+// At rest:
+// `master and disk agree on tasks`: what the master has as running on an agent is on that agent's disk, and what is on
+//     the disk as running is known to the master.
+// `master and disk agree on reservations and volumes`
+import type { AgentEffect, CheckpointRecord } from '@meseta/agent/core/io';
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import type { MasterState } from '@meseta/master/core/state';
+import { contains, equals, formatResources, type Resources, sum, unallocate } from '@meseta/resources';
+import type { Resource } from '@meseta/wire';
+import type { AgentNode } from '../nodes/agent.js';
+import { isTerminal } from '../nodes/scheduler.js';
+import type { Cluster } from '../run/cluster.js';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+
+export const createCheckpointsChecker: CreateChecker = (cluster, count) => {
+  const { world } = cluster;
+  return {
+    observer: {
+      agentStepped(agent, _input, effects) {
+        for (const effect of effects) {
+          if (effect.kind === 'removeSandbox') {
+            count('sandboxes removed');
+            if (agent.containers.all.get(effect.containerId)?.state !== 'running') continue;
+            const text = `${agent.name} removes ${effect.path}, whose container runs`;
+            world.fail('a sandbox stays while its container runs', text, [effect.containerId]);
+          }
+          for (const [frameworkId, taskId] of startedBy(agent, effect)) {
+            if (checkStarted(world, agent, frameworkId, taskId)) count('launches checked against the disk');
+          }
+        }
+      },
+    },
+    atRest() {
+      const state = cluster.masters.leader()?.core.state;
+      if (state === undefined) return;
+      for (const agent of cluster.agents.values()) checkTasks(cluster, agent, state);
+      for (const agent of cluster.agents.values()) checkResources(world, agent, state);
+    },
+  };
+};
+
+/** The tasks that begin with an effect: in a container of their own, or in their executor's. */
+function startedBy({ core }: AgentNode, effect: AgentEffect): readonly (readonly [FrameworkId, TaskId])[] {
+  if (effect.kind === 'launch') {
+    const run = core?.state.runs.get(effect.spec.containerId);
+    return run?.taskId === undefined ? [] : [[run.frameworkId, run.taskId]];
+  }
+  if (effect.kind !== 'executorEvent') return [];
+  const run = [...(core?.state.runs.values() ?? [])].find(({ connection }) => connection === effect.connection);
+  const { launch, launch_group: group } = effect.event;
+  const tasks = launch === undefined ? (group?.task_group.tasks ?? []) : [launch.task];
+  return run === undefined ? [] : tasks.map(({ task_id }) => [run.frameworkId, task_id.value as TaskId]);
+}
+
+const isKept = ({ reservations = [], disk }: Resource): boolean =>
+  reservations.some(({ type }) => type === 'DYNAMIC') || disk?.persistence !== undefined;
+
+/** Nothing that an operation made: the flags say it. */
+const isMade = ({ reservations = [], disk }: Resource): boolean =>
+  reservations.at(-1)?.type === 'DYNAMIC' || disk?.persistence !== undefined;
+
+const keptResources = ({ disk }: AgentNode): Resources => {
+  const record = disk.get('resources');
+  return record?.kind === 'resources' ? record.resources : [];
+};
+
+function checkStarted(world: World, agent: AgentNode, frameworkId: FrameworkId, taskId: TaskId): boolean {
+  if (agent.core?.state.frameworks.get(frameworkId)?.info.checkpoint !== true) return false;
+  const fail = (text: string): never =>
+    world.fail('a task starts once it is on disk', `${agent.name}: ${taskId} ${text}`, [taskId]);
+  const record = agent.disk.get(`task/${frameworkId}/${taskId}`);
+  if (record?.kind !== 'task') return fail('is not there');
+  const wanted = unallocate(record.record.info.resources ?? []).filter(isMade);
+  const kept = keptResources(agent);
+  if (
+    !contains(
+      kept,
+      wanted.filter((it) => it.shared === undefined),
+    )
+  ) {
+    fail(`uses ${formatResources(wanted)}, there is ${formatResources(kept)}`);
+  }
+  return true;
+}
+
+type TaskEntry = Extract<CheckpointRecord, { readonly kind: 'task' }>;
+
+/** Tasks on disk that have not ended, by framework and task id. */
+function aliveOnDisk({ disk }: AgentNode): ReadonlyMap<string, TaskEntry> {
+  const alive = new Map<string, TaskEntry>();
+  const ended = new Set<string>();
+  for (const { record } of disk.read()) {
+    if (record.kind === 'taskProgress') {
+      if (isTerminal(record.progress.state)) ended.add(`${record.frameworkId} ${record.taskId}`);
+    } else if (record.kind === 'task' && !isTerminal(record.record.task.state)) {
+      alive.set(`${record.frameworkId} ${record.record.info.task_id.value}`, record);
+    }
+  }
+  for (const key of ended) alive.delete(key);
+  return alive;
+}
+
+function checkTasks({ world }: Cluster, agent: AgentNode, state: MasterState): void {
+  const id = agent.core?.state.info.id?.value as AgentId;
+  const onDisk = aliveOnDisk(agent);
+  const fail = (text: string, taskId: string): never =>
+    world.fail('master and disk agree on tasks', `${agent.name}: ${taskId} ${text}`, [taskId]);
+  for (const framework of state.frameworks.values()) {
+    if (framework.info.checkpoint !== true) continue;
+    for (const [taskId, task] of framework.tasks) {
+      if (task.agent_id.value !== id || isTerminal(task.state)) continue;
+      if (!onDisk.has(`${framework.id} ${taskId}`)) fail(`is ${task.state} to the master and not on the disk`, taskId);
+    }
+  }
+  for (const { frameworkId, record } of onDisk.values()) {
+    const taskId = record.info.task_id.value as TaskId;
+    const known = state.frameworks.get(frameworkId)?.tasks.get(taskId);
+    if (known?.agent_id.value !== id) fail('is alive on the disk and unknown to the master', taskId);
+  }
+}
+
+function checkResources(world: World, agent: AgentNode, state: MasterState): void {
+  const known = state.agents.registered.get(agent.core?.state.info.id?.value as AgentId);
+  if (known === undefined) return;
+  const believed = unallocate(sum([known.totalResources.filter(isKept)]));
+  const kept = keptResources(agent);
+  if (equals(believed, kept)) return;
+  const text = `${agent.name}: the master believes in ${formatResources(believed)}, the disk has ${formatResources(kept)}`;
+  world.fail('master and disk agree on reservations and volumes', text, [known.id]);
+}

@@ -1,0 +1,111 @@
+// Operations that frameworks asked for under an id, and what became of each.
+//
+// `an operation ends once`: what is told of it with a uuid is one outcome, of an operation that was asked for.
+// `an outcome is told once it is on disk`: of an operation that an agent got.
+// `an acknowledged outcome is not told again`: by the agent's process that was told of the acknowledgement.
+// At rest:
+// `no operation is left over`: of a framework that is subscribed none is pending or unacknowledged, at the master or on
+//     a disk.
+//
+// What Mesos' protocol allows, by name:
+// neverCame: an agent that is asked about an operation that it never got says OPERATION_DROPPED, and keeps nothing.
+// departed: what the master says of operations of an agent that is gone or unreachable has no uuid, and may differ.
+import type { FrameworkId, OperationUuid } from '@meseta/base';
+import type { MasterEffect } from '@meseta/master/core/io';
+import type { OperationStatus } from '@meseta/wire';
+import type { AgentNode } from '../nodes/agent.js';
+import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
+import type { World } from '../world.js';
+import type { CreateChecker } from './checker.js';
+
+export const createFeedbackChecker: CreateChecker = (cluster, count) => {
+  const { world } = cluster;
+  const asked = new Set<string>();
+  /** The outcome of each operation, by its id. */
+  const outcomes = new Map<string, string>();
+  const acknowledgedTo = new Map<AgentNode, Set<string>>();
+  const acknowledged = (whom: AgentNode): Set<string> => {
+    const uuids = acknowledgedTo.get(whom) ?? new Set();
+    acknowledgedTo.set(whom, uuids);
+    return uuids;
+  };
+  return {
+    observer: {
+      schedulerCalled(_scheduler, { accept }) {
+        for (const { id } of accept?.operations ?? []) if (id !== undefined) asked.add(id.value);
+      },
+      agentEnded: (agent) => void acknowledgedTo.delete(agent),
+      agentStepped(agent, input, effects) {
+        if (input.kind === 'message' && input.message.name === 'AcknowledgeOperationStatusMessage') {
+          const { registered, master } = agent.core?.state.registration ?? {};
+          if (registered === true && master === input.from)
+            acknowledged(agent).add(input.message.body.status_uuid.value);
+        }
+        for (const effect of effects) {
+          if (effect.kind !== 'send' || effect.message.name !== 'UpdateOperationStatusMessage') continue;
+          const { status, operation_uuid } = effect.message.body;
+          checkNotAcknowledged(world, agent.name, acknowledged(agent), status);
+          checkOnDisk(world, agent, operation_uuid?.value ?? '', status);
+        }
+      },
+      masterStepped(_master, _input, effects) {
+        for (const { operation_id, state, uuid } of statusesIn(effects)) {
+          const id = operation_id?.value ?? '';
+          const fail = (text: string): never => world.fail('an operation ends once', `${id}: ${text}`, [id]);
+          if (!asked.has(id)) fail(`${state} is told of an operation that was not asked for`);
+          count('outcomes of operations told');
+          if (uuid === undefined) continue;
+          const outcome = `${state} ${uuid.value}`;
+          const before = outcomes.get(id) ?? outcome;
+          if (before !== outcome) fail(`${outcome} is told after ${before}`);
+          outcomes.set(id, outcome);
+        }
+      },
+    },
+    atRest: () => checkLeftOver(cluster),
+  };
+};
+
+function statusesIn(effects: readonly MasterEffect[]): readonly OperationStatus[] {
+  return effects.flatMap((effect) => {
+    const status = effect.kind === 'event' ? effect.event.update_operation_status?.status : undefined;
+    return status === undefined ? [] : [status];
+  });
+}
+
+function checkNotAcknowledged(world: World, who: string, acknowledged: Set<string>, status: OperationStatus): void {
+  const id = status.operation_id?.value ?? '';
+  if (status.uuid === undefined || !acknowledged.has(status.uuid.value)) return;
+  world.fail('an acknowledged outcome is not told again', `${who}: ${status.state} of ${id}`, [id]);
+}
+
+function checkOnDisk(
+  world: World,
+  { name, core, disk }: AgentNode,
+  uuid: string,
+  { state, uuid: own }: OperationStatus,
+): void {
+  const record = disk.get(`operation/${uuid}`);
+  if (record?.kind === 'operation' && record.record.update?.status.uuid?.value === own?.value) return;
+  if (state === 'OPERATION_DROPPED' && core?.state.operations.has(uuid as OperationUuid) !== true) return;
+  world.fail('an outcome is told once it is on disk', `${name} tells ${state} of ${uuid}`, [uuid]);
+}
+
+function checkLeftOver({ world, agents, masters, frameworks }: Cluster): void {
+  const leader = masters.leader() as MasterProcess;
+  const living = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));
+  const complain = (text: string, subject: string): never => world.fail('no operation is left over', text, [subject]);
+  for (const [uuid, { frameworkId, operation }] of leader.core.state.operations) {
+    if (!living.has(frameworkId as FrameworkId)) continue;
+    complain(`${leader.name} has ${operation.latest_status.state} of ${operation.info.type} ${uuid}`, uuid);
+  }
+  for (const { name, disk } of agents.values()) {
+    for (const { key, record } of disk.read()) {
+      if (record.kind !== 'operation') continue;
+      const { framework_id, latest_status } = record.record.operation;
+      if (!living.has(framework_id?.value)) continue;
+      complain(`${name} keeps ${latest_status.state} of ${key}`, key);
+    }
+  }
+}

@@ -1,0 +1,140 @@
+// What operators asked for.
+//
+// `an operator is told that it is done once that is durable`: 200 comes after the store has what the call asks for.
+// `every operator call is answered`: at rest, by a master that lives.
+// `the leader knows what the registry holds`: at rest its agents, quotas, weights and machines are those of the records.
+import type { RequestId } from '@meseta/master/core/io';
+import type { RegistryOperation } from '@meseta/master/registry/operations';
+import type { MasterCall } from '@meseta/wire';
+import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
+import type { Checker, Count } from './checker.js';
+import { machineName, type RecordKeeper, type Records } from './records.js';
+
+interface Asked {
+  readonly call: MasterCall;
+  /** What it asks for held already when it came. */
+  readonly held: boolean;
+  /** As many operations had been written when it came. */
+  readonly writtenBefore: number;
+}
+
+export function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKeeper): Checker {
+  const { world, masters } = cluster;
+  const asked = new Map<MasterProcess, Map<RequestId, Asked>>();
+  return {
+    observer: {
+      masterStarted: (master) => void asked.set(master, new Map()),
+      beforeMasterStep(master, input) {
+        if (input.kind !== 'operatorCall') return;
+        const { call, request } = input;
+        const writtenBefore = keeper.written.length;
+        asked.get(master)?.set(request, { call, held: holds(keeper.durable, call), writtenBefore });
+      },
+      masterStepped(master, _input, effects) {
+        for (const effect of effects) {
+          if (effect.kind !== 'reply') continue;
+          const question = asked.get(master)?.get(effect.request);
+          if (question === undefined) continue;
+          asked.get(master)?.delete(effect.request);
+          count(`answers to operators: ${effect.reply.status}`);
+          if (effect.reply.status !== 200 || !isDurable(question.call)) continue;
+          const since = keeper.written.slice(question.writtenBefore);
+          if (question.held || since.some((operation) => does(operation, question.call))) continue;
+          const text = `${master.name}: ${question.call.type} was answered 200 and is not written`;
+          world.fail('an operator is told that it is done once that is durable', text);
+        }
+      },
+    },
+    atRest() {
+      const leader = masters.leader();
+      if (leader === undefined) return;
+      for (const { call } of asked.get(leader)?.values() ?? []) {
+        world.fail('every operator call is answered', `${leader.name}: ${call.type}`);
+      }
+      const difference = differenceOf(leader, keeper.durable);
+      if (difference !== undefined) {
+        world.fail('the leader knows what the registry holds', `${leader.name}: ${difference}`);
+      }
+    },
+  };
+}
+
+const isDurable = ({ type }: MasterCall): boolean => type !== 'TEARDOWN' && type?.endsWith('_RESOURCES') === false;
+
+const same = (a: unknown, b: unknown): boolean => textOf(a) === textOf(b);
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? `${it}n` : it)) ?? '';
+
+/** The operation brings about what the call asks for. */
+function does(operation: RegistryOperation, call: MasterCall): boolean {
+  switch (operation.kind) {
+    case 'updateQuota':
+      return (call.update_quota?.quota_configs ?? []).every((it) => operation.configs.some((made) => same(made, it)));
+    case 'updateWeights':
+      return (call.update_weights?.weight_infos ?? []).every((it) =>
+        operation.weights.some(({ role, weight }) => role === it.role && weight === it.weight),
+      );
+    case 'updateMaintenance':
+      return same(operation.schedule, call.update_maintenance_schedule?.schedule);
+    case 'startMaintenance':
+      return same(operation.machines, call.start_maintenance?.machines);
+    case 'stopMaintenance':
+      return same(operation.machines, call.stop_maintenance?.machines);
+    case 'drainAgent':
+      return operation.agentId === call.drain_agent?.agent_id.value;
+    case 'deactivateAgent':
+      return operation.agentId === call.deactivate_agent?.agent_id.value;
+    case 'reactivateAgent':
+      return operation.agentId === call.reactivate_agent?.agent_id.value;
+    case 'markAgentGone':
+      return operation.agentId === call.mark_agent_gone?.agent_id.value;
+    default:
+      return false;
+  }
+}
+
+/** What the call asks for is so. */
+function holds(records: Records, call: MasterCall): boolean {
+  const entry = (id: string | undefined) => records.agents.get(id ?? '') ?? records.unreachable.get(id ?? '');
+  switch (call.type) {
+    case 'UPDATE_QUOTA':
+      return (call.update_quota?.quota_configs ?? []).every((it) => same(records.quotas.get(it.role), it));
+    case 'UPDATE_WEIGHTS':
+      return (call.update_weights?.weight_infos ?? []).every((it) => records.weights.get(it.role ?? '*') === it.weight);
+    case 'DEACTIVATE_AGENT':
+      return entry(call.deactivate_agent?.agent_id.value)?.deactivated === true;
+    case 'REACTIVATE_AGENT':
+      return entry(call.reactivate_agent?.agent_id.value)?.deactivated === false;
+    case 'MARK_AGENT_GONE':
+      return records.gone.has(call.mark_agent_gone?.agent_id.value ?? '');
+    default:
+      return false;
+  }
+}
+
+function differenceOf({ core }: MasterProcess, records: Records): string | undefined {
+  const { agents, registrar } = core.state;
+  const admitted = [...agents.registered.keys(), ...agents.recovered.keys()];
+  const flags = [...agents.registered.values()].map((agent) => [agent.id, agent.deactivated, agent.drainInfo?.state]);
+  const expectedFlags = [...agents.registered.keys()].map((id) => {
+    const entry = records.agents.get(id);
+    return [id, entry?.deactivated, entry?.drain];
+  });
+  const { quotas, weights, machines } = registrar.durable;
+  const modes = [...machines.values()].map(({ id, mode }) => `${machineName(id)} ${mode}`);
+  const pairs: readonly (readonly [what: string, has: readonly unknown[], expected: readonly unknown[]])[] = [
+    ['agents', admitted, [...records.agents.keys()]],
+    ['unreachable agents', [...agents.unreachable.keys()], [...records.unreachable.keys()]],
+    ['gone agents', [...agents.gone.keys()], [...records.gone]],
+    ['deactivated agents', flags, expectedFlags],
+    ['quotas', [...quotas.values()], [...records.quotas.values()]],
+    ['weights', [...weights], [...records.weights]],
+    ['machines', modes, [...records.machines].map(([name, mode]) => `${name} ${mode}`)],
+  ];
+  for (const [what, has, expected] of pairs) {
+    const [left, right] = [has, expected].map((list) => list.map(textOf).sort().join(', '));
+    if (left !== right) return `${what}: ${left}, the registry has ${right}`;
+  }
+  return undefined;
+}
