@@ -320,6 +320,8 @@ export interface AgentConfig {
   readonly recover: 'reconnect' | 'cleanup';
   readonly reconfigurationPolicy: 'equal' | 'additive';
   readonly switchUser: boolean;
+  /** Whether a framework with this principal may launch tasks on this agent as the user. */
+  readonly mayRunAs: (principal: string | undefined, user: string) => boolean;
   readonly httpCommandExecutor: boolean;
   /** Extra environment of every executor (`--executor_environment_variables`). */
   readonly executorEnvironment: { readonly [name: string]: string };

@@ -15,6 +15,7 @@ import type {
   TaskStatusReason,
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
+import { usersOfTask } from '@meseta/wire/users';
 import { addPending } from './custom-executor.js';
 import { unresolvedVariable } from './environment.js';
 import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExited } from './executors.js';
@@ -96,6 +97,7 @@ function take(
   if (framework === undefined) return;
   const refusal =
     refusalByNames(launch) ??
+    refusalByUsers(step, info, launch) ??
     refusalOf(step, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
@@ -108,6 +110,21 @@ function take(
 function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
   const message = tasks.map((task) => checkTask(task, executor)).find((problem) => problem !== undefined);
   return message === undefined ? undefined : { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message };
+}
+
+/** The agent's own ACLs decide beside the master's; one task that may not run refuses its group. */
+function refusalByUsers({ state }: Step, framework: FrameworkInfo, { tasks, group }: Launch): Refusal | undefined {
+  for (const task of tasks) {
+    for (const user of usersOfTask(task, framework.user)) {
+      if (state.config.mayRunAs(framework.principal, user)) continue;
+      return {
+        state: 'TASK_ERROR',
+        reason: group ? 'REASON_TASK_GROUP_UNAUTHORIZED' : 'REASON_TASK_UNAUTHORIZED',
+        message: `not authorized to launch tasks as user '${user}' on this agent`,
+      };
+    }
+  }
+  return undefined;
 }
 
 /** The framework's record, made if it is new here; undefined while it is being shut down. */

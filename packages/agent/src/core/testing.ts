@@ -28,6 +28,7 @@ export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
   recover: 'reconnect',
   reconfigurationPolicy: 'equal',
   switchUser: false,
+  mayRunAs: () => true,
   httpCommandExecutor: false,
   executorEnvironment: {},
   sandboxDirectory: '/mnt/mesos/sandbox',

@@ -33,7 +33,7 @@ import { createRequestHandler, type RequestHandler } from './http.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
-import { type AgentSecurity, peerChecksOf, securityOf } from './security.js';
+import { type AgentSecurity, peerChecksOf, runTaskAnswers, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
 /** Each holds a few descriptors. */
@@ -212,7 +212,7 @@ async function run(
   const launcher = await openContainers(options, inputs, files);
   if (!launcher.ok) return launcher;
   const containers = launcher.value;
-  const config = await configOf({ ...options, localIp }, host, workDir, resources.value, files);
+  const config = await configOf({ ...options, localIp }, host, workDir, resources.value, files, security);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
   const before = entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir ?? workDir;
@@ -346,6 +346,7 @@ async function configOf(
   workDir: string,
   resources: readonly Resource[],
   files: Files,
+  { gate }: AgentSecurity,
 ): Promise<AgentConfig> {
   const ip = hostOf(host.address);
   const { attributes, domain } = flags;
@@ -366,6 +367,7 @@ async function configOf(
     recover: flags.recover,
     reconfigurationPolicy: flags.reconfiguration_policy,
     switchUser: flags.switch_user,
+    mayRunAs: runTaskAnswers(gate.authorizer),
     httpCommandExecutor: flags.http_command_executor,
     executorEnvironment: flags.executor_environment_variables ?? {},
     sandboxDirectory: flags.sandbox_directory,

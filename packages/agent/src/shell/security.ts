@@ -3,13 +3,17 @@ import { hostname } from 'node:os';
 import { err, ok, type Result } from '@meseta/base';
 import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
 import {
+  type Authorizer,
+  allows,
   createSecurity,
   type HttpGate,
   type OwnCredential,
+  principalOf,
   readCredential,
   readKey,
   type SecurityFlags,
 } from '@meseta/security';
+import type { AgentConfig } from '../core/io.js';
 import type { AgentFlags } from './flags.js';
 
 export interface AgentSecurity {
@@ -33,6 +37,14 @@ const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
   trustedHosts: 'trusted_hosts',
   realms: 'http_authenticators',
 };
+
+/** Whether a framework, by its principal, may run tasks as a user here (`run_tasks` of the agent's own ACLs). */
+export const runTaskAnswers =
+  (authorizer: Authorizer): AgentConfig['mayRunAs'] =>
+  (principal, user) =>
+    allows(authorizer.approverFor(principal === undefined ? undefined : principalOf(principal), 'RUN_TASK'), {
+      value: user,
+    });
 
 /** The error names the flag. */
 export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<AgentSecurity, string> {

@@ -75,6 +75,7 @@ function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
     recover: 'reconnect',
     reconfigurationPolicy: 'additive',
     switchUser: false,
+    mayRunAs: () => true,
     httpCommandExecutor: false,
     executorEnvironment: {},
     sandboxDirectory: '/mnt/mesos/sandbox',

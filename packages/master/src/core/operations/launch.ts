@@ -1,6 +1,7 @@
 // LAUNCH: task by task; one bad task doesn't hinder the next. A good one is known before its agent has it.
 import { add, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
+import { usersOfTask } from '@meseta/wire/users';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
 import { sendUpdate } from '../events.js';
@@ -22,19 +23,9 @@ export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOpe
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }
 
-const userOf = (framework: Framework, task: TaskInfo): string =>
-  task.command?.user ?? task.executor?.command?.user ?? framework.info.user;
-
-/** Every user that a task names, or runs as without naming one: its own, its executor's, its checks'. */
-function usersOf(framework: Framework, task: TaskInfo): ReadonlySet<string> {
-  const { executor, health_check, check } = task;
-  const named = [executor?.command?.user, health_check?.command?.user, check?.command?.command.user];
-  return new Set([userOf(framework, task), ...named.filter((user) => user !== undefined)]);
-}
-
 /** As which user the framework may not launch the task, if any. */
 export const deniedUser = ({ state }: Context, framework: Framework, task: TaskInfo): string | undefined =>
-  [...usersOf(framework, task)].find(
+  [...usersOfTask(task, framework.info.user)].find(
     (value) => !state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }),
   );
 
