@@ -157,3 +157,11 @@ test('without switch_user no container gets a user', () => {
   const value = runToRunning(world, taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } }));
   assert.equal(nest(world, { value: 'child', parent: { value } }, 'web').user, undefined);
 });
+
+test("a standalone container can't have the id of a task's, whose nested containers it would take", () => {
+  const world = registeredWorld();
+  const value = runToRunning(world, taskOf('t'));
+  const effects = launchSolo(world, { value });
+  assert.deepEqual(statusesOf(effects), [202]);
+  assert.ok(effects.every(({ kind }) => kind !== 'launch'));
+});

@@ -88,6 +88,11 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     reply(step, connection, ended ? 400 : 202, ended ? 'The container has ended and was not removed' : '');
     return;
   }
+  // A standalone container can't take the id of an executor's or task's, which others may be nested in.
+  if (id.parent === undefined && step.state.runs.has(id.value as ContainerId)) {
+    reply(step, connection, 202, '');
+    return;
+  }
   const impossible = impossiblePart(wish);
   if (impossible !== undefined) {
     reply(step, connection, 400, impossible);
