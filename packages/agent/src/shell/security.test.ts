@@ -132,6 +132,7 @@ const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' }
 
 const sparingAcls = {
   permissive: false,
+  run_tasks: [{ principals: { type: 'ANY' }, users: { type: 'ANY' } }],
   get_endpoints: [
     { principals: { values: ['alice'] }, paths: { values: ['/monitor/statistics', '/files/debug'] } },
     { principals: { values: ['bob'] }, paths: { values: ['/files/debug'] } },
