@@ -24,7 +24,7 @@ async function instrument(files) {
     { plugins: null, excludedMutations: [], ignorers: [] },
   );
   return {
-    contents: new Map(outputs.map(({ name, content }) => [name, content])),
+    contents: new Map(outputs.map(({ name, content }) => [name, withPlainSwitches(content)])),
     mutants: mutants.map((mutant) => described(mutant)),
   };
 }
@@ -70,18 +70,18 @@ const instrumented = (contents) => ({
 
 /**
  * Stryker's switches are calls that count and compare strings, which in a loop over bytes costs many times what the loop
- * does. In a run one mutant is active from beginning to end: `activeMutant` is a parameter of the bundle, and so a
- * constant for the engine.
+ * does. Here one mutant is active from beginning to end: `activeMutant` is a parameter of the bundle, and so a constant
+ * for the engine; what is passed is counted in an array of numbers.
  */
-const withPlainSwitches = (contents) =>
-  new Map(
-    [...contents].map(([name, text]) => [
-      name,
-      text
-        .replaceAll(/stryMutAct_9fa48\("(\d+)"\)/g, '(activeMutant === $1 && countHit())')
-        .replaceAll(/stryCov_9fa48\((?:"\d+"(?:, )?)+\)/g, '0'),
-    ]),
-  );
+const withPlainSwitches = (text) =>
+  text
+    .replaceAll(/stryMutAct_9fa48\("(\d+)"\)/g, '(activeMutant === $1 && countHit())')
+    .replaceAll(/stryCov_9fa48\(((?:"\d+"(?:, )?)+)\)/g, (_, ids) => {
+      const counted = ids.match(/\d+/g).map((id) => `passes[${id}]++`);
+      return `(${counted.join(', ')})`;
+    });
+
+const withoutCounts = (code) => code.replaceAll(/\bpasses\[\d+\]\+\+/g, '0');
 
 /**
  * Answers `{ covering, switching, mutants, digest }`: the bundle as the body of a CommonJS module that exports a loader
@@ -91,13 +91,10 @@ const withPlainSwitches = (contents) =>
 export async function bundleMutants(files, tests) {
   const { contents, mutants } = await instrument(files);
   const entry = tests.map((test) => `exports[${JSON.stringify(test)}] = () => { require('./${test}'); };`).join('\n');
-  const bundled = async (texts) => {
-    const result = await build(optionsFor(entry, texts));
-    return { code: result.outputFiles[0].text, inputs: Object.keys(result.metafile.inputs) };
-  };
-  const covering = await bundled(contents);
-  const switching = await bundled(withPlainSwitches(contents));
-  return { covering: covering.code, switching: switching.code, mutants, digest: digestOf(covering.inputs) };
+  const result = await build(optionsFor(entry, contents));
+  const covering = result.outputFiles[0].text;
+  const inputs = Object.keys(result.metafile.inputs);
+  return { covering, switching: withoutCounts(covering), mutants, digest: digestOf(inputs) };
 }
 
 function optionsFor(entry, contents) {

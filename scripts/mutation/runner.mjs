@@ -18,10 +18,10 @@ const keptMs = 7 * 86_400_000;
 const cacheFolder = join(root, '.build/mutation');
 const temporary = join(root, `.build/mutation-tmp-${process.pid}`);
 
-function startThread(code) {
+function startThread(code, mutantCount) {
   mkdirSync(temporary, { recursive: true });
   const thread = new Worker(new URL('./worker.mjs', import.meta.url), {
-    workerData: { code },
+    workerData: { code, mutantCount },
     execArgv: [],
     env: { ...process.env, TMPDIR: temporary },
     resourceLimits: { maxOldGenerationSizeMb: heapMb },
@@ -33,46 +33,40 @@ function startThread(code) {
   return thread;
 }
 
-/** Every test without a mutant: `{ tests, reaching }`, where reaching maps a mutant's id to its tests and hits. */
-function dryRun(code, files) {
+/** Runs every test without a mutant; answers by mutant's id the tests that reach it and how often. */
+function dryRun(code, mutantCount, files) {
   return new Promise((resolve, reject) => {
-    const thread = startThread(code);
-    const loads = new Map();
-    const perTest = new Map();
+    const thread = startThread(code, mutantCount);
+    const done = [];
     thread.on('error', reject);
     thread.on('exit', (status) => reject(new Error(`the tests ended their thread (${status}) without a mutant`)));
     thread.on('message', (message) => {
       if (message.kind === 'ready') thread.postMessage({ kind: 'dry-run', files });
-      if (message.kind === 'covered') {
-        loads.set(message.file, message.onLoad);
-        for (const [id, hits] of Object.entries(message.perTest)) perTest.set(id, hits);
-      }
-      if (message.kind === 'tests') {
-        thread.removeAllListeners('exit');
-        thread.terminate();
-        const failed = message.tests.filter(({ failure }) => failure);
-        if (failed.length > 0) {
-          const list = failed.map(({ id, failure }) => `  ${id}: ${failure.text}`).join('\n');
-          reject(new Error(`${failed.length} tests fail without a mutant:\n${list}`));
-        } else resolve({ tests: message.tests, reaching: reachingTests(message.tests, loads, perTest) });
-      }
+      if (message.kind === 'file') done.push(message);
+      if (message.kind !== 'done') return;
+      thread.removeAllListeners('exit');
+      thread.terminate();
+      const failed = done.flatMap(({ tests }) => tests.filter(({ failure }) => failure));
+      if (failed.length === 0) return resolve(reachingTests(done));
+      const list = failed.map(({ id, failure }) => `  ${id}: ${failure.text}`).join('\n');
+      reject(new Error(`${failed.length} tests fail without a mutant:\n${list}`));
     });
   });
 }
 
-function reachingTests(tests, loads, perTest) {
+function reachingTests(files) {
   const reaching = new Map();
-  const add = (mutant, test, hits) => {
-    const entry = reaching.get(mutant) ?? { tests: [], hits: 0 };
-    entry.tests.push(test);
-    entry.hits = Math.max(entry.hits, hits);
-    reaching.set(mutant, entry);
-  };
-  for (const test of tests) {
-    const onLoad = loads.get(test.file) ?? {};
-    const own = perTest.get(test.id) ?? {};
-    for (const mutant of new Set([...Object.keys(onLoad), ...Object.keys(own)]))
-      add(mutant, test, (onLoad[mutant] ?? 0) + (own[mutant] ?? 0));
+  for (const { onLoad, tests } of files) {
+    for (const { reached, ...test } of tests) {
+      const passes = new Map(onLoad);
+      for (const [mutant, count] of reached) passes.set(mutant, count + (passes.get(mutant) ?? 0));
+      for (const [mutant, count] of passes) {
+        const entry = reaching.get(String(mutant)) ?? { tests: [], hits: 0 };
+        entry.tests.push(test);
+        entry.hits = Math.max(entry.hits, count);
+        reaching.set(String(mutant), entry);
+      }
+    }
   }
   return reaching;
 }
@@ -128,12 +122,12 @@ function planFor(mutant, { tests, hits }, killer) {
 }
 
 /** Runs plans on so many threads; `done(plan, result)` is called for each. */
-function runPlans(code, plans, concurrency, done) {
+function runPlans(code, mutantCount, plans, concurrency, done) {
   const queue = [...plans];
   const threads = new Set();
   return new Promise((resolve, reject) => {
     const open = () => {
-      const thread = startThread(code);
+      const thread = startThread(code, mutantCount);
       const state = { thread, plan: undefined, cpuMs: 0, count: 0 };
       threads.add(state);
       const next = () => {
@@ -204,7 +198,7 @@ function runPlans(code, plans, concurrency, done) {
 export async function runArea({ area, files }, { concurrency, wanted, progress }) {
   const tests = testsOf(area);
   const { covering, switching, mutants, digest } = await bundleMutants(files, tests);
-  const { reaching } = await dryRun(covering, tests);
+  const reaching = await dryRun(covering, mutants.length, tests);
   const cache = openCache(area, digest);
   const chosen = mutants.filter(wanted);
   const byId = new Map(chosen.map((mutant) => [mutant.id, mutant]));
@@ -217,7 +211,7 @@ export async function runArea({ area, files }, { concurrency, wanted, progress }
   let done = chosen.length - plans.length;
   progress(done, chosen.length);
   try {
-    await runPlans(switching, plans, concurrency, (plan, result) => {
+    await runPlans(switching, mutants.length, plans, concurrency, (plan, result) => {
       cache.put(byId.get(plan.id), result);
       done += 1;
       progress(done, chosen.length);

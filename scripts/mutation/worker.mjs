@@ -14,13 +14,15 @@ const hitFactor = 20;
 const leastHits = 20_000;
 
 const requireFromRoot = createRequire(join(root, 'package.json'));
-const stryker = {};
-globalThis.__stryker__ = stryker;
 // Properties try the same values each time, and don't shrink what they find.
 requireFromRoot('fast-check').configureGlobal({ seed: 1, endOnFailure: true });
 
-const parameters = 'require, module, exports, activeMutant, countHit';
+const parameters = 'require, module, exports, activeMutant, countHit, passes';
 const script = new Script(`(function (${parameters}) {${workerData.code}\n})`, { filename: 'mutants.cjs' });
+
+/** How often each mutant was passed; Stryker's ids are numbers from 0 on. */
+const passes = new Uint32Array(workerData.mutantCount);
+const passed = () => [...passes.entries()].filter(([, count]) => count > 0);
 
 const hits = { count: 0, most: 0 };
 const countHit = () => {
@@ -42,7 +44,7 @@ function createWorld(activeMutant) {
   const collector = createTestCollector();
   const require = (name) => (name === 'node:test' || name === 'test' ? collector.api : requireFromRoot(name));
   const module = { exports: {} };
-  script.runInThisContext()(require, module, module.exports, activeMutant, countHit);
+  script.runInThisContext()(require, module, module.exports, activeMutant, countHit, passes);
   return {
     load(file) {
       const loaded = collector.files.get(file);
@@ -111,27 +113,25 @@ async function runHooks(file, kind) {
   for (const hook of file.hooks[kind]) await within(leastTicks, hook);
 }
 
-/** Runs every test without a mutant and writes down what each reaches and how long it takes. */
+/** Runs every test without a mutant and tells what each reaches and how long it takes. */
 async function dryRun(files) {
-  const tests = [];
   for (const file of files) {
-    stryker.mutantCoverage = { static: {}, perTest: {} };
-    stryker.currentTestId = undefined;
+    passes.fill(0);
     const loaded = createWorld(-1).load(file);
     await runHooks(loaded, 'before');
-    const onLoad = stryker.mutantCoverage.static;
+    const onLoad = passed();
+    const tests = [];
     for (const test of loaded.tests) {
-      const id = `${file} > ${test.title}`;
-      stryker.currentTestId = id;
+      passes.fill(0);
       const start = performance.now();
       const failure = await runTest(loaded, test, 600);
-      tests.push({ id, file, title: test.title, ms: performance.now() - start, failure });
+      const ms = performance.now() - start;
+      tests.push({ id: `${file} > ${test.title}`, file, title: test.title, ms, failure, reached: passed() });
     }
-    stryker.currentTestId = undefined;
     await runHooks(loaded, 'after');
-    parentPort.postMessage({ kind: 'covered', file, onLoad, perTest: stryker.mutantCoverage.perTest });
+    parentPort.postMessage({ kind: 'file', onLoad, tests });
   }
-  parentPort.postMessage({ kind: 'tests', tests });
+  parentPort.postMessage({ kind: 'done' });
 }
 
 const ticksFor = (ms) => Math.max(leastTicks, Math.ceil((ms * 10) / tickMs));
