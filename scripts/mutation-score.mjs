@@ -1,14 +1,15 @@
-// Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N]
+// Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N] [--slow-tests]
 // Puts one fault after the other into the sources below the paths (files, folders, packages, master/core, agent/core)
 // and lets the unit tests of their package look for it. Prints the faults that no test saw. A whole area's scores go to
-// docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again.
+// docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again. Tests that take long (the
+// properties over every message, say) judge only with --slow-tests; without them the score is a lower bound.
 import { parseArgs } from 'node:util';
 import { acceptedReason } from './mutation/accepted.mjs';
 import { workFor } from './mutation/areas.mjs';
 import { scoreOf, survivorsText, writeScores } from './mutation/report.mjs';
 import { removeTemporary, runArea } from './mutation/runner.mjs';
 
-const usage = 'Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N]';
+const usage = 'Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N] [--slow-tests]';
 
 function fail(message) {
   console.error(`${message}\n${usage}`);
@@ -19,7 +20,11 @@ function readArguments() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { lines: { type: 'string' }, concurrency: { type: 'string', default: '1' } },
+      options: {
+        lines: { type: 'string' },
+        concurrency: { type: 'string', default: '1' },
+        'slow-tests': { type: 'boolean', default: false },
+      },
     });
     const concurrency = Number(values.concurrency);
     if (!Number.isInteger(concurrency) || concurrency < 1)
@@ -28,7 +33,7 @@ function readArguments() {
     if (range === null) throw new Error('--lines: expected a-b, such as 10-25');
     if (positionals.length === 0) throw new Error('no path is given');
     const lines = range && { from: Number(range[1]), to: Number(range[2] ?? range[1]) };
-    return { work: workFor(positionals), lines, concurrency };
+    return { work: workFor(positionals), lines, concurrency, withSlow: values['slow-tests'] };
   } catch (error) {
     return fail(error.message);
   }
@@ -51,12 +56,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   });
 }
 
-const { work, lines, concurrency } = readArguments();
+const { work, lines, concurrency, withSlow } = readArguments();
 for (const item of work) {
   const wanted = ({ line }) => lines === undefined || (line >= lines.from && line <= lines.to);
-  const found = await runArea(item, { concurrency, wanted, progress: showProgress(item.area.name) });
-  const mutants = found.map((mutant) => ({ ...mutant, accepted: acceptedReason(mutant) }));
+  const progress = showProgress(item.area.name);
+  const found = await runArea(item, { concurrency, wanted, progress, withSlow });
+  const mutants = found.mutants.map((mutant) => ({ ...mutant, accepted: acceptedReason(mutant) }));
   console.log(survivorsText(mutants));
   console.log(`${item.area.name}: ${scoreOf(mutants).text}`);
-  if (item.whole && lines === undefined) writeScores(item.area, mutants);
+  if (item.whole && lines === undefined) writeScores(item.area, mutants, found.leftOut);
 }

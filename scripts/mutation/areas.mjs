@@ -1,22 +1,13 @@
-// What is mutated and which tests judge it. An area is a package, or the core of a daemon; the unit tests of an area
-// are those that start no daemon, so the shells' tests are not among them.
+// What is mutated and which tests judge it: an area is a package, or the core of a daemon, and has its own unit tests.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { globSync } from '../glob.mjs';
 import { root } from '../lib.mjs';
 
-const cores = [
-  {
-    name: 'master/core',
-    source: 'packages/master/src/core',
-    tests: ['packages/master/src/core', 'packages/master/src/views', 'packages/master/src/registry'],
-  },
-  {
-    name: 'agent/core',
-    source: 'packages/agent/src/core',
-    tests: ['packages/agent/src/core', 'packages/agent/src/views'],
-  },
-];
+const cores = ['master', 'agent'].map((daemon) => {
+  const source = `packages/${daemon}/src/core`;
+  return { name: `${daemon}/core`, source, tests: [source] };
+});
 
 /** The areas whose scores are kept in docs/mutation-scores.md, in its order. */
 export const scoredAreas = [

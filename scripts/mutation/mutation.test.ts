@@ -6,8 +6,8 @@ const program = `
   import { runArea } from './scripts/mutation/runner.mjs';
   const folder = 'scripts/mutation/testdata';
   const area = { name: 'testdata', source: folder, tests: [folder] };
-  const options = { concurrency: 2, wanted: () => true, progress: () => {} };
-  console.log(JSON.stringify(await runArea({ area, files: [folder + '/counting.ts'] }, options)));
+  const options = { concurrency: 2, wanted: () => true, progress: () => {}, withSlow: true };
+  console.log(JSON.stringify((await runArea({ area, files: [folder + '/counting.ts'] }, options)).mutants));
 `;
 
 interface Mutant {

@@ -60,7 +60,7 @@ function groupBy(items, keyOf) {
 
 const asCode = (text) => `\`${shortened(text).replaceAll('`', "'").replaceAll('|', '\\|')}\``;
 
-function section(area, mutants) {
+function section(area, mutants, leftOut) {
   const files = [...groupBy(mutants, ({ file }) => file)].sort(([a], [b]) => (a < b ? -1 : 1));
   const accepted = mutants.filter((it) => (it.status === 'survived' || it.status === 'noCoverage') && it.accepted);
   const lines = [
@@ -72,6 +72,10 @@ function section(area, mutants) {
     cells('all', ...scoreCells(scoreOf(mutants))),
     '',
   ];
+  if (leftOut.length > 0) {
+    const titles = leftOut.map((id) => `"${id.slice(id.indexOf(' > ') + 3)}"`);
+    lines.push(`A lower bound: judged without the slow tests ${titles.join(', ')}.`, '');
+  }
   if (accepted.length > 0) {
     lines.push('Accepted survivors:', '', cells('file', 'mutant', 'why it stays'), cells('---', '---', '---'));
     for (const it of accepted) {
@@ -101,9 +105,9 @@ export function scoresNow() {
 }
 
 /** Replaces one area's section; the others and their rows in the summary stay. */
-export function writeScores(area, mutants) {
+export function writeScores(area, mutants, leftOut) {
   if (!scoredAreas.some(({ name }) => name === area.name)) return;
-  const sections = sectionsNow().set(area.name, section(area, mutants));
+  const sections = sectionsNow().set(area.name, section(area, mutants, leftOut));
   const known = scoredAreas.filter(({ name }) => sections.has(name));
   const totals = known.map(({ name }) => cells(name, totalsIn(sections.get(name))));
   const text = [

@@ -11,6 +11,8 @@ const heapMb = 1024;
 /** Processor time that one mutant may take on top of ten times what its tests take without it. */
 const spareCpuMs = 10_000;
 const watchMs = 500;
+/** Beyond this processor time a test is slow. */
+const slowCpuMs = 400;
 /** Threads are replaced after so many mutants: a test that failed half way may have left a socket or a timer. */
 const mutantsPerThread = 500;
 
@@ -34,7 +36,7 @@ function startThread(code, mutantCount) {
 }
 
 /** Runs every test without a mutant; answers by mutant's id the tests that reach it and how often. */
-function dryRun(code, mutantCount, files) {
+function dryRun(code, mutantCount, files, withSlow) {
   return new Promise((resolve, reject) => {
     const thread = startThread(code, mutantCount);
     const done = [];
@@ -47,22 +49,27 @@ function dryRun(code, mutantCount, files) {
       thread.removeAllListeners('exit');
       thread.terminate();
       const failed = done.flatMap(({ tests }) => tests.filter(({ failure }) => failure));
-      if (failed.length === 0) return resolve(reachingTests(done));
+      if (failed.length === 0) return resolve({ reaching: reachingTests(done, withSlow), slow: slowTests(done) });
       const list = failed.map(({ id, failure }) => `  ${id}: ${failure.text}`).join('\n');
       reject(new Error(`${failed.length} tests fail without a mutant:\n${list}`));
     });
   });
 }
 
-function reachingTests(files) {
+const slowTests = (files) =>
+  files.flatMap(({ tests }) => tests.filter(({ cpuMs }) => cpuMs > slowCpuMs).map(({ id }) => id));
+
+/** The tests that reach each mutant. Slow ones are left out of a quick run, which so gives a lower bound of the score. */
+function reachingTests(files, withSlow) {
   const reaching = new Map();
   for (const { onLoad, tests } of files) {
     for (const { reached, ...test } of tests) {
+      const isJudge = withSlow || test.cpuMs <= slowCpuMs;
       const passes = new Map(onLoad);
       for (const [mutant, count] of reached) passes.set(mutant, count + (passes.get(mutant) ?? 0));
       for (const [mutant, count] of passes) {
         const entry = reaching.get(String(mutant)) ?? { tests: [], hits: 0 };
-        entry.tests.push(test);
+        if (isJudge) entry.tests.push(test);
         entry.hits = Math.max(entry.hits, count);
         reaching.set(String(mutant), entry);
       }
@@ -192,14 +199,14 @@ function runPlans(code, mutantCount, plans, concurrency, done) {
 }
 
 /**
- * Runs the mutants of `files` that `wanted` picks. Answers them with their status: killed, timeout, survived or
- * noCoverage. `progress(done, total)` is called after each.
+ * Runs the mutants of `files` that `wanted` picks. Answers `mutants`, each with its status (killed, timeout, survived or
+ * noCoverage), and `leftOut`: the tests that took no part, for they are slow. `progress(done, total)` is called after each.
  */
-export async function runArea({ area, files }, { concurrency, wanted, progress }) {
+export async function runArea({ area, files }, { concurrency, wanted, progress, withSlow }) {
   const tests = testsOf(area);
   const { covering, switching, mutants, digest } = await bundleMutants(files, tests);
-  const reaching = await dryRun(covering, mutants.length, tests);
-  const cache = openCache(area, digest);
+  const { reaching, slow } = await dryRun(covering, mutants.length, tests, withSlow);
+  const cache = openCache(area, withSlow ? `${digest}-all` : digest);
   const chosen = mutants.filter(wanted);
   const byId = new Map(chosen.map((mutant) => [mutant.id, mutant]));
   const plans = [];
@@ -219,7 +226,10 @@ export async function runArea({ area, files }, { concurrency, wanted, progress }
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
-  return chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) }));
+  return {
+    mutants: chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) })),
+    leftOut: withSlow ? [] : slow,
+  };
 }
 
 export function removeTemporary() {

@@ -124,9 +124,11 @@ async function dryRun(files) {
     for (const test of loaded.tests) {
       passes.fill(0);
       const start = performance.now();
-      const failure = await runTest(loaded, test, 600);
-      const ms = performance.now() - start;
-      tests.push({ id: `${file} > ${test.title}`, file, title: test.title, ms, failure, reached: passed() });
+      const before = process.cpuUsage();
+      const failure = await runTest(loaded, test, 1200);
+      const used = process.cpuUsage(before);
+      const times = { ms: performance.now() - start, cpuMs: (used.user + used.system) / 1000 };
+      tests.push({ id: `${file} > ${test.title}`, file, title: test.title, ...times, failure, reached: passed() });
     }
     await runHooks(loaded, 'after');
     parentPort.postMessage({ kind: 'file', onLoad, tests });
