@@ -8,6 +8,7 @@
 // ENVIRONMENT-3: records of versions without checksums are taken over once, all or none.
 // ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
 //     fill stops them before it stops these writes. `keepSpare` says whether they are there.
+// ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before.
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,6 +39,8 @@ export interface Environment {
    * no write is under way.
    */
   keepSpare(): boolean;
+  /** Whether a transaction that writes so many records and bytes has room. To be called while no write is under way. */
+  roomFor(records: number, bytes: number): Result<void, string>;
   /** After the last write. */
   close(): Promise<void>;
 }
@@ -49,6 +52,9 @@ const SPARE_BYTES = 4 * 2 ** 20;
 /** Of a small disk the spare bytes take no more than this share. */
 const SPARE_SHARE = 1 / 32;
 const ZEROS = Buffer.alloc(2 ** 18);
+/** What a transaction writes at most beside twice its bytes: a page for each record, some for the branches and free lists. */
+const RECORD_BYTES = 4096;
+const TRANSACTION_BYTES = 2 ** 16;
 
 /** LMDB gives an array of one key back as that key. */
 const nameOf = (key: Key): string => JSON.stringify(Array.isArray(key) && key.length === 1 ? key[0] : key);
@@ -114,25 +120,34 @@ async function verify(database: Database): Promise<Result<void, string>> {
     : err(`its format ${version} is not one that this version reads`);
 }
 
-function spareOf(database: Database, path: string): { keep(): boolean; close(): void } {
+interface Spare {
+  keep(): boolean;
+  /** Whether the file has, or can be given, so many bytes behind its last page. */
+  atLeast(bytes: number): boolean;
+  close(): void;
+}
+
+function spareOf(database: Database, path: string): Spare {
   const file = openSync(path, 'r+');
   const { blocks, bsize } = statfsSync(path);
   const spareBytes = Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE));
-  return {
-    keep() {
-      const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
-      const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
-      let { size } = fstatSync(file);
-      if (size - usedBytes >= spareBytes / 2) return true;
-      try {
-        while (size < usedBytes + spareBytes) {
-          size += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, usedBytes + spareBytes - size), size);
-        }
-        return true;
-      } catch {
-        return size - usedBytes >= spareBytes / 2;
+  const ensure = (wantedBytes: number, leastBytes: number): boolean => {
+    const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
+    const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
+    let { size } = fstatSync(file);
+    if (size - usedBytes >= leastBytes) return true;
+    try {
+      while (size < usedBytes + wantedBytes) {
+        size += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, usedBytes + wantedBytes - size), size);
       }
-    },
+      return true;
+    } catch {
+      return size - usedBytes >= leastBytes;
+    }
+  };
+  return {
+    keep: () => ensure(spareBytes, spareBytes / 2),
+    atLeast: (bytes) => ensure(Math.max(bytes, spareBytes), bytes),
     close: () => closeSync(file),
   };
 }
@@ -167,6 +182,10 @@ export async function openEnvironment(
     database,
     records: sealedRecords(database),
     keepSpare: spare.keep,
+    roomFor(count, bytes) {
+      const atMost = 2 * bytes + count * RECORD_BYTES + TRANSACTION_BYTES;
+      return spare.atLeast(atMost) ? ok(undefined) : err(`no space is left on the disk of ${directory}`);
+    },
     async close() {
       await database.close();
       spare.close();
@@ -177,7 +196,7 @@ export async function openEnvironment(
 
 interface Opened {
   readonly database: Database;
-  readonly spare: ReturnType<typeof spareOf>;
+  readonly spare: Spare;
 }
 
 async function openLocked(directory: string): Promise<Result<Opened, string>> {

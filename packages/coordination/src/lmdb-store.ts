@@ -82,6 +82,11 @@ function createWriter(
       const group = takeGroup();
       try {
         if (failure !== undefined) throw failure.error;
+        const room = environment.roomFor(
+          group.length,
+          group.reduce((sum, job) => sum + job.bytes, 0),
+        );
+        if (!room.ok) throw new Error(room.error);
         const values = await database.transaction(() => {
           const ledger = { newestEpoch: readJson(environment, EPOCH, 0), lastSequence: lastSequence(environment) };
           return group.map((job) => job.run(ledger));

@@ -54,7 +54,7 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
   }
   const opened = await openEnvironment(join(directory, 'checkpoint'), options.warn);
   if (!opened.ok) return err(opened.error);
-  const { database, records, keepSpare, close } = opened.value;
+  const { database, records, keepSpare, roomFor, close } = opened.value;
   const kept = keepFromChildren(join(directory, 'checkpoint', 'data.mdb'));
   if (!kept.ok) {
     await close();
@@ -64,8 +64,8 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
   let writing: Promise<void> | undefined;
   let hasSpare = keepSpare();
 
-  const put = (key: string, record: CheckpointRecord): void => {
-    records.put(keyOf(key), Buffer.from(JSON.stringify({ key, record })));
+  const put = (key: string, record: CheckpointRecord, bytes: Uint8Array): void => {
+    records.put(keyOf(key), bytes);
     if (record.kind !== 'agent' || record.info.id === undefined) return;
     const id = record.info.id.value;
     if (linkLatest(directory, id)) records.put(LINKED, Buffer.from(id));
@@ -79,11 +79,21 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
       const last = new Map<string, CheckpointRecord | undefined>();
       for (const { changes } of group) for (const { key, record } of changes) last.set(key, record);
       if (last.size > 0) {
+        const encoded = [...last].map(([key, record]) => ({
+          key,
+          record,
+          bytes: Buffer.from(record === undefined ? '' : JSON.stringify({ key, record })),
+        }));
+        const room = roomFor(
+          encoded.length,
+          encoded.reduce((sum, { bytes }) => sum + bytes.length, 0),
+        );
+        if (!room.ok) throw new Error(room.error);
         // Atomic, and unlike a transaction's its operations are carried out by lmdb's own thread.
         await database.batch(() => {
-          for (const [key, record] of last) {
+          for (const { key, record, bytes } of encoded) {
             if (record === undefined) void database.remove(keyOf(key));
-            else put(key, record);
+            else put(key, record, bytes);
           }
         });
         await database.flushed;

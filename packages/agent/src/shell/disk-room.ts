@@ -1,6 +1,6 @@
 // Looks each second whether the disk of work_dir has room for another task and its checkpoint, and tells the core when that
 // changes.
-import { type Files, formatByteSize } from '@meseta/base';
+import type { Files } from '@meseta/base';
 import type { Clock } from '@meseta/platform';
 import type { AgentInput } from '../core/io.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -14,6 +14,8 @@ export interface DiskRoomOptions {
   readonly floorBytes: number;
   push(input: AgentInput): void;
 }
+
+const megabytes = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)}MB`;
 
 const intervalMs = 1000;
 /** Of a small disk the floor is no more than this share. */
@@ -50,7 +52,7 @@ async function shortageOf({ files, workDir, checkpoint, floorBytes }: DiskRoomOp
   const { availableBytes, totalBytes } = space.value;
   const floor = Math.min(floorBytes, Math.floor(totalBytes * floorShare));
   if (availableBytes < floor) {
-    const text = `the disk of ${workDir} has ${formatByteSize(availableBytes)} free, less than the ${formatByteSize(floor)} of --disk_floor`;
+    const text = `the disk of ${workDir} has ${megabytes(availableBytes)} free, less than the ${megabytes(floor)} of --disk_floor`;
     return { key: 'floor', text };
   }
   if (checkpoint.hasSpare()) return undefined;

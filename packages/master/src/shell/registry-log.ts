@@ -7,7 +7,7 @@
 //     snapshot is written a slice at a time, and the batch waits for it.
 // L3: a failed or fenced write ends the process: nothing may be said that is not durable.
 import { assert, ok, type Result } from '@meseta/base';
-import type { Fenced, LocalStore } from '@meseta/coordination';
+import { type Fenced, type LocalStore, reasonOf } from '@meseta/coordination';
 import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
@@ -57,7 +57,7 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
 
-  const onBroken = (cause: unknown): void => onFailure(`the registry can't be written: ${String(cause)}`);
+  const onBroken = (cause: unknown): void => onFailure(`the registry can't be written: ${reasonOf(cause)}`);
 
   const settle = (written: Promise<Result<void, Fenced>>, done: () => void): void => {
     written.then((result) => {
