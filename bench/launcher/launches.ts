@@ -22,7 +22,14 @@ const made = await createPosixContainers({
   files: createFiles(),
   processes: createProcesses(),
   outbound: createOutbound(),
-  fetcher: { cacheDir: `${root}/cache`, cacheBytes: 0, frameworksHome: undefined, stallTimeoutMs: 1000 },
+  fetcher: {
+    cacheDir: `${root}/cache`,
+    cacheBytes: 0,
+    frameworksHome: undefined,
+    stallTimeoutMs: 1000,
+    maxUriBytes: 1e9,
+    maxTaskBytes: 1e9,
+  },
   onEvent: (event) => heard(event),
 });
 if (!made.ok) throw new Error(made.error);

@@ -204,12 +204,12 @@ export interface AbortSignalLike {
 export interface Outbound {
   /**
    * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails on a status other than 200 (code `HTTP_404`), and with
-   * `STALLED` when nothing arrived for `stallTimeoutMs`, `ABORTED` when `signal` aborts.
+   * `STALLED` when nothing arrived for `stallTimeoutMs`, `TOO_LARGE` beyond `maxBytes`, `ABORTED` when `signal` aborts.
    */
   download(
     url: string,
     path: string,
-    options: { readonly stallTimeoutMs: number; readonly signal?: AbortSignalLike },
+    options: { readonly stallTimeoutMs: number; readonly maxBytes: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<{ readonly bytes: number }>>;
   /** The length that a HEAD of `url` announces; undefined when it announces none. */
   contentLength(

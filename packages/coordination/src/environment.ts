@@ -48,6 +48,8 @@ export interface Environment {
 const CHECKSUM_BYTES = 8;
 const FORMAT: Key = 'format';
 const FORMAT_VERSION = Buffer.from('2');
+/** More than LMDB asks for: a head and 126 readers. */
+const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
 /** Of a small disk the spare bytes take no more than this share. */
 const SPARE_SHARE = 1 / 32;
@@ -194,6 +196,21 @@ export async function openEnvironment(
   });
 }
 
+/**
+ * LMDB maps its lock file, and on a full disk a page of it that was never written would end the process with SIGBUS: it is
+ * written here, while nobody else has the environment open.
+ */
+function writeLockFile(directory: string): void {
+  const path = join(directory, 'lock.mdb');
+  const file = openSync(path, existsSync(path) ? 'r+' : 'w');
+  try {
+    const written = writeSync(file, ZEROS, 0, LOCK_FILE_BYTES, 0);
+    if (written < LOCK_FILE_BYTES) throw new Error(`no space is left on the disk for ${path}`);
+  } finally {
+    closeSync(file);
+  }
+}
+
 interface Opened {
   readonly database: Database;
   readonly spare: Spare;
@@ -207,6 +224,7 @@ async function openLocked(directory: string): Promise<Result<Opened, string>> {
   if (!checked.ok) return isDamaged(checked.error);
   let database: Database | undefined;
   try {
+    writeLockFile(directory);
     database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
     const verified = await verify(database);
     if (verified.ok) {

@@ -79,6 +79,17 @@ async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.I
   return failure('TOO_MANY_REDIRECTS', `more than ${maxRedirects} redirects`);
 }
 
+/** Lets so many bytes through; one more is an error. */
+const atMost = (maxBytes: number, message: string) =>
+  async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw Object.assign(new Error(message), { code: 'TOO_LARGE' });
+      yield chunk;
+    }
+  };
+
 const download: Outbound['download'] = async (url, path, options) => {
   const wanted = {
     method: 'GET' as const,
@@ -93,9 +104,14 @@ const download: Outbound['download'] = async (url, path, options) => {
     response.value.destroy();
     return failure(`HTTP_${statusCode}`, `the server answered with status ${statusCode}, expected 200`);
   }
+  const tooLarge = `it has more bytes than it may have: the limit left ${options.maxBytes}`;
+  if (Number(response.value.headers['content-length'] ?? 0) > options.maxBytes) {
+    response.value.destroy();
+    return failure('TOO_LARGE', tooLarge);
+  }
   const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
-    await pipeline(response.value, file);
+    await pipeline(response.value, atMost(options.maxBytes, tooLarge), file);
   } catch (error) {
     return err(systemError(error));
   }

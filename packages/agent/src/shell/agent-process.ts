@@ -336,6 +336,8 @@ const openContainers = (
       cacheBytes: flags.fetcher_cache_size,
       frameworksHome: flags.frameworks_home,
       stallTimeoutMs: flags.fetcher_stall_timeout,
+      maxUriBytes: flags.fetcher_max_uri_size,
+      maxTaskBytes: flags.fetcher_max_task_size,
     },
     onEvent: (event) => inputs.push({ kind: 'containerEvent', event }),
   });

@@ -182,6 +182,14 @@ export const agentFlags = {
   external_log_file: pathFlag({ help: 'A log file, written by someone else, to be shown.' }),
   fetcher_cache_dir: pathFlag({ default: '/tmp/mesos/fetch', help: 'Where fetched files are cached.' }),
   fetcher_cache_size: byteSizeFlag({ default: '2GB', help: "How much the fetcher's cache may take." }),
+  fetcher_max_task_size: byteSizeFlag({
+    default: '32GB',
+    help: 'How many bytes all URIs of a task may bring into its sandbox, extracted ones too.',
+  }),
+  fetcher_max_uri_size: byteSizeFlag({
+    default: '16GB',
+    help: 'How many bytes one URI may bring into a sandbox, extracted ones too.',
+  }),
   fetcher_stall_timeout: durationFlag({ default: '1mins', help: 'A download that brings nothing for so long fails.' }),
   firewall_rules: textFlag({ help: 'Endpoints that are switched off, as JSON or file:///path.' }),
   frameworks_home: pathFlag({ help: 'Where relative URIs count from.' }),

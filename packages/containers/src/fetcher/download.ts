@@ -55,7 +55,11 @@ export function createDownloads(store: Store): Downloads {
   };
 
   async function download(url: string, path: string, job: Job): Promise<Result<number, string>> {
-    const got = await outbound.download(url, path, { stallTimeoutMs: store.stallTimeoutMs, signal: job.abort });
+    const got = await outbound.download(url, path, {
+      stallTimeoutMs: store.stallTimeoutMs,
+      maxBytes: job.budget.leftBytes,
+      signal: job.abort,
+    });
     if (!got.ok) {
       await files.removeFile(path);
       return err(got.error.message);

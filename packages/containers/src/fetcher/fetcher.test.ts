@@ -22,6 +22,7 @@ import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfoURI } from '@meseta/wire';
 import type { LaunchOwner } from '../plan.js';
+import type { ByteLimits } from './byte-budget.js';
 import { createFetcher, type Fetcher } from './fetcher.js';
 
 let root = '';
@@ -82,7 +83,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function fetcher(cacheBytes = 1e6, stallTimeoutMs = 20_000): Fetcher {
+const unlimited = { maxUriBytes: 1e9, maxTaskBytes: 1e9 };
+
+function fetcher(cacheBytes = 1e6, stallTimeoutMs = 20_000, limits: ByteLimits = unlimited): Fetcher {
   return createFetcher({
     files: createFiles(),
     processes: createProcesses(),
@@ -92,6 +95,7 @@ function fetcher(cacheBytes = 1e6, stallTimeoutMs = 20_000): Fetcher {
     cacheBytes,
     frameworksHome: `${root}/origin`,
     stallTimeoutMs,
+    ...limits,
   });
 }
 
@@ -178,7 +182,8 @@ test('the cache: one download for many, evicts what is not used, bypassed by wha
   const it = fetcher(25);
   const cached = (name: string): CommandInfoURI => ({ value: `${base}/${name}`, cache: true });
   const gets = (name: string): number => requests.filter((request) => request === `GET /${name}`).length;
-  await Promise.all([1, 2, 3].map(async () => assert.ok((await get(it, [cached('x1')])).ok)));
+  const together = [1, 2, 3].map((n) => get(it, [{ ...cached('x1'), output_file: `x1-${n}` }]));
+  for (const done of await Promise.all(together)) assert.deepEqual(done, { ok: true, value: undefined });
   assert.equal(gets('x1'), 1);
   await get(it, [cached('x2'), cached('x1'), cached('x3')]);
   await get(it, [cached('x1'), cached('x2')]);
@@ -277,4 +282,68 @@ test("what runs for a fetch runs in the sandbox that is the container's, not whe
   const done = await fetcher().fetch([{ value: 'plain.txt' }], nested, nobody, new AbortController().signal);
   assert.match(done.ok ? '' : done.error, /containers: is not a directory \(a symbolic link is not followed\)/);
   assert.deepEqual(readdirSync(`${root}/victim/one`), []);
+});
+
+/** What of the sandbox lies on the disk. */
+const sandboxBytes = (): number =>
+  listing().reduce(
+    (sum, name) => sum + (statSync(`${sandbox}/${name}`).isFile() ? statSync(`${sandbox}/${name}`).size : 0),
+    0,
+  );
+
+test('PLACER-1: no URI brings more than its limit: downloads, copies and archives that expand, whatever they say', async () => {
+  const maxUriBytes = 200_000;
+  const make = (script: string): void => void execFileSync('sh', ['-ec', script], { cwd: `${root}/origin` });
+  make(
+    'head -c 300000 /dev/zero >large && gzip -c large >bomb.gz && tar -cf bomb.tar large && tar -czf bomb.tgz large',
+  );
+  make(
+    'tar -cJf bomb.txz large && zip -q bomb.zip large && rm -f many && for i in 1 2 3; do head -c 90000 /dev/zero >m$i; done',
+  );
+  make('zip -q many.zip m1 m2 m3 && tar -czf many.tar.gz m1 m2 m3');
+  // Its directory and its entry say 9 bytes.
+  const lie = readFileSync(`${root}/origin/bomb.zip`);
+  lie.writeUInt32LE(9, 22);
+  lie.writeUInt32LE(9, lie.indexOf(Buffer.from('PK\x01\x02', 'latin1')) + 24);
+  writeFileSync(`${root}/origin/lie.zip`, lie);
+  const names = ['bomb.gz', 'bomb.tgz', 'bomb.txz', 'bomb.zip', 'many.zip', 'many.tar.gz', 'lie.zip'];
+  const uris: readonly CommandInfoURI[] = [
+    { value: 'large' },
+    { value: `${base}/large` },
+    { value: 'bomb.tar' },
+    { value: `${base}/bomb.tar`, cache: true },
+    { value: 'large', cache: true },
+    ...names.map((value) => ({ value })),
+    ...names.map((name) => ({ value: `${base}/${name}`, cache: true })),
+  ];
+  for (const uri of uris) {
+    const done = await get(fetcher(1e6, 20_000, { maxUriBytes, maxTaskBytes: 1e9 }), [uri]);
+    assert.match(done.ok ? `${JSON.stringify(uri)} was fetched` : done.error, /more bytes than it may have/);
+    // The kernel counts in blocks of 512.
+    assert.ok(sandboxBytes() <= maxUriBytes + 512, `${JSON.stringify(uri)}: ${sandboxBytes()} bytes`);
+    rmSync(sandbox, { recursive: true });
+    mkdirSync(sandbox);
+  }
+});
+
+test('PLACER-1: the URIs of a task share a limit, and what fits is whole', async () => {
+  const make = (script: string): void => void execFileSync('sh', ['-ec', script], { cwd: `${root}/origin` });
+  make('head -c 60000 /dev/urandom >one && tar -czf one.tar.gz one && gzip -c one >two.gz && zip -q one.zip one');
+  const limits = { maxUriBytes: 150_000, maxTaskBytes: 260_000 };
+  const uris = [{ value: 'one', output_file: 'first' }, { value: 'one.tar.gz' }, { value: 'two.gz' }];
+  const fits = await get(fetcher(1e6, 20_000, limits), uris.slice(0, 2));
+  assert.deepEqual(fits, { ok: true, value: undefined });
+  const whole = readFileSync(`${root}/origin/one`);
+  for (const name of ['first', 'one']) assert.ok(readFileSync(`${sandbox}/${name}`).equals(whole), name);
+  const all = await get(fetcher(1e6, 20_000, limits), uris);
+  assert.match(all.ok ? 'fetched' : all.error, /'two.gz'.*more bytes than it may have/s);
+  assert.deepEqual(await get(fetcher(1e6, 20_000, limits), [{ value: 'one.zip' }]), { ok: true, value: undefined });
+});
+
+test('an archive whose compressed data is damaged is an error', async () => {
+  const bytes = readFileSync(`${root}/origin/plain.txt.gz`);
+  bytes.writeUInt32LE(0, bytes.length - 8);
+  writeFileSync(`${root}/origin/broken.gz`, bytes);
+  const done = await get(fetcher(), [{ value: 'broken.gz' }]);
+  assert.match(done.ok ? 'fetched' : done.error, /it can't be extracted: .*damaged/s);
 });

@@ -1,18 +1,19 @@
 // The fetcher: brings a command's URIs into its sandbox before it starts (Mesos' fetcher.md).
 //
-// I1: what is written into a sandbox is written with the rights of its user, and local files are read with them, so
+// FETCHER-1: what is written into a sandbox is written with the rights of its user, and local files are read with them, so
 //     neither a link in a sandbox nor a URI reaches what the user may not. Downloads go to a directory of the agent's first.
-// I2: URIs are fetched in their order; the first failure ends the fetch, and a URI that is no good ends it before it begins.
-// I3: the first fetch removes the files of an earlier agent process: the cache begins empty.
+// FETCHER-2: URIs are fetched in their order; the first failure ends the fetch, and a URI that is no good ends it before it begins.
+// FETCHER-3: the first fetch removes the files of an earlier agent process: the cache begins empty.
 import { err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
 import type { CommandInfoURI } from '@meseta/wire';
 import type { LaunchOwner } from '../plan.js';
+import { type ByteLimits, createByteBudgets } from './byte-budget.js';
 import { createFetcherCache } from './cache.js';
 import { createDownloads } from './download.js';
 import { createPlacer, type Job } from './place.js';
 import { baseNameOf, destinationOf, type Source, sourceOf } from './uri.js';
 
-export interface FetcherOptions {
+export interface FetcherOptions extends ByteLimits {
   /** Absolute: `--fetcher_cache_dir`. It is the fetcher's alone: whatever is in it is removed. */
   readonly cacheDir: string;
   readonly cacheBytes: number;
@@ -115,7 +116,7 @@ export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
     return extracted.ok ? ok(undefined) : extracted;
   }
 
-  async function fetchAll(uris: readonly CommandInfoURI[], job: Job): Promise<Result<void, string>> {
+  async function fetchAll(uris: readonly CommandInfoURI[], of: Omit<Job, 'budget'>): Promise<Result<void, string>> {
     const all: Wanted[] = [];
     for (const uri of uris) {
       const wanted = wantedOf(uri, options.frameworksHome);
@@ -125,8 +126,9 @@ export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
     begun ??= downloads.begin();
     const ready = await begun;
     if (!ready.ok) return ready;
+    const nextBudget = createByteBudgets(options);
     for (const wanted of all) {
-      const fetched = await fetchOne(wanted, job);
+      const fetched = await fetchOne(wanted, { ...of, budget: nextBudget() });
       if (!fetched.ok) return err(`Failed to fetch '${wanted.uri.value}': ${fetched.error}`);
     }
     return ok(undefined);

@@ -61,7 +61,14 @@ export async function start(): Promise<Containers> {
     files,
     processes: createProcesses(),
     outbound: createOutbound(),
-    fetcher: { cacheDir: `${root}/cache`, cacheBytes: 1e6, frameworksHome: undefined, stallTimeoutMs: 5000 },
+    fetcher: {
+      cacheDir: `${root}/cache`,
+      cacheBytes: 1e6,
+      frameworksHome: undefined,
+      stallTimeoutMs: 5000,
+      maxUriBytes: 1e9,
+      maxTaskBytes: 1e9,
+    },
     onEvent(event) {
       events.push(event);
       for (const look of wake.splice(0)) look();

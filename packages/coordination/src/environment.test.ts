@@ -1,0 +1,329 @@
+// The lock, the checks before the opening, the checksums and the spare bytes (ENVIRONMENT-1 to -5, LMDBFILE-1).
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { seededRandom, uniform } from '@meseta/base';
+import { type Key, open } from 'lmdb';
+import { lockDirectory } from './directory-lock.js';
+import { type Environment, openEnvironment, reasonOf } from './environment.js';
+import { checkLmdbFile } from './lmdb-file.js';
+
+const root = mkdtempSync(join(tmpdir(), 'meseta-environment-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+let serial = 0;
+const newDirectory = (): string => {
+  serial++;
+  return join(root, String(serial));
+};
+
+async function openAt(directory: string): Promise<Environment> {
+  const opened = await openEnvironment(directory, assert.fail);
+  assert.ok(opened.ok, JSON.stringify(opened));
+  return opened.value;
+}
+
+async function errorAt(directory: string): Promise<string> {
+  const opened = await openEnvironment(directory, assert.fail);
+  if (!opened.ok) return opened.error;
+  await opened.value.close();
+  return '';
+}
+
+async function write(
+  environment: Environment,
+  records: readonly (readonly [key: Key, value: string])[],
+): Promise<void> {
+  await environment.database.transaction(() => {
+    for (const [key, value] of records) environment.records.put(key, Buffer.from(value));
+  });
+  await environment.database.flushed;
+}
+
+const contents = (environment: Environment): Readonly<Record<string, string>> =>
+  Object.fromEntries([...environment.records.entries({})].map(({ key, value }) => [String(key), value.toString()]));
+
+/** A store with short and long values, several levels deep, of which some were removed again. */
+async function filledStore(): Promise<{ readonly directory: string; readonly kept: Readonly<Record<string, string>> }> {
+  const directory = newDirectory();
+  const environment = await openAt(directory);
+  const values = (n: number): string => `value ${n} `.repeat(n % 50 === 0 ? 2000 : (n % 7) + 1);
+  await write(
+    environment,
+    Array.from({ length: 600 }, (_, n) => [['log', n], values(n)] as const),
+  );
+  await environment.database.transaction(() => {
+    for (let n = 100; n < 250; n++) void environment.database.remove(['log', n]);
+  });
+  await environment.database.flushed;
+  const kept = contents(environment);
+  await environment.close();
+  return { directory, kept };
+}
+
+test('what was written is there at the next opening, byte for byte', async () => {
+  const { directory, kept } = await filledStore();
+  assert.equal(Object.keys(kept).length, 450);
+  const again = await openAt(directory);
+  assert.deepEqual(contents(again), kept);
+  assert.equal(again.records.get(['log', 99])?.toString(), kept['log,99']);
+  assert.equal(again.records.get(['log', 100]), undefined);
+  await again.close();
+});
+
+test('ENVIRONMENT-1: a directory that is in use is refused, and free again once its user has closed it', async () => {
+  const directory = newDirectory();
+  const first = await openAt(directory);
+  assert.match(await errorAt(directory), /is in use by another process/);
+  await first.close();
+  assert.equal(await errorAt(directory), '');
+});
+
+test('ENVIRONMENT-1: the lock ends with its process, however that ends', async () => {
+  const directory = newDirectory();
+  mkdirSync(directory);
+  const holder = spawn('flock', [directory, 'sh', '-c', 'echo locked; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  assert.match(await errorAt(directory), /in use/);
+  const pids = execFileSync('pgrep', ['-P', String(holder.pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const closed = new Promise((resolve) => holder.once('close', resolve));
+  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  holder.kill('SIGKILL');
+  await closed;
+  assert.equal(await errorAt(directory), '');
+});
+
+test('ENVIRONMENT-1: perl locks where flock is not, and where neither is the operator is warned', async () => {
+  const directory = newDirectory();
+  mkdirSync(directory);
+  const before = process.env['PATH'];
+  try {
+    const bin = newDirectory();
+    mkdirSync(bin);
+    process.env['PATH'] = bin;
+    const unlocked = lockDirectory(directory);
+    assert.ok(unlocked.ok && !unlocked.value.isHeld);
+    unlocked.value.release();
+    const warnings: string[] = [];
+    const opened = await openEnvironment(directory, (text) => warnings.push(text));
+    assert.ok(opened.ok);
+    assert.match(warnings.join(), /not locked against a second daemon: neither flock nor perl/);
+    await opened.value.close();
+    execFileSync('/bin/ln', ['-s', '/usr/bin/perl', join(bin, 'perl')]);
+    const first = lockDirectory(directory);
+    assert.ok(first.ok && first.value.isHeld);
+    const second = lockDirectory(directory);
+    assert.match(second.ok ? '' : second.error, /in use/);
+    first.value.release();
+    const third = lockDirectory(directory);
+    assert.ok(third.ok && third.value.isHeld);
+    third.value.release();
+  } finally {
+    process.env['PATH'] = before;
+  }
+  assert.match((lockDirectory(join(directory, 'missing')) as { readonly error: string }).error, /ENOENT/);
+});
+
+const setByte =
+  (at: number, value: number) =>
+  (bytes: Buffer): Buffer => {
+    bytes[at] = value;
+    return bytes;
+  };
+
+const damages: readonly (readonly [name: string, damage: (bytes: Buffer) => Buffer, says: RegExp])[] = [
+  ['empty', () => Buffer.alloc(0), /it has 0 bytes/],
+  ['100 bytes', (bytes) => bytes.subarray(0, 100), /it has 100 bytes/],
+  ['only its first page', (bytes) => bytes.subarray(0, 4096), /it has 4096 bytes/],
+  ['only its meta pages', (bytes) => bytes.subarray(0, 8192), /lies behind its end: it was cut/],
+  ['a few pages', (bytes) => bytes.subarray(0, 20 * 4096), /lies behind its end/],
+  ['zeros behind its meta pages', (bytes) => bytes.fill(0, 8192), /is not the (?:leaf|branch)/],
+  ['noise behind its meta pages', (bytes) => bytes.fill('noise', 8192), /is not the (?:leaf|branch)/],
+  ['its first meta page zeroed', (bytes) => bytes.fill(0, 0, 4096), /meta page 0 is not one/],
+  ['its second meta page zeroed', (bytes) => bytes.fill(0, 4096, 8192), /meta page 1 is not one/],
+  ['another version', setByte(28, 9), /meta page 0 has the version 9, expected 2/],
+  ['pages of another size', setByte(49, 0x11), /gives pages a size of 4352 bytes/],
+  ['meta pages that differ', setByte(4096 + 49, 0x20), /differ in the size of a page/],
+  [
+    'the transaction of the other meta page',
+    (bytes) => setByte(152, (bytes[152] as number) ^ 1)(bytes),
+    /of the other/,
+  ],
+  ['text', () => Buffer.from('hello '.repeat(2000)), /meta page 0 is not one/],
+];
+for (const [name, damage, says] of damages) {
+  test(`ENVIRONMENT-2, LMDBFILE-1: refused with one line, and left as it is: ${name}`, async () => {
+    const { directory } = await filledStore();
+    const path = join(directory, 'data.mdb');
+    const bytes = damage(readFileSync(path));
+    writeFileSync(path, bytes);
+    const error = await errorAt(directory);
+    assert.match(error, says);
+    assert.match(error, /data\.mdb is damaged: [^\n]+$/);
+    assert.ok(readFileSync(path).equals(bytes));
+    // And the lock is not kept.
+    assert.match(await errorAt(directory), says);
+  });
+}
+
+test('ENVIRONMENT-2, LMDBFILE-1: bits flipped anywhere are refused or change nothing that is read', async () => {
+  const { directory, kept } = await filledStore();
+  const path = join(directory, 'data.mdb');
+  const whole = readFileSync(path);
+  const usedBytes = whole.length - spareOf(path);
+  const shown = JSON.stringify(kept);
+  const random = seededRandom(7);
+  let refused = 0;
+  for (let round = 0; round < 60; round++) {
+    const bytes = Buffer.from(whole);
+    for (let flips = 0; flips <= round % 3; flips++) {
+      const at = Math.floor(uniform(random) * usedBytes);
+      bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(uniform(random) * 8));
+    }
+    writeFileSync(path, bytes);
+    const opened = await openEnvironment(directory, assert.fail);
+    if (!opened.ok) {
+      refused++;
+      continue;
+    }
+    assert.equal(JSON.stringify(contents(opened.value)), shown);
+    await opened.value.close();
+  }
+  assert.ok(refused > 10, `${refused} refused`);
+});
+
+test('ENVIRONMENT-2: a record that was put under another key, and a format that is gone or of another version', async () => {
+  const { directory } = await filledStore();
+  const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+  const record = raw.get(['log', 1]) as Buffer;
+  const format = raw.get('format') as Buffer;
+  const withRaw = async (change: () => void, says: RegExp): Promise<void> => {
+    await raw.transaction(change);
+    await raw.flushed;
+    assert.match(await errorAt(directory), says);
+  };
+  await withRaw(() => void raw.put(['log', 2], record), /the checksum of the record \["log",2\] is wrong/);
+  await withRaw(() => void raw.put(['log', 2], Buffer.from('short')), /the checksum of the record \["log",2\]/);
+  await withRaw(() => void raw.remove(['log', 2]), /^$/);
+  await withRaw(() => void raw.remove('format'), /the record of its format is missing/);
+  await withRaw(() => void raw.put('format', format), /^$/);
+  await raw.close();
+});
+
+test('ENVIRONMENT-3: the records of a version without checksums are taken over once', async () => {
+  const directory = newDirectory();
+  mkdirSync(directory);
+  const old = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+  await old.put('a', Buffer.from('{"old":1}'));
+  await old.put(['log', 1], Buffer.from('x'));
+  await old.flushed;
+  await old.close();
+  for (const again of [1, 2]) {
+    const environment = await openAt(directory);
+    assert.deepEqual([again, contents(environment)], [again, { a: '{"old":1}', 'log,1': 'x' }]);
+    await environment.close();
+  }
+  const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+  assert.notEqual(raw.get('a')?.toString(), '{"old":1}');
+  await raw.close();
+});
+
+test('ENVIRONMENT-4: spare bytes lie behind the last page, and are made anew when half of them are used', async () => {
+  const directory = newDirectory();
+  const path = join(directory, 'data.mdb');
+  const environment = await openAt(directory);
+  const spare = (): number => {
+    const { lastPageNumber, pageSize } = environment.database.getStats() as Record<string, number>;
+    return statSync(path).size - ((lastPageNumber as number) + 1) * (pageSize as number);
+  };
+  assert.equal(spare(), 4 * 2 ** 20);
+  // On the disk, not only in its size.
+  assert.ok(statSync(path).blocks * 512 >= 4 * 2 ** 20);
+  await write(environment, [['large', 'x'.repeat(2 ** 20)]]);
+  assert.ok(environment.keepSpare());
+  assert.ok(spare() < 3 * 2 ** 20 + 1 && spare() > 2 ** 21);
+  await write(environment, [['larger', 'x'.repeat(3 * 2 ** 19)]]);
+  assert.ok(environment.keepSpare());
+  assert.equal(spare(), 4 * 2 ** 20);
+  assert.deepEqual(environment.roomFor(10, 2 ** 23), { ok: true, value: undefined });
+  assert.ok(spare() >= 2 ** 24);
+  await environment.close();
+  truncateSync(path, statSync(path).size - spareOf(path));
+  assert.equal(await errorAt(directory), '');
+});
+
+/** The zeros at the end of a file. */
+function spareOf(path: string): number {
+  const bytes = readFileSync(path);
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.length - Math.ceil(end / 4096) * 4096;
+}
+
+test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare room is used, then are refused; with room again they go on', {
+  skip: process.getuid?.() !== 0,
+}, async () => {
+  const disk = newDirectory();
+  mkdirSync(disk);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
+  try {
+    const environment = await openAt(join(disk, 'store'));
+    assert.ok(environment.keepSpare());
+    execFileSync('sh', ['-c', 'cat /dev/zero >"$1/fill" 2>/dev/null || true', 'sh', disk]);
+    let written = 0;
+    while (environment.roomFor(1, 1000).ok && written < 1000) {
+      await write(environment, [[['log', written], 'x'.repeat(1000)]]);
+      written++;
+    }
+    assert.ok(written > 20 && written < 1000, `${written} written`);
+    assert.equal(environment.keepSpare(), false);
+    assert.deepEqual(environment.roomFor(1, 1000), {
+      ok: false,
+      error: `no space is left on the disk of ${join(disk, 'store')}`,
+    });
+    rmSync(join(disk, 'fill'));
+    assert.ok(environment.keepSpare() && environment.roomFor(1, 1000).ok);
+    await write(environment, [[['log', written], 'last']]);
+    await environment.close();
+    const again = await openAt(join(disk, 'store'));
+    assert.equal(Object.keys(contents(again)).length, written + 1);
+    await again.close();
+    // A store that can't even be begun leaves nothing that the next start would call damaged.
+    execFileSync('sh', ['-c', 'cat /dev/zero >"$1/fill" 2>/dev/null || true', 'sh', disk]);
+    const error = await errorAt(join(disk, 'other'));
+    assert.match(error, /No space left|ENOSPC|no space/i);
+    assert.equal(existsSync(join(disk, 'other', 'data.mdb')), false);
+    rmSync(join(disk, 'fill'));
+    assert.equal(await errorAt(join(disk, 'other')), '');
+  } finally {
+    execFileSync('umount', [disk]);
+  }
+});
+
+test('errors say what is wrong: a directory that can not be made, a file that is none, a failed commit', async () => {
+  assert.match(await errorAt('/dev/null/store'), /ENOTDIR|not a directory/);
+  const file = newDirectory();
+  writeFileSync(file, '');
+  assert.match(await errorAt(file), /ENOTDIR|not a directory|EEXIST/);
+  assert.match((checkLmdbFile(root) as { readonly error: string }).error, /EISDIR|has \d+ bytes/);
+  assert.deepEqual(checkLmdbFile(join(root, 'missing')), { ok: true, value: undefined });
+  const failed = Object.assign(new Error('Commit failed'), { commitError: new Error('the disk is full') });
+  assert.equal(reasonOf(failed), 'the disk is full');
+  assert.equal(reasonOf(new Error('other')), 'other');
+  assert.equal(reasonOf('text'), 'text');
+});
