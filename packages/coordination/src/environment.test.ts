@@ -17,7 +17,7 @@ import { after, test } from 'node:test';
 import { seededRandom, uniform } from '@meseta/base';
 import { type Key, open } from 'lmdb';
 import { lockDirectory } from './directory-lock.js';
-import { type Environment, openEnvironment, reasonOf } from './environment.js';
+import { type Database, type Environment, openEnvironment, reasonOf } from './environment.js';
 import { checkLmdbFile } from './lmdb-file.js';
 
 const root = mkdtempSync(join(tmpdir(), 'meseta-environment-'));
@@ -209,20 +209,25 @@ test('ENVIRONMENT-2, LMDBFILE-1: bits flipped anywhere are refused or change not
 
 test('ENVIRONMENT-2: a record that was put under another key, and a format that is gone or of another version', async () => {
   const { directory } = await filledStore();
-  const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
-  const record = raw.get(['log', 1]) as Buffer;
-  const format = raw.get('format') as Buffer;
-  const withRaw = async (change: () => void, says: RegExp): Promise<void> => {
-    await raw.transaction(change);
+  const withRaw = async <T>(use: (raw: Database) => T): Promise<T> => {
+    const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+    const used = await raw.transaction(() => use(raw));
     await raw.flushed;
-    assert.match(await errorAt(directory), says);
+    await raw.close();
+    return used;
   };
-  await withRaw(() => void raw.put(['log', 2], record), /the checksum of the record \["log",2\] is wrong/);
-  await withRaw(() => void raw.put(['log', 2], Buffer.from('short')), /the checksum of the record \["log",2\]/);
-  await withRaw(() => void raw.remove(['log', 2]), /^$/);
-  await withRaw(() => void raw.remove('format'), /the record of its format is missing/);
-  await withRaw(() => void raw.put('format', format), /^$/);
-  await raw.close();
+  const [record, format] = await withRaw((raw) => [raw.get(['log', 1]) as Buffer, raw.get('format') as Buffer]);
+  const changes: readonly (readonly [change: (raw: Database) => unknown, says: RegExp])[] = [
+    [(raw) => raw.put(['log', 2], record as Buffer), /the checksum of the record \["log",2\] is wrong/],
+    [(raw) => raw.put(['log', 2], Buffer.from('short')), /the checksum of the record \["log",2\]/],
+    [(raw) => raw.remove(['log', 2]), /^$/],
+    [(raw) => raw.remove('format'), /the record of its format is missing/],
+    [(raw) => raw.put('format', format as Buffer), /^$/],
+  ];
+  for (const [change, says] of changes) {
+    await withRaw((raw) => void change(raw));
+    assert.match(await errorAt(directory), says);
+  }
 });
 
 test('ENVIRONMENT-3: the records of a version without checksums are taken over once', async () => {
