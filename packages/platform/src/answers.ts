@@ -56,6 +56,24 @@ export function answerBody(response: ServerResponse, status: number, headers: He
   });
 }
 
+const PIECE_LENGTH = 65_536;
+
+/** Texts behind each other as bytes: all together may be longer than a string can be. */
+export function bytesOf(texts: Iterable<Iterable<string>>): Buffer {
+  const buffers: Buffer[] = [];
+  let text = '';
+  for (const pieces of texts) {
+    for (const piece of pieces) {
+      text += piece;
+      if (text.length < PIECE_LENGTH) continue;
+      buffers.push(Buffer.from(text));
+      text = '';
+    }
+  }
+  buffers.push(Buffer.from(text));
+  return buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers);
+}
+
 /** A status with a text, or with nothing. */
 export function answerText(response: ServerResponse, status: number, text = '', headers: Headers = {}): void {
   const body = Buffer.from(text);
@@ -66,13 +84,15 @@ export function answerText(response: ServerResponse, status: number, text = '', 
 export const refuse = (response: ServerResponse, { code, text, headers }: Refusal): void =>
   answerText(response, statusOf(code), text, headers);
 
-/** A JSON document that is at hand, in the function that `?jsonp=` names if the endpoint has that. */
-export function answerJson({ response, match, query }: Answerable, document: string): void {
+/** A JSON document that is at hand, whole or in pieces, in the function that `?jsonp=` names if the endpoint has that. */
+export function answerJson({ response, match, query }: Answerable, document: string | Iterable<string>): void {
   const wrapping = jsonWrapping(match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined);
   if (wrapping === undefined) {
     refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
     return;
   }
-  const body = Buffer.from(wrapping.before + document + wrapping.after);
+  const { before, after } = wrapping;
+  const body =
+    typeof document === 'string' ? Buffer.from(before + document + after) : bytesOf([[before], document, [after]]);
   answerBody(response, 200, { 'Content-Type': wrapping.contentType }, body);
 }

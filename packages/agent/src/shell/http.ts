@@ -20,7 +20,7 @@ import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { AgentCore } from '../core/agent.js';
 import type { Approver } from '../views/approver.js';
-import { containersJson, flagsJson, type ProcessFacts, stateJson, statisticsListJson } from '../views/v0.js';
+import { containersJson, flagsJson, type ProcessFacts, statePieces, statisticsListJson } from '../views/v0.js';
 import { attachedList, rootsFor } from './attached-files.js';
 import type { ContainerCalls } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
@@ -159,7 +159,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     resourceProvider: notHere('resource providers'),
     health: ({ response }) => answerText(response, 200),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
-    state: (exchange) => answerJson(exchange, stateJson(core.state, facts, exchange.approver)),
+    state: (exchange) => answerJson(exchange, statePieces(core.state, facts, exchange.approver)),
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) =>
       answerJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),

@@ -1,16 +1,18 @@
 // The agent's v1 operator calls (Mesos: docs/operator-http-api.md): the reads, and what needs no container of its own.
-import { agentCalls, answerType, checkCall, decodeBody, encodeAs, type Refusal, refusal } from '@meseta/api';
+import { agentCalls, answerType, checkCall, decodeBody, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { answerBody, answerText, bytesOf, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
 import { browse, readPart } from '@meseta/platform/shown-files';
 import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE } from '@meseta/wire/media';
 import type { Approver } from '../views/approver.js';
 import type { MeasuredMember } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
+import { responsePieces } from '../views/v1-pieces.js';
 import { rootsFor } from './attached-files.js';
 import { answerContainerCall, isContainerCall } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
@@ -53,7 +55,10 @@ export async function answerCall(options: HttpOptions, bodies: BodyReader, excha
     answerText(response, 200);
     return;
   }
-  const encoded = Buffer.from(encodeAs(accepted.value, AgentResponseCodec, answer.value));
+  const encoded =
+    accepted.value === JSON_TYPE
+      ? bytesOf([responsePieces(answer.value)])
+      : Buffer.from(AgentResponseCodec.encode(answer.value));
   answerBody(response, 200, { 'Content-Type': accepted.value }, encoded);
 }
 

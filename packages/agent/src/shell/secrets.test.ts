@@ -5,7 +5,7 @@ import type { TaskInfo } from '@meseta/wire';
 import { AgentResponseGetStateCodec } from '@meseta/wire/codecs';
 import { frameworkOf, registeredWorld, run, runToRunning, taskOf } from '../core/testing.js';
 import type { Approver } from '../views/approver.js';
-import { stateJson } from '../views/v0.js';
+import { statePieces } from '../views/v0.js';
 import { getState } from '../views/v1.js';
 import { detectMaster } from './detector.js';
 import { agentFlags } from './flags.js';
@@ -38,7 +38,7 @@ test('SECRETS-1: no document of an agent shows a secret of a task, an executor, 
   const facts = { version: { version: '1' }, flags: new Map(), masterHostname: undefined };
   const v1 = getState(state, approveAll);
   const shown = {
-    '/state': stateJson(state, facts, approveAll),
+    '/state': [...statePieces(state, facts, approveAll)].join(''),
     'GET_STATE as JSON': AgentResponseGetStateCodec.write(v1),
     'GET_STATE as protobuf': Buffer.from(AgentResponseGetStateCodec.encode(v1)).toString('latin1'),
   };

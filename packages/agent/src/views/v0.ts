@@ -27,6 +27,7 @@ import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
 import type { Approver } from './approver.js';
 import { allocatedOf, executorsOf, type Phase, phaseOf, resourcesOf, type ShownExecutor } from './holdings.js';
+import { listPieces, type Pieces, withLists } from './pieces.js';
 
 /** What the process knows and the core doesn't. */
 export interface ProcessFacts {
@@ -35,13 +36,13 @@ export interface ProcessFacts {
   readonly masterHostname: string | undefined;
 }
 
-function executorJson(shown: ShownExecutor, approver: Approver): string {
+function* executorPieces(shown: ShownExecutor, approver: Approver): Pieces {
   const { executor, framework } = shown;
   const tasks = shown.tasks.filter(({ task }) => approver.task(task, framework.info));
   const { info } = executor;
   const inPhase = (...phases: readonly Phase[]) => tasks.filter((record) => phases.includes(phaseOf(shown, record)));
   const ended = [...inPhase('completed'), ...inPhase('terminated')];
-  return jsonObject([
+  const head = jsonObject([
     ['id', jsonString(info.executor_id.value)],
     ['name', jsonString(info.name ?? '')],
     ['source', jsonString(info.source ?? '')],
@@ -51,22 +52,24 @@ function executorJson(shown: ShownExecutor, approver: Approver): string {
     ['role', present(info.resources?.[0]?.allocation_info?.role, jsonString)],
     ['labels', present(info.labels, labelsJson)],
     ['type', present(info.type, jsonString)],
-    ['tasks', jsonArray(inPhase('launched'), ({ task }) => taskJson(task))],
-    ['queued_tasks', jsonArray(inPhase('queued'), ({ info }) => taskInfoJson(info))],
-    ['completed_tasks', jsonArray(ended, ({ task }) => taskJson(task))],
+  ]);
+  yield* withLists(head, [
+    ['tasks', listPieces(inPhase('launched'), ({ task }) => [taskJson(task)])],
+    ['queued_tasks', listPieces(inPhase('queued'), ({ info }) => [taskInfoJson(info)])],
+    ['completed_tasks', listPieces(ended, ({ task }) => [taskJson(task)])],
   ]);
 }
 
-function frameworkJson(framework: FrameworkRecord, approver: Approver): string {
+function* frameworkPieces(framework: FrameworkRecord, approver: Approver): Pieces {
   const { info } = framework;
   const executors = [...executorsOf(framework)].filter(({ executor }) => approver.executor(executor.info, info));
   const multiRole = info.capabilities?.some(({ type }) => type === 'MULTI_ROLE') === true;
-  const list = (completed: boolean): string =>
-    jsonArray(
+  const list = (completed: boolean): Pieces =>
+    listPieces(
       executors.filter((it) => it.completed === completed),
-      (shown) => executorJson(shown, approver),
+      (shown) => executorPieces(shown, approver),
     );
-  return jsonObject([
+  const head = jsonObject([
     ['id', jsonString(framework.id)],
     ['name', jsonString(info.name)],
     ['user', jsonString(info.user)],
@@ -76,15 +79,17 @@ function frameworkJson(framework: FrameworkRecord, approver: Approver): string {
     ['principal', present(info.principal, jsonString)],
     ['roles', multiRole ? jsonArray(info.roles ?? [], jsonString) : undefined],
     ['role', multiRole ? undefined : jsonString(info.role ?? '*')],
+  ]);
+  yield* withLists(head, [
     ['executors', list(false)],
     ['completed_executors', list(true)],
   ]);
 }
 
-const frameworksJson = (frameworks: readonly FrameworkRecord[], approver: Approver): string =>
-  jsonArray(
+const frameworksPieces = (frameworks: readonly FrameworkRecord[], approver: Approver): Pieces =>
+  listPieces(
     frameworks.filter(({ info }) => approver.framework(info)),
-    (framework) => frameworkJson(framework, approver),
+    (framework) => frameworkPieces(framework, approver),
   );
 
 const fullJson = (list: readonly Resource[]): string => jsonArray(toEndpointFormat(list), ResourceCodec.write);
@@ -110,11 +115,12 @@ function resourceFields(state: AgentState, approver: Approver): JsonFields {
   ];
 }
 
-export function stateJson(state: AgentState, facts: ProcessFacts, approver: Approver): string {
+/** /state, in pieces: what frameworks put into their tasks may come to more than a string can hold. */
+export function* statePieces(state: AgentState, facts: ProcessFacts, approver: Approver): Pieces {
   const { info, drain } = state;
   const { version } = facts;
   const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
-  return jsonObject([
+  const head = jsonObject([
     ...buildFields(version),
     ['start_time', secondsJson(state.startedWallMs)],
     ['id', jsonString(info.id?.value ?? '')],
@@ -131,8 +137,10 @@ export function stateJson(state: AgentState, facts: ProcessFacts, approver: Appr
     ['log_dir', shown('log_dir')],
     ['external_log_file', shown('external_log_file')],
     ['flags', approver.flags ? flagsJson(facts.flags) : undefined],
-    ['frameworks', frameworksJson([...state.frameworks.values()], approver)],
-    ['completed_frameworks', frameworksJson(state.completedFrameworks, approver)],
+  ]);
+  yield* withLists(head, [
+    ['frameworks', frameworksPieces([...state.frameworks.values()], approver)],
+    ['completed_frameworks', frameworksPieces(state.completedFrameworks, approver)],
   ]);
 }
 

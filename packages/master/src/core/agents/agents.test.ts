@@ -75,6 +75,19 @@ test('an agent that answers no ping is unreachable after 75 s: update, FAILURE, 
   assert.equal(agent.has('AgentReregisteredMessage'), true);
 });
 
+test('an agent that was unreachable is back later than it is registered, as Mesos tells the two times', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  agent.answersPings = false;
+  world.wait(80_000);
+  agent.answersPings = true;
+  agent.reregister();
+  const record = world.master.state.agents.registered.get(agent.id);
+  assert.ok(record?.reregisteredAtMs !== undefined && record.reregisteredAtMs > record.registeredAtMs);
+  const seconds = [record.registeredAtMs, record.reregisteredAtMs].map((ms) => ms / 1000);
+  assert.notEqual(seconds[0], seconds[1], 'as seconds, too');
+});
+
 test('a framework without PARTITION_AWARE sees TASK_LOST', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
   const { agent, scheduler } = running(world);

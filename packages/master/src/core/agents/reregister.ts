@@ -95,12 +95,15 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   count(ctx, 'master/slave_reregistrations');
 }
 
+/** Mesos makes the record of such an agent, then reads its clock again: clients compare the two times. */
+const CLOCK_STEP_MS = 0.001;
+
 /** It is new to this master, or was unreachable. */
 function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
   const wasExpected = state.agents.recovered.has(id);
-  const agent = { ...newAgent(ctx, id, pid, message), reregisteredAtMs: ctx.now.wallMs };
+  const agent = { ...newAgent(ctx, id, pid, message), reregisteredAtMs: ctx.now.wallMs + CLOCK_STEP_MS };
   record(ctx, agent);
   for (const completed of message.completed_frameworks ?? []) takeCompletedTasks(ctx, agent, completed);
   const notesBefore = ctx.effects.length;
