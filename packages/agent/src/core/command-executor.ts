@@ -10,6 +10,7 @@ import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
+import { userOf } from './executors.js';
 import { guestEvent } from './guests.js';
 import type { CheckKind, TaskRecord } from './io.js';
 import { endRun, killRun } from './run-end.js';
@@ -51,7 +52,19 @@ function started(step: Step, framework: FrameworkRecord, run: TaskRun, pid: numb
   putRun(step, framework, running);
   report(step, framework, running, { state: 'TASK_STARTING' });
   report(step, framework, running, { state: 'TASK_RUNNING' });
+  noteUsersOfChecks(step, framework, running);
   superviseRun(step, framework, running);
+}
+
+/** As in Mesos, a check runs as its task does; whoever wrote another user into it should know. */
+function noteUsersOfChecks(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+  const info = taskOfRun(framework, run)?.info;
+  const user = info && userOf(step, framework.info, info.command);
+  for (const named of [info?.health_check?.command?.user, info?.check?.command?.command.user]) {
+    if (info === undefined || named === undefined || named === user) continue;
+    const text = `a check of task ${info.task_id.value} names the user ${named} and runs as the task's, ${user ?? "the agent's own"}`;
+    log(step, 'warning', text);
+  }
 }
 
 /** Starts the checks and the clock of a running command, anew after a restart of the agent. */

@@ -1,7 +1,7 @@
 // Samples of what callers are told: every refusal names the field and says what was expected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MasterCall, OfferOperation, Resource, SchedulerCall, TaskInfo, Volume } from '@meseta/wire';
+import type { MasterCall, OfferOperation, Resource, SchedulerCall, Secret, TaskInfo, Volume } from '@meseta/wire';
 import { createWorld, resources, task } from './testing.js';
 
 const id = (value: string) => ({ value });
@@ -109,6 +109,16 @@ test('tasks and operations are refused with a message that names the field', () 
       /task\.command\.environment\.variables\[0\]\.value: is missing for 'A'/,
     ],
   ];
+  const withSecret = (secret: Secret): Partial<TaskInfo> => ({
+    command: { value: 'x', environment: { variables: [{ name: 'A', type: 'SECRET', secret }] } },
+  });
+  const [reference, value] = [{ name: '/s' }, { data: 'aHVudGVyMg==' }];
+  const secrets: readonly (readonly [Partial<TaskInfo>, RegExp])[] = [
+    [withSecret({ type: 'REFERENCE' }), /variables\[0\]\.secret\.reference: is missing/],
+    [withSecret({ type: 'VALUE', reference }), /variables\[0\]\.secret\.value: is missing/],
+    [withSecret({ type: 'VALUE', reference, value }), /variables\[0\]\.secret\.reference: must not be set/],
+    [withSecret({ type: 'REFERENCE', reference, value }), /variables\[0\]\.secret\.value: must not be set/],
+  ];
   const withVolume = (volume: Partial<Volume>): Partial<TaskInfo> => ({
     container: { type: 'MESOS', volumes: [{ container_path: 'v', mode: 'RW', ...volume }] },
   });
@@ -130,7 +140,7 @@ test('tasks and operations are refused with a message that names the field', () 
     const filters = { refuse_seconds: 0 };
     scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offerId], operations: [operation], filters } });
   };
-  for (const [more, text] of [...launches, ...paths]) {
+  for (const [more, text] of [...launches, ...paths, ...secrets]) {
     world.wait(1_000);
     const offer = scheduler.offer();
     scheduler.launch(offer, { ...task('t', offer), ...more });

@@ -1,22 +1,31 @@
 // Commands and containers, as tasks, executors and checks carry them.
 import { checkPathBelow } from '@meseta/base';
-import type { CommandInfo, ContainerInfo, Volume } from '@meseta/wire';
+import type { CommandInfo, ContainerInfo, EnvironmentVariable, Secret, Volume } from '@meseta/wire';
 import { firstAmong, firstOf, type Problem } from './problem.js';
 
-export function checkCommand(field: string, command: CommandInfo): Problem {
-  for (const [i, variable] of (command.environment?.variables ?? []).entries()) {
-    const at = `${field}.environment.variables[${i}]`;
-    if ((variable.type ?? 'VALUE') === 'VALUE') {
-      if (variable.value === undefined) return `${at}.value: is missing for '${variable.name}'`;
-      if (variable.secret !== undefined) return `${at}.secret: must not be set for a variable of type VALUE`;
-    } else if (variable.type === 'SECRET') {
-      if (variable.secret === undefined) return `${at}.secret: is missing for '${variable.name}'`;
-      if (variable.value !== undefined) return `${at}.value: must not be set for a variable of type SECRET`;
-    } else {
-      return `${at}.type: expected VALUE or SECRET, got ${variable.type}`;
-    }
+export const checkCommand = (field: string, command: CommandInfo): Problem =>
+  firstAmong(command.environment?.variables ?? [], (variable, i) =>
+    checkVariable(`${field}.environment.variables[${i}]`, variable),
+  );
+
+function checkVariable(at: string, { type = 'VALUE', name, value, secret }: EnvironmentVariable): Problem {
+  if (type === 'VALUE') {
+    if (value === undefined) return `${at}.value: is missing for '${name}'`;
+    return secret === undefined ? undefined : `${at}.secret: must not be set for a variable of type VALUE`;
   }
-  return undefined;
+  if (type !== 'SECRET') return `${at}.type: expected VALUE or SECRET, got ${type}`;
+  if (secret === undefined) return `${at}.secret: is missing for '${name}'`;
+  if (value !== undefined) return `${at}.value: must not be set for a variable of type SECRET`;
+  return checkSecret(`${at}.secret`, secret);
+}
+
+/** Of its value nothing is quoted. One without a type is taken by what it holds, as in Mesos. */
+function checkSecret(at: string, { type, reference, value }: Secret): Problem {
+  if (type !== 'REFERENCE' && type !== 'VALUE') return undefined;
+  const parts = { reference, value };
+  const [own, other] = type === 'REFERENCE' ? (['reference', 'value'] as const) : (['value', 'reference'] as const);
+  if (parts[own] === undefined) return `${at}.${own}: is missing for a secret of type ${type}`;
+  return parts[other] === undefined ? undefined : `${at}.${other}: must not be set for a secret of type ${type}`;
 }
 
 export function checkContainer(field: string, container: ContainerInfo): Problem {
