@@ -106,12 +106,9 @@ test('what asks for nothing is taken: no fields, empty lists, the network of the
   }
 });
 
-test("a pod's executor, which is no container here, gets no volumes and no limits", () => {
+test("a pod's executor, which is no container here, gets no volumes", () => {
   assert.match(unsupportedPodPart(parent('SELF')) ?? '', /^executor\.container\.volumes: /);
-  assert.match(
-    unsupportedPodPart({ type: 'MESOS', rlimit_info: { rlimits: [] } }) ?? '',
-    /^executor\.container\.rlimit_info: /,
-  );
+  assert.equal(unsupportedPodPart({ type: 'MESOS', rlimit_info: { rlimits: [] } }), undefined);
   assert.match(
     unsupportedPodPart({ type: 'MESOS', network_infos: [{ name: 'x' }] }) ?? '',
     /^executor\.container\.network_infos\[0\]\.name: /,

@@ -165,11 +165,9 @@ function problemAmong(path: string, rules: AnyRules, message: object, place: Pla
 export const unsupportedPart = (container: ContainerInfo, place: Place): string | undefined =>
   problemAmong('container', CONTAINER_RULES, container, place);
 
-/** The same for a pod's executor, which has no container of its own: nothing can be put into it, or limited in it. */
+/** The same for a pod's executor, which has no process here, whose limits would count, and no sandbox of its own to fill. */
 export function unsupportedPodPart(container: ContainerInfo): string | undefined {
   const problem = problemAmong('executor.container', CONTAINER_RULES, container, { isNested: false });
-  if (problem !== undefined) return problem;
-  const { volumes = [], rlimit_info } = container;
-  const field = volumes.length > 0 ? 'volumes' : rlimit_info === undefined ? undefined : 'rlimit_info';
-  return field && `executor.container.${field}: the executor of a pod has no container of its own on this agent`;
+  if (problem !== undefined || (container.volumes ?? []).length === 0) return problem;
+  return 'executor.container.volumes: the executor of a pod has no container of its own on this agent';
 }
