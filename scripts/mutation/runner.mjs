@@ -8,8 +8,8 @@ import { testsOf } from './areas.mjs';
 import { bundleMutants } from './bundle.mjs';
 
 const heapMb = 1024;
-/** Processor time that one mutant may take on top of ten times what its tests take without it. */
-const spareCpuMs = 10_000;
+/** Processor time that one mutant may take on top of five times what its tests take without it. */
+const spareCpuMs = 3_000;
 const watchMs = 500;
 /** Beyond this processor time a test is slow. */
 const slowCpuMs = 400;
@@ -124,8 +124,8 @@ const similarKey = ({ file, code, mutator, replacement }) => [file, code, mutato
 
 /** The tests that reach a mutant: the one that killed it last time first, then the quickest. */
 function planFor(mutant, { tests, hits }, killer) {
-  const order = [...tests].sort((a, b) => Number(b.id === killer) - Number(a.id === killer) || a.ms - b.ms);
-  return { id: mutant.id, hits, tests: order.map(({ id, file, title, ms }) => ({ id, file, title, ms })) };
+  const order = [...tests].sort((a, b) => Number(b.id === killer) - Number(a.id === killer) || a.cpuMs - b.cpuMs);
+  return { id: mutant.id, hits, tests: order.map(({ id, file, title, cpuMs }) => ({ id, file, title, cpuMs })) };
 }
 
 /** Runs plans on so many threads; `done(plan, result)` is called for each. */
@@ -179,8 +179,8 @@ function runPlans(code, mutantCount, plans, concurrency, done) {
       for (const state of threads) {
         if (state.plan === undefined) continue;
         state.cpuMs += (used.user + used.system) / 1000 / threads.size;
-        const expectedMs = state.plan.tests.reduce((sum, test) => sum + test.ms, 0);
-        if (state.cpuMs > spareCpuMs + 10 * expectedMs) state.end({ status: 'timeout', test: undefined });
+        const expectedMs = state.plan.tests.reduce((sum, test) => sum + test.cpuMs, 0);
+        if (state.cpuMs > spareCpuMs + 5 * expectedMs) state.end({ status: 'timeout', test: undefined });
       }
     }, watchMs);
     const stop = (settle, value) => {
