@@ -16,6 +16,9 @@ const MAX_DRIFT_MS = 1;
 
 let wallOffsetMs = performance.timeOrigin;
 
+/** A delay that every timer of node's takes: what is longer than 24 days lasts that long. */
+export const timerMs = (delayMs: number): number => Math.min(Math.max(Math.ceil(delayMs), 0), MAX_DELAY_MS);
+
 export const realClock: Clock = {
   now() {
     const monoMs = performance.now();
@@ -26,7 +29,7 @@ export const realClock: Clock = {
     return { monoMs, wallMs: monoMs + wallOffsetMs };
   },
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(Math.ceil(delayMs), 0), MAX_DELAY_MS));
+    const timer = setTimeout(callback, timerMs(delayMs));
     return () => clearTimeout(timer);
   },
   defer(callback) {

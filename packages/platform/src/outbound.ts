@@ -5,6 +5,7 @@ import * as https from 'node:https';
 import { connect } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { type AbortSignalLike, err, type Outbound, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
 const maxRedirects = 50;
@@ -38,7 +39,9 @@ function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessag
       (begun ?? request).destroy(Object.assign(new Error(message), { code }));
     };
     const abort = (): void => stop('ABORTED', 'stopped');
-    request.setTimeout(wanted.idleTimeoutMs, () => stop('STALLED', `nothing came for ${wanted.idleTimeoutMs} ms`));
+    request.setTimeout(timerMs(wanted.idleTimeoutMs), () =>
+      stop('STALLED', `nothing came for ${wanted.idleTimeoutMs} ms`),
+    );
     request.on('error', (error) => resolve(err(systemError(error))));
     request.on('response', (response) => {
       begun = response;
@@ -134,7 +137,7 @@ const contentLength: Outbound['contentLength'] = async (url, options) => {
 
 /** Aborts at the deadline, so that a server that sends a byte now and then doesn't hold a probe. */
 const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.timeout(timerMs(timeoutMs));
   const response = await follow(url, { method: 'GET', idleTimeoutMs: timeoutMs, signal, insecure: true });
   if (response.ok) {
     response.value.destroy();
@@ -144,14 +147,19 @@ const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
   return code === 'ABORTED' || code === 'STALLED' ? failure('TIMED_OUT', `no answer in ${timeoutMs} ms`) : response;
 };
 
+const MAX_PORT = 65_535;
+
 const connects: Outbound['connects'] = (host, port, timeoutMs) =>
   new Promise((resolve) => {
+    if (!(Number.isInteger(port) && port >= 0 && port <= MAX_PORT)) {
+      return resolve(failure('BAD_PORT', `expected a port from 0 to ${MAX_PORT}, got ${port}`));
+    }
     const socket = connect({ host, port });
     const settle = (result: SystemResult<boolean>): void => {
       socket.destroy();
       resolve(result);
     };
-    socket.setTimeout(timeoutMs, () => settle(failure('TIMED_OUT', `no connection in ${timeoutMs} ms`)));
+    socket.setTimeout(timerMs(timeoutMs), () => settle(failure('TIMED_OUT', `no connection in ${timeoutMs} ms`)));
     socket.on('connect', () => settle(ok(true)));
     socket.on('error', () => settle(ok(false)));
   });

@@ -13,6 +13,7 @@ import {
   type RunningProcess,
   type SystemResult,
 } from '@meseta/base';
+import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
 const defaultOutputBytes = 64 * 1024;
@@ -98,7 +99,7 @@ async function run(
   const timer = setTimeout(() => {
     timedOut = true;
     killGroup();
-  }, limits.timeoutMs);
+  }, timerMs(limits.timeoutMs));
   limits.signal?.addEventListener('abort', killGroup);
   if (limits.signal?.aborted) killGroup();
   const end = await exited;

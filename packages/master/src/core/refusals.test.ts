@@ -105,6 +105,22 @@ test('tasks and operations are refused with a message that names the field', () 
       /task\.kill_policy\.grace_period: expected a duration >= 0/,
     ],
     [
+      { health_check: { type: 'TCP', tcp: { port: 65_536 } } },
+      /health_check\.tcp\.port: expected a port from 0 to 65535, got 65536/,
+    ],
+    [
+      { check: { type: 'HTTP', http: { port: 4e9 } } },
+      /check\.http\.port: expected a port from 0 to 65535, got 4000000000/,
+    ],
+    [
+      { check: { type: 'TCP', tcp: { port: 1 }, timeout_seconds: 1e300 } },
+      /check\.timeout_seconds: expected at most 9223372036 seconds, got 1e\+300/,
+    ],
+    [
+      { check: { type: 'TCP', tcp: { port: 1 }, interval_seconds: Number.NaN } },
+      /check\.interval_seconds: expected a number >= 0, got NaN/,
+    ],
+    [
       { command: { value: 'x', environment: { variables: [{ name: 'A' }] } } },
       /task\.command\.environment\.variables\[0\]\.value: is missing for 'A'/,
     ],

@@ -3,8 +3,17 @@ import type { CheckInfo, CommandInfo, HealthCheck } from '@meseta/wire';
 import { checkCommand } from './command.js';
 import { firstAmong, type Problem } from './problem.js';
 
-const notNegative = (field: string, value: number | undefined): Problem =>
-  value === undefined || value >= 0 ? undefined : `${field}: expected a number >= 0, got ${value}`;
+/** Seconds that fit an int64 of nanoseconds: about 292 years. */
+const MAX_SECONDS = 9_223_372_036;
+
+function checkSeconds(field: string, value: number | undefined): Problem {
+  if (value === undefined || (value >= 0 && value <= MAX_SECONDS)) return undefined;
+  const expected = value > MAX_SECONDS ? `at most ${MAX_SECONDS} seconds` : 'a number >= 0';
+  return `${field}: expected ${expected}, got ${value}`;
+}
+
+const checkPort = (field: string, port: number): Problem =>
+  port >= 0 && port <= 65_535 ? undefined : `${field}: expected a port from 0 to 65535, got ${port}`;
 
 function checkCommandOf(field: string, command: CommandInfo): Problem {
   if (command.value === undefined || (command.shell !== false && command.value === '')) {
@@ -22,7 +31,7 @@ const SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
 
 export function checkHealthCheck(health: HealthCheck): Problem {
   const timings = ['delay_seconds', 'interval_seconds', 'timeout_seconds', 'grace_period_seconds'] as const;
-  return healthCheckBody(health) ?? firstAmong(timings, (name) => notNegative(`health_check.${name}`, health[name]));
+  return healthCheckBody(health) ?? firstAmong(timings, (name) => checkSeconds(`health_check.${name}`, health[name]));
 }
 
 function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
@@ -35,9 +44,10 @@ function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
       if (http.scheme !== undefined && !SCHEMES.has(http.scheme)) {
         return `health_check.http.scheme: expected http or https, got ${JSON.stringify(http.scheme)}`;
       }
-      return checkPath('health_check.http.path', http.path);
+      return checkPort('health_check.http.port', http.port) ?? checkPath('health_check.http.path', http.path);
     case 'TCP':
-      return tcp === undefined ? 'health_check.tcp: is missing for type TCP' : undefined;
+      if (tcp === undefined) return 'health_check.tcp: is missing for type TCP';
+      return checkPort('health_check.tcp.port', tcp.port);
     default:
       return 'health_check.type: expected COMMAND, HTTP or TCP';
   }
@@ -45,7 +55,7 @@ function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
 
 export function checkCheck(check: CheckInfo): Problem {
   const timings = ['delay_seconds', 'interval_seconds', 'timeout_seconds'] as const;
-  return checkBody(check) ?? firstAmong(timings, (name) => notNegative(`check.${name}`, check[name]));
+  return checkBody(check) ?? firstAmong(timings, (name) => checkSeconds(`check.${name}`, check[name]));
 }
 
 function checkBody({ type, command, http, tcp }: CheckInfo): Problem {
@@ -55,9 +65,10 @@ function checkBody({ type, command, http, tcp }: CheckInfo): Problem {
       return checkCommandOf('check.command.command', command.command);
     case 'HTTP':
       if (http === undefined) return 'check.http: is missing for type HTTP';
-      return checkPath('check.http.path', http.path);
+      return checkPort('check.http.port', http.port) ?? checkPath('check.http.path', http.path);
     case 'TCP':
-      return tcp === undefined ? 'check.tcp: is missing for type TCP' : undefined;
+      if (tcp === undefined) return 'check.tcp: is missing for type TCP';
+      return checkPort('check.tcp.port', tcp.port);
     default:
       return 'check.type: expected COMMAND, HTTP or TCP';
   }
