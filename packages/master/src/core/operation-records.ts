@@ -112,7 +112,10 @@ export function learnOperations(ctx: Context, agent: Agent, operations: readonly
     });
     agent.operations.add(id);
     framework?.operations.add(id);
-    if (operationId !== undefined) framework?.operationUuids.set(operationId, id);
+    // Another agent's of that id stays what the scheduler means by it.
+    if (operationId !== undefined && framework?.operationUuids.has(operationId) === false) {
+      framework.operationUuids.set(operationId, id);
+    }
   }
 }
 

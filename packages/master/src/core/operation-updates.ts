@@ -85,7 +85,14 @@ function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationSt
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
   // Without the operation's uuid it answers a reconciliation.
   if (operation_uuid !== undefined) count(ctx, 'master/invalid_operation_status_updates');
-  if (framework !== undefined && status.operation_id !== undefined) return tell(ctx, framework, status);
+  if (framework !== undefined && status.operation_id !== undefined) {
+    const known = framework.operationUuids.get(idOf<OperationId>(status.operation_id));
+    const record = known === undefined ? undefined : ctx.state.operations.get(known);
+    if (record === undefined || record.agentId === agent.id) return tell(ctx, framework, status);
+    count(ctx, 'master/invalid_operation_status_updates');
+    const what = `${status.state} of operation ${status.operation_id.value}`;
+    return warn(ctx, `ignoring ${what} from agent ${agent.id}: the operation is on agent ${record.agentId}`);
+  }
   if (operation_uuid === undefined || status.uuid === undefined) return;
   if (status.operation_id !== undefined && mayComeBack(ctx, agent, id)) return;
   send(ctx, agent.pid, {

@@ -62,7 +62,7 @@ test('operators are told of every state that an agent reports, with the latest t
   ]);
 });
 
-test('updates that come again after their acknowledgement are acknowledged by the master and not told twice', () => {
+test('UPDATES-1: updates that come again after their acknowledgement are acknowledged by the master and not told twice', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();

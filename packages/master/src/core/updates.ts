@@ -1,8 +1,10 @@
 // Status updates: from agents to schedulers, acknowledgements back.
 // An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
 //
-// U1: an update of a task in `tasks` or in the history is not told again once the scheduler has acknowledged it: an agent
+// UPDATES-1: an update of a task in `tasks` or in the history is not told again once the scheduler has acknowledged it: an agent
 //     that lost the acknowledgement (it died with it in its socket, or before it was on disk) gets another from here.
+// UPDATES-2: an agent's update of a task that this master knows on other agents alone reaches nobody; an update of a task that
+//     it doesn't know is sent on, as a master forgets tasks.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type { SchedulerCallAcknowledge, StatusUpdateMessage, TaskStatus } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
@@ -39,17 +41,31 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
     count(ctx, framework.tasks.has(taskId) ? 'master/valid_status_updates' : 'master/invalid_status_updates');
     return sendAcknowledgement(ctx, framework, agent, { task_id: update.status.task_id, uuid: update.uuid });
   }
+  if (isElsewhere(framework, taskId, agentId)) return ignore('the task is on another agent');
   const isSent = sendUpdate(ctx, framework, update, (pid ?? from) as Pid);
   if (!isSent) {
     info(ctx, `${what} waits at its agent: the framework is not connected`);
   }
   const task = framework.tasks.get(taskId);
-  if (task === undefined || task.agent_id.value !== agentId) return ignore('the task is unknown');
+  if (task === undefined) return ignore('the task is unknown');
   applyUpdate(ctx, framework, task, update, isSent);
   count(ctx, isSent ? 'master/valid_status_updates' : 'master/invalid_status_updates');
 }
 
-/** U1. They are acknowledged in order, so the last one stands for all before it. */
+/** UPDATES-2. Ids of completed tasks may be used again, so the history counts only where it speaks of no such agent. */
+function isElsewhere(framework: Framework, taskId: TaskId, agentId: AgentId): boolean {
+  const known = framework.tasks.get(taskId) ?? framework.unreachableTasks.get(taskId);
+  if (known !== undefined) return known.agent_id.value !== agentId;
+  let others = 0;
+  for (const { task_id, agent_id } of framework.completedTasks.values()) {
+    if (task_id.value !== taskId) continue;
+    if (agent_id.value === agentId) return false;
+    others++;
+  }
+  return others > 0;
+}
+
+/** UPDATES-1. They are acknowledged in order, so the last one stands for all before it. */
 function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {
   const last = framework.acknowledged.get(taskId);
   if (last === uuid) return true;

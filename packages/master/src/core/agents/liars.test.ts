@@ -54,6 +54,20 @@ const lies: Readonly<Record<string, (at: ReturnType<typeof stage>) => Libprocess
       pid: honest.pid,
     },
   }),
+  "a status of another's task, in its own name (UPDATES-2)": ({ liar, scheduler }) => ({
+    name: 'StatusUpdateMessage',
+    body: {
+      update: {
+        framework_id: { value: scheduler.id },
+        agent_id: { value: liar.id },
+        status: { task_id: { value: 't' }, state: 'TASK_FINISHED', uuid },
+        timestamp: 1,
+        uuid,
+        latest_state: 'TASK_FINISHED',
+      },
+      pid: liar.pid,
+    },
+  }),
   "the end of another's executor": ({ honest, scheduler }) => ({
     name: 'ExitedExecutorMessage',
     body: {
