@@ -14,6 +14,7 @@ import {
   type Result,
   type SystemResult,
 } from '@meseta/base';
+import { createAtMost } from './at-most.js';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { isSilent, parseStatus } from './exit-record.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
@@ -76,12 +77,17 @@ async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Re
   return owner;
 }
 
+/** Of thousands of launches at once each holds descriptors. */
+const fewAtOnce = createAtMost(64);
+
 async function makeStreams(files: Files, path: string, owner: LaunchOwner | undefined): Promise<SystemResult<void>> {
-  const sandbox = await openSandbox(files, path);
-  if (!sandbox.ok) return sandbox;
-  const made = await createStreams(sandbox.value, owner);
-  sandbox.value.close();
-  return made;
+  return fewAtOnce(async () => {
+    const sandbox = await openSandbox(files, path);
+    if (!sandbox.ok) return sandbox;
+    const made = await createStreams(sandbox.value, owner);
+    sandbox.value.close();
+    return made;
+  });
 }
 
 async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {

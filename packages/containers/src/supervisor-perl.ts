@@ -118,7 +118,9 @@ sub become {
   open(STDIN, '<', '/dev/null') or return 126;
   my $problem = enter($directory, $identity) || write_to(*STDOUT, 'stdout', $user) || write_to(*STDERR, 'stderr', $user);
   if ($problem ne '') {
-    $unsaid = "failed $id $problem\n";
+    # One line, and short enough to be written at once.
+    $problem =~ s/[[:cntrl:]]/?/g;
+    $unsaid = "failed $id " . substr($problem, 0, 1000) . "\n";
     select(undef, undef, undef, 0.05) until tell_all();
     return 126;
   }

@@ -5,9 +5,10 @@
 import { err, type HeldDirectory, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 const MAX_PASSES = 100_000;
-/** Directories further down, and those beyond this number in one directory, are not measured. */
+/** What lies further down or beyond these numbers is not measured. */
 const MAX_MEASURED_DEPTH = 100;
 const MAX_MEASURED_WIDTH = 10_000;
+const MAX_MEASURED_ENTRIES = 1_000_000;
 
 const isGone = (result: SystemResult<unknown>): boolean => !result.ok && result.error.code === 'ENOENT';
 
@@ -95,14 +96,16 @@ interface Level {
   readonly inside: string[];
 }
 
-/** The bytes on disk below a directory, itself included, as du counts them: a file with several names once. */
+/** The bytes on disk below a directory, itself included, as du counts them (a file with several names once); of a tree beyond the limits at least so many. */
 export async function diskUsage(top: HeldDirectory): Promise<number> {
   const seen = new Set<string>();
   let bytes = top.stat.allocatedBytes;
+  let entriesLeft = MAX_MEASURED_ENTRIES;
 
   async function measure(directory: HeldDirectory): Promise<Level> {
     const inside: string[] = [];
     await directory.list(async (entries) => {
+      entriesLeft -= entries.length;
       for (const { name } of entries) {
         const found = await directory.statOf(name);
         if (!found.ok) continue;
@@ -114,7 +117,7 @@ export async function diskUsage(top: HeldDirectory): Promise<number> {
         bytes += allocatedBytes;
         if (kind === 'directory' && inside.length < MAX_MEASURED_WIDTH) inside.push(name);
       }
-      return true;
+      return entriesLeft > 0;
     });
     return { directory, inside };
   }
@@ -125,7 +128,7 @@ export async function diskUsage(top: HeldDirectory): Promise<number> {
     if (name === undefined) {
       levels.pop();
       if (level.directory !== top) level.directory.close();
-    } else if (levels.length < MAX_MEASURED_DEPTH) {
+    } else if (levels.length < MAX_MEASURED_DEPTH && entriesLeft > 0) {
       const opened = await level.directory.openDirectory(name);
       if (opened.ok) levels.push(await measure(opened.value));
     }

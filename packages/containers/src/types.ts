@@ -87,7 +87,7 @@ export interface Containers {
   probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
   /**
    * What the container uses: cpu times, resident memory, processes, threads, and the disk under its sandbox
-   * (measured at most once a minute). undefined: it isn't running. `timestamp` is left to the caller.
+   * (measured at most once a minute, left out until it is). undefined: it isn't running. `timestamp` is left to the caller.
    */
   usage(containerId: ContainerId): Promise<Omit<ResourceStatistics, 'timestamp'> | undefined>;
   /** Forgets an ended container and removes its runtime files (not its sandbox). */

@@ -12,6 +12,16 @@ const ticksPerSecond = 100;
 const pageBytes = 4096;
 const tableAgeMs = 200;
 const diskAgeMs = 60_000;
+/** Whoever asks does not wait longer for a large tree: until it is measured it has no disk usage. */
+const diskPatienceMs = 1000;
+
+function withinPatience<T>(reading: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, diskPatienceMs, undefined);
+  });
+  return Promise.race([reading, late]).finally(() => clearTimeout(timer));
+}
 
 export function createUsage(state: PosixState): Containers['usage'] {
   // Asked for every container at once by /containers: they share a reading.
@@ -48,7 +58,10 @@ export function createUsage(state: PosixState): Containers['usage'] {
   return async (containerId) => {
     const container = state.containers.get(containerId);
     if (container?.phase !== 'running' || container.pid === undefined) return undefined;
-    const [reading, diskBytes] = await Promise.all([freshTable(), disk(containerId, container.place.sandbox)]);
+    const [reading, diskBytes] = await Promise.all([
+      freshTable(),
+      withinPatience(disk(containerId, container.place.sandbox)),
+    ]);
     const members = membersOf(reading, new Set([container.pid]), state.foreignSessions).get(container.pid) ?? [];
     const sum = (of: (member: (typeof members)[number]) => number): number =>
       members.reduce((total, member) => total + of(member), 0);
@@ -56,7 +69,7 @@ export function createUsage(state: PosixState): Containers['usage'] {
       cpus_user_time_secs: sum((it) => it.userTicks) / ticksPerSecond,
       cpus_system_time_secs: sum((it) => it.systemTicks) / ticksPerSecond,
       mem_rss_bytes: sum((it) => it.residentPages) * pageBytes,
-      disk_used_bytes: diskBytes,
+      ...(diskBytes === undefined ? {} : { disk_used_bytes: diskBytes }),
       processes: members.length,
       threads: sum((it) => it.threads),
     };

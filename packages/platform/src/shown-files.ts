@@ -19,7 +19,8 @@ const MAX_READ_BYTES = 65_536;
 const MAX_LISTED = 10_000;
 const LOOKED_AT_ONCE = 64;
 const MAX_LINKS = 40;
-const MAX_DEPTH = 128;
+/** Each level holds a descriptor while a path is walked. */
+const MAX_DEPTH = 64;
 
 const files = createFiles();
 const notFound = err(refusal('notFound', ''));

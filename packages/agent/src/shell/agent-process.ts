@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
 import { type ContainerId, err, type Files, formatDuration, ok, pidOf, type Result } from '@meseta/base';
+import { createAtMost } from '@meseta/containers/at-most';
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
 import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
 import { hostOf } from '@meseta/platform/addresses';
-import { createAtMost } from '@meseta/platform/at-most';
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
@@ -37,6 +37,7 @@ import { type AgentSecurity, peerChecksOf, runTaskAnswers, securityOf } from './
 
 const ACTOR = 'slave(1)';
 /** Each holds a few descriptors. */
+const MAX_PREPARATIONS = 64;
 const MAX_REMOVALS = 8;
 const LOOPBACK = '127.0.0.1';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
@@ -232,6 +233,7 @@ async function run(
     log,
     workDir,
     preparing: new Map(),
+    preparingFew: createAtMost(MAX_PREPARATIONS),
     removing: createAtMost(MAX_REMOVALS),
     findUser: createUsers(processes),
     push,

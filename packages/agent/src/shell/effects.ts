@@ -22,6 +22,8 @@ export interface EffectPorts extends SandboxPorts {
   readonly containerCalls: ContainerCalls;
   /** Containers whose sandboxes are being made: the launcher doesn't know them yet. True: destroyed already. */
   readonly preparing: Map<ContainerId, boolean>;
+  /** Begins the making of a sandbox when there are not too many of them. */
+  readonly preparingFew: <T>(work: () => Promise<T>) => Promise<T>;
   push(input: AgentInput): void;
 }
 
@@ -98,7 +100,7 @@ async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
   const { spec } = effect;
   const { containerId } = spec;
   ports.preparing.set(containerId, false);
-  const problem = await prepareSandbox(ports, effect);
+  const problem = await ports.preparingFew(() => prepareSandbox(ports, effect));
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);
   if (problem === undefined && !destroyed) {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, test } from 'node:test';
+import { createFiles } from '@meseta/platform/files';
+import { createOutputReader } from './output-reader.js';
+
+let sandbox = '';
+beforeEach(() => {
+  sandbox = mkdtempSync(`${tmpdir()}/meseta-output-`);
+});
+afterEach(() => rmSync(sandbox, { recursive: true, force: true }));
+
+/** What a reader has told so far. */
+function startReader(from: 'start' | 'end') {
+  const told = { STDOUT: '', STDERR: '' };
+  let wake = (): void => {};
+  const reader = createOutputReader(createFiles(), sandbox, from, (type, data) => {
+    told[type] += data.toString();
+    wake();
+  });
+  const next = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+  return { told, reader, next };
+}
+
+test('what is written is told as it comes, and all of it before the reader stops', async () => {
+  writeFileSync(`${sandbox}/stdout`, 'one ');
+  const { told, reader, next } = startReader('start');
+  await next();
+  const more = next();
+  appendFileSync(`${sandbox}/stdout`, 'two ');
+  await more;
+  writeFileSync(`${sandbox}/stderr`, 'late');
+  await reader.finish();
+  assert.deepEqual(told, { STDOUT: 'one two ', STDERR: 'late' });
+});
+
+test('from the end on only what comes later is told', async () => {
+  writeFileSync(`${sandbox}/stdout`, 'before ');
+  const { told, reader } = startReader('end');
+  // Until it has found the end nothing is told.
+  for (let tries = 0; tries < 2000 && told.STDOUT === ''; tries++) {
+    appendFileSync(`${sandbox}/stdout`, 'after ');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await reader.finish();
+  assert.match(told.STDOUT, /^(after )+$/);
+});
+
+test('a link or a fifo in the place of an output has nothing, and holds nothing up', async () => {
+  writeFileSync(`${sandbox}/secret`, 'secret');
+  symlinkSync(`${sandbox}/secret`, `${sandbox}/stdout`);
+  execFileSync('mkfifo', [`${sandbox}/stderr`]);
+  const { told, reader } = startReader('start');
+  await reader.finish();
+  assert.deepEqual(told, { STDOUT: '', STDERR: '' });
+  rmSync(`${sandbox}/stdout`);
+  writeFileSync(`${sandbox}/stdout`, 'own');
+  const again = startReader('start');
+  await again.reader.finish();
+  assert.equal(again.told.STDOUT, 'own');
+});
