@@ -51,7 +51,8 @@ export function createDownloads(store: Store): Downloads {
 
   const newPath = (name: string): string => {
     serial++;
-    return `${directory}/${serial}-${name.slice(-100)}`;
+    // At most 180 bytes of it, whatever it is written in.
+    return `${directory}/${serial}-${name.slice(-60)}`;
   };
 
   async function download(url: string, path: string, job: Job): Promise<Result<number, string>> {

@@ -128,9 +128,13 @@ test('copies, renames, makes executable, extracts by suffix', async () => {
 });
 
 const refused: readonly [CommandInfoURI, RegExp][] = [
-  [{ value: 'plain.txt', output_file: '../out' }, /output_file "..\/out": expected a path within the sandbox/],
+  [{ value: 'plain.txt', output_file: '../out' }, /output_file: expected a path without "..", got "..\/out"/],
   [{ value: 'plain.txt', output_file: '/etc/out' }, /within the sandbox/],
-  [{ value: 'plain.txt', output_file: 'a/../../out' }, /within the sandbox/],
+  [{ value: 'plain.txt', output_file: 'a/../../out' }, /without ".."/],
+  [{ value: 'plain.txt', output_file: '' }, /output_file: expected a path, got ""/],
+  [{ value: 'plain.txt', output_file: 'a\nb' }, /output_file: expected no slash, backslash and control character/],
+  [{ value: `http://host/${'é'.repeat(128)}` }, /its last part: expected at most 255 bytes, got 256/],
+  [{ value: 'http://host/a\nb' }, /its last part: expected no slash, backslash and control character/],
   [{ value: 'ftp://host/file' }, /no fetcher for "ftp:\/\/"/],
   [{ value: 'hdfs://host/file' }, /no fetcher for "hdfs:\/\/"/],
   [{ value: 'http://host' }, /path is missing/],

@@ -1,5 +1,5 @@
 // What a URI of a command names and where in the sandbox it goes (Mesos' fetcher.md). Pure.
-import { err, ok, type Result } from '@meseta/base';
+import { checkId, checkPathBelow, err, ok, type Result } from '@meseta/base';
 
 export type Source = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'net'; readonly url: string };
 
@@ -30,18 +30,19 @@ export function baseNameOf(value: string): Result<string, string> {
   if (scheme > 1 && path.slice(path.indexOf('/') + 1) === '') return err('malformed URI: the path is missing');
   if (scheme > 1 && !path.includes('/')) return err('malformed URI: the path is missing');
   const name = path.replace(/\/+$/, '').split('/').pop() ?? '';
-  return name === '' || name === '.' || name === '..' ? err('malformed URI: it names no file') : ok(name);
+  const problem = checkId('malformed URI: its last part', name);
+  return problem === undefined ? ok(name) : err(problem);
 }
 
 /** The path below the sandbox; one that leads out of it is refused. */
 export function destinationOf(value: string, outputFile: string | undefined): Result<string, string> {
   const name = baseNameOf(value);
   if (!name.ok || outputFile === undefined) return name;
+  const problem = checkPathBelow('output_file', outputFile);
+  if (problem !== undefined) return err(problem);
+  if (outputFile.startsWith('/')) return err(`output_file: expected a path within the sandbox, got "${outputFile}"`);
   const parts = outputFile.split('/').filter((part) => part !== '' && part !== '.');
-  if (outputFile.startsWith('/') || parts.includes('..') || outputFile.includes('\0')) {
-    return err(`output_file "${outputFile}": expected a path within the sandbox`);
-  }
-  return parts.length === 0 ? err('output_file: expected a file name, got nothing') : ok(parts.join('/'));
+  return ok(parts.join('/'));
 }
 
 export type Archive = 'tar' | 'zip' | 'gzip';
