@@ -36,7 +36,7 @@ const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['missing', { shell: false, value: '/no/such/thing', arguments: ['thing'] }, { kind: 'exited', code: 127 }],
 ];
 
-supervised('every end has its exact status', async () => {
+supervised('POSIX-1: every end has its exact status', async () => {
   const containers = await start();
   for (const [id, command] of ends) containers.launch(spec(id, command));
   for (const [id, , status] of ends) {
@@ -280,7 +280,7 @@ supervised('what a task leaves behind in its session ends with it', async () => 
   assert.equal(alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-supervised('containers outlive the launcher and are found again with their true ends', async () => {
+supervised('POSIX-2: containers outlive the launcher and are found again with their true ends', async () => {
   const first = await start();
   const go = (name: string): string => `until [ -e ../${name} ]; do sleep 0.02; done`;
   const specs = [

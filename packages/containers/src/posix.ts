@@ -2,8 +2,8 @@
 //
 // Owns: the records of its containers, their runtime files, the fifo of their supervisors' events, the spawner.
 // Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
-// I1: an accepted container ends in one `launchFailed` or one `exited`.
-// I2: whatever this process knows of a running container it could read again from its runtime files.
+// POSIX-1: an accepted container ends in one `launchFailed` or one `exited`.
+// POSIX-2: whatever this process knows of a running container it could read again from its runtime files.
 import {
   type ContainerId,
   err,

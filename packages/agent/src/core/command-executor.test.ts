@@ -34,7 +34,7 @@ const killTask = (world: World, task: string, graceMs?: number) =>
     },
   });
 
-test('a command task: launched, started, ended, each update acknowledged before the next', () => {
+test('EXECUTORS-2: a command task: launched, started, ended, each update acknowledged before the next', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
@@ -273,7 +273,7 @@ test('a check reports changes only, and an empty status when it fails itself', (
   );
 });
 
-test('what a task leaves behind: its container is forgotten, its sandbox removed when it is old enough', () => {
+test('EXECUTORS-3: what a task leaves behind: its container is forgotten, its sandbox removed when it is old enough', () => {
   const world = registeredWorld({ gcDelayMs: 600_000 });
   const containerId = runToRunning(world, taskOf('t'));
   const path = `/var/meseta/slaves/m-S0/frameworks/f-1/executors/t/runs/${containerId}`;

@@ -358,7 +358,7 @@ test('after a restart the agent waits for its executors before it registers; wha
   assert.equal(last.get('a')?.state, 'TASK_FINISHED');
 });
 
-test("what an executor sends again of a task that is over and acknowledged is no news, after the agent's restart either", () => {
+test("EXECUTORS-4: what an executor sends again of a task that is over and acknowledged is no news, after the agent's restart either", () => {
   const { world, containerId } = subscribedWorld();
   const finished = statusOf('a', 'TASK_FINISHED');
   update(world, finished);

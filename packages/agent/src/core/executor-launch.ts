@@ -11,7 +11,7 @@ import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
 import type { Step } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
-/** E1: the executor is on disk. Unless it was ended in the meantime its container starts. */
+/** EXECUTORS-1: the executor is on disk. Unless it was ended in the meantime its container starts. */
 export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
   const framework = step.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);

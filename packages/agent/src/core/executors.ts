@@ -1,9 +1,9 @@
 // Executors and their containers: records, end, and the moment when nothing is left of one or of a framework.
 //
-// E1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
-// E2: every launched container ends in one event; until then its resources count as used.
-// E3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
-// E4: a task that is over and acknowledged is remembered while its executor lives, by the agent's next process too:
+// EXECUTORS-1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
+// EXECUTORS-2: every launched container ends in one event; until then its resources count as used.
+// EXECUTORS-3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
+// EXECUTORS-4: a task that is over and acknowledged is remembered while its executor lives, by the agent's next process too:
 //     a framework's own executor may tell its last updates again.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
@@ -187,7 +187,7 @@ export function retireTask(step: Step, framework: FrameworkRecord, { info, execu
   const executor = framework.executors.get(executorId);
   const record = framework.tasks.get(taskIdOf(info));
   if (executor === undefined || executor.kind === 'command' || executor.state === 'ended' || !record) return;
-  // E4: on disk it stays.
+  // EXECUTORS-4: on disk it stays.
   if (executor.kind === 'custom') framework.tasks.delete(taskIdOf(info));
   else forgetTask(step, framework, taskIdOf(info));
   keepRetired(step, framework, executor, record);
@@ -206,7 +206,7 @@ function forgetRetired(step: Step, framework: FrameworkRecord, { kind }: Executo
   for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
 }
 
-/** E4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */
+/** EXECUTORS-4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */
 export function restoreRetired(step: Step, framework: FrameworkRecord): void {
   for (const [taskId, record] of [...framework.tasks]) {
     const executor = framework.executors.get(record.executorId);

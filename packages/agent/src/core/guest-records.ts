@@ -26,7 +26,7 @@ export function forgetGuest(step: Step, { record }: Guest): void {
   step.after.push({ kind: 'removeContainer', containerId: record.containerId });
 }
 
-/** G3. */
+/** GUESTS-3. */
 export function endNested(step: Step, isIn: (parent: ContainerID) => boolean): void {
   for (const guest of [...step.state.guests.values()]) {
     const { id, state } = guest.record;

@@ -29,7 +29,7 @@ const wait = (world: World, container_id: ContainerID) =>
 const remove = (world: World, container_id: ContainerID) =>
   call(world, { type: 'REMOVE_CONTAINER', remove_container: { container_id } });
 
-test('a standalone container is launched once, waited for, and removed when it has ended', () => {
+test('GUESTS-2: a standalone container is launched once, waited for, and removed when it has ended', () => {
   const world = registeredWorld();
   const solo = { value: 'solo' };
   const containerId = launched(launchSolo(world));
@@ -58,7 +58,7 @@ test('another signal than SIGKILL is passed on', () => {
   assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
 });
 
-test('G1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
+test('GUESTS-1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
   const world = registeredWorld();
   world.durable = false;
   assert(!launchSolo(world).some(({ kind }) => kind === 'launch'));
@@ -72,7 +72,7 @@ test('G1: nothing is launched before it is on disk; a launch that fails is told 
   assert.equal(world.core.state.guests.size, 0);
 });
 
-test('G3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
+test('GUESTS-3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
   const world = registeredWorld();
   const id = { value: 'dbg', parent: { value: 'nobody' } };
   assert.deepEqual(statusesOf(launchSolo(world, id)), [400]);

@@ -3,9 +3,9 @@
 // docs/standalone-container.md, docs/nested-container-and-task-group.md.
 //
 // Owns `AgentState.guests`, by the ids in the chain from the outermost container.
-// G1: a guest is on disk before it is launched; it outlives a restart of the agent, as all containers do.
-// G2: one that has ended is kept, with its status, until it is removed or its parent is gone.
-// G3: when a container ends, what is nested in it is destroyed.
+// GUESTS-1: a guest is on disk before it is launched; it outlives a restart of the agent, as all containers do.
+// GUESTS-2: one that has ended is kept, with its status, until it is removed or its parent is gone.
+// GUESTS-3: when a container ends, what is nested in it is destroyed.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isUnreserved } from '@meseta/resources';
@@ -119,7 +119,7 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
   };
   putGuest(step, { record, launching: connection, waiting: [] });
   save(step, guestKey(pathOf(id)), { kind: 'guest', guest: record });
-  // G1.
+  // GUESTS-1.
   const spec = specOf(record, place, wish);
   step.after.push({ kind: 'launchGuest', spec, volumes: sandboxLinks(spec) });
 }

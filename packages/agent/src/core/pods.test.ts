@@ -65,7 +65,7 @@ test("each task has a container, its sandbox in the pod's, its status names both
   });
 });
 
-test('P1: a task that fails ends its group and no other; one that finishes ends none', () => {
+test('PODS-1: a task that fails ends its group and no other; one that finishes ends none', () => {
   const world = registeredWorld();
   const first = launchGroup(world, [taskOf('a'), taskOf('b')]);
   const second = launchGroup(world, [taskOf('c'), taskOf('d')], false);
@@ -80,7 +80,7 @@ test('P1: a task that fails ends its group and no other; one that finishes ends 
   assert.deepEqual(exits(world), []);
 });
 
-test('P2: the executor ends with its last container, with status 0, and nothing of it is left', () => {
+test('PODS-2: the executor ends with its last container, with status 0, and nothing of it is left', () => {
   const world = registeredWorld();
   const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
   for (const containerId of containers.values()) exit(world, containerId, 0);

@@ -1,9 +1,9 @@
 // Pods: task groups of the DEFAULT executor, which is the agent itself. A task has a container of its own, its sandbox
 // lies in the pod's; there is no process but theirs. Mesos: docs/nested-container-and-task-group.md; behaviours.md 10.
 //
-// P1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none
+// PODS-1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none
 //     (`run-end.ts`).
-// P2: the executor ends with its last container, with status 0; until then tasks may join it.
+// PODS-2: the executor ends with its last container, with status 0; until then tasks may join it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import { taskSpec } from './executor-launch.js';
@@ -27,7 +27,7 @@ export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskI
   step.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
 }
 
-/** P2. */
+/** PODS-2. */
 export function endPodIfEmpty(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
   const framework = step.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);

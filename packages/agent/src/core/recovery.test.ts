@@ -76,7 +76,7 @@ test('an update that was written but not acknowledged is sent by the next proces
   assert.equal(states(world).at(-1), 'TASK_RUNNING');
 });
 
-test('a launch of which only the disk knows: run it did, or never', () => {
+test('EXECUTORS-1: a launch of which only the disk knows: run it did, or never', () => {
   for (const found of [true, false]) {
     const world = registeredWorld();
     const containerId = run(world, taskOf('t'));
@@ -89,7 +89,7 @@ test('a launch of which only the disk knows: run it did, or never', () => {
   }
 });
 
-test('after a restart of the host tasks are gone, and the agent keeps its id', () => {
+test('RECOVERY-2: after a restart of the host tasks are gone, and the agent keeps its id', () => {
   const pairs: readonly (readonly [FrameworkInfo, string])[] = [
     [frameworkOf(), 'TASK_GONE'],
     [frameworkOf({ capabilities: [] }), 'TASK_LOST'],
@@ -105,7 +105,7 @@ test('after a restart of the host tasks are gone, and the agent keeps its id', (
   }
 });
 
-test('containers that no record knows are destroyed, ended ones forgotten', () => {
+test('RECOVERY-1: containers that no record knows are destroyed, ended ones forgotten', () => {
   const world = registeredWorld();
   const framework = frameworkOf({ checkpoint: false });
   const orphan = run(world, taskOf('t'), framework);
@@ -119,7 +119,7 @@ test('containers that no record knows are destroyed, ended ones forgotten', () =
   assert.equal(world.core.state.frameworks.size, 0);
 });
 
-test('a kill that was under way goes on with what is left of its grace period', () => {
+test('RECOVERY-3: a kill that was under way goes on with what is left of its grace period', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
   world.message({

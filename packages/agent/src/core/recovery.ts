@@ -2,9 +2,9 @@
 // Mesos: docs/agent-recovery.md; behaviours.md 11. Where Mesos reports tasks that ended meanwhile as failed, their
 // true exit status is told here: the supervisors wrote it down.
 //
-// V1: a container without an executor of ours is destroyed, an executor without a container has ended.
-// V2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
-// V3: kills and drains that were decided go on with what is left of their grace periods.
+// RECOVERY-1: a container without an executor of ours is destroyed, an executor without a container has ended.
+// RECOVERY-2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
+// RECOVERY-3: kills and drains that were decided go on with what is left of their grace periods.
 import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
@@ -294,7 +294,7 @@ function matchContainer(
   else exited(step, framework, now, container.status);
 }
 
-/** V1: nothing is left that could say how the task ended. */
+/** RECOVERY-1: nothing is left that could say how the task ended. */
 function containerMissing(step: Step, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
   const record = taskOfRun(framework, run);
   if (record !== undefined && !isTerminal(record.task.state)) {

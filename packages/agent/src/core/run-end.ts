@@ -1,5 +1,5 @@
 // The end of what the agent runs itself: by itself, or by a polite signal, a grace period and SIGKILL. One task's end may
-// end others (`pods.ts`, P1).
+// end others (`pods.ts`, PODS-1).
 //
 // K1: the first reason a task is ended for stays; later ones can only shorten the grace period.
 // K2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
@@ -88,7 +88,7 @@ export function endRun(step: Step, framework: FrameworkRecord, run: TaskRun): vo
   else endMember(step, framework, run);
 }
 
-/** A task's container is gone, or never was: P1, P2. What the task has become was said before. */
+/** A task's container is gone, or never was: PODS-1, PODS-2. What the task has become was said before. */
 function endMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
   const { containerId, taskId, executorId } = member;
   if (member.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });

@@ -187,7 +187,7 @@ export function addTask(step: Step, framework: FrameworkRecord, record: TaskReco
   const taskId = record.info.task_id.value as TaskId;
   framework.tasks.set(taskId, record);
   if (!checkpoints(framework)) return;
-  // What became of an earlier task of this id, which its executor may still tell (E4), is not of this one.
+  // What became of an earlier task of this id, which its executor may still tell (EXECUTORS-4), is not of this one.
   for (const retired of framework.retired.values()) {
     if (retired.some(({ info }) => info.task_id.value === taskId)) {
       save(step, taskProgressKey(framework.id, taskId), undefined);

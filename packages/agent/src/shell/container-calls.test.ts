@@ -12,7 +12,7 @@ import { registeredWorld, runToRunning, taskOf } from '../core/testing.js';
 import { answerContainerCall } from './container-calls.js';
 import type { HttpOptions } from './http.js';
 
-test('N1: a session ends with its output, and its container stays for who asks for its status', async (t) => {
+test('CONTAINER-CALLS-1, CONTAINER-CALLS-2: a session ends with its output, and its container stays for who asks for its status', async (t) => {
   const sandbox = await mkdtemp(join(tmpdir(), 'session-'));
   t.after(() => rm(sandbox, { recursive: true }));
   await writeFile(join(sandbox, 'stdout'), 'hello');

@@ -2,8 +2,8 @@
 // of what a container writes. Mesos: docs/operator-http-api.md.
 //
 // Owns: which call waits for the core's answer.
-// N1: a session's container lives as long as the stream of its output: whoever hangs up kills it.
-// N2: an output stream ends when the container has ended and all that it wrote is told.
+// CONTAINER-CALLS-1: a session's container lives as long as the stream of its output: whoever hangs up kills it.
+// CONTAINER-CALLS-2: an output stream ends when the container has ended and all that it wrote is told.
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
@@ -142,7 +142,7 @@ export async function answerContainerCall(
   } else answerText(response, reply.status, reply.text);
 }
 
-/** N1, N2. */
+/** CONTAINER-CALLS-1, CONTAINER-CALLS-2. */
 async function streamOutput(
   { containerCalls, files }: HttpOptions,
   response: ServerResponse,
@@ -169,6 +169,6 @@ async function streamOutput(
   await containerCalls.ask({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
   over = true;
   await reader.finish();
-  // What ended stays for who asks for its status, as Mesos' command line does after a session (G2 of core/guests).
+  // What ended stays for who asks for its status, as Mesos' command line does after a session (GUESTS-2 of core/guests).
   response.end();
 }
