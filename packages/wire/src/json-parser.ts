@@ -45,11 +45,14 @@ const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
+/** `"":1,` */
+const LEAST_FIELD_LENGTH = 5;
+
 /** One pass over text that need not be JSON: what it counts is right if it is. */
 function checkLimits(text: string): Result<never, JsonProblem> | undefined {
   if (text.length > LIMITS.jsonText.most) return limitProblem('too-large', `${LIMITS.jsonText.most} bytes`);
   // Shorter text has fewer values and fields than the limits; its depth is checked by who goes down.
-  if (text.length <= LIMITS.jsonFields.most) return undefined;
+  if (text.length <= LEAST_FIELD_LENGTH * LIMITS.jsonFields.most) return undefined;
   let elements = 0;
   let depth = 0;
   /** Of each object and list around the place, the commas so far. */
