@@ -9,6 +9,7 @@ import { createCheckpointsChecker } from './checkpoints.js';
 import { createExecutorsChecker } from './executors.js';
 import { createFeedbackChecker } from './feedback.js';
 import { createKillsChecker } from './kills.js';
+import { createLimitsChecker } from './limits.js';
 import { createOffersChecker } from './offers.js';
 import { createOperatorsChecker } from './operators.js';
 import { createPodsChecker } from './pods.js';
@@ -34,6 +35,7 @@ const CHECKERS: readonly CreateChecker[] = [
   createOperatorsChecker,
   createCheckpointsChecker,
   createFeedbackChecker,
+  createLimitsChecker,
   createRestChecker,
 ];
 

@@ -7,7 +7,16 @@
 
 import { machineOf } from '@meseta/master/core/agents/records';
 import type { Agent, MasterState } from '@meseta/master/core/state';
-import { contains, equals, formatResources, type Resources, subtract, sum, unallocate } from '@meseta/resources';
+import {
+  contains,
+  equals,
+  formatResources,
+  nonShared,
+  type Resources,
+  subtract,
+  sum,
+  unallocate,
+} from '@meseta/resources';
 import type { MasterProcess } from '../nodes/master.js';
 import { isTerminal } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
@@ -51,7 +60,8 @@ export function heldOn(state: MasterState, agent: Agent): Resources {
     const operation = state.operations.get(uuid);
     if (operation !== undefined && !operation.speculative) lists.push(operation.consumed);
   }
-  return unallocate(sum(lists));
+  // A shared resource is held by any number at once, and stays free.
+  return nonShared(unallocate(sum(lists)));
 }
 
 function checkBooks(world: World, { core, name }: MasterProcess): void {

@@ -23,7 +23,8 @@ export interface FakeContainer {
 }
 
 export interface FakeContainers {
-  launch(spec: ContainerSpec): void;
+  /** `problem`: why it can't be launched. */
+  launch(spec: ContainerSpec, problem?: string): void;
   signal(id: ContainerId, signal: number): void;
   destroy(id: ContainerId): void;
   remove(id: ContainerId): void;
@@ -100,11 +101,11 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     tell({ kind: 'exited', containerId: container.id, status });
   };
 
-  const start = (container: FakeContainer): void => {
+  const start = (container: FakeContainer, problem?: string): void => {
     if (container.state !== 'starting') return;
     const { durationMs, code, broken } = container.behaviour;
-    if (broken) {
-      neverRan(container, 'it is broken');
+    if (broken || problem !== undefined) {
+      neverRan(container, problem ?? 'it is broken');
       return;
     }
     container.state = 'running';
@@ -124,10 +125,10 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
   const containers: FakeContainers = {
     all,
     listener: undefined,
-    launch(spec) {
+    launch(spec, problem) {
       const container = created(spec, nextPid++);
       all.set(container.id, container);
-      timeline.after(waiting(random, START_MS), () => start(container));
+      timeline.after(waiting(random, START_MS), () => start(container, problem));
     },
     signal(id, signal) {
       const container = all.get(id);

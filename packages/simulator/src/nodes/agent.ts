@@ -31,6 +31,8 @@ export interface AgentNode {
   /** Frameworks' own executors that run here. */
   readonly executors: ReadonlyMap<ContainerId, ExecutorProcess>;
   size: AgentSize;
+  /** Until then nothing can be launched, and the disk measures full. */
+  diskFullUntilMs: number;
   /** The core of the running process. */
   readonly core: AgentCore | undefined;
   /** `killed`: the process alone; `powerOff`: the host with everything on it. */
@@ -138,6 +140,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     containers,
     executors,
     size,
+    diskFullUntilMs: 0,
     get core() {
       return process?.core;
     },
@@ -246,6 +249,7 @@ function perform(
   effect: Exclude<AgentEffect, { readonly kind: 'exit' }>,
 ): void {
   const { containers, disk, name } = node;
+  const isFull = world.timeline.nowMs() < node.diskFullUntilMs;
   switch (effect.kind) {
     case 'send':
       if (effect.message.name !== 'PongAgentMessage') {
@@ -258,7 +262,7 @@ function perform(
     case 'checkpoint':
       return disk.write(effect.changes, () => push({ kind: 'persisted' }));
     case 'launch':
-      return containers.launch(effect.spec);
+      return containers.launch(effect.spec, isFull ? 'No space left on device' : undefined);
     case 'signal':
       return containers.signal(effect.containerId, effect.signal);
     case 'destroy':
@@ -280,7 +284,7 @@ function perform(
     case 'closeStream':
       return executorSide.close(effect.connection);
     case 'measureDisk':
-      world.timeline.after(5, () => push({ kind: 'diskUsage', usedShare: 0.2 }));
+      world.timeline.after(5, () => push({ kind: 'diskUsage', usedShare: isFull ? 1 : 0.2 }));
       return;
     case 'removeSandbox': {
       const { containerId } = effect;

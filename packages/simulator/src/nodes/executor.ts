@@ -3,7 +3,7 @@
 // What it does is written in its command, and in its tasks' data (as in a container's command, engine/containers.ts).
 // `executor` and any of: `dies 3000` (crashes after so many ms), `hangs 3000` (does nothing any more, its connection stays),
 // `deaf` (heeds no KILL), `stubborn` (heeds no SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection now and
-// then), `stays` (doesn't end when it has nothing to do).
+// then), `stays` (doesn't end when it has nothing to do). A task of `updates 200` sends so many while it runs.
 //
 // L1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is acknowledged; a task is named
 //     there until the first acknowledgement of an update of it.
@@ -267,10 +267,27 @@ class Executor implements ExecutorProcess {
     if (happens(this.random, 0.5)) this.tell(task, 'TASK_STARTING');
     this.later(waiting(this.random, 80), () => {
       if (task.state === 'TASK_STAGING' || task.state === 'TASK_STARTING') this.tell(task, 'TASK_RUNNING');
+      const updates = numberAfter(words, 'updates');
+      if (updates !== undefined) {
+        this.goOn(task, updates, words);
+        return;
+      }
       const run = numberAfter(words, 'run');
       if (run === undefined) return;
       const end = (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED';
       this.later(run, () => this.tell(task, end));
+    });
+  }
+
+  /** Says so many times that the task runs, then ends it. */
+  private goOn(task: ExecutorTask, updates: number, words: readonly string[]): void {
+    if (task.state !== 'TASK_RUNNING') return;
+    this.later(between(this.random, 20, 400), () => {
+      if (task.state !== 'TASK_RUNNING') return;
+      if (updates > 0) {
+        this.tell(task, 'TASK_RUNNING');
+        this.goOn(task, updates - 1, words);
+      } else this.tell(task, (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED');
     });
   }
 

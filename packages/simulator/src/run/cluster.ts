@@ -1,7 +1,8 @@
 // A whole cluster in one process, made from a plan.
 import { createAllocator } from '@meseta/allocator';
 import { auditAllocator } from '@meseta/allocator/testing/audit';
-import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
+import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/options';
+import type { AuthorizationAction } from '@meseta/wire';
 import { type AgentNode, createAgentNode } from '../nodes/agent.js';
 import { createMasters, ELECTION, type Masters } from '../nodes/masters.js';
 import { type Framework, startFramework } from '../schedulers/scripts.js';
@@ -14,6 +15,8 @@ export interface Cluster {
   readonly masters: Masters;
   readonly agents: ReadonlyMap<number, AgentNode>;
   readonly frameworks: Map<number, Framework>;
+  /** The actions that the authorizer refuses now, by how many faults. */
+  readonly refused: Map<AuthorizationAction, number>;
 }
 
 /** Every decision of every master's allocator is checked against what it was told. */
@@ -30,15 +33,25 @@ const auditedAllocator =
 const RUNS_BETWEEN_AUDITS = 8;
 
 export function createCluster(world: World, plan: Plan): Cluster {
-  const options = {
+  const refused = new Map<AuthorizationAction, number>();
+  const options: MasterOptions = {
     ...DEFAULT_MASTER_OPTIONS,
     agentPingTimeoutMs: plan.pingTimeoutMs,
     maxAgentPingTimeouts: plan.pings,
     agentReregisterTimeoutMs: plan.reregisterTimeoutMs,
+    agentRemovalRateLimit: plan.agentRemovalRateLimit,
     offerTimeoutMs: plan.offerTimeoutMs,
     maxCompletedTasksPerFramework: plan.maxCompletedTasks,
     registryMaxAgentAgeMs: plan.registryMaxAgentAgeMs,
-    registryGcIntervalMs: Math.min(DEFAULT_MASTER_OPTIONS.registryGcIntervalMs, plan.registryMaxAgentAgeMs / 4),
+    registryMaxAgentCount: plan.registryMaxAgentCount,
+    registryGcIntervalMs: plan.registryGcIntervalMs,
+    weights: plan.weights,
+    allocator: plan.sorters,
+    authorize({ action }) {
+      if (!refused.has(action)) return true;
+      world.count('authorizations refused');
+      return false;
+    },
   };
   const masters = createMasters(world, plan.masters, options, plan.masterRates, auditedAllocator(world));
   const agents = new Map<number, AgentNode>();
@@ -49,7 +62,7 @@ export function createCluster(world: World, plan: Plan): Cluster {
   for (const [index, framework] of plan.frameworks) {
     frameworks.set(index, startFramework(world, masters, index, framework));
   }
-  return { world, plan, masters, agents, frameworks };
+  return { world, plan, masters, agents, frameworks, refused };
 }
 
 /** Where a place of the plan is now; undefined: it was left out. */

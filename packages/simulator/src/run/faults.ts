@@ -1,6 +1,8 @@
 // The faults of a plan, done to a cluster.
 import type { AgentID, MachineID, MasterCall, QuotaConfig } from '@meseta/wire';
+import type { AgentNode } from '../nodes/agent.js';
 import { requestOnTheWire } from '../nodes/http.js';
+import type { World } from '../world.js';
 import { addressOfPlace, type Cluster } from './cluster.js';
 import type { Fault, OperatorAction } from './plan.js';
 
@@ -29,10 +31,12 @@ export function healAll(cluster: Cluster): void {
   world.journal.record('faults', 'all is healed');
   world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
   world.network.healAll();
-  for (const { disk } of agents.values()) {
-    disk.meanSyncMs = 2;
-    disk.onNextWrite = undefined;
+  for (const agent of agents.values()) {
+    agent.disk.meanSyncMs = 2;
+    agent.disk.onNextWrite = undefined;
+    agent.diskFullUntilMs = 0;
   }
+  cluster.refused.clear();
   masters.store.meanWriteMs = 5;
   masters.store.onNextWrite = undefined;
   for (const framework of frameworks.values()) framework.calm();
@@ -102,6 +106,13 @@ function strike(cluster: Cluster, fault: Fault): boolean {
         agent.disk.meanSyncMs = 2;
       });
       return runs;
+    case 'fullDisk':
+      if (agent === undefined) return false;
+      fillDisk(world, agent, fault.ms);
+      return runs;
+    case 'refuse':
+      refuse(cluster, fault);
+      return true;
     case 'slowRegistry':
       masters.store.meanWriteMs = 2_000;
       timeline.after(fault.ms, () => {
@@ -126,6 +137,22 @@ function strike(cluster: Cluster, fault: Fault): boolean {
     case 'operator':
       return operate(cluster, fault.action);
   }
+}
+
+function fillDisk({ timeline }: World, agent: AgentNode, ms: number): void {
+  agent.diskFullUntilMs = Math.max(agent.diskFullUntilMs, timeline.nowMs() + ms);
+}
+
+function refuse({ world, refused }: Cluster, { actions, ms }: Extract<Fault, { readonly kind: 'refuse' }>): void {
+  const add = (by: number): void => {
+    for (const action of actions) {
+      const times = (refused.get(action) ?? 0) + by;
+      if (times > 0) refused.set(action, times);
+      else refused.delete(action);
+    }
+  };
+  add(1);
+  world.timeline.after(ms, () => add(-1));
 }
 
 /** At once, or right after the next write, which is then on its way to the disk. */
@@ -206,6 +233,10 @@ function callsOf(cluster: Cluster, action: OperatorAction): readonly MasterCall[
       return [
         { type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [{ weight: action.weight, role: action.role }] } },
       ];
+    case 'weights': {
+      const weight_infos = action.weights.map(([role, weight]) => ({ role, weight }));
+      return [{ type: 'UPDATE_WEIGHTS', update_weights: { weight_infos } }];
+    }
     case 'maintain':
     case 'takeDown':
       return maintenanceCalls(cluster, action.agent);

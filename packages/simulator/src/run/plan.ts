@@ -1,10 +1,15 @@
 // What a simulation consists of, as data: the topology, the frameworks, the faults and when they strike. A seed makes
 // a plan; a shrinker takes things out of it.
+import type { AllocatorOptions } from '@meseta/allocator';
 import { type Random, shuffle } from '@meseta/base';
+import { DEFAULT_MASTER_OPTIONS, type RateLimit } from '@meseta/master/core/options';
+import type { AuthorizationAction } from '@meseta/wire';
 import { between, happens, pick, streamOf, waiting, wholeBetween } from '../engine/chance.js';
 import type { NetworkOptions } from '../engine/network.js';
 import type { AgentSize } from '../nodes/agent.js';
 import { type FrameworkPlan, SCHEDULER_KINDS } from '../schedulers/framework-plan.js';
+import { VARIATIONS } from '../variations/all.js';
+import { vary } from '../variations/variation.js';
 
 export interface AgentPlan {
   readonly size: AgentSize;
@@ -21,6 +26,7 @@ export type OperatorAction =
   | { readonly kind: 'deactivate' | 'reactivate' | 'markGone'; readonly agent: number }
   | { readonly kind: 'quota'; readonly role: string; readonly guaranteeCpus: number; readonly limitCpus: number }
   | { readonly kind: 'weight'; readonly role: string; readonly weight: number }
+  | { readonly kind: 'weights'; readonly weights: readonly (readonly [role: string, weight: number])[] }
   | { readonly kind: 'maintain' | 'takeDown'; readonly agent: number }
   | { readonly kind: 'teardown'; readonly framework: number };
 
@@ -36,6 +42,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'pauseAgent'; readonly agent: number; readonly ms: number }
   | { readonly kind: 'skewAgent'; readonly agent: number; readonly offsetMs: number }
   | { readonly kind: 'slowDisk'; readonly agent: number; readonly ms: number }
+  | { readonly kind: 'fullDisk'; readonly agent: number; readonly ms: number }
+  | { readonly kind: 'refuse'; readonly actions: readonly AuthorizationAction[]; readonly ms: number }
   | { readonly kind: 'leave'; readonly agent: number }
   | {
       readonly kind: 'killMaster' | 'powerOffMaster';
@@ -74,6 +82,13 @@ export interface Plan {
   readonly maxCompletedTasks: number;
   /** How long the registry remembers unreachable and gone agents. */
   readonly registryMaxAgentAgeMs: number;
+  readonly registryMaxAgentCount: number;
+  readonly registryGcIntervalMs: number;
+  readonly agentRemovalRateLimit: RateLimit | undefined;
+  readonly sorters: Pick<AllocatorOptions, 'roleSorter' | 'frameworkSorter'>;
+  readonly weights: ReadonlyMap<string, number>;
+  /** The names of those that this seed drew (../variations). */
+  readonly variations: readonly string[];
   readonly agents: ReadonlyMap<number, AgentPlan>;
   readonly frameworks: ReadonlyMap<number, FrameworkPlan>;
   readonly faults: ReadonlyMap<number, Fault>;
@@ -83,7 +98,9 @@ const ROLES = ['red', 'green', 'blue', 'red/x'] as const;
 /** Quota is a top-level role's. */
 const QUOTA_ROLES = ['red', 'green', 'blue'] as const;
 
-export function planOf(seed: number): Plan {
+export const planOf = (seed: number): Plan => vary(basePlanOf(seed), VARIATIONS);
+
+function basePlanOf(seed: number): Plan {
   const random = streamOf(seed, 'plan');
   const stormMs = wholeBetween(random, 2, 5) * 60_000;
   const agents = new Map(
@@ -117,12 +134,22 @@ export function planOf(seed: number): Plan {
     reregisterTimeoutMs: pick(random, [60_000, 120_000, 600_000]),
     offerTimeoutMs: pick(random, [undefined, undefined, 20_000]),
     maxCompletedTasks: pick(random, [1000, 5]),
-    registryMaxAgentAgeMs: pick(random, [1_209_600_000, 120_000]),
+    ...registryOf(pick(random, [1_209_600_000, 120_000])),
+    agentRemovalRateLimit: undefined,
+    sorters: {},
+    weights: new Map(),
+    variations: [],
     agents,
     frameworks,
     faults: new Map(faultsOf(random, shape).map((fault, index) => [index, fault])),
   };
 }
+
+const registryOf = (registryMaxAgentAgeMs: number) => ({
+  registryMaxAgentAgeMs,
+  registryMaxAgentCount: DEFAULT_MASTER_OPTIONS.registryMaxAgentCount,
+  registryGcIntervalMs: Math.min(DEFAULT_MASTER_OPTIONS.registryGcIntervalMs, registryMaxAgentAgeMs / 4),
+});
 
 const sizeOf = (random: Random): AgentSize => ({
   cpus: pick(random, [1, 2, 4, 8]),

@@ -74,7 +74,14 @@ export function runUntil({ timeline }: World, everyMs: number, limitMs: number, 
 /** No resource is held twice, allocator and master agree, the master's books agree; throws what is broken. */
 export function checkBooks({ world, masters, agents }: ScaleCluster): void {
   const nobody = new Map<number, never>();
-  const cluster = { world, masters, plan: planOf(1), agents: new Map(agents.entries()), frameworks: nobody };
+  const cluster = {
+    world,
+    masters,
+    plan: planOf(1),
+    agents: new Map(agents.entries()),
+    frameworks: nobody,
+    refused: new Map(),
+  };
   createBooksChecker(cluster, () => {}, createRecordKeeper()).atRest?.();
 }
 

@@ -60,7 +60,7 @@ export function createStage(options: Partial<MasterOptions>, masterCount: number
     pings: merged.maxAgentPingTimeouts,
     reregisterTimeoutMs: merged.agentReregisterTimeoutMs,
   };
-  const cluster = { world, plan, masters, agents: new Map(), frameworks: new Map() };
+  const cluster = { world, plan, masters, agents: new Map(), frameworks: new Map(), refused: new Map() };
   world.observers.push(...createCheckers(cluster).observers, transcriber(stage));
   return stage;
 }

@@ -14,7 +14,10 @@ export const SCHEDULER_KINDS = [
   'reserver',
 ] as const;
 
-export type SchedulerKind = (typeof SCHEDULER_KINDS)[number];
+/** Those that a variation adds. */
+type AddedKind = 'sharer';
+
+export type SchedulerKind = (typeof SCHEDULER_KINDS)[number] | AddedKind;
 
 /** One framework of a plan. */
 export interface FrameworkPlan {
@@ -33,6 +36,8 @@ export interface FrameworkPlan {
   /** It asks at random what has become of its tasks. */
   readonly curious: boolean;
   readonly speaks: 'http' | 'driver' | 'oldDriver';
+  /** Updates that each task of an executor sends while it runs, beside those of its states. */
+  readonly updatesPerTask?: number;
 }
 
 export interface Mood {
@@ -53,6 +58,7 @@ export const scalar = (name: string, value: number, role: string): Resource => (
 export function commandOf({ random }: Pick<SchedulerClient, 'random'>, plan: FrameworkPlan): string {
   const words: string[] = [];
   if (plan.kind !== 'keeper') words.push('run', String(wholeBetween(random, 200, plan.longestTaskMs)));
+  if (plan.updatesPerTask !== undefined) words.push('updates', String(plan.updatesPerTask));
   if (happens(random, 0.2)) words.push('exit', '3');
   if (happens(random, 0.2)) words.push('stubborn');
   if (happens(random, 0.03)) words.push('broken');

@@ -72,7 +72,8 @@ function executorInfo(client: SchedulerClient, plan: FrameworkPlan, id: string):
   const framework_id = { value: client.memory.frameworkId ?? '' };
   const common = { executor_id: { value: id }, framework_id, resources };
   if (plan.launches === 'pods') return { type: 'DEFAULT', ...common };
-  return { type: 'CUSTOM', ...common, command: { value: behaviourOf(client) } };
+  const behaviour = plan.updatesPerTask === undefined ? behaviourOf(client) : 'executor flaky';
+  return { type: 'CUSTOM', ...common, command: { value: behaviour } };
 }
 
 /** What an executor does; see nodes/executor.ts. */

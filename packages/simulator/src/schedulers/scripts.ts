@@ -15,6 +15,7 @@ import type { World } from '../world.js';
 import { amountOf, commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
 import { asks, createLauncher, talks } from './launcher.js';
 import { createReserver } from './reserver.js';
+import { createSharer } from './sharer.js';
 
 export interface Framework {
   readonly name: string;
@@ -75,6 +76,7 @@ const infoOf = (name: string, plan: FrameworkPlan): FrameworkInfo => ({
     ...(plan.partitionAware ? ([{ type: 'PARTITION_AWARE' }] as const) : []),
     { type: 'MULTI_ROLE' },
     { type: 'RESERVATION_REFINEMENT' },
+    ...(plan.kind === 'sharer' ? ([{ type: 'SHARED_RESOURCES' }] as const) : []),
   ],
   roles: [plan.role],
 });
@@ -87,6 +89,8 @@ function scriptOf(plan: FrameworkPlan, mood: Mood): Script {
       return decliner(mood);
     case 'reserver':
       return createReserver(plan.role, mood);
+    case 'sharer':
+      return createSharer(plan, mood);
     default:
       return worker(plan, mood);
   }

@@ -1,0 +1,161 @@
+// What flags and the authorizer forbid.
+//
+// `what the authorizer refuses is not done`: no operation of an ACCEPT, no task and no operator's call that it refuses
+//     at the time of the call.
+// `agents are marked unreachable no faster than the limit`: one master's decisions, by its own clock.
+// `the registry forgets the oldest entries, no more than its limit says`: where none is too old.
+import type { MasterEffect } from '@meseta/master/core/io';
+import type { RegistryOperation } from '@meseta/master/registry/operations';
+import type { AuthorizationAction, MasterCall, OfferOperation } from '@meseta/wire';
+import { timeOn } from '../engine/machine.js';
+import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
+import type { World } from '../world.js';
+import type { Checker, Count } from './checker.js';
+import { schedulerCallOf } from './told.js';
+
+export function createLimitsChecker(cluster: Cluster, count: Count): Checker {
+  const { world, refused } = cluster;
+  const removals = createRemovals(cluster, count);
+  const pruning = createPruning(cluster, count);
+  /** Operators' calls that were refused when they came, by master and request. */
+  const denied = new Map<MasterProcess, Map<string, MasterCall['type']>>();
+  return {
+    observer: {
+      masterStarted(master) {
+        denied.set(master, new Map());
+        removals.started(master);
+      },
+      registryWritten: pruning.written,
+      masterStepped(master, input, effects) {
+        removals.stepped(master);
+        const mine = denied.get(master) ?? new Map();
+        if (input.kind === 'operatorCall') {
+          const action = OPERATOR_ACTIONS[input.call.type ?? ''];
+          if (action !== undefined && refused.has(action)) mine.set(input.request, input.call.type);
+        }
+        for (const effect of effects) {
+          if (effect.kind === 'reply' && mine.has(effect.request)) checkRefused(world, master, mine, effect, count);
+          if (schedulerCallOf(input)?.accept === undefined) continue;
+          const action = actionOf(effect);
+          if (action === undefined || !refused.has(action)) continue;
+          world.fail('what the authorizer refuses is not done', `${master.name} sends what ${action} is about`);
+        }
+      },
+    },
+  };
+}
+
+type Reply = Extract<MasterEffect, { readonly kind: 'reply' }>;
+
+function checkRefused(
+  world: World,
+  master: MasterProcess,
+  denied: Map<string, MasterCall['type']>,
+  { request, reply }: Reply,
+  count: Count,
+): void {
+  const type = denied.get(request);
+  denied.delete(request);
+  count("operators' calls refused");
+  if (reply.status >= 400) return;
+  world.fail('what the authorizer refuses is not done', `${master.name} answers ${reply.status} to ${type}`);
+}
+
+const OPERATOR_ACTIONS: Readonly<Record<string, AuthorizationAction>> = {
+  UPDATE_QUOTA: 'UPDATE_QUOTA',
+  UPDATE_WEIGHTS: 'UPDATE_WEIGHT',
+  UPDATE_MAINTENANCE_SCHEDULE: 'UPDATE_MAINTENANCE_SCHEDULE',
+  START_MAINTENANCE: 'START_MAINTENANCE',
+  MARK_AGENT_GONE: 'MARK_AGENT_GONE',
+  DRAIN_AGENT: 'DRAIN_AGENT',
+  DEACTIVATE_AGENT: 'DEACTIVATE_AGENT',
+  REACTIVATE_AGENT: 'REACTIVATE_AGENT',
+  TEARDOWN: 'TEARDOWN_FRAMEWORK',
+};
+
+const OPERATION_ACTIONS: Partial<Record<NonNullable<OfferOperation['type']>, AuthorizationAction>> = {
+  RESERVE: 'RESERVE_RESOURCES',
+  UNRESERVE: 'UNRESERVE_RESOURCES',
+  CREATE: 'CREATE_VOLUME',
+  DESTROY: 'DESTROY_VOLUME',
+  GROW_VOLUME: 'RESIZE_VOLUME',
+  SHRINK_VOLUME: 'RESIZE_VOLUME',
+};
+
+/** What has to be allowed for this to be sent. */
+function actionOf(effect: MasterEffect): AuthorizationAction | undefined {
+  if (effect.kind !== 'send') return undefined;
+  const { name, body } = effect.message;
+  if (name === 'RunTaskMessage' || name === 'RunTaskGroupMessage') return 'RUN_TASK';
+  return name === 'ApplyOperationMessage' ? OPERATION_ACTIONS[body.operation_info.type ?? 'UNKNOWN'] : undefined;
+}
+
+/** The rounding of a clock that runs at another rate. */
+const ROUNDING_MS = 1;
+
+function createRemovals({ world, plan }: Cluster, count: Count) {
+  const decidedMs = new Map<MasterProcess, number[]>();
+  const seen = new Map<MasterProcess, Set<string>>();
+  const limit = plan.agentRemovalRateLimit;
+  return {
+    started(master: MasterProcess): void {
+      decidedMs.set(master, []);
+      seen.set(master, new Set());
+    },
+    stepped(master: MasterProcess): void {
+      const marking = seen.get(master);
+      const times = decidedMs.get(master);
+      if (limit === undefined || marking === undefined || times === undefined) return;
+      const { transitions } = master.core.state.agents;
+      for (const id of marking) if (transitions.get(id as never) !== 'markingUnreachable') marking.delete(id);
+      for (const [id, transition] of transitions) {
+        if (transition !== 'markingUnreachable' || marking.has(id)) continue;
+        marking.add(id);
+        const nowMs = timeOn(master.machine, world.timeline.nowMs()).monoMs;
+        const before = times.at(-limit.permits);
+        times.push(nowMs);
+        count('removals at a limited rate');
+        if (before === undefined || nowMs - before >= limit.perMs - ROUNDING_MS) continue;
+        const text = `${master.name}: ${id} ${nowMs - before} ms after the one that is ${limit.permits} before it`;
+        world.fail('agents are marked unreachable no faster than the limit', text, [id]);
+      }
+    },
+  };
+}
+
+function createPruning({ world, plan }: Cluster, count: Count) {
+  /** In the order in which they were marked. */
+  const unreachable: string[] = [];
+  const gone: string[] = [];
+  const remove = (list: string[], id: string): void => {
+    if (list.includes(id)) list.splice(list.indexOf(id), 1);
+  };
+  const checkPruned = (what: string, list: string[], pruned: readonly string[]): void => {
+    const excess = Math.max(0, list.length - plan.registryMaxAgentCount);
+    const text = `${pruned.length} of ${list.length} ${what} agents are forgotten, the limit is ${plan.registryMaxAgentCount}`;
+    const invariant = 'the registry forgets the oldest entries, no more than its limit says';
+    if (pruned.length !== excess) world.fail(invariant, text, pruned);
+    for (const id of pruned) remove(list, id);
+    count('agents forgotten', pruned.length);
+  };
+  const yearsMs = 1_000_000_000;
+  return {
+    written(operations: readonly RegistryOperation[]): void {
+      for (const operation of operations) {
+        const { kind } = operation;
+        if (kind === 'pruneAgents' && plan.registryMaxAgentAgeMs >= yearsMs) {
+          checkPruned('unreachable', unreachable, operation.unreachable);
+          checkPruned('gone', gone, operation.gone);
+        }
+        if (!('agentId' in operation)) continue;
+        const { agentId } = operation;
+        if (kind === 'markAgentUnreachable') unreachable.push(agentId);
+        if (kind === 'markAgentReachable' || kind === 'markAgentGone' || kind === 'removeAgent') {
+          remove(unreachable, agentId);
+        }
+        if (kind === 'markAgentGone') gone.push(agentId);
+      }
+    },
+  };
+}

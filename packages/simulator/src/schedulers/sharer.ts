@@ -1,0 +1,103 @@
+// A framework that reserves disk, makes one shared volume an agent that several of its tasks use at once, and one of its
+// own beside it that it grows and shrinks.
+import type { Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+import { happens, pick, wholeBetween } from '../engine/chance.js';
+import { isAlive, type SchedulerClient, type Script } from '../nodes/scheduler.js';
+import { amountOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+
+const RESERVED_MB = 256;
+const VOLUME_MB = 64;
+const STEP_MB = 16;
+/** Operations, after which it only launches. */
+const MOST_OPERATIONS = 60;
+
+const isReserved = ({ reservations = [] }: Resource): boolean => reservations.length > 0;
+const isVolume = ({ disk }: Resource): boolean => disk?.persistence !== undefined;
+const isShared = ({ shared }: Resource): boolean => shared !== undefined;
+const sizeOf = ({ scalar: value }: Resource): number => value?.value ?? 0;
+
+export function createSharer(plan: FrameworkPlan, mood: Mood): Script {
+  let next = 0;
+  const named = ({ name }: SchedulerClient): { value: string } => ({ value: `${name.split('.')[0]}-o${next++}` });
+
+  const operationFor = (client: SchedulerClient, resources: readonly Resource[]): OfferOperation | undefined => {
+    const reserved = resources.find((it) => it.name === 'disk' && isReserved(it) && !isVolume(it));
+    const volume = resources.find((it) => isVolume(it) && !isShared(it));
+    const shared = resources.find(isShared);
+    if (volume !== undefined && happens(client.random, 0.3)) {
+      return { type: 'DESTROY', id: named(client), destroy: { volumes: [volume] } };
+    }
+    if (volume !== undefined && reserved !== undefined && sizeOf(reserved) > STEP_MB && happens(client.random, 0.5)) {
+      const addition: Resource = { ...reserved, scalar: { value: STEP_MB } };
+      return { type: 'GROW_VOLUME', id: named(client), grow_volume: { volume, addition } };
+    }
+    if (volume !== undefined && sizeOf(volume) > STEP_MB) {
+      return { type: 'SHRINK_VOLUME', id: named(client), shrink_volume: { volume, subtract: { value: STEP_MB } } };
+    }
+    if (reserved !== undefined && sizeOf(reserved) >= VOLUME_MB) {
+      const id = named(client);
+      const made: Resource = {
+        ...reserved,
+        scalar: { value: VOLUME_MB },
+        disk: { persistence: { id: id.value }, volume: { mode: 'RW', container_path: 'data' } },
+        ...(shared === undefined ? { shared: {} } : {}),
+      };
+      return { type: 'CREATE', id, create: { volumes: [made] } };
+    }
+    const free = resources.find((it) => it.name === 'disk' && !isReserved(it) && sizeOf(it) >= RESERVED_MB);
+    if (free === undefined || shared !== undefined) return undefined;
+    const list = [
+      { ...free, scalar: { value: RESERVED_MB }, reservations: [{ type: 'DYNAMIC' as const, role: plan.role }] },
+    ];
+    return { type: 'RESERVE', id: named(client), reserve: { resources: list } };
+  };
+
+  return {
+    offers(client, offers) {
+      for (const offer of offers) act(client, offer);
+    },
+    event(client, event) {
+      const status = event.update_operation_status?.status;
+      if (status?.uuid === undefined || status.agent_id === undefined || status.operation_id === undefined) return;
+      const { agent_id, uuid, operation_id } = status;
+      client.call({
+        type: 'ACKNOWLEDGE_OPERATION_STATUS',
+        acknowledge_operation_status: { agent_id, uuid: uuid.value, operation_id },
+      });
+    },
+  };
+
+  function act(client: SchedulerClient, offer: Offer): void {
+    const resources = offer.resources ?? [];
+    const tasks = mood.calm ? [] : tasksOn(client, plan, offer);
+    const operation = mood.calm || next >= MOST_OPERATIONS ? undefined : operationFor(client, resources);
+    if (tasks.length > 0) client.launch([offer], tasks);
+    else if (operation !== undefined) client.launch([offer], [], [operation]);
+    else {
+      const refuse_seconds = mood.calm ? 600 : pick(client.random, [1, 5]);
+      client.call({ type: 'DECLINE', decline: { offer_ids: [offer.id], filters: { refuse_seconds } } });
+    }
+  }
+}
+
+/** One or two tasks on the shared volume that the offer has. */
+function tasksOn(client: SchedulerClient, plan: FrameworkPlan, offer: Offer): readonly TaskInfo[] {
+  const { memory, random } = client;
+  const resources = offer.resources ?? [];
+  const volume = resources.find(isShared);
+  const alive = [...memory.tasks.values()].filter(isAlive).length;
+  const plain = resources.filter((it) => !isReserved(it) && it.disk === undefined);
+  const fit = Math.floor(Math.min(amountOf(plain, 'cpus') / 0.1, amountOf(plain, 'mem') / 32));
+  const count = Math.min(fit, 2, plan.alive - alive, plan.total - memory.nextTask);
+  if (volume === undefined || count <= 0) return [];
+  return Array.from({ length: count }, () => {
+    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
+    return {
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      resources: [scalar('cpus', 0.1, plan.role), scalar('mem', 32, plan.role), volume],
+      command: { value: `run ${wholeBetween(random, 200, plan.longestTaskMs)}` },
+    };
+  });
+}

@@ -1,0 +1,26 @@
+// Long tasks that send hundreds of updates.
+// Draws: a framework with executors of its own, and how many updates each of its tasks sends while it runs.
+// Strikes: from the start. Its executors break their connections often, and then repeat what was not acknowledged.
+// Heals: it rests with the other frameworks; what runs comes to its end.
+import { happens, pick, wholeBetween } from '../engine/chance.js';
+import { type Variation, withFramework } from './variation.js';
+
+export const longTasks: Variation = {
+  name: 'long tasks',
+  share: 0.12,
+  draw: (random, plan) =>
+    withFramework(plan, {
+      kind: 'runner',
+      role: pick(random, ['red', 'green', 'blue']),
+      partitionAware: happens(random, 0.7),
+      checkpoint: true,
+      failoverTimeoutMs: 3_600_000,
+      alive: wholeBetween(random, 1, 2),
+      total: wholeBetween(random, 2, 4),
+      longestTaskMs: 5_000,
+      launches: 'executors',
+      curious: false,
+      speaks: 'http',
+      updatesPerTask: wholeBetween(random, 120, 320),
+    }),
+};

@@ -1,0 +1,17 @@
+// How many unreachable and gone agents the registry remembers (`--registry_max_agent_count`).
+// Draws: the limit, and how often it is looked after.
+// Strikes: from the start, on every master. Ages are out of it: the masters' clocks jump.
+// Heals: it stays.
+import { pick, wholeBetween } from '../engine/chance.js';
+import type { Variation } from './variation.js';
+
+export const registryLimits: Variation = {
+  name: 'registry limits',
+  share: 0.2,
+  draw: (random, plan) => ({
+    ...plan,
+    registryMaxAgentAgeMs: 1_209_600_000,
+    registryMaxAgentCount: wholeBetween(random, 0, 2),
+    registryGcIntervalMs: pick(random, [5_000, 30_000]),
+  }),
+};

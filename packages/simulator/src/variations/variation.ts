@@ -1,0 +1,35 @@
+// What a variation is: a change of a plan that some seeds get, drawn from a stream of chance of its own. A seed that
+// does not get it runs as if the variation did not exist.
+import type { Random } from '@meseta/base';
+import { happens, streamOf } from '../engine/chance.js';
+import type { Fault, Plan } from '../run/plan.js';
+import type { FrameworkPlan } from '../schedulers/framework-plan.js';
+
+export interface Variation {
+  /** Also the name of its stream of chance. */
+  readonly name: string;
+  /** Of all seeds, 0 to 1. */
+  readonly share: number;
+  draw(random: Random, plan: Plan): Plan;
+}
+
+/** The plan with every variation that the seed draws. */
+export const vary = (plan: Plan, variations: readonly Variation[]): Plan =>
+  variations.reduce((varied, { name, share, draw }) => {
+    const random = streamOf(plan.seed, name);
+    if (!happens(random, share)) return varied;
+    return { ...draw(random, varied), variations: [...varied.variations, name] };
+  }, plan);
+
+/** Their numbers follow those that are there. */
+export function withFaults(plan: Plan, more: readonly Fault[]): Plan {
+  const faults = new Map(plan.faults);
+  for (const fault of more) faults.set(faults.size, fault);
+  return { ...plan, faults };
+}
+
+export function withFramework(plan: Plan, more: FrameworkPlan): Plan {
+  const frameworks = new Map(plan.frameworks);
+  frameworks.set(frameworks.size, more);
+  return { ...plan, frameworks };
+}
