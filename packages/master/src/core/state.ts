@@ -85,8 +85,8 @@ export interface Framework {
   /** Oldest first, at most `maxUnreachableTasksPerFramework`. */
   readonly unreachableTasks: Map<TaskId, Task>;
   readonly completedTasks: History<Task>;
-  /** Of tasks in `tasks`: the uuid of the last update that the scheduler has acknowledged. */
-  readonly acknowledged: Map<TaskId, string>;
+  /** Of tasks in `tasks`: the uuids of the updates that the scheduler has acknowledged, the newest of them, oldest first. */
+  readonly acknowledged: Map<TaskId, readonly string[]>;
   readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskStatus } from '@meseta/wire';
+import { bytesOfUuid } from './bytes.js';
 import { createWorld, task } from './testing.js';
 
 test('a task: offered, launched, running, finished, acknowledged', () => {
@@ -93,5 +94,39 @@ test('UPDATES-1: updates that come again after their acknowledgement are acknowl
       assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, earlier.uuid);
     }
     assert.equal(scheduler.events.length, told);
+  }
+});
+
+test('UPDATES-1: updates that wait behind others at an agent which registers again are told in their turn', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  const said = (state: TaskStatus['state'], n: number): TaskStatus => ({
+    task_id: { value: 't' },
+    agent_id: { value: agent.id },
+    state,
+    uuid: bytesOfUuid(`00000000-0000-4000-8000-00000000000${n}`),
+  });
+  const waiting = [said('TASK_RUNNING', 1), said('TASK_RUNNING', 2), said('TASK_FAILED', 3)];
+  const framework_id = { value: scheduler.id };
+  const resources = offer.resources ?? [];
+  // One status for each run of equal states, the newest.
+  const known = { name: 't', task_id: { value: 't' }, framework_id, agent_id: { value: agent.id }, resources };
+  agent.answersPings = false;
+  world.wait(90_000);
+  assert.equal(world.master.state.agents.unreachable.has(agent.id), true);
+  while (scheduler.events.some(({ type }) => type === 'UPDATE')) scheduler.status();
+  agent.answersPings = true;
+  agent.reregister({ tasks: [{ ...known, state: 'TASK_FAILED', statuses: waiting.slice(1) }] });
+  assert.equal(scheduler.status().uuid, undefined, 'the master tells that the task is back');
+  for (const status of waiting) {
+    const update = { framework_id, agent_id: { value: agent.id }, status, timestamp: 1, uuid: status.uuid };
+    agent.say({ name: 'StatusUpdateMessage', body: { update } });
+    assert.equal(scheduler.status().uuid, status.uuid);
+    scheduler.acknowledge(status);
+    assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, status.uuid);
   }
 });

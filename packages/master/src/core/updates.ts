@@ -6,7 +6,7 @@
 // UPDATES-2: an agent's update of a task that this master knows on other agents alone reaches nobody; an update of a task that
 //     it doesn't know is sent on, as a master forgets tasks.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
-import type { SchedulerCallAcknowledge, StatusUpdateMessage, TaskStatus } from '@meseta/wire';
+import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
 import { drainedIfEmpty } from './agents/drain.js';
 import { isUuid } from './bytes.js';
 import { type Context, count, info, send, warn } from './context.js';
@@ -65,21 +65,20 @@ function isElsewhere(framework: Framework, taskId: TaskId, agentId: AgentId): bo
   return others > 0;
 }
 
-/** UPDATES-1. They are acknowledged in order, so the last one stands for all before it. */
+/** As many acknowledgements of a task are remembered: those that its agent may have lost with one write. */
+const ACKNOWLEDGEMENTS_KEPT = 32;
+
+/**
+ * UPDATES-1. What the task's statuses say does not count: an agent that registers again lists also those that wait
+ * behind the one which it sends.
+ */
 function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {
-  const last = framework.acknowledged.get(taskId);
-  if (last === uuid) return true;
-  const task = framework.tasks.get(taskId);
-  const at = (statuses: readonly TaskStatus[], wanted: string): number =>
-    statuses.findIndex((it) => it.uuid === wanted);
-  if (task !== undefined) {
-    const statuses = task.statuses ?? [];
-    const told = last === undefined ? -1 : at(statuses, uuid);
-    return told >= 0 && told < at(statuses, last ?? '');
-  }
+  if (framework.acknowledged.get(taskId)?.includes(uuid) === true) return true;
+  if (framework.tasks.has(taskId)) return false;
   for (const { task_id, statuses = [] } of framework.completedTasks.values()) {
     // What the master made of a task whose agent left has no uuid, and was not waited for.
-    if (task_id.value === taskId && statuses.at(-1)?.uuid !== undefined && at(statuses, uuid) >= 0) return true;
+    if (task_id.value !== taskId || statuses.at(-1)?.uuid === undefined) continue;
+    if (statuses.some((status) => status.uuid === uuid)) return true;
   }
   return false;
 }
@@ -107,8 +106,8 @@ export function acknowledge(
     removeTask(ctx, framework, task, 'completed');
     drainedIfEmpty(ctx, agent.id);
   } else if (task !== undefined && !wasAcknowledged(framework, idOf<TaskId>(task_id), uuid)) {
-    // One that comes again, after that of a later update, takes nothing back.
-    framework.acknowledged.set(idOf<TaskId>(task_id), uuid);
+    const before = framework.acknowledged.get(idOf<TaskId>(task_id)) ?? [];
+    framework.acknowledged.set(idOf<TaskId>(task_id), [...before.slice(1 - ACKNOWLEDGEMENTS_KEPT), uuid]);
   }
   sendAcknowledgement(ctx, framework, agent, { task_id, uuid });
   count(ctx, 'master/valid_status_update_acknowledgements');

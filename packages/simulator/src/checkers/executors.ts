@@ -14,6 +14,7 @@
 // What Mesos' protocol allows, by name:
 // drained: on a draining agent TASK_KILLED may be told as TASK_GONE_BY_OPERATOR.
 // overtakenByItsEnd: what an executor says just before it ends may never arrive.
+// crowdedOut: of a task's updates an agent remembers the last hundred.
 // exitLost: ExitedExecutorMessage is sent once; if it gets lost the master charges the executor until the agent
 //     registers anew.
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpointed';
@@ -64,7 +65,8 @@ export const createExecutorsChecker: CreateChecker = (cluster, count): Checker =
             if (name === 'StatusUpdateMessage') words.told(agent, body.update);
           }
           const acknowledged = effect.kind === 'executorEvent' ? effect.event.acknowledged : undefined;
-          if (acknowledged !== undefined) checkKept(world, agent, words.said.get(acknowledged.uuid));
+          const said = words.said.get(acknowledged?.uuid ?? '');
+          if (said !== undefined && words.since(said) < REMEMBERED) checkKept(world, agent, said);
         }
         if (input.kind === 'containerEvent' && input.event.kind === 'exited') {
           checkEnded(world, agent, input.event.containerId);
@@ -85,6 +87,9 @@ function createWords(world: World, count: Count) {
   const keyOf = (executor: ExecutorProcess, taskId: string): string => `${executor.containerId} ${taskId}`;
   return {
     said,
+    /** How many updates of the same task its executor has said since. */
+    since: ({ executor, update, number }: Said): number =>
+      (numbers.get(keyOf(executor, update.status.task_id.value)) ?? 0) - number - 1,
     say(executor: ExecutorProcess, update: ExecutorCallUpdate): void {
       const { uuid = '', task_id } = update.status;
       if (said.has(uuid)) return;
@@ -154,8 +159,10 @@ function giveOnce(
   before.add(taskId);
 }
 
-function checkKept(world: World, agent: AgentNode, said: Said | undefined): void {
-  if (said === undefined) return;
+/** Updates of a task; see crowdedOut. */
+const REMEMBERED = 100;
+
+function checkKept(world: World, agent: AgentNode, said: Said): void {
   const { executor, update } = said;
   const framework = agent.core?.state.frameworks.get(executor.frameworkId as FrameworkId);
   if (framework?.info.checkpoint !== true || framework.state === 'terminating') return;
