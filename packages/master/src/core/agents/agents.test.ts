@@ -275,6 +275,37 @@ test('pruning forgets old unreachable agents and their tasks', () => {
   assert.equal(framework?.unreachableTasks.size, 0);
 });
 
+test('pruning keeps as many agents as are allowed, the latest of them, both unreachable and gone ones', () => {
+  const world = createWorld({
+    agentPingTimeoutMs: 1_000,
+    maxAgentPingTimeouts: 1,
+    registryMaxAgentCount: 2,
+    registryGcIntervalMs: 30_000,
+  });
+  const agents = Array.from({ length: 3 }, () => world.agent());
+  const { registrar } = world.master.state;
+  const lose = (count: number): void => {
+    for (const agent of agents.slice(0, count)) {
+      agent.answersPings = false;
+      world.wait(5_000);
+    }
+    world.wait(30_000);
+  };
+  const lost = (): readonly string[] => [...registrar.durable.unreachable.keys()];
+  lose(2);
+  assert.deepEqual(lost(), [agents[0]?.id, agents[1]?.id], 'as many as are allowed');
+  lose(3);
+  assert.deepEqual(lost(), [agents[1]?.id, agents[2]?.id], 'the oldest is one too many');
+  const more = Array.from({ length: 3 }, () => world.agent());
+  const gone = (): readonly string[] => [...registrar.durable.gone.keys()];
+  for (const [at, { id }] of more.entries()) {
+    world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: id } } });
+    world.wait(31_000);
+    const ids = more.slice(Math.max(0, at - 1), at + 1).map((agent) => agent.id);
+    assert.deepEqual(gone(), ids, `after ${at + 1}`);
+  }
+});
+
 test('MARK_AGENT_GONE: once, for good', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world, aware);
