@@ -64,6 +64,22 @@ test('a task that ended while the agent was down ends with its true status', () 
   }
 });
 
+test('the sandbox of a container that still runs after a restart does not age, however full the disk', () => {
+  const world = registeredWorld();
+  const [running, over] = [runToRunning(world, taskOf('t')), runToRunning(world, taskOf('u'))];
+  world.restart([alive(running), ended(over, { kind: 'exited', code: 0 })]);
+  rejoin(world);
+  acknowledgeAll(world);
+  const removed = (): readonly string[] =>
+    world
+      .input({ kind: 'diskUsage', usedShare: 1 })
+      .flatMap((effect) => (effect.kind === 'removeSandbox' ? [effect.containerId] : []));
+  assert.deepEqual(removed(), [over]);
+  exit(world, running, 0);
+  acknowledgeAll(world);
+  assert.deepEqual(removed(), [running]);
+});
+
 test('an update that was written but not acknowledged is sent by the next process', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));

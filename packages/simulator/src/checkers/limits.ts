@@ -2,7 +2,7 @@
 //
 // `what the authorizer refuses is not done`: no operation of an ACCEPT, no task and no operator's call that it refuses
 //     at the time of the call.
-// `agents are marked unreachable no faster than the limit`: one master's decisions, by its own clock.
+// `agents are marked unreachable no faster than the limit`: one master's decisions, evenly spaced by its own clock.
 // `the registry forgets the oldest entries, no more than its limit says`: where none is too old.
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
@@ -113,11 +113,12 @@ function createRemovals({ world, plan }: Cluster, count: Count) {
         if (transition !== 'markingUnreachable' || marking.has(id)) continue;
         marking.add(id);
         const nowMs = timeOn(master.machine, world.timeline.nowMs()).monoMs;
-        const before = times.at(-limit.permits);
+        const before = times.at(-1);
+        const spacingMs = limit.perMs / limit.permits;
         times.push(nowMs);
         count('removals at a limited rate');
-        if (before === undefined || nowMs - before >= limit.perMs - ROUNDING_MS) continue;
-        const text = `${master.name}: ${id} ${nowMs - before} ms after the one that is ${limit.permits} before it`;
+        if (before === undefined || nowMs - before >= spacingMs - ROUNDING_MS) continue;
+        const text = `${master.name}: ${id} ${nowMs - before} ms after the one before, expected ${spacingMs} ms`;
         world.fail('agents are marked unreachable no faster than the limit', text, [id]);
       }
     },
