@@ -8,7 +8,7 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpointed.js';
-import { endNested } from './guest-records.js';
+import { endNested, outermost } from './guest-records.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { executorKey, frameworkKey, memberKey, sandboxKey } from './keys.js';
 import { noteSandboxEnded } from './sandboxes.js';
@@ -114,7 +114,7 @@ export function endExecutor(step: Step, framework: FrameworkRecord, executor: Ex
     step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
-  endNested(step, (parent) => parent.value === containerId);
+  endNested(step, (id) => outermost(id) === containerId, true);
   step.state.counters.executorsTerminated++;
   noteSandboxEnded(step, containerId, executor.sandbox);
   putExecutor(step, framework, { ...executor, state: 'ended' });

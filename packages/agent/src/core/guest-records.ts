@@ -1,4 +1,5 @@
 // Guests' records (`guests.ts`): found, replaced, let go of with what they are nested in.
+import type { ContainerId } from '@meseta/base';
 import type { ContainerID } from '@meseta/wire';
 import { guestKey } from './keys.js';
 import { SIGKILL } from './signals.js';
@@ -9,13 +10,13 @@ import { type Step, save } from './step.js';
 export const pathOf = ({ value, parent }: ContainerID): string =>
   parent === undefined ? value : `${pathOf(parent)}/${value}`;
 
+export const outermost = ({ value, parent }: ContainerID): string => (parent === undefined ? value : outermost(parent));
+
 export const putGuest = (step: Step, guest: Guest): void => {
   step.state.guests.set(pathOf(guest.record.id), guest);
 };
 
-export function signalGuest(step: Step, { record }: Guest, signal: number): void {
-  if (record.state === 'ended') return;
-  const { containerId } = record;
+export function signalContainer(step: Step, containerId: ContainerId, signal: number): void {
   if (signal === SIGKILL) step.effects.push({ kind: 'destroy', containerId });
   else step.effects.push({ kind: 'signal', containerId, signal });
 }
@@ -26,12 +27,12 @@ export function forgetGuest(step: Step, { record }: Guest): void {
   step.after.push({ kind: 'removeContainer', containerId: record.containerId });
 }
 
-/** GUESTS-3. */
-export function endNested(step: Step, isIn: (parent: ContainerID) => boolean): void {
+/** GUESTS-3: what is nested in a container that ends; with the outermost one goes what is known of those that ended before. */
+export function endNested(step: Step, isIn: (id: ContainerID) => boolean, isOutermost: boolean): void {
   for (const guest of [...step.state.guests.values()]) {
-    const { id, state } = guest.record;
-    if (id.parent === undefined || !isIn(id.parent)) continue;
-    if (state === 'ended') forgetGuest(step, guest);
-    else signalGuest(step, guest, SIGKILL);
+    const { id, state, containerId } = guest.record;
+    if (id.parent === undefined || !isIn(id)) continue;
+    if (state !== 'ended') signalContainer(step, containerId, SIGKILL);
+    else if (isOutermost) forgetGuest(step, guest);
   }
 }

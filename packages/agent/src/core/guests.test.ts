@@ -41,11 +41,9 @@ test('GUESTS-2: a standalone container is launched once, waited for, and removed
   assert(kill.some((it) => it.kind === 'destroy' && it.containerId === containerId));
   const [answer] = repliesOf(killed(world, containerId));
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 9 } });
-  // It is known until it is removed, and only then its id is free.
-  assert.deepEqual(statusesOf(wait(world, solo)), [200]);
-  assert.deepEqual(statusesOf(launchSolo(world)), [400]);
+  assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was told');
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
-  assert.deepEqual(statusesOf(wait(world, solo)), [404]);
+  assert.deepEqual(statusesOf(remove(world, solo)), [200]);
   assert(![...world.disk.keys()].some((key) => key.startsWith('guest/')));
 });
 
@@ -109,6 +107,17 @@ test('a standalone container outlives the agent, whose successor knows how it en
   assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
 });
 
+test('GUESTS-2: the end of a standalone container that nobody waited for is told once', () => {
+  const world = registeredWorld();
+  const containerId = launched(launchSolo(world));
+  start(world, containerId);
+  killed(world, containerId);
+  world.restart([]);
+  assert.deepEqual(statusesOf(wait(world, { value: 'solo' })), [200]);
+  world.restart([]);
+  assert.deepEqual(statusesOf(wait(world, { value: 'solo' })), [404]);
+});
+
 const specsOf = (effects: readonly AgentEffect[]) => effects.flatMap((it) => (it.kind === 'launch' ? [it.spec] : []));
 
 const nest = (world: World, container_id: ContainerID, user?: string) => {
@@ -164,4 +173,139 @@ test("a standalone container can't have the id of a task's, whose nested contain
   const effects = launchSolo(world, { value });
   assert.deepEqual(statusesOf(effects), [202]);
   assert.ok(effects.every(({ kind }) => kind !== 'launch'));
+});
+
+type Act = 'launch' | 'wait' | 'kill' | 'remove' | 'attach';
+
+/** The status of the answer; undefined: the call waits. */
+function answerTo(world: World, act: Act, container_id: ContainerID): number | undefined {
+  const calls: { readonly [key in Act]: AgentCall } = {
+    launch: { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id } },
+    wait: { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } },
+    kill: { type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } },
+    remove: { type: 'REMOVE_NESTED_CONTAINER', remove_nested_container: { container_id } },
+    attach: { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } },
+  };
+  return statusesOf(call(world, calls[act]))[0];
+}
+
+const ACTS = ['launch', 'wait', 'kill', 'remove', 'attach'] as const;
+
+const answersTo = (make: () => World, id: ContainerID, acts: readonly Act[]) =>
+  Object.fromEntries(acts.map((act) => [act, answerTo(make(), act, id)]));
+
+test('calls for nested containers are answered by what is there', () => {
+  let parent = '';
+  const world = (): World => {
+    const made = registeredWorld();
+    parent = runToRunning(made, taskOf('t'));
+    return made;
+  };
+  world();
+  const nested = { value: 'n', parent: { value: parent } };
+  const running = (): World => {
+    const made = world();
+    nest(made, nested);
+    return made;
+  };
+  const ended = (): World => {
+    const made = world();
+    killed(made, nest(made, nested).containerId);
+    return made;
+  };
+  const elsewhere = { value: 'n', parent: { value: 'nobody' } };
+  const inElsewhere = { value: 'n', parent: { value: 'c', parent: { value: parent } } };
+  const none = { launch: 400, wait: 400, kill: 400, remove: 400 };
+  const cases: readonly (readonly [string, () => World, ContainerID, Readonly<Record<string, number | undefined>>])[] =
+    [
+      ['without a parent', world, { value: 'n' }, none],
+      ['an id that is none', world, { value: 'a.b', parent: { value: parent } }, { ...none, attach: 400 }],
+      ['in no container', world, elsewhere, { launch: 400, wait: 404, kill: 404, remove: 500, attach: 404 }],
+      ['in a nested one that is not here', world, inElsewhere, { launch: 400, wait: 404, kill: 404, remove: 200 }],
+      ['never launched', world, nested, { wait: 404, kill: 404, remove: 200, attach: 404 }],
+      ['running', running, nested, { launch: 202, wait: undefined, kill: 200, remove: 500, attach: 200 }],
+      ['ended', ended, nested, { launch: undefined, wait: 200, kill: 404, remove: 200 }],
+    ];
+  for (const [what, make, id, expected] of cases) {
+    const acts = ACTS.filter((act) => act in expected);
+    assert.deepEqual(answersTo(make, id, acts), expected, what);
+  }
+});
+
+test('the container of a task is known to the same calls', () => {
+  const world = registeredWorld();
+  const value = runToRunning(world, taskOf('t'));
+  const launch = { container_id: { value }, command: { value: 'true' } };
+  assert.deepEqual(statusesOf(call(world, { type: 'LAUNCH_CONTAINER', launch_container: launch })), [202]);
+  assert.deepEqual(statusesOf(remove(world, { value })), [500]);
+  const effects = call(world, { type: 'KILL_CONTAINER', kill_container: { container_id: { value } } });
+  assert.deepEqual(statusesOf(effects), [200]);
+  assert(effects.some((it) => it.kind === 'destroy' && it.containerId === value));
+});
+
+test('GUESTS-2: the ends of what was nested are known until the outermost container has ended, whatever ends between', () => {
+  const world = registeredWorld();
+  const root = runToRunning(world, taskOf('t'));
+  const outer = { value: 'outer', parent: { value: root } };
+  const inner = { value: 'inner', parent: outer };
+  const outerId = nest(world, outer).containerId;
+  const innerId = nest(world, inner).containerId;
+  killed(world, innerId);
+  killed(world, outerId);
+  assert.deepEqual([answerTo(world, 'wait', inner), answerTo(world, 'wait', outer)], [200, 200]);
+  assert.equal(answerTo(world, 'remove', outer), 200);
+  assert.equal(answerTo(world, 'wait', inner), 404, 'removed with what it was in');
+  const late = { value: 'late', parent: { value: root } };
+  const lateId = nest(world, late).containerId;
+  assert.equal(answerTo(world, 'wait', late), undefined);
+  exit(world, root, 0);
+  assert.deepEqual(statusesOf(killed(world, lateId)), [200], 'whoever waits is told');
+  assert.equal(answerTo(world, 'wait', late), 404);
+  assert.equal(world.core.state.guests.size, 0);
+  acknowledgeAll(world);
+});
+
+test('GUESTS-4: what has ended is launched anew under its id', () => {
+  const world = registeredWorld();
+  const parent = { value: runToRunning(world, taskOf('t')) };
+  const id = { value: 'again', parent };
+  const first = nest(world, id);
+  killed(world, first.containerId);
+  const second = nest(world, id);
+  assert.notEqual(second.containerId, first.containerId);
+  assert.equal(second.sandbox, first.sandbox);
+  assert.equal(answerTo(world, 'wait', id), undefined);
+});
+
+test('a nested launch that fails is 400, and its end is known as of one that ran', () => {
+  const world = registeredWorld();
+  const id = { value: 'n', parent: { value: runToRunning(world, taskOf('t')) } };
+  const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id: id } });
+  const [spec] = specsOf(effects);
+  assert.ok(spec);
+  const { containerId } = spec;
+  const event = { kind: 'launchFailed', containerId, stage: 'launch', message: 'no such user' } as const;
+  assert.deepEqual(statusesOf(world.input({ kind: 'containerEvent', event })), [400]);
+  assert.equal(answerTo(world, 'wait', id), 200);
+});
+
+test('what containers can not be given is 400: what is accounted for elsewhere, and shares of deeply nested ones', () => {
+  const cpus = { name: 'cpus', type: 'SCALAR', scalar: { value: 1 } } as const;
+  const reserved = { ...cpus, reservations: [{ type: 'DYNAMIC', role: 'r' }] } as const;
+  const solo = { value: 'solo' };
+  const deep = { value: 'deep', parent: { value: 'a', parent: { value: 'b' } } };
+  const container = (share_cgroups: boolean) => ({ type: 'MESOS', linux_info: { share_cgroups } }) as const;
+  const cases: readonly (readonly [AgentCall['launch_container'], RegExp])[] = [
+    [{ container_id: solo, resources: [reserved] }, /resources: expected neither reserved/],
+    [{ container_id: solo, resources: [{ ...cpus, revocable: {} }] }, /nor revocable/],
+    [{ container_id: solo, resources: [{ ...cpus, scalar: { value: -1 } }] }, /resources\[0\]/],
+    [{ container_id: solo, container: container(true) }, /share_cgroups: must not be true/],
+    [{ container_id: deep, resources: [cpus] }, /resources: must not be set/],
+    [{ container_id: deep, container: container(false) }, /share_cgroups: must not be false/],
+  ];
+  for (const [launch_container, text] of cases) {
+    const [answer] = repliesOf(call(registeredWorld(), { type: 'LAUNCH_CONTAINER', launch_container } as AgentCall));
+    assert.equal(answer?.status, 400, String(text));
+    assert.match(answer?.text ?? '', text);
+  }
 });

@@ -4,11 +4,13 @@
 //
 // Owns `AgentState.guests`, by the ids in the chain from the outermost container.
 // GUESTS-1: a guest is on disk before it is launched; it outlives a restart of the agent, as all containers do.
-// GUESTS-2: one that has ended is kept, with its status, until it is removed or its parent is gone.
+// GUESTS-2: how a nested one has ended is known until it is removed or the outermost container has ended; how a
+// standalone one has ended is told once.
 // GUESTS-3: when a container ends, what is nested in it is destroyed.
+// GUESTS-4: the id of what has ended is free: it is launched anew.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
-import { isPersistentVolume, isUnreserved } from '@meseta/resources';
+import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
 import {
   DEFAULT_PATH,
@@ -19,7 +21,7 @@ import {
   variablesOf,
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
-import { endNested, forgetGuest, pathOf, putGuest, signalGuest } from './guest-records.js';
+import { endNested, forgetGuest, outermost, pathOf, putGuest, signalContainer } from './guest-records.js';
 import type { ConnectionId, GuestRecord } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
 import { NO_LIMITS } from './launch.js';
@@ -60,20 +62,50 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   const kill = call.kill_container ?? call.kill_nested_container;
   const remove = call.remove_container ?? call.remove_nested_container;
   const id = (wait ?? kill ?? remove ?? call.attach_container_output)?.container_id;
-  const guest = id && step.state.guests.get(pathOf(id));
-  if (id === undefined || guest === undefined) {
-    // What isn't there is removed already.
-    if (remove !== undefined) reply(step, connection, 200, '');
-    else reply(step, connection, 404, `Field 'container_id': no container ${JSON.stringify(id && pathOf(id))} is here`);
-  } else if (wait !== undefined) {
+  if (id === undefined) return;
+  const guest = step.state.guests.get(pathOf(id));
+  if (remove !== undefined) removeGuest(step, connection, id, guest);
+  else if (kill !== undefined) killContainer(step, connection, id, guest, kill.signal ?? SIGKILL);
+  else if (guest === undefined || isForgotten(guest)) unknown(step, connection, id);
+  else if (wait !== undefined) {
     const waiting = { connection, nested: call.wait_nested_container !== undefined };
     putGuest(step, { ...guest, waiting: [...guest.waiting, waiting] });
     answerWaiting(step, pathOf(id));
-  } else if (kill !== undefined) {
-    signalGuest(step, guest, kill.signal ?? SIGKILL);
-    reply(step, connection, 200, '');
-  } else if (remove !== undefined) removeGuest(step, connection, guest);
-  else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: guest.record.sandbox });
+  } else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: guest.record.sandbox });
+}
+
+function unknown(step: Step, connection: ConnectionId, id: ContainerID): void {
+  reply(step, connection, 404, `Field 'container_id': no container ${JSON.stringify(pathOf(id))} is here`);
+}
+
+/** GUESTS-2: a standalone container whose end was told. */
+const isForgotten = ({ record }: Guest): boolean => record.state === 'ended' && record.status === undefined;
+
+function killContainer(
+  step: Step,
+  connection: ConnectionId,
+  id: ContainerID,
+  guest: Guest | undefined,
+  signal: number,
+): void {
+  const containerId = guest === undefined ? runAt(step, id) : guest.record.containerId;
+  if (containerId === undefined || guest?.record.state === 'ended') return unknown(step, connection, id);
+  signalContainer(step, containerId, signal);
+  reply(step, connection, 200, '');
+}
+
+/** A container that runs a task or an executor, by its whole id. */
+function runAt(step: Pick<Step, 'state'>, { value, parent }: ContainerID): ContainerId | undefined {
+  const containerId = value as ContainerId;
+  const task = taskRunOf(step, containerId)?.run;
+  if (task !== undefined) {
+    const outer = task.kind === 'member' ? task.parent : undefined;
+    const isNamed = parent?.value === outer && parent?.parent === undefined;
+    return isNamed && task.state === 'running' ? containerId : undefined;
+  }
+  const executor = executorOf(step, containerId)?.executor;
+  const isExecutors = executor?.containerId === containerId && parent === undefined;
+  return isExecutors && executor.state !== 'ended' ? containerId : undefined;
 }
 
 function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 404 | 500, text: string): void {
@@ -83,13 +115,10 @@ function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 4
 function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): void {
   const id = wish.container_id;
   const known = step.state.guests.get(pathOf(id));
-  if (known !== undefined) {
-    const ended = known.record.state === 'ended';
-    reply(step, connection, ended ? 400 : 202, ended ? 'The container has ended and was not removed' : '');
-    return;
-  }
   // A standalone container can't take the id of an executor's or task's, which others may be nested in.
-  if (id.parent === undefined && step.state.runs.has(id.value as ContainerId)) {
+  const isTasks =
+    runAt(step, id) !== undefined || (id.parent === undefined && step.state.runs.has(id.value as ContainerId));
+  if (isTasks || (known !== undefined && known.record.state !== 'ended')) {
     reply(step, connection, 202, '');
     return;
   }
@@ -117,6 +146,7 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     pid: undefined,
     status: undefined,
   };
+  if (known !== undefined) forgetGuest(step, known);
   putGuest(step, { record, launching: connection, waiting: [] });
   save(step, guestKey(pathOf(id)), { kind: 'guest', guest: record });
   // GUESTS-1.
@@ -125,11 +155,29 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
 }
 
 /** What a call can ask for and never gets, whatever the launcher provides. */
-function impossiblePart({ command, resources = [], limits = {} }: LaunchWish): string | undefined {
+function impossiblePart({
+  container_id: { parent },
+  command,
+  container,
+  resources = [],
+  limits = {},
+}: LaunchWish): string | undefined {
   const variable = unresolvedVariable(command);
   if (variable !== undefined) return `command.environment: ${variable}`;
-  if (resources.some((it) => isPersistentVolume(it) || !isUnreserved(it))) {
-    return 'resources: expected neither reserved resources nor volumes';
+  const valid = validateResources(resources, 'resources');
+  if (!valid.ok) return valid.error.text;
+  if (resources.some(isPersistentVolume)) return 'resources: expected no volumes';
+  if (parent === undefined && resources.some((it) => !isUnreserved(it) || isRevocable(it))) {
+    return 'resources: expected neither reserved nor revocable resources for a container without a parent';
+  }
+  if (parent?.parent !== undefined && resources.length > 0) {
+    return 'resources: must not be set for containers nested at the second level or deeper';
+  }
+  if (parent === undefined && container?.linux_info?.share_cgroups === true) {
+    return 'container.linux_info.share_cgroups: must not be true for a container without a parent';
+  }
+  if (parent?.parent !== undefined && container?.linux_info?.share_cgroups === false) {
+    return 'container.linux_info.share_cgroups: must not be false for containers nested at the second level or deeper';
   }
   return Object.keys(limits).length > 0 ? `limits: ${NO_LIMITS}` : undefined;
 }
@@ -174,10 +222,11 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
     const user = guest.user ?? placeOf(step, parent)?.user;
     return guest.state === 'running' ? { ...bare, user, sandbox: guest.sandbox } : undefined;
   }
-  const containerId = parent.value as ContainerId;
+  const containerId = runAt(step, parent);
+  if (containerId === undefined) return undefined;
   const run = taskRunOf(step, containerId);
   const task = run && taskOfRun(run.framework, run.run);
-  if (run !== undefined && task !== undefined && run.run.state === 'running') {
+  if (run !== undefined && task !== undefined) {
     return {
       sandbox: run.run.sandbox,
       user: userOf(step, run.framework.info, task.info.command),
@@ -185,9 +234,7 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
     };
   }
   const found = executorOf(step, containerId);
-  if (found === undefined || found.executor.containerId !== containerId || found.executor.state === 'ended') {
-    return undefined;
-  }
+  if (found === undefined) return undefined;
   const { framework, executor } = found;
   return {
     sandbox: executor.sandbox,
@@ -196,14 +243,31 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
   };
 }
 
-function removeGuest(step: Step, connection: ConnectionId, guest: Guest): void {
-  if (guest.record.state !== 'ended') {
+/** What isn't in a container that is here is removed already; of a nested one nobody can tell once its outermost is gone. */
+function removeGuest(step: Step, connection: ConnectionId, id: ContainerID, guest: Guest | undefined): void {
+  if (runAt(step, id) !== undefined || (guest !== undefined && guest.record.state !== 'ended')) {
     reply(step, connection, 500, 'The container has not ended yet');
     return;
   }
-  forgetGuest(step, guest);
-  step.effects.push({ kind: 'removeSandbox', containerId: guest.record.containerId, path: guest.record.sandbox });
+  if (id.parent !== undefined && !isHere(step, outermost(id))) {
+    reply(step, connection, 500, `No container '${outermost(id)}' is here`);
+    return;
+  }
+  const within = [...step.state.guests.values()].filter(({ record }) => isIn(pathOf(id), record.id));
+  for (const inner of within) forgetGuest(step, inner);
+  if (guest !== undefined) {
+    forgetGuest(step, guest);
+    step.effects.push({ kind: 'removeSandbox', containerId: guest.record.containerId, path: guest.record.sandbox });
+  }
   reply(step, connection, 200, '');
+}
+
+const isIn = (path: string, id: ContainerID): boolean => pathOf(id).startsWith(`${path}/`);
+
+/** Whether the outermost container of that id has not ended. */
+function isHere(step: Pick<Step, 'state'>, id: string): boolean {
+  const guest = step.state.guests.get(id);
+  return guest === undefined ? step.state.runs.has(id as ContainerId) : guest.record.state !== 'ended';
 }
 
 function answerWaiting(step: Step, path: string): void {
@@ -217,7 +281,11 @@ function answerWaiting(step: Step, path: string): void {
       : ({ type: 'WAIT_CONTAINER', wait_container: result } as const);
     step.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });
   }
-  putGuest(step, { ...guest, waiting: [] });
+  if (guest.waiting.length === 0) return;
+  const isTold = guest.record.id.parent === undefined;
+  const record = isTold ? { ...guest.record, status: undefined } : guest.record;
+  putGuest(step, { ...guest, record, waiting: [] });
+  if (isTold) save(step, guestKey(path), { kind: 'guest', guest: record });
 }
 
 /** Takes an event of a guest; false: it is none's. */
@@ -237,7 +305,7 @@ export function guestEvent(step: Step, event: ContainerEvent): boolean {
     case 'launchFailed':
       if (launching !== undefined) reply(step, launching, 400, `Failed to launch container: ${event.message}`);
       ended(step, { ...rest, record: guest.record }, { kind: 'unknown' });
-      forgetGuest(step, guest);
+      if (guest.record.id.parent === undefined) forgetGuest(step, guest);
       return true;
     case 'exited':
       ended(step, guest, event.status);
@@ -253,7 +321,13 @@ function ended(step: Step, guest: Guest, status: ExitStatus): void {
   putGuest(step, { ...guest, record });
   save(step, guestKey(pathOf(record.id)), { kind: 'guest', guest: record });
   answerWaiting(step, pathOf(record.id));
-  endNested(step, (parent) => pathOf(parent) === pathOf(record.id));
+  // GUESTS-2, GUESTS-3.
+  const { parent } = record.id;
+  endNested(step, (id) => isIn(pathOf(record.id), id), parent === undefined);
+  const { guests } = step.state;
+  if (parent !== undefined && guests.has(pathOf(record.id)) && !isHere(step, outermost(parent))) {
+    forgetGuest(step, { record, waiting: [] });
+  }
 }
 
 /** A guest of an earlier process of this agent. */

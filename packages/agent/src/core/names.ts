@@ -57,7 +57,15 @@ export const containerIdOf = (call: AgentCall): ContainerID | undefined =>
 
 export function checkContainerCall(call: AgentCall): Problem {
   const id = containerIdOf(call);
-  return id === undefined ? 'container_id: is missing' : checkContainerId('container_id', id);
+  if (id === undefined) return 'container_id: is missing';
+  const isNested = call.type?.includes('_NESTED_') === true;
+  return (
+    checkContainerId('container_id', id) ??
+    (isNested && id.parent === undefined ? `container_id.parent: is missing; ${call.type} needs it` : undefined) ??
+    (call.launch_nested_container_session?.container?.linux_info?.share_cgroups === false
+      ? 'container.linux_info.share_cgroups: must not be false for sessions'
+      : undefined)
+  );
 }
 
 type Named = readonly [field: string, id: string];

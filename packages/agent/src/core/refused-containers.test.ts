@@ -142,15 +142,16 @@ test('a variable that nobody can resolve fails the task, in its command, its exe
   }
 });
 
-test('nested and standalone containers are refused secrets by reference, limits, volumes and reserved resources', () => {
-  const reserved = {
+test('nested and standalone containers are refused secrets by reference, limits and volumes', () => {
+  const volume = {
     ...({ name: 'disk', type: 'SCALAR', scalar: { value: 1 } } as const),
     reservations: [{ type: 'STATIC', role: 'r' }] as const,
+    disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } } as const,
   };
   const wishes: readonly (readonly [object, RegExp])[] = [
     [{ command: withSecret }, /^command\.environment: The variable S refers to a secret/],
     [{ limits: { mem: { value: 1 } } }, /^limits: /],
-    [{ resources: [reserved] }, /^resources: /],
+    [{ resources: [volume] }, /^resources: /],
   ];
   for (const [wish, expected] of wishes) {
     for (const effects of [nest(registeredWorld(), wish), standalone(registeredWorld(), wish)]) {

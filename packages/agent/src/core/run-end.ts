@@ -6,7 +6,7 @@
 import type { ContainerId } from '@meseta/base';
 import type { KillPolicy } from '@meseta/wire';
 import { endExecutor } from './executors.js';
-import { endNested } from './guest-records.js';
+import { endNested, pathOf } from './guest-records.js';
 import type { ContainerRecord, Kill, MemberRecord } from './io.js';
 import { endPodIfEmpty } from './pods.js';
 import { report } from './run-reports.js';
@@ -94,7 +94,7 @@ function endMember(step: Step, framework: FrameworkRecord, member: MemberRecord)
   if (member.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
-  endNested(step, (parent) => parent.value === containerId);
+  endNested(step, (id) => pathOf(id).startsWith(`${member.parent}/${containerId}/`), false);
   putMember(step, framework, { ...member, state: 'ended' });
   if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);
   endPodIfEmpty(step, framework.id, executorId);

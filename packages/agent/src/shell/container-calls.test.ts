@@ -41,7 +41,7 @@ test('CONTAINER-CALLS-1, CONTAINER-CALLS-2: a session ends with its output, and 
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const answer = await fetch(url, { headers: { accept: 'application/json' } });
   assert.match(await answer.text(), new RegExp(Buffer.from('hello').toString('base64')));
-  assert.deepEqual(asked, ['LAUNCH_NESTED_CONTAINER_SESSION', 'WAIT_NESTED_CONTAINER']);
+  assert.deepEqual(asked, ['LAUNCH_NESTED_CONTAINER_SESSION', 'WAIT_CONTAINER']);
 });
 
 test('the user that is asked for is the one that a nested command will run as, named or not', async () => {

@@ -13,9 +13,10 @@ import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from
 import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
+import { outermost } from '../core/guest-records.js';
 import { userOfLaunch } from '../core/guests.js';
 import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
-import { containerIdOf } from '../core/names.js';
+import { checkContainerCall, containerIdOf } from '../core/names.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { createOutputReader } from './output-reader.js';
@@ -111,13 +112,13 @@ const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
   REMOVE_CONTAINER: 'REMOVE_NESTED_CONTAINER',
 };
 
-const outermost = ({ value, parent }: ContainerID): string => (parent === undefined ? value : outermost(parent));
-
 export async function answerContainerCall(
   options: HttpOptions,
   { request, response, principal }: Exchange,
   call: AgentCall,
 ): Promise<void> {
+  const problem = checkContainerCall(call);
+  if (problem !== undefined) return answerText(response, 400, problem);
   const denied = denialOf(options, principal, call);
   if (denied !== undefined) return refuse(response, denied);
   const streams = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
@@ -166,9 +167,9 @@ async function streamOutput(
     if (session && !over)
       void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
   });
-  await containerCalls.ask({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
+  await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
   over = true;
   await reader.finish();
-  // What ended stays for who asks for its status, as Mesos' command line does after a session (GUESTS-2 of core/guests).
+  // What ended stays for who asks for its status, as Mesos' command line does after a session (GUESTS-2).
   response.end();
 }
