@@ -197,6 +197,7 @@ test('LAUNCH_GROUP: all or none, and every task gets the first error', () => {
       executor: {
         type: 'DEFAULT',
         executor_id: { value: 'pod' },
+        framework_id: { value: scheduler.id },
         resources: resources('cpus:0.1;mem:32;disk:10', offer),
       },
       task_group: { tasks },

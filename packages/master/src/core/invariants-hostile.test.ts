@@ -283,6 +283,7 @@ const SUBJECTS: readonly Subject[] = [
       executor: {
         type: 'DEFAULT',
         executor_id: id('d'),
+        framework_id: id(it.scheduler.id),
         resources: [scalar('cpus', 0.1, allocated), scalar('mem', 32, allocated), scalar('disk', 1, allocated)],
       },
       task_group: { tasks: [newTask(it)] },

@@ -78,7 +78,10 @@ export function schedulerCalls({ frameworkId, streamId, agentId }: Witness): Hos
     accept(
       {
         type: 'LAUNCH_GROUP',
-        launch_group: { executor: { type: 'DEFAULT', executor_id: id('e') }, task_group: { tasks: [task] } },
+        launch_group: {
+          executor: { type: 'DEFAULT', executor_id: id('e'), framework_id },
+          task_group: { tasks: [task] },
+        },
       },
       13,
     ),

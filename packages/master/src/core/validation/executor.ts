@@ -15,9 +15,9 @@ export function checkExecutor(
   return firstOf(
     () => checkId('executor.executor_id', executor.executor_id.value),
     () =>
-      executor.framework_id === undefined || executor.framework_id.value === framework.id
+      executor.framework_id?.value === framework.id
         ? undefined
-        : `executor.framework_id: expected ${framework.id}, got ${executor.framework_id.value}`,
+        : `executor.framework_id: expected ${framework.id}, got ${executor.framework_id?.value ?? 'none'}`,
     () => {
       const grace = executor.shutdown_grace_period?.nanoseconds ?? 0;
       return grace < 0 ? `executor.shutdown_grace_period: expected a duration >= 0, got ${grace} ns` : undefined;
@@ -27,6 +27,10 @@ export function checkExecutor(
       (executor.resources ?? []).length === 0 ? undefined : checkResources('executor.resources', executor.resources),
     () => (executor.command === undefined ? undefined : checkCommand('executor.command', executor.command)),
     () => (executor.container === undefined ? undefined : checkContainer('executor.container', executor.container)),
+    () =>
+      executor.container?.linux_info?.share_cgroups === true
+        ? 'executor.container.linux_info.share_cgroups: must not be true for an executor'
+        : undefined,
     () =>
       running === undefined || sameExecutor(running, executor)
         ? undefined
@@ -40,13 +44,15 @@ function checkType({ type, command, container }: ExecutorInfo): Problem {
     if (container !== undefined && container.type !== 'MESOS') {
       return `executor.container.type: expected MESOS for type DEFAULT, got ${container.type}`;
     }
+    if (container?.mesos?.image !== undefined)
+      return 'executor.container.mesos.image: must not be set for type DEFAULT';
     return undefined;
   }
   if (type !== undefined && type !== 'CUSTOM') return `executor.type: expected DEFAULT or CUSTOM, got ${type}`;
   return command === undefined ? 'executor.command: is missing' : undefined;
 }
 
-function sameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
+export function sameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
   const { resources: mine, ...restA } = a;
   const { resources: theirs, ...restB } = b;
   return equals(mine ?? [], theirs ?? []) && sameValue(restA, restB);

@@ -1,7 +1,14 @@
 // Resources of tasks and executors.
-import { isPersistentVolume, isRevocable, isShared, type Resources, validateResources } from '@meseta/resources';
+import {
+  isPersistentVolume,
+  isRevocable,
+  isShared,
+  isUnreserved,
+  type Resources,
+  validateResources,
+} from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import type { Problem } from './problem.js';
+import { firstAmong, type Problem } from './problem.js';
 
 /** A list in the post-refinement format, with `allocation_info`. */
 export function checkResources(field: string, list: readonly Resource[] | undefined): Problem {
@@ -10,7 +17,27 @@ export function checkResources(field: string, list: readonly Resource[] | undefi
   if (!valid.ok) return valid.error.text;
   const gpus = resources.find(({ name, scalar }) => name === 'gpus' && !Number.isInteger(scalar?.value ?? 0));
   if (gpus !== undefined) return `${field}: expected a whole number of gpus, got ${gpus.scalar?.value}`;
-  return checkMix(field, resources) ?? checkPersistence(field, resources) ?? checkOneRole(field, resources);
+  return (
+    firstAmong(resources, (resource) => checkDiskInfo(field, resource)) ??
+    checkMix(field, resources) ??
+    checkPersistence(field, resources) ??
+    checkOneRole(field, resources)
+  );
+}
+
+/** What may stand in `disk`, beyond what makes it valid by itself. */
+function checkDiskInfo(field: string, resource: Resource): Problem {
+  const { disk } = resource;
+  if (disk === undefined) return undefined;
+  const { persistence, volume, source } = disk;
+  if (persistence === undefined) {
+    if (volume !== undefined) return `${field}: disk.volume: is only possible with disk.persistence`;
+    return source === undefined ? `${field}: disk: expected persistence or source` : undefined;
+  }
+  if (isRevocable(resource)) return `${field}: disk.persistence: must not be set for revocable resources`;
+  if (isUnreserved(resource)) return `${field}: disk.persistence: must not be set for unreserved resources`;
+  if (volume === undefined) return `${field}: disk.volume: is missing`;
+  return volume.host_path === undefined ? undefined : `${field}: disk.volume.host_path: must not be set`;
 }
 
 function checkOneRole(field: string, resources: Resources): Problem {

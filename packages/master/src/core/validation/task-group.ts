@@ -1,7 +1,8 @@
 // LAUNCH_GROUP: tasks that start together or not at all, under one default executor.
-import { createSum, quantitiesOf, quantity } from '@meseta/resources';
-import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
-import { checkExecutor } from './executor.js';
+import { type ExecutorId, idOf } from '@meseta/base';
+import { quantitiesOf, quantity } from '@meseta/resources';
+import type { ExecutorInfo, Task, TaskInfo } from '@meseta/wire';
+import { checkExecutor, sameExecutor } from './executor.js';
 import { firstAmong, firstOf, type Problem } from './problem.js';
 import { chargedFor, checkTaskFields, checkTogether, type Place, runningExecutor } from './task.js';
 
@@ -11,36 +12,66 @@ const MIN_MEM = 32_000;
 
 export function checkTaskGroup(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
   const ids = new Set(tasks.map((task) => task.task_id.value));
-  const together = createSum();
-  for (const task of tasks) together.add(task.resources ?? []);
   return firstOf(
     () => (tasks.length === 0 ? 'task_group.tasks: expected at least one task' : undefined),
     () => (ids.size === tasks.length ? undefined : 'task_group.tasks: two tasks have the same task_id'),
     () => firstAmong(tasks, (task) => checkMember(task, place)),
-    () => (executor.type === undefined ? 'executor.type: is missing; expected DEFAULT' : undefined),
-    () => (executor.type === 'DEFAULT' ? undefined : `executor.type: expected DEFAULT, got ${executor.type}`),
+    () => (executor.type === undefined ? 'executor.type: is missing' : undefined),
     () => checkExecutor(executor, place.framework, runningExecutor(place, executor)),
     () => checkSize(executor),
-    () => checkTogether(together.result(), chargedFor(place, executor), place.offered),
+    () =>
+      executor.container?.type === 'DOCKER' ? 'executor.container.type: DOCKER is not possible for a group' : undefined,
+    () => firstAmong(tasks, (task) => checkSameExecutor(task, executor)),
+    () =>
+      checkTogether(
+        tasks.map(({ resources }) => resources ?? []),
+        executor.resources ?? [],
+        chargedFor(place, executor),
+        place.offered,
+      ),
+    () => checkSameCgroups(executor, tasks, place),
   );
 }
 
 function checkMember(task: TaskInfo, place: Place): Problem {
   return firstOf(
     () => checkTaskFields(task, place),
-    () => (task.executor === undefined ? undefined : 'task.executor: must not be set in a group'),
     () => (task.command === undefined ? 'task.command: is missing' : undefined),
     () =>
-      (task.container?.network_infos ?? []).length > 0
-        ? 'task.container.network_infos: must not be set in a group; the executor has the network'
+      (task.container?.network_infos ?? []).length > 0 && isOverNetwork(task)
+        ? 'task.health_check.type: HTTP and TCP are not possible for a task in a group with network_infos'
         : undefined,
     () => (task.container?.type === 'DOCKER' ? 'task.container.type: DOCKER is not possible in a group' : undefined),
-    () => checkSharedCgroups(task),
+    () => checkLimitedCgroups(task),
   );
 }
 
+const isOverNetwork = ({ health_check }: TaskInfo): boolean =>
+  health_check?.type === 'HTTP' || health_check?.type === 'TCP';
+
+const checkSameExecutor = ({ task_id, executor: own }: TaskInfo, executor: ExecutorInfo): Problem =>
+  own === undefined || sameExecutor(own, executor)
+    ? undefined
+    : `task.executor: that of task '${task_id.value}' is not the group's`;
+
+const sharesCgroups = (task: Pick<TaskInfo, 'container'>): boolean =>
+  task.container?.linux_info?.share_cgroups !== false;
+
+/** All tasks under one executor share its cgroups, or none does. */
+function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
+  const { framework, agent } = place;
+  const isUnderIt = ({ agent_id, executor_id }: Task): boolean =>
+    agent_id.value === agent.id && executor_id?.value === executor.executor_id.value;
+  const runs = framework.executors.get(agent.id)?.has(idOf<ExecutorId>(executor.executor_id)) === true;
+  const known = runs ? [...framework.tasks.values(), ...framework.unreachableTasks.values()].filter(isUnderIt) : [];
+  const shares = [...tasks, ...known].map(sharesCgroups);
+  return shares.every((share) => share === shares[0])
+    ? undefined
+    : 'task.container.linux_info.share_cgroups: must be the same for all tasks of an executor';
+}
+
 /** Limits in a group are enforced in a cgroup of the task's own. */
-function checkSharedCgroups(task: TaskInfo): Problem {
+function checkLimitedCgroups(task: TaskInfo): Problem {
   if (Object.keys(task.limits ?? {}).length === 0) return undefined;
   return task.container?.linux_info?.share_cgroups === false
     ? undefined

@@ -1,7 +1,7 @@
 // Tasks of LAUNCH and LAUNCH_GROUP. The order of checks is Mesos'.
 
 import { checkId, type ExecutorId, idOf, type TaskId } from '@meseta/base';
-import { add, contains, type Resources } from '@meseta/resources';
+import { contains, createSum, isShared, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
 import { checkCommand, checkContainer } from './command.js';
@@ -23,8 +23,12 @@ export function checkTask(task: TaskInfo, place: Place): Problem {
   return (
     checkTaskFields(task, place) ??
     checkRunner(task) ??
+    (executor?.resources?.some(isShared) === true ? 'executor.resources: must not be shared' : undefined) ??
     (executor && checkExecutor(executor, place.framework, runningExecutor(place, executor))) ??
-    checkTogether(task.resources ?? [], chargedFor(place, executor), place.offered)
+    checkTogether([task.resources ?? []], executor?.resources ?? [], chargedFor(place, executor), place.offered) ??
+    (task.container?.linux_info?.share_cgroups === false
+      ? 'task.container.linux_info.share_cgroups: may be false in a task group only'
+      : undefined)
   );
 }
 
@@ -93,9 +97,43 @@ export const runningExecutor = ({ framework, agent }: Place, executor: ExecutorI
 export const chargedFor = (place: Place, executor: ExecutorInfo | undefined): Resources =>
   executor === undefined || runningExecutor(place, executor) !== undefined ? [] : (executor.resources ?? []);
 
-export function checkTogether(tasks: Resources, executor: Resources, offered: Resources): Problem {
-  const list = executor.length === 0 ? tasks : [...tasks, ...executor];
-  const problem = checkMix('task and executor', list) ?? checkPersistence('task and executor', list);
-  if (problem !== undefined) return problem;
-  return contains(offered, add(tasks, executor)) ? undefined : 'task.resources: more than what is left of the offer';
+/** What tasks and their executor use together; an executor that runs is not charged again. */
+export function checkTogether(
+  tasks: readonly Resources[],
+  executor: Resources,
+  charged: Resources,
+  offered: Resources,
+): Problem {
+  const lists = [...tasks, executor];
+  const list = lists.flat();
+  const sum = createSum();
+  for (const resources of [...tasks, charged]) sum.add(resources);
+  return (
+    checkMix('task and executor', list) ??
+    checkPersistence('task and executor', list) ??
+    checkOverlap(lists) ??
+    (contains(offered, sum.result()) ? undefined : 'task.resources: more than what is left of the offer')
+  );
+}
+
+/** No port and no item of a set is used by two of them. */
+function checkOverlap(lists: readonly Resources[]): Problem {
+  const items = new Set<string>();
+  const ranges = new Map<string, { readonly begin: number; readonly end: number }[]>();
+  for (const { name, set, ranges: own } of lists.flat()) {
+    for (const item of set?.item ?? []) {
+      const key = JSON.stringify([name, item]);
+      if (items.has(key)) return `task and executor: the ${name} ${item} is used twice`;
+      items.add(key);
+    }
+    const known = ranges.get(name) ?? [];
+    ranges.set(name, known);
+    for (const range of own?.range ?? []) known.push(range);
+  }
+  for (const [name, list] of ranges) {
+    list.sort((a, b) => a.begin - b.begin);
+    const at = list.findIndex(({ begin }, i) => begin <= (list[i - 1]?.end ?? -1));
+    if (at > 0) return `task and executor: the ${name} ${list[at]?.begin} are used twice`;
+  }
+  return undefined;
 }
