@@ -19,7 +19,7 @@ function problemOf(path: string, stat: FileStat, isLast: boolean): string | unde
   const todo = `make it one that only user ${uid} may write to (chown, chmod go-w), or name another directory`;
   if (isLast && stat.uid !== uid) return `${path} belongs to user ${stat.uid}; expected user ${uid}: ${todo}`;
   if (stat.uid !== uid && stat.uid !== 0) {
-    return `${path} belongs to user ${stat.uid}, who can change what lies in it; expected user ${uid} or root: ${todo}`;
+    return `${path} belongs to user ${stat.uid}, who can change what lies in it; expected ${uid === 0 ? 'root' : `user ${uid} or root`}: ${todo}`;
   }
   if (isProtected(stat) || (!isLast && (stat.mode & STICKY) !== 0)) return undefined;
   return `${path} can be written to by others than its owner (mode ${stat.mode.toString(8)}): ${todo}`;

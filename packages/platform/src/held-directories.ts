@@ -8,7 +8,7 @@
 // HELD-2: no link is followed: what is opened is opened with O_NOFOLLOW, other calls act on the name itself.
 // HELD-3: nothing but a regular file is opened for its content, whatever is put in its place meanwhile: the name gives a
 //   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again.
-// HELD-4: owner and mode are changed by descriptor, and only of what was made here: of no file of someone else.
+// HELD-4: owner and mode are changed by descriptor, and of files only of those made here: of no file of someone else.
 import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
