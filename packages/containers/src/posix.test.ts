@@ -47,7 +47,7 @@ supervised('POSIX-1: every end has its exact status', async () => {
 });
 
 supervised(
-  'a command has exactly its environment, its arguments, its directory and default signals',
+  'SUPERVISOR-1: a command has exactly its environment, its arguments, its directory, three descriptors and default signals',
   async (byPerl) => {
     const containers = await start();
     const named = { PATH: path, A_b: `it's "$HOME" \`id\`\n\\end\nEND\n`, EMPTY: '', IFS: 'x' };
