@@ -78,7 +78,9 @@ export function createDaemons(nodeOptions: readonly string[] = profiling()): Dae
   };
   return {
     directory,
-    master: async (flags = [], port) => start('master', port ?? (await freePort()), flags, 'SIGTERM'),
+    // The agents of a benchmark are all on this machine.
+    master: async (flags = [], port) =>
+      start('master', port ?? (await freePort()), ['--max_agents_per_address=1000000', ...flags], 'SIGTERM'),
     agent: async (master, flags = [], port) =>
       // SIGUSR1: it ends its tasks and leaves (Mesos: docs/agent-recovery).
       start(

@@ -4,7 +4,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
-import { createHost, type Host, type HostOptions, type PeerMessage } from './host.js';
+import { createHost, type Host, type HostNote, type HostOptions, type PeerMessage } from './host.js';
 
 /** Captured between real Mesos' processes; not part of the checkout. */
 const factsFile = '../shared/facts/libprocess-messages.json';
@@ -288,4 +288,72 @@ test('close ends open streams and connections that never spoke', async () => {
   for (const { socket } of [silent, streaming]) socket.on('close', () => ended++);
   await host.close();
   await until('the ends', () => ended === 2);
+});
+
+const named = (from: string): string =>
+  `POST /master/a.Name HTTP/1.1\r\nLibprocess-From: ${from}\r\nContent-Length: 0\r\n\r\n`;
+
+test('HOST-1: with requirePeerAddressIpMatch a message comes from the address that its sender claims', async () => {
+  const { host, heard } = await hostWith({ requirePeerAddressIpMatch: true });
+  const [own, elsewhere] = [named('x(1)@127.0.0.1:1'), named('master@10.0.0.1:5050')];
+  const nameless = named('x@example.com:1');
+  const mapped = named('x(1)@[::ffff:127.0.0.1]:1');
+  for (const first of ['', get]) {
+    const { socket, said } = talk(host);
+    socket.write(first + own + elsewhere + own + nameless + mapped);
+    const expected = [...(first === '' ? [] : ['200']), '202', '400', '202', '400', '202'];
+    await until('the answers', () => statuses(said()).length >= expected.length);
+    assert.deepEqual(statuses(said()), expected);
+    assert.match(said(), /the sender master@10\.0\.0\.1:5050 is not at 127\.0\.0\.1/);
+  }
+  assert.equal(heard.length, 6);
+  assert.equal(host.stats.messagesFromElsewhere, 4);
+  const open = await hostWith();
+  const { socket, said } = talk(open.host);
+  socket.write(elsewhere);
+  await until('the answer', () => said() !== '');
+  assert.deepEqual(statuses(said()), ['202']);
+});
+
+test('CONNECTIONS-1: a flood of idle connections closes its own, and everybody else is answered', async () => {
+  const notes: string[] = [];
+  const { host } = await hostWith({
+    connectionLimits: { maxConnections: 4, maxSilent: 4 },
+    onMessage: () => 'registered',
+    onNote: ({ kind }) => notes.push(kind),
+  });
+  const peer = talk(host);
+  peer.socket.write(message('master', 'a'));
+  await until('the peer', () => statuses(peer.said()).length === 1);
+  const flood = Array.from({ length: 20 }, () => talk(host));
+  const closed = (): number => flood.filter(({ socket }) => socket.closed).length;
+  for (const { socket } of flood) socket.resume();
+  await until('the flood to be cut', () => closed() >= 17);
+  const late = talk(host);
+  late.socket.write(get);
+  await until('an answer', () => statuses(late.said()).length === 1);
+  peer.socket.write(message('master', 'b'));
+  await until('an answer to the peer', () => statuses(peer.said()).length === 2);
+  assert.ok(host.stats.connections.open <= 4);
+  assert.equal(notes.filter((kind) => kind === 'connectionCut').length, 1, 'one line for all of them');
+});
+
+test('PEERS-5: of connections to addresses that are not linked the one used longest ago is closed', async () => {
+  const notes: HostNote[] = [];
+  const { host } = await hostWith({ maxStrangers: 2, onNote: (note) => notes.push(note) });
+  const others = await Promise.all([1, 2, 3, 4].map(() => hostWith()));
+  const to = (index: number): Pid => pidOf('master', (others[index] as (typeof others)[number]).host.address);
+  const heardBy = (index: number): number => (others[index] as (typeof others)[number]).heard.length;
+  host.link(to(0));
+  for (const index of [0, 1, 2, 1]) {
+    const before = heardBy(index);
+    host.send(to(index), 'master', 'a.Name', Buffer.from('x'));
+    await until('the message', () => heardBy(index) > before);
+  }
+  host.send(to(3), 'master', 'a.Name', Buffer.from('x'));
+  await until('the last message', () => heardBy(3) === 1);
+  assert.deepEqual(notes, [{ kind: 'strangerCut', address: to(2).slice('master@'.length) }]);
+  assert.equal(host.stats.strangersCut, 1);
+  host.send(to(0), 'master', 'a.Name', Buffer.from('x'));
+  await until('the linked one', () => heardBy(0) === 2);
 });
