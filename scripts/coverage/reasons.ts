@@ -30,7 +30,6 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^flag master registry_(?:fetch|store)_timeout$/, 'the store is local and answers or ends the process'],
   [/^flag master max_executors_per_agent$/, "only in Mesos' builds with its network isolator"],
   [/^flag master registry_strict$/, 'removed in Mesos: always strict'],
-  [/^flag master offer_constraints_re2/, 'the limits are those of re2js, fixed at the defaults'],
   [
     /^flag agent (?:appc_|egress_|ingress_|eth0_name|lo_name|ephemeral_ports|maximum_|minimum_|network_enable_|network_link_speed|network_rate_|enforce_container_ports|check_agent_port_range_only|container_ports_)/,
     "of an isolator that is not there (Appc, Linux' traffic control)",

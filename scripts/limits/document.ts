@@ -13,19 +13,23 @@ function amountOf({ most, unit }: Limit): string {
   return `${grouped(most)} ${unit}`;
 }
 
+const flagsOf = ({ flags = [] }: Limit): string =>
+  flags.length === 0 ? '' : ` (${flags.map((flag) => `\`${flag}\``).join(', ')})`;
+
 export const limitsDocument = (): string => `# Limits
 
 What a daemon takes from outside, in one request, message or connection. The table is made from
 \`packages/base/src/limits.ts\` by \`node scripts/limits.mjs\`; the decoders apply the same table. A limit that is "Mesos'"
 is there in Mesos too; the others are Meseta's own: far above what clusters use, and low enough that a peer at the limit
-neither stops nor fills a daemon. None has a flag: a cluster that meets one should report it.
+neither stops nor fills a daemon. Where Mesos has a flag it is named; the others have none: a cluster that meets one should
+report it.
 
 | what | most | beyond it | whose |
 | --- | --- | --- | --- |
 ${Object.values(LIMITS)
   .map(
     (limit) =>
-      `| ${limit.what} | ${amountOf(limit)} | ${limit.beyond} | ${limit.source === 'Mesos' ? "Mesos'" : "Meseta's"} |`,
+      `| ${limit.what}${flagsOf(limit)} | ${amountOf(limit)} | ${limit.beyond} | ${limit.source === 'Mesos' ? "Mesos'" : "Meseta's"} |`,
   )
   .join('\n')}
 

@@ -160,17 +160,19 @@ export function checkSpread(source: Source): Violation[] {
   if (!OUTSIDE_DATA.test(source.path) || isTest(source.path)) return [];
   const code = codeOnly(source.text);
   const violations: Violation[] = [];
+  const report = (at: number): void => {
+    const line = code.slice(0, at).split('\n').length;
+    const detail = `line ${line}: a list as arguments (take the list, or pushAll and smallest of base)`;
+    violations.push({ path: source.path, rule: 'spread', detail });
+  };
   const open: number[] = [];
   for (let i = 0; i < code.length; i++) {
     const character = code[i] as string;
     if ('([{'.includes(character)) open.push(i);
     else if (')]}'.includes(character)) open.pop();
+    else if (code.startsWith('.apply(', i)) report(i);
     else if (code.startsWith('...', i)) {
-      if (isArgument(code, open.at(-1), code.slice(i + 3, i + 80))) {
-        const line = code.slice(0, i).split('\n').length;
-        const detail = `line ${line}: a list as arguments (take the list, or pushAll and smallest of base)`;
-        violations.push({ path: source.path, rule: 'spread', detail });
-      }
+      if (isArgument(code, open.at(-1), code.slice(i + 3, i + 80))) report(i);
       i += 2;
     }
   }

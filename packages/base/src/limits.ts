@@ -10,6 +10,8 @@ export interface Limit {
   readonly what: string;
   /** What the sender gets beyond it, or what the daemon does then. */
   readonly beyond: string;
+  /** The flags of Mesos that go with it. */
+  readonly flags?: readonly string[];
   /** Whose rule it is: Mesos has it too, or only this project. */
   readonly source: 'Mesos' | 'Meseta';
 }
@@ -153,7 +155,8 @@ export const LIMITS = table({
   regex: {
     most: 256,
     unit: 'characters',
-    what: 'A regular expression of offer constraints',
+    what: 'A regular expression of offer constraints; what it is compiled to has the limits of the flags',
+    flags: ['--offer_constraints_re2_max_mem', '--offer_constraints_re2_max_program_size'],
     beyond: 'the framework is refused with an error that names the constraint',
     source: 'Meseta',
   },

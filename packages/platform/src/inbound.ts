@@ -88,7 +88,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   const hold = (bytes: number): boolean => {
     const more = bytes - mine;
     if (more <= 0) budget.give(-more);
-    else if (!budget.take(more)) return false;
+    else if (!budget.take(more, mine)) return false;
     if (mine === 0 && bytes > 0) socket.setTimeout(HEAD_TIMEOUT_MS);
     else if (mine > 0 && bytes === 0) socket.setTimeout(0);
     mine = bytes;

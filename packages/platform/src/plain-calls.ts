@@ -188,7 +188,7 @@ function hold(connection: Connection, bytes: number): boolean {
   const { socket, held, options } = connection;
   if (bytes === held) return true;
   if (bytes < held) options.budget.give(held - bytes);
-  else if (!options.budget.take(bytes - held)) return false;
+  else if (!options.budget.take(bytes - held, held)) return false;
   if (held === 0) socket.setTimeout(PATIENCE_MS);
   else if (bytes === 0) socket.setTimeout(0);
   connection.held = bytes;

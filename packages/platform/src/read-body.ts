@@ -2,8 +2,8 @@
 // does.
 //
 // Owns: nothing; the bytes that its bodies hold are counted in a budget that others share.
-// BODIES-1: never more than the budget is held by bodies that are being read, packed and unpacked, and no body is larger
-//           than `maxBodyBytes`.
+// BODIES-1: never more than the budget is held by bodies over 64 KiB that are being read, packed and unpacked, and no body
+//           is larger than `maxBodyBytes`.
 // BODIES-2: a body's bytes count until its read ends; a refused one is no longer read and its connection closes after the
 //           answer.
 // BODIES-3: what a body costs is its bytes, however many pieces it comes in and whatever it unpacks to.
@@ -11,7 +11,7 @@ import type { IncomingMessage } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { err, LIMITS, ok, type Result } from '@meseta/base';
 import { type BodyParts, createBodyParts } from './body-parts.js';
-import { type ByteBudget, processBodies } from './byte-budget.js';
+import { type ByteBudget, FREE_BYTES, processBodies } from './byte-budget.js';
 
 export interface BodyLimits {
   /** 64 MiB unless given. */
@@ -89,7 +89,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
   };
   const onData = (piece: Buffer): void => {
     if (settled) return;
-    if (!budget.take(piece.length)) return fail(busy(limits));
+    if (!budget.take(piece.length, parts.bytes)) return fail(busy(limits));
     parts.add(piece);
     const problem = problemWith(parts, limits, gunzip === undefined ? undefined : packedBytes);
     if (problem !== undefined) fail(problem);
@@ -103,7 +103,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
     if (!request.complete) fail({ code: 'aborted', status: 400, message: "The request's body ended early" });
   };
   if (announced > maxBodyBytes) return fail(overBody(limits));
-  if (budget.held + announced > budget.most) return fail(busy(limits));
+  if (announced > FREE_BYTES && budget.held + announced > budget.most) return fail(busy(limits));
   request.on('error', gone).on('close', gone).on('data', onPacked);
   if (gunzip === undefined) request.on('data', onData).on('end', onEnd);
   else {

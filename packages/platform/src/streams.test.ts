@@ -263,7 +263,7 @@ test('R6: those who read take turns: one window a turn, whoever has gone is pass
 });
 
 async function bodyServer(limits: Partial<BodyLimits>) {
-  const { budget = createByteBudget(100) } = limits;
+  const { budget = createByteBudget(100, 0) } = limits;
   const reader = createBodyReader({ ...limits, budget });
   const port = await serve(async (incoming, response) => {
     const body = await reader.read(incoming);
@@ -300,14 +300,17 @@ for (const [name, lines, says] of bodies) {
   });
 }
 
-test('BODIES-1, BODIES-2: bodies together are limited too; one that goes gives its bytes back', async () => {
-  const { budget, post } = await bodyServer({ maxBodyBytes: 10, budget: createByteBudget(15) });
-  const holder = post('Content-Length: 10\r\n\r\nxxxxxxxx');
-  await until('the first', () => budget.held === 8);
-  const refused = post('Content-Length: 8\r\n\r\n');
+test('BODIES-1, BODIES-2: bodies together are limited too; one that goes gives its bytes back, and small ones go on', async () => {
+  const large = 200_000;
+  const { budget, post } = await bodyServer({ maxBodyBytes: large, budget: createByteBudget(large) });
+  const holder = post(`Content-Length: ${large}\r\n\r\n${'x'.repeat(large - 1)}`);
+  await until('the first', () => budget.held === large - 1);
+  const refused = post(`Content-Length: ${large}\r\n\r\n`);
   await until('the refusal', () => /413.*busy/s.test(refused.text()));
+  const small = post(`Content-Length: 100\r\n\r\n${'x'.repeat(100)}`);
+  await until('the answer to a small one', () => /200 OK.*100/s.test(small.text()));
   holder.close();
   await until('the bytes', () => budget.held === 0);
-  const taken = post('Content-Length: 8\r\n\r\nxxxxxxxx');
+  const taken = post(`Content-Length: ${large}\r\n\r\n${'x'.repeat(large)}`);
   await until('the answer', () => /200 OK/.test(taken.text()));
 });

@@ -1,5 +1,5 @@
 // What the master's flags tell the core. Times are in milliseconds.
-import type { AllocatorOptions } from '@meseta/allocator';
+import { type AllocatorOptions, defaultRegexLimits, type RegexLimits } from '@meseta/allocator';
 import type { AuthorizationAction } from '@meseta/wire';
 
 /** One question of authorization: may this principal do this to that? */
@@ -41,6 +41,8 @@ export interface MasterOptions {
   readonly roles: ReadonlySet<string> | undefined;
   readonly allocatorRecoveryTimeoutMs: number;
   readonly allocatorRecoveryFactor: number;
+  /** What a regular expression of offer constraints may need. */
+  readonly regexLimits: RegexLimits;
   readonly authorize: Authorizer;
 }
 
@@ -65,5 +67,6 @@ export const DEFAULT_MASTER_OPTIONS: MasterOptions = {
   roles: undefined,
   allocatorRecoveryTimeoutMs: 600_000,
   allocatorRecoveryFactor: 0.8,
+  regexLimits: defaultRegexLimits,
   authorize: () => true,
 };

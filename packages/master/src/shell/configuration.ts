@@ -160,6 +160,10 @@ function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<M
     roles: flags.roles === undefined ? undefined : new Set(flags.roles),
     allocatorRecoveryTimeoutMs: flags.allocator_recovery_timeout,
     allocatorRecoveryFactor: flags.allocator_agent_recovery_factor,
+    regexLimits: {
+      maxMemoryBytes: flags.offer_constraints_re2_max_mem,
+      maxProgramSize: flags.offer_constraints_re2_max_program_size,
+    },
   });
 }
 

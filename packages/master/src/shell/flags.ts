@@ -3,6 +3,7 @@ import { err, ok, parseDuration, type Result } from '@meseta/base';
 import {
   asGiven,
   booleanFlag,
+  byteSizeFlag,
   countFlag,
   durationFlag,
   type FlagValues,
@@ -181,8 +182,14 @@ export const masterFlags = {
   }),
   modules: textFlag({ ...later }),
   modules_dir: pathFlag({ ...later }),
-  offer_constraints_re2_max_mem: textFlag({ ...later, default: '4KB' }),
-  offer_constraints_re2_max_program_size: countFlag({ ...later, default: '100' }),
+  offer_constraints_re2_max_mem: byteSizeFlag({
+    default: '4KB',
+    help: 'The memory that a regular expression of offer constraints may need.',
+  }),
+  offer_constraints_re2_max_program_size: countFlag({
+    default: '100',
+    help: 'The instructions that a regular expression of offer constraints may have.',
+  }),
   offer_timeout: durationFlag({ help: 'How long a framework may sit on an offer.' }),
   port: portFlag({ default: '5050', help: 'The port to listen on.' }),
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),

@@ -69,7 +69,11 @@ export function subscribeAs(
     (id !== undefined && ctx.state.completedFrameworks.has(idOf<FrameworkId>(id)) ? REMOVED : undefined) ??
     checkSuppressedRoles(subscribe.framework_info, suppressed);
   if (problem !== undefined) return refuse(problem);
-  const offerConstraints = readOfferConstraints(subscribe.framework_info, subscribe.offer_constraints);
+  const offerConstraints = readOfferConstraints(
+    subscribe.framework_info,
+    subscribe.offer_constraints,
+    ctx.state.options.regexLimits,
+  );
   if (!offerConstraints.ok) return refuse(offerConstraints.error);
   const subject = principal ?? subscribe.framework_info.principal;
   const denied = rolesOf(subscribe.framework_info).find(

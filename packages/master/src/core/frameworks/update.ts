@@ -34,7 +34,7 @@ export function updateFramework(
     checkUpdate(framework.info, call.framework_info) ??
     checkSuppressedRoles(call.framework_info, suppressed);
   if (problem !== undefined) return answer(400, problem);
-  const constraints = readOfferConstraints(call.framework_info, call.offer_constraints);
+  const constraints = readOfferConstraints(call.framework_info, call.offer_constraints, options.regexLimits);
   if (!constraints.ok) return answer(400, constraints.error);
   const denied = rolesOf(call.framework_info).find(
     (role) => !options.authorize({ action: 'REGISTER_FRAMEWORK', principal: framework.principal, value: role }),

@@ -1,5 +1,5 @@
 // Whether a FrameworkInfo makes sense, and whether it may replace the one that is known.
-import { createOfferConstraints, type OfferConstraints } from '@meseta/allocator';
+import { createOfferConstraints, type OfferConstraints, type RegexLimits } from '@meseta/allocator';
 import { checkId, err, ok, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { FrameworkInfo, SchedulerOfferConstraints } from '@meseta/wire';
@@ -76,6 +76,7 @@ export function checkSuppressedRoles(info: FrameworkInfo, suppressed: readonly s
 export function readOfferConstraints(
   info: FrameworkInfo,
   source: SchedulerOfferConstraints | undefined,
+  limits: RegexLimits,
 ): Result<OfferConstraints | undefined, string> {
   if (source === undefined) return ok(undefined);
   const roles = new Set(rolesOf(info));
@@ -84,7 +85,7 @@ export function readOfferConstraints(
       return err(`offer_constraints.role_constraints["${role}"]: '${role}' is not among the framework's roles`);
     }
   }
-  const constraints = createOfferConstraints(source);
+  const constraints = createOfferConstraints(source, limits);
   return constraints.ok ? constraints : err(`${constraints.error.field}: ${constraints.error.text}`);
 }
 
