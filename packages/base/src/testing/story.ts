@@ -39,3 +39,18 @@ export function playStory(story: string, play: (word: string, value: unknown) =>
     })
     .join('\n');
 }
+
+/** The first line that is not as the story says, for a person; undefined where all are. */
+export function storyDifference(path: string, story: string, played: string): string | undefined {
+  const [said, came] = [story.split('\n'), played.split('\n')];
+  const at = said.findIndex((line, i) => line !== came[i]);
+  if (at < 0 && said.length === came.length) return undefined;
+  const line = at < 0 ? said.length : at;
+  return [
+    `${path}:${line + 1}: it says`,
+    said[line] ?? '(nothing)',
+    'but what came is',
+    came[line] ?? '(nothing)',
+    'If that is meant, run the test with MESETA_STORIES=write and read the difference.',
+  ].join('\n');
+}

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
-import { playStory, storyJson } from '@meseta/base/testing/story';
+import { playStory, storyDifference, storyJson } from '@meseta/base/testing/story';
 import type { FrameworkInfo, LibprocessMessage, MasterCall, SchedulerCall } from '@meseta/wire';
 import { emptyRegistry } from '../registry/state.js';
 import type { MasterEffect, MasterInput, RequestId, StreamId } from './io.js';
@@ -111,6 +111,6 @@ for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
     const story = readFileSync(path, 'utf8');
     const played = playStory(story, player());
     if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
-    assert.deepEqual(played.split('\n'), story.split('\n'));
+    assert.equal(storyDifference(path, story, played), undefined);
   });
 }
