@@ -357,7 +357,7 @@ test('a shared volume in use is offered again, but not twice to one at the same 
   assert.deepEqual(cluster.allocator.roleUsage('a').held.amounts, [2000, 10_000], 'counted once');
 });
 
-test('L2, L3: hundreds of filters that end in one tick all end, however many ended early', () => {
+test('FILTERS-2, FILTERS-3: hundreds of filters that end in one tick all end, however many ended early', () => {
   for (const count of [7, 8, 9, 16, 17, 300]) {
     const cluster = testCluster();
     for (let i = 0; i < count; i++) cluster.agent(`a${i}`, 'cpus:1;mem:64');
@@ -373,7 +373,7 @@ test('L2, L3: hundreds of filters that end in one tick all end, however many end
   }
 });
 
-test('L3: a filter ends though forgotten ones of the same framework and agent lie in its tick', () => {
+test('FILTERS-3: a filter ends though forgotten ones of the same framework and agent lie in its tick', () => {
   const cluster = testCluster();
   // Two for each agent fill the bucket, so that the first of the new ones clears it.
   const agents = Array.from({ length: 16 }, (_, i) => `a${i}`);

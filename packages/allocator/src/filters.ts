@@ -2,10 +2,12 @@
 //
 // Owns: every filter, its bundle's reference and its expiry bucket. Boundary: it knows agents and clients as dense
 // indices; who is to be offered what after an expiry is the run's matter.
-// L1: a filter counts while its generation is that of its client; forgetting a client raises the generation, so it
-//     costs the same whatever the number of filters. What is stale goes when its table or bucket grows or its tick comes.
-// L2: a filter never ends before the time asked for; it ends at most 1/256 of its duration, and a tick, after it.
-// L3: a bucket holds each filter that ends in its tick; when it would grow, what is stale in it goes first.
+// FILTERS-1: a filter counts while its generation is that of its client; forgetting a client raises the generation, so
+//     it costs the same whatever the number of filters. What is stale goes when its table or bucket grows or its tick
+//     comes.
+// FILTERS-2: a filter never ends before the time asked for; it ends at most 1/256 of its duration, and a tick, after
+//     it.
+// FILTERS-3: a bucket holds each filter that ends in its tick; when it would grow, what is stale in it goes first.
 import { createDeadlines, type Deadlines } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
 import { type BundleReferences, createReferences, dropReference, takeReference } from './references.js';
@@ -68,7 +70,7 @@ const isLive = (filters: Filters, cells: Uint32Array, at: number): boolean =>
 const bundleAt = (filters: Filters, cells: Uint32Array, at: number): Bundle =>
   filters.references.bundles[cell(cells, at + BUNDLE)] as Bundle;
 
-/** The tick in which a filter ends (L2). */
+/** The tick in which a filter ends (FILTERS-2). */
 function tickOf(filters: Filters, now: number, durationMs: number): number {
   let step = 1;
   while (step * 2 <= durationMs / filters.tickMs / 256) step *= 2;
@@ -177,7 +179,7 @@ export function expireFilters(filters: Filters, now: number, ended: (agent: numb
       const agent = cell(pairs, 2 * i);
       const client = cell(pairs, 2 * i + 1);
       const table = tables[agent];
-      // All of the pair in this tick: those that were forgotten may have lost their place in the bucket (L3).
+      // All of the pair in this tick: those that were forgotten may have lost their place in the bucket (FILTERS-3).
       for (let at = find(table, client, isDue); table !== undefined && at >= 0; at = find(table, client, isDue)) {
         if (isLive(filters, table.cells, at)) ended(agent, client);
         forgetCell(filters, table.cells, at);
@@ -202,7 +204,7 @@ function schedule(filters: Filters, agent: number, client: number, tick: number)
   bucket.size++;
 }
 
-/** Drops what is stale (L3), and doubles the bucket if that is not enough. */
+/** Drops what is stale (FILTERS-3), and doubles the bucket if that is not enough. */
 function makeRoom(filters: Filters, bucket: Bucket, tick: number): void {
   const { pairs } = bucket;
   let kept = 0;

@@ -1,4 +1,4 @@
-// What clients hold on agents, and what is free there (I2, I3).
+// What clients hold on agents, and what is free there (ALLOCATOR-2, ALLOCATOR-3).
 import { assert } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
 import { dropIfUnused } from './clients.js';

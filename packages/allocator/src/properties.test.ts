@@ -8,7 +8,7 @@ const batch = fc.array(step, { maxLength: 5, size: 'max' });
 const batches = fc.array(batch, { minLength: 5, maxLength: 40, size: 'max' });
 
 for (const sorter of ['drf', 'random'] as const) {
-  test(`after a run a scan finds nothing (I1); nothing is offered twice or past a limit; every refusal has a reason (${sorter})`, () => {
+  test(`after a run a scan finds nothing (ALLOCATOR-1); nothing is offered twice or past a limit; every refusal has a reason (${sorter})`, () => {
     fc.assert(
       fc.property(batches, fc.boolean(), (all, minimum) => {
         const world = createWorld(minimum, sorter);

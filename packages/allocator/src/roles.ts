@@ -100,7 +100,7 @@ export function countOffer(state: State, client: Client): void {
   }
 }
 
-/** Keeps `consumed` and `required` true (I3). */
+/** Keeps `consumed` and `required` true (ALLOCATOR-3). */
 export function chargeConsumed(state: State, role: Role, delta: Vector, sign: 1 | -1): void {
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
     if (at.guarantees === undefined) {

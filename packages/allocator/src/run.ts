@@ -1,4 +1,4 @@
-// A run: looks at what woke since the last one, and at nothing else (I1 in state.ts).
+// A run: looks at what woke since the last one, and at nothing else (ALLOCATOR-1).
 //
 // Agents are taken in random order, anew for each stage. On an agent, clients come in the order of fair sharing, and
 // the first that may have something takes all that it may have. Stage one serves roles that lack something to their

@@ -1,18 +1,18 @@
-// The allocator's state: agents, frameworks, roles and clients (a framework in a role), and what waits for the next run.
+// The allocator's state: agents, frameworks, roles and clients (a framework in a role), and what the next run looks at.
 //
-// I1: after a run, a scan of everything at the same time would make no further offer (testing/scan.ts). So every pair of agent
-//     and client that was not offered something is either refused for a reason that still holds, or on the list of
-//     what the next run looks at. The reasons and what wakes them:
+// ALLOCATOR-1: after a run, a scan of everything at the same time would make no further offer (testing/scan.ts). So
+//     every pair of agent and client that was not offered something is either refused for a reason that still holds, or
+//     on the list of what the next run looks at. The reasons and what wakes them:
 //       framework inactive, role suppressed ....... its client becomes active (`dirtyClients`)
 //       agent inactive or not whitelisted, resting  the agent comes back, its rest ends (`dirtyAgents`)
 //       nothing free, too small, capability, constraint  the agent or the client changes (both)
 //       filtered .................................. the filter ends or is forgotten (`pairs`, `dirtyClients`)
 //       limit of a role .......................... that role's `blocked` agents, when there is more room under it
 //       headroom for others' guarantees .......... `heldBack` agents, when the surplus grows
-// I2: free = total - what is held there, never negative, and every offer is cut out of it.
-// I3: a role's `consumed` is what is reserved to it and below on all agents, and what unreserved, non-revocable scalars
-//     are held there; `available` is the countable part of what is free on agents that can be offered; `required` is
-//     the sum of what roles lack to their guarantees.
+// ALLOCATOR-2: free = total - what is held there, never negative, and every offer is cut out of it.
+// ALLOCATOR-3: a role's `consumed` is what is reserved to it and below on all agents, and what unreserved,
+//     non-revocable scalars are held there; `available` is the countable part of what is free on agents that can be
+//     offered; `required` is the sum of what roles lack to their guarantees.
 import type { AgentId, Deadlines, FrameworkId, Random } from '@meseta/base';
 import type { Bundle, BundleTable, RoleTree } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, FrameworkInfo, InverseOfferStatus, Unavailability } from '@meseta/wire';
@@ -115,7 +115,7 @@ export interface Role {
   readonly members: Set<Client>;
   /** Active clients in the subtree. */
   active: number;
-  /** See I3. */
+  /** See ALLOCATOR-3. */
   readonly consumed: Vector;
   /** The same without what is only offered. */
   readonly allocated: Vector;

@@ -2,7 +2,7 @@
 //
 // AUDIT-1: what is offered is free, of an agent that may be offered, to a framework that takes offers in that role and
 //     has not refused it.
-// AUDIT-2: after a run the scan finds nothing more to offer (I1 in state.ts).
+// AUDIT-2: after a run the scan finds nothing more to offer (ALLOCATOR-1).
 // AUDIT-3: what the allocator shows as free, consumed, required and filtered is what the record says.
 import { type AgentId, type FrameworkId, present } from '@meseta/base';
 import {

@@ -1,5 +1,5 @@
 // The plain way to an allocation: every agent with every framework in every role, resource by resource, computed from
-// the record of the allocator's calls alone (RECORD-1). After a run it finds nothing (I1 in state.ts). It is the
+// the record of the allocator's calls alone (RECORD-1). After a run it finds nothing (ALLOCATOR-1). It is the
 // oracle of the property tests and of the simulator, and the yardstick of bench/allocator.
 
 import {
@@ -99,7 +99,7 @@ const isRefused = (
   nowMs: number,
 ): boolean => filters.some((filter) => !isOver(record, filter, nowMs) && contains(filter.refused, list));
 
-/** Its time is over, and that by which it may end late: 1/256 of its duration and a tenth of the interval (L2). */
+/** Its time is over, and that by which it may end late: 1/256 of its duration and a tenth of the interval (FILTERS-2). */
 export const isOver = ({ intervalMs }: AllocatorRecord, { madeMs, untilMs }: RecordedFilter, nowMs: number): boolean =>
   nowMs >= untilMs + Math.max(20, intervalMs / 10) + (untilMs - madeMs) / 256;
 

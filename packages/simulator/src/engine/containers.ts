@@ -2,10 +2,11 @@
 // agent's process, as supervisors do, and end with their host.
 //
 // A command is words: `run 30000` (milliseconds; without: for ever), `exit 3`, `stubborn` (SIGTERM is not heeded),
-// `broken` (can't be launched). `executor`: a program of a framework's own (`nodes/executor.ts`), which says when it ends.
+// `broken` (can't be launched). `executor`: a program of a framework's own (`nodes/executor.ts`), which says when it
+// ends.
 //
-// C1: every launched container ends in one `launchFailed` or `exited`.
-// C2: how it ended is on disk before anybody hears of it, so an agent that starts later finds it.
+// FAKE-CONTAINERS-1: every launched container ends in one `launchFailed` or `exited`.
+// FAKE-CONTAINERS-2: how it ended is on disk before anybody hears of it, so an agent that starts later finds it.
 import type { ContainerId, Random } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { happens, waiting } from './chance.js';

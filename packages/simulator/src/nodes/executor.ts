@@ -1,14 +1,16 @@
 // A framework's own executor: a process in a container that stands on Mesos' executor library, and the tasks in it.
 //
 // What it does is written in its command, and in its tasks' data (as in a container's command, engine/containers.ts).
-// `executor` and any of: `dies 3000` (crashes after so many ms), `hangs 3000` (does nothing any more, its connection stays),
-// `deaf` (heeds no KILL), `stubborn` (heeds no SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection now and
-// then), `stays` (doesn't end when it has nothing to do). A task of `updates 200` sends so many while it runs.
+// `executor` and any of: `dies 3000` (crashes after so many ms), `hangs 3000` (does nothing any more, its connection
+// stays), `deaf` (heeds no KILL), `stubborn` (heeds no SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its
+// connection now and then), `stays` (doesn't end when it has nothing to do). A task of `updates 200` sends so many
+// while it runs.
 //
-// L1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is acknowledged; a task is named
-//     there until the first acknowledgement of an update of it.
-// L2: without checkpointing it ends with its connection; else it subscribes again, for as long as the recovery timeout.
-// L3: its calls are heard in order, as long as one connection lives.
+// SIMULATED-EXECUTOR-1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is
+//     acknowledged; a task is named there until the first acknowledgement of an update of it.
+// SIMULATED-EXECUTOR-2: without checkpointing it ends with its connection; else it subscribes again, for as long as the
+//     recovery timeout.
+// SIMULATED-EXECUTOR-3: its calls are heard in order, as long as one connection lives.
 import { uuidBytes } from '@meseta/agent/core/uuid';
 import { type ContainerId, parseDuration, type Random } from '@meseta/base';
 import type { ContainerSpec, ExitStatus } from '@meseta/containers/types';
@@ -172,7 +174,7 @@ class Executor implements ExecutorProcess {
     this.session = session;
     const unacknowledged_tasks = [...this.unacknowledgedTasks.values()];
     const unacknowledged_updates = [...this.unacknowledged.values()];
-    // L1.
+    // SIMULATED-EXECUTOR-1.
     this.write(session.stream, { type: 'SUBSCRIBE', subscribe: { unacknowledged_tasks, unacknowledged_updates } });
   }
 
@@ -188,7 +190,7 @@ class Executor implements ExecutorProcess {
     end.write(callOnTheWire(call, world.encoded));
   }
 
-  /** L2. */
+  /** SIMULATED-EXECUTOR-2. */
   private disconnected(session: Session): void {
     if (this.session !== session) return;
     this.session = undefined;

@@ -53,6 +53,7 @@ export function createCluster(world: World, plan: Plan): Cluster {
       return false;
     },
   };
+  for (const name of plan.variations) world.count(`variation: ${name}`);
   const masters = createMasters(world, plan.masters, options, plan.masterRates, auditedAllocator(world));
   const agents = new Map<number, AgentNode>();
   for (const [index, { size, rate }] of plan.agents) {

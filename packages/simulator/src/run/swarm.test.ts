@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { VARIATIONS } from '../variations/all.js';
 import { renderFailure } from './report.js';
 import type { Outcome } from './simulation.js';
 import { runSwarm, serveSwarm } from './swarm.js';
@@ -76,12 +77,28 @@ const EXERCISED: readonly (readonly [what: string, atLeast: number])[] = [
   ['launches checked against the disk', 500],
   ['outcomes of operations told', 500],
   ['answers to operators: 200', 100],
+  ['authorizations refused', 50],
+  ["operators' calls refused", 1],
+  ['agents forgotten', 1],
+  ['removals at a limited rate', 10],
+  ['sandboxes removed', 50],
   ['runs with messages as bytes', 11],
   ...[
     ...['killAgent', 'powerOffAgent', 'resizeAgent', 'pauseAgent', 'skewAgent', 'slowDisk', 'leave', 'break'],
     ...['killMaster', 'powerOffMaster', 'pauseMaster', 'skewMaster', 'slowRegistry', 'cut one way', 'cut both ways'],
+    ...['fullDisk', 'refuse'],
   ].map((fault) => [`fault: ${fault}`, 10] as const),
-  ...['drain', 'deactivate', 'reactivate', 'markGone', 'quota', 'weight', 'maintain', 'takeDown', 'teardown'].map(
-    (action) => [`fault: operator ${action}`, 5] as const,
-  ),
+  ...VARIATIONS.map(({ name }) => [`variation: ${name}`, 10] as const),
+  ...[
+    'drain',
+    'deactivate',
+    'reactivate',
+    'markGone',
+    'quota',
+    'weight',
+    'weights',
+    'maintain',
+    'takeDown',
+    'teardown',
+  ].map((action) => [`fault: operator ${action}`, 5] as const),
 ];
