@@ -86,7 +86,12 @@ export function createDaemons(nodeOptions: readonly string[] = profiling()): Dae
       start(
         'agent',
         port ?? (await freePort()),
-        [`--master=${master}`, `--runtime_dir=${join(directory, 'run')}`, ...flags],
+        [
+          `--master=${master}`,
+          `--runtime_dir=${join(directory, 'run')}`,
+          `--fetcher_cache_dir=${join(directory, 'fetch')}`,
+          ...flags,
+        ],
         'SIGUSR1',
       ),
     async stop() {

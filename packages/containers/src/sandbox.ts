@@ -104,16 +104,21 @@ export async function openOrMake(
   return !fresh.ok && fresh.error.code === 'EEXIST' ? parent.openDirectory(name) : fresh;
 }
 
-/** Makes a sandbox for its user, undefined being the agent's own, and holds it open. One that is there must be that user's. */
+/**
+ * Makes a sandbox for its user, undefined being the agent's own, and holds it open. One that is there must be that user's.
+ * `beside` does what is to be done in the directory that it lies in.
+ */
 export async function makeSandbox(
   files: Files,
   path: string,
   owner: Owner | undefined,
+  beside: (around: HeldDirectory) => Promise<unknown> = async () => {},
 ): Promise<SystemResult<HeldDirectory>> {
   const around = await makeAroundSandbox(files, path);
   if (!around.ok) return around;
   return enter(around.value, async (directory) => {
     const made = await directory.makeDirectory(sandboxName(path), { mode: SANDBOX_MODE, owner });
+    if (made.ok) await beside(directory);
     if (made.ok || made.error.code !== 'EEXIST') return made;
     const found = await directory.openDirectory(sandboxName(path));
     const uid = owner?.uid ?? directory.stat.uid;

@@ -154,6 +154,17 @@ test("a pod's directory is shown to its tasks, but not where a link in its place
   assert.equal(ownerOf(`${pod}/of-root`), 0, 'what was there is given to nobody');
 });
 
+test("a pod's tasks that are launched together find its sandbox made once", asRoot, async () => {
+  for (let tries = 0; tries < 20; tries++) {
+    const pod = sandboxOf(`pod${tries}`);
+    const ids = ['one', 'two', 'three'];
+    const problems = ids.map((id) => prepare(`${pod}/containers/${id}`, [], { sandbox: pod, taskId: id as TaskId }));
+    assert.deepEqual(await Promise.all(problems), [undefined, undefined, undefined]);
+    assert.deepEqual(readdirSync(`${pod}/tasks`).sort(), [...ids].sort());
+    assert.equal(ownerOf(pod), nobody.uid);
+  }
+});
+
 test('links in the place of what the agent makes in a pod lead it nowhere', asRoot, async () => {
   const pod = sandboxOf('pod');
   const member = { sandbox: pod, taskId: 't' as TaskId };

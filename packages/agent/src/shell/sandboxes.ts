@@ -4,6 +4,7 @@
 // directories that are held open (@meseta/containers/sandbox); the links made here are for people and tasks to follow,
 // the agent follows none.
 import { type Files, type HeldDirectory, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
+import { createAtMost } from '@meseta/containers/at-most';
 import {
   createStreams,
   isNested,
@@ -51,20 +52,23 @@ export async function prepareSandbox(
   const isOwn = found?.value.uid === process.getuid?.() && found?.value.gid === process.getgid?.();
   const owner = process.getuid?.() === 0 && !isOwn ? found?.value : undefined;
   if (pod !== undefined) {
-    const problem = await preparePod(files, pod.sandbox, owner);
+    const problem = await podsInTurn(() => preparePod(files, pod.sandbox, owner));
     if (problem !== undefined) return problem;
   }
-  const sandbox = await makeSandbox(files, spec.sandbox, owner);
+  const isRun = pod === undefined && !isNested(spec.sandbox);
+  const sandbox = await makeSandbox(files, spec.sandbox, owner, isRun ? linkLatest(spec.sandbox) : undefined);
   if (!sandbox.ok) return problemOf('sandbox', sandbox);
   sandbox.value.close();
   if (pod !== undefined) await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
-  else if (!isNested(spec.sandbox)) await linkLatest(files, spec.sandbox);
   for (const volume of volumes) {
     const problem = await giveVolume(files, spec.sandbox, volume, owner);
     if (problem !== undefined) return `volume ${volume.containerPath}: ${problem}`;
   }
   return undefined;
 }
+
+/** A pod's tasks are launched together, and find its sandbox whole or not at all. */
+const podsInTurn = createAtMost(1);
 
 /** The first of a pod's tasks decides whose the pod's own sandbox is. A container's streams are made by its launcher. */
 async function preparePod(files: Files, path: string, owner: Owner | undefined): Promise<string | undefined> {
@@ -73,11 +77,10 @@ async function preparePod(files: Files, path: string, owner: Owner | undefined):
     known.value.close();
     return undefined;
   }
-  const sandbox = await makeSandbox(files, path, owner);
+  const sandbox = await makeSandbox(files, path, owner, linkLatest(path));
   if (!sandbox.ok) return problemOf('sandbox', sandbox);
   const streams = await createStreams(sandbox.value, owner);
   sandbox.value.close();
-  await linkLatest(files, path);
   return problemOf('sandbox', streams);
 }
 
@@ -91,14 +94,14 @@ async function linkMember(files: Files, pod: string, taskId: string, sandbox: st
 }
 
 /** The link to an executor's newest run, which people look for. */
-async function linkLatest(files: Files, sandbox: string): Promise<void> {
-  await within(await openAroundSandbox(files, sandbox), async (around) => {
+const linkLatest =
+  (sandbox: string) =>
+  async (around: HeldDirectory): Promise<void> => {
     const made = await around.makeLink(LATEST, sandbox);
-    if (made.ok || made.error.code !== 'EEXIST') return made;
+    if (made.ok || made.error.code !== 'EEXIST') return;
     await around.removeFile(LATEST);
-    return around.makeLink(LATEST, sandbox);
-  });
-}
+    await around.makeLink(LATEST, sandbox);
+  };
 
 /** Does something in a directory and lets go of it. */
 async function within<T>(

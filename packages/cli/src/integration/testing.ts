@@ -86,6 +86,7 @@ export async function createTestCluster(
       start('agent', agentPort, [
         `--master=127.0.0.1:${masterPort}`,
         `--runtime_dir=${join(directory, 'run')}`,
+        `--fetcher_cache_dir=${join(directory, 'fetch')}`,
         '--resources=cpus:16;mem:16384;disk:16384;ports:[31000-32000]',
         ...agentFlags,
       ]),

@@ -85,6 +85,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         `--port=${port}`,
         `--work_dir=${join(workDir, name)}`,
         `--runtime_dir=${join(workDir, name, 'run')}`,
+        // The default, below /tmp, may be another user's.
+        `--fetcher_cache_dir=${join(workDir, name, 'fetch')}`,
         `--resources=${options.resources}`,
         `--attributes=name:${name}`,
       ]);
