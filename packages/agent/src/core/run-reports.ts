@@ -9,23 +9,31 @@ import { type FrameworkRecord, isTerminal, partitionAware } from './state.js';
 import { type StatusFields, statusOf, tell } from './status-updates.js';
 import type { Step } from './step.js';
 
-/** Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. */
+/**
+ * Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. What
+ * the agent says itself is of a task whose container never started, which has none of them.
+ */
 export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
   const record = taskOfRun(framework, run);
   if (record === undefined || isTerminal(record.task.state)) return;
+  const taskId = record.info.task_id.value as TaskId;
+  const executor_id = { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value };
+  const tellOf = (status: TaskStatus): void =>
+    tell(step, framework, taskId, drained(step, framework, run.kill !== undefined, status));
+  if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(step, taskId, { executor_id, ...fields }));
   const last = record.task.statuses?.at(-1);
   const { check } = record.info;
   const healthy = fields.healthy ?? last?.healthy;
   const checkOf = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
-  const status = statusOf(step, record.info.task_id.value as TaskId, {
+  const status = statusOf(step, taskId, {
     source: 'SOURCE_EXECUTOR',
-    executor_id: { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value },
+    executor_id,
     container_status: containerStatus(step, run),
     ...fields,
     ...(healthy === undefined ? {} : { healthy }),
     ...(checkOf === undefined ? {} : { check_status: checkOf }),
   });
-  tell(step, framework, record.info.task_id.value as TaskId, drained(step, framework, run.kill !== undefined, status));
+  tellOf(status);
 }
 
 /** On a draining agent what it ended says so, and is gone for good if the agent will be. */

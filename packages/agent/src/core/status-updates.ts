@@ -40,8 +40,9 @@ export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, sta
       statuses: [...earlier, withoutData(status)],
     };
     framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
+    // Tasks that were refused are none of this agent's.
+    if (isTerminal(status.state)) countTerminal(step, status);
   }
-  if (isTerminal(status.state)) countTerminal(step, status);
   if (framework.state === 'terminating') return;
 
   state.counters.validStatusUpdates++;
