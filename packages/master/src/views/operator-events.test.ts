@@ -43,6 +43,9 @@ test('a framework and its tasks are told of in the order of what happened', () =
     scheduler = world.subscribe({ roles: ['r'] });
   });
   assert.deepEqual(typesOf(came), ['FRAMEWORK_ADDED']);
+  const added = came[0]?.framework_added?.framework;
+  assert.equal('offer_constraints' in (added ?? {}), false, 'there are none');
+  assert.equal('allocated_resources' in (added ?? {}), false, 'of resources and offers it has none yet');
   const offer = scheduler.offer();
   const launched = told(world, () => scheduler.launch(offer, task('t', offer)));
   assert.deepEqual(typesOf(launched), ['TASK_ADDED']);
@@ -51,6 +54,19 @@ test('a framework and its tasks are told of in the order of what happened', () =
   assert.deepEqual(typesOf(running), ['TASK_UPDATED']);
   assert.equal(running[0]?.task_updated?.state, 'TASK_RUNNING');
   assert.equal(running[0]?.task_updated?.status.task_id.value, 't');
+  const more = told(world, () => {
+    agent.update(scheduler, 't', 'TASK_RUNNING');
+    agent.update(scheduler, 't', 'TASK_KILLING', 'TASK_KILLED');
+    agent.update(scheduler, 't', 'TASK_KILLED');
+  });
+  assert.deepEqual(
+    more.map(({ task_updated }) => [task_updated?.status.state, task_updated?.state]),
+    [
+      ['TASK_KILLING', 'TASK_KILLED'],
+      ['TASK_KILLED', 'TASK_KILLED'],
+    ],
+    'one for each new state that the agent reported, with the latest that it knows',
+  );
   const gone = told(world, () =>
     world.operator({ type: 'TEARDOWN', teardown: { framework_id: { value: scheduler.id } } }),
   );

@@ -89,3 +89,24 @@ test('a deactivated driver gets no offers until it subscribes again', () => {
   world.wait(2_000);
   assert.equal(heard(world).at(-1)?.name, 'ResourceOffersMessage');
 });
+
+const errors = (world: World, to = pid): readonly string[] =>
+  heard(world, to).flatMap((message) => (message.name === 'FrameworkErrorMessage' ? [message.body.message] : []));
+
+test('a driver is told what ended it in the texts that drivers compare', () => {
+  const world = createWorld();
+  say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: { ...info, failover_timeout: 60 } } });
+  const [id] = world.master.state.frameworks.keys();
+  const framework_id = { value: present(id, 'a framework') };
+  world.feed({ kind: 'peerLost', address: '10.0.0.9:7000' });
+  say(world, { framework_id, type: 'REVIVE' });
+  assert.deepEqual(errors(world), ['Framework disconnected'], 'a call of one that has to subscribe again');
+  const subscribe = { framework_info: { ...info, id: framework_id } };
+  say(world, { framework_id, type: 'SUBSCRIBE', subscribe });
+  const other = 'scheduler-2@10.0.0.8:7000' as Pid;
+  say(world, { framework_id, type: 'SUBSCRIBE', subscribe: { ...subscribe, force: true } }, other);
+  assert.deepEqual(errors(world).slice(1), ['Framework failed over']);
+  say(world, { framework_id, type: 'TEARDOWN' }, other);
+  say(world, { framework_id, type: 'SUBSCRIBE', subscribe }, other);
+  assert.deepEqual(errors(world, other), ['Framework has been removed']);
+});

@@ -130,6 +130,26 @@ test('TEARDOWN: tasks are killed in the records, the stream ends, the framework 
   assert.deepEqual(world.master.state.allocator.totals().heldTotal.names, []);
 });
 
+test('a framework that has ended can not come back, whatever else is wrong with its subscription', () => {
+  const world = createWorld();
+  const { id } = world.subscribe();
+  world.operator({ type: 'TEARDOWN', teardown: { framework_id: { value: id } } });
+  for (const more of [{}, { suppressed_roles: ['nobodys'] }]) {
+    const again = world.subscribe({ id: { value: id } }, more);
+    assert.equal(again.take('ERROR').error?.message, 'Framework has been removed');
+    assert.equal(again.isClosed, true);
+  }
+});
+
+test('a framework of an unknown id is one that returns: it is re-registered from the start', () => {
+  const world = createWorld();
+  const fresh = world.subscribe();
+  const returned = world.subscribe({ id: { value: 'of-another-master' }, failover_timeout: 60 });
+  const { frameworks } = world.master.state;
+  assert.equal(frameworks.get(fresh.id)?.reregisteredAtMs, undefined);
+  assert.notEqual(frameworks.get(returned.id)?.reregisteredAtMs, undefined);
+});
+
 test('completed frameworks: only so many are kept', () => {
   const world = createWorld({ maxCompletedFrameworks: 2 });
   const ids = [0, 1, 2].map(() => {
