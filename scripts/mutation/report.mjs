@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../lib.mjs';
+import { ACCEPTED_KINDS } from './accepted.mjs';
 import { scoredAreas } from './areas.mjs';
 
 const document = join(root, 'docs/mutation-scores.md');
@@ -14,12 +15,13 @@ export function scoreOf(mutants) {
   const missed = mutants.filter(({ status }) => status === 'survived' || status === 'noCoverage');
   const accepted = missed.filter((mutant) => mutant.accepted !== undefined).length;
   const percent = total === 0 ? 100 : ((killed + timeout) / total) * 100;
+  const percentOfRest = total === accepted ? 100 : ((killed + timeout) / (total - accepted)) * 100;
   const text = [
     `${percent.toFixed(1)} % of ${total} mutants`,
     `${killed} killed, ${timeout} timeouts, ${survived} survived, ${noCoverage} without coverage`,
-    `${accepted} of the missed accepted`,
+    `${accepted} of the missed accepted: ${percentOfRest.toFixed(1)} % without them`,
   ].join('; ');
-  return { total, killed, timeout, survived, noCoverage, accepted, percent, text };
+  return { total, killed, timeout, survived, noCoverage, accepted, percent, percentOfRest, text };
 }
 
 const shortened = (text) => {
@@ -41,7 +43,7 @@ export function survivorsText(mutants) {
 }
 
 const cells = (...columns) => `| ${columns.join(' | ')} |`;
-const columns = ['mutants', 'killed', 'timeouts', 'survived', 'no coverage', 'accepted', 'score'];
+const columns = ['mutants', 'killed', 'timeouts', 'survived', 'no coverage', 'accepted', 'score', 'without accepted'];
 const scoreCells = (score) => [
   score.total,
   score.killed,
@@ -50,6 +52,7 @@ const scoreCells = (score) => [
   score.noCoverage,
   score.accepted,
   `${score.percent.toFixed(1)} %`,
+  `${score.percentOfRest.toFixed(1)} %`,
 ];
 
 function groupBy(items, keyOf) {
@@ -77,8 +80,13 @@ function section(area, mutants, leftOut) {
     lines.push(`A lower bound: judged without the slow tests ${titles.join(', ')}.`, '');
   }
   if (accepted.length > 0) {
+    const isOfKind = (it) => ACCEPTED_KINDS.some(({ reason }) => reason === it.accepted);
     lines.push('Accepted survivors:', '', cells('file', 'mutant', 'why it stays'), cells('---', '---', '---'));
-    for (const it of accepted) {
+    for (const { reason } of ACCEPTED_KINDS) {
+      const count = accepted.filter((it) => it.accepted === reason).length;
+      if (count > 0) lines.push(cells('', `${count} mutants`, reason));
+    }
+    for (const it of accepted.filter((one) => !isOfKind(one))) {
       const change = `${asCode(it.original)} → ${asCode(it.replacement)}`;
       lines.push(cells(it.file.slice(area.source.length + 1), change, it.accepted));
     }
@@ -100,7 +108,7 @@ const totalsIn = (text) => /^\| all \|(.*)\|$/m.exec(text)?.[1]?.trim() ?? '';
 
 /** The score of each area in the document, in percent. */
 export function scoresNow() {
-  const percentOf = (text) => Number(/([\d.]+) %$/.exec(totalsIn(text))?.[1] ?? 0);
+  const percentOf = (text) => Number(/([\d.]+) % \|/.exec(totalsIn(text))?.[1] ?? 0);
   return new Map([...sectionsNow()].map(([name, text]) => [name, percentOf(text)]));
 }
 
@@ -116,7 +124,8 @@ export function writeScores(area, mutants, leftOut) {
     'How many small faults, put into the sources one at a time by',
     "[StrykerJS' instrumenter](https://stryker-mutator.io/docs/stryker-js/introduction/), the unit tests of a package see.",
     'Written by `node scripts/mutation-score.mjs AREA`, and for all areas by `node scripts/nightly-mutation.mjs`. The',
-    'score is killed and timeouts (loops that no longer end) of all mutants; accepted survivors count as missed.',
+    'score is killed and timeouts (loops that no longer end) of all mutants; accepted survivors count as missed, but in the',
+    'last column, which leaves them out.',
     '',
     cells('area', ...columns),
     cells('---', ...columns.map(() => '---:')),
