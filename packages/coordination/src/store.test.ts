@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { err, ok, type Result } from '@meseta/base';
 import fc from 'fast-check';
-import type { Key, RootDatabase } from 'lmdb';
+import { type Key, open, type RootDatabase } from 'lmdb';
 import { openEnvironment, sealedRecords } from './environment.js';
 import { createLmdbStore, openLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
@@ -143,7 +144,7 @@ for (const [name, make] of makers) {
     test('a closed store takes nothing', async () => {
       const store = await make();
       await store.close();
-      await assert.rejects(store.append(1, bytes('x')));
+      await assert.rejects(store.append(1, bytes('x')), /closed|fail/i);
     });
   });
 }
@@ -278,6 +279,159 @@ test('STORE-2: a second writer of the environment, were there one, fences the fi
   await second.close();
 });
 
+/** A store, and how many transactions it has asked for and how many of them ran at once. */
+async function countedStore(directory: string) {
+  const counts = { begun: 0, running: 0, atOnce: 0 };
+  const store = await alteredStore(directory, {
+    transaction: (target) => async (run: () => unknown) => {
+      counts.begun++;
+      counts.running++;
+      counts.atOnce = Math.max(counts.atOnce, counts.running);
+      const value = await target.transaction(run);
+      await target.flushed;
+      counts.running--;
+      return value;
+    },
+  });
+  return { store, counts };
+}
+
+test('LMDBSTORE-1: what waits together shares transactions of at most 8 MiB, one at a time; a larger write has its own', async () => {
+  const sizes: readonly (readonly [mib: readonly number[], transactions: number])[] = [
+    [[1, 1, 1, 1], 1],
+    [[3, 3, 3], 2],
+    [[9], 1],
+    [[9, 9], 2],
+    [[4, 4, 1], 2],
+  ];
+  for (const [mib, transactions] of sizes) {
+    const { store, counts } = await countedStore(newDirectory());
+    await Promise.all(mib.map((n) => store.append(1, Buffer.alloc(n * 2 ** 20))));
+    assert.deepEqual([mib, counts.begun, counts.atOnce], [mib, transactions, 1]);
+    // Those that come while one is written wait for it.
+    const first = store.append(1, bytes('a'));
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.all([first, store.append(1, bytes('b'))]);
+    assert.equal(counts.atOnce, 1);
+    await store.close();
+  }
+});
+
+test('LMDBSTORE-3: a snapshot leaves no batch that it covers and no part of one before it', async () => {
+  const environment = await openEnvironment(newDirectory(), assert.fail);
+  assert.ok(environment.ok);
+  const { database } = environment.value;
+  const store = createLmdbStore(environment.value, () => {});
+  const keys = (): readonly string[] => [...database.getKeys({})].map((key) => JSON.stringify(key)).sort();
+  for (let n = 0; n < 2100; n++) void store.append(1, bytes(`b${n}`));
+  await store.snapshot(1, bytes(large('a')));
+  await store.append(1, bytes('after'));
+  const parts = (generation: number, count: number): string[] =>
+    Array.from({ length: count }, (_, n) => JSON.stringify(['part', generation, n]));
+  const others = ['"current"', '"epoch"', '"format"'];
+  assert.deepEqual(keys(), [...others, '["log",2101]', ...parts(1, 4)].sort());
+  // What a crash has left of a later snapshot goes too.
+  await database.transaction(() => environment.value.records.put(['part', 3, 0], bytes('left')));
+  await store.snapshot(1, bytes('b'));
+  assert.deepEqual(keys(), [...others, ...parts(2, 1)].sort());
+  await store.close();
+});
+
+test('STORE-2: a snapshot that is fenced before any of its steps ends there, and counts only if it counted before', async () => {
+  for (const [fencedAt, stands] of [
+    [1, undefined],
+    [2, undefined],
+    [6, undefined],
+    [7, large('s')],
+  ] as const) {
+    const directory = newDirectory();
+    let begun = 0;
+    let fence = async (): Promise<unknown> => undefined;
+    const store = await alteredStore(directory, {
+      transaction: (target) => async (run: () => unknown) => {
+        begun++;
+        if (begun === fencedAt) await fence();
+        return target.transaction(run);
+      },
+      flushed: (target) => target.flushed,
+    });
+    fence = async () => {
+      const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+      await raw.transaction(() => sealedRecords(raw).put(['epoch'], bytes('9')));
+      await raw.flushed;
+    };
+    const made = await store.snapshot(1, bytes(large('s')));
+    assert.deepEqual([fencedAt, made], [fencedAt, { ok: false, error: { code: 'fenced', epoch: 1, newest: 9 } }]);
+    assert.deepEqual([fencedAt, begun], [fencedAt, fencedAt]);
+    assert.equal((await readOf(store, 9)).snapshot, stands);
+    await store.close();
+  }
+});
+
+test('LMDBSTORE-4: after a failed write no other is begun', async () => {
+  let begun = 0;
+  const store = await alteredStore(newDirectory(), {
+    transaction: () => () => {
+      begun++;
+      return Promise.reject(new Error(`failure ${begun}`));
+    },
+  });
+  for (let n = 0; n < 3; n++) await assert.rejects(store.append(1, bytes('x')), /^Error: failure 1$/);
+  assert.equal(begun, 1);
+  await store.close();
+});
+
+test('LMDBSTORE-6: a batch or a part of a snapshot that is missing is an error, and not an end', async () => {
+  for (const [key, says] of [
+    [['log', 2], /batch 2 of the registry is missing/],
+    [['part', 1, 1], /part 1 of the registry's snapshot is missing/],
+  ] as const) {
+    const environment = await openEnvironment(newDirectory(), assert.fail);
+    assert.ok(environment.ok);
+    const store = createLmdbStore(environment.value, () => {});
+    if (key[0] === 'part') await store.snapshot(1, bytes(large('s')));
+    for (const text of ['a', 'b', 'c']) await store.append(1, bytes(text));
+    await environment.value.database.transaction(() => void environment.value.database.remove([...key]));
+    await assert.rejects(store.read(1), says);
+    await store.close();
+  }
+});
+
+test('a write that has no room is refused before it is begun, and whoever opened the store hears of the disk once', async () => {
+  const environment = await openEnvironment(newDirectory(), assert.fail);
+  assert.ok(environment.ok);
+  const heard: boolean[] = [];
+  const asked: (readonly [records: number, bytes: number])[] = [];
+  let hasSpare = true;
+  let room: Result<void, string> = ok(undefined);
+  const store = createLmdbStore(
+    {
+      ...environment.value,
+      keepSpare: () => hasSpare,
+      roomFor(records, size) {
+        asked.push([records, size]);
+        return room;
+      },
+    },
+    (spare) => heard.push(spare),
+  );
+  for (const spare of [true, false, false, true, true, false]) {
+    hasSpare = spare;
+    await store.append(1, bytes('x'));
+  }
+  assert.deepEqual(heard, [false, true, false]);
+  asked.length = 0;
+  await Promise.all([store.append(1, bytes('four')), store.append(1, bytes('sixsix'))]);
+  assert.deepEqual(asked, [[2, 10]]);
+  room = err('no space');
+  await assert.rejects(store.append(1, bytes('lost')), /^Error: no space$/);
+  room = ok(undefined);
+  await assert.rejects(store.append(1, bytes('lost')), /no space/);
+  assert.equal([...environment.value.records.entries({ start: ['log'], end: ['log', 1e9] })].length, 8);
+  await store.close();
+});
+
 test('the only master leads at once, with an epoch that grows at each start', async () => {
   const store = createMemoryStore();
   const epochs: number[] = [];
@@ -308,4 +462,31 @@ test('a candidate that withdraws before its epoch has come does not lead', async
   await election.withdraw();
   await contending;
   assert.deepEqual(seen, [undefined]);
+});
+
+test('an epoch that comes after the candidate has withdrawn and contended again, or closed, is not taken', async () => {
+  const answers: ((epoch: number) => void)[] = [];
+  const election = createSoleElection({ nextEpoch: () => new Promise((resolve) => answers.push(resolve)) });
+  const seen: string[] = [];
+  election.watch((leadership) => seen.push(String(leadership?.epoch)));
+  const first = election.contend(bytes('first'));
+  await election.withdraw();
+  const second = election.contend(bytes('second'));
+  answers[0]?.(1);
+  await first;
+  assert.deepEqual(seen, ['undefined']);
+  answers[1]?.(2);
+  await second;
+  assert.deepEqual(seen, ['undefined', '2']);
+  const third = election.contend(bytes('third'));
+  await election.close();
+  answers[2]?.(3);
+  await third;
+  assert.deepEqual(seen, ['undefined', '2']);
+  election.watch((leadership) => seen.push(String(leadership?.epoch)));
+  assert.deepEqual(seen, ['undefined', '2', 'undefined']);
+  const fourth = election.contend(bytes('fourth'));
+  answers[3]?.(4);
+  await fourth;
+  assert.deepEqual(seen, ['undefined', '2', 'undefined', '4']);
 });
