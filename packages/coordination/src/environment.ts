@@ -9,11 +9,11 @@
 // ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
 //     fill stops them before it stops these writes. `keepSpare` says whether they are there.
 // ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before.
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, ok, type Result } from '@meseta/base';
 import { type Key, open, type RootDatabase } from 'lmdb';
+import { crc32 } from './crc32.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { checkLmdbFile } from './lmdb-file.js';
 
@@ -39,13 +39,16 @@ export interface Environment {
    * no write is under way.
    */
   keepSpare(): boolean;
-  /** Whether a transaction that writes so many records and bytes has room. To be called while no write is under way. */
-  roomFor(records: number, bytes: number): Result<void, string>;
+  /**
+   * Whether a transaction has room that writes so many bytes into so many places; records one behind the other are one.
+   * To be called before each, while no write is under way.
+   */
+  roomFor(places: number, bytes: number): Result<void, string>;
   /** After the last write. */
   close(): Promise<void>;
 }
 
-const CHECKSUM_BYTES = 8;
+const CHECKSUM_BYTES = 4;
 const FORMAT: Key = 'format';
 const FORMAT_VERSION = Buffer.from('2');
 /** More than LMDB asks for: a head and 126 readers. */
@@ -53,24 +56,20 @@ const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
 /** Of a small disk the spare bytes take no more than this share. */
 const SPARE_SHARE = 1 / 32;
+/** So many times the spare bytes are room enough on the disk. */
+const SPARE_MARGIN = 4;
 const ZEROS = Buffer.alloc(2 ** 18);
-/** What a transaction writes at most beside twice its bytes: a page for each record, some for the branches and free lists. */
-const RECORD_BYTES = 4096;
+/** What a transaction writes at most beside twice its bytes: a page for each place, some for the branches and free lists. */
+const PLACE_BYTES = 4096;
 const TRANSACTION_BYTES = 2 ** 16;
 
 /** LMDB gives an array of one key back as that key. */
 const nameOf = (key: Key): string => JSON.stringify(Array.isArray(key) && key.length === 1 ? key[0] : key);
 
-const checksum = (key: Key, value: Uint8Array): Buffer =>
-  createHash('sha256')
-    .update(`${nameOf(key)}\n`)
-    .update(value)
-    .digest()
-    .subarray(0, CHECKSUM_BYTES);
+const checksum = (key: Key, value: Uint8Array): number => crc32(value, crc32(nameOf(key), 0));
 
 const isSealed = (key: Key, record: Buffer): boolean =>
-  record.length >= CHECKSUM_BYTES &&
-  checksum(key, record.subarray(CHECKSUM_BYTES)).equals(record.subarray(0, CHECKSUM_BYTES));
+  record.length >= CHECKSUM_BYTES && checksum(key, record.subarray(CHECKSUM_BYTES)) === record.readUInt32LE(0);
 
 const opened = (key: Key, record: Buffer): Buffer => {
   assert(isSealed(key, record), `the record ${nameOf(key)} changed after the store was opened`);
@@ -89,7 +88,10 @@ export function sealedRecords(database: Database): SealedRecords {
       }
     },
     put(key, value) {
-      void database.put(key, Buffer.concat([checksum(key, value), value]));
+      const record = Buffer.allocUnsafe(CHECKSUM_BYTES + value.length);
+      record.writeUInt32LE(checksum(key, value), 0);
+      record.set(value, CHECKSUM_BYTES);
+      void database.put(key, record);
     },
   };
 }
@@ -124,8 +126,8 @@ async function verify(database: Database): Promise<Result<void, string>> {
 
 interface Spare {
   keep(): boolean;
-  /** Whether the file has, or can be given, so many bytes behind its last page. */
-  atLeast(bytes: number): boolean;
+  /** Whether a transaction that follows has so many bytes: behind the last page, or on a disk with room to spare. */
+  take(bytes: number): boolean;
   close(): void;
 }
 
@@ -133,23 +135,47 @@ function spareOf(database: Database, path: string): Spare {
   const file = openSync(path, 'r+');
   const { blocks, bsize } = statfsSync(path);
   const spareBytes = Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE));
-  const ensure = (wantedBytes: number, leastBytes: number): boolean => {
+  /** At least so many are there: what transactions have taken at most is off. Looking anew costs more than a write. */
+  let leftBytes = 0;
+  const look = (): { readonly size: number; readonly usedBytes: number } => {
     const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
     const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
-    let { size } = fstatSync(file);
-    if (size - usedBytes >= leastBytes) return true;
+    const { size } = fstatSync(file);
+    leftBytes = size - usedBytes;
+    return { size, usedBytes };
+  };
+  const extend = (wantedBytes: number): void => {
+    const { size, usedBytes } = look();
+    const end = usedBytes + wantedBytes;
     try {
-      while (size < usedBytes + wantedBytes) {
-        size += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, usedBytes + wantedBytes - size), size);
-      }
-      return true;
+      for (let at = size; at < end; ) at += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, end - at), at);
     } catch {
-      return size - usedBytes >= leastBytes;
+      // A full disk: what was written counts.
     }
+    look();
+  };
+  /** A disk with so much room is not about to be full: then LMDB may make the file larger by itself. */
+  const diskHas = (bytes: number): boolean => {
+    const { bavail, bsize: unit } = statfsSync(path);
+    return bavail * unit >= bytes;
   };
   return {
-    keep: () => ensure(spareBytes, spareBytes / 2),
-    atLeast: (bytes) => ensure(Math.max(bytes, spareBytes), bytes),
+    keep() {
+      if (leftBytes < spareBytes / 2) look();
+      if (leftBytes < spareBytes / 2) extend(spareBytes);
+      return leftBytes >= spareBytes / 2;
+    },
+    take(bytes) {
+      if (leftBytes < bytes) look();
+      if (leftBytes < bytes && diskHas(bytes + SPARE_MARGIN * spareBytes)) {
+        leftBytes = 0;
+        return true;
+      }
+      if (leftBytes < bytes) extend(Math.max(bytes, spareBytes));
+      if (leftBytes < bytes) return false;
+      leftBytes -= bytes;
+      return true;
+    },
     close: () => closeSync(file),
   };
 }
@@ -184,9 +210,9 @@ export async function openEnvironment(
     database,
     records: sealedRecords(database),
     keepSpare: spare.keep,
-    roomFor(count, bytes) {
-      const atMost = 2 * bytes + count * RECORD_BYTES + TRANSACTION_BYTES;
-      return spare.atLeast(atMost) ? ok(undefined) : err(`no space is left on the disk of ${directory}`);
+    roomFor(places, bytes) {
+      const atMost = 2 * bytes + places * PLACE_BYTES + TRANSACTION_BYTES;
+      return spare.take(atMost) ? ok(undefined) : err(`no space is left on the disk of ${directory}`);
     },
     async close() {
       await database.close();

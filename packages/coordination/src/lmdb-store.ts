@@ -24,6 +24,14 @@ import type { Fenced, StoreContents } from './types.js';
 const PART_BYTES = 2 ** 20;
 /** Keys removed in one transaction, so that appends get their turn. */
 const REMOVE_KEYS = 2000;
+/** How often spare bytes are made anew at most: a burst of writes takes the room of the disk. */
+const LOOK_INTERVAL_MS = 1000;
+/** The pages of so many records, which are written anew without them. */
+const REMOVED_BYTES = 2 ** 20;
+/** Beside its value: key, checksum, and what LMDB keeps of each. */
+const RECORD_BYTES = 64;
+/** Where a transaction writes: the epoch, what is current, and behind the last batch or part. */
+const PLACES = 4;
 /** Bytes written in one transaction, unless one write is larger. */
 const GROUP_BYTES = 8 * 2 ** 20;
 
@@ -63,9 +71,11 @@ const writeJson = ({ records }: Environment, key: Key, value: unknown): void =>
 function createWriter(
   environment: Environment,
   onSpare: (hasSpare: boolean) => void,
+  nowMs: () => number,
 ): <T>(bytes: number, run: (ledger: Ledger) => T) => Promise<T> {
   const { database } = environment;
   const queue: Job[] = [];
+  let lookMs = 0;
   let writing = false;
   let failure: { readonly error: unknown } | undefined;
 
@@ -82,17 +92,18 @@ function createWriter(
       const group = takeGroup();
       try {
         if (failure !== undefined) throw failure.error;
-        const room = environment.roomFor(
-          group.length,
-          group.reduce((sum, job) => sum + job.bytes, 0),
-        );
+        const bytes = group.reduce((sum, job) => sum + job.bytes + RECORD_BYTES, 0);
+        const room = environment.roomFor(PLACES, bytes);
         if (!room.ok) throw new Error(room.error);
         const values = await database.transaction(() => {
           const ledger = { newestEpoch: readJson(environment, EPOCH, 0), lastSequence: lastSequence(environment) };
           return group.map((job) => job.run(ledger));
         });
         await database.flushed;
-        onSpare(environment.keepSpare());
+        if (nowMs() >= lookMs) {
+          lookMs = nowMs() + LOOK_INTERVAL_MS;
+          onSpare(environment.keepSpare());
+        }
         group.forEach((job, i) => {
           job.resolve(values[i]);
         });
@@ -160,12 +171,17 @@ function removeUnseen(environment: Environment): boolean {
 }
 
 /** The store over an open environment, which it closes. `onSpare` is told when the disk becomes short, and when not. */
-export function createLmdbStore(environment: Environment, onSpare: (hasSpare: boolean) => void): LocalStore {
+export function createLmdbStore(
+  environment: Environment,
+  onSpare: (hasSpare: boolean) => void,
+  nowMs: () => number = () => performance.now(),
+): LocalStore {
   let hadSpare = true;
-  const enqueue = createWriter(environment, (hasSpare) => {
+  const heard = (hasSpare: boolean): void => {
     if (hasSpare !== hadSpare) onSpare(hasSpare);
     hadSpare = hasSpare;
-  });
+  };
+  const enqueue = createWriter(environment, heard, nowMs);
 
   const takeEpoch = (ledger: Ledger, epoch: number): void => {
     ledger.newestEpoch = epoch;
@@ -194,7 +210,7 @@ export function createLmdbStore(environment: Environment, onSpare: (hasSpare: bo
     const replaced = await write(epoch, 0, () => writeJson(environment, CURRENT, { generation, parts, upTo }));
     if (!replaced.ok) return replaced;
     for (;;) {
-      const removed = await write(epoch, 0, () => removeUnseen(environment));
+      const removed = await write(epoch, REMOVED_BYTES, () => removeUnseen(environment));
       if (!removed.ok) return removed;
       if (removed.value) return ok(undefined);
     }

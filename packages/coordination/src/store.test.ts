@@ -402,33 +402,40 @@ test('a write that has no room is refused before it is begun, and whoever opened
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const heard: boolean[] = [];
-  const asked: (readonly [records: number, bytes: number])[] = [];
+  const asked: (readonly [places: number, bytes: number])[] = [];
   let hasSpare = true;
+  let nowMs = 0;
   let room: Result<void, string> = ok(undefined);
   const store = createLmdbStore(
     {
       ...environment.value,
       keepSpare: () => hasSpare,
-      roomFor(records, size) {
-        asked.push([records, size]);
+      roomFor(places, size) {
+        asked.push([places, size]);
         return room;
       },
     },
     (spare) => heard.push(spare),
+    () => nowMs,
   );
   for (const spare of [true, false, false, true, true, false]) {
     hasSpare = spare;
+    nowMs += 1000;
     await store.append(1, bytes('x'));
+    hasSpare = !spare;
+    nowMs += 999;
+    await store.append(1, bytes('x'));
+    nowMs -= 999;
   }
   assert.deepEqual(heard, [false, true, false]);
   asked.length = 0;
   await Promise.all([store.append(1, bytes('four')), store.append(1, bytes('sixsix'))]);
-  assert.deepEqual(asked, [[2, 10]]);
+  assert.deepEqual(asked, [[4, 10 + 2 * 64]]);
   room = err('no space');
   await assert.rejects(store.append(1, bytes('lost')), /^Error: no space$/);
   room = ok(undefined);
   await assert.rejects(store.append(1, bytes('lost')), /no space/);
-  assert.equal([...environment.value.records.entries({ start: ['log'], end: ['log', 1e9] })].length, 8);
+  assert.equal([...environment.value.records.entries({ start: ['log'], end: ['log', 1e9] })].length, 14);
   await store.close();
 });
 

@@ -97,7 +97,6 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
           }
         });
         await database.flushed;
-        hasSpare = keepSpare();
       }
       for (const batch of group) batch.durable();
     }
