@@ -18,6 +18,7 @@ import {
 } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { OfferDecision, Quota, SorterKind } from '../types.js';
+import { CHANGES } from './changes.js';
 import { aid, fid, frameworkInfo, quotaOf, res, type TestCluster, testCluster } from './cluster.js';
 
 const ROLES = ['*', 'a', 'a/b', 'a/c', 'b', 'c/d/e'];
@@ -240,7 +241,7 @@ const otherSteps: Step[] = [
   },
 ];
 
-const STEPS = [...agentSteps, ...frameworkSteps, ...offerSteps, ...offerSteps, ...otherSteps];
+const STEPS = [...agentSteps, ...frameworkSteps, ...offerSteps, ...offerSteps, ...otherSteps, ...CHANGES];
 export const stepKinds = STEPS.length;
 export const takeStep = (world: World, [kind, n]: readonly [number, number]): void => STEPS[kind]?.(world, n);
 

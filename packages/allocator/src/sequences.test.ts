@@ -1,0 +1,29 @@
+// Short random stories of a cluster, the same at each run: what takes seconds in properties.test.ts, in small pieces.
+import { test } from 'node:test';
+import { below, seededRandom } from '@meseta/base';
+import { checkReasons, createWorld, runAndCheck, stepKinds, takeStep } from './testing/world.js';
+
+/** The first steps: agents, frameworks and a guarantee, so that the story has somebody in it. */
+const OPENING = [
+  [0, 5],
+  [0, 7],
+  [0, 8],
+  [4, 2],
+  [4, 6],
+  [4, 127],
+] as const;
+
+for (let seed = 1; seed <= 24; seed++) {
+  test(`story ${seed}: what is decided is what the record of the calls allows`, () => {
+    const random = seededRandom(seed);
+    const world = createWorld(seed % 3 > 0, seed % 4 === 0 ? 'random' : 'drf');
+    for (const step of OPENING) takeStep(world, step);
+    for (let batch = 0; batch < 25; batch++) {
+      for (let steps = below(random, 5); steps >= 0; steps--) {
+        takeStep(world, [below(random, stepKinds), below(random, 4096)]);
+      }
+      runAndCheck(world);
+    }
+    checkReasons(world);
+  });
+}
