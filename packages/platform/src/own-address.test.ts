@@ -8,6 +8,7 @@ const flags: AddressFlags = {
   port: 5050,
   advertise_ip: undefined,
   advertise_port: undefined,
+  require_peer_address_ip_match: false,
 };
 const env = {
   LIBPROCESS_IP: '10.0.0.1',
@@ -30,12 +31,21 @@ test("libprocess' variables count where no flag is given", () => {
     [given, ['port'], env, given],
     [{ ip_discovery_command: 'true' }, [], { LIBPROCESS_IP: '10.0.0.1' }, { ip: undefined }],
     [{}, [], { LIBPROCESS_PORT: '0' }, { port: 5050 }],
+    ...[undefined, true].map(
+      (flag) =>
+        [
+          { require_peer_address_ip_match: flag },
+          [],
+          { LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH: flag === undefined ? '1' : 'false' },
+          { require_peer_address_ip_match: true },
+        ] as const,
+    ),
   ];
   for (const [own, names, variables, expected] of table) {
     const read = withLibprocessVariables({ ...flags, ...own }, new Set(names), variables);
     assert.deepEqual(read, { ok: true, value: { ...flags, ...own, ...expected } });
   }
-  for (const name of ['LIBPROCESS_PORT', 'LIBPROCESS_ADVERTISE_PORT']) {
+  for (const name of ['LIBPROCESS_PORT', 'LIBPROCESS_ADVERTISE_PORT', 'LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH']) {
     for (const text of ['x', '65536', '-1', '']) {
       const read = withLibprocessVariables(flags, new Set(), { [name]: text });
       assert.ok(!read.ok && read.error.flag === name, text);

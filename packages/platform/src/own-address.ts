@@ -1,6 +1,6 @@
 // The address of this process: where it listens, and what others are told to reach it at. Mesos: docs/configuration, and
 // libprocess' variables LIBPROCESS_IP, LIBPROCESS_PORT, LIBPROCESS_ADVERTISE_IP and LIBPROCESS_ADVERTISE_PORT, which count
-// where no flag is given.
+// where no flag is given; LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH likewise.
 //
 // OWN-ADDRESS-1: others are never told the address of any interface (0.0.0.0, ::): instead of it, the one that this host's
 //     name has.
@@ -16,6 +16,7 @@ export interface AddressFlags {
   readonly port: number;
   readonly advertise_ip: string | undefined;
   readonly advertise_port: number | undefined;
+  readonly require_peer_address_ip_match: boolean | undefined;
 }
 
 export interface AddressError {
@@ -44,8 +45,13 @@ export function withLibprocessVariables<Flags extends AddressFlags>(
     // A task of an agent has LIBPROCESS_PORT=0; a daemon that is started in it listens on its own port, as in Mesos.
     if (Number(text) !== 0) ports[name] = Number(text);
   }
+  const match = env['LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH'];
+  if (match !== undefined && !['true', '1', 'false', '0'].includes(match)) {
+    return wrong('LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH', `expected true or false, got ${JSON.stringify(match)}`);
+  }
   return ok({
     ...flags,
+    require_peer_address_ip_match: flags.require_peer_address_ip_match ?? (match === 'true' || match === '1'),
     ip,
     port: given.has('port') ? flags.port : (ports.LIBPROCESS_PORT ?? flags.port),
     advertise_ip: flags.advertise_ip ?? env['LIBPROCESS_ADVERTISE_IP'],

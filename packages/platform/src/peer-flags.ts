@@ -27,14 +27,11 @@ export const peerFlags = {
 
 export type PeerFlags = FlagValues<typeof peerFlags>;
 
-/** The flag comes before libprocess' own variable. */
 export function peerOptionsOf(
   flags: PeerFlags,
-  env: NodeJS.ProcessEnv,
 ): Pick<HostOptions, 'requirePeerAddressIpMatch' | 'connectionLimits' | 'maxStrangers'> {
-  const variable = env['LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH'];
   return {
-    requirePeerAddressIpMatch: flags.require_peer_address_ip_match ?? (variable === 'true' || variable === '1'),
+    requirePeerAddressIpMatch: flags.require_peer_address_ip_match,
     connectionLimits: {
       maxConnections: Math.max(1, Math.min(flags.max_connections, openFileLimit() - RESERVED_FILES)),
       maxSilent: flags.max_silent_connections,

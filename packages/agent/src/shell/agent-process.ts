@@ -166,7 +166,7 @@ function createInputs(): Inputs {
 }
 
 async function openHost(
-  { flags, log, env }: AgentOptions,
+  { flags, log }: AgentOptions,
   { tls }: AgentSecurity,
   { advertiseIp }: OwnAddress,
   inputs: Inputs,
@@ -176,7 +176,7 @@ async function openHost(
     port: flags.port,
     advertise: { ip: advertiseIp, port: flags.advertise_port },
     tls,
-    ...peerOptionsOf(flags, env),
+    ...peerOptionsOf(flags),
     onMessage: (message) => inputs.peers?.gate.onMessage(message) ?? 'accepted',
     onConnectionClosed: (connection) => inputs.peers?.gate.onConnectionClosed(connection),
     onRequest(request, response) {

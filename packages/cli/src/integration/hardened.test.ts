@@ -15,7 +15,7 @@ import { freePort, until } from './testing.js';
 const directory = mkdtempSync(join(tmpdir(), 'meseta-hardened-'));
 const at = (name: string): string => join(directory, name);
 const example = (name: string): string => readFileSync(join(process.cwd(), 'examples/hardened', name), 'utf8');
-const running: ChildProcess[] = [];
+const running = new Map<string, ChildProcess>();
 /** Tasks of the example run as nobody, which only root can make them do. */
 const user = userInfo().uid === 0 ? 'nobody' : userInfo().username;
 let masterPort = 0;
@@ -82,7 +82,7 @@ async function start(name: 'master' | 'agent', ready: RegExp, more: readonly str
   const log = openSync(at(`${name}.log`), 'a');
   const env = { PATH: process.env['PATH'], ...environmentOf(`${name}.env`) };
   const argv = [join(process.cwd(), 'bin/meseta'), name, ...more];
-  running.push(spawn(process.execPath, argv, { env, stdio: ['ignore', log, log] }));
+  running.set(name, spawn(process.execPath, argv, { env, stdio: ['ignore', log, log] }));
   closeSync(log);
   await until(`${name} to be ready`, () => ready.test(logOf(name))).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${logOf(name).slice(-3000)}`);
@@ -165,13 +165,17 @@ before(async () => {
   await start('agent', /registered as agent/, ['--resources=cpus:1;mem:256', '--registration_backoff_factor=50ms']);
 });
 
+async function end(name: 'master' | 'agent', signal: NodeJS.Signals): Promise<void> {
+  const child = running.get(name);
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await ended;
+}
+
 after(async () => {
-  for (const child of running.reverse()) {
-    if (child.exitCode !== null) continue;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(child.spawnargs.includes('agent') ? 'SIGUSR1' : 'SIGTERM');
-    await ended;
-  }
+  await end('agent', 'SIGUSR1');
+  await end('master', 'SIGTERM');
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -302,4 +306,15 @@ test('messages in the name of others reach nobody and are counted', async () => 
     document['slaves']?.map(({ active }) => active),
     [true],
   );
+});
+
+test('a master that is started again is shown who the agent is, and shows it over which connection it speaks', async () => {
+  await end('master', 'SIGKILL');
+  await start('master', /master at http(?:.|\n)*master at http/, ['--allocation_interval=100ms']);
+  await until('the agent to register again', () => /registered again as agent/.test(logOf('agent')));
+  await until('the master to have it', async () => {
+    const text = await textOf(await ask({ path: '/slaves', principal: 'operators' }));
+    return (JSON.parse(text) as { readonly slaves: readonly object[] }).slaves.length === 1;
+  });
+  assert.ok((logOf('agent').match(/authenticated with master@/g) ?? []).length >= 2);
 });

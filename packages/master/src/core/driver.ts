@@ -48,5 +48,7 @@ function failureMessage(framework: Framework, event: SchedulerEvent): Libprocess
   return { name: 'ExitedExecutorMessage', body };
 }
 
-const pidOfAgent = (ctx: Context, agentId: AgentID): Pid | '' =>
-  ctx.state.agents.registered.get(idOf<AgentId>(agentId))?.pid ?? '';
+/** A driver that is told no pid sends its messages for executors to the master. */
+const pidOfAgent = ({ state }: Context, agentId: AgentID): Pid | '' =>
+  (state.options.agentsTakeDriversMessages ? state.agents.registered.get(idOf<AgentId>(agentId))?.pid : undefined) ??
+  '';

@@ -44,6 +44,8 @@ export interface MasterOptions {
   /** What a regular expression of offer constraints may need. */
   readonly regexLimits: RegexLimits;
   readonly authorize: Authorizer;
+  /** Whether agents take messages of v0 drivers, which are told where they are; else drivers send them to the master. */
+  readonly agentsTakeDriversMessages: boolean;
 }
 
 /** Mesos' defaults. */
@@ -68,5 +70,6 @@ export const DEFAULT_MASTER_OPTIONS: MasterOptions = {
   allocatorRecoveryTimeoutMs: 600_000,
   allocatorRecoveryFactor: 0.8,
   regexLimits: defaultRegexLimits,
+  agentsTakeDriversMessages: true,
   authorize: () => true,
 };

@@ -80,10 +80,16 @@ export async function configurationOf(
     ip,
     port: flags.port,
     advertise: { ip: own.value.advertiseIp, port: flags.advertise_port },
-    peerOptions: peerOptionsOf(flags, env),
+    peerOptions: peerOptionsOf(flags),
     hostname,
     registry: registry.value,
-    options: { ...options.value, authorize: answersOf(security.value.gate.authorizer) },
+    options: {
+      ...options.value,
+      authorize: answersOf(security.value.gate.authorizer),
+      // An agent with a credential takes messages of drivers only where certificates show their address.
+      agentsTakeDriversMessages:
+        !security.value.peers.authenticateAgents || security.value.tls?.requireClientCert === true,
+    },
     domain: domain.value,
     cluster: flags.cluster,
     perFrameworkMetrics: flags.publish_per_framework_metrics,

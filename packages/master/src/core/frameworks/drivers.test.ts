@@ -110,3 +110,12 @@ test('a driver is told what ended it in the texts that drivers compare', () => {
   say(world, { framework_id, type: 'SUBSCRIBE', subscribe }, other);
   assert.deepEqual(errors(world, other), ['Framework has been removed']);
 });
+
+test('a driver is told where agents are only if they take its messages', () => {
+  const world = createWorld({ agentsTakeDriversMessages: false });
+  world.agent();
+  say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: info } });
+  world.wait(1_000);
+  const offers = heard(world).find((message) => message.name === 'ResourceOffersMessage');
+  assert.deepEqual(offers?.body.pids, ['']);
+});
