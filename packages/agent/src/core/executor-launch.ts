@@ -18,9 +18,10 @@ export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId:
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
   const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
-  const volumes = [...volumeLinks(step.state.config.workDir, spec.resources), ...sandboxLinks(spec)];
-  const own = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
-  step.effects.push({ kind: 'launch', spec, volumes, ...own });
+  const own = volumeLinks(step.state.config.workDir, spec.resources);
+  const volumes = [...own, ...sandboxLinks(spec, own, [])];
+  const token = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
+  step.effects.push({ kind: 'launch', spec, volumes, ...token });
 }
 
 /** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */

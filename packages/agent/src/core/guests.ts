@@ -22,7 +22,7 @@ import {
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
 import { endNested, forgetGuest, outermost, pathOf, putGuest, signalContainer } from './guest-records.js';
-import type { ConnectionId, GuestRecord } from './io.js';
+import type { ConnectionId, GuestRecord, VolumeLink } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
 import { NO_LIMITS } from './launch.js';
 import { checkContainerCall } from './names.js';
@@ -30,13 +30,15 @@ import { taskOfRun, taskRunOf } from './runs.js';
 import { SIGKILL, waitStatusOf } from './signals.js';
 import { agentIdOf, type Guest } from './state.js';
 import { type Step, save } from './step.js';
-import { sandboxLinks } from './volumes.js';
+import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** Where a guest lives. */
 interface Place {
   readonly sandbox: string;
   readonly user: string | undefined;
   readonly environment: Environment;
+  /** The persistent volumes that its parent sees in its sandbox. */
+  readonly volumes: readonly VolumeLink[];
 }
 
 interface LaunchWish {
@@ -151,7 +153,7 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
   save(step, guestKey(pathOf(id)), { kind: 'guest', guest: record });
   // GUESTS-1.
   const spec = specOf(record, place, wish);
-  step.after.push({ kind: 'launchGuest', spec, volumes: sandboxLinks(spec) });
+  step.after.push({ kind: 'launchGuest', spec, volumes: sandboxLinks(spec, [], place.volumes) });
 }
 
 /** What a call can ask for and never gets, whatever the launcher provides. */
@@ -215,7 +217,12 @@ const specOf = (
 /** Where the guest goes; undefined if its parent doesn't run. */
 function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | undefined {
   const { config, guests } = step.state;
-  const bare = { user: undefined, environment: { PATH: DEFAULT_PATH } };
+  const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
+  const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
+    volumeLinks(
+      config.workDir,
+      lists.flatMap((list) => list ?? []),
+    );
   if (parent === undefined) return { ...bare, sandbox: config.workDir };
   const guest = guests.get(pathOf(parent))?.record;
   if (guest !== undefined) {
@@ -231,6 +238,7 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
       sandbox: run.run.sandbox,
       user: userOf(step, run.framework.info, task.info.command),
       environment: environmentOfRun(step.state, run.framework, run.run, task.info),
+      volumes: volumesOf(task.info.resources),
     };
   }
   const found = executorOf(step, containerId);
@@ -240,6 +248,7 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
     sandbox: executor.sandbox,
     user: userOf(step, framework.info, executor.info.command),
     environment: executorEnvironment(config, agentIdOf(step.state) ?? '', framework.info, executor),
+    volumes: volumesOf(executor.info.resources),
   };
 }
 

@@ -23,7 +23,8 @@ export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskI
   const spec = { ...taskSpec(step, framework, member, info), outer };
   const { workDir } = step.state.config;
   const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
-  const volumes = [...volumeLinks(workDir, spec.resources), ...sandboxLinks(spec, podVolumes)];
+  const own = volumeLinks(workDir, spec.resources);
+  const volumes = [...own, ...sandboxLinks(spec, own, podVolumes)];
   step.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
 }
 

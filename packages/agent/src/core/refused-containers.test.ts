@@ -114,9 +114,14 @@ test("a persistent volume of a pod's executor is what its tasks see at that path
     const body = { operation_info, operation_uuid: { value: `AAAAAAAAQAC${at}AAAAAAAAAA==` }, resource_version_uuid };
     world.message({ name: 'ApplyOperationMessage', body });
   }
-  const { volumes } = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
   const place = { root: '/var/meseta', names: ['volumes', 'roles', 'r', 'data', 'x'] };
-  assert.deepEqual(volumes, [{ containerPath: 'v', place, isPersistent: false }]);
+  const link = { containerPath: 'v', place, isPersistent: false };
+  const { volumes } = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
+  assert.deepEqual(volumes, [link]);
+  // A task's own, of which its sandbox only holds a link.
+  const own = taskOf('own', { container: shared('SELF', 'db/x') });
+  const resources = [...(own.resources ?? []), { ...volume, allocation_info: { role: 'r' } }];
+  assert.deepEqual(launchOf(runTask(world, { ...own, resources })).volumes.at(-1), link);
 });
 
 const reference: EnvironmentVariable = {

@@ -48,18 +48,20 @@ export const volumeLinks = (workDir: string, resources: readonly Resource[]): re
 
 /**
  * The SANDBOX_PATH volumes of a container, which show a part of its own sandbox or of its parent's elsewhere in it. Others
- * fail the launch. `parentVolumes`: those that a pod's executor, which has no sandbox of its own, would see in its sandbox.
+ * fail the launch. What lies in a persistent volume, the container's own or one of `parentVolumes`, is shown from there: in
+ * the sandbox only a link leads to it, or nothing where the parent is a pod's executor.
  */
 export const sandboxLinks = (
   { sandbox, outer, container }: ContainerSpec,
-  parentVolumes: readonly VolumeLink[] = [],
+  ownVolumes: readonly VolumeLink[],
+  parentVolumes: readonly VolumeLink[],
 ): readonly VolumeLink[] =>
   (container?.volumes ?? []).flatMap(({ container_path, source }) => {
     const { type, path = '' } = source?.sandbox_path ?? {};
     const base = type === 'SELF' ? sandbox : type === 'PARENT' ? outer?.sandbox : undefined;
     if (base === undefined || checkPathBelow('path', path) !== undefined) return [];
-    const within =
-      type === 'PARENT' ? parentVolumes.find(({ containerPath }) => isWithin(containerPath, path)) : undefined;
+    const volumes = type === 'PARENT' ? parentVolumes : ownVolumes;
+    const within = volumes.find(({ containerPath }) => isWithin(containerPath, path));
     const place =
       within === undefined
         ? { root: base, names: namesOf(path) }
