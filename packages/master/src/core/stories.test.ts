@@ -45,7 +45,8 @@ interface Told {
 }
 
 /**
- * Plays the lines of one story. `master {options}` makes another master than the usual one; `agent "RESOURCES"` is an
+ * Plays the lines of one story. `master {options}` makes another master than the usual one, which may do nothing that is
+ * in its `denied`; `failover` one that takes over with the registry of the one before; `agent "RESOURCES"` is an
  * agent that registers and answers pings; `subscribe {info}` a framework; `call {stream, type...}` a scheduler's call;
  * `operator {type...}` an operator's; `says {from, NAME: body}` a message; `wait MS` lets time pass; everything else is an
  * input by its kind. `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks and offers, `$stream0` its streams.
@@ -75,8 +76,17 @@ function player(): (word: string, value: unknown) => readonly string[] {
     const request = (): RequestId => `call-${++requests}` as RequestId;
     switch (word) {
       case 'master':
-        world = createWorld(value as WorldOptions);
-        return [];
+      case 'failover': {
+        const { denied = [], ...options } = value as WorldOptions & { readonly denied?: readonly string[] };
+        const registry = word === 'failover' ? world.master.state.registrar.durable : undefined;
+        streams.length = 0;
+        world = createWorld({
+          ...options,
+          ...(registry && { registry }),
+          authorize: ({ action }) => !denied.includes(action),
+        });
+        return world.effects.map(lineOf);
+      }
       case 'elect':
         return doing(() => world.feed({ kind: 'elected', registry: emptyRegistry() }));
       case 'wait':
