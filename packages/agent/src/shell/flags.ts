@@ -59,10 +59,11 @@ const parseNames = (text: string): Result<readonly string[], string> =>
 
 const attributesFlag = (options: { readonly help: string }) => valueFlag(parseAttributes, asGiven, options);
 const domainFlag = (options: { readonly help: string }) => valueFlag(parseDomain, DomainInfoCodec.write, options);
-/** Passwords are given to executors so: who reads flags sees which variables there are. */
-const namesOnly = (variables: Readonly<Record<string, string>>): string =>
-  JSON.stringify(Object.fromEntries(Object.keys(variables).map((name) => [name, '<hidden>'])));
-const environmentFlag = (options: { readonly help: string }) => valueFlag(parseEnvironment, namesOnly, options);
+const SECRET_NAME = /pass|secret|token|credential|key|auth|private/i;
+/** Shows values as they were given, but for variables whose names say that they hold a secret. */
+const withoutSecrets = (variables: Readonly<Record<string, string>>): string =>
+  JSON.stringify(variables, (name, value) => (SECRET_NAME.test(name) ? '<hidden>' : value));
+const environmentFlag = (options: { readonly help: string }) => valueFlag(parseEnvironment, withoutSecrets, options);
 
 const levelFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), asGiven, options);
