@@ -62,7 +62,7 @@ export const LIMITS = table({
     source: 'Meseta',
   },
   repeatedField: {
-    most: 50_000,
+    most: 30_000,
     unit: 'items',
     what: 'A repeated or map field of a call or message itself: tasks to reconcile, machines, offers',
     beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
@@ -228,6 +228,13 @@ export const LIMITS = table({
     unit: 'bytes',
     what: 'Answers to libprocess messages that their sender does not read',
     beyond: 'the connection is closed',
+    source: 'Meseta',
+  },
+  logLine: {
+    most: 8192,
+    unit: 'characters',
+    what: 'A line of the log, which ids and reasons of peers may stand in',
+    beyond: 'the line is cut and says how long it was',
     source: 'Meseta',
   },
   keptRenderings: {

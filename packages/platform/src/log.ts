@@ -1,6 +1,7 @@
 // Lines for people: `2026-01-31 12:00:00.123 INFO master: text`, one an event, on stderr.
 // Secrets are the caller's to leave out; a line break in a text can't forge a line.
 
+import { LIMITS } from '@meseta/base';
 import { writeToStderr } from './stderr.js';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
@@ -30,9 +31,14 @@ const RANKS = { debug: 0, info: 1, warning: 2, error: 3, silent: 4 } as const;
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTROL = /\p{Cc}/gu;
 
-/** Without line breaks and other control characters. */
+/** The text without line breaks and other control characters, and no longer than a line may be: peers choose ids. */
 export const oneLine = (text: string): string =>
-  text.replace(CONTROL, (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  cut(text).replace(CONTROL, (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+function cut(text: string): string {
+  const { most } = LIMITS.logLine;
+  return text.length <= most ? text : `${text.slice(0, most)}... (${text.length} characters)`;
+}
 
 export function createLogger(options: LoggerOptions): Logger {
   const shared = { level: options.level ?? 'info' };
