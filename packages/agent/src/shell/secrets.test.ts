@@ -83,7 +83,14 @@ test("a master's address is not quoted with the password before it", async () =>
 });
 
 test('variables for executors are shown as given, but for values whose names say that they are secret', () => {
-  for (const name of ['PASSWORD', 'MY_DB_PASSWORD', 'API_TOKEN', 'aws_secret_access_key', 'BASIC_AUTH', 'CREDENTIALS']) {
+  for (const name of [
+    'PASSWORD',
+    'MY_DB_PASSWORD',
+    'API_TOKEN',
+    'aws_secret_access_key',
+    'BASIC_AUTH',
+    'CREDENTIALS',
+  ]) {
     const flags = parse(`--executor_environment_variables={"${name}": "${SECRET}", "HOME": "/root"}`);
     assert.ok(flags.ok);
     assert.equal(flags.value.shown.get('executor_environment_variables'), `{"${name}":"<hidden>","HOME":"/root"}`);
