@@ -7,11 +7,12 @@ import { MasterResponseCodec, MasterResponseGetFrameworksFrameworkCodec } from '
 import { JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import fc from 'fast-check';
 import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
+import { rolesDocument } from './roles.js';
 import type { Document, Remembered } from './runs.js';
 import { type Approver, approveAll, offeredTo, snapshotOf, usedBy } from './snapshot.js';
 import { agentsDocument } from './v0-agents.js';
 import { frameworksDocument } from './v0-frameworks.js';
-import { stateDocument } from './v0-state.js';
+import { stateDocument, summaryDocument } from './v0-state.js';
 import { frameworkMessage } from './v1-frameworks.js';
 import { stateCallDocument } from './v1-state.js';
 
@@ -207,5 +208,33 @@ test('SECRETS-1: no document shows a secret of an executor, a health check or a 
   assert.equal(next.master.state.frameworks.get(scheduler.id)?.tasks.size, 2);
   for (const [name, view] of Object.entries(views)) {
     assert.equal(render(view(next, approveAll, undefined)).bytes.includes(data), false, name);
+  }
+});
+
+test('no document names a framework, a task or a role that its reader may not see', () => {
+  const world = createWorld();
+  world.agent();
+  const hidden = world.subscribe({ name: 'hidden', roles: ['secret'], capabilities: [{ type: 'MULTI_ROLE' }] });
+  world.wait(1_000);
+  const offer = hidden.offer();
+  hidden.launch(offer, task('hidden-task', offer));
+  const { state } = world.master;
+  const facts = {
+    build: { version: '1' },
+    info: state.identity.info,
+    startedAtMs: 0,
+    cluster: undefined,
+    flags: new Map(),
+  };
+  const nothing: Approver = { ...someone, task: () => false, executor: () => false };
+  const pieces: Readonly<Record<string, Iterable<string | Uint8Array>>> = {
+    ...Object.fromEntries(Object.entries(views).map(([name, view]) => [name, view(world, nothing, undefined)])),
+    '/state-summary': summaryDocument(snapshotOf(state), facts, nothing),
+    '/roles': rolesDocument(state, snapshotOf(state), nothing),
+  };
+  for (const [name, parts] of Object.entries(pieces)) {
+    const text = Buffer.concat([...parts].map((part) => Buffer.from(part))).toString('latin1');
+    for (const word of [hidden.id, 'hidden-task', '"hidden"', '"secret"'])
+      assert.ok(!text.includes(word), `${name}: ${word}`);
   }
 });

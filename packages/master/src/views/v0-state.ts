@@ -118,8 +118,10 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
     tallies.set(key, tally);
     return tally;
   };
+  // What an agent runs of frameworks that may not be seen isn't counted, either.
+  const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
   let count = 0;
-  for (const view of snapshot.frameworks) {
+  for (const view of seen) {
     const { id } = view.framework;
     for (const task of allTasks(view)) {
       if (++count % TASKS_A_PIECE === 0) yield '';
@@ -144,7 +146,6 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
     ]),
   );
   yield '],"frameworks":[';
-  const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
   const shareOf = yield* sharesOf(seen);
   yield* separated(seen, (view) =>
     jsonObject([
