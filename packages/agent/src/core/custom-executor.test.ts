@@ -150,6 +150,13 @@ test('an update is told once and acknowledged each time it comes, when it is on 
   ]);
   assert.deepEqual(states(world), ['TASK_RUNNING']);
   assert.equal(updates(world)[0]?.status.uuid, status.uuid);
+  assert.equal(world.core.state.counters.validStatusUpdates, 2, 'a repeated one is valid too');
+});
+
+test('an executor that says TASK_STAGING is shut down, and nobody is told', () => {
+  const { world } = subscribedWorld();
+  assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_STAGING'))), ['SHUTDOWN']);
+  assert.deepEqual(states(world), []);
 });
 
 test('of a task with more than a hundred updates the last hundred are known when its executor repeats them', () => {

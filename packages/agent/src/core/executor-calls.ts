@@ -193,6 +193,11 @@ export function executorUpdate(
     step.state.counters.invalidStatusUpdates++;
     return;
   }
+  if (status.state === 'TASK_STAGING') {
+    log(step, 'warning', `executor ${executor.info.executor_id.value} says TASK_STAGING, which no executor may`);
+    shutdownCustom(step, framework, executor, 'shutdown');
+    return;
+  }
   const record = framework.tasks.get(taskId);
   const repeated =
     record?.received?.includes(uuid) === true ||
@@ -209,7 +214,7 @@ export function executorUpdate(
       taskId,
       drained(step, framework, step.state.drain !== undefined, told(step, executor, status)),
     );
-  }
+  } else step.state.counters.validStatusUpdates++;
   whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
 }
 

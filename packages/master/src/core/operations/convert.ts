@@ -1,12 +1,13 @@
 // RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME of a framework: taken as done at once by master and
 // allocator, so that later operations of the same ACCEPT use what they made; then sent to the agent.
+import { idOf, type OperationId } from '@meseta/base';
 import { add, applyOperation, contains, isPersistentVolume, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
 import { applyOnAgent, operationError } from '../operation-records.js';
-import type { Agent } from '../state.js';
+import type { Agent, Framework } from '../state.js';
 import { usedOn } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';
 import { denial } from './authorize.js';
@@ -16,6 +17,7 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   const { principal } = framework;
   const current = ctx.state.agents.registered.get(agent.id) ?? agent;
   const problem =
+    checkNewId(framework, operation) ??
     checkOperation(operation, { framework, principal, agent: current }) ??
     checkUnused(ctx, current, operation.destroy?.volumes ?? []) ??
     denial(ctx.state.options, principal, operation) ??
@@ -34,6 +36,12 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   rescindDestroyed(ctx, current, operation.destroy?.volumes ?? []);
   applyOnAgent(ctx, framework, agent.id, operation, conversions);
 }
+
+/** Feedback of two operations of one id could not be told apart. */
+const checkNewId = ({ operationUuids }: Framework, { id }: OfferOperation): string | undefined =>
+  id !== undefined && operationUuids.has(idOf<OperationId>(id))
+    ? `operation.id: the framework has an operation '${id.value}' already`
+    : undefined;
 
 const volumeId = (volume: Resource): string =>
   `${volume.disk?.persistence?.id} ${volume.reservations?.at(-1)?.role} ${volume.provider_id?.value ?? ''}`;

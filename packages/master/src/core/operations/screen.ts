@@ -34,14 +34,10 @@ export function passesScreen(ctx: Context, acceptance: Acceptance, operation: Of
   return unfit === undefined;
 }
 
-function feedbackProblem({ framework, agent }: Acceptance, { id }: OfferOperation): Problem {
-  if (id === undefined) return undefined;
-  if (!agent.capabilities.has('AGENT_OPERATION_FEEDBACK')) {
-    return 'operation.id: the agent lacks the capability AGENT_OPERATION_FEEDBACK';
-  }
-  return framework.operationUuids.has(id.value as never)
-    ? `operation.id: the framework has an operation '${id.value}' already`
-    : undefined;
+function feedbackProblem({ agent }: Acceptance, { id }: OfferOperation): Problem {
+  return id === undefined || agent.capabilities.has('AGENT_OPERATION_FEEDBACK')
+    ? undefined
+    : 'operation.id: the agent lacks the capability AGENT_OPERATION_FEEDBACK';
 }
 
 function resourcesProblem(operation: OfferOperation): Problem {

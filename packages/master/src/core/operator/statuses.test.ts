@@ -205,3 +205,17 @@ test('an unreachable agent is deactivated, and not reactivated before it is back
   assert.equal(world.operator(deactivate(agent.id))?.status, 200);
   assert.equal(world.operator(reactivate(agent.id))?.status, 409);
 });
+
+test('who may drain an agent may not have it marked gone, and who may do nothing may empty the schedule', () => {
+  const world = createWorld({ authorize: ({ action }) => action === 'DRAIN_AGENT' || action === 'REGISTER_AGENT' });
+  const agent_id = { value: world.agent().id };
+  const marking: MasterCall = { type: 'DRAIN_AGENT', drain_agent: { agent_id, mark_gone: true } };
+  assert.equal(world.operator(marking)?.status, 403);
+  assert.equal(world.operator(drain(agent_id.value))?.status, 200);
+  assert.equal(world.operator(schedule(machine))?.status, 403);
+  const empty: MasterCall = {
+    type: 'UPDATE_MAINTENANCE_SCHEDULE',
+    update_maintenance_schedule: { schedule: { windows: [] } },
+  };
+  assert.equal(world.operator(empty)?.status, 200);
+});

@@ -160,6 +160,16 @@ test('LAUNCH: what makes a task TASK_ERROR', () => {
   }
 });
 
+test('a LAUNCH that has an id launches none of its tasks', () => {
+  const refusals = refusalsOf((offer) => ({
+    type: 'LAUNCH',
+    id: { value: 'op' },
+    launch: { task_infos: [task('a', offer), task('b', offer)] },
+  }));
+  assert.equal(refusals.length, 2);
+  assert.match(refusals[0] ?? '', /operation\.id/);
+});
+
 test('a LAUNCH with one list of resources that is none launches none of its tasks', () => {
   const refusals = refusalsOf((offer) => {
     const [cpus] = resources('cpus:1', offer);

@@ -1,0 +1,53 @@
+// Operations with an id, which ask for feedback: for whom there is none.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Pid, present } from '@meseta/base';
+import type { Offer, OfferOperation, SchedulerV0Call } from '@meseta/wire';
+import { CAPABILITIES, createWorld, resources } from '../testing.js';
+
+const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
+
+const reserve = (offer: Offer, cpus: number): OfferOperation => ({
+  type: 'RESERVE',
+  id: { value: 'op' },
+  reserve: {
+    resources: resources(`cpus:${cpus}`, offer).map((each) => ({
+      ...each,
+      reservations: [{ type: 'DYNAMIC', role: 'web' }],
+    })),
+  },
+});
+
+test('an id that an operation of the framework has, or that the agent can give no feedback for, is an OPERATION_ERROR', () => {
+  for (const able of [true, false]) {
+    const world = createWorld();
+    const agent = world.agent('cpus:4;mem:4096', { silent: true });
+    const agent_capabilities = CAPABILITIES.filter(({ type }) => able || type !== 'AGENT_OPERATION_FEEDBACK');
+    agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
+    const scheduler = world.subscribe({ roles: ['web'], capabilities });
+    world.wait(1_000);
+    const offer = scheduler.offer();
+    const operations = [reserve(offer, 1), reserve(offer, 2)];
+    scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations } });
+    const told = scheduler.events.flatMap(({ update_operation_status }) => update_operation_status?.status.state ?? []);
+    assert.deepEqual(told, able ? ['OPERATION_ERROR'] : ['OPERATION_ERROR', 'OPERATION_ERROR']);
+  }
+});
+
+test('a driver that gives an id is told ERROR, and nothing is done', () => {
+  const pid = 'scheduler-1@10.0.0.9:7000' as Pid;
+  const world = createWorld();
+  const agent = world.agent();
+  const say = (body: SchedulerV0Call): void =>
+    world.feed({ kind: 'message', from: pid, message: { name: 'SchedulerCall', body } });
+  say({ type: 'SUBSCRIBE', subscribe: { framework_info: { user: 'root', name: 'v0', roles: ['web'], capabilities } } });
+  world.wait(1_000);
+  const heard = () => world.effects.flatMap((it) => (it.kind === 'send' && it.to.includes(pid) ? [it.message] : []));
+  const offers = heard().find((message) => message.name === 'ResourceOffersMessage');
+  const offer = present(offers?.body.offers?.[0], 'an offer');
+  const [id] = world.master.state.frameworks.keys();
+  const framework_id = { value: present(id, 'a framework') };
+  say({ framework_id, type: 'ACCEPT', accept: { offer_ids: [offer.id], operations: [reserve(offer, 1)] } });
+  assert.equal(heard().at(-1)?.name, 'FrameworkErrorMessage');
+  assert.equal(agent.has('ApplyOperationMessage'), false);
+});
