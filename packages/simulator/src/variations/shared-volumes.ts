@@ -7,7 +7,7 @@ import { type Variation, withFramework } from './variation.js';
 
 export const sharedVolumes: Variation = {
   name: 'shared volumes',
-  share: 0.15,
+  share: 0.2,
   draw: (random, plan) =>
     withFramework(plan, {
       kind: 'sharer',
