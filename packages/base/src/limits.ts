@@ -210,7 +210,7 @@ export const LIMITS = table({
     source: 'Meseta',
   },
   bodyChunks: {
-    most: 2 ** 20,
+    most: 2 ** 21,
     unit: 'items',
     what: 'The chunks of one body with `Transfer-Encoding: chunked` that are shorter than 1 KiB on average',
     beyond: '413, and the connection is closed',
