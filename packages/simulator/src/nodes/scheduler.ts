@@ -8,6 +8,7 @@ import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type {
   ExecutorInfo,
+  Filters,
   FrameworkInfo,
   Offer,
   OfferOperation,
@@ -86,7 +87,7 @@ export interface SchedulerClient {
   call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void;
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more?: readonly OfferOperation[]): void;
   /** The tasks of the operations are remembered first. */
-  accept(offers: readonly Offer[], operations: readonly OfferOperation[]): void;
+  accept(offers: readonly Offer[], operations: readonly OfferOperation[], filters?: Filters): void;
   /** Ends the connection; it subscribes again after a pause. */
   disconnect(pauseMs: number): void;
   /** The process dies. */
@@ -412,14 +413,15 @@ class Client implements SchedulerClient {
     this.accept(offers, [...more, ...(tasks.length > 0 ? [operation] : [])]);
   }
 
-  accept(offers: readonly Offer[], operations: readonly OfferOperation[]): void {
+  accept(offers: readonly Offer[], operations: readonly OfferOperation[], filters?: Filters): void {
     const nowMs = this.world.timeline.nowMs();
     const views = operations.flatMap(({ launch, launch_group: group }) => [
       ...(launch?.task_infos ?? []).map((task) => viewOf(task, task.executor, nowMs)),
       ...(group?.task_group.tasks ?? []).map((task) => viewOf(task, group?.executor, nowMs)),
     ]);
     for (const view of views) this.memory.tasks.set(view.id, view);
-    this.call({ type: 'ACCEPT', accept: { offer_ids: offers.map(({ id }) => id), operations } }, (status) => {
+    const accept = { offer_ids: offers.map(({ id }) => id), operations, ...(filters === undefined ? {} : { filters }) };
+    this.call({ type: 'ACCEPT', accept }, (status) => {
       if (status !== undefined && status !== 202) for (const view of views) view.refused = true;
     });
   }

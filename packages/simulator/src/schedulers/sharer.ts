@@ -71,8 +71,14 @@ export function createSharer(plan: FrameworkPlan, mood: Mood): Script {
     const resources = offer.resources ?? [];
     const tasks = mood.calm ? [] : tasksOn(client, plan, offer);
     const operation = mood.calm || next >= MOST_OPERATIONS ? undefined : operationFor(client, resources);
-    if (tasks.length > 0) client.launch([offer], tasks);
-    else if (operation !== undefined) client.launch([offer], [], [operation]);
+    const operations: readonly OfferOperation[] =
+      tasks.length > 0
+        ? [{ type: 'LAUNCH', launch: { task_infos: tasks } }]
+        : operation === undefined
+          ? []
+          : [operation];
+    // With 0 everybody waits an interval for what is left over.
+    if (operations.length > 0) client.accept([offer], operations, { refuse_seconds: pick(client.random, [0, 1, 5]) });
     else {
       const refuse_seconds = mood.calm ? 600 : pick(client.random, [1, 5]);
       client.call({ type: 'DECLINE', decline: { offer_ids: [offer.id], filters: { refuse_seconds } } });
