@@ -23,6 +23,7 @@ const table = {
   port: numberFlag({ default: '5050' }),
   roles: textFlag(),
   modules: textFlag({ status: 'ignored' }),
+  contender: textFlag({ status: 'refused', help: 'Start it without.' }),
   work_dir: pathFlag({ required: true }),
 } as const;
 
@@ -147,6 +148,12 @@ test('the types of values follow the table', () => {
   assert.deepEqual([port, roles, lookup, workDir], [5050, undefined, true, '/w']);
 });
 
+test('a flag that asks for what is missing is refused with what to do instead, from the environment too', () => {
+  const message = (result: ReturnType<typeof parse>): string => (result.ok ? 'taken' : result.error.message);
+  assert.equal(message(parse(['--contender=x'])), 'Flag --contender: Start it without.');
+  assert.equal(message(parse([], { MESOS_CONTENDER: 'x' })), 'Flag MESOS_CONTENDER: Start it without.');
+});
+
 test('help names every flag, its alias and its default', () => {
   const help = flagsHelp('Usage: meseta master [options]', table);
   for (const part of [
@@ -155,6 +162,7 @@ test('help names every flag, its alias and its default', () => {
     '(default: 5050)',
     '(required)',
     'no effect yet',
+    'Start it without. (refused)',
   ]) {
     assert.ok(help.includes(part), part);
   }

@@ -8,8 +8,11 @@ export interface FlagSpec<T> {
   readonly aliases: readonly string[];
   /** As it would be typed; undefined: the flag has no value unless given. */
   readonly default: string | undefined;
-  /** 'ignored': a flag of Mesos that does nothing here yet; accepted with a warning. */
-  readonly status: 'used' | 'ignored';
+  /**
+   * 'ignored': a flag of Mesos that does nothing here yet; accepted with a warning. 'refused': one that asks for what is
+   * missing and would do harm without it; giving it is an error, and `help` says what to do instead.
+   */
+  readonly status: 'used' | 'ignored' | 'refused';
   readonly required: boolean;
   /** A path keeps `file://...` as it is; every other value is then the file's content. */
   readonly path: boolean;
@@ -21,7 +24,7 @@ export interface FlagSpec<T> {
 
 export interface FlagOptions {
   readonly aliases?: readonly string[];
-  readonly status?: 'used' | 'ignored';
+  readonly status?: FlagSpec<unknown>['status'];
   readonly required?: boolean;
   readonly path?: boolean;
   readonly help?: string;
@@ -320,6 +323,9 @@ export function parseFlags<const Table extends FlagTable>(
     if (given === undefined && spec.required) {
       return fail('missingFlag', `--${name}`, `Flag --${name} is required, but it was not given`);
     }
+    if (given !== undefined && spec.status === 'refused') {
+      return fail('badValue', given.given.typed, `Flag ${given.given.typed}: ${spec.help}`);
+    }
     if (given !== undefined && spec.status === 'ignored') {
       warnings.push(`Flag ${given.given.typed} is known but has no effect yet`);
     }
@@ -345,6 +351,7 @@ export function flagsHelp(usage: string, table: FlagTable): string {
         spec.required ? '(required)' : '',
         spec.default === undefined || spec.default === '' ? '' : `(default: ${spec.default})`,
         spec.status === 'ignored' ? '(accepted, no effect yet)' : '',
+        spec.status === 'refused' ? '(refused)' : '',
       ];
       return [`  ${forms.join(', ')}`, notes.filter((note) => note !== '').join(' ')];
     });

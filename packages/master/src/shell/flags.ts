@@ -74,6 +74,14 @@ const rateFlag = (aliases: readonly string[]) =>
   });
 
 const later = { status: 'ignored' } as const;
+/** Masters that were started to elect one of them would all lead. */
+const severalMasters = {
+  status: 'refused',
+  help: 'Several masters are not supported yet. Start one master without this flag; its registry is in --work_dir.',
+} as const;
+
+const parseQuorum = (text: string): Result<number, string> =>
+  text === '1' ? ok(1) : err(`expected 1, as several masters are not supported yet, got ${JSON.stringify(text)}`);
 
 export const masterFlags = {
   acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
@@ -149,8 +157,8 @@ export const masterFlags = {
   log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-master.INFO; shown under /files.' }),
   logbufsecs: numberFlag({ ...later, default: '0' }),
   logging_level: textFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR.' }),
-  master_contender: textFlag({ ...later }),
-  master_detector: textFlag({ ...later }),
+  master_contender: textFlag(severalMasters),
+  master_detector: textFlag(severalMasters),
   ...peerFlags,
   max_agents_per_address: countFlag({
     default: '1000',
@@ -194,7 +202,7 @@ export const masterFlags = {
   port: portFlag({ default: '5050', help: 'The port to listen on.' }),
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
-  quorum: numberFlag({ ...later }),
+  quorum: valueFlag(parseQuorum, asGiven, later),
   rate_limits: textFlag({ help: 'Messages a second of v0 frameworks by principal, as JSON or file:///path.' }),
   recovery_agent_removal_limit: valueFlag(parsePercent, asGiven, {
     default: '100%',
@@ -229,7 +237,7 @@ export const masterFlags = {
   }),
   whitelist: pathFlag({ ...later }),
   work_dir: pathFlag({ help: 'Where the registry is kept.' }),
-  zk: urlFlag({ ...later }),
+  zk: urlFlag(severalMasters),
   zk_session_timeout: durationFlag({ ...later, default: '10secs' }),
 };
 
