@@ -243,12 +243,6 @@ export const mutations = [
     replace: 'uuid].slice(0, MAX_RECEIVED)',
   },
   {
-    name: 'Volumes are shrunk without asking the authorizer',
-    file: master('operations/authorize'),
-    find: "return ask('RESIZE_VOLUME', shrink_volume === undefined ? [] : [shrink_volume.volume], role);",
-    replace: 'return shrink_volume && undefined;',
-  },
-  {
     name: 'The registry forgets one lost agent too many',
     file: master('agents/recovery'),
     find: 'i < excess ||',
@@ -265,12 +259,6 @@ export const mutations = [
     file: master('operator/weights'),
     find: '  const roles = weights.map(({ role }) => role);\n',
     replace: '  const roles = weights.map(({ role }) => role);\n  reply(ctx, request, 200);\n',
-  },
-  {
-    name: 'A master after a failover offers agents that an operator has deactivated',
-    file: master('agents/records'),
-    find: 'deactivated: kept?.deactivated === true,',
-    replace: 'deactivated: kept?.deactivated === true && id.length === 0,',
   },
   {
     name: 'Quota is not told to the allocator',
@@ -291,22 +279,10 @@ export const mutations = [
     replace: 'if (kept * 2 <= pairs.length) return;',
   },
   {
-    name: 'A filter that was forgotten takes the turn of the one that ends',
-    file: allocator('filters'),
-    find: 'table !== undefined && at >= 0; at = find(table, client, isDue)) {',
-    replace: 'table !== undefined && at >= 0; at = -1) {',
-  },
-  {
     name: 'Who has suppressed a role is offered its resources',
     file: allocator('clients'),
     find: 'framework.roles.has(name) && !framework.suppressed.has(name)',
     replace: 'framework.roles.has(name)',
-  },
-  {
-    name: 'A shared resource is offered again to who is being offered it',
-    file: allocator('evaluate'),
-    find: '  return state.shapes.withoutShared(view, state.table.subtract(holding.held, holding.allocated));',
-    replace: '  return view;',
   },
   {
     name: 'An agent that rests is offered',

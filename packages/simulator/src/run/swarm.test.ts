@@ -80,7 +80,7 @@ const EXERCISED: readonly (readonly [what: string, atLeast: number])[] = [
   ['authorizations refused', 50],
   ["operators' calls refused", 1],
   ['agents forgotten', 1],
-  ['removals at a limited rate', 10],
+  ['removals at a limited rate', 3],
   ['sandboxes removed', 50],
   ['runs with messages as bytes', 11],
   ...[

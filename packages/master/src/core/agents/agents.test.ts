@@ -358,6 +358,23 @@ test('a draining agent that is lost is not drained: its tasks may run on', () =>
   assert.deepEqual([entry?.drainInfo?.state, entry?.deactivated], ['DRAINING', true]);
 });
 
+test('an agent that an operator deactivated is not offered by the next master either', () => {
+  const old = createWorld();
+  const { id } = old.agent();
+  assert.equal(old.operator({ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id: { value: id } } })?.status, 200);
+  const world = createWorld({ registry: old.master.state.registrar.durable });
+  const agent = world.agent(undefined, { silent: true, info: { id: { value: id } } });
+  const scheduler = world.subscribe();
+  const agent_id = { value: id };
+  agent.say({ name: 'ReregisterAgentMessage', body: { agent: { ...agent.info, id: agent_id }, version: '1.12.0' } });
+  assert.equal(world.master.state.agents.registered.has(id), true);
+  world.wait(10_000);
+  assert.equal(scheduler.has('OFFERS'), false);
+  assert.equal(world.operator({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } })?.status, 200);
+  world.wait(10_000);
+  assert.equal(scheduler.has('OFFERS'), true);
+});
+
 test('an agent that was removed and comes back is heard again, and its tasks are told', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
