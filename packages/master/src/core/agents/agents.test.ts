@@ -366,7 +366,9 @@ test('an agent that an operator deactivated is not offered by the next master ei
   const agent = world.agent(undefined, { silent: true, info: { id: { value: id } } });
   const scheduler = world.subscribe();
   const agent_id = { value: id };
-  agent.say({ name: 'ReregisterAgentMessage', body: { agent: { ...agent.info, id: agent_id }, version: '1.12.0' } });
+  const agent_capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'HIERARCHICAL_ROLE' as const }];
+  const body = { agent: { ...agent.info, id: agent_id }, version: '1.12.0', agent_capabilities };
+  agent.say({ name: 'ReregisterAgentMessage', body });
   assert.equal(world.master.state.agents.registered.has(id), true);
   world.wait(10_000);
   assert.equal(scheduler.has('OFFERS'), false);
