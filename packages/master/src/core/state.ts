@@ -196,7 +196,7 @@ export interface OperationRecord {
 }
 
 /** What is happening to an agent between a decision and its entry in the registry. */
-export type AgentTransition = 'removing' | 'markingUnreachable' | 'markingGone';
+export type AgentTransition = 'admitting' | 'removing' | 'markingUnreachable' | 'markingGone';
 
 export interface Agents {
   readonly registered: Map<AgentId, Agent>;
@@ -211,6 +211,8 @@ export interface Agents {
   readonly capabilitySets: Map<string, ReadonlySet<AgentInfoCapabilityType>>;
   readonly registering: Map<Pid, RegisterAgentMessage>;
   readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
+  /** The entries of `reregistering` by their pid. */
+  readonly reregisteringByPid: Map<Pid, AgentId>;
   readonly transitions: Map<AgentId, AgentTransition>;
   /** Pings in a row without an answer. */
   readonly unansweredPings: Map<AgentId, number>;

@@ -102,6 +102,7 @@ function createState(
       capabilitySets: new Map(),
       registering: new Map(),
       reregistering: new Map(),
+      reregisteringByPid: new Map(),
       transitions: new Map(),
       unansweredPings: new Map(),
     },

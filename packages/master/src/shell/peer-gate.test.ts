@@ -42,7 +42,7 @@ function gateWith(security: PeerSecurity) {
   const gate = createPeerGate({
     security,
     state: {
-      agents: { byPid, registering: new Map(), reregistering: new Map() },
+      agents: { byPid, registering: new Map(), reregisteringByPid: new Map() },
       frameworkByPid: new Map([[driver, 'f']]),
       frameworks: new Map([['f', { principal: 'p' }]]),
     } as unknown as MasterState,

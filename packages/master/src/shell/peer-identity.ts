@@ -80,9 +80,9 @@ export function createPeerIdentity(
 function createAddressLimit(max: number, { agents }: MasterState): (ip: string, pid: Pid) => boolean {
   const pidsOf = new Map<string, Set<Pid>>();
   const prune = (pids: Set<Pid>): void => {
-    const returning = new Set([...agents.reregistering.values()].map(({ pid }) => pid));
+    const { byPid, registering, reregisteringByPid } = agents;
     for (const pid of pids) {
-      if (!agents.byPid.has(pid) && !agents.registering.has(pid) && !returning.has(pid)) pids.delete(pid);
+      if (!byPid.has(pid) && !registering.has(pid) && !reregisteringByPid.has(pid)) pids.delete(pid);
     }
   };
   return (ip, pid) => {

@@ -1,7 +1,7 @@
 // Agents in the registry.
 //
 // `an agent leaves the registry only for a reason`: it unregistered, its machine went down, or it came back as another
-//     from the same address.
+//     from the same address. withdrawn: an id that was sent to no agent may be removed; its agent came back under its own.
 // `a gone agent never returns`: while its entry stands.
 // `an agent is told that it is registered once that is durable`
 // `an agent that answers is not marked unreachable`: not before it missed its pings, or its time to come back.
@@ -129,7 +129,7 @@ function written({ world }: Cluster, known: Known, operation: RegistryOperation)
       known.gone.add(agentId);
       return;
     case 'removeAgent':
-      if (!known.leaving.has(agentId) && !known.down.has(known.hosts.get(agentId) ?? '')) {
+      if (known.hosts.has(agentId) && !known.leaving.has(agentId) && !known.down.has(known.hosts.get(agentId) ?? '')) {
         world.fail('an agent leaves the registry only for a reason', `agent ${agentId} was removed`, [agentId]);
       }
       known.admitted.delete(agentId);

@@ -18,9 +18,9 @@ export function markAgentGone(ctx: Context, agentId: AgentId, request?: RequestI
     if (request !== undefined) reply(ctx, request, status, text);
   };
   if (agents.gone.has(agentId)) return answer(200);
-  if (agents.transitions.has(agentId)) return answer(503, `agent ${agentId} is being removed or marked`);
   const known = agents.registered.has(agentId) || agents.recovered.has(agentId) || agents.unreachable.has(agentId);
   if (!known) return answer(404, `agent ${agentId} is unknown`);
+  if (agents.transitions.has(agentId)) return answer(503, `agent ${agentId} is being removed or marked`);
   const atMs = Math.floor(ctx.now.wallMs);
   agents.transitions.set(agentId, 'markingGone');
   const work = { kind: 'agentGone', agentId, atMs, request } as const;

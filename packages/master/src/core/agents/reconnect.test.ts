@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '@meseta/base';
 import type { ExecutorInfo } from '@meseta/wire';
-import { createWorld, MASTER_ID, task } from '../testing.js';
+import { createWorld, MASTER_ID, type TestAgent, task } from '../testing.js';
 
 test('a task that was told lost with the connection, and runs on, is ended when the agent is back', () => {
   const world = createWorld();
@@ -77,3 +77,55 @@ test('an executor that was freed with the connection, and lives on, is shut down
   agent.reregister({ frameworks });
   assert.equal(agent.has('ShutdownExecutorMessage'), false);
 });
+
+/** Both agent ids of one process that sends two registrations while the registry is being written. */
+function crossedRegistrations(send: (agent: TestAgent, own: AgentId) => void) {
+  const world = createWorld();
+  const agent = world.agent();
+  const own = agent.id;
+  const scheduler = world.subscribe();
+  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: own } } });
+  agent.received.splice(0);
+  scheduler.events.splice(0);
+  world.holdStore(true);
+  send(agent, own);
+  world.holdStore(false);
+  world.answerStore();
+  world.wait(10_000);
+  return { world, agent, own, scheduler };
+}
+
+const registrations: Readonly<Record<string, (agent: TestAgent, own: AgentId) => void>> = {
+  'a first registration, then a return': (agent, own) => {
+    agent.register();
+    agent.reregister({ agent: { ...agent.info, id: { value: own } } });
+  },
+  'a return, then a first registration': (agent, own) => {
+    agent.reregister({ agent: { ...agent.info, id: { value: own } } });
+    agent.register();
+  },
+  'a return, then a return under another id': (agent, own) => {
+    agent.reregister({ agent: { ...agent.info, id: { value: own } } });
+    agent.reregister({ agent: { ...agent.info, id: { value: 'another' } } });
+  },
+  'each of them twice': (agent, own) => {
+    for (const _ of [1, 2]) {
+      agent.register();
+      agent.reregister({ agent: { ...agent.info, id: { value: own } } });
+    }
+  },
+};
+
+for (const [name, send] of Object.entries(registrations)) {
+  test(`one pid registers as one agent while the registry is being written (AGENTS-1): ${name}`, () => {
+    const { world, agent, own, scheduler } = crossedRegistrations(send);
+    const { agents, registrar } = world.master.state;
+    assert.deepEqual([...agents.registered.keys()], [own]);
+    assert.deepEqual([...agents.byPid], [[agent.pid, own]]);
+    assert.deepEqual([...registrar.durable.agents.keys()], [own], 'nothing else is left in the registry');
+    assert.equal(agent.has('AgentRegisteredMessage'), false, 'an agent that has an id gets no other one');
+    assert.equal(agent.take('AgentReregisteredMessage').agent_id.value, own);
+    assert.equal(scheduler.has('FAILURE'), false);
+    assert.equal(agents.reregisteringByPid.size + agents.registering.size + agents.transitions.size, 0);
+  });
+}

@@ -1,4 +1,9 @@
-// A new agent registers: admitted in the registry, then told its id.
+// A new agent registers: it is admitted in the registry, then its id is sent to it.
+//
+// Owns: `registering`, the admissions that wait for the registry, by pid.
+// Boundary: a returning agent is admitted in reregister.ts.
+// AGENTS-1: a pid has at most one registered agent, and at most one registration of each kind waits for the registry. Of
+// two that cross, the re-registration wins: its sender has an id already, and the first registration is older.
 import type { AgentId, Pid } from '@meseta/base';
 import type { RegisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, send } from '../context.js';
@@ -16,8 +21,9 @@ export function registerAgent(
 ): void {
   const { agents } = ctx.state;
   count(ctx, 'master/messages_register_slave');
-  // It asks again while its first request is being written.
-  if (agents.registering.has(from) || !admit(ctx, from, message, principal).ok) return;
+  // The agent repeats its message until it is answered. The answer comes when the registry is written.
+  if (agents.registering.has(from) || agents.reregisteringByPid.has(from)) return;
+  if (!admit(ctx, from, message, principal).ok) return;
   const knownId = agents.byPid.get(from);
   const known = knownId === undefined ? undefined : agents.registered.get(knownId);
   if (known?.connected === true) {
@@ -26,18 +32,21 @@ export function registerAgent(
   }
   // A new agent where a disconnected one was: that one never comes back.
   if (known !== undefined) requestRemoval(ctx, known.id, REPLACED);
-  agents.registering.set(from, message);
   const id = nextAgentId(ctx);
+  agents.registering.set(from, message);
+  agents.transitions.set(id, 'admitting');
   const agentInfo = inPostRefinement(message.agent, id);
   const decided = decide(
     ctx,
     { kind: 'admitAgent', agentId: id, info: forRegistry(agentInfo) },
     { kind: 'agentAdmitted', pid: from, agentId: id },
   );
-  if (!decided.ok) agents.registering.delete(from);
+  if (decided.ok) return;
+  agents.registering.delete(from);
+  agents.transitions.delete(id);
 }
 
-/** An agent that registers again is taken under the id that it names, so one may be in use before its turn comes. */
+/** A re-registration is accepted under the id that it names, so an id may be in use before its turn comes. */
 function nextAgentId({ state }: Context): AgentId {
   const { registered, recovered, unreachable, gone, reregistering, removed } = state.agents;
   for (;;) {
@@ -51,6 +60,11 @@ export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
   const message = agents.registering.get(pid);
   if (message === undefined) return;
   agents.registering.delete(pid);
+  agents.transitions.delete(id);
+  if (agents.reregisteringByPid.has(pid)) {
+    requestRemoval(ctx, id, REPLACED);
+    return;
+  }
   const agent = newAgent(ctx, id, pid, message);
   record(ctx, agent);
   enter(ctx, agent);

@@ -51,6 +51,8 @@ export function takeDownIfLate(ctx: Context, agent: Agent): void {
 export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   const { agents } = ctx.state;
   agents.transitions.delete(id);
+  // Its admission was replaced before it registered: nobody has seen this id.
+  if (!agents.registered.has(id) && !agents.recovered.has(id)) return;
   agents.recovered.delete(id);
   agents.removed.push(id);
   count(ctx, 'master/slave_removals');

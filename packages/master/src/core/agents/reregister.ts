@@ -49,7 +49,8 @@ export function reregisterAgent(
   count(ctx, 'master/messages_reregister_slave');
   const id = agentIdOf(message.agent);
   if (id === undefined) return warn(ctx, `ignoring the re-registration of an agent at ${from}: agent.id is missing`);
-  if (agents.reregistering.has(id)) return;
+  // The agent repeats its message until it is answered. The answer comes when the registry is written.
+  if (agents.reregistering.has(id) || agents.reregisteringByPid.has(from)) return;
   if (!admit(ctx, from, message, principal).ok) return;
   const transition = agents.transitions.get(id);
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
@@ -59,6 +60,7 @@ export function reregisterAgent(
   const other = agents.byPid.get(from);
   if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);
   agents.reregistering.set(id, { pid: from, message });
+  agents.reregisteringByPid.set(from, id);
   agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
   const told = forRegistry(info);
@@ -69,7 +71,9 @@ export function reregisterAgent(
       ? ({ kind: 'markAgentReachable', agentId: id, info: told } as const)
       : ({ kind: 'updateAgent', agentId: id, info: told } as const);
   const decided = decide(ctx, operation, work);
-  if (!decided.ok) agents.reregistering.delete(id);
+  if (decided.ok) return;
+  agents.reregistering.delete(id);
+  agents.reregisteringByPid.delete(from);
 }
 
 /** An id stays with the machine that it was given to; whoever claims it from another one is told to go. */
@@ -85,6 +89,7 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   const request = agents.reregistering.get(id);
   if (request === undefined) return;
   agents.reregistering.delete(id);
+  agents.reregisteringByPid.delete(request.pid);
   // It was removed or marked gone while the registry was being written: it is not told that it is back.
   if (agents.transitions.has(id)) return;
   // Its id may have been given to another agent meanwhile.
