@@ -5,7 +5,7 @@
 // ENVIRONMENT-1: a second process is refused while the first lives.
 // ENVIRONMENT-2: the file's pages are checked before LMDB maps them, and every record's checksum before anything is read:
 //     damage is an error at the opening, with a text for people, and changes nothing.
-// ENVIRONMENT-3: records of versions without checksums are taken over once, all or none.
+// ENVIRONMENT-3: a store names its format in a record: records without one are damage, and another format is refused.
 // ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
 //     fill stops them before it stops these writes. `keepSpare` says whether they are there.
 // ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before.
@@ -96,29 +96,21 @@ export function sealedRecords(database: Database): SealedRecords {
   };
 }
 
-/** Whether every record is whole; those of an earlier version, which has no checksums at all, are sealed. */
+/** ENVIRONMENT-2, ENVIRONMENT-3. A store without any record is new: it gets the record of its format. */
 async function verify(database: Database): Promise<Result<void, string>> {
-  const format = database.get(FORMAT);
-  let sealed = 0;
-  let broken: Key | undefined;
-  const all: { readonly key: Key; readonly value: Buffer }[] = [];
+  let records = 0;
   for (const { key, value } of database.getRange({})) {
-    if (isSealed(key, value)) sealed++;
-    else broken ??= key;
-    if (format === undefined) all.push({ key, value });
+    if (!isSealed(key, value)) return err(`the checksum of the record ${nameOf(key)} is wrong`);
+    records++;
   }
-  if (format === undefined && sealed === 0) {
-    const records = sealedRecords(database);
-    await database.transaction(() => {
-      for (const { key, value } of all) records.put(key, value);
-      records.put(FORMAT, FORMAT_VERSION);
-    });
+  const sealed = sealedRecords(database);
+  const version = sealed.get(FORMAT);
+  if (version === undefined && records > 0) return err('the record of its format is missing');
+  if (version === undefined) {
+    await database.transaction(() => sealed.put(FORMAT, FORMAT_VERSION));
     await database.flushed;
     return ok(undefined);
   }
-  if (broken !== undefined) return err(`the checksum of the record ${nameOf(broken)} is wrong`);
-  if (format === undefined) return err('the record of its format is missing');
-  const version = format.subarray(CHECKSUM_BYTES);
   return version.equals(FORMAT_VERSION)
     ? ok(undefined)
     : err(`its format ${version} is not one that this version reads`);
