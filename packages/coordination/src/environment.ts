@@ -8,7 +8,8 @@
 // ENVIRONMENT-3: a store names its format in a record: records without one are damage, and another format is refused.
 // ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
 //     fill stops them before it stops these writes. `keepSpare` says whether they are there.
-// ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before.
+// ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before. A disk with
+//     plenty of room is asked once for many writes.
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, ok, type Result } from '@meseta/base';
@@ -56,8 +57,8 @@ const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
 /** Of a small disk the spare bytes take no more than this share. */
 const SPARE_SHARE = 1 / 32;
-/** So many times the spare bytes are room enough on the disk. */
-const SPARE_MARGIN = 4;
+/** A disk that has so many times the spare bytes free is not about to be full: LMDB may make the file larger by itself. */
+const SPARE_MARGIN = 16;
 const ZEROS = Buffer.alloc(2 ** 18);
 /** What a transaction writes at most beside twice its bytes: a page for each place, some for the branches and free lists. */
 const PLACE_BYTES = 4096;
@@ -129,6 +130,8 @@ function spareOf(database: Database, path: string): Spare {
   const spareBytes = Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE));
   /** At least so many are there: what transactions have taken at most is off. Looking anew costs more than a write. */
   let leftBytes = 0;
+  /** So many more the disk itself was seen to have: good until the spare bytes are looked for again. */
+  let diskBytes = 0;
   const look = (): { readonly size: number; readonly usedBytes: number } => {
     const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
     const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
@@ -146,21 +149,24 @@ function spareOf(database: Database, path: string): Spare {
     }
     look();
   };
-  /** A disk with so much room is not about to be full: then LMDB may make the file larger by itself. */
-  const diskHas = (bytes: number): boolean => {
+  const lookAtDisk = (bytes: number): void => {
     const { bavail, bsize: unit } = statfsSync(path);
-    return bavail * unit >= bytes;
+    if (bavail * unit >= bytes + SPARE_MARGIN * spareBytes) diskBytes = Math.max(bytes, spareBytes);
   };
   return {
     keep() {
+      diskBytes = 0;
       if (leftBytes < spareBytes / 2) look();
       if (leftBytes < spareBytes / 2) extend(spareBytes);
       return leftBytes >= spareBytes / 2;
     },
     take(bytes) {
-      if (leftBytes < bytes) look();
-      if (leftBytes < bytes && diskHas(bytes + SPARE_MARGIN * spareBytes)) {
+      if (leftBytes < bytes && diskBytes < bytes) look();
+      if (leftBytes < bytes && diskBytes < bytes) lookAtDisk(bytes);
+      if (leftBytes < bytes && diskBytes >= bytes) {
+        // The spare bytes may be what is used first.
         leftBytes = 0;
+        diskBytes -= bytes;
         return true;
       }
       if (leftBytes < bytes) extend(Math.max(bytes, spareBytes));

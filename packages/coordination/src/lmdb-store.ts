@@ -2,7 +2,7 @@
 //
 // Owns: the environment's keys
 //   ['epoch']              the newest epoch seen
-//   ['log', sequence]      a batch
+//   ['log', sequence]      batches with consecutive numbers, of which this is the last
 //   ['part', generation, n] a piece of a snapshot
 //   ['current']            which generation is the snapshot, its parts, and the last batch it covers
 // Boundary: one process has the environment (ENVIRONMENT-1). STORE-1 to STORE-3 as in types.ts. How they are kept:
@@ -14,6 +14,10 @@
 // LMDBSTORE-4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
 // LMDBSTORE-5: `close` waits for the snapshot that is under way: it would fail otherwise, and end its master for nothing.
 // LMDBSTORE-6: batches have consecutive numbers, so that a missing one is damage and not an end.
+// LMDBSTORE-7: batches of one transaction share records, as a record costs more than its bytes do; a snapshot never covers
+//     a part of one.
+// LMDBSTORE-8: the spare bytes are made anew within a second of the last write too, and looked for each second while the
+//     disk has no room for them.
 import { assert, ok, type Result } from '@meseta/base';
 import type { Key } from 'lmdb';
 import { type Environment, openEnvironment } from './environment.js';
@@ -24,11 +28,13 @@ import type { Fenced, StoreContents } from './types.js';
 const PART_BYTES = 2 ** 20;
 /** Keys removed in one transaction, so that appends get their turn. */
 const REMOVE_KEYS = 2000;
-/** How often spare bytes are made anew at most: a burst of writes takes the room of the disk. */
-const LOOK_INTERVAL_MS = 1000;
+/** Spare bytes are made anew so long after a write, and not at each: a burst of writes takes the room of the disk. */
+const SPARE_DELAY_MS = 1000;
 /** The pages of so many records, which are written anew without them. */
 const REMOVED_BYTES = 2 ** 20;
-/** Beside its value: key, checksum, and what LMDB keeps of each. */
+/** Before each batch of a record. */
+const LENGTH_BYTES = 4;
+/** Beside its value: key, checksum, length, and what LMDB keeps of each. */
 const RECORD_BYTES = 64;
 /** Where a transaction writes: the epoch, what is current, and behind the last batch or part. */
 const PLACES = 4;
@@ -50,6 +56,9 @@ interface Current {
 interface Ledger {
   newestEpoch: number;
   lastSequence: number;
+  /** The last batches, in no record yet. */
+  readonly unwritten: Uint8Array[];
+  unwrittenBytes: number;
 }
 
 interface Job {
@@ -67,16 +76,64 @@ const readJson = <T>({ records }: Environment, key: Key, otherwise: T): T => {
 const writeJson = ({ records }: Environment, key: Key, value: unknown): void =>
   records.put(key, Buffer.from(JSON.stringify(value)));
 
-/** Takes writes in order and makes them in groups. */
-function createWriter(
+/** Calls `run` later; returns what cancels it. */
+export type SetTimer = (delayMs: number, run: () => void) => () => void;
+
+const setUnheldTimer: SetTimer = (delayMs, run) => {
+  const timer = setTimeout(run, delayMs).unref();
+  return () => clearTimeout(timer);
+};
+
+interface SpareKeeper {
+  /** To be called after each write, before the next is begun. */
+  afterWrite(): void;
+  close(): void;
+}
+
+/** LMDBSTORE-8 */
+function createSpareKeeper(
   environment: Environment,
   onSpare: (hasSpare: boolean) => void,
-  nowMs: () => number,
-): <T>(bytes: number, run: (ledger: Ledger) => T) => Promise<T> {
+  setTimer: SetTimer,
+  isWriting: () => boolean,
+): SpareKeeper {
+  let isDue = false;
+  let cancel: (() => void) | undefined;
+  const keep = (): void => {
+    isDue = false;
+    const hasSpare = environment.keepSpare();
+    onSpare(hasSpare);
+    if (!hasSpare) plan();
+  };
+  const plan = (): void => {
+    cancel ??= setTimer(SPARE_DELAY_MS, () => {
+      cancel = undefined;
+      isDue = true;
+      if (!isWriting()) keep();
+    });
+  };
+  return {
+    afterWrite: () => (isDue ? keep() : plan()),
+    close() {
+      cancel?.();
+      // The environment is closed: nothing is planned any more.
+      cancel = () => {};
+      isDue = false;
+    },
+  };
+}
+
+interface Writer {
+  enqueue<T>(bytes: number, run: (ledger: Ledger) => T): Promise<T>;
+  close(): void;
+}
+
+/** Takes writes in order and makes them in groups. */
+function createWriter(environment: Environment, onSpare: (hasSpare: boolean) => void, setTimer: SetTimer): Writer {
   const { database } = environment;
   const queue: Job[] = [];
-  let lookMs = 0;
   let writing = false;
+  const spare = createSpareKeeper(environment, onSpare, setTimer, () => writing);
   let failure: { readonly error: unknown } | undefined;
 
   const takeGroup = (): Job[] => {
@@ -96,14 +153,13 @@ function createWriter(
         const room = environment.roomFor(PLACES, bytes);
         if (!room.ok) throw new Error(room.error);
         const values = await database.transaction(() => {
-          const ledger = { newestEpoch: readJson(environment, EPOCH, 0), lastSequence: lastSequence(environment) };
-          return group.map((job) => job.run(ledger));
+          const ledger = readLedger(environment);
+          const results = group.map((job) => job.run(ledger));
+          writeBatches(environment, ledger);
+          return results;
         });
         await database.flushed;
-        if (nowMs() >= lookMs) {
-          lookMs = nowMs() + LOOK_INTERVAL_MS;
-          onSpare(environment.keepSpare());
-        }
+        spare.afterWrite();
         group.forEach((job, i) => {
           job.resolve(values[i]);
         });
@@ -114,13 +170,16 @@ function createWriter(
     }
     writing = false;
   };
-  return <T>(bytes: number, run: (ledger: Ledger) => T) =>
-    new Promise<T>((resolve, reject) => {
-      queue.push({ bytes, run, resolve: resolve as (value: unknown) => void, reject });
-      if (writing) return;
-      writing = true;
-      queueMicrotask(write);
-    });
+  return {
+    enqueue: <T>(bytes: number, run: (ledger: Ledger) => T) =>
+      new Promise<T>((resolve, reject) => {
+        queue.push({ bytes, run, resolve: resolve as (value: unknown) => void, reject });
+        if (writing) return;
+        writing = true;
+        queueMicrotask(write);
+      }),
+    close: spare.close,
+  };
 }
 
 const currentOf = (environment: Environment): Current =>
@@ -133,6 +192,46 @@ function lastSequence(environment: Environment): number {
   return currentOf(environment).upTo;
 }
 
+const readLedger = (environment: Environment): Ledger => ({
+  newestEpoch: readJson(environment, EPOCH, 0),
+  lastSequence: lastSequence(environment),
+  unwritten: [],
+  unwrittenBytes: 0,
+});
+
+/** LMDBSTORE-7. Batches of more than a part's bytes share no record. */
+function addBatch(environment: Environment, ledger: Ledger, batch: Uint8Array): void {
+  if (ledger.unwrittenBytes + batch.length > PART_BYTES) writeBatches(environment, ledger);
+  ledger.lastSequence++;
+  ledger.unwritten.push(batch);
+  ledger.unwrittenBytes += batch.length;
+}
+
+/** Before anything reads the batches or counts them (LMDBSTORE-7). */
+function writeBatches(environment: Environment, ledger: Ledger): void {
+  const { unwritten, unwrittenBytes, lastSequence } = ledger;
+  if (unwritten.length === 0) return;
+  const record = Buffer.allocUnsafe(unwrittenBytes + LENGTH_BYTES * unwritten.length);
+  let at = 0;
+  for (const batch of unwritten) {
+    record.set(batch, record.writeUInt32LE(batch.length, at));
+    at += LENGTH_BYTES + batch.length;
+  }
+  environment.records.put(['log', lastSequence], record);
+  unwritten.length = 0;
+  ledger.unwrittenBytes = 0;
+}
+
+function batchesOf(record: Buffer): readonly Uint8Array[] {
+  const batches: Uint8Array[] = [];
+  for (let at = 0; at < record.length; ) {
+    const from = at + LENGTH_BYTES;
+    at = from + record.readUInt32LE(at);
+    batches.push(Uint8Array.from(record.subarray(from, at)));
+  }
+  return batches;
+}
+
 function readContents(environment: Environment): StoreContents {
   const { generation, parts, upTo } = currentOf(environment);
   const pieces = Array.from({ length: parts }, (_, n) => {
@@ -143,8 +242,8 @@ function readContents(environment: Environment): StoreContents {
   const batches: Uint8Array[] = [];
   for (const { key, value } of environment.records.entries({ start: ['log', upTo + 1], end: ['log', LAST] })) {
     const expected = upTo + 1 + batches.length;
-    assert((key as [string, number])[1] === expected, `batch ${expected} of the registry is missing`);
-    batches.push(Uint8Array.from(value));
+    for (const batch of batchesOf(value)) batches.push(batch);
+    assert((key as [string, number])[1] === upTo + batches.length, `batch ${expected} of the registry is missing`);
   }
   return { snapshot: generation === 0 ? undefined : Uint8Array.from(Buffer.concat(pieces)), batches };
 }
@@ -174,14 +273,15 @@ function removeUnseen(environment: Environment): boolean {
 export function createLmdbStore(
   environment: Environment,
   onSpare: (hasSpare: boolean) => void,
-  nowMs: () => number = () => performance.now(),
+  setTimer: SetTimer = setUnheldTimer,
 ): LocalStore {
   let hadSpare = true;
   const heard = (hasSpare: boolean): void => {
     if (hasSpare !== hadSpare) onSpare(hasSpare);
     hadSpare = hasSpare;
   };
-  const enqueue = createWriter(environment, heard, nowMs);
+  const writer = createWriter(environment, heard, setTimer);
+  const { enqueue } = writer;
 
   const takeEpoch = (ledger: Ledger, epoch: number): void => {
     ledger.newestEpoch = epoch;
@@ -225,18 +325,22 @@ export function createLmdbStore(
         takeEpoch(ledger, ledger.newestEpoch + 1);
         return ledger.newestEpoch;
       }),
-    read: (epoch) => write(epoch, 0, () => readContents(environment)),
+    read: (epoch) =>
+      write(epoch, 0, (ledger) => {
+        writeBatches(environment, ledger);
+        return readContents(environment);
+      }),
     append(epoch, batch) {
       const bytes = Buffer.from(batch);
-      return write(epoch, bytes.length, (ledger) => {
-        ledger.lastSequence++;
-        environment.records.put(['log', ledger.lastSequence], bytes);
-      });
+      return write(epoch, bytes.length, (ledger) => addBatch(environment, ledger, bytes));
     },
     snapshot(epoch, bytes) {
       const copy = Uint8Array.from(bytes);
       // Asked for at once: its place in the queue is what divides the batches before it from those after.
-      const covered = write(epoch, 0, (ledger) => ledger.lastSequence);
+      const covered = write(epoch, 0, (ledger) => {
+        writeBatches(environment, ledger);
+        return ledger.lastSequence;
+      });
       const made = lastSnapshot.then(async () => {
         const upTo = await covered;
         return upTo.ok ? writeSnapshot(epoch, copy, upTo.value) : upTo;
@@ -246,6 +350,7 @@ export function createLmdbStore(
     },
     async close() {
       await lastSnapshot;
+      writer.close();
       await environment.close();
     },
   };

@@ -11,8 +11,7 @@ import { openEnvironment, sealedRecords } from './environment.js';
 import { createLmdbStore, openLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
 import { createMemoryStore } from './memory-store.js';
-import { createSoleElection } from './sole-election.js';
-import type { Leadership, Store, StoreContents } from './types.js';
+import type { Store, StoreContents } from './types.js';
 
 const directories: string[] = [];
 const newDirectory = (): string => {
@@ -338,6 +337,35 @@ test('LMDBSTORE-3: a snapshot leaves no batch that it covers and no part of one 
   await store.close();
 });
 
+test('LMDBSTORE-7: batches of one transaction share records of at most 1 MiB; a read or snapshot between them divides them', async () => {
+  const environment = await openEnvironment(newDirectory(), assert.fail);
+  assert.ok(environment.ok);
+  const { database } = environment.value;
+  const store = createLmdbStore(environment.value, () => {});
+  const lastNumbers = (): readonly unknown[] =>
+    [...database.getKeys({ start: ['log'], end: ['log', 1e9] })].map((key) => (key as [string, number])[1]);
+  const appended = (sizes: readonly number[]) => sizes.map((size, n) => store.append(1, Buffer.alloc(size, n)));
+  await Promise.all(appended([2 ** 19, 2 ** 19, 1, 0, 2 ** 21, 3]));
+  assert.deepEqual(lastNumbers(), [2, 4, 5, 6]);
+  const [contents] = await Promise.all([store.read(1), ...appended([1])]);
+  assert.ok(contents.ok);
+  assert.deepEqual(
+    contents.value.batches.map((batch) => [batch.length, batch.at(-1)]),
+    [2 ** 19, 2 ** 19, 1, 0, 2 ** 21, 3].map((size, n) => [size, size === 0 ? undefined : n]),
+  );
+  const before = appended([1, 1]);
+  const between = store.read(1);
+  const after = appended([1]);
+  const taken = store.snapshot(1, bytes('whole'));
+  const later = appended([4, 5]);
+  await Promise.all([...before, between, ...after, taken, ...later]);
+  const read = await between;
+  assert.ok(read.ok && read.value.batches.length === 9);
+  assert.deepEqual(lastNumbers(), [12]);
+  assert.deepEqual((await readOf(store, 1)).batches, ['\0\0\0\0', '\u0001'.repeat(5)]);
+  await store.close();
+});
+
 test('STORE-2: a snapshot that is fenced before any of its steps ends there, and counts only if it counted before', async () => {
   for (const [fencedAt, stands] of [
     [1, undefined],
@@ -398,13 +426,13 @@ test('LMDBSTORE-6: a batch or a part of a snapshot that is missing is an error, 
   }
 });
 
-test('a write that has no room is refused before it is begun, and whoever opened the store hears of the disk once', async () => {
+test('LMDBSTORE-8: a write that has no room is refused before it is begun, and whoever opened the store hears of the disk once', async () => {
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const heard: boolean[] = [];
   const asked: (readonly [places: number, bytes: number])[] = [];
   let hasSpare = true;
-  let nowMs = 0;
+  let timer: (() => void) | undefined;
   let room: Result<void, string> = ok(undefined);
   const store = createLmdbStore(
     {
@@ -416,18 +444,40 @@ test('a write that has no room is refused before it is begun, and whoever opened
       },
     },
     (spare) => heard.push(spare),
-    () => nowMs,
+    (delayMs, run) => {
+      assert.deepEqual([delayMs, timer], [1000, undefined]);
+      timer = run;
+      return () => {
+        timer = undefined;
+      };
+    },
   );
-  for (const spare of [true, false, false, true, true, false]) {
+  const runTimer = (): void => {
+    const run = timer;
+    timer = undefined;
+    run?.();
+  };
+  for (const spare of [true, false, true, true, false]) {
     hasSpare = spare;
-    nowMs += 1000;
     await store.append(1, bytes('x'));
-    hasSpare = !spare;
-    nowMs += 999;
     await store.append(1, bytes('x'));
-    nowMs -= 999;
+    runTimer();
+    // While there is no room it is looked for again, without a write.
+    assert.equal(timer === undefined, spare);
   }
   assert.deepEqual(heard, [false, true, false]);
+  runTimer();
+  hasSpare = true;
+  runTimer();
+  assert.deepEqual([heard, timer], [[false, true, false, true], undefined]);
+  // What becomes due while a write is under way is done after it.
+  await store.append(1, bytes('x'));
+  hasSpare = false;
+  const written = store.append(1, bytes('x'));
+  runTimer();
+  assert.equal(heard.length, 4);
+  await written;
+  assert.deepEqual(heard.slice(4), [false]);
   asked.length = 0;
   await Promise.all([store.append(1, bytes('four')), store.append(1, bytes('sixsix'))]);
   assert.deepEqual(asked, [[4, 10 + 2 * 64]]);
@@ -435,65 +485,8 @@ test('a write that has no room is refused before it is begun, and whoever opened
   await assert.rejects(store.append(1, bytes('lost')), /^Error: no space$/);
   room = ok(undefined);
   await assert.rejects(store.append(1, bytes('lost')), /no space/);
-  assert.equal([...environment.value.records.entries({ start: ['log'], end: ['log', 1e9] })].length, 14);
+  assert.equal([...environment.value.records.entries({ start: ['log'], end: ['log', 1e9] })].length, 13);
+  assert.ok(timer);
   await store.close();
-});
-
-test('the only master leads at once, with an epoch that grows at each start', async () => {
-  const store = createMemoryStore();
-  const epochs: number[] = [];
-  for (let start = 0; start < 3; start++) {
-    const election = createSoleElection(store);
-    const seen: (Leadership | undefined)[] = [];
-    const unwatch = election.watch((leadership) => seen.push(leadership));
-    await election.contend(bytes('me'));
-    await election.withdraw();
-    unwatch();
-    await election.contend(bytes('again'));
-    assert.equal(seen.length, 3);
-    assert.equal(seen[0], undefined);
-    assert.ok(seen[1]?.mine);
-    assert.equal(Buffer.from(seen[1].leader).toString(), 'me');
-    assert.equal(seen[2], undefined);
-    epochs.push(seen[1].epoch);
-    await election.close();
-  }
-  assert.ok(epochs.every((epoch, i) => i === 0 || epoch > (epochs[i - 1] as number)));
-});
-
-test('a candidate that withdraws before its epoch has come does not lead', async () => {
-  const election = createSoleElection(createMemoryStore());
-  const seen: (Leadership | undefined)[] = [];
-  election.watch((leadership) => seen.push(leadership));
-  const contending = election.contend(bytes('me'));
-  await election.withdraw();
-  await contending;
-  assert.deepEqual(seen, [undefined]);
-});
-
-test('an epoch that comes after the candidate has withdrawn and contended again, or closed, is not taken', async () => {
-  const answers: ((epoch: number) => void)[] = [];
-  const election = createSoleElection({ nextEpoch: () => new Promise((resolve) => answers.push(resolve)) });
-  const seen: string[] = [];
-  election.watch((leadership) => seen.push(String(leadership?.epoch)));
-  const first = election.contend(bytes('first'));
-  await election.withdraw();
-  const second = election.contend(bytes('second'));
-  answers[0]?.(1);
-  await first;
-  assert.deepEqual(seen, ['undefined']);
-  answers[1]?.(2);
-  await second;
-  assert.deepEqual(seen, ['undefined', '2']);
-  const third = election.contend(bytes('third'));
-  await election.close();
-  answers[2]?.(3);
-  await third;
-  assert.deepEqual(seen, ['undefined', '2']);
-  election.watch((leadership) => seen.push(String(leadership?.epoch)));
-  assert.deepEqual(seen, ['undefined', '2', 'undefined']);
-  const fourth = election.contend(bytes('fourth'));
-  answers[3]?.(4);
-  await fourth;
-  assert.deepEqual(seen, ['undefined', '2', 'undefined', '4']);
+  assert.equal(timer, undefined);
 });
