@@ -141,6 +141,30 @@ test('a volume has names that lead nowhere else: its id is a directory, its path
   assert.ok(withId('é'.repeat(127)).ok && withId('...').ok && at('a/./b').ok && at('/a').ok);
 });
 
+test("a volume's role has a directory of its own, as every role's has", () => {
+  const volumeOf = (more: Partial<Resource>) => validateResources([disk({ disk: { persistence, volume }, ...more })]);
+  for (const role of ['r'.repeat(256), `a/${'é'.repeat(127)}`, 'a\0b', 'a\ud800', 'a\\b']) {
+    const stacked = volumeOf({ reservations: [{ ...web, role }] });
+    assert.equal(stacked.ok ? 'taken' : stacked.error.field, 'resources[0].reservations', JSON.stringify(role));
+    const old = volumeOf({ reservations: undefined, role, reservation: {} });
+    assert.equal(old.ok ? 'taken' : old.error.field, 'resources[0].role', JSON.stringify(role));
+    assert.ok(validateResources([cpus(1, { role })]).ok, 'other resources lie in no directory');
+  }
+  assert.ok(volumeOf({ reservations: [{ ...web, role: `a/${'r'.repeat(253)}` }] }).ok);
+});
+
+test('a disk shows itself: it names no other source, which could hold a secret', () => {
+  const secret = { type: 'VALUE', value: { data: 'aHVudGVyMg==' } } as const;
+  for (const more of [{ source: { type: 'SECRET', secret } }, { image: { type: 'DOCKER' } }] as const) {
+    const taken = validateResources([disk({ disk: { persistence, volume: { ...volume, ...more } } })]);
+    const field = `resources[0].disk.volume.${Object.keys(more)[0]}`;
+    assert.equal(
+      taken.ok ? 'taken' : taken.error.text,
+      `${field}: expected to be unset: the disk itself is what is shown`,
+    );
+  }
+});
+
 test('what valid resources may not be used for', () => {
   const bad: readonly (readonly [ReturnType<typeof validateUse>, string])[] = [
     [validateUse([cpus(1, { reservations: [web], revocable: {} })]), 'resources[0].revocable'],

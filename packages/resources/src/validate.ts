@@ -4,8 +4,9 @@ import { checkId, checkPathBelow, err, ok, overLimit, type Result } from '@meset
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
+import { isUnreserved, reservationRole } from './kinds.js';
 import { MAX_RANGE_END, OPEN_END } from './ranges.js';
-import { isAncestor, validateRole } from './roles.js';
+import { isAncestor, validateRole, volumeDirectory } from './roles.js';
 import { toThousandths } from './scalars.js';
 
 export interface ResourceProblem {
@@ -112,10 +113,11 @@ function checkSet(items: readonly string[]): Wrong | undefined {
   return twice === undefined ? undefined : ['.set.item', `expected each item once, got ${JSON.stringify(twice)} twice`];
 }
 
-function checkDisk({ name, disk }: Resource): Wrong | undefined {
+function checkDisk(resource: Resource): Wrong | undefined {
+  const { name, disk } = resource;
   if (disk === undefined) return undefined;
   if (name !== 'disk') return ['.disk', `expected to be unset for ${name}: only the resource "disk" has it`];
-  const wrong = checkVolumeNames(disk);
+  const wrong = checkVolume(resource, disk);
   if (wrong !== undefined) return wrong;
   const { source } = disk;
   if (source === undefined || source.type === 'PATH' || source.type === 'MOUNT') return undefined;
@@ -126,11 +128,17 @@ function checkDisk({ name, disk }: Resource): Wrong | undefined {
   return extra ? [`.disk.source.${extra}`, `expected to be unset for a ${source.type} disk`] : undefined;
 }
 
-/** A volume lies in a directory of the agent by its id, and is shown in containers at a path. */
-function checkVolumeNames({ persistence, volume }: ResourceDiskInfo): Wrong | undefined {
-  const id = persistence && checkId('.disk.persistence.id', persistence.id);
-  const path = volume && checkPathBelow('.disk.volume.container_path', volume.container_path);
-  const problem = id ?? path;
+/** A volume lies in a directory of the agent by its role and its id, and is shown in containers at a path. */
+function checkVolume(resource: Resource, { persistence, volume }: ResourceDiskInfo): Wrong | undefined {
+  const other = volume?.source !== undefined ? 'source' : volume?.image !== undefined ? 'image' : undefined;
+  if (other !== undefined) return [`.disk.volume.${other}`, 'expected to be unset: the disk itself is what is shown'];
+  const [field, role = '*'] = isUnreserved(resource)
+    ? ['.role', resource.role]
+    : ['.reservations', reservationRole(resource)];
+  const problem =
+    (persistence && checkId('.disk.persistence.id', persistence.id)) ??
+    (persistence && checkId(field, volumeDirectory(role))) ??
+    (volume && checkPathBelow('.disk.volume.container_path', volume.container_path));
   if (problem === undefined) return undefined;
   const colon = problem.indexOf(': ');
   return [problem.slice(0, colon), problem.slice(colon + 2)];

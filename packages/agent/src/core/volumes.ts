@@ -2,7 +2,7 @@
 // Mesos: docs/persistent-volume.md, docs/multiple-disk.md (its layout, so that data of a Mesos agent is found).
 import { checkPathBelow } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
-import { isPersistentVolume, reservationRole } from '@meseta/resources';
+import { isPersistentVolume, reservationRole, volumeDirectory } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { DirectoryBelow, VolumeLink } from './io.js';
 import type { Step } from './step.js';
@@ -13,8 +13,8 @@ function placeOf(workDir: string, volume: Resource): DirectoryBelow {
   const root = source?.type === 'PATH' ? (source.path?.root ?? workDir) : workDir;
   // A relative root counts from work_dir.
   const base = root.startsWith('/') ? root : `${workDir}/${root}`;
-  const role = (reservationRole(volume) ?? '*').replaceAll('/', ' ');
-  return { root: base, names: ['volumes', 'roles', role, persistence?.id ?? ''] };
+  const directory = volumeDirectory(reservationRole(volume) ?? '*');
+  return { root: base, names: ['volumes', 'roles', directory, persistence?.id ?? ''] };
 }
 
 /** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
