@@ -1,13 +1,19 @@
 // Whom a task runs as.
-import type { TaskInfo } from './index.js';
+import type { ExecutorInfo, TaskInfo } from './index.js';
 
-/** The user of a task's command: its own, its executor's, or that of its framework. */
-export const userOfTask = ({ command, executor }: TaskInfo, frameworkUser: string): string =>
-  command?.user ?? executor?.command?.user ?? frameworkUser;
-
-/** Every user that a task names, or runs as without naming one: all have to be allowed. */
-export function usersOfTask(task: TaskInfo, frameworkUser: string): ReadonlySet<string> {
-  const { executor, health_check, check } = task;
-  const named = [executor?.command?.user, health_check?.command?.user, check?.command?.command.user];
-  return new Set([userOfTask(task, frameworkUser), ...named.filter((user) => user !== undefined)]);
+/**
+ * Every user that a task or its executor names, or runs as without naming one: all have to be allowed. The executor is the
+ * task's own, or that of its group.
+ */
+export function usersOfTask(
+  task: TaskInfo,
+  executor: ExecutorInfo | undefined,
+  frameworkUser: string,
+): ReadonlySet<string> {
+  const { command, health_check, check } = task;
+  const users = [executor?.command?.user, health_check?.command?.user, check?.command?.command.user];
+  if (command !== undefined || executor === undefined) users.push(command?.user ?? frameworkUser);
+  // The executor of type DEFAULT is the agent itself, which starts nothing but the tasks.
+  if (executor !== undefined && executor.type !== 'DEFAULT') users.push(executor.command?.user ?? frameworkUser);
+  return new Set(users.filter((user) => user !== undefined));
 }

@@ -21,7 +21,7 @@ import { completeIfIdle } from './executors.js';
 import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
-import { driverOf, runTask, runTaskGroup, saveFramework } from './launch.js';
+import { runTask, runTaskGroup, updateFramework } from './launch.js';
 import {
   acknowledgeOperation,
   applyOperationMessage,
@@ -45,7 +45,7 @@ import {
 } from './registration.js';
 import { diskRoom, diskUsage, sandboxRemoved, watchDisk } from './sandboxes.js';
 import { type AgentState, createState, type Timer } from './state.js';
-import { acknowledge, forward, resend, resendAll } from './status-updates.js';
+import { acknowledge, forward, resend } from './status-updates.js';
 import { type AfterWrite, log, type Step, sendToMaster } from './step.js';
 
 export interface AgentCore {
@@ -223,17 +223,9 @@ function workFromMaster(step: Step, message: LibprocessMessage): void {
     case 'StatusUpdateAcknowledgementMessage':
       acknowledge(step, message.body);
       return;
-    case 'UpdateFrameworkMessage': {
-      const framework = step.state.frameworks.get(message.body.framework_id.value as never);
-      if (framework !== undefined) {
-        const { pid, framework_info: info = framework.info } = message.body;
-        const next = { ...framework, info, pid: pid === undefined || pid === '' ? framework.pid : driverOf(pid) };
-        step.state.frameworks.set(framework.id, next);
-        saveFramework(step, next);
-      }
-      resendAll(step);
+    case 'UpdateFrameworkMessage':
+      updateFramework(step, message.body);
       return;
-    }
     case 'FrameworkToExecutorMessage':
       messageToExecutor(step, message.body);
       return;

@@ -13,6 +13,7 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatusReason,
+  UpdateFrameworkMessage,
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { usersOfTask } from '@meseta/wire/users';
@@ -25,7 +26,7 @@ import { shutdownExecutor } from './kill.js';
 import { checkTask } from './names.js';
 import { putMember } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
-import { addTask, statusOf, tell } from './status-updates.js';
+import { addTask, resendAll, statusOf, tell } from './status-updates.js';
 import { log, type Step, save, whenDurable } from './step.js';
 
 interface Refusal {
@@ -97,7 +98,7 @@ function take(
   if (framework === undefined) return;
   const refusal =
     refusalByNames(launch) ??
-    refusalByUsers(step, info, launch) ??
+    refusalByUsers(step, framework.info, launch) ??
     refusalOf(step, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
@@ -108,14 +109,21 @@ function take(
 
 /** NAMES-1. */
 function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
-  const message = tasks.map((task) => checkTask(task, executor)).find((problem) => problem !== undefined);
+  const ids = new Set(tasks.map(({ task_id }) => task_id.value));
+  const message =
+    tasks.map((task) => checkTask(task, executor)).find((problem) => problem !== undefined) ??
+    (ids.size < tasks.length ? 'task_group.tasks: two tasks have the same task_id' : undefined);
   return message === undefined ? undefined : { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message };
 }
 
 /** The agent's own ACLs decide beside the master's; one task that may not run refuses its group. */
-function refusalByUsers({ state }: Step, framework: FrameworkInfo, { tasks, group }: Launch): Refusal | undefined {
+function refusalByUsers(
+  { state }: Step,
+  framework: FrameworkInfo,
+  { tasks, executor, group }: Launch,
+): Refusal | undefined {
   for (const task of tasks) {
-    for (const user of usersOfTask(task, framework.user)) {
+    for (const user of usersOfTask(task, executor, framework.user)) {
       if (state.config.mayRunAs(framework.principal, user)) continue;
       return {
         state: 'TASK_ERROR',
@@ -149,12 +157,28 @@ function admitFramework(
 }
 
 /** A framework that speaks HTTP has no pid: masters write one without an actor. */
-export const driverOf = (pid: string | undefined): string | undefined =>
+const driverOf = (pid: string | undefined): string | undefined =>
   pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
 
-export function saveFramework(step: Step, framework: FrameworkRecord): void {
+function saveFramework(step: Step, framework: FrameworkRecord): void {
   if (!checkpoints(framework)) return;
   save(step, frameworkKey(framework.id), { kind: 'framework', info: framework.info, pid: framework.pid });
+}
+
+/** The framework has failed over or changed what it says of itself; it keeps its id. */
+export function updateFramework(step: Step, message: UpdateFrameworkMessage): void {
+  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+  if (framework !== undefined) {
+    const { pid, framework_info: info = framework.info } = message;
+    const next: FrameworkRecord = {
+      ...framework,
+      info: { ...info, id: { value: framework.id } },
+      pid: pid === undefined || pid === '' ? framework.pid : driverOf(pid),
+    };
+    step.state.frameworks.set(framework.id, next);
+    saveFramework(step, next);
+  }
+  resendAll(step);
 }
 
 /** Why tasks can't be taken here and now, if so. */
@@ -180,8 +204,7 @@ function refusalOf(step: Step, framework: FrameworkRecord, { tasks, executor, ve
   const lasting = [...tasks, ...(executor === undefined ? [] : [executor])].flatMap(({ resources }) => resources ?? []);
   const unknown = lasting.find(
     (resource) =>
-      resource.provider_id === undefined &&
-      (isDynamicallyReserved(resource) || isPersistentVolume(resource)) &&
+      (resource.provider_id !== undefined || isDynamicallyReserved(resource) || isPersistentVolume(resource)) &&
       !contains(state.total, unallocate([resource])),
   );
   if (unknown === undefined) return undefined;

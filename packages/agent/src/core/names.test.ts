@@ -62,6 +62,51 @@ test('NAMES-1: a task whose own id, executor or volume could lie elsewhere gets 
   }
 });
 
+test("a disk of a resource provider, of which this agent has none, is unknown: its path would be the master's choice", () => {
+  const disk = {
+    ...({ name: 'disk', type: 'SCALAR', scalar: { value: 1 }, provider_id: { value: 'p' } } as const),
+    reservations: [{ type: 'DYNAMIC', role: 'r' }] as const,
+    disk: {
+      persistence: { id: 'v' },
+      volume: { container_path: 'v', mode: 'RW' },
+      source: { type: 'MOUNT', mount: { root: '/etc' } },
+    } as const,
+  };
+  const { resources: own = [] } = taskOf('t');
+  const withDisk = taskOf('t', { resources: [...own, disk] });
+  const onExecutor = taskOf('t', { command: undefined, executor: { ...executorOf('e'), resources: [disk] } });
+  for (const task of [withDisk, onExecutor]) {
+    const world = registeredWorld();
+    world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task } });
+    assert.equal(updates(world)[0]?.status.reason, 'REASON_RESOURCES_UNKNOWN');
+    assert.ok(isUntouched(world));
+  }
+});
+
+test('a group with one id twice gets TASK_ERROR', () => {
+  const world = registeredWorld();
+  const executor: ExecutorInfo = { type: 'DEFAULT', executor_id: { value: 'pod' } };
+  const task_group = { tasks: [taskOf('t'), taskOf('t')] };
+  world.message({ name: 'RunTaskGroupMessage', body: { framework: frameworkOf(), executor, task_group } });
+  assert.equal(updates(world)[0]?.status.state, 'TASK_ERROR');
+  assert.ok(isUntouched(world));
+});
+
+test('a framework keeps its id, whatever an update of it says: the checkpoint stays whole', () => {
+  for (const id of [undefined, { value: 'other' }, { value: '..' }]) {
+    const world = registeredWorld();
+    const containerId = runToRunning(world, taskOf('t'));
+    const framework_info = frameworkOf({ id, name: 'renamed' });
+    world.message({
+      name: 'UpdateFrameworkMessage',
+      body: { framework_id: { value: 'f-1' }, pid: '', framework_info },
+    });
+    world.restart([{ containerId, state: 'running', pid: 4711 }]);
+    const { info } = world.core.state.frameworks.get('f-1' as never) ?? assert.fail('the framework is not there');
+    assert.deepEqual([info.id?.value, info.name], ['f-1', 'renamed']);
+  }
+});
+
 test('NAMES-1: an operation on a volume that could lie elsewhere is an error, and makes and deletes nothing', () => {
   for (const id of EVIL) {
     const world = registeredWorld();
@@ -88,13 +133,13 @@ test('NAMES-1: an operation on a volume that could lie elsewhere is an error, an
 });
 
 test('NAMES-1: a master that gives an id that can be no directory has not registered the agent', () => {
-  for (const id of EVIL) {
+  for (const id of [...EVIL, 'latest']) {
     const world = createWorld();
     world.input({ kind: 'start', checkpoint: [], containers: [] });
     world.input({ kind: 'masterDetected', master: MASTER });
     world.pass(1000);
     world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: id } } });
-    assert.equal(world.core.state.registration.registered, false);
+    assert.equal(world.core.state.registration.registered, false, JSON.stringify(id));
     assert.equal(world.core.state.info.id, undefined);
   }
 });

@@ -14,6 +14,13 @@ function checkResources(field: string, resources: readonly Resource[] | undefine
   return valid.ok ? undefined : valid.error.text;
 }
 
+/** The link beside agents' directories that names the newest. */
+const NEWEST = 'latest';
+
+/** Of the id that a master gives to this agent. */
+export const checkAgentId = (field: string, id: string): Problem =>
+  checkId(field, id) ?? (id === NEWEST ? `${field}: expected an id other than "${NEWEST}"` : undefined);
+
 /** Of a task that a master sends with its executor. */
 export const checkTask = (task: TaskInfo, executor: ExecutorInfo | undefined): Problem =>
   checkId('task.task_id', task.task_id.value) ??

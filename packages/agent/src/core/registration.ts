@@ -30,6 +30,7 @@ import type {
   Task,
 } from '@meseta/wire';
 import { AGENT_KEY } from './keys.js';
+import { checkAgentId } from './names.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
 import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
@@ -164,7 +165,7 @@ export function registered(step: Step, message: AgentRegisteredMessage): void {
     refuseId(step, message.agent_id);
     return;
   }
-  const problem = checkId('agent_id', message.agent_id.value);
+  const problem = checkAgentId('agent_id', message.agent_id.value);
   if (problem !== undefined) {
     log(step, 'warning', `ignored a registration: ${problem}`);
     return;

@@ -48,3 +48,20 @@ test('a group is refused whole', () => {
   );
   assert.equal(isLaunched(one), false);
 });
+
+test("a group is refused whose executor names a user that the agent's own ACLs don't allow", () => {
+  const one = world();
+  const executor: ExecutorInfo = { type: 'CUSTOM', executor_id: { value: 'e' }, command: asRoot };
+  const task_group = { tasks: [taskOf('t', { command: asNobody })] };
+  one.message({ name: 'RunTaskGroupMessage', body: { framework, executor, task_group } });
+  assert.equal(updates(one)[0]?.status.reason, 'REASON_TASK_GROUP_UNAUTHORIZED');
+  assert.equal(isLaunched(one), false);
+});
+
+test('the user that is asked for is that of the framework as the agent knows it, with which its tasks run', () => {
+  const one = registeredWorld({ mayRunAs: (_, user) => user === 'nobody' });
+  const asFramework = taskOf('t', { command: { value: 'true' } });
+  one.message({ name: 'RunTaskMessage', body: { framework: { ...framework, user: 'root' }, task: asFramework } });
+  one.message({ name: 'RunTaskMessage', body: { framework, task: asFramework } });
+  assert.equal(isLaunched(one), false);
+});

@@ -69,3 +69,27 @@ test('a group is refused whole when one of its tasks names a user that is not au
     }
   }
 });
+
+test("a group is refused whose executor names a user that is not authorized, or runs as the framework's that is not", () => {
+  for (const [user, command] of [
+    ['nobody', asRoot],
+    ['root', { value: 'true' }],
+  ] as const) {
+    const one = world();
+    one.agent();
+    const scheduler = one.subscribe({ user });
+    const offer = scheduler.offer();
+    const own = resources('cpus:0.1;mem:32;disk:10', offer);
+    const group: OfferOperation = {
+      type: 'LAUNCH_GROUP',
+      launch_group: {
+        executor: { ...executor, command, framework_id: { value: scheduler.id }, resources: own },
+        task_group: { tasks: [task('t', offer, { command: asNobody })] },
+      },
+    };
+    scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations: [group] } });
+    const { reason, message } = scheduler.status();
+    assert.equal(reason, 'REASON_TASK_GROUP_UNAUTHORIZED');
+    assert.equal(message, "not authorized to launch tasks as user 'root'");
+  }
+});

@@ -19,7 +19,7 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   const refuse = (reason: TaskStatusReason, text: string): void => {
     for (const task of tasks) taskError(ctx, framework, task, reason, text);
   };
-  const denied = firstAmong(tasks, (task) => deniedUser(ctx, framework, task));
+  const denied = firstAmong(tasks, (task) => deniedUser(ctx, framework, task, executor));
   if (denied !== undefined) {
     return refuse('REASON_TASK_GROUP_UNAUTHORIZED', `not authorized to launch tasks as user '${denied}'`);
   }

@@ -1,6 +1,6 @@
 // LAUNCH: task by task; one bad task doesn't hinder the next. A good one is known before its agent has it.
 import { add, type Resources, subtract } from '@meseta/resources';
-import type { OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
+import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import { usersOfTask } from '@meseta/wire/users';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
@@ -23,16 +23,21 @@ export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOpe
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }
 
-/** As which user the framework may not launch the task, if any. */
-export const deniedUser = ({ state }: Context, framework: Framework, task: TaskInfo): string | undefined =>
-  [...usersOfTask(task, framework.info.user)].find(
+/** As which user the framework may not launch the task on its executor, if any. */
+export const deniedUser = (
+  { state }: Context,
+  framework: Framework,
+  task: TaskInfo,
+  executor: ExecutorInfo | undefined,
+): string | undefined =>
+  [...usersOfTask(task, executor, framework.info.user)].find(
     (value) => !state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }),
   );
 
 /** Answers what it takes of the offers: nothing, if it is refused. */
 function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resources {
   const { framework, agent } = acceptance;
-  const denied = deniedUser(ctx, framework, task);
+  const denied = deniedUser(ctx, framework, task, task.executor);
   if (denied !== undefined) {
     const text = `not authorized to launch tasks as user '${denied}'`;
     taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
