@@ -153,6 +153,22 @@ test('an update is told once and acknowledged each time it comes, when it is on 
   assert.equal(world.core.state.counters.validStatusUpdates, 2, 'a repeated one is valid too');
 });
 
+test("C4: what an executor says of another executor's task is ignored and counted", () => {
+  const { world } = subscribedWorld();
+  const containerId = launched(
+    world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('other') } }),
+  );
+  started(world, containerId);
+  const told = states(world).length;
+  update(world, statusOf('other', 'TASK_FINISHED'));
+  assert.equal(states(world).length, told);
+  assert.equal(
+    world.core.state.frameworks.get('f-1' as never)?.tasks.get('other' as never)?.task.state,
+    'TASK_RUNNING',
+  );
+  assert.equal(world.core.state.counters.invalidStatusUpdates, 1);
+});
+
 test('an executor that says TASK_STAGING is shut down, and nobody is told', () => {
   const { world } = subscribedWorld();
   assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_STAGING'))), ['SHUTDOWN']);

@@ -5,6 +5,7 @@
 //     comes; only the first time it is told.
 // C2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
 // C3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
+// C4: an executor speaks of its own tasks: what it says of another executor's is ignored and counted.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type {
   ContainerStatus,
@@ -180,7 +181,7 @@ function hasNothingToDo(step: Step, framework: FrameworkRecord, { containerId }:
   return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
 }
 
-/** C1. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
+/** C1, C4. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
 export function executorUpdate(
   step: Step,
   framework: FrameworkRecord,
@@ -199,6 +200,12 @@ export function executorUpdate(
     return;
   }
   const record = framework.tasks.get(taskId);
+  if (record !== undefined && record.executorId !== executor.info.executor_id.value) {
+    step.state.counters.invalidStatusUpdates++;
+    const name = executor.info.executor_id.value;
+    log(step, 'warning', `ignored an update of executor ${name} for task ${taskId}, which is another executor's`);
+    return;
+  }
   const repeated =
     record?.received?.includes(uuid) === true ||
     isRetired(framework, executor.info.executor_id.value as ExecutorId, taskId, uuid) ||

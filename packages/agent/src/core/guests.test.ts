@@ -4,7 +4,16 @@ import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
-import { acknowledgeAll, exit, launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
+import {
+  acknowledgeAll,
+  exit,
+  frameworkOf,
+  launched,
+  registeredWorld,
+  runToRunning,
+  taskOf,
+  type World,
+} from './testing.js';
 
 const call = (world: World, content: AgentCall, connection = 'c') =>
   world.input({ kind: 'containerCall', connection: connection as ConnectionId, call: content });
@@ -275,6 +284,27 @@ test('GUESTS-4: what has ended is launched anew under its id', () => {
   assert.notEqual(second.containerId, first.containerId);
   assert.equal(second.sandbox, first.sandbox);
   assert.equal(answerTo(world, 'wait', id), undefined);
+});
+
+test("GUESTS-5: the container of a task is nobody else's, before it runs and while it ends", () => {
+  const world = registeredWorld();
+  const body = {
+    framework: frameworkOf(),
+    executor: { type: 'DEFAULT', executor_id: { value: 'pod' } } as const,
+    task_group: { tasks: [taskOf('t')] },
+  };
+  const value = launched(world.message({ name: 'RunTaskGroupMessage', body }));
+  const parent = { value: world.core.state.frameworks.get('f-1' as never)?.members.get('t' as never)?.parent ?? '' };
+  const solo = launched(
+    world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('u') } }),
+  );
+  for (const container_id of [{ value, parent }, { value: solo }, parent]) {
+    const effects = call(world, {
+      type: 'LAUNCH_CONTAINER',
+      launch_container: { container_id, command: { value: 'x' } },
+    });
+    assert.deepEqual([statusesOf(effects), specsOf(effects)], [[202], []]);
+  }
 });
 
 test('a nested launch that fails is 400, and its end is known as of one that ran', () => {

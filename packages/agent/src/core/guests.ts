@@ -8,6 +8,8 @@
 // standalone one has ended is told once.
 // GUESTS-3: when a container ends, what is nested in it is destroyed.
 // GUESTS-4: the id of what has ended is free: it is launched anew.
+// GUESTS-5: the id of an executor's or task's container, whatever its state, is none of theirs: its sandbox has an owner, and
+// others may be nested in it.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
@@ -26,7 +28,7 @@ import type { ConnectionId, GuestRecord, VolumeLink } from './io.js';
 import { guestKey, memberSandboxPath } from './keys.js';
 import { NO_LIMITS } from './launch.js';
 import { checkContainerCall } from './names.js';
-import { taskOfRun, taskRunOf } from './runs.js';
+import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { SIGKILL, waitStatusOf } from './signals.js';
 import { agentIdOf, type Guest } from './state.js';
 import { type Step, save } from './step.js';
@@ -97,17 +99,28 @@ function killContainer(
 }
 
 /** A container that runs a task or an executor, by its whole id. */
-function runAt(step: Pick<Step, 'state'>, { value, parent }: ContainerID): ContainerId | undefined {
+function runAt(step: Pick<Step, 'state'>, id: ContainerID): ContainerId | undefined {
+  const { value, parent } = id;
   const containerId = value as ContainerId;
   const task = taskRunOf(step, containerId)?.run;
-  if (task !== undefined) {
-    const outer = task.kind === 'member' ? task.parent : undefined;
-    const isNamed = parent?.value === outer && parent?.parent === undefined;
-    return isNamed && task.state === 'running' ? containerId : undefined;
-  }
+  if (task !== undefined) return isIdOf(task, id) && task.state === 'running' ? containerId : undefined;
   const executor = executorOf(step, containerId)?.executor;
   const isExecutors = executor?.containerId === containerId && parent === undefined;
   return isExecutors && executor.state !== 'ended' ? containerId : undefined;
+}
+
+/** Whether that is the task's container: of a pod's task with its executor's, of a command task alone. */
+const isIdOf = (task: TaskRun, { value, parent }: ContainerID): boolean =>
+  task.containerId === value &&
+  parent?.value === (task.kind === 'member' ? task.parent : undefined) &&
+  parent?.parent === undefined;
+
+/** GUESTS-5. */
+function isTaken(step: Step, id: ContainerID): boolean {
+  const containerId = id.value as ContainerId;
+  if (id.parent === undefined) return step.state.runs.has(containerId);
+  const task = taskRunOf(step, containerId)?.run;
+  return task !== undefined && isIdOf(task, id);
 }
 
 function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 404 | 500, text: string): void {
@@ -117,10 +130,7 @@ function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 4
 function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): void {
   const id = wish.container_id;
   const known = step.state.guests.get(pathOf(id));
-  // A standalone container can't take the id of an executor's or task's, which others may be nested in.
-  const isTasks =
-    runAt(step, id) !== undefined || (id.parent === undefined && step.state.runs.has(id.value as ContainerId));
-  if (isTasks || (known !== undefined && known.record.state !== 'ended')) {
+  if (isTaken(step, id) || (known !== undefined && known.record.state !== 'ended')) {
     reply(step, connection, 202, '');
     return;
   }
