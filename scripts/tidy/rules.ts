@@ -187,6 +187,21 @@ function isArgument(code: string, at: number | undefined, behind: string): boole
   return !isParameter && /[\w$\])>]$/.test(before) && !NO_CALL.test(before);
 }
 
+/** `/x+$/`, of one character, class or group. */
+const UNBOUND_REPETITION = /\(\/(?:\\.|\[(?:\\.|[^\]\\])*\]|\([^()?][^()]*\)|[^\\/[(^])[+*]\$\/[a-z]*/;
+
+/** A regular expression that tries a repetition from each of its characters: the square of their number where it fails. */
+export function checkUnboundRepetition(source: Source): Violation[] {
+  if (!OUTSIDE_DATA.test(source.path) || isTest(source.path)) return [];
+  return source.text.split('\n').flatMap((line, index) => {
+    const found = UNBOUND_REPETITION.exec(line)?.[0].slice(1);
+    const detail = `line ${index + 1}: ${found} takes the square of a text's length (use withoutTrailing of base)`;
+    return found === undefined || /^\s*(?:\/\/|\*)/.test(line)
+      ? []
+      : [{ path: source.path, rule: 'repetition', detail }];
+  });
+}
+
 /** A code word with `slave` in it, outside the wire; what users type and peers send stands in strings. */
 export function checkAgentWord(source: Source): Violation[] {
   if (!source.path.startsWith('packages/') || source.path.startsWith('packages/wire/')) return [];

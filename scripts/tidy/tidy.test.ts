@@ -11,6 +11,7 @@ import {
   checkInside,
   checkLength,
   checkSpread,
+  checkUnboundRepetition,
   codeOnly,
   findDead,
   findNeedlessTrust,
@@ -84,6 +85,15 @@ test('no list from outside becomes arguments', () => {
   );
   assert.equal(checkSpread({ path: 'packages/cli/src/x.ts', text: 'f(...x)\n' }).length, 0);
   none(sources.flatMap(checkSpread));
+});
+
+test('no regular expression takes the square of the length of what comes from outside', () => {
+  const found = (text: string): number => checkUnboundRepetition({ path: 'packages/wire/src/x.ts', text }).length;
+  for (const text of ['f(/\\/+$/)', 'f(/ *$/, 1)', 'f(/[^a]+$/u)', 'f(/(?:x)/, /y/) + g(/(\\r?\\n)+$/)'])
+    assert.equal(found(text), 1, text);
+  for (const text of ['f(/^\\/+$/)', 'f(/:\\d*$/)', 'f(/a$/)', 'f(/a+/)', '// f(/a+$/)'])
+    assert.equal(found(text), 0, text);
+  none(sources.flatMap(checkUnboundRepetition));
 });
 
 test('no file is longer than 500 lines', () => {

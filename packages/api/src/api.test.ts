@@ -52,6 +52,14 @@ for (const [path, master, agent] of slashes) {
   });
 }
 
+test('a path of any length leads to the endpoint that it begins with, or to none', () => {
+  const parts = '/a'.repeat(30_000);
+  assert.equal(masterRoute(`/quota${parts}`)?.name, 'quota');
+  assert.equal(masterRoute(`/quota${parts}`)?.rest, parts.slice(1));
+  assert.equal(masterRoute(parts), undefined);
+  assert.equal(masterRoute(`/${'quota'.repeat(10_000)}`), undefined);
+});
+
 test('a path leads to its endpoint, under its alias and with slashes behind it too', () => {
   const table: readonly (readonly [path: string, name: string | undefined, rest?: string])[] = [
     ['/state', 'state'],

@@ -1,5 +1,5 @@
 // What every client shares: one endpoint of one server, calls in, answers and event streams out.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, type Result, withoutTrailing } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { bodyType, JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import { recordReader } from '@meseta/wire/recordio';
@@ -38,7 +38,7 @@ export type Sender = (
 /** What redirected requests teach about the leader's place serves the ones after them. */
 export function senderTo(options: ClientOptions): Sender {
   const { transport = fetchTransport } = options;
-  const configured = options.address.replace(/\/+$/, '');
+  const configured = withoutTrailing(options.address, '/');
   let origin = configured;
   return async (method, path, headers, body, signal) => {
     const sent = await transport({

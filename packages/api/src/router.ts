@@ -1,5 +1,6 @@
 // Which endpoint answers a path. As in Mesos' libprocess: `/master/state` and `/state` are one, a trailing slash doesn't
 // count, and a longer path falls back to the longest registered prefix (`/quota/web` is quota's, with `web` left over).
+import { withoutTrailing } from '@meseta/base';
 import { aliasOf } from './endpoints.js';
 import type { Component, EndpointDefinition, Method } from './types.js';
 
@@ -25,17 +26,23 @@ export function createRouter<Name extends string>(
     if (endpoint.aliased) byPath.set(aliasOf[component] + endpoint.path, name);
     else processes.add(firstPart(endpoint.path));
   }
+  const longest = Math.max(...[...byPath.keys()].map(({ length }) => length));
   return (path) => {
     const decoded = decodePath(path);
-    const whole = decoded && singleSlashed(decoded.replace(/\/+$/, ''), processes);
+    const whole = decoded && singleSlashed(withoutTrailing(decoded, '/'), processes);
     if (whole === undefined) return undefined;
-    for (let end = whole.length; end > 0; end = whole.lastIndexOf('/', end - 1)) {
+    // No path of an endpoint is longer: a long one of a thousand parts is not compared part by part.
+    for (let end = endOfPart(whole, longest); end > 0; end = whole.lastIndexOf('/', end - 1)) {
       const name = byPath.get(whole.slice(0, end));
       if (name !== undefined) return { name, endpoint: endpoints[name], rest: whole.slice(end + 1) };
     }
     return undefined;
   };
 }
+
+/** Where the last part ends that ends within `most` characters; 0: none does. */
+const endOfPart = (path: string, most: number): number =>
+  path.length <= most ? path.length : Math.max(0, path.lastIndexOf('/', most));
 
 /** `/master` of `/master/state`. */
 const firstPart = (path: string): string => /^\/[^/]*/.exec(path)?.[0] ?? '';

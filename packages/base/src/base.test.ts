@@ -13,6 +13,7 @@ import {
   seededRandom,
   shuffle,
   uuid,
+  withoutTrailing,
 } from './index.js';
 
 test('durations are read and written as Mesos does', () => {
@@ -123,4 +124,14 @@ test('deadlines fire in order, each key once, the last setting counting (D1, D2)
       }
     }),
   );
+});
+
+test('characters at the end of a text are taken off, and those before others stay', () => {
+  const table = [
+    ['/a//', '/a'],
+    ['//a', '//a'],
+    ['//', ''],
+    ['', ''],
+  ] as const;
+  for (const [text, without] of table) assert.equal(withoutTrailing(text, '/'), without, text);
 });

@@ -11,4 +11,5 @@ export * from './pid.js';
 export * from './ports.js';
 export * from './random.js';
 export * from './result.js';
+export * from './texts.js';
 export * from './time.js';

@@ -70,7 +70,7 @@ const maker =
 
 const parseNumber: Parse<number> = (text) => {
   const value = Number(text);
-  return /^\s*-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) && Number.isFinite(value)
+  return /^\s*-?(\d+(?:\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) && Number.isFinite(value)
     ? ok(value)
     : err(`expected a number, got ${JSON.stringify(text)}`);
 };
@@ -255,7 +255,7 @@ function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) 
   const path = value.slice('file://'.length);
   try {
     // Editors and `echo` end a file with a line end that is no part of the value.
-    return ok(readFile(path).replace(/(\r?\n)+$/, ''));
+    return ok(readFile(path).replace(/(?<!\n)(\r?\n)+$/, ''));
   } catch (error) {
     return bad(`can't read ${path}: ${(error as Error).message}`);
   }

@@ -8,8 +8,8 @@ export interface HeaderFields {
   readonly [name: string]: string;
 }
 
-/** A token (RFC 9110, 5.6.2), and a value without control characters. */
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\u0080-\u00ff]*)$/;
+/** A token (RFC 9110, 5.6.2), and a value without control characters: no two parts of it could take the same character. */
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\u0080-\u00ff]*)$/;
 
 /** Undefined: node:http is to decide what the lines mean, or that they mean nothing. */
 export function parseHeaderLines(lines: readonly string[]): HeaderFields | undefined {
@@ -19,7 +19,7 @@ export function parseHeaderLines(lines: readonly string[]): HeaderFields | undef
     const [, name, value] = FIELD.exec(line) ?? [];
     const key = name?.toLowerCase();
     if (key === undefined || value === undefined || fields[key] !== undefined) return undefined;
-    fields[key] = value.trimEnd();
+    fields[key] = value.replace(/^[\t ]+/, '').trimEnd();
   }
   return fields;
 }

@@ -9,7 +9,7 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Refusal, refusal } from '@meseta/api';
-import { err, type FileStat, type HeldDirectory, type HeldFile, ok, type Result } from '@meseta/base';
+import { err, type FileStat, type HeldDirectory, type HeldFile, ok, type Result, withoutTrailing } from '@meseta/base';
 import type { FileInfo } from '@meseta/wire';
 import { createFiles } from './files.js';
 
@@ -130,7 +130,7 @@ export async function browse(find: FindRoot, path: string): Promise<Result<reado
     return names.length < MAX_LISTED;
   });
   const [users, groups] = await Promise.all([namesById('/etc/passwd'), namesById('/etc/group')]);
-  const shown = path.replace(/\/+$/, '');
+  const shown = withoutTrailing(path, '/');
   const infos: FileInfo[] = [];
   names.sort();
   for (let at = 0; at < names.length; at += LOOKED_AT_ONCE) {

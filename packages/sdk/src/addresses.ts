@@ -1,4 +1,5 @@
 import type { ClientOptions } from '@meseta/api';
+import { withoutTrailing } from '@meseta/base';
 
 /** For HTTP basic authentication. */
 export interface Credential {
@@ -9,7 +10,7 @@ export interface Credential {
 /** `10.0.0.1:5050`, `http://10.0.0.1:5050/` ... as the URL that paths are put behind. */
 export function masterUrl(address: string): string {
   const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
-  return url.replace(/\/+$/, '');
+  return withoutTrailing(url, '/');
 }
 
 /** The header of HTTP basic authentication; none without a credential. */

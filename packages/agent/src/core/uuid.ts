@@ -1,5 +1,5 @@
 // Random uuids as messages carry them: base64 of 16 bytes. The cores have no Buffer.
-import { type Random, uuid } from '@meseta/base';
+import { type Random, uuid, withoutTrailing } from '@meseta/base';
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
@@ -22,7 +22,7 @@ export function textOfBase64(base64: string): string | undefined {
   let bits = 0;
   let count = 0;
   let escaped = '';
-  for (const char of base64.replace(/=+$/, '')) {
+  for (const char of withoutTrailing(base64, '=')) {
     const digit = DIGITS.indexOf(char);
     if (digit < 0) return undefined;
     bits = (bits << 6) | digit;

@@ -1,5 +1,5 @@
 // What a URI of a command names and where in the sandbox it goes (Mesos' fetcher.md). Pure.
-import { checkId, checkPathBelow, err, ok, type Result } from '@meseta/base';
+import { checkId, checkPathBelow, err, ok, type Result, withoutTrailing } from '@meseta/base';
 
 export type Source = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'net'; readonly url: string };
 
@@ -29,7 +29,7 @@ export function baseNameOf(value: string): Result<string, string> {
   const path = scheme > 1 ? uri.slice(scheme + 3) : uri;
   if (scheme > 1 && path.slice(path.indexOf('/') + 1) === '') return err('malformed URI: the path is missing');
   if (scheme > 1 && !path.includes('/')) return err('malformed URI: the path is missing');
-  const name = path.replace(/\/+$/, '').split('/').pop() ?? '';
+  const name = withoutTrailing(path, '/').split('/').pop() ?? '';
   const problem = checkId('malformed URI: its last part', name);
   return problem === undefined ? ok(name) : err(problem);
 }
