@@ -127,6 +127,8 @@ test('ENVIRONMENT-1: perl locks where flock is not, and where neither is the ope
     assert.match(warnings.join(), /not locked against a second daemon: neither flock nor perl/);
     await opened.value.close();
     execFileSync('/bin/ln', ['-s', '/usr/bin/perl', join(bin, 'perl')]);
+    // A flock that can't be used is as good as none.
+    writeFileSync(join(bin, 'flock'), '#!/bin/sh\nexit 66\n', { mode: 0o755 });
     const first = lockDirectory(directory);
     assert.ok(first.ok && first.value.isHeld);
     const second = lockDirectory(directory);
@@ -222,6 +224,8 @@ test('ENVIRONMENT-2, ENVIRONMENT-3: refused are a record under another key, one 
   const changes: readonly (readonly [change: (raw: Database) => unknown, says: RegExp])[] = [
     [(raw) => raw.put(['log', 2], record as Buffer), /the checksum of the record \["log",2\] is wrong/],
     [(raw) => raw.put(['log', 2], Buffer.from('short')), /the checksum of the record \["log",2\]/],
+    [(raw) => raw.put(['log', 2], Buffer.from('abc')), /the checksum of the record \["log",2\]/],
+    [(raw) => sealedRecords(raw).put(['log', 2], Buffer.alloc(0)), /^$/],
     [(raw) => raw.remove(['log', 2]), /^$/],
     [(raw) => raw.remove('format'), /the record of its format is missing/],
     [(raw) => raw.put('format', format as Buffer), /^$/],

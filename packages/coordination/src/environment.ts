@@ -17,6 +17,7 @@ import { type Key, open, type RootDatabase } from 'lmdb';
 import { crc32 } from './crc32.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { checkLmdbFile } from './lmdb-file.js';
+import { createSpareRoom, type SpareRoom } from './spare-room.js';
 
 export type Database = RootDatabase<Buffer, Key>;
 
@@ -57,8 +58,6 @@ const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
 /** Of a small disk the spare bytes take no more than this share. */
 const SPARE_SHARE = 1 / 32;
-/** A disk that has so many times the spare bytes free is not about to be full: LMDB may make the file larger by itself. */
-const SPARE_MARGIN = 16;
 const ZEROS = Buffer.alloc(2 ** 18);
 /** What a transaction writes at most beside twice its bytes: a page for each place, some for the branches and free lists. */
 const PLACE_BYTES = 4096;
@@ -117,65 +116,36 @@ async function verify(database: Database): Promise<Result<void, string>> {
     : err(`its format ${version} is not one that this version reads`);
 }
 
-interface Spare {
-  keep(): boolean;
-  /** Whether a transaction that follows has so many bytes: behind the last page, or on a disk with room to spare. */
-  take(bytes: number): boolean;
+interface Spare extends SpareRoom {
   close(): void;
 }
 
-function spareOf(database: Database, path: string): Spare {
+function openSpare(database: Database, path: string): Spare {
   const file = openSync(path, 'r+');
   const { blocks, bsize } = statfsSync(path);
-  const spareBytes = Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE));
-  /** At least so many are there: what transactions have taken at most is off. Looking anew costs more than a write. */
-  let leftBytes = 0;
-  /** So many more the disk itself was seen to have: good until the spare bytes are looked for again. */
-  let diskBytes = 0;
-  const look = (): { readonly size: number; readonly usedBytes: number } => {
-    const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
-    const usedBytes = (stats.lastPageNumber + 1) * stats.pageSize;
-    const { size } = fstatSync(file);
-    leftBytes = size - usedBytes;
-    return { size, usedBytes };
-  };
-  const extend = (wantedBytes: number): void => {
-    const { size, usedBytes } = look();
-    const end = usedBytes + wantedBytes;
-    try {
-      for (let at = size; at < end; ) at += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, end - at), at);
-    } catch {
-      // A full disk: what was written counts.
-    }
-    look();
-  };
-  const lookAtDisk = (bytes: number): void => {
-    const { bavail, bsize: unit } = statfsSync(path);
-    if (bavail * unit >= bytes + SPARE_MARGIN * spareBytes) diskBytes = Math.max(bytes, spareBytes);
-  };
-  return {
-    keep() {
-      diskBytes = 0;
-      if (leftBytes < spareBytes / 2) look();
-      if (leftBytes < spareBytes / 2) extend(spareBytes);
-      return leftBytes >= spareBytes / 2;
+  const room = createSpareRoom(
+    {
+      usedBytes() {
+        const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
+        return (stats.lastPageNumber + 1) * stats.pageSize;
+      },
+      sizeBytes: () => fstatSync(file).size,
+      freeBytes() {
+        const disk = statfsSync(path);
+        return disk.bavail * disk.bsize;
+      },
+      extendTo(sizeBytes) {
+        try {
+          for (let at = fstatSync(file).size; at < sizeBytes; )
+            at += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, sizeBytes - at), at);
+        } catch {
+          // A full disk: what was written counts.
+        }
+      },
     },
-    take(bytes) {
-      if (leftBytes < bytes && diskBytes < bytes) look();
-      if (leftBytes < bytes && diskBytes < bytes) lookAtDisk(bytes);
-      if (leftBytes < bytes && diskBytes >= bytes) {
-        // The spare bytes may be what is used first.
-        leftBytes = 0;
-        diskBytes -= bytes;
-        return true;
-      }
-      if (leftBytes < bytes) extend(Math.max(bytes, spareBytes));
-      if (leftBytes < bytes) return false;
-      leftBytes -= bytes;
-      return true;
-    },
-    close: () => closeSync(file),
-  };
+    Math.min(SPARE_BYTES, Math.floor(blocks * bsize * SPARE_SHARE)),
+  );
+  return { ...room, close: () => closeSync(file) };
 }
 
 /** What went wrong in LMDB, which keeps the reason of a failed commit beside its error. */
@@ -252,7 +222,7 @@ async function openLocked(directory: string): Promise<Result<Opened, string>> {
     database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
     const verified = await verify(database);
     if (verified.ok) {
-      const spare = spareOf(database, path);
+      const spare = openSpare(database, path);
       spare.keep();
       return ok({ database, spare });
     }
