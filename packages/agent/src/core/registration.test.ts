@@ -194,27 +194,40 @@ test('updates wait while there is no master and go out at once when there is', (
   assert.deepEqual(states(world), ['TASK_STARTING']);
 });
 
-test('tasks that only the master knows are told as gone', () => {
-  const world = registeredWorld();
-  world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER);
-  world.message({
-    name: 'AgentReregisteredMessage',
-    body: {
-      agent_id: { value: 'm-S0' },
-      reconciliations: [
-        {
-          framework_id: { value: 'f-1' },
-          statuses: [{ task_id: { value: 'ghost' }, state: 'TASK_STAGING' }],
-          framework: frameworkOf(),
-        },
-      ],
-    },
+for (const checkpoint of [true, false]) {
+  const kind = checkpoint ? 'with checkpointing' : 'without checkpointing';
+  test(`the end of a task that only the master knows is sent once on re-registration, ${kind}`, () => {
+    const world = registeredWorld();
+    world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER);
+    world.message({
+      name: 'AgentReregisteredMessage',
+      body: {
+        agent_id: { value: 'm-S0' },
+        reconciliations: [
+          {
+            framework_id: { value: 'f-1' },
+            statuses: [{ task_id: { value: 'ghost' }, state: 'TASK_STAGING' }],
+            framework: frameworkOf({ checkpoint }),
+          },
+        ],
+      },
+    });
+    const sent = sentOf(world, 'StatusUpdateMessage').map(({ update: { status } }) => [status.state, status.reason]);
+    assert.deepEqual(sent, [['TASK_DROPPED', 'REASON_RECONCILIATION']]);
   });
-  const [update] = sentOf(world, 'StatusUpdateMessage');
-  assert.deepEqual(
-    [update?.update.status.state, update?.update.status.reason],
-    ['TASK_DROPPED', 'REASON_RECONCILIATION'],
-  );
+}
+
+test('STATUS-UPDATES-3: an update in flight is not sent again by a second answer to the same re-registration', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  world.pass(1000);
+  const again = { name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } } as const;
+  world.message(again);
+  assert.deepEqual(states(world), ['TASK_STARTING']);
+  world.message(again);
+  assert.deepEqual(states(world), ['TASK_STARTING']);
 });
 
 interface Captured {

@@ -33,7 +33,7 @@ import { AGENT_KEY } from './keys.js';
 import { checkAgentId } from './names.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
-import { pauseAll, resendAll, statusOf, tell } from './status-updates.js';
+import { pauseAll, resumeAll, statusOf, tell } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
 
@@ -229,7 +229,7 @@ export function announceRegistered(step: Step): void {
   updateAgent(step);
   for (const body of step.state.exitsSinceTold) sendToMaster(step, { name: 'ExitedExecutorMessage', body });
   step.state.exitsSinceTold = [];
-  resendAll(step);
+  resumeAll(step);
   resendOperations(step);
 }
 

@@ -2,11 +2,12 @@
 // Mesos: docs/high-availability-framework-guide.md; behaviours.md 9.
 //
 // Owns `FrameworkRecord.streams`.
-// U1: only the first update of a stream is in flight; the next goes out when it is acknowledged.
-// U2: an update of a checkpointing framework is sent only when it is on disk.
-// U3: it is sent again after 10 s, 20 s, 40 s ... 10 min, and at once when the agent has (re-)registered.
-// U4: without a master nothing is sent.
-// U5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
+// STATUS-UPDATES-1: only the first update of a stream is in flight; the next goes out when it is acknowledged.
+// STATUS-UPDATES-2: an update of a checkpointing framework is sent only when it is on disk.
+// STATUS-UPDATES-3: it is sent again after 10 s, 20 s, 40 s ... 10 min. What waited for a master goes out at once when
+//     the agent has (re-)registered, and what is in flight to that master by then is not sent twice.
+// STATUS-UPDATES-4: without a master nothing is sent.
+// STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
 import type { FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
 import { taskProgress, updateOf } from './checkpointed.js';
@@ -100,7 +101,7 @@ function countTerminal(step: Step, status: TaskStatus): void {
   tasks.set(name, (tasks.get(name) ?? 0) + 1);
 }
 
-/** One more update of the stream is durable (U2). */
+/** One more update of the stream is durable (STATUS-UPDATES-2). */
 export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
   const framework = step.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
@@ -110,7 +111,7 @@ export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): v
   if (!hasTimer(step, resendTimer(next))) sendHead(step, framework, next);
 }
 
-/** Sends the first update, if it may be sent, and arranges for its repetition (U1, U3, U4). */
+/** Sends the first update, if it may be sent, and arranges for its repetition (STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4). */
 function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream): void {
   const head = stream.updates[0];
   if (head === undefined || stream.durable === 0 || !step.state.registration.registered) return;
@@ -136,7 +137,7 @@ export function resend(step: Step, frameworkId: FrameworkId, taskId: TaskId): vo
   if (framework !== undefined && stream !== undefined) sendHead(step, framework, stream);
 }
 
-/** The first update of every stream, at once and with the first pause again (U3). */
+/** The first update of every stream, at once and with the first pause again: its framework may have missed it. */
 export function resendAll(step: Step): void {
   for (const framework of step.state.frameworks.values()) {
     for (const stream of framework.streams.values())
@@ -144,10 +145,19 @@ export function resendAll(step: Step): void {
   }
 }
 
-/** U4. */
+/** No stream has an update in flight any more (STATUS-UPDATES-4). */
 export function pauseAll(step: Step): void {
   for (const framework of step.state.frameworks.values()) {
     for (const stream of framework.streams.values()) cancelTimer(step, resendTimer(stream));
+  }
+}
+
+/** The agent has (re-)registered: the first update of each stream that has none in flight (STATUS-UPDATES-3). */
+export function resumeAll(step: Step): void {
+  for (const framework of step.state.frameworks.values()) {
+    for (const stream of framework.streams.values()) {
+      if (!hasTimer(step, resendTimer(stream))) sendHead(step, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
+    }
   }
 }
 
