@@ -11,6 +11,9 @@ export interface PidParts {
 
 export const pidOf = (id: string, address: string): Pid => `${id}@${address}` as Pid;
 
+/** The `ip:port` of a pid. */
+export const addressIn = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
+
 /** The parts of a pid; an error that says what is wrong with it. */
 export function parsePid(text: string): Result<PidParts, string> {
   const at = text.lastIndexOf('@');

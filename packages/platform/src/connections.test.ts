@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { mock, test } from 'node:test';
-import { type ConnectionLimits, createConnections, HEAD_TIMEOUT_MS, SILENT_GRACE_MS } from './connections.js';
+import {
+  type ConnectionLimits,
+  createConnections,
+  HEAD_TIMEOUT_MS,
+  SILENT_GRACE_MS,
+  STALLED_MS,
+} from './connections.js';
 
 /** Connections on a clock that the test moves. */
 function world(limits: Partial<ConnectionLimits>) {
@@ -19,6 +25,8 @@ function world(limits: Partial<ConnectionLimits>) {
       remoteAddress,
       remotePort,
       destroyed: false,
+      bytesWritten: 0,
+      writableLength: 0,
       destroy() {
         this.destroyed = true;
       },
@@ -40,9 +48,9 @@ function world(limits: Partial<ConnectionLimits>) {
 test('CONNECTIONS-1: room is made by closing silent ones, then idle ones, of the address that has the most', () => {
   const { connections, open, cut } = world({ maxConnections: 5 });
   const [peer, busy, idle] = [open('10.0.0.1', 1), open('10.0.0.2', 1), open('::ffff:10.0.0.3', 1)];
-  connections.used(peer, true);
+  connections.used(peer, '10.0.0.1:5051');
   connections.requestBegan(busy);
-  connections.used(idle, false);
+  connections.used(idle, undefined);
   const flood = [open('10.0.0.9', 1), open('10.0.0.9', 2)];
   const quiet = open('10.0.0.4', 1);
   assert.deepEqual(
@@ -94,5 +102,57 @@ test('CONNECTIONS-3: a head that comes byte by byte has no more time than one th
   wait(10 * HEAD_TIMEOUT_MS);
   assert.equal(large.destroyed, false);
   assert.equal(connections.stats.slow, 1);
+  connections.closeAll();
+});
+
+test('CONNECTIONS-1: a connection whose client takes no byte of its answer goes when room is needed', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({ maxConnections: 3 });
+  const [stalled, slow, quiet] = [1, 2, 3].map((port) => open('10.0.0.1', port)) as [Socket, Socket, Socket];
+  for (const socket of [stalled, slow, quiet]) connections.requestBegan(socket);
+  for (const socket of [stalled, slow]) Object.assign(socket, { bytesWritten: 1000, writableLength: 900 });
+  for (let at = 0; at <= STALLED_MS; at += 5_000) {
+    Object.assign(slow, { writableLength: slow.writableLength - 1 });
+    wait(5_000);
+  }
+  assert.equal(stalled.destroyed, false, 'there is room');
+  assert.equal(open('10.0.0.2', 1).destroyed, false);
+  assert.deepEqual([stalled.destroyed, slow.destroyed, quiet.destroyed], [true, false, false]);
+  connections.closeAll();
+});
+
+test('CONNECTIONS-1: a client that takes its answer again stays, and so does one that has it all', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({ maxConnections: 1 });
+  const client = open('10.0.0.1', 1);
+  connections.requestBegan(client);
+  Object.assign(client, { bytesWritten: 1000, writableLength: 900 });
+  wait(5_000);
+  wait(STALLED_MS);
+  Object.assign(client, { writableLength: 800 });
+  wait(5_000);
+  assert.ok(open('10.0.0.2', 1).destroyed);
+  Object.assign(client, { writableLength: 0 });
+  wait(5_000 + STALLED_MS);
+  wait(5_000);
+  assert.ok(open('10.0.0.2', 2).destroyed && !client.destroyed);
+  connections.closeAll();
+});
+
+test('CONNECTIONS-4: who claims to be a registered peer again and again keeps a few connections in use', () => {
+  const { connections, open } = world({ maxConnections: 7 });
+  const real = open('10.0.0.1', 1);
+  const flood = [1, 2, 3, 4, 5].map((port) => open('10.0.0.9', port));
+  for (const socket of [real, ...flood]) connections.used(socket, '10.0.0.1:5051');
+  // The peer's own message counts again.
+  connections.used(real, '10.0.0.1:5051');
+  for (const port of [1, 2, 3, 4]) connections.requestBegan(open('10.0.0.2', port));
+  assert.equal(real.destroyed, false);
+  assert.deepEqual(
+    flood.map(({ destroyed }) => destroyed),
+    [true, true, false, false, false],
+  );
   connections.closeAll();
 });

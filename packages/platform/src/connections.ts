@@ -3,16 +3,21 @@
 //
 // Owns: every accepted socket until it closes.
 // Boundary: sockets and times; what a request means is the caller's. A connection is silent until the head of its first
-// request has come, then idle or, while a request is answered, busy; a peer's carries messages of a registered sender.
+// request has come, then idle or, while a request is answered, busy, or stalled when its client has taken no byte of the
+// answer for `STALLED_MS`; a peer's carries messages of a registered sender.
 // CONNECTIONS-1: at most `maxConnections` are open. For one more the oldest of the silent ones goes, else of the idle ones,
-//     each time of the address that has the most of them: a flood from one address closes connections of that address.
-//     Without such the new one is closed. Busy ones and peers stay.
+//     else of the stalled ones, each time of the address that has the most of them: a flood from one address closes
+//     connections of that address. Without such the new one is closed. Busy ones and peers stay.
 // CONNECTIONS-2: of connections silent for longer than `SILENT_GRACE_MS` at most `maxSilent` stay open. (Mesos' scheduler
 //     library opens one ahead of need and may leave it silent for long.)
 // CONNECTIONS-3: a request that was begun comes to its end: its head within `HEAD_TIMEOUT_MS` from its first byte, however
-//     slowly the bytes come, and its body at `MIN_BODY_BYTES_PER_MS` or faster.
+//     slowly the bytes come, and its body at `MIN_BODY_BYTES_PER_MS` or faster. (Of bodies that go through node:http
+//     read-body.ts sees to that.)
+// CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` are those of one sender, the last ones that it used: who is registered
+//     can be claimed by anybody where nothing authenticates.
 import type { Socket } from 'node:net';
 import { canonicalIp } from './addresses.js';
+import { createConnectionPool } from './connection-pool.js';
 
 /** An incoming connection, as whoever takes its messages knows it. */
 export interface PeerConnection {
@@ -32,7 +37,10 @@ export interface ConnectionLimits {
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: 20_000, maxSilent: 1_000 };
 export const HEAD_TIMEOUT_MS = 60_000;
 export const SILENT_GRACE_MS = 10_000;
-const MIN_BODY_BYTES_PER_MS = 16;
+export const MIN_BODY_BYTES_PER_MS = 16;
+export const STALLED_MS = 30_000;
+/** libprocess uses one, and another one for a while when a link breaks. */
+const MAX_CONNECTIONS_OF_PEER = 4;
 const SWEEP_MS = 5_000;
 /** How much later than it was used a connection may be thought to be: keeping the order of every message would cost more. */
 const USE_RESOLUTION_MS = 1_000;
@@ -54,12 +62,17 @@ export interface ConnectionsOptions {
 
 interface Tracked extends PeerConnection {
   readonly socket: Socket;
-  kind: 'silent' | 'idle' | 'busy' | 'peer';
+  kind: 'silent' | 'idle' | 'busy' | 'stalled' | 'peer';
+  /** The address in the pid of the registered sender. */
+  peer: string | undefined;
   requests: number;
   sinceMs: number;
   /** Of an unfinished request: when it began and how much of it is held. */
   begunMs: number | undefined;
   heldBytes: number;
+  /** How many bytes of answers the client had taken when it last took some, and when that was. */
+  takenBytes: number;
+  takenMs: number;
 }
 
 export interface Connections {
@@ -72,46 +85,33 @@ export interface Connections {
   /** The head of a request has come, and it is being answered; or is answered. */
   requestBegan(socket: Socket): void;
   requestEnded(socket: Socket): void;
-  /** A message has come, and was answered at once. */
-  used(socket: Socket, byRegistered: boolean): void;
+  /** A message has come, and was answered at once. `peer`: its registered sender's address. */
+  used(socket: Socket, peer: string | undefined): void;
   closeAll(): void;
-}
-
-/** The connections of one kind, oldest first, and how many each address has. */
-function createPool() {
-  const byIp = new Map<string, Set<Tracked>>();
-  let size = 0;
-  return {
-    get size() {
-      return size;
-    },
-    add(it: Tracked): void {
-      const own = byIp.get(it.ip);
-      if (own === undefined) byIp.set(it.ip, new Set([it]));
-      else own.add(it);
-      size++;
-    },
-    delete(it: Tracked): void {
-      const own = byIp.get(it.ip);
-      if (own?.delete(it) !== true) return;
-      size--;
-      if (own.size === 0) byIp.delete(it.ip);
-    },
-    /** The oldest of the address that has the most. */
-    first(): Tracked | undefined {
-      let most: Set<Tracked> | undefined;
-      for (const own of byIp.values()) if (own.size > (most?.size ?? 0)) most = own;
-      return most?.values().next().value;
-    },
-  };
 }
 
 function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
   const all = new Map<Socket, Tracked>();
-  const pools = { silent: createPool(), idle: createPool() } as const;
+  const pools = {
+    silent: createConnectionPool<Tracked>(),
+    idle: createConnectionPool<Tracked>(),
+    stalled: createConnectionPool<Tracked>(),
+  } as const;
+  const peers = new Map<string, Set<Tracked>>();
   const stats: ConnectionStats = { open: 0, cut: 0, slow: 0 };
   const leavePool = (it: Tracked): void => {
-    if (it.kind === 'silent' || it.kind === 'idle') pools[it.kind].delete(it);
+    if (it.kind !== 'busy' && it.kind !== 'peer') pools[it.kind].delete(it);
+    if (it.peer === undefined) return;
+    const own = peers.get(it.peer);
+    own?.delete(it);
+    if (own?.size === 0) peers.delete(it.peer);
+    it.peer = undefined;
+  };
+  const enter = (it: Tracked, kind: Tracked['kind']): void => {
+    leavePool(it);
+    it.kind = kind;
+    it.sinceMs = nowMs();
+    if (kind !== 'busy' && kind !== 'peer') pools[kind].add(it);
   };
   const forget = (it: Tracked): void => {
     if (!all.delete(it.socket)) return;
@@ -124,11 +124,16 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
     pools,
     stats,
     forget,
-    enter(it: Tracked, kind: Tracked['kind']): void {
-      leavePool(it);
-      it.kind = kind;
-      it.sinceMs = nowMs();
-      if (kind === 'silent' || kind === 'idle') pools[kind].add(it);
+    enter,
+    /** CONNECTIONS-4. */
+    enterPeer(it: Tracked, peer: string): void {
+      enter(it, 'peer');
+      it.peer = peer;
+      const own = peers.get(peer) ?? new Set();
+      peers.set(peer, own.add(it));
+      const [oldest] = own;
+      if (own.size > MAX_CONNECTIONS_OF_PEER && oldest !== undefined)
+        enter(oldest, oldest.requests > 0 ? 'busy' : 'idle');
     },
     cut(it: Tracked, why: 'cut' | 'slow', reason: string): void {
       stats[why]++;
@@ -144,15 +149,27 @@ type Book = ReturnType<typeof createBook>;
 
 /** CONNECTIONS-1: false if every connection is in use. */
 function makeRoom({ pools, cut }: Book, { maxConnections }: ConnectionLimits): boolean {
-  const victim = pools.silent.first() ?? pools.idle.first();
+  const victim = pools.silent.first() ?? pools.idle.first() ?? pools.stalled.first();
   if (victim === undefined) return false;
   cut(victim, 'cut', `more than ${maxConnections} connections are open, and this one is ${victim.kind}`);
   return true;
 }
 
-/** CONNECTIONS-2, CONNECTIONS-3. */
-function sweep({ all, pools, cut }: Book, { maxSilent }: ConnectionLimits, nowMs: number): void {
+/** Whether the client of a request takes its answer. */
+function watchAnswer(it: Tracked, enter: Book['enter'], nowMs: number): void {
+  const { bytesWritten, writableLength } = it.socket;
+  const takenBytes = bytesWritten - writableLength;
+  if (writableLength === 0 || takenBytes !== it.takenBytes) {
+    it.takenBytes = takenBytes;
+    it.takenMs = nowMs;
+    if (it.kind === 'stalled') enter(it, 'busy');
+  } else if (it.kind === 'busy' && nowMs - it.takenMs >= STALLED_MS) enter(it, 'stalled');
+}
+
+/** CONNECTIONS-2, CONNECTIONS-3, and who stalls. */
+function sweep({ all, pools, enter, cut }: Book, { maxSilent }: ConnectionLimits, nowMs: number): void {
   for (const it of [...all.values()]) {
+    if (it.kind === 'busy' || it.kind === 'stalled') watchAnswer(it, enter, nowMs);
     if (it.begunMs === undefined) continue;
     const allowedMs = HEAD_TIMEOUT_MS + it.heldBytes / MIN_BODY_BYTES_PER_MS;
     if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request was begun and not ended in time');
@@ -167,7 +184,7 @@ function sweep({ all, pools, cut }: Book, { maxSilent }: ConnectionLimits, nowMs
 export function createConnections(options: ConnectionsOptions): Connections {
   const { limits, nowMs, onCut } = options;
   const book = createBook(options);
-  const { all, stats, enter, forget } = book;
+  const { all, stats, enter, enterPeer, forget } = book;
   let lastId = 0;
   const timer = setInterval(() => sweep(book, limits, nowMs()), SWEEP_MS);
   timer.unref();
@@ -192,10 +209,13 @@ export function createConnections(options: ConnectionsOptions): Connections {
         certifiedIps,
         socket,
         kind: 'busy',
+        peer: undefined,
         requests: 0,
         sinceMs: 0,
         begunMs: undefined,
         heldBytes: 0,
+        takenBytes: 0,
+        takenMs: 0,
       };
       all.set(socket, it);
       stats.open = all.size;
@@ -213,18 +233,18 @@ export function createConnections(options: ConnectionsOptions): Connections {
       const it = all.get(socket);
       if (it === undefined) return;
       it.requests++;
-      if (it.kind !== 'peer' && it.kind !== 'busy') enter(it, 'busy');
+      if (it.kind === 'silent' || it.kind === 'idle') enter(it, 'busy');
     },
     requestEnded(socket) {
       const it = all.get(socket);
       if (it === undefined) return;
       it.requests--;
-      if (it.kind === 'busy' && it.requests === 0) enter(it, 'idle');
+      if ((it.kind === 'busy' || it.kind === 'stalled') && it.requests === 0) enter(it, 'idle');
     },
-    used(socket, byRegistered) {
+    used(socket, peer) {
       const it = all.get(socket);
       if (it === undefined || it.kind === 'peer') return;
-      if (byRegistered) enter(it, 'peer');
+      if (peer !== undefined) enterPeer(it, peer);
       else if (it.kind === 'silent' || (it.kind === 'idle' && nowMs() - it.sinceMs > USE_RESOLUTION_MS))
         enter(it, 'idle');
     },

@@ -10,7 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { err, LIMITS, ok, type Pid, type Result } from '@meseta/base';
+import { addressIn, err, LIMITS, ok, type Pid, type Result } from '@meseta/base';
 import { addressOf, canonicalIp, hostOf } from './addresses.js';
 import { createByteBudget, processBodies } from './byte-budget.js';
 import {
@@ -191,7 +191,7 @@ async function messageOverHttp(
   }
   if (connection === undefined) return;
   const delivered = deliver({ ...envelope.value, body: body.value, connection });
-  connections.used(request.socket, delivered === 'registered');
+  connections.used(request.socket, delivered === 'registered' ? addressIn(envelope.value.from) : undefined);
   const { status, reason } = replyTo(delivered);
   response.writeHead(status, { 'content-length': Buffer.byteLength(reason) }).end(reason);
 }
@@ -211,7 +211,7 @@ const listen = (server: Server, ip: string, port: number): Promise<HostError | u
 function isFromItsAddress({ from, connection }: PeerMessage, requireMatch: boolean): boolean {
   const { ip, certifiedIps } = connection;
   if (!requireMatch && certifiedIps === undefined) return true;
-  const claimed = canonicalIp(hostOf(from.slice(from.lastIndexOf('@') + 1)));
+  const claimed = canonicalIp(hostOf(addressIn(from)));
   if (claimed === undefined) return false;
   if (claimed === ip) return true;
   return certifiedIps?.some((it) => canonicalIp(it) === claimed) === true && !requireMatch;
@@ -261,19 +261,24 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, conn
   };
 }
 
+/** Tells notes, of those that come in floods one in a while. */
+function createNotes({ onNote }: HostOptions): (note: HostNote) => void {
+  const limit = createNoteLimit(() => performance.now());
+  return (note) => {
+    const leftOut = FLOODS.has(note.kind) ? limit.admit(note.kind) : 0;
+    if (leftOut !== undefined) onNote?.(note, leftOut);
+  };
+}
+
 /** Opens the port. A port that is taken is a value, so that the caller can say what to do about it. */
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
   const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
   const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
   const counters: Counters = { received: 0, unknown: 0, bad: 0, elsewhere: 0 };
-  const limit = createNoteLimit(() => performance.now());
-  const note = (what: HostNote): void => {
-    const leftOut = FLOODS.has(what.kind) ? limit.admit(what.kind) : 0;
-    if (leftOut !== undefined) options.onNote?.(what, leftOut);
-  };
-
+  const note = createNotes(options);
+  const { connectionLimits = DEFAULT_CONNECTION_LIMITS } = options;
   const connections = createConnections({
-    limits: options.connectionLimits ?? DEFAULT_CONNECTION_LIMITS,
+    limits: connectionLimits,
     nowMs: () => performance.now(),
     onClosed: (connection) => options.onConnectionClosed?.(connection),
     onCut: (remote, reason) => note({ kind: 'connectionCut', remote, reason }),
@@ -305,9 +310,9 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   const { tls } = options;
   const secure =
     tls &&
-    createTlsAcceptor(tls, inbound.accept, (remote, reason) => {
-      note({ kind: 'tlsRefused', remote, reason });
-    });
+    createTlsAcceptor(tls, connectionLimits.maxSilent, inbound.accept, (remote, reason) =>
+      note({ kind: 'tlsRefused', remote, reason }),
+    );
   // Half-open: an HTTP client may end its side and still wait for its answer.
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },

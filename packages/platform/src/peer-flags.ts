@@ -17,7 +17,7 @@ export const peerFlags = {
   }),
   max_silent_connections: countFlag({
     default: '1000',
-    help: 'How many connections may stay open that have not sent a request.',
+    help: 'How many connections may stay open that have not sent a request, or not ended their TLS handshake.',
   }),
   max_stranger_connections: countFlag({
     default: '2000',
@@ -30,11 +30,14 @@ export type PeerFlags = FlagValues<typeof peerFlags>;
 export function peerOptionsOf(
   flags: PeerFlags,
 ): Pick<HostOptions, 'requirePeerAddressIpMatch' | 'connectionLimits' | 'maxStrangers'> {
+  const files = openFileLimit() - RESERVED_FILES;
+  const maxSilent = Math.min(flags.max_silent_connections, Math.max(1, Math.floor(files / 5)));
   return {
     requirePeerAddressIpMatch: flags.require_peer_address_ip_match,
     connectionLimits: {
-      maxConnections: Math.max(1, Math.min(flags.max_connections, openFileLimit() - RESERVED_FILES)),
-      maxSilent: flags.max_silent_connections,
+      // Those in their handshakes have files beside the others.
+      maxConnections: Math.max(1, Math.min(flags.max_connections, files - maxSilent)),
+      maxSilent,
     },
     maxStrangers: flags.max_stranger_connections,
   };

@@ -10,7 +10,7 @@
 // PEERS-5: at most `maxStrangers` connections are open to addresses that are not linked, so that nothing is registered at;
 //     one more takes the place of the one that was used longest ago. They are closed when nothing was sent for a while.
 import { connect, type Socket } from 'node:net';
-import { type Pid, pidOf } from '@meseta/base';
+import { addressIn, type Pid, pidOf } from '@meseta/base';
 import type { OpenSecurely } from './tls.js';
 
 export interface PeersOptions {
@@ -60,8 +60,6 @@ const FRAME_END = Buffer.from('\r\n0\r\n\r\n');
 const MAX_KNOWN_SIZE = 4096;
 /** Frames of one turn are copied together up to this size; larger bodies go out as they are. */
 const COPY_BYTES = 65_536;
-
-const addressOf = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
 
 interface Endpoint {
   readonly host: string;
@@ -256,7 +254,7 @@ export function createPeers(options: PeersOptions): Peers {
     options.onPeerLost(peer.address);
   };
   const peerOf = (pid: Pid): Peer => {
-    const address = addressOf(pid);
+    const address = addressIn(pid);
     let peer = peers.get(address);
     if (peer === undefined) {
       peer = openPeer(address, options.tls, stats, lost);
@@ -310,7 +308,7 @@ export function createPeers(options: PeersOptions): Peers {
       strangers.delete(peer);
     },
     unlink(to) {
-      const peer = peers.get(addressOf(to));
+      const peer = peers.get(addressIn(to));
       peer?.links.delete(to);
       if (peer !== undefined) touch(peer);
     },

@@ -7,18 +7,21 @@
 // BODIES-2: a body's bytes count until its read ends; a refused one is no longer read and its connection closes after the
 //           answer.
 // BODIES-3: what a body costs is its bytes, however many pieces it comes in and whatever it unpacks to.
+// BODIES-4: a body comes at `MIN_BODY_BYTES_PER_MS` or faster, but for the first `maxSilenceMs`: one that comes byte by byte
+//           doesn't keep its connection in use for days.
 import type { IncomingMessage } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { err, LIMITS, ok, type Result } from '@meseta/base';
 import { type BodyParts, createBodyParts } from './body-parts.js';
 import { type ByteBudget, FREE_BYTES, processBodies } from './byte-budget.js';
+import { MIN_BODY_BYTES_PER_MS } from './connections.js';
 
 export interface BodyLimits {
   /** 64 MiB unless given. */
   readonly maxBodyBytes: number;
   /** The process' own unless given: 256 MiB. */
   readonly budget: ByteBudget;
-  /** The longest wait for the next byte; 60 s unless given. */
+  /** The longest wait for the next byte, and for what comes slowly; 60 s unless given. */
   readonly maxSilenceMs: number;
 }
 
@@ -42,6 +45,11 @@ const MAX_GZIP_RATIO = 100;
 const tooLarge = (message: string): BodyError => ({ code: 'tooLarge', status: 413, message });
 const overBody = ({ maxBodyBytes }: BodyLimits): BodyError =>
   tooLarge(`The request's body is over the limit of ${maxBodyBytes} bytes`);
+const tooSlow: BodyError = {
+  code: 'stalled',
+  status: 408,
+  message: `The request's body comes at less than ${MIN_BODY_BYTES_PER_MS * 1000} bytes a second`,
+};
 const busy = ({ budget }: BodyLimits): BodyError => ({
   code: 'busy',
   status: 413,
@@ -61,6 +69,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
   const parts = createBodyParts();
   /** Of the request as it is sent. */
   let packedBytes = 0;
+  const begunMs = performance.now();
   let settled = false;
   const settle = (result: Body): void => {
     if (settled) return;
@@ -86,6 +95,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
     packedBytes += piece.length;
     silence.refresh();
     if (packedBytes > maxBodyBytes) fail(overBody(limits));
+    if (performance.now() - begunMs > maxSilenceMs + packedBytes / MIN_BODY_BYTES_PER_MS) fail(tooSlow);
   };
   const onData = (piece: Buffer): void => {
     if (settled) return;

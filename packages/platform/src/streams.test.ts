@@ -300,6 +300,16 @@ for (const [name, lines, says] of bodies) {
   });
 }
 
+test('BODIES-4: a body that comes byte by byte is refused, though it is never silent for long', async () => {
+  const { budget, post } = await bodyServer({ maxBodyBytes: 1000, maxSilenceMs: 200 });
+  const slow = post('Content-Length: 1000\r\n\r\n');
+  const timer = setInterval(() => slow.write('x'), 20);
+  opened.push(() => clearInterval(timer));
+  await until('the refusal', () => /408.*stalled/s.test(slow.text()));
+  clearInterval(timer);
+  assert.equal(budget.held, 0);
+});
+
 test('BODIES-1, BODIES-2: bodies together are limited too; one that goes gives its bytes back, and small ones go on', async () => {
   const large = 200_000;
   const { budget, post } = await bodyServer({ maxBodyBytes: large, budget: createByteBudget(large) });

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { parseFlags } from './flags.js';
-import { createHost, type Host, type HostNote } from './host.js';
+import { type ConnectionLimits, createHost, type Host, type HostNote } from './host.js';
 import { type TlsConfig, tlsFlags, tlsSettingsOf } from './tls-config.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-tls-'));
@@ -71,12 +71,13 @@ interface Party {
   readonly notes: HostNote[];
 }
 
-async function party(tls: TlsConfig | undefined): Promise<Party> {
+async function party(tls: TlsConfig | undefined, connectionLimits?: ConnectionLimits): Promise<Party> {
   const [heard, lost, notes]: [string[], string[], HostNote[]] = [[], [], []];
   const made = await createHost({
     ip: '127.0.0.1',
     port: 0,
     tls,
+    connectionLimits,
     onMessage({ body }) {
       heard.push(Buffer.from(body).toString());
       return 'accepted';
@@ -175,6 +176,23 @@ test('HTTP on the same port, and plain text is refused', { skip }, async () => {
   assert.equal(await ask(demanding.host, httpsRequest, { ca, ...own }), 'asked /state');
   const lenient = await party(configOf('good', downgrade));
   assert.equal(await ask(lenient.host, httpRequest, {}), 'asked /state');
+});
+
+test('TLS-1: of connections that never end their handshake only so many are kept, and others are answered', {
+  skip,
+}, async () => {
+  for (const settings of [{}, downgrade]) {
+    const { host, notes } = await party(configOf('good', settings), { maxConnections: 100, maxSilent: 3 });
+    const sockets = [1, 2, 3, 4, 5].map(() => connect(host.bound.port, '127.0.0.1'));
+    const closed = sockets.map((socket) => {
+      socket.on('error', () => {});
+      return new Promise((resolve) => socket.on('close', resolve));
+    });
+    await Promise.race(closed);
+    await until('the notes', () => notes.some((note) => note.kind === 'tlsRefused' && /handshakes/.test(note.reason)));
+    assert.equal(await ask(host, httpsRequest, { ca: readFileSync(at('ca.pem')) }), 'asked /state');
+    for (const socket of sockets) socket.destroy();
+  }
 });
 
 test('closing ends a connection in the middle of its handshake', { skip }, async () => {

@@ -5,6 +5,9 @@
 // Client: nothing is said to a peer before its certificate has been checked (if that is asked for). If the handshake
 // fails and downgrade is on, the connection is made again in plain text.
 //
+// TLS-1: at most `maxHandshakes` connections are before the end of their handshake, or of their first byte where that
+//     decides; for one more the oldest goes, of the address that has the most of them.
+//
 // Peers are known by address, not by name. By `hostname_validation_scheme`:
 // - openssl: a server's certificate must name its address, which counts only with `verify_ipadd`; clients' names don't.
 // - legacy: either side's certificate must have the name that a reverse look-up of the address gives, or, with
@@ -19,6 +22,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { canonicalIp, withoutMapping } from './addresses.js';
+import { createConnectionPool } from './connection-pool.js';
 import type { TlsConfig } from './tls-config.js';
 
 const HANDSHAKE_TIMEOUT_MS = 60_000;
@@ -80,14 +84,60 @@ export interface TlsAcceptor {
   destroyAll(): void;
 }
 
+interface Handshake {
+  readonly ip: string;
+  readonly socket: Socket;
+}
+
+/** TLS-1. */
+function createHandshakes(most: number, cut: (socket: Socket) => void) {
+  const pool = createConnectionPool<Handshake>();
+  const byEnds = new Map<string, Handshake>();
+  /** node:tls makes another socket of one: both ends' addresses tell which. */
+  const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
+    `${remoteAddress} ${remotePort} ${localAddress}`;
+  const end = (ends: string): void => {
+    const handshake = byEnds.get(ends);
+    if (handshake === undefined) return;
+    byEnds.delete(ends);
+    pool.delete(handshake);
+  };
+  return {
+    begin(socket: Socket): void {
+      const ends = endsOf(socket);
+      end(ends);
+      const handshake: Handshake = { ip: canonicalIp(socket.remoteAddress ?? '') ?? '', socket };
+      byEnds.set(ends, handshake);
+      pool.add(handshake);
+      socket.on('close', () => {
+        if (byEnds.get(ends) === handshake) end(ends);
+      });
+      const first = pool.size > most ? pool.first() : undefined;
+      if (first === undefined) return;
+      pool.delete(first);
+      cut(first.socket);
+    },
+    end: (socket: Socket) => end(endsOf(socket)),
+  };
+}
+
 export function createTlsAcceptor(
   config: TlsConfig,
-  take: (socket: Socket, certifiedIps?: readonly string[]) => void,
+  maxHandshakes: number,
+  taken: (socket: Socket, certifiedIps?: readonly string[]) => void,
   refused: (remote: string, reason: string) => void,
 ): TlsAcceptor {
   const { requireClientCert, supportDowngrade } = config;
   const begun = new Set<Socket>();
   const nameOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+  const handshakes = createHandshakes(maxHandshakes, (socket) => {
+    refused(nameOf(socket), `more than ${maxHandshakes} connections are in their handshakes`);
+    socket.destroy();
+  });
+  const take: typeof taken = (socket, certifiedIps) => {
+    handshakes.end(socket);
+    if (!socket.destroyed) taken(socket, certifiedIps);
+  };
   const server = createTlsServer({
     ...config.context,
     allowHalfOpen: true,
@@ -114,6 +164,7 @@ export function createTlsAcceptor(
       begun.add(socket);
       socket.on('close', () => begun.delete(socket));
       socket.on('error', () => {});
+      handshakes.begin(socket);
       if (!supportDowngrade) {
         server.emit('connection', socket);
         return;

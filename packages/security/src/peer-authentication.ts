@@ -53,7 +53,7 @@ export interface PeerAuthentication<Held> {
   principalOf(sender: Sender): string | undefined;
   /** Whether the pid is authenticating or authenticated on any connection. */
   knows(pid: Pid): boolean;
-  /** The connection is closed; answers who had authenticated on it. */
+  /** The connection is closed; answers who had authenticated on it and on no other one. */
   closed(connection: number): readonly Pid[];
   tick(nowMs: number): void;
   nextMs(): number | undefined;
@@ -96,8 +96,9 @@ function createCounts<T>() {
 function createBook<Held>() {
   const sessions = new Map<string, Session<Held>>();
   const connections = new Map<number, Of<Held>>();
-  /** On how many connections each pid has a session or a principal. */
+  /** On how many connections each pid has a session or a principal, and on how many it has authenticated. */
   const uses = createCounts<Pid>();
+  const authenticated = createCounts<Pid>();
 
   const of = (connection: number): Of<Held> => {
     const known = connections.get(connection) ?? { sessions: new Map(), principals: new Map() };
@@ -128,10 +129,10 @@ function createBook<Held>() {
     },
     settle({ pid, peer }: Session<Held>, principal: string | undefined): void {
       const { principals } = of(peer.connection);
-      if (principals.delete(pid)) uses.subtract(pid);
+      if (principals.delete(pid)) for (const counts of [uses, authenticated]) counts.subtract(pid);
       if (principal === undefined) return;
       principals.set(pid, principal);
-      uses.add(pid);
+      for (const counts of [uses, authenticated]) counts.add(pid);
     },
     close(connection: number): readonly Pid[] {
       const own = connections.get(connection);
@@ -139,7 +140,8 @@ function createBook<Held>() {
       connections.delete(connection);
       for (const session of own.sessions.values()) sessions.delete(session.actor);
       for (const pid of [...own.sessions.keys(), ...own.principals.keys()]) uses.subtract(pid);
-      return [...own.principals.keys()];
+      for (const pid of own.principals.keys()) authenticated.subtract(pid);
+      return [...own.principals.keys()].filter((pid) => !authenticated.has(pid));
     },
   };
 }

@@ -13,7 +13,7 @@
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
 import { type Pid, parsePid } from '@meseta/base';
 import type { Clock, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
-import { createNoteLimit } from '@meseta/platform/note-limit';
+import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import type { AgentInput } from '../core/io.js';
@@ -110,14 +110,12 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
   const { actor, sender, checksPeers, executorsHaveTokens, clock, log, push } = options;
   const waiting = createWaiting();
   const drivers = createDriverConnections();
-  const limit = createNoteLimit(() => clock.now().monoMs);
+  const warn = createLimitedWarnings(clock, log);
   let dropped = 0;
 
   const drop = (from: Pid, why: string, count = 1): void => {
     dropped += count;
-    const leftOut = limit.admit(why);
-    if (leftOut !== undefined)
-      log.warning(`dropped a message of ${from}: ${why}${leftOut > 0 ? ` (and ${leftOut} more)` : ''}`);
+    warn(why, `dropped a message of ${from}: ${why}`);
   };
   /** Why the core doesn't see a message of anyone but the master; undefined if it may. */
   const problemOf = ({ from, message }: Arrived, { id, certifiedIps }: PeerConnection): string | undefined => {
@@ -156,7 +154,7 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
         return decoded.ok && sender.receive(to, from, decoded.value, connection.id) ? 'accepted' : 'unknown';
       }
       if (!decoded.ok) {
-        log.warning(`message ${wireName} of ${from}: ${renderWireError(decoded.error)}`);
+        warn('undecodable', `message ${wireName} of ${from}: ${renderWireError(decoded.error)}`);
         return 'unknown';
       }
       const arrived = { from, message: decoded.value };

@@ -1,6 +1,7 @@
 // The port, open before there is a core behind it: until then messages are dropped and requests put off.
 import { err, ok, type Result } from '@meseta/base';
 import { createHost, type Host, type HostNote, type HostOptions, type PeerConnection } from '@meseta/platform';
+import { withLeftOut } from '@meseta/platform/note-limit';
 import type { PlainCalls } from '@meseta/platform/plain-calls';
 import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
@@ -44,7 +45,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     },
     onConnectionClosed: (connection) => handlers?.onConnectionClosed(connection),
     onPeerLost: (address) => handlers?.onPeerLost(address),
-    onNote: (note, leftOut) => config.log.warning(textOf(note) + (leftOut === 0 ? '' : ` (and ${leftOut} more)`)),
+    onNote: (note, leftOut) => config.log.warning(withLeftOut(textOf(note), leftOut)),
   });
   if (!opened.ok) {
     const { code, message } = opened.error;

@@ -34,7 +34,7 @@ const register: LibprocessMessage = {
 const revive: LibprocessMessage = { name: 'SchedulerCall', body: { type: 'REVIVE', framework_id: { value: 'f' } } };
 
 /** A gate whose master knows one driver, of the principal `p`. */
-function gateWith(security: PeerSecurity) {
+function gateWith(security: PeerSecurity, write: (line: string) => void = () => {}) {
   const clock = createTestClock();
   const pushed: MasterInput[] = [];
   const byPid = new Map<Pid, string>();
@@ -55,7 +55,7 @@ function gateWith(security: PeerSecurity) {
       },
     } as unknown as Host,
     clock,
-    log: createLogger({ component: 'test', level: 'silent' }),
+    log: createLogger({ component: 'test', write }),
     push: (input) => pushed.push(input),
   });
   const over = (id: number): PeerConnection => ({ id, ip: '10.0.0.9', certifiedIps: undefined });
@@ -94,6 +94,40 @@ test('PEER-GATE-1: who must authenticate and has not does not reach the core', (
   assert.equal(unasked.pushed.length, 2);
   assert.equal(unasked.say(agent, register, 'crammd5-authenticator-session(9)'), 'unknown');
   assert.equal(unasked.say(agent, register, 'stranger'), 'unknown');
+});
+
+test('a connection counts as that of a registered peer only where the peer has authenticated', () => {
+  const asked = gateWith(both);
+  const ping: LibprocessMessage = { name: 'PingAgentMessage', body: { connected: true } };
+  assert.equal(asked.say(driver, ping), 'accepted');
+  asked.authenticate(driver, 2);
+  assert.deepEqual(
+    [asked.say(driver, ping, 'master', 2), asked.say(driver, ping, 'master', 1)],
+    ['registered', 'accepted'],
+  );
+  assert.equal(gateWith(open).say(driver, ping), 'registered');
+});
+
+test('PEER-GATE-3: a peer that has authenticated on another connection is not lost with the one before', () => {
+  const { authenticate, close, names, say } = gateWith(both);
+  authenticate(driver, 1);
+  authenticate(driver, 2);
+  // A stranger's attempt in its name is not an authentication.
+  say(driver, { name: 'AuthenticateMessage', body: { pid: driver } }, 'master', 3);
+  const isLost = () => names().includes('peerLost');
+  close(1);
+  assert.equal(isLost(), false);
+  close(2);
+  assert.equal(isLost(), true);
+});
+
+test('messages that cannot be decoded are logged once in a while', () => {
+  const lines: string[] = [];
+  const { gate } = gateWith(open, (line) => lines.push(line));
+  const connection = { id: 1, ip: '10.0.0.9', certifiedIps: undefined };
+  const message = { to: 'master', from: driver, wireName: 'mesos.internal.PingSlaveMessage', connection };
+  for (let i = 0; i < 100; i++) gate.onMessage({ ...message, body: Buffer.from([255]) });
+  assert.equal(lines.length, 1);
 });
 
 test('PEER-GATE-1: a driver of the older messages is asked for the same as one of calls', () => {

@@ -4,13 +4,13 @@
 // PEER-GATE-1: the core sees a registration only with its sender's principal settled: authenticated where that is asked for,
 //     and the same that a framework names.
 // PEER-GATE-2: what a driver's connection carried and its end keep their order, limited or not.
-// PEER-GATE-3: when the connection closes on which a registered peer had authenticated, it counts as lost: over another one
-//     its messages are nobody's, so it has to authenticate and register again.
+// PEER-GATE-3: when the last connection closes on which a registered peer had authenticated, it counts as lost: over another
+//     one its messages are nobody's, so it has to authenticate and register again.
 // Who may send what: peer-identity.ts.
 import { randomBytes } from 'node:crypto';
 import { err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
 import type { Clock, Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
-import { createNoteLimit } from '@meseta/platform/note-limit';
+import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { createPeerAuthentication, createThrottle, type PeerAuthentication, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -79,17 +79,16 @@ function checkSender(
       );
 }
 
-/** Counts what is dropped, and logs the first of a flood. */
+/** Counts what is dropped, and logs the first of a flood: of messages that are dropped and of those that can't be decoded. */
 function createDrops(clock: Clock, log: Logger) {
   const counters = new Map<string, number>(COUNTERS.map((name) => [name, 0]));
-  const limit = createNoteLimit(() => clock.now().monoMs);
+  const warn = createLimitedWarnings(clock, log);
   return {
     counters,
+    warn,
     drop(metric: (typeof COUNTERS)[number], from: Pid, why: string): void {
       counters.set(metric, (counters.get(metric) ?? 0) + 1);
-      const leftOut = limit.admit(metric);
-      if (leftOut === undefined) return;
-      log.warning(`dropped a message of ${from}: ${why}${leftOut > 0 ? ` (and ${leftOut} more)` : ''}`);
+      warn(metric, `dropped a message of ${from}: ${why}`);
     },
   };
 }
@@ -158,7 +157,7 @@ function settle({ options, authentication, identity, drop, fail }: Settling, arr
 
 export function createPeerGate(options: PeerGateOptions): PeerGate {
   const { security, state, host, clock, log, push } = options;
-  const { counters, drop } = createDrops(clock, log);
+  const { counters, warn, drop } = createDrops(clock, log);
   const send = (to: Pid, from: string, message: LibprocessMessage): void => {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
@@ -198,7 +197,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
       if (to !== 'master' && !to.startsWith('slave-observer(') && !session) return 'unknown';
       const decoded = decodeMessage(wireName, body);
       if (!decoded.ok) {
-        log.warning(`message from ${from}: ${renderWireError(decoded.error)}`);
+        warn('undecodable', `message from ${from}: ${renderWireError(decoded.error)}`);
         return 'accepted';
       }
       if (session) {
@@ -215,7 +214,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
       const error = said.ok ? turns.take(arrived, wireName) : said.error;
       if (error !== undefined) fail(arrived, error);
       wake();
-      return identity.isRegistered(from) ? 'registered' : 'accepted';
+      return identity.isRegisteredOn(arrived) ? 'registered' : 'accepted';
     },
     onPeerLost: lost,
     onConnectionClosed({ id }) {

@@ -50,6 +50,8 @@ export interface PeerIdentity {
   mayBeAnswered(arrived: Pick<Arrived, 'from' | 'connection'>): boolean;
   /** Whether the pid is that of a registered agent or driver. */
   isRegistered(pid: Pid): boolean;
+  /** Whether it is, and has authenticated on this connection where it must. */
+  isRegisteredOn(arrived: Pick<Arrived, 'from' | 'connection'>): boolean;
 }
 
 export function createPeerIdentity(
@@ -73,6 +75,14 @@ export function createPeerIdentity(
       hasAuthenticated(from, connection) ||
       !(authentication.knows(from) || state.frameworkByPid.has(from)),
     isRegistered: (pid) => state.agents.byPid.has(pid) || state.frameworkByPid.has(pid),
+    isRegisteredOn({ from, connection }) {
+      const asked = state.agents.byPid.has(from)
+        ? security.authenticateAgents
+        : state.frameworkByPid.has(from)
+          ? security.authenticateFrameworks
+          : undefined;
+      return asked === false || (asked === true && hasAuthenticated(from, connection));
+    },
   };
 }
 
