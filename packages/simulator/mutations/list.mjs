@@ -232,8 +232,14 @@ export const mutations = [
   },
   {
     name: 'Sandboxes of containers that still run after a restart age',
-    file: agent('recovery'),
-    find: '  for (const containerId of step.state.runs.keys()) step.state.sandboxes.delete(containerId);\n',
+    file: agent('sandboxes'),
+    find: '  for (const containerId of runs.keys()) sandboxes.delete(containerId);\n',
+    replace: '',
+  },
+  {
+    name: 'Sandboxes of containers that are only being destroyed after a restart age',
+    file: agent('sandboxes'),
+    find: '  if (strays.size > 0) return;\n',
     replace: '',
   },
   {

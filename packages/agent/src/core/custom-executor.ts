@@ -12,6 +12,7 @@ import { endExecutor, executorOf, putExecutor, tellExecutorExited } from './exec
 import type { ExecutorRecord, Kill } from './io.js';
 import { joinIfRecovered } from './registration.js';
 import { armKill } from './run-end.js';
+import { strayEnded } from './sandboxes.js';
 import { exitMessage, waitStatusOf } from './signals.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
 import { type StatusFields, statusOf, tell } from './status-updates.js';
@@ -21,7 +22,9 @@ export function customContainerEvent(step: Step, event: ContainerEvent): void {
   const { containerId } = event;
   const found = executorOf(step, containerId);
   if (found?.executor.kind !== 'custom') {
-    if (event.kind !== 'started') step.effects.push({ kind: 'removeContainer', containerId });
+    if (event.kind === 'started') return;
+    step.effects.push({ kind: 'removeContainer', containerId });
+    strayEnded(step, containerId);
     return;
   }
   const { framework, executor } = found;

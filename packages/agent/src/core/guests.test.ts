@@ -11,6 +11,7 @@ import {
   launched,
   registeredWorld,
   runToRunning,
+  sandboxesRemovedFor,
   taskOf,
   type World,
 } from './testing.js';
@@ -95,6 +96,47 @@ test('GUESTS-3: what is nested in a task needs it, lies in its sandbox and ends 
   const ending = exit(world, task, 0);
   assert(ending.some((it) => it.kind === 'destroy' && it.containerId === launch.spec.containerId));
   acknowledgeAll(world);
+});
+
+test('SANDBOXES-2: a sandbox stays until every container nested in it has ended, however full the disk', () => {
+  const world = registeredWorld();
+  const task = runToRunning(world, taskOf('t'));
+  const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
+  start(world, nested);
+  exit(world, task, 0);
+  acknowledgeAll(world);
+  assert.deepEqual(sandboxesRemovedFor(world), []);
+  killed(world, nested);
+  assert.deepEqual(sandboxesRemovedFor(world), [task]);
+});
+
+test('GUESTS-3: what is nested in a container that no record names is destroyed after a restart', () => {
+  const world = registeredWorld();
+  const task = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
+  const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
+  start(world, nested);
+  for (const containers of [[task, nested], [nested]]) {
+    world.effects.length = 0;
+    world.restart(containers.map((containerId) => ({ containerId, state: 'running', pid: 5 })));
+    const destroyed = world.effects.flatMap((effect) => (effect.kind === 'destroy' ? [effect.containerId] : []));
+    assert.deepEqual(destroyed, containers);
+  }
+  killed(world, nested);
+  assert.equal(world.core.state.guests.size, 0);
+});
+
+test('a container is not removed while one that is nested in it ends', () => {
+  const world = registeredWorld();
+  const task = runToRunning(world, taskOf('t'));
+  const outer = { value: 'outer', parent: { value: task } };
+  const parent = launched(launchSolo(world, outer));
+  start(world, parent);
+  const child = launched(launchSolo(world, { value: 'in', parent: outer }));
+  start(world, child);
+  killed(world, parent);
+  assert.deepEqual(statusesOf(remove(world, outer)), [500]);
+  killed(world, child);
+  assert.deepEqual(statusesOf(remove(world, outer)), [200]);
 });
 
 test('ids that could not be names of directories are refused', () => {

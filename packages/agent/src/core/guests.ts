@@ -268,11 +268,15 @@ function removeGuest(step: Step, connection: ConnectionId, id: ContainerID, gues
     reply(step, connection, 500, 'The container has not ended yet');
     return;
   }
-  if (id.parent !== undefined && !isHere(step, outermost(id))) {
+  if (id.parent !== undefined && !isHere(step, { value: outermost(id) })) {
     reply(step, connection, 500, `No container '${outermost(id)}' is here`);
     return;
   }
   const within = [...step.state.guests.values()].filter(({ record }) => isIn(pathOf(id), record.id));
+  if (within.some(({ record }) => record.state !== 'ended')) {
+    reply(step, connection, 500, 'A container that is nested in it has not ended yet');
+    return;
+  }
   for (const inner of within) forgetGuest(step, inner);
   if (guest !== undefined) {
     forgetGuest(step, guest);
@@ -283,10 +287,10 @@ function removeGuest(step: Step, connection: ConnectionId, id: ContainerID, gues
 
 const isIn = (path: string, id: ContainerID): boolean => pathOf(id).startsWith(`${path}/`);
 
-/** Whether the outermost container of that id has not ended. */
-function isHere(step: Pick<Step, 'state'>, id: string): boolean {
-  const guest = step.state.guests.get(id);
-  return guest === undefined ? step.state.runs.has(id as ContainerId) : guest.record.state !== 'ended';
+/** Whether the container of that id has not ended. */
+function isHere(step: Pick<Step, 'state'>, id: ContainerID): boolean {
+  const guest = step.state.guests.get(pathOf(id));
+  return guest === undefined ? step.state.runs.has(id.value as ContainerId) : guest.record.state !== 'ended';
 }
 
 function answerWaiting(step: Step, path: string): void {
@@ -344,7 +348,7 @@ function ended(step: Step, guest: Guest, status: ExitStatus): void {
   const { parent } = record.id;
   endNested(step, (id) => isIn(pathOf(record.id), id), parent === undefined);
   const { guests } = step.state;
-  if (parent !== undefined && guests.has(pathOf(record.id)) && !isHere(step, outermost(parent))) {
+  if (parent !== undefined && guests.has(pathOf(record.id)) && !isHere(step, { value: outermost(parent) })) {
     forgetGuest(step, { record, waiting: [] });
   }
 }
@@ -357,8 +361,14 @@ export function restoreGuest(step: Step, record: GuestRecord): void {
 export function matchGuests(step: Step, found: ReadonlyMap<ContainerId, RecoveredContainer>): void {
   for (const guest of [...step.state.guests.values()]) {
     if (guest.record.state === 'ended') continue;
-    const container = found.get(guest.record.containerId);
-    if (container?.state !== 'running') ended(step, guest, container?.status ?? { kind: 'unknown' });
-    else putGuest(step, { ...guest, record: { ...guest.record, state: 'running', pid: container.pid } });
+    const { containerId, id } = guest.record;
+    const container = found.get(containerId);
+    if (container?.state !== 'running') {
+      ended(step, guest, container?.status ?? { kind: 'unknown' });
+      continue;
+    }
+    putGuest(step, { ...guest, record: { ...guest.record, state: 'running', pid: container.pid } });
+    // GUESTS-3: its parent ended while no agent ran, or no record names it.
+    if (id.parent !== undefined && !isHere(step, id.parent)) signalContainer(step, containerId, SIGKILL);
   }
 }

@@ -14,6 +14,7 @@ import {
   rejoin,
   run,
   runToRunning,
+  sandboxesRemovedFor,
   sentOf,
   states,
   taskOf,
@@ -70,14 +71,10 @@ test('the sandbox of a container that still runs after a restart does not age, h
   world.restart([alive(running), ended(over, { kind: 'exited', code: 0 })]);
   rejoin(world);
   acknowledgeAll(world);
-  const removed = (): readonly string[] =>
-    world
-      .input({ kind: 'diskUsage', usedShare: 1 })
-      .flatMap((effect) => (effect.kind === 'removeSandbox' ? [effect.containerId] : []));
-  assert.deepEqual(removed(), [over]);
+  assert.deepEqual(sandboxesRemovedFor(world), [over]);
   exit(world, running, 0);
   acknowledgeAll(world);
-  assert.deepEqual(removed(), [running]);
+  assert.deepEqual(sandboxesRemovedFor(world), [running]);
 });
 
 test('an update that was written but not acknowledged is sent by the next process', () => {
@@ -133,6 +130,48 @@ test('RECOVERY-1: containers that no record knows are destroyed, ended ones forg
     { kind: 'removeContainer', containerId: dead },
   ]);
   assert.equal(world.core.state.frameworks.size, 0);
+});
+
+test('SANDBOXES-1: the sandbox of a container that no record names stays until the container has ended', () => {
+  const framework = frameworkOf({ checkpoint: false });
+  const command = registeredWorld();
+  const [running, over] = [
+    runToRunning(command, taskOf('t'), framework),
+    runToRunning(command, taskOf('u'), framework),
+  ];
+  command.restart([alive(running), ended(over, { kind: 'exited', code: 0 })]);
+  assert.deepEqual(sandboxesRemovedFor(command), []);
+  exit(command, running, 0);
+  assert.deepEqual(sandboxesRemovedFor(command), [running, over]);
+});
+
+test('SANDBOXES-1: the sandbox of a pod that no record names stays until the last of its containers has ended', () => {
+  const world = registeredWorld();
+  const executor = { type: 'DEFAULT', executor_id: { value: 'pod' } } as const;
+  const tasks = [taskOf('a'), taskOf('b')];
+  const body = { framework: frameworkOf({ checkpoint: false }), executor, task_group: { tasks } };
+  const effects = world.message({ name: 'RunTaskGroupMessage', body });
+  const containers = effects.flatMap((effect) => (effect.kind === 'launch' ? [effect.spec.containerId] : []));
+  const pod = [...world.core.state.frameworks.values()][0]?.executors.get('pod' as never)?.containerId;
+  assert.equal(containers.length, 2);
+  world.restart(containers.map(alive));
+  for (const containerId of containers) {
+    assert.deepEqual(sandboxesRemovedFor(world), []);
+    exit(world, containerId, 0);
+  }
+  assert.deepEqual(sandboxesRemovedFor(world), [pod]);
+});
+
+test('SANDBOXES-1: without a container of an earlier process its sandboxes age from the restart on', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
+  world.pass(1000);
+  world.restart([]);
+  const { gcDelayMs, gcDiskHeadroom } = configOf();
+  world.pass(gcDelayMs * (1 - gcDiskHeadroom) - 1);
+  assert.deepEqual(sandboxesRemovedFor(world, 0), []);
+  world.pass(1);
+  assert.deepEqual(sandboxesRemovedFor(world, 0), [containerId]);
 });
 
 test('RECOVERY-3: a kill that was under way goes on with what is left of its grace period', () => {

@@ -22,7 +22,7 @@ import { endPodIfEmpty } from './pods.js';
 import { armKill, endRun } from './run-end.js';
 import { report } from './run-reports.js';
 import { isCommand, noteRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { watchDisk } from './sandboxes.js';
+import { keepSandboxesInUse, watchDisk } from './sandboxes.js';
 import { type FrameworkRecord, isTerminal, newFramework, partitionAware } from './state.js';
 import type { StatusFields } from './status-updates.js';
 import { log, type Step, save, setTimer } from './step.js';
@@ -64,7 +64,8 @@ export function start(step: Step, onDisk: readonly CheckpointEntry[], containers
   if (!restoreResources(step, verdict === 'known' ? checkpoint : [])) return;
   const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
   matchContainers(step, containers, rebooted);
-  noteEndedSandboxes(step);
+  keepSandboxesInUse(step);
+  log(step, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
   if (state.drain !== undefined) applyDrain(step);
   watchDisk(step);
   if (state.config.recover === 'cleanup') {
@@ -153,12 +154,7 @@ function restore(step: Step, record: CheckpointRecord): void {
       return;
     case 'sandbox': {
       const { containerId, path, endedWallMs } = record;
-      state.sandboxes.set(containerId, {
-        containerId,
-        path,
-        endedWallMs: endedWallMs ?? step.now.wallMs,
-        removing: false,
-      });
+      state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
       return;
     }
     case 'agent':
@@ -204,6 +200,7 @@ function matchContainers(step: Step, containers: readonly RecoveredContainer[], 
   for (const container of containers) {
     if (step.state.runs.has(container.containerId) || guests.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
+    if (container.state === 'running') step.state.strays.add(container.containerId);
     step.effects.push({ kind, containerId: container.containerId });
   }
   for (const framework of [...step.state.frameworks.values()]) {
@@ -303,10 +300,4 @@ function containerMissing(step: Step, framework: FrameworkRecord, run: TaskRun, 
     report(step, framework, run, { source: 'SOURCE_AGENT', ...lost, message });
   }
   endRun(step, framework, run);
-}
-
-/** A sandbox whose container isn't there any more ages from now on. */
-function noteEndedSandboxes(step: Step): void {
-  for (const containerId of step.state.runs.keys()) step.state.sandboxes.delete(containerId);
-  log(step, 'info', `recovered ${step.state.frameworks.size} frameworks, ${step.state.runs.size} containers`);
 }

@@ -1,13 +1,47 @@
 // Sandboxes of ended containers: kept for a while for people to look into, then deleted.
 // Mesos: docs/sandbox.md, "Sandbox Lifecycle"; behaviours.md 11: the fuller the disk, the shorter they are kept.
+//
+// Owns `AgentState.sandboxes` and `AgentState.strays`.
+// SANDBOXES-1: after a restart, sandboxes whose containers were not seen to end stay until every container that no record
+//     names has ended: a sandbox of a pod has several, and the launcher does not say in which sandbox a container runs.
+// SANDBOXES-2: a sandbox stays until every container nested in it has ended.
 import type { ContainerId } from '@meseta/base';
+import { outermost } from './guest-records.js';
 import { sandboxKey } from './keys.js';
+import type { AgentState } from './state.js';
 import { log, type Step, save, setTimer } from './step.js';
 
 export function noteSandboxEnded(step: Step, containerId: ContainerId, path: string): void {
   const endedWallMs = step.now.wallMs;
   step.state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
   save(step, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs });
+}
+
+/** After a restart: the sandboxes of containers that the agent found running are not to be collected. */
+export function keepSandboxesInUse(step: Step): void {
+  const { runs, sandboxes } = step.state;
+  for (const containerId of runs.keys()) sandboxes.delete(containerId);
+  ageUnwatchedSandboxes(step);
+}
+
+/** A container has ended that is neither an executor's nor a task's nor launched by a call. */
+export function strayEnded(step: Step, containerId: ContainerId): void {
+  if (step.state.strays.delete(containerId)) ageUnwatchedSandboxes(step);
+}
+
+/** SANDBOXES-1. */
+function ageUnwatchedSandboxes(step: Step): void {
+  const { strays, sandboxes } = step.state;
+  if (strays.size > 0) return;
+  for (const [containerId, sandbox] of sandboxes) {
+    if (sandbox.endedWallMs === undefined) sandboxes.set(containerId, { ...sandbox, endedWallMs: step.now.wallMs });
+  }
+}
+
+/** SANDBOXES-2: the containers in whose sandboxes others run, each the outermost of its chain. */
+function outermostOfRunning({ guests }: AgentState): ReadonlySet<string> {
+  const running = [...guests.values()].filter(({ record }) => record.state !== 'ended');
+  return new Set(running.map(({ record }) => outermost(record.id)));
 }
 
 /** Looks at the disk once in an interval. */
@@ -20,8 +54,11 @@ export function diskUsage(step: Step, usedShare: number): void {
   const { state } = step;
   const { gcDelayMs, gcDiskHeadroom } = state.config;
   state.maxSandboxAgeMs = gcDelayMs * Math.max(0, 1 - gcDiskHeadroom - usedShare);
+  const inUse = outermostOfRunning(state);
   for (const sandbox of state.sandboxes.values()) {
-    if (sandbox.removing || step.now.wallMs - sandbox.endedWallMs < state.maxSandboxAgeMs) continue;
+    const { endedWallMs } = sandbox;
+    if (sandbox.removing || endedWallMs === undefined || inUse.has(sandbox.containerId)) continue;
+    if (step.now.wallMs - endedWallMs < state.maxSandboxAgeMs) continue;
     if (!sandbox.path.startsWith(`${state.config.workDir}/`)) {
       log(step, 'warning', `the sandbox ${sandbox.path} is left alone: it is not below ${state.config.workDir}`);
       state.sandboxes.delete(sandbox.containerId);

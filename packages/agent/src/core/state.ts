@@ -104,7 +104,8 @@ export interface Guest {
 export interface Sandbox {
   readonly containerId: ContainerId;
   readonly path: string;
-  readonly endedWallMs: number;
+  /** Undefined: nobody has seen its container end yet (SANDBOXES-1). */
+  readonly endedWallMs: number | undefined;
   readonly removing: boolean;
 }
 
@@ -161,6 +162,8 @@ export interface AgentState {
   readonly unsavedOperations: Set<OperationUuid>;
   drain: { readonly config: DrainConfig; readonly sinceWallMs: number } | undefined;
   readonly sandboxes: Map<ContainerId, Sandbox>;
+  /** Containers of an earlier process that run, are named by no record and are being destroyed (RECOVERY-1). */
+  readonly strays: Set<ContainerId>;
   /** As of the last look at the disk. */
   maxSandboxAgeMs: number;
   /** Why no task is launched until the disk has room again. */
@@ -205,6 +208,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     unsavedOperations: new Set(),
     drain: undefined,
     sandboxes: new Map(),
+    strays: new Set(),
     maxSandboxAgeMs: config.gcDelayMs,
     diskShortage: undefined,
     leaving: undefined,

@@ -214,3 +214,9 @@ export const exit = (world: World, containerId: ContainerId, code: number): read
     kind: 'containerEvent',
     event: { kind: 'exited', containerId, status: { kind: 'exited', code } },
   });
+
+/** Tells the agent how full its disk is; returns the containers whose sandboxes it removes. */
+export const sandboxesRemovedFor = (world: World, usedShare = 1): readonly ContainerId[] =>
+  world
+    .input({ kind: 'diskUsage', usedShare })
+    .flatMap((effect) => (effect.kind === 'removeSandbox' ? [effect.containerId] : []));

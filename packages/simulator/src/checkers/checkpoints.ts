@@ -2,13 +2,13 @@
 //
 // `a task starts once it is on disk`: of a checkpointing framework, before its container is launched or its executor
 //     is given it; and with it the reservations and volumes that it uses.
-// `a sandbox stays while its container runs`: and the agent has not begun to destroy it.
+// `a sandbox stays while its container runs`: also while the agent destroys it.
 // At rest:
 // `master and disk agree on tasks`: what the master has as running on an agent is on that agent's disk, and what is on
 //     the disk as running is known to the master.
 // `master and disk agree on reservations and volumes`
 import type { AgentEffect, CheckpointRecord } from '@meseta/agent/core/io';
-import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
+import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import { contains, equals, formatResources, type Resources, sum, unallocate } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
@@ -20,16 +20,13 @@ import type { CreateChecker } from './checker.js';
 
 export const createCheckpointsChecker: CreateChecker = (cluster, count) => {
   const { world } = cluster;
-  const destroyed = new Set<ContainerId>();
   return {
     observer: {
       agentStepped(agent, _input, effects) {
         for (const effect of effects) {
-          if (effect.kind === 'destroy') destroyed.add(effect.containerId);
           if (effect.kind === 'removeSandbox') {
             count('sandboxes removed');
-            const runs = agent.containers.all.get(effect.containerId)?.state === 'running';
-            if (!runs || destroyed.has(effect.containerId)) continue;
+            if (agent.containers.all.get(effect.containerId)?.state !== 'running') continue;
             const text = `${agent.name} removes ${effect.path}, whose container runs`;
             world.fail('a sandbox stays while its container runs', text, [effect.containerId]);
           }
