@@ -202,7 +202,7 @@ export const mutations = [
   },
   {
     name: 'A framework that speaks HTTP is taken for a driver',
-    file: agent('agent'),
+    file: agent('launch'),
     find: "pid === undefined || pid === '' ? framework.pid : driverOf(pid)",
     replace: "pid === undefined || pid === '' ? framework.pid : (driverOf(pid) ?? pid)",
   },
