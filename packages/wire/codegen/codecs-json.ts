@@ -98,12 +98,13 @@ function readerFunction(message: MessageSchema, field: FieldSchema): string {
 
 function readValue(message: MessageSchema, field: FieldSchema): string {
   const read = readerFunction(message, field);
-  if (field.label === 'repeated') return `json.readList(j, depth + 1, ${read}, ${itemLimitOf(message, field)})`;
+  if (field.label === 'repeated')
+    return `json.readList(j, depth + 1, ${read}, ${itemLimitOf(message, field)}, limited)`;
   if (field.label === 'map') {
-    const orEmpty = field.kind === 'message' ? `(e, d) => ${read}(e ?? {}, d)` : `(e) => ${read}(e ?? '')`;
-    return `json.readMap(j, depth + 1, ${orEmpty}, ${itemLimitOf(message, field)})`;
+    const orEmpty = field.kind === 'message' ? `(e, d, l) => ${read}(e ?? {}, d, l)` : `(e) => ${read}(e ?? '')`;
+    return `json.readMap(j, depth + 1, ${orEmpty}, ${itemLimitOf(message, field)}, limited)`;
   }
-  if (field.kind === 'message') return `${read}(j, depth + 1)`;
+  if (field.kind === 'message') return `${read}(j, depth + 1, limited)`;
   if (field.kind === 'enum') {
     return `json.${field.label === 'required' ? 'readRequiredEnum' : 'readEnum'}(j, numbersOf${field.type})`;
   }
@@ -111,17 +112,20 @@ function readValue(message: MessageSchema, field: FieldSchema): string {
 }
 
 export function readerOf(message: MessageSchema): string {
-  const { name } = message;
-  const lines = [`function read${name}(from: unknown, depth: number): T.${name} {`];
-  if (message.fields.length === 0) lines.push('  json.readObject(from, depth);', '  return {};', '}', '');
-  if (message.fields.length === 0) return lines.join('\n');
+  const { name, fields } = message;
+  const limited = fields.some(({ kind, label }) => kind === 'message' || label === 'repeated' || label === 'map');
+  const lines = [
+    `function read${name}(from: unknown, depth: number, ${limited ? 'limited' : '_limited'}: boolean): T.${name} {`,
+  ];
+  if (fields.length === 0) lines.push('  json.readObject(from, depth);', '  return {};', '}', '');
+  if (fields.length === 0) return lines.join('\n');
   lines.push('  const o = json.readObject(from, depth);');
-  for (const field of message.fields) {
+  for (const field of fields) {
     const type = typeOf(message, field, 'T.');
     lines.push(`  let v${field.number}: ${type} | undefined;`);
   }
   lines.push("  let at = '';", '  try {', '    let j: unknown;');
-  for (const field of message.fields) {
+  for (const field of fields) {
     if (field.name in Object.prototype) throw new Error(`${message.fullName}.${field.name}: every object has this`);
     lines.push(
       `    j = o['${field.name}'];`,

@@ -3,7 +3,6 @@ import { err, ok, type Result } from '@meseta/base';
 import { BinaryReader } from './binary-reader.js';
 import { type BinaryWriter, sharedWriter } from './binary-writer.js';
 import { parseExactJson } from './json-parser.js';
-import { readTrusted } from './json-reader.js';
 import { type WireError, WireFailure, wireErrorOf } from './wire-error.js';
 
 export interface Codec<T> {
@@ -32,7 +31,7 @@ export type Origin = 'outside' | 'trusted';
 export type Encode<T> = (writer: BinaryWriter, value: T) => void;
 export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
 export type WriteJson<T> = (value: T) => string;
-export type ReadJson<T> = (json: unknown, depth: number) => T;
+export type ReadJson<T> = (json: unknown, depth: number, limited: boolean) => T;
 
 const LENGTH_DELIMITED = 2;
 
@@ -43,7 +42,7 @@ export function codec<T>(
   write: WriteJson<T>,
   read: ReadJson<T>,
 ): Codec<T> {
-  const readValue = (json: unknown) => caught(name, () => read(json, 0));
+  const readValue = (json: unknown, origin?: Origin) => caught(name, () => read(json, 0, origin !== 'trusted'));
   return {
     name,
     encode(value) {
@@ -64,11 +63,11 @@ export function codec<T>(
     decode: (bytes, origin) =>
       caught(name, () => decode(new BinaryReader(bytes, origin === 'trusted'), bytes.length, 0)),
     write,
-    read: readValue,
+    read: (json) => readValue(json),
     parse(text, origin) {
       const json = parseExactJson(text, origin);
       if (!json.ok) return err({ message: name, path: '', ...json.error });
-      return origin === 'trusted' ? readTrusted(() => readValue(json.value)) : readValue(json.value);
+      return readValue(json.value, origin);
     },
   };
 }

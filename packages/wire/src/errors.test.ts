@@ -146,23 +146,26 @@ test('names of enum values, known, unknown and missing', () => {
 
 test('objects, lists and maps: how deep, of what, and where the refusal is', () => {
   assert.deepEqual(readObject({ a: 1 }, 100), { a: 1 });
-  assert.deepEqual(readList(['a', [null, 'b']], 0, readString, 1000), ['a', 'b']);
-  assert.deepEqual(readList('a', 0, readString, 1000), ['a']);
-  assert.equal(readList([], 0, readString, 1000), undefined);
-  assert.equal(readMap({}, 0, readString, 1000), undefined);
-  assert.deepEqual(readMap({ a: 'b' }, 0, readString, 1000), { a: 'b' });
+  assert.deepEqual(readList(['a', [null, 'b']], 0, readString, 1000, true), ['a', 'b']);
+  assert.deepEqual(readList('a', 0, readString, 1000, true), ['a']);
+  assert.equal(readList([], 0, readString, 1000, true), undefined);
+  assert.equal(readMap({}, 0, readString, 1000, true), undefined);
+  assert.deepEqual(readMap({ a: 'b' }, 0, readString, 1000, true), { a: 'b' });
   const tooDeep = 'depth: expected at most 100 levels of nesting, found undefined';
   const table: readonly (readonly [found: unknown, wanted: string])[] = [
     [outcomeOf(() => readObject(null, 0)), 'type: expected an object, found null'],
     [outcomeOf(() => readObject([], 0)), 'type: expected an object, found a list'],
     [outcomeOf(() => readObject({}, 101)), tooDeep],
-    [outcomeOf(() => readList([], 101, readString, 1000)), tooDeep],
-    [outcomeOf(() => readList(['a', ['b', 1]], 0, readString, 1000)), '[1][1]: type: expected a string, found 1'],
-    [outcomeOf(() => readMap({ a: 'b', 'c"': 1 }, 0, readString, 1000)), '["c\\""]: type: expected a string, found 1'],
-    [outcomeOf(() => readMap([], 0, readString, 1000)), 'type: expected an object, found a list'],
+    [outcomeOf(() => readList([], 101, readString, 1000, true)), tooDeep],
+    [outcomeOf(() => readList(['a', ['b', 1]], 0, readString, 1000, true)), '[1][1]: type: expected a string, found 1'],
+    [
+      outcomeOf(() => readMap({ a: 'b', 'c"': 1 }, 0, readString, 1000, true)),
+      '["c\\""]: type: expected a string, found 1',
+    ],
+    [outcomeOf(() => readMap([], 0, readString, 1000, true)), 'type: expected an object, found a list'],
   ];
   for (const [found, wanted] of table) assert.equal(found, wanted);
-  assert.deepEqual(readList([[]], 99, readString, 1000), undefined);
+  assert.deepEqual(readList([[]], 99, readString, 1000, true), undefined);
 });
 
 test('an error that passes through readers collects its path, and no other error is changed', () => {

@@ -1,22 +1,11 @@
 // The conversions of the generated JSON readers: what Mesos takes for a field of each kind.
 // Null is unset before it gets here, except as an element of a list, which is dropped.
+//
+// `limited`: the limits of lists and maps hold. What this process wrote or asked for itself may be of any size.
 import { base64ToBytes, bytesToBase64 } from './base64.js';
 import { MAX_DEPTH, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
 import { WireFailure, within } from './wire-error.js';
-
-/** Whether limits of lists hold: readers are synchronous, so that one variable serves all. */
-let limited = true;
-
-/** What this process wrote or asked for itself may be of any size. */
-export function readTrusted<T>(read: () => T): T {
-  limited = false;
-  try {
-    return read();
-  } finally {
-    limited = true;
-  }
-}
 
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -93,15 +82,18 @@ export function readRequiredEnum<T extends string>(json: unknown, numbers: Reado
   return name;
 }
 
+type ReadElement<T> = (element: unknown, depth: number, limited: boolean) => T | undefined;
+
 /** A single value counts as a list of one, and an element that `read` gives as undefined is dropped. */
 export function readList<T>(
   json: unknown,
   depth: number,
-  read: (element: unknown, depth: number) => T | undefined,
+  read: ReadElement<T>,
   most: number,
+  limited: boolean,
 ): T[] | undefined {
   const list: T[] = [];
-  addElements(list, json, depth, read, most);
+  addElements(list, json, depth, read, most, limited);
   return list.length === 0 ? undefined : list;
 }
 
@@ -109,12 +101,13 @@ function addElements<T>(
   list: T[],
   json: unknown,
   depth: number,
-  read: (element: unknown, depth: number) => T | undefined,
+  read: ReadElement<T>,
   most: number,
+  limited: boolean,
 ): void {
   if (!Array.isArray(json)) {
     if (json === null) return;
-    const element = read(json, depth);
+    const element = read(json, depth, limited);
     if (element !== undefined) list.push(element);
     return;
   }
@@ -122,7 +115,7 @@ function addElements<T>(
   if (limited && list.length + json.length > most) throw tooMany('items', most);
   let index = 0;
   try {
-    for (; index < json.length; index++) addElements(list, json[index], depth + 1, read, most);
+    for (; index < json.length; index++) addElements(list, json[index], depth + 1, read, most, limited);
   } catch (error) {
     throw within(error, `[${index}]`);
   }
@@ -131,8 +124,9 @@ function addElements<T>(
 export function readMap<T>(
   json: unknown,
   depth: number,
-  read: (value: unknown, depth: number) => T,
+  read: (value: unknown, depth: number, limited: boolean) => T,
   most: number,
+  limited: boolean,
 ): { readonly [key: string]: T } | undefined {
   const object = readObject(json, depth);
   const map: Record<string, T> = {};
@@ -140,7 +134,7 @@ export function readMap<T>(
   if (limited && keys.length > most) throw tooMany('items', most);
   for (const key of keys) {
     try {
-      setEntry(map, key, read(object[key], depth));
+      setEntry(map, key, read(object[key], depth, limited));
     } catch (error) {
       throw within(error, `[${JSON.stringify(key)}]`);
     }
