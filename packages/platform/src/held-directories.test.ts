@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -101,6 +102,27 @@ test('HELD-3: only a regular file is opened, at once', async () => {
   assert.equal(codeOf(await devices.openFile('zero', 'read')), 'EINVAL');
   assert.equal(codeOf(await (await open()).openFile('sandbox', 'read')), 'EISDIR');
   assert.equal(codeOf(await directory.openFile('none', 'read')), 'ENOENT');
+});
+
+/** Takes a lease on the file that its argument names, and holds it. */
+const LEASING = `$SIG{IO} = 'IGNORE'; open my $file, '+<', $ARGV[0] or die $!; fcntl $file, 1024, 1 or die $!; $| = 1; print "taken"; sleep 1 while 1;`;
+
+test('HELD-3: a file on which a process holds a lease is refused at once', async (t) => {
+  writeFileSync(`${root}/sandbox/file`, 'content');
+  const holder = spawn('perl', ['-e', LEASING, `${root}/sandbox/file`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => holder.kill('SIGKILL'));
+  const [said] = await once(holder.stdout, 'data');
+  assert.equal(String(said), 'taken');
+  const directory = await open(`${root}/sandbox`);
+  for (const access of ['read', 'update'] as const) {
+    const file = await directory.openFile('file', access);
+    assert.match(file.ok ? '' : file.error.message, /sandbox\/file: its user holds a lease on it/);
+    assert.equal(codeOf(file), 'EAGAIN');
+  }
+  const ended = once(holder, 'exit');
+  holder.kill('SIGKILL');
+  await ended;
+  got(await directory.openFile('file', 'update'));
 });
 
 test('a file is read in parts, appended to and cut', async () => {

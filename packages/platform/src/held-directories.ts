@@ -7,7 +7,8 @@
 // HELD-1: a name is one component. What it stands for is looked up once, by the call that uses it.
 // HELD-2: no link is followed: what is opened is opened with O_NOFOLLOW, other calls act on the name itself.
 // HELD-3: nothing but a regular file is opened for its content, whatever is put in its place meanwhile: the name gives a
-//   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again.
+//   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again. That
+//   never waits: the owner of a file may hold a lease on it, for which an open would wait 45 seconds (fcntl(2), F_SETLEASE).
 // HELD-4: owner and mode are changed by descriptor, and of files only of those made here: of no file of someone else.
 import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
@@ -45,6 +46,7 @@ type Made = { readonly mode: number; readonly owner?: Owner | undefined };
 const failure = (code: string, message: string): Result<never, SystemError> => err({ code, message });
 
 const REASONS: Readonly<Record<string, string>> = {
+  EAGAIN: 'its user holds a lease on it',
   ELOOP: 'is a symbolic link, which is not followed',
   ENOTDIR: 'is not a directory (a symbolic link is not followed)',
 };
@@ -120,7 +122,8 @@ async function openRegular(at: string, access: 'read' | 'update', directoryUid: 
     if (kind === 'directory') throw refuse('EISDIR', 'expected a file, got a directory');
     if (kind === 'other') throw refuse('EINVAL', 'expected a regular file, got a fifo, socket or device');
     if (links > 1 && uid !== directoryUid) throw refuse('EPERM', 'is a hard link to a file of another user');
-    return await openAsync(`/proc/self/fd/${found}`, access === 'read' ? O_RDONLY : O_RDWR | O_APPEND);
+    const flags = access === 'read' ? O_RDONLY : O_RDWR | O_APPEND;
+    return await openAsync(`/proc/self/fd/${found}`, flags | O_NONBLOCK);
   } finally {
     closeSync(found);
   }
