@@ -52,7 +52,8 @@ async function writeAll(
   }
 }
 
-const drained = (response: ServerResponse): Promise<void> =>
+/** Resolves when what was written has gone out but for a little, or the client has hung up. */
+export const drained = (response: ServerResponse): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done);

@@ -4,10 +4,12 @@
 // Owns: which call waits for the core's answer.
 // CONTAINER-CALLS-1: a session's container lives as long as the stream of its output: whoever hangs up kills it.
 // CONTAINER-CALLS-2: an output stream ends when the container has ended and all that it wrote is told.
+// CONTAINER-CALLS-3: what a client does not read is not kept for it: its stream waits.
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { drained } from '@meseta/platform/send-rendering';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
 import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from '@meseta/wire';
 import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
@@ -143,7 +145,7 @@ export async function answerContainerCall(
   } else answerText(response, reply.status, reply.text);
 }
 
-/** CONTAINER-CALLS-1, CONTAINER-CALLS-2. */
+/** CONTAINER-CALLS-1, CONTAINER-CALLS-2, CONTAINER-CALLS-3. */
 async function streamOutput(
   { containerCalls, files }: HttpOptions,
   response: ServerResponse,
@@ -154,19 +156,22 @@ async function streamOutput(
   const session = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
   const container_id = containerIdOf(call);
   if (container_id === undefined) return;
-  const tell = (type: AgentProcessIODataType, data: Buffer): void => {
+  const tell = async (type: AgentProcessIODataType, data: Buffer): Promise<void> => {
     const io = { type: 'DATA', data: { type, data: data.toString('base64') } } as const;
     const bytes = media === JSON_TYPE ? Buffer.from(AgentProcessIOCodec.write(io)) : AgentProcessIOCodec.encode(io);
-    response.write(encodeRecord(bytes));
+    if (!response.write(encodeRecord(bytes))) await drained(response);
   };
   response.flushHeaders();
   const reader = createOutputReader(files, sandbox, session ? 'start' : 'end', tell);
   let over = false;
-  response.on('close', () => {
+  const onClose = (): void => {
     reader.stop();
     if (session && !over)
       void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
-  });
+  };
+  // The client may have hung up while the container was launched.
+  if (response.destroyed) onClose();
+  else response.on('close', onClose);
   await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
   over = true;
   await reader.finish();

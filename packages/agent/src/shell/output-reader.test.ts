@@ -16,7 +16,7 @@ afterEach(() => rmSync(sandbox, { recursive: true, force: true }));
 function startReader(from: 'start' | 'end') {
   const told = { STDOUT: '', STDERR: '' };
   let wake = (): void => {};
-  const reader = createOutputReader(createFiles(), sandbox, from, (type, data) => {
+  const reader = createOutputReader(createFiles(), sandbox, from, async (type, data) => {
     told[type] += data.toString();
     wake();
   });
@@ -63,4 +63,30 @@ test('a link or a fifo in the place of an output has nothing, and holds nothing 
   const again = startReader('start');
   await again.reader.finish();
   assert.equal(again.told.STDOUT, 'own');
+});
+
+test('OUTPUT-READER-1: nothing is read while the client has not taken what it was told', async () => {
+  writeFileSync(`${sandbox}/stdout`, Buffer.alloc(1_000_000, 'x'));
+  let toldBytes = 0;
+  let takes = (): void => {};
+  let isTold = (): void => {};
+  const first = new Promise<void>((resolve) => {
+    isTold = resolve;
+  });
+  const reader = createOutputReader(createFiles(), sandbox, 'start', (_type, data) => {
+    toldBytes += data.length;
+    isTold();
+    return new Promise((resolve) => {
+      takes = resolve;
+    });
+  });
+  await first;
+  const toldFirst = toldBytes;
+  appendFileSync(`${sandbox}/stdout`, 'more');
+  // Time for a read, if there were one.
+  for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(toldBytes, toldFirst);
+  assert.ok(toldFirst <= 65_536);
+  reader.stop();
+  takes();
 });

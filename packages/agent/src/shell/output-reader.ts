@@ -1,4 +1,7 @@
 // Follows what a container writes: its `stdout` and `stderr`, which only grow.
+//
+// OUTPUT-READER-1: no more than one part of a file is in memory: the next is read when `tell` has done with it, however
+//   slow the client is and however much the container writes.
 import type { Files, HeldDirectory, TextSource } from '@meseta/base';
 import { openSandbox } from '@meseta/containers/sandbox';
 
@@ -16,12 +19,15 @@ export interface OutputReader {
   stop(): void;
 }
 
-/** Tells what is written from the start of the files, or from their present end, on. What is no regular file has nothing. */
+/**
+ * Tells what is written from the start of the files, or from their present end, on. What is no regular file has nothing.
+ * `tell` resolves when there is room for more.
+ */
 export function createOutputReader(
   files: Files,
   path: string,
   from: 'start' | 'end',
-  tell: (type: 'STDOUT' | 'STDERR', data: Buffer) => void,
+  tell: (type: 'STDOUT' | 'STDERR', data: Buffer) => Promise<void>,
 ): OutputReader {
   const offsets = new Map<string, number>();
   let watcher: TextSource | undefined;
@@ -40,7 +46,7 @@ export function createOutputReader(
     for (;;) {
       const part = await file.value.read(offset, CHUNK_BYTES);
       if (!part.ok || part.value.length === 0 || stopped) break;
-      tell(type, Buffer.from(part.value));
+      await tell(type, Buffer.from(part.value));
       offset += part.value.length;
     }
     offsets.set(name, offset);
@@ -59,9 +65,15 @@ export function createOutputReader(
     sandbox.value.close();
   };
   let reading: Promise<void> = lookOnce(from === 'end');
+  let next: Promise<void> | undefined;
+  /** Notices that come while a look is under way share the one after it. */
   const look = (): Promise<void> => {
-    reading = reading.then(() => lookOnce(false));
-    return reading;
+    next ??= reading.then(() => {
+      next = undefined;
+      reading = lookOnce(false);
+      return reading;
+    });
+    return next;
   };
 
   const timer = setInterval(() => void look(), LOOK_EVERY_MS);
