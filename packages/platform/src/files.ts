@@ -1,12 +1,16 @@
 // The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
-import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, writeFile } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
+import { promisify } from 'node:util';
 import { err, type Files, ok, type SystemResult } from '@meseta/base';
 import { claimDirectory } from './claimed-directories.js';
 import { openTrustedDirectory } from './held-directories.js';
 import { attempt, kindOf, statOfPath, systemError } from './system-results.js';
+
+/** Every launch writes a file: without a FileHandle, which `fs/promises` makes, that takes half the CPU. */
+const writeFileAsync = promisify(writeFile);
 
 /** Opened for reading and writing: it never sees an end, however often writers come and go. */
 function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
@@ -35,7 +39,7 @@ export function createFiles(): Files {
     claimDirectory,
     readText: (path) => attempt(() => fs.readFile(path, 'utf8')),
     write: (path, text, options) =>
-      attempt(() => fs.writeFile(path, text, { flag: options?.append ? 'a' : 'w', mode: options?.mode ?? 0o644 })),
+      attempt(() => writeFileAsync(path, text, { flag: options?.append ? 'a' : 'w', mode: options?.mode ?? 0o644 })),
     readTextNow(path) {
       try {
         return readFileSync(path, 'utf8');
