@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -83,6 +84,22 @@ test('SHOWN-3: fifos, devices and directories are refused at once, and hold noth
   assert.equal(await read('/sandbox/in/ner/file'), 'inner');
   assert.equal(await read('/log/below'), 'notFound');
   assert.equal(readdirSync('/proc/self/fd').length, descriptors);
+});
+
+test('a path that is longer than paths can be is refused by its length', async () => {
+  const long = `/sandbox${'/a'.repeat(3000)}`;
+  const refused = err(refusal('badRequest', 'path: expected at most 4096 characters, got 6008'));
+  assert.deepEqual(await browse(find, long), refused);
+  assert.deepEqual(await readPart(find, long, 0, undefined), refused);
+});
+
+test('the time of a file is shown within the bounds of its field', async () => {
+  writeFileSync(`${root}/sandbox/far`, '');
+  // The year 2400; the last that nanoseconds in 64 bits hold is 2262.
+  utimesSync(`${root}/sandbox/far`, 13_569_465_600, 13_569_465_600);
+  const shown = await browse(find, '/sandbox');
+  const far = shown.ok ? shown.value.find(({ path }) => path === '/sandbox/far') : undefined;
+  assert.equal(far?.mtime?.nanoseconds, 2n ** 63n - 1n);
 });
 
 test('a hard link to a file of another user is not read', {

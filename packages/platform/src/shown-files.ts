@@ -21,6 +21,10 @@ const LOOKED_AT_ONCE = 64;
 const MAX_LINKS = 40;
 /** Each level holds a descriptor while a path is walked. */
 const MAX_DEPTH = 64;
+/** Linux' own limit (PATH_MAX); every prefix of a path is looked up. */
+const MAX_PATH_LENGTH = 4096;
+/** int64 holds no more: the year 2262. */
+const MAX_NANOSECONDS = 2n ** 63n - 1n;
 
 const files = createFiles();
 const notFound = err(refusal('notFound', ''));
@@ -40,6 +44,9 @@ type Shown =
 
 /** What a path that a client names really leads to. */
 async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Refusal>> {
+  if (path.length > MAX_PATH_LENGTH) {
+    return err(refusal('badRequest', `path: expected at most ${MAX_PATH_LENGTH} characters, got ${path.length}`));
+  }
   const wanted = posix.resolve('/', path);
   for (let prefix = wanted; prefix !== ''; prefix = prefix.slice(0, prefix.lastIndexOf('/'))) {
     const root = find(prefix);
@@ -149,11 +156,17 @@ const infoOf = (path: string, stat: FileStat, users: Names, groups: Names): File
   path,
   nlink: stat.links,
   size: stat.sizeBytes,
-  mtime: { nanoseconds: BigInt(Math.floor(stat.modifiedMs)) * 1_000_000n },
+  mtime: { nanoseconds: nanosecondsOf(stat.modifiedMs) },
   mode: stat.format | stat.mode,
   uid: users.get(stat.uid) ?? String(stat.uid),
   gid: groups.get(stat.gid) ?? String(stat.gid),
 });
+
+/** A task gives its files any time that its file system takes. */
+function nanosecondsOf(wallMs: number): bigint {
+  const nanoseconds = BigInt(Math.floor(wallMs)) * 1_000_000n;
+  return nanoseconds > MAX_NANOSECONDS ? MAX_NANOSECONDS : nanoseconds;
+}
 
 /** The names of users or groups; where there is no such file, numbers will do. */
 async function namesById(database: string): Promise<Names> {
