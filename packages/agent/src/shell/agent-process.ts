@@ -33,6 +33,7 @@ import { createRequestHandler, type RequestHandler } from './http.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
+import { createRemovals } from './sandboxes.js';
 import { type AgentSecurity, peerChecksOf, runTaskAnswers, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
@@ -235,6 +236,7 @@ async function run(
     preparing: new Map(),
     preparingFew: createAtMost(MAX_PREPARATIONS),
     removing: createAtMost(MAX_REMOVALS),
+    removals: createRemovals(),
     findUser: createUsers(processes),
     push,
     exit: options.onExit,

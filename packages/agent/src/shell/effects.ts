@@ -1,4 +1,6 @@
 // Carries out what the core decided: each effect once, its answer an input.
+//
+// EFFECTS-1: a container is launched when no removal of its sandbox, or of one that it lies in, is under way.
 import type { ContainerId } from '@meseta/base';
 import { diskFullness } from '@meseta/containers/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
@@ -9,7 +11,14 @@ import type { Sender } from './authentication.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { ContainerCalls } from './container-calls.js';
 import type { ExecutorApi } from './executor-api.js';
-import { changeVolume, type LaunchEffect, prepareSandbox, removeSandbox, type SandboxPorts } from './sandboxes.js';
+import {
+  changeVolume,
+  type LaunchEffect,
+  prepareSandbox,
+  type Removals,
+  removeSandbox,
+  type SandboxPorts,
+} from './sandboxes.js';
 
 export interface EffectPorts extends SandboxPorts {
   readonly host: Host;
@@ -22,6 +31,7 @@ export interface EffectPorts extends SandboxPorts {
   readonly containerCalls: ContainerCalls;
   /** Containers whose sandboxes are being made: the launcher doesn't know them yet. True: destroyed already. */
   readonly preparing: Map<ContainerId, boolean>;
+  readonly removals: Removals;
   /** Begins the making of a sandbox when there are not too many of them. */
   readonly preparingFew: <T>(work: () => Promise<T>) => Promise<T>;
   push(input: AgentInput): void;
@@ -77,12 +87,15 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
     case 'measureDisk':
       void measureDisk(ports);
       return;
-    case 'removeSandbox':
-      void removeSandbox(ports, effect.path).then((removed) => {
+    case 'removeSandbox': {
+      const removal = removeSandbox(ports, effect.path);
+      ports.removals.add(effect.path, removal);
+      void removal.then((removed) => {
         const error = removed.ok ? undefined : removed.error.message;
         push({ kind: 'sandboxRemoved', containerId: effect.containerId, error });
       });
       return;
+    }
     case 'volume':
       void changeVolume(ports, effect);
       return;
@@ -100,6 +113,7 @@ async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
   const { spec } = effect;
   const { containerId } = spec;
   ports.preparing.set(containerId, false);
+  await ports.removals.endedAround(spec.sandbox);
   const problem = await ports.preparingFew(() => prepareSandbox(ports, effect));
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);

@@ -192,6 +192,30 @@ export async function changeVolume(
   if (!done.ok) exit(1, `volume ${[place.root, ...place.names].join('/')}: ${done.error.message}`);
 }
 
+/** Removals of sandboxes that are under way: a container that is launched under the same id waits for them. */
+export interface Removals {
+  add(path: string, removal: Promise<unknown>): void;
+  /** Resolves when nothing that is being removed has this path or leads to it. */
+  endedAround(path: string): Promise<void>;
+}
+
+export function createRemovals(): Removals {
+  const underWay = new Map<string, Promise<unknown>>();
+  return {
+    add(path, removal) {
+      const all = Promise.all([underWay.get(path), removal]);
+      underWay.set(path, all);
+      void all.then(() => {
+        if (underWay.get(path) === all) underWay.delete(path);
+      });
+    },
+    async endedAround(path) {
+      if (underWay.size === 0) return;
+      for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) await underWay.get(at);
+    },
+  };
+}
+
 /** Removes a sandbox and the directories above it that are empty then, up to work_dir. */
 export function removeSandbox(
   { files, workDir, removing }: Pick<SandboxPorts, 'files' | 'workDir' | 'removing'>,
