@@ -1,9 +1,10 @@
 // How containers end. One loop serves all that are being destroyed or whose first process has ended: each round
 // reports those of which nothing is left, then reads the process table once for the others and kills what they have left.
 //
-// I1: `exited` is reported once a container, when its end is known and none of its processes lives.
-// I2: rounds take a bounded part of this process' time (a tenth) however many containers end: the pause after a round
-//     grows with what it took.
+// Rounds take a bounded part of this process' time (a tenth) however many containers end: the pause after a round grows
+// with what it took.
+//
+// ENDINGS-1: `exited` is reported once a container, when its end is known and none of its processes lives.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus, type RecordedEnd } from './exit-record.js';
 import { type Container, change, type PosixState, readRecord, supervisorLives } from './posix-state.js';

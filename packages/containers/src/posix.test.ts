@@ -272,7 +272,7 @@ supervised('destroy leaves nothing of a task that resists', async () => {
   assert.equal(alive(pid) || alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-supervised('what a task leaves behind in its session ends with it', async () => {
+supervised('ENDINGS-1: what a task leaves behind in its session ends before the task is reported', async () => {
   const containers = await start();
   const it = spec('leaves', { value: 'sleep 600 & echo $! >inner; exit 4' });
   containers.launch(it);

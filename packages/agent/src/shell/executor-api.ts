@@ -1,9 +1,9 @@
 // POST /api/v1/executor: what can be said about a call without the agent's state is said here, the rest by the core.
 //
 // Owns: which executor's request waits for the core's answer, and which became a stream of events.
-// Q1: a request is answered once: by `reply`, or by `open` and then events.
-// Q2: a stream that its executor closed, or that was cut off for reading too slowly, is told to the core once
-//     (`streamClosed`); one that the core closed isn't.
+// EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and then events.
+// EXECUTOR-API-2: the core learns once (`streamClosed`) of a stream that its executor closed, or that was cut off because
+//   the executor read too slowly; not of one that the core closed.
 import type { ServerResponse } from 'node:http';
 import { answerType, checkExecutorCall, decodeBody } from '@meseta/api';
 import { type BodyReader, createStreamWriter, realClock, type StreamWriter } from '@meseta/platform';

@@ -1,9 +1,9 @@
 // The fetcher's cache (fetcher-cache-internals.md): which files it holds, how much room they take, who uses them.
 //
 // Owns: the entries by user and URI. Boundary: it decides; removing an evicted file is the caller's.
-// I1: the sizes of all entries together never exceed the limit.
-// I2: an entry in use is never evicted; of the others the least recently used goes first.
-// I3: one key has one entry: who comes while it is being filled waits for the same filling.
+// FETCHER-CACHE-1: the sizes of all entries together never exceed the limit.
+// FETCHER-CACHE-2: an entry in use is never evicted; of the others the least recently used goes first.
+// FETCHER-CACHE-3: one key has one entry: who comes while it is being filled waits for the same filling.
 
 export interface CacheEntry {
   readonly key: string;
