@@ -95,6 +95,18 @@ export function addQuantities(a: Quantities, b: Quantities): Quantities {
   return (a.names.length === b.names.length && addSameNames(a, b)) || zip(a, b, (x, y) => x + y);
 }
 
+/** Of many that need not have names in common. */
+export function sumOfQuantities(list: Iterable<Quantities>): Quantities {
+  const sums = new Map<string, number>();
+  for (const { names, amounts } of list) {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string;
+      sums.set(name, (sums.get(name) ?? 0) + (amounts[i] as number));
+    }
+  }
+  return quantitiesFromAmounts(sums);
+}
+
 /** The common case without the walk: undefined if names differ or a sum is zero. */
 function addSameNames(a: Quantities, b: Quantities): Quantities | undefined {
   const amounts: number[] = [];
@@ -126,8 +138,12 @@ export const scaleQuantities = (q: Quantities, factor: number): Quantities =>
 /** Whether `a` has at least as much of every name. */
 export function containsQuantities(a: Quantities, b: Quantities): boolean {
   if (a === b) return true;
+  let at = 0;
   for (let i = 0; i < b.names.length; i++) {
-    if ((b.amounts[i] as number) > quantity(a, b.names[i] as string)) return false;
+    const name = b.names[i] as string;
+    while (at < a.names.length && (a.names[at] as string) < name) at++;
+    const held = a.names[at] === name ? (a.amounts[at] as number) : 0;
+    if ((b.amounts[i] as number) > held) return false;
   }
   return true;
 }

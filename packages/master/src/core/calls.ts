@@ -1,6 +1,6 @@
 // A scheduler's calls: who may speak for a framework, and what each call does.
 // All answer 202 before their effect shows, but SUBSCRIBE (a stream) and UPDATE_FRAMEWORK (200, 400, 403).
-import { err, type FrameworkId, idOf, ok, type Pid, type Result } from '@meseta/base';
+import { err, type FrameworkId, idOf, LIMITS, ok, type Pid, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { Filters, SchedulerCall, SchedulerCallMessage, SchedulerCallShutdown } from '@meseta/wire';
 import { accept } from './accept.js';
@@ -15,6 +15,7 @@ import { agentOf, offerIdOf, returnOffer, takeInverseOffer } from './offers.js';
 import { reconcileOperations } from './operation-reconcile.js';
 import { acknowledgeOperation } from './operation-updates.js';
 import { reconcile } from './reconcile.js';
+import { hasTooManyReconciliations } from './reconciliations.js';
 import type { Framework } from './state.js';
 import { acknowledge } from './updates.js';
 import { checkCall } from './validation/call.js';
@@ -35,8 +36,18 @@ export function schedulerCall(ctx: Context, input: SchedulerCallInput): void {
   if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
     return updateFramework(ctx, request, framework, call.update_framework);
   }
+  const busy = tooManyReconciliations(ctx, framework, call);
+  if (busy !== undefined) return reply(ctx, request, 503, busy);
   reply(ctx, request, 202);
   perform(ctx, framework, call);
+}
+
+/** Why the framework can't reconcile now. */
+function tooManyReconciliations(ctx: Context, framework: Framework, { type }: SchedulerCall): string | undefined {
+  if (type !== 'RECONCILE' && type !== 'RECONCILE_OPERATIONS') return undefined;
+  if (!hasTooManyReconciliations(ctx, framework)) return undefined;
+  const { most, unit } = LIMITS.waitingReconciliations;
+  return `more than ${most} ${unit} of the framework's earlier reconciliations wait for their answers`;
 }
 
 function countCall(framework: Framework, call: SchedulerCall): void {
@@ -91,6 +102,8 @@ export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   if (call.type === 'UPDATE_FRAMEWORK' && call.update_framework !== undefined) {
     return updateFramework(ctx, undefined, framework, call.update_framework);
   }
+  const busy = tooManyReconciliations(ctx, framework, call);
+  if (busy !== undefined) return warn(ctx, `dropping ${call.type} of framework ${framework.id}: ${busy}`);
   if (call.type === 'TEARDOWN') count(ctx, 'master/messages_unregister_framework');
   perform(ctx, framework, call);
 }

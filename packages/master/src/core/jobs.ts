@@ -1,28 +1,59 @@
 // Work too large for one step: a cursor in the state, moved by a fixed count of items when it has begun and then at
-// each `continue`.
-import type { AgentId, TaskId } from '@meseta/base';
+// each `continue`. Jobs take turns, so that a long one holds up no other.
+//
+// JOBS-1: no step handles more than ITEMS_PER_STEP items of a job.
 import { unreturnedAgent } from './agents/recovery.js';
 import type { Context } from './context.js';
-import { reconcileKnown } from './reconcile.js';
+import { reconcileNamedOperations, reconcileOperation } from './operation-reconcile.js';
+import { reconcileKnownTask, reconcileTask } from './reconcile.js';
+import { ITEMS_PER_STEP } from './reconciliations.js';
+import type { Framework, Job, Reconciliation } from './state.js';
 
-const ITEMS_PER_STEP = 256;
-
-/** Moves the oldest job. */
+/** Moves the job that has waited longest. */
 export function continueJobs(ctx: Context): void {
-  const job = ctx.state.jobs[0];
-  if (job === undefined) return;
-  switch (job.kind) {
-    case 'reconcile': {
-      const end = Math.min(job.taskIds.length, job.next + ITEMS_PER_STEP);
-      while (job.next < end) reconcileKnown(ctx, job.frameworkId, job.taskIds[job.next++] as TaskId);
-      if (job.next === job.taskIds.length) ctx.state.jobs.shift();
-      break;
-    }
-    case 'markUnreturned': {
-      const end = Math.min(job.agentIds.length, job.next + ITEMS_PER_STEP);
-      while (job.next < end) unreturnedAgent(ctx, job.agentIds[job.next++] as AgentId);
-      if (job.next === job.agentIds.length) ctx.state.jobs.shift();
-      break;
-    }
+  const job = ctx.state.jobs.shift();
+  if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
+}
+
+/** Moves the job that was added last: most are done with that, and their asker need not wait for a `continue`. */
+export function beginNewestJob(ctx: Context): void {
+  const job = ctx.state.jobs.pop();
+  if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
+}
+
+/** True when the job is done. */
+function advance(ctx: Context, job: Job): boolean {
+  if (job.kind === 'markUnreturned') {
+    for (const id of nextItems(job, job.agentIds)) unreturnedAgent(ctx, id);
+    return job.next === job.agentIds.length;
+  }
+  const framework = ctx.state.frameworks.get(job.frameworkId);
+  const call = job.calls[0];
+  if (framework === undefined || call === undefined) return true;
+  answer(ctx, framework, call);
+  if (call.next === call.items.length) job.calls.shift();
+  return job.calls.length === 0;
+}
+
+/** The items of this step, which count as done. */
+function nextItems<Item>(cursor: { next: number }, items: readonly Item[]): readonly Item[] {
+  const taken = items.slice(cursor.next, cursor.next + ITEMS_PER_STEP);
+  cursor.next += taken.length;
+  return taken;
+}
+
+function answer(ctx: Context, framework: Framework, call: Reconciliation): void {
+  switch (call.kind) {
+    case 'allTasks':
+      for (const id of nextItems(call, call.items)) reconcileKnownTask(ctx, framework, id);
+      return;
+    case 'tasks':
+      for (const asked of nextItems(call, call.items)) reconcileTask(ctx, framework, asked);
+      return;
+    case 'allOperations':
+      for (const uuid of nextItems(call, call.items)) reconcileOperation(ctx, framework, uuid);
+      return;
+    case 'operations':
+      return reconcileNamedOperations(ctx, framework, nextItems(call, call.items));
   }
 }

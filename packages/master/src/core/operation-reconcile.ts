@@ -1,6 +1,6 @@
 // RECONCILE_OPERATIONS: a scheduler asks what has become of its operations. Nothing of the answers is acknowledged.
 // Source: Mesos' documentation of operation feedback.
-import { type AgentId, idOf, type OperationId } from '@meseta/base';
+import { type AgentId, idOf, type OperationId, type OperationUuid } from '@meseta/base';
 import type {
   OperationStatus,
   ReconcileOperationsMessageOperation,
@@ -9,27 +9,47 @@ import type {
 } from '@meseta/wire';
 import { type Context, count, send } from './context.js';
 import { tell } from './operation-records.js';
+import { enqueueReconciliation } from './reconciliations.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
+
+type Asked = SchedulerCallReconcileOperationsOperation;
 
 /** Without named operations: all of the framework's. */
 export function reconcileOperations(ctx: Context, framework: Framework, call: SchedulerCallReconcileOperations): void {
   count(ctx, 'master/messages_reconcile_operations');
   const named = call.operations ?? [];
+  enqueueReconciliation(
+    ctx,
+    framework,
+    named.length > 0
+      ? { kind: 'operations', items: named, next: 0 }
+      : { kind: 'allOperations', items: [...framework.operations], next: 0 },
+  );
+}
+
+/** Answers what the master knows, then asks the agents that know the others. */
+export function reconcileNamedOperations(ctx: Context, framework: Framework, named: readonly Asked[]): void {
   const atAgents = new Map<Agent, ReconcileOperationsMessageOperation[]>();
   for (const asked of named) {
-    const agent = whoKnows(ctx, framework, asked);
-    if (agent === undefined) tell(ctx, framework, statusAsked(ctx, framework, asked));
-    else atAgents.set(agent, [...(atAgents.get(agent) ?? []), questionOf(asked)]);
+    const agent = agentThatKnows(ctx, framework, asked);
+    if (agent === undefined) {
+      tell(ctx, framework, statusAsked(ctx, framework, asked));
+      continue;
+    }
+    const questions = atAgents.get(agent) ?? [];
+    questions.push(questionOf(asked));
+    atAgents.set(agent, questions);
   }
   for (const [agent, operations] of atAgents) {
     const body = { framework_id: framework.wireId, operations };
     send(ctx, agent.pid, { name: 'ReconcileOperationsMessage', body });
   }
-  if (named.length > 0) return;
-  for (const id of framework.operations) {
-    const record = ctx.state.operations.get(id);
-    if (record?.operationId !== undefined) tell(ctx, framework, lastSent(record));
-  }
+}
+
+/** One operation of an implicit reconciliation; it may have gone meanwhile. */
+export function reconcileOperation(ctx: Context, framework: Framework, uuid: OperationUuid): void {
+  const record = ctx.state.operations.get(uuid);
+  if (record?.operationId !== undefined) tell(ctx, framework, lastSent(record));
 }
 
 /** The last status that the scheduler was sent, not the latest that is known. */
@@ -44,10 +64,10 @@ const known = (ctx: Context, framework: Framework, operationId: { readonly value
 };
 
 /** The agent that can tell of an operation of a resource provider that isn't there now. */
-function whoKnows(
+function agentThatKnows(
   ctx: Context,
   framework: Framework,
-  { operation_id, agent_id, resource_provider_id }: SchedulerCallReconcileOperationsOperation,
+  { operation_id, agent_id, resource_provider_id }: Asked,
 ): Agent | undefined {
   if (agent_id === undefined || resource_provider_id === undefined) return undefined;
   if (known(ctx, framework, operation_id) !== undefined) return undefined;
@@ -56,10 +76,7 @@ function whoKnows(
   return agent.resourceProviders.has(resource_provider_id.value) ? undefined : agent;
 }
 
-const questionOf = ({
-  operation_id,
-  resource_provider_id,
-}: SchedulerCallReconcileOperationsOperation): ReconcileOperationsMessageOperation => ({
+const questionOf = ({ operation_id, resource_provider_id }: Asked): ReconcileOperationsMessageOperation => ({
   ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
   operation_id,
 });
@@ -67,7 +84,7 @@ const questionOf = ({
 function statusAsked(
   ctx: Context,
   framework: Framework,
-  { operation_id, agent_id, resource_provider_id }: SchedulerCallReconcileOperationsOperation,
+  { operation_id, agent_id, resource_provider_id }: Asked,
 ): OperationStatus {
   const { agents } = ctx.state;
   const record = known(ctx, framework, operation_id);

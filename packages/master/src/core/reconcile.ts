@@ -1,28 +1,30 @@
 // Reconciliation: a scheduler asks what has become of its tasks. Source: Mesos' documentation of reconciliation.
-import { type AgentId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskState, TimeInfo } from '@meseta/wire';
 import { type Context, count } from './context.js';
 import { sendUpdate } from './events.js';
 import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
+import { enqueueReconciliation } from './reconciliations.js';
 import type { Framework } from './state.js';
 import { lostOr } from './task-states.js';
 
-/** Explicit where tasks are named; else every task that is in `tasks`, a few at a time. */
+/** Explicit where tasks are named; else every task that is in `tasks`. */
 export function reconcile(ctx: Context, framework: Framework, call: SchedulerCallReconcile): void {
   count(ctx, 'master/messages_reconcile_tasks');
   const named = call.tasks ?? [];
-  if (named.length > 0) for (const task of named) reconcileTask(ctx, framework, task);
-  else {
-    const taskIds = [...framework.tasks.keys()];
-    ctx.state.jobs.push({ kind: 'reconcile', frameworkId: framework.id, taskIds, next: 0 });
-  }
+  enqueueReconciliation(
+    ctx,
+    framework,
+    named.length > 0
+      ? { kind: 'tasks', items: named, next: 0 }
+      : { kind: 'allTasks', items: [...framework.tasks.keys()], next: 0 },
+  );
 }
 
 /** One task of an implicit reconciliation; it may have gone meanwhile. */
-export function reconcileKnown(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
-  const framework = ctx.state.frameworks.get(frameworkId);
-  const task = framework?.tasks.get(taskId);
-  if (framework !== undefined && task !== undefined) answerKnown(ctx, framework, task);
+export function reconcileKnownTask(ctx: Context, framework: Framework, taskId: TaskId): void {
+  const task = framework.tasks.get(taskId);
+  if (task !== undefined) answerKnown(ctx, framework, task);
 }
 
 /** The last state that was sent to the scheduler, not the latest that is known. */
@@ -46,7 +48,8 @@ function answer(ctx: Context, framework: Framework, task: Asked, update: OwnUpda
   sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, update));
 }
 
-function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
+/** One task that was named. */
+export function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
   const { agents } = ctx.state;
   const known = framework.tasks.get(idOf<TaskId>(asked.task_id));
   if (known !== undefined) return answerKnown(ctx, framework, known);

@@ -42,6 +42,8 @@ import type {
   ReregisterAgentMessage,
   Resource,
   ResourceProviderInfo,
+  SchedulerCallReconcileOperationsOperation,
+  SchedulerCallReconcileTask,
   Task,
   TaskState,
 } from '@meseta/wire';
@@ -218,9 +220,18 @@ export interface Agents {
   readonly unansweredPings: Map<AgentId, number>;
 }
 
+/** A call of RECONCILE or RECONCILE_OPERATIONS: what it asks after, and how much of that is answered. */
+export type Reconciliation = { next: number } & (
+  | { readonly kind: 'allTasks'; readonly items: readonly TaskId[] }
+  | { readonly kind: 'tasks'; readonly items: readonly SchedulerCallReconcileTask[] }
+  | { readonly kind: 'allOperations'; readonly items: readonly OperationUuid[] }
+  | { readonly kind: 'operations'; readonly items: readonly SchedulerCallReconcileOperationsOperation[] }
+);
+
 /** Work too large for one step; `next` is its cursor. */
 export type Job =
-  | { readonly kind: 'reconcile'; readonly frameworkId: FrameworkId; readonly taskIds: readonly TaskId[]; next: number }
+  /** One for each framework, so that its calls are answered in their order. */
+  | { readonly kind: 'reconcile'; readonly frameworkId: FrameworkId; readonly calls: Reconciliation[] }
   /** Agents that an earlier master admitted and that have not come back. */
   | { readonly kind: 'markUnreturned'; readonly agentIds: readonly AgentId[]; next: number };
 

@@ -10,7 +10,7 @@ import { createHistory } from './completed.js';
 import { type Context, count, reply } from './context.js';
 import { streamClosed } from './frameworks/disconnect.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
-import { continueJobs } from './jobs.js';
+import { beginNewestJob, continueJobs } from './jobs.js';
 import { receive } from './messages.js';
 import { allocate } from './offers.js';
 import { operatorCall } from './operator/calls.js';
@@ -57,8 +57,7 @@ export function createMaster(
       const ctx: Context = { state, now, effects: [] };
       const jobs = state.jobs.length;
       if (take(ctx, input)) state.version++;
-      // Most jobs are small: their asker need not wait for a `continue`.
-      if (state.jobs.length > jobs) continueJobs(ctx);
+      if (state.jobs.length > jobs) beginNewestJob(ctx);
       doReadyWork(ctx);
       if ((input.kind === 'tick' || input.kind === 'continue') && allocationDue()) {
         const before = ctx.effects.length;

@@ -1,7 +1,7 @@
 // What every registration is checked for before anything else.
 import { type AgentId, checkId, err, ok, overLimit, type Pid, type Result } from '@meseta/base';
 import { isUnreserved, toPostRefinement } from '@meseta/resources';
-import type { AgentInfo, Attribute, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
+import type { AgentInfo, ArchiveFramework, Attribute, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
 import { type Context, warn } from '../context.js';
 import { denial } from '../operations/authorize.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
@@ -12,6 +12,7 @@ interface Applicant {
   readonly version?: string | undefined;
   readonly checkpointed_resources?: readonly Resource[] | undefined;
   readonly frameworks?: readonly FrameworkInfo[] | undefined;
+  readonly completed_frameworks?: readonly ArchiveFramework[] | undefined;
   readonly executor_infos?: readonly ExecutorInfo[] | undefined;
   readonly tasks?: readonly Task[] | undefined;
 }
@@ -55,6 +56,8 @@ function problemWith(ctx: Context, applicant: Applicant): Problem {
   if (agent.domain === undefined && options.requireAgentDomain)
     return 'it has no domain, which --require_agent_domain wants';
   return (
+    overLimit('agentFrameworks', 'frameworks', applicant.frameworks?.length ?? 0) ??
+    overLimit('agentFrameworks', 'completed_frameworks', applicant.completed_frameworks?.length ?? 0) ??
     checkIds(applicant) ??
     attributesProblem(agent.attributes ?? []) ??
     problemOf('agent.resources', agent.resources) ??

@@ -175,7 +175,7 @@ function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): Reado
 function takeCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks = [] }: ArchiveFramework): void {
   const id = framework_info.id?.value as FrameworkId | undefined;
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
-  if (framework === undefined) return;
+  if (framework === undefined || tasks.length === 0) return;
   const known = new Set<string>();
   for (const { task_id } of framework.completedTasks.values()) known.add(task_id.value);
   for (const task of tasks) {
@@ -209,7 +209,6 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
       warn(ctx, `task ${sent.task_id.value} of ${framework.id} is on agent ${known.agent_id.value} and on ${agent.id}`);
       continue;
     }
-    forgetCompleted(framework, sent);
     const task = returnedTask(
       ctx,
       sent,
@@ -220,13 +219,19 @@ function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned
     addTask(ctx, framework, agent, task);
     returned.push({ framework, task });
   }
+  forgetCompleted(returned);
   return returned;
 }
 
-/** Its agent was removed, and it with it; now both are back. */
-function forgetCompleted({ completedTasks }: Framework, { task_id }: Task): void {
-  for (const ended of completedTasks.values()) {
-    if (ended.task_id.value === task_id.value) completedTasks.delete(ended);
+/** Their agent was removed, and they with it; now all are back. */
+function forgetCompleted(returned: readonly Returned[]): void {
+  const idsIn = new Map<Framework['completedTasks'], Set<string>>();
+  for (const { framework, task } of returned) {
+    const ids = idsIn.get(framework.completedTasks) ?? new Set();
+    idsIn.set(framework.completedTasks, ids.add(task.task_id.value));
+  }
+  for (const [completed, ids] of idsIn) {
+    for (const ended of completed.values()) if (ids.has(ended.task_id.value)) completed.delete(ended);
   }
 }
 

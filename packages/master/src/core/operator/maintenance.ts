@@ -1,4 +1,5 @@
 // Maintenance: one schedule; machines go UP -> DRAINING -> DOWN -> UP. Source: Mesos' documentation of maintenance.
+import { overLimit } from '@meseta/base';
 import type { MachineID, MaintenanceSchedule } from '@meseta/wire';
 import { machineKey } from '../../registry/state.js';
 import { machineOf } from '../agents/records.js';
@@ -49,11 +50,15 @@ function checkSchedule(schedule: MaintenanceSchedule, listed: Map<string, Machin
       if (listed.has(machineKey(id))) return `${at}.machine_ids: machine ${text(id)} is listed twice`;
       listed.set(machineKey(id), id);
     }
+    const tooMany = overLimit('machines', 'schedule.windows: the machines of all', listed.size);
+    if (tooMany !== undefined) return tooMany;
   }
   return undefined;
 }
 
 function checkMachines(field: string, machines: readonly MachineID[]): Problem {
+  const tooMany = overLimit('machines', field, machines.length);
+  if (tooMany !== undefined) return tooMany;
   const seen = new Set<string>();
   return firstAmong(machines, (id) => {
     if ((id.hostname ?? '') === '' && (id.ip ?? '') === '') return `${field}: expected a hostname or an ip`;

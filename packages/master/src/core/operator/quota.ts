@@ -1,5 +1,5 @@
 // UPDATE_QUOTA: guarantees and limits of top-level roles, checked against what is in use and what the cluster has.
-import type { OfferId } from '@meseta/base';
+import { type OfferId, overLimit } from '@meseta/base';
 import {
   addQuantities,
   containsQuantities,
@@ -8,6 +8,7 @@ import {
   type Quantities,
   quantitiesFrom,
   quantitiesOf,
+  sumOfQuantities,
   validateRole,
   withinLimits,
 } from '@meseta/resources';
@@ -32,7 +33,10 @@ export function updateQuota(
   force: boolean,
 ): void {
   const { authorize, roles } = ctx.state.options;
-  const problem = firstAmong(configs, (config) => checkConfig(config, roles));
+  const problem =
+    overLimit('quotas', 'quota_configs', configs.length) ??
+    firstAmong(configs, (config) => checkConfig(config, roles)) ??
+    checkSize(ctx, configs);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
   const unfit = force ? undefined : (checkConsumption(ctx, configs) ?? checkCapacity(ctx, configs));
   if (unfit !== undefined) return reply(ctx, request, 400, `${unfit}; force: true sets it nevertheless`);
@@ -65,21 +69,40 @@ function checkConfig({ role, guarantees, limits }: QuotaConfig, allowed: Readonl
   return undefined;
 }
 
+/** All quotas as they would be then. */
+function quotasWith(ctx: Context, configs: readonly QuotaConfig[]): ReadonlyMap<string, QuotaConfig> {
+  const after = new Map(ctx.state.registrar.projected.quotas);
+  for (const config of configs) after.set(config.role, config);
+  return after;
+}
+
+/** The allocator keeps an amount of each name for each role. */
+function checkSize(ctx: Context, configs: readonly QuotaConfig[]): Problem {
+  const names = new Set<string>();
+  let roles = 0;
+  for (const { guarantees = {}, limits = {} } of quotasWith(ctx, configs).values()) {
+    const ownNames = [...Object.keys(guarantees), ...Object.keys(limits)];
+    for (const name of ownNames) names.add(name);
+    if (ownNames.length > 0) roles++;
+  }
+  return (
+    overLimit('quotas', 'quota_configs: the roles with quota', roles) ??
+    overLimit('quotas', 'quota_configs: the names of resources in all quotas', names.size)
+  );
+}
+
 function checkConsumption({ state: { allocator } }: Context, configs: readonly QuotaConfig[]): Problem {
   const over = configs.find((it) => !withinLimits(quotaOf(it).limits, allocator.roleUsage(it.role).consumed));
   return over === undefined ? undefined : `quota_configs.limits: role '${over.role}' uses more than that`;
 }
 
 function checkCapacity(ctx: Context, configs: readonly QuotaConfig[]): Problem {
-  const { registrar, agents } = ctx.state;
-  const after = new Map(registrar.projected.quotas);
-  for (const config of configs) after.set(config.role, config);
-  let guaranteed: Quantities = noQuantities;
-  for (const { guarantees } of after.values()) guaranteed = addQuantities(guaranteed, quantitiesFrom(guarantees ?? {}));
-  let total: Quantities = noQuantities;
-  for (const agent of agents.registered.values()) {
-    total = addQuantities(total, quantitiesOf(nonRevocable(agent.totalResources)));
-  }
+  const guarantees = [...quotasWith(ctx, configs).values()].map((config) => quotaOf(config).guarantees);
+  const guaranteed = sumOfQuantities(guarantees);
+  const totals = [...ctx.state.agents.registered.values()].map(({ totalResources }) =>
+    quantitiesOf(nonRevocable(totalResources)),
+  );
+  const total = sumOfQuantities(totals);
   return containsQuantities(total, guaranteed)
     ? undefined
     : 'quota_configs.guarantees: all guarantees together are more than the cluster has';
@@ -98,7 +121,7 @@ export function setQuota(
   const guarantees: Record<string, ValueScalar> = {};
   for (const { name, scalar } of guarantee ?? []) if (scalar !== undefined) guarantees[name] = scalar;
   const config: QuotaConfig = { role, guarantees, limits: guarantees };
-  const unfit = checkConfig(config, ctx.state.options.roles);
+  const unfit = checkConfig(config, ctx.state.options.roles) ?? checkSize(ctx, [config]);
   if (unfit !== undefined) return reply(ctx, request, 400, unfit);
   if (ctx.state.registrar.projected.quotas.has(role)) {
     return reply(ctx, request, 400, `quota_request.role: '${role}' has quota already`);

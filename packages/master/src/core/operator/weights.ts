@@ -1,4 +1,5 @@
 // UPDATE_WEIGHTS: every offer of the cluster is rescinded if a named role is in use, so that shares can move.
+import { overLimit } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { WeightInfo } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
@@ -13,6 +14,8 @@ export function updateWeights(
   principal: string | undefined,
   infos: readonly WeightInfo[],
 ): void {
+  const tooMany = overLimit('weights', 'weight_infos', infos.length);
+  if (tooMany !== undefined) return reply(ctx, request, 400, tooMany);
   const { authorize, roles: allowed } = ctx.state.options;
   const weights = infos.map(({ role, weight }) => ({ role: (role ?? '').trim(), weight }));
   const problem = weights.map((info) => problemOf(info, allowed)).find((text) => text !== undefined);

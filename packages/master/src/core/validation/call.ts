@@ -1,5 +1,6 @@
 // Whether a scheduler's call is complete: what only makes sense with a body has it.
-import type { SchedulerCall, SchedulerCallType } from '@meseta/wire';
+import { overLimit } from '@meseta/base';
+import type { OfferOperation, SchedulerCall, SchedulerCallType } from '@meseta/wire';
 import { isUuid } from '../bytes.js';
 import type { Problem } from './problem.js';
 
@@ -40,10 +41,22 @@ export function checkCall(call: SchedulerCall, principal: string | undefined): P
       return 'acknowledge_operation_status.agent_id: is missing';
     }
   }
+  if (type === 'ACCEPT') return checkAccept(call.accept?.operations ?? []);
   if (type === 'UPDATE_FRAMEWORK' && call.update_framework?.framework_info.id?.value !== call.framework_id.value) {
     return 'update_framework.framework_info.id: differs from framework_id';
   }
   return undefined;
+}
+
+/** All of them are carried out in one step. */
+function checkAccept(operations: readonly OfferOperation[]): Problem {
+  const tooMany = overLimit('acceptedOperations', 'accept.operations', operations.length);
+  if (tooMany !== undefined) return tooMany;
+  let tasks = 0;
+  for (const { launch, launch_group } of operations) {
+    tasks += (launch?.task_infos ?? []).length + (launch_group?.task_group.tasks ?? []).length;
+  }
+  return overLimit('acceptedTasks', 'accept.operations: the tasks of all', tasks);
 }
 
 const uuidProblem = (field: string): Problem =>

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIMITS } from '@meseta/base';
+import type { OperationStatus, SchedulerCall, TaskStatus } from '@meseta/wire';
+import type { MasterEffect, MasterInput, RequestId } from './io.js';
+import { ITEMS_PER_STEP } from './reconciliations.js';
+import { createWorld, type TestScheduler, type World } from './testing.js';
+
+const tasksNamed = (count: number, prefix: string): SchedulerCall => ({
+  type: 'RECONCILE',
+  reconcile: { tasks: Array.from({ length: count }, (_, i) => ({ task_id: { value: `${prefix}${i}` } })) },
+});
+
+const operationsNamed = (count: number, prefix: string): SchedulerCall => ({
+  type: 'RECONCILE_OPERATIONS',
+  reconcile_operations: {
+    operations: Array.from({ length: count }, (_, i) => ({ operation_id: { value: `${prefix}${i}` } })),
+  },
+});
+
+/** Steps the core without the world, which would let it finish its work. */
+function createSteps(world: World) {
+  const step = (input: MasterInput): readonly MasterEffect[] => world.master.step(input, world.now());
+  const send = (scheduler: TestScheduler, call: SchedulerCall) =>
+    step({
+      kind: 'schedulerCall',
+      request: 'request' as RequestId,
+      principal: undefined,
+      streamId: scheduler.stream,
+      call: { ...call, framework_id: { value: scheduler.id } },
+    });
+  const proceed = () => step({ kind: 'continue' });
+  return { send, proceed };
+}
+
+/** The ids of the tasks and operations that are answered. */
+const answered = (effects: readonly MasterEffect[]): string[] =>
+  effects.flatMap((effect) => {
+    if (effect.kind !== 'event') return [];
+    const { update, update_operation_status } = effect.event;
+    const status: TaskStatus | OperationStatus | undefined = update?.status ?? update_operation_status?.status;
+    if (status === undefined) return [];
+    return ['task_id' in status ? status.task_id.value : (status.operation_id?.value ?? '')];
+  });
+
+const statusOfReply = (effects: readonly MasterEffect[]): number | undefined => {
+  const reply = effects.find((effect) => effect.kind === 'reply');
+  return reply?.kind === 'reply' ? reply.reply.status : undefined;
+};
+
+for (const [what, named] of [
+  ['RECONCILE', tasksNamed],
+  ['RECONCILE_OPERATIONS', operationsNamed],
+] as const) {
+  test(`JOBS-1: ${what} with many items is answered in order, a fixed number of items a step`, () => {
+    const world = createWorld();
+    const scheduler = world.subscribe();
+    const { send, proceed } = createSteps(world);
+    const steps = [answered(send(scheduler, named(2 * ITEMS_PER_STEP + 1, 'a')))];
+    while (world.master.hasWork()) steps.push(answered(proceed()));
+    assert.deepEqual(
+      steps.map((ids) => ids.length),
+      [ITEMS_PER_STEP, ITEMS_PER_STEP, 1],
+    );
+    assert.deepEqual(
+      steps.flat(),
+      Array.from({ length: 2 * ITEMS_PER_STEP + 1 }, (_, i) => `a${i}`),
+    );
+  });
+}
+
+test('the reconciliations of one framework are answered in the order of its calls', () => {
+  const world = createWorld();
+  const scheduler = world.subscribe();
+  const { send, proceed } = createSteps(world);
+  const ids = [
+    ...answered(send(scheduler, tasksNamed(ITEMS_PER_STEP + 1, 'a'))),
+    ...answered(send(scheduler, operationsNamed(1, 'b'))),
+    ...answered(send(scheduler, tasksNamed(1, 'c'))),
+  ];
+  while (world.master.hasWork()) ids.push(...answered(proceed()));
+  assert.deepEqual(ids.slice(ITEMS_PER_STEP), [`a${ITEMS_PER_STEP}`, 'b0', 'c0']);
+});
+
+test("a framework does not wait for the end of another one's long reconciliation", () => {
+  const world = createWorld();
+  const [long, short] = [world.subscribe(), world.subscribe()];
+  const { send, proceed } = createSteps(world);
+  send(long, tasksNamed(10 * ITEMS_PER_STEP, 'a'));
+  const first = answered(send(short, tasksNamed(ITEMS_PER_STEP + 1, 'b')));
+  assert.equal(first.length, ITEMS_PER_STEP);
+  const next = [...answered(proceed()), ...answered(proceed())];
+  assert.ok(next.includes(`b${ITEMS_PER_STEP}`));
+});
+
+test('a reconciliation ends with its framework', () => {
+  const world = createWorld();
+  const scheduler = world.subscribe();
+  const { send, proceed } = createSteps(world);
+  send(scheduler, tasksNamed(10 * ITEMS_PER_STEP, 'a'));
+  send(scheduler, { type: 'TEARDOWN' });
+  assert.deepEqual(answered(proceed()), []);
+  assert.deepEqual(world.master.state.jobs, []);
+});
+
+test('a framework with too much to be answered gets 503 for another reconciliation, and for nothing else', () => {
+  const world = createWorld();
+  const [busy, other] = [world.subscribe(), world.subscribe()];
+  const { send, proceed } = createSteps(world);
+  const { most } = LIMITS.waitingReconciliations;
+  assert.equal(statusOfReply(send(busy, tasksNamed(most, 'a'))), 202);
+  // A small call costs a step, too.
+  const small = Math.ceil(most / ITEMS_PER_STEP);
+  let taken = 0;
+  while (taken <= small && statusOfReply(send(busy, operationsNamed(1, 'b'))) === 202) taken++;
+  assert.ok(taken > 0 && taken <= small, `${taken} small calls`);
+  assert.equal(statusOfReply(send(busy, { type: 'RECONCILE', reconcile: {} })), 503);
+  assert.equal(statusOfReply(send(busy, { type: 'REVIVE' })), 202);
+  assert.equal(statusOfReply(send(other, tasksNamed(1, 'c'))), 202);
+  while (world.master.hasWork()) proceed();
+  assert.equal(statusOfReply(send(busy, tasksNamed(1, 'd'))), 202);
+});

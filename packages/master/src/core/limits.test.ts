@@ -1,0 +1,131 @@
+// Calls that are carried out in one step have limits of their own: at the limit they are taken, beyond it they are refused
+// with an error that names the field.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIMITS, type LimitName } from '@meseta/base';
+import type { MasterCall, OfferOperation, SchedulerCall } from '@meseta/wire';
+import { createWorld } from './testing.js';
+
+const times = <T>(count: number, item: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => item(i));
+const launchOf = (count: number): OfferOperation => ({
+  type: 'LAUNCH',
+  launch: {
+    task_infos: times(count, (i) => ({ name: 't', task_id: { value: `t${i}` }, agent_id: { value: 'a' } })),
+  },
+});
+const acceptOf = (operations: readonly OfferOperation[]): SchedulerCall => ({
+  type: 'ACCEPT',
+  accept: { offer_ids: [{ value: 'o' }], operations },
+});
+
+const acceptances: readonly (readonly [LimitName, (count: number) => SchedulerCall, RegExp])[] = [
+  ['acceptedOperations', (n) => acceptOf(times(n, () => ({ type: 'LAUNCH' }))), /accept\.operations: expected at most/],
+  [
+    'acceptedTasks',
+    (n) => acceptOf([launchOf(n - 1), { type: 'LAUNCH_GROUP', launch_group: groupOf(1) }]),
+    /accept\.operations: the tasks of all: expected at most/,
+  ],
+];
+
+function groupOf(count: number): NonNullable<OfferOperation['launch_group']> {
+  const executor = { executor_id: { value: 'e' } };
+  return { executor, task_group: { tasks: launchOf(count).launch?.task_infos ?? [] } };
+}
+
+for (const [name, call, text] of acceptances) {
+  test(`the limit ${name} of an ACCEPT`, () => {
+    const scheduler = createWorld().subscribe();
+    assert.equal(scheduler.call(call(LIMITS[name].most))?.status, 202);
+    const reply = scheduler.call(call(LIMITS[name].most + 1));
+    assert.equal(reply?.status, 400);
+    assert.match(String(reply?.text), text);
+  });
+}
+
+const machines = (count: number) => times(count, (i) => ({ hostname: `h${i}` }));
+const scheduleOf = (count: number): MasterCall => {
+  const unavailability = { start: { nanoseconds: 1n } };
+  const windows = [machines(count - 1), [{ hostname: 'other' }]].map((machine_ids) => ({
+    machine_ids,
+    unavailability,
+  }));
+  return { type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } };
+};
+const quotasOf = (count: number): MasterCall => ({
+  type: 'UPDATE_QUOTA',
+  update_quota: {
+    force: true,
+    quota_configs: times(count, (i) => ({ role: `r${i}`, limits: { cpus: { value: 1 } } })),
+  },
+});
+const namesOf = (count: number): MasterCall => {
+  const limits = Object.fromEntries(times(count, (i) => [`n${i}`, { value: 1 }]));
+  return { type: 'UPDATE_QUOTA', update_quota: { force: true, quota_configs: [{ role: 'r', limits }] } };
+};
+
+const operatorCalls: readonly (readonly [LimitName, string, (count: number) => MasterCall, RegExp])[] = [
+  ['machines', 'a schedule', scheduleOf, /schedule\.windows: the machines of all: expected at most/],
+  [
+    'weights',
+    'UPDATE_WEIGHTS',
+    (n) => ({
+      type: 'UPDATE_WEIGHTS',
+      update_weights: { weight_infos: times(n, (i) => ({ role: `r${i}`, weight: 2 })) },
+    }),
+    /weight_infos: expected at most/,
+  ],
+  ['quotas', 'the roles of UPDATE_QUOTA', quotasOf, /quota_configs: expected at most/],
+  ['quotas', 'the names in UPDATE_QUOTA', namesOf, /the names of resources in all quotas: expected at most/],
+];
+
+for (const [name, what, call, text] of operatorCalls) {
+  test(`the limit ${name} of ${what}`, () => {
+    const world = createWorld();
+    const over = world.operator(call(LIMITS[name].most + 1));
+    assert.equal(over?.status, 400);
+    assert.match(String(over?.text), text);
+    assert.equal(world.operator(call(LIMITS[name].most))?.status, 200);
+  });
+}
+
+test('the quotas of several calls count together', () => {
+  const world = createWorld();
+  assert.equal(world.operator(quotasOf(LIMITS.quotas.most))?.status, 200);
+  const another = { role: 'another', limits: { cpus: { value: 1 } } };
+  const one: MasterCall = { type: 'UPDATE_QUOTA', update_quota: { quota_configs: [another] } };
+  assert.match(String(world.operator(one)?.text), /the roles with quota: expected at most/);
+});
+
+test('a call that takes quota away is not refused for its size', () => {
+  const world = createWorld();
+  assert.equal(world.operator(quotasOf(LIMITS.quotas.most))?.status, 200);
+  const quota_configs = [{ role: 'r0' }, { role: 'another', limits: { cpus: { value: 1 } } }];
+  assert.equal(world.operator({ type: 'UPDATE_QUOTA', update_quota: { quota_configs } })?.status, 200);
+});
+
+test('machines of START_MAINTENANCE and STOP_MAINTENANCE', () => {
+  const world = createWorld();
+  const tooMany = machines(LIMITS.machines.most + 1);
+  for (const call of [
+    { type: 'START_MAINTENANCE', start_maintenance: { machines: tooMany } },
+    { type: 'STOP_MAINTENANCE', stop_maintenance: { machines: tooMany } },
+  ] as const) {
+    assert.match(String(world.operator(call)?.text), /machines: expected at most/);
+  }
+});
+
+test('an agent with too many frameworks is not registered', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const frameworks = times(LIMITS.agentFrameworks.most + 1, (i) => ({ user: 'u', name: 'f', id: { value: `f${i}` } }));
+  for (const more of [
+    { frameworks },
+    { completed_frameworks: frameworks.map((framework_info) => ({ framework_info, tasks: [], pid: 'p' })) },
+  ]) {
+    agent.breakConnection();
+    agent.reregister(more);
+    assert.equal(agent.has('AgentReregisteredMessage'), false);
+  }
+  agent.reregister();
+  assert.equal(agent.has('AgentReregisteredMessage'), true);
+});
