@@ -18,10 +18,10 @@ import {
 import { driverMessage } from './executor-driver.js';
 import { launchExecutor } from './executor-launch.js';
 import { completeIfIdle } from './executors.js';
-import { containerCall } from './guests.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { drainAgent, finishDrain, killDue, killTask, leave, shutdownExecutor, shutdownFramework } from './kill.js';
 import { runTask, runTaskGroup, updateFramework } from './launch.js';
+import { containerCall } from './nested-containers.js';
 import {
   acknowledgeOperation,
   applyOperationMessage,
@@ -29,7 +29,7 @@ import {
   reconcileOperations,
   sendOperation,
 } from './operations.js';
-import { launchMember } from './pods.js';
+import { launchPodTask } from './pods.js';
 import { start } from './recovery.js';
 import {
   announceRegistered,
@@ -147,11 +147,11 @@ function afterWrite(step: Step, work: AfterWrite): void {
     case 'launch':
       launchExecutor(step, work.frameworkId, work.executorId);
       return;
-    case 'launchGuest':
+    case 'launchNested':
       step.effects.push({ kind: 'launch', spec: work.spec, volumes: work.volumes });
       return;
-    case 'launchMember':
-      launchMember(step, work.frameworkId, work.taskId);
+    case 'launchPodTask':
+      launchPodTask(step, work.frameworkId, work.taskId);
       return;
     case 'deliver':
       pendingDurable(step, work.frameworkId, work.executorId);

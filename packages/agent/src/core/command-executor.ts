@@ -11,8 +11,8 @@ import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCh
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
-import { guestEvent } from './guests.js';
 import type { CheckKind, TaskRecord } from './io.js';
+import { nestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
 import { report } from './run-reports.js';
 import { noteRun, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
@@ -24,7 +24,7 @@ import { cancelTimer, log, type Step, setTimer } from './step.js';
 export function containerEvent(step: Step, event: ContainerEvent): void {
   const found = taskRunOf(step, event.containerId);
   if (found === undefined) {
-    if (!guestEvent(step, event)) customContainerEvent(step, event);
+    if (!nestedContainerEvent(step, event)) customContainerEvent(step, event);
     return;
   }
   const { framework, run } = found;

@@ -7,15 +7,15 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
-import { isConnected, tellExecutor } from './executor-channel.js';
-import { endExecutor, executorOf, putExecutor, tellExecutorExited } from './executors.js';
+import { isConnected, sendToExecutor } from './executor-channel.js';
+import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { joinIfRecovered } from './registration.js';
 import { armKill } from './run-end.js';
 import { strayEnded } from './sandboxes.js';
 import { exitMessage, waitStatusOf } from './signals.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
-import { type StatusFields, statusOf, tell } from './status-updates.js';
+import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 import { cancelTimer, log, type Step, send, setTimer } from './step.js';
 
 export function customContainerEvent(step: Step, event: ContainerEvent): void {
@@ -94,7 +94,7 @@ export function sendPending(step: Step, framework: FrameworkRecord, executor: Ex
     if (run === undefined || first === undefined || !first.durable) return;
     const event = launchEvent(framework, first);
     step.state.runs.set(executor.containerId, { ...run, pending: rest, everSentTask: true });
-    if (event !== undefined) tellExecutor(step, framework, executor, event);
+    if (event !== undefined) sendToExecutor(step, framework, executor, event);
   }
 }
 
@@ -131,7 +131,7 @@ export function killCustomTask(
       const message = waiting.group
         ? 'A task of its group was killed before it was launched'
         : 'Killed before the task was launched';
-      tellTask(step, framework, executor, id, {
+      enqueueTaskStatus(step, framework, executor, id, {
         state: 'TASK_KILLED',
         message,
         reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
@@ -140,12 +140,12 @@ export function killCustomTask(
     return;
   }
   const kill = { task_id: { value: taskId }, ...(policy === undefined ? {} : { kill_policy: policy }) };
-  if (tellExecutor(step, framework, executor, { type: 'KILL', kill })) return;
+  if (sendToExecutor(step, framework, executor, { type: 'KILL', kill })) return;
   log(step, 'warning', `task ${taskId} can't be ended: its executor is not connected`);
 }
 
 /** A status that the agent gives to a task of a custom executor. */
-export function tellTask(
+export function enqueueTaskStatus(
   step: Step,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -157,7 +157,7 @@ export function tellTask(
     executor_id: executor.info.executor_id,
     ...fields,
   });
-  tell(step, framework, taskId, status);
+  enqueueStatusUpdate(step, framework, taskId, status);
 }
 
 /** Asks the executor to end; it is destroyed when its grace period is over (X2). */
@@ -177,7 +177,7 @@ export function shutdownCustom(
     return;
   }
   putExecutor(step, framework, killed);
-  tellExecutor(step, framework, killed, { type: 'SHUTDOWN' });
+  sendToExecutor(step, framework, killed, { type: 'SHUTDOWN' });
   armKill(step, killed);
 }
 
@@ -192,10 +192,10 @@ export function executorGone(
   const { containerId, info } = executor;
   const connection = step.state.runs.get(containerId)?.connection;
   if (connection !== undefined) step.effects.push({ kind: 'closeStream', connection });
-  tellExecutorExited(step, framework, executor, waitStatusOf(status));
+  reportExecutorExited(step, framework, executor, waitStatusOf(status));
   for (const record of [...tasksOf(framework, info.executor_id.value as ExecutorId)]) {
     if (isTerminal(record.task.state)) continue;
-    tellTask(step, framework, executor, record.info.task_id.value as TaskId, fields);
+    enqueueTaskStatus(step, framework, executor, record.info.task_id.value as TaskId, fields);
   }
   endExecutor(step, framework, executor);
   awaitNoLonger(step, containerId);

@@ -14,14 +14,14 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
-import { awaitNoLonger, sendPending, shutdownCustom, tellTask } from './custom-executor.js';
-import { isConnected, tellExecutor } from './executor-channel.js';
+import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
+import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
-import { statusOf, tell } from './status-updates.js';
+import { enqueueStatusUpdate, statusOf } from './status-updates.js';
 import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './step.js';
 
 /** Mesos' interval; executors don't rely on it. */
@@ -135,7 +135,7 @@ export function subscribed(
     shutdownCustom(step, framework, running, 'shutdown');
     return;
   }
-  tellExecutor(step, framework, running, {
+  sendToExecutor(step, framework, running, {
     type: 'SUBSCRIBED',
     subscribed: {
       executor_info: info,
@@ -166,7 +166,7 @@ function dropUndelivered(
   for (const { info, task } of [...tasksOf(framework, executor.info.executor_id.value as ExecutorId)]) {
     const taskId = info.task_id.value as TaskId;
     if (task.state !== 'TASK_STAGING' || pending.has(taskId) || known.includes(taskId)) continue;
-    tellTask(step, framework, executor, taskId, {
+    enqueueTaskStatus(step, framework, executor, taskId, {
       state: partitionAware(framework.info) ? 'TASK_DROPPED' : 'TASK_LOST',
       message: 'The executor did not get the task before the agent was restarted or the connection broke',
       reason: 'REASON_AGENT_RESTARTED',
@@ -215,18 +215,18 @@ export function executorUpdate(
     if (record !== undefined) {
       framework.tasks.set(taskId, { ...record, received: [...(record.received ?? []), uuid].slice(-MAX_RECEIVED) });
     }
-    tell(
+    enqueueStatusUpdate(
       step,
       framework,
       taskId,
-      drained(step, framework, step.state.drain !== undefined, told(step, executor, status)),
+      drained(step, framework, step.state.drain !== undefined, completeStatus(step, executor, status)),
     );
   } else step.state.counters.validStatusUpdates++;
   whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
 }
 
 /** The executor's status with what the agent knows better. */
-function told(step: Step, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
+function completeStatus(step: Step, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
   const own = containerStatus(step, executor);
   const given: ContainerStatus = status.container_status ?? {};
   const filled = statusOf(step, status.task_id.value as TaskId, {
@@ -245,7 +245,7 @@ export function acknowledgeExecutor(step: Step, containerId: ContainerId, taskId
   const found = executorOf(step, containerId);
   if (found === undefined) return;
   const acknowledged = { task_id: { value: taskId }, uuid };
-  tellExecutor(step, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
+  sendToExecutor(step, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
 }
 
 /** From an executor to its scheduler; a v0 driver takes it itself. Nothing is repeated. */
@@ -283,7 +283,7 @@ export function messageToExecutor(step: Step, message: FrameworkToExecutorMessag
     return;
   }
   counters.validFrameworkMessages++;
-  tellExecutor(step, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
+  sendToExecutor(step, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
 }
 
 /** The executor may come back; it is left alone until then. */
@@ -301,5 +301,5 @@ export function executorHeartbeat(step: Step, containerId: ContainerId): void {
   const found = executorOf(step, containerId);
   if (found === undefined || !isConnected(step, found.executor)) return;
   setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
-  tellExecutor(step, found.framework, found.executor, { type: 'HEARTBEAT' });
+  sendToExecutor(step, found.framework, found.executor, { type: 'HEARTBEAT' });
 }

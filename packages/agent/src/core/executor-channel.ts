@@ -10,7 +10,7 @@ export const isConnected = (step: Step, executor: ExecutorRecord): boolean =>
   (executor.driver !== undefined || step.state.runs.get(executor.containerId)?.connection !== undefined);
 
 /** Whether the executor was there to be told. */
-export function tellExecutor(
+export function sendToExecutor(
   step: Step,
   framework: FrameworkRecord,
   executor: ExecutorRecord,

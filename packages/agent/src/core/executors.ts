@@ -8,9 +8,9 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpointed.js';
-import { endNested, outermost } from './guest-records.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
-import { executorKey, frameworkKey, memberKey, sandboxKey } from './keys.js';
+import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './keys.js';
+import { endNested, outermost } from './nested-records.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
@@ -87,7 +87,7 @@ export function executorOf(
 }
 
 /** The scheduler hears of executors that it knows, not of command tasks'. Not repeated; a status as wait(2) gives it. */
-export function tellExecutorExited(
+export function reportExecutorExited(
   step: Step,
   framework: FrameworkRecord,
   { info }: Pick<ExecutorRecord, 'info'>,
@@ -102,7 +102,7 @@ export function tellExecutorExited(
     status,
   };
   const { state } = step;
-  if (!state.registration.registered) state.exitsSinceTold = [...state.exitsSinceTold, body];
+  if (!state.registration.registered) state.exitsSinceReregistration = [...state.exitsSinceReregistration, body];
   sendToMaster(step, { name: 'ExitedExecutorMessage', body });
 }
 
@@ -175,8 +175,8 @@ function releaseExecutor(step: Step, framework: FrameworkRecord, executor: Execu
 function forgetTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
   framework.tasks.delete(taskId);
   if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
-  if (!framework.members.delete(taskId)) return;
-  if (checkpoints(framework)) save(step, memberKey(framework.id, taskId), undefined);
+  if (!framework.podTasks.delete(taskId)) return;
+  if (checkpoints(framework)) save(step, podTaskKey(framework.id, taskId), undefined);
 }
 
 /** Tasks that are kept of an executor; Mesos' number. */

@@ -201,7 +201,7 @@ export interface ContainerRecord {
 
 /**
  * One executor. A `command` executor is the agent itself, its container the task; a `default` executor is the agent
- * too, its tasks have containers of their own (`MemberRecord`) and it has none; a `custom` executor is a framework's
+ * too, its tasks have containers of their own (`PodTaskRecord`) and it has none; a `custom` executor is a framework's
  * own program.
  */
 export interface ExecutorRecord extends ContainerRecord {
@@ -211,8 +211,8 @@ export interface ExecutorRecord extends ContainerRecord {
   readonly driver?: Pid | undefined;
 }
 
-/** A container that was launched by a call. */
-export interface GuestRecord {
+/** A nested or standalone container. */
+export interface NestedContainerRecord {
   /** As whoever launched it names it, with its parents. */
   readonly id: ContainerID;
   /** As the launcher knows it. */
@@ -228,7 +228,7 @@ export interface GuestRecord {
 }
 
 /** A task of a pod with its container. */
-export interface MemberRecord extends ContainerRecord {
+export interface PodTaskRecord extends ContainerRecord {
   readonly kind: 'member';
   readonly executorId: ExecutorId;
   readonly taskId: TaskId;
@@ -255,8 +255,9 @@ export type CheckpointRecord =
     }
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
-  | { readonly kind: 'member'; readonly member: MemberRecord }
-  | { readonly kind: 'guest'; readonly guest: GuestRecord }
+  // On disk a pod's task is a member, and a nested or standalone container a guest: earlier versions wrote so.
+  | { readonly kind: 'member'; readonly member: PodTaskRecord }
+  | { readonly kind: 'guest'; readonly guest: NestedContainerRecord }
   | {
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;

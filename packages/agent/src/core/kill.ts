@@ -15,7 +15,7 @@ import { DRAIN_KEY } from './keys.js';
 import { graceOf, graceOver, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
 import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
-import { closeStreams, statusOf, tell } from './status-updates.js';
+import { closeStreams, enqueueStatusUpdate, statusOf } from './status-updates.js';
 import { log, type Step, save } from './step.js';
 
 export function killTask(step: Step, message: KillTaskMessage): void {
@@ -37,7 +37,7 @@ export function killTask(step: Step, message: KillTaskMessage): void {
     return;
   }
   if (framework.streams.has(taskId)) return;
-  tell(
+  enqueueStatusUpdate(
     step,
     framework,
     taskId,

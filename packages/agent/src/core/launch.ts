@@ -19,14 +19,14 @@ import { withoutSecrets } from '@meseta/wire/secrets';
 import { usersOfTask } from '@meseta/wire/users';
 import { addPending } from './custom-executor.js';
 import { unresolvedVariable } from './environment.js';
-import { addExecutor, commandExecutorInfo, saveSandbox, settle, tellExecutorExited } from './executors.js';
+import { addExecutor, commandExecutorInfo, reportExecutorExited, saveSandbox, settle } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { frameworkKey, memberSandboxPath, sandboxPath } from './keys.js';
+import { frameworkKey, nestedSandboxPath, sandboxPath } from './keys.js';
 import { shutdownExecutor } from './kill.js';
 import { checkTask } from './names.js';
-import { putMember } from './runs.js';
+import { putPodTask } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
-import { addTask, resendAll, statusOf, tell } from './status-updates.js';
+import { addTask, enqueueStatusUpdate, resendAll, statusOf } from './status-updates.js';
 import { log, type Step, save, whenDurable } from './step.js';
 
 interface Refusal {
@@ -282,19 +282,24 @@ function refuse(step: Step, framework: FrameworkRecord, launch: Launch, refusal:
       log(step, 'warning', `dropped task ${taskId}: ${refusal.message}`);
       continue;
     }
-    tell(step, framework, taskId, statusOf(step, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
+    enqueueStatusUpdate(step, framework, taskId, statusOf(step, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
   }
   if (launch.launchExecutor === true && launch.executor !== undefined) {
-    disabuse(step, framework, launch.executor, refusal);
+    reportExecutorNeverLaunched(step, framework, launch.executor, refusal);
   }
   settle(step, framework.id, undefined);
 }
 
 /** The master charges the framework for an executor that it believes to be launched, and sends further tasks to it. */
-function disabuse(step: Step, framework: FrameworkRecord, info: ExecutorInfo, { reason }: Refusal): void {
+function reportExecutorNeverLaunched(
+  step: Step,
+  framework: FrameworkRecord,
+  info: ExecutorInfo,
+  { reason }: Refusal,
+): void {
   const known = framework.executors.get(executorIdOf(info));
-  // One that has ended stays until its updates are acknowledged; the word of its end came before this launch.
-  if (known === undefined || known.state === 'ended') return tellExecutorExited(step, framework, { info }, -1);
+  // One that has ended stays until its updates are acknowledged; its end was reported before this launch.
+  if (known === undefined || known.state === 'ended') return reportExecutorExited(step, framework, { info }, -1);
   // One that the master doesn't know of would stay for ever.
   if (reason !== 'REASON_EXECUTOR_TERMINATED') return;
   shutdownExecutor(step, { executor_id: info.executor_id, framework_id: { value: framework.id } });
@@ -349,8 +354,8 @@ function launchOnExecutor(step: Step, framework: FrameworkRecord, wanted: Execut
     const taskId = task.task_id.value as TaskId;
     addTask(step, framework, { info: task, executorId, task: taskOf(framework, task, executorId) });
     if (executor.kind !== 'default') continue;
-    addMember(step, framework, executor, taskId, taskIds);
-    whenDurable(step, framework, { kind: 'launchMember', frameworkId, taskId });
+    addPodTask(step, framework, executor, taskId, taskIds);
+    whenDurable(step, framework, { kind: 'launchPodTask', frameworkId, taskId });
   }
   if (executor.kind === 'default') return;
   addPending(step, executor, taskIds, launch.group);
@@ -358,7 +363,7 @@ function launchOnExecutor(step: Step, framework: FrameworkRecord, wanted: Execut
   whenDurable(step, framework, { kind: 'deliver', frameworkId, executorId });
 }
 
-function addMember(
+function addPodTask(
   step: Step,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -369,7 +374,7 @@ function addMember(
   const executorId = executorIdOf(executor.info);
   const containerId = uuid(state.random) as ContainerId;
   state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined, check: undefined });
-  putMember(step, framework, {
+  putPodTask(step, framework, {
     kind: 'member',
     frameworkId: framework.id,
     executorId,
@@ -377,7 +382,7 @@ function addMember(
     containerId,
     parent: executor.containerId,
     group,
-    sandbox: memberSandboxPath(executor.sandbox, containerId),
+    sandbox: nestedSandboxPath(executor.sandbox, containerId),
     state: 'queued',
     pid: undefined,
     startedWallMs: undefined,

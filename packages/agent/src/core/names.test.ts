@@ -176,7 +176,7 @@ test('NAMES-1: no call about a container gets past an id that could lie elsewher
     }
   }
   assert.ok(isUntouched(world));
-  assert.equal(world.core.state.guests.size, 0);
+  assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
 const evilRecords = (good: CheckpointRecord): readonly CheckpointRecord[] => {

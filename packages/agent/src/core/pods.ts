@@ -7,20 +7,20 @@
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import { taskSpec } from './executor-launch.js';
-import { endExecutor, tellExecutorExited } from './executors.js';
+import { endExecutor, reportExecutorExited } from './executors.js';
 import type { Step } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** The task is on disk: its container starts, unless it was ended in the meantime. */
-export function launchMember(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
+export function launchPodTask(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
   const framework = step.state.frameworks.get(frameworkId);
-  const member = framework?.members.get(taskId);
-  const executor = member && framework?.executors.get(member.executorId);
-  if (framework === undefined || executor === undefined || member?.state !== 'queued') return;
-  framework.members.set(taskId, { ...member, state: 'launching' });
+  const podTask = framework?.podTasks.get(taskId);
+  const executor = podTask && framework?.executors.get(podTask.executorId);
+  if (framework === undefined || executor === undefined || podTask?.state !== 'queued') return;
+  framework.podTasks.set(taskId, { ...podTask, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
   const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
-  const spec = { ...taskSpec(step, framework, member, info), outer };
+  const spec = { ...taskSpec(step, framework, podTask, info), outer };
   const { workDir } = step.state.config;
   const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
   const own = volumeLinks(workDir, spec.resources);
@@ -33,9 +33,9 @@ export function endPodIfEmpty(step: Step, frameworkId: FrameworkId, executorId: 
   const framework = step.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
   if (framework === undefined || executor?.kind !== 'default' || executor.state === 'ended') return;
-  for (const member of framework.members.values()) {
-    if (member.executorId === executorId && member.state !== 'ended') return;
+  for (const podTask of framework.podTasks.values()) {
+    if (podTask.executorId === executorId && podTask.state !== 'ended') return;
   }
-  tellExecutorExited(step, framework, executor, 0);
+  reportExecutorExited(step, framework, executor, 0);
   endExecutor(step, framework, executor);
 }

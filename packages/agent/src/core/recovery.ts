@@ -13,11 +13,11 @@ import { relocated, wholeRecords } from './checkpointed.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { putExecutor, restoreRetired, settle } from './executors.js';
-import { matchGuests, restoreGuest } from './guests.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { AGENT_KEY } from './keys.js';
 import { applyDrain, leave } from './kill.js';
 import { checkRecord } from './names.js';
+import { matchNested, restoreNested } from './nested-containers.js';
 import { endPodIfEmpty } from './pods.js';
 import { armKill, endRun } from './run-end.js';
 import { report } from './run-reports.js';
@@ -127,14 +127,14 @@ function restore(step: Step, record: CheckpointRecord): void {
       return;
     }
     case 'guest':
-      restoreGuest(step, record.guest);
+      restoreNested(step, record.guest);
       return;
     case 'member': {
-      const { member } = record;
-      const { frameworkId, executorId, taskId } = member;
-      frameworkWith(step, frameworkId, {}).members.set(taskId, member);
+      const { member: podTask } = record;
+      const { frameworkId, executorId, taskId } = podTask;
+      frameworkWith(step, frameworkId, {}).podTasks.set(taskId, podTask);
       const run = { frameworkId, executorId, taskId, health: undefined, check: undefined };
-      if (member.state !== 'ended') state.runs.set(member.containerId, run);
+      if (podTask.state !== 'ended') state.runs.set(podTask.containerId, run);
       return;
     }
     case 'task': {
@@ -196,16 +196,16 @@ function restoreResources(step: Step, checkpoint: readonly CheckpointEntry[]): b
 
 function matchContainers(step: Step, containers: readonly RecoveredContainer[], rebooted: boolean): void {
   const found = new Map<ContainerId, RecoveredContainer>(containers.map((it) => [it.containerId, it]));
-  const guests = new Set([...step.state.guests.values()].map(({ record }) => record.containerId));
+  const nestedContainers = new Set([...step.state.nestedContainers.values()].map(({ record }) => record.containerId));
   for (const container of containers) {
-    if (step.state.runs.has(container.containerId) || guests.has(container.containerId)) continue;
+    if (step.state.runs.has(container.containerId) || nestedContainers.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
     if (container.state === 'running') step.state.strays.add(container.containerId);
     step.effects.push({ kind, containerId: container.containerId });
   }
   for (const framework of [...step.state.frameworks.values()]) {
-    for (const member of [...framework.members.values()]) {
-      if (member.state !== 'ended') matchContainer(step, framework, member, found.get(member.containerId), rebooted);
+    for (const podTask of [...framework.podTasks.values()]) {
+      if (podTask.state !== 'ended') matchContainer(step, framework, podTask, found.get(podTask.containerId), rebooted);
     }
     for (const [executorId, executor] of [...framework.executors]) {
       const container = found.get(executor.containerId);
@@ -216,7 +216,7 @@ function matchContainers(step: Step, containers: readonly RecoveredContainer[], 
     }
     settle(step, framework.id, undefined);
   }
-  matchGuests(step, found);
+  matchNested(step, found);
   if (step.state.awaited.size === 0) return;
   setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);
 }

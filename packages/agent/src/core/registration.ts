@@ -33,7 +33,7 @@ import { AGENT_KEY } from './keys.js';
 import { checkAgentId } from './names.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
-import { pauseAll, resumeAll, statusOf, tell } from './status-updates.js';
+import { enqueueStatusUpdate, pauseAll, resumeAll, statusOf } from './status-updates.js';
 import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
 
@@ -111,7 +111,7 @@ function reregister(step: Step): void {
   const { state } = step;
   if (!state.registration.told) {
     state.resourceVersion = uuidBytes(state.random);
-    state.exitsSinceTold = [];
+    state.exitsSinceReregistration = [];
   }
   // Of one that is being shut down nothing is told any more: a new master must not wait for it.
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
@@ -227,8 +227,8 @@ function accepted(step: Step, connection: MasterAgentConnection | undefined): vo
 export function announceRegistered(step: Step): void {
   if (!step.state.registration.registered) return;
   updateAgent(step);
-  for (const body of step.state.exitsSinceTold) sendToMaster(step, { name: 'ExitedExecutorMessage', body });
-  step.state.exitsSinceTold = [];
+  for (const body of step.state.exitsSinceReregistration) sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+  step.state.exitsSinceReregistration = [];
   resumeAll(step);
   resendOperations(step);
 }
@@ -244,7 +244,7 @@ function reconcile(step: Step, message: ReconcileTasksMessage): void {
     if (known?.tasks.has(taskId) || known?.streams.has(taskId)) continue;
     const framework = known ?? newFramework(frameworkId, info, undefined);
     step.state.frameworks.set(frameworkId, framework);
-    tell(
+    enqueueStatusUpdate(
       step,
       framework,
       taskId,

@@ -6,11 +6,11 @@
 import type { ContainerId } from '@meseta/base';
 import type { KillPolicy } from '@meseta/wire';
 import { endExecutor } from './executors.js';
-import { endNested, pathOf } from './guest-records.js';
-import type { ContainerRecord, Kill, MemberRecord } from './io.js';
+import type { ContainerRecord, Kill, PodTaskRecord } from './io.js';
+import { endNested, pathOf } from './nested-records.js';
 import { endPodIfEmpty } from './pods.js';
 import { report } from './run-reports.js';
-import { putMember, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
+import { putPodTask, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { SIGTERM } from './signals.js';
 import { type FrameworkRecord, knowsKilling } from './state.js';
 import { cancelContainerTimers, cancelTimer, type Step, setTimer } from './step.js';
@@ -85,26 +85,26 @@ function killedDuringLaunch(step: Step, framework: FrameworkRecord, run: TaskRun
 /** The container is gone, or never was. What the task has become was said before. */
 export function endRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') endExecutor(step, framework, run);
-  else endMember(step, framework, run);
+  else endPodTask(step, framework, run);
 }
 
 /** A task's container is gone, or never was: PODS-1, PODS-2. What the task has become was said before. */
-function endMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
-  const { containerId, taskId, executorId } = member;
-  if (member.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
+function endPodTask(step: Step, framework: FrameworkRecord, podTask: PodTaskRecord): void {
+  const { containerId, taskId, executorId } = podTask;
+  if (podTask.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
-  endNested(step, (id) => pathOf(id).startsWith(`${member.parent}/${containerId}/`), false);
-  putMember(step, framework, { ...member, state: 'ended' });
-  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);
+  endNested(step, (id) => pathOf(id).startsWith(`${podTask.parent}/${containerId}/`), false);
+  putPodTask(step, framework, { ...podTask, state: 'ended' });
+  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, podTask);
   endPodIfEmpty(step, framework.id, executorId);
 }
 
-function endGroup(step: Step, framework: FrameworkRecord, { group }: MemberRecord): void {
+function endGroup(step: Step, framework: FrameworkRecord, { group }: PodTaskRecord): void {
   for (const taskId of group) {
-    const member = framework.members.get(taskId);
-    if (member !== undefined && member.state !== 'ended' && member.kill === undefined) {
-      killRun(step, framework, member, 'group', undefined);
+    const podTask = framework.podTasks.get(taskId);
+    if (podTask !== undefined && podTask.state !== 'ended' && podTask.kill === undefined) {
+      killRun(step, framework, podTask, 'group', undefined);
     }
   }
 }

@@ -6,7 +6,7 @@ import { ipOf } from './environment.js';
 import type { ContainerRecord } from './io.js';
 import { type TaskRun, taskOfRun } from './runs.js';
 import { type FrameworkRecord, isTerminal, partitionAware } from './state.js';
-import { type StatusFields, statusOf, tell } from './status-updates.js';
+import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 import type { Step } from './step.js';
 
 /**
@@ -19,7 +19,7 @@ export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fie
   const taskId = record.info.task_id.value as TaskId;
   const executor_id = { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value };
   const tellOf = (status: TaskStatus): void =>
-    tell(step, framework, taskId, drained(step, framework, run.kill !== undefined, status));
+    enqueueStatusUpdate(step, framework, taskId, drained(step, framework, run.kill !== undefined, status));
   if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(step, taskId, { executor_id, ...fields }));
   const last = record.task.statuses?.at(-1);
   const { check } = record.info;

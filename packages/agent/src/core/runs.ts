@@ -2,13 +2,13 @@
 // tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
 import { putExecutor } from './executors.js';
-import type { ExecutorRecord, MemberRecord, TaskRecord } from './io.js';
-import { memberKey } from './keys.js';
+import type { ExecutorRecord, PodTaskRecord, TaskRecord } from './io.js';
+import { podTaskKey } from './keys.js';
 import { checkpoints, type FrameworkRecord } from './state.js';
 import { type Step, save } from './step.js';
 
 export type CommandExecutor = ExecutorRecord & { readonly kind: 'command' };
-export type TaskRun = CommandExecutor | MemberRecord;
+export type TaskRun = CommandExecutor | PodTaskRecord;
 
 export interface FoundRun {
   readonly framework: FrameworkRecord;
@@ -23,8 +23,8 @@ export function taskRunOf(step: Pick<Step, 'state'>, containerId: ContainerId): 
   const framework = found && step.state.frameworks.get(found.frameworkId);
   if (found === undefined || framework === undefined) return undefined;
   if (found.taskId !== undefined) {
-    const member = framework.members.get(found.taskId);
-    return member && { framework, run: member };
+    const podTask = framework.podTasks.get(found.taskId);
+    return podTask && { framework, run: podTask };
   }
   const executor = framework.executors.get(found.executorId);
   return executor !== undefined && isCommand(executor) ? { framework, run: executor } : undefined;
@@ -34,14 +34,14 @@ export function taskRunOf(step: Pick<Step, 'state'>, containerId: ContainerId): 
 export function taskRunsOf(framework: FrameworkRecord, executor: ExecutorRecord): readonly TaskRun[] {
   if (isCommand(executor)) return [executor];
   const executorId = executor.info.executor_id.value;
-  return [...framework.members.values()].filter((member) => member.executorId === executorId);
+  return [...framework.podTasks.values()].filter((podTask) => podTask.executorId === executorId);
 }
 
 /** The container in which a task runs. */
 export function runOfTask(framework: FrameworkRecord, taskId: TaskId): TaskRun | undefined {
   const executor = framework.executors.get(taskId as string as ExecutorId);
   if (executor !== undefined && isCommand(executor)) return executor;
-  return framework.members.get(taskId);
+  return framework.podTasks.get(taskId);
 }
 
 export const taskOfRun = (framework: FrameworkRecord, run: TaskRun): TaskRecord | undefined =>
@@ -53,16 +53,16 @@ export const executorOfRun = (framework: FrameworkRecord, run: TaskRun): Executo
 /** Replaces the record, on disk too. */
 export function putRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') putExecutor(step, framework, run);
-  else putMember(step, framework, run);
+  else putPodTask(step, framework, run);
 }
 
 /** Replaces the record in memory only: what is said next is written anyway, or said again after a restart. */
 export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') framework.executors.set(run.info.executor_id.value as ExecutorId, run);
-  else framework.members.set(run.taskId, run);
+  else framework.podTasks.set(run.taskId, run);
 }
 
-export function putMember(step: Step, framework: FrameworkRecord, member: MemberRecord): void {
-  framework.members.set(member.taskId, member);
-  if (checkpoints(framework)) save(step, memberKey(framework.id, member.taskId), { kind: 'member', member });
+export function putPodTask(step: Step, framework: FrameworkRecord, podTask: PodTaskRecord): void {
+  framework.podTasks.set(podTask.taskId, podTask);
+  if (checkpoints(framework)) save(step, podTaskKey(framework.id, podTask.taskId), { kind: 'member', member: podTask });
 }

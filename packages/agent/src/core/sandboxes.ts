@@ -6,8 +6,8 @@
 //     names has ended: a sandbox of a pod has several, and the launcher does not say in which sandbox a container runs.
 // SANDBOXES-2: a sandbox stays until every container nested in it has ended.
 import type { ContainerId } from '@meseta/base';
-import { outermost } from './guest-records.js';
 import { sandboxKey } from './keys.js';
+import { outermost } from './nested-records.js';
 import type { AgentState } from './state.js';
 import { log, type Step, save, setTimer } from './step.js';
 
@@ -39,8 +39,8 @@ function ageUnwatchedSandboxes(step: Step): void {
 }
 
 /** SANDBOXES-2: the containers in whose sandboxes others run, each the outermost of its chain. */
-function outermostOfRunning({ guests }: AgentState): ReadonlySet<string> {
-  const running = [...guests.values()].filter(({ record }) => record.state !== 'ended');
+function outermostOfRunning({ nestedContainers }: AgentState): ReadonlySet<string> {
+  const running = [...nestedContainers.values()].filter(({ record }) => record.state !== 'ended');
   return new Set(running.map(({ record }) => outermost(record.id)));
 }
 

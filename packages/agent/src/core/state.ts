@@ -31,9 +31,9 @@ import type {
   AgentConfig,
   ConnectionId,
   ExecutorRecord,
-  GuestRecord,
-  MemberRecord,
+  NestedContainerRecord,
   OperationRecord,
+  PodTaskRecord,
   TaskRecord,
 } from './io.js';
 import { uuidBytes } from './uuid.js';
@@ -58,7 +58,7 @@ export interface FrameworkRecord {
   readonly executors: Map<ExecutorId, ExecutorRecord>;
   readonly tasks: Map<TaskId, TaskRecord>;
   /** The containers of pods' tasks. */
-  readonly members: Map<TaskId, MemberRecord>;
+  readonly podTasks: Map<TaskId, PodTaskRecord>;
   /** Tasks of live executors that have ended and been acknowledged, oldest first, a bounded number each. */
   readonly retired: Map<ExecutorId, readonly TaskRecord[]>;
   readonly streams: Map<TaskId, UpdateStream>;
@@ -94,9 +94,9 @@ export interface Run {
   readonly check: CheckState | undefined;
 }
 
-/** A container that was launched by a call, and who waits for news of it. */
-export interface Guest {
-  readonly record: GuestRecord;
+/** A nested or standalone container, and the calls that wait for its start and its end. */
+export interface NestedContainer {
+  readonly record: NestedContainerRecord;
   readonly launching?: ConnectionId;
   readonly waiting: readonly { readonly connection: ConnectionId; readonly nested: boolean }[];
 }
@@ -147,14 +147,14 @@ export interface AgentState {
   resourceVersion: string;
   registration: Registration;
   /** Ends of executors that what the master was told last still names (REGISTRATION-7). */
-  exitsSinceTold: readonly ExitedExecutorMessage[];
+  exitsSinceReregistration: readonly ExitedExecutorMessage[];
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
   /** Oldest first, a bounded number. */
   completedFrameworks: readonly FrameworkRecord[];
   readonly runs: Map<ContainerId, Run>;
   /** Executors of an earlier process that have not subscribed yet: until they have, or are late, the agent doesn't register. */
   readonly awaited: Set<ContainerId>;
-  readonly guests: Map<string, Guest>;
+  readonly nestedContainers: Map<string, NestedContainer>;
   readonly operations: Map<OperationUuid, OperationRecord>;
   /** The pause before an operation's update is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
@@ -190,7 +190,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     info: config.info,
     total: config.info.resources ?? [],
     resourceVersion: uuidBytes(random),
-    exitsSinceTold: [],
+    exitsSinceReregistration: [],
     registration: {
       master: undefined,
       registered: false,
@@ -202,7 +202,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     completedFrameworks: [],
     runs: new Map(),
     awaited: new Set(),
-    guests: new Map(),
+    nestedContainers: new Map(),
     operations: new Map(),
     operationRetryMs: new Map(),
     unsavedOperations: new Set(),
@@ -260,7 +260,7 @@ export const newFramework = (id: FrameworkId, info: FrameworkInfo, pid: string |
   state: 'running',
   executors: new Map(),
   tasks: new Map(),
-  members: new Map(),
+  podTasks: new Map(),
   retired: new Map(),
   streams: new Map(),
   completed: [],

@@ -28,7 +28,7 @@ export type StatusFields = Pick<TaskStatus, 'state'> & Partial<TaskStatus>;
  * Makes known a new status of a task: the task's record shows it at once, the scheduler is told until it acknowledges.
  * `status` lacks only what every status has: ids, timestamp and uuid.
  */
-export function tell(step: Step, framework: FrameworkRecord, taskId: TaskId, status: TaskStatus): void {
+export function enqueueStatusUpdate(step: Step, framework: FrameworkRecord, taskId: TaskId, status: TaskStatus): void {
   const { state } = step;
   const record = framework.tasks.get(taskId);
   if (record !== undefined) {

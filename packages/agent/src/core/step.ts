@@ -10,8 +10,8 @@ import type { AgentState, Timer } from './state.js';
 export type AfterWrite =
   | { readonly kind: 'announceRegistered' }
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
-  | { readonly kind: 'launchGuest'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
-  | { readonly kind: 'launchMember'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
+  | { readonly kind: 'launchNested'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
+  | { readonly kind: 'launchPodTask'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   /** Tasks that were taken for a custom executor may go to it. */
   | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | {

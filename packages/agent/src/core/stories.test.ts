@@ -37,7 +37,7 @@ interface Told {
 /**
  * Plays the lines of one story. `agent {config}` makes another agent than the usual one; `wait MS` lets time pass;
  * `says {NAME: body}` is a message, of the master unless `from` says another; `acknowledge` acknowledges every update;
- * everything else is an input by its kind. `$name` is the container of the executor, task or guest of that name.
+ * everything else is an input by its kind. `$name` is the container of the executor, task or nested container of that name.
  */
 function player(): (word: string, value: unknown) => readonly string[] {
   let world: World = createWorld();

@@ -315,7 +315,7 @@ function openPeers(
 function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {
   const run = state.runs.get(containerId);
   const framework = run && state.frameworks.get(run.frameworkId);
-  if (run?.taskId !== undefined) return framework?.members.get(run.taskId)?.sandbox;
+  if (run?.taskId !== undefined) return framework?.podTasks.get(run.taskId)?.sandbox;
   return run && framework?.executors.get(run.executorId)?.sandbox;
 }
 

@@ -15,10 +15,10 @@ import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from
 import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
-import { outermost } from '../core/guest-records.js';
-import { userOfLaunch } from '../core/guests.js';
 import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
 import { checkContainerCall, containerIdOf } from '../core/names.js';
+import { userOfLaunch } from '../core/nested-containers.js';
+import { outermost } from '../core/nested-records.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { createOutputReader } from './output-reader.js';
@@ -175,6 +175,6 @@ async function streamOutput(
   await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
   over = true;
   await reader.finish();
-  // What ended stays for who asks for its status, as Mesos' command line does after a session (GUESTS-2).
+  // What ended stays for who asks for its status, as Mesos' command line does after a session (NESTED-2).
   response.end();
 }

@@ -10,7 +10,7 @@ import { taskRunsOf } from '../core/runs.js';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from '../views/approver.js';
 import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
-import type { MeasuredContainer, MeasuredMember } from '../views/v0.js';
+import type { MeasuredContainer, MeasuredPodTask } from '../views/v0.js';
 
 /** Those that the viewer may see. */
 export async function measureContainers(
@@ -30,9 +30,9 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
   const { executor, framework } = shown;
   if (executor.kind !== 'default') {
     const used = await containers.usage(executor.containerId);
-    return { ...shown, status: statusOf(executor), statistics: statisticsOf(shown, used), members: [] };
+    return { ...shown, status: statusOf(executor), statistics: statisticsOf(shown, used), podTasks: [] };
   }
-  const members = await Promise.all(
+  const podTasks = await Promise.all(
     taskRunsOf(framework, executor)
       .filter(({ state }) => state === 'running')
       .map(async (run) => ({ run, used: await containers.usage(run.containerId) })),
@@ -41,8 +41,8 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
     ...shown,
     status: statusOf(executor),
     // A pod uses what its tasks use.
-    statistics: statisticsOf(shown, sumOf(members.flatMap(({ used }) => (used === undefined ? [] : [used])))),
-    members: members.map(({ run, used }) => {
+    statistics: statisticsOf(shown, sumOf(podTasks.flatMap(({ used }) => (used === undefined ? [] : [used])))),
+    podTasks: podTasks.map(({ run, used }) => {
       const tasks = shown.tasks.filter(({ info }) => run.kind === 'member' && info.task_id.value === run.taskId);
       const { resources: _own, ...info } = executor.info;
       const alone = { ...shown, executor: { ...executor, info }, tasks };
@@ -52,7 +52,7 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
 }
 
 /** A nested container is seen with the one that it is in, at whatever depth. */
-function seesGuest(state: AgentState, approver: Approver, id: ContainerID): boolean {
+function seesNested(state: AgentState, approver: Approver, id: ContainerID): boolean {
   let root = id;
   while (root.parent !== undefined) root = root.parent;
   const run = state.runs.get(root.value as ContainerId);
@@ -63,15 +63,15 @@ function seesGuest(state: AgentState, approver: Approver, id: ContainerID): bool
 }
 
 /** Containers that were launched by calls: those that the viewer may see. */
-export async function measureGuests(
+export async function measureNested(
   { core, containers }: { readonly core: AgentCore; readonly containers: Containers },
   approver: Approver,
   nested: boolean,
   standalone: boolean,
-): Promise<readonly MeasuredMember[]> {
-  const running = [...core.state.guests.values()].filter(
+): Promise<readonly MeasuredPodTask[]> {
+  const running = [...core.state.nestedContainers.values()].filter(
     ({ record: { id, state } }) =>
-      state === 'running' && (id.parent === undefined ? standalone : nested) && seesGuest(core.state, approver, id),
+      state === 'running' && (id.parent === undefined ? standalone : nested) && seesNested(core.state, approver, id),
   );
   return Promise.all(
     running.map(async ({ record: { id, containerId, pid, resources } }) => {

@@ -10,14 +10,14 @@ import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { Approver } from '../views/approver.js';
-import type { MeasuredMember } from '../views/v0.js';
+import type { MeasuredPodTask } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { responsePieces } from '../views/v1-pieces.js';
 import { rootsFor } from './attached-files.js';
 import { answerContainerCall, isContainerCall } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
 import type { Exchange, HttpOptions } from './http.js';
-import { measureContainers, measureGuests } from './measure.js';
+import { measureContainers, measureNested } from './measure.js';
 
 export async function answerCall(options: HttpOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
   const { request, response, principal, approver } = exchange;
@@ -128,22 +128,27 @@ async function answerOf(
 
 async function getContainers(options: HttpOptions, call: AgentCall, approver: Approver): Promise<AgentResponse> {
   const nested = call.get_containers?.show_nested === true;
-  const shown = ({ containerId, status, statistics }: MeasuredMember) => ({
+  const shown = ({ containerId, status, statistics }: MeasuredPodTask) => ({
     container_id: { value: containerId },
     container_status: status,
     ...(statistics === undefined ? {} : { resource_statistics: statistics }),
   });
-  const guests = await measureGuests(options, approver, nested, call.get_containers?.show_standalone === true);
-  const measured = (await measureContainers(options, approver)).flatMap(({ executor, members, ...measured }) => [
+  const nestedContainers = await measureNested(
+    options,
+    approver,
+    nested,
+    call.get_containers?.show_standalone === true,
+  );
+  const measured = (await measureContainers(options, approver)).flatMap(({ executor, podTasks, ...measured }) => [
     {
       framework_id: { value: executor.frameworkId },
       executor_id: executor.info.executor_id,
       executor_name: executor.info.name ?? '',
       ...shown({ ...measured, containerId: executor.containerId }),
     },
-    ...(nested ? members.map(shown) : []),
+    ...(nested ? podTasks.map(shown) : []),
   ]);
-  const containers = [...measured, ...guests.map(shown)];
+  const containers = [...measured, ...nestedContainers.map(shown)];
   // Without containers Mesos leaves the whole field out.
   return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
 }

@@ -59,7 +59,7 @@ export async function prepareSandbox(
   const sandbox = await makeSandbox(files, spec.sandbox, owner, isRun ? linkLatest(spec.sandbox) : undefined);
   if (!sandbox.ok) return problemOf('sandbox', sandbox);
   sandbox.value.close();
-  if (pod !== undefined) await linkMember(files, pod.sandbox, pod.taskId, spec.sandbox);
+  if (pod !== undefined) await linkPodTask(files, pod.sandbox, pod.taskId, spec.sandbox);
   for (const volume of volumes) {
     const problem = await giveVolume(files, spec.sandbox, volume, owner);
     if (problem !== undefined) return `volume ${volume.containerPath}: ${problem}`;
@@ -85,7 +85,7 @@ async function preparePod(files: Files, path: string, owner: Owner | undefined):
 }
 
 /** People look for a pod's tasks by their ids. */
-async function linkMember(files: Files, pod: string, taskId: string, sandbox: string): Promise<void> {
+async function linkPodTask(files: Files, pod: string, taskId: string, sandbox: string): Promise<void> {
   await within(await openSandbox(files, pod), async (directory) =>
     within(protectedOne(await openOrMake(directory, 'tasks', { mode: LINKS_MODE })), (links) =>
       links.makeLink(taskId, sandbox),

@@ -152,10 +152,10 @@ export interface MeasuredContainer extends ShownExecutor {
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus;
   /** A pod's tasks. */
-  readonly members: readonly MeasuredMember[];
+  readonly podTasks: readonly MeasuredPodTask[];
 }
 
-export interface MeasuredMember {
+export interface MeasuredPodTask {
   readonly containerId: ContainerId;
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus;

@@ -72,8 +72,8 @@ function checkEnding(
   known: Map<ContainerId, number>,
 ): void {
   const nowMs = world.timeline.nowMs();
-  for (const { executors, members } of core?.state.frameworks.values() ?? []) {
-    for (const { containerId, kill, ...it } of [...executors.values(), ...members.values()]) {
+  for (const { executors, podTasks } of core?.state.frameworks.values() ?? []) {
+    for (const { containerId, kill, ...it } of [...executors.values(), ...podTasks.values()]) {
       if (kill === undefined || containers.all.get(containerId)?.state !== 'running') continue;
       const sinceMs = known.get(containerId) ?? nowMs;
       known.set(containerId, sinceMs);

@@ -45,17 +45,17 @@ export const createPodsChecker: CreateChecker = ({ world }, count) => {
 };
 
 function checkTaken(world: World, name: string, framework: FrameworkRecord | undefined, ids: readonly string[]): void {
-  const taken = ids.filter((id) => framework?.members.has(id as never) === true);
+  const taken = ids.filter((id) => framework?.podTasks.has(id as never) === true);
   if (taken.length === 0 || taken.length === ids.length) return;
   world.fail('a pod starts as a whole or not at all', `${name} takes ${taken.length} of ${ids.length}`, ids);
 }
 
 function checkGroups(world: World, name: string, state: AgentState): void {
   for (const framework of state.frameworks.values()) {
-    for (const member of framework.members.values()) {
+    for (const member of framework.podTasks.values()) {
       if (member.state === 'ended' || member.kill !== undefined) continue;
       for (const id of member.group) {
-        const other = framework.members.get(id);
+        const other = framework.podTasks.get(id);
         const how = framework.tasks.get(id)?.task.state;
         if (other?.state !== 'ended' || !isTerminal(how) || how === 'TASK_FINISHED') continue;
         const text = `${name}: ${id} is ${how}, ${member.taskId} of its group is not being ended`;

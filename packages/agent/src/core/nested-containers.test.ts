@@ -39,7 +39,7 @@ const wait = (world: World, container_id: ContainerID) =>
 const remove = (world: World, container_id: ContainerID) =>
   call(world, { type: 'REMOVE_CONTAINER', remove_container: { container_id } });
 
-test('GUESTS-2: a standalone container is launched once, waited for, and removed when it has ended', () => {
+test('NESTED-2: a standalone container is launched once, waited for, and removed when it has ended', () => {
   const world = registeredWorld();
   const solo = { value: 'solo' };
   const containerId = launched(launchSolo(world));
@@ -66,7 +66,7 @@ test('another signal than SIGKILL is passed on', () => {
   assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
 });
 
-test('GUESTS-1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
+test('NESTED-1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
   const world = registeredWorld();
   world.durable = false;
   assert(!launchSolo(world).some(({ kind }) => kind === 'launch'));
@@ -77,10 +77,10 @@ test('GUESTS-1: nothing is launched before it is on disk; a launch that fails is
   const [answer] = repliesOf(world.input({ kind: 'containerEvent', event }));
   assert.equal(answer?.status, 400);
   assert.match(answer?.text ?? '', /no such user/);
-  assert.equal(world.core.state.guests.size, 0);
+  assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
-test('GUESTS-3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
+test('NESTED-3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
   const world = registeredWorld();
   const id = { value: 'dbg', parent: { value: 'nobody' } };
   assert.deepEqual(statusesOf(launchSolo(world, id)), [400]);
@@ -110,7 +110,7 @@ test('SANDBOXES-2: a sandbox stays until every container nested in it has ended,
   assert.deepEqual(sandboxesRemovedFor(world), [task]);
 });
 
-test('GUESTS-3: what is nested in a container that no record names is destroyed after a restart', () => {
+test('NESTED-3: what is nested in a container that no record names is destroyed after a restart', () => {
   const world = registeredWorld();
   const task = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
   const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
@@ -122,7 +122,7 @@ test('GUESTS-3: what is nested in a container that no record names is destroyed 
     assert.deepEqual(destroyed, containers);
   }
   killed(world, nested);
-  assert.equal(world.core.state.guests.size, 0);
+  assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
 test('a container is not removed while one that is nested in it ends', () => {
@@ -158,7 +158,7 @@ test('a standalone container outlives the agent, whose successor knows how it en
   assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
 });
 
-test('GUESTS-2: the end of a standalone container that nobody waited for is told once', () => {
+test('NESTED-2: the end of a standalone container that nobody waited for is told once', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
   start(world, containerId);
@@ -192,7 +192,7 @@ test('what is nested runs as the user of what it is nested in, however deep and 
   const named = { value: 'named', parent: child };
   assert.equal(nest(world, named, 'web').user, 'web');
   assert.equal(nest(world, { value: 'in-named', parent: named }).user, 'web');
-  const running = [value, ...[...world.core.state.guests.values()].map(({ record }) => record.containerId)];
+  const running = [value, ...[...world.core.state.nestedContainers.values()].map(({ record }) => record.containerId)];
   world.restart(
     running.map((containerId, pid) => ({ containerId: containerId as ContainerId, state: 'running', pid })),
   );
@@ -205,9 +205,9 @@ test('a record from before users were kept has the user of its parent', () => {
   const value = runToRunning(world, taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } }));
   const child = { value: 'child', parent: { value } };
   nest(world, child);
-  for (const guest of world.core.state.guests.values()) {
-    const { user: _, ...record } = guest.record;
-    world.core.state.guests.set(`${value}/child`, { ...guest, record });
+  for (const nested of world.core.state.nestedContainers.values()) {
+    const { user: _, ...record } = nested.record;
+    world.core.state.nestedContainers.set(`${value}/child`, { ...nested, record });
   }
   assert.equal(nest(world, { value: 'grandchild', parent: child }).user, 'nobody');
 });
@@ -294,7 +294,7 @@ test('the container of a task is known to the same calls', () => {
   assert(effects.some((it) => it.kind === 'destroy' && it.containerId === value));
 });
 
-test('GUESTS-2: the ends of what was nested are known until the outermost container has ended, whatever ends between', () => {
+test('NESTED-2: the ends of what was nested are known until the outermost container has ended, whatever ends between', () => {
   const world = registeredWorld();
   const root = runToRunning(world, taskOf('t'));
   const outer = { value: 'outer', parent: { value: root } };
@@ -312,11 +312,11 @@ test('GUESTS-2: the ends of what was nested are known until the outermost contai
   exit(world, root, 0);
   assert.deepEqual(statusesOf(killed(world, lateId)), [200], 'whoever waits is told');
   assert.equal(answerTo(world, 'wait', late), 404);
-  assert.equal(world.core.state.guests.size, 0);
+  assert.equal(world.core.state.nestedContainers.size, 0);
   acknowledgeAll(world);
 });
 
-test('GUESTS-4: what has ended is launched anew under its id', () => {
+test('NESTED-4: what has ended is launched anew under its id', () => {
   const world = registeredWorld();
   const parent = { value: runToRunning(world, taskOf('t')) };
   const id = { value: 'again', parent };
@@ -328,7 +328,7 @@ test('GUESTS-4: what has ended is launched anew under its id', () => {
   assert.equal(answerTo(world, 'wait', id), undefined);
 });
 
-test("GUESTS-5: the container of a task is nobody else's, before it runs and while it ends", () => {
+test("NESTED-5: the container of a task is nobody else's, before it runs and while it ends", () => {
   const world = registeredWorld();
   const body = {
     framework: frameworkOf(),
@@ -336,7 +336,7 @@ test("GUESTS-5: the container of a task is nobody else's, before it runs and whi
     task_group: { tasks: [taskOf('t')] },
   };
   const value = launched(world.message({ name: 'RunTaskGroupMessage', body }));
-  const parent = { value: world.core.state.frameworks.get('f-1' as never)?.members.get('t' as never)?.parent ?? '' };
+  const parent = { value: world.core.state.frameworks.get('f-1' as never)?.podTasks.get('t' as never)?.parent ?? '' };
   const solo = launched(
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('u') } }),
   );

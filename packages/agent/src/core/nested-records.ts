@@ -1,9 +1,9 @@
-// Guests' records (`guests.ts`): found, replaced, let go of with what they are nested in.
+// The records of nested and standalone containers (`nested-containers.ts`): the keys, how one is replaced and deleted.
 import type { ContainerId } from '@meseta/base';
 import type { ContainerID } from '@meseta/wire';
-import { guestKey } from './keys.js';
+import { nestedContainerKey } from './keys.js';
 import { SIGKILL } from './signals.js';
-import type { Guest } from './state.js';
+import type { NestedContainer } from './state.js';
 import { type Step, save } from './step.js';
 
 /** The ids from the outermost container to this one; the outermost is the container of an executor or standalone. */
@@ -12,8 +12,8 @@ export const pathOf = ({ value, parent }: ContainerID): string =>
 
 export const outermost = ({ value, parent }: ContainerID): string => (parent === undefined ? value : outermost(parent));
 
-export const putGuest = (step: Step, guest: Guest): void => {
-  step.state.guests.set(pathOf(guest.record.id), guest);
+export const putNested = (step: Step, nested: NestedContainer): void => {
+  step.state.nestedContainers.set(pathOf(nested.record.id), nested);
 };
 
 export function signalContainer(step: Step, containerId: ContainerId, signal: number): void {
@@ -21,18 +21,18 @@ export function signalContainer(step: Step, containerId: ContainerId, signal: nu
   else step.effects.push({ kind: 'signal', containerId, signal });
 }
 
-export function forgetGuest(step: Step, { record }: Guest): void {
-  step.state.guests.delete(pathOf(record.id));
-  save(step, guestKey(pathOf(record.id)), undefined);
+export function forgetNested(step: Step, { record }: NestedContainer): void {
+  step.state.nestedContainers.delete(pathOf(record.id));
+  save(step, nestedContainerKey(pathOf(record.id)), undefined);
   step.after.push({ kind: 'removeContainer', containerId: record.containerId });
 }
 
-/** GUESTS-3: what is nested in a container that ends; with the outermost one goes what is known of those that ended before. */
+/** NESTED-3: destroys what is nested in a container that ends; `isOutermost`: the records of those that ended before go too. */
 export function endNested(step: Step, isIn: (id: ContainerID) => boolean, isOutermost: boolean): void {
-  for (const guest of [...step.state.guests.values()]) {
-    const { id, state, containerId } = guest.record;
+  for (const nested of [...step.state.nestedContainers.values()]) {
+    const { id, state, containerId } = nested.record;
     if (id.parent === undefined || !isIn(id)) continue;
     if (state !== 'ended') signalContainer(step, containerId, SIGKILL);
-    else if (isOutermost) forgetGuest(step, guest);
+    else if (isOutermost) forgetNested(step, nested);
   }
 }

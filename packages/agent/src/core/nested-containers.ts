@@ -1,15 +1,17 @@
-// Containers that are launched by a call: standalone ones, and those nested in a task's, an executor's or another such.
-// Operators look into tasks with them, executors run parts of their tasks in them. Mesos: docs/operator-http-api.md,
-// docs/standalone-container.md, docs/nested-container-and-task-group.md.
+// Nested and standalone containers, which calls launch: standalone ones by themselves, nested ones in the container of a
+// task, of an executor, or in another of them. Operators look into tasks with nested containers, executors run parts of
+// their tasks in them. Mesos: docs/operator-http-api.md, docs/standalone-container.md,
+// docs/nested-container-and-task-group.md.
 //
-// Owns `AgentState.guests`, by the ids in the chain from the outermost container.
-// GUESTS-1: a guest is on disk before it is launched; it outlives a restart of the agent, as all containers do.
-// GUESTS-2: how a nested one has ended is known until it is removed or the outermost container has ended; how a
-// standalone one has ended is told once.
-// GUESTS-3: when a container ends, what is nested in it is destroyed.
-// GUESTS-4: the id of what has ended is free: it is launched anew.
-// GUESTS-5: the id of an executor's or task's container, whatever its state, is none of theirs: its sandbox has an owner, and
-// others may be nested in it.
+// Owns `AgentState.nestedContainers`, keyed by the ids from the outermost container to the nested one. What is called a
+// nested container in the code is also a standalone one, whose id has no parent.
+// NESTED-1: the record is on disk before the container is launched; the container outlives a restart of the agent.
+// NESTED-2: the exit status of a nested container is kept until it is removed or the outermost container has ended; that
+//     of a standalone one is reported once.
+// NESTED-3: when a container ends, the containers nested in it are destroyed.
+// NESTED-4: the id of a container that has ended can be used again.
+// NESTED-5: no container gets the id of a task's or an executor's, whatever the state of that: its sandbox would be the
+//     task's, and other containers may be nested in it.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
@@ -23,18 +25,18 @@ import {
   variablesOf,
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
-import { endNested, forgetGuest, outermost, pathOf, putGuest, signalContainer } from './guest-records.js';
-import type { ConnectionId, GuestRecord, VolumeLink } from './io.js';
-import { guestKey, memberSandboxPath } from './keys.js';
+import type { ConnectionId, NestedContainerRecord, VolumeLink } from './io.js';
+import { nestedContainerKey, nestedSandboxPath } from './keys.js';
 import { NO_LIMITS } from './launch.js';
 import { checkContainerCall } from './names.js';
+import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { SIGKILL, waitStatusOf } from './signals.js';
-import { agentIdOf, type Guest } from './state.js';
+import { agentIdOf, type NestedContainer } from './state.js';
 import { type Step, save } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
-/** Where a guest lives. */
+/** What a container takes over from the one that it is nested in. */
 interface Place {
   readonly sandbox: string;
   readonly user: string | undefined;
@@ -59,7 +61,7 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   }
   const launch = call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
   if (launch !== undefined) {
-    launchGuest(step, connection, launch);
+    launchNested(step, connection, launch);
     return;
   }
   const wait = call.wait_container ?? call.wait_nested_container;
@@ -67,33 +69,33 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   const remove = call.remove_container ?? call.remove_nested_container;
   const id = (wait ?? kill ?? remove ?? call.attach_container_output)?.container_id;
   if (id === undefined) return;
-  const guest = step.state.guests.get(pathOf(id));
-  if (remove !== undefined) removeGuest(step, connection, id, guest);
-  else if (kill !== undefined) killContainer(step, connection, id, guest, kill.signal ?? SIGKILL);
-  else if (guest === undefined || isForgotten(guest)) unknown(step, connection, id);
+  const nested = step.state.nestedContainers.get(pathOf(id));
+  if (remove !== undefined) removeNested(step, connection, id, nested);
+  else if (kill !== undefined) killContainer(step, connection, id, nested, kill.signal ?? SIGKILL);
+  else if (nested === undefined || isForgotten(nested)) unknown(step, connection, id);
   else if (wait !== undefined) {
     const waiting = { connection, nested: call.wait_nested_container !== undefined };
-    putGuest(step, { ...guest, waiting: [...guest.waiting, waiting] });
+    putNested(step, { ...nested, waiting: [...nested.waiting, waiting] });
     answerWaiting(step, pathOf(id));
-  } else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: guest.record.sandbox });
+  } else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
 }
 
 function unknown(step: Step, connection: ConnectionId, id: ContainerID): void {
   reply(step, connection, 404, `Field 'container_id': no container ${JSON.stringify(pathOf(id))} is here`);
 }
 
-/** GUESTS-2: a standalone container whose end was told. */
-const isForgotten = ({ record }: Guest): boolean => record.state === 'ended' && record.status === undefined;
+/** NESTED-2: a standalone container whose end was told. */
+const isForgotten = ({ record }: NestedContainer): boolean => record.state === 'ended' && record.status === undefined;
 
 function killContainer(
   step: Step,
   connection: ConnectionId,
   id: ContainerID,
-  guest: Guest | undefined,
+  nested: NestedContainer | undefined,
   signal: number,
 ): void {
-  const containerId = guest === undefined ? runAt(step, id) : guest.record.containerId;
-  if (containerId === undefined || guest?.record.state === 'ended') return unknown(step, connection, id);
+  const containerId = nested === undefined ? runAt(step, id) : nested.record.containerId;
+  if (containerId === undefined || nested?.record.state === 'ended') return unknown(step, connection, id);
   signalContainer(step, containerId, signal);
   reply(step, connection, 200, '');
 }
@@ -115,7 +117,7 @@ const isIdOf = (task: TaskRun, { value, parent }: ContainerID): boolean =>
   parent?.value === (task.kind === 'member' ? task.parent : undefined) &&
   parent?.parent === undefined;
 
-/** GUESTS-5. */
+/** NESTED-5. */
 function isTaken(step: Step, id: ContainerID): boolean {
   const containerId = id.value as ContainerId;
   if (id.parent === undefined) return step.state.runs.has(containerId);
@@ -127,9 +129,9 @@ function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 4
   step.effects.push({ kind: 'callReply', connection, status, text });
 }
 
-function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): void {
+function launchNested(step: Step, connection: ConnectionId, wish: LaunchWish): void {
   const id = wish.container_id;
-  const known = step.state.guests.get(pathOf(id));
+  const known = step.state.nestedContainers.get(pathOf(id));
   if (isTaken(step, id) || (known !== undefined && known.record.state !== 'ended')) {
     reply(step, connection, 202, '');
     return;
@@ -148,22 +150,22 @@ function launchGuest(step: Step, connection: ConnectionId, wish: LaunchWish): vo
     reply(step, connection, 400, "Field 'container_id.parent': no such container runs here");
     return;
   }
-  const record: GuestRecord = {
+  const record: NestedContainerRecord = {
     id,
     containerId: uuid(step.state.random) as ContainerId,
-    sandbox: memberSandboxPath(place.sandbox, id.value as ContainerId),
+    sandbox: nestedSandboxPath(place.sandbox, id.value as ContainerId),
     user: userIn(step, place, wish.command),
     resources: wish.resources ?? [],
     state: 'launching',
     pid: undefined,
     status: undefined,
   };
-  if (known !== undefined) forgetGuest(step, known);
-  putGuest(step, { record, launching: connection, waiting: [] });
-  save(step, guestKey(pathOf(id)), { kind: 'guest', guest: record });
-  // GUESTS-1.
+  if (known !== undefined) forgetNested(step, known);
+  putNested(step, { record, launching: connection, waiting: [] });
+  save(step, nestedContainerKey(pathOf(id)), { kind: 'guest', guest: record });
+  // NESTED-1.
   const spec = specOf(record, place, wish);
-  step.after.push({ kind: 'launchGuest', spec, volumes: sandboxLinks(spec, [], place.volumes) });
+  step.after.push({ kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
 }
 
 /** What a call can ask for and never gets, whatever the launcher provides. */
@@ -208,7 +210,7 @@ export function userOfLaunch(
 }
 
 const specOf = (
-  { id, containerId, sandbox, resources, user }: GuestRecord,
+  { id, containerId, sandbox, resources, user }: NestedContainerRecord,
   place: Place,
   wish: LaunchWish,
 ): ContainerSpec => ({
@@ -224,9 +226,9 @@ const specOf = (
   outer: id.parent && { sandbox: place.sandbox },
 });
 
-/** Where the guest goes; undefined if its parent doesn't run. */
+/** Undefined if the parent doesn't run. */
 function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | undefined {
-  const { config, guests } = step.state;
+  const { config, nestedContainers } = step.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
   const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
     volumeLinks(
@@ -234,10 +236,10 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
       lists.flatMap((list) => list ?? []),
     );
   if (parent === undefined) return { ...bare, sandbox: config.workDir };
-  const guest = guests.get(pathOf(parent))?.record;
-  if (guest !== undefined) {
-    const user = guest.user ?? placeOf(step, parent)?.user;
-    return guest.state === 'running' ? { ...bare, user, sandbox: guest.sandbox } : undefined;
+  const nested = nestedContainers.get(pathOf(parent))?.record;
+  if (nested !== undefined) {
+    const user = nested.user ?? placeOf(step, parent)?.user;
+    return nested.state === 'running' ? { ...bare, user, sandbox: nested.sandbox } : undefined;
   }
   const containerId = runAt(step, parent);
   if (containerId === undefined) return undefined;
@@ -263,8 +265,13 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
 }
 
 /** What isn't in a container that is here is removed already; of a nested one nobody can tell once its outermost is gone. */
-function removeGuest(step: Step, connection: ConnectionId, id: ContainerID, guest: Guest | undefined): void {
-  if (runAt(step, id) !== undefined || (guest !== undefined && guest.record.state !== 'ended')) {
+function removeNested(
+  step: Step,
+  connection: ConnectionId,
+  id: ContainerID,
+  nested: NestedContainer | undefined,
+): void {
+  if (runAt(step, id) !== undefined || (nested !== undefined && nested.record.state !== 'ended')) {
     reply(step, connection, 500, 'The container has not ended yet');
     return;
   }
@@ -272,15 +279,15 @@ function removeGuest(step: Step, connection: ConnectionId, id: ContainerID, gues
     reply(step, connection, 500, `No container '${outermost(id)}' is here`);
     return;
   }
-  const within = [...step.state.guests.values()].filter(({ record }) => isIn(pathOf(id), record.id));
+  const within = [...step.state.nestedContainers.values()].filter(({ record }) => isIn(pathOf(id), record.id));
   if (within.some(({ record }) => record.state !== 'ended')) {
     reply(step, connection, 500, 'A container that is nested in it has not ended yet');
     return;
   }
-  for (const inner of within) forgetGuest(step, inner);
-  if (guest !== undefined) {
-    forgetGuest(step, guest);
-    step.effects.push({ kind: 'removeSandbox', containerId: guest.record.containerId, path: guest.record.sandbox });
+  for (const inner of within) forgetNested(step, inner);
+  if (nested !== undefined) {
+    forgetNested(step, nested);
+    step.effects.push({ kind: 'removeSandbox', containerId: nested.record.containerId, path: nested.record.sandbox });
   }
   reply(step, connection, 200, '');
 }
@@ -289,86 +296,86 @@ const isIn = (path: string, id: ContainerID): boolean => pathOf(id).startsWith(`
 
 /** Whether the container of that id has not ended. */
 function isHere(step: Pick<Step, 'state'>, id: ContainerID): boolean {
-  const guest = step.state.guests.get(pathOf(id));
-  return guest === undefined ? step.state.runs.has(id.value as ContainerId) : guest.record.state !== 'ended';
+  const nested = step.state.nestedContainers.get(pathOf(id));
+  return nested === undefined ? step.state.runs.has(id.value as ContainerId) : nested.record.state !== 'ended';
 }
 
 function answerWaiting(step: Step, path: string): void {
-  const guest = step.state.guests.get(path);
-  if (guest?.record.status === undefined) return;
-  const { status } = guest.record;
+  const nested = step.state.nestedContainers.get(path);
+  if (nested?.record.status === undefined) return;
+  const { status } = nested.record;
   const result = status.kind === 'unknown' ? {} : { exit_status: waitStatusOf(status) };
-  for (const { connection, nested } of guest.waiting) {
-    const response = nested
+  for (const { connection, nested: isNested } of nested.waiting) {
+    const response = isNested
       ? ({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: result } as const)
       : ({ type: 'WAIT_CONTAINER', wait_container: result } as const);
     step.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });
   }
-  if (guest.waiting.length === 0) return;
-  const isTold = guest.record.id.parent === undefined;
-  const record = isTold ? { ...guest.record, status: undefined } : guest.record;
-  putGuest(step, { ...guest, record, waiting: [] });
-  if (isTold) save(step, guestKey(path), { kind: 'guest', guest: record });
+  if (nested.waiting.length === 0) return;
+  const isTold = nested.record.id.parent === undefined;
+  const record = isTold ? { ...nested.record, status: undefined } : nested.record;
+  putNested(step, { ...nested, record, waiting: [] });
+  if (isTold) save(step, nestedContainerKey(path), { kind: 'guest', guest: record });
 }
 
-/** Takes an event of a guest; false: it is none's. */
-export function guestEvent(step: Step, event: ContainerEvent): boolean {
-  const guest = guestOf(step, event.containerId);
-  if (guest === undefined) return false;
-  const { launching, ...rest } = guest;
+/** False: the container is neither nested nor standalone. */
+export function nestedContainerEvent(step: Step, event: ContainerEvent): boolean {
+  const nested = nestedContainerOf(step, event.containerId);
+  if (nested === undefined) return false;
+  const { launching, ...rest } = nested;
   switch (event.kind) {
     case 'started': {
-      const record: GuestRecord = { ...guest.record, state: 'running', pid: event.pid };
-      putGuest(step, { ...rest, record });
-      save(step, guestKey(pathOf(record.id)), { kind: 'guest', guest: record });
+      const record: NestedContainerRecord = { ...nested.record, state: 'running', pid: event.pid };
+      putNested(step, { ...rest, record });
+      save(step, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
       if (launching === undefined) return true;
       step.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', sandbox: record.sandbox });
       return true;
     }
     case 'launchFailed':
       if (launching !== undefined) reply(step, launching, 400, `Failed to launch container: ${event.message}`);
-      ended(step, { ...rest, record: guest.record }, { kind: 'unknown' });
-      if (guest.record.id.parent === undefined) forgetGuest(step, guest);
+      ended(step, { ...rest, record: nested.record }, { kind: 'unknown' });
+      if (nested.record.id.parent === undefined) forgetNested(step, nested);
       return true;
     case 'exited':
-      ended(step, guest, event.status);
+      ended(step, nested, event.status);
       return true;
   }
 }
 
-const guestOf = (step: Step, containerId: ContainerId): Guest | undefined =>
-  [...step.state.guests.values()].find(({ record }) => record.containerId === containerId);
+const nestedContainerOf = (step: Step, containerId: ContainerId): NestedContainer | undefined =>
+  [...step.state.nestedContainers.values()].find(({ record }) => record.containerId === containerId);
 
-function ended(step: Step, guest: Guest, status: ExitStatus): void {
-  const record: GuestRecord = { ...guest.record, state: 'ended', status };
-  putGuest(step, { ...guest, record });
-  save(step, guestKey(pathOf(record.id)), { kind: 'guest', guest: record });
+function ended(step: Step, nested: NestedContainer, status: ExitStatus): void {
+  const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };
+  putNested(step, { ...nested, record });
+  save(step, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
   answerWaiting(step, pathOf(record.id));
-  // GUESTS-2, GUESTS-3.
+  // NESTED-2, NESTED-3.
   const { parent } = record.id;
   endNested(step, (id) => isIn(pathOf(record.id), id), parent === undefined);
-  const { guests } = step.state;
-  if (parent !== undefined && guests.has(pathOf(record.id)) && !isHere(step, { value: outermost(parent) })) {
-    forgetGuest(step, { record, waiting: [] });
+  const { nestedContainers } = step.state;
+  if (parent !== undefined && nestedContainers.has(pathOf(record.id)) && !isHere(step, { value: outermost(parent) })) {
+    forgetNested(step, { record, waiting: [] });
   }
 }
 
-/** A guest of an earlier process of this agent. */
-export function restoreGuest(step: Step, record: GuestRecord): void {
-  putGuest(step, { record, waiting: [] });
+/** The container was launched by an earlier process of this agent. */
+export function restoreNested(step: Step, record: NestedContainerRecord): void {
+  putNested(step, { record, waiting: [] });
 }
 
-export function matchGuests(step: Step, found: ReadonlyMap<ContainerId, RecoveredContainer>): void {
-  for (const guest of [...step.state.guests.values()]) {
-    if (guest.record.state === 'ended') continue;
-    const { containerId, id } = guest.record;
+export function matchNested(step: Step, found: ReadonlyMap<ContainerId, RecoveredContainer>): void {
+  for (const nested of [...step.state.nestedContainers.values()]) {
+    if (nested.record.state === 'ended') continue;
+    const { containerId, id } = nested.record;
     const container = found.get(containerId);
     if (container?.state !== 'running') {
-      ended(step, guest, container?.status ?? { kind: 'unknown' });
+      ended(step, nested, container?.status ?? { kind: 'unknown' });
       continue;
     }
-    putGuest(step, { ...guest, record: { ...guest.record, state: 'running', pid: container.pid } });
-    // GUESTS-3: its parent ended while no agent ran, or no record names it.
+    putNested(step, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });
+    // NESTED-3: its parent ended while no agent ran, or no record names it.
     if (id.parent !== undefined && !isHere(step, id.parent)) signalContainer(step, containerId, SIGKILL);
   }
 }
