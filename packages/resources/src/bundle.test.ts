@@ -5,7 +5,7 @@ import { add, contains, equals, merge, subtract } from './algebra.js';
 import { containsBundle, createBundleTable, sameBundle } from './bundle.js';
 import { toPreRefinement } from './formats.js';
 import { hasRefinedReservations } from './kinds.js';
-import { allocate, inOfferOrder, unallocate } from './lists.js';
+import { allocate, unallocate } from './lists.js';
 import { quantitiesOf } from './quantities.js';
 import { anyList, anyResources, scalarOfName } from './testing.js';
 
@@ -115,12 +115,4 @@ test('B4: what is used again and again is not forgotten', () => {
     small.intern([cpus(i)]);
     assert.equal(small.intern([cpus(1)]), kept);
   }
-});
-
-test('offers show what quota does not chop first', () => {
-  const web = { reservations: [{ role: 'web', type: 'DYNAMIC' as const }] };
-  const ports = { name: 'ports', type: 'RANGES' as const, ranges: { range: [{ begin: 1, end: 2 }] } };
-  const bundle = table.intern([cpus(1), scalarOfName('mem', 1), ports, scalarOfName('cpus', 2, web)]);
-  const names = inOfferOrder(bundle.resources).map((r) => r.name + (r.reservations ? '(web)' : ''));
-  assert.deepEqual(names, ['ports', 'cpus(web)', 'cpus', 'mem']);
 });

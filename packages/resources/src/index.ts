@@ -7,6 +7,7 @@ export * from './formats.js';
 export { metadataKey, resourceEquals, sameMetadata } from './identity.js';
 export * from './kinds.js';
 export * from './lists.js';
+export * from './offer-order.js';
 export * from './operations.js';
 export * from './parse.js';
 export * from './quantities.js';

@@ -95,9 +95,3 @@ export const sum = (lists: Iterable<Resources>): Resources => {
   for (const list of lists) total = add(total, list);
   return total;
 };
-
-/** In the order of Mesos' offers: what quota doesn't chop (reserved, revocable, ranges, sets), then the other scalars. */
-export function inOfferOrder(list: Resources): Resources {
-  const isChopped = (r: Resource): boolean => isScalar(r) && isUnreserved(r) && !isRevocable(r);
-  return [...list.filter((r) => !isChopped(r)), ...list.filter(isChopped)];
-}

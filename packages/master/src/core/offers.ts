@@ -6,7 +6,7 @@
 
 import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
 import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
-import { inOfferOrder } from '@meseta/resources';
+import { offerOrder } from '@meseta/resources';
 import type { ExecutorID, InverseOffer, Offer, Resource, URL } from '@meseta/wire';
 import { type Context, countFor } from './context.js';
 import { sendEvent } from './events.js';
@@ -66,8 +66,9 @@ function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: Off
   const { resources: bundle, role } = decision;
   const refined = framework.capabilities.has('RESERVATION_REFINEMENT');
   const multiRole = framework.capabilities.has('MULTI_ROLE');
-  const shown = refined ? bundle.resources : (bundle.preRefinement ?? bundle.resources);
-  const resources = multiRole ? shown : shown.map(withoutAllocation);
+  const formatted = refined ? bundle.resources : (bundle.preRefinement ?? bundle.resources);
+  const shown = multiRole ? formatted : formatted.map(withoutAllocation);
+  const resources = offerOrder(bundle.resources, agent.totalResources).map((at) => present(shown[at], 'a resource'));
   const executors = [...(framework.executors.get(agent.id)?.values() ?? [])].map(
     (executor): ExecutorID => executor.executor_id,
   );
@@ -77,7 +78,7 @@ function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: Off
     framework_id: framework.wireId,
     agent_id: agent.wireId,
     hostname: agent.info.hostname,
-    resources: inOfferOrder(resources),
+    resources,
     ...(executors.length === 0 ? {} : { executor_ids: executors }),
     ...(agent.info.attributes === undefined ? {} : { attributes: agent.info.attributes }),
     url: urlOf(agent),

@@ -44,7 +44,7 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
     state: {
       agents: { byPid, registering: new Map(), reregisteringByPid: new Map() },
       frameworkByPid: new Map([[driver, 'f']]),
-      frameworks: new Map([['f', { principal: 'p' }]]),
+      frameworks: new Map([['f', { principal: 'p', info: { principal: 'p' } }]]),
     } as unknown as MasterState,
     host: {
       address: '10.0.0.1:5050',
@@ -75,8 +75,9 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
   };
   const close = (connection: number) => gate.onConnectionClosed(over(connection));
   const dropped = () => gate.counters().get('meseta/unauthenticated_messages');
+  const messages = (what: 'received' | 'processed') => gate.counters().get(`frameworks/p/messages_${what}`);
   const names = () => pushed.map((it) => (it.kind === 'message' ? it.message.name : it.kind));
-  return { clock, pushed, byPid, sent, gate, say, authenticate, close, dropped, names };
+  return { clock, pushed, byPid, sent, gate, say, authenticate, close, dropped, messages, names };
 }
 
 const errors = (sent: readonly { readonly message: LibprocessMessage }[]): readonly string[] =>
@@ -162,7 +163,7 @@ test('a registration waits while its sender authenticates, and is worked on when
 test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their connection; beyond the capacity they fail', () => {
   const limits = parseRateLimits('{"limits":[{"principal":"p","qps":1,"capacity":1}]}');
   assert.ok(limits.ok);
-  const { clock, pushed, sent, gate, say } = gateWith({ ...open, limits: limits.value });
+  const { clock, pushed, sent, gate, say, messages } = gateWith({ ...open, limits: limits.value });
   say(driver, revive);
   say(driver, revive);
   say(driver, revive);
@@ -172,8 +173,10 @@ test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their
   const kinds = () => pushed.map(({ kind }) => kind);
   assert.deepEqual(kinds(), ['message', 'peerLost', 'message']);
   assert.match(errors(sent).join(), /capacity\(1\) exceeded/);
+  assert.deepEqual([messages('received'), messages('processed')], [3, 1]);
   clock.advance(1_000);
   assert.deepEqual(kinds().slice(3), ['message']);
+  assert.equal(messages('processed'), 2);
   clock.advance(1_000);
   assert.deepEqual(kinds().slice(4), ['peerLost']);
   assert.equal(clock.timers(), 0);

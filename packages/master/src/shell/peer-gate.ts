@@ -18,6 +18,7 @@ import { callOfDriver } from '../core/driver-calls.js';
 import type { MasterInput } from '../core/io.js';
 import { addressOf } from '../core/links.js';
 import type { MasterState } from '../core/state.js';
+import { createMessageCounters } from './message-counters.js';
 import { type Arrived, createPeerIdentity, isAgentRegistration, type PeerIdentity } from './peer-identity.js';
 import type { PeerSecurity } from './security.js';
 
@@ -34,7 +35,7 @@ export interface PeerGate {
   onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
   onPeerLost(address: string): void;
   onConnectionClosed(connection: PeerConnection): void;
-  /** Metrics of what was dropped, by name. */
+  /** Metrics of dropped messages and of drivers' messages, by name. */
   counters(): ReadonlyMap<string, number>;
   close(): void;
 }
@@ -178,9 +179,12 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     } else drop('meseta/unauthenticated_messages', arrived.from, message);
   };
   const settling: Settling = { options, authentication, identity, drop, fail };
+  const messages = createMessageCounters(state);
   const turns = createTurns(options, (held) => {
-    if (held.kind === 'message') settle(settling, held.arrived);
-    else push({ kind: 'peerLost', address: held.address });
+    if (held.kind === 'lost') return push({ kind: 'peerLost', address: held.address });
+    const countProcessed = messages.beginProcessing(held.arrived.from);
+    settle(settling, held.arrived);
+    countProcessed();
   });
   const wake = createWake(clock, [authentication.nextMs, turns.nextMs], (nowMs) => {
     authentication.tick(nowMs);
@@ -211,6 +215,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
         drop('meseta/unauthenticated_messages', from, `it has not authenticated where ${wireName} came from`);
         return 'accepted';
       }
+      messages.countReceived(from);
       const error = said.ok ? turns.take(arrived, wireName) : said.error;
       if (error !== undefined) fail(arrived, error);
       wake();
@@ -221,7 +226,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
       const gone = authentication.closed(id).filter(identity.isRegistered);
       for (const address of new Set(gone.map(addressOf))) lost(address);
     },
-    counters: () => counters,
+    counters: () => new Map([...counters, ...messages.metrics()]),
     close: () => wake.cancel(),
   };
 }

@@ -1,0 +1,65 @@
+// The metrics `frameworks/<principal>/messages_received` and `messages_processed`: messages of registered drivers by the
+// principal of their FrameworkInfo. The two differ by the messages that wait under a rate limit or exceeded its capacity.
+//
+// Owns: the counts of principals that a registered framework names.
+// MESSAGE-COUNTERS-1: a principal is counted as long as a registered framework names it, and forgotten after that.
+import type { Pid } from '@meseta/base';
+import type { MasterState } from '../core/state.js';
+
+export interface MessageCounters {
+  countReceived(from: Pid): void;
+  /** Call it before the message is worked on, as the message may end the framework; the result counts it. */
+  beginProcessing(from: Pid): () => void;
+  metrics(): ReadonlyMap<string, number>;
+}
+
+interface Counts {
+  received: number;
+  processed: number;
+}
+
+export function createMessageCounters({ frameworks, frameworkByPid }: MasterState): MessageCounters {
+  const counts = new Map<string, Counts>();
+  const livePrincipals = (): ReadonlySet<string> => {
+    const live = new Set<string>();
+    for (const { info } of frameworks.values()) if (info.principal !== undefined) live.add(info.principal);
+    return live;
+  };
+  const prune = (live: ReadonlySet<string>): void => {
+    for (const principal of counts.keys()) if (!live.has(principal)) counts.delete(principal);
+  };
+  const countsOf = (from: Pid): Counts | undefined => {
+    const id = frameworkByPid.get(from);
+    const principal = id === undefined ? undefined : frameworks.get(id)?.info.principal;
+    if (principal === undefined) return undefined;
+    const known = counts.get(principal);
+    if (known !== undefined) return known;
+    prune(livePrincipals());
+    const added = { received: 0, processed: 0 };
+    counts.set(principal, added);
+    return added;
+  };
+  return {
+    countReceived(from) {
+      const known = countsOf(from);
+      if (known !== undefined) known.received++;
+    },
+    beginProcessing(from) {
+      const known = countsOf(from);
+      return () => {
+        if (known !== undefined) known.processed++;
+      };
+    },
+    metrics() {
+      const live = livePrincipals();
+      prune(live);
+      const metrics = new Map<string, number>();
+      for (const principal of live) {
+        const { received, processed } = counts.get(principal) ?? { received: 0, processed: 0 };
+        metrics.set(`frameworks/${principal}/messages_received`, received);
+        metrics.set(`frameworks/${principal}/messages_processed`, processed);
+      }
+      return metrics;
+    },
+  };
+}

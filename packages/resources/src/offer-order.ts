@@ -1,0 +1,53 @@
+// The order of the resources in an offer, as Mesos has it (hierarchical.cpp: __allocate; resources.cpp: subtract).
+import type { Resource } from '@meseta/wire';
+import type { Resources } from './algebra.js';
+import { metadataKey } from './identity.js';
+import { isAllocatableTo, isRevocable, isScalar, isShared, isUnreserved } from './kinds.js';
+import { withFields } from './records.js';
+
+/** The last order of each list: bundles and totals are interned, so offers repeat them. */
+const lastOrders = new WeakMap<Resources, { readonly total: Resources; readonly order: readonly number[] }>();
+
+/**
+ * The positions of `offered` in the order of the offer. What is free on an agent keeps the order of the agent's total, but the
+ * last entry replaces each entry that is used up. Unreserved scalars come last, as quota may chop them.
+ */
+export function offerOrder(offered: Resources, total: Resources): readonly number[] {
+  const last = lastOrders.get(offered);
+  if (last?.total === total) return last.order;
+  const order = computeOrder(offered, total);
+  lastOrders.set(offered, { total, order });
+  return order;
+}
+
+function computeOrder(offered: Resources, total: Resources): readonly number[] {
+  const positions = new Map<string, number[]>();
+  offered.forEach((resource, at) => {
+    const key = metadataKey(withFields(resource, { allocation_info: undefined }));
+    const known = positions.get(key);
+    if (known === undefined) positions.set(key, [at]);
+    else known.push(at);
+  });
+  const role = offered[0]?.allocation_info?.role ?? '*';
+  const free = total.map((resource) => ({ resource, key: metadataKey(resource) }));
+  const isUsedUp = ({ resource, key }: (typeof free)[number]): boolean =>
+    !positions.has(key) && !isHidden(resource, role);
+  for (let at = 0; at < free.length; ) {
+    if (!isUsedUp(free[at] as (typeof free)[number])) at++;
+    else {
+      const replacement = free.pop() as (typeof free)[number];
+      if (at < free.length) free[at] = replacement;
+    }
+  }
+  const order = new Set(free.flatMap(({ key }) => positions.get(key) ?? []));
+  for (const at of offered.keys()) order.add(at);
+  const isChopped = (at: number): boolean => {
+    const resource = offered[at] as Resource;
+    return isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
+  };
+  return [...[...order].filter((at) => !isChopped(at)), ...[...order].filter(isChopped)];
+}
+
+/** May be free although the offer doesn't show it. */
+const isHidden = (resource: Resource, role: string): boolean =>
+  isRevocable(resource) || isShared(resource) || !isAllocatableTo(resource, role);
