@@ -41,6 +41,10 @@ function check(state: MasterState): void {
     );
     if (!agent.connected || agent.deactivated) assert.equal(agent.offers.size, 0, 'who is not active is not offered');
   }
+  for (const agent of agents.registered.values()) {
+    assert.equal(agents.byPid.get(agent.pid), agent.id, 'AGENTS-1: an agent has its pid to itself');
+  }
+  assert.equal(agents.byPid.size, agents.registered.size, 'AGENTS-1: every pid has an agent');
   for (const map of [agents.registered, agents.recovered, agents.unreachable, agents.gone]) {
     for (const id of map.keys()) {
       const places = [agents.registered, agents.recovered, agents.unreachable, agents.gone].filter((m) => m.has(id));
@@ -69,7 +73,9 @@ type Step = readonly [
     | 'unregister'
     | 'deaf'
     | 'kill'
-    | 'reconcile',
+    | 'reconcile'
+    | 'register'
+    | 'store',
   pick: number,
 ];
 
@@ -156,9 +162,18 @@ class Walk {
       case 'wait':
         this.world.wait((pick % 20) * 1_000);
         break;
+      case 'store':
+        this.holdStore(pick % 3 > 0);
+        break;
       default:
         this.takeOfAgent(step);
     }
+  }
+
+  /** While the store is held, registry writes wait and what agents and operators do crosses them. */
+  holdStore(held: boolean): void {
+    this.world.holdStore(held);
+    if (!held && this.world.master.state.registrar.writing !== undefined) this.world.answerStore();
   }
 
   private takeOfAgent([kind, pick]: Step): void {
@@ -182,6 +197,9 @@ class Walk {
         if (agent.id !== '') agent.reregister({ tasks, frameworks: frameworks as FrameworkInfo[] });
         break;
       }
+      case 'register':
+        agent.register();
+        break;
       case 'deaf':
         agent.answersPings = !agent.answersPings;
         break;
@@ -206,10 +224,10 @@ class Walk {
 const kinds: readonly Step[0][] = [
   ...(['launch', 'launch', 'launch', 'update', 'update', 'acknowledge', 'wait', 'wait', 'decline', 'reserve'] as const),
   ...(['break', 'return', 'return', 'leave', 'resubscribe', 'resubscribe', 'teardown', 'deaf', 'kill'] as const),
-  ...(['reconcile', 'drain', 'reactivate', 'gone', 'unregister'] as const),
+  ...(['reconcile', 'drain', 'reactivate', 'gone', 'unregister', 'register', 'store', 'store'] as const),
 ];
 
-test('S1 to S4 and O1 hold whatever agents, schedulers and operators do', () => {
+test('S1 to S4, O1 and AGENTS-1 hold whatever agents, schedulers and operators do', () => {
   const step: fc.Arbitrary<Step> = fc.tuple(fc.constantFrom(...kinds), fc.nat(1_000));
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 80 }), (steps) => {
@@ -219,6 +237,7 @@ test('S1 to S4 and O1 hold whatever agents, schedulers and operators do', () => 
         walk.take(each);
         check(walk.world.master.state);
       }
+      walk.holdStore(false);
       endsFree(walk);
     }),
     { numRuns: 150 },
