@@ -286,6 +286,13 @@ export const LIMITS = table({
     beyond: 'the line is cut and says how long it was',
     source: 'Meseta',
   },
+  statuses: {
+    most: 256,
+    unit: 'items',
+    what: 'The statuses of one task or operation that the master remembers',
+    beyond: 'the oldest are forgotten',
+    source: 'Meseta',
+  },
   keptRenderings: {
     most: 64 * 2 ** 20,
     unit: 'bytes',

@@ -13,6 +13,7 @@ import {
 } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 import { isTerminalOperation } from './task-states.js';
+import { latestStatuses } from './tasks.js';
 
 function endOperation(ctx: Context, record: OperationRecord): void {
   removeOperation(ctx, record);
@@ -41,7 +42,7 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
     operation: {
       ...operation,
       latest_status: isTerminalOperation(was) ? operation.latest_status : latest,
-      statuses: seen ? (operation.statuses ?? []) : [...(operation.statuses ?? []), message.status],
+      statuses: seen ? (operation.statuses ?? []) : [...latestStatuses(operation.statuses ?? []), message.status],
     },
   };
   state.operations.set(record.uuid, updated);

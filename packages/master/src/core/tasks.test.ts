@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LIMITS } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from './bytes.js';
 import { createWorld, task } from './testing.js';
@@ -129,4 +130,22 @@ test('UPDATES-1: updates that wait behind others at an agent which registers aga
     scheduler.acknowledge(status);
     assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, status.uuid);
   }
+});
+
+test('a task that goes back and forth between states is remembered by its last 256 statuses', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  for (let i = 0; i < 200; i++) {
+    for (const state of ['TASK_RUNNING', 'TASK_STARTING'] as const) {
+      agent.update(scheduler, 't', state);
+      scheduler.acknowledge(scheduler.status());
+    }
+  }
+  const known = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never);
+  assert.equal(known?.statuses?.length, LIMITS.statuses.most);
+  assert.equal(known?.statuses?.at(-1)?.state, 'TASK_STARTING');
 });

@@ -1,5 +1,5 @@
 // Tasks and executors in the master's books: added, changed, ended. Keeps S1 and the allocator's share of it.
-import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, type TaskId } from '@meseta/base';
+import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
@@ -101,7 +101,7 @@ function updated(
   if (state !== task.state && isTerminal(state)) countFrameworkTaskEnd(framework, state);
   const status = remembered(ctx, task, update);
   const repeats = task.statuses?.at(-1)?.state === status.state;
-  const earlier = (repeats ? task.statuses?.slice(0, -1) : task.statuses) ?? [];
+  const earlier = latestStatuses((repeats ? task.statuses?.slice(0, -1) : task.statuses) ?? []);
   // Spreading the task here makes V8 (of Node 20) give every record a hidden class of its own: 0.3 KB a task.
   // A spread array has room for sixteen more.
   const after: Task = Object.assign({}, task, { state, statuses: earlier.concat(status), ...sent });
@@ -111,6 +111,10 @@ function updated(
   }
   return { after, status };
 }
+
+/** A task may go from state to state and back for ever: what came before the limit's last ones is forgotten. */
+export const latestStatuses = <Status>(statuses: readonly Status[]): readonly Status[] =>
+  statuses.length < LIMITS.statuses.most ? statuses : statuses.slice(1 - LIMITS.statuses.most);
 
 /** The status without the framework's own data. */
 function remembered(ctx: Context, task: Task, update: StatusUpdate): TaskStatus {
