@@ -57,9 +57,3 @@ for (const [rule, total, offered, expected] of cases) {
     assert.equal(names.join(' '), expected);
   });
 }
-
-test('the order of an offer: a list is ordered anew for another total', () => {
-  const list = allocate(parsed('cpus:1;mem:1'), '*');
-  assert.deepEqual(offerOrder(list, parsed('cpus:1;mem:1')), [0, 1]);
-  assert.deepEqual(offerOrder(list, parsed('mem:1;cpus:1')), [1, 0]);
-});

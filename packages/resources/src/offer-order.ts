@@ -5,22 +5,11 @@ import { metadataKey } from './identity.js';
 import { isAllocatableTo, isRevocable, isScalar, isShared, isUnreserved } from './kinds.js';
 import { withFields } from './records.js';
 
-/** The last order of each list: bundles and totals are interned, so offers repeat them. */
-const lastOrders = new WeakMap<Resources, { readonly total: Resources; readonly order: readonly number[] }>();
-
 /**
  * The positions of `offered` in the order of the offer. What is free on an agent keeps the order of the agent's total, but the
  * last entry replaces each entry that is used up. Unreserved scalars come last, as quota may chop them.
  */
 export function offerOrder(offered: Resources, total: Resources): readonly number[] {
-  const last = lastOrders.get(offered);
-  if (last?.total === total) return last.order;
-  const order = computeOrder(offered, total);
-  lastOrders.set(offered, { total, order });
-  return order;
-}
-
-function computeOrder(offered: Resources, total: Resources): readonly number[] {
   const positions = new Map<string, number[]>();
   offered.forEach((resource, at) => {
     const key = metadataKey(withFields(resource, { allocation_info: undefined }));
@@ -39,7 +28,8 @@ function computeOrder(offered: Resources, total: Resources): readonly number[] {
       if (at < free.length) free[at] = replacement;
     }
   }
-  const order = new Set(free.flatMap(({ key }) => positions.get(key) ?? []));
+  const keys = new Set(free.map(({ key }) => key));
+  const order = new Set([...keys].flatMap((key) => positions.get(key) ?? []));
   for (const at of offered.keys()) order.add(at);
   const isChopped = (at: number): boolean => {
     const resource = offered[at] as Resource;

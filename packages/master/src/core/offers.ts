@@ -68,7 +68,7 @@ function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: Off
   const multiRole = framework.capabilities.has('MULTI_ROLE');
   const formatted = refined ? bundle.resources : (bundle.preRefinement ?? bundle.resources);
   const shown = multiRole ? formatted : formatted.map(withoutAllocation);
-  const resources = offerOrder(bundle.resources, agent.totalResources).map((at) => present(shown[at], 'a resource'));
+  const resources = offerOrder(bundle.resources, agent.totalResources).flatMap((at) => shown[at] ?? []);
   const executors = [...(framework.executors.get(agent.id)?.values() ?? [])].map(
     (executor): ExecutorID => executor.executor_id,
   );
