@@ -75,6 +75,23 @@ const parseNumber: Parse<number> = (text) => {
     : err(`expected a number, got ${JSON.stringify(text)}`);
 };
 
+/** One of some words. */
+export const oneOf =
+  <T extends string>(...words: readonly T[]) =>
+  (text: string): Result<T, string> => {
+    const found = words.find((word) => word === text);
+    return found === undefined ? err(`expected ${words.join(' or ')}, got ${JSON.stringify(text)}`) : ok(found);
+  };
+
+/** Names with commas between them. */
+export const parseNames = (text: string): Result<readonly string[], string> =>
+  ok(
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  );
+
 /** Shown as it was given. */
 export const asGiven: Format<unknown> = (_, text) => text;
 

@@ -198,12 +198,13 @@ async function messageOverHttp(
 
 const listen = (server: Server, ip: string, port: number): Promise<HostError | undefined> =>
   new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
+    server.once('error', ({ code = '', message }: NodeJS.ErrnoException) => {
+      const hint = code === 'EADDRINUSE' ? ': another process has this port; choose one with --port' : '';
       resolve({
-        code: LISTEN_ERRORS[error.code ?? ''] ?? 'listenFailed',
-        message: `Flags --ip, --port: can't listen on ${ip}:${port}: ${error.message}`,
-      }),
-    );
+        code: LISTEN_ERRORS[code] ?? 'listenFailed',
+        message: `Flags --ip, --port: can't listen on ${ip}:${port}: ${message}${hint}`,
+      });
+    });
     server.listen({ host: ip, port, backlog: 4096 }, () => resolve(undefined));
   });
 

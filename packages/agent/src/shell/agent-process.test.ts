@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -84,6 +84,7 @@ const directory = await mkdtemp(join(tmpdir(), 'agent-'));
 const master = await startMaster();
 let running: RunningAgent | undefined;
 let port = '0';
+let workDir = join(directory, 'work');
 
 after(async () => {
   await running?.stop();
@@ -99,7 +100,7 @@ async function start(): Promise<RunningAgent> {
       // The port is part of what an agent is: the second one takes the first one's.
       `--port=${port}`,
       '--hostname=localhost',
-      `--work_dir=${directory}/work`,
+      `--work_dir=${workDir}`,
       `--runtime_dir=${directory}/run`,
       `--fetcher_cache_dir=${directory}/cache`,
       '--resources=cpus:2;mem:1024;disk:1024;ports:[31000-31001]',
@@ -172,6 +173,38 @@ test('an agent that is replaced finds its tasks: the live one, and the one that 
   await until('the end of the other', () => statesOf('lives').at(-1) === 'TASK_KILLED');
   assert.deepEqual(statesOf('lives'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLED']);
   assert.equal((await fetch(`http://${agent.address}/health`)).status, 200);
+});
+
+test('a work_dir that was moved while its agent was away is taken over with the task that runs there', async () => {
+  const command = 'echo before; while [ ! -e go ]; do sleep 0.1; done; echo after; exit 5';
+  master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf('moved', command) } });
+  await until('the task to run', () => statesOf('moved').at(-1) === 'TASK_RUNNING');
+  await running?.stop();
+  const before = workDir;
+  workDir = join(directory, 'elsewhere');
+  await rename(before, workDir);
+  const agent = await start();
+  const get = async (path: string) => (await fetch(`http://${agent.address}${path}`)).json();
+  const state = (await get('/slave(1)/state')) as {
+    readonly id: string;
+    readonly frameworks: readonly {
+      readonly executors: readonly { readonly id: string; readonly directory: string }[];
+    }[];
+  };
+  assert.equal(state.id, 'm-S0');
+  const sandbox = state.frameworks[0]?.executors.find(({ id }) => id === 'moved')?.directory ?? '';
+  assert.ok(sandbox.startsWith(`${workDir}/`), sandbox);
+  // The task's own directory is the moved one: it goes on there.
+  await writeFile(join(sandbox, 'go'), '');
+  await until('the end of the task', () => statesOf('moved').at(-1) === 'TASK_FAILED');
+  assert.deepEqual(statesOf('moved'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED']);
+  assert.equal(master.updates.at(-1)?.status.message, 'Command exited with status 5');
+  const read = await get(`/files/read?path=${encodeURIComponent(`${sandbox}/stdout`)}&offset=0`);
+  assert.deepEqual(read, { data: 'before\nafter\n', offset: 0 });
+  // The agent after that finds everything where it is now, and the former place stays gone.
+  await running?.stop();
+  await start();
+  await assert.rejects(stat(before), /ENOENT/);
 });
 
 test('agents of one machine do not fetch into the same directory, and one finds its own again', () => {

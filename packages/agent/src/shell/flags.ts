@@ -10,6 +10,8 @@ import {
   hostFlag,
   jsonFlag,
   numberFlag,
+  oneOf,
+  parseNames,
   pathFlag,
   portFlag,
   secretFlag,
@@ -22,13 +24,6 @@ import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes } from '@meseta/resources';
 import type { DomainInfo } from '@meseta/wire';
 import { DomainInfoCodec } from '@meseta/wire/codecs';
-
-const oneOf =
-  <T extends string>(...names: readonly T[]) =>
-  (text: string): Result<T, string> => {
-    const found = names.find((name) => name === text);
-    return found === undefined ? err(`expected ${names.join(' or ')}, got ${JSON.stringify(text)}`) : ok(found);
-  };
 
 function parseEnvironment(text: string): Result<Readonly<Record<string, string>>, string> {
   const expected = 'expected a JSON object whose values are strings';
@@ -48,14 +43,6 @@ function parseDomain(text: string): Result<DomainInfo, string> {
     ? domain
     : err('expected a JSON object such as {"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}');
 }
-
-const parseNames = (text: string): Result<readonly string[], string> =>
-  ok(
-    text
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-  );
 
 const attributesFlag = (options: { readonly help: string }) => valueFlag(parseAttributes, asGiven, options);
 const domainFlag = (options: { readonly help: string }) => valueFlag(parseDomain, DomainInfoCodec.write, options);

@@ -1,9 +1,8 @@
 // From flags to what a master is started with.
-
 import { promises as dns } from 'node:dns';
 import { join } from 'node:path';
-import type { AllocatorOptions, SorterKind } from '@meseta/allocator';
-import { err, ok, type Result } from '@meseta/base';
+import type { AllocatorOptions } from '@meseta/allocator';
+import { err, formatDuration, ok, type Result } from '@meseta/base';
 import type { Logger } from '@meseta/platform';
 import { discoverIp } from '@meseta/platform/discover-ip';
 import { ownAddressOf } from '@meseta/platform/own-address';
@@ -45,7 +44,7 @@ export interface ConfigurationError {
   readonly text: string;
 }
 
-const wrong = (flag: string, text: string) => err<ConfigurationError>({ flag, text: `--${flag}: ${text}` });
+const wrong = (flag: string, text: string) => err<ConfigurationError>({ flag, text: `Flag --${flag}: ${text}` });
 
 const loopback = '127.0.0.1';
 const minReregisterTimeoutMs = 600_000;
@@ -117,12 +116,6 @@ function domainOf(text: string | undefined): Result<DomainInfo | undefined, Conf
 }
 
 function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<AllocatorOptions, ConfigurationError> {
-  const sorters: SorterKind[] = [];
-  for (const flag of ['role_sorter', 'framework_sorter'] as const) {
-    const kind = flags[flag];
-    if (kind !== 'drf' && kind !== 'random') return wrong(flag, `expected drf or random, got ${JSON.stringify(kind)}`);
-    sorters.push(kind);
-  }
   const minimums = [];
   for (const text of flags.min_allocatable_resources.split('|').filter((part) => part.trim() !== '')) {
     const quantities = parseQuantities(text);
@@ -131,8 +124,8 @@ function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result
   }
   return ok({
     allocationIntervalMs: flags.allocation_interval,
-    roleSorter: sorters[0],
-    frameworkSorter: sorters[1],
+    roleSorter: flags.role_sorter,
+    frameworkSorter: flags.framework_sorter,
     fairSharingExcludedResourceNames: flags.fair_sharing_excluded_resource_names,
     minAllocatableResources: minimums,
     filterGpuResources: flags.filter_gpu_resources,
@@ -142,7 +135,8 @@ function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result
 
 function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<MasterOptions, ConfigurationError> {
   if (flags.agent_reregister_timeout < minReregisterTimeoutMs) {
-    return wrong('agent_reregister_timeout', 'expected at least 10mins');
+    const given = formatDuration(flags.agent_reregister_timeout);
+    return wrong('agent_reregister_timeout', `expected at least 10mins, got ${given}`);
   }
   const allocator = allocatorOf(flags, domain);
   if (!allocator.ok) return allocator;

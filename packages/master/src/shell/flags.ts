@@ -9,6 +9,8 @@ import {
   type FlagValues,
   hostFlag,
   numberFlag,
+  oneOf,
+  parseNames,
   pathFlag,
   portFlag,
   textFlag,
@@ -39,14 +41,6 @@ function parsePercent(text: string): Result<number, string> {
     : err(`expected a percentage from 0% to 100%, got ${JSON.stringify(text)}`);
 }
 
-const parseNames = (text: string): Result<readonly string[], string> =>
-  ok(
-    text
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-  );
-
 function parseRoles(text: string): Result<readonly string[], string> {
   const names = parseNames(text);
   const wrong = names.ok ? names.value.map(validateRole).find((role) => !role.ok) : names;
@@ -72,6 +66,12 @@ const rateFlag = (aliases: readonly string[]) =>
     aliases,
     help: 'How many agents may be removed in a time, e.g. 1/10mins.',
   });
+
+const sorterFlag = (options: {
+  readonly default: string;
+  readonly aliases?: readonly string[];
+  readonly help: string;
+}) => valueFlag(oneOf('drf', 'random'), asGiven, options);
 
 const later = { status: 'ignored' } as const;
 /** Masters that were started to elect one of them would all lead. */
@@ -143,7 +143,7 @@ export const masterFlags = {
     help: 'Offer machines with gpus only to frameworks with GPU_RESOURCES.',
   }),
   firewall_rules: textFlag({ help: 'Endpoints that are switched off, as JSON or file:///path.' }),
-  framework_sorter: textFlag({ default: 'drf', help: 'How frameworks of a role share: drf or random.' }),
+  framework_sorter: sorterFlag({ default: 'drf', help: 'How frameworks of a role share: drf or random.' }),
   help: booleanFlag({ default: false, help: 'Shows this.' }),
   hooks: textFlag({ ...later }),
   hostname: hostFlag({ help: 'The name that others are told.' }),
@@ -156,7 +156,10 @@ export const masterFlags = {
   log_auto_initialize: booleanFlag({ ...later, default: true }),
   log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-master.INFO; shown under /files.' }),
   logbufsecs: numberFlag({ ...later, default: '0' }),
-  logging_level: textFlag({ default: 'INFO', help: 'INFO, WARNING or ERROR.' }),
+  logging_level: valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), asGiven, {
+    default: 'INFO',
+    help: 'INFO, WARNING or ERROR.',
+  }),
   master_contender: textFlag(severalMasters),
   master_detector: textFlag(severalMasters),
   ...peerFlags,
@@ -223,7 +226,7 @@ export const masterFlags = {
   registry_store_timeout: durationFlag({ ...later, default: '20secs' }),
   registry_strict: booleanFlag({ ...later, default: false }),
   require_agent_domain: booleanFlag({ default: false, help: 'Refuse agents without a fault domain.' }),
-  role_sorter: textFlag({ default: 'drf', aliases: ['user_sorter'], help: 'How roles share: drf or random.' }),
+  role_sorter: sorterFlag({ default: 'drf', aliases: ['user_sorter'], help: 'How roles share: drf or random.' }),
   roles: valueFlag(parseRoles, asGiven, { help: 'The only roles that may be used.' }),
   root_submissions: booleanFlag({ ...later, default: true }),
   ...tlsFlags,

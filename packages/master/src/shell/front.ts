@@ -49,9 +49,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
   });
   if (!opened.ok) {
     const { code, message } = opened.error;
-    const text =
-      code === 'addressInUse' ? `${message}: another process has this port; choose one with --port` : message;
-    return err({ code: code === 'addressInUse' ? code : 'listenFailed', text });
+    return err({ code: code === 'addressInUse' ? code : 'listenFailed', text: message });
   }
   return ok({
     host: opened.value,

@@ -8,8 +8,6 @@ import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';
 
-const logLevels: Readonly<Record<string, LogLevel>> = { INFO: 'info', WARNING: 'warning', ERROR: 'error' };
-
 /** The exit status; resolves when the process is to end. Signals end it by themselves, with status 0. */
 export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const fail = (text: string): number => {
@@ -30,15 +28,11 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
     process.stdout.write(`meseta ${buildInfo.version}\n`);
     return 0;
   }
-  const level = logLevels[values.logging_level];
-  if (level === undefined) {
-    return fail(`--logging_level: expected INFO, WARNING or ERROR, got ${JSON.stringify(values.logging_level)}`);
-  }
   const logFile = values.log_dir === undefined ? undefined : openLogFile(values.log_dir, 'mesos-master');
-  if (logFile?.ok === false) return fail(`--log_dir: ${logFile.error}`);
+  if (logFile?.ok === false) return fail(`Flag --log_dir: ${logFile.error}`);
   const log = createLogger({
     component: 'master',
-    level: values.quiet ? 'error' : level,
+    level: values.quiet ? 'error' : (values.logging_level.toLowerCase() as LogLevel),
     write: logFile && teeTo(logFile.value),
   });
   for (const warning of warnings) log.warning(warning);
