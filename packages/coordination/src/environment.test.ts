@@ -88,6 +88,8 @@ test('ENVIRONMENT-1: a directory that is in use is refused, and free again once 
   const directory = newDirectory();
   const first = await openAt(directory);
   assert.match(await errorAt(directory), /is in use by another process/);
+  // What is stored is its owner's alone.
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
   await first.close();
   assert.equal(await errorAt(directory), '');
 });
@@ -220,15 +222,18 @@ test('ENVIRONMENT-2, ENVIRONMENT-3: refused are a record under another key, one 
     await raw.close();
     return used;
   };
-  const [record, format] = await withRaw((raw) => [raw.get(['log', 1]) as Buffer, raw.get('format') as Buffer]);
+  const [record, format] = await withRaw(
+    (raw) => [raw.get(['log', 1]) as Buffer, raw.get('format') as Buffer] as const,
+  );
+  assert.equal(format.subarray(4).toString(), '2');
   const changes: readonly (readonly [change: (raw: Database) => unknown, says: RegExp])[] = [
-    [(raw) => raw.put(['log', 2], record as Buffer), /the checksum of the record \["log",2\] is wrong/],
+    [(raw) => raw.put(['log', 2], record), /the checksum of the record \["log",2\] is wrong/],
     [(raw) => raw.put(['log', 2], Buffer.from('short')), /the checksum of the record \["log",2\]/],
     [(raw) => raw.put(['log', 2], Buffer.from('abc')), /the checksum of the record \["log",2\]/],
     [(raw) => sealedRecords(raw).put(['log', 2], Buffer.alloc(0)), /^$/],
     [(raw) => raw.remove(['log', 2]), /^$/],
     [(raw) => raw.remove('format'), /the record of its format is missing/],
-    [(raw) => raw.put('format', format as Buffer), /^$/],
+    [(raw) => raw.put('format', format), /^$/],
     [(raw) => sealedRecords(raw).put('format', Buffer.from('3')), /its format 3 is not one that this version reads/],
   ];
   for (const [change, says] of changes) {
@@ -280,6 +285,8 @@ test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare 
     const environment = await openAt(join(disk, 'store'));
     assert.ok(environment.keepSpare());
     execFileSync('sh', ['-c', 'cat /dev/zero >"$1/fill" 2>/dev/null || true', 'sh', disk]);
+    assert.ok(environment.roomFor(1, 0).ok);
+    assert.equal(environment.roomFor(100, 0).ok, false);
     let written = 0;
     while (environment.roomFor(1, 1000).ok && written < 1000) {
       await write(environment, [[['log', written], 'x'.repeat(1000)]]);
@@ -306,7 +313,7 @@ test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare 
     rmSync(join(disk, 'fill'));
     assert.equal(await errorAt(join(disk, 'other')), '');
   } finally {
-    execFileSync('umount', [disk]);
+    execFileSync('umount', ['-l', disk]);
   }
 });
 

@@ -7,7 +7,6 @@ import { parseFlags } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { modeText, wholeText } from '@meseta/platform/shown-files';
 import { quantitiesOf, quantitiesToRecord } from '@meseta/resources';
-import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { detectMaster } from './detector.js';
 import { agentFlags } from './flags.js';
 import { agentResources } from './resources.js';
@@ -21,39 +20,6 @@ async function inDirectory(run: (directory: string) => Promise<void>): Promise<v
     await rm(directory, { recursive: true, force: true });
   }
 }
-
-test('checkpoints: answered in order, found again, keys of any length', () =>
-  inDirectory(async (directory) => {
-    const open = async (): Promise<Checkpoint> => {
-      const opened = await openCheckpoint({ directory, warn: assert.fail, onFailure: assert.fail });
-      assert.ok(opened.ok, JSON.stringify(opened));
-      return opened.value;
-    };
-    const record = (sinceWallMs: number) => ({ kind: 'drain' as const, config: {}, sinceWallMs });
-    const first = await open();
-    const long = `task/${'f'.repeat(255)}/${'€'.repeat(700)}`;
-    const answered: number[] = [];
-    await Promise.all(
-      [
-        [{ key: 'a', record: record(1) }],
-        [
-          { key: 'a', record: undefined },
-          { key: long, record: record(2) },
-        ],
-        [],
-        [{ key: 'b', record: record(3) }],
-      ].map((changes, i) => new Promise<void>((resolve) => first.write(changes, () => resolve(void answered.push(i))))),
-    );
-    assert.deepEqual(answered, [0, 1, 2, 3]);
-    await first.close();
-    const second = await open();
-    const found = [...second.read()].sort((x, y) => (x.key < y.key ? -1 : 1));
-    assert.deepEqual(found, [
-      { key: 'b', record: record(3) },
-      { key: long, record: record(2) },
-    ]);
-    await second.close();
-  }));
 
 test('--master: what is understood, and what is said of the rest', async () => {
   assert.deepEqual(await detectMaster('127.0.0.1:5050'), { ok: true, value: 'master@127.0.0.1:5050' });

@@ -3,11 +3,11 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { AgentId } from '@meseta/base';
-import { createSoleElection, openLmdbStore } from '@meseta/coordination';
+import { type AgentId, err } from '@meseta/base';
+import { createMemoryStore, createSoleElection, openLmdbStore } from '@meseta/coordination';
 import { encodeAgentInfo } from '../registry/agent-info.js';
 import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
-import type { RegistryState } from '../registry/state.js';
+import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import { createMasterTimings } from '../views/metrics.js';
 import { createRegistryLog, type RegistryLog } from './registry-log.js';
 
@@ -68,7 +68,7 @@ const flap = (round: number): readonly RegistryOperation[] =>
         : { kind: 'markAgentReachable', agentId: infoOf(n).id.value, info: encodeAgentInfo(infoOf(n)) },
   );
 
-test('a log that grew is replaced by a snapshot: bounded on disk, the same after a restart', async () => {
+test('REGISTRYLOG-2: a log that grew is replaced by a snapshot: bounded on disk, the same after a restart', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'registry-'));
   try {
     const first = await openLog(join(directory, 'registry'));
@@ -105,5 +105,67 @@ test('a log that grew is replaced by a snapshot: bounded on disk, the same after
     await third.close();
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+});
+
+const admission = (n: number): RegistryOperation => ({
+  kind: 'admitAgent',
+  agentId: infoOf(n).id.value,
+  info: encodeAgentInfo(infoOf(n)),
+});
+
+test('REGISTRYLOG-1: batches reach the store in their order, and each is answered once it is durable there', async () => {
+  const store = createMemoryStore();
+  const pending: (() => void)[] = [];
+  let answers = 0;
+  const log = createRegistryLog({
+    store: {
+      ...store,
+      async append(epoch, batch) {
+        const written = await store.append(epoch, batch);
+        await new Promise<void>((resolve) => pending.push(resolve));
+        return written;
+      },
+    },
+    epoch: 1,
+    timings: createMasterTimings(),
+    onPersisted: () => {
+      answers++;
+    },
+    onFailure: assert.fail,
+  });
+  for (const n of [0, 1]) {
+    log.persist([admission(n)], emptyRegistry());
+    await new Promise(setImmediate);
+    assert.equal(answers, n);
+    pending.shift()?.();
+    await new Promise(setImmediate);
+    assert.equal(answers, n + 1);
+  }
+  const contents = await log.read();
+  assert.ok(contents.ok);
+  assert.deepEqual([...contents.value.agents.keys()], ['agent-0', 'agent-1']);
+});
+
+test('REGISTRYLOG-3: a write that fails, or that another master has fenced, ends the process with one line, and is never answered', async () => {
+  const outcomes = [
+    [() => Promise.reject(new Error('the disk is full')), "the registry can't be written: the disk is full"],
+    [
+      async () => err({ code: 'fenced' as const, epoch: 1, newest: 2 }),
+      'another master has taken over: epoch 2 after 1',
+    ],
+  ] as const;
+  for (const [append, says] of outcomes) {
+    const failures: string[] = [];
+    const log = createRegistryLog({
+      store: { ...createMemoryStore(), append },
+      epoch: 1,
+      timings: createMasterTimings(),
+      onPersisted: () => assert.fail('answered'),
+      onFailure: (text) => failures.push(text),
+    });
+    log.persist([admission(0)], emptyRegistry());
+    await new Promise(setImmediate);
+    assert.deepEqual(failures, [says]);
   }
 });

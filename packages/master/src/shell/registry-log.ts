@@ -1,11 +1,11 @@
 // The registry in its store: read whole at the start, then a batch at a time, with a snapshot now and then.
 //
 // Owns: how much was written since the last snapshot.
-// L1: batches are appended in the order of the core's effects, and each is answered once it is durable.
-// L2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
+// REGISTRYLOG-1: batches are appended in the order of the core's effects, and each is answered once it is durable.
+// REGISTRYLOG-2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
 //     durable registry is complete whenever it asks for the next one, and stays as it is until that is answered. So the
 //     snapshot is written a slice at a time, and the batch waits for it.
-// L3: a failed or fenced write ends the process: nothing may be said that is not durable.
+// REGISTRYLOG-3: a failed or fenced write ends the process: nothing that is not durable may be answered.
 import { assert, ok, type Result } from '@meseta/base';
 import { type Fenced, type LocalStore, reasonOf } from '@meseta/coordination';
 import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
