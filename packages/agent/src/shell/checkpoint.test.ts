@@ -73,25 +73,25 @@ test('CHECKPOINT-3: after a write that had no room nothing is answered, and what
   execFileSync('mkdir', [disk]);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
   try {
-    const failures: string[] = [];
-    const opened = await openCheckpoint({
-      directory: join(disk, 'meta'),
-      warn: assert.fail,
-      onFailure: (text) => failures.push(text),
+    let fail: (text: string) => void = () => {};
+    const failed = new Promise<string>((resolve) => {
+      fail = resolve;
     });
+    const opened = await openCheckpoint({ directory: join(disk, 'meta'), warn: assert.fail, onFailure: fail });
     assert.ok(opened.ok);
     const checkpoint = opened.value;
     assert.ok(checkpoint.hasSpare());
     execFileSync('sh', ['-c', 'cat /dev/zero >"$1/fill" 2>/dev/null || true', 'sh', disk]);
     const answered: string[] = [];
     const role = 'r'.repeat(50_000);
-    for (let n = 0; failures.length === 0 && n < 200; n++) {
+    let failure: string | undefined;
+    for (let n = 0; failure === undefined && n < 200; n++) {
       const key = `resources/${n}`;
       const record: CheckpointRecord = { kind: 'resources', resources: [{ name: role, type: 'SCALAR' }] };
-      checkpoint.write([{ key, record }], () => answered.push(key));
-      await new Promise(setImmediate);
+      const change = written(checkpoint, [{ key, record }]).then(() => void answered.push(key));
+      failure = (await Promise.race([change, failed])) ?? undefined;
     }
-    assert.match(failures.join('\n'), /^the checkpoint in \S+ can't be written: no space is left on the disk of \S+$/);
+    assert.match(failure ?? '', /^the checkpoint in \S+ can't be written: no space is left on the disk of \S+$/);
     const before = answered.length;
     checkpoint.write([], () => answered.push('late'));
     await checkpoint.close();

@@ -53,7 +53,6 @@ test('flags that cannot be are refused with their name', async () => {
     [['--registry=paper'], 'registry'],
     [[...inMemory, '--ip=localhost'], 'ip'],
     [[...inMemory, '--agent_reregister_timeout=1mins'], 'agent_reregister_timeout'],
-    [[...inMemory, '--role_sorter=luck'], 'role_sorter'],
     [[...inMemory, '--domain={}x'], 'domain'],
     [[...inMemory, '--min_allocatable_resources=cpus'], 'min_allocatable_resources'],
   ];
