@@ -138,7 +138,9 @@ export function removeOperation(ctx: Context, record: OperationRecord): void {
   state.agents.registered.get(record.agentId)?.operations.delete(record.uuid);
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   framework?.operations.delete(record.uuid);
-  if (record.operationId !== undefined) framework?.operationUuids.delete(record.operationId);
+  const { operationId } = record;
+  if (operationId === undefined || framework?.operationUuids.get(operationId) !== record.uuid) return;
+  framework.operationUuids.delete(operationId);
 }
 
 export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
@@ -152,7 +154,9 @@ export function adoptOperations(ctx: Context, framework: Framework): void {
   for (const record of ctx.state.operations.values()) {
     if (record.frameworkId !== framework.id) continue;
     framework.operations.add(record.uuid);
-    if (record.operationId !== undefined) framework.operationUuids.set(record.operationId, record.uuid);
+    const { operationId } = record;
+    if (operationId === undefined || framework.operationUuids.has(operationId)) continue;
+    framework.operationUuids.set(operationId, record.uuid);
   }
 }
 

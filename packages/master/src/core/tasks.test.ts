@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LIMITS } from '@meseta/base';
-import type { TaskStatus } from '@meseta/wire';
+import { type AgentId, LIMITS, present } from '@meseta/base';
+import type { ExecutorInfo, Resource, TaskInfo, TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from './bytes.js';
+import { byRole, taskOf, usedBy, usedOn } from './tasks.js';
 import { createWorld, task } from './testing.js';
 
 test('a task: offered, launched, running, finished, acknowledged', () => {
@@ -148,4 +149,166 @@ test('a task that goes back and forth between states is remembered by its last 2
   const known = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never);
   assert.equal(known?.statuses?.length, LIMITS.statuses.most);
   assert.equal(known?.statuses?.at(-1)?.state, 'TASK_STARTING');
+});
+
+const cpus = (value: number, role = 'a'): Resource => ({
+  name: 'cpus',
+  type: 'SCALAR',
+  scalar: { value },
+  allocation_info: { role },
+});
+
+test('resources are sorted by the role that they are allocated to, in their order; without one they are of *', () => {
+  const { allocation_info: _, ...plain } = cpus(4);
+  const list = [cpus(1), cpus(2, 'b'), cpus(3), plain];
+  assert.deepEqual(
+    [...byRole(list)],
+    [
+      ['a', [cpus(1), cpus(3)]],
+      ['b', [cpus(2, 'b')]],
+      ['*', [plain]],
+    ],
+  );
+});
+
+test('a task is remembered with what operators look at, without its command, data and secrets', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const context = { state: world.master.state, now: world.now(), effects: [] };
+  const placed = {
+    framework: present(world.master.state.frameworks.get(scheduler.id), 'framework'),
+    agent: present(world.master.state.agents.registered.get(agent.id), 'agent'),
+  };
+  const executor: ExecutorInfo = { executor_id: { value: 'e' }, command: { value: 'x', user: 'of-executor' } };
+  const kept = {
+    labels: { labels: [{ key: 'k' }] },
+    discovery: { visibility: 'CLUSTER' as const },
+    container: { type: 'MESOS' as const },
+    health_check: { type: 'COMMAND' as const, command: { value: 'true' } },
+    kill_policy: { grace_period: { nanoseconds: 5 } },
+    limits: { cpus: { value: 1 } },
+  };
+  const info: TaskInfo = { name: 'n', task_id: { value: 't' }, agent_id: { value: agent.id }, data: 'AAAA', ...kept };
+  const known = {
+    name: 'n',
+    task_id: { value: 't' },
+    framework_id: { value: scheduler.id },
+    agent_id: { value: agent.id },
+    state: 'TASK_STAGING' as const,
+    resources: [],
+  };
+  assert.deepEqual(taskOf(context, info, { ...placed, executor: undefined }), { ...known, ...kept });
+  const bare: TaskInfo = { name: 'n', task_id: { value: 't' }, agent_id: { value: agent.id } };
+  assert.deepEqual(taskOf(context, bare, { ...placed, executor: undefined }), known);
+  const users: readonly (readonly [more: Partial<TaskInfo>, user: string | undefined])[] = [
+    [{ command: { value: 'x', user: 'own' } }, 'own'],
+    [{ command: { value: 'x', user: 'own' }, executor }, 'own'],
+    [{ command: { value: 'x' }, executor }, 'of-executor'],
+    [{ executor }, 'of-executor'],
+    [{ executor: { executor_id: { value: 'e' } } }, undefined],
+    [{ command: { value: 'x' } }, undefined],
+  ];
+  for (const [more, user] of users) {
+    const task = taskOf(context, { ...bare, ...more }, { ...placed, executor: more.executor });
+    assert.equal(task.user, user, JSON.stringify(more));
+    assert.deepEqual(task.executor_id, more.executor?.executor_id);
+  }
+});
+
+test('what is used counts tasks that live and executors, by agent and by framework', () => {
+  const world = createWorld();
+  const agents = [world.agent('cpus:4;mem:4096'), world.agent('cpus:4;mem:4096')];
+  const scheduler = world.subscribe();
+  const other = world.subscribe();
+  const { offers = [] } = scheduler.take('OFFERS').offers ?? {};
+  for (const [n, offer] of offers.entries()) {
+    const { command: _, ...own } = task(`custom${n}`, offer);
+    const executor: ExecutorInfo = {
+      type: 'CUSTOM',
+      executor_id: { value: `e${n}` },
+      framework_id: { value: scheduler.id },
+      resources: own.resources,
+      command: { value: './executor' },
+    };
+    scheduler.launch(offer, task(`lives${n}`, offer), task(`ends${n}`, offer), { ...own, executor });
+  }
+  const state = world.master.state;
+  const framework = present(state.frameworks.get(scheduler.id), 'framework');
+  const amounts = (used: ReadonlyMap<string, readonly Resource[]>) =>
+    [...used].map(([id, list]) => [id, Object.fromEntries(list.map(({ name, scalar }) => [name, scalar?.value]))]);
+  const context = { state, now: world.now(), effects: [] };
+  const usedOnAgent = (id: AgentId) => amounts(usedOn(context, present(state.agents.registered.get(id), id)));
+  const ids = offers.map(({ agent_id }) => agent_id.value);
+  assert.deepEqual([...ids].sort(), agents.map(({ id }) => id).sort());
+  const four = { cpus: 0.4, mem: 128 };
+  assert.deepEqual(
+    amounts(usedBy(framework)),
+    ids.map((id) => [id, four]),
+  );
+  for (const { id } of agents) assert.deepEqual(usedOnAgent(id), [[scheduler.id, four]]);
+  assert.deepEqual(amounts(usedBy(present(state.frameworks.get(other.id), 'framework'))), []);
+  const [first = ''] = ids;
+  const [agent] = agents.filter(({ id }) => id === first);
+  agent?.update(scheduler, 'ends0', 'TASK_FINISHED');
+  assert.deepEqual(usedOnAgent(first as AgentId), [[scheduler.id, { cpus: 0.3, mem: 96 }]]);
+  assert.deepEqual(amounts(usedBy(framework))[0], [first, { cpus: 0.3, mem: 96 }]);
+  const gone = {
+    agent_id: { value: first },
+    framework_id: { value: scheduler.id },
+    executor_id: { value: 'e0' },
+    status: 0,
+  };
+  agent?.say({ name: 'ExitedExecutorMessage', body: gone });
+  assert.deepEqual(usedOnAgent(first as AgentId), [[scheduler.id, { cpus: 0.2, mem: 64 }]]);
+  assert.deepEqual([framework.executors.has(first as AgentId), framework.executors.size], [false, 1]);
+  assert.equal(state.agents.registered.get(first as AgentId)?.executors.size, 0);
+});
+
+test('a framework keeps as many unreachable tasks as are allowed, the latest of them', () => {
+  const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1, maxUnreachableTasksPerFramework: 2 });
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe({ capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] });
+  const offer = scheduler.offer();
+  scheduler.launch(offer, ...['a', 'b', 'c'].map((id) => task(id, offer)));
+  const framework = world.master.state.frameworks.get(scheduler.id);
+  assert.deepEqual([...world.master.state.taskCounts], [['TASK_STAGING', 3]]);
+  agent.answersPings = false;
+  world.wait(5_000);
+  assert.deepEqual([...(framework?.unreachableTasks.keys() ?? [])], ['b', 'c']);
+  assert.deepEqual([framework?.tasks.size, framework?.completedTasks.size], [0, 0]);
+  for (const count of world.master.state.taskCounts.values()) assert.equal(count, 0);
+});
+
+test('a status keeps no data of its framework, and one entry for each run of equal states', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  const says = (state: TaskStatus['state'], n: number, more: Partial<TaskStatus> = {}): void => {
+    const uuid = bytesOfUuid(`00000000-0000-4000-8000-00000000000${n}`);
+    const status = { task_id: { value: 't' }, agent_id: { value: agent.id }, state, uuid, data: 'AAAA', ...more };
+    const update = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, timestamp: 1, uuid };
+    agent.say({ name: 'StatusUpdateMessage', body: { update } });
+    assert.equal(scheduler.status().data, 'AAAA');
+  };
+  const kept = () => {
+    const { statuses = [] } = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never) ?? {};
+    return statuses.map(({ state, message, data }) => [state, message, data]);
+  };
+  says('TASK_STARTING', 1);
+  says('TASK_RUNNING', 2, { message: 'first' });
+  says('TASK_RUNNING', 3, { message: 'second' });
+  assert.deepEqual(kept(), [
+    ['TASK_STARTING', undefined, undefined],
+    ['TASK_RUNNING', 'second', undefined],
+  ]);
+  const told = () => world.notes.filter(({ kind }) => kind === 'taskUpdated').length;
+  assert.equal(told(), 2, 'operators are told of a state once');
+  for (const reason of ['REASON_TASK_CHECK_STATUS_UPDATED', 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'] as const) {
+    const before = told();
+    says('TASK_RUNNING', before + 2, { reason });
+    assert.equal(told(), before + 1, reason);
+  }
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AgentId } from '@meseta/base';
+import type { AgentId, Pid } from '@meseta/base';
 import type { ExecutorInfo } from '@meseta/wire';
-import { createWorld, MASTER_ID, type TestAgent, task } from '../testing.js';
+import { bytesOfUuid } from '../bytes.js';
+import { createWorld, MASTER_ID, resources, type TestAgent, task, type World } from '../testing.js';
 
 test('a task that was told lost with the connection, and runs on, is ended when the agent is back', () => {
   const world = createWorld();
@@ -129,3 +130,194 @@ for (const [name, send] of Object.entries(registrations)) {
     assert.equal(agents.reregisteringByPid.size + agents.registering.size + agents.transitions.size, 0);
   });
 }
+
+/** A launched task of a framework, on an agent that keeps both over a broken connection. */
+function running(world: World) {
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe({ checkpoint: true });
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  const framework_id = { value: scheduler.id };
+  const known = { name: 't', task_id: { value: 't' }, framework_id, agent_id: { value: agent.id } };
+  return { agent, scheduler, framework_id, known };
+}
+
+const recordOf = (world: World, { id }: TestAgent) => world.master.state.agents.registered.get(id);
+
+test('an agent is back in time: it keeps its record but for what it reports, and is not lost later', () => {
+  const world = createWorld();
+  const { agent, known } = running(world);
+  agent.breakConnection();
+  world.wait(1_000);
+  agent.reregister({ tasks: [{ ...known, state: 'TASK_RUNNING' }] });
+  const record = recordOf(world, agent);
+  assert.deepEqual(
+    [record?.connected, record?.version, record?.reregisteredAtMs],
+    [true, '1.12.0', world.now().wallMs],
+  );
+  agent.reregister({ version: '1.13.0', agent_capabilities: [] });
+  assert.deepEqual([recordOf(world, agent)?.version, recordOf(world, agent)?.capabilities.size], ['1.13.0', 0]);
+  assert.ok(
+    world.notes.some(
+      (it) => it.kind === 'log' && it.text === `agent ${agent.id} registered again at ${agent.pid} (agent0)`,
+    ),
+  );
+  world.wait(1_200_000);
+  assert.equal(recordOf(world, agent)?.connected, true);
+});
+
+test('an agent whose removal waits for the rate limit is not removed if it registers again, and that is counted', () => {
+  const canceled = (world: World) => world.master.state.counters.get('master/slave_unreachable_canceled') ?? 0;
+  const world = createWorld({
+    agentReregisterTimeoutMs: 1_000,
+    agentRemovalRateLimit: { permits: 1, perMs: 60_000 },
+  });
+  const [first, second] = [world.agent(), world.agent()];
+  for (const agent of [first, second]) agent.breakConnection();
+  world.wait(1_500);
+  assert.equal(world.master.state.removals.waiting.size, 1);
+  second.reregister();
+  assert.deepEqual([world.master.state.removals.waiting.size, canceled(world)], [0, 1]);
+  second.reregister();
+  assert.equal(canceled(world), 1, 'once');
+});
+
+test('an agent that is back at another port is watched and heard there, and no longer where it was', () => {
+  const world = createWorld();
+  const { agent, known } = running(world);
+  const moved = agent.pid.replace('5051', '5052') as Pid;
+  const body = {
+    agent: { ...agent.info, id: { value: agent.id } },
+    version: '1.12.0',
+    tasks: [{ ...known, state: 'TASK_RUNNING' as const }],
+  };
+  world.effects.splice(0);
+  world.feed({ kind: 'message', from: moved, principal: undefined, message: { name: 'ReregisterAgentMessage', body } });
+  const links = world.effects.flatMap((it) => (it.kind === 'link' || it.kind === 'unlink' ? [[it.kind, it.to]] : []));
+  assert.deepEqual(links, [
+    ['unlink', agent.pid],
+    ['link', moved],
+  ]);
+  const { byPid } = world.master.state.agents;
+  assert.deepEqual([byPid.get(agent.pid), byPid.get(moved)], [undefined, agent.id]);
+  world.effects.splice(0);
+  world.feed({ kind: 'message', from: moved, principal: undefined, message: { name: 'ReregisterAgentMessage', body } });
+  assert.equal(
+    world.effects.some(({ kind }) => kind === 'unlink'),
+    false,
+  );
+});
+
+test('offers of an agent stay when it registers again with the same resources, and are rescinded with others', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe();
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  agent.reregister({ resource_version_uuid: { value: bytesOfUuid('99999999-9999-4999-8999-999999999999') } });
+  assert.equal(scheduler.has('RESCIND'), false);
+  agent.reregister({
+    agent: { ...agent.info, id: { value: agent.id }, resources: resources('cpus:8;mem:4096') },
+    resource_version_uuid: { value: bytesOfUuid('99999999-9999-4999-8999-99999999999a') },
+  });
+  assert.deepEqual(scheduler.take('RESCIND').rescind?.offer_id, offer.id);
+  world.wait(2_000);
+  assert.deepEqual(scheduler.offer().resources?.find(({ name }) => name === 'cpus')?.scalar, { value: 8 });
+});
+
+test('a second try of a registration that was taken changes no resources and drops no executor', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe({ checkpoint: true });
+  const offer = scheduler.offer();
+  const { command: _, ...own } = task('t', offer);
+  const framework_id = { value: scheduler.id };
+  const executors = ['e', 'f'].map(
+    (id): ExecutorInfo => ({
+      type: 'CUSTOM',
+      executor_id: { value: id },
+      framework_id,
+      resources: own.resources,
+      command: { value: './executor' },
+    }),
+  );
+  const tasks = executors.map((executor, n) => ({ ...own, task_id: { value: `t${n}` }, executor }));
+  scheduler.launch(offer, ...tasks);
+  const executorsNow = () => [...(recordOf(world, agent)?.executors.get(scheduler.id)?.keys() ?? [])];
+  const version = (n: number) => ({ value: bytesOfUuid(`99999999-9999-4999-8999-99999999999${n}`) });
+  const more = { frameworks: [{ ...scheduler.info, id: framework_id }] };
+  const other = { ...agent.info, id: { value: agent.id }, resources: resources('cpus:8;mem:4096') };
+  agent.reregister({ ...more, executor_infos: executors, resource_version_uuid: version(1) });
+  assert.deepEqual(executorsNow(), ['e', 'f']);
+  const before = recordOf(world, agent)?.totalResources;
+  agent.reregister({ ...more, agent: other, resource_version_uuid: version(1) });
+  assert.deepEqual([executorsNow(), recordOf(world, agent)?.totalResources], [['e', 'f'], before], 'a second try');
+  agent.reregister({ ...more, executor_infos: executors.slice(1), resource_version_uuid: version(2) });
+  assert.deepEqual(executorsNow(), ['f'], 'another registration');
+  agent.breakConnection();
+  agent.reregister({ ...more, resource_version_uuid: version(2) });
+  assert.deepEqual(executorsNow(), [], 'the same version over another connection');
+});
+
+test('tasks that the agent lacks are sent to it to be denied, each framework apart; those that it has are not', () => {
+  for (const capabilities of [[{ type: 'PARTITION_AWARE' as const }], []]) {
+    const world = createWorld();
+    const agent = world.agent('cpus:4;mem:4096');
+    const scheduler = world.subscribe({ checkpoint: true, capabilities: [{ type: 'MULTI_ROLE' }, ...capabilities] });
+    const offer = scheduler.offer();
+    scheduler.launch(offer, task('kept', offer), task('missing', offer));
+    const framework_id = { value: scheduler.id };
+    const known = { name: 't', task_id: { value: 'kept' }, framework_id, agent_id: { value: agent.id } };
+    agent.reregister({ tasks: [{ ...known, state: 'TASK_RUNNING' }] });
+    const { reconciliations } = agent.take('AgentReregisteredMessage');
+    assert.deepEqual(
+      reconciliations?.map(({ framework, ...rest }) => ({ ...rest, name: framework?.name })),
+      [
+        {
+          framework_id,
+          name: 'test',
+          statuses: [
+            {
+              task_id: { value: 'missing' },
+              state: capabilities.length === 0 ? 'TASK_LOST' : 'TASK_DROPPED',
+              message: 'Reconciliation: Task is unknown to the agent',
+              agent_id: { value: agent.id },
+              timestamp: world.now().wallMs / 1000,
+              source: 'SOURCE_MASTER',
+              reason: 'REASON_RECONCILIATION',
+            },
+          ],
+        },
+      ],
+    );
+    const both = ['kept', 'missing'].map((id) => ({
+      ...known,
+      task_id: { value: id },
+      state: 'TASK_RUNNING' as const,
+    }));
+    agent.reregister({ tasks: both });
+    assert.equal(agent.take('AgentReregisteredMessage').reconciliations, undefined);
+  }
+});
+
+test('an agent is told of the frameworks that it names: of those that ended to shut them down, of others who they are', () => {
+  const world = createWorld();
+  const { agent, scheduler, framework_id, known } = running(world);
+  const nameless = { user: 'root', name: 'nameless' };
+  const frameworks = [{ ...scheduler.info, id: framework_id }, { ...scheduler.info, id: { value: 'ended' } }, nameless];
+  const ofEnded = { framework_id: { value: 'ended' } };
+  agent.received.splice(1);
+  agent.reregister({
+    frameworks,
+    tasks: [
+      { ...known, state: 'TASK_RUNNING' },
+      { ...known, ...ofEnded, state: 'TASK_RUNNING' },
+    ],
+    executor_infos: [{ executor_id: { value: 'e' }, ...ofEnded }, { executor_id: { value: 'e' } }],
+  });
+  const sent = agent.received.flatMap(({ name, body }) => ('framework_id' in body ? [[name, body.framework_id]] : []));
+  assert.deepEqual(sent, [
+    ['UpdateFrameworkMessage', framework_id],
+    ['ShutdownFrameworkMessage', { value: 'ended' }],
+  ]);
+});

@@ -1,0 +1,355 @@
+// Operations in the master's books, from their start to the acknowledgement of their end.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FrameworkId, OperationUuid, Pid } from '@meseta/base';
+import type { Offer, OfferOperation, Operation, OperationState, OperationStatus } from '@meseta/wire';
+import { bytesOfUuid } from './bytes.js';
+import { CAPABILITIES, createWorld, resources, type TestAgent, type TestScheduler, type World } from './testing.js';
+
+const MINUTE_MS = 60_000;
+const uuidOf = (n: number) => ({ value: bytesOfUuid(`22222222-2222-4222-8222-22222222222${n}`) });
+const statusUuidOf = (n: number) => ({ value: bytesOfUuid(`33333333-3333-4333-8333-33333333333${n}`) });
+
+const operation = (n: number, more: Partial<Operation> = {}, id?: string): Operation => ({
+  info: { type: 'RESERVE', ...(id === undefined ? {} : { id: { value: id } }) },
+  latest_status: { state: 'OPERATION_PENDING' },
+  uuid: uuidOf(n),
+  ...more,
+});
+
+const report = (agent: TestAgent, ...operations: readonly Operation[]): void =>
+  agent.say({ name: 'UpdateAgentMessage', body: { agent_id: { value: agent.id }, operations: { operations } } });
+
+const update = (agent: TestAgent, n: number, status: OperationStatus, more: object = {}): void =>
+  agent.say({
+    name: 'UpdateOperationStatusMessage',
+    body: { agent_id: { value: agent.id }, operation_uuid: uuidOf(n), status, ...more },
+  });
+
+const told = (scheduler: TestScheduler) =>
+  scheduler.events.splice(0).flatMap(({ update_operation_status: it }) => (it === undefined ? [] : [it.status]));
+const listed = (world: World) => [...world.master.state.operations.keys()];
+const recordOf = (world: World, n: number) => world.master.state.operations.get(uuidOf(n).value as OperationUuid);
+const countOf = (world: World, metric: string) => world.master.state.counters.get(`master/${metric}`) ?? 0;
+const warnings = (world: World) =>
+  world.notes.flatMap((note) => (note.kind === 'log' && note.level === 'warning' ? [note.text] : []));
+const acknowledge = (scheduler: TestScheduler, agent: { readonly id: string }, id: string, n: number): void =>
+  void scheduler.call({
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    acknowledge_operation_status: {
+      agent_id: { value: agent.id },
+      uuid: statusUuidOf(n).value,
+      operation_id: { value: id },
+    },
+  });
+
+const reserve = (offer: Offer, id?: string): OfferOperation => ({
+  type: 'RESERVE',
+  ...(id === undefined ? {} : { id: { value: id } }),
+  reserve: {
+    resources: resources('cpus:1', offer).map((it) => ({ ...it, reservations: [{ type: 'DYNAMIC', role: 'web' }] })),
+  },
+});
+const accept = (scheduler: TestScheduler, offer: Offer, ...operations: readonly OfferOperation[]): void =>
+  void scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations } });
+const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
+
+test('an operation is sent to its agent with the version of its resources, and listed as pending', () => {
+  for (const id of ['op', undefined]) {
+    const world = createWorld();
+    const agent = world.agent();
+    const scheduler = world.subscribe({ roles: ['web'], capabilities });
+    world.wait(1_000);
+    const offer = scheduler.offer();
+    accept(scheduler, offer, reserve(offer, id));
+    const { operation_uuid, ...sent } = agent.take('ApplyOperationMessage');
+    assert.deepEqual([sent.framework_id, sent.operation_info.id?.value], [{ value: scheduler.id }, id]);
+    assert.equal(sent.resource_version_uuid.uuid.value, bytesOfUuid('11111111-1111-4111-8111-111111111111'));
+    const record = world.master.state.operations.get(operation_uuid.value as OperationUuid);
+    const { info, ...listedAs } = record?.operation ?? {};
+    const operationId = id === undefined ? {} : { operation_id: { value: id } };
+    assert.deepEqual(listedAs, {
+      framework_id: { value: scheduler.id },
+      agent_id: { value: agent.id },
+      latest_status: { ...operationId, state: 'OPERATION_PENDING', agent_id: { value: agent.id } },
+      statuses: [],
+      uuid: operation_uuid,
+    });
+    const framework = world.master.state.frameworks.get(scheduler.id);
+    assert.deepEqual([...(framework?.operationUuids ?? [])], id === undefined ? [] : [[id, operation_uuid.value]]);
+  }
+});
+
+test('an agent without RESOURCE_PROVIDER is sent the reservations and volumes that it keeps now, and nothing is listed', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096', { silent: true });
+  const agent_capabilities = CAPABILITIES.filter(({ type }) => type !== 'RESOURCE_PROVIDER');
+  agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
+  const scheduler = world.subscribe({ roles: ['web'], capabilities });
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  accept(scheduler, offer, reserve(offer));
+  assert.deepEqual(
+    agent
+      .take('CheckpointResourcesMessage')
+      .resources?.map(({ name, scalar, reservations }) => [name, scalar, reservations?.length]),
+    [['cpus', { value: 1 }, 1]],
+  );
+  assert.deepEqual([agent.has('ApplyOperationMessage'), listed(world)], [false, []]);
+});
+
+test('an id that operations of two agents have stays the one that came first, also when the other ends', () => {
+  const world = createWorld();
+  const [first, second] = [world.agent(), world.agent()];
+  const scheduler = world.subscribe();
+  const framework_id = { value: scheduler.id };
+  report(first, operation(1, { framework_id }, 'op'));
+  report(second, operation(2, { framework_id }, 'op'));
+  const uuidNow = () => world.master.state.frameworks.get(scheduler.id)?.operationUuids.get('op' as never);
+  assert.equal(uuidNow(), uuidOf(1).value);
+  second.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: second.id } } });
+  assert.deepEqual(listed(world), [uuidOf(1).value]);
+  assert.equal(uuidNow(), uuidOf(1).value);
+});
+
+test('a known operation that its agent reports again stays as the master knows it', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  report(agent, operation(1));
+  update(agent, 1, { state: 'OPERATION_PENDING', uuid: statusUuidOf(1) });
+  const before = recordOf(world, 1);
+  report(agent, operation(1));
+  assert.equal(recordOf(world, 1), before);
+  assert.deepEqual(before?.operation.agent_id, { value: agent.id });
+});
+
+for (const [how, state, message] of [
+  ['unreachable', 'OPERATION_UNREACHABLE', 'Agent is unreachable'],
+  ['gone_by_operator', 'OPERATION_GONE_BY_OPERATOR', 'Agent has been marked gone'],
+] as const) {
+  test(`the operations of an agent that is lost are ${how}: told where they have an id, counted, and forgotten`, () => {
+    const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
+    const agent = world.agent();
+    const scheduler = world.subscribe();
+    const framework_id = { value: scheduler.id };
+    report(
+      agent,
+      operation(1, { framework_id }, 'op'),
+      operation(2, { framework_id }),
+      operation(3, {}, 'of an operator'),
+      operation(4, { framework_id: { value: 'not here yet' } }, 'op'),
+    );
+    agent.answersPings = false;
+    scheduler.events.splice(0);
+    if (how === 'unreachable') world.wait(5_000);
+    else world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: agent.id } } });
+    assert.deepEqual(told(scheduler), [
+      { operation_id: { value: 'op' }, state, message, agent_id: { value: agent.id } },
+    ]);
+    assert.deepEqual([countOf(world, `operations/${how}`), countOf(world, `operations/reserve/${how}`)], [4, 4]);
+    assert.deepEqual(listed(world), []);
+    const framework = world.master.state.frameworks.get(scheduler.id);
+    assert.deepEqual([framework?.operations.size, framework?.operationUuids.size], [0, 0]);
+  });
+}
+
+test('operations of a framework that ends: what is done is acknowledged, what is not waits for its end, for nobody', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const framework_id = { value: scheduler.id };
+  report(agent, operation(1, { framework_id }, 'done'), operation(2, { framework_id }, 'pending'), operation(3));
+  update(agent, 1, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(1) });
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
+  scheduler.call({ type: 'TEARDOWN' });
+  assert.deepEqual(agent.take('AcknowledgeOperationStatusMessage'), {
+    status_uuid: statusUuidOf(1),
+    operation_uuid: uuidOf(1),
+  });
+  assert.deepEqual(listed(world), [uuidOf(2).value, uuidOf(3).value]);
+  update(agent, 2, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(2) });
+  assert.deepEqual(agent.take('AcknowledgeOperationStatusMessage').operation_uuid, uuidOf(2));
+  assert.deepEqual(listed(world), [uuidOf(3).value]);
+});
+
+test('a framework that subscribes adopts its operations, and no others; an id that two have is that of the first', () => {
+  const world = createWorld();
+  const [agent, second] = [world.agent(), world.agent()];
+  const id = 'earlier-0000' as FrameworkId;
+  report(agent, operation(1, { framework_id: { value: id } }, 'op'), operation(2, { framework_id: { value: id } }));
+  report(agent, operation(3, {}, 'other'));
+  report(second, operation(4, { framework_id: { value: id } }, 'op'));
+  const scheduler = world.subscribe({ id: { value: id } });
+  const framework = world.master.state.frameworks.get(scheduler.id);
+  assert.deepEqual(
+    [...(framework?.operations ?? [])],
+    [1, 2, 4].map((n) => uuidOf(n).value),
+  );
+  assert.deepEqual([...(framework?.operationUuids ?? [])], [['op', uuidOf(1).value]]);
+});
+
+test('the statuses of an operation are kept once each; a terminal one is counted once and never changes', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  report(agent, operation(1, { framework_id: { value: scheduler.id } }, 'op'));
+  const says = (state: OperationState, n: number, latest?: OperationStatus): void =>
+    update(agent, 1, { state, uuid: statusUuidOf(n) }, latest === undefined ? {} : { latest_status: latest });
+  const kept = () => {
+    const { latest_status, statuses = [] } = recordOf(world, 1)?.operation ?? {};
+    return [latest_status?.state, ...statuses.map(({ state }) => state)];
+  };
+  says('OPERATION_PENDING', 1);
+  assert.deepEqual(kept(), ['OPERATION_PENDING', 'OPERATION_PENDING']);
+  assert.equal(countOf(world, 'operations/pending'), 0);
+  says('OPERATION_PENDING', 1, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(2) });
+  assert.deepEqual(kept(), ['OPERATION_FINISHED', 'OPERATION_PENDING']);
+  says('OPERATION_FAILED', 3);
+  assert.deepEqual(kept(), ['OPERATION_FINISHED', 'OPERATION_PENDING', 'OPERATION_FAILED']);
+  for (const metric of ['operations/finished', 'operations/reserve/finished']) assert.equal(countOf(world, metric), 1);
+  assert.equal(countOf(world, 'operations/failed'), 0);
+  assert.equal(countOf(world, 'messages_operation_status_update'), 3);
+  assert.equal(countOf(world, 'valid_operation_status_updates'), 3);
+  assert.deepEqual(
+    told(scheduler).map(({ operation_id, state }) => [operation_id?.value, state]),
+    [
+      ['op', 'OPERATION_PENDING'],
+      ['op', 'OPERATION_PENDING'],
+      ['op', 'OPERATION_FAILED'],
+    ],
+  );
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false, 'the scheduler acknowledges');
+  acknowledge(scheduler, agent, 'op', 1);
+  assert.deepEqual(listed(world), [uuidOf(1).value], 'a status that is not terminal ends nothing');
+  acknowledge(scheduler, agent, 'op', 3);
+  assert.deepEqual(listed(world), []);
+  assert.equal(countOf(world, 'valid_operation_status_update_acknowledgements'), 2);
+});
+
+test('a status that nobody waits for is acknowledged by the master; one without a uuid is not', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  report(agent, operation(1), operation(2));
+  update(agent, 1, { state: 'OPERATION_PENDING', uuid: statusUuidOf(1) });
+  assert.deepEqual(agent.take('AcknowledgeOperationStatusMessage').status_uuid, statusUuidOf(1));
+  update(agent, 2, { state: 'OPERATION_DROPPED' });
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
+  assert.deepEqual(listed(world), [uuidOf(1).value]);
+});
+
+test('a status from another process than the agent is dropped, counted and logged', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  report(agent, operation(1));
+  const elsewhere = 'slave(1)@10.0.9.9:5051' as Pid;
+  const status = { state: 'OPERATION_FINISHED' as const, uuid: statusUuidOf(1) };
+  const body = { operation_uuid: uuidOf(1), status };
+  world.feed({
+    kind: 'message',
+    from: elsewhere,
+    principal: undefined,
+    message: { name: 'UpdateOperationStatusMessage', body },
+  });
+  update(agent, 9, status, { agent_id: { value: 'nobody' } });
+  assert.deepEqual(warnings(world), [
+    `ignoring OPERATION_FINISHED of an operation from ${elsewhere}: agent ${agent.id} is not there`,
+    `ignoring OPERATION_FINISHED of an operation from ${agent.pid}: agent nobody is not there`,
+  ]);
+  assert.equal(countOf(world, 'invalid_operation_status_updates'), 2);
+  assert.equal(recordOf(world, 1)?.operation.latest_status.state, 'OPERATION_PENDING');
+});
+
+test('a status of an operation that the master does not know is acknowledged, or told to the framework that asked', () => {
+  const world = createWorld();
+  const [agent, other] = [world.agent(), world.agent()];
+  const scheduler = world.subscribe();
+  const ended = world.subscribe();
+  ended.call({ type: 'TEARDOWN' });
+  const finished = (id: string | undefined, uuid = true): OperationStatus => ({
+    state: 'OPERATION_FINISHED',
+    ...(id === undefined ? {} : { operation_id: { value: id } }),
+    ...(uuid ? { uuid: statusUuidOf(1) } : {}),
+  });
+  const of = (id: string) => ({ framework_id: { value: id } });
+  const withoutOperation = { operation_uuid: undefined };
+  const table: readonly (readonly [status: OperationStatus, more: object, acknowledged: boolean, told: boolean])[] = [
+    [finished('x'), of(scheduler.id), false, true],
+    [finished('x'), { ...of(scheduler.id), ...withoutOperation }, false, true],
+    [finished(undefined), of(scheduler.id), true, false],
+    [finished('x'), of(ended.id), true, false],
+    [finished('x'), {}, true, false],
+    [finished(undefined), {}, true, false],
+    [finished('x'), of('not-here-yet'), false, false],
+    [finished(undefined), of('not-here-yet'), true, false],
+    [finished(undefined, false), {}, false, false],
+    [finished(undefined), withoutOperation, false, false],
+  ];
+  scheduler.events.splice(0);
+  for (const [status, more, acknowledged, isTold] of table) {
+    const what = JSON.stringify([status, more]);
+    const invalidBefore = countOf(world, 'invalid_operation_status_updates');
+    update(agent, 9, status, more);
+    const [sent] = agent.received.splice(0).filter(({ name }) => name === 'AcknowledgeOperationStatusMessage');
+    const expected = { status_uuid: statusUuidOf(1), operation_uuid: uuidOf(9) };
+    assert.deepEqual(sent?.body, acknowledged ? expected : undefined, what);
+    assert.deepEqual(told(scheduler), isTold ? [status] : [], what);
+    const isInvalid = !('operation_uuid' in more);
+    assert.equal(countOf(world, 'invalid_operation_status_updates') - invalidBefore, isInvalid ? 1 : 0, what);
+  }
+  report(other, operation(1, of(scheduler.id), 'x'));
+  update(agent, 9, finished('x'), of(scheduler.id));
+  assert.deepEqual(told(scheduler), []);
+  assert.equal(
+    warnings(world).at(-1),
+    `ignoring OPERATION_FINISHED of operation x from agent ${agent.id}: the operation is on agent ${other.id}`,
+  );
+  update(other, 9, finished('x'), of(scheduler.id));
+  assert.deepEqual(told(scheduler), [finished('x')]);
+});
+
+test('a framework that has not come back is waited for until ten minutes after its agent registered last', () => {
+  for (const again of [false, true]) {
+    const world = createWorld();
+    const agent = world.agent();
+    const status = { state: 'OPERATION_FINISHED' as const, operation_id: { value: 'op' }, uuid: statusUuidOf(1) };
+    const says = (): boolean => {
+      update(agent, 9, status, { framework_id: { value: 'not-here-yet' } });
+      return agent.received.splice(0).some(({ name }) => name === 'AcknowledgeOperationStatusMessage');
+    };
+    world.wait(1_000);
+    if (again) agent.reregister();
+    world.wait(10 * MINUTE_MS - 1_001);
+    assert.equal(says(), false);
+    world.wait(1);
+    assert.equal(says(), !again);
+    world.wait(1_000);
+    assert.equal(says(), true);
+  }
+});
+
+test('an acknowledgement is dropped, counted and logged unless its operation, agent and status are known', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  report(agent, operation(1, { framework_id: { value: scheduler.id } }, 'op'));
+  acknowledge(scheduler, agent, 'op', 1);
+  assert.equal(countOf(world, 'invalid_status_update_acknowledgements'), 1);
+  const dropped = `dropping an acknowledgement of operation op of framework ${scheduler.id}`;
+  assert.equal(warnings(world).at(-1), 'dropping an acknowledgement of operation op: it has no such status');
+  update(agent, 1, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(1) });
+  acknowledge(scheduler, agent, 'unknown', 1);
+  acknowledge(scheduler, { id: 'nobody' }, 'op', 1);
+  acknowledge(scheduler, agent, 'op', 2);
+  agent.breakConnection();
+  acknowledge(scheduler, agent, 'op', 1);
+  assert.deepEqual(warnings(world).slice(1), [
+    dropped.replace('operation op', 'operation unknown'),
+    dropped,
+    'dropping an acknowledgement of operation op: it has no such status',
+    dropped,
+  ]);
+  assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
+  assert.equal(countOf(world, 'invalid_operation_status_update_acknowledgements'), 3);
+  assert.equal(countOf(world, 'messages_operation_status_update_acknowledgement'), 5);
+  assert.deepEqual(listed(world), [uuidOf(1).value]);
+});
