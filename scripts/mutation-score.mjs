@@ -1,7 +1,7 @@
 // Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N] [--slow-tests]
 // Puts one fault after the other into the sources below the paths (files, folders, packages, master/core, agent/core)
-// and lets the unit tests of their package look for it. Prints the faults that no test saw. A whole area's scores go to
-// docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again. Tests that take long (the
+// and lets the unit tests of their package look for it. Prints the faults that no test saw. The scores of whole files go
+// to docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again. Tests that take long (the
 // properties over every message, say) judge only with --slow-tests; without them the score is a lower bound.
 import { parseArgs } from 'node:util';
 import { acceptedReason } from './mutation/accepted.mjs';
@@ -64,5 +64,5 @@ for (const item of work) {
   const mutants = found.mutants.map((mutant) => ({ ...mutant, accepted: acceptedReason(mutant) }));
   console.log(survivorsText(mutants));
   console.log(`${item.area.name}: ${scoreOf(mutants).text}`);
-  if (item.whole && lines === undefined) writeScores(item.area, mutants, found.leftOut);
+  if (lines === undefined) writeScores(item.area, mutants, { leftOut: found.leftOut, isWhole: item.whole });
 }

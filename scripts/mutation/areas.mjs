@@ -9,8 +9,16 @@ const cores = ['master', 'agent'].map((daemon) => {
   return { name: `${daemon}/core`, source, tests: [source] };
 });
 
-/** The areas whose scores are kept in docs/mutation-scores.md, in its order. */
+/** What input from outside is checked with; docs/limits.md shows the limits, so that its test judges them too. */
+const base = {
+  ...packageArea('base'),
+  tests: ['packages/base/src', 'scripts/limits'],
+  files: ['byte-size', 'duration', 'limits', 'names', 'pid'].map((name) => `packages/base/src/${name}.ts`),
+};
+
+/** The areas whose scores are kept in docs/mutation-scores.md, in its order. `files`: not all sources, but these. */
 export const scoredAreas = [
+  base,
   ...['resources', 'allocator', 'wire', 'security', 'coordination'].map(packageArea),
   ...cores,
 ];
@@ -20,8 +28,8 @@ function packageArea(name) {
 }
 
 function areaOf(path) {
-  const core = cores.find(({ source }) => path === source || path.startsWith(`${source}/`));
-  if (core) return core;
+  const scored = scoredAreas.find(({ source }) => path === source || path.startsWith(`${source}/`));
+  if (scored) return scored;
   const name = /^packages\/([^/]+)/.exec(path)?.[1];
   return name && existsSync(join(root, 'packages', name, 'src')) ? packageArea(name) : undefined;
 }
@@ -30,7 +38,7 @@ const isTestSupport = (path) => /\.test\.ts$|\.d\.ts$|\/testing(\/|\.ts$)/.test(
 
 /** The source files of an area that are mutated. */
 export function sourcesOf(area) {
-  return globSync([area.source], '.ts').filter((path) => !isTestSupport(path));
+  return area.files ?? globSync([area.source], '.ts').filter((path) => !isTestSupport(path));
 }
 
 export function testsOf(area) {

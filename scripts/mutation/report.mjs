@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../lib.mjs';
 import { ACCEPTED_KINDS } from './accepted.mjs';
-import { scoredAreas } from './areas.mjs';
+import { scoredAreas, sourcesOf } from './areas.mjs';
 
 const document = join(root, 'docs/mutation-scores.md');
 
@@ -14,6 +14,10 @@ export function scoreOf(mutants) {
   const total = mutants.length;
   const missed = mutants.filter(({ status }) => status === 'survived' || status === 'noCoverage');
   const accepted = missed.filter((mutant) => mutant.accepted !== undefined).length;
+  return scoreOfCounts({ total, killed, timeout, survived, noCoverage, accepted });
+}
+
+function scoreOfCounts({ total, killed, timeout, survived, noCoverage, accepted }) {
   const percent = total === 0 ? 100 : ((killed + timeout) / total) * 100;
   const percentOfRest = total === accepted ? 100 : ((killed + timeout) / (total - accepted)) * 100;
   const text = [
@@ -63,34 +67,79 @@ function groupBy(items, keyOf) {
 
 const asCode = (text) => `\`${shortened(text).replaceAll('`', "'").replaceAll('|', '\\|')}\``;
 
-function section(area, mutants, leftOut) {
-  const files = [...groupBy(mutants, ({ file }) => file)].sort(([a], [b]) => (a < b ? -1 : 1));
+/** Rows of one file in an area's section: its counts, and its accepted survivors. */
+function rowsOf(area, file, mutants) {
+  const name = file.slice(area.source.length + 1);
+  const isOfKind = (it) => ACCEPTED_KINDS.some(({ reason }) => reason === it.accepted);
   const accepted = mutants.filter((it) => (it.status === 'survived' || it.status === 'noCoverage') && it.accepted);
+  const change = (it) => `${asCode(it.original)} → ${asCode(it.replacement)}`;
+  return {
+    name,
+    score: scoreOf(mutants),
+    accepted: [
+      ...ACCEPTED_KINDS.map(({ reason }) => [accepted.filter((it) => it.accepted === reason).length, reason])
+        .filter(([count]) => count > 0)
+        .map(([count, reason]) => cells(name, `${count} mutants`, reason)),
+      ...accepted.filter((it) => !isOfKind(it)).map((it) => cells(name, change(it), it.accepted)),
+    ],
+  };
+}
+
+/** The same, read from the section that the document has: files that were not measured this time keep their rows. */
+function rowsIn(text) {
+  const files = [];
+  for (const line of text.split('\n')) {
+    const [, name, rest] = /^\| ([^|]+\.ts) \| (.*) \|$/.exec(line) ?? [];
+    if (name === undefined) continue;
+    const numbers = rest.split(' | ').slice(0, 6).map(Number);
+    if (numbers.length < 6 || numbers.some(Number.isNaN)) {
+      files.find((file) => file.name === name)?.accepted.push(line);
+      continue;
+    }
+    const [total, killed, timeout, survived, noCoverage, accepted] = numbers;
+    files.push({
+      name,
+      score: scoreOfCounts({ total, killed, timeout, survived, noCoverage, accepted }),
+      accepted: [],
+    });
+  }
+  return files;
+}
+
+function sumOf(scores) {
+  const sum = (field) => scores.reduce((so, score) => so + score[field], 0);
+  const fields = ['total', 'killed', 'timeout', 'survived', 'noCoverage', 'accepted'];
+  return scoreOfCounts(Object.fromEntries(fields.map((field) => [field, sum(field)])));
+}
+
+function section(area, mutants, { leftOut, isWhole }, before) {
+  const measured = [...groupBy(mutants, ({ file }) => file)].map(([file, own]) => rowsOf(area, file, own));
+  const kept = rowsIn(before).filter((row) => !measured.some(({ name }) => name === row.name));
+  const sources = sourcesOf(area).map((file) => file.slice(area.source.length + 1));
+  const files = [...measured, ...kept]
+    .filter(({ name }) => sources.includes(name))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  const isComplete = isWhole || files.length === sources.length;
   const lines = [
     `## ${area.name}`,
     '',
     cells('file', ...columns),
     cells('---', ...columns.map(() => '---:')),
-    ...files.map(([file, own]) => cells(file.slice(area.source.length + 1), ...scoreCells(scoreOf(own)))),
-    cells('all', ...scoreCells(scoreOf(mutants))),
+    ...files.map(({ name, score }) => cells(name, ...scoreCells(score))),
+    cells(
+      isComplete ? 'all' : `${files.length} of ${sources.length} files`,
+      ...scoreCells(sumOf(files.map(({ score }) => score))),
+    ),
     '',
   ];
   if (leftOut.length > 0) {
     const titles = leftOut.map((id) => `"${id.slice(id.indexOf(' > ') + 3)}"`);
     lines.push(`A lower bound: judged without the slow tests ${titles.join(', ')}.`, '');
   }
+  const accepted = files.flatMap((file) => file.accepted);
   if (accepted.length > 0) {
-    const isOfKind = (it) => ACCEPTED_KINDS.some(({ reason }) => reason === it.accepted);
     lines.push('Accepted survivors:', '', cells('file', 'mutant', 'why it stays'), cells('---', '---', '---'));
-    for (const { reason } of ACCEPTED_KINDS) {
-      const count = accepted.filter((it) => it.accepted === reason).length;
-      if (count > 0) lines.push(cells('', `${count} mutants`, reason));
-    }
-    for (const it of accepted.filter((one) => !isOfKind(one))) {
-      const change = `${asCode(it.original)} → ${asCode(it.replacement)}`;
-      lines.push(cells(it.file.slice(area.source.length + 1), change, it.accepted));
-    }
-    lines.push('');
+    lines.push(...accepted, '');
   }
   return lines.join('\n');
 }
@@ -104,20 +153,32 @@ function sectionsNow() {
   return new Map(parts.map((part) => [part.slice(3, part.indexOf('\n')), part.trimEnd().concat('\n')]));
 }
 
-const totalsIn = (text) => /^\| all \|(.*)\|$/m.exec(text)?.[1]?.trim() ?? '';
+const totalsIn = (text) => /^\| (?:all|\d+ of \d+ files) \|(.*)\|$/m.exec(text)?.[1]?.trim() ?? '';
 
-/** The score of each area in the document, in percent. */
+/** An area of which some files were never measured: its score can't be compared with that of all of them. */
+const isPartial = (text) => /^\| \d+ of \d+ files \|/m.test(text);
+
+/** The score of each area in the document that was measured whole, in percent. */
 export function scoresNow() {
   const percentOf = (text) => Number(/([\d.]+) % \|/.exec(totalsIn(text))?.[1] ?? 0);
-  return new Map([...sectionsNow()].map(([name, text]) => [name, percentOf(text)]));
+  return new Map(
+    [...sectionsNow()].filter(([, text]) => !isPartial(text)).map(([name, text]) => [name, percentOf(text)]),
+  );
 }
 
-/** Replaces one area's section; the others and their rows in the summary stay. */
-export function writeScores(area, mutants, leftOut) {
+/**
+ * Replaces the rows of the files that were measured; others' rows and sections stay. `leftOut`: the tests that took no
+ * part, as they are slow. `isWhole`: all files of the area were measured, so that one without a row has no mutants.
+ */
+export function writeScores(area, mutants, { leftOut, isWhole }) {
   if (!scoredAreas.some(({ name }) => name === area.name)) return;
-  const sections = sectionsNow().set(area.name, section(area, mutants, leftOut));
+  const sections = sectionsNow();
+  const before = isWhole ? '' : (sections.get(area.name) ?? '');
+  sections.set(area.name, section(area, mutants, { leftOut, isWhole }, before));
   const known = scoredAreas.filter(({ name }) => sections.has(name));
-  const totals = known.map(({ name }) => cells(name, totalsIn(sections.get(name))));
+  const totals = known.map(({ name }) =>
+    cells(isPartial(sections.get(name)) ? `${name}, in part` : name, totalsIn(sections.get(name))),
+  );
   const text = [
     '# Mutation scores',
     '',
@@ -125,7 +186,7 @@ export function writeScores(area, mutants, leftOut) {
     "[StrykerJS' instrumenter](https://stryker-mutator.io/docs/stryker-js/introduction/), the unit tests of a package see.",
     'Written by `node scripts/mutation-score.mjs AREA`, and for all areas by `node scripts/nightly-mutation.mjs`. The',
     'score is killed and timeouts (loops that no longer end) of all mutants; accepted survivors count as missed, but in the',
-    'last column, which leaves them out.',
+    'last column, which leaves them out. An area "in part" has files that were not measured yet.',
     '',
     cells('area', ...columns),
     cells('---', ...columns.map(() => '---:')),

@@ -25,19 +25,58 @@ test('durations are read and written as Mesos does', () => {
     ['50ms', 50, '50ms'],
     ['0ns', 0, '0ns'],
     ['250us', 0.25, '250us'],
+    ['-5secs', -5_000, '-5secs'],
+    ['1ns', 1e-6, '1ns'],
+    ['1us', 1e-3, '1us'],
+    ['1.25ms', 1.25, '1250us'],
+    ['36hrs', 129_600_000, '36hrs'],
+    ['48hrs', 172_800_000, '2days'],
+    ['7days', 604_800_000, '1weeks'],
+    [' 1mins\n', 60_000, '1mins'],
   ];
   for (const [text, ms, written] of cases) {
     assert.deepEqual(parseDuration(text), { ok: true, value: ms }, text);
     assert.equal(formatDuration(ms), written);
   }
-  for (const text of ['', '15', '15 secs', 'secs', '1parsec', '--1secs'])
-    assert.equal(parseDuration(text).ok, false, text);
+  for (const text of [
+    '',
+    '15',
+    '15 secs',
+    'secs',
+    '1parsec',
+    '--1secs',
+    '1.secs',
+    '1.5.5secs',
+    'x1secs',
+    '1secs2',
+    '1SECS',
+  ]) {
+    const expected = 'expected a duration such as 15secs or 2mins (units ns us ms secs mins hrs days weeks), got';
+    assert.deepEqual(parseDuration(text), { ok: false, error: `${expected} ${JSON.stringify(text)}` });
+  }
+  assert.equal(formatDuration(1 / 3), '333333ns');
 });
 
 test('sizes are read and written as Mesos does', () => {
-  assert.deepEqual(parseByteSize('2GB'), { ok: true, value: 2 ** 31 });
-  assert.deepEqual(parseByteSize('10kb'), { ok: true, value: 10_240 });
-  for (const text of ['', '2', '2 GB', '-1MB', '1PB']) assert.equal(parseByteSize(text).ok, false, text);
+  const table: readonly (readonly [text: string, bytes: number, written: string])[] = [
+    ['0B', 0, '0B'],
+    ['1023B', 1023, '1023B'],
+    ['1024B', 1024, '1KB'],
+    ['10kb', 10_240, '10KB'],
+    ['1536KB', 1_572_864, '1536KB'],
+    ['3MB', 3 * 2 ** 20, '3MB'],
+    ['2GB', 2 ** 31, '2GB'],
+    [' 5TB ', 5 * 2 ** 40, '5TB'],
+    ['12tB', 12 * 2 ** 40, '12TB'],
+  ];
+  for (const [text, bytes, written] of table) {
+    assert.deepEqual(parseByteSize(text), { ok: true, value: bytes }, text);
+    assert.equal(formatByteSize(bytes), written);
+  }
+  for (const text of ['', '2', '2 GB', '-1MB', '1PB', 'MB', 'x1MB', '1MBx', '1.5MB']) {
+    const expected = `expected a size such as 10MB (units B KB MB GB TB), got ${JSON.stringify(text)}`;
+    assert.deepEqual(parseByteSize(text), { ok: false, error: expected });
+  }
   fc.assert(
     fc.property(fc.nat(2 ** 40), (bytes) =>
       assert.deepEqual(parseByteSize(formatByteSize(bytes)), { ok: true, value: bytes }),
@@ -51,8 +90,15 @@ test('a pid is an id at an address', () => {
     value: { id: 'slave(1)', address: '10.0.0.7:5051' },
   });
   assert.deepEqual(parsePid('a@b@[::1]:5050'), { ok: true, value: { id: 'a@b', address: '[::1]:5050' } });
-  for (const text of ['', 'master', '@1.2.3.4:5', 'master@1.2.3.4', 'master@1.2.3.4:99999']) {
-    assert.equal(parsePid(text).ok, false, text);
+  assert.deepEqual(parsePid('a@h:65535'), { ok: true, value: { id: 'a', address: 'h:65535' } });
+  assert.deepEqual(parsePid('a@h:0'), { ok: true, value: { id: 'a', address: 'h:0' } });
+  for (const text of ['', 'master', '@1.2.3.4:5', '@']) {
+    const error = `expected a pid such as master@10.0.0.1:5050, got ${JSON.stringify(text)}`;
+    assert.deepEqual(parsePid(text), { ok: false, error });
+  }
+  for (const text of ['m@1.2.3.4', 'm@', 'm@:5', 'm@h:', 'm@h:65536', 'm@h:000001', 'm@h:5x', 'm@h:-1', 'm@h:5\n']) {
+    const error = `expected an ip:port after the @ of a pid, got ${JSON.stringify(text)}`;
+    assert.deepEqual(parsePid(text), { ok: false, error });
   }
   assert.equal(pidOf('master', '127.0.0.1:5050'), 'master@127.0.0.1:5050');
 });

@@ -26,6 +26,45 @@ test('an id that passes is one name in a directory', () => {
   assert.match(checkId('task_id', 'é'.repeat(128)) ?? '', /^task_id: expected at most 255 bytes, got 256$/);
 });
 
+/** The first and last characters of each length in UTF-8. */
+const characters: readonly (readonly [text: string, bytes: number])[] = [
+  ['a', 1],
+  ['\u007e', 1],
+  ['\u00a0', 2],
+  ['\u07ff', 2],
+  ['\u0800', 3],
+  ['\ud7ff', 3],
+  ['\ue000', 3],
+  ['\uffff', 3],
+  ['\u{10000}', 4],
+  ['\u{10ffff}', 4],
+];
+
+test('the id of a volume, task or agent has at most 255 bytes, whatever its characters take', () => {
+  for (const [text, bytes] of characters) {
+    const most = text.repeat(Math.floor(255 / bytes)) + 'x'.repeat(255 % bytes);
+    assert.equal(utf8Length(most), 255);
+    assert.equal(checkId('id', most), undefined, text);
+    assert.equal(checkId('id', `${most}x`), 'id: expected at most 255 bytes, got 256', text);
+    const beyond = text.repeat(Math.floor(255 / bytes) + 1);
+    const got = bytes * (Math.floor(255 / bytes) + 1);
+    assert.equal(checkId('id', beyond), `id: expected at most 255 bytes, got ${got}`, text);
+  }
+});
+
+test('an id that can be no directory is refused with what is wrong with it', () => {
+  const separators = 'expected no slash, backslash and control character, got';
+  const table: readonly (readonly [id: string, problem: string])[] = [
+    ['', 'id: expected an id, got an empty string'],
+    ['.', 'id: expected an id other than "." and "..", got "."'],
+    ['..', 'id: expected an id other than "." and "..", got ".."'],
+    ...['a/b', '/', 'a\\', '\0', 'a\u001f', '\u007f', '\u0080', '\u009f', '\ud800', '\udfff', '\ude00\ud83d'].map(
+      (id): readonly [string, string] => [id, `id: ${separators} ${JSON.stringify(id)}`],
+    ),
+  ];
+  for (const [id, problem] of table) assert.equal(checkId('id', id), problem);
+});
+
 const nested = (...parts: readonly string[]): ContainerIdLike =>
   parts.slice(1).reduce<ContainerIdLike>((parent, value) => ({ value, parent }), { value: parts[0] ?? '' });
 
@@ -40,7 +79,12 @@ const containerIds: readonly (readonly [ContainerIdLike, RegExp | undefined])[] 
   [nested('a', 'b c'), /^id\.value: expected no period and space/],
   [nested('a', ''), /^id\.value: expected an id, got an empty string/],
   [nested('a', 'latest'), /^id\.value: expected an id other than "latest"/],
-  [nested('x'.repeat(243)), /^id\.value: expected at most 242 bytes, got 243/],
+  [nested('x'.repeat(242)), undefined],
+  [nested('x'.repeat(243)), /^id\.value: expected at most 242 bytes, got 243$/],
+  [nested('x'.repeat(243), 'b', 'c'), /^id\.parent\.parent\.value: expected at most 242 bytes, got 243$/],
+  [nested('a', 'latest '), /^id\.value: expected no period and space, got "latest "$/],
+  [nested('latest', 'b'), /^id\.parent\.value: expected an id other than "latest"$/],
+  [nested('latest2'), undefined],
 ];
 
 test('a container id has no part that is no directory, and a limited depth', () => {
@@ -60,6 +104,20 @@ test('a path below a directory stays there', () => {
       assert.ok(path.split('/').every((part) => part !== '..'));
     }),
   );
-  for (const path of ['', '.', './', '..', 'a/..', '/..', 'p'.repeat(256)])
-    assert.notEqual(checkPathBelow('p', path), undefined);
+  const component = 'p'.repeat(255);
+  const table: readonly (readonly [path: string, problem: string | undefined])[] = [
+    ['', 'p: expected a path, got ""'],
+    ['.', 'p: expected a path, got "."'],
+    ['./', 'p: expected a path, got "./"'],
+    ['..', 'p: expected a path without "..", got ".."'],
+    ['a/..', 'p: expected a path without "..", got "a/.."'],
+    ['/..', 'p: expected a path without "..", got "/.."'],
+    ['a/b\\', 'p: expected no slash, backslash and control character, got "b\\\\"'],
+    [`${component}p`, 'p: expected at most 255 bytes, got 256'],
+    [`${`${component}/`.repeat(16)}p`, 'p: expected at most 4096 bytes, got 4097'],
+    [`${component}/`.repeat(16), undefined],
+    ['a/./b//c/', undefined],
+    ['...', undefined],
+  ];
+  for (const [path, problem] of table) assert.equal(checkPathBelow('p', path), problem, path);
 });
