@@ -20,11 +20,11 @@ export function readString(json: unknown): string {
   return json;
 }
 
-/** Base64, made canonical. */
+/** Base64, made canonical. Errors quote nothing of it: secrets are bytes, and are often given without being encoded. */
 export function readBytes(json: unknown): string {
   if (typeof json !== 'string') throw wrong('a base64 string', json);
   const bytes = base64ToBytes(json);
-  if (bytes === undefined) throw wrong('a base64 string', json);
+  if (bytes === undefined) throw new WireFailure('type', 'a base64 string', 'other text');
   return bytesToBase64(bytes);
 }
 
