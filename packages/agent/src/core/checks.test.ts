@@ -47,7 +47,7 @@ test('what is healthy: exit status 0, HTTP from 200 to 399, a connection', () =>
   }
 });
 
-test('C2: the first success, failures and recoveries are reported, success after success is not', () => {
+test('CHECKS-2: the first success, failures and recoveries are reported, success after success is not', () => {
   let state = initialCheck(0);
   const heard = [exited(0), exited(0), exited(1), exited(1), exited(0), exited(0), exited(1)].map((result) => {
     const verdict = judgeHealth({ consecutive_failures: 3 }, state, result, 0);
@@ -114,7 +114,7 @@ test('the status that a check gives: its type with the result, or empty where th
   }
 });
 
-test('C2: check statuses are equal if every result in them is', () => {
+test('CHECKS-2: check statuses are equal if every result in them is', () => {
   const all: readonly (CheckStatusInfo | undefined)[] = [
     undefined,
     { type: 'COMMAND', command: { exit_code: 0 } },

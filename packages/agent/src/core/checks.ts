@@ -1,8 +1,8 @@
 // Health checks and checks of a task: when to probe, what a result means. Pure; the timers are the agent's.
 //
 // Mesos: docs/health-checks.md. A health check ends the task after so many failures in a row; a check only reports.
-// C1: while a task is being ended nothing is probed and nothing reported.
-// C2: a check reports changes only; a health check its first success, every failure that counts, and recoveries.
+// CHECKS-1: while a task is being ended nothing is probed and nothing reported.
+// CHECKS-2: a check reports changes only; a health check its first success, every failure that counts, and recoveries.
 import type { Probe, ProbeResult } from '@meseta/containers/types';
 import type { CheckInfo, CheckStatusInfo, CommandInfo, HealthCheck, TaskInfo } from '@meseta/wire';
 

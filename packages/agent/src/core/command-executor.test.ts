@@ -95,7 +95,7 @@ test('a failed fetch is TASK_FAILED of the agent, without TASK_STARTING', () => 
   assert.equal(last(world).message, 'Failed to launch container: http://x/y: status 404');
 });
 
-test('a kill: SIGTERM, the grace period, SIGKILL; a later kill can only shorten it', () => {
+test('RUN-END-1: a kill: SIGTERM, the grace period, SIGKILL; a later kill can only shorten it', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
   assert.deepEqual(

@@ -150,7 +150,7 @@ export function probe(step: Step, containerId: ContainerId, kind: CheckKind): vo
 export function probeResult(step: Step, containerId: ContainerId, kind: CheckKind, result: ProbeResult): void {
   const found = taskRunOf(step, containerId);
   const record = found && taskOfRun(found.framework, found.run);
-  // C1.
+  // CHECKS-1.
   if (found === undefined || record === undefined || found.run.kill !== undefined) return;
   if (found.run.state !== 'running') return;
   if (kind === 'health') healthResult(step, found.framework, found.run, record, result);

@@ -95,7 +95,7 @@ test('tasks wait for their executor, in order; later ones go to it at once', () 
   assert.deepEqual(typesOf(launch(world, 'c', false)), ['LAUNCH']);
 });
 
-test('X1: of a checkpointing framework nothing is launched before it is on disk', () => {
+test('CUSTOM-EXECUTORS-1: of a checkpointing framework nothing is launched before it is on disk', () => {
   const { world } = subscribedWorld();
   world.durable = false;
   assert.deepEqual(typesOf(launch(world, 'b', false)), []);
@@ -136,7 +136,7 @@ test("a token is its executor's alone", () => {
   assert.deepEqual(typesOf(effects), ['SUBSCRIBED', 'LAUNCH']);
 });
 
-test('an update is told once and acknowledged each time it comes, when it is on disk', () => {
+test('EXECUTOR-CALLS-1: an update is told once and acknowledged each time it comes, when it is on disk', () => {
   const { world } = subscribedWorld();
   const status = statusOf('a', 'TASK_RUNNING');
   world.durable = false;
@@ -153,7 +153,7 @@ test('an update is told once and acknowledged each time it comes, when it is on 
   assert.equal(world.core.state.counters.validStatusUpdates, 2, 'a repeated one is valid too');
 });
 
-test("C4: what an executor says of another executor's task is ignored and counted", () => {
+test("EXECUTOR-CALLS-4: what an executor says of another executor's task is ignored and counted", () => {
   const { world } = subscribedWorld();
   const containerId = launched(
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('other') } }),
@@ -260,7 +260,7 @@ test("a framework without a driver has no pid: its executors' messages go to the
   assert.equal(sent?.to, MASTER);
 });
 
-test('X2, X3: an executor that does not subscribe in time is destroyed, its task failed', () => {
+test('CUSTOM-EXECUTORS-2, CUSTOM-EXECUTORS-3: an executor that does not subscribe in time is destroyed, its task failed', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   started(world, containerId);
@@ -280,7 +280,7 @@ test('X2, X3: an executor that does not subscribe in time is destroyed, its task
   );
 });
 
-test('X3: a crash fails what runs; the master hears of the executor first, with the status of wait(2)', () => {
+test('CUSTOM-EXECUTORS-3: a crash fails what runs; the master hears of the executor first, with the status of wait(2)', () => {
   const { world, containerId } = subscribedWorld(frameworkOf({ checkpoint: false }));
   exited(world, containerId, 7);
   assert.deepEqual(
@@ -355,7 +355,7 @@ test('a task for the successor of an executor whose end is not acknowledged is d
   assert.notEqual(launched(launch(world, 'c', true)), containerId);
 });
 
-test('after a restart the agent waits for its executors before it registers; what they never got is dropped', () => {
+test('EXECUTOR-CALLS-3: after a restart the agent waits for its executors before it registers; what they never got is dropped', () => {
   const { world, containerId } = subscribedWorld();
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);
@@ -415,7 +415,7 @@ test('an executor that does not come back is destroyed, its tasks are gone', () 
   assert.deepEqual([told?.state, told?.reason], ['TASK_GONE', 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT']);
 });
 
-test('a new SUBSCRIBE takes the place of the old stream', () => {
+test('EXECUTOR-CALLS-2: a new SUBSCRIBE takes the place of the old stream', () => {
   const { world } = subscribedWorld();
   const effects = subscribe(world, 'c2', { unacknowledged_tasks: [customTask('a')] });
   assert(effects.some((it) => it.kind === 'closeStream' && it.connection === 'c1'));

@@ -1,9 +1,9 @@
 // A framework's own executors: what they are given to run, how they end and what then becomes of their tasks.
 // Mesos: docs/executor-http-api.md; behaviours.md 7, 10.
 //
-// X1: tasks reach the executor in the order in which they came, each when it is on disk and the executor listens.
-// X2: an executor that doesn't subscribe in time is destroyed; so is one that doesn't end in time.
-// X3: when its container is gone every task that has not ended is told as failed, or lost with the agent's restart.
+// CUSTOM-EXECUTORS-1: tasks reach the executor in the order in which they came, each when it is on disk and the executor listens.
+// CUSTOM-EXECUTORS-2: an executor that doesn't subscribe in time is destroyed; so is one that doesn't end in time.
+// CUSTOM-EXECUTORS-3: when its container is gone every task that has not ended is told as failed, or lost with the agent's restart.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
@@ -46,7 +46,7 @@ export function customContainerEvent(step: Step, event: ContainerEvent): void {
   }
 }
 
-/** X2. */
+/** CUSTOM-EXECUTORS-2. */
 export function registrationTimedOut(step: Step, containerId: ContainerId): void {
   const found = executorOf(step, containerId);
   if (found?.executor.state !== 'launching') return;
@@ -85,7 +85,7 @@ export function pendingDurable(step: Step, frameworkId: FrameworkId, executorId:
   sendPending(step, framework, executor);
 }
 
-/** X1. */
+/** CUSTOM-EXECUTORS-1. */
 export function sendPending(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
   if (!isConnected(step, executor) || executor.kill !== undefined) return;
   for (;;) {
@@ -160,7 +160,7 @@ export function enqueueTaskStatus(
   enqueueStatusUpdate(step, framework, taskId, status);
 }
 
-/** Asks the executor to end; it is destroyed when its grace period is over (X2). */
+/** Asks the executor to end; it is destroyed when its grace period is over (CUSTOM-EXECUTORS-2). */
 export function shutdownCustom(
   step: Step,
   framework: FrameworkRecord,
@@ -181,7 +181,7 @@ export function shutdownCustom(
   armKill(step, killed);
 }
 
-/** X3: the container has ended, or was never there. `fields`: what its tasks are told, if not by how it ended. */
+/** CUSTOM-EXECUTORS-3: the container has ended, or was never there. `fields`: what its tasks are told, if not by how it ended. */
 export function executorGone(
   step: Step,
   framework: FrameworkRecord,
@@ -242,7 +242,7 @@ export function awaitNoLonger(step: Step, containerId: ContainerId): void {
   joinIfRecovered(step);
 }
 
-/** Executors that are not back by now won't be waited for (X2). */
+/** Executors that are not back by now won't be waited for (CUSTOM-EXECUTORS-2). */
 export function executorsLate(step: Step): void {
   for (const containerId of [...step.state.awaited]) {
     const found = executorOf(step, containerId);

@@ -1,11 +1,11 @@
 // The executor API, seen from the core: what executors call, what they are answered.
 // Mesos: docs/executor-http-api.md; behaviours.md 9, 10.
 //
-// C1: an update is acknowledged to the executor when it is on disk (checkpointing frameworks), once however often it
+// EXECUTOR-CALLS-1: an update is acknowledged to the executor when it is on disk (checkpointing frameworks), once however often it
 //     comes; only the first time it is told.
-// C2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
-// C3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
-// C4: an executor speaks of its own tasks: what it says of another executor's is ignored and counted.
+// EXECUTOR-CALLS-2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
+// EXECUTOR-CALLS-3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
+// EXECUTOR-CALLS-4: an executor speaks of its own tasks: what it says of another executor's is ignored and counted.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type {
   ContainerStatus,
@@ -99,7 +99,7 @@ function httpSubscribed(
   const { containerId } = executor;
   const run = step.state.runs.get(containerId);
   if (run === undefined) return;
-  // C2.
+  // EXECUTOR-CALLS-2.
   if (run.connection !== undefined) step.effects.push({ kind: 'closeStream', connection: run.connection });
   step.state.runs.set(containerId, { ...run, connection });
   setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
@@ -155,7 +155,7 @@ function agentInfoFor({ state }: Step) {
   return { ...shown, resources: state.total };
 }
 
-/** C3. */
+/** EXECUTOR-CALLS-3. */
 function dropUndelivered(
   step: Step,
   framework: FrameworkRecord,
@@ -181,7 +181,7 @@ function hasNothingToDo(step: Step, framework: FrameworkRecord, { containerId }:
   return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
 }
 
-/** C1, C4. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
+/** EXECUTOR-CALLS-1, EXECUTOR-CALLS-4. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
 export function executorUpdate(
   step: Step,
   framework: FrameworkRecord,

@@ -174,7 +174,7 @@ test('SANDBOXES-1: without a container of an earlier process its sandboxes age f
   assert.deepEqual(sandboxesRemovedFor(world, 0), [containerId]);
 });
 
-test('RECOVERY-3: a kill that was under way goes on with what is left of its grace period', () => {
+test('RECOVERY-3, RUN-END-2: a kill that was under way goes on with what is left of its grace period', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
   world.message({

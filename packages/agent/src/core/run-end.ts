@@ -1,8 +1,8 @@
 // The end of what the agent runs itself: by itself, or by a polite signal, a grace period and SIGKILL. One task's end may
 // end others (`pods.ts`, PODS-1).
 //
-// K1: the first reason a task is ended for stays; later ones can only shorten the grace period.
-// K2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
+// RUN-END-1: the first reason a task is ended for stays; later ones can only shorten the grace period.
+// RUN-END-2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
 import type { ContainerId } from '@meseta/base';
 import type { KillPolicy } from '@meseta/wire';
 import { endExecutor } from './executors.js';

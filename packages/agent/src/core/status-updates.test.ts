@@ -21,7 +21,7 @@ const started = (world: World, containerId: ContainerId): void => {
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
 };
 
-test('an update that nobody acknowledges is sent again after 10 s, 20 s, 40 s, at most 10 min', () => {
+test('STATUS-UPDATES-3: an update that nobody acknowledges is sent again after 10 s, 20 s, 40 s, at most 10 min', () => {
   const world = registeredWorld();
   started(world, run(world, taskOf('t')));
   const uuid = updates(world)[0]?.uuid;
@@ -51,7 +51,7 @@ test("a framework's news sends the first update of every stream again, with the 
   assert.equal(updates(world).length, 5);
 });
 
-test('an update of a checkpointing framework is on disk before it is sent', () => {
+test('STATUS-UPDATES-2: an update of a checkpointing framework is on disk before it is sent', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.durable = false;
@@ -128,7 +128,7 @@ function listen(world: World, listener: Listener, drops: (n: number) => boolean)
   }
 }
 
-test('whatever is lost and whoever restarts: every update arrives, in order, until acknowledged', () => {
+test('STATUS-UPDATES-1: whatever is lost and whoever restarts: every update arrives, in order, until acknowledged', () => {
   fc.assert(
     fc.property(events, fc.infiniteStream(fc.boolean()), (script, losses) => {
       const lost: boolean[] = [];

@@ -2,8 +2,8 @@
 //
 // `a task reaches its executor once`: no LAUNCH names a task that the process was given before.
 // `an executor's update is told as it was said`: by the executor of the task, with its state and uuid, in its order.
-// `what is acknowledged to an executor is kept`: of a checkpointing framework, on the agent's disk (C1 of the agent's
-//     executor calls), until the task is over and acknowledged.
+// `what is acknowledged to an executor is kept`: of a checkpointing framework, on the agent's disk (EXECUTOR-CALLS-1),
+//     until the task is over and acknowledged.
 // `an executor's end ends its tasks`: once its agent knows that the container has ended, none is alive there.
 // `a message comes once, as it was sent`: between scheduler and executor; it may get lost.
 // `nothing is sent to nobody`: a message of an agent has an address.

@@ -4,7 +4,7 @@
 // `updates are delivered in order`: the first sight of each is in the order in which the agent told them.
 // `no update is lost`: at rest a framework that lives and acknowledges has heard of everything that its agents told.
 // `an acknowledged update is never sent again`
-// `nothing is told before it is on disk`: an update of a checkpointing framework (U2 of the agent).
+// `nothing is told before it is on disk`: an update of a checkpointing framework (STATUS-UPDATES-2).
 // `one end, and the one that happened`: a run of a task ends in one terminal state, and its container ended so.
 //
 // What Mesos' protocol allows, by name:
