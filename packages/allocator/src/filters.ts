@@ -7,7 +7,8 @@
 //     comes.
 // FILTERS-2: a filter never ends before the time asked for; it ends at most 1/256 of its duration, and a tick, after
 //     it.
-// FILTERS-3: a bucket holds each filter that ends in its tick; when it would grow, what is stale in it goes first.
+// FILTERS-3: a bucket holds each filter that ends in its tick; before it grows, entries of stale filters and second
+//     entries of a filter go, so a client that refuses and revives all the time takes no more room than its filters.
 import { createDeadlines, type Deadlines } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
 import { type BundleReferences, createReferences, dropReference, takeReference } from './references.js';
@@ -17,6 +18,8 @@ const STRIDE = 4;
 const GENERATION = 1;
 const BUNDLE = 2;
 const TICK = 3;
+/** No tick: stands for one while a bucket's entries are counted. */
+const COUNTED = 0xffff_ffff;
 
 /** One agent's filters: open addressing by client; a client may have several. */
 interface Table {
@@ -204,19 +207,26 @@ function schedule(filters: Filters, agent: number, client: number, tick: number)
   bucket.size++;
 }
 
-/** Drops what is stale (FILTERS-3), and doubles the bucket if that is not enough. */
+/** Keeps one entry for each live filter (FILTERS-3), and doubles the bucket if that is not enough. */
 function makeRoom(filters: Filters, bucket: Bucket, tick: number): void {
   const { pairs } = bucket;
   let kept = 0;
   const isIts = (cells: Uint32Array, at: number): boolean => cells[at + TICK] === tick && isLive(filters, cells, at);
+  const isCounted = (cells: Uint32Array, at: number): boolean => cells[at + TICK] === COUNTED;
+  const mark = (i: number, fits: typeof isIts, value: number): boolean => {
+    const table = filters.tables[cell(pairs, 2 * i)];
+    const at = find(table, cell(pairs, 2 * i + 1), fits);
+    if (table === undefined || at < 0) return false;
+    table.cells[at + TICK] = value;
+    return true;
+  };
   for (let i = 0; i < bucket.size; i++) {
-    const agent = cell(pairs, 2 * i);
-    const client = cell(pairs, 2 * i + 1);
-    if (find(filters.tables[agent], client, isIts) < 0) continue;
-    pairs[2 * kept] = agent;
-    pairs[2 * kept + 1] = client;
+    if (!mark(i, isIts, COUNTED)) continue;
+    pairs[2 * kept] = cell(pairs, 2 * i);
+    pairs[2 * kept + 1] = cell(pairs, 2 * i + 1);
     kept++;
   }
+  for (let i = 0; i < kept; i++) mark(i, isCounted, tick);
   bucket.size = kept;
   if (kept * 4 <= pairs.length) return;
   bucket.pairs = new Uint32Array(pairs.length * 2);

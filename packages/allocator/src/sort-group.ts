@@ -2,9 +2,9 @@
 // offered resources.
 //
 // Owns: the order of the active siblings. Boundary: what they hold is their owner's; `touch` says that it changed.
-// S1 (drf): the order is by share (the largest part of the cluster held of any counted resource, divided by the
+// SORT-GROUP-1 (drf): the order is by share (the largest part of the cluster held of any counted resource, divided by the
 //     weight), then by how often they were offered something, then by name. Ghodsi et al., NSDI 2011; Mesos' sorter.
-// S2 (random): each walk draws the next sibling with a probability in proportion to its weight.
+// SORT-GROUP-2 (random): each walk draws the next sibling with a probability in proportion to its weight.
 import { below, type Random, uniform } from '@meseta/base';
 import type { SorterKind } from './types.js';
 import type { Vector } from './vectors.js';
