@@ -20,8 +20,10 @@ import { exitMessage } from './signals.js';
 import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
 import { cancelTimer, log, type Step, setTimer } from './step.js';
+import { answerWaitingForRun } from './waiting.js';
 
 export function containerEvent(step: Step, event: ContainerEvent): void {
+  if (event.kind === 'exited') answerWaitingForRun(step, event.containerId, event.status);
   const found = taskRunOf(step, event.containerId);
   if (found === undefined) {
     if (!nestedContainerEvent(step, event)) customContainerEvent(step, event);

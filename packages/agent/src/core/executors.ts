@@ -14,6 +14,7 @@ import { endNested, outermost } from './nested-records.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
 import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
+import { answerWaitingForRun } from './waiting.js';
 
 /** What a command task's own executor is charged on top of the task. */
 const COMMAND_EXECUTOR_RESOURCES = [
@@ -115,6 +116,12 @@ export function endExecutor(step: Step, framework: FrameworkRecord, executor: Ex
   step.state.runs.delete(containerId);
   cancelContainerTimers(step, containerId);
   endNested(step, (id) => outermost(id) === containerId, true);
+  // The end of a container of its own was answered when it ended.
+  answerWaitingForRun(
+    step,
+    containerId,
+    executor.kind === 'default' ? { kind: 'exited', code: 0 } : { kind: 'unknown' },
+  );
   step.state.counters.executorsTerminated++;
   noteSandboxEnded(step, containerId, executor.sandbox);
   putExecutor(step, framework, { ...executor, state: 'ended' });

@@ -381,3 +381,23 @@ test('what containers can not be given is 400: what is accounted for elsewhere, 
     assert.match(answer?.text ?? '', text);
   }
 });
+
+test("WAIT_CONTAINER of a task's own container is answered when that ends, with its status", () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  assert.deepEqual(statusesOf(wait(world, { value: containerId })), []);
+  const [answer, ...more] = repliesOf(exit(world, containerId, 3));
+  assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 3 << 8 } });
+  assert.deepEqual(more, []);
+  assert.deepEqual(statusesOf(wait(world, { value: containerId })), [404]);
+});
+
+test('no more than 1000 calls wait for one container', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  start(world, launched(launchSolo(world)));
+  for (const id of [containerId, 'solo']) {
+    for (let i = 0; i < 1000; i++) assert.deepEqual(statusesOf(wait(world, { value: id })), []);
+    assert.deepEqual(statusesOf(wait(world, { value: id })), [500]);
+  }
+});

@@ -31,10 +31,11 @@ import { NO_LIMITS } from './launch.js';
 import { checkContainerCall } from './names.js';
 import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { SIGKILL, waitStatusOf } from './signals.js';
-import { agentIdOf, type NestedContainer } from './state.js';
+import { SIGKILL } from './signals.js';
+import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
 import { type Step, save } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
+import { answerWait } from './waiting.js';
 
 /** What a container takes over from the one that it is nested in. */
 interface Place {
@@ -72,12 +73,30 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   const nested = step.state.nestedContainers.get(pathOf(id));
   if (remove !== undefined) removeNested(step, connection, id, nested);
   else if (kill !== undefined) killContainer(step, connection, id, nested, kill.signal ?? SIGKILL);
+  else if (wait !== undefined)
+    waitFor(step, id, nested, { connection, nested: call.wait_nested_container !== undefined });
   else if (nested === undefined || isForgotten(nested)) unknown(step, connection, id);
-  else if (wait !== undefined) {
-    const waiting = { connection, nested: call.wait_nested_container !== undefined };
-    putNested(step, { ...nested, waiting: [...nested.waiting, waiting] });
-    answerWaiting(step, pathOf(id));
-  } else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
+  else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
+}
+
+/** Of one container; each is kept until the container ends, whether its connection still stands or not. */
+const MAX_WAITING_CALLS = 1000;
+
+function waitFor(step: Step, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
+  const containerId = nested === undefined ? runAt(step, id) : undefined;
+  if (nested === undefined ? containerId === undefined : isForgotten(nested)) {
+    return unknown(step, call.connection, id);
+  }
+  const waiting = nested?.waiting ?? step.state.waitingForRuns.get(containerId as ContainerId) ?? [];
+  if (waiting.length >= MAX_WAITING_CALLS) {
+    return reply(step, call.connection, 500, `${MAX_WAITING_CALLS} calls wait for the container already`);
+  }
+  if (nested === undefined) {
+    step.state.waitingForRuns.set(containerId as ContainerId, [...waiting, call]);
+    return;
+  }
+  putNested(step, { ...nested, waiting: [...waiting, call] });
+  answerWaiting(step, pathOf(id));
 }
 
 function unknown(step: Step, connection: ConnectionId, id: ContainerID): void {
@@ -304,13 +323,7 @@ function answerWaiting(step: Step, path: string): void {
   const nested = step.state.nestedContainers.get(path);
   if (nested?.record.status === undefined) return;
   const { status } = nested.record;
-  const result = status.kind === 'unknown' ? {} : { exit_status: waitStatusOf(status) };
-  for (const { connection, nested: isNested } of nested.waiting) {
-    const response = isNested
-      ? ({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: result } as const)
-      : ({ type: 'WAIT_CONTAINER', wait_container: result } as const);
-    step.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });
-  }
+  for (const call of nested.waiting) answerWait(step, call, status);
   if (nested.waiting.length === 0) return;
   const isTold = nested.record.id.parent === undefined;
   const record = isTold ? { ...nested.record, status: undefined } : nested.record;

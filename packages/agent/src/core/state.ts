@@ -94,11 +94,18 @@ export interface Run {
   readonly check: CheckState | undefined;
 }
 
+/** A WAIT call without its answer. */
+export interface WaitingCall {
+  readonly connection: ConnectionId;
+  /** It was WAIT_NESTED_CONTAINER, and so is the answer. */
+  readonly nested: boolean;
+}
+
 /** A nested or standalone container, and the calls that wait for its start and its end. */
 export interface NestedContainer {
   readonly record: NestedContainerRecord;
   readonly launching?: ConnectionId;
-  readonly waiting: readonly { readonly connection: ConnectionId; readonly nested: boolean }[];
+  readonly waiting: readonly WaitingCall[];
 }
 
 export interface Sandbox {
@@ -155,6 +162,8 @@ export interface AgentState {
   /** Executors of an earlier process that have not subscribed yet: until they have, or are late, the agent doesn't register. */
   readonly awaited: Set<ContainerId>;
   readonly nestedContainers: Map<string, NestedContainer>;
+  /** Calls that wait for a task's or an executor's own container. */
+  readonly waitingForRuns: Map<ContainerId, readonly WaitingCall[]>;
   readonly operations: Map<OperationUuid, OperationRecord>;
   /** The pause before an operation's update is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
@@ -203,6 +212,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     runs: new Map(),
     awaited: new Set(),
     nestedContainers: new Map(),
+    waitingForRuns: new Map(),
     operations: new Map(),
     operationRetryMs: new Map(),
     unsavedOperations: new Set(),
