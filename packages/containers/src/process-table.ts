@@ -55,19 +55,44 @@ export function stillLives(files: Files, known: ProcessStat): boolean {
   return isLive(now) && now.startTicks === known.startTicks;
 }
 
-export type ProcessTable = ReadonlyMap<number, ProcessStat>;
+/** The live processes of a moment. Indexed once, as the members of many containers are looked up in one reading. */
+export interface ProcessTable {
+  readonly byPid: Map<number, ProcessStat>;
+  readonly byParent: Map<number, ProcessStat[]>;
+  readonly bySession: Map<number, ProcessStat[]>;
+  readonly byGroup: Map<number, ProcessStat[]>;
+}
+
+export const createProcessTable = (): ProcessTable => ({
+  byPid: new Map(),
+  byParent: new Map(),
+  bySession: new Map(),
+  byGroup: new Map(),
+});
+
+export function addProcess(table: ProcessTable, stat: ProcessStat): void {
+  const add = (index: Map<number, ProcessStat[]>, key: number): void => {
+    const list = index.get(key);
+    if (list) list.push(stat);
+    else index.set(key, [stat]);
+  };
+  table.byPid.set(stat.pid, stat);
+  add(table.byParent, stat.parent);
+  add(table.bySession, stat.session);
+  add(table.byGroup, stat.group);
+}
 
 const sliceMs = 2;
 
 /** All live processes, read in slices so that thousands don't stop the event loop. */
 export async function readProcessTable(files: Files): Promise<ProcessTable> {
-  const table = new Map<number, ProcessStat>();
+  const table = createProcessTable();
   let sliceEnd = performance.now() + sliceMs;
   for (const name of files.listNow('/proc')) {
     const first = name.charCodeAt(0);
     if (first < 48 || first > 57) continue;
     const stat = readStat(files, Number(name));
-    if (isLive(stat)) table.set(stat.pid, stat);
+    if (isLive(stat)) addProcess(table, stat);
     if (performance.now() > sliceEnd) {
       await new Promise((resolve) => setImmediate(resolve));
       sliceEnd = performance.now() + sliceMs;
@@ -141,47 +166,34 @@ export function membersOf(
   table: ProcessTable,
   roots: ReadonlySet<number>,
   foreign: ReadonlySet<number>,
-): Map<number, ProcessStat[]> {
-  const children = new Map<number, ProcessStat[]>();
-  const sessions = new Map<number, ProcessStat[]>();
-  const groups = new Map<number, ProcessStat[]>();
-  const add = (index: Map<number, ProcessStat[]>, key: number, stat: ProcessStat): void => {
-    const list = index.get(key);
-    if (list) list.push(stat);
-    else index.set(key, [stat]);
-  };
-  for (const stat of table.values()) {
-    add(children, stat.parent, stat);
-    add(sessions, stat.session, stat);
-    add(groups, stat.group, stat);
-  }
-  const members = new Map<number, ProcessStat[]>();
-  for (const root of roots) {
-    const seen = new Set<number>();
-    const found: ProcessStat[] = [];
-    const queue: number[] = [root];
-    const followed = new Set<number>(foreign);
-    const follow = (list: readonly ProcessStat[] | undefined): void => {
-      for (const stat of list ?? []) if (!seen.has(stat.pid)) queue.push(stat.pid);
-    };
-    // A session outlives its leader: the root's own is followed even when the root has gone.
-    follow(sessions.get(root));
-    follow(groups.get(root));
-    for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
-      if (seen.has(pid)) continue;
-      seen.add(pid);
-      const stat = table.get(pid);
-      if (stat === undefined) continue;
+): Map<number, readonly ProcessStat[]> {
+  return new Map([...roots].map((root) => [root, membersOfOne(table, root, foreign)]));
+}
+
+function membersOfOne(table: ProcessTable, root: number, foreign: ReadonlySet<number>): readonly ProcessStat[] {
+  const seen = new Set<number>([root]);
+  const followed = new Set<number>(foreign);
+  const leader = table.byPid.get(root);
+  const found: ProcessStat[] = leader === undefined ? [] : [leader];
+  const follow = (list: readonly ProcessStat[] | undefined): void => {
+    for (const stat of list ?? []) {
+      if (seen.has(stat.pid)) continue;
+      seen.add(stat.pid);
       found.push(stat);
-      follow(children.get(pid));
-      for (const key of [stat.session, stat.group]) {
-        if (followed.has(key)) continue;
-        followed.add(key);
-        follow(sessions.get(key));
-        follow(groups.get(key));
-      }
     }
-    members.set(root, found);
+  };
+  // A session outlives its leader: the root's own is followed even when the root has gone.
+  follow(table.bySession.get(root));
+  follow(table.byGroup.get(root));
+  // Grows meanwhile.
+  for (const stat of found) {
+    follow(table.byParent.get(stat.pid));
+    for (const key of [stat.session, stat.group]) {
+      if (followed.has(key)) continue;
+      followed.add(key);
+      follow(table.bySession.get(key));
+      follow(table.byGroup.get(key));
+    }
   }
-  return members;
+  return found;
 }
