@@ -32,6 +32,19 @@ test('those who ask for a user together share one look; a user that is not there
   assert.equal((await find('newcomer')).ok, true);
 });
 
+test('a user is looked up again after a while: one that has lost its uid to another is found no more', async () => {
+  let nowMs = 0;
+  const users: Record<string, number> = { somebody: 7 };
+  const find = createUsers(machineWith(users), () => nowMs);
+  assert.equal((await find('somebody')).ok, true);
+  delete users['somebody'];
+  users['newcomer'] = 7;
+  nowMs = 599_999;
+  assert.equal((await find('somebody')).ok, true);
+  nowMs = 600_000;
+  assert.equal((await find('somebody')).ok, false);
+});
+
 test('a user is a name that its uid maps back to; numbers, other names of a uid and words for programs are refused', async () => {
   const find = createUsers(machineWith({ root: 0, toor: 0, nobody: 65534, '12': 12 }));
   for (const name of ['root', 'nobody']) assert.ok((await find(name)).ok, name);

@@ -53,17 +53,23 @@ export function readLimits(files: Files): LaunchLimits {
   };
 }
 
+/** A user that was taken out of a group, or whose uid was given to another one, has lost it after so long. */
+const USER_KEPT_MS = 600_000;
+
 /** Programs take numbers, and words that begin like options, for what they are not. */
 const isUserName = (name: string): boolean =>
   /^(?![-+~])(?!\d+$)[^\p{Cc}:/]{1,256}$/u.test(name) && name.trim() === name;
 
 /**
- * Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept, and those who
- * ask for the same one at the same time share a look. A user is a name, as for Mesos: numbers are refused, and a name
+ * Finds users with `id`, so that every source of users that the machine knows is asked; found ones are kept for a while, and
+ * those who ask for the same one at the same time share a look. A user is a name, as for Mesos: numbers are refused, and a name
  * whose uid has another one, as who may run as that one is decided by name.
  */
-export function createUsers(processes: Processes): (name: string) => Promise<Result<LaunchOwner, string>> {
-  const known = new Map<string, Promise<Result<LaunchOwner, string>>>();
+export function createUsers(
+  processes: Processes,
+  nowMs: () => number = () => performance.now(),
+): (name: string) => Promise<Result<LaunchOwner, string>> {
+  const known = new Map<string, { readonly found: Promise<Result<LaunchOwner, string>>; readonly untilMs: number }>();
   const answerOf = async (program: string, ...args: string[]): Promise<string | undefined> => {
     const run = await processes.run({ program, arguments: args }, { timeoutMs: toolTimeoutMs });
     return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? run.value.stdout.trim() : undefined;
@@ -86,9 +92,13 @@ export function createUsers(processes: Processes): (name: string) => Promise<Res
     return ok({ name, uid, gid, groups: groups.length === 0 ? [gid] : groups });
   };
   return (name) => {
-    const found = known.get(name) ?? look(name);
-    known.set(name, found);
-    void found.then(({ ok: exists }) => exists || known.delete(name));
-    return found;
+    const kept = known.get(name);
+    if (kept !== undefined && nowMs() < kept.untilMs) return kept.found;
+    const fresh = { found: look(name), untilMs: nowMs() + USER_KEPT_MS };
+    known.set(name, fresh);
+    void fresh.found.then(({ ok: exists }) => {
+      if (!exists && known.get(name) === fresh) known.delete(name);
+    });
+    return fresh.found;
   };
 }
