@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -31,4 +32,26 @@ test('an address is what the command prints, if it is one', async () => {
   assert.deepEqual(await discoverIp('echo " 10.0.0.7 "'), { ok: true, value: '10.0.0.7' });
   assert.equal((await discoverIp('echo localhost')).ok, false);
   assert.equal((await discoverIp('exit 3')).ok, false);
+});
+
+test('a link, a FIFO or a directory under the name of the log is refused, and what the link leads to is left alone', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'meseta-log-'));
+  try {
+    const path = join(root, 'mesos-master.INFO');
+    const target = join(root, 'target');
+    for (const [command, ...args] of [
+      ['ln', '-s', target, path],
+      ['mkfifo', path],
+      ['mkdir', path],
+    ] as const) {
+      await writeFile(target, 'kept');
+      execFileSync(command, args);
+      const opened = openLogFile(root, 'mesos-master');
+      assert.match(opened.ok ? 'opened' : opened.error, /mesos-master\.INFO can't be written: /);
+      assert.equal(await readFile(target, 'utf8'), 'kept');
+      await rm(path, { recursive: true });
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
 });

@@ -1,7 +1,7 @@
 // What keeps a daemon from starting is told in one line that names the flag and its value, with status 1 and no stack.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,10 @@ let takenPort = 0;
 
 before(async () => {
   writeFileSync(at('text'), 'text');
+  mkdirSync(at('open'));
+  chmodSync(at('open'), 0o777);
+  mkdirSync(at('links'));
+  for (const name of ['master', 'agent']) symlinkSync(at('text'), join(at('links'), `mesos-${name}.INFO`));
   for (const store of ['damaged-master/registry', 'damaged-agent/meta/checkpoint']) {
     mkdirSync(at(store), { recursive: true });
     writeFileSync(join(at(store), 'data.mdb'), 'text');
@@ -79,6 +83,8 @@ const BOTH: readonly Row[] = [
   ['acls', () => `file://${at('text')}`, 'Flag --acls: expected JSON'],
   ['log_dir', () => '/proc/logs', 'Flag --log_dir: the log {}/mesos-'],
   ['log_dir', () => at('text'), 'Flag --log_dir: the log {}/mesos-'],
+  ['log_dir', () => at('links'), 'Flag --log_dir: the log {}/mesos-'],
+  ['work_dir', () => at('open'), 'Flag --work_dir: {} can be written to by others than its owner (mode 777)'],
   ['work_dir', () => '/proc/work', "Flag --work_dir: ENOENT: no such file or directory, mkdir '{}'"],
   ['work_dir', () => at('text'), 'Flag --work_dir: {}'],
 ];

@@ -1,7 +1,6 @@
 // A master in one piece: its port, its registry, its core, and what connects them.
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
 import { err, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
 import {
@@ -13,11 +12,11 @@ import {
   realClock,
 } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
+import { claimDirectory } from '@meseta/platform/claimed-directories';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { peerMetrics } from '@meseta/platform/peer-flags';
 import { createProcessStats } from '@meseta/platform/process-stats';
-import { makeDirectories } from '@meseta/platform/start-files';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type Master } from '../core/step.js';
@@ -71,11 +70,8 @@ export async function startMaster(
 async function openStore({ registry, log }: MasterConfig): Promise<Result<LocalStore, StartError>> {
   if (registry.kind === 'memory') return ok(createMemoryStore());
   const failed = (text: string) => err({ code: 'registryFailed', text: `Flag --work_dir: ${text}` } as const);
-  try {
-    makeDirectories(dirname(registry.path));
-  } catch (cause) {
-    return failed(cause instanceof Error ? cause.message : String(cause));
-  }
+  const claimed = await claimDirectory(registry.path, 0o700);
+  if (!claimed.ok) return failed(claimed.error.message);
   const opened = await openLmdbStore(registry.path, {
     warn: log.warning,
     onSpare: (hasSpare) =>
