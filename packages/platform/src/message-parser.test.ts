@@ -98,6 +98,22 @@ const refused: readonly (readonly [name: string, bytes: string, reason: RegExp])
   ['no message name', `POST /master HTTP/1.1\r\n${from}\r\n`, /path/],
   ['no actor', `POST //a.B HTTP/1.1\r\n${from}\r\n`, /path/],
   ['a broken escape', `POST /m%zz/a.B HTTP/1.1\r\n${from}\r\n`, /percent/],
+  ['a sender at a name', 'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a@localhost:1\r\n\r\n', /IP address/],
+  [
+    'a sender at the address of no host',
+    'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a@0.0.0.0:1\r\n\r\n',
+    /IP address/,
+  ],
+  [
+    'a sender whose id is a path',
+    'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a/b?c@1.2.3.4:1\r\n\r\n',
+    /id of visible/,
+  ],
+  [
+    'a sender whose id ends a line',
+    'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a HTTP/1.0@1.2.3.4:1\r\n\r\n',
+    /id of visible/,
+  ],
   ['a sender that is no pid', 'POST /master/a.B HTTP/1.1\r\nLibprocess-From: me\r\n\r\n', /sender/],
   ['a length that is no number', `POST /master/a.B HTTP/1.1\r\n${from}Content-Length: -1\r\n\r\n`, /Content-Length/],
   ['an unknown encoding', `POST /master/a.B HTTP/1.1\r\n${from}Transfer-Encoding: gzip\r\n\r\n`, /Transfer-Encoding/],

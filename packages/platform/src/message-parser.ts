@@ -6,7 +6,8 @@
 // MESSAGE-PARSER-1: the messages that come out don't depend on how the bytes were cut into chunks.
 // MESSAGE-PARSER-2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in however many chunks.
 // MESSAGE-PARSER-3: a head that others could read otherwise is no message: node:http has it, and refuses it.
-import { err, LIMITS, ok, type Pid, parsePid, present, type Result } from '@meseta/base';
+import { err, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
+import { hostOf, isAddress } from './addresses.js';
 import { type BodyParts, createBodyParts } from './body-parts.js';
 import { type HeaderFields, parseHeaderLines } from './head-lines.js';
 
@@ -62,6 +63,20 @@ export const isLibprocess = (
   libprocessFrom: string | undefined,
 ): boolean => method === 'POST' && (libprocessFrom !== undefined || userAgent?.startsWith(AGENT_PREFIX) === true);
 
+/** What an actor's id may be made of: it stands in the request line of what is sent to it. */
+const ACTOR_ID = /^[!"$-.0->@-~]+$/;
+
+/**
+ * A sender is answered at the address that it names: one that is no IP address would have this process look up names for
+ * strangers, and an id with a space or a slash in it would be another request than a message.
+ */
+function senderProblem({ id, address }: PidParts): string | undefined {
+  if (!ACTOR_ID.test(id)) return `expected an id of visible characters without /, ? and #, got ${JSON.stringify(id)}`;
+  return isAddress(hostOf(address))
+    ? undefined
+    : `expected an IP address before the port, got ${JSON.stringify(address)}`;
+}
+
 /** The addressee, name and sender of a libprocess request; what is wrong with it otherwise. */
 export function parseEnvelope(
   target: string,
@@ -76,7 +91,8 @@ export function parseEnvelope(
   }
   const from = (libprocessFrom ?? userAgent?.slice(AGENT_PREFIX.length) ?? '').trim();
   const sender = parsePid(from);
-  if (!sender.ok) return err(`sender: ${sender.error}`);
+  const problem = sender.ok ? senderProblem(sender.value) : sender.error;
+  if (problem !== undefined) return err(`sender: ${problem}`);
   let to: string;
   try {
     to = decodeURIComponent(path.slice(1, slash));

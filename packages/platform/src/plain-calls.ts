@@ -8,6 +8,7 @@
 // PLAIN-CALLS-3: beyond one read's bytes, what a client sends before it has taken its answers waits in the kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { type BodyParts, createBodyParts } from './body-parts.js';
 import type { ByteBudget } from './byte-budget.js';
 import { type CallHead, parseCallHead } from './call-parser.js';
 
@@ -115,6 +116,10 @@ interface Connection {
   /** Lines of every answer. */
   readonly common: string;
   unread: Buffer;
+  /** What came behind `unread`, not yet joined to it. */
+  readonly more: BodyParts;
+  /** How many bytes the unfinished call has, once its head has come: joining them earlier copies a megabyte a packet. */
+  wanted: number;
   held: number;
   answering: boolean;
   advancing: boolean;
@@ -129,7 +134,15 @@ interface WholeCall {
   readonly end: number;
 }
 
-function nextCall({ unread, options }: Connection): WholeCall | 'more' | 'foreign' {
+/** All bytes that have come, in one piece. */
+function join(connection: Connection): void {
+  const { unread, more } = connection;
+  if (more.bytes === 0) return;
+  connection.unread = unread.length === 0 ? more.take() : Buffer.concat([unread, more.take()]);
+}
+
+function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
+  const { unread, options } = connection;
   if (unread[0] !== LETTER_P) return 'foreign';
   const at = unread.indexOf(HEAD_END);
   if (at < 0) return unread.length > options.maxHeadBytes ? 'foreign' : 'more';
@@ -138,6 +151,7 @@ function nextCall({ unread, options }: Connection): WholeCall | 'more' | 'foreig
     return 'foreign';
   const bodyAt = at + HEAD_END.length;
   const end = bodyAt + head.bodyBytes;
+  connection.wanted = end;
   return end > unread.length ? 'more' : { head, bodyAt, end };
 }
 
@@ -157,6 +171,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
   };
   if (options.calls.take(head, unread.subarray(bodyAt, end), answer)) {
     connection.unread = end === unread.length ? NOTHING : unread.subarray(end);
+    connection.wanted = 0;
     return true;
   }
   connection.answering = false;
@@ -165,6 +180,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
 
 /** Takes as many calls as have their answers at once, and the next. */
 function advance(connection: Connection): void {
+  join(connection);
   connection.advancing = true;
   while (!connection.answering && connection.unread.length > 0) {
     const next = nextCall(connection);
@@ -203,11 +219,14 @@ export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOpti
     options,
     common: linesOf(options.calls.headers),
     unread: first,
+    more: createBodyParts(),
+    wanted: 0,
     held: 0,
     answering: false,
     advancing: false,
     ended: false,
     leave() {
+      join(connection);
       hold(connection, 0);
       socket.off('data', onData);
       socket.off('end', onEnd);
@@ -217,9 +236,11 @@ export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOpti
     },
   };
   const onData = (bytes: Buffer): void => {
-    connection.unread = connection.unread.length === 0 ? bytes : Buffer.concat([connection.unread, bytes]);
+    connection.more.add(bytes);
+    const bytesHere = connection.unread.length + connection.more.bytes;
     if (connection.answering) socket.pause();
-    else advance(connection);
+    else if (bytesHere >= connection.wanted) advance(connection);
+    else if (!hold(connection, bytesHere)) connection.leave();
   };
   const onEnd = (): void => {
     connection.ended = true;

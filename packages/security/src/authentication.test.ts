@@ -326,7 +326,20 @@ test('PEER-AUTHENTICATION-5: strangers can make it hold only so much', () => {
   for (let held = 1; held <= 20; held++) assert.equal(peers.admit(numbered(10_000), String(held)), 'waiting');
   peers.tick(15_000);
   assert.deepEqual(resumed.map(Number), [13, 14, 15, 16, 17, 18, 19, 20]);
-  for (let at = 0; at <= 64; at++) peers.begin({ ...numbered(at), connection: 1 }, numbered(at).from, 0);
-  assert.deepEqual(peers.admit({ ...numbered(0), connection: 1 }, ''), { principal: undefined });
-  assert.equal(peers.admit({ ...numbered(64), connection: 1 }, ''), 'waiting');
+  for (let at = 0; at <= 64; at++) {
+    assert.equal(peers.begin({ ...numbered(at), connection: 1 }, numbered(at).from, 20_000), at < 64);
+  }
+  assert.equal(peers.admit({ ...numbered(0), connection: 1 }, ''), 'waiting');
+  assert.deepEqual(peers.admit({ ...numbered(64), connection: 1 }, ''), { principal: undefined });
+});
+
+test('PEER-AUTHENTICATION-5: many connections with many attempts take no place from one that has one', () => {
+  const { peers } = createPeers();
+  const numbered = (at: number, connection: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection });
+  const own = numbered(1, 1_000);
+  peers.begin(own, own.from, 0);
+  for (let connection = 0; connection < 400; connection++) {
+    for (let at = 0; at < 64; at++) peers.begin(numbered(at, connection), numbered(at, connection).from, 0);
+  }
+  assert.equal(peers.admit(own, ''), 'waiting');
 });

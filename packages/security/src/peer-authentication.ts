@@ -12,8 +12,9 @@
 // PEER-AUTHENTICATION-3: a session ends by itself after the timeout, and with its connection; so does what its pids were.
 // PEER-AUTHENTICATION-4: what comes over a connection changes nothing for the pids of others: a peer authenticates actors at
 //     its own address, and only whoever began goes on, over the same connection.
-// PEER-AUTHENTICATION-5: what strangers can make it hold is bounded: the oldest session makes room for a new one, of all and
-//     of one connection, and of the registrations that wait for one outcome the last few are kept.
+// PEER-AUTHENTICATION-5: what strangers can make it hold and do is bounded: a connection with many sessions begins no other
+//     ones, and of all the oldest one of the connection that has the most makes room; of the registrations that wait for one
+//     outcome the last few are kept.
 import { type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Side, challengeOf, createCramMd5Server } from './cram-md5.js';
@@ -43,7 +44,10 @@ export interface Sender {
 }
 
 export interface PeerAuthentication<Held> {
-  /** A peer begins: it speaks for `pid`. False if that is at another address, and the message is ignored. */
+  /**
+   * A peer begins: it speaks for `pid`. False, and the message is ignored, if that is at another address, or if the
+   * connection has too many authentications under way.
+   */
   begin(sender: Sender, pid: Pid, nowMs: number): boolean;
   /** A message to an actor of this process; false if it is none of the sessions'. */
   receive(to: string, sender: Sender, message: LibprocessMessage): boolean;
@@ -96,6 +100,8 @@ function createCounts<T>() {
 function createBook<Held>() {
   const sessions = new Map<string, Session<Held>>();
   const connections = new Map<number, Of<Held>>();
+  /** Connections by how many sessions they have. */
+  const byCount = Array.from({ length: MAX_SESSIONS_OF_CONNECTION + 1 }, () => new Set<number>());
   /** On how many connections each pid has a session or a principal, and on how many it has authenticated. */
   const uses = createCounts<Pid>();
   const authenticated = createCounts<Pid>();
@@ -110,21 +116,32 @@ function createBook<Held>() {
     const own = connections.get(session.peer.connection);
     if (own?.sessions.get(session.pid) !== session) return;
     own.sessions.delete(session.pid);
+    count(session.peer.connection, own.sessions.size + 1, own.sessions.size);
     uses.subtract(session.pid);
+  };
+  const count = (connection: number, before: number, now: number): void => {
+    byCount[before]?.delete(connection);
+    if (now > 0) byCount[now]?.add(connection);
+  };
+  /** PEER-AUTHENTICATION-5: the session that makes room for another one of these. */
+  const inTheWay = (): Session<Held> | undefined => {
+    if (sessions.size < MAX_SESSIONS) return undefined;
+    const [most] = byCount.findLast(({ size }) => size > 0) ?? [];
+    return most === undefined ? undefined : connections.get(most)?.sessions.values().next().value;
   };
   return {
     sessions,
     connections,
     knows: uses.has,
     end,
-    /** In place of the pid's earlier one on the connection, and of the oldest where there are too many. */
+    /** In place of the pid's earlier one on the connection, or of another one where there are too many. */
     open(session: Session<Held>): void {
       const own = of(session.peer.connection);
-      const [oldest] = sessions.size < MAX_SESSIONS ? [] : sessions.values();
-      const [oldestOwn] = own.sessions.size < MAX_SESSIONS_OF_CONNECTION ? [] : own.sessions.values();
-      for (const over of [own.sessions.get(session.pid), oldest, oldestOwn]) if (over !== undefined) end(over);
+      const over = own.sessions.get(session.pid) ?? inTheWay();
+      if (over !== undefined) end(over);
       sessions.set(session.actor, session);
       own.sessions.set(session.pid, session);
+      count(session.peer.connection, own.sessions.size - 1, own.sessions.size);
       uses.add(session.pid);
     },
     settle({ pid, peer }: Session<Held>, principal: string | undefined): void {
@@ -138,6 +155,7 @@ function createBook<Held>() {
       const own = connections.get(connection);
       if (own === undefined) return [];
       connections.delete(connection);
+      byCount[own.sessions.size]?.delete(connection);
       for (const session of own.sessions.values()) sessions.delete(session.actor);
       for (const pid of [...own.sessions.keys(), ...own.principals.keys()]) uses.subtract(pid);
       for (const pid of own.principals.keys()) authenticated.subtract(pid);
@@ -160,7 +178,9 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
         send(peer.from, 'master', { name: 'AuthenticationErrorMessage', body: { error: 'No authenticator loaded' } });
         return true;
       }
-      const before = connections.get(peer.connection)?.sessions.get(pid);
+      const own = connections.get(peer.connection)?.sessions;
+      const before = own?.get(pid);
+      if (before === undefined && own !== undefined && own.size >= MAX_SESSIONS_OF_CONNECTION) return false;
       const challenge = challengeOf(options.random(), nowMs, options.host);
       const session: Session<Held> = {
         actor: `crammd5-authenticator-session(${++count})`,

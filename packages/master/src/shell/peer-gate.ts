@@ -141,7 +141,11 @@ function settle({ options, authentication, identity, drop, fail }: Settling, arr
     const { pid } = message.body;
     const begun = authentication.begin(sender, pid as Pid, clock.now().monoMs);
     if (!begun)
-      return drop('meseta/unauthenticated_messages', from, `it would authenticate ${pid}, which is elsewhere`);
+      return drop(
+        'meseta/unauthenticated_messages',
+        from,
+        `it may not authenticate ${pid}, which is elsewhere, or too many others at once`,
+      );
   }
   const registers = isAgentRegistration(message) || frameworkIn(message) !== undefined;
   const admitted = registers ? authentication.admit(sender, arrived) : { principal: undefined };
