@@ -315,6 +315,29 @@ test('HOST-1: with requirePeerAddressIpMatch a message comes from the address th
   assert.deepEqual(statuses(said()), ['202']);
 });
 
+test('INBOUND-2: a connection that floods has one read of messages a turn, and none is lost', async () => {
+  const flood = message('master', 'a').repeat(40_000);
+  let bytes = 0;
+  let most = 0;
+  let count = 0;
+  const { host } = await hostWith({
+    onMessage() {
+      if (bytes === 0)
+        setImmediate(() => {
+          most = Math.max(most, bytes);
+          bytes = 0;
+        });
+      bytes += flood.length / 40_000;
+      count++;
+      return 'accepted';
+    },
+  });
+  const { socket } = talk(host);
+  socket.resume().write(flood);
+  await until('all messages', () => count === 40_000);
+  assert.ok(most > 0 && most <= 4 * 65_536, `${most} bytes in one turn`);
+});
+
 test('CONNECTIONS-1: a flood of idle connections closes its own, and everybody else is answered', async () => {
   const notes: string[] = [];
   const { host } = await hostWith({

@@ -5,6 +5,8 @@
 // INBOUND-1: what a connection carries is decided request by request: a first request that is no libprocess
 //     message makes it one of plain calls, and the first that isn't that either gives it to node:http, which still knows
 //     a message and a call when it sees one later.
+// INBOUND-2: of messages a connection has one read's bytes a turn of the event loop: the system would hand over dozens of
+//     reads at once of one that floods, and everybody else would wait.
 // Which connections may stay, and for how long a request may take to come, is for connections.ts.
 import { type Server as HttpServer, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
@@ -35,6 +37,8 @@ export interface Inbound {
 }
 
 export const MAX_HEAD_BYTES = LIMITS.requestHead.most;
+/** A read of so many bytes may have more behind it. */
+const MUCH_BYTES = 2 ** 15;
 
 const answers = new Map<string, string>();
 let answersSecond = 0;
@@ -62,11 +66,31 @@ const refusalOf = (reason: string, status: 400 | 413, close: boolean): string =>
   `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${close ? 'Connection: close\r\n' : ''}Content-Type: text/plain\r\n` +
   `Content-Length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`;
 
+/** INBOUND-2. */
+function createPacing(socket: Socket) {
+  let isPaused = false;
+  return {
+    pauseForTurn(): void {
+      isPaused = true;
+      socket.pause();
+      setImmediate(() => {
+        if (isPaused) socket.resume();
+        isPaused = false;
+      });
+    },
+    /** The socket is somebody else's, or nobody reads what comes. */
+    end(): void {
+      isPaused = false;
+    },
+  };
+}
+
 function readMessages(socket: Socket, connection: PeerConnection, options: InboundOptions): void {
   const { budget, connections } = options;
   let answer = '';
   let close = false;
   let mine = 0;
+  const pacing = createPacing(socket);
   const parser = createMessageParser(
     {
       message(head, body) {
@@ -108,6 +132,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     options.bad(remote(), reason);
     answer += refusalOf(reason, status, true);
     close = true;
+    pacing.end();
     socket.off('data', onData);
     socket.resume();
   };
@@ -120,6 +145,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   };
   const leave = (): void => {
     hold(0);
+    pacing.end();
     socket.off('data', onData);
     socket.off('timeout', onTimeout);
     socket.off('end', onEnd);
@@ -129,6 +155,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     hold(0);
   };
   const onData = (bytes: Buffer): void => {
+    if (bytes.length >= MUCH_BYTES) pacing.pauseForTurn();
     const parsed = parser.push(bytes);
     if (parsed.kind === 'bad') refuse(parsed.reason, parsed.status);
     if (parsed.kind === 'foreign' && !close) {
