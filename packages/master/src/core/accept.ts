@@ -2,7 +2,7 @@
 // operation by operation, a file each in operations/: authorize, validate, apply, send. One that fails does not stop the
 // next.
 //
-// A1: what the offers held is at the end either allocated (tasks, executors), turned into something else that is free
+// ACCEPT-1: what the offers held is at the end either allocated (tasks, executors), turned into something else that is free
 //     again, or returned with the call's filters.
 import type { Resources } from '@meseta/resources';
 import { contains, subtract } from '@meseta/resources';
@@ -137,7 +137,7 @@ function perform(ctx: Context, acceptance: Acceptance, operation: OfferOperation
   }
 }
 
-/** A1. */
+/** ACCEPT-1. */
 function giveBack(ctx: Context, acceptance: Acceptance, used: boolean, filters: Filters | undefined): void {
   const { framework, agent, made } = acceptance;
   const { allocator } = ctx.state;

@@ -16,28 +16,30 @@ function check(state: MasterState): void {
     for (const [taskId, { state: taskState, agent_id }] of framework.tasks) {
       counts.set(taskState, (counts.get(taskState) ?? 0) + 1);
       const agent = agents.registered.get(idOf<AgentId>(agent_id));
-      assert.ok(agent?.tasks.get(framework.id)?.has(taskId), `S1: task ${taskId} is on its agent`);
+      assert.ok(agent?.tasks.get(framework.id)?.has(taskId), `MASTER-STATE-1: task ${taskId} is on its agent`);
     }
-    for (const id of framework.offers) assert.equal(offers.get(id)?.frameworkId, framework.id, 'S1: offers');
+    for (const id of framework.offers)
+      assert.equal(offers.get(id)?.frameworkId, framework.id, 'MASTER-STATE-1: offers');
     if (framework.status !== 'active') assert.equal(framework.offers.size, 0, 'who is not active holds no offers');
   }
   for (const [taskState, n] of state.taskCounts)
-    assert.equal(n, counts.get(taskState) ?? 0, `S1: count of ${taskState}`);
+    assert.equal(n, counts.get(taskState) ?? 0, `MASTER-STATE-1: count of ${taskState}`);
   for (const agent of agents.registered.values()) {
     for (const [frameworkId, taskIds] of agent.tasks) {
       const framework = frameworks.get(frameworkId);
-      assert.ok(framework, 'S3');
-      for (const taskId of taskIds) assert.ok(framework.tasks.has(taskId), 'S1: no task that its framework lacks');
+      assert.ok(framework, 'MASTER-STATE-3');
+      for (const taskId of taskIds)
+        assert.ok(framework.tasks.has(taskId), 'MASTER-STATE-1: no task that its framework lacks');
     }
     let held: Resources = [];
     for (const used of usedOn({ state } as never, agent).values()) held = add(held, used);
     for (const id of agent.offers) held = add(held, offers.get(id)?.resources ?? []);
     const plain = unallocate(held);
-    assert.ok(contains(agent.totalResources, plain), `S4: ${JSON.stringify(plain)}`);
+    assert.ok(contains(agent.totalResources, plain), `MASTER-STATE-4: ${JSON.stringify(plain)}`);
     const free = subtract(agent.totalResources, plain);
     assert.ok(
       equals(free, state.allocator.available(agent.id).resources),
-      `A1, O1: ${agent.id} has ${JSON.stringify(free)}`,
+      `ACCEPT-1, OFFERS-1: ${agent.id} has ${JSON.stringify(free)}`,
     );
     if (!agent.connected || agent.deactivated) assert.equal(agent.offers.size, 0, 'who is not active is not offered');
   }
@@ -48,7 +50,7 @@ function check(state: MasterState): void {
   for (const map of [agents.registered, agents.recovered, agents.unreachable, agents.gone]) {
     for (const id of map.keys()) {
       const places = [agents.registered, agents.recovered, agents.unreachable, agents.gone].filter((m) => m.has(id));
-      assert.equal(places.length, 1, 'S2');
+      assert.equal(places.length, 1, 'MASTER-STATE-2');
     }
   }
 }
@@ -227,7 +229,7 @@ const kinds: readonly Step[0][] = [
   ...(['reconcile', 'drain', 'reactivate', 'gone', 'unregister', 'register', 'store', 'store'] as const),
 ];
 
-test('S1 to S4, O1 and AGENTS-1 hold whatever agents, schedulers and operators do', () => {
+test('MASTER-STATE-1, MASTER-STATE-2, MASTER-STATE-3, MASTER-STATE-4, ACCEPT-1, OFFERS-1, OFFERS-3 and AGENTS-1 hold whatever agents, schedulers and operators do', () => {
   const step: fc.Arbitrary<Step> = fc.tuple(fc.constantFrom(...kinds), fc.nat(1_000));
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 80 }), (steps) => {

@@ -63,7 +63,7 @@ test('a framework without MULTI_ROLE is not told the role of an offer, one with 
   assert.deepEqual(scheduler.offer().executor_ids, [{ value: 'e' }]);
 });
 
-test('O2: an offer and an inverse offer that nobody answers are rescinded once, after offer_timeout', () => {
+test('OFFERS-2: an offer and an inverse offer that nobody answers are rescinded once, after offer_timeout', () => {
   const world = createWorld({ offerTimeoutMs: 500 });
   world.agent();
   const scheduler = world.subscribe();

@@ -1,8 +1,8 @@
 // Offers and inverse offers: sent when the allocator decides, kept until used, declined, rescinded or timed out.
 //
-// O1: an offer's resources are held by its framework in the allocator as long as the offer is in `offers`.
-// O2: an offer leaves with its deadline, and never twice.
-// O3: agents and frameworks are active here exactly when they are in the allocator, whose run is within the step.
+// OFFERS-1: an offer's resources are held by its framework in the allocator as long as the offer is in `offers`.
+// OFFERS-2: an offer leaves with its deadline, and never twice.
+// OFFERS-3: agents and frameworks are active here exactly when they are in the allocator, whose run is within the step.
 
 import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
 import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
@@ -21,7 +21,7 @@ export function allocate(ctx: Context): void {
     const framework = present(state.frameworks.get(decision.frameworkId), 'the framework of an offer');
     const agent = present(state.agents.registered.get(decision.agentId), 'the agent of an offer');
     // To give it back would make the allocator offer it again at once, for ever.
-    assert(framework.status === 'active' && isActive(agent), 'O3: the allocator knows who is active');
+    assert(framework.status === 'active' && isActive(agent), 'OFFERS-3: the allocator knows who is active');
     push(offers, framework, addOffer(ctx, framework, agent, decision));
   }
   for (const [framework, list] of offers) {

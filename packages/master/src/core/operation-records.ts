@@ -1,4 +1,4 @@
-// Operations in the master's books: begun here, learned from agents, adopted by frameworks, taken off. Keeps S1.
+// Operations in the master's books: begun here, learned from agents, adopted by frameworks, taken off. Keeps MASTER-STATE-1.
 //
 // An operation is listed until its terminal status has been acknowledged; the master acknowledges by itself where nobody
 // waits (no id, an operator's, a framework that ended).
@@ -185,7 +185,7 @@ export function orphanOperations(ctx: Context, framework: Framework): void {
 }
 
 /** The agent is lost or gone: one status without a uuid, before anything else is told of the agent. */
-export function tellLostOperations(
+export function reportLostOperations(
   ctx: Context,
   agent: Agent,
   state: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR',

@@ -48,7 +48,7 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   state.operations.set(record.uuid, updated);
   if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) {
     countOperationState(ctx, operation.info, latest.state.toLowerCase().replace('operation_', ''));
-    settleTotals(ctx, agent);
+    askForTotals(ctx, agent);
   }
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
@@ -65,8 +65,8 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
 }
 
 /** The agent's word on its resources may lack what its operations made: with the last of them done it is asked anew. */
-function settleTotals(ctx: Context, agent: Agent): void {
-  if (agent.unsettled && !hasPendingOperations(ctx, agent)) askAgain(ctx, agent);
+function askForTotals(ctx: Context, agent: Agent): void {
+  if (agent.reregisteredWithOperationsInFlight && !hasPendingOperations(ctx, agent)) askAgain(ctx, agent);
 }
 
 /** How long a framework that this master has not seen yet is waited for, from its agent's registration. */

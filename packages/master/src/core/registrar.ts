@@ -1,10 +1,10 @@
 // What is written to the registry and what happens afterwards.
 //
-// Owns: the registry as it is on disk (`durable`) and as it will be once everything decided is written (`projected`),
+// Owns: the registry as it is on disk (`durable`) and as it will be once all proposed operations are written (`projected`),
 // and the pending work: plain data that says what to do when the store has answered.
 // Boundary: `registry/` applies operations; the shell persists them; `core/pending.ts` does the work that is ready.
-// P1: at most one batch is with the store; what is decided meanwhile goes out as the next one.
-// P2: work is done in the order in which it was decided, after everything that was decided before it is durable.
+// REGISTRAR-1: the store has at most one batch; operations proposed meanwhile are its next batch.
+// REGISTRAR-2: pending work is done in the order of its proposals, once every operation proposed before it is durable.
 import { type AgentId, assert, ok, type Pid, present, type Result } from '@meseta/base';
 import type { MachineID, QuotaConfig } from '@meseta/wire';
 import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
@@ -12,7 +12,7 @@ import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import type { Context } from './context.js';
 import type { RequestId } from './io.js';
 
-/** What to do once an operation is durable; whoever does it looks first whether its subject is still there. */
+/** What to do once an operation is durable. Its handler checks first that its subject still exists. */
 export type PendingWork =
   | { readonly kind: 'recovered' }
   | { readonly kind: 'agentAdmitted'; readonly pid: Pid; readonly agentId: AgentId }
@@ -61,7 +61,7 @@ export interface Registrar {
   projected: RegistryState;
   writing: Batch | undefined;
   waiting: Batch;
-  /** Work with nothing left to wait for: done before the step ends. */
+  /** Work whose operations are all durable: done before the step ends. */
   readonly ready: PendingWork[];
 }
 
@@ -72,26 +72,26 @@ export function createRegistrar(): Registrar {
 }
 
 /**
- * Decides on an operation: `work` is done once it is durable (in this step if nothing has to be written first).
- * An error says why it doesn't fit; then nothing has changed and `work` is not done.
+ * Proposes an operation: `work` is done once it is durable, in this step if nothing has to be written first.
+ * An error says why the projected registry does not allow it; then nothing has changed and `work` is not done.
  */
-export function decide(ctx: Context, operation: RegistryOperation, work: PendingWork): Result<undefined, string> {
+export function propose(ctx: Context, operation: RegistryOperation, work: PendingWork): Result<undefined, string> {
   const { registrar } = ctx.state;
   const applied = applyToRegistry(registrar.projected, operation);
   if (!applied.ok) return applied;
   if (applied.value) registrar.waiting.operations.push(operation);
-  afterwards(ctx, work);
+  afterCommit(ctx, work);
   return ok(undefined);
 }
 
-/** Does `work` once everything decided so far is durable. */
-export function afterwards(ctx: Context, work: PendingWork): void {
+/** Does `work` once every operation proposed so far is durable. */
+export function afterCommit(ctx: Context, work: PendingWork): void {
   const { registrar } = ctx.state;
   if (registrar.writing === undefined && registrar.waiting.operations.length === 0) registrar.ready.push(work);
   else registrar.waiting.work.push(work);
 }
 
-/** At the end of a step: what waits goes to the store, if the store is free. */
+/** At the end of a step: the waiting batch goes to the store, if the store has none. */
 export function flushRegistrar(ctx: Context): void {
   const { registrar } = ctx.state;
   if (registrar.writing !== undefined || registrar.waiting.operations.length === 0) return;
@@ -107,9 +107,9 @@ export function persisted(ctx: Context): void {
   registrar.writing = undefined;
   for (const operation of batch.operations) {
     const applied = applyToRegistry(registrar.durable, operation);
-    assert(applied.ok, `${operation.kind} fitted when it was decided`);
+    assert(applied.ok, `${operation.kind} was possible when it was proposed`);
   }
-  // Work without an operation that was decided meanwhile has nothing more to wait for.
+  // Work proposed meanwhile without an operation has nothing more to wait for.
   const after = registrar.waiting.operations.length === 0 ? registrar.waiting.work.splice(0) : [];
   for (const work of [...batch.work, ...after]) registrar.ready.push(work);
 }

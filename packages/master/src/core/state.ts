@@ -5,11 +5,11 @@
 // Boundary: only the core changes it; views read it. The allocator holds shares, filters and inverse offers' answers. Resources are kept in the post-refinement format, allocated
 // ones with `allocation_info`.
 //
-// S1: a task is in its framework's `tasks`, in its agent's `tasks` and in the counts of `taskCounts`, or in none of
+// MASTER-STATE-1: a task is in its framework's `tasks`, in its agent's `tasks` and in the counts of `taskCounts`, or in none of
 //     them; likewise an executor, an offer, an inverse offer, an operation (agent's and framework's sets).
-// S2: an agent id is in at most one of registered, recovered, unreachable and gone.
-// S3: every framework named by a task, executor or offer is in `frameworks`.
-// S4: what an agent's tasks, executors and offers hold together is within its total.
+// MASTER-STATE-2: an agent id is in at most one of registered, recovered, unreachable and gone.
+// MASTER-STATE-3: every framework named by a task, executor or offer is in `frameworks`.
+// MASTER-STATE-4: what an agent's tasks, executors and offers hold together is within its total.
 
 import type { Allocator, OfferConstraints } from '@meseta/allocator';
 import type {
@@ -131,7 +131,7 @@ export interface Agent {
   /** Everything that it has: its info's resources with the checkpointed ones applied, oversubscribed, providers'. */
   readonly totalResources: readonly Resource[];
   /** Its last registration crossed operations that it may yet carry out: its next one is waited for. */
-  readonly unsettled: boolean;
+  readonly reregisteredWithOperationsInFlight: boolean;
   readonly oversubscribedResources: readonly Resource[];
   /** Base64 of the uuid of its view of its resources. */
   readonly resourceVersion: string | undefined;

@@ -1,4 +1,4 @@
-// Tasks and executors in the master's books: added, changed, ended. Keeps S1 and the allocator's share of it.
+// Tasks and executors in the master's books: added, changed, ended. Keeps MASTER-STATE-1 and the allocator's share of it.
 import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';

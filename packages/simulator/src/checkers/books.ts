@@ -1,9 +1,9 @@
 // The master's books, after its steps.
 //
 // `no resource is offered or used twice`: what tasks, executors, offers and operations hold of an agent is within its
-//     total (S4 of the master's state).
+//     total (MASTER-STATE-4 of the master's state).
 // `allocator and master agree`: what is free of an agent to the one is free to the other.
-// `the master's books agree with each other`: S1 to S3 of its state.
+// `the master's books agree with each other`: MASTER-STATE-1 to MASTER-STATE-3.
 
 import { machineOf } from '@meseta/master/core/agents/records';
 import type { Agent, MasterState } from '@meseta/master/core/state';

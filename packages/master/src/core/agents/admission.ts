@@ -5,7 +5,7 @@ import type { AgentInfo, ArchiveFramework, Attribute, ExecutorInfo, FrameworkInf
 import { type Context, warn } from '../context.js';
 import { denial } from '../operations/authorize.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
-import { agentIdOf, machineOf, problemOf, tellShutdown } from './records.js';
+import { agentIdOf, machineOf, problemOf, sendShutdown } from './records.js';
 
 interface Applicant {
   readonly agent: AgentInfo;
@@ -97,12 +97,12 @@ export function admit(
     return err(undefined);
   }
   if (registrar.durable.machines.get(machineOf(applicant.agent, from))?.mode === 'DOWN') {
-    tellShutdown(ctx, from, 'The machine is down for maintenance');
+    sendShutdown(ctx, from, 'The machine is down for maintenance');
     return err(undefined);
   }
   const id: AgentId | undefined = agentIdOf(applicant.agent);
   if (id !== undefined && agents.gone.has(id)) {
-    tellShutdown(ctx, from, 'Agent has been marked gone');
+    sendShutdown(ctx, from, 'Agent has been marked gone');
     return err(undefined);
   }
   return ok(undefined);

@@ -19,7 +19,7 @@ function running(world: World, info: Partial<FrameworkInfo> = {}): { agent: Test
   return { agent, scheduler };
 }
 
-test('an agent is told its id only when the registry has it; asking twice meanwhile changes nothing', () => {
+test('an agent gets its id only when the registry has it (REGISTRAR-2); asking twice meanwhile changes nothing', () => {
   const world = createWorld();
   world.holdStore(true);
   const agent = world.agent();

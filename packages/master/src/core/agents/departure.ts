@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
 import { unlink } from '../links.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { forgetOperations, tellLostOperations } from '../operation-records.js';
+import { forgetOperations, reportLostOperations } from '../operation-records.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import type { Agent, Framework } from '../state.js';
 import { isTerminal } from '../task-states.js';
@@ -23,11 +23,11 @@ export interface Departure {
  * Takes a registered agent off the books; answers the tasks that it had. Schedulers are told in Mesos' order: operations,
  * tasks, offers.
  */
-export function leave(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
+export function deleteAgent(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
   const { state } = ctx;
   const tasks = new Map([...agent.tasks].map(([id, taskIds]) => [id, new Set(taskIds)]));
   const { operationState } = departure;
-  if (operationState !== undefined) tellLostOperations(ctx, agent, operationState);
+  if (operationState !== undefined) reportLostOperations(ctx, agent, operationState);
   for (const [frameworkId, taskIds] of tasks) {
     const framework = state.frameworks.get(frameworkId);
     if (framework === undefined) continue;
@@ -74,7 +74,7 @@ export function dropExecutors(ctx: Context, agent: Agent, which?: (framework: Fr
 }
 
 /** Every connected framework learns that an agent is lost, whether it had tasks there or not. */
-export function tellFailure(ctx: Context, id: AgentId): void {
+export function sendFailure(ctx: Context, id: AgentId): void {
   const connected = [...ctx.state.frameworks.values()].filter((framework) => framework.connection !== undefined);
   if (connected.length > 0) sendEvent(ctx, connected, { type: 'FAILURE', failure: { agent_id: { value: id } } });
 }

@@ -4,7 +4,7 @@ import type { DrainConfig } from '@meseta/wire';
 import { type Context, info, reply, send } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
 import { markAgentGone } from './gone.js';
 import { changeAgent, machineOf } from './records.js';
@@ -31,8 +31,8 @@ export function drainAgent(ctx: Context, request: RequestId, agentId: AgentId, c
   if (ctx.state.agents.transitions.get(agentId) === 'markingGone') {
     return reply(ctx, request, 409, `agent ${agentId} is being marked gone`);
   }
-  const decided = decide(ctx, { kind: 'drainAgent', agentId, config }, { kind: 'agentDraining', agentId, request });
-  if (!decided.ok) reply(ctx, request, 400, decided.error);
+  const proposed = propose(ctx, { kind: 'drainAgent', agentId, config }, { kind: 'agentDraining', agentId, request });
+  if (!proposed.ok) reply(ctx, request, 400, proposed.error);
 }
 
 export function agentDraining(ctx: Context, id: AgentId, request: RequestId): void {
@@ -70,7 +70,7 @@ export function drainedIfEmpty(ctx: Context, agentId: AgentId): void {
   if (agent?.drainInfo?.state !== 'DRAINING' || !agent.connected) return;
   if (agent.tasks.size > 0 || agent.operations.size > 0) return;
   if (agent.drainInfo.config.mark_gone === true) return markAgentGone(ctx, agentId);
-  decide(ctx, { kind: 'markAgentDrained', agentId }, { kind: 'agentDrained', agentId });
+  propose(ctx, { kind: 'markAgentDrained', agentId }, { kind: 'agentDrained', agentId });
 }
 
 export function agentDrained(ctx: Context, id: AgentId): void {
@@ -82,8 +82,8 @@ export function agentDrained(ctx: Context, id: AgentId): void {
 
 export function deactivateAgent(ctx: Context, request: RequestId, agentId: AgentId): void {
   if (!isKnown(ctx, agentId)) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
-  const decided = decide(ctx, { kind: 'deactivateAgent', agentId }, { kind: 'agentDeactivated', agentId, request });
-  if (!decided.ok) reply(ctx, request, 400, decided.error);
+  const proposed = propose(ctx, { kind: 'deactivateAgent', agentId }, { kind: 'agentDeactivated', agentId, request });
+  if (!proposed.ok) reply(ctx, request, 400, proposed.error);
 }
 
 export function agentDeactivated(ctx: Context, id: AgentId, request: RequestId): void {
@@ -98,8 +98,8 @@ export function reactivateAgent(ctx: Context, request: RequestId, agentId: Agent
   if (record === undefined) return reply(ctx, request, 400, `agent_id: agent ${agentId} is unknown`);
   if (record.deactivated !== true) return reply(ctx, request, 400, `agent ${agentId} is not deactivated`);
   if (record.drainInfo?.state === 'DRAINING') return reply(ctx, request, 400, `agent ${agentId} is still draining`);
-  const decided = decide(ctx, { kind: 'reactivateAgent', agentId }, { kind: 'agentReactivated', agentId, request });
-  if (!decided.ok) reply(ctx, request, 400, decided.error);
+  const proposed = propose(ctx, { kind: 'reactivateAgent', agentId }, { kind: 'agentReactivated', agentId, request });
+  if (!proposed.ok) reply(ctx, request, 400, proposed.error);
 }
 
 /** One that isn't registered is reactivated too, though the answer is 409, as in Mesos. */

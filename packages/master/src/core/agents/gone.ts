@@ -4,11 +4,11 @@ import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';
 import type { RequestId } from '../io.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import type { Framework } from '../state.js';
 import { endUnreachable } from '../tasks.js';
-import { leave, tellFailure } from './departure.js';
-import { tellShutdown } from './records.js';
+import { deleteAgent, sendFailure } from './departure.js';
+import { sendShutdown } from './records.js';
 
 const GONE = 'Agent has been marked gone';
 
@@ -24,10 +24,10 @@ export function markAgentGone(ctx: Context, agentId: AgentId, request?: RequestI
   const atMs = Math.floor(ctx.now.wallMs);
   agents.transitions.set(agentId, 'markingGone');
   const work = { kind: 'agentGone', agentId, atMs, request } as const;
-  const decided = decide(ctx, { kind: 'markAgentGone', agentId, atMs }, work);
-  if (decided.ok) return;
+  const proposed = propose(ctx, { kind: 'markAgentGone', agentId, atMs }, work);
+  if (proposed.ok) return;
   agents.transitions.delete(agentId);
-  answer(503, decided.error);
+  answer(503, proposed.error);
 }
 
 export function agentGone(ctx: Context, id: AgentId, atMs: number, request: RequestId | undefined): void {
@@ -45,8 +45,8 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
         }
       : { state: 'TASK_LOST', reason: 'REASON_AGENT_REMOVED', message: GONE };
   if (agent !== undefined) {
-    tellShutdown(ctx, agent.pid, GONE);
-    leave(ctx, agent, { update, tasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
+    sendShutdown(ctx, agent.pid, GONE);
+    deleteAgent(ctx, agent, { update, tasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
   }
   for (const [frameworkId, taskIds] of agents.unreachable.get(id)?.tasks ?? []) {
     const framework = frameworks.get(frameworkId);
@@ -63,5 +63,5 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
   agents.recovered.delete(id);
   info(ctx, `agent ${id} is gone`);
   note(ctx, { kind: 'agentRemoved', agentId: id, why: 'gone' });
-  if (agent !== undefined) tellFailure(ctx, id);
+  if (agent !== undefined) sendFailure(ctx, id);
 }

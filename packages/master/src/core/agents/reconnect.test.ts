@@ -26,14 +26,20 @@ test('a task that was told lost with the connection, and runs on, is ended when 
   assert.equal(agent.has('KillTaskMessage'), false);
 });
 
-test('an agent that leaves while its return is being written is not told that it is back', () => {
+test('an agent that unregisters while its return waits for the store is not told that it is back (REGISTRAR-1)', () => {
   const world = createWorld();
   const [agent, other] = [world.agent(), world.agent('cpus:1', { silent: true })];
   agent.breakConnection();
+  const before = world.persisted.length;
   world.holdStore(true);
   other.register();
   agent.reregister();
   agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  assert.deepEqual(
+    world.persisted.slice(before).map(({ kind }) => kind),
+    ['admitAgent'],
+    'the removal waits until the store is free',
+  );
   world.holdStore(false);
   world.answerStore();
   assert.equal(world.master.state.registrar.durable.agents.has(agent.id), false);

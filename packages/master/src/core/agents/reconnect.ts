@@ -43,7 +43,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
     },
   });
   sendDrain(ctx, agent);
-  tellFrameworks(ctx, agent, message.frameworks ?? []);
+  sendFrameworks(ctx, agent, message.frameworks ?? []);
   endUnknownTasks(ctx, agent, message);
   endUnknownExecutors(ctx, agent, message);
   repeatKills(ctx, agent, message);
@@ -60,7 +60,7 @@ function repeatKills(ctx: Context, agent: Agent, message: ReregisterAgentMessage
 }
 
 /** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */
-export function tellFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
+export function sendFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
   for (const { id } of frameworks) {
     if (id === undefined) continue;
     const framework = ctx.state.frameworks.get(idOf<FrameworkId>(id));
@@ -99,7 +99,7 @@ function endUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgen
  */
 const isRepeated = (before: Agent, pid: Pid, { resource_version_uuid }: ReregisterAgentMessage): boolean =>
   before.connected &&
-  !before.unsettled &&
+  !before.reregisteredWithOperationsInFlight &&
   before.pid === pid &&
   before.resourceVersion !== undefined &&
   before.resourceVersion === resource_version_uuid?.value;
@@ -142,7 +142,7 @@ function resourcesIn(ctx: Context, before: Agent, info: AgentInfo, message: Rere
     totalResources: totalOf(info, checkpointedResources, before.oversubscribedResources),
     resourceVersion,
     // Mesos' agents keep their version while their process lives: they may yet carry them out, or have done it already.
-    unsettled: resourceVersion === before.resourceVersion && hasPendingOperations(ctx, before),
+    reregisteredWithOperationsInFlight: resourceVersion === before.resourceVersion && hasPendingOperations(ctx, before),
   };
 }
 

@@ -50,7 +50,7 @@ export function problemOf(field: string, resources: readonly Resource[] | undefi
   return admitted.ok ? undefined : admitted.error.text;
 }
 
-/** A record without tasks, of an agent that registers; `enter` makes it known. */
+/** A record without tasks, of an agent that registers; `indexAgent` and `addToAllocator` make it known. */
 export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterAgentMessage): Agent {
   const { state, now } = ctx;
   const kept = state.registrar.durable.agents.get(id);
@@ -71,7 +71,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
     drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
     checkpointedResources: checkpointed,
     totalResources: state.intern(totalOf(info, checkpointed, [])),
-    unsettled: false,
+    reregisteredWithOperationsInFlight: false,
     oversubscribedResources: NOTHING,
     resourceVersion: message.resource_version_uuid?.value,
     resourceProviders: NO_PROVIDERS,
@@ -88,7 +88,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
 const NOTHING: Resources = [];
 const NO_PROVIDERS: Agent['resourceProviders'] = new Map();
 
-/** With what it has in common with other agents' shared. */
+/** The info with its parts shared with other agents' equal parts. */
 export function shareInfo({ state: { intern } }: Context, info: AgentInfo): AgentInfo {
   const shared: { -readonly [Field in keyof AgentInfo]: AgentInfo[Field] } = Object.assign({}, info);
   if (info.resources !== undefined) shared.resources = intern(info.resources);
@@ -97,10 +97,10 @@ export function shareInfo({ state: { intern } }: Context, info: AgentInfo): Agen
   return shared;
 }
 
-/** One set for all agents that say the same. */
-export function capabilitySet(ctx: Context, told: readonly AgentInfoCapability[]): Agent['capabilities'] {
+/** One shared set for all agents with the same capabilities. */
+export function capabilitySet(ctx: Context, sent: readonly AgentInfoCapability[]): Agent['capabilities'] {
   const { capabilitySets } = ctx.state.agents;
-  const types = told.flatMap(({ type }) => type ?? []);
+  const types = sent.flatMap(({ type }) => type ?? []);
   const key = types.join(' ');
   const known = capabilitySets.get(key);
   if (known !== undefined) return known;
@@ -109,14 +109,14 @@ export function capabilitySet(ctx: Context, told: readonly AgentInfoCapability[]
   return set;
 }
 
-/** Versions of agents are few; what a liar makes up isn't kept. */
+/** Real agents have few different sets; made-up ones beyond that are not kept. */
 const MAX_CAPABILITY_SETS = 256;
 
 export const capabilitiesOf = (ctx: Context, agent: Agent): readonly AgentInfoCapability[] =>
   ctx.state.intern([...agent.capabilities].map((type) => ({ type })));
 
-/** The agent, with the tasks and executors that it came with, is the cluster's. */
-export function enter(ctx: Context, agent: Agent): void {
+/** Adds the agent to the allocator, with the tasks and executors that it brought. */
+export function addToAllocator(ctx: Context, agent: Agent): void {
   const { state } = ctx;
   const key = machineOf(agent.info, agent.pid);
   state.allocator.addAgent(agent.id, {
@@ -130,8 +130,8 @@ export function enter(ctx: Context, agent: Agent): void {
   link(ctx, agent.pid);
 }
 
-/** Known from here on; its tasks are added next, then it enters. */
-export function record(ctx: Context, agent: Agent): void {
+/** Adds the agent to the indexes. Its tasks are added next, then `addToAllocator` follows. */
+export function indexAgent(ctx: Context, agent: Agent): void {
   const { agents } = ctx.state;
   agents.recovered.delete(agent.id);
   agents.unreachable.delete(agent.id);
@@ -160,7 +160,7 @@ export function askAgain(ctx: Context, agent: Agent): void {
   send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
 }
 
-export function tellShutdown(ctx: Context, pid: Pid, message: string): void {
+export function sendShutdown(ctx: Context, pid: Pid, message: string): void {
   send(ctx, pid, { name: 'ShutdownMessage', body: { message } });
 }
 

@@ -6,7 +6,7 @@ import { limitsFrom, quantitiesFrom } from '@meseta/resources';
 import type { QuotaConfig } from '@meseta/wire';
 import type { RegistryState } from '../../registry/state.js';
 import { type Context, info } from '../context.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import { requestUnreachable } from './unreachable.js';
 
 /** What this master can do of what a registry may ask for. */
@@ -22,10 +22,10 @@ export function elected(ctx: Context, registry: RegistryState): void {
   }
   state.registrar.durable = registry;
   state.registrar.projected = copyOf(registry);
-  decide(ctx, { kind: 'recordMaster', info: state.identity.info }, { kind: 'recovered' });
+  propose(ctx, { kind: 'recordMaster', info: state.identity.info }, { kind: 'recovered' });
   if (registry.weights.size === 0 && state.options.weights.size > 0) {
     const weights = [...state.options.weights].map(([role, weight]) => ({ role, weight }));
-    decide(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles: [], request: undefined });
+    propose(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles: [], request: undefined });
   }
   info(ctx, `elected; the registry has ${registry.agents.size} agents`);
   state.electedAtMs = now.wallMs;
@@ -109,7 +109,7 @@ export function pruneRegistry(ctx: Context): void {
   const unreachable = old([...projected.unreachable].map(([id, { sinceMs }]) => [id, sinceMs] as const));
   const gone = old([...projected.gone]);
   if (unreachable.length + gone.length === 0) return;
-  decide(ctx, { kind: 'pruneAgents', unreachable, gone }, { kind: 'agentsPruned', unreachable, gone });
+  propose(ctx, { kind: 'pruneAgents', unreachable, gone }, { kind: 'agentsPruned', unreachable, gone });
 }
 
 export function agentsPruned(ctx: Context, unreachable: readonly AgentId[], gone: readonly AgentId[]): void {

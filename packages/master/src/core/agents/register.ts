@@ -7,10 +7,10 @@
 import type { AgentId, Pid } from '@meseta/base';
 import type { RegisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, send } from '../context.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
-import { connectionOf, enter, forRegistry, inPostRefinement, newAgent, record } from './records.js';
+import { addToAllocator, connectionOf, forRegistry, indexAgent, inPostRefinement, newAgent } from './records.js';
 import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
 
 export function registerAgent(
@@ -36,12 +36,12 @@ export function registerAgent(
   agents.registering.set(from, message);
   agents.transitions.set(id, 'admitting');
   const agentInfo = inPostRefinement(message.agent, id);
-  const decided = decide(
+  const proposed = propose(
     ctx,
     { kind: 'admitAgent', agentId: id, info: forRegistry(agentInfo) },
     { kind: 'agentAdmitted', pid: from, agentId: id },
   );
-  if (decided.ok) return;
+  if (proposed.ok) return;
   agents.registering.delete(from);
   agents.transitions.delete(id);
 }
@@ -66,8 +66,8 @@ export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
     return;
   }
   const agent = newAgent(ctx, id, pid, message);
-  record(ctx, agent);
-  enter(ctx, agent);
+  indexAgent(ctx, agent);
+  addToAllocator(ctx, agent);
   count(ctx, 'master/slave_registrations');
   info(ctx, `agent ${id} registered at ${pid} (${agent.info.hostname})`);
   note(ctx, { kind: 'agentAdded', agentId: id });

@@ -3,10 +3,10 @@ import type { AgentId, Pid } from '@meseta/base';
 import type { UnregisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, warn } from '../context.js';
 import { agentOf } from '../offers.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
-import { leave, tellFailure } from './departure.js';
-import { machineOf, tellShutdown } from './records.js';
+import { deleteAgent, sendFailure } from './departure.js';
+import { machineOf, sendShutdown } from './records.js';
 
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';
@@ -29,16 +29,16 @@ export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: Unregiste
 export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boolean {
   const { agents } = ctx.state;
   if (agents.transitions.has(agentId)) return false;
-  const decided = decide(ctx, { kind: 'removeAgent', agentId }, { kind: 'agentRemoved', agentId, why });
-  if (decided.ok && (agents.registered.has(agentId) || agents.recovered.has(agentId))) {
+  const proposed = propose(ctx, { kind: 'removeAgent', agentId }, { kind: 'agentRemoved', agentId, why });
+  if (proposed.ok && (agents.registered.has(agentId) || agents.recovered.has(agentId))) {
     agents.transitions.set(agentId, 'removing');
   }
-  return decided.ok;
+  return proposed.ok;
 }
 
 /** Its machine goes down for maintenance. */
 export function takeDown(ctx: Context, agent: Agent): void {
-  tellShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
+  sendShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
   requestRemoval(ctx, agent.id, MACHINE_DOWN);
 }
 
@@ -60,7 +60,7 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   if (reason !== undefined) count(ctx, `master/slave_removals/reason_${reason}`);
   const agent = agents.registered.get(id);
   if (agent !== undefined) {
-    leave(ctx, agent, {
+    deleteAgent(ctx, agent, {
       update: () => ({
         state: 'TASK_LOST',
         reason: 'REASON_AGENT_REMOVED',
@@ -72,5 +72,5 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   }
   info(ctx, `agent ${id} removed: ${why}`);
   note(ctx, { kind: 'agentRemoved', agentId: id, why: 'removed' });
-  tellFailure(ctx, id);
+  sendFailure(ctx, id);
 }

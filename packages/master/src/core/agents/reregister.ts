@@ -17,25 +17,25 @@ import { newFramework } from '../frameworks/records.js';
 import type { MasterEffect } from '../io.js';
 import { adoptOperations } from '../operation-records.js';
 import { ownUpdate } from '../own-updates.js';
-import { afterwards, decide } from '../registrar.js';
+import { afterCommit, propose } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
 import { isTerminal } from '../task-states.js';
 import { addExecutor, addTask, returnedTask } from '../tasks.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
-import { agentReconnected, tellFrameworks } from './reconnect.js';
+import { agentReconnected, sendFrameworks } from './reconnect.js';
 import {
+  addToAllocator,
   agentIdOf,
   askAgain,
   connectionOf,
-  enter,
   forRegistry,
+  indexAgent,
   inPostRefinement,
   machineOf,
   newAgent,
-  record,
-  tellShutdown,
+  sendShutdown,
 } from './records.js';
 import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
 
@@ -56,31 +56,31 @@ export function reregisterAgent(
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
   const info = inPostRefinement(message.agent, id);
   if (!isSameMachine(ctx, id, from, info)) return;
-  // Another id was given to whoever ran there before, or to this very agent while it had one: it never comes back.
+  // The pid's earlier agent never comes back: it ran there before, or got its id by a late first registration.
   const other = agents.byPid.get(from);
   if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);
   agents.reregistering.set(id, { pid: from, message });
   agents.reregisteringByPid.set(from, id);
   agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
-  const told = forRegistry(info);
+  const registryInfo = forRegistry(info);
   const known = registrar.projected.agents.get(id)?.info;
-  if (known === told) return afterwards(ctx, work);
+  if (known === registryInfo) return afterCommit(ctx, work);
   const operation =
     known === undefined
-      ? ({ kind: 'markAgentReachable', agentId: id, info: told } as const)
-      : ({ kind: 'updateAgent', agentId: id, info: told } as const);
-  const decided = decide(ctx, operation, work);
-  if (decided.ok) return;
+      ? ({ kind: 'markAgentReachable', agentId: id, info: registryInfo } as const)
+      : ({ kind: 'updateAgent', agentId: id, info: registryInfo } as const);
+  const proposed = propose(ctx, operation, work);
+  if (proposed.ok) return;
   agents.reregistering.delete(id);
   agents.reregisteringByPid.delete(from);
 }
 
-/** An id stays with the machine that it was given to; whoever claims it from another one is told to go. */
+/** An id stays with its machine: an agent that claims it from another machine is shut down. */
 function isSameMachine(ctx: Context, id: AgentId, from: Pid, info: AgentInfo): boolean {
   const registered = ctx.state.agents.registered.get(id);
   if (registered === undefined || machineOf(registered.info, registered.pid) === machineOf(info, from)) return true;
-  tellShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
+  sendShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
   return false;
 }
 
@@ -90,9 +90,9 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   if (request === undefined) return;
   agents.reregistering.delete(id);
   agents.reregisteringByPid.delete(request.pid);
-  // It was removed or marked gone while the registry was being written: it is not told that it is back.
+  // The agent was removed or marked gone while the registry was being written: no AgentReregisteredMessage.
   if (agents.transitions.has(id)) return;
-  // Its id may have been given to another agent meanwhile.
+  // Another agent may have registered with this id meanwhile.
   if (!isSameMachine(ctx, id, request.pid, request.message.agent)) return;
   const agent = agents.registered.get(id);
   if (agent !== undefined) agentReconnected(ctx, agent, request.pid, request.message);
@@ -109,17 +109,17 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   const wasUnreachable = state.agents.unreachable.get(id);
   const wasExpected = state.agents.recovered.has(id);
   const agent = { ...newAgent(ctx, id, pid, message), reregisteredAtMs: ctx.now.wallMs + CLOCK_STEP_MS };
-  record(ctx, agent);
-  for (const completed of message.completed_frameworks ?? []) takeCompletedTasks(ctx, agent, completed);
+  indexAgent(ctx, agent);
+  for (const completed of message.completed_frameworks ?? []) addCompletedTasks(ctx, agent, completed);
   const notesBefore = ctx.effects.length;
   const recovered = recoverFrameworks(ctx, message.frameworks ?? []);
   for (const [frameworkId, taskIds] of wasUnreachable?.tasks ?? []) {
     const framework = state.frameworks.get(frameworkId);
     for (const taskId of taskIds) framework?.unreachableTasks.delete(taskId);
   }
-  const returned = takeTasks(ctx, agent, message.tasks ?? []);
-  for (const executor of message.executor_infos ?? []) takeExecutor(ctx, agent, executor);
-  enter(ctx, agent);
+  const returned = addReturnedTasks(ctx, agent, message.tasks ?? []);
+  for (const executor of message.executor_infos ?? []) addReturnedExecutor(ctx, agent, executor);
+  addToAllocator(ctx, agent);
   logInfo(ctx, `agent ${id} registered again at ${pid} (${agent.info.hostname}) with ${returned.length} tasks`);
   noteAgentAdded(ctx, id, recovered, notesBefore);
   sendDrain(ctx, agent);
@@ -127,13 +127,14 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
     name: 'AgentReregisteredMessage',
     body: { agent_id: agent.wireId, connection: connectionOf(ctx) },
   });
-  tellFrameworks(ctx, agent, message.frameworks ?? []);
+  sendFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
   takeDownIfLate(ctx, agent);
-  // Unreachable, removed before it heard of it, or pruned: its tasks were told lost.
-  if (!wasExpected) tellReturned(ctx, returned);
+  // It was unreachable, removed or pruned: its frameworks got updates that its tasks are lost.
+  if (!wasExpected) sendReturned(ctx, returned);
   if (wasUnreachable === undefined) return;
-  // A second try of what was taken before it was lost: what was sent to it then, and forgotten, may yet be carried out.
+  // Duplicate of a re-registration accepted before the agent became unreachable. Operations sent since then may still
+  // be applied.
   const { resourceVersion } = wasUnreachable;
   if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) askAgain(ctx, agent);
 }
@@ -172,7 +173,7 @@ function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): Reado
 }
 
 /** Tasks of a known framework that ended on the agent under an earlier master. */
-function takeCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks = [] }: ArchiveFramework): void {
+function addCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks = [] }: ArchiveFramework): void {
   const id = framework_info.id?.value as FrameworkId | undefined;
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
   if (framework === undefined || tasks.length === 0) return;
@@ -190,13 +191,13 @@ interface Returned {
   readonly task: Task;
 }
 
-function takeTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned[] {
+function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned[] {
   const { state } = ctx;
   const returned: Returned[] = [];
   // Tasks of one shape have one list, which is converted once.
   const converted = new Map<readonly Resource[], readonly Resource[]>();
-  const inPostRefinementOnce = (told: readonly Resource[]): readonly Resource[] => {
-    const shared = state.intern(told);
+  const inPostRefinementOnce = (sent: readonly Resource[]): readonly Resource[] => {
+    const shared = state.intern(sent);
     const list = converted.get(shared) ?? toPostRefinement(shared);
     converted.set(shared, list);
     return list;
@@ -235,14 +236,14 @@ function forgetCompleted(returned: readonly Returned[]): void {
   }
 }
 
-/** Agents from before MULTI_ROLE don't say for which role: it is the framework's only one. */
+/** Agents older than MULTI_ROLE send no allocation role: the framework has one role only. */
 function allocatedOf(framework: Framework, list: readonly Resource[]): readonly Resource[] {
   const role = framework.roles[0];
   const lacks = list.some((resource) => resource.allocation_info?.role === undefined);
   return lacks && role !== undefined ? allocate(list, role) : list;
 }
 
-function takeExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
+function addReturnedExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
   const id = sent.framework_id === undefined ? undefined : idOf<FrameworkId>(sent.framework_id);
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
   if (framework === undefined) return;
@@ -250,8 +251,8 @@ function takeExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): void {
   addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, toPostRefinement(sent.resources ?? [])) });
 }
 
-/** The scheduler saw them lost; they are not. */
-function tellReturned(ctx: Context, returned: readonly Returned[]): void {
+/** Corrects earlier updates that said that these tasks are lost. */
+function sendReturned(ctx: Context, returned: readonly Returned[]): void {
   for (const { framework, task } of returned) {
     const last = task.statuses?.at(-1);
     const update = ownUpdate(ctx, framework, task, {

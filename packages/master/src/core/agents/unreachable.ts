@@ -2,9 +2,9 @@
 import type { AgentId } from '@meseta/base';
 import { type Context, count, info, note } from '../context.js';
 import { timeInfo } from '../own-updates.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import { lostOr } from '../task-states.js';
-import { leave, tellFailure } from './departure.js';
+import { deleteAgent, sendFailure } from './departure.js';
 
 /** Marks it unreachable as soon as `agent_removal_rate_limit` allows. */
 export function requestUnreachable(ctx: Context, id: AgentId, why: string): void {
@@ -45,8 +45,8 @@ function markUnreachable(ctx: Context, agentId: AgentId, why: string): void {
   const atMs = Math.floor(ctx.now.wallMs);
   agents.transitions.set(agentId, 'markingUnreachable');
   const work = { kind: 'agentUnreachable', agentId, atMs, why } as const;
-  const decided = decide(ctx, { kind: 'markAgentUnreachable', agentId, atMs }, work);
-  if (!decided.ok) agents.transitions.delete(agentId);
+  const proposed = propose(ctx, { kind: 'markAgentUnreachable', agentId, atMs }, work);
+  if (!proposed.ok) agents.transitions.delete(agentId);
 }
 
 export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: string): void {
@@ -61,7 +61,7 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
   const tasks =
     agent === undefined
       ? new Map()
-      : leave(ctx, agent, {
+      : deleteAgent(ctx, agent, {
           update: (framework) => ({
             state: lostOr(framework, 'TASK_UNREACHABLE'),
             reason: 'REASON_AGENT_REMOVED',
@@ -75,5 +75,5 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
   agents.unreachable.set(id, { id, sinceMs: atMs, tasks, resourceVersion: agent?.resourceVersion });
   info(ctx, `agent ${id} is unreachable: ${why}`);
   note(ctx, { kind: 'agentRemoved', agentId: id, why: 'unreachable' });
-  tellFailure(ctx, id);
+  sendFailure(ctx, id);
 }

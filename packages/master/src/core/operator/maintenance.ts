@@ -7,7 +7,7 @@ import { takeDown } from '../agents/remove.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
 
@@ -31,7 +31,7 @@ export function updateSchedule(
     return reply(ctx, request, 403, 'not authorized to update the maintenance schedule');
   }
   const touched = [...listed.values(), ...[...before.values()].map(({ id }) => id)];
-  decide(ctx, { kind: 'updateMaintenance', schedule }, { kind: 'maintenanceUpdated', touched, request });
+  propose(ctx, { kind: 'updateMaintenance', schedule }, { kind: 'maintenanceUpdated', touched, request });
 }
 
 const text = (id: MachineID): string => `${id.hostname ?? ''}/${id.ip ?? ''}`;
@@ -100,7 +100,7 @@ export function startMaintenance(
   if (!ctx.state.options.authorize({ action: 'START_MAINTENANCE', principal })) {
     return reply(ctx, request, 403, 'not authorized to start maintenance');
   }
-  decide(ctx, { kind: 'startMaintenance', machines }, { kind: 'maintenanceStarted', machines, request });
+  propose(ctx, { kind: 'startMaintenance', machines }, { kind: 'maintenanceStarted', machines, request });
 }
 
 function checkMode(ctx: Context, machines: readonly MachineID[], mode: 'DRAINING' | 'DOWN'): Problem {
@@ -135,7 +135,7 @@ export function stopMaintenance(
   if (!ctx.state.options.authorize({ action: 'STOP_MAINTENANCE', principal })) {
     return reply(ctx, request, 403, 'not authorized to stop maintenance');
   }
-  decide(ctx, { kind: 'stopMaintenance', machines }, { kind: 'maintenanceStopped', machines, request });
+  propose(ctx, { kind: 'stopMaintenance', machines }, { kind: 'maintenanceStopped', machines, request });
 }
 
 export function maintenanceStopped(ctx: Context, machines: readonly MachineID[], request: RequestId): void {

@@ -17,7 +17,7 @@ import { quotaOf } from '../agents/recovery.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { decide, type PendingWork } from '../registrar.js';
+import { type PendingWork, propose } from '../registrar.js';
 import { isActive, type OfferRecord } from '../state.js';
 import { firstAmong, type Problem } from '../validation/problem.js';
 
@@ -43,7 +43,7 @@ export function updateQuota(
   const denied = configs.find(({ role }) => !authorize({ action: 'UPDATE_QUOTA', principal, value: role }));
   if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the quota of '${denied.role}'`);
   const rescinds = 'whatIsInTheWay';
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
+  propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
 function checkConfig({ role, guarantees, limits }: QuotaConfig, allowed: ReadonlySet<string> | undefined): Problem {
@@ -133,7 +133,7 @@ export function setQuota(
   if (excess !== undefined) return reply(ctx, request, 409, `${excess}; force: true sets it nevertheless`);
   const configs = [config];
   const rescinds = 'enoughForGuarantee';
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
+  propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
 function checkGuarantee(guarantee: readonly Resource[]): Problem {
@@ -156,7 +156,7 @@ export function removeQuota(ctx: Context, request: RequestId, principal: string 
     return reply(ctx, request, 403, `not authorized to remove the quota of '${role}'`);
   }
   const configs = [{ role }];
-  decide(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds: 'none', request });
+  propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds: 'none', request });
 }
 
 type QuotaUpdated = Extract<PendingWork, { readonly kind: 'quotaUpdated' }>;

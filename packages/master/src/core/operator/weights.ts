@@ -5,7 +5,7 @@ import type { WeightInfo } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindOffersOf } from '../offers.js';
-import { decide } from '../registrar.js';
+import { propose } from '../registrar.js';
 import type { Problem } from '../validation/problem.js';
 
 export function updateWeights(
@@ -23,7 +23,7 @@ export function updateWeights(
   const denied = weights.find(({ role }) => !authorize({ action: 'UPDATE_WEIGHT', principal, value: role }));
   if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the weight of '${denied.role}'`);
   const roles = weights.map(({ role }) => role);
-  decide(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles, request });
+  propose(ctx, { kind: 'updateWeights', weights }, { kind: 'weightsUpdated', roles, request });
 }
 
 interface Weight {
