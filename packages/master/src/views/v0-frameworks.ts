@@ -14,6 +14,7 @@ import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Lists, type Remembered } from './runs.js';
+import { createSlicedSort } from './sliced-sort.js';
 import {
   type Approver,
   type FrameworkView,
@@ -148,18 +149,12 @@ export function taskQueryOf(parameters: URLSearchParams): TaskQuery {
 
 const begunAt = (task: Task): number => task.statuses?.[0]?.timestamp ?? Number.NEGATIVE_INFINITY;
 
-/** Sorts what is kept whenever so many more have come. */
-const PRUNE_AT = 1_000;
-
 export function* tasksDocument(snapshot: Snapshot, approver: Approver, query: TaskQuery): Pieces {
   const sign = query.order === 'asc' ? 1 : -1;
-  const wanted = query.offset + query.limit;
-  let tasks: Task[] = [];
-  /** Those that may still be shown: sorting all of a large cluster's tasks at once would hold everything up. */
-  const prune = (): void => {
-    tasks.sort((a, b) => (begunAt(a) === begunAt(b) ? 0 : begunAt(a) < begunAt(b) ? -sign : sign));
-    if (tasks.length > wanted) tasks = tasks.slice(0, wanted);
-  };
+  const tasks = createSlicedSort<Task>((a, b) => {
+    const [first, second] = [begunAt(a), begunAt(b)];
+    return first === second ? 0 : first < second ? -sign : sign;
+  }, query.offset + query.limit);
   for (const view of [...snapshot.frameworks, ...snapshot.completedFrameworks]) {
     const { framework } = view;
     if (query.frameworkId !== undefined && framework.id !== query.frameworkId) continue;
@@ -167,16 +162,13 @@ export function* tasksDocument(snapshot: Snapshot, approver: Approver, query: Ta
     for (const list of [view.tasks, view.unreachableTasks, view.completedTasks]) {
       for (const task of yield* seenTasks(list, view, approver)) {
         if (query.taskId !== undefined && task.task_id.value !== query.taskId) continue;
-        tasks.push(task);
-        if (tasks.length < wanted + PRUNE_AT) continue;
-        prune();
-        yield '';
+        for (const _ of tasks.add(task)) yield '';
       }
       yield '';
     }
   }
-  prune();
+  for (const _ of tasks.end()) yield '';
   yield '{"tasks":[';
-  yield* separated(tasks.slice(query.offset), taskJson);
+  yield* separated(tasks.sorted().slice(query.offset), taskJson);
   yield ']}';
 }
