@@ -221,6 +221,17 @@ test('the smallest offer: the master’s minimum, or the framework’s own for a
   }
 });
 
+test('the names in a framework’s minimum are none of the allocator’s dimensions: they may be any number', () => {
+  const cluster = testCluster();
+  cluster.agent('A', 'cpus:1');
+  const quantities = Array.from({ length: 20_000 }, (_, i) => ({ quantities: { [`n${i}`]: { value: 1 } } }));
+  const filters = { offer_filters: { a: { min_allocatable_resources: { quantities } } } };
+  const before = process.memoryUsage().heapUsed;
+  cluster.allocator.addFramework(fid('f'), { ...frameworkInfo(['a']), ...filters }, new Map(), true);
+  assert.ok(process.memoryUsage().heapUsed - before < 500 * 2 ** 20, 'one amount of each name for each set is 1.6 GB');
+  assert.equal(cluster.run().length, 0);
+});
+
 test('what is too small for everybody is not shown to each; a framework with a minimum of its own is asked', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:1;mem:64;disk:100;ports:[31000-32000]');

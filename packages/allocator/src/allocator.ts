@@ -83,12 +83,11 @@ function createState(options: AllocatorOptions, random: Random): State {
   const intervalMs = options.allocationIntervalMs ?? DEFAULT_INTERVAL_MS;
   const roleSorter = options.roleSorter ?? 'drf';
   const frameworkSorter = options.frameworkSorter ?? 'drf';
-  const minimum = options.minAllocatableResources ?? DEFAULT_MINIMUM.map(minimumFrom);
   return {
     settings: {
       intervalMs,
       frameworkSorter,
-      minimum: minimum.map((quantities) => dimensions.vectorOf(quantities)),
+      minimum: options.minAllocatableResources ?? DEFAULT_MINIMUM.map(minimumFrom),
       filterGpuResources: options.filterGpuResources ?? true,
       region: options.domain?.fault_domain?.region.name,
     },

@@ -1,14 +1,13 @@
 // Frameworks as clients of roles: made when a framework subscribes to a role or holds something in it, gone when neither.
 
 import { present } from '@meseta/base';
-import { quantitiesFrom } from '@meseta/resources';
+import { type Quantities, quantitiesFrom } from '@meseta/resources';
 import type { FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
 import { forgetClientFilters } from './filters.js';
 import { activateClient, deactivateClient, releaseRole, useRole } from './roles.js';
 import { CAN_REFINE, CAN_REVOKE, CAN_SHARE } from './shapes.js';
 import { createEntry } from './sort-group.js';
 import type { Agent, Client, Framework, State } from './state.js';
-import type { Vector } from './vectors.js';
 
 export const HAS_GPUS = 8;
 export const HAS_REGION = 16;
@@ -36,14 +35,14 @@ export const rolesOf = (info: FrameworkInfo): ReadonlySet<string> =>
   new Set(traitsOf(info) & HAS_MULTI_ROLE ? (info.roles ?? []) : [info.role ?? '*']);
 
 /** FrameworkInfo.offer_filters: what an offer must contain at least, by role. */
-export function minimumsOf(state: State, info: FrameworkInfo): ReadonlyMap<string, readonly Vector[]> {
-  const minimums = new Map<string, readonly Vector[]>();
+export function minimumsOf(info: FrameworkInfo): ReadonlyMap<string, readonly Quantities[]> {
+  const minimums = new Map<string, readonly Quantities[]>();
   for (const [role, filter] of Object.entries(info.offer_filters ?? {})) {
     if (filter.min_allocatable_resources === undefined) continue;
     const sets = filter.min_allocatable_resources.quantities ?? [];
     minimums.set(
       role,
-      sets.map((set) => state.dimensions.vectorOf(quantitiesFrom(set.quantities ?? {}))),
+      sets.map((set) => quantitiesFrom(set.quantities ?? {})),
     );
   }
   return minimums;

@@ -1,14 +1,14 @@
 // One pair of agent and client: what it may be offered now, or nothing, and which lists will wake it.
 // The order of the tests is from cheap to dear; explain.ts says the same in words, testing/scan.ts without any shortcut.
 
-import type { Bundle } from '@meseta/resources';
+import { type Bundle, containsQuantities, type Quantities } from '@meseta/resources';
 import { addAgentTo } from './agent-set.js';
 import { isExcluded } from './clients.js';
 import { isRefused } from './filters.js';
 import { roomOf, unmetOf } from './roles.js';
 import type { Shape } from './shapes.js';
 import type { Agent, Client, Role, State } from './state.js';
-import { amount, bitOf, covers, type Vector } from './vectors.js';
+import { amount, bitOf, type Vector } from './vectors.js';
 
 export const topOf = (role: Role): Role => {
   let top = role;
@@ -28,11 +28,11 @@ export const needsHeadroom = (state: State): boolean => {
 /** An offer must contain at least one of the sets, if there are any. */
 export function meetsMinimum(state: State, client: Client, shape: Shape): boolean {
   if (shape.bundle.isEmpty) return false;
-  return client.minimum === undefined ? meetsMasters(state, shape) : meetsOne(client.minimum, shape.all);
+  return client.minimum === undefined ? meetsMasters(state, shape) : meetsOne(client.minimum, shape);
 }
 
 function meetsMasters(state: State, shape: Shape): boolean {
-  shape.meetsMinimum ??= meetsOne(state.settings.minimum, shape.all);
+  shape.meetsMinimum ??= meetsOne(state.settings.minimum, shape);
   return shape.meetsMinimum;
 }
 
@@ -43,8 +43,8 @@ function meetsMasters(state: State, shape: Shape): boolean {
 export const isWorthALook = (state: State, { free }: Agent): boolean =>
   !free.bundle.isEmpty && (state.withMinimums.size > 0 || meetsMasters(state, free));
 
-const meetsOne = (sets: readonly Vector[], all: Vector): boolean =>
-  sets.length === 0 || sets.some((set) => covers(all, set));
+const meetsOne = (sets: readonly Quantities[], { bundle }: Shape): boolean =>
+  sets.length === 0 || sets.some((set) => containsQuantities(bundle.quantities, set));
 
 /** What of the agent's free resources the client could be shown, limits, headroom and filters apart. */
 export function visibleTo(state: State, agent: Agent, client: Client): Shape {

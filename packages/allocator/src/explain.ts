@@ -101,8 +101,7 @@ export function reasonsOn(state: State, agent: Agent, client: Client): AgentReas
   pushAll(reasons, withheldByKind(state, agent, client));
   pushAll(reasons, withheldByQuota(state, agent, client, view, cut));
   if (!isEnough) {
-    const sets = client.minimum ?? state.settings.minimum;
-    const minimum = sets.map((set) => state.dimensions.quantitiesOf(set));
+    const minimum = client.minimum ?? state.settings.minimum;
     reasons.push({ kind: 'tooSmall', agentId, role, available: cut.bundle.quantities, minimum });
     pushAll(reasons, shares(state, agent, client));
   }

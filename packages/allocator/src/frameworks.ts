@@ -31,7 +31,7 @@ export function addFramework(
     roles: rolesOf(info),
     suppressed: new Set(options.suppressedRoles ?? []),
     constraints: options.offerConstraints,
-    minimums: minimumsOf(state, info),
+    minimums: minimumsOf(info),
     clients: new Map(),
   };
   state.frameworks.set(frameworkId, framework);
@@ -57,7 +57,7 @@ export function updateFramework(
   framework.info = info;
   framework.roles = rolesOf(info);
   framework.constraints = options.offerConstraints;
-  framework.minimums = minimumsOf(state, info);
+  framework.minimums = minimumsOf(info);
   noteMinimums(state, framework);
   framework.suppressed.clear();
   for (const role of suppressed) framework.suppressed.add(role);

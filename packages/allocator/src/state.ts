@@ -14,7 +14,7 @@
 //     non-revocable scalars are held there; `available` is the countable part of what is free on agents that can be
 //     offered; `required` is the sum of what roles lack to their guarantees.
 import type { AgentId, Deadlines, FrameworkId, Random } from '@meseta/base';
-import type { Bundle, BundleTable, RoleTree } from '@meseta/resources';
+import type { Bundle, BundleTable, Quantities, RoleTree } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, FrameworkInfo, InverseOfferStatus, Unavailability } from '@meseta/wire';
 import type { AgentSet } from './agent-set.js';
 import type { OfferConstraints } from './constraints.js';
@@ -27,7 +27,7 @@ import type { Dimensions, Vector } from './vectors.js';
 export interface Settings {
   readonly intervalMs: number;
   readonly frameworkSorter: SorterKind;
-  readonly minimum: readonly Vector[];
+  readonly minimum: readonly Quantities[];
   readonly filterGpuResources: boolean;
   readonly region: string | undefined;
 }
@@ -77,7 +77,7 @@ export interface Framework {
   readonly suppressed: Set<string>;
   constraints: OfferConstraints | undefined;
   /** By role; a role that isn't there has the master's minimum. */
-  minimums: ReadonlyMap<string, readonly Vector[]>;
+  minimums: ReadonlyMap<string, readonly Quantities[]>;
   readonly clients: Map<string, Client>;
 }
 
@@ -92,7 +92,7 @@ export interface Client {
   /** Is offered resources: subscribed to the role, not suppressed, its framework active. */
   active: boolean;
   /** Undefined: the master's. */
-  minimum: readonly Vector[] | undefined;
+  minimum: readonly Quantities[] | undefined;
   /** By agent index, if the framework has constraints: 0 not asked yet, 1 kept away, 2 not. */
   exclusions: Uint8Array | undefined;
   /** On how many agents it holds something. */

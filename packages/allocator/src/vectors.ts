@@ -67,11 +67,5 @@ export const differs = (a: readonly number[], b: readonly number[]): boolean => 
   return false;
 };
 
-/** Whether every amount of `b` is in `a`. */
-export function covers(a: readonly number[], b: readonly number[]): boolean {
-  for (let i = 0; i < b.length; i++) if (amount(a, i) < (b[i] as number)) return false;
-  return true;
-}
-
 /** The bit of a dimension in a mask; those past the thirtieth share one. */
 export const bitOf = (at: number): number => 1 << Math.min(at, 30);

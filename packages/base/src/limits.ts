@@ -216,6 +216,13 @@ export const LIMITS = table({
     beyond: 'the framework is refused with an error that names the limit',
     source: 'Meseta',
   },
+  minimumSets: {
+    most: 100,
+    unit: 'items',
+    what: "The alternatives of a role's `min_allocatable_resources` in a framework's offer filters",
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
   attributeText: {
     most: 4096,
     unit: 'characters',

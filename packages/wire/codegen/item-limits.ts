@@ -10,6 +10,7 @@ const isRecord = ({ fullName }: MessageSchema): boolean => /^mesos\.v1\.[A-Z]/.t
 
 export function itemLimitOf(message: MessageSchema, field: FieldSchema): number {
   if (field.type === 'Resource') return LIMITS.resources.most;
+  if (field.type === 'OfferFiltersResourceQuantities') return LIMITS.minimumSets.most;
   if (field.type === 'ValueRange') return LIMITS.ranges.most;
   if (field.type === 'Label') return LIMITS.labels.most;
   if (field.type === 'string' && ROLES.has(field.name)) return LIMITS.frameworkRoles.most;

@@ -54,6 +54,13 @@ const cases: readonly Case[] = [
     (n) => ({ user: 'u', name: 'n', roles: times(n, 'r') }),
     'roles',
   ),
+  of(
+    codecs.OfferFiltersMinAllocatableResourcesCodec,
+    'the sets of a minimum',
+    LIMITS.minimumSets.most,
+    (n) => ({ quantities: times(n, quantity(1)) }),
+    'quantities',
+  ),
   of(codecs.CommandInfoCodec, 'arguments', LIMITS.recordField.most, (n) => ({ arguments: times(n, 'a') }), 'arguments'),
   of(codecs.OfferFiltersResourceQuantitiesCodec, 'entries of a map', LIMITS.recordField.most, quantity, 'quantities'),
 ];
