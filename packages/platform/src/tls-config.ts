@@ -169,6 +169,12 @@ function settingsOf(given: TlsFlags, env: Readonly<Record<string, string | undef
   return ok({ ...parsed.value.values, ...Object.fromEntries(set) } as TlsFlags);
 }
 
+/** What asks for protection that there is none of while TLS is off. */
+const withoutEffect = ({ ssl_require_client_cert, ssl_verify_server_cert }: TlsFlags): readonly string[] =>
+  ssl_require_client_cert === true || ssl_verify_server_cert === true
+    ? ['certificates are asked for, but ssl_enabled is off: everything is plain text, and no certificate is checked']
+    : [];
+
 export function tlsSettingsOf(
   given: TlsFlags,
   env: Readonly<Record<string, string | undefined>>,
@@ -176,7 +182,7 @@ export function tlsSettingsOf(
   const settings = settingsOf(given, env);
   if (!settings.ok) return fail('badValue', settings.error.flag, settings.error.message);
   const flags = settings.value;
-  if (flags.ssl_enabled !== true) return ok({ config: undefined, warnings: [] });
+  if (flags.ssl_enabled !== true) return ok({ config: undefined, warnings: withoutEffect(flags) });
   const scheme = flags.ssl_hostname_validation_scheme ?? 'legacy';
   if (scheme !== 'legacy' && scheme !== 'openssl') {
     return fail('badValue', 'ssl_hostname_validation_scheme', `expected legacy or openssl, got ${scheme}`);
@@ -187,6 +193,9 @@ export function tlsSettingsOf(
   const verifyServerCert = requireClientCert || (flags.ssl_verify_server_cert ?? false);
   const supportDowngrade = flags.ssl_support_downgrade ?? false;
   const warnings = supportDowngrade ? ['ssl_support_downgrade is on: whoever speaks no TLS is listened to'] : [];
+  if (verifyServerCert && flags.ssl_ca_file === undefined && flags.ssl_ca_dir === undefined) {
+    warnings.push('certificates of any public CA are accepted: ssl_ca_file or ssl_ca_dir names the CAs to trust');
+  }
   if (supportDowngrade && verifyServerCert) {
     warnings.push('certificates are checked, but ssl_support_downgrade lets peers do without them');
   }

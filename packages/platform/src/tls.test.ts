@@ -223,6 +223,10 @@ test('settings: what is wrong is named, what is off is off', { skip }, () => {
   }
   assert.equal(tlsSettingsOf(nothing, { LIBPROCESS_SSL_ENABLED: 'yes' }).ok, false);
   assert.deepEqual(tlsSettingsOf(nothing, {}), { ok: true, value: { config: undefined, warnings: [] } });
+  const disabled = tlsSettingsOf(nothing, { LIBPROCESS_SSL_REQUIRE_CLIENT_CERT: 'true' });
+  assert.match(disabled.ok ? disabled.value.warnings.join() : '', /ssl_enabled is off/);
+  const publicly = tlsSettingsOf(nothing, { ...good, LIBPROCESS_SSL_REQUIRE_CLIENT_CERT: 'true' });
+  assert.match(publicly.ok ? publicly.value.warnings.join() : '', /any public CA/);
   const made = tlsSettingsOf(nothing, { ...good, SSL_VERIFY_CERT: 'true', LIBPROCESS_SSL_VERIFY_SERVER_CERT: 'false' });
   assert.ok(made.ok && made.value.config?.verifyServerCert === true);
   const argv = ['--ssl_enabled=false'];

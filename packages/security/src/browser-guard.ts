@@ -84,10 +84,15 @@ function sourceOf(headers: GuardedRequest['headers'], host: string | undefined):
   return 'unsaid';
 }
 
+/**
+ * A page that reaches this host under a name of its own (GUARD-3) may set `User-Agent`, and where there is no TLS not every
+ * browser says `Sec-Fetch-Site`; it can't keep the browser from naming the languages.
+ */
 const isBrowser = (headers: GuardedRequest['headers']): boolean =>
   headers['origin'] !== undefined ||
   headers['sec-fetch-mode'] !== undefined ||
   headers['sec-fetch-site'] !== undefined ||
+  headers['accept-language'] !== undefined ||
   (text(headers['user-agent']) ?? '').startsWith('Mozilla/');
 
 export interface BrowserGuard {

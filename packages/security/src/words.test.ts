@@ -252,6 +252,13 @@ test('GUARD-1, GUARD-2, GUARD-3: what a refusal says, and which hosts are this m
   assert.equal(check({ jsonp: true, certified: true }), "Parameter 'jsonp': not answered where there are credentials");
   assert.equal(check({ access: 'changes', headers: evil }), 'A page of another site may change nothing here');
   assert.equal(check({ headers: evil }), 'A page of another site may read nothing here');
+  const own = (headers: object) => check({ headers: { host: 'evil.example', 'user-agent': 'curl', ...headers } });
+  assert.equal(own({}), undefined);
+  assert.match(
+    own({ 'accept-language': 'en' }) ?? '',
+    /is no name of this machine/,
+    'a page that says it is a program',
+  );
   const unnamed = (host: string) =>
     `Header 'Host': ${JSON.stringify(host)} is no name of this machine; --trusted_hosts names more`;
   const hosts: readonly (readonly [host: string, isOurs: boolean])[] = [

@@ -129,6 +129,15 @@ test("AGENT-GATE-2: an executor's driver has the connection over which it regist
   assert.equal(open.pushed.length, 2);
 });
 
+test('AGENT-GATE-2: one connection has no more drivers than a process has', () => {
+  const at = gateWith();
+  for (let number = 0; number < 100; number++) at.say(pidOf(`executor(${number})`, '10.0.0.5:1'), register, 2);
+  assert.deepEqual([at.pushed.length, at.dropped()], [64, 36]);
+  at.close(2);
+  at.say(pidOf('executor(0)', '10.0.0.5:1'), register, 3);
+  assert.equal(at.pushed.length, 65);
+});
+
 test('AGENT-GATE-3: where executors must show a token no driver registers', () => {
   const at = gateWith({ executorsHaveTokens: true });
   for (const message of [register, status]) at.say(executor, message, 2);

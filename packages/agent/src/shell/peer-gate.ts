@@ -6,7 +6,7 @@
 //     answered this agent's authentication. Over another one it waits (the master may have connected anew) until an
 //     authentication shows which one is the master's, and is dropped if it is not this one.
 // AGENT-GATE-2: where peers are checked at all, an executor's driver has the connection over which it registered until that
-//     closes; over others its messages are dropped.
+//     closes; over others its messages are dropped. A connection has few drivers.
 // AGENT-GATE-3: where executors must show a token, a driver, which has none to show, doesn't register: a stranger could.
 // AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
 //     here. With client certificates its address is known, and it may come directly.
@@ -41,6 +41,7 @@ export interface AgentPeerGate {
 }
 
 const UNAUTHENTICATED = 'meseta/unauthenticated_messages';
+const MAX_DRIVERS_OF_CONNECTION = 64;
 const MAX_WAITING_CONNECTIONS = 16;
 const MAX_WAITING_MESSAGES = 64;
 const MAX_WAITING_BYTES = 2 ** 20;
@@ -94,14 +95,20 @@ function createWaiting() {
 /** AGENT-GATE-2. */
 function createDriverConnections() {
   const connections = new Map<Pid, number>();
+  const drivers = new Map<number, Set<Pid>>();
   return {
     isIts(from: Pid, connection: number, registers: boolean): boolean {
-      const own = connections.get(from);
-      if (own === undefined && registers) connections.set(from, connection);
-      return own === connection || (own === undefined && registers);
+      const known = connections.get(from);
+      if (known !== undefined || !registers) return known === connection;
+      const own = drivers.get(connection) ?? new Set();
+      if (own.size >= MAX_DRIVERS_OF_CONNECTION) return false;
+      drivers.set(connection, own.add(from));
+      connections.set(from, connection);
+      return true;
     },
     closed(connection: number): void {
-      for (const [pid, own] of connections) if (own === connection) connections.delete(pid);
+      for (const pid of drivers.get(connection) ?? []) connections.delete(pid);
+      drivers.delete(connection);
     },
   };
 }

@@ -86,17 +86,29 @@ export function createPeerIdentity(
   };
 }
 
+const MIN_PRUNED_ADDRESSES = 10_000;
+
 /** PEER-IDENTITY-2: those who have left are forgotten when there seem to be too many. */
 function createAddressLimit(max: number, { agents }: MasterState): (ip: string, pid: Pid) => boolean {
   const pidsOf = new Map<string, Set<Pid>>();
+  /** How many addresses there are before those without agents are forgotten. */
+  let pruneAt = MIN_PRUNED_ADDRESSES;
   const prune = (pids: Set<Pid>): void => {
     const { byPid, registering, reregisteringByPid } = agents;
     for (const pid of pids) {
       if (!byPid.has(pid) && !registering.has(pid) && !reregisteringByPid.has(pid)) pids.delete(pid);
     }
   };
+  const pruneAll = (): void => {
+    for (const [ip, pids] of pidsOf) {
+      prune(pids);
+      if (pids.size === 0) pidsOf.delete(ip);
+    }
+    pruneAt = Math.max(MIN_PRUNED_ADDRESSES, 2 * pidsOf.size);
+  };
   return (ip, pid) => {
     const pids = pidsOf.get(ip) ?? new Set();
+    if (pidsOf.size >= pruneAt) pruneAll();
     pidsOf.set(ip, pids);
     if (pids.has(pid)) return true;
     if (pids.size >= max) prune(pids);
