@@ -278,7 +278,7 @@ test('an object that names nothing to compare is as permissive says', () => {
   }
 });
 
-test('V1: the key of verdicts does not depend on the order of values, and tells what differs', () => {
+test('VERDICTS-1: the key of verdicts does not depend on the order of values, and tells what differs', () => {
   const keyOf = (...roles: string[]) =>
     verdictsOf([{ principals: any, objects: some(...roles) }], 'a', false, true).key;
   assert.equal(keyOf('b', 'a', 'c/%', 'b/%'), keyOf('b/%', 'a', 'c/%', 'b'));
@@ -299,7 +299,7 @@ test('V1: the key of verdicts does not depend on the order of values, and tells 
     assert.equal(verdictOn(subtree, role), allowed, role);
 });
 
-test('V1: the first rule that matches decides, up to one that matches everything', () => {
+test('VERDICTS-1: the first rule that matches decides, up to one that matches everything', () => {
   const rules = [
     { principals: nobody, objects: some('r') },
     { principals: any, objects: any },

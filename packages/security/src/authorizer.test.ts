@@ -289,7 +289,7 @@ test('verdicts say of every role what the ACLs say one by one', () => {
   );
 });
 
-test('V1: keys are equal exactly where the answers are', () => {
+test('VERDICTS-1: keys are equal exactly where the answers are', () => {
   // Deep enough that two different verdicts differ on one of these.
   const roles = ['a', 'b', 'a/b', 'a/c', 'b/a', 'a/b/c'].flatMap((role) => [role, `${role}/x`, `${role}/x/y`]);
   const answers = (acls: readonly Acl[], permissive: boolean) =>

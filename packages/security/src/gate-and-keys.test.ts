@@ -53,7 +53,7 @@ test('a/% is a subtree in lists of roles and a name like others in the rest', ()
   assert.deepEqual([launches('a/b'), launches('a/%')], [false, true]);
 });
 
-test('V1: an action of two lists that allows or refuses all by either is the same as one of one list', () => {
+test('VERDICTS-1: an action of two lists that allows or refuses all by either is the same as one of one list', () => {
   const of = (
     parent: ACLs['launch_nested_containers_under_parent_with_user'],
     child: ACLs['launch_nested_containers_as_user'],

@@ -11,7 +11,7 @@ function throttleOf(json: unknown) {
   return createThrottle<string>(limits.value);
 }
 
-test('L1, L2: one message each 1/qps seconds in order, and no more than the capacity waits', () => {
+test('RATE-LIMITS-1, RATE-LIMITS-2: one message each 1/qps seconds in order, and no more than the capacity waits', () => {
   const throttle = throttleOf({ limits: [{ principal: 'a', qps: 2, capacity: 2 }] });
   const offers = ['1', '2', '3', '4'].map((item) => throttle.offer(item, 'a', true, 1_000));
   assert.deepEqual(offers, [
@@ -30,7 +30,7 @@ test('L1, L2: one message each 1/qps seconds in order, and no more than the capa
   assert.deepEqual(throttle.offer('6', 'a', true, 10_000), { kind: 'pass' });
 });
 
-test('L2: a lost connection that leaves makes room for no message, as it took none', () => {
+test('RATE-LIMITS-2: a lost connection that leaves makes room for no message, as it took none', () => {
   const throttle = throttleOf({ limits: [{ principal: 'a', qps: 1, capacity: 2 }] });
   const offer = (item: string, counts: boolean, nowMs: number) => throttle.offer(item, 'a', counts, nowMs).kind;
   assert.equal(offer('first', true, 0), 'pass');
@@ -48,7 +48,7 @@ test('L2: a lost connection that leaves makes room for no message, as it took no
   );
 });
 
-test('L3: whose limit counts', () => {
+test('RATE-LIMITS-3: whose limit counts', () => {
   const throttle = throttleOf({
     limits: [{ principal: 'free' }, { principal: 'a', qps: 1 }],
     aggregate_default_qps: 1,

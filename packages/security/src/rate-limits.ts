@@ -2,10 +2,10 @@
 // frameworks of one principal may have the master work on. Only drivers' messages are limited, HTTP calls never.
 //
 // Owns: the messages that wait for their turn.
-// L1: messages under one limit leave in the order in which they came, one each 1/qps seconds; the first leaves at once.
-// L2: at most `capacity` wait under a limit; one more is not taken. A lost connection waits its turn with the messages
+// RATE-LIMITS-1: messages under one limit leave in the order in which they came, one each 1/qps seconds; the first leaves at once.
+// RATE-LIMITS-2: at most `capacity` wait under a limit; one more is not taken. A lost connection waits its turn with the messages
 //     of its peer, but is always taken and never counted.
-// L3: a principal without a limit of its own shares the default one with all such, and with frameworks of no principal;
+// RATE-LIMITS-3: a principal without a limit of its own shares the default one with all such, and with frameworks of no principal;
 //     a principal listed without qps is never limited.
 import { err, ok, pushAll, type Result, smallest } from '@meseta/base';
 import { type RateLimits, renderWireError } from '@meseta/wire';

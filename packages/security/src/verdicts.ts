@@ -6,7 +6,7 @@
 // NONE match everything (NONE, to refuse it); a question about no object in particular is matched by ANY and NONE alone,
 // and so is a request of nobody in particular. For roles `a/%` stands for everything below `a`, but not for `a`.
 //
-// V1: equal verdicts have equal keys and unequal ones unequal keys: a value or subtree is kept only if it differs from
+// VERDICTS-1: equal verdicts have equal keys and unequal ones unequal keys: a value or subtree is kept only if it differs from
 //     what holds around it.
 import type { ACLEntity } from '@meseta/wire';
 

@@ -403,7 +403,7 @@ test('flags as files: what is wrong in them is said with the path, and warnings 
   assert.ok(createSecurity('master', { ...open, rateLimits: write('limits', '{"limits":[]}') }).ok);
 });
 
-test('L1, L3: messages of all limits leave in the order of their turns, and one at its very moment', () => {
+test('RATE-LIMITS-1, RATE-LIMITS-3: messages of all limits leave in the order of their turns, and one at its very moment', () => {
   const limits = parseRateLimits(
     '{"limits":[{"principal":"a","qps":1},{"principal":"b","qps":2}],"aggregate_default_qps":4}',
   );
