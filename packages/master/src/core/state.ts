@@ -9,7 +9,9 @@
 //     them; likewise an executor, an offer, an inverse offer, an operation (agent's and framework's sets).
 // MASTER-STATE-2: an agent id is in at most one of registered, recovered, unreachable and gone.
 // MASTER-STATE-3: every framework named by a task, executor or offer is in `frameworks`.
-// MASTER-STATE-4: what an agent's tasks, executors and offers hold together is within its total.
+// MASTER-STATE-4: what an agent's tasks, executors and offers hold together is within its total, but for tasks that its last
+//     re-registration lacked, until it has answered what became of them: they hold what an operation had freed that
+//     never reached the agent. Nothing of that is offered meanwhile.
 
 import type { Allocator, OfferConstraints } from '@meseta/allocator';
 import type {

@@ -1,11 +1,15 @@
 // The master's books, after its steps.
 //
 // `no resource is offered or used twice`: what tasks, executors, offers and operations hold of an agent is within its
-//     total (MASTER-STATE-4 of the master's state).
+//     total (MASTER-STATE-4). Allowed: `a task that its agent lacks`. Launched with what an UNRESERVE had freed
+//     and lost with it on the way, it holds what is reserved again, from the agent's re-registration, in which the master
+//     asks for the task, until the agent answers that it is lost.
 // `allocator and master agree`: what is free of an agent to the one is free to the other.
 // `the master's books agree with each other`: MASTER-STATE-1 to MASTER-STATE-3.
 
+import type { AgentId } from '@meseta/base';
 import { machineOf } from '@meseta/master/core/agents/records';
+import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import {
   contains,
@@ -27,29 +31,58 @@ const STEPS_BETWEEN = 24;
 
 export const createBooksChecker: CreateChecker = ({ world, masters }, count) => {
   let steps = 0;
+  const asked = new Map<MasterProcess, AskedTasks>();
   return {
     observer: {
-      masterStepped(master) {
+      masterStepped(master, input, effects) {
+        const tasks = asked.get(master) ?? new Map();
+        asked.set(master, tasks);
+        noteAskedTasks(tasks, input, effects);
         if (steps++ % STEPS_BETWEEN !== 0 || !master.core.state.recovered) return;
-        checkBooks(world, master);
+        checkBooks(world, master, tasks);
         count('books checked');
       },
     },
     atRest() {
       const leader = masters.leader();
-      if (leader !== undefined) checkBooks(world, leader);
+      if (leader !== undefined) checkBooks(world, leader, new Map());
     },
   };
 };
 
-/** What an agent's resources are held by. */
-export function heldOn(state: MasterState, agent: Agent): Resources {
+/** Tasks that their agents' last re-registrations lacked and that the agents have not spoken of since. */
+type AskedTasks = Map<AgentId, Set<string>>;
+
+const keyOf = (frameworkId: string, taskId: string): string => `${frameworkId} ${taskId}`;
+
+function noteAskedTasks(tasks: AskedTasks, input: MasterInput, effects: readonly MasterEffect[]): void {
+  if (input.kind === 'message' && input.message.name === 'StatusUpdateMessage') {
+    const { framework_id, agent_id, status } = input.message.body.update;
+    tasks.get(agent_id?.value as AgentId)?.delete(keyOf(framework_id.value, status.task_id.value));
+  }
+  for (const effect of effects) {
+    if (effect.kind !== 'send' || effect.message.name !== 'AgentReregisteredMessage') continue;
+    const { agent_id, reconciliations = [] } = effect.message.body;
+    const keys = reconciliations.flatMap(({ framework_id, statuses = [] }) =>
+      statuses.map(({ task_id }) => keyOf(framework_id.value, task_id.value)),
+    );
+    tasks.set(agent_id.value as AgentId, new Set(keys));
+  }
+}
+
+/** What an agent's resources are held by; `isLeftOut`: tasks that don't count. */
+export function heldOn(
+  state: MasterState,
+  agent: Agent,
+  isLeftOut: (frameworkId: string, taskId: string) => boolean = () => false,
+): Resources {
   const lists: Resources[] = [];
   for (const [frameworkId, taskIds] of agent.tasks) {
     const tasks = state.frameworks.get(frameworkId)?.tasks;
     for (const taskId of taskIds) {
       const task = tasks?.get(taskId);
-      if (task !== undefined && !isTerminal(task.state)) lists.push(task.resources ?? []);
+      if (task !== undefined && !isTerminal(task.state) && !isLeftOut(frameworkId, taskId))
+        lists.push(task.resources ?? []);
     }
   }
   for (const executors of agent.executors.values()) {
@@ -64,12 +97,14 @@ export function heldOn(state: MasterState, agent: Agent): Resources {
   return nonShared(unallocate(sum(lists)));
 }
 
-function checkBooks(world: World, { core, name }: MasterProcess): void {
+function checkBooks(world: World, { core, name }: MasterProcess, askedTasks: AskedTasks): void {
   const { state } = core;
   for (const agent of state.agents.registered.values()) {
     const held = heldOn(state, agent);
     const subjects = [agent.id, ...agent.offers, ...[...agent.tasks.values()].flatMap((ids) => [...ids])];
-    if (!contains(agent.totalResources, held)) {
+    const asked = askedTasks.get(agent.id);
+    const isAsked = (frameworkId: string, taskId: string): boolean => asked?.has(keyOf(frameworkId, taskId)) === true;
+    if (!contains(agent.totalResources, heldOn(state, agent, isAsked))) {
       const text = `${name}: of agent ${agent.id} ${formatResources(held)} is held, it has ${formatResources(agent.totalResources)}`;
       world.fail('no resource is offered or used twice', text, subjects);
     }

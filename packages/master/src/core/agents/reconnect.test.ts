@@ -327,3 +327,29 @@ test('an agent is told of the frameworks that it names: of those that ended to s
     ['ShutdownFrameworkMessage', { value: 'ended' }],
   ]);
 });
+
+test('MASTER-STATE-4: what a task holds that its agent lacks is offered again when the agent has said what became of it', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe({ checkpoint: true, roles: ['web'] });
+  const offer = scheduler.offer();
+  const all = (offer.resources ?? []).filter(({ name }) => name === 'mem' || name === 'cpus');
+  scheduler.launch(offer, { ...task('missing', offer), resources: all });
+  // An UNRESERVE freed the reservation for this task; neither has reached the agent.
+  const checkpointed = resources('mem:1024').map(({ role: _, ...rest }) => ({
+    ...rest,
+    reservations: [{ role: 'web', type: 'DYNAMIC' as const }],
+  }));
+  agent.breakConnection();
+  agent.reregister({ checkpointed_resources: checkpointed });
+  world.wait(1_000);
+  const offered = () =>
+    (scheduler.offer().resources ?? []).map(({ name, scalar, role }) => [name, scalar?.value, role]);
+  assert.deepEqual(offered(), [['mem', 1024, 'web']], 'the reservation alone is free');
+  agent.update(scheduler, 'missing', 'TASK_LOST');
+  world.wait(1_000);
+  assert.deepEqual(offered().sort(), [
+    ['cpus', 4, '*'],
+    ['mem', 3072, '*'],
+  ]);
+});
