@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  addressIn,
   below,
   createDeadlines,
   formatByteSize,
@@ -96,11 +97,23 @@ test('a pid is an id at an address', () => {
     const error = `expected a pid such as master@10.0.0.1:5050, got ${JSON.stringify(text)}`;
     assert.deepEqual(parsePid(text), { ok: false, error });
   }
-  for (const text of ['m@1.2.3.4', 'm@', 'm@:5', 'm@h:', 'm@h:65536', 'm@h:000001', 'm@h:5x', 'm@h:-1', 'm@h:5\n']) {
+  for (const text of [
+    'm@1.2.3.4',
+    'm@',
+    'm@:5',
+    'm@h:',
+    'm@h:65536',
+    'm@h:000001',
+    'm@h:5x',
+    'm@h:-1',
+    'm@h:5\n',
+    'm@x\nh:5',
+  ]) {
     const error = `expected an ip:port after the @ of a pid, got ${JSON.stringify(text)}`;
     assert.deepEqual(parsePid(text), { ok: false, error });
   }
   assert.equal(pidOf('master', '127.0.0.1:5050'), 'master@127.0.0.1:5050');
+  assert.equal(addressIn(pidOf('a@b', '[::1]:5050')), '[::1]:5050');
 });
 
 test('the same seed gives the same chance, every value of it in range', () => {

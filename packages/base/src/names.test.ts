@@ -52,6 +52,12 @@ test('the id of a volume, task or agent has at most 255 bytes, whatever its char
   }
 });
 
+test('the first and last characters of each length in UTF-8 are as long as their bytes', () => {
+  for (const text of [...characters.map(([character]) => character), '\u007f', '\u0080', '\u0081']) {
+    assert.equal(utf8Length(text), Buffer.byteLength(text), JSON.stringify(text));
+  }
+});
+
 test('an id that can be no directory is refused with what is wrong with it', () => {
   const separators = 'expected no slash, backslash and control character, got';
   const table: readonly (readonly [id: string, problem: string])[] = [

@@ -1,6 +1,7 @@
 // The writer and the reader of protobuf alone, against varints made of big integers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LIMITS } from '@meseta/base';
 import fc from 'fast-check';
 import { BinaryReader } from './binary-reader.js';
 import { BinaryWriter, sharedWriter } from './binary-writer.js';
@@ -294,6 +295,7 @@ test('unknown fields: each wire type is passed over to where it ends', () => {
     [0x0b, [...group(0x10, 0x05), 9], 9, 3],
     [0x0b, [...group(0x13, 0x14), 9], 9, 3],
     [0x0b, [0x10, 0x05], 2, 'truncated: more bytes'],
+    [0x0b, [0x10, 0x05, 0x0c], 2, 'truncated: more bytes'],
     [0x0b, [0x14], 1, 'malformed: the end of group 1, found the end of group 2'],
     [0x0d, [1, 2, 3, 4, 9], 5, 4],
     [0x0d, [1, 2, 3, 4], 4, 4],
@@ -314,4 +316,78 @@ test('groups nest up to the limit and no deeper', () => {
   const skip = (levels: number) => failureOf(() => readerOf(nested(levels)).skip(0x0b, 2 * levels + 1, 0));
   assert.equal(skip(99), 'gave undefined');
   assert.equal(skip(100), 'depth: at most 100 levels of nesting');
+});
+
+test('what a message from outside holds has limits, which count over the whole of it; what is trusted has none', () => {
+  const elements = LIMITS.messageElements.most;
+  const tooMany = `too-large: at most ${elements} elements in the message, found more`;
+  const calls: readonly ((reader: BinaryReader) => void)[] = [
+    (reader) => reader.enter(0),
+    (reader) => reader.item(0, 1),
+  ];
+  for (const call of calls) {
+    const [outside, trusted] = [readerOf([]), new BinaryReader(new Uint8Array(), true)];
+    for (let i = 0; i < elements; i++) {
+      call(outside);
+      call(trusted);
+    }
+    for (const next of calls) {
+      assert.equal(
+        failureOf(() => next(outside)),
+        tooMany,
+      );
+      assert.equal(
+        failureOf(() => next(trusted)),
+        'gave undefined',
+      );
+    }
+  }
+  const itemOf = (length: number, trusted = false) =>
+    failureOf(() => new BinaryReader(new Uint8Array(), trusted).item(length, 7));
+  assert.deepEqual([itemOf(6), itemOf(7, true)], ['gave undefined', 'gave undefined']);
+  assert.equal(itemOf(7), 'too-large: at most 7 items, found more');
+  const entered = (depth: number) => failureOf(() => readerOf([]).enter(depth));
+  assert.deepEqual([entered(100), entered(101)], ['gave undefined', 'depth: at most 100 levels of nesting']);
+});
+
+test('strings and bytes of a message have a limit together', () => {
+  const half = LIMITS.messageText.most / 2;
+  const length = varint(BigInt(half));
+  const bytes = new Uint8Array(length.length + half + 2);
+  bytes.set(length);
+  bytes.set([1, 0x61], length.length + half);
+  for (const trusted of [false, true]) {
+    const reader = new BinaryReader(bytes, trusted);
+    assert.equal(reader.string(bytes.length).length, half);
+    reader.position = 0;
+    reader.bytes(bytes.length);
+    assert.equal(
+      failureOf(() => reader.string(bytes.length)),
+      trusted ? 'gave a' : `too-large: at most ${2 * half} bytes of strings in the message, found more`,
+    );
+  }
+});
+
+test('a tag and a number of one byte end at the end of what is read; a longer form of them is the same', () => {
+  for (const [bytes, tag] of [
+    [[8], 8],
+    [[0x7f], 0x7f],
+    [[0x88, 0x00], 8],
+    [[0x80, 0x01], 0x80],
+  ] as const) {
+    const reader = readerOf(bytes);
+    assert.deepEqual([reader.tag(), reader.position], [tag, bytes.length]);
+    const again = readerOf(bytes);
+    assert.deepEqual([again.unsigned(), again.position], [tag, bytes.length]);
+  }
+});
+
+test('characters around the end of ASCII are written as UTF-8', () => {
+  for (const text of ['\u007f', '\u0080', 'a\u007f', 'a\u0080\u007f']) {
+    const bytes = [...Buffer.from(text)];
+    assert.deepEqual(
+      written((writer) => writer.string(text)),
+      [bytes.length, ...bytes],
+    );
+  }
 });

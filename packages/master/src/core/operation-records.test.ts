@@ -226,6 +226,18 @@ test('the statuses of an operation are kept once each; a terminal one is counted
   assert.equal(countOf(world, 'valid_operation_status_update_acknowledgements'), 2);
 });
 
+test('statuses without a uuid count as one, apart from those that have one', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  report(agent, operation(1));
+  const uuid = statusUuidOf(1);
+  for (const status of [{}, { uuid }, {}, { uuid }]) update(agent, 1, { state: 'OPERATION_PENDING', ...status });
+  assert.deepEqual(
+    recordOf(world, 1)?.operation.statuses?.map((status) => status.uuid),
+    [undefined, uuid],
+  );
+});
+
 test('a status that nobody waits for is acknowledged by the master; one without a uuid is not', () => {
   const world = createWorld();
   const agent = world.agent();

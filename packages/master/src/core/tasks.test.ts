@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentId, LIMITS, present } from '@meseta/base';
-import type { ExecutorInfo, Resource, TaskInfo, TaskStatus } from '@meseta/wire';
+import type { ExecutorInfo, Resource, Task, TaskInfo, TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from './bytes.js';
 import { byRole, taskOf, usedBy, usedOn } from './tasks.js';
-import { createWorld, task } from './testing.js';
+import { createWorld, MASTER_ID, task } from './testing.js';
 
 test('a task: offered, launched, running, finished, acknowledged', () => {
   const world = createWorld();
@@ -311,4 +311,40 @@ test('a status keeps no data of its framework, and one entry for each run of equ
     says('TASK_RUNNING', before + 2, { reason });
     assert.equal(told(), before + 1, reason);
   }
+});
+
+test('SECRETS-1: a task that an agent brings back is remembered without secrets, with its statuses and labels', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096', { silent: true });
+  const scheduler = world.subscribe();
+  const framework_id = { value: scheduler.id };
+  const agent_id = { value: `${MASTER_ID}-S7` };
+  const variable = (secret: object) => ({
+    environment: { variables: [{ name: 'PASSWORD', type: 'SECRET', ...secret }] },
+  });
+  const parts = (secret: object) => ({
+    container: { type: 'MESOS', mesos: { image: { type: 'DOCKER', docker: { name: 'i', config: secret } } } },
+    health_check: { type: 'COMMAND', command: { value: 'true', ...variable({ secret }) } },
+  });
+  const labels = { labels: [{ key: 'k' }] };
+  const statuses: readonly TaskStatus[] = [
+    { task_id: { value: 't' }, state: 'TASK_STARTING' },
+    { task_id: { value: 't' }, state: 'TASK_RUNNING', executor_id: { value: 'e' } },
+  ];
+  const known = { name: 't', task_id: { value: 't' }, framework_id, agent_id, state: 'TASK_RUNNING' as const };
+  const full = { ...known, labels, statuses, ...parts({ type: 'VALUE', value: { data: 'c2VjcmV0' } }) } as Task;
+  agent.say({
+    name: 'ReregisterAgentMessage',
+    body: {
+      agent: { ...agent.info, id: agent_id },
+      version: '1.12.0',
+      frameworks: [{ ...scheduler.info, id: framework_id }],
+      tasks: [full, { ...known, task_id: { value: 'bare' } }],
+    },
+  });
+  const tasks = world.master.state.frameworks.get(scheduler.id)?.tasks;
+  const { resources: _, ...kept } = tasks?.get('t' as never) ?? {};
+  assert.deepEqual(kept, { ...known, labels, statuses, ...parts({ type: 'VALUE' }) });
+  const { resources: none, ...bare } = tasks?.get('bare' as never) ?? {};
+  assert.deepEqual([none, bare], [[], { ...known, task_id: { value: 'bare' } }]);
 });
