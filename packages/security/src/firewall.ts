@@ -39,10 +39,12 @@ const routers: { readonly [C in Component]: (path: string) => Routed | undefined
 export function parseFirewall(component: Component, text: string): Result<ParsedFirewall, string> {
   const rules = FirewallCodec.parse(text);
   if (!rules.ok) return err(renderWireError(rules.error));
-  const warnings: string[] = [];
+  const paths = rules.value.disabled_endpoints?.paths ?? [];
+  const warnings =
+    paths.length === 0 ? ["names no path in 'disabled_endpoints.paths': no endpoint is switched off"] : [];
   /** By the path of the endpoint: the beginnings of what is behind it. */
   const disabled = new Map<string, string[]>();
-  for (const path of rules.value.disabled_endpoints?.paths ?? []) {
+  for (const path of paths) {
     if (!path.startsWith('/')) {
       return err(`field 'disabled_endpoints.paths': expected paths that begin with /, got ${JSON.stringify(path)}`);
     }

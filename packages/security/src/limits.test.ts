@@ -187,4 +187,8 @@ test('FIREWALL-1: an endpoint that is switched off is so under every path that t
   // Decoded once, as the router does: what is encoded twice leads nowhere.
   assert.equal(route('/%2573tate'), undefined);
   assert.ok(!parseFirewall('master', '{"disabled_endpoints":{"paths":["files"]}}').ok);
+  // A misspelt field would switch nothing off without a word.
+  const misspelt = parseFirewall('master', '{"disabled_endpoint":{"paths":["/files/debug"]}}');
+  assert.ok(misspelt.ok);
+  assert.match(misspelt.value.warnings.join(), /no endpoint is switched off/);
 });
