@@ -1,7 +1,7 @@
 // Real daemons, started by the checkout's own command, in a directory that is removed at the end.
 //
 // Owns: the processes that it started and their directory.
-// D1: `stop` leaves neither.
+// DAEMONS-1: `stop` leaves neither.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';

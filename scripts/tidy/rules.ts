@@ -1,4 +1,4 @@
-// The house rules of DESIGN.md ("The house", "Cores and shells") as functions over sources: which room
+// The rules of docs/architecture.md ("Rooms", "Cores and shells") as functions over sources: which room
 // may import which, how long a file may be, what the cores must not call, which files nobody uses, which load
 // each other.
 // Function length is the linter's (noExcessiveLinesPerFunction).
@@ -17,7 +17,7 @@ export interface Violation {
 
 export const MAX_FILE_LINES = 500;
 
-/** What each room may import of the others, as DESIGN.md's table says. Tests may import anything. */
+/** What each room may import of the others, as the table in docs/architecture.md says. Tests may import anything. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wire: ['base'],

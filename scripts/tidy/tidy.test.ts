@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { checkInvariants } from './invariants.js';
 import {
   checkAgentWord,
   checkCore,
@@ -55,6 +56,17 @@ test('a room imports what the design allows', () => {
   assert.equal(checkImports({ ...bad, path: 'packages/master/src/shell/x.ts' }).length, 0);
   assert.equal(checkInside({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length, 1);
   none(sources.flatMap((source) => [...checkImports(source), ...checkInside(source)]));
+});
+
+test('an invariant is defined once, under the name of its module, and every citation resolves', () => {
+  const offers = { path: 'a.ts', text: '// OFFERS-1: one.\n// OFFERS-2 (drf): two.\n' };
+  const found = (...texts: string[]): string[] =>
+    checkInvariants([offers, ...texts.map((text) => ({ path: 'b.ts', text }))]).map(({ detail }) => detail);
+  assert.deepEqual(found("test('OFFERS-1, OFFERS-2: both', () => {});"), []);
+  assert.deepEqual(found('// OFFERS-2: again.'), ['OFFERS-2 is defined in a.ts already']);
+  assert.deepEqual(found('/** OFFERS-3. */'), ['OFFERS-3 is cited, and defined nowhere']);
+  assert.deepEqual(found('// O1: short.'), ['// O1: expected a name such as OFFERS-1']);
+  none(checkInvariants(sources));
 });
 
 test('no list from outside becomes arguments', () => {

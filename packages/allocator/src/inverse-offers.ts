@@ -1,5 +1,5 @@
 // Inverse offers: frameworks that hold something on an agent with scheduled maintenance are asked to leave it.
-// V1: at most one is outstanding for each framework and agent; after its answer or timeout the next waits for the
+// INVERSE-OFFERS-1: at most one is outstanding for each framework and agent; after its answer or timeout the next waits for the
 //     answer's filter, and at least one allocation interval (Mesos docs/maintenance.md).
 import type { FrameworkId } from '@meseta/base';
 import type { Filters, InverseOfferStatus } from '@meseta/wire';

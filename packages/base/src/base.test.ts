@@ -156,7 +156,7 @@ test('a shuffle keeps the items', () => {
   );
 });
 
-test('deadlines fire in order, each key once, the last setting counting (D1, D2)', () => {
+test('deadlines fire in order, each key once, the last setting counting (DEADLINES-1, DEADLINES-2)', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('set' as const), key: fc.nat(9), atMs: fc.nat(50) }),
     fc.record({ kind: fc.constant('cancel' as const), key: fc.nat(9) }),

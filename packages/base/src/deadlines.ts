@@ -2,8 +2,8 @@
 //
 // Owns: which key is due when. Boundary: it never fires anything; the core asks for
 // what is due at each input, the shell and the simulator hold one timer a core.
-// D1: a key has at most one live deadline; setting it again replaces the old one.
-// D2: `due` yields keys in the order of (deadline, time of setting).
+// DEADLINES-1: a key has at most one live deadline; setting it again replaces the old one.
+// DEADLINES-2: `due` yields keys in the order of (deadline, time of setting).
 
 interface Entry<K> {
   readonly key: K;

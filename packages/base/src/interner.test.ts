@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createInterner } from './interner.js';
 
-test('I1: what comes back equals what was given, whatever came before', () => {
+test('INTERNER-1: what comes back equals what was given, whatever came before', () => {
   fc.assert(
     fc.property(fc.array(fc.jsonValue(), { maxLength: 30 }), (values) => {
       const intern = createInterner();
@@ -40,7 +40,7 @@ test('equal records become one, others stay apart', () => {
   for (const [at, record] of apart.entries()) assert.ok(Object.is(kept[at], record), `record ${at}`);
 });
 
-test('I2: a million shapes leave no more than its slots', () => {
+test('INTERNER-2: a million shapes leave no more than its slots', () => {
   const intern = createInterner();
   const kept = new Set<unknown>();
   for (let at = 0; at < 100_000; at++) intern({ at });

@@ -2,8 +2,8 @@
 //
 // Owns: the records given last, one a slot of its table.
 // Boundary: plain data that never changes (objects, arrays, strings, numbers, booleans, bigints).
-// I1: the answer equals what was given, field by field and in the same order, so nobody can tell whether it was shared.
-// I2: it holds at most one record a slot, whatever it is given; two that fall into one slot take turns and are kept apart.
+// INTERNER-1: the answer equals what was given, field by field and in the same order, so nobody can tell whether it was shared.
+// INTERNER-2: it holds at most one record a slot, whatever it is given; two that fall into one slot take turns and are kept apart.
 
 export type Intern = <T>(record: T) => T;
 

@@ -1,11 +1,11 @@
 // One log of encoded events for many subscribers with equal rights and media type.
 //
 // Owns: the last `ringBytes` of events, framed for HTTP once for all, and a cursor a subscriber.
-// E1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
-// E2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
-// E3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all,
+// EVENT-LOG-1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
+// EVENT-LOG-2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
+// EVENT-LOG-3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all,
 //     and writing to all of them takes a slice of each turn.
-// E4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
+// EVENT-LOG-4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from './clock.js';
 import type { StreamEnd } from './stream-writer.js';

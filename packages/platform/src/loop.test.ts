@@ -40,7 +40,7 @@ function loopOf(options: Partial<LoopOptions<Input, string>> = {}) {
   };
 }
 
-test('L2: effects are carried out in order, all of them before the next input', () => {
+test('LOOP-2: effects are carried out in order, all of them before the next input', () => {
   const { loop, clock, seen } = loopOf();
   loop.push({ kind: 'in', n: 1 });
   loop.push({ kind: 'in', n: 2 });
@@ -49,7 +49,7 @@ test('L2: effects are carried out in order, all of them before the next input', 
   assert.deepEqual(seen, ['in1', '1a', '1b', 'in2', '2a', '2b']);
 });
 
-test('L1: an input that comes while effects are carried out waits', () => {
+test('LOOP-1: an input that comes while effects are carried out waits', () => {
   const made = loopOf({
     perform(effect) {
       made.seen.push(effect);
@@ -61,7 +61,7 @@ test('L1: an input that comes while effects are carried out waits', () => {
   assert.deepEqual(made.seen, ['in1', '1a', '1b', 'in9', '9a', '9b']);
 });
 
-test('L3: due deadlines, then inputs, then jobs', () => {
+test('LOOP-3: due deadlines, then inputs, then jobs', () => {
   const { loop, clock, seen, setWork, setDeadline } = loopOf();
   setWork(2);
   setDeadline(0);
@@ -88,7 +88,7 @@ test('one timer is set for the earliest deadline, moved when that changes, and a
   assert.equal(clock.timers(), 0);
 });
 
-test('L4: a turn ends with the slice; what is left goes on in the next', () => {
+test('LOOP-4: a turn ends with the slice; what is left goes on in the next', () => {
   const made = loopOf({
     sliceMs: 3,
     perform(effect) {

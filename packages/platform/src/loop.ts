@@ -1,10 +1,10 @@
 // Drives one core: inputs in, effects out, one timer, jobs when nothing else waits.
 //
 // Owns: the queue of inputs and the one timer.
-// L1: `step` and `perform` never nest: an input that comes during one waits in the queue.
-// L2: the effects of an input are carried out in order, all of them before the next input.
-// L3: due deadlines go before queued inputs, queued inputs before jobs (`continue`).
-// L4: no turn of the event loop is held longer than the slice and one input.
+// LOOP-1: `step` and `perform` never nest: an input that comes during one waits in the queue.
+// LOOP-2: the effects of an input are carried out in order, all of them before the next input.
+// LOOP-3: due deadlines go before queued inputs, queued inputs before jobs (`continue`).
+// LOOP-4: no turn of the event loop is held longer than the slice and one input.
 import type { Now } from '@meseta/base';
 import type { Clock } from './clock.js';
 

@@ -1,10 +1,10 @@
 // One subscriber's own stream of events (a scheduler, an executor): bounded, flushed once a turn.
 //
 // Owns: what was written in this turn. Boundary: bytes are opaque, already framed.
-// W1: bytes leave in the order of `write`, each write as an HTTP chunk of its own: there are clients (of Mesos' streams,
+// STREAM-WRITER-1: bytes leave in the order of `write`, each write as an HTTP chunk of its own: there are clients (of Mesos' streams,
 // whose events come so) that take what one read of the body gives them for one event.
-// W2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
-// W3: `ended` is called at most once, never from inside `write`, and never after `end`.
+// STREAM-WRITER-2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
+// STREAM-WRITER-3: `ended` is called at most once, never from inside `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from './clock.js';
 
@@ -33,7 +33,7 @@ const LINE_FEED = 10;
 export const unsentOf = (response: ServerResponse): number =>
   Math.max(response.writableLength, response.socket?.writableLength ?? 0);
 
-/** Each an HTTP chunk (W1). */
+/** Each an HTTP chunk (STREAM-WRITER-1). */
 function chunksOf(events: readonly Uint8Array[]): Buffer {
   const heads = events.map(({ length }) => `${length.toString(16)}\r\n`);
   let size = 0;

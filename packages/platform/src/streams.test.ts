@@ -62,7 +62,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-test('W1: what is written arrives in order, and end comes after it', async () => {
+test('STREAM-WRITER-1: what is written arrives in order, and end comes after it', async () => {
   const port = await serve((_, response) => {
     const writer = createStreamWriter(response, { clock: realClock, ended: () => assert.fail('ended by itself') });
     for (let i = 0; i < 100; i++) writer.write(Buffer.from(`${i} `));
@@ -76,7 +76,7 @@ test('W1: what is written arrives in order, and end comes after it', async () =>
   assert.equal(client.text, `${Array.from({ length: 100 }, (_, i) => `${i} `).join('')}last`);
 });
 
-test('W1, E4: what is written in one turn arrives as chunks of its own', async () => {
+test('STREAM-WRITER-1, EVENT-LOG-4: what is written in one turn arrives as chunks of its own', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((incoming, response) => {
     if (incoming.url === '/writer') {
@@ -100,7 +100,7 @@ test('W1, E4: what is written in one turn arrives as chunks of its own', async (
   }
 });
 
-test('W2, W3: a client that reads nothing is cut off past the limit, and told of once', async () => {
+test('STREAM-WRITER-2, STREAM-WRITER-3: a client that reads nothing is cut off past the limit, and told of once', async () => {
   const ends: StreamEnd[] = [];
   const port = await serve((_, response) => {
     const writer = createStreamWriter(response, {
@@ -121,7 +121,7 @@ test('W2, W3: a client that reads nothing is cut off past the limit, and told of
   assert.deepEqual(ends, ['tooSlow']);
 });
 
-test('W3: a client that goes is told of once', async () => {
+test('STREAM-WRITER-3: a client that goes is told of once', async () => {
   const ends: StreamEnd[] = [];
   const port = await serve((_, response) => {
     createStreamWriter(response, { clock: realClock, ended: (why) => ends.push(why) }).write(Buffer.from('x'));
@@ -133,7 +133,7 @@ test('W3: a client that goes is told of once', async () => {
   assert.deepEqual(ends, ['closed']);
 });
 
-test('E1: each subscriber gets its snapshot and every event after it; E2: a stalled one alone is cut off', async () => {
+test('EVENT-LOG-1: each subscriber gets its snapshot and every event after it; EVENT-LOG-2: a stalled one alone is cut off', async () => {
   const log = createEventLog({ clock: realClock, ringBytes: 3_000_000 });
   const ends: string[] = [];
   let count = 0;
@@ -166,7 +166,7 @@ test('E1: each subscriber gets its snapshot and every event after it; E2: a stal
   assert.equal(ends[1], 's0 closed');
 });
 
-test('E3: many subscribers are served too, and events that all have are let go', async () => {
+test('EVENT-LOG-3: many subscribers are served too, and events that all have are let go', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((_, response) => {
     log.subscribe(response, [], () => {});
@@ -178,7 +178,7 @@ test('E3: many subscribers are served too, and events that all have are let go',
   assert.equal(log.bytes, 0);
 });
 
-test('E1, E3: every event reaches each of many subscribers, in order, though some come and go meanwhile', async () => {
+test('EVENT-LOG-1, EVENT-LOG-3: every event reaches each of many subscribers, in order, though some come and go meanwhile', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((_, response) => {
     log.subscribe(response, [Buffer.from('<')], () => {});
@@ -221,7 +221,7 @@ test('a rendering is sent whole to a slow reader', async () => {
   assert.equal(client.text, Buffer.concat(pieces).toString());
 });
 
-test('R6: those who read take turns: one window a turn, whoever has gone is passed over', async () => {
+test('RENDERINGS-6: those who read take turns: one window a turn, whoever has gone is passed over', async () => {
   const clock = createTestClock();
   const queue = createRenderQueue({ clock });
   const window = 2 ** 18;

@@ -12,7 +12,7 @@ import { anyList, anyResources, scalarOfName } from './testing.js';
 const table = createBundleTable();
 const cpus = (amount: number) => scalarOfName('cpus', amount);
 
-test('B1: a list in any order is one bundle with the same contents', () => {
+test('BUNDLE-1: a list in any order is one bundle with the same contents', () => {
   fc.assert(
     fc.property(anyResources, (list) => {
       const bundle = table.intern(list);
@@ -24,7 +24,7 @@ test('B1: a list in any order is one bundle with the same contents', () => {
   );
 });
 
-test('B1: a volume that is used elsewhere is another bundle, and each shows its own', () => {
+test('BUNDLE-1: a volume that is used elsewhere is another bundle, and each shows its own', () => {
   const volume = (path: string) =>
     scalarOfName('disk', 1, { disk: { persistence: { id: 'v' }, volume: { container_path: path, mode: 'RW' } } });
   const [a, b] = [table.intern([volume('a')]), table.intern([volume('b')])];
@@ -32,7 +32,7 @@ test('B1: a volume that is used elsewhere is another bundle, and each shows its 
   assert.deepEqual([a.resources, b.resources], [[volume('a')], [volume('b')]]);
 });
 
-test('B3: sums, differences, containment and quantities are those of the lists', () => {
+test('BUNDLE-3: sums, differences, containment and quantities are those of the lists', () => {
   fc.assert(
     fc.property(anyResources, anyResources, (a, b) => {
       const [x, y] = [table.intern(a), table.intern(b)];
@@ -45,7 +45,7 @@ test('B3: sums, differences, containment and quantities are those of the lists',
   );
 });
 
-test('B3: a part taken out and put back is the same bundle', () => {
+test('BUNDLE-3: a part taken out and put back is the same bundle', () => {
   fc.assert(
     fc.property(anyList, fc.integer({ min: 0, max: 255 }), (list, mask) => {
       const whole = table.intern(list);
@@ -96,7 +96,7 @@ test('canonical order: unreserved before reserved before revocable, known names 
   assert.deepEqual(names, ['cpus', 'mem', 'disk', 'ports', 'foo', 'cpus(web)', 'mem{REV}']);
 });
 
-test('B2, B4: the table stays within twice its budget; what it forgot is still equal by key', () => {
+test('BUNDLE-2, BUNDLE-4: the table stays within twice its budget; what it forgot is still equal by key', () => {
   const small = createBundleTable(10);
   const first = small.intern([cpus(1)]);
   const ids = new Set([first.id]);
@@ -108,7 +108,7 @@ test('B2, B4: the table stays within twice its budget; what it forgot is still e
   assert.equal(small.subtract(again, first), small.empty);
 });
 
-test('B4: what is used again and again is not forgotten', () => {
+test('BUNDLE-4: what is used again and again is not forgotten', () => {
   const small = createBundleTable(10);
   const kept = small.intern([cpus(1)]);
   for (let i = 2; i <= 100; i++) {

@@ -2,14 +2,14 @@
 //
 // Owns: the table of the bundles seen lately, so that equal lists are one object. Boundary: a
 // bundle is immutable and stays good when the table has forgotten it.
-// B1: a bundle's key says exactly what is in it: equal keys, equal contents. A disk's `volume`
+// BUNDLE-1: a bundle's key says exactly what is in it: equal keys, equal contents. A disk's `volume`
 //     and persistence principal are in the key, though the algebra ignores them: messages show them.
-// B2: ids are never used twice. In one table two bundles of one key may have two ids only if the
+// BUNDLE-2: ids are never used twice. In one table two bundles of one key may have two ids only if the
 //     table forgot the first in between; `sameBundle` therefore falls back on the key.
-// B3: plain entries (scalars that can be split and have no disk) are slots and amounts, sorted by
+// BUNDLE-3: plain entries (scalars that can be split and have no disk) are slots and amounts, sorted by
 //     slot key; all others are records. The two never merge with each other, so sums of plain
 //     entries need no records, and records are made when somebody looks.
-// B4: the table holds at most twice its budget: two generations, the older dropped when the
+// BUNDLE-4: the table holds at most twice its budget: two generations, the older dropped when the
 //     younger is full; what is used in between moves to the younger.
 import type { Resource } from '@meseta/wire';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
@@ -23,7 +23,7 @@ import { withAmount } from './records.js';
 export interface Bundle {
   /** Never used twice by its table. */
   readonly id: number;
-  /** What is in it, as a string; see B1. */
+  /** What is in it, as a string; see BUNDLE-1. */
   readonly key: string;
   readonly isEmpty: boolean;
   /** Canonical order (see `metadataKey`), post-refinement format, frozen; computed once. */

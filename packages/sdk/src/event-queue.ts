@@ -1,8 +1,8 @@
 // Events between the socket and the one who reads them.
 //
 // Owns: the events read and not yet taken, at most `capacity` of them.
-// Q1: events come out in the order in which they went in; none is dropped.
-// Q2: `push` waits while the queue is full, so a slow reader stops the socket instead of filling memory.
+// EVENT-QUEUE-1: events come out in the order in which they went in; none is dropped.
+// EVENT-QUEUE-2: `push` waits while the queue is full, so a slow reader stops the socket instead of filling memory.
 
 export interface EventQueue<T> {
   push(event: T): Promise<void>;

@@ -51,7 +51,7 @@ test('a stream that ends is renewed with the same framework id', async () => {
   });
 });
 
-test('C1: between a subscription that ended and the next, a call is refused and not sent on the old one', async () => {
+test('SCHEDULER-1: between a subscription that ended and the next, a call is refused and not sent on the old one', async () => {
   let tried: (() => void) | undefined;
   const again = new Promise<void>((resolve) => {
     tried = resolve;

@@ -2,11 +2,11 @@
 //
 // Owns: the subscription (framework id, stream id), its renewal, and the queue of events.
 // Boundary: it decides nothing about offers or tasks; whoever reads the events does.
-// C1: at most one subscription is open; its id is the framework's for good.
-// C2: an update is acknowledged only after the reader has come back for the next event, so one that was
+// SCHEDULER-1: at most one subscription is open; its id is the framework's for good.
+// SCHEDULER-2: an update is acknowledged only after the reader has come back for the next event, so one that was
 //     being handled when the process died is delivered again.
-// C3: a subscription that ended without an ERROR event is renewed, with a pause that doubles to 10 s.
-// C4: one that is silent for three heartbeats, or that its master no longer takes calls on, is given up and renewed;
+// SCHEDULER-3: a subscription that ended without an ERROR event is renewed, with a pause that doubles to 10 s.
+// SCHEDULER-4: one that is silent for three heartbeats, or that its master no longer takes calls on, is given up and renewed;
 //     calls under way on it are rejected.
 import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
@@ -36,7 +36,7 @@ export interface SchedulerOptions {
   /** Takes over the framework that subscribed with this id before. */
   readonly frameworkId?: string | undefined;
   readonly credential?: Credential | undefined;
-  /** `manual`: call `acknowledge` yourself. Otherwise an update is acknowledged when its handling is done (C2). */
+  /** `manual`: call `acknowledge` yourself. Otherwise an update is acknowledged when its handling is done (SCHEDULER-2). */
   readonly acknowledge?: 'automatic' | 'manual' | undefined;
   /** How many events may wait to be read before the socket is left alone. */
   readonly maxQueuedEvents?: number | undefined;
@@ -106,7 +106,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
 }
 
 /**
- * C2: coming back for the next event says that the last one is handled. Its acknowledgement travels while the next is being
+ * SCHEDULER-2: coming back for the next event says that the last one is handled. Its acknowledgement travels while the next is being
  * handled, unless many do already.
  */
 async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, undefined> {

@@ -1,6 +1,6 @@
 // Who may do what. `Authorizer` is the interface that master and agent ask; the local authorizer answers from ACLs.
 // An answer is data: what a principal may see of a view is one approver, and approvers with equal keys see the same,
-// so that renderings and streams can be shared among equals (DESIGN.md, "Reading").
+// so that renderings and streams can be shared among equals (docs/architecture.md).
 //
 // Whoever holds a token that names only claims (executors, resource providers) may act on their own containers
 // and on nothing else, whatever the ACLs say, as in Mesos.

@@ -1,4 +1,4 @@
-// An agent's side of CRAM-MD5: it authenticates with its master before it registers (behaviours.md 11). The answers also
+// An agent's side of CRAM-MD5: it authenticates with its master before it registers. The answers also
 // show the agent over which connection its master speaks: they are to an actor whose name only the process at the master's
 // address has heard, so whoever answers is that process.
 //

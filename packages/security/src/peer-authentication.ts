@@ -1,5 +1,5 @@
 // The master's side of CRAM-MD5 for all its peers: who is authenticating, who is authenticated, which messages wait for
-// the outcome (behaviours.md 11 and 17; Mesos: docs/authentication.md).
+// the outcome (Mesos: docs/authentication.md).
 //
 // Owns: the sessions, each an actor of this process of its own, and by connection the principal of every pid that has
 // authenticated on it.

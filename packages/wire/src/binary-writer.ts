@@ -2,7 +2,7 @@
 // is due, the message already stands behind it, so there is one pass and nothing is ever moved.
 // The generated encoders therefore write fields in falling order, and a value before its tag.
 //
-// I1: after every call but `tag` at least SLACK bytes are free in front of `position`, which is
+// BINARY-WRITER-1: after every call but `tag` at least SLACK bytes are free in front of `position`, which is
 // more than the tag that follows can take.
 import { assert } from '@meseta/base';
 import { base64ToBytes } from './base64.js';

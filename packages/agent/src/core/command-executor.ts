@@ -1,5 +1,5 @@
 // The executor that the agent itself is, for command tasks and the tasks of pods: it turns what a task's container does
-// into task statuses. Mesos: behaviours.md 10. What a status of such a task says of its state:
+// into task statuses. What a status of such a task says of its state:
 //   the command has been forked: TASK_STARTING, TASK_RUNNING
 //   it ended by itself:          TASK_FINISHED with status 0, else TASK_FAILED
 //   it was ended:                TASK_KILLED, whatever its exit status; past max_completion_time TASK_FAILED

@@ -1,5 +1,5 @@
 // Frameworks' own executors: subscription, launches, updates, messages, ends. What is expected is Mesos' behaviour
-// (docs/executor-http-api.md; facts: behaviours.md 7, 9, 10).
+// (docs/executor-http-api.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContainerId, type Pid, pidOf } from '@meseta/base';

@@ -1,5 +1,5 @@
 // A framework's own executors: what they are given to run, how they end and what then becomes of their tasks.
-// Mesos: docs/executor-http-api.md; behaviours.md 7, 10.
+// Mesos: docs/executor-http-api.md.
 //
 // CUSTOM-EXECUTORS-1: tasks reach the executor in the order in which they came, each when it is on disk and the executor listens.
 // CUSTOM-EXECUTORS-2: an executor that doesn't subscribe in time is destroyed; so is one that doesn't end in time.

@@ -1,5 +1,5 @@
 // The executor API, seen from the core: what executors call, what they are answered.
-// Mesos: docs/executor-http-api.md; behaviours.md 9, 10.
+// Mesos: docs/executor-http-api.md.
 //
 // EXECUTOR-CALLS-1: an update is acknowledged to the executor when it is on disk (checkpointing frameworks), once however often it
 //     comes; only the first time it is told.

@@ -92,7 +92,7 @@ export function leave(step: Step, message: string): void {
   for (const { framework, executor } of running) endAll(step, framework, executor);
 }
 
-/** The operator wants this agent empty. Mesos: docs/maintenance.md; behaviours.md 16. */
+/** The operator wants this agent empty. Mesos: docs/maintenance.md. */
 export function drainAgent(step: Step, config: DrainConfig): void {
   if (step.state.frameworks.size === 0 && step.state.operations.size === 0) return;
   const sinceWallMs = step.now.wallMs;

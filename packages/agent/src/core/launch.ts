@@ -1,5 +1,5 @@
 // Tasks that the master sends: taken, or answered with the reason why not.
-// Mesos: the order of the checks, the reasons (behaviours.md 7).
+// Mesos: the order of the checks, the reasons.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { checkId, present, uuid } from '@meseta/base';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';

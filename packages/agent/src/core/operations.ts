@@ -1,5 +1,5 @@
 // Operations on this agent's own resources: reservations and volumes, made durable, then told until acknowledged.
-// Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md; behaviours.md 14.
+// Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md.
 //
 // OPERATIONS-1: the new total is on disk before anyone hears of it.
 // OPERATIONS-2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.

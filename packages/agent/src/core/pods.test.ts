@@ -1,4 +1,4 @@
-// Pods of the DEFAULT executor, which the agent runs itself (docs/nested-container-and-task-group.md; behaviours.md 10).
+// Pods of the DEFAULT executor, which the agent runs itself (docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';

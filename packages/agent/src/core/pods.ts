@@ -1,5 +1,5 @@
 // Pods: task groups of the DEFAULT executor, which is the agent itself. A task has a container of its own, its sandbox
-// lies in the pod's; there is no process but theirs. Mesos: docs/nested-container-and-task-group.md; behaviours.md 10.
+// lies in the pod's; there is no process but theirs. Mesos: docs/nested-container-and-task-group.md.
 //
 // PODS-1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none
 //     (`run-end.ts`).

@@ -1,5 +1,5 @@
 // The first step of a process: what the agent before it left on disk, matched with the containers that are there.
-// Mesos: docs/agent-recovery.md; behaviours.md 11. Where Mesos reports tasks that ended meanwhile as failed, their
+// Mesos: docs/agent-recovery.md. Where Mesos reports tasks that ended meanwhile as failed, their
 // true exit status is told here: the supervisors wrote it down.
 //
 // RECOVERY-1: a container without an executor of ours is destroyed, an executor without a container has ended.

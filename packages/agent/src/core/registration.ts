@@ -1,5 +1,5 @@
 // How the agent joins a master and stays with it.
-// Mesos: docs/high-availability.md; behaviours.md 11.
+// Mesos: docs/high-availability.md.
 //
 // REGISTRATION-1: messages of anyone but the detected master change nothing, and only pings of its process are answered.
 // REGISTRATION-2: a new id is on disk before the agent announces itself under it; another id than its own ends the

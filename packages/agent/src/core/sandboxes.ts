@@ -1,5 +1,5 @@
 // Sandboxes of ended containers: kept for a while for people to look into, then deleted.
-// Mesos: docs/sandbox.md, "Sandbox Lifecycle"; behaviours.md 11: the fuller the disk, the shorter they are kept.
+// Mesos: docs/sandbox.md, "Sandbox Lifecycle": the fuller the disk, the shorter they are kept.
 //
 // Owns `AgentState.sandboxes` and `AgentState.strays`.
 // SANDBOXES-1: after a restart, sandboxes whose containers were not seen to end stay until every container that no record

@@ -1,5 +1,5 @@
 // Status updates on their way to the scheduler: a stream a task, in order, until acknowledged.
-// Mesos: docs/high-availability-framework-guide.md; behaviours.md 9.
+// Mesos: docs/high-availability-framework-guide.md.
 //
 // Owns `FrameworkRecord.streams`.
 // STATUS-UPDATES-1: only the first update of a stream is in flight; the next goes out when it is acknowledged.

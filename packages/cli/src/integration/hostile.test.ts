@@ -1,10 +1,10 @@
 // Bad input changes nothing: every call with every field missing, of a wrong kind, huge or hostile, as JSON and as
 // protobuf, and every v0 endpoint with hostile parameters, sent to a real master and a real agent.
 //
-// H1: no answer is a server's error (but 501 for a call that Mesos has and that is not here).
-// H2: the cluster's state, its registry included, is the same before and after, and its one task still runs.
-// H3: memory stays flat, and both processes live.
-// H4: a value of a kind that a field never takes is refused with a text that names the field.
+// HOSTILE-1: no answer is a server's error (but 501 for a call that Mesos has and that is not here).
+// HOSTILE-2: the cluster's state, its registry included, is the same before and after, and its one task still runs.
+// HOSTILE-3: memory stays flat, and both processes live.
+// HOSTILE-4: a value of a kind that a field never takes is refused with a text that names the field.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -48,9 +48,9 @@ const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 406, 409,
 
 /** What is wrong with an answer. */
 function problemOf({ names }: HostileRequest, { status, body }: RawAnswer): string | undefined {
-  // H1
+  // HOSTILE-1
   if (status >= 300 && status !== 307 && status !== 501 && !REFUSED.has(status)) return 'no such status was expected';
-  // H4
+  // HOSTILE-4
   if (names === undefined || status === 501) return undefined;
   if (status !== 400) return `expected 400 for a wrong kind of '${names}'`;
   return body.includes(names) ? undefined : `expected the text to name '${names}'`;

@@ -1,7 +1,7 @@
 // A cluster of real processes on this machine: one master, some agents, each started as `meseta master|agent`.
 //
 // Owns: the processes that it started and the directory of their state, if it made that.
-// L1: `stop` leaves no process of the cluster's behind: agents are asked to end their tasks first (SIGUSR1),
+// LOCAL-CLUSTER-1: `stop` leaves no process of the cluster's behind: agents are asked to end their tasks first (SIGUSR1),
 //     what doesn't end in time is killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

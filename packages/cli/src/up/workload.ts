@@ -1,7 +1,7 @@
 // What `meseta up` runs to show that the cluster works: a batch framework, written with the SDK as anybody's would be.
 //
 // Owns: the list of tasks to run and what has become of each.
-// W1: every task is launched once and counted once, under the state it ended in.
+// WORKLOAD-1: every task is launched once and counted once, under the state it ended in.
 import { commandTask, connectScheduler, fits, isTerminal, launch, type Offer, type TaskInfo } from '@meseta/sdk';
 
 interface Kind {

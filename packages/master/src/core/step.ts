@@ -1,4 +1,4 @@
-// The master's core: one input in, an ordered list of effects out. See DESIGN.md, "Cores and shells".
+// The master's core: one input in, an ordered list of effects out. docs/architecture.md, "Cores and shells".
 //
 // Boundary: no clock, randomness, timer or promise of its own; the shell and the simulator feed inputs and carry out
 // the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.

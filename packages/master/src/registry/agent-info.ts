@@ -1,8 +1,8 @@
 // An agent's info as the registry keeps it: JSON text that is read when somebody looks.
 //
 // Boundary: nothing here reads an info to compare or to write it; 50,000 of them come with one election.
-// E1: equal infos are the same text, so that `===` says whether an agent's info has changed.
-// E2: what was encoded is read back, with the defaults of Mesos' schema where it said nothing.
+// AGENT-INFO-1: equal infos are the same text, so that `===` says whether an agent's info has changed.
+// AGENT-INFO-2: what was encoded is read back, with the defaults of Mesos' schema where it said nothing.
 import { assert } from '@meseta/base';
 import type { AgentInfo } from '@meseta/wire';
 import { AgentInfoCodec } from '@meseta/wire/codecs';

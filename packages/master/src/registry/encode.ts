@@ -2,10 +2,10 @@
 // JSON, in which an int64 that needs more than 53 bits is `{"int64": "..."}`. One line an entry, so that a snapshot
 // is written and read in pieces.
 //
-// F1: an agent's info stands at the end of its line as the registry holds it (agent-info.ts): it is neither written nor
+// ENCODE-1: an agent's info stands at the end of its line as the registry holds it (agent-info.ts): it is neither written nor
 //     read anew for the store.
-// F2: a snapshot in this format begins with a line that says so, and an operation in it names its agent before the info.
-//     What an earlier version wrote says neither: it is read and its infos are encoded again (E1).
+// ENCODE-2: a snapshot in this format begins with a line that says so, and an operation in it names its agent before the info.
+//     What an earlier version wrote says neither: it is read and its infos are encoded again (AGENT-INFO-1).
 import { type AgentId, assert } from '@meseta/base';
 import type { AgentInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
 import { AgentInfoCodec } from '@meseta/wire/codecs';
@@ -73,7 +73,7 @@ const writeOperation = (operation: RegistryOperation): string =>
     ? withInfo({ kind: operation.kind, agentId: operation.agentId }, operation.info)
     : write(operation);
 
-/** What stands before the info: F1. */
+/** What stands before the info: ENCODE-1. */
 const ADMISSION = /^\{"kind":"(admitAgent|updateAgent|markAgentReachable)","agentId":"([^"\\]+)","info":/;
 
 function readOperation(line: string): RegistryOperation {
@@ -129,7 +129,7 @@ export function decodeRegistry(snapshot: string | undefined, batches: readonly s
   return registry;
 }
 
-/** The line of an agent of which nothing but its info is kept: F1. */
+/** The line of an agent of which nothing but its info is kept: ENCODE-1. */
 const AGENT = /^\["agent","([^"\\]+)",\{"info":/;
 
 function readSnapshot(registry: RegistryState, snapshot: string): void {

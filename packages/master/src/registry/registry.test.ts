@@ -57,7 +57,7 @@ function applyAll(operations: readonly RegistryOperation[]): { registry: Registr
   return { registry, applied };
 }
 
-test('R1: an agent is in one place at most; a failed operation changes nothing', () => {
+test('REGISTRY-1: an agent is in one place at most; a failed operation changes nothing', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 30 }), (operations) => {
       const { registry } = applyAll(operations);
@@ -72,7 +72,7 @@ test('R1: an agent is in one place at most; a failed operation changes nothing',
   );
 });
 
-test('R2: log and snapshot both give the registry back', () => {
+test('REGISTRY-2: log and snapshot both give the registry back', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 20 }), fc.nat(), (operations, split) => {
       const { registry, applied } = applyAll(operations);
@@ -109,7 +109,7 @@ test('a drained agent stays drained through unreachable and back', () => {
   assert.equal(registry.agents.get(a)?.deactivated, true);
 });
 
-test('F2: what an earlier version wrote is read, with its infos as they are encoded now', () => {
+test('ENCODE-2: what an earlier version wrote is read, with its infos as they are encoded now', () => {
   const record = { info: { ...info('a'), attributes: [{ name: 'rack', type: 'TEXT', text: { value: '"}]' } }] } };
   const admitted = { kind: 'admitAgent', info: info('b') };
   const drained = { ...record, info: { ...info('c'), checkpoint: true }, deactivated: true };
@@ -131,7 +131,7 @@ test('F2: what an earlier version wrote is read, with its infos as they are enco
   assert.deepEqual(decodeRegistry([...encodeRegistry(registry)].join(''), []), registry);
 });
 
-test('E1, E2: equal infos are equal text, whatever they left to the defaults', () => {
+test('AGENT-INFO-1, AGENT-INFO-2: equal infos are equal text, whatever they left to the defaults', () => {
   const short = { hostname: 'h', id: { value: 'a' } };
   const long = { ...short, port: 5051 };
   assert.equal(encodeAgentInfo(short), encodeAgentInfo(long));

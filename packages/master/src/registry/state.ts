@@ -1,8 +1,8 @@
 // The registry in memory: what every master after this one has to know.
 //
 // Boundary: changed only by the operations beside this file, one file each. Maps are in the order of admission.
-// R1: an agent id is in at most one of agents, unreachable and gone.
-// R2: applying the same operations to the same state gives the same state.
+// REGISTRY-1: an agent id is in at most one of agents, unreachable and gone.
+// REGISTRY-2: applying the same operations to the same state gives the same state.
 import type { AgentId } from '@meseta/base';
 import type { DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
 import type { EncodedAgentInfo } from './agent-info.js';

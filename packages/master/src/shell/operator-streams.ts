@@ -2,10 +2,10 @@
 // one log of them for all who may see the same.
 //
 // Owns: who listens, and what happened since the snapshots that are still being rendered.
-// O1: a subscriber sees the state and then every change after it, none twice and none left out: events that come while
+// OPERATOR-STREAMS-1: a subscriber sees the state and then every change after it, none twice and none left out: events that come while
 //     its snapshot is rendered wait behind the snapshot. Those who come together share one snapshot.
-// O2: at most `limit` streams; one more closes the oldest.
-// O3: nobody is told of what they may not see.
+// OPERATOR-STREAMS-2: at most `limit` streams; one more closes the oldest.
+// OPERATOR-STREAMS-3: nobody is told of what they may not see.
 
 import { type Clock, createEventLog, type EventLog, type Rendering, type RenderQueue } from '@meseta/platform';
 import type { MasterEvent } from '@meseta/wire';

@@ -1,5 +1,5 @@
 // Libprocess messages before the core sees them: who sends a registration (CRAM-MD5), and how many messages a second a
-// driver may send (behaviours.md 17).
+// driver may send.
 //
 // PEER-GATE-1: the core sees a registration only with its sender's principal settled: authenticated where that is asked for,
 //     and the same that a framework names.

@@ -1,10 +1,10 @@
 // Requests that wait for the core's answer, and the event streams that it has opened.
 //
 // Owns: who waits under which id, and which stream is which connection.
-// Q1: a request is answered at most once, and forgotten then.
-// Q2: a stream that its client closed, or that was cut off for reading too slowly, is told to the core once
+// REQUESTS-1: a request is answered at most once, and forgotten then.
+// REQUESTS-2: a stream that its client closed, or that was cut off for reading too slowly, is told to the core once
 //     (`onStreamClosed`); one that the core closed isn't.
-// Q3: an answer goes out a turn after the messages that the same step sent: who has a 202 and then loses the master
+// REQUESTS-3: an answer goes out a turn after the messages that the same step sent: who has a 202 and then loses the master
 //     finds the message on its way.
 import type { ServerResponse } from 'node:http';
 import type { Id } from '@meseta/base';

@@ -119,7 +119,7 @@ test('who may see and do what over HTTP', async () => {
   assert.equal((await post(address, '/api/v1', 'alice', weights, evil)).status, 403);
 });
 
-test('O3: a stream tells each what they may see', async () => {
+test('OPERATOR-STREAMS-3: a stream tells each what they may see', async () => {
   const address = await master(...guarded);
   const streams = await Promise.all(
     (['alice', 'bob'] as const).map((who) => post(address, '/api/v1', who, { type: 'SUBSCRIBE' })),

@@ -31,7 +31,7 @@ const change = fc.record({
   added: fc.nat(40),
 });
 
-test('U1: a list is written as if nothing were remembered, whatever has changed since', () => {
+test('RUNS-1: a list is written as if nothing were remembered, whatever has changed since', () => {
   fc.assert(
     fc.property(fc.nat(300), fc.array(change, { maxLength: 20 }), (length, changes) => {
       let list = items(0, length);
@@ -48,7 +48,7 @@ test('U1: a list is written as if nothing were remembered, whatever has changed 
   );
 });
 
-test('U2: only the runs in which something changed are written again, also behind what has gone', () => {
+test('RUNS-2: only the runs in which something changed are written again, also behind what has gone', () => {
   const list = items(0, 10_000);
   const first = render(list, undefined);
   assert.equal(first.writes, 10_000);
@@ -59,7 +59,7 @@ test('U2: only the runs in which something changed are written again, also behin
   assert.ok(writes < 150, `${writes} written`);
 });
 
-test('U2: many small changes leave no short runs', () => {
+test('RUNS-2: many small changes leave no short runs', () => {
   let list = items(0, 2000);
   let { written } = render(list, undefined);
   for (let i = 0; i < 1000; i++) {
@@ -70,7 +70,7 @@ test('U2: many small changes leave no short runs', () => {
   assert.equal(runs.length <= Math.ceil(list.length / 8), true, `${runs.length} runs of ${list.length} records`);
 });
 
-test('U3: what is remembered is what was rendered last', () => {
+test('RUNS-3: what is remembered is what was rendered last', () => {
   const first = render(items(0, 1000), undefined);
   const second = render(items(2000, 10), first.written);
   const kept = [...(second.written.get('items')?.values() ?? [])].flatMap((run) => run.items.length);

@@ -1,11 +1,11 @@
 // Lists of records, written in runs of some dozens. A cluster changes little between two readings: a run whose records
 // are all the same ones as in the last rendering is not written again, its bytes are taken over.
 //
-// U1: the bytes are those that writing every record would give: records never change, so the same records in the same
+// RUNS-1: the bytes are those that writing every record would give: records never change, so the same records in the same
 //     order are the same text. (The one who writes depends on the record and on the rendering's key alone.)
-// U2: runs are found again wherever they have moved to: by their first record. A run is written up to the next known
+// RUNS-2: runs are found again wherever they have moved to: by their first record. A run is written up to the next known
 //     first record, but is never left short, so that many small changes don't leave many small runs.
-// U3: a rendering remembers only the runs that it has itself; so all of them together hold no more than its bytes.
+// RUNS-3: a rendering remembers only the runs that it has itself; so all of them together hold no more than its bytes.
 
 import type { AgentView } from './snapshot.js';
 

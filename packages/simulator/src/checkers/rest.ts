@@ -206,7 +206,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
       const framework = core?.state.frameworks.get(record.frameworkId);
       const taskId = record.record.task.task_id.value;
       if (framework?.tasks.has(taskId as TaskId) === true) continue;
-      // E4 of the agent's executors: while its executor lives it is remembered.
+      // EXECUTORS-4 of the agent's executors: while its executor lives it is remembered.
       const retired = framework?.retired.get(record.record.executorId);
       if (retired?.some(({ info }) => info.task_id.value === taskId) === true) continue;
       world.fail('nothing is left over', `${key} on ${name}'s disk, which has no such task`, [taskId]);

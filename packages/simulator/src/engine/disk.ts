@@ -1,7 +1,7 @@
 // An agent's checkpoints on a memory disk: a batch is safe once it is synced, and what waits for that is lost in a crash.
 //
-// D1: batches are synced, and answered, in the order in which they were written.
-// D2: a crash keeps a first part of what was not answered: the kernel may have written it, nobody knows.
+// SIMULATED-DISK-1: batches are synced, and answered, in the order in which they were written.
+// SIMULATED-DISK-2: a crash keeps a first part of what was not answered: the kernel may have written it, nobody knows.
 
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '@meseta/agent/core/io';
 import { type Random, uniform } from '@meseta/base';

@@ -6,7 +6,7 @@ import { createDisk } from './disk.js';
 import { createNetwork, type End } from './network.js';
 import { createTimeline, isPending, type Scheduled } from './timeline.js';
 
-test('T1: what is due at the same time happens in the order in which it was asked for', () => {
+test('TIMELINE-1: what is due at the same time happens in the order in which it was asked for', () => {
   const timeline = createTimeline();
   const seen: string[] = [];
   for (const [atMs, name] of [
@@ -27,7 +27,7 @@ const step = fc.record({
   which: fc.nat(100),
 });
 
-test('T1, T3: cancelled and moved entries happen when, and in the order, that a sorted list has them', () => {
+test('TIMELINE-1, TIMELINE-3: cancelled and moved entries happen when, and in the order, that a sorted list has them', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const timeline = createTimeline();
@@ -91,7 +91,7 @@ function stormy(seed: number): { readonly reader: Heard; readonly writer: Heard;
   return { reader, writer, sent };
 }
 
-test('N1, N2: a connection delivers a first part of what was written, in order, each once', () => {
+test('SIMULATED-NETWORK-1, SIMULATED-NETWORK-2: a connection delivers a first part of what was written, in order, each once', () => {
   let broken = 0;
   for (let seed = 1; seed <= 200; seed++) {
     const { reader, writer, sent } = stormy(seed);
@@ -105,7 +105,7 @@ test('N1, N2: a connection delivers a first part of what was written, in order, 
   assert(broken > 50 && broken < 200, `${broken} of 200 broke`);
 });
 
-test('N3: a process that ends is heard of, a host that dies only by whoever writes to it', () => {
+test('SIMULATED-NETWORK-3: a process that ends is heard of, a host that dies only by whoever writes to it', () => {
   for (const how of ['reset', 'silent'] as const) {
     const timeline = createTimeline();
     const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 5_000 };
@@ -141,7 +141,7 @@ test('a connection that is being made when its target restarts reaches the new p
   assert.deepEqual(heard, ['new hello']);
 });
 
-test('D1, D2: a crash keeps a first part of what was not answered, and all that was', () => {
+test('SIMULATED-DISK-1, SIMULATED-DISK-2: a crash keeps a first part of what was not answered, and all that was', () => {
   const kept = new Set<number>();
   for (let seed = 1; seed <= 100; seed++) {
     const timeline = createTimeline();

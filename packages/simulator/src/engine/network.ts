@@ -1,10 +1,10 @@
 // The packet network: connections between addresses, each with two ordered pipes, and everything that can go wrong.
 //
 // Owns: every connection, what is on its way, which directions are cut, the chances of delay and breaking.
-// N1: what is written to a connection arrives at most once and in order, as long as it lives; a new connection may
+// SIMULATED-NETWORK-1: what is written to a connection arrives at most once and in order, as long as it lives; a new connection may
 //     overtake what is still on its way on an old one.
-// N2: what is lost is lost from some point on, and with its connection: TCP loses nothing in the middle.
-// N3: an end hears of the other's end once, as `closed` or `broken`; a cut, a dead host and a pause say nothing until
+// SIMULATED-NETWORK-2: what is lost is lost from some point on, and with its connection: TCP loses nothing in the middle.
+// SIMULATED-NETWORK-3: an end hears of the other's end once, as `closed` or `broken`; a cut, a dead host and a pause say nothing until
 //     something that was written stays unacknowledged for `unacknowledgedMs`.
 import { type Random, uniform } from '@meseta/base';
 import { happens, waiting } from './chance.js';
@@ -164,14 +164,14 @@ function transport(state: State, connection: Connection, pipe: Pipe, packet: Pac
   const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
   pipe.lastArrivalMs = arrivalMs;
   const arrival = timeline.at(arrivalMs, () => {
-    // N1: it is the first.
+    // SIMULATED-NETWORK-1: it is the first.
     pipe.onTheWay.shift();
     arrive(state, connection, pipe, packet);
   });
   pipe.onTheWay.push(arrival);
 }
 
-/** N2: of what is on its way a first part still arrives. */
+/** SIMULATED-NETWORK-2: of what is on its way a first part still arrives. */
 function loseTail({ timeline, random, happened }: State, pipe: Pipe): void {
   const kept = Math.floor(uniform(random) * (pipe.onTheWay.length + 1));
   happened('packets lost with their connection', pipe.onTheWay.length - kept);

@@ -1,7 +1,7 @@
 // libprocess among simulated processes: one connection a direction and address, which all pids of the address share.
 //
 // Owns: the connections that this process opened, and which of them are linked.
-// P1: a linked address is reported lost once for each break, and its link is gone with it.
+// SIMULATED-PEERS-1: a linked address is reported lost once for each break, and its link is gone with it.
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';

@@ -1,8 +1,8 @@
 // The masters' shared store, on the virtual clock: a fenced log that survives every master.
 //
-// G1: an append is answered once it is durable, in order.
-// G2: nothing is written for an epoch older than the newest that has read.
-// G3: a master that crashes may have written what it was not answered for: a first part of it.
+// REGISTRY-STORE-1: an append is answered once it is durable, in order.
+// REGISTRY-STORE-2: nothing is written for an epoch older than the newest that has read.
+// REGISTRY-STORE-3: a master that crashes may have written what it was not answered for: a first part of it.
 import { type Random, uniform } from '@meseta/base';
 import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
 import type { RegistryOperation } from '@meseta/master/registry/operations';

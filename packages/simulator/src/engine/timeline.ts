@@ -2,9 +2,9 @@
 //
 // Owns: what will happen, and what time it is. What is asked for at this very time, which is half of all, would rise to
 // the top of the heap only to be taken from there: it stands in a queue instead, behind what the heap has for this time.
-// T1: what is due at the same time happens in the order in which it was asked for.
-// T2: time never goes back; nothing is asked for in the past.
-// T3: what was cancelled is held no longer: an entry knows its place.
+// TIMELINE-1: what is due at the same time happens in the order in which it was asked for.
+// TIMELINE-2: time never goes back; nothing is asked for in the past.
+// TIMELINE-3: what was cancelled is held no longer: an entry knows its place.
 import { assert } from '@meseta/base';
 
 export interface Scheduled {
@@ -146,7 +146,7 @@ export function createTimeline(): Timeline {
     return entry;
   };
 
-  /** T1: what the heap has for this time was asked for before anything in the queue. */
+  /** TIMELINE-1: what the heap has for this time was asked for before anything in the queue. */
   const take = (untilMs: number): Entry | undefined => {
     const waiting = queue.head < queue.tail;
     const first = heap[0];

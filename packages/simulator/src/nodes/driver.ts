@@ -1,8 +1,8 @@
 // A v0 driver's side of the network: a scheduler that speaks libprocess messages, as those linked with libmesos do, or
 // (`old`) those written before there was `scheduler.Call`. Its process hears the same events as one on HTTP.
 //
-// D1: delivery is at most once; a registration is repeated until the master answers, nothing else is.
-// D2: messages of anyone but the master that it registers with are dropped, but executors' messages from their agents.
+// SIMULATED-DRIVER-1: delivery is at most once; a registration is repeated until the master answers, nothing else is.
+// SIMULATED-DRIVER-2: messages of anyone but the master that it registers with are dropped, but executors' messages from their agents.
 import type { Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { LibprocessMessage, SchedulerCall, SchedulerEvent } from '@meseta/wire';

@@ -1,7 +1,7 @@
 // An agent's side of the executor API: requests that wait for the core's answer, streams of events to executors.
 //
-// Q1: a request is answered once: by `reply`, or by `open` and then events.
-// Q2: a stream that its executor left is told to the core once; one that the core closed isn't.
+// SIMULATED-EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and then events.
+// SIMULATED-EXECUTOR-API-2: a stream that its executor left is told to the core once; one that the core closed isn't.
 import type { AgentInput, ConnectionId } from '@meseta/agent/core/io';
 import type { ExecutorCall, ExecutorEvent } from '@meseta/wire';
 import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';

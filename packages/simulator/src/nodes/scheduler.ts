@@ -1,8 +1,8 @@
 // A v1 scheduler's process: its connection to the leading master, its memory, and the events that its script acts on.
 //
 // Owns: the stream, who is told of its end, and the memory of the framework (a database that survives every process).
-// C1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
-// C2: at each (re)subscription it asks for the state of every task that it thinks alive, and again while it hears
+// SIMULATED-SCHEDULER-1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
+// SIMULATED-SCHEDULER-2: at each (re)subscription it asks for the state of every task that it thinks alive, and again while it hears
 //     nothing of one for a minute.
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';

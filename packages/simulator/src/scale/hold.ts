@@ -1,8 +1,8 @@
 // Experiment `hold`: a cluster is filled with tasks that stay, its leading master dies, another takes over.
 // Virtual: what launching and recovery take. Real: the master's CPU a task, and bytes an agent and a task.
 //
-// H1: every task runs in exactly one container, before and after the failover; none is lost, none started anew.
-// H2: the new master knows of every agent and every task.
+// HOLD-1: every task runs in exactly one container, before and after the failover; none is lost, none started anew.
+// HOLD-2: the new master knows of every agent and every task.
 import { assert } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import type { Offer } from '@meseta/wire';
@@ -153,7 +153,7 @@ function fill(cluster: ScaleCluster, { agents, frameworks, tasksPerAgent }: Hold
   return { figures, realSeconds: rounded((performance.now() - realMs) / 1000) };
 }
 
-/** H1, H2. */
+/** HOLD-1, HOLD-2. */
 function checkHeld({ agents, masters }: ScaleCluster, tasks: number, launches?: Launches): void {
   const state = masters.leader()?.core.state;
   assert(containersRunning(agents) === tasks, `${containersRunning(agents)} containers run, expected ${tasks}`);

@@ -3,7 +3,7 @@
 // steady, a framework comes that runs a single task of 10 s and leaves, again and again: what it takes beyond those
 // 10 s is what sharing costs it.
 //
-// L1: no agent ever runs more than its two tasks, and what the schedulers think runs is what runs.
+// PAPER-LOAD-1: no agent ever runs more than its two tasks, and what the schedulers think runs is what runs.
 import { assert, type Random, uniform } from '@meseta/base';
 import { between } from '../engine/chance.js';
 import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
@@ -150,7 +150,7 @@ export function paperLoad(options: LoadOptions): LoadResult {
   };
 }
 
-/** L1. */
+/** PAPER-LOAD-1. */
 function checkLoad(cluster: ScaleCluster, counts: Counts): void {
   checkBooks(cluster);
   for (const { name, containers } of cluster.agents) {

@@ -1,8 +1,8 @@
 // Experiment `sharing`: four kinds of workload, each on a quarter of a cluster of its own, and all four on the whole of
 // it. The same jobs arrive at the same times in both.
 //
-// Q1: never more cpus in use than there are.
-// Q2: every framework that is shared with gets its place: every job that arrived ends.
+// SHARING-1: never more cpus in use than there are.
+// SHARING-2: every framework that is shared with gets its place: every job that arrived ends.
 import { assert } from '@meseta/base';
 import { streamOf } from '../engine/chance.js';
 import { checkBooks, createScaleCluster, runUntil } from './cluster.js';

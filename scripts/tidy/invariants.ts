@@ -1,0 +1,32 @@
+// Numbered invariants: `// OFFERS-2: ...` at the top of a stateful module defines one, code and test titles cite it.
+import type { Source, Violation } from './rules.js';
+
+const DEFINITION = /^\/\/ ([A-Z][A-Z-]*)-(\d+)(?: \([^)]*\))?:/gm;
+/** Ids of the first style were one or two letters and a digit, and meant another thing in each file. */
+const SHORT_DEFINITION = /^\/\/ [A-Z]{1,2}\d+(?: \([^)]*\))?:/gm;
+
+/** Each invariant is defined once in the repository, under a name that says its module, and every citation resolves. */
+export function checkInvariants(sources: readonly Source[]): Violation[] {
+  const violations: Violation[] = [];
+  const report = (path: string, detail: string): void => {
+    violations.push({ path, rule: 'invariants', detail });
+  };
+  const definedIn = new Map<string, string>();
+  const modules = new Set<string>();
+  for (const { path, text } of sources) {
+    for (const [short] of text.matchAll(SHORT_DEFINITION)) report(path, `${short} expected a name such as OFFERS-1`);
+    for (const [, module = '', number] of text.matchAll(DEFINITION)) {
+      const id = `${module}-${number}`;
+      const first = definedIn.get(id);
+      if (first !== undefined) report(path, `${id} is defined in ${first} already`);
+      definedIn.set(id, path);
+      modules.add(module);
+    }
+  }
+  for (const { path, text } of sources) {
+    for (const [id, module = ''] of text.matchAll(/(?<![\w-])([A-Z][A-Z-]*)-\d+\b/g)) {
+      if (modules.has(module) && !definedIn.has(id)) report(path, `${id} is cited, and defined nowhere`);
+    }
+  }
+  return violations;
+}
