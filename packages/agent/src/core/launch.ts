@@ -95,8 +95,8 @@ function take(
     return;
   }
   const framework = admitFramework(step, frameworkId, info, pid);
-  if (framework === undefined) return;
   const refusal =
+    refusalByShutdown(framework) ??
     refusalByNames(launch) ??
     refusalByUsers(step, framework.info, launch) ??
     refusalOf(step, framework, launch) ??
@@ -106,6 +106,16 @@ function take(
   else if (launch.executor === undefined) launchCommand(step, framework, launch.tasks[0] as TaskInfo);
   else launchOnExecutor(step, framework, launch.executor, launch);
 }
+
+/** A master that took over does not know that the one before it shut the framework down, and takes it back. */
+const refusalByShutdown = ({ state, info }: FrameworkRecord): Refusal | undefined =>
+  state === 'running'
+    ? undefined
+    : {
+        state: droppedState(info),
+        reason: 'REASON_FRAMEWORK_REMOVED',
+        message: 'The framework is being shut down on this agent',
+      };
 
 /** NAMES-1. */
 function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
@@ -135,18 +145,9 @@ function refusalByUsers(
   return undefined;
 }
 
-/** The framework's record, made if it is new here; undefined while it is being shut down. */
-function admitFramework(
-  step: Step,
-  id: FrameworkId,
-  info: FrameworkInfo,
-  pid: string | undefined,
-): FrameworkRecord | undefined {
+/** The framework's record, made if it is new here. */
+function admitFramework(step: Step, id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord {
   const known = step.state.frameworks.get(id);
-  if (known?.state === 'terminating') {
-    log(step, 'warning', `ignored a task of framework ${id}, which is being shut down`);
-    return undefined;
-  }
   if (known !== undefined) return known;
   const completed = step.state.completedFrameworks.find((framework) => framework.id === id)?.completed ?? [];
   const framework: FrameworkRecord = { ...newFramework(id, info, driverOf(pid)), completed };

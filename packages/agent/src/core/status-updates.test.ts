@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import type { StatusUpdate } from '@meseta/wire';
+import type { FrameworkInfo, StatusUpdate } from '@meseta/wire';
 import fc from 'fast-check';
 import {
   acknowledge,
+  exit,
   frameworkOf,
+  MASTER,
   registeredWorld,
   rejoin,
   run,
@@ -88,6 +90,47 @@ test('a shutdown of the framework ends its tasks without a word', () => {
   assert.equal(world.core.state.frameworks.size, 0);
   assert(![...world.disk.keys()].some((key) => /^(task|executor|framework)/.test(key)));
 });
+
+test('STATUS-UPDATES-6: a task for a framework that is being shut down is refused once, at launch and when asked for', () => {
+  for (const [aware, state] of [
+    [true, 'TASK_DROPPED'],
+    [false, 'TASK_LOST'],
+  ] as const) {
+    const world = registeredWorld();
+    const framework = frameworkOf(aware ? {} : { capabilities: [] });
+    const containerId = run(world, taskOf('t'), framework);
+    started(world, containerId);
+    world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+    const told = updates(world).length;
+    world.message({ name: 'RunTaskMessage', body: { framework, task: taskOf('late') } });
+    rejoinWith(world, framework, 'lost');
+    world.pass(30_000);
+    assert.deepEqual(
+      updates(world)
+        .slice(told)
+        .map(({ status }) => [status.task_id.value, status.state, status.reason]),
+      [
+        ['late', state, 'REASON_FRAMEWORK_REMOVED'],
+        ['lost', state, 'REASON_RECONCILIATION'],
+      ],
+    );
+    exit(world, containerId, 0);
+    assert.equal(world.core.state.frameworks.size, 0);
+  }
+});
+
+/** The agent registers again at a master that knows of a task which the agent lacks. */
+function rejoinWith(world: World, framework: FrameworkInfo, taskId: string): void {
+  world.input({ kind: 'masterDetected', master: undefined });
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  const status = { task_id: { value: taskId }, state: 'TASK_LOST' as const };
+  const body = {
+    agent_id: { value: 'm-S0' },
+    reconciliations: [{ framework, framework_id: { value: 'f-1' }, statuses: [status] }],
+  };
+  world.message({ name: 'AgentReregisteredMessage', body });
+}
 
 /** What happens to a task while its updates are under way. */
 type Event =

@@ -8,8 +8,10 @@
 //     the agent has (re-)registered, and what is in flight to that master by then is not sent twice.
 // STATUS-UPDATES-4: without a master nothing is sent.
 // STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
+// STATUS-UPDATES-6: while a framework is being shut down nothing is told of its tasks, but that one was refused: once, as
+//     maybe nobody is left to acknowledge. A master that took over and lacks the shutdown waits for it.
 import type { FrameworkId, TaskId } from '@meseta/base';
-import type { StatusUpdateAcknowledgementMessage, TaskStatus } from '@meseta/wire';
+import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
 import { taskProgress, updateOf } from './checkpointed.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
@@ -44,10 +46,13 @@ export function enqueueStatusUpdate(step: Step, framework: FrameworkRecord, task
     // Tasks that were refused are none of this agent's.
     if (isTerminal(status.state)) countTerminal(step, status);
   }
-  if (framework.state === 'terminating') return;
-
-  state.counters.validStatusUpdates++;
   const update = updateOf(framework.id, status);
+  if (framework.state === 'terminating') {
+    // STATUS-UPDATES-6.
+    if (record === undefined) sendUpdate(step, update, status.state);
+    return;
+  }
+  state.counters.validStatusUpdates++;
   const stream = framework.streams.get(taskId) ?? {
     frameworkId: framework.id,
     taskId,
@@ -111,6 +116,11 @@ export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): v
   if (!hasTimer(step, resendTimer(next))) sendHead(step, framework, next);
 }
 
+function sendUpdate(step: Step, update: StatusUpdate, latest: TaskState): void {
+  const body = { update: { ...update, latest_state: latest }, pid: step.state.config.pid };
+  sendToMaster(step, { name: 'StatusUpdateMessage', body });
+}
+
 /** Sends the first update, if it may be sent, and arranges for its repetition (STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4). */
 function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream): void {
   const head = stream.updates[0];
@@ -120,13 +130,7 @@ function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream):
     const sent = { status_update_state: head.status.state, status_update_uuid: head.uuid };
     framework.tasks.set(stream.taskId, Object.assign({}, record, { task: Object.assign({}, record.task, sent) }));
   }
-  sendToMaster(step, {
-    name: 'StatusUpdateMessage',
-    body: {
-      update: { ...head, latest_state: record?.task.state ?? head.status.state },
-      pid: step.state.config.pid,
-    },
-  });
+  sendUpdate(step, head, record?.task.state ?? head.status.state);
   setTimer(step, resendTimer(stream), stream.retryMs);
   framework.streams.set(stream.taskId, changed(stream, { retryMs: Math.min(stream.retryMs * 2, LAST_RETRY_MS) }));
 }
