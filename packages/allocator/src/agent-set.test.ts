@@ -38,6 +38,14 @@ test('an agent is in the set from when it is added, once or twice, until it is r
   );
 });
 
+test('an agent that is removed counts no more, and one that is not there is not removed', () => {
+  const set = setOf([3, 40]);
+  removeAgentFrom(set, 40);
+  removeAgentFrom(set, 40);
+  removeAgentFrom(set, 7000);
+  assert.deepEqual([set.size, visited(set, 0)], [1, [3]]);
+});
+
 test('the first agents fit without growing, and a set that grows has room for as many again', () => {
   const set = setOf([0]);
   assert.equal(set.words.length, 8);

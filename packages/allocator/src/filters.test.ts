@@ -223,3 +223,36 @@ test('the table of an agent grows with its live filters only', () => {
     for (let client = 0; client < count; client++) assert(isRefused(filters, 0, client, small));
   }
 });
+
+test('the table of an agent does not grow by filters that ended or were forgotten', () => {
+  const ended = createFilters(TICK_MS);
+  for (let i = 0; i < 50; i++) {
+    addFilter(ended, 0, i % 7, small, i * 100, 100);
+    assert.deepEqual(expired(ended, (i + 1) * 100), [`0 ${i % 7}`]);
+    assert.equal(ended.tables[0]?.size, 0);
+  }
+  const forgotten = createFilters(TICK_MS);
+  for (let i = 0; i < 50; i++) {
+    addFilter(forgotten, 0, i % 7, small, 0, 500);
+    forgetClientFilters(forgotten, i % 7);
+  }
+  for (const { tables } of [ended, forgotten]) assert.equal(tables[0]?.cells.length, 16);
+});
+
+test('FILTERS-1: the place of a forgotten filter is taken by the next of its client', () => {
+  const filters = createFilters(TICK_MS);
+  addFilter(filters, 0, 0, small, 0, 900);
+  forgetClientFilters(filters, 0);
+  addFilter(filters, 0, 0, large, 0, 500);
+  assert.equal(filters.tables[0]?.size, 1);
+  assert.equal(filters.references.byBundle.size, 1);
+});
+
+test('FILTERS-3: in a bucket that was cleared each filter that is left keeps its place', () => {
+  const filters = createFilters(TICK_MS);
+  for (let client = 0; client < 8; client++) addFilter(filters, client % 3, client, small, 0, 500);
+  for (const client of [0, 2, 3, 6]) forgetClientFilters(filters, client);
+  addFilter(filters, 2, 9, small, 0, 500);
+  assert.equal(filters.buckets.get(5)?.size, 5);
+  assert.deepEqual(expired(filters, 500), ['1 1', '1 4', '1 7', '2 5', '2 9']);
+});
