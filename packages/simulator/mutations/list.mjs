@@ -106,7 +106,7 @@ export const mutations = [
   {
     name: 'What waits for the registry is done before it is written',
     file: master('registrar'),
-    find: '  afterwards(ctx, work);\n  return ok(undefined);',
+    find: '  afterCommit(ctx, work);\n  return ok(undefined);',
     replace: '  registrar.ready.push(work);\n  return ok(undefined);',
   },
   {
