@@ -142,8 +142,8 @@ export const mutations = [
   {
     name: 'Tasks that come back from unreachable are not told',
     file: master('agents/reregister'),
-    find: '  if (!wasExpected) tellReturned(ctx, returned);\n',
-    replace: '  void [wasExpected, tellReturned];\n',
+    find: '  if (!wasExpected) sendReturned(ctx, returned);\n',
+    replace: '  void [wasExpected, sendReturned];\n',
   },
   {
     name: "A reconnecting agent is not asked about the tasks that it didn't list",
@@ -191,13 +191,13 @@ export const mutations = [
   {
     name: 'The end of an executor is not the end of its tasks',
     file: agent('custom-executor'),
-    find: '    tellTask(step, framework, executor, record.info.task_id.value as TaskId, fields);\n',
+    find: '    enqueueTaskStatus(step, framework, executor, record.info.task_id.value as TaskId, fields);\n',
     replace: '    void fields;\n',
   },
   {
     name: 'A task of a pod that fails ends no other',
     file: agent('run-end'),
-    find: "  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, member);\n",
+    find: "  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, podTask);\n",
     replace: '  void endGroup;\n',
   },
   {
