@@ -87,11 +87,14 @@ export function executorOf(
   return framework === undefined || executor === undefined ? undefined : { framework, executor };
 }
 
-/** The scheduler hears of executors that it knows, not of command tasks'. Not repeated; a status as wait(2) gives it. */
+/**
+ * The scheduler hears of executors that it knows, not of command tasks'; a status as wait(2) gives it. Repeated only if the
+ * master may not have taken it (REGISTRATION-7). One that never was launched has no container.
+ */
 export function reportExecutorExited(
   step: Step,
   framework: FrameworkRecord,
-  { info }: Pick<ExecutorRecord, 'info'>,
+  { info, containerId }: Pick<ExecutorRecord, 'info'> & Partial<Pick<ExecutorRecord, 'containerId'>>,
   status: number,
 ): void {
   const agentId = agentIdOf(step.state);
@@ -103,7 +106,8 @@ export function reportExecutorExited(
     status,
   };
   const { state } = step;
-  if (!state.registration.registered) state.exitsSinceReregistration = [...state.exitsSinceReregistration, body];
+  const isNamed = containerId !== undefined && state.namedExecutors.has(containerId);
+  if (isNamed || !state.registration.registered) state.exitsSinceReregistration.push(body);
   sendToMaster(step, { name: 'ExitedExecutorMessage', body });
 }
 

@@ -11,11 +11,12 @@
 // REGISTRATION-5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
 // REGISTRATION-6: a re-registration has a resource version of its own, the same for all tries over a connection.
 //     Launches and operations that were sent on the strength of an earlier one are late, and dropped.
-// REGISTRATION-7: the exit of an executor that a re-registration on its way still names is sent again once that is
-//     accepted: the master may have dropped the first message, as from an agent that was not back yet.
+// REGISTRATION-7: the exit of an executor that a re-registration on its way still names is sent again on each answer, until
+//     the agent registers anew: the master may have dropped the first message, as from an agent that was not back yet. The
+//     first answer may be to an earlier try, with the next one still on its way.
 // REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
 //     between the request and its answer, so an accepted registration watches again.
-import { checkId, type Pid, parsePid, uniform } from '@meseta/base';
+import { checkId, type ExecutorId, type FrameworkId, idOf, type Pid, parsePid, uniform } from '@meseta/base';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
   AgentID,
@@ -112,6 +113,7 @@ function reregister(step: Step): void {
   if (!state.registration.told) {
     state.resourceVersion = uuidBytes(state.random);
     state.exitsSinceReregistration = [];
+    state.namedExecutors = new Set();
   }
   // Of one that is being shut down nothing is told any more: a new master must not wait for it.
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
@@ -120,6 +122,7 @@ function reregister(step: Step): void {
   const executors = frameworks.flatMap((framework) =>
     [...framework.executors.values()].filter(({ kind, state }) => kind !== 'command' && state !== 'ended'),
   );
+  for (const { containerId } of executors) state.namedExecutors.add(containerId);
   const completed = state.completedFrameworks.map((framework) => {
     const ended = framework.completed.flatMap((it) => it.tasks.map(({ task }) => taskForMaster(task)));
     return {
@@ -227,10 +230,20 @@ function accepted(step: Step, connection: MasterAgentConnection | undefined): vo
 export function announceRegistered(step: Step): void {
   if (!step.state.registration.registered) return;
   updateAgent(step);
-  for (const body of step.state.exitsSinceReregistration) sendToMaster(step, { name: 'ExitedExecutorMessage', body });
-  step.state.exitsSinceReregistration = [];
+  repeatExits(step);
   resumeAll(step);
   resendOperations(step);
+}
+
+/** REGISTRATION-7. A successor was launched on the strength of the end that is repeated, and must not be taken for it. */
+function repeatExits(step: Step): void {
+  const { exitsSinceReregistration, frameworks } = step.state;
+  for (const body of exitsSinceReregistration) {
+    const executors = frameworks.get(idOf<FrameworkId>(body.framework_id))?.executors;
+    const successor = executors?.get(idOf<ExecutorId>(body.executor_id));
+    if (successor !== undefined && successor.state !== 'ended') continue;
+    sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+  }
 }
 
 /** The master believes in tasks that aren't here: their end is told. */

@@ -153,8 +153,10 @@ export interface AgentState {
   /** Of what the master was told last; base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
-  /** Ends of executors that what the master was told last still names (REGISTRATION-7). */
-  exitsSinceReregistration: readonly ExitedExecutorMessage[];
+  /** Containers of the executors that the last re-registration named, in any of its tries. */
+  namedExecutors: Set<ContainerId>;
+  /** Ends that came since, of those executors and of any other before the first answer (REGISTRATION-7). */
+  exitsSinceReregistration: ExitedExecutorMessage[];
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
   /** Oldest first, a bounded number. */
   completedFrameworks: readonly FrameworkRecord[];
@@ -199,6 +201,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     info: config.info,
     total: config.info.resources ?? [],
     resourceVersion: uuidBytes(random),
+    namedExecutors: new Set(),
     exitsSinceReregistration: [],
     registration: {
       master: undefined,
