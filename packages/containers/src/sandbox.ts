@@ -36,14 +36,17 @@ function nestedIn(path: string): { readonly parent: string; readonly id: string 
 
 export const isNested = (path: string): boolean => nestedIn(path) !== undefined;
 
-/** Goes on from a directory to one in it, which is held instead. */
-async function enter(
-  directory: HeldDirectory,
-  step: (directory: HeldDirectory) => Promise<SystemResult<HeldDirectory>>,
-): Promise<SystemResult<HeldDirectory>> {
-  const next = await step(directory);
-  directory.close();
-  return next;
+/** Does something in a directory and lets go of it. */
+export async function within<T>(
+  directory: SystemResult<HeldDirectory>,
+  work: (directory: HeldDirectory) => Promise<SystemResult<T>>,
+): Promise<SystemResult<T>> {
+  if (!directory.ok) return directory;
+  try {
+    return await work(directory.value);
+  } finally {
+    directory.value.close();
+  }
 }
 
 /** SANDBOX-1: the directory, if nobody but the agent can change what is in it. */
@@ -57,8 +60,8 @@ export function protectedOne(found: SystemResult<HeldDirectory>): SystemResult<H
 async function openPlace({ root, ids }: Place, files: Files): Promise<SystemResult<HeldDirectory>> {
   let at = await files.openDirectory(root);
   for (const id of ids) {
-    if (at.ok) at = await enter(at.value, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
-    if (at.ok) at = await enter(at.value, (nested) => nested.openDirectory(id));
+    at = await within(at, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
+    at = await within(at, (nested) => nested.openDirectory(id));
   }
   return at;
 }
@@ -72,8 +75,7 @@ export async function openAroundSandbox(files: Files, path: string): Promise<Sys
   const { root, ids } = placeOf(path);
   if (ids.length === 0) return files.openDirectory(root.slice(0, root.lastIndexOf('/')));
   const parent = await openPlace({ root, ids: ids.slice(0, -1) }, files);
-  if (!parent.ok) return parent;
-  return enter(parent.value, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
+  return within(parent, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
 }
 
 export const sandboxName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
@@ -87,8 +89,7 @@ async function makeAroundSandbox(files: Files, path: string): Promise<SystemResu
     return made.ok ? files.openDirectory(around) : made;
   }
   const parent = await openSandbox(files, nested.parent);
-  if (!parent.ok) return parent;
-  return enter(parent.value, async (sandbox) => protectedOne(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
+  return within(parent, async (sandbox) => protectedOne(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
 }
 
 /** The directory of this name, made if there is none. */
@@ -114,9 +115,7 @@ export async function makeSandbox(
   owner: Owner | undefined,
   beside: (around: HeldDirectory) => Promise<unknown> = async () => {},
 ): Promise<SystemResult<HeldDirectory>> {
-  const around = await makeAroundSandbox(files, path);
-  if (!around.ok) return around;
-  return enter(around.value, async (directory) => {
+  return within(await makeAroundSandbox(files, path), async (directory) => {
     const made = await directory.makeDirectory(sandboxName(path), { mode: SANDBOX_MODE, owner });
     if (made.ok) await beside(directory);
     if (made.ok || made.error.code !== 'EEXIST') return made;

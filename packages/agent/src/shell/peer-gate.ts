@@ -11,7 +11,7 @@
 // AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
-import { type Pid, parsePid } from '@meseta/base';
+import { addressIn, type Pid } from '@meseta/base';
 import type { Clock, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
@@ -60,11 +60,6 @@ interface Arrived {
   readonly from: Pid;
   readonly message: LibprocessMessage;
 }
-
-const addressOf = (pid: Pid): string | undefined => {
-  const parts = parsePid(pid);
-  return parts.ok ? parts.value.address : undefined;
-};
 
 /** Messages by connection, the connection that has waited longest first. */
 function createWaiting() {
@@ -166,7 +161,7 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
       }
       const arrived = { from, message: decoded.value };
       const master = options.master();
-      if (master !== undefined && addressOf(from) === addressOf(master)) {
+      if (master !== undefined && addressIn(from) === addressIn(master)) {
         return takeMasters(master, arrived, connection, body.length);
       }
       const problem = problemOf(arrived, connection);

@@ -14,6 +14,7 @@ import {
   openSandbox,
   protectedOne,
   sandboxName,
+  within,
 } from '@meseta/containers/sandbox';
 import { emptyDirectory, removeTree } from '@meseta/containers/trees';
 import type { Logger } from '@meseta/platform';
@@ -102,19 +103,6 @@ const linkLatest =
     await around.removeFile(LATEST);
     await around.makeLink(LATEST, sandbox);
   };
-
-/** Does something in a directory and lets go of it. */
-async function within<T>(
-  directory: SystemResult<HeldDirectory>,
-  work: (directory: HeldDirectory) => Promise<SystemResult<T>>,
-): Promise<SystemResult<T>> {
-  if (!directory.ok) return directory;
-  try {
-    return await work(directory.value);
-  } finally {
-    directory.value.close();
-  }
-}
 
 /** A walk down from a directory, which is let go of on the way. */
 async function descend(
