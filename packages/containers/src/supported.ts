@@ -111,7 +111,7 @@ const linux = fields<LinuxInfo>({
   share_cgroups: supported,
 });
 
-export const CONTAINER_RULES: FieldRules<ContainerInfo> = {
+const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   type: only((type) => type === 'MESOS', 'expected MESOS: this agent has no Docker containerizer'),
   volumes: items(volume),
   docker: refused('it belongs to containers of type DOCKER'),

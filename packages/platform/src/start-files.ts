@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from '
 import { dirname, resolve } from 'node:path';
 
 /** The longest value that a flag may have in a file; a device has no end. */
-export const MAX_FLAG_FILE_BYTES = 16 * 2 ** 20;
+const MAX_FLAG_FILE_BYTES = 16 * 2 ** 20;
 
 /** The text of a file that a flag names. */
 export function readFlagFile(path: string): string {

@@ -28,7 +28,7 @@ export const kindOf = (it: KindOf): FileStat['kind'] =>
   it.isFile() ? 'file' : it.isDirectory() ? 'directory' : it.isSymbolicLink() ? 'symlink' : 'other';
 
 /** Inode numbers may be too large for a number. */
-export const fileStatOf = (found: BigIntStats): FileStat => ({
+const fileStatOf = (found: BigIntStats): FileStat => ({
   kind: kindOf(found),
   sizeBytes: Number(found.size),
   allocatedBytes: Number(found.blocks) * 512,

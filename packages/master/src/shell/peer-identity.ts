@@ -38,7 +38,7 @@ const DRIVER_MESSAGES: ReadonlySet<LibprocessMessage['name']> = new Set([
 export const isAgentRegistration = ({ name }: LibprocessMessage): boolean =>
   name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage';
 
-export const isSubscription = (message: LibprocessMessage): boolean =>
+const isSubscription = (message: LibprocessMessage): boolean =>
   message.name === 'SchedulerCall' && message.body.subscribe !== undefined;
 
 export interface PeerIdentity {
