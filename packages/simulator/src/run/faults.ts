@@ -51,15 +51,21 @@ function bringUp(cluster: Cluster): void {
 }
 
 /**
- * More of it. A master forgets at its failover which frameworks were removed, and an agent that had
- * not heard of it brings one back as recovered; nobody subscribes as it any more, and it stays until it is torn down.
+ * The operator's part while the cluster comes to rest: tears down recovered frameworks whose schedulers began anew. A
+ * master forgets at its failover which frameworks were removed, so an agent that did not receive the removal brings
+ * one back, whenever the agent itself comes back. Such a framework has no scheduler and no failover timer.
  */
 export function tearDownForgotten(cluster: Cluster): void {
   const ended = new Set([...cluster.frameworks.values()].flatMap(({ memory }) => memory.ended));
   for (const { id, status } of cluster.masters.leader()?.core.state.frameworks.values() ?? []) {
-    if (status === 'recovered' && ended.has(id)) askLeader(cluster, tearDown(id));
+    if (status !== 'recovered' || !ended.has(id)) continue;
+    askLeader(cluster, tearDown(id));
+    cluster.world.count('recovered frameworks torn down');
   }
+  cluster.world.timeline.after(TEAR_DOWN_INTERVAL_MS, () => tearDownForgotten(cluster));
 }
+
+const TEAR_DOWN_INTERVAL_MS = 30_000;
 
 /** False: what it would strike is down, or not there. */
 function strike(cluster: Cluster, fault: Fault): boolean {

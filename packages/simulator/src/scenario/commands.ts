@@ -31,6 +31,14 @@ const durationOf = ({ settings }: Command, name: string, otherwise: string): num
 const numberOf = ({ settings }: Command, name: string, otherwise: number): number =>
   Number(settings.get(name) ?? otherwise);
 
+/** The framework of that name that the leading master recovered from an agent. */
+function recoveredFrameworkId(stage: Stage, command: Command): string {
+  const frameworks = [...(stage.masters.leader()?.core.state.frameworks.values() ?? [])];
+  const found = frameworks.find(({ info, status }) => info.name === word(command, 0) && status === 'recovered');
+  if (found === undefined) throw new Error(`${command.name}: the leading master recovered no framework ${word(command, 0)}`);
+  return found.id;
+}
+
 function actorOf(stage: Stage, command: Command): Actor {
   const actor = stage.frameworks.get(word(command, 0));
   if (actor === undefined) throw new Error(`${command.name}: no framework ${word(command, 0)}`);
@@ -340,6 +348,10 @@ const operators: Readonly<Record<string, Run>> = {
   'mark-gone': operated((stage, command) => ({
     type: 'MARK_AGENT_GONE',
     mark_agent_gone: { agent_id: agentIdOf(stage, command) },
+  })),
+  'tear-down': operated((stage, command) => ({
+    type: 'TEARDOWN',
+    teardown: { framework_id: { value: recoveredFrameworkId(stage, command) } },
   })),
   quota: operated((_stage, command) => ({
     type: 'UPDATE_QUOTA',
