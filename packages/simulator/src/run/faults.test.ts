@@ -7,7 +7,8 @@ import { simulate } from './simulation.js';
 const QUIET_NETWORK = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
 
 function planWith(frameworks: readonly FrameworkPlan[], faults: readonly Fault[]): Plan {
-  const numbered = <T>(items: readonly T[]): ReadonlyMap<number, T> => new Map(items.map((item, index) => [index, item]));
+  const numbered = <T>(items: readonly T[]): ReadonlyMap<number, T> =>
+    new Map(items.map((item, index) => [index, item]));
   return {
     ...planOf(1),
     network: QUIET_NETWORK,

@@ -35,7 +35,8 @@ const numberOf = ({ settings }: Command, name: string, otherwise: number): numbe
 function recoveredFrameworkId(stage: Stage, command: Command): string {
   const frameworks = [...(stage.masters.leader()?.core.state.frameworks.values() ?? [])];
   const found = frameworks.find(({ info, status }) => info.name === word(command, 0) && status === 'recovered');
-  if (found === undefined) throw new Error(`${command.name}: the leading master recovered no framework ${word(command, 0)}`);
+  if (found === undefined)
+    throw new Error(`${command.name}: the leading master recovered no framework ${word(command, 0)}`);
   return found.id;
 }
 
