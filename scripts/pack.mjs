@@ -29,7 +29,7 @@ function stageMeseta() {
     description: 'A cluster manager that keeps to the interfaces of Apache Mesos',
     bin: { meseta: 'bin/meseta.mjs' },
     files: ['bin', 'dist'],
-    dependencies: { lmdb: manifestOf('packages/agent').dependencies.lmdb },
+    dependencies: { lmdb: manifestOf('packages/coordination').dependencies.lmdb },
   });
   run(process.execPath, [join(root, 'scripts/build.mjs'), `--outdir=${join(home, 'dist')}`]);
   mkdirSync(join(home, 'bin'));

@@ -37,7 +37,7 @@ export async function until(what: string, probe: () => boolean | Promise<boolean
   }
 }
 
-export const freePort = (): Promise<number> =>
+const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {

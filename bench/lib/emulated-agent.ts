@@ -12,7 +12,7 @@ import type {
   TaskStatus,
 } from '@meseta/wire';
 
-export const AGENT_CPUS = 32;
+const AGENT_CPUS = 32;
 
 const VERSION = '1.12.0';
 const CAPABILITIES = (
@@ -32,7 +32,7 @@ const RESOURCE_VERSION = { value: uuidBytes() };
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value }, role: '*' });
 
 /** Sixteen random bytes of version 4 as base64. */
-export function uuidBytes(): string {
+function uuidBytes(): string {
   const bytes = randomBytes(16);
   bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;

@@ -23,7 +23,7 @@ interface Connection {
 const HEAD_END = '\r\n\r\n';
 
 /** `headers`: lines that end in CRLF each. */
-export const requestBytes = (address: string, path: string, headers: string, body: Uint8Array): Buffer =>
+const requestBytes = (address: string, path: string, headers: string, body: Uint8Array): Buffer =>
   Buffer.concat([
     Buffer.from(`POST ${path} HTTP/1.1\r\nHost: ${address}\r\n${headers}Content-Length: ${body.length}\r\n\r\n`),
     body,

@@ -59,7 +59,7 @@ export function withResults(page: string, results: readonly Result[]): string {
   return `${page.slice(0, begin + BEGIN.length)}\n\n${resultsMarkdown(results)}\n\n${page.slice(end)}`;
 }
 
-export function resultsMarkdown(results: readonly Result[]): string {
+function resultsMarkdown(results: readonly Result[]): string {
   const rows = results.flatMap(({ figures }) => figures.map(rowOf));
   const head = ['benchmark', 'figure', 'median', 'lowest to highest', 'yardstick', 'ratio', 'aim', 'met'];
   return [

@@ -15,7 +15,7 @@ export interface Violation {
   readonly detail: string;
 }
 
-export const MAX_FILE_LINES = 500;
+const MAX_FILE_LINES = 500;
 
 /** What each room may import of the others, as the table in docs/architecture.md says. Tests may import anything. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -93,7 +93,7 @@ export function importsOf(text: string): readonly string[] {
 }
 
 /** Modules that are loaded with the file: neither types nor what it imports when it needs it. */
-export const loadedWith = (text: string): readonly string[] =>
+const loadedWith = (text: string): readonly string[] =>
   [...text.matchAll(/^\s*(?:import|export)\s(?!type\s)[^'";]*?from\s*'([^']+)'|^\s*import\s*'([^']+)'/gm)].map(
     (match) => (match[1] ?? match[2]) as string,
   );

@@ -115,7 +115,7 @@ export function releaseUntracked(state: State, agent: Agent, frameworkId: Framew
 }
 
 /** Looks at it with everybody at the next run, at rest or not. */
-export function wakeAgent(state: State, agent: Agent): void {
+function wakeAgent(state: State, agent: Agent): void {
   state.rests.cancel(agent);
   state.restUntil.delete(agent);
   state.dirtyAgents.add(agent);

@@ -24,7 +24,7 @@ const TRAIT_OF: Partial<Record<FrameworkInfoCapabilityType, number>> = {
   MULTI_ROLE: HAS_MULTI_ROLE,
 };
 
-export function traitsOf(info: FrameworkInfo): number {
+function traitsOf(info: FrameworkInfo): number {
   let traits = 0;
   for (const { type } of info.capabilities ?? []) if (type !== undefined) traits |= TRAIT_OF[type] ?? 0;
   return traits;

@@ -64,7 +64,7 @@ const allowed: Vector = [];
  * The most of a dimension that the client may get: what the limits of its role and of all roles above leave, and what
  * others' guarantees leave (its own subtree's unmet guarantee on top). `wake`: notes on their lists what withheld.
  */
-export function allowedOf(state: State, client: Client, at: number, wanted: number, wake: Agent | undefined): number {
+function allowedOf(state: State, client: Client, at: number, wanted: number, wake: Agent | undefined): number {
   let most = wanted;
   for (let role: Role | undefined = client.role; role !== undefined; role = role.parent) {
     const room = roomOf(role, at);

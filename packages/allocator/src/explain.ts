@@ -71,7 +71,7 @@ function summary(state: State, client: Client): Reason[] {
 }
 
 /** All that keeps the client from an offer on the agent; `pending` if nothing does but that no run was yet. */
-export function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
+function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
   const agentId = agent.id;
   const role = client.role.name;
   const reasons: AgentReason[] = [];

@@ -54,7 +54,7 @@ export interface Shapes {
   withoutShared(shape: Shape, other: Bundle): Shape;
 }
 
-export const isCountable = (resource: Resource): boolean =>
+const isCountable = (resource: Resource): boolean =>
   isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
 
 const SHAPES_KEPT = 16_384;

@@ -41,12 +41,6 @@ export interface FrameworkOptions {
   readonly offerConstraints?: OfferConstraints | undefined;
 }
 
-/** What a framework holds on agents, offered or allocated, with `allocation_info` in every resource. */
-export interface Held {
-  readonly allocated?: Resources | undefined;
-  readonly offered?: Resources | undefined;
-}
-
 export interface AgentSpec {
   readonly info: AgentInfo;
   readonly capabilities: readonly AgentInfoCapability[];

@@ -57,11 +57,6 @@ export function accumulate(target: Vector, delta: readonly number[], sign: 1 | -
   for (let i = 0; i < delta.length; i++) target[i] = (target[i] as number) + sign * (delta[i] as number);
 }
 
-export const isZero = (vector: readonly number[]): boolean => {
-  for (let i = 0; i < vector.length; i++) if (vector[i] !== 0) return false;
-  return true;
-};
-
 export const differs = (a: readonly number[], b: readonly number[]): boolean => {
   for (let i = 0; i < a.length || i < b.length; i++) if (amount(a, i) !== amount(b, i)) return true;
   return false;

@@ -56,6 +56,3 @@ export const executorCalls = {
   MESSAGE: { access: 'changes', request: 'message', summary: 'Sends bytes to the scheduler.' },
   HEARTBEAT: { access: 'changes', summary: 'Shows that the connection lives.' },
 } as const satisfies CallTable<ExecutorCallType, ExecutorCall, never>;
-
-export type SchedulerCalls = typeof schedulerCalls;
-export type ExecutorCalls = typeof executorCalls;

@@ -1,5 +1,5 @@
 /** A broken invariant. Nothing catches it but the process' last handler, which ends the process. */
-export class InvariantError extends Error {
+class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }
 
@@ -12,9 +12,4 @@ export function assert(condition: unknown, message: string): asserts condition {
 export function present<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new InvariantError(`${what} is missing`);
   return value;
-}
-
-/** For the `default` of a switch that names every case. */
-export function unreachable(value: never): never {
-  throw new InvariantError(`unexpected ${JSON.stringify(value)}`);
 }

@@ -107,7 +107,7 @@ function checkWords(path: string, words: string, given: readonly string[]): void
 
 const OPTION_WIDTH = 21;
 
-export function helpText(path: string, words: string, about: string, options: OptionTable): string {
+function helpText(path: string, words: string, about: string, options: OptionTable): string {
   const lines = Object.entries(options).map(([name, { short, value, help }]) => {
     const option = `--${name}${value === undefined ? '' : `=${value}`}`;
     const start = `  ${short === undefined ? '   ' : `-${short},`} ${option.padEnd(OPTION_WIDTH)}`;

@@ -8,7 +8,7 @@ export interface Group {
 
 export const isGroup = (entry: Command | Group): entry is Group => 'verbs' in entry;
 
-export const groupHelp = (name: string, { summary, verbs }: Group): string => {
+const groupHelp = (name: string, { summary, verbs }: Group): string => {
   const width = Math.max(...Object.keys(verbs).map((verb) => verb.length)) + 2;
   const lines = Object.entries(verbs).map(([verb, command]) => `  ${verb.padEnd(width)}${command.summary}`);
   return `Usage: meseta ${name} VERB [OPTION]...\n${summary}\n\n${lines.join('\n')}\n\nmeseta ${name} VERB --help tells more.\n`;

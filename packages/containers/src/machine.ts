@@ -7,7 +7,7 @@ const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
 const capSysResource = 24;
 const toolTimeoutMs = 10_000;
 
-export async function findTool(files: Files, name: string): Promise<string | undefined> {
+async function findTool(files: Files, name: string): Promise<string | undefined> {
   for (const directory of directories) {
     const real = await files.realPath(`${directory}/${name}`);
     if (real.ok) return `${directory}/${name}`;

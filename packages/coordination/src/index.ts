@@ -1,4 +1,4 @@
-export { type Environment, openEnvironment, reasonOf } from './environment.js';
+export { openEnvironment, reasonOf } from './environment.js';
 export { openLmdbStore } from './lmdb-store.js';
 export type * from './local-store.js';
 export { createMemoryStore } from './memory-store.js';

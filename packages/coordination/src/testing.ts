@@ -25,7 +25,7 @@ export const openStore = async (directory: string): Promise<LocalStore> => {
 };
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text);
-export const texts = (contents: StoreContents): { snapshot: string | undefined; batches: string[] } => ({
+const texts = (contents: StoreContents): { snapshot: string | undefined; batches: string[] } => ({
   snapshot: contents.snapshot === undefined ? undefined : Buffer.from(contents.snapshot).toString(),
   batches: contents.batches.map((batch) => Buffer.from(batch).toString()),
 });

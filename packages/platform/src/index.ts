@@ -8,4 +8,4 @@ export * from './loop.js';
 export * from './read-body.js';
 export * from './render-queue.js';
 export * from './stream-writer.js';
-export { type TlsConfig, type TlsSettings, tlsFlags, tlsSettingsOf } from './tls-config.js';
+export { type TlsConfig, tlsFlags, tlsSettingsOf } from './tls-config.js';

@@ -112,7 +112,7 @@ const lengthOf = (headers: HeaderFields): 'chunked' | number | 'both' | undefine
 };
 
 /** Reads one request head (without its empty line). */
-export function parseHead(text: string): HeadResult {
+function parseHead(text: string): HeadResult {
   const [first = '', ...lines] = text.split('\r\n');
   const [method, target, version, more] = first.split(' ');
   if (method !== 'POST' || target?.startsWith('/') !== true || more !== undefined) return 'foreign';

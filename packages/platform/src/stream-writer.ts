@@ -30,7 +30,7 @@ const CARRIAGE_RETURN = 13;
 const LINE_FEED = 10;
 
 /** Bytes that node still holds for a response. */
-export const unsentOf = (response: ServerResponse): number =>
+const unsentOf = (response: ServerResponse): number =>
   Math.max(response.writableLength, response.socket?.writableLength ?? 0);
 
 /** Each an HTTP chunk (STREAM-WRITER-1). */

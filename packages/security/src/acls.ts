@@ -42,7 +42,7 @@ export const aclsIn = (acls: ACLs, list: AclList): readonly Acl[] =>
   }));
 
 /** What can't be meant, naming the field; undefined if all is well. */
-export function aclProblem(acls: ACLs): string | undefined {
+function aclProblem(acls: ACLs): string | undefined {
   for (const list of lists) {
     for (const [index, { objects }] of aclsIn(acls, list).entries()) {
       const field = `field '${list}[${index}].${OBJECT_FIELDS[list]}'`;

@@ -10,9 +10,6 @@ import { sameSecret } from './secrets.js';
 
 export type NamedRealm = Exclude<Realm, 'none'>;
 
-/** Mesos' flags name authenticators so; modules of one's own there are none. */
-export type AuthenticatorName = 'basic' | 'jwt';
-
 /** undefined: the realm asks nobody who they are. */
 export type Authenticated = Result<Principal | undefined, Refusal>;
 

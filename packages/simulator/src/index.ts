@@ -1,4 +1,4 @@
-export { type Plan, planOf } from './run/plan.js';
+export { planOf } from './run/plan.js';
 export { renderFailure } from './run/report.js';
 export { PARTS, replayCommand, type Selection, select } from './run/selection.js';
 export { shrink } from './run/shrink.js';

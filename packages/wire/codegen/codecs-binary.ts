@@ -199,7 +199,7 @@ export function recordOf(message: MessageSchema): string[] {
   return lines;
 }
 
-export function expectedOf(field: FieldSchema): string {
+function expectedOf(field: FieldSchema): string {
   if (field.kind === 'message') return 'an object';
   if (field.kind === 'enum') return 'the name of an enum value';
   if (field.type === 'bool') return 'a boolean';

@@ -41,7 +41,7 @@ function writeValue(field: FieldSchema, value: string): string {
 }
 
 /** What Mesos writes for the field when it is unset; undefined when it leaves it out. */
-export function defaultText(field: FieldSchema): string | undefined {
+function defaultText(field: FieldSchema): string | undefined {
   if (field.defaultValue === undefined || field.deprecated || field.label !== 'optional') return undefined;
   if (field.kind === 'enum' || field.type === 'string') return JSON.stringify(field.defaultValue);
   const text = String(field.defaultValue);

@@ -2,4 +2,4 @@
 export type * from '../generated/types.js';
 export type { Codec } from './codec.js';
 export type * from './libprocess.js';
-export { renderWireError, type WireError, type WireErrorCode } from './wire-error.js';
+export { renderWireError } from './wire-error.js';

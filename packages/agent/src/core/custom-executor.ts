@@ -54,12 +54,7 @@ export function registrationTimedOut(step: Step, containerId: ContainerId): void
   destroyExecutor(step, found.framework, found.executor, 'notRegistered');
 }
 
-export function destroyExecutor(
-  step: Step,
-  framework: FrameworkRecord,
-  executor: ExecutorRecord,
-  why: Kill['why'],
-): void {
+function destroyExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord, why: Kill['why']): void {
   const killed = { ...executor, kill: executor.kill ?? { why, sinceWallMs: step.now.wallMs, graceMs: 0 } };
   putExecutor(step, framework, killed);
   step.effects.push({ kind: 'destroy', containerId: executor.containerId });

@@ -392,7 +392,7 @@ function addPodTask(
 }
 
 /** A task as the master and the read endpoints see it, before anything has happened to it. */
-export function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: ExecutorId | undefined): Task {
+function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: ExecutorId | undefined): Task {
   const { name, task_id, agent_id, resources, executor, labels, discovery, container } = info;
   const { command, health_check, kill_policy, limits } = info;
   const user = command?.user ?? executor?.command?.user;

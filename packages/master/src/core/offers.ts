@@ -113,7 +113,7 @@ const unavailabilityOf = (ctx: Context, agent: Agent) =>
   ctx.state.registrar.durable.machines.get(machineKeyOf(agent))?.unavailability;
 
 /** The machine an agent is on, as maintenance names it: its hostname and the ip it speaks from. */
-export function machineKeyOf(agent: Pick<Agent, 'info' | 'pid'>): string {
+function machineKeyOf(agent: Pick<Agent, 'info' | 'pid'>): string {
   const parts = parsePid(agent.pid);
   const address = parts.ok ? parts.value.address : '';
   return `${agent.info.hostname.toLowerCase()} ${address.slice(0, address.lastIndexOf(':'))}`;

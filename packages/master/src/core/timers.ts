@@ -24,7 +24,7 @@ const TIMERS: Readonly<Record<string, (ctx: Context, subject: string) => void>> 
 };
 
 /** Timers that change nothing that views show. */
-export const isQuietTimer = (key: string): boolean => key.startsWith('heartbeat ') || key.startsWith('ping ');
+const isQuietTimer = (key: string): boolean => key.startsWith('heartbeat ') || key.startsWith('ping ');
 
 /** At most this many a step: the rest is due at the next tick, which comes at once. */
 const TIMERS_PER_STEP = 1_000;

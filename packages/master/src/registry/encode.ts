@@ -98,7 +98,7 @@ function encodedAnew(json: unknown): { readonly agentId: AgentId; readonly info:
 export const encodeOperations = (operations: readonly RegistryOperation[]): string =>
   operations.map(writeOperation).join('\n');
 
-export const decodeOperations = (text: string): readonly RegistryOperation[] => text.split('\n').map(readOperation);
+const decodeOperations = (text: string): readonly RegistryOperation[] => text.split('\n').map(readOperation);
 
 /** The lines of a snapshot, each ended by a newline. */
 export function* encodeRegistry(registry: RegistryState): Generator<string> {

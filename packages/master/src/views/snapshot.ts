@@ -45,11 +45,7 @@ export function snapshotOf(state: MasterState): Snapshot {
   };
 }
 
-export function frameworkView(
-  state: MasterState,
-  framework: Framework,
-  unregisteredAtMs: number | undefined,
-): FrameworkView {
+function frameworkView(state: MasterState, framework: Framework, unregisteredAtMs: number | undefined): FrameworkView {
   const executors: ExecutorView[] = [];
   for (const [agentId, infos] of framework.executors) {
     const wireId = state.agents.registered.get(agentId)?.wireId ?? { value: agentId };

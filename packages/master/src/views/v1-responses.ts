@@ -68,7 +68,7 @@ export const getWeights = (state: MasterState, approver: Approver): MasterRespon
 };
 
 /** The v0 form of a quota: its guarantees as resources. */
-export const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo => ({
+const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo => ({
   role,
   guarantee: Object.entries(guarantees).map(([name, scalar]) => ({ name, type: 'SCALAR', scalar })),
 });

@@ -71,7 +71,7 @@ function noteAskedTasks(tasks: AskedTasks, input: MasterInput, effects: readonly
 }
 
 /** What an agent's resources are held by; `isLeftOut`: tasks that don't count. */
-export function heldOn(
+function heldOn(
   state: MasterState,
   agent: Agent,
   isLeftOut: (frameworkId: string, taskId: string) => boolean = () => false,

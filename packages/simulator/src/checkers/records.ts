@@ -54,7 +54,7 @@ function change(records: Records, agentId: string, with_: (entry: AgentEntry) =>
   }
 }
 
-export function apply(records: Records, operation: RegistryOperation): void {
+function apply(records: Records, operation: RegistryOperation): void {
   const { agents, unreachable, gone, quotas, weights, machines } = records;
   switch (operation.kind) {
     case 'admitAgent':

@@ -15,7 +15,7 @@ export interface Machine {
 }
 
 /** When the simulation begins, on a wall clock that is right. */
-export const EPOCH_MS = Date.UTC(2026, 0, 1);
+const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 export const createMachine = (name: string, address: string, rate: number): Machine => ({
   name,

@@ -49,7 +49,7 @@ export interface AgentNodeOptions {
   readonly rate: number;
 }
 
-export const resourcesOf = ({ cpus, mem, disk }: AgentSize): readonly Resource[] => [
+const resourcesOf = ({ cpus, mem, disk }: AgentSize): readonly Resource[] => [
   { name: 'cpus', type: 'SCALAR', scalar: { value: cpus } },
   { name: 'mem', type: 'SCALAR', scalar: { value: mem } },
   { name: 'disk', type: 'SCALAR', scalar: { value: disk } },

@@ -125,8 +125,7 @@ function startProcess(stage: Stage, command: Command, name: string, memory: Memo
   stage.frameworks.set(name, actor);
 }
 
-export const pass = (stage: Stage, ms: number): void =>
-  stage.world.timeline.runUntil(stage.world.timeline.nowMs() + ms);
+const pass = (stage: Stage, ms: number): void => stage.world.timeline.runUntil(stage.world.timeline.nowMs() + ms);
 
 /** The newest offer of an agent (of any, if none is named). */
 function takeOffer(stage: Stage, actor: Actor, agent: string | undefined): Offer {

@@ -16,7 +16,7 @@ export interface Command {
   readonly settings: ReadonlyMap<string, string>;
 }
 
-export function parseCommand(line: string): Command {
+function parseCommand(line: string): Command {
   const [name = '', ...rest] = line.trim().split(/\s+/);
   const isSetting = (word: string): boolean => word.includes('=');
   return {

@@ -98,7 +98,7 @@ function scriptOf(plan: FrameworkPlan, mood: Mood): Script {
 
 const REFUSALS: readonly (number | undefined)[] = [undefined, 0, 1, 5, 30, 600];
 
-export function decline(client: SchedulerClient, offers: readonly Offer[], seconds: number | undefined): void {
+function decline(client: SchedulerClient, offers: readonly Offer[], seconds: number | undefined): void {
   if (offers.length === 0) return;
   const filters = seconds === undefined ? {} : { filters: { refuse_seconds: seconds } };
   client.call({ type: 'DECLINE', decline: { offer_ids: offers.map(({ id }) => id), ...filters } });

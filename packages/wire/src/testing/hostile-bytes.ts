@@ -5,7 +5,7 @@ import type { Place, Plain, SchemaPlaces } from './schema-places.js';
 
 const bytesOf = (...bytes: number[]): Buffer => Buffer.from(bytes);
 
-export function varint(value: bigint): Buffer {
+function varint(value: bigint): Buffer {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
   do {

@@ -16,7 +16,7 @@ export interface RawAnswer {
 const AHEAD = 24;
 
 /** The bytes of one request. */
-export function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
+function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
   const bytes = Buffer.from(body as string);
   let head = `${method} ${target} HTTP/1.1\r\nHost: localhost\r\n`;
   for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;

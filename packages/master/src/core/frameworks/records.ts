@@ -1,5 +1,5 @@
 // Frameworks' records: made, replaced, found.
-import { type AgentId, type FrameworkId, idOf, type Pid } from '@meseta/base';
+import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 import { createHistory } from '../completed.js';
 import type { Context } from '../context.js';
@@ -49,9 +49,6 @@ export function change(ctx: Context, framework: Framework, fields: Partial<Frame
   return changed;
 }
 
-export const sameConnection = (a: Connection | undefined, b: Connection): boolean =>
-  a?.kind === 'stream' ? b.kind === 'stream' && a.id === b.id : b.kind === 'pid' && a?.pid === b.pid;
-
 export function bindConnection(state: MasterState, id: FrameworkId, connection: Connection): void {
   if (connection.kind === 'stream') state.frameworkByStream.set(connection.id, id);
   else state.frameworkByPid.set(connection.pid, id);
@@ -67,10 +64,3 @@ export const pidForAgents = ({ driverPid }: Framework): string => driverPid ?? '
 
 export const driverPidOf = (connection: Connection): Pid | undefined =>
   connection.kind === 'pid' ? connection.pid : undefined;
-
-/** Agents that run something of a framework. */
-export function agentsOf(framework: Framework): Set<AgentId> {
-  const ids = new Set<AgentId>(framework.executors.keys());
-  for (const task of framework.tasks.values()) ids.add(idOf<AgentId>(task.agent_id));
-  return ids;
-}

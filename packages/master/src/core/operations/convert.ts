@@ -69,7 +69,7 @@ export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): str
 }
 
 /** Other offers that hold a (shared) volume that is no more. */
-export function rescindDestroyed(ctx: Context, agent: Agent, volumes: Resources): void {
+function rescindDestroyed(ctx: Context, agent: Agent, volumes: Resources): void {
   if (volumes.length === 0) return;
   for (const id of [...agent.offers]) {
     const offer = ctx.state.offers.get(id);

@@ -4,7 +4,7 @@ import type { ExecutorInfo, Resource, ResourceVersionUUID, TaskInfo } from '@mes
 import type { Agent } from '../state.js';
 
 /** Agents without RESERVATION_REFINEMENT get the old format, which can say whatever they can have. */
-export function resourcesForAgent(agent: Agent, resources: readonly Resource[]): readonly Resource[] {
+function resourcesForAgent(agent: Agent, resources: readonly Resource[]): readonly Resource[] {
   if (agent.capabilities.has('RESERVATION_REFINEMENT')) return resources;
   const old = toPreRefinement(resources);
   return old.ok ? old.value : resources;
