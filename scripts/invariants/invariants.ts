@@ -28,7 +28,7 @@ const sites = (file: string, count: number, verdict: Verdict, why: string): Site
 });
 
 export const SITES: readonly Sites[] = [
-  sites('agent/src/core/agent.ts', 1, 'inside', 'the shell answers each write once'),
+  sites('agent/src/core/machine.ts', 1, 'inside', 'the shell answers each write once'),
   sites('agent/src/core/environment.ts', 1, 'guarded', AGENT_CORE),
   sites('agent/src/core/executor-launch.ts', 2, 'guarded', AGENT_CORE),
   sites('agent/src/core/launch.ts', 1, 'guarded', AGENT_CORE),
@@ -41,7 +41,7 @@ export const SITES: readonly Sites[] = [
   sites('allocator/src/reading.ts', 1, 'guarded', MASTER_CORE),
   sites('coordination/src/environment.ts', 1, 'inside', 'the store, whose checksums are looked at when it is opened'),
   sites('coordination/src/lmdb-store.ts', 2, 'inside', 'the store, whose checksums are looked at when it is opened'),
-  sites('master/src/core/driver.ts', 3, 'inside', 'events that this master made'),
+  sites('master/src/core/driver-messages.ts', 3, 'inside', 'events that this master made'),
   sites('master/src/core/offers.ts', 3, 'guarded', MASTER_CORE),
   sites('master/src/core/registrar.ts', 2, 'guarded', MASTER_CORE),
   sites('master/src/core/tasks.ts', 1, 'guarded', MASTER_CORE),

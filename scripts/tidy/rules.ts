@@ -98,7 +98,7 @@ const loadedWith = (text: string): readonly string[] =>
     (match) => (match[1] ?? match[2]) as string,
   );
 
-/** `packages/master/src/core/step.ts` is in `master/core`, `packages/wire/src/x.ts` in `wire`; elsewhere undefined. */
+/** `packages/master/src/core/machine.ts` is in `master/core`, `packages/wire/src/x.ts` in `wire`; elsewhere undefined. */
 export function roomOf(path: string): string | undefined {
   const [, room, folder] = /^packages\/([^/]+)\/(?:src|codegen)\/(?:([^/]+)\/)?/.exec(path) ?? [];
   if (room === undefined) return undefined;

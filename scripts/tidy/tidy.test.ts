@@ -191,7 +191,7 @@ test('the reader of sources sees what matters', () => {
     ['./a.js', './b.js', './c.js'],
   );
   assert.equal(codeOnly("a('x await'); // await\nb").replace(/ +/g, ' '), 'a( ); \nb');
-  assert.equal(roomOf('packages/master/src/core/step.ts'), 'master/core');
+  assert.equal(roomOf('packages/master/src/core/machine.ts'), 'master/core');
   assert.equal(roomOf('packages/wire/src/index.ts'), 'wire');
   assert.equal(roomOf('README.md'), undefined);
 });

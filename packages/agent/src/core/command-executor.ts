@@ -8,19 +8,19 @@ import type { ContainerId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
+import { cancelTimer, log, type Step, setTimer } from './context.js';
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
+import { exitMessage } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
 import { nestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
 import { report } from './run-reports.js';
 import { noteRun, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { exitMessage } from './signals.js';
 import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
-import { cancelTimer, log, type Step, setTimer } from './step.js';
-import { answerWaitingForRun } from './waiting.js';
+import { answerWaitingForRun } from './waiting-calls.js';
 
 export function containerEvent(step: Step, event: ContainerEvent): void {
   if (event.kind === 'exited') answerWaitingForRun(step, event.containerId, event.status);

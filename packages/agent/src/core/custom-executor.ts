@@ -7,16 +7,16 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
+import { cancelTimer, log, type Step, send, setTimer } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
+import { exitMessage, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { joinIfRecovered } from './registration.js';
 import { armKill } from './run-end.js';
 import { strayEnded } from './sandboxes.js';
-import { exitMessage, waitStatusOf } from './signals.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
-import { cancelTimer, log, type Step, send, setTimer } from './step.js';
 
 export function customContainerEvent(step: Step, event: ContainerEvent): void {
   const { containerId } = event;

@@ -14,6 +14,7 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
+import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './context.js';
 import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isRetired, putExecutor } from './executors.js';
@@ -22,7 +23,6 @@ import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
 import { enqueueStatusUpdate, statusOf } from './status-updates.js';
-import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './step.js';
 
 /** Mesos' interval; executors don't rely on it. */
 const HEARTBEAT_MS = 30 * 60_000;

@@ -1,9 +1,9 @@
 // How the agent talks to a custom executor: events on the stream that its SUBSCRIBE opened, or, to one that stands on
 // a v0 driver, the libprocess messages that say the same. Source: the executor driver's messages of Mesos.
 import type { ExecutorEvent, LibprocessMessage } from '@meseta/wire';
+import { type Step, send } from './context.js';
 import type { ExecutorRecord } from './io.js';
 import { agentIdOf, type FrameworkRecord } from './state.js';
-import { type Step, send } from './step.js';
 
 export const isConnected = (step: Step, executor: ExecutorRecord): boolean =>
   executor.state === 'running' &&

@@ -6,6 +6,7 @@
 // EXECUTOR-DRIVER-2: the driver of an executor is not told to end by what another one says in its name.
 import type { ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import type { ExecutorID, FrameworkID, LibprocessMessage, StatusUpdate, TaskStatus } from '@meseta/wire';
+import { log, type Step, send } from './context.js';
 import {
   executorUpdate,
   messageToExecutor,
@@ -15,7 +16,6 @@ import {
 } from './executor-calls.js';
 import type { ExecutorRecord } from './io.js';
 import type { FrameworkRecord } from './state.js';
-import { log, type Step, send } from './step.js';
 
 /** Takes a message that comes from an executor's or a scheduler's driver; false: it is none. */
 export function driverMessage(step: Step, from: Pid, message: LibprocessMessage): boolean {

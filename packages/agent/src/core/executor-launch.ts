@@ -3,12 +3,12 @@ import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { TaskInfo } from '@meseta/wire';
+import type { Step } from './context.js';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { type CommandExecutor, isCommand, type TaskRun } from './runs.js';
 import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
-import type { Step } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** EXECUTORS-1: the executor is on disk. Unless it was ended in the meantime its container starts. */

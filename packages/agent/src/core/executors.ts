@@ -7,14 +7,14 @@
 //     a framework's own executor may tell its last updates again.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
-import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpointed.js';
+import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpoint-records.js';
+import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './disk-layout.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
-import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './keys.js';
 import { endNested, outermost } from './nested-records.js';
 import { noteSandboxEnded } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
-import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './step.js';
-import { answerWaitingForRun } from './waiting.js';
+import { answerWaitingForRun } from './waiting-calls.js';
 
 /** What a command task's own executor is charged on top of the task. */
 const COMMAND_EXECUTOR_RESOURCES = [

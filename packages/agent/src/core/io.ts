@@ -265,7 +265,7 @@ export type CheckpointRecord =
       /** Those that wait for acknowledgement. On disk only where a version before this one wrote them. */
       readonly updates?: readonly StatusUpdate[];
     }
-  /** What has changed of an executor or task since it was written whole (checkpointed.ts). */
+  /** What has changed of an executor or task since it was written whole (checkpoint-records.ts). */
   | {
       readonly kind: 'executorProgress';
       readonly frameworkId: FrameworkId;

@@ -7,16 +7,16 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
-import { taskKeys } from './checkpointed.js';
+import { taskKeys } from './checkpoint-records.js';
+import { log, type Step, save } from './context.js';
 import { killCustomTask, shutdownCustom } from './custom-executor.js';
+import { DRAIN_KEY } from './disk-layout.js';
 import { endIfLeaving, executorOf, settle } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { DRAIN_KEY } from './keys.js';
 import { graceOf, graceOver, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
 import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
 import { closeStreams, enqueueStatusUpdate, statusOf } from './status-updates.js';
-import { log, type Step, save } from './step.js';
 
 export function killTask(step: Step, message: KillTaskMessage): void {
   const frameworkId = message.framework_id.value as FrameworkId;

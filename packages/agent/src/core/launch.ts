@@ -17,17 +17,17 @@ import type {
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { usersOfTask } from '@meseta/wire/users';
+import { log, type Step, save, whenDurable } from './context.js';
 import { addPending } from './custom-executor.js';
+import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';
 import { addExecutor, commandExecutorInfo, reportExecutorExited, saveSandbox, settle } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { frameworkKey, nestedSandboxPath, sandboxPath } from './keys.js';
 import { shutdownExecutor } from './kill.js';
-import { checkTask } from './names.js';
 import { putPodTask } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
 import { addTask, enqueueStatusUpdate, resendAll, statusOf } from './status-updates.js';
-import { log, type Step, save, whenDurable } from './step.js';
+import { checkTask } from './validation.js';
 
 interface Refusal {
   readonly state: TaskState;
@@ -117,7 +117,7 @@ const refusalByShutdown = ({ state, info }: FrameworkRecord): Refusal | undefine
         message: 'The framework is being shut down on this agent',
       };
 
-/** NAMES-1. */
+/** VALIDATION-1. */
 function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
   const ids = new Set(tasks.map(({ task_id }) => task_id.value));
   const message =

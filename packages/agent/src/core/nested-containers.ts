@@ -16,6 +16,8 @@ import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
+import { type Step, save } from './context.js';
+import { nestedContainerKey, nestedSandboxPath } from './disk-layout.js';
 import {
   DEFAULT_PATH,
   type Environment,
@@ -25,17 +27,15 @@ import {
   variablesOf,
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
+import { SIGKILL } from './exit-status.js';
 import type { ConnectionId, NestedContainerRecord, VolumeLink } from './io.js';
-import { nestedContainerKey, nestedSandboxPath } from './keys.js';
 import { NO_LIMITS } from './launch.js';
-import { checkContainerCall } from './names.js';
 import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { SIGKILL } from './signals.js';
 import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
-import { type Step, save } from './step.js';
+import { checkContainerCall } from './validation.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
-import { answerWait } from './waiting.js';
+import { answerWait } from './waiting-calls.js';
 
 /** What a container takes over from the one that it is nested in. */
 interface Place {

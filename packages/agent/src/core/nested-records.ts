@@ -1,10 +1,10 @@
 // The records of nested and standalone containers (`nested-containers.ts`): the keys, how one is replaced and deleted.
 import type { ContainerId } from '@meseta/base';
 import type { ContainerID } from '@meseta/wire';
-import { nestedContainerKey } from './keys.js';
-import { SIGKILL } from './signals.js';
+import { type Step, save } from './context.js';
+import { nestedContainerKey } from './disk-layout.js';
+import { SIGKILL } from './exit-status.js';
 import type { NestedContainer } from './state.js';
-import { type Step, save } from './step.js';
 
 /** The ids from the outermost container to this one; the outermost is the container of an executor or standalone. */
 export const pathOf = ({ value, parent }: ContainerID): string =>

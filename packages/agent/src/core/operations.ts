@@ -15,11 +15,11 @@ import type {
   Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
-import { operationKey, RESOURCES_KEY } from './keys.js';
-import { checkOperation } from './names.js';
+import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { operationKey, RESOURCES_KEY } from './disk-layout.js';
 import { agentIdOf } from './state.js';
-import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
+import { checkOperation } from './validation.js';
 import { changeVolumes } from './volumes.js';
 
 const FIRST_RETRY_MS = 10_000;

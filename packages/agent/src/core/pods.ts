@@ -6,9 +6,9 @@
 // PODS-2: the executor ends with its last container, with status 0; until then tasks may join it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
+import type { Step } from './context.js';
 import { taskSpec } from './executor-launch.js';
 import { endExecutor, reportExecutorExited } from './executors.js';
-import type { Step } from './step.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** The task is on disk: its container starts, unless it was ended in the meantime. */

@@ -9,14 +9,14 @@ import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
-import { relocated, wholeRecords } from './checkpointed.js';
+import { relocated, wholeRecords } from './checkpoint-records.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
+import { log, type Step, save, setTimer } from './context.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
+import { AGENT_KEY } from './disk-layout.js';
 import { putExecutor, restoreRetired, settle } from './executors.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
-import { AGENT_KEY } from './keys.js';
 import { applyDrain, leave } from './kill.js';
-import { checkRecord } from './names.js';
 import { matchNested, restoreNested } from './nested-containers.js';
 import { endPodIfEmpty } from './pods.js';
 import { armKill, endRun } from './run-end.js';
@@ -25,7 +25,7 @@ import { isCommand, noteRun, type TaskRun, taskOfRun, taskRunOf } from './runs.j
 import { keepSandboxesInUse, watchDisk } from './sandboxes.js';
 import { type FrameworkRecord, isTerminal, newFramework, partitionAware } from './state.js';
 import type { StatusFields } from './status-updates.js';
-import { log, type Step, save, setTimer } from './step.js';
+import { checkRecord } from './validation.js';
 import { changeVolumes } from './volumes.js';
 
 export function start(step: Step, onDisk: readonly CheckpointEntry[], containers: readonly RecoveredContainer[]): void {

@@ -30,13 +30,13 @@ import type {
   Resource,
   Task,
 } from '@meseta/wire';
-import { AGENT_KEY } from './keys.js';
-import { checkAgentId } from './names.js';
+import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './context.js';
+import { AGENT_KEY } from './disk-layout.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
 import { enqueueStatusUpdate, pauseAll, resumeAll, statusOf } from './status-updates.js';
-import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
+import { checkAgentId } from './validation.js';
 
 const LAST_BACKOFF_MS = 60_000;
 

@@ -5,15 +5,15 @@
 // RUN-END-2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
 import type { ContainerId } from '@meseta/base';
 import type { KillPolicy } from '@meseta/wire';
+import { cancelContainerTimers, cancelTimer, type Step, setTimer } from './context.js';
 import { endExecutor } from './executors.js';
+import { SIGTERM } from './exit-status.js';
 import type { ContainerRecord, Kill, PodTaskRecord } from './io.js';
 import { endNested, pathOf } from './nested-records.js';
 import { endPodIfEmpty } from './pods.js';
 import { report } from './run-reports.js';
 import { putPodTask, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { SIGTERM } from './signals.js';
 import { type FrameworkRecord, knowsKilling } from './state.js';
-import { cancelContainerTimers, cancelTimer, type Step, setTimer } from './step.js';
 
 const DEFAULT_GRACE_MS = 3000;
 

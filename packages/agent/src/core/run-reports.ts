@@ -2,12 +2,12 @@
 import type { ContainerId, TaskId } from '@meseta/base';
 import type { ContainerStatus, TaskStatus } from '@meseta/wire';
 import { checkStatus } from './checks.js';
+import type { Step } from './context.js';
 import { ipOf } from './environment.js';
 import type { ContainerRecord } from './io.js';
 import { type TaskRun, taskOfRun } from './runs.js';
 import { type FrameworkRecord, isTerminal, partitionAware } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
-import type { Step } from './step.js';
 
 /**
  * Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. What

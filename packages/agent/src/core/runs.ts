@@ -1,11 +1,11 @@
 // The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
 // tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
+import { type Step, save } from './context.js';
+import { podTaskKey } from './disk-layout.js';
 import { putExecutor } from './executors.js';
 import type { ExecutorRecord, PodTaskRecord, TaskRecord } from './io.js';
-import { podTaskKey } from './keys.js';
 import { checkpoints, type FrameworkRecord } from './state.js';
-import { type Step, save } from './step.js';
 
 export type CommandExecutor = ExecutorRecord & { readonly kind: 'command' };
 export type TaskRun = CommandExecutor | PodTaskRecord;

@@ -6,10 +6,10 @@
 //     names has ended: a sandbox of a pod has several, and the launcher does not say in which sandbox a container runs.
 // SANDBOXES-2: a sandbox stays until every container nested in it has ended.
 import type { ContainerId } from '@meseta/base';
-import { sandboxKey } from './keys.js';
+import { log, type Step, save, setTimer } from './context.js';
+import { sandboxKey } from './disk-layout.js';
 import { outermost } from './nested-records.js';
 import type { AgentState } from './state.js';
-import { log, type Step, save, setTimer } from './step.js';
 
 export function noteSandboxEnded(step: Step, containerId: ContainerId, path: string): void {
   const endedWallMs = step.now.wallMs;

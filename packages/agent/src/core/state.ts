@@ -1,6 +1,6 @@
 // What the agent knows: the frameworks with work here, their executors and tasks, what it waits for.
 //
-// Owns every record of the agent; the other files of the core change it through here and `agent.ts`.
+// Owns every record of the agent; the other files of the core change it through here and `machine.ts`.
 // AGENT-STATE-1: a record is never changed, only replaced; so a view may hold it as long as it likes.
 // AGENT-STATE-2: a framework is in `frameworks` exactly while it has an executor there.
 // AGENT-STATE-3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.

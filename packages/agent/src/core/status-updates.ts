@@ -12,12 +12,12 @@
 //     maybe nobody is left to acknowledge. A master that took over and lacks the shutdown waits for it.
 import type { FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
-import { taskProgress, updateOf } from './checkpointed.js';
+import { taskProgress, updateOf } from './checkpoint-records.js';
+import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { taskKey, taskProgressKey } from './disk-layout.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
-import { taskKey, taskProgressKey } from './keys.js';
 import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
-import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './step.js';
 import { uuidBytes } from './uuid.js';
 
 const FIRST_RETRY_MS = 10_000;

@@ -3,8 +3,8 @@
 import { assert, type ContainerId, type Pid, pidOf, seededRandom } from '@meseta/base';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import type { FrameworkInfo, LibprocessMessage, LibprocessMessages, StatusUpdate, TaskInfo } from '@meseta/wire';
-import { type AgentCore, createAgent } from './agent.js';
 import type { AgentConfig, AgentEffect, AgentInput, CheckpointRecord } from './io.js';
+import { type AgentCore, createAgent } from './machine.js';
 
 export const MASTER = pidOf('master', '10.0.0.1:5050');
 export const OBSERVER = pidOf('slave-observer(1)', '10.0.0.1:5050');

@@ -4,8 +4,8 @@ import { checkPathBelow } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole, volumeDirectory } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
+import type { Step } from './context.js';
 import type { DirectoryBelow, VolumeLink } from './io.js';
-import type { Step } from './step.js';
 
 function placeOf(workDir: string, volume: Resource): DirectoryBelow {
   const { source, persistence } = volume.disk ?? {};

@@ -16,10 +16,10 @@ import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
 import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
-import { checkContainerCall, containerIdOf } from '../core/names.js';
 import { userOfLaunch } from '../core/nested-containers.js';
 import { outermost } from '../core/nested-records.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
+import { checkContainerCall, containerIdOf } from '../core/validation.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { createOutputReader } from './output-reader.js';
 

@@ -18,7 +18,7 @@ import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
 import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
-import type { AgentCore } from '../core/agent.js';
+import type { AgentCore } from '../core/machine.js';
 import type { Approver } from '../views/approver.js';
 import { containersJson, flagsJson, type ProcessFacts, statePieces, statisticsListJson } from '../views/v0.js';
 import { attachedList, rootsFor } from './attached-files.js';

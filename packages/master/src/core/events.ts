@@ -3,7 +3,7 @@
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage, SchedulerEvent, StatusUpdate, TaskStatus } from '@meseta/wire';
 import { type Context, countFor, send, slotOf } from './context.js';
-import { driverMessageOf } from './driver.js';
+import { driverMessageOf } from './driver-messages.js';
 import type { StreamId } from './io.js';
 import type { Connection, Framework } from './state.js';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { LIMITS } from '@meseta/base';
 import type { OperationStatus, SchedulerCall, TaskStatus } from '@meseta/wire';
 import type { MasterEffect, MasterInput, RequestId } from './io.js';
-import { ITEMS_PER_STEP } from './reconciliations.js';
+import { ITEMS_PER_STEP } from './reconciliation-queue.js';
 import { createWorld, type TestScheduler, type World } from './testing.js';
 
 const tasksNamed = (count: number, prefix: string): SchedulerCall => ({

@@ -5,9 +5,9 @@
 import { unreturnedAgent } from './agents/recovery.js';
 import type { Context } from './context.js';
 import { reconcileNamedOperations, reconcileOperation } from './operation-reconcile.js';
-import { reconcileKnownTask, reconcileTask } from './reconcile.js';
-import { ITEMS_PER_STEP } from './reconciliations.js';
+import { ITEMS_PER_STEP } from './reconciliation-queue.js';
 import type { Framework, Job, Reconciliation } from './state.js';
+import { reconcileKnownTask, reconcileTask } from './task-reconcile.js';
 
 /** Moves the job that has waited longest. */
 export function continueJobs(ctx: Context): void {

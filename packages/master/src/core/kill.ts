@@ -3,8 +3,8 @@ import { idOf } from '@meseta/base';
 import type { SchedulerCallKill } from '@meseta/wire';
 import { type Context, count, info, send, warn } from './context.js';
 import { agentOf } from './offers.js';
-import { reconcile } from './reconcile.js';
 import type { Framework } from './state.js';
+import { reconcile } from './task-reconcile.js';
 
 /** Of a task that isn't in `tasks` it is a question what became of it. */
 export function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {

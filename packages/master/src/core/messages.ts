@@ -7,11 +7,11 @@ import { registerAgent } from './agents/register.js';
 import { unregisterAgent } from './agents/remove.js';
 import { reregisterAgent } from './agents/reregister.js';
 import { updateAgent } from './agents/update.js';
-import { driverCall } from './calls.js';
 import { type Context, count, warn } from './context.js';
 import { deactivateDriver, subscribeDriver } from './frameworks/drivers.js';
 import { operationStatusUpdate } from './operation-updates.js';
-import { statusUpdate } from './updates.js';
+import { driverCall } from './scheduler-calls.js';
+import { statusUpdate } from './status-updates.js';
 
 export function receive(ctx: Context, from: Pid, message: LibprocessMessage, principal: string | undefined): void {
   switch (message.name) {

@@ -9,7 +9,7 @@ import type {
 } from '@meseta/wire';
 import { type Context, count, send } from './context.js';
 import { tell } from './operation-records.js';
-import { enqueueReconciliation } from './reconciliations.js';
+import { enqueueReconciliation } from './reconciliation-queue.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 
 type Asked = SchedulerCallReconcileOperationsOperation;

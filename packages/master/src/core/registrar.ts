@@ -2,7 +2,7 @@
 //
 // Owns: the registry as it is on disk (`durable`) and as it will be once all proposed operations are written (`projected`),
 // and the pending work: plain data that says what to do when the store has answered.
-// Boundary: `registry/` applies operations; the shell persists them; `core/pending.ts` does the work that is ready.
+// Boundary: `registry/` applies operations; the shell persists them; `core/after-commit.ts` does the work that is ready.
 // REGISTRAR-1: the store has at most one batch; operations proposed meanwhile are its next batch.
 // REGISTRAR-2: pending work is done in the order of its proposals, once every operation proposed before it is durable.
 import { type AgentId, assert, ok, type Pid, present, type Result } from '@meseta/base';

@@ -50,7 +50,7 @@ import type {
   TaskState,
 } from '@meseta/wire';
 import type { EncodedAgentInfo } from '../registry/agent-info.js';
-import type { History } from './completed.js';
+import type { History } from './history.js';
 import type { MasterIdentity, StreamId } from './io.js';
 import type { MasterOptions } from './options.js';
 import type { Registrar } from './registrar.js';

@@ -4,8 +4,8 @@ import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { type Context, note } from './context.js';
+import { countFrameworkTaskEnd, countTaskEnd } from './counters.js';
 import { statusOf } from './events.js';
-import { countFrameworkTaskEnd, countTaskEnd } from './metrics.js';
 import type { Agent, Framework } from './state.js';
 import { isTerminal } from './task-states.js';
 

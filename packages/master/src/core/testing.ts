@@ -29,8 +29,8 @@ import type { RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import { bytesOfUuid } from './bytes.js';
 import type { MasterEffect, MasterInput, Note, Reply, RequestId, StreamId } from './io.js';
+import { createMaster, type Master } from './machine.js';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from './options.js';
-import { createMaster, type Master } from './step.js';
 
 export interface WorldOptions extends Partial<MasterOptions> {
   readonly registry?: RegistryState;

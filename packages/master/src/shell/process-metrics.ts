@@ -2,8 +2,8 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
-import { invalidCallSlot } from '../core/metrics.js';
-import type { Master } from '../core/step.js';
+import { invalidCallSlot } from '../core/counters.js';
+import type { Master } from '../core/machine.js';
 import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
 export function processMetrics(

@@ -19,7 +19,7 @@ import { peerMetrics } from '@meseta/platform/peer-flags';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
-import { createMaster, type Master } from '../core/step.js';
+import { createMaster, type Master } from '../core/machine.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
 import { attachedFiles, listFor, rootsFor } from './attached-files.js';

@@ -17,7 +17,7 @@
 // crowdedOut: of a task's updates an agent remembers the last hundred.
 // exitLost: ExitedExecutorMessage is sent once; if it gets lost the master charges the executor until the agent
 //     registers anew.
-import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpointed';
+import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { ExecutorCallUpdate, StatusUpdate } from '@meseta/wire';
 import type { AgentNode } from '../nodes/agent.js';

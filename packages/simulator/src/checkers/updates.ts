@@ -16,7 +16,7 @@
 // acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
 // reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
 //     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
-import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpointed';
+import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentEffect } from '@meseta/agent/core/io';
 import type { AgentState } from '@meseta/agent/core/state';
 import type { FrameworkId, TaskId } from '@meseta/base';

@@ -1,6 +1,7 @@
 // An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive it.
-import { type AgentCore, createAgent } from '@meseta/agent/core/agent';
+
 import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
+import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
 import { type ContainerId, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';

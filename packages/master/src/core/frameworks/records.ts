@@ -1,8 +1,8 @@
 // Frameworks' records: made, replaced, found.
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
-import { createHistory } from '../completed.js';
 import type { Context } from '../context.js';
+import { createHistory } from '../history.js';
 import type { Connection, Framework, MasterState } from '../state.js';
 import { rolesOf } from '../validation/framework.js';
 

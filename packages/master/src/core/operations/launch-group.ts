@@ -3,7 +3,7 @@ import { add, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
-import { countOperation } from '../metrics.js';
+import { countOperation } from '../counters.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
 import { firstAmong } from '../validation/problem.js';
 import { chargedFor, runningExecutor } from '../validation/task.js';

@@ -4,9 +4,9 @@ import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@
 import { usersOfTask } from '@meseta/wire/users';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
+import { countOperation, countTaskEnd } from '../counters.js';
 import { sendUpdate } from '../events.js';
 import { pidForAgents } from '../frameworks/records.js';
-import { countOperation, countTaskEnd } from '../metrics.js';
 import { ownUpdate } from '../own-updates.js';
 import type { Framework } from '../state.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';

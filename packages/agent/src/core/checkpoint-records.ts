@@ -1,12 +1,12 @@
 // How executors and tasks lie on disk: a record whole when it is new, and beside it, under a key of its own, what changes
 // of it later. Descriptions are most of a record and never change; a task is written about six times in its life.
 //
-// CHECKPOINTED-1: a record with its progress is the record as it was when the progress was written.
-// CHECKPOINTED-2: a record without progress is whole as it is; progress without its record is nothing.
+// CHECKPOINT-RECORDS-1: a record with its progress is the record as it was when the progress was written.
+// CHECKPOINT-RECORDS-2: a record without progress is whole as it is; progress without its record is nothing.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, TaskStatus } from '@meseta/wire';
+import { executorKey, executorProgressKey, taskKey, taskProgressKey } from './disk-layout.js';
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord, ExecutorRecord, TaskRecord } from './io.js';
-import { executorKey, executorProgressKey, taskKey, taskProgressKey } from './keys.js';
 
 type RecordOf<K extends CheckpointRecord['kind']> = Extract<CheckpointRecord, { readonly kind: K }>;
 

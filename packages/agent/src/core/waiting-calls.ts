@@ -4,9 +4,9 @@
 // nested or standalone container are kept with its record (nested-containers.ts).
 import type { ContainerId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import { waitStatusOf } from './signals.js';
+import type { Step } from './context.js';
+import { waitStatusOf } from './exit-status.js';
 import type { WaitingCall } from './state.js';
-import type { Step } from './step.js';
 
 /** A task's or an executor's own container has ended. */
 export function answerWaitingForRun(step: Step, containerId: ContainerId, status: ExitStatus): void {

@@ -7,6 +7,7 @@
 import { assert, type Now, type Pid, type Random } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { containerEvent, maxCompletionReached, probe, probeResult } from './command-executor.js';
+import { type AfterWrite, log, type Step, sendToMaster } from './context.js';
 import { executorsLate, pendingDurable, registrationTimedOut } from './custom-executor.js';
 import {
   acknowledgeExecutor,
@@ -46,7 +47,6 @@ import {
 import { diskRoom, diskUsage, sandboxRemoved, watchDisk } from './sandboxes.js';
 import { type AgentState, createState, type Timer } from './state.js';
 import { acknowledge, forward, resend } from './status-updates.js';
-import { type AfterWrite, log, type Step, sendToMaster } from './step.js';
 
 export interface AgentCore {
   /** For views: read it, hold its records, never change it. */

@@ -4,7 +4,7 @@ import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskStat
 import { type Context, count } from './context.js';
 import { sendUpdate } from './events.js';
 import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
-import { enqueueReconciliation } from './reconciliations.js';
+import { enqueueReconciliation } from './reconciliation-queue.js';
 import type { Framework } from './state.js';
 import { lostOr } from './task-states.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId, FrameworkId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
-import { executorProgress, taskProgress, updateOf, wholeRecords } from './checkpointed.js';
+import { executorProgress, taskProgress, updateOf, wholeRecords } from './checkpoint-records.js';
 import type { CheckpointEntry, CheckpointRecord, ExecutorRecord, TaskRecord } from './io.js';
 
 const frameworkId = 'f' as FrameworkId;
@@ -52,7 +52,7 @@ const later: readonly [string, Partial<TaskRecord['task']>, readonly TaskStatus[
 const stored = (records: readonly CheckpointEntry[]): readonly CheckpointRecord[] =>
   wholeRecords(JSON.parse(JSON.stringify(records)) as readonly CheckpointEntry[]);
 
-test('CHECKPOINTED-1: a task with its progress is the task as it was, with the updates that wait', () => {
+test('CHECKPOINT-RECORDS-1: a task with its progress is the task as it was, with the updates that wait', () => {
   for (const [name, changes, waiting] of later) {
     const record: TaskRecord = { ...fresh, task: { ...fresh.task, ...changes }, received: ['x'] };
     const updates = waiting.map((it) => updateOf(frameworkId, it));
@@ -68,7 +68,7 @@ test('CHECKPOINTED-1: a task with its progress is the task as it was, with the u
   }
 });
 
-test('CHECKPOINTED-1: an executor with its progress is the executor as it was', () => {
+test('CHECKPOINT-RECORDS-1: an executor with its progress is the executor as it was', () => {
   const executor: ExecutorRecord = {
     frameworkId,
     info: { executor_id: { value: 'e' } },
@@ -90,7 +90,7 @@ test('CHECKPOINTED-1: an executor with its progress is the executor as it was', 
   assert.deepEqual(wholeRecords([whole]), [{ kind: 'executor', executor }]);
 });
 
-test('CHECKPOINTED-2: a record without progress is whole as it is; progress without its record is nothing', () => {
+test('CHECKPOINT-RECORDS-2: a record without progress is whole as it is; progress without its record is nothing', () => {
   const updates = [updateOf(frameworkId, starting)];
   const old: CheckpointRecord = { kind: 'task', frameworkId, record: fresh, updates };
   assert.deepEqual(wholeRecords([{ key: 'task/f/t', record: old }]), [old]);

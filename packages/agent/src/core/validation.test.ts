@@ -1,4 +1,4 @@
-// NAMES-1 at each way in: messages of masters, calls about containers, the checkpoint.
+// VALIDATION-1 at each way in: messages of masters, calls about containers, the checkpoint.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, TaskInfo } from '@meseta/wire';
@@ -28,7 +28,7 @@ const executorOf = (id: string): ExecutorInfo => ({
   command: { value: 'true' },
 });
 
-test('NAMES-1: a task of a framework whose id can be no directory is ignored', () => {
+test('VALIDATION-1: a task of a framework whose id can be no directory is ignored', () => {
   for (const id of EVIL) {
     const world = registeredWorld();
     const framework = frameworkOf({ id: { value: id } });
@@ -41,7 +41,7 @@ test('NAMES-1: a task of a framework whose id can be no directory is ignored', (
   }
 });
 
-test('NAMES-1: a task whose own id, executor or volume could lie elsewhere gets TASK_ERROR and nothing is made for it', () => {
+test('VALIDATION-1: a task whose own id, executor or volume could lie elsewhere gets TASK_ERROR and nothing is made for it', () => {
   const disk = (id: string, container_path = 'v') => ({
     ...({ name: 'disk', type: 'SCALAR', scalar: { value: 1 }, allocation_info: { role: 'r' } } as const),
     reservations: [{ type: 'DYNAMIC', role: 'r', principal: 'p' }] as const,
@@ -107,7 +107,7 @@ test('a framework keeps its id, whatever an update of it says: the checkpoint st
   }
 });
 
-test('NAMES-1: an operation on a volume that could lie elsewhere is an error, and makes and deletes nothing', () => {
+test('VALIDATION-1: an operation on a volume that could lie elsewhere is an error, and makes and deletes nothing', () => {
   for (const id of EVIL) {
     const world = registeredWorld();
     const reservation = { type: 'DYNAMIC', role: 'r', principal: 'p' } as const;
@@ -132,7 +132,7 @@ test('NAMES-1: an operation on a volume that could lie elsewhere is an error, an
   }
 });
 
-test('NAMES-1: a master that gives an id that can be no directory has not registered the agent', () => {
+test('VALIDATION-1: a master that gives an id that can be no directory has not registered the agent', () => {
   for (const id of [...EVIL, 'latest']) {
     const world = createWorld();
     world.input({ kind: 'start', checkpoint: [], containers: [] });
@@ -157,7 +157,7 @@ const calls = (container_id: ContainerID): readonly AgentCall[] => [
   { type: 'REMOVE_CONTAINER', remove_container: { container_id } },
 ];
 
-test('NAMES-1: no call about a container gets past an id that could lie elsewhere, or lies too deep', () => {
+test('VALIDATION-1: no call about a container gets past an id that could lie elsewhere, or lies too deep', () => {
   const world = registeredWorld();
   const value = runToRunning(world, taskOf('t'));
   world.effects.length = 0;
@@ -206,7 +206,7 @@ const evilRecords = (good: CheckpointRecord): readonly CheckpointRecord[] => {
   }
 };
 
-test('NAMES-1: a checkpoint with a name that could lie elsewhere is not used, and the agent says so', () => {
+test('VALIDATION-1: a checkpoint with a name that could lie elsewhere is not used, and the agent says so', () => {
   const world = registeredWorld();
   runToRunning(world, taskOf('t'));
   const disk = [...world.disk].map(([key, record]) => ({ key, record }));
@@ -229,7 +229,7 @@ test('NAMES-1: a checkpoint with a name that could lie elsewhere is not used, an
   assert.ok(tried > 30);
 });
 
-test('NAMES-1: a sandbox outside of work_dir is never deleted', () => {
+test('VALIDATION-1: a sandbox outside of work_dir is never deleted', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.core.state.sandboxes.set(containerId, { containerId, path: '/var/meseta2/x', endedWallMs: 0, removing: false });

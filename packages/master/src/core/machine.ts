@@ -4,11 +4,11 @@
 // the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.
 import { createAllocator } from '@meseta/allocator';
 import { createDeadlines, createInterner, type Now, type Random } from '@meseta/base';
+import { doReadyWork } from './after-commit.js';
 import { elected } from './agents/recovery.js';
-import { schedulerCall } from './calls.js';
-import { createHistory } from './completed.js';
 import { type Context, count, reply } from './context.js';
 import { streamClosed } from './frameworks/disconnect.js';
+import { createHistory } from './history.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
 import { beginNewestJob, continueJobs } from './jobs.js';
 import { receive } from './messages.js';
@@ -17,8 +17,8 @@ import { operatorCall } from './operator/calls.js';
 import { killTask } from './operator/kill-task.js';
 import type { MasterOptions } from './options.js';
 import { peerLost } from './peer-lost.js';
-import { doReadyWork } from './pending.js';
 import { createRegistrar, flushRegistrar, persisted } from './registrar.js';
+import { schedulerCall } from './scheduler-calls.js';
 import type { MasterState } from './state.js';
 import { fireTimers } from './timers.js';
 

@@ -1,7 +1,7 @@
 // Ids and paths that become directories on this machine are checked here, whoever sent them and whoever checked them
 // before: what a master sends, what calls name, and what this agent's own checkpoint holds.
 //
-// NAMES-1: no id or volume gets into the state, and no path is made of it, unless it passes.
+// VALIDATION-1: no id or volume gets into the state, and no path is made of it, unless it passes.
 import { checkContainerId, checkId, checkPathBelow } from '@meseta/base';
 import { validateResources } from '@meseta/resources';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
