@@ -68,7 +68,7 @@ export const mutations = [
   },
   {
     name: "A call's stream id is ignored",
-    file: master('calls'),
+    file: master('scheduler-calls'),
     find: 'if (streamId !== framework.connection.id) {',
     replace: "if (streamId === '') {",
   },
@@ -80,7 +80,7 @@ export const mutations = [
   },
   {
     name: 'Acknowledgements are not passed on to the agent',
-    file: master('updates'),
+    file: master('status-updates'),
     find: '  sendAcknowledgement(ctx, framework, agent, { task_id, uuid });\n',
     replace: '',
   },
@@ -135,7 +135,7 @@ export const mutations = [
   },
   {
     name: 'An update that comes again after its acknowledgement is handed out again',
-    file: master('updates'),
+    file: master('status-updates'),
     find: 'wasAcknowledged(framework, taskId, update.uuid)',
     replace: 'wasAcknowledged(framework, taskId, update.uuid) && framework.id === undefined',
   },
@@ -214,7 +214,7 @@ export const mutations = [
   },
   {
     name: 'Reconciliation answers for agents that may yet come back',
-    file: master('reconcile'),
+    file: master('task-reconcile'),
     find: '  if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;\n',
     replace: '',
   },
