@@ -1,6 +1,16 @@
 // Ports: what the rooms ask of the machine. Interfaces only; `platform` has them on Node, tests and the
 // simulator have theirs. Expected failures (no such file, no permission, refused) are values.
 import type { Result } from './result.js';
+import type { Now } from './time.js';
+
+/** The clocks and timers of the process, or of a simulated machine. */
+export interface Clock {
+  now(): Now;
+  /** Calls back once, not before `delayMs` have passed. Returns a function that cancels the timer. */
+  setTimer(delayMs: number, callback: () => void): () => void;
+  /** Calls back in the next turn of the event loop. */
+  defer(callback: () => void): void;
+}
 
 /** A failed system call: `code` is errno's name (`ENOENT`), `message` is for people and names the path or program. */
 export interface SystemError {

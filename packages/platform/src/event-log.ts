@@ -7,7 +7,7 @@
 //     and writing to all of them takes a slice of each turn.
 // EVENT-LOG-4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
-import type { Clock } from './clock.js';
+import type { Clock } from '@meseta/base';
 import type { StreamEnd } from './stream-writer.js';
 
 export interface EventLogOptions {

@@ -4,7 +4,6 @@ export * from './event-log.js';
 export * from './flags.js';
 export * from './host.js';
 export * from './log.js';
-export * from './loop.js';
 export * from './read-body.js';
 export * from './render-queue.js';
 export * from './stream-writer.js';

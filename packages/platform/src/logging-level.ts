@@ -1,6 +1,7 @@
 // How much is logged, as operators see it (0 and up, glog's levels) and change it for a while.
+
+import type { Clock } from '@meseta/base';
 import { err, ok, type Result } from '@meseta/base';
-import type { Clock } from './clock.js';
 import type { Logger } from './log.js';
 
 export interface LoggingLevel {

@@ -1,5 +1,5 @@
 // Notes that strangers can cause again and again: one line of each kind in a while, with how many were left out.
-import type { Clock } from './clock.js';
+import type { Clock } from '@meseta/base';
 import type { Logger } from './log.js';
 
 const INTERVAL_MS = 10_000;

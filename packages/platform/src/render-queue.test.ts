@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createTestClock } from '@meseta/base/testing/clock';
 import { createRenderQueue, type Rendering, type RenderRequest } from './render-queue.js';
-import { createTestClock } from './testing/clock.js';
 
 const textOf = (rendering: Rendering): string => Buffer.concat(rendering.pieces).toString();
 
@@ -17,14 +17,14 @@ function viewOf(count: number, ms = 1, keptBytes = 10_000) {
       state.started++;
       const { version } = state;
       for (let i = 0; i < count; i++) {
-        clock.pass(ms);
+        clock.passBusy(ms);
         state.pieces.push(key);
         yield `${key}${version}.${i} `;
       }
     },
   });
   const turns = (n: number): void => {
-    for (let i = 0; i < n; i++) clock.turn();
+    for (let i = 0; i < n; i++) clock.runDeferred();
   };
   return { clock, queue, state, request, turns };
 }
@@ -50,7 +50,7 @@ test('text and bytes keep their order, large texts come in several buffers', asy
       yield 'y'.repeat(70_000);
     },
   });
-  for (let i = 0; i < 9; i++) clock.turn();
+  for (let i = 0; i < 9; i++) clock.runDeferred();
   const done = await rendering;
   assert.equal(textOf(done), `${'ä'.repeat(40_000)}-raw-${'x'.repeat(70_000)}${'y'.repeat(70_000)}`);
   assert.equal(done.bytes, 80_000 + 5 + 140_000);
@@ -183,7 +183,7 @@ test('RENDERINGS-4: what nobody asks for is let go after a while', async () => {
   assert.ok(queue.keptBytes > 0);
   clock.advance(60_000);
   assert.equal(queue.keptBytes, 0);
-  assert.equal(clock.timers(), 0);
+  assert.equal(clock.timerCount(), 0);
 });
 
 test('what a view throws goes to those who wait, and to no others', async () => {

@@ -13,8 +13,8 @@
 //     that write a megabyte each in one turn keep everybody else waiting for as long as it takes the kernel to copy it.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '@meseta/base';
 import { LIMITS } from '@meseta/base';
-import type { Clock } from './clock.js';
 import { sendRendering } from './send-rendering.js';
 import { createSlices, createTurns } from './slices.js';
 

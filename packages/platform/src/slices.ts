@@ -1,5 +1,5 @@
 // Work that is done a slice a turn of the event loop, so that whatever else came in has its turn in between.
-import type { Clock } from './clock.js';
+import type { Clock } from '@meseta/base';
 
 /**
  * Answers what begins to call `advance` over and over, a slice a turn, as long as it says that there is more. Of 0 ms:

@@ -6,7 +6,7 @@
 // STREAM-WRITER-2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
 // STREAM-WRITER-3: `ended` is called at most once, never from inside `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
-import type { Clock } from './clock.js';
+import type { Clock } from '@meseta/base';
 
 export type StreamEnd = 'closed' | 'tooSlow';
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
+import { createTestClock } from '@meseta/base/testing/clock';
 import { createByteBudget } from './byte-budget.js';
 import { realClock } from './clock.js';
 import { createEventLog } from './event-log.js';
 import { type BodyLimits, createBodyReader } from './read-body.js';
 import { createRenderQueue } from './render-queue.js';
 import { createStreamWriter, type StreamEnd } from './stream-writer.js';
-import { createTestClock } from './testing/clock.js';
 
 const opened: (() => unknown)[] = [];
 after(async () => {
@@ -242,7 +242,7 @@ test('RENDERINGS-6: those who read take turns: one window a turn, whoever has go
   assert.deepEqual(handedOver(), [0, 0, 0]);
   const seen: number[][] = [];
   for (let total = 0; total < 4; ) {
-    clock.turn();
+    clock.runDeferred();
     // A turn for the one that has gone gives nobody anything.
     const before = seen.length;
     for (let i = 0; i < 100 && seen.length === before; i++) {

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
-import { type ContainerId, err, type Files, formatDuration, ok, pidOf, type Result } from '@meseta/base';
+import { type ContainerId, createLoop, err, type Files, formatDuration, ok, pidOf, type Result } from '@meseta/base';
 import { createAtMost } from '@meseta/containers/at-most';
 import { createUsers } from '@meseta/containers/machine';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/posix';
-import { createHost, createLoop, type Host, type Logger, realClock } from '@meseta/platform';
+import { createHost, type Host, type Logger, realClock } from '@meseta/platform';
 import { hostOf } from '@meseta/platform/addresses';
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';

@@ -1,7 +1,7 @@
 // What the agent sends, on its way: with `--credential` it authenticates with its master before it registers.
 import { randomBytes } from 'node:crypto';
-import type { Pid } from '@meseta/base';
-import type { Clock, Host, Logger } from '@meseta/platform';
+import type { Clock, Pid } from '@meseta/base';
+import type { Host, Logger } from '@meseta/platform';
 import { createOwnAuthentication, type OwnCredential } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';

@@ -1,7 +1,6 @@
 // Looks each second whether the disk of work_dir has room for another task and its checkpoint, and tells the core when that
 // changes.
-import type { Files } from '@meseta/base';
-import type { Clock } from '@meseta/platform';
+import type { Clock, Files } from '@meseta/base';
 import type { AgentInput } from '../core/io.js';
 import type { Checkpoint } from './checkpoint.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
+import { createTestClock } from '@meseta/base/testing/clock';
 import { createLogger } from '@meseta/platform';
-import { createTestClock } from '@meseta/platform/testing/clock';
 import type { LibprocessMessage } from '@meseta/wire';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { AgentInput } from '../core/io.js';

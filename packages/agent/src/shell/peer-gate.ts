@@ -11,8 +11,8 @@
 // AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
-import { addressIn, type Pid } from '@meseta/base';
-import type { Clock, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
+import { addressIn, type Clock, type Pid } from '@meseta/base';
+import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';

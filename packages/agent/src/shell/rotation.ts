@@ -1,8 +1,7 @@
 // Limits on what tasks write to stdout and stderr, as the flags ask for them: Mesos' module
 // org_apache_mesos_LogrotateContainerLogger with its parameters (docs/logging.md), without a process per task.
-import { err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
+import { type Clock, err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
 import { type RotationLimits, rotateSandbox } from '@meseta/containers/rotation';
-import type { Clock } from '@meseta/platform';
 
 const ROTATING = 'org_apache_mesos_LogrotateContainerLogger';
 const SANDBOX = 'org_apache_mesos_SandboxContainerLogger';

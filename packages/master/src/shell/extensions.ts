@@ -1,7 +1,7 @@
 // Meseta's own endpoints (packages/api/src/extensions.ts): JSON in, JSON out.
 import { bodyText, type KillTaskRequest, type Refusal, refusal } from '@meseta/api';
-import { err, ok, type Result } from '@meseta/base';
-import type { BodyReader, Clock } from '@meseta/platform';
+import { type Clock, err, ok, type Result } from '@meseta/base';
+import type { BodyReader } from '@meseta/platform';
 import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { renderWireError, type SchedulerCallKill } from '@meseta/wire';
 import { FrameworkIDCodec, SchedulerCallKillCodec } from '@meseta/wire/codecs';

@@ -7,7 +7,8 @@
 // OPERATOR-STREAMS-2: at most `limit` streams; one more closes the oldest.
 // OPERATOR-STREAMS-3: nobody is told of what they may not see.
 
-import { type Clock, createEventLog, type EventLog, type Rendering, type RenderQueue } from '@meseta/platform';
+import type { Clock } from '@meseta/base';
+import { createEventLog, type EventLog, type Rendering, type RenderQueue } from '@meseta/platform';
 import type { MasterEvent } from '@meseta/wire';
 import { MasterEventCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
+import { createTestClock } from '@meseta/base/testing/clock';
 import { createLogger, type Host, type PeerConnection } from '@meseta/platform';
-import { createTestClock } from '@meseta/platform/testing/clock';
 import { createCramMd5Client, parseRateLimits } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -157,7 +157,7 @@ test('a registration waits while its sender authenticates, and is worked on when
   );
   clock.advance(15_000);
   assert.equal(pushed.length, 2);
-  assert.equal(clock.timers(), 0);
+  assert.equal(clock.timerCount(), 0);
 });
 
 test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their connection; beyond the capacity they fail', () => {
@@ -179,7 +179,7 @@ test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their
   assert.equal(messages('processed'), 2);
   clock.advance(1_000);
   assert.deepEqual(kinds().slice(4), ['peerLost']);
-  assert.equal(clock.timers(), 0);
+  assert.equal(clock.timerCount(), 0);
 });
 
 const status: LibprocessMessage = {

@@ -8,8 +8,8 @@
 //     one its messages are nobody's, so it has to authenticate and register again.
 // Who may send what: peer-identity.ts.
 import { randomBytes } from 'node:crypto';
-import { err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
-import type { Clock, Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
+import { type Clock, err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
+import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { createPeerAuthentication, createThrottle, type PeerAuthentication, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';

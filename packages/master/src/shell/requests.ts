@@ -7,8 +7,8 @@
 // REQUESTS-3: an answer goes out a turn after the messages that the same step sent: who has a 202 and then loses the master
 //     finds the message on its way.
 import type { ServerResponse } from 'node:http';
-import type { Id } from '@meseta/base';
-import { type Clock, createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
+import type { Clock, Id } from '@meseta/base';
+import { createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
 import { answerText } from '@meseta/platform/answers';
 import type { SchedulerEvent } from '@meseta/wire';
 import { SchedulerEventCodec } from '@meseta/wire/codecs';

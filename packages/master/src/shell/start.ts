@@ -1,16 +1,9 @@
 // A master in one piece: its port, its registry, its core, and what connects them.
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
-import { err, ok, pidOf, type Result, seededRandom } from '@meseta/base';
+import { createLoop, err, type Loop, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
-import {
-  createBodyReader,
-  createLoop,
-  createRenderQueue,
-  type Loop,
-  type RenderQueue,
-  realClock,
-} from '@meseta/platform';
+import { createBodyReader, createRenderQueue, type RenderQueue, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { claimDirectory } from '@meseta/platform/claimed-directories';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
@@ -166,7 +159,7 @@ function connect(
       viewerOf,
       cuts,
       peerCounters: () => [...peers.counters(), ...peerMetrics(host.stats)],
-      inputsWaiting: () => loop.waiting,
+      inputsWaiting: () => loop.queuedInputs,
       push,
     }),
   });

@@ -1,14 +1,14 @@
 // A clock that a test moves by hand.
-import type { Clock } from '../clock.js';
+import type { Clock } from '../ports.js';
 
 export interface TestClock extends Clock {
-  /** Runs what was deferred until now. */
-  turn(): void;
-  /** Time passes, and timers that are due fire. */
+  /** Runs the callbacks deferred so far. */
+  runDeferred(): void;
+  /** Moves the time and fires the timers that are due, earliest first. */
   advance(ms: number): void;
-  /** Time passes; timers wait, as when the process is busy. */
-  pass(ms: number): void;
-  timers(): number;
+  /** Moves the time without firing timers, as when a callback keeps the process busy. */
+  passBusy(ms: number): void;
+  timerCount(): number;
 }
 
 export function createTestClock(): TestClock {
@@ -27,10 +27,10 @@ export function createTestClock(): TestClock {
     defer(callback) {
       deferred.push(callback);
     },
-    turn() {
-      const now = deferred;
+    runDeferred() {
+      const callbacks = deferred;
       deferred = [];
-      for (const callback of now) callback();
+      for (const callback of callbacks) callback();
     },
     advance(ms) {
       monoMs += ms;
@@ -39,9 +39,9 @@ export function createTestClock(): TestClock {
         timer.callback();
       }
     },
-    pass(ms) {
+    passBusy(ms) {
       monoMs += ms;
     },
-    timers: () => timers.size,
+    timerCount: () => timers.size,
   };
 }

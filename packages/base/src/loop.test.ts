@@ -40,16 +40,16 @@ function loopOf(options: Partial<LoopOptions<Input, string>> = {}) {
   };
 }
 
-test('LOOP-2: effects are carried out in order, all of them before the next input', () => {
+test('LOOP-2: the effects of an input are performed in order, all of them before the next input', () => {
   const { loop, clock, seen } = loopOf();
   loop.push({ kind: 'in', n: 1 });
   loop.push({ kind: 'in', n: 2 });
   assert.deepEqual(seen, []);
-  clock.turn();
+  clock.runDeferred();
   assert.deepEqual(seen, ['in1', '1a', '1b', 'in2', '2a', '2b']);
 });
 
-test('LOOP-1: an input that comes while effects are carried out waits', () => {
+test('LOOP-1: an input pushed while effects are performed waits for its turn', () => {
   const made = loopOf({
     perform(effect) {
       made.seen.push(effect);
@@ -57,76 +57,76 @@ test('LOOP-1: an input that comes while effects are carried out waits', () => {
     },
   });
   made.loop.push({ kind: 'in', n: 1 });
-  made.clock.turn();
+  made.clock.runDeferred();
   assert.deepEqual(made.seen, ['in1', '1a', '1b', 'in9', '9a', '9b']);
 });
 
-test('LOOP-3: due deadlines, then inputs, then jobs', () => {
+test('LOOP-3: due deadlines go before queued inputs, queued inputs before jobs', () => {
   const { loop, clock, seen, setWork, setDeadline } = loopOf();
   setWork(2);
   setDeadline(0);
   loop.push({ kind: 'in', n: 1 });
-  clock.turn();
+  clock.runDeferred();
   assert.deepEqual(seen, ['tick@0', 'in1', '1a', '1b', 'continue@0', 'continue@0']);
 });
 
-test('one timer is set for the earliest deadline, moved when that changes, and answered by a tick', () => {
+test('one timer is set for the earliest deadline, moved when the deadline changes, and fires as a tick', () => {
   const { loop, clock, seen, setDeadline } = loopOf();
   setDeadline(500);
   loop.push({ kind: 'in', n: 1 });
-  clock.turn();
-  assert.equal(clock.timers(), 1);
+  clock.runDeferred();
+  assert.equal(clock.timerCount(), 1);
   setDeadline(200);
   loop.push({ kind: 'in', n: 2 });
-  clock.turn();
-  assert.equal(clock.timers(), 1);
+  clock.runDeferred();
+  assert.equal(clock.timerCount(), 1);
   seen.length = 0;
   clock.advance(199);
   assert.deepEqual(seen, []);
   clock.advance(1);
   assert.deepEqual(seen, ['tick@200']);
-  assert.equal(clock.timers(), 0);
+  assert.equal(clock.timerCount(), 0);
 });
 
-test('LOOP-4: a turn ends with the slice; what is left goes on in the next', () => {
+test('LOOP-4: a turn ends with its slice, and the next turn takes the remaining inputs', () => {
   const made = loopOf({
     sliceMs: 3,
     perform(effect) {
       made.seen.push(effect);
-      if (effect.endsWith('b')) made.clock.pass(2);
+      if (effect.endsWith('b')) made.clock.passBusy(2);
     },
   });
   for (let n = 1; n <= 4; n++) made.loop.push({ kind: 'in', n });
-  made.clock.turn();
+  made.clock.runDeferred();
   assert.deepEqual(
     made.seen.filter((each) => each.startsWith('in')),
     ['in1', 'in2'],
   );
-  made.clock.turn();
+  made.clock.runDeferred();
   assert.deepEqual(
     made.seen.filter((each) => each.startsWith('in')),
     ['in1', 'in2', 'in3', 'in4'],
   );
 });
 
-test('a stopped loop takes nothing more and leaves no timer', () => {
+test('a stopped loop takes no more inputs and leaves no timer', () => {
   const { loop, clock, seen, setDeadline } = loopOf();
   setDeadline(100);
   loop.push({ kind: 'in', n: 1 });
-  clock.turn();
+  clock.runDeferred();
   seen.length = 0;
   loop.push({ kind: 'in', n: 2 });
   loop.stop();
   clock.advance(1000);
-  clock.turn();
+  clock.runDeferred();
   assert.deepEqual(seen, []);
-  assert.equal(clock.timers(), 0);
+  assert.equal(clock.timerCount(), 0);
 });
 
-test('ten thousand inputs pass in order', () => {
+test('ten thousand inputs are taken in order', () => {
   const { loop, clock, seen } = loopOf({ perform: () => {} });
   for (let n = 0; n < 10_000; n++) loop.push({ kind: 'in', n });
-  clock.turn();
+  clock.runDeferred();
   assert.deepEqual(
     seen,
     Array.from({ length: 10_000 }, (_, n) => `in${n}`),

@@ -1,12 +1,14 @@
-// Drives one core: inputs in, effects out, one timer, jobs when nothing else waits.
+// Drives one core: inputs in, effects out, one timer for its earliest deadline, jobs when no input waits. The shells run
+// it on the process' clock, the simulator on a virtual one.
 //
-// Owns: the queue of inputs and the one timer.
-// LOOP-1: `step` and `perform` never nest: an input that comes during one waits in the queue.
-// LOOP-2: the effects of an input are carried out in order, all of them before the next input.
+// Owns: the queue of inputs and the timer.
+// Boundary: the clock calls back; the loop itself never waits.
+// LOOP-1: `step` and `perform` never nest: an input that is pushed during one of them waits in the queue.
+// LOOP-2: the effects of an input are performed in order, all of them before the next input is taken.
 // LOOP-3: due deadlines go before queued inputs, queued inputs before jobs (`continue`).
-// LOOP-4: no turn of the event loop is held longer than the slice and one input.
-import type { Now } from '@meseta/base';
-import type { Clock } from './clock.js';
+// LOOP-4: a turn of the event loop lasts at most one slice and the input that exceeds it.
+import type { Clock } from './ports.js';
+import type { Now } from './time.js';
 
 export interface LoopOptions<Input, Effect> {
   step(input: Input, now: Now): readonly Effect[];
@@ -14,36 +16,37 @@ export interface LoopOptions<Input, Effect> {
   nextDeadline(): number | undefined;
   hasWork(): boolean;
   perform(effect: Effect): void;
+  /** The input that tells the core that a deadline is due. */
   readonly tick: Input;
+  /** The input that advances the core's jobs. */
   readonly continue: Input;
   readonly clock: Clock;
-  /** The longest stretch of a turn; 5 ms unless given. */
+  /** 5 ms unless given. */
   readonly sliceMs?: number | undefined;
 }
 
 export interface Loop<Input> {
-  /** Inputs that nobody has taken yet. */
-  readonly waiting: number;
-  /** Queues an input; it is taken in a turn of its own, together with all that wait by then. */
+  readonly queuedInputs: number;
+  /** Queues an input; the clock's next turn takes it, after the inputs that were queued before it. */
   push(input: Input): void;
-  /** Takes no more inputs and forgets those that wait. */
+  /** Drops the queued inputs and cancels the timer; inputs pushed later are ignored. */
   stop(): void;
 }
 
-/** A queue whose taken part is let go in blocks. */
+/** The taken part of the queue is released in blocks of this many inputs. */
 const COMPACT_AT = 4096;
 
 export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): Loop<Input> {
   const { clock, sliceMs = 5 } = options;
   let queue: Input[] = [];
   let taken = 0;
-  let scheduled = false;
-  let running = false;
-  let stopped = false;
+  let isScheduled = false;
+  let isRunning = false;
+  let isStopped = false;
   let timerAtMs: number | undefined;
   let cancelTimer: () => void = () => {};
 
-  const take = (): Input => {
+  const takeQueued = (): Input => {
     const input = queue[taken] as Input;
     taken++;
     if (taken === queue.length || taken === COMPACT_AT) {
@@ -53,15 +56,15 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
     return input;
   };
 
-  const next = (now: Now): Input | undefined => {
+  const takeNext = (now: Now): Input | undefined => {
     const deadline = options.nextDeadline();
     if (deadline !== undefined && deadline <= now.monoMs) return options.tick;
-    if (taken < queue.length) return take();
+    if (taken < queue.length) return takeQueued();
     return options.hasWork() ? options.continue : undefined;
   };
 
   const setTimer = (now: Now): void => {
-    const deadline = stopped ? undefined : options.nextDeadline();
+    const deadline = isStopped ? undefined : options.nextDeadline();
     if (deadline === timerAtMs) return;
     cancelTimer();
     timerAtMs = deadline;
@@ -73,45 +76,45 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
   };
 
   const schedule = (): void => {
-    if (scheduled || stopped || running) return;
-    scheduled = true;
+    if (isScheduled || isStopped || isRunning) return;
+    isScheduled = true;
     clock.defer(() => {
-      scheduled = false;
+      isScheduled = false;
       run();
     });
   };
 
   const run = (): void => {
-    running = true;
+    isRunning = true;
     let now = clock.now();
-    const until = now.monoMs + sliceMs;
-    let idle = false;
-    while (!stopped) {
-      const input = next(now);
+    const sliceEndMs = now.monoMs + sliceMs;
+    let isIdle = false;
+    while (!isStopped) {
+      const input = takeNext(now);
       if (input === undefined) {
-        idle = true;
+        isIdle = true;
         break;
       }
       for (const effect of options.step(input, now)) options.perform(effect);
       now = clock.now();
-      if (now.monoMs >= until) break;
+      if (now.monoMs >= sliceEndMs) break;
     }
-    running = false;
+    isRunning = false;
     setTimer(now);
-    if (!idle) schedule();
+    if (!isIdle) schedule();
   };
 
   return {
-    get waiting() {
+    get queuedInputs() {
       return queue.length - taken;
     },
     push(input) {
-      if (stopped) return;
+      if (isStopped) return;
       queue.push(input);
       schedule();
     },
     stop() {
-      stopped = true;
+      isStopped = true;
       queue = [];
       taken = 0;
       cancelTimer();
