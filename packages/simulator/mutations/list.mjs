@@ -9,7 +9,7 @@ export const mutations = [
   {
     name: 'The agent skips an acknowledgement: the next update is not sent',
     file: agent('status-updates'),
-    find: '  if (next.updates.length > 0) sendHead(step, framework, next);\n',
+    find: '  if (next.updates.length > 0) sendHead(ctx, framework, next);\n',
     replace: '',
   },
   {
@@ -27,7 +27,7 @@ export const mutations = [
   {
     name: 'An update is sent before it is on disk',
     file: agent('status-updates'),
-    find: "if (checkpoints(framework)) step.after.push({ kind: 'forward', frameworkId: framework.id, taskId });\n  else forward",
+    find: "if (checkpoints(framework)) ctx.after.push({ kind: 'forward', frameworkId: framework.id, taskId });\n  else forward",
     replace: 'forward',
   },
   {
@@ -51,8 +51,8 @@ export const mutations = [
   {
     name: 'An agent does not notice that its connection to the master broke, nor that pings stop',
     file: agent('registration'),
-    find: "  log(step, 'warning', 'no ping of the master for too long: the agent registers anew');\n  join(step);",
-    replace: "  log(step, 'warning', 'no ping of the master for too long');",
+    find: "  log(ctx, 'warning', 'no ping of the master for too long: the agent registers anew');\n  join(ctx);",
+    replace: "  log(ctx, 'warning', 'no ping of the master for too long');",
   },
   {
     name: 'A declined offer is not freed',
@@ -178,26 +178,26 @@ export const mutations = [
   {
     name: "An executor's update is acknowledged before it is on disk",
     file: agent('executor-calls'),
-    find: "  whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
+    find: "  whenDurable(ctx, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
     replace:
-      "  step.soon.push({ kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n  void whenDurable;\n",
+      "  ctx.soon.push({ kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n  void whenDurable;\n",
   },
   {
     name: 'What an executor repeats when it subscribes again is not heard',
     file: agent('executor-calls'),
-    find: '  for (const status of unacknowledged.updates) executorUpdate(step, framework, running, status);\n',
+    find: '  for (const status of unacknowledged.updates) executorUpdate(ctx, framework, running, status);\n',
     replace: '',
   },
   {
     name: 'The end of an executor is not the end of its tasks',
     file: agent('custom-executor'),
-    find: '    enqueueTaskStatus(step, framework, executor, record.info.task_id.value as TaskId, fields);\n',
+    find: '    enqueueTaskStatus(ctx, framework, executor, record.info.task_id.value as TaskId, fields);\n',
     replace: '    void fields;\n',
   },
   {
     name: 'A task of a pod that fails ends no other',
     file: agent('run-end'),
-    find: "  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, podTask);\n",
+    find: "  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(ctx, framework, podTask);\n",
     replace: '  void endGroup;\n',
   },
   {
@@ -227,7 +227,7 @@ export const mutations = [
   {
     name: "An operation's acknowledgement is not heeded",
     file: agent('operations'),
-    find: '  step.state.operations.delete(uuid);\n',
+    find: '  ctx.state.operations.delete(uuid);\n',
     replace: '',
   },
   {

@@ -8,7 +8,7 @@ import type { ContainerId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
-import { cancelTimer, log, type Step, setTimer } from './context.js';
+import { type Context, cancelTimer, log, setTimer } from './context.js';
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
@@ -22,82 +22,82 @@ import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
 import { answerWaitingForRun } from './waiting-calls.js';
 
-export function containerEvent(step: Step, event: ContainerEvent): void {
-  if (event.kind === 'exited') answerWaitingForRun(step, event.containerId, event.status);
-  const found = taskRunOf(step, event.containerId);
+export function containerEvent(ctx: Context, event: ContainerEvent): void {
+  if (event.kind === 'exited') answerWaitingForRun(ctx, event.containerId, event.status);
+  const found = taskRunOf(ctx, event.containerId);
   if (found === undefined) {
-    if (!nestedContainerEvent(step, event)) customContainerEvent(step, event);
+    if (!nestedContainerEvent(ctx, event)) customContainerEvent(ctx, event);
     return;
   }
   const { framework, run } = found;
   switch (event.kind) {
     case 'started':
-      if (run.state === 'launching') started(step, framework, run, event.pid);
+      if (run.state === 'launching') started(ctx, framework, run, event.pid);
       return;
     case 'launchFailed':
-      launchFailed(step, framework, run, event.message);
+      launchFailed(ctx, framework, run, event.message);
       return;
     case 'exited':
-      exited(step, framework, run, event.status);
+      exited(ctx, framework, run, event.status);
       return;
   }
 }
 
-function started(step: Step, framework: FrameworkRecord, run: TaskRun, pid: number): void {
+function started(ctx: Context, framework: FrameworkRecord, run: TaskRun, pid: number): void {
   // Spreading the run here makes V8 (of Node 20) give every record a hidden class of its own.
-  const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: step.now.wallMs } as const);
+  const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: ctx.now.wallMs } as const);
   // Ended before it began: the destruction is under way, its end is all that will be told.
   if (run.kill !== undefined) {
     noteRun(framework, running);
     return;
   }
-  putRun(step, framework, running);
-  report(step, framework, running, { state: 'TASK_STARTING' });
-  report(step, framework, running, { state: 'TASK_RUNNING' });
-  noteUsersOfChecks(step, framework, running);
-  superviseRun(step, framework, running);
+  putRun(ctx, framework, running);
+  report(ctx, framework, running, { state: 'TASK_STARTING' });
+  report(ctx, framework, running, { state: 'TASK_RUNNING' });
+  noteUsersOfChecks(ctx, framework, running);
+  superviseRun(ctx, framework, running);
 }
 
 /** As in Mesos, a check runs as its task does; whoever wrote another user into it should know. */
-function noteUsersOfChecks(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+function noteUsersOfChecks(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   const info = taskOfRun(framework, run)?.info;
-  const user = info && userOf(step, framework.info, info.command);
+  const user = info && userOf(ctx, framework.info, info.command);
   for (const named of [info?.health_check?.command?.user, info?.check?.command?.command.user]) {
     if (info === undefined || named === undefined || named === user) continue;
     const text = `a check of task ${info.task_id.value} names the user ${named} and runs as the task's, ${user ?? "the agent's own"}`;
-    log(step, 'warning', text);
+    log(ctx, 'warning', text);
   }
 }
 
 /** Starts the checks and the clock of a running command, anew after a restart of the agent. */
-export function superviseRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
+export function superviseRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   const record = taskOfRun(framework, run);
-  const checks = step.state.runs.get(run.containerId);
+  const checks = ctx.state.runs.get(run.containerId);
   if (record === undefined || checks === undefined) return;
   const { containerId } = run;
   const { info } = record;
-  const ran = step.now.wallMs - (run.startedWallMs ?? step.now.wallMs);
+  const ran = ctx.now.wallMs - (run.startedWallMs ?? ctx.now.wallMs);
   if (info.max_completion_time !== undefined && run.kill === undefined) {
-    setTimer(step, { kind: 'maxCompletion', containerId }, info.max_completion_time.nanoseconds / 1e6 - ran);
+    setTimer(ctx, { kind: 'maxCompletion', containerId }, info.max_completion_time.nanoseconds / 1e6 - ran);
   }
-  const begun = step.now.monoMs - ran;
+  const begun = ctx.now.monoMs - ran;
   const wasHealthy = record.task.statuses?.some(({ healthy }) => healthy === true) === true;
   const { health_check, check } = info;
-  step.state.runs.set(containerId, {
+  ctx.state.runs.set(containerId, {
     ...checks,
     health: health_check === undefined ? undefined : initialCheck(begun, wasHealthy),
     check: check === undefined ? undefined : initialCheck(begun),
   });
   if (run.kill !== undefined) return;
   for (const [kind, it] of [['health', health_check] as const, ['check', check] as const]) {
-    if (it !== undefined) setTimer(step, { kind, containerId }, Math.max(0, timesOf(it).delayMs - ran));
+    if (it !== undefined) setTimer(ctx, { kind, containerId }, Math.max(0, timesOf(it).delayMs - ran));
   }
 }
 
-function launchFailed(step: Step, framework: FrameworkRecord, run: TaskRun, message: string): void {
-  if (run.kill === undefined) step.state.counters.containerLaunchErrors++;
+function launchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, message: string): void {
+  if (run.kill === undefined) ctx.state.counters.containerLaunchErrors++;
   const killed = run.kill !== undefined;
-  report(step, framework, run, {
+  report(ctx, framework, run, {
     state: killed ? 'TASK_KILLED' : 'TASK_FAILED',
     message: killed ? 'Killed before the task was launched' : `Failed to launch container: ${message}`,
     // A pod's executor tells itself that a container of its could not be launched, which one is all there is to say.
@@ -106,16 +106,16 @@ function launchFailed(step: Step, framework: FrameworkRecord, run: TaskRun, mess
       : { source: 'SOURCE_AGENT' as const }),
     reason: killed ? 'REASON_TASK_KILLED_DURING_LAUNCH' : 'REASON_CONTAINER_LAUNCH_FAILED',
   });
-  endRun(step, framework, run);
+  endRun(ctx, framework, run);
 }
 
-export function exited(step: Step, framework: FrameworkRecord, run: TaskRun, status: ExitStatus): void {
+export function exited(ctx: Context, framework: FrameworkRecord, run: TaskRun, status: ExitStatus): void {
   const told = taskOfRun(framework, run)?.task.statuses?.length ?? 0;
   // It was ended before the scheduler could hear that it began.
-  if (run.kill !== undefined && told === 0) launchFailed(step, framework, run, '');
+  if (run.kill !== undefined && told === 0) launchFailed(ctx, framework, run, '');
   else {
-    report(step, framework, run, outcomeOf(run, status));
-    endRun(step, framework, run);
+    report(ctx, framework, run, outcomeOf(run, status));
+    endRun(ctx, framework, run);
   }
 }
 
@@ -131,62 +131,62 @@ function outcomeOf(run: TaskRun, status: ExitStatus): StatusFields {
 }
 
 /** A check is due. */
-export function probe(step: Step, containerId: ContainerId, kind: CheckKind): void {
-  const found = taskRunOf(step, containerId);
+export function probe(ctx: Context, containerId: ContainerId, kind: CheckKind): void {
+  const found = taskRunOf(ctx, containerId);
   const record = found && taskOfRun(found.framework, found.run);
   if (found === undefined || record === undefined || found.run.kill !== undefined) return;
   const { info } = record;
-  const environment = environmentOfRun(step.state, found.framework, found.run, info);
+  const environment = environmentOfRun(ctx.state, found.framework, found.run, info);
   const made = (kind === 'health' ? healthProbe : checkProbe)(info, (command) => ({
     ...environment,
     ...variablesOf(command),
   }));
   const check = kind === 'health' ? info.health_check : info.check;
   if (made === undefined || check === undefined) {
-    log(step, 'warning', `the ${kind} of task ${info.task_id.value} can't be made: it doesn't say how`);
+    log(ctx, 'warning', `the ${kind} of task ${info.task_id.value} can't be made: it doesn't say how`);
     return;
   }
-  step.effects.push({ kind: 'probe', containerId, check: kind, probe: made, timeoutMs: timesOf(check).timeoutMs });
+  ctx.effects.push({ kind: 'probe', containerId, check: kind, probe: made, timeoutMs: timesOf(check).timeoutMs });
 }
 
-export function probeResult(step: Step, containerId: ContainerId, kind: CheckKind, result: ProbeResult): void {
-  const found = taskRunOf(step, containerId);
+export function probeResult(ctx: Context, containerId: ContainerId, kind: CheckKind, result: ProbeResult): void {
+  const found = taskRunOf(ctx, containerId);
   const record = found && taskOfRun(found.framework, found.run);
   // CHECKS-1.
   if (found === undefined || record === undefined || found.run.kill !== undefined) return;
   if (found.run.state !== 'running') return;
-  if (kind === 'health') healthResult(step, found.framework, found.run, record, result);
-  else checkResult(step, found.framework, found.run, record, result);
+  if (kind === 'health') healthResult(ctx, found.framework, found.run, record, result);
+  else checkResult(ctx, found.framework, found.run, record, result);
 }
 
 function healthResult(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
   record: TaskRecord,
   result: ProbeResult,
 ): void {
   const { containerId } = run;
-  const checks = step.state.runs.get(containerId);
+  const checks = ctx.state.runs.get(containerId);
   const check = record.info.health_check;
   if (checks?.health === undefined || check === undefined) return;
-  const verdict = judgeHealth(check, checks.health, result, step.now.monoMs);
-  step.state.runs.set(containerId, { ...checks, health: verdict.state });
-  setTimer(step, { kind: 'health', containerId }, timesOf(check).intervalMs);
+  const verdict = judgeHealth(check, checks.health, result, ctx.now.monoMs);
+  ctx.state.runs.set(containerId, { ...checks, health: verdict.state });
+  setTimer(ctx, { kind: 'health', containerId }, timesOf(check).intervalMs);
   if (verdict.healthy !== undefined) {
-    report(step, framework, run, {
+    report(ctx, framework, run, {
       state: 'TASK_RUNNING',
       healthy: verdict.healthy,
       reason: 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED',
     });
   }
   if (!verdict.kill) return;
-  log(step, 'info', `task ${record.info.task_id.value} failed its health check and is ended`);
-  killRun(step, framework, run, 'unhealthy', undefined);
+  log(ctx, 'info', `task ${record.info.task_id.value} failed its health check and is ended`);
+  killRun(ctx, framework, run, 'unhealthy', undefined);
 }
 
 function checkResult(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
   record: TaskRecord,
@@ -194,11 +194,11 @@ function checkResult(
 ): void {
   const { check } = record.info;
   if (check === undefined) return;
-  setTimer(step, { kind: 'check', containerId: run.containerId }, timesOf(check).intervalMs);
+  setTimer(ctx, { kind: 'check', containerId: run.containerId }, timesOf(check).intervalMs);
   const known: CheckStatusInfo | undefined = record.task.statuses?.at(-1)?.check_status;
   const next = checkStatus(check, result);
   if (sameCheckStatus(known, next)) return;
-  report(step, framework, run, {
+  report(ctx, framework, run, {
     state: 'TASK_RUNNING',
     check_status: next,
     reason: 'REASON_TASK_CHECK_STATUS_UPDATED',
@@ -206,9 +206,9 @@ function checkResult(
 }
 
 /** The task has run for as long as it may. */
-export function maxCompletionReached(step: Step, containerId: ContainerId): void {
-  const found = taskRunOf(step, containerId);
+export function maxCompletionReached(ctx: Context, containerId: ContainerId): void {
+  const found = taskRunOf(ctx, containerId);
   if (found === undefined || found.run.kill !== undefined) return;
-  cancelTimer(step, { kind: 'maxCompletion', containerId });
-  killRun(step, found.framework, found.run, 'maxCompletion', 0);
+  cancelTimer(ctx, { kind: 'maxCompletion', containerId });
+  killRun(ctx, found.framework, found.run, 'maxCompletion', 0);
 }

@@ -7,7 +7,7 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
-import { cancelTimer, log, type Step, send, setTimer } from './context.js';
+import { type Context, cancelTimer, log, send, setTimer } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
 import { exitMessage, waitStatusOf } from './exit-status.js';
@@ -18,78 +18,78 @@ import { strayEnded } from './sandboxes.js';
 import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
-export function customContainerEvent(step: Step, event: ContainerEvent): void {
+export function customContainerEvent(ctx: Context, event: ContainerEvent): void {
   const { containerId } = event;
-  const found = executorOf(step, containerId);
+  const found = executorOf(ctx, containerId);
   if (found?.executor.kind !== 'custom') {
     if (event.kind === 'started') return;
-    step.effects.push({ kind: 'removeContainer', containerId });
-    strayEnded(step, containerId);
+    ctx.effects.push({ kind: 'removeContainer', containerId });
+    strayEnded(ctx, containerId);
     return;
   }
   const { framework, executor } = found;
   switch (event.kind) {
     case 'started': {
       const { pid } = event;
-      putExecutor(step, framework, { ...executor, pid, startedWallMs: step.now.wallMs });
+      putExecutor(ctx, framework, { ...executor, pid, startedWallMs: ctx.now.wallMs });
       if (executor.state !== 'launching' || executor.kill !== undefined) return;
-      setTimer(step, { kind: 'registerExecutor', containerId }, step.state.config.executorRegistrationTimeoutMs);
+      setTimer(ctx, { kind: 'registerExecutor', containerId }, ctx.state.config.executorRegistrationTimeoutMs);
       return;
     }
     case 'launchFailed':
-      step.state.counters.containerLaunchErrors++;
-      executorGone(step, framework, executor, { kind: 'unknown' }, launchFailure(executor, event.message));
+      ctx.state.counters.containerLaunchErrors++;
+      executorGone(ctx, framework, executor, { kind: 'unknown' }, launchFailure(executor, event.message));
       return;
     case 'exited':
-      executorGone(step, framework, executor, event.status);
+      executorGone(ctx, framework, executor, event.status);
       return;
   }
 }
 
 /** CUSTOM-EXECUTORS-2. */
-export function registrationTimedOut(step: Step, containerId: ContainerId): void {
-  const found = executorOf(step, containerId);
+export function registrationTimedOut(ctx: Context, containerId: ContainerId): void {
+  const found = executorOf(ctx, containerId);
   if (found?.executor.state !== 'launching') return;
-  log(step, 'warning', `executor ${found.executor.info.executor_id.value} did not subscribe in time and is destroyed`);
-  destroyExecutor(step, found.framework, found.executor, 'notRegistered');
+  log(ctx, 'warning', `executor ${found.executor.info.executor_id.value} did not subscribe in time and is destroyed`);
+  destroyExecutor(ctx, found.framework, found.executor, 'notRegistered');
 }
 
-function destroyExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord, why: Kill['why']): void {
-  const killed = { ...executor, kill: executor.kill ?? { why, sinceWallMs: step.now.wallMs, graceMs: 0 } };
-  putExecutor(step, framework, killed);
-  step.effects.push({ kind: 'destroy', containerId: executor.containerId });
+function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord, why: Kill['why']): void {
+  const killed = { ...executor, kill: executor.kill ?? { why, sinceWallMs: ctx.now.wallMs, graceMs: 0 } };
+  putExecutor(ctx, framework, killed);
+  ctx.effects.push({ kind: 'destroy', containerId: executor.containerId });
 }
 
 /** Notes tasks that are on their way to the executor's first or next LAUNCH. */
-export function addPending(step: Step, executor: ExecutorRecord, taskIds: readonly TaskId[], group: boolean): void {
-  const run = step.state.runs.get(executor.containerId);
+export function addPending(ctx: Context, executor: ExecutorRecord, taskIds: readonly TaskId[], group: boolean): void {
+  const run = ctx.state.runs.get(executor.containerId);
   if (run === undefined) return;
   const pending = [...(run.pending ?? []), { taskIds, group, durable: false }];
-  step.state.runs.set(executor.containerId, { ...run, pending });
+  ctx.state.runs.set(executor.containerId, { ...run, pending });
 }
 
 /** The tasks that have waited longest for their write are on disk. */
-export function pendingDurable(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function pendingDurable(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
-  const run = executor && step.state.runs.get(executor.containerId);
+  const run = executor && ctx.state.runs.get(executor.containerId);
   if (framework === undefined || executor === undefined || run?.pending === undefined) return;
   const at = run.pending.findIndex(({ durable }) => !durable);
   const pending = run.pending.map((it, index) => (index === at ? { ...it, durable: true } : it));
-  step.state.runs.set(executor.containerId, { ...run, pending });
-  sendPending(step, framework, executor);
+  ctx.state.runs.set(executor.containerId, { ...run, pending });
+  sendPending(ctx, framework, executor);
 }
 
 /** CUSTOM-EXECUTORS-1. */
-export function sendPending(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
-  if (!isConnected(step, executor) || executor.kill !== undefined) return;
+export function sendPending(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  if (!isConnected(ctx, executor) || executor.kill !== undefined) return;
   for (;;) {
-    const run = step.state.runs.get(executor.containerId);
+    const run = ctx.state.runs.get(executor.containerId);
     const [first, ...rest] = run?.pending ?? [];
     if (run === undefined || first === undefined || !first.durable) return;
     const event = launchEvent(framework, first);
-    step.state.runs.set(executor.containerId, { ...run, pending: rest, everSentTask: true });
-    if (event !== undefined) sendToExecutor(step, framework, executor, event);
+    ctx.state.runs.set(executor.containerId, { ...run, pending: rest, everSentTask: true });
+    if (event !== undefined) sendToExecutor(ctx, framework, executor, event);
   }
 }
 
@@ -107,17 +107,17 @@ function launchEvent(framework: FrameworkRecord, { taskIds, group }: PendingLaun
 
 /** Ends a task: one that has not been delivered here (with its group), one that has by its executor. */
 export function killCustomTask(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   taskId: TaskId,
   policy: KillPolicy | undefined,
 ): void {
   if (executor.kill !== undefined || executor.state === 'ended') {
-    log(step, 'info', `task ${taskId} is not ended: its executor ends already`);
+    log(ctx, 'info', `task ${taskId} is not ended: its executor ends already`);
     return;
   }
-  const run = step.state.runs.get(executor.containerId);
+  const run = ctx.state.runs.get(executor.containerId);
   const waiting = run?.pending?.find(({ taskIds }) => taskIds.includes(taskId));
   if (run !== undefined && waiting !== undefined) {
     // The entry stays, as its write is still to be answered; of ended tasks nothing is sent.
@@ -126,7 +126,7 @@ export function killCustomTask(
       const message = waiting.group
         ? 'A task of its group was killed before it was launched'
         : 'Killed before the task was launched';
-      enqueueTaskStatus(step, framework, executor, id, {
+      enqueueTaskStatus(ctx, framework, executor, id, {
         state: 'TASK_KILLED',
         message,
         reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
@@ -135,65 +135,65 @@ export function killCustomTask(
     return;
   }
   const kill = { task_id: { value: taskId }, ...(policy === undefined ? {} : { kill_policy: policy }) };
-  if (sendToExecutor(step, framework, executor, { type: 'KILL', kill })) return;
-  log(step, 'warning', `task ${taskId} can't be ended: its executor is not connected`);
+  if (sendToExecutor(ctx, framework, executor, { type: 'KILL', kill })) return;
+  log(ctx, 'warning', `task ${taskId} can't be ended: its executor is not connected`);
 }
 
 /** A status that the agent gives to a task of a custom executor. */
 export function enqueueTaskStatus(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   taskId: TaskId,
   fields: StatusFields,
 ): void {
-  const status = statusOf(step, taskId, {
+  const status = statusOf(ctx, taskId, {
     source: 'SOURCE_AGENT',
     executor_id: executor.info.executor_id,
     ...fields,
   });
-  enqueueStatusUpdate(step, framework, taskId, status);
+  enqueueStatusUpdate(ctx, framework, taskId, status);
 }
 
 /** Asks the executor to end; it is destroyed when its grace period is over (CUSTOM-EXECUTORS-2). */
 export function shutdownCustom(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   why: Kill['why'],
 ): void {
   if (executor.kill !== undefined || executor.state === 'ended') return;
   const { containerId, info } = executor;
-  const graceMs = (info.shutdown_grace_period?.nanoseconds ?? step.state.config.executorShutdownGraceMs * 1e6) / 1e6;
-  const killed: ExecutorRecord = { ...executor, kill: { why, sinceWallMs: step.now.wallMs, graceMs } };
-  cancelTimer(step, { kind: 'registerExecutor', containerId });
+  const graceMs = (info.shutdown_grace_period?.nanoseconds ?? ctx.state.config.executorShutdownGraceMs * 1e6) / 1e6;
+  const killed: ExecutorRecord = { ...executor, kill: { why, sinceWallMs: ctx.now.wallMs, graceMs } };
+  cancelTimer(ctx, { kind: 'registerExecutor', containerId });
   if (executor.state === 'queued') {
-    executorGone(step, framework, killed, { kind: 'unknown' });
+    executorGone(ctx, framework, killed, { kind: 'unknown' });
     return;
   }
-  putExecutor(step, framework, killed);
-  sendToExecutor(step, framework, killed, { type: 'SHUTDOWN' });
-  armKill(step, killed);
+  putExecutor(ctx, framework, killed);
+  sendToExecutor(ctx, framework, killed, { type: 'SHUTDOWN' });
+  armKill(ctx, killed);
 }
 
 /** CUSTOM-EXECUTORS-3: the container has ended, or was never there. `fields`: what its tasks are told, if not by how it ended. */
 export function executorGone(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   status: ExitStatus,
   fields: StatusFields = outcomeOf(framework, executor, status),
 ): void {
   const { containerId, info } = executor;
-  const connection = step.state.runs.get(containerId)?.connection;
-  if (connection !== undefined) step.effects.push({ kind: 'closeStream', connection });
-  reportExecutorExited(step, framework, executor, waitStatusOf(status));
+  const connection = ctx.state.runs.get(containerId)?.connection;
+  if (connection !== undefined) ctx.effects.push({ kind: 'closeStream', connection });
+  reportExecutorExited(ctx, framework, executor, waitStatusOf(status));
   for (const record of [...tasksOf(framework, info.executor_id.value as ExecutorId)]) {
     if (isTerminal(record.task.state)) continue;
-    enqueueTaskStatus(step, framework, executor, record.info.task_id.value as TaskId, fields);
+    enqueueTaskStatus(ctx, framework, executor, record.info.task_id.value as TaskId, fields);
   }
-  endExecutor(step, framework, executor);
-  awaitNoLonger(step, containerId);
+  endExecutor(ctx, framework, executor);
+  awaitNoLonger(ctx, containerId);
 }
 
 function launchFailure({ kill }: ExecutorRecord, problem: string): StatusFields | undefined {
@@ -219,29 +219,29 @@ function outcomeOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status:
 }
 
 /** An executor of an earlier process of this agent: it will subscribe again, or is asked to. */
-export function awaitExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+export function awaitExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId, driver } = executor;
-  const run = step.state.runs.get(containerId);
-  const agentId = agentIdOf(step.state);
+  const run = ctx.state.runs.get(containerId);
+  const agentId = agentIdOf(ctx.state);
   if (run === undefined || agentId === undefined) return;
-  step.state.runs.set(containerId, { ...run, everSentTask: true });
-  step.state.awaited.add(containerId);
-  log(step, 'info', `waiting for executor ${executor.info.executor_id.value} of framework ${framework.id}`);
+  ctx.state.runs.set(containerId, { ...run, everSentTask: true });
+  ctx.state.awaited.add(containerId);
+  log(ctx, 'info', `waiting for executor ${executor.info.executor_id.value} of framework ${framework.id}`);
   if (driver === undefined) return;
-  send(step, driver, { name: 'ReconnectExecutorMessage', body: { agent_id: { value: agentId } } });
+  send(ctx, driver, { name: 'ReconnectExecutorMessage', body: { agent_id: { value: agentId } } });
 }
 
-export function awaitNoLonger(step: Step, containerId: ContainerId): void {
-  if (!step.state.awaited.delete(containerId) || step.state.awaited.size > 0) return;
-  cancelTimer(step, { kind: 'executorsBack' });
-  joinIfRecovered(step);
+export function awaitNoLonger(ctx: Context, containerId: ContainerId): void {
+  if (!ctx.state.awaited.delete(containerId) || ctx.state.awaited.size > 0) return;
+  cancelTimer(ctx, { kind: 'executorsBack' });
+  joinIfRecovered(ctx);
 }
 
 /** Executors that are not back by now won't be waited for (CUSTOM-EXECUTORS-2). */
-export function executorsLate(step: Step): void {
-  for (const containerId of [...step.state.awaited]) {
-    const found = executorOf(step, containerId);
-    if (found !== undefined) destroyExecutor(step, found.framework, found.executor, 'notBack');
-    awaitNoLonger(step, containerId);
+export function executorsLate(ctx: Context): void {
+  for (const containerId of [...ctx.state.awaited]) {
+    const found = executorOf(ctx, containerId);
+    if (found !== undefined) destroyExecutor(ctx, found.framework, found.executor, 'notBack');
+    awaitNoLonger(ctx, containerId);
   }
 }

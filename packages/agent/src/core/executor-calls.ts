@@ -14,7 +14,7 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
-import { cancelTimer, log, type Step, send, sendToMaster, setTimer, whenDurable } from './context.js';
+import { type Context, cancelTimer, log, send, sendToMaster, setTimer, whenDurable } from './context.js';
 import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isRetired, putExecutor } from './executors.js';
@@ -31,19 +31,19 @@ const HEARTBEAT_MS = 30 * 60_000;
 const MAX_RECEIVED = 100;
 
 export function executorCall(
-  step: Step,
+  ctx: Context,
   connection: ConnectionId,
   call: ExecutorCall,
   claims: Readonly<Record<string, string>> | undefined,
 ): void {
   const reply = (status: 202 | 400 | 403, text: string): void => {
-    step.effects.push({ kind: 'reply', connection, status, text });
+    ctx.effects.push({ kind: 'reply', connection, status, text });
   };
   if (call.type === 'HEARTBEAT') {
     reply(202, '');
     return;
   }
-  const framework = step.state.frameworks.get(call.framework_id.value as FrameworkId);
+  const framework = ctx.state.frameworks.get(call.framework_id.value as FrameworkId);
   const executor = framework?.executors.get(call.executor_id.value as ExecutorId);
   if (framework === undefined || executor?.kind !== 'custom') {
     const [field, id] =
@@ -57,11 +57,11 @@ export function executorCall(
     return;
   }
   if (call.type === 'SUBSCRIBE') {
-    step.effects.push({ kind: 'openStream', connection });
-    if (ends(step, framework, executor)) {
-      step.effects.push({ kind: 'executorEvent', connection, event: { type: 'SHUTDOWN' } });
-      step.effects.push({ kind: 'closeStream', connection });
-    } else httpSubscribed(step, framework, executor, connection, call.subscribe ?? {});
+    ctx.effects.push({ kind: 'openStream', connection });
+    if (ends(ctx, framework, executor)) {
+      ctx.effects.push({ kind: 'executorEvent', connection, event: { type: 'SHUTDOWN' } });
+      ctx.effects.push({ kind: 'closeStream', connection });
+    } else httpSubscribed(ctx, framework, executor, connection, call.subscribe ?? {});
     return;
   }
   if (executor.state === 'queued' || executor.state === 'launching') {
@@ -69,10 +69,9 @@ export function executorCall(
     return;
   }
   reply(202, '');
-  if (call.type === 'UPDATE' && call.update !== undefined)
-    executorUpdate(step, framework, executor, call.update.status);
+  if (call.type === 'UPDATE' && call.update !== undefined) executorUpdate(ctx, framework, executor, call.update.status);
   if (call.type === 'MESSAGE' && call.message !== undefined) {
-    messageToFramework(step, framework, executor, call.message.data);
+    messageToFramework(ctx, framework, executor, call.message.data);
   }
 }
 
@@ -86,25 +85,25 @@ const wrongClaim = (
   return cid === containerId ? undefined : 'cid';
 };
 
-const ends = (step: Step, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
-  step.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';
+const ends = (ctx: Context, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
+  ctx.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';
 
 function httpSubscribed(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   connection: ConnectionId,
   subscribe: ExecutorCallSubscribe,
 ): void {
   const { containerId } = executor;
-  const run = step.state.runs.get(containerId);
+  const run = ctx.state.runs.get(containerId);
   if (run === undefined) return;
   // EXECUTOR-CALLS-2.
-  if (run.connection !== undefined) step.effects.push({ kind: 'closeStream', connection: run.connection });
-  step.state.runs.set(containerId, { ...run, connection });
-  setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
+  if (run.connection !== undefined) ctx.effects.push({ kind: 'closeStream', connection: run.connection });
+  ctx.state.runs.set(containerId, { ...run, connection });
+  setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
   const { driver: _driver, ...http } = executor;
-  subscribed(step, framework, http, {
+  subscribed(ctx, framework, http, {
     taskIds: subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [],
     updates: subscribe.unacknowledged_updates?.map(({ status }) => status) ?? [],
   });
@@ -118,55 +117,55 @@ export interface Unacknowledged {
 
 /** The executor listens: it hears what waited for it. */
 export function subscribed(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   unacknowledged: Unacknowledged,
 ): void {
   const { containerId, info } = executor;
   const running: ExecutorRecord = { ...executor, state: 'running' };
-  cancelTimer(step, { kind: 'registerExecutor', containerId });
-  putExecutor(step, framework, running);
-  log(step, 'info', `executor ${info.executor_id.value} of framework ${framework.id} has subscribed`);
-  for (const status of unacknowledged.updates) executorUpdate(step, framework, running, status);
-  dropUndelivered(step, framework, running, unacknowledged.taskIds);
-  if (hasNothingToDo(step, framework, running)) {
-    log(step, 'info', `executor ${info.executor_id.value} is shut down: its tasks were killed before it had them`);
-    shutdownCustom(step, framework, running, 'shutdown');
+  cancelTimer(ctx, { kind: 'registerExecutor', containerId });
+  putExecutor(ctx, framework, running);
+  log(ctx, 'info', `executor ${info.executor_id.value} of framework ${framework.id} has subscribed`);
+  for (const status of unacknowledged.updates) executorUpdate(ctx, framework, running, status);
+  dropUndelivered(ctx, framework, running, unacknowledged.taskIds);
+  if (hasNothingToDo(ctx, framework, running)) {
+    log(ctx, 'info', `executor ${info.executor_id.value} is shut down: its tasks were killed before it had them`);
+    shutdownCustom(ctx, framework, running, 'shutdown');
     return;
   }
-  sendToExecutor(step, framework, running, {
+  sendToExecutor(ctx, framework, running, {
     type: 'SUBSCRIBED',
     subscribed: {
       executor_info: info,
       framework_info: framework.info,
-      agent_info: agentInfoFor(step),
+      agent_info: agentInfoFor(ctx),
       container_id: { value: containerId },
     },
   });
-  sendPending(step, framework, running);
-  drainExecutor(step, framework, running);
-  awaitNoLonger(step, containerId);
+  sendPending(ctx, framework, running);
+  drainExecutor(ctx, framework, running);
+  awaitNoLonger(ctx, containerId);
 }
 
 /** The v1 message has no `checkpoint`. */
-function agentInfoFor({ state }: Step) {
+function agentInfoFor({ state }: Context) {
   const { checkpoint: _checkpoint, ...shown } = state.info;
   return { ...shown, resources: state.total };
 }
 
 /** EXECUTOR-CALLS-3. */
 function dropUndelivered(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   known: readonly TaskId[],
 ): void {
-  const pending = new Set(step.state.runs.get(executor.containerId)?.pending?.flatMap(({ taskIds }) => taskIds));
+  const pending = new Set(ctx.state.runs.get(executor.containerId)?.pending?.flatMap(({ taskIds }) => taskIds));
   for (const { info, task } of [...tasksOf(framework, executor.info.executor_id.value as ExecutorId)]) {
     const taskId = info.task_id.value as TaskId;
     if (task.state !== 'TASK_STAGING' || pending.has(taskId) || known.includes(taskId)) continue;
-    enqueueTaskStatus(step, framework, executor, taskId, {
+    enqueueTaskStatus(ctx, framework, executor, taskId, {
       state: partitionAware(framework.info) ? 'TASK_DROPPED' : 'TASK_LOST',
       message: 'The executor did not get the task before the agent was restarted or the connection broke',
       reason: 'REASON_AGENT_RESTARTED',
@@ -174,8 +173,8 @@ function dropUndelivered(
   }
 }
 
-function hasNothingToDo(step: Step, framework: FrameworkRecord, { containerId }: ExecutorRecord): boolean {
-  const run = step.state.runs.get(containerId);
+function hasNothingToDo(ctx: Context, framework: FrameworkRecord, { containerId }: ExecutorRecord): boolean {
+  const run = ctx.state.runs.get(containerId);
   if (run?.everSentTask === true) return false;
   const alive = (id: TaskId): boolean => framework.tasks.has(id) && !isTerminal(framework.tasks.get(id)?.task.state);
   return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
@@ -183,7 +182,7 @@ function hasNothingToDo(step: Step, framework: FrameworkRecord, { containerId }:
 
 /** EXECUTOR-CALLS-1, EXECUTOR-CALLS-4. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
 export function executorUpdate(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   status: TaskStatus,
@@ -191,19 +190,19 @@ export function executorUpdate(
   const taskId = status.task_id.value as TaskId;
   const { uuid = '' } = status;
   if (framework.state === 'terminating') {
-    step.state.counters.invalidStatusUpdates++;
+    ctx.state.counters.invalidStatusUpdates++;
     return;
   }
   if (status.state === 'TASK_STAGING') {
-    log(step, 'warning', `executor ${executor.info.executor_id.value} says TASK_STAGING, which no executor may`);
-    shutdownCustom(step, framework, executor, 'shutdown');
+    log(ctx, 'warning', `executor ${executor.info.executor_id.value} says TASK_STAGING, which no executor may`);
+    shutdownCustom(ctx, framework, executor, 'shutdown');
     return;
   }
   const record = framework.tasks.get(taskId);
   if (record !== undefined && record.executorId !== executor.info.executor_id.value) {
-    step.state.counters.invalidStatusUpdates++;
+    ctx.state.counters.invalidStatusUpdates++;
     const name = executor.info.executor_id.value;
-    log(step, 'warning', `ignored an update of executor ${name} for task ${taskId}, which is another executor's`);
+    log(ctx, 'warning', `ignored an update of executor ${name} for task ${taskId}, which is another executor's`);
     return;
   }
   const repeated =
@@ -216,20 +215,20 @@ export function executorUpdate(
       framework.tasks.set(taskId, { ...record, received: [...(record.received ?? []), uuid].slice(-MAX_RECEIVED) });
     }
     enqueueStatusUpdate(
-      step,
+      ctx,
       framework,
       taskId,
-      drained(step, framework, step.state.drain !== undefined, completeStatus(step, executor, status)),
+      drained(ctx, framework, ctx.state.drain !== undefined, completeStatus(ctx, executor, status)),
     );
-  } else step.state.counters.validStatusUpdates++;
-  whenDurable(step, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
+  } else ctx.state.counters.validStatusUpdates++;
+  whenDurable(ctx, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
 }
 
 /** The executor's status with what the agent knows better. */
-function completeStatus(step: Step, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
-  const own = containerStatus(step, executor);
+function completeStatus(ctx: Context, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
+  const own = containerStatus(ctx, executor);
   const given: ContainerStatus = status.container_status ?? {};
-  const filled = statusOf(step, status.task_id.value as TaskId, {
+  const filled = statusOf(ctx, status.task_id.value as TaskId, {
     ...status,
     container_status: {
       network_infos: given.network_infos ?? own.network_infos,
@@ -241,21 +240,21 @@ function completeStatus(step: Step, executor: ExecutorRecord, status: TaskStatus
   return { ...filled, timestamp: status.timestamp ?? filled.timestamp, uuid: status.uuid ?? filled.uuid };
 }
 
-export function acknowledgeExecutor(step: Step, containerId: ContainerId, taskId: TaskId, uuid: string): void {
-  const found = executorOf(step, containerId);
+export function acknowledgeExecutor(ctx: Context, containerId: ContainerId, taskId: TaskId, uuid: string): void {
+  const found = executorOf(ctx, containerId);
   if (found === undefined) return;
   const acknowledged = { task_id: { value: taskId }, uuid };
-  sendToExecutor(step, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
+  sendToExecutor(ctx, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
 }
 
 /** From an executor to its scheduler; a v0 driver takes it itself. Nothing is repeated. */
 export function messageToFramework(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   data: string,
 ): void {
-  const agentId = agentIdOf(step.state);
+  const agentId = agentIdOf(ctx.state);
   if (agentId === undefined || framework.state === 'terminating') return;
   const body = {
     agent_id: { value: agentId },
@@ -263,43 +262,38 @@ export function messageToFramework(
     executor_id: executor.info.executor_id,
     data,
   };
-  if (framework.pid === undefined) sendToMaster(step, { name: 'ExecutorToFrameworkMessage', body });
-  else send(step, framework.pid as never, { name: 'ExecutorToFrameworkMessage', body });
+  if (framework.pid === undefined) sendToMaster(ctx, { name: 'ExecutorToFrameworkMessage', body });
+  else send(ctx, framework.pid as never, { name: 'ExecutorToFrameworkMessage', body });
 }
 
 /** From a scheduler to an executor; dropped when that isn't there to hear it. */
-export function messageToExecutor(step: Step, message: FrameworkToExecutorMessage): void {
-  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+export function messageToExecutor(ctx: Context, message: FrameworkToExecutorMessage): void {
+  const framework = ctx.state.frameworks.get(message.framework_id.value as FrameworkId);
   const executor = framework?.executors.get(message.executor_id.value as ExecutorId);
-  const { counters } = step.state;
-  if (
-    framework === undefined ||
-    executor === undefined ||
-    !isConnected(step, executor) ||
-    executor.kill !== undefined
-  ) {
+  const { counters } = ctx.state;
+  if (framework === undefined || executor === undefined || !isConnected(ctx, executor) || executor.kill !== undefined) {
     counters.invalidFrameworkMessages++;
-    log(step, 'warning', `dropped a message to executor ${message.executor_id.value}: it is not connected`);
+    log(ctx, 'warning', `dropped a message to executor ${message.executor_id.value}: it is not connected`);
     return;
   }
   counters.validFrameworkMessages++;
-  sendToExecutor(step, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
+  sendToExecutor(ctx, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
 }
 
 /** The executor may come back; it is left alone until then. */
-export function streamClosed(step: Step, connection: ConnectionId): void {
-  for (const [containerId, run] of step.state.runs) {
+export function streamClosed(ctx: Context, connection: ConnectionId): void {
+  for (const [containerId, run] of ctx.state.runs) {
     if (run.connection !== connection) continue;
-    step.state.runs.set(containerId, { ...run, connection: undefined });
-    cancelTimer(step, { kind: 'executorHeartbeat', containerId });
-    log(step, 'info', `executor ${run.executorId} of framework ${run.frameworkId} has disconnected`);
+    ctx.state.runs.set(containerId, { ...run, connection: undefined });
+    cancelTimer(ctx, { kind: 'executorHeartbeat', containerId });
+    log(ctx, 'info', `executor ${run.executorId} of framework ${run.frameworkId} has disconnected`);
     return;
   }
 }
 
-export function executorHeartbeat(step: Step, containerId: ContainerId): void {
-  const found = executorOf(step, containerId);
-  if (found === undefined || !isConnected(step, found.executor)) return;
-  setTimer(step, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
-  sendToExecutor(step, found.framework, found.executor, { type: 'HEARTBEAT' });
+export function executorHeartbeat(ctx: Context, containerId: ContainerId): void {
+  const found = executorOf(ctx, containerId);
+  if (found === undefined || !isConnected(ctx, found.executor)) return;
+  setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
+  sendToExecutor(ctx, found.framework, found.executor, { type: 'HEARTBEAT' });
 }

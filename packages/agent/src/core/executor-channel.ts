@@ -1,33 +1,33 @@
 // How the agent talks to a custom executor: events on the stream that its SUBSCRIBE opened, or, to one that stands on
 // a v0 driver, the libprocess messages that say the same. Source: the executor driver's messages of Mesos.
 import type { ExecutorEvent, LibprocessMessage } from '@meseta/wire';
-import { type Step, send } from './context.js';
+import { type Context, send } from './context.js';
 import type { ExecutorRecord } from './io.js';
 import { agentIdOf, type FrameworkRecord } from './state.js';
 
-export const isConnected = (step: Step, executor: ExecutorRecord): boolean =>
+export const isConnected = (ctx: Context, executor: ExecutorRecord): boolean =>
   executor.state === 'running' &&
-  (executor.driver !== undefined || step.state.runs.get(executor.containerId)?.connection !== undefined);
+  (executor.driver !== undefined || ctx.state.runs.get(executor.containerId)?.connection !== undefined);
 
 /** Whether the executor was there to be told. */
 export function sendToExecutor(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   event: ExecutorEvent,
 ): boolean {
-  const connection = step.state.runs.get(executor.containerId)?.connection;
+  const connection = ctx.state.runs.get(executor.containerId)?.connection;
   if (connection !== undefined) {
-    step.effects.push({ kind: 'executorEvent', connection, event });
+    ctx.effects.push({ kind: 'executorEvent', connection, event });
     return true;
   }
   if (executor.driver === undefined) return false;
-  for (const message of driverMessages(step, framework, executor, event)) send(step, executor.driver, message);
+  for (const message of driverMessages(ctx, framework, executor, event)) send(ctx, executor.driver, message);
   return true;
 }
 
 function driverMessages(
-  { state }: Step,
+  { state }: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   event: ExecutorEvent,

@@ -6,7 +6,7 @@
 // EXECUTOR-DRIVER-2: the driver of an executor is not told to end by what another one says in its name.
 import type { ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import type { ExecutorID, FrameworkID, LibprocessMessage, StatusUpdate, TaskStatus } from '@meseta/wire';
-import { log, type Step, send } from './context.js';
+import { type Context, log, send } from './context.js';
 import {
   executorUpdate,
   messageToExecutor,
@@ -18,16 +18,16 @@ import type { ExecutorRecord } from './io.js';
 import type { FrameworkRecord } from './state.js';
 
 /** Takes a message that comes from an executor's or a scheduler's driver; false: it is none. */
-export function driverMessage(step: Step, from: Pid, message: LibprocessMessage): boolean {
+export function driverMessage(ctx: Context, from: Pid, message: LibprocessMessage): boolean {
   switch (message.name) {
     case 'RegisterExecutorMessage': {
       const { framework_id, executor_id } = message.body;
-      arrived(step, from, 'register', framework_id, executor_id, { taskIds: [], updates: [] });
+      arrived(ctx, from, 'register', framework_id, executor_id, { taskIds: [], updates: [] });
       return true;
     }
     case 'ReregisterExecutorMessage': {
       const { framework_id, executor_id, tasks = [], updates = [] } = message.body;
-      arrived(step, from, 'reregister', framework_id, executor_id, {
+      arrived(ctx, from, 'reregister', framework_id, executor_id, {
         taskIds: tasks.map(({ task_id }) => task_id.value as TaskId),
         updates: updates.map(statusOf),
       });
@@ -35,22 +35,22 @@ export function driverMessage(step: Step, from: Pid, message: LibprocessMessage)
     }
     case 'StatusUpdateMessage': {
       const { update } = message.body;
-      const found = driverOf(step, from, update.framework_id);
-      if (found === undefined) step.state.counters.invalidStatusUpdates++;
-      else executorUpdate(step, found.framework, found.executor, statusOf(update));
+      const found = driverOf(ctx, from, update.framework_id);
+      if (found === undefined) ctx.state.counters.invalidStatusUpdates++;
+      else executorUpdate(ctx, found.framework, found.executor, statusOf(update));
       return true;
     }
     case 'ExecutorToFrameworkMessage': {
       const { framework_id, data } = message.body;
-      const found = driverOf(step, from, framework_id);
-      if (found !== undefined) messageToFramework(step, found.framework, found.executor, data);
+      const found = driverOf(ctx, from, framework_id);
+      if (found !== undefined) messageToFramework(ctx, found.framework, found.executor, data);
       return true;
     }
     case 'FrameworkToExecutorMessage': {
-      const framework = step.state.frameworks.get(message.body.framework_id.value as FrameworkId);
+      const framework = ctx.state.frameworks.get(message.body.framework_id.value as FrameworkId);
       // Schedulers on a v0 driver know where the agent is and don't take the way over the master.
       if (framework?.pid !== from) return false;
-      messageToExecutor(step, message.body);
+      messageToExecutor(ctx, message.body);
       return true;
     }
     default:
@@ -67,11 +67,11 @@ const statusOf = ({ status, timestamp, uuid }: StatusUpdate): TaskStatus => ({
 });
 
 function driverOf(
-  step: Step,
+  ctx: Context,
   from: Pid,
   frameworkId: FrameworkID,
 ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined {
-  const framework = step.state.frameworks.get(frameworkId.value as FrameworkId);
+  const framework = ctx.state.frameworks.get(frameworkId.value as FrameworkId);
   for (const executor of framework?.executors.values() ?? []) {
     if (framework !== undefined && executor.driver === from) return { framework, executor };
   }
@@ -85,7 +85,7 @@ function isItsDriver(from: Pid, how: 'register' | 'reregister', executor: Execut
   return how === 'register' && executor.state !== 'running';
 }
 
-function isDriver({ state }: Step, pid: Pid): boolean {
+function isDriver({ state }: Context, pid: Pid): boolean {
   for (const { executors } of state.frameworks.values()) {
     for (const { driver } of executors.values()) if (driver === pid) return true;
   }
@@ -93,38 +93,38 @@ function isDriver({ state }: Step, pid: Pid): boolean {
 }
 
 function arrived(
-  step: Step,
+  ctx: Context,
   from: Pid,
   how: 'register' | 'reregister',
   frameworkId: FrameworkID,
   executorId: ExecutorID,
   unacknowledged: Unacknowledged,
 ): void {
-  const framework = step.state.frameworks.get(frameworkId.value as FrameworkId);
+  const framework = ctx.state.frameworks.get(frameworkId.value as FrameworkId);
   const executor = framework?.executors.get(executorId.value as ExecutorId);
   const welcome =
     framework?.state === 'running' &&
     executor?.kind === 'custom' &&
     executor.state !== 'ended' &&
     executor.kill === undefined &&
-    step.state.leaving === undefined &&
+    ctx.state.leaving === undefined &&
     isItsDriver(from, how, executor);
   if (framework === undefined || executor === undefined || !welcome) {
-    if (isDriver(step, from)) {
+    if (isDriver(ctx, from)) {
       log(
-        step,
+        ctx,
         'warning',
         `ignored the registration of ${from} as executor ${executorId.value}: it is another's driver`,
       );
       return;
     }
-    log(step, 'warning', `executor ${executorId.value} at ${from} is shut down: it is not expected`);
-    send(step, from, {
+    log(ctx, 'warning', `executor ${executorId.value} at ${from} is shut down: it is not expected`);
+    send(ctx, from, {
       name: 'ShutdownExecutorMessage',
       body: { executor_id: executorId, framework_id: frameworkId },
     });
     return;
   }
-  step.effects.push({ kind: 'link', to: from });
-  subscribed(step, framework, { ...executor, driver: from }, unacknowledged);
+  ctx.effects.push({ kind: 'link', to: from });
+  subscribed(ctx, framework, { ...executor, driver: from }, unacknowledged);
 }

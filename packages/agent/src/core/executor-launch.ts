@@ -3,7 +3,7 @@ import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { TaskInfo } from '@meseta/wire';
-import type { Step } from './context.js';
+import type { Context } from './context.js';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
 import type { ExecutorRecord } from './io.js';
@@ -12,30 +12,30 @@ import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** EXECUTORS-1: the executor is on disk. Unless it was ended in the meantime its container starts. */
-export function launchExecutor(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
-  const spec = isCommand(executor) ? commandSpec(step, framework, executor) : customSpec(step, framework, executor);
-  const own = volumeLinks(step.state.config.workDir, spec.resources);
+  const spec = isCommand(executor) ? commandSpec(ctx, framework, executor) : customSpec(ctx, framework, executor);
+  const own = volumeLinks(ctx.state.config.workDir, spec.resources);
   const volumes = [...own, ...sandboxLinks(spec, own, [])];
   const token = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
-  step.effects.push({ kind: 'launch', spec, volumes, ...token });
+  ctx.effects.push({ kind: 'launch', spec, volumes, ...token });
 }
 
 /** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */
-function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
+function customSpec(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
   const { info, containerId, sandbox } = executor;
-  const agentId = present(agentIdOf(step.state), 'the id of a registered agent');
+  const agentId = present(agentIdOf(ctx.state), 'the id of a registered agent');
   const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
   return {
     containerId,
     sandbox,
-    user: userOf(step, framework.info, info.command),
+    user: userOf(ctx, framework.info, info.command),
     command: info.command ?? {},
     environment: {
-      ...executorEnvironment(step.state.config, agentId, framework.info, executor),
+      ...executorEnvironment(ctx.state.config, agentId, framework.info, executor),
       ...variablesOf(info.command),
     },
     uris: info.command?.uris ?? [],
@@ -45,21 +45,21 @@ function customSpec(step: Step, framework: FrameworkRecord, executor: ExecutorRe
   };
 }
 
-function commandSpec(step: Step, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
+function commandSpec(ctx: Context, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
   const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
   const info = present(task, 'the task of a command executor').info;
-  const spec = taskSpec(step, framework, executor, info);
+  const spec = taskSpec(ctx, framework, executor, info);
   return { ...spec, resources: [...spec.resources, ...(executor.info.resources ?? [])] };
 }
 
 /** What a task is launched with that the agent runs itself. */
-export function taskSpec(step: Step, framework: FrameworkRecord, run: TaskRun, info: TaskInfo): ContainerSpec {
+export function taskSpec(ctx: Context, framework: FrameworkRecord, run: TaskRun, info: TaskInfo): ContainerSpec {
   return {
     containerId: run.containerId,
     sandbox: run.sandbox,
-    user: userOf(step, framework.info, info.command),
+    user: userOf(ctx, framework.info, info.command),
     command: info.command ?? {},
-    environment: environmentOfRun(step.state, framework, run, info),
+    environment: environmentOfRun(ctx.state, framework, run, info),
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
     resources: info.resources ?? [],

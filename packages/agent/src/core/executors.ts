@@ -8,7 +8,7 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpoint-records.js';
-import { cancelContainerTimers, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { type Context, cancelContainerTimers, log, save, sendToMaster, setTimer } from './context.js';
 import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './disk-layout.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { endNested, outermost } from './nested-records.js';
@@ -58,31 +58,31 @@ function summaryOf(command: CommandInfo | undefined): string {
 
 /** The user that a command runs as; undefined: the agent's own. */
 export const userOf = (
-  step: Pick<Step, 'state'>,
+  ctx: Pick<Context, 'state'>,
   framework: FrameworkInfo,
   command: CommandInfo | undefined,
-): string | undefined => (step.state.config.switchUser ? (command?.user ?? framework.user) : undefined);
+): string | undefined => (ctx.state.config.switchUser ? (command?.user ?? framework.user) : undefined);
 
 /** A new executor, on disk too. */
-export function addExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+export function addExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const executorId = executorIdOf(executor);
   framework.executors.set(executorId, executor);
-  if (checkpoints(framework)) save(step, executorKey(framework.id, executorId), { kind: 'executor', executor });
+  if (checkpoints(framework)) save(ctx, executorKey(framework.id, executorId), { kind: 'executor', executor });
 }
 
 /** Replaces the executor's record, on disk too. */
-export function putExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+export function putExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   framework.executors.set(executorIdOf(executor), executor);
-  if (checkpoints(framework)) step.changes.push(executorProgress(executor));
+  if (checkpoints(framework)) ctx.changes.push(executorProgress(executor));
 }
 
 /** The executor whose container this is, or in whose pod it is. */
 export function executorOf(
-  step: Pick<Step, 'state'>,
+  ctx: Pick<Context, 'state'>,
   containerId: ContainerId,
 ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined {
-  const run = step.state.runs.get(containerId);
-  const framework = run === undefined ? undefined : step.state.frameworks.get(run.frameworkId);
+  const run = ctx.state.runs.get(containerId);
+  const framework = run === undefined ? undefined : ctx.state.frameworks.get(run.frameworkId);
   const executor = run === undefined ? undefined : framework?.executors.get(run.executorId);
   return framework === undefined || executor === undefined ? undefined : { framework, executor };
 }
@@ -92,12 +92,12 @@ export function executorOf(
  * master may not have taken it (REGISTRATION-7). One that never was launched has no container.
  */
 export function reportExecutorExited(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   { info, containerId }: Pick<ExecutorRecord, 'info'> & Partial<Pick<ExecutorRecord, 'containerId'>>,
   status: number,
 ): void {
-  const agentId = agentIdOf(step.state);
+  const agentId = agentIdOf(ctx.state);
   if (agentId === undefined) return;
   const body = {
     agent_id: { value: agentId },
@@ -105,32 +105,32 @@ export function reportExecutorExited(
     executor_id: info.executor_id,
     status,
   };
-  const { state } = step;
+  const { state } = ctx;
   const isNamed = containerId !== undefined && state.namedExecutors.has(containerId);
   if (isNamed || !state.registration.registered) state.exitsSinceReregistration.push(body);
-  sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+  sendToMaster(ctx, { name: 'ExitedExecutorMessage', body });
 }
 
 /** The container is gone, or never was: its sandbox ages from now on. What the tasks have become was said before. */
-export function endExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): void {
+export function endExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId } = executor;
   // A pod's executor has no container of its own.
   if (executor.state !== 'queued' && executor.kind !== 'default')
-    step.after.push({ kind: 'removeContainer', containerId });
-  step.state.runs.delete(containerId);
-  cancelContainerTimers(step, containerId);
-  endNested(step, (id) => outermost(id) === containerId, true);
+    ctx.after.push({ kind: 'removeContainer', containerId });
+  ctx.state.runs.delete(containerId);
+  cancelContainerTimers(ctx, containerId);
+  endNested(ctx, (id) => outermost(id) === containerId, true);
   // The end of a container of its own was answered when it ended.
   answerWaitingForRun(
-    step,
+    ctx,
     containerId,
     executor.kind === 'default' ? { kind: 'exited', code: 0 } : { kind: 'unknown' },
   );
-  step.state.counters.executorsTerminated++;
-  noteSandboxEnded(step, containerId, executor.sandbox);
-  putExecutor(step, framework, { ...executor, state: 'ended' });
-  settle(step, framework.id, executor.info.executor_id.value as ExecutorId);
-  endIfLeaving(step);
+  ctx.state.counters.executorsTerminated++;
+  noteSandboxEnded(ctx, containerId, executor.sandbox);
+  putExecutor(ctx, framework, { ...executor, state: 'ended' });
+  settle(ctx, framework.id, executor.info.executor_id.value as ExecutorId);
+  endIfLeaving(ctx);
 }
 
 /**
@@ -143,88 +143,88 @@ const FRAMEWORK_LINGER_MS = 1000;
  * Lets go of the executor if it has ended and the ends of its tasks are acknowledged (or nobody is left to do so),
  * then of the framework if nothing of it is left.
  */
-export function settle(step: Step, frameworkId: FrameworkId, executorId: ExecutorId | undefined): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function settle(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId | undefined): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   if (framework === undefined) return;
   const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
-  const left = executor === undefined ? framework : releaseExecutor(step, framework, executor);
+  const left = executor === undefined ? framework : releaseExecutor(ctx, framework, executor);
   if (left.executors.size > 0 || left.streams.size > 0) return;
-  if (left.state === 'running') setTimer(step, { kind: 'framework', frameworkId }, FRAMEWORK_LINGER_MS);
-  else completeIfIdle(step, frameworkId);
+  if (left.state === 'running') setTimer(ctx, { kind: 'framework', frameworkId }, FRAMEWORK_LINGER_MS);
+  else completeIfIdle(ctx, frameworkId);
 }
 
 /** The framework has had nothing here for a while, or is shut down: its records go to the completed ones. */
-export function completeIfIdle(step: Step, frameworkId: FrameworkId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function completeIfIdle(ctx: Context, frameworkId: FrameworkId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   if (framework === undefined || framework.executors.size > 0 || framework.streams.size > 0) return;
-  completeFramework(step.state, framework);
-  if (checkpoints(framework)) save(step, frameworkKey(frameworkId), undefined);
-  log(step, 'info', `framework ${frameworkId} has nothing left here`);
+  completeFramework(ctx.state, framework);
+  if (checkpoints(framework)) save(ctx, frameworkKey(frameworkId), undefined);
+  log(ctx, 'info', `framework ${frameworkId} has nothing left here`);
 }
 
-function releaseExecutor(step: Step, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
+function releaseExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
   const executorId = executor.info.executor_id.value as ExecutorId;
   const tasks = [...tasksOf(framework, executorId)];
   const open = tasks.some(({ info, task }) => !isTerminal(task.state) || framework.streams.has(taskIdOf(info)));
   if (executor.state !== 'ended' || (open && framework.state === 'running')) return framework;
   framework.executors.delete(executorId);
   for (const { info } of tasks) {
-    forgetTask(step, framework, taskIdOf(info));
+    forgetTask(ctx, framework, taskIdOf(info));
   }
-  if (checkpoints(framework)) for (const key of executorKeys(framework.id, executorId)) save(step, key, undefined);
+  if (checkpoints(framework)) for (const key of executorKeys(framework.id, executorId)) save(ctx, key, undefined);
   const completed = [
     ...framework.completed,
     { executor, tasks: [...(framework.retired.get(executorId) ?? []), ...tasks] },
   ];
-  for (const { info } of framework.retired.get(executorId) ?? []) forgetRetired(step, framework, executor, info);
+  for (const { info } of framework.retired.get(executorId) ?? []) forgetRetired(ctx, framework, executor, info);
   framework.retired.delete(executorId);
-  const next = { ...framework, completed: completed.slice(-step.state.config.maxCompletedExecutorsPerFramework) };
-  step.state.frameworks.set(framework.id, next);
+  const next = { ...framework, completed: completed.slice(-ctx.state.config.maxCompletedExecutorsPerFramework) };
+  ctx.state.frameworks.set(framework.id, next);
   return next;
 }
 
-function forgetTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
+function forgetTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {
   framework.tasks.delete(taskId);
-  if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
+  if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(ctx, key, undefined);
   if (!framework.podTasks.delete(taskId)) return;
-  if (checkpoints(framework)) save(step, podTaskKey(framework.id, taskId), undefined);
+  if (checkpoints(framework)) save(ctx, podTaskKey(framework.id, taskId), undefined);
 }
 
 /** Tasks that are kept of an executor; Mesos' number. */
 const MAX_RETIRED_TASKS = 200;
 
 /** The end of a task is acknowledged: its executor, which may run others, is done with it. */
-export function retireTask(step: Step, framework: FrameworkRecord, { info, executorId }: TaskRecord): void {
+export function retireTask(ctx: Context, framework: FrameworkRecord, { info, executorId }: TaskRecord): void {
   const executor = framework.executors.get(executorId);
   const record = framework.tasks.get(taskIdOf(info));
   if (executor === undefined || executor.kind === 'command' || executor.state === 'ended' || !record) return;
   // EXECUTORS-4: on disk it stays.
   if (executor.kind === 'custom') framework.tasks.delete(taskIdOf(info));
-  else forgetTask(step, framework, taskIdOf(info));
-  keepRetired(step, framework, executor, record);
+  else forgetTask(ctx, framework, taskIdOf(info));
+  keepRetired(ctx, framework, executor, record);
 }
 
-function keepRetired(step: Step, framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord): void {
+function keepRetired(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord): void {
   const retired = [...(framework.retired.get(record.executorId) ?? []), record];
   framework.retired.set(record.executorId, retired.slice(-MAX_RETIRED_TASKS));
-  for (const { info } of retired.slice(0, -MAX_RETIRED_TASKS)) forgetRetired(step, framework, executor, info);
+  for (const { info } of retired.slice(0, -MAX_RETIRED_TASKS)) forgetRetired(ctx, framework, executor, info);
 }
 
 /** Unless the id has been given to another task since. */
-function forgetRetired(step: Step, framework: FrameworkRecord, { kind }: ExecutorRecord, info: TaskInfo): void {
+function forgetRetired(ctx: Context, framework: FrameworkRecord, { kind }: ExecutorRecord, info: TaskInfo): void {
   const taskId = taskIdOf(info);
   if (kind !== 'custom' || framework.tasks.has(taskId) || !checkpoints(framework)) return;
-  for (const key of taskKeys(framework.id, taskId)) save(step, key, undefined);
+  for (const key of taskKeys(framework.id, taskId)) save(ctx, key, undefined);
 }
 
 /** EXECUTORS-4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */
-export function restoreRetired(step: Step, framework: FrameworkRecord): void {
+export function restoreRetired(ctx: Context, framework: FrameworkRecord): void {
   for (const [taskId, record] of [...framework.tasks]) {
     const executor = framework.executors.get(record.executorId);
     if (executor?.kind !== 'custom' || executor.state === 'ended') continue;
     if (!isTerminal(record.task.state) || framework.streams.has(taskId)) continue;
     framework.tasks.delete(taskId);
-    keepRetired(step, framework, executor, record);
+    keepRetired(ctx, framework, executor, record);
   }
 }
 
@@ -237,15 +237,15 @@ export const isRetired = (framework: FrameworkRecord, executorId: ExecutorId, ta
 const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;
 
 /** The agent that was told to leave ends with its last container; what is not acknowledged by then stays on disk. */
-export function endIfLeaving(step: Step): void {
-  const { leaving, frameworks } = step.state;
+export function endIfLeaving(ctx: Context): void {
+  const { leaving, frameworks } = ctx.state;
   if (leaving === undefined) return;
   for (const { executors } of frameworks.values()) {
     for (const { state } of executors.values()) if (state !== 'ended') return;
   }
-  step.after.push({ kind: 'exit', status: 0, message: leaving });
+  ctx.after.push({ kind: 'exit', status: 0, message: leaving });
 }
 
 /** Notes a sandbox that will have to be collected, whatever becomes of this process. */
-export const saveSandbox = (step: Step, containerId: ContainerId, path: string): void =>
-  save(step, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs: undefined });
+export const saveSandbox = (ctx: Context, containerId: ContainerId, path: string): void =>
+  save(ctx, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs: undefined });

@@ -17,7 +17,7 @@ import type {
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { usersOfTask } from '@meseta/wire/users';
-import { log, type Step, save, whenDurable } from './context.js';
+import { type Context, log, save, whenDurable } from './context.js';
 import { addPending } from './custom-executor.js';
 import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';
@@ -35,15 +35,15 @@ interface Refusal {
   readonly message: string;
 }
 
-export function runTask(step: Step, message: RunTaskMessage): void {
+export function runTask(ctx: Context, message: RunTaskMessage): void {
   const { task, framework: info } = message;
   const frameworkId = (info.id ?? message.framework_id)?.value as FrameworkId | undefined;
-  if (frameworkId === undefined || task.agent_id.value !== agentIdOf(step.state)) {
-    log(step, 'warning', `ignored task ${task.task_id.value}: it is for agent ${task.agent_id.value}`);
+  if (frameworkId === undefined || task.agent_id.value !== agentIdOf(ctx.state)) {
+    log(ctx, 'warning', `ignored task ${task.task_id.value}: it is for agent ${task.agent_id.value}`);
     return;
   }
   const { launch_executor, resource_version_uuids } = message;
-  take(step, frameworkId, info, message.pid, {
+  take(ctx, frameworkId, info, message.pid, {
     executor: task.executor,
     tasks: [task],
     group: false,
@@ -52,16 +52,16 @@ export function runTask(step: Step, message: RunTaskMessage): void {
   });
 }
 
-export function runTaskGroup(step: Step, message: RunTaskGroupMessage): void {
+export function runTaskGroup(ctx: Context, message: RunTaskGroupMessage): void {
   const tasks = message.task_group.tasks ?? [];
   const frameworkId = message.framework.id?.value as FrameworkId | undefined;
   if (frameworkId === undefined || tasks.length === 0) return;
-  if (tasks.some(({ agent_id }) => agent_id.value !== agentIdOf(step.state))) {
-    log(step, 'warning', 'ignored a task group: it is for another agent');
+  if (tasks.some(({ agent_id }) => agent_id.value !== agentIdOf(ctx.state))) {
+    log(ctx, 'warning', 'ignored a task group: it is for another agent');
     return;
   }
   const { executor, launch_executor, resource_version_uuids } = message;
-  take(step, frameworkId, message.framework, undefined, {
+  take(ctx, frameworkId, message.framework, undefined, {
     executor,
     tasks,
     group: true,
@@ -82,7 +82,7 @@ interface Launch {
 }
 
 function take(
-  step: Step,
+  ctx: Context,
   frameworkId: FrameworkId,
   info: FrameworkInfo,
   pid: string | undefined,
@@ -90,21 +90,21 @@ function take(
 ): void {
   const problem = checkId('framework.id', frameworkId);
   if (problem !== undefined) {
-    step.state.counters.invalidFrameworkMessages++;
-    log(step, 'warning', `ignored a task: ${problem}`);
+    ctx.state.counters.invalidFrameworkMessages++;
+    log(ctx, 'warning', `ignored a task: ${problem}`);
     return;
   }
-  const framework = admitFramework(step, frameworkId, info, pid);
+  const framework = admitFramework(ctx, frameworkId, info, pid);
   const refusal =
     refusalByShutdown(framework) ??
     refusalByNames(launch) ??
-    refusalByUsers(step, framework.info, launch) ??
-    refusalOf(step, framework, launch) ??
+    refusalByUsers(ctx, framework.info, launch) ??
+    refusalOf(ctx, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
-  if (refusal !== undefined) refuse(step, framework, launch, refusal);
-  else if (launch.executor === undefined) launchCommand(step, framework, launch.tasks[0] as TaskInfo);
-  else launchOnExecutor(step, framework, launch.executor, launch);
+  if (refusal !== undefined) refuse(ctx, framework, launch, refusal);
+  else if (launch.executor === undefined) launchCommand(ctx, framework, launch.tasks[0] as TaskInfo);
+  else launchOnExecutor(ctx, framework, launch.executor, launch);
 }
 
 /** A master that took over does not know that the one before it shut the framework down, and takes it back. */
@@ -128,7 +128,7 @@ function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
 
 /** The agent's own ACLs decide beside the master's; one task that may not run refuses its group. */
 function refusalByUsers(
-  { state }: Step,
+  { state }: Context,
   framework: FrameworkInfo,
   { tasks, executor, group }: Launch,
 ): Refusal | undefined {
@@ -146,14 +146,14 @@ function refusalByUsers(
 }
 
 /** The framework's record, made if it is new here. */
-function admitFramework(step: Step, id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord {
-  const known = step.state.frameworks.get(id);
+function admitFramework(ctx: Context, id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord {
+  const known = ctx.state.frameworks.get(id);
   if (known !== undefined) return known;
-  const completed = step.state.completedFrameworks.find((framework) => framework.id === id)?.completed ?? [];
+  const completed = ctx.state.completedFrameworks.find((framework) => framework.id === id)?.completed ?? [];
   const framework: FrameworkRecord = { ...newFramework(id, info, driverOf(pid)), completed };
-  step.state.completedFrameworks = step.state.completedFrameworks.filter((it) => it.id !== id);
-  step.state.frameworks.set(id, framework);
-  saveFramework(step, framework);
+  ctx.state.completedFrameworks = ctx.state.completedFrameworks.filter((it) => it.id !== id);
+  ctx.state.frameworks.set(id, framework);
+  saveFramework(ctx, framework);
   return framework;
 }
 
@@ -161,14 +161,14 @@ function admitFramework(step: Step, id: FrameworkId, info: FrameworkInfo, pid: s
 const driverOf = (pid: string | undefined): string | undefined =>
   pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
 
-function saveFramework(step: Step, framework: FrameworkRecord): void {
+function saveFramework(ctx: Context, framework: FrameworkRecord): void {
   if (!checkpoints(framework)) return;
-  save(step, frameworkKey(framework.id), { kind: 'framework', info: framework.info, pid: framework.pid });
+  save(ctx, frameworkKey(framework.id), { kind: 'framework', info: framework.info, pid: framework.pid });
 }
 
 /** The framework has failed over or changed what it says of itself; it keeps its id. */
-export function updateFramework(step: Step, message: UpdateFrameworkMessage): void {
-  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+export function updateFramework(ctx: Context, message: UpdateFrameworkMessage): void {
+  const framework = ctx.state.frameworks.get(message.framework_id.value as FrameworkId);
   if (framework !== undefined) {
     const { pid, framework_info: info = framework.info } = message;
     const next: FrameworkRecord = {
@@ -176,15 +176,19 @@ export function updateFramework(step: Step, message: UpdateFrameworkMessage): vo
       info: { ...info, id: { value: framework.id } },
       pid: pid === undefined || pid === '' ? framework.pid : driverOf(pid),
     };
-    step.state.frameworks.set(framework.id, next);
-    saveFramework(step, next);
+    ctx.state.frameworks.set(framework.id, next);
+    saveFramework(ctx, next);
   }
-  resendAll(step);
+  resendAll(ctx);
 }
 
 /** Why tasks can't be taken here and now, if so. */
-function refusalOf(step: Step, framework: FrameworkRecord, { tasks, executor, versions }: Launch): Refusal | undefined {
-  const { state } = step;
+function refusalOf(
+  ctx: Context,
+  framework: FrameworkRecord,
+  { tasks, executor, versions }: Launch,
+): Refusal | undefined {
+  const { state } = ctx;
   const dropped = { state: droppedState(framework.info) };
   if (state.leaving !== undefined) {
     return { ...dropped, reason: 'REASON_AGENT_DISCONNECTED', message: 'The agent is shutting down' };
@@ -275,46 +279,46 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
     : { state: 'TASK_FAILED', reason: 'REASON_CONTAINER_LAUNCH_FAILED', message };
 }
 
-function refuse(step: Step, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {
+function refuse(ctx: Context, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {
   for (const task of launch.tasks) {
     const taskId = task.task_id.value as TaskId;
     // The stream of an id that is in use belongs to the task that uses it.
     if (framework.streams.has(taskId) || framework.tasks.has(taskId)) {
-      log(step, 'warning', `dropped task ${taskId}: ${refusal.message}`);
+      log(ctx, 'warning', `dropped task ${taskId}: ${refusal.message}`);
       continue;
     }
-    enqueueStatusUpdate(step, framework, taskId, statusOf(step, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
+    enqueueStatusUpdate(ctx, framework, taskId, statusOf(ctx, taskId, { ...refusal, source: 'SOURCE_AGENT' }));
   }
   if (launch.launchExecutor === true && launch.executor !== undefined) {
-    reportExecutorNeverLaunched(step, framework, launch.executor, refusal);
+    reportExecutorNeverLaunched(ctx, framework, launch.executor, refusal);
   }
-  settle(step, framework.id, undefined);
+  settle(ctx, framework.id, undefined);
 }
 
 /** The master charges the framework for an executor that it believes to be launched, and sends further tasks to it. */
 function reportExecutorNeverLaunched(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   info: ExecutorInfo,
   { reason }: Refusal,
 ): void {
   const known = framework.executors.get(executorIdOf(info));
   // One that has ended stays until its updates are acknowledged; its end was reported before this launch.
-  if (known === undefined || known.state === 'ended') return reportExecutorExited(step, framework, { info }, -1);
+  if (known === undefined || known.state === 'ended') return reportExecutorExited(ctx, framework, { info }, -1);
   // One that the master doesn't know of would stay for ever.
   if (reason !== 'REASON_EXECUTOR_TERMINATED') return;
-  shutdownExecutor(step, { executor_id: info.executor_id, framework_id: { value: framework.id } });
+  shutdownExecutor(ctx, { executor_id: info.executor_id, framework_id: { value: framework.id } });
 }
 
 const executorIdOf = (info: ExecutorInfo): ExecutorId => info.executor_id.value as ExecutorId;
 
 function newExecutor(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   info: ExecutorInfo,
   kind: ExecutorRecord['kind'],
 ): ExecutorRecord {
-  const { state } = step;
+  const { state } = ctx;
   const containerId = uuid(state.random) as ContainerId;
   const agentId = present(agentIdOf(state), 'the id of a registered agent');
   const executor: ExecutorRecord = {
@@ -331,51 +335,51 @@ function newExecutor(
   };
   const run = { frameworkId: framework.id, executorId: executorIdOf(info), health: undefined, check: undefined };
   state.runs.set(containerId, run);
-  saveSandbox(step, containerId, executor.sandbox);
-  addExecutor(step, framework, executor);
+  saveSandbox(ctx, containerId, executor.sandbox);
+  addExecutor(ctx, framework, executor);
   return executor;
 }
 
-function launchCommand(step: Step, framework: FrameworkRecord, info: TaskInfo): void {
-  const executor = newExecutor(step, framework, commandExecutorInfo(framework.id, info), 'command');
+function launchCommand(ctx: Context, framework: FrameworkRecord, info: TaskInfo): void {
+  const executor = newExecutor(ctx, framework, commandExecutorInfo(framework.id, info), 'command');
   const executorId = executorIdOf(executor.info);
-  addTask(step, framework, { info, executorId, task: taskOf(framework, info, undefined) });
-  whenDurable(step, framework, { kind: 'launch', frameworkId: framework.id, executorId });
+  addTask(ctx, framework, { info, executorId, task: taskOf(framework, info, undefined) });
+  whenDurable(ctx, framework, { kind: 'launch', frameworkId: framework.id, executorId });
 }
 
 /** Tasks of an executor that is there or is launched with them: a framework's own, or the agent as a pod's. */
-function launchOnExecutor(step: Step, framework: FrameworkRecord, wanted: ExecutorInfo, launch: Launch): void {
+function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: ExecutorInfo, launch: Launch): void {
   const executorId = executorIdOf(wanted);
   const frameworkId = framework.id;
   const known = framework.executors.get(executorId);
   const info = { ...wanted, framework_id: wanted.framework_id ?? { value: frameworkId } };
-  const executor = known ?? newExecutor(step, framework, info, kindOf(wanted));
+  const executor = known ?? newExecutor(ctx, framework, info, kindOf(wanted));
   const taskIds = launch.tasks.map(({ task_id }) => task_id.value as TaskId);
   for (const task of launch.tasks) {
     const taskId = task.task_id.value as TaskId;
-    addTask(step, framework, { info: task, executorId, task: taskOf(framework, task, executorId) });
+    addTask(ctx, framework, { info: task, executorId, task: taskOf(framework, task, executorId) });
     if (executor.kind !== 'default') continue;
-    addPodTask(step, framework, executor, taskId, taskIds);
-    whenDurable(step, framework, { kind: 'launchPodTask', frameworkId, taskId });
+    addPodTask(ctx, framework, executor, taskId, taskIds);
+    whenDurable(ctx, framework, { kind: 'launchPodTask', frameworkId, taskId });
   }
   if (executor.kind === 'default') return;
-  addPending(step, executor, taskIds, launch.group);
-  if (known === undefined) whenDurable(step, framework, { kind: 'launch', frameworkId, executorId });
-  whenDurable(step, framework, { kind: 'deliver', frameworkId, executorId });
+  addPending(ctx, executor, taskIds, launch.group);
+  if (known === undefined) whenDurable(ctx, framework, { kind: 'launch', frameworkId, executorId });
+  whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId });
 }
 
 function addPodTask(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   taskId: TaskId,
   group: readonly TaskId[],
 ): void {
-  const { state } = step;
+  const { state } = ctx;
   const executorId = executorIdOf(executor.info);
   const containerId = uuid(state.random) as ContainerId;
   state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined, check: undefined });
-  putPodTask(step, framework, {
+  putPodTask(ctx, framework, {
     kind: 'member',
     frameworkId: framework.id,
     executorId,

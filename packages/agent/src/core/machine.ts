@@ -7,7 +7,7 @@
 import { assert, type Now, type Pid, type Random } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { containerEvent, maxCompletionReached, probe, probeResult } from './command-executor.js';
-import { type AfterWrite, log, type Step, sendToMaster } from './context.js';
+import { type AfterCommitWork, type Context, log, sendToMaster } from './context.js';
 import { executorsLate, pendingDurable, registrationTimedOut } from './custom-executor.js';
 import {
   acknowledgeExecutor,
@@ -59,251 +59,251 @@ export interface AgentCore {
 export function createAgent(config: AgentConfig, random: Random): AgentCore {
   const state = createState(config, random);
   /** What waits for each outstanding write, oldest first. */
-  const writes: (readonly AfterWrite[])[] = [];
+  const writes: (readonly AfterCommitWork[])[] = [];
 
   return {
     state,
     nextDeadline: () => state.deadlines.next(),
     step(input, now) {
-      const step: Step = { state, now, effects: [], changes: [], after: [], soon: [] };
+      const ctx: Context = { state, now, effects: [], changes: [], after: [], soon: [] };
       if (input.kind === 'persisted') {
         const done = writes.shift();
         assert(done !== undefined, 'a write was answered that nobody asked for');
-        for (const work of done) afterWrite(step, work);
-      } else handle(step, input);
-      workSoon(step);
-      finishDrain(step);
+        for (const work of done) doAfterCommitWork(ctx, work);
+      } else handle(ctx, input);
+      workSoon(ctx);
+      finishDrain(ctx);
       // Work that waits for no write, because none was needed, may itself lead to one.
-      while (step.changes.length === 0 && step.after.length > 0 && writes.length === 0) {
-        for (const work of step.after.splice(0)) afterWrite(step, work);
-        workSoon(step);
+      while (ctx.changes.length === 0 && ctx.after.length > 0 && writes.length === 0) {
+        for (const work of ctx.after.splice(0)) doAfterCommitWork(ctx, work);
+        workSoon(ctx);
       }
-      if (step.changes.length > 0 || step.after.length > 0) {
-        step.effects.push({ kind: 'checkpoint', changes: step.changes });
-        writes.push(step.after);
+      if (ctx.changes.length > 0 || ctx.after.length > 0) {
+        ctx.effects.push({ kind: 'checkpoint', changes: ctx.changes });
+        writes.push(ctx.after);
       }
-      return step.effects;
+      return ctx.effects;
     },
   };
 }
 
 /** Work that waits for no write may lead to more of it. */
-function workSoon(step: Step): void {
-  for (let work = step.soon.shift(); work !== undefined; work = step.soon.shift()) afterWrite(step, work);
+function workSoon(ctx: Context): void {
+  for (let work = ctx.soon.shift(); work !== undefined; work = ctx.soon.shift()) doAfterCommitWork(ctx, work);
 }
 
-function handle(step: Step, input: Exclude<AgentInput, { readonly kind: 'persisted' }>): void {
+function handle(ctx: Context, input: Exclude<AgentInput, { readonly kind: 'persisted' }>): void {
   switch (input.kind) {
     case 'start':
-      start(step, input.checkpoint, input.containers);
+      start(ctx, input.checkpoint, input.containers);
       return;
     case 'masterDetected':
-      masterDetected(step, input.master);
+      masterDetected(ctx, input.master);
       return;
     case 'message':
-      messageFrom(step, input.from, input.message);
+      messageFrom(ctx, input.from, input.message);
       return;
     case 'peerLost':
-      peerLost(step, input.address);
+      peerLost(ctx, input.address);
       return;
     case 'containerEvent':
-      containerEvent(step, input.event);
+      containerEvent(ctx, input.event);
       return;
     case 'probeResult':
-      probeResult(step, input.containerId, input.check, input.result);
+      probeResult(ctx, input.containerId, input.check, input.result);
       return;
     case 'executorCall':
-      executorCall(step, input.connection, input.call, input.claims);
+      executorCall(ctx, input.connection, input.call, input.claims);
       return;
     case 'containerCall':
-      containerCall(step, input.connection, input.call);
+      containerCall(ctx, input.connection, input.call);
       return;
     case 'streamClosed':
-      streamClosed(step, input.connection);
+      streamClosed(ctx, input.connection);
       return;
     case 'diskUsage':
-      diskUsage(step, input.usedShare);
+      diskUsage(ctx, input.usedShare);
       return;
     case 'diskRoom':
-      diskRoom(step, input.shortage);
+      diskRoom(ctx, input.shortage);
       return;
     case 'sandboxRemoved':
-      sandboxRemoved(step, input.containerId, input.error);
+      sandboxRemoved(ctx, input.containerId, input.error);
       return;
     case 'leave':
-      leaveCluster(step, input.message);
+      leaveCluster(ctx, input.message);
       return;
     case 'tick':
-      tick(step);
+      tick(ctx);
       return;
   }
 }
 
-function afterWrite(step: Step, work: AfterWrite): void {
+function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
   switch (work.kind) {
     case 'announceRegistered':
-      announceRegistered(step);
+      announceRegistered(ctx);
       return;
     case 'launch':
-      launchExecutor(step, work.frameworkId, work.executorId);
+      launchExecutor(ctx, work.frameworkId, work.executorId);
       return;
     case 'launchNested':
-      step.effects.push({ kind: 'launch', spec: work.spec, volumes: work.volumes });
+      ctx.effects.push({ kind: 'launch', spec: work.spec, volumes: work.volumes });
       return;
     case 'launchPodTask':
-      launchPodTask(step, work.frameworkId, work.taskId);
+      launchPodTask(ctx, work.frameworkId, work.taskId);
       return;
     case 'deliver':
-      pendingDurable(step, work.frameworkId, work.executorId);
+      pendingDurable(ctx, work.frameworkId, work.executorId);
       return;
     case 'acknowledgeExecutor':
-      acknowledgeExecutor(step, work.containerId, work.taskId, work.uuid);
+      acknowledgeExecutor(ctx, work.containerId, work.taskId, work.uuid);
       return;
     case 'forward':
-      forward(step, work.frameworkId, work.taskId);
+      forward(ctx, work.frameworkId, work.taskId);
       return;
     case 'sendOperation':
-      operationSaved(step, work.uuid);
+      operationSaved(ctx, work.uuid);
       return;
     case 'removeContainer':
-      step.effects.push({ kind: 'removeContainer', containerId: work.containerId });
+      ctx.effects.push({ kind: 'removeContainer', containerId: work.containerId });
       return;
     case 'exit':
-      step.effects.push({ kind: 'exit', status: work.status, message: work.message });
+      ctx.effects.push({ kind: 'exit', status: work.status, message: work.message });
       return;
   }
 }
 
-function messageFrom(step: Step, from: Pid, message: LibprocessMessage): void {
-  const { state } = step;
+function messageFrom(ctx: Context, from: Pid, message: LibprocessMessage): void {
+  const { state } = ctx;
   if (message.name === 'PingAgentMessage' && isAtMaster(state, from)) {
-    pinged(step, from, message.body.connected);
+    pinged(ctx, from, message.body.connected);
     return;
   }
-  if (state.started && driverMessage(step, from, message)) return;
+  if (state.started && driverMessage(ctx, from, message)) return;
   if (!state.started || from !== state.registration.master) {
-    log(step, 'warning', `ignored ${message.name} of ${from}, which is not the leading master`);
+    log(ctx, 'warning', `ignored ${message.name} of ${from}, which is not the leading master`);
     return;
   }
   switch (message.name) {
     case 'AgentRegisteredMessage':
-      registered(step, message.body);
+      registered(ctx, message.body);
       return;
     case 'AgentReregisteredMessage':
-      reregistered(step, message.body);
+      reregistered(ctx, message.body);
       return;
     case 'ShutdownMessage':
-      log(step, 'warning', `the master shuts this agent down: ${message.body.message ?? 'no reason given'}`);
-      forgetId(step);
-      leaveCluster(step, `the master shut this agent down: ${message.body.message ?? 'no reason given'}`);
+      log(ctx, 'warning', `the master shuts this agent down: ${message.body.message ?? 'no reason given'}`);
+      forgetId(ctx);
+      leaveCluster(ctx, `the master shut this agent down: ${message.body.message ?? 'no reason given'}`);
       return;
     default:
-      if (state.registration.registered) workFromMaster(step, message);
-      else log(step, 'warning', `ignored ${message.name}: this agent is not registered`);
+      if (state.registration.registered) workFromMaster(ctx, message);
+      else log(ctx, 'warning', `ignored ${message.name}: this agent is not registered`);
   }
 }
 
-function workFromMaster(step: Step, message: LibprocessMessage): void {
+function workFromMaster(ctx: Context, message: LibprocessMessage): void {
   switch (message.name) {
     case 'RunTaskMessage':
-      runTask(step, message.body);
+      runTask(ctx, message.body);
       return;
     case 'RunTaskGroupMessage':
-      runTaskGroup(step, message.body);
+      runTaskGroup(ctx, message.body);
       return;
     case 'KillTaskMessage':
-      killTask(step, message.body);
+      killTask(ctx, message.body);
       return;
     case 'ShutdownExecutorMessage':
-      shutdownExecutor(step, message.body);
+      shutdownExecutor(ctx, message.body);
       return;
     case 'ShutdownFrameworkMessage':
-      shutdownFramework(step, message.body);
+      shutdownFramework(ctx, message.body);
       return;
     case 'StatusUpdateAcknowledgementMessage':
-      acknowledge(step, message.body);
+      acknowledge(ctx, message.body);
       return;
     case 'UpdateFrameworkMessage':
-      updateFramework(step, message.body);
+      updateFramework(ctx, message.body);
       return;
     case 'FrameworkToExecutorMessage':
-      messageToExecutor(step, message.body);
+      messageToExecutor(ctx, message.body);
       return;
     case 'ApplyOperationMessage':
-      applyOperationMessage(step, message.body);
+      applyOperationMessage(ctx, message.body);
       return;
     case 'AcknowledgeOperationStatusMessage':
-      acknowledgeOperation(step, message.body);
+      acknowledgeOperation(ctx, message.body);
       return;
     case 'ReconcileOperationsMessage':
-      reconcileOperations(step, message.body);
+      reconcileOperations(ctx, message.body);
       return;
     case 'DrainAgentMessage':
-      drainAgent(step, message.body.config);
+      drainAgent(ctx, message.body.config);
       return;
     default:
-      step.state.counters.invalidFrameworkMessages++;
-      log(step, 'warning', `ignored ${message.name}: agents don't take it`);
+      ctx.state.counters.invalidFrameworkMessages++;
+      log(ctx, 'warning', `ignored ${message.name}: agents don't take it`);
   }
 }
 
-function leaveCluster(step: Step, message: string): void {
-  const { info } = step.state;
-  if (info.id !== undefined) sendToMaster(step, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
+function leaveCluster(ctx: Context, message: string): void {
+  const { info } = ctx.state;
+  if (info.id !== undefined) sendToMaster(ctx, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
   // Whoever starts here next is another agent: this one's id is not in the registry any more.
-  forgetId(step);
-  leave(step, message);
+  forgetId(ctx);
+  leave(ctx, message);
 }
 
-function tick(step: Step): void {
-  const { deadlines, timers } = step.state;
+function tick(ctx: Context): void {
+  const { deadlines, timers } = ctx.state;
   for (;;) {
-    const key = deadlines.takeDue(step.now.monoMs);
+    const key = deadlines.takeDue(ctx.now.monoMs);
     if (key === undefined) return;
     const timer = timers.get(key);
     timers.delete(key);
-    if (timer !== undefined) timerDue(step, timer);
+    if (timer !== undefined) timerDue(ctx, timer);
   }
 }
 
-function timerDue(step: Step, timer: Timer): void {
+function timerDue(ctx: Context, timer: Timer): void {
   switch (timer.kind) {
     case 'register':
-      tryToRegister(step);
+      tryToRegister(ctx);
       return;
     case 'ping':
-      pingsStopped(step);
+      pingsStopped(ctx);
       return;
     case 'disk':
-      watchDisk(step);
+      watchDisk(ctx);
       return;
     case 'resend':
-      resend(step, timer.frameworkId, timer.taskId);
+      resend(ctx, timer.frameworkId, timer.taskId);
       return;
     case 'resendOperation':
-      sendOperation(step, timer.uuid);
+      sendOperation(ctx, timer.uuid);
       return;
     case 'framework':
-      completeIfIdle(step, timer.frameworkId);
+      completeIfIdle(ctx, timer.frameworkId);
       return;
     case 'executorsBack':
-      executorsLate(step);
+      executorsLate(ctx);
       return;
     case 'registerExecutor':
-      registrationTimedOut(step, timer.containerId);
+      registrationTimedOut(ctx, timer.containerId);
       return;
     case 'executorHeartbeat':
-      executorHeartbeat(step, timer.containerId);
+      executorHeartbeat(ctx, timer.containerId);
       return;
     case 'kill':
-      killDue(step, timer.containerId);
+      killDue(ctx, timer.containerId);
       return;
     case 'maxCompletion':
-      maxCompletionReached(step, timer.containerId);
+      maxCompletionReached(ctx, timer.containerId);
       return;
     case 'health':
     case 'check':
-      probe(step, timer.containerId, timer.kind);
+      probe(ctx, timer.containerId, timer.kind);
       return;
   }
 }

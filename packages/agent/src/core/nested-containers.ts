@@ -16,7 +16,7 @@ import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
-import { type Step, save } from './context.js';
+import { type Context, save } from './context.js';
 import { nestedContainerKey, nestedSandboxPath } from './disk-layout.js';
 import {
   DEFAULT_PATH,
@@ -54,15 +54,15 @@ interface LaunchWish {
   readonly limits?: { readonly [resource: string]: unknown } | undefined;
 }
 
-export function containerCall(step: Step, connection: ConnectionId, call: AgentCall): void {
+export function containerCall(ctx: Context, connection: ConnectionId, call: AgentCall): void {
   const problem = checkContainerCall(call);
   if (problem !== undefined) {
-    reply(step, connection, 400, problem);
+    reply(ctx, connection, 400, problem);
     return;
   }
   const launch = call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
   if (launch !== undefined) {
-    launchNested(step, connection, launch);
+    launchNested(ctx, connection, launch);
     return;
   }
   const wait = call.wait_container ?? call.wait_nested_container;
@@ -70,62 +70,62 @@ export function containerCall(step: Step, connection: ConnectionId, call: AgentC
   const remove = call.remove_container ?? call.remove_nested_container;
   const id = (wait ?? kill ?? remove ?? call.attach_container_output)?.container_id;
   if (id === undefined) return;
-  const nested = step.state.nestedContainers.get(pathOf(id));
-  if (remove !== undefined) removeNested(step, connection, id, nested);
-  else if (kill !== undefined) killContainer(step, connection, id, nested, kill.signal ?? SIGKILL);
+  const nested = ctx.state.nestedContainers.get(pathOf(id));
+  if (remove !== undefined) removeNested(ctx, connection, id, nested);
+  else if (kill !== undefined) killContainer(ctx, connection, id, nested, kill.signal ?? SIGKILL);
   else if (wait !== undefined)
-    waitFor(step, id, nested, { connection, nested: call.wait_nested_container !== undefined });
-  else if (nested === undefined || isForgotten(nested)) unknown(step, connection, id);
-  else step.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
+    waitFor(ctx, id, nested, { connection, nested: call.wait_nested_container !== undefined });
+  else if (nested === undefined || isForgotten(nested)) unknown(ctx, connection, id);
+  else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
 }
 
 /** Of one container; each is kept until the container ends, whether its connection still stands or not. */
 const MAX_WAITING_CALLS = 1000;
 
-function waitFor(step: Step, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
-  const containerId = nested === undefined ? runAt(step, id) : undefined;
+function waitFor(ctx: Context, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
+  const containerId = nested === undefined ? runAt(ctx, id) : undefined;
   if (nested === undefined ? containerId === undefined : isForgotten(nested)) {
-    return unknown(step, call.connection, id);
+    return unknown(ctx, call.connection, id);
   }
-  const waiting = nested?.waiting ?? step.state.waitingForRuns.get(containerId as ContainerId) ?? [];
+  const waiting = nested?.waiting ?? ctx.state.waitingForRuns.get(containerId as ContainerId) ?? [];
   if (waiting.length >= MAX_WAITING_CALLS) {
-    return reply(step, call.connection, 500, `${MAX_WAITING_CALLS} calls wait for the container already`);
+    return reply(ctx, call.connection, 500, `${MAX_WAITING_CALLS} calls wait for the container already`);
   }
   if (nested === undefined) {
-    step.state.waitingForRuns.set(containerId as ContainerId, [...waiting, call]);
+    ctx.state.waitingForRuns.set(containerId as ContainerId, [...waiting, call]);
     return;
   }
-  putNested(step, { ...nested, waiting: [...waiting, call] });
-  answerWaiting(step, pathOf(id));
+  putNested(ctx, { ...nested, waiting: [...waiting, call] });
+  answerWaiting(ctx, pathOf(id));
 }
 
-function unknown(step: Step, connection: ConnectionId, id: ContainerID): void {
-  reply(step, connection, 404, `Field 'container_id': no container ${JSON.stringify(pathOf(id))} is here`);
+function unknown(ctx: Context, connection: ConnectionId, id: ContainerID): void {
+  reply(ctx, connection, 404, `Field 'container_id': no container ${JSON.stringify(pathOf(id))} is here`);
 }
 
 /** NESTED-2: a standalone container whose end was told. */
 const isForgotten = ({ record }: NestedContainer): boolean => record.state === 'ended' && record.status === undefined;
 
 function killContainer(
-  step: Step,
+  ctx: Context,
   connection: ConnectionId,
   id: ContainerID,
   nested: NestedContainer | undefined,
   signal: number,
 ): void {
-  const containerId = nested === undefined ? runAt(step, id) : nested.record.containerId;
-  if (containerId === undefined || nested?.record.state === 'ended') return unknown(step, connection, id);
-  signalContainer(step, containerId, signal);
-  reply(step, connection, 200, '');
+  const containerId = nested === undefined ? runAt(ctx, id) : nested.record.containerId;
+  if (containerId === undefined || nested?.record.state === 'ended') return unknown(ctx, connection, id);
+  signalContainer(ctx, containerId, signal);
+  reply(ctx, connection, 200, '');
 }
 
 /** A container that runs a task or an executor, by its whole id. */
-function runAt(step: Pick<Step, 'state'>, id: ContainerID): ContainerId | undefined {
+function runAt(ctx: Pick<Context, 'state'>, id: ContainerID): ContainerId | undefined {
   const { value, parent } = id;
   const containerId = value as ContainerId;
-  const task = taskRunOf(step, containerId)?.run;
+  const task = taskRunOf(ctx, containerId)?.run;
   if (task !== undefined) return isIdOf(task, id) && task.state === 'running' ? containerId : undefined;
-  const executor = executorOf(step, containerId)?.executor;
+  const executor = executorOf(ctx, containerId)?.executor;
   const isExecutors = executor?.containerId === containerId && parent === undefined;
   return isExecutors && executor.state !== 'ended' ? containerId : undefined;
 }
@@ -137,54 +137,54 @@ const isIdOf = (task: TaskRun, { value, parent }: ContainerID): boolean =>
   parent?.parent === undefined;
 
 /** NESTED-5. */
-function isTaken(step: Step, id: ContainerID): boolean {
+function isTaken(ctx: Context, id: ContainerID): boolean {
   const containerId = id.value as ContainerId;
-  if (id.parent === undefined) return step.state.runs.has(containerId);
-  const task = taskRunOf(step, containerId)?.run;
+  if (id.parent === undefined) return ctx.state.runs.has(containerId);
+  const task = taskRunOf(ctx, containerId)?.run;
   return task !== undefined && isIdOf(task, id);
 }
 
-function reply(step: Step, connection: ConnectionId, status: 200 | 202 | 400 | 404 | 500, text: string): void {
-  step.effects.push({ kind: 'callReply', connection, status, text });
+function reply(ctx: Context, connection: ConnectionId, status: 200 | 202 | 400 | 404 | 500, text: string): void {
+  ctx.effects.push({ kind: 'callReply', connection, status, text });
 }
 
-function launchNested(step: Step, connection: ConnectionId, wish: LaunchWish): void {
+function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish): void {
   const id = wish.container_id;
-  const known = step.state.nestedContainers.get(pathOf(id));
-  if (isTaken(step, id) || (known !== undefined && known.record.state !== 'ended')) {
-    reply(step, connection, 202, '');
+  const known = ctx.state.nestedContainers.get(pathOf(id));
+  if (isTaken(ctx, id) || (known !== undefined && known.record.state !== 'ended')) {
+    reply(ctx, connection, 202, '');
     return;
   }
   const impossible = impossiblePart(wish);
   if (impossible !== undefined) {
-    reply(step, connection, 400, impossible);
+    reply(ctx, connection, 400, impossible);
     return;
   }
-  if (step.state.diskShortage !== undefined) {
-    reply(step, connection, 500, `Failed to launch container: ${step.state.diskShortage}`);
+  if (ctx.state.diskShortage !== undefined) {
+    reply(ctx, connection, 500, `Failed to launch container: ${ctx.state.diskShortage}`);
     return;
   }
-  const place = placeOf(step, id);
+  const place = placeOf(ctx, id);
   if (place === undefined) {
-    reply(step, connection, 400, "Field 'container_id.parent': no such container runs here");
+    reply(ctx, connection, 400, "Field 'container_id.parent': no such container runs here");
     return;
   }
   const record: NestedContainerRecord = {
     id,
-    containerId: uuid(step.state.random) as ContainerId,
+    containerId: uuid(ctx.state.random) as ContainerId,
     sandbox: nestedSandboxPath(place.sandbox, id.value as ContainerId),
-    user: userIn(step, place, wish.command),
+    user: userIn(ctx, place, wish.command),
     resources: wish.resources ?? [],
     state: 'launching',
     pid: undefined,
     status: undefined,
   };
-  if (known !== undefined) forgetNested(step, known);
-  putNested(step, { record, launching: connection, waiting: [] });
-  save(step, nestedContainerKey(pathOf(id)), { kind: 'guest', guest: record });
+  if (known !== undefined) forgetNested(ctx, known);
+  putNested(ctx, { record, launching: connection, waiting: [] });
+  save(ctx, nestedContainerKey(pathOf(id)), { kind: 'guest', guest: record });
   // NESTED-1.
   const spec = specOf(record, place, wish);
-  step.after.push({ kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
+  ctx.after.push({ kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
 }
 
 /** What a call can ask for and never gets, whatever the launcher provides. */
@@ -215,12 +215,15 @@ function impossiblePart({
   return Object.keys(limits).length > 0 ? `limits: ${NO_LIMITS}` : undefined;
 }
 
-const userIn = ({ state }: Pick<Step, 'state'>, place: Place, command: CommandInfo | undefined): string | undefined =>
-  state.config.switchUser ? (command?.user ?? place.user) : undefined;
+const userIn = (
+  { state }: Pick<Context, 'state'>,
+  place: Place,
+  command: CommandInfo | undefined,
+): string | undefined => (state.config.switchUser ? (command?.user ?? place.user) : undefined);
 
 /** Whom a command would run as that is launched under this id: its own user, or that of the container it is nested in. */
 export function userOfLaunch(
-  agent: Pick<Step, 'state'>,
+  agent: Pick<Context, 'state'>,
   id: ContainerID,
   command: CommandInfo | undefined,
 ): string | undefined {
@@ -246,8 +249,8 @@ const specOf = (
 });
 
 /** Undefined if the parent doesn't run. */
-function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | undefined {
-  const { config, nestedContainers } = step.state;
+function placeOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Place | undefined {
+  const { config, nestedContainers } = ctx.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
   const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
     volumeLinks(
@@ -257,138 +260,138 @@ function placeOf(step: Pick<Step, 'state'>, { parent }: ContainerID): Place | un
   if (parent === undefined) return { ...bare, sandbox: config.workDir };
   const nested = nestedContainers.get(pathOf(parent))?.record;
   if (nested !== undefined) {
-    const user = nested.user ?? placeOf(step, parent)?.user;
+    const user = nested.user ?? placeOf(ctx, parent)?.user;
     return nested.state === 'running' ? { ...bare, user, sandbox: nested.sandbox } : undefined;
   }
-  const containerId = runAt(step, parent);
+  const containerId = runAt(ctx, parent);
   if (containerId === undefined) return undefined;
-  const run = taskRunOf(step, containerId);
+  const run = taskRunOf(ctx, containerId);
   const task = run && taskOfRun(run.framework, run.run);
   if (run !== undefined && task !== undefined) {
     return {
       sandbox: run.run.sandbox,
-      user: userOf(step, run.framework.info, task.info.command),
-      environment: environmentOfRun(step.state, run.framework, run.run, task.info),
+      user: userOf(ctx, run.framework.info, task.info.command),
+      environment: environmentOfRun(ctx.state, run.framework, run.run, task.info),
       volumes: volumesOf(task.info.resources),
     };
   }
-  const found = executorOf(step, containerId);
+  const found = executorOf(ctx, containerId);
   if (found === undefined) return undefined;
   const { framework, executor } = found;
   return {
     sandbox: executor.sandbox,
-    user: userOf(step, framework.info, executor.info.command),
-    environment: executorEnvironment(config, agentIdOf(step.state) ?? '', framework.info, executor),
+    user: userOf(ctx, framework.info, executor.info.command),
+    environment: executorEnvironment(config, agentIdOf(ctx.state) ?? '', framework.info, executor),
     volumes: volumesOf(executor.info.resources),
   };
 }
 
 /** What isn't in a container that is here is removed already; of a nested one nobody can tell once its outermost is gone. */
 function removeNested(
-  step: Step,
+  ctx: Context,
   connection: ConnectionId,
   id: ContainerID,
   nested: NestedContainer | undefined,
 ): void {
-  if (runAt(step, id) !== undefined || (nested !== undefined && nested.record.state !== 'ended')) {
-    reply(step, connection, 500, 'The container has not ended yet');
+  if (runAt(ctx, id) !== undefined || (nested !== undefined && nested.record.state !== 'ended')) {
+    reply(ctx, connection, 500, 'The container has not ended yet');
     return;
   }
-  if (id.parent !== undefined && !isHere(step, { value: outermost(id) })) {
-    reply(step, connection, 500, `No container '${outermost(id)}' is here`);
+  if (id.parent !== undefined && !isHere(ctx, { value: outermost(id) })) {
+    reply(ctx, connection, 500, `No container '${outermost(id)}' is here`);
     return;
   }
-  const within = [...step.state.nestedContainers.values()].filter(({ record }) => isIn(pathOf(id), record.id));
+  const within = [...ctx.state.nestedContainers.values()].filter(({ record }) => isIn(pathOf(id), record.id));
   if (within.some(({ record }) => record.state !== 'ended')) {
-    reply(step, connection, 500, 'A container that is nested in it has not ended yet');
+    reply(ctx, connection, 500, 'A container that is nested in it has not ended yet');
     return;
   }
-  for (const inner of within) forgetNested(step, inner);
+  for (const inner of within) forgetNested(ctx, inner);
   if (nested !== undefined) {
-    forgetNested(step, nested);
-    step.effects.push({ kind: 'removeSandbox', containerId: nested.record.containerId, path: nested.record.sandbox });
+    forgetNested(ctx, nested);
+    ctx.effects.push({ kind: 'removeSandbox', containerId: nested.record.containerId, path: nested.record.sandbox });
   }
-  reply(step, connection, 200, '');
+  reply(ctx, connection, 200, '');
 }
 
 const isIn = (path: string, id: ContainerID): boolean => pathOf(id).startsWith(`${path}/`);
 
 /** Whether the container of that id has not ended. */
-function isHere(step: Pick<Step, 'state'>, id: ContainerID): boolean {
-  const nested = step.state.nestedContainers.get(pathOf(id));
-  return nested === undefined ? step.state.runs.has(id.value as ContainerId) : nested.record.state !== 'ended';
+function isHere(ctx: Pick<Context, 'state'>, id: ContainerID): boolean {
+  const nested = ctx.state.nestedContainers.get(pathOf(id));
+  return nested === undefined ? ctx.state.runs.has(id.value as ContainerId) : nested.record.state !== 'ended';
 }
 
-function answerWaiting(step: Step, path: string): void {
-  const nested = step.state.nestedContainers.get(path);
+function answerWaiting(ctx: Context, path: string): void {
+  const nested = ctx.state.nestedContainers.get(path);
   if (nested?.record.status === undefined) return;
   const { status } = nested.record;
-  for (const call of nested.waiting) answerWait(step, call, status);
+  for (const call of nested.waiting) answerWait(ctx, call, status);
   if (nested.waiting.length === 0) return;
   const isTold = nested.record.id.parent === undefined;
   const record = isTold ? { ...nested.record, status: undefined } : nested.record;
-  putNested(step, { ...nested, record, waiting: [] });
-  if (isTold) save(step, nestedContainerKey(path), { kind: 'guest', guest: record });
+  putNested(ctx, { ...nested, record, waiting: [] });
+  if (isTold) save(ctx, nestedContainerKey(path), { kind: 'guest', guest: record });
 }
 
 /** False: the container is neither nested nor standalone. */
-export function nestedContainerEvent(step: Step, event: ContainerEvent): boolean {
-  const nested = nestedContainerOf(step, event.containerId);
+export function nestedContainerEvent(ctx: Context, event: ContainerEvent): boolean {
+  const nested = nestedContainerOf(ctx, event.containerId);
   if (nested === undefined) return false;
   const { launching, ...rest } = nested;
   switch (event.kind) {
     case 'started': {
       const record: NestedContainerRecord = { ...nested.record, state: 'running', pid: event.pid };
-      putNested(step, { ...rest, record });
-      save(step, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
+      putNested(ctx, { ...rest, record });
+      save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
       if (launching === undefined) return true;
-      step.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', sandbox: record.sandbox });
+      ctx.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', sandbox: record.sandbox });
       return true;
     }
     case 'launchFailed':
-      if (launching !== undefined) reply(step, launching, 400, `Failed to launch container: ${event.message}`);
-      ended(step, { ...rest, record: nested.record }, { kind: 'unknown' });
-      if (nested.record.id.parent === undefined) forgetNested(step, nested);
+      if (launching !== undefined) reply(ctx, launching, 400, `Failed to launch container: ${event.message}`);
+      ended(ctx, { ...rest, record: nested.record }, { kind: 'unknown' });
+      if (nested.record.id.parent === undefined) forgetNested(ctx, nested);
       return true;
     case 'exited':
-      ended(step, nested, event.status);
+      ended(ctx, nested, event.status);
       return true;
   }
 }
 
-const nestedContainerOf = (step: Step, containerId: ContainerId): NestedContainer | undefined =>
-  [...step.state.nestedContainers.values()].find(({ record }) => record.containerId === containerId);
+const nestedContainerOf = (ctx: Context, containerId: ContainerId): NestedContainer | undefined =>
+  [...ctx.state.nestedContainers.values()].find(({ record }) => record.containerId === containerId);
 
-function ended(step: Step, nested: NestedContainer, status: ExitStatus): void {
+function ended(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
   const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };
-  putNested(step, { ...nested, record });
-  save(step, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
-  answerWaiting(step, pathOf(record.id));
+  putNested(ctx, { ...nested, record });
+  save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
+  answerWaiting(ctx, pathOf(record.id));
   // NESTED-2, NESTED-3.
   const { parent } = record.id;
-  endNested(step, (id) => isIn(pathOf(record.id), id), parent === undefined);
-  const { nestedContainers } = step.state;
-  if (parent !== undefined && nestedContainers.has(pathOf(record.id)) && !isHere(step, { value: outermost(parent) })) {
-    forgetNested(step, { record, waiting: [] });
+  endNested(ctx, (id) => isIn(pathOf(record.id), id), parent === undefined);
+  const { nestedContainers } = ctx.state;
+  if (parent !== undefined && nestedContainers.has(pathOf(record.id)) && !isHere(ctx, { value: outermost(parent) })) {
+    forgetNested(ctx, { record, waiting: [] });
   }
 }
 
 /** The container was launched by an earlier process of this agent. */
-export function restoreNested(step: Step, record: NestedContainerRecord): void {
-  putNested(step, { record, waiting: [] });
+export function restoreNested(ctx: Context, record: NestedContainerRecord): void {
+  putNested(ctx, { record, waiting: [] });
 }
 
-export function matchNested(step: Step, found: ReadonlyMap<ContainerId, RecoveredContainer>): void {
-  for (const nested of [...step.state.nestedContainers.values()]) {
+export function matchNested(ctx: Context, found: ReadonlyMap<ContainerId, RecoveredContainer>): void {
+  for (const nested of [...ctx.state.nestedContainers.values()]) {
     if (nested.record.state === 'ended') continue;
     const { containerId, id } = nested.record;
     const container = found.get(containerId);
     if (container?.state !== 'running') {
-      ended(step, nested, container?.status ?? { kind: 'unknown' });
+      ended(ctx, nested, container?.status ?? { kind: 'unknown' });
       continue;
     }
-    putNested(step, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });
+    putNested(ctx, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });
     // NESTED-3: its parent ended while no agent ran, or no record names it.
-    if (id.parent !== undefined && !isHere(step, id.parent)) signalContainer(step, containerId, SIGKILL);
+    if (id.parent !== undefined && !isHere(ctx, id.parent)) signalContainer(ctx, containerId, SIGKILL);
   }
 }

@@ -15,7 +15,7 @@ import type {
   Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
-import { cancelTimer, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { type Context, cancelTimer, log, save, sendToMaster, setTimer } from './context.js';
 import { operationKey, RESOURCES_KEY } from './disk-layout.js';
 import { agentIdOf } from './state.js';
 import { uuidBytes } from './uuid.js';
@@ -26,13 +26,13 @@ const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 600_000;
 
 /** What the master must know of this agent beyond its registration. */
-export function updateAgent(step: Step): void {
-  const { state } = step;
+export function updateAgent(ctx: Context): void {
+  const { state } = ctx;
   const id = state.info.id;
   if (id === undefined) return;
   const saved = [...state.operations].filter(([uuid]) => !state.unsavedOperations.has(uuid));
   const operations = saved.map(([, { operation }]) => operation);
-  sendToMaster(step, {
+  sendToMaster(ctx, {
     name: 'UpdateAgentMessage',
     body: {
       agent_id: id,
@@ -44,30 +44,30 @@ export function updateAgent(step: Step): void {
   });
 }
 
-export function applyOperationMessage(step: Step, message: ApplyOperationMessage): void {
-  const { state } = step;
+export function applyOperationMessage(ctx: Context, message: ApplyOperationMessage): void {
+  const { state } = ctx;
   const uuid = message.operation_uuid.value as OperationUuid;
   if (state.operations.has(uuid)) return;
   if (message.resource_version_uuid.uuid.value !== state.resourceVersion) {
-    finish(step, message, 'OPERATION_DROPPED', 'The resource version is outdated');
+    finish(ctx, message, 'OPERATION_DROPPED', 'The resource version is outdated');
     return;
   }
   const problem = checkOperation(message.operation_info);
   if (problem !== undefined) {
-    finish(step, message, 'OPERATION_ERROR', problem);
+    finish(ctx, message, 'OPERATION_ERROR', problem);
     return;
   }
   const applied = applyOperation(state.total, postRefinement(message.operation_info));
   if (!applied.ok) {
     // The master has taken it as done: going on would be a lie.
     const text = `operation ${message.operation_info.type} can't be applied to this agent's resources: ${applied.error}`;
-    step.effects.push({ kind: 'exit', status: 1, message: text });
+    ctx.effects.push({ kind: 'exit', status: 1, message: text });
     return;
   }
-  changeVolumes(step, state.total, applied.value.resources);
+  changeVolumes(ctx, state.total, applied.value.resources);
   state.total = applied.value.resources;
-  save(step, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
-  finish(step, message, 'OPERATION_FINISHED', undefined);
+  save(ctx, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
+  finish(ctx, message, 'OPERATION_FINISHED', undefined);
 }
 
 /** The lists of an operation in the format that the algebra works on; whoever sent it may have used the older one. */
@@ -89,19 +89,19 @@ function postRefinement(operation: OfferOperation): OfferOperation {
 }
 
 function finish(
-  step: Step,
+  ctx: Context,
   message: ApplyOperationMessage,
   outcome: OperationStatus['state'],
   text: string | undefined,
 ): void {
   const uuid = message.operation_uuid.value as OperationUuid;
-  const agentId = step.state.info.id;
+  const agentId = ctx.state.info.id;
   const { id } = message.operation_info;
   const status: OperationStatus = {
     ...(id === undefined ? {} : { operation_id: id }),
     state: outcome,
     ...(text === undefined ? {} : { message: text }),
-    uuid: { value: uuidBytes(step.state.random) },
+    uuid: { value: uuidBytes(ctx.state.random) },
     ...(agentId === undefined ? {} : { agent_id: agentId }),
   };
   const framework = message.framework_id;
@@ -123,63 +123,63 @@ function finish(
     },
     update,
   };
-  step.state.operations.set(uuid, record);
-  save(step, operationKey(uuid), { kind: 'operation', record });
-  step.state.unsavedOperations.add(uuid);
-  step.after.push({ kind: 'sendOperation', uuid });
+  ctx.state.operations.set(uuid, record);
+  save(ctx, operationKey(uuid), { kind: 'operation', record });
+  ctx.state.unsavedOperations.add(uuid);
+  ctx.after.push({ kind: 'sendOperation', uuid });
 }
 
 /** Its record is on disk. */
-export function operationSaved(step: Step, uuid: OperationUuid): void {
-  step.state.unsavedOperations.delete(uuid);
-  sendOperation(step, uuid);
+export function operationSaved(ctx: Context, uuid: OperationUuid): void {
+  ctx.state.unsavedOperations.delete(uuid);
+  sendOperation(ctx, uuid);
 }
 
-export function sendOperation(step: Step, uuid: OperationUuid): void {
-  const { state } = step;
+export function sendOperation(ctx: Context, uuid: OperationUuid): void {
+  const { state } = ctx;
   if (state.unsavedOperations.has(uuid)) return;
   const update = state.operations.get(uuid)?.update;
   if (update === undefined || !state.registration.registered) return;
-  sendToMaster(step, { name: 'UpdateOperationStatusMessage', body: update });
+  sendToMaster(ctx, { name: 'UpdateOperationStatusMessage', body: update });
   const retryMs = state.operationRetryMs.get(uuid) ?? FIRST_RETRY_MS;
   state.operationRetryMs.set(uuid, Math.min(retryMs * 2, LAST_RETRY_MS));
-  setTimer(step, { kind: 'resendOperation', uuid }, retryMs);
+  setTimer(ctx, { kind: 'resendOperation', uuid }, retryMs);
 }
 
-export function resendOperations(step: Step): void {
-  for (const uuid of step.state.operations.keys()) {
-    step.state.operationRetryMs.delete(uuid);
-    sendOperation(step, uuid);
+export function resendOperations(ctx: Context): void {
+  for (const uuid of ctx.state.operations.keys()) {
+    ctx.state.operationRetryMs.delete(uuid);
+    sendOperation(ctx, uuid);
   }
 }
 
-export function acknowledgeOperation(step: Step, message: AcknowledgeOperationStatusMessage): void {
+export function acknowledgeOperation(ctx: Context, message: AcknowledgeOperationStatusMessage): void {
   const uuid = message.operation_uuid.value as OperationUuid;
-  const update = step.state.operations.get(uuid)?.update;
+  const update = ctx.state.operations.get(uuid)?.update;
   if (update?.status.uuid?.value !== message.status_uuid.value) return;
-  cancelTimer(step, { kind: 'resendOperation', uuid });
-  step.state.operations.delete(uuid);
-  step.state.operationRetryMs.delete(uuid);
-  step.state.unsavedOperations.delete(uuid);
-  save(step, operationKey(uuid), undefined);
+  cancelTimer(ctx, { kind: 'resendOperation', uuid });
+  ctx.state.operations.delete(uuid);
+  ctx.state.operationRetryMs.delete(uuid);
+  ctx.state.unsavedOperations.delete(uuid);
+  save(ctx, operationKey(uuid), undefined);
 }
 
 /** The master asks after operations: what isn't known here never came. */
-export function reconcileOperations(step: Step, message: ReconcileOperationsMessage): void {
-  const agentId = agentIdOf(step.state);
+export function reconcileOperations(ctx: Context, message: ReconcileOperationsMessage): void {
+  const agentId = agentIdOf(ctx.state);
   for (const { operation_uuid, operation_id, resource_provider_id } of message.operations ?? []) {
     if (operation_uuid === undefined) {
-      answerScheduler(step, message, { operation_id, resource_provider_id });
+      answerScheduler(ctx, message, { operation_id, resource_provider_id });
       continue;
     }
     const uuid = operation_uuid.value as OperationUuid;
-    if (step.state.operations.has(uuid)) {
-      sendOperation(step, uuid);
+    if (ctx.state.operations.has(uuid)) {
+      sendOperation(ctx, uuid);
       continue;
     }
-    log(step, 'info', `the master asked after operation ${operation_id?.value ?? uuid}, which never came here`);
+    log(ctx, 'info', `the master asked after operation ${operation_id?.value ?? uuid}, which never came here`);
     const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
-    sendToMaster(step, {
+    sendToMaster(ctx, {
       name: 'UpdateOperationStatusMessage',
       body: {
         ...(message.framework_id === undefined ? {} : { framework_id: message.framework_id }),
@@ -198,13 +198,13 @@ export function reconcileOperations(step: Step, message: ReconcileOperationsMess
 
 /** A scheduler asks, by an id of its own, after an operation of a resource provider; there has never been one here. */
 function answerScheduler(
-  step: Step,
+  ctx: Context,
   { framework_id }: ReconcileOperationsMessage,
   { operation_id, resource_provider_id }: ReconcileOperationsMessageOperation,
 ): void {
-  const agentId = agentIdOf(step.state);
+  const agentId = agentIdOf(ctx.state);
   const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
-  sendToMaster(step, {
+  sendToMaster(ctx, {
     name: 'UpdateOperationStatusMessage',
     body: {
       ...(framework_id === undefined ? {} : { framework_id }),

@@ -6,36 +6,36 @@
 // PODS-2: the executor ends with its last container, with status 0; until then tasks may join it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
-import type { Step } from './context.js';
+import type { Context } from './context.js';
 import { taskSpec } from './executor-launch.js';
 import { endExecutor, reportExecutorExited } from './executors.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
 /** The task is on disk: its container starts, unless it was ended in the meantime. */
-export function launchPodTask(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const podTask = framework?.podTasks.get(taskId);
   const executor = podTask && framework?.executors.get(podTask.executorId);
   if (framework === undefined || executor === undefined || podTask?.state !== 'queued') return;
   framework.podTasks.set(taskId, { ...podTask, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
   const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
-  const spec = { ...taskSpec(step, framework, podTask, info), outer };
-  const { workDir } = step.state.config;
+  const spec = { ...taskSpec(ctx, framework, podTask, info), outer };
+  const { workDir } = ctx.state.config;
   const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
   const own = volumeLinks(workDir, spec.resources);
   const volumes = [...own, ...sandboxLinks(spec, own, podVolumes)];
-  step.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
+  ctx.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
 }
 
 /** PODS-2. */
-export function endPodIfEmpty(step: Step, frameworkId: FrameworkId, executorId: ExecutorId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function endPodIfEmpty(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
   if (framework === undefined || executor?.kind !== 'default' || executor.state === 'ended') return;
   for (const podTask of framework.podTasks.values()) {
     if (podTask.executorId === executorId && podTask.state !== 'ended') return;
   }
-  reportExecutorExited(step, framework, executor, 0);
-  endExecutor(step, framework, executor);
+  reportExecutorExited(ctx, framework, executor, 0);
+  endExecutor(ctx, framework, executor);
 }

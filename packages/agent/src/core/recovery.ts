@@ -11,7 +11,7 @@ import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
 import { relocated, wholeRecords } from './checkpoint-records.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
-import { log, type Step, save, setTimer } from './context.js';
+import { type Context, log, save, setTimer } from './context.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { putExecutor, restoreRetired, settle } from './executors.js';
@@ -28,10 +28,14 @@ import type { StatusFields } from './status-updates.js';
 import { checkRecord } from './validation.js';
 import { changeVolumes } from './volumes.js';
 
-export function start(step: Step, onDisk: readonly CheckpointEntry[], containers: readonly RecoveredContainer[]): void {
-  const { state } = step;
+export function start(
+  ctx: Context,
+  onDisk: readonly CheckpointEntry[],
+  containers: readonly RecoveredContainer[],
+): void {
+  const { state } = ctx;
   state.started = true;
-  state.startedWallMs = step.now.wallMs;
+  state.startedWallMs = ctx.now.wallMs;
   const agent = onDisk.map(({ record }) => record).find((record) => record.kind === 'agent');
   const verdict = agent === undefined ? 'new' : compatibility(state.config, agent.info, agent.bootId);
   if (verdict === 'incompatible') {
@@ -39,52 +43,52 @@ export function start(step: Step, onDisk: readonly CheckpointEntry[], containers
       `this agent's description has changed in a way that --reconfiguration_policy=${state.config.reconfigurationPolicy} ` +
       `does not allow (hostname, port, domain, attributes or resources); change it back, or remove ` +
       `${state.config.workDir}/meta/slaves/latest to start as a new agent, which ends the tasks of the old one`;
-    step.effects.push({ kind: 'exit', status: 1, message });
+    ctx.effects.push({ kind: 'exit', status: 1, message });
     return;
   }
   const wrong = onDisk.map(({ record }) => checkRecord(record)).find((problem) => problem !== undefined);
   if (wrong !== undefined) {
     const message = `the checkpoint in work_dir is damaged (${wrong}); move work_dir away to start anew`;
-    step.effects.push({ kind: 'exit', status: 1, message });
+    ctx.effects.push({ kind: 'exit', status: 1, message });
     return;
   }
   if (verdict === 'known' && agent !== undefined) {
     state.info = { ...state.info, id: agent.info.id };
     const { bootId, workDir } = state.config;
-    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
+    save(ctx, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
-  const checkpoint = relocate(step, onDisk, agent?.workDir);
+  const checkpoint = relocate(ctx, onDisk, agent?.workDir);
   for (const record of wholeRecords(checkpoint)) {
-    if (verdict === 'known' || record.kind === 'sandbox') restore(step, record);
+    if (verdict === 'known' || record.kind === 'sandbox') restore(ctx, record);
   }
   for (const { key, record } of checkpoint) {
-    if (verdict !== 'known' && record.kind !== 'sandbox') save(step, key, undefined);
+    if (verdict !== 'known' && record.kind !== 'sandbox') save(ctx, key, undefined);
   }
-  for (const framework of state.frameworks.values()) restoreRetired(step, framework);
-  if (!restoreResources(step, verdict === 'known' ? checkpoint : [])) return;
+  for (const framework of state.frameworks.values()) restoreRetired(ctx, framework);
+  if (!restoreResources(ctx, verdict === 'known' ? checkpoint : [])) return;
   const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
-  matchContainers(step, containers, rebooted);
-  keepSandboxesInUse(step);
-  log(step, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
-  if (state.drain !== undefined) applyDrain(step);
-  watchDisk(step);
+  matchContainers(ctx, containers, rebooted);
+  keepSandboxesInUse(ctx);
+  log(ctx, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
+  if (state.drain !== undefined) applyDrain(ctx);
+  watchDisk(ctx);
   if (state.config.recover === 'cleanup') {
-    leave(step, 'what an earlier agent left here has been ended (--recover=cleanup)');
+    leave(ctx, 'what an earlier agent left here has been ended (--recover=cleanup)');
   }
 }
 
 /** The records of an agent whose work_dir was moved, with their sandboxes where they lie now. */
 function relocate(
-  step: Step,
+  ctx: Context,
   checkpoint: readonly CheckpointEntry[],
   from: string | undefined,
 ): readonly CheckpointEntry[] {
-  const to = step.state.config.workDir;
+  const to = ctx.state.config.workDir;
   if (from === undefined || from === to) return checkpoint;
-  log(step, 'info', `work_dir was moved from ${from} to ${to}`);
+  log(ctx, 'info', `work_dir was moved from ${from} to ${to}`);
   return checkpoint.map((entry) => {
     const record = relocated(entry.record, from, to);
-    if (record !== entry.record) save(step, entry.key, record);
+    if (record !== entry.record) save(ctx, entry.key, record);
     return { key: entry.key, record };
   });
 }
@@ -112,27 +116,27 @@ export function compatibility(
   return bootId === config.bootId ? 'incompatible' : 'new';
 }
 
-function restore(step: Step, record: CheckpointRecord): void {
-  const { state } = step;
+function restore(ctx: Context, record: CheckpointRecord): void {
+  const { state } = ctx;
   switch (record.kind) {
     case 'framework':
-      frameworkWith(step, record.info.id?.value as FrameworkId, { info: record.info, pid: record.pid });
+      frameworkWith(ctx, record.info.id?.value as FrameworkId, { info: record.info, pid: record.pid });
       return;
     case 'executor': {
       const { executor } = record;
       const executorId = executor.info.executor_id.value as ExecutorId;
-      frameworkWith(step, executor.frameworkId, {}).executors.set(executorId, executor);
+      frameworkWith(ctx, executor.frameworkId, {}).executors.set(executorId, executor);
       const run = { frameworkId: executor.frameworkId, executorId, health: undefined, check: undefined };
       if (executor.state !== 'ended') state.runs.set(executor.containerId, run);
       return;
     }
     case 'guest':
-      restoreNested(step, record.guest);
+      restoreNested(ctx, record.guest);
       return;
     case 'member': {
       const { member: podTask } = record;
       const { frameworkId, executorId, taskId } = podTask;
-      frameworkWith(step, frameworkId, {}).podTasks.set(taskId, podTask);
+      frameworkWith(ctx, frameworkId, {}).podTasks.set(taskId, podTask);
       const run = { frameworkId, executorId, taskId, health: undefined, check: undefined };
       if (podTask.state !== 'ended') state.runs.set(podTask.containerId, run);
       return;
@@ -140,7 +144,7 @@ function restore(step: Step, record: CheckpointRecord): void {
     case 'task': {
       const { frameworkId, record: task, updates = [] } = record;
       const taskId = task.info.task_id.value as TaskId;
-      const framework = frameworkWith(step, frameworkId, {});
+      const framework = frameworkWith(ctx, frameworkId, {});
       framework.tasks.set(taskId, task);
       if (updates.length === 0) return;
       framework.streams.set(taskId, { frameworkId, taskId, updates, durable: updates.length, retryMs: 10_000 });
@@ -166,19 +170,19 @@ function restore(step: Step, record: CheckpointRecord): void {
 }
 
 /** The entries come in any order: a framework is made by the first that names it. */
-function frameworkWith(step: Step, id: FrameworkId, known: Partial<FrameworkRecord>): FrameworkRecord {
+function frameworkWith(ctx: Context, id: FrameworkId, known: Partial<FrameworkRecord>): FrameworkRecord {
   const framework: FrameworkRecord = {
     ...newFramework(id, { user: '', name: '', checkpoint: true }, undefined),
-    ...step.state.frameworks.get(id),
+    ...ctx.state.frameworks.get(id),
     ...known,
     id,
   };
-  step.state.frameworks.set(id, framework);
+  ctx.state.frameworks.set(id, framework);
   return framework;
 }
 
-function restoreResources(step: Step, checkpoint: readonly CheckpointEntry[]): boolean {
-  const { state } = step;
+function restoreResources(ctx: Context, checkpoint: readonly CheckpointEntry[]): boolean {
+  const { state } = ctx;
   const kept: readonly Resource[] = checkpoint.flatMap(({ record }) =>
     record.kind === 'resources' ? record.resources : [],
   );
@@ -186,44 +190,44 @@ function restoreResources(step: Step, checkpoint: readonly CheckpointEntry[]): b
   const total = applyCheckpointed(state.total, kept);
   if (!total.ok) {
     const message = `the reservations and volumes on this agent do not fit into --resources: ${total.error}`;
-    step.effects.push({ kind: 'exit', status: 1, message });
+    ctx.effects.push({ kind: 'exit', status: 1, message });
     return false;
   }
   state.total = total.value;
-  changeVolumes(step, [], state.total);
+  changeVolumes(ctx, [], state.total);
   return true;
 }
 
-function matchContainers(step: Step, containers: readonly RecoveredContainer[], rebooted: boolean): void {
+function matchContainers(ctx: Context, containers: readonly RecoveredContainer[], rebooted: boolean): void {
   const found = new Map<ContainerId, RecoveredContainer>(containers.map((it) => [it.containerId, it]));
-  const nestedContainers = new Set([...step.state.nestedContainers.values()].map(({ record }) => record.containerId));
+  const nestedContainers = new Set([...ctx.state.nestedContainers.values()].map(({ record }) => record.containerId));
   for (const container of containers) {
-    if (step.state.runs.has(container.containerId) || nestedContainers.has(container.containerId)) continue;
+    if (ctx.state.runs.has(container.containerId) || nestedContainers.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
-    if (container.state === 'running') step.state.strays.add(container.containerId);
-    step.effects.push({ kind, containerId: container.containerId });
+    if (container.state === 'running') ctx.state.strays.add(container.containerId);
+    ctx.effects.push({ kind, containerId: container.containerId });
   }
-  for (const framework of [...step.state.frameworks.values()]) {
+  for (const framework of [...ctx.state.frameworks.values()]) {
     for (const podTask of [...framework.podTasks.values()]) {
-      if (podTask.state !== 'ended') matchContainer(step, framework, podTask, found.get(podTask.containerId), rebooted);
+      if (podTask.state !== 'ended') matchContainer(ctx, framework, podTask, found.get(podTask.containerId), rebooted);
     }
     for (const [executorId, executor] of [...framework.executors]) {
       const container = found.get(executor.containerId);
-      if (executor.state === 'ended') settle(step, framework.id, executorId);
-      else if (isCommand(executor)) matchContainer(step, framework, executor, container, rebooted);
-      else if (executor.kind === 'custom') matchCustom(step, framework, executor, container);
-      else endPodIfEmpty(step, framework.id, executorId);
+      if (executor.state === 'ended') settle(ctx, framework.id, executorId);
+      else if (isCommand(executor)) matchContainer(ctx, framework, executor, container, rebooted);
+      else if (executor.kind === 'custom') matchCustom(ctx, framework, executor, container);
+      else endPodIfEmpty(ctx, framework.id, executorId);
     }
-    settle(step, framework.id, undefined);
+    settle(ctx, framework.id, undefined);
   }
-  matchNested(step, found);
-  if (step.state.awaited.size === 0) return;
-  setTimer(step, { kind: 'executorsBack' }, step.state.config.executorReregistrationTimeoutMs);
+  matchNested(ctx, found);
+  if (ctx.state.awaited.size === 0) return;
+  setTimer(ctx, { kind: 'executorsBack' }, ctx.state.config.executorReregistrationTimeoutMs);
 }
 
 /** A framework's own executor that runs is waited for (REGISTRATION-5). */
 function matchCustom(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   container: RecoveredContainer | undefined,
@@ -232,16 +236,16 @@ function matchCustom(
   if (container?.state === 'running') {
     const state = executor.state === 'queued' ? 'launching' : executor.state;
     const known = { ...executor, state, pid: container.pid };
-    putExecutor(step, framework, known);
-    if (known.kill === undefined) awaitExecutor(step, framework, known);
-    else armKill(step, known);
+    putExecutor(ctx, framework, known);
+    if (known.kill === undefined) awaitExecutor(ctx, framework, known);
+    else armKill(ctx, known);
     return;
   }
   const status = container?.status ?? { kind: 'unknown' };
-  if (status.kind !== 'unknown') executorGone(step, framework, executor, status);
-  else executorGone(step, framework, executor, status, lostAtRestart(framework, executor.state !== 'queued'));
+  if (status.kind !== 'unknown') executorGone(ctx, framework, executor, status);
+  else executorGone(ctx, framework, executor, status, lostAtRestart(framework, executor.state !== 'queued'));
   // Until now the launcher knew it.
-  if (container !== undefined && executor.state === 'queued') step.after.push({ kind: 'removeContainer', containerId });
+  if (container !== undefined && executor.state === 'queued') ctx.after.push({ kind: 'removeContainer', containerId });
 }
 
 function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields {
@@ -261,7 +265,7 @@ function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields 
 }
 
 function matchContainer(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
   container: RecoveredContainer | undefined,
@@ -270,34 +274,34 @@ function matchContainer(
   const { containerId } = run;
   const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && run.state === 'queued';
   if (container === undefined || neverRan) {
-    containerMissing(step, framework, run, rebooted);
+    containerMissing(ctx, framework, run, rebooted);
     return;
   }
   if (taskOfRun(framework, run) === undefined) {
     // The framework was being shut down: nobody waits for this task any more.
-    if (container.state === 'running') step.effects.push({ kind: 'destroy', containerId });
-    else endRun(step, { ...framework, state: 'terminating' }, run);
+    if (container.state === 'running') ctx.effects.push({ kind: 'destroy', containerId });
+    else endRun(ctx, { ...framework, state: 'terminating' }, run);
     return;
   }
   if (run.state === 'queued') {
     // It was started, but nobody lived to say so.
     noteRun(framework, { ...run, state: 'launching' });
     const pid = container.state === 'running' ? container.pid : 0;
-    containerEvent(step, { kind: 'started', containerId, pid });
-  } else if (container.state === 'running') superviseRun(step, framework, run);
-  const now = taskRunOf(step, containerId)?.run ?? run;
-  if (container.state === 'running') armKill(step, now);
-  else if (container.status.kind === 'unknown') containerMissing(step, framework, now, rebooted);
-  else exited(step, framework, now, container.status);
+    containerEvent(ctx, { kind: 'started', containerId, pid });
+  } else if (container.state === 'running') superviseRun(ctx, framework, run);
+  const now = taskRunOf(ctx, containerId)?.run ?? run;
+  if (container.state === 'running') armKill(ctx, now);
+  else if (container.status.kind === 'unknown') containerMissing(ctx, framework, now, rebooted);
+  else exited(ctx, framework, now, container.status);
 }
 
 /** RECOVERY-1: nothing is left that could say how the task ended. */
-function containerMissing(step: Step, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
+function containerMissing(ctx: Context, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
   const record = taskOfRun(framework, run);
   if (record !== undefined && !isTerminal(record.task.state)) {
     const lost = lostAtRestart(framework, run.state !== 'queued');
     const message = rebooted ? 'The host was restarted' : lost.message;
-    report(step, framework, run, { source: 'SOURCE_AGENT', ...lost, message });
+    report(ctx, framework, run, { source: 'SOURCE_AGENT', ...lost, message });
   }
-  endRun(step, framework, run);
+  endRun(ctx, framework, run);
 }

@@ -30,7 +30,7 @@ import type {
   Resource,
   Task,
 } from '@meseta/wire';
-import { cancelTimer, log, type Step, save, send, sendToMaster, setTimer } from './context.js';
+import { type Context, cancelTimer, log, save, send, sendToMaster, setTimer } from './context.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
@@ -54,49 +54,49 @@ export const CAPABILITIES: readonly AgentInfoCapability[] = (
   ] as const
 ).map((type) => ({ type }));
 
-export function masterDetected(step: Step, master: Pid | undefined): void {
-  const { state } = step;
+export function masterDetected(ctx: Context, master: Pid | undefined): void {
+  const { state } = ctx;
   state.registration = { ...state.registration, master, registered: false };
-  pauseAll(step);
-  cancelTimer(step, { kind: 'ping' });
-  cancelTimer(step, { kind: 'register' });
-  log(step, 'info', master === undefined ? 'no master leads' : `the leading master is ${master}`);
-  joinIfRecovered(step);
+  pauseAll(ctx);
+  cancelTimer(ctx, { kind: 'ping' });
+  cancelTimer(ctx, { kind: 'register' });
+  log(ctx, 'info', master === undefined ? 'no master leads' : `the leading master is ${master}`);
+  joinIfRecovered(ctx);
 }
 
 /** REGISTRATION-5: the executors of before are back, or given up; so the master can rely on what it is told. */
-export function joinIfRecovered(step: Step): void {
-  const { awaited, config, registration } = step.state;
+export function joinIfRecovered(ctx: Context): void {
+  const { awaited, config, registration } = ctx.state;
   if (awaited.size > 0 || registration.master === undefined || config.recover !== 'reconnect') return;
-  if (!registration.registered) join(step);
+  if (!registration.registered) join(ctx);
 }
 
 /** Begins to register with the leading master, after a random pause (REGISTRATION-3). */
-function join(step: Step): void {
-  const { state } = step;
+function join(ctx: Context): void {
+  const { state } = ctx;
   const { registrationBackoffMs } = state.config;
-  pauseAll(step);
-  cancelTimer(step, { kind: 'ping' });
+  pauseAll(ctx);
+  cancelTimer(ctx, { kind: 'ping' });
   state.registration = { ...state.registration, registered: false, backoffMs: registrationBackoffMs, told: false };
-  setTimer(step, { kind: 'register' }, uniform(state.random) * registrationBackoffMs);
+  setTimer(ctx, { kind: 'register' }, uniform(state.random) * registrationBackoffMs);
 }
 
-export function tryToRegister(step: Step): void {
-  const { state } = step;
+export function tryToRegister(ctx: Context): void {
+  const { state } = ctx;
   const { master, registered, backoffMs } = state.registration;
   if (master === undefined || registered || state.leaving !== undefined) return;
-  step.effects.push({ kind: 'link', to: master });
-  if (agentIdOf(state) === undefined) register(step);
-  else reregister(step);
+  ctx.effects.push({ kind: 'link', to: master });
+  if (agentIdOf(state) === undefined) register(ctx);
+  else reregister(ctx);
   const boundMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS);
   state.registration = { ...state.registration, backoffMs: boundMs, told: true };
-  setTimer(step, { kind: 'register' }, uniform(state.random) * boundMs);
+  setTimer(ctx, { kind: 'register' }, uniform(state.random) * boundMs);
 }
 
-function register(step: Step): void {
-  const { state } = step;
+function register(ctx: Context): void {
+  const { state } = ctx;
   const kept = state.total.filter(needsCheckpoint);
-  sendToMaster(step, {
+  sendToMaster(ctx, {
     name: 'RegisterAgentMessage',
     body: {
       agent: announced(state.info),
@@ -108,8 +108,8 @@ function register(step: Step): void {
   });
 }
 
-function reregister(step: Step): void {
-  const { state } = step;
+function reregister(ctx: Context): void {
+  const { state } = ctx;
   if (!state.registration.told) {
     state.resourceVersion = uuidBytes(state.random);
     state.exitsSinceReregistration = [];
@@ -131,7 +131,7 @@ function reregister(step: Step): void {
       ...(ended.length === 0 ? {} : { tasks: ended }),
     };
   });
-  sendToMaster(step, {
+  sendToMaster(ctx, {
     name: 'ReregisterAgentMessage',
     body: {
       agent: announced(state.info),
@@ -161,37 +161,37 @@ const executorForMaster = (info: ExecutorInfo): ExecutorInfo =>
 const taskForMaster = (task: Task): Task =>
   task.resources === undefined ? task : { ...task, resources: preRefinement(task.resources) };
 
-export function registered(step: Step, message: AgentRegisteredMessage): void {
-  const { state } = step;
+export function registered(ctx: Context, message: AgentRegisteredMessage): void {
+  const { state } = ctx;
   const known = agentIdOf(state);
   if (known !== undefined && known !== message.agent_id.value) {
-    refuseId(step, message.agent_id);
+    refuseId(ctx, message.agent_id);
     return;
   }
   const problem = checkAgentId('agent_id', message.agent_id.value);
   if (problem !== undefined) {
-    log(step, 'warning', `ignored a registration: ${problem}`);
+    log(ctx, 'warning', `ignored a registration: ${problem}`);
     return;
   }
-  accepted(step, message.connection);
+  accepted(ctx, message.connection);
   if (known === undefined) {
     state.info = withId(state.info, message.agent_id);
-    log(step, 'info', `registered as agent ${message.agent_id.value}`);
+    log(ctx, 'info', `registered as agent ${message.agent_id.value}`);
     const { bootId, workDir } = state.config;
-    save(step, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
+    save(ctx, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
-  step.after.push({ kind: 'announceRegistered' });
+  ctx.after.push({ kind: 'announceRegistered' });
 }
 
-export function reregistered(step: Step, message: AgentReregisteredMessage): void {
-  if (agentIdOf(step.state) !== message.agent_id.value) {
-    refuseId(step, message.agent_id);
+export function reregistered(ctx: Context, message: AgentReregisteredMessage): void {
+  if (agentIdOf(ctx.state) !== message.agent_id.value) {
+    refuseId(ctx, message.agent_id);
     return;
   }
-  log(step, 'info', `registered again as agent ${message.agent_id.value}`);
-  accepted(step, message.connection);
-  step.after.push({ kind: 'announceRegistered' });
-  for (const reconciliation of message.reconciliations ?? []) reconcile(step, reconciliation);
+  log(ctx, 'info', `registered again as agent ${message.agent_id.value}`);
+  accepted(ctx, message.connection);
+  ctx.after.push({ kind: 'announceRegistered' });
+  for (const reconciliation of message.reconciliations ?? []) reconcile(ctx, reconciliation);
 }
 
 /** The fields in the order of their numbers. */
@@ -208,60 +208,60 @@ function withId(info: AgentInfo, id: AgentID): AgentInfo {
   };
 }
 
-const refuseId = (step: Step, id: AgentID): void => {
-  const own = agentIdOf(step.state);
+const refuseId = (ctx: Context, id: AgentID): void => {
+  const own = agentIdOf(ctx.state);
   const message = `the master gave the id ${id.value} to this agent, whose id is ${own}; move work_dir away to start anew`;
-  step.effects.push({ kind: 'exit', status: 1, message });
+  ctx.effects.push({ kind: 'exit', status: 1, message });
 };
 
-function accepted(step: Step, connection: MasterAgentConnection | undefined): void {
-  const { state } = step;
+function accepted(ctx: Context, connection: MasterAgentConnection | undefined): void {
+  const { state } = ctx;
   const { master } = state.registration;
-  if (master !== undefined) step.effects.push({ kind: 'link', to: master });
-  cancelTimer(step, { kind: 'register' });
+  if (master !== undefined) ctx.effects.push({ kind: 'link', to: master });
+  cancelTimer(ctx, { kind: 'register' });
   const seconds = connection?.total_ping_timeout_seconds;
   const pingTimeoutMs = seconds === undefined ? PING_TIMEOUT_MS : seconds * 1000;
   state.registration = { ...state.registration, registered: true, pingTimeoutMs };
-  state.registeredWallMs = step.now.wallMs;
-  setTimer(step, { kind: 'ping' }, pingTimeoutMs);
+  state.registeredWallMs = ctx.now.wallMs;
+  setTimer(ctx, { kind: 'ping' }, pingTimeoutMs);
 }
 
 /** REGISTRATION-2: the agent tells what it has, and what waited for a master goes out. */
-export function announceRegistered(step: Step): void {
-  if (!step.state.registration.registered) return;
-  updateAgent(step);
-  repeatExits(step);
-  resumeAll(step);
-  resendOperations(step);
+export function announceRegistered(ctx: Context): void {
+  if (!ctx.state.registration.registered) return;
+  updateAgent(ctx);
+  repeatExits(ctx);
+  resumeAll(ctx);
+  resendOperations(ctx);
 }
 
 /** REGISTRATION-7. A successor was launched on the strength of the end that is repeated, and must not be taken for it. */
-function repeatExits(step: Step): void {
-  const { exitsSinceReregistration, frameworks } = step.state;
+function repeatExits(ctx: Context): void {
+  const { exitsSinceReregistration, frameworks } = ctx.state;
   for (const body of exitsSinceReregistration) {
     const executors = frameworks.get(idOf<FrameworkId>(body.framework_id))?.executors;
     const successor = executors?.get(idOf<ExecutorId>(body.executor_id));
     if (successor !== undefined && successor.state !== 'ended') continue;
-    sendToMaster(step, { name: 'ExitedExecutorMessage', body });
+    sendToMaster(ctx, { name: 'ExitedExecutorMessage', body });
   }
 }
 
 /** The master believes in tasks that aren't here: their end is told. */
-function reconcile(step: Step, message: ReconcileTasksMessage): void {
+function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
   const frameworkId = message.framework_id.value as never;
-  const info = message.framework ?? step.state.frameworks.get(frameworkId)?.info;
+  const info = message.framework ?? ctx.state.frameworks.get(frameworkId)?.info;
   if (info === undefined || checkId('framework_id', frameworkId) !== undefined) return;
   for (const { task_id } of message.statuses ?? []) {
     const taskId = task_id.value as never;
-    const known = step.state.frameworks.get(frameworkId);
+    const known = ctx.state.frameworks.get(frameworkId);
     if (known?.tasks.has(taskId) || known?.streams.has(taskId)) continue;
     const framework = known ?? newFramework(frameworkId, info, undefined);
-    step.state.frameworks.set(frameworkId, framework);
+    ctx.state.frameworks.set(frameworkId, framework);
     enqueueStatusUpdate(
-      step,
+      ctx,
       framework,
       taskId,
-      statusOf(step, taskId, {
+      statusOf(ctx, taskId, {
         state: partitionAware(info) ? 'TASK_DROPPED' : 'TASK_LOST',
         message: 'Reconciliation: task unknown to the agent',
         source: 'SOURCE_AGENT',
@@ -277,35 +277,35 @@ export function isAtMaster({ registration: { master } }: AgentState, from: Pid):
   return own.ok && its?.ok === true && own.value.address === its.value.address;
 }
 
-export function pinged(step: Step, from: Pid, connected: boolean): void {
-  send(step, from, { name: 'PongAgentMessage', body: {} });
-  const { registration } = step.state;
+export function pinged(ctx: Context, from: Pid, connected: boolean): void {
+  send(ctx, from, { name: 'PongAgentMessage', body: {} });
+  const { registration } = ctx.state;
   if (!registration.registered) return;
-  setTimer(step, { kind: 'ping' }, registration.pingTimeoutMs);
+  setTimer(ctx, { kind: 'ping' }, registration.pingTimeoutMs);
   if (connected) return;
-  log(step, 'warning', 'the master says that this agent is not connected: it registers anew');
-  join(step);
+  log(ctx, 'warning', 'the master says that this agent is not connected: it registers anew');
+  join(ctx);
 }
 
-export function pingsStopped(step: Step): void {
-  log(step, 'warning', 'no ping of the master for too long: the agent registers anew');
-  join(step);
+export function pingsStopped(ctx: Context): void {
+  log(ctx, 'warning', 'no ping of the master for too long: the agent registers anew');
+  join(ctx);
 }
 
-export function peerLost(step: Step, address: string): void {
-  const { master, registered: joined } = step.state.registration;
+export function peerLost(ctx: Context, address: string): void {
+  const { master, registered: joined } = ctx.state.registration;
   const parts = master === undefined ? undefined : parsePid(master);
   if (!parts?.ok || parts.value.address !== address) return;
   if (!joined) {
     // What its tries told may be void by now.
-    step.state.registration = { ...step.state.registration, told: false };
+    ctx.state.registration = { ...ctx.state.registration, told: false };
     return;
   }
-  log(step, 'warning', `the connection to the master at ${address} broke: the agent registers anew`);
-  join(step);
+  log(ctx, 'warning', `the connection to the master at ${address} broke: the agent registers anew`);
+  join(ctx);
 }
 
 /** The master wants the agent gone: it forgets its id, so that it comes back as a new one. */
-export function forgetId(step: Step): void {
-  save(step, AGENT_KEY, undefined);
+export function forgetId(ctx: Context): void {
+  save(ctx, AGENT_KEY, undefined);
 }

@@ -5,7 +5,7 @@
 // RUN-END-2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
 import type { ContainerId } from '@meseta/base';
 import type { KillPolicy } from '@meseta/wire';
-import { cancelContainerTimers, cancelTimer, type Step, setTimer } from './context.js';
+import { type Context, cancelContainerTimers, cancelTimer, setTimer } from './context.js';
 import { endExecutor } from './executors.js';
 import { SIGTERM } from './exit-status.js';
 import type { ContainerRecord, Kill, PodTaskRecord } from './io.js';
@@ -22,89 +22,89 @@ export const graceOf = (policy: KillPolicy | undefined): number | undefined =>
 
 /** Ends a task that the agent runs itself. `graceMs` overrides the task's own grace period. */
 export function killRun(
-  step: Step,
+  ctx: Context,
   framework: FrameworkRecord,
   { containerId }: TaskRun,
   why: Kill['why'],
   graceMs: number | undefined,
 ): void {
   // As it is now: ending one task of a pod may have ended others.
-  const run = taskRunOf(step, containerId)?.run;
+  const run = taskRunOf(ctx, containerId)?.run;
   if (run === undefined || run.state === 'ended') return;
   const policy = taskOfRun(framework, run)?.info.kill_policy;
   const grace = graceMs ?? graceOf(policy) ?? DEFAULT_GRACE_MS;
   const earlier = run.kill;
   const kill: Kill = {
     why: earlier?.why ?? why,
-    sinceWallMs: earlier?.sinceWallMs ?? step.now.wallMs,
+    sinceWallMs: earlier?.sinceWallMs ?? ctx.now.wallMs,
     graceMs: Math.min(earlier?.graceMs ?? grace, grace),
   };
   const killed: TaskRun = { ...run, kill };
-  putRun(step, framework, killed);
-  for (const kind of ['maxCompletion', 'health', 'check'] as const) cancelTimer(step, { kind, containerId });
+  putRun(ctx, framework, killed);
+  for (const kind of ['maxCompletion', 'health', 'check'] as const) cancelTimer(ctx, { kind, containerId });
   if (run.state === 'queued') {
-    killedDuringLaunch(step, framework, killed);
+    killedDuringLaunch(ctx, framework, killed);
     return;
   }
   if (run.state === 'launching') {
-    if (earlier === undefined) step.effects.push({ kind: 'destroy', containerId });
+    if (earlier === undefined) ctx.effects.push({ kind: 'destroy', containerId });
     return;
   }
   if (earlier === undefined) {
     if (knowsKilling(framework.info) && why !== 'maxCompletion')
-      report(step, framework, killed, { state: 'TASK_KILLING' });
-    if (kill.graceMs > 0) step.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
+      report(ctx, framework, killed, { state: 'TASK_KILLING' });
+    if (kill.graceMs > 0) ctx.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
   }
-  armKill(step, killed);
+  armKill(ctx, killed);
 }
 
 /** SIGKILL when what is left of the grace period is over; also after a restart of the agent. */
-export function armKill(step: Step, { containerId, kill }: ContainerRecord): void {
+export function armKill(ctx: Context, { containerId, kill }: ContainerRecord): void {
   if (kill === undefined) return;
-  const leftMs = kill.graceMs - Math.max(0, step.now.wallMs - kill.sinceWallMs);
-  if (leftMs > 0) setTimer(step, { kind: 'kill', containerId }, leftMs);
-  else graceOver(step, containerId);
+  const leftMs = kill.graceMs - Math.max(0, ctx.now.wallMs - kill.sinceWallMs);
+  if (leftMs > 0) setTimer(ctx, { kind: 'kill', containerId }, leftMs);
+  else graceOver(ctx, containerId);
 }
 
-export function graceOver(step: Step, containerId: ContainerId): void {
-  cancelTimer(step, { kind: 'kill', containerId });
-  step.effects.push({ kind: 'destroy', containerId });
+export function graceOver(ctx: Context, containerId: ContainerId): void {
+  cancelTimer(ctx, { kind: 'kill', containerId });
+  ctx.effects.push({ kind: 'destroy', containerId });
 }
 
 /** Nothing was started yet. */
-function killedDuringLaunch(step: Step, framework: FrameworkRecord, run: TaskRun): void {
-  report(step, framework, run, {
+function killedDuringLaunch(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+  report(ctx, framework, run, {
     state: 'TASK_KILLED',
     message: 'Killed before the task was launched',
     source: 'SOURCE_AGENT',
     reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
   });
-  endRun(step, framework, run);
+  endRun(ctx, framework, run);
 }
 
 /** The container is gone, or never was. What the task has become was said before. */
-export function endRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
-  if (run.kind === 'command') endExecutor(step, framework, run);
-  else endPodTask(step, framework, run);
+export function endRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+  if (run.kind === 'command') endExecutor(ctx, framework, run);
+  else endPodTask(ctx, framework, run);
 }
 
 /** A task's container is gone, or never was: PODS-1, PODS-2. What the task has become was said before. */
-function endPodTask(step: Step, framework: FrameworkRecord, podTask: PodTaskRecord): void {
+function endPodTask(ctx: Context, framework: FrameworkRecord, podTask: PodTaskRecord): void {
   const { containerId, taskId, executorId } = podTask;
-  if (podTask.state !== 'queued') step.after.push({ kind: 'removeContainer', containerId });
-  step.state.runs.delete(containerId);
-  cancelContainerTimers(step, containerId);
-  endNested(step, (id) => pathOf(id).startsWith(`${podTask.parent}/${containerId}/`), false);
-  putPodTask(step, framework, { ...podTask, state: 'ended' });
-  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(step, framework, podTask);
-  endPodIfEmpty(step, framework.id, executorId);
+  if (podTask.state !== 'queued') ctx.after.push({ kind: 'removeContainer', containerId });
+  ctx.state.runs.delete(containerId);
+  cancelContainerTimers(ctx, containerId);
+  endNested(ctx, (id) => pathOf(id).startsWith(`${podTask.parent}/${containerId}/`), false);
+  putPodTask(ctx, framework, { ...podTask, state: 'ended' });
+  if (framework.tasks.get(taskId)?.task.state !== 'TASK_FINISHED') endGroup(ctx, framework, podTask);
+  endPodIfEmpty(ctx, framework.id, executorId);
 }
 
-function endGroup(step: Step, framework: FrameworkRecord, { group }: PodTaskRecord): void {
+function endGroup(ctx: Context, framework: FrameworkRecord, { group }: PodTaskRecord): void {
   for (const taskId of group) {
     const podTask = framework.podTasks.get(taskId);
     if (podTask !== undefined && podTask.state !== 'ended' && podTask.kill === undefined) {
-      killRun(step, framework, podTask, 'group', undefined);
+      killRun(ctx, framework, podTask, 'group', undefined);
     }
   }
 }

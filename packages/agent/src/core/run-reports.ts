@@ -2,7 +2,7 @@
 import type { ContainerId, TaskId } from '@meseta/base';
 import type { ContainerStatus, TaskStatus } from '@meseta/wire';
 import { checkStatus } from './checks.js';
-import type { Step } from './context.js';
+import type { Context } from './context.js';
 import { ipOf } from './environment.js';
 import type { ContainerRecord } from './io.js';
 import { type TaskRun, taskOfRun } from './runs.js';
@@ -13,22 +13,22 @@ import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updat
  * Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. What
  * the agent says itself is of a task whose container never started, which has none of them.
  */
-export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
+export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
   const record = taskOfRun(framework, run);
   if (record === undefined || isTerminal(record.task.state)) return;
   const taskId = record.info.task_id.value as TaskId;
   const executor_id = { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value };
   const tellOf = (status: TaskStatus): void =>
-    enqueueStatusUpdate(step, framework, taskId, drained(step, framework, run.kill !== undefined, status));
-  if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(step, taskId, { executor_id, ...fields }));
+    enqueueStatusUpdate(ctx, framework, taskId, drained(ctx, framework, run.kill !== undefined, status));
+  if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(ctx, taskId, { executor_id, ...fields }));
   const last = record.task.statuses?.at(-1);
   const { check } = record.info;
   const healthy = fields.healthy ?? last?.healthy;
   const checkOf = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
-  const status = statusOf(step, taskId, {
+  const status = statusOf(ctx, taskId, {
     source: 'SOURCE_EXECUTOR',
     executor_id,
-    container_status: containerStatus(step, run),
+    container_status: containerStatus(ctx, run),
     ...fields,
     ...(healthy === undefined ? {} : { healthy }),
     ...(checkOf === undefined ? {} : { check_status: checkOf }),
@@ -37,8 +37,8 @@ export function report(step: Step, framework: FrameworkRecord, run: TaskRun, fie
 }
 
 /** On a draining agent what it ended says so, and is gone for good if the agent will be. */
-export function drained(step: Step, framework: FrameworkRecord, killed: boolean, status: TaskStatus): TaskStatus {
-  const { drain } = step.state;
+export function drained(ctx: Context, framework: FrameworkRecord, killed: boolean, status: TaskStatus): TaskStatus {
+  const { drain } = ctx.state;
   if (drain === undefined || !killed) return status;
   if (status.state !== 'TASK_KILLED' && status.state !== 'TASK_KILLING') return status;
   const gone = status.state === 'TASK_KILLED' && drain.config.mark_gone === true && partitionAware(framework.info);
@@ -47,10 +47,10 @@ export function drained(step: Step, framework: FrameworkRecord, killed: boolean,
 
 /** As Mesos shows it: without networks of its own a container has the agent's address. */
 export const containerStatus = (
-  step: Step,
+  ctx: Context,
   { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
 ): ContainerStatus => ({
-  network_infos: [{ ip_addresses: [{ ip_address: ipOf(step.state.config) }] }],
+  network_infos: [{ ip_addresses: [{ ip_address: ipOf(ctx.state.config) }] }],
   ...(pid === undefined ? {} : { executor_pid: pid }),
   container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
 });

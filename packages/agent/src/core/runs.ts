@@ -1,7 +1,7 @@
 // The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
 // tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
-import { type Step, save } from './context.js';
+import { type Context, save } from './context.js';
 import { podTaskKey } from './disk-layout.js';
 import { putExecutor } from './executors.js';
 import type { ExecutorRecord, PodTaskRecord, TaskRecord } from './io.js';
@@ -18,9 +18,9 @@ export interface FoundRun {
 export const isCommand = (executor: ExecutorRecord): executor is CommandExecutor => executor.kind === 'command';
 
 /** The task's container that this is; undefined for a custom executor's, and for one that nobody knows. */
-export function taskRunOf(step: Pick<Step, 'state'>, containerId: ContainerId): FoundRun | undefined {
-  const found = step.state.runs.get(containerId);
-  const framework = found && step.state.frameworks.get(found.frameworkId);
+export function taskRunOf(ctx: Pick<Context, 'state'>, containerId: ContainerId): FoundRun | undefined {
+  const found = ctx.state.runs.get(containerId);
+  const framework = found && ctx.state.frameworks.get(found.frameworkId);
   if (found === undefined || framework === undefined) return undefined;
   if (found.taskId !== undefined) {
     const podTask = framework.podTasks.get(found.taskId);
@@ -51,9 +51,9 @@ export const executorOfRun = (framework: FrameworkRecord, run: TaskRun): Executo
   run.kind === 'member' ? framework.executors.get(run.executorId) : run;
 
 /** Replaces the record, on disk too. */
-export function putRun(step: Step, framework: FrameworkRecord, run: TaskRun): void {
-  if (run.kind === 'command') putExecutor(step, framework, run);
-  else putPodTask(step, framework, run);
+export function putRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+  if (run.kind === 'command') putExecutor(ctx, framework, run);
+  else putPodTask(ctx, framework, run);
 }
 
 /** Replaces the record in memory only: what is said next is written anyway, or said again after a restart. */
@@ -62,7 +62,7 @@ export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
   else framework.podTasks.set(run.taskId, run);
 }
 
-export function putPodTask(step: Step, framework: FrameworkRecord, podTask: PodTaskRecord): void {
+export function putPodTask(ctx: Context, framework: FrameworkRecord, podTask: PodTaskRecord): void {
   framework.podTasks.set(podTask.taskId, podTask);
-  if (checkpoints(framework)) save(step, podTaskKey(framework.id, podTask.taskId), { kind: 'member', member: podTask });
+  if (checkpoints(framework)) save(ctx, podTaskKey(framework.id, podTask.taskId), { kind: 'member', member: podTask });
 }

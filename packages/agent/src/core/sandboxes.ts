@@ -6,35 +6,35 @@
 //     names has ended: a sandbox of a pod has several, and the launcher does not say in which sandbox a container runs.
 // SANDBOXES-2: a sandbox stays until every container nested in it has ended.
 import type { ContainerId } from '@meseta/base';
-import { log, type Step, save, setTimer } from './context.js';
+import { type Context, log, save, setTimer } from './context.js';
 import { sandboxKey } from './disk-layout.js';
 import { outermost } from './nested-records.js';
 import type { AgentState } from './state.js';
 
-export function noteSandboxEnded(step: Step, containerId: ContainerId, path: string): void {
-  const endedWallMs = step.now.wallMs;
-  step.state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
-  save(step, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs });
+export function noteSandboxEnded(ctx: Context, containerId: ContainerId, path: string): void {
+  const endedWallMs = ctx.now.wallMs;
+  ctx.state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
+  save(ctx, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs });
 }
 
 /** After a restart: the sandboxes of containers that the agent found running are not to be collected. */
-export function keepSandboxesInUse(step: Step): void {
-  const { runs, sandboxes } = step.state;
+export function keepSandboxesInUse(ctx: Context): void {
+  const { runs, sandboxes } = ctx.state;
   for (const containerId of runs.keys()) sandboxes.delete(containerId);
-  ageUnwatchedSandboxes(step);
+  ageUnwatchedSandboxes(ctx);
 }
 
 /** A container has ended that is neither an executor's nor a task's nor launched by a call. */
-export function strayEnded(step: Step, containerId: ContainerId): void {
-  if (step.state.strays.delete(containerId)) ageUnwatchedSandboxes(step);
+export function strayEnded(ctx: Context, containerId: ContainerId): void {
+  if (ctx.state.strays.delete(containerId)) ageUnwatchedSandboxes(ctx);
 }
 
 /** SANDBOXES-1. */
-function ageUnwatchedSandboxes(step: Step): void {
-  const { strays, sandboxes } = step.state;
+function ageUnwatchedSandboxes(ctx: Context): void {
+  const { strays, sandboxes } = ctx.state;
   if (strays.size > 0) return;
   for (const [containerId, sandbox] of sandboxes) {
-    if (sandbox.endedWallMs === undefined) sandboxes.set(containerId, { ...sandbox, endedWallMs: step.now.wallMs });
+    if (sandbox.endedWallMs === undefined) sandboxes.set(containerId, { ...sandbox, endedWallMs: ctx.now.wallMs });
   }
 }
 
@@ -45,52 +45,52 @@ function outermostOfRunning({ nestedContainers }: AgentState): ReadonlySet<strin
 }
 
 /** Looks at the disk once in an interval. */
-export function watchDisk(step: Step): void {
-  setTimer(step, { kind: 'disk' }, step.state.config.diskWatchIntervalMs);
-  step.effects.push({ kind: 'measureDisk' });
+export function watchDisk(ctx: Context): void {
+  setTimer(ctx, { kind: 'disk' }, ctx.state.config.diskWatchIntervalMs);
+  ctx.effects.push({ kind: 'measureDisk' });
 }
 
-export function diskUsage(step: Step, usedShare: number): void {
-  const { state } = step;
+export function diskUsage(ctx: Context, usedShare: number): void {
+  const { state } = ctx;
   const { gcDelayMs, gcDiskHeadroom } = state.config;
   state.maxSandboxAgeMs = gcDelayMs * Math.max(0, 1 - gcDiskHeadroom - usedShare);
   const inUse = outermostOfRunning(state);
   for (const sandbox of state.sandboxes.values()) {
     const { endedWallMs } = sandbox;
     if (sandbox.removing || endedWallMs === undefined || inUse.has(sandbox.containerId)) continue;
-    if (step.now.wallMs - endedWallMs < state.maxSandboxAgeMs) continue;
+    if (ctx.now.wallMs - endedWallMs < state.maxSandboxAgeMs) continue;
     if (!sandbox.path.startsWith(`${state.config.workDir}/`)) {
-      log(step, 'warning', `the sandbox ${sandbox.path} is left alone: it is not below ${state.config.workDir}`);
+      log(ctx, 'warning', `the sandbox ${sandbox.path} is left alone: it is not below ${state.config.workDir}`);
       state.sandboxes.delete(sandbox.containerId);
-      save(step, sandboxKey(sandbox.containerId), undefined);
+      save(ctx, sandboxKey(sandbox.containerId), undefined);
       continue;
     }
     state.sandboxes.set(sandbox.containerId, { ...sandbox, removing: true });
-    step.effects.push({ kind: 'removeSandbox', containerId: sandbox.containerId, path: sandbox.path });
+    ctx.effects.push({ kind: 'removeSandbox', containerId: sandbox.containerId, path: sandbox.path });
   }
 }
 
 /** What runs goes on; new tasks are refused while there is a shortage. */
-export function diskRoom(step: Step, shortage: string | undefined): void {
-  step.state.diskShortage = shortage;
+export function diskRoom(ctx: Context, shortage: string | undefined): void {
+  ctx.state.diskShortage = shortage;
   if (shortage === undefined) {
-    log(step, 'info', 'the disk has room again: tasks are launched again');
+    log(ctx, 'info', 'the disk has room again: tasks are launched again');
     return;
   }
-  log(step, 'warning', `no task is launched for now: ${shortage}`);
-  step.effects.push({ kind: 'measureDisk' });
+  log(ctx, 'warning', `no task is launched for now: ${shortage}`);
+  ctx.effects.push({ kind: 'measureDisk' });
 }
 
-export function sandboxRemoved(step: Step, containerId: ContainerId, error: string | undefined): void {
-  const sandbox = step.state.sandboxes.get(containerId);
+export function sandboxRemoved(ctx: Context, containerId: ContainerId, error: string | undefined): void {
+  const sandbox = ctx.state.sandboxes.get(containerId);
   if (sandbox === undefined) return;
   if (error !== undefined) {
-    step.state.counters.sandboxRemovalsFailed++;
-    log(step, 'warning', `the sandbox ${sandbox.path} could not be removed: ${error}`);
-    step.state.sandboxes.set(containerId, { ...sandbox, removing: false });
+    ctx.state.counters.sandboxRemovalsFailed++;
+    log(ctx, 'warning', `the sandbox ${sandbox.path} could not be removed: ${error}`);
+    ctx.state.sandboxes.set(containerId, { ...sandbox, removing: false });
     return;
   }
-  step.state.counters.sandboxesRemoved++;
-  step.state.sandboxes.delete(containerId);
-  save(step, sandboxKey(containerId), undefined);
+  ctx.state.counters.sandboxesRemoved++;
+  ctx.state.sandboxes.delete(containerId);
+  save(ctx, sandboxKey(containerId), undefined);
 }

@@ -13,7 +13,7 @@
 import type { FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
 import { taskProgress, updateOf } from './checkpoint-records.js';
-import { cancelTimer, hasTimer, log, type Step, save, sendToMaster, setTimer } from './context.js';
+import { type Context, cancelTimer, hasTimer, log, save, sendToMaster, setTimer } from './context.js';
 import { taskKey, taskProgressKey } from './disk-layout.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
@@ -30,8 +30,13 @@ export type StatusFields = Pick<TaskStatus, 'state'> & Partial<TaskStatus>;
  * Makes known a new status of a task: the task's record shows it at once, the scheduler is told until it acknowledges.
  * `status` lacks only what every status has: ids, timestamp and uuid.
  */
-export function enqueueStatusUpdate(step: Step, framework: FrameworkRecord, taskId: TaskId, status: TaskStatus): void {
-  const { state } = step;
+export function enqueueStatusUpdate(
+  ctx: Context,
+  framework: FrameworkRecord,
+  taskId: TaskId,
+  status: TaskStatus,
+): void {
+  const { state } = ctx;
   const record = framework.tasks.get(taskId);
   if (record !== undefined) {
     const { task } = record;
@@ -44,12 +49,12 @@ export function enqueueStatusUpdate(step: Step, framework: FrameworkRecord, task
     };
     framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
     // Tasks that were refused are none of this agent's.
-    if (isTerminal(status.state)) countTerminal(step, status);
+    if (isTerminal(status.state)) countTerminal(ctx, status);
   }
   const update = updateOf(framework.id, status);
   if (framework.state === 'terminating') {
     // STATUS-UPDATES-6.
-    if (record === undefined) sendUpdate(step, update, status.state);
+    if (record === undefined) sendUpdate(ctx, update, status.state);
     return;
   }
   state.counters.validStatusUpdates++;
@@ -61,9 +66,9 @@ export function enqueueStatusUpdate(step: Step, framework: FrameworkRecord, task
     retryMs: FIRST_RETRY_MS,
   };
   framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
-  saveTask(step, framework, taskId);
-  if (checkpoints(framework)) step.after.push({ kind: 'forward', frameworkId: framework.id, taskId });
-  else forward(step, framework.id, taskId);
+  saveTask(ctx, framework, taskId);
+  if (checkpoints(framework)) ctx.after.push({ kind: 'forward', frameworkId: framework.id, taskId });
+  else forward(ctx, framework.id, taskId);
 }
 
 function withoutData(status: TaskStatus): TaskStatus {
@@ -77,22 +82,22 @@ const changed = (stream: UpdateStream, changes: Partial<UpdateStream>): UpdateSt
   Object.assign({}, stream, changes);
 
 /** A whole status from what is particular to it. The fields are in the order of their numbers. */
-export function statusOf(step: Step, taskId: TaskId, fields: StatusFields): TaskStatus {
+export function statusOf(ctx: Context, taskId: TaskId, fields: StatusFields): TaskStatus {
   const { state, data, message, executor_id, healthy, source, reason } = fields;
   const { labels, container_status, check_status, limitation } = fields;
-  const agentId = step.state.info.id;
+  const agentId = ctx.state.info.id;
   return {
     task_id: { value: taskId },
     state,
     ...(data === undefined ? {} : { data }),
     ...(message === undefined ? {} : { message }),
     ...(agentId === undefined ? {} : { agent_id: agentId }),
-    timestamp: step.now.wallMs / 1000,
+    timestamp: ctx.now.wallMs / 1000,
     ...(executor_id === undefined ? {} : { executor_id }),
     ...(healthy === undefined ? {} : { healthy }),
     ...(source === undefined ? {} : { source }),
     ...(reason === undefined ? {} : { reason }),
-    uuid: uuidBytes(step.state.random),
+    uuid: uuidBytes(ctx.state.random),
     ...(labels === undefined ? {} : { labels }),
     ...(container_status === undefined ? {} : { container_status }),
     ...(check_status === undefined ? {} : { check_status }),
@@ -100,124 +105,124 @@ export function statusOf(step: Step, taskId: TaskId, fields: StatusFields): Task
   };
 }
 
-function countTerminal(step: Step, status: TaskStatus): void {
+function countTerminal(ctx: Context, status: TaskStatus): void {
   const name = status.state.slice('TASK_'.length).toLowerCase();
-  const { tasks } = step.state.counters;
+  const { tasks } = ctx.state.counters;
   tasks.set(name, (tasks.get(name) ?? 0) + 1);
 }
 
 /** One more update of the stream is durable (STATUS-UPDATES-2). */
-export function forward(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function forward(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
   if (framework === undefined || stream === undefined) return;
   const next = changed(stream, { durable: Math.min(stream.durable + 1, stream.updates.length) });
   framework.streams.set(taskId, next);
-  if (!hasTimer(step, resendTimer(next))) sendHead(step, framework, next);
+  if (!hasTimer(ctx, resendTimer(next))) sendHead(ctx, framework, next);
 }
 
-function sendUpdate(step: Step, update: StatusUpdate, latest: TaskState): void {
-  const body = { update: { ...update, latest_state: latest }, pid: step.state.config.pid };
-  sendToMaster(step, { name: 'StatusUpdateMessage', body });
+function sendUpdate(ctx: Context, update: StatusUpdate, latest: TaskState): void {
+  const body = { update: { ...update, latest_state: latest }, pid: ctx.state.config.pid };
+  sendToMaster(ctx, { name: 'StatusUpdateMessage', body });
 }
 
 /** Sends the first update, if it may be sent, and arranges for its repetition (STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4). */
-function sendHead(step: Step, framework: FrameworkRecord, stream: UpdateStream): void {
+function sendHead(ctx: Context, framework: FrameworkRecord, stream: UpdateStream): void {
   const head = stream.updates[0];
-  if (head === undefined || stream.durable === 0 || !step.state.registration.registered) return;
+  if (head === undefined || stream.durable === 0 || !ctx.state.registration.registered) return;
   const record = framework.tasks.get(stream.taskId);
   if (record !== undefined) {
     const sent = { status_update_state: head.status.state, status_update_uuid: head.uuid };
     framework.tasks.set(stream.taskId, Object.assign({}, record, { task: Object.assign({}, record.task, sent) }));
   }
-  sendUpdate(step, head, record?.task.state ?? head.status.state);
-  setTimer(step, resendTimer(stream), stream.retryMs);
+  sendUpdate(ctx, head, record?.task.state ?? head.status.state);
+  setTimer(ctx, resendTimer(stream), stream.retryMs);
   framework.streams.set(stream.taskId, changed(stream, { retryMs: Math.min(stream.retryMs * 2, LAST_RETRY_MS) }));
 }
 
-export function resend(step: Step, frameworkId: FrameworkId, taskId: TaskId): void {
-  const framework = step.state.frameworks.get(frameworkId);
+export function resend(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
+  const framework = ctx.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
-  if (framework !== undefined && stream !== undefined) sendHead(step, framework, stream);
+  if (framework !== undefined && stream !== undefined) sendHead(ctx, framework, stream);
 }
 
 /** The first update of every stream, at once and with the first pause again: its framework may have missed it. */
-export function resendAll(step: Step): void {
-  for (const framework of step.state.frameworks.values()) {
+export function resendAll(ctx: Context): void {
+  for (const framework of ctx.state.frameworks.values()) {
     for (const stream of framework.streams.values())
-      sendHead(step, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
+      sendHead(ctx, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
   }
 }
 
 /** No stream has an update in flight any more (STATUS-UPDATES-4). */
-export function pauseAll(step: Step): void {
-  for (const framework of step.state.frameworks.values()) {
-    for (const stream of framework.streams.values()) cancelTimer(step, resendTimer(stream));
+export function pauseAll(ctx: Context): void {
+  for (const framework of ctx.state.frameworks.values()) {
+    for (const stream of framework.streams.values()) cancelTimer(ctx, resendTimer(stream));
   }
 }
 
 /** The agent has (re-)registered: the first update of each stream that has none in flight (STATUS-UPDATES-3). */
-export function resumeAll(step: Step): void {
-  for (const framework of step.state.frameworks.values()) {
+export function resumeAll(ctx: Context): void {
+  for (const framework of ctx.state.frameworks.values()) {
     for (const stream of framework.streams.values()) {
-      if (!hasTimer(step, resendTimer(stream))) sendHead(step, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
+      if (!hasTimer(ctx, resendTimer(stream))) sendHead(ctx, framework, changed(stream, { retryMs: FIRST_RETRY_MS }));
     }
   }
 }
 
-export function acknowledge(step: Step, message: StatusUpdateAcknowledgementMessage): void {
-  const framework = step.state.frameworks.get(message.framework_id.value as FrameworkId);
+export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMessage): void {
+  const framework = ctx.state.frameworks.get(message.framework_id.value as FrameworkId);
   const taskId = message.task_id.value as TaskId;
   const stream = framework?.streams.get(taskId);
   const head = stream?.updates[0];
   if (framework === undefined || stream === undefined || head?.uuid !== message.uuid || stream.durable === 0) {
-    log(step, 'info', `acknowledgement of task ${taskId} is for no update that waits for one`);
+    log(ctx, 'info', `acknowledgement of task ${taskId} is for no update that waits for one`);
     return;
   }
-  cancelTimer(step, resendTimer(stream));
+  cancelTimer(ctx, resendTimer(stream));
   if (isTerminal(head.status.state)) {
     framework.streams.delete(taskId);
-    saveTask(step, framework, taskId);
+    saveTask(ctx, framework, taskId);
     const record = framework.tasks.get(taskId);
-    if (record !== undefined) retireTask(step, framework, record);
-    settle(step, framework.id, record?.executorId);
+    if (record !== undefined) retireTask(ctx, framework, record);
+    settle(ctx, framework.id, record?.executorId);
     return;
   }
   const rest = { updates: stream.updates.slice(1), durable: stream.durable - 1, retryMs: FIRST_RETRY_MS };
   const next = changed(stream, rest);
   if (next.updates.length === 0) framework.streams.delete(taskId);
   else framework.streams.set(taskId, next);
-  saveTask(step, framework, taskId);
-  if (next.updates.length > 0) sendHead(step, framework, next);
+  saveTask(ctx, framework, taskId);
+  if (next.updates.length > 0) sendHead(ctx, framework, next);
 }
 
 /** Drops what a framework that is gone would have been told. */
-export function closeStreams(step: Step, framework: FrameworkRecord): void {
-  for (const stream of framework.streams.values()) cancelTimer(step, resendTimer(stream));
+export function closeStreams(ctx: Context, framework: FrameworkRecord): void {
+  for (const stream of framework.streams.values()) cancelTimer(ctx, resendTimer(stream));
   framework.streams.clear();
 }
 
 /** A new task, on disk too. */
-export function addTask(step: Step, framework: FrameworkRecord, record: TaskRecord): void {
+export function addTask(ctx: Context, framework: FrameworkRecord, record: TaskRecord): void {
   const taskId = record.info.task_id.value as TaskId;
   framework.tasks.set(taskId, record);
   if (!checkpoints(framework)) return;
   // What became of an earlier task of this id, which its executor may still tell (EXECUTORS-4), is not of this one.
   for (const retired of framework.retired.values()) {
     if (retired.some(({ info }) => info.task_id.value === taskId)) {
-      save(step, taskProgressKey(framework.id, taskId), undefined);
+      save(ctx, taskProgressKey(framework.id, taskId), undefined);
     }
   }
-  save(step, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
+  save(ctx, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
 }
 
 /** Writes what has become of a task; a dropped launch has updates but no record, and isn't written. */
-function saveTask(step: Step, framework: FrameworkRecord, taskId: TaskId): void {
+function saveTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {
   if (!checkpoints(framework)) return;
   const record = framework.tasks.get(taskId);
   if (record === undefined) return;
   const updates = framework.streams.get(taskId)?.updates ?? [];
-  step.changes.push(taskProgress(framework.id, record, updates));
+  ctx.changes.push(taskProgress(framework.id, record, updates));
 }
 
 const resendTimer = ({ frameworkId, taskId }: UpdateStream) => ({ kind: 'resend', frameworkId, taskId }) as const;

@@ -4,7 +4,7 @@ import { checkPathBelow } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole, volumeDirectory } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import type { Step } from './context.js';
+import type { Context } from './context.js';
 import type { DirectoryBelow, VolumeLink } from './io.js';
 
 function placeOf(workDir: string, volume: Resource): DirectoryBelow {
@@ -18,11 +18,11 @@ function placeOf(workDir: string, volume: Resource): DirectoryBelow {
 }
 
 /** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
-export function changeVolumes(step: Step, before: readonly Resource[], after: readonly Resource[]): void {
-  const was = placesOf(step, before);
-  const is = placesOf(step, after);
-  for (const [path, change] of is) if (!was.has(path)) step.effects.push({ kind: 'volume', ...change, remove: false });
-  for (const [path, change] of was) if (!is.has(path)) step.effects.push({ kind: 'volume', ...change, remove: true });
+export function changeVolumes(ctx: Context, before: readonly Resource[], after: readonly Resource[]): void {
+  const was = placesOf(ctx, before);
+  const is = placesOf(ctx, after);
+  for (const [path, change] of is) if (!was.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: false });
+  for (const [path, change] of was) if (!is.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: true });
 }
 
 interface PlacedVolume {
@@ -30,10 +30,10 @@ interface PlacedVolume {
   readonly isShared: boolean;
 }
 
-const placesOf = (step: Step, list: readonly Resource[]): ReadonlyMap<string, PlacedVolume> =>
+const placesOf = (ctx: Context, list: readonly Resource[]): ReadonlyMap<string, PlacedVolume> =>
   new Map(
     list.filter(isPersistentVolume).map((volume) => {
-      const place = placeOf(step.state.config.workDir, volume);
+      const place = placeOf(ctx.state.config.workDir, volume);
       return [[place.root, ...place.names].join('/'), { place, isShared: volume.shared !== undefined }];
     }),
   );

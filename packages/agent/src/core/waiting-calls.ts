@@ -4,20 +4,20 @@
 // nested or standalone container are kept with its record (nested-containers.ts).
 import type { ContainerId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import type { Step } from './context.js';
+import type { Context } from './context.js';
 import { waitStatusOf } from './exit-status.js';
 import type { WaitingCall } from './state.js';
 
 /** A task's or an executor's own container has ended. */
-export function answerWaitingForRun(step: Step, containerId: ContainerId, status: ExitStatus): void {
-  for (const call of step.state.waitingForRuns.get(containerId) ?? []) answerWait(step, call, status);
-  step.state.waitingForRuns.delete(containerId);
+export function answerWaitingForRun(ctx: Context, containerId: ContainerId, status: ExitStatus): void {
+  for (const call of ctx.state.waitingForRuns.get(containerId) ?? []) answerWait(ctx, call, status);
+  ctx.state.waitingForRuns.delete(containerId);
 }
 
-export function answerWait(step: Step, { connection, nested }: WaitingCall, status: ExitStatus): void {
+export function answerWait(ctx: Context, { connection, nested }: WaitingCall, status: ExitStatus): void {
   const result = status.kind === 'unknown' ? {} : { exit_status: waitStatusOf(status) };
   const response = nested
     ? ({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: result } as const)
     : ({ type: 'WAIT_CONTAINER', wait_container: result } as const);
-  step.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });
+  ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });
 }

@@ -10,16 +10,16 @@ import type { Context } from './context.js';
 import { maintenanceStarted, maintenanceStopped, maintenanceUpdated } from './operator/maintenance.js';
 import { quotaUpdated } from './operator/quota.js';
 import { weightsUpdated } from './operator/weights.js';
-import type { PendingWork } from './registrar.js';
+import type { AfterCommitWork } from './registrar.js';
 
 /** Does what is ready, also what becomes ready meanwhile. */
 export function doReadyWork(ctx: Context): void {
   const { ready } = ctx.state.registrar;
-  for (const work of ready) doPendingWork(ctx, work);
+  for (const work of ready) doAfterCommitWork(ctx, work);
   ready.length = 0;
 }
 
-function doPendingWork(ctx: Context, work: PendingWork): void {
+function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
   switch (work.kind) {
     case 'recovered':
       return recovered(ctx);

@@ -13,7 +13,7 @@ import type { Context } from './context.js';
 import type { RequestId } from './io.js';
 
 /** What to do once an operation is durable. Its handler checks first that its subject still exists. */
-export type PendingWork =
+export type AfterCommitWork =
   | { readonly kind: 'recovered' }
   | { readonly kind: 'agentAdmitted'; readonly pid: Pid; readonly agentId: AgentId }
   | { readonly kind: 'agentReadmitted'; readonly agentId: AgentId }
@@ -53,7 +53,7 @@ export type PendingWork =
 
 interface Batch {
   readonly operations: RegistryOperation[];
-  readonly work: PendingWork[];
+  readonly work: AfterCommitWork[];
 }
 
 export interface Registrar {
@@ -62,7 +62,7 @@ export interface Registrar {
   writing: Batch | undefined;
   waiting: Batch;
   /** Work whose operations are all durable: done before the step ends. */
-  readonly ready: PendingWork[];
+  readonly ready: AfterCommitWork[];
 }
 
 const emptyBatch = (): Batch => ({ operations: [], work: [] });
@@ -75,7 +75,7 @@ export function createRegistrar(): Registrar {
  * Proposes an operation: `work` is done once it is durable, in this step if nothing has to be written first.
  * An error says why the projected registry does not allow it; then nothing has changed and `work` is not done.
  */
-export function propose(ctx: Context, operation: RegistryOperation, work: PendingWork): Result<undefined, string> {
+export function propose(ctx: Context, operation: RegistryOperation, work: AfterCommitWork): Result<undefined, string> {
   const { registrar } = ctx.state;
   const applied = applyToRegistry(registrar.projected, operation);
   if (!applied.ok) return applied;
@@ -85,7 +85,7 @@ export function propose(ctx: Context, operation: RegistryOperation, work: Pendin
 }
 
 /** Does `work` once every operation proposed so far is durable. */
-export function afterCommit(ctx: Context, work: PendingWork): void {
+export function afterCommit(ctx: Context, work: AfterCommitWork): void {
   const { registrar } = ctx.state;
   if (registrar.writing === undefined && registrar.waiting.operations.length === 0) registrar.ready.push(work);
   else registrar.waiting.work.push(work);

@@ -17,7 +17,7 @@ import { quotaOf } from '../agents/recovery.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { type PendingWork, propose } from '../registrar.js';
+import { type AfterCommitWork, propose } from '../registrar.js';
 import { isActive, type OfferRecord } from '../state.js';
 import { firstAmong, type Problem } from '../validation/problem.js';
 
@@ -159,7 +159,7 @@ export function removeQuota(ctx: Context, request: RequestId, principal: string 
   propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds: 'none', request });
 }
 
-type QuotaUpdated = Extract<PendingWork, { readonly kind: 'quotaUpdated' }>;
+type QuotaUpdated = Extract<AfterCommitWork, { readonly kind: 'quotaUpdated' }>;
 
 export function quotaUpdated(
   ctx: Context,
