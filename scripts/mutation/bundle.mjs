@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { build } from 'esbuild';
+import { globSync } from '../glob.mjs';
 import { externalDependencies, root } from '../lib.mjs';
 
 const silent = () => {};
@@ -93,7 +94,9 @@ export async function bundleMutants(files, tests) {
   const entry = tests.map((test) => `exports[${JSON.stringify(test)}] = () => { require('./${test}'); };`).join('\n');
   const result = await build(optionsFor(entry, contents));
   const covering = result.outputFiles[0].text;
-  const inputs = Object.keys(result.metafile.inputs);
+  // Stories and other data are read while tests run, so esbuild doesn't know of them.
+  const data = globSync([...new Set(tests.map((test) => dirname(test)))], '').filter((it) => it.includes('/testdata/'));
+  const inputs = [...new Set([...Object.keys(result.metafile.inputs), ...data])];
   return { covering, switching: withoutCounts(covering), mutants, digest: digestOf(inputs) };
 }
 

@@ -12,7 +12,7 @@ const heapMb = 1024;
 const spareCpuMs = 3_000;
 const watchMs = 500;
 /** Beyond this processor time a test is slow. */
-const slowCpuMs = 400;
+const slowCpuMs = 150;
 /** Threads are replaced after so many mutants: a test that failed half way may have left a socket or a timer. */
 const mutantsPerThread = 500;
 
@@ -122,15 +122,29 @@ function openCache(area, digest) {
 /** The same for mutants of a line that has moved since. */
 const similarKey = ({ file, code, mutator, replacement }) => [file, code, mutator, replacement].join('|');
 
-/** The tests that reach a mutant: the one that killed it last time first, then the quickest. */
 function planFor(mutant, { tests, hits }, killer) {
-  const order = [...tests].sort((a, b) => Number(b.id === killer) - Number(a.id === killer) || a.cpuMs - b.cpuMs);
-  return { id: mutant.id, hits, tests: order.map(({ id, file, title, cpuMs }) => ({ id, file, title, cpuMs })) };
+  return {
+    id: mutant.id,
+    hits,
+    killer,
+    tests: tests.map(({ id, file, title, cpuMs }) => ({ id, file, title, cpuMs })),
+  };
+}
+
+/**
+ * The order in which the tests of a plan run: the one that killed the mutant last time, then those that killed most
+ * mutants of this run for the processor time that they need.
+ */
+function inOrder(plan, kills) {
+  const rate = ({ id, cpuMs }) => ((kills.get(id) ?? 0) + 1) / (cpuMs + 1);
+  const isKiller = ({ id }) => Number(id === plan.killer);
+  return { ...plan, tests: [...plan.tests].sort((a, b) => isKiller(b) - isKiller(a) || rate(b) - rate(a)) };
 }
 
 /** Runs plans on so many threads; `done(plan, result)` is called for each. */
 function runPlans(code, mutantCount, plans, concurrency, done) {
   const queue = [...plans];
+  const kills = new Map();
   const threads = new Set();
   return new Promise((resolve, reject) => {
     const open = () => {
@@ -146,11 +160,12 @@ function runPlans(code, mutantCount, plans, concurrency, done) {
         }
         state.count += 1;
         state.cpuMs = 0;
-        thread.postMessage({ kind: 'mutant', plan: state.plan });
+        thread.postMessage({ kind: 'mutant', plan: inOrder(state.plan, kills) });
       };
       const finish = (result) => {
         const plan = state.plan;
         state.plan = undefined;
+        if (result.test !== undefined) kills.set(result.test, (kills.get(result.test) ?? 0) + 1);
         if (plan) done(plan, result);
       };
       const replace = () => {
