@@ -169,6 +169,7 @@ test('of two filters of a pair one stays if it refuses as much for as long', () 
       ],
     ],
     [[large, 900], [small, 500], [[large, 900]]],
+    [[large, 500], [small, 500], [[large, 500]]],
     [
       [large, 500],
       [small, 900],
@@ -186,6 +187,15 @@ test('of two filters of a pair one stays if it refuses as much for as long', () 
     assert.deepEqual(found, kept);
     assert.equal(filters.count, kept.length);
   }
+});
+
+test('a filter replaces every filter of the pair that refuses no more and ends no later', () => {
+  const filters = createFilters(TICK_MS);
+  for (const text of ['cpus:1', 'disk:5', 'mem:8']) addFilter(filters, 0, 0, bundleOf(text), 0, 500);
+  addFilter(filters, 0, 0, bundleOf('cpus:2;mem:16'), 0, 500);
+  const found = filtersOf(filters, 0, 0).map(({ refused }) => refused);
+  assert.deepEqual(found, [bundleOf('disk:5'), bundleOf('cpus:2;mem:16')]);
+  assert.deepEqual([filters.count, filters.counts[0], filters.tables[0]?.size], [2, 2, 2]);
 });
 
 test('FILTERS-1: what a client refused before it was forgotten does not count again, whatever it refuses then', () => {

@@ -94,16 +94,17 @@ export function addFilter(
     table = { cells: new Uint32Array(STRIDE * 4), size: 0 };
     filters.tables[agent] = table;
   }
-  // One that refuses no more and ends no later adds nothing; one that refuses no less replaces.
-  const before = find(table, client, (cells, at) => {
-    if (!isLive(filters, cells, at)) return true;
-    const other = bundleAt(filters, cells, at);
-    return cell(cells, at + TICK) <= tick ? containsBundle(refused, other) : containsBundle(other, refused);
-  });
-  if (before >= 0) {
-    if (isLive(filters, table.cells, before) && cell(table.cells, before + TICK) > tick) return;
-    forgetCell(filters, table.cells, before);
-    takeOut(table, before);
+  const covers = (cells: Uint32Array, at: number): boolean =>
+    isLive(filters, cells, at) &&
+    cell(cells, at + TICK) >= tick &&
+    containsBundle(bundleAt(filters, cells, at), refused);
+  if (find(table, client, covers) >= 0) return;
+  const isReplaced = (cells: Uint32Array, at: number): boolean =>
+    !isLive(filters, cells, at) ||
+    (cell(cells, at + TICK) <= tick && containsBundle(refused, bundleAt(filters, cells, at)));
+  for (let at = find(table, client, isReplaced); at >= 0; at = find(table, client, isReplaced)) {
+    forgetCell(filters, table.cells, at);
+    takeOut(table, at);
   }
   if ((table.size + 1) * STRIDE * 4 > table.cells.length * 3) grow(filters, table);
   place(table, client + 1, filters.generations[client] ?? 0, takeReference(filters.references, refused), tick);
