@@ -85,6 +85,34 @@ test('guarantees come before fair share and are held back while nobody takes the
   assert.deepEqual(cluster.allocator.totals().requiredHeadroom.names, []);
 });
 
+test('an offer names what serves an unmet guarantee of its own role', () => {
+  const cases: [guarantees: Record<string, number>, role: string, total: string, guaranteed: string[]][] = [
+    [{ cpus: 2, mem: 1000 }, 'r', 'cpus:4;disk:5;mem:100', ['cpus', 'mem']],
+    [{ cpus: 2 }, 'r', 'disk:5;mem:100', []],
+    [{ cpus: 2 }, 'r', 'cpus(r):2;mem:100', []],
+    [{ cpus: 2 }, 'r/below', 'cpus:4;mem:100', []],
+    [{ cpus: 2 }, 'other', 'cpus:4;mem:100', []],
+    [{}, 'r', 'cpus:4;mem:100', []],
+  ];
+  for (const [guarantees, role, total, guaranteed] of cases) {
+    const cluster = clusterOf(1, total);
+    cluster.allocator.updateQuota('r', quotaOf(guarantees));
+    cluster.framework('f', [role]);
+    const [offer] = cluster.run() as [OfferDecision];
+    assert.deepEqual(offer.guaranteed, guaranteed, `${role}: ${total}`);
+  }
+});
+
+test('an offer that both stages add to names what its first part served', () => {
+  const cluster = clusterOf(1, 'cpus:4;cpus(r):1;mem:100');
+  cluster.allocator.updateQuota('r', quotaOf({ cpus: 2 }, { cpus: 4 }));
+  cluster.framework('f', ['r']);
+  assert.deepEqual(
+    cluster.run().map(({ guaranteed, resources }) => [guaranteed, sum([{ resources } as OfferDecision], 'cpus')]),
+    [[['cpus'], 4]],
+  );
+});
+
 test('a picky framework with a guarantee chooses before others take what only it would have', () => {
   const rack = { selector: { attribute_name: 'rack' }, predicate: { exists: {} } };
   const made = createOfferConstraints({ role_constraints: { kept: { groups: [{ attribute_constraints: [rack] }] } } });

@@ -5,6 +5,7 @@
 // guarantee; stage two everybody; then come those whom a limit or others' headroom held back.
 
 import { shuffle, uniform } from '@meseta/base';
+import type { Bundle } from '@meseta/resources';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
 import { bringsGuaranteed, evaluate, isWorthALook, needsHeadroom, surplusOf } from './evaluate.js';
 import { expireFilters } from './filters.js';
@@ -180,6 +181,7 @@ function comesBefore(state: State, a: Client, b: Client): boolean {
 function offerTo(state: State, agent: Agent, client: Client): boolean {
   const bundle = evaluate(state, agent, client);
   if (bundle === undefined) return false;
+  const guaranteed = guaranteedIn(state, client.role, bundle);
   hold(state, agent, client, bundle, false);
   countOffer(state, client);
   const resources = allocatedForm(client.role, bundle);
@@ -193,11 +195,28 @@ function offerTo(state: State, agent: Agent, client: Client): boolean {
   }
   state.merged?.set(key, state.offers.length);
   state.offersMade++;
-  state.offers.push({ frameworkId: client.framework.id, role: client.role.name, agentId: agent.id, resources });
+  state.offers.push({
+    frameworkId: client.framework.id,
+    role: client.role.name,
+    agentId: agent.id,
+    resources,
+    guaranteed,
+  });
   return true;
 }
 
 // --- quota
+
+/** The names of the bundle's unreserved scalars that bring the role closer to its guarantee. */
+function guaranteedIn(state: State, role: Role, bundle: Bundle): readonly string[] {
+  if (role.guarantees === undefined) return [];
+  const { countable } = state.shapes.of(bundle);
+  const names: string[] = [];
+  for (let d = 0; d < countable.length; d++) {
+    if ((countable[d] as number) > 0 && unmetOf(role, d) > 0) names.push(state.dimensions.names[d] as string);
+  }
+  return names;
+}
 
 const hasUnmet = (role: Role, mask = -1): boolean => {
   const guarantees = role.guarantees ?? [];

@@ -75,6 +75,8 @@ export interface OfferDecision {
   readonly agentId: AgentId;
   /** Allocated to `role`. */
   readonly resources: Bundle;
+  /** Names of which the unreserved scalars in it serve a guarantee of the role that was not met: they lead the offer. */
+  readonly guaranteed: readonly string[];
 }
 
 export interface InverseOfferDecision {

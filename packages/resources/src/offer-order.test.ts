@@ -47,13 +47,21 @@ const cases: readonly (readonly [rule: string, total: string, offered: string, o
   ],
 ];
 
-for (const [rule, total, offered, expected] of cases) {
-  test(`the order of an offer: ${rule}`, () => {
-    const list = allocate(parsed(offered), 'web');
-    const names = offerOrder(list, parsed(total)).map((at) => {
-      const { name, reservations } = list[at] as Resource;
-      return reservations?.length ? `${name}(web)` : name;
-    });
-    assert.equal(names.join(' '), expected);
+const shown = (total: string, offered: string, guaranteed: readonly string[]): string => {
+  const list = allocate(parsed(offered), 'web');
+  const names = offerOrder(list, parsed(total), guaranteed).map((at) => {
+    const { name, reservations } = list[at] as Resource;
+    return reservations?.length ? `${name}(web)` : name;
   });
+  return names.join(' ');
+};
+
+for (const [rule, total, offered, expected] of cases) {
+  test(`the order of an offer: ${rule}`, () => assert.equal(shown(total, offered, []), expected));
 }
+
+test('the order of an offer: unreserved scalars that serve a guarantee come first', () => {
+  const total = 'cpus:4;mem:8;disk:9;ports:[1-2];cpus(web):1;disk(web):3';
+  assert.equal(shown(total, total, ['disk', 'gpus']), 'disk ports cpus(web) disk(web) cpus mem');
+  assert.equal(shown(total, total, ['mem', 'cpus']), 'cpus mem ports cpus(web) disk(web) disk');
+});

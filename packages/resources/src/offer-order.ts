@@ -6,10 +6,11 @@ import { isAllocatableTo, isRevocable, isScalar, isShared, isUnreserved } from '
 import { withFields } from './records.js';
 
 /**
- * The positions of `offered` in the order of the offer. What is free on an agent keeps the order of the agent's total, but the
- * last entry replaces each entry that is used up. Unreserved scalars come last, as quota may chop them.
+ * The positions of `offered` in the order of the offer. The free resources of an agent keep the order of the agent's total,
+ * but the last entry replaces each entry that is used up. Of the unreserved scalars, which quota may cut, those of the
+ * names in `guaranteed` come first of all, the others last.
  */
-export function offerOrder(offered: Resources, total: Resources): readonly number[] {
+export function offerOrder(offered: Resources, total: Resources, guaranteed: readonly string[]): readonly number[] {
   const positions = new Map<string, number[]>();
   offered.forEach((resource, at) => {
     const key = metadataKey(withFields(resource, { allocation_info: undefined }));
@@ -31,11 +32,12 @@ export function offerOrder(offered: Resources, total: Resources): readonly numbe
   const keys = new Set(free.map(({ key }) => key));
   const order = new Set([...keys].flatMap((key) => positions.get(key) ?? []));
   for (const at of offered.keys()) order.add(at);
-  const isChopped = (at: number): boolean => {
+  const rankOf = (at: number): number => {
     const resource = offered[at] as Resource;
-    return isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
+    if (!isScalar(resource) || !isUnreserved(resource) || isRevocable(resource)) return 1;
+    return guaranteed.includes(resource.name) ? 0 : 2;
   };
-  return [...[...order].filter((at) => !isChopped(at)), ...[...order].filter(isChopped)];
+  return [...order].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** May be free although the offer doesn't show it. */

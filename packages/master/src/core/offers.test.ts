@@ -42,6 +42,18 @@ test('an offer says all that its framework has to know of the agent, and only wh
   }
 });
 
+test('resources that serve a quota guarantee come first in an offer, then all but unreserved scalars', () => {
+  const world = createWorld();
+  const quotaConfigs = [{ role: 'web', guarantees: { mem: { value: 1 } } }];
+  world.operator({ type: 'UPDATE_QUOTA', update_quota: { force: true, quota_configs: quotaConfigs } });
+  world.agent('cpus:4;mem:4096;ports:[1-9];disk:7');
+  const scheduler = world.subscribe({ roles: ['web'], ...capabilities('MULTI_ROLE') });
+  assert.deepEqual(
+    scheduler.offer().resources?.map(({ name }) => name),
+    ['mem', 'ports', 'cpus', 'disk'],
+  );
+});
+
 test('a framework without MULTI_ROLE is not told the role of an offer, one with executors on the agent is told those', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');

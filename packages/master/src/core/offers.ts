@@ -63,12 +63,12 @@ const nextOfferId = (ctx: Context): OfferId => `${ctx.state.identity.info.id}-O$
 
 /** In the format that the framework understands. */
 function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: OfferDecision, id: OfferId): Offer {
-  const { resources: bundle, role } = decision;
+  const { resources: bundle, role, guaranteed } = decision;
   const refined = framework.capabilities.has('RESERVATION_REFINEMENT');
   const multiRole = framework.capabilities.has('MULTI_ROLE');
   const formatted = refined ? bundle.resources : (bundle.preRefinement ?? bundle.resources);
   const shown = multiRole ? formatted : formatted.map(withoutAllocation);
-  const resources = offerOrder(bundle.resources, agent.totalResources).flatMap((at) => shown[at] ?? []);
+  const resources = offerOrder(bundle.resources, agent.totalResources, guaranteed).flatMap((at) => shown[at] ?? []);
   const executors = [...(framework.executors.get(agent.id)?.values() ?? [])].map(
     (executor): ExecutorID => executor.executor_id,
   );
