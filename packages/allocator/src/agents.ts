@@ -14,6 +14,7 @@ import {
 import type { AgentInfo, AgentInfoCapability, OfferOperation, Unavailability } from '@meseta/wire';
 import { removeAgentFrom } from './agent-set.js';
 import { clientOf, forgetExclusions, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL } from './clients.js';
+import { freeUnusedDimensions } from './dimensions.js';
 import { forgetAgentFilters } from './filters.js';
 import { changeFree, hold, isOfferable, refreshFree, release, releaseAll, take } from './holdings.js';
 import { forgetInverseOffers } from './inverse-offers.js';
@@ -170,6 +171,7 @@ function setTotal(state: State, agent: Agent, total: Resources): boolean {
   }
   refreshFree(state, agent);
   setNeeds(state, agent);
+  freeUnusedDimensions(state);
   return true;
 }
 

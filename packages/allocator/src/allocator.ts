@@ -5,6 +5,7 @@ import { assert, createDeadlines, type Random } from '@meseta/base';
 import { createBundleTable, createRoleTree, parseQuantities } from '@meseta/resources';
 import { createAgentSet } from './agent-set.js';
 import * as agents from './agents.js';
+import { createDimensions } from './dimensions.js';
 import { explain } from './explain.js';
 import { createFilters } from './filters.js';
 import * as frameworks from './frameworks.js';
@@ -16,7 +17,6 @@ import { createShapes } from './shapes.js';
 import { createGroup, touch } from './sort-group.js';
 import type { State } from './state.js';
 import type { Allocator, AllocatorOptions, Quota } from './types.js';
-import { createDimensions } from './vectors.js';
 
 const DEFAULT_INTERVAL_MS = 1000;
 const DEFAULT_MINIMUM = ['cpus:0.01', 'mem:32'];
@@ -76,7 +76,7 @@ export function createAllocator(options: AllocatorOptions, random: Random): Allo
   };
 }
 
-function createState(options: AllocatorOptions, random: Random): State {
+export function createState(options: AllocatorOptions, random: Random): State {
   const dimensions = createDimensions();
   const table = createBundleTable();
   const weights = new Map<string, number>();
@@ -93,6 +93,7 @@ function createState(options: AllocatorOptions, random: Random): State {
     },
     random,
     dimensions,
+    dimensionsInUse: 0,
     table,
     shapes: createShapes(table, dimensions),
     filters: createFilters(Math.max(20, intervalMs / 10)),

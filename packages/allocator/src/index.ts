@@ -1,3 +1,3 @@
-export * from './allocator.js';
+export { createAllocator } from './allocator.js';
 export * from './constraints.js';
 export * from './types.js';

@@ -16,7 +16,8 @@ import {
   shrinkToLimits,
 } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
-import { amount, type Dimensions, type Vector } from './vectors.js';
+import type { Dimensions } from './dimensions.js';
+import { amount, type Vector } from './vectors.js';
 
 /** Framework capabilities that decide which resources it can be shown. */
 export const CAN_SHARE = 1;
@@ -52,6 +53,8 @@ export interface Shapes {
   cut(shape: Shape, allowed: Vector): Shape;
   /** Without what stands in `other` and is shared. */
   withoutShared(shape: Shape, other: Bundle): Shape;
+  /** Forgets every shape: dimensions were freed. */
+  clear(): void;
 }
 
 const isCountable = (resource: Resource): boolean =>
@@ -138,6 +141,10 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
       const hidden = table.intern(other.resources.filter(isShared));
       if (hidden.isEmpty) return shape;
       return of(table.subtract(shape.bundle, hidden));
+    },
+    clear() {
+      young = new Map();
+      old = new Map();
     },
   };
 }

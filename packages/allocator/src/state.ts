@@ -18,11 +18,12 @@ import type { Bundle, BundleTable, Quantities, RoleTree } from '@meseta/resource
 import type { AgentInfo, AgentInfoCapability, FrameworkInfo, InverseOfferStatus, Unavailability } from '@meseta/wire';
 import type { AgentSet } from './agent-set.js';
 import type { OfferConstraints } from './constraints.js';
+import type { Dimensions } from './dimensions.js';
 import type { Filters } from './filters.js';
 import type { Shape, Shapes } from './shapes.js';
 import type { ClusterTotals, SortEntry, SortGroup } from './sort-group.js';
 import type { OfferDecision, Quota, SorterKind } from './types.js';
-import type { Dimensions, Vector } from './vectors.js';
+import type { Vector } from './vectors.js';
 
 export interface Settings {
   readonly intervalMs: number;
@@ -142,6 +143,8 @@ export interface State {
   readonly settings: Settings;
   readonly random: Random;
   readonly dimensions: Dimensions;
+  /** How many dimensions were in use when the others were last freed. */
+  dimensionsInUse: number;
   readonly table: BundleTable;
   readonly shapes: Shapes;
   readonly filters: Filters;
