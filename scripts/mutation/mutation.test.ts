@@ -17,19 +17,22 @@ interface Mutant {
   readonly status: string;
 }
 
-test('a mutant is killed, loops for good, survives or is not reached, as its tests say', () => {
+test('a mutant is killed, also by ending its process, times out, survives or has no coverage', () => {
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
   assert.equal(run.stderr, '');
   const mutants: Mutant[] = JSON.parse(run.stdout);
   const statusOf = (line: number, original: string, replacement: string) =>
     mutants.find((it) => it.line === line && it.original === original && it.replacement === replacement)?.status;
   const expected: [line: number, original: string, replacement: string, status: string][] = [
-    [4, 'i <= last', 'i < last', 'killed'],
-    [4, 'sum += i', 'sum -= i', 'killed'],
-    [4, 'i++', 'i--', 'timeout'],
-    [8, 'value > 1000', 'true', 'killed'],
-    [8, 'value > 1000', 'value >= 1000', 'survived'],
-    [10, 'value < 0', 'true', 'noCoverage'],
+    [5, 'i <= last', 'i < last', 'killed'],
+    [5, 'sum += i', 'sum -= i', 'killed'],
+    [5, 'i++', 'i--', 'timeout'],
+    [9, 'value > 1000', 'true', 'killed'],
+    [9, 'value > 1000', 'value >= 1000', 'survived'],
+    [11, 'value < 0', 'true', 'noCoverage'],
+    [14, '!isMapped', 'isMapped', 'killed'],
+    [14, '!isMapped', 'true', 'killed'],
+    [14, '!isMapped', 'false', 'survived'],
   ];
   for (const [line, original, replacement, status] of expected)
     assert.equal(statusOf(line, original, replacement), status, `line ${line}: ${original} -> ${replacement}`);

@@ -1,8 +1,18 @@
-// Runs the mutants of one area on threads of this process, with a limit on the processor time of each, and keeps the
-// results below .build/mutation, so that a run that was ended goes on where it stopped.
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+// Runs the mutants of one area in worker processes, with a limit on the processor time of each mutant, and keeps the
+// results below .build/mutation, so that an interrupted run continues where it stopped.
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { root } from '../lib.mjs';
 import { testsOf } from './areas.mjs';
 import { bundleMutants } from './bundle.mjs';
@@ -13,41 +23,61 @@ const spareCpuMs = 3_000;
 const watchMs = 500;
 /** Beyond this processor time a test is slow. */
 const slowCpuMs = 150;
-/** Threads are replaced after so many mutants: a test that failed half way may have left a socket or a timer. */
-const mutantsPerThread = 500;
+/** Workers are replaced after this many mutants: a failed test may have left a socket or a timer open. */
+const mutantsPerWorker = 500;
+/** Linux counts the processor time of a process in hundredths of a second. */
+const cpuTickMs = 10;
 
 const keptMs = 7 * 86_400_000;
 const cacheFolder = join(root, '.build/mutation');
 const temporary = join(root, `.build/mutation-tmp-${process.pid}`);
 
-function startThread(code, mutantCount) {
+/** Processor time that a process has used, from /proc/PID/stat: it can't be asked while it runs a loop that never ends. */
+function cpuMsOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [userTicks, systemTicks] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(userTicks) + Number(systemTicks)) * cpuTickMs;
+}
+
+const running = new Set();
+process.on('exit', () => {
+  for (const worker of running) worker.kill('SIGKILL');
+});
+
+/** A process, not a thread: a mutant of code that calls the operating system can make it fault (SIGBUS, SIGSEGV). */
+function startWorker(code, mutantCount) {
   mkdirSync(temporary, { recursive: true });
-  const thread = new Worker(new URL('./worker.mjs', import.meta.url), {
-    workerData: { code, mutantCount },
-    execArgv: [],
+  const codeFile = join(temporary, `${createHash('sha256').update(code).digest('hex').slice(0, 16)}.cjs`);
+  if (!existsSync(codeFile)) writeFileSync(codeFile, code);
+  const worker = fork(new URL('./worker.mjs', import.meta.url), [codeFile, String(mutantCount)], {
+    execArgv: [`--max-old-space-size=${heapMb}`],
     env: { ...process.env, TMPDIR: temporary },
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
-    stdout: true,
-    stderr: true,
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  thread.stdout.resume();
-  thread.stderr.resume();
-  return thread;
+  running.add(worker);
+  worker.once('exit', () => running.delete(worker));
+  return worker;
 }
 
 /** Runs every test without a mutant; answers by mutant's id the tests that reach it and how often. */
 function dryRun(code, mutantCount, files, withSlow) {
   return new Promise((resolve, reject) => {
-    const thread = startThread(code, mutantCount);
+    const worker = startWorker(code, mutantCount);
     const done = [];
-    thread.on('error', reject);
-    thread.on('exit', (status) => reject(new Error(`the tests ended their thread (${status}) without a mutant`)));
-    thread.on('message', (message) => {
-      if (message.kind === 'ready') thread.postMessage({ kind: 'dry-run', files });
+    const onExit = (status, signal) =>
+      reject(new Error(`the tests ended their process (${signal ?? status}) without a mutant`));
+    worker.on('error', reject);
+    worker.on('exit', onExit);
+    worker.on('message', (message) => {
+      if (message.kind === 'ready') worker.send({ kind: 'dry-run', files });
       if (message.kind === 'file') done.push(message);
       if (message.kind !== 'done') return;
-      thread.removeAllListeners('exit');
-      thread.terminate();
+      worker.off('exit', onExit);
+      worker.kill('SIGKILL');
       const failed = done.flatMap(({ tests }) => tests.filter(({ failure }) => failure));
       if (failed.length === 0) return resolve({ reaching: reachingTests(done, withSlow), slow: slowTests(done) });
       const list = failed.map(({ id, failure }) => `  ${id}: ${failure.text}`).join('\n');
@@ -141,75 +171,60 @@ function inOrder(plan, kills) {
   return { ...plan, tests: [...plan.tests].sort((a, b) => isKiller(b) - isKiller(a) || rate(b) - rate(a)) };
 }
 
-/** Runs plans on so many threads; `done(plan, result)` is called for each. */
-function runPlans(code, mutantCount, plans, concurrency, done) {
+/** Runs plans in `concurrency` processes; calls `onResult(plan, result)` for each. */
+async function runPlans(code, mutantCount, plans, concurrency, onResult) {
   const queue = [...plans];
   const kills = new Map();
-  const threads = new Set();
+  const nextPlan = () => {
+    const plan = queue.shift();
+    return plan && inOrder(plan, kills);
+  };
+  const recordResult = (plan, result) => {
+    if (result.test !== undefined) kills.set(result.test, (kills.get(result.test) ?? 0) + 1);
+    onResult(plan, result);
+  };
+  const runQueue = async () => {
+    while (queue.length > 0) await runInOneWorker(startWorker(code, mutantCount), nextPlan, recordResult);
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, queue.length) }, runQueue));
+}
+
+/** Resolves when the worker has ended: after `mutantsPerWorker` plans, on the first that ends it, or after the last. */
+function runInOneWorker(worker, nextPlan, recordResult) {
   return new Promise((resolve, reject) => {
-    const open = () => {
-      const thread = startThread(code, mutantCount);
-      const state = { thread, plan: undefined, cpuMs: 0, count: 0 };
-      threads.add(state);
-      const next = () => {
-        state.plan = queue.shift();
-        if (state.plan === undefined || state.count === mutantsPerThread) {
-          if (state.plan) queue.unshift(state.plan);
-          state.plan = undefined;
-          return replace();
-        }
-        state.count += 1;
-        state.cpuMs = 0;
-        thread.postMessage({ kind: 'mutant', plan: inOrder(state.plan, kills) });
-      };
-      const finish = (result) => {
-        const plan = state.plan;
-        state.plan = undefined;
-        if (result.test !== undefined) kills.set(result.test, (kills.get(result.test) ?? 0) + 1);
-        if (plan) done(plan, result);
-      };
-      const replace = () => {
-        if (!threads.delete(state)) return;
-        thread.terminate().then(() => {
-          if (queue.length > 0) open();
-          else if (threads.size === 0) stop(resolve);
-        });
-      };
-      state.end = (result) => {
-        finish(result);
-        replace();
-      };
-      thread.on('message', (message) => {
-        if (message.kind === 'result') finish(message.result);
-        next();
-      });
-      // Out of memory, or a thread that the mutant ended.
-      thread.on('error', () => state.end({ status: 'timeout', test: undefined }));
-      thread.on('exit', () => state.end({ status: 'killed', test: undefined }));
-    };
-    let cpuBefore = process.cpuUsage();
+    let plan;
+    let count = 0;
+    let cpuLimitMs = Number.POSITIVE_INFINITY;
+    let isReady = false;
+    let isOverLimit = false;
     const watch = setInterval(() => {
-      const used = process.cpuUsage(cpuBefore);
-      cpuBefore = process.cpuUsage();
-      for (const state of threads) {
-        if (state.plan === undefined) continue;
-        state.cpuMs += (used.user + used.system) / 1000 / threads.size;
-        const expectedMs = state.plan.tests.reduce((sum, test) => sum + test.cpuMs, 0);
-        if (state.cpuMs > spareCpuMs + 5 * expectedMs) state.end({ status: 'timeout', test: undefined });
-      }
+      if (plan === undefined || worker.exitCode !== null || worker.signalCode !== null) return;
+      if (cpuMsOf(worker.pid) <= cpuLimitMs) return;
+      isOverLimit = true;
+      worker.kill('SIGKILL');
     }, watchMs);
-    const stop = (settle, value) => {
-      clearInterval(watch);
-      settle(value);
-    };
-    if (queue.length === 0) return stop(resolve);
-    for (let i = 0; i < Math.min(concurrency, queue.length); i += 1) {
-      try {
-        open();
-      } catch (error) {
-        stop(reject, error);
+    worker.on('message', (message) => {
+      isReady = true;
+      if (message.kind === 'result') {
+        recordResult(plan, message.result);
+        plan = undefined;
       }
-    }
+      plan = count < mutantsPerWorker ? nextPlan() : undefined;
+      if (plan === undefined) return worker.kill('SIGKILL');
+      count += 1;
+      const expectedMs = plan.tests.reduce((sum, test) => sum + test.cpuMs, 0);
+      cpuLimitMs = cpuMsOf(worker.pid) + spareCpuMs + 5 * expectedMs;
+      worker.send({ kind: 'mutant', plan });
+    });
+    worker.on('error', reject);
+    worker.on('exit', (status, signal) => {
+      clearInterval(watch);
+      if (!isReady) return reject(new Error(`a worker did not start (${signal ?? status})`));
+      // The engine aborts when the heap is full. Every other end is the mutant's: a fault, or a call of process.exit.
+      const isTimeout = isOverLimit || signal === 'SIGABRT';
+      if (plan) recordResult(plan, { status: isTimeout ? 'timeout' : 'killed', test: undefined });
+      resolve();
+    });
   });
 }
 

@@ -1,9 +1,10 @@
-// A thread that runs tests with one mutant switched on after the other. Each mutant gets modules of its own: the bundle
-// is compiled once and evaluated again, so nothing that a mutant broke outlives it.
+// A process that runs the tests of one mutant after another. The bundle is compiled once and evaluated anew for each
+// mutant, so that no module state passes from one mutant to the next.
+// Arguments: the file that holds the bundle, and the number of mutants in it.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
-import { parentPort, workerData } from 'node:worker_threads';
 import { root } from '../lib.mjs';
 import { createTestCollector, createTestContext } from './test-shim.mjs';
 
@@ -17,11 +18,14 @@ const requireFromRoot = createRequire(join(root, 'package.json'));
 // Properties try the same values each time, and don't shrink what they find.
 requireFromRoot('fast-check').configureGlobal({ seed: 1, endOnFailure: true });
 
+const [, , codeFile, mutantCount] = process.argv;
 const parameters = 'require, module, exports, activeMutant, countHit, passes';
-const script = new Script(`(function (${parameters}) {${workerData.code}\n})`, { filename: 'mutants.cjs' });
+const script = new Script(`(function (${parameters}) {${readFileSync(codeFile, 'utf8')}\n})`, {
+  filename: 'mutants.cjs',
+});
 
 /** How often each mutant was passed; Stryker's ids are numbers from 0 on. */
-const passes = new Uint32Array(workerData.mutantCount);
+const passes = new Uint32Array(Number(mutantCount));
 const passed = () => [...passes.entries()].filter(([, count]) => count > 0);
 
 const hits = { count: 0, most: 0 };
@@ -32,6 +36,8 @@ const countHit = () => {
 };
 
 let strayError;
+// The parent may be killed without a chance to end its workers.
+process.on('disconnect', () => process.exit());
 process.on('uncaughtException', (error) => {
   strayError?.(error);
 });
@@ -57,7 +63,7 @@ function createWorld(activeMutant) {
   };
 }
 
-/** Settles with the promise, or rejects after so many turns of a timer: a starved thread gets its time all the same. */
+/** Settles with the promise, or rejects after so many turns of a timer: a worker that is starved of processor time is not cut off. */
 function within(ticks, start) {
   return new Promise((resolve, reject) => {
     let left = ticks;
@@ -130,9 +136,9 @@ async function dryRun(files) {
       tests.push({ id: `${file} > ${test.title}`, file, title: test.title, cpuMs, failure, reached: passed() });
     }
     await runHooks(loaded, 'after');
-    parentPort.postMessage({ kind: 'file', onLoad, tests });
+    process.send({ kind: 'file', onLoad, tests });
   }
-  parentPort.postMessage({ kind: 'done' });
+  process.send({ kind: 'done' });
 }
 
 const ticksFor = (ms) => Math.max(leastTicks, Math.ceil((ms * 10) / tickMs));
@@ -168,8 +174,8 @@ async function runMutant({ id, hits: expectedHits, tests }) {
   }
 }
 
-parentPort.on('message', async (message) => {
+process.on('message', async (message) => {
   if (message.kind === 'dry-run') await dryRun(message.files);
-  else parentPort.postMessage({ kind: 'result', id: message.plan.id, result: await runMutant(message.plan) });
+  else process.send({ kind: 'result', id: message.plan.id, result: await runMutant(message.plan) });
 });
-parentPort.postMessage({ kind: 'ready' });
+process.send({ kind: 'ready' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLarge, sumTo } from './counting';
+import { faultUnless, isLarge, sumTo } from './counting';
 
 test('the sum of the first numbers', () => {
   assert.equal(sumTo(0), 0);
@@ -10,4 +10,8 @@ test('the sum of the first numbers', () => {
 test('five is not large', async () => {
   await Promise.resolve();
   assert.equal(isLarge(5), false);
+});
+
+test('what is mapped can be read', () => {
+  faultUnless(true);
 });
