@@ -1,4 +1,4 @@
-// Every place where the program throws on purpose is in the table, with a verdict; what shows a verdict is there.
+// Every assertion and throw that outside data may reach is in the table with a verdict, and the tests that verdicts name exist.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

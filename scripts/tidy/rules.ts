@@ -1,7 +1,7 @@
-// The rules of docs/architecture.md ("Rooms", "Cores and shells") as functions over sources: which room
-// may import which, how long a file may be, what the cores must not call, which files nobody uses, which load
-// each other.
-// Function length is the linter's (noExcessiveLinesPerFunction).
+// The rules of docs/architecture.md ("Packages", "Cores and shells") as pure functions from sources to violations: allowed
+// imports, length of files, what the cores must not use, unused files, import cycles. An *area* is a package, or a folder of
+// one that has import rules of its own (`master/core`). Function length is checked by the linter
+// (noExcessiveLinesPerFunction).
 
 export interface Source {
   /** From the checkout's root, with forward slashes. */
@@ -17,7 +17,7 @@ export interface Violation {
 
 const MAX_FILE_LINES = 500;
 
-/** What each room may import of the others, as the table in docs/architecture.md says. Tests may import anything. */
+/** The packages that each area may import, as the table in docs/architecture.md says. Tests may import anything. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wire: ['base'],
@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: ['base', 'wire', 'resources', 'allocator', 'master', 'agent', 'containers', 'coordination', 'api'],
 };
 
-/** Rooms and folders where only the language itself exists: no machine, no clock, no chance. */
+/** Folders whose code uses the language only: no I/O, no clock, no randomness. */
 const CORES = [
   'packages/base/src/',
   'packages/resources/src/',
@@ -52,26 +52,26 @@ const CORES = [
   'packages/agent/src/core/',
 ];
 
-/** Interfaces of what the machine does; only shells and containers hold implementations. */
+/** Interfaces to the operating system; shells and containers have the implementations. */
 const PORTS = 'packages/base/src/ports.ts';
 
 const BANNED_IN_CORES: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/\bDate\b(?!Info)/, 'a clock: take `now` as an argument'],
   [/\bperformance\b\./, 'a clock: take `now` as an argument'],
-  [/\bMath\.random\b/, 'chance: take a `Random` of base'],
+  [/\bMath\.random\b/, 'randomness: take a `Random` of base'],
   [/\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/, 'a timer: keep a deadline'],
-  [/\b(?:Promise|async|await)\b/, 'a promise: answer with an effect'],
+  [/\b(?:Promise|async|await)\b/, 'a promise: return an effect'],
   [/\b(?:process|globalThis|require)\b\s*[.([]/, 'the process'],
-  [/\b(?:crypto|fetch|WebSocket)\b\s*[.(]/, 'the machine'],
-  [/\b(?:WeakRef|WeakMap|WeakSet|FinalizationRegistry)\b/, 'weak references depend on the collector'],
-  [/\btoLocale\w*|\bIntl\b|\blocaleCompare\b/, 'the locale'],
+  [/\b(?:crypto|fetch|WebSocket)\b\s*[.(]/, 'the operating system or network'],
+  [/\b(?:WeakRef|WeakMap|WeakSet|FinalizationRegistry)\b/, 'weak references depend on the garbage collector'],
+  [/\btoLocale\w*|\bIntl\b|\blocaleCompare\b/, 'depends on the locale'],
   [
     /\bMath\.(?:a?sinh?|a?cosh?|a?tanh?|atan2|cbrt|exp|expm1|hypot|log|log10|log1p|log2|pow)\b/,
     'transcendental Math differs between machines',
   ],
 ];
 
-/** The text with comments and the insides of strings blanked, so that words in prose don't count; lines stay. */
+/** The text with comments and string contents replaced by spaces, so that prose is not matched. Line numbers stay. */
 export function codeOnly(text: string): string {
   return text.replace(
     /\/\*[\s\S]*?\*\/|(^|[^:'"`\\])\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g,
@@ -81,7 +81,7 @@ export function codeOnly(text: string): string {
 
 export const isTest = (path: string): boolean => /(?:\.test|\/testing(?:\/[^/]+)?|\/fixtures\/[^/]+)\.ts$/.test(path);
 
-/** Every module named by an import or export of the file, types included. */
+/** All modules named by imports and exports of the file, type-only ones included. */
 export function importsOf(text: string): readonly string[] {
   const found: string[] = [];
   for (const match of text.matchAll(
@@ -92,40 +92,40 @@ export function importsOf(text: string): readonly string[] {
   return found;
 }
 
-/** Modules that are loaded with the file: neither types nor what it imports when it needs it. */
-const loadedWith = (text: string): readonly string[] =>
+/** Modules loaded with the file: neither type-only nor dynamic imports. */
+const modulesLoadedWith = (text: string): readonly string[] =>
   [...text.matchAll(/^\s*(?:import|export)\s(?!type\s)[^'";]*?from\s*'([^']+)'|^\s*import\s*'([^']+)'/gm)].map(
     (match) => (match[1] ?? match[2]) as string,
   );
 
 /** `packages/master/src/core/machine.ts` is in `master/core`, `packages/wire/src/x.ts` in `wire`; elsewhere undefined. */
-export function roomOf(path: string): string | undefined {
-  const [, room, folder] = /^packages\/([^/]+)\/(?:src|codegen)\/(?:([^/]+)\/)?/.exec(path) ?? [];
-  if (room === undefined) return undefined;
-  return folder !== undefined && `${room}/${folder}` in MAY_IMPORT ? `${room}/${folder}` : room;
+export function areaOf(path: string): string | undefined {
+  const [, area, folder] = /^packages\/([^/]+)\/(?:src|codegen)\/(?:([^/]+)\/)?/.exec(path) ?? [];
+  if (area === undefined) return undefined;
+  return folder !== undefined && `${area}/${folder}` in MAY_IMPORT ? `${area}/${folder}` : area;
 }
 
 export function checkImports(source: Source): Violation[] {
-  const room = roomOf(source.path);
-  if (room === undefined || isTest(source.path)) return [];
-  const allowed = MAY_IMPORT[room] ?? MAY_IMPORT[`${room}/shell`] ?? [];
-  const self = room.split('/')[0];
+  const area = areaOf(source.path);
+  if (area === undefined || isTest(source.path)) return [];
+  const allowed = MAY_IMPORT[area] ?? MAY_IMPORT[`${area}/shell`] ?? [];
+  const self = area.split('/')[0];
   return importsOf(source.text).flatMap((specifier) => {
     const target = /^@meseta\/([^/]+)/.exec(specifier)?.[1];
     if (target === undefined || target === self || allowed.includes(target)) return [];
-    return [{ path: source.path, rule: 'imports', detail: `${room} may not import ${target}` }];
+    return [{ path: source.path, rule: 'imports', detail: `${area} may not import ${target}` }];
   });
 }
 
-/** Inside the master and the agent: a core, its registry and its views know nothing of the shell. */
-export function checkInside(source: Source): Violation[] {
-  const room = roomOf(source.path);
-  if (room === undefined || isTest(source.path) || !/\/(?:core|registry|views)$/.test(room)) return [];
+/** In master and agent: core, registry and views do not import the shell, and the core does not import views. */
+export function checkFoldersOfDaemons(source: Source): Violation[] {
+  const area = areaOf(source.path);
+  if (area === undefined || isTest(source.path) || !/\/(?:core|registry|views)$/.test(area)) return [];
   return importsOf(source.text)
     .filter(
-      (specifier) => /\.\.\/shell\//.test(specifier) || (room.endsWith('/core') && /\.\.\/views\//.test(specifier)),
+      (specifier) => /\.\.\/shell\//.test(specifier) || (area.endsWith('/core') && /\.\.\/views\//.test(specifier)),
     )
-    .map((specifier) => ({ path: source.path, rule: 'imports', detail: `${room} may not import ${specifier}` }));
+    .map((specifier) => ({ path: source.path, rule: 'imports', detail: `${area} may not import ${specifier}` }));
 }
 
 export function checkLength(source: Source): Violation[] {
@@ -148,21 +148,21 @@ export function checkCore(source: Source): Violation[] {
   return [...modules.map((specifier) => violation(`imports ${specifier}`)), ...calls];
 }
 
-/** Rooms in which lists come from outside: any of them may hold a million entries. */
+/** Packages that process lists from outside, each of which may have a million entries. */
 const OUTSIDE_DATA =
   /^packages\/(?:wire|api|resources|allocator|master|agent|containers|security|platform|coordination|sdk)\//;
 
-/** What stands before an opening parenthesis that is no call's. */
+/** Text before an opening parenthesis that does not start a call. */
 const NO_CALL = /\b(?:if|for|while|switch|return|catch|function)$/;
 
-/** `push(...items)`, `Math.max(...values)`, `f(...list)`: beyond some hundred thousand arguments V8 throws. */
+/** `push(...items)`, `Math.max(...values)`, `f(...list)`: V8 throws beyond some hundred thousand arguments. */
 export function checkSpread(source: Source): Violation[] {
   if (!OUTSIDE_DATA.test(source.path) || isTest(source.path)) return [];
   const code = codeOnly(source.text);
   const violations: Violation[] = [];
   const report = (at: number): void => {
     const line = code.slice(0, at).split('\n').length;
-    const detail = `line ${line}: a list as arguments (take the list, or pushAll and smallest of base)`;
+    const detail = `line ${line}: spreads a list into arguments (pass the list, or use pushAll and smallest of base)`;
     violations.push({ path: source.path, rule: 'spread', detail });
   };
   const open: number[] = [];
@@ -179,7 +179,7 @@ export function checkSpread(source: Source): Violation[] {
   return violations;
 }
 
-/** `at`: the bracket around the spread; a list literal behind the dots is as long as it is written. */
+/** `at`: position of the bracket around the spread. The spread of a list literal has a fixed length and is allowed. */
 function isArgument(code: string, at: number | undefined, behind: string): boolean {
   if (at === undefined || code[at] !== '(' || /^\s*\[/.test(behind)) return false;
   const isParameter = /^\s*[\w$]+\??\s*:/.test(behind) || /^\s*[\w$]+\s*\)\s*(?::|=>|\{)/.test(behind);
@@ -190,20 +190,20 @@ function isArgument(code: string, at: number | undefined, behind: string): boole
 /** `/x+$/`, of one character, class or group. */
 const UNBOUND_REPETITION = /\(\/(?:\\.|\[(?:\\.|[^\]\\])*\]|\([^()?][^()]*\)|[^\\/[(^])[+*]\$\/[a-z]*/;
 
-/** A regular expression that tries a repetition from each of its characters: the square of their number where it fails. */
+/** A regular expression that ends in an unanchored repetition: a failed match takes time quadratic in the text's length. */
 export function checkUnboundRepetition(source: Source): Violation[] {
   if (!OUTSIDE_DATA.test(source.path) || isTest(source.path)) return [];
   return source.text.split('\n').flatMap((line, index) => {
     const found = UNBOUND_REPETITION.exec(line)?.[0].slice(1);
-    const detail = `line ${index + 1}: ${found} takes the square of a text's length (use withoutTrailing of base)`;
+    const detail = `line ${index + 1}: ${found} is quadratic in the text's length (use withoutTrailing of base)`;
     return found === undefined || /^\s*(?:\/\/|\*)/.test(line)
       ? []
       : [{ path: source.path, rule: 'repetition', detail }];
   });
 }
 
-/** A code word with `slave` in it, outside the wire; what users type and peers send stands in strings. */
-export function checkAgentWord(source: Source): Violation[] {
+/** Identifiers with `slave` outside `wire`. What users type and peers send is in string literals, which are not checked. */
+export function checkAgentTerm(source: Source): Violation[] {
   if (!source.path.startsWith('packages/') || source.path.startsWith('packages/wire/')) return [];
   return codeOnly(source.text)
     .split('\n')
@@ -216,15 +216,15 @@ export function checkAgentWord(source: Source): Violation[] {
 }
 
 /**
- * What the agent does with files goes through the ports, where a task may write through held directories
- * (packages/platform/src/held-directories.ts). These reach for Node's own, and only for paths that no task can change.
+ * The agent uses files through the port `Files`, and files that a task can replace through directory handles
+ * (packages/platform/src/held-directories.ts). These files use node:fs, for paths that no task can change.
  */
 const TOUCHES_TRUSTED_PATHS: ReadonlyMap<string, string> = new Map([
-  ['packages/agent/src/shell/checkpoint.ts', "work_dir/meta, which is root's alone"],
-  ['packages/agent/src/shell/detector.ts', 'the file that --master names, at the start'],
+  ['packages/agent/src/shell/checkpoint.ts', 'work_dir/meta, which only root can write'],
+  ['packages/agent/src/shell/detector.ts', 'the file named by --master, read at start'],
 ]);
 
-/** In the rooms that work in sandboxes nobody opens a path by himself. */
+/** Code that works in sandboxes does not import node:fs. */
 export function checkFileAccess(source: Source): Violation[] {
   if (!/^packages\/(?:agent|containers)\//.test(source.path) || isTest(source.path)) return [];
   if (TOUCHES_TRUSTED_PATHS.has(source.path)) return [];
@@ -233,18 +233,18 @@ export function checkFileAccess(source: Source): Violation[] {
     .map((specifier) => ({
       path: source.path,
       rule: 'files of tasks',
-      detail: `imports ${specifier}: use the port Files, which follows no link where a task may write`,
+      detail: `imports ${specifier}: use the port Files, which does not follow links in directories that a task can write to`,
     }));
 }
 
-/** Files that the rule above names and that have no need of it any more. */
-export const findNeedlessTrust = (sources: readonly Source[]): readonly string[] =>
+/** Exceptions to the rule above that no longer import node:fs. */
+export const findUnneededExceptions = (sources: readonly Source[]): readonly string[] =>
   [...TOUCHES_TRUSTED_PATHS.keys()].filter(
     (path) =>
       !importsOf(sources.find((source) => source.path === path)?.text ?? '').some((it) => it.startsWith('node:fs')),
   );
 
-/** Sources that no entry reaches through imports: nobody would miss them. What tests share may be reached from tests. */
+/** Sources that no entry imports, directly or indirectly. Test support may be imported by tests only. */
 export function findDead(sources: readonly Source[], entries: readonly string[]): Violation[] {
   const fromEntries = reach(sources, entries);
   const tests = sources.filter((source) => source.path.endsWith('.test.ts')).map((source) => source.path);
@@ -267,28 +267,28 @@ function reach(sources: readonly Source[], from: readonly string[]): ReadonlySet
   return reached;
 }
 
-/** Files that are loaded with each other can't be read from the bottom up. Of several rings the shortest is told. */
-export function findRing(sources: readonly Source[]): Violation[] {
+/** The shortest import cycle, if there is one: files of a cycle cannot be read from the bottom up. */
+export function findImportCycle(sources: readonly Source[]): Violation[] {
   const loads = new Map(
-    sources.map(({ path, text }) => [path, loadedWith(text).map((specifier) => resolveImport(path, specifier))]),
+    sources.map(({ path, text }) => [path, modulesLoadedWith(text).map((specifier) => resolveImport(path, specifier))]),
   );
   let shortest: readonly string[] | undefined;
   for (const path of loads.keys()) {
-    const ring = ringThrough(path, loads);
-    if (ring !== undefined && (shortest === undefined || ring.length < shortest.length)) shortest = ring;
+    const cycle = cycleThrough(path, loads);
+    if (cycle !== undefined && (shortest === undefined || cycle.length < shortest.length)) shortest = cycle;
   }
   const [path] = shortest ?? [];
   if (shortest === undefined || path === undefined) return [];
-  return [{ path, rule: 'ring of imports', detail: [...shortest.slice(1), path].join(' -> ') }];
+  return [{ path, rule: 'import cycle', detail: [...shortest.slice(1), path].join(' -> ') }];
 }
 
-/** The shortest way from a file back to itself, breadth first. */
-function ringThrough(start: string, loads: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
+/** The shortest path of imports from a file back to itself, breadth first. */
+function cycleThrough(start: string, loads: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
   const cameFrom = new Map<string, string>();
   const open = [start];
   for (const path of open) {
     for (const next of loads.get(path) ?? []) {
-      if (next === start) return wayTo(path, cameFrom);
+      if (next === start) return pathTo(path, cameFrom);
       if (cameFrom.has(next)) continue;
       cameFrom.set(next, path);
       open.push(next);
@@ -297,15 +297,15 @@ function ringThrough(start: string, loads: ReadonlyMap<string, readonly string[]
   return undefined;
 }
 
-function wayTo(end: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
-  const way = [end];
-  for (let at = cameFrom.get(end); at !== undefined; at = cameFrom.get(at)) way.unshift(at);
-  return way;
+function pathTo(end: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
+  const found = [end];
+  for (let at = cameFrom.get(end); at !== undefined; at = cameFrom.get(at)) found.unshift(at);
+  return found;
 }
 
 function resolveImport(from: string, specifier: string): string {
-  const [, room, deep] = /^@meseta\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? [];
-  if (room !== undefined) return `packages/${room}/src/${deep ?? 'index'}.ts`;
+  const [, area, deep] = /^@meseta\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? [];
+  if (area !== undefined) return `packages/${area}/src/${deep ?? 'index'}.ts`;
   const parts = from.split('/').slice(0, -1);
   for (const part of specifier.split('/')) {
     if (part === '..') parts.pop();

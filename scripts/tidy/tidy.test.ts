@@ -1,40 +1,38 @@
-// The house keeps its own rules: each is shown to catch what it is for, then run over the checkout.
+// Each rule is tested on small examples, then applied to the whole checkout.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { checkDocument } from './documents.js';
 import { checkInvariants } from './invariants.js';
 import {
-  checkAgentWord,
+  areaOf,
+  checkAgentTerm,
   checkCore,
   checkFileAccess,
+  checkFoldersOfDaemons,
   checkImports,
-  checkInside,
   checkLength,
   checkSpread,
   checkUnboundRepetition,
   codeOnly,
   findDead,
-  findNeedlessTrust,
-  findRing,
+  findImportCycle,
+  findUnneededExceptions,
   importsOf,
-  roomOf,
   type Source,
   type Violation,
 } from './rules.js';
 
 const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' }).split('\n');
-const sources: Source[] = tracked
-  .filter((path) => /^(?:packages|bench|examples|scripts)\/.*\.ts$/.test(path))
-  .flatMap((path) => {
-    try {
-      return [{ path, text: readFileSync(path, 'utf8') }];
-    } catch {
-      return []; // deleted in the working tree, not yet in the index
-    }
-  });
+/** Files that are deleted in the working tree but not yet in the index are left out. */
+const sourcesMatching = (pattern: RegExp): Source[] =>
+  tracked
+    .filter((path) => pattern.test(path) && existsSync(path))
+    .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+const sources = sourcesMatching(/^(?:packages|bench|examples|scripts)\/.*\.ts$/);
 
-/** Where the program starts: the commands, what is published, what scripts run. */
+/** Entry points: the commands, published modules, modules that scripts run. */
 const ENTRIES = sources
   .map((source) => source.path)
   .filter((path) =>
@@ -49,13 +47,16 @@ const none = (violations: readonly Violation[]): void =>
     [],
   );
 
-test('a room imports what the design allows', () => {
+test('an area imports only what docs/architecture.md allows', () => {
   const bad = { path: 'packages/allocator/src/x.ts', text: "import { a } from '@meseta/platform';\n" };
   assert.equal(checkImports(bad).length, 1);
   assert.equal(checkImports({ ...bad, path: 'packages/master/src/core/x.ts' }).length, 1);
   assert.equal(checkImports({ ...bad, path: 'packages/master/src/shell/x.ts' }).length, 0);
-  assert.equal(checkInside({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length, 1);
-  none(sources.flatMap((source) => [...checkImports(source), ...checkInside(source)]));
+  assert.equal(
+    checkFoldersOfDaemons({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length,
+    1,
+  );
+  none(sources.flatMap((source) => [...checkImports(source), ...checkFoldersOfDaemons(source)]));
 });
 
 test('an invariant is defined once, under the name of its module, and every citation resolves', () => {
@@ -69,7 +70,7 @@ test('an invariant is defined once, under the name of its module, and every cita
   none(checkInvariants(sources));
 });
 
-test('no list from outside becomes arguments', () => {
+test('no list from outside is spread into arguments', () => {
   const found = (line: string): number => checkSpread({ path: 'packages/wire/src/x.ts', text: `${line}\n` }).length;
   const calls = [
     'list.push(...items)',
@@ -99,7 +100,7 @@ test('no list from outside becomes arguments', () => {
   none(sources.flatMap(checkSpread));
 });
 
-test('no regular expression takes the square of the length of what comes from outside', () => {
+test('no regular expression is quadratic in the length of text from outside', () => {
   const found = (text: string): number => checkUnboundRepetition({ path: 'packages/wire/src/x.ts', text }).length;
   for (const text of ['f(/\\/+$/)', 'f(/ *$/, 1)', 'f(/[^a]+$/u)', 'f(/(?:x)/, /y/) + g(/(\\r?\\n)+$/)'])
     assert.equal(found(text), 1, text);
@@ -113,7 +114,7 @@ test('no file is longer than 500 lines', () => {
   none(sources.flatMap(checkLength));
 });
 
-test('the cores have no clock, chance, timer, promise, process or machine of their own', () => {
+test('the cores use no clock, randomness, timer, promise, process or I/O', () => {
   const core = (text: string): number => checkCore({ path: 'packages/allocator/src/x.ts', text }).length;
   for (const text of [
     'Date.now()',
@@ -132,7 +133,7 @@ test('the cores have no clock, chance, timer, promise, process or machine of the
   none(sources.flatMap(checkCore));
 });
 
-test('where tasks may write, files are reached through the ports', () => {
+test('agent and containers use files through the port Files only', () => {
   const count = (path: string, text: string): number => checkFileAccess({ path, text }).length;
   for (const text of [
     "import { open } from 'node:fs/promises';",
@@ -147,16 +148,16 @@ test('where tasks may write, files are reached through the ports', () => {
   }
   assert.equal(count('packages/agent/src/shell/x.ts', "import type { Files } from '@meseta/base';"), 0);
   none(sources.flatMap(checkFileAccess));
-  assert.deepEqual(findNeedlessTrust(sources), []);
+  assert.deepEqual(findUnneededExceptions(sources), []);
 });
 
-test('an agent is called an agent', () => {
-  assert.equal(checkAgentWord({ path: 'packages/agent/src/x.ts', text: 'const slaveId = 1;' }).length, 1);
-  assert.equal(checkAgentWord({ path: 'packages/agent/src/x.ts', text: "route('/slave(1)/state');" }).length, 0);
-  none(sources.flatMap(checkAgentWord));
+test('identifiers say agent, not slave', () => {
+  assert.equal(checkAgentTerm({ path: 'packages/agent/src/x.ts', text: 'const slaveId = 1;' }).length, 1);
+  assert.equal(checkAgentTerm({ path: 'packages/agent/src/x.ts', text: "route('/slave(1)/state');" }).length, 0);
+  none(sources.flatMap(checkAgentTerm));
 });
 
-test('no file is dead', () => {
+test('every source file is used', () => {
   const files = [
     { path: 'packages/cli/src/main.ts', text: "import { x } from './used.js';\n" },
     { path: 'packages/cli/src/used.ts', text: '' },
@@ -169,7 +170,7 @@ test('no file is dead', () => {
   none(findDead(sources, ENTRIES));
 });
 
-test('no files load each other in a ring', () => {
+test('there is no import cycle', () => {
   const file = (name: string, text: string): Source => ({ path: `packages/base/src/${name}.ts`, text });
   const files = [
     file('a', "import { b } from './b.js';\n"),
@@ -178,20 +179,30 @@ test('no files load each other in a ring', () => {
     file('d', "import './c.js';\nimport {\n  a,\n} from './a.js';\n"),
   ];
   assert.deepEqual(
-    findRing(files).map(({ path, detail }) => `${path}: ${detail}`),
+    findImportCycle(files).map(({ path, detail }) => `${path}: ${detail}`),
     ['packages/base/src/c.ts: packages/base/src/d.ts -> packages/base/src/c.ts'],
   );
-  assert.equal(findRing(files.slice(0, 3)).length, 0);
-  none(findRing(sources));
+  assert.equal(findImportCycle(files.slice(0, 3)).length, 0);
+  none(findImportCycle(sources));
 });
 
-test('the reader of sources sees what matters', () => {
+test('links and paths in documents exist', () => {
+  const found = (text: string): string[] =>
+    checkDocument({ path: 'docs/x.md', text }, (path) => path === 'docs/y.md' || path === 'scripts/y.mjs').map(
+      ({ detail }) => detail,
+    );
+  assert.deepEqual(found('[y](y.md#part) [site](https://example.com) `scripts/y.mjs`, `packages/NAME/src`'), []);
+  assert.deepEqual(found('[z](../z.md) `scripts/z.mjs`'), ['broken link: ../z.md', 'no such file: scripts/z.mjs']);
+  none(sourcesMatching(/\.md$/).flatMap((document) => checkDocument(document, existsSync)));
+});
+
+test('imports are found, comments and strings are not code, and an area is known by its path', () => {
   assert.deepEqual(
     importsOf("import type { A } from './a.js';\nexport * from './b.js';\nconst c = await import('./c.js');\n"),
     ['./a.js', './b.js', './c.js'],
   );
   assert.equal(codeOnly("a('x await'); // await\nb").replace(/ +/g, ' '), 'a( ); \nb');
-  assert.equal(roomOf('packages/master/src/core/machine.ts'), 'master/core');
-  assert.equal(roomOf('packages/wire/src/index.ts'), 'wire');
-  assert.equal(roomOf('README.md'), undefined);
+  assert.equal(areaOf('packages/master/src/core/machine.ts'), 'master/core');
+  assert.equal(areaOf('packages/wire/src/index.ts'), 'wire');
+  assert.equal(areaOf('README.md'), undefined);
 });
