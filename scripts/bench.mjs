@@ -1,8 +1,8 @@
 // Usage: npm run bench -- [NAME...] [--full] [--runs=N] | npm run bench -- --table
-// Without a name: a short version of every benchmark in bench/*/main.ts, one table at the end, beside what was kept of
-// the run before, and the figures as JSON in bench/results/ (of a full run) or bench/results/local/. A full run, or --table
-// alone, writes the kept results of full runs into bench/README.md. NAME is a folder (launch), or a benchmark of a single part
-// (wire/offers), which prints what it measures itself. --full takes the sizes that the aims speak of, and five runs.
+// Without NAME: runs a short version of every benchmark in bench/*/main.ts, prints one table beside the stored previous
+// results, and writes the figures as JSON to bench/results/ (full run) or bench/results/local/. A full run, or --table alone,
+// also writes the stored full results into bench/README.md. NAME is a folder (launch) or a benchmark of one part
+// (wire/offers), which prints its own output. --full uses the sizes that the targets name, and five runs.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
@@ -35,7 +35,7 @@ const wanted = [...known].filter(([name, file]) => {
   return names.length === 0 ? isWhole(file) : names.some((it) => name === it || name.startsWith(`${it}/`));
 });
 
-/** In general terms: enough to judge a figure by, nothing that names the machine. */
+/** Enough to judge a figure by, but nothing that identifies the machine. */
 const machine = () => {
   const model = /** @type {{model: string} | undefined} */ (cpus()[0])?.model ?? 'unknown';
   return {
@@ -46,7 +46,7 @@ const machine = () => {
   };
 };
 
-/** What else the machine did: beyond its cores, times mean little and ratios something. */
+/** The machine's load average before the run: above the number of cores, times are unreliable and ratios less so. */
 const loadBefore = Math.round(loadavg()[0] * 10) / 10;
 const outdir = `.build/bench-${process.pid}`;
 const workers = sources.filter((file) => file.startsWith('bench/lib/') && file.endsWith('-process.ts'));

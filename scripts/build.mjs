@@ -1,6 +1,6 @@
 // Usage: npm run build [-- --outdir=DIR]. Generates the schema's types and codecs, then bundles the CLI into dist/ or DIR.
-// A daemon that runs from dist/ loads some chunks late, so a build never takes away what an older one wrote: chunks
-// carry hashes, the entry is replaced last and in one go, and only chunks untouched for a day are cleaned up.
+// A daemon that runs from dist/ loads some chunks late, so a build does not remove the chunks of an earlier build: chunk
+// names contain hashes, the entry is replaced last and atomically, and only chunks unused for a day are deleted.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -13,7 +13,7 @@ const dist = resolve(outdir ?? join(root, 'dist'));
 const dayMs = 86_400_000;
 const startedAt = new Date();
 
-/** The newest change below some paths of the checkout, folders' own included (a deleted file changes its folder). */
+/** The newest modification time below some paths of the checkout, folders included (deleting a file changes its folder). */
 function newest(paths, skipped) {
   let latest = 0;
   const visit = (path) => {
@@ -37,13 +37,13 @@ async function generateIfStale() {
   if (made.length === 0 || Math.min(...made) < sources) await import('./generate.mjs');
 }
 
-/** What git says, in a checkout. */
+/** The output of a git command; undefined outside a git checkout. */
 function git(...args) {
   const done = spawnSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return done.status === 0 ? done.stdout.trim() : undefined;
 }
 
-/** What the build says of itself at /version. */
+/** The build's fields of /version. */
 const stamp = {
   version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version,
   date: startedAt.toISOString().replace(/T(.*)\.\d+Z/, ' $1 UTC'),
@@ -69,7 +69,7 @@ async function bundle() {
     outExtension: { '.js': '.mjs' },
     external: ['lmdb'],
     define: { MESETA_BUILD: JSON.stringify(stamp) },
-    // A bundled CommonJS package asks for Node's modules with require, which ES modules lack.
+    // Bundled CommonJS packages require() Node's modules; ES modules have no require.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
@@ -97,8 +97,8 @@ function dropOldChunks(current) {
 }
 
 await generateIfStale();
-// esbuild has told what is wrong.
+// esbuild has printed the errors.
 const written = await bundle().catch(() => process.exit(1));
 dropOldChunks(written);
-// What changed while it was being built counts as newer than the build.
+// A source that changes during the build is newer than the build.
 utimesSync(join(dist, 'meseta.mjs'), startedAt, startedAt);

@@ -1,4 +1,4 @@
-// Usage: node scripts/coverage.mjs. Writes docs/coverage.md: what of Mesos' interfaces is there, and why the rest is not.
+// Usage: node scripts/coverage.mjs. Writes docs/coverage.md: Mesos' interfaces, which are supported, and why others are not.
 import { rmSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { bundleNode, root } from './lib.mjs';

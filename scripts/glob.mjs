@@ -1,4 +1,4 @@
-// The files of the checkout below some folders whose names end in a suffix, as paths from its root, sorted.
+// Lists the checkout's files below some folders whose names end in a suffix, as sorted paths relative to its root.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './lib.mjs';

@@ -1,4 +1,4 @@
-// What the scripts share: where the checkout is and how a TypeScript entry becomes something Node runs.
+// Shared by the scripts: the checkout's root, bundling TypeScript for Node, and running commands.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 
 export const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
-/** Bundles entries for Node, npm packages left outside; answers the files written, in the entries' order. */
+/** Bundles entry points for Node without npm packages. Returns the files written, in the order of the entry points. */
 export async function bundleNode(entries, outdir) {
   const result = await build({
     absWorkingDir: root,
@@ -30,7 +30,7 @@ export async function bundleNode(entries, outdir) {
   return entries.map((entry) => written.get(entry));
 }
 
-/** Workspace packages are bundled (they are TypeScript), everything else from npm stays an import. */
+/** Bundles workspace packages (they are TypeScript) and keeps imports of npm packages. */
 export const externalDependencies = {
   name: 'external-dependencies',
   setup(plugin) {
@@ -40,7 +40,7 @@ export const externalDependencies = {
   },
 };
 
-/** Runs a command in the checkout; ends this process with its status if it fails. */
+/** Runs a command in the checkout. If it fails, this process exits with its status. */
 export function run(command, args, options = {}) {
   const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (done.error) throw done.error;

@@ -1,4 +1,4 @@
-// Usage: node scripts/limits.mjs. Writes docs/limits.md: how much the daemons take from outside.
+// Usage: node scripts/limits.mjs. Writes docs/limits.md: the limits on input from outside.
 import { rmSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { bundleNode, root } from './lib.mjs';

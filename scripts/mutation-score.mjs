@@ -1,8 +1,8 @@
 // Usage: node scripts/mutation-score.mjs PATH... [--lines a-b] [--concurrency N] [--slow-tests]
-// Puts one fault after the other into the sources below the paths (files, folders, packages, master/core, agent/core)
-// and lets the unit tests of their package look for it. Prints the faults that no test saw. The scores of whole files go
-// to docs/mutation-scores.md. Ended at any moment, it goes on from there when it is started again. Tests that take long (the
-// properties over every message, say) judge only with --slow-tests; without them the score is a lower bound.
+// Puts one fault (mutant) at a time into the sources below the paths (files, folders, packages, master/core, agent/core),
+// runs the unit tests of their package, and prints the mutants that no test detected. Scores of whole files are written to
+// docs/mutation-scores.md. An interrupted run continues where it stopped. Slow tests (such as properties over every message)
+// run with --slow-tests only; without them the score is a lower bound.
 import { parseArgs } from 'node:util';
 import { acceptedReason } from './mutation/accepted.mjs';
 import { workFor } from './mutation/areas.mjs';
@@ -28,10 +28,10 @@ function readArguments() {
     });
     const concurrency = Number(values.concurrency);
     if (!Number.isInteger(concurrency) || concurrency < 1)
-      throw new Error('--concurrency: expected a number from 1 on');
+      throw new Error('--concurrency: expected an integer of at least 1');
     const range = values.lines === undefined ? undefined : /^(\d+)(?:-(\d+))?$/.exec(values.lines);
     if (range === null) throw new Error('--lines: expected a-b, such as 10-25');
-    if (positionals.length === 0) throw new Error('no path is given');
+    if (positionals.length === 0) throw new Error('expected at least one PATH');
     const lines = range && { from: Number(range[1]), to: Number(range[2] ?? range[1]) };
     return { work: workFor(positionals), lines, concurrency, withSlow: values['slow-tests'] };
   } catch (error) {

@@ -1,6 +1,7 @@
 // Usage: node scripts/mutations.mjs [--seeds=N] [NAME_PART]
-// Breaks the cores in one way after the other (packages/simulator/mutations/list.mjs) and lets the simulator look for
-// it, seed by seed. Without NAME_PART it writes what found what to docs/simulator-mutations.md. Fails if one gets away.
+// Applies one mutation of packages/simulator/mutations/list.mjs at a time and runs the simulator, seed by seed, until an
+// invariant breaks. Without NAME_PART the results are written to docs/simulator-mutations.md. Exits 1 if a mutation is not
+// found.
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -15,14 +16,14 @@ const part = argv.find((it) => !it.startsWith('--'));
 const wanted = mutations.filter(({ name }) => part === undefined || name.includes(part));
 const out = join(root, `.build/mutations-${process.pid}`);
 
-/** Replaces the one place in the one file. */
+/** Replaces the text in its file, where it must occur exactly once. */
 const mutating = ({ file, find, replace }) => ({
   name: 'mutation',
   setup(plugin) {
     plugin.onLoad({ filter: /\.ts$/ }, ({ path }) => {
       if (path !== join(root, file)) return undefined;
       const text = readFileSync(path, 'utf8');
-      if (text.split(find).length !== 2) throw new Error(`${file}: the text to replace stands there not exactly once`);
+      if (text.split(find).length !== 2) throw new Error(`${file}: expected the text to replace exactly once`);
       return { contents: text.replace(find, () => replace), loader: 'ts' };
     });
   },

@@ -1,6 +1,6 @@
-// Usage: node scripts/nightly-hostile.mjs [MINUTES [SEED]]. A quarter of an hour (or so many minutes) of messages and calls
-// at the size limits against real daemons, with a seed that no earlier night had: the day's number. What fails is repeated by
-// the line that the test prints first.
+// Usage: node scripts/nightly-hostile.mjs [MINUTES [SEED]]. Sends messages and calls at the size limits to real daemons for
+// MINUTES (15). The default seed is the number of the day, so each night has a new one. The first line of the test's output is
+// the command that repeats a failure.
 import { setup } from './setup.mjs';
 
 setup();

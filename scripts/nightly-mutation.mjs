@@ -1,5 +1,5 @@
-// Usage: node scripts/nightly-mutation.mjs. The mutation scores of every area, a few hours on one core: writes
-// docs/mutation-scores.md, and fails if an area scores less than there by more than half a point.
+// Usage: node scripts/nightly-mutation.mjs. Measures the mutation scores of all areas (a few hours on one core), writes
+// docs/mutation-scores.md, and exits 1 if the score of an area has fallen by more than half a point.
 import { setPriority } from 'node:os';
 import { setup } from './setup.mjs';
 

@@ -1,5 +1,5 @@
-// Usage: node scripts/nightly-simulation.mjs [MINUTES]. An hour of simulations (or so many minutes) with seeds that no
-// earlier night had: they begin with the day's number.
+// Usage: node scripts/nightly-simulation.mjs [MINUTES]. Runs simulations for MINUTES (60). The seeds start with the number of
+// the day, so each night has new ones.
 import { setup } from './setup.mjs';
 
 setup();

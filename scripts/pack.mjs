@@ -1,4 +1,4 @@
-// Usage: npm run pack [-- FOLDER]. Makes the two packages that are published, as tarballs in FOLDER (default .build/packages):
+// Usage: npm run pack [-- FOLDER]. Writes the two published packages as tarballs into FOLDER (default .build/packages):
 // meseta (everything that runs; lmdb is its one dependency) and @meseta/sdk (one ES module, and its types).
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const staging = mkdtempSync(join(tmpdir(), 'meseta-pack-'));
 const manifestOf = (path) => JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
 const { version, license, engines } = manifestOf('.');
 
-/** A package's own folder with what every package has. */
+/** Creates a package's folder with the files that every package has. */
 function stage(name, manifest) {
   const home = join(staging, name);
   mkdirSync(home, { recursive: true });
@@ -64,12 +64,12 @@ async function stageSdk() {
   return home;
 }
 
-/** What the compiler says of the SDK's types, of all rooms that they come from, with imports that lead inside the package. */
+/** The compiler's declarations of the SDK's types and of the packages they come from, with imports inside the package. */
 function writeTypes(home) {
   const emitted = join(staging, 'declarations');
   const config = join(root, '.build', `pack-${process.pid}.json`);
   mkdirSync(dirname(config), { recursive: true });
-  // By their paths: what is found in node_modules is taken for somebody else's, and nothing is emitted of it.
+  // By their paths, because the compiler emits no declarations for packages found in node_modules.
   const paths = Object.fromEntries(
     ['api', 'base', 'wire'].flatMap((room) => [
       [`@meseta/${room}`, [`../packages/${room}/src/index.ts`]],

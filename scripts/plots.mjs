@@ -1,6 +1,7 @@
 // Usage: npm run plots [-- --run] [-- --run=EXPERIMENT[,EXPERIMENT]...] [--agents=N]
-// Draws docs/plots/*.svg and writes the tables of docs/scale.md, from docs/plots/data/*.json. --run makes the data anew first (all: an hour of CPU and 8 GiB
-// or more): allocation, hold, load, sharing; --agents=N only that size of hold and load, beside what there is of other sizes.
+// Draws docs/plots/*.svg and writes the tables of docs/scale.md, from docs/plots/data/*.json. --run measures the data
+// first (all experiments: an hour of CPU and at least 8 GiB): allocation, hold, load, sharing. --agents=N measures only that
+// size of hold and load and keeps the results of other sizes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -28,7 +29,7 @@ function node(...args) {
   process.exit(done.status ?? 1);
 }
 
-/** In general terms: enough to judge a figure by, nothing that names the machine. */
+/** Enough to judge a figure by, but nothing that identifies the machine. */
 const machine = () => ({
   cores: cpus().length,
   processor: (cpus()[0]?.model ?? 'unknown').replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
@@ -36,7 +37,7 @@ const machine = () => ({
   node: process.version,
 });
 
-/** A size that is not run again keeps its result. */
+/** Sizes that are not run again keep their results. */
 function measure(name, sizes) {
   const path = `${root}/${folder}/data/${name}.json`;
   const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();

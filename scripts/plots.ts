@@ -1,5 +1,5 @@
-// What scripts/plots.mjs starts: `run EXPERIMENT AGENTS` writes a result to standard output, `draw PAGE FOLDER` turns the
-// results in FOLDER/data into plots in FOLDER and into the tables of PAGE.
+// Started by scripts/plots.mjs: `run EXPERIMENT AGENTS` writes a result to standard output; `draw PAGE FOLDER` draws the
+// results in FOLDER/data as plots in FOLDER and as tables in PAGE.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { drawPlots } from '@meseta/simulator/scale/draw';
 import { readKept } from '@meseta/simulator/scale/kept';

@@ -1,5 +1,5 @@
-// Installs the npm packages when they are missing or older than the lock file. Node's own modules only:
-// this runs before anything is installed.
+// Installs the npm packages when they are missing or older than the lock file. Imports Node's modules only, because it
+// runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// Usage: npm start [-- OPTION...]. From a fresh clone to a running cluster: installs what is missing, builds, `meseta up`.
+// Usage: npm start [-- OPTION...]. Installs missing npm packages, builds, and runs `meseta up`.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { setup } from './setup.mjs';
 
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 setup();
-// Ctrl-C is the cluster's to handle; this process only waits for it.
+// The cluster handles Ctrl-C; this process waits until it has exited.
 process.on('SIGINT', () => undefined);
 const done = spawnSync(process.execPath, [`${root}/bin/meseta`, 'up', ...process.argv.slice(2)], { stdio: 'inherit' });
 process.exit(done.status ?? 1);

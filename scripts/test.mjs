@@ -1,5 +1,5 @@
 // Usage: node scripts/test.mjs [PATH...] [-- NODE_TEST_OPTION...]
-// Bundles the *.test.ts files under the paths (all without) and runs them with Node's test runner.
+// Bundles the *.test.ts files below the paths (default: all) and runs them with Node's test runner.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
@@ -20,7 +20,7 @@ if (files.length === 0) {
   console.error(`no *.test.ts under ${wanted.join(', ')}`);
   process.exit(1);
 }
-// For scripts/verify.mjs, which adds the counts up.
+// scripts/verify.mjs sums the counts.
 const counts = process.env['MESETA_TEST_COUNTS'];
 const reporters = counts
   ? [

@@ -1,6 +1,6 @@
-// Usage: npm test, or npm run verify. From a fresh clone to a verdict: installs what is missing, then formatter,
-// linter, types, the build, every test, and the conformance scenarios where ../shared/conformance (or
-// MESETA_CONFORMANCE) has them. Ends with 'N passed, N failed' and leaves the counts in .build/verify.json.
+// Usage: npm test, or npm run verify. Installs missing npm packages, then runs formatter, linter, types, the
+// build, every test, and the conformance scenarios if they are in ../shared/conformance (or MESETA_CONFORMANCE). The last
+// line is 'N passed, N failed'; the counts are written to .build/verify.json.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -13,7 +13,7 @@ setup();
 mkdirSync('.build', { recursive: true });
 
 const conformance = process.env['MESETA_CONFORMANCE'] ?? resolve('../shared/conformance');
-/** The groups that this version promises. */
+/** The groups of scenarios that must pass. */
 const groups = '^(scheduler_subscribe|scheduler_offers|scheduler_tasks|checks|fetcher)/';
 
 let passed = 0;
@@ -53,7 +53,7 @@ if (existsSync(`${conformance}/run.mjs`)) {
     read: (output) => (/(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [0, 0, 1]).slice(1).map(Number),
   });
 } else {
-  console.log('== conformance: not run, no scenarios at ../shared/conformance');
+  console.log('== conformance: skipped, no scenarios at ../shared/conformance');
 }
 writeFileSync('.build/verify.json', JSON.stringify({ passed, failed }));
 console.log(`${passed} passed, ${failed} failed`);

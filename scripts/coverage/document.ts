@@ -1,6 +1,6 @@
-// docs/coverage.md: every endpoint, call, event, flag and metric of Mesos, with what became of it here. What there is comes
-// from the declarations and the running code; what Mesos has from the schema and, where they are at hand, from the lists
-// of facts beside the checkout, else from the table as it is committed.
+// docs/coverage.md: every endpoint, call, event, flag and metric of Mesos, and whether Meseta supports it. Meseta's side
+// comes from the declarations and the running code. Mesos' side comes from the schema and from the lists of facts beside the
+// checkout, or without those from the committed table.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { agentFlags } from '../../packages/agent/src/shell/flags.js';
@@ -24,7 +24,7 @@ type Row = readonly string[];
 
 const whyNot = (what: string): string => reasons.find(([pattern]) => pattern.test(what))?.[1] ?? 'not there yet';
 
-/** The rows of a list of facts, without its head; undefined without the list. */
+/** The rows of a list of facts without its header; undefined if the list does not exist. */
 function factsOf(name: string): readonly Row[] | undefined {
   const path = join(FACTS, name);
   if (!existsSync(path)) return undefined;
@@ -32,7 +32,7 @@ function factsOf(name: string): readonly Row[] | undefined {
   return lines.map((line) => line.split(','));
 }
 
-/** First columns of a section's rows, as committed. */
+/** The first columns of a section's rows in the committed document. */
 function committed(section: string): readonly string[] {
   if (!existsSync(COVERAGE_FILE)) return [];
   const text = readFileSync(COVERAGE_FILE, 'utf8');
@@ -88,7 +88,7 @@ interface Kind {
   readonly name: string;
   readonly proto: string;
   readonly message: string;
-  /** Where it is acted on: it is done if the code there names it. */
+  /** The code that implements it: it is supported if that code names it. */
   readonly servedBy: readonly string[];
 }
 

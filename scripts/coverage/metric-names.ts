@@ -1,4 +1,5 @@
-// The names of all metrics that a master and an agent show, ids and names of their own as in Mesos' documents: <ROLE_NAME>.
+// The names of all metrics of a master and an agent. Ids and names in them are placeholders as in Mesos' documents:
+// <ROLE_NAME>.
 
 import { registeredWorld } from '../../packages/agent/src/core/testing.js';
 import { agentMetrics } from '../../packages/agent/src/views/metrics.js';
@@ -7,7 +8,7 @@ import { createMasterTimings, metricsOf } from '../../packages/master/src/views/
 
 const scalar = (value: number) => ({ value });
 
-/** A master that has done a little of everything that makes a metric appear. */
+/** A master with one of each thing that adds a metric. */
 export function masterMetricNames(): readonly string[] {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096;disk:1024');
@@ -68,6 +69,6 @@ export function agentMetricNames(): readonly string[] {
   return [...agentMetrics(state, { nowWallMs: 0, recoverySeconds: 0, system, fetcher, process: new Map() }).keys()];
 }
 
-/** What in Mesos' list stands for one kind of those names. */
+/** The placeholders in Mesos' list of metrics. */
 export const generalName = (name: string): string =>
   name.replace(/^master\/task_lost\/source_\w+\/reason_\w+$/, 'master/task_<state>/source_<source>/reason_<reason>');

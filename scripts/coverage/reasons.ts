@@ -1,8 +1,8 @@
-// Why something of Mesos is not there, or not what its name says. Patterns of `section name`, the first that fits.
+// Why an interface of Mesos is not supported, or not in full: patterns of `section name`, of which the first match counts.
 
 export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   // Endpoints
-  [/^endpoint .* \/api\/v1\/resource_provider/, 'answers 501: resource providers (CSI) are not there yet'],
+  [/^endpoint .* \/api\/v1\/resource_provider/, 'answers 501: resource providers (CSI) are not supported yet'],
   // Calls and events
   [
     /^agent call (?:ADD|UPDATE|REMOVE)_RESOURCE_PROVIDER_CONFIG$/,
@@ -10,7 +10,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^agent call MARK_RESOURCE_PROVIDER_GONE$/, 'needs resource providers (CSI), which are not there yet'],
   [/^agent call /, 'answers 501: not there yet'],
-  [/^resource provider /, 'resource providers (CSI) are not there yet'],
+  [/^resource provider /, 'resource providers (CSI) are not supported yet'],
   [/^scheduler response /, 'not there yet'],
   // Flags
   [
@@ -35,7 +35,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
     "of an isolator that is not there (Appc, Linux' traffic control)",
   ],
   [/^flag agent systemd_/, 'containers outlive the agent without systemd'],
-  [/^flag agent (?:csi_|resource_provider)/, 'resource providers (CSI) are not there yet'],
+  [/^flag agent (?:csi_|resource_provider)/, 'resource providers (CSI) are not supported yet'],
   [/^flag agent xfs_/, 'disk quota comes from btrfs or is measured'],
   [/^flag agent hadoop_home$/, 'the fetcher has no Hadoop client'],
   [/^flag agent perf_/, 'perf counters are not measured'],
@@ -49,7 +49,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
     'done: a counter each, named `master/task_failed/source_slave/reason_...` as in Mesos, from the first such task on',
   ],
   [/^metric volume_gid_manager\//, 'no volume gids are managed'],
-  [/^metric resource_providers\//, 'resource providers (CSI) are not there yet'],
+  [/^metric resource_providers\//, 'resource providers (CSI) are not supported yet'],
   [/^metric containerizer\/docker\//, 'no Docker daemon is used'],
   [/^metric containerizer\/mesos\/(?:disk\/project_ids|provisioner\/docker_store)/, 'not measured yet'],
   [/^metric (?:RESERVE|UNRESERVE|CREATE|DESTROY|CREATE_DISK|DESTROY_DISK)$/, 'a name of an operation, not a metric'],

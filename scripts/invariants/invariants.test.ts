@@ -14,7 +14,7 @@ function throwsIn(path: string): number {
   const names = OF_BASE.test(text) ? 'assert|present|unreachable' : '';
   const calls =
     names === '' ? [] : [...codeOnly(text).matchAll(new RegExp(`(?<!\\w)(?<![^.]\\.)(?:${names})\\(`, 'g'))];
-  // Of the wire's readers; elsewhere a throw is the answer of a system call.
+  // Throws are counted in the wire's readers only; elsewhere they report failed system calls.
   const throws = path.startsWith('packages/wire/') ? [...codeOnly(text).matchAll(/\bthrow (?:new |[a-z]\w*\()/g)] : [];
   return calls.length + throws.length;
 }

@@ -1,13 +1,12 @@
-// Where the program ends on purpose, in the packages that see outside data: assertions, and what the wire's readers throw;
-// file by file, whether anything from outside
-// can get there, and what shows that it doesn't end the process. A site that is new has to be looked at and counted here.
+// All assertions, and throws of the wire's readers, in the packages that process outside data: for each file, whether outside
+// data can reach them, and which test shows that it does not end the process. A new site must be reviewed and counted here.
 
 export type Verdict =
-  /** Thrown to a caller that turns it into a value, at the place that is named. */
+  /** The named caller catches it and returns a value. */
   | 'caught'
-  /** Outside data gets close; the named test sends it hostile data. */
+  /** Outside data is validated before it; the named test sends hostile data. */
   | 'guarded'
-  /** Only this process' own doing, or its own disk, gets there. */
+  /** Only this process or its disk can cause it. */
   | 'inside';
 
 export interface Sites {

@@ -1,9 +1,9 @@
-// Survivors that were looked at and stay: mutants that change nothing that a test should see. Each has a reason.
+// Accepted survivors: mutants that change nothing that a test should check, each with a reason.
 import { readFileSync } from 'node:fs';
 
 const entries = JSON.parse(readFileSync(new URL('./accepted.json', import.meta.url), 'utf8'));
 
-/** Whole kinds of mutants that stay. */
+/** Kinds of mutants that are accepted without an entry for each. */
 export const ACCEPTED_KINDS = [
   {
     reason: 'the text of a log, which people read',
@@ -16,8 +16,8 @@ export const ACCEPTED_KINDS = [
 ];
 
 /**
- * Why a mutant may survive, or undefined. An entry of accepted.json names the file, the line's text (trimmed) and the
- * reason; a mutator or a replacement narrow it down to some mutants of the line.
+ * Why a mutant is accepted, or undefined. An entry of accepted.json has the file, the trimmed text of the line and the
+ * reason; it may have a mutator or a replacement to select mutants of the line.
  */
 export function acceptedReason(mutant) {
   const { file, code, mutator, replacement } = mutant;

@@ -1,4 +1,4 @@
-// What is mutated and which tests judge it: an area is a package, or the core of a daemon, and has its own unit tests.
+// The areas that are mutated, each with the unit tests that must kill its mutants: a package, or the core of a daemon.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { globSync } from '../glob.mjs';
@@ -9,14 +9,14 @@ const cores = ['master', 'agent'].map((daemon) => {
   return { name: `${daemon}/core`, source, tests: [source] };
 });
 
-/** What input from outside is checked with; docs/limits.md shows the limits, so that its test judges them too. */
+/** The files of base that check input from outside. The test of docs/limits.md covers the limits too. */
 const base = {
   ...packageArea('base'),
   tests: ['packages/base/src', 'scripts/limits'],
   files: ['byte-size', 'duration', 'limits', 'names', 'pid'].map((name) => `packages/base/src/${name}.ts`),
 };
 
-/** The areas whose scores are kept in docs/mutation-scores.md, in its order. `files`: not all sources, but these. */
+/** The areas of docs/mutation-scores.md, in its order. `files`: only these sources. */
 export const scoredAreas = [
   base,
   ...['resources', 'allocator', 'wire', 'security', 'coordination'].map(packageArea),

@@ -1,5 +1,5 @@
 // Puts every mutant of some files behind a switch (Stryker's instrumenter) and bundles the tests of their area once.
-// Each test file is an export that runs it on demand, so that a run loads only the files it needs.
+// Each test file is an export that loads it on demand, so a run loads only the files it needs.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -30,7 +30,7 @@ async function instrument(files) {
   };
 }
 
-/** A mutant as reports name it; `key` stays the same as long as its file does. */
+/** A mutant as reports name it; `key` is stable as long as its file is unchanged. */
 function described({ id, fileName, location, mutatorName, replacement }) {
   const file = relative(root, fileName);
   const lines = sourceLines(fileName);
@@ -70,9 +70,9 @@ const instrumented = (contents) => ({
 });
 
 /**
- * Stryker's switches are calls that count and compare strings, which in a loop over bytes costs many times what the loop
- * does. Here one mutant is active from beginning to end: `activeMutant` is a parameter of the bundle, and so a constant
- * for the engine; what is passed is counted in an array of numbers.
+ * Stryker's switches are calls that count and compare strings, which is many times slower than a loop over bytes around
+ * them. Here one mutant is active for a whole run: `activeMutant` is a parameter of the bundle, a constant for the engine,
+ * and executed switches are counted in an array of numbers.
  */
 const withPlainSwitches = (text) =>
   text
@@ -85,9 +85,9 @@ const withPlainSwitches = (text) =>
 const withoutCounts = (code) => code.replaceAll(/\bpasses\[\d+\]\+\+/g, '0');
 
 /**
- * Answers `{ covering, switching, mutants, digest }`: the bundle as the body of a CommonJS module that exports a loader
- * for each test file, once to see what the tests reach and once to run mutants; the mutants behind its switches; and a
- * digest of everything that a result depends on.
+ * Returns `{ covering, switching, mutants, digest }`: the bundle as the body of a CommonJS module that exports a loader
+ * per test file, once to record which mutants the tests reach and once to run mutants; its mutants; and a digest of all
+ * inputs of a result.
  */
 export async function bundleMutants(files, tests) {
   const { contents, mutants } = await instrument(files);

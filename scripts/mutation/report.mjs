@@ -1,4 +1,4 @@
-// Scores as text: what the terminal shows, and docs/mutation-scores.md, which keeps one section for each area.
+// Scores as text: the terminal output, and docs/mutation-scores.md, which has one section per area.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../lib.mjs';
@@ -7,7 +7,7 @@ import { scoredAreas, sourcesOf } from './areas.mjs';
 
 const document = join(root, 'docs/mutation-scores.md');
 
-/** Counts and the score: what tests killed or what ran into a limit, of all mutants. */
+/** Counts, and the score: mutants that tests killed or that ran into a limit, relative to all mutants. */
 export function scoreOf(mutants) {
   const count = (status) => mutants.filter((mutant) => mutant.status === status).length;
   const [killed, timeout, survived, noCoverage] = ['killed', 'timeout', 'survived', 'noCoverage'].map(count);
@@ -33,7 +33,7 @@ const shortened = (text) => {
   return flat.length > 70 ? `${flat.slice(0, 67)}...` : flat;
 };
 
-/** A line for each mutant that no test saw and nobody accepted. */
+/** One line per mutant that survived and is not accepted. */
 export function survivorsText(mutants) {
   return mutants
     .filter(({ status, accepted }) => (status === 'survived' || status === 'noCoverage') && accepted === undefined)
@@ -85,7 +85,7 @@ function rowsOf(area, file, mutants) {
   };
 }
 
-/** The same, read from the section that the document has: files that were not measured this time keep their rows. */
+/** The same rows, read from the document: files that are not measured in this run keep them. */
 function rowsIn(text) {
   const files = [];
   for (const line of text.split('\n')) {
@@ -144,7 +144,7 @@ function section(area, mutants, { leftOut, isWhole }, before) {
   return lines.join('\n');
 }
 
-/** The sections that the document has now, by the names of their areas. */
+/** The document's current sections by area name. */
 function sectionsNow() {
   if (!existsSync(document)) return new Map();
   const parts = readFileSync(document, 'utf8')
@@ -155,10 +155,10 @@ function sectionsNow() {
 
 const totalsIn = (text) => /^\| (?:all|\d+ of \d+ files) \|(.*)\|$/m.exec(text)?.[1]?.trim() ?? '';
 
-/** An area of which some files were never measured: its score can't be compared with that of all of them. */
+/** Whether some files of an area were never measured, so that its score is not comparable. */
 const isPartial = (text) => /^\| \d+ of \d+ files \|/m.test(text);
 
-/** The score of each area in the document that was measured whole, in percent. */
+/** The scores in percent of the document's areas that were measured completely. */
 export function scoresNow() {
   const percentOf = (text) => Number(/([\d.]+) % \|/.exec(totalsIn(text))?.[1] ?? 0);
   return new Map(
@@ -167,8 +167,8 @@ export function scoresNow() {
 }
 
 /**
- * Replaces the rows of the files that were measured; others' rows and sections stay. `leftOut`: the tests that took no
- * part, as they are slow. `isWhole`: all files of the area were measured, so that one without a row has no mutants.
+ * Replaces the rows of the measured files and keeps all others. `leftOut`: the slow tests that did not run. `isWhole`: all
+ * files of the area were measured, so a file without a row has no mutants.
  */
 export function writeScores(area, mutants, { leftOut, isWhole }) {
   if (!scoredAreas.some(({ name }) => name === area.name)) return;

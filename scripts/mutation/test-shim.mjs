@@ -1,7 +1,7 @@
-// Stands in for node:test while mutants run: collects the tests of a file, so that one of them can be run by itself,
-// any number of times, in this process.
+// Replaces node:test while mutants run: collects the tests of a file, so that a single test can be run any number of times
+// in this process.
 
-/** Answers `{ api, files }`: api is what a test file gets for node:test; `begin(file)` names whose tests follow. */
+/** Returns `{ api, files }`: `api` replaces node:test in a test file; `begin(file)` names the file of the tests that follow. */
 export function createTestCollector() {
   const files = new Map();
   let current;
@@ -44,7 +44,7 @@ export function createTestCollector() {
   return { api, begin, files };
 }
 
-/** What a test's function gets: cleanups run last first, as soon as the test has ended. */
+/** The context that a test function receives. Cleanups run in reverse order when the test has ended. */
 export function createTestContext(title) {
   const cleanups = [];
   return {

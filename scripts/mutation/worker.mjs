@@ -1,7 +1,12 @@
+<<<<<<< HEAD
 // A process that runs the tests of one mutant after another. The bundle is compiled once and evaluated anew for each
 // mutant, so that no module state passes from one mutant to the next.
 // Arguments: the file that holds the bundle, and the number of mutants in it.
 import { readFileSync } from 'node:fs';
+=======
+// A thread that runs tests with one active mutant after the other. The bundle is compiled once and evaluated for each
+// mutant, so no module state passes from one mutant to the next.
+>>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
@@ -10,12 +15,12 @@ import { createTestCollector, createTestContext } from './test-shim.mjs';
 
 const tickMs = 50;
 const leastTicks = 60;
-/** A mutant that is passed so many times more often than the code is without it loops for good. */
+/** A mutant that is executed this many times more often than the original code is in an endless loop. */
 const hitFactor = 20;
 const leastHits = 20_000;
 
 const requireFromRoot = createRequire(join(root, 'package.json'));
-// Properties try the same values each time, and don't shrink what they find.
+// Properties use the same values each time and do not shrink counterexamples.
 requireFromRoot('fast-check').configureGlobal({ seed: 1, endOnFailure: true });
 
 const [, , codeFile, mutantCount] = process.argv;
@@ -24,14 +29,19 @@ const script = new Script(`(function (${parameters}) {${readFileSync(codeFile, '
   filename: 'mutants.cjs',
 });
 
+<<<<<<< HEAD
 /** How often each mutant was passed; Stryker's ids are numbers from 0 on. */
 const passes = new Uint32Array(Number(mutantCount));
+=======
+/** How often each mutant was executed; Stryker's ids are integers from 0 on. */
+const passes = new Uint32Array(workerData.mutantCount);
+>>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 const passed = () => [...passes.entries()].filter(([, count]) => count > 0);
 
 const hits = { count: 0, most: 0 };
 const countHit = () => {
   hits.count += 1;
-  if (hits.count > hits.most) throw new Error('the mutant was passed too often');
+  if (hits.count > hits.most) throw new Error('the mutant was executed too often');
   return true;
 };
 
@@ -45,7 +55,7 @@ process.on('unhandledRejection', (error) => {
   strayError?.(error);
 });
 
-/** Modules of their own, with one mutant active (-1: none); test files are loaded on demand. */
+/** A fresh evaluation of the modules with one mutant active (-1: none); test files are loaded on demand. */
 function createWorld(activeMutant) {
   const collector = createTestCollector();
   const require = (name) => (name === 'node:test' || name === 'test' ? collector.api : requireFromRoot(name));
@@ -63,7 +73,11 @@ function createWorld(activeMutant) {
   };
 }
 
+<<<<<<< HEAD
 /** Settles with the promise, or rejects after so many turns of a timer: a worker that is starved of processor time is not cut off. */
+=======
+/** Settles with the promise, or rejects after a number of timer turns, which does not depend on the machine's load. */
+>>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 function within(ticks, start) {
   return new Promise((resolve, reject) => {
     let left = ticks;
@@ -91,7 +105,7 @@ const failureOf = (error) => ({
   text: String(error?.message ?? error).slice(0, 300),
 });
 
-/** Runs one test of a file that is loaded; answers undefined or why it failed. */
+/** Runs one test of a loaded file. Returns undefined, or why it failed. */
 async function runTest(file, { title, run }, ticks) {
   const { context, cleanUp } = createTestContext(title);
   let failure;
@@ -119,7 +133,7 @@ async function runHooks(file, kind) {
   for (const hook of file.hooks[kind]) await within(leastTicks, hook);
 }
 
-/** Runs every test without a mutant and tells what each reaches and how long it takes. */
+/** Runs every test without a mutant and reports which mutants each reaches and how long it takes. */
 async function dryRun(files) {
   for (const file of files) {
     passes.fill(0);
