@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 // Runs the mutants of one area in worker processes, with a limit on the processor time of each mutant, and keeps the
 // results below .build/mutation, so that an interrupted run continues where it stopped.
 import { fork } from 'node:child_process';
@@ -13,11 +12,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-=======
-// Runs the mutants of one area on threads of this process, with a limit on the processor time of each. Results are stored
-// below .build/mutation, so an interrupted run continues where it stopped.
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 import { join } from 'node:path';
 import { root } from '../lib.mjs';
 import { testsOf } from './areas.mjs';
@@ -27,19 +21,12 @@ const heapMb = 1024;
 /** Processor time that one mutant may take on top of five times what its tests take without it. */
 const spareCpuMs = 3_000;
 const watchMs = 500;
-<<<<<<< HEAD
-/** Beyond this processor time a test is slow. */
+/** A test that takes more processor time is slow. */
 const slowCpuMs = 150;
 /** Workers are replaced after this many mutants: a failed test may have left a socket or a timer open. */
 const mutantsPerWorker = 500;
 /** Linux counts the processor time of a process in hundredths of a second. */
 const cpuTickMs = 10;
-=======
-/** A test that takes more processor time is slow. */
-const slowCpuMs = 400;
-/** A thread is replaced after this many mutants, because a failed test may leave sockets or timers behind. */
-const mutantsPerThread = 500;
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 
 const keptMs = 7 * 86_400_000;
 const cacheFolder = join(root, '.build/mutation');
@@ -165,10 +152,6 @@ function openCache(area, digest) {
 /** The same for mutants of a line that has moved since then. */
 const similarKey = ({ file, code, mutator, replacement }) => [file, code, mutator, replacement].join('|');
 
-<<<<<<< HEAD
-=======
-/** The tests that reach a mutant, in order: the one that killed it in the last run, then the fastest. */
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 function planFor(mutant, { tests, hits }, killer) {
   return {
     id: mutant.id,
@@ -178,7 +161,6 @@ function planFor(mutant, { tests, hits }, killer) {
   };
 }
 
-<<<<<<< HEAD
 /**
  * The order in which the tests of a plan run: the one that killed the mutant last time, then those that killed most
  * mutants of this run for the processor time that they need.
@@ -191,10 +173,6 @@ function inOrder(plan, kills) {
 
 /** Runs plans in `concurrency` processes; calls `onResult(plan, result)` for each. */
 async function runPlans(code, mutantCount, plans, concurrency, onResult) {
-=======
-/** Runs plans on `concurrency` threads; `done(plan, result)` is called for each. */
-function runPlans(code, mutantCount, plans, concurrency, done) {
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
   const queue = [...plans];
   const kills = new Map();
   const nextPlan = () => {
@@ -214,54 +192,11 @@ function runPlans(code, mutantCount, plans, concurrency, done) {
 /** Resolves when the worker has ended: after `mutantsPerWorker` plans, on the first that ends it, or after the last. */
 function runInOneWorker(worker, nextPlan, recordResult) {
   return new Promise((resolve, reject) => {
-<<<<<<< HEAD
     let plan;
     let count = 0;
     let cpuLimitMs = Number.POSITIVE_INFINITY;
     let isReady = false;
     let isOverLimit = false;
-=======
-    const open = () => {
-      const thread = startThread(code, mutantCount);
-      const state = { thread, plan: undefined, cpuMs: 0, count: 0 };
-      threads.add(state);
-      const next = () => {
-        state.plan = queue.shift();
-        if (state.plan === undefined || state.count === mutantsPerThread) {
-          if (state.plan) queue.unshift(state.plan);
-          state.plan = undefined;
-          return replace();
-        }
-        state.count += 1;
-        state.cpuMs = 0;
-        thread.postMessage({ kind: 'mutant', plan: state.plan });
-      };
-      const finish = (result) => {
-        const plan = state.plan;
-        state.plan = undefined;
-        if (plan) done(plan, result);
-      };
-      const replace = () => {
-        if (!threads.delete(state)) return;
-        thread.terminate().then(() => {
-          if (queue.length > 0) open();
-          else if (threads.size === 0) stop(resolve);
-        });
-      };
-      state.end = (result) => {
-        finish(result);
-        replace();
-      };
-      thread.on('message', (message) => {
-        if (message.kind === 'result') finish(message.result);
-        next();
-      });
-      // Out of memory, or the mutant ended the thread.
-      thread.on('error', () => state.end({ status: 'timeout', test: undefined }));
-      thread.on('exit', () => state.end({ status: 'killed', test: undefined }));
-    };
-    let cpuBefore = process.cpuUsage();
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
     const watch = setInterval(() => {
       if (plan === undefined || worker.exitCode !== null || worker.signalCode !== null) return;
       if (cpuMsOf(worker.pid) <= cpuLimitMs) return;

@@ -1,12 +1,7 @@
-<<<<<<< HEAD
 // A process that runs the tests of one mutant after another. The bundle is compiled once and evaluated anew for each
 // mutant, so that no module state passes from one mutant to the next.
 // Arguments: the file that holds the bundle, and the number of mutants in it.
 import { readFileSync } from 'node:fs';
-=======
-// A thread that runs tests with one active mutant after the other. The bundle is compiled once and evaluated for each
-// mutant, so no module state passes from one mutant to the next.
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
@@ -29,13 +24,8 @@ const script = new Script(`(function (${parameters}) {${readFileSync(codeFile, '
   filename: 'mutants.cjs',
 });
 
-<<<<<<< HEAD
-/** How often each mutant was passed; Stryker's ids are numbers from 0 on. */
-const passes = new Uint32Array(Number(mutantCount));
-=======
 /** How often each mutant was executed; Stryker's ids are integers from 0 on. */
-const passes = new Uint32Array(workerData.mutantCount);
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
+const passes = new Uint32Array(Number(mutantCount));
 const passed = () => [...passes.entries()].filter(([, count]) => count > 0);
 
 const hits = { count: 0, most: 0 };
@@ -73,11 +63,7 @@ function createWorld(activeMutant) {
   };
 }
 
-<<<<<<< HEAD
 /** Settles with the promise, or rejects after so many turns of a timer: a worker that is starved of processor time is not cut off. */
-=======
-/** Settles with the promise, or rejects after a number of timer turns, which does not depend on the machine's load. */
->>>>>>> aa7c1a6 (scripts: comments and messages in plain language)
 function within(ticks, start) {
   return new Promise((resolve, reject) => {
     let left = ticks;
