@@ -117,6 +117,14 @@ export const LIMITS = table({
     beyond: 'the agent is not registered; the log names the field',
     source: 'Meseta',
   },
+  agentOperations: {
+    most: 10_000,
+    unit: 'items',
+    what: 'The operations on one agent that are listed: those whose end is not acknowledged yet',
+    beyond:
+      'OPERATION_ERROR or, for an operator, 409 that names the limit; further operations that the agent reports are not listed, and the log names the limit',
+    source: 'Meseta',
+  },
   recordField: {
     most: 10_000,
     unit: 'items',

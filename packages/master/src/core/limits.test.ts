@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS, type LimitName } from '@meseta/base';
-import type { MasterCall, OfferOperation, SchedulerCall } from '@meseta/wire';
-import { createWorld } from './testing.js';
+import type { LibprocessMessage, MasterCall, OfferOperation, Operation, Resource, SchedulerCall } from '@meseta/wire';
+import { bytesOfUuid } from './bytes.js';
+import { createWorld, resources, type TestAgent, type World } from './testing.js';
 
 const times = <T>(count: number, item: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => item(i));
 const launchOf = (count: number): OfferOperation => ({
@@ -128,4 +129,57 @@ test('an agent with too many frameworks is not registered', () => {
   }
   agent.reregister();
   assert.equal(agent.has('AgentReregisteredMessage'), true);
+});
+
+const RESERVING = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
+const reservedForWeb = (resource: Resource): Resource => ({
+  ...resource,
+  reservations: [{ type: 'DYNAMIC', role: 'web' }],
+});
+const reportedOperation = (i: number): Operation => ({
+  info: { type: 'RESERVE' },
+  latest_status: { state: 'OPERATION_PENDING' },
+  uuid: { value: bytesOfUuid(`22222222-2222-4222-8222-${i.toString(16).padStart(12, '0')}`) },
+});
+const operationsReport = (agent: TestAgent, operations: readonly Operation[]): LibprocessMessage => ({
+  name: 'UpdateAgentMessage',
+  body: { agent_id: { value: agent.id }, operations: { operations } },
+});
+const warningsOf = ({ notes }: World): readonly string[] =>
+  notes.flatMap((note) => (note.kind === 'log' && note.level === 'warning' ? [note.text] : []));
+
+test('operations that an agent reports beyond the limit agentOperations are not listed, and its next operation is refused', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const scheduler = world.subscribe({ roles: ['web'], capabilities: RESERVING });
+  world.wait(1_000);
+  const { most } = LIMITS.agentOperations;
+  const reported = times(most + 2, (i) => reportedOperation(i));
+  agent.say(operationsReport(agent, reported.slice(0, 1)));
+  agent.say(operationsReport(agent, reported));
+  const { operations } = world.master.state;
+  assert.equal(operations.size, most);
+  const expected = `expected at most ${most} items, got`;
+  assert.deepEqual(warningsOf(world), [
+    `not listing 2 operations that agent ${agent.id} reports: operations: ${expected} ${most + 2}`,
+  ]);
+  const refusal = `operations of the agent that are not acknowledged: ${expected} ${most + 1}`;
+  const offer = scheduler.offer();
+  const reserve = { resources: resources('cpus:1', offer).map(reservedForWeb) };
+  const operation: OfferOperation = { type: 'RESERVE', id: { value: 'op' }, reserve };
+  scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations: [operation] } });
+  const [status] = scheduler.events.flatMap(({ update_operation_status: it }) => (it === undefined ? [] : [it.status]));
+  assert.deepEqual([status?.state, status?.message], ['OPERATION_ERROR', refusal]);
+  const reply = world.operator({
+    type: 'RESERVE_RESOURCES',
+    reserve_resources: { agent_id: { value: agent.id }, resources: resources('cpus:1').map(reservedForWeb) },
+  });
+  assert.deepEqual([reply?.status, reply?.text], [409, refusal]);
+  const ended = { state: 'OPERATION_FINISHED' as const, uuid: reported[0]?.uuid };
+  agent.say({
+    name: 'UpdateOperationStatusMessage',
+    body: { agent_id: { value: agent.id }, operation_uuid: reportedOperation(0).uuid, status: ended },
+  });
+  agent.say(operationsReport(agent, reported.slice(1)));
+  assert.equal(operations.size, most, 'room that an acknowledged operation leaves is used');
 });

@@ -2,7 +2,16 @@
 //
 // An operation is listed until its terminal status has been acknowledged; the master acknowledges by itself where nobody
 // waits (no id, an operator's, a framework that ended).
-import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, uuid } from '@meseta/base';
+import {
+  type AgentId,
+  type FrameworkId,
+  idOf,
+  LIMITS,
+  type OperationId,
+  type OperationUuid,
+  overLimit,
+  uuid,
+} from '@meseta/base';
 import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
 import type { OfferOperation, Operation, OperationStatus } from '@meseta/wire';
 import { changeAgent } from './agents/records.js';
@@ -91,12 +100,22 @@ function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
   if (record !== undefined) removeOperation(ctx, record);
 }
 
+/** Why the agent can't be sent another operation: too many wait for the acknowledgement of their end. */
+export const checkOperationCount = ({ operations }: Agent): string | undefined =>
+  overLimit('agentOperations', 'operations of the agent that are not acknowledged', operations.size + 1);
+
 /** Books what an agent has under way and this master doesn't know: it was begun under another one. */
 export function learnOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
   const { state } = ctx;
+  let unlisted = 0;
   for (const operation of operations) {
     const id = operation.uuid.value as OperationUuid;
     if (state.operations.has(id)) continue;
+    // The agent keeps it, sends its updates again, and reports it with its next registration.
+    if (agent.operations.size >= LIMITS.agentOperations.most) {
+      unlisted++;
+      continue;
+    }
     const { framework_id, info } = operation;
     const frameworkId = framework_id === undefined ? undefined : idOf<FrameworkId>(framework_id);
     const framework = frameworkId === undefined ? undefined : state.frameworks.get(frameworkId);
@@ -117,6 +136,9 @@ export function learnOperations(ctx: Context, agent: Agent, operations: readonly
       framework.operationUuids.set(operationId, id);
     }
   }
+  if (unlisted === 0) return;
+  const problem = overLimit('agentOperations', 'operations', agent.operations.size + unlisted);
+  warn(ctx, `not listing ${unlisted} operations that agent ${agent.id} reports: ${problem}`);
 }
 
 function convertTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {

@@ -6,7 +6,7 @@ import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent, operationError } from '../operation-records.js';
+import { applyOnAgent, checkOperationCount, operationError } from '../operation-records.js';
 import type { Agent, Framework } from '../state.js';
 import { usedOn } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';
@@ -18,6 +18,7 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   const current = ctx.state.agents.registered.get(agent.id) ?? agent;
   const problem =
     checkNewId(framework, operation) ??
+    checkOperationCount(current) ??
     checkOperation(operation, { framework, principal, agent: current }) ??
     checkUnused(ctx, current, operation.destroy?.volumes ?? []) ??
     denial(ctx.state.options, principal, operation) ??

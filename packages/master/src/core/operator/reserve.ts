@@ -17,7 +17,7 @@ import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent } from '../operation-records.js';
+import { applyOnAgent, checkOperationCount } from '../operation-records.js';
 import { denial } from '../operations/authorize.js';
 import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';
@@ -114,6 +114,8 @@ export function operateOn(
   if (problem !== undefined) return reply(ctx, request, 400, problem);
   const denied = denial(ctx.state.options, principal, operation);
   if (denied !== undefined) return reply(ctx, request, 403, denied);
+  const tooMany = checkOperationCount(agent);
+  if (tooMany !== undefined) return reply(ctx, request, 409, tooMany);
   const conversions = conversionsOf(operation);
   if (!conversions.ok) return reply(ctx, request, 400, conversions.error);
   const needed = merge(conversions.value.flatMap(({ consumed }) => consumed));
