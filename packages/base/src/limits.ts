@@ -1,7 +1,16 @@
 // How much of anything the daemons take from outside: one table, which the decoders apply and docs/limits.md shows.
 // A limit is far above what a cluster uses, and low enough that a peer at the limit neither stops nor fills a process.
 
-export type LimitUnit = 'bytes' | 'characters' | 'levels' | 'parts' | 'items' | 'elements' | 'requests' | 'lines';
+export type LimitUnit =
+  | 'bytes'
+  | 'characters'
+  | 'levels'
+  | 'parts'
+  | 'items'
+  | 'elements'
+  | 'requests'
+  | 'lines'
+  | 'connections';
 
 export interface Limit {
   readonly most: number;
@@ -292,6 +301,76 @@ export const LIMITS = table({
     unit: 'bytes',
     what: 'Answers to libprocess messages that their sender does not read',
     beyond: 'the connection is closed',
+    source: 'Meseta',
+  },
+  bodyRate: {
+    most: 16_000,
+    unit: 'bytes',
+    what: "The pace at which a request's body must arrive, in a second, once it is a minute old",
+    beyond: 'a slower one is answered 408 and its connection is closed',
+    source: 'Meseta',
+  },
+  peerConnections: {
+    most: 4,
+    unit: 'connections',
+    what: 'The connections of one registered libprocess peer',
+    beyond: 'the one that was not used for longest is closed',
+    source: 'Meseta',
+  },
+  authentications: {
+    most: 10_000,
+    unit: 'items',
+    what: 'CRAM-MD5 authentications in progress, of all connections together',
+    beyond: 'the oldest one of the connection that has most is dropped',
+    source: 'Meseta',
+  },
+  connectionAuthentications: {
+    most: 64,
+    unit: 'items',
+    what: 'CRAM-MD5 authentications in progress on one connection',
+    beyond: 'new ones are dropped',
+    source: 'Meseta',
+  },
+  connectionDrivers: {
+    most: 64,
+    unit: 'items',
+    what: 'Executor drivers that register over one connection to an agent',
+    beyond: 'their registrations are dropped and counted',
+    source: 'Meseta',
+  },
+  unverifiedMessages: {
+    most: 64,
+    unit: 'items',
+    what: "Messages in the master's name over one connection that wait until the connection is known to be the master's",
+    beyond: 'further ones are dropped and counted',
+    source: 'Meseta',
+  },
+  listedFiles: {
+    most: 10_000,
+    unit: 'items',
+    what: 'The names that `/files/browse` returns of one directory',
+    beyond: 'further names are left out',
+    source: 'Meseta',
+  },
+  readFile: {
+    most: 65_536,
+    unit: 'bytes',
+    what: 'The bytes that one `/files/read` returns',
+    beyond: 'fewer bytes are returned than were asked for',
+    source: 'Mesos',
+  },
+  filePath: {
+    most: 4096,
+    unit: 'characters',
+    what: 'The path of a call of the files API',
+    beyond: '400 that names the field',
+    source: 'Meseta',
+  },
+  filePathDepth: {
+    most: 64,
+    unit: 'levels',
+    what: 'The directories of a path of the files API',
+    beyond: '404',
     source: 'Meseta',
   },
   logLine: {

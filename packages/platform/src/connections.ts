@@ -15,7 +15,9 @@
 //     read-body.ts sees to that.)
 // CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` are those of one sender, the last ones that it used: who is registered
 //     can be claimed by anybody where nothing authenticates.
+
 import type { Socket } from 'node:net';
+import { LIMITS } from '@meseta/base';
 import { canonicalIp } from './addresses.js';
 import { createConnectionPool } from './connection-pool.js';
 
@@ -37,10 +39,10 @@ export interface ConnectionLimits {
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: 20_000, maxSilent: 1_000 };
 export const HEAD_TIMEOUT_MS = 60_000;
 export const SILENT_GRACE_MS = 10_000;
-export const MIN_BODY_BYTES_PER_MS = 16;
+export const MIN_BODY_BYTES_PER_MS = LIMITS.bodyRate.most / 1000;
 export const STALLED_MS = 30_000;
 /** libprocess uses one, and another one for a while when a link breaks. */
-const MAX_CONNECTIONS_OF_PEER = 4;
+const MAX_CONNECTIONS_OF_PEER = LIMITS.peerConnections.most;
 const SWEEP_MS = 5_000;
 /** How much later than it was used a connection may be thought to be: keeping the order of every message would cost more. */
 const USE_RESOLUTION_MS = 1_000;

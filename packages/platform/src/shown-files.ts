@@ -9,20 +9,29 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Refusal, refusal } from '@meseta/api';
-import { err, type FileStat, type HeldDirectory, type HeldFile, ok, type Result, withoutTrailing } from '@meseta/base';
+import {
+  err,
+  type FileStat,
+  type HeldDirectory,
+  type HeldFile,
+  LIMITS,
+  ok,
+  type Result,
+  withoutTrailing,
+} from '@meseta/base';
 import type { FileInfo } from '@meseta/wire';
 import { createFiles } from './files.js';
 
 /** As much as one read gives at most; Mesos' limit of 16 pages. */
-const MAX_READ_BYTES = 65_536;
+const MAX_READ_BYTES = LIMITS.readFile.most;
 /** Names of a directory that are shown. */
-const MAX_LISTED = 10_000;
+const MAX_LISTED = LIMITS.listedFiles.most;
 const LOOKED_AT_ONCE = 64;
 const MAX_LINKS = 40;
 /** Each level holds a descriptor while a path is walked. */
-const MAX_DEPTH = 64;
+const MAX_DEPTH = LIMITS.filePathDepth.most;
 /** Linux' own limit (PATH_MAX); every prefix of a path is looked up. */
-const MAX_PATH_LENGTH = 4096;
+const MAX_PATH_LENGTH = LIMITS.filePath.most;
 /** int64 holds no more: the year 2262. */
 const MAX_NANOSECONDS = 2n ** 63n - 1n;
 

@@ -15,13 +15,13 @@
 // PEER-AUTHENTICATION-5: what strangers can make it hold and do is bounded: a connection with many sessions begins no other
 //     ones, and of all the oldest one of the connection that has the most makes room; of the registrations that wait for one
 //     outcome the last few are kept.
-import { type Pid, parsePid } from '@meseta/base';
+import { LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Side, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
 
-const MAX_SESSIONS = 10_000;
-const MAX_SESSIONS_OF_CONNECTION = 64;
+const MAX_SESSIONS = LIMITS.authentications.most;
+const MAX_SESSIONS_OF_CONNECTION = LIMITS.connectionAuthentications.most;
 const MAX_HELD = 8;
 
 export interface PeerAuthenticationOptions<Held> {

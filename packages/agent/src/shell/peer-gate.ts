@@ -11,7 +11,7 @@
 // AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
-import { addressIn, type Clock, type Pid } from '@meseta/base';
+import { addressIn, type Clock, LIMITS, type Pid } from '@meseta/base';
 import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
@@ -41,9 +41,9 @@ export interface AgentPeerGate {
 }
 
 const UNAUTHENTICATED = 'meseta/unauthenticated_messages';
-const MAX_DRIVERS_OF_CONNECTION = 64;
+const MAX_DRIVERS_OF_CONNECTION = LIMITS.connectionDrivers.most;
 const MAX_WAITING_CONNECTIONS = 16;
-const MAX_WAITING_MESSAGES = 64;
+const MAX_WAITING_MESSAGES = LIMITS.unverifiedMessages.most;
 const MAX_WAITING_BYTES = 2 ** 20;
 
 const EXECUTOR_REGISTRATIONS: ReadonlySet<LibprocessMessage['name']> = new Set([
