@@ -133,16 +133,10 @@ export interface Files {
   readTextNow(path: string): string | undefined;
   /** Like `readTextNow`, for a directory's names. */
   listNow(path: string): readonly string[];
-  list(path: string): Promise<SystemResult<readonly DirectoryEntry[]>>;
   stat(path: string): Promise<SystemResult<FileStat>>;
   /** With its parents; an existing directory is no error and keeps its mode. */
   makeDirectory(path: string, mode?: number): Promise<SystemResult<void>>;
-  changeMode(path: string, mode: number): Promise<SystemResult<void>>;
   changeOwner(path: string, uid: number, gid: number): Promise<SystemResult<void>>;
-  rename(from: string, to: string): Promise<SystemResult<void>>;
-  /** Contents and mode; follows links in `from`, replaces `to`. */
-  copy(from: string, to: string): Promise<SystemResult<void>>;
-  truncate(path: string, sizeBytes: number): Promise<SystemResult<void>>;
   removeFile(path: string): Promise<SystemResult<void>>;
   removeEmptyDirectory(path: string): Promise<SystemResult<void>>;
   /** The path with every symbolic link resolved. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -374,24 +374,3 @@ supervised(
     assert.equal(output(orphan), 'done\n');
   },
 );
-
-test('containers of a version that kept their files in directories are found', async () => {
-  const it = spec('older', { value: 'echo >ready; until [ -e ../go-older ]; do sleep 0.02; done; exit 8' });
-  useMachine(filesWithoutPerl());
-  const first = await start();
-  first.launch(it);
-  await next('started', 'older');
-  while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
-  await first.close();
-  const directory = `${root}/run/containers`;
-  mkdirSync(`${directory}/older`);
-  for (const name of ['plan', 'record']) renameSync(`${directory}/older.${name}`, `${directory}/older/${name}`);
-  const second = await start();
-  const [found] = await second.recover();
-  assert.deepEqual([found?.containerId, found?.state], ['older', 'running']);
-  writeFileSync(`${root}/go-older`, '');
-  assert.deepEqual((await next('exited', 'older')).status, { kind: 'exited', code: 8 });
-  second.remove(it.containerId);
-  while (readdirSync(directory).length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.deepEqual(readdirSync(directory), ['events']);
-});

@@ -1,9 +1,8 @@
 // Containers of an earlier agent process, read back from their runtime files.
 import type { ContainerId } from '@meseta/base';
 import { exitStatus } from './exit-record.js';
-import { type PosixState, readPlan, readRecord, readSent, runtimeFile, supervisorLives } from './posix-state.js';
+import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './posix-state.js';
 import { stillLives } from './process-table.js';
-import { removeTree } from './trees.js';
 import type { ExitStatus, RecoveredContainer } from './types.js';
 
 const PLAN = '.plan';
@@ -57,26 +56,11 @@ async function recoverOne(
     : { containerId, state: 'running', pid };
 }
 
-/** An earlier version kept a container's files in a directory of its own. Supervisors go on writing what they have open. */
-async function takeOver(state: PosixState, containerId: string): Promise<void> {
-  const directory = `${state.directory}/${containerId}`;
-  for (const name of ['record', 'sent', 'plan'] as const) {
-    await state.files.rename(`${directory}/${name}`, runtimeFile(state, containerId, name));
-  }
-  const runtime = await state.files.openDirectory(state.directory);
-  if (!runtime.ok) return;
-  await removeTree(runtime.value, containerId);
-  runtime.value.close();
-}
-
 /**
  * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so one
  * that ends while this looks is heard of.
  */
 export async function recoverContainers(state: PosixState, relocate: Relocate): Promise<readonly RecoveredContainer[]> {
-  const entries = await state.files.list(state.directory);
-  const old = (entries.ok ? entries.value : []).filter(({ kind }) => kind === 'directory').map(({ name }) => name);
-  for (const id of old) await takeOver(state, id);
   const ids = state.files
     .listNow(state.directory)
     .filter((name) => name.endsWith(PLAN))

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { err, type Files, ok, type SystemResult } from '@meseta/base';
 import { claimDirectory } from './claimed-directories.js';
 import { openTrustedDirectory } from './held-directories.js';
-import { attempt, kindOf, statOfPath, systemError } from './system-results.js';
+import { attempt, statOfPath, systemError } from './system-results.js';
 
 /** Every launch writes a file: without a FileHandle, which `fs/promises` makes, that takes half the CPU. */
 const writeFileAsync = promisify(writeFile);
@@ -54,20 +54,12 @@ export function createFiles(): Files {
         return [];
       }
     },
-    list: (path) =>
-      attempt(async () =>
-        (await fs.readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
-      ),
     stat: (path) => attempt(() => statOfPath(path)),
     makeDirectory: (path, mode) =>
       attempt(async () => {
         await fs.mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
       }),
-    changeMode: (path, mode) => attempt(() => fs.chmod(path, mode)),
     changeOwner: (path, uid, gid) => attempt(() => fs.lchown(path, uid, gid)),
-    rename: (from, to) => attempt(() => fs.rename(from, to)),
-    copy: (from, to) => attempt(() => fs.copyFile(from, to, constants.COPYFILE_FICLONE)),
-    truncate: (path, sizeBytes) => attempt(() => fs.truncate(path, sizeBytes)),
     removeFile: (path) => attempt(() => fs.unlink(path)),
     removeEmptyDirectory: (path) => attempt(() => fs.rmdir(path)),
     realPath: (path) => attempt(() => fs.realpath(path)),

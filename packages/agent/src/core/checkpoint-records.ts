@@ -122,10 +122,13 @@ export function relocated(record: CheckpointRecord, from: string, to: string): C
   switch (record.kind) {
     case 'executor':
       return { ...record, executor: { ...record.executor, sandbox: moved(record.executor.sandbox) } };
-    case 'member':
-      return { ...record, member: { ...record.member, sandbox: moved(record.member.sandbox) } };
-    case 'guest':
-      return { ...record, guest: { ...record.guest, sandbox: moved(record.guest.sandbox) } };
+    case 'podTask':
+      return { ...record, podTask: { ...record.podTask, sandbox: moved(record.podTask.sandbox) } };
+    case 'nestedContainer':
+      return {
+        ...record,
+        nestedContainer: { ...record.nestedContainer, sandbox: moved(record.nestedContainer.sandbox) },
+      };
     case 'sandbox':
       return { ...record, path: moved(record.path) };
     default:

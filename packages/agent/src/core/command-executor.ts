@@ -101,7 +101,7 @@ function launchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, me
     state: killed ? 'TASK_KILLED' : 'TASK_FAILED',
     message: killed ? 'Killed before the task was launched' : `Failed to launch container: ${message}`,
     // A pod's executor tells itself that a container of its could not be launched, which one is all there is to say.
-    ...(run.kind === 'member' && !killed
+    ...(run.kind === 'podTask' && !killed
       ? { container_status: { container_id: { value: run.containerId, parent: { value: run.parent } } } }
       : { source: 'SOURCE_AGENT' as const }),
     reason: killed ? 'REASON_TASK_KILLED_DURING_LAUNCH' : 'REASON_CONTAINER_LAUNCH_FAILED',

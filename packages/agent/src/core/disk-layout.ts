@@ -8,11 +8,11 @@ export const frameworkKey = (id: FrameworkId): string => `framework/${id}`;
 export const executorKey = (framework: FrameworkId, id: ExecutorId): string => `executor/${framework}/${id}`;
 export const executorProgressKey = (framework: FrameworkId, id: ExecutorId): string =>
   `executor-progress/${framework}/${id}`;
-export const podTaskKey = (framework: FrameworkId, id: TaskId): string => `member/${framework}/${id}`;
+export const podTaskKey = (framework: FrameworkId, id: TaskId): string => `pod-task/${framework}/${id}`;
 export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
 export const taskProgressKey = (framework: FrameworkId, id: TaskId): string => `task-progress/${framework}/${id}`;
 /** `path`: the ids from the outermost container on. */
-export const nestedContainerKey = (path: string): string => `guest/${path}`;
+export const nestedContainerKey = (path: string): string => `nested-container/${path}`;
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;
 export const sandboxKey = (id: ContainerId): string => `sandbox/${id}`;
 

@@ -59,7 +59,7 @@ export function environmentOfRun(
   const executor = present(executorOfRun(framework, run), 'the executor of a task');
   const agentId = info.id?.value ?? '';
   const environment = taskEnvironment(config, agentId, framework.info, { ...executor, sandbox: run.sandbox }, task);
-  return run.kind === 'member' ? { MESOS_CONTAINER_IP: ipOf(config), ...environment } : environment;
+  return run.kind === 'podTask' ? { MESOS_CONTAINER_IP: ipOf(config), ...environment } : environment;
 }
 
 /** What the command of a task sees. */

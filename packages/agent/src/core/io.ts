@@ -229,7 +229,7 @@ export interface NestedContainerRecord {
 
 /** A task of a pod with its container. */
 export interface PodTaskRecord extends ContainerRecord {
-  readonly kind: 'member';
+  readonly kind: 'podTask';
   readonly executorId: ExecutorId;
   readonly taskId: TaskId;
   /** The container that its executor shows. */
@@ -250,19 +250,18 @@ export type CheckpointRecord =
       readonly kind: 'agent';
       readonly info: AgentInfo;
       readonly bootId: string;
-      /** Where the sandboxes of the other records lie below; versions before this one did not write it. */
-      readonly workDir?: string;
+      /** Where the sandboxes of the other records lie below. */
+      readonly workDir: string;
     }
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
-  // On disk a pod's task is a member, and a nested or standalone container a guest: earlier versions wrote so.
-  | { readonly kind: 'member'; readonly member: PodTaskRecord }
-  | { readonly kind: 'guest'; readonly guest: NestedContainerRecord }
+  | { readonly kind: 'podTask'; readonly podTask: PodTaskRecord }
+  | { readonly kind: 'nestedContainer'; readonly nestedContainer: NestedContainerRecord }
   | {
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;
       readonly record: TaskRecord;
-      /** Those that wait for acknowledgement. On disk only where a version before this one wrote them. */
+      /** Those that wait for acknowledgement: `wholeRecords` takes them from the task's progress. */
       readonly updates?: readonly StatusUpdate[];
     }
   /** What has changed of an executor or task since it was written whole (checkpoint-records.ts). */

@@ -380,7 +380,7 @@ function addPodTask(
   const containerId = uuid(state.random) as ContainerId;
   state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined, check: undefined });
   putPodTask(ctx, framework, {
-    kind: 'member',
+    kind: 'podTask',
     frameworkId: framework.id,
     executorId,
     taskId,

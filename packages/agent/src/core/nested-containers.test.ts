@@ -54,7 +54,7 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
   assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was told');
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
-  assert(![...world.disk.keys()].some((key) => key.startsWith('guest/')));
+  assert(![...world.disk.keys()].some((key) => key.startsWith('nested-container/')));
 });
 
 test('another signal than SIGKILL is passed on', () => {

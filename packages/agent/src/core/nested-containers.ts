@@ -133,7 +133,7 @@ function runAt(ctx: Pick<Context, 'state'>, id: ContainerID): ContainerId | unde
 /** Whether that is the task's container: of a pod's task with its executor's, of a command task alone. */
 const isIdOf = (task: TaskRun, { value, parent }: ContainerID): boolean =>
   task.containerId === value &&
-  parent?.value === (task.kind === 'member' ? task.parent : undefined) &&
+  parent?.value === (task.kind === 'podTask' ? task.parent : undefined) &&
   parent?.parent === undefined;
 
 /** NESTED-5. */
@@ -181,7 +181,7 @@ function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish):
   };
   if (known !== undefined) forgetNested(ctx, known);
   putNested(ctx, { record, launching: connection, waiting: [] });
-  save(ctx, nestedContainerKey(pathOf(id)), { kind: 'guest', guest: record });
+  save(ctx, nestedContainerKey(pathOf(id)), { kind: 'nestedContainer', nestedContainer: record });
   // NESTED-1.
   const spec = specOf(record, place, wish);
   ctx.after.push({ kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
@@ -331,7 +331,7 @@ function answerWaiting(ctx: Context, path: string): void {
   const isTold = nested.record.id.parent === undefined;
   const record = isTold ? { ...nested.record, status: undefined } : nested.record;
   putNested(ctx, { ...nested, record, waiting: [] });
-  if (isTold) save(ctx, nestedContainerKey(path), { kind: 'guest', guest: record });
+  if (isTold) save(ctx, nestedContainerKey(path), { kind: 'nestedContainer', nestedContainer: record });
 }
 
 /** False: the container is neither nested nor standalone. */
@@ -343,7 +343,7 @@ export function nestedContainerEvent(ctx: Context, event: ContainerEvent): boole
     case 'started': {
       const record: NestedContainerRecord = { ...nested.record, state: 'running', pid: event.pid };
       putNested(ctx, { ...rest, record });
-      save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
+      save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
       if (launching === undefined) return true;
       ctx.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', sandbox: record.sandbox });
       return true;
@@ -365,7 +365,7 @@ const nestedContainerOf = (ctx: Context, containerId: ContainerId): NestedContai
 function ended(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
   const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };
   putNested(ctx, { ...nested, record });
-  save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'guest', guest: record });
+  save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
   answerWaiting(ctx, pathOf(record.id));
   // NESTED-2, NESTED-3.
   const { parent } = record.id;

@@ -130,11 +130,11 @@ function restore(ctx: Context, record: CheckpointRecord): void {
       if (executor.state !== 'ended') state.runs.set(executor.containerId, run);
       return;
     }
-    case 'guest':
-      restoreNested(ctx, record.guest);
+    case 'nestedContainer':
+      restoreNested(ctx, record.nestedContainer);
       return;
-    case 'member': {
-      const { member: podTask } = record;
+    case 'podTask': {
+      const { podTask } = record;
       const { frameworkId, executorId, taskId } = podTask;
       frameworkWith(ctx, frameworkId, {}).podTasks.set(taskId, podTask);
       const run = { frameworkId, executorId, taskId, health: undefined, check: undefined };

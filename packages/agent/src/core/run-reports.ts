@@ -17,7 +17,7 @@ export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, f
   const record = taskOfRun(framework, run);
   if (record === undefined || isTerminal(record.task.state)) return;
   const taskId = record.info.task_id.value as TaskId;
-  const executor_id = { value: run.kind === 'member' ? run.executorId : run.info.executor_id.value };
+  const executor_id = { value: run.kind === 'podTask' ? run.executorId : run.info.executor_id.value };
   const tellOf = (status: TaskStatus): void =>
     enqueueStatusUpdate(ctx, framework, taskId, drained(ctx, framework, run.kill !== undefined, status));
   if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(ctx, taskId, { executor_id, ...fields }));

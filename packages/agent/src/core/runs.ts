@@ -45,10 +45,10 @@ export function runOfTask(framework: FrameworkRecord, taskId: TaskId): TaskRun |
 }
 
 export const taskOfRun = (framework: FrameworkRecord, run: TaskRun): TaskRecord | undefined =>
-  framework.tasks.get(run.kind === 'member' ? run.taskId : (run.info.executor_id.value as TaskId));
+  framework.tasks.get(run.kind === 'podTask' ? run.taskId : (run.info.executor_id.value as TaskId));
 
 export const executorOfRun = (framework: FrameworkRecord, run: TaskRun): ExecutorRecord | undefined =>
-  run.kind === 'member' ? framework.executors.get(run.executorId) : run;
+  run.kind === 'podTask' ? framework.executors.get(run.executorId) : run;
 
 /** Replaces the record, on disk too. */
 export function putRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
@@ -64,5 +64,5 @@ export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
 
 export function putPodTask(ctx: Context, framework: FrameworkRecord, podTask: PodTaskRecord): void {
   framework.podTasks.set(podTask.taskId, podTask);
-  if (checkpoints(framework)) save(ctx, podTaskKey(framework.id, podTask.taskId), { kind: 'member', member: podTask });
+  if (checkpoints(framework)) save(ctx, podTaskKey(framework.id, podTask.taskId), { kind: 'podTask', podTask });
 }

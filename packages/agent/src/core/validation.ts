@@ -101,8 +101,8 @@ export function checkRecord(record: CheckpointRecord): Problem {
       ];
       return firstWrong(ids) ?? checkSandbox(sandbox);
     }
-    case 'member': {
-      const { frameworkId, executorId, taskId, containerId, parent, sandbox } = record.member;
+    case 'podTask': {
+      const { frameworkId, executorId, taskId, containerId, parent, sandbox } = record.podTask;
       const ids: readonly Named[] = [
         ['pod task.framework_id', frameworkId],
         ['pod task.executor_id', executorId],
@@ -112,8 +112,8 @@ export function checkRecord(record: CheckpointRecord): Problem {
       ];
       return firstWrong(ids) ?? checkSandbox(sandbox);
     }
-    case 'guest': {
-      const { id, containerId, sandbox } = record.guest;
+    case 'nestedContainer': {
+      const { id, containerId, sandbox } = record.nestedContainer;
       const parts: Named[] = [['nested container.container_id', containerId]];
       for (let part: ContainerID | undefined = id; part !== undefined; part = part.parent) {
         parts.push(['nested container.id', part.value]);

@@ -43,7 +43,7 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
     // A pod uses what its tasks use.
     statistics: statisticsOf(shown, sumOf(podTasks.flatMap(({ used }) => (used === undefined ? [] : [used])))),
     podTasks: podTasks.map(({ run, used }) => {
-      const tasks = shown.tasks.filter(({ info }) => run.kind === 'member' && info.task_id.value === run.taskId);
+      const tasks = shown.tasks.filter(({ info }) => run.kind === 'podTask' && info.task_id.value === run.taskId);
       const { resources: _own, ...info } = executor.info;
       const alone = { ...shown, executor: { ...executor, info }, tasks };
       return { containerId: run.containerId, status: statusOf(run), statistics: statisticsOf(alone, used) };

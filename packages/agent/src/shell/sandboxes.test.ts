@@ -130,9 +130,9 @@ test('a path that leads out of a sandbox or a volume fails the launch', asRoot, 
 
 test("a pod's directory is shown to its tasks, but not where a link in its place leads", asRoot, async () => {
   const pod = sandboxOf('pod');
-  const member = { sandbox: pod, taskId: 't' as TaskId };
+  const podTask = { sandbox: pod, taskId: 't' as TaskId };
   const volumes = [shared('mine', pod, 'data', 'inner')];
-  assert.equal(await prepare(`${pod}/containers/one`, volumes, member), undefined);
+  assert.equal(await prepare(`${pod}/containers/one`, volumes, podTask), undefined);
   assert.deepEqual(
     [ownerOf(pod), ownerOf(`${pod}/containers`), ownerOf(`${pod}/data/inner`)],
     [nobody.uid, 0, nobody.uid],
@@ -144,13 +144,13 @@ test("a pod's directory is shown to its tasks, but not where a link in its place
   rmSync(`${pod}/data`, { recursive: true });
   symlinkSync(`${root}/victim`, `${pod}/data`);
   assert.match(
-    (await prepare(`${pod}/containers/two`, volumes, member)) ?? '',
+    (await prepare(`${pod}/containers/two`, volumes, podTask)) ?? '',
     /volume mine: .*pod\/data: is not a directory/,
   );
   const others = [shared('mine', pod, 'data')];
-  assert.match((await prepare(`${pod}/containers/three`, others, member)) ?? '', /pod\/data: is not a directory/);
+  assert.match((await prepare(`${pod}/containers/three`, others, podTask)) ?? '', /pod\/data: is not a directory/);
   mkdirSync(`${pod}/of-root`, { mode: 0o700 });
-  assert.equal(await prepare(`${pod}/containers/four`, [shared('mine', pod, 'of-root')], member), undefined);
+  assert.equal(await prepare(`${pod}/containers/four`, [shared('mine', pod, 'of-root')], podTask), undefined);
   assert.equal(ownerOf(`${pod}/of-root`), 0, 'what was there is given to nobody');
 });
 
@@ -167,13 +167,13 @@ test("a pod's tasks that are launched together find its sandbox made once", asRo
 
 test('links in the place of what the agent makes in a pod lead it nowhere', asRoot, async () => {
   const pod = sandboxOf('pod');
-  const member = { sandbox: pod, taskId: 't' as TaskId };
-  assert.equal(await prepare(`${pod}/containers/one`, [], member), undefined);
+  const podTask = { sandbox: pod, taskId: 't' as TaskId };
+  assert.equal(await prepare(`${pod}/containers/one`, [], podTask), undefined);
   for (const name of ['tasks', 'containers']) {
     renameSync(`${pod}/${name}`, `${pod}/${name}-away`);
     symlinkSync(`${root}/victim`, `${pod}/${name}`);
   }
-  assert.match((await prepare(`${pod}/containers/two`, [], member)) ?? '', /pod\/containers: is not a directory/);
+  assert.match((await prepare(`${pod}/containers/two`, [], podTask)) ?? '', /pod\/containers: is not a directory/);
   const removed = await remove(`${pod}/containers/one`);
   assert.match(removed.ok ? '' : removed.error.message, /pod\/containers: is not a directory/);
 });
