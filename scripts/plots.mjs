@@ -1,20 +1,20 @@
 // Usage: npm run plots [-- --run] [-- --run=EXPERIMENT[,EXPERIMENT]...] [--agents=N]
-// Draws docs/plots/*.svg and writes the tables of docs/scale.md, from docs/plots/data/*.json. --run measures the data
-// first (all experiments: an hour of CPU and at least 8 GiB): allocation, hold, load, sharing. --agents=N measures only that
-// size of hold and load and keeps the results of other sizes.
+// Draws docs/plots/*.svg and writes the tables of docs/scale.md from bench/scale/results/*.json. --run repeats the
+// experiments first (allocation, hold, load, sharing; all of them take an hour of CPU and 8 GiB or more). --agents=N repeats
+// hold and load with N agents only and keeps their results with other numbers of agents.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { setup } from './setup.mjs';
 
 setup();
 const { bundleNode, root } = await import('./lib.mjs');
 
-const folder = 'docs/plots';
+const results = 'bench/scale/results';
 const options = process.argv.slice(2);
 const optionOf = (name) => options.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
 const outdir = `.build/plots-${process.pid}`;
-const [program] = await bundleNode(['scripts/plots.ts'], outdir);
+const [program] = await bundleNode(['bench/scale/plots.ts'], outdir);
 
 function node(...args) {
   const flags = ['--enable-source-maps', '--expose-gc', '--max-old-space-size=14000', '--max-semi-space-size=64'];
@@ -29,7 +29,7 @@ function node(...args) {
   process.exit(done.status ?? 1);
 }
 
-/** Enough to judge a figure by, but nothing that identifies the machine. */
+/** Describes the machine well enough to judge a figure, without identifying it. */
 const machine = () => ({
   cores: cpus().length,
   processor: (cpus()[0]?.model ?? 'unknown').replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
@@ -37,25 +37,24 @@ const machine = () => ({
   node: process.version,
 });
 
-/** Sizes that are not run again keep their results. */
+/** Keeps the results of the sizes that are not measured again. */
 function measure(name, sizes) {
-  const path = `${root}/${folder}/data/${name}.json`;
+  const path = `${root}/${results}/${name}.json`;
   const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
-  let results;
+  let measured;
   // Sizes may be from different commits: each says which.
   const signed = (result) => (Array.isArray(result) ? result.map(signed) : { commit, ...result });
-  if (sizes === null) results = signed(JSON.parse(node('run', name, '0')));
+  if (sizes === null) measured = signed(JSON.parse(node('run', name, '0')));
   else {
     const only = optionOf('agents');
     const wanted = only === undefined ? sizes : [Number(only)];
     const kept = existsSync(path) && only !== undefined ? JSON.parse(readFileSync(path, 'utf8')).results : [];
     const fresh = wanted.map((agents) => signed(JSON.parse(node('run', name, String(agents)))));
-    results = [...kept.filter(({ agents }) => !wanted.includes(agents)), ...fresh].sort((a, b) => a.agents - b.agents);
+    measured = [...kept.filter(({ agents }) => !wanted.includes(agents)), ...fresh].sort((a, b) => a.agents - b.agents);
   }
-  mkdirSync(`${root}/${folder}/data`, { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ machine: machine(), results })}\n`);
+  writeFileSync(path, `${JSON.stringify({ machine: machine(), results: measured })}\n`);
   spawnSync(process.execPath, [`${root}/node_modules/@biomejs/biome/bin/biome`, 'format', '--write', path]);
-  console.log(`${name}: ${folder}/data/${name}.json`);
+  console.log(`${name}: ${results}/${name}.json`);
 }
 
 const run = options.includes('--run') ? 'all' : optionOf('run');
@@ -71,5 +70,5 @@ if (run !== undefined) {
   }
   for (const name of wanted) measure(name, sizesOf[name]);
 }
-node('draw', 'docs/scale.md', folder);
+node('draw', results, 'docs/scale.md', 'docs/plots');
 rmSync(`${root}/${outdir}`, { recursive: true, force: true });

@@ -1,7 +1,8 @@
 // Tasks made from offers, by frameworks that know how many they want.
+
+import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
+import { amountOf, scalar } from '@meseta/simulator/schedulers/framework-plan';
 import type { Offer, TaskInfo } from '@meseta/wire';
-import type { SchedulerClient } from '../nodes/scheduler.js';
-import { amountOf, scalar } from '../schedulers/framework-plan.js';
 
 export interface TaskShape {
   readonly cpus: number;

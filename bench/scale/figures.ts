@@ -1,10 +1,5 @@
-// Many values put into one.
-
-/** The value below which `share` (0 to 1) of the values lie; NaN without values. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-}
+// Summaries of many values.
+import { quantile } from '../lib/statistics.js';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, it) => sum + it, 0) / values.length;
 

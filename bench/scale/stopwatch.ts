@@ -3,7 +3,7 @@
 // what else the machine does falls out of them; the collector is in them. (Asking for the CPU time around every step
 // costs more than most steps do.)
 import type { MasterInput } from '@meseta/master/core/io';
-import type { World } from '../world.js';
+import type { World } from '@meseta/simulator/world';
 import { rounded } from './figures.js';
 
 export interface Cost {

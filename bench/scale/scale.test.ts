@@ -82,7 +82,7 @@ test('a page gets each table between its markers and keeps the rest', () => {
 });
 
 test('docs/scale.md and its plots show the results that are kept', () => {
-  const results = readKept('docs/plots/data');
+  const results = readKept('bench/scale/results');
   const page = readFileSync('docs/scale.md', 'utf8');
   assert.equal(page, withTables(page, results), 'npm run plots writes it');
   for (const { name, svg } of drawPlots(results)) {

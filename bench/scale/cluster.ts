@@ -1,13 +1,13 @@
 // A cluster that is large or long rather than troubled: the real cores on a network that only delays, without a journal.
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
+import { createBooksChecker } from '@meseta/simulator/checkers/books';
+import { createRecordKeeper } from '@meseta/simulator/checkers/records';
+import { type AgentNode, type AgentSize, createAgentNode } from '@meseta/simulator/nodes/agent';
+import { createMasters, type Masters } from '@meseta/simulator/nodes/masters';
+import { createMemory, type SchedulerClient, type Script, startScheduler } from '@meseta/simulator/nodes/scheduler';
+import { planOf } from '@meseta/simulator/run/plan';
+import { createWorld, type World } from '@meseta/simulator/world';
 import type { FrameworkInfo } from '@meseta/wire';
-import { createBooksChecker } from '../checkers/books.js';
-import { createRecordKeeper } from '../checkers/records.js';
-import { type AgentNode, type AgentSize, createAgentNode } from '../nodes/agent.js';
-import { createMasters, type Masters } from '../nodes/masters.js';
-import { createMemory, type SchedulerClient, type Script, startScheduler } from '../nodes/scheduler.js';
-import { planOf } from '../run/plan.js';
-import { createWorld, type World } from '../world.js';
 
 export interface ScaleCluster {
   readonly world: World;

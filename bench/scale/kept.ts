@@ -1,4 +1,4 @@
-// The results that are kept in docs/plots/data: a file of JSON an experiment, with the machine and, of each result, the
+// The results that are kept in bench/scale/results: a file of JSON an experiment, with the machine and, of each result, the
 // commit that it was measured at.
 import { readFileSync } from 'node:fs';
 import { EXPERIMENTS, type Experiment, type Results } from './program.js';

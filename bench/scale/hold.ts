@@ -5,9 +5,9 @@
 // HOLD-2: the new master knows of every agent and every task.
 import { assert } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
+import type { AgentSize } from '@meseta/simulator/nodes/agent';
+import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
 import type { Offer } from '@meseta/wire';
-import type { AgentSize } from '../nodes/agent.js';
-import type { SchedulerClient } from '../nodes/scheduler.js';
 import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
 import { heapUsed, rounded, type Spread, spreadOf } from './figures.js';
 import { type Cost, type Stopwatch, startStopwatch } from './stopwatch.js';

@@ -5,7 +5,7 @@
 //
 // PAPER-LOAD-1: no agent ever runs more than its two tasks, and what the schedulers think runs is what runs.
 import { assert, type Random, uniform } from '@meseta/base';
-import { between } from '../engine/chance.js';
+import { between } from '@meseta/simulator/engine/chance';
 import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
 import { rounded, type Spread, spreadOf } from './figures.js';
 import { type Cost, startStopwatch } from './stopwatch.js';

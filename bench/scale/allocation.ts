@@ -2,7 +2,8 @@
 import { type Allocator, createAllocator, type OfferDecision } from '@meseta/allocator';
 import { type AgentId, assert, type FrameworkId, seededRandom } from '@meseta/base';
 import { admitResources, parseResources, type Resources } from '@meseta/resources';
-import { quantile, rounded } from './figures.js';
+import { median } from '../lib/statistics.js';
+import { rounded } from './figures.js';
 import { cpuMs } from './stopwatch.js';
 
 export interface AllocationResult {
@@ -62,7 +63,7 @@ function freed(allocator: Allocator, clock: { nowMs: number }, held: OfferDecisi
     held.push(...offers);
     return ms;
   });
-  return quantile(spent, 0.5);
+  return median(spent);
 }
 
 /** Agents are equal; each framework is in a role of its own. */
@@ -82,12 +83,7 @@ export function allocation(agents: number, frameworks: number): AllocationResult
   return {
     agents,
     frameworks,
-    allFreeMs: rounded(
-      quantile(
-        firstRuns.map(({ ms }) => ms),
-        0.5,
-      ),
-    ),
+    allFreeMs: rounded(median(firstRuns.map(({ ms }) => ms))),
     hundredthFreedMs: rounded(hundredthFreedMs),
     oneFreedMs: rounded(oneFreedMs),
     nothingNewMs: rounded(nothingNewMs),

@@ -4,7 +4,7 @@
 // SHARING-1: never more cpus in use than there are.
 // SHARING-2: every framework that is shared with gets its place: every job that arrived ends.
 import { assert } from '@meseta/base';
-import { streamOf } from '../engine/chance.js';
+import { streamOf } from '@meseta/simulator/engine/chance';
 import { checkBooks, createScaleCluster, runUntil } from './cluster.js';
 import { type Driver, startWorkload } from './drivers.js';
 import { mean, rounded } from './figures.js';
