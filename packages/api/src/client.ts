@@ -23,13 +23,13 @@ export interface Refused {
   readonly text: string;
 }
 
-/** The server's answer is not what the API promises. */
-export interface Garbled {
-  readonly code: 'garbled';
+/** The server's response does not follow the API. */
+export interface InvalidResponse {
+  readonly code: 'invalidResponse';
   readonly text: string;
 }
 
-export type CallError = Refused | Unreachable | Garbled;
+export type CallError = Refused | Unreachable | InvalidResponse;
 
 export interface ClientOptions {
   /** Where the server is: `http://10.0.0.1:5050`; for masters any of them, the client goes where the leader is. */

@@ -3,7 +3,7 @@ import { err, ok, type Result, withoutTrailing } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { bodyType, JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import { recordReader } from '@meseta/wire/recordio';
-import type { CallError, ClientOptions, EventStream, Garbled } from './client.js';
+import type { CallError, ClientOptions, EventStream, InvalidResponse } from './client.js';
 import { encodeAs } from './negotiate.js';
 import { bodyOf, fetchTransport, type IncomingAnswer } from './transport.js';
 import type { Method } from './types.js';
@@ -85,14 +85,16 @@ export function connectTo<Call>(
   };
 }
 
-const garbled = (text: string): { readonly ok: false; readonly error: Garbled } => err({ code: 'garbled', text });
+const invalidResponse = (text: string): { readonly ok: false; readonly error: InvalidResponse } =>
+  err({ code: 'invalidResponse', text });
 
 /** The message that an answer carries. */
 export async function messageOf<T>(answer: IncomingAnswer, codec: Codec<T>): Promise<Result<T, CallError>> {
   const type = bodyType(answer.header('content-type') ?? '');
-  if (type === undefined) return garbled(`${answer.url} answered with another media type than ${codec.name} comes in`);
+  if (type === undefined)
+    return invalidResponse(`${answer.url} answered with another media type than ${codec.name} comes in`);
   const message = decodeRecord(type, await bodyOf(answer), codec);
-  return message.ok ? message : garbled(renderWireError(message.error));
+  return message.ok ? message : invalidResponse(renderWireError(message.error));
 }
 
 const decodeRecord = <T>(type: MediaType, bytes: Uint8Array, codec: Codec<T>) =>

@@ -28,6 +28,6 @@ function parsed<T>(text: string): Result<T, CallError> {
   try {
     return ok(JSON.parse(text) as T);
   } catch {
-    return err({ code: 'garbled', text: 'expected JSON' });
+    return err({ code: 'invalidResponse', text: 'expected JSON' });
   }
 }

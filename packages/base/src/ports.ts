@@ -12,7 +12,10 @@ export interface Clock {
   defer(callback: () => void): void;
 }
 
-/** A failed system call: `code` is errno's name (`ENOENT`), `message` is for people and names the path or program. */
+/**
+ * A failed system call: `code` is the name of the system's errno (`ENOENT`) or a code of the port (`tooLarge`); `message` is
+ * for people and names the path or program.
+ */
 export interface SystemError {
   readonly code: string;
   readonly message: string;
@@ -207,8 +210,9 @@ export interface AbortSignalLike {
 /** Calls that containers make over the network: downloads and probes. */
 export interface Outbound {
   /**
-   * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails on a status other than 200 (code `HTTP_404`), and with
-   * `STALLED` when nothing arrived for `stallTimeoutMs`, `TOO_LARGE` beyond `maxBytes`, `ABORTED` when `signal` aborts.
+   * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails with `unexpectedStatus` for a status
+   * other than 200, `stalled` when nothing arrived for `stallTimeoutMs`, `tooLarge` beyond `maxBytes`, `aborted` when
+   * `signal` aborts.
    */
   download(
     url: string,
@@ -222,6 +226,6 @@ export interface Outbound {
   ): Promise<SystemResult<number | undefined>>;
   /** The status of a GET, redirects followed; certificates aren't checked (a health check of localhost). */
   statusOf(url: string, timeoutMs: number): Promise<SystemResult<number>>;
-  /** Whether a TCP connection comes about; fails only when it can't be tried. Code `TIMED_OUT` when undecided in time. */
+  /** Whether a TCP connection comes about; fails only when it can't be tried. Code `timedOut` when undecided in time. */
   connects(host: string, port: number, timeoutMs: number): Promise<SystemResult<boolean>>;
 }

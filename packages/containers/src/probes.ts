@@ -17,7 +17,7 @@ interface Ports {
 const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
 
 const failure = (error: SystemError): ProbeResult =>
-  error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
+  error.code === 'timedOut' ? { kind: 'timedOut' } : failed(error.message);
 
 const loopback = (ipv6: boolean): string => (ipv6 ? '[::1]' : '127.0.0.1');
 

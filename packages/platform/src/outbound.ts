@@ -38,9 +38,9 @@ function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessag
     const stop = (code: string, message: string): void => {
       (begun ?? request).destroy(Object.assign(new Error(message), { code }));
     };
-    const abort = (): void => stop('ABORTED', 'stopped');
+    const abort = (): void => stop('aborted', 'stopped');
     request.setTimeout(timerMs(wanted.idleTimeoutMs), () =>
-      stop('STALLED', `nothing came for ${wanted.idleTimeoutMs} ms`),
+      stop('stalled', `nothing came for ${wanted.idleTimeoutMs} ms`),
     );
     request.on('error', (error) => resolve(err(systemError(error))));
     request.on('response', (response) => {
@@ -68,7 +68,7 @@ function parse(text: string, base?: URL): URL | undefined {
 /** Follows redirects as curl -L does. */
 async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.IncomingMessage>> {
   let url = parse(text);
-  if (url === undefined) return failure('BAD_URL', `"${text}": expected an http or https URL`);
+  if (url === undefined) return failure('badUrl', `"${text}": expected an http or https URL`);
   for (let hops = 0; hops <= maxRedirects; hops++) {
     const response = await ask(url, wanted);
     if (!response.ok) return response;
@@ -77,9 +77,9 @@ async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.I
     response.value.destroy();
     url = parse(headers.location, url);
     if (url === undefined)
-      return failure('BAD_URL', `redirected to "${headers.location}", which is no http or https URL`);
+      return failure('badUrl', `redirected to "${headers.location}", which is no http or https URL`);
   }
-  return failure('TOO_MANY_REDIRECTS', `more than ${maxRedirects} redirects`);
+  return failure('tooManyRedirects', `more than ${maxRedirects} redirects`);
 }
 
 /** Lets so many bytes through; one more is an error. */
@@ -88,7 +88,7 @@ const atMost = (maxBytes: number, message: string) =>
     let bytes = 0;
     for await (const chunk of chunks) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw Object.assign(new Error(message), { code: 'TOO_LARGE' });
+      if (bytes > maxBytes) throw Object.assign(new Error(message), { code: 'tooLarge' });
       yield chunk;
     }
   };
@@ -105,12 +105,12 @@ const download: Outbound['download'] = async (url, path, options) => {
   const { statusCode } = response.value;
   if (statusCode !== 200) {
     response.value.destroy();
-    return failure(`HTTP_${statusCode}`, `the server answered with status ${statusCode}, expected 200`);
+    return failure('unexpectedStatus', `the server answered with status ${statusCode}, expected 200`);
   }
   const tooLarge = `it has more bytes than it may have: the limit left ${options.maxBytes}`;
   if (Number(response.value.headers['content-length'] ?? 0) > options.maxBytes) {
     response.value.destroy();
-    return failure('TOO_LARGE', tooLarge);
+    return failure('tooLarge', tooLarge);
   }
   const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
@@ -144,7 +144,7 @@ const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
     return ok(response.value.statusCode ?? 0);
   }
   const { code } = response.error;
-  return code === 'ABORTED' || code === 'STALLED' ? failure('TIMED_OUT', `no answer in ${timeoutMs} ms`) : response;
+  return code === 'aborted' || code === 'stalled' ? failure('timedOut', `no answer in ${timeoutMs} ms`) : response;
 };
 
 const MAX_PORT = 65_535;
@@ -152,14 +152,14 @@ const MAX_PORT = 65_535;
 const connects: Outbound['connects'] = (host, port, timeoutMs) =>
   new Promise((resolve) => {
     if (!(Number.isInteger(port) && port >= 0 && port <= MAX_PORT)) {
-      return resolve(failure('BAD_PORT', `expected a port from 0 to ${MAX_PORT}, got ${port}`));
+      return resolve(failure('badPort', `expected a port from 0 to ${MAX_PORT}, got ${port}`));
     }
     const socket = connect({ host, port });
     const settle = (result: SystemResult<boolean>): void => {
       socket.destroy();
       resolve(result);
     };
-    socket.setTimeout(timerMs(timeoutMs), () => settle(failure('TIMED_OUT', `no connection in ${timeoutMs} ms`)));
+    socket.setTimeout(timerMs(timeoutMs), () => settle(failure('timedOut', `no connection in ${timeoutMs} ms`)));
     socket.on('connect', () => settle(ok(true)));
     socket.on('error', () => settle(ok(false)));
   });

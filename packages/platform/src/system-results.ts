@@ -5,9 +5,9 @@ import { err, type FileStat, ok, type SystemError, type SystemResult } from '@me
 
 /** The error of a failed system call as a value. */
 export function systemError(error: unknown): SystemError {
-  if (!(error instanceof Error)) return { code: 'UNKNOWN', message: String(error) };
+  if (!(error instanceof Error)) return { code: 'unknown', message: String(error) };
   const code = (error as NodeJS.ErrnoException).code;
-  return { code: code ?? 'UNKNOWN', message: error.message };
+  return { code: code ?? 'unknown', message: error.message };
 }
 
 export async function attempt<T>(call: () => Promise<T>): Promise<SystemResult<T>> {

@@ -5,9 +5,9 @@ import type { CallError } from '@meseta/api';
  * `unreachable`: no master answered at any of the addresses. `refused`: a master said no, with its status and text.
  * `framework`: the master ended the subscription with an ERROR event (its text says why; subscribing again is useless).
  * `disconnected`: the call needs a subscription and there is none at the moment. `closed`: the client was closed.
- * `protocol`: what came back isn't what the API says.
+ * `invalidResponse`: the response does not follow the API.
  */
-export type MesetaErrorCode = 'unreachable' | 'refused' | 'framework' | 'disconnected' | 'closed' | 'protocol';
+export type MesetaErrorCode = 'unreachable' | 'refused' | 'framework' | 'disconnected' | 'closed' | 'invalidResponse';
 
 export class MesetaError extends Error {
   override readonly name = 'MesetaError';
@@ -29,7 +29,7 @@ export function rejection(what: string, error: CallError): MesetaError {
       return new MesetaError('refused', `${what}: ${error.status} ${error.text}`, error.status);
     case 'unreachable':
       return new MesetaError('unreachable', `${what}: ${error.url} did not answer (${error.text})`);
-    case 'garbled':
-      return new MesetaError('protocol', `${what}: ${error.text}`);
+    case 'invalidResponse':
+      return new MesetaError('invalidResponse', `${what}: ${error.text}`);
   }
 }

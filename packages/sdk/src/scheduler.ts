@@ -179,7 +179,8 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
         throw new MesetaError('framework', event.error?.message ?? 'the master gave no reason');
       }
       if (event.subscribed) {
-        if (events.id === undefined) throw new MesetaError('protocol', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
+        if (events.id === undefined)
+          throw new MesetaError('invalidResponse', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
         client.frameworkId = event.subscribed.framework_id.value;
         client.connection = { master, streamId: events.id, life };
         const seconds = event.subscribed.heartbeat_interval_seconds ?? 0;

@@ -207,7 +207,7 @@ function truncated(): WireFailure {
 }
 
 export function tooMany(what: string, most: number): WireFailure {
-  return new WireFailure('too-large', `at most ${most} ${what}`, 'more');
+  return new WireFailure('tooLarge', `at most ${most} ${what}`, 'more');
 }
 
 export function tooDeep(): WireFailure {

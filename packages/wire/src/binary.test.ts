@@ -320,7 +320,7 @@ test('groups nest up to the limit and no deeper', () => {
 
 test('what a message from outside holds has limits, which count over the whole of it; what is trusted has none', () => {
   const elements = LIMITS.messageElements.most;
-  const tooMany = `too-large: at most ${elements} elements in the message, found more`;
+  const tooMany = `tooLarge: at most ${elements} elements in the message, found more`;
   const calls: readonly ((reader: BinaryReader) => void)[] = [
     (reader) => reader.enter(0),
     (reader) => reader.item(0, 1),
@@ -345,7 +345,7 @@ test('what a message from outside holds has limits, which count over the whole o
   const itemOf = (length: number, trusted = false) =>
     failureOf(() => new BinaryReader(new Uint8Array(), trusted).item(length, 7));
   assert.deepEqual([itemOf(6), itemOf(7, true)], ['gave undefined', 'gave undefined']);
-  assert.equal(itemOf(7), 'too-large: at most 7 items, found more');
+  assert.equal(itemOf(7), 'tooLarge: at most 7 items, found more');
   const entered = (depth: number) => failureOf(() => readerOf([]).enter(depth));
   assert.deepEqual([entered(100), entered(101)], ['gave undefined', 'depth: at most 100 levels of nesting']);
 });
@@ -363,7 +363,7 @@ test('strings and bytes of a message have a limit together', () => {
     reader.bytes(bytes.length);
     assert.equal(
       failureOf(() => reader.string(bytes.length)),
-      trusted ? 'gave a' : `too-large: at most ${2 * half} bytes of strings in the message, found more`,
+      trusted ? 'gave a' : `tooLarge: at most ${2 * half} bytes of strings in the message, found more`,
     );
   }
 });

@@ -395,7 +395,7 @@ test('records: what their heads may be, and what a refusal says', () => {
     [':', "a record's length in decimal digits and a line feed", 'byte 58', 'malformed'],
     ['1'.repeat(21), "a record's length in decimal digits and a line feed", 'byte 49', 'malformed'],
     ['\n', "a record's length in decimal digits", 'an empty line', 'malformed'],
-    ['11\n', 'at most 10 bytes a record', '11', 'too-large'],
+    ['11\n', 'at most 10 bytes a record', '11', 'tooLarge'],
   ];
   for (const [bytes, expected, found, code] of table) {
     const read = recordReader(10).push(Buffer.from(bytes));

@@ -50,7 +50,7 @@ const LEAST_FIELD_LENGTH = 5;
 
 /** One pass over text that need not be JSON: what it counts is right if it is. */
 function checkLimits(text: string): Result<never, JsonProblem> | undefined {
-  if (text.length > LIMITS.jsonText.most) return limitProblem('too-large', `${LIMITS.jsonText.most} bytes`);
+  if (text.length > LIMITS.jsonText.most) return limitProblem('tooLarge', `${LIMITS.jsonText.most} bytes`);
   // Shorter text has fewer values and fields than the limits; its depth is checked by who goes down.
   if (text.length <= LEAST_FIELD_LENGTH * LIMITS.jsonFields.most) return undefined;
   let elements = 0;
@@ -68,7 +68,7 @@ function checkLimits(text: string): Result<never, JsonProblem> | undefined {
         const inHere = commas[depth] as number;
         commas[depth] = inHere + 1;
         if (isObject[depth] === 1 && inHere + 1 >= LIMITS.jsonFields.most) {
-          return limitProblem('too-large', `${LIMITS.jsonFields.most} fields an object`);
+          return limitProblem('tooLarge', `${LIMITS.jsonFields.most} fields an object`);
         }
         break;
       }
@@ -85,7 +85,7 @@ function checkLimits(text: string): Result<never, JsonProblem> | undefined {
         if (depth > 0) depth--;
         break;
     }
-    if (elements > LIMITS.jsonElements.most) return limitProblem('too-large', `${LIMITS.jsonElements.most} values`);
+    if (elements > LIMITS.jsonElements.most) return limitProblem('tooLarge', `${LIMITS.jsonElements.most} values`);
   }
   return undefined;
 }

@@ -49,7 +49,7 @@ test("every message of Mesos' masters, agents, drivers and executors has a codec
 test('a name that no message has', () => {
   for (const name of ['', 'mesos.internal.RegisterAgentMessage', 'RegisterSlaveMessage', 'constructor']) {
     const decoded = decodeMessage(name, new Uint8Array());
-    assert.ok(!decoded.ok && decoded.error.code === 'unknown-message' && decoded.error.message === name);
+    assert.ok(!decoded.ok && decoded.error.code === 'unknownMessage' && decoded.error.message === name);
   }
 });
 

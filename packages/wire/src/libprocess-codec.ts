@@ -87,12 +87,12 @@ export function encodeMessage(message: LibprocessMessage): { readonly wireName: 
   return { wireName: WIRE_NAMES.get(message.name) as string, bytes: codec.encode(message.body) };
 }
 
-/** The error has the code `unknown-message` when no message has this name. */
+/** The error has the code `unknownMessage` when no message has this name. */
 export function decodeMessage(wireName: string, bytes: Uint8Array): Result<LibprocessMessage, WireError> {
   const name = NAMES.get(wireName);
   if (name === undefined) {
     const expected = 'the name of a message between masters, agents and drivers';
-    return err({ code: 'unknown-message', message: wireName, path: '', expected, found: undefined });
+    return err({ code: 'unknownMessage', message: wireName, path: '', expected, found: undefined });
   }
   const body = CODECS[name].decode(bytes);
   return body.ok ? ok({ name, body: body.value } as LibprocessMessage) : body;

@@ -74,11 +74,11 @@ for (const { what, codec, most, value, path } of cases) {
     assert.ok(codec.parse(written[0]).ok);
     for (const read of [codec.decode(encoded[1]), codec.read(over)]) {
       assert.ok(!read.ok);
-      assert.deepEqual([read.error.code, read.error.path.replace(/\[.*/, '')], ['too-large', path]);
+      assert.deepEqual([read.error.code, read.error.path.replace(/\[.*/, '')], ['tooLarge', path]);
       assert.match(renderWireError(read.error), new RegExp(`'${path}.*expected at most ${most} items`));
     }
     const parsed = codec.parse(written[1]);
-    assert.equal(parsed.ok ? '' : parsed.error.code, 'too-large');
+    assert.equal(parsed.ok ? '' : parsed.error.code, 'tooLarge');
     assert.deepEqual(codec.decode(encoded[1], 'trusted'), { ok: true, value: over }, 'a client asked for it');
     assert.ok(codec.parse(written[1], 'trusted').ok);
     assert.equal(codec.read(over).ok, false, 'and the limit holds again');
@@ -104,7 +104,7 @@ test('the strings of a protobuf message, together', () => {
   const label = codecs.LabelsCodec.encode({ labels: [{ key: 'x'.repeat(2 ** 20) }] });
   assert.equal(codecs.LabelsCodec.decode(Buffer.concat(times(31, label))).ok, true);
   const decoded = codecs.LabelsCodec.decode(Buffer.concat(times(33, label)));
-  assert.equal(decoded.ok ? '' : decoded.error.code, 'too-large');
+  assert.equal(decoded.ok ? '' : decoded.error.code, 'tooLarge');
 });
 
 function varint(value: number): readonly number[] {

@@ -47,8 +47,8 @@ for (const [bytes, code] of [
   ['\n', 'malformed'],
   ['1\r\n', 'malformed'],
   ['1'.repeat(21), 'malformed'],
-  ['65\n', 'too-large'],
-  ['18446744073709551615\n', 'too-large'],
+  ['65\n', 'tooLarge'],
+  ['18446744073709551615\n', 'tooLarge'],
 ] as const) {
   test(`refused for good: ${JSON.stringify(bytes)}`, () => {
     const reader = recordReader(LIMIT);

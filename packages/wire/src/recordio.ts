@@ -63,7 +63,7 @@ export function recordReader(maxRecordBytes: number): RecordReader {
           }
           if (digits === '') return fail('malformed', "a record's length in decimal digits", 'an empty line');
           wanting = Number(digits);
-          if (wanting > maxRecordBytes) return fail('too-large', `at most ${maxRecordBytes} bytes a record`, digits);
+          if (wanting > maxRecordBytes) return fail('tooLarge', `at most ${maxRecordBytes} bytes a record`, digits);
           digits = '';
         }
         const part = chunk.subarray(at, at + wanting);

@@ -15,9 +15,9 @@ export type WireErrorCode =
   /** Nested too deeply. */
   | 'depth'
   /** Larger than the limit that the caller set. */
-  | 'too-large'
+  | 'tooLarge'
   /** No message has this name. */
-  | 'unknown-message';
+  | 'unknownMessage';
 
 export interface WireError {
   readonly code: WireErrorCode;
