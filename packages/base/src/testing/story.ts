@@ -1,10 +1,10 @@
-// Stories: what a core is told and what it does then, as text that can be read without the code. A line that begins with
-// `> ` goes in: a word and JSON. Below it stands what came out, a line each. Random ids are named `<1>`, `<2>` ... in
-// the order in which they appear; a bigint is written as a string with an n behind it.
+// Stories: the inputs of a core and its effects as text that can be read without the code. A line that begins with `> ` is
+// an input: a verb and a JSON value. The lines below it are the effects, one each. Random ids are named `<1>`, `<2>` ... in
+// the order of their first appearance; a bigint is written as a string that ends in n.
 
 const RANDOM_ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9+/]{22}==/g;
 
-/** JSON with its bigints, for lines of a story. */
+/** JSON for the lines of a story, with bigints. */
 export const storyJson = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
 
@@ -14,10 +14,10 @@ const parsed = (json: string): unknown =>
   );
 
 /**
- * Plays the story's lines; `play` gets the word and the value of each and answers what comes out. Answers the story with
- * what really came out: it is the same text where all is as the story says.
+ * Plays the inputs of a story: `play` gets the verb and the value of each and returns the lines of its effects. Returns the
+ * story with the effects that were played; it equals `story` if every effect is as the story says.
  */
-export function playStory(story: string, play: (word: string, value: unknown) => readonly string[]): string {
+export function playStory(story: string, play: (verb: string, value: unknown) => readonly string[]): string {
   const names = new Map<string, string>();
   const nameOf = (id: string): string => {
     const name = names.get(id) ?? `<${names.size + 1}>`;
@@ -33,24 +33,33 @@ export function playStory(story: string, play: (word: string, value: unknown) =>
     .filter((line) => line === '' || line.startsWith('> ') || line.startsWith('# '))
     .flatMap((line) => {
       if (!line.startsWith('> ')) return [line];
-      const [, word = '', json = ''] = /^> (\S+) ?(.*)$/.exec(withIds(line)) ?? [];
-      const out = play(word, json === '' ? undefined : parsed(json));
-      return [line, ...out.map((it) => it.replaceAll(RANDOM_ID, nameOf))];
+      const [, verb = '', json = ''] = /^> (\S+) ?(.*)$/.exec(withIds(line)) ?? [];
+      const effects = play(verb, json === '' ? undefined : parsed(json));
+      return [line, ...effects.map((it) => it.replaceAll(RANDOM_ID, nameOf))];
     })
     .join('\n');
 }
 
-/** The first line that is not as the story says, for a person; undefined where all are. */
+/** Long records are cut in the log of a failed story; the two lines that differ are shown whole. */
+const MAX_LOG_LINE = 240;
+
+/**
+ * What a failed test prints: the first line that differs, and the event log from the start of the story to that line.
+ * Undefined if the story and what was played are equal.
+ */
 export function storyDifference(path: string, story: string, played: string): string | undefined {
-  const [said, came] = [story.split('\n'), played.split('\n')];
-  const at = said.findIndex((line, i) => line !== came[i]);
-  if (at < 0 && said.length === came.length) return undefined;
-  const line = at < 0 ? said.length : at;
+  const [expected, actual] = [story.split('\n'), played.split('\n')];
+  const at = expected.findIndex((line, i) => line !== actual[i]);
+  if (at < 0 && expected.length === actual.length) return undefined;
+  const index = at < 0 ? expected.length : at;
+  const shorten = (line: string): string => (line.length > MAX_LOG_LINE ? `${line.slice(0, MAX_LOG_LINE)}...` : line);
   return [
-    `${path}:${line + 1}: it says`,
-    said[line] ?? '(nothing)',
-    'but what came is',
-    came[line] ?? '(nothing)',
-    'If that is meant, run the test with MESETA_STORIES=write and read the difference.',
+    `${path}:${index + 1}: the story expects`,
+    expected[index] ?? '(no further line)',
+    'but the core produced',
+    actual[index] ?? '(no further line)',
+    'If the change is intended, run the test with MESETA_STORIES=write and review the difference.',
+    'The event log up to this line:',
+    ...actual.slice(0, index).map(shorten),
   ].join('\n');
 }
