@@ -245,8 +245,14 @@ export const mutations = [
   {
     name: "Of a task's updates the first hundred are remembered, not the last",
     file: agent('executor-calls'),
-    find: 'uuid].slice(-MAX_RECEIVED)',
-    replace: 'uuid].slice(0, MAX_RECEIVED)',
+    find: 'index >= firstKept ||',
+    replace: 'index < MAX_RECEIVED ||',
+  },
+  {
+    name: 'Of the updates that an executor lists, only the last hundred are remembered',
+    file: agent('executor-calls'),
+    find: ' || listed?.has(known) === true',
+    replace: '',
   },
   {
     name: 'The registry forgets one lost agent too many',

@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContainerId, type Pid, pidOf } from '@meseta/base';
-import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, StatusUpdate, TaskStatus } from '@meseta/wire';
+import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
-  acknowledge,
   acknowledgeAll,
   frameworkOf,
   launched,
@@ -173,21 +172,6 @@ test('an executor that says TASK_STAGING is shut down, and nobody is told', () =
   const { world } = subscribedWorld();
   assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_STAGING'))), ['SHUTDOWN']);
   assert.deepEqual(states(world), []);
-});
-
-test('of a task with more than a hundred updates the last hundred are known when its executor repeats them', () => {
-  const { world } = subscribedWorld();
-  const sent = Array.from({ length: 110 }, () => statusOf('a', 'TASK_RUNNING'));
-  for (const status of sent) {
-    update(world, status);
-    acknowledge(world, updates(world).at(-1) as StatusUpdate);
-  }
-  assert.deepEqual(
-    updates(world).map(({ status }) => status.uuid),
-    sent.map(({ uuid }) => uuid),
-  );
-  for (const status of sent.slice(-100)) assert.deepEqual(typesOf(update(world, status)), ['ACKNOWLEDGED']);
-  assert.equal(updates(world).length, sent.length);
 });
 
 test('a second end of a task is acknowledged and not told', () => {

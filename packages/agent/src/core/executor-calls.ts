@@ -27,8 +27,21 @@ import { enqueueStatusUpdate, statusOf } from './status-updates.js';
 /** Mesos' interval; executors don't rely on it. */
 const HEARTBEAT_MS = 30 * 60_000;
 
-/** As many of an executor's updates are remembered by uuid, for each task. */
+/** As many of an executor's newest updates are remembered by uuid, for each task. */
 const MAX_RECEIVED = 100;
+
+/**
+ * The uuids of a task's updates that the executor may send again: those that it listed in its last SUBSCRIBE, which it
+ * lists again until it receives their acknowledgements, and the newest of the others.
+ */
+export function rememberUpdate(
+  received: readonly string[],
+  uuid: string,
+  listed: ReadonlySet<string> | undefined,
+): readonly string[] {
+  const firstKept = received.length + 1 - MAX_RECEIVED;
+  return [...received.filter((known, index) => index >= firstKept || listed?.has(known) === true), uuid];
+}
 
 export function executorCall(
   ctx: Context,
@@ -127,6 +140,7 @@ export function subscribed(
   cancelTimer(ctx, { kind: 'registerExecutor', containerId });
   putExecutor(ctx, framework, running);
   log(ctx, 'info', `executor ${info.executor_id.value} of framework ${framework.id} has subscribed`);
+  listUpdates(ctx, containerId, unacknowledged.updates);
   for (const status of unacknowledged.updates) executorUpdate(ctx, framework, running, status);
   dropUndelivered(ctx, framework, running, unacknowledged.taskIds);
   if (hasNothingToDo(ctx, framework, running)) {
@@ -146,6 +160,13 @@ export function subscribed(
   sendPending(ctx, framework, running);
   drainExecutor(ctx, framework, running);
   awaitNoLonger(ctx, containerId);
+}
+
+function listUpdates(ctx: Context, containerId: ContainerId, updates: readonly TaskStatus[]): void {
+  const run = ctx.state.runs.get(containerId);
+  if (run === undefined) return;
+  const listedUpdates = new Set(updates.flatMap(({ uuid }) => uuid ?? []));
+  ctx.state.runs.set(containerId, { ...run, listedUpdates });
 }
 
 /** The v1 message has no `checkpoint`. */
@@ -212,7 +233,8 @@ export function executorUpdate(
   const over = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
   if (!repeated && !over) {
     if (record !== undefined) {
-      framework.tasks.set(taskId, { ...record, received: [...(record.received ?? []), uuid].slice(-MAX_RECEIVED) });
+      const listed = ctx.state.runs.get(executor.containerId)?.listedUpdates;
+      framework.tasks.set(taskId, { ...record, received: rememberUpdate(record.received ?? [], uuid, listed) });
     }
     enqueueStatusUpdate(
       ctx,

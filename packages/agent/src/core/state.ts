@@ -86,6 +86,8 @@ export interface Run {
   readonly taskId?: TaskId;
   /** A custom executor's stream of events. */
   readonly connection?: ConnectionId | undefined;
+  /** The uuids of the updates that its executor listed as unacknowledged in its last SUBSCRIBE. */
+  readonly listedUpdates?: ReadonlySet<string>;
   /** Oldest first; they wait until they are on disk and the executor listens. */
   readonly pending?: readonly PendingLaunch[];
   /** The executor has had a task. */

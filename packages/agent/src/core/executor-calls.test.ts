@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ExecutorCall, ExecutorInfo, TaskStatus } from '@meseta/wire';
+import { rememberUpdate } from './executor-calls.js';
+import type { AgentEffect, ConnectionId } from './io.js';
+import { acknowledgeAll, frameworkOf, launched, registeredWorld, taskOf, updates, type World } from './testing.js';
+
+const executor: ExecutorInfo = {
+  executor_id: { value: 'e' },
+  framework_id: { value: 'f-1' },
+  command: { value: './executor' },
+  type: 'CUSTOM',
+};
+
+const call = (world: World, connection: string, content: Partial<ExecutorCall>): readonly AgentEffect[] =>
+  world.input({
+    kind: 'executorCall',
+    connection: connection as ConnectionId,
+    call: { executor_id: { value: 'e' }, framework_id: { value: 'f-1' }, ...content } as ExecutorCall,
+  });
+
+const subscribe = (world: World, connection: string, listed: readonly TaskStatus[] = []) =>
+  call(world, connection, {
+    type: 'SUBSCRIBE',
+    subscribe: { unacknowledged_updates: listed.map((status) => ({ status })) },
+  });
+
+const update = (world: World, status: TaskStatus) => call(world, 'u', { type: 'UPDATE', update: { status } });
+
+const runningUpdates = (count: number, first = 0): readonly TaskStatus[] =>
+  Array.from({ length: count }, (_, index) => ({
+    task_id: { value: 'a' },
+    state: 'TASK_RUNNING',
+    source: 'SOURCE_EXECUTOR',
+    uuid: `u${first + index}`,
+  }));
+
+/** Task `a` was sent to its executor. */
+function worldWithTask(): World {
+  const world = registeredWorld();
+  const { command: _, ...task } = taskOf('a');
+  const body = { framework: frameworkOf(), task: { ...task, executor }, launch_executor: true };
+  const containerId = launched(world.message({ name: 'RunTaskMessage', body }));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 99 } });
+  subscribe(world, 'c');
+  return world;
+}
+
+const deliveredUuids = (world: World) => updates(world).map(({ uuid }) => uuid);
+
+test('EXECUTOR-CALLS-1: an executor that lists more than a hundred updates, again and again, has each delivered once', () => {
+  const world = worldWithTask();
+  const sent = [...runningUpdates(250)];
+  // No acknowledgement reaches the executor: its connection breaks each time.
+  for (let times = 0; times < 3; times++) {
+    subscribe(world, `c${times}`, sent);
+    const [next] = runningUpdates(1, sent.length) as [TaskStatus];
+    sent.push(next);
+    update(world, next);
+    acknowledgeAll(world);
+  }
+  assert.deepEqual(
+    deliveredUuids(world),
+    sent.map(({ uuid }) => uuid),
+  );
+});
+
+test('EXECUTOR-CALLS-1: the newest hundred updates of a task are acknowledged and not delivered when they come again', () => {
+  const world = worldWithTask();
+  const sent = runningUpdates(110);
+  for (const status of sent) update(world, status);
+  acknowledgeAll(world);
+  assert.equal(deliveredUuids(world).length, sent.length);
+  for (const status of sent.slice(-100)) {
+    const events = update(world, status).flatMap((effect) => (effect.kind === 'executorEvent' ? [effect.event] : []));
+    assert.deepEqual(
+      events.map(({ acknowledged }) => acknowledged?.uuid),
+      [status.uuid],
+    );
+  }
+  assert.equal(deliveredUuids(world).length, sent.length);
+});
+
+test('the uuids that an executor does not list are forgotten but for the newest hundred', () => {
+  const all = Array.from({ length: 300 }, (_, index) => `u${index}`);
+  const listed = new Set(['u0', 'u7']);
+  const remembered = all.reduce<readonly string[]>((known, uuid) => rememberUpdate(known, uuid, listed), []);
+  assert.deepEqual(remembered, ['u0', 'u7', ...all.slice(-100)]);
+});
