@@ -7,6 +7,7 @@ export type * from './client.js';
 export * from './components.js';
 export * from './endpoints.js';
 export * from './errors.js';
+export * from './extension-codecs.js';
 export * from './extensions.js';
 export * from './help.js';
 export * from './jsonp.js';

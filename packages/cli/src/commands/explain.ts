@@ -26,10 +26,10 @@ framework could not launch it. FRAMEWORK is its id, the end of its id, or its na
     const explanation = await answerOf(
       cluster,
       cluster.master.explain({
-        frameworkId: named === undefined ? undefined : await frameworkIdNamed(cluster, named),
-        agentId: values.agent === undefined ? undefined : (await agentIdNamed(cluster, values.agent)).value,
+        framework_id: named === undefined ? undefined : await frameworkIdNamed(cluster, named),
+        agent_id: values.agent === undefined ? undefined : (await agentIdNamed(cluster, values.agent)).value,
         role: values.role,
-        taskId: isTask ? task : undefined,
+        task_id: isTask ? task : undefined,
       }),
     );
     if (values.json) printJson(explanation);

@@ -1,6 +1,6 @@
 // The allocator's reasons as sentences with figures: what an operator is told. One entry a kind of reason.
 import type { Reason, ShareHolder } from '@meseta/allocator';
-import type { ExplainedReason } from '@meseta/api';
+import type { ExplainedReason, ExplainedReasonKind } from '@meseta/api';
 import type { AgentId, FrameworkId, Now } from '@meseta/base';
 import type { MasterState } from '../core/state.js';
 import { amountsOf, amountsText, countText, shareText, spanText } from './explain-text.js';
@@ -27,7 +27,7 @@ export function tell(telling: Telling, reason: Reason): ExplainedReason {
   const agentId = 'agentId' in reason ? reason.agentId : undefined;
   const hostname = agentId === undefined ? undefined : state.agents.registered.get(agentId)?.info.hostname;
   return {
-    kind: reason.kind,
+    kind: KINDS[reason.kind],
     text: told.text,
     ...('role' in reason ? { role: reason.role } : {}),
     ...(agentId === undefined ? {} : { agent_id: agentId }),
@@ -37,6 +37,33 @@ export function tell(telling: Telling, reason: Reason): ExplainedReason {
     ...(told.figures === undefined ? {} : { figures: told.figures }),
   };
 }
+
+/** The allocator's kinds as the endpoint names them. */
+const KINDS: { readonly [K in Reason['kind']]: ExplainedReasonKind } = {
+  paused: 'paused',
+  unknownFramework: 'unknown_framework',
+  unknownAgent: 'unknown_agent',
+  noAgents: 'no_agents',
+  frameworkInactive: 'framework_inactive',
+  notSubscribedToRole: 'not_subscribed_to_role',
+  suppressed: 'suppressed',
+  agentDeactivated: 'agent_deactivated',
+  notWhitelisted: 'not_whitelisted',
+  resting: 'resting',
+  nothingFree: 'nothing_free',
+  gpuAgent: 'gpu_agent',
+  otherRegion: 'other_region',
+  agentCapability: 'agent_capability',
+  constraint: 'constraint',
+  reserved: 'reserved',
+  frameworkCapability: 'framework_capability',
+  tooSmall: 'too_small',
+  limit: 'limit',
+  headroom: 'headroom',
+  filtered: 'filtered',
+  share: 'share',
+  pending: 'pending',
+};
 
 const left = ({ now }: Telling, untilMs: number): string => spanText(untilMs - now.monoMs);
 

@@ -29,16 +29,16 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
   const agent = state.agents.registered.get(agentId);
   const place = { agent_id: agentId, ...(agent === undefined ? {} : { hostname: agent.info.hostname }) };
   const reasons: ExplainedReason[] = [
-    { kind: 'taskState', text: stateText(state, found, wallMs), ...place, figures: figuresOf(task) },
+    { kind: 'task_state', text: stateText(state, found, wallMs), ...place, figures: figuresOf(task) },
   ];
   if (is !== 'live') return reasons;
   if (agent?.connected === false) {
     const { agentReregisterTimeoutMs } = state.options;
     const text = `Its agent is disconnected, so this may be old; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
-    reasons.push({ kind: 'agentDisconnected', text, ...place });
+    reasons.push({ kind: 'agent_disconnected', text, ...place });
   }
   if (agent?.connected === false && agent.killedTasks.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
-    reasons.push({ kind: 'killPending', text: 'It is to be killed as soon as its agent is back.', ...place });
+    reasons.push({ kind: 'kill_pending', text: 'It is to be killed as soon as its agent is back.', ...place });
   }
   if (task.status_update_state !== undefined && task.status_update_state !== task.state) {
     const text = `Its scheduler has not acknowledged ${task.status_update_state}, so it has not been told of ${task.state} yet.`;

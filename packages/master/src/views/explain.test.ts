@@ -22,7 +22,7 @@ const WITHOUT_OFFER: readonly (readonly [
   arrange: (world: World) => TestScheduler,
   figures?: object,
 ])[] = [
-  ['noAgents', /No agent is registered/, (world) => world.subscribe()],
+  ['no_agents', /No agent is registered/, (world) => world.subscribe()],
   [
     'offered',
     /1 offer that it has neither accepted nor declined, of agent0/,
@@ -57,7 +57,7 @@ const WITHOUT_OFFER: readonly (readonly [
     { refused: { cpus: 4, disk: 8192, mem: 4096 } },
   ],
   [
-    'frameworkInactive',
+    'framework_inactive',
     /scheduler is disconnected; .* failover_timeout \(2 min/,
     (world) => {
       world.agent();
@@ -67,7 +67,7 @@ const WITHOUT_OFFER: readonly (readonly [
     },
   ],
   [
-    'agentDeactivated',
+    'agent_deactivated',
     /On 1 agent: An operator has deactivated/,
     (world) => {
       const agent = world.agent();
@@ -76,7 +76,7 @@ const WITHOUT_OFFER: readonly (readonly [
     },
   ],
   [
-    'nothingFree',
+    'nothing_free',
     /in use or offered \(4 cpus/,
     (world) => {
       world.agent();
@@ -104,7 +104,7 @@ const WITHOUT_OFFER: readonly (readonly [
 test('why there is no offer: the reason that decides comes first, with its figures', () => {
   for (const [kind, answer, arrange, figures] of WITHOUT_OFFER) {
     const world = createWorld();
-    const explained = asked(world, { frameworkId: arrange(world).id });
+    const explained = asked(world, { framework_id: arrange(world).id });
     assert.equal(explained.reasons[0]?.kind, kind, JSON.stringify(explained));
     assert.match(explained.answer, answer);
     if (figures !== undefined) assert.deepEqual(explained.reasons[0]?.figures, figures);
@@ -119,15 +119,15 @@ test('a filter tells until when; an agent and a role narrow the question', () =>
   const role = 'a';
   decline(scheduler, 600);
   world.wait(60_000);
-  const [reason] = asked(world, { frameworkId: scheduler.id, agentId: agent.id, role }).reasons;
+  const [reason] = asked(world, { framework_id: scheduler.id, agent_id: agent.id, role }).reasons;
   assert.equal(reason?.kind, 'filtered');
   assert.equal(reason?.role, role);
   assert.equal(reason?.agent_id, agent.id);
   // Filters expire in buckets, a little late.
   const leftSeconds = (reason?.until ?? 0) - world.now().wallMs / 1000;
   assert.ok(leftSeconds >= 540 && leftSeconds < 550, `${leftSeconds}`);
-  assert.deepEqual(kinds(asked(world, { frameworkId: scheduler.id, role: 'c' })), ['notSubscribedToRole']);
-  assert.match(asked(world, { frameworkId: scheduler.id, agentId: 'S9' }).answer, /No agent S9/);
+  assert.deepEqual(kinds(asked(world, { framework_id: scheduler.id, role: 'c' })), ['not_subscribed_to_role']);
+  assert.match(asked(world, { framework_id: scheduler.id, agent_id: 'S9' }).answer, /No agent S9/);
 });
 
 test('who holds what is wanted is told by name, or not, as the viewer may see', () => {
@@ -138,11 +138,11 @@ test('who holds what is wanted is told by name, or not, as the viewer may see', 
   const poor = world.subscribe({ name: 'poor' });
   world.wait(1_000);
   const share = (approver: Approver) =>
-    asked(world, { frameworkId: poor.id }, approver).reasons.find(({ kind }) => kind === 'share')?.text ?? '';
+    asked(world, { framework_id: poor.id }, approver).reasons.find(({ kind }) => kind === 'share')?.text ?? '';
   assert.match(share(approveAll), /held by greedy \(role \*, share 100\.0 %\): 4 cpus.* of that only offered/);
   const own: Approver = { ...approveAll, key: 'own', framework: ({ id }) => id !== greedy.id };
   assert.doesNotMatch(share(own), /greedy/);
-  assert.equal(explain(world.master.state, { frameworkId: greedy.id }, own, world.now()).ok, false);
+  assert.equal(explain(world.master.state, { framework_id: greedy.id }, own, world.now()).ok, false);
 });
 
 test('why a task is not running: from never launched to ended', () => {
@@ -150,13 +150,13 @@ test('why a task is not running: from never launched to ended', () => {
   const agent = world.agent();
   const scheduler = world.subscribe({ checkpoint: true });
   world.wait(1_000);
-  const question = { taskId: 't' };
+  const question = { task_id: 't' };
   assert.deepEqual(explain(world.master.state, question, approveAll, world.now()), {
     ok: false,
     error: 'task_id: no framework has a task t',
   });
-  const never = asked(world, { ...question, frameworkId: scheduler.id });
-  assert.deepEqual(kinds(never).slice(0, 2), ['notLaunched', 'offered']);
+  const never = asked(world, { ...question, framework_id: scheduler.id });
+  assert.deepEqual(kinds(never).slice(0, 2), ['not_launched', 'offered']);
   assert.match(never.answer, /^Task t was never launched\./);
 
   const offer = scheduler.offer();
@@ -165,8 +165,8 @@ test('why a task is not running: from never launched to ended', () => {
   agent.update(scheduler, 't', 'TASK_RUNNING');
   const running = scheduler.status();
   agent.update(scheduler, 't', 'TASK_RUNNING', 'TASK_FAILED');
-  assert.deepEqual(kinds(asked(world, question)), ['taskState', 'unacknowledged']);
+  assert.deepEqual(kinds(asked(world, question)), ['task_state', 'unacknowledged']);
   scheduler.acknowledge(running);
   agent.breakConnection();
-  assert.ok(kinds(asked(world, question)).includes('agentDisconnected'));
+  assert.ok(kinds(asked(world, question)).includes('agent_disconnected'));
 });

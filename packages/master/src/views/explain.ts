@@ -29,13 +29,13 @@ export function explain(
   approver: Approver,
   now: Now,
 ): Result<Explanation, string> {
-  const framework = asked.frameworkId === undefined ? undefined : visible(state, approver, asked.frameworkId);
-  if (asked.frameworkId !== undefined && framework === undefined) {
-    return err(`framework_id: framework ${asked.frameworkId} is unknown`);
+  const framework = asked.framework_id === undefined ? undefined : visible(state, approver, asked.framework_id);
+  if (asked.framework_id !== undefined && framework === undefined) {
+    return err(`framework_id: framework ${asked.framework_id} is unknown`);
   }
-  const found = asked.taskId === undefined ? undefined : taskOf(state, approver, framework, asked.taskId);
+  const found = asked.task_id === undefined ? undefined : taskOf(state, approver, framework, asked.task_id);
   if (found !== undefined) return ok(explainTask(state, found, now));
-  if (framework === undefined) return err(`task_id: no framework has a task ${asked.taskId}`);
+  if (framework === undefined) return err(`task_id: no framework has a task ${asked.task_id}`);
   if (!state.frameworks.has(framework.id)) return ok(completed(framework));
   return ok(explainFramework(state, framework, asked, approver, now));
 }
@@ -81,13 +81,13 @@ function explainTask(state: MasterState, found: FoundTask, now: Now): Explanatio
 
 const completed = (framework: Framework): Explanation => ({
   answer: `Framework ${framework.id} (${framework.info.name}) has ended.`,
-  reasons: [{ kind: 'frameworkEnded', text: 'The framework has ended: it was torn down, or stayed away too long.' }],
+  reasons: [{ kind: 'framework_ended', text: 'The framework has ended: it was torn down, or stayed away too long.' }],
 });
 
 function explainFramework(
   state: MasterState,
   framework: Framework,
-  { agentId, role, taskId }: ExplainRequest,
+  { agent_id: agentId, role, task_id: taskId }: ExplainRequest,
   approver: Approver,
   now: Now,
 ): Explanation {
@@ -109,7 +109,7 @@ const unlaunched = (framework: Framework, taskId: string | undefined): readonly 
     ? []
     : [
         {
-          kind: 'notLaunched',
+          kind: 'not_launched',
           text: `Framework ${framework.id} has launched no task ${taskId} that this master knows of: the master starts tasks only with an ACCEPT of an offer. What follows is about the framework's offers.`,
         },
       ];
@@ -141,7 +141,7 @@ function openOffers(
 
 function answerOf(framework: Framework, taskId: string | undefined, reasons: readonly ExplainedReason[]): string {
   const name = `${framework.info.name} (${framework.id})`;
-  const [first] = reasons.filter(({ kind }) => kind !== 'notLaunched');
+  const [first] = reasons.filter(({ kind }) => kind !== 'not_launched');
   const task = taskId === undefined ? '' : `Task ${taskId} was never launched. `;
   if (first === undefined) return `${task}Nothing keeps offers from ${name}.`;
   if (first.kind === 'offered') return `${task}${name} is being offered resources: ${lowered(first.text)}`;
