@@ -1,6 +1,6 @@
 // Agents coming, changing and going.
 
-import { type AgentId, assert, err, type FrameworkId, ok, present, type Result } from '@meseta/base';
+import { type AgentId, assert, cancelDeadline, err, type FrameworkId, ok, present, type Result } from '@meseta/base';
 import {
   allocationsByRole,
   applyConversions,
@@ -117,7 +117,7 @@ export function releaseUntracked(state: State, agent: Agent, frameworkId: Framew
 
 /** Looks at it with everybody at the next run, at rest or not. */
 function wakeAgent(state: State, agent: Agent): void {
-  state.rests.cancel(agent);
+  cancelDeadline(state.rests, agent);
   state.restUntil.delete(agent);
   state.dirtyAgents.add(agent);
 }
@@ -206,7 +206,7 @@ export function removeAgent(state: State, agent: Agent): void {
   setTotal(state, agent, []);
   forgetInverseOffers(state, agent);
   forgetAgentFilters(state.filters, agent.index);
-  state.rests.cancel(agent);
+  cancelDeadline(state.rests, agent);
   state.restUntil.delete(agent);
   state.dirtyAgents.delete(agent);
   state.pairedAgents.delete(agent);

@@ -1,7 +1,7 @@
 // The allocator as the master uses it: decides who is offered what. What it owns, its invariants: state.ts.
 // Boundary: plain synchronous inputs, one `run` that decides; it keeps no clock and no timer, the caller asks
 // `nextDeadline` and calls `run` then. Offers, their ids and their timeouts are the master's.
-import { assert, createDeadlines, type Random } from '@meseta/base';
+import { assert, createDeadlines, earliestDeadline, type Random } from '@meseta/base';
 import { createBundleTable, createRoleTree, parseQuantities } from '@meseta/resources';
 import { createAgentSet } from './agent-set.js';
 import * as agents from './agents.js';
@@ -162,7 +162,11 @@ function nextDeadline(state: State): number | undefined {
   }
   if (hasOfferWork(state) || state.inverseDirty.size > 0) return 0;
   let next: number | undefined;
-  for (const at of [state.filters.deadlines.next(), state.rests.next(), state.inverseFilters.next()]) {
+  for (const at of [
+    earliestDeadline(state.filters.deadlines),
+    earliestDeadline(state.rests),
+    earliestDeadline(state.inverseFilters),
+  ]) {
     if (at !== undefined && (next === undefined || at < next)) next = at;
   }
   return next;

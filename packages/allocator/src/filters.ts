@@ -9,7 +9,7 @@
 //     it.
 // FILTERS-3: a bucket holds each filter that ends in its tick; before it grows, entries of stale filters and second
 //     entries of a filter go, so a client that refuses and revives all the time takes no more room than its filters.
-import { createDeadlines, type Deadlines } from '@meseta/base';
+import { createDeadlines, type Deadlines, setDeadline, takeDueDeadline } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
 import { type BundleReferences, createReferences, dropReference, takeReference } from './references.js';
 
@@ -174,7 +174,7 @@ export function forgetClientFilters(filters: Filters, client: number): void {
 /** Calls `ended` for each pair that has a filter ending now or earlier, which is then gone. */
 export function expireFilters(filters: Filters, now: number, ended: (agent: number, client: number) => void): void {
   const { deadlines, buckets, tables } = filters;
-  for (let tick = deadlines.takeDue(now); tick !== undefined; tick = deadlines.takeDue(now)) {
+  for (let tick = takeDueDeadline(deadlines, now); tick !== undefined; tick = takeDueDeadline(deadlines, now)) {
     const { pairs, size } = buckets.get(tick) as Bucket;
     buckets.delete(tick);
     const due = tick;
@@ -200,7 +200,7 @@ function schedule(filters: Filters, agent: number, client: number, tick: number)
   if (bucket === undefined) {
     bucket = { pairs: new Uint32Array(16), size: 0 };
     filters.buckets.set(tick, bucket);
-    filters.deadlines.set(tick, tick * filters.tickMs);
+    setDeadline(filters.deadlines, tick, tick * filters.tickMs);
   }
   if (bucket.size * 2 >= bucket.pairs.length) makeRoom(filters, bucket, tick);
   bucket.pairs[2 * bucket.size] = agent;

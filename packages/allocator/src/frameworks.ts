@@ -1,6 +1,6 @@
 // Frameworks coming, changing and going; suppress and revive; resources that come back from them.
 
-import { type AgentId, assert, type FrameworkId, present } from '@meseta/base';
+import { type AgentId, assert, cancelDeadline, type FrameworkId, present, setDeadline } from '@meseta/base';
 import { type Bundle, type Resources, unallocate } from '@meseta/resources';
 import type { FrameworkInfo } from '@meseta/wire';
 import { adoptUntracked, releaseUntracked, trackUsed } from './agents.js';
@@ -127,7 +127,7 @@ export function revive(state: State, framework: Framework, roles: Iterable<strin
 /** Somebody new wants offers: nobody's agent rests any longer. */
 function endRests(state: State): void {
   for (const agent of state.restUntil.keys()) {
-    state.rests.cancel(agent);
+    cancelDeadline(state.rests, agent);
     state.dirtyAgents.add(agent);
   }
   state.restUntil.clear();
@@ -172,7 +172,7 @@ function rest(state: State, agent: Agent, untilMs: number): void {
   // It rests, but what came free may let others have more elsewhere.
   state.quotaDirty = true;
   state.restUntil.set(agent, untilMs);
-  state.rests.set(agent, untilMs);
+  setDeadline(state.rests, agent, untilMs);
 }
 
 export function transitionToAllocated(

@@ -1,7 +1,7 @@
 // Inverse offers: frameworks that hold something on an agent with scheduled maintenance are asked to leave it.
 // INVERSE-OFFERS-1: at most one is outstanding for each framework and agent; after its answer or timeout the next waits for the
 //     answer's filter, and at least one allocation interval (Mesos docs/maintenance.md).
-import type { FrameworkId } from '@meseta/base';
+import { cancelDeadline, type FrameworkId, setDeadline, takeDueDeadline } from '@meseta/base';
 import type { Filters, InverseOfferStatus } from '@meseta/wire';
 import { refusalMs } from './refusal.js';
 import type { Agent, State } from './state.js';
@@ -28,7 +28,7 @@ export function forgetInverseFilters(state: State, frameworkId: FrameworkId): vo
 
 function endFilter(state: State, key: string): void {
   state.inverseFilterEnds.delete(key);
-  state.inverseFilters.cancel(key);
+  cancelDeadline(state.inverseFilters, key);
 }
 
 export function answerInverseOffer(
@@ -47,12 +47,16 @@ export function answerInverseOffer(
   const untilMs = now + Math.max(state.settings.intervalMs, waitMs);
   const key = keyOf(agent, frameworkId);
   state.inverseFilterEnds.set(key, { agent, frameworkId, untilMs });
-  state.inverseFilters.set(key, untilMs);
+  setDeadline(state.inverseFilters, key, untilMs);
 }
 
 /** The inverse offers that are due. */
 export function makeInverseOffers(state: State, now: number): InverseOfferDecision[] {
-  for (let key = state.inverseFilters.takeDue(now); key !== undefined; key = state.inverseFilters.takeDue(now)) {
+  for (
+    let key = takeDueDeadline(state.inverseFilters, now);
+    key !== undefined;
+    key = takeDueDeadline(state.inverseFilters, now)
+  ) {
     const filter = state.inverseFilterEnds.get(key);
     state.inverseFilterEnds.delete(key);
     if (filter !== undefined) state.inverseDirty.add(filter.agent);

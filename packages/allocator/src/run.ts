@@ -4,7 +4,7 @@
 // the first that may have something takes all that it may have. Stage one serves roles that lack something to their
 // guarantee; stage two everybody; then come those whom a limit or others' headroom held back.
 
-import { shuffle, uniform } from '@meseta/base';
+import { earliestDeadline, shuffle, takeDueDeadline, uniform } from '@meseta/base';
 import type { Bundle } from '@meseta/resources';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
 import { bringsGuaranteed, evaluate, isWorthALook, needsHeadroom, surplusOf } from './evaluate.js';
@@ -36,7 +36,8 @@ export function run(state: State, now: number): Decisions {
   };
 }
 
-const isInverseDue = (state: State, now: number): boolean => (state.inverseFilters.next() ?? Infinity) <= now;
+const isInverseDue = (state: State, now: number): boolean =>
+  (earliestDeadline(state.inverseFilters) ?? Infinity) <= now;
 
 export const hasOfferWork = (state: State): boolean =>
   state.dirtyAgents.size > 0 || state.dirtyClients.size > 0 || state.pairedAgents.size > 0 || state.quotaDirty;
@@ -58,7 +59,7 @@ function drainExpired(state: State, now: number): void {
     agent.pairs.add(client);
     state.pairedAgents.add(agent);
   });
-  for (let agent = state.rests.takeDue(now); agent !== undefined; agent = state.rests.takeDue(now)) {
+  for (let agent = takeDueDeadline(state.rests, now); agent !== undefined; agent = takeDueDeadline(state.rests, now)) {
     state.restUntil.delete(agent);
     state.dirtyAgents.add(agent);
   }

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import {
   addressIn,
   below,
+  cancelDeadline,
   createDeadlines,
+  earliestDeadline,
   formatByteSize,
   formatDuration,
   parseByteSize,
@@ -12,7 +14,9 @@ import {
   parsePid,
   pidOf,
   seededRandom,
+  setDeadline,
   shuffle,
+  takeDueDeadline,
   uuid,
   withoutTrailing,
 } from './index.js';
@@ -168,16 +172,16 @@ test('deadlines fire in order, each key once, the last setting counting (DEADLIN
       let model: { key: number; atMs: number }[] = [];
       for (const s of steps) {
         if (s.kind !== 'take') model = model.filter((entry) => entry.key !== s.key);
-        if (s.kind === 'cancel') deadlines.cancel(s.key);
+        if (s.kind === 'cancel') cancelDeadline(deadlines, s.key);
         if (s.kind === 'set') {
-          deadlines.set(s.key, s.atMs);
+          setDeadline(deadlines, s.key, s.atMs);
           model.push(s);
         }
         const first = [...model].sort((a, b) => a.atMs - b.atMs)[0];
-        assert.equal(deadlines.next(), first?.atMs);
+        assert.equal(earliestDeadline(deadlines), first?.atMs);
         if (s.kind === 'take') {
           const due = first !== undefined && first.atMs <= s.nowMs ? first : undefined;
-          assert.equal(deadlines.takeDue(s.nowMs), due?.key);
+          assert.equal(takeDueDeadline(deadlines, s.nowMs), due?.key);
           model = model.filter((entry) => entry !== due);
         }
       }

@@ -1,86 +1,82 @@
-// A core's timers: a heap of deadlines, each with a key and a generation.
+// Deadlines: a heap of keys, each with the time at which it is due. Plain data, changed by the functions beside it.
 //
-// Owns: which key is due when. Boundary: it never fires anything; the core asks for
-// what is due at each input, the shell and the simulator hold one timer a core.
+// Owns: which key is due when. Boundary: nothing here calls anything when a deadline is due; the owner asks.
 // DEADLINES-1: a key has at most one live deadline; setting it again replaces the old one.
-// DEADLINES-2: `due` yields keys in the order of (deadline, time of setting).
+// DEADLINES-2: `takeDueDeadline` returns keys in the order of (deadline, time of setting).
 
 interface Entry<K> {
   readonly key: K;
-  readonly atMs: number;
+  readonly atMonoMs: number;
   readonly generation: number;
 }
 
 export interface Deadlines<K> {
-  set(key: K, atMonoMs: number): void;
-  cancel(key: K): void;
-  has(key: K): boolean;
-  /** The earliest live deadline, or undefined. */
-  next(): number | undefined;
-  /** Takes out one key whose deadline is at or before `monoMs`; undefined when none is left. */
-  takeDue(monoMs: number): K | undefined;
+  /** A binary heap, earliest first. Entries whose generation is not the live one of their key are stale. */
+  readonly heap: Entry<K>[];
+  /** The generation of each key's live deadline. */
+  readonly live: Map<K, number>;
+  lastGeneration: number;
 }
 
-export function createDeadlines<K>(): Deadlines<K> {
-  const heap: Entry<K>[] = [];
-  const live = new Map<K, number>();
-  let generation = 0;
+export const createDeadlines = <K>(): Deadlines<K> => ({ heap: [], live: new Map(), lastGeneration: 0 });
 
-  const before = (a: Entry<K>, b: Entry<K>): boolean =>
-    a.atMs < b.atMs || (a.atMs === b.atMs && a.generation < b.generation);
+export function setDeadline<K>(deadlines: Deadlines<K>, key: K, atMonoMs: number): void {
+  deadlines.lastGeneration++;
+  deadlines.live.set(key, deadlines.lastGeneration);
+  push(deadlines.heap, { key, atMonoMs, generation: deadlines.lastGeneration });
+}
 
-  const push = (entry: Entry<K>): void => {
-    let i = heap.push(entry) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      const above = heap[parent] as Entry<K>;
-      if (!before(entry, above)) break;
-      heap[i] = above;
-      i = parent;
-    }
-    heap[i] = entry;
-  };
+export function cancelDeadline<K>(deadlines: Deadlines<K>, key: K): void {
+  deadlines.live.delete(key);
+}
 
-  const pop = (): void => {
-    const last = heap.pop() as Entry<K>;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Entry<K>, heap[child] as Entry<K>)) child++;
-      if (!before(heap[child] as Entry<K>, last)) break;
-      heap[i] = heap[child] as Entry<K>;
-      i = child;
-    }
-    heap[i] = last;
-  };
+/** The earliest live deadline; undefined if there is none. */
+export const earliestDeadline = <K>(deadlines: Deadlines<K>): number | undefined => earliest(deadlines)?.atMonoMs;
 
-  const top = (): Entry<K> | undefined => {
-    for (;;) {
-      const first = heap[0];
-      if (first === undefined || live.get(first.key) === first.generation) return first;
-      pop();
-    }
-  };
+/** Takes out one key whose deadline is at or before `monoMs`; undefined if there is none. */
+export function takeDueDeadline<K>(deadlines: Deadlines<K>, monoMs: number): K | undefined {
+  const first = earliest(deadlines);
+  if (first === undefined || first.atMonoMs > monoMs) return undefined;
+  removeFirst(deadlines.heap);
+  deadlines.live.delete(first.key);
+  return first.key;
+}
 
-  return {
-    set(key, atMonoMs) {
-      generation++;
-      live.set(key, generation);
-      push({ key, atMs: atMonoMs, generation });
-    },
-    cancel(key) {
-      live.delete(key);
-    },
-    has: (key) => live.has(key),
-    next: () => top()?.atMs,
-    takeDue(monoMs) {
-      const first = top();
-      if (first === undefined || first.atMs > monoMs) return undefined;
-      pop();
-      live.delete(first.key);
-      return first.key;
-    },
-  };
+/** The first live entry; stale ones before it are removed. */
+function earliest<K>({ heap, live }: Deadlines<K>): Entry<K> | undefined {
+  for (;;) {
+    const first = heap[0];
+    if (first === undefined || live.get(first.key) === first.generation) return first;
+    removeFirst(heap);
+  }
+}
+
+const isBefore = <K>(a: Entry<K>, b: Entry<K>): boolean =>
+  a.atMonoMs < b.atMonoMs || (a.atMonoMs === b.atMonoMs && a.generation < b.generation);
+
+function push<K>(heap: Entry<K>[], entry: Entry<K>): void {
+  let i = heap.push(entry) - 1;
+  while (i > 0) {
+    const parent = (i - 1) >> 1;
+    const above = heap[parent] as Entry<K>;
+    if (!isBefore(entry, above)) break;
+    heap[i] = above;
+    i = parent;
+  }
+  heap[i] = entry;
+}
+
+function removeFirst<K>(heap: Entry<K>[]): void {
+  const last = heap.pop() as Entry<K>;
+  if (heap.length === 0) return;
+  let i = 0;
+  for (;;) {
+    let child = 2 * i + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry<K>, heap[child] as Entry<K>)) child++;
+    if (!isBefore(heap[child] as Entry<K>, last)) break;
+    heap[i] = heap[child] as Entry<K>;
+    i = child;
+  }
+  heap[i] = last;
 }

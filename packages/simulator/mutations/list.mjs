@@ -27,7 +27,7 @@ export const mutations = [
   {
     name: 'An update is sent before it is on disk',
     file: agent('status-updates'),
-    find: "if (checkpoints(framework)) ctx.after.push({ kind: 'forward', frameworkId: framework.id, taskId });\n  else forward",
+    find: "if (checkpoints(framework)) afterCommit(ctx, { kind: 'forward', frameworkId: framework.id, taskId });\n  else forward",
     replace: 'forward',
   },
   {
@@ -180,7 +180,7 @@ export const mutations = [
     file: agent('executor-calls'),
     find: "  whenDurable(ctx, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
     replace:
-      "  ctx.soon.push({ kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n  void whenDurable;\n",
+      "  whenDurable(ctx, { info: {} }, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
   },
   {
     name: 'What an executor repeats when it subscribes again is not heard',

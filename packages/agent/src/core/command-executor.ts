@@ -4,11 +4,13 @@
 //   it ended by itself:          TASK_FINISHED with status 0, else TASK_FAILED
 //   it was ended:                TASK_KILLED, whatever its exit status; past max_completion_time TASK_FAILED
 //   it never ran:                TASK_FAILED, or TASK_KILLED if it was ended before
+
 import type { ContainerId } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
-import { type Context, cancelTimer, log, setTimer } from './context.js';
+import { type Context, log } from './context.js';
 import { customContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';

@@ -4,10 +4,12 @@
 // CUSTOM-EXECUTORS-1: tasks reach the executor in the order in which they came, each when it is on disk and the executor listens.
 // CUSTOM-EXECUTORS-2: an executor that doesn't subscribe in time is destroyed; so is one that doesn't end in time.
 // CUSTOM-EXECUTORS-3: when its container is gone every task that has not ended is told as failed, or lost with the agent's restart.
+
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
-import { type Context, cancelTimer, log, send, setTimer } from './context.js';
+import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
 import { exitMessage, waitStatusOf } from './exit-status.js';

@@ -6,7 +6,9 @@
 // EXECUTOR-CALLS-2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
 // EXECUTOR-CALLS-3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
 // EXECUTOR-CALLS-4: an executor speaks of its own tasks: what it says of another executor's is ignored and counted.
+
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type {
   ContainerStatus,
   ExecutorCall,
@@ -14,7 +16,8 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
-import { type Context, cancelTimer, log, send, sendToMaster, setTimer, whenDurable } from './context.js';
+import { whenDurable } from './checkpoint.js';
+import { type Context, log, send, sendToMaster } from './context.js';
 import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isRetired, putExecutor } from './executors.js';

@@ -5,10 +5,13 @@
 // EXECUTORS-3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
 // EXECUTORS-4: a task that is over and acknowledged is remembered while its executor lives, by the agent's next process too:
 //     a framework's own executor may tell its last updates again.
+
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import { afterCommit, save, saveChange } from './checkpoint.js';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpoint-records.js';
-import { type Context, cancelContainerTimers, log, save, sendToMaster, setTimer } from './context.js';
+import { type Context, cancelContainerTimers, log, sendToMaster } from './context.js';
 import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './disk-layout.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { endNested, outermost } from './nested-records.js';
@@ -73,7 +76,7 @@ export function addExecutor(ctx: Context, framework: FrameworkRecord, executor: 
 /** Replaces the executor's record, on disk too. */
 export function putExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   framework.executors.set(executorIdOf(executor), executor);
-  if (checkpoints(framework)) ctx.changes.push(executorProgress(executor));
+  if (checkpoints(framework)) saveChange(ctx, executorProgress(executor));
 }
 
 /** The executor whose container this is, or in whose pod it is. */
@@ -116,7 +119,7 @@ export function endExecutor(ctx: Context, framework: FrameworkRecord, executor: 
   const { containerId } = executor;
   // A pod's executor has no container of its own.
   if (executor.state !== 'queued' && executor.kind !== 'default')
-    ctx.after.push({ kind: 'removeContainer', containerId });
+    afterCommit(ctx, { kind: 'removeContainer', containerId });
   ctx.state.runs.delete(containerId);
   cancelContainerTimers(ctx, containerId);
   endNested(ctx, (id) => outermost(id) === containerId, true);
@@ -243,7 +246,7 @@ export function endIfLeaving(ctx: Context): void {
   for (const { executors } of frameworks.values()) {
     for (const { state } of executors.values()) if (state !== 'ended') return;
   }
-  ctx.after.push({ kind: 'exit', status: 0, message: leaving });
+  afterCommit(ctx, { kind: 'exit', status: 0, message: leaving });
 }
 
 /** Notes a sandbox that will have to be collected, whatever becomes of this process. */

@@ -7,12 +7,14 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
+import { save } from './checkpoint.js';
 import { taskKeys } from './checkpoint-records.js';
-import { type Context, log, save } from './context.js';
+import { type Context, log, sendToMaster } from './context.js';
 import { killCustomTask, shutdownCustom } from './custom-executor.js';
 import { DRAIN_KEY } from './disk-layout.js';
 import { endIfLeaving, executorOf, settle } from './executors.js';
 import type { ExecutorRecord } from './io.js';
+import { forgetId } from './registration.js';
 import { graceOf, graceOver, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
 import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
@@ -142,4 +144,13 @@ export function finishDrain(ctx: Context): void {
 /** The grace period of a task is over. */
 export function killDue(ctx: Context, containerId: ContainerId): void {
   if (executorOf(ctx, containerId) !== undefined) graceOver(ctx, containerId);
+}
+
+/** The agent leaves for good: it unregisters, and ends when its last container has. */
+export function leaveCluster(ctx: Context, message: string): void {
+  const { info } = ctx.state;
+  if (info.id !== undefined) sendToMaster(ctx, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
+  // Whoever starts here next is another agent: this one's id is not in the registry any more.
+  forgetId(ctx);
+  leave(ctx, message);
 }

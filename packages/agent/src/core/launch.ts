@@ -17,7 +17,8 @@ import type {
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { usersOfTask } from '@meseta/wire/users';
-import { type Context, log, save, whenDurable } from './context.js';
+import { save, whenDurable } from './checkpoint.js';
+import { type Context, log } from './context.js';
 import { addPending } from './custom-executor.js';
 import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';

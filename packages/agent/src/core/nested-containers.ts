@@ -16,7 +16,8 @@ import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
-import { type Context, save } from './context.js';
+import { afterCommit, save } from './checkpoint.js';
+import type { Context } from './context.js';
 import { nestedContainerKey, nestedSandboxPath } from './disk-layout.js';
 import {
   DEFAULT_PATH,
@@ -184,7 +185,7 @@ function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish):
   save(ctx, nestedContainerKey(pathOf(id)), { kind: 'nestedContainer', nestedContainer: record });
   // NESTED-1.
   const spec = specOf(record, place, wish);
-  ctx.after.push({ kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
+  afterCommit(ctx, { kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
 }
 
 /** What a call can ask for and never gets, whatever the launcher provides. */

@@ -1,7 +1,8 @@
 // The records of nested and standalone containers (`nested-containers.ts`): the keys, how one is replaced and deleted.
 import type { ContainerId } from '@meseta/base';
 import type { ContainerID } from '@meseta/wire';
-import { type Context, save } from './context.js';
+import { afterCommit, save } from './checkpoint.js';
+import type { Context } from './context.js';
 import { nestedContainerKey } from './disk-layout.js';
 import { SIGKILL } from './exit-status.js';
 import type { NestedContainer } from './state.js';
@@ -24,7 +25,7 @@ export function signalContainer(ctx: Context, containerId: ContainerId, signal: 
 export function forgetNested(ctx: Context, { record }: NestedContainer): void {
   ctx.state.nestedContainers.delete(pathOf(record.id));
   save(ctx, nestedContainerKey(pathOf(record.id)), undefined);
-  ctx.after.push({ kind: 'removeContainer', containerId: record.containerId });
+  afterCommit(ctx, { kind: 'removeContainer', containerId: record.containerId });
 }
 
 /** NESTED-3: destroys what is nested in a container that ends; `isOutermost`: the records of those that ended before go too. */

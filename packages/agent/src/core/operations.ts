@@ -3,7 +3,9 @@
 //
 // OPERATIONS-1: the new total is on disk before anyone hears of it.
 // OPERATIONS-2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
+
 import type { OperationUuid } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { applyOperation, needsCheckpoint, toPostRefinement } from '@meseta/resources';
 import type {
   AcknowledgeOperationStatusMessage,
@@ -15,7 +17,8 @@ import type {
   Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
-import { type Context, cancelTimer, log, save, sendToMaster, setTimer } from './context.js';
+import { afterCommit, save } from './checkpoint.js';
+import { type Context, log, sendToMaster } from './context.js';
 import { operationKey, RESOURCES_KEY } from './disk-layout.js';
 import { agentIdOf } from './state.js';
 import { uuidBytes } from './uuid.js';
@@ -126,7 +129,7 @@ function finish(
   ctx.state.operations.set(uuid, record);
   save(ctx, operationKey(uuid), { kind: 'operation', record });
   ctx.state.unsavedOperations.add(uuid);
-  ctx.after.push({ kind: 'sendOperation', uuid });
+  afterCommit(ctx, { kind: 'sendOperation', uuid });
 }
 
 /** Its record is on disk. */

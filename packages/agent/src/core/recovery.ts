@@ -5,13 +5,16 @@
 // RECOVERY-1: a container without an executor of ours is destroyed, an executor without a container has ended.
 // RECOVERY-2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
 // RECOVERY-3: kills and drains that were decided go on with what is left of their grace periods.
+
 import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
+import { afterCommit, save } from './checkpoint.js';
 import { relocated, wholeRecords } from './checkpoint-records.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
-import { type Context, log, save, setTimer } from './context.js';
+import { type Context, log } from './context.js';
 import { awaitExecutor, executorGone } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { putExecutor, restoreRetired, settle } from './executors.js';
@@ -245,7 +248,8 @@ function matchCustom(
   if (status.kind !== 'unknown') executorGone(ctx, framework, executor, status);
   else executorGone(ctx, framework, executor, status, lostAtRestart(framework, executor.state !== 'queued'));
   // Until now the launcher knew it.
-  if (container !== undefined && executor.state === 'queued') ctx.after.push({ kind: 'removeContainer', containerId });
+  if (container !== undefined && executor.state === 'queued')
+    afterCommit(ctx, { kind: 'removeContainer', containerId });
 }
 
 function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields {

@@ -16,7 +16,9 @@
 //     first answer may be to an earlier try, with the next one still on its way.
 // REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
 //     between the request and its answer, so an accepted registration watches again.
+
 import { checkId, type ExecutorId, type FrameworkId, idOf, type Pid, parsePid, uniform } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
   AgentID,
@@ -30,7 +32,8 @@ import type {
   Resource,
   Task,
 } from '@meseta/wire';
-import { type Context, cancelTimer, log, save, send, sendToMaster, setTimer } from './context.js';
+import { afterCommit, save } from './checkpoint.js';
+import { type Context, log, send, sendToMaster } from './context.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
@@ -180,7 +183,7 @@ export function registered(ctx: Context, message: AgentRegisteredMessage): void 
     const { bootId, workDir } = state.config;
     save(ctx, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
-  ctx.after.push({ kind: 'announceRegistered' });
+  afterCommit(ctx, { kind: 'announceRegistered' });
 }
 
 export function reregistered(ctx: Context, message: AgentReregisteredMessage): void {
@@ -190,7 +193,7 @@ export function reregistered(ctx: Context, message: AgentReregisteredMessage): v
   }
   log(ctx, 'info', `registered again as agent ${message.agent_id.value}`);
   accepted(ctx, message.connection);
-  ctx.after.push({ kind: 'announceRegistered' });
+  afterCommit(ctx, { kind: 'announceRegistered' });
   for (const reconciliation of message.reconciliations ?? []) reconcile(ctx, reconciliation);
 }
 

@@ -3,9 +3,12 @@
 //
 // RUN-END-1: the first reason a task is ended for stays; later ones can only shorten the grace period.
 // RUN-END-2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
+
 import type { ContainerId } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { KillPolicy } from '@meseta/wire';
-import { type Context, cancelContainerTimers, cancelTimer, setTimer } from './context.js';
+import { afterCommit } from './checkpoint.js';
+import { type Context, cancelContainerTimers } from './context.js';
 import { endExecutor } from './executors.js';
 import { SIGTERM } from './exit-status.js';
 import type { ContainerRecord, Kill, PodTaskRecord } from './io.js';
@@ -91,7 +94,7 @@ export function endRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): 
 /** A task's container is gone, or never was: PODS-1, PODS-2. What the task has become was said before. */
 function endPodTask(ctx: Context, framework: FrameworkRecord, podTask: PodTaskRecord): void {
   const { containerId, taskId, executorId } = podTask;
-  if (podTask.state !== 'queued') ctx.after.push({ kind: 'removeContainer', containerId });
+  if (podTask.state !== 'queued') afterCommit(ctx, { kind: 'removeContainer', containerId });
   ctx.state.runs.delete(containerId);
   cancelContainerTimers(ctx, containerId);
   endNested(ctx, (id) => pathOf(id).startsWith(`${podTask.parent}/${containerId}/`), false);

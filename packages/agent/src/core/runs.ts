@@ -1,7 +1,8 @@
 // The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
 // tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
-import { type Context, save } from './context.js';
+import { save } from './checkpoint.js';
+import type { Context } from './context.js';
 import { podTaskKey } from './disk-layout.js';
 import { putExecutor } from './executors.js';
 import type { ExecutorRecord, PodTaskRecord, TaskRecord } from './io.js';

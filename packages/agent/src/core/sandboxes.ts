@@ -5,8 +5,11 @@
 // SANDBOXES-1: after a restart, sandboxes whose containers were not seen to end stay until every container that no record
 //     names has ended: a sandbox of a pod has several, and the launcher does not say in which sandbox a container runs.
 // SANDBOXES-2: a sandbox stays until every container nested in it has ended.
+
 import type { ContainerId } from '@meseta/base';
-import { type Context, log, save, setTimer } from './context.js';
+import { setTimer } from '@meseta/base/core/timers';
+import { save } from './checkpoint.js';
+import { type Context, log } from './context.js';
 import { sandboxKey } from './disk-layout.js';
 import { outermost } from './nested-records.js';
 import type { AgentState } from './state.js';

@@ -5,18 +5,9 @@
 // AGENT-STATE-2: a framework is in `frameworks` exactly while it has an executor there.
 // AGENT-STATE-3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.
 // AGENT-STATE-4: what a checkpointing framework was told, and what it was told of, is on disk first.
-import type {
-  AgentId,
-  ContainerId,
-  Deadlines,
-  ExecutorId,
-  FrameworkId,
-  OperationUuid,
-  Pid,
-  Random,
-  TaskId,
-} from '@meseta/base';
-import { createDeadlines } from '@meseta/base';
+import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, Pid, Random, TaskId } from '@meseta/base';
+import { type CommitQueue, createCommitQueue } from '@meseta/base/core/commit-queue';
+import { createTimers, type Timers } from '@meseta/base/core/timers';
 import type {
   AgentInfo,
   DrainConfig,
@@ -25,10 +16,12 @@ import type {
   Resource,
   StatusUpdate,
 } from '@meseta/wire';
+import type { AfterCommitWork } from './checkpoint.js';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
 import type {
   AgentConfig,
+  CheckpointChange,
   ConnectionId,
   ExecutorRecord,
   NestedContainerRecord,
@@ -143,8 +136,8 @@ export type Timer =
 export interface AgentState {
   readonly config: AgentConfig;
   readonly random: Random;
-  readonly deadlines: Deadlines<string>;
-  readonly timers: Map<string, Timer>;
+  readonly timers: Timers<Timer>;
+  readonly commits: CommitQueue<CheckpointChange, AfterCommitWork>;
   readonly counters: Counters;
   /** Set once, by `start`. */
   started: boolean;
@@ -196,8 +189,8 @@ export function createState(config: AgentConfig, random: Random): AgentState {
   return {
     config,
     random,
-    deadlines: createDeadlines(),
-    timers: new Map(),
+    timers: createTimers(),
+    commits: createCommitQueue(),
     counters: createCounters(),
     started: false,
     info: config.info,

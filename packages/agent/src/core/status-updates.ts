@@ -10,10 +10,13 @@
 // STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
 // STATUS-UPDATES-6: while a framework is being shut down nothing is told of its tasks, but that one was refused: once, as
 //     maybe nobody is left to acknowledge. A master that took over and lacks the shutdown waits for it.
+
 import type { FrameworkId, TaskId } from '@meseta/base';
+import { cancelTimer, hasTimer, setTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
+import { afterCommit, save, saveChange } from './checkpoint.js';
 import { taskProgress, updateOf } from './checkpoint-records.js';
-import { type Context, cancelTimer, hasTimer, log, save, sendToMaster, setTimer } from './context.js';
+import { type Context, log, sendToMaster } from './context.js';
 import { taskKey, taskProgressKey } from './disk-layout.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
@@ -67,7 +70,7 @@ export function enqueueStatusUpdate(
   };
   framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
   saveTask(ctx, framework, taskId);
-  if (checkpoints(framework)) ctx.after.push({ kind: 'forward', frameworkId: framework.id, taskId });
+  if (checkpoints(framework)) afterCommit(ctx, { kind: 'forward', frameworkId: framework.id, taskId });
   else forward(ctx, framework.id, taskId);
 }
 
@@ -222,7 +225,7 @@ function saveTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): voi
   const record = framework.tasks.get(taskId);
   if (record === undefined) return;
   const updates = framework.streams.get(taskId)?.updates ?? [];
-  ctx.changes.push(taskProgress(framework.id, record, updates));
+  saveChange(ctx, taskProgress(framework.id, record, updates));
 }
 
 const resendTimer = ({ frameworkId, taskId }: UpdateStream) => ({ kind: 'resend', frameworkId, taskId }) as const;

@@ -3,7 +3,8 @@
 // Boundary: no clock, randomness, timer or promise of its own; the shell and the simulator feed inputs and carry out
 // the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.
 import { createAllocator } from '@meseta/allocator';
-import { createDeadlines, createInterner, type Now, type Random } from '@meseta/base';
+import { createInterner, type Now, type Random } from '@meseta/base';
+import { createTimers, earliestTimerAt } from '@meseta/base/core/timers';
 import { doReadyWork } from './after-commit.js';
 import { elected } from './agents/recovery.js';
 import { type Context, count, reply } from './context.js';
@@ -20,7 +21,7 @@ import { peerLost } from './peer-lost.js';
 import { createRegistrar, flushRegistrar, persisted } from './registrar.js';
 import { schedulerCall } from './scheduler-calls.js';
 import type { MasterState } from './state.js';
-import { fireTimers } from './timers.js';
+import { handleDueTimers } from './timers.js';
 
 export interface Master {
   /** For views: read only. */
@@ -68,7 +69,7 @@ export function createMaster(
       return ctx.effects;
     },
     nextDeadline() {
-      const own = state.deadlines.next();
+      const own = earliestTimerAt(state.timers);
       const allocator = state.recovered ? state.allocator.nextDeadline() : undefined;
       if (own === undefined || allocator === undefined) return own ?? allocator;
       return Math.min(own, allocator);
@@ -114,7 +115,7 @@ function createState(
     operations: new Map(),
     registrar: createRegistrar(),
     jobs: [],
-    deadlines: createDeadlines(),
+    timers: createTimers(),
     counters: new Map(),
     taskCounts: new Map(),
     links: new Map(),
@@ -157,7 +158,7 @@ function take(ctx: Context, input: MasterInput): boolean {
       peerLost(ctx, input.address);
       return true;
     case 'tick':
-      return fireTimers(ctx);
+      return handleDueTimers(ctx);
     case 'continue':
       if (ctx.state.jobs.length === 0) return false;
       continueJobs(ctx);

@@ -6,6 +6,7 @@
 
 import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
 import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { offerOrder } from '@meseta/resources';
 import type { ExecutorID, InverseOffer, Offer, Resource, URL } from '@meseta/wire';
 import { type Context, countFor } from './context.js';
@@ -54,7 +55,7 @@ function addOffer(ctx: Context, framework: Framework, agent: Agent, decision: Of
   framework.offers.add(id);
   agent.offers.add(id);
   if (state.options.offerTimeoutMs !== undefined) {
-    state.deadlines.set(`offer ${id}`, ctx.now.monoMs + state.options.offerTimeoutMs);
+    setTimer(ctx, { kind: 'offer', offerId: id }, state.options.offerTimeoutMs);
   }
   return offer;
 }
@@ -123,7 +124,7 @@ function machineKeyOf(agent: Pick<Agent, 'info' | 'pid'>): string {
 export function takeOffer(ctx: Context, offer: OfferRecord): void {
   const { state } = ctx;
   state.offers.delete(offer.id);
-  state.deadlines.cancel(`offer ${offer.id}`);
+  cancelTimer(ctx, { kind: 'offer', offerId: offer.id });
   state.frameworks.get(offer.frameworkId)?.offers.delete(offer.id);
   state.agents.registered.get(offer.agentId)?.offers.delete(offer.id);
 }
@@ -191,7 +192,7 @@ function sendInverseOffers(ctx: Context, decisions: readonly InverseOfferDecisio
     framework.inverseOffers.add(id);
     agent.inverseOffers.add(id);
     if (state.options.offerTimeoutMs !== undefined) {
-      state.deadlines.set(`inverseOffer ${id}`, now.monoMs + state.options.offerTimeoutMs);
+      setTimer(ctx, { kind: 'inverseOffer', offerId: id }, state.options.offerTimeoutMs);
     }
     push(offers, framework, offer);
   }
@@ -203,7 +204,7 @@ function sendInverseOffers(ctx: Context, decisions: readonly InverseOfferDecisio
 export function takeInverseOffer(ctx: Context, offer: InverseOfferRecord): void {
   const { state } = ctx;
   state.inverseOffers.delete(offer.id);
-  state.deadlines.cancel(`inverseOffer ${offer.id}`);
+  cancelTimer(ctx, { kind: 'inverseOffer', offerId: offer.id });
   state.frameworks.get(offer.frameworkId)?.inverseOffers.delete(offer.id);
   state.agents.registered.get(offer.agentId)?.inverseOffers.delete(offer.id);
 }

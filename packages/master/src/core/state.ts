@@ -16,7 +16,6 @@
 import type { Allocator, OfferConstraints } from '@meseta/allocator';
 import type {
   AgentId,
-  Deadlines,
   ExecutorId,
   FrameworkId,
   Intern,
@@ -27,6 +26,7 @@ import type {
   Random,
   TaskId,
 } from '@meseta/base';
+import type { Timers } from '@meseta/base/core/timers';
 import type { Bundle } from '@meseta/resources';
 import type {
   AgentID,
@@ -199,6 +199,13 @@ export interface OperationRecord {
   readonly speculative: boolean;
 }
 
+/** What each does when it is due: timers.ts. */
+export type Timer =
+  | { readonly kind: 'heartbeat' | 'failover'; readonly frameworkId: FrameworkId }
+  | { readonly kind: 'offer' | 'inverseOffer'; readonly offerId: OfferId }
+  | { readonly kind: 'ping' | 'reregister' | 'drained'; readonly agentId: AgentId }
+  | { readonly kind: 'removals' | 'unreturned' | 'registryGc' };
+
 /** What is happening to an agent between a decision and its entry in the registry. */
 export type AgentTransition = 'admitting' | 'removing' | 'markingUnreachable' | 'markingGone';
 
@@ -256,8 +263,7 @@ export interface MasterState {
   readonly operations: Map<OperationUuid, OperationRecord>;
   readonly registrar: Registrar;
   readonly jobs: Job[];
-  /** Keys `kind subject`; what each does stands in deadlines.ts. */
-  readonly deadlines: Deadlines<string>;
+  readonly timers: Timers<Timer>;
   /** Metric slots by Mesos' names, without the gauges that follow from the state. */
   readonly counters: Map<string, number>;
   /** Tasks in `tasks` of live frameworks, by state. */

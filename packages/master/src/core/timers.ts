@@ -1,5 +1,5 @@
-// What is done when a deadline is due: keys are `kind subject`.
-import type { AgentId, FrameworkId, OfferId } from '@meseta/base';
+// What the master does when a timer is due.
+import { takeDueTimer } from '@meseta/base/core/timers';
 import { reregistrationTimedOut } from './agents/disconnect.js';
 import { drainedIfEmpty } from './agents/drain.js';
 import { pingTimedOut } from './agents/ping.js';
@@ -9,36 +9,44 @@ import type { Context } from './context.js';
 import { failoverTimedOut } from './frameworks/disconnect.js';
 import { heartbeat } from './frameworks/heartbeat.js';
 import { offerTimedOut, returnInverseOffer } from './offers.js';
+import type { Timer } from './state.js';
 
-const TIMERS: Readonly<Record<string, (ctx: Context, subject: string) => void>> = {
-  heartbeat: (ctx, id) => heartbeat(ctx, id as FrameworkId),
-  failover: (ctx, id) => failoverTimedOut(ctx, id as FrameworkId),
-  offer: (ctx, id) => offerTimedOut(ctx, id as OfferId),
-  inverseOffer: (ctx, id) => returnInverseOffer(ctx, id as OfferId, 'rescinded'),
-  ping: (ctx, id) => pingTimedOut(ctx, id as AgentId),
-  reregister: (ctx, id) => reregistrationTimedOut(ctx, id as AgentId),
-  drained: (ctx, id) => drainedIfEmpty(ctx, id as AgentId),
-  removals: (ctx) => removalsDue(ctx),
-  unreturned: (ctx) => unreturned(ctx),
-  registryGc: (ctx) => pruneRegistry(ctx),
-};
-
-/** Timers that change nothing that views show. */
-const isQuietTimer = (key: string): boolean => key.startsWith('heartbeat ') || key.startsWith('ping ');
-
-/** At most this many a step: the rest is due at the next tick, which comes at once. */
+/** At most this many in a step: the next tick, which follows at once, takes the others. */
 const TIMERS_PER_STEP = 1_000;
 
-/** Whether any of them may have changed what views show. */
-export function fireTimers(ctx: Context): boolean {
-  const { deadlines } = ctx.state;
+/** Handles the timers that are due. Returns whether one of them may have changed what views show. */
+export function handleDueTimers(ctx: Context): boolean {
   let changed = false;
-  for (let fired = 0; fired < TIMERS_PER_STEP; fired++) {
-    const key = deadlines.takeDue(ctx.now.monoMs);
-    if (key === undefined) break;
-    const space = key.indexOf(' ');
-    TIMERS[space < 0 ? key : key.slice(0, space)]?.(ctx, key.slice(space + 1));
-    changed ||= !isQuietTimer(key);
+  for (let handled = 0; handled < TIMERS_PER_STEP; handled++) {
+    const timer = takeDueTimer(ctx);
+    if (timer === undefined) break;
+    handleTimer(ctx, timer);
+    changed ||= timer.kind !== 'heartbeat' && timer.kind !== 'ping';
   }
   return changed;
+}
+
+function handleTimer(ctx: Context, timer: Timer): void {
+  switch (timer.kind) {
+    case 'heartbeat':
+      return heartbeat(ctx, timer.frameworkId);
+    case 'failover':
+      return failoverTimedOut(ctx, timer.frameworkId);
+    case 'offer':
+      return offerTimedOut(ctx, timer.offerId);
+    case 'inverseOffer':
+      return returnInverseOffer(ctx, timer.offerId, 'rescinded');
+    case 'ping':
+      return pingTimedOut(ctx, timer.agentId);
+    case 'reregister':
+      return reregistrationTimedOut(ctx, timer.agentId);
+    case 'drained':
+      return drainedIfEmpty(ctx, timer.agentId);
+    case 'removals':
+      return removalsDue(ctx);
+    case 'unreturned':
+      return unreturned(ctx);
+    case 'registryGc':
+      return pruneRegistry(ctx);
+  }
 }

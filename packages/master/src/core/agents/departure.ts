@@ -1,5 +1,7 @@
 // An agent, or what was on it, is lost to the cluster: off the books, and who had something there is told.
+
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
+import { cancelTimer } from '@meseta/base/core/timers';
 import type { Task } from '@meseta/wire';
 import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
@@ -42,7 +44,7 @@ export function deleteAgent(ctx: Context, agent: Agent, departure: Departure): M
   const ends = { OPERATION_UNREACHABLE: 'unreachable', OPERATION_GONE_BY_OPERATOR: 'gone_by_operator' } as const;
   forgetOperations(ctx, agent, operationState && ends[operationState]);
   state.allocator.removeAgent(agent.id);
-  for (const key of ['ping', 'reregister', 'drained']) state.deadlines.cancel(`${key} ${agent.id}`);
+  for (const kind of ['ping', 'reregister', 'drained'] as const) cancelTimer(ctx, { kind, agentId: agent.id });
   state.agents.unansweredPings.delete(agent.id);
   state.removals.waiting.delete(agent.id);
   state.agents.registered.delete(agent.id);

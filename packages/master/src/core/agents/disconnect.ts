@@ -1,5 +1,7 @@
 // An agent's connection broke: it is not offered; it has `agent_reregister_timeout` to come back.
+
 import type { AgentId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import { type Context, info } from '../context.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import type { Agent, Framework } from '../state.js';
@@ -9,14 +11,14 @@ import { requestUnreachable } from './unreachable.js';
 
 export function disconnectAgent(ctx: Context, agent: Agent): void {
   if (!agent.connected) return;
-  const { state, now } = ctx;
+  const { state } = ctx;
   info(ctx, `agent ${agent.id} (${agent.info.hostname}) disconnected`);
   const away = changeAgent(ctx, agent, { connected: false });
   state.allocator.deactivateAgent(agent.id);
   rescindOffersOf(ctx, away);
   rescindInverseOffersOf(ctx, away);
   loseWhatIsNotCheckpointed(ctx, away);
-  state.deadlines.set(`reregister ${agent.id}`, now.monoMs + state.options.agentReregisterTimeoutMs);
+  setTimer(ctx, { kind: 'reregister', agentId: agent.id }, state.options.agentReregisterTimeoutMs);
 }
 
 /** What does not survive the agent's process. */

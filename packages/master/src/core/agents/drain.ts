@@ -1,5 +1,7 @@
 // Draining: an agent is emptied and then stands deactivated (or is marked gone). DEACTIVATE and REACTIVATE.
+
 import type { AgentId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import type { DrainConfig } from '@meseta/wire';
 import { type Context, info, reply, send } from '../context.js';
 import type { RequestId } from '../io.js';
@@ -61,7 +63,7 @@ function deactivate(ctx: Context, agent: Agent, drainStartedAtMs: number | undef
 export function sendDrain(ctx: Context, agent: Agent): void {
   if (agent.drainInfo?.state !== 'DRAINING') return;
   send(ctx, agent.pid, { name: 'DrainAgentMessage', body: { config: agent.drainInfo.config } });
-  ctx.state.deadlines.set(`drained ${agent.id}`, ctx.now.monoMs);
+  setTimer(ctx, { kind: 'drained', agentId: agent.id }, 0);
 }
 
 /** All its tasks' terminal updates are acknowledged and no operation is under way. */

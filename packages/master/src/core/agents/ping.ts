@@ -1,6 +1,8 @@
 // Pings: an agent that misses too many in a row is marked unreachable, as the rate limit allows.
 // An agent whose connection is broken is pinged on, with `connected: false`, which makes it register again.
+
 import type { AgentId, Pid } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import { type Context, count, send } from '../context.js';
 import type { Agent } from '../state.js';
 import { cancelUnreachable, requestUnreachable } from './unreachable.js';
@@ -11,11 +13,11 @@ export function startPings(ctx: Context, agent: Agent): void {
 }
 
 function ping(ctx: Context, agent: Agent): void {
-  const { agents, deadlines, options } = ctx.state;
+  const { agents, options } = ctx.state;
   const body = { connected: agent.connected };
   send(ctx, agent.pid, { name: 'PingAgentMessage', body }, `slave-observer(${agent.observer})`);
   agents.unansweredPings.set(agent.id, (agents.unansweredPings.get(agent.id) ?? 0) + 1);
-  deadlines.set(`ping ${agent.id}`, ctx.now.monoMs + options.agentPingTimeoutMs);
+  setTimer(ctx, { kind: 'ping', agentId: agent.id }, options.agentPingTimeoutMs);
 }
 
 export function pingTimedOut(ctx: Context, id: AgentId): void {

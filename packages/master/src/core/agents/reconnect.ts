@@ -2,7 +2,9 @@
 // What the master knows and the agent doesn't is sent to the agent to be denied. What only the agent knows is not taken
 // over: its framework was told that it is lost, so it is ended, tasks and executors (Mesos lets them run on, known to
 // nobody).
+
 import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
+import { cancelTimer } from '@meseta/base/core/timers';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
 import { type Context, count, info as logInfo, send, timestampOf } from '../context.js';
@@ -30,7 +32,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   const repeated = isRepeated(before, pid, message);
   const agent = takeChanges(ctx, before, pid, message, repeated);
   if (cancelUnreachable(ctx, agent.id)) count(ctx, 'master/slave_unreachable_canceled');
-  ctx.state.deadlines.cancel(`reregister ${agent.id}`);
+  cancelTimer(ctx, { kind: 'reregister', agentId: agent.id });
   if (!repeated) dropMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
   const reconciliations = reconciliationsFor(ctx, agent, message);

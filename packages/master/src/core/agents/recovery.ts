@@ -2,6 +2,7 @@
 
 import type { Quota } from '@meseta/allocator';
 import type { AgentId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import { limitsFrom, quantitiesFrom } from '@meseta/resources';
 import type { QuotaConfig } from '@meseta/wire';
 import type { RegistryState } from '../../registry/state.js';
@@ -62,9 +63,9 @@ export function recovered(ctx: Context): void {
     { factor: state.options.allocatorRecoveryFactor, timeoutMs: state.options.allocatorRecoveryTimeoutMs },
   );
   if (durable.agents.size > 0) {
-    state.deadlines.set('unreturned', now.monoMs + state.options.agentReregisterTimeoutMs);
+    setTimer(ctx, { kind: 'unreturned' }, state.options.agentReregisterTimeoutMs);
   }
-  state.deadlines.set('registryGc', now.monoMs + state.options.registryGcIntervalMs);
+  setTimer(ctx, { kind: 'registryGc' }, state.options.registryGcIntervalMs);
   state.recovered = true;
 }
 
@@ -97,7 +98,7 @@ export function unreturnedAgent(ctx: Context, id: AgentId): void {
 export function pruneRegistry(ctx: Context): void {
   const { state, now } = ctx;
   const { options } = state;
-  state.deadlines.set('registryGc', now.monoMs + options.registryGcIntervalMs);
+  setTimer(ctx, { kind: 'registryGc' }, options.registryGcIntervalMs);
   const old = (entries: readonly (readonly [AgentId, number])[]): AgentId[] => {
     const excess = entries.length - options.registryMaxAgentCount;
     const byAge = [...entries].sort((a, b) => a[1] - b[1]);

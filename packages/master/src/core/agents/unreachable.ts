@@ -1,5 +1,7 @@
 // An agent is lost: the registry first, then memory, updates, FAILURE. It may come back.
+
 import type { AgentId } from '@meseta/base';
+import { setTimerAt } from '@meseta/base/core/timers';
 import { type Context, count, info, note } from '../context.js';
 import { timeInfo } from '../own-updates.js';
 import { propose } from '../registrar.js';
@@ -21,12 +23,12 @@ export const cancelUnreachable = (ctx: Context, id: AgentId): boolean => ctx.sta
 
 /** Lets as many go as the rate limit has tokens for. */
 export function removalsDue(ctx: Context): void {
-  const { removals, options, deadlines } = ctx.state;
+  const { removals, options } = ctx.state;
   const limit = options.agentRemovalRateLimit;
   if (limit === undefined) return;
   for (const [id, why] of [...removals.waiting]) {
     if (ctx.now.monoMs < removals.nextAtMonoMs) {
-      deadlines.set('removals', removals.nextAtMonoMs);
+      setTimerAt(ctx, { kind: 'removals' }, removals.nextAtMonoMs);
       return;
     }
     removals.waiting.delete(id);

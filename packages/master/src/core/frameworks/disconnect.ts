@@ -1,5 +1,7 @@
 // A scheduler's connection is gone: its offers go back, and it has its failover timeout to return.
+
 import type { FrameworkId } from '@meseta/base';
+import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { type Context, countFor, frameworkText, info } from '../context.js';
 import type { StreamId } from '../io.js';
 import { returnOffers } from '../offers.js';
@@ -14,9 +16,9 @@ export function streamClosed(ctx: Context, stream: StreamId): void {
 }
 
 export function disconnect(ctx: Context, framework: Framework): void {
-  const { state, now } = ctx;
+  const { state } = ctx;
   unbindConnection(state, framework.connection);
-  state.deadlines.cancel(`heartbeat ${framework.id}`);
+  cancelTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id });
   const silent = change(ctx, framework, { connection: undefined, status: 'disconnected' });
   // It is told so, and hears it no more.
   countFor(framework, 'offers/rescinded', framework.offers.size);
@@ -24,7 +26,7 @@ export function disconnect(ctx: Context, framework: Framework): void {
   countFor(framework, 'events', framework.offers.size);
   deactivate(ctx, silent, framework.status === 'active');
   const seconds = Math.max(0, framework.info.failover_timeout ?? 0);
-  state.deadlines.set(`failover ${framework.id}`, now.monoMs + seconds * 1000);
+  setTimer(ctx, { kind: 'failover', frameworkId: framework.id }, seconds * 1000);
   info(ctx, `${frameworkText(framework.id, framework.info.name)} disconnected, ${seconds} s to fail over`);
 }
 

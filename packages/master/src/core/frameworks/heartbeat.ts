@@ -1,5 +1,7 @@
 // Heartbeats on scheduler streams: the first right behind SUBSCRIBED, then one an interval.
+
 import type { FrameworkId } from '@meseta/base';
+import { setTimer } from '@meseta/base/core/timers';
 import type { Context } from '../context.js';
 import { sendEvent } from '../events.js';
 import type { Framework } from '../state.js';
@@ -8,7 +10,7 @@ import type { Framework } from '../state.js';
 export function armHeartbeat(ctx: Context, framework: Framework): void {
   if (framework.connection?.kind !== 'stream') return;
   sendEvent(ctx, framework, { type: 'HEARTBEAT' });
-  ctx.state.deadlines.set(`heartbeat ${framework.id}`, ctx.now.monoMs + ctx.state.options.heartbeatIntervalMs);
+  setTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id }, ctx.state.options.heartbeatIntervalMs);
 }
 
 export function heartbeat(ctx: Context, id: FrameworkId): void {

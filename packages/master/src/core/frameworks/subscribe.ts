@@ -4,8 +4,10 @@
 // the known framework. What fails is an ERROR event on a stream that then ends; only malformed calls are 4xx.
 // SUBSCRIBE-1: a framework has at most one connection; a new subscription ends the old one.
 // SUBSCRIBE-2: a new framework's id is nobody else's: one that a client has claimed before its turn is passed over.
+
 import type { OfferConstraints } from '@meseta/allocator';
 import { type FrameworkId, idOf, uuid } from '@meseta/base';
+import { cancelTimer } from '@meseta/base/core/timers';
 import type { FrameworkInfo, SchedulerCallSubscribe } from '@meseta/wire';
 import { type Context, count, countFor, frameworkText, info as logInfo, note, send } from '../context.js';
 import { sendEvent, sendEventTo } from '../events.js';
@@ -205,7 +207,7 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
     registeredAtMs: recovered ? now.wallMs : known.registeredAtMs,
     reregisteredAtMs: now.wallMs,
   });
-  state.deadlines.cancel(`failover ${known.id}`);
+  cancelTimer(ctx, { kind: 'failover', frameworkId: known.id });
   bindConnection(state, known.id, subscription.connection);
   state.allocator.updateFramework(known.id, info, {
     suppressedRoles: framework.suppressedRoles,

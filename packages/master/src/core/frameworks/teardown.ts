@@ -1,5 +1,6 @@
 // A framework ends: torn down, or not back within its failover timeout.
 // Every task is killed in the records at once, without an update: nobody is left to take one.
+import { cancelTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, Task } from '@meseta/wire';
 import { drainedIfEmpty } from '../agents/drain.js';
 import { type Context, frameworkText, info, note, send } from '../context.js';
@@ -50,8 +51,8 @@ const ended = (framework: Framework): Framework => ({ ...framework, status: 'dis
 
 function leave(ctx: Context, framework: Framework): void {
   const { state } = ctx;
-  state.deadlines.cancel(`heartbeat ${framework.id}`);
-  state.deadlines.cancel(`failover ${framework.id}`);
+  cancelTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id });
+  cancelTimer(ctx, { kind: 'failover', frameworkId: framework.id });
   unbindConnection(state, framework.connection);
   if (framework.connection?.kind === 'stream') {
     ctx.effects.push({ kind: 'closeStream', stream: framework.connection.id });
