@@ -22,3 +22,23 @@ export function checkDocument({ path, text }: Source, exists: (path: string) => 
     ...paths.map((it) => violation(`no such file: ${it}`)),
   ];
 }
+
+/** A code block that names a file quotes it: each run of its lines between `...` is in the file, whatever the indentation. */
+const QUOTE = /^ *```\w+ (\S+\/\S+)\n([\s\S]*?)^ *```$/gm;
+
+export function checkQuotes({ path, text }: Source, read: (path: string) => string | undefined): Violation[] {
+  return [...text.matchAll(QUOTE)].flatMap(([, file = '', quoted = '']) => {
+    const content = withoutIndentation(read(file) ?? '');
+    return withoutIndentation(quoted)
+      .split('\n...\n')
+      .map((run) => run.trim())
+      .filter((run) => !content.includes(run))
+      .map((run) => ({ path, rule: 'documents', detail: `not in ${file}: ${run}` }));
+  });
+}
+
+const withoutIndentation = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n');

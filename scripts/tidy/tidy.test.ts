@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { checkDocument } from './documents.js';
+import { checkDocument, checkQuotes } from './documents.js';
 import { checkInvariants } from './invariants.js';
 import {
   areaOf,
@@ -194,6 +194,17 @@ test('links and paths in documents exist', () => {
   assert.deepEqual(found('[y](y.md#part) [site](https://example.com) `scripts/y.mjs`, `packages/NAME/src`'), []);
   assert.deepEqual(found('[z](../z.md) `scripts/z.mjs`'), ['broken link: ../z.md', 'no such file: scripts/z.mjs']);
   none(sourcesMatching(/\.md$/).flatMap((document) => checkDocument(document, existsSync)));
+});
+
+test('code that a document quotes is in the file', () => {
+  const found = (quoted: string): string[] =>
+    checkQuotes({ path: 'docs/x.md', text: `1. Step:\n\n   \`\`\`ts a/y.ts\n${quoted}\n   \`\`\`\n` }, (path) =>
+      path === 'a/y.ts' ? 'f(\n  a,\n  b,\n);\ng();\n' : undefined,
+    ).map(({ detail }) => detail);
+  assert.deepEqual(found('   a,\n   b,\n   ...\n   g();'), []);
+  assert.deepEqual(found('   a,\n   g();'), ['not in a/y.ts: a,\ng();']);
+  const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+  none(sourcesMatching(/\.md$/).flatMap((document) => checkQuotes(document, read)));
 });
 
 test('imports are found, comments and strings are not code, and an area is known by its path', () => {
