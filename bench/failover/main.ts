@@ -2,7 +2,7 @@
 // message to the last answer, beside decoding the same messages.
 import { ReregisterAgentMessageCodec } from '@meseta/wire/codecs';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import { agentInfo, reregistration, runningTask } from '../lib/emulated-agent.js';
 import { type Emulator, type FrameworkShare, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
@@ -45,7 +45,7 @@ function decoding(agents: number, frameworks: readonly FrameworkShare[]): number
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
   const agents = full ? 5000 : 1000;
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;
   try {
     const first = await daemons.master();

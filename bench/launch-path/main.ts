@@ -4,9 +4,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatTable } from '@meseta/cli/table';
+import type { Daemons } from '@meseta/cli/testing/daemons';
+import { pause } from '@meseta/platform/testing/until';
 import type { LibprocessMessage } from '@meseta/wire';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemons, pause } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import type { Measured } from '../lib/figures.js';
 import { formatNumber, quantile } from '../lib/statistics.js';
 import { openTap, type Tap } from '../lib/tap.js';
@@ -61,7 +63,7 @@ async function start(): Promise<Bench> {
     if (status.state === 'TASK_STARTING') mark(status.task_id.value, 'starting', atMs);
     if (status.state === 'TASK_RUNNING') mark(status.task_id.value, 'running', atMs);
   };
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   const [toMaster, toAgent] = [await openTap(heard), await openTap(heard)];
   const master = await daemons.master([`--advertise_port=${toMaster.port}`]);
   toMaster.target = master.address;
@@ -86,7 +88,7 @@ function filesTold({ daemons: { directory } }: Bench): ReadonlyMap<string, Trace
     const [run] = below(join(executor, 'runs')).filter((path) => !path.endsWith('/latest'));
     if (run === undefined) continue;
     const containerId = run.slice(run.lastIndexOf('/') + 1);
-    const file = (name: string): string => join(directory, 'run/containers', `${containerId}.${name}`);
+    const file = (name: string): string => join(directory, 'agent/run/containers', `${containerId}.${name}`);
     const moments: readonly [Moment, string][] = [
       ['sandbox', run],
       ['plan', file('plan')],

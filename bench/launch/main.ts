@@ -1,8 +1,10 @@
 // Launching through the master: frameworks that were silent revive together, and take tasks to many emulated agents until
 // the last TASK_RUNNING is heard and acknowledged. Beside a bare echo of as many messages as reached the master, of
 // their mean size, through node:http.
+
+import type { Daemon } from '@meseta/cli/testing/daemons';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemon } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import { echoSeconds } from '../lib/echo.js';
 import { type Emulator, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
@@ -91,7 +93,7 @@ async function launch(master: Daemon, emulator: Emulator, size: (typeof SIZES)['
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
   const size = full ? SIZES.full : SIZES.short;
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory']);

@@ -1,5 +1,7 @@
 // A master full of emulated agents with tasks that run and tasks that have ended.
-import { createDaemons, type Daemon } from './daemons.js';
+
+import type { Daemon } from '@meseta/cli/testing/daemons';
+import { createBenchDaemons } from './daemons.js';
 import { type Emulator, ENDING_COMMAND, startEmulator } from './emulator.js';
 import type { BenchScheduler } from './scheduler.js';
 import { runTasks } from './task-runner.js';
@@ -15,7 +17,7 @@ export interface FullCluster {
 }
 
 export async function fillCluster(agents: number, running: number, completed: number): Promise<FullCluster> {
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   const master = await daemons.master(['--registry=in_memory', `--max_completed_tasks_per_framework=${completed + 1}`]);
   const emulator = await startEmulator({ master: master.address, agents, perAddress: 4 });
   const stop = async (): Promise<void> => {

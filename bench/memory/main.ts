@@ -1,7 +1,10 @@
 // What agents and their tasks cost the master in memory: its RSS empty, with the agents, and with their tasks, after a while of
 // quiet; and how late its event loop is while tasks come and go.
+
+import type { Daemon } from '@meseta/cli/testing/daemons';
+import { pause } from '@meseta/platform/testing/until';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemon, pause } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import { type Emulator, ENDING_COMMAND, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { probeHealth } from '../lib/health.js';
@@ -28,7 +31,7 @@ interface Sizes {
 }
 
 async function sizesWith(agents: number): Promise<Sizes> {
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory']);
@@ -58,7 +61,7 @@ async function sizesWith(agents: number): Promise<Sizes> {
 
 /** How late the loop is, and /health, while tasks are launched and end. */
 async function churn(agents: number, tasks: number): Promise<readonly Measured[]> {
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory']);

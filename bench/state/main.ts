@@ -1,10 +1,11 @@
 // Reading the whole state of a large cluster: how long /state and GET_STATE take beside a JSON.stringify of the same
 // document, the first time and after a change, and how late /health answers while five clients ask for the state over and
 // over. The clients, the probe and the agents are processes of their own, and nobody parses what is measured.
+
+import { pause } from '@meseta/platform/testing/until';
 import { benchmark, type Scale } from '../lib/benchmark.js';
 import { type FullCluster, fillCluster } from '../lib/cluster.js';
 import { createCountingReader } from '../lib/counting-reader.js';
-import { pause } from '../lib/daemons.js';
 import type { Measured } from '../lib/figures.js';
 import type { HealthTimes } from '../lib/health.js';
 import type { HealthOrder } from '../lib/health-process.js';

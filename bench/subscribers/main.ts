@@ -1,7 +1,10 @@
 // Many subscribers of the operator API's events at a thousand events a second: how late the events reach those who read,
 // beside the same without anybody stalled; what an event costs the master; and what those cost who read nothing.
+
+import type { Daemon } from '@meseta/cli/testing/daemons';
+import { pause, until } from '@meseta/platform/testing/until';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemon, pause, until } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import { type Emulator, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { cpuOf, memoryOf } from '../lib/processes.js';
@@ -125,7 +128,7 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
   const [readers, stalled, forMs] = full ? [990, 10, 10_000] : [95, 5, 4000];
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   const subscribers = startWorker<SubscribersOrder, Heard>('subscribers');
   let emulator: Emulator | undefined;
   try {

@@ -1,8 +1,10 @@
 // Command tasks through one real agent: how many a second from the first ACCEPT to the last acknowledged TASK_FINISHED,
 // beside a bare fork, exec and wait of the same command; and what a live task costs in memory and processes.
 import { spawnSync } from 'node:child_process';
+import type { Daemon } from '@meseta/cli/testing/daemons';
+import { pause } from '@meseta/platform/testing/until';
 import { benchmark, type Scale } from '../lib/benchmark.js';
-import { createDaemons, type Daemon, pause } from '../lib/daemons.js';
+import { createBenchDaemons } from '../lib/daemons.js';
 import type { Measured } from '../lib/figures.js';
 import { cpuOf, memoryOf, processesLike } from '../lib/processes.js';
 import { quantile } from '../lib/statistics.js';
@@ -96,7 +98,7 @@ async function live(master: Daemon, agent: Daemon): Promise<readonly Measured[]>
 }
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
-  const daemons = createDaemons();
+  const daemons = createBenchDaemons();
   try {
     const master = await daemons.master();
     const resources = `cpus:${AT_ONCE * TASK.cpus};mem:${AT_ONCE * TASK.mem};disk:1024`;

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { createHost, type Host, type HostNote, type HostOptions, type PeerMessage } from './host.js';
+import { until } from './testing/until.js';
 
 /** Captured between real Mesos' processes; not part of the checkout. */
 const factsFile = '../shared/facts/libprocess-messages.json';
@@ -41,14 +42,6 @@ async function hostWith(options: Partial<HostOptions> = {}): Promise<{ host: Hos
   assert.ok(made.ok);
   opened.push(() => made.value.close());
   return { host: made.value, heard, lost };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 const message = (to: string, body: string): string =>

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { createHost, type Host } from './host.js';
 import type { CallAnswer } from './plain-calls.js';
+import { until } from './testing/until.js';
 
 const opened: (() => unknown)[] = [];
 after(async () => {
@@ -71,14 +72,6 @@ function talk(host: Host): Talk {
   });
   opened.push(() => socket.destroy());
   return { socket, said: () => text, ended: new Promise((resolve) => socket.once('close', resolve)) };
-}
-
-async function until(what: () => string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never came: ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** What was answered, and by whom. */

@@ -10,6 +10,7 @@ import { createEventLog } from './event-log.js';
 import { type BodyLimits, createBodyReader } from './read-body.js';
 import { createRenderQueue } from './render-queue.js';
 import { createStreamWriter, type StreamEnd } from './stream-writer.js';
+import { until } from './testing/until.js';
 
 const opened: (() => unknown)[] = [];
 after(async () => {
@@ -53,14 +54,6 @@ const get = (port: number, paused = false): Client => {
   opened.push(() => sent.destroy());
   return client;
 };
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 test('STREAM-WRITER-1: what is written arrives in order, and end comes after it', async () => {
   const port = await serve((_, response) => {

@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { parseFlags } from './flags.js';
 import { type ConnectionLimits, createHost, type Host, type HostNote } from './host.js';
+import { until } from './testing/until.js';
 import { type TlsConfig, tlsFlags, tlsSettingsOf } from './tls-config.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-tls-'));
@@ -89,14 +90,6 @@ async function party(tls: TlsConfig | undefined, connectionLimits?: ConnectionLi
   assert.ok(made.ok);
   opened.push(() => made.value.close());
   return { host: made.value, heard, lost, notes };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** Whether messages from one reach the other. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import { until } from '@meseta/platform/testing/until';
 import type { FrameworkInfo, LibprocessMessage, StatusUpdate, TaskInfo } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { fetcherDirectory, type RunningAgent, startAgent } from './agent-process.js';
@@ -60,14 +61,6 @@ async function startMaster(): Promise<ScriptedMaster> {
     });
   };
   return master;
-}
-
-async function until(what: string, check: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail(`waited in vain for ${what}`);
 }
 
 const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' }, checkpoint: true };

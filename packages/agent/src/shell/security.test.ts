@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import { until } from '@meseta/platform/testing/until';
 import { makeToken } from '@meseta/security';
 import { createCramMd5Server } from '@meseta/security/cram-md5';
 import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
@@ -101,14 +102,6 @@ async function start(master: ScriptedMaster, name: string, argv: readonly string
   assert.ok(started.ok, JSON.stringify(started));
   closing.push(started.value.stop);
   return { url: `http://${started.value.address}`, ends };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!holds()) {
-    if (Date.now() > deadline) assert.fail(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 test('an agent authenticates before it registers, and ends where it is refused', async () => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { until } from '@meseta/platform/testing/until';
 import type { Explanation } from '@meseta/sdk';
-import { createTestCluster, type TestCluster, until } from './testing.js';
+import { createTestCluster, type TestCluster } from './testing.js';
 
 const meseta = join(process.cwd(), 'bin/meseta');
 let cluster: TestCluster;

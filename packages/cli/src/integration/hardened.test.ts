@@ -1,21 +1,23 @@
 // The configuration of examples/hardened, as it is kept there: a task runs, and a stranger gets nothing.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { until } from '@meseta/platform/testing/until';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
 import { recordReader } from '@meseta/wire/recordio';
-import { freePort, until } from './testing.js';
+import { type DaemonKind, type DaemonProcess, startDaemonProcess } from '../daemon-process.js';
+import { freePort } from '../testing/daemons.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-hardened-'));
 const at = (name: string): string => join(directory, name);
 const example = (name: string): string => readFileSync(join(process.cwd(), 'examples/hardened', name), 'utf8');
-const running = new Map<string, ChildProcess>();
+const running = new Map<DaemonKind, DaemonProcess>();
 /** Tasks of the example run as nobody, which only root can make them do. */
 const user = userInfo().uid === 0 ? 'nobody' : userInfo().username;
 let masterPort = 0;
@@ -78,15 +80,14 @@ function environmentOf(name: string): Record<string, string> {
 
 const logOf = (name: string): string => readFileSync(at(`${name}.log`), 'utf8');
 
-async function start(name: 'master' | 'agent', ready: RegExp, more: readonly string[]): Promise<void> {
-  const log = openSync(at(`${name}.log`), 'a');
-  const env = { PATH: process.env['PATH'], ...environmentOf(`${name}.env`) };
-  const argv = [join(process.cwd(), 'bin/meseta'), name, ...more];
-  running.set(name, spawn(process.execPath, argv, { env, stdio: ['ignore', log, log] }));
-  closeSync(log);
-  await until(`${name} to be ready`, () => ready.test(logOf(name))).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${logOf(name).slice(-3000)}`);
-  });
+async function start(kind: DaemonKind, ready: RegExp, flags: readonly string[]): Promise<void> {
+  const environment = { PATH: process.env['PATH'], ...environmentOf(`${kind}.env`) };
+  const command: [string] = [join(process.cwd(), 'bin/meseta')];
+  running.set(kind, startDaemonProcess({ kind, command, flags, logFile: at(`${kind}.log`), environment }));
+  await until(
+    () => `the ${kind} is ready; ${logOf(kind).slice(-3000)}`,
+    () => ready.test(logOf(kind)),
+  );
 }
 
 interface Asked {
@@ -165,17 +166,12 @@ before(async () => {
   await start('agent', /registered as agent/, ['--resources=cpus:1;mem:256', '--registration_backoff_factor=50ms']);
 });
 
-async function end(name: 'master' | 'agent', signal: NodeJS.Signals): Promise<void> {
-  const child = running.get(name);
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await ended;
-}
+const end = async (kind: DaemonKind, signal?: NodeJS.Signals): Promise<void> =>
+  running.get(kind)?.stop({ signal, timeoutMs: 15_000 });
 
 after(async () => {
-  await end('agent', 'SIGUSR1');
-  await end('master', 'SIGTERM');
+  await end('agent');
+  await end('master');
   rmSync(directory, { recursive: true, force: true });
 });
 

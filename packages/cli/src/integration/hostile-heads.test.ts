@@ -15,7 +15,7 @@ const LONG = LIMITS.requestHead.most - 512;
 let cluster: TestCluster;
 
 before(async () => {
-  cluster = await createTestCluster([], []);
+  cluster = await createTestCluster();
   await cluster.startMaster();
   await cluster.startAgent();
 });

@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { until } from '@meseta/platform/testing/until';
 import { hostileBytes } from '@meseta/wire/testing/hostile-bytes';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
 import { digestOf } from './testing/digest.js';
 import { sendAll } from './testing/pipeline.js';
 import { startWitness, type Witness } from './testing/witness.js';
-import { createTestCluster, type TestCluster, until } from './testing.js';
+import { createTestCluster, type TestCluster } from './testing.js';
 
 const places = createSchemaPlaces();
 let cluster: TestCluster;
@@ -53,7 +53,7 @@ function talk(address: string, ...parts: readonly (Buffer | string)[]): Promise<
   });
 }
 
-const logOf = (name: 'master' | 'agent'): string => readFileSync(join(cluster.directory, `${name}.log`), 'utf8');
+const logOf = (name: 'master' | 'agent'): string => readFileSync(cluster.logFileOf(name), 'utf8');
 
 async function metric(name: string): Promise<number | undefined> {
   const answer = await fetch(`http://${cluster.master}/metrics/snapshot`);

@@ -8,7 +8,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { seededRandom } from '@meseta/base';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
@@ -28,7 +27,7 @@ let cluster: TestCluster;
 let witness: Witness;
 
 before(async () => {
-  cluster = await createTestCluster([], [], [`--max-old-space-size=${HEAP_MB}`]);
+  cluster = await createTestCluster({ nodeOptions: [`--max-old-space-size=${HEAP_MB}`] });
   await cluster.startMaster();
   await cluster.startAgent();
   witness = await startWitness(cluster.master, true);
@@ -54,8 +53,7 @@ const send = (address: string, { method, target, headers, body }: SizedRequest):
     sent.end(body);
   });
 
-const logOf = (daemon: 'master' | 'agent'): string =>
-  readFileSync(join(cluster.directory, `${daemon}.log`), 'utf8').slice(-2000);
+const logOf = (daemon: 'master' | 'agent'): string => readFileSync(cluster.logFileOf(daemon), 'utf8').slice(-2000);
 
 interface Health {
   readonly pauseMs: number;

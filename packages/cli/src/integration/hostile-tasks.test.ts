@@ -5,12 +5,12 @@
 // TASKS-HOSTILE-2: each task comes to an end, or is refused.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { until } from '@meseta/platform/testing/until';
 import { hostileValues, RawJson, writeJson } from '@meseta/wire/testing/hostile-values';
 import { createSchemaPlaces, type Plain } from '@meseta/wire/testing/schema-places';
 import { startWitness, type Witness } from './testing/witness.js';
-import { createTestCluster, type TestCluster, until } from './testing.js';
+import { createTestCluster, type TestCluster } from './testing.js';
 
 /** Of the values of a field so many are left out between two that are taken; others at the next field. */
 const ONE_IN = 5;
@@ -95,8 +95,7 @@ const call = (body: object): Promise<Response> =>
     body: writeJson({ framework_id: { value: witness.frameworkId }, ...body }),
   });
 
-const logOf = (daemon: 'master' | 'agent'): string =>
-  readFileSync(join(cluster.directory, `${daemon}.log`), 'utf8').slice(-2000);
+const logOf = (daemon: 'master' | 'agent'): string => readFileSync(cluster.logFileOf(daemon), 'utf8').slice(-2000);
 
 async function isAlive(address: string): Promise<boolean> {
   return fetch(`http://${address}/health`).then(

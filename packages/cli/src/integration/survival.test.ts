@@ -6,8 +6,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { pause, until } from '@meseta/platform/testing/until';
 import { commandTask, connectScheduler, isTerminal, launch, type SchedulerEvent } from '@meseta/sdk';
-import { createTestCluster, type TestCluster, until } from './testing.js';
+import { createTestCluster, type TestCluster } from './testing.js';
 
 const TASKS = 50;
 const RUN_SECONDS = 6;
@@ -81,11 +82,9 @@ const counts = (directory: string): Record<string, number> => {
 };
 
 async function survives(cut: (cluster: TestCluster, restart: () => Promise<void>) => Promise<void>): Promise<void> {
-  const cluster = await createTestCluster([
-    '--registry=replicated_log',
-    '--agent_ping_timeout=1secs',
-    '--max_agent_ping_timeouts=3',
-  ]);
+  const cluster = await createTestCluster({
+    masterFlags: ['--registry=replicated_log', '--agent_ping_timeout=1secs', '--max_agent_ping_timeouts=3'],
+  });
   mkdirSync(join(cluster.directory, 'runs'));
   let process: ChildProcess | undefined;
   const end = async (): Promise<void> => {
@@ -99,7 +98,7 @@ async function survives(cut: (cluster: TestCluster, restart: () => Promise<void>
     await until('all tasks to run', () => counts(cluster.directory)['TASK_RUNNING'] === TASKS);
     await cut(cluster, async () => {
       await end();
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await pause(500);
       process = startFramework(cluster);
     });
     await until(
@@ -121,8 +120,6 @@ async function survives(cut: (cluster: TestCluster, restart: () => Promise<void>
     await cluster.stop();
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 if (process.env['SURVIVOR_DIRECTORY'] !== undefined) {
   await framework(process.env['SURVIVOR_DIRECTORY'], process.env['SURVIVOR_MASTER'] as string);

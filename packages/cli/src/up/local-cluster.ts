@@ -1,26 +1,32 @@
-// A cluster of real processes on this machine: one master, some agents, each started as `meseta master|agent`.
+// A cluster of real processes on this machine: one master and some agents.
 //
-// Owns: the processes that it started and the directory of their state, if it made that.
-// LOCAL-CLUSTER-1: `stop` leaves no process of the cluster's behind: agents are asked to end their tasks first (SIGUSR1),
-//     what doesn't end in time is killed.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+// Owns: the processes that it started, and the directory of their state if it made that.
+// LOCAL-CLUSTER-1: `stop` leaves no process of the cluster: agents end their tasks first, then the master ends; a process
+//     that does not end in time is killed.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandError } from '../command.js';
+import {
+  type DaemonKind,
+  type DaemonProcess,
+  findFreePort,
+  logTail,
+  loopbackFlags,
+  startDaemonProcess,
+  untilHealthy,
+} from '../daemon-process.js';
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
-const POLL_MS = 50;
 
 export interface LocalClusterOptions {
   readonly agents: number;
-  /** The port that is tried first; agents take the ones after it. */
+  /** The first port to try for the master; the agents take the next free ones. */
   readonly port: number;
-  /** Kept after the end; without it a temporary directory that is removed. */
+  /** Kept after the end. Undefined: a temporary directory that is removed at the end. */
   readonly workDir: string | undefined;
-  /** Each agent's, as its flag takes them. */
+  /** The resources of each agent, as its flag takes them. */
   readonly resources: string;
 }
 
@@ -28,146 +34,69 @@ export interface LocalCluster {
   readonly master: string;
   readonly agents: readonly string[];
   readonly workDir: string;
-  /** Settles with a text when a process ends that shouldn't have. */
+  /** Resolves with the reason when a process ends unexpectedly. */
   readonly failure: Promise<string>;
   stop(): Promise<void>;
-}
-
-interface Started {
-  readonly name: string;
-  readonly child: ChildProcess;
-  readonly logFile: string;
-  readonly ended: Promise<void>;
 }
 
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const workDir = options.workDir ?? mkdtempSync(join(tmpdir(), 'meseta-up-'));
   mkdirSync(workDir, { recursive: true });
-  const started: Started[] = [];
-  let stopping = false;
-  let fail: (text: string) => void = () => undefined;
+  const started: DaemonProcess[] = [];
+  let isStopping = false;
+  let fail: (reason: string) => void = () => undefined;
   const failure = new Promise<string>((resolve) => {
     fail = resolve;
   });
-  const start = (name: string, argv: readonly string[]): Started => {
-    const process = startProcess(name, argv, workDir);
-    started.push(process);
-    process.child.once('exit', (code, signal) => {
-      if (!stopping) fail(`${name} ended (${signal ?? code}); ${lastLines(process.logFile)}`);
+  const start = async (kind: DaemonKind, name: string, port: number, flags: readonly string[]): Promise<string> => {
+    const daemon = startDaemonProcess({
+      kind,
+      command: [process.execPath, ...process.execArgv, process.argv[1] as string],
+      flags: [...loopbackFlags(kind, port, join(workDir, name)), ...flags],
+      logFile: join(workDir, `${name}.log`),
+      hasOwnSession: true,
     });
-    return process;
+    started.push(daemon);
+    daemon.ended.then((how) => {
+      if (!isStopping) fail(`${name} ended (${how}); ${logTail(daemon)}`);
+    });
+    const address = `127.0.0.1:${port}`;
+    await untilHealthy(daemon, address, START_TIMEOUT_MS);
+    return address;
   };
   const stop = async (): Promise<void> => {
-    stopping = true;
-    await stopAll(started);
+    isStopping = true;
+    await stopAll(started, 'agent');
+    await stopAll(started, 'master');
     if (options.workDir === undefined) rmSync(workDir, { recursive: true, force: true });
   };
 
   try {
-    const ports = await freePorts(options.port, 1 + options.agents);
-    const [masterPort, ...agentPorts] = ports as [number, ...number[]];
-    const master = `127.0.0.1:${masterPort}`;
-    start('master', [
-      'master',
-      '--ip=127.0.0.1',
-      `--port=${masterPort}`,
-      `--work_dir=${join(workDir, 'master')}`,
-      '--hostname=localhost',
-    ]);
-    await Promise.race([untilHealthy(master), thrown(failure)]);
-    agentPorts.forEach((port, at) => {
+    const [masterPort, ...agentPorts] = (await freePorts(options.port, 1 + options.agents)) as [number, ...number[]];
+    const master = await start('master', 'master', masterPort, []);
+    const starting = agentPorts.map((port, at) => {
       const name = `agent-${at + 1}`;
-      start(name, [
-        'agent',
-        `--master=${master}`,
-        '--ip=127.0.0.1',
-        '--hostname=localhost',
-        `--port=${port}`,
-        `--work_dir=${join(workDir, name)}`,
-        `--runtime_dir=${join(workDir, name, 'run')}`,
-        // The default, below /tmp, may be another user's.
-        `--fetcher_cache_dir=${join(workDir, name, 'fetch')}`,
-        `--resources=${options.resources}`,
-        `--attributes=name:${name}`,
-      ]);
+      const flags = [`--master=${master}`, `--resources=${options.resources}`, `--attributes=name:${name}`];
+      return start('agent', name, port, flags);
     });
-    const agents = agentPorts.map((port) => `127.0.0.1:${port}`);
-    await Promise.race([Promise.all(agents.map(untilHealthy)), thrown(failure)]);
-    return { master, agents, workDir, failure, stop };
+    return { master, agents: await Promise.all(starting), workDir, failure, stop };
   } catch (error) {
     await stop();
-    throw error;
+    throw new CommandError(`the cluster did not start: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-async function thrown(failure: Promise<string>): Promise<never> {
-  throw new CommandError(`the cluster did not start: ${await failure}`);
-}
+const stopAll = (daemons: readonly DaemonProcess[], kind: DaemonKind): Promise<unknown> =>
+  Promise.all(
+    daemons.filter((daemon) => daemon.kind === kind).map((daemon) => daemon.stop({ timeoutMs: STOP_TIMEOUT_MS })),
+  );
 
-/** Runs this very program with other arguments, its output in a file of its own. */
-function startProcess(name: string, argv: readonly string[], workDir: string): Started {
-  const logFile = join(workDir, `${name}.log`);
-  const log = openSync(logFile, 'a');
-  // A session of its own: Ctrl-C reaches only us, and we end the parts in the right order.
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...argv], {
-    stdio: ['ignore', log, log],
-    detached: true,
-  });
-  closeSync(log);
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  return { name, child, logFile, ended };
-}
-
-const lastLines = (file: string): string => {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5);
-  return `the end of ${file}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
-};
-
-async function untilHealthy(address: string): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const healthy = await fetch(`http://${address}/health`, { signal: AbortSignal.timeout(2000) }).then(
-      (answer) => answer.status === 200,
-      () => false,
-    );
-    if (healthy) return;
-    if (Date.now() > deadline) throw new CommandError(`${address} did not answer /health in ${START_TIMEOUT_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-async function stopAll(started: readonly Started[]): Promise<void> {
-  const agents = started.filter(({ name }) => name !== 'master');
-  const rest = started.filter(({ name }) => name === 'master');
-  await endAll(agents, 'SIGUSR1');
-  await endAll(rest, 'SIGTERM');
-}
-
-async function endAll(processes: readonly Started[], signal: NodeJS.Signals): Promise<void> {
-  for (const { child } of processes) child.kill(signal);
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, STOP_TIMEOUT_MS);
-  });
-  await Promise.race([Promise.all(processes.map(({ ended }) => ended)), timeout]);
-  clearTimeout(timer);
-  for (const { child } of processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-  await Promise.all(processes.map(({ ended }) => ended));
-}
-
-/** The wanted port and the ones behind it where they are free, others where they aren't. */
+/** The first `count` free ports from `first` on. */
 async function freePorts(first: number, count: number): Promise<readonly number[]> {
   const ports: number[] = [];
-  for (let wanted = first; ports.length < count; wanted++) {
-    if (wanted > 65_535) throw new CommandError(`no ${count} free ports from ${first} on`);
-    if (await isFree(wanted)) ports.push(wanted);
+  for (let port = first; ports.length < count; port++) {
+    if (port > 65_535) throw new CommandError(`expected ${count} free ports from ${first} on, found ${ports.length}`);
+    if ((await findFreePort(port)) !== undefined) ports.push(port);
   }
   return ports;
 }
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
