@@ -1,4 +1,4 @@
-// A new agent joins the cluster.
+// Admits an agent that registers for the first time.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { EncodedAgentInfo } from './agent-info.js';
 import type { RegistryState } from './state.js';

@@ -1,4 +1,4 @@
-// The part of an agent's entry that stands in both of the places where it may be.
+// The drain and deactivation state of an agent, which admitted and unreachable agents both have.
 import type { AgentId } from '@meseta/base';
 import type { DrainInfo } from '@meseta/wire';
 import type { RegistryState } from './state.js';
@@ -8,7 +8,7 @@ interface Operability {
   readonly deactivated: boolean | undefined;
 }
 
-/** False if the agent is neither admitted nor unreachable. */
+/** Returns false if the agent is neither admitted nor unreachable. */
 export function changeAgent(registry: RegistryState, agentId: AgentId, change: Operability): boolean {
   const admitted = registry.agents.get(agentId);
   if (admitted !== undefined) registry.agents.set(agentId, { ...admitted, ...change });

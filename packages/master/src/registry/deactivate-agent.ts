@@ -1,4 +1,4 @@
-// An operator takes an agent out of offers; its tasks run on.
+// An operator deactivates an agent: it is no longer offered; its tasks keep running.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import { changeAgent, operabilityOf } from './change-agent.js';
 import type { RegistryState } from './state.js';

@@ -1,4 +1,4 @@
-// An agent is to be emptied; it stays deactivated until an operator reactivates it.
+// An operator drains an agent: its tasks are killed, and it stays deactivated until an operator reactivates it.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { DrainConfig } from '@meseta/wire';
 import { changeAgent } from './change-agent.js';

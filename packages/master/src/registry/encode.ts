@@ -1,13 +1,12 @@
-// The registry's operations and its whole contents as text for the store, and back.
-// JSON, in which an int64 that needs more than 53 bits is `{"int64": "..."}`. One line an entry, so that a snapshot
-// is written and read in pieces.
+// Encodes registry operations and snapshots as text for the store, and decodes them.
+// The format is JSON with one entry per line, so a snapshot is written in pieces; an integer that needs more than
+// 53 bits is `{"int64": "..."}`.
 //
-// ENCODE-1: an agent's info stands at the end of its line as the registry holds it (agent-info.ts): it is neither written nor
-//     read anew for the store.
-// ENCODE-2: a snapshot in this format begins with a line that says so, and an operation in it names its agent before the info.
-//     What an earlier version wrote says neither: it is read and its infos are encoded again (AGENT-INFO-1).
+// ENCODE-1: an agent's info is the last field of its line, with the characters that the registry holds (agent-info.ts).
+//     Writing and reading a line that has only the agent's id and its info neither encodes nor decodes the info.
+// ENCODE-2: the first line of a snapshot is its format. A master refuses a snapshot of a newer format.
 import { type AgentId, assert } from '@meseta/base';
-import type { AgentInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import type { MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
 import { AgentInfoCodec } from '@meseta/wire/codecs';
 import { type EncodedAgentInfo, encodeAgentInfo } from './agent-info.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
@@ -21,13 +20,10 @@ import {
 
 type Admission = Extract<RegistryOperation, { readonly info: EncodedAgentInfo }>;
 
-/** What is read of a line: an info is an object there. */
-type Readable<T> = T extends { readonly info: EncodedAgentInfo } ? Omit<T, 'info'> & { readonly info: AgentInfo } : T;
-
 type Line =
   | readonly ['format', number]
   | readonly ['master', MasterInfo]
-  | readonly ['agent', AgentId, Readable<RegistryAgentRecord>]
+  | readonly ['agent', AgentId, RegistryAgentRecord]
   | readonly ['unreachable', AgentId, RegistryUnreachableRecord]
   | readonly ['gone', AgentId, number]
   | readonly ['machine', MachineInfo]
@@ -36,30 +32,30 @@ type Line =
   | readonly ['weight', string, number]
   | readonly ['minimumCapability', string];
 
-/** The one in which infos are as agent-info.ts encodes them. */
-const FORMAT = 2;
+const FORMAT = 1;
 
-const exact = (_: string, field: unknown): unknown => (typeof field === 'bigint' ? { int64: field.toString() } : field);
+const wrapBigint = (_: string, field: unknown): unknown =>
+  typeof field === 'bigint' ? { int64: field.toString() } : field;
 
-const isExact = (field: unknown): field is { readonly int64: string } =>
+const isWrappedBigint = (field: unknown): field is { readonly int64: string } =>
   typeof field === 'object' && field !== null && 'int64' in field && typeof field.int64 === 'string';
 
-const unwrap = (_: string, field: unknown): unknown => (isExact(field) ? BigInt(field.int64) : field);
+const unwrapBigint = (_: string, field: unknown): unknown => (isWrappedBigint(field) ? BigInt(field.int64) : field);
 
-/** Few records hold such an integer, and a function that sees every field costs several times the rest. */
+/** Few records hold a bigint, and a replacer function makes `JSON.stringify` several times slower. */
 function write(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch (cause) {
-    if (cause instanceof TypeError) return JSON.stringify(value, exact);
+    if (cause instanceof TypeError) return JSON.stringify(value, wrapBigint);
     throw cause;
   }
 }
 
 const read = (text: string): unknown =>
-  text.includes('"int64":') ? JSON.parse(text, unwrap) : (JSON.parse(text) as unknown);
+  text.includes('"int64":') ? JSON.parse(text, unwrapBigint) : (JSON.parse(text) as unknown);
 
-/** The object with the info as its last field. */
+/** JSON of `fields` with the info as its last field. */
 function withInfo(fields: object, info: EncodedAgentInfo): string {
   const text = write(fields);
   return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"info":${info}}`;
@@ -73,25 +69,26 @@ const writeOperation = (operation: RegistryOperation): string =>
     ? withInfo({ kind: operation.kind, agentId: operation.agentId }, operation.info)
     : write(operation);
 
-/** What stands before the info: ENCODE-1. */
+/** The part of a line before the info (ENCODE-1). */
 const ADMISSION = /^\{"kind":"(admitAgent|updateAgent|markAgentReachable)","agentId":"([^"\\]+)","info":/;
 
 function readOperation(line: string): RegistryOperation {
   const admission = ADMISSION.exec(line);
   if (admission !== null) {
-    const [start, kind, agentId] = admission as unknown as readonly [string, Admission['kind'], AgentId];
-    return { kind, agentId, info: line.slice(start.length, -1) as EncodedAgentInfo };
+    const [start, kind, agentId] = admission;
+    const info = line.slice(start.length, -1) as EncodedAgentInfo;
+    return { kind: kind as Admission['kind'], agentId: agentId as AgentId, info };
   }
   const operation = read(line) as RegistryOperation;
-  if (!isAdmission(operation)) return operation;
-  const { kind, info } = operation as unknown as { readonly kind: Admission['kind']; readonly info: unknown };
-  return { kind, ...encodedAnew(info) };
+  // An agent id with a quote or a backslash.
+  return isAdmission(operation) ? { ...operation, info: encodeParsedInfo(operation.info) } : operation;
 }
 
-function encodedAnew(json: unknown): { readonly agentId: AgentId; readonly info: EncodedAgentInfo } {
+/** In a line that was parsed as a whole, the info is a JSON object. */
+function encodeParsedInfo(json: unknown): EncodedAgentInfo {
   const info = AgentInfoCodec.read(json);
-  assert(info.ok && info.value.id !== undefined, "the registry's log has an agent's info that can't be read");
-  return { agentId: info.value.id.value as AgentId, info: encodeAgentInfo(info.value) };
+  assert(info.ok, 'the registry holds an AgentInfo that cannot be decoded');
+  return encodeAgentInfo(info.value);
 }
 
 /** One batch for `Store.append`. */
@@ -116,29 +113,28 @@ export function* encodeRegistry(registry: RegistryState): Generator<string> {
 
 const lineOf = (line: Line): string => `${write(line)}\n`;
 
-/** What a store holds: its last snapshot, if any, and the batches after it. */
+/** The registry from what a store holds: its last snapshot, if any, and the batches after it. */
 export function decodeRegistry(snapshot: string | undefined, batches: readonly string[]): RegistryState {
   const registry = emptyRegistry();
   if (snapshot !== undefined) readSnapshot(registry, snapshot);
   for (const batch of batches) {
     for (const operation of decodeOperations(batch)) {
       const applied = applyToRegistry(registry, operation);
-      assert(applied.ok, `the registry's log does not fit: ${applied.ok ? '' : applied.error}`);
+      assert(applied.ok, `the registry's log is inconsistent: ${applied.ok ? '' : applied.error}`);
     }
   }
   return registry;
 }
 
-/** The line of an agent of which nothing but its info is kept: ENCODE-1. */
+/** The part before the info in the line of an agent that has no other fields (ENCODE-1). */
 const AGENT = /^\["agent","([^"\\]+)",\{"info":/;
 
 function readSnapshot(registry: RegistryState, snapshot: string): void {
-  const isCurrent = snapshot.startsWith(write(['format', FORMAT]));
   for (const line of snapshot.split('\n')) {
-    const agent = isCurrent ? AGENT.exec(line) : null;
+    const agent = AGENT.exec(line);
     if (agent !== null) {
-      const [start, id] = agent as unknown as readonly [string, AgentId];
-      registry.agents.set(id, { info: line.slice(start.length, -2) as EncodedAgentInfo });
+      const [start, id] = agent;
+      registry.agents.set(id as AgentId, { info: line.slice(start.length, -2) as EncodedAgentInfo });
     } else if (line !== '') readLine(registry, read(line) as Line);
   }
 }
@@ -149,10 +145,10 @@ function readLine(registry: RegistryState, line: Line): void {
       registry.master = line[1];
       break;
     case 'format':
-      assert(line[1] <= FORMAT, `the registry has format ${line[1]}, which is newer than this master's ${FORMAT}`);
+      assert(line[1] <= FORMAT, `the registry has format ${line[1]}; this master reads formats up to ${FORMAT}`);
       break;
     case 'agent':
-      registry.agents.set(line[1], { ...line[2], info: encodedAnew(line[2].info).info });
+      registry.agents.set(line[1], { ...line[2], info: encodeParsedInfo(line[2].info) });
       break;
     case 'unreachable':
       registry.unreachable.set(line[1], line[2]);

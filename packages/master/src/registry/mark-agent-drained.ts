@@ -1,4 +1,4 @@
-// A draining agent is empty.
+// A draining agent has no tasks and operations left.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import { changeAgent, operabilityOf } from './change-agent.js';
 import type { RegistryState } from './state.js';

@@ -1,4 +1,4 @@
-// An operator says that an agent never comes back.
+// An operator marks an agent as gone: it may never register again.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { RegistryState } from './state.js';
 

@@ -1,4 +1,4 @@
-// An agent that was unreachable, or that this registry has forgotten, is back.
+// An agent re-registered that was unreachable, or that the registry no longer lists (it was pruned or removed).
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { EncodedAgentInfo } from './agent-info.js';
 import type { RegistryState } from './state.js';

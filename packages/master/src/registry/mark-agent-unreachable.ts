@@ -1,4 +1,4 @@
-// An agent is lost: it may come back, but is no longer admitted.
+// An agent became unreachable: it is no longer admitted, and may re-register.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { RegistryState } from './state.js';
 

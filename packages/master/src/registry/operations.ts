@@ -1,4 +1,4 @@
-// The registry's operations: what a master writes before it says it. A file an operation beside this one.
+// The registry's operations: changes that a master makes durable before it acts on them. One file per operation.
 import type { Result } from '@meseta/base';
 import { type AdmitAgent, admitAgent } from './admit-agent.js';
 import { type DeactivateAgent, deactivateAgent } from './deactivate-agent.js';
@@ -19,7 +19,7 @@ import { type UpdateMaintenance, updateMaintenance } from './update-maintenance.
 import { type UpdateQuota, updateQuota } from './update-quota.js';
 import { type UpdateWeights, updateWeights } from './update-weights.js';
 
-/** Plain data; times are whole milliseconds of the wall clock, but for a schedule's, which are Mesos' TimeInfo. */
+/** Plain data. Times are whole milliseconds of the wall clock; a maintenance schedule has Mesos' TimeInfo. */
 export type RegistryOperation =
   | AdmitAgent
   | DeactivateAgent
@@ -39,7 +39,7 @@ export type RegistryOperation =
   | UpdateQuota
   | UpdateWeights;
 
-/** Whether the registry changed; an error says why the operation doesn't fit, and then nothing has changed. */
+/** Returns whether the registry changed. After an error the registry is unchanged; the text names the conflict. */
 export function applyToRegistry(registry: RegistryState, operation: RegistryOperation): Result<boolean, string> {
   switch (operation.kind) {
     case 'admitAgent':

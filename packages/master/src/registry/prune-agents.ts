@@ -1,4 +1,4 @@
-// Old entries of unreachable and gone agents are forgotten.
+// Removes old entries of unreachable and gone agents (registry garbage collection).
 import { type AgentId, ok, type Result } from '@meseta/base';
 import type { RegistryState } from './state.js';
 

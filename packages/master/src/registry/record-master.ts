@@ -1,4 +1,4 @@
-// A master was elected: the registry names it.
+// A newly elected master records itself as the leader.
 import { ok, type Result } from '@meseta/base';
 import type { MasterInfo } from '@meseta/wire';
 import type { RegistryState } from './state.js';

@@ -1,4 +1,4 @@
-// An agent leaves the cluster: it unregistered, its machine is down, or another one took its place.
+// Removes an admitted agent: it unregistered, its machine is down, or an agent with a new id registered from its pid.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { RegistryState } from './state.js';
 

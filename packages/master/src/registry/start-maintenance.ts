@@ -1,4 +1,4 @@
-// Draining machines go down: their agents are told to shut down and may not come back before they are up again.
+// Scheduled machines go down: their agents are shut down and may not register until the machines are up again.
 import { err, ok, type Result } from '@meseta/base';
 import type { MachineID } from '@meseta/wire';
 import { machineKey, type RegistryState } from './state.js';

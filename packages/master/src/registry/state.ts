@@ -1,6 +1,6 @@
-// The registry in memory: what every master after this one has to know.
+// The registry in memory: the durable state that every later master recovers.
 //
-// Boundary: changed only by the operations beside this file, one file each. Maps are in the order of admission.
+// Boundary: changed only by the operations in this folder, one file each. Maps are in the order of admission.
 // REGISTRY-1: an agent id is in at most one of agents, unreachable and gone.
 // REGISTRY-2: applying the same operations to the same state gives the same state.
 import type { AgentId } from '@meseta/base';
@@ -8,7 +8,7 @@ import type { DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConf
 import type { EncodedAgentInfo } from './agent-info.js';
 
 export interface RegistryAgentRecord {
-  /** Resources in the pre-refinement format where that can say them. */
+  /** Its resources are in the pre-refinement format wherever that format can express them. */
   readonly info: EncodedAgentInfo;
   readonly drainInfo?: DrainInfo | undefined;
   readonly deactivated?: boolean | undefined;
@@ -33,7 +33,7 @@ export interface RegistryState {
   schedules: readonly MaintenanceSchedule[];
   readonly quotas: Map<string, QuotaConfig>;
   readonly weights: Map<string, number>;
-  /** What a master must be able to do to lead: AGENT_DRAINING, QUOTA_V2. */
+  /** Capabilities that a master needs in order to lead: AGENT_DRAINING, QUOTA_V2. */
   readonly minimumCapabilities: Set<string>;
 }
 
@@ -51,6 +51,6 @@ export function emptyRegistry(): RegistryState {
   };
 }
 
-/** The machine's key: hostname in lower case, and ip. */
+/** The key of a machine in `machines`: its hostname in lower case and its IP address. */
 export const machineKey = (id: { readonly hostname?: string | undefined; readonly ip?: string | undefined }): string =>
   `${(id.hostname ?? '').toLowerCase()} ${id.ip ?? ''}`;

@@ -1,4 +1,4 @@
-// Machines are up again: they leave the schedule, and windows without machines vanish.
+// Machines are up again: they are removed from the schedule, and so are windows without machines.
 import { ok, type Result } from '@meseta/base';
 import type { MachineID, MaintenanceWindow } from '@meseta/wire';
 import { machineKey, type RegistryState } from './state.js';
@@ -14,8 +14,8 @@ export function stopMaintenance(registry: RegistryState, { machines }: StopMaint
   registry.schedules = registry.schedules.flatMap((schedule) => {
     const windows: MaintenanceWindow[] = [];
     for (const window of schedule.windows ?? []) {
-      const left = (window.machine_ids ?? []).filter((id) => !up.has(machineKey(id)));
-      if (left.length > 0) windows.push({ ...window, machine_ids: left });
+      const remaining = (window.machine_ids ?? []).filter((id) => !up.has(machineKey(id)));
+      if (remaining.length > 0) windows.push({ ...window, machine_ids: remaining });
     }
     return windows.length === 0 ? [] : [{ ...schedule, windows }];
   });

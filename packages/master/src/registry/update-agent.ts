@@ -1,4 +1,4 @@
-// An admitted agent came back with another info.
+// An admitted agent re-registered with a changed AgentInfo.
 import { type AgentId, err, ok, type Result } from '@meseta/base';
 import type { EncodedAgentInfo } from './agent-info.js';
 import type { RegistryState } from './state.js';

@@ -1,4 +1,4 @@
-// The one maintenance schedule is replaced: new machines begin to drain, those left out are up again.
+// Replaces the maintenance schedule: machines that are new in it start draining, machines no longer in it are up.
 // Source: Mesos' documentation of maintenance primitives.
 import { ok, type Result } from '@meseta/base';
 import type { MachineInfo, MaintenanceSchedule } from '@meseta/wire';

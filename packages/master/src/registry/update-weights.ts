@@ -1,4 +1,4 @@
-// Weights of roles; those not named keep theirs.
+// Sets the weights of some roles; all other roles keep their weights.
 import { ok, type Result } from '@meseta/base';
 import type { RegistryState } from './state.js';
 

@@ -23,7 +23,7 @@ import type { Exchange } from './exchange.js';
 import type { ViewerOf } from './viewer.js';
 
 export interface OperatorStreams {
-  subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
+  subscribe(exchange: Pick<Exchange, 'response' | 'principal'>, mediaType: MediaType): Promise<void>;
   note(note: Note): void;
   open(): number;
   closeAll(): void;

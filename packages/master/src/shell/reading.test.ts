@@ -118,7 +118,7 @@ test('the log is read under its virtual path, and nothing else is', async () => 
   assert.equal(!list.ok && list.error.code === 'refused' && list.error.status, 404);
 });
 
-test('those who subscribe together are shown one snapshot, each once, and then what happens', async () => {
+test('OPERATOR-STREAMS-1: subscribers that come together share one rendering of the snapshot, and each gets it once', async () => {
   const hits = async (): Promise<number> =>
     ((await json('/metrics/snapshot')) as Record<string, number>)['master/http_cache_hits'] ?? 0;
   const body = JSON.stringify({ type: 'SUBSCRIBE' });
