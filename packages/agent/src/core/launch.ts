@@ -255,8 +255,11 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
       message: `Task ${task.task_id.value} has neither a command nor an executor`,
     };
   }
+  const taskId = task.task_id.value as TaskId;
   const inUse =
-    framework.tasks.has(task.task_id.value as TaskId) ||
+    framework.tasks.has(taskId) ||
+    // Of a refused task: the acknowledgement of its end would be taken for that of the new task.
+    framework.streams.has(taskId) ||
     (executor === undefined && framework.executors.has(task.task_id.value as ExecutorId));
   if (inUse) {
     return {
