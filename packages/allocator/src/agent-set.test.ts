@@ -17,7 +17,7 @@ function visited(set: AgentSet, start: number): number[] {
 
 const ascending = (members: Iterable<number>): number[] => [...members].sort((a, b) => a - b);
 
-test('an agent is in the set from when it is added, once or twice, until it is removed', () => {
+test('an agent is in the set after it is added, once or twice, until it is removed', () => {
   const change = fc.record({ index: fc.nat(700), adds: fc.boolean() });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 200 }), fc.nat(999), (changes, thousandths) => {
@@ -38,7 +38,7 @@ test('an agent is in the set from when it is added, once or twice, until it is r
   );
 });
 
-test('an agent that is removed counts no more, and one that is not there is not removed', () => {
+test('removing an agent that is not in the set changes nothing', () => {
   const set = setOf([3, 40]);
   removeAgentFrom(set, 40);
   removeAgentFrom(set, 40);
@@ -46,7 +46,7 @@ test('an agent that is removed counts no more, and one that is not there is not 
   assert.deepEqual([set.size, visited(set, 0)], [1, [3]]);
 });
 
-test('the first agents fit without growing, and a set that grows has room for as many again', () => {
+test('a set grows to twice the words that the agent needs, 8 at least', () => {
   const set = setOf([0]);
   assert.equal(set.words.length, 8);
   const { words } = set;
@@ -57,14 +57,14 @@ test('the first agents fit without growing, and a set that grows has room for as
   assert.deepEqual(visited(set, 0), [0, 255, 256]);
 });
 
-test('a visit begins at the word that the draw says, and goes round', () => {
+test('a visit begins at the word at the given fraction, and wraps around', () => {
   const set = setOf([1, 40, 70, 255]);
   assert.deepEqual(visited(set, 0), [1, 40, 70, 255]);
   assert.deepEqual(visited(set, 1 / 8), [40, 70, 255, 1]);
   assert.deepEqual(visited(set, 0.999), [255, 1, 40, 70]);
 });
 
-test('a visit ends when it is told to, and does not see what is added or removed meanwhile', () => {
+test('a visit ends when the callback returns false, and ignores agents added or removed during the visit', () => {
   const set = setOf([1, 40, 70]);
   const seen: number[] = [];
   visitAgents(set, 0, (index) => {

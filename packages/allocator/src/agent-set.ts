@@ -1,4 +1,4 @@
-// A set of agents by their dense index, one bit each.
+// A set of agents: one bit for each agent index.
 export interface AgentSet {
   words: Uint32Array;
   size: number;
@@ -28,7 +28,7 @@ export function removeAgentFrom(set: AgentSet, index: number): void {
   set.size--;
 }
 
-/** Visits a copy of the members, beginning at a word drawn by `start` in [0, 1), until `visit` answers false. */
+/** Visits a copy of the members from the word at the fraction `start` in [0, 1) on, until `visit` returns false. */
 export function visitAgents(set: AgentSet, start: number, visit: (index: number) => boolean): void {
   const words = set.words.slice();
   const first = Math.floor(start * words.length);

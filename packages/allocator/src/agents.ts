@@ -1,4 +1,4 @@
-// Agents coming, changing and going.
+// Adding, updating and removing agents, and operations on their resources.
 
 import { type AgentId, assert, cancelDeadline, err, type FrameworkId, ok, present, type Result } from '@meseta/base';
 import {
@@ -13,11 +13,19 @@ import {
 } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, OfferOperation, Unavailability } from '@meseta/wire';
 import { removeAgentFrom } from './agent-set.js';
-import { clientOf, forgetExclusions, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL } from './clients.js';
+import {
+  addAllocation,
+  allocateToClient,
+  changeFree,
+  isOfferable,
+  refreshFree,
+  releaseAllAllocations,
+  releaseAllocation,
+} from './allocations.js';
+import { clientOf, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, invalidateExclusions } from './clients.js';
 import { freeUnusedDimensions } from './dimensions.js';
-import { forgetAgentFilters } from './filters.js';
-import { changeFree, hold, isOfferable, refreshFree, release, releaseAll, take } from './holdings.js';
-import { forgetInverseOffers } from './inverse-offers.js';
+import { removeAgentFilters } from './filters.js';
+import { clearInverseOffers } from './inverse-offers.js';
 import { chargeAllocated, chargeConsumed, releaseRole, useRole } from './roles.js';
 import type { Agent, State } from './state.js';
 import type { AgentSpec, AgentUpdate } from './types.js';
@@ -27,7 +35,7 @@ export const agentOf = (state: State, agentId: AgentId): Agent =>
   present(state.agents.get(agentId), `agent ${agentId}`);
 
 export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void {
-  assert(!state.agents.has(agentId), `agent ${agentId} is there already`);
+  assert(!state.agents.has(agentId), `agent ${agentId} was added before`);
   const empty = state.shapes.of(state.table.empty);
   const agent: Agent = {
     id: agentId,
@@ -36,89 +44,95 @@ export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void 
     active: spec.active ?? true,
     whitelisted: isWhitelisted(state, spec.info),
     capabilities: [],
-    needs: 0,
-    forbids: 0,
+    requiredTraits: 0,
+    forbiddenTraits: 0,
     total: empty.bundle,
-    taken: empty.bundle,
+    unavailable: empty.bundle,
     free: empty,
-    holdings: new Map(),
-    untracked: new Map(),
+    allocations: new Map(),
+    usedByUnknown: new Map(),
     maintenance: undefined,
     heldBackMask: 0,
     pairs: new Set(),
   };
   state.agents.set(agentId, agent);
   state.agentSlots[agent.index] = agent;
-  forgetExclusions(state, agent);
-  takeAllUsed(state, agent, spec.used);
+  invalidateExclusions(state, agent);
+  addAllUsed(state, agent, spec.used);
   setTotal(state, agent, spec.total);
   setCapabilities(agent, spec.capabilities);
   updateUnavailability(state, agent, spec.unavailability);
   wakeAgent(state, agent);
 }
 
-/** What is used there by a framework; if that is not known yet, it waits for it. */
-export function trackUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
-  takeUsed(state, agent, frameworkId, used, shareOf(state, used));
+/** Adds what a framework uses on the agent; it is kept as `usedByUnknown` until the framework is added. */
+export function addUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources): void {
+  addUsedOf(state, agent, frameworkId, used, bundlesByRole(state, used));
   refreshFree(state, agent);
 }
 
-/** Unallocated, by the role that it is allocated to. */
-type Share = readonly (readonly [role: string, Bundle])[];
+/** Unallocated bundles, by the role that they are allocated to. */
+type BundlesByRole = readonly (readonly [role: string, Bundle])[];
 
-const shareOf = ({ table }: State, used: Resources): Share =>
+const bundlesByRole = ({ table }: State, used: Resources): BundlesByRole =>
   [...allocationsByRole(used)].map(([role, resources]) => [role, table.intern(unallocate(resources))]);
 
-/** Frameworks with tasks of one shape use one list on an agent: it is looked at once. */
-function takeAllUsed(state: State, agent: Agent, used: AgentSpec['used']): void {
-  const shares = new Map<Resources, Share>();
+/** Frameworks with equal tasks share one list on an agent, which is converted once. */
+function addAllUsed(state: State, agent: Agent, used: AgentSpec['used']): void {
+  const converted = new Map<Resources, BundlesByRole>();
   for (const [frameworkId, resources] of used) {
-    const share = shares.get(resources) ?? shareOf(state, resources);
-    shares.set(resources, share);
-    takeUsed(state, agent, frameworkId, resources, share);
+    const bundles = converted.get(resources) ?? bundlesByRole(state, resources);
+    converted.set(resources, bundles);
+    addUsedOf(state, agent, frameworkId, resources, bundles);
   }
 }
 
-function takeUsed(state: State, agent: Agent, frameworkId: FrameworkId, used: Resources, share: Share): void {
+function addUsedOf(
+  state: State,
+  agent: Agent,
+  frameworkId: FrameworkId,
+  used: Resources,
+  bundles: BundlesByRole,
+): void {
   const framework = state.frameworks.get(frameworkId);
   if (framework !== undefined) {
-    for (const [role, bundle] of share) take(state, agent, clientOf(state, framework, role), bundle, true);
+    for (const [role, bundle] of bundles) addAllocation(state, agent, clientOf(state, framework, role), bundle, true);
     return;
   }
   if (used.length === 0) return;
-  const before = agent.untracked.get(frameworkId) ?? state.table.empty;
+  const before = agent.usedByUnknown.get(frameworkId) ?? state.table.empty;
   const bundle = state.table.intern(used);
-  agent.untracked.set(frameworkId, state.table.add(before, bundle));
-  agent.taken = state.table.add(agent.taken, state.shapes.of(bundle.unallocated).unshared);
+  agent.usedByUnknown.set(frameworkId, state.table.add(before, bundle));
+  agent.unavailable = state.table.add(agent.unavailable, state.shapes.of(bundle.unallocated).unshared);
 }
 
-/** The framework is known now: what waited for it becomes its own. */
-export function adoptUntracked(state: State, agent: Agent, frameworkId: FrameworkId): boolean {
-  const bundle = agent.untracked.get(frameworkId);
+/** The framework was added: allocates what it uses on the agent to it. False if the agent reported no use. */
+export function adoptUsedByUnknown(state: State, agent: Agent, frameworkId: FrameworkId): boolean {
+  const bundle = agent.usedByUnknown.get(frameworkId);
   if (bundle === undefined) return false;
-  agent.untracked.delete(frameworkId);
-  agent.taken = state.table.subtract(agent.taken, state.shapes.of(bundle.unallocated).unshared);
-  trackUsed(state, agent, frameworkId, bundle.resources);
+  agent.usedByUnknown.delete(frameworkId);
+  agent.unavailable = state.table.subtract(agent.unavailable, state.shapes.of(bundle.unallocated).unshared);
+  addUsed(state, agent, frameworkId, bundle.resources);
   return true;
 }
 
-/** What an unknown framework used comes free. */
-export function releaseUntracked(state: State, agent: Agent, frameworkId: FrameworkId, resources: Resources): void {
-  const before = agent.untracked.get(frameworkId);
+/** Frees resources that a framework that was not added used. */
+export function releaseUsedByUnknown(state: State, agent: Agent, frameworkId: FrameworkId, resources: Resources): void {
+  const before = agent.usedByUnknown.get(frameworkId);
   if (before === undefined) return;
   const bundle = state.table.intern(resources);
   const rest = state.table.subtract(before, bundle);
-  if (rest.isEmpty) agent.untracked.delete(frameworkId);
-  else agent.untracked.set(frameworkId, rest);
-  agent.taken = state.table.subtract(agent.taken, state.shapes.of(bundle.unallocated).unshared);
+  if (rest.isEmpty) agent.usedByUnknown.delete(frameworkId);
+  else agent.usedByUnknown.set(frameworkId, rest);
+  agent.unavailable = state.table.subtract(agent.unavailable, state.shapes.of(bundle.unallocated).unshared);
   refreshFree(state, agent);
   state.dirtyAgents.add(agent);
 }
 
-/** Looks at it with everybody at the next run, at rest or not. */
+/** Makes the next run evaluate the agent with every client, even if it is in its cooldown. */
 function wakeAgent(state: State, agent: Agent): void {
-  cancelDeadline(state.rests, agent);
-  state.restUntil.delete(agent);
+  cancelDeadline(state.cooldowns, agent);
+  state.cooldownUntilMs.delete(agent);
   state.dirtyAgents.add(agent);
 }
 
@@ -128,26 +142,26 @@ function isWhitelisted(state: State, info: AgentInfo): boolean {
 
 function setCapabilities(agent: Agent, capabilities: readonly AgentInfoCapability[]): boolean {
   const has = (type: AgentInfoCapability['type']) => capabilities.some((capability) => capability.type === type);
-  const forbids = (has('MULTI_ROLE') ? 0 : HAS_MULTI_ROLE) | (has('HIERARCHICAL_ROLE') ? 0 : IS_HIERARCHICAL);
-  const changed = forbids !== agent.forbids || !isSame(capabilities, agent.capabilities);
+  const forbiddenTraits = (has('MULTI_ROLE') ? 0 : HAS_MULTI_ROLE) | (has('HIERARCHICAL_ROLE') ? 0 : IS_HIERARCHICAL);
+  const changed = forbiddenTraits !== agent.forbiddenTraits || !isSame(capabilities, agent.capabilities);
   agent.capabilities = capabilities;
-  agent.forbids = forbids;
+  agent.forbiddenTraits = forbiddenTraits;
   return changed;
 }
 
-function setNeeds(state: State, agent: Agent): void {
+function setRequiredTraits(state: State, agent: Agent): void {
   const { filterGpuResources, region } = state.settings;
-  const theirs = agent.info.domain?.fault_domain?.region.name;
-  const isRemote = theirs !== undefined && region !== undefined && theirs !== region;
+  const agentRegion = agent.info.domain?.fault_domain?.region.name;
+  const isRemote = agentRegion !== undefined && region !== undefined && agentRegion !== region;
   const hasGpus = filterGpuResources && quantity(agent.total.quantities, 'gpus') > 0;
-  agent.needs = (hasGpus ? HAS_GPUS : 0) | (isRemote ? HAS_REGION : 0);
+  agent.requiredTraits = (hasGpus ? HAS_GPUS : 0) | (isRemote ? HAS_REGION : 0);
 }
 
-/** Whether it changed. */
+/** Returns whether the total changed. */
 function setTotal(state: State, agent: Agent, total: Resources): boolean {
   const bundle = state.table.intern(total);
   if (bundle.key === agent.total.key) {
-    setNeeds(state, agent);
+    setRequiredTraits(state, agent);
     return false;
   }
   const before = state.shapes.of(agent.total);
@@ -164,13 +178,13 @@ function setTotal(state: State, agent: Agent, total: Resources): boolean {
     releaseRole(state, role);
   }
   agent.total = bundle;
-  if (differs(before.all, after.all)) {
-    accumulate(state.cluster.total, before.all, -1);
-    accumulate(state.cluster.total, after.all, 1);
+  if (differs(before.scalars, after.scalars)) {
+    accumulate(state.cluster.total, before.scalars, -1);
+    accumulate(state.cluster.total, after.scalars, 1);
     state.cluster.version++;
   }
   refreshFree(state, agent);
-  setNeeds(state, agent);
+  setRequiredTraits(state, agent);
   freeUnusedDimensions(state);
   return true;
 }
@@ -180,13 +194,13 @@ export function updateAgent(state: State, agent: Agent, update: AgentUpdate): bo
   const { info } = update;
   if (info !== undefined && !isSame(info, agent.info)) {
     changed = true;
-    if (!isSame(info.attributes ?? [], agent.info.attributes ?? [])) forgetAgentFilters(state.filters, agent.index);
+    if (!isSame(info.attributes ?? [], agent.info.attributes ?? [])) removeAgentFilters(state.filters, agent.index);
     changeFree(state, agent, () => {
       agent.info = info;
       agent.whitelisted = isWhitelisted(state, info);
     });
-    forgetExclusions(state, agent);
-    setNeeds(state, agent);
+    invalidateExclusions(state, agent);
+    setRequiredTraits(state, agent);
   }
   if (update.capabilities !== undefined && setCapabilities(agent, update.capabilities)) changed = true;
   if (update.total !== undefined && setTotal(state, agent, update.total)) changed = true;
@@ -199,15 +213,15 @@ const isSame = (a: unknown, b: unknown): boolean => a === b || textOf(a) === tex
 const textOf = (value: unknown): string => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}n` : v));
 
 export function removeAgent(state: State, agent: Agent): void {
-  for (const client of [...agent.holdings.keys()]) releaseAll(state, agent, client);
+  for (const client of [...agent.allocations.keys()]) releaseAllAllocations(state, agent, client);
   state.quotaDirty = true;
-  agent.untracked.clear();
-  agent.taken = state.table.empty;
+  agent.usedByUnknown.clear();
+  agent.unavailable = state.table.empty;
   setTotal(state, agent, []);
-  forgetInverseOffers(state, agent);
-  forgetAgentFilters(state.filters, agent.index);
-  cancelDeadline(state.rests, agent);
-  state.restUntil.delete(agent);
+  clearInverseOffers(state, agent);
+  removeAgentFilters(state.filters, agent.index);
+  cancelDeadline(state.cooldowns, agent);
+  state.cooldownUntilMs.delete(agent);
   state.dirtyAgents.delete(agent);
   state.pairedAgents.delete(agent);
   for (const role of state.quotaRoles) removeAgentFrom(role.blocked, agent.index);
@@ -224,7 +238,7 @@ export function setActive(state: State, agent: Agent, active: boolean): void {
   });
   if (!active) return;
   wakeAgent(state, agent);
-  state.inverseDirty.add(agent);
+  state.inverseOfferDirtyAgents.add(agent);
 }
 
 export function updateWhitelist(state: State, hostnames: Iterable<string> | undefined): void {
@@ -240,15 +254,15 @@ export function updateWhitelist(state: State, hostnames: Iterable<string> | unde
 }
 
 export function updateUnavailability(state: State, agent: Agent, unavailability: Unavailability | undefined): void {
-  forgetInverseOffers(state, agent);
+  clearInverseOffers(state, agent);
   if (unavailability !== undefined) {
     agent.maintenance = { unavailability, outstanding: new Set(), statuses: new Map() };
-    state.inverseDirty.add(agent);
+    state.inverseOfferDirtyAgents.add(agent);
   }
   wakeAgent(state, agent);
 }
 
-/** A provider's resources are added, with what is used of them. */
+/** Adds the resources of a resource provider, and what frameworks use of them. */
 export function addResourceProvider(
   state: State,
   agent: Agent,
@@ -256,11 +270,11 @@ export function addResourceProvider(
   used: ReadonlyMap<FrameworkId, Resources>,
 ): void {
   setTotal(state, agent, [...agent.total.resources, ...total]);
-  for (const [frameworkId, resources] of used) trackUsed(state, agent, frameworkId, resources);
+  for (const [frameworkId, resources] of used) addUsed(state, agent, frameworkId, resources);
   wakeAgent(state, agent);
 }
 
-/** Operators' operations: on what is free only; the total follows. */
+/** Applies operations of operators to the free resources and to the total. */
 export function updateAvailable(
   state: State,
   agent: Agent,
@@ -281,7 +295,7 @@ export function updateAvailable(
 }
 
 /** See `updateAllocation` in types.ts. */
-export function convertHeld(
+export function convertOffered(
   state: State,
   agent: Agent,
   frameworkId: FrameworkId,
@@ -289,25 +303,25 @@ export function convertHeld(
   conversions: readonly ResourceConversion[],
 ): Resources {
   const framework = present(state.frameworks.get(frameworkId), `framework ${frameworkId}`);
-  const [roles] = [allocationsByRole(offered)];
+  const roles = allocationsByRole(offered);
   assert(roles.size === 1, 'offered resources must be allocated to one role');
   const [role] = roles.keys();
   const client = clientOf(state, framework, role as string);
   const converted = applyConversions(offered, conversions);
-  assert(converted.ok, `the conversions don't apply to what ${frameworkId} was offered`);
+  assert(converted.ok, `the conversions do not apply to the resources offered to ${frameworkId}`);
   const changesTotal = conversions
     .filter(({ consumed }) => consumed.length > 0)
     .map(({ consumed, converted: into }) => ({ consumed: unallocate(consumed), converted: unallocate(into) }));
   const total = applyConversions(agent.total.resources, changesTotal);
-  assert(total.ok, `the conversions don't apply to the total of ${agent.id}`);
-  // The client stays in use in between: what it holds may be empty for a moment.
-  client.holdings++;
-  release(state, agent, client, state.table.intern(unallocate(offered)), false);
+  assert(total.ok, `the conversions do not apply to the total of ${agent.id}`);
+  // Counted as one allocation more, so that the client is not removed while it has none.
+  client.allocationCount++;
+  releaseAllocation(state, agent, client, state.table.intern(unallocate(offered)), false);
   setTotal(state, agent, total.value);
   if (converted.value.length > 0) {
-    hold(state, agent, client, state.table.intern(unallocate(converted.value)), false);
+    allocateToClient(state, agent, client, state.table.intern(unallocate(converted.value)), false);
   }
-  client.holdings--;
+  client.allocationCount--;
   state.dirtyAgents.add(agent);
   return converted.value;
 }

@@ -1,5 +1,5 @@
-// The rules of sharing, one by one. Sources: Mesos docs/allocation-modules (scheduler-http-api.md, roles.md, weights.md)
-// and what Mesos' allocator was seen to do.
+// Fair sharing, filters, minimums, visibility. Sources: Mesos' docs (scheduler-http-api.md, roles.md, weights.md) and the
+// behaviour of Mesos' allocator.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Resource } from '@meseta/wire';
@@ -12,25 +12,25 @@ const first = (offers: readonly OfferDecision[]): OfferDecision => {
   return offers[0] as OfferDecision;
 };
 
-/** Every framework takes one task's worth of each offer while it fits and gives back the rest, as long as it goes on. */
+/** Each framework launches one task on each offer that fits it, until no offer fits. Returns the number of tasks. */
 function fill(cluster: TestCluster, sizes: Record<string, string>): Record<string, number> {
   const counts = Object.fromEntries(Object.keys(sizes).map((id) => [id, 0]));
   const { allocator } = cluster;
-  for (let quiet = 0; quiet < 8; quiet++) {
+  for (let roundsWithoutTask = 0; roundsWithoutTask < 8; roundsWithoutTask++) {
     cluster.now = Math.max(cluster.now, allocator.nextDeadline() ?? cluster.now);
     for (const offer of cluster.run()) {
       const size = sizes[offer.frameworkId] as string;
       if (cluster.fits(offer, size)) {
         cluster.accept(offer, size, 0);
         counts[offer.frameworkId] = (counts[offer.frameworkId] as number) + 1;
-        quiet = 0;
+        roundsWithoutTask = 0;
       } else cluster.decline(offer, 0);
     }
   }
   return counts;
 }
 
-test('who ends up with how much of a full cluster', () => {
+test('a full cluster is shared by dominant share, weight and level of the role tree', () => {
   const shapes = testCluster();
   shapes.agent('A', 'cpus:9;mem:18432');
   shapes.framework('a', ['a']);
@@ -58,7 +58,7 @@ test('who ends up with how much of a full cluster', () => {
   assert.deepEqual(fill(tree, { web: size, db: size, ops: size }), { web: 2, db: 2, ops: 4 });
 });
 
-test('a name that is excluded from fair sharing does not count', () => {
+test('a resource name that is excluded from fair sharing does not count in shares', () => {
   const cluster = testCluster({ fairSharingExcludedResourceNames: ['gpus'] });
   cluster.agent('A', 'cpus:4;mem:400;gpus:4');
   cluster.agent('B', 'cpus:4;mem:400');
@@ -69,7 +69,7 @@ test('a name that is excluded from fair sharing does not count', () => {
   assert.equal(cluster.allocator.roleUsage('a').share, 1);
 });
 
-test('a filter refuses what it refused and less, for its time, and at least for an interval', () => {
+test('a filter refuses the declined resources for refuse_seconds, at least for an allocation interval', () => {
   const cases: [seconds: number, waitMs: number][] = [
     [5, 5000],
     [0.2, 1000],
@@ -91,7 +91,7 @@ test('a filter refuses what it refused and less, for its time, and at least for 
   }
 });
 
-test('more of one resource, or a kind that was not refused, gets past a filter', () => {
+test('a filter does not refuse more of one resource, or a resource that was not declined', () => {
   for (const [total, passes] of [
     ['cpus:3;mem:100', true],
     ['cpus:2;mem:50', false],
@@ -106,7 +106,7 @@ test('more of one resource, or a kind that was not refused, gets past a filter',
   }
 });
 
-test('whoever declined waits, others do not', () => {
+test('a filter applies only to the framework that declined', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:2;mem:100');
   cluster.framework('f', ['a']);
@@ -120,7 +120,7 @@ test('whoever declined waits, others do not', () => {
   assert.equal(first(cluster.run(101)).frameworkId, offer.frameworkId);
 });
 
-test('after an ACCEPT that wants the rest soon the agent rests for everybody, until somebody new comes', () => {
+test('ALLOCATOR-4: an ACCEPT with refuse_seconds 0 starts a cooldown of the agent, which ends when a framework is added', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:4;mem:400');
   cluster.framework('f', ['a']);
@@ -137,7 +137,7 @@ test('after an ACCEPT that wants the rest soon the agent rests for everybody, un
   assert.equal(first(again.run(1)).frameworkId, 'g');
 });
 
-test('what forgets a filter, and what keeps it', () => {
+test('which changes remove a filter', () => {
   const cases: [what: string, act: (cluster: TestCluster) => void, isOffered: boolean][] = [
     ['revive of its role', ({ allocator }) => allocator.revive(fid('f'), ['a']), true],
     ['revive of all roles', ({ allocator }) => allocator.revive(fid('f')), true],
@@ -199,7 +199,7 @@ test('what forgets a filter, and what keeps it', () => {
   }
 });
 
-test('the smallest offer: the master’s minimum, or the framework’s own for a role', () => {
+test('an offer contains a minimum of the master, or of the framework for the role', () => {
   const cases: [total: string, own: Record<string, number>[] | undefined, isOffered: boolean][] = [
     ['cpus:0.01', undefined, true],
     ['mem:32', undefined, true],
@@ -221,7 +221,7 @@ test('the smallest offer: the master’s minimum, or the framework’s own for a
   }
 });
 
-test('the names in a framework’s minimum are none of the allocator’s dimensions: they may be any number', () => {
+test('names in the minimums of a framework take no dimensions, so that any number of them is cheap', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:1');
   const quantities = Array.from({ length: 20_000 }, (_, i) => ({ quantities: { [`n${i}`]: { value: 1 } } }));
@@ -232,7 +232,7 @@ test('the names in a framework’s minimum are none of the allocator’s dimensi
   assert.equal(cluster.run().length, 0);
 });
 
-test('what is too small for everybody is not shown to each; a framework with a minimum of its own is asked', () => {
+test('an agent with less free than the master’s minimum is evaluated only if a framework has minimums', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:1;mem:64;disk:100;ports:[31000-32000]');
   for (const name of ['f', 'g', 'h']) cluster.framework(name, [name]);
@@ -246,7 +246,7 @@ test('what is too small for everybody is not shown to each; a framework with a m
   assert.equal(cluster.run(2000).length, 1);
 });
 
-test('reservations are offered to their role and below, and to nobody else', () => {
+test('reservations are offered to their role and its subtree only', () => {
   const expected: Record<string, string> = {
     '*': 'cpus:1',
     b: 'cpus:1',
@@ -280,7 +280,7 @@ const refined: Resource = {
   ],
 };
 
-test('capabilities decide what is seen', () => {
+test('resources that need a capability are offered only to frameworks with it', () => {
   const all = ['MULTI_ROLE', 'SHARED_RESOURCES', 'REVOCABLE_RESOURCES', 'RESERVATION_REFINEMENT'] as const;
   for (const missing of [undefined, ...all.slice(1)]) {
     const cluster = testCluster();
@@ -304,7 +304,7 @@ test('capabilities decide what is seen', () => {
   }
 });
 
-test('agents that a framework gets nothing of', () => {
+test('agents with GPUs, in other regions, without a needed capability or excluded by constraints are not offered', () => {
   const here = { fault_domain: { region: { name: 'here' }, zone: { name: 'z' } } };
   const away = { fault_domain: { region: { name: 'away' }, zone: { name: 'z' } } };
   const rack = { selector: { attribute_name: 'rack' }, predicate: { exists: {} } };
@@ -356,7 +356,7 @@ test('agents that a framework gets nothing of', () => {
   );
 });
 
-test('a shared volume in use is offered again, but not twice to one at the same time', () => {
+test('a shared volume in use is offered again, but not twice to a client at the same time', () => {
   const cluster = testCluster({ minAllocatableResources: [] });
   cluster.agent('A', [...res('cpus:2'), volume]);
   cluster.framework('f', ['a'], ['SHARED_RESOURCES']);
@@ -365,15 +365,15 @@ test('a shared volume in use is offered again, but not twice to one at the same 
   cluster.allocator.transitionOfferedToAllocated(offer.frameworkId, offer.agentId, offer.resources.resources);
   const again = first(cluster.run());
   assert.deepEqual(again.resources.quantities.names, ['disk']);
-  assert.deepEqual(cluster.allocator.roleUsage('a').held.amounts, [2000, 10_000], 'counted once');
+  assert.deepEqual(cluster.allocator.roleUsage('a').offeredOrAllocated.amounts, [2000, 10_000], 'counted once');
 });
 
-test('FILTERS-2, FILTERS-3: hundreds of filters that end in one tick all end, however many ended early', () => {
+test('FILTERS-2, FILTERS-3: all filters that end in one tick end, after filters in the same tick were removed', () => {
   for (const count of [7, 8, 9, 16, 17, 300]) {
     const cluster = testCluster();
     for (let i = 0; i < count; i++) cluster.agent(`a${i}`, 'cpus:1;mem:64');
     cluster.framework('f', ['r']);
-    // The same ticks are used again by filters that were forgotten.
+    // The removed filters leave entries in the same ticks.
     for (const offer of cluster.run()) cluster.decline(offer, 10);
     cluster.allocator.revive(fid('f'));
     const offers = cluster.run();
@@ -384,14 +384,14 @@ test('FILTERS-2, FILTERS-3: hundreds of filters that end in one tick all end, ho
   }
 });
 
-test('FILTERS-3: a filter ends though forgotten ones of the same framework and agent lie in its tick', () => {
+test('FILTERS-3: a filter ends although its tick has removed filters of the same framework and agent', () => {
   const cluster = testCluster();
-  // Two for each agent fill the bucket, so that the first of the new ones clears it.
+  // Two filters for each agent fill the bucket, so that the first of the new ones compacts it.
   const agents = Array.from({ length: 16 }, (_, i) => `a${i}`);
   for (const id of agents) cluster.agent(id, 'cpus:1;mem:64');
   cluster.framework('f', ['r']);
   for (const offer of cluster.run()) cluster.decline(offer, 10);
-  // Neither covers the other: each has a filter of its own.
+  // Neither offer contains the other: each has its filter.
   for (const id of agents) cluster.allocator.updateAgent(aid(id), { total: res('cpus:2;mem:32') });
   for (const offer of cluster.run()) cluster.decline(offer, 10);
   assert.equal(cluster.allocator.totals().filters, 32);

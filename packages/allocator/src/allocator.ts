@@ -1,6 +1,6 @@
-// The allocator as the master uses it: decides who is offered what. What it owns, its invariants: state.ts.
-// Boundary: plain synchronous inputs, one `run` that decides; it keeps no clock and no timer, the caller asks
-// `nextDeadline` and calls `run` then. Offers, their ids and their timeouts are the master's.
+// The allocator, which decides which framework is offered which resources. What it owns and its invariants: state.ts.
+// Boundary: plain synchronous inputs, and `run`, which makes the decisions. It has no clock and no timer: the caller
+// reads `nextDeadline` and calls `run` at that time. The ids and timeouts of offers are the master's.
 import { assert, createDeadlines, earliestDeadline, type Random } from '@meseta/base';
 import { createBundleTable, createRoleTree, parseQuantities } from '@meseta/resources';
 import { createAgentSet } from './agent-set.js';
@@ -9,14 +9,14 @@ import { createDimensions } from './dimensions.js';
 import { explain } from './explain.js';
 import { createFilters } from './filters.js';
 import * as frameworks from './frameworks.js';
-import { answerInverseOffer } from './inverse-offers.js';
-import { createReading } from './reading.js';
+import { recordInverseOfferResponse } from './inverse-offers.js';
 import { createRole, setQuota } from './roles.js';
 import { hasOfferWork, run } from './run.js';
 import { createShapes } from './shapes.js';
 import { createGroup, touch } from './sort-group.js';
 import type { State } from './state.js';
 import type { Allocator, AllocatorOptions, Quota } from './types.js';
+import { createViews } from './views.js';
 
 const DEFAULT_INTERVAL_MS = 1000;
 const DEFAULT_MINIMUM = ['cpus:0.01', 'mem:32'];
@@ -48,13 +48,13 @@ export function createAllocator(options: AllocatorOptions, random: Random): Allo
     transitionOfferedToAllocated: (id, agentId, resources) =>
       frameworks.transitionToAllocated(state, id, agent(agentId), resources),
     updateAllocation: (id, agentId, offered, conversions) =>
-      agents.convertHeld(state, agent(agentId), id, offered, conversions),
+      agents.convertOffered(state, agent(agentId), id, offered, conversions),
     updateAvailable: (id, operations) => agents.updateAvailable(state, agent(id), operations),
     updateQuota: (role, quota) => setQuota(state, role, quota),
     updateWeights: (weights) => updateWeights(state, weights),
     updateInverseOffer: (agentId, id, now, status, filters) => {
       const known = state.agents.get(agentId);
-      if (known !== undefined) answerInverseOffer(state, known, id, now, status, filters);
+      if (known !== undefined) recordInverseOfferResponse(state, known, id, now, status, filters);
     },
     recover: (expected, quotas, now, extra = {}) => {
       assert(state.agents.size === 0, 'recovery starts before the first agent');
@@ -72,7 +72,7 @@ export function createAllocator(options: AllocatorOptions, random: Random): Allo
     nextDeadline: () => nextDeadline(state),
     run: (now) => run(state, now),
     explain: (id, agentId, role, now) => explain(state, id, agentId, role, now),
-    ...createReading(state),
+    ...createViews(state),
   };
 }
 
@@ -102,7 +102,7 @@ export function createState(options: AllocatorOptions, random: Random): State {
       version: 0,
       excluded: new Set((options.fairSharingExcludedResourceNames ?? []).map((name) => dimensions.indexOf(name))),
     },
-    held: [],
+    allocation: [],
     available: [],
     required: [],
     lastSurplus: [],
@@ -110,7 +110,7 @@ export function createState(options: AllocatorOptions, random: Random): State {
     agentSlots: [],
     freeAgentSlots: [],
     frameworks: new Map(),
-    withMinimums: new Set(),
+    frameworksWithMinimums: new Set(),
     clientSlots: [],
     freeClientSlots: [],
     roles: createRoleTree((name) => createRole(name, weights.get(name) ?? 1, roleSorter, frameworkSorter)),
@@ -124,15 +124,15 @@ export function createState(options: AllocatorOptions, random: Random): State {
     dirtyClients: new Set(),
     pairedAgents: new Set(),
     heldBack: createAgentSet(),
-    rests: createDeadlines(),
-    restUntil: new Map(),
-    inverseDirty: new Set(),
+    cooldowns: createDeadlines(),
+    cooldownUntilMs: new Map(),
+    inverseOfferDirtyAgents: new Set(),
     inverseFilters: createDeadlines(),
     inverseFilterEnds: new Map(),
     quotaDirty: false,
-    pass: 0,
+    walks: 0,
     offers: [],
-    merged: undefined,
+    offerOfPair: undefined,
     runs: 0,
     offersMade: 0,
     pairsExamined: 0,
@@ -160,11 +160,11 @@ function nextDeadline(state: State): number | undefined {
   if (state.recovery !== undefined) {
     return state.agents.size >= state.recovery.expectedAgents ? 0 : state.recovery.untilMs;
   }
-  if (hasOfferWork(state) || state.inverseDirty.size > 0) return 0;
+  if (hasOfferWork(state) || state.inverseOfferDirtyAgents.size > 0) return 0;
   let next: number | undefined;
   for (const at of [
     earliestDeadline(state.filters.deadlines),
-    earliestDeadline(state.rests),
+    earliestDeadline(state.cooldowns),
     earliestDeadline(state.inverseFilters),
   ]) {
     if (at !== undefined && (next === undefined || at < next)) next = at;

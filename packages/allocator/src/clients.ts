@@ -1,9 +1,10 @@
-// Frameworks as clients of roles: made when a framework subscribes to a role or holds something in it, gone when neither.
+// Clients, each a framework in a role. A client exists while the framework subscribes to the role or has an allocation in
+// it.
 
 import { present } from '@meseta/base';
 import { type Quantities, quantitiesFrom } from '@meseta/resources';
 import type { FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
-import { forgetClientFilters } from './filters.js';
+import { removeClientFilters } from './filters.js';
 import { activateClient, deactivateClient, releaseRole, useRole } from './roles.js';
 import { CAN_REFINE, CAN_REVOKE, CAN_SHARE } from './shapes.js';
 import { createEntry } from './sort-group.js';
@@ -12,7 +13,7 @@ import type { Agent, Client, Framework, State } from './state.js';
 export const HAS_GPUS = 8;
 export const HAS_REGION = 16;
 export const HAS_MULTI_ROLE = 32;
-/** The client's role is below another. */
+/** The client's role has a parent. */
 export const IS_HIERARCHICAL = 64;
 
 const TRAIT_OF: Partial<Record<FrameworkInfoCapabilityType, number>> = {
@@ -30,11 +31,11 @@ function traitsOf(info: FrameworkInfo): number {
   return traits;
 }
 
-/** The roles it subscribes to: `roles` with MULTI_ROLE, else `role`. */
+/** The roles that a framework subscribes to: `roles` with MULTI_ROLE, else `role`. */
 export const rolesOf = (info: FrameworkInfo): ReadonlySet<string> =>
   new Set(traitsOf(info) & HAS_MULTI_ROLE ? (info.roles ?? []) : [info.role ?? '*']);
 
-/** FrameworkInfo.offer_filters: what an offer must contain at least, by role. */
+/** FrameworkInfo.offer_filters: the minimums of offers by role. */
 export function minimumsOf(info: FrameworkInfo): ReadonlyMap<string, readonly Quantities[]> {
   const minimums = new Map<string, readonly Quantities[]>();
   for (const [role, filter] of Object.entries(info.offer_filters ?? {})) {
@@ -53,7 +54,7 @@ export function clientOf(state: State, framework: Framework, roleName: string): 
   if (known !== undefined) return known;
   const role = useRole(state, roleName);
   const index = state.freeClientSlots.pop() ?? state.clientSlots.length;
-  const client = {
+  const fields: Omit<Client, 'entry'> = {
     index,
     framework,
     role,
@@ -61,10 +62,12 @@ export function clientOf(state: State, framework: Framework, roleName: string): 
     active: false,
     minimum: undefined,
     exclusions: undefined,
-    holdings: 0,
-    pass: 0,
-  } as unknown as Client & { entry: Client['entry'] };
-  client.entry = createEntry<Client>(framework.id, client, [], 1);
+    allocationCount: 0,
+    lastWalk: 0,
+  };
+  // The client and its entry refer to each other.
+  const client = fields as Client;
+  client.entry = createEntry(framework.id, client, [], 1);
   state.clientSlots[index] = client;
   role.members.add(client);
   framework.clients.set(roleName, client);
@@ -72,7 +75,7 @@ export function clientOf(state: State, framework: Framework, roleName: string): 
   return client;
 }
 
-/** Takes over what the framework's info and options say. */
+/** Copies what depends on the framework's info and options to the client. */
 function applyInfo(client: Client): void {
   const { framework, role } = client;
   client.traits = traitsOf(framework.info) | (role.parent === undefined ? 0 : IS_HIERARCHICAL);
@@ -80,8 +83,8 @@ function applyInfo(client: Client): void {
   client.exclusions = framework.constraints === undefined ? undefined : new Uint8Array(0);
 }
 
-/** Brings the framework's clients in line with its roles, suppression and activity; wakes those that became active. */
-export function settleClients(state: State, framework: Framework): void {
+/** Updates the framework's clients after its roles, suppression or activity changed; wakes clients that became active. */
+export function updateClients(state: State, framework: Framework): void {
   for (const role of framework.roles) clientOf(state, framework, role);
   for (const client of [...framework.clients.values()]) {
     applyInfo(client);
@@ -93,7 +96,7 @@ export function settleClients(state: State, framework: Framework): void {
       deactivateClient(state, client);
       state.dirtyClients.delete(client);
     }
-    dropIfUnused(state, client);
+    removeIfUnused(state, client);
   }
 }
 
@@ -101,12 +104,12 @@ export function wakeClient(state: State, client: Client): void {
   state.dirtyClients.add(client);
 }
 
-export function dropIfUnused(state: State, client: Client): void {
+export function removeIfUnused(state: State, client: Client): void {
   const { framework, role, index } = client;
-  if (client.holdings > 0 || framework.roles.has(role.name)) return;
+  if (client.allocationCount > 0 || framework.roles.has(role.name)) return;
   deactivateClient(state, client);
   state.dirtyClients.delete(client);
-  forgetClientFilters(state.filters, index);
+  removeClientFilters(state.filters, index);
   for (const agent of state.pairedAgents) agent.pairs.delete(client);
   state.clientSlots[index] = undefined;
   state.freeClientSlots.push(index);
@@ -115,7 +118,11 @@ export function dropIfUnused(state: State, client: Client): void {
   releaseRole(state, role.name);
 }
 
-/** Whether the framework's offer constraints keep the agent away from it in this role. */
+const NOT_EVALUATED = 0;
+const EXCLUDED = 1;
+const NOT_EXCLUDED = 2;
+
+/** Whether the framework's offer constraints for the role exclude the agent. */
 export function isExcluded(client: Client, agent: Agent): boolean {
   let { exclusions } = client;
   if (exclusions === undefined) return false;
@@ -125,18 +132,19 @@ export function isExcluded(client: Client, agent: Agent): boolean {
     exclusions = longer;
     client.exclusions = longer;
   }
-  let answer = exclusions[agent.index] as number;
-  if (answer === 0) {
+  let exclusion = exclusions[agent.index] as number;
+  if (exclusion === NOT_EVALUATED) {
     const constraints = present(client.framework.constraints, 'offer constraints');
-    answer = constraints.excludes(client.role.name, agent.info) ? 1 : 2;
-    exclusions[agent.index] = answer;
+    exclusion = constraints.excludes(client.role.name, agent.info) ? EXCLUDED : NOT_EXCLUDED;
+    exclusions[agent.index] = exclusion;
   }
-  return answer === 1;
+  return exclusion === EXCLUDED;
 }
 
-/** The agent's info changed, or another agent has its index now: constraints are asked again. */
-export function forgetExclusions(state: State, agent: Agent): void {
+/** The agent's info changed, or the index belongs to a new agent: constraints have to be evaluated again. */
+export function invalidateExclusions(state: State, agent: Agent): void {
   for (const client of state.clientSlots) {
-    if (client?.exclusions !== undefined && agent.index < client.exclusions.length) client.exclusions[agent.index] = 0;
+    if (client?.exclusions !== undefined && agent.index < client.exclusions.length)
+      client.exclusions[agent.index] = NOT_EVALUATED;
   }
 }

@@ -26,7 +26,7 @@ const takes = (groups: SchedulerAttributeConstraint[][], role = 'a', info = agen
   return !constraints.value.excludes(role, info);
 };
 
-test('predicates on a text, on another type and on nothing', () => {
+test('a predicate holds or fails by whether the attribute is a text, another type or missing', () => {
   const predicates: [SchedulerAttributeConstraintPredicate, text: boolean, other: boolean, missing: boolean][] = [
     [{ exists: {} }, true, true, false],
     [{ not_exists: {} }, false, false, true],
@@ -45,7 +45,7 @@ test('predicates on a text, on another type and on nothing', () => {
   }
 });
 
-test('pseudo-attributes', () => {
+test('pseudo-attributes select hostname, region and zone', () => {
   const pseudo = (type: 'HOSTNAME' | 'REGION' | 'ZONE', regex: string): SchedulerAttributeConstraint => ({
     selector: { pseudoattribute_type: type },
     predicate: { text_matches: { regex } },
@@ -54,7 +54,7 @@ test('pseudo-attributes', () => {
   assert.ok(!takes([[pseudo('REGION', '.*')]], 'a', { hostname: 'h' }), 'an agent without domain has no region');
 });
 
-test('groups are alternatives, constraints in a group all hold, other roles are free', () => {
+test('one group must hold, with all its constraints; other roles exclude no agent', () => {
   const yes = on('rack', { exists: {} });
   const no = on('rack', { not_exists: {} });
   assert.ok(takes([[no], [yes, yes]]));
@@ -62,7 +62,7 @@ test('groups are alternatives, constraints in a group all hold, other roles are 
   assert.ok(takes([[no]], 'b'));
 });
 
-test('a hostile regex takes linear time', () => {
+test('matching a hostile regular expression takes linear time', () => {
   const long: AgentInfo = { hostname: `${'a'.repeat(50_000)}!` };
   const constraint = {
     selector: { pseudoattribute_type: 'HOSTNAME' as const },
@@ -71,7 +71,7 @@ test('a hostile regex takes linear time', () => {
   assert.ok(!takes([[constraint]], 'a', long));
 });
 
-test('what is wrong is refused with its field', () => {
+test('invalid constraints are refused with an error that names the field', () => {
   const field = 'offer_constraints.role_constraints["a"].groups';
   const first = `${field}[0].attribute_constraints[0]`;
   const selector = { attribute_name: 'x' };
@@ -121,7 +121,7 @@ test('what is wrong is refused with its field', () => {
   assert.ok(createOfferConstraints(withGroups([on('x', { text_matches: { regex: '(a+){10}' } })])).ok);
 });
 
-test('a regular expression and the number of constraints have limits, checked before anything is compiled', () => {
+test('the length of a regular expression and the number of constraints are limited', () => {
   const refusalOf = (...groups: SchedulerAttributeConstraint[][]): string => {
     const made = createOfferConstraints(withGroups(...groups));
     return made.ok ? '' : `${made.error.code} ${made.error.field}: ${made.error.text}`;

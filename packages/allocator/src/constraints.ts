@@ -1,8 +1,8 @@
-// Offer constraints: which agents a framework wants no offers of, by role (mesos/v1/scheduler: OfferConstraints).
+// Offer constraints: the agents that a framework excludes from its offers, by role (mesos/v1/scheduler: OfferConstraints).
 //
-// A role's groups are alternatives; in a group all constraints must hold. A role without constraints takes every agent.
-// What is asked is the first attribute of the name, or a pseudo-attribute. A text predicate on an attribute that isn't
-// TEXT holds, negated or not; on one that is missing the plain one fails and the negated one holds.
+// At least one group of a role must hold; a group holds if all its constraints hold. A role without groups excludes no
+// agent. A constraint tests the first attribute of a name, or a pseudo-attribute. On an attribute that is not TEXT every
+// text predicate holds, negated or not. On a missing attribute a text predicate fails and a negated one holds.
 import { err, ok, overLimit, type Result } from '@meseta/base';
 import type {
   AgentInfo,
@@ -13,10 +13,10 @@ import type {
 } from '@meseta/wire';
 import { RE2JS, RE2JSException } from 're2js';
 
-/** Constraints that passed validation, ready to be asked. */
+/** Constraints that passed validation, compiled. */
 export interface OfferConstraints {
   readonly source: SchedulerOfferConstraints;
-  /** Whether the constraints of the role keep this agent away. */
+  /** Whether the constraints of the role exclude the agent. */
   excludes(role: string, agent: AgentInfo): boolean;
 }
 
@@ -24,7 +24,7 @@ export interface ConstraintProblem {
   readonly code: 'empty' | 'selector' | 'predicate' | 'regex' | 'tooMany';
   /** `offer_constraints.role_constraints["a"].groups[0].attribute_constraints[1].predicate` */
   readonly field: string;
-  /** What was expected and what is there. */
+  /** What was expected, and the value. */
   readonly text: string;
 }
 
@@ -35,10 +35,10 @@ export interface RegexLimits {
 }
 export const defaultRegexLimits: RegexLimits = { maxMemoryBytes: 4096, maxProgramSize: 100 };
 
-/** What a selector finds. */
-interface Asked {
+/** What a selector selects of an agent. */
+interface Selected {
   readonly text: string | undefined;
-  readonly found: 'text' | 'other' | 'nothing';
+  readonly kind: 'text' | 'other' | 'nothing';
 }
 type Test = (agent: AgentInfo) => boolean;
 type Built<T> = Result<T, ConstraintProblem>;
@@ -89,13 +89,13 @@ function testFrom(constraint: SchedulerAttributeConstraint, limits: RegexLimits,
   return ok((agent) => predicate.value(selector.value(agent)));
 }
 
-const nothing: Asked = { text: undefined, found: 'nothing' };
-const textual = (text: string | undefined): Asked => (text === undefined ? nothing : { text, found: 'text' });
+const nothing: Selected = { text: undefined, kind: 'nothing' };
+const textOf = (text: string | undefined): Selected => (text === undefined ? nothing : { text, kind: 'text' });
 
 function selectorFrom(
   selector: SchedulerAttributeConstraintSelector | undefined,
   field: string,
-): Built<(agent: AgentInfo) => Asked> {
+): Built<(agent: AgentInfo) => Selected> {
   const { attribute_name: name, pseudoattribute_type: pseudo } = selector ?? {};
   if ((name === undefined) === (pseudo === undefined)) {
     return problem('selector', field, 'expected exactly one of attribute_name and a known pseudoattribute_type');
@@ -103,57 +103,61 @@ function selectorFrom(
   if (name !== undefined) return ok((agent) => attributeOf(agent, name));
   switch (pseudo) {
     case 'HOSTNAME':
-      return ok((agent) => textual(agent.hostname));
+      return ok((agent) => textOf(agent.hostname));
     case 'REGION':
-      return ok((agent) => textual(agent.domain?.fault_domain?.region.name));
+      return ok((agent) => textOf(agent.domain?.fault_domain?.region.name));
     case 'ZONE':
-      return ok((agent) => textual(agent.domain?.fault_domain?.zone.name));
+      return ok((agent) => textOf(agent.domain?.fault_domain?.zone.name));
     default:
       return problem('selector', `${field}.pseudoattribute_type`, `expected HOSTNAME, REGION or ZONE, got ${pseudo}`);
   }
 }
 
-function attributeOf(agent: AgentInfo, name: string): Asked {
+function attributeOf(agent: AgentInfo, name: string): Selected {
   const attribute = agent.attributes?.find((one) => one.name === name);
   if (attribute === undefined) return nothing;
   return attribute.type === 'TEXT'
-    ? { text: attribute.text?.value ?? '', found: 'text' }
-    : { text: undefined, found: 'other' };
+    ? { text: attribute.text?.value ?? '', kind: 'text' }
+    : { text: undefined, kind: 'other' };
 }
 
 function predicateFrom(
   predicate: SchedulerAttributeConstraintPredicate | undefined,
   limits: RegexLimits,
   field: string,
-): Built<(asked: Asked) => boolean> {
+): Built<(selected: Selected) => boolean> {
   const set = Object.entries(predicate ?? {}).filter(([, value]) => value !== undefined);
   if (predicate === undefined || set.length !== 1) {
     return problem('predicate', field, `expected exactly one known predicate, got ${set.length}`);
   }
-  if (predicate.exists) return ok(({ found }) => found !== 'nothing');
-  if (predicate.not_exists) return ok(({ found }) => found === 'nothing');
+  if (predicate.exists) return ok(({ kind }) => kind !== 'nothing');
+  if (predicate.not_exists) return ok(({ kind }) => kind === 'nothing');
   if (predicate.text_equals) return ok(onText((text, value) => text === value, predicate.text_equals.value, true));
   if (predicate.text_not_equals) {
     return ok(onText((text, value) => text === value, predicate.text_not_equals.value, false));
   }
-  const [kind] = set[0] as [string, unknown];
+  const [name] = set[0] as [string, unknown];
   const regex = predicate.text_matches?.regex ?? predicate.text_not_matches?.regex;
-  if (regex === undefined) return problem('predicate', `${field}.${kind}`, 'is not a predicate known here');
-  const compiled = compile(regex, limits, `${field}.${kind}.regex`);
+  if (regex === undefined) return problem('predicate', `${field}.${name}`, 'is not a known predicate');
+  const compiled = compile(regex, limits, `${field}.${name}.regex`);
   if (!compiled.ok) return compiled;
   return ok(onText((text, pattern) => pattern.matches(text), compiled.value, predicate.text_matches !== undefined));
 }
 
-/** `wanted`: the answer of `holds` that satisfies the predicate, which a missing text gives only if false. */
-function onText<T>(holds: (text: string, value: T) => boolean, value: T, wanted: boolean): (asked: Asked) => boolean {
-  return ({ text, found }) => found === 'other' || (text !== undefined && holds(text, value)) === wanted;
+/** `wanted`: the result of `holds` that satisfies the predicate; a missing text counts as false. */
+function onText<T>(
+  holds: (text: string, value: T) => boolean,
+  value: T,
+  wanted: boolean,
+): (selected: Selected) => boolean {
+  return ({ text, kind }) => kind === 'other' || (text !== undefined && holds(text, value)) === wanted;
 }
 
-/** An instruction of RE2's takes 16 bytes: a program that needs more than the limit for them alone can't be made. */
+/** The bytes of the program's instructions, 16 each in RE2: a lower bound of the memory that RE2 needs. */
 const memoryOf = (programSize: number): number => programSize * 16;
 
 function compile(regex: string, limits: RegexLimits, field: string): Built<RE2JS> {
-  // A longer one can't be small enough, and to compile it takes long.
+  // Checked first, because compiling a long expression takes long.
   const tooLong = overLimit('regex', 'pattern too large', regex.length);
   if (tooLong !== undefined) return problem('regex', field, tooLong);
   let pattern: RE2JS;

@@ -93,9 +93,9 @@ function namesInUse({ agents, quotaRoles, cluster, dimensions }: State): Readonl
   const use = (quantities: { readonly names: readonly string[] }): void => {
     for (const name of quantities.names) names.add(name);
   };
-  for (const { total, holdings } of agents.values()) {
+  for (const { total, allocations } of agents.values()) {
     use(total.quantities);
-    for (const { held } of holdings.values()) use(held.quantities);
+    for (const { offeredOrAllocated } of allocations.values()) use(offeredOrAllocated.quantities);
   }
   for (const { quota } of quotaRoles) {
     if (quota === undefined) continue;
@@ -107,12 +107,12 @@ function namesInUse({ agents, quotaRoles, cluster, dimensions }: State): Readonl
 
 /** Every vector that lives longer than an input. */
 function* vectorsOf(state: State): Iterable<Vector> {
-  yield* [state.cluster.total, state.held, state.available, state.required, state.lastSurplus];
+  yield* [state.cluster.total, state.allocation, state.available, state.required, state.lastSurplus];
   const pending = [...state.roles.topLevel];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     const { consumed, allocated, subtree, own, lastRoom, lastUnmet } = node.value;
-    yield* [consumed, allocated, subtree.held, own.held, lastRoom, lastUnmet];
-    for (const client of node.value.members) yield client.entry.held;
+    yield* [consumed, allocated, subtree.allocation, own.allocation, lastRoom, lastUnmet];
+    for (const client of node.value.members) yield client.entry.allocation;
     for (const child of node.children) pending.push(child);
   }
 }

@@ -1,11 +1,11 @@
-// One pair of agent and client: what it may be offered now, or nothing, and which lists will wake it.
-// The order of the tests is from cheap to dear; explain.ts says the same in words, testing/scan.ts without any shortcut.
+// Evaluates a pair of agent and client: the offer that the client may have now, or the wake lists for the pair.
+// The cheap tests come first. explain.ts gives the same reasons as data; testing/scan.ts has the rules without shortcuts.
 
 import { type Bundle, containsQuantities, type Quantities } from '@meseta/resources';
 import { addAgentTo } from './agent-set.js';
 import { isExcluded } from './clients.js';
 import { isRefused } from './filters.js';
-import { roomOf, unmetOf } from './roles.js';
+import { roomUnderLimit, unmetGuarantee } from './roles.js';
 import type { Shape } from './shapes.js';
 import type { Agent, Client, Role, State } from './state.js';
 import { amount, bitOf, type Vector } from './vectors.js';
@@ -25,56 +25,57 @@ export const needsHeadroom = (state: State): boolean => {
   return false;
 };
 
-/** An offer must contain at least one of the sets, if there are any. */
+/** Whether the shape contains at least one of the client's minimums; without minimums, anything. */
 export function meetsMinimum(state: State, client: Client, shape: Shape): boolean {
   if (shape.bundle.isEmpty) return false;
-  return client.minimum === undefined ? meetsMasters(state, shape) : meetsOne(client.minimum, shape);
+  return client.minimum === undefined ? meetsMasterMinimum(state, shape) : meetsAny(client.minimum, shape);
 }
 
-function meetsMasters(state: State, shape: Shape): boolean {
-  shape.meetsMinimum ??= meetsOne(state.settings.minimum, shape);
+function meetsMasterMinimum(state: State, shape: Shape): boolean {
+  shape.meetsMinimum ??= meetsAny(state.settings.minimum, shape);
   return shape.meetsMinimum;
 }
 
 /**
- * False: whoever looked at the agent would find nothing free, or (nobody having a minimum of his own) too little, since
- * everybody sees all of it or less. Ports and disk that nobody has cpus for are the rule where tasks run.
+ * False if no client can be offered the agent: nothing is free, or less than the master's minimum is free and no
+ * framework has minimums of its own. Agents full of tasks often have free ports and disk only.
  */
-export const isWorthALook = (state: State, { free }: Agent): boolean =>
-  !free.bundle.isEmpty && (state.withMinimums.size > 0 || meetsMasters(state, free));
+export const mayYieldOffer = (state: State, { free }: Agent): boolean =>
+  !free.bundle.isEmpty && (state.frameworksWithMinimums.size > 0 || meetsMasterMinimum(state, free));
 
-const meetsOne = (sets: readonly Quantities[], { bundle }: Shape): boolean =>
+const meetsAny = (sets: readonly Quantities[], { bundle }: Shape): boolean =>
   sets.length === 0 || sets.some((set) => containsQuantities(bundle.quantities, set));
 
-/** What of the agent's free resources the client could be shown, limits, headroom and filters apart. */
+/** The free resources that the client may be offered as far as limits, headroom and filters allow. */
 export function visibleTo(state: State, agent: Agent, client: Client): Shape {
   const { free } = agent;
-  if (free.plain) return free;
+  if (free.isUnrestricted) return free;
   const view = state.shapes.viewOf(free, client.role.name, client.traits);
   if (!view.hasShared) return view;
-  // A shared resource isn't offered again to who is already being offered it.
-  const holding = agent.holdings.get(client);
-  if (holding === undefined) return view;
-  return state.shapes.withoutShared(view, state.table.subtract(holding.held, holding.allocated));
+  // A shared resource is not offered again to a client while it is offered to it.
+  const allocation = agent.allocations.get(client);
+  if (allocation === undefined) return view;
+  return state.shapes.withoutShared(view, state.table.subtract(allocation.offeredOrAllocated, allocation.allocated));
 }
 
 const allowed: Vector = [];
 
 /**
- * The most of a dimension that the client may get: what the limits of its role and of all roles above leave, and what
- * others' guarantees leave (its own subtree's unmet guarantee on top). `wake`: notes on their lists what withheld.
+ * The largest amount of a dimension that the client may be offered: within the room under the limits of its role and its
+ * ancestors, and within the surplus plus the unmet guarantee of its own top-level role. Puts the agent `wake`, if given,
+ * on the wake lists of what withholds the rest.
  */
-function allowedOf(state: State, client: Client, at: number, wanted: number, wake: Agent | undefined): number {
+function allowedAmount(state: State, client: Client, at: number, wanted: number, wake: Agent | undefined): number {
   let most = wanted;
   for (let role: Role | undefined = client.role; role !== undefined; role = role.parent) {
-    const room = roomOf(role, at);
+    const room = roomUnderLimit(role, at);
     if (room >= wanted) continue;
     most = Math.min(most, Math.max(0, room));
     if (wake === undefined) continue;
     addAgentTo(role.blocked, wake.index);
     role.blockedMask |= bitOf(at);
   }
-  const headroom = Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);
+  const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);
   if (headroom < wanted) {
     most = Math.min(most, headroom);
     if (wake !== undefined) {
@@ -85,28 +86,29 @@ function allowedOf(state: State, client: Client, at: number, wanted: number, wak
   return most;
 }
 
-/** `view`, cut to what quota allows. */
+/** The view without what quota withholds. */
 export function cutToQuota(state: State, agent: Agent, client: Client, view: Shape, wake: boolean): Shape {
   const { countable } = view;
   let isCut = false;
   allowed.length = countable.length;
   for (let d = 0; d < countable.length; d++) {
     const wanted = countable[d] as number;
-    const most = wanted === 0 ? 0 : allowedOf(state, client, d, wanted, wake ? agent : undefined);
+    const most = wanted === 0 ? 0 : allowedAmount(state, client, d, wanted, wake ? agent : undefined);
     allowed[d] = most;
     if (most < wanted) isCut = true;
   }
   return isCut ? state.shapes.cut(view, allowed) : view;
 }
 
-/** Whether capabilities and constraints let the client see the agent at all. */
-export const isVisible = (agent: Agent, client: Client): boolean =>
-  ((agent.needs & ~client.traits) | (agent.forbids & client.traits)) === 0 && !isExcluded(client, agent);
+/** Whether capabilities, region and offer constraints allow the client to be offered the agent. */
+export const isAgentVisible = (agent: Agent, client: Client): boolean =>
+  ((agent.requiredTraits & ~client.traits) | (agent.forbiddenTraits & client.traits)) === 0 &&
+  !isExcluded(client, agent);
 
-/** What the client is to be offered (unallocated form); undefined: nothing, for a reason that is on its list. */
+/** The resources to offer to the client (unallocated form); undefined: none, and the pair is on the reason's wake list. */
 export function evaluate(state: State, agent: Agent, client: Client): Bundle | undefined {
   state.pairsExamined++;
-  if (!isVisible(agent, client)) return undefined;
+  if (!isAgentVisible(agent, client)) return undefined;
   let shape = visibleTo(state, agent, client);
   if (!meetsMinimum(state, client, shape)) return undefined;
   if (state.quotaRoles.size > 0) {
@@ -117,20 +119,20 @@ export function evaluate(state: State, agent: Agent, client: Client): Bundle | u
   return shape.bundle;
 }
 
-/** Whether the agent brings something that the client's roles lack to their guarantee. */
+/** Whether the agent has resources that serve the unmet guarantee of the client's top-level role. */
 export function bringsGuaranteed(state: State, agent: Agent, client: Client): boolean {
   const top = topOf(client.role);
-  if (top.guarantees === undefined || !isVisible(agent, client)) return false;
+  if (top.guarantees === undefined || !isAgentVisible(agent, client)) return false;
   const { countable } = visibleTo(state, agent, client);
   for (let d = 0; d < countable.length; d++) {
-    if ((countable[d] as number) > 0 && unmetOf(top, d) > 0 && isOpen(client, d)) return true;
+    if ((countable[d] as number) > 0 && unmetGuarantee(top, d) > 0 && hasRoom(client, d)) return true;
   }
   return false;
 }
 
-function isOpen(client: Client, at: number): boolean {
+function hasRoom(client: Client, at: number): boolean {
   for (let role: Role | undefined = client.role; role !== undefined; role = role.parent) {
-    if (roomOf(role, at) <= 0) return false;
+    if (roomUnderLimit(role, at) <= 0) return false;
   }
   return true;
 }

@@ -1,19 +1,17 @@
-// Why a framework is not offered something: the same tests as evaluate.ts, none of them left out, in words and figures.
-
-import type { AgentId, FrameworkId } from '@meseta/base';
-import { pushAll } from '@meseta/base';
+// Why a framework is not offered resources: all reasons of the tests in evaluate.ts, as data.
+import { type AgentId, type FrameworkId, pushAll } from '@meseta/base';
 import { type Bundle, noQuantities, type Quantities, subtractQuantities } from '@meseta/resources';
+import { isOfferable } from './allocations.js';
 import { HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, isExcluded } from './clients.js';
-import { cutToQuota, isVisible, meetsMinimum, surplusOf, topOf, visibleTo } from './evaluate.js';
+import { cutToQuota, isAgentVisible, meetsMinimum, surplusOf, topOf, visibleTo } from './evaluate.js';
 import { filtersOf } from './filters.js';
-import { isOfferable } from './holdings.js';
-import { roomOf, unmetOf } from './roles.js';
+import { roomUnderLimit, unmetGuarantee } from './roles.js';
 import { isPaused } from './run.js';
 import { CAN_REFINE, CAN_REVOKE, CAN_SHARE, type Shape } from './shapes.js';
 import { shareOf } from './sort-group.js';
 import type { Agent, Client, Role, State } from './state.js';
 import type { AgentReason, Reason } from './types.js';
-import { amount, type Vector } from './vectors.js';
+import type { Vector } from './vectors.js';
 
 /** See `explain` in types.ts. */
 export function explain(
@@ -28,12 +26,11 @@ export function explain(
   const reasons: Reason[] = [];
   if (isPaused(state, now)) {
     const { recovery } = state;
-    const untilMs = recovery?.untilMs;
     reasons.push({
       kind: 'paused',
       knownAgents: state.agents.size,
       expectedAgents: recovery?.expectedAgents,
-      untilMs,
+      untilMs: recovery?.untilMs,
     });
   }
   if (!framework.active) reasons.push({ kind: 'frameworkInactive' });
@@ -48,13 +45,13 @@ export function explain(
     }
     if (framework.suppressed.has(name)) reasons.push({ kind: 'suppressed', role: name });
     if (asked !== undefined) pushAll<Reason>(reasons, reasonsOn(state, asked, client));
-    else pushAll(reasons, summary(state, client));
+    else pushAll(reasons, summarizeReasons(state, client));
   }
   return reasons;
 }
 
-/** One reason of each kind over all agents. */
-function summary(state: State, client: Client): Reason[] {
+/** One reason of each kind, with the number of agents that it holds for. */
+function summarizeReasons(state: State, client: Client): Reason[] {
   const byKind = new Map<string, Reason>();
   for (const agent of state.agents.values()) {
     const here = new Set<string>();
@@ -70,19 +67,19 @@ function summary(state: State, client: Client): Reason[] {
   return [...byKind.values()];
 }
 
-/** All that keeps the client from an offer on the agent; `pending` if nothing does but that no run was yet. */
+/** Every reason why the client has no offer of the agent; `pending` if there is none but that no run was yet. */
 function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
   const agentId = agent.id;
   const role = client.role.name;
   const reasons: AgentReason[] = [];
   if (!agent.active) reasons.push({ kind: 'agentDeactivated', agentId });
   if (!agent.whitelisted) reasons.push({ kind: 'notWhitelisted', agentId, hostname: agent.info.hostname });
-  const untilMs = state.restUntil.get(agent);
+  const untilMs = state.cooldownUntilMs.get(agent);
   if (untilMs !== undefined) reasons.push({ kind: 'resting', agentId, untilMs });
-  pushAll(reasons, invisible(agent, client));
+  pushAll(reasons, visibilityReasons(agent, client));
   if (agent.free.bundle.isEmpty) {
     reasons.push({ kind: 'nothingFree', agentId, total: agent.total.quantities });
-    pushAll(reasons, shares(state, agent, client));
+    pushAll(reasons, shareReasons(state, agent, client));
     return reasons;
   }
   const view = visibleTo(state, agent, client);
@@ -98,24 +95,24 @@ function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
     if (reasons.length === 0 && client.active) reasons.push({ kind: 'pending', agentId, role });
     return reasons;
   }
-  pushAll(reasons, withheldByKind(state, agent, client));
-  pushAll(reasons, withheldByQuota(state, agent, client, view, cut));
+  pushAll(reasons, kindReasons(state, agent, client));
+  pushAll(reasons, quotaReasons(state, agent, client, view, cut));
   if (!isEnough) {
     const minimum = client.minimum ?? state.settings.minimum;
     reasons.push({ kind: 'tooSmall', agentId, role, available: cut.bundle.quantities, minimum });
-    pushAll(reasons, shares(state, agent, client));
+    pushAll(reasons, shareReasons(state, agent, client));
   }
   return reasons;
 }
 
 const isIn = (state: State, bundle: Bundle, refused: Bundle): boolean => state.table.subtract(bundle, refused).isEmpty;
 
-function invisible(agent: Agent, client: Client): AgentReason[] {
-  if (isVisible(agent, client)) return [];
+function visibilityReasons(agent: Agent, client: Client): AgentReason[] {
+  if (isAgentVisible(agent, client)) return [];
   const agentId = agent.id;
   const reasons: AgentReason[] = [];
-  const missing = agent.needs & ~client.traits;
-  const conflicting = agent.forbids & client.traits;
+  const missing = agent.requiredTraits & ~client.traits;
+  const conflicting = agent.forbiddenTraits & client.traits;
   if (missing & HAS_GPUS) reasons.push({ kind: 'gpuAgent', agentId });
   if (missing & HAS_REGION) {
     reasons.push({ kind: 'otherRegion', agentId, region: agent.info.domain?.fault_domain?.region.name ?? '' });
@@ -128,14 +125,14 @@ function invisible(agent: Agent, client: Client): AgentReason[] {
   return reasons;
 }
 
-/** Who holds what there. */
-function shares(state: State, agent: Agent, client: Client): AgentReason[] {
-  const holders = [...agent.holdings].map(([holder, { held, allocated }]) => ({
+/** The clients that have the agent's resources. */
+function shareReasons(state: State, agent: Agent, client: Client): AgentReason[] {
+  const holders = [...agent.allocations].map(([holder, { offeredOrAllocated, allocated }]) => ({
     frameworkId: holder.framework.id,
     role: holder.role.name,
     share: shareOf(holder.entry, state.cluster),
-    held: held.quantities,
-    offered: subtractQuantities(held.quantities, allocated.quantities),
+    offeredOrAllocated: offeredOrAllocated.quantities,
+    offered: subtractQuantities(offeredOrAllocated.quantities, allocated.quantities),
   }));
   if (holders.length === 0) return [];
   const share = shareOf(client.entry, state.cluster);
@@ -148,10 +145,10 @@ const KINDS = [
   ['RESERVATION_REFINEMENT', CAN_REFINE],
 ] as const;
 
-/** Free resources that are others' reservations, or of a kind that the framework can't use. */
-function withheldByKind(state: State, agent: Agent, client: Client): AgentReason[] {
+/** Free resources that are reserved to other roles, or need a capability that the framework lacks. */
+function kindReasons(state: State, agent: Agent, client: Client): AgentReason[] {
   const { free } = agent;
-  if (free.plain) return [];
+  if (free.isUnrestricted) return [];
   const agentId = agent.id;
   const role = client.role.name;
   const reasons: AgentReason[] = [];
@@ -169,7 +166,7 @@ function withheldByKind(state: State, agent: Agent, client: Client): AgentReason
   return reasons;
 }
 
-function withheldByQuota(state: State, agent: Agent, client: Client, view: Shape, cut: Shape): AgentReason[] {
+function quotaReasons(state: State, agent: Agent, client: Client, view: Shape, cut: Shape): AgentReason[] {
   if (cut === view) return [];
   const agentId = agent.id;
   const role = client.role.name;
@@ -179,19 +176,19 @@ function withheldByQuota(state: State, agent: Agent, client: Client, view: Shape
     return state.dimensions.quantitiesOf(over);
   };
   for (let at: Role | undefined = client.role; at !== undefined; at = at.parent) {
-    const limiting = at;
-    if (limiting.limits === undefined) continue;
-    const withheld = beyond((d) => roomOf(limiting, d));
+    const limited = at;
+    if (limited.limits === undefined) continue;
+    const withheld = beyond((d) => roomUnderLimit(limited, d));
     if (withheld.names.length === 0) continue;
-    const limits = limiting.quota?.limits ?? noQuantities;
-    const consumed = state.dimensions.quantitiesOf(limiting.consumed);
-    reasons.push({ kind: 'limit', agentId, role, limited: limiting.name, limits, consumed, withheld });
+    const limits = limited.quota?.limits ?? noQuantities;
+    const consumed = state.dimensions.quantitiesOf(limited.consumed);
+    reasons.push({ kind: 'limit', agentId, role, limited: limited.name, limits, consumed, withheld });
   }
   const top = topOf(client.role);
-  const withheld = beyond((d) => Math.max(0, surplusOf(state, d)) + unmetOf(top, d));
+  const withheld = beyond((d) => Math.max(0, surplusOf(state, d)) + unmetGuarantee(top, d));
   if (withheld.names.length > 0) {
     const required = state.dimensions.quantitiesOf(state.required);
-    const available = state.dimensions.quantitiesOf(state.available.map((_, d) => amount(state.available, d)));
+    const available = state.dimensions.quantitiesOf(state.available);
     reasons.push({ kind: 'headroom', agentId, role, required, available, withheld });
   }
   return reasons;

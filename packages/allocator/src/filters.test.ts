@@ -8,9 +8,9 @@ import {
   expireFilters,
   type Filters,
   filtersOf,
-  forgetAgentFilters,
-  forgetClientFilters,
   isRefused,
+  removeAgentFilters,
+  removeClientFilters,
 } from './filters.js';
 import { res } from './testing/cluster.js';
 
@@ -30,7 +30,7 @@ interface Refusal {
   readonly untilMs: number;
 }
 
-/** FILTERS-2, in words of its own: ends are multiples of a tick, and of long durations multiples of 1/512 or more of it. */
+/** FILTERS-2: ends are multiples of a tick; ends of long durations are multiples of 1/512 of the duration or more. */
 function endOf(now: number, durationMs: number): number {
   const grain = TICK_MS * 2 ** Math.max(0, Math.floor(Math.log2(durationMs / TICK_MS / 256)));
   return Math.ceil((now + durationMs) / grain) * grain;
@@ -46,7 +46,7 @@ function expired(filters: Filters, now: number): string[] {
   return [...pairs].sort();
 }
 
-/** The filters against a list of everything refused that has neither ended nor been forgotten. */
+/** Compares the filters with a list of all refusals that neither ended nor were removed. */
 function checkAgainst(filters: Filters, model: readonly Refusal[]): void {
   let count = 0;
   const counts = new Map<number, number>();
@@ -82,12 +82,12 @@ const anyChange = fc.oneof(
       ms: fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 20_000, max: 200_000 })),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forgetAgent' as const), agent: fc.nat(AGENTS - 1) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('forgetClient' as const), client: fc.nat(CLIENTS - 1) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeAgent' as const), agent: fc.nat(AGENTS - 1) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('removeClient' as const), client: fc.nat(CLIENTS - 1) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(1500) }) },
 );
 
-test('FILTERS-1, FILTERS-2, FILTERS-3: what is refused is what a list of all refusals says', () => {
+test('FILTERS-1, FILTERS-2, FILTERS-3: the filters refuse the same bundles as a list of all refusals', () => {
   fc.assert(
     fc.property(fc.array(anyChange, { minLength: 20, maxLength: 150, size: 'max' }), (changes) => {
       const filters = createFilters(TICK_MS);
@@ -99,15 +99,16 @@ test('FILTERS-1, FILTERS-2, FILTERS-3: what is refused is what a list of all ref
           model.filter(({ untilMs }) => untilMs <= now).map(({ agent, client }) => `${agent} ${client}`),
         );
         model = model.filter(({ untilMs }) => untilMs > now);
-        for (const pair of expired(filters, now)) assert(due.has(pair), 'only pairs whose filter ends are told');
+        for (const pair of expired(filters, now))
+          assert(due.has(pair), 'only pairs with a filter that ended are reported');
       };
       for (const change of changes) {
         if (change.kind === 'pass') pass(change.ms);
-        else if (change.kind === 'forgetAgent') {
-          forgetAgentFilters(filters, change.agent);
+        else if (change.kind === 'removeAgent') {
+          removeAgentFilters(filters, change.agent);
           model = model.filter(({ agent }) => agent !== change.agent);
-        } else if (change.kind === 'forgetClient') {
-          forgetClientFilters(filters, change.client);
+        } else if (change.kind === 'removeClient') {
+          removeClientFilters(filters, change.client);
           model = model.filter(({ client }) => client !== change.client);
         } else {
           const { agent, client, ms } = change;
@@ -120,13 +121,13 @@ test('FILTERS-1, FILTERS-2, FILTERS-3: what is refused is what a list of all ref
       pass(500_000);
       checkAgainst(filters, []);
       assert.equal(filters.buckets.size, 0);
-      assert.equal(filters.references.byBundle.size, 0, 'no bundle is kept for a filter that is gone');
+      assert.equal(filters.references.byBundle.size, 0, 'the bundles of deleted filters are released');
     }),
     { numRuns: 150, seed: 11 },
   );
 });
 
-test('FILTERS-2: a filter ends with its tick and not before, and each pair is told once', () => {
+test('FILTERS-2: a filter ends with its tick and not before, and its pair is reported once', () => {
   const filters = createFilters(TICK_MS);
   addFilter(filters, 0, 1, small, 50, 100);
   addFilter(filters, 0, 1, bundleOf('cpus:2'), 50, 100);
@@ -142,7 +143,7 @@ test('FILTERS-2: a filter ends with its tick and not before, and each pair is to
   assert.deepEqual([filters.count, filters.counts[1], filters.counts[2]], [0, 0, 0]);
 });
 
-test('FILTERS-2: of long durations ends are shared, at most 1/256 of the duration late', () => {
+test('FILTERS-2: filters of long durations share ends, at most 1/256 of the duration late', () => {
   for (const [durationMs, grainMs] of [
     [51_199, 100],
     [51_200, 200],
@@ -156,7 +157,7 @@ test('FILTERS-2: of long durations ends are shared, at most 1/256 of the duratio
   }
 });
 
-test('of two filters of a pair one stays if it refuses as much for as long', () => {
+test('of two filters of a pair only one stays if it refuses as much for as long', () => {
   for (const [first, second, kept] of [
     [[small, 500], [large, 500], [[large, 500]]],
     [[small, 500], [large, 900], [[large, 900]]],
@@ -198,10 +199,10 @@ test('a filter replaces every filter of the pair that refuses no more and ends n
   assert.deepEqual([filters.count, filters.counts[0], filters.tables[0]?.size], [2, 2, 2]);
 });
 
-test('FILTERS-1: what a client refused before it was forgotten does not count again, whatever it refuses then', () => {
+test('FILTERS-1: a filter that was removed with its client’s filters does not return with the next filter', () => {
   const filters = createFilters(TICK_MS);
   addFilter(filters, 0, 0, large, 0, 500);
-  forgetClientFilters(filters, 0);
+  removeClientFilters(filters, 0);
   addFilter(filters, 0, 0, small, 0, 900);
   assert.equal(isRefused(filters, 0, 0, large), false);
   assert.equal(isRefused(filters, 0, 0, small), true);
@@ -209,18 +210,18 @@ test('FILTERS-1: what a client refused before it was forgotten does not count ag
   assert.equal(filters.count, 1);
 });
 
-test('FILTERS-3: a bucket of filters that come and go in one tick stays small', () => {
+test('FILTERS-3: a bucket does not grow with filters that are added and removed in one tick', () => {
   const filters = createFilters(TICK_MS);
   for (let i = 0; i < 1000; i++) {
     addFilter(filters, 0, i % 4, small, 0, 500);
-    if (i % 4 === 3) for (let client = 0; client < 4; client++) forgetClientFilters(filters, client);
+    if (i % 4 === 3) for (let client = 0; client < 4; client++) removeClientFilters(filters, client);
   }
   assert.equal(filters.buckets.size, 1);
   assert.equal(filters.buckets.get(5)?.pairs.length, 16);
   assert.equal(filters.tables[0]?.cells.length, 8 * 4);
 });
 
-test('the table of an agent grows with its live filters only', () => {
+test('the table of an agent grows with its live filters', () => {
   const filters = createFilters(TICK_MS);
   for (const [count, cells] of [
     [3, 16],
@@ -234,34 +235,34 @@ test('the table of an agent grows with its live filters only', () => {
   }
 });
 
-test('the table of an agent does not grow by filters that ended or were forgotten', () => {
+test('the table of an agent does not grow with filters that ended or were removed', () => {
   const ended = createFilters(TICK_MS);
   for (let i = 0; i < 50; i++) {
     addFilter(ended, 0, i % 7, small, i * 100, 100);
     assert.deepEqual(expired(ended, (i + 1) * 100), [`0 ${i % 7}`]);
     assert.equal(ended.tables[0]?.size, 0);
   }
-  const forgotten = createFilters(TICK_MS);
+  const removed = createFilters(TICK_MS);
   for (let i = 0; i < 50; i++) {
-    addFilter(forgotten, 0, i % 7, small, 0, 500);
-    forgetClientFilters(forgotten, i % 7);
+    addFilter(removed, 0, i % 7, small, 0, 500);
+    removeClientFilters(removed, i % 7);
   }
-  for (const { tables } of [ended, forgotten]) assert.equal(tables[0]?.cells.length, 16);
+  for (const { tables } of [ended, removed]) assert.equal(tables[0]?.cells.length, 16);
 });
 
-test('FILTERS-1: the place of a forgotten filter is taken by the next of its client', () => {
+test('FILTERS-1: the next filter of a client replaces a stale one', () => {
   const filters = createFilters(TICK_MS);
   addFilter(filters, 0, 0, small, 0, 900);
-  forgetClientFilters(filters, 0);
+  removeClientFilters(filters, 0);
   addFilter(filters, 0, 0, large, 0, 500);
   assert.equal(filters.tables[0]?.size, 1);
   assert.equal(filters.references.byBundle.size, 1);
 });
 
-test('FILTERS-3: in a bucket that was cleared each filter that is left keeps its place', () => {
+test('FILTERS-3: compacting a bucket keeps the entries of live filters', () => {
   const filters = createFilters(TICK_MS);
   for (let client = 0; client < 8; client++) addFilter(filters, client % 3, client, small, 0, 500);
-  for (const client of [0, 2, 3, 6]) forgetClientFilters(filters, client);
+  for (const client of [0, 2, 3, 6]) removeClientFilters(filters, client);
   addFilter(filters, 2, 9, small, 0, 500);
   assert.equal(filters.buckets.get(5)?.size, 5);
   assert.deepEqual(expired(filters, 500), ['1 1', '1 4', '1 7', '2 5', '2 9']);

@@ -1,30 +1,30 @@
-// Offer filters: what a client (framework in role) refused on an agent, and until when.
+// Offer filters: the resources that a client refused on an agent, and until when.
 //
-// Owns: every filter, its bundle's reference and its expiry bucket. Boundary: it knows agents and clients as dense
-// indices; who is to be offered what after an expiry is the run's matter.
-// FILTERS-1: a filter counts while its generation is that of its client; forgetting a client raises the generation, so
-//     it costs the same whatever the number of filters. What is stale goes when its table or bucket grows or its tick
-//     comes.
-// FILTERS-2: a filter never ends before the time asked for; it ends at most 1/256 of its duration, and a tick, after
-//     it.
-// FILTERS-3: a bucket holds each filter that ends in its tick; before it grows, entries of stale filters and second
-//     entries of a filter go, so a client that refuses and revives all the time takes no more room than its filters.
+// Owns: every filter, the reference to its bundle and its place in an expiry bucket. Boundary: it identifies agents and
+// clients by their indices; what to evaluate after an expiry is the caller's decision.
+// FILTERS-1: a filter is live while its generation is that of its client. Removing a client's filters increments the
+//     generation, at the same cost for any number of filters; stale filters are deleted when their table or bucket grows
+//     or their tick comes.
+// FILTERS-2: a filter never ends before its time; it ends at most 1/256 of its duration, plus one tick, after it.
+// FILTERS-3: a bucket has an entry for each filter that ends in its tick. Before a bucket grows, entries of stale filters
+//     and second entries of a filter are deleted, so that declining and reviving again and again takes no more room than
+//     the live filters.
 import { createDeadlines, type Deadlines, setDeadline, takeDueDeadline } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
-import { type BundleReferences, createReferences, dropReference, takeReference } from './references.js';
+import { addReference, type BundleReferences, createReferences, releaseReference } from './references.js';
 
-/** A filter in a table: client + 1 (0: empty), generation, reference of the bundle, tick. 16 bytes. */
+/** The cells of a filter in a table: client + 1 (0: empty), generation, reference to the bundle, tick. */
 const STRIDE = 4;
 const GENERATION = 1;
 const BUNDLE = 2;
 const TICK = 3;
-/** No tick: stands for one while a bucket's entries are counted. */
-const COUNTED = 0xffff_ffff;
+/** Not a tick: marks the filters that were found while a bucket is compacted. */
+const MARKED = 0xffff_ffff;
 
-/** One agent's filters: open addressing by client; a client may have several. */
+/** The filters of one agent: a hash table by client with open addressing; a client may have several filters. */
 interface Table {
   cells: Uint32Array;
-  /** Filters in it, stale ones too. */
+  /** The number of filters, including stale ones. */
   size: number;
 }
 
@@ -46,9 +46,9 @@ export interface Filters {
   readonly buckets: Map<number, Bucket>;
   readonly deadlines: Deadlines<number>;
   readonly references: BundleReferences;
-  /** Which references contain the bundle asked about last. */
-  asked: Bundle | undefined;
-  readonly answers: Map<number, boolean>;
+  /** A cache: whether the bundle of a reference contains `lastBundle`. */
+  lastBundle: Bundle | undefined;
+  readonly containsLast: Map<number, boolean>;
 }
 
 export const createFilters = (tickMs: number): Filters => ({
@@ -60,11 +60,11 @@ export const createFilters = (tickMs: number): Filters => ({
   buckets: new Map(),
   deadlines: createDeadlines(),
   references: createReferences(),
-  asked: undefined,
-  answers: new Map(),
+  lastBundle: undefined,
+  containsLast: new Map(),
 });
 
-/** Cells of a table are there by construction: an index inside it never misses. */
+/** The index is always within the table, so that the cell exists. */
 const cell = (cells: Uint32Array, at: number): number => cells[at] as number;
 
 const isLive = (filters: Filters, cells: Uint32Array, at: number): boolean =>
@@ -103,14 +103,14 @@ export function addFilter(
     !isLive(filters, cells, at) ||
     (cell(cells, at + TICK) <= tick && containsBundle(refused, bundleAt(filters, cells, at)));
   for (let at = find(table, client, isReplaced); at >= 0; at = find(table, client, isReplaced)) {
-    forgetCell(filters, table.cells, at);
-    takeOut(table, at);
+    releaseCell(filters, table.cells, at);
+    removeCell(table, at);
   }
-  if ((table.size + 1) * STRIDE * 4 > table.cells.length * 3) grow(filters, table);
-  place(table, client + 1, filters.generations[client] ?? 0, takeReference(filters.references, refused), tick);
+  if ((table.size + 1) * STRIDE * 4 > table.cells.length * 3) growTable(filters, table);
+  insertCell(table, client + 1, filters.generations[client] ?? 0, addReference(filters.references, refused), tick);
   filters.count++;
   filters.counts[client] = (filters.counts[client] ?? 0) + 1;
-  schedule(filters, agent, client, tick);
+  scheduleExpiry(filters, agent, client, tick);
 }
 
 /** Whether a filter of the pair refuses `bundle`. */
@@ -130,16 +130,16 @@ export function isRefused(filters: Filters, agent: number, client: number, bundl
 function isContained(filters: Filters, reference: number, bundle: Bundle): boolean {
   const refused = filters.references.bundles[reference] as Bundle;
   if (refused === bundle) return true;
-  if (filters.asked !== bundle) {
-    filters.asked = bundle;
-    filters.answers.clear();
+  if (filters.lastBundle !== bundle) {
+    filters.lastBundle = bundle;
+    filters.containsLast.clear();
   }
-  let answer = filters.answers.get(reference);
-  if (answer === undefined) {
-    answer = containsBundle(refused, bundle);
-    filters.answers.set(reference, answer);
+  let isContaining = filters.containsLast.get(reference);
+  if (isContaining === undefined) {
+    isContaining = containsBundle(refused, bundle);
+    filters.containsLast.set(reference, isContaining);
   }
-  return answer;
+  return isContaining;
 }
 
 /** Every live filter of the pair. */
@@ -158,21 +158,21 @@ export function filtersOf(
   return found;
 }
 
-export function forgetAgentFilters(filters: Filters, agent: number): void {
+export function removeAgentFilters(filters: Filters, agent: number): void {
   const cells = filters.tables[agent]?.cells;
   filters.tables[agent] = undefined;
   if (cells === undefined) return;
-  for (let at = 0; at < cells.length; at += STRIDE) if (cells[at] !== 0) forgetCell(filters, cells, at);
+  for (let at = 0; at < cells.length; at += STRIDE) if (cells[at] !== 0) releaseCell(filters, cells, at);
 }
 
-export function forgetClientFilters(filters: Filters, client: number): void {
+export function removeClientFilters(filters: Filters, client: number): void {
   filters.count -= filters.counts[client] ?? 0;
   filters.counts[client] = 0;
   filters.generations[client] = ((filters.generations[client] ?? 0) + 1) >>> 0;
 }
 
-/** Calls `ended` for each pair that has a filter ending now or earlier, which is then gone. */
-export function expireFilters(filters: Filters, now: number, ended: (agent: number, client: number) => void): void {
+/** Deletes the filters that ended at `now` or before, and calls `onExpired` for the pair of each. */
+export function expireFilters(filters: Filters, now: number, onExpired: (agent: number, client: number) => void): void {
   const { deadlines, buckets, tables } = filters;
   for (let tick = takeDueDeadline(deadlines, now); tick !== undefined; tick = takeDueDeadline(deadlines, now)) {
     const { pairs, size } = buckets.get(tick) as Bucket;
@@ -183,11 +183,11 @@ export function expireFilters(filters: Filters, now: number, ended: (agent: numb
       const agent = cell(pairs, 2 * i);
       const client = cell(pairs, 2 * i + 1);
       const table = tables[agent];
-      // All of the pair in this tick: those that were forgotten may have lost their place in the bucket (FILTERS-3).
+      // Every filter of the pair in this tick: stale ones may have no entry in the bucket any more (FILTERS-3).
       for (let at = find(table, client, isDue); table !== undefined && at >= 0; at = find(table, client, isDue)) {
-        if (isLive(filters, table.cells, at)) ended(agent, client);
-        forgetCell(filters, table.cells, at);
-        takeOut(table, at);
+        if (isLive(filters, table.cells, at)) onExpired(agent, client);
+        releaseCell(filters, table.cells, at);
+        removeCell(table, at);
       }
     }
   }
@@ -195,26 +195,27 @@ export function expireFilters(filters: Filters, now: number, ended: (agent: numb
 
 // --- buckets
 
-function schedule(filters: Filters, agent: number, client: number, tick: number): void {
+function scheduleExpiry(filters: Filters, agent: number, client: number, tick: number): void {
   let bucket = filters.buckets.get(tick);
   if (bucket === undefined) {
     bucket = { pairs: new Uint32Array(16), size: 0 };
     filters.buckets.set(tick, bucket);
     setDeadline(filters.deadlines, tick, tick * filters.tickMs);
   }
-  if (bucket.size * 2 >= bucket.pairs.length) makeRoom(filters, bucket, tick);
+  if (bucket.size * 2 >= bucket.pairs.length) compactBucket(filters, bucket, tick);
   bucket.pairs[2 * bucket.size] = agent;
   bucket.pairs[2 * bucket.size + 1] = client;
   bucket.size++;
 }
 
-/** Keeps one entry for each live filter (FILTERS-3), and doubles the bucket if that is not enough. */
-function makeRoom(filters: Filters, bucket: Bucket, tick: number): void {
+/** Keeps one entry for each live filter (FILTERS-3), and doubles the bucket if this does not make enough room. */
+function compactBucket(filters: Filters, bucket: Bucket, tick: number): void {
   const { pairs } = bucket;
   let kept = 0;
-  const isIts = (cells: Uint32Array, at: number): boolean => cells[at + TICK] === tick && isLive(filters, cells, at);
-  const isCounted = (cells: Uint32Array, at: number): boolean => cells[at + TICK] === COUNTED;
-  const mark = (i: number, fits: typeof isIts, value: number): boolean => {
+  const isDueHere = (cells: Uint32Array, at: number): boolean =>
+    cells[at + TICK] === tick && isLive(filters, cells, at);
+  const isMarked = (cells: Uint32Array, at: number): boolean => cells[at + TICK] === MARKED;
+  const mark = (i: number, fits: typeof isDueHere, value: number): boolean => {
     const table = filters.tables[cell(pairs, 2 * i)];
     const at = find(table, cell(pairs, 2 * i + 1), fits);
     if (table === undefined || at < 0) return false;
@@ -222,12 +223,12 @@ function makeRoom(filters: Filters, bucket: Bucket, tick: number): void {
     return true;
   };
   for (let i = 0; i < bucket.size; i++) {
-    if (!mark(i, isIts, COUNTED)) continue;
+    if (!mark(i, isDueHere, MARKED)) continue;
     pairs[2 * kept] = cell(pairs, 2 * i);
     pairs[2 * kept + 1] = cell(pairs, 2 * i + 1);
     kept++;
   }
-  for (let i = 0; i < kept; i++) mark(i, isCounted, tick);
+  for (let i = 0; i < kept; i++) mark(i, isMarked, tick);
   bucket.size = kept;
   if (kept * 4 <= pairs.length) return;
   bucket.pairs = new Uint32Array(pairs.length * 2);
@@ -236,35 +237,35 @@ function makeRoom(filters: Filters, bucket: Bucket, tick: number): void {
 
 // --- tables
 
-/** A filter leaves its table: it counts no more and lets go of its bundle. */
-function forgetCell(filters: Filters, cells: Uint32Array, at: number): void {
+/** Called before a filter's cell is deleted: updates the counts and releases the bundle. */
+function releaseCell(filters: Filters, cells: Uint32Array, at: number): void {
   const client = cell(cells, at) - 1;
   if (isLive(filters, cells, at)) {
     filters.count--;
     filters.counts[client] = (filters.counts[client] ?? 0) - 1;
   }
-  if (dropReference(filters.references, cell(cells, at + BUNDLE))) filters.answers.clear();
+  if (releaseReference(filters.references, cell(cells, at + BUNDLE))) filters.containsLast.clear();
 }
 
-/** Without what is stale, and larger if that is not enough. */
-function grow(filters: Filters, table: Table): void {
+/** Rebuilds the table without stale filters, larger if this does not make enough room. */
+function growTable(filters: Filters, table: Table): void {
   const { cells } = table;
   const kept: number[] = [];
   for (let at = 0; at < cells.length; at += STRIDE) {
     if (cells[at] === 0) continue;
     if (isLive(filters, cells, at)) kept.push(at);
-    else forgetCell(filters, cells, at);
+    else releaseCell(filters, cells, at);
   }
   let slots = 4;
   while (slots * 3 < (kept.length + 1) * 4 + 2) slots *= 2;
   table.cells = new Uint32Array(slots * STRIDE);
   table.size = 0;
   for (const at of kept) {
-    place(table, cell(cells, at), cell(cells, at + GENERATION), cell(cells, at + BUNDLE), cell(cells, at + TICK));
+    insertCell(table, cell(cells, at), cell(cells, at + GENERATION), cell(cells, at + BUNDLE), cell(cells, at + TICK));
   }
 }
 
-function place(table: Table, key: number, generation: number, reference: number, tick: number): void {
+function insertCell(table: Table, key: number, generation: number, reference: number, tick: number): void {
   const { cells } = table;
   const mask = cells.length / STRIDE - 1;
   let slot = (key - 1) & mask;
@@ -277,7 +278,7 @@ function place(table: Table, key: number, generation: number, reference: number,
   table.size++;
 }
 
-/** The cell of the client's first filter that fits; -1 if none. */
+/** The cell of the client's first filter for which `fits` is true; -1 if there is none. */
 function find(table: Table | undefined, client: number, fits: (cells: Uint32Array, at: number) => boolean): number {
   if (table === undefined) return -1;
   const { cells } = table;
@@ -288,8 +289,8 @@ function find(table: Table | undefined, client: number, fits: (cells: Uint32Arra
   return -1;
 }
 
-/** Empties a cell and moves those behind it up, so that every probe still finds its own (Knuth, TAOCP 6.4, R). */
-function takeOut(table: Table, at: number): void {
+/** Empties a cell and closes the gap, so that every probe still finds its filters (Knuth, TAOCP 6.4, algorithm R). */
+function removeCell(table: Table, at: number): void {
   const { cells } = table;
   const mask = cells.length / STRIDE - 1;
   let hole = at / STRIDE;

@@ -1,6 +1,7 @@
-// Inverse offers: frameworks that hold something on an agent with scheduled maintenance are asked to leave it.
-// INVERSE-OFFERS-1: at most one is outstanding for each framework and agent; after its answer or timeout the next waits for the
-//     answer's filter, and at least one allocation interval (Mesos docs/maintenance.md).
+// Inverse offers ask frameworks to free what they use on an agent with scheduled maintenance.
+// INVERSE-OFFERS-1: each framework has at most one outstanding inverse offer of an agent. After its response or timeout
+//     the next follows when the filter of the response ends, at least one allocation interval later
+//     (Mesos docs/maintenance.md).
 import { cancelDeadline, type FrameworkId, setDeadline, takeDueDeadline } from '@meseta/base';
 import type { Filters, InverseOfferStatus } from '@meseta/wire';
 import { refusalMs } from './refusal.js';
@@ -9,29 +10,29 @@ import type { InverseOfferDecision } from './types.js';
 
 const keyOf = (agent: Agent, frameworkId: FrameworkId): string => `${agent.index} ${frameworkId}`;
 
-export function forgetInverseOffers(state: State, agent: Agent): void {
+export function clearInverseOffers(state: State, agent: Agent): void {
   for (const [key, filter] of [...state.inverseFilterEnds]) {
-    if (filter.agent === agent) endFilter(state, key);
+    if (filter.agent === agent) removeInverseFilter(state, key);
   }
   agent.maintenance = undefined;
-  state.inverseDirty.delete(agent);
+  state.inverseOfferDirtyAgents.delete(agent);
 }
 
-/** After REVIVE, or when the framework goes or comes: it may be asked again. */
-export function forgetInverseFilters(state: State, frameworkId: FrameworkId): void {
+/** Called on REVIVE and when the framework is activated or deactivated: its next inverse offers are due at once. */
+export function removeInverseFilters(state: State, frameworkId: FrameworkId): void {
   for (const [key, filter] of [...state.inverseFilterEnds]) {
     if (filter.frameworkId !== frameworkId) continue;
-    endFilter(state, key);
-    state.inverseDirty.add(filter.agent);
+    removeInverseFilter(state, key);
+    state.inverseOfferDirtyAgents.add(filter.agent);
   }
 }
 
-function endFilter(state: State, key: string): void {
+function removeInverseFilter(state: State, key: string): void {
   state.inverseFilterEnds.delete(key);
   cancelDeadline(state.inverseFilters, key);
 }
 
-export function answerInverseOffer(
+export function recordInverseOfferResponse(
   state: State,
   agent: Agent,
   frameworkId: FrameworkId,
@@ -40,7 +41,7 @@ export function answerInverseOffer(
   filters: Filters | undefined,
 ): void {
   const { maintenance } = agent;
-  // The schedule may have changed meanwhile: then the answer is to an offer that is no more.
+  // The maintenance schedule may have changed since: then the response is to an inverse offer that no longer exists.
   if (maintenance === undefined || !maintenance.outstanding.delete(frameworkId)) return;
   if (status !== undefined) maintenance.statuses.set(frameworkId, status);
   const waitMs = filters === undefined ? 0 : refusalMs(filters);
@@ -50,7 +51,7 @@ export function answerInverseOffer(
   setDeadline(state.inverseFilters, key, untilMs);
 }
 
-/** The inverse offers that are due. */
+/** Makes the inverse offers that are due. */
 export function makeInverseOffers(state: State, now: number): InverseOfferDecision[] {
   for (
     let key = takeDueDeadline(state.inverseFilters, now);
@@ -59,19 +60,19 @@ export function makeInverseOffers(state: State, now: number): InverseOfferDecisi
   ) {
     const filter = state.inverseFilterEnds.get(key);
     state.inverseFilterEnds.delete(key);
-    if (filter !== undefined) state.inverseDirty.add(filter.agent);
+    if (filter !== undefined) state.inverseOfferDirtyAgents.add(filter.agent);
   }
   const decisions: InverseOfferDecision[] = [];
-  for (const agent of state.inverseDirty) {
+  for (const agent of state.inverseOfferDirtyAgents) {
     const { maintenance } = agent;
     if (maintenance === undefined || !agent.active) continue;
-    for (const { framework } of agent.holdings.keys()) {
+    for (const { framework } of agent.allocations.keys()) {
       if (!framework.active || maintenance.outstanding.has(framework.id)) continue;
       if (state.inverseFilterEnds.has(keyOf(agent, framework.id))) continue;
       maintenance.outstanding.add(framework.id);
       decisions.push({ frameworkId: framework.id, agentId: agent.id, unavailability: maintenance.unavailability });
     }
   }
-  state.inverseDirty.clear();
+  state.inverseOfferDirtyAgents.clear();
   return decisions;
 }

@@ -1,4 +1,4 @@
-// Random clusters against the full scan and against a model that knows only totals, offers and quotas.
+// Random clusters, checked by the scan and by a model that has only totals, offers and quotas.
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkReasons, createWorld, runAndCheck, stepKinds, takeStep } from './testing/world.js';
@@ -8,7 +8,7 @@ const batch = fc.array(step, { maxLength: 5, size: 'max' });
 const batches = fc.array(batch, { minLength: 5, maxLength: 40, size: 'max' });
 
 for (const sorter of ['drf', 'random'] as const) {
-  test(`after a run a scan finds nothing (ALLOCATOR-1); nothing is offered twice or past a limit; every refusal has a reason (${sorter})`, () => {
+  test(`ALLOCATOR-1, ALLOCATOR-2, ALLOCATOR-3, ALLOCATOR-4: decisions are those of the record; every refusal has a reason (${sorter})`, () => {
     fc.assert(
       fc.property(batches, fc.boolean(), (all, minimum) => {
         const world = createWorld(minimum, sorter);

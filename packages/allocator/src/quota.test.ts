@@ -1,4 +1,4 @@
-// Quota (Mesos docs/quota.md), inverse offers (docs/maintenance.md), and what operators and operations change.
+// Quota (Mesos docs/quota.md), inverse offers (docs/maintenance.md), operations and explanations.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocate, quantitiesToRecord, type Resources } from '@meseta/resources';
@@ -19,7 +19,7 @@ function clusterOf(agents: number, total = 'cpus:4;mem:100;ports:[1-9]'): TestCl
   return cluster;
 }
 
-test('a limit cuts offers to the thousandth, for the whole subtree, and opens when something comes free', () => {
+test('a limit cuts the offers to its subtree to the thousandth; freed resources can be offered again', () => {
   for (const roles of [['r'], ['r/x'], ['r/x', 'r/y', 'r']]) {
     const cluster = clusterOf(3);
     cluster.allocator.updateQuota('r', quotaOf({}, { cpus: 5.125 }));
@@ -28,15 +28,15 @@ test('a limit cuts offers to the thousandth, for the whole subtree, and opens wh
     });
     const offers = cluster.run();
     assert.equal(sum(offers, 'cpus'), 5.125, roles.join());
-    assert.equal(sum(offers, 'mem'), 300, 'what is not limited is not cut');
+    assert.equal(sum(offers, 'mem'), 300, 'resources without a limit are not cut');
     assert.deepEqual(quantitiesToRecord(cluster.allocator.roleUsage('r').consumedOrOffered)['cpus'], 5.125);
     const one = offers.find((offer) => sum([offer], 'cpus') === 4) as OfferDecision;
     cluster.decline(one, 3600);
-    assert.equal(sum(cluster.run(), 'cpus'), 4, 'it comes from other agents, or goes to other clients');
+    assert.equal(sum(cluster.run(), 'cpus'), 4, 'of other agents, or to other clients');
   }
 });
 
-test('a limit of zero withholds the name altogether', () => {
+test('a limit of zero withholds the resource', () => {
   const cluster = clusterOf(1);
   cluster.allocator.updateQuota('r', quotaOf({}, { cpus: 0 }));
   cluster.framework('f', ['r']);
@@ -45,7 +45,7 @@ test('a limit of zero withholds the name altogether', () => {
   assert.deepEqual(show(cluster.run()), ['f/r@A0 cpus:4']);
 });
 
-test('what can not be split is offered whole or not at all', () => {
+test('indivisible resources are offered whole or not at all', () => {
   const mount: Resource = {
     name: 'disk',
     type: 'SCALAR',
@@ -64,15 +64,15 @@ test('what can not be split is offered whole or not at all', () => {
   }
 });
 
-test('reservations count against quota, used or not', () => {
+test('ALLOCATOR-3: reservations count against quota, used or not', () => {
   const cluster = clusterOf(1, 'cpus:4;cpus(r):2;cpus(r/x):1;mem:50');
   cluster.allocator.updateQuota('r', quotaOf({}, { cpus: 4 }));
   cluster.framework('f', ['r']);
-  assert.equal(sum(cluster.run(), 'cpus'), 3, 'its own 2 reserved, and 1 up to the limit');
+  assert.equal(sum(cluster.run(), 'cpus'), 3, '2 reserved to the role, and 1 up to the limit');
   assert.equal(quantitiesToRecord(cluster.allocator.roleUsage('r').consumed)['cpus'], 3);
 });
 
-test('guarantees come before fair share and are held back while nobody takes them', () => {
+test('guarantees come before fair sharing, and unmet guarantees withhold resources from other roles', () => {
   const cluster = clusterOf(2);
   cluster.allocator.updateQuota('kept', quotaOf({ cpus: 5, mem: 20 }));
   cluster.framework('hoarder', ['h']);
@@ -113,7 +113,7 @@ test('an offer that both stages add to names what its first part served', () => 
   );
 });
 
-test('a picky framework with a guarantee chooses before others take what only it would have', () => {
+test('a framework with a guarantee and constraints is served before other frameworks', () => {
   const rack = { selector: { attribute_name: 'rack' }, predicate: { exists: {} } };
   const made = createOfferConstraints({ role_constraints: { kept: { groups: [{ attribute_constraints: [rack] }] } } });
   assert.ok(made.ok);
@@ -129,7 +129,7 @@ test('a picky framework with a guarantee chooses before others take what only it
   }
 });
 
-test('a guarantee is served through sub-roles too', () => {
+test('a guarantee serves frameworks in child roles too', () => {
   const cluster = clusterOf(2);
   cluster.allocator.updateQuota('r', quotaOf({ cpus: 8 }));
   cluster.framework('other', ['o']);
@@ -137,7 +137,7 @@ test('a guarantee is served through sub-roles too', () => {
   assert.equal(sum(cluster.run(), 'cpus', 'r/x'), 8);
 });
 
-test('headroom lets go when the guarantee shrinks or more comes', () => {
+test('withheld resources are offered when the guarantee shrinks or the free resources grow', () => {
   const cluster = clusterOf(1);
   cluster.allocator.updateQuota('kept', quotaOf({ cpus: 100 }));
   cluster.framework('f', ['h']);
@@ -145,10 +145,10 @@ test('headroom lets go when the guarantee shrinks or more comes', () => {
   cluster.allocator.updateQuota('kept', quotaOf({ cpus: 1 }));
   assert.equal(sum(cluster.run(), 'cpus'), 3);
   cluster.agent('B', 'cpus:1');
-  assert.equal(sum(cluster.run(), 'cpus'), 1, 'the one cpu that is left for the guarantee is enough');
+  assert.equal(sum(cluster.run(), 'cpus'), 1, 'one free cpu remains for the guarantee');
 });
 
-test('after a failover with quota nothing is offered before enough agents are back, or the time is over', () => {
+test('after a failover with quota no offer is made before enough agents are added or the timeout ends', () => {
   for (const [agents, waitMs] of [
     [8, 0],
     [7, 600_000],
@@ -167,10 +167,10 @@ test('after a failover with quota nothing is offered before enough agents are ba
   without.allocator.recover(10, new Map(), 0);
   without.agent('A', 'cpus:1');
   without.framework('f', ['r']);
-  assert.equal(without.run().length, 1, 'without quota offers start with the first agent');
+  assert.equal(without.run().length, 1, 'without quota the first agent is offered at once');
 });
 
-test('a run that nothing preceded does nothing; the next is wanted when a wait ends', () => {
+test('ALLOCATOR-1: a run after no change evaluates no pair; the next run is due when a filter ends', () => {
   const cluster = clusterOf(3);
   cluster.framework('f', ['r']);
   assert.equal(cluster.allocator.nextDeadline(), 0);
@@ -188,7 +188,7 @@ test('a run that nothing preceded does nothing; the next is wanted when a wait e
   assert.equal(cluster.run().length, 3);
 });
 
-test('inverse offers: to who holds something there, one at a time, again when its filter ends', () => {
+test('INVERSE-OFFERS-1: frameworks with allocations on the agent get one inverse offer at a time, the next after its filter', () => {
   const cluster = clusterOf(2);
   cluster.framework('f', ['r']);
   cluster.framework('idle', ['r']);
@@ -198,7 +198,7 @@ test('inverse offers: to who holds something there, one at a time, again when it
   cluster.allocator.updateUnavailability(aid('A0'), unavailability);
   const asked = [{ frameworkId: 'f', agentId: 'A0', unavailability }];
   assert.deepEqual(cluster.decide().inverseOffers, asked);
-  assert.deepEqual(cluster.decide(60_000).inverseOffers, [], 'one is outstanding');
+  assert.deepEqual(cluster.decide(60_000).inverseOffers, [], 'an inverse offer is outstanding');
   const status = { status: 'ACCEPT' as const, framework_id: { value: 'f' }, timestamp: NOW };
   cluster.allocator.updateInverseOffer(aid('A0'), fid('f'), cluster.now, status, { refuse_seconds: 5 });
   assert.deepEqual(cluster.allocator.inverseOfferStatuses().get(aid('A0'))?.get(fid('f')), status);
@@ -209,12 +209,12 @@ test('inverse offers: to who holds something there, one at a time, again when it
   assert.deepEqual(cluster.decide(1).inverseOffers, asked);
   cluster.allocator.updateInverseOffer(aid('A0'), fid('f'), cluster.now, status, { refuse_seconds: 600 });
   cluster.allocator.revive(fid('f'));
-  assert.deepEqual(cluster.decide().inverseOffers, asked, 'REVIVE forgets inverse filters');
+  assert.deepEqual(cluster.decide().inverseOffers, asked, 'REVIVE removes inverse filters');
   cluster.allocator.updateUnavailability(aid('A0'), undefined);
   assert.deepEqual(cluster.decide(600_000).inverseOffers, []);
 });
 
-test('accepted operations change what is held and the total; operators’ only what is free', () => {
+test('accepted operations convert offered resources and the total; operations of operators need free resources', () => {
   const cluster = clusterOf(1, 'cpus:4;mem:100');
   cluster.framework('f', ['r']);
   const [offer] = cluster.run() as [OfferDecision];
@@ -237,7 +237,7 @@ test('accepted operations change what is held and the total; operators’ only w
   assert.equal(sum(cluster.run(), 'cpus'), 2, 'two of four are reserved now');
 });
 
-test('what a framework used before it was known is its own once it is', () => {
+test('resources that an agent reports for an unknown framework are allocated to it when it is added', () => {
   const cluster = testCluster();
   const used = allocate(res('cpus:3'), 'r');
   cluster.allocator.addAgent(aid('A'), {
@@ -255,7 +255,7 @@ test('what a framework used before it was known is its own once it is', () => {
   assert.equal(sum(cluster.run(), 'cpus'), 3);
 });
 
-test('reasons carry the figures', () => {
+test('reasons have the amounts and times that explain them', () => {
   const cluster = clusterOf(2);
   cluster.allocator.updateQuota('r', quotaOf({}, { cpus: 4 }));
   cluster.framework('f', ['r']);

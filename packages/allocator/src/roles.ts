@@ -1,4 +1,4 @@
-// Roles: who uses them, their place in the order of fair sharing, what they consume of their quota.
+// Roles: their place in the order of fair sharing, and their consumption, guarantees and limits (ALLOCATOR-3).
 import type { Bundle, RoleNode } from '@meseta/resources';
 import { createAgentSet } from './agent-set.js';
 import { createEntry, createGroup, insert, remove, touch } from './sort-group.js';
@@ -7,7 +7,7 @@ import type { Quota, SorterKind } from './types.js';
 import { accumulate, amount, type Vector } from './vectors.js';
 
 export function createRole(name: string, weight: number, roleSorter: SorterKind, frameworkSorter: SorterKind): Role {
-  const role = {
+  const fields: Omit<Role, 'subtree' | 'own'> = {
     name,
     parent: undefined,
     group: createGroup<Role>(roleSorter),
@@ -24,25 +24,27 @@ export function createRole(name: string, weight: number, roleSorter: SorterKind,
     lastRoom: [],
     lastUnmet: [],
     path: [],
-    forms: new Map(),
-  } as unknown as Role & { subtree: Role['subtree']; own: Role['own'] };
-  role.subtree = createEntry<Role>(name, role, [], weight);
-  // Mesos' sorter gives a role's own frameworks, beside its subroles, a node of this name and of weight 1.
-  role.own = createEntry<Role>(`${name}/.`, role, [], 1);
+    allocatedBundles: new Map(),
+  };
+  // The role and its entries refer to each other.
+  const role = fields as Role;
+  role.subtree = createEntry(name, role, [], weight);
+  // Mesos' sorter gives the role's own frameworks a node of this name and of weight 1 beside the child roles.
+  role.own = createEntry(`${name}/.`, role, [], 1);
   return role;
 }
 
-/** One more user of the role. */
+/** Adds a user of the role: a client, a reservation or a quota. */
 export function useRole(state: State, name: string): Role {
   const node = state.roles.add(name);
-  return node.value.path.length > 0 ? node.value : placeRole(node);
+  return node.value.path.length > 0 ? node.value : linkRole(node);
 }
 
-/** A new role, and what is new above it, learns its place. */
-function placeRole(node: RoleNode<Role>): Role {
+/** Links a new role, and each new role above it, to its parent. */
+function linkRole(node: RoleNode<Role>): Role {
   const role = node.value;
   if (role.path.length > 0) return role;
-  role.parent = node.parent === undefined ? undefined : placeRole(node.parent);
+  role.parent = node.parent === undefined ? undefined : linkRole(node.parent);
   role.path = [...(role.parent?.path.slice(0, -1) ?? []), role.subtree, role.own];
   return role;
 }
@@ -71,45 +73,45 @@ export function deactivateClient(state: State, client: Client): void {
   }
 }
 
-/** What the client holds changed: `all` scalars for its shares, `countable` ones for its roles' quota. */
-export function chargeHeld(state: State, client: Client, all: Vector, countable: Vector, sign: 1 | -1): void {
+/** Adds to, or takes from, what is charged to the client: `scalars` for shares, `countable` ones for quota. */
+export function chargeClient(state: State, client: Client, scalars: Vector, countable: Vector, sign: 1 | -1): void {
   const { cluster } = state;
   const { role } = client;
-  accumulate(state.held, all, sign);
-  accumulate(client.entry.held, all, sign);
+  accumulate(state.allocation, scalars, sign);
+  accumulate(client.entry.allocation, scalars, sign);
   touch(role.clients, client.entry, cluster);
-  accumulate(role.own.held, all, sign);
+  accumulate(role.own.allocation, scalars, sign);
   touch(role.group, role.own, cluster);
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
-    accumulate(at.subtree.held, all, sign);
+    accumulate(at.subtree.allocation, scalars, sign);
     touch(groupAbove(state, at), at.subtree, cluster);
   }
   chargeConsumed(state, role, countable, sign);
 }
 
-/** One more offer: what comes first among equals. */
+/** Counts an offer; of equal shares, the fewer offers come first (SORT-GROUP-1). */
 export function countOffer(state: State, client: Client): void {
   const { role } = client;
-  client.entry.count++;
+  client.entry.offers++;
   touch(role.clients, client.entry, state.cluster);
-  role.own.count++;
+  role.own.offers++;
   touch(role.group, role.own, state.cluster);
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
-    at.subtree.count++;
+    at.subtree.offers++;
     touch(groupAbove(state, at), at.subtree, state.cluster);
   }
 }
 
-/** Keeps `consumed` and `required` true (ALLOCATOR-3). */
+/** Keeps ALLOCATOR-3 for `consumed` and `required`. */
 export function chargeConsumed(state: State, role: Role, delta: Vector, sign: 1 | -1): void {
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
     if (at.guarantees === undefined) {
       accumulate(at.consumed, delta, sign);
       continue;
     }
-    requireFor(state, at, -1);
+    chargeRequired(state, at, -1);
     accumulate(at.consumed, delta, sign);
-    requireFor(state, at, 1);
+    chargeRequired(state, at, 1);
   }
 }
 
@@ -117,19 +119,19 @@ export function chargeAllocated(role: Role, delta: Vector, sign: 1 | -1): void {
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) accumulate(at.allocated, delta, sign);
 }
 
-/** What the role lacks to its guarantee, of one dimension. */
-export const unmetOf = (role: Role, at: number): number =>
+/** The unmet part of the role's guarantee, of one dimension. */
+export const unmetGuarantee = (role: Role, at: number): number =>
   role.guarantees === undefined ? 0 : Math.max(0, amount(role.guarantees, at) - amount(role.consumed, at));
 
-function requireFor(state: State, role: Role, sign: 1 | -1): void {
+function chargeRequired(state: State, role: Role, sign: 1 | -1): void {
   const guarantees = role.guarantees as Vector;
   const { required } = state;
   while (required.length < guarantees.length) required.push(0);
-  for (let d = 0; d < guarantees.length; d++) required[d] = (required[d] as number) + sign * unmetOf(role, d);
+  for (let d = 0; d < guarantees.length; d++) required[d] = (required[d] as number) + sign * unmetGuarantee(role, d);
 }
 
-/** Room under the role's own limit, of one dimension; Infinity without a limit. */
-export const roomOf = (role: Role, at: number): number =>
+/** The room under the role's own limit, of one dimension; Infinity without a limit, negative beyond it. */
+export const roomUnderLimit = (role: Role, at: number): number =>
   role.limits === undefined || at >= role.limits.length
     ? Number.POSITIVE_INFINITY
     : (role.limits[at] as number) - amount(role.consumed, at);
@@ -142,16 +144,16 @@ export function setQuota(state: State, name: string, quota: Quota): void {
     role = useRole(state, name);
     state.quotaRoles.add(role);
   }
-  if (role.guarantees !== undefined) requireFor(state, role, -1);
+  if (role.guarantees !== undefined) chargeRequired(state, role, -1);
   role.quota = isDefault ? undefined : quota;
   role.guarantees = quota.guarantees.names.length === 0 ? undefined : state.dimensions.vectorOf(quota.guarantees);
   role.limits = quota.limits.names.length === 0 ? undefined : limitVector(state, quota);
-  if (role.guarantees !== undefined) requireFor(state, role, 1);
+  if (role.guarantees !== undefined) chargeRequired(state, role, 1);
   state.quotaDirty = true;
 }
 
-/** After a run, which has woken what its limit blocked: a role that lost its quota is compared no more. */
-export function releaseIfUnused(state: State, role: Role): void {
+/** Called after a run, which woke the agents that the former limit blocked. */
+export function removeQuotaRoleIfUnset(state: State, role: Role): void {
   if (role.quota !== undefined || !state.quotaRoles.delete(role)) return;
   releaseRole(state, role.name);
 }
@@ -166,15 +168,15 @@ function limitVector(state: State, quota: Quota): Vector {
   return vector;
 }
 
-const FORMS_KEPT = 64;
+const MAX_ALLOCATED_BUNDLES = 64;
 
-/** The bundle as it is offered to the role. */
-export function allocatedForm(role: Role, bundle: Bundle): Bundle {
-  let form = role.forms.get(bundle);
-  if (form === undefined) {
-    form = bundle.allocatedTo(role.name);
-    if (role.forms.size >= FORMS_KEPT) role.forms.clear();
-    role.forms.set(bundle, form);
+/** The bundle in the form that is allocated to the role. */
+export function allocatedBundleOf(role: Role, bundle: Bundle): Bundle {
+  let allocated = role.allocatedBundles.get(bundle);
+  if (allocated === undefined) {
+    allocated = bundle.allocatedTo(role.name);
+    if (role.allocatedBundles.size >= MAX_ALLOCATED_BUNDLES) role.allocatedBundles.clear();
+    role.allocatedBundles.set(bundle, allocated);
   }
-  return form;
+  return allocated;
 }

@@ -1,9 +1,9 @@
-// Short random stories of a cluster, the same at each run: what takes seconds in properties.test.ts, in small pieces.
+// Short random sequences of the same steps as in properties.test.ts, with fixed seeds.
 import { test } from 'node:test';
 import { below, seededRandom } from '@meseta/base';
 import { checkReasons, createWorld, runAndCheck, stepKinds, takeStep } from './testing/world.js';
 
-/** The first steps: agents, frameworks and a guarantee, so that the story has somebody in it. */
+/** The first steps: agents and frameworks. */
 const OPENING = [
   [0, 5],
   [0, 7],
@@ -14,7 +14,7 @@ const OPENING = [
 ] as const;
 
 for (let seed = 1; seed <= 24; seed++) {
-  test(`story ${seed}: what is decided is what the record of the calls allows`, () => {
+  test(`AUDIT-1, AUDIT-2, AUDIT-3: the decisions and the views match the record (sequence ${seed})`, () => {
     const random = seededRandom(seed);
     const world = createWorld(seed % 3 > 0, seed % 4 === 0 ? 'random' : 'drf');
     for (const step of OPENING) takeStep(world, step);

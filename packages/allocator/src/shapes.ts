@@ -1,5 +1,5 @@
-// What the allocator knows of a bundle: its vectors, what of it a role or a framework's capabilities leave out, and
-// what a limit leaves of it; each computed once while the bundle is in use.
+// Shapes: bundles with their vectors, with the views that roles and capabilities allow, and with the part that fits quota.
+// Each is computed once while the bundle is in use.
 import {
   type Bundle,
   type BundleTable,
@@ -19,7 +19,7 @@ import type { Resource } from '@meseta/wire';
 import type { Dimensions } from './dimensions.js';
 import { amount, type Vector } from './vectors.js';
 
-/** Framework capabilities that decide which resources it can be shown. */
+/** Framework capabilities without which some resources are not offered. */
 export const CAN_SHARE = 1;
 export const CAN_REVOKE = 2;
 export const CAN_REFINE = 4;
@@ -28,18 +28,18 @@ const KINDS = CAN_SHARE | CAN_REVOKE | CAN_REFINE;
 /** Of an unallocated bundle. */
 export interface Shape {
   readonly bundle: Bundle;
-  /** All scalars: what counts in shares. */
-  readonly all: Vector;
-  /** Unreserved, non-revocable scalars: what quota limits and headroom are about. */
+  /** All scalars, which count in shares. */
+  readonly scalars: Vector;
+  /** Unreserved, non-revocable scalars, which count against quota limits and for headroom. */
   readonly countable: Vector;
-  /** Every role and every framework may have all of it. */
-  readonly plain: boolean;
+  /** Whether every framework in every role may be offered all of it. */
+  readonly isUnrestricted: boolean;
   readonly hasShared: boolean;
-  /** Without the shared resources, which stay free however often they are offered. */
+  /** Without the shared resources, which stay free while they are offered and allocated. */
   readonly unshared: Bundle;
-  /** Reserved scalars by role; undefined: none. */
+  /** Reserved scalars by role; undefined: nothing is reserved. */
   readonly reserved: ReadonlyMap<string, Vector> | undefined;
-  /** Whether it contains one of the master's minimal sets; worked out when first asked. */
+  /** Whether it contains one of the master's minimums; undefined: not computed yet. */
   meetsMinimum: boolean | undefined;
   readonly views: Map<string, Shape>;
   lastCut: { readonly allowed: Vector; readonly shape: Shape } | undefined;
@@ -47,20 +47,21 @@ export interface Shape {
 
 export interface Shapes {
   of(unallocated: Bundle): Shape;
-  /** What may be shown to the role by a framework with these capabilities. */
+  /** The resources that a framework with these capabilities may be offered in the role. */
   viewOf(shape: Shape, role: string, capabilities: number): Shape;
-  /** Countable amounts cut to `allowed`, a vector that covers all of `shape.countable`. */
+  /** Cuts the countable amounts to `allowed`, which is as long as `shape.countable`. */
   cut(shape: Shape, allowed: Vector): Shape;
-  /** Without what stands in `other` and is shared. */
+  /** The shape without the shared resources of `other`. */
   withoutShared(shape: Shape, other: Bundle): Shape;
-  /** Forgets every shape: dimensions were freed. */
+  /** Empties the cache, because dimensions were freed. */
   clear(): void;
 }
 
 const isCountable = (resource: Resource): boolean =>
   isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
 
-const SHAPES_KEPT = 16_384;
+const MAX_YOUNG_SHAPES = 16_384;
+const MAX_VIEWS = 4096;
 
 export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes {
   let young = new Map<Bundle, Shape>();
@@ -70,10 +71,10 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
   const analyse = (bundle: Bundle): Shape => {
     const list = bundle.resources;
     const hasShared = list.some(isShared);
-    const special = hasShared || list.some((r) => isReserved(r) || isRevocable(r));
-    const all = dimensions.vectorOf(bundle.quantities);
+    const isSpecial = hasShared || list.some((r) => isReserved(r) || isRevocable(r));
+    const scalars = dimensions.vectorOf(bundle.quantities);
     let reserved: Map<string, Vector> | undefined;
-    if (special) {
+    if (isSpecial) {
       for (const [role, resources] of reservationsByRole(list)) {
         reserved ??= new Map();
         reserved.set(role, vectorOfList(resources));
@@ -81,9 +82,9 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
     }
     return {
       bundle,
-      all,
-      countable: special ? vectorOfList(list.filter(isCountable)) : all,
-      plain: !special,
+      scalars,
+      countable: isSpecial ? vectorOfList(list.filter(isCountable)) : scalars,
+      isUnrestricted: !isSpecial,
       hasShared,
       unshared: hasShared ? table.intern(nonShared(list)) : bundle,
       reserved,
@@ -97,7 +98,7 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
     const known = young.get(bundle);
     if (known !== undefined) return known;
     const shape = old.get(bundle) ?? analyse(bundle);
-    if (young.size >= SHAPES_KEPT) {
+    if (young.size >= MAX_YOUNG_SHAPES) {
       old = young;
       young = new Map();
     }
@@ -108,19 +109,19 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
   return {
     of,
     viewOf(shape, role, capabilities) {
-      if (shape.plain) return shape;
+      if (shape.isUnrestricted) return shape;
       const kinds = capabilities & KINDS;
       const roles = shape.reserved === undefined ? '' : role;
       const key = `${kinds} ${roles}`;
       const known = shape.views.get(key);
       if (known !== undefined) return known;
-      const view = of(table.intern(shape.bundle.resources.filter((r) => isVisible(r, role, kinds))));
-      if (shape.views.size >= 4096) shape.views.clear();
+      const view = of(table.intern(shape.bundle.resources.filter((r) => mayBeOffered(r, role, kinds))));
+      if (shape.views.size >= MAX_VIEWS) shape.views.clear();
       shape.views.set(key, view);
       return view;
     },
     cut(shape, allowed) {
-      if (shape.lastCut !== undefined && same(shape.lastCut.allowed, allowed)) return shape.lastCut.shape;
+      if (shape.lastCut !== undefined && isSameVector(shape.lastCut.allowed, allowed)) return shape.lastCut.shape;
       const limits: [string, number][] = [];
       for (let d = 0; d < shape.countable.length; d++) {
         if (amount(allowed, d) < (shape.countable[d] as number)) {
@@ -149,13 +150,13 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
   };
 }
 
-const same = (a: Vector, b: Vector): boolean => {
+const isSameVector = (a: Vector, b: Vector): boolean => {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 };
 
-function isVisible(resource: Resource, role: string, kinds: number): boolean {
+function mayBeOffered(resource: Resource, role: string, kinds: number): boolean {
   if (reservationRole(resource) !== undefined && !isAllocatableTo(resource, role)) return false;
   if (!(kinds & CAN_SHARE) && isShared(resource)) return false;
   if (!(kinds & CAN_REVOKE) && isRevocable(resource)) return false;

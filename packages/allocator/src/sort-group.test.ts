@@ -20,7 +20,7 @@ type Entry = SortEntry<string>;
 type Group = SortGroup<string>;
 
 const clusterOf = (...total: number[]): ClusterTotals => ({ total, version: 0, excluded: new Set() });
-const entryOf = (name: string, held: number[], weight = 1): Entry => createEntry(name, name, held, weight);
+const entryOf = (name: string, allocation: number[], weight = 1): Entry => createEntry(name, name, allocation, weight);
 
 function groupOf(kind: 'drf' | 'random', entries: readonly Entry[]): Group {
   const group = createGroup<string>(kind);
@@ -31,8 +31,14 @@ function groupOf(kind: 'drf' | 'random', entries: readonly Entry[]): Group {
 const orderOf = ({ entries, order }: Group): Entry[] => entries.map((_, i) => entries[order[i] as number] as Entry);
 const namesOf = (group: Group): string[] => orderOf(group).map(({ name }) => name);
 
-test('SORT-GROUP-1: the share is the largest part of the cluster held of a counted resource, divided by the weight', () => {
-  const cases: readonly (readonly [what: string, held: number[], total: number[], weight: number, share: number])[] = [
+test('SORT-GROUP-1: the share is the largest part of the total of a counted resource, divided by the weight', () => {
+  const cases: readonly (readonly [
+    what: string,
+    allocation: number[],
+    total: number[],
+    weight: number,
+    share: number,
+  ])[] = [
     ['the largest part', [1, 6, 2], [4, 8, 16], 1, 0.75],
     ['weighted', [1, 6], [4, 8], 3, 0.25],
     ['of nothing', [], [4], 1, 0],
@@ -40,16 +46,16 @@ test('SORT-GROUP-1: the share is the largest part of the cluster held of a count
     ['fewer', [1], [4, 8], 1, 0.25],
     ['a kind of which there is none', [1, 9], [4, 0], 1, 0.25],
   ];
-  for (const [what, held, total, weight, share] of cases) {
-    assert.equal(shareOf({ held, weight }, clusterOf(...total)), share, what);
+  for (const [what, allocation, total, weight, share] of cases) {
+    assert.equal(shareOf({ allocation, weight }, clusterOf(...total)), share, what);
   }
-  assert.equal(shareOf({ held: [1, 6], weight: 1 }, { ...clusterOf(4, 8), excluded: new Set([1]) }), 0.25);
+  assert.equal(shareOf({ allocation: [1, 6], weight: 1 }, { ...clusterOf(4, 8), excluded: new Set([1]) }), 0.25);
 });
 
-test('SORT-GROUP-1: siblings come by share, then by offers, then by name', () => {
+test('SORT-GROUP-1: siblings are ordered by share, then by the number of offers, then by name', () => {
   const [c, a, b, d] = ['c', 'a', 'b', 'd'].map((name) => entryOf(name, [name === 'd' ? 1 : 2]));
   const group = groupOf('drf', [c, a, b, d] as Entry[]);
-  (a as Entry).count = 1;
+  (a as Entry).offers = 1;
   refresh(group, clusterOf(8), seededRandom(1));
   assert.deepEqual(namesOf(group), ['d', 'b', 'c', 'a']);
   assert.equal(isBefore(group, d as Entry, b as Entry), true);
@@ -63,7 +69,7 @@ const anyChange = fc.record({
   amount: fc.nat(3),
 });
 
-test('SORT-GROUP-1: the order is that of a plain sort, whatever came, went and changed', () => {
+test('SORT-GROUP-1: after any changes the order is that of a sort', () => {
   fc.assert(
     fc.property(fc.array(anyChange, { maxLength: 120, size: 'max' }), (changes) => {
       const cluster = clusterOf(16, 8) as ClusterTotals & { total: number[] };
@@ -74,8 +80,8 @@ test('SORT-GROUP-1: the order is that of a plain sort, whatever came, went and c
         const entry = all[at] as Entry;
         if (kind === 'insert' && entry.slot < 0) insert(group, entry);
         if (kind === 'remove' && entry.slot >= 0) remove(group, entry);
-        if (kind === 'hold') entry.held[amount & 1] = amount;
-        if (kind === 'count') entry.count += amount;
+        if (kind === 'hold') entry.allocation[amount & 1] = amount;
+        if (kind === 'count') entry.offers += amount;
         if (kind === 'weight') entry.weight = amount + 1;
         if (kind === 'hold' || kind === 'count' || kind === 'weight') touch(group, entry, cluster);
         if (kind === 'total') {
@@ -86,7 +92,9 @@ test('SORT-GROUP-1: the order is that of a plain sort, whatever came, went and c
         refresh(group, cluster, random);
         const wanted = all
           .filter(({ slot }) => slot >= 0)
-          .sort((a, b) => shareOf(a, cluster) - shareOf(b, cluster) || a.count - b.count || (a.name < b.name ? -1 : 1));
+          .sort(
+            (a, b) => shareOf(a, cluster) - shareOf(b, cluster) || a.offers - b.offers || (a.name < b.name ? -1 : 1),
+          );
         assert.deepEqual(orderOf(group), wanted);
         wanted.forEach((it, i) => {
           assert.equal(group.entries[it.slot], it);
@@ -100,34 +108,34 @@ test('SORT-GROUP-1: the order is that of a plain sort, whatever came, went and c
   );
 });
 
-test('a change keeps a fresh order fresh: it moves its entry, and the next walk need not sort', () => {
+test('a change moves its entry to its place, so that the next walk does not sort', () => {
   const cluster = clusterOf(8);
   const entries = ['a', 'b', 'c', 'd', 'e'].map((name, i) => entryOf(name, [i]));
   const group = groupOf('drf', entries);
   refresh(group, cluster, seededRandom(1));
-  for (const [at, held, order] of [
+  for (const [at, allocation, order] of [
     [0, 9, 'bcdea'],
     [4, 0, 'ebcda'],
     [2, 4, 'ebdca'],
     [2, 4, 'ebdca'],
   ] as const) {
     const entry = entries[at] as Entry;
-    entry.held[0] = held;
+    entry.allocation[0] = allocation;
     touch(group, entry, cluster);
-    assert.equal(group.stale, false);
+    assert.equal(group.isStale, false);
     assert.equal(namesOf(group).join(''), order);
   }
 });
 
-test('what a sibling holds that is in no group changes no order', () => {
+test('a change of an entry in no group changes no order', () => {
   const group = groupOf('drf', [entryOf('a', [1]), entryOf('b', [2])]);
   const cluster = clusterOf(8);
   refresh(group, cluster, seededRandom(1));
   touch(group, entryOf('c', [0]), cluster);
-  assert.deepEqual([namesOf(group), group.stale], [['a', 'b'], false]);
+  assert.deepEqual([namesOf(group), group.isStale], [['a', 'b'], false]);
 });
 
-/** How often each of the entries comes first in so many walks, in percent. */
+/** How often each entry comes first, in percent of the walks. */
 function firstShares(entries: readonly Entry[], walks = 4000): number[] {
   const group = groupOf('random', entries);
   const random = seededRandom(3);
@@ -142,7 +150,7 @@ function firstShares(entries: readonly Entry[], walks = 4000): number[] {
   return entries.map((entry) => Math.round(((counts.get(entry) ?? 0) / walks) * 100));
 }
 
-test('SORT-GROUP-2: a sibling comes first in proportion to its weight', () => {
+test('SORT-GROUP-2: a sibling comes first with a probability in proportion to its weight', () => {
   for (const weights of [
     [1, 1, 1, 1],
     [1, 3],
@@ -158,7 +166,7 @@ test('SORT-GROUP-2: a sibling comes first in proportion to its weight', () => {
   }
 });
 
-test('SORT-GROUP-2: those that are left after the first are drawn by their weights too', () => {
+test('SORT-GROUP-2: the second sibling is drawn by weight too', () => {
   const entries = [entryOf('a', [], 6), entryOf('b', [], 1), entryOf('c', [], 3)];
   const group = groupOf('random', entries);
   const random = seededRandom(4);

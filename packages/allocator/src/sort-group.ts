@@ -1,40 +1,41 @@
 // One level of fair sharing: siblings (roles under a role, or frameworks in a role) in the order in which they are
 // offered resources.
 //
-// Owns: the order of the active siblings. Boundary: what they hold is their owner's; `touch` says that it changed.
-// SORT-GROUP-1 (drf): the order is by share (the largest part of the cluster held of any counted resource, divided by the
-//     weight), then by how often they were offered something, then by name. Ghodsi et al., NSDI 2011; Mesos' sorter.
+// Owns: the order of the active siblings. Boundary: the entries belong to their owner, which calls `touch` after a change.
+// SORT-GROUP-1 (drf): the order is by share (the largest part of the cluster's total of a counted resource that is offered
+//     or allocated, divided by the weight), then by the number of offers, then by name. Ghodsi et al., NSDI 2011; Mesos' sorter.
 // SORT-GROUP-2 (random): each walk draws the next sibling with a probability in proportion to its weight.
 import { below, type Random, uniform } from '@meseta/base';
 import type { SorterKind } from './types.js';
 import type { Vector } from './vectors.js';
 
-/** The cluster as shares are measured against it. */
+/** The total of the cluster, of which shares are parts. */
 export interface ClusterTotals {
   readonly total: Vector;
   /** Grows with every change of `total`. */
   version: number;
-  /** Dimensions that don't count. */
+  /** Dimensions that do not count in shares. */
   readonly excluded: Set<number>;
 }
 
 export interface SortEntry<T> {
   readonly name: string;
   readonly owner: T;
-  readonly held: Vector;
+  /** Offered or allocated. */
+  readonly allocation: Vector;
   weight: number;
-  /** How often it was offered something. */
-  count: number;
-  /** In its group; -1 when it is in none. */
+  /** The number of offers made to it. */
+  offers: number;
+  /** The index in the group's entries; -1: in no group. */
   slot: number;
 }
 
-export const createEntry = <T>(name: string, owner: T, held: Vector, weight: number): SortEntry<T> => ({
+export const createEntry = <T>(name: string, owner: T, allocation: Vector, weight: number): SortEntry<T> => ({
   name,
   owner,
-  held,
+  allocation,
   weight,
-  count: 0,
+  offers: 0,
   slot: -1,
 });
 
@@ -42,10 +43,12 @@ export interface SortGroup<T> {
   readonly kind: SorterKind;
   /** By slot. */
   readonly entries: SortEntry<T>[];
+  /** Slots in the order of fair sharing. */
   order: Int32Array;
+  /** By slot. */
   shares: Float64Array;
-  /** Shares or order must be computed anew before use. */
-  stale: boolean;
+  /** Whether shares and order have to be computed before use. */
+  isStale: boolean;
   version: number;
 }
 
@@ -54,19 +57,22 @@ export const createGroup = <T>(kind: SorterKind): SortGroup<T> => ({
   entries: [],
   order: new Int32Array(4),
   shares: new Float64Array(4),
-  stale: false,
+  isStale: false,
   version: 0,
 });
 
-export function shareOf(entry: { readonly held: Vector; readonly weight: number }, cluster: ClusterTotals): number {
-  const { held } = entry;
+export function shareOf(
+  entry: { readonly allocation: Vector; readonly weight: number },
+  cluster: ClusterTotals,
+): number {
+  const { allocation } = entry;
   const { total } = cluster;
-  const end = Math.min(held.length, total.length);
+  const end = Math.min(allocation.length, total.length);
   let share = 0;
   for (let i = 0; i < end; i++) {
     const whole = total[i] as number;
     if (whole <= 0 || cluster.excluded.has(i)) continue;
-    const part = (held[i] as number) / whole;
+    const part = (allocation[i] as number) / whole;
     if (part > share) share = part;
   }
   return share / entry.weight;
@@ -83,7 +89,7 @@ export function insert<T>(group: SortGroup<T>, entry: SortEntry<T>): void {
     group.shares = shares;
   }
   group.order[entry.slot] = entry.slot;
-  group.stale = true;
+  group.isStale = true;
 }
 
 export function remove<T>(group: SortGroup<T>, entry: SortEntry<T>): void {
@@ -107,15 +113,15 @@ function compare<T>(group: SortGroup<T>, a: number, b: number): number {
   if (difference !== 0) return difference;
   const left = group.entries[a] as SortEntry<T>;
   const right = group.entries[b] as SortEntry<T>;
-  return left.count - right.count || (left.name < right.name ? -1 : left.name > right.name ? 1 : 0);
+  return left.offers - right.offers || (left.name < right.name ? -1 : left.name > right.name ? 1 : 0);
 }
 
-/** After what the entry holds, its count or its weight changed. */
+/** Called after the allocation, the offers or the weight of the entry changed. */
 export function touch<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: ClusterTotals): void {
   const size = group.entries.length;
-  if (entry.slot < 0 || group.stale || group.kind === 'random') return;
+  if (entry.slot < 0 || group.isStale || group.kind === 'random') return;
   if (size === 1 || group.version !== cluster.version) {
-    group.stale = true;
+    group.isStale = true;
     return;
   }
   const { order } = group;
@@ -134,15 +140,15 @@ export function touch<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: Clus
   order[low] = slot;
 }
 
-/** Makes `order` true again; to be called before a walk over it. */
+/** Updates `order`; called before a walk over it. */
 export function refresh<T>(group: SortGroup<T>, cluster: ClusterTotals, random: Random): void {
   if (group.kind === 'random') {
     draw(group, random);
     return;
   }
-  if (!group.stale && group.version === cluster.version) return;
+  if (!group.isStale && group.version === cluster.version) return;
   const size = group.entries.length;
-  group.stale = false;
+  group.isStale = false;
   group.version = cluster.version;
   if (size < 2) return;
   for (let i = 0; i < size; i++) group.shares[i] = shareOf(group.entries[i] as SortEntry<T>, cluster);
@@ -155,7 +161,7 @@ export function refresh<T>(group: SortGroup<T>, cluster: ClusterTotals, random: 
   }
 }
 
-/** Whether `a` comes before `b`; both are in the group, which is fresh. */
+/** Whether `a` comes before `b`, both in the group, which was refreshed. */
 export const isBefore = <T>(group: SortGroup<T>, a: SortEntry<T>, b: SortEntry<T>): boolean =>
   group.kind === 'random'
     ? group.order.indexOf(a.slot) < group.order.indexOf(b.slot)
@@ -164,19 +170,19 @@ export const isBefore = <T>(group: SortGroup<T>, a: SortEntry<T>, b: SortEntry<T
 function draw<T>(group: SortGroup<T>, random: Random): void {
   const { entries, order } = group;
   let weight = 0;
-  let even = true;
+  let isEven = true;
   for (const entry of entries) {
     weight += entry.weight;
-    if (entry.weight !== entries[0]?.weight) even = false;
+    if (entry.weight !== entries[0]?.weight) isEven = false;
   }
   for (let i = 0; i < entries.length - 1; i++) {
     let at = i;
-    if (even) at = i + below(random, entries.length - i);
+    if (isEven) at = i + below(random, entries.length - i);
     else {
-      let left = uniform(random) * weight;
+      let remaining = uniform(random) * weight;
       while (at < entries.length - 1) {
-        left -= entries[order[at] as number]?.weight ?? 0;
-        if (left < 0) break;
+        remaining -= entries[order[at] as number]?.weight ?? 0;
+        if (remaining < 0) break;
         at++;
       }
       weight -= entries[order[at] as number]?.weight ?? 0;

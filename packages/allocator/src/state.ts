@@ -1,18 +1,23 @@
-// The allocator's state: agents, frameworks, roles and clients (a framework in a role), and what the next run looks at.
+// The allocator's state: agents, frameworks, roles and clients, and the work of the next run. A client is a framework in
+// a role. Owns everything that the allocator knows; only the modules of this package change it.
 //
-// ALLOCATOR-1: after a run, a scan of everything at the same time would make no further offer (testing/scan.ts). So
-//     every pair of agent and client that was not offered something is either refused for a reason that still holds, or
-//     on the list of what the next run looks at. The reasons and what wakes them:
-//       framework inactive, role suppressed ....... its client becomes active (`dirtyClients`)
-//       agent inactive or not whitelisted, resting  the agent comes back, its rest ends (`dirtyAgents`)
-//       nothing free, too small, capability, constraint  the agent or the client changes (both)
-//       filtered .................................. the filter ends or is forgotten (`pairs`, `dirtyClients`)
-//       limit of a role .......................... that role's `blocked` agents, when there is more room under it
-//       headroom for others' guarantees .......... `heldBack` agents, when the surplus grows
-// ALLOCATOR-2: free = total - what is held there, never negative, and every offer is cut out of it.
-// ALLOCATOR-3: a role's `consumed` is what is reserved to it and below on all agents, and what unreserved,
-//     non-revocable scalars are held there; `available` is the countable part of what is free on agents that can be
-//     offered; `required` is the sum of what roles lack to their guarantees.
+// ALLOCATOR-1: after a run, a scan of every pair of agent and client would make no further offer (testing/scan.ts). So a
+//     pair without an offer is either refused for a reason that still holds, or is work of the next run. Each reason has
+//     a wake list, from which the next run takes the pairs for which the reason may no longer hold:
+//       framework inactive, role suppressed ............... `dirtyClients`, when the client becomes active
+//       agent deactivated, not whitelisted, in cooldown ... `dirtyAgents`, when the agent may be offered again
+//       nothing free, too small, capability, constraint ... `dirtyAgents` and `dirtyClients`, when either changes
+//       filtered .......................................... `pairs` of the agent, when the filter ends, and
+//                                                           `dirtyClients`, when the client's filters are removed
+//       quota limit of a role ............................. `blocked` of the role, when the room under the limit grows
+//       headroom for guarantees of other roles ............ `heldBack`, when the surplus grows
+// ALLOCATOR-2: the free resources of an agent are its total without what is offered or allocated, never negative; every
+//     offer is taken from them.
+// ALLOCATOR-3: a role's `consumed` is the sum of the reservations to its subtree on all agents and of the unreserved,
+//     non-revocable scalars offered or allocated in the subtree. `available` is the sum of the free countable resources
+//     of all offerable agents. `required` is the sum of the roles' unmet guarantees.
+// ALLOCATOR-4: an ACCEPT with `refuse_seconds` 0 that leaves resources over starts a cooldown of one allocation interval:
+//     the agent is offered to no client until it ends, a framework becomes active or a framework revives.
 import type { AgentId, Deadlines, FrameworkId, Random } from '@meseta/base';
 import type { Bundle, BundleTable, Quantities, RoleTree } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, FrameworkInfo, InverseOfferStatus, Unavailability } from '@meseta/wire';
@@ -33,10 +38,10 @@ export interface Settings {
   readonly region: string | undefined;
 }
 
-/** What a client holds on an agent, unallocated form. */
-export interface Holding {
-  held: Bundle;
-  /** The part of `held` that is more than offered. */
+/** The resources of one agent that are offered or allocated to a client, in unallocated form. */
+export interface Allocation {
+  offeredOrAllocated: Bundle;
+  /** The part that tasks, executors and operations use. */
   allocated: Bundle;
 }
 
@@ -53,20 +58,20 @@ export interface Agent {
   capabilities: readonly AgentInfoCapability[];
   active: boolean;
   whitelisted: boolean;
-  /** Traits (clients.ts) without which a client is offered nothing of it, and those with which. */
-  needs: number;
-  forbids: number;
+  /** Traits (clients.ts) that a client must have, and must not have, to be offered the agent. */
+  requiredTraits: number;
+  forbiddenTraits: number;
   total: Bundle;
-  /** Everything that is held, without shared resources. */
-  taken: Bundle;
+  /** Everything that is offered or allocated, without shared resources. */
+  unavailable: Bundle;
   free: Shape;
-  readonly holdings: Map<Client, Holding>;
-  /** Held by frameworks that are not known yet; with allocation_info. */
-  readonly untracked: Map<FrameworkId, Bundle>;
+  readonly allocations: Map<Client, Allocation>;
+  /** Used by frameworks that were not added yet; with allocation_info. */
+  readonly usedByUnknown: Map<FrameworkId, Bundle>;
   maintenance: Maintenance | undefined;
-  /** Dimensions of which headroom withholds something here. */
+  /** The dimensions of which headroom withholds resources on this agent. */
   heldBackMask: number;
-  /** Clients to look at again, in this agent only. */
+  /** Clients whose filter on this agent ended since the last run. */
   readonly pairs: Set<Client>;
 }
 
@@ -77,7 +82,7 @@ export interface Framework {
   roles: ReadonlySet<string>;
   readonly suppressed: Set<string>;
   constraints: OfferConstraints | undefined;
-  /** By role; a role that isn't there has the master's minimum. */
+  /** By role; a role without an entry has the master's minimum. */
   minimums: ReadonlyMap<string, readonly Quantities[]>;
   readonly clients: Map<string, Client>;
 }
@@ -87,30 +92,30 @@ export interface Client {
   readonly index: number;
   readonly framework: Framework;
   readonly role: Role;
-  readonly entry: SortEntry<Client>;
-  /** Bits of clients.ts. */
+  entry: SortEntry<Client>;
+  /** Bits (clients.ts). */
   traits: number;
-  /** Is offered resources: subscribed to the role, not suppressed, its framework active. */
+  /** Whether it may be offered resources: subscribed to the role, not suppressed, framework active. */
   active: boolean;
-  /** Undefined: the master's. */
+  /** Undefined: the master's minimum. */
   minimum: readonly Quantities[] | undefined;
-  /** By agent index, if the framework has constraints: 0 not asked yet, 1 kept away, 2 not. */
+  /** By agent index, if the framework has offer constraints: 0 not evaluated, 1 excluded, 2 not excluded. */
   exclusions: Uint8Array | undefined;
-  /** On how many agents it holds something. */
-  holdings: number;
-  /** The last pass over an agent that has looked at it. */
-  pass: number;
+  /** The number of agents on which it has an allocation. */
+  allocationCount: number;
+  /** The last walk that evaluated it. */
+  lastWalk: number;
 }
 
 export interface Role {
   readonly name: string;
   parent: Role | undefined;
-  /** Siblings below: subroles, and the role's own clients as one entry (`own`). */
+  /** The sort group below the role: its child roles, and its own clients as one entry (`own`). */
   readonly group: SortGroup<Role>;
   /** The whole subtree, as an entry in the parent's group. */
-  readonly subtree: SortEntry<Role>;
-  readonly own: SortEntry<Role>;
-  /** The entries that lead here from the top, `own` last. */
+  subtree: SortEntry<Role>;
+  own: SortEntry<Role>;
+  /** The entries from the top level down to the role, `own` last. */
   path: readonly SortEntry<Role>[];
   readonly clients: SortGroup<Client>;
   readonly members: Set<Client>;
@@ -118,20 +123,20 @@ export interface Role {
   active: number;
   /** See ALLOCATOR-3. */
   readonly consumed: Vector;
-  /** The same without what is only offered. */
+  /** The same, without what is only offered. */
   readonly allocated: Vector;
   quota: Quota | undefined;
   /** Infinity where there is no limit; undefined: no limits. */
   limits: Vector | undefined;
   guarantees: Vector | undefined;
-  /** Agents of which a limit withheld something, and the dimensions concerned. */
+  /** Agents of which the limit withheld resources, and the dimensions of these resources. */
   readonly blocked: AgentSet;
   blockedMask: number;
-  /** Room under the limit, and what was lacking to the guarantee, when the last run ended. */
+  /** Room under the limit, and the unmet guarantee, at the end of the last run. */
   lastRoom: Vector;
   lastUnmet: Vector;
-  /** Bundles allocated to this role. */
-  readonly forms: Map<Bundle, Bundle>;
+  /** A cache: bundles in the form that is allocated to this role. */
+  readonly allocatedBundles: Map<Bundle, Bundle>;
 }
 
 export interface Recovery {
@@ -149,7 +154,7 @@ export interface State {
   readonly shapes: Shapes;
   readonly filters: Filters;
   readonly cluster: ClusterTotals;
-  readonly held: Vector;
+  readonly allocation: Vector;
   readonly available: Vector;
   readonly required: Vector;
   lastSurplus: Vector;
@@ -158,8 +163,8 @@ export interface State {
   readonly agentSlots: (Agent | undefined)[];
   readonly freeAgentSlots: number[];
   readonly frameworks: Map<FrameworkId, Framework>;
-  /** Those that set what an offer must contain at least. */
-  readonly withMinimums: Set<Framework>;
+  /** Frameworks that set minimums for their offers. */
+  readonly frameworksWithMinimums: Set<Framework>;
   readonly clientSlots: (Client | undefined)[];
   readonly freeClientSlots: number[];
   readonly roles: RoleTree<Role>;
@@ -170,28 +175,29 @@ export interface State {
   paused: boolean;
   recovery: Recovery | undefined;
 
-  // What the next run looks at.
+  // Work of the next run (ALLOCATOR-1).
   readonly dirtyAgents: Set<Agent>;
   readonly dirtyClients: Set<Client>;
   readonly pairedAgents: Set<Agent>;
   readonly heldBack: AgentSet;
-  /** Agents that nobody is offered until then, after an ACCEPT that wants to be offered the rest soon. */
-  readonly rests: Deadlines<Agent>;
-  readonly restUntil: Map<Agent, number>;
-  readonly inverseDirty: Set<Agent>;
+  /** Ends of cooldowns (ALLOCATOR-4). */
+  readonly cooldowns: Deadlines<Agent>;
+  readonly cooldownUntilMs: Map<Agent, number>;
+  readonly inverseOfferDirtyAgents: Set<Agent>;
   readonly inverseFilters: Deadlines<string>;
-  /** Agent and framework by key, with the time. */
+  /** By the key of an agent and a framework. */
   readonly inverseFilterEnds: Map<
     string,
     { readonly agent: Agent; readonly frameworkId: FrameworkId; readonly untilMs: number }
   >;
-  /** Quota, whitelist or a guarantee changed: compare rooms and surplus. */
+  /** A quota or the free resources changed: the run compares the rooms under limits and the surplus with the last ones. */
   quotaDirty: boolean;
 
-  // Of the run under way.
-  pass: number;
+  // Of the current run.
+  walks: number;
   offers: OfferDecision[];
-  merged: Map<number, number> | undefined;
+  /** The index of each pair's offer in `offers`, if the first stage makes offers. */
+  offerOfPair: Map<number, number> | undefined;
 
   runs: number;
   offersMade: number;

@@ -1,4 +1,4 @@
-// What goes into the allocator and what comes out: plain data both ways.
+// The allocator's interface: its options, inputs, decisions, reasons and views, all plain data.
 import type { AgentId, FrameworkId, Result } from '@meseta/base';
 import type { Bundle, Limits, Quantities, ResourceConversion, Resources } from '@meseta/resources';
 import type {
@@ -15,17 +15,17 @@ import type { OfferConstraints } from './constraints.js';
 
 export type SorterKind = 'drf' | 'random';
 
-/** Every field left out has the default of Mesos' flag of that name (docs/configuration/master.md). */
+/** An omitted field has the default of Mesos' flag of that name (docs/configuration/master.md). */
 export interface AllocatorOptions {
-  /** How long whoever declined waits at least. Default 1000. */
+  /** The shortest time that a filter lasts, in milliseconds. Default 1000. */
   readonly allocationIntervalMs?: number | undefined;
   readonly roleSorter?: SorterKind | undefined;
   readonly frameworkSorter?: SorterKind | undefined;
-  /** Resource names that don't count in shares. */
+  /** Resource names that do not count in shares. */
   readonly fairSharingExcludedResourceNames?: readonly string[] | undefined;
-  /** An offer must contain one of these. Default `cpus:0.01|mem:32`; an empty list: any offer will do. */
+  /** An offer must contain at least one of these. Default `cpus:0.01|mem:32`; an empty list allows every offer. */
   readonly minAllocatableResources?: readonly Quantities[] | undefined;
-  /** GPU agents only for frameworks with GPU_RESOURCES. Default true. */
+  /** Whether agents with GPUs are offered only to frameworks with GPU_RESOURCES. Default true. */
   readonly filterGpuResources?: boolean | undefined;
   /** The master's own domain. */
   readonly domain?: DomainInfo | undefined;
@@ -46,26 +46,26 @@ export interface AgentSpec {
   readonly capabilities: readonly AgentInfoCapability[];
   readonly unavailability?: Unavailability | undefined;
   readonly total: Resources;
-  /** Allocated there (tasks, executors, operations), with `allocation_info` in every resource. */
+  /** Allocated on the agent (tasks, executors, operations), with `allocation_info` in every resource. */
   readonly used: ReadonlyMap<FrameworkId, Resources>;
   /** Default true. */
   readonly active?: boolean | undefined;
 }
 
-/** What is left out stays as it is. */
+/** An omitted field keeps its value. */
 export interface AgentUpdate {
   readonly info?: AgentInfo | undefined;
   readonly capabilities?: readonly AgentInfoCapability[] | undefined;
   readonly total?: Resources | undefined;
 }
 
-/** How resources come back. */
-export interface Returned {
-  /** A decline, or what an ACCEPT left over: kept from this framework for `refuse_seconds` (5 s when unset). */
+/** How resources are returned to the allocator. */
+export interface ReturnOptions {
+  /** Of a DECLINE or ACCEPT: the returned resources are filtered for `refuse_seconds` (5 s when unset). */
   readonly filters?: Filters | undefined;
-  /** Left over by an ACCEPT that used a part: with `refuse_seconds` 0 the agent then rests one interval for all. */
+  /** Left over by an ACCEPT that used a part. With `refuse_seconds` 0 they start a cooldown instead of a filter. */
   readonly leftover?: boolean | undefined;
-  /** They were allocated, not only offered. Left out: what the framework was only offered there goes first. */
+  /** Whether they were allocated, not only offered. Undefined: the offered part is returned first. */
   readonly allocated?: boolean | undefined;
 }
 
@@ -75,7 +75,7 @@ export interface OfferDecision {
   readonly agentId: AgentId;
   /** Allocated to `role`. */
   readonly resources: Bundle;
-  /** Names of which the unreserved scalars in it serve a guarantee of the role that was not met: they lead the offer. */
+  /** Names of the unreserved scalars in it that serve an unmet guarantee of the role; Mesos lists them first. */
   readonly guaranteed: readonly string[];
 }
 
@@ -91,8 +91,9 @@ export interface Decisions {
 }
 
 /**
- * Why a framework is not offered something. Amounts are quantities in thousandths, times monotonic milliseconds.
- * Asked about all agents, one of each kind is told, with how many `agents` it is so on; `agentId` is one of them.
+ * Why a framework is not offered resources. Amounts are quantities in thousandths, times monotonic milliseconds.
+ * An explanation over all agents has one reason of each kind: `agents` is the number of agents that it holds for,
+ * `agentId` one of them.
  */
 export type Reason = ReasonOf & { readonly agents?: number | undefined };
 
@@ -114,7 +115,7 @@ export type ReasonOf =
 export type AgentReason = { readonly agentId: AgentId } & (
   | { readonly kind: 'agentDeactivated' }
   | { readonly kind: 'notWhitelisted'; readonly hostname: string }
-  /** Somebody took a part and wants to be offered the rest soon: everybody waits that long. */
+  /** The agent is in its cooldown (state.ts). */
   | { readonly kind: 'resting'; readonly untilMs: number }
   | { readonly kind: 'nothingFree'; readonly total: Quantities }
   | { readonly kind: 'gpuAgent' }
@@ -133,7 +134,7 @@ export type AgentReason = { readonly agentId: AgentId } & (
       readonly available: Quantities;
       readonly minimum: readonly Quantities[];
     }
-  /** `limited`: the role, or one above it, whose limit it is. */
+  /** `limited`: the role or the ancestor that has the limit. */
   | {
       readonly kind: 'limit';
       readonly role: string;
@@ -150,35 +151,35 @@ export type AgentReason = { readonly agentId: AgentId } & (
       readonly withheld: Quantities;
     }
   | { readonly kind: 'filtered'; readonly role: string; readonly untilMs: number; readonly refused: Quantities }
-  /** What is wanted there is held by others, or offered to them at this moment. */
+  /** Other clients have the agent's resources offered or allocated. */
   | { readonly kind: 'share'; readonly role: string; readonly share: number; readonly holders: readonly ShareHolder[] }
   /** The next run will offer it. */
   | { readonly kind: 'pending'; readonly role: string }
 );
 
-/** Who holds something on an agent, and its share of the cluster. */
+/** A client with offered or allocated resources on an agent, and its share of the cluster. */
 export interface ShareHolder {
   readonly frameworkId: FrameworkId;
   readonly role: string;
   readonly share: number;
-  readonly held: Quantities;
-  /** The part of it that is only offered. */
+  readonly offeredOrAllocated: Quantities;
+  /** The part that is only offered. */
   readonly offered: Quantities;
 }
 
-/** A role as views show it. */
+/** A role for views and metrics. */
 export interface RoleUsage {
   readonly role: string;
   readonly weight: number;
-  /** Of the role and what is below it, divided by the weight. */
+  /** The dominant share of the role's subtree, divided by the weight. */
   readonly share: number;
   readonly quota: Quota;
-  /** Reservations in the subtree (used or not) and unreserved, non-revocable resources allocated there. */
+  /** Reservations in the subtree, used or not, and unreserved, non-revocable scalars allocated in it. */
   readonly consumed: Quantities;
-  /** The same with what is offered. */
+  /** The same, plus the unreserved, non-revocable scalars offered in the subtree. */
   readonly consumedOrOffered: Quantities;
   /** Offered or allocated to the role itself. */
-  readonly held: Quantities;
+  readonly offeredOrAllocated: Quantities;
   readonly filters: number;
   readonly frameworks: readonly FrameworkId[];
 }
@@ -190,29 +191,29 @@ export interface AllocatorTotals {
   readonly filters: number;
   readonly inverseFilters: number;
   readonly total: Quantities;
-  readonly heldTotal: Quantities;
+  readonly offeredOrAllocatedTotal: Quantities;
   readonly requiredHeadroom: Quantities;
   readonly availableHeadroom: Quantities;
   readonly runs: number;
   readonly offers: number;
-  /** Pairs of agent and client looked at so far. */
+  /** Pairs of agent and client evaluated so far. */
   readonly pairsExamined: number;
   readonly eventsPending: number;
 }
 
-/** All of it is synchronous; nothing is offered but by `run`. Unknown ids break an invariant unless said otherwise. */
+/** Every call is synchronous; only `run` makes offers. An unknown id breaks an invariant unless a call says otherwise. */
 export interface Allocator {
   addAgent(agentId: AgentId, agent: AgentSpec): void;
   /** Whether anything changed. */
   updateAgent(agentId: AgentId, update: AgentUpdate): boolean;
-  /** What frameworks hold there is forgotten with it; a later `recoverResources` for it does nothing. */
+  /** Removes the allocations on the agent too; a later `recoverResources` for it does nothing. */
   removeAgent(agentId: AgentId): void;
   activateAgent(agentId: AgentId): void;
   deactivateAgent(agentId: AgentId): void;
-  /** A provider's resources come to the agent's. */
+  /** Adds the resources of a resource provider to the agent's total. */
   addResourceProvider(agentId: AgentId, total: Resources, used: ReadonlyMap<FrameworkId, Resources>): void;
   updateUnavailability(agentId: AgentId, unavailability: Unavailability | undefined): void;
-  /** Undefined: every agent. */
+  /** Undefined: every agent is whitelisted. */
   updateWhitelist(hostnames: Iterable<string> | undefined): void;
 
   addFramework(
@@ -224,26 +225,26 @@ export interface Allocator {
   ): void;
   updateFramework(frameworkId: FrameworkId, info: FrameworkInfo, options?: FrameworkOptions): void;
   activateFramework(frameworkId: FrameworkId): void;
-  /** Forgets its filters; the master returns its offers. */
+  /** Removes its filters; the master returns its offers. */
   deactivateFramework(frameworkId: FrameworkId): void;
   removeFramework(frameworkId: FrameworkId): void;
   /** No roles: all of the framework's. */
   suppress(frameworkId: FrameworkId, roles?: Iterable<string>): void;
   revive(frameworkId: FrameworkId, roles?: Iterable<string>): void;
 
-  /** Resources of one role, with `allocation_info`; does nothing for an agent or framework that is gone. */
+  /** Resources of one role, with `allocation_info`; does nothing for an agent or framework that was removed. */
   recoverResources(
     frameworkId: FrameworkId,
     agentId: AgentId,
     resources: Resources | Bundle,
     now: number,
-    how?: Returned,
+    how?: ReturnOptions,
   ): void;
   /** Offered resources of one role are now allocated (tasks, executors, operations in flight). */
   transitionOfferedToAllocated(frameworkId: FrameworkId, agentId: AgentId, resources: Resources): void;
   /**
-   * An accepted operation turns resources that the framework was offered into others; total follows. A conversion that
-   * consumes nothing is another copy of a shared resource. Answers the offered resources after it.
+   * Applies the conversions of an accepted operation to offered resources and to the agent's total. A conversion that
+   * consumes nothing adds a copy of a shared resource. Returns the offered resources after the conversions.
    */
   updateAllocation(
     frameworkId: FrameworkId,
@@ -251,12 +252,12 @@ export interface Allocator {
     offered: Resources,
     conversions: readonly ResourceConversion[],
   ): Resources;
-  /** Operators' operations on free resources; fails, changing nothing, if those don't do. */
+  /** Applies operations of operators to free resources; fails, changing nothing, if these do not suffice. */
   updateAvailable(agentId: AgentId, operations: readonly OfferOperation[]): Result<undefined, string>;
 
   updateQuota(role: string, quota: Quota): void;
   updateWeights(weights: Iterable<readonly [role: string, weight: number]>): void;
-  /** The answer to an inverse offer, or (status undefined) that it timed out or was rescinded. */
+  /** The framework's response to an inverse offer; status undefined: the inverse offer timed out or was rescinded. */
   updateInverseOffer(
     agentId: AgentId,
     frameworkId: FrameworkId,
@@ -265,7 +266,7 @@ export interface Allocator {
     filters: Filters | undefined,
   ): void;
 
-  /** After a failover: with quota set, runs wait for `expectedAgents` x factor agents or until the timeout is over. */
+  /** After a failover: if a quota is set, runs wait until `expectedAgents` x factor agents are added or the timeout ends. */
   recover(
     expectedAgents: number,
     quotas: ReadonlyMap<string, Quota>,
@@ -275,15 +276,15 @@ export interface Allocator {
   pause(): void;
   resume(): void;
 
-  /** When `run` is wanted next, in monotonic milliseconds: 0 for the end of this batch of inputs. */
+  /** The monotonic milliseconds at which `run` is due; 0: after this batch of inputs; undefined: not before an input. */
   nextDeadline(): number | undefined;
   run(now: number): Decisions;
 
-  /** Why there is no offer, for one agent or all, for one role or all of the framework's. */
+  /** Why there is no offer, on one agent or (undefined) all, in one role or (undefined) all roles of the framework. */
   explain(frameworkId: FrameworkId, agentId: AgentId | undefined, role: string | undefined, now: number): Reason[];
 
-  // Reading, for views and metrics.
-  /** How often it ran. */
+  // Views and metrics.
+  /** The number of runs that were not paused. */
   runs(): number;
   totals(): AllocatorTotals;
   /** Roles that have frameworks, quota, weight or reservations, sorted. */
@@ -291,9 +292,9 @@ export interface Allocator {
   roleUsage(role: string): RoleUsage;
   quotaOf(role: string): Quota;
   weights(): ReadonlyMap<string, number>;
-  /** The part of the cluster that the framework holds in the role, as the sorter sees it. */
+  /** The framework's dominant share in the role, as the sorter uses it. */
   shareOf(frameworkId: FrameworkId, role: string): number;
-  /** Unallocated resources of an agent. */
+  /** Resources of the agent that are neither offered nor allocated. */
   available(agentId: AgentId): Bundle;
   inverseOfferStatuses(): ReadonlyMap<AgentId, ReadonlyMap<FrameworkId, InverseOfferStatus>>;
   /** Agents that the framework's offer constraints exclude, by role (Mesos' /allocator/offer_constraints/debug). */

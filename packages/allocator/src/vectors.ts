@@ -1,5 +1,5 @@
-// Quantities as dense vectors: a resource name is an index, an amount whole thousandths. A vector may be shorter than
-// the number of names; what it doesn't reach is zero.
+// Quantities as vectors: amounts in thousandths, by the index of the resource name (dimensions.ts). Amounts beyond the end
+// of a vector are zero.
 
 export type Vector = number[];
 
@@ -17,5 +17,5 @@ export const differs = (a: readonly number[], b: readonly number[]): boolean => 
   return false;
 };
 
-/** The bit of a dimension in a mask; those past the thirtieth share one. */
+/** The bit of a dimension in a mask; all dimensions from 30 on share bit 30. */
 export const bitOf = (at: number): number => 1 << Math.min(at, 30);

@@ -166,8 +166,8 @@ export const mutations = [
   {
     name: "Others' guarantees are not held back",
     file: allocator('evaluate'),
-    find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
-    replace: 'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetOf(topOf(client.role), at);',
+    find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);',
+    replace: 'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);',
   },
   {
     name: "An executor's update is told each time that it comes",
@@ -299,7 +299,7 @@ export const mutations = [
   {
     name: 'An agent that rests is offered',
     file: allocator('run'),
-    find: 'isOfferable(agent) && !state.restUntil.has(agent);',
+    find: 'isOfferable(agent) && !state.cooldownUntilMs.has(agent);',
     replace: 'isOfferable(agent);',
   },
   {

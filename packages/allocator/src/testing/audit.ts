@@ -1,9 +1,9 @@
-// An allocator whose every decision is checked against the record of what it was told.
+// Wraps an allocator: checks every decision against a record of the allocator's calls.
 //
-// AUDIT-1: what is offered is free, of an agent that may be offered, to a framework that takes offers in that role and
-//     has not refused it.
-// AUDIT-2: after a run the scan finds nothing more to offer (ALLOCATOR-1).
-// AUDIT-3: what the allocator shows as free, consumed, required and filtered is what the record says.
+// AUDIT-1: an offer has free resources of an agent that may be offered, for a framework that may be offered resources in
+//     the role and has no filter that covers them.
+// AUDIT-2: after a run the scan would make no further offer (ALLOCATOR-1).
+// AUDIT-3: the free, consumed, required and filtered resources in the allocator's views are those of the record.
 import { type AgentId, type FrameworkId, present } from '@meseta/base';
 import {
   allocatableTo,
@@ -16,18 +16,27 @@ import {
 } from '@meseta/resources';
 import type { Allocator, AllocatorOptions, OfferDecision } from '../types.js';
 import * as records from './record.js';
-import { filtersOf, isOver, maySee, quotaNow, refuses, scan, whyNotOffered, whyNotServed } from './scan.js';
+import {
+  filtersOf,
+  hasEnded,
+  isRefusedBy,
+  mayBeOfferedAgent,
+  quotaStateOf,
+  scan,
+  whyNotOffered,
+  whyNotServed,
+} from './scan.js';
 
 export interface AuditOptions {
-  /** An invariant is broken; must throw. */
+  /** Called when an invariant is broken; must throw. */
   broken(invariant: string, explanation: string): void;
-  /** A run was audited, which made so many offers. */
+  /** Called after each audited run with the number of its offers. */
   audited?(offers: number): void;
-  /** Books are compared after each so many runs: default each. */
+  /** AUDIT-2 and AUDIT-3 are checked after every `every`th run. Default 1. */
   readonly every?: number;
 }
 
-/** The same allocator; each call is recorded, each run audited. */
+/** The allocator, with each call recorded and each run audited. */
 export function auditAllocator(allocator: Allocator, given: AllocatorOptions, options: AuditOptions): Allocator {
   const record = records.createRecord(given);
   let runs = 0;
@@ -43,7 +52,7 @@ export function auditAllocator(allocator: Allocator, given: AllocatorOptions, op
       if (recovery !== undefined && (record.agents.size >= recovery.expectedAgents || now >= recovery.untilMs))
         record.recovery = undefined;
       for (const offer of decisions.offers) auditOffer(record, offer, now, options);
-      if (runs++ % (options.every ?? 1) === 0) auditBooks(record, allocator, now, options);
+      if (runs++ % (options.every ?? 1) === 0) auditState(record, allocator, now, options);
       options.audited?.(decisions.offers.length);
       return decisions;
     },
@@ -178,7 +187,7 @@ function recordResources(
       const result = allocator.updateAvailable(id, operations);
       const applies = records.recordAvailable(agent(id), operations);
       if (applies === result.ok) return result;
-      const text = `${id}: ${applies ? 'refused what applies' : 'applied what does not apply'} to what is free`;
+      const text = `${id}: ${applies ? 'refused operations that apply' : 'applied operations that do not apply'} to the free resources`;
       options.broken('the allocator keeps its books', text);
       return result;
     },
@@ -231,18 +240,20 @@ function auditOffer(
   const unserved = whyNotServed(framework, role);
   if (framework === undefined || unserved !== undefined) return fail(`the framework ${unserved}`);
   const list = unallocate(resources.resources);
-  if (resources.resources.some((it) => it.allocation_info?.role !== role)) fail('it is not allocated to its role');
-  if (!contains(allocatableTo(records.freeOf(agent), role), list)) fail('it is not free for that role');
+  if (resources.resources.some((it) => it.allocation_info?.role !== role))
+    fail('a resource is not allocated to the role');
+  if (!contains(allocatableTo(records.freeOf(agent), role), list)) fail('the resources are not free for that role');
   const capabilities = new Set((framework.info.capabilities ?? []).map(({ type }) => type));
-  if (!maySee(record, agent, role, (type) => capabilities.has(type))) fail('the framework may not see the agent');
+  if (!mayBeOfferedAgent(record, agent, role, (type) => capabilities.has(type)))
+    fail('the framework may not be offered the agent');
   if (framework.constraints?.excludes(role, agent.info)) fail("the framework's constraints exclude the agent");
-  const filter = filtersOf(agent, framework, role).find((it) => refuses(it, list, nowMs));
-  if (filter !== undefined) fail(`it is refused until ${filter.untilMs}, now is ${nowMs}`);
+  const filter = filtersOf(agent, framework, role).find((it) => isRefusedBy(it, list, nowMs));
+  if (filter !== undefined) fail(`the framework has a filter for it until ${filter.untilMs}, now is ${nowMs}`);
   records.recordOffers(record, [offer]);
 }
 
 /** AUDIT-2 and AUDIT-3. */
-function auditBooks(
+function auditState(
   record: records.AllocatorRecord,
   allocator: Allocator,
   nowMs: number,
@@ -260,7 +271,7 @@ function auditBooks(
     if (!equals(free, shown)) fail(`${agent.id} has ${formatResources(free)} free, not ${formatResources(shown)}`);
     if (!contains(agent.total, nonShared(free))) fail(`${agent.id} has more free than it has`);
   }
-  const { available, required, consumed } = quotaNow(record);
+  const { available, required, consumed } = quotaStateOf(record);
   const totals = allocator.totals();
   compare('available headroom', available, totals.availableHeadroom, fail);
   compare('required headroom', required, totals.requiredHeadroom, fail);
@@ -270,7 +281,7 @@ function auditBooks(
   auditFilters(record, allocator, nowMs, fail);
 }
 
-/** One filter may stand for several that it covers: at least one for each framework, role and agent, at most all. */
+/** A filter replaces the filters that it covers: the allocator has at least one for each framework, role and agent. */
 function auditFilters(
   record: records.AllocatorRecord,
   allocator: Allocator,
@@ -281,7 +292,7 @@ function auditFilters(
   let most = 0;
   for (const { filters } of record.agents.values()) {
     for (const [id, list] of filters) {
-      const kept = list.filter((filter) => !isOver(record, filter, nowMs));
+      const kept = list.filter((filter) => !hasEnded(record, filter, nowMs));
       filters.set(id, kept);
       most += kept.length;
       least += new Set(kept.filter(({ untilMs }) => nowMs < untilMs).map(({ role }) => role)).size;

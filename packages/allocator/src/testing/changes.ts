@@ -1,5 +1,5 @@
-// Steps of the random cluster (world.ts) that come less often: operators' operations, conversions of what is offered,
-// maintenance, agents that change, that bring resources in use, and pauses.
+// More steps of the random cluster (world.ts): operations of operators, conversions of offered resources, maintenance,
+// updates of agents, agents with resources in use, resource providers and pauses.
 import { add, allocate, applyConversions, applyOperation, contains, unallocate } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import { aid, fid, frameworkInfo, res } from './cluster.js';
@@ -12,7 +12,7 @@ const agentAt = ({ totals }: World, n: number): string | undefined => [...totals
 const reservedFor = (role: string, list: readonly Resource[]): Resource[] =>
   list.map((resource) => ({ ...resource, reservations: [{ role, type: 'DYNAMIC' as const }] }));
 
-/** An operator reserves what is free, or fails because it is not. */
+/** An operator reserves resources; fails if they are not free. */
 const reserve: Step = (world, n) => {
   const id = agentAt(world, n);
   if (id === undefined) return;
@@ -23,16 +23,16 @@ const reserve: Step = (world, n) => {
   if (made.ok && total.ok) world.totals.set(id, total.value.resources);
 };
 
-/** A framework reserves a part of what it is offered, and gives all of it back. */
+/** A framework reserves a part of an offer and returns all of it. */
 const convert: Step = (world, n) => {
   const offer = world.offers[n % Math.max(1, world.offers.length)];
   if (offer === undefined || offer.role === '*') return;
   const consumed = allocate(res('cpus:0.2'), offer.role);
-  const held = offer.resources.resources;
-  if (!contains(held, consumed)) return;
+  const offered = offer.resources.resources;
+  if (!contains(offered, consumed)) return;
   const conversion = { consumed, converted: reservedFor(offer.role, consumed) };
   const { allocator, now } = world.cluster;
-  const after = allocator.updateAllocation(offer.frameworkId, offer.agentId, held, [conversion]);
+  const after = allocator.updateAllocation(offer.frameworkId, offer.agentId, offered, [conversion]);
   world.offers = world.offers.filter((other) => other !== offer);
   allocator.recoverResources(offer.frameworkId, offer.agentId, after, now, n % 2 ? {} : { filters: {} });
   const plain = { consumed: unallocate(consumed), converted: unallocate(conversion.converted) };
@@ -46,7 +46,7 @@ const maintain: Step = (world, n) => {
   if (id !== undefined) world.cluster.allocator.updateUnavailability(aid(id), unavailability);
 };
 
-/** Other attributes forget what was refused; without hierarchical roles it is for some frameworks only. */
+/** An agent gets other attributes, which remove its filters, or other capabilities, which some clients need. */
 const change: Step = (world, n) => {
   const id = agentAt(world, n);
   if (id === undefined) return;
@@ -68,7 +68,7 @@ const provide: Step = (world, n) => {
   world.totals.set(id, add(world.totals.get(id) ?? [], more));
 };
 
-/** Of a framework that is not known yet, which comes later, if at all, and may give it back. */
+/** An agent reports resources in use by a framework that is added later or never, and may return them before. */
 const adopt: Step = (world, n) => {
   const { allocator, now } = world.cluster;
   const [id, framework] = [`agent${world.named++}`, fid(`late${n % 5}`)];
@@ -84,7 +84,7 @@ const adopt: Step = (world, n) => {
   allocator.addFramework(framework, frameworkInfo(['z']), new Map([[aid(id), used]]), true);
 };
 
-/** Nothing is offered meanwhile. */
+/** A run while the allocator is paused. */
 const pause: Step = ({ cluster }) => {
   cluster.allocator.pause();
   cluster.run();

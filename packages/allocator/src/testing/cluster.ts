@@ -1,4 +1,4 @@
-// What the tests of this room share: infos, resources and a small cluster by name.
+// What the tests of this package share: ids, resources, infos, and an audited allocator with clusters by name.
 import { type AgentId, type FrameworkId, seededRandom } from '@meseta/base';
 import {
   admitResources,
@@ -20,7 +20,7 @@ import type {
   FrameworkOptions,
   OfferDecision,
   Quota,
-  Returned,
+  ReturnOptions,
 } from '../types.js';
 import { auditAllocator } from './audit.js';
 
@@ -46,7 +46,7 @@ export const frameworkInfo = (
   roles: readonly string[],
   capabilities: readonly FrameworkInfoCapabilityType[] = [],
 ): FrameworkInfo => ({
-  user: 'nobody',
+  user: 'user',
   name: roles.join(),
   capabilities: (['MULTI_ROLE', 'RESERVATION_REFINEMENT', ...capabilities] as const).map((type) => ({ type })),
   roles,
@@ -64,10 +64,10 @@ export interface TestCluster {
   ): void;
   run(afterMs?: number): OfferDecision[];
   decide(afterMs?: number): Decisions;
-  back(offer: OfferDecision, how?: Returned): void;
+  returnOffer(offer: OfferDecision, how?: ReturnOptions): void;
   fits(offer: OfferDecision, wanted: string): boolean;
   decline(offer: OfferDecision, seconds?: number): void;
-  /** Uses a part and gives the rest back as an ACCEPT with `refuse_seconds` does. */
+  /** Uses a part and returns the rest, as an ACCEPT with `refuse_seconds` does. */
   accept(offer: OfferDecision, used: string, seconds?: number): void;
 }
 
@@ -96,14 +96,14 @@ export function testCluster(options: AllocatorOptions = {}, seed = 1): TestClust
       cluster.now += afterMs;
       return allocator.run(cluster.now);
     },
-    back: (offer, how) =>
+    returnOffer: (offer, how) =>
       allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, cluster.now, how),
     fits: (offer, wanted) => contains(offer.resources.unallocated.resources, res(wanted)),
-    decline: (offer, seconds = 5) => cluster.back(offer, { filters: { refuse_seconds: seconds } }),
+    decline: (offer, seconds = 5) => cluster.returnOffer(offer, { filters: { refuse_seconds: seconds } }),
     accept(offer, used, seconds = 5) {
-      const taken = allocate(res(used), offer.role);
-      allocator.transitionOfferedToAllocated(offer.frameworkId, offer.agentId, taken);
-      const left = offer.resources.resources.length === 0 ? [] : leftOf(offer, taken);
+      const unavailable = allocate(res(used), offer.role);
+      allocator.transitionOfferedToAllocated(offer.frameworkId, offer.agentId, unavailable);
+      const left = offer.resources.resources.length === 0 ? [] : leftOf(offer, unavailable);
       allocator.recoverResources(offer.frameworkId, offer.agentId, left, cluster.now, {
         filters: { refuse_seconds: seconds },
         leftover: true,
@@ -113,7 +113,8 @@ export function testCluster(options: AllocatorOptions = {}, seed = 1): TestClust
   return cluster;
 }
 
-const leftOf = (offer: OfferDecision, taken: Resources): Resources => subtract(offer.resources.resources, taken);
+const leftOf = (offer: OfferDecision, unavailable: Resources): Resources =>
+  subtract(offer.resources.resources, unavailable);
 
 /** `a/r1@agent: cpus:1; mem:10`, sorted. */
 export const show = (offers: readonly OfferDecision[]): string[] =>

@@ -1,11 +1,10 @@
-// What an allocator was told, in the plainest form: lists that are searched from the front, nothing derived, nothing
-// shared with the allocator. The oracle (scan.ts, audit.ts) is computed from it alone.
+// A record of an allocator's calls in the simplest form: plain lists without derived data, shared with no other module.
+// The oracle (scan.ts, audit.ts) is computed only from it.
 //
-// Owns: agents, frameworks, what is held where, filters, rests, quota, recovery, as the calls say them.
-// Boundary: functions that correspond to the allocator's calls; each is given what the allocator is given, and for
-// `run` also what it decided. It checks nothing.
-// RECORD-1: nothing is read from the allocator but the decisions of its runs.
-// RECORD-2: a filter is recorded with the time asked for; how much later it may end is the reader's matter.
+// Owns: agents, frameworks, allocations, filters, cooldowns, quotas and recovery, as the calls say them.
+// Boundary: one function for each call of the allocator, with the same arguments, and `recordOffers` for the decisions of
+// `run`. It reads nothing from the allocator and checks nothing.
+// RECORD-1: a filter is recorded with the requested time; the scan decides how much later it may end.
 import { type AgentId, type FrameworkId, present } from '@meseta/base';
 import {
   add,
@@ -30,12 +29,12 @@ import type {
   FrameworkOptions,
   OfferDecision,
   Quota,
-  Returned,
+  ReturnOptions,
 } from '../types.js';
 
 /** Unallocated form. */
-export interface RecordedHolding {
-  held: Resources;
+export interface RecordedAllocation {
+  offeredOrAllocated: Resources;
   /** The part that is only offered. */
   offered: Resources;
 }
@@ -53,11 +52,11 @@ export interface RecordedAgent {
   capabilities: readonly AgentInfoCapability[];
   active: boolean;
   total: Resources;
-  /** By framework, also one that is not known yet, then by role. */
-  readonly held: Map<FrameworkId, Map<string, RecordedHolding>>;
+  /** By framework, also one that was not added yet, then by role. */
+  readonly allocations: Map<FrameworkId, Map<string, RecordedAllocation>>;
   readonly filters: Map<FrameworkId, RecordedFilter[]>;
-  /** Nobody is offered it until then. */
-  restUntilMs: number;
+  /** The agent is offered to no client until then. */
+  cooldownUntilMs: number;
 }
 
 export interface RecordedFramework {
@@ -111,11 +110,11 @@ export const rolesOf = ({ capabilities = [], roles = [], role = '*' }: Framework
 export const isWhitelisted = ({ whitelist }: AllocatorRecord, { info }: RecordedAgent): boolean =>
   whitelist === undefined || whitelist.has(info.hostname);
 
-/** The total without what is held; shared resources stay. */
+/** The total without what is offered or allocated; shared resources stay. */
 export function freeOf(agent: RecordedAgent): Resources {
   let free = agent.total;
-  for (const roles of agent.held.values()) {
-    for (const { held } of roles.values()) free = subtract(free, nonShared(held));
+  for (const roles of agent.allocations.values()) {
+    for (const { offeredOrAllocated } of roles.values()) free = subtract(free, nonShared(offeredOrAllocated));
   }
   return free;
 }
@@ -129,16 +128,17 @@ export function recordAgent(record: AllocatorRecord, id: AgentId, spec: AgentSpe
     capabilities: spec.capabilities,
     active: spec.active ?? true,
     total: spec.total,
-    held: new Map(),
+    allocations: new Map(),
     filters: new Map(),
-    restUntilMs: 0,
+    cooldownUntilMs: 0,
   };
   record.agents.set(id, agent);
   for (const [frameworkId, used] of spec.used) recordUse(agent, frameworkId, used);
 }
 
 function recordUse(agent: RecordedAgent, frameworkId: FrameworkId, used: Resources): void {
-  for (const [role, resources] of allocationsByRole(used)) hold(agent, frameworkId, role, unallocate(resources), false);
+  for (const [role, resources] of allocationsByRole(used))
+    addAllocation(agent, frameworkId, role, unallocate(resources), false);
 }
 
 const textOf = (value: unknown): string =>
@@ -150,12 +150,12 @@ export function recordAgentUpdate(record: AllocatorRecord, agent: RecordedAgent,
   const sameTotal = contains(total, agent.total) && contains(agent.total, total);
   const changed = !sameTotal || textOf([info, capabilities]) !== textOf([agent.info, agent.capabilities]);
   Object.assign(agent, { info, capabilities, total });
-  if (changed) endRest(agent);
-  forgetUnused(record);
+  if (changed) endCooldown(agent);
+  removeUnusedFilters(record);
 }
 
-const endRest = (agent: RecordedAgent): void => {
-  agent.restUntilMs = 0;
+const endCooldown = (agent: RecordedAgent): void => {
+  agent.cooldownUntilMs = 0;
 };
 
 export function recordAgentRemoval(record: AllocatorRecord, id: AgentId): void {
@@ -163,27 +163,27 @@ export function recordAgentRemoval(record: AllocatorRecord, id: AgentId): void {
 }
 
 export function recordAgentActivity(agent: RecordedAgent, active: boolean): void {
-  if (active && !agent.active) endRest(agent);
+  if (active && !agent.active) endCooldown(agent);
   agent.active = active;
 }
 
 export function recordUnavailability(agent: RecordedAgent): void {
-  endRest(agent);
+  endCooldown(agent);
 }
 
 export function recordWhitelist(record: AllocatorRecord, hostnames: ReadonlySet<string> | undefined): void {
   const before = new Map([...record.agents.values()].map((agent) => [agent, isWhitelisted(record, agent)]));
   record.whitelist = hostnames;
-  for (const [agent, was] of before) if (!was && agent.active && isWhitelisted(record, agent)) endRest(agent);
+  for (const [agent, was] of before) if (!was && agent.active && isWhitelisted(record, agent)) endCooldown(agent);
 }
 
 export function recordProvider(agent: RecordedAgent, total: Resources, used: AgentSpec['used']): void {
   agent.total = add(agent.total, total);
   for (const [frameworkId, resources] of used) recordUse(agent, frameworkId, resources);
-  endRest(agent);
+  endCooldown(agent);
 }
 
-/** Whether the operations apply to what is free; the total follows. */
+/** Returns whether the operations apply to the free resources, and applies them to the total if so. */
 export function recordAvailable(agent: RecordedAgent, operations: readonly OfferOperation[]): boolean {
   let free = freeOf(agent);
   let { total } = agent;
@@ -211,10 +211,10 @@ export function recordFramework(
   const suppressed = new Set(options.suppressedRoles ?? []);
   record.frameworks.set(id, { id, info, active, suppressed, constraints: options.offerConstraints });
   for (const agent of record.agents.values()) {
-    // What the agent reported before the framework was known goes first.
-    if (!agent.held.has(id)) recordUse(agent, id, used.get(agent.id) ?? []);
+    // The use that the agent reported before the framework was added takes precedence.
+    if (!agent.allocations.has(id)) recordUse(agent, id, used.get(agent.id) ?? []);
   }
-  if (active) endRests(record);
+  if (active) endCooldowns(record);
 }
 
 export function recordFrameworkUpdate(
@@ -224,24 +224,24 @@ export function recordFrameworkUpdate(
   options: FrameworkOptions,
 ): void {
   const suppressed = new Set(options.suppressedRoles ?? []);
-  for (const role of framework.suppressed) if (!suppressed.has(role)) forgetFilters(record, framework.id, role);
+  for (const role of framework.suppressed) if (!suppressed.has(role)) removeFilters(record, framework.id, role);
   framework.info = info;
   framework.constraints = options.offerConstraints;
   framework.suppressed.clear();
   for (const role of suppressed) framework.suppressed.add(role);
-  forgetUnused(record);
+  removeUnusedFilters(record);
 }
 
 export function recordActivity(record: AllocatorRecord, framework: RecordedFramework, active: boolean): void {
   framework.active = active;
-  if (active) endRests(record);
-  else forgetFilters(record, framework.id, undefined);
+  if (active) endCooldowns(record);
+  else removeFilters(record, framework.id, undefined);
 }
 
 export function recordFrameworkRemoval(record: AllocatorRecord, id: FrameworkId): void {
   record.frameworks.delete(id);
-  forgetFilters(record, id, undefined);
-  for (const agent of record.agents.values()) agent.held.delete(id);
+  removeFilters(record, id, undefined);
+  for (const agent of record.agents.values()) agent.allocations.delete(id);
 }
 
 export function recordSuppression(framework: RecordedFramework, roles: readonly string[] | undefined): void {
@@ -255,17 +255,17 @@ export function recordRevival(
 ): void {
   for (const role of roles ?? rolesOf(framework.info)) {
     framework.suppressed.delete(role);
-    forgetFilters(record, framework.id, role);
+    removeFilters(record, framework.id, role);
   }
-  endRests(record);
+  endCooldowns(record);
 }
 
-function endRests(record: AllocatorRecord): void {
-  for (const agent of record.agents.values()) endRest(agent);
+function endCooldowns(record: AllocatorRecord): void {
+  for (const agent of record.agents.values()) endCooldown(agent);
 }
 
 /** Role undefined: in every role. */
-function forgetFilters(record: AllocatorRecord, id: FrameworkId, role: string | undefined): void {
+function removeFilters(record: AllocatorRecord, id: FrameworkId, role: string | undefined): void {
   for (const { filters } of record.agents.values()) {
     const kept = role === undefined ? [] : (filters.get(id) ?? []).filter((filter) => filter.role !== role);
     if (kept.length === 0) filters.delete(id);
@@ -273,48 +273,57 @@ function forgetFilters(record: AllocatorRecord, id: FrameworkId, role: string | 
   }
 }
 
-/** A framework that neither subscribes to a role nor holds anything in it anywhere has no filters in it. */
-function forgetUnused(record: AllocatorRecord): void {
+/** Removes filters of frameworks in roles to which they neither subscribe nor have allocations in. */
+function removeUnusedFilters(record: AllocatorRecord): void {
   const agents = [...record.agents.values()];
   for (const { id, info } of record.frameworks.values()) {
     const filtered = new Set(agents.flatMap((agent) => (agent.filters.get(id) ?? []).map(({ role }) => role)));
     for (const role of filtered) {
-      const holds = agents.some((agent) => agent.held.get(id)?.has(role) === true);
-      if (!holds && !rolesOf(info).includes(role)) forgetFilters(record, id, role);
+      const hasAllocation = agents.some((agent) => agent.allocations.get(id)?.has(role) === true);
+      if (!hasAllocation && !rolesOf(info).includes(role)) removeFilters(record, id, role);
     }
   }
 }
 
-// --- resources that come and go
+// --- allocations
 
-function hold(agent: RecordedAgent, id: FrameworkId, role: string, resources: Resources, isOffer: boolean): void {
-  const roles = agent.held.get(id) ?? new Map<string, RecordedHolding>();
-  agent.held.set(id, roles);
-  const { held, offered } = roles.get(role) ?? { held: [], offered: [] };
-  roles.set(role, { held: add(held, resources), offered: isOffer ? add(offered, resources) : offered });
-}
-
-function release(
+function addAllocation(
   agent: RecordedAgent,
   id: FrameworkId,
   role: string,
   resources: Resources,
-  wasAllocated: boolean | undefined,
+  isOffer: boolean,
 ): void {
-  const holding = agent.held.get(id)?.get(role);
-  if (holding === undefined) return;
-  const allocated = wasAllocated ?? !contains(holding.offered, resources);
-  holding.held = subtract(holding.held, resources);
-  if (!allocated) holding.offered = subtract(holding.offered, resources);
-  if (holding.held.length > 0) return;
-  agent.held.get(id)?.delete(role);
-  if (agent.held.get(id)?.size === 0) agent.held.delete(id);
+  const roles = agent.allocations.get(id) ?? new Map<string, RecordedAllocation>();
+  agent.allocations.set(id, roles);
+  const { offeredOrAllocated, offered } = roles.get(role) ?? { offeredOrAllocated: [], offered: [] };
+  roles.set(role, {
+    offeredOrAllocated: add(offeredOrAllocated, resources),
+    offered: isOffer ? add(offered, resources) : offered,
+  });
+}
+
+function releaseAllocation(
+  agent: RecordedAgent,
+  id: FrameworkId,
+  role: string,
+  resources: Resources,
+  wasInUse: boolean | undefined,
+): void {
+  const allocation = agent.allocations.get(id)?.get(role);
+  if (allocation === undefined) return;
+  const isInUse = wasInUse ?? !contains(allocation.offered, resources);
+  allocation.offeredOrAllocated = subtract(allocation.offeredOrAllocated, resources);
+  if (!isInUse) allocation.offered = subtract(allocation.offered, resources);
+  if (allocation.offeredOrAllocated.length > 0) return;
+  agent.allocations.get(id)?.delete(role);
+  if (agent.allocations.get(id)?.size === 0) agent.allocations.delete(id);
 }
 
 export function recordOffers(record: AllocatorRecord, offers: readonly OfferDecision[]): void {
   for (const { frameworkId, role, agentId, resources } of offers) {
     const agent = record.agents.get(agentId);
-    if (agent !== undefined) hold(agent, frameworkId, role, unallocate(resources.resources), true);
+    if (agent !== undefined) addAllocation(agent, frameworkId, role, unallocate(resources.resources), true);
   }
 }
 
@@ -331,33 +340,33 @@ export function recordReturn(
   agentId: AgentId,
   resources: Resources,
   nowMs: number,
-  how: Returned,
+  how: ReturnOptions,
 ): void {
   const agent = record.agents.get(agentId);
   if (agent === undefined || resources.length === 0) return;
   if (!record.frameworks.has(id)) {
-    for (const [role, list] of allocationsByRole(resources)) release(agent, id, role, unallocate(list), true);
+    for (const [role, list] of allocationsByRole(resources)) releaseAllocation(agent, id, role, unallocate(list), true);
     return;
   }
   const role = roleIn(resources);
   const plain = unallocate(resources);
-  release(agent, id, role, plain, how.allocated);
+  releaseAllocation(agent, id, role, plain, how.allocated);
   if (how.filters !== undefined) {
     const refusedMs = refusedMsOf(how.filters);
-    if (how.leftover === true && refusedMs === 0) agent.restUntilMs = nowMs + record.intervalMs;
+    if (how.leftover === true && refusedMs === 0) agent.cooldownUntilMs = nowMs + record.intervalMs;
     else {
       const untilMs = nowMs + Math.max(record.intervalMs, refusedMs);
       const filter: RecordedFilter = { role, refused: plain, madeMs: nowMs, untilMs };
       agent.filters.set(id, [...(agent.filters.get(id) ?? []), filter]);
     }
   }
-  forgetUnused(record);
+  removeUnusedFilters(record);
 }
 
 export function recordTransition(agent: RecordedAgent, id: FrameworkId, resources: Resources): void {
   if (resources.length === 0) return;
-  const holding = present(agent.held.get(id)?.get(roleIn(resources)), 'what is held in that role');
-  holding.offered = subtract(holding.offered, unallocate(resources));
+  const allocation = present(agent.allocations.get(id)?.get(roleIn(resources)), 'the allocation in that role');
+  allocation.offered = subtract(allocation.offered, unallocate(resources));
 }
 
 export function recordConversion(
@@ -374,6 +383,6 @@ export function recordConversion(
   const total = applyConversions(agent.total, forTotal);
   if (!converted.ok || !total.ok) throw new Error(`conversions that do not apply were accepted for ${agent.id}`);
   agent.total = total.value;
-  release(agent, id, role, unallocate(offered), false);
-  if (converted.value.length > 0) hold(agent, id, role, unallocate(converted.value), true);
+  releaseAllocation(agent, id, role, unallocate(offered), false);
+  if (converted.value.length > 0) addAllocation(agent, id, role, unallocate(converted.value), true);
 }

@@ -1,6 +1,6 @@
-// The plain way to an allocation: every agent with every framework in every role, resource by resource, computed from
-// the record of the allocator's calls alone (RECORD-1). After a run it finds nothing (ALLOCATOR-1). It is the
-// oracle of the property tests and of the simulator, and the yardstick of bench/allocator.
+// A scan for further offers: every agent with every framework in every role, resource by resource, computed only from the
+// record of the allocator's calls (record.ts). After a run it finds none (ALLOCATOR-1). It is the oracle of the property
+// tests and of the simulator, and the baseline of bench/allocator.
 
 import {
   addQuantities,
@@ -39,7 +39,7 @@ import {
   rolesOf,
 } from './record.js';
 
-/** What the scan would offer. */
+/** An offer that the scan would make. */
 export interface Candidate {
   readonly frameworkId: RecordedFramework['id'];
   readonly role: string;
@@ -48,11 +48,11 @@ export interface Candidate {
   readonly resources: Resources;
 }
 
-/** What would be offered at `nowMs`. */
+/** The offers that the scan would make at `nowMs`. */
 export function scan(record: AllocatorRecord, nowMs: number): Candidate[] {
   const found: Candidate[] = [];
   if (record.paused || isRecovering(record, nowMs)) return found;
-  const quota = quotaNow(record);
+  const quota = quotaStateOf(record);
   for (const agent of record.agents.values()) {
     if (whyNotOffered(record, agent, nowMs) !== undefined) continue;
     const free = freeOf(agent);
@@ -71,16 +71,16 @@ export function scan(record: AllocatorRecord, nowMs: number): Candidate[] {
 const isRecovering = ({ recovery, agents }: AllocatorRecord, nowMs: number): boolean =>
   recovery !== undefined && agents.size < recovery.expectedAgents && nowMs < recovery.untilMs;
 
-/** Why the agent is offered to nobody; undefined if it may be. */
+/** Why the agent is offered to no client; undefined if it may be offered. */
 export function whyNotOffered(record: AllocatorRecord, agent: RecordedAgent, nowMs: number): string | undefined {
   if (!agent.active) return 'is not active';
   if (!isWhitelisted(record, agent)) return 'is not whitelisted';
-  return nowMs < agent.restUntilMs ? `rests until ${agent.restUntilMs}` : undefined;
+  return nowMs < agent.cooldownUntilMs ? `is in its cooldown until ${agent.cooldownUntilMs}` : undefined;
 }
 
-/** Why the framework is offered nothing in the role; undefined if it may be. */
+/** Why the framework is offered nothing in the role; undefined if it may be offered resources. */
 export function whyNotServed(framework: RecordedFramework | undefined, role: string): string | undefined {
-  if (framework === undefined) return 'is not known';
+  if (framework === undefined) return 'was not added';
   if (!framework.active) return 'is not active';
   if (!rolesOf(framework.info).includes(role)) return `is not subscribed to ${role}`;
   return framework.suppressed.has(role) ? `has suppressed ${role}` : undefined;
@@ -89,7 +89,7 @@ export function whyNotServed(framework: RecordedFramework | undefined, role: str
 export const filtersOf = (agent: RecordedAgent, { id }: RecordedFramework, role: string): readonly RecordedFilter[] =>
   (agent.filters.get(id) ?? []).filter((filter) => filter.role === role);
 
-export const refuses = ({ refused, untilMs }: RecordedFilter, resources: Resources, nowMs: number): boolean =>
+export const isRefusedBy = ({ refused, untilMs }: RecordedFilter, resources: Resources, nowMs: number): boolean =>
   nowMs < untilMs && contains(refused, resources);
 
 const isRefused = (
@@ -97,31 +97,36 @@ const isRefused = (
   filters: readonly RecordedFilter[],
   list: Resources,
   nowMs: number,
-): boolean => filters.some((filter) => !isOver(record, filter, nowMs) && contains(filter.refused, list));
+): boolean => filters.some((filter) => !hasEnded(record, filter, nowMs) && contains(filter.refused, list));
 
-/** Its time is over, and that by which it may end late: 1/256 of its duration and a tenth of the interval (FILTERS-2). */
-export const isOver = ({ intervalMs }: AllocatorRecord, { madeMs, untilMs }: RecordedFilter, nowMs: number): boolean =>
-  nowMs >= untilMs + Math.max(20, intervalMs / 10) + (untilMs - madeMs) / 256;
+/** Whether the filter must have ended: it may end 1/256 of its duration and a tick late (FILTERS-2). */
+export const hasEnded = (
+  { intervalMs }: AllocatorRecord,
+  { madeMs, untilMs }: RecordedFilter,
+  nowMs: number,
+): boolean => nowMs >= untilMs + Math.max(20, intervalMs / 10) + (untilMs - madeMs) / 256;
 
 const isCountable = (resource: Resource): boolean =>
   isScalar(resource) && !isReserved(resource) && !isRevocable(resource);
 
-export interface QuotaNow {
-  /** Reserved to the role's subtree, and held in it of what is neither reserved nor revocable. */
+export interface QuotaState {
+  /** Reservations to the role's subtree, and unreserved, non-revocable scalars offered or allocated in it. */
   readonly consumed: (role: string) => Quantities;
   readonly available: Quantities;
   readonly required: Quantities;
 }
 
-export function quotaNow(record: AllocatorRecord): QuotaNow {
+export function quotaStateOf(record: AllocatorRecord): QuotaState {
   const amounts: [role: string, Quantities][] = [];
   let available = noQuantities;
   for (const agent of record.agents.values()) {
     for (const [role, list] of reservationsByRole(agent.total)) amounts.push([role, quantitiesOf(list)]);
-    for (const [id, roles] of agent.held) {
-      // What an unknown framework holds is charged once it is known.
+    for (const [id, roles] of agent.allocations) {
+      // The use of an unknown framework is charged when the framework is added.
       if (!record.frameworks.has(id)) continue;
-      for (const [role, { held }] of roles) amounts.push([role, quantitiesOf(held.filter(isCountable))]);
+      for (const [role, { offeredOrAllocated }] of roles) {
+        amounts.push([role, quantitiesOf(offeredOrAllocated.filter(isCountable))]);
+      }
     }
     if (!agent.active || !isWhitelisted(record, agent)) continue;
     available = addQuantities(available, quantitiesOf(freeOf(agent).filter(isCountable)));
@@ -137,10 +142,10 @@ export function quotaNow(record: AllocatorRecord): QuotaNow {
   return { consumed, available, required };
 }
 
-/** What of `free` the framework may be offered in the role, its filters apart. */
+/** The part of `free` that the framework may be offered in the role, filters not considered. */
 function offerable(
   record: AllocatorRecord,
-  quota: QuotaNow,
+  quota: QuotaState,
   agent: RecordedAgent,
   free: Resources,
   framework: RecordedFramework,
@@ -149,8 +154,8 @@ function offerable(
   const can = (type: FrameworkInfoCapabilityType): boolean =>
     (framework.info.capabilities ?? []).some((capability) => capability.type === type);
   if (whyNotServed(framework, role) !== undefined) return [];
-  if (!maySee(record, agent, role, can) || framework.constraints?.excludes(role, agent.info)) return [];
-  const offered = agent.held.get(framework.id)?.get(role)?.offered ?? [];
+  if (!mayBeOfferedAgent(record, agent, role, can) || framework.constraints?.excludes(role, agent.info)) return [];
+  const offered = agent.allocations.get(framework.id)?.get(role)?.offered ?? [];
   const visible = subtract(allocatableTo(free, role), offered.filter(isShared)).filter(
     (r) =>
       (can('SHARED_RESOURCES') || !isShared(r)) &&
@@ -172,31 +177,31 @@ function isEnough(record: AllocatorRecord, { info }: RecordedFramework, role: st
   return list.length > 0 && (sets.length === 0 || sets.some((set) => containsQuantities(amounts, set)));
 }
 
-export function maySee(
+export function mayBeOfferedAgent(
   { region, filterGpuResources }: AllocatorRecord,
   agent: RecordedAgent,
   role: string,
   can: (type: FrameworkInfoCapabilityType) => boolean,
 ): boolean {
-  const theirs = agent.info.domain?.fault_domain?.region.name;
+  const agentRegion = agent.info.domain?.fault_domain?.region.name;
   if (filterGpuResources && !can('GPU_RESOURCES') && quantity(quantitiesOf(agent.total), 'gpus') > 0) return false;
-  if (region !== undefined && theirs !== undefined && theirs !== region && !can('REGION_AWARE')) return false;
+  if (region !== undefined && agentRegion !== undefined && agentRegion !== region && !can('REGION_AWARE')) return false;
   const agentCan = (type: string) => agent.capabilities.some((capability) => capability.type === type);
   if (can('MULTI_ROLE') && !agentCan('MULTI_ROLE')) return false;
   return agentCan('HIERARCHICAL_ROLE') || !role.includes('/');
 }
 
-/** Limits of the role and those above; headroom for others' guarantees. */
-function withinQuota(record: AllocatorRecord, quota: QuotaNow, role: string, list: Resources): Resources {
+/** The resources within the limits of the role and its ancestors, and within the surplus and its own unmet guarantee. */
+function withinQuota(record: AllocatorRecord, quota: QuotaState, role: string, list: Resources): Resources {
   const wanted = quantitiesOf(list);
   const most = new Map<string, number>();
   const atMost = (name: string, amount: number): void => {
     most.set(name, Math.min(most.get(name) ?? amount, amount));
   };
-  let own = noQuantities;
+  let ownUnmet = noQuantities;
   for (const [name, { guarantees, limits }] of quotasAbove(record, role)) {
     const used = quota.consumed(name);
-    own = addQuantities(own, subtractQuantities(guarantees, used));
+    ownUnmet = addQuantities(ownUnmet, subtractQuantities(guarantees, used));
     for (const resource of wanted.names) {
       const room = limit(limits, resource);
       if (room !== undefined) atMost(resource, Math.max(0, room - quantity(used, resource)));
@@ -204,7 +209,7 @@ function withinQuota(record: AllocatorRecord, quota: QuotaNow, role: string, lis
   }
   if (quota.required.names.length > 0) {
     const surplus = subtractQuantities(quota.available, quota.required);
-    for (const resource of wanted.names) atMost(resource, quantity(surplus, resource) + quantity(own, resource));
+    for (const resource of wanted.names) atMost(resource, quantity(surplus, resource) + quantity(ownUnmet, resource));
   }
   const limits = quantitiesFromAmounts(new Map([...most].filter(([, amount]) => amount > 0)));
   const zeros = [...most].filter(([, amount]) => amount <= 0).map(([name]) => name);

@@ -1,4 +1,4 @@
-// A random cluster and a model beside it that knows only totals, offers, tasks and quotas: steps are pairs of numbers.
+// A random cluster, and a model of it that has only totals, offers, tasks and quotas. A step is a pair of numbers.
 import { assert } from '@meseta/base';
 import {
   add,
@@ -66,11 +66,12 @@ export interface World {
   readonly hosts: Map<string, string>;
   readonly deactivated: Set<string>;
   whitelist: readonly string[] | undefined;
-  /** Whether it is active. */
+  /** Whether each is active. */
   readonly frameworks: Map<string, boolean>;
   readonly quotas: Map<string, Quota>;
   offers: OfferDecision[];
   tasks: Task[];
+  /** How many agents and frameworks were named. */
   named: number;
 }
 
@@ -106,14 +107,14 @@ function takeOffer(world: World, n: number): OfferDecision | undefined {
   return offer;
 }
 
-function forget(world: World, goes: (offer: OfferDecision) => boolean): void {
-  world.offers = world.offers.filter((offer) => !goes(offer));
-  world.tasks = world.tasks.filter(({ offer }) => !goes(offer));
+function removeWhere(world: World, matches: (offer: OfferDecision) => boolean): void {
+  world.offers = world.offers.filter((offer) => !matches(offer));
+  world.tasks = world.tasks.filter(({ offer }) => !matches(offer));
 }
 
-function giveBack(world: World, goes: (offer: OfferDecision) => boolean): void {
-  for (const offer of world.offers) if (goes(offer)) world.cluster.back(offer);
-  world.offers = world.offers.filter((offer) => !goes(offer));
+function returnOffers(world: World, matches: (offer: OfferDecision) => boolean): void {
+  for (const offer of world.offers) if (matches(offer)) world.cluster.returnOffer(offer);
+  world.offers = world.offers.filter((offer) => !matches(offer));
 }
 
 const agentSteps: Step[] = [
@@ -130,7 +131,7 @@ const agentSteps: Step[] = [
     if (id === undefined) return;
     world.cluster.allocator.removeAgent(aid(id));
     world.totals.delete(id);
-    forget(world, (offer) => offer.agentId === id);
+    removeWhere(world, (offer) => offer.agentId === id);
   },
   ({ cluster: { allocator }, totals, deactivated }, n) => {
     const id = pick(totals.keys(), n);
@@ -168,11 +169,11 @@ const frameworkSteps: Step[] = [
     if (n % 5 === 0) {
       cluster.allocator.removeFramework(fid(id));
       frameworks.delete(id);
-      forget(world, (offer) => offer.frameworkId === id);
+      removeWhere(world, (offer) => offer.frameworkId === id);
     } else if (frameworks.get(id)) {
       cluster.allocator.deactivateFramework(fid(id));
       frameworks.set(id, false);
-      giveBack(world, (offer) => offer.frameworkId === id);
+      returnOffers(world, (offer) => offer.frameworkId === id);
     } else {
       cluster.allocator.activateFramework(fid(id));
       frameworks.set(id, true);
@@ -188,7 +189,7 @@ const frameworkSteps: Step[] = [
     const id = pick(world.frameworks.keys(), n);
     const roles = ROLES.filter((_, i) => (n >> (i + 1)) & 1);
     if (id === undefined || roles.length === 0) return;
-    giveBack(world, (offer) => offer.frameworkId === id && !roles.includes(offer.role));
+    returnOffers(world, (offer) => offer.frameworkId === id && !roles.includes(offer.role));
     const info = frameworkInfo(roles, CAPABILITIES.slice(n % 5));
     const filter = { min_allocatable_resources: { quantities: n % 3 ? [{ quantities: { cpus: { value: 3 } } }] : [] } };
     const options = { suppressedRoles: n % 4 === 0 ? ['a'] : [] };
@@ -204,7 +205,7 @@ const offerSteps: Step[] = [
   },
   (world, n) => {
     const offer = takeOffer(world, n);
-    if (offer !== undefined) world.cluster.back(offer);
+    if (offer !== undefined) world.cluster.returnOffer(offer);
   },
   (world, n) => {
     const offer = takeOffer(world, n);
@@ -230,7 +231,7 @@ const offerSteps: Step[] = [
 
 const otherSteps: Step[] = [
   ({ cluster, quotas }, n) => {
-    const role = ['a', 'b', 'c', 'nobody'][n % 4] as string;
+    const role = ['a', 'b', 'c', 'unused'][n % 4] as string;
     const quota = QUOTAS[(n >> 2) % QUOTAS.length] as Quota;
     quotas.set(role, quota);
     cluster.allocator.updateQuota(role, quota);
@@ -245,18 +246,18 @@ const STEPS = [...agentSteps, ...frameworkSteps, ...offerSteps, ...offerSteps, .
 export const stepKinds = STEPS.length;
 export const takeStep = (world: World, [kind, n]: readonly [number, number]): void => STEPS[kind]?.(world, n);
 
-// --- what must hold
+// --- checks
 
 const isCountable = (r: Resource): boolean => isScalar(r) && !isReserved(r) && !isRevocable(r);
 
-function heldOn({ offers, tasks }: World, agentId: string): Resources {
+function allocatedOn({ offers, tasks }: World, agentId: string): Resources {
   let sum: Resources = [];
   for (const offer of offers) if (offer.agentId === agentId) sum = add(sum, offer.resources.unallocated.resources);
   for (const { offer, used } of tasks) if (offer.agentId === agentId) sum = add(sum, unallocate(used));
   return sum;
 }
 
-/** What counts against the quota of the role. */
+/** The quota consumption of the role. */
 function consumed({ totals, offers, tasks }: World, role: string, name: string): number {
   const lists: Resources[] = [];
   for (const total of totals.values()) {
@@ -269,13 +270,13 @@ function consumed({ totals, offers, tasks }: World, role: string, name: string):
   return lists.reduce((sum, list) => sum + quantity(quantitiesOf(list), name), 0);
 }
 
-/** What is free beyond what all guarantees lack; below zero where they lack more than there is. */
+/** The free resources minus all unmet guarantees; negative if the guarantees are overcommitted. */
 function surplus(world: World, name: string): number {
   let amount = 0;
   for (const [id, total] of world.totals) {
     const isListed = world.whitelist?.includes(world.hosts.get(id) as string) ?? true;
     if (world.deactivated.has(id) || !isListed) continue;
-    amount += quantity(quantitiesOf(subtract(total, heldOn(world, id)).filter(isCountable)), name);
+    amount += quantity(quantitiesOf(subtract(total, allocatedOn(world, id)).filter(isCountable)), name);
   }
   for (const [role, { guarantees }] of world.quotas) {
     amount -= Math.max(0, quantity(guarantees, name) - consumed(world, role, name));
@@ -300,7 +301,7 @@ export function runAndCheck(world: World): void {
     assert(isKept, `${name} that guarantees need were offered to others`);
   }
   for (const [id, total] of world.totals) {
-    const withoutCopies = heldOn(world, id).filter((r) => r.shared === undefined);
+    const withoutCopies = allocatedOn(world, id).filter((r) => r.shared === undefined);
     assert(contains(total, withoutCopies), `agent ${id} is offered more than it has`);
   }
   for (const [role, { limits }] of world.quotas) {
@@ -316,7 +317,7 @@ export function runAndCheck(world: World): void {
   }
 }
 
-/** Every pair has a reason, and none says that an offer is due. */
+/** Checks that every pair has a reason, and that no reason says that an offer is pending. */
 export function checkReasons({ cluster: { allocator, now }, totals, frameworks }: World): void {
   for (const id of frameworks.keys()) {
     for (const agentId of totals.keys()) {

@@ -251,7 +251,7 @@ function endsFree({ world }: Walk): void {
   for (const framework of [...world.master.state.frameworks.values()]) {
     world.operator({ type: 'TEARDOWN', teardown: { framework_id: framework.wireId } });
   }
-  assert.deepEqual(world.master.state.allocator.totals().heldTotal.names, []);
+  assert.deepEqual(world.master.state.allocator.totals().offeredOrAllocatedTotal.names, []);
   assert.equal(
     [...world.master.state.taskCounts.values()].every((n) => n === 0),
     true,

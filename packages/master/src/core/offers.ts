@@ -4,7 +4,7 @@
 // OFFERS-2: an offer leaves with its deadline, and never twice.
 // OFFERS-3: agents and frameworks are active here exactly when they are in the allocator, whose run is within the step.
 
-import type { InverseOfferDecision, OfferDecision, Returned } from '@meseta/allocator';
+import type { InverseOfferDecision, OfferDecision, ReturnOptions } from '@meseta/allocator';
 import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { offerOrder } from '@meseta/resources';
@@ -132,7 +132,7 @@ export function takeOffer(ctx: Context, offer: OfferRecord): void {
 export type HowReturned = 'silently' | 'rescinded';
 
 /** The offer ends unused: its resources go back. */
-export function returnOffer(ctx: Context, offer: OfferRecord, how: HowReturned, returned?: Returned): void {
+export function returnOffer(ctx: Context, offer: OfferRecord, how: HowReturned, returned?: ReturnOptions): void {
   const { state, now } = ctx;
   takeOffer(ctx, offer);
   state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.bundle, now.monoMs, returned);

@@ -46,7 +46,7 @@ test('a task: offered, launched, running, finished, acknowledged', () => {
   scheduler.call({ type: 'REVIVE' });
   world.wait(2_000);
   const resources = world.master.state.allocator.totals();
-  assert.deepEqual(resources.heldTotal, resources.total, 'everything is free and offered again');
+  assert.deepEqual(resources.offeredOrAllocatedTotal, resources.total, 'everything is free and offered again');
 });
 
 test('operators are told of every state that an agent reports, with the latest that is known beside it', () => {

@@ -149,19 +149,19 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, telling: Tell
   pending: () => ({ text: 'Nothing is in the way: the next allocation offers it.' }),
 };
 
-function holderText(telling: Telling, { frameworkId, role, share, held, offered }: ShareHolder): string {
+function holderText(telling: Telling, { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder): string {
   const name = visibleName(telling, frameworkId);
   const only = offered.names.length === 0 ? '' : `, ${amountsText(offered)} of that only offered`;
   const who =
     frameworkId === telling.frameworkId ? 'the framework itself' : (name ?? 'a framework that you may not see');
-  return `${who} (role ${role}, share ${shareText(share)}): ${amountsText(held)}${only}`;
+  return `${who} (role ${role}, share ${shareText(share)}): ${amountsText(offeredOrAllocated)}${only}`;
 }
 
-const holderFigures = (telling: Telling, { frameworkId, role, share, held, offered }: ShareHolder) => ({
+const holderFigures = (telling: Telling, { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder) => ({
   ...(visibleName(telling, frameworkId) === undefined ? {} : { framework_id: frameworkId }),
   role,
   share,
-  held: amountsOf(held),
+  held: amountsOf(offeredOrAllocated),
   offered: amountsOf(offered),
 });
 

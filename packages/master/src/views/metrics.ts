@@ -273,7 +273,10 @@ function addAllocator(metrics: Map<string, number>, { allocator }: MasterState):
   for (const at of [prefix, 'allocator']) metrics.set(`${at}/event_queue_dispatches`, totals.eventsPending);
   for (const name of new Set(['cpus', 'disk', 'mem', ...totals.total.names])) {
     metrics.set(`${prefix}/resources/${name}/total`, fromThousandths(quantity(totals.total, name)));
-    metrics.set(`${prefix}/resources/${name}/offered_or_allocated`, fromThousandths(quantity(totals.heldTotal, name)));
+    metrics.set(
+      `${prefix}/resources/${name}/offered_or_allocated`,
+      fromThousandths(quantity(totals.offeredOrAllocatedTotal, name)),
+    );
   }
   for (const { role, share, filters, quota, consumedOrOffered } of allocator.roles()) {
     metrics.set(`${prefix}/roles/${role}/shares/dominant`, share);

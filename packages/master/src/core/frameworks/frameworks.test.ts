@@ -127,7 +127,7 @@ test('TEARDOWN: tasks are killed in the records, the stream ends, the framework 
     [...(ended?.completedTasks.values() ?? [])].map(({ state }) => state),
     ['TASK_KILLED'],
   );
-  assert.deepEqual(world.master.state.allocator.totals().heldTotal.names, []);
+  assert.deepEqual(world.master.state.allocator.totals().offeredOrAllocatedTotal.names, []);
 });
 
 test('a framework that has ended can not come back, whatever else is wrong with its subscription', () => {

@@ -1,17 +1,16 @@
-// What views and metrics read of the allocator.
-import { present, pushAll } from '@meseta/base';
+// What views and metrics read from the allocator's state.
+import { type AgentId, present, pushAll } from '@meseta/base';
 import { noQuantities, type Quantities } from '@meseta/resources';
 import { agentOf } from './agents.js';
 import { isExcluded } from './clients.js';
 import { hasOfferWork } from './run.js';
 import { shareOf } from './sort-group.js';
-import type { Role, State } from './state.js';
+import type { Maintenance, Role, State } from './state.js';
 import type { Allocator, AllocatorTotals, Quota, RoleUsage } from './types.js';
-import { amount } from './vectors.js';
 
 const noQuota: Quota = { guarantees: noQuantities, limits: noQuantities };
 
-type Reading = Pick<
+type AllocatorViews = Pick<
   Allocator,
   | 'runs'
   | 'totals'
@@ -25,14 +24,13 @@ type Reading = Pick<
   | 'excludedAgents'
 >;
 
-export function createReading(state: State): Reading {
+export function createViews(state: State): AllocatorViews {
   const quantities = (vector: readonly number[]): Quantities => state.dimensions.quantitiesOf(vector);
   const roleUsage = (name: string): RoleUsage => {
     const role = state.roles.get(name)?.value;
     const weight = state.weights.get(name) ?? 1;
     if (role === undefined) {
       const none = noQuantities;
-      const nobody = { filters: 0, frameworks: [] };
       return {
         role: name,
         weight,
@@ -40,8 +38,9 @@ export function createReading(state: State): Reading {
         quota: noQuota,
         consumed: none,
         consumedOrOffered: none,
-        held: none,
-        ...nobody,
+        offeredOrAllocated: none,
+        filters: 0,
+        frameworks: [],
       };
     }
     return {
@@ -51,8 +50,8 @@ export function createReading(state: State): Reading {
       quota: role.quota ?? noQuota,
       consumed: quantities(role.allocated),
       consumedOrOffered: quantities(role.consumed),
-      held: quantities(role.own.held),
-      filters: filtersOf(state, role),
+      offeredOrAllocated: quantities(role.own.allocation),
+      filters: filterCountOf(state, role),
       frameworks: [...role.members].map((client) => client.framework.id),
     };
   };
@@ -77,11 +76,11 @@ export function createReading(state: State): Reading {
     },
     available: (agentId) => agentOf(state, agentId).free.bundle,
     inverseOfferStatuses: () => {
-      const statuses: [AgentStatuses[0], AgentStatuses[1]][] = [];
-      for (const agent of state.agents.values()) {
-        if (agent.maintenance !== undefined) statuses.push([agent.id, agent.maintenance.statuses]);
+      const statuses = new Map<AgentId, Maintenance['statuses']>();
+      for (const { id, maintenance } of state.agents.values()) {
+        if (maintenance !== undefined) statuses.set(id, maintenance.statuses);
       }
-      return new Map(statuses);
+      return statuses;
     },
     excludedAgents: (frameworkId, role) => {
       const client = present(state.frameworks.get(frameworkId), `framework ${frameworkId}`).clients.get(role);
@@ -91,10 +90,7 @@ export function createReading(state: State): Reading {
   };
 }
 
-type AgentStatuses =
-  ReturnType<Allocator['inverseOfferStatuses']> extends ReadonlyMap<infer K, infer V> ? [K, V] : never;
-
-function filtersOf(state: State, role: Role): number {
+function filterCountOf(state: State, role: Role): number {
   let filters = 0;
   for (const client of role.members) filters += state.filters.counts[client.index] ?? 0;
   return filters;
@@ -108,9 +104,9 @@ function totalsOf(state: State, quantities: (vector: readonly number[]) => Quant
     filters: state.filters.count,
     inverseFilters: state.inverseFilterEnds.size,
     total: quantities(state.cluster.total),
-    heldTotal: quantities(state.held),
+    offeredOrAllocatedTotal: quantities(state.allocation),
     requiredHeadroom: quantities(state.required),
-    availableHeadroom: quantities(state.available.map((_, d) => amount(state.available, d))),
+    availableHeadroom: quantities(state.available),
     runs: state.runs,
     offers: state.offersMade,
     pairsExamined: state.pairsExamined,
