@@ -56,8 +56,23 @@ async function write(
 const contents = (environment: Environment): Readonly<Record<string, string>> =>
   Object.fromEntries([...environment.records.entries({})].map(({ key, value }) => [String(key), value.toString()]));
 
-/** A store with short and long values, several levels deep, of which some were removed again. */
-async function filledStore(): Promise<{ readonly directory: string; readonly kept: Readonly<Record<string, string>> }> {
+interface FilledStore {
+  readonly file: Buffer;
+  readonly kept: Readonly<Record<string, string>>;
+}
+
+/** A store of several levels with short and long values, some of them removed again. Made once: LMDB takes its time. */
+let filled: Promise<FilledStore> | undefined;
+async function filledStore(): Promise<FilledStore & { readonly directory: string }> {
+  filled ??= fillStore();
+  const directory = newDirectory();
+  mkdirSync(directory);
+  const { file, kept } = await filled;
+  writeFileSync(join(directory, 'data.mdb'), file);
+  return { directory, file: Buffer.from(file), kept };
+}
+
+async function fillStore(): Promise<FilledStore> {
   const directory = newDirectory();
   const environment = await openAt(directory);
   const values = (n: number): string => `value ${n} `.repeat(n % 50 === 0 ? 2000 : (n % 7) + 1);
@@ -71,7 +86,7 @@ async function filledStore(): Promise<{ readonly directory: string; readonly kep
   await environment.database.flushed;
   const kept = contents(environment);
   await environment.close();
-  return { directory, kept };
+  return { file: readFileSync(join(directory, 'data.mdb')), kept };
 }
 
 test('what was written is there at the next opening, byte for byte', async () => {
@@ -156,27 +171,27 @@ const damages: readonly (readonly [name: string, damage: (bytes: Buffer) => Buff
   ['empty', () => Buffer.alloc(0), /it has 0 bytes/],
   ['100 bytes', (bytes) => bytes.subarray(0, 100), /it has 100 bytes/],
   ['only its first page', (bytes) => bytes.subarray(0, 4096), /it has 4096 bytes/],
-  ['only its meta pages', (bytes) => bytes.subarray(0, 8192), /lies behind its end: it was cut/],
-  ['a few pages', (bytes) => bytes.subarray(0, 20 * 4096), /lies behind its end/],
-  ['zeros behind its meta pages', (bytes) => bytes.fill(0, 8192), /is not the (?:leaf|branch)/],
-  ['noise behind its meta pages', (bytes) => bytes.fill('noise', 8192), /is not the (?:leaf|branch)/],
-  ['its first meta page zeroed', (bytes) => bytes.fill(0, 0, 4096), /meta page 0 is not one/],
-  ['its second meta page zeroed', (bytes) => bytes.fill(0, 4096, 8192), /meta page 1 is not one/],
-  ['another version', setByte(28, 9), /meta page 0 has the version 9, expected 2/],
-  ['pages of another size', setByte(49, 0x11), /gives pages a size of 4352 bytes/],
+  ['only its meta pages', (bytes) => bytes.subarray(0, 8192), /is beyond the end of the file/],
+  ['a few pages', (bytes) => bytes.subarray(0, 20 * 4096), /is beyond the end of the file/],
+  ['zeros behind its meta pages', (bytes) => bytes.fill(0, 8192), /is not a (?:leaf|branch) page/],
+  ['noise behind its meta pages', (bytes) => bytes.fill('noise', 8192), /is not a (?:leaf|branch) page/],
+  ['its first meta page zeroed', (bytes) => bytes.fill(0, 0, 4096), /page 0 is not a meta page/],
+  ['its second meta page zeroed', (bytes) => bytes.fill(0, 4096, 8192), /page 1 is not a meta page/],
+  ['another version', setByte(28, 9), /meta page 0 has version 9, expected 2/],
+  ['pages of another size', setByte(49, 0x11), /has a page size of 4352 bytes/],
   ['meta pages that differ', setByte(4096 + 49, 0x20), /differ in the size of a page/],
   [
     'the transaction of the other meta page',
     (bytes) => setByte(152, (bytes[152] as number) ^ 1)(bytes),
-    /of the other/,
+    /belongs in the other/,
   ],
-  ['text', () => Buffer.from('hello '.repeat(2000)), /meta page 0 is not one/],
+  ['text', () => Buffer.from('hello '.repeat(2000)), /page 0 is not a meta page/],
 ];
 for (const [name, damage, says] of damages) {
   test(`ENVIRONMENT-2, LMDBFILE-1: refused with one line, and left as it is: ${name}`, async () => {
-    const { directory } = await filledStore();
+    const { directory, file } = await filledStore();
     const path = join(directory, 'data.mdb');
-    const bytes = damage(readFileSync(path));
+    const bytes = damage(file);
     writeFileSync(path, bytes);
     const error = await errorAt(directory);
     assert.match(error, says);
@@ -188,9 +203,8 @@ for (const [name, damage, says] of damages) {
 }
 
 test('ENVIRONMENT-2, LMDBFILE-1: bits flipped anywhere are refused or change nothing that is read', async () => {
-  const { directory, kept } = await filledStore();
+  const { directory, kept, file: whole } = await filledStore();
   const path = join(directory, 'data.mdb');
-  const whole = readFileSync(path);
   const usedBytes = whole.length - spareOf(path);
   const shown = JSON.stringify(kept);
   const random = seededRandom(7);
