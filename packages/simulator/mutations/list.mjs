@@ -107,13 +107,13 @@ export const mutations = [
     name: 'What waits for the registry is done before it is written',
     file: master('registrar'),
     find: '  afterCommit(ctx, work);\n  return ok(undefined);',
-    replace: '  registrar.ready.push(work);\n  return ok(undefined);',
+    replace: '  commits.ready.push(work);\n  return ok(undefined);',
   },
   {
     name: 'The work that waited for the registry is lost',
     file: master('registrar'),
-    find: 'for (const work of [...batch.work, ...after]) registrar.ready.push(work);',
-    replace: 'for (const work of [...after]) registrar.ready.push(work);',
+    find: "present(completeBatch(commits), 'the batch that was written')",
+    replace: '(completeBatch({ ...commits, ready: [] }) ?? [])',
   },
   {
     name: 'Kills for an agent that is away are forgotten',

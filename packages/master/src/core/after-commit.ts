@@ -1,4 +1,4 @@
-// What is done when the registry has been written: one handler a kind of pending work.
+// What the master does when registry operations are durable: one handler for each kind of work.
 import { agentDeactivated, agentDrained, agentDraining, agentReactivated } from './agents/drain.js';
 import { agentGone } from './agents/gone.js';
 import { agentsPruned, recovered } from './agents/recovery.js';
@@ -12,14 +12,7 @@ import { quotaUpdated } from './operator/quota.js';
 import { weightsUpdated } from './operator/weights.js';
 import type { AfterCommitWork } from './registrar.js';
 
-/** Does what is ready, also what becomes ready meanwhile. */
-export function doReadyWork(ctx: Context): void {
-  const { ready } = ctx.state.registrar;
-  for (const work of ready) doAfterCommitWork(ctx, work);
-  ready.length = 0;
-}
-
-function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
+export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
   switch (work.kind) {
     case 'recovered':
       return recovered(ctx);

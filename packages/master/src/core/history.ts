@@ -1,32 +1,11 @@
-// A history that keeps the last N items.
+// Histories: sets that keep their newest items, oldest first.
 
-export interface History<T> {
-  readonly size: number;
-  /** Drops the oldest item when the limit is passed. */
-  push(item: T): void;
-  has(item: T): boolean;
-  delete(item: T): void;
-  /** Oldest first. */
-  values(): IterableIterator<T>;
-}
-
-export function createHistory<T>(limit: number): History<T> {
-  const items = new Set<T>();
-  return {
-    get size() {
-      return items.size;
-    },
-    push(item) {
-      if (limit === 0) return;
-      items.add(item);
-      if (items.size <= limit) return;
-      for (const oldest of items) {
-        items.delete(oldest);
-        return;
-      }
-    },
-    has: (item) => items.has(item),
-    delete: (item) => void items.delete(item),
-    values: () => items.values(),
-  };
+/** Adds an item and drops the oldest beyond `limit`. An item that is there already keeps its place. */
+export function addToHistory<Item>(history: Set<Item>, item: Item, limit: number): void {
+  if (limit === 0) return;
+  history.add(item);
+  for (const oldest of history) {
+    if (history.size <= limit) return;
+    history.delete(oldest);
+  }
 }

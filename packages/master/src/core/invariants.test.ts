@@ -175,7 +175,7 @@ class Walk {
   /** While the store is held, registry writes wait and what agents and operators do crosses them. */
   holdStore(held: boolean): void {
     this.world.holdStore(held);
-    if (!held && this.world.master.state.registrar.writing !== undefined) this.world.answerStore();
+    if (!held && this.world.master.state.registrar.commits.inFlight.length > 0) this.world.answerStore();
   }
 
   private takeOfAgent([kind, pick]: Step): void {

@@ -1,18 +1,27 @@
-// What is written to the registry and what happens afterwards.
+// What the master makes durable in the registry, and what follows once it is there.
 //
 // Owns: the registry as it is on disk (`durable`) and as it will be once all proposed operations are written (`projected`),
-// and the pending work: plain data that says what to do when the store has answered.
-// Boundary: `registry/` applies operations; the shell persists them; `core/after-commit.ts` does the work that is ready.
+// and the queue of proposed operations with the work that waits for them.
+// Boundary: `registry/` applies operations; the shell persists them; after-commit.ts does the work.
 // REGISTRAR-1: the store has at most one batch; operations proposed meanwhile are its next batch.
-// REGISTRAR-2: pending work is done in the order of its proposals, once every operation proposed before it is durable.
+// REGISTRAR-2: work is done in the order in which it was added, once every operation proposed before it is durable.
 import { type AgentId, assert, ok, type Pid, present, type Result } from '@meseta/base';
+import {
+  addWork,
+  type CommitQueue,
+  completeBatch,
+  createCommitQueue,
+  proposeChange,
+  settleCommits,
+  takeBatch,
+} from '@meseta/base/core/commit-queue';
 import type { MachineID, QuotaConfig } from '@meseta/wire';
 import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import type { Context } from './context.js';
 import type { RequestId } from './io.js';
 
-/** What to do once an operation is durable. Its handler checks first that its subject still exists. */
+/** Work that waits for registry operations. Its handler checks first that its subjects still exist. */
 export type AfterCommitWork =
   | { readonly kind: 'recovered' }
   | { readonly kind: 'agentAdmitted'; readonly pid: Pid; readonly agentId: AgentId }
@@ -51,65 +60,53 @@ export type AfterCommitWork =
   | { readonly kind: 'maintenanceStarted'; readonly machines: readonly MachineID[]; readonly request: RequestId }
   | { readonly kind: 'maintenanceStopped'; readonly machines: readonly MachineID[]; readonly request: RequestId };
 
-interface Batch {
-  readonly operations: RegistryOperation[];
-  readonly work: AfterCommitWork[];
-}
+/** A store takes one batch at a time. */
+const MOST_IN_FLIGHT = 1;
 
 export interface Registrar {
   durable: RegistryState;
   projected: RegistryState;
-  writing: Batch | undefined;
-  waiting: Batch;
-  /** Work whose operations are all durable: done before the step ends. */
-  readonly ready: AfterCommitWork[];
+  readonly commits: CommitQueue<RegistryOperation, AfterCommitWork>;
 }
 
-const emptyBatch = (): Batch => ({ operations: [], work: [] });
-
-export function createRegistrar(): Registrar {
-  return { durable: emptyRegistry(), projected: emptyRegistry(), writing: undefined, waiting: emptyBatch(), ready: [] };
-}
+export const createRegistrar = (): Registrar => ({
+  durable: emptyRegistry(),
+  projected: emptyRegistry(),
+  commits: createCommitQueue(),
+});
 
 /**
  * Proposes an operation: `work` is done once it is durable, in this step if nothing has to be written first.
  * An error says why the projected registry does not allow it; then nothing has changed and `work` is not done.
  */
 export function propose(ctx: Context, operation: RegistryOperation, work: AfterCommitWork): Result<undefined, string> {
-  const { registrar } = ctx.state;
-  const applied = applyToRegistry(registrar.projected, operation);
+  const { projected, commits } = ctx.state.registrar;
+  const applied = applyToRegistry(projected, operation);
   if (!applied.ok) return applied;
-  if (applied.value) registrar.waiting.operations.push(operation);
+  if (applied.value) proposeChange(commits, operation);
   afterCommit(ctx, work);
   return ok(undefined);
 }
 
 /** Does `work` once every operation proposed so far is durable. */
 export function afterCommit(ctx: Context, work: AfterCommitWork): void {
-  const { registrar } = ctx.state;
-  if (registrar.writing === undefined && registrar.waiting.operations.length === 0) registrar.ready.push(work);
-  else registrar.waiting.work.push(work);
+  const { commits } = ctx.state.registrar;
+  addWork(commits, work);
+  settleCommits(commits);
 }
 
-/** At the end of a step: the waiting batch goes to the store, if the store has none. */
+/** At the end of a step: gives the operations proposed so far to the store, unless it has a batch already. */
 export function flushRegistrar(ctx: Context): void {
-  const { registrar } = ctx.state;
-  if (registrar.writing !== undefined || registrar.waiting.operations.length === 0) return;
-  registrar.writing = registrar.waiting;
-  registrar.waiting = emptyBatch();
-  ctx.effects.push({ kind: 'persist', operations: registrar.writing.operations });
+  const operations = takeBatch(ctx.state.registrar.commits, MOST_IN_FLIGHT);
+  if (operations !== undefined) ctx.effects.push({ kind: 'persist', operations });
 }
 
 /** The batch that was with the store is durable. */
 export function persisted(ctx: Context): void {
-  const { registrar } = ctx.state;
-  const batch = present(registrar.writing, 'the batch that was written');
-  registrar.writing = undefined;
-  for (const operation of batch.operations) {
-    const applied = applyToRegistry(registrar.durable, operation);
+  const { durable, commits } = ctx.state.registrar;
+  for (const operation of present(completeBatch(commits), 'the batch that was written')) {
+    const applied = applyToRegistry(durable, operation);
     assert(applied.ok, `${operation.kind} was possible when it was proposed`);
   }
-  // Work proposed meanwhile without an operation has nothing more to wait for.
-  const after = registrar.waiting.operations.length === 0 ? registrar.waiting.work.splice(0) : [];
-  for (const work of [...batch.work, ...after]) registrar.ready.push(work);
+  settleCommits(commits);
 }

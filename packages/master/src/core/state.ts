@@ -13,7 +13,7 @@
 //     re-registration lacked, until it has answered what became of them: they hold what an operation had freed that
 //     never reached the agent. Nothing of that is offered meanwhile.
 
-import type { Allocator, OfferConstraints } from '@meseta/allocator';
+import type { Allocator, createAllocator, OfferConstraints } from '@meseta/allocator';
 import type {
   AgentId,
   ExecutorId,
@@ -26,7 +26,7 @@ import type {
   Random,
   TaskId,
 } from '@meseta/base';
-import type { Timers } from '@meseta/base/core/timers';
+import { createTimers, type Timers } from '@meseta/base/core/timers';
 import type { Bundle } from '@meseta/resources';
 import type {
   AgentID,
@@ -50,10 +50,9 @@ import type {
   TaskState,
 } from '@meseta/wire';
 import type { EncodedAgentInfo } from '../registry/agent-info.js';
-import type { History } from './history.js';
 import type { MasterIdentity, StreamId } from './io.js';
 import type { MasterOptions } from './options.js';
-import type { Registrar } from './registrar.js';
+import { createRegistrar, type Registrar } from './registrar.js';
 
 /** How a scheduler is reached: a v1 event stream, or a v0 driver's libprocess actor. */
 export type Connection =
@@ -88,7 +87,8 @@ export interface Framework {
   readonly tasks: Map<TaskId, Task>;
   /** Oldest first, at most `maxUnreachableTasksPerFramework`. */
   readonly unreachableTasks: Map<TaskId, Task>;
-  readonly completedTasks: History<Task>;
+  /** Oldest first, at most `maxCompletedTasksPerFramework`. */
+  readonly completedTasks: Set<Task>;
   /** Of tasks in `tasks`: the uuids of the updates that the scheduler has acknowledged, the newest of them, oldest first. */
   readonly acknowledged: Map<TaskId, readonly string[]>;
   readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
@@ -215,8 +215,8 @@ export interface Agents {
   readonly unreachable: Map<AgentId, UnreachableAgent>;
   /** Wall clock of the moment. */
   readonly gone: Map<AgentId, number>;
-  /** The last 100,000 removed ids: their late messages are dropped. */
-  readonly removed: History<AgentId>;
+  /** The ids that were removed last, oldest first: their late messages are dropped. */
+  readonly removed: Set<AgentId>;
   readonly byPid: Map<Pid, AgentId>;
   /** Shared by the agents that say the same of themselves. */
   readonly capabilitySets: Map<string, ReadonlySet<AgentInfoCapabilityType>>;
@@ -244,14 +244,17 @@ export type Job =
   /** Agents that an earlier master admitted and that have not come back. */
   | { readonly kind: 'markUnreturned'; readonly agentIds: readonly AgentId[]; next: number };
 
-export interface MasterState {
+/** What a master is made from: no part of what it remembers (MACHINE-1). */
+export interface MasterEnvironment {
   readonly identity: MasterIdentity;
   readonly options: MasterOptions;
-  readonly random: Random;
-  /** Makes the ids that nobody else may guess. */
+  /** Generates the ids that nobody else may guess. */
   readonly idRandom: Random;
-  /** Of what tasks and agents have in common: resources, labels, capabilities. */
+  /** Shares what tasks and agents have in common: resources, labels, capabilities. */
   readonly intern: Intern;
+}
+
+export interface MasterState extends MasterEnvironment {
   readonly allocator: Allocator;
   readonly agents: Agents;
   readonly frameworks: Map<FrameworkId, Framework>;
@@ -264,6 +267,8 @@ export interface MasterState {
   readonly registrar: Registrar;
   readonly jobs: Job[];
   readonly timers: Timers<Timer>;
+  /** The time of the last step. */
+  nowMonoMs: number;
   /** Metric slots by Mesos' names, without the gauges that follow from the state. */
   readonly counters: Map<string, number>;
   /** Tasks in `tasks` of live frameworks, by state. */
@@ -282,4 +287,52 @@ export interface MasterState {
   nextAgent: number;
   nextOffer: number;
   nextObserver: number;
+}
+
+export function createState(
+  environment: MasterEnvironment,
+  random: Random,
+  makeAllocator: typeof createAllocator,
+): MasterState {
+  const { identity, options } = environment;
+  return {
+    ...environment,
+    allocator: makeAllocator({ domain: identity.info.domain, ...options.allocator }, random),
+    agents: {
+      registered: new Map(),
+      recovered: new Map(),
+      unreachable: new Map(),
+      gone: new Map(),
+      removed: new Set(),
+      byPid: new Map(),
+      capabilitySets: new Map(),
+      registering: new Map(),
+      reregistering: new Map(),
+      reregisteringByPid: new Map(),
+      transitions: new Map(),
+      unansweredPings: new Map(),
+    },
+    frameworks: new Map(),
+    completedFrameworks: new Map(),
+    frameworkByStream: new Map(),
+    frameworkByPid: new Map(),
+    offers: new Map(),
+    inverseOffers: new Map(),
+    operations: new Map(),
+    registrar: createRegistrar(),
+    jobs: [],
+    timers: createTimers(),
+    nowMonoMs: 0,
+    counters: new Map(),
+    taskCounts: new Map(),
+    links: new Map(),
+    removals: { nextAtMonoMs: 0, waiting: new Map() },
+    recovered: false,
+    electedAtMs: undefined,
+    version: 0,
+    nextFramework: 0,
+    nextAgent: 0,
+    nextOffer: 0,
+    nextObserver: 1,
+  };
 }

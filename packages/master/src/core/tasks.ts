@@ -6,6 +6,7 @@ import { withoutSecrets } from '@meseta/wire/secrets';
 import { type Context, note } from './context.js';
 import { countFrameworkTaskEnd, countTaskEnd } from './counters.js';
 import { statusOf } from './events.js';
+import { addToHistory } from './history.js';
 import type { Agent, Framework } from './state.js';
 import { isTerminal } from './task-states.js';
 
@@ -83,9 +84,14 @@ export function applyUpdate(
   return after;
 }
 
+/** Keeps an ended task for views. */
+export function addCompletedTask({ state }: Context, framework: Framework, task: Task): void {
+  addToHistory(framework.completedTasks, task, state.options.maxCompletedTasksPerFramework);
+}
+
 /** Ends a task that is unreachable: what it held is free already, and its end is not counted a second time. */
 export function endUnreachable(ctx: Context, framework: Framework, task: Task, update: StatusUpdate): void {
-  framework.completedTasks.push(updated(ctx, framework, task, update, undefined).after);
+  addCompletedTask(ctx, framework, updated(ctx, framework, task, update, undefined).after);
   framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
 }
 
@@ -190,7 +196,7 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
     deleteFrom(agent.killedTasks, framework.id, taskId);
   }
   countState(ctx, task.state, -1);
-  if (to === 'completed') framework.completedTasks.push(task);
+  if (to === 'completed') addCompletedTask(ctx, framework, task);
   else keepUnreachable(ctx, framework, taskId, task);
 }
 

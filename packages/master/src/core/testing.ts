@@ -29,7 +29,7 @@ import type { RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
 import { bytesOfUuid } from './bytes.js';
 import type { MasterEffect, MasterInput, Note, Reply, RequestId, StreamId } from './io.js';
-import { createMaster, type Master } from './machine.js';
+import { createMaster, type MasterCore } from './machine.js';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from './options.js';
 
 export interface WorldOptions extends Partial<MasterOptions> {
@@ -39,7 +39,7 @@ export interface WorldOptions extends Partial<MasterOptions> {
 }
 
 export interface World {
-  readonly master: Master;
+  readonly master: MasterCore;
   readonly notes: Note[];
   readonly persisted: RegistryOperation[];
   readonly exits: string[];
@@ -157,7 +157,7 @@ class TestWorld implements World {
   private requests = 0;
   private monoMs = 1_000;
 
-  constructor(readonly master: Master) {}
+  constructor(readonly master: MasterCore) {}
 
   now(): Now {
     return { monoMs: this.monoMs, wallMs: 1_700_000_000_000 + this.monoMs };

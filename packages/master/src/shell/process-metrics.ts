@@ -3,7 +3,7 @@ import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
 import { invalidCallSlot } from '../core/counters.js';
-import type { Master } from '../core/machine.js';
+import type { MasterCore } from '../core/machine.js';
 import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
 export function processMetrics(
@@ -24,7 +24,7 @@ export function processMetrics(
 }
 
 /** Steps in which the allocator ran are taken for the run: nothing else in them is of its size. */
-export function timedStep(master: Master, timings: MasterTimings): Master['step'] {
+export function timedStep(master: MasterCore, timings: MasterTimings): MasterCore['step'] {
   const { allocator } = master.state;
   let runs = allocator.runs();
   return (input, now) => {

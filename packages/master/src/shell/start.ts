@@ -12,7 +12,7 @@ import { peerMetrics } from '@meseta/platform/peer-flags';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterEffect, MasterInput } from '../core/io.js';
-import { createMaster, type Master } from '../core/machine.js';
+import { createMaster, type MasterCore } from '../core/machine.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
 import { attachedFiles, listFor, rootsFor } from './attached-files.js';
@@ -106,7 +106,7 @@ function connect(
   const clock = realClock;
   const info = masterInfoOf(config, host.address);
   const identity = { info, pid: pidOf('master', host.address) };
-  const master: Master = createMaster(
+  const master: MasterCore = createMaster(
     identity,
     config.options,
     seededRandom(randomBytes(4).readUInt32LE()),
@@ -185,7 +185,7 @@ function connect(
 interface RequestParts {
   readonly config: MasterConfig;
   readonly info: MasterInfo;
-  readonly master: Master;
+  readonly master: MasterCore;
   readonly timings: MasterTimings;
   readonly requests: Requests;
   readonly renders: RenderQueue;

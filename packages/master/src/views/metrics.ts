@@ -172,7 +172,7 @@ export function metricsOf(
   addOperations(metrics, state);
   addResources(metrics, state);
   addAllocator(metrics, state);
-  metrics.set('registrar/queued_operations', state.registrar.waiting.operations.length);
+  metrics.set('registrar/queued_operations', state.registrar.commits.next.changes.length);
   if (facts.hasLog) {
     // This process has opened it before it answers anybody, also where another leads; it has one member.
     metrics.set('registrar/log/recovered', 1);

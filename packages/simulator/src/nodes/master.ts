@@ -3,7 +3,7 @@ import type { createAllocator } from '@meseta/allocator';
 import { type Pid, pidOf, uuid } from '@meseta/base';
 import { callOfDriver } from '@meseta/master/core/driver-calls';
 import type { MasterEffect, MasterInput, RequestId, StreamId } from '@meseta/master/core/io';
-import { createMaster, type Master } from '@meseta/master/core/machine';
+import { createMaster, type MasterCore } from '@meseta/master/core/machine';
 import type { MasterOptions } from '@meseta/master/core/options';
 import type { MasterInfo } from '@meseta/wire';
 import { type Actor, createActor } from '../engine/actor.js';
@@ -17,7 +17,7 @@ import { answerOnTheWire, type HttpAnswer, type HttpRequest } from './http.js';
 export interface MasterProcess {
   readonly name: string;
   readonly machine: Machine;
-  readonly core: Master;
+  readonly core: MasterCore;
   readonly running: boolean;
   /** `reset`: the process was killed or ended; `silent`: its host died. */
   stop(how: 'reset' | 'silent'): void;
@@ -172,7 +172,7 @@ interface HttpSide {
 }
 
 /** Requests that wait and streams that are open, as the master's shell keeps them. */
-function createHttpSide(world: World, core: Master, push: (input: MasterInput) => void): HttpSide {
+function createHttpSide(world: World, core: MasterCore, push: (input: MasterInput) => void): HttpSide {
   const waiting = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
   const streams = new Map<StreamId, End>();
   let next = 0;

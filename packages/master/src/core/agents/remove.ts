@@ -2,6 +2,7 @@
 import type { AgentId, Pid } from '@meseta/base';
 import type { UnregisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, warn } from '../context.js';
+import { addToHistory } from '../history.js';
 import { agentOf } from '../offers.js';
 import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
@@ -10,6 +11,8 @@ import { machineOf, sendShutdown } from './records.js';
 
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';
+
+const MAX_REMOVED_AGENTS = 100_000;
 
 const UNREGISTERED = 'it unregistered';
 const MACHINE_DOWN = 'its machine went down for maintenance';
@@ -54,7 +57,7 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   // Its admission was replaced before it registered: nobody has seen this id.
   if (!agents.registered.has(id) && !agents.recovered.has(id)) return;
   agents.recovered.delete(id);
-  agents.removed.push(id);
+  addToHistory(agents.removed, id, MAX_REMOVED_AGENTS);
   count(ctx, 'master/slave_removals');
   const reason = REASONS[why];
   if (reason !== undefined) count(ctx, `master/slave_removals/reason_${reason}`);

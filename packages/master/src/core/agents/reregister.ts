@@ -20,7 +20,7 @@ import { ownUpdate } from '../own-updates.js';
 import { afterCommit, propose } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
 import { isTerminal } from '../task-states.js';
-import { addExecutor, addTask, returnedTask } from '../tasks.js';
+import { addCompletedTask, addExecutor, addTask, returnedTask } from '../tasks.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
@@ -161,7 +161,7 @@ function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): Reado
     if (info.id === undefined) continue;
     const id = idOf<FrameworkId>(info.id);
     if (state.frameworks.has(id) || state.completedFrameworks.has(id)) continue;
-    const framework = newFramework(state, { ...info, id: { value: id } });
+    const framework = newFramework({ ...info, id: { value: id } });
     state.frameworks.set(id, framework);
     adoptOperations(ctx, framework);
     state.allocator.addFramework(id, framework.info, new Map(), false);
@@ -182,7 +182,7 @@ function addCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks =
   for (const task of tasks) {
     if (known.has(task.task_id.value) || !isTerminal(task.state)) continue;
     const held = toPostRefinement(task.resources ?? []);
-    framework.completedTasks.push(returnedTask(ctx, task, { framework, agent }, held));
+    addCompletedTask(ctx, framework, returnedTask(ctx, task, { framework, agent }, held));
   }
 }
 

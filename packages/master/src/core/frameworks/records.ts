@@ -2,7 +2,6 @@
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 import type { Context } from '../context.js';
-import { createHistory } from '../history.js';
 import type { Connection, Framework, MasterState } from '../state.js';
 import { rolesOf } from '../validation/framework.js';
 
@@ -15,7 +14,7 @@ export function describe(info: FrameworkInfo): Described {
 }
 
 /** `info` carries the id. */
-export function newFramework(state: MasterState, info: FrameworkInfo): Framework {
+export function newFramework(info: FrameworkInfo): Framework {
   const wireId = info.id as { readonly value: string };
   return {
     id: idOf<FrameworkId>(wireId),
@@ -31,7 +30,7 @@ export function newFramework(state: MasterState, info: FrameworkInfo): Framework
     reregisteredAtMs: undefined,
     tasks: new Map(),
     unreachableTasks: new Map(),
-    completedTasks: createHistory(state.options.maxCompletedTasksPerFramework),
+    completedTasks: new Set(),
     acknowledged: new Map(),
     executors: new Map(),
     offers: new Set(),

@@ -127,7 +127,7 @@ function addSubscribed(
   const { state, now } = ctx;
   const isReturning = reregisteredAtMs !== undefined;
   const framework: Framework = {
-    ...newFramework(state, { ...subscription.info, id: { value: id } }),
+    ...newFramework({ ...subscription.info, id: { value: id } }),
     suppressedRoles: subscription.suppressedRoles,
     offerConstraints: subscription.offerConstraints,
     principal: subscription.principal,
@@ -145,7 +145,7 @@ function addSubscribed(
     offerConstraints: framework.offerConstraints,
   });
   logInfo(ctx, `${frameworkText(id, framework.info.name)} subscribed`);
-  const added = isReturning ? newFramework(state, framework.info) : framework;
+  const added = isReturning ? newFramework(framework.info) : framework;
   note(ctx, { kind: 'frameworkAdded', frameworkId: id, framework: added });
   countSubscribe(framework);
   if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
