@@ -1,6 +1,6 @@
-// The master's core told as stories: testdata/*.txt. What a story says comes out must come out, to the letter. Where a
-// change of it is meant, MESETA_STORIES=write writes the stories as they are played now: read the difference as you would
-// a change of the code.
+// Stories of the master's core (testdata/*.txt): inputs, and below each input the effects that the core must give, to the
+// letter. After an intended change, MESETA_STORIES=write writes the stories with the effects that the core gives now:
+// review the difference like a change of the code.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -38,24 +38,54 @@ function lineOf(effect: MasterEffect): string {
   }
 }
 
-interface Told {
+interface Sender {
   readonly from?: Pid;
   readonly stream?: number;
   readonly principal?: string;
 }
 
+type StoryOptions = Omit<WorldOptions, 'weights' | 'roles'> & {
+  /** Actions that its authorizer refuses. */
+  readonly denied?: readonly string[];
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly roles?: readonly string[];
+};
+
+function worldOptions({ denied = [], weights, roles, ...options }: StoryOptions): WorldOptions {
+  return {
+    ...options,
+    ...(weights && { weights: new Map(Object.entries(weights)) }),
+    ...(roles && { roles: new Set(roles) }),
+    authorize: ({ action }) => !denied.includes(action),
+  };
+}
+
+/** The counters that changed since they were last read into `shown`, by name. */
+function changedCounters({ state }: World['master'], shown: Map<string, number>): readonly string[] {
+  const counters = new Map(state.counters);
+  for (const { id, counters: own } of state.frameworks.values()) {
+    for (const [name, value] of own) counters.set(`${id} ${name}`, value);
+  }
+  const changed = [...counters].filter(([name, value]) => value !== (shown.get(name) ?? 0));
+  for (const [name, value] of changed) shown.set(name, value);
+  return changed.map(([name, value]) => `${name} ${value}`).sort();
+}
+
 /**
- * Plays the lines of one story. `master {options}` makes another master than the usual one, which may do nothing that is
- * in its `denied`; `failover` one that takes over with the registry of the one before; `agent "RESOURCES"` is an
- * agent that registers and answers pings; `subscribe {info}` a framework; `call {stream, type...}` a scheduler's call;
- * `operator {type...}` an operator's; `says {from, NAME: body}` a message; `wait MS` lets time pass; everything else is an
- * input by its kind. `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks and offers, `$stream0` its streams.
+ * Plays one story. The commands: `master {options}` starts a master with these options; `failover {options}` starts one
+ * that takes over the registry of the master before; `elect` elects a master that was started with `waiting`;
+ * `agent "RESOURCES"` registers an agent that answers pings; `subscribe {info}` subscribes a framework;
+ * `call {stream, type...}` is a scheduler call, `operator {type...}` an operator call; `says {from, NAME: body}` is a
+ * libprocess message; `wait MS` moves the clock; `counters` shows the metric counters that changed since the last
+ * `counters`; any other word is the kind of an input. `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks
+ * and offers, `$stream0` its streams.
  */
-function player(): (word: string, value: unknown) => readonly string[] {
+function createPlayer(): (word: string, value: unknown) => readonly string[] {
   let world: World = createWorld();
   let requests = 0;
+  const shownCounters = new Map<string, number>();
   const streams: StreamId[] = [];
-  const doing = (run: () => void): readonly string[] => {
+  const effectsOf = (run: () => void): readonly string[] => {
     const before = world.effects.length;
     run();
     const effects = world.effects.slice(before);
@@ -72,45 +102,43 @@ function player(): (word: string, value: unknown) => readonly string[] {
     );
   return (word, given) => {
     const value = named(given);
-    const { from, stream, principal, ...rest } = value as Told & Record<string, unknown>;
+    const { from, stream, principal, ...rest } = value as Sender & Record<string, unknown>;
     const request = (): RequestId => `call-${++requests}` as RequestId;
     switch (word) {
       case 'master':
       case 'failover': {
-        const { denied = [], ...options } = value as WorldOptions & { readonly denied?: readonly string[] };
         const registry = word === 'failover' ? world.master.state.registrar.durable : undefined;
         streams.length = 0;
-        world = createWorld({
-          ...options,
-          ...(registry && { registry }),
-          authorize: ({ action }) => !denied.includes(action),
-        });
+        shownCounters.clear();
+        world = createWorld({ ...worldOptions(value as StoryOptions), ...(registry && { registry }) });
         return world.effects.map(lineOf);
       }
       case 'elect':
-        return doing(() => world.feed({ kind: 'elected', registry: emptyRegistry() }));
+        return effectsOf(() => world.feed({ kind: 'elected', registry: emptyRegistry() }));
+      case 'counters':
+        return changedCounters(world.master, shownCounters);
       case 'wait':
-        return doing(() => world.wait(value as number));
+        return effectsOf(() => world.wait(value as number));
       case 'agent':
-        return doing(() => world.agent(value as string));
+        return effectsOf(() => world.agent(value as string));
       case 'subscribe':
-        return doing(() => world.subscribe(value as Partial<FrameworkInfo>));
+        return effectsOf(() => world.subscribe(value as Partial<FrameworkInfo>));
       case 'call': {
         const streamId = stream === undefined ? undefined : streams[stream];
         const call = rest as SchedulerCall;
-        return doing(() => world.feed({ kind: 'schedulerCall', request: request(), principal, streamId, call }));
+        return effectsOf(() => world.feed({ kind: 'schedulerCall', request: request(), principal, streamId, call }));
       }
       case 'operator': {
         const call = rest as MasterCall;
-        return doing(() => world.feed({ kind: 'operatorCall', request: request(), principal, call }));
+        return effectsOf(() => world.feed({ kind: 'operatorCall', request: request(), principal, call }));
       }
       case 'says': {
         const [[name, body] = ['', {}]] = Object.entries(rest);
         const message = { name, body } as LibprocessMessage;
-        return doing(() => world.feed({ kind: 'message', from: from as Pid, message, principal }));
+        return effectsOf(() => world.feed({ kind: 'message', from: from as Pid, message, principal }));
       }
       default:
-        return doing(() => world.feed({ kind: word, ...(value as object) } as MasterInput));
+        return effectsOf(() => world.feed({ kind: word, ...(value as object) } as MasterInput));
     }
   };
 }
@@ -119,7 +147,7 @@ for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
   test(`the story of ${name.slice(0, -'.txt'.length).replaceAll('-', ' ')}`, () => {
     const path = `${folder}/${name}`;
     const story = readFileSync(path, 'utf8');
-    const played = playStory(story, player());
+    const played = playStory(story, createPlayer());
     if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
     assert.equal(storyDifference(path, story, played), undefined);
   });
