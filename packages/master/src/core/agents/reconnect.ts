@@ -7,7 +7,7 @@ import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '
 import { cancelTimer } from '@meseta/base/core/timers';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
-import { type Context, count, info as logInfo, send, timestampOf } from '../context.js';
+import { type Context, info as logInfo, send, timestampOf } from '../context.js';
 import { pidForAgents } from '../frameworks/records.js';
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
@@ -26,12 +26,10 @@ import {
   shareInfo,
   totalOf,
 } from './records.js';
-import { cancelUnreachable } from './unreachable.js';
 
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
   const repeated = isRepeated(before, pid, message);
   const agent = takeChanges(ctx, before, pid, message, repeated);
-  if (cancelUnreachable(ctx, agent.id)) count(ctx, 'master/slave_unreachable_canceled');
   cancelTimer(ctx, { kind: 'reregister', agentId: agent.id });
   if (!repeated) dropMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);

@@ -38,6 +38,7 @@ import {
   sendShutdown,
 } from './records.js';
 import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
+import { cancelUnreachable } from './unreachable.js';
 
 export function reregisterAgent(
   ctx: Context,
@@ -94,6 +95,7 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   if (agents.transitions.has(id)) return;
   // Another agent may have registered with this id meanwhile.
   if (!isSameMachine(ctx, id, request.pid, request.message.agent)) return;
+  if (cancelUnreachable(ctx, id)) count(ctx, 'master/slave_unreachable_canceled');
   const agent = agents.registered.get(id);
   if (agent !== undefined) agentReconnected(ctx, agent, request.pid, request.message);
   else agentReturned(ctx, id, request.pid, request.message);
