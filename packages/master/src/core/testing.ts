@@ -13,6 +13,7 @@ import {
 import { parseResources } from '@meseta/resources';
 import type {
   AgentInfo,
+  DomainInfo,
   FrameworkInfo,
   LibprocessMessage,
   MasterCall,
@@ -36,6 +37,8 @@ export interface WorldOptions extends Partial<MasterOptions> {
   readonly registry?: RegistryState;
   /** Don't elect: the test does. */
   readonly waiting?: boolean;
+  /** The master's fault domain. */
+  readonly domain?: DomainInfo;
 }
 
 export interface World {
@@ -131,9 +134,10 @@ export const task = (id: string, offer: Offer, more: Partial<TaskInfo> = {}): Ta
 export const MASTER_ID = '00000000-0000-4000-8000-000000000001';
 
 export function createWorld(options: WorldOptions = {}): World {
-  const { registry, waiting, ...flags } = options;
+  const { registry, waiting, domain, ...flags } = options;
   const pid = 'master@10.0.0.1:5050' as Pid;
-  const info = { id: MASTER_ID, ip: 16777226, port: 5050, pid, hostname: 'm1', version: '1.12.0' };
+  const address = { ip: 16777226, port: 5050, pid, hostname: 'm1', version: '1.12.0' };
+  const info = { id: MASTER_ID, ...address, ...(domain && { domain }) };
   const random = seededRandom(1);
   const master = createMaster({ info, pid }, { ...DEFAULT_MASTER_OPTIONS, ...flags }, random, random);
   const world = new TestWorld(master);
