@@ -7,6 +7,9 @@
 import { type Files, type HeldDirectory, type HeldFile, ok, type SystemResult } from '@meseta/base';
 import { openSandbox } from './sandbox.js';
 
+/** How many rotated files are kept of each stream: `stdout.1` is the newest. */
+export const KEPT_FILES = 9;
+
 export interface RotationLimits {
   readonly maxBytes: number;
   /** How many old files are kept: `stdout.1` is the newest. */

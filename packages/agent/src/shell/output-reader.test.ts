@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
+import { rotateSandbox } from '@meseta/containers/rotation';
 import { createFiles } from '@meseta/platform/files';
 import { createOutputReader } from './output-reader.js';
 
@@ -50,6 +51,48 @@ test('from the end on only what comes later is told', async () => {
   await reader.finish();
   assert.match(told.STDOUT, /^(after )+$/);
 });
+
+/** Output between rotations; a rotation that moves the file is a task's own. */
+const rotations: readonly (readonly [string, (number: number) => Promise<void>])[] = [
+  ['copied and cut', () => rotateSandbox(createFiles(), sandbox, { maxBytes: 3, keptFiles: 9 })],
+  [
+    'moved',
+    async (number) => {
+      for (let at = number; at > 0; at--) renameSync(`${sandbox}/stdout.${at}`, `${sandbox}/stdout.${at + 1}`);
+      renameSync(`${sandbox}/stdout`, `${sandbox}/stdout.1`);
+      writeFileSync(`${sandbox}/stdout`, '');
+    },
+  ],
+];
+
+for (const [name, rotate] of rotations) {
+  test(`OUTPUT-READER-2: output is reported once and whole, whatever files are ${name} meanwhile`, async () => {
+    writeFileSync(`${sandbox}/stdout`, 'first ');
+    let reported = '';
+    let unblock = (): void => {};
+    let onFirst = (): void => {};
+    const whenUnblocked = new Promise<void>((resolve) => {
+      unblock = resolve;
+    });
+    const first = new Promise<void>((resolve) => {
+      onFirst = resolve;
+    });
+    const reader = createOutputReader(createFiles(), sandbox, 'start', async (_type, data) => {
+      reported += data.toString();
+      onFirst();
+      await whenUnblocked;
+    });
+    await first;
+    appendFileSync(`${sandbox}/stdout`, 'second ');
+    for (const [number, text] of ['a longer third part ', 'fourth ', 'fifth '].entries()) {
+      await rotate(number);
+      appendFileSync(`${sandbox}/stdout`, text);
+    }
+    unblock();
+    await reader.finish();
+    assert.equal(reported, 'first second a longer third part fourth fifth ');
+  });
+}
 
 test('a link or a fifo in the place of an output has nothing, and holds nothing up', async () => {
   writeFileSync(`${sandbox}/secret`, 'secret');

@@ -1,82 +1,179 @@
-// Follows what a container writes: its `stdout` and `stderr`, which only grow.
+// Follows what a container writes to its `stdout` and `stderr` while the files grow and are rotated.
 //
-// OUTPUT-READER-1: no more than one part of a file is in memory: the next is read when `tell` has done with it, however
+// Owns: the position in each of the two files, and the watch on the sandbox.
+// Boundary: reads regular files only and follows no link; `onOutput` takes the data.
+// OUTPUT-READER-1: at most one part of a file is in memory. The next part is read when `onOutput` has resolved, however
 //   slow the client is and however much the container writes.
-import type { Files, HeldDirectory, TextSource } from '@meseta/base';
+// OUTPUT-READER-2: output is reported once and in order, across rotations too: after a rotation the reader finishes the
+//   rotated file (`stdout.1`, `stdout.2`, ...) that it was reading before it goes on in the new one.
+import type { FileStat, Files, HeldDirectory, TextSource } from '@meseta/base';
+import { KEPT_FILES } from '@meseta/containers/rotation';
 import { openSandbox } from '@meseta/containers/sandbox';
 
 const STREAMS = [
   ['STDOUT', 'stdout'],
   ['STDERR', 'stderr'],
 ] as const;
-const CHUNK_BYTES = 65_536;
-/** A file system may lose a notice. */
-const LOOK_EVERY_MS = 500;
+type StreamType = (typeof STREAMS)[number][0];
+
+const PART_BYTES = 65_536;
+/** The watch may miss a change: some file systems report none. */
+const POLL_INTERVAL_MS = 500;
 
 export interface OutputReader {
-  /** Tells what is left, then stops. */
+  /** Reports the remaining output, then stops. */
   finish(): Promise<void>;
   stop(): void;
 }
 
+/** How far a stream has been reported. */
+interface Position {
+  /** Of the file that was read last under the stream's name. */
+  readonly identity: string | undefined;
+  readonly offsetBytes: number;
+  /** The identity of the newest rotated file (`stdout.1`) that has been reported, or was there before. */
+  readonly newestRotated: string | undefined;
+}
+
+const START: Position = { identity: undefined, offsetBytes: 0, newestRotated: undefined };
+
+interface NamedFile {
+  readonly name: string;
+  readonly stat: FileStat;
+}
+
+async function findFile(sandbox: HeldDirectory, name: string): Promise<NamedFile | undefined> {
+  const found = await sandbox.statOf(name);
+  return found.ok && found.value.kind === 'file' ? { name, stat: found.value } : undefined;
+}
+
 /**
- * Tells what is written from the start of the files, or from their present end, on. What is no regular file has nothing.
- * `tell` resolves when there is room for more.
+ * The oldest rotated file that has not been reported to its end. A file that is being rotated is copied first and truncated
+ * then: until it is shorter than its copy, the copy may be incomplete.
+ */
+async function findUnreportedRotated(
+  sandbox: HeldDirectory,
+  current: NamedFile | undefined,
+  name: string,
+  { identity, offsetBytes, newestRotated }: Position,
+): Promise<NamedFile | undefined> {
+  const newestFirst: NamedFile[] = [];
+  for (let number = 1; number <= KEPT_FILES; number++) {
+    const rotated = await findFile(sandbox, `${name}.${number}`);
+    if (rotated === undefined || rotated.stat.identity === newestRotated) break;
+    newestFirst.push(rotated);
+  }
+  const [newest, ...others] = newestFirst;
+  const isComplete =
+    newest !== undefined &&
+    (current === undefined ||
+      newest.stat.identity === identity ||
+      current.stat.sizeBytes < Math.max(offsetBytes, newest.stat.sizeBytes));
+  return others.at(-1) ?? (isComplete ? newest : undefined);
+}
+
+interface StreamSource {
+  readonly name: string;
+  readonly from: 'start' | 'end';
+  onOutput(data: Buffer): Promise<void>;
+  isStopped(): boolean;
+}
+
+/** Returns a function that reports what one stream has that was not reported yet. */
+function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
+  let known: Position | undefined = from === 'start' ? START : undefined;
+
+  /** Reports a file from an offset on; returns the end that was reached, undefined if another file has the name by now. */
+  async function readFile(
+    sandbox: HeldDirectory,
+    { name: fileName, stat: { identity } }: NamedFile,
+    fromBytes: number,
+  ): Promise<Omit<Position, 'newestRotated'> | undefined> {
+    const file = await sandbox.openFile(fileName, 'read');
+    if (!file.ok) return undefined;
+    try {
+      const stat = await file.value.stat();
+      if (!stat.ok || stat.value.identity !== identity) return undefined;
+      let offsetBytes = fromBytes;
+      for (;;) {
+        const part = await file.value.read(offsetBytes, PART_BYTES);
+        if (!part.ok || part.value.length === 0 || isStopped()) break;
+        await onOutput(Buffer.from(part.value));
+        offsetBytes += part.value.length;
+      }
+      return { identity, offsetBytes };
+    } finally {
+      file.value.close();
+    }
+  }
+
+  return async (sandbox: HeldDirectory): Promise<void> => {
+    let position = known ?? (await findEnd(sandbox, name));
+    known = position;
+    while (!isStopped()) {
+      const current = await findFile(sandbox, name);
+      const rotated = await findUnreportedRotated(sandbox, current, name, position);
+      const file = rotated ?? current;
+      if (file === undefined) return;
+      const isSame = file.stat.identity === position.identity && file.stat.sizeBytes >= position.offsetBytes;
+      const read = await readFile(sandbox, file, rotated !== undefined || isSame ? position.offsetBytes : 0);
+      if (read === undefined) return;
+      position = rotated === undefined ? { ...position, ...read } : { ...START, newestRotated: rotated.stat.identity };
+      known = position;
+      if (rotated === undefined) return;
+    }
+  };
+}
+
+async function findEnd(sandbox: HeldDirectory, name: string): Promise<Position> {
+  const [current, rotated] = [await findFile(sandbox, name), await findFile(sandbox, `${name}.1`)];
+  const { identity, sizeBytes: offsetBytes = 0 } = current?.stat ?? {};
+  return { identity, offsetBytes, newestRotated: rotated?.stat.identity };
+}
+
+/**
+ * Reports what is written from the start of the files, or from their present end, on. A file that is not a regular one has
+ * no output. `onOutput` resolves when the client can take more.
  */
 export function createOutputReader(
   files: Files,
-  path: string,
+  sandboxPath: string,
   from: 'start' | 'end',
-  tell: (type: 'STDOUT' | 'STDERR', data: Buffer) => Promise<void>,
+  onOutput: (type: StreamType, data: Buffer) => Promise<void>,
 ): OutputReader {
-  const offsets = new Map<string, number>();
   let watcher: TextSource | undefined;
   let stopped = false;
+  const isStopped = (): boolean => stopped;
+  const streams = STREAMS.map(([type, name]) =>
+    createStreamReader({ name, from, onOutput: (data) => onOutput(type, data), isStopped }),
+  );
 
-  const readFile = async (
-    sandbox: HeldDirectory,
-    type: 'STDOUT' | 'STDERR',
-    name: string,
-    skip: boolean,
-  ): Promise<void> => {
-    const file = await sandbox.openFile(name, 'read');
-    if (!file.ok) return;
-    const stat = skip ? await file.value.stat() : undefined;
-    let offset = stat?.ok === true ? stat.value.sizeBytes : (offsets.get(name) ?? 0);
-    for (;;) {
-      const part = await file.value.read(offset, CHUNK_BYTES);
-      if (!part.ok || part.value.length === 0 || stopped) break;
-      await tell(type, Buffer.from(part.value));
-      offset += part.value.length;
-    }
-    offsets.set(name, offset);
-    file.value.close();
-  };
-  const lookOnce = async (skip: boolean): Promise<void> => {
+  async function readStreams(): Promise<void> {
     if (stopped) return;
-    const sandbox = await openSandbox(files, path);
+    const sandbox = await openSandbox(files, sandboxPath);
     if (!sandbox.ok) return;
     if (watcher === undefined && !stopped) {
-      const watching = sandbox.value.watch(() => void look());
-      // Where it can't be watched the timer looks.
+      const watching = sandbox.value.watch(() => void readNext());
+      // Where the sandbox can't be watched the timer reads.
       watcher = watching.ok ? watching.value : { close: () => {} };
     }
-    for (const [type, name] of STREAMS) await readFile(sandbox.value, type, name, skip);
+    for (const readStream of streams) await readStream(sandbox.value);
     sandbox.value.close();
-  };
-  let reading: Promise<void> = lookOnce(from === 'end');
+  }
+
+  let reading: Promise<void> = readStreams();
   let next: Promise<void> | undefined;
-  /** Notices that come while a look is under way share the one after it. */
-  const look = (): Promise<void> => {
+  /** Changes that come during a reading share the reading after it. */
+  function readNext(): Promise<void> {
     next ??= reading.then(() => {
       next = undefined;
-      reading = lookOnce(false);
+      reading = readStreams();
       return reading;
     });
     return next;
-  };
+  }
 
-  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+  const timer = setInterval(() => void readNext(), POLL_INTERVAL_MS);
   const stop = (): void => {
     stopped = true;
     clearInterval(timer);
@@ -84,7 +181,7 @@ export function createOutputReader(
   };
   return {
     async finish() {
-      await look();
+      await readNext();
       stop();
     },
     stop,

@@ -1,12 +1,11 @@
 // Limits on what tasks write to stdout and stderr, as the flags ask for them: Mesos' module
 // org_apache_mesos_LogrotateContainerLogger with its parameters (docs/logging.md), without a process per task.
 import { type Clock, err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
-import { type RotationLimits, rotateSandbox } from '@meseta/containers/rotation';
+import { KEPT_FILES, type RotationLimits, rotateSandbox } from '@meseta/containers/rotation';
 
 const ROTATING = 'org_apache_mesos_LogrotateContainerLogger';
 const SANDBOX = 'org_apache_mesos_SandboxContainerLogger';
 const DEFAULT_BYTES = 10 * 2 ** 20;
-const KEPT_FILES = 9;
 const INTERVAL_MS = 5000;
 
 interface Module {
