@@ -1,3 +1,3 @@
 export type { FetcherMetrics } from './fetcher/fetcher.js';
-export { createPosixContainers } from './posix.js';
+export { createPosixContainers } from './launchers/posix/posix.js';
 export type * from './types.js';

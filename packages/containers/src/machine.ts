@@ -1,7 +1,7 @@
 // What this machine offers to launches, looked up once: tools, limits, users.
 import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
-import type { LaunchLimits, LaunchOwner, LaunchTools } from './plan.js';
-import { parseLimits } from './rlimits.js';
+import type { LaunchLimits, LaunchOwner, LaunchTools } from './plan/plan.js';
+import { parseLimits } from './plan/rlimits.js';
 
 const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
 const capSysResource = 24;

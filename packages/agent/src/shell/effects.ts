@@ -2,7 +2,7 @@
 //
 // EFFECTS-1: a container is launched when no removal of its sandbox, or of one that it lies in, is under way.
 import type { ContainerId } from '@meseta/base';
-import { diskFullness } from '@meseta/containers/sandbox';
+import { diskFullness } from '@meseta/containers/sandbox/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host } from '@meseta/platform';
 import { makeToken } from '@meseta/security';

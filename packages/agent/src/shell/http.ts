@@ -10,7 +10,7 @@ import {
   refusal,
 } from '@meseta/api';
 import type { Files } from '@meseta/base';
-import type { PosixContainers } from '@meseta/containers/posix';
+import type { PosixContainers } from '@meseta/containers/launchers/posix/posix';
 import { createBodyReader } from '@meseta/platform';
 import { answerJson, answerText, isCertified, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';

@@ -7,8 +7,8 @@
 // OUTPUT-READER-2: output is reported once and in order, across rotations too: after a rotation the reader finishes the
 //   rotated file (`stdout.1`, `stdout.2`, ...) that it was reading before it goes on in the new one.
 import type { FileStat, Files, HeldDirectory, TextSource } from '@meseta/base';
-import { KEPT_FILES } from '@meseta/containers/rotation';
-import { openSandbox } from '@meseta/containers/sandbox';
+import { openSandbox } from '@meseta/containers/sandbox/sandbox';
+import { KEPT_FILES } from '@meseta/containers/streams/rotation';
 
 const STREAMS = [
   ['STDOUT', 'stdout'],

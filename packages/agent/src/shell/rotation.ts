@@ -1,7 +1,7 @@
 // Limits on what tasks write to stdout and stderr, as the flags ask for them: Mesos' module
 // org_apache_mesos_LogrotateContainerLogger with its parameters (docs/logging.md), without a process per task.
 import { type Clock, err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
-import { KEPT_FILES, type RotationLimits, rotateSandbox } from '@meseta/containers/rotation';
+import { KEPT_FILES, type RotationLimits, rotateSandbox } from '@meseta/containers/streams/rotation';
 
 const ROTATING = 'org_apache_mesos_LogrotateContainerLogger';
 const SANDBOX = 'org_apache_mesos_SandboxContainerLogger';

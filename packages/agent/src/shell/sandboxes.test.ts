@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type ContainerId, ok, type TaskId } from '@meseta/base';
-import { createAtMost } from '@meseta/containers/at-most';
+import { createAtMost } from '@meseta/containers/concurrency';
 import { createFiles } from '@meseta/platform/files';
 import type { DirectoryBelow, VolumeLink } from '../core/io.js';
 import { changeVolume, type LaunchEffect, prepareSandbox, removeSandbox } from './sandboxes.js';

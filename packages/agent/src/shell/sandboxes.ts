@@ -4,7 +4,7 @@
 // directories that are held open (@meseta/containers/sandbox); the links made here are for people and tasks to follow,
 // the agent follows none.
 import { type Files, type HeldDirectory, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
-import { createAtMost } from '@meseta/containers/at-most';
+import { createAtMost } from '@meseta/containers/concurrency';
 import {
   createStreams,
   isNested,
@@ -15,8 +15,8 @@ import {
   protectedOne,
   sandboxName,
   within,
-} from '@meseta/containers/sandbox';
-import { emptyDirectory, removeTree } from '@meseta/containers/trees';
+} from '@meseta/containers/sandbox/sandbox';
+import { emptyDirectory, removeTree } from '@meseta/containers/sandbox/trees';
 import type { Logger } from '@meseta/platform';
 import type { AgentEffect, DirectoryBelow, VolumeLink } from '../core/io.js';
 

@@ -1,6 +1,6 @@
 // Downloads into the agent's own directory, and through it into the cache.
 import { err, type Files, type Outbound, ok, type Result } from '@meseta/base';
-import { emptyDirectory } from '../trees.js';
+import { emptyDirectory } from '../sandbox/trees.js';
 import type { CacheEntry, FetcherCache } from './cache.js';
 import type { Job, Placer } from './place.js';
 import type { Source } from './uri.js';

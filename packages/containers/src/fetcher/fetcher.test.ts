@@ -21,7 +21,7 @@ import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfoURI } from '@meseta/wire';
-import type { LaunchOwner } from '../plan.js';
+import type { LaunchOwner } from '../plan/plan.js';
 import type { ByteLimits } from './byte-budget.js';
 import { createFetcher, type Fetcher } from './fetcher.js';
 

@@ -6,7 +6,7 @@
 // FETCHER-3: the first fetch removes the files of an earlier agent process: the cache begins empty.
 import { err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
 import type { CommandInfoURI } from '@meseta/wire';
-import type { LaunchOwner } from '../plan.js';
+import type { LaunchOwner } from '../plan/plan.js';
 import { type ByteLimits, createByteBudgets } from './byte-budget.js';
 import { createFetcherCache } from './cache.js';
 import { createDownloads } from './download.js';

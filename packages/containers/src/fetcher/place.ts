@@ -3,8 +3,8 @@
 // PLACER-1: no copy and no extraction writes more bytes than the job's budget has left, whatever sizes an archive names;
 //     what was written is taken from the budget.
 import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
-import type { LaunchOwner } from '../plan.js';
-import { openSandbox } from '../sandbox.js';
+import type { LaunchOwner } from '../plan/plan.js';
+import { openSandbox } from '../sandbox/sandbox.js';
 import type { ByteBudget } from './byte-budget.js';
 import { type Archive, archiveKind } from './uri.js';
 

@@ -8,7 +8,7 @@ import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
-import { createPosixContainers } from '../posix.js';
+import { createPosixContainers } from '../launchers/posix/posix.js';
 import type { ContainerEvent, ContainerSpec, Containers } from '../types.js';
 
 export const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -14,21 +14,21 @@ import {
   type Result,
   type SystemResult,
 } from '@meseta/base';
-import { createAtMost } from './at-most.js';
+import { createAtMost } from '../../concurrency.js';
+import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from '../../fetcher/fetcher.js';
+import { createUsers, findTools, readLimits } from '../../machine.js';
+import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from '../../plan/plan.js';
+import { createProber } from '../../probes/probes.js';
+import { createTableReader, membersOf, type ProcessTable, readStat } from '../../processes/process-table.js';
+import { createStreams, openSandbox } from '../../sandbox/sandbox.js';
+import { isSilent, parseStatus } from '../../supervisor/exit-record.js';
+import { perlSupervision } from '../../supervisor/perl.js';
+import { shellSupervision } from '../../supervisor/shell.js';
+import { createSpawner, type Spawner, type Supervision } from '../../supervisor/spawner.js';
+import type { ContainerEvent, ContainerSpec, Containers } from '../../types.js';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
-import { isSilent, parseStatus } from './exit-record.js';
-import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
-import { createUsers, findTools, readLimits } from './machine.js';
-import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from './plan.js';
-import { type Container, change, type PosixState, planHeader, runtimeFile } from './posix-state.js';
-import { createProber } from './probes.js';
-import { createTableReader, membersOf, type ProcessTable, readStat } from './process-table.js';
 import { recoverContainers } from './recovery.js';
-import { createStreams, openSandbox } from './sandbox.js';
-import { createSpawner, type Spawner, type Supervision } from './spawner.js';
-import { perlSupervision } from './supervisor-perl.js';
-import { shellSupervision } from './supervisor-shell.js';
-import type { ContainerEvent, ContainerSpec, Containers } from './types.js';
+import { type Container, change, type PosixState, planHeader, runtimeFile } from './state.js';
 import { createUsage } from './usage.js';
 
 export interface PosixOptions {

@@ -21,8 +21,8 @@ import {
   start,
   supervised,
   useMachine,
-} from './testing/launcher.js';
-import type { ExitStatus, Probe } from './types.js';
+} from '../../testing/launcher.js';
+import type { ExitStatus, Probe } from '../../types.js';
 
 const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['zero', { value: 'true' }, { kind: 'exited', code: 0 }],

@@ -5,7 +5,7 @@
 // The task may have put anything in the place of any of these files: only regular files are read and cut, and the copy is
 // a file that was not there before.
 import { type Files, type HeldDirectory, type HeldFile, ok, type SystemResult } from '@meseta/base';
-import { openSandbox } from './sandbox.js';
+import { openSandbox } from '../sandbox/sandbox.js';
 
 /** How many rotated files are kept of each stream: `stdout.1` is the newest. */
 export const KEPT_FILES = 9;

@@ -6,13 +6,13 @@ import { test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import fc from 'fast-check';
-import { exitStatus, parseRecord } from './exit-record.js';
+import { exitStatus, parseRecord } from '../supervisor/exit-record.js';
+import { perlSupervision } from '../supervisor/perl.js';
+import { shellSupervision } from '../supervisor/shell.js';
+import { shellWords } from '../supervisor/shell-quote.js';
+import type { ContainerSpec } from '../types.js';
 import { type LaunchLimits, type LaunchPlan, type LaunchTools, launchPlan } from './plan.js';
 import { parseLimits, rlimitArgv } from './rlimits.js';
-import { shellWords } from './shell-quote.js';
-import { perlSupervision } from './supervisor-perl.js';
-import { shellSupervision } from './supervisor-shell.js';
-import type { ContainerSpec } from './types.js';
 
 const tools: LaunchTools = {
   shell: '/bin/sh',

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { SystemResult } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
-import { rotate, rotateSandbox } from './rotation.js';
+import { rotate, rotateSandbox } from '../streams/rotation.js';
 import { createStreams, diskFullness, makeSandbox, openAroundSandbox, openSandbox } from './sandbox.js';
 
 const files = createFiles();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ContainerId } from '@meseta/base';
-import { events, next, nextEvent, output, root, spec, start, supervised } from './testing/launcher.js';
-import type { ContainerSpec } from './types.js';
+import { events, next, nextEvent, output, root, spec, start, supervised } from '../../testing/launcher.js';
+import type { ContainerSpec } from '../../types.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
 const nobody = 65534;

@@ -14,7 +14,7 @@
 // SUPERVISOR-2: no link is followed on the way to a task's output: the sandbox must be the directory that the agent has
 //   looked at, whatever its path leads to by now, and stdout and stderr regular files of the task's user.
 import { ok } from '@meseta/base';
-import type { CommandPlan, LaunchOwner, LaunchPlan } from './plan.js';
+import type { CommandPlan, LaunchOwner, LaunchPlan } from '../plan/plan.js';
 import type { Supervision } from './spawner.js';
 
 /** Replaces the process by what the plan says. Limits come first: raising them needs the agent's user. */

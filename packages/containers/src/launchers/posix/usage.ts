@@ -1,11 +1,11 @@
 // What a container uses, summed over its processes as Mesos' posix/cpu and posix/mem isolators do, and the disk
 // under its sandbox.
 import type { ContainerId } from '@meseta/base';
-import type { PosixState } from './posix-state.js';
-import { membersOf, type ProcessTable, readProcessTable } from './process-table.js';
-import { openSandbox } from './sandbox.js';
-import { diskUsage } from './trees.js';
-import type { Containers } from './types.js';
+import { membersOf, type ProcessTable, readProcessTable } from '../../processes/process-table.js';
+import { openSandbox } from '../../sandbox/sandbox.js';
+import { diskUsage } from '../../sandbox/trees.js';
+import type { Containers } from '../../types.js';
+import type { PosixState } from './state.js';
 
 // Fixed on every Linux that Node runs on (sysconf(_SC_CLK_TCK), _SC_PAGESIZE on x86-64 and most arm64).
 const ticksPerSecond = 100;

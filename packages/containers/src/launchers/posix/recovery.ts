@@ -1,9 +1,9 @@
 // Containers of an earlier agent process, read back from their runtime files.
 import type { ContainerId } from '@meseta/base';
-import { exitStatus } from './exit-record.js';
-import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './posix-state.js';
-import { stillLives } from './process-table.js';
-import type { ExitStatus, RecoveredContainer } from './types.js';
+import { stillLives } from '../../processes/process-table.js';
+import { exitStatus } from '../../supervisor/exit-record.js';
+import type { ExitStatus, RecoveredContainer } from '../../types.js';
+import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './state.js';
 
 const PLAN = '.plan';
 

@@ -1,8 +1,8 @@
 // The posix launcher's state: one record a container that the agent launched or found again.
 import type { ContainerId, Files, Processes } from '@meseta/base';
-import { parseRecord, parseSent, type SupervisorRecord } from './exit-record.js';
-import { isLive, type ProcessStat, readStat } from './process-table.js';
-import type { ContainerEvent, ContainerSpec, ExitStatus } from './types.js';
+import { isLive, type ProcessStat, readStat } from '../../processes/process-table.js';
+import { parseRecord, parseSent, type SupervisorRecord } from '../../supervisor/exit-record.js';
+import type { ContainerEvent, ContainerSpec, ExitStatus } from '../../types.js';
 
 /**
  * preparing: owner, files and fetches; launching: the spawner has its id; running: its first process was forked;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAtMost } from './at-most.js';
+import { createAtMost } from './concurrency.js';
 
 test('no more pieces of work are under way than may be, and they begin in order; one that fails gives its place up', async () => {
   const atMost = createAtMost(2);

@@ -7,9 +7,9 @@
 // PLAN-4: no process has the environment among its arguments, which every user of the machine can read.
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
+import type { ContainerSpec } from '../types.js';
 import { rlimitArgv } from './rlimits.js';
 import { unsupportedPart, unsupportedPodPart } from './supported.js';
-import type { ContainerSpec } from './types.js';
 
 /** What this machine has; each an absolute path, undefined where it is missing. */
 export interface LaunchTools {
@@ -25,7 +25,7 @@ export interface LaunchTools {
   readonly prlimit: string | undefined;
   readonly bash: string | undefined;
   readonly perl: string | undefined;
-  /** perl has its POSIX module: it can be the supervisor (supervisor-perl.ts). */
+  /** perl has its POSIX module: it can be the supervisor (supervisor/perl.ts). */
   readonly perlSupervises: boolean;
 }
 

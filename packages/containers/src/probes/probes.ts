@@ -1,10 +1,10 @@
 // One shot of a health check or check: a command beside the container, an HTTP GET, a TCP connection (health-checks.md).
 import type { Files, Outbound, Processes, Result, SystemError } from '@meseta/base';
-import { commandPlan, type LaunchOwner, type LaunchTools } from './plan.js';
-import type { Place } from './posix-state.js';
-import { openSandbox } from './sandbox.js';
-import type { Supervision } from './spawner.js';
-import type { Probe, ProbeResult } from './types.js';
+import type { Place } from '../launchers/posix/state.js';
+import { commandPlan, type LaunchOwner, type LaunchTools } from '../plan/plan.js';
+import { openSandbox } from '../sandbox/sandbox.js';
+import type { Supervision } from '../supervisor/spawner.js';
+import type { Probe, ProbeResult } from '../types.js';
 
 type OwnerOf = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 

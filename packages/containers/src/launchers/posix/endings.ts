@@ -6,10 +6,16 @@
 //
 // ENDINGS-1: `exited` is reported once a container, when its end is known and none of its processes lives.
 import type { ContainerId } from '@meseta/base';
-import { exitStatus, type RecordedEnd } from './exit-record.js';
-import { type Container, change, type PosixState, readRecord, supervisorLives } from './posix-state.js';
-import { createSessionWatch, membersOf, readProcessTable, type SessionWatch, stillLives } from './process-table.js';
-import type { ExitStatus } from './types.js';
+import {
+  createSessionWatch,
+  membersOf,
+  readProcessTable,
+  type SessionWatch,
+  stillLives,
+} from '../../processes/process-table.js';
+import { exitStatus, type RecordedEnd } from '../../supervisor/exit-record.js';
+import type { ExitStatus } from '../../types.js';
+import { type Container, change, type PosixState, readRecord, supervisorLives } from './state.js';
 
 const sigkill = 9;
 const sigstop = 19;

@@ -4,9 +4,9 @@
 // slows it, and a spawner that is killed takes the exit statuses of what it has launched with it.
 //
 // What it is, a perl process that supervises its containers itself or a shell that forks a supervisor for each, is its
-// `Supervision` (supervisor-perl.ts, supervisor-shell.ts).
+// `Supervision` (perl.ts, shell.ts).
 import type { Processes, Result, RunningProcess } from '@meseta/base';
-import type { CommandPlan, LaunchPlan } from './plan.js';
+import type { CommandPlan, LaunchPlan } from '../plan/plan.js';
 
 /** How a spawner is started, and how it reads plans. */
 export interface Supervision {

@@ -13,8 +13,8 @@
 // No link is followed on the way to a task's output (SUPERVISOR-2): a sandbox that the user of a parent can replace is
 // compared with the one that the agent has looked at; another user's stdout and stderr are opened by that user's shell.
 import { err, ok, type Result } from '@meseta/base';
-import type { CommandPlan, LaunchOwner, LaunchPlan, LaunchTools, PlanDirectory } from './plan.js';
-import { isNested } from './sandbox.js';
+import type { CommandPlan, LaunchOwner, LaunchPlan, LaunchTools, PlanDirectory } from '../plan/plan.js';
+import { isNested } from '../sandbox/sandbox.js';
 import { shellWord, shellWords } from './shell-quote.js';
 import type { Becoming, Supervision } from './spawner.js';
 

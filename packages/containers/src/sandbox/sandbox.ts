@@ -18,7 +18,7 @@ interface Place {
   readonly ids: readonly string[];
 }
 
-/** What the path of a sandbox is made of (keys.ts of the agent). */
+/** What the path of a sandbox is made of (disk-layout.ts of the agent). */
 function placeOf(path: string): Place {
   const ids: string[] = [];
   let root = path;

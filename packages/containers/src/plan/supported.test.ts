@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerInfo } from '@meseta/wire';
-import { type FieldSchema, readSchema } from '../../wire/codegen/schema.js';
+import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
 import { unsupportedPart, unsupportedPodPart } from './supported.js';
 
 const schema = readSchema('packages/wire/proto');

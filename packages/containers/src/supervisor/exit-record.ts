@@ -3,8 +3,8 @@
 // A supervisor in perl writes the exact status. A shell knows the end of its child only as `$?`, in which `exit 137` and
 // SIGKILL are the same. But for a signal it says a word ("Killed") on its own stderr, which goes to a file; for SIGINT
 // and SIGPIPE no shell does, bash doesn't for SIGTERM either: there what the agent has sent decides.
-import { type ProcessStat, parseStat } from './process-table.js';
-import type { ExitStatus } from './types.js';
+import { type ProcessStat, parseStat } from '../processes/process-table.js';
+import type { ExitStatus } from '../types.js';
 
 const silentSignals: ReadonlySet<number> = new Set([2, 13, 15]);
 
@@ -41,7 +41,7 @@ export interface SupervisorRecord {
   readonly end: RecordedEnd | undefined;
 }
 
-/** What a container's file `record` holds (supervisor-perl.ts, supervisor-shell.ts). */
+/** What a container's file `record` holds (perl.ts, shell.ts). */
 export function parseRecord(text: string): SupervisorRecord {
   const lines = text.split('\n');
   // What comes after the last line's end is incomplete, or nothing.
