@@ -76,13 +76,15 @@ function changedCounters({ state }: World['master'], shown: Map<string, number>)
  * that takes over the registry of the master before; `elect` elects a master that was started with `waiting`;
  * `agent "RESOURCES"` registers an agent that answers pings; `subscribe {info}` subscribes a framework;
  * `call {stream, type...}` is a scheduler call, `operator {type...}` an operator call; `says {from, NAME: body}` is a
- * libprocess message; `wait MS` moves the clock; `counters` shows the metric counters that changed since the last
- * `counters`; any other word is the kind of an input. `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks
- * and offers, `$stream0` its streams.
+ * libprocess message; `wait MS` moves the clock; after `hold true` the store answers a batch only at `persisted`;
+ * `counters` shows the metric counters that changed since the last `counters`; any other word is the kind of an input.
+ * `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks and offers, `$stream0` its streams.
  */
 function createPlayer(): (word: string, value: unknown) => readonly string[] {
   let world: World = createWorld();
   let requests = 0;
+  let answeredBatches = 0;
+  const batchCount = (): number => world.effects.filter(({ kind }) => kind === 'persist').length;
   const shownCounters = new Map<string, number>();
   const streams: StreamId[] = [];
   const effectsOf = (run: () => void): readonly string[] => {
@@ -115,6 +117,14 @@ function createPlayer(): (word: string, value: unknown) => readonly string[] {
       }
       case 'elect':
         return effectsOf(() => world.feed({ kind: 'elected', registry: emptyRegistry() }));
+      case 'hold':
+        world.holdStore(value as boolean);
+        answeredBatches = batchCount();
+        return [];
+      case 'persisted':
+        if (answeredBatches === batchCount()) return ['no batch is with the store'];
+        answeredBatches++;
+        return effectsOf(() => world.answerStore());
       case 'counters':
         return changedCounters(world.master, shownCounters);
       case 'wait':
