@@ -187,6 +187,51 @@ test('values written one before the other are read one after the other, wherever
   );
 });
 
+test('BINARY-WRITER-1: values of each kind, and tags, are written whole where the buffer has to grow', () => {
+  const examples: readonly unknown[] = [
+    true,
+    2 ** 28,
+    -1,
+    -1,
+    Number.MAX_SAFE_INTEGER,
+    -1n,
+    0.1,
+    'é'.repeat(70),
+    'x'.repeat(150),
+    Buffer.alloc(150, 7).toString('base64'),
+  ];
+  const tag = 0x3fff;
+  for (const [at, { write, read }] of KINDS.entries()) {
+    for (const freeBytes of [98, 99, 100, 101, 102]) {
+      const writer = new BinaryWriter();
+      writer.start();
+      // Three bytes are its length.
+      const filling = 'x'.repeat(64 * 1024 - freeBytes - 3);
+      writer.string(filling);
+      for (let n = 0; n < 120; n++) {
+        write(writer, examples[at] as never);
+        writer.tag(tag);
+      }
+      const bytes = writer.finish();
+      const reader = new BinaryReader(bytes);
+      for (let n = 0; n < 120; n++) {
+        assert.equal(reader.tag(), tag);
+        assert.deepEqual(read(reader, bytes.length), examples[at]);
+      }
+      assert.equal(reader.string(bytes.length), filling);
+      reader.finish(bytes.length);
+    }
+  }
+});
+
+test('BINARY-WRITER-1: a string larger than twice the buffer is written whole', () => {
+  const writer = new BinaryWriter();
+  writer.start();
+  const text = `a${'x'.repeat(200_000)}z`;
+  writer.string(text);
+  assert.equal(new BinaryReader(writer.finish()).string(2 ** 20), text);
+});
+
 test('a text or bytes of any size around that of the buffer are written whole', () => {
   for (const size of [1, 1000, 65_400, 65_500, 65_536, 65_600, 200_000, 5_000_000]) {
     const writer = new BinaryWriter();
@@ -221,6 +266,23 @@ test('an embedded message has the length of what was written since', () => {
     writer.length(before);
   });
   assert.deepEqual(bytes, [3, 2, 0x61, 0x62, 1]);
+});
+
+test('small messages share an allocation, larger ones do not', () => {
+  const writer = new BinaryWriter();
+  const finished = (bytes: number): Uint8Array => {
+    writer.start();
+    for (let n = 0; n < bytes; n++) writer.bool(true);
+    return writer.finish();
+  };
+  const [first, second, large] = [finished(3), finished(1024), finished(1025)];
+  assert.equal(second?.buffer, first?.buffer);
+  assert.notEqual(large?.buffer, first?.buffer);
+  assert.equal(large?.buffer.byteLength, 1025);
+});
+
+test('bytes that are not base64 are a broken invariant', () => {
+  assert.throws(() => written((writer) => writer.bytes('?')), /bytes fields hold base64/);
 });
 
 test('what was finished stays as it is, however much is written after it', () => {
@@ -350,21 +412,22 @@ test('what a message from outside holds has limits, which count over the whole o
   assert.deepEqual([entered(100), entered(101)], ['gave undefined', 'depth: at most 100 levels of nesting']);
 });
 
-test('strings and bytes of a message have a limit together', () => {
-  const half = LIMITS.messageText.most / 2;
-  const length = varint(BigInt(half));
-  const bytes = new Uint8Array(length.length + half + 2);
-  bytes.set(length);
-  bytes.set([1, 0x61], length.length + half);
-  for (const trusted of [false, true]) {
-    const reader = new BinaryReader(bytes, trusted);
-    assert.equal(reader.string(bytes.length).length, half);
-    reader.position = 0;
-    reader.bytes(bytes.length);
-    assert.equal(
-      failureOf(() => reader.string(bytes.length)),
-      trusted ? 'gave a' : `tooLarge: at most ${2 * half} bytes of strings in the message, found more`,
-    );
+test('the strings and bytes of a message together have a limit, unless the message is trusted', () => {
+  const { most } = LIMITS.messageText;
+  const length = most / 32;
+  const bytes = new Uint8Array(varint(BigInt(length)).length + length);
+  bytes.set(varint(BigInt(length)));
+  for (const isTrusted of [false, true]) {
+    const reader = new BinaryReader(bytes, isTrusted);
+    const readAgain = (kind: 'string' | 'bytes'): string => {
+      reader.position = 0;
+      return failureOf(() => reader[kind](bytes.length).length);
+    };
+    for (let i = 0; i < 31; i++) assert.equal(readAgain('string'), `gave ${length}`);
+    assert.equal(readAgain('bytes'), `gave ${Math.ceil(length / 3) * 4}`);
+    const problem = `tooLarge: at most ${most} bytes of strings in the message, found more`;
+    assert.equal(readAgain('string'), isTrusted ? `gave ${length}` : problem);
+    assert.equal(readAgain('bytes'), isTrusted ? `gave ${Math.ceil(length / 3) * 4}` : problem);
   }
 });
 
