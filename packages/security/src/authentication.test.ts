@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
+import { createAuthenticator } from './authenticator.js';
 import { createCramMd5Client, createCramMd5Server } from './cram-md5.js';
 import { parseCredential, parseCredentials, readCredentials, readKey } from './credentials.js';
 import { createHttpAuthentication } from './http-authentication.js';
 import { makeToken, readToken } from './jwt.js';
-import { createPeerAuthentication } from './peer-authentication.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-security-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -228,7 +228,7 @@ test('CRAM-MD5: what ends badly', () => {
 function createPeers() {
   const sent: { to: string; from: string; message: LibprocessMessage }[] = [];
   const resumed: string[] = [];
-  const peers = createPeerAuthentication<string>({
+  const peers = createAuthenticator<string>({
     secrets,
     timeoutMs: 15_000,
     host: 'h',
@@ -254,7 +254,7 @@ function run({ peers, sent }: ReturnType<typeof createPeers>, secret: string, by
   }
 }
 
-test('PEER-AUTHENTICATION-1, PEER-AUTHENTICATION-3: registrations wait for authentication, the last one counts', () => {
+test('AUTHENTICATOR-1, AUTHENTICATOR-3: registrations wait for authentication, the last one counts', () => {
   const at = createPeers();
   const { peers, resumed } = at;
   assert.deepEqual(peers.admit(agent, 'before'), { principal: undefined });
@@ -279,13 +279,13 @@ test('PEER-AUTHENTICATION-1, PEER-AUTHENTICATION-3: registrations wait for authe
   assert.deepEqual(resumed, ['late']);
   peers.begin(speaker, ownPid, 4_000);
   run(at, 'a:secret');
-  assert.ok(peers.knows(ownPid));
-  assert.deepEqual(peers.closed(1), [ownPid]);
+  assert.ok(peers.isKnown(ownPid));
+  assert.deepEqual(peers.connectionClosed(1), [ownPid]);
   assert.deepEqual(peers.admit(agent, 'lost'), { principal: undefined });
-  assert.ok(!peers.knows(ownPid));
+  assert.ok(!peers.isKnown(ownPid));
 });
 
-test('PEER-AUTHENTICATION-2: who has authenticated stays so until another authentication has come to its end', () => {
+test('AUTHENTICATOR-2: who has authenticated stays so until another authentication has come to its end', () => {
   const at = createPeers();
   at.peers.begin(speaker, ownPid, 0);
   run(at, 'a:secret');
@@ -295,7 +295,7 @@ test('PEER-AUTHENTICATION-2: who has authenticated stays so until another authen
   assert.equal(at.peers.principalOf(agent), undefined);
 });
 
-test('PEER-AUTHENTICATION-4: nothing that comes over another connection or from another address counts', () => {
+test('AUTHENTICATOR-4: nothing that comes over another connection or from another address counts', () => {
   const at = createPeers();
   const { peers, sent } = at;
   const elsewhere = { ...speaker, connection: 2 };
@@ -314,11 +314,11 @@ test('PEER-AUTHENTICATION-4: nothing that comes over another connection or from 
   run(at, 'a:secret');
   assert.equal(peers.principalOf(agent), 'alice');
   assert.equal(peers.principalOf({ ...agent, connection: 2 }), undefined);
-  assert.deepEqual(peers.closed(2), []);
+  assert.deepEqual(peers.connectionClosed(2), []);
   assert.equal(peers.principalOf(agent), 'alice');
 });
 
-test('PEER-AUTHENTICATION-5: strangers can make it hold only so much', () => {
+test('AUTHENTICATOR-5: strangers can make it hold only so much', () => {
   const { peers, resumed } = createPeers();
   const numbered = (at: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection: at });
   for (let at = 0; at <= 10_000; at++) peers.begin(numbered(at), numbered(at).from, 0);
@@ -333,7 +333,7 @@ test('PEER-AUTHENTICATION-5: strangers can make it hold only so much', () => {
   assert.deepEqual(peers.admit({ ...numbered(64), connection: 1 }, ''), { principal: undefined });
 });
 
-test('PEER-AUTHENTICATION-5: many connections with many attempts take no place from one that has one', () => {
+test('AUTHENTICATOR-5: many connections with many attempts take no place from one that has one', () => {
   const { peers } = createPeers();
   const numbered = (at: number, connection: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection });
   const own = numbered(1, 1_000);

@@ -1,6 +1,6 @@
-// CRAM-MD5 over Mesos' authentication messages: how agents and v0 frameworks show the master that they know a secret
-// without sending it (RFC 2195; Mesos: docs/authentication.md). Both sides are state machines: a message in, messages
-// out, and at some point how it ended. Timeouts, retries and addresses are the caller's.
+// CRAM-MD5 over Mesos' authentication messages: agents and v0 frameworks prove to the master that they know a secret without
+// sending it (RFC 2195; Mesos: docs/authentication.md). Client and server are state machines that take a message and give
+// messages, and at the end the result. The caller has the timeouts, retries and addresses.
 //
 //   client                           server
 //   AuthenticateMessage{pid}      ->
@@ -10,29 +10,29 @@
 //   AuthenticationStep{name mac}  ->
 //                                 <- AuthenticationCompleted | AuthenticationFailed
 //
-// What comes out of turn ends it with an error at the server, as in Mesos. The client ignores it: a message that answers
-// nothing that it has said must not end it.
+// A message out of turn ends the server's session with an error, as in Mesos. The client ignores it, so that a message
+// which does not answer the client's last one cannot end the client's session.
 import { createHmac } from 'node:crypto';
 import type { LibprocessMessage } from '@meseta/wire';
-import type { OwnCredential, Secrets } from './credentials.js';
+import type { ClientCredential, Secrets } from './credentials.js';
 import { sameSecret } from './secrets.js';
 
 export type AuthenticationEnd =
   | { readonly kind: 'authenticated'; readonly principal: string }
-  /** Authentication was rejected: trying again won't help. */
+  /** Authentication was rejected; do not retry. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export interface Exchanged {
+export interface SessionStep {
   readonly replies: readonly LibprocessMessage[];
-  /** Nothing is answered after it. */
+  /** Set on the last step: no reply follows. */
   readonly end?: AuthenticationEnd;
 }
 
-export interface CramMd5Side {
-  /** What is to be sent before the other says anything. */
+export interface CramMd5Session {
+  /** The first message to the other side. */
   begin(): LibprocessMessage;
-  receive(message: LibprocessMessage): Exchanged;
+  receive(message: LibprocessMessage): SessionStep;
 }
 
 const MECHANISM = 'CRAM-MD5';
@@ -43,56 +43,57 @@ const dataOf = (text: string): string => Buffer.from(text).toString('base64');
 const macOf = (challenge: string, secret: string): string =>
   createHmac('md5', secret).update(challenge, 'latin1').digest('hex');
 
-const IGNORED: Exchanged = { replies: [] };
-const failed = (reason: string): Exchanged => ({ replies: [], end: { kind: 'failed', reason } });
-const failedLoudly = (error: string): Exchanged => ({
+const IGNORED: SessionStep = { replies: [] };
+const failed = (reason: string): SessionStep => ({ replies: [], end: { kind: 'failed', reason } });
+const failedWithError = (error: string): SessionStep => ({
   replies: [{ name: 'AuthenticationErrorMessage', body: { error } }],
   end: { kind: 'failed', reason: error },
 });
 
-/** `<random.milliseconds@host>`, each only once. */
+/** `<random.milliseconds@host>`: unique. */
 export const challengeOf = (random: string, nowMs: number, host: string): string =>
   `<${random}.${Math.floor(nowMs)}@${host}>`;
 
-/** `challenge` is another one each time (`challengeOf`). */
-export function createCramMd5Server(secrets: Secrets, challenge: string): CramMd5Side {
+/** `challenge` must be unique (`challengeOf`). */
+export function createCramMd5Server(secrets: Secrets, challenge: string): CramMd5Session {
   let state: 'starting' | 'stepping' | 'ended' = 'starting';
-  const ending = (exchanged: Exchanged): Exchanged => {
+  const ending = (step: SessionStep): SessionStep => {
     state = 'ended';
-    return exchanged;
+    return step;
   };
   return {
     begin: () => ({ name: 'AuthenticationMechanismsMessage', body: { mechanisms: [MECHANISM] } }),
     receive(message) {
       if (message.name === 'AuthenticationStartMessage') {
         const { mechanism, data } = message.body;
-        if (state !== 'starting') return ending(failedLoudly("unexpected authentication 'start'"));
-        if (mechanism !== MECHANISM) return ending(failedLoudly(`field 'mechanism': expected ${MECHANISM}`));
-        if (bytesOf(data).length > 0) return ending(failedLoudly(`field 'data': in ${MECHANISM} the server begins`));
+        if (state !== 'starting') return ending(failedWithError("unexpected authentication 'start'"));
+        if (mechanism !== MECHANISM) return ending(failedWithError(`field 'mechanism': expected ${MECHANISM}`));
+        if (bytesOf(data).length > 0)
+          return ending(failedWithError(`field 'data': expected none, as in ${MECHANISM} the server sends first`));
         state = 'stepping';
         return { replies: [{ name: 'AuthenticationStepMessage', body: { data: dataOf(challenge) } }] };
       }
       if (message.name === 'AuthenticationStepMessage') {
-        if (state !== 'stepping') return ending(failedLoudly("unexpected authentication 'step'"));
+        if (state !== 'stepping') return ending(failedWithError("unexpected authentication 'step'"));
         return ending(checkAnswer(secrets, challenge, bytesOf(message.body.data)));
       }
-      return ending(failedLoudly(`expected 'start' or 'step', got ${message.name}`));
+      return ending(failedWithError(`expected 'start' or 'step', got ${message.name}`));
     },
   };
 }
 
-/** `name mac`, and the name may have spaces in it. */
-function checkAnswer(secrets: Secrets, challenge: string, answer: Buffer): Exchanged {
+/** The answer is `name mac`; the name may contain spaces. */
+function checkAnswer(secrets: Secrets, challenge: string, answer: Buffer): SessionStep {
   const text = answer.toString('utf8');
   const space = text.lastIndexOf(' ');
   if (space <= 0 || answer.length > MAX_ANSWER_BYTES) {
-    return failedLoudly("field 'data': expected a principal and its answer to the challenge");
+    return failedWithError("field 'data': expected a principal and its answer to the challenge");
   }
   const principal = text.slice(0, space);
   const secret = secrets.get(principal);
-  // The same work for names that are known and names that aren't.
-  const right = sameSecret(text.slice(space + 1), macOf(challenge, secret ?? ''));
-  if (secret !== undefined && right) {
+  // Known and unknown names take the same time.
+  const isCorrect = sameSecret(text.slice(space + 1), macOf(challenge, secret ?? ''));
+  if (secret !== undefined && isCorrect) {
     return {
       replies: [{ name: 'AuthenticationCompletedMessage', body: {} }],
       end: { kind: 'authenticated', principal },
@@ -101,12 +102,12 @@ function checkAnswer(secrets: Secrets, challenge: string, answer: Buffer): Excha
   return { replies: [{ name: 'AuthenticationFailedMessage', body: {} }], end: { kind: 'refused' } };
 }
 
-/** `pid` is the actor that is to count as authenticated: the agent's, the scheduler's. */
-export function createCramMd5Client({ principal, secret }: OwnCredential, pid: string): CramMd5Side {
+/** `pid` is the actor that authenticates: the agent's or the scheduler's. */
+export function createCramMd5Client({ principal, secret }: ClientCredential, pid: string): CramMd5Session {
   let state: 'starting' | 'started' | 'stepped' | 'ended' = 'starting';
-  const ending = (exchanged: Exchanged): Exchanged => {
+  const ending = (step: SessionStep): SessionStep => {
     state = 'ended';
-    return exchanged;
+    return step;
   };
   return {
     begin: () => ({ name: 'AuthenticateMessage', body: { pid } }),
@@ -129,7 +130,7 @@ export function createCramMd5Client({ principal, secret }: OwnCredential, pid: s
           if (state !== 'stepped') return IGNORED;
           return ending({ replies: [], end: { kind: 'authenticated', principal } });
         case 'AuthenticationFailedMessage':
-          // Before an answer was given there was nothing to reject.
+          // Before the client's answer there is nothing to reject.
           return state === 'stepped' ? ending({ replies: [], end: { kind: 'refused' } }) : IGNORED;
         case 'AuthenticationErrorMessage':
           return state === 'ended' ? IGNORED : ending(failed(`the master says: ${message.body.error ?? 'an error'}`));

@@ -9,7 +9,7 @@ import { CredentialCodec, CredentialsCodec } from '@meseta/wire/codecs';
 /** Secrets by principal. Whoever has no secret isn't in it, and can't authenticate. */
 export type Secrets = ReadonlyMap<string, string>;
 
-export interface OwnCredential {
+export interface ClientCredential {
   readonly principal: string;
   readonly secret: string;
 }
@@ -73,7 +73,7 @@ export function parseCredentials(text: string): Result<CredentialsFile<Secrets>,
     : secretsOf(credentials);
 }
 
-export function parseCredential(text: string): Result<OwnCredential, string> {
+export function parseCredential(text: string): Result<ClientCredential, string> {
   if (/^\s*\{/.test(text)) {
     const parsed = parseJson(text, CredentialCodec);
     if (!parsed.ok) return parsed;
@@ -114,7 +114,7 @@ function readSecretFile<T>(
 export const readCredentials = (path: string): Result<CredentialsFile<Secrets>, string> =>
   readSecretFile(path, (bytes) => parseCredentials(bytes.toString('utf8')));
 
-export const readCredential = (path: string): Result<CredentialsFile<OwnCredential>, string> =>
+export const readCredential = (path: string): Result<CredentialsFile<ClientCredential>, string> =>
   readSecretFile(path, (bytes) => {
     const parsed = parseCredential(bytes.toString('utf8'));
     return parsed.ok ? ok({ value: parsed.value, warnings: [] }) : parsed;

@@ -28,14 +28,14 @@ export interface HttpAuthenticationOptions {
   readonly jwtKey?: Uint8Array | undefined;
 }
 
-interface Authenticator {
+interface HttpAuthenticator {
   principal(authorization: string | undefined, nowMs: number): Result<Principal, string>;
 }
 
 /** What a browser shows its user, and what Mesos calls the realms. */
 export const realmName = (component: Component, realm: NamedRealm): string => `mesos-${component}-${realm}`;
 
-function basic(realm: string, secrets: Secrets): Authenticator {
+function basic(realm: string, secrets: Secrets): HttpAuthenticator {
   const challenge = err(`Basic realm="${realm}"`);
   return {
     principal(authorization) {
@@ -52,7 +52,7 @@ function basic(realm: string, secrets: Secrets): Authenticator {
   };
 }
 
-function jwt(realm: string, key: Uint8Array): Authenticator {
+function jwt(realm: string, key: Uint8Array): HttpAuthenticator {
   const challenge = (description: string) =>
     err(`Bearer realm="${realm}", error="invalid_token", error_description="${description}"`);
   return {
@@ -77,8 +77,8 @@ function authenticatorsOf(
   realm: string,
   names: string,
   { secrets, jwtKey }: HttpAuthenticationOptions,
-): Result<readonly Authenticator[], string> {
-  const authenticators: Authenticator[] = [];
+): Result<readonly HttpAuthenticator[], string> {
+  const authenticators: HttpAuthenticator[] = [];
   for (const name of names.split(',').map((word) => word.trim())) {
     if (name === 'basic') {
       if (secrets === undefined) return err(`basic authentication of ${realm} needs a file of credentials`);
@@ -92,7 +92,7 @@ function authenticatorsOf(
 }
 
 export function createHttpAuthentication(options: HttpAuthenticationOptions): Result<HttpAuthentication, string> {
-  const realms = new Map<Realm, readonly Authenticator[]>();
+  const realms = new Map<Realm, readonly HttpAuthenticator[]>();
   for (const [realm, names] of Object.entries(options.realms) as [NamedRealm, string | undefined][]) {
     if (names === undefined) continue;
     const made = authenticatorsOf(realmName(options.component, realm), names, options);

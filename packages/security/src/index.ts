@@ -1,11 +1,11 @@
+export * from './authenticatee.js';
+export * from './authenticator.js';
 export * from './authorizer.js';
 export * from './browser-guard.js';
 export { createCramMd5Client } from './cram-md5.js';
 export * from './credentials.js';
 export * from './http-gate.js';
 export * from './jwt.js';
-export * from './own-authentication.js';
-export * from './peer-authentication.js';
 export * from './principal.js';
 export * from './rate-limits.js';
 export * from './setup.js';

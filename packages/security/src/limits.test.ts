@@ -16,15 +16,15 @@ test('RATE-LIMITS-1, RATE-LIMITS-2: one message each 1/qps seconds in order, and
   const offers = ['1', '2', '3', '4'].map((item) => throttle.offer(item, 'a', true, 1_000));
   assert.deepEqual(offers, [
     { kind: 'pass' },
-    { kind: 'held' },
-    { kind: 'held' },
+    { kind: 'queued' },
+    { kind: 'queued' },
     { kind: 'overCapacity', capacity: 2 },
   ]);
-  assert.deepEqual(throttle.offer('lost', 'a', false, 1_000), { kind: 'held' });
+  assert.deepEqual(throttle.offer('lost', 'a', false, 1_000), { kind: 'queued' });
   assert.equal(throttle.nextMs(), 1_500);
   assert.deepEqual(throttle.take(1_499), []);
   assert.deepEqual(throttle.take(1_500), ['2']);
-  assert.deepEqual(throttle.offer('5', 'a', true, 1_500), { kind: 'held' });
+  assert.deepEqual(throttle.offer('5', 'a', true, 1_500), { kind: 'queued' });
   assert.deepEqual(throttle.take(10_000), ['3', 'lost', '5']);
   assert.equal(throttle.nextMs(), undefined);
   assert.deepEqual(throttle.offer('6', 'a', true, 10_000), { kind: 'pass' });
@@ -35,16 +35,16 @@ test('RATE-LIMITS-2: a lost connection that leaves makes room for no message, as
   const offer = (item: string, counts: boolean, nowMs: number) => throttle.offer(item, 'a', counts, nowMs).kind;
   assert.equal(offer('first', true, 0), 'pass');
   const lost = Array.from({ length: 5 }, (_, i) => offer(`lost ${i}`, false, 0));
-  assert.deepEqual(lost, Array(5).fill('held'));
+  assert.deepEqual(lost, Array(5).fill('queued'));
   assert.equal(throttle.take(5_000).length, 5);
   assert.deepEqual(
     ['1', '2', '3', '4'].map((item) => offer(item, true, 5_000)),
-    ['held', 'held', 'overCapacity', 'overCapacity'],
+    ['queued', 'queued', 'overCapacity', 'overCapacity'],
   );
   assert.deepEqual(throttle.take(6_000), ['1']);
   assert.deepEqual(
     ['5', '6'].map((item) => offer(item, true, 6_000)),
-    ['held', 'overCapacity'],
+    ['queued', 'overCapacity'],
   );
 });
 

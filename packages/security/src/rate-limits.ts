@@ -47,7 +47,9 @@ export function parseRateLimits(text: string): Result<Limits, string> {
 }
 
 /** `pass`: to be worked on now. `held`: `take` gives it back when it is its turn. */
-export type Offered = { readonly kind: 'pass' | 'held' } | { readonly kind: 'overCapacity'; readonly capacity: number };
+export type Offered =
+  | { readonly kind: 'pass' | 'queued' }
+  | { readonly kind: 'overCapacity'; readonly capacity: number };
 
 export interface Throttle<Item> {
   /** `counts` is false for a lost connection. `principal` is that of the registered framework that it is from. */
@@ -101,7 +103,7 @@ export function createThrottle<Item>({ byPrincipal, otherwise }: Limits): Thrott
       queue.waiting.push({ item, counts, dueMs: queue.freeMs });
       queue.freeMs += queue.limit.intervalMs;
       if (counts) queue.counted++;
-      return { kind: 'held' };
+      return { kind: 'queued' };
     },
     take(nowMs) {
       const due: Waiting<Item>[] = [];

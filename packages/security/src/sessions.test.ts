@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
+import { type AuthenticateeOptions, createAuthenticatee } from './authenticatee.js';
+import { createAuthenticator } from './authenticator.js';
 import { createCramMd5Client, createCramMd5Server } from './cram-md5.js';
-import { createOwnAuthentication, type OwnAuthenticationOptions } from './own-authentication.js';
-import { createPeerAuthentication } from './peer-authentication.js';
 
 const MASTER_ADDRESS = '10.0.0.9:5050';
 const master = pidOf('master', MASTER_ADDRESS);
@@ -17,24 +17,24 @@ const registration = (hostname: string): LibprocessMessage => ({
 });
 
 /** An agent whose messages nobody hears, with what it does as text. */
-function ownSide(options: Partial<OwnAuthenticationOptions> = {}) {
+function ownSide(options: Partial<AuthenticateeOptions> = {}) {
   const done: string[] = [];
   let secrets = 0;
-  const own = createOwnAuthentication({
+  const own = createAuthenticatee({
     credential: { principal: 'agent', secret: 'right' },
     pid: agent,
     timeoutMinMs: 5_000,
     timeoutMaxMs: 60_000,
     backoffFactorMs: 1_000,
     random: () => 0.5,
-    secret: () => `s${++secrets}`,
+    createSessionId: () => `s${++secrets}`,
     deliver: (to, from, { name, body }) => {
       const what =
         name === 'RegisterAgentMessage' ? body.agent?.hostname : name === 'AuthenticateMessage' ? body.pid : '';
       done.push(`${from} to ${to}: ${name} ${what}`.trim());
     },
     refused: () => done.push('refused'),
-    proven: (connection) => done.push(`proven ${connection}`),
+    connectionProven: (connection) => done.push(`proven ${connection}`),
     log: (level) => done.push(level),
     ...options,
   });
@@ -63,8 +63,8 @@ const replies = (attempt: number): string[] => [
 ];
 const registers = (hostname: string): string => `slave(1) to ${master}: RegisterAgentMessage ${hostname}`;
 
-test('OWN-AUTHENTICATION-3: the time of an attempt is the least one and a part of a bound that doubles', () => {
-  const cases: readonly (readonly [Partial<OwnAuthenticationOptions>, readonly number[]])[] = [
+test('AUTHENTICATEE-3: the time of an attempt is the least one and a part of a bound that doubles', () => {
+  const cases: readonly (readonly [Partial<AuthenticateeOptions>, readonly number[]])[] = [
     [{}, [5_500, 6_000, 7_000, 9_000, 13_000, 21_000, 32_500, 32_500]],
     [{ random: () => 0 }, [5_000, 5_000, 5_000]],
     [{ random: () => 1, timeoutMaxMs: 8_000 }, [6_000, 7_000, 8_000, 8_000]],
@@ -89,7 +89,7 @@ test('OWN-AUTHENTICATION-3: the time of an attempt is the least one and a part o
   }
 });
 
-test('OWN-AUTHENTICATION-1, OWN-AUTHENTICATION-2: what leaves when, and from which actor', () => {
+test('AUTHENTICATEE-1, AUTHENTICATEE-2: what leaves when, and from which actor', () => {
   const { own, did, answer } = ownSide();
   own.send(master, 'slave(1)', registration('first'), 0);
   own.tick(5_500);
@@ -124,10 +124,10 @@ test('OWN-AUTHENTICATION-1, OWN-AUTHENTICATION-2: what leaves when, and from whi
     assert.deepEqual(did(), [...replies(attempt), 'info', registers('next'), 'proven 7']);
   }
 
-  own.lost('10.0.0.8:5050');
+  own.peerLost('10.0.0.8:5050');
   own.send(master, 'slave(1)', registration('kept'), 8_000);
   assert.deepEqual(did(), [registers('kept')]);
-  own.lost(MASTER_ADDRESS);
+  own.peerLost(MASTER_ADDRESS);
   own.send(master, 'slave(1)', registration('broken'), 8_000);
   assert.deepEqual(did(), [asks(5)]);
   const other = pidOf('master', '10.0.0.8:5050');
@@ -143,8 +143,8 @@ test('a refusal ends the attempt and drops what waited', () => {
   answer(1, 7, 'another');
   assert.deepEqual(did(), [asks(1), ...replies(1), 'refused']);
   assert.equal(own.nextMs(), undefined);
-  assert.equal(own.isMasters(7, master), false);
-  own.askForProof(master, 0);
+  assert.equal(own.isMasterConnection(7, master), false);
+  own.requestProof(master, 0);
   answer(2, 7);
   assert.deepEqual(did(), [asks(2), ...replies(2), 'info', 'proven 7'], 'nothing waits any more');
 });
@@ -161,17 +161,17 @@ test('an error is told, and the attempt goes on to its time', () => {
   assert.deepEqual(did(), []);
 });
 
-test('OWN-AUTHENTICATION-5: proof is asked for once in five seconds, and not while it is under way', () => {
+test('AUTHENTICATEE-5: proof is asked for once in five seconds, and not while it is under way', () => {
   const { own, did, answer } = ownSide();
-  own.askForProof(master, 0);
+  own.requestProof(master, 0);
   assert.deepEqual(did(), [asks(1)]);
-  own.askForProof(master, 5_400);
+  own.requestProof(master, 5_400);
   assert.deepEqual(did(), [], 'one is under way');
   answer(1, 7);
   assert.deepEqual(did(), [...replies(1), 'info', 'proven 7']);
-  own.askForProof(master, 4_999);
+  own.requestProof(master, 4_999);
   assert.deepEqual(did(), []);
-  own.askForProof(master, 5_000);
+  own.requestProof(master, 5_000);
   assert.deepEqual(did(), [asks(2)]);
 });
 
@@ -179,7 +179,7 @@ test('OWN-AUTHENTICATION-5: proof is asked for once in five seconds, and not whi
 function masterSide(more: { readonly secrets?: undefined } = {}) {
   const sent: { readonly from: string; readonly message: LibprocessMessage }[] = [];
   const done: string[] = [];
-  const peers = createPeerAuthentication<string>({
+  const peers = createAuthenticator<string>({
     secrets: new Map([['agent', 'right']]),
     timeoutMs: 15_000,
     host: 'h',
@@ -198,7 +198,7 @@ function masterSide(more: { readonly secrets?: undefined } = {}) {
 const over = (connection: number, from: Pid = agent) => ({ from, connection });
 const actor = (number: number): string => `crammd5-authenticator-session(${number})`;
 
-test('PEER-AUTHENTICATION-4: a peer begins for an actor at its own address', () => {
+test('AUTHENTICATOR-4: a peer begins for an actor at its own address', () => {
   const cases: readonly (readonly [from: string, pid: string, begins: boolean])[] = [
     ['x@10.0.0.1:5051', 'slave(1)@10.0.0.1:5051', true],
     ['x@10.0.0.1:5052', 'slave(1)@10.0.0.1:5051', false],
@@ -210,7 +210,7 @@ test('PEER-AUTHENTICATION-4: a peer begins for an actor at its own address', () 
     const { peers, did } = masterSide();
     assert.equal(peers.begin(over(1, from as Pid), pid as Pid, 0), begins, `${from} for ${pid}`);
     assert.deepEqual(did(), begins ? [`${actor(1)} to ${from}: AuthenticationMechanismsMessage`] : []);
-    assert.equal(peers.knows(pid as Pid), begins);
+    assert.equal(peers.isKnown(pid as Pid), begins);
     assert.equal(peers.nextMs(), begins ? 15_000 : undefined);
   }
 });
@@ -221,10 +221,10 @@ test('without secrets whoever begins is told so, and nobody waits', () => {
   const body = { error: 'No authenticator loaded' };
   assert.deepEqual(sent, [{ from: 'master', message: { name: 'AuthenticationErrorMessage', body } }]);
   assert.deepEqual(peers.admit(over(1), 'at once'), { principal: undefined });
-  assert.deepEqual([peers.knows(agent), peers.nextMs()], [false, undefined]);
+  assert.deepEqual([peers.isKnown(agent), peers.nextMs()], [false, undefined]);
 });
 
-test('PEER-AUTHENTICATION-3: late sessions end together, what waited for them goes on as nobody’s', () => {
+test('AUTHENTICATOR-3: late sessions end together, what waited for them goes on as nobody’s', () => {
   const { peers, did } = masterSide();
   const others = [2, 3].map((at) => pidOf(`slave(${at})`, '10.0.0.1:5051'));
   peers.begin(over(1), agent, 0);
@@ -236,7 +236,7 @@ test('PEER-AUTHENTICATION-3: late sessions end together, what waited for them go
   assert.deepEqual(did(), []);
   peers.tick(15_000);
   assert.deepEqual(did(), ['warning: authentication of slave(1)@10.0.0.1:5051 took longer than 15000 ms', 'resumes a']);
-  assert.deepEqual([peers.knows(agent), peers.nextMs()], [false, 15_001]);
+  assert.deepEqual([peers.isKnown(agent), peers.nextMs()], [false, 15_001]);
   peers.tick(20_000);
   assert.deepEqual(did(), [
     'warning: authentication of slave(2)@10.0.0.1:5051 and 1 others took longer than 15000 ms',
@@ -264,21 +264,21 @@ test('a pid is known while any connection has a session or a principal of it', (
   ]);
   authenticate(2, 2);
   authenticate(2, 3);
-  assert.deepEqual(peers.closed(3), []);
-  assert.deepEqual(peers.closed(1), [], 'it has authenticated on another one too');
-  assert.equal(peers.knows(agent), true, 'on the other connection it still is');
+  assert.deepEqual(peers.connectionClosed(3), []);
+  assert.deepEqual(peers.connectionClosed(1), [], 'it has authenticated on another one too');
+  assert.equal(peers.isKnown(agent), true, 'on the other connection it still is');
   authenticate(2, 4, 'wrong');
   assert.deepEqual(did().slice(-2), [
     'warning: authentication of slave(1)@10.0.0.1:5051 failed: wrong principal or secret',
     `${actor(4)} to ${agent}: AuthenticationFailedMessage`,
   ]);
-  assert.equal(peers.knows(agent), false, 'a failure ends what it was');
+  assert.equal(peers.isKnown(agent), false, 'a failure ends what it was');
   peers.begin(over(2), agent, 0);
-  assert.equal(peers.knows(agent), true);
-  assert.deepEqual(peers.closed(2), [], 'it had authenticated as nobody');
-  assert.equal(peers.knows(agent), false);
+  assert.equal(peers.isKnown(agent), true);
+  assert.deepEqual(peers.connectionClosed(2), [], 'it had authenticated as nobody');
+  assert.equal(peers.isKnown(agent), false);
   assert.equal(peers.receive(actor(5), over(2), { name: 'AuthenticationErrorMessage', body: {} }), false);
   authenticate(4, 6);
-  assert.deepEqual(peers.closed(4), [agent]);
-  assert.deepEqual(peers.closed(4), [], 'once');
+  assert.deepEqual(peers.connectionClosed(4), [agent]);
+  assert.deepEqual(peers.connectionClosed(4), [], 'once');
 });

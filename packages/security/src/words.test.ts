@@ -413,13 +413,13 @@ test('RATE-LIMITS-1, RATE-LIMITS-3: messages of all limits leave in the order of
   for (const who of ['a', 'b', undefined]) assert.equal(offer('first', who, 0), 'pass');
   assert.deepEqual(
     [offer('a1', 'a', 0), offer('b1', 'b', 0), offer('b2', 'b', 0), offer('c1', undefined, 0)],
-    Array(4).fill('held'),
+    Array(4).fill('queued'),
   );
   assert.equal(throttle.nextMs(), 250);
   assert.deepEqual(throttle.take(1_000), ['c1', 'b1', 'a1', 'b2']);
-  assert.equal(offer('late', 'b', 1_499), 'held');
+  assert.equal(offer('late', 'b', 1_499), 'queued');
   assert.deepEqual(throttle.take(1_500), ['late']);
   assert.equal(offer('next', 'b', 2_000), 'pass');
-  assert.equal(offer('again', 'b', 2_000), 'held');
+  assert.equal(offer('again', 'b', 2_000), 'queued');
   assert.ok(parseRateLimits('{}').ok);
 });

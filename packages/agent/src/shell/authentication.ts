@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock, Pid } from '@meseta/base';
 import type { Host, Logger } from '@meseta/platform';
-import { createOwnAuthentication, type OwnCredential } from '@meseta/security';
+import { type ClientCredential, createAuthenticatee } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { AgentFlags } from './flags.js';
@@ -25,7 +25,7 @@ export interface SenderOptions {
   readonly host: Host;
   readonly actor: string;
   readonly pid: Pid;
-  readonly credential: OwnCredential | undefined;
+  readonly credential: ClientCredential | undefined;
   readonly flags: AgentFlags;
   readonly clock: Clock;
   readonly log: Logger;
@@ -53,15 +53,15 @@ export function createSender(options: SenderOptions): Sender {
       close: nothing,
     };
   }
-  const own = createOwnAuthentication({
+  const authenticatee = createAuthenticatee({
     credential,
     pid,
     timeoutMinMs: flags.authentication_timeout_min,
     timeoutMaxMs: flags.authentication_timeout_max,
     backoffFactorMs: flags.authentication_backoff_factor,
     random: Math.random,
-    secret: () => randomBytes(16).toString('hex'),
-    proven,
+    createSessionId: () => randomBytes(16).toString('hex'),
+    connectionProven: proven,
     deliver,
     refused: () => exit(1, 'the master refused the authentication: --credential names a wrong principal or secret'),
     log: (level, text) => log[level](text),
@@ -69,32 +69,32 @@ export function createSender(options: SenderOptions): Sender {
   let cancel: (() => void) | undefined;
   const arm = (): void => {
     cancel?.();
-    const next = own.nextMs();
+    const next = authenticatee.nextMs();
     cancel =
       next === undefined
         ? undefined
         : clock.setTimer(next - clock.now().monoMs, () => {
-            own.tick(clock.now().monoMs);
+            authenticatee.tick(clock.now().monoMs);
             arm();
           });
   };
   return {
     send(to, message) {
-      own.send(to, actor, message, clock.now().monoMs);
+      authenticatee.send(to, actor, message, clock.now().monoMs);
       arm();
     },
     receive(to, from, message, connection) {
-      const taken = own.receive(to, from, message, connection);
+      const taken = authenticatee.receive(to, from, message, connection);
       arm();
       return taken;
     },
-    isMasters: own.isMasters,
+    isMasters: authenticatee.isMasterConnection,
     askForProof(master) {
-      own.askForProof(master, clock.now().monoMs);
+      authenticatee.requestProof(master, clock.now().monoMs);
       arm();
     },
-    lost: own.lost,
-    closed: own.closed,
+    lost: authenticatee.peerLost,
+    closed: authenticatee.connectionClosed,
     close: () => cancel?.(),
   };
 }

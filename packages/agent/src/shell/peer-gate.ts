@@ -1,7 +1,7 @@
 // Libprocess messages before the agent's core sees them: which connections the master and the executors speak over.
 //
 // Owns: messages that wait until a connection is shown to be the master's, and the connections of executors' drivers.
-// Boundary: where the master is, the core knows; how a connection is shown to be its, security/own-authentication.ts.
+// Boundary: where the master is, the core knows; how a connection is shown to be its, security/authenticatee.ts.
 // AGENT-GATE-1: with a credential, what claims to be of the master counts only over the connection on which the master has
 //     answered this agent's authentication. Over another one it waits (the master may have connected anew) until an
 //     authentication shows which one is the master's, and is dropped if it is not this one.

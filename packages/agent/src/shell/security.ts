@@ -5,9 +5,9 @@ import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
 import {
   type Authorizer,
   allows,
+  type ClientCredential,
   createSecurity,
   type HttpGate,
-  type OwnCredential,
   principalOf,
   readCredential,
   readKey,
@@ -19,7 +19,7 @@ import type { AgentFlags } from './flags.js';
 export interface AgentSecurity {
   readonly gate: HttpGate;
   /** Undefined: the agent doesn't authenticate. */
-  readonly credential: OwnCredential | undefined;
+  readonly credential: ClientCredential | undefined;
   /** Signs the tokens of executors; undefined: they don't authenticate. */
   readonly executorKey: Uint8Array | undefined;
   readonly tls: TlsConfig | undefined;

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
 import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
-import { createPeerAuthentication, createThrottle, type PeerAuthentication, type Throttle } from '@meseta/security';
+import { type Authenticator, createAuthenticator, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { callOfDriver } from '../core/driver-calls.js';
@@ -107,7 +107,7 @@ function createTurns({ security, state, clock, log }: PeerGateOptions, work: (he
       const driver = throttle && driverOn(address, state, driverAt);
       const held = { kind: 'lost', address } as const;
       const offered = driver && throttle?.offer(held, driver.principal, false, clock.now().monoMs);
-      if (offered?.kind !== 'held') work(held);
+      if (offered?.kind !== 'queued') work(held);
     },
     /** The error is for the sender. */
     take(arrived: Arrived, wireName: string): string | undefined {
@@ -118,7 +118,7 @@ function createTurns({ security, state, clock, log }: PeerGateOptions, work: (he
         log.warning(`dropped ${wireName} of ${arrived.from}: more than ${offered.capacity} messages wait`);
         return `Message ${wireName} dropped: capacity(${offered.capacity}) exceeded`;
       }
-      if (offered?.kind !== 'held') work(held);
+      if (offered?.kind !== 'queued') work(held);
       return undefined;
     },
   };
@@ -126,7 +126,7 @@ function createTurns({ security, state, clock, log }: PeerGateOptions, work: (he
 
 interface Settling {
   readonly options: PeerGateOptions;
-  readonly authentication: PeerAuthentication<Arrived>;
+  readonly authentication: Authenticator<Arrived>;
   readonly identity: PeerIdentity;
   readonly drop: Drop;
   fail(arrived: Arrived, message: string): void;
@@ -167,7 +167,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
   };
-  const authentication = createPeerAuthentication<Arrived>({
+  const authentication = createAuthenticator<Arrived>({
     secrets: security.secrets,
     timeoutMs: security.authenticationTimeoutMs,
     host: host.address,
@@ -227,7 +227,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     },
     onPeerLost: lost,
     onConnectionClosed({ id }) {
-      const gone = authentication.closed(id).filter(identity.isRegistered);
+      const gone = authentication.connectionClosed(id).filter(identity.isRegistered);
       for (const address of new Set(gone.map(addressOf))) lost(address);
     },
     counters: () => new Map([...counters, ...messages.metrics()]),

@@ -7,7 +7,7 @@
 // PEER-IDENTITY-3: nobody is told of an error that another one has made in its name: an error ends a driver.
 import type { Pid } from '@meseta/base';
 import type { PeerConnection } from '@meseta/platform';
-import type { PeerAuthentication } from '@meseta/security';
+import type { Authenticator } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import type { MasterState } from '../core/state.js';
 import type { PeerSecurity } from './security.js';
@@ -57,7 +57,7 @@ export interface PeerIdentity {
 export function createPeerIdentity(
   security: PeerSecurity,
   state: MasterState,
-  authentication: Pick<PeerAuthentication<unknown>, 'principalOf' | 'knows'>,
+  authentication: Pick<Authenticator<unknown>, 'principalOf' | 'isKnown'>,
 ): PeerIdentity {
   const hasAuthenticated = (from: Pid, { id }: PeerConnection): boolean =>
     authentication.principalOf({ from, connection: id }) !== undefined;
@@ -73,7 +73,7 @@ export function createPeerIdentity(
     mayBeAnswered: ({ from, connection }) =>
       !security.authenticateFrameworks ||
       hasAuthenticated(from, connection) ||
-      !(authentication.knows(from) || state.frameworkByPid.has(from)),
+      !(authentication.isKnown(from) || state.frameworkByPid.has(from)),
     isRegistered: (pid) => state.agents.byPid.has(pid) || state.frameworkByPid.has(pid),
     isRegisteredOn({ from, connection }) {
       const asked = state.agents.byPid.has(from)

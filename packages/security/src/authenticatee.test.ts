@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
-import { createOwnAuthentication } from './own-authentication.js';
-import { createPeerAuthentication } from './peer-authentication.js';
+import { createAuthenticatee } from './authenticatee.js';
+import { createAuthenticator } from './authenticator.js';
 
 const address = '10.0.0.1:5051';
 const agent = pidOf('slave(1)', address);
@@ -22,7 +22,7 @@ function world(secret: string) {
   let deaf = false;
   /** Over which connection the master speaks. */
   let masters = 7;
-  const own = createOwnAuthentication({
+  const own = createAuthenticatee({
     credential: { principal: 'agent', secret },
     pid: agent,
     timeoutMinMs: 5_000,
@@ -36,12 +36,12 @@ function world(secret: string) {
       else if (to !== master) peers.receive(to.slice(0, to.indexOf('@')), sender, message);
       else got.push(`${message.name} of ${JSON.stringify(peers.admit({ from: agent, connection: 1 }, ''))}`);
     },
-    secret: () => `secret-${secrets++}`,
-    proven: (connection) => proven.push(connection),
+    createSessionId: () => `secret-${secrets++}`,
+    connectionProven: (connection) => proven.push(connection),
     refused: () => refused.push('refused'),
     log: () => {},
   });
-  const peers = createPeerAuthentication<string>({
+  const peers = createAuthenticator<string>({
     secrets: new Map([['agent', 'right']]),
     timeoutMs: 15_000,
     host: 'm',
@@ -67,7 +67,7 @@ function world(secret: string) {
 
 const known = 'RegisterAgentMessage of {"principal":"agent"}';
 
-test('OWN-AUTHENTICATION-1: a registration leaves after an authentication, which serves until the answer', () => {
+test('AUTHENTICATEE-1: a registration leaves after an authentication, which serves until the answer', () => {
   const { own, got } = world('right');
   own.send(master, 'slave(1)', { name: 'PongAgentMessage', body: {} }, 0);
   assert.deepEqual(got.splice(0), ['PongAgentMessage of {}']);
@@ -78,7 +78,7 @@ test('OWN-AUTHENTICATION-1: a registration leaves after an authentication, which
   assert.equal(own.receive('slave(1)', master, answer, 7), false);
   own.send(master, 'slave(1)', register, 0);
   assert.deepEqual(got.splice(0), [known]);
-  own.lost('10.0.0.9:5050');
+  own.peerLost('10.0.0.9:5050');
   own.send(master, 'slave(1)', register, 0);
   assert.deepEqual(got, [known]);
   assert.equal(own.nextMs(), undefined);
@@ -90,7 +90,7 @@ test('a refusal is told, and nothing is registered', () => {
   assert.deepEqual([got, refused], [[], ['refused']]);
 });
 
-test('OWN-AUTHENTICATION-2, OWN-AUTHENTICATION-3: without an end it tries again, later each time, and the last registration leaves', () => {
+test('AUTHENTICATEE-2, AUTHENTICATEE-3: without an end it tries again, later each time, and the last registration leaves', () => {
   const { own, got, hear } = world('right');
   hear(false);
   own.send(master, 'slave(1)', register, 0);
@@ -109,7 +109,7 @@ test('OWN-AUTHENTICATION-2, OWN-AUTHENTICATION-3: without an end it tries again,
   assert.deepEqual(got, ['ReregisterAgentMessage of {"principal":"agent"}']);
 });
 
-test('OWN-AUTHENTICATION-4: what answers nothing that was said changes nothing', () => {
+test('AUTHENTICATEE-4: what answers nothing that was said changes nothing', () => {
   const { own, got, refused, proven, hear } = world('right');
   const speaker = pidOf('x', '10.0.0.9:5050');
   hear(false);
@@ -129,20 +129,23 @@ test('OWN-AUTHENTICATION-4: what answers nothing that was said changes nothing',
   assert.deepEqual([got, refused, proven], [[known], [], [7]]);
 });
 
-test("OWN-AUTHENTICATION-5: the connection over which an authentication came to its end is the master's", () => {
+test("AUTHENTICATEE-5: the connection over which an authentication came to its end is the master's", () => {
   const { own, proven, masterSpeaksOver } = world('right');
-  assert.equal(own.isMasters(7, master), false);
+  assert.equal(own.isMasterConnection(7, master), false);
   own.send(master, 'slave(1)', register, 0);
-  assert.deepEqual([own.isMasters(7, master), own.isMasters(8, master)], [true, false]);
-  assert.equal(own.isMasters(7, pidOf('master', '10.0.0.8:5050')), false);
+  assert.deepEqual([own.isMasterConnection(7, master), own.isMasterConnection(8, master)], [true, false]);
+  assert.equal(own.isMasterConnection(7, pidOf('master', '10.0.0.8:5050')), false);
   masterSpeaksOver(8);
-  own.askForProof(master, 10_000);
-  assert.deepEqual([own.isMasters(7, master), own.isMasters(8, master), proven], [false, true, [7, 8]]);
+  own.requestProof(master, 10_000);
+  assert.deepEqual(
+    [own.isMasterConnection(7, master), own.isMasterConnection(8, master), proven],
+    [false, true, [7, 8]],
+  );
   masterSpeaksOver(9);
-  own.askForProof(master, 14_999);
-  assert.equal(own.isMasters(9, master), false, 'strangers can make it ask only so often');
-  own.closed(7);
-  assert.equal(own.isMasters(8, master), true);
-  own.closed(8);
-  assert.equal(own.isMasters(8, master), false);
+  own.requestProof(master, 14_999);
+  assert.equal(own.isMasterConnection(9, master), false, 'strangers can make it ask only so often');
+  own.connectionClosed(7);
+  assert.equal(own.isMasterConnection(8, master), true);
+  own.connectionClosed(8);
+  assert.equal(own.isMasterConnection(8, master), false);
 });

@@ -1,80 +1,79 @@
-// The master's side of CRAM-MD5 for all its peers: who is authenticating, who is authenticated, which messages wait for
-// the outcome (Mesos: docs/authentication.md).
+// The master's side of authentication (CRAM-MD5): which peers are authenticating, which have authenticated, and which
+// registrations wait for the result (Mesos: docs/authentication.md).
 //
-// Owns: the sessions, each an actor of this process of its own, and by connection the principal of every pid that has
-// authenticated on it.
-// Boundary: the caller keeps the clock, sends what it is told and asks `admit` before it works on a registration. A
-// connection is known by its number. libprocess sends everything from one process to another over one connection, which it
-// keeps while they are linked: agents and drivers authenticate on the connection that their messages come by.
-// PEER-AUTHENTICATION-1: a registration that comes while its pid is authenticating on its connection waits for the end.
-// PEER-AUTHENTICATION-2: a new authentication of a pid on a connection discards the one under way there; what the pid was
-//     there stays until the new one has come to an end.
-// PEER-AUTHENTICATION-3: a session ends by itself after the timeout, and with its connection; so does what its pids were.
-// PEER-AUTHENTICATION-4: what comes over a connection changes nothing for the pids of others: a peer authenticates actors at
-//     its own address, and only whoever began goes on, over the same connection.
-// PEER-AUTHENTICATION-5: what strangers can make it hold and do is bounded: a connection with many sessions begins no other
-//     ones, and of all the oldest one of the connection that has the most makes room; of the registrations that wait for one
-//     outcome the last few are kept.
+// Owns: the sessions, each an actor of this process, and for each connection the principals of the pids that authenticated
+// on it.
+// Boundary: the caller keeps the clock, sends the messages, and calls `admit` before it handles a registration. Connections
+// are numbers. libprocess sends all messages from one process to another over one connection, which it keeps while they are
+// linked, so agents and drivers authenticate on the connection that their messages arrive on.
+// AUTHENTICATOR-1: a registration waits while its pid is authenticating on its connection.
+// AUTHENTICATOR-2: a new authentication of a pid on a connection replaces the one under way there. The pid keeps its principal
+//     until the new authentication ends.
+// AUTHENTICATOR-3: a session ends after the timeout, and with its connection. The principals of a connection end with it.
+// AUTHENTICATOR-4: a message over one connection changes nothing for the pids of others: a peer authenticates only actors at
+//     its own address, and only the sender that began a session continues it, over the same connection.
+// AUTHENTICATOR-5: what strangers can make this process keep is bounded. A connection has a limit of sessions; when there are
+//     too many in all, the oldest session of the connection with the most sessions ends; and only the last few registrations
+//     that wait for one session are kept.
 import { LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
-import { type CramMd5Side, challengeOf, createCramMd5Server } from './cram-md5.js';
+import { type CramMd5Session, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
 
 const MAX_SESSIONS = LIMITS.authentications.most;
 const MAX_SESSIONS_OF_CONNECTION = LIMITS.connectionAuthentications.most;
-const MAX_HELD = 8;
+const MAX_WAITING = 8;
 
-export interface PeerAuthenticationOptions<Held> {
-  /** Undefined: nobody can authenticate, and whoever tries is told so. */
+export interface AuthenticatorOptions<Registration> {
+  /** Undefined: every authentication is answered with an error. */
   readonly secrets: Secrets | undefined;
   readonly timeoutMs: number;
   readonly host: string;
-  /** Hard to guess, another one each time. */
+  /** A new text that is hard to guess. */
   random(): string;
   send(to: Pid, from: string, message: LibprocessMessage): void;
-  /** A registration that waited (PEER-AUTHENTICATION-1), with `admit` asked again. */
-  resume(held: Held): void;
+  /** A registration that waited (AUTHENTICATOR-1): call `admit` again. */
+  resume(registration: Registration): void;
   log(level: 'info' | 'warning', text: string): void;
 }
 
-/** Who sends over which connection. */
+/** The sender of a message and the connection that it arrived on. */
 export interface Sender {
   readonly from: Pid;
   readonly connection: number;
 }
 
-export interface PeerAuthentication<Held> {
+export interface Authenticator<Registration> {
   /**
-   * A peer begins: it speaks for `pid`. False, and the message is ignored, if that is at another address, or if the
-   * connection has too many authentications under way.
+   * A peer begins to authenticate `pid`. False, and nothing changes, if `pid` is at another address than the peer, or if the
+   * connection has too many sessions.
    */
   begin(sender: Sender, pid: Pid, nowMs: number): boolean;
-  /** A message to an actor of this process; false if it is none of the sessions'. */
+  /** Takes a message to an actor of this process; false if the actor is not a session. */
   receive(to: string, sender: Sender, message: LibprocessMessage): boolean;
-  /** `waiting`: it was kept, and comes back through `resume`. */
-  admit(sender: Sender, held: Held): 'waiting' | { readonly principal: string | undefined };
-  /** As whom the pid has authenticated on the connection. */
+  /** `waiting`: the registration was kept, and comes back through `resume`. */
+  admit(sender: Sender, registration: Registration): 'waiting' | { readonly principal: string | undefined };
+  /** The principal that the pid authenticated as on the connection. */
   principalOf(sender: Sender): string | undefined;
   /** Whether the pid is authenticating or authenticated on any connection. */
-  knows(pid: Pid): boolean;
-  /** The connection is closed; answers who had authenticated on it and on no other one. */
-  closed(connection: number): readonly Pid[];
+  isKnown(pid: Pid): boolean;
+  /** The connection closed. Returns the pids that had authenticated on it and on no other connection. */
+  connectionClosed(connection: number): readonly Pid[];
   tick(nowMs: number): void;
   nextMs(): number | undefined;
 }
 
-interface Session<Held> {
+interface Session<Registration> {
   readonly actor: string;
   readonly pid: Pid;
   readonly peer: Sender;
-  readonly side: CramMd5Side;
+  readonly cramMd5: CramMd5Session;
   readonly dueMs: number;
-  readonly held: Held[];
+  readonly waiting: Registration[];
 }
 
-/** What is known of one connection. */
-interface Of<Held> {
-  readonly sessions: Map<Pid, Session<Held>>;
+interface ConnectionRecord<Registration> {
+  readonly sessions: Map<Pid, Session<Registration>>;
   readonly principals: Map<Pid, string>;
 }
 
@@ -96,22 +95,22 @@ function createCounts<T>() {
   };
 }
 
-/** The sessions, and what each connection's pids have shown to be. */
-function createBook<Held>() {
-  const sessions = new Map<string, Session<Held>>();
-  const connections = new Map<number, Of<Held>>();
-  /** Connections by how many sessions they have. */
+/** The sessions, and the sessions and principals of each connection. */
+function createSessionTable<Registration>() {
+  const sessions = new Map<string, Session<Registration>>();
+  const connections = new Map<number, ConnectionRecord<Registration>>();
+  /** Connections by their number of sessions. */
   const byCount = Array.from({ length: MAX_SESSIONS_OF_CONNECTION + 1 }, () => new Set<number>());
-  /** On how many connections each pid has a session or a principal, and on how many it has authenticated. */
+  /** The numbers of connections on which each pid has a session or a principal, and on which it has a principal. */
   const uses = createCounts<Pid>();
   const authenticated = createCounts<Pid>();
 
-  const of = (connection: number): Of<Held> => {
+  const recordOf = (connection: number): ConnectionRecord<Registration> => {
     const known = connections.get(connection) ?? { sessions: new Map(), principals: new Map() };
     connections.set(connection, known);
     return known;
   };
-  const end = (session: Session<Held>): void => {
+  const end = (session: Session<Registration>): void => {
     sessions.delete(session.actor);
     const own = connections.get(session.peer.connection);
     if (own?.sessions.get(session.pid) !== session) return;
@@ -123,8 +122,8 @@ function createBook<Held>() {
     byCount[before]?.delete(connection);
     if (now > 0) byCount[now]?.add(connection);
   };
-  /** PEER-AUTHENTICATION-5: the session that makes room for another one of these. */
-  const inTheWay = (): Session<Held> | undefined => {
+  /** AUTHENTICATOR-5: the session that must end before another begins. */
+  const sessionToEvict = (): Session<Registration> | undefined => {
     if (sessions.size < MAX_SESSIONS) return undefined;
     const [most] = byCount.findLast(({ size }) => size > 0) ?? [];
     return most === undefined ? undefined : connections.get(most)?.sessions.values().next().value;
@@ -132,20 +131,20 @@ function createBook<Held>() {
   return {
     sessions,
     connections,
-    knows: uses.has,
+    isKnown: uses.has,
     end,
-    /** In place of the pid's earlier one on the connection, or of another one where there are too many. */
-    open(session: Session<Held>): void {
-      const own = of(session.peer.connection);
-      const over = own.sessions.get(session.pid) ?? inTheWay();
-      if (over !== undefined) end(over);
+    /** Replaces the pid's earlier session on the connection, or evicts one if there are too many. */
+    open(session: Session<Registration>): void {
+      const own = recordOf(session.peer.connection);
+      const ending = own.sessions.get(session.pid) ?? sessionToEvict();
+      if (ending !== undefined) end(ending);
       sessions.set(session.actor, session);
       own.sessions.set(session.pid, session);
       count(session.peer.connection, own.sessions.size - 1, own.sessions.size);
       uses.add(session.pid);
     },
-    settle({ pid, peer }: Session<Held>, principal: string | undefined): void {
-      const { principals } = of(peer.connection);
+    settle({ pid, peer }: Session<Registration>, principal: string | undefined): void {
+      const { principals } = recordOf(peer.connection);
       if (principals.delete(pid)) for (const counts of [uses, authenticated]) counts.subtract(pid);
       if (principal === undefined) return;
       principals.set(pid, principal);
@@ -164,14 +163,16 @@ function createBook<Held>() {
   };
 }
 
-export function createPeerAuthentication<Held>(options: PeerAuthenticationOptions<Held>): PeerAuthentication<Held> {
+export function createAuthenticator<Registration>(
+  options: AuthenticatorOptions<Registration>,
+): Authenticator<Registration> {
   const { secrets, send, log } = options;
-  const { sessions, connections, knows, open, end, settle, close } = createBook<Held>();
+  const { sessions, connections, isKnown, open, end, settle, close } = createSessionTable<Registration>();
   let count = 0;
 
   return {
     begin(peer, pid, nowMs) {
-      // PEER-AUTHENTICATION-4.
+      // AUTHENTICATOR-4.
       const address = addressOf(pid);
       if (address === undefined || address !== addressOf(peer.from)) return false;
       if (secrets === undefined) {
@@ -182,24 +183,24 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       const before = own?.get(pid);
       if (before === undefined && own !== undefined && own.size >= MAX_SESSIONS_OF_CONNECTION) return false;
       const challenge = challengeOf(options.random(), nowMs, options.host);
-      const session: Session<Held> = {
+      const session: Session<Registration> = {
         actor: `crammd5-authenticator-session(${++count})`,
         pid,
         peer,
-        side: createCramMd5Server(secrets, challenge),
+        cramMd5: createCramMd5Server(secrets, challenge),
         dueMs: nowMs + options.timeoutMs,
-        held: before?.held ?? [],
+        waiting: before?.waiting ?? [],
       };
       open(session);
-      send(peer.from, session.actor, session.side.begin());
+      send(peer.from, session.actor, session.cramMd5.begin());
       return true;
     },
     receive(to, { from, connection }, message) {
       const session = sessions.get(to);
       if (session === undefined) return false;
-      // PEER-AUTHENTICATION-4.
+      // AUTHENTICATOR-4.
       if (from !== session.peer.from || connection !== session.peer.connection) return true;
-      const { replies, end: outcome } = session.side.receive(message);
+      const { replies, end: outcome } = session.cramMd5.receive(message);
       if (outcome?.kind === 'authenticated') {
         settle(session, outcome.principal);
         log('info', `authenticated ${session.pid} as ${JSON.stringify(outcome.principal)}`);
@@ -209,25 +210,25 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
         log('warning', `authentication of ${session.pid} failed: ${why}`);
       }
       if (outcome !== undefined) end(session);
-      // A peer that hears of the end finds it done.
+      // The result is in place before the peer learns of it.
       for (const reply of replies) send(from, session.actor, reply);
-      if (outcome !== undefined) for (const held of session.held) options.resume(held);
+      if (outcome !== undefined) for (const registration of session.waiting) options.resume(registration);
       return true;
     },
-    admit({ from, connection }, held) {
+    admit({ from, connection }, registration) {
       const own = connections.get(connection);
       const session = own?.sessions.get(from);
       if (session === undefined) return { principal: own?.principals.get(from) };
-      session.held.push(held);
-      if (session.held.length > MAX_HELD) session.held.shift();
+      session.waiting.push(registration);
+      if (session.waiting.length > MAX_WAITING) session.waiting.shift();
       return 'waiting';
     },
     principalOf: ({ from, connection }) => connections.get(connection)?.principals.get(from),
-    knows,
-    closed: close,
+    isKnown,
+    connectionClosed: close,
     tick(nowMs) {
-      const late: Session<Held>[] = [];
-      // Sessions are in the order of their beginning, and all have the same time.
+      const late: Session<Registration>[] = [];
+      // Sessions are in the order of their start, and have one timeout.
       for (const session of sessions.values()) {
         if (session.dueMs > nowMs) break;
         late.push(session);
@@ -239,7 +240,7 @@ export function createPeerAuthentication<Held>(options: PeerAuthenticationOption
       }
       for (const session of late) {
         end(session);
-        for (const held of session.held) options.resume(held);
+        for (const registration of session.waiting) options.resume(registration);
       }
     },
     nextMs() {
