@@ -57,9 +57,9 @@ test('RATE-LIMITS-3: whose limit counts', () => {
   const kinds = (who: string | undefined, times: number) =>
     Array.from({ length: times }, () => throttle.offer('m', who, true, 0).kind).join(' ');
   assert.equal(kinds('free', 3), 'pass pass pass');
-  assert.equal(kinds('a', 3), 'pass held held');
+  assert.equal(kinds('a', 3), 'pass queued queued');
   assert.equal(kinds('b', 1), 'pass');
-  assert.equal(kinds(undefined, 2), 'held overCapacity');
+  assert.equal(kinds(undefined, 2), 'queued overCapacity');
   assert.equal(throttleOf({}).offer('m', 'a', true, 0).kind, 'pass');
 });
 
