@@ -5,7 +5,7 @@ import type { RecoveredContainer } from '@meseta/containers/types';
 import type { FrameworkInfo, LibprocessMessage, LibprocessMessages, StatusUpdate, TaskInfo } from '@meseta/wire';
 import type { AgentConfig, AgentEffect, AgentInput, CheckpointRecord } from './io.js';
 import { type AgentCore, createAgent } from './machine.js';
-import { checkDurable, checkState } from './testing/check-state.js';
+import { checkEffect, checkState } from './testing/check-state.js';
 
 export const MASTER = pidOf('master', '10.0.0.1:5050');
 export const OBSERVER = pidOf('slave-observer(1)', '10.0.0.1:5050');
@@ -86,7 +86,7 @@ export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World
       checkState(world.core.state);
       for (const effect of effects) {
         world.effects.push(effect);
-        checkDurable(world.core.state, world.disk, effect);
+        checkEffect(world.core.state, world.disk, effect);
         if (effect.kind === 'send') world.sent.push({ to: effect.to, message: effect.message });
         if (effect.kind === 'checkpoint') world.unwritten.push(effect);
       }

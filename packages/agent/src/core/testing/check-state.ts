@@ -110,11 +110,23 @@ function freezeRecords(state: AgentState): void {
 
 type Disk = ReadonlyMap<string, CheckpointRecord>;
 
-/** AGENT-STATE-4, OPERATIONS-1, EXECUTORS-1, NESTED-1: what peers and the launcher depend on is on disk. */
-export function checkDurable(state: AgentState, disk: Disk, effect: AgentEffect): void {
+/** An optional field that is not set is absent from a message: codecs and comparisons depend on it. */
+function checkMessage(value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null) {
+    assert(value !== undefined, `${path} is undefined, expected it to be absent`);
+    return;
+  }
+  for (const [name, part] of Object.entries(value)) checkMessage(part, `${path}.${name}`);
+}
+
+/** AGENT-STATE-4, OPERATIONS-1, EXECUTORS-1, NESTED-1: what is sent and launched is on disk. */
+export function checkEffect(state: AgentState, disk: Disk, effect: AgentEffect): void {
   if (effect.kind === 'launch') checkLaunchDurable(state, disk, effect);
+  if (effect.kind === 'executorEvent') checkMessage(effect.event, 'event');
+  if (effect.kind === 'callReply') checkMessage(effect.response ?? {}, 'response');
   if (effect.kind !== 'send') return;
   const { message } = effect;
+  checkMessage(message.body, message.name);
   if (message.name === 'StatusUpdateMessage') {
     const { framework_id, status, uuid } = message.body.update;
     const framework = state.frameworks.get(framework_id.value as FrameworkRecord['id']);
