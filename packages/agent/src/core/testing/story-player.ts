@@ -140,13 +140,15 @@ function countersOf({ core }: World): string {
   return storyJson(Object.fromEntries(entries.filter(([, count]) => count !== 0)));
 }
 
-/** Remembers the containers of launches under the ids by which the story names them. */
+/** Remembers the containers of launches under the ids by which the story names them; their sandboxes contain these ids. */
 function noteContainers({ containers }: Scene, effects: readonly AgentEffect[]): void {
   for (const effect of effects) {
     if (effect.kind !== 'launch') continue;
     const { sandbox, containerId } = effect.spec;
-    const [, owner = '', last = ''] = /([^/]+)\/(?:runs\/)?([^/]+)$/.exec(sandbox) ?? [];
-    containers.set(effect.pod?.taskId ?? (owner === 'containers' ? last : owner), containerId);
+    const [, executor, executorContainer] = /\/executors\/([^/]+)\/runs\/([^/]+)/.exec(sandbox) ?? [];
+    if (executor !== undefined) containers.set(executor, executorContainer as ContainerId);
+    const nested = effect.pod?.taskId ?? /\/containers\/([^/]+)$/.exec(sandbox)?.[1];
+    if (nested !== undefined) containers.set(nested, containerId);
   }
 }
 
