@@ -1,6 +1,16 @@
 // Adding, updating and removing agents, and operations on their resources.
 
-import { type AgentId, assert, cancelDeadline, err, type FrameworkId, ok, present, type Result } from '@meseta/base';
+import {
+  type AgentId,
+  assert,
+  cancelDeadline,
+  err,
+  type FrameworkId,
+  isDeepEqual,
+  ok,
+  present,
+  type Result,
+} from '@meseta/base';
 import {
   allocationsByRole,
   applyConversions,
@@ -143,7 +153,7 @@ function isWhitelisted(state: State, info: AgentInfo): boolean {
 function setCapabilities(agent: Agent, capabilities: readonly AgentInfoCapability[]): boolean {
   const has = (type: AgentInfoCapability['type']) => capabilities.some((capability) => capability.type === type);
   const forbiddenTraits = (has('MULTI_ROLE') ? 0 : HAS_MULTI_ROLE) | (has('HIERARCHICAL_ROLE') ? 0 : IS_HIERARCHICAL);
-  const changed = forbiddenTraits !== agent.forbiddenTraits || !isSame(capabilities, agent.capabilities);
+  const changed = forbiddenTraits !== agent.forbiddenTraits || !isDeepEqual(capabilities, agent.capabilities);
   agent.capabilities = capabilities;
   agent.forbiddenTraits = forbiddenTraits;
   return changed;
@@ -192,9 +202,10 @@ function setTotal(state: State, agent: Agent, total: Resources): boolean {
 export function updateAgent(state: State, agent: Agent, update: AgentUpdate): boolean {
   let changed = false;
   const { info } = update;
-  if (info !== undefined && !isSame(info, agent.info)) {
+  if (info !== undefined && !isDeepEqual(info, agent.info)) {
     changed = true;
-    if (!isSame(info.attributes ?? [], agent.info.attributes ?? [])) removeAgentFilters(state.filters, agent.index);
+    if (!isDeepEqual(info.attributes ?? [], agent.info.attributes ?? []))
+      removeAgentFilters(state.filters, agent.index);
     changeFree(state, agent, () => {
       agent.info = info;
       agent.whitelisted = isWhitelisted(state, info);
@@ -207,10 +218,6 @@ export function updateAgent(state: State, agent: Agent, update: AgentUpdate): bo
   if (changed) wakeAgent(state, agent);
   return changed;
 }
-
-/** Messages are plain data with their fields in a fixed order. */
-const isSame = (a: unknown, b: unknown): boolean => a === b || textOf(a) === textOf(b);
-const textOf = (value: unknown): string => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}n` : v));
 
 export function removeAgent(state: State, agent: Agent): void {
   for (const client of [...agent.allocations.keys()]) releaseAllAllocations(state, agent, client);

@@ -2,6 +2,7 @@ export * from './assert.js';
 export * from './byte-size.js';
 export * from './deadlines.js';
 export * from './duration.js';
+export * from './equality.js';
 export * from './ids.js';
 export * from './interner.js';
 export * from './limits.js';

@@ -1,6 +1,6 @@
 // Lists of resources as they come in, in either format: what is refused, and where. Kept to what
 // Mesos refuses; a zero is fine and vanishes when lists are merged.
-import { checkId, checkPathBelow, err, ok, overLimit, type Result } from '@meseta/base';
+import { checkId, checkPathBelow, err, isDeepEqual, ok, overLimit, type Result } from '@meseta/base';
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
@@ -202,8 +202,8 @@ function checkBothFormats(resource: Resource, stack: readonly ResourceReservatio
   if ((old.principal ?? '') !== (only.principal ?? '')) {
     return ['.reservation.principal', 'expected the principal of `reservations`'];
   }
-  const same = JSON.stringify(old.labels?.labels ?? []) === JSON.stringify(only.labels?.labels ?? []);
-  return same ? undefined : ['.reservation.labels', 'expected the labels of `reservations`'];
+  const isSame = isDeepEqual(old.labels?.labels ?? [], only.labels?.labels ?? []);
+  return isSame ? undefined : ['.reservation.labels', 'expected the labels of `reservations`'];
 }
 
 function checkShared({ name, shared, disk }: Resource): Wrong | undefined {

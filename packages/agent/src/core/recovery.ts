@@ -6,7 +6,14 @@
 // RECOVERY-2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
 // RECOVERY-3: kills and drains that were decided go on with what is left of their grace periods.
 
-import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
+import {
+  type ContainerId,
+  type ExecutorId,
+  type FrameworkId,
+  isDeepEqual,
+  type OperationUuid,
+  type TaskId,
+} from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
@@ -103,7 +110,6 @@ export function compatibility(
   bootId: string,
 ): 'known' | 'new' | 'incompatible' {
   const now = config.info;
-  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
   const had = before.resources ?? [];
   const has = now.resources ?? [];
   const additive = config.reconfigurationPolicy === 'additive';
@@ -111,10 +117,10 @@ export function compatibility(
   const permitted =
     before.hostname === now.hostname &&
     before.port === now.port &&
-    same(before.domain, now.domain) &&
+    isDeepEqual(before.domain, now.domain) &&
     (additive
-      ? attributes.every((it) => now.attributes?.some((other) => same(it, other))) && contains(has, had)
-      : same(before.attributes, now.attributes) && contains(has, had) && contains(had, has));
+      ? attributes.every((it) => now.attributes?.some((other) => isDeepEqual(it, other))) && contains(has, had)
+      : isDeepEqual(before.attributes, now.attributes) && contains(has, had) && contains(had, has));
   if (permitted) return 'known';
   return bootId === config.bootId ? 'incompatible' : 'new';
 }

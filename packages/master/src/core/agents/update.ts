@@ -2,7 +2,7 @@
 // One of another resource version than the last registration's shows that this registration, or the update, was late on
 // its way, from before the agent last told what it has: it is asked anew.
 
-import type { OperationUuid, Pid } from '@meseta/base';
+import { isDeepEqual, type OperationUuid, type Pid } from '@meseta/base';
 import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/resources';
 import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
 import { type Context, count, send, warn } from '../context.js';
@@ -43,7 +43,7 @@ function takeResources(ctx: Context, agent: Agent, message: UpdateAgentMessage):
     totalResources,
     resourceVersion: message.resource_version_uuid?.value ?? agent.resourceVersion,
   });
-  if (JSON.stringify(before) === JSON.stringify(after)) return changed;
+  if (isDeepEqual(before, after)) return changed;
   rescindOffersOf(ctx, changed, (offer) =>
     offer.resources.some((resource) => isRevocable(resource) || resource.provider_id !== undefined),
   );

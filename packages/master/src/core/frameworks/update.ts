@@ -1,11 +1,11 @@
 // UPDATE_FRAMEWORK: another info, other suppressed roles, other offer constraints, without reconnecting.
+import { isDeepEqual } from '@meseta/base';
 import type { SchedulerCallUpdateFramework } from '@meseta/wire';
 import { type Context, note, reply } from '../context.js';
 import { sendEvent } from '../events.js';
 import type { RequestId } from '../io.js';
 import { returnOffers } from '../offers.js';
 import type { Framework } from '../state.js';
-import { sameValue } from '../validation/executor.js';
 import {
   checkFrameworkInfo,
   checkSuppressedRoles,
@@ -41,7 +41,7 @@ export function updateFramework(
   );
   if (denied !== undefined) return answer(403, `Not authorized to use the role '${denied}'`);
 
-  const changedInfo = !sameValue(framework.info, call.framework_info);
+  const changedInfo = !isDeepEqual(framework.info, call.framework_info);
   const updated = change(ctx, framework, {
     ...describe({ ...call.framework_info, id: framework.wireId }),
     suppressedRoles: new Set(suppressed),

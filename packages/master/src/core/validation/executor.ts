@@ -1,5 +1,5 @@
 // Executors: their own fields, and whether they may join one of the same id that runs.
-import { checkId } from '@meseta/base';
+import { checkId, isDeepEqual } from '@meseta/base';
 import { equals } from '@meseta/resources';
 import type { ExecutorInfo } from '@meseta/wire';
 import type { Framework } from '../state.js';
@@ -55,18 +55,5 @@ function checkType({ type, command, container }: ExecutorInfo): Problem {
 export function sameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
   const { resources: mine, ...restA } = a;
   const { resources: theirs, ...restB } = b;
-  return equals(mine ?? [], theirs ?? []) && sameValue(restA, restB);
-}
-
-/** Deep equality of plain data, whatever the order of keys; an unset field equals a missing one. */
-export function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, i) => sameValue(item, b[i]));
-  }
-  const left = a as Readonly<Record<string, unknown>>;
-  const right = b as Readonly<Record<string, unknown>>;
-  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => sameValue(left[key], right[key]));
+  return equals(mine ?? [], theirs ?? []) && isDeepEqual(restA, restB);
 }

@@ -1,5 +1,6 @@
 // Operations on resources: RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME.
 // Frameworks' and operators' are checked alike, but for who may name what.
+import { isDeepEqual } from '@meseta/base';
 import {
   add,
   equals,
@@ -15,7 +16,6 @@ import {
 } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
-import { sameValue } from './executor.js';
 import { firstAmong, firstOf, type Problem } from './problem.js';
 import { checkResources } from './resources.js';
 
@@ -78,7 +78,7 @@ function checkReserve(list: Resources, source: Resources | undefined, by: Reques
 /** The same resources in another reservation: no more comes out than goes in. */
 function checkSource(list: Resources, source: Resources): Problem {
   const oneReservation = (field: string, resources: Resources): Problem =>
-    resources.every(({ reservations }) => sameValue(reservations ?? [], resources[0]?.reservations ?? []))
+    resources.every(({ reservations }) => isDeepEqual(reservations ?? [], resources[0]?.reservations ?? []))
       ? undefined
       : `${field}: expected the same reservations on all`;
   return firstOf(
