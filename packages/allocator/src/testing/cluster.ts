@@ -35,7 +35,11 @@ export function res(text: string): Resources {
   return admitted.value;
 }
 
-const AGENT_CAPABILITIES: AgentInfoCapabilityType[] = ['MULTI_ROLE', 'HIERARCHICAL_ROLE', 'RESERVATION_REFINEMENT'];
+export const AGENT_CAPABILITIES: AgentInfoCapabilityType[] = [
+  'MULTI_ROLE',
+  'HIERARCHICAL_ROLE',
+  'RESERVATION_REFINEMENT',
+];
 
 export const quotaOf = (guarantees: Record<string, number>, limits: Record<string, number> = {}): Quota => ({
   guarantees: quantitiesFrom(guarantees),
