@@ -294,7 +294,7 @@ export function updateAvailable(
     if (!freed.ok) return err(freed.error);
     free = freed.value.resources;
     const applied = applyOperation(total, operation);
-    if (!applied.ok) return err(applied.error);
+    assert(applied.ok, `an operation applies to free resources of ${agent.id}, but not to its total`);
     total = applied.value.resources;
   }
   if (setTotal(state, agent, total)) state.dirtyAgents.add(agent);

@@ -5,7 +5,7 @@
 // Boundary: one function for each call of the allocator, with the same arguments, and `recordOffers` for the decisions of
 // `run`. It reads nothing from the allocator and checks nothing.
 // RECORD-1: a filter is recorded with the requested time; the scan decides how much later it may end.
-import { type AgentId, type FrameworkId, present } from '@meseta/base';
+import { type AgentId, type FrameworkId, isDeepEqual, present } from '@meseta/base';
 import {
   add,
   allocationsByRole,
@@ -141,14 +141,11 @@ function recordUse(agent: RecordedAgent, frameworkId: FrameworkId, used: Resourc
     addAllocation(agent, frameworkId, role, unallocate(resources), false);
 }
 
-const textOf = (value: unknown): string =>
-  JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? `${it}n` : it)) ?? '';
-
 export function recordAgentUpdate(record: AllocatorRecord, agent: RecordedAgent, update: AgentUpdate): void {
   const { info = agent.info, capabilities = agent.capabilities, total = agent.total } = update;
-  if (textOf(info.attributes ?? []) !== textOf(agent.info.attributes ?? [])) agent.filters.clear();
+  if (!isDeepEqual(info.attributes ?? [], agent.info.attributes ?? [])) agent.filters.clear();
   const sameTotal = contains(total, agent.total) && contains(agent.total, total);
-  const changed = !sameTotal || textOf([info, capabilities]) !== textOf([agent.info, agent.capabilities]);
+  const changed = !sameTotal || !isDeepEqual([info, capabilities], [agent.info, agent.capabilities]);
   Object.assign(agent, { info, capabilities, total });
   if (changed) endCooldown(agent);
   removeUnusedFilters(record);
