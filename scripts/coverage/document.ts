@@ -4,17 +4,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { agentFlags } from '../../packages/agent/src/shell/flags.js';
-import {
-  aliasOf,
-  type Component,
-  componentEndpoints,
-  methodsOf,
-  metricKind,
-  sampleOf,
-} from '../../packages/api/src/index.js';
+import { aliasOf, type Component, componentEndpoints, methodsOf, sampleOf } from '../../packages/api/src/index.js';
 import { masterFlags } from '../../packages/master/src/shell/flags.js';
 import type { FlagTable } from '../../packages/platform/src/flags.js';
-import { agentMetricNames, generalName, masterMetricNames } from './metric-names.js';
+import { agentMetricKinds, generalName, masterMetricKinds } from './metric-names.js';
 import { reasons } from './reasons.js';
 
 export const COVERAGE_FILE = 'docs/coverage.md';
@@ -150,12 +143,13 @@ function flagRows(component: Component): readonly Row[] {
 }
 
 function metricRows(): readonly Row[] {
-  const shown = new Set([...masterMetricNames(), ...agentMetricNames()]);
+  const kinds = new Map([...masterMetricKinds(), ...agentMetricKinds()]);
   const mesos = (factsOf('metrics.csv') ?? []).map(([, , metric = '']) => generalName(metric));
-  const names = [...new Set([...mesos, ...committed('Metrics'), ...shown])].sort();
+  const names = [...new Set([...mesos, ...committed('Metrics'), ...kinds.keys()])].sort();
   return names.map((name) => {
-    if (!shown.has(name)) return [code(name), '', '', whyNot(`metric ${name}`)];
-    return [code(name), metricKind(name), code(sampleOf(name).name), 'done'];
+    const kind = kinds.get(name);
+    if (kind === undefined) return [code(name), '', '', whyNot(`metric ${name}`)];
+    return [code(name), kind, code(sampleOf(name, kind).name), 'done'];
   });
 }
 

@@ -1,15 +1,16 @@
-// The names of all metrics of a master and an agent. Ids and names in them are placeholders as in Mesos' documents:
+// All metrics of a master and an agent with their kinds. Variable parts of a name are placeholders as in Mesos' documents:
 // <ROLE_NAME>.
 
 import { registeredWorld } from '../../packages/agent/src/core/testing.js';
 import { agentMetrics } from '../../packages/agent/src/views/metrics.js';
+import { gauge, type MetricKind } from '../../packages/api/src/index.js';
 import { createWorld, task } from '../../packages/master/src/core/testing.js';
 import { createMasterTimings, metricsOf } from '../../packages/master/src/views/metrics.js';
 
 const scalar = (value: number) => ({ value });
 
 /** A master with one of each thing that adds a metric. */
-export function masterMetricNames(): readonly string[] {
+export function masterMetricKinds(): ReadonlyMap<string, MetricKind> {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096;disk:1024');
   const quota_configs = [{ role: 'r', guarantees: { cpus: scalar(1) }, limits: { cpus: scalar(9) } }];
@@ -22,7 +23,7 @@ export function masterMetricNames(): readonly string[] {
   const timings = createMasterTimings();
   for (const timing of [timings.allocationRun, timings.allocationLatency, timings.registryStore]) timing.add(1);
   timings.registryFetchMs = 1;
-  const names = metricsOf(
+  const metrics = metricsOf(
     world.master.state,
     {
       timings,
@@ -38,7 +39,8 @@ export function masterMetricNames(): readonly string[] {
     },
     true,
   );
-  return [...new Set([...names.keys()].map((name) => placeholders(name, scheduler.id)))];
+  // Where the metrics behind one placeholder have both kinds, the first one is listed.
+  return new Map([...metrics].reverse().map(([name, { kind }]) => [placeholders(name, scheduler.id), kind]));
 }
 
 function placeholders(name: string, framework: string): string {
@@ -57,16 +59,13 @@ function placeholders(name: string, framework: string): string {
     .replace(/^master\/task_(\w+)\/source_\w+\/reason_\w+$/, 'master/task_<state>/source_<source>/reason_<reason>');
 }
 
-export function agentMetricNames(): readonly string[] {
+export function agentMetricKinds(): ReadonlyMap<string, MetricKind> {
   const { state } = registeredWorld().core;
   const fetcher = { cacheSizeTotalBytes: 0, cacheSizeUsedBytes: 0, taskFetchesSucceeded: 0, taskFetchesFailed: 0 };
-  const system = Object.fromEntries(
-    ['cpus_total', 'load_1min', 'load_5min', 'load_15min', 'mem_free_bytes', 'mem_total_bytes'].map((n) => [
-      `system/${n}`,
-      0,
-    ]),
-  );
-  return [...agentMetrics(state, { nowWallMs: 0, recoverySeconds: 0, system, fetcher, process: new Map() }).keys()];
+  const figures = ['cpus_total', 'load_1min', 'load_5min', 'load_15min', 'mem_free_bytes', 'mem_total_bytes'];
+  const system = new Map(figures.map((name) => [`system/${name}`, gauge(0)]));
+  const metrics = agentMetrics(state, { nowWallMs: 0, recoverySeconds: 0, system, fetcher, process: new Map() });
+  return new Map([...metrics].map(([name, { kind }]) => [name, kind]));
 }
 
 /** The placeholders in Mesos' list of metrics. */

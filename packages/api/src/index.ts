@@ -13,6 +13,7 @@ export * from './help.js';
 export * from './jsonp.js';
 export * from './master-calls.js';
 export * from './master-client.js';
+export * from './metrics.js';
 export * from './negotiate.js';
 export * from './openapi.js';
 export * from './prometheus.js';

@@ -1,39 +1,15 @@
-// Mesos' metrics in Prometheus' text form: names that hold a framework, a role, a resource or a state become one metric
-// with labels, the rest keep their words. Counters end in `_total`. (Prometheus: text-based exposition format 0.0.4.)
+// Mesos' metrics in Prometheus' text format 0.0.4. A name that contains a framework, a role, a resource or a state becomes a
+// metric with labels; all other names are kept. The names of counters end in `_total`.
+import type { MetricKind, Metrics } from './metrics.js';
 
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-export type MetricKind = 'counter' | 'gauge';
-
-/** States that operations leave again; how many reached one of the others is counted. */
-const passing = ['pending', 'recovering', 'unreachable', 'total'];
-
-const counters: readonly RegExp[] = [
-  '^master/slave_(?:registrations|reregistrations|removals|shutdowns_|unreachable_)',
-  '^master/(?:messages_|valid_|invalid_|dropped_messages$|recovery_slave_removals$|http_cache_hits$)',
-  '^(?:master|slave)/tasks_(?:dropped|error|failed|finished|gone|gone_by_operator|killed|lost)$',
-  '^master/task_[^/]+/source_',
-  '^master/frameworks/[^/]+/[^/]+/(?:calls|events|operations|offers/|tasks/terminal/)',
-  '^allocator/mesos/allocation_runs$',
-  '^slave/(?:valid_|invalid_|container_launch_errors$|executors_preempted$|executors_terminated$)',
-  '^gc/path_removals_(?:failed|succeeded)$',
-  '^containerizer/(?:fetcher/task_fetches_|mesos/container_destroy_errors$|mesos/provisioner/.+_errors$)',
-  '^resource_provider_manager/events/',
-  '^meseta/cpu_secs$',
-].map((pattern) => new RegExp(pattern));
-
-/** Whether a metric only grows while its process lives (Mesos: docs/monitoring.md). */
-export function metricKind(name: string): MetricKind {
-  if (name.startsWith('master/operations/')) return passing.includes(lastOf(name)) ? 'gauge' : 'counter';
-  return counters.some((pattern) => pattern.test(name)) ? 'counter' : 'gauge';
-}
 
 const lastOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
 type Labels = Readonly<Record<string, string>>;
 type Shape = readonly [pattern: RegExp, name: string];
 
-/** What is in a name: the groups are the labels, `$` what is left of it. */
+/** Names with variable parts: the groups of the pattern become labels, and the group `rest` replaces `$`. */
 const shapes: readonly Shape[] = (
   [
     [
@@ -65,15 +41,13 @@ const quantiles: Labels = { p50: '0.5', p90: '0.9', p95: '0.95', p99: '0.99', p9
 
 interface Sample {
   readonly name: string;
-  readonly kind: MetricKind;
   readonly labels: Labels;
 }
 
-const word = (text: string): string => text.replace(/[^A-Za-z0-9_]/g, '_');
+const toIdentifier = (text: string): string => text.replace(/[^A-Za-z0-9_]/g, '_');
 
-/** Names of Mesos begin with `mesos_`, Meseta's own (`meseta/...`) with `meseta_`. */
-export function sampleOf(metric: string): Sample {
-  const kind = metricKind(metric);
+/** Mesos' metrics begin with `mesos_`, Meseta's own (`meseta/...`) with `meseta_`. */
+export function sampleOf(metric: string, kind: MetricKind): Sample {
   const quantile = quantiles[lastOf(metric)];
   const whole = quantile === undefined ? metric : `${metric.slice(0, metric.lastIndexOf('/'))}_quantile`;
   const labels: Record<string, string> = quantile === undefined ? {} : { quantile };
@@ -87,13 +61,13 @@ export function sampleOf(metric: string): Sample {
     break;
   }
   if (labels['framework'] !== undefined) labels['framework'] = decoded(labels['framework']);
-  const full = name.startsWith('meseta/') ? word(name) : `mesos_${word(name)}`;
-  // Of what passes and what only grows, one metric each: a metric has one type.
-  const apart =
+  const full = name.startsWith('meseta/') ? toIdentifier(name) : `mesos_${toIdentifier(name)}`;
+  // Gauges and counters of operations get separate metrics, because a metric of Prometheus has one type.
+  const unsuffixed =
     metric.startsWith('master/operations/') && kind === 'counter'
       ? full.replace('operations', 'operations_ended')
       : full;
-  return { name: kind === 'counter' && !apart.endsWith('_total') ? `${apart}_total` : apart, kind, labels };
+  return { name: kind === 'counter' && !unsuffixed.endsWith('_total') ? `${unsuffixed}_total` : unsuffixed, labels };
 }
 
 function decoded(name: string): string {
@@ -113,11 +87,11 @@ const labelsText = (labels: Labels): string => {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 };
 
-/** All of a metric's samples stand together under its type; a sample that has two names in Mesos is there once. */
-export function prometheusText(metrics: ReadonlyMap<string, number>): string {
+/** The samples of a metric are grouped under its type. A sample that has two names in Mesos is written once. */
+export function prometheusText(metrics: Metrics): string {
   const families = new Map<string, { readonly kind: MetricKind; readonly lines: Map<string, number> }>();
-  for (const [metric, value] of metrics) {
-    const { name, kind, labels } = sampleOf(metric);
+  for (const [metric, { kind, value }] of metrics) {
+    const { name, labels } = sampleOf(metric, kind);
     const family = families.get(name) ?? { kind, lines: new Map() };
     families.set(name, family);
     family.lines.set(name + labelsText(labels), value);

@@ -5,6 +5,7 @@ import {
   helpDocument,
   helpText,
   type Method,
+  type Metrics,
   openApiDocument,
   PROMETHEUS_TYPE,
   prometheusText,
@@ -16,8 +17,6 @@ import { jsonArray, jsonDouble, jsonNumber, jsonObject, jsonString } from '@mese
 import { type Answerable, answerBody, answerJson, answerText, refuse } from './answers.js';
 import type { LoggingLevel } from './logging-level.js';
 import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
-
-type Metrics = ReadonlyMap<string, number>;
 
 type CommonExchange = Answerable & {
   /** A HEAD is a GET. */
@@ -60,7 +59,7 @@ export function createCommonHandlers<Exchange extends CommonExchange>(
 }
 
 const metricsJson = (metrics: Metrics): string =>
-  jsonObject([...metrics].map(([name, value]) => [name, jsonDouble(value)]));
+  jsonObject([...metrics].map(([name, { value }]) => [name, jsonDouble(value)]));
 
 /** /metrics/snapshot. `?timeout=` is how long the client would wait; there is nothing here to wait for. */
 function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
@@ -86,7 +85,7 @@ const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
       new Map(
         [...metrics]
           .filter(([name]) => name.startsWith('system/'))
-          .map(([name, value]) => [name.replace('system/', '').replace('load_', 'avg_load_'), value]),
+          .map(([name, metric]) => [name.replace('system/', '').replace('load_', 'avg_load_'), metric]),
       ),
     ),
   );

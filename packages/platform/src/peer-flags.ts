@@ -1,5 +1,5 @@
-// Flags of the one port that master and agent have in common, and the metrics that tell how its limits are met.
-
+// Flags of the daemon's port, and metrics of how its limits are applied. Master and agent share both.
+import { counter, gauge, type Metrics } from '@meseta/api';
 import { booleanFlag, countFlag, type FlagValues } from './flags.js';
 import type { HostOptions, HostStats } from './host.js';
 import { openFileLimit } from './open-files.js';
@@ -43,12 +43,12 @@ export function peerOptionsOf(
   };
 }
 
-/** By name; the same of a master and of an agent. */
-export const peerMetrics = ({ connections, strangersCut, messagesFromElsewhere }: HostStats) =>
-  [
-    ['meseta/connections', connections.open],
-    ['meseta/cut_connections', connections.cut],
-    ['meseta/cut_slow_requests', connections.slow],
-    ['meseta/cut_stranger_connections', strangersCut],
-    ['meseta/messages_from_elsewhere', messagesFromElsewhere],
-  ] as const;
+/** The metrics of a daemon's port, the same for master and agent. */
+export const peerMetrics = ({ connections, strangersCut, messagesFromElsewhere }: HostStats): Metrics =>
+  new Map([
+    ['meseta/connections', gauge(connections.open)],
+    ['meseta/cut_connections', counter(connections.cut)],
+    ['meseta/cut_slow_requests', counter(connections.slow)],
+    ['meseta/cut_stranger_connections', counter(strangersCut)],
+    ['meseta/messages_from_elsewhere', counter(messagesFromElsewhere)],
+  ]);

@@ -1,13 +1,14 @@
-// What a daemon says of its own process among its metrics: how late its event loop is, what it holds in memory.
+// Metrics of the daemon's own process: memory, processor time, delays of the event loop.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import { createPauseMeter } from './loop-pause.js';
 
-/** By metric name, under `meseta/`. */
-export type ProcessStats = () => ReadonlyMap<string, number>;
+/** All names begin with `meseta/`. */
+export type ProcessStats = () => Metrics;
 
 const resolutionMs = 20;
-/** Delays older than this no longer count, once somebody has read them. */
+/** Delays that have been read once are dropped after this time. */
 const windowMs = 60_000;
 
 const percentiles = { p50: 50, p90: 90, p99: 99 } as const;
@@ -23,18 +24,18 @@ export function createProcessStats(): ProcessStats {
     const { rss, external } = process.memoryUsage();
     const heap = getHeapStatistics();
     const { user, system } = process.cpuUsage();
-    const stats = new Map([
-      ['meseta/heap_used_bytes', heap.used_heap_size],
-      ['meseta/heap_total_bytes', heap.total_heap_size],
-      ['meseta/heap_limit_bytes', heap.heap_size_limit],
-      ['meseta/external_bytes', external],
-      ['meseta/resident_bytes', rss],
-      ['meseta/cpu_secs', (user + system) / 1e6],
-      ['meseta/event_loop_delay_ms/max', delays.count === 0 ? 0 : lateMs(delays.max)],
-      ['meseta/event_loop_pause_ms/max', pauses.longestMs()],
+    const stats = new Map<string, Metric>([
+      ['meseta/heap_used_bytes', gauge(heap.used_heap_size)],
+      ['meseta/heap_total_bytes', gauge(heap.total_heap_size)],
+      ['meseta/heap_limit_bytes', gauge(heap.heap_size_limit)],
+      ['meseta/external_bytes', gauge(external)],
+      ['meseta/resident_bytes', gauge(rss)],
+      ['meseta/cpu_secs', counter((user + system) / 1e6)],
+      ['meseta/event_loop_delay_ms/max', gauge(delays.count === 0 ? 0 : lateMs(delays.max))],
+      ['meseta/event_loop_pause_ms/max', gauge(pauses.longestMs())],
     ]);
     for (const [name, share] of Object.entries(percentiles)) {
-      stats.set(`meseta/event_loop_delay_ms/${name}`, delays.count === 0 ? 0 : lateMs(delays.percentile(share)));
+      stats.set(`meseta/event_loop_delay_ms/${name}`, gauge(delays.count === 0 ? 0 : lateMs(delays.percentile(share))));
     }
     if (performance.now() - sinceMs > windowMs) {
       delays.reset();

@@ -247,8 +247,8 @@ async function run(
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { shown, logFile } = options;
-  const peerCounters = () => [...peerGate.counters(), ...peerMetrics(host.stats)];
-  const facts = { shown, logFile, masterHostname, recoverySeconds, peerCounters };
+  const portMetrics = () => new Map([...peerGate.metrics(), ...peerMetrics(host.stats)]);
+  const facts = { shown, logFile, masterHostname, recoverySeconds, portMetrics };
   const handler = createRequestHandler({
     core,
     gate: security.gate,

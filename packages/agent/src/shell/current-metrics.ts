@@ -1,33 +1,30 @@
-// The agent's metrics as they are when somebody asks.
+// The agent's metrics at the time of a request.
+
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
+import { gauge, type Metrics } from '@meseta/api';
 import { createProcessStats } from '@meseta/platform/process-stats';
 import { agentMetrics } from '../views/metrics.js';
 import type { HttpOptions } from './http.js';
 
-function systemMetrics(): Readonly<Record<string, number>> {
+function systemMetrics(): Metrics {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
-  return {
-    'system/cpus_total': cpus().length,
-    'system/load_1min': one,
-    'system/load_5min': five,
-    'system/load_15min': fifteen,
-    'system/mem_free_bytes': freemem(),
-    'system/mem_total_bytes': totalmem(),
-  };
+  return new Map([
+    ['system/cpus_total', gauge(cpus().length)],
+    ['system/load_1min', gauge(one)],
+    ['system/load_5min', gauge(five)],
+    ['system/load_15min', gauge(fifteen)],
+    ['system/mem_free_bytes', gauge(freemem())],
+    ['system/mem_total_bytes', gauge(totalmem())],
+  ]);
 }
 
 const processStats = createProcessStats();
 
-export const currentMetrics = ({
-  core,
-  containers,
-  recoverySeconds,
-  peerCounters,
-}: HttpOptions): ReadonlyMap<string, number> =>
+export const currentMetrics = ({ core, containers, recoverySeconds, portMetrics }: HttpOptions): Metrics =>
   agentMetrics(core.state, {
     nowWallMs: Date.now(),
     recoverySeconds,
     system: systemMetrics(),
     fetcher: containers.fetcherMetrics(),
-    process: new Map([...processStats(), ...peerCounters()]),
+    process: new Map([...processStats(), ...portMetrics()]),
   });

@@ -6,6 +6,7 @@ import {
   createRouter,
   type Match,
   type Method,
+  type Metrics,
   methodsOf,
   refusal,
 } from '@meseta/api';
@@ -45,7 +46,7 @@ export interface HttpOptions {
   readonly executorApi: ExecutorApi;
   readonly containerCalls: ContainerCalls;
   /** Metrics of connections and of messages that were dropped, by name. */
-  peerCounters(): Iterable<readonly [string, number]>;
+  portMetrics(): Metrics;
   /** How long the start took, what an earlier agent left included. */
   readonly recoverySeconds: number;
 }

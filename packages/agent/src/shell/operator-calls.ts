@@ -90,7 +90,7 @@ async function answerOf(
     case 'GET_METRICS':
       return ok({
         type,
-        get_metrics: { metrics: [...currentMetrics(options)].map(([name, value]) => ({ name, value })) },
+        get_metrics: { metrics: [...currentMetrics(options)].map(([name, { value }]) => ({ name, value })) },
       });
     case 'GET_LOGGING_LEVEL':
       return ok({ type, get_logging_level: { level: options.logging.get() } });

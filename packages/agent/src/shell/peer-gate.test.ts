@@ -71,7 +71,7 @@ function gateWith({ checksPeers = true, executorsHaveTokens = false, proves = tr
     pushed,
     say,
     asked: () => asked,
-    dropped: () => gate.counters().get('meseta/unauthenticated_messages'),
+    dropped: () => gate.metrics().get('meseta/unauthenticated_messages')?.value,
     close: (id: number) => gate.onConnectionClosed(connectionOf(id)),
     prove(connection: number) {
       masters = connection;

@@ -11,6 +11,7 @@
 // AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
+import { counter, type Metrics } from '@meseta/api';
 import { addressIn, type Clock, LIMITS, type Pid } from '@meseta/base';
 import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { createLimitedWarnings } from '@meseta/platform/note-limit';
@@ -37,7 +38,7 @@ export interface AgentPeerGate {
   onConnectionClosed(connection: PeerConnection): void;
   /** A connection was shown to be the master's (AGENT-GATE-1). */
   proven(connection: number): void;
-  counters(): ReadonlyMap<string, number>;
+  metrics(): Metrics;
 }
 
 const UNAUTHENTICATED = 'meseta/unauthenticated_messages';
@@ -183,6 +184,6 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
       const [first, ...more] = waiting.takeAll();
       if (first !== undefined) drop(first.from, "its connection is not the master's", 1 + more.length);
     },
-    counters: () => new Map([[UNAUTHENTICATED, dropped]]),
+    metrics: () => new Map([[UNAUTHENTICATED, counter(dropped)]]),
   };
 }

@@ -1,5 +1,5 @@
 // Which handler answers which endpoint.
-import { refusal } from '@meseta/api';
+import { type Metrics, refusal } from '@meseta/api';
 import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
 import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
@@ -36,7 +36,7 @@ export interface HandlersOptions {
   /** What of them a principal may see. */
   filesFor(principal: string | undefined): FindRoot;
   state(): MasterState;
-  metrics(): ReadonlyMap<string, number>;
+  metrics(): Metrics;
   standing(): Standing;
   push(input: MasterInput): void;
   subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;

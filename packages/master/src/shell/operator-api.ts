@@ -1,5 +1,14 @@
 // POST /api/v1: reads are views on the core's state, what changes state is the core's.
-import { answerType, checkCall, decodeBody, encodeAs, masterCalls, type Refusal, refusal } from '@meseta/api';
+import {
+  answerType,
+  checkCall,
+  decodeBody,
+  encodeAs,
+  type Metrics,
+  masterCalls,
+  type Refusal,
+  refusal,
+} from '@meseta/api';
 import { ok, type Result } from '@meseta/base';
 import type { BodyReader, RenderQueue } from '@meseta/platform';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
@@ -28,7 +37,7 @@ export interface OperatorApiOptions {
   readonly viewerOf: ViewerOf;
   readonly authorizer: Authorizer;
   state(): MasterState;
-  metrics(): ReadonlyMap<string, number>;
+  metrics(): Metrics;
   filesFor(principal: string | undefined): FindRoot;
   logging: LoggingLevel;
   push(input: MasterInput): void;

@@ -1,6 +1,7 @@
 // A master in one piece: its port, its registry, its core, and what connects them.
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
+import type { Metrics } from '@meseta/api';
 import { createLoop, err, type Loop, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
 import { createBodyReader, createRenderQueue, type RenderQueue, realClock } from '@meseta/platform';
@@ -105,9 +106,8 @@ function connect(
   const { log } = config;
   const clock = realClock;
   const info = masterInfoOf(config, host.address);
-  const identity = { info, pid: pidOf('master', host.address) };
   const master: MasterCore = createMaster(
-    identity,
+    { info, pid: pidOf('master', host.address) },
     config.options,
     seededRandom(randomBytes(4).readUInt32LE()),
     cryptoRandom(),
@@ -158,7 +158,8 @@ function connect(
       operators,
       viewerOf,
       cuts,
-      peerCounters: () => [...peers.counters(), ...peerMetrics(host.stats)],
+      peerCounters: () => peers.counters(),
+      portMetrics: () => peerMetrics(host.stats),
       inputsWaiting: () => loop.queuedInputs,
       push,
     }),
@@ -192,7 +193,8 @@ interface RequestParts {
   readonly operators: OperatorStreams;
   readonly viewerOf: ViewerOf;
   readonly cuts: Cuts;
-  peerCounters(): Iterable<readonly [string, number]>;
+  peerCounters(): ReadonlyMap<string, number>;
+  portMetrics(): Metrics;
   inputsWaiting(): number;
   push(input: MasterInput): void;
 }
@@ -230,7 +232,7 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
         timings,
         inputsWaiting: parts.inputsWaiting(),
         renderingsShared: renders.shared,
-        process: processStats(),
+        process: new Map([...processStats(), ...parts.portMetrics()]),
       };
       return metricsOf(state, processMetrics(startedAtMs, measured), config.perFrameworkMetrics);
     },

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gauge, type Metrics } from '@meseta/api';
 import { createWorld, task, type World } from '../core/testing.js';
 import { createMasterTimings, metricsOf } from './metrics.js';
 
-function metricsNow({ master }: World): ReadonlyMap<string, number> {
+function metricsNow({ master }: World): Metrics {
   const facts = {
     timings: createMasterTimings(),
     uptimeSeconds: 7,
@@ -12,7 +13,7 @@ function metricsNow({ master }: World): ReadonlyMap<string, number> {
     hasLog: true,
     inputsWaiting: 3,
     renderingsShared: 4,
-    process: new Map([['meseta/resident_bytes', 5]]),
+    process: new Map([['meseta/resident_bytes', gauge(5)]]),
     counters: new Map([['master/invalid_status_update_acknowledgements', 1]]),
     system: { cpus: 1, load: [0, 0, 0], memoryTotalBytes: 1, memoryFreeBytes: 1 },
   } as const;
@@ -24,8 +25,8 @@ function moved(world: World, act: () => void): Readonly<Record<string, number>> 
   const before = metricsNow(world);
   act();
   const changes: Record<string, number> = {};
-  for (const [name, value] of metricsNow(world)) {
-    const by = value - (before.get(name) ?? 0);
+  for (const [name, { value }] of metricsNow(world)) {
+    const by = value - (before.get(name)?.value ?? 0);
     if (by !== 0 && !name.startsWith('allocator/'))
       changes[name.replace(/^master\/frameworks\/[^/]+\/[^/]+/, 'fw')] = by;
   }
@@ -35,7 +36,7 @@ function moved(world: World, act: () => void): Readonly<Record<string, number>> 
 const pick = (changes: Readonly<Record<string, number>>, names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, changes[name] ?? 0]));
 
-test('agents are counted as they come, break and come back', () => {
+test('metrics of agents follow registrations, broken connections and re-registrations', () => {
   const world = createWorld();
   const came = moved(world, () => world.agent('cpus:4;mem:4096;disk:1024'));
   const names = ['slave_registrations', 'messages_register_slave', 'slaves_active', 'slaves_connected', 'cpus_total'];
@@ -117,7 +118,7 @@ test('calls and subscriptions are counted', () => {
   assert.equal(gone['master/frameworks_disconnected'], 1);
 });
 
-test("the process' own figures are shown with the state's", () => {
+test('metrics of the process and counters of the shell are merged with those of the state', () => {
   const metrics = metricsNow(createWorld());
   const shown = [
     ['master/elected', 1],
@@ -128,6 +129,6 @@ test("the process' own figures are shown with the state's", () => {
     ['meseta/resident_bytes', 5],
     ['master/invalid_status_update_acknowledgements', 1],
   ] as const;
-  for (const [name, value] of shown) assert.equal(metrics.get(name), value, name);
+  for (const [name, value] of shown) assert.equal(metrics.get(name)?.value, value, name);
   assert.deepEqual([...metrics.keys()], [...metrics.keys()].sort());
 });

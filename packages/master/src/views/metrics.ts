@@ -1,4 +1,6 @@
-// Every metric by Mesos' name: counters are slots of the core, gauges follow from its state (docs/monitoring.md).
+// The master's metrics by Mesos' names (docs/monitoring.md). Counters are kept by the core where events happen; gauges are
+// computed from its state.
+import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import { createSum, fromThousandths, type Quantities, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { TaskState } from '@meseta/wire';
 import { type Framework, isActive, type MasterState } from '../core/state.js';
@@ -7,10 +9,10 @@ import { createTiming, type Timing } from './timing.js';
 
 export interface MasterTimings {
   readonly allocationRun: Timing;
-  /** From when a run was due to its start. */
+  /** From the moment at which a run was due to its start. */
   readonly allocationLatency: Timing;
   readonly registryStore: Timing;
-  /** Of the start; undefined before it. */
+  /** How long the registry took to be read at the start; undefined before that. */
   registryFetchMs: number | undefined;
   registrySizeBytes: number;
 }
@@ -30,13 +32,13 @@ export interface ProcessMetrics {
   readonly operatorStreams: number;
   /** Whether the registry is durable. */
   readonly hasLog: boolean;
-  /** Inputs of the core that it has yet to take. */
+  /** Inputs that wait for the core. */
   readonly inputsWaiting: number;
-  /** Requests that were answered by a document made for another. */
+  /** Requests that were answered with a rendering made for an earlier request. */
   readonly renderingsShared: number;
-  /** Of the process itself, by name. */
-  readonly process: ReadonlyMap<string, number>;
-  /** Slots counted outside the core, added to its own. */
+  /** Metrics of the process and of its port. */
+  readonly process: Metrics;
+  /** Counters kept outside the core; they are added to the core's counters. */
   readonly counters: ReadonlyMap<string, number>;
   readonly system: {
     readonly cpus: number;
@@ -46,7 +48,7 @@ export interface ProcessMetrics {
   };
 }
 
-/** Counters that are shown before they first move. */
+/** Counters that are reported as 0 before the first event. */
 const counterNames: readonly string[] = [
   ...['registrations', 'removals', 'reregistrations', 'shutdowns_canceled', 'shutdowns_completed'].map(
     (n) => `slave_${n}`,
@@ -103,6 +105,9 @@ const operationStates = [
   'recovering',
   'unreachable',
 ];
+/** States that operations leave again: the metric is a gauge. Terminal states are counted. */
+const isPassing = (status: string): boolean => ['pending', 'recovering', 'unreachable'].includes(status);
+
 const callTypes = [
   'accept',
   'accept_inverse_offers',
@@ -136,7 +141,7 @@ const eventTypes = [
   'update_operation_status',
 ];
 
-/** A framework's counters that are shown before they first move. */
+/** Counters of a framework that are reported as 0 before the first event. */
 const frameworkCounters: readonly string[] = [
   'calls',
   ...callTypes.map((type) => `calls/${type}`),
@@ -148,177 +153,180 @@ const frameworkCounters: readonly string[] = [
   ...terminalTasks.map((state) => `tasks/terminal/task_${state}`),
 ];
 
-export function metricsOf(
-  state: MasterState,
-  facts: ProcessMetrics,
-  perFramework: boolean,
-): ReadonlyMap<string, number> {
-  const metrics = new Map<string, number>();
-  for (const name of counterNames) metrics.set(name, 0);
-  for (const task of terminalTasks) metrics.set(`master/tasks_${task}`, 0);
-  for (const [name, value] of state.counters) metrics.set(name, value);
-  for (const [name, value] of facts.counters) metrics.set(name, (metrics.get(name) ?? 0) + value);
-  metrics.set('master/elected', facts.leading ? 1 : 0);
-  metrics.set('master/uptime_secs', facts.uptimeSeconds);
-  metrics.set('master/operator_event_stream_subscribers', facts.operatorStreams);
-  // One queue serves what has three in Mesos.
-  metrics.set('master/event_queue_messages', facts.inputsWaiting);
-  metrics.set('master/event_queue_dispatches', 0);
-  metrics.set('master/event_queue_http_requests', 0);
-  metrics.set('master/http_cache_hits', facts.renderingsShared);
+type MutableMetrics = Map<string, Metric>;
+
+const currentValue = (metrics: Metrics, name: string): number => metrics.get(name)?.value ?? 0;
+
+export function metricsOf(state: MasterState, facts: ProcessMetrics, perFramework: boolean): Metrics {
+  const metrics: MutableMetrics = new Map();
+  for (const name of counterNames) metrics.set(name, counter(0));
+  for (const task of terminalTasks) metrics.set(`master/tasks_${task}`, counter(0));
+  for (const [name, value] of state.counters) metrics.set(name, counter(value));
+  for (const [name, value] of facts.counters) metrics.set(name, counter(currentValue(metrics, name) + value));
+  metrics.set('master/elected', gauge(facts.leading ? 1 : 0));
+  metrics.set('master/uptime_secs', gauge(facts.uptimeSeconds));
+  metrics.set('master/operator_event_stream_subscribers', gauge(facts.operatorStreams));
+  // Mesos has three queues; this master has one.
+  metrics.set('master/event_queue_messages', gauge(facts.inputsWaiting));
+  metrics.set('master/event_queue_dispatches', gauge(0));
+  metrics.set('master/event_queue_http_requests', gauge(0));
+  metrics.set('master/http_cache_hits', counter(facts.renderingsShared));
   addAgents(metrics, state);
   addFrameworks(metrics, state);
   addTasks(metrics, state);
   addOperations(metrics, state);
   addResources(metrics, state);
   addAllocator(metrics, state);
-  metrics.set('registrar/queued_operations', state.registrar.commits.next.changes.length);
+  metrics.set('registrar/queued_operations', gauge(state.registrar.commits.next.changes.length));
   if (facts.hasLog) {
-    // This process has opened it before it answers anybody, also where another leads; it has one member.
-    metrics.set('registrar/log/recovered', 1);
-    metrics.set('registrar/log/ensemble_size', 1);
+    // The log was opened before the port; it has one member.
+    metrics.set('registrar/log/recovered', gauge(1));
+    metrics.set('registrar/log/ensemble_size', gauge(1));
   }
   addTimings(metrics, facts.timings);
   if (perFramework) for (const framework of state.frameworks.values()) addFramework(metrics, framework);
   addSystem(metrics, facts);
-  for (const [name, value] of facts.process) metrics.set(name, value);
+  for (const [name, metric] of facts.process) metrics.set(name, metric);
   return new Map([...metrics].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function addAgents(metrics: Map<string, number>, { agents }: MasterState): void {
+function addAgents(metrics: MutableMetrics, { agents }: MasterState): void {
   const all = [...agents.registered.values()];
   const connected = all.filter((agent) => agent.connected).length;
   const active = all.filter(isActive).length;
-  metrics.set('master/slaves_active', active);
-  metrics.set('master/slaves_inactive', all.length - active);
-  metrics.set('master/slaves_connected', connected);
-  metrics.set('master/slaves_disconnected', all.length - connected);
-  metrics.set('master/slaves_unreachable', agents.unreachable.size);
+  metrics.set('master/slaves_active', gauge(active));
+  metrics.set('master/slaves_inactive', gauge(all.length - active));
+  metrics.set('master/slaves_connected', gauge(connected));
+  metrics.set('master/slaves_disconnected', gauge(all.length - connected));
+  metrics.set('master/slaves_unreachable', gauge(agents.unreachable.size));
 }
 
-function addFrameworks(metrics: Map<string, number>, state: MasterState): void {
+function addFrameworks(metrics: MutableMetrics, state: MasterState): void {
   const all = [...state.frameworks.values()];
-  const with_ = (...statuses: readonly Framework['status'][]) =>
+  const countWith = (...statuses: readonly Framework['status'][]): number =>
     all.filter(({ status }) => statuses.includes(status)).length;
-  metrics.set('master/frameworks_active', with_('active'));
-  metrics.set('master/frameworks_inactive', all.length - with_('active'));
-  metrics.set('master/frameworks_connected', with_('active', 'inactive'));
-  metrics.set('master/frameworks_disconnected', with_('disconnected', 'recovered'));
-  metrics.set('master/outstanding_offers', state.offers.size);
+  metrics.set('master/frameworks_active', gauge(countWith('active')));
+  metrics.set('master/frameworks_inactive', gauge(all.length - countWith('active')));
+  metrics.set('master/frameworks_connected', gauge(countWith('active', 'inactive')));
+  metrics.set('master/frameworks_disconnected', gauge(countWith('disconnected', 'recovered')));
+  metrics.set('master/outstanding_offers', gauge(state.offers.size));
 }
 
-function addTasks(metrics: Map<string, number>, state: MasterState): void {
+function addTasks(metrics: MutableMetrics, state: MasterState): void {
   for (const name of activeTasks) {
-    metrics.set(`master/tasks_${name}`, state.taskCounts.get(`TASK_${name.toUpperCase()}` as TaskState) ?? 0);
+    metrics.set(`master/tasks_${name}`, gauge(state.taskCounts.get(`TASK_${name.toUpperCase()}` as TaskState) ?? 0));
   }
   let unreachable = 0;
   for (const framework of state.frameworks.values()) unreachable += unreachableTasksOf(framework);
-  metrics.set('master/tasks_unreachable', unreachable);
+  metrics.set('master/tasks_unreachable', gauge(unreachable));
 }
 
-/** Those of frameworks without PARTITION_AWARE are lost. */
+/** Tasks on unreachable agents; a framework without PARTITION_AWARE has them as TASK_LOST. */
 function unreachableTasksOf({ unreachableTasks }: Framework): number {
   let count = 0;
   for (const { state } of unreachableTasks.values()) if (state === 'TASK_UNREACHABLE') count++;
   return count;
 }
 
-function addOperations(metrics: Map<string, number>, state: MasterState): void {
-  const add = (name: string, by: number) => metrics.set(name, (metrics.get(name) ?? 0) + by);
+function addOperations(metrics: MutableMetrics, state: MasterState): void {
   const known = [...state.operations.values()].map(({ operation }) => operation);
-  for (const status of operationStates) add(`master/operations/${status}`, 0);
-  for (const type of listedOperationTypes) {
-    for (const status of [...operationStates, 'total']) add(`master/operations/${type}/${status}`, 0);
+  const prefixes = ['master/operations', ...listedOperationTypes.map((type) => `master/operations/${type}`)];
+  for (const prefix of prefixes) {
+    for (const status of operationStates) {
+      const name = `${prefix}/${status}`;
+      metrics.set(name, isPassing(status) ? gauge(0) : counter(currentValue(metrics, name)));
+    }
   }
   for (const { info, latest_status: latest } of known) {
     const type = (info.type ?? 'UNKNOWN').toLowerCase();
     const status = (latest.state ?? 'OPERATION_UNKNOWN').replace('OPERATION_', '').toLowerCase();
-    if (status !== 'pending' && status !== 'recovering' && status !== 'unreachable') continue;
-    add(`master/operations/${type}/${status}`, 1);
-    add(`master/operations/${status}`, 1);
+    if (!isPassing(status)) continue;
+    for (const name of [`master/operations/${type}/${status}`, `master/operations/${status}`]) {
+      metrics.set(name, gauge(currentValue(metrics, name) + 1));
+    }
   }
-  // Of those under way and all that there have been.
-  for (const at of ['master/operations', ...listedOperationTypes.map((type) => `master/operations/${type}`)]) {
-    for (const status of operationStates) add(`${at}/total`, metrics.get(`${at}/${status}`) ?? 0);
+  for (const prefix of prefixes) {
+    const total = operationStates.reduce((sum, status) => sum + currentValue(metrics, `${prefix}/${status}`), 0);
+    metrics.set(`${prefix}/total`, gauge(total));
   }
 }
 
-function addResources(metrics: Map<string, number>, state: MasterState): void {
-  // Merged at once: lists of all that a large cluster's tasks hold would be made for every reading.
-  const [all, held] = [createSum(), createSum()];
+function addResources(metrics: MutableMetrics, state: MasterState): void {
+  // Summed directly: a list of the resources of all tasks would be built for every request.
+  const [all, allocated] = [createSum(), createSum()];
   for (const { totalResources } of state.agents.registered.values()) all.add(totalResources);
-  for (const view of snapshotOf(state).frameworks) for (const { resources } of heldBy(view)) held.add(resources);
-  const [total, used] = [all.result(), held.result()];
-  const show = (suffix: string, totals: Quantities, uses: Quantities): void => {
+  for (const view of snapshotOf(state).frameworks) for (const { resources } of heldBy(view)) allocated.add(resources);
+  const [total, used] = [all.result(), allocated.result()];
+  const addAll = (suffix: string, totals: Quantities, uses: Quantities): void => {
     for (const name of ['cpus', 'disk', 'gpus', 'mem']) {
       const whole = fromThousandths(quantity(totals, name));
       const busy = fromThousandths(quantity(uses, name));
-      metrics.set(`master/${name}${suffix}_total`, whole);
-      metrics.set(`master/${name}${suffix}_used`, busy);
-      metrics.set(`master/${name}${suffix}_percent`, whole === 0 ? 0 : busy / whole);
+      metrics.set(`master/${name}${suffix}_total`, gauge(whole));
+      metrics.set(`master/${name}${suffix}_used`, gauge(busy));
+      metrics.set(`master/${name}${suffix}_percent`, gauge(whole === 0 ? 0 : busy / whole));
     }
   };
-  show(
+  addAll(
     '',
     quantitiesOf(total.filter((r) => r.revocable === undefined)),
     quantitiesOf(used.filter((r) => r.revocable === undefined)),
   );
-  show('_revocable', quantitiesOf(revocable(total)), quantitiesOf(revocable(used)));
+  addAll('_revocable', quantitiesOf(revocable(total)), quantitiesOf(revocable(used)));
 }
 
-function addAllocator(metrics: Map<string, number>, { allocator }: MasterState): void {
+function addAllocator(metrics: MutableMetrics, { allocator }: MasterState): void {
   const totals = allocator.totals();
   const prefix = 'allocator/mesos';
-  metrics.set(`${prefix}/allocation_runs`, totals.runs);
-  for (const at of [prefix, 'allocator']) metrics.set(`${at}/event_queue_dispatches`, totals.eventsPending);
+  metrics.set(`${prefix}/allocation_runs`, counter(totals.runs));
+  for (const at of [prefix, 'allocator']) metrics.set(`${at}/event_queue_dispatches`, gauge(totals.eventsPending));
   for (const name of new Set(['cpus', 'disk', 'mem', ...totals.total.names])) {
-    metrics.set(`${prefix}/resources/${name}/total`, fromThousandths(quantity(totals.total, name)));
+    metrics.set(`${prefix}/resources/${name}/total`, gauge(fromThousandths(quantity(totals.total, name))));
     metrics.set(
       `${prefix}/resources/${name}/offered_or_allocated`,
-      fromThousandths(quantity(totals.offeredOrAllocatedTotal, name)),
+      gauge(fromThousandths(quantity(totals.offeredOrAllocatedTotal, name))),
     );
   }
   for (const { role, share, filters, quota, consumedOrOffered } of allocator.roles()) {
-    metrics.set(`${prefix}/roles/${role}/shares/dominant`, share);
-    metrics.set(`${prefix}/offer_filters/roles/${role}/active`, filters);
+    metrics.set(`${prefix}/roles/${role}/shares/dominant`, gauge(share));
+    metrics.set(`${prefix}/offer_filters/roles/${role}/active`, gauge(filters));
     for (const [i, name] of quota.guarantees.names.entries()) {
       const at = `${prefix}/quota/roles/${role}/resources/${name}`;
-      metrics.set(`${at}/guarantee`, fromThousandths(quota.guarantees.amounts[i] ?? 0));
-      metrics.set(`${at}/offered_or_allocated`, fromThousandths(quantity(consumedOrOffered, name)));
+      metrics.set(`${at}/guarantee`, gauge(fromThousandths(quota.guarantees.amounts[i] ?? 0)));
+      metrics.set(`${at}/offered_or_allocated`, gauge(fromThousandths(quantity(consumedOrOffered, name))));
     }
   }
 }
 
-function addTimings(metrics: Map<string, number>, timings: MasterTimings): void {
-  timings.allocationRun.show(metrics, 'allocator/mesos/allocation_run_ms');
-  timings.allocationLatency.show(metrics, 'allocator/mesos/allocation_run_latency_ms');
-  timings.registryStore.show(metrics, 'registrar/state_store_ms');
-  if (timings.registryFetchMs !== undefined) metrics.set('registrar/state_fetch_ms', timings.registryFetchMs);
-  metrics.set('registrar/registry_size_bytes', timings.registrySizeBytes);
+function addTimings(metrics: MutableMetrics, timings: MasterTimings): void {
+  timings.allocationRun.addTo(metrics, 'allocator/mesos/allocation_run_ms');
+  timings.allocationLatency.addTo(metrics, 'allocator/mesos/allocation_run_latency_ms');
+  timings.registryStore.addTo(metrics, 'registrar/state_store_ms');
+  if (timings.registryFetchMs !== undefined) metrics.set('registrar/state_fetch_ms', gauge(timings.registryFetchMs));
+  metrics.set('registrar/registry_size_bytes', gauge(timings.registrySizeBytes));
 }
 
-function addFramework(metrics: Map<string, number>, framework: Framework): void {
+function addFramework(metrics: MutableMetrics, framework: Framework): void {
   const prefix = `master/frameworks/${encodeURIComponent(framework.info.name)}/${framework.id}`;
-  for (const name of frameworkCounters) metrics.set(`${prefix}/${name}`, 0);
-  for (const [name, value] of framework.counters) metrics.set(`${prefix}/${name}`, value);
-  metrics.set(`${prefix}/subscribed`, framework.connection === undefined ? 0 : 1);
-  for (const name of [...activeTasks, 'unknown']) metrics.set(`${prefix}/tasks/active/task_${name}`, 0);
+  for (const name of frameworkCounters) metrics.set(`${prefix}/${name}`, counter(0));
+  for (const [name, value] of framework.counters) metrics.set(`${prefix}/${name}`, counter(value));
+  metrics.set(`${prefix}/subscribed`, gauge(framework.connection === undefined ? 0 : 1));
+  for (const name of [...activeTasks, 'unknown']) metrics.set(`${prefix}/tasks/active/task_${name}`, gauge(0));
   for (const { state } of framework.tasks.values()) {
     const name = `${prefix}/tasks/active/${state.toLowerCase()}`;
     const count = metrics.get(name);
-    if (count !== undefined) metrics.set(name, count + 1);
+    if (count !== undefined) metrics.set(name, gauge(count.value + 1));
   }
-  metrics.set(`${prefix}/tasks/active/task_unreachable`, unreachableTasksOf(framework));
+  metrics.set(`${prefix}/tasks/active/task_unreachable`, gauge(unreachableTasksOf(framework)));
   for (const role of framework.roles) {
-    metrics.set(`${prefix}/roles/${role}/suppressed`, framework.suppressedRoles.has(role) ? 1 : 0);
+    metrics.set(`${prefix}/roles/${role}/suppressed`, gauge(framework.suppressedRoles.has(role) ? 1 : 0));
   }
 }
 
-function addSystem(metrics: Map<string, number>, { system }: ProcessMetrics): void {
-  metrics.set('system/cpus_total', system.cpus);
-  metrics.set('system/load_1min', system.load[0]);
-  metrics.set('system/load_5min', system.load[1]);
-  metrics.set('system/load_15min', system.load[2]);
-  metrics.set('system/mem_total_bytes', system.memoryTotalBytes);
-  metrics.set('system/mem_free_bytes', system.memoryFreeBytes);
+function addSystem(metrics: MutableMetrics, { system }: ProcessMetrics): void {
+  metrics.set('system/cpus_total', gauge(system.cpus));
+  metrics.set('system/load_1min', gauge(system.load[0]));
+  metrics.set('system/load_5min', gauge(system.load[1]));
+  metrics.set('system/load_15min', gauge(system.load[2]));
+  metrics.set('system/mem_total_bytes', gauge(system.memoryTotalBytes));
+  metrics.set('system/mem_free_bytes', gauge(system.memoryFreeBytes));
 }

@@ -1,13 +1,14 @@
-// A timer among the metrics: the last duration and how the recent ones are spread (Mesos: docs/monitoring.md).
+// A timer metric: the last duration and the distribution of the recent ones (Mesos: docs/monitoring.md).
+import { gauge, type Metric } from '@meseta/api';
 
 export interface Timing {
   add(durationMs: number): void;
-  /** `name` is the last duration, `name/count`, `/min` ... what the recent ones were; nothing before the first. */
-  show(metrics: Map<string, number>, name: string): void;
+  /** Adds `name` (the last duration) and `name/count`, `name/min` ... (of the recent ones); nothing before the first. */
+  addTo(metrics: Map<string, Metric>, name: string): void;
 }
 
-/** How many durations the percentiles look at. */
-const recent = 1_000;
+/** How many durations are kept for the percentiles. */
+const KEPT_DURATIONS = 1_000;
 
 const percentiles: readonly (readonly [name: string, share: number])[] = [
   ['p50', 0.5],
@@ -19,23 +20,23 @@ const percentiles: readonly (readonly [name: string, share: number])[] = [
 ];
 
 export function createTiming(): Timing {
-  const durations = new Float64Array(recent);
+  const durations = new Float64Array(KEPT_DURATIONS);
   let count = 0;
   return {
     add(durationMs) {
-      durations[count % recent] = durationMs;
+      durations[count % KEPT_DURATIONS] = durationMs;
       count++;
     },
-    show(metrics, name) {
+    addTo(metrics, name) {
       if (count === 0) return;
-      const kept = Math.min(count, recent);
+      const kept = Math.min(count, KEPT_DURATIONS);
       const sorted = durations.slice(0, kept).sort();
       const at = (share: number): number => sorted[Math.min(kept - 1, Math.floor(share * kept))] ?? 0;
-      metrics.set(name, durations[(count - 1) % recent] ?? 0);
-      metrics.set(`${name}/count`, kept);
-      metrics.set(`${name}/min`, at(0));
-      metrics.set(`${name}/max`, at(1));
-      for (const [suffix, share] of percentiles) metrics.set(`${name}/${suffix}`, at(share));
+      metrics.set(name, gauge(durations[(count - 1) % KEPT_DURATIONS] ?? 0));
+      metrics.set(`${name}/count`, gauge(kept));
+      metrics.set(`${name}/min`, gauge(at(0)));
+      metrics.set(`${name}/max`, gauge(at(1)));
+      for (const [suffix, share] of percentiles) metrics.set(`${name}/${suffix}`, gauge(at(share)));
     },
   };
 }

@@ -1,4 +1,5 @@
 // The small answers of the operator API.
+import type { Metrics } from '@meseta/api';
 import type {
   MaintenanceClusterStatus,
   MaintenanceClusterStatusDrainingMachine,
@@ -26,9 +27,9 @@ export const getFlags = ({ flags }: ProcessFacts): MasterResponse => ({
   get_flags: { flags: [...flags].map(([name, value]) => ({ name, value })) },
 });
 
-export const getMetrics = (metrics: ReadonlyMap<string, number>): MasterResponse => ({
+export const getMetrics = (metrics: Metrics): MasterResponse => ({
   type: 'GET_METRICS',
-  get_metrics: { metrics: [...metrics].map(([name, value]) => ({ name, value })) },
+  get_metrics: { metrics: [...metrics].map(([name, { value }]) => ({ name, value })) },
 });
 
 export const getLoggingLevel = (level: number): MasterResponse => ({
