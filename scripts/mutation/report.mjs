@@ -49,7 +49,7 @@ export function survivorsText(mutants) {
 const cells = (...columns) => `| ${columns.join(' | ')} |`;
 const columns = ['mutants', 'killed', 'timeouts', 'survived', 'no coverage', 'accepted', 'score', 'without accepted'];
 const scoreCells = (score) => [
-  score.total,
+  score.population === undefined ? score.total : `${score.total} of ${score.population}`,
   score.killed,
   score.timeout,
   score.survived,
@@ -68,14 +68,14 @@ function groupBy(items, keyOf) {
 const asCode = (text) => `\`${shortened(text).replaceAll('`', "'").replaceAll('|', '\\|')}\``;
 
 /** Rows of one file in an area's section: its counts, and its accepted survivors. */
-function rowsOf(area, file, mutants) {
+function rowsOf(area, file, mutants, fileTotal) {
   const name = file.slice(area.source.length + 1);
   const isOfKind = (it) => ACCEPTED_KINDS.some(({ reason }) => reason === it.accepted);
   const accepted = mutants.filter((it) => (it.status === 'survived' || it.status === 'noCoverage') && it.accepted);
   const change = (it) => `${asCode(it.original)} → ${asCode(it.replacement)}`;
   return {
     name,
-    score: scoreOf(mutants),
+    score: { ...scoreOf(mutants), population: mutants.length < fileTotal ? fileTotal : undefined },
     accepted: [
       ...ACCEPTED_KINDS.map(({ reason }) => [accepted.filter((it) => it.accepted === reason).length, reason])
         .filter(([count]) => count > 0)
@@ -91,7 +91,12 @@ function rowsIn(text) {
   for (const line of text.split('\n')) {
     const [, name, rest] = /^\| ([^|]+\.ts) \| (.*) \|$/.exec(line) ?? [];
     if (name === undefined) continue;
-    const numbers = rest.split(' | ').slice(0, 6).map(Number);
+    const population = /^\d+ of (\d+) /.exec(rest)?.[1];
+    const numbers = rest
+      .replace(/^(\d+) of \d+ /, '$1 ')
+      .split(' | ')
+      .slice(0, 6)
+      .map(Number);
     if (numbers.length < 6 || numbers.some(Number.isNaN)) {
       files.find((file) => file.name === name)?.accepted.push(line);
       continue;
@@ -99,7 +104,10 @@ function rowsIn(text) {
     const [total, killed, timeout, survived, noCoverage, accepted] = numbers;
     files.push({
       name,
-      score: scoreOfCounts({ total, killed, timeout, survived, noCoverage, accepted }),
+      score: {
+        ...scoreOfCounts({ total, killed, timeout, survived, noCoverage, accepted }),
+        population: population && Number(population),
+      },
       accepted: [],
     });
   }
@@ -112,8 +120,10 @@ function sumOf(scores) {
   return scoreOfCounts(Object.fromEntries(fields.map((field) => [field, sum(field)])));
 }
 
-function section(area, mutants, { leftOut, isWhole }, before) {
-  const measured = [...groupBy(mutants, ({ file }) => file)].map(([file, own]) => rowsOf(area, file, own));
+function section(area, mutants, { leftOut, isWhole, totals }, before) {
+  const measured = [...groupBy(mutants, ({ file }) => file)].map(([file, own]) =>
+    rowsOf(area, file, own, totals.get(file)),
+  );
   const kept = rowsIn(before).filter((row) => !measured.some(({ name }) => name === row.name));
   const sources = sourcesOf(area).map((file) => file.slice(area.source.length + 1));
   const files = [...measured, ...kept]
@@ -135,6 +145,9 @@ function section(area, mutants, { leftOut, isWhole }, before) {
   if (leftOut.length > 0) {
     const titles = leftOut.map((id) => `"${id.slice(id.indexOf(' > ') + 3)}"`);
     lines.push(`A lower bound: judged without the slow tests ${titles.join(', ')}.`, '');
+  }
+  if (files.some(({ score }) => score.population !== undefined)) {
+    lines.push('"N of M": a sample of N of the M mutants of the file was measured, chosen by a hash.', '');
   }
   const accepted = files.flatMap((file) => file.accepted);
   if (accepted.length > 0) {
@@ -170,13 +183,13 @@ export function scoresNow() {
  * Replaces the rows of the measured files and keeps all others. `leftOut`: the slow tests that did not run. `isWhole`: all
  * files of the area were measured, so a file without a row has no mutants.
  */
-export function writeScores(area, mutants, { leftOut, isWhole }) {
+export function writeScores(area, mutants, { leftOut, isWhole, totals }) {
   if (!scoredAreas.some(({ name }) => name === area.name)) return;
   const sections = sectionsNow();
   const before = isWhole ? '' : (sections.get(area.name) ?? '');
-  sections.set(area.name, section(area, mutants, { leftOut, isWhole }, before));
+  sections.set(area.name, section(area, mutants, { leftOut, isWhole, totals }, before));
   const known = scoredAreas.filter(({ name }) => sections.has(name));
-  const totals = known.map(({ name }) =>
+  const areaRows = known.map(({ name }) =>
     cells(isPartial(sections.get(name)) ? `${name}, in part` : name, totalsIn(sections.get(name))),
   );
   const text = [
@@ -190,7 +203,7 @@ export function writeScores(area, mutants, { leftOut, isWhole }) {
     '',
     cells('area', ...columns),
     cells('---', ...columns.map(() => '---:')),
-    ...totals,
+    ...areaRows,
     '',
     ...known.map(({ name }) => sections.get(name)),
   ].join('\n');

@@ -232,12 +232,13 @@ function runInOneWorker(worker, nextPlan, recordResult) {
  * Runs the mutants of `files` that `wanted` selects. Returns `mutants`, each with its status (killed, timeout, survived or
  * noCoverage), and `leftOut`: the slow tests that did not run. `progress(done, total)` is called after each mutant.
  */
-export async function runArea({ area, files }, { concurrency, wanted, progress, withSlow }) {
+export async function runArea({ area, files }, { concurrency, wanted, progress, withSlow, sample }) {
   const tests = testsOf(area);
   const { covering, switching, mutants, digest } = await bundleMutants(files, tests);
   const { reaching, slow } = await dryRun(covering, mutants.length, tests, withSlow);
   const cache = openCache(area, withSlow ? `${digest}-all` : digest);
-  const chosen = mutants.filter(wanted);
+  const candidates = mutants.filter(wanted);
+  const chosen = sample === undefined ? candidates : samplesOf(candidates, sample);
   const byId = new Map(chosen.map((mutant) => [mutant.id, mutant]));
   const plans = [];
   for (const mutant of chosen) {
@@ -258,8 +259,29 @@ export async function runArea({ area, files }, { concurrency, wanted, progress, 
   }
   return {
     mutants: chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) })),
+    /** The number of mutants by file, of which `mutants` has all or a sample. */
+    totals: countBy(candidates, ({ file }) => file),
     leftOut: withSlow ? [] : slow,
   };
+}
+
+function countBy(items, keyOf) {
+  const counts = new Map();
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
+  return counts;
+}
+
+/** At most `size` mutants per file. A hash of the mutant decides, so every run takes the same ones. */
+function samplesOf(mutants, size) {
+  const hashOf = ({ key }) => createHash('sha256').update(key).digest('hex');
+  const byHash = mutants.map((mutant) => ({ mutant, hash: hashOf(mutant) })).sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  const counts = new Map();
+  const isTaken = ({ mutant: { file } }) => {
+    counts.set(file, (counts.get(file) ?? 0) + 1);
+    return counts.get(file) <= size;
+  };
+  const taken = new Set(byHash.filter(isTaken).map(({ mutant }) => mutant));
+  return mutants.filter((mutant) => taken.has(mutant));
 }
 
 export function removeTemporary() {
