@@ -45,7 +45,7 @@ interface Sender {
 }
 
 type StoryOptions = Omit<WorldOptions, 'weights' | 'roles'> & {
-  /** Actions that its authorizer refuses. */
+  /** Actions that its authorizer refuses: `ACTION` or `ACTION VALUE`. */
   readonly denied?: readonly string[];
   readonly weights?: Readonly<Record<string, number>>;
   readonly roles?: readonly string[];
@@ -56,8 +56,17 @@ function worldOptions({ denied = [], weights, roles, ...options }: StoryOptions)
     ...options,
     ...(weights && { weights: new Map(Object.entries(weights)) }),
     ...(roles && { roles: new Set(roles) }),
-    authorize: ({ action }) => !denied.includes(action),
+    authorize: ({ action, value }) => !denied.includes(action) && !denied.includes(`${action} ${value}`),
   };
+}
+
+function timerLines(world: World): readonly string[] {
+  const { byKey, deadlines } = world.master.state.timers;
+  const { monoMs } = world.now();
+  return deadlines.heap
+    .filter(({ key, generation }) => deadlines.live.get(key) === generation)
+    .map(({ key, atMonoMs }) => `timer ${storyJson(byKey.get(key))} due in ${atMonoMs - monoMs} ms`)
+    .sort();
 }
 
 /** The counters that changed since they were last read into `shown`, by name. */
@@ -77,7 +86,7 @@ function changedCounters({ state }: World['master'], shown: Map<string, number>)
  * `agent "RESOURCES"` registers an agent that answers pings; `subscribe {info}` subscribes a framework;
  * `call {stream, type...}` is a scheduler call, `operator {type...}` an operator call; `says {from, NAME: body}` is a
  * libprocess message; `wait MS` moves the clock; after `hold true` the store answers a batch only at `persisted`;
- * `counters` shows the metric counters that changed since the last `counters`; any other word is the kind of an input.
+ * `timers` shows the timers that are set; `counters` shows the metric counters that changed since the last `counters`; any other word is the kind of an input.
  * `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks and offers, `$stream0` its streams.
  */
 function createPlayer(): (word: string, value: unknown) => readonly string[] {
@@ -127,6 +136,8 @@ function createPlayer(): (word: string, value: unknown) => readonly string[] {
         return effectsOf(() => world.answerStore());
       case 'counters':
         return changedCounters(world.master, shownCounters);
+      case 'timers':
+        return timerLines(world);
       case 'wait':
         return effectsOf(() => world.wait(value as number));
       case 'agent':
