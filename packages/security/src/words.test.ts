@@ -214,7 +214,10 @@ test('CRAM-MD5, the server: what comes out of turn ends it with an error, and sa
   assert.deepEqual(talk(start()), challenge);
   assert.deepEqual(talk(start({ data: '' })), challenge);
   assert.deepEqual(talk(start({ mechanism: 'PLAIN' })), ends("field 'mechanism': expected CRAM-MD5"));
-  assert.deepEqual(talk(start({ data: 'YQ==' })), ends("field 'data': expected none, as in CRAM-MD5 the server sends first"));
+  assert.deepEqual(
+    talk(start({ data: 'YQ==' })),
+    ends("field 'data': expected none, as in CRAM-MD5 the server sends first"),
+  );
   assert.deepEqual(talk(start(), start()), ends("unexpected authentication 'start'"));
   assert.deepEqual(talk(start(), step('nospace'), start()), ends("unexpected authentication 'start'"));
   assert.deepEqual(talk(step('a x')), ends("unexpected authentication 'step'"));
