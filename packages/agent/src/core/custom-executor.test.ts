@@ -366,7 +366,7 @@ test('a task for the successor of an executor whose end is not acknowledged is d
   assert.notEqual(launched(launch(world, 'c', true)), containerId);
 });
 
-test('EXECUTOR-CALLS-3: after a restart the agent waits for its executors before it registers; what they never got is dropped', () => {
+test('REGISTRATION-5, EXECUTOR-CALLS-3: after a restart the agent registers when its executors have subscribed; tasks that they never got are dropped', () => {
   const { world, containerId } = subscribedWorld();
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);

@@ -2,7 +2,7 @@
 // Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md.
 //
 // OPERATIONS-1: the new total is on disk before anyone hears of it.
-// OPERATIONS-2: a status that carries an operation id is repeated (10 s doubling to 10 min) until acknowledged.
+// OPERATIONS-2: a status is sent again after 10 s, 20 s, 40 s ... 10 min until the master acknowledges it.
 
 import type { OperationUuid } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';

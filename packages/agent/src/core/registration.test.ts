@@ -21,7 +21,7 @@ import {
 
 const sentNames = (world: World): readonly string[] => world.sent.map(({ message }) => message.name);
 
-test('tries come at random moments whose bound doubles up to a minute', () => {
+test('REGISTRATION-3: registration attempts are separated by random pauses whose bound doubles up to a minute', () => {
   const world = createWorld();
   world.input({ kind: 'start', checkpoint: [], containers: [] });
   world.input({ kind: 'masterDetected', master: MASTER });
@@ -39,7 +39,7 @@ test('tries come at random moments whose bound doubles up to a minute', () => {
   assert(Math.max(...pauses) > 30_000);
 });
 
-test('the id is on disk before the agent announces itself; UpdateAgentMessage follows each registration', () => {
+test('REGISTRATION-2: the id is on disk before the agent sends UpdateAgentMessage under it', () => {
   const world = createWorld();
   world.input({ kind: 'start', checkpoint: [], containers: [] });
   world.input({ kind: 'masterDetected', master: MASTER });
@@ -59,7 +59,7 @@ test('the id is on disk before the agent announces itself; UpdateAgentMessage fo
   });
 });
 
-test('what comes right behind the registration is not lost while the id is being written', () => {
+test('a task that arrives while the id is being written is launched afterwards', () => {
   const world = createWorld();
   world.input({ kind: 'start', checkpoint: [], containers: [] });
   world.input({ kind: 'masterDetected', master: MASTER });
@@ -83,7 +83,7 @@ test('REGISTRATION-1, AGENT-3: a ping of the detected master is answered, in eve
   assert.deepEqual(world.sent, [{ to: OBSERVER, message: { name: 'PongAgentMessage', body: {} } }]);
 });
 
-test('the agent registers anew: not connected, pings stopped, connection broken', () => {
+test('REGISTRATION-4: the agent registers again when a ping says disconnected, pings stop, or the connection breaks', () => {
   const causes: readonly ((world: World) => void)[] = [
     (world) => world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER),
     (world) => world.pass(75_000),
@@ -98,7 +98,7 @@ test('the agent registers anew: not connected, pings stopped, connection broken'
   }
 });
 
-test('REGISTRATION-8: a registration that is accepted after its connection broke is watched again', () => {
+test('REGISTRATION-8: an accepted registration links to the master again, as the earlier link may be broken', () => {
   const answers: readonly ((world: World) => void)[] = [
     (world) => world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } }),
     (world) => world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } }),
@@ -120,7 +120,7 @@ test('REGISTRATION-8: a registration that is accepted after its connection broke
   }
 });
 
-test('what was sent before the agent last told what it has, and is late, is dropped', () => {
+test('REGISTRATION-6: all attempts over a connection have one new resource version; a launch with an earlier one is dropped', () => {
   const world = registeredWorld();
   const versionsOf = () => sentOf(world, 'ReregisterAgentMessage').map((it) => it.resource_version_uuid?.value ?? '');
   const launch = (id: string, version: string): void => {
@@ -152,7 +152,7 @@ test('pings at intervals keep the agent registered', () => {
   assert.equal(sentOf(world, 'ReregisterAgentMessage').length, 0);
 });
 
-test('another id than its own ends the agent', () => {
+test('REGISTRATION-2: an agent id other than its own ends the process', () => {
   const world = registeredWorld();
   const effects = world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S9' } } });
   assert(effects.some((effect) => effect.kind === 'exit' && effect.status === 1));
@@ -168,22 +168,7 @@ test('REGISTRATION-1: messages of others than the detected master change nothing
   assert.equal(world.core.state.registration.registered, true);
 });
 
-test('a re-registration lists what the agent has', () => {
-  const world = registeredWorld();
-  runToRunning(world, taskOf('t'));
-  world.input({ kind: 'masterDetected', master: pidOf('master', '10.0.0.2:5050') });
-  world.pass(1000);
-  const message = sentOf(world, 'ReregisterAgentMessage').at(-1);
-  assert.deepEqual(
-    message?.tasks?.map(({ task_id, state, resources }) => [task_id.value, state, resources?.[0]?.role]),
-    [['t', 'TASK_RUNNING', '*']],
-  );
-  assert.deepEqual(message?.frameworks, [frameworkOf()]);
-  assert.equal(message?.executor_infos, undefined);
-  assert.equal(message?.agent.id?.value, 'm-S0');
-});
-
-test('updates wait while there is no master and go out at once when there is', () => {
+test('STATUS-UPDATES-4: without a master no status update is sent; the first one is sent upon registration', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'masterDetected', master: undefined });
@@ -196,7 +181,7 @@ test('updates wait while there is no master and go out at once when there is', (
 
 for (const checkpoint of [true, false]) {
   const kind = checkpoint ? 'with checkpointing' : 'without checkpointing';
-  test(`the end of a task that only the master knows is sent once on re-registration, ${kind}`, () => {
+  test(`a task that only the master knows is reported as dropped once upon re-registration, ${kind}`, () => {
     const world = registeredWorld();
     world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER);
     world.message({
@@ -278,7 +263,7 @@ test("the captured messages of Mesos' own master register an agent and run a tas
   assert(world.effects.some((it) => it.kind === 'launch' && it.spec.command.value === 'sleep 2'));
 });
 
-test('a framework that is being shut down is not listed: nothing more will be told of its tasks', () => {
+test('a framework that is being shut down is not in a re-registration', () => {
   const world = registeredWorld();
   runToRunning(world, taskOf('t'));
   world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
@@ -287,7 +272,7 @@ test('a framework that is being shut down is not listed: nothing more will be to
   assert.deepEqual([again?.frameworks, again?.tasks], [undefined, undefined]);
 });
 
-test('an agent that left the cluster comes back as another', () => {
+test('an agent that left the cluster registers under a new id', () => {
   const world = registeredWorld();
   world.input({ kind: 'leave', message: 'asked to' });
   world.restart();

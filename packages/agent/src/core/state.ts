@@ -2,9 +2,10 @@
 //
 // Owns every record of the agent; the other files of the core change it through here and `machine.ts`.
 // AGENT-STATE-1: a record is never changed, only replaced; so a view may hold it as long as it likes.
-// AGENT-STATE-2: a framework is in `frameworks` exactly while it has an executor there.
+// AGENT-STATE-2: a framework is in `frameworks` while it has an executor or an unacknowledged update, and a second longer;
+//     then it is in `completedFrameworks`.
 // AGENT-STATE-3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.
-// AGENT-STATE-4: what a checkpointing framework was told, and what it was told of, is on disk first.
+// AGENT-STATE-4: a status of a checkpointing framework's task is on disk before it is sent.
 import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, Pid, Random, TaskId } from '@meseta/base';
 import { type CommitQueue, createCommitQueue } from '@meseta/base/core/commit-queue';
 import { createTimers, type Timers } from '@meseta/base/core/timers';

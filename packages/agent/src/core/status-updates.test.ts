@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import type { ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import type { FrameworkInfo, StatusUpdate } from '@meseta/wire';
+import type { ExecutorCall, FrameworkInfo, StatusUpdate } from '@meseta/wire';
 import fc from 'fast-check';
+import type { ConnectionId } from './io.js';
 import {
   acknowledge,
   exit,
@@ -61,6 +62,47 @@ test('STATUS-UPDATES-2: an update of a checkpointing framework is on disk before
   assert.deepEqual(states(world), []);
   world.flush();
   assert.deepEqual(states(world), ['TASK_STARTING']);
+});
+
+test('STATUS-UPDATES-2: an acknowledgement of an update that is not on disk yet has no effect', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  world.durable = false;
+  started(world, containerId);
+  const streamOf = () => world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('t' as TaskId);
+  const [first, second] = streamOf()?.updates ?? [];
+  assert.ok(first && second);
+  acknowledge(world, first);
+  assert.equal(streamOf()?.updates.length, 2);
+  world.flush();
+  acknowledge(world, first);
+  assert.deepEqual(streamOf()?.updates, [second]);
+});
+
+test('STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream with the updates behind it', () => {
+  const world = registeredWorld();
+  const framework = frameworkOf({ checkpoint: false });
+  const executor = { executor_id: { value: 'e' }, command: { value: './e' } };
+  const { command: _command, ...task } = taskOf('t', { executor });
+  started(world, run(world, task, framework));
+  const call = (connection: string, more: object): void => {
+    const ids = { framework_id: { value: 'f-1' }, executor_id: { value: 'e' } };
+    world.input({
+      kind: 'executorCall',
+      connection: connection as ConnectionId,
+      call: { ...ids, ...more } as ExecutorCall,
+    });
+  };
+  call('c1', { type: 'SUBSCRIBE', subscribe: {} });
+  for (const state of ['TASK_FINISHED', 'TASK_RUNNING']) {
+    call('c2', { type: 'UPDATE', update: { status: { task_id: { value: 't' }, state, uuid: `${state}==` } } });
+  }
+  const [finished] = updates(world);
+  assert.ok(finished);
+  acknowledge(world, finished);
+  world.pass(60_000);
+  assert.deepEqual(states(world), ['TASK_FINISHED']);
+  assert.equal(world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.size, 0);
 });
 
 test('each message says the state that the task is in by now', () => {

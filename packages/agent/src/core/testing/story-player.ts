@@ -41,11 +41,9 @@ interface RestartLine {
 type Says = { readonly from?: Pid } & Readonly<Record<string, unknown>>;
 
 const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } = {
-  agent(scene, config: Partial<AgentConfig>) {
-    scene.world = createWorld(config);
-  },
+  agent: continueWith,
   registered(scene, config: Partial<AgentConfig>) {
-    scene.world = createWorld(config);
+    continueWith(scene, config);
     scene.world.input({ kind: 'start', checkpoint: [], containers: [] });
     answerRegistration(scene.world, 'AgentRegisteredMessage');
   },
@@ -84,6 +82,13 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } =
   },
   acknowledgeOperations: ({ world, acknowledged }) => acknowledgeOperations(world, acknowledged),
 };
+
+/** The story continues with another agent, whose random ids are those of the first one. */
+function continueWith(scene: Scene, config: Partial<AgentConfig>): void {
+  scene.world = createWorld(config);
+  scene.containers.clear();
+  scene.acknowledged.clear();
+}
 
 const idOf = ({ containers }: Scene, name: string): ContainerId => containers.get(name) ?? (name as ContainerId);
 
