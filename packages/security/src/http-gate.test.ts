@@ -3,8 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { agentEndpoints, masterEndpoints } from '@meseta/api';
+import { agentEndpoints, masterEndpoints, refusal } from '@meseta/api';
+import { err, ok } from '@meseta/base';
 import fc from 'fast-check';
+import { createLocalAuthorizer } from './authorizer.js';
+import type { BrowserGuard } from './browser-guard.js';
+import { type ArrivedRequest, createHttpGate, forbidden } from './http-gate.js';
+import { principalOf } from './principal.js';
 import { createSecurity, type SecurityFlags } from './setup.js';
 
 const open: SecurityFlags = {
@@ -16,13 +21,17 @@ const open: SecurityFlags = {
   trustedHosts: [],
   realms: {},
 };
+
 const plain = { rest: '', jsonp: false, certified: false };
+
 const acls = JSON.stringify({
   permissive: false,
   get_endpoints: [{ principals: { type: 'ANY' }, paths: { values: ['/metrics/snapshot'] } }],
 });
 
-test('a request is stopped where the first rule stops it', () => {
+const anyEntity = { type: 'ANY' } as const;
+
+test('the first rule that refuses a request gives the response', () => {
   const firewallRules = '{"disabled_endpoints":{"paths":["/teardown"]}}';
   const made = createSecurity('master', { ...open, acls, firewallRules });
   assert.ok(made.ok);
@@ -39,25 +48,7 @@ test('a request is stopped where the first rule stops it', () => {
   assert.equal(admit('weights', 'PUT'), 'admitted');
 });
 
-test('flags that cannot be followed are named', () => {
-  const wrong: readonly (readonly [Partial<SecurityFlags>, keyof SecurityFlags])[] = [
-    [{ authorizer: 'mine' }, 'authorizer'],
-    [{ credentials: '/nowhere/at/all' }, 'credentials'],
-    [{ jwtSecretKey: '/nowhere/at/all' }, 'jwtSecretKey'],
-    [{ acls: '[' }, 'acls'],
-    [{ firewallRules: '[]' }, 'firewallRules'],
-    [{ acls: '/nowhere/at/all' }, 'acls'],
-    [{ rateLimits: '{"limits":[{}]}' }, 'rateLimits'],
-    [{ realms: { readonly: 'basic' } }, 'realms'],
-  ];
-  for (const [flags, flag] of wrong) {
-    const made = createSecurity('agent', { ...open, ...flags });
-    assert.ok(!made.ok);
-    assert.equal(made.error.flag, flag);
-  }
-});
-
-test('no header, however odd, is more than admitted or refused', () => {
+test('a request with any headers is either admitted or refused', () => {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-gate-'));
   try {
     const credentials = join(directory, 'credentials');
@@ -87,4 +78,81 @@ test('no header, however odd, is more than admitted or refused', () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+/** A gate whose parts say yes, and what they are asked. */
+function asked(request: Partial<ArrivedRequest>, unsafe = false) {
+  const checked: Parameters<BrowserGuard['check']>[0][] = [];
+  const headers: (string | undefined)[] = [];
+  const gate = createHttpGate({
+    authentication: {
+      guards: () => true,
+      authenticate(_realm, header) {
+        headers.push(header);
+        return ok(principalOf('p'));
+      },
+    },
+    authorizer: createLocalAuthorizer({
+      permissive: false,
+      get_endpoints: [{ principals: anyEntity, paths: { values: ['/metrics/snapshot'] } }],
+    }),
+    guard: {
+      check(it: (typeof checked)[number]) {
+        checked.push(it);
+        return unsafe ? refusal('forbidden', 'unsafe') : undefined;
+      },
+    } as BrowserGuard,
+    firewall: undefined,
+  });
+  const endpoint = masterEndpoints.metrics;
+  const all = { method: 'GET', endpoint, rest: '', jsonp: false, certified: false, headers: {}, ...request };
+  return { admitted: gate.admit(all, 0), checked, headers };
+}
+
+test('the browser guard gets the access of the method; an unknown method counts as reading', () => {
+  const weights = { ...masterEndpoints.weights };
+  const cases: readonly (readonly [Partial<ArrivedRequest>, access: string])[] = [
+    [{ method: 'GET' }, 'reads'],
+    [{ method: 'BREW' }, 'reads'],
+    [{ endpoint: weights, method: 'PUT' }, weights.methods.PUT as string],
+    [{ endpoint: weights, method: 'GET' }, weights.methods.GET as string],
+  ];
+  for (const [request, access] of cases) assert.equal(asked(request).checked[0]?.access, access);
+  assert.equal(weights.methods.PUT, 'changes');
+});
+
+test('a request is for JSONP only at an endpoint with JSONP', () => {
+  for (const speaks of [true, false, undefined]) {
+    for (const jsonp of [true, false]) {
+      const { jsonp: _, ...plain } = masterEndpoints.metrics as ArrivedRequest['endpoint'];
+      const endpoint = { ...plain, ...(speaks !== undefined && { jsonp: speaks }) } as ArrivedRequest['endpoint'];
+      assert.equal(asked({ endpoint, jsonp }).checked[0]?.jsonp, jsonp && speaks === true, `${speaks} ${jsonp}`);
+    }
+  }
+});
+
+test('the first of several Authorization headers counts; a request that the guard refuses is not authenticated', () => {
+  const cases: readonly (readonly [string | readonly string[] | undefined, string | undefined])[] = [
+    [undefined, undefined],
+    ['Basic x', 'Basic x'],
+    [['Basic y', 'Basic z'], 'Basic y'],
+    [[], undefined],
+  ];
+  for (const [authorization, header] of cases)
+    assert.deepEqual(asked({ headers: { authorization } }).headers, [header]);
+  const { admitted, headers } = asked({}, true);
+  assert.deepEqual([admitted, headers], [err(refusal('forbidden', 'unsafe')), []]);
+});
+
+test('an endpoint is authorized by its path or without an object, as its action requires', () => {
+  assert.deepEqual(asked({}).admitted, ok(principalOf('p')));
+  const flags = masterEndpoints.flags as ArrivedRequest['endpoint'];
+  const refused = err(forbidden(principalOf('p'), `ask ${flags.path}`));
+  assert.deepEqual(asked({ endpoint: flags }).admitted, refused);
+  assert.deepEqual(forbidden(undefined, 'do it'), refusal('forbidden', 'Who has not authenticated may not do it'));
+});
+
+test('a refusal names the principal', () => {
+  assert.equal(forbidden(undefined, 'x').text, 'Who has not authenticated may not x');
+  assert.equal(forbidden(principalOf('alice'), 'ask /flags').text, 'alice may not ask /flags');
 });
