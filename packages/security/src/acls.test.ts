@@ -72,9 +72,9 @@ test('lists with a name from before Mesos 1.0 count under the new name; unknown 
   });
   assert.ok(answer.ok);
   assert.deepEqual(answer.value.warnings, [
-    "field 'shutdown_frameworks' is called 'teardown_frameworks' now",
-    "field 'set_quotas' is called 'update_quotas' now",
-    "field 'surprise' is no list of ACLs and has no effect",
+    "field 'shutdown_frameworks' is now called 'teardown_frameworks'",
+    "field 'set_quotas' is now called 'update_quotas'",
+    "field 'surprise' is not a list of ACLs and has no effect",
   ]);
   const { approverFor } = createLocalAuthorizer(answer.value.acls);
   const may = (who: string, action: Action, value: string) => allows(approverFor(principalOf(who), action), { value });

@@ -1,4 +1,4 @@
-// The `--acls` flag: mesos.ACLs as JSON, checked before anybody relies on it (Mesos: docs/authorization.md).
+// The `--acls` flag: mesos.ACLs as JSON, checked when the flag is read (Mesos: docs/authorization.md).
 import { agentEndpoints, masterEndpoints } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import { type ACLEntity, type ACLs, renderWireError } from '@meseta/wire';
@@ -6,7 +6,7 @@ import { ACLsCodec } from '@meseta/wire/codecs';
 import { ACTION_RULES, type AclList, OBJECT_FIELDS } from './actions.js';
 import type { Acl } from './verdicts.js';
 
-/** Mesos' names of before 1.0, and what they are called now. */
+/** Names from before Mesos 1.0, and today's. */
 const RENAMED: Readonly<Record<string, AclList>> = {
   shutdown_frameworks: 'teardown_frameworks',
   set_quotas: 'update_quotas',
@@ -20,7 +20,7 @@ export const AUTHORIZABLE_PATHS: ReadonlySet<string> = new Set(
     .map(({ path }) => path),
 );
 
-/** The lists whose ACLs tell no object from another. */
+/** The lists whose ACLs do not distinguish objects. */
 const WITHOUT_VALUES: ReadonlySet<AclList> = new Set(
   Object.values(ACTION_RULES)
     .filter(({ values }) => values === undefined)
@@ -34,21 +34,22 @@ export interface ParsedAcls {
 
 const lists = Object.keys(OBJECT_FIELDS) as AclList[];
 
-/** The ACLs of a list, whatever its field of objects is called. */
+/** The ACLs of a list in one shape: each list has its own name for the field of objects. */
 export const aclsIn = (acls: ACLs, list: AclList): readonly Acl[] =>
   (acls[list] ?? []).map((acl) => ({
     principals: acl.principals,
     objects: (acl as unknown as Readonly<Record<string, ACLEntity>>)[OBJECT_FIELDS[list]] as ACLEntity,
   }));
 
-/** What can't be meant, naming the field; undefined if all is well. */
+/** The problem with the ACLs, with the field; undefined if there is none. */
 function aclProblem(acls: ACLs): string | undefined {
   for (const list of lists) {
     for (const [index, { objects }] of aclsIn(acls, list).entries()) {
       const field = `field '${list}[${index}].${OBJECT_FIELDS[list]}'`;
-      const some = (objects.type ?? 'SOME') === 'SOME';
-      if (some && WITHOUT_VALUES.has(list)) return `${field}: expected type ANY or NONE`;
-      const unknown = list === 'get_endpoints' && some && objects.values?.find((path) => !AUTHORIZABLE_PATHS.has(path));
+      const isSome = (objects.type ?? 'SOME') === 'SOME';
+      if (isSome && WITHOUT_VALUES.has(list)) return `${field}: expected type ANY or NONE`;
+      const unknown =
+        list === 'get_endpoints' && isSome && objects.values?.find((path) => !AUTHORIZABLE_PATHS.has(path));
       if (typeof unknown === 'string') {
         return `${field}: expected ${[...AUTHORIZABLE_PATHS].join(', ')}, got ${JSON.stringify(unknown)}`;
       }
@@ -57,7 +58,7 @@ function aclProblem(acls: ACLs): string | undefined {
   return undefined;
 }
 
-/** A list that nobody reads protects nothing, but Mesos takes it; so it is only told of. */
+/** A list with an unknown name has no effect. Mesos accepts it, so it is only a warning. */
 export function parseAcls(text: string): Result<ParsedAcls, string> {
   let json: unknown;
   try {
@@ -69,12 +70,12 @@ export function parseAcls(text: string): Result<ParsedAcls, string> {
   const document: Record<string, unknown> = { ...json };
   const warnings: string[] = [];
   for (const name of Object.keys(document)) {
-    const now = RENAMED[name];
-    if (now !== undefined) {
-      warnings.push(`field '${name}' is called '${now}' now`);
-      document[now] = [...asList(document[name]), ...asList(document[now])];
+    const newName = RENAMED[name];
+    if (newName !== undefined) {
+      warnings.push(`field '${name}' is now called '${newName}'`);
+      document[newName] = [...asList(document[name]), ...asList(document[newName])];
     } else if (name !== 'permissive' && !(name in OBJECT_FIELDS)) {
-      warnings.push(`field '${name}' is no list of ACLs and has no effect`);
+      warnings.push(`field '${name}' is not a list of ACLs and has no effect`);
     }
   }
   const acls = ACLsCodec.read(document);

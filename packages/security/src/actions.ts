@@ -1,5 +1,5 @@
-// Every action that Mesos authorizes: which list of ACLs speaks of it, and what of an object they compare
-// (Mesos: docs/authorization.md; facts: mesos.ACLs, mesos.authorization.Action).
+// Every action that Mesos authorizes: the list of ACLs about it, and the values of an object that these ACLs compare
+// (Mesos: docs/authorization.md, mesos.ACLs, mesos.authorization.Action).
 import type { Action } from '@meseta/api';
 import type { ACLs, AuthorizationObject, Resource, TaskInfo } from '@meseta/wire';
 
@@ -63,25 +63,25 @@ export const OBJECT_FIELDS = {
   reactivate_agents: 'agents',
 } as const satisfies { readonly [List in AclList]: Exclude<keyof NonNullable<ACLs[List]>[number], 'principals'> };
 
-/** What of an object the ACLs compare; undefined where it names nothing in particular. More than one: all must be allowed. */
+/** The values of an object that ACLs compare, all of which must be allowed; undefined for an object without a value. */
 type ValuesOf = (object: AuthorizationObject) => readonly (string | undefined)[];
 
 export interface ActionRule {
   readonly list: AclList;
-  /** Undefined: these ACLs tell no object from another, and may only say ANY or NONE. */
+  /** Undefined: these ACLs do not distinguish objects, so theirs can only be ANY or NONE. */
   readonly values: ValuesOf | undefined;
-  /** For nested containers: the list about the user that the new process gets. `list` is about its parent's. */
+  /** For nested containers: the list about the user of the new process. `list` is about the user of the parent. */
   readonly child?: AclList;
-  /** What a token's bearer may do to its own containers, whatever the ACLs say: the claim that names them. */
+  /** The claim of a token that names the containers on which the token permits the action, whatever the ACLs are. */
   readonly implicit?: 'cid' | 'cid_prefix';
 }
 
-const none = (list: AclList, implicit?: ActionRule['implicit']): ActionRule => ({
+const withoutObjects = (list: AclList, implicit?: ActionRule['implicit']): ActionRule => ({
   list,
   values: undefined,
   ...(implicit && { implicit }),
 });
-const some = (list: AclList, compared: (object: AuthorizationObject) => string | undefined): ActionRule => ({
+const byValue = (list: AclList, compared: (object: AuthorizationObject) => string | undefined): ActionRule => ({
   list,
   values: (object) => [compared(object)],
 });
@@ -106,26 +106,26 @@ const frameworkRoles: ValuesOf = ({ framework_info, value }) => {
 };
 
 const registerFramework: ActionRule = { list: 'register_frameworks', values: frameworkRoles };
-const reserve = some('reserve_resources', resourceRole);
-const createVolume = some('create_volumes', resourceRole);
-const updateWeight = some('update_weights', ({ weight_info, value }) => weight_info?.role ?? value);
-const getQuota = some('get_quotas', value);
-const updateQuota = some('update_quotas', ({ quota_info, value }) => quota_info?.role ?? value);
-const teardown = some('teardown_frameworks', ({ framework_info, value }) =>
+const reserve = byValue('reserve_resources', resourceRole);
+const createVolume = byValue('create_volumes', resourceRole);
+const updateWeight = byValue('update_weights', ({ weight_info, value }) => weight_info?.role ?? value);
+const getQuota = byValue('get_quotas', value);
+const updateQuota = byValue('update_quotas', ({ quota_info, value }) => quota_info?.role ?? value);
+const teardown = byValue('teardown_frameworks', ({ framework_info, value }) =>
   framework_info === undefined ? value : (framework_info.principal ?? ''),
 );
-const unreserve = some('unreserve_resources', ({ resource, value }) =>
+const unreserve = byValue('unreserve_resources', ({ resource, value }) =>
   resource === undefined ? value : (innermost(resource)?.principal ?? resource.reservation?.principal ?? ''),
 );
-const destroyVolume = some('destroy_volumes', ({ resource, value }) =>
+const destroyVolume = byValue('destroy_volumes', ({ resource, value }) =>
   resource === undefined ? value : (resource.disk?.persistence?.principal ?? ''),
 );
-const nested = (list: AclList): ActionRule => ({ ...some(list, containerUser), implicit: 'cid' });
+const nested = (list: AclList): ActionRule => ({ ...byValue(list, containerUser), implicit: 'cid' });
 
 export const ACTION_RULES: { readonly [A in Action]: ActionRule } = {
   REGISTER_FRAMEWORK: registerFramework,
   REGISTER_FRAMEWORK_WITH_ROLE: registerFramework,
-  RUN_TASK: some('run_tasks', (object) => taskUser(object.task_info) ?? frameworkUser(object) ?? object.value),
+  RUN_TASK: byValue('run_tasks', (object) => taskUser(object.task_info) ?? frameworkUser(object) ?? object.value),
   TEARDOWN_FRAMEWORK: teardown,
   TEARDOWN_FRAMEWORK_WITH_PRINCIPAL: teardown,
   RESERVE_RESOURCES: reserve,
@@ -136,29 +136,29 @@ export const ACTION_RULES: { readonly [A in Action]: ActionRule } = {
   CREATE_VOLUME_WITH_ROLE: createVolume,
   DESTROY_VOLUME: destroyVolume,
   DESTROY_VOLUME_WITH_PRINCIPAL: destroyVolume,
-  RESIZE_VOLUME: some('resize_volumes', resourceRole),
-  CREATE_BLOCK_DISK: some('create_block_disks', resourceRole),
-  DESTROY_BLOCK_DISK: some('destroy_block_disks', resourceRole),
-  CREATE_MOUNT_DISK: some('create_mount_disks', resourceRole),
-  DESTROY_MOUNT_DISK: some('destroy_mount_disks', resourceRole),
-  DESTROY_RAW_DISK: some('destroy_raw_disks', resourceRole),
-  GET_ENDPOINT_WITH_PATH: some('get_endpoints', value),
-  VIEW_ROLE: some('view_roles', value),
+  RESIZE_VOLUME: byValue('resize_volumes', resourceRole),
+  CREATE_BLOCK_DISK: byValue('create_block_disks', resourceRole),
+  DESTROY_BLOCK_DISK: byValue('destroy_block_disks', resourceRole),
+  CREATE_MOUNT_DISK: byValue('create_mount_disks', resourceRole),
+  DESTROY_MOUNT_DISK: byValue('destroy_mount_disks', resourceRole),
+  DESTROY_RAW_DISK: byValue('destroy_raw_disks', resourceRole),
+  GET_ENDPOINT_WITH_PATH: byValue('get_endpoints', value),
+  VIEW_ROLE: byValue('view_roles', value),
   UPDATE_WEIGHT: updateWeight,
   UPDATE_WEIGHT_WITH_ROLE: updateWeight,
   GET_QUOTA: getQuota,
   GET_QUOTA_WITH_ROLE: getQuota,
   UPDATE_QUOTA: updateQuota,
   UPDATE_QUOTA_WITH_CONFIG: updateQuota,
-  VIEW_FRAMEWORK: some('view_frameworks', (object) => frameworkUser(object) ?? object.value),
-  VIEW_TASK: some(
+  VIEW_FRAMEWORK: byValue('view_frameworks', (object) => frameworkUser(object) ?? object.value),
+  VIEW_TASK: byValue(
     'view_tasks',
     (object) => object.task?.user ?? taskUser(object.task_info) ?? frameworkUser(object) ?? object.value,
   ),
-  VIEW_EXECUTOR: some('view_executors', executorUser),
-  ACCESS_SANDBOX: some('access_sandboxes', executorUser),
-  ACCESS_MESOS_LOG: none('access_mesos_logs'),
-  VIEW_FLAGS: none('view_flags'),
+  VIEW_EXECUTOR: byValue('view_executors', executorUser),
+  ACCESS_SANDBOX: byValue('access_sandboxes', executorUser),
+  ACCESS_MESOS_LOG: withoutObjects('access_mesos_logs'),
+  VIEW_FLAGS: withoutObjects('view_flags'),
   LAUNCH_NESTED_CONTAINER: {
     ...nested('launch_nested_containers_under_parent_with_user'),
     child: 'launch_nested_containers_as_user',
@@ -170,27 +170,27 @@ export const ACTION_RULES: { readonly [A in Action]: ActionRule } = {
   KILL_NESTED_CONTAINER: nested('kill_nested_containers'),
   WAIT_NESTED_CONTAINER: nested('wait_nested_containers'),
   REMOVE_NESTED_CONTAINER: nested('remove_nested_containers'),
-  ATTACH_CONTAINER_INPUT: some('attach_containers_input', containerUser),
+  ATTACH_CONTAINER_INPUT: byValue('attach_containers_input', containerUser),
   ATTACH_CONTAINER_OUTPUT: nested('attach_containers_output'),
-  VIEW_CONTAINER: some('view_containers', executorUser),
-  SET_LOG_LEVEL: none('set_log_level'),
-  REGISTER_AGENT: none('register_agents'),
-  UPDATE_MAINTENANCE_SCHEDULE: none('update_maintenance_schedules'),
-  GET_MAINTENANCE_SCHEDULE: none('get_maintenance_schedules'),
-  START_MAINTENANCE: none('start_maintenances'),
-  STOP_MAINTENANCE: none('stop_maintenances'),
-  GET_MAINTENANCE_STATUS: none('get_maintenance_statuses'),
-  DRAIN_AGENT: none('drain_agents'),
-  DEACTIVATE_AGENT: none('deactivate_agents'),
-  REACTIVATE_AGENT: none('reactivate_agents'),
-  MARK_AGENT_GONE: none('mark_agents_gone'),
-  LAUNCH_STANDALONE_CONTAINER: none('launch_standalone_containers', 'cid_prefix'),
-  KILL_STANDALONE_CONTAINER: none('kill_standalone_containers', 'cid_prefix'),
-  WAIT_STANDALONE_CONTAINER: none('wait_standalone_containers', 'cid_prefix'),
-  REMOVE_STANDALONE_CONTAINER: none('remove_standalone_containers', 'cid_prefix'),
-  VIEW_STANDALONE_CONTAINER: none('view_standalone_containers', 'cid_prefix'),
-  MODIFY_RESOURCE_PROVIDER_CONFIG: none('modify_resource_provider_configs'),
-  MARK_RESOURCE_PROVIDER_GONE: none('mark_resource_providers_gone'),
-  VIEW_RESOURCE_PROVIDER: none('view_resource_providers'),
-  PRUNE_IMAGES: none('prune_images'),
+  VIEW_CONTAINER: byValue('view_containers', executorUser),
+  SET_LOG_LEVEL: withoutObjects('set_log_level'),
+  REGISTER_AGENT: withoutObjects('register_agents'),
+  UPDATE_MAINTENANCE_SCHEDULE: withoutObjects('update_maintenance_schedules'),
+  GET_MAINTENANCE_SCHEDULE: withoutObjects('get_maintenance_schedules'),
+  START_MAINTENANCE: withoutObjects('start_maintenances'),
+  STOP_MAINTENANCE: withoutObjects('stop_maintenances'),
+  GET_MAINTENANCE_STATUS: withoutObjects('get_maintenance_statuses'),
+  DRAIN_AGENT: withoutObjects('drain_agents'),
+  DEACTIVATE_AGENT: withoutObjects('deactivate_agents'),
+  REACTIVATE_AGENT: withoutObjects('reactivate_agents'),
+  MARK_AGENT_GONE: withoutObjects('mark_agents_gone'),
+  LAUNCH_STANDALONE_CONTAINER: withoutObjects('launch_standalone_containers', 'cid_prefix'),
+  KILL_STANDALONE_CONTAINER: withoutObjects('kill_standalone_containers', 'cid_prefix'),
+  WAIT_STANDALONE_CONTAINER: withoutObjects('wait_standalone_containers', 'cid_prefix'),
+  REMOVE_STANDALONE_CONTAINER: withoutObjects('remove_standalone_containers', 'cid_prefix'),
+  VIEW_STANDALONE_CONTAINER: withoutObjects('view_standalone_containers', 'cid_prefix'),
+  MODIFY_RESOURCE_PROVIDER_CONFIG: withoutObjects('modify_resource_provider_configs'),
+  MARK_RESOURCE_PROVIDER_GONE: withoutObjects('mark_resource_providers_gone'),
+  VIEW_RESOURCE_PROVIDER: withoutObjects('view_resource_providers'),
+  PRUNE_IMAGES: withoutObjects('prune_images'),
 };

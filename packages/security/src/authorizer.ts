@@ -1,9 +1,9 @@
-// Who may do what. `Authorizer` is the interface that master and agent ask; the local authorizer answers from ACLs.
-// An answer is data: what a principal may see of a view is one approver, and approvers with equal keys see the same,
-// so that renderings and streams can be shared among equals (docs/architecture.md).
+// Authorization: `Authorizer` is the interface for master and agent; the local authorizer decides by ACLs. A decision is
+// data: one approver for a principal and an action. Approvers with equal keys decide alike, so that principals whose
+// approvers have equal keys can share renderings and streams (docs/architecture.md).
 //
-// Whoever holds a token that names only claims (executors, resource providers) may act on their own containers
-// and on nothing else, whatever the ACLs say, as in Mesos.
+// A token that has only claims (of executors and resource providers) permits actions on its own containers and nothing
+// else, whatever the ACLs are, as in Mesos.
 import type { Action } from '@meseta/api';
 import type { ACLs, AuthorizationObject, ContainerID } from '@meseta/wire';
 import { aclsIn } from './acls.js';
@@ -11,18 +11,18 @@ import { ACTION_RULES, type ActionRule, OBJECT_FIELDS } from './actions.js';
 import type { Principal } from './principal.js';
 import { type Verdicts, verdictOn, verdictsOf } from './verdicts.js';
 
-/** Equal keys of one action's approvers mean equal answers. */
+/** Approvers of one action with equal keys decide alike. */
 export type Approver =
   | { readonly kind: 'all' | 'none'; readonly key: string }
   | {
       readonly kind: 'some';
       readonly key: string;
-      /** Undefined asks about no object in particular: only who may do it to any may. */
+      /** Without an object: whether the action is allowed on objects that no ACL names. */
       allows(object: AuthorizationObject | undefined): boolean;
     };
 
 export interface Authorizer {
-  /** Undefined is whoever did not authenticate. */
+  /** The principal is undefined if the request was not authenticated. */
   approverFor(principal: Principal | undefined, action: Action): Approver;
 }
 
@@ -32,40 +32,40 @@ export const NONE: Approver = { kind: 'none', key: '-' };
 export const allows = (approver: Approver, object?: AuthorizationObject): boolean =>
   approver.kind === 'some' ? approver.allows(object) : approver.kind === 'all';
 
-/** All of the objects, or not. */
+/** Whether all of the objects are allowed. */
 export const allowsAll = (approver: Approver, objects: readonly AuthorizationObject[]): boolean =>
   approver.kind === 'some' ? objects.every((object) => approver.allows(object)) : approver.kind === 'all';
 
-/** Without `--acls` everybody may do everything, but for the bearer of a token of claims, who has its own containers. */
+/** Without `--acls` everything is allowed, except that a token with only claims is limited to its own containers. */
 export const openAuthorizer: Authorizer = {
   approverFor: (principal, action) => (isBearer(principal) ? ownContainers(principal, action) : ALL),
 };
 
-/** Whoever is known by a token's claims alone. */
+/** A principal whose token has only claims. */
 type Bearer = Principal & { readonly value?: undefined };
 
 export const isBearer = (principal: Principal | undefined): principal is Bearer =>
   principal !== undefined && principal.value === undefined;
 
-const MAX_REMEMBERED = 10_000;
+const MAX_KEPT_APPROVERS = 10_000;
 
 export function createLocalAuthorizer(acls: ACLs): Authorizer {
-  const known = new Map<string, Approver>();
+  const approvers = new Map<string, Approver>();
   return {
     approverFor(principal, action) {
       if (isBearer(principal)) return ownContainers(principal, action);
       const name = principal === undefined ? action : `${action} ${principal.value}`;
-      const found = known.get(name);
+      const found = approvers.get(name);
       if (found !== undefined) return found;
       const approver = approverOf(acls, principal?.value, ACTION_RULES[action]);
-      if (known.size >= MAX_REMEMBERED) known.clear();
-      known.set(name, approver);
+      if (approvers.size >= MAX_KEPT_APPROVERS) approvers.clear();
+      approvers.set(name, approver);
       return approver;
     },
   };
 }
 
-/** By ACLs alone, for one who is named or, undefined, for nobody in particular. */
+/** The decision by ACLs; the principal is undefined for requests that were not authenticated. */
 function approverOf(acls: ACLs, principal: string | undefined, rule: ActionRule): Approver {
   const permissive = acls.permissive ?? true;
   const verdicts = (list: ActionRule['list'], asRoles: boolean): Verdicts =>
@@ -99,7 +99,7 @@ const isRoleList = (list: ActionRule['list']): boolean => OBJECT_FIELDS[list] ==
 function ownContainers({ claims }: Bearer, action: Action): Approver {
   const { implicit } = ACTION_RULES[action];
   const claim = implicit === undefined ? undefined : claims[implicit];
-  // An empty prefix would be that of every container.
+  // Every container's id begins with an empty prefix.
   if (claim === undefined || claim === '') return NONE;
   const isOwn = (id: ContainerID): boolean =>
     implicit === 'cid' ? rootOf(id).value === claim : id.value.startsWith(claim);

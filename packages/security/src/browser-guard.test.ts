@@ -91,18 +91,18 @@ test('GUARD-1, GUARD-2, GUARD-3: the text of each refusal, and which host names 
   const check = (more: object) =>
     guard.check({ access: 'reads', authenticates: false, jsonp: false, certified: false, headers: {}, ...more })?.text;
   const evil = { ...chrome, host: 'localhost', origin: 'http://evil.example' };
-  assert.equal(check({ jsonp: true, certified: true }), "Parameter 'jsonp': not answered where there are credentials");
-  assert.equal(check({ access: 'changes', headers: evil }), 'A page of another site may change nothing here');
-  assert.equal(check({ headers: evil }), 'A page of another site may read nothing here');
+  assert.equal(check({ jsonp: true, certified: true }), "Parameter 'jsonp': not allowed with credentials");
+  assert.equal(check({ access: 'changes', headers: evil }), 'A page of another site may not change anything here');
+  assert.equal(check({ headers: evil }), 'A page of another site may not read anything here');
   const own = (headers: object) => check({ headers: { host: 'evil.example', 'user-agent': 'curl', ...headers } });
   assert.equal(own({}), undefined);
   assert.match(
     own({ 'accept-language': 'en' }) ?? '',
-    /is no name of this machine/,
+    /is not a name of this machine/,
     'a page that says it is a program',
   );
   const unnamed = (host: string) =>
-    `Header 'Host': ${JSON.stringify(host)} is no name of this machine; --trusted_hosts names more`;
+    `Header 'Host': ${JSON.stringify(host)} is not a name of this machine; add it to --trusted_hosts if it is`;
   const hosts: readonly (readonly [host: string, isOurs: boolean])[] = [
     ['localhost', true],
     ['host', true],

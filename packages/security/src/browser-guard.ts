@@ -1,44 +1,45 @@
-// What a browser may be made to do. The endpoints know no cookies and no tokens against forgery, and often sit in a
-// network that is trusted: any page that an operator opens could send requests there. The rules, on headers alone:
+// Protects the endpoints from pages in an operator's browser. The endpoints have no cookies and no tokens against request
+// forgery, and are often in a trusted network, so any page that an operator opens could send them requests. The rules
+// depend on headers only:
 //
-// GUARD-1: a page of another site changes nothing. A request that changes something and says where it comes from (`Origin`,
-//     else `Sec-Fetch-Site`, else `Referer`) must come from this very host and port. Browsers always send one of them
-//     with what changes things; programs (curl, CLIs, frameworks, agents) send none, and aren't asked.
-// GUARD-2: a page of another site reads nothing, but for JSONP where Mesos has it (its web UI asks agents so, across
-//     hosts): no answer allows cross-origin reading, and none is guessed to be a script (`nosniff`).
-// GUARD-3: no page reaches this process under a name of its own (DNS rebinding). A browser's request names a host that is an
-//     address, a trusted name, or a name that nobody outside can own (without dots, or under a domain kept for private
-//     use); unless the realm asks who it is, as a browser keeps credentials by name.
-// GUARD-4: a v1 call is JSON or protobuf, which a page of another site can't send unasked; other types are refused before
-//     the body is read (415 by the call's own reader). CORS preflight requests are always denied.
-// GUARD-5: JSONP is never answered with what credentials open: not in a realm that asks for them, not on a connection with
-//     a client certificate, not to a request with `Authorization` or `Cookie`. A browser adds all of these by itself to
-//     what a page of another site asks for, and JSONP is read by that page.
+// GUARD-1: a page of another site changes nothing. If a request that changes state has a source (`Origin`, else
+//     `Sec-Fetch-Site`, else `Referer`), the source must be this host and port. Browsers always send one of these headers
+//     with such requests; programs (curl, CLIs, frameworks, agents) send none and are not restricted.
+// GUARD-2: a page of another site reads nothing, except by JSONP at the endpoints where Mesos has it (Mesos' web UI reads
+//     from agents on other hosts this way): no response allows cross-origin reading, and browsers may not guess that a
+//     response is a script (`nosniff`).
+// GUARD-3: no page reaches this process by DNS rebinding. A browser's request must name a host that is an address, a trusted
+//     name, or a name that cannot be registered (without dots, or under a domain for private use). Realms with
+//     authentication are exempt, as a browser keeps credentials by host name.
+// GUARD-4: a v1 call is JSON or protobuf, which a page of another site can send only after a CORS preflight request; other
+//     types are refused before the body is read (415 by the reader of the call). CORS preflight requests are always denied.
+// GUARD-5: JSONP never returns data that needs credentials: it is refused in a realm with authentication, on a connection
+//     with a client certificate, and for a request with `Authorization` or `Cookie`. A browser adds all of these by itself
+//     to the request of another site's page, and that page reads the response.
 //
-// Who opens endpoints to people should still switch authentication on: the JSONP of GUARD-2 shows everything that no realm
-// guards.
+// Endpoints that browsers use should still have authentication: JSONP (GUARD-2) shows everything in realms without it.
 import { isIP } from 'node:net';
 import type { Access } from '@meseta/api';
 import { type Refusal, refusal } from '@meseta/api';
 
 export interface BrowserGuardOptions {
-  /** Names of this machine and of what stands before it (`--trusted_hosts`), without ports. */
+  /** Names of this machine and of proxies in front of it (`--trusted_hosts`), without ports. */
   readonly trustedHosts: readonly string[];
 }
 
 export interface GuardedRequest {
   readonly access: Access;
-  /** The realm asks for credentials. */
+  /** The realm of the endpoint has authentication. */
   readonly authenticates: boolean;
-  /** The answer would be JSON wrapped in a function's call. */
+  /** The response would be JSON in a function call. */
   readonly jsonp: boolean;
-  /** Its connection has shown a client certificate. */
+  /** The connection has a verified client certificate. */
   readonly certified: boolean;
   /** By name in lower case, as node:http has them. */
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
 
-/** Headers of every answer: what is said is what it is, and it is shown in no frame of another site. */
+/** Headers of every response: the declared type is final, and pages of other sites cannot show it in a frame. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'SAMEORIGIN',
@@ -47,7 +48,7 @@ export const SAFE_HEADERS: Readonly<Record<string, string>> = {
 const text = (value: string | readonly string[] | undefined): string | undefined =>
   typeof value === 'string' ? value : value?.[0];
 
-/** `name:port` as it is compared: lower case, without the ports that a scheme implies. */
+/** `name:port` for comparison: in lower case, without the default port of a scheme. */
 const authority = (host: string): string => host.toLowerCase().replace(/:(?:80|443)$/, '');
 
 const hostName = (host: string): string =>
@@ -65,11 +66,11 @@ function hostOfUrl(url: string): string | undefined {
   }
 }
 
-/** RFC 6761, RFC 6762, RFC 8375, and ICANN's `.internal`: nobody can register a name under these. */
+/** RFC 6761, RFC 6762, RFC 8375, and ICANN's `.internal`: names under these domains cannot be registered. */
 const PRIVATE_NAME = /^[^.]+$|\.(?:localhost|local|internal|test|home\.arpa)$/;
 
-/** Where the request says that it comes from. */
-function sourceOf(headers: GuardedRequest['headers'], host: string | undefined): 'same' | 'other' | 'unsaid' {
+/** The source of the request by its headers. */
+function sourceOf(headers: GuardedRequest['headers'], host: string | undefined): 'same' | 'other' | 'unknown' {
   const isHere = (url: string): boolean => {
     const from = hostOfUrl(url);
     return from !== undefined && host !== undefined && authority(from) === authority(host);
@@ -77,16 +78,16 @@ function sourceOf(headers: GuardedRequest['headers'], host: string | undefined):
   const origin = text(headers['origin']);
   if (origin !== undefined) return isHere(origin) ? 'same' : 'other';
   const site = text(headers['sec-fetch-site']);
-  // `none`: typed by the person in front of the browser.
+  // `none`: the user typed the address.
   if (site !== undefined) return site === 'same-origin' || site === 'none' ? 'same' : 'other';
   const referer = text(headers['referer']);
   if (referer !== undefined) return isHere(referer) ? 'same' : 'other';
-  return 'unsaid';
+  return 'unknown';
 }
 
 /**
- * A page that reaches this host under a name of its own (GUARD-3) may set `User-Agent`, and where there is no TLS not every
- * browser says `Sec-Fetch-Site`; it can't keep the browser from naming the languages.
+ * A page that uses DNS rebinding (GUARD-3) can set `User-Agent`, and without TLS some browsers do not send
+ * `Sec-Fetch-Site`; but no page can remove `Accept-Language`.
  */
 const isBrowser = (headers: GuardedRequest['headers']): boolean =>
   headers['origin'] !== undefined ||
@@ -96,7 +97,7 @@ const isBrowser = (headers: GuardedRequest['headers']): boolean =>
   (text(headers['user-agent']) ?? '').startsWith('Mozilla/');
 
 export interface BrowserGuard {
-  /** Why the request is not answered; undefined if it may be. */
+  /** The refusal of the request; undefined if it is allowed. */
   check(request: GuardedRequest): Refusal | undefined;
 }
 
@@ -111,17 +112,17 @@ export function createBrowserGuard({ trustedHosts }: BrowserGuardOptions): Brows
       const host = text(headers['host']);
       const credentials = headers['authorization'] !== undefined || headers['cookie'] !== undefined;
       if (jsonp && (authenticates || certified || credentials)) {
-        return refusal('forbidden', "Parameter 'jsonp': not answered where there are credentials");
+        return refusal('forbidden', "Parameter 'jsonp': not allowed with credentials");
       }
       const source = sourceOf(headers, host);
       if (source === 'other' && access === 'changes') {
-        return refusal('forbidden', 'A page of another site may change nothing here');
+        return refusal('forbidden', 'A page of another site may not change anything here');
       }
       if (source === 'other' && !jsonp && headers['origin'] !== undefined) {
-        return refusal('forbidden', 'A page of another site may read nothing here');
+        return refusal('forbidden', 'A page of another site may not read anything here');
       }
       if (!authenticates && isBrowser(headers) && host !== undefined && !isTrusted(host)) {
-        const what = `Header 'Host': ${JSON.stringify(host)} is no name of this machine; --trusted_hosts names more`;
+        const what = `Header 'Host': ${JSON.stringify(host)} is not a name of this machine; add it to --trusted_hosts if it is`;
         return refusal('forbidden', what);
       }
       return undefined;

@@ -63,7 +63,7 @@ test('credentials: each malformed file has its error, and a principal without a 
     ['a[ s', 'taken'],
     [` \n${credential(['a', 's'])}`, 'taken'],
     [credential(['', 's']), "field 'credentials[0].principal': expected a name"],
-    [credential(['a', 's'], ['a', 't']), 'field \'credentials[1].principal\': "a" is there twice'],
+    [credential(['a', 's'], ['a', 't']), 'field \'credentials[1].principal\': "a" appears twice'],
     ['{"credentials":[{}]}', "field 'credentials[0].principal': expected a string"],
   ];
   for (const [text, wanted] of table) assert.equal(errorOf(parseCredentials(text)), wanted, JSON.stringify(text));
@@ -72,7 +72,7 @@ test('credentials: each malformed file has its error, and a principal without a 
   assert.deepEqual([...weak.value.value], [['a', 's']]);
   assert.deepEqual(
     weak.value.warnings,
-    ['b', 'c'].map((name) => `principal "${name}" has no secret and can't authenticate`),
+    ['b', 'c'].map((name) => `principal "${name}" has no secret and cannot authenticate`),
   );
 });
 
@@ -102,7 +102,7 @@ test('files of secrets: the content is read unchanged; a mode that lets others r
     writeFileSync(path, text);
     chmodSync(path, mode);
   };
-  const open = (mode: string) => `${path} is open to everybody (mode ${mode}): chmod 600 it`;
+  const open = (mode: string) => `all users can access ${path} (mode ${mode}): set its mode to 600`;
   write('a s', 0o640);
   assert.deepEqual(readCredential(`file://${path}`), {
     ok: true,
@@ -111,7 +111,7 @@ test('files of secrets: the content is read unchanged; a mode that lets others r
   for (const mode of [0o644, 0o602, 0o601]) {
     write('{"credentials":[{"principal":"a","secret":"s"},{"principal":"b"}]}', mode);
     const read = readCredentials(path);
-    const warnings = [open(mode.toString(8)), 'principal "b" has no secret and can\'t authenticate'];
+    const warnings = [open(mode.toString(8)), 'principal "b" has no secret and cannot authenticate'];
     assert.deepEqual(read.ok && read.value.warnings, warnings);
   }
   write('', 0o600);

@@ -1,12 +1,12 @@
-// Credentials: principals and their secrets (Mesos: docs/authentication.md). A file holds mesos.Credentials as JSON, or
-// in Mesos' old format a principal and its secret on each line; an agent's or framework's own holds one mesos.Credential.
-// No error, warning or log line of this room quotes a file's content: it might be a secret.
+// Credentials: principals and their secrets (Mesos: docs/authentication.md). A file of credentials has mesos.Credentials as
+// JSON, or in Mesos' old format a principal and its secret on each line; the file of a client (an agent or a framework) has
+// one mesos.Credential. No error, warning or log line quotes a file's content, as it could be a secret.
 import { readFileSync, statSync } from 'node:fs';
 import { err, ok, type Result } from '@meseta/base';
 import type { Credential } from '@meseta/wire';
 import { CredentialCodec, CredentialsCodec } from '@meseta/wire/codecs';
 
-/** Secrets by principal. Whoever has no secret isn't in it, and can't authenticate. */
+/** Secrets by principal. A principal without a secret is not in it and cannot authenticate. */
 export type Secrets = ReadonlyMap<string, string>;
 
 export interface ClientCredential {
@@ -16,13 +16,13 @@ export interface ClientCredential {
 
 export interface CredentialsFile<T> {
   readonly value: T;
-  /** What whoever runs the process should mend. */
+  /** For the operator. */
   readonly warnings: readonly string[];
 }
 
 type Codec<T> = { parse(text: string): Result<T, { readonly path: string; readonly expected: string }> };
 
-/** What `found` would say is left out: it quotes the file. */
+/** The error leaves out `found`, which quotes the file. */
 function parseJson<T>(text: string, codec: Codec<T>): Result<T, string> {
   const parsed = codec.parse(text);
   if (parsed.ok) return parsed;
@@ -30,7 +30,7 @@ function parseJson<T>(text: string, codec: Codec<T>): Result<T, string> {
   return err(path === '' ? `expected ${expected}` : `field '${path}': expected ${expected}`);
 }
 
-/** Lines of a principal and its secret with white space between them; `#` begins no comment, as in Mesos. */
+/** Lines with a principal and its secret, separated by white space. `#` does not start a comment, as in Mesos. */
 function parseLines(text: string): Result<readonly Credential[], string> {
   const credentials: Credential[] = [];
   for (const [index, line] of text.split('\n').entries()) {
@@ -51,9 +51,9 @@ function secretsOf(credentials: readonly Credential[]): Result<CredentialsFile<S
   for (const [index, { principal, secret }] of credentials.entries()) {
     const field = `credentials[${index}].principal`;
     if (principal === '') return err(`field '${field}': expected a name`);
-    if (secrets.has(principal)) return err(`field '${field}': ${JSON.stringify(principal)} is there twice`);
+    if (secrets.has(principal)) return err(`field '${field}': ${JSON.stringify(principal)} appears twice`);
     if (secret === undefined || secret === '') {
-      warnings.push(`principal ${JSON.stringify(principal)} has no secret and can't authenticate`);
+      warnings.push(`principal ${JSON.stringify(principal)} has no secret and cannot authenticate`);
     } else secrets.set(principal, secret);
   }
   return ok({ value: secrets, warnings });
@@ -87,7 +87,7 @@ export function parseCredential(text: string): Result<ClientCredential, string> 
   return ok({ principal: own.principal, secret: own.secret });
 }
 
-/** `path` may be `file:///...`. Mesos only warns of a file that others may read, and so does this. */
+/** `path` may be `file:///...`. As in Mesos, a file that all users can access gives only a warning. */
 function readSecretFile<T>(
   path: string,
   parse: (bytes: Buffer) => Result<CredentialsFile<T>, string>,
@@ -100,15 +100,15 @@ function readSecretFile<T>(
     mode = statSync(name).mode;
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    // Whoever gave the secret itself, where its file is expected, must not find it in a log.
+    // The flag may hold the secret itself by mistake, which must not appear in a log.
     const what = name.startsWith('/') ? name : 'the file; expected its absolute path';
-    return err(`can't read ${what} (${code})`);
+    return err(`cannot read ${what} (${code})`);
   }
   const parsed = parse(bytes);
   if (!parsed.ok) return err(`${name}: ${parsed.error}`);
   if ((mode & 0o007) === 0) return parsed;
-  const open = `${name} is open to everybody (mode ${(mode & 0o777).toString(8)}): chmod 600 it`;
-  return ok({ value: parsed.value.value, warnings: [open, ...parsed.value.warnings] });
+  const warning = `all users can access ${name} (mode ${(mode & 0o777).toString(8)}): set its mode to 600`;
+  return ok({ value: parsed.value.value, warnings: [warning, ...parsed.value.warnings] });
 }
 
 export const readCredentials = (path: string): Result<CredentialsFile<Secrets>, string> =>
@@ -120,6 +120,6 @@ export const readCredential = (path: string): Result<CredentialsFile<ClientCrede
     return parsed.ok ? ok({ value: parsed.value, warnings: [] }) : parsed;
   });
 
-/** The key that signs tokens (`--jwt_secret_key`): every byte of the file, a line end at its end too, as in Mesos. */
+/** The key that signs tokens (`--jwt_secret_key`): all bytes of the file, with a final newline, as in Mesos. */
 export const readKey = (path: string): Result<CredentialsFile<Uint8Array>, string> =>
   readSecretFile(path, (bytes) => (bytes.length === 0 ? err('expected a key') : ok({ value: bytes, warnings: [] })));

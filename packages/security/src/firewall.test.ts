@@ -10,7 +10,7 @@ test('FIREWALL-1: a rule disables an endpoint under every path that the router m
   const paths = ['/files/browse', '/master/state', '/quota/web', '/nowhere'];
   const parsed = parseFirewall('master', JSON.stringify({ disabled_endpoints: { paths } }));
   assert.ok(parsed.ok);
-  assert.deepEqual(parsed.value.warnings, ['"/nowhere" is no endpoint of this master']);
+  assert.deepEqual(parsed.value.warnings, ['"/nowhere" is not an endpoint of this master']);
   const isShut = (path: string): boolean => {
     const routed = route(path);
     return routed === undefined || parsed.value.firewall(routed)?.code === 'forbidden';
@@ -30,13 +30,13 @@ test('FIREWALL-1: a rule disables an endpoint under every path that the router m
     assert.ok(isShut(path), path);
   }
   for (const path of ['/files/read', '/state-summary', '/quota', '/quota/webs']) assert.ok(!isShut(path), path);
-  // Decoded once, as the router does: what is encoded twice leads nowhere.
+  // Paths are decoded once, as the router does; a path that is encoded twice has no endpoint.
   assert.equal(route('/%2573tate'), undefined);
   assert.ok(!parseFirewall('master', '{"disabled_endpoints":{"paths":["files"]}}').ok);
-  // A misspelt field would switch nothing off without a word.
+  // A misspelt field disables nothing, so there is a warning.
   const misspelt = parseFirewall('master', '{"disabled_endpoint":{"paths":["/files/debug"]}}');
   assert.ok(misspelt.ok);
-  assert.match(misspelt.value.warnings.join(), /no endpoint is switched off/);
+  assert.match(misspelt.value.warnings.join(), /no endpoint is disabled/);
 });
 
 test("FIREWALL-1: the rest of a rule's path limits the rule to paths that begin with its parts", () => {
@@ -62,10 +62,10 @@ test("FIREWALL-1: the rest of a rule's path limits the rule to paths that begin 
     assert.equal(refused?.text, disabled ? `Endpoint '${endpoint.path}' is disabled` : undefined, `${name} ${rest}`);
   }
   const unknown = rules('/nothing');
-  assert.deepEqual(unknown.ok && unknown.value.warnings, ['"/nothing" is no endpoint of this master']);
+  assert.deepEqual(unknown.ok && unknown.value.warnings, ['"/nothing" is not an endpoint of this master']);
   assert.equal(
     errorOf(rules('state')),
-    'field \'disabled_endpoints.paths\': expected paths that begin with /, got "state"',
+    'field \'disabled_endpoints.paths\': expected paths that start with /, got "state"',
   );
   assert.ok(parseFirewall('agent', '{}').ok);
 });

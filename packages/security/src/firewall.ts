@@ -1,8 +1,8 @@
-// Endpoints that an operator has switched off (`--firewall_rules`: mesos.internal.Firewall as JSON).
+// Endpoints that an operator disabled (`--firewall_rules`: mesos.internal.Firewall as JSON).
 //
-// FIREWALL-1: a rule switches off what the router finds for its path, under every spelling and alias that leads there:
-//     a rule for `/state` holds for `/master/state`, `/%73tate` and `/state/`, too. What the path of a rule has behind the
-//     endpoint's own (`/quota/web`) limits it to paths that begin so.
+// FIREWALL-1: a rule disables the endpoint that the router finds for its path, under every spelling and alias: a rule for
+//     `/state` also covers `/master/state`, `/%73tate` and `/state/`. If the path of a rule is longer than the endpoint's
+//     (`/quota/web`), the rule covers only paths that begin with the rest.
 import {
   agentEndpoints,
   type Component,
@@ -16,14 +16,14 @@ import { err, ok, type Result } from '@meseta/base';
 import { renderWireError } from '@meseta/wire';
 import { FirewallCodec } from '@meseta/wire/codecs';
 
-/** What the router made of a path. */
+/** The result of the router for a path. */
 export interface Routed {
   readonly endpoint: EndpointDefinition;
-  /** What the path has behind the endpoint's own. */
+  /** The rest of the path after the endpoint's. */
   readonly rest: string;
 }
 
-/** Why the endpoint is not answered; undefined if it may be. */
+/** The refusal of a disabled endpoint; undefined for others. */
 export type Firewall = (routed: Routed) => Refusal | undefined;
 
 export interface ParsedFirewall {
@@ -40,16 +40,15 @@ export function parseFirewall(component: Component, text: string): Result<Parsed
   const rules = FirewallCodec.parse(text);
   if (!rules.ok) return err(renderWireError(rules.error));
   const paths = rules.value.disabled_endpoints?.paths ?? [];
-  const warnings =
-    paths.length === 0 ? ["names no path in 'disabled_endpoints.paths': no endpoint is switched off"] : [];
-  /** By the path of the endpoint: the beginnings of what is behind it. */
+  const warnings = paths.length === 0 ? ["field 'disabled_endpoints.paths' is empty: no endpoint is disabled"] : [];
+  /** By the path of the endpoint: the beginnings of the rest that are disabled. */
   const disabled = new Map<string, string[]>();
   for (const path of paths) {
     if (!path.startsWith('/')) {
-      return err(`field 'disabled_endpoints.paths': expected paths that begin with /, got ${JSON.stringify(path)}`);
+      return err(`field 'disabled_endpoints.paths': expected paths that start with /, got ${JSON.stringify(path)}`);
     }
     const routed = routers[component](path);
-    if (routed === undefined) warnings.push(`${JSON.stringify(path)} is no endpoint of this ${component}`);
+    if (routed === undefined) warnings.push(`${JSON.stringify(path)} is not an endpoint of this ${component}`);
     else disabled.set(routed.endpoint.path, [...(disabled.get(routed.endpoint.path) ?? []), routed.rest]);
   }
   const firewall: Firewall = ({ endpoint, rest }) =>

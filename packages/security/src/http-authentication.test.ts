@@ -107,7 +107,7 @@ test('Basic and Bearer: the forms of the header that are read, and the challenge
     [`Bearer ${token} x`, invalid("Malformed 'Authorization' header")],
     ['Bearer', invalid("Malformed 'Authorization' header")],
     [`Basic ${token}`, invalid('expected the scheme Bearer')],
-    ['Bearer x', invalid('Invalid JWT: expected three parts with dots between them')],
+    ['Bearer x', invalid('Invalid JWT: expected three parts separated by dots')],
     [`Bearer ${makeToken({}, key)}`, invalid('JWT claims missing')],
   ];
   for (const [header, wanted] of tokens) assert.deepEqual(challengeOfHeader('readwrite', header), wanted, header);

@@ -1,5 +1,6 @@
-// Who sends an HTTP request: realm by realm, by what the flags name (Mesos: docs/authentication.md; RFC 7617 for Basic,
-// RFC 6750 for Bearer). Several authenticators of a realm are tried in order, and the challenges of all are told.
+// Authentication of HTTP requests for each realm, with the authenticators that the flags name (Mesos: docs/authentication.md;
+// RFC 7617 for Basic, RFC 6750 for Bearer). Several authenticators of a realm are tried in order; a failure returns the
+// challenges of all.
 import type { Component, Realm, Refusal } from '@meseta/api';
 import { refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
@@ -10,19 +11,19 @@ import { sameSecret } from './secrets.js';
 
 export type NamedRealm = Exclude<Realm, 'none'>;
 
-/** undefined: the realm asks nobody who they are. */
+/** The principal is undefined in a realm without authentication. */
 export type Authenticated = Result<Principal | undefined, Refusal>;
 
 export interface HttpAuthentication {
-  /** Whether requests to the realm's endpoints must say who they are. */
+  /** Whether the realm has authentication. */
   guards(realm: Realm): boolean;
-  /** `authorization` is the request's header of that name. */
+  /** `authorization` is the header of that name. */
   authenticate(realm: Realm, authorization: string | undefined, nowMs: number): Authenticated;
 }
 
 export interface HttpAuthenticationOptions {
   readonly component: Component;
-  /** The realms that are guarded, and by what: lists as the flags give them (`basic,jwt`). */
+  /** The authenticators of each realm, as lists from flags (`basic,jwt`). */
   readonly realms: { readonly [R in NamedRealm]?: string | undefined };
   readonly secrets?: Secrets | undefined;
   readonly jwtKey?: Uint8Array | undefined;
@@ -32,7 +33,7 @@ interface HttpAuthenticator {
   principal(authorization: string | undefined, nowMs: number): Result<Principal, string>;
 }
 
-/** What a browser shows its user, and what Mesos calls the realms. */
+/** Mesos' name of a realm, which a browser shows its user. */
 export const realmName = (component: Component, realm: NamedRealm): string => `mesos-${component}-${realm}`;
 
 function basic(realm: string, secrets: Secrets): HttpAuthenticator {
@@ -45,9 +46,9 @@ function basic(realm: string, secrets: Secrets): HttpAuthenticator {
       const colon = pair.indexOf(':');
       const name = pair.slice(0, Math.max(colon, 0));
       const secret = secrets.get(name);
-      // The same work for names that are known and names that aren't.
-      const same = sameSecret(pair.slice(colon + 1), secret ?? '');
-      return colon > 0 && secret !== undefined && same ? ok(principalOf(name)) : challenge;
+      // Known and unknown names take the same time.
+      const isSame = sameSecret(pair.slice(colon + 1), secret ?? '');
+      return colon > 0 && secret !== undefined && isSame ? ok(principalOf(name)) : challenge;
     },
   };
 }
@@ -72,14 +73,14 @@ function jwt(realm: string, key: Uint8Array): HttpAuthenticator {
   };
 }
 
-/** The error is for the person who wrote the flags: `--flag` is the caller's to add. */
+/** The error is for the operator; the caller adds the name of the flag. */
 function authenticatorsOf(
   realm: string,
   names: string,
   { secrets, jwtKey }: HttpAuthenticationOptions,
 ): Result<readonly HttpAuthenticator[], string> {
   const authenticators: HttpAuthenticator[] = [];
-  for (const name of names.split(',').map((word) => word.trim())) {
+  for (const name of names.split(',').map((text) => text.trim())) {
     if (name === 'basic') {
       if (secrets === undefined) return err(`basic authentication of ${realm} needs a file of credentials`);
       authenticators.push(basic(realm, secrets));

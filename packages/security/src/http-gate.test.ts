@@ -149,10 +149,13 @@ test('an endpoint is authorized by its path or without an object, as its action 
   const flags = masterEndpoints.flags as ArrivedRequest['endpoint'];
   const refused = err(forbidden(principalOf('p'), `ask ${flags.path}`));
   assert.deepEqual(asked({ endpoint: flags }).admitted, refused);
-  assert.deepEqual(forbidden(undefined, 'do it'), refusal('forbidden', 'Who has not authenticated may not do it'));
+  assert.deepEqual(
+    forbidden(undefined, 'do it'),
+    refusal('forbidden', 'A request without authentication may not do it'),
+  );
 });
 
 test('a refusal names the principal', () => {
-  assert.equal(forbidden(undefined, 'x').text, 'Who has not authenticated may not x');
+  assert.equal(forbidden(undefined, 'x').text, 'A request without authentication may not x');
   assert.equal(forbidden(principalOf('alice'), 'ask /flags').text, 'alice may not ask /flags');
 });

@@ -1,5 +1,5 @@
-// Everything that is decided about an HTTP request before its endpoint sees it, in Mesos' order: whether the endpoint is
-// switched off, whether a browser was made to send it, who sends it, whether they may ask this endpoint at all.
+// The checks of an HTTP request before its endpoint handles it, in Mesos' order: firewall, browser guard, authentication,
+// and authorization of the endpoint.
 import type { EndpointDefinition, Method, Refusal } from '@meseta/api';
 import { refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
@@ -12,11 +12,11 @@ import { type Principal, principalText } from './principal.js';
 export interface ArrivedRequest {
   readonly method: string;
   readonly endpoint: EndpointDefinition;
-  /** What the path has behind the endpoint's own. */
+  /** The rest of the path after the endpoint's. */
   readonly rest: string;
-  /** It asks for JSON wrapped in a function's call (`?jsonp=`). */
+  /** It asks for JSON in a function call (`?jsonp=`). */
   readonly jsonp: boolean;
-  /** Its connection has shown a client certificate that was checked. */
+  /** The connection has a verified client certificate. */
   readonly certified: boolean;
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
@@ -33,11 +33,11 @@ export interface HttpGateOptions {
   readonly firewall: Firewall | undefined;
 }
 
-/** Who it is that may not: for the answer's text. */
+/** The refusal of an action, with the principal in its text. */
 export const forbidden = (principal: Principal | undefined, what: string): Refusal =>
   refusal(
     'forbidden',
-    `${principal === undefined ? 'Who has not authenticated' : principalText(principal)} may not ${what}`,
+    `${principal === undefined ? 'A request without authentication' : principalText(principal)} may not ${what}`,
   );
 
 export function createHttpGate({ authentication, authorizer, guard, firewall }: HttpGateOptions): HttpGate {

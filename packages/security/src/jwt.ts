@@ -1,5 +1,5 @@
-// JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515), the only kind that Mesos' "jwt" authenticator takes and that an
-// agent gives its executors. No library: one algorithm, one claim that is looked at (`exp`).
+// JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515): the only kind that Mesos' "jwt" authenticator accepts and that an
+// agent gives its executors. One algorithm and one claim (`exp`) need no library.
 import { createHmac } from 'node:crypto';
 import { err, ok, type Result } from '@meseta/base';
 import { sameSecret } from './secrets.js';
@@ -14,24 +14,24 @@ function jsonOf(part: string, what: string): Result<Claims, string> {
     const json: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return ok(json as Claims);
   } catch {
-    // Said below, without the parser's words, which quote the token.
+    // The error below replaces the parser's, which quotes the token.
   }
   return err(`the ${what} is not a JSON object`);
 }
 
 const signatureOf = (signed: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(signed).digest();
 
-/** The claims of a token that `key` has signed and whose `exp` (seconds since the epoch) is not over. */
+/** The claims of a token that was signed with `key` and whose `exp` (seconds since the epoch) has not passed. */
 export function readToken(token: string, key: Uint8Array, nowMs: number): Result<Claims, string> {
   const [head = '', body = '', signature = '', ...more] = token.split('.');
-  if (more.length > 0 || token.split('.').length !== 3) return err('expected three parts with dots between them');
+  if (more.length > 0 || token.split('.').length !== 3) return err('expected three parts separated by dots');
   const header = jsonOf(head, 'header');
   if (!header.ok) return header;
   const { alg, typ, crit } = header.value;
   if (alg !== 'HS256') return err("'alg': expected HS256");
   if (typ !== undefined && typeof typ !== 'string') return err("'typ': expected a string");
   if (crit !== undefined) return err("'crit' is not supported");
-  // Looked at before anything that the bearer says of itself.
+  // The signature is checked before any claim.
   if (
     !BASE64_URL.test(signature) ||
     !sameSecret(Buffer.from(signature, 'base64url'), signatureOf(`${head}.${body}`, key))

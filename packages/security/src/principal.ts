@@ -1,9 +1,9 @@
-// Who makes a request, as authentication found out.
+// The sender of a request, as authenticated.
 
 export interface Principal {
-  /** Undefined for a token that names only claims: an executor's, a resource provider's. */
+  /** Undefined for a token that has only claims: of an executor or a resource provider. */
   readonly value?: string | undefined;
-  /** What a token says of its bearer, every value as text. */
+  /** The claims of the token, each value as text. */
   readonly claims: Readonly<Record<string, string>>;
 }
 
@@ -11,6 +11,6 @@ const NO_CLAIMS: Principal['claims'] = {};
 
 export const principalOf = (value: string): Principal => ({ value, claims: NO_CLAIMS });
 
-/** For people and logs: the name alone, or the claims as JSON. */
+/** The name alone if there are no claims, else all as JSON. */
 export const principalText = ({ value, claims }: Principal): string =>
   value !== undefined && Object.keys(claims).length === 0 ? value : JSON.stringify({ value, claims });

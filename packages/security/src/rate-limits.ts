@@ -1,12 +1,12 @@
-// Framework rate limits (`--rate_limits`; Mesos: docs/framework-rate-limiting.md): how many messages a second the
-// frameworks of one principal may have the master work on. Only drivers' messages are limited, HTTP calls never.
+// Framework rate limits (`--rate_limits`; Mesos: docs/framework-rate-limiting.md): the number of messages in a second that
+// the master handles for the frameworks of one principal. Only messages of drivers are limited, never HTTP calls.
 //
-// Owns: the messages that wait for their turn.
-// RATE-LIMITS-1: messages under one limit leave in the order in which they came, one each 1/qps seconds; the first leaves at once.
-// RATE-LIMITS-2: at most `capacity` wait under a limit; one more is not taken. A lost connection waits its turn with the messages
-//     of its peer, but is always taken and never counted.
-// RATE-LIMITS-3: a principal without a limit of its own shares the default one with all such, and with frameworks of no principal;
-//     a principal listed without qps is never limited.
+// Owns: the queued messages.
+// RATE-LIMITS-1: messages under one limit pass in the order of their arrival, one in 1/qps seconds; the first passes at once.
+// RATE-LIMITS-2: at most `capacity` messages are queued under a limit; further ones are refused. A lost connection is queued
+//     behind the messages of its peer; it is never refused and does not count.
+// RATE-LIMITS-3: a principal that is not listed shares the default limit with all other such principals and with frameworks
+//     without a principal. A principal listed without qps has no limit.
 import { err, ok, pushAll, type Result, smallest } from '@meseta/base';
 import { type RateLimits, renderWireError } from '@meseta/wire';
 import { RateLimitsCodec } from '@meseta/wire/codecs';
@@ -17,7 +17,7 @@ interface Limit {
 }
 
 export interface Limits {
-  /** undefined: listed, and free. */
+  /** Undefined for a listed principal without a limit. */
   readonly byPrincipal: ReadonlyMap<string, Limit | undefined>;
   readonly otherwise: Limit | undefined;
 }
@@ -33,7 +33,7 @@ export function parseRateLimits(text: string): Result<Limits, string> {
   const byPrincipal = new Map<string, Limit | undefined>();
   for (const [index, { principal, qps, capacity }] of limits.entries()) {
     if (byPrincipal.has(principal)) {
-      return err(`field 'limits[${index}].principal': ${JSON.stringify(principal)} is there twice`);
+      return err(`field 'limits[${index}].principal': ${JSON.stringify(principal)} appears twice`);
     }
     const limit = qps === undefined ? undefined : limitOf(qps, capacity);
     if (qps !== undefined && limit === undefined) return err(`field 'limits[${index}].qps': expected more than 0`);
@@ -46,17 +46,17 @@ export function parseRateLimits(text: string): Result<Limits, string> {
     : ok({ byPrincipal, otherwise });
 }
 
-/** `pass`: to be worked on now. `held`: `take` gives it back when it is its turn. */
+/** `pass`: handle it now. `queued`: `take` returns it when its time has come. */
 export type Offered =
   | { readonly kind: 'pass' | 'queued' }
   | { readonly kind: 'overCapacity'; readonly capacity: number };
 
 export interface Throttle<Item> {
-  /** `counts` is false for a lost connection. `principal` is that of the registered framework that it is from. */
+  /** `counts` is false for a lost connection. `principal` is that of the registered framework that sent the item. */
   offer(item: Item, principal: string | undefined, counts: boolean, nowMs: number): Offered;
-  /** Those whose turn has come. */
+  /** Removes and returns the items whose time has come. */
   take(nowMs: number): readonly Item[];
-  /** When the next turn comes. */
+  /** The time of the next queued item. */
   nextMs(): number | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Queue<Item> {
   readonly limit: Limit;
   readonly waiting: Waiting<Item>[];
   counted: number;
-  /** The earliest moment of the next turn. */
+  /** The earliest time at which another item may pass. */
   freeMs: number;
 }
 

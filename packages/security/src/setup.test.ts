@@ -61,9 +61,9 @@ test('flags given as files: errors name the file, and the warnings of all flags 
     firewallRules: '{"disabled_endpoints":{"paths":["/nothing"]}}',
   });
   assert.deepEqual(made.ok && made.value.warnings, [
-    'principal "b" has no secret and can\'t authenticate',
-    "field 'surprise' is no list of ACLs and has no effect",
-    '"/nothing" is no endpoint of this master',
+    'principal "b" has no secret and cannot authenticate',
+    "field 'surprise' is not a list of ACLs and has no effect",
+    '"/nothing" is not an endpoint of this master',
   ]);
   const bad = write('bad', '[]');
   const table = [

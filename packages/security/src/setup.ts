@@ -1,4 +1,4 @@
-// From flags to what guards a master's or an agent's HTTP endpoints. The names are those of Mesos' flags.
+// Builds the gate of a master's or an agent's HTTP endpoints from flags. The names are those of Mesos' flags.
 
 import { readFileSync } from 'node:fs';
 import type { Component } from '@meseta/api';
@@ -35,12 +35,11 @@ export interface Security {
 }
 
 export interface SecurityProblem {
-  /** Which of `SecurityFlags`. */
   readonly flag: keyof SecurityFlags;
   readonly text: string;
 }
 
-/** A flag of JSON may also be the absolute path of a file with it, as in Mesos. */
+/** A flag with JSON may also be the absolute path of a file, as in Mesos. */
 function parseText<T>(value: string, parse: (text: string) => Result<T, string>): Result<T, string> {
   if (!value.startsWith('/')) return parse(value);
   try {

@@ -1,13 +1,13 @@
-// What one principal may do by the ACLs of one action, as a function from objects to yes or no that looks at no rule
-// twice: the rules are gone through once, and what is left is which objects differ from the rest.
+// The decisions of one action's ACLs for one principal, as a function from objects to allowed or refused. The ACLs are
+// evaluated once, into the objects whose verdict differs from the verdict of all others.
 //
-// Rules (Mesos: docs/authorization.md). An ACL has a side of principals and a side of objects; each is ANY, NONE or a list
-// of values. The first ACL that matches both decides, `permissive` if none does. A listed value matches itself; ANY and
-// NONE match everything (NONE, to refuse it); a question about no object in particular is matched by ANY and NONE alone,
-// and so is a request of nobody in particular. For roles `a/%` stands for everything below `a`, but not for `a`.
+// Rules (Mesos: docs/authorization.md): an ACL has principals and objects; each is ANY, NONE or a list of values. The first
+// ACL that matches both decides, and `permissive` if none matches. A value in a list matches itself. ANY and NONE match
+// everything, NONE to refuse it. Only ANY and NONE match a query without an object, or a request without a principal. In
+// lists of roles `a/%` matches every role below `a`, but not `a`.
 //
-// VERDICTS-1: equal verdicts have equal keys and unequal ones unequal keys: a value or subtree is kept only if it differs from
-//     what holds around it.
+// VERDICTS-1: verdicts allow what the ACLs allow one by one, and have equal keys exactly if they allow the same: a value or
+//     subtree is kept only if its verdict differs from that of the subtree around it.
 import type { ACLEntity } from '@meseta/wire';
 
 export interface Acl {
@@ -16,10 +16,10 @@ export interface Acl {
 }
 
 export interface Verdicts {
-  /** For everything that neither of the others names, and for questions about no object in particular. */
+  /** The verdict on everything that is not in `values` and `subtrees`, and on queries without an object. */
   readonly otherwise: boolean;
   readonly values: ReadonlyMap<string, boolean>;
-  /** By their prefix, `a/` for what is below `a`; the longest one that holds counts. */
+  /** By prefix: `a/` for the roles below `a`. The longest prefix counts. */
   readonly subtrees: ReadonlyMap<string, boolean>;
   readonly key: string;
 }
@@ -32,7 +32,7 @@ interface Rule {
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** undefined: the rule says nothing about this principal. Undefined as a principal is nobody in particular. */
+/** Undefined if the ACL does not match the principal, which is undefined for requests without one. */
 function ruleFor({ principals, objects }: Acl, principal: string | undefined, asRoles: boolean): Rule | undefined {
   const { type = 'SOME', values = [] } = principals;
   if (type === 'SOME' && (principal === undefined || !values.includes(principal))) return undefined;
@@ -47,14 +47,14 @@ function ruleFor({ principals, objects }: Acl, principal: string | undefined, as
   };
 }
 
-/** The subtrees that a role lies in, as prefixes, the innermost first; a prefix lies in itself. */
+/** The prefixes of the subtrees that contain a role, the innermost first; a prefix contains itself. */
 function* around(role: string): Generator<string> {
   for (let end = role.lastIndexOf('/'); end >= 0; end = end > 0 ? role.lastIndexOf('/', end - 1) : -1) {
     yield role.slice(0, end + 1);
   }
 }
 
-/** What the first rule says that names the value itself or a subtree around it. */
+/** The verdict of the first rule that names the value or a subtree around it. */
 function firstOf(
   rules: readonly Rule[],
   value: string | undefined,
@@ -80,7 +80,7 @@ export function verdictsOf(
   const otherwise = end < 0 ? permissive : (rules[end] as Rule).allow;
   const named = end < 0 ? rules : rules.slice(0, end);
 
-  // Outer subtrees first, so that an inner one knows what holds around it.
+  // Outer subtrees first, as the verdict of an inner one is compared with them.
   const prefixes = [...new Set(named.flatMap((rule) => [...rule.subtrees]))].sort();
   const subtrees = new Map<string, boolean>();
   for (const prefix of prefixes) {
@@ -104,7 +104,7 @@ function nearest(subtrees: ReadonlyMap<string, boolean>, role: string, otherwise
   return otherwise;
 }
 
-/** `value` undefined asks about no object in particular. */
+/** `value` is undefined for a query without an object. */
 export const verdictOn = ({ otherwise, values, subtrees }: Verdicts, value: string | undefined): boolean =>
   value === undefined ? otherwise : (values.get(value) ?? nearest(subtrees, value, otherwise));
 
