@@ -6,29 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { realClock } from './clock.js';
-import { createLogger } from './log.js';
 import { createLineWriter } from './stderr.js';
-
-test('a line has its time, level, component and text, and no line break of a text makes another', () => {
-  const lines: string[] = [];
-  const log = createLogger({ component: 'master', write: (line) => lines.push(line), wallMs: () => 1_700_000_000_123 });
-  log.info('agent added');
-  log.named('host').warning('a\nb\r\u001b[31m');
-  log.debug('not shown');
-  log.level = 'error';
-  log.warning('not shown either');
-  log.named('x').error('shown');
-  assert.deepEqual(lines, [
-    '2023-11-14 22:13:20.123 INFO master: agent added\n',
-    '2023-11-14 22:13:20.123 WARNING host: a\\nb\\r\\x1b[31m\n',
-    '2023-11-14 22:13:20.123 ERROR x: shown\n',
-  ]);
-});
-
-test('a silent logger says nothing', () => {
-  const log = createLogger({ component: 'x', level: 'silent', write: () => assert.fail('said something') });
-  log.error('x');
-});
 
 test('the real clock agrees with the wall and never goes back', () => {
   let before = realClock.now();

@@ -24,7 +24,6 @@ import {
 } from './connections.js';
 import { createInbound, type Delivered, MAX_HEAD_BYTES, replyTo } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
-import { createNoteLimit } from './note-limit.js';
 import { createPeers, DEFAULT_MAX_STRANGERS } from './peers.js';
 import { countRequest } from './pipelining.js';
 import type { PlainCalls } from './plain-calls.js';
@@ -58,6 +57,24 @@ export type HostNote =
   /** Plain text where TLS was expected, or a certificate that doesn't do. */
   | { readonly kind: 'tlsRefused'; readonly remote: string; readonly reason: string };
 
+/** The note as a log line. */
+export function hostNoteText(note: HostNote): string {
+  switch (note.kind) {
+    case 'peerOverLimit':
+      return `closed the connection to ${note.address}: ${note.unsentBytes} bytes were unsent`;
+    case 'peerLost':
+      return `lost the connection to ${note.address}: ${note.reason}`;
+    case 'connectionCut':
+      return `closed the connection of ${note.remote}: ${note.reason}`;
+    case 'strangerCut':
+      return `closed the connection to ${note.address}, where nothing is registered: too many of this kind were open`;
+    case 'badMessage':
+      return `bad message from ${note.remote}: ${note.reason}`;
+    case 'tlsRefused':
+      return `refused the connection of ${note.remote}: ${note.reason}`;
+  }
+}
+
 export interface HostOptions {
   readonly ip: string;
   /** 0 takes a free one. */
@@ -82,8 +99,8 @@ export interface HostOptions {
    * `send` or `link`. The address is no longer linked then.
    */
   onPeerLost(address: string): void;
-  /** `leftOut`: how many of this kind came since the last one and were not told, as they come in floods. */
-  onNote?(note: HostNote, leftOut: number): void;
+  /** Peers can cause notes at will: a log of them is to be limited (`Logger.limited`). */
+  onNote?(note: HostNote): void;
   /** A message's body; 64 MiB unless given. */
   readonly maxBodyBytes?: number | undefined;
   /** Unsent to one peer; 64 MiB unless given. */
@@ -125,8 +142,6 @@ export interface HostError {
   readonly message: string;
 }
 
-/** What strangers can cause at will. */
-const FLOODS: ReadonlySet<HostNote['kind']> = new Set(['badMessage', 'connectionCut', 'strangerCut', 'tlsRefused']);
 const MIB = 2 ** 20;
 const LISTEN_ERRORS: Readonly<Record<string, HostError['code']>> = {
   EADDRINUSE: 'addressInUse',
@@ -262,21 +277,12 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, conn
   };
 }
 
-/** Tells notes, of those that come in floods one in a while. */
-function createNotes({ onNote }: HostOptions): (note: HostNote) => void {
-  const limit = createNoteLimit(() => performance.now());
-  return (note) => {
-    const leftOut = FLOODS.has(note.kind) ? limit.admit(note.kind) : 0;
-    if (leftOut !== undefined) onNote?.(note, leftOut);
-  };
-}
-
 /** Opens the port. A port that is taken is a value, so that the caller can say what to do about it. */
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
   const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
   const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
   const counters: Counters = { received: 0, unknown: 0, bad: 0, elsewhere: 0 };
-  const note = createNotes(options);
+  const note = (it: HostNote): void => options.onNote?.(it);
   const { connectionLimits = DEFAULT_CONNECTION_LIMITS } = options;
   const connections = createConnections({
     limits: connectionLimits,

@@ -1,7 +1,10 @@
-// Lines for people: `2026-01-31 12:00:00.123 INFO master: text`, one an event, on stderr.
-// Secrets are the caller's to leave out; a line break in a text can't forge a line.
-
+// Log lines for people on stderr: `2026-01-31 12:00:00.123 INFO master: text`, one for each event.
+//
+// Boundary: callers leave out secrets.
+// LOG-1: a line break in a text cannot forge a line.
+// LOG-2: lines that peers can cause at will are limited (log-limit.ts).
 import { LIMITS } from '@meseta/base';
+import { createLogLimit } from './log-limit.js';
 import { writeToStderr } from './stderr.js';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
@@ -13,6 +16,11 @@ export interface Logger {
   info(text: string): void;
   warning(text: string): void;
   error(text: string): void;
+  /**
+   * Logs a line that a peer can cause at will. Of each kind only some lines are written in an interval; the number of
+   * suppressed ones is logged with the next line of any kind after the interval.
+   */
+  limited(level: LogLevel, kind: string, text: string): void;
   /** The same log under another component's name. */
   named(component: string): Logger;
 }
@@ -31,7 +39,7 @@ const RANKS = { debug: 0, info: 1, warning: 2, error: 3, silent: 4 } as const;
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTROL = /\p{Cc}/gu;
 
-/** The text without line breaks and other control characters, and no longer than a line may be: peers choose ids. */
+/** LOG-1: the text with control characters escaped, cut to the longest line: peers choose ids. */
 export const oneLine = (text: string): string =>
   cut(text).replace(CONTROL, (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
@@ -44,12 +52,26 @@ export function createLogger(options: LoggerOptions): Logger {
   const shared = { level: options.level ?? 'info' };
   const write = options.write ?? writeToStderr;
   const wallMs = options.wallMs ?? Date.now;
+  const limit = createLogLimit();
+
+  const isShown = (level: LogLevel): boolean => RANKS[level] >= RANKS[shared.level];
+  const writeLine = (level: LogLevel, component: string, text: string, nowMs: number): void => {
+    const time = new Date(nowMs).toISOString().replace('T', ' ').replace('Z', '');
+    write(`${time} ${level.toUpperCase()} ${component}: ${oneLine(text)}\n`);
+  };
 
   const make = (component: string): Logger => {
-    const say = (level: LogLevel, text: string): void => {
-      if (RANKS[level] < RANKS[shared.level]) return;
-      const time = new Date(wallMs()).toISOString().replace('T', ' ').replace('Z', '');
-      write(`${time} ${level.toUpperCase()} ${component}: ${oneLine(text)}\n`);
+    const writeSuppressed = (nowMs: number): void => {
+      for (const { level, kind, count } of limit.takeSuppressed(nowMs)) {
+        if (isShown(level))
+          writeLine(level, component, `${count} more lines of the kind ${kind} were suppressed`, nowMs);
+      }
+    };
+    const log = (level: LogLevel, text: string): void => {
+      if (!isShown(level)) return;
+      const nowMs = wallMs();
+      writeSuppressed(nowMs);
+      writeLine(level, component, text, nowMs);
     };
     return {
       get level() {
@@ -58,10 +80,16 @@ export function createLogger(options: LoggerOptions): Logger {
       set level(level) {
         shared.level = level;
       },
-      debug: (text) => say('debug', text),
-      info: (text) => say('info', text),
-      warning: (text) => say('warning', text),
-      error: (text) => say('error', text),
+      debug: (text) => log('debug', text),
+      info: (text) => log('info', text),
+      warning: (text) => log('warning', text),
+      error: (text) => log('error', text),
+      limited(level, kind, text) {
+        if (!isShown(level)) return;
+        const nowMs = wallMs();
+        writeSuppressed(nowMs);
+        if (limit.admit(level, kind, nowMs)) writeLine(level, component, text, nowMs);
+      },
       named: make,
     };
   };

@@ -6,9 +6,10 @@ import { type ContainerId, createLoop, err, type Files, formatDuration, ok, pidO
 import { createAtMost } from '@meseta/containers/concurrency';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/launchers/posix/posix';
 import { createUsers } from '@meseta/containers/machine';
-import { createHost, type Host, type Logger, realClock } from '@meseta/platform';
+import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { hostOf } from '@meseta/platform/addresses';
 import { buildInfo } from '@meseta/platform/build-info';
+import { type CoreLog, createCoreLog } from '@meseta/platform/core-log';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
@@ -188,7 +189,7 @@ async function openHost(
       inputs.peers?.sender.lost(address);
       inputs.push({ kind: 'peerLost', address });
     },
-    onNote: (note) => log.debug(JSON.stringify(note)),
+    onNote: (note) => log.limited('debug', note.kind, hostNoteText(note)),
   });
   return host.ok ? host : err(host.error.message);
 }
@@ -223,6 +224,7 @@ async function run(
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { sender, gate: peerGate } = openPeers(options, security, host, core, push);
   inputs.peers = { sender, gate: peerGate };
+  const coreLog = createCoreLog(log, peerKindOf);
   const ports = {
     host,
     sender,
@@ -232,6 +234,7 @@ async function run(
     containers,
     files,
     log,
+    coreLog,
     workDir,
     preparing: new Map(),
     preparingFew: createAtMost(MAX_PREPARATIONS),
@@ -241,7 +244,7 @@ async function run(
     push,
     exit: options.onExit,
   };
-  const loop = createAgentLoop(core, (effect) => performEffect(ports, effect));
+  const loop = createAgentLoop(core, coreLog, (effect) => performEffect(ports, effect));
   loop.push({ kind: 'start', checkpoint: entries, containers: recovered });
   const recoverySeconds = (realClock.now().monoMs - begunMs) / 1000;
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
@@ -276,9 +279,28 @@ async function run(
   });
 }
 
-const createAgentLoop = (core: AgentCore, perform: (effect: AgentEffect) => void) =>
+/** The kind of an input that a peer sent. */
+function peerKindOf(input: AgentInput): string | undefined {
+  switch (input.kind) {
+    case 'message':
+      return input.message.name;
+    case 'executorCall':
+    case 'containerCall':
+      return input.call.type;
+    case 'streamClosed':
+    case 'peerLost':
+      return input.kind;
+    default:
+      return undefined;
+  }
+}
+
+const createAgentLoop = (core: AgentCore, coreLog: CoreLog<AgentInput>, perform: (effect: AgentEffect) => void) =>
   createLoop<AgentInput, AgentEffect>({
-    step: core.step,
+    step(input, now) {
+      coreLog.beginInput(input);
+      return core.step(input, now);
+    },
     nextDeadline: core.nextDeadline,
     hasWork: () => false,
     perform,
@@ -303,7 +325,6 @@ function openPeers(
     actor: ACTOR,
     sender,
     ...peerChecksOf(security),
-    clock: realClock,
     log,
     master: () => core.state.registration.master,
     push,

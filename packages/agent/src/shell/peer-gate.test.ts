@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
-import { createTestClock } from '@meseta/base/testing/clock';
 import { createLogger } from '@meseta/platform';
 import type { LibprocessMessage } from '@meseta/wire';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -39,7 +38,6 @@ function gateWith({ checksPeers = true, executorsHaveTokens = false, proves = tr
     actor: 'slave(1)',
     checksPeers,
     executorsHaveTokens,
-    clock: createTestClock(),
     log: createLogger({ component: 'test', level: 'silent' }),
     master: () => master,
     push: (input: AgentInput) => pushed.push(input.kind === 'message' ? input.message.name : input.kind),

@@ -12,9 +12,8 @@
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
 import { counter, type Metrics } from '@meseta/api';
-import { addressIn, type Clock, LIMITS, type Pid } from '@meseta/base';
+import { addressIn, LIMITS, type Pid } from '@meseta/base';
 import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
-import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import type { AgentInput } from '../core/io.js';
@@ -27,7 +26,6 @@ export interface AgentPeerGateOptions {
   readonly checksPeers: boolean;
   /** Executors must show a token. */
   readonly executorsHaveTokens: boolean;
-  readonly clock: Clock;
   readonly log: Logger;
   master(): Pid | undefined;
   push(input: AgentInput): void;
@@ -110,10 +108,10 @@ function createDriverConnections() {
 }
 
 export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGate {
-  const { actor, sender, checksPeers, executorsHaveTokens, clock, log, push } = options;
+  const { actor, sender, checksPeers, executorsHaveTokens, log, push } = options;
   const waiting = createWaiting();
   const drivers = createDriverConnections();
-  const warn = createLimitedWarnings(clock, log);
+  const warn = (kind: string, text: string): void => log.limited('warning', kind, text);
   let dropped = 0;
 
   const drop = (from: Pid, why: string, count = 1): void => {

@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { until } from '@meseta/platform/testing/until';
+import { encodeMessage } from '@meseta/wire/libprocess-codec';
 import { hostileBytes } from '@meseta/wire/testing/hostile-bytes';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
 import { digestOf } from './testing/digest.js';
@@ -124,6 +125,22 @@ test('messages with bodies that are none, from peers that nobody knows', async (
   }
   assert.equal(await digestOf(cluster), beforehand);
   assert.ok(logOf('master').includes('message from slave(1)@127.0.0.1:1: '), 'a bad message is logged');
+});
+
+test('LOG-2: a flood of messages that the core refuses adds few lines to the log', async () => {
+  const FLOOD = 5_000;
+  const counted = 'master/messages_unregister_slave';
+  const [lengthBefore, countBefore] = [logOf('master').length, (await metric(counted)) ?? 0];
+  const requests = Array.from({ length: FLOOD }, (_, i) => {
+    const body = { agent_id: { value: `unknown-${i}` } };
+    const { wireName, bytes } = encodeMessage({ name: 'UnregisterAgentMessage', body });
+    return { method: 'POST', target: `/master/${wireName}`, headers: libprocess, body: bytes };
+  });
+  await sendAll(cluster.master, requests, (_, { status }) => assert.equal(status, 202));
+  await until('all messages were counted', async () => ((await metric(counted)) ?? 0) >= countBefore + FLOOD);
+  const added = logOf('master').slice(lengthBefore).trimEnd().split('\n');
+  assert.ok(added.length < 200, `${added.length} lines for ${FLOOD} messages`);
+  assert.match(added.join('\n'), /unknown-0/);
 });
 
 test('a body over 64 MiB is refused before it is read', async () => {

@@ -1,7 +1,8 @@
 // Carries out the core's effects, in the order in which it gave them.
-import type { Host, Logger } from '@meseta/platform';
+import type { Host } from '@meseta/platform';
+import type { CoreLog } from '@meseta/platform/core-log';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
-import type { MasterEffect, Note } from '../core/io.js';
+import type { MasterEffect, MasterInput, Note } from '../core/io.js';
 import type { RegistryState } from '../registry/state.js';
 import type { RegistryLog } from './registry-log.js';
 import type { Requests } from './requests.js';
@@ -10,7 +11,7 @@ export interface Outside {
   readonly host: Host;
   readonly requests: Requests;
   readonly registry: RegistryLog;
-  readonly log: Logger;
+  readonly coreLog: CoreLog<MasterInput>;
   durableRegistry(): RegistryState;
   onNote(note: Note): void;
   onExit(message: string): void;
@@ -40,7 +41,7 @@ export function createPerformer(outside: Outside): (effect: MasterEffect) => voi
       case 'persist':
         return registry.persist(effect.operations, outside.durableRegistry());
       case 'note':
-        if (effect.note.kind === 'log') outside.log[effect.note.level](effect.note.text);
+        if (effect.note.kind === 'log') outside.coreLog.write(effect.note.level, effect.note.text);
         return outside.onNote(effect.note);
       case 'exit':
         return outside.onExit(effect.message);

@@ -1,7 +1,6 @@
 // The port, open before there is a core behind it: until then messages are dropped and requests put off.
 import { err, ok, type Result } from '@meseta/base';
-import { createHost, type Host, type HostNote, type HostOptions, type PeerConnection } from '@meseta/platform';
-import { withLeftOut } from '@meseta/platform/note-limit';
+import { createHost, type Host, type HostOptions, hostNoteText, type PeerConnection } from '@meseta/platform';
 import type { PlainCalls } from '@meseta/platform/plain-calls';
 import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
@@ -45,7 +44,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     },
     onConnectionClosed: (connection) => handlers?.onConnectionClosed(connection),
     onPeerLost: (address) => handlers?.onPeerLost(address),
-    onNote: (note, leftOut) => config.log.warning(withLeftOut(textOf(note), leftOut)),
+    onNote: (note) => config.log.limited('warning', note.kind, hostNoteText(note)),
   });
   if (!opened.ok) {
     const { code, message } = opened.error;
@@ -59,20 +58,3 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     },
   });
 }
-
-const textOf = (note: HostNote): string => {
-  switch (note.kind) {
-    case 'peerOverLimit':
-      return `closed the connection to ${note.address}: ${note.unsentBytes} bytes were unsent`;
-    case 'peerLost':
-      return `lost the connection to ${note.address}: ${note.reason}`;
-    case 'connectionCut':
-      return `closed the connection of ${note.remote}: ${note.reason}`;
-    case 'strangerCut':
-      return `closed the connection to ${note.address}, where nothing is registered: too many of this kind were open`;
-    case 'badMessage':
-      return `bad message from ${note.remote}: ${note.reason}`;
-    case 'tlsRefused':
-      return `refused the connection of ${note.remote}: ${note.reason}`;
-  }
-};

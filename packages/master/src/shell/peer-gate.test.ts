@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { createTestClock } from '@meseta/base/testing/clock';
 import { createLogger, type Host, type PeerConnection } from '@meseta/platform';
+import { LINES_PER_INTERVAL } from '@meseta/platform/log-limit';
 import { createCramMd5Client, parseRateLimits } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -122,13 +123,13 @@ test('PEER-GATE-3: a peer that has authenticated on another connection is not lo
   assert.equal(isLost(), true);
 });
 
-test('messages that cannot be decoded are logged once in a while', () => {
+test('LOG-2: of messages that cannot be decoded only some are logged', () => {
   const lines: string[] = [];
   const { gate } = gateWith(open, (line) => lines.push(line));
   const connection = { id: 1, ip: '10.0.0.9', certifiedIps: undefined };
   const message = { to: 'master', from: driver, wireName: 'mesos.internal.PingSlaveMessage', connection };
   for (let i = 0; i < 100; i++) gate.onMessage({ ...message, body: Buffer.from([255]) });
-  assert.equal(lines.length, 1);
+  assert.equal(lines.length, LINES_PER_INTERVAL.warning);
 });
 
 test('PEER-GATE-1: a driver of the older messages is asked for the same as one of calls', () => {

@@ -10,7 +10,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
 import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
-import { createLimitedWarnings } from '@meseta/platform/note-limit';
 import { type Authenticator, createAuthenticator, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -81,9 +80,9 @@ function checkSender(
 }
 
 /** Counts what is dropped, and logs the first of a flood: of messages that are dropped and of those that can't be decoded. */
-function createDrops(clock: Clock, log: Logger) {
+function createDrops(log: Logger) {
   const counters = new Map<string, number>(COUNTERS.map((name) => [name, 0]));
-  const warn = createLimitedWarnings(clock, log);
+  const warn = (kind: string, text: string): void => log.limited('warning', kind, text);
   return {
     counters,
     warn,
@@ -115,7 +114,8 @@ function createTurns({ security, state, clock, log }: PeerGateOptions, work: (he
       const held = { kind: 'message', arrived } as const;
       const offered = driver && throttle?.offer(held, driver.principal, true, clock.now().monoMs);
       if (offered?.kind === 'overCapacity') {
-        log.warning(`dropped ${wireName} of ${arrived.from}: more than ${offered.capacity} messages wait`);
+        const text = `dropped ${wireName} of ${arrived.from}: more than ${offered.capacity} messages wait`;
+        log.limited('warning', 'overCapacity', text);
         return `Message ${wireName} dropped: capacity(${offered.capacity}) exceeded`;
       }
       if (offered?.kind !== 'queued') work(held);
@@ -162,7 +162,7 @@ function settle({ options, authentication, identity, drop, fail }: Settling, arr
 
 export function createPeerGate(options: PeerGateOptions): PeerGate {
   const { security, state, host, clock, log, push } = options;
-  const { counters, warn, drop } = createDrops(clock, log);
+  const { counters, warn, drop } = createDrops(log);
   const send = (to: Pid, from: string, message: LibprocessMessage): void => {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
@@ -174,7 +174,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     random: () => randomBytes(16).toString('hex'),
     send,
     resume: (arrived) => settle(settling, arrived),
-    log: (level, text) => log[level](text),
+    log: (level, text) => log.limited(level, 'authentication', text),
   });
   const identity = createPeerIdentity(security, state, authentication);
   const fail = (arrived: Arrived, message: string): void => {

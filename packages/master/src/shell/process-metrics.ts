@@ -52,7 +52,7 @@ export function createCuts(log: Logger, stats: Host['stats']): Cuts {
   return {
     count(kind, what) {
       streams[kind]++;
-      log.warning(`cut off ${what}: it reads too slowly`);
+      log.limited('warning', `${kind}Cut`, `cut off ${what}: it reads too slowly`);
     },
     counters: () =>
       new Map([

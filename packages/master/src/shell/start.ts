@@ -4,9 +4,10 @@ import { totalmem } from 'node:os';
 import type { Metrics } from '@meseta/api';
 import { createLoop, err, type Loop, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
-import { createBodyReader, createRenderQueue, type RenderQueue, realClock } from '@meseta/platform';
+import { createBodyReader, createRenderQueue, type Logger, type RenderQueue, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { claimDirectory } from '@meseta/platform/claimed-directories';
+import { createCoreLog } from '@meseta/platform/core-log';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { peerMetrics } from '@meseta/platform/peer-flags';
@@ -18,7 +19,7 @@ import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
 import { attachedFiles, listFor, rootsFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
-import { createPerformer } from './effects.js';
+import { createPerformer, type Outside } from './effects.js';
 import { type Front, type Handlers, openFront } from './front.js';
 import { createHandlers } from './handlers.js';
 import { createRequestHandler, type Standing } from './http.js';
@@ -134,17 +135,14 @@ function connect(
     viewerOf,
     onCut: () => cuts.count('operator', "an operator's stream"),
   });
-  const durableRegistry = () => master.state.registrar.durable;
-  const loop: Loop<MasterInput> = createLoop<MasterInput, MasterEffect>({
-    step: timedStep(master, timings),
-    nextDeadline: master.nextDeadline,
-    hasWork: master.hasWork,
-    perform: createPerformer({ host, requests, registry, log, durableRegistry, onNote: operators.note, onExit }),
-    tick: { kind: 'tick' },
-    continue: { kind: 'continue' },
-    clock,
+  const loop = createMasterLoop(master, timings, log, {
+    host,
+    requests,
+    registry,
+    durableRegistry: () => master.state.registrar.durable,
+    onNote: operators.note,
+    onExit,
   });
-
   const peers = createPeerGate({ security: config.security.peers, state: master.state, host, clock, log, push });
   front.serve({
     ...peers,
@@ -181,6 +179,45 @@ function connect(
       await store.close();
     },
   };
+}
+
+function createMasterLoop(
+  master: Master,
+  timings: MasterTimings,
+  log: Logger,
+  outside: Omit<Outside, 'coreLog'>,
+): Loop<MasterInput> {
+  const step = timedStep(master, timings);
+  const coreLog = createCoreLog(log, peerKindOf);
+  return createLoop<MasterInput, MasterEffect>({
+    step(input, now) {
+      coreLog.beginInput(input);
+      return step(input, now);
+    },
+    nextDeadline: master.nextDeadline,
+    hasWork: master.hasWork,
+    perform: createPerformer({ ...outside, coreLog }),
+    tick: { kind: 'tick' },
+    continue: { kind: 'continue' },
+    clock: realClock,
+  });
+}
+
+/** The kind of an input that a peer sent. */
+function peerKindOf(input: MasterInput): string | undefined {
+  switch (input.kind) {
+    case 'message':
+      return input.message.name;
+    case 'schedulerCall':
+    case 'operatorCall':
+      return input.call.type;
+    case 'killTask':
+    case 'streamClosed':
+    case 'peerLost':
+      return input.kind;
+    default:
+      return undefined;
+  }
 }
 
 interface RequestParts {
