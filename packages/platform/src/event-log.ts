@@ -8,6 +8,7 @@
 // EVENT-LOG-4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
+import { closeWithClient } from './client-end.js';
 import type { StreamEnd } from './stream-writer.js';
 
 export interface EventLogOptions {
@@ -218,6 +219,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
       whenConnected(response, () => onDrain(response, drained), schedule);
       if (response.closed || response.destroyed) clock.defer(closed);
       else response.on('close', closed);
+      closeWithClient(response);
       response.flushHeaders();
       schedule();
       return () => {

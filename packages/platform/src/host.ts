@@ -3,6 +3,7 @@
 //
 // HOST-1: with `requirePeerAddressIpMatch` a message comes from the address that its sender claims; on a connection with a
 //     client certificate, from that or from one that the certificate is for. Others are answered 400 and counted.
+// HOST-2: a client that ends its sending side after its requests gets every answer; only streams end with it (client-end.ts).
 import {
   createServer as createHttpServer,
   type Server as HttpServer,
@@ -170,6 +171,8 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
     requireHostHeader: false,
     maxHeaderSize: MAX_HEAD_BYTES,
   });
+  // HOST-2. Node documents no option for it; without it a client that ends its side is cut off before its answer.
+  Object.assign(http, { httpAllowHalfOpen: true });
   // None is left out unseen: too many are refused (request-form.ts).
   http.maxHeadersCount = 0;
   /** Their last request could be read in two ways: so could what comes behind it. */

@@ -187,8 +187,7 @@ function giveOn(socket: Socket, rest: Buffer, { http, calls, budget, connections
 
 function handOver(socket: Socket, rest: Buffer, http: HttpServer): void {
   socket.pause();
-  socket.unshift(rest);
-  giveToHttp(socket, http);
+  giveToHttp(socket, http, rest);
   process.nextTick(() => socket.resume());
 }
 

@@ -6,6 +6,7 @@
 // PIPELINING-2: it has at most `unreadRequests` of a connection whose answers are not handed over; meanwhile no more is
 //               read off the socket.
 // PIPELINING-3: a connection is given more of them once a turn of the event loop, so that others have theirs in between.
+// PIPELINING-4: node:http hears of the end of the client's side after the last byte that came before it.
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { LIMITS } from '@meseta/base';
@@ -37,17 +38,28 @@ function cutAfter(bytes: Buffer, count: number): number {
   return at;
 }
 
-/** Gives the socket to node:http. */
-export function giveToHttp(socket: Socket, http: HttpServer): void {
+type Listener = (...args: unknown[]) => void;
+
+/** Attaches the socket to node:http; returns the listeners of node:http for its bytes and its end, detached from it. */
+function attach(socket: Socket, http: HttpServer) {
+  const own = socket.listeners('end');
   http.emit('connection', socket);
-  const [feed] = socket.listeners('data') as ((bytes: Buffer) => void)[];
-  if (feed === undefined) return;
-  let waiting: Buffer[] = [];
-  let pumping = false;
-  let soon = false;
-  const pump = (): void => {
-    if (pumping) return;
-    pumping = true;
+  const feed = socket.listeners('data')[0] as Listener;
+  const finish = socket.listeners('end').find((listener) => !own.includes(listener)) as Listener;
+  // A listener of another first: node:http reads off the handle by itself until there is one.
+  socket.on('data', () => {});
+  socket.off('data', feed).off('end', finish).removeAllListeners('data');
+  return { feed, finish };
+}
+
+/** Gives the socket to node:http, with the bytes that were read off it before; the client's side may have ended by then. */
+export function giveToHttp(socket: Socket, http: HttpServer, first: Buffer): void {
+  const { feed, finish } = attach(socket, http);
+  let waiting: Buffer[] = first.length > 0 ? [first] : [];
+  let hasEnded = socket.readableEnded;
+  let isPumping = false;
+  let isScheduled = false;
+  const feedWaiting = (): void => {
     while (waiting.length > 0 && it.open < MOST && !socket.destroyed && !isPausedByHttp(socket)) {
       const [bytes] = waiting as [Buffer];
       const cut = cutAfter(bytes, MOST - it.open);
@@ -55,31 +67,44 @@ export function giveToHttp(socket: Socket, http: HttpServer): void {
       else waiting[0] = bytes.subarray(cut);
       feed(cut === bytes.length ? bytes : bytes.subarray(0, cut));
     }
-    pumping = false;
+  };
+  const pump = (): void => {
+    if (isPumping) return;
+    isPumping = true;
+    feedWaiting();
+    isPumping = false;
     if (socket.destroyed) waiting = [];
     if (waiting.length > 0) socket.pause();
+    else if (hasEnded && !socket.destroyed) {
+      hasEnded = false;
+      finish();
+    }
   };
   const it: Paced = {
     open: 0,
     go() {
-      if (waiting.length === 0 || soon) return;
-      soon = true;
+      if (waiting.length === 0 || isScheduled) return;
+      isScheduled = true;
       setImmediate(() => {
-        soon = false;
+        isScheduled = false;
         pump();
         if (waiting.length === 0) socket.resume();
       });
     },
   };
   paced.set(socket, it);
-  // node:http reads off the handle by itself until somebody else listens; then it leaves the reading to its listener.
   socket.on('data', (bytes: Buffer) => {
     waiting.push(bytes);
     pump();
   });
-  socket.off('data', feed);
+  // PIPELINING-4.
+  socket.on('end', () => {
+    hasEnded = true;
+    pump();
+  });
   // So node:http goes on once answers are taken.
   socket.on('resume', it.go);
+  pump();
 }
 
 /** Counts a request of node:http's until its answer is handed over. */

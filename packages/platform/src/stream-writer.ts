@@ -7,6 +7,7 @@
 // STREAM-WRITER-3: `ended` is called at most once, never from inside `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
+import { closeWithClient } from './client-end.js';
 
 export type StreamEnd = 'closed' | 'tooSlow';
 
@@ -79,6 +80,7 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
   };
   if (response.closed || response.destroyed) clock.defer(closed);
   else response.on('close', closed);
+  closeWithClient(response);
 
   return {
     write(bytes) {

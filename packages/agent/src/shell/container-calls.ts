@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { closeWithClient } from '@meseta/platform/client-end';
 import { drained } from '@meseta/platform/send-rendering';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
 import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from '@meseta/wire';
@@ -172,6 +173,7 @@ async function streamOutput(
   // The client may have hung up while the container was launched.
   if (response.destroyed) onClose();
   else response.on('close', onClose);
+  closeWithClient(response);
   await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
   over = true;
   await reader.finish();
