@@ -182,7 +182,7 @@ function connect(
 }
 
 function createMasterLoop(
-  master: Master,
+  master: MasterCore,
   timings: MasterTimings,
   log: Logger,
   outside: Omit<Outside, 'coreLog'>,
