@@ -9,6 +9,8 @@
 //
 // What Mesos' protocol allows, by name:
 // heedless: a task that was told lost is ended when its agent is back; a framework's own executor may not heed that.
+// prunedLately: a task of an unreachable agent is unknown once the registry has forgotten the agent, of which no update
+//     tells; its framework learns it from its next reconciliation.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -18,18 +20,36 @@ import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, Count } from './checker.js';
 
-export const createRestChecker = (cluster: Cluster, count: Count): Checker => ({
-  observer: {},
-  atRest: () => atRest(cluster, count),
-});
+export function createRestChecker(cluster: Cluster, count: Count): Checker {
+  const { timeline } = cluster.world;
+  const prunedAtMs = new Map<string, number>();
+  return {
+    observer: {
+      registryWritten(operations) {
+        for (const operation of operations) {
+          if (operation.kind !== 'pruneAgents') continue;
+          for (const id of operation.unreachable) prunedAtMs.set(id, timeline.nowMs());
+        }
+      },
+    },
+    atRest() {
+      const sinceMs = timeline.nowMs() - LONGEST_WITHOUT_RECONCILIATION_MS;
+      const prunedLately = new Set([...prunedAtMs].flatMap(([id, atMs]) => (atMs > sinceMs ? [id] : [])));
+      atRest(cluster, count, prunedLately);
+    },
+  };
+}
 
-function atRest(cluster: Cluster, count: Count): void {
+/** A framework looks once a minute for tasks of which it has heard nothing for a minute. */
+const LONGEST_WITHOUT_RECONCILIATION_MS = 125_000;
+
+function atRest(cluster: Cluster, count: Count, prunedLately: ReadonlySet<string>): void {
   const { world, masters } = cluster;
   const leader = masters.leader();
   if (leader === undefined) return world.fail('everybody is back', 'no master leads');
   const { state } = leader.core;
   checkEverybody(cluster, state);
-  checkTasks(cluster, state, count);
+  checkTasks(cluster, state, count, prunedLately);
   checkRunning(cluster, state, count);
   checkAgents(cluster, state);
   checkLeftovers(cluster, state);
@@ -83,12 +103,15 @@ function tasksIn(node: AgentNode, containerId: ContainerId): readonly string[] |
   return [...executor.tasks].filter(([, { state }]) => !isTerminal(state)).map(([id]) => id);
 }
 
-function checkTasks(cluster: Cluster, state: MasterState, count: Count): void {
+function checkTasks(cluster: Cluster, state: MasterState, count: Count, prunedLately: ReadonlySet<string>): void {
   for (const framework of cluster.frameworks.values()) {
     if (isSilent(framework)) continue;
     for (const task of framework.memory.tasks.values()) {
       count('tasks explained');
-      if (isAlive(task)) checkAlive(cluster, state, framework, task);
+      if (!isAlive(task)) continue;
+      if (task.status?.state === 'TASK_UNREACHABLE' && prunedLately.has(task.agentId)) {
+        count('tasks of agents that were pruned lately');
+      } else checkAlive(cluster, state, framework, task);
     }
   }
 }

@@ -1,0 +1,34 @@
+// Plans that tests write by hand: a small cluster on a quiet network, and the faults that the test is about.
+import type { FrameworkPlan } from '../schedulers/framework-plan.js';
+import { type Fault, type Plan, planOf } from './plan.js';
+
+const QUIET_NETWORK = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
+
+const numbered = <T>(items: readonly T[]): ReadonlyMap<number, T> => new Map(items.map((item, index) => [index, item]));
+
+export const frameworkPlan = (changes: Partial<FrameworkPlan>): FrameworkPlan => ({
+  kind: 'runner',
+  role: 'red',
+  partitionAware: true,
+  checkpoint: true,
+  failoverTimeoutMs: 3_600_000,
+  alive: 4,
+  total: 8,
+  longestTaskMs: 60_000,
+  launches: 'commands',
+  curious: false,
+  speaks: 'http',
+  ...changes,
+});
+
+/** One master and one agent. */
+export const planWith = (frameworks: readonly FrameworkPlan[], faults: readonly Fault[]): Plan => ({
+  ...planOf(1),
+  variations: [],
+  network: QUIET_NETWORK,
+  masters: 1,
+  masterRates: [1],
+  agents: numbered([{ size: { cpus: 8, mem: 4096, disk: 8192 }, rate: 1 }]),
+  frameworks: numbered(frameworks),
+  faults: numbered(faults),
+});
