@@ -132,7 +132,6 @@ export function createState(options: AllocatorOptions, random: Random): State {
     quotaDirty: false,
     walks: 0,
     offers: [],
-    offerOfPair: undefined,
     runs: 0,
     offersMade: 0,
     pairsExamined: 0,

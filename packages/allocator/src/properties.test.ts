@@ -8,7 +8,7 @@ const batch = fc.array(step, { maxLength: 5, size: 'max' });
 const batches = fc.array(batch, { minLength: 5, maxLength: 40, size: 'max' });
 
 for (const sorter of ['drf', 'random'] as const) {
-  test(`ALLOCATOR-1, ALLOCATOR-2, ALLOCATOR-3, ALLOCATOR-4: decisions are those of the record; every refusal has a reason (${sorter})`, () => {
+  test(`ALLOCATOR-1, ALLOCATOR-2, ALLOCATOR-3, ALLOCATOR-4, ALLOCATOR-5: decisions are those of the record; every refusal has a reason (${sorter})`, () => {
     fc.assert(
       fc.property(batches, fc.boolean(), (all, minimum) => {
         const world = createWorld(minimum, sorter);

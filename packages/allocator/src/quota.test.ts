@@ -103,7 +103,7 @@ test('an offer names what serves an unmet guarantee of its own role', () => {
   }
 });
 
-test('an offer that both stages add to names what its first part served', () => {
+test('an offer of the first stage has what the second stage would add', () => {
   const cluster = clusterOf(1, 'cpus:4;cpus(r):1;mem:100');
   cluster.allocator.updateQuota('r', quotaOf({ cpus: 2 }, { cpus: 4 }));
   cluster.framework('f', ['r']);

@@ -3,7 +3,7 @@
 // Agents are taken in random order, shuffled again for each stage. On an agent, clients come in the order of fair
 // sharing, and the first client that may be offered resources is offered all that it may have. The first stage serves
 // roles with unmet guarantees, the second every client; then come the agents that a limit or headroom withheld.
-import { earliestDeadline, shuffle, takeDueDeadline, uniform } from '@meseta/base';
+import { earliestDeadline, present, shuffle, takeDueDeadline, uniform } from '@meseta/base';
 import type { Bundle } from '@meseta/resources';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
 import { allocateToClient, isOfferable } from './allocations.js';
@@ -53,9 +53,9 @@ export function isPaused(state: State, now: number): boolean {
 
 function drainExpired(state: State, now: number): void {
   expireFilters(state.filters, now, (agentIndex, clientIndex) => {
-    const agent = state.agentSlots[agentIndex];
-    const client = state.clientSlots[clientIndex];
-    if (agent === undefined || client === undefined || !client.active) return;
+    const agent = present(state.agentSlots[agentIndex], 'the agent of a filter');
+    const client = present(state.clientSlots[clientIndex], 'the client of a filter');
+    if (!client.active) return;
     agent.pairs.add(client);
     state.pairedAgents.add(agent);
   });
@@ -75,8 +75,7 @@ function allocate(state: State): void {
   for (const agent of state.dirtyClients.size > 0 ? state.agents.values() : workedAgents(state)) {
     if (canOffer(state, agent)) work.push(agent);
   }
-  state.offerOfPair = hasQuota && needsHeadroom(state) ? new Map() : undefined;
-  if (state.offerOfPair !== undefined) {
+  if (hasQuota && needsHeadroom(state)) {
     serveGuarantees(state, shuffle(state.random, work));
     serveUnmet(state);
   }
@@ -189,22 +188,12 @@ function offerTo(state: State, agent: Agent, client: Client): boolean {
   const guaranteed = guaranteedIn(state, client.role, bundle);
   allocateToClient(state, agent, client, bundle, false);
   countOffer(state, client);
-  const resources = allocatedBundleOf(client.role, bundle);
-  // Both stages may offer one client parts of one agent: these become one offer.
-  const key = client.index * state.agentSlots.length + agent.index;
-  const at = state.offerOfPair?.get(key);
-  const earlier = at === undefined ? undefined : state.offers[at];
-  if (at !== undefined && earlier !== undefined) {
-    state.offers[at] = { ...earlier, resources: state.table.add(earlier.resources, resources) };
-    return true;
-  }
-  state.offerOfPair?.set(key, state.offers.length);
   state.offersMade++;
   state.offers.push({
     frameworkId: client.framework.id,
     role: client.role.name,
     agentId: agent.id,
-    resources,
+    resources: allocatedBundleOf(client.role, bundle),
     guaranteed,
   });
   return true;

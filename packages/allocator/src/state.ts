@@ -18,6 +18,8 @@
 //     of all offerable agents. `required` is the sum of the roles' unmet guarantees.
 // ALLOCATOR-4: an ACCEPT with `refuse_seconds` 0 that leaves resources over starts a cooldown of one allocation interval:
 //     the agent is offered to no client until it ends, a framework becomes active or a framework revives.
+// ALLOCATOR-5: a run offers an agent to a client at most once. The offer has all that the client may have, and no offer
+//     raises the room under a limit or the surplus.
 import type { AgentId, Deadlines, FrameworkId, Random } from '@meseta/base';
 import type { Bundle, BundleTable, Quantities, RoleTree } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, FrameworkInfo, InverseOfferStatus, Unavailability } from '@meseta/wire';
@@ -196,8 +198,6 @@ export interface State {
   // Of the current run.
   walks: number;
   offers: OfferDecision[];
-  /** The index of each pair's offer in `offers`, if the first stage makes offers. */
-  offerOfPair: Map<number, number> | undefined;
 
   runs: number;
   offersMade: number;

@@ -101,6 +101,16 @@ test('AUDIT-1: an offer of resources that are not free, refused, or of an agent 
   assert.match(problems[0] ?? '', /has a filter for it until 60000/);
 });
 
+test('ALLOCATOR-5: a second offer of an agent to a client in one run is reported', () => {
+  const twice: Fault = ({ run }) => ({
+    run(now) {
+      const { offers, inverseOffers } = run(now);
+      return { offers: [...offers, ...offers], inverseOffers };
+    },
+  });
+  assert.match(problemsOf(twice, runOnce)[0] ?? '', /^cpus:4; mem:100 of A to f in a: the second of one run$/);
+});
+
 test('AUDIT-2: a run that leaves out an offer is reported', () => {
   const noOffers: Fault = ({ run }) => ({ run: (now) => ({ ...run(now), offers: [] }) });
   assert.match(problemsOf(noOffers, runOnce)[0] ?? '', /^cpus:4; mem:100 of A to f in a at 0$/);

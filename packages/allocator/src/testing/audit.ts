@@ -51,6 +51,7 @@ export function auditAllocator(allocator: Allocator, given: AllocatorOptions, op
       const { recovery } = record;
       if (recovery !== undefined && (record.agents.size >= recovery.expectedAgents || now >= recovery.untilMs))
         record.recovery = undefined;
+      auditPairs(decisions.offers, options);
       for (const offer of decisions.offers) auditOffer(record, offer, now, options);
       if (runs++ % (options.every ?? 1) === 0) auditState(record, allocator, now, options);
       options.audited?.(decisions.offers.length);
@@ -221,6 +222,16 @@ function recordSettings(allocator: Allocator, record: records.AllocatorRecord): 
 
 const textOf = ({ frameworkId, role, agentId, resources }: OfferDecision): string =>
   `${formatResources(resources.unallocated.resources)} of ${agentId} to ${frameworkId} in ${role}`;
+
+/** ALLOCATOR-5. */
+function auditPairs(offers: readonly OfferDecision[], { broken }: AuditOptions): void {
+  const pairs = new Set<string>();
+  for (const offer of offers) {
+    const pair = JSON.stringify([offer.agentId, offer.frameworkId, offer.role]);
+    if (pairs.has(pair)) broken('an offer is what may be offered', `${textOf(offer)}: the second of one run`);
+    pairs.add(pair);
+  }
+}
 
 /** AUDIT-1. */
 function auditOffer(
