@@ -1,6 +1,7 @@
 // A framework that runs a list of command tasks on whatever it is offered, and acknowledges every update.
-import { commandTask, fits, isTerminal, launch } from '@meseta/sdk/tasks';
+import { commandTask, fits, launch } from '@meseta/sdk/tasks';
 import type { Offer, SchedulerEvent, TaskInfo } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { type BenchScheduler, subscribe } from './scheduler.js';
 
 export interface TaskRun {

@@ -1,8 +1,9 @@
 // Frameworks that carry out a workload: each asks for offers while it wants something, and is silent otherwise.
 
 import { between } from '@meseta/simulator/engine/chance';
-import { isAlive, isTerminal, type SchedulerClient, type Script } from '@meseta/simulator/nodes/scheduler';
+import { isAlive, type SchedulerClient, type Script } from '@meseta/simulator/nodes/scheduler';
 import type { Offer, TaskStatus } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { ScaleCluster } from './cluster.js';
 import { decline, type TaskShape, tasksWithin } from './tasks.js';
 import type { Job, Workload } from './workloads.js';

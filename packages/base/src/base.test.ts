@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  addressIn,
+  addressOfPid,
   below,
   cancelDeadline,
   createDeadlines,
   earliestDeadline,
   formatByteSize,
   formatDuration,
+  hostOf,
   parseByteSize,
   parseDuration,
   parsePid,
@@ -117,7 +118,9 @@ test('a pid is an id at an address', () => {
     assert.deepEqual(parsePid(text), { ok: false, error });
   }
   assert.equal(pidOf('master', '127.0.0.1:5050'), 'master@127.0.0.1:5050');
-  assert.equal(addressIn(pidOf('a@b', '[::1]:5050')), '[::1]:5050');
+  assert.equal(addressOfPid(pidOf('a@b', '[::1]:5050')), '[::1]:5050');
+  const hosts = ['10.0.0.1:5050', '[::1]:5050', 'h:1'].map(hostOf);
+  assert.deepEqual(hosts, ['10.0.0.1', '::1', 'h']);
 });
 
 test('the same seed gives the same chance, every value of it in range', () => {

@@ -12,7 +12,11 @@ export interface PidParts {
 export const pidOf = (id: string, address: string): Pid => `${id}@${address}` as Pid;
 
 /** The `ip:port` of a pid. */
-export const addressIn = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
+export const addressOfPid = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
+
+/** The host of `host:port`, without the brackets of an IPv6 address. */
+export const hostOf = (address: string): string =>
+  address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 
 /** The parts of a pid; an error that says what is wrong with it. */
 export function parsePid(text: string): Result<PidParts, string> {

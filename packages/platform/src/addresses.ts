@@ -20,9 +20,5 @@ export function canonicalIp(text: string): string | undefined {
 /** Whether something can be sent there: `0.0.0.0` and `::` are addresses of no host. */
 export const isAddress = (host: string): boolean => !['0.0.0.0', '::', undefined].includes(canonicalIp(host));
 
-/** The host of `host:port`, without the brackets of an IPv6 address. */
-export const hostOf = (address: string): string =>
-  address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
-
 /** `ip:port` as pids have it. */
 export const addressOf = (ip: string, port: number): string => `${isIP(ip) === 6 ? `[${ip}]` : ip}:${port}`;

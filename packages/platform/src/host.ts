@@ -11,8 +11,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { addressIn, err, LIMITS, ok, type Pid, type Result } from '@meseta/base';
-import { addressOf, canonicalIp, hostOf } from './addresses.js';
+import { addressOfPid, err, hostOf, LIMITS, ok, type Pid, type Result } from '@meseta/base';
+import { addressOf, canonicalIp } from './addresses.js';
 import { createByteBudget, processBodies } from './byte-budget.js';
 import {
   type ConnectionLimits,
@@ -209,7 +209,7 @@ async function messageOverHttp(
   }
   if (connection === undefined) return;
   const delivered = deliver({ ...envelope.value, body: body.value, connection });
-  connections.used(request.socket, delivered === 'registered' ? addressIn(envelope.value.from) : undefined);
+  connections.used(request.socket, delivered === 'registered' ? addressOfPid(envelope.value.from) : undefined);
   const { status, reason } = replyTo(delivered);
   response.writeHead(status, { 'content-length': Buffer.byteLength(reason) }).end(reason);
 }
@@ -230,7 +230,7 @@ const listen = (server: Server, ip: string, port: number): Promise<HostError | u
 function isFromItsAddress({ from, connection }: PeerMessage, requireMatch: boolean): boolean {
   const { ip, certifiedIps } = connection;
   if (!requireMatch && certifiedIps === undefined) return true;
-  const claimed = canonicalIp(hostOf(addressIn(from)));
+  const claimed = canonicalIp(hostOf(addressOfPid(from)));
   if (claimed === undefined) return false;
   if (claimed === ip) return true;
   return certifiedIps?.some((it) => canonicalIp(it) === claimed) === true && !requireMatch;

@@ -10,7 +10,7 @@
 // Which connections may stay, and for how long a request may take to come, is for connections.ts.
 import { type Server as HttpServer, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { addressIn, LIMITS } from '@meseta/base';
+import { addressOfPid, LIMITS } from '@meseta/base';
 import type { ByteBudget } from './byte-budget.js';
 import { type Connections, HEAD_TIMEOUT_MS, type PeerConnection } from './connections.js';
 import { createMessageParser, type MessageHead } from './message-parser.js';
@@ -95,7 +95,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     {
       message(head, body) {
         const delivered = options.deliver(head, body, connection);
-        connections.used(socket, delivered === 'registered' ? addressIn(head.from) : undefined);
+        connections.used(socket, delivered === 'registered' ? addressOfPid(head.from) : undefined);
         const { status, reason } = replyTo(delivered);
         answer += status === 400 ? refusalOf(reason, status, false) : answerOf(`${status} ${STATUS_CODES[status]}`);
         if (!head.keepAlive) close = true;

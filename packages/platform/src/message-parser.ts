@@ -6,8 +6,8 @@
 // MESSAGE-PARSER-1: the messages that come out don't depend on how the bytes were cut into chunks.
 // MESSAGE-PARSER-2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in however many chunks.
 // MESSAGE-PARSER-3: a head that others could read otherwise is no message: node:http has it, and refuses it.
-import { err, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
-import { hostOf, isAddress } from './addresses.js';
+import { err, hostOf, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
+import { isAddress } from './addresses.js';
 import { type BodyParts, createBodyParts } from './body-parts.js';
 import { type HeaderFields, parseHeaderLines } from './head-lines.js';
 

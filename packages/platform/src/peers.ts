@@ -10,7 +10,7 @@
 // PEERS-5: at most `maxStrangers` connections are open to addresses that are not linked, so that nothing is registered at;
 //     one more takes the place of the one that was used longest ago. They are closed when nothing was sent for a while.
 import { connect, type Socket } from 'node:net';
-import { addressIn, type Pid, pidOf } from '@meseta/base';
+import { addressOfPid, type Pid, pidOf } from '@meseta/base';
 import type { OpenSecurely } from './tls.js';
 
 export interface PeersOptions {
@@ -254,7 +254,7 @@ export function createPeers(options: PeersOptions): Peers {
     options.onPeerLost(peer.address);
   };
   const peerOf = (pid: Pid): Peer => {
-    const address = addressIn(pid);
+    const address = addressOfPid(pid);
     let peer = peers.get(address);
     if (peer === undefined) {
       peer = openPeer(address, options.tls, stats, lost);
@@ -308,7 +308,7 @@ export function createPeers(options: PeersOptions): Peers {
       strangers.delete(peer);
     },
     unlink(to) {
-      const peer = peers.get(addressIn(to));
+      const peer = peers.get(addressOfPid(to));
       peer?.links.delete(to);
       if (peer !== undefined) touch(peer);
     },

@@ -13,8 +13,9 @@ export {
   type MasterClient,
 } from '@meseta/api';
 export type * from '@meseta/wire';
+export { isTerminal } from '@meseta/wire/task-states';
 export { authorizationOf, type Credential } from './addresses.js';
 export { MesetaError, type MesetaErrorCode } from './errors.js';
 export { connectAgent, connectMaster } from './operator.js';
 export { connectScheduler, type FrameworkOptions, type Scheduler, type SchedulerOptions } from './scheduler.js';
-export { commandTask, fits, isTerminal, launch, scalar, type TaskOptions } from './tasks.js';
+export { commandTask, fits, launch, scalar, type TaskOptions } from './tasks.js';

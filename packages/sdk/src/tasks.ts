@@ -51,17 +51,3 @@ function unreservedScalar(offer: Offer, name: string): number {
     resource.name === name && !resource.reservations?.length && (resource.role === undefined || resource.role === '*');
   return (offer.resources ?? []).filter(isFree).reduce((sum, resource) => sum + (resource.scalar?.value ?? 0), 0);
 }
-
-const TERMINAL: ReadonlySet<string> = new Set([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_LOST',
-  'TASK_ERROR',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
-
-/** Whether a task in this state is over (Mesos: docs/task-state-reasons). */
-export const isTerminal = (state: string): boolean => TERMINAL.has(state);

@@ -12,7 +12,7 @@
 // AUTHENTICATEE-4: messages out of turn change nothing.
 // AUTHENTICATEE-5: a connection is the master's from an authentication that was completed over it until it closes or an
 //     authentication is completed over another one.
-import { type Pid, parsePid, pidOf } from '@meseta/base';
+import { addressOfPid, type Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, createCramMd5Client } from './cram-md5.js';
 import type { ClientCredential } from './credentials.js';
@@ -72,15 +72,8 @@ const REGISTRATIONS: ReadonlySet<LibprocessMessage['name']> = new Set([
 ]);
 const ANSWERS: ReadonlySet<LibprocessMessage['name']> = new Set(['AgentRegisteredMessage', 'AgentReregisteredMessage']);
 
-const addressOf = (pid: Pid): string | undefined => {
-  const parts = parsePid(pid);
-  return parts.ok ? parts.value.address : undefined;
-};
-
 export function createAuthenticatee(options: AuthenticateeOptions): Authenticatee {
   const { credential, deliver, log, timeoutMinMs, timeoutMaxMs, backoffFactorMs } = options;
-  const agent = parsePid(options.pid);
-  const address = agent.ok ? agent.value.address : '';
   let authenticatedWith: Pid | undefined;
   let attempt: Attempt | undefined;
   let waiting: WaitingRegistration | undefined;
@@ -92,7 +85,7 @@ export function createAuthenticatee(options: AuthenticateeOptions): Authenticate
   const beginAttempt = (master: Pid, nowMs: number): void => {
     const actor = `${ACTOR}${options.createSessionId()})`;
     const spreadMs = Math.min(backoffFactorMs * 2 ** failures, Math.max(0, timeoutMaxMs - timeoutMinMs));
-    const session = createCramMd5Client(credential, pidOf(agent.ok ? agent.value.id : '', address));
+    const session = createCramMd5Client(credential, options.pid);
     attempt = { actor, session, master, dueMs: nowMs + timeoutMinMs + options.random() * spreadMs };
     deliver(master, actor, session.begin());
   };
@@ -118,7 +111,7 @@ export function createAuthenticatee(options: AuthenticateeOptions): Authenticate
       if (attempt === undefined || to !== attempt.actor) return to.startsWith(ACTOR);
       const { actor, session, master } = attempt;
       // The master sends from the actor of its session, at the master's address.
-      if (addressOf(from) !== addressOf(master)) return true;
+      if (addressOfPid(from) !== addressOfPid(master)) return true;
       const { replies, end } = session.receive(message);
       for (const reply of replies) deliver(from, actor, reply);
       if (end === undefined) return true;
@@ -139,7 +132,7 @@ export function createAuthenticatee(options: AuthenticateeOptions): Authenticate
       return true;
     },
     peerLost(lostAddress) {
-      if (authenticatedWith !== undefined && addressOf(authenticatedWith) === lostAddress)
+      if (authenticatedWith !== undefined && addressOfPid(authenticatedWith) === lostAddress)
         authenticatedWith = undefined;
     },
     connectionClosed(connection) {

@@ -15,7 +15,7 @@
 // AUTHENTICATOR-5: what strangers can make this process keep is bounded. A connection has a limit of sessions; when there are
 //     too many in all, the oldest session of the connection with the most sessions ends; and only the last few registrations
 //     that wait for one session are kept.
-import { LIMITS, type Pid, parsePid } from '@meseta/base';
+import { addressOfPid, LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
@@ -76,11 +76,6 @@ interface ConnectionRecord<Registration> {
   readonly sessions: Map<Pid, Session<Registration>>;
   readonly principals: Map<Pid, string>;
 }
-
-const addressOf = (pid: Pid): string | undefined => {
-  const parts = parsePid(pid);
-  return parts.ok ? parts.value.address : undefined;
-};
 
 function createCounts<T>() {
   const counts = new Map<T, number>();
@@ -173,8 +168,8 @@ export function createAuthenticator<Registration>(
   return {
     begin(peer, pid, nowMs) {
       // AUTHENTICATOR-4.
-      const address = addressOf(pid);
-      if (address === undefined || address !== addressOf(peer.from)) return false;
+      const claimed = parsePid(pid);
+      if (!claimed.ok || claimed.value.address !== addressOfPid(peer.from)) return false;
       if (secrets === undefined) {
         send(peer.from, 'master', { name: 'AuthenticationErrorMessage', body: { error: 'No authenticator loaded' } });
         return true;

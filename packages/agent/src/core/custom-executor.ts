@@ -9,6 +9,7 @@ import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base'
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
+import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
@@ -17,7 +18,7 @@ import type { ExecutorRecord, Kill } from './io.js';
 import { joinIfRecovered } from './registration.js';
 import { armKill } from './run-end.js';
 import { strayEnded } from './sandboxes.js';
-import { agentIdOf, type FrameworkRecord, isTerminal, type PendingLaunch, partitionAware, tasksOf } from './state.js';
+import { agentIdOf, type FrameworkRecord, isPartitionAware, type PendingLaunch, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
 export function customContainerEvent(ctx: Context, event: ContainerEvent): void {
@@ -211,7 +212,7 @@ function outcomeOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status:
   }
   if (kill?.why === 'notBack') {
     return {
-      state: partitionAware(framework.info) ? 'TASK_GONE' : 'TASK_LOST',
+      state: taskStateFor(isPartitionAware(framework.info), 'TASK_GONE'),
       message: "The executor did not subscribe again after the agent's restart",
       reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
     };

@@ -1,6 +1,6 @@
 // The environment of a task: Mesos' variables, which executors and tasks look for, below the task's own.
 // Mesos: docs/executor-http-api.md, "Executor Environment".
-import { formatDuration, parsePid, present } from '@meseta/base';
+import { addressOfPid, formatDuration, hostOf, present } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import type { AgentConfig, ExecutorRecord } from './io.js';
 import { executorOfRun, type TaskRun } from './runs.js';
@@ -17,7 +17,6 @@ export function executorEnvironment(
   framework: FrameworkInfo,
   executor: ExecutorRecord,
 ): Environment {
-  const address = parsePid(config.pid);
   const graceMs = (executor.info.shutdown_grace_period?.nanoseconds ?? config.executorShutdownGraceMs * 1e6) / 1e6;
   return {
     PATH: DEFAULT_PATH,
@@ -29,7 +28,7 @@ export function executorEnvironment(
     MESOS_DIRECTORY: executor.sandbox,
     ['MESOS_SLAVE_ID']: agentId,
     ['MESOS_SLAVE_PID']: config.pid,
-    MESOS_AGENT_ENDPOINT: address.ok ? address.value.address : '',
+    MESOS_AGENT_ENDPOINT: addressOfPid(config.pid),
     MESOS_CHECKPOINT: framework.checkpoint ? '1' : '0',
     MESOS_HTTP_COMMAND_EXECUTOR: config.httpCommandExecutor ? '1' : '0',
     MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: formatDuration(graceMs),
@@ -44,10 +43,7 @@ export function executorEnvironment(
 }
 
 /** This host's, as peers see it. */
-export function ipOf({ pid }: AgentConfig): string {
-  const address = parsePid(pid);
-  return address.ok ? address.value.address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') : '';
-}
+export const ipOf = ({ pid }: AgentConfig): string => hostOf(addressOfPid(pid));
 
 /** What the command of a task sees that the agent runs itself. */
 export function environmentOfRun(

@@ -16,6 +16,7 @@ import type {
   FrameworkToExecutorMessage,
   TaskStatus,
 } from '@meseta/wire';
+import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { whenDurable } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
 import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
@@ -24,7 +25,7 @@ import { executorOf, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
-import { agentIdOf, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
+import { agentIdOf, type FrameworkRecord, isPartitionAware, tasksOf } from './state.js';
 import { enqueueStatusUpdate, statusOf } from './status-updates.js';
 
 /** Mesos' interval; executors don't rely on it. */
@@ -190,7 +191,7 @@ function dropUndelivered(
     const taskId = info.task_id.value as TaskId;
     if (task.state !== 'TASK_STAGING' || pending.has(taskId) || known.includes(taskId)) continue;
     enqueueTaskStatus(ctx, framework, executor, taskId, {
-      state: partitionAware(framework.info) ? 'TASK_DROPPED' : 'TASK_LOST',
+      state: taskStateFor(isPartitionAware(framework.info), 'TASK_DROPPED'),
       message: 'The executor did not get the task before the agent was restarted or the connection broke',
       reason: 'REASON_AGENT_RESTARTED',
     });

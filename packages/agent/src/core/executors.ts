@@ -9,6 +9,7 @@
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
 import type { CommandInfo, ExecutorInfo, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { afterCommit, save, saveChange } from './checkpoint.js';
 import { executorIdOf, executorKeys, executorProgress, taskKeys } from './checkpoint-records.js';
 import { type Context, cancelContainerTimers, log, sendToMaster } from './context.js';
@@ -16,7 +17,7 @@ import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './disk-layout
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { endNested, outermost } from './nested-records.js';
 import { noteSandboxEnded } from './sandboxes.js';
-import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, isTerminal, tasksOf } from './state.js';
+import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, tasksOf } from './state.js';
 import { answerWaitingForRun } from './waiting-calls.js';
 
 /** What a command task's own executor is charged on top of the task. */

@@ -1,4 +1,5 @@
 // Ending tasks: who asks for it, and what comes of a framework's or executor's shutdown and of a drain.
+
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type {
   DrainConfig,
@@ -7,6 +8,7 @@ import type {
   ShutdownExecutorMessage,
   ShutdownFrameworkMessage,
 } from '@meseta/wire';
+import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { save } from './checkpoint.js';
 import { taskKeys } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
@@ -17,7 +19,7 @@ import type { ExecutorRecord } from './io.js';
 import { forgetId } from './registration.js';
 import { graceOf, graceOver, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
-import { checkpoints, type FrameworkRecord, isTerminal, partitionAware, tasksOf } from './state.js';
+import { checkpoints, type FrameworkRecord, isPartitionAware, tasksOf } from './state.js';
 import { closeStreams, enqueueStatusUpdate, statusOf } from './status-updates.js';
 
 export function killTask(ctx: Context, message: KillTaskMessage): void {
@@ -44,7 +46,7 @@ export function killTask(ctx: Context, message: KillTaskMessage): void {
     framework,
     taskId,
     statusOf(ctx, taskId, {
-      state: partitionAware(framework.info) ? 'TASK_DROPPED' : 'TASK_LOST',
+      state: taskStateFor(isPartitionAware(framework.info), 'TASK_DROPPED'),
       message: 'The agent has no such task',
       source: 'SOURCE_AGENT',
       reason: 'REASON_EXECUTOR_TERMINATED',

@@ -1,5 +1,6 @@
 // Tasks that the master sends: taken, or answered with the reason why not.
 // Mesos: the order of the checks, the reasons.
+
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { checkId, present, uuid } from '@meseta/base';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
@@ -16,6 +17,7 @@ import type {
   UpdateFrameworkMessage,
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
+import { taskStateFor } from '@meseta/wire/task-states';
 import { usersOfTask } from '@meseta/wire/users';
 import { save, whenDurable } from './checkpoint.js';
 import { type Context, log } from './context.js';
@@ -26,7 +28,7 @@ import { addExecutor, commandExecutorInfo, reportExecutorExited, saveSandbox, se
 import type { ExecutorRecord } from './io.js';
 import { shutdownExecutor } from './kill.js';
 import { putPodTask } from './runs.js';
-import { agentIdOf, checkpoints, type FrameworkRecord, newFramework, partitionAware } from './state.js';
+import { agentIdOf, checkpoints, type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
 import { addTask, enqueueStatusUpdate, resendAll, statusOf } from './status-updates.js';
 import { checkTask } from './validation.js';
 
@@ -422,4 +424,4 @@ function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: Executor
   };
 }
 
-const droppedState = (info: FrameworkInfo): TaskState => (partitionAware(info) ? 'TASK_DROPPED' : 'TASK_LOST');
+const droppedState = (info: FrameworkInfo): TaskState => taskStateFor(isPartitionAware(info), 'TASK_DROPPED');

@@ -18,6 +18,7 @@ import { setTimer } from '@meseta/base/core/timers';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
+import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { afterCommit, save } from './checkpoint.js';
 import { relocated, wholeRecords } from './checkpoint-records.js';
 import { containerEvent, exited, superviseRun } from './command-executor.js';
@@ -33,7 +34,7 @@ import { armKill, endRun } from './run-end.js';
 import { report } from './run-reports.js';
 import { isCommand, noteRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { keepSandboxesInUse, watchDisk } from './sandboxes.js';
-import { type FrameworkRecord, isTerminal, newFramework, partitionAware } from './state.js';
+import { type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
 import type { StatusFields } from './status-updates.js';
 import { checkRecord } from './validation.js';
 import { changeVolumes } from './volumes.js';
@@ -259,16 +260,16 @@ function matchCustom(
 }
 
 function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields {
-  const aware = partitionAware(info);
+  const isAware = isPartitionAware(info);
   if (begun) {
     return {
-      state: aware ? 'TASK_GONE' : 'TASK_LOST',
+      state: taskStateFor(isAware, 'TASK_GONE'),
       reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
       message: 'The container is gone and its exit status was not recorded',
     };
   }
   return {
-    state: aware ? 'TASK_DROPPED' : 'TASK_LOST',
+    state: taskStateFor(isAware, 'TASK_DROPPED'),
     reason: 'REASON_AGENT_RESTARTED',
     message: 'The agent was restarted before it could launch the task',
   };

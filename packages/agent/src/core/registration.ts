@@ -17,7 +17,7 @@
 // REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
 //     between the request and its answer, so an accepted registration watches again.
 
-import { checkId, type ExecutorId, type FrameworkId, idOf, type Pid, parsePid, uniform } from '@meseta/base';
+import { addressOfPid, checkId, type ExecutorId, type FrameworkId, idOf, type Pid, uniform } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -32,11 +32,12 @@ import type {
   Resource,
   Task,
 } from '@meseta/wire';
+import { taskStateFor } from '@meseta/wire/task-states';
 import { afterCommit, save } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { resendOperations, updateAgent } from './operations.js';
-import { type AgentState, agentIdOf, newFramework, PING_TIMEOUT_MS, partitionAware } from './state.js';
+import { type AgentState, agentIdOf, isPartitionAware, newFramework, PING_TIMEOUT_MS } from './state.js';
 import { enqueueStatusUpdate, pauseAll, resumeAll, statusOf } from './status-updates.js';
 import { uuidBytes } from './uuid.js';
 import { checkAgentId } from './validation.js';
@@ -265,7 +266,7 @@ function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
       framework,
       taskId,
       statusOf(ctx, taskId, {
-        state: partitionAware(info) ? 'TASK_DROPPED' : 'TASK_LOST',
+        state: taskStateFor(isPartitionAware(info), 'TASK_DROPPED'),
         message: 'Reconciliation: task unknown to the agent',
         source: 'SOURCE_AGENT',
         reason: 'REASON_RECONCILIATION',
@@ -276,8 +277,7 @@ function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
 
 /** Pings come from actors of their own beside the master's. */
 export function isAtMaster({ registration: { master } }: AgentState, from: Pid): boolean {
-  const [own, its] = [parsePid(from), master === undefined ? undefined : parsePid(master)];
-  return own.ok && its?.ok === true && own.value.address === its.value.address;
+  return master !== undefined && addressOfPid(from) === addressOfPid(master);
 }
 
 export function pinged(ctx: Context, from: Pid, connected: boolean): void {
@@ -297,8 +297,7 @@ export function pingsStopped(ctx: Context): void {
 
 export function peerLost(ctx: Context, address: string): void {
   const { master, registered: joined } = ctx.state.registration;
-  const parts = master === undefined ? undefined : parsePid(master);
-  if (!parts?.ok || parts.value.address !== address) return;
+  if (master === undefined || addressOfPid(master) !== address) return;
   if (!joined) {
     // What its tries told may be void by now.
     ctx.state.registration = { ...ctx.state.registration, told: false };

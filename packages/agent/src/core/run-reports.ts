@@ -1,12 +1,14 @@
 // What a status says of a task that the agent runs itself, beside its state.
+
 import type { ContainerId, TaskId } from '@meseta/base';
 import type { ContainerStatus, TaskStatus } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { checkStatus } from './checks.js';
 import type { Context } from './context.js';
 import { ipOf } from './environment.js';
 import type { ContainerRecord } from './io.js';
 import { type TaskRun, taskOfRun } from './runs.js';
-import { type FrameworkRecord, isTerminal, partitionAware } from './state.js';
+import { type FrameworkRecord, isPartitionAware } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
 /**
@@ -41,7 +43,7 @@ export function drained(ctx: Context, framework: FrameworkRecord, killed: boolea
   const { drain } = ctx.state;
   if (drain === undefined || !killed) return status;
   if (status.state !== 'TASK_KILLED' && status.state !== 'TASK_KILLING') return status;
-  const gone = status.state === 'TASK_KILLED' && drain.config.mark_gone === true && partitionAware(framework.info);
+  const gone = status.state === 'TASK_KILLED' && drain.config.mark_gone === true && isPartitionAware(framework.info);
   return { ...status, state: gone ? 'TASK_GONE_BY_OPERATOR' : status.state, reason: 'REASON_AGENT_DRAINING' };
 }
 

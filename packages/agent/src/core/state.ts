@@ -233,22 +233,8 @@ export const checkpoints = (framework: FrameworkRecord): boolean => framework.in
 const capable = (info: FrameworkInfo, capability: string): boolean =>
   info.capabilities?.some(({ type }) => type === capability) === true;
 
-export const partitionAware = (info: FrameworkInfo): boolean => capable(info, 'PARTITION_AWARE');
+export const isPartitionAware = (info: FrameworkInfo): boolean => capable(info, 'PARTITION_AWARE');
 export const knowsKilling = (info: FrameworkInfo): boolean => capable(info, 'TASK_KILLING_STATE');
-
-export const isTerminal = (taskState: string | undefined): boolean =>
-  taskState !== undefined && TERMINAL.has(taskState);
-
-const TERMINAL: ReadonlySet<string> = new Set([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_ERROR',
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
 
 /** The framework's tasks that an executor ran or runs. */
 export function* tasksOf(framework: FrameworkRecord, executorId: ExecutorId): Iterable<TaskRecord> {

@@ -14,13 +14,14 @@
 import type { FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer, hasTimer, setTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { afterCommit, save, saveChange } from './checkpoint.js';
 import { taskProgress, updateOf } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
 import { taskKey, taskProgressKey } from './disk-layout.js';
 import { retireTask, settle } from './executors.js';
 import type { TaskRecord } from './io.js';
-import { checkpoints, type FrameworkRecord, isTerminal, type UpdateStream } from './state.js';
+import { checkpoints, type FrameworkRecord, type UpdateStream } from './state.js';
 import { uuidBytes } from './uuid.js';
 
 const FIRST_RETRY_MS = 10_000;

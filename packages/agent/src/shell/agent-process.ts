@@ -2,12 +2,22 @@
 import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
-import { type ContainerId, createLoop, err, type Files, formatDuration, ok, pidOf, type Result } from '@meseta/base';
+import {
+  addressOfPid,
+  type ContainerId,
+  createLoop,
+  err,
+  type Files,
+  formatDuration,
+  hostOf,
+  ok,
+  pidOf,
+  type Result,
+} from '@meseta/base';
 import { createAtMost } from '@meseta/containers/concurrency';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/launchers/posix/posix';
 import { createUsers } from '@meseta/containers/machine';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
-import { hostOf } from '@meseta/platform/addresses';
 import { buildInfo } from '@meseta/platform/build-info';
 import { type CoreLog, createCoreLog } from '@meseta/platform/core-log';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
@@ -113,7 +123,7 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   if (!checkpoint.ok) return err(`Flag --work_dir: ${checkpoint.error}`);
   const inputs = createInputs();
   const host = await openHost(options, security.value, own.value, inputs);
-  const named = await nameOf(hostOf(master.value.slice(master.value.indexOf('@') + 1)));
+  const named = await nameOf(hostOf(addressOfPid(master.value)));
   const started = host.ok
     ? await run(options, security.value, host.value, checkpoint.value, inputs, named, own.value.localIp)
     : host;

@@ -12,7 +12,7 @@
 //     here. With client certificates its address is known, and it may come directly.
 // AGENT-GATE-5: what is dropped is counted; what waits is bounded.
 import { counter, type Metrics } from '@meseta/api';
-import { addressIn, LIMITS, type Pid } from '@meseta/base';
+import { addressOfPid, LIMITS, type Pid } from '@meseta/base';
 import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
@@ -160,7 +160,7 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
       }
       const arrived = { from, message: decoded.value };
       const master = options.master();
-      if (master !== undefined && addressIn(from) === addressIn(master)) {
+      if (master !== undefined && addressOfPid(from) === addressOfPid(master)) {
         return takeMasters(master, arrived, connection, body.length);
       }
       const problem = problemOf(arrived, connection);

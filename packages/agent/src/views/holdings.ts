@@ -1,9 +1,11 @@
 // What both APIs show, gathered from the state: executors with their tasks, what is allocated.
+
 import type { TaskId } from '@meseta/base';
 import { add } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { ExecutorRecord, TaskRecord } from '../core/io.js';
-import { type AgentState, type FrameworkRecord, isTerminal, tasksOf } from '../core/state.js';
+import { type AgentState, type FrameworkRecord, tasksOf } from '../core/state.js';
 
 export interface ShownExecutor {
   readonly framework: FrameworkRecord;

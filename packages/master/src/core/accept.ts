@@ -7,6 +7,7 @@
 import type { Resources } from '@meseta/resources';
 import { contains, subtract } from '@meseta/resources';
 import type { Filters, OfferID, OfferOperation, OfferOperationType, SchedulerCallAccept, TaskInfo } from '@meseta/wire';
+import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count, countFor, warn } from './context.js';
 import { countTaskEnd } from './counters.js';
 import { sendUpdate } from './events.js';
@@ -19,8 +20,7 @@ import { launchGroup } from './operations/launch-group.js';
 import { normalize } from './operations/normalize.js';
 import { passesScreen } from './operations/screen.js';
 import { ownUpdate } from './own-updates.js';
-import type { Agent, Framework, OfferRecord } from './state.js';
-import { lostOr } from './task-states.js';
+import { type Agent, type Framework, isPartitionAware, type OfferRecord } from './state.js';
 import { byRole } from './tasks.js';
 
 /** What the operations of one ACCEPT share. */
@@ -107,7 +107,7 @@ function refuse(ctx: Context, framework: Framework, operations: readonly OfferOp
 
 function dropTask(ctx: Context, framework: Framework, task: TaskInfo, problem: string): void {
   const update = ownUpdate(ctx, framework, task, {
-    state: lostOr(framework, 'TASK_DROPPED'),
+    state: taskStateFor(isPartitionAware(framework), 'TASK_DROPPED'),
     reason: 'REASON_INVALID_OFFERS',
     message: `Task launched with invalid offers: ${problem}`,
   });

@@ -1,15 +1,10 @@
 // Connections that are watched, by the address of the peer.
-import { type Pid, parsePid } from '@meseta/base';
+import { addressOfPid, type Pid } from '@meseta/base';
 import type { Context } from './context.js';
-
-export const addressOf = (pid: Pid): string => {
-  const parts = parsePid(pid);
-  return parts.ok ? parts.value.address : '';
-};
 
 export function link(ctx: Context, pid: Pid): void {
   const { links } = ctx.state;
-  const address = addressOf(pid);
+  const address = addressOfPid(pid);
   const pids = links.get(address);
   if (pids === undefined) links.set(address, new Set([pid]));
   else pids.add(pid);
@@ -18,8 +13,8 @@ export function link(ctx: Context, pid: Pid): void {
 
 export function unlink(ctx: Context, pid: Pid): void {
   const { links } = ctx.state;
-  const pids = links.get(addressOf(pid));
+  const pids = links.get(addressOfPid(pid));
   if (pids?.delete(pid) !== true) return;
-  if (pids.size === 0) links.delete(addressOf(pid));
+  if (pids.size === 0) links.delete(addressOfPid(pid));
   ctx.effects.push({ kind: 'unlink', to: pid });
 }

@@ -9,6 +9,7 @@ import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@me
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { offerOrder } from '@meseta/resources';
 import type { ExecutorID, InverseOffer, Offer, Resource, URL } from '@meseta/wire';
+import { machineKeyOf } from '../registry/state.js';
 import { type Context, countFor } from './context.js';
 import { sendEvent } from './events.js';
 import { type Agent, type Framework, type InverseOfferRecord, isActive, type OfferRecord } from './state.js';
@@ -112,13 +113,6 @@ function urlOf(agent: Agent): URL {
 
 const unavailabilityOf = (ctx: Context, agent: Agent) =>
   ctx.state.registrar.durable.machines.get(machineKeyOf(agent))?.unavailability;
-
-/** The machine an agent is on, as maintenance names it: its hostname and the ip it speaks from. */
-function machineKeyOf(agent: Pick<Agent, 'info' | 'pid'>): string {
-  const parts = parsePid(agent.pid);
-  const address = parts.ok ? parts.value.address : '';
-  return `${agent.info.hostname.toLowerCase()} ${address.slice(0, address.lastIndexOf(':'))}`;
-}
 
 /** Takes an offer off the books; its resources stay held until they are used or returned. */
 export function takeOffer(ctx: Context, offer: OfferRecord): void {

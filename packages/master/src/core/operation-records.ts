@@ -14,6 +14,7 @@ import {
 } from '@meseta/base';
 import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
 import type { OfferOperation, Operation, OperationStatus } from '@meseta/wire';
+import { isTerminalOperation } from '@meseta/wire/task-states';
 import { changeAgent } from './agents/records.js';
 import { bytesOfUuid } from './bytes.js';
 import { type Context, count, send, warn } from './context.js';
@@ -21,7 +22,6 @@ import { countOperation } from './counters.js';
 import { sendEvent } from './events.js';
 import { withoutAllocation } from './operations/without-allocation.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
-import { isTerminalOperation } from './task-states.js';
 
 /** An error that the master found: told if the operation has an id and the framework came by HTTP, else silent. */
 export function operationError(ctx: Context, framework: Framework, operation: OfferOperation, message: string): void {

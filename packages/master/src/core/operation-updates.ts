@@ -1,6 +1,7 @@
 // Operations' statuses: from agents to schedulers, acknowledgements back. The agent resends one until it is acknowledged.
 import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, type Pid } from '@meseta/base';
 import type { SchedulerCallAcknowledgeOperationStatus, UpdateOperationStatusMessage } from '@meseta/wire';
+import { isTerminalOperation } from '@meseta/wire/task-states';
 import { drainedIfEmpty } from './agents/drain.js';
 import { askAgain } from './agents/records.js';
 import { type Context, count, send, warn } from './context.js';
@@ -12,7 +13,6 @@ import {
   tell,
 } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
-import { isTerminalOperation } from './task-states.js';
 import { latestStatuses } from './tasks.js';
 
 function endOperation(ctx: Context, record: OperationRecord): void {

@@ -100,6 +100,9 @@ export interface Framework {
   readonly counters: Map<string, number>;
 }
 
+export const isPartitionAware = (framework: Pick<Framework, 'capabilities'> | undefined): boolean =>
+  framework?.capabilities.has('PARTITION_AWARE') === true;
+
 /** A framework that ended: its tasks and counters stay for people to look at. */
 export interface CompletedFramework {
   readonly framework: Framework;

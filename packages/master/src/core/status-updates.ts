@@ -7,13 +7,13 @@
 //     it doesn't know is sent on, as a master forgets tasks.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { drainedIfEmpty } from './agents/drain.js';
 import { isUuid } from './bytes.js';
 import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';
 import type { Agent, Framework } from './state.js';
-import { isTerminal } from './task-states.js';
 import { applyUpdate, removeTask } from './tasks.js';
 
 /** An agent's update: forwarded, then taken into the task's record. */

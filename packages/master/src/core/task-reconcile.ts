@@ -1,12 +1,12 @@
 // Reconciliation: a scheduler asks what has become of its tasks. Source: Mesos' documentation of reconciliation.
 import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskState, TimeInfo } from '@meseta/wire';
+import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count } from './context.js';
 import { sendUpdate } from './events.js';
 import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
 import { enqueueReconciliation } from './reconciliation-queue.js';
-import type { Framework } from './state.js';
-import { lostOr } from './task-states.js';
+import { type Framework, isPartitionAware } from './state.js';
 
 /** Explicit where tasks are named; else every task that is in `tasks`. */
 export function reconcile(ctx: Context, framework: Framework, call: SchedulerCallReconcile): void {
@@ -63,12 +63,14 @@ export function reconcileTask(ctx: Context, framework: Framework, asked: Schedul
       message: `Reconciliation: ${what}`,
       ...(unreachable_time === undefined ? {} : { more: { unreachable_time } }),
     });
-  if (agentId === undefined) return say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
-  if (agents.registered.has(agentId)) return say(lostOr(framework, 'TASK_GONE'), 'Task is unknown to the agent');
+  if (agentId === undefined) return say(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
+  if (agents.registered.has(agentId))
+    return say(taskStateFor(isPartitionAware(framework), 'TASK_GONE'), 'Task is unknown to the agent');
   const since = agents.unreachable.get(agentId)?.sinceMs;
   if (since !== undefined) {
-    return say(lostOr(framework, 'TASK_UNREACHABLE'), 'Task is unreachable', timeInfo(since));
+    return say(taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'), 'Task is unreachable', timeInfo(since));
   }
-  if (agents.gone.has(agentId)) return say(lostOr(framework, 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
-  say(lostOr(framework, 'TASK_UNKNOWN'), 'Task is unknown');
+  if (agents.gone.has(agentId))
+    return say(taskStateFor(isPartitionAware(framework), 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
+  say(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
 }

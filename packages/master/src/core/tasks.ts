@@ -3,12 +3,12 @@ import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, 
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
+import { isTerminal } from '@meseta/wire/task-states';
 import { type Context, note } from './context.js';
 import { countFrameworkTaskEnd, countTaskEnd } from './counters.js';
 import { statusOf } from './events.js';
 import { addToHistory } from './history.js';
 import type { Agent, Framework } from './state.js';
-import { isTerminal } from './task-states.js';
 
 export interface Placed {
   readonly framework: Framework;

@@ -3,8 +3,16 @@
 // Boundary: changed only by the operations in this folder, one file each. Maps are in the order of admission.
 // REGISTRY-1: an agent id is in at most one of agents, unreachable and gone.
 // REGISTRY-2: applying the same operations to the same state gives the same state.
-import type { AgentId } from '@meseta/base';
-import type { DrainInfo, MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
+import { type AgentId, addressOfPid, type Pid } from '@meseta/base';
+import type {
+  AgentInfo,
+  DrainInfo,
+  MachineID,
+  MachineInfo,
+  MaintenanceSchedule,
+  MasterInfo,
+  QuotaConfig,
+} from '@meseta/wire';
 import type { EncodedAgentInfo } from './agent-info.js';
 
 export interface RegistryAgentRecord {
@@ -52,5 +60,10 @@ export function emptyRegistry(): RegistryState {
 }
 
 /** The key of a machine in `machines`: its hostname in lower case and its IP address. */
-export const machineKey = (id: { readonly hostname?: string | undefined; readonly ip?: string | undefined }): string =>
-  `${(id.hostname ?? '').toLowerCase()} ${id.ip ?? ''}`;
+export const machineKey = ({ hostname = '', ip = '' }: MachineID): string => `${hostname.toLowerCase()} ${ip}`;
+
+/** The key of the machine of an agent: its hostname, and the IP address that it sends from. */
+export function machineKeyOf({ info, pid }: { readonly info: AgentInfo; readonly pid: Pid }): string {
+  const address = addressOfPid(pid);
+  return machineKey({ hostname: info.hostname, ip: address.slice(0, address.lastIndexOf(':')) });
+}

@@ -1,7 +1,6 @@
 // What a master tells others of itself.
 import { randomUUID } from 'node:crypto';
-import { pidOf } from '@meseta/base';
-import { hostOf } from '@meseta/platform/addresses';
+import { hostOf, pidOf } from '@meseta/base';
 import { buildInfo } from '@meseta/platform/build-info';
 import type { MasterInfo } from '@meseta/wire';
 import type { MasterConfig } from './configuration.js';

@@ -8,14 +8,13 @@
 //     one its messages are nobody's, so it has to authenticate and register again.
 // Who may send what: peer-identity.ts.
 import { randomBytes } from 'node:crypto';
-import { type Clock, err, ok, type Pid, parsePid, type Result, smallest } from '@meseta/base';
+import { addressOfPid, type Clock, err, ok, type Pid, type Result, smallest } from '@meseta/base';
 import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { type Authenticator, createAuthenticator, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { callOfDriver } from '../core/driver-calls.js';
 import type { MasterInput } from '../core/io.js';
-import { addressOf } from '../core/links.js';
 import type { MasterState } from '../core/state.js';
 import { createMessageCounters } from './message-counters.js';
 import { type Arrived, createPeerIdentity, isAgentRegistration, type PeerIdentity } from './peer-identity.js';
@@ -228,7 +227,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     onPeerLost: lost,
     onConnectionClosed({ id }) {
       const gone = authentication.connectionClosed(id).filter(identity.isRegistered);
-      for (const address of new Set(gone.map(addressOf))) lost(address);
+      for (const address of new Set(gone.map(addressOfPid))) lost(address);
     },
     counters: () => new Map([...counters, ...messages.metrics()]),
     close: () => wake.cancel(),
@@ -243,8 +242,7 @@ function registeredDriver(state: MasterState, pid: Pid) {
 
 function driverOn<T>(address: string, state: MasterState, driverAt: (pid: Pid) => T | undefined): T | undefined {
   for (const pid of state.frameworkByPid.keys()) {
-    const parts = parsePid(pid);
-    if (parts.ok && parts.value.address === address) return driverAt(pid);
+    if (addressOfPid(pid) === address) return driverAt(pid);
   }
   return undefined;
 }

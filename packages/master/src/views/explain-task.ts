@@ -2,8 +2,8 @@
 import type { ExplainedReason } from '@meseta/api';
 import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { Task, TaskStatus } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { Framework, MasterState } from '../core/state.js';
-import { isTerminal } from '../core/task-states.js';
 import { whereabouts } from './explain-reasons.js';
 import { spanText } from './explain-text.js';
 

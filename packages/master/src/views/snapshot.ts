@@ -3,8 +3,8 @@
 import { pushAll } from '@meseta/base';
 import { createSum } from '@meseta/resources';
 import type { AgentID, ExecutorInfo, InverseOffer, Offer, Resource, Task } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { Agent, Framework, MasterState, OfferRecord, OperationRecord, RecoveredAgent } from '../core/state.js';
-import { isTerminal } from '../core/task-states.js';
 
 export interface ExecutorView {
   readonly agentId: AgentID;

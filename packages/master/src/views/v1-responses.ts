@@ -8,9 +8,8 @@ import type {
   QuotaInfo,
   WeightInfo,
 } from '@meseta/wire';
-import { machineOf } from '../core/agents/records.js';
 import type { MasterState } from '../core/state.js';
-import { machineKey } from '../registry/state.js';
+import { machineKey, machineKeyOf } from '../registry/state.js';
 import type { ProcessFacts } from './facts.js';
 import { getRoles } from './roles.js';
 import { type Approver, seesResource, snapshotOf } from './snapshot.js';
@@ -102,7 +101,7 @@ export function maintenanceStatusOf(state: MasterState, approver: Approver): Mai
     .filter(({ mode }) => mode === 'DRAINING')
     .map(({ id }): MaintenanceClusterStatusDrainingMachine => {
       const statuses = [...state.agents.registered.values()]
-        .filter(({ info, pid }) => machineOf(info, pid) === machineKey(id))
+        .filter((agent) => machineKeyOf(agent) === machineKey(id))
         .flatMap((agent) => [...(answers.get(agent.id)?.values() ?? [])]);
       return statuses.length === 0 ? { id } : { id, statuses };
     });

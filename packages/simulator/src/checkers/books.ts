@@ -8,9 +8,9 @@
 // `the master's books agree with each other`: MASTER-STATE-1 to MASTER-STATE-3.
 
 import type { AgentId } from '@meseta/base';
-import { machineOf } from '@meseta/master/core/agents/records';
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { Agent, MasterState } from '@meseta/master/core/state';
+import { machineKeyOf } from '@meseta/master/registry/state';
 import {
   contains,
   equals,
@@ -21,8 +21,8 @@ import {
   sum,
   unallocate,
 } from '@meseta/resources';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { MasterProcess } from '../nodes/master.js';
-import { isTerminal } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
 
@@ -147,7 +147,7 @@ function bookProblem(state: MasterState): string | undefined {
       if (!state.offers.has(offerId)) return `agent ${agent.id} has an offer ${offerId} that isn't one`;
     }
     const { agents } = state;
-    const machine = state.registrar.durable.machines.get(machineOf(agent.info, agent.pid));
+    const machine = state.registrar.durable.machines.get(machineKeyOf(agent));
     if (machine?.mode === 'DOWN' && !agents.transitions.has(agent.id))
       return `agent ${agent.id} is registered and its machine is down for maintenance`;
     const places = [agents.recovered, agents.unreachable, agents.gone].filter((it) => it.has(agent.id));

@@ -20,9 +20,9 @@
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { ExecutorCallUpdate, StatusUpdate } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { ExecutorProcess } from '../nodes/executor.js';
-import { isTerminal } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
 import type { Checker, Count, CreateChecker } from './checker.js';

@@ -6,9 +6,9 @@ import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
 import type { ReregisterAgentMessage, SchedulerCallKill } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
-import { isTerminal } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
 

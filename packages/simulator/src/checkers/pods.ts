@@ -4,7 +4,7 @@
 //     the agent takes all or none.
 // `a failure ends the pod`: when one of its tasks has ended otherwise than by finishing, the others are being ended.
 import type { AgentState, FrameworkRecord } from '@meseta/agent/core/state';
-import { isTerminal } from '../nodes/scheduler.js';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { World } from '../world.js';
 import type { CreateChecker } from './checker.js';
 import { schedulerCallOf } from './told.js';

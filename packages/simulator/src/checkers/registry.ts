@@ -5,6 +5,7 @@
 // `a gone agent never returns`: while its entry stands.
 // `an agent is told that it is registered once that is durable`
 // `an agent that answers is not marked unreachable`: not before it missed its pings, or its time to come back.
+import { addressOfPid } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MasterProcess } from '../nodes/master.js';
@@ -70,7 +71,7 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
         if (name === 'UnregisterAgentMessage') known.leaving.add(body.agent_id.value);
         // A registration that is repeated is answered again, but it is no pong.
         if (name === 'PongAgentMessage' || name === 'ReregisterAgentMessage') {
-          known.heardMs.set(addressOf(input.from), nowMs);
+          known.heardMs.set(addressOfPid(input.from), nowMs);
         }
         if (name === 'RegisterAgentMessage' || name === 'ReregisterAgentMessage') {
           // Whoever had this address before is not coming back.
@@ -82,7 +83,7 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
       for (const effect of effects) {
         const added = effect.kind === 'note' && effect.note.kind === 'agentAdded' ? effect.note.agentId : undefined;
         const agent = added === undefined ? undefined : master.core.state.agents.registered.get(added);
-        if (agent !== undefined) known.heardMs.set(addressOf(agent.pid), nowMs);
+        if (agent !== undefined) known.heardMs.set(addressOfPid(agent.pid), nowMs);
         inspect(cluster, known, master, effect);
       }
       for (const [agentId, transition] of master.core.state.agents.transitions) {
@@ -96,8 +97,6 @@ export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
   };
   return { observer };
 }
-
-const addressOf = (pid: string): string => pid.slice(pid.lastIndexOf('@') + 1);
 
 const agentOf = (operation: RegistryOperation): string | undefined =>
   'agentId' in operation ? operation.agentId : undefined;
@@ -146,7 +145,7 @@ function inspect(cluster: Cluster, known: Known, master: MasterProcess, effect: 
     const { name, body } = effect.message;
     if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
     const agentId = body.agent_id.value;
-    for (const pid of effect.to) known.hosts.set(agentId, addressOf(pid).split(':')[0] ?? '');
+    for (const pid of effect.to) known.hosts.set(agentId, addressOfPid(pid).split(':')[0] ?? '');
     if (known.admitted.has(agentId)) return;
     world.fail('an agent is told that it is registered once that is durable', `${master.name}: ${agentId}`, [agentId]);
   }
@@ -158,7 +157,7 @@ const SLACK = 0.95;
 function checkSilence({ world, plan }: Cluster, known: Known, master: MasterProcess, agentId: string): void {
   const nowMs = world.timeline.nowMs();
   const agent = master.core.state.agents.registered.get(agentId as never);
-  const address = agent === undefined ? undefined : addressOf(agent.pid);
+  const address = agent === undefined ? undefined : addressOfPid(agent.pid);
   // replaced: another agent lives at its address now, and it is that one which answers.
   if (agent !== undefined && master.core.state.agents.byPid.get(agent.pid) !== agent.id) return;
   const heardMs = (address === undefined ? undefined : known.heardMs.get(address)) ?? known.startedMs;

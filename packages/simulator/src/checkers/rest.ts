@@ -14,8 +14,9 @@
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
-import { isAlive, isTerminal, type TaskView } from '../nodes/scheduler.js';
+import { isAlive, type TaskView } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, Count } from './checker.js';

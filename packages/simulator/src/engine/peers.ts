@@ -2,7 +2,7 @@
 //
 // Owns: the connections that this process opened, and which of them are linked.
 // SIMULATED-PEERS-1: a linked address is reported lost once for each break, and its link is gone with it.
-import type { Pid } from '@meseta/base';
+import { addressOfPid, type Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { freeze } from './freeze.js';
@@ -36,7 +36,6 @@ type Packet =
   | PeerMessage
   | { readonly to: string; readonly from: Pid; readonly wireName: string; readonly bytes: Uint8Array };
 
-export const addressOf = (pid: Pid): string => pid.slice(pid.lastIndexOf('@') + 1);
 const actorOf = (pid: Pid): string => pid.slice(0, pid.lastIndexOf('@'));
 
 export function createPeers({ network, address, encoded, onMessage, onPeerLost }: PeersOptions): Peers {
@@ -61,19 +60,19 @@ export function createPeers({ network, address, encoded, onMessage, onPeerLost }
     send(to, from, message) {
       const head = { to: actorOf(to), from: `${from}@${address}` as Pid };
       const packet: Packet = encoded ? { ...head, ...encodeMessage(message) } : { ...head, message: freeze(message) };
-      connectionTo(addressOf(to)).write(packet);
+      connectionTo(addressOfPid(to)).write(packet);
     },
     link(to) {
-      const peer = addressOf(to);
+      const peer = addressOfPid(to);
       const pids = links.get(peer);
       if (pids === undefined) links.set(peer, new Set([to]));
       else pids.add(to);
       connectionTo(peer);
     },
     unlink(to) {
-      const pids = links.get(addressOf(to));
+      const pids = links.get(addressOfPid(to));
       pids?.delete(to);
-      if (pids?.size === 0) links.delete(addressOf(to));
+      if (pids?.size === 0) links.delete(addressOfPid(to));
     },
     accept: () => ({
       data(payload) {

@@ -3,12 +3,12 @@
 //
 // SIMULATED-DRIVER-1: delivery is at most once; a registration is repeated until the master answers, nothing else is.
 // SIMULATED-DRIVER-2: messages of anyone but the master that it registers with are dropped, but executors' messages from their agents.
-import type { Pid } from '@meseta/base';
+import { addressOfPid, type Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { LibprocessMessage, SchedulerCall, SchedulerEvent } from '@meseta/wire';
 import type { Machine } from '../engine/machine.js';
 import type { End, Handlers } from '../engine/network.js';
-import { addressOf, createPeers } from '../engine/peers.js';
+import { createPeers } from '../engine/peers.js';
 import type { World } from '../world.js';
 import type { HttpAnswer, HttpRequest } from './http.js';
 import { masterPid } from './master.js';
@@ -57,7 +57,7 @@ export function createDriver({ world, address, name, old, stopped }: DriverOptio
     },
     onPeerLost(lost) {
       const over = session;
-      if (over === undefined || addressOf(over.master) !== lost) return;
+      if (over === undefined || addressOfPid(over.master) !== lost) return;
       session = undefined;
       over.handlers.ended('broken');
     },

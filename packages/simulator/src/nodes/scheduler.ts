@@ -4,6 +4,7 @@
 // SIMULATED-SCHEDULER-1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
 // SIMULATED-SCHEDULER-2: at each (re)subscription it asks for the state of every task that it thinks alive, and again while it hears
 //     nothing of one for a minute.
+
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type {
@@ -17,6 +18,7 @@ import type {
   TaskInfo,
   TaskStatus,
 } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import { between, happens } from '../engine/chance.js';
 import type { Machine } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
@@ -109,19 +111,6 @@ export interface SchedulerOptions {
   readonly speaks?: 'http' | 'driver' | 'oldDriver';
   readonly script: Script;
 }
-
-const TERMINAL: ReadonlySet<string> = new Set([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_ERROR',
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
-
-export const isTerminal = (state: string | undefined): boolean => state !== undefined && TERMINAL.has(state);
 
 /** The framework thinks that it runs, or may run. UNKNOWN is the master's word that it knows nothing of it. */
 export const isAlive = (task: TaskView): boolean =>

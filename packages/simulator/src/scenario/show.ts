@@ -1,5 +1,5 @@
 // `show`: what the leading master knows, in a few words.
-import { isTerminal } from '../nodes/scheduler.js';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { Command } from './parse.js';
 import type { Stage } from './stage.js';
 

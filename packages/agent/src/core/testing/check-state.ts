@@ -1,9 +1,11 @@
 // Consistency of the agent's state after a step and of the effects of that step with what is on disk. The world of the tests
 // (`testing.ts`) checks both after every input, so that every test and every story is also a test of these rules.
+
 import { assert, type ContainerId, type OperationUuid, type TaskId } from '@meseta/base';
+import { isTerminal } from '@meseta/wire/task-states';
 import { executorKey, frameworkKey, operationKey, sandboxKey, taskKey, taskProgressKey } from '../disk-layout.js';
 import type { AgentEffect, CheckpointRecord } from '../io.js';
-import { type AgentState, checkpoints, type FrameworkRecord, isTerminal, type Timer, tasksOf } from '../state.js';
+import { type AgentState, checkpoints, type FrameworkRecord, type Timer, tasksOf } from '../state.js';
 
 /** AGENT-STATE-2, AGENT-STATE-3, and that timers and indexes name records that exist. */
 export function checkState(state: AgentState): void {

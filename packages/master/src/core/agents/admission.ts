@@ -1,11 +1,13 @@
 // What every registration is checked for before anything else.
+
 import { type AgentId, checkId, err, ok, overLimit, type Pid, type Result } from '@meseta/base';
 import { isUnreserved, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, ArchiveFramework, Attribute, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
+import { machineKeyOf } from '../../registry/state.js';
 import { type Context, warn } from '../context.js';
 import { denial } from '../operations/authorize.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
-import { agentIdOf, machineOf, problemOf, sendShutdown } from './records.js';
+import { agentIdOf, problemOf, sendShutdown } from './records.js';
 
 interface Applicant {
   readonly agent: AgentInfo;
@@ -96,7 +98,7 @@ export function admit(
     warn(ctx, `ignoring the registration of an agent at ${from}: ${denied}`);
     return err(undefined);
   }
-  if (registrar.durable.machines.get(machineOf(applicant.agent, from))?.mode === 'DOWN') {
+  if (registrar.durable.machines.get(machineKeyOf({ info: applicant.agent, pid: from }))?.mode === 'DOWN') {
     sendShutdown(ctx, from, 'The machine is down for maintenance');
     return err(undefined);
   }

@@ -3,6 +3,7 @@
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer } from '@meseta/base/core/timers';
 import type { Task } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
 import { unlink } from '../links.js';
@@ -10,7 +11,6 @@ import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import { forgetOperations, reportLostOperations } from '../operation-records.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import type { Agent, Framework } from '../state.js';
-import { isTerminal } from '../task-states.js';
 import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
 
 export interface Departure {

@@ -3,13 +3,14 @@
 import type { AgentId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
 import type { DrainConfig } from '@meseta/wire';
+import { machineKeyOf } from '../../registry/state.js';
 import { type Context, info, reply, send } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
 import { markAgentGone } from './gone.js';
-import { changeAgent, machineOf } from './records.js';
+import { changeAgent } from './records.js';
 
 function isKnown(ctx: Context, id: AgentId): boolean {
   const { agents } = ctx.state;
@@ -20,7 +21,7 @@ function isKnown(ctx: Context, id: AgentId): boolean {
 export function drainProblem(ctx: Context, agentId: AgentId): string | undefined {
   const agent = ctx.state.agents.registered.get(agentId);
   if (agent === undefined) return undefined;
-  if (ctx.state.registrar.durable.machines.has(machineOf(agent.info, agent.pid))) {
+  if (ctx.state.registrar.durable.machines.has(machineKeyOf(agent))) {
     return `agent_id: the machine of agent ${agentId} is in the maintenance schedule`;
   }
   return agent.capabilities.has('AGENT_DRAINING')

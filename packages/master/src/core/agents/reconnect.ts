@@ -7,13 +7,13 @@ import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '
 import { cancelTimer } from '@meseta/base/core/timers';
 import { equals, merge, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, FrameworkInfo, ReconcileTasksMessage, ReregisterAgentMessage, TaskStatus } from '@meseta/wire';
+import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { type Context, info as logInfo, send, timestampOf } from '../context.js';
 import { pidForAgents } from '../frameworks/records.js';
 import { link, unlink } from '../links.js';
 import { rescindOffersOf } from '../offers.js';
 import { hasPendingOperations } from '../operation-records.js';
-import type { Agent } from '../state.js';
-import { isTerminal, lostOr } from '../task-states.js';
+import { type Agent, isPartitionAware } from '../state.js';
 import { removeExecutor } from '../tasks.js';
 import { sendDrain } from './drain.js';
 import { startPings } from './ping.js';
@@ -175,7 +175,7 @@ function reconciliationsFor(ctx: Context, agent: Agent, message: ReregisterAgent
     const statuses = missing.map(
       (id): TaskStatus => ({
         task_id: { value: id },
-        state: lostOr(framework, 'TASK_DROPPED'),
+        state: taskStateFor(isPartitionAware(framework), 'TASK_DROPPED'),
         message: 'Reconciliation: Task is unknown to the agent',
         agent_id: agent.wireId,
         timestamp: timestampOf(ctx),

@@ -1,5 +1,6 @@
 // Agents' records: made, replaced, found.
-import { type AgentId, idOf, type Pid, parsePid } from '@meseta/base';
+
+import { type AgentId, idOf, type Pid } from '@meseta/base';
 import {
   add,
   admitResources,
@@ -11,6 +12,7 @@ import {
 } from '@meseta/resources';
 import type { AgentInfo, AgentInfoCapability, RegisterAgentMessage, Resource } from '@meseta/wire';
 import { decodeAgentInfo, type EncodedAgentInfo, encodeAgentInfo } from '../../registry/agent-info.js';
+import { machineKeyOf } from '../../registry/state.js';
 import { type Context, send } from '../context.js';
 import { link } from '../links.js';
 import type { Agent, RecoveredAgent } from '../state.js';
@@ -118,7 +120,7 @@ export const capabilitiesOf = (ctx: Context, agent: Agent): readonly AgentInfoCa
 /** Adds the agent to the allocator, with the tasks and executors that it brought. */
 export function addToAllocator(ctx: Context, agent: Agent): void {
   const { state } = ctx;
-  const key = machineOf(agent.info, agent.pid);
+  const key = machineKeyOf(agent);
   state.allocator.addAgent(agent.id, {
     info: agent.info,
     capabilities: capabilitiesOf(ctx, agent),
@@ -142,12 +144,6 @@ export function indexAgent(ctx: Context, agent: Agent): void {
 export const connectionOf = (ctx: Context) => ({
   total_ping_timeout_seconds: (ctx.state.options.agentPingTimeoutMs * ctx.state.options.maxAgentPingTimeouts) / 1000,
 });
-
-export function machineOf(info: AgentInfo, pid: Pid): string {
-  const parts = parsePid(pid);
-  const address = parts.ok ? parts.value.address : '';
-  return `${info.hostname.toLowerCase()} ${address.slice(0, address.lastIndexOf(':'))}`;
-}
 
 export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>): Agent {
   const changed = { ...agent, ...fields };

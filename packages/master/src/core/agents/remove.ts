@@ -1,13 +1,15 @@
 // An agent leaves for good: it unregistered, its machine went down, or another one took its place.
+
 import type { AgentId, Pid } from '@meseta/base';
 import type { UnregisterAgentMessage } from '@meseta/wire';
+import { machineKeyOf } from '../../registry/state.js';
 import { type Context, count, info, note, warn } from '../context.js';
 import { addToHistory } from '../history.js';
 import { agentOf } from '../offers.js';
 import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
 import { deleteAgent, sendFailure } from './departure.js';
-import { machineOf, sendShutdown } from './records.js';
+import { sendShutdown } from './records.js';
 
 /** A new agent registered where it was. */
 export const REPLACED = 'a new agent registered at its address';
@@ -47,7 +49,7 @@ export function takeDown(ctx: Context, agent: Agent): void {
 
 /** For one that was let in before its machine went down, and entered after that. */
 export function takeDownIfLate(ctx: Context, agent: Agent): void {
-  const machine = ctx.state.registrar.durable.machines.get(machineOf(agent.info, agent.pid));
+  const machine = ctx.state.registrar.durable.machines.get(machineKeyOf(agent));
   if (machine?.mode === 'DOWN') takeDown(ctx, agent);
 }
 

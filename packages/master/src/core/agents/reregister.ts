@@ -1,5 +1,6 @@
 // An agent comes back: to a new master, after it was unreachable, or over a new connection.
 // An agent whose info has not changed costs no write.
+
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { allocate, toPostRefinement } from '@meseta/resources';
 import type {
@@ -11,6 +12,8 @@ import type {
   Resource,
   Task,
 } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
+import { machineKeyOf } from '../../registry/state.js';
 import { type Context, count, frameworkText, info as logInfo, note, send, warn } from '../context.js';
 import { sendUpdate } from '../events.js';
 import { newFramework } from '../frameworks/records.js';
@@ -19,7 +22,6 @@ import { adoptOperations } from '../operation-records.js';
 import { ownUpdate } from '../own-updates.js';
 import { afterCommit, propose } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
-import { isTerminal } from '../task-states.js';
 import { addCompletedTask, addExecutor, addTask, returnedTask } from '../tasks.js';
 import { admit } from './admission.js';
 import { sendDrain } from './drain.js';
@@ -33,7 +35,6 @@ import {
   forRegistry,
   indexAgent,
   inPostRefinement,
-  machineOf,
   newAgent,
   sendShutdown,
 } from './records.js';
@@ -80,7 +81,7 @@ export function reregisterAgent(
 /** An id stays with its machine: an agent that claims it from another machine is shut down. */
 function isSameMachine(ctx: Context, id: AgentId, from: Pid, info: AgentInfo): boolean {
   const registered = ctx.state.agents.registered.get(id);
-  if (registered === undefined || machineOf(registered.info, registered.pid) === machineOf(info, from)) return true;
+  if (registered === undefined || machineKeyOf(registered) === machineKeyOf({ info, pid: from })) return true;
   sendShutdown(ctx, from, `Agent ${id} is registered with another address or hostname`);
   return false;
 }

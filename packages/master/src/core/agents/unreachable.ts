@@ -2,10 +2,11 @@
 
 import type { AgentId } from '@meseta/base';
 import { setTimerAt } from '@meseta/base/core/timers';
+import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count, info, note } from '../context.js';
 import { timeInfo } from '../own-updates.js';
 import { propose } from '../registrar.js';
-import { lostOr } from '../task-states.js';
+import { isPartitionAware } from '../state.js';
 import { deleteAgent, sendFailure } from './departure.js';
 
 /** Marks it unreachable as soon as `agent_removal_rate_limit` allows. */
@@ -65,7 +66,7 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
       ? new Map()
       : deleteAgent(ctx, agent, {
           update: (framework) => ({
-            state: lostOr(framework, 'TASK_UNREACHABLE'),
+            state: taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'),
             reason: 'REASON_AGENT_REMOVED',
             message: `Agent ${agent.info.hostname} is unreachable: ${why}`,
             more: { unreachable_time },

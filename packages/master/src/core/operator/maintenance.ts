@@ -1,8 +1,7 @@
 // Maintenance: one schedule; machines go UP -> DRAINING -> DOWN -> UP. Source: Mesos' documentation of maintenance.
 import { overLimit } from '@meseta/base';
 import type { MachineID, MaintenanceSchedule } from '@meseta/wire';
-import { machineKey } from '../../registry/state.js';
-import { machineOf } from '../agents/records.js';
+import { machineKey, machineKeyOf } from '../../registry/state.js';
 import { takeDown } from '../agents/remove.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
@@ -75,7 +74,7 @@ const isIpv4 = (text: string): boolean => /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5
 
 function agentsOn(ctx: Context, machines: readonly MachineID[]): Agent[] {
   const keys = new Set(machines.map(machineKey));
-  return [...ctx.state.agents.registered.values()].filter((agent) => keys.has(machineOf(agent.info, agent.pid)));
+  return [...ctx.state.agents.registered.values()].filter((agent) => keys.has(machineKeyOf(agent)));
 }
 
 export function maintenanceUpdated(ctx: Context, touched: readonly MachineID[], request: RequestId): void {
@@ -83,7 +82,7 @@ export function maintenanceUpdated(ctx: Context, touched: readonly MachineID[], 
   for (const agent of agentsOn(ctx, touched)) {
     rescindOffersOf(ctx, agent);
     rescindInverseOffersOf(ctx, agent);
-    const machine = state.registrar.durable.machines.get(machineOf(agent.info, agent.pid));
+    const machine = state.registrar.durable.machines.get(machineKeyOf(agent));
     state.allocator.updateUnavailability(agent.id, machine?.unavailability);
   }
   reply(ctx, request, 200);
