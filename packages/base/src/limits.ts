@@ -387,6 +387,14 @@ export const LIMITS = table({
     beyond: 'the oldest are forgotten',
     source: 'Meseta',
   },
+  fetcherCacheFiles: {
+    most: 10_000,
+    unit: 'items',
+    what: "The files in the cache of an agent's fetcher, whatever their sizes",
+    beyond: 'the least recently used are removed; while all are in use, a URI is fetched without the cache',
+    flags: ['--fetcher_cache_size'],
+    source: 'Meseta',
+  },
   keptRenderings: {
     most: 64 * 2 ** 20,
     unit: 'bytes',

@@ -107,6 +107,8 @@ export interface HeldDirectory {
   /** Gives the names in parts, as directories may have millions; `onPart` answers whether it wants more. */
   list(onPart: (entries: readonly DirectoryEntry[]) => boolean | Promise<boolean>): Promise<SystemResult<void>>;
   changeOwner(owner: Owner): Promise<SystemResult<void>>;
+  /** Gives the directory to this process' user with mode 0700, so that processes that work in it can add nothing more. */
+  seal(): Promise<SystemResult<void>>;
   /** Calls when something in it changes, until the source is closed; a file system may lose a notice. */
   watch(onChange: () => void): SystemResult<TextSource>;
   close(): void;

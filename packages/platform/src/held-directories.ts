@@ -40,6 +40,7 @@ const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY
 const O_PATH = 0o10000000;
 const WRITABLE_BY_OTHERS = 0o022;
 const PART_ENTRIES = 256;
+const SEALED_MODE = 0o700;
 
 type Made = { readonly mode: number; readonly owner?: Owner | undefined };
 
@@ -216,6 +217,10 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
     removeEmptyDirectory: (name) => at(name, (path) => fs.rmdir(path)),
     list: (onPart) => attemptAt(shownPath, () => listParts(ownPath, onPart)),
     changeOwner: (owner) => attemptAt(shownPath, () => fchownAsync(fd, owner.uid, owner.gid)),
+    seal: () =>
+      attemptAt(shownPath, () =>
+        dress(fd, { mode: SEALED_MODE, owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } }),
+      ),
     watch: (onChange) => watchDirectory(ownPath, shownPath, onChange),
     close: () => closeSync(fd),
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LIMITS } from '@meseta/base';
 import fc from 'fast-check';
 import { type CacheEntry, createFetcherCache } from './cache.js';
 
@@ -45,6 +46,26 @@ test('FETCHER-CACHE-2: the least recently used entry is evicted first', () => {
   assert.ok(again);
   cache.release(again);
   assert.deepEqual(cache.resize(cache.add('c', '/c'), 50), ['/b']);
+});
+
+test('FETCHER-CACHE-4: the number of entries is limited too, whatever their sizes', () => {
+  const cache = createFetcherCache(LIMIT_BYTES);
+  const evicted: string[] = [];
+  const { most } = LIMITS.fetcherCacheFiles;
+  for (let number = 0; number < most + 3; number++) {
+    const entry = cache.add(`${number}`, `/${number}`);
+    evicted.push(...(cache.resize(entry, 0) ?? ['refused']));
+    if (number !== 1) cache.release(entry);
+  }
+  assert.deepEqual(evicted, ['/0', '/2', '/3']);
+});
+
+test('FETCHER-CACHE-4: without an entry that can be evicted a new one is refused', () => {
+  const cache = createFetcherCache(LIMIT_BYTES);
+  const sizes = Array.from({ length: LIMITS.fetcherCacheFiles.most + 1 }, (_, number) =>
+    cache.resize(cache.add(`${number}`, `/${number}`), 0),
+  );
+  assert.deepEqual(sizes.slice(-2), [[], undefined]);
 });
 
 test('FETCHER-CACHE-3: a key has one entry until that is dropped', () => {

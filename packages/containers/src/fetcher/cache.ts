@@ -1,30 +1,33 @@
-// The fetcher's cache (fetcher-cache-internals.md): which files it holds, how much room they take, who uses them.
+// The fetcher's cache (Mesos: docs/fetcher-cache-internals.md): which files it has, their sizes, and who uses them.
 //
-// Owns: the entries by user and URI. Boundary: it decides; removing an evicted file is the caller's.
+// Owns: the entries, by user and URI. Boundary: it decides; the caller removes the files of evicted entries.
 // FETCHER-CACHE-1: the sizes of all entries together never exceed the limit.
 // FETCHER-CACHE-2: an entry in use is never evicted; of the others the least recently used goes first.
-// FETCHER-CACHE-3: one key has one entry: who comes while it is being filled waits for the same filling.
+// FETCHER-CACHE-3: one key has one entry: a fetch that asks for it while it is being filled waits for that filling.
+// FETCHER-CACHE-4: the number of entries is limited, as files without content take no room.
+import { LIMITS } from '@meseta/base';
 
 export interface CacheEntry {
   readonly key: string;
   readonly path: string;
   sizeBytes: number;
-  /** What it gets in a sandbox; here only the agent and its user read it. */
+  /** The mode of its copies in sandboxes. In the cache only the agent and the file's user may read it. */
   mode: number;
+  /** The number of fetches that use it. */
   users: number;
   /** Resolves to whether the file is there. */
   filled: Promise<boolean>;
 }
 
 export interface FetcherCache {
-  /** An entry that is there or being filled, now in use. */
+  /** Finds an entry that is filled or being filled, and marks it as used by one more fetch. */
   use(key: string): CacheEntry | undefined;
-  /** A new entry, in use, without room yet. */
+  /** Adds an entry of size 0 that is in use. */
   add(key: string, path: string): CacheEntry;
-  /** Gives the entry this much room; the answer are the paths that must be removed for it. undefined: it doesn't fit. */
+  /** Sets the entry's size. Returns the files of the entries evicted for it, undefined if it doesn't fit. */
   resize(entry: CacheEntry, sizeBytes: number): readonly string[] | undefined;
   release(entry: CacheEntry): void;
-  /** The filling failed: nobody finds it any more. */
+  /** Forgets an entry whose filling failed. */
   drop(entry: CacheEntry): void;
   readonly usedBytes: number;
   readonly limitBytes: number;
@@ -56,13 +59,15 @@ export function createFetcherCache(limitBytes: number): FetcherCache {
     resize(entry, sizeBytes) {
       const victims: CacheEntry[] = [];
       let freeBytes = limitBytes - usedBytes + entry.sizeBytes;
+      let excessEntries = entries.size - LIMITS.fetcherCacheFiles.most;
       for (const other of entries.values()) {
-        if (freeBytes >= sizeBytes) break;
+        if (freeBytes >= sizeBytes && excessEntries <= 0) break;
         if (other.users > 0) continue;
         victims.push(other);
         freeBytes += other.sizeBytes;
+        excessEntries--;
       }
-      if (freeBytes < sizeBytes) return undefined;
+      if (freeBytes < sizeBytes || excessEntries > 0) return undefined;
       for (const victim of victims) {
         entries.delete(victim.key);
         usedBytes -= victim.sizeBytes;

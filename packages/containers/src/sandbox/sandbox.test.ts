@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -134,6 +136,16 @@ test('a stream over its limit is moved along and goes on empty; the oldest goes'
     ['', 'third large', 'second large'],
   );
   assert.equal(await rotate(sandbox, 'none', limits), false);
+});
+
+test('ROTATION-1: of a file that a task made longer than all rotated files may be, the newest part is copied', async () => {
+  const sandbox = got(await files.openDirectory(root));
+  writeFileSync(`${root}/stdout`, '');
+  truncateSync(`${root}/stdout`, 2 ** 28);
+  appendFileSync(`${root}/stdout`, 'the end');
+  assert.equal(await rotate(sandbox, 'stdout', { maxBytes: 1000, keptFiles: 9 }), true);
+  assert.deepEqual([statSync(`${root}/stdout`).size, statSync(`${root}/stdout.1`).size], [0, 10_000]);
+  assert.match(readFileSync(`${root}/stdout.1`, 'utf8'), /the end$/);
 });
 
 test('rotation overwrites, cuts and gives away nothing that is not of the sandbox', asRoot, async () => {

@@ -81,6 +81,39 @@ test('names that the removal would choose itself are no hindrance', async () => 
   assert.deepEqual(readdirSync(root), ['kept']);
 });
 
+/** A process of nobody that makes files in a directory, which it holds as its working directory, until it is killed. */
+async function startWriting(path: string): Promise<() => void> {
+  const script = `
+    chdir $ARGV[0] or die; $| = 1; print "ready\n";
+    for (my $n = 0; ; $n++) { open(my $f, ">", "f" . $n % 1000); mkdir "d" . $n % 1000 }`;
+  const writer = spawn('perl', ['-e', script, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    uid: 65534,
+    gid: 65534,
+  });
+  await new Promise((resolve) => writer.stdout.once('data', resolve));
+  return () => writer.kill('SIGKILL');
+}
+
+test(
+  'TREES-3: a process that escaped its container and goes on writing does not hold the removal up',
+  asRoot,
+  async () => {
+    mkdirSync(`${root}/tree/a/b`, { recursive: true });
+    for (const path of ['tree', 'tree/a', 'tree/a/b']) {
+      chownSync(`${root}/${path}`, 65534, 65534);
+      chmodSync(`${root}/${path}`, 0o777);
+    }
+    const stops = [await startWriting(`${root}/tree`), await startWriting(`${root}/tree/a/b`)];
+    try {
+      assert.deepEqual(await removeTree(await open(root), 'tree'), done);
+      assert.deepEqual(readdirSync(root), ['kept']);
+    } finally {
+      for (const stop of stops) stop();
+    }
+  },
+);
+
 /** A process of nobody that swaps directories of its own for links to another, until it is killed. */
 async function startSwapping(path: string, target: string): Promise<() => void> {
   const script = `

@@ -2,6 +2,8 @@
 //
 // TREES-1: no more than what lies below the given directory is touched: every step is a name in a directory that is held.
 // TREES-2: neither the depth nor the width of a tree decides how many descriptors or names are held.
+// TREES-3: a process that goes on writing into the tree does not prolong its removal: a directory is sealed before it is
+//   emptied, so that nothing can be added to it.
 import { err, type HeldDirectory, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 const MAX_PASSES = 100_000;
@@ -41,6 +43,8 @@ async function flatten(removal: Removal, name: string): Promise<void> {
     note(removal, directory.error.code === 'ENOTDIR' ? await removal.top.removeFile(name) : directory);
     return;
   }
+  // TREES-3. Where the agent may not, the removal is tried all the same.
+  await directory.value.seal();
   const listed = await directory.value.list(async (entries) => {
     for (const entry of entries) {
       if (entry.kind !== 'directory') note(removal, await directory.value.removeFile(entry.name));
@@ -85,6 +89,7 @@ export async function removeTree(parent: HeldDirectory, name: string): Promise<S
   if (found.value.kind !== 'directory') return parent.removeFile(name);
   const directory = await parent.openDirectory(name);
   if (!directory.ok) return directory;
+  await directory.value.seal();
   const emptied = await emptyDirectory(directory.value);
   directory.value.close();
   const removed = await parent.removeEmptyDirectory(name);

@@ -1,9 +1,10 @@
-// Limits on a sandbox's stdout and stderr without a process per task: a file that has grown too large is copied to
-// `stdout.1` and cut to nothing. Tasks write in append mode, so they go on at the new end. What a task writes between
-// the copy and the cut is lost, as with logrotate's copytruncate.
+// Limits the size of a sandbox's `stdout` and `stderr` without a process per task: a file over the limit is copied to
+// `stdout.1` and truncated. Tasks write in append mode, so they go on at the new end. What a task writes between the copy
+// and the truncation is lost, as with logrotate's copytruncate.
 //
-// The task may have put anything in the place of any of these files: only regular files are read and cut, and the copy is
-// a file that was not there before.
+// The task may have replaced any of these files: only regular files are read and truncated, and the copy is a new file.
+// ROTATION-1: however long a task has made its file, which may be sparse, no more of it is copied than all rotated files
+//   together may hold.
 import { type Files, type HeldDirectory, type HeldFile, ok, type SystemResult } from '@meseta/base';
 import { openSandbox } from '../sandbox/sandbox.js';
 
@@ -12,13 +13,12 @@ export const KEPT_FILES = 9;
 
 export interface RotationLimits {
   readonly maxBytes: number;
-  /** How many old files are kept: `stdout.1` is the newest. */
   readonly keptFiles: number;
 }
 
-const COPIED_AT_ONCE_BYTES = 256 * 1024;
+const COPY_PART_BYTES = 256 * 1024;
 
-/** Rotates a file of the sandbox if it is over its limit; whether it did. */
+/** Rotates a file of the sandbox if it is over its limit. Returns whether it did. */
 export async function rotate(sandbox: HeldDirectory, name: string, limits: RotationLimits): Promise<boolean> {
   const found = await sandbox.statOf(name);
   if (!found.ok || found.value.kind !== 'file' || found.value.sizeBytes <= limits.maxBytes) return false;
@@ -27,14 +27,20 @@ export async function rotate(sandbox: HeldDirectory, name: string, limits: Rotat
   for (let number = limits.keptFiles - 1; number >= 1; number--) {
     await sandbox.rename(`${name}.${number}`, `${name}.${number + 1}`);
   }
-  if (limits.keptFiles > 0) await copyTo(sandbox, `${name}.1`, file.value);
-  const cut = await file.value.truncate(0);
+  const maxCopiedBytes = (limits.keptFiles + 1) * limits.maxBytes;
+  if (limits.keptFiles > 0) await copyEnd(sandbox, `${name}.1`, file.value, maxCopiedBytes);
+  const truncated = await file.value.truncate(0);
   file.value.close();
-  return cut.ok;
+  return truncated.ok;
 }
 
-/** Copies what is in the file now; a task that goes on writing doesn't make it longer. */
-async function copyTo(sandbox: HeldDirectory, name: string, from: HeldFile): Promise<SystemResult<void>> {
+/** Copies the last `maxBytes` that the file has now. What the task appends meanwhile is not copied. */
+async function copyEnd(
+  sandbox: HeldDirectory,
+  name: string,
+  from: HeldFile,
+  maxBytes: number,
+): Promise<SystemResult<void>> {
   const stat = await from.stat();
   if (!stat.ok) return stat;
   const { uid, gid, mode, sizeBytes } = stat.value;
@@ -42,18 +48,18 @@ async function copyTo(sandbox: HeldDirectory, name: string, from: HeldFile): Pro
   const made = await sandbox.makeFile(name, { mode: mode & 0o777, owner: { uid, gid } });
   if (!made.ok) return made;
   let copied: SystemResult<void> = ok(undefined);
-  for (let at = 0; copied.ok && at < sizeBytes; ) {
-    const part = await from.read(at, Math.min(COPIED_AT_ONCE_BYTES, sizeBytes - at));
+  for (let offsetBytes = Math.max(0, sizeBytes - maxBytes); copied.ok && offsetBytes < sizeBytes; ) {
+    const part = await from.read(offsetBytes, Math.min(COPY_PART_BYTES, sizeBytes - offsetBytes));
     if (!part.ok) copied = part;
     else if (part.value.length === 0) break;
     else copied = await made.value.append(part.value);
-    at += part.ok ? part.value.length : 0;
+    offsetBytes += part.ok ? part.value.length : 0;
   }
   made.value.close();
   return copied;
 }
 
-/** Looks at both streams of a sandbox. */
+/** Rotates both streams of a sandbox. */
 export async function rotateSandbox(files: Files, path: string, limits: RotationLimits): Promise<void> {
   const sandbox = await openSandbox(files, path);
   if (!sandbox.ok) return;
