@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAtMost } from './concurrency.js';
+import { createConcurrencyLimit } from './concurrency.js';
 
-test('no more pieces of work are under way than may be, and they begin in order; one that fails gives its place up', async () => {
-  const atMost = createAtMost(2);
-  const begun: number[] = [];
-  const ends: (() => void)[] = [];
+test('at most the limit of pieces run at a time, they start in order, and a piece that fails makes room for the next', async () => {
+  const limitConcurrency = createConcurrencyLimit(2);
+  const started: number[] = [];
+  const finish: (() => void)[] = [];
   const work = (number: number): Promise<number> =>
-    atMost(async () => {
-      begun.push(number);
-      await new Promise<void>((resolve) => ends.push(resolve));
+    limitConcurrency(async () => {
+      started.push(number);
+      await new Promise<void>((resolve) => finish.push(resolve));
       if (number === 1) throw new Error('failed');
       return number;
     });
@@ -21,8 +21,8 @@ test('no more pieces of work are under way than may be, and they begin in order;
     [1, 2, 3, 4],
   ]) {
     await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(begun, expected);
-    ends.shift()?.();
+    assert.deepEqual(started, expected);
+    finish.shift()?.();
   }
   assert.deepEqual(
     (await all).map((each) => (each.status === 'fulfilled' ? each.value : 'failed')),

@@ -1,19 +1,19 @@
-// Work of which no more than a few pieces are under way at a time, as each holds something that is scarce.
+// A limit on pieces of work that run at the same time, for work that holds a scarce resource such as descriptors.
 
-/** Answers what begins a piece of work once fewer than `most` are under way, in the order of the calls. */
-export function createAtMost(most: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Returns a function that starts work once fewer than `limit` pieces run, in the order of the calls. */
+export function createConcurrencyLimit(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
-  let underWay = 0;
+  let running = 0;
   return async (work) => {
-    if (underWay >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else underWay++;
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
     try {
       return await work();
     } finally {
-      // Who waits takes over the place.
-      const next = waiting.shift();
-      if (next === undefined) underWay--;
-      else next();
+      // The next one takes over this place.
+      const startNext = waiting.shift();
+      if (startNext === undefined) running--;
+      else startNext();
     }
   };
 }

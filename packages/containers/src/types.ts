@@ -1,5 +1,5 @@
-// What an agent asks of containers and what it hears of them. Plain data both ways, so that the
-// agent's core can be run against fake containers by the simulator.
+// The port between an agent's core and its containers: orders and events as plain data, so that the simulator can run the
+// core with simulated containers.
 import type { ContainerId } from '@meseta/base';
 import type {
   CommandInfo,
@@ -10,50 +10,50 @@ import type {
   RLimitInfo,
 } from '@meseta/wire';
 
-/** One container to launch: everything decided, nothing looked up later. */
+/** One container to launch. Everything is decided: the launcher looks nothing up. */
 export interface ContainerSpec {
   readonly containerId: ContainerId;
-  /** Absolute; exists, owned by `user`, becomes the working directory. */
+  /** Absolute. It exists, belongs to `user` and becomes the working directory. */
   readonly sandbox: string;
   readonly user: string | undefined;
-  /** `shell` with `value`, or `value` as the program with `arguments` as its argv. Its environment and uris are ignored here. */
+  /** `shell` with `value`, or `value` as the program with `arguments` as its argv. Its environment and uris are not used. */
   readonly command: CommandInfo;
-  /** The whole environment: nothing is inherited. */
+  /** Nothing else is inherited. */
   readonly environment: { readonly [name: string]: string };
   /** Fetched into the sandbox before the command starts. */
   readonly uris: readonly CommandInfoURI[];
   readonly rlimits: RLimitInfo | undefined;
   readonly resources: readonly Resource[];
   readonly container: ContainerInfo | undefined;
-  /** Of a container in another one: that one's sandbox, and of a pod's task what its executor asks for. */
+  /** Of a nested container: the sandbox around it, and of a pod task the ContainerInfo of its executor. */
   readonly outer?: { readonly sandbox: string; readonly podContainer?: ContainerInfo | undefined } | undefined;
 }
 
-/** How a process ended. `unknown`: nobody saw it (a reboot, a lost status file). */
+/** How a process ended. `unknown`: its status was lost (a reboot, a killed supervisor). */
 export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: number }
   | { readonly kind: 'unknown' };
 
 export type ContainerEvent =
-  /** The command has been forked; `pid` is its first process', which leads the container's session. */
+  /** The command was forked. `pid`: the first process, which leads the container's session. */
   | { readonly kind: 'started'; readonly containerId: ContainerId; readonly pid: number }
-  /** It never ran. `message` is for the task's status. */
+  /** The command never ran. `message` is for the task's status. */
   | {
       readonly kind: 'launchFailed';
       readonly containerId: ContainerId;
       readonly stage: 'fetch' | 'launch';
       readonly message: string;
     }
-  /** It ran and every process of it is gone. */
+  /** The command ran, and every process of the container has ended. */
   | { readonly kind: 'exited'; readonly containerId: ContainerId; readonly status: ExitStatus };
 
-/** A container found alive, or ended with its status on disk, when the agent starts again. */
+/** A container of an earlier agent process: it runs, or its status is on disk. */
 export type RecoveredContainer =
   | { readonly containerId: ContainerId; readonly state: 'running'; readonly pid: number }
   | { readonly containerId: ContainerId; readonly state: 'ended'; readonly status: ExitStatus };
 
-/** A probe of a running container: one shot, the agent's core keeps the timers. */
+/** One probe of a running container. The agent's core has the timers. */
 export type Probe =
   | {
       readonly kind: 'command';
@@ -73,26 +73,26 @@ export type ProbeResult =
   | { readonly kind: 'command'; readonly status: ExitStatus }
   | { readonly kind: 'http'; readonly statusCode: number }
   | { readonly kind: 'tcp'; readonly succeeded: boolean }
-  /** The probe itself could not be made. */
+  /** The probe could not be run. */
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'timedOut' };
 
-/** The launcher: its calls answer nothing, its events tell. Every accepted container ends in one `launchFailed` or `exited`. */
+/** The launcher. Calls return at once; events report what happened. Each container ends in one `launchFailed` or `exited`. */
 export interface Containers {
   launch(spec: ContainerSpec): void;
-  /** To every process of the container (sessions and process groups followed). */
+  /** Sends a signal to every process of the container, in all its sessions and process groups. */
   signal(containerId: ContainerId, signal: number): void;
-  /** SIGKILL to every process; then `exited`. Of a container that is still fetching: the fetch is stopped. */
+  /** Kills every process; `exited` follows. The fetch of a container that has not started is aborted. */
   destroy(containerId: ContainerId): void;
   probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
   /**
-   * What the container uses: cpu times, resident memory, processes, threads, and the disk under its sandbox
-   * (measured at most once a minute, left out until it is). undefined: it isn't running. `timestamp` is left to the caller.
+   * What the container uses: cpu times, resident memory, processes, threads, and the disk usage of its sandbox (measured at
+   * most once a minute, absent until then). undefined: it isn't running. The caller adds `timestamp`.
    */
   usage(containerId: ContainerId): Promise<Omit<ResourceStatistics, 'timestamp'> | undefined>;
-  /** Forgets an ended container and removes its runtime files (not its sandbox). */
+  /** Forgets an ended container and removes its runtime files, but not its sandbox. */
   remove(containerId: ContainerId): void;
-  /** Looks for containers of an earlier agent process; running ones are watched from here on. */
+  /** Finds the containers of an earlier agent process. Those that run are watched from now on. */
   recover(relocate?: (sandbox: string) => string): Promise<readonly RecoveredContainer[]>;
   close(): Promise<void>;
 }

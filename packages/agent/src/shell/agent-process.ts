@@ -14,9 +14,9 @@ import {
   pidOf,
   type Result,
 } from '@meseta/base';
-import { createAtMost } from '@meseta/containers/concurrency';
+import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import { createPosixContainers, type PosixContainers } from '@meseta/containers/launchers/posix/posix';
-import { createUsers } from '@meseta/containers/machine';
+import { createUserLookup } from '@meseta/containers/users';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { type CoreLog, createCoreLog } from '@meseta/platform/core-log';
@@ -247,10 +247,10 @@ async function run(
     coreLog,
     workDir,
     preparing: new Map(),
-    preparingFew: createAtMost(MAX_PREPARATIONS),
-    removing: createAtMost(MAX_REMOVALS),
+    preparingFew: createConcurrencyLimit(MAX_PREPARATIONS),
+    removing: createConcurrencyLimit(MAX_REMOVALS),
     removals: createRemovals(),
-    findUser: createUsers(processes),
+    findUser: createUserLookup(processes),
     push,
     exit: options.onExit,
   };

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type ContainerId, ok, type TaskId } from '@meseta/base';
-import { createAtMost } from '@meseta/containers/concurrency';
+import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import { createFiles } from '@meseta/platform/files';
 import type { DirectoryBelow, VolumeLink } from '../core/io.js';
 import { changeVolume, type LaunchEffect, prepareSandbox, removeSandbox } from './sandboxes.js';
@@ -74,7 +74,7 @@ const prepare = (
     },
   );
 
-const remove = (path: string) => removeSandbox({ files, workDir: root, removing: createAtMost(1) }, path);
+const remove = (path: string) => removeSandbox({ files, workDir: root, removing: createConcurrencyLimit(1) }, path);
 
 const change = (place: DirectoryBelow, removes: boolean, isShared = false): Promise<void> =>
   changeVolume(

@@ -4,7 +4,7 @@
 // directories that are held open (@meseta/containers/sandbox); the links made here are for people and tasks to follow,
 // the agent follows none.
 import { type Files, type HeldDirectory, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
-import { createAtMost } from '@meseta/containers/concurrency';
+import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import {
   createStreams,
   isNested,
@@ -12,7 +12,7 @@ import {
   openAroundSandbox,
   openOrMake,
   openSandbox,
-  protectedOne,
+  requireProtected,
   sandboxName,
   within,
 } from '@meseta/containers/sandbox/sandbox';
@@ -69,7 +69,7 @@ export async function prepareSandbox(
 }
 
 /** A pod's tasks are launched together, and find its sandbox whole or not at all. */
-const podsInTurn = createAtMost(1);
+const podsInTurn = createConcurrencyLimit(1);
 
 /** The first of a pod's tasks decides whose the pod's own sandbox is. A container's streams are made by its launcher. */
 async function preparePod(files: Files, path: string, owner: Owner | undefined): Promise<string | undefined> {
@@ -88,7 +88,7 @@ async function preparePod(files: Files, path: string, owner: Owner | undefined):
 /** People look for a pod's tasks by their ids. */
 async function linkPodTask(files: Files, pod: string, taskId: string, sandbox: string): Promise<void> {
   await within(await openSandbox(files, pod), async (directory) =>
-    within(protectedOne(await openOrMake(directory, 'tasks', { mode: LINKS_MODE })), (links) =>
+    within(requireProtected(await openOrMake(directory, 'tasks', { mode: LINKS_MODE })), (links) =>
       links.makeLink(taskId, sandbox),
     ),
   );
@@ -154,7 +154,7 @@ async function openVolume(
   return descend(await files.openDirectory(root), names, async (directory, name, isLast) =>
     isLast
       ? openOrMake(directory, name, { mode })
-      : protectedOne(await openOrMake(directory, name, { mode: PARENT_MODE })),
+      : requireProtected(await openOrMake(directory, name, { mode: PARENT_MODE })),
   );
 }
 
@@ -162,7 +162,7 @@ async function removeVolume(files: Files, { root, names }: DirectoryBelow): Prom
   const name = names.at(-1);
   if (name === undefined) return within(await files.openDirectory(root), emptyDirectory);
   const around = await descend(await files.openDirectory(root), names.slice(0, -1), async (directory, each) =>
-    protectedOne(await directory.openDirectory(each)),
+    requireProtected(await directory.openDirectory(each)),
   );
   const removed = await within(around, (directory) => removeTree(directory, name));
   return !removed.ok && removed.error.code === 'ENOENT' ? ok(undefined) : removed;

@@ -1,9 +1,9 @@
-// How many bytes a fetch may still bring: each URI has its limit, and all URIs of a task together have one.
+// How many more bytes a fetch may write: each URI has a limit, and all URIs of a task together have one.
 
 export interface ByteBudget {
-  /** What the URI at hand may bring at most. */
-  readonly leftBytes: number;
-  take(bytes: number): void;
+  /** How many more bytes this URI may write. */
+  readonly remainingBytes: number;
+  consume(bytes: number): void;
 }
 
 export interface ByteLimits {
@@ -11,16 +11,16 @@ export interface ByteLimits {
   readonly maxTaskBytes: number;
 }
 
-/** Returns the budget of the next URI. */
+/** Returns a function that makes the budget of the next URI. */
 export function createByteBudgets({ maxUriBytes, maxTaskBytes }: ByteLimits): () => ByteBudget {
   let taskBytes = maxTaskBytes;
   return () => {
     let uriBytes = maxUriBytes;
     return {
-      get leftBytes() {
+      get remainingBytes() {
         return Math.max(0, Math.min(uriBytes, taskBytes));
       },
-      take(bytes) {
+      consume(bytes) {
         uriBytes -= bytes;
         taskBytes -= bytes;
       },

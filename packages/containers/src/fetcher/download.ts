@@ -1,5 +1,6 @@
-// Downloads into the agent's own directory, and through it into the cache.
+// Downloads URIs into the agent's own directory, and fills the files of the cache there.
 import { err, type Files, type Outbound, ok, type Result } from '@meseta/base';
+import { within } from '../sandbox/sandbox.js';
 import { emptyDirectory } from '../sandbox/trees.js';
 import type { CacheEntry, FetcherCache } from './cache.js';
 import type { Job, Placer } from './place.js';
@@ -10,27 +11,31 @@ interface Store {
   readonly outbound: Outbound;
   readonly placer: Placer;
   readonly cache: FetcherCache;
-  /** Absolute; only this process writes here. */
+  /** Absolute. Only this process writes to it. */
   readonly cacheDir: string;
   readonly stallTimeoutMs: number;
 }
 
 export interface Downloads {
-  /** Removes what an earlier process left. */
-  begin(): Promise<Result<void, string>>;
-  /** A new file's path; it ends in `name`. */
+  /** Makes the directory of the downloads, and removes the files of an earlier process. */
+  prepareDirectory(): Promise<Result<void, string>>;
+  /** The path of a new file, which ends in `name`. */
   newPath(name: string): string;
-  /** GETs into a new file, owned by the job's user. Its size. */
+  /** Downloads into a new file of the job's user. Returns its size. */
   download(url: string, path: string, job: Job): Promise<Result<number, string>>;
   /**
-   * The cached file, in use. undefined where the cache can't serve (no length announced, too large, the filling that
-   * it waited for failed): then it is bypassed, as in Mesos.
+   * The cached file, marked as in use. undefined when the cache can't serve (the server announced no length, the file is
+   * too large, the filling by another fetch failed): then the caller fetches without the cache, as in Mesos.
    */
   cached(uri: string, name: string, source: Source, job: Job): Promise<Result<CacheEntry | undefined, string>>;
 }
 
-/** What will have to be stored; undefined: not to be known beforehand. */
-async function look(store: Store, source: Source, job: Job): Promise<{ sizeBytes: number; mode: number } | undefined> {
+/** The size and mode that a cached file will have; undefined: unknown before the download. */
+async function inspectSource(
+  store: Store,
+  source: Source,
+  job: Job,
+): Promise<{ sizeBytes: number; mode: number } | undefined> {
   if (source.kind === 'net') {
     const length = await store.outbound.contentLength(source.url, {
       timeoutMs: store.stallTimeoutMs,
@@ -51,22 +56,22 @@ export function createDownloads(store: Store): Downloads {
 
   const newPath = (name: string): string => {
     serial++;
-    // At most 180 bytes of it, whatever it is written in.
+    // At most 180 bytes in any script.
     return `${directory}/${serial}-${name.slice(-60)}`;
   };
 
   async function download(url: string, path: string, job: Job): Promise<Result<number, string>> {
-    const got = await outbound.download(url, path, {
+    const downloaded = await outbound.download(url, path, {
       stallTimeoutMs: store.stallTimeoutMs,
-      maxBytes: job.budget.leftBytes,
+      maxBytes: job.budget.remainingBytes,
       signal: job.abort,
     });
-    if (!got.ok) {
+    if (!downloaded.ok) {
       await files.removeFile(path);
-      return err(got.error.message);
+      return err(downloaded.error.message);
     }
     if (job.owner) await files.changeOwner(path, job.owner.uid, job.owner.gid);
-    return ok(got.value.bytes);
+    return ok(downloaded.value.bytes);
   }
 
   async function makeRoom(entry: CacheEntry, sizeBytes: number): Promise<boolean> {
@@ -82,36 +87,35 @@ export function createDownloads(store: Store): Downloads {
     return store.placer.copyContents(from, path, job);
   }
 
-  /** false: the cache can't hold it. */
+  /** Returns whether the file fits into the cache. */
   async function fill(entry: CacheEntry, source: Source, job: Job): Promise<Result<boolean, string>> {
-    const found = await look(store, source, job);
+    const found = await inspectSource(store, source, job);
     if (found === undefined || !(await makeRoom(entry, found.sizeBytes))) return ok(false);
     entry.mode = found.mode;
     if (source.kind === 'file') {
       const copied = await copyLocal(source.path, entry.path, job);
       return copied.ok ? ok(true) : copied;
     }
-    const got = await download(source.url, entry.path, job);
-    if (!got.ok) return got;
-    return ok(got.value === found.sizeBytes || (await makeRoom(entry, got.value)));
+    const downloaded = await download(source.url, entry.path, job);
+    if (!downloaded.ok) return downloaded;
+    return ok(downloaded.value === found.sizeBytes || (await makeRoom(entry, downloaded.value)));
   }
 
   return {
-    async begin() {
+    async prepareDirectory() {
       const claimed = await files.claimDirectory(directory, 0o711);
-      const held = claimed.ok ? await files.openDirectory(directory) : claimed;
-      const emptied = held.ok ? await emptyDirectory(held.value) : held;
-      if (held.ok) held.value.close();
+      const opened = claimed.ok ? await files.openDirectory(directory) : claimed;
+      const emptied = await within(opened, emptyDirectory);
       return emptied.ok ? ok(undefined) : err(`fetcher cache directory: ${emptied.error.message}`);
     },
     newPath,
     download,
     async cached(uri, name, source, job) {
       const key = `${job.owner?.name ?? ''}\n${uri}`;
-      const kept = cache.use(key);
-      if (kept !== undefined) {
-        if (await kept.filled) return ok(kept);
-        cache.release(kept);
+      const known = cache.use(key);
+      if (known !== undefined) {
+        if (await known.filled) return ok(known);
+        cache.release(known);
         return ok(undefined);
       }
       const entry = cache.add(key, newPath(name));

@@ -1,9 +1,10 @@
-// The fetcher: brings a command's URIs into its sandbox before it starts (Mesos' fetcher.md).
+// The fetcher: copies a command's URIs into its sandbox before the command starts (Mesos: docs/fetcher.md).
 //
-// FETCHER-1: what is written into a sandbox is written with the rights of its user, and local files are read with them, so
-//     neither a link in a sandbox nor a URI reaches what the user may not. Downloads go to a directory of the agent's first.
-// FETCHER-2: URIs are fetched in their order; the first failure ends the fetch, and a URI that is no good ends it before it begins.
-// FETCHER-3: the first fetch removes the files of an earlier agent process: the cache begins empty.
+// Owns: the cache, and the directory of the cache and of downloads.
+// FETCHER-1: sandboxes are written and local files are read with the rights of the sandbox's user, so neither a link in a
+//     sandbox nor a URI reaches a file that the user may not. Downloads go to the agent's own directory first.
+// FETCHER-2: URIs are fetched in their order. The first failure ends the fetch; an invalid URI ends it before it starts.
+// FETCHER-3: the first fetch removes the files of an earlier agent process: the cache starts empty.
 import { err, type Files, type Outbound, ok, type Processes, type Result } from '@meseta/base';
 import type { CommandInfoURI } from '@meseta/wire';
 import type { LaunchOwner } from '../plan/plan.js';
@@ -14,12 +15,12 @@ import { createPlacer, type Job } from './place.js';
 import { baseNameOf, destinationOf, type Source, sourceOf } from './uri.js';
 
 export interface FetcherOptions extends ByteLimits {
-  /** Absolute: `--fetcher_cache_dir`. It is the fetcher's alone: whatever is in it is removed. */
+  /** Absolute. Only the fetcher uses it: its content is removed at the first fetch. */
   readonly cacheDir: string;
   readonly cacheBytes: number;
-  /** Relative URIs count from here: `--frameworks_home`. */
+  /** Relative URIs are relative to it: `--frameworks_home`. */
   readonly frameworksHome: string | undefined;
-  /** A download that brings nothing for so long fails: `--fetcher_stall_timeout`. */
+  /** A download that receives nothing for so long fails: `--fetcher_stall_timeout`. */
   readonly stallTimeoutMs: number;
 }
 
@@ -27,7 +28,7 @@ interface FetcherPorts {
   readonly files: Files;
   readonly processes: Processes;
   readonly outbound: Outbound;
-  /** util-linux's, where the machine has it: keeps the supplementary groups of users. */
+  /** That of util-linux, which sets the supplementary groups of users. */
   readonly setpriv?: string | undefined;
 }
 
@@ -49,16 +50,17 @@ export interface Fetcher {
   metrics(): FetcherMetrics;
 }
 
-interface Wanted {
+/** A URI that has been checked. */
+interface CheckedUri {
   readonly uri: CommandInfoURI;
   readonly source: Source;
   /** The last part of the URI. */
   readonly name: string;
-  /** Below the sandbox. */
+  /** The destination below the sandbox. */
   readonly to: string;
 }
 
-function wantedOf(uri: CommandInfoURI, frameworksHome: string | undefined): Result<Wanted, string> {
+function checkUri(uri: CommandInfoURI, frameworksHome: string | undefined): Result<CheckedUri, string> {
   const name = baseNameOf(uri.value);
   if (!name.ok) return name;
   const to = destinationOf(uri.value, uri.output_file);
@@ -67,69 +69,70 @@ function wantedOf(uri: CommandInfoURI, frameworksHome: string | undefined): Resu
   return source.ok ? ok({ uri, source: source.value, name: name.value, to: to.value }) : source;
 }
 
-const executableMode = 0o755;
-const downloadMode = 0o644;
+const EXECUTABLE_MODE = 0o755;
+const DOWNLOAD_MODE = 0o644;
 
 export function createFetcher(options: FetcherOptions & FetcherPorts): Fetcher {
   const cache = createFetcherCache(options.cacheBytes);
   const placer = createPlacer(options.files, options.processes, options.setpriv);
   const downloads = createDownloads({ ...options, placer, cache });
-  let begun: Promise<Result<void, string>> | undefined;
+  let prepared: Promise<Result<void, string>> | undefined;
   let succeeded = 0;
   let failed = 0;
 
-  const extracts = (uri: CommandInfoURI): boolean => !uri.executable && (uri.extract ?? true);
+  const shouldExtract = (uri: CommandInfoURI): boolean => !uri.executable && (uri.extract ?? true);
 
-  /** From the cache an archive goes straight into the sandbox; true when the cache served. */
-  async function fromCache(wanted: Wanted, job: Job): Promise<Result<boolean, string>> {
-    const { uri, name, to } = wanted;
-    const entry = await downloads.cached(uri.value, name, wanted.source, job);
+  /** Returns whether the cache served. A cached archive is extracted into the sandbox without being copied there. */
+  async function fetchFromCache({ uri, name, to, source }: CheckedUri, job: Job): Promise<Result<boolean, string>> {
+    const entry = await downloads.cached(uri.value, name, source, job);
     if (!entry.ok || entry.value === undefined) return entry.ok ? ok(false) : entry;
     const { path: from, mode } = entry.value;
-    const extracted = extracts(uri) ? await placer.extract(from, name, job) : ok(false);
+    const extracted = shouldExtract(uri) ? await placer.extract(from, name, job) : ok(false);
     let done: Result<unknown, string> = extracted;
     if (extracted.ok && !extracted.value)
-      done = await placer.place(from, to, uri.executable ? executableMode : mode, job);
+      done = await placer.place(from, to, uri.executable ? EXECUTABLE_MODE : mode, job);
     cache.release(entry.value);
     return done.ok ? ok(true) : done;
   }
 
-  async function place(wanted: Wanted, job: Job): Promise<Result<void, string>> {
-    const { source, to } = wanted;
-    const mode = wanted.uri.executable ? executableMode : undefined;
+  async function fetchWithoutCache({ uri, source, to }: CheckedUri, job: Job): Promise<Result<void, string>> {
+    const mode = uri.executable ? EXECUTABLE_MODE : undefined;
     if (source.kind === 'file') return placer.place(source.path, to, mode, job);
     const path = downloads.newPath('download');
-    const got = await downloads.download(source.url, path, job);
-    if (!got.ok) return got;
-    const placed = await placer.place(path, to, mode ?? downloadMode, job);
+    const downloaded = await downloads.download(source.url, path, job);
+    if (!downloaded.ok) return downloaded;
+    const placed = await placer.place(path, to, mode ?? DOWNLOAD_MODE, job);
     await options.files.removeFile(path);
     return placed;
   }
 
-  async function fetchOne(wanted: Wanted, job: Job): Promise<Result<void, string>> {
+  async function fetchOne(checked: CheckedUri, job: Job): Promise<Result<void, string>> {
     if (job.abort.aborted) return err('stopped');
-    const served = wanted.uri.cache ? await fromCache(wanted, job) : ok(false);
+    const served = checked.uri.cache ? await fetchFromCache(checked, job) : ok(false);
     if (!served.ok || served.value) return served.ok ? ok(undefined) : served;
-    const placed = await place(wanted, job);
-    if (!placed.ok || !extracts(wanted.uri)) return placed;
-    const extracted = await placer.extract(`./${wanted.to}`, wanted.to, job);
+    const placed = await fetchWithoutCache(checked, job);
+    if (!placed.ok || !shouldExtract(checked.uri)) return placed;
+    const extracted = await placer.extract(`./${checked.to}`, checked.to, job);
     return extracted.ok ? ok(undefined) : extracted;
   }
 
-  async function fetchAll(uris: readonly CommandInfoURI[], of: Omit<Job, 'budget'>): Promise<Result<void, string>> {
-    const all: Wanted[] = [];
+  async function fetchAll(
+    uris: readonly CommandInfoURI[],
+    container: Omit<Job, 'budget'>,
+  ): Promise<Result<void, string>> {
+    const checkedUris: CheckedUri[] = [];
     for (const uri of uris) {
-      const wanted = wantedOf(uri, options.frameworksHome);
-      if (!wanted.ok) return err(`Could not fetch '${uri.value}': ${wanted.error}`);
-      all.push(wanted.value);
+      const checked = checkUri(uri, options.frameworksHome);
+      if (!checked.ok) return err(`Could not fetch '${uri.value}': ${checked.error}`);
+      checkedUris.push(checked.value);
     }
-    begun ??= downloads.begin();
-    const ready = await begun;
+    prepared ??= downloads.prepareDirectory();
+    const ready = await prepared;
     if (!ready.ok) return ready;
     const nextBudget = createByteBudgets(options);
-    for (const wanted of all) {
-      const fetched = await fetchOne(wanted, { ...of, budget: nextBudget() });
-      if (!fetched.ok) return err(`Failed to fetch '${wanted.uri.value}': ${fetched.error}`);
+    for (const checked of checkedUris) {
+      const fetched = await fetchOne(checked, { ...container, budget: nextBudget() });
+      if (!fetched.ok) return err(`Failed to fetch '${checked.uri.value}': ${fetched.error}`);
     }
     return ok(undefined);
   }

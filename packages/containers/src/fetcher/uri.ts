@@ -1,9 +1,9 @@
-// What a URI of a command names and where in the sandbox it goes (Mesos' fetcher.md). Pure.
+// Parses a URI of a command: its source, and its destination in the sandbox (Mesos: docs/fetcher.md). Pure.
 import { checkId, checkPathBelow, err, ok, type Result, withoutTrailing } from '@meseta/base';
 
 export type Source = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'net'; readonly url: string };
 
-/** A relative path counts from `frameworksHome`; without a scheme it is a local path. */
+/** A URI without a scheme is a local path; a relative path is relative to `frameworksHome`. */
 export function sourceOf(value: string, frameworksHome: string | undefined): Result<Source, string> {
   const uri = value.trimStart();
   if (/^https?:\/\//.test(uri)) return ok({ kind: 'net', url: uri });
@@ -21,7 +21,7 @@ export function sourceOf(value: string, frameworksHome: string | undefined): Res
   return ok({ kind: 'file', path: `${frameworksHome}/${path}` });
 }
 
-/** The last part of the URI, a query included: so Mesos names the file when there is no `output_file`. */
+/** The last part of the URI with its query: the file's name in Mesos if there is no `output_file`. */
 export function baseNameOf(value: string): Result<string, string> {
   const uri = value.trimStart();
   if (/[\\'\0]/.test(uri)) return err('illegal characters (backslash, quote or NUL)');
@@ -34,7 +34,7 @@ export function baseNameOf(value: string): Result<string, string> {
   return problem === undefined ? ok(name) : err(problem);
 }
 
-/** The path below the sandbox; one that leads out of it is refused. */
+/** The destination below the sandbox. A path that leads out of it is refused. */
 export function destinationOf(value: string, outputFile: string | undefined): Result<string, string> {
   const name = baseNameOf(value);
   if (!name.ok || outputFile === undefined) return name;
@@ -47,11 +47,11 @@ export function destinationOf(value: string, outputFile: string | undefined): Re
 
 export type Archive = 'tar' | 'zip' | 'gzip';
 
-const tarSuffixes = ['.tar', '.tgz', '.tar.gz', '.tbz2', '.tar.bz2', '.txz', '.tar.xz'];
+const TAR_SUFFIXES = ['.tar', '.tgz', '.tar.gz', '.tbz2', '.tar.bz2', '.txz', '.tar.xz'];
 
-/** How a file of this name is extracted; undefined: it isn't an archive. */
+/** The kind of archive that a file of this name is; undefined: none. */
 export function archiveKind(name: string): Archive | undefined {
-  if (tarSuffixes.some((suffix) => name.endsWith(suffix))) return 'tar';
+  if (TAR_SUFFIXES.some((suffix) => name.endsWith(suffix))) return 'tar';
   if (name.endsWith('.zip')) return 'zip';
   return name.endsWith('.gz') ? 'gzip' : undefined;
 }

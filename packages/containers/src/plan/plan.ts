@@ -1,31 +1,31 @@
-// The launch plan: from a container's spec to the program that becomes its first process. Pure: what the machine offers
-// comes in as `LaunchTools`.
+// The launch plan: turns a container's spec into the program that its first process becomes. Pure: `LaunchTools` says what
+// the machine offers.
 //
-// PLAN-1: nothing of the task's is ever evaluated: its values travel as whole words.
-// PLAN-2: a plan that can't be carried out exactly is refused with a reason; nothing is left out silently.
-// PLAN-3: tools that run on the way to the command as the agent's own user see nothing of its environment.
+// PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
+// PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
+// PLAN-3: tools that run as the agent's user on the way to the command don't get its environment.
 // PLAN-4: no process has the environment among its arguments, which every user of the machine can read.
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit } from '@meseta/wire';
 import type { ContainerSpec } from '../types.js';
 import { rlimitArgv } from './rlimits.js';
-import { unsupportedPart, unsupportedPodPart } from './supported.js';
+import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
-/** What this machine has; each an absolute path, undefined where it is missing. */
+/** The tools of this machine: absolute paths, undefined where one is missing. */
 export interface LaunchTools {
   readonly shell: string;
-  /** Only a supervisor that is a shell needs it. */
+  /** Needed by the shell supervisor only. */
   readonly setsid: string | undefined;
   readonly env: string;
-  /** `env` can reset the signals that a shell ignores in its background jobs (coreutils 8.31). */
+  /** Whether `env` can reset the signals that a shell ignores in its background jobs (coreutils 8.31). */
   readonly envResetsSignals: boolean;
-  /** util-linux's: it can change user and groups (busybox's can't). */
+  /** That of util-linux, which can change user and groups; busybox's can't. */
   readonly setpriv: string | undefined;
   readonly su: string | undefined;
   readonly prlimit: string | undefined;
   readonly bash: string | undefined;
   readonly perl: string | undefined;
-  /** perl has its POSIX module: it can be the supervisor (supervisor/perl.ts). */
+  /** Whether perl has its POSIX module, so that it can be the supervisor (supervisor/perl.ts). */
   readonly perlSupervises: boolean;
 }
 
@@ -38,42 +38,42 @@ export interface LaunchOwner {
   readonly groups: readonly number[];
 }
 
-/** What this process may hand down. */
+/** The resource limits of this process. */
 export interface LaunchLimits {
   readonly current: ReadonlyMap<string, { readonly soft: number; readonly hard: number }>;
-  /** CAP_SYS_RESOURCE: hard limits may be raised. */
+  /** Whether it may raise hard limits (CAP_SYS_RESOURCE). */
   readonly mayRaise: boolean;
 }
 
-/** A directory by its path and by what it is: what else has come to lie there by the time of the launch is not entered. */
+/** A directory by path and identity: another directory that has the path at the time of the launch is not entered. */
 export interface PlanDirectory {
   readonly path: string;
   readonly identity: string;
 }
 
-/** What a supervisor's child becomes. */
+/** What a container's first process becomes. */
 export interface LaunchPlan {
   /** Looked up in the environment's PATH when it has no slash. */
   readonly program: string;
-  /** The first is the program's own name. */
+  /** The first word is the program's own name. */
   readonly argv: readonly string[];
-  /** The whole of it. */
+  /** Nothing else is inherited. */
   readonly environment: ContainerSpec['environment'];
-  /** Where it runs, `stdout` and `stderr` in it. */
+  /** The working directory, with `stdout` and `stderr` in it. */
   readonly directory: PlanDirectory;
   readonly owner: LaunchOwner | undefined;
-  /** The tool that sets the limits with its arguments (`rlimitArgv`); none: the agent's own limits stay. */
+  /** The tool that sets the limits, with its arguments (`rlimitArgv`); empty: the agent's own limits are kept. */
   readonly rlimits: readonly string[];
 }
 
-/** What a process becomes that is in its directory and has its streams already. */
+/** What a process becomes that has its directory and streams already. */
 export type CommandPlan = Omit<LaunchPlan, 'directory'>;
 
 export type Command = Pick<ContainerSpec['command'], 'shell' | 'value' | 'arguments'>;
 
 type Executable = Pick<LaunchPlan, 'program' | 'argv'>;
 
-/** The first of a command's arguments is the program's own name (mesos.proto, CommandInfo.arguments). */
+/** The first of the arguments is the program's own name (mesos.proto, CommandInfo.arguments). */
 function executableOf(command: Command, { shell }: LaunchTools): Result<Executable, string> {
   const value = command.value ?? '';
   if (value === '') return err('command.value: expected a command, got nothing');
@@ -82,8 +82,8 @@ function executableOf(command: Command, { shell }: LaunchTools): Result<Executab
   return ok({ program: value, argv: [ownName, ...rest] });
 }
 
-/** What no process can be given, if there is any. */
-function impossible(words: readonly string[], environment: ContainerSpec['environment']): string | undefined {
+/** Why no process can have these arguments or this environment. */
+function findInvalidWord(words: readonly string[], environment: ContainerSpec['environment']): string | undefined {
   const entries = Object.entries(environment);
   const name = entries.map(([it]) => it).find((it) => it === '' || it.includes('='));
   if (name !== undefined) return `environment: "${name}" can't be a variable's name`;
@@ -93,7 +93,7 @@ function impossible(words: readonly string[], environment: ContainerSpec['enviro
     : undefined;
 }
 
-/** The plan of a command that runs where it is started, without limits of its own. */
+/** The plan of a command that keeps the directory and the limits of the process that starts it. */
 export function commandPlan(
   command: Command,
   environment: ContainerSpec['environment'],
@@ -102,19 +102,19 @@ export function commandPlan(
 ): Result<CommandPlan, string> {
   const executable = executableOf(command, tools);
   if (!executable.ok) return executable;
-  const problem = impossible([executable.value.program, ...executable.value.argv], environment);
+  const problem = findInvalidWord([executable.value.program, ...executable.value.argv], environment);
   return problem === undefined ? ok({ ...executable.value, environment, owner, rlimits: [] }) : err(problem);
 }
 
-function unsupportedIn({ container, outer }: ContainerSpec): string | undefined {
+function findUnsupported({ container, outer }: ContainerSpec): string | undefined {
   const { podContainer } = outer ?? {};
   return (
-    (container && unsupportedPart(container, { isNested: outer !== undefined })) ??
-    (podContainer && unsupportedPodPart(podContainer))
+    (container && findUnsupportedField(container, { isNested: outer !== undefined })) ??
+    (podContainer && findUnsupportedPodField(podContainer))
   );
 }
 
-/** The plan of `spec`, whose sandbox is the directory of this `identity`, or why it can't be run on this machine. */
+/** The plan of `spec`, whose sandbox is the directory with this `identity`, or why this machine can't run it. */
 export function launchPlan(
   spec: ContainerSpec,
   identity: string,
@@ -122,7 +122,7 @@ export function launchPlan(
   tools: LaunchTools,
   limits: LaunchLimits,
 ): Result<LaunchPlan, string> {
-  const unsupported = unsupportedIn(spec);
+  const unsupported = findUnsupported(spec);
   if (unsupported !== undefined) return err(unsupported);
   const wanted: readonly RLimitInfoRLimit[] = spec.rlimits?.rlimits ?? [];
   const rlimits = rlimitArgv(wanted, limits, tools);

@@ -1,5 +1,5 @@
-// Resource limits of a container's first process: mesos.v1.RLimitInfo to prlimit's options, or to the shell's own
-// `ulimit` where prlimit is missing (which has fewer limits and coarser units).
+// Resource limits of a container's first process: turns mesos.v1.RLimitInfo into options of prlimit. Without prlimit, into
+// the shell's `ulimit`, which has fewer limits and coarser units.
 import { err, ok, type Result } from '@meseta/base';
 import type { RLimitInfoRLimit, RLimitInfoRLimitType } from '@meseta/wire';
 import type { LaunchLimits, LaunchTools } from './plan.js';
@@ -9,7 +9,7 @@ interface Kind {
   readonly option: string;
   /** The name in /proc/self/limits. */
   readonly listed: string;
-  /** The shell's flag and the unit it counts in. */
+  /** The flag of the shell's ulimit, and how many bytes (or pieces) one of its units is. */
   readonly ulimit?: readonly [flag: string, unit: number];
 }
 
@@ -32,7 +32,7 @@ const kinds: Readonly<Record<Exclude<RLimitInfoRLimitType, 'UNKNOWN'>, Kind>> = 
   RLMT_STACK: { option: 'stack', listed: 'Max stack size', ulimit: ['s', 1024] },
 };
 
-/** The limits of a /proc/PID/limits file, by their names there. */
+/** Parses a file /proc/PID/limits: the limits by their names in it. */
 export function parseLimits(text: string): ReadonlyMap<string, { readonly soft: number; readonly hard: number }> {
   const limits = new Map<string, { soft: number; hard: number }>();
   const value = (word: string): number => (word === 'unlimited' ? Infinity : Number(word));
@@ -43,9 +43,9 @@ export function parseLimits(text: string): ReadonlyMap<string, { readonly soft: 
   return limits;
 }
 
-const shown = (value: number): string => (value === Infinity ? 'unlimited' : String(value));
+const formatLimit = (value: number): string => (value === Infinity ? 'unlimited' : String(value));
 
-function checked(
+function checkLimit(
   rlimit: RLimitInfoRLimit,
   limits: LaunchLimits,
 ): Result<{ kind: Kind; soft: number; hard: number }, string> {
@@ -58,11 +58,11 @@ function checked(
   const soft = rlimit.soft ?? Infinity;
   const hard = rlimit.hard ?? Infinity;
   if (soft > hard)
-    return err(`rlimit_info: ${type}: the soft limit ${shown(soft)} is above the hard one ${shown(hard)}`);
+    return err(`rlimit_info: ${type}: the soft limit ${formatLimit(soft)} is above the hard one ${formatLimit(hard)}`);
   const own = limits.current.get(kind.listed);
   if (own !== undefined && hard > own.hard && !limits.mayRaise) {
     return err(
-      `rlimit_info: ${type}: ${shown(hard)} is above the agent's own hard limit ${shown(own.hard)}, ` +
+      `rlimit_info: ${type}: ${formatLimit(hard)} is above the agent's own hard limit ${formatLimit(own.hard)}, ` +
         'and raising it needs CAP_SYS_RESOURCE',
     );
   }
@@ -76,13 +76,13 @@ function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Resul
   if (kind.ulimit === undefined) return needsPrlimit(type);
   const [flag, unit] = kind.ulimit;
   const count = (value: number): string => (value === Infinity ? 'unlimited' : String(Math.floor(value / unit)));
-  const softly = `ulimit -S -${flag} ${count(soft)}`;
-  const hardly = `ulimit -H -${flag} ${count(hard)}`;
-  // Neither order serves both raising and lowering: the first try may fail, the last must not.
-  return ok(`${hardly} 2>/dev/null; ${softly} && ${hardly} || exit 126`);
+  const setSoft = `ulimit -S -${flag} ${count(soft)}`;
+  const setHard = `ulimit -H -${flag} ${count(hard)}`;
+  // Raising and lowering need different orders: the first attempt may fail, the last must not.
+  return ok(`${setHard} 2>/dev/null; ${setSoft} && ${setHard} || exit 126`);
 }
 
-/** What goes before a command's words to set its limits, or the first that can't be set. */
+/** The words before a command that set its limits, or why one can't be set. */
 export function rlimitArgv(
   wanted: readonly RLimitInfoRLimit[],
   limits: LaunchLimits,
@@ -91,15 +91,15 @@ export function rlimitArgv(
   const options: string[] = [];
   const lines: string[] = [];
   for (const rlimit of wanted) {
-    const one = checked(rlimit, limits);
-    if (!one.ok) return one;
-    const { kind, soft, hard } = one.value;
+    const checked = checkLimit(rlimit, limits);
+    if (!checked.ok) return checked;
+    const { kind, soft, hard } = checked.value;
     if (prlimit !== undefined) {
-      options.push(`--${kind.option}=${shown(soft)}:${shown(hard)}`);
+      options.push(`--${kind.option}=${formatLimit(soft)}:${formatLimit(hard)}`);
       continue;
     }
     const type = rlimit.type ?? 'UNKNOWN';
-    // perl can't set limits, and with a shell on the way the environment would have to be among its arguments (PLAN-4).
+    // perl can't set limits, and a shell would need the environment among its arguments (PLAN-4).
     const line = perlSupervises ? needsPrlimit(type) : ulimitLine(type, kind, soft, hard);
     if (!line.ok) return line;
     lines.push(line.value);

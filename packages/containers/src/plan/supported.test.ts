@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerInfo } from '@meseta/wire';
 import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
-import { unsupportedPart, unsupportedPodPart } from './supported.js';
+import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
 const schema = readSchema('packages/wire/proto');
 const messages = new Map(schema.messages.map((message) => [message.name, message]));
 const enums = new Map(schema.enums.map(({ name, values }) => [name, values.map(([value]) => value)]));
 
-/** What this launcher provides, by the values of the fields; anything else has to be refused. */
+/** The values that this launcher provides, by field; every other value must be refused. */
 const PROVIDED: Readonly<Record<string, readonly unknown[] | 'any'>> = {
   type: ['MESOS'],
   'volumes.container_path': ['a-name'],
@@ -31,23 +31,23 @@ const SCALARS: Readonly<Record<string, readonly unknown[]>> = {
   bytes: ['AAAA'],
 };
 
-/** Some values of a field's own type, messages with nothing in them. */
+/** Some values of the field's type; messages are empty. */
 function valuesOf({ kind, type }: FieldSchema): readonly unknown[] {
   if (kind === 'enum') return enums.get(type) ?? [];
   return kind === 'message' ? [{}] : (SCALARS[type] ?? [1]);
 }
 
-/** Every field that a container can ask for, with values; of messages that are looked into, their fields. */
-function* askedFor(
+/** Every field that a container can set, with values. Of a message whose fields have rules: its fields. */
+function* settableFields(
   message: string,
   at: readonly FieldSchema[] = [],
 ): Generator<readonly [string, unknown, ContainerInfo]> {
   for (const field of messages.get(message)?.fields ?? []) {
     const path = [...at, field];
     const name = path.map((part) => part.name).join('.');
-    const isLookedInto = (): boolean => unsupportedPart(containerOf(path, {}), { isNested: true }) === undefined;
-    if (field.kind === 'message' && PROVIDED[name] === undefined && isLookedInto()) {
-      yield* askedFor(field.type, path);
+    const hasFieldRules = (): boolean => findUnsupportedField(containerOf(path, {}), { isNested: true }) === undefined;
+    if (field.kind === 'message' && PROVIDED[name] === undefined && hasFieldRules()) {
+      yield* settableFields(field.type, path);
       continue;
     }
     for (const value of valuesOf(field)) yield [name, value, containerOf(path, value)];
@@ -62,11 +62,11 @@ function containerOf(path: readonly FieldSchema[], value: unknown): ContainerInf
   return nested as ContainerInfo;
 }
 
-test('SUPPORTED-1: whatever field of the schema a container sets is provided, or refused by its name', () => {
+test('SUPPORTED-1: every field of the schema that a container sets is provided, or refused by its name', () => {
   const seen = new Set<string>();
-  for (const [name, value, container] of askedFor('ContainerInfo')) {
+  for (const [name, value, container] of settableFields('ContainerInfo')) {
     const provided = PROVIDED[name];
-    const problem = unsupportedPart(container, { isNested: true });
+    const problem = findUnsupportedField(container, { isNested: true });
     seen.add(name);
     if (provided === 'any' || provided?.includes(value)) assert.equal(problem, undefined, name);
     else {
@@ -75,7 +75,7 @@ test('SUPPORTED-1: whatever field of the schema a container sets is provided, or
       assert.equal(named, name);
     }
   }
-  // Every row above is of a field, and the large messages were gone into.
+  // Every row of the table is a field of the schema, and the fields of messages were set too.
   for (const name of Object.keys(PROVIDED)) assert.ok(seen.has(name), name);
   assert.ok(seen.size > 30, `${seen.size} fields`);
 });
@@ -85,32 +85,32 @@ const parent = (type: 'PARENT' | 'SELF'): ContainerInfo => ({
   volumes: [{ container_path: 'v', mode: 'RW', source: { type: 'SANDBOX_PATH', sandbox_path: { type, path: 'p' } } }],
 });
 
-test('a parent can be shared only where there is one', () => {
+test('only a nested container can share the sandbox of a parent', () => {
   assert.match(
-    unsupportedPart(parent('PARENT'), { isNested: false }) ?? '',
+    findUnsupportedField(parent('PARENT'), { isNested: false }) ?? '',
     /sandbox_path\.type: PARENT needs a parent/,
   );
-  assert.equal(unsupportedPart(parent('PARENT'), { isNested: true }), undefined);
-  assert.equal(unsupportedPart(parent('SELF'), { isNested: false }), undefined);
+  assert.equal(findUnsupportedField(parent('PARENT'), { isNested: true }), undefined);
+  assert.equal(findUnsupportedField(parent('SELF'), { isNested: false }), undefined);
 });
 
-test('what asks for nothing is taken: no fields, empty lists, the network of the host', () => {
+test('fields that ask for nothing are accepted: no fields, empty lists, the network of the host', () => {
   const containers: readonly ContainerInfo[] = [
     { type: 'MESOS' },
     { type: 'MESOS', mesos: {}, volumes: [], network_infos: [{}], linux_info: {} },
     { type: 'MESOS', network_infos: [{ ip_addresses: [{ protocol: 'IPv4' }], groups: [], port_mappings: [] }] },
   ];
   for (const container of containers) {
-    assert.equal(unsupportedPart(container, { isNested: false }), undefined);
-    assert.equal(unsupportedPodPart(container), undefined);
+    assert.equal(findUnsupportedField(container, { isNested: false }), undefined);
+    assert.equal(findUnsupportedPodField(container), undefined);
   }
 });
 
-test("a pod's executor, which is no container here, gets no volumes", () => {
-  assert.match(unsupportedPodPart(parent('SELF')) ?? '', /^executor\.container\.volumes: /);
-  assert.equal(unsupportedPodPart({ type: 'MESOS', rlimit_info: { rlimits: [] } }), undefined);
+test("volumes of a pod's executor, which is no container on this agent, are refused", () => {
+  assert.match(findUnsupportedPodField(parent('SELF')) ?? '', /^executor\.container\.volumes: /);
+  assert.equal(findUnsupportedPodField({ type: 'MESOS', rlimit_info: { rlimits: [] } }), undefined);
   assert.match(
-    unsupportedPodPart({ type: 'MESOS', network_infos: [{ name: 'x' }] }) ?? '',
+    findUnsupportedPodField({ type: 'MESOS', network_infos: [{ name: 'x' }] }) ?? '',
     /^executor\.container\.network_infos\[0\]\.name: /,
   );
 });

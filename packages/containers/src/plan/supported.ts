@@ -1,8 +1,8 @@
-// Which parts of a ContainerInfo this launcher provides, as data: every field is `supported`, or says what refuses it.
-// Containers are process groups on the host's own file system and network, so most of what isolates is refused.
+// Which fields of a ContainerInfo this launcher provides, as data: each field is `supported` or has a reason for its refusal.
+// Containers are process groups on the host's own file system and network, so most fields that isolate are refused.
 //
-// SUPPORTED-1: a field that isn't provided fails the launch; none is left out silently. The tables have every field of
-//   their message (the compiler says so), and a test that sets each field of the schema.
+// SUPPORTED-1: a field that isn't provided fails the launch; none is dropped silently. The compiler checks that the tables
+//   have every field of their message, and a test sets each field of the schema.
 import { checkPathBelow } from '@meseta/base';
 import type {
   ContainerInfo,
@@ -16,18 +16,17 @@ import type {
   VolumeSourceSandboxPath,
 } from '@meseta/wire';
 
-/** Where a container is to be launched. */
-interface Place {
-  /** In another container: it has a parent whose sandbox can be shared. */
+interface ContainerKind {
+  /** It has a parent container, whose sandbox it can share. */
   readonly isNested: boolean;
 }
 
 type ValueRule<Value> =
   | { readonly kind: 'supported' }
-  /** Whatever its value, but for an empty list, which asks for nothing. */
+  /** Whatever the value, except an empty list, which asks for nothing. */
   | { readonly kind: 'refused'; readonly because: string }
-  /** Some values are supported; `because` is said of the others. */
-  | { readonly kind: 'only'; accepts(value: Value, place: Place): boolean; readonly because: string };
+  /** Some values are supported; `because` is the reason for refusing the others. */
+  | { readonly kind: 'only'; accepts(value: Value, kind: ContainerKind): boolean; readonly because: string };
 
 type Rule<Value> =
   | ValueRule<Value>
@@ -37,12 +36,12 @@ type Rule<Value> =
         ? { readonly kind: 'fields'; readonly fields: FieldRules<Value> }
         : never);
 
-/** A rule for every field: one that the schema gets is missing here, and doesn't compile. */
+/** A rule for every field: a field that is new in the schema is missing here, and the table doesn't compile. */
 export type FieldRules<Message> = { readonly [Field in keyof Message]-?: Rule<NonNullable<Message[Field]>> };
 
 const supported = { kind: 'supported' } as const;
 const refused = (because: string) => ({ kind: 'refused', because }) as const;
-const only = <Value>(accepts: (value: Value, place: Place) => boolean, because: string): ValueRule<Value> => ({
+const only = <Value>(accepts: (value: Value, kind: ContainerKind) => boolean, because: string): ValueRule<Value> => ({
   kind: 'only',
   accepts,
   because,
@@ -83,10 +82,10 @@ const ipAddress = fields<NetworkInfoIPAddress>({
   ip_address: refused("containers have the host's addresses"),
 });
 
-/** One without a name is the host's network. */
+/** A network without a name is the host's. */
 const network = fields<NetworkInfo>({
   groups: refused('this agent has no networks with groups'),
-  // Notes for who reads the task's status.
+  // Shown in the task's status, without any effect.
   labels: supported,
   ip_addresses: items(ipAddress),
   name: refused('this agent has no container networks (CNI)'),
@@ -102,72 +101,72 @@ const linux = fields<LinuxInfo>({
   capability_info: refused(NO_CAPABILITIES),
   bounding_capabilities: refused(NO_CAPABILITIES),
   effective_capabilities: refused(NO_CAPABILITIES),
-  // It is shared always; false, its default, asks for nothing.
+  // The namespace is always shared. The default, false, asks for nothing.
   share_pid_namespace: supported,
   seccomp,
   ipc_mode: only((mode) => mode !== 'PRIVATE', "containers share the host's IPC namespace"),
   shm_size: refused("containers share the host's /dev/shm"),
-  // There are no cgroups that could be shared; limits, which need them, are refused.
+  // There are no cgroups to share. Limits, which need them, are refused.
   share_cgroups: supported,
 });
 
 const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   type: only((type) => type === 'MESOS', 'expected MESOS: this agent has no Docker containerizer'),
   volumes: items(volume),
-  docker: refused('it belongs to containers of type DOCKER'),
+  docker: refused('expected in containers of type DOCKER only'),
   hostname: refused("containers have the host's name"),
   mesos: fields<ContainerInfoMesosInfo>({ image: refused(NO_IMAGES) }),
   network_infos: items(network),
   linux_info: linux,
-  // What of it can be set on this machine is the launch plan's to say.
+  // The launch plan checks which limits this machine can set.
   rlimit_info: supported,
   tty_info: refused('this agent gives no container a terminal'),
 };
 
-/** Of a field whose type is known to its table only. */
+/** A rule without the type of its field, for the walk over a message. */
 type AnyRule =
   | ValueRule<never>
   | { readonly kind: 'fields'; readonly fields: AnyRules }
   | { readonly kind: 'items'; readonly rule: AnyRule };
 type AnyRules = { readonly [field: string]: AnyRule };
 
-function problemIn(field: string, rule: AnyRule, value: unknown, place: Place): string | undefined {
+function problemIn(field: string, rule: AnyRule, value: unknown, kind: ContainerKind): string | undefined {
   switch (rule.kind) {
     case 'supported':
       return undefined;
     case 'refused':
       return Array.isArray(value) && value.length === 0 ? undefined : `${field}: ${rule.because}`;
     case 'only':
-      return rule.accepts(value as never, place) ? undefined : `${field}: ${rule.because}`;
+      return rule.accepts(value as never, kind) ? undefined : `${field}: ${rule.because}`;
     case 'fields':
-      return problemAmong(field, rule.fields, value as object, place);
+      return problemInFields(field, rule.fields, value as object, kind);
     case 'items':
       for (const [i, item] of (value as readonly unknown[]).entries()) {
-        const problem = problemIn(`${field}[${i}]`, rule.rule, item, place);
+        const problem = problemIn(`${field}[${i}]`, rule.rule, item, kind);
         if (problem !== undefined) return problem;
       }
       return undefined;
   }
 }
 
-/** In the order of the rules. A message has no other fields: it was decoded by the schema that they follow. */
-function problemAmong(path: string, rules: AnyRules, message: object, place: Place): string | undefined {
+/** The first problem in the order of the rules. A decoded message has no fields that the rules lack. */
+function problemInFields(path: string, rules: AnyRules, message: object, kind: ContainerKind): string | undefined {
   const values = message as { readonly [field: string]: unknown };
   for (const [name, rule] of Object.entries(rules)) {
     const value = values[name];
-    const problem = value === undefined ? undefined : problemIn(`${path}.${name}`, rule, value, place);
+    const problem = value === undefined ? undefined : problemIn(`${path}.${name}`, rule, value, kind);
     if (problem !== undefined) return problem;
   }
   return undefined;
 }
 
-/** The first part of a ContainerInfo that this launcher can't provide, with the reason. */
-export const unsupportedPart = (container: ContainerInfo, place: Place): string | undefined =>
-  problemAmong('container', CONTAINER_RULES, container, place);
+/** The first field of a ContainerInfo that this launcher can't provide, with the reason. */
+export const findUnsupportedField = (container: ContainerInfo, kind: ContainerKind): string | undefined =>
+  problemInFields('container', CONTAINER_RULES, container, kind);
 
-/** The same for a pod's executor, which has no process here, whose limits would count, and no sandbox of its own to fill. */
-export function unsupportedPodPart(container: ContainerInfo): string | undefined {
-  const problem = problemAmong('executor.container', CONTAINER_RULES, container, { isNested: false });
+/** The same for a pod's executor, which is no container on this agent: its limits have no effect, volumes are refused. */
+export function findUnsupportedPodField(container: ContainerInfo): string | undefined {
+  const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false });
   if (problem !== undefined || (container.volumes ?? []).length === 0) return problem;
   return 'executor.container.volumes: the executor of a pod has no container of its own on this agent';
 }

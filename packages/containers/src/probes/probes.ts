@@ -1,12 +1,16 @@
-// One shot of a health check or check: a command beside the container, an HTTP GET, a TCP connection (health-checks.md).
+// Runs one probe of a health check or check: a command beside the container, an HTTP GET or a TCP connection (Mesos:
+// docs/health-checks.md).
+//
+// PROBES-1: a command runs as the container's user, whichever user the probe names, and in the container's sandbox.
+// PROBES-2: at the timeout the command's process group is killed.
 import type { Files, Outbound, Processes, Result, SystemError } from '@meseta/base';
-import type { Place } from '../launchers/posix/state.js';
+import type { RunContext } from '../launchers/posix/state.js';
 import { commandPlan, type LaunchOwner, type LaunchTools } from '../plan/plan.js';
 import { openSandbox } from '../sandbox/sandbox.js';
 import type { Supervision } from '../supervisor/spawner.js';
 import type { Probe, ProbeResult } from '../types.js';
 
-type OwnerOf = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
+type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 
 interface Ports {
   readonly files: Files;
@@ -16,46 +20,51 @@ interface Ports {
 
 const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
 
-const failure = (error: SystemError): ProbeResult =>
-  error.code === 'timedOut' ? { kind: 'timedOut' } : failed(error.message);
+const failedBy = (error: SystemError): ProbeResult =>
+  error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
 
-const loopback = (ipv6: boolean): string => (ipv6 ? '[::1]' : '127.0.0.1');
-
-/**
- * Runs probes; a command runs as the container's user, whichever its own names, in the container's sandbox, and its
- * process group is killed at the timeout.
- */
-export function createProber(ports: Ports, tools: LaunchTools, supervision: Supervision, ownerOf: OwnerOf) {
-  async function command(
-    place: Place,
+/** Returns a function that runs probes of a container. */
+export function createProber(ports: Ports, tools: LaunchTools, supervision: Supervision, resolveOwner: ResolveOwner) {
+  async function runCommand(
+    { sandbox: path, user }: RunContext,
     probe: Extract<Probe, { kind: 'command' }>,
     timeoutMs: number,
   ): Promise<ProbeResult> {
-    const owner = await ownerOf(place.user);
+    const owner = await resolveOwner(user);
     if (!owner.ok) return failed(owner.error);
     const plan = commandPlan(probe.command, probe.environment, owner.value, tools);
     if (!plan.ok) return failed(plan.error);
-    const becoming = supervision.becoming(plan.value);
-    if (!becoming.ok) return failed(becoming.error);
-    const sandbox = await openSandbox(ports.files, place.sandbox);
+    const process = supervision.singleProcess(plan.value);
+    if (!process.ok) return failed(process.error);
+    const sandbox = await openSandbox(ports.files, path);
     if (!sandbox.ok) return failed(sandbox.error.message);
-    const request = { ...becoming.value, environment: {}, directory: sandbox.value.ownPath };
+    const request = { ...process.value, environment: {}, directory: sandbox.value.ownPath };
     const run = await ports.processes.run(request, { timeoutMs });
     sandbox.value.close();
     if (!run.ok) return failed(run.error.message);
     return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.end };
   }
 
-  return async (place: Place, probe: Probe, timeoutMs: number): Promise<ProbeResult> => {
-    if (probe.kind === 'command') return command(place, probe, timeoutMs);
-    if (probe.kind === 'tcp') {
-      const host = probe.ipv6 ? '::1' : '127.0.0.1';
-      const connected = await ports.outbound.connects(host, probe.port, timeoutMs);
-      return connected.ok ? { kind: 'tcp', succeeded: connected.value } : failure(connected.error);
-    }
+  async function get(probe: Extract<Probe, { kind: 'http' }>, timeoutMs: number): Promise<ProbeResult> {
+    const host = probe.ipv6 ? '[::1]' : '127.0.0.1';
     const path = probe.path.startsWith('/') || probe.path === '' ? probe.path : `/${probe.path}`;
-    const url = `${probe.scheme}://${loopback(probe.ipv6)}:${probe.port}${path}`;
-    const status = await ports.outbound.statusOf(url, timeoutMs);
-    return status.ok ? { kind: 'http', statusCode: status.value } : failure(status.error);
+    const status = await ports.outbound.statusOf(`${probe.scheme}://${host}:${probe.port}${path}`, timeoutMs);
+    return status.ok ? { kind: 'http', statusCode: status.value } : failedBy(status.error);
+  }
+
+  async function connect(probe: Extract<Probe, { kind: 'tcp' }>, timeoutMs: number): Promise<ProbeResult> {
+    const connected = await ports.outbound.connects(probe.ipv6 ? '::1' : '127.0.0.1', probe.port, timeoutMs);
+    return connected.ok ? { kind: 'tcp', succeeded: connected.value } : failedBy(connected.error);
+  }
+
+  return async (runsIn: RunContext, probe: Probe, timeoutMs: number): Promise<ProbeResult> => {
+    switch (probe.kind) {
+      case 'command':
+        return runCommand(runsIn, probe, timeoutMs);
+      case 'http':
+        return get(probe, timeoutMs);
+      case 'tcp':
+        return connect(probe, timeoutMs);
+    }
   };
 }

@@ -1,5 +1,5 @@
-// The processes of this machine as /proc shows them, and which of them belong to a container: the descendants of
-// its first process, and whoever shares a session or a process group with one of those (as Mesos' posix launcher).
+// Reads the processes of this machine from /proc, and finds those of a container: the descendants of its first process, and
+// the processes that share a session or a process group with one of them, as Mesos' posix launcher does.
 import type { Files } from '@meseta/base';
 
 export interface ProcessStat {
@@ -12,15 +12,15 @@ export interface ProcessStat {
   readonly userTicks: number;
   readonly systemTicks: number;
   readonly threads: number;
-  /** Ticks since boot: with the pid it names one process for good, as pids are used again. */
+  /** Ticks since boot. As pids are reused, pid and start together identify a process. */
   readonly startTicks: number;
   readonly residentPages: number;
 }
 
-/** Of those below, counted as proc(5) does. */
+/** The highest number of the fields below, as proc(5) counts them. */
 const LAST_FIELD = 24;
 
-/** One line of /proc/PID/stat (proc(5)); the name in parentheses may hold anything. */
+/** Parses a line of /proc/PID/stat (proc(5)). The name in parentheses may contain any characters. */
 export function parseStat(text: string): ProcessStat | undefined {
   const close = text.lastIndexOf(')');
   const pid = Number.parseInt(text, 10);
@@ -49,13 +49,13 @@ export function readStat(files: Files, pid: number): ProcessStat | undefined {
 export const isLive = (stat: ProcessStat | undefined): stat is ProcessStat =>
   stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 
-/** Whether exactly the process that `known` is a reading of lives. */
+/** Whether the process that `known` was read of still lives. */
 export function stillLives(files: Files, known: ProcessStat): boolean {
   const now = readStat(files, known.pid);
   return isLive(now) && now.startTicks === known.startTicks;
 }
 
-/** The live processes of a moment. Indexed once, as the members of many containers are looked up in one reading. */
+/** The live processes at one time, indexed for lookups of the members of many containers. */
 export interface ProcessTable {
   readonly byPid: Map<number, ProcessStat>;
   readonly byParent: Map<number, ProcessStat[]>;
@@ -82,12 +82,12 @@ export function addProcess(table: ProcessTable, stat: ProcessStat): void {
   add(table.byGroup, stat.group);
 }
 
-const sliceMs = 2;
+const SLICE_MS = 2;
 
-/** All live processes, read in slices so that thousands don't stop the event loop. */
+/** Reads all live processes, in time slices so that thousands don't block the event loop. */
 export async function readProcessTable(files: Files): Promise<ProcessTable> {
   const table = createProcessTable();
-  let sliceEnd = performance.now() + sliceMs;
+  let sliceEnd = performance.now() + SLICE_MS;
   for (const name of files.listNow('/proc')) {
     const first = name.charCodeAt(0);
     if (first < 48 || first > 57) continue;
@@ -95,23 +95,23 @@ export async function readProcessTable(files: Files): Promise<ProcessTable> {
     if (isLive(stat)) addProcess(table, stat);
     if (performance.now() > sliceEnd) {
       await new Promise((resolve) => setImmediate(resolve));
-      sliceEnd = performance.now() + sliceMs;
+      sliceEnd = performance.now() + SLICE_MS;
     }
   }
   return table;
 }
 
 /**
- * For many who ask at about the same time: those who ask while a reading is under way share the next, so each gets a
- * table that was begun after it asked.
+ * Returns a function that reads the table. Calls during a reading share the next one, so each gets a table whose reading
+ * started after the call.
  */
 export function createTableReader(files: Files): () => Promise<ProcessTable> {
-  let underWay: Promise<unknown> = Promise.resolve();
+  let current: Promise<unknown> = Promise.resolve();
   let next: Promise<ProcessTable> | undefined;
   return () => {
-    next ??= underWay.then(() => {
+    next ??= current.then(() => {
       const reading = readProcessTable(files);
-      underWay = reading.catch(() => undefined);
+      current = reading.catch(() => undefined);
       next = undefined;
       return reading;
     });
@@ -119,35 +119,34 @@ export function createTableReader(files: Files): () => Promise<ProcessTable> {
   };
 }
 
-const forgetEveryMs = 5000;
+const CACHE_VALID_MS = 5000;
 
 export type SessionWatch = ReturnType<typeof createSessionWatch>;
 
 /**
- * Tells cheaply which of some ended session leaders have left members. A process never joins a session that it wasn't born
- * into, so each pid is read once and remembered while it is there; for the pids that are used again, all is
- * forgotten from time to time.
+ * Finds out cheaply which sessions of ended leaders still have members. A process never joins another's session, so
+ * each pid is read once and cached while it exists. As pids are reused, the cache is emptied from time to time.
  */
 export function createSessionWatch(files: Files): {
-  /** `elsewhere`: pids known to be in none of these sessions. */
-  nonEmpty(leaders: ReadonlySet<number>, elsewhere: ReadonlySet<number>): ReadonlySet<number>;
+  /** `others`: pids known to be in none of these sessions. */
+  nonEmpty(leaders: ReadonlySet<number>, others: ReadonlySet<number>): ReadonlySet<number>;
 } {
-  let known = new Map<string, number>();
-  let forgottenMs = performance.now();
+  let sessions = new Map<string, number>();
+  let emptiedMs = performance.now();
   return {
-    nonEmpty(leaders, elsewhere) {
-      const now = performance.now();
-      if (now - forgottenMs > forgetEveryMs) {
-        known = new Map();
-        forgottenMs = now;
+    nonEmpty(leaders, others) {
+      const nowMs = performance.now();
+      if (nowMs - emptiedMs > CACHE_VALID_MS) {
+        sessions = new Map();
+        emptiedMs = nowMs;
       }
       const found = new Set<number>();
       const present = new Map<string, number>();
       for (const name of files.listNow('/proc')) {
         const first = name.charCodeAt(0);
         if (first < 48 || first > 57) continue;
-        if (elsewhere.has(Number(name))) continue;
-        let session = known.get(name);
+        if (others.has(Number(name))) continue;
+        let session = sessions.get(name);
         if (session === undefined || leaders.has(session) || leaders.has(Number(name))) {
           const stat = readStat(files, Number(name));
           session = stat?.session ?? 0;
@@ -155,22 +154,22 @@ export function createSessionWatch(files: Files): {
         }
         if (session !== 0) present.set(name, session);
       }
-      known = present;
+      sessions = present;
       return found;
     },
   };
 }
 
-/** The members of the containers that `roots` lead, each root's own; sessions and groups in `foreign` aren't followed. */
-export function membersOf(
+/** Finds the processes of the containers whose first processes are `roots`. Sessions and groups in `foreign` aren't followed. */
+export function findMembers(
   table: ProcessTable,
   roots: ReadonlySet<number>,
   foreign: ReadonlySet<number>,
 ): Map<number, readonly ProcessStat[]> {
-  return new Map([...roots].map((root) => [root, membersOfOne(table, root, foreign)]));
+  return new Map([...roots].map((root) => [root, findMembersOfOne(table, root, foreign)]));
 }
 
-function membersOfOne(table: ProcessTable, root: number, foreign: ReadonlySet<number>): readonly ProcessStat[] {
+function findMembersOfOne(table: ProcessTable, root: number, foreign: ReadonlySet<number>): readonly ProcessStat[] {
   const seen = new Set<number>([root]);
   const followed = new Set<number>(foreign);
   const leader = table.byPid.get(root);
@@ -182,10 +181,10 @@ function membersOfOne(table: ProcessTable, root: number, foreign: ReadonlySet<nu
       found.push(stat);
     }
   };
-  // A session outlives its leader: the root's own is followed even when the root has gone.
+  // A session outlives its leader: it is followed even when the root has ended.
   follow(table.bySession.get(root));
   follow(table.byGroup.get(root));
-  // Grows meanwhile.
+  // `follow` appends to the list during the iteration.
   for (const stat of found) {
     follow(table.byParent.get(stat.pid));
     for (const key of [stat.session, stat.group]) {

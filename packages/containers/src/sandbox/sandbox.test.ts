@@ -48,7 +48,7 @@ function got<T extends { close(): void }>(result: SystemResult<T>): T {
 const errorOf = (result: SystemResult<unknown>): string => (result.ok ? '' : result.error.message);
 const modeOf = (path: string): number => statSync(`${root}/${path}`).mode & 0o777;
 
-test('SANDBOX-2: a sandbox is made with its parents, closed to others, and with its streams', async () => {
+test('SANDBOX-2: a sandbox is made with its parent directories and streams, and closed to other users', async () => {
   const sandbox = got(await makeSandbox(files, `${root}/runs/one`, undefined));
   writeFileSync(`${root}/runs/one/stdout`, 'kept');
   assert.ok((await createStreams(sandbox, undefined)).ok);
@@ -65,7 +65,7 @@ test('SANDBOX-2: a sandbox is made with its parents, closed to others, and with 
 });
 
 test(
-  'SANDBOX-1: a directory on the way to a nested sandbox that is a link, or that a task made, is refused',
+  'SANDBOX-1: a link, or a directory that a task made, on the way to a nested sandbox is refused',
   asRoot,
   async () => {
     mkdirSync(`${root}/victim/priv`, { recursive: true, mode: 0o700 });
@@ -88,19 +88,19 @@ test(
   },
 );
 
-test('SANDBOX-1: a name that is no single component is refused', async () => {
+test('SANDBOX-1: an id that is not one component of a path is refused', async () => {
   got(await makeSandbox(files, `${root}/runs/one`, undefined));
   for (const id of ['..', '.']) {
     assert.match(errorOf(await makeSandbox(files, `${root}/runs/one/containers/${id}`, undefined)), /can't be a name/);
   }
 });
 
-test('SANDBOX-3: what is there already is given to nobody', asRoot, async () => {
+test('SANDBOX-3: a directory or file that exists already is given to no other user', asRoot, async () => {
   const path = `${root}/runs/one`;
   const sandbox = got(await makeSandbox(files, path, nobody));
   got(await makeSandbox(files, `${path}/containers/of-root`, undefined));
   const taken = await makeSandbox(files, `${path}/containers/of-root`, nobody);
-  assert.match(errorOf(taken), /is there already, and belongs to user 0/);
+  assert.match(errorOf(taken), /exists already, and belongs to user 0/);
   got(await makeSandbox(files, `${path}/containers/of-daemon`, daemon));
   got(await makeSandbox(files, `${path}/containers/of-daemon`, daemon));
   writeFileSync(`${root}/secret`, 'secret', { mode: 0o600 });
@@ -116,12 +116,12 @@ test('SANDBOX-3: what is there already is given to nobody', asRoot, async () => 
   assert.equal(existsSync(`${root}/created`), false);
 });
 
-test('the fullness of a disk is a share of it', async () => {
+test('the used share of a disk is a number from 0 to 1', async () => {
   const full = await diskFullness(files, root);
   assert.ok(full.ok && full.value >= 0 && full.value <= 1);
 });
 
-test('a stream over its limit is moved along and goes on empty; the oldest goes', async () => {
+test('a stream over its limit is rotated and goes on empty; the oldest rotated file is removed', async () => {
   const sandbox = got(await files.openDirectory(root));
   const limits = { maxBytes: 5, keptFiles: 2 };
   const rotated: boolean[] = [];
@@ -138,7 +138,7 @@ test('a stream over its limit is moved along and goes on empty; the oldest goes'
   assert.equal(await rotate(sandbox, 'none', limits), false);
 });
 
-test('ROTATION-1: of a file that a task made longer than all rotated files may be, the newest part is copied', async () => {
+test('ROTATION-1: the end is copied of a file that is longer than all rotated files together may be', async () => {
   const sandbox = got(await files.openDirectory(root));
   writeFileSync(`${root}/stdout`, '');
   truncateSync(`${root}/stdout`, 2 ** 28);
@@ -148,7 +148,7 @@ test('ROTATION-1: of a file that a task made longer than all rotated files may b
   assert.match(readFileSync(`${root}/stdout.1`, 'utf8'), /the end$/);
 });
 
-test('rotation overwrites, cuts and gives away nothing that is not of the sandbox', asRoot, async () => {
+test('rotation writes to, truncates and gives away no file outside the sandbox', asRoot, async () => {
   const path = `${root}/runs/one`;
   got(await makeSandbox(files, path, nobody));
   writeFileSync(`${root}/victim`, 'of root, and long', { mode: 0o600 });
@@ -160,7 +160,7 @@ test('rotation overwrites, cuts and gives away nothing that is not of the sandbo
       ['of root, and long', 0],
     );
   };
-  // The old file can't be moved, and the copy would go through the link.
+  // The old file can't be moved, and a copy to its name would go through the link.
   mkdirSync(`${path}/stdout.2/full`, { recursive: true });
   symlinkSync(`${root}/victim`, `${path}/stdout.1`);
   writeFileSync(`${path}/stdout`, 'evil and long');

@@ -1,9 +1,10 @@
-// Sandboxes: where they lie, made for their users, and given the files that a container writes to.
+// Makes and opens sandboxes, and makes the files that a container writes its output to.
 //
-// SANDBOX-1: a sandbox lies in a directory that only the agent may write to: `runs`, or `containers` in the sandbox of
-//   its parent. The parent's user may put something else in the place of `containers`; that is refused.
-// SANDBOX-2: nobody but its user, that user's group and the agent can look into a sandbox.
-// SANDBOX-3: nothing that was there is given to a user.
+// Boundary: a task may change everything in its sandbox at any time, so sandboxes are worked in through open directories.
+// SANDBOX-1: a sandbox lies in a directory that only the agent can write to: `runs`, or `containers` in the sandbox of its
+//   parent. The parent's user can replace `containers`; a replaced one is refused.
+// SANDBOX-2: only its user, that user's group and the agent can read a sandbox.
+// SANDBOX-3: a directory or file that exists already is given to no user.
 import { err, type Files, type HeldDirectory, type HeldFile, type Owner, ok, type SystemResult } from '@meseta/base';
 
 const SANDBOX_MODE = 0o750;
@@ -11,15 +12,15 @@ const NESTED_MODE = 0o711;
 const STREAM_MODE = 0o644;
 const NESTED = 'containers';
 
-interface Place {
-  /** Trusted: nobody but the agent can change what leads there. */
+interface SandboxPath {
+  /** The sandbox of the outermost container; only the agent can replace a directory that leads to it. */
   readonly root: string;
-  /** The containers from there on, each nested in the one before. */
+  /** The containers below it, each nested in the one before. */
   readonly ids: readonly string[];
 }
 
-/** What the path of a sandbox is made of (disk-layout.ts of the agent). */
-function placeOf(path: string): Place {
+/** Splits the path of a sandbox (disk-layout.ts of the agent). */
+function parseSandboxPath(path: string): SandboxPath {
   const ids: string[] = [];
   let root = path;
   for (let found = nestedIn(root); found !== undefined; found = nestedIn(root)) {
@@ -36,7 +37,7 @@ function nestedIn(path: string): { readonly parent: string; readonly id: string 
 
 export const isNested = (path: string): boolean => nestedIn(path) !== undefined;
 
-/** Does something in a directory and lets go of it. */
+/** Works in a directory, then closes it. */
 export async function within<T>(
   directory: SystemResult<HeldDirectory>,
   work: (directory: HeldDirectory) => Promise<SystemResult<T>>,
@@ -49,38 +50,38 @@ export async function within<T>(
   }
 }
 
-/** SANDBOX-1: the directory, if nobody but the agent can change what is in it. */
-export function protectedOne(found: SystemResult<HeldDirectory>): SystemResult<HeldDirectory> {
+/** SANDBOX-1: passes on a directory that only the agent can write to. */
+export function requireProtected(found: SystemResult<HeldDirectory>): SystemResult<HeldDirectory> {
   if (!found.ok || found.value.isProtected) return found;
   const { shownPath, stat } = found.value;
   found.value.close();
   return err({ code: 'EPERM', message: `${shownPath}: belongs to user ${stat.uid}, or others may write to it` });
 }
 
-async function openPlace({ root, ids }: Place, files: Files): Promise<SystemResult<HeldDirectory>> {
-  let at = await files.openDirectory(root);
+async function openPath({ root, ids }: SandboxPath, files: Files): Promise<SystemResult<HeldDirectory>> {
+  let directory = await files.openDirectory(root);
   for (const id of ids) {
-    at = await within(at, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
-    at = await within(at, (nested) => nested.openDirectory(id));
+    const around = await within(directory, async (sandbox) => requireProtected(await sandbox.openDirectory(NESTED)));
+    directory = await within(around, (containers) => containers.openDirectory(id));
   }
-  return at;
+  return directory;
 }
 
-/** Holds the sandbox of a container open. */
+/** Opens the sandbox of a container. */
 export const openSandbox = (files: Files, path: string): Promise<SystemResult<HeldDirectory>> =>
-  openPlace(placeOf(path), files);
+  openPath(parseSandboxPath(path), files);
 
-/** Holds the directory open that a sandbox lies in. */
+/** Opens the directory that a sandbox lies in. */
 export async function openAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
-  const { root, ids } = placeOf(path);
+  const { root, ids } = parseSandboxPath(path);
   if (ids.length === 0) return files.openDirectory(root.slice(0, root.lastIndexOf('/')));
-  const parent = await openPlace({ root, ids: ids.slice(0, -1) }, files);
-  return within(parent, async (sandbox) => protectedOne(await sandbox.openDirectory(NESTED)));
+  const parent = await openPath({ root, ids: ids.slice(0, -1) }, files);
+  return within(parent, async (sandbox) => requireProtected(await sandbox.openDirectory(NESTED)));
 }
 
 export const sandboxName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-/** Makes the directory that a sandbox is to lie in, and holds it open. */
+/** Makes and opens the directory that a sandbox is to lie in. */
 async function makeAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
   const nested = nestedIn(path);
   if (nested === undefined) {
@@ -89,10 +90,10 @@ async function makeAroundSandbox(files: Files, path: string): Promise<SystemResu
     return made.ok ? files.openDirectory(around) : made;
   }
   const parent = await openSandbox(files, nested.parent);
-  return within(parent, async (sandbox) => protectedOne(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
+  return within(parent, async (sandbox) => requireProtected(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
 }
 
-/** The directory of this name, made if there is none. */
+/** Opens the directory of this name, made if it is missing. */
 export async function openOrMake(
   parent: HeldDirectory,
   name: string,
@@ -101,38 +102,38 @@ export async function openOrMake(
   const opened = await parent.openDirectory(name);
   if (opened.ok || opened.error.code !== 'ENOENT') return opened;
   const fresh = await parent.makeDirectory(name, made);
-  // Someone else was faster.
+  // Another launch made it meanwhile.
   return !fresh.ok && fresh.error.code === 'EEXIST' ? parent.openDirectory(name) : fresh;
 }
 
 /**
- * Makes a sandbox for its user, undefined being the agent's own, and holds it open. One that is there must be that user's.
- * `beside` does what is to be done in the directory that it lies in.
+ * Makes and opens a sandbox for its user; undefined is the agent's own. One that exists already must belong to that user.
+ * `onMade` works in the directory around a sandbox that was made.
  */
 export async function makeSandbox(
   files: Files,
   path: string,
   owner: Owner | undefined,
-  beside: (around: HeldDirectory) => Promise<unknown> = async () => {},
+  onMade: (around: HeldDirectory) => Promise<unknown> = async () => {},
 ): Promise<SystemResult<HeldDirectory>> {
   return within(await makeAroundSandbox(files, path), async (directory) => {
     const made = await directory.makeDirectory(sandboxName(path), { mode: SANDBOX_MODE, owner });
-    if (made.ok) await beside(directory);
+    if (made.ok) await onMade(directory);
     if (made.ok || made.error.code !== 'EEXIST') return made;
     const found = await directory.openDirectory(sandboxName(path));
     const uid = owner?.uid ?? directory.stat.uid;
     if (!found.ok || found.value.stat.uid === uid) return found;
     found.value.close();
-    return err({ code: 'EEXIST', message: `${path}: is there already, and belongs to user ${found.value.stat.uid}` });
+    return err({ code: 'EEXIST', message: `${path}: exists already, and belongs to user ${found.value.stat.uid}` });
   });
 }
 
-/** Makes the files that a container's output goes to; those that are there must be its user's. */
+/** Makes the files of a container's output. Files that exist already must belong to its user. */
 export async function createStreams(sandbox: HeldDirectory, owner: Owner | undefined): Promise<SystemResult<void>> {
   for (const name of ['stdout', 'stderr']) {
     const made = await sandbox.makeFile(name, { mode: STREAM_MODE, owner });
     const checked =
-      made.ok || made.error.code !== 'EEXIST' ? made : await ownFile(sandbox, name, owner?.uid ?? sandbox.stat.uid);
+      made.ok || made.error.code !== 'EEXIST' ? made : await openOwned(sandbox, name, owner?.uid ?? sandbox.stat.uid);
     if (!checked.ok) return checked;
     checked.value.close();
   }
@@ -140,7 +141,7 @@ export async function createStreams(sandbox: HeldDirectory, owner: Owner | undef
 }
 
 /** SANDBOX-3. */
-async function ownFile(sandbox: HeldDirectory, name: string, uid: number): Promise<SystemResult<HeldFile>> {
+async function openOwned(sandbox: HeldDirectory, name: string, uid: number): Promise<SystemResult<HeldFile>> {
   const file = await sandbox.openFile(name, 'read');
   if (!file.ok) return file;
   const stat = await file.value.stat();
@@ -150,7 +151,7 @@ async function ownFile(sandbox: HeldDirectory, name: string, uid: number): Promi
   return err({ code: 'EPERM', message: `${sandbox.shownPath}/${name}: belongs to user ${stat.value.uid}` });
 }
 
-/** The used part of the disk that `path` is on, 0 to 1. */
+/** The used share of the disk that `path` is on, 0 to 1. */
 export async function diskFullness(files: Files, path: string): Promise<SystemResult<number>> {
   const space = await files.diskSpace(path);
   if (!space.ok) return space;

@@ -42,7 +42,7 @@ async function open(path: string): Promise<HeldDirectory> {
   return directory.value;
 }
 
-test('TREES-1: a removed tree takes nothing along that its links lead to; usage is what du says', async () => {
+test('TREES-1: the targets of links in a removed tree stay; its usage is what du says', async () => {
   mkdirSync(`${root}/tree/deep/er`, { recursive: true });
   writeFileSync(`${root}/tree/deep/file`, 'x'.repeat(10_000));
   linkSync(`${root}/tree/deep/file`, `${root}/tree/again`);
@@ -73,7 +73,7 @@ test('TREES-2: trees deeper than a path can be long, and wide ones, are removed 
   assert.equal(readdirSync('/proc/self/fd').length, descriptors + 2);
 });
 
-test('names that the removal would choose itself are no hindrance', async () => {
+test('TREES-2: a tree that has the names which the removal uses itself is removed', async () => {
   mkdirSync(`${root}/tree/.removing-0/full`, { recursive: true });
   mkdirSync(`${root}/tree/b/inner/full`, { recursive: true });
   writeFileSync(`${root}/tree/.removing-1`, '');
@@ -81,7 +81,7 @@ test('names that the removal would choose itself are no hindrance', async () => 
   assert.deepEqual(readdirSync(root), ['kept']);
 });
 
-/** A process of nobody that makes files in a directory, which it holds as its working directory, until it is killed. */
+/** Starts a process of nobody that makes files in its working directory until it is killed. */
 async function startWriting(path: string): Promise<() => void> {
   const script = `
     chdir $ARGV[0] or die; $| = 1; print "ready\n";
@@ -96,7 +96,7 @@ async function startWriting(path: string): Promise<() => void> {
 }
 
 test(
-  'TREES-3: a process that escaped its container and goes on writing does not hold the removal up',
+  'TREES-3: a process that escaped its container and goes on writing does not prolong the removal',
   asRoot,
   async () => {
     mkdirSync(`${root}/tree/a/b`, { recursive: true });
@@ -114,7 +114,7 @@ test(
   },
 );
 
-/** A process of nobody that swaps directories of its own for links to another, until it is killed. */
+/** Starts a process of nobody that replaces its directories by links, until it is killed. */
 async function startSwapping(path: string, target: string): Promise<() => void> {
   const script = `
     chdir $ARGV[0] or die; $| = 1; print "ready\n";
@@ -129,7 +129,7 @@ async function startSwapping(path: string, target: string): Promise<() => void> 
 }
 
 test(
-  'TREES-1: a task that swaps directories for links while its tree is removed loses nothing but that',
+  'TREES-1: a task that replaces directories by links while its tree is removed loses only its tree',
   asRoot,
   async () => {
     for (let tries = 0; tries < 20; tries++) {

@@ -1,13 +1,13 @@
-// Trees of files that a task has made, removed and measured: of any depth and size, and changed meanwhile at will.
+// Removes and measures trees of files that a task has made. They may have any depth and size, and change meanwhile.
 //
-// TREES-1: no more than what lies below the given directory is touched: every step is a name in a directory that is held.
-// TREES-2: neither the depth nor the width of a tree decides how many descriptors or names are held.
+// TREES-1: nothing outside the given directory is changed: every step uses a name in an open directory.
+// TREES-2: the number of open descriptors and of names in memory depends neither on the depth nor on the width of a tree.
 // TREES-3: a process that goes on writing into the tree does not prolong its removal: a directory is sealed before it is
 //   emptied, so that nothing can be added to it.
 import { err, type HeldDirectory, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 const MAX_PASSES = 100_000;
-/** What lies further down or beyond these numbers is not measured. */
+/** Entries beyond these numbers are not measured. */
 const MAX_MEASURED_DEPTH = 100;
 const MAX_MEASURED_WIDTH = 10_000;
 const MAX_MEASURED_ENTRIES = 1_000_000;
@@ -16,51 +16,51 @@ const isGone = (result: SystemResult<unknown>): boolean => !result.ok && result.
 
 interface Removal {
   readonly top: HeldDirectory;
-  /** For the names of what is moved up. */
+  /** Numbers the names of directories that were moved to the top. */
   serial: number;
   removed: number;
   failure: SystemError | undefined;
 }
 
-function note(removal: Removal, result: SystemResult<unknown>): void {
+function recordResult(removal: Removal, result: SystemResult<unknown>): void {
   if (result.ok) removal.removed++;
   else if (!isGone(result)) removal.failure ??= result.error;
 }
 
-/** Moves a directory to the top, under a name that nothing has there. */
-async function moveUp(removal: Removal, from: HeldDirectory, name: string): Promise<SystemResult<void>> {
+/** Moves a directory to the top directory, under a free name. */
+async function moveToTop(removal: Removal, from: HeldDirectory, name: string): Promise<SystemResult<void>> {
   for (;;) {
     const moved = await from.rename(name, `.removing-${removal.serial++}`, removal.top);
     if (moved.ok || !['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(moved.error.code)) return moved;
   }
 }
 
-/** Removes what is in a directory of the top one; the directories in it move to the top, so nothing goes deeper (TREES-2). */
+/** Removes a directory of the top directory. The directories in it are moved to the top, so the removal goes no deeper (TREES-2). */
 async function flatten(removal: Removal, name: string): Promise<void> {
   const directory = await removal.top.openDirectory(name);
   if (!directory.ok) {
-    // It was swapped for something else since it was listed.
-    note(removal, directory.error.code === 'ENOTDIR' ? await removal.top.removeFile(name) : directory);
+    // The task has replaced it since it was listed.
+    recordResult(removal, directory.error.code === 'ENOTDIR' ? await removal.top.removeFile(name) : directory);
     return;
   }
   // TREES-3. Where the agent may not, the removal is tried all the same.
   await directory.value.seal();
   const listed = await directory.value.list(async (entries) => {
     for (const entry of entries) {
-      if (entry.kind !== 'directory') note(removal, await directory.value.removeFile(entry.name));
+      if (entry.kind !== 'directory') recordResult(removal, await directory.value.removeFile(entry.name));
       else {
-        const moved = await moveUp(removal, directory.value, entry.name);
-        if (!moved.ok) note(removal, moved);
+        const moved = await moveToTop(removal, directory.value, entry.name);
+        if (!moved.ok) recordResult(removal, moved);
       }
     }
     return true;
   });
   directory.value.close();
-  if (!listed.ok) note(removal, listed);
-  note(removal, await removal.top.removeEmptyDirectory(name));
+  if (!listed.ok) recordResult(removal, listed);
+  recordResult(removal, await removal.top.removeEmptyDirectory(name));
 }
 
-/** Removes all that is in a directory. What can't be removed is left, and the first error is the answer. */
+/** Removes the content of a directory. Returns the first error; entries that can't be removed stay. */
 export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<void>> {
   const removal: Removal = { top, serial: 0, removed: 0, failure: undefined };
   for (let pass = 0; pass < MAX_PASSES; pass++) {
@@ -71,7 +71,7 @@ export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<v
       found += entries.length;
       for (const { name, kind } of entries) {
         if (kind === 'directory') await flatten(removal, name);
-        else note(removal, await top.removeFile(name));
+        else recordResult(removal, await top.removeFile(name));
       }
       return true;
     });
@@ -79,10 +79,10 @@ export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<v
     if (found === 0) return ok(undefined);
     if (removal.removed === before) return removal.failure === undefined ? ok(undefined) : err(removal.failure);
   }
-  return err({ code: 'EBUSY', message: `${top.shownPath}: is being written to while it is removed` });
+  return err({ code: 'EBUSY', message: `${top.shownPath}: a process keeps writing to it` });
 }
 
-/** Removes what a name stands for: a file, a link (not what it leads to) or a tree. Nothing there: it is removed already. */
+/** Removes a file, a link (not its target) or a tree. A name that does not exist is no error. */
 export async function removeTree(parent: HeldDirectory, name: string): Promise<SystemResult<void>> {
   const found = await parent.statOf(name);
   if (!found.ok) return isGone(found) ? ok(undefined) : found;
@@ -98,17 +98,21 @@ export async function removeTree(parent: HeldDirectory, name: string): Promise<S
 
 interface Level {
   readonly directory: HeldDirectory;
-  readonly inside: string[];
+  /** The directories in it that are to be measured. */
+  readonly subdirectories: string[];
 }
 
-/** The bytes on disk below a directory, itself included, as du counts them (a file with several names once); of a tree beyond the limits at least so many. */
+/**
+ * The bytes on disk of a directory and everything below it, counted as du does: a file with several names once. Of a tree
+ * beyond the limits it is a lower bound.
+ */
 export async function diskUsage(top: HeldDirectory): Promise<number> {
-  const seen = new Set<string>();
+  const countedFiles = new Set<string>();
   let bytes = top.stat.allocatedBytes;
   let entriesLeft = MAX_MEASURED_ENTRIES;
 
   async function measure(directory: HeldDirectory): Promise<Level> {
-    const inside: string[] = [];
+    const subdirectories: string[] = [];
     await directory.list(async (entries) => {
       entriesLeft -= entries.length;
       for (const { name } of entries) {
@@ -116,20 +120,20 @@ export async function diskUsage(top: HeldDirectory): Promise<number> {
         if (!found.ok) continue;
         const { kind, links, identity, allocatedBytes } = found.value;
         if (links > 1 && kind !== 'directory') {
-          if (seen.has(identity)) continue;
-          seen.add(identity);
+          if (countedFiles.has(identity)) continue;
+          countedFiles.add(identity);
         }
         bytes += allocatedBytes;
-        if (kind === 'directory' && inside.length < MAX_MEASURED_WIDTH) inside.push(name);
+        if (kind === 'directory' && subdirectories.length < MAX_MEASURED_WIDTH) subdirectories.push(name);
       }
       return entriesLeft > 0;
     });
-    return { directory, inside };
+    return { directory, subdirectories };
   }
 
   const levels: Level[] = [await measure(top)];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-    const name = level.inside.pop();
+    const name = level.subdirectories.pop();
     if (name === undefined) {
       levels.pop();
       if (level.directory !== top) level.directory.close();

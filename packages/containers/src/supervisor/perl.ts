@@ -1,23 +1,23 @@
-// The supervisor where perl is there (with its POSIX module): one resident process forks the containers' first processes
-// and reaps them. It makes their sessions, environments, users and streams itself, so that a launch costs one fork and one
-// exec, and the kernel tells it how each ended: nothing has to be guessed from a shell's `$?`.
+// The supervisor on machines with perl and its POSIX module: one resident process forks the containers' first processes and
+// reaps them. It makes their sessions, environments, users and streams itself. So a launch costs one fork and one exec, and
+// the kernel reports the exact status of each.
 //
-// What it writes into a container's file `record`:
+// It appends to a container's file `record`:
 //   first STAT                        /proc/self/stat of the first process; its parent there is the supervisor
 //   status exited CODE | status signaled SIGNAL
-// and into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`, `status ID signaled SIGNAL`,
-// `failed ID REASON`. The files are the truth, the lines only tell when to look; when nobody reads them and the fifo is full
-// they wait here, and nothing else does.
+// and writes lines into the fifo `events`: `started ID PID SUPERVISOR`, `status ID exited CODE`,
+// `status ID signaled SIGNAL`, `failed ID REASON`. The records are authoritative; a line only says when to read them. While
+// the fifo is full because no agent reads it, lines wait in this process and everything else goes on.
 //
-// SUPERVISOR-1: a task gets the descriptors 0, 1 and 2 and no others: whatever this process was started with is closed,
-//   and perl closes what it opens itself (above $^F) at the exec.
-// SUPERVISOR-2: no link is followed on the way to a task's output: the sandbox must be the directory that the agent has
-//   looked at, whatever its path leads to by now, and stdout and stderr regular files of the task's user.
+// SUPERVISOR-1: a task gets the descriptors 0, 1 and 2 and no others: this process closes those that it inherited, and perl
+//   closes those that it opens (above $^F) at the exec.
+// SUPERVISOR-2: no link is followed on the way to a task's output. The sandbox must be the directory that the agent has
+//   opened, whatever its path leads to by now; stdout and stderr must be regular files of the task's user.
 import { ok } from '@meseta/base';
 import type { CommandPlan, LaunchOwner, LaunchPlan } from '../plan/plan.js';
 import type { Supervision } from './spawner.js';
 
-/** Replaces the process by what the plan says. Limits come first: raising them needs the agent's user. */
+/** Replaces the process by the command of a plan. Limits are set first, as raising them needs the agent's user. */
 const turnInto = String.raw`
 use POSIX ();
 
@@ -64,28 +64,28 @@ sub become_user {
 const script = String.raw`${turnInto}
 use Fcntl ();
 $0 = 'meseta-spawner';
-my ($open, $died, $input, $unsaid, %container) = (1, 0, '', '');
+my ($open, $died, $input, $events_text, %container) = (1, 0, '', '');
 my $home = POSIX::getcwd();
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
 $SIG{CHLD} = sub { $died = 1 };
 
-# A container whose first process has noted nothing has no record, and may be forgotten already.
-sub note {
+# Without $new a missing record is not created: its container may be removed already.
+sub append_record {
   my ($id, $line, $new) = @_;
   sysopen(my $record, "$home/$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $new, 0600) or return 0;
   return defined syswrite($record, $line);
 }
 
-# Whole lines, as many as there is room for.
-sub tell_all {
-  while ($unsaid =~ /\A(.*\n)/) {
+# Writes whole lines, as many as the fifo has room for.
+sub write_events {
+  while ($events_text =~ /\A(.*\n)/) {
     defined syswrite($events, $1) or return 0;
-    substr($unsaid, 0, length $1) = '';
+    substr($events_text, 0, length $1) = '';
   }
   return 1;
 }
 
-# What has the directory's path must be the directory.
+# The directory at the path must be the one that the agent has opened.
 sub enter {
   my ($directory, $identity) = @_;
   chdir($directory) or return "$directory: $!";
@@ -93,8 +93,8 @@ sub enter {
   return "$device:$inode" eq $identity ? '' : "$directory was replaced";
 }
 
-# Without waiting for the reader of a fifo, nor that for the task: such a file is refused.
-sub write_to {
+# Opens an output. A file that is not regular is refused, without waiting for the reader of a fifo.
+sub open_output {
   my ($stream, $name, $user) = @_;
   my $how = POSIX::O_WRONLY() | POSIX::O_APPEND();
   sysopen($stream, $name, $how | POSIX::O_CREAT() | POSIX::O_NONBLOCK() | Fcntl::O_NOFOLLOW(), 0644)
@@ -116,24 +116,24 @@ sub become {
   $user = $> if $user eq '';
   POSIX::setsid();
   open(STDIN, '<', '/dev/null') or return 126;
-  my $problem = enter($directory, $identity) || write_to(*STDOUT, 'stdout', $user) || write_to(*STDERR, 'stderr', $user);
+  my $problem = enter($directory, $identity) || open_output(*STDOUT, 'stdout', $user) || open_output(*STDERR, 'stderr', $user);
   if ($problem ne '') {
-    # One line, and short enough to be written at once.
+    # One line, short enough for an atomic write.
     $problem =~ s/[[:cntrl:]]/?/g;
-    $unsaid = "failed $id " . substr($problem, 0, 1000) . "\n";
-    select(undef, undef, undef, 0.05) until tell_all();
+    $events_text = "failed $id " . substr($problem, 0, 1000) . "\n";
+    select(undef, undef, undef, 0.05) until write_events();
     return 126;
   }
-  note($id, "first $first", POSIX::O_CREAT()) or return 126;
-  $unsaid = "started $id $$ " . getppid() . "\n";
-  select(undef, undef, undef, 0.05) until tell_all();
+  append_record($id, "first $first", POSIX::O_CREAT()) or return 126;
+  $events_text = "started $id $$ " . getppid() . "\n";
+  select(undef, undef, undef, 0.05) until write_events();
   return turn_into($text);
 }
 
 sub launch {
   my ($id) = @_;
   my $pid = fork();
-  if (!defined $pid) { $unsaid .= "failed $id\n" }
+  if (!defined $pid) { $events_text .= "failed $id\n" }
   elsif ($pid) { $container{$pid} = $id }
   else { POSIX::_exit(become($id)) }
 }
@@ -143,20 +143,20 @@ sub reap {
     my $id = delete $container{$pid};
     next unless defined $id;
     my $end = $? & 127 ? 'signaled ' . ($? & 127) : 'exited ' . ($? >> 8);
-    note($id, "status $end\n", 0);
-    $unsaid .= "status $id $end\n";
+    append_record($id, "status $end\n", 0);
+    $events_text .= "status $id $end\n";
   }
 }
 
 for (;;) {
   $died = 0;
   reap();
-  tell_all();
+  write_events();
   last unless $open || %container;
   my $ready = '';
   vec($ready, 0, 1) = 1 if $open;
-  # A child that ends in the moment between the look at $died and the waiting doesn't interrupt it: so it has an end.
-  my $found = select($ready, undef, undef, $died ? 0 : %container || $unsaid ne '' ? 1 : undef);
+  # A child that ends between the check of $died and select() does not interrupt select(): hence the timeout.
+  my $found = select($ready, undef, undef, $died ? 0 : %container || $events_text ne '' ? 1 : undef);
   next unless $open && $found > 0;
   my $read = sysread(STDIN, $input, 65536, length $input);
   $open = 0 if defined $read && $read == 0;
@@ -164,14 +164,14 @@ for (;;) {
 }
 `;
 
-/** A process that is no container: it becomes what its input says. */
-const single = `${turnInto}
+/** A process outside of any container: it becomes the command that its input describes. */
+const singleScript = `${turnInto}
 my $text = do { local $/; <STDIN> };
 open(STDIN, '<', '/dev/null') or POSIX::_exit(126);
 POSIX::_exit(turn_into($text));
 `;
 
-/** NUL between them: user, its groups, program, three lists. */
+/** Separated by NUL: user, its groups, program, and three counted lists. */
 function commandText({ program, environment, argv, owner, rlimits }: CommandPlan): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const user = owner === undefined ? ['', ''] : [String(owner.uid), groupsOf(owner).join(' ')];
@@ -179,7 +179,7 @@ function commandText({ program, environment, argv, owner, rlimits }: CommandPlan
   return [...user, program, ...counted(rlimits), ...counted(variables), ...argv].join('\0');
 }
 
-/** Below the header: directory and what it is, then the command's. */
+/** The plan below its header: the directory, its identity, then the command. */
 const planText = (plan: LaunchPlan): string =>
   [plan.directory.path, plan.directory.identity, commandText(plan)].join('\0');
 
@@ -190,6 +190,6 @@ export const perlSupervision = (perl: string): Supervision => ({
   program: perl,
   arguments: ['-e', script, 'meseta-spawner'],
   planText: (plan) => ok(planText(plan)),
-  becoming: (plan) => ok({ program: perl, arguments: ['-e', single], input: commandText(plan) }),
+  singleProcess: (plan) => ok({ program: perl, arguments: ['-e', singleScript], input: commandText(plan) }),
   needsReaping: false,
 });

@@ -1,22 +1,22 @@
-// The supervisor of machines without perl: a resident shell forks a subshell for each container, which waits for the
-// container's first process in a subshell of its own; that one becomes the command by way of setsid, the tools that set
-// limits and user, and last a shell that is the task's user's already and reads the environment from its input (PLAN-4).
+// The supervisor on machines without perl: a resident shell forks a subshell, the supervisor, for each container. It forks
+// the container's first process and waits for it. The first process becomes the command by way of setsid, the tools that set
+// limits and user, and a shell that runs as the task's user and reads the environment from its input (PLAN-4).
 //
-// A supervisor is a fork of the resident shell, so most of its memory is shared. Its stderr is the container's file `record`
+// A supervisor shares most of its memory with the resident shell. Its stderr is the container's file `record`
 // (exit-record.ts reads it):
 //   first STAT    the line of /proc/self/stat of the container's first process; its parent there is the supervisor
-//   ...           what the shell says when a signal ends its child
-//   ended CODE    `$?` of the first process, last of all
-// and into the fifo `events` it writes `started ID PID SUPERVISOR`, `exited ID CODE`, `failed ID`. The fifo is held open
-// for both ways, so nobody waits for a reader; the files are the truth, the lines only tell when to look.
+//   ...           the shell's message when a signal ends its child
+//   ended CODE    `$?` of the first process, the last line
+// and it writes lines into the fifo `events`: `started ID PID SUPERVISOR`, `exited ID CODE`, `failed ID`. The fifo is open
+// for reading and writing, so no write waits for a reader. The records are authoritative; a line only says when to read them.
 //
 // No link is followed on the way to a task's output (SUPERVISOR-2): a sandbox that the user of a parent can replace is
-// compared with the one that the agent has looked at; another user's stdout and stderr are opened by that user's shell.
+// compared with the one that the agent has opened, and the stdout and stderr of another user are opened by that user's shell.
 import { err, ok, type Result } from '@meseta/base';
 import type { CommandPlan, LaunchOwner, LaunchPlan, LaunchTools, PlanDirectory } from '../plan/plan.js';
 import { isNested } from '../sandbox/sandbox.js';
 import { shellWord, shellWords } from './shell-quote.js';
-import type { Becoming, Supervision } from './spawner.js';
+import type { SingleProcess, Supervision } from './spawner.js';
 
 const script = `
 exec 4<>events || exit 1
@@ -55,8 +55,8 @@ function ownerArgv(owner: LaunchOwner | undefined, tools: LaunchTools): Result<r
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-/** As words that a shell executes: where a program's own name differs from its last part, a tool must set it. */
-function wordsOf({ program: value, argv }: CommandPlan, tools: LaunchTools): Result<readonly string[], string> {
+/** The words that a shell executes. A program's own name that is not the last part of its path needs a tool to set it. */
+function commandWords({ program: value, argv }: CommandPlan, tools: LaunchTools): Result<readonly string[], string> {
   const [ownName = value, ...rest] = argv;
   if (baseName(ownName) === baseName(value)) return ok([value, ...rest]);
   if (tools.perl !== undefined) {
@@ -72,23 +72,25 @@ function wordsOf({ program: value, argv }: CommandPlan, tools: LaunchTools): Res
 
 const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 
-/** Read as a whole before any of it is done: the input is the command's from then on. `streams`: those it redirects. */
+/** One compound command, so the shell reads all of it before it replaces its input. `streams`: its redirections. */
 function innerScript(plan: CommandPlan, tools: LaunchTools, streams: string): Result<string, string> {
-  const words = wordsOf(plan, tools);
+  const words = commandWords(plan, tools);
   if (!words.ok) return words;
   const variables = Object.entries(plan.environment);
-  const odd = variables.find(([name]) => !isShellName(name));
-  if (odd !== undefined) {
-    return err(`environment: the name "${odd[0]}" needs perl with its POSIX module, which this machine doesn't have`);
+  const invalid = variables.find(([name]) => !isShellName(name));
+  if (invalid !== undefined) {
+    return err(
+      `environment: the name "${invalid[0]}" needs perl with its POSIX module, which this machine doesn't have`,
+    );
   }
   const exports = variables.map(([name, value]) => `export ${name}=${shellWord(value)}`);
-  // Shells export some of their own.
+  // Shells export some variables by themselves.
   return ok(
     `{ ${[`exec ${streams}`, 'unset PWD OLDPWD SHLVL', ...exports, `exec ${shellWords(words.value)}`].join('; ')}; }\n`,
   );
 }
 
-/** What becomes the command when it reads `innerScript`; none of it is secret. */
+/** The program that reads `innerScript` and becomes the command. It contains no secret. */
 function outerArgv(plan: CommandPlan, tools: LaunchTools): Result<readonly string[], string> {
   const switching = ownerArgv(plan.owner, tools);
   if (!switching.ok) return switching;
@@ -96,7 +98,7 @@ function outerArgv(plan: CommandPlan, tools: LaunchTools): Result<readonly strin
   return ok([...plan.rlimits, ...switching.value, tools.env, '-i', ...reset, '--', tools.shell, '-s']);
 }
 
-/** No line of `text`. */
+/** A line that `text` does not have. */
 function delimiterFor(text: string): string {
   const lines = new Set(text.split('\n'));
   let delimiter = 'END';
@@ -106,7 +108,7 @@ function delimiterFor(text: string): string {
 
 const OUTPUT = '>>stdout 2>>stderr';
 
-/** SUPERVISOR-2. In a sandbox that is not nested nobody but its user can change anything, and nobody its path. */
+/** SUPERVISOR-2. Only the agent can replace a sandbox that is not nested. */
 function enterLines({ path, identity }: PlanDirectory): readonly string[] {
   const same = `[ "$(stat -c %d:%i .)" = ${shellWord(identity)} ] || exit 126`;
   return [`cd ${shellWord(path)} || exit 126`, ...(isNested(path) ? [same] : [])];
@@ -120,7 +122,7 @@ const outputLines = [
   `exec </dev/null ${OUTPUT}`,
 ];
 
-/** PLAN-1: nothing of the task's is evaluated by the agent's user; every value of it is one quoted word. */
+/** PLAN-1: the agent's user evaluates no value of the task: each is one quoted word. */
 function planText(plan: LaunchPlan, tools: LaunchTools): Result<string, string> {
   const opensAsUser = plan.owner !== undefined;
   const inner = innerScript(plan, tools, opensAsUser ? `</dev/null ${OUTPUT}` : '</dev/null');
@@ -139,7 +141,7 @@ function planText(plan: LaunchPlan, tools: LaunchTools): Result<string, string> 
   );
 }
 
-function becoming(plan: CommandPlan, tools: LaunchTools): Result<Becoming, string> {
+function singleProcess(plan: CommandPlan, tools: LaunchTools): Result<SingleProcess, string> {
   const input = innerScript(plan, tools, '</dev/null');
   const outer = outerArgv(plan, tools);
   if (!input.ok || !outer.ok) return input.ok ? (outer as Result<never, string>) : input;
@@ -151,6 +153,6 @@ export const shellSupervision = (tools: LaunchTools): Supervision => ({
   program: tools.shell,
   arguments: ['-c', script, 'meseta-spawner'],
   planText: (plan) => planText(plan, tools),
-  becoming: (plan) => becoming(plan, tools),
+  singleProcess: (plan) => singleProcess(plan, tools),
   needsReaping: true,
 });

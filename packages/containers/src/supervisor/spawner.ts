@@ -1,44 +1,44 @@
-// The resident spawner: a process in a session of its own that starts a container for each id it reads from its input.
-// It never reads code: what a container runs is its file `plan`. It outlives the agent (its input
-// ends, it waits for its containers and reaps them), and it is replaced every few hundred launches: a shell's job table
-// slows it, and a spawner that is killed takes the exit statuses of what it has launched with it.
+// The resident spawner: a process in a session of its own that launches a container for each id that it reads from its
+// input. It reads no code: a container's file `plan` says what it runs. The spawner outlives the agent: when its input ends,
+// it waits for its containers and reaps them. It is replaced every few hundred launches, because a shell slows down with
+// its job table, and because the exit statuses of its containers are lost when a spawner is killed.
 //
-// What it is, a perl process that supervises its containers itself or a shell that forks a supervisor for each, is its
-// `Supervision` (perl.ts, shell.ts).
+// `Supervision` says which program it is: a perl process that supervises its containers itself (perl.ts), or a shell that
+// forks a supervisor for each (shell.ts).
 import type { Processes, Result, RunningProcess } from '@meseta/base';
 import type { CommandPlan, LaunchPlan } from '../plan/plan.js';
 
-/** How a spawner is started, and how it reads plans. */
+/** How a spawner is started, and the format of its plans. */
 export interface Supervision {
   readonly program: string;
   readonly arguments: readonly string[];
-  /** The plan as the spawner reads it, below the two lines that recovery reads; or why this machine can't carry it out. */
+  /** The plan below the two lines that recovery reads, or why this machine can't carry it out. */
   planText(plan: LaunchPlan): Result<string, string>;
-  /** The same for a process outside of the spawner, which runs in the plan's directory. */
-  becoming(plan: CommandPlan): Result<Becoming, string>;
-  /** It looks for ended supervisors only when it is told to. */
+  /** A process outside of the spawner that becomes the command; it runs in the directory that it is started in. */
+  singleProcess(plan: CommandPlan): Result<SingleProcess, string>;
+  /** Whether it collects ended supervisors only on request. */
   readonly needsReaping: boolean;
 }
 
-/** A program that becomes what it reads from its input. */
-export interface Becoming {
+/** A program that becomes the command that it reads from its input. */
+export interface SingleProcess {
   readonly program: string;
   readonly arguments: readonly string[];
   readonly input: string;
 }
 
-const launchesEach = 400;
+const LAUNCHES_PER_SPAWNER = 400;
 
 export interface Spawner {
-  /** The container's plan is there. */
+  /** Launches a container whose plan is written. */
   launch(containerId: string): void;
-  /** Some supervisors have ended: collects them. */
+  /** Collects the supervisors that have ended. */
   reap(): void;
   /** Ends the input: the spawner ends with the last of its containers. */
   close(): void;
 }
 
-interface Resident {
+interface SpawnerProcess {
   launched: number;
   lines: string;
   running: RunningProcess | undefined;
@@ -46,9 +46,10 @@ interface Resident {
 }
 
 /**
- * @param directory holds the containers' files and the fifo `events`.
- * @param sessions is told the sessions of living spawners. A spawner that ends early may have launched some of its
- *   last ids or not: the containers' files tell (watchSupervisors), and the next launch starts another.
+ * A spawner that ends early may or may not have launched its last ids: the containers' files tell (watchSupervisors), and
+ * the next launch starts another spawner.
+ * @param directory has the containers' files and the fifo `events`.
+ * @param sessions gets the sessions of living spawners.
  */
 export function createSpawner(
   processes: Processes,
@@ -56,48 +57,48 @@ export function createSpawner(
   supervision: Supervision,
   sessions: Set<number>,
 ): Spawner {
-  let current: Resident | undefined;
+  let current: SpawnerProcess | undefined;
 
-  function start(): Resident {
-    const it: Resident = { launched: 0, lines: '', running: undefined, closed: false };
+  function start(): SpawnerProcess {
+    const spawner: SpawnerProcess = { launched: 0, lines: '', running: undefined, closed: false };
     const request = { program: supervision.program, arguments: supervision.arguments, environment: {}, directory };
     void processes.startResident(request).then((started) => {
       if (!started.ok) {
-        if (current === it) current = undefined;
+        if (current === spawner) current = undefined;
         return;
       }
-      it.running = started.value;
+      spawner.running = started.value;
       sessions.add(started.value.pid);
-      flush(it);
+      flush(spawner);
       void started.value.ended.then(() => {
-        if (current === it) current = undefined;
-        if (it.closed) sessions.delete(started.value.pid);
+        if (current === spawner) current = undefined;
+        if (spawner.closed) sessions.delete(started.value.pid);
       });
     });
-    return it;
+    return spawner;
   }
 
-  const flush = (it: Resident): void => {
-    if (it.lines !== '') it.running?.write(it.lines);
-    if (it.running) it.lines = '';
-    if (it.closed) it.running?.endInput();
+  const flush = (spawner: SpawnerProcess): void => {
+    if (spawner.lines !== '') spawner.running?.write(spawner.lines);
+    if (spawner.running) spawner.lines = '';
+    if (spawner.closed) spawner.running?.endInput();
   };
 
-  /** What is sent in one turn is one write. */
-  const send = (it: Resident, line: string): void => {
-    if (it.lines === '' && it.running) queueMicrotask(() => flush(it));
-    it.lines += line;
+  /** The lines of one event-loop turn are one write. */
+  const send = (spawner: SpawnerProcess, line: string): void => {
+    if (spawner.lines === '' && spawner.running) queueMicrotask(() => flush(spawner));
+    spawner.lines += line;
   };
 
-  const finish = (it: Resident): void => {
-    it.closed = true;
-    flush(it);
+  const endInput = (spawner: SpawnerProcess): void => {
+    spawner.closed = true;
+    flush(spawner);
   };
 
   return {
     launch(containerId) {
-      if (current !== undefined && current.launched >= launchesEach) {
-        finish(current);
+      if (current !== undefined && current.launched >= LAUNCHES_PER_SPAWNER) {
+        endInput(current);
         current = undefined;
       }
       current ??= start();
@@ -108,7 +109,7 @@ export function createSpawner(
       if (current !== undefined && supervision.needsReaping) send(current, '\n');
     },
     close() {
-      if (current !== undefined) finish(current);
+      if (current !== undefined) endInput(current);
       current = undefined;
     },
   };

@@ -1,9 +1,9 @@
 // The posix launcher: a container is a process group in a session of its own, without isolation.
 //
-// Owns: the records of its containers, their runtime files, the fifo of their supervisors' events, the spawner.
-// Boundary: the machine only through ports; the agent hears of everything through `onEvent`, never from inside a call.
+// Owns: the records of its containers, their runtime files, the fifo of the supervisors' events, the spawner.
+// Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
 // POSIX-1: an accepted container ends in one `launchFailed` or one `exited`.
-// POSIX-2: whatever this process knows of a running container it could read again from its runtime files.
+// POSIX-2: whatever this process knows of a running container can be read again from the container's runtime files.
 import {
   type ContainerId,
   err,
@@ -14,25 +14,27 @@ import {
   type Result,
   type SystemResult,
 } from '@meseta/base';
-import { createAtMost } from '../../concurrency.js';
+import { createConcurrencyLimit } from '../../concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from '../../fetcher/fetcher.js';
-import { createUsers, findTools, readLimits } from '../../machine.js';
+import { findTools, readLimits } from '../../machine.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from '../../plan/plan.js';
 import { createProber } from '../../probes/probes.js';
-import { createTableReader, membersOf, type ProcessTable, readStat } from '../../processes/process-table.js';
+import { createTableReader, type ProcessTable, readStat } from '../../processes/process-table.js';
 import { createStreams, openSandbox } from '../../sandbox/sandbox.js';
-import { isSilent, parseStatus } from '../../supervisor/exit-record.js';
+import { parseStatus } from '../../supervisor/exit-record.js';
 import { perlSupervision } from '../../supervisor/perl.js';
 import { shellSupervision } from '../../supervisor/shell.js';
 import { createSpawner, type Spawner, type Supervision } from '../../supervisor/spawner.js';
 import type { ContainerEvent, ContainerSpec, Containers } from '../../types.js';
+import { createUserLookup } from '../../users.js';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { recoverContainers } from './recovery.js';
-import { type Container, change, type PosixState, planHeader, runtimeFile } from './state.js';
+import { sendPendingSignals, signalContainer } from './signals.js';
+import { type Container, type PosixState, planHeader, runtimeFile, updateContainer } from './state.js';
 import { createUsage } from './usage.js';
 
 export interface PosixOptions {
-  /** Absolute; survives restarts of the agent, best in memory (below /run). */
+  /** Absolute. It outlives the agent's process and is best in memory (below /run). */
   readonly runtimeDir: string;
   readonly files: Files;
   readonly processes: Processes;
@@ -50,38 +52,46 @@ interface Launcher {
   readonly spawner: Spawner;
   readonly endings: Endings;
   readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
-  /** Shared by all who are being signalled. */
-  readonly processTable: () => Promise<ProcessTable>;
-  /** Stops the fetches of a container. */
-  readonly fetching: Map<ContainerId, AbortController>;
+  /** Signals that are sent at the same time share a reading. */
+  readonly readTable: () => Promise<ProcessTable>;
+  /** Aborts the fetches of a container. */
+  readonly fetches: Map<ContainerId, AbortController>;
 }
 
 /** Ids become names of files and lines that the spawner reads. */
-const validId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}$/.test(id);
+const isValidId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}$/.test(id);
 
-function failLaunch(launcher: Launcher, containerId: ContainerId, stage: 'fetch' | 'launch', message: string): void {
-  launcher.fetching.delete(containerId);
+function reportLaunchFailed(
+  launcher: Launcher,
+  containerId: ContainerId,
+  stage: 'fetch' | 'launch',
+  message: string,
+): void {
+  launcher.fetches.delete(containerId);
   const container = launcher.state.containers.get(containerId);
   if (container === undefined || container.phase === 'ended') return;
-  change(launcher.state, containerId, { phase: 'ended' });
+  updateContainer(launcher.state, containerId, { phase: 'ended' });
   launcher.state.onEvent({ kind: 'launchFailed', containerId, stage, message });
 }
 
-/** The user to switch to; undefined when it is the agent's own. */
-async function ownerOf(launcher: Launcher, user: string | undefined): Promise<Result<LaunchOwner | undefined, string>> {
+/** The user that a container runs as; undefined when it is the agent's own. */
+async function resolveOwner(
+  launcher: Launcher,
+  user: string | undefined,
+): Promise<Result<LaunchOwner | undefined, string>> {
   if (user === undefined) return ok(undefined);
   const owner = await launcher.findUser(user);
-  const own = launcher.state.processes.self.uid;
-  if (!owner.ok || owner.value.uid === own) return owner.ok ? ok(undefined) : owner;
-  if (own !== 0) return err(`user "${user}": the agent doesn't run as root and can't switch to another user`);
+  const ownUid = launcher.state.processes.self.uid;
+  if (!owner.ok || owner.value.uid === ownUid) return owner.ok ? ok(undefined) : owner;
+  if (ownUid !== 0) return err(`user "${user}": the agent doesn't run as root and can't switch to another user`);
   return owner;
 }
 
-/** Of thousands of launches at once each holds descriptors. */
-const fewAtOnce = createAtMost(64);
+/** Thousands of containers may be launched at the same time, and each opens descriptors. */
+const limitStreams = createConcurrencyLimit(64);
 
 async function makeStreams(files: Files, path: string, owner: LaunchOwner | undefined): Promise<SystemResult<void>> {
-  return fewAtOnce(async () => {
+  return limitStreams(async () => {
     const sandbox = await openSandbox(files, path);
     if (!sandbox.ok) return sandbox;
     const made = await createStreams(sandbox.value, owner);
@@ -90,13 +100,14 @@ async function makeStreams(files: Files, path: string, owner: LaunchOwner | unde
   });
 }
 
+/** Fetches, makes the streams, writes the plan, and hands the container to the spawner. */
 async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   const { state, tools } = launcher;
   const { files } = state;
-  const owner = await ownerOf(launcher, spec.user);
+  const owner = await resolveOwner(launcher, spec.user);
   const fail = async (message: string, stage: 'fetch' | 'launch' = 'launch'): Promise<void> => {
     await makeStreams(files, spec.sandbox, owner.ok ? owner.value : undefined);
-    failLaunch(launcher, spec.containerId, stage, message);
+    reportLaunchFailed(launcher, spec.containerId, stage, message);
   };
   if (!owner.ok) return fail(owner.error);
   const sandbox = await openSandbox(files, spec.sandbox);
@@ -107,158 +118,97 @@ async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
   if (!text.ok) return fail(text.error);
   if (spec.uris.length > 0) {
     const abort = new AbortController();
-    launcher.fetching.set(spec.containerId, abort);
+    launcher.fetches.set(spec.containerId, abort);
     const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort.signal);
     if (!fetched.ok) return fail(fetched.error, 'fetch');
   }
+  // The supervisor opens the streams of its own user.
   if (owner.value) {
-    // What opens them is the agent's own user.
-    const owned = await makeStreams(files, spec.sandbox, owner.value);
-    if (!owned.ok) return fail(`sandbox: ${owned.error.message}`);
+    const made = await makeStreams(files, spec.sandbox, owner.value);
+    if (!made.ok) return fail(`sandbox: ${made.error.message}`);
   }
-  const written = await files.write(
-    runtimeFile(state, spec.containerId, 'plan'),
-    planHeader(state.bootId, spec) + text.value,
-    { mode: 0o600 },
-  );
+  const planPath = runtimeFile(state, spec.containerId, 'plan');
+  const written = await files.write(planPath, planHeader(state.bootId, spec) + text.value, { mode: 0o600 });
   if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
   if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
   if (state.closed) return;
-  launcher.fetching.delete(spec.containerId);
-  change(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
+  launcher.fetches.delete(spec.containerId);
+  updateContainer(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
   launcher.spawner.launch(spec.containerId);
 }
 
 function launch(launcher: Launcher, spec: ContainerSpec): void {
   const { state } = launcher;
-  const refuse = (message: string): void => {
-    queueMicrotask(() =>
-      state.onEvent({ kind: 'launchFailed', containerId: spec.containerId, stage: 'launch', message }),
-    );
-  };
-  if (!validId(spec.containerId)) {
-    refuse(`container id "${spec.containerId}": can't be a file's name`);
+  const { containerId } = spec;
+  const problem = isValidId(containerId)
+    ? state.containers.has(containerId) && 'is in use'
+    : 'expected at most 241 letters, digits, "_", "-" and "."';
+  if (problem !== false) {
+    const message = `container id "${containerId}": ${problem}`;
+    queueMicrotask(() => state.onEvent({ kind: 'launchFailed', containerId, stage: 'launch', message }));
     return;
   }
-  if (state.containers.has(spec.containerId)) {
-    refuse(`container id "${spec.containerId}" is in use`);
-    return;
-  }
-  state.containers.set(spec.containerId, {
-    containerId: spec.containerId,
-    place: { sandbox: spec.sandbox, user: spec.user },
+  state.containers.set(containerId, {
+    containerId,
+    runsIn: { sandbox: spec.sandbox, user: spec.user },
     phase: 'preparing',
     pid: undefined,
-    supervisor: undefined,
+    supervisorPid: undefined,
     destroyed: false,
     status: undefined,
-    sent: new Set(),
-    waiting: [],
+    sentSignals: new Set(),
+    pendingSignals: [],
     launchedMs: 0,
   });
   void prepare(launcher, spec);
-}
-
-const startPatienceMs = 500;
-const sigcont = 18;
-const sigstop = 19;
-
-/**
- * Shells ignore INT and QUIT in what they fork in the background, until the launch has reset them: one that comes so
- * early waits for that.
- */
-async function canHear(state: PosixState, container: Container, signal: number): Promise<void> {
-  if (signal !== 2 && signal !== 3) return;
-  while (performance.now() - container.launchedMs < startPatienceMs) {
-    const status = state.files.readTextNow(`/proc/${container.pid}/status`) ?? '';
-    const ignored = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-    if (((ignored >> BigInt(signal - 1)) & 1n) === 0n) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-async function sendSignal(launcher: Launcher, container: Container, signal: number): Promise<void> {
-  const { state } = launcher;
-  const { containerId, pid } = container;
-  if (isSilent(signal)) {
-    change(state, containerId, { sent: new Set([...container.sent, signal]) });
-    await state.files.write(runtimeFile(state, containerId, 'sent'), `${signal}\n`, { append: true });
-  }
-  await canHear(state, container, signal);
-  if (pid !== undefined && state.containers.get(containerId)?.phase === 'running')
-    await signalTree(launcher, pid, signal);
-}
-
-/** The whole tree is stopped while its members are gathered, so that none is born unseen; then all get the signal and go on. */
-async function signalTree({ state, processTable }: Launcher, pid: number, signal: number): Promise<void> {
-  const stopped = new Set<number>();
-  for (;;) {
-    const members = membersOf(await processTable(), new Set([pid]), state.foreignSessions).get(pid) ?? [];
-    const found = members.filter((it) => !stopped.has(it.pid));
-    if (found.length === 0) break;
-    for (const member of found) {
-      stopped.add(member.pid);
-      state.processes.kill(member.pid, sigstop);
-    }
-  }
-  for (const member of stopped) state.processes.kill(member, signal);
-  for (const member of stopped) state.processes.kill(member, sigcont);
-}
-
-function signal(launcher: Launcher, containerId: ContainerId, number: number): void {
-  const container = launcher.state.containers.get(containerId);
-  if (container === undefined) return;
-  if (container.phase === 'running') void sendSignal(launcher, container, number);
-  if (container.phase === 'preparing' || container.phase === 'launching') {
-    change(launcher.state, containerId, { waiting: [...container.waiting, number] });
-  }
 }
 
 function destroy(launcher: Launcher, containerId: ContainerId): void {
   const container = launcher.state.containers.get(containerId);
   if (container === undefined || container.phase === 'ended') return;
   if (container.phase === 'preparing') {
-    change(launcher.state, containerId, { destroyed: true });
-    launcher.fetching.get(containerId)?.abort();
+    updateContainer(launcher.state, containerId, { destroyed: true });
+    launcher.fetches.get(containerId)?.abort();
     return;
   }
   launcher.endings.destroy(containerId);
 }
 
-function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, supervisor: number): void {
-  const container = launcher.state.containers.get(containerId);
+function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, supervisorPid: number): void {
+  const { state } = launcher;
+  const container = state.containers.get(containerId);
   if (container === undefined || container.phase !== 'launching') return;
-  const running = change(launcher.state, containerId, { phase: 'running', pid, supervisor, waiting: [] });
-  launcher.state.onEvent({ kind: 'started', containerId, pid });
+  updateContainer(state, containerId, { phase: 'running', pid, supervisorPid, pendingSignals: [] });
+  state.onEvent({ kind: 'started', containerId, pid });
   if (container.destroyed) launcher.endings.destroy(containerId);
-  else if (running) for (const number of container.waiting) void sendSignal(launcher, running, number);
+  else sendPendingSignals(state, launcher.readTable, container);
 }
 
-/** Lines of the fifo; what they say of unknown or ended containers is old. */
+/** Handles the lines of the fifo. A line about a container that is unknown or has ended is late and ignored. */
 function createEventReader(launcher: () => Launcher): (text: string) => void {
-  let rest = '';
+  let incompleteLine = '';
   return (text) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
+    const lines = (incompleteLine + text).split('\n');
+    incompleteLine = lines.pop() ?? '';
     for (const line of lines) {
-      const [what, id = '', one = '', two = '', ...more] = line.split(' ');
+      const [event, id = '', one = '', two = '', ...more] = line.split(' ');
       const containerId = id as ContainerId;
-      if (what === 'started') onStarted(launcher(), containerId, Number(one), Number(two));
-      else if (what === 'exited') void launcher().endings.shellEnded(containerId, Number(one));
-      else if (what === 'failed') {
+      if (event === 'started') onStarted(launcher(), containerId, Number(one), Number(two));
+      else if (event === 'exited') void launcher().endings.shellReportedEnd(containerId, Number(one));
+      else if (event === 'failed') {
         const reason = [one, two, ...more].join(' ').trim();
-        failLaunch(launcher(), containerId, 'launch', reason || 'its supervisor could not be started');
+        reportLaunchFailed(launcher(), containerId, 'launch', reason || 'its supervisor could not be started');
       }
-      const status = what === 'status' ? parseStatus(`${one} ${two}`) : undefined;
-      if (status !== undefined) launcher().endings.firstEnded(containerId, { kind: 'exact', status });
+      const status = event === 'status' ? parseStatus(`${one} ${two}`) : undefined;
+      if (status !== undefined) launcher().endings.firstProcessEnded(containerId, { kind: 'exact', status });
     }
   };
 }
 
-/** The plan goes last: by it a container is found again. */
-async function forget(state: PosixState, { containerId, sent }: Container): Promise<void> {
+/** The plan is removed last: recovery finds a container by its plan. */
+async function removeRuntimeFiles(state: PosixState, { containerId, sentSignals }: Container): Promise<void> {
   for (const name of ['sent', 'record', 'plan'] as const) {
-    if (name !== 'sent' || sent.size > 0) await state.files.removeFile(runtimeFile(state, containerId, name));
+    if (name !== 'sent' || sentSignals.size > 0) await state.files.removeFile(runtimeFile(state, containerId, name));
   }
 }
 
@@ -267,8 +217,8 @@ async function makeFifo(options: PosixOptions, path: string): Promise<Result<voi
   if (found.ok && found.value.kind === 'other') return ok(undefined);
   const run = await options.processes.run({ program: 'mkfifo', arguments: ['-m', '600', path] }, { timeoutMs: 10_000 });
   if (!run.ok) return err(`mkfifo: ${run.error.message}`);
-  const done = run.value.end.kind === 'exited' && run.value.end.code === 0;
-  return done ? ok(undefined) : err(`mkfifo: ${run.value.stderr.trim()}`);
+  const isMade = run.value.end.kind === 'exited' && run.value.end.code === 0;
+  return isMade ? ok(undefined) : err(`mkfifo: ${run.value.stderr.trim()}`);
 }
 
 function createState(options: PosixOptions, directory: string): PosixState {
@@ -291,7 +241,7 @@ export interface PosixContainers extends Containers {
   fetcherMetrics(): FetcherMetrics;
 }
 
-/** The posix launcher on this machine, or what the machine lacks. It spawns nothing until the first launch. */
+/** The posix launcher on this machine, or what the machine lacks. It starts no process before the first launch. */
 export async function createPosixContainers(options: PosixOptions): Promise<Result<PosixContainers, string>> {
   const { files, processes } = options;
   const directory = `${options.runtimeDir}/containers`;
@@ -315,9 +265,9 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
     supervision,
     spawner,
     endings,
-    findUser: createUsers(processes),
-    processTable: createTableReader(files),
-    fetching: new Map(),
+    findUser: createUserLookup(processes),
+    readTable: createTableReader(files),
+    fetches: new Map(),
   };
   const events = files.readFifo(
     `${directory}/events`,
@@ -325,38 +275,43 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   );
   if (!events.ok) return err(events.error.message);
   const stopWatching = watchSupervisors(state, endings, async (id, reason) => {
-    // Without its plan a spawner that comes to it late can't launch it any more.
+    // Without its plan the container can't be launched by a spawner that reads its line late.
     await files.removeFile(runtimeFile(state, id, 'plan'));
-    failLaunch(launcher, id, 'launch', reason);
+    reportLaunchFailed(launcher, id, 'launch', reason);
   });
-  const probe = createProber(options, launcher.tools, supervision, (user) => ownerOf(launcher, user));
-  const usage = createUsage(state);
-
   return ok({
-    launch: (spec) => launch(launcher, spec),
-    signal: (containerId, number) => signal(launcher, containerId, number),
-    destroy: (containerId) => destroy(launcher, containerId),
-    probe: async (containerId, wanted, timeoutMs) => {
-      const container = state.containers.get(containerId);
-      if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
-      return probe(container.place, wanted, timeoutMs);
-    },
-    usage,
-    fetcherMetrics: () => launcher.fetcher.metrics(),
-    remove(containerId) {
-      const container = state.containers.get(containerId);
-      if (container?.phase !== 'ended') return;
-      state.containers.delete(containerId);
-      void forget(state, container);
-    },
-    recover: (relocate = (sandbox) => sandbox) => recoverContainers(state, relocate),
+    ...createCalls(options, launcher),
     async close() {
       state.closed = true;
-      for (const controller of launcher.fetching.values()) controller.abort();
+      for (const controller of launcher.fetches.values()) controller.abort();
       endings.stop();
       stopWatching();
       events.value.close();
       spawner.close();
     },
   });
+}
+
+function createCalls(options: PosixOptions, launcher: Launcher): Omit<PosixContainers, 'close'> {
+  const { state, tools, supervision } = launcher;
+  const runProbe = createProber(options, tools, supervision, (user) => resolveOwner(launcher, user));
+  return {
+    launch: (spec) => launch(launcher, spec),
+    signal: (containerId, signal) => signalContainer(state, launcher.readTable, containerId, signal),
+    destroy: (containerId) => destroy(launcher, containerId),
+    async probe(containerId, probe, timeoutMs) {
+      const container = state.containers.get(containerId);
+      if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
+      return runProbe(container.runsIn, probe, timeoutMs);
+    },
+    usage: createUsage(state),
+    fetcherMetrics: () => launcher.fetcher.metrics(),
+    remove(containerId) {
+      const container = state.containers.get(containerId);
+      if (container?.phase !== 'ended') return;
+      state.containers.delete(containerId);
+      void removeRuntimeFiles(state, container);
+    },
+    recover: (relocate = (sandbox) => sandbox) => recoverContainers(state, relocate),
+  };
 }

@@ -1,25 +1,26 @@
-// Containers of an earlier agent process, read back from their runtime files.
+// Recovers the containers of an earlier agent process from their runtime files.
 import type { ContainerId } from '@meseta/base';
 import { stillLives } from '../../processes/process-table.js';
-import { exitStatus } from '../../supervisor/exit-record.js';
+import { toExitStatus } from '../../supervisor/exit-record.js';
 import type { ExitStatus, RecoveredContainer } from '../../types.js';
-import { type PosixState, readPlan, readRecord, readSent, supervisorLives } from './state.js';
+import { isSupervisorAlive, type PosixState, readPlan, readRecord, readSentSignals } from './state.js';
 
-const PLAN = '.plan';
+const PLAN_SUFFIX = '.plan';
 
-/** A spawner whose input has ended may still be working off its last lines. */
-const startPatienceMs = 500;
+/** A spawner whose input has ended may not have read its last lines yet. */
+const START_TIMEOUT_MS = 500;
 
 type Found = { readonly pid: number; readonly status: undefined } | { readonly status: ExitStatus };
 
-async function look(state: PosixState, containerId: ContainerId, thisBoot: boolean): Promise<Found> {
+async function findProcess(state: PosixState, containerId: ContainerId, isOfThisBoot: boolean): Promise<Found> {
   const before = await readRecord(state, containerId);
   const { first } = before;
-  const alive = thisBoot && first !== undefined && (supervisorLives(state, first) || stillLives(state.files, first));
-  // Read again: one that ended in between has left its end by now.
-  const { end } = alive ? before : await readRecord(state, containerId);
-  if (end !== undefined) return { status: exitStatus(end, await readSent(state, containerId)) };
-  if (!alive) return { status: { kind: 'unknown' } };
+  const isAlive =
+    isOfThisBoot && first !== undefined && (isSupervisorAlive(state, first) || stillLives(state.files, first));
+  // Read again: if the process ended between the two looks, its end is recorded by now.
+  const { end } = isAlive ? before : await readRecord(state, containerId);
+  if (end !== undefined) return { status: toExitStatus(end, await readSentSignals(state, containerId)) };
+  if (!isAlive) return { status: { kind: 'unknown' } };
   state.foreignSessions.add(first.session);
   return { pid: first.pid, status: undefined };
 }
@@ -31,24 +32,24 @@ async function recoverOne(
   containerId: ContainerId,
   relocate: Relocate,
 ): Promise<RecoveredContainer> {
-  const { thisBoot, place } = await readPlan(state, containerId);
-  let found = await look(state, containerId, thisBoot);
-  if (found.status?.kind === 'unknown' && thisBoot) {
-    await new Promise((resolve) => setTimeout(resolve, startPatienceMs));
-    found = await look(state, containerId, thisBoot);
+  const { isOfThisBoot, runsIn } = await readPlan(state, containerId);
+  let found = await findProcess(state, containerId, isOfThisBoot);
+  if (found.status?.kind === 'unknown' && isOfThisBoot) {
+    await new Promise((resolve) => setTimeout(resolve, START_TIMEOUT_MS));
+    found = await findProcess(state, containerId, isOfThisBoot);
   }
   const { status } = found;
   const pid = found.status === undefined ? found.pid : undefined;
   state.containers.set(containerId, {
     containerId,
-    place: { ...place, sandbox: relocate(place.sandbox) },
+    runsIn: { ...runsIn, sandbox: relocate(runsIn.sandbox) },
     phase: pid === undefined ? 'ended' : 'running',
     pid,
-    supervisor: undefined,
+    supervisorPid: undefined,
     destroyed: false,
     status: undefined,
-    sent: await readSent(state, containerId),
-    waiting: [],
+    sentSignals: await readSentSignals(state, containerId),
+    pendingSignals: [],
     launchedMs: performance.now(),
   });
   return pid === undefined
@@ -57,14 +58,14 @@ async function recoverOne(
 }
 
 /**
- * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so one
- * that ends while this looks is heard of.
+ * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so the end
+ * of a container that ends meanwhile is reported.
  */
 export async function recoverContainers(state: PosixState, relocate: Relocate): Promise<readonly RecoveredContainer[]> {
   const ids = state.files
     .listNow(state.directory)
-    .filter((name) => name.endsWith(PLAN))
-    .map((name) => name.slice(0, -PLAN.length) as ContainerId)
+    .filter((name) => name.endsWith(PLAN_SUFFIX))
+    .map((name) => name.slice(0, -PLAN_SUFFIX.length) as ContainerId)
     .filter((id) => !state.containers.has(id));
   return Promise.all(ids.map((id) => recoverOne(state, id, relocate)));
 }

@@ -1,59 +1,59 @@
-// The posix launcher's state: one record a container that the agent launched or found again.
+// The posix launcher's state: one record for each container that the agent launched or recovered.
 import type { ContainerId, Files, Processes } from '@meseta/base';
 import { isLive, type ProcessStat, readStat } from '../../processes/process-table.js';
-import { parseRecord, parseSent, type SupervisorRecord } from '../../supervisor/exit-record.js';
+import { parseRecord, parseSentSignals, type SupervisorRecord } from '../../supervisor/exit-record.js';
 import type { ContainerEvent, ContainerSpec, ExitStatus } from '../../types.js';
 
 /**
- * preparing: owner, files and fetches; launching: the spawner has its id; running: its first process was forked;
- * ending: that one has ended, others of the container may not have; ended: everything is gone.
+ * preparing: its user is looked up, its URIs are fetched, its files are made; launching: the spawner has its id; running:
+ * its first process was forked; ending: its first process has ended, others may live; ended: no process of it lives.
  */
 export type Phase = 'preparing' | 'launching' | 'running' | 'ending' | 'ended';
 
-/** What probes and measurements need of a spec; also kept in the plan. */
-export type Place = Pick<ContainerSpec, 'sandbox' | 'user'>;
+/** The part of a spec that probes and measurements need; the plan file has it too. */
+export type RunContext = Pick<ContainerSpec, 'sandbox' | 'user'>;
 
 export interface Container {
   readonly containerId: ContainerId;
-  readonly place: Place;
+  readonly runsIn: RunContext;
   readonly phase: Phase;
   /** The first process, once it is forked. */
   readonly pid: number | undefined;
-  /** Known of those launched by this process. */
-  readonly supervisor: number | undefined;
+  /** Known of containers that this process launched. */
+  readonly supervisorPid: number | undefined;
   readonly destroyed: boolean;
-  /** Its end, once its first process has ended. */
+  /** How its first process ended. */
   readonly status: ExitStatus | undefined;
-  /** The signals sent that shells say nothing about. */
-  readonly sent: ReadonlySet<number>;
-  /** Signals to send as soon as it runs. */
-  readonly waiting: readonly number[];
+  /** Those of the signals sent that a shell does not report (exit-record.ts). */
+  readonly sentSignals: ReadonlySet<number>;
+  /** To be sent as soon as it runs. */
+  readonly pendingSignals: readonly number[];
   readonly launchedMs: number;
 }
 
 export interface PosixState {
   readonly files: Files;
   readonly processes: Processes;
-  /** Holds the containers' runtime files. */
+  /** Has the containers' runtime files. */
   readonly directory: string;
-  /** Pids mean nothing across boots. */
+  /** Process ids of another boot mean nothing. */
   readonly bootId: string;
   readonly containers: Map<ContainerId, Container>;
-  /** Sessions that are nobody's container: spawners', this process'. */
+  /** Sessions that belong to no container: those of the spawners and of this process. */
   readonly foreignSessions: Set<number>;
   readonly onEvent: (event: ContainerEvent) => void;
   closed: boolean;
 }
 
-/** plan: what it runs; record: what its supervisor has seen of it; sent: the signals that shells say nothing about. */
+/** plan: what it runs; record: what its supervisor has recorded; sent: the signals sent that a shell does not report. */
 export const runtimeFile = (
   { directory }: Pick<PosixState, 'directory'>,
   containerId: string,
   name: 'plan' | 'record' | 'sent',
 ): string => `${directory}/${containerId}.${name}`;
 
-/** Replaces the container's record; undefined when it is unknown. */
-export function change(
+/** Replaces the container's record. Returns the new one, undefined when the container is unknown. */
+export function updateContainer(
   state: PosixState,
   containerId: ContainerId,
   changes: Partial<Omit<Container, 'containerId'>>,
@@ -70,28 +70,28 @@ export async function readRecord(state: PosixState, containerId: ContainerId): P
   return parseRecord(text.ok ? text.value : '');
 }
 
-/** Whether the supervisor that a record is of lives: no process that came later can be it. */
-export function supervisorLives(state: PosixState, first: ProcessStat): boolean {
+/** Whether the supervisor that wrote the record lives. A process that started later with its pid is told apart. */
+export function isSupervisorAlive(state: PosixState, first: ProcessStat): boolean {
   const parent = readStat(state.files, first.parent);
   return isLive(parent) && parent.startTicks <= first.startTicks && parent.session === first.session;
 }
 
-/** The plan begins with comments for recovery: the boot it is of, and where and as whom the container runs. */
-export const planHeader = (bootId: string, place: Place): string =>
-  `# boot ${bootId}\n# place ${JSON.stringify([place.sandbox, place.user ?? ''])}\n`;
+/** The first two lines of a plan, which recovery reads: the boot, and where and as which user the container runs. */
+export const planHeader = (bootId: string, { sandbox, user }: RunContext): string =>
+  `# boot ${bootId}\n# place ${JSON.stringify([sandbox, user ?? ''])}\n`;
 
 export async function readPlan(
   state: PosixState,
   containerId: ContainerId,
-): Promise<{ readonly thisBoot: boolean; readonly place: Place }> {
+): Promise<{ readonly isOfThisBoot: boolean; readonly runsIn: RunContext }> {
   const text = await state.files.readText(runtimeFile(state, containerId, 'plan'));
   const found = /^# boot (.*)\n# place (.*)\n/.exec(text.ok ? text.value : '');
-  if (!found) return { thisBoot: false, place: { sandbox: '/', user: undefined } };
+  if (!found) return { isOfThisBoot: false, runsIn: { sandbox: '/', user: undefined } };
   const [sandbox, user] = JSON.parse(found[2] as string) as [string, string];
-  return { thisBoot: found[1] === state.bootId, place: { sandbox, user: user === '' ? undefined : user } };
+  return { isOfThisBoot: found[1] === state.bootId, runsIn: { sandbox, user: user === '' ? undefined : user } };
 }
 
-export async function readSent(state: PosixState, containerId: ContainerId): Promise<ReadonlySet<number>> {
+export async function readSentSignals(state: PosixState, containerId: ContainerId): Promise<ReadonlySet<number>> {
   const text = await state.files.readText(runtimeFile(state, containerId, 'sent'));
-  return text.ok ? parseSent(text.value) : new Set();
+  return text.ok ? parseSentSignals(text.value) : new Set();
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ok, type Processes, type ProcessRequest } from '@meseta/base';
 import { createProcesses } from '@meseta/platform/processes';
-import { createUsers } from './machine.js';
+import { createUserLookup } from './users.js';
 
 /** A machine whose `id` knows these users, and takes numbers for users as the real one does. */
 function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequest[] = []): Processes {
@@ -23,7 +23,7 @@ function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequ
 test('those who ask for a user together share one look; a user that is not there may come later', async () => {
   const asked: ProcessRequest[] = [];
   const users: Record<string, number> = { somebody: 7 };
-  const find = createUsers(machineWith(users, asked));
+  const find = createUserLookup(machineWith(users, asked));
   const found = await Promise.all(Array.from({ length: 10 }, () => find('somebody')));
   for (const user of found) assert.deepEqual(user, ok({ name: 'somebody', uid: 7, gid: 7, groups: [7, 8] }));
   assert.equal(asked.length, 4);
@@ -35,7 +35,7 @@ test('those who ask for a user together share one look; a user that is not there
 test('a user is looked up again after a while: one that has lost its uid to another is found no more', async () => {
   let nowMs = 0;
   const users: Record<string, number> = { somebody: 7 };
-  const find = createUsers(machineWith(users), () => nowMs);
+  const find = createUserLookup(machineWith(users), () => nowMs);
   assert.equal((await find('somebody')).ok, true);
   delete users['somebody'];
   users['newcomer'] = 7;
@@ -46,7 +46,7 @@ test('a user is looked up again after a while: one that has lost its uid to anot
 });
 
 test('a user is a name that its uid maps back to; numbers, other names of a uid and words for programs are refused', async () => {
-  const find = createUsers(machineWith({ root: 0, toor: 0, nobody: 65534, '12': 12 }));
+  const find = createUserLookup(machineWith({ root: 0, toor: 0, nobody: 65534, '12': 12 }));
   for (const name of ['root', 'nobody']) assert.ok((await find(name)).ok, name);
   const refused = [
     '',
@@ -73,7 +73,7 @@ test('a user is a name that its uid maps back to; numbers, other names of a uid 
 });
 
 test('on this machine no number is a user', { skip: process.getuid?.() !== 0 }, async () => {
-  const find = createUsers(createProcesses());
+  const find = createUserLookup(createProcesses());
   assert.deepEqual(await find('root'), ok({ name: 'root', uid: 0, gid: 0, groups: [0] }));
   for (const name of ['0', '+0', ' 0', '00']) assert.equal((await find(name)).ok, false, name);
 });

@@ -1,0 +1,88 @@
+// Signals to a container: every process of it gets them.
+import type { ContainerId } from '@meseta/base';
+import { findMembers, type ProcessTable } from '../../processes/process-table.js';
+import { isUnreportedByShells } from '../../supervisor/exit-record.js';
+import { type Container, type PosixState, runtimeFile, updateContainer } from './state.js';
+
+const SIGINT = 2;
+const SIGQUIT = 3;
+const SIGCONT = 18;
+const SIGSTOP = 19;
+const MAX_SIGNAL = 64;
+
+const RESET_TIMEOUT_MS = 500;
+const RESET_POLL_MS = 2;
+
+/** Sends a signal, at once or as soon as the container runs. The numbers come from calls: what is no signal is ignored. */
+export function signalContainer(
+  state: PosixState,
+  readTable: () => Promise<ProcessTable>,
+  containerId: ContainerId,
+  signal: number,
+): void {
+  const container = state.containers.get(containerId);
+  if (container === undefined || !Number.isInteger(signal) || signal < 1 || signal > MAX_SIGNAL) return;
+  if (container.phase === 'running') void sendSignal(state, readTable, containerId, signal);
+  const isStarting = container.phase === 'preparing' || container.phase === 'launching';
+  if (isStarting && !container.pendingSignals.includes(signal)) {
+    updateContainer(state, containerId, { pendingSignals: [...container.pendingSignals, signal] });
+  }
+}
+
+/** Sends the signals that waited for the start of the container. */
+export function sendPendingSignals(
+  state: PosixState,
+  readTable: () => Promise<ProcessTable>,
+  { containerId, pendingSignals }: Container,
+): void {
+  for (const signal of pendingSignals) void sendSignal(state, readTable, containerId, signal);
+}
+
+async function sendSignal(
+  state: PosixState,
+  readTable: () => Promise<ProcessTable>,
+  containerId: ContainerId,
+  signal: number,
+): Promise<void> {
+  const container = state.containers.get(containerId);
+  if (container?.pid === undefined) return;
+  const { pid, sentSignals } = container;
+  if (isUnreportedByShells(signal) && !sentSignals.has(signal)) {
+    updateContainer(state, containerId, { sentSignals: new Set([...sentSignals, signal]) });
+    await state.files.write(runtimeFile(state, containerId, 'sent'), `${signal}\n`, { append: true });
+  }
+  await waitUntilNotIgnored(state, container, signal);
+  if (state.containers.get(containerId)?.phase === 'running') await signalTree(state, readTable, pid, signal);
+}
+
+/** Shells ignore INT and QUIT in their background processes, until the launch has reset them: an early one waits for that. */
+async function waitUntilNotIgnored(state: PosixState, { pid, launchedMs }: Container, signal: number): Promise<void> {
+  if (signal !== SIGINT && signal !== SIGQUIT) return;
+  while (performance.now() - launchedMs < RESET_TIMEOUT_MS) {
+    const status = state.files.readTextNow(`/proc/${pid}/status`) ?? '';
+    const ignored = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+    if (((ignored >> BigInt(signal - 1)) & 1n) === 0n) return;
+    await new Promise((resolve) => setTimeout(resolve, RESET_POLL_MS));
+  }
+}
+
+/** Stops every process before the next reading of the table, so that none forks unseen. Then all get the signal and continue. */
+async function signalTree(
+  { processes, foreignSessions }: PosixState,
+  readTable: () => Promise<ProcessTable>,
+  rootPid: number,
+  signal: number,
+): Promise<void> {
+  const stopped = new Set<number>();
+  for (;;) {
+    const members = findMembers(await readTable(), new Set([rootPid]), foreignSessions).get(rootPid) ?? [];
+    const found = members.filter(({ pid }) => !stopped.has(pid));
+    if (found.length === 0) break;
+    for (const { pid } of found) {
+      stopped.add(pid);
+      processes.kill(pid, SIGSTOP);
+    }
+  }
+  for (const pid of stopped) processes.kill(pid, signal);
+  for (const pid of stopped) processes.kill(pid, SIGCONT);
+}
