@@ -4,7 +4,7 @@ import { ok, type Processes, type ProcessRequest } from '@meseta/base';
 import { createProcesses } from '@meseta/platform/processes';
 import { createUserLookup } from './users.js';
 
-/** A machine whose `id` knows these users, and takes numbers for users as the real one does. */
+/** A machine whose `id` has these users, and accepts numbers as the real one does. */
 function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequest[] = []): Processes {
   return {
     ...createProcesses(),
@@ -20,7 +20,7 @@ function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequ
   };
 }
 
-test('those who ask for a user together share one look; a user that is not there may come later', async () => {
+test('lookups of one user at the same time share one; a user that was missing is looked up again', async () => {
   const asked: ProcessRequest[] = [];
   const users: Record<string, number> = { somebody: 7 };
   const find = createUserLookup(machineWith(users, asked));
@@ -32,7 +32,7 @@ test('those who ask for a user together share one look; a user that is not there
   assert.equal((await find('newcomer')).ok, true);
 });
 
-test('a user is looked up again after a while: one that has lost its uid to another is found no more', async () => {
+test('USERS-2: a user is looked up again after a time: one whose uid belongs to another user by then is refused', async () => {
   let nowMs = 0;
   const users: Record<string, number> = { somebody: 7 };
   const find = createUserLookup(machineWith(users), () => nowMs);
@@ -45,7 +45,7 @@ test('a user is looked up again after a while: one that has lost its uid to anot
   assert.equal((await find('somebody')).ok, false);
 });
 
-test('a user is a name that its uid maps back to; numbers, other names of a uid and words for programs are refused', async () => {
+test('USERS-1: a user is a name that its uid maps back to; numbers, second names of a uid and options are refused', async () => {
   const find = createUserLookup(machineWith({ root: 0, toor: 0, nobody: 65534, '12': 12 }));
   for (const name of ['root', 'nobody']) assert.ok((await find(name)).ok, name);
   const refused = [
@@ -72,7 +72,7 @@ test('a user is a name that its uid maps back to; numbers, other names of a uid 
   }
 });
 
-test('on this machine no number is a user', { skip: process.getuid?.() !== 0 }, async () => {
+test('USERS-1: on this machine no number is a user', { skip: process.getuid?.() !== 0 }, async () => {
   const find = createUserLookup(createProcesses());
   assert.deepEqual(await find('root'), ok({ name: 'root', uid: 0, gid: 0, groups: [0] }));
   for (const name of ['0', '+0', ' 0', '00']) assert.equal((await find(name)).ok, false, name);

@@ -6,7 +6,7 @@ import { type CacheEntry, createFetcherCache } from './cache.js';
 
 const LIMIT_BYTES = 100;
 
-/** What a fetch does with the cache: uses or adds a key, gives its entry a size, or lets go of an entry in use. */
+/** What fetches do: use or add a key and set its size, and release the entry that is in use longest. */
 const steps = fc.array(
   fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), sizeBytes: fc.nat(120), releases: fc.boolean() }),
   { maxLength: 60 },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -31,7 +32,7 @@ let server: Server;
 let base = '';
 let requests: string[] = [];
 
-/** A server of the folder `origin`; /moved redirects to plain.txt, /stalls sends half of what it promised. */
+/** Serves the folder `origin`. /moved redirects to plain.txt, /stalls sends half of the announced bytes. */
 before(async () => {
   server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://x');
@@ -105,7 +106,7 @@ const get = (it: Fetcher, uris: readonly CommandInfoURI[], owner?: LaunchOwner) 
 const mode = (name: string): string => (statSync(`${sandbox}/${name}`).mode & 0o777).toString(8);
 const listing = (): string[] => (readdirSync(sandbox, { recursive: true }) as string[]).sort();
 
-test('copies, renames, makes executable, extracts by suffix', async () => {
+test('URIs are copied, renamed, made executable, and extracted by their suffix', async () => {
   const origin = `${root}/origin`;
   const done = await get(fetcher(), [
     { value: `${origin}/plain.txt` },
@@ -143,7 +144,7 @@ const refused: readonly [CommandInfoURI, RegExp][] = [
   [{ value: 'no-such-file' }, /no-such-file': .*No such file/],
 ];
 
-test('refuses what it can not or must not fetch, naming it', async () => {
+test('FETCHER-2: a URI that can not or must not be fetched is refused with an error that names it', async () => {
   for (const [uri, expected] of refused) {
     const done = await get(fetcher(), [uri]);
     assert.equal(done.ok, false, uri.value);
@@ -152,7 +153,7 @@ test('refuses what it can not or must not fetch, naming it', async () => {
   assert.deepEqual(listing(), []);
 });
 
-test('stops at the first failure, with the status or the stall in the text', async () => {
+test('FETCHER-2: a fetch ends at the first failure; the error has the status, or that the download stalled', async () => {
   const missing = await get(fetcher(), [{ value: `${base}/nothing.txt` }, { value: `${base}/plain.txt` }]);
   assert.match(missing.ok ? '' : missing.error, /nothing\.txt': .*404/);
   assert.deepEqual(requests, ['GET /nothing.txt']);
@@ -161,15 +162,15 @@ test('stops at the first failure, with the status or the stall in the text', asy
   assert.deepEqual(listing(), []);
 });
 
-test('a fetch can be stopped', async () => {
+test('a fetch can be aborted', async () => {
   const controller = new AbortController();
   const done = fetcher().fetch([{ value: `${base}/stalls` }], sandbox, undefined, controller.signal);
-  while (requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await once(server, 'request');
   controller.abort();
   assert.match(((await done) as { error: string }).error, /stopped/);
 });
 
-test('an archive does not reach out of the sandbox', async () => {
+test('no file of an archive is extracted outside the sandbox', async () => {
   writeFileSync(`${root}/evil.txt`, 'evil\n');
   execFileSync('tar', ['-cPf', `${root}/origin/climbs.tar`, '-C', sandbox, '../evil.txt']);
   execFileSync('tar', ['-cPf', `${root}/origin/absolute.tar`, `${root}/evil.txt`]);
@@ -180,7 +181,7 @@ test('an archive does not reach out of the sandbox', async () => {
   assert.throws(() => statSync(`${root}/evil.txt`));
 });
 
-test('the cache: one download for many, evicts what is not used, bypassed by what does not fit', async () => {
+test('FETCHER-CACHE-3: fetches of one URI share a download; unused files are evicted; a file that does not fit is not cached', async () => {
   for (const name of ['x1', 'x2', 'x3', 'big'])
     writeFileSync(`${root}/origin/${name}`, 'x'.repeat(name === 'big' ? 50 : 10));
   const it = fetcher(25);
@@ -202,7 +203,7 @@ test('the cache: one download for many, evicts what is not used, bypassed by wha
 
 const nobody = { name: 'nobody', uid: 65534, gid: 65534, groups: [65534] };
 
-test("files belong to the sandbox's user, who can't be used to reach what that user may not", {
+test("FETCHER-1: fetched files belong to the sandbox's user, and no file is read that this user may not read", {
   skip: process.getuid?.() !== 0,
 }, async () => {
   chownSync(sandbox, nobody.uid, nobody.gid);
@@ -218,7 +219,7 @@ test("files belong to the sandbox's user, who can't be used to reach what that u
   assert.equal((await get(it, [{ value: `${base}/run.sh`, output_file: 'link/out' }], nobody)).ok, false);
 });
 
-test('a fifo, a device or a directory of this machine fails at once, cached or not', async () => {
+test('a local fifo, device or directory fails at once, cached or not', async () => {
   execFileSync('mkfifo', [`${root}/origin/fifo`]);
   for (const value of ['fifo', '/dev/zero', 'in']) {
     for (const cache of [false, true]) {
@@ -228,7 +229,7 @@ test('a fifo, a device or a directory of this machine fails at once, cached or n
   }
 });
 
-/** Fetches as another user after an archive whose links lead out of the sandbox. */
+/** Fetches a URI after an archive whose links lead out of the sandbox. */
 async function getThroughLinks(uri: CommandInfoURI): Promise<string> {
   mkdirSync(`${root}/links`);
   symlinkSync(`${root}/outside`, `${root}/links/out`);
@@ -252,13 +253,13 @@ for (const [name, uri, expected] of [
   ['to a file', { value: 'plain.txt', output_file: 'file' }, /file: a link is there/],
   ['within the sandbox', { value: 'plain.txt', output_file: 'inside/new' }, /^$/],
 ] as const) {
-  test(`output_file through a link that an archive has left: ${name}`, async () => {
+  test(`FETCHER-1: output_file through a link of an archive: ${name}`, async () => {
     assert.match(await getThroughLinks(uri), expected);
     if (expected.source === '^$') assert.equal(readFileSync(`${sandbox}/in/new`, 'utf8'), 'plain text\n');
   });
 }
 
-test('a cache directory that someone else made first, or made a link, is not used', {
+test('a cache directory that another user made, or replaced by a link, is refused', {
   skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user',
 }, async () => {
   mkdirSync(`${root}/victim`);
@@ -276,7 +277,7 @@ test('a cache directory that someone else made first, or made a link, is not use
   assert.deepEqual(readdirSync(`${root}/victim`), ['kept']);
 });
 
-test("what runs for a fetch runs in the sandbox that is the container's, not where a link leads", {
+test("FETCHER-1: the programs of a fetch run in the container's sandbox, not where a link leads", {
   skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user',
 }, async () => {
   const nested = `${sandbox}/containers/one`;
@@ -288,14 +289,14 @@ test("what runs for a fetch runs in the sandbox that is the container's, not whe
   assert.deepEqual(readdirSync(`${root}/victim/one`), []);
 });
 
-/** What of the sandbox lies on the disk. */
+/** The bytes of the files in the sandbox. */
 const sandboxBytes = (): number =>
   listing().reduce(
     (sum, name) => sum + (statSync(`${sandbox}/${name}`).isFile() ? statSync(`${sandbox}/${name}`).size : 0),
     0,
   );
 
-test('PLACER-1: no URI brings more than its limit: downloads, copies and archives that expand, whatever they say', async () => {
+test('PLACER-1: no URI writes more bytes than its limit: downloads, copies, and archives whatever sizes they declare', async () => {
   const maxUriBytes = 200_000;
   const make = (script: string): void => void execFileSync('sh', ['-ec', script], { cwd: `${root}/origin` });
   make(
@@ -305,7 +306,7 @@ test('PLACER-1: no URI brings more than its limit: downloads, copies and archive
     'tar -cJf bomb.txz large && zip -q bomb.zip large && rm -f many && for i in 1 2 3; do head -c 90000 /dev/zero >m$i; done',
   );
   make('zip -q many.zip m1 m2 m3 && tar -czf many.tar.gz m1 m2 m3');
-  // Its directory and its entry say 9 bytes.
+  // Its directory and its entry declare 9 bytes.
   const lie = readFileSync(`${root}/origin/bomb.zip`);
   lie.writeUInt32LE(9, 22);
   lie.writeUInt32LE(9, lie.indexOf(Buffer.from('PK\x01\x02', 'latin1')) + 24);
@@ -330,7 +331,7 @@ test('PLACER-1: no URI brings more than its limit: downloads, copies and archive
   }
 });
 
-test('PLACER-1: the URIs of a task share a limit, and what fits is whole', async () => {
+test('PLACER-1: the URIs of a task share a limit, and files within it are complete', async () => {
   const make = (script: string): void => void execFileSync('sh', ['-ec', script], { cwd: `${root}/origin` });
   make('head -c 60000 /dev/urandom >one && tar -czf one.tar.gz one && gzip -c one >two.gz && zip -q one.zip one');
   const limits = { maxUriBytes: 150_000, maxTaskBytes: 260_000 };
@@ -344,7 +345,7 @@ test('PLACER-1: the URIs of a task share a limit, and what fits is whole', async
   assert.deepEqual(await get(fetcher(1e6, 20_000, limits), [{ value: 'one.zip' }]), { ok: true, value: undefined });
 });
 
-test('an archive whose compressed data is damaged is an error', async () => {
+test('an archive with damaged compressed data fails the fetch', async () => {
   const bytes = readFileSync(`${root}/origin/plain.txt.gz`);
   bytes.writeUInt32LE(0, bytes.length - 8);
   writeFileSync(`${root}/origin/broken.gz`, bytes);

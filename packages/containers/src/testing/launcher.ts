@@ -1,7 +1,8 @@
-// A posix launcher on this machine for tests: in a directory of its own, with a supervisor in perl or in a shell.
+// A posix launcher on this machine for tests, in a temporary directory, with the perl or the shell supervisor.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type ContainerId, err, type Files } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
@@ -12,11 +13,11 @@ import { createPosixContainers } from '../launchers/posix/posix.js';
 import type { ContainerEvent, ContainerSpec, Containers } from '../types.js';
 
 export const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Of the test that runs; removed after it. */
+/** The directory of the running test, removed after it. */
 export let root = '';
 export let events: ContainerEvent[] = [];
-const wake: (() => void)[] = [];
-const open: Containers[] = [];
+const listeners: (() => void)[] = [];
+const started: Containers[] = [];
 const launched = new Set<ContainerId>();
 
 beforeEach(() => {
@@ -26,7 +27,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const containers of open.splice(0)) {
+  for (const containers of started.splice(0)) {
     for (const id of launched) containers.destroy(id);
     await containers.close();
   }
@@ -36,7 +37,7 @@ afterEach(async () => {
 
 let files: Files = createFiles();
 
-/** What launchers that start from now on take for this machine. */
+/** Gives the launchers that start from now on another view of this machine. */
 export function useMachine(machine: Files): void {
   files = machine;
 }
@@ -45,13 +46,37 @@ export function forgetEvents(): void {
   events = [];
 }
 
-/** Something has happened. */
-export const nextEvent = (): Promise<void> => new Promise((resolve) => wake.push(resolve));
+/** Resolves at the next event. */
+export const nextEvent = (): Promise<void> => new Promise((resolve) => listeners.push(resolve));
+
+/** Resolves when the file exists and has content that passes. */
+export async function untilFile(path: string, passes = (text: string): boolean => text !== ''): Promise<string> {
+  const watcher = watch(dirname(path));
+  try {
+    for (;;) {
+      const changed = new Promise((resolve) => watcher.once('change', resolve));
+      const text = read(path);
+      if (passes(text)) return text;
+      await changed;
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+/** Resolves when the process has ended. It is not this process' child, so there is no event to await. */
+export async function untilDead(pid: number): Promise<void> {
+  const deadlineMs = performance.now() + 20_000;
+  while (alive(pid)) {
+    assert.ok(performance.now() < deadlineMs, `process ${pid} lives`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 /** A machine without perl. */
 export function filesWithoutPerl(): Files {
   const machine = createFiles();
-  const missing = { code: 'ENOENT', message: 'not here' };
+  const missing = { code: 'ENOENT', message: 'no such file' };
   return { ...machine, realPath: async (path) => (path.endsWith('/perl') ? err(missing) : machine.realPath(path)) };
 }
 
@@ -71,11 +96,11 @@ export async function start(): Promise<Containers> {
     },
     onEvent(event) {
       events.push(event);
-      for (const look of wake.splice(0)) look();
+      for (const notify of listeners.splice(0)) notify();
     },
   });
   assert.ok(made.ok, made.ok ? '' : made.error);
-  open.push(made.value);
+  started.push(made.value);
   return made.value;
 }
 
@@ -88,7 +113,7 @@ export async function next<K extends ContainerEvent['kind']>(
     if (found) return found as Extract<ContainerEvent, { kind: K }>;
     const failed = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
     assert.equal(failed, undefined);
-    await new Promise<void>((resolve) => wake.push(resolve));
+    await nextEvent();
   }
 }
 
@@ -114,7 +139,7 @@ export const output = (it: ContainerSpec, name = 'stdout'): string => readFileSy
 export const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
 export const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
-/** By a supervisor in perl and by one that is a shell. */
+/** A test that runs with each supervisor. */
 export function supervised(
   name: string,
   body: (byPerl: boolean) => Promise<void>,

@@ -1,4 +1,4 @@
-// What a task puts in the place of its output or its sandbox, against the launcher as root: nothing of root is reached.
+// Attacks of a task on a launcher that runs as root: it replaces its output or its sandbox to reach files of root.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import type { ContainerSpec } from '../../types.js';
 const asRoot = { skip: process.getuid?.() !== 0 };
 const nobody = 65534;
 
-/** A file that root alone may write, and one that root would make. */
+/** A file that only root may write, and the path of one that does not exist. */
 function makeVictims(): { readonly file: string; readonly created: string; check(): void } {
   const file = `${root}/victim`;
   const created = `${root}/created`;
@@ -24,7 +24,7 @@ function makeVictims(): { readonly file: string; readonly created: string; check
   };
 }
 
-/** What a launch came to: why it failed, or how it exited. */
+/** The result of a launch: why it failed, or its exit status. */
 async function outcome(id: ContainerId): Promise<string> {
   for (;;) {
     const found = events.find((event) => event.containerId === id && event.kind !== 'started');
@@ -34,7 +34,7 @@ async function outcome(id: ContainerId): Promise<string> {
   }
 }
 
-/** An archive whose `stdout` is something else than a file. */
+/** An archive whose `stdout` is not a regular file. */
 function makeArchive(name: string, make: (directory: string) => void): string {
   const content = `${root}/${name}`;
   mkdirSync(content);
@@ -45,7 +45,7 @@ function makeArchive(name: string, make: (directory: string) => void): string {
 }
 
 supervised(
-  'SUPERVISOR-2: an output that an archive has made a link or a fifo fails the launch, and nothing is written through it',
+  'SUPERVISOR-2: an output that an archive replaced by a link or a fifo fails the launch, and no link is written through',
   async () => {
     chmodSync(root, 0o755);
     const victims = makeVictims();
@@ -77,7 +77,7 @@ supervised(
   asRoot,
 );
 
-/** A process of nobody that swaps a directory of its sandbox for another of its own, until it is killed. */
+/** Starts a process of nobody that replaces a directory of its sandbox by another in a loop, until it is killed. */
 async function startSwapping(directory: string): Promise<() => void> {
   const script =
     'chdir $ARGV[0] or die; $| = 1; print "ready\n"; for (;;) { rename "containers", "t"; rename "evil", "containers"; rest(); rename "containers", "evil"; rename "t", "containers"; rest() } sub rest { select undef, undef, undef, 0.004 }';
@@ -88,7 +88,7 @@ async function startSwapping(directory: string): Promise<() => void> {
 }
 
 supervised(
-  'SUPERVISOR-2: a nested sandbox that is swapped in a loop while containers are launched runs nothing elsewhere',
+  'SUPERVISOR-2: while a nested sandbox is replaced in a loop, no container runs in the replacement',
   async () => {
     chmodSync(root, 0o755);
     const victims = makeVictims();
@@ -118,7 +118,7 @@ supervised(
         await outcome(it.containerId);
       }
     } catch (error) {
-      // The directory was away just when this test wanted it.
+      // The directory did not exist when this test used it.
       assert.equal((error as NodeJS.ErrnoException).code, 'ENOENT');
     } finally {
       stop();
@@ -132,7 +132,7 @@ supervised(
 );
 
 supervised(
-  "another user's output is that user's, in a sandbox that is closed to others",
+  'the output of another user belongs to that user, in a sandbox that is closed to others',
   async () => {
     chmodSync(root, 0o711);
     const containers = await start();
@@ -147,7 +147,7 @@ supervised(
   asRoot,
 );
 
-supervised('a sandbox that is not there fails the launch', async () => {
+supervised('a missing sandbox fails the launch', async () => {
   const containers = await start();
   const it = spec('gone', { value: 'true' });
   rmSync(it.sandbox, { recursive: true });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -20,6 +20,8 @@ import {
   spec,
   start,
   supervised,
+  untilDead,
+  untilFile,
   useMachine,
 } from '../../testing/launcher.js';
 import type { ExitStatus, Probe } from '../../types.js';
@@ -36,7 +38,7 @@ const ends: readonly [string, CommandInfo, ExitStatus][] = [
   ['missing', { shell: false, value: '/no/such/thing', arguments: ['thing'] }, { kind: 'exited', code: 127 }],
 ];
 
-supervised('POSIX-1: every end has its exact status', async () => {
+supervised('POSIX-1: every container ends once, with its exact status', async () => {
   const containers = await start();
   for (const [id, command] of ends) containers.launch(spec(id, command));
   for (const [id, , status] of ends) {
@@ -47,11 +49,11 @@ supervised('POSIX-1: every end has its exact status', async () => {
 });
 
 supervised(
-  'SUPERVISOR-1: a command has exactly its environment, its arguments, its directory, three descriptors and default signals',
+  'SUPERVISOR-1: a command gets exactly its environment, arguments, directory, three descriptors and default signals',
   async (byPerl) => {
     const containers = await start();
     const named = { PATH: path, A_b: `it's "$HOME" \`id\`\n\\end\nEND\n`, EMPTY: '', IFS: 'x' };
-    // A shell can give no others.
+    // A shell exports no other names.
     const environment: Record<string, string> = byPerl
       ? { ...named, "A'b": 'c', 'with-dash': '', '-i': 'dash' }
       : named;
@@ -73,7 +75,7 @@ supervised(
     assert.equal(output(name), `other\n${name.sandbox}\n`);
     const [ignored, ...descriptors] = output(signals).trim().split('\n');
     assert.equal(ignored, 'SigIgn:\t0000000000000000');
-    // 3 is the directory that ls reads. What this process has inherited itself is above 9; an agent closes that.
+    // ls reads its directory by descriptor 3. Descriptors above 9 were inherited by this test; an agent closes its own.
     assert.deepEqual(
       descriptors.filter((it) => byPerl || Number(it) < 10),
       ['0', '1', '2', '3'],
@@ -81,21 +83,19 @@ supervised(
   },
 );
 
-supervised('a signal reaches the whole tree, other sessions of it too', async () => {
+supervised('a signal reaches every process of a container, those in other sessions too', async () => {
   const containers = await start();
   const it = spec('tree', { value: 'sleep 600 & setsid sleep 600 & echo $! >inner; wait; sleep 600' });
   containers.launch(it);
   const { pid } = await next('started', 'tree');
-  while (read(`${it.sandbox}/inner`) === '') await new Promise((resolve) => setTimeout(resolve, 5));
-  const inner = Number(read(`${it.sandbox}/inner`));
+  const inner = Number(await untilFile(`${it.sandbox}/inner`));
   containers.signal(it.containerId, 15);
   assert.deepEqual((await next('exited', 'tree')).status, { kind: 'signaled', signal: 15 });
   assert.equal(alive(pid), false);
-  // It was sent the signal; only a process that wasn't would keep this waiting.
-  while (alive(inner)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await untilDead(inner);
 });
 
-supervised('an interrupt that the agent sent is a signal, however early', async () => {
+supervised('SIGINT that is sent before the command runs ends it as a signal', async () => {
   const containers = await start();
   const it = spec('interrupt', { shell: false, value: 'sleep', arguments: ['sleep', '600'] });
   containers.launch(it);
@@ -103,7 +103,23 @@ supervised('an interrupt that the agent sent is a signal, however early', async 
   assert.deepEqual((await next('exited', 'interrupt')).status, { kind: 'signaled', signal: 2 });
 });
 
-test('a container that is still fetching can be destroyed', async () => {
+test('POSIX-3: signals that a caller repeats or invents take no memory and no room on the disk', async () => {
+  const containers = await start();
+  const it = spec('signals', { value: 'trap "" INT TERM; echo >ready; while :; do sleep 0.1; done' });
+  containers.launch(it);
+  await next('started', 'signals');
+  await untilFile(`${it.sandbox}/ready`);
+  for (let number = 0; number < 200; number++) {
+    for (const signal of [2, 15, number + 65, -number, 0.5]) containers.signal(it.containerId, signal);
+  }
+  const hasBoth = (text: string): boolean => text.includes('2\n') && text.includes('15\n');
+  const sent = await untilFile(`${root}/run/containers/signals.sent`, hasBoth);
+  assert.equal(sent.length, '2\n15\n'.length);
+  containers.destroy(it.containerId);
+  await next('exited', 'signals');
+});
+
+test('POSIX-1: a container that is destroyed during its fetch ends as a failed launch', async () => {
   const containers = await start();
   const server = createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -125,51 +141,53 @@ test('a container that is still fetching can be destroyed', async () => {
   ]);
 });
 
-supervised('probes: commands in the sandbox, their whole group ended in time; http; tcp', async () => {
-  const containers = await start();
-  const it = spec('probed', { value: 'sleep 600' });
-  containers.launch(it);
-  await next('started', 'probed');
-  const command = (value: string): Probe => ({
-    kind: 'command',
-    command: { value },
-    environment: { PATH: path, A: 'b' },
-  });
-  const probe = (wanted: Probe, timeoutMs = 5000) => containers.probe(it.containerId, wanted, timeoutMs);
-  const status = (code: number) => ({ kind: 'command', status: { kind: 'exited', code } });
-  assert.deepEqual(await probe(command('[ "$A" = b ] && pwd >where; exit 7')), status(7));
-  assert.equal(read(`${it.sandbox}/where`), `${it.sandbox}\n`);
-  assert.deepEqual(await probe(command('sleep 600 & echo $! >child; wait'), 300), { kind: 'timedOut' });
-  // It was sent SIGKILL; only a process that wasn't would keep this waiting.
-  while (alive(Number(read(`${it.sandbox}/child`)))) await new Promise((resolve) => setTimeout(resolve, 5));
+supervised(
+  'PROBES-2: a probe runs a command in the sandbox and kills its process group at the timeout; HTTP and TCP probes',
+  async () => {
+    const containers = await start();
+    const it = spec('probed', { value: 'sleep 600' });
+    containers.launch(it);
+    await next('started', 'probed');
+    const command = (value: string): Probe => ({
+      kind: 'command',
+      command: { value },
+      environment: { PATH: path, A: 'b' },
+    });
+    const probe = (wanted: Probe, timeoutMs = 5000) => containers.probe(it.containerId, wanted, timeoutMs);
+    const status = (code: number) => ({ kind: 'command', status: { kind: 'exited', code } });
+    assert.deepEqual(await probe(command('[ "$A" = b ] && pwd >where; exit 7')), status(7));
+    assert.equal(read(`${it.sandbox}/where`), `${it.sandbox}\n`);
+    assert.deepEqual(await probe(command('sleep 600 & echo $! >child; wait'), 300), { kind: 'timedOut' });
+    await untilDead(Number(read(`${it.sandbox}/child`)));
 
-  const server = createServer((request, response) => {
-    if (request.url === '/moved') response.writeHead(302, { location: '/gone' }).end();
-    else response.writeHead(request.url === '/up' ? 204 : 410).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const http = (where: string): Probe => ({ kind: 'http', scheme: 'http', port, path: where, ipv6: false });
-  assert.deepEqual(await probe(http('/up')), { kind: 'http', statusCode: 204 });
-  assert.deepEqual(await probe(http('/moved')), { kind: 'http', statusCode: 410 });
-  assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: true });
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: false });
-  assert.equal((await probe(http('/up'))).kind, 'failed');
-  containers.destroy(it.containerId);
-  await next('exited', 'probed');
-  assert.equal((await probe(command('true'))).kind, 'failed');
-});
+    const server = createServer((request, response) => {
+      if (request.url === '/moved') response.writeHead(302, { location: '/gone' }).end();
+      else response.writeHead(request.url === '/up' ? 204 : 410).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const http = (where: string): Probe => ({ kind: 'http', scheme: 'http', port, path: where, ipv6: false });
+    assert.deepEqual(await probe(http('/up')), { kind: 'http', statusCode: 204 });
+    assert.deepEqual(await probe(http('/moved')), { kind: 'http', statusCode: 410 });
+    assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: true });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: false });
+    assert.equal((await probe(http('/up'))).kind, 'failed');
+    containers.destroy(it.containerId);
+    await next('exited', 'probed');
+    assert.equal((await probe(command('true'))).kind, 'failed');
+  },
+);
 
-test('usage: its processes, their memory, the disk under the sandbox', async () => {
+test('the usage of a container has its processes, their memory, and the disk usage of the sandbox', async () => {
   const containers = await start();
   const it = spec('used', {
     value: 'dd if=/dev/zero of=file bs=1024 count=200 2>/dev/null; sleep 600 & echo >ready; wait',
   });
   containers.launch(it);
   await next('started', 'used');
-  while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await untilFile(`${it.sandbox}/ready`);
   const used = present(await containers.usage(it.containerId), 'usage');
   assert.deepEqual([used.processes, used.threads], [2, 2]);
   assert.ok((used.mem_rss_bytes ?? 0) > 100_000 && (used.mem_rss_bytes ?? 0) < 50_000_000);
@@ -183,7 +201,7 @@ test('usage: its processes, their memory, the disk under the sandbox', async () 
 const asRoot = { skip: process.getuid?.() !== 0 };
 
 supervised(
-  'another user, its groups, limits exactly as wanted',
+  "a container runs as its user, with that user's groups and exactly the limits of its spec",
   async () => {
     const containers = await start();
     chmodSync(root, 0o711);
@@ -210,7 +228,7 @@ supervised(
 );
 
 supervised(
-  "a probe's command runs as the container's user with the groups of that, whichever user it names",
+  "PROBES-1: a probe's command runs as the container's user with that user's groups, whichever user it names",
   async () => {
     const containers = await start();
     chmodSync(root, 0o711);
@@ -234,7 +252,7 @@ supervised(
 );
 
 supervised(
-  'PLAN-3: what a task preloads is loaded by nothing that runs as another user',
+  'PLAN-3: no program that runs as another user loads the libraries that a task preloads',
   async () => {
     const containers = await start();
     chmodSync(root, 0o711);
@@ -249,7 +267,7 @@ supervised(
     containers.launch(it);
     assert.deepEqual((await next('exited', 'preload')).status, { kind: 'exited', code: 0 });
     assert.equal(output(it), 'nobody\n');
-    // The loader complains once for each program that it could not load it into: the shell and id.
+    // The loader writes an error for each program that gets the variable: the shell and id.
     assert.ok(
       output(it, 'stderr')
         .split('\n')
@@ -259,20 +277,20 @@ supervised(
   asRoot,
 );
 
-supervised('destroy leaves nothing of a task that resists', async () => {
+supervised('destroy ends every process of a task that ignores signals', async () => {
   const containers = await start();
   const stubborn =
     'trap "" TERM INT HUP; (trap "" TERM; setsid sleep 600 & sleep 600) & echo $! >inner; while :; do sleep 1; done';
   const it = spec('stubborn', { value: stubborn });
   containers.launch(it);
   const { pid } = await next('started', 'stubborn');
-  while (read(`${it.sandbox}/inner`) === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  await untilFile(`${it.sandbox}/inner`);
   containers.destroy(it.containerId);
   assert.deepEqual((await next('exited', 'stubborn')).status, { kind: 'signaled', signal: 9 });
   assert.equal(alive(pid) || alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-supervised('ENDINGS-1: what a task leaves behind in its session ends before the task is reported', async () => {
+supervised('ENDINGS-1: processes that a task leaves in its session are killed before its end is reported', async () => {
   const containers = await start();
   const it = spec('leaves', { value: 'sleep 600 & echo $! >inner; exit 4' });
   containers.launch(it);
@@ -280,7 +298,7 @@ supervised('ENDINGS-1: what a task leaves behind in its session ends before the 
   assert.equal(alive(Number(read(`${it.sandbox}/inner`))), false);
 });
 
-supervised('POSIX-2: containers outlive the launcher and are found again with their true ends', async () => {
+supervised('POSIX-2: containers outlive the launcher and are recovered with their exact statuses', async () => {
   const first = await start();
   const go = (name: string): string => `until [ -e ../${name} ]; do sleep 0.02; done`;
   const specs = [
@@ -294,8 +312,9 @@ supervised('POSIX-2: containers outlive the launcher and are found again with th
   forgetEvents();
   writeFileSync(`${root}/go-meanwhile`, '');
   writeFileSync(`${root}/go-killed`, '');
-  const ended = (id: string): boolean => /^(status|ended) .*\n/m.test(read(`${root}/run/containers/${id}.record`));
-  while (!ended('meanwhile') || !ended('killed')) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const id of ['meanwhile', 'killed']) {
+    await untilFile(`${root}/run/containers/${id}.record`, (text) => /^(status|ended) .*\n/m.test(text));
+  }
 
   const second = await start();
   const found = new Map((await second.recover()).map((it) => [it.containerId as string, it]));
@@ -320,7 +339,7 @@ supervised('POSIX-2: containers outlive the launcher and are found again with th
   assert.deepEqual((await next('exited', 'later')).status, { kind: 'exited', code: 5 });
 });
 
-test('what a shell supervises is found by a launcher that has perl, and the other way round', async () => {
+test('POSIX-2: a launcher with perl recovers containers of the shell supervisor, and the other way round', async () => {
   const orders = [
     ['to-perl', filesWithoutPerl(), createFiles()],
     ['to-shell', createFiles(), filesWithoutPerl()],
@@ -341,18 +360,18 @@ test('what a shell supervises is found by a launcher that has perl, and the othe
   }
 });
 
-test('perl tells an exit with the code of an interrupt from the interrupt that was sent', async () => {
+test('the perl supervisor tells an exit with status 130 from SIGINT', async () => {
   const containers = await start();
   const it = spec('handled', { value: 'trap "exit 130" INT; echo >ready; while :; do sleep 0.02; done' });
   containers.launch(it);
   await next('started', 'handled');
-  while (!existsSync(`${it.sandbox}/ready`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await untilFile(`${it.sandbox}/ready`);
   containers.signal(it.containerId, 2);
   assert.deepEqual((await next('exited', 'handled')).status, { kind: 'exited', code: 130 });
 });
 
 supervised(
-  'a supervisor is killed: the task runs on, its end is seen without a status; others are launched',
+  'when a supervisor is killed, its task runs on and ends without a status, and other containers are launched',
   async () => {
     const containers = await start();
     const orphan = spec('orphan', { value: 'until [ -e ../go-orphan ]; do sleep 0.02; done; echo done; exit 7' });
@@ -361,7 +380,7 @@ supervised(
     const supervisor = Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1]);
     assert.ok(supervisor > 1);
     process.kill(supervisor, 'SIGKILL');
-    while (alive(supervisor)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await untilDead(supervisor);
     assert.ok(alive(pid));
     containers.launch(spec('another', { value: 'exit 3' }));
     assert.deepEqual((await next('exited', 'another')).status, { kind: 'exited', code: 3 });

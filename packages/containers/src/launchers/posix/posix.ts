@@ -4,6 +4,7 @@
 // Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
 // POSIX-1: an accepted container ends in one `launchFailed` or one `exited`.
 // POSIX-2: whatever this process knows of a running container can be read again from the container's runtime files.
+// POSIX-3: calls repeated for a container grow neither its record nor its runtime files.
 import {
   type ContainerId,
   err,
