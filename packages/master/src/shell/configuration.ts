@@ -1,4 +1,4 @@
-// From flags to what a master is started with.
+// Turns flags into the configuration of a master.
 import { promises as dns } from 'node:dns';
 import { join } from 'node:path';
 import type { AllocatorOptions } from '@meseta/allocator';
@@ -13,14 +13,14 @@ import { renderWireError } from '@meseta/wire';
 import { DomainInfoCodec } from '@meseta/wire/codecs';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '../core/options.js';
 import type { MasterFlags } from './flags.js';
-import { answersOf, type MasterSecurity, securityOf } from './security.js';
+import { coreAuthorizerOf, type MasterSecurity, securityOf } from './security.js';
 
-/** Where the registry lives: a directory, or only in memory. */
+/** Where the registry is stored: in a directory, or in memory only. */
 export type RegistryPlace = { readonly kind: 'memory' } | { readonly kind: 'directory'; readonly path: string };
 
 export interface MasterConfig {
   readonly ip: string;
-  /** 0 takes a free one. */
+  /** 0 listens on any free port. */
   readonly port: number;
   readonly advertise: { readonly ip?: string | undefined; readonly port?: number | undefined };
   readonly peerOptions: ReturnType<typeof peerOptionsOf>;
@@ -35,7 +35,7 @@ export interface MasterConfig {
   /** The flags in force, as /flags shows them. */
   readonly flags: ReadonlyMap<string, string>;
   readonly log: Logger;
-  /** Where the log can be read from. */
+  /** The file with the log; undefined if there is none. */
   readonly logFile: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface ConfigurationError {
   readonly text: string;
 }
 
-const wrong = (flag: string, text: string) => err<ConfigurationError>({ flag, text: `Flag --${flag}: ${text}` });
+const invalidFlag = (flag: string, text: string) => err<ConfigurationError>({ flag, text: `Flag --${flag}: ${text}` });
 
 const loopback = '127.0.0.1';
 const minReregisterTimeoutMs = 600_000;
@@ -57,13 +57,13 @@ export async function configurationOf(
   logFile?: string,
 ): Promise<Result<MasterConfig, ConfigurationError>> {
   if (flags.ip !== undefined && flags.ip_discovery_command !== undefined) {
-    return wrong('ip_discovery_command', 'expected only one of it and --ip');
+    return invalidFlag('ip_discovery_command', 'expected only one of it and --ip');
   }
   const found = flags.ip_discovery_command === undefined ? undefined : await discoverIp(flags.ip_discovery_command);
-  if (found?.ok === false) return wrong('ip_discovery_command', found.error);
+  if (found?.ok === false) return invalidFlag('ip_discovery_command', found.error);
   const ip = flags.ip ?? found?.value ?? loopback;
   const own = await ownAddressOf(ip, flags.advertise_ip);
-  if (!own.ok) return wrong(own.error.flag, own.error.text);
+  if (!own.ok) return invalidFlag(own.error.flag, own.error.text);
   for (const warning of own.value.warnings) log.warning(warning);
   const registry = registryOf(flags);
   if (!registry.ok) return registry;
@@ -73,7 +73,7 @@ export async function configurationOf(
   if (!options.ok) return options;
   const hostname = flags.hostname ?? (await hostnameOf(own.value.advertiseIp ?? ip, flags.hostname_lookup));
   const security = securityOf(flags, hostname, env);
-  if (!security.ok) return wrong(security.error.flag, security.error.text);
+  if (!security.ok) return invalidFlag(security.error.flag, security.error.text);
   for (const warning of security.value.warnings) log.warning(warning);
   return ok({
     ip,
@@ -84,7 +84,7 @@ export async function configurationOf(
     registry: registry.value,
     options: {
       ...options.value,
-      authorize: answersOf(security.value.gate.authorizer),
+      authorize: coreAuthorizerOf(security.value.gate.authorizer),
       // An agent with a credential takes messages of drivers only where certificates show their address.
       agentsTakeDriversMessages:
         !security.value.peers.authenticateAgents || security.value.tls?.requireClientCert === true,
@@ -103,23 +103,23 @@ export async function configurationOf(
 function registryOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationError> {
   if (flags.registry === 'in_memory') return ok({ kind: 'memory' });
   if (flags.registry !== 'replicated_log') {
-    return wrong('registry', `expected in_memory or replicated_log, got ${JSON.stringify(flags.registry)}`);
+    return invalidFlag('registry', `expected in_memory or replicated_log, got ${JSON.stringify(flags.registry)}`);
   }
-  if (flags.work_dir === undefined) return wrong('work_dir', 'is required with --registry=replicated_log');
+  if (flags.work_dir === undefined) return invalidFlag('work_dir', 'is required with --registry=replicated_log');
   return ok({ kind: 'directory', path: join(flags.work_dir, 'registry') });
 }
 
 function domainOf(text: string | undefined): Result<DomainInfo | undefined, ConfigurationError> {
   if (text === undefined) return ok(undefined);
   const domain = DomainInfoCodec.parse(text);
-  return domain.ok ? domain : wrong('domain', renderWireError(domain.error));
+  return domain.ok ? domain : invalidFlag('domain', renderWireError(domain.error));
 }
 
 function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<AllocatorOptions, ConfigurationError> {
   const minimums = [];
   for (const text of flags.min_allocatable_resources.split('|').filter((part) => part.trim() !== '')) {
     const quantities = parseQuantities(text);
-    if (!quantities.ok) return wrong('min_allocatable_resources', quantities.error);
+    if (!quantities.ok) return invalidFlag('min_allocatable_resources', quantities.error);
     minimums.push(quantities.value);
   }
   return ok({
@@ -136,7 +136,7 @@ function allocatorOf(flags: MasterFlags, domain: DomainInfo | undefined): Result
 function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<MasterOptions, ConfigurationError> {
   if (flags.agent_reregister_timeout < minReregisterTimeoutMs) {
     const given = formatDuration(flags.agent_reregister_timeout);
-    return wrong('agent_reregister_timeout', `expected at least 10mins, got ${given}`);
+    return invalidFlag('agent_reregister_timeout', `expected at least 10mins, got ${given}`);
   }
   const allocator = allocatorOf(flags, domain);
   if (!allocator.ok) return allocator;
@@ -167,7 +167,7 @@ function optionsOf(flags: MasterFlags, domain: DomainInfo | undefined): Result<M
   });
 }
 
-/** The name of the address; the address itself where nobody knows one or nobody is to be asked. */
+/** The host name of an address; the address itself if lookups are off or find no name. */
 async function hostnameOf(ip: string, lookup: boolean): Promise<string> {
   if (!lookup) return ip;
   return dns.lookupService(ip, 0).then(

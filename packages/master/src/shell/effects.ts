@@ -1,4 +1,4 @@
-// Carries out the core's effects, in the order in which it gave them.
+// Performs the effects of the core.
 import type { Host } from '@meseta/platform';
 import type { CoreLog } from '@meseta/platform/core-log';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -7,7 +7,8 @@ import type { RegistryState } from '../registry/state.js';
 import type { RegistryLog } from './registry-log.js';
 import type { Requests } from './requests.js';
 
-export interface Outside {
+/** What effects act on. */
+export interface EffectTargets {
   readonly host: Host;
   readonly requests: Requests;
   readonly registry: RegistryLog;
@@ -17,8 +18,8 @@ export interface Outside {
   onExit(message: string): void;
 }
 
-export function createPerformer(outside: Outside): (effect: MasterEffect) => void {
-  const { host, requests, registry } = outside;
+export function createPerformer(targets: EffectTargets): (effect: MasterEffect) => void {
+  const { host, requests, registry } = targets;
   return (effect) => {
     switch (effect.kind) {
       case 'send': {
@@ -39,12 +40,12 @@ export function createPerformer(outside: Outside): (effect: MasterEffect) => voi
       case 'closeStream':
         return requests.close(effect.stream);
       case 'persist':
-        return registry.persist(effect.operations, outside.durableRegistry());
+        return registry.persist(effect.operations, targets.durableRegistry());
       case 'note':
-        if (effect.note.kind === 'log') outside.coreLog.write(effect.note.level, effect.note.text);
-        return outside.onNote(effect.note);
+        if (effect.note.kind === 'log') targets.coreLog.write(effect.note.level, effect.note.text);
+        return targets.onNote(effect.note);
       case 'exit':
-        return outside.onExit(effect.message);
+        return targets.onExit(effect.message);
     }
   };
 }

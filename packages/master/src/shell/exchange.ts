@@ -1,6 +1,8 @@
-// One HTTP request and what answers it.
+// An HTTP request with its response.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MasterEndpoint, Match, Method } from '@meseta/api';
+import type { BodyReader } from '@meseta/platform';
+import { answerText } from '@meseta/platform/answers';
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -9,7 +11,7 @@ export interface Exchange {
   readonly method: Method;
   readonly match: Match<MasterEndpoint>;
   readonly query: URLSearchParams;
-  /** Who asks, as authenticated. */
+  /** The authenticated principal. */
   readonly principal: string | undefined;
 }
 
@@ -17,3 +19,11 @@ export const header = ({ request }: Exchange, name: string): string | undefined 
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(',') : value;
 };
+
+/** The body of the request; undefined if it could not be read, and then the request has been answered. */
+export async function readBody(bodies: BodyReader, exchange: Exchange): Promise<Uint8Array | undefined> {
+  const body = await bodies.read(exchange.request);
+  if (body.ok) return body.value;
+  answerText(exchange.response, body.error.status, body.error.message, { Connection: 'close' });
+  return undefined;
+}

@@ -1,4 +1,4 @@
-// Meseta's own endpoints (packages/api/src/extensions.ts): JSON in, JSON out.
+// Meseta's own endpoints (packages/api/src/extensions.ts).
 import {
   bodyText,
   ExplainRequestCodec,
@@ -10,12 +10,12 @@ import {
 } from '@meseta/api';
 import { type Clock, err, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { answerJson, answerText, refuse } from '@meseta/platform/answers';
+import { answerJson, refuse } from '@meseta/platform/answers';
 import { bodyType, JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import { explain } from '../views/explain.js';
-import { type Exchange, header } from './exchange.js';
+import { type Exchange, header, readBody } from './exchange.js';
 import type { Requests } from './requests.js';
 import type { ViewerOf } from './viewer.js';
 
@@ -31,10 +31,10 @@ export interface ExtensionsOptions {
 export function createExtensions({ bodies, requests, clock, viewerOf, state, push }: ExtensionsOptions) {
   return {
     async killTask(exchange: Exchange): Promise<void> {
-      const { request, response, principal } = exchange;
-      const body = await bodies.read(request);
-      if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
-      const read = readKillTask(header(exchange, 'content-type'), body.value);
+      const { response, principal } = exchange;
+      const body = await readBody(bodies, exchange);
+      if (body === undefined) return;
+      const read = readKillTask(header(exchange, 'content-type'), body);
       if (!read.ok) return refuse(response, read.error);
       const { framework_id: frameworkId, ...kill } = read.value;
       push({ kind: 'killTask', request: requests.await(response, JSON_TYPE), principal, frameworkId, kill });

@@ -22,7 +22,7 @@ import { peerFlags } from '@meseta/platform/peer-flags';
 import { validateRole } from '@meseta/resources';
 import type { RateLimit } from '../core/options.js';
 
-/** `N/duration`: at most N of something in that time. */
+/** `N/DURATION`: at most N in that time. */
 function parseRate(text: string): Result<RateLimit, string> {
   const [count, time] = text.split('/');
   const perMs = parseDuration(time ?? '');
@@ -64,7 +64,7 @@ function parseWeights(text: string): Result<ReadonlyMap<string, number>, string>
 const rateFlag = (aliases: readonly string[]) =>
   valueFlag(parseRate, asGiven, {
     aliases,
-    help: 'How many agents may be removed in a time, e.g. 1/10mins.',
+    help: 'The rate at which unreachable agents are removed, e.g. 1/10mins.',
   });
 
 const sorterFlag = (options: {
@@ -74,7 +74,7 @@ const sorterFlag = (options: {
 }) => valueFlag(oneOf('drf', 'random'), asGiven, options);
 
 const later = { status: 'ignored' } as const;
-/** Masters that were started to elect one of them would all lead. */
+/** Election is not supported, so each of several masters would lead. */
 const severalMasters = {
   status: 'refused',
   help: 'Several masters are not supported yet. Start one master without this flag; its registry is in --work_dir.',
@@ -84,9 +84,9 @@ const parseQuorum = (text: string): Result<number, string> =>
   text === '1' ? ok(1) : err(`expected 1, as several masters are not supported yet, got ${JSON.stringify(text)}`);
 
 export const masterFlags = {
-  acls: textFlag({ help: 'Who may do what, as JSON or file:///path.' }),
-  advertise_ip: textFlag({ help: 'The address that others are told to reach this master at.' }),
-  advertise_port: portFlag({ help: 'The port that others are told to reach this master at.' }),
+  acls: textFlag({ help: 'Access control lists, as JSON or file:///path.' }),
+  advertise_ip: textFlag({ help: 'The address that agents and frameworks use to reach this master.' }),
+  advertise_port: portFlag({ help: 'The port that agents and frameworks use to reach this master.' }),
   agent_ping_timeout: durationFlag({
     default: '15secs',
     aliases: ['slave_ping_timeout'],
@@ -96,15 +96,15 @@ export const masterFlags = {
   agent_reregister_timeout: durationFlag({
     default: '10mins',
     aliases: ['slave_reregister_timeout'],
-    help: 'How long an agent may take to come back; at least 10mins.',
+    help: 'How long an agent may take to re-register; at least 10mins.',
   }),
   allocation_interval: durationFlag({ default: '1secs', help: 'The time between allocation runs.' }),
   allocator: textFlag({ ...later, default: 'hierarchical' }),
   allocator_agent_recovery_factor: numberFlag({
     default: '0.8',
-    help: 'The share of known agents to wait for, after a failover with quota, before offers go out.',
+    help: 'The share of known agents that must re-register, after a failover with quota, before offers are sent.',
   }),
-  allocator_recovery_timeout: durationFlag({ default: '10mins', help: 'How long to wait for them at most.' }),
+  allocator_recovery_timeout: durationFlag({ default: '10mins', help: 'How long to wait for these agents at most.' }),
   authenticate_agents: booleanFlag({
     default: false,
     aliases: ['authenticate_slaves'],
@@ -130,31 +130,37 @@ export const masterFlags = {
     help: 'How long an agent or v0 framework may take to authenticate.',
   }),
   authenticators: textFlag({ default: 'crammd5', help: 'How agents and v0 frameworks authenticate: crammd5.' }),
-  authorizers: textFlag({ default: 'local', help: 'Who decides what is allowed: local, by --acls.' }),
-  cluster: textFlag({ help: 'A name for people to know the cluster by.' }),
+  authorizers: textFlag({ default: 'local', help: 'The authorizer: local, which uses --acls.' }),
+  cluster: textFlag({ help: 'The name of the cluster.' }),
   credentials: pathFlag({ help: 'A file with principals and their secrets, as JSON or a pair on each line.' }),
   domain: textFlag({ help: "The master's fault domain, as JSON." }),
-  external_log_file: pathFlag({ help: 'A log file, written by someone else, to be shown.' }),
+  external_log_file: pathFlag({ help: 'A log file written by another program, to be served at /files.' }),
   fair_sharing_excluded_resource_names: valueFlag(parseNames, asGiven, {
-    help: 'Resources that do not count in shares.',
+    help: 'Resources that do not count in fair shares.',
   }),
   filter_gpu_resources: booleanFlag({
     default: true,
     help: 'Offer machines with gpus only to frameworks with GPU_RESOURCES.',
   }),
   firewall_rules: textFlag({ help: 'Endpoints that are switched off, as JSON or file:///path.' }),
-  framework_sorter: sorterFlag({ default: 'drf', help: 'How frameworks of a role share: drf or random.' }),
-  help: booleanFlag({ default: false, help: 'Shows this.' }),
+  framework_sorter: sorterFlag({
+    default: 'drf',
+    help: 'How resources are shared among the frameworks of a role: drf or random.',
+  }),
+  help: booleanFlag({ default: false, help: 'Shows this text.' }),
   hooks: textFlag({ ...later }),
-  hostname: hostFlag({ help: 'The name that others are told.' }),
-  hostname_lookup: booleanFlag({ default: true, help: 'Look the name up from the address where none is given.' }),
+  hostname: hostFlag({ help: 'The host name that this master publishes.' }),
+  hostname_lookup: booleanFlag({
+    default: true,
+    help: 'Look up the host name from the address if --hostname is not given.',
+  }),
   http_authenticators: textFlag({ default: 'basic', help: 'How HTTP requests authenticate: basic.' }),
   http_framework_authenticators: textFlag({ help: 'How HTTP frameworks authenticate: basic.' }),
   initialize_driver_logging: booleanFlag({ ...later, default: true }),
-  ip: textFlag({ help: 'The address to listen on; loopback where none is given.' }),
+  ip: textFlag({ help: 'The address to listen on; loopback if it is not given.' }),
   ip_discovery_command: textFlag({ help: 'A shell command that prints the address to listen on.' }),
   log_auto_initialize: booleanFlag({ ...later, default: true }),
-  log_dir: pathFlag({ help: 'Where the log is also written to, as mesos-master.INFO; shown under /files.' }),
+  log_dir: pathFlag({ help: 'The directory for a copy of the log, mesos-master.INFO, which /files serves.' }),
   logbufsecs: numberFlag({ ...later, default: '0' }),
   logging_level: valueFlag(oneOf('INFO', 'WARNING', 'ERROR'), asGiven, {
     default: 'INFO',
@@ -170,12 +176,12 @@ export const masterFlags = {
   max_agent_ping_timeouts: countFlag({
     default: '5',
     aliases: ['max_slave_ping_timeouts'],
-    help: 'How many pings may go unanswered.',
+    help: 'How many unanswered pings make an agent unreachable.',
   }),
-  max_completed_frameworks: countFlag({ default: '50', help: 'How many ended frameworks to remember.' }),
+  max_completed_frameworks: countFlag({ default: '50', help: 'How many completed frameworks to keep.' }),
   max_completed_tasks_per_framework: countFlag({
     default: '1000',
-    help: 'How many ended tasks to remember for each framework.',
+    help: 'How many completed tasks to keep for each framework.',
   }),
   max_executors_per_agent: countFlag({ ...later }),
   max_operator_event_stream_subscribers: countFlag({
@@ -184,7 +190,7 @@ export const masterFlags = {
   }),
   max_unreachable_tasks_per_framework: countFlag({
     default: '1000',
-    help: 'How many unreachable tasks to remember for each framework.',
+    help: 'How many unreachable tasks to keep for each framework.',
   }),
   memory_profiling: booleanFlag({ ...later, default: false }),
   min_allocatable_resources: textFlag({
@@ -201,7 +207,7 @@ export const masterFlags = {
     default: '100',
     help: 'The instructions that a regular expression of offer constraints may have.',
   }),
-  offer_timeout: durationFlag({ help: 'How long a framework may sit on an offer.' }),
+  offer_timeout: durationFlag({ help: 'How long a framework may keep an offer before it is rescinded.' }),
   port: portFlag({ default: '5050', help: 'The port to listen on.' }),
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
@@ -210,36 +216,43 @@ export const masterFlags = {
   recovery_agent_removal_limit: valueFlag(parsePercent, asGiven, {
     default: '100%',
     aliases: ['recovery_slave_removal_limit'],
-    help: 'The share of agents that may be lost in a failover before the master gives up.',
+    help: 'The share of agents that may not re-register after a failover; beyond it the master exits.',
   }),
-  registry: textFlag({ default: 'replicated_log', help: 'in_memory, or replicated_log: durable in work_dir.' }),
+  registry: textFlag({ default: 'replicated_log', help: 'in_memory, or replicated_log: durable in --work_dir.' }),
   registry_fetch_timeout: durationFlag({ ...later, default: '1mins' }),
   registry_gc_interval: durationFlag({
     default: '15mins',
-    help: 'How often old entries are dropped from the registry.',
+    help: 'How often old entries of unreachable and gone agents are removed from the registry.',
   }),
   registry_max_agent_age: durationFlag({
     default: '2weeks',
-    help: 'How long unreachable and gone agents are remembered.',
+    help: 'How long entries of unreachable and gone agents are kept.',
   }),
-  registry_max_agent_count: countFlag({ default: '102400', help: 'How many of them are remembered.' }),
+  registry_max_agent_count: countFlag({
+    default: '102400',
+    help: 'How many entries of unreachable and of gone agents are kept.',
+  }),
   registry_store_timeout: durationFlag({ ...later, default: '20secs' }),
   registry_strict: booleanFlag({ ...later, default: false }),
   require_agent_domain: booleanFlag({ default: false, help: 'Refuse agents without a fault domain.' }),
-  role_sorter: sorterFlag({ default: 'drf', aliases: ['user_sorter'], help: 'How roles share: drf or random.' }),
+  role_sorter: sorterFlag({
+    default: 'drf',
+    aliases: ['user_sorter'],
+    help: 'How resources are shared among roles: drf or random.',
+  }),
   roles: valueFlag(parseRoles, asGiven, { help: 'The only roles that may be used.' }),
   root_submissions: booleanFlag({ ...later, default: true }),
   ...tlsFlags,
   trusted_hosts: valueFlag(parseNames, asGiven, {
-    help: 'Names under which browsers may reach this master, beside its own and addresses.',
+    help: 'Host names under which browsers may reach this master, besides its own name and its addresses.',
   }),
   version: booleanFlag({ default: false, help: 'Shows the version.' }),
   webui_dir: pathFlag({ ...later }),
   weights: valueFlag(parseWeights, asGiven, {
-    help: 'Weights of roles: a=2,b=3; kept only where the registry has none.',
+    help: 'Weights of roles: a=2,b=3; used only if the registry has no weights.',
   }),
   whitelist: pathFlag({ ...later }),
-  work_dir: pathFlag({ help: 'Where the registry is kept.' }),
+  work_dir: pathFlag({ help: 'The directory of the registry.' }),
   zk: urlFlag(severalMasters),
   zk_session_timeout: durationFlag({ ...later, default: '10secs' }),
 };

@@ -1,7 +1,7 @@
-// Which handler answers which endpoint.
-import { type Metrics, refusal } from '@meseta/api';
+// Assigns a handler to each endpoint.
+import type { Metrics } from '@meseta/api';
 import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
-import { answerJson, answerText, refuse } from '@meseta/platform/answers';
+import { answerJson, answerText } from '@meseta/platform/answers';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
 import type { FindRoot } from '@meseta/platform/shown-files';
@@ -14,7 +14,7 @@ import type { ProcessFacts } from '../views/facts.js';
 import { flagsDocument } from '../views/v0-state.js';
 import type { Exchange } from './exchange.js';
 import { createExtensions } from './extensions.js';
-import { type Handlers, redirectTo, type Standing } from './http.js';
+import type { Handlers } from './http.js';
 import { createOperatorApi } from './operator-api.js';
 import type { Requests } from './requests.js';
 import type { SchedulerApi } from './scheduler-api.js';
@@ -31,13 +31,12 @@ export interface HandlersOptions {
   readonly viewerOf: ViewerOf;
   readonly authorizer: Authorizer;
   readonly logging: LoggingLevel;
-  /** The virtual paths that a principal may see, and where they lead. */
+  /** The virtual paths that a principal may see, with the files behind them. */
   readonly attached: (principal: string | undefined) => Iterable<readonly [string, string]>;
-  /** What of them a principal may see. */
+  /** Resolves the virtual paths that a principal may see. */
   filesFor(principal: string | undefined): FindRoot;
   state(): MasterState;
   metrics(): Metrics;
-  standing(): Standing;
   push(input: MasterInput): void;
   subscribe(exchange: Exchange, mediaType: MediaType): Promise<void>;
 }
@@ -68,7 +67,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     scheduler: options.scheduler.handle,
     health: ({ response }) => answerText(response, 200),
     flags: (exchange) => answerJson(exchange, flagsDocument(facts)),
-    redirect: redirector(options.standing, facts),
+    redirect: redirectToSelf(facts),
     maintenanceSchedule: get(reads.maintenanceSchedule, changes.updateSchedule),
     weights: get(reads.weights, changes.updateWeights),
     quota: (exchange) => {
@@ -78,14 +77,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
   };
 }
 
-const redirector =
-  (standing: () => Standing, { info }: ProcessFacts) =>
+/** The leading master is this one: there is only one. */
+const redirectToSelf =
+  ({ info }: ProcessFacts) =>
   ({ response, match }: Exchange): void => {
-    const now = standing();
+    const hostname = info.hostname ?? info.address?.ip ?? '';
     if (match.rest !== '') answerText(response, 404, '404 Not Found\n');
-    else if (now.kind === 'leaderless') refuse(response, refusal('unavailable', 'No master leads'));
-    else {
-      const own = { hostname: info.hostname ?? info.address?.ip ?? '', port: info.port };
-      redirectTo(now.kind === 'following' ? now.leader : own, '', response);
-    }
+    else answerText(response, 307, '', { Location: `//${hostname}:${info.port}` });
   };

@@ -1,4 +1,4 @@
-// What a master tells others of itself.
+// The MasterInfo of this process.
 import { randomUUID } from 'node:crypto';
 import { hostOf, pidOf } from '@meseta/base';
 import { buildInfo } from '@meseta/platform/build-info';
@@ -11,7 +11,7 @@ const packedIp = (ip: string): number => {
   return bytes.length === 4 ? bytes.reduceRight((sum, byte) => sum * 256 + byte, 0) : 0;
 };
 
-/** Of a process of its own: each has another id. */
+/** Each call generates another id: call it once per process. */
 export function masterInfoOf(config: MasterConfig, address: string): MasterInfo {
   const colon = address.lastIndexOf(':');
   const [ip, port] = [hostOf(address), Number(address.slice(colon + 1))];

@@ -1,4 +1,4 @@
-// `meseta master`: flags in, a running master out, until a signal or a reason to end.
+// `meseta master`: reads flags, starts a master and runs it until a signal or a fatal error.
 import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { openLogFile, teeTo } from '@meseta/platform/log-file';
@@ -8,7 +8,7 @@ import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';
 
-/** The exit status; resolves when the process is to end. Signals end it by themselves, with status 0. */
+/** Resolves with the exit status. A signal ends the process with status 0 without resolving it. */
 export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const fail = (text: string): number => {
     process.stderr.write(`meseta master: ${oneLine(text)}\n`);

@@ -36,7 +36,7 @@ test('messages of drivers are counted by principal when they arrive and when the
   );
 });
 
-test('a principal is forgotten with its last framework (MESSAGE-COUNTERS-1)', () => {
+test('MESSAGE-COUNTERS-1: the counts of a principal are deleted with its last framework', () => {
   const { counters, frameworks, frameworkByPid } = stage();
   counters.countReceived(driver);
   const processed = counters.beginProcessing(driver);

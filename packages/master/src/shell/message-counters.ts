@@ -2,13 +2,13 @@
 // principal of their FrameworkInfo. The two differ by the messages that wait under a rate limit or exceeded its capacity.
 //
 // Owns: the counts of principals that a registered framework names.
-// MESSAGE-COUNTERS-1: a principal is counted as long as a registered framework names it, and forgotten after that.
+// MESSAGE-COUNTERS-1: the counts of a principal are kept while a registered framework names it, and deleted after that.
 import type { Pid } from '@meseta/base';
 import type { MasterState } from '../core/state.js';
 
 export interface MessageCounters {
   countReceived(from: Pid): void;
-  /** Call it before the message is worked on, as the message may end the framework; the result counts it. */
+  /** Call it before the message is processed, since that may remove the framework; call the result after that. */
   beginProcessing(from: Pid): () => void;
   metrics(): ReadonlyMap<string, number>;
 }

@@ -1,4 +1,4 @@
-// POST /api/v1: reads are views on the core's state, what changes state is the core's.
+// POST /api/v1. Calls that read are answered by views; calls that change state become inputs of the core.
 import {
   answerType,
   checkCall,
@@ -25,7 +25,7 @@ import type { Remembered } from '../views/runs.js';
 import { type Approver, snapshotOf } from '../views/snapshot.js';
 import * as responses from '../views/v1-responses.js';
 import { isStateCall, stateCallDocument } from '../views/v1-state.js';
-import { type Exchange, header } from './exchange.js';
+import { type Exchange, header, readBody } from './exchange.js';
 import type { Requests } from './requests.js';
 import type { ViewerOf } from './viewer.js';
 
@@ -48,10 +48,10 @@ export interface OperatorApiOptions {
 export function createOperatorApi(options: OperatorApiOptions) {
   const { bodies, requests, push } = options;
   return async (exchange: Exchange): Promise<void> => {
-    const { request, response, principal } = exchange;
-    const body = await bodies.read(request);
-    if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
-    const decoded = decodeBody(header(exchange, 'content-type'), body.value, MasterCallCodec);
+    const { response, principal } = exchange;
+    const body = await readBody(bodies, exchange);
+    if (body === undefined) return;
+    const decoded = decodeBody(header(exchange, 'content-type'), body, MasterCallCodec);
     if (!decoded.ok) return refuse(response, decoded.error);
     const call = decoded.value;
     const definition = checkCall(masterCalls, call);
@@ -67,7 +67,7 @@ export function createOperatorApi(options: OperatorApiOptions) {
   };
 }
 
-/** Calls that need leave as a whole; of the others the core or the view decides object by object. */
+/** Calls that are authorized as a whole. For all others, the core or the view authorizes each object. */
 function denialOf(authorizer: Authorizer, principal: string | undefined, { type }: MasterCall): Refusal | undefined {
   if (type !== 'GET_FLAGS' && type !== 'SET_LOGGING_LEVEL') return undefined;
   const subject = principal === undefined ? undefined : principalOf(principal);

@@ -1,11 +1,11 @@
-// The operator API's event streams (SUBSCRIBE): the state, then every change, one encoding for all of a media type, and
-// one log of them for all who may see the same.
+// The event streams of the operator API (SUBSCRIBE): a snapshot of the state, then every change. Subscribers with the same
+// media type and the same approver share one snapshot and one log of encoded events.
 //
-// Owns: who listens, and what happened since the snapshots that are still being rendered.
-// OPERATOR-STREAMS-1: a subscriber sees the state and then every change after it, none twice and none left out: events that come while
-//     its snapshot is rendered wait behind the snapshot. Those who come together share one snapshot.
-// OPERATOR-STREAMS-2: at most `limit` streams; one more closes the oldest.
-// OPERATOR-STREAMS-3: nobody is told of what they may not see.
+// Owns: the subscribers, and the events since each snapshot that is still being rendered.
+// OPERATOR-STREAMS-1: a subscriber gets a snapshot and then every later event, each once: events that occur while the
+//     snapshot is rendered follow it. Subscribers that come together share one rendering.
+// OPERATOR-STREAMS-2: at most `limit` streams are open; one more closes the oldest.
+// OPERATOR-STREAMS-3: a subscriber gets no event of an object that it may not see.
 
 import type { Clock } from '@meseta/base';
 import { createEventLog, type EventLog, type Rendering, type RenderQueue } from '@meseta/platform';
@@ -39,19 +39,19 @@ export interface OperatorStreamsOptions {
   onCut(): void;
 }
 
-/** All who listen in one media type and may see the same. */
+/** The subscribers with one media type and one approver: they get the same bytes. */
 interface Audience {
   readonly mediaType: MediaType;
   readonly approver: Approver;
-  /** Streams that are open or about to be. */
+  /** Streams that are open, or whose snapshot is being rendered. */
   members: number;
   readonly log: EventLog;
-  /** Records of what happened since the snapshot whose rendering is under way: there is one at a time. */
+  /** Encoded events since the snapshot that is being rendered; at most one rendering is under way. */
   since: Uint8Array[] | undefined;
 }
 
-/** What belongs to a snapshot. */
-interface Opening {
+/** The result of rendering a snapshot, besides its bytes. */
+interface SnapshotResult {
   readonly remembered: Remembered;
   readonly since: readonly Uint8Array[];
 }
@@ -64,35 +64,35 @@ const encode = (mediaType: MediaType, event: MasterEvent): Uint8Array =>
 export function createOperatorStreams(options: OperatorStreamsOptions): OperatorStreams {
   const { clock, renders, state, limit, viewerOf, onCut } = options;
   const audiences = createAudiences(clock);
-  /** In the order of their coming; each ends its stream. */
+  /** Functions that close a stream, oldest stream first. */
   const streams = new Set<() => void>();
   let cancelHeartbeat: (() => void) | undefined;
 
-  const tell = tellerOf(audiences);
+  const broadcast = createBroadcast(audiences);
 
-  const beat = (): void => {
-    tell(
+  const sendHeartbeats = (): void => {
+    broadcast(
       () => ({ type: 'HEARTBEAT' }),
       () => true,
       true,
     );
-    cancelHeartbeat = streams.size > 0 ? clock.setTimer(heartbeatMs, beat) : undefined;
+    cancelHeartbeat = streams.size > 0 ? clock.setTimer(heartbeatMs, sendHeartbeats) : undefined;
   };
 
-  const admit = (close: () => void): void => {
+  const addStream = (close: () => void): void => {
     streams.add(close);
     const [oldest] = streams;
     if (streams.size > limit) oldest?.();
-    cancelHeartbeat ??= clock.setTimer(heartbeatMs, beat);
+    cancelHeartbeat ??= clock.setTimer(heartbeatMs, sendHeartbeats);
   };
 
   return {
     async subscribe({ response, principal }, mediaType) {
-      const audience = audiences.of(mediaType, viewerOf(principal));
+      const audience = audiences.join(mediaType, viewerOf(principal));
       const rendering = await renders.render({
         key: `SUBSCRIBED ${nameOf(audience)}`,
         version: () => state.version,
-        start: (earlier: Opening | undefined) => opening(state, audience, earlier?.remembered),
+        start: (earlier: SnapshotResult | undefined) => renderSnapshot(state, audience, earlier?.remembered),
       });
       if (response.destroyed) return audiences.leave(audience);
       response.writeHead(200, {
@@ -101,23 +101,23 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
         'Cache-Control': 'no-store',
       });
       const heartbeat = encode(mediaType, { type: 'HEARTBEAT' });
-      const first = [...framed(rendering), heartbeat, ...rendering.memory.since];
-      const gone = (): void => {
+      const first = [...recordsOf(rendering), heartbeat, ...rendering.memory.since];
+      const removeStream = (): void => {
         if (streams.delete(close)) audiences.leave(audience);
       };
       const close = (): void => {
-        leave();
-        gone();
+        unsubscribe();
+        removeStream();
         response.end();
       };
-      const leave = audience.log.subscribe(response, first, (why) => {
+      const unsubscribe = audience.log.subscribe(response, first, (why) => {
         if (why === 'tooSlow') onCut();
-        gone();
+        removeStream();
       });
-      admit(close);
+      addStream(close);
     },
     note: (note) =>
-      tell(
+      broadcast(
         (approver) => operatorEventOf(state, note, approver),
         (approver) => isSeen(state, note, approver),
         !dependsOnViewer(note),
@@ -130,12 +130,12 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
   };
 }
 
-/** The snapshot, and what happens while it is written. */
-function* opening(
+/** Renders the snapshot, and collects the events that occur meanwhile. */
+function* renderSnapshot(
   state: MasterState,
   audience: Audience,
   earlier: Remembered | undefined,
-): Generator<string | Uint8Array, Opening> {
+): Generator<string | Uint8Array, SnapshotResult> {
   const since: Uint8Array[] = [];
   audience.since = since;
   const { mediaType, approver } = audience;
@@ -144,30 +144,33 @@ function* opening(
   return { remembered, since };
 }
 
-/** A small snapshot is one record in one piece: some clients take what one read of the body gives them for one event. */
-function framed({ pieces, bytes }: Rendering): readonly Uint8Array[] {
+/** A small snapshot is written in one piece, because some clients expect one event per read of the body. */
+function recordsOf({ pieces, bytes }: Rendering): readonly Uint8Array[] {
   const head = recordHead(bytes);
   return bytes > SMALL_BYTES ? [head, ...pieces] : [Buffer.concat([head, ...pieces])];
 }
 
 const SMALL_BYTES = 16 * 1024;
 
-/** Encodes an event once for each media type, where all who may see it are shown the same of it, and logs it. */
-const tellerOf =
+/**
+ * Appends an event to the log of each audience that may see it. `isSameForAll`: its content does not depend on the
+ * approver, so it is encoded once per media type.
+ */
+const createBroadcast =
   (audiences: Audiences) =>
   (
-    event: (approver: Approver) => MasterEvent | undefined,
-    seenBy: (approver: Approver) => boolean,
-    isOneForAll: boolean,
+    eventFor: (approver: Approver) => MasterEvent | undefined,
+    isSeenBy: (approver: Approver) => boolean,
+    isSameForAll: boolean,
   ): void => {
     const encoded = new Map<MediaType, Uint8Array>();
     for (const { mediaType, approver, log, since } of audiences.all()) {
-      if (!seenBy(approver)) continue;
-      let record = isOneForAll ? encoded.get(mediaType) : undefined;
+      if (!isSeenBy(approver)) continue;
+      let record = isSameForAll ? encoded.get(mediaType) : undefined;
       if (record === undefined) {
-        const made = event(approver);
-        if (made === undefined) return;
-        record = encode(mediaType, made);
+        const event = eventFor(approver);
+        if (event === undefined) return;
+        record = encode(mediaType, event);
         encoded.set(mediaType, record);
       }
       if (log.subscribers > 0) log.append(record);
@@ -180,12 +183,12 @@ const nameOf = ({ mediaType, approver }: Pick<Audience, 'mediaType' | 'approver'
 
 type Audiences = ReturnType<typeof createAudiences>;
 
-/** Made when the first of them comes, forgotten when the last has gone. */
+/** An audience exists from its first subscriber to its last. */
 function createAudiences(clock: Clock) {
   const audiences = new Map<string, Audience>();
   return {
     all: () => audiences.values(),
-    of(mediaType: MediaType, approver: Approver): Audience {
+    join(mediaType: MediaType, approver: Approver): Audience {
       const name = nameOf({ mediaType, approver });
       const audience = audiences.get(name) ?? {
         mediaType,

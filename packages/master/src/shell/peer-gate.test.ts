@@ -34,7 +34,7 @@ const register: LibprocessMessage = {
 };
 const revive: LibprocessMessage = { name: 'SchedulerCall', body: { type: 'REVIVE', framework_id: { value: 'f' } } };
 
-/** A gate whose master knows one driver, of the principal `p`. */
+/** A gate whose master has one registered driver, with the principal `p`. */
 function gateWith(security: PeerSecurity, write: (line: string) => void = () => {}) {
   const clock = createTestClock();
   const pushed: MasterInput[] = [];
@@ -84,7 +84,7 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
 const errors = (sent: readonly { readonly message: LibprocessMessage }[]): readonly string[] =>
   sent.flatMap(({ message }) => (message.name === 'FrameworkErrorMessage' ? [message.body.message] : []));
 
-test('PEER-GATE-1: who must authenticate and has not does not reach the core', () => {
+test('PEER-GATE-1: registrations of senders that must authenticate and have not do not reach the core', () => {
   const asked = gateWith(both);
   asked.say(agent, register);
   asked.say(newcomer, subscribe);
@@ -110,7 +110,7 @@ test('a connection counts as that of a registered peer only where the peer has a
   assert.equal(gateWith(open).say(driver, ping), 'registered');
 });
 
-test('PEER-GATE-3: a peer that has authenticated on another connection is not lost with the one before', () => {
+test('PEER-GATE-3: a peer that is authenticated on two connections is lost when both have closed', () => {
   const { authenticate, close, names, say } = gateWith(both);
   authenticate(driver, 1);
   authenticate(driver, 2);
@@ -123,7 +123,7 @@ test('PEER-GATE-3: a peer that has authenticated on another connection is not lo
   assert.equal(isLost(), true);
 });
 
-test('LOG-2: of messages that cannot be decoded only some are logged', () => {
+test('LOG-2: messages that cannot be decoded are logged at a limited rate', () => {
   const lines: string[] = [];
   const { gate } = gateWith(open, (line) => lines.push(line));
   const connection = { id: 1, ip: '10.0.0.9', certifiedIps: undefined };
@@ -132,7 +132,7 @@ test('LOG-2: of messages that cannot be decoded only some are logged', () => {
   assert.equal(lines.length, LINES_PER_INTERVAL.warning);
 });
 
-test('PEER-GATE-1: a driver of the older messages is asked for the same as one of calls', () => {
+test('PEER-GATE-1: drivers that send RegisterFrameworkMessage must authenticate like drivers that send calls', () => {
   const older: LibprocessMessage = { name: 'RegisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' } } };
   const asked = gateWith({ ...open, authenticateFrameworks: true });
   asked.say(newcomer, older);
@@ -148,7 +148,7 @@ test('PEER-GATE-1: a driver of the older messages is asked for the same as one o
   assert.match(errors(unasked.sent).join(), /framework\.id/);
 });
 
-test('a registration waits while its sender authenticates, and is worked on when that takes too long', () => {
+test('a registration waits while its sender authenticates, and is processed when that times out', () => {
   const { clock, pushed, say } = gateWith(open);
   say(agent, { name: 'AuthenticateMessage', body: { pid: agent } });
   say(agent, register);
@@ -207,7 +207,7 @@ const ofDrivers: readonly LibprocessMessage[] = [
   { name: 'DeactivateFrameworkMessage', body: { framework_id: { value: 'f' } } },
 ];
 
-test('PEER-IDENTITY-1: who has authenticated is believed over that connection and no other', () => {
+test('PEER-IDENTITY-1: messages of an authenticated sender are accepted on that connection and dropped on others', () => {
   const at = gateWith(both);
   at.authenticate(agent, 1);
   at.authenticate(driver, 2);
@@ -224,7 +224,7 @@ test('PEER-IDENTITY-1: who has authenticated is believed over that connection an
   assert.equal(at.dropped(), 11);
 });
 
-test('PEER-IDENTITY-1: a wrong secret opens nothing, and another one authenticates nobody', () => {
+test('PEER-IDENTITY-1: a wrong secret does not authenticate, and a peer cannot authenticate another address', () => {
   const at = gateWith(both);
   at.authenticate(agent, 1, 'wrong');
   at.say(agent, register);
@@ -234,7 +234,7 @@ test('PEER-IDENTITY-1: a wrong secret opens nothing, and another one authenticat
   assert.equal(at.dropped(), 2);
 });
 
-test('PEER-IDENTITY-2: one address registers only so many agents; those that are there stay', () => {
+test('PEER-IDENTITY-2: an address at the limit cannot register another agent; registered agents stay', () => {
   const at = gateWith({ ...open, maxAgentsPerAddress: 2 });
   const numbered = [1, 2, 3].map((n) => pidOf(`slave(${n})`, '10.0.0.3:5051'));
   for (const pid of numbered.slice(0, 2)) at.byPid.set(pid, 'id');
@@ -250,7 +250,7 @@ test('PEER-IDENTITY-2: one address registers only so many agents; those that are
   assert.equal(at.pushed.length, 5);
 });
 
-test('PEER-IDENTITY-3: nobody hears of an error that another one made in its name', () => {
+test('PEER-IDENTITY-3: a driver gets no error for a message that another peer sent in its name', () => {
   const at = gateWith({ ...both, authenticateAgents: false });
   at.authenticate(newcomer, 2);
   for (const victim of [driver, newcomer]) at.say(victim, subscribe, 'master', 3);
@@ -265,7 +265,7 @@ test('PEER-GATE-3: a registered peer is lost with the connection on which it had
   at.authenticate(driver, 2);
   at.authenticate(newcomer, 3);
   at.close(3);
-  assert.ok(!at.names().includes('peerLost'), 'nobody was registered there');
+  assert.ok(!at.names().includes('peerLost'), 'no peer was registered on that connection');
   at.close(2);
   assert.deepEqual(at.pushed.at(-1), { kind: 'peerLost', address: '10.0.0.2:9000' });
 });

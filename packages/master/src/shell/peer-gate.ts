@@ -1,12 +1,11 @@
-// Libprocess messages before the core sees them: who sends a registration (CRAM-MD5), and how many messages a second a
-// driver may send.
+// Checks libprocess messages before they reach the core: the sender's authentication (CRAM-MD5) and the rate limits of
+// drivers. peer-identity.ts decides what a sender may send.
 //
-// PEER-GATE-1: the core sees a registration only with its sender's principal settled: authenticated where that is asked for,
-//     and the same that a framework names.
-// PEER-GATE-2: what a driver's connection carried and its end keep their order, limited or not.
-// PEER-GATE-3: when the last connection closes on which a registered peer had authenticated, it counts as lost: over another
-//     one its messages are nobody's, so it has to authenticate and register again.
-// Who may send what: peer-identity.ts.
+// PEER-GATE-1: the core gets a registration only when the sender's principal is known: it has authenticated if it must, and
+//     a framework's info names the same principal.
+// PEER-GATE-2: the messages of a driver and the loss of its connection stay in order, with and without a rate limit.
+// PEER-GATE-3: when the last connection closes on which a registered peer has authenticated, the peer is lost. It must
+//     authenticate and register again, because its messages on other connections are not accepted.
 import { randomBytes } from 'node:crypto';
 import { addressOfPid, type Clock, err, ok, type Pid, type Result, smallest } from '@meseta/base';
 import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
@@ -17,7 +16,7 @@ import { callOfDriver } from '../core/driver-calls.js';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import { createMessageCounters } from './message-counters.js';
-import { type Arrived, createPeerIdentity, isAgentRegistration, type PeerIdentity } from './peer-identity.js';
+import { createPeerIdentity, isAgentRegistration, type PeerIdentity, type ReceivedMessage } from './peer-identity.js';
 import type { PeerSecurity } from './security.js';
 
 export interface PeerGateOptions {
@@ -40,14 +39,15 @@ export interface PeerGate {
 
 const COUNTERS = ['meseta/unauthenticated_messages', 'meseta/agents_over_address_limit'] as const;
 
-type Held =
-  | { readonly kind: 'message'; readonly arrived: Arrived }
+/** What waits for the rate limit of a driver. */
+type QueuedInput =
+  | { readonly kind: 'message'; readonly received: ReceivedMessage }
   | { readonly kind: 'lost'; readonly address: string };
 
 const frameworkIn = (message: LibprocessMessage): FrameworkInfo | undefined =>
   message.name === 'SchedulerCall' ? message.body.subscribe?.framework_info : undefined;
 
-/** The driver's SUBSCRIBE with the principal that it has shown to be. */
+/** The driver's SUBSCRIBE with its authenticated principal. */
 const withPrincipal = (message: LibprocessMessage, principal: string): LibprocessMessage =>
   message.name === 'SchedulerCall' && message.body.subscribe !== undefined
     ? {
@@ -62,14 +62,14 @@ const withPrincipal = (message: LibprocessMessage, principal: string): Libproces
       }
     : message;
 
-/** PEER-GATE-1: the registration as the core is to see it, or why it isn't to. */
+/** PEER-GATE-1: the registration for the core, or the reason to refuse it. */
 function checkSender(
   { authenticateAgents, authenticateFrameworks }: PeerSecurity,
-  { from, message }: Arrived,
+  { from, message }: ReceivedMessage,
   principal: string | undefined,
 ): Result<LibprocessMessage, string> {
-  const asked = isAgentRegistration(message) ? authenticateAgents : authenticateFrameworks;
-  if (principal === undefined) return asked ? err(`${from} is not authenticated`) : ok(message);
+  const isRequired = isAgentRegistration(message) ? authenticateAgents : authenticateFrameworks;
+  if (principal === undefined) return isRequired ? err(`${from} is not authenticated`) : ok(message);
   const named = frameworkIn(message)?.principal;
   return named === undefined || named === principal
     ? ok(withPrincipal(message, principal))
@@ -78,7 +78,7 @@ function checkSender(
       );
 }
 
-/** Counts what is dropped, and logs the first of a flood: of messages that are dropped and of those that can't be decoded. */
+/** Counts dropped messages. Dropped and undecodable messages are logged at a limited rate. */
 function createDrops(log: Logger) {
   const counters = new Map<string, number>(COUNTERS.map((name) => [name, 0]));
   const warn = (kind: string, text: string): void => log.limited('warning', kind, text);
@@ -94,47 +94,50 @@ function createDrops(log: Logger) {
 
 type Drop = ReturnType<typeof createDrops>['drop'];
 
-/** PEER-GATE-2: `work` is done now or, where the sender's rate is limited, when its turn has come. */
-function createTurns({ security, state, clock, log }: PeerGateOptions, work: (held: Held) => void) {
-  const throttle: Throttle<Held> | undefined = security.limits && createThrottle<Held>(security.limits);
+/** PEER-GATE-2: `process` is called at once or, if the sender's rate is limited, when the limit allows. */
+function createRateLimitQueue({ security, state, clock, log }: PeerGateOptions, process: (input: QueuedInput) => void) {
+  const throttle: Throttle<QueuedInput> | undefined = security.limits && createThrottle<QueuedInput>(security.limits);
   const driverAt = (pid: Pid) => registeredDriver(state, pid);
   return {
     nextMs: () => throttle?.nextMs(),
-    tick: (nowMs: number): void => throttle?.take(nowMs).forEach(work),
+    tick: (nowMs: number): void => throttle?.take(nowMs).forEach(process),
     lost(address: string): void {
       const driver = throttle && driverOn(address, state, driverAt);
-      const held = { kind: 'lost', address } as const;
-      const offered = driver && throttle?.offer(held, driver.principal, false, clock.now().monoMs);
-      if (offered?.kind !== 'queued') work(held);
+      const input = { kind: 'lost', address } as const;
+      const offered = driver && throttle?.offer(input, driver.principal, false, clock.now().monoMs);
+      if (offered?.kind !== 'queued') process(input);
     },
     /** The error is for the sender. */
-    take(arrived: Arrived, wireName: string): string | undefined {
-      const driver = throttle && driverAt(arrived.from);
-      const held = { kind: 'message', arrived } as const;
-      const offered = driver && throttle?.offer(held, driver.principal, true, clock.now().monoMs);
+    take(received: ReceivedMessage, wireName: string): string | undefined {
+      const driver = throttle && driverAt(received.from);
+      const input = { kind: 'message', received } as const;
+      const offered = driver && throttle?.offer(input, driver.principal, true, clock.now().monoMs);
       if (offered?.kind === 'overCapacity') {
-        const text = `dropped ${wireName} of ${arrived.from}: more than ${offered.capacity} messages wait`;
+        const text = `dropped ${wireName} of ${received.from}: more than ${offered.capacity} messages wait`;
         log.limited('warning', 'overCapacity', text);
         return `Message ${wireName} dropped: capacity(${offered.capacity}) exceeded`;
       }
-      if (offered?.kind !== 'queued') work(held);
+      if (offered?.kind !== 'queued') process(input);
       return undefined;
     },
   };
 }
 
-interface Settling {
+interface AdmissionContext {
   readonly options: PeerGateOptions;
-  readonly authentication: Authenticator<Arrived>;
+  readonly authentication: Authenticator<ReceivedMessage>;
   readonly identity: PeerIdentity;
   readonly drop: Drop;
-  fail(arrived: Arrived, message: string): void;
+  fail(received: ReceivedMessage, message: string): void;
 }
 
-/** Works on a message whose turn it is. */
-function settle({ options, authentication, identity, drop, fail }: Settling, arrived: Arrived): void {
+/** Passes a message to the core, holds it until its sender has authenticated, or refuses it. */
+function admitMessage(
+  { options, authentication, identity, drop, fail }: AdmissionContext,
+  received: ReceivedMessage,
+): void {
   const { security, clock, push } = options;
-  const { from, message, connection } = arrived;
+  const { from, message, connection } = received;
   const sender = { from, connection: connection.id };
   if (message.name === 'AuthenticateMessage') {
     const { pid } = message.body;
@@ -143,20 +146,20 @@ function settle({ options, authentication, identity, drop, fail }: Settling, arr
       return drop(
         'meseta/unauthenticated_messages',
         from,
-        `it may not authenticate ${pid}, which is elsewhere, or too many others at once`,
+        `it may not authenticate ${pid}: that pid has another address, or too many authentications are under way`,
       );
   }
   const registers = isAgentRegistration(message) || frameworkIn(message) !== undefined;
-  const admitted = registers ? authentication.admit(sender, arrived) : { principal: undefined };
+  const admitted = registers ? authentication.admit(sender, received) : { principal: undefined };
   if (admitted === 'waiting') return;
-  const checked = registers ? checkSender(security, arrived, admitted.principal) : ok(message);
-  if (checked.ok && !identity.mayRegister(arrived)) {
+  const checked = registers ? checkSender(security, received, admitted.principal) : ok(message);
+  if (checked.ok && !identity.mayRegister(received)) {
     const most = security.maxAgentsPerAddress;
     const why = `${most} agents are registered from ${connection.ip}; --max_agents_per_address allows more`;
     drop('meseta/agents_over_address_limit', from, why);
   } else if (checked.ok) push({ kind: 'message', from, message: checked.value, principal: admitted.principal });
   else if (isAgentRegistration(message)) drop('meseta/unauthenticated_messages', from, checked.error);
-  else fail(arrived, checked.error);
+  else fail(received, checked.error);
 }
 
 export function createPeerGate(options: PeerGateOptions): PeerGate {
@@ -166,35 +169,35 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
   };
-  const authentication = createAuthenticator<Arrived>({
+  const authentication = createAuthenticator<ReceivedMessage>({
     secrets: security.secrets,
     timeoutMs: security.authenticationTimeoutMs,
     host: host.address,
     random: () => randomBytes(16).toString('hex'),
     send,
-    resume: (arrived) => settle(settling, arrived),
+    resume: (received) => admitMessage(admission, received),
     log: (level, text) => log.limited(level, 'authentication', text),
   });
   const identity = createPeerIdentity(security, state, authentication);
-  const fail = (arrived: Arrived, message: string): void => {
-    if (identity.mayBeAnswered(arrived)) {
-      send(arrived.from, 'master', { name: 'FrameworkErrorMessage', body: { message } });
-    } else drop('meseta/unauthenticated_messages', arrived.from, message);
+  const fail = (received: ReceivedMessage, message: string): void => {
+    if (identity.mayBeAnswered(received)) {
+      send(received.from, 'master', { name: 'FrameworkErrorMessage', body: { message } });
+    } else drop('meseta/unauthenticated_messages', received.from, message);
   };
-  const settling: Settling = { options, authentication, identity, drop, fail };
+  const admission: AdmissionContext = { options, authentication, identity, drop, fail };
   const messages = createMessageCounters(state);
-  const turns = createTurns(options, (held) => {
-    if (held.kind === 'lost') return push({ kind: 'peerLost', address: held.address });
-    const countProcessed = messages.beginProcessing(held.arrived.from);
-    settle(settling, held.arrived);
+  const queue = createRateLimitQueue(options, (input) => {
+    if (input.kind === 'lost') return push({ kind: 'peerLost', address: input.address });
+    const countProcessed = messages.beginProcessing(input.received.from);
+    admitMessage(admission, input.received);
     countProcessed();
   });
-  const wake = createWake(clock, [authentication.nextMs, turns.nextMs], (nowMs) => {
+  const wake = createWake(clock, [authentication.nextMs, queue.nextMs], (nowMs) => {
     authentication.tick(nowMs);
-    turns.tick(nowMs);
+    queue.tick(nowMs);
   });
   const lost = (address: string): void => {
-    turns.lost(address);
+    queue.lost(address);
     wake();
   };
 
@@ -212,17 +215,17 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
         wake();
         return known ? 'accepted' : 'unknown';
       }
-      const said = callOfDriver(decoded.value);
-      const arrived = { from, message: said.ok ? said.value : decoded.value, connection };
-      if (!identity.mayReachCore(arrived)) {
+      const call = callOfDriver(decoded.value);
+      const received = { from, message: call.ok ? call.value : decoded.value, connection };
+      if (!identity.mayReachCore(received)) {
         drop('meseta/unauthenticated_messages', from, `it has not authenticated where ${wireName} came from`);
         return 'accepted';
       }
       messages.countReceived(from);
-      const error = said.ok ? turns.take(arrived, wireName) : said.error;
-      if (error !== undefined) fail(arrived, error);
+      const error = call.ok ? queue.take(received, wireName) : call.error;
+      if (error !== undefined) fail(received, error);
       wake();
-      return identity.isRegisteredOn(arrived) ? 'registered' : 'accepted';
+      return identity.isRegisteredOn(received) ? 'registered' : 'accepted';
     },
     onPeerLost: lost,
     onConnectionClosed({ id }) {
@@ -234,7 +237,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
   };
 }
 
-/** Undefined: no registered driver. */
+/** The framework of a registered driver; undefined for any other pid. */
 function registeredDriver(state: MasterState, pid: Pid) {
   const id = state.frameworkByPid.get(pid);
   return id === undefined ? undefined : state.frameworks.get(id);
@@ -247,7 +250,7 @@ function driverOn<T>(address: string, state: MasterState, driverAt: (pid: Pid) =
   return undefined;
 }
 
-/** One timer for the earliest of several deadlines. Called whenever one of them may have moved. */
+/** One timer for the earliest of several deadlines. The returned function is called whenever a deadline may have changed. */
 function createWake(
   clock: Clock,
   deadlines: readonly (() => number | undefined)[],

@@ -1,10 +1,10 @@
-// Who a libprocess message is from, as far as it matters: what agents and drivers may send only over the connection on which
-// they have authenticated, how many agents one address may register, and whose errors may be answered.
+// Checks the sender of a libprocess message: whether it has authenticated on this connection, whether its address may
+// register another agent, and whether it may be sent an error.
 //
-// PEER-IDENTITY-1: where agents (drivers) must authenticate, a message that only they send counts only from a pid that has
-//     authenticated on the connection that it came by; others are dropped and counted, and nothing is answered.
-// PEER-IDENTITY-2: no more than `maxAgentsPerAddress` agents are registered from one address, as connections show it.
-// PEER-IDENTITY-3: nobody is told of an error that another one has made in its name: an error ends a driver.
+// PEER-IDENTITY-1: if agents (drivers) must authenticate, a message that only agents (drivers) send is accepted only from a
+//     pid that has authenticated on the same connection. Others are dropped and counted, without an answer.
+// PEER-IDENTITY-2: at most `maxAgentsPerAddress` agents are registered from one address, as seen on the connection.
+// PEER-IDENTITY-3: a driver gets no error for a message that another peer sent in its name, because an error ends a driver.
 import type { Pid } from '@meseta/base';
 import type { PeerConnection } from '@meseta/platform';
 import type { Authenticator } from '@meseta/security';
@@ -12,8 +12,8 @@ import type { LibprocessMessage } from '@meseta/wire';
 import type { MasterState } from '../core/state.js';
 import type { PeerSecurity } from './security.js';
 
-/** A message with where it came from. */
-export interface Arrived {
+/** A message with its sender and its connection. */
+export interface ReceivedMessage {
   readonly from: Pid;
   readonly message: LibprocessMessage;
   readonly connection: PeerConnection;
@@ -42,16 +42,16 @@ const isSubscription = (message: LibprocessMessage): boolean =>
   message.name === 'SchedulerCall' && message.body.subscribe !== undefined;
 
 export interface PeerIdentity {
-  /** PEER-IDENTITY-1, but for registrations: those may wait for an authentication. */
-  mayReachCore(arrived: Arrived): boolean;
+  /** PEER-IDENTITY-1, except for registrations: they may wait for the authentication. */
+  mayReachCore(arrived: ReceivedMessage): boolean;
   /** PEER-IDENTITY-2. */
-  mayRegister(arrived: Arrived): boolean;
+  mayRegister(arrived: ReceivedMessage): boolean;
   /** PEER-IDENTITY-3. */
-  mayBeAnswered(arrived: Pick<Arrived, 'from' | 'connection'>): boolean;
+  mayBeAnswered(arrived: Pick<ReceivedMessage, 'from' | 'connection'>): boolean;
   /** Whether the pid is that of a registered agent or driver. */
   isRegistered(pid: Pid): boolean;
-  /** Whether it is, and has authenticated on this connection where it must. */
-  isRegisteredOn(arrived: Pick<Arrived, 'from' | 'connection'>): boolean;
+  /** Whether the pid is registered and, if it must, has authenticated on this connection. */
+  isRegisteredOn(arrived: Pick<ReceivedMessage, 'from' | 'connection'>): boolean;
 }
 
 export function createPeerIdentity(
@@ -64,10 +64,12 @@ export function createPeerIdentity(
   const admitsFrom = createAddressLimit(security.maxAgentsPerAddress, state);
   return {
     mayReachCore({ from, message, connection }) {
-      const asked = AGENT_MESSAGES.has(message.name)
+      const isRequired = AGENT_MESSAGES.has(message.name)
         ? security.authenticateAgents
         : DRIVER_MESSAGES.has(message.name) && security.authenticateFrameworks;
-      return !asked || isAgentRegistration(message) || isSubscription(message) || hasAuthenticated(from, connection);
+      return (
+        !isRequired || isAgentRegistration(message) || isSubscription(message) || hasAuthenticated(from, connection)
+      );
     },
     mayRegister: ({ from, message, connection }) => !isAgentRegistration(message) || admitsFrom(connection.ip, from),
     mayBeAnswered: ({ from, connection }) =>
@@ -76,22 +78,22 @@ export function createPeerIdentity(
       !(authentication.isKnown(from) || state.frameworkByPid.has(from)),
     isRegistered: (pid) => state.agents.byPid.has(pid) || state.frameworkByPid.has(pid),
     isRegisteredOn({ from, connection }) {
-      const asked = state.agents.byPid.has(from)
+      const isRequired = state.agents.byPid.has(from)
         ? security.authenticateAgents
         : state.frameworkByPid.has(from)
           ? security.authenticateFrameworks
           : undefined;
-      return asked === false || (asked === true && hasAuthenticated(from, connection));
+      return isRequired === false || (isRequired === true && hasAuthenticated(from, connection));
     },
   };
 }
 
 const MIN_PRUNED_ADDRESSES = 10_000;
 
-/** PEER-IDENTITY-2: those who have left are forgotten when there seem to be too many. */
+/** PEER-IDENTITY-2. Pids that are no longer registered are removed when an address reaches the limit. */
 function createAddressLimit(max: number, { agents }: MasterState): (ip: string, pid: Pid) => boolean {
   const pidsOf = new Map<string, Set<Pid>>();
-  /** How many addresses there are before those without agents are forgotten. */
+  /** The number of addresses at which those without registered agents are removed. */
   let pruneAt = MIN_PRUNED_ADDRESSES;
   const prune = (pids: Set<Pid>): void => {
     const { byPid, registering, reregisteringByPid } = agents;

@@ -1,9 +1,8 @@
-// Scheduler calls that need not go through node:http: those of a stream that is open, to a master that leads, by somebody
-// who may. All others are answered where every request is (http.ts), so that what is refused has one wording.
+// The fast path of scheduler calls, without node:http: authenticated calls on an open stream to a leading master. All other
+// calls take the path of every request (http.ts), so refusals are worded in one place.
 import { aliasOf, masterEndpoints, statusOf } from '@meseta/api';
 import type { PlainCalls } from '@meseta/platform/plain-calls';
 import type { HttpGate } from '@meseta/security';
-import type { Standing } from './http.js';
 import type { Requests } from './requests.js';
 import type { TakeCall } from './scheduler-api.js';
 
@@ -11,17 +10,17 @@ export interface PlainSchedulerCallsOptions {
   readonly gate: HttpGate;
   readonly requests: Requests;
   readonly take: TakeCall;
-  standing(): Standing;
+  isLeading(): boolean;
 }
 
 const endpoint = masterEndpoints.scheduler;
 export const schedulerTargets: ReadonlySet<string> = new Set([endpoint.path, aliasOf.master + endpoint.path]);
 
 export function createPlainSchedulerCalls(options: PlainSchedulerCallsOptions): PlainCalls['take'] {
-  const { gate, requests, take, standing } = options;
+  const { gate, requests, take, isLeading } = options;
   return ({ headers }, body, answer) => {
     const streamId = headers['mesos-stream-id'];
-    if (streamId === undefined || standing().kind !== 'leading') return false;
+    if (streamId === undefined || !isLeading()) return false;
     const arrived = { method: 'POST', endpoint, rest: '', jsonp: false, certified: false, headers };
     const admitted = gate.admit(arrived, Date.now());
     if (!admitted.ok) return false;

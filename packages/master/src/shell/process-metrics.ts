@@ -1,4 +1,4 @@
-// The metrics that the core can't know: of the process, of the machine, of calls that never reached it.
+// Metrics that the core cannot know: of the process, of the machine, of calls that did not reach the core.
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
@@ -23,7 +23,7 @@ export function processMetrics(
   };
 }
 
-/** Steps in which the allocator ran are taken for the run: nothing else in them is of its size. */
+/** Measures allocation runs by the steps that contain one; the rest of such a step is negligible. */
 export function timedStep(master: MasterCore, timings: MasterTimings): MasterCore['step'] {
   const { allocator } = master.state;
   let runs = allocator.runs();
@@ -41,12 +41,12 @@ export function timedStep(master: MasterCore, timings: MasterTimings): MasterCor
 }
 
 export interface Cuts {
-  /** `what` is for people. */
+  /** `what` names the stream in the log. */
   count(kind: 'scheduler' | 'operator', what: string): void;
   counters(): ReadonlyMap<string, number>;
 }
 
-/** Who was cut off because it reads too slowly: each time a line in the log and a metric. */
+/** Logs and counts the streams that were cut off because their clients read too slowly. */
 export function createCuts(log: Logger, stats: Host['stats']): Cuts {
   const streams = { scheduler: 0, operator: 0 };
   return {

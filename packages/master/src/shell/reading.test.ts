@@ -1,4 +1,4 @@
-// What every client finds beside the state itself: help, metrics, files, and how answers travel.
+// Endpoints besides those of the state: help, metrics, files; and the encoding of answers.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -56,7 +56,7 @@ test('HEAD answers as GET would, without a body, and changes nothing', async () 
   }
 });
 
-test('long answers are compressed for whoever takes that', async () => {
+test('long answers are compressed for clients that accept gzip', async () => {
   for (const path of ['/openapi.json', '/help', '/metrics/snapshot', '/state']) {
     const packed = await fetch(url + path, { headers: { 'Accept-Encoding': 'deflate, gzip;q=0.5' } });
     assert.equal(packed.headers.get('content-encoding'), 'gzip', path);
@@ -72,7 +72,7 @@ test('long answers are compressed for whoever takes that', async () => {
   assert.deepEqual(await short.json(), []);
 });
 
-test('both forms of the metrics show the same', async () => {
+test('/metrics/snapshot and /metrics have the same metrics', async () => {
   const snapshot = (await json('/metrics/snapshot')) as Record<string, number>;
   const lines = (await text('/metrics')).split('\n');
   const shown = new Set(lines.map((line) => line.split(/[ {]/, 1)[0]));
@@ -89,7 +89,7 @@ test('both forms of the metrics show the same', async () => {
   assert.ok('meseta/event_loop_delay_ms/p99' in snapshot);
 });
 
-test('help knows every endpoint, by each of its names', async () => {
+test('/help lists every endpoint, and finds it by each of its names', async () => {
   const help = (await json('/help?format=json')) as { processes: { id: string; endpoints: { name: string }[] }[] };
   const count = help.processes.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
   assert.equal(count, Object.keys(masterEndpoints).length);
@@ -107,7 +107,7 @@ test('the OpenAPI document has every path', async () => {
   }
 });
 
-test('the log is read under its virtual path, and nothing else is', async () => {
+test('/files/* serves the log under its virtual path, and no other file', async () => {
   const size = Buffer.byteLength(logText);
   assert.deepEqual(await json('/files/read?path=/master/log'), { data: '', offset: size });
   const part = await json('/files/read?path=/master/log&offset=6&length=4');

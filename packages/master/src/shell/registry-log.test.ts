@@ -68,7 +68,7 @@ const flap = (round: number): readonly RegistryOperation[] =>
         : { kind: 'markAgentReachable', agentId: infoOf(n).id.value, info: encodeAgentInfo(infoOf(n)) },
   );
 
-test('REGISTRYLOG-2: a log that grew is replaced by a snapshot: bounded on disk, the same after a restart', async () => {
+test('REGISTRYLOG-2: a snapshot replaces a log that has grown: the disk use is bounded, and a restart reads the same registry', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'registry-'));
   try {
     const first = await openLog(join(directory, 'registry'));
@@ -114,7 +114,7 @@ const admission = (n: number): RegistryOperation => ({
   info: encodeAgentInfo(infoOf(n)),
 });
 
-test('REGISTRYLOG-1: batches reach the store in their order, and each is answered once it is durable there', async () => {
+test('REGISTRYLOG-1: batches are appended in order, and each is answered once it is durable', async () => {
   const store = createMemoryStore();
   const pending: (() => void)[] = [];
   let answers = 0;
@@ -147,7 +147,7 @@ test('REGISTRYLOG-1: batches reach the store in their order, and each is answere
   assert.deepEqual([...contents.value.agents.keys()], ['agent-0', 'agent-1']);
 });
 
-test('REGISTRYLOG-3: a write that fails, or that another master has fenced, ends the process with one line, and is never answered', async () => {
+test('REGISTRYLOG-3: a failed or fenced write ends the process with one line and is not answered', async () => {
   const outcomes = [
     [() => Promise.reject(new Error('the disk is full')), "the registry can't be written: the disk is full"],
     [

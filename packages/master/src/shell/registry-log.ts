@@ -1,11 +1,12 @@
-// The registry in its store: read whole at the start, then a batch at a time, with a snapshot now and then.
+// The registry's log in the store: it is read at the start; then batches are appended, and a snapshot replaces them when
+// they have grown.
 //
-// Owns: how much was written since the last snapshot.
+// Owns: the number of bytes written since the last snapshot.
 // REGISTRYLOG-1: batches are appended in the order of the core's effects, and each is answered once it is durable.
-// REGISTRYLOG-2: a snapshot holds every batch that was appended before it: the core has at most one batch with the store, so its
-//     durable registry is complete whenever it asks for the next one, and stays as it is until that is answered. So the
-//     snapshot is written a slice at a time, and the batch waits for it.
-// REGISTRYLOG-3: a failed or fenced write ends the process: nothing that is not durable may be answered.
+// REGISTRYLOG-2: a snapshot contains every batch that was appended before it. The core has at most one batch with the store,
+//     so its durable registry is complete when it persists the next one, and does not change until that is answered. So the
+//     snapshot can be encoded in slices, and the batch is appended after it.
+// REGISTRYLOG-3: a failed or fenced write ends the process, because nothing may be answered that is not durable.
 import { assert, ok, type Result } from '@meseta/base';
 import { type Fenced, type LocalStore, reasonOf } from '@meseta/coordination';
 import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
@@ -14,7 +15,7 @@ import type { RegistryState } from '../registry/state.js';
 import type { MasterTimings } from '../views/metrics.js';
 
 export interface RegistryLog {
-  /** What the store holds; takes the epoch. */
+  /** Reads the registry and takes the epoch. */
   read(): Promise<Result<RegistryState, Fenced>>;
   persist(operations: readonly RegistryOperation[], durable: RegistryState): void;
 }
@@ -24,13 +25,13 @@ export interface RegistryLogOptions {
   readonly epoch: number;
   readonly timings: MasterTimings;
   onPersisted(): void;
-  /** The store can't be written: this master must end. */
+  /** A write failed, so this master must end. */
   onFailure(text: string): void;
 }
 
 /**
- * A snapshot is due when the batches since the last are larger than it was, and than this: thirty thousand admissions,
- * which are read in less than 0.1 s.
+ * A snapshot is due when the batches since the last one are larger than both that snapshot and this limit: about thirty
+ * thousand admissions, which are read in less than 0.1 s.
  */
 const minBytesBetweenSnapshots = 2 ** 24;
 
@@ -57,13 +58,13 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
 
-  const onBroken = (cause: unknown): void => onFailure(`the registry can't be written: ${reasonOf(cause)}`);
+  const onError = (cause: unknown): void => onFailure(`the registry can't be written: ${reasonOf(cause)}`);
 
   const settle = (written: Promise<Result<void, Fenced>>, done: () => void): void => {
     written.then((result) => {
       if (result.ok) done();
       else onFailure(`another master has taken over: epoch ${result.error.newest} after ${result.error.epoch}`);
-    }, onBroken);
+    }, onError);
   };
 
   const snapshot = async (durable: RegistryState): Promise<void> => {
@@ -98,9 +99,9 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
       return ok(registry);
     },
     persist(operations, durable) {
-      assert(operations.length > 0, 'a batch without operations');
+      assert(operations.length > 0, 'a batch has at least one operation');
       if (bytesSinceSnapshot <= Math.max(snapshotBytes, minBytesBetweenSnapshots)) append(operations);
-      else snapshot(durable).then(() => append(operations), onBroken);
+      else snapshot(durable).then(() => append(operations), onError);
     },
   };
 }

@@ -1,11 +1,11 @@
-// Requests that wait for the core's answer, and the event streams that it has opened.
+// HTTP requests that wait for the core's reply, and the event streams that the core has opened.
 //
-// Owns: who waits under which id, and which stream is which connection.
-// REQUESTS-1: a request is answered at most once, and forgotten then.
-// REQUESTS-2: a stream that its client closed, or that was cut off for reading too slowly, is told to the core once
-//     (`onStreamClosed`); one that the core closed isn't.
-// REQUESTS-3: an answer goes out a turn after the messages that the same step sent: who has a 202 and then loses the master
-//     finds the message on its way.
+// Owns: the waiting requests by id, and the connections of open streams.
+// REQUESTS-1: a request is answered at most once.
+// REQUESTS-2: a stream that its client closed, or that was cut off because the client reads too slowly, is reported to the
+//     core once (`onStreamClosed`); a stream that the core closed is not.
+// REQUESTS-3: replies are written one event-loop turn after the messages of the same step. So if a client has got a 202 and
+//     then the master fails, the message has been sent.
 import type { ServerResponse } from 'node:http';
 import type { Clock, Id } from '@meseta/base';
 import { createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
@@ -16,14 +16,14 @@ import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { encodeRecord } from '@meseta/wire/recordio';
 import type { Reply, RequestId, StreamId } from '../core/io.js';
 
-interface Waiting {
+interface WaitingRequest {
   answer(reply: Reply): void;
-  /** What it may become a stream on, and what events come in then. */
+  /** The response to open as a stream and the media type of its events; undefined if it cannot become a stream. */
   readonly stream: { readonly response: ServerResponse; readonly mediaType: MediaType } | undefined;
 }
 
-interface Due {
-  readonly waiting: Waiting;
+interface PendingReply {
+  readonly request: WaitingRequest;
   readonly reply: Reply;
 }
 
@@ -33,9 +33,9 @@ interface OpenStream {
 }
 
 export interface Requests {
-  /** `mediaType`: of the events, should the request be opened as a stream. */
+  /** Adds a request. `mediaType` is that of the events if the request is opened as a stream. */
   await(response: ServerResponse, mediaType: MediaType): RequestId;
-  /** Of a request that will never be opened as a stream. */
+  /** Adds a request that cannot be opened as a stream. */
   awaitReply(answer: (reply: Reply) => void): RequestId;
   reply(request: RequestId, reply: Reply): void;
   open(request: RequestId, stream: StreamId): void;
@@ -50,30 +50,30 @@ export interface RequestsOptions {
   onStreamClosed(stream: StreamId, why: StreamEnd): void;
 }
 
-/** Unsent bytes beyond which a scheduler's stream is cut off. */
+/** A scheduler's stream is cut off at this many unsent bytes. */
 const maxUnsentBytes = 16 * 2 ** 20;
 
 export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requests {
-  const waiting = new Map<RequestId, Waiting>();
+  const waiting = new Map<RequestId, WaitingRequest>();
   const streams = new Map<StreamId, OpenStream>();
   let next = 0;
-  let replies: Due[] = [];
+  let replies: PendingReply[] = [];
 
-  const say = (): void => {
-    const due = replies;
+  const writeReplies = (): void => {
+    const pending = replies;
     replies = [];
-    for (const { waiting, reply } of due) waiting.answer(reply);
+    for (const { request, reply } of pending) request.answer(reply);
   };
 
-  const add = (one: Waiting): RequestId => {
-    const request = String(next++) as Id<'RequestId'>;
-    waiting.set(request, one);
-    return request;
+  const add = (request: WaitingRequest): RequestId => {
+    const id = String(next++) as Id<'RequestId'>;
+    waiting.set(id, request);
+    return id;
   };
-  const take = (request: RequestId): Waiting | undefined => {
-    const found = waiting.get(request);
-    waiting.delete(request);
-    return found;
+  const take = (id: RequestId): WaitingRequest | undefined => {
+    const request = waiting.get(id);
+    waiting.delete(id);
+    return request;
   };
 
   return {
@@ -83,16 +83,16 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
         stream: { response, mediaType },
       }),
     awaitReply: (answer) => add({ answer, stream: undefined }),
-    reply(request, reply) {
-      const found = take(request);
-      if (found === undefined) return;
-      if (replies.length === 0) clock.defer(say);
-      replies.push({ waiting: found, reply });
+    reply(id, reply) {
+      const request = take(id);
+      if (request === undefined) return;
+      if (replies.length === 0) clock.defer(writeReplies);
+      replies.push({ request, reply });
     },
     open(request, stream) {
-      const place = take(request)?.stream;
-      if (place === undefined) return;
-      const { response, mediaType } = place;
+      const target = take(request)?.stream;
+      if (target === undefined) return;
+      const { response, mediaType } = target;
       const ended = (why: StreamEnd): void => {
         if (streams.delete(stream)) onStreamClosed(stream, why);
       };

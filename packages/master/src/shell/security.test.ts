@@ -202,7 +202,7 @@ test('v0 drivers authenticate before they subscribe', async () => {
   );
 });
 
-test('flags of security that cannot be are refused with their name', async () => {
+test('an invalid flag of authentication, authorization, rate limits or TLS is refused with an error that names it', async () => {
   const open = join(directory, 'acls-wrong');
   writeFileSync(open, '{"view_flags":[{"principals":{"type":"ANY"},"flags":{}}]}');
   for (const [flag, ...argv] of [

@@ -1,4 +1,4 @@
-// From flags to who may reach this master and do what.
+// Turns flags into authentication, authorization and rate limits.
 import { hostname } from 'node:os';
 import { err, ok, type Result } from '@meseta/base';
 import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
@@ -16,7 +16,7 @@ import type { Authorizer } from '../core/options.js';
 import type { MasterFlags } from './flags.js';
 
 export interface PeerSecurity {
-  /** Undefined: nobody can authenticate. */
+  /** Undefined without --credentials: no peer can authenticate. */
   readonly secrets: Secrets | undefined;
   readonly authenticateAgents: boolean;
   readonly authenticateFrameworks: boolean;
@@ -37,7 +37,7 @@ export interface SecurityError {
   readonly text: string;
 }
 
-/** Which of this program's flags a problem is about. */
+/** The flag that each setting of `createSecurity` comes from. */
 const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
   acls: 'acls',
   authorizer: 'authorizers',
@@ -49,7 +49,7 @@ const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
   realms: 'http_authenticators',
 };
 
-const wrong = (flag: string, text: string) => err<SecurityError>({ flag, text });
+const invalidFlag = (flag: string, text: string) => err<SecurityError>({ flag, text });
 
 export function securityOf(
   flags: MasterFlags,
@@ -57,10 +57,10 @@ export function securityOf(
   env: NodeJS.ProcessEnv,
 ): Result<MasterSecurity, SecurityError> {
   if (flags.authenticators !== 'crammd5')
-    return wrong('authenticators', `expected crammd5, got ${flags.authenticators}`);
+    return invalidFlag('authenticators', `expected crammd5, got ${flags.authenticators}`);
   const frameworks = flags.http_framework_authenticators;
   if (flags.authenticate_http_frameworks && frameworks === undefined) {
-    return wrong('http_framework_authenticators', 'is required with --authenticate_http_frameworks');
+    return invalidFlag('http_framework_authenticators', 'is required with --authenticate_http_frameworks');
   }
   const made = createSecurity('master', {
     acls: flags.acls,
@@ -76,9 +76,9 @@ export function securityOf(
       scheduler: flags.authenticate_http_frameworks ? frameworks : undefined,
     },
   });
-  if (!made.ok) return wrong(FLAG_NAMES[made.error.flag], made.error.text);
+  if (!made.ok) return invalidFlag(FLAG_NAMES[made.error.flag], made.error.text);
   const tls = tlsSettingsOf(flags, env);
-  if (!tls.ok) return wrong(tls.error.setting, tls.error.message);
+  if (!tls.ok) return invalidFlag(tls.error.setting, tls.error.message);
   return ok({
     gate: made.value.gate,
     peers: {
@@ -94,8 +94,8 @@ export function securityOf(
   });
 }
 
-/** The core's questions, answered by the authorizer. */
-export const answersOf =
+/** The core's port for authorization, on top of the authorizer. */
+export const coreAuthorizerOf =
   (authority: Authority): Authorizer =>
   ({ action, principal, value }) =>
     action !== 'UNKNOWN' &&

@@ -27,7 +27,7 @@ async function started(argv: readonly string[]): Promise<RunningMaster> {
   return running.value;
 }
 
-/** A master of its own for what `use` does with its address. */
+/** Starts a master, calls `use` with its URL, and stops it. */
 async function withMaster(argv: readonly string[], use: (url: string) => Promise<void>): Promise<void> {
   const master = await started(argv);
   const url = `http://${master.address}`;
@@ -39,14 +39,14 @@ async function withMaster(argv: readonly string[], use: (url: string) => Promise
   }
 }
 
-/** A master leads a moment after it listens. */
+/** A master listens before it leads. */
 async function untilLeading(url: string): Promise<void> {
   while ((await fetch(`${url}/state`)).status === 503);
 }
 
 const inMemory = ['--registry=in_memory'];
 
-test('flags that cannot be are refused with their name', async () => {
+test('a flag with an invalid value is refused with an error that names it', async () => {
   const table: readonly (readonly [argv: readonly string[], flag: string | undefined])[] = [
     [inMemory, undefined],
     [[], 'work_dir'],
@@ -94,7 +94,7 @@ test('a framework subscribes, calls and leaves; the state shows it', async () =>
   });
 });
 
-test('what operators set outlives the master', async () => {
+test('weights that an operator set are there after a restart', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'meseta-master-'));
   try {
     const weights = [{ role: 'web', weight: 2.5 }];
@@ -111,7 +111,7 @@ test('what operators set outlives the master', async () => {
   }
 });
 
-test('the operator stream tells the state, then what happens', async () => {
+test('the operator stream sends the state, then the events', async () => {
   await withMaster(inMemory, async (url) => {
     const operator = await createMasterClient({ address: url }).subscribe();
     assert.ok(operator.ok);
@@ -163,7 +163,7 @@ test("endpoints answer with Mesos' statuses", async () => {
   });
 });
 
-test('a port that is taken is said to be', async () => {
+test('a port in use is the error addressInUse', async () => {
   await withMaster(inMemory, async (url) => {
     const config = await configured([...inMemory, `--port=${new URL(url).port}`, '--hostname=localhost']);
     assert.ok(config.ok);

@@ -1,4 +1,4 @@
-// A master in one piece: its port, its registry, its core, and what connects them.
+// Starts a master: opens its registry and its port, creates its core and connects them.
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
 import type { Metrics } from '@meseta/api';
@@ -17,16 +17,16 @@ import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type MasterCore } from '../core/machine.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
-import { attachedFiles, listFor, rootsFor } from './attached-files.js';
+import { attachedFiles, attachedFilesFor, findRootFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
-import { createPerformer, type Outside } from './effects.js';
-import { type Front, type Handlers, openFront } from './front.js';
+import { createPerformer, type EffectTargets } from './effects.js';
 import { createHandlers } from './handlers.js';
-import { createRequestHandler, type Standing } from './http.js';
+import { createRequestHandler } from './http.js';
 import { masterInfoOf } from './identity.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
 import { createPlainSchedulerCalls } from './plain-scheduler-calls.js';
+import { type MasterPort, openPort, type PortHandlers } from './port.js';
 import { type Cuts, createCuts, createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
@@ -44,22 +44,22 @@ export interface StartError {
   readonly text: string;
 }
 
-/** Resolves once the master listens and leads. `onExit` is told when it can't go on. */
+/** Resolves once the master listens and has read the registry. `onExit` is called when it cannot go on. */
 export async function startMaster(
   config: MasterConfig,
   onExit: (message: string) => void,
 ): Promise<Result<RunningMaster, StartError>> {
   const store = await openStore(config);
   if (!store.ok) return store;
-  const front = await openFront(config);
-  if (!front.ok) {
+  const port = await openPort(config);
+  if (!port.ok) {
     await store.value.close();
-    return front;
+    return port;
   }
   const epoch = await epochOf(store.value);
-  const running = connect(config, front.value, store.value, epoch, onExit);
+  const running = connect(config, port.value, store.value, epoch, onExit);
   await running.elect();
-  return ok({ address: front.value.host.address, stop: running.stop });
+  return ok({ address: port.value.host.address, stop: running.stop });
 }
 
 async function openStore({ registry, log }: MasterConfig): Promise<Result<LocalStore, StartError>> {
@@ -77,7 +77,7 @@ async function openStore({ registry, log }: MasterConfig): Promise<Result<LocalS
   return opened.ok ? opened : failed(`the registry can't be opened: ${opened.error}`);
 }
 
-/** The one master of its store always leads. */
+/** The only master of a store always leads. */
 async function epochOf(store: LocalStore): Promise<number> {
   const election = createSoleElection(store);
   return new Promise((resolve, reject) => {
@@ -88,7 +88,7 @@ async function epochOf(store: LocalStore): Promise<number> {
   });
 }
 
-/** Of renderings: those of a large cluster take their part of a large machine. */
+/** The least memory for kept renderings. */
 const MIN_KEPT_BYTES = 64 * 2 ** 20;
 
 interface Connected {
@@ -98,12 +98,12 @@ interface Connected {
 
 function connect(
   config: MasterConfig,
-  front: Front,
+  port: MasterPort,
   store: LocalStore,
   epoch: number,
   onExit: (message: string) => void,
 ): Connected {
-  const { host } = front;
+  const { host } = port;
   const { log } = config;
   const clock = realClock;
   const info = masterInfoOf(config, host.address);
@@ -144,7 +144,7 @@ function connect(
     onExit,
   });
   const peers = createPeerGate({ security: config.security.peers, state: master.state, host, clock, log, push });
-  front.serve({
+  port.serve({
     ...peers,
     ...requestHandlers({
       config,
@@ -185,7 +185,7 @@ function createMasterLoop(
   master: MasterCore,
   timings: MasterTimings,
   log: Logger,
-  outside: Omit<Outside, 'coreLog'>,
+  outside: Omit<EffectTargets, 'coreLog'>,
 ): Loop<MasterInput> {
   const step = timedStep(master, timings);
   const coreLog = createCoreLog(log, peerKindOf);
@@ -236,7 +236,7 @@ interface RequestParts {
   push(input: MasterInput): void;
 }
 
-function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'takeCall'> {
+function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 'takeCall'> {
   const { config, info, master, timings, requests, renders, operators, push } = parts;
   const { state } = master;
   const startedAtMs = Date.now();
@@ -244,7 +244,7 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
   const invalid = createInvalidCalls();
   const processStats = createProcessStats();
   const attached = attachedFiles(config.logFile);
-  const standing = (): Standing => (state.recovered ? { kind: 'leading' } : { kind: 'recovering' });
+  const isLeading = (): boolean => state.recovered;
   const bodies = createBodyReader();
   const scheduler = createSchedulerApi({ bodies, requests, push, onInvalid: invalid.count });
   const { gate } = config.security;
@@ -257,8 +257,8 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
     viewerOf: parts.viewerOf,
     authorizer: config.security.gate.authorizer,
     logging: createLoggingLevel(config.log, realClock),
-    attached: listFor(attached, config.security.gate.authorizer),
-    filesFor: rootsFor(attached, config.security.gate.authorizer),
+    attached: attachedFilesFor(attached, config.security.gate.authorizer),
+    filesFor: findRootFor(attached, config.security.gate.authorizer),
     state: () => state,
     metrics: () => {
       const measured = {
@@ -273,7 +273,6 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
       };
       return metricsOf(state, processMetrics(startedAtMs, measured), config.perFrameworkMetrics);
     },
-    standing,
     push,
     subscribe: operators.subscribe,
   });
@@ -281,12 +280,12 @@ function requestHandlers(parts: RequestParts): Pick<Handlers, 'onRequest' | 'tak
     onRequest: createRequestHandler({
       handlers,
       gate,
-      standing,
-      // A view that breaks is a broken invariant: the process' last handler ends it.
+      isLeading,
+      // A view that throws is a broken invariant; the process's handler for uncaught errors ends the process.
       onFailure: (cause) => {
         throw cause;
       },
     }),
-    takeCall: createPlainSchedulerCalls({ gate, requests, take: scheduler.take, standing }),
+    takeCall: createPlainSchedulerCalls({ gate, requests, take: scheduler.take, isLeading }),
   };
 }

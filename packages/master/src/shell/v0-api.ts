@@ -30,21 +30,21 @@ export interface V0ApiOptions {
   state(): MasterState;
 }
 
-/** A document: what of the query it depends on is in its key, so that equal questions share an answer. */
+/** Describes a document. Its key has every query parameter that the document depends on: equal keys share a rendering. */
 type View = (
   query: URLSearchParams,
   approver: Approver,
 ) => {
   readonly key: string;
-  /** Only for whoever asks for so much or for one thing: not kept for others. */
-  readonly special?: boolean;
+  /** Filtered by the query: unlikely to be requested again, so it is not kept. */
+  readonly isFiltered?: boolean;
   start(earlier: Remembered | undefined): Pieces | Document;
 };
 
 export function createV0Reads(options: V0ApiOptions) {
   const { facts, state, viewerOf } = options;
   const snapshot = () => snapshotOf(state());
-  const one = (query: URLSearchParams, name: string): string | undefined => query.get(name) || undefined;
+  const parameterOf = (query: URLSearchParams, name: string): string | undefined => query.get(name) || undefined;
 
   const document =
     (view: View): Handler =>
@@ -64,18 +64,18 @@ export function createV0Reads(options: V0ApiOptions) {
     })),
     roles: document((_, approver) => ({ key: 'roles', start: () => rolesDocument(state(), snapshot(), approver) })),
     agents: document((query, approver) => {
-      const id = one(query, 'slave_id');
+      const id = parameterOf(query, 'slave_id');
       return {
         key: `agents ${id ?? ''}`,
-        special: id !== undefined,
+        isFiltered: id !== undefined,
         start: (earlier) => agentsDocument(snapshot(), approver, id, earlier),
       };
     }),
     frameworks: document((query, approver) => {
-      const id = one(query, 'framework_id');
+      const id = parameterOf(query, 'framework_id');
       return {
         key: `frameworks ${id ?? ''}`,
-        special: id !== undefined,
+        isFiltered: id !== undefined,
         start: (earlier) => frameworksDocument(snapshot(), approver, id, earlier),
       };
     }),
@@ -83,7 +83,7 @@ export function createV0Reads(options: V0ApiOptions) {
       const asked = taskQueryOf(query);
       return {
         key: `tasks ${JSON.stringify(asked)}`,
-        special: [...query.keys()].length > 0,
+        isFiltered: [...query.keys()].length > 0,
         start: () => tasksDocument(snapshot(), approver, asked),
       };
     }),
@@ -118,7 +118,7 @@ async function render(
   }
   const rendering = await renders.render({
     key: JSON.stringify([view.key, approver.key, wrapping.before]),
-    keep: view.special !== true && name === undefined,
+    keep: view.isFiltered !== true && name === undefined,
     version: () => state().version,
     start: (earlier: Remembered | undefined) => wrapped(view.start(earlier), wrapping),
   });

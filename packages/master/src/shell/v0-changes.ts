@@ -1,9 +1,9 @@
-// What operators change the v0 way: forms and JSON bodies, each read as the v1 call that says the same.
+// The v0 endpoints that change state: each form or JSON body is read as the equivalent v1 call.
 
 import { bodyText, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { answerText, refuse } from '@meseta/platform/answers';
+import { refuse } from '@meseta/platform/answers';
 import { type Codec, type MasterCall, renderWireError } from '@meseta/wire';
 import {
   MachineIDCodec,
@@ -15,12 +15,12 @@ import {
 import { parseExactJson } from '@meseta/wire/json-parser';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
-import type { Exchange } from './exchange.js';
+import { type Exchange, readBody } from './exchange.js';
 import type { Handler } from './http.js';
 import type { Requests } from './requests.js';
 
 type Read<T> = Result<T, string>;
-/** The call that a body asks for; `rest` is what the path has behind the endpoint's own. */
+/** The call that is equivalent to a body; `rest` is the part of the path after the endpoint's own path. */
 type ReadCall = (body: string, rest: string) => Read<MasterCall>;
 
 function parseJson<T>(text: string, what: string, codec: Codec<T>): Read<T> {
@@ -47,7 +47,7 @@ function parameter(form: URLSearchParams, name: string): Read<string> {
   return value === null ? err(`Parameter '${name}' is required in the body but missing`) : ok(value);
 }
 
-/** An agent and resources of it, as the forms of reservations and volumes have them. */
+/** An agent and its resources, from the forms for reservations and volumes. */
 function agentForm(body: string, list: 'resources' | 'volumes') {
   const form = new URLSearchParams(body);
   const agent = parameter(form, 'slaveId');
@@ -135,10 +135,11 @@ export interface V0ChangesOptions {
 export function createV0Changes({ bodies, requests, push }: V0ChangesOptions) {
   const change =
     (readCall: ReadCall): Handler =>
-    async ({ request, response, match, principal }: Exchange) => {
-      const body = await bodies.read(request);
-      if (!body.ok) return answerText(response, body.error.status, body.error.message, { Connection: 'close' });
-      const text = bodyText(body.value);
+    async (exchange: Exchange) => {
+      const { response, match, principal } = exchange;
+      const body = await readBody(bodies, exchange);
+      if (body === undefined) return;
+      const text = bodyText(body);
       if (!text.ok) return refuse(response, text.error);
       const call = readCall(text.value, match.rest);
       if (!call.ok) return refuse(response, refusal('badRequest', call.error));

@@ -1,4 +1,4 @@
-// What a principal may see, as the views take it. Equal rights have equal keys and share renderings.
+// The approver that views use for a principal. Principals with equal rights have equal keys, so they share renderings.
 import { type Approver as Answer, type Authorizer, allows, principalOf } from '@meseta/security';
 import { type Approver, approveAll } from '../views/snapshot.js';
 

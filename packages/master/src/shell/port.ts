@@ -1,4 +1,4 @@
-// The port, open before there is a core behind it: until then messages are dropped and requests put off.
+// The master's port. It opens before the core exists; until then messages are dropped and requests wait.
 import { err, ok, type Result } from '@meseta/base';
 import { createHost, type Host, type HostOptions, hostNoteText, type PeerConnection } from '@meseta/platform';
 import type { PlainCalls } from '@meseta/platform/plain-calls';
@@ -6,26 +6,26 @@ import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
 import { schedulerTargets } from './plain-scheduler-calls.js';
 
-export interface FrontError {
+export interface PortError {
   readonly code: 'addressInUse' | 'listenFailed';
   readonly text: string;
 }
 
-/** What the port's traffic goes to. */
-export type Handlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
+/** Handlers of the port's traffic. */
+export type PortHandlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
   onConnectionClosed(connection: PeerConnection): void;
   readonly takeCall: PlainCalls['take'];
 };
 
-export interface Front {
+export interface MasterPort {
   readonly host: Host;
-  /** The core stands: requests that came before are answered now. */
-  serve(handlers: Handlers): void;
+  /** Starts to serve, first the requests that have waited. */
+  serve(handlers: PortHandlers): void;
 }
 
-export async function openFront(config: MasterConfig): Promise<Result<Front, FrontError>> {
-  let handlers: Handlers | undefined;
-  const early: Parameters<Handlers['onRequest']>[] = [];
+export async function openPort(config: MasterConfig): Promise<Result<MasterPort, PortError>> {
+  let handlers: PortHandlers | undefined;
+  const waiting: Parameters<PortHandlers['onRequest']>[] = [];
   const opened = await createHost({
     ip: config.ip,
     port: config.port,
@@ -34,7 +34,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     ...config.peerOptions,
     onMessage: (message) => handlers?.onMessage(message) ?? 'accepted',
     onRequest: (request, response) => {
-      if (handlers === undefined) early.push([request, response]);
+      if (handlers === undefined) waiting.push([request, response]);
       else handlers.onRequest(request, response);
     },
     calls: {
@@ -54,7 +54,7 @@ export async function openFront(config: MasterConfig): Promise<Result<Front, Fro
     host: opened.value,
     serve(ready) {
       handlers = ready;
-      for (const [request, response] of early.splice(0)) ready.onRequest(request, response);
+      for (const [request, response] of waiting.splice(0)) ready.onRequest(request, response);
     },
   });
 }
