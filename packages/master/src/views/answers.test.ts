@@ -74,7 +74,7 @@ test('/frameworks: reregistered_time stays while disconnected, unregistered_time
   assert.deepEqual(shown.offer_constraints, {}, 'always there, also without constraints');
 });
 
-test('FRAMEWORK_ADDED: times of 0 stand for none', () => {
+test('FRAMEWORK_ADDED: times that are not set are 0', () => {
   const world = createWorld();
   const agent = world.agent(undefined, { silent: true });
   const info: FrameworkInfo = { user: 'root', name: 'n', id: { value: 'earlier' } };
@@ -85,7 +85,7 @@ test('FRAMEWORK_ADDED: times of 0 stand for none', () => {
   assert.deepEqual([added?.registered_time, added?.reregistered_time], [{ nanoseconds: 0n }, { nanoseconds: 0n }]);
 });
 
-test('AGENT_ADDED: reregistered_time only of one that came back; resources in both formats', () => {
+test('AGENT_ADDED: reregistered_time only after a re-registration; resources in both formats', () => {
   const world = createWorld();
   let agent = undefined as unknown as TestAgent;
   const added = (act: () => void) =>

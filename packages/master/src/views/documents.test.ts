@@ -96,7 +96,7 @@ function life(seed: number): { readonly world: World; readonly next: () => void 
   return { world, next: () => pick(happenings)?.() };
 }
 
-test('a document that takes over what is the same is the one that is written afresh', () => {
+test('a document that reuses runs is equal to one that is encoded from scratch', () => {
   fc.assert(
     fc.property(fc.nat(), (seed) => {
       const { world, next } = life(seed);
@@ -118,7 +118,7 @@ test('a document that takes over what is the same is the one that is written afr
   );
 });
 
-test('GET_STATE says the same in both media types, and /state is JSON of the same tasks', () => {
+test('GET_STATE is the same in both media types, and /state has the same tasks', () => {
   const { world, next } = life(7);
   for (let step = 0; step < 200; step++) next();
   const bytes = (name: string): Buffer => render((views[name] as View)(world, approveAll, undefined)).bytes;
@@ -143,7 +143,7 @@ test('GET_STATE says the same in both media types, and /state is JSON of the sam
   assert.deepEqual(shown.map(({ id }) => id).sort(), ids.sort());
 });
 
-test('a framework in parts, its offers apart, is the whole message in both media types', () => {
+test('a framework that is encoded separately from its offers is the whole message, in both media types', () => {
   const { world, next } = life(3);
   for (let step = 0; step < 60; step++) next();
   world.agent();

@@ -1,4 +1,4 @@
-// The allocator's reasons as sentences with figures: what an operator is told. One entry a kind of reason.
+// Turns the allocator's reasons into sentences and figures for the operator. One entry per kind of reason.
 import type { Reason, ShareHolder } from '@meseta/allocator';
 import type { ExplainedReason, ExplainedReasonKind } from '@meseta/api';
 import type { AgentId, FrameworkId, Now } from '@meseta/base';
@@ -6,14 +6,14 @@ import type { MasterState } from '../core/state.js';
 import { amountsOf, amountsText, countText, shareText, spanText } from './explain-text.js';
 import type { Approver } from './snapshot.js';
 
-export interface Telling {
+export interface ExplainContext {
   readonly state: MasterState;
   readonly frameworkId: FrameworkId;
   readonly now: Now;
   readonly approver: Approver;
 }
 
-interface Told {
+interface ReasonText {
   readonly text: string;
   readonly figures?: ExplainedReason['figures'];
   readonly untilMs?: number | undefined;
@@ -21,24 +21,24 @@ interface Told {
 
 type OfKind<K extends Reason['kind']> = Extract<Reason, { readonly kind: K }>;
 
-export function tell(telling: Telling, reason: Reason): ExplainedReason {
-  const { state, now } = telling;
-  const told = (TEXTS[reason.kind] as (reason: Reason, telling: Telling) => Told)(reason, telling);
+export function explainReason(context: ExplainContext, reason: Reason): ExplainedReason {
+  const { state, now } = context;
+  const text = (TEXTS[reason.kind] as (reason: Reason, context: ExplainContext) => ReasonText)(reason, context);
   const agentId = 'agentId' in reason ? reason.agentId : undefined;
   const hostname = agentId === undefined ? undefined : state.agents.registered.get(agentId)?.info.hostname;
   return {
     kind: KINDS[reason.kind],
-    text: told.text,
+    text: text.text,
     ...('role' in reason ? { role: reason.role } : {}),
     ...(agentId === undefined ? {} : { agent_id: agentId }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(reason.agents === undefined ? {} : { agents: reason.agents }),
-    ...(told.untilMs === undefined ? {} : { until: (now.wallMs + told.untilMs - now.monoMs) / 1000 }),
-    ...(told.figures === undefined ? {} : { figures: told.figures }),
+    ...(text.untilMs === undefined ? {} : { until: (now.wallMs + text.untilMs - now.monoMs) / 1000 }),
+    ...(text.figures === undefined ? {} : { figures: text.figures }),
   };
 }
 
-/** The allocator's kinds as the endpoint names them. */
+/** The names of the allocator's kinds in the endpoint's answer. */
 const KINDS: { readonly [K in Reason['kind']]: ExplainedReasonKind } = {
   paused: 'paused',
   unknownFramework: 'unknown_framework',
@@ -65,11 +65,11 @@ const KINDS: { readonly [K in Reason['kind']]: ExplainedReasonKind } = {
   pending: 'pending',
 };
 
-const left = ({ now }: Telling, untilMs: number): string => spanText(untilMs - now.monoMs);
+const remainingText = ({ now }: ExplainContext, untilMs: number): string => spanText(untilMs - now.monoMs);
 
-const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, telling: Telling) => Told } = {
-  paused: ({ knownAgents, expectedAgents, untilMs }, telling) => ({
-    text: `After its failover the master makes no offers until enough agents are back: ${knownAgents} of ${expectedAgents ?? 'an unknown number'} so far${untilMs === undefined ? '' : `; it waits ${left(telling, untilMs)} more at most`}.`,
+const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: ExplainContext) => ReasonText } = {
+  paused: ({ knownAgents, expectedAgents, untilMs }, context) => ({
+    text: `After its failover the master makes no offers until enough agents are back: ${knownAgents} of ${expectedAgents ?? 'an unknown number'} so far${untilMs === undefined ? '' : `; it waits ${remainingText(context, untilMs)} more at most`}.`,
     figures: {
       known_agents: knownAgents,
       ...(expectedAgents === undefined ? {} : { expected_agents: expectedAgents }),
@@ -77,20 +77,20 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, telling: Tell
     untilMs,
   }),
   unknownFramework: () => ({ text: 'The allocator does not know the framework.' }),
-  unknownAgent: ({ agentId }, telling) => ({ text: whereabouts(telling.state, agentId) }),
+  unknownAgent: ({ agentId }, context) => ({ text: agentStateText(context.state, agentId) }),
   noAgents: (_, { state: { agents } }) => ({
     text: `No agent is registered${agents.unreachable.size + agents.recovered.size === 0 ? '.' : `: ${agents.unreachable.size} unreachable, ${agents.recovered.size} not back since the master's failover.`}`,
     figures: { unreachable_agents: agents.unreachable.size, recovered_agents: agents.recovered.size },
   }),
-  frameworkInactive: (_, telling) => ({ text: inactivity(telling) }),
+  frameworkInactive: (_, context) => ({ text: inactivity(context) }),
   notSubscribedToRole: ({ role }) => ({ text: `The framework is not subscribed to the role ${role}.` }),
   suppressed: ({ role }) => ({
     text: `The framework has suppressed offers for the role ${role} (SUPPRESS, or suppressed_roles when it subscribed); none come until it calls REVIVE.`,
   }),
   agentDeactivated: ({ agentId }, { state }) => ({ text: deactivation(state, agentId) }),
   notWhitelisted: ({ hostname }) => ({ text: `${hostname} is not in the file of --whitelist.` }),
-  resting: ({ untilMs }, telling) => ({
-    text: `Somebody just took a part of the agent and asked to be offered the rest soon; everybody waits ${left(telling, untilMs)} more.`,
+  resting: ({ untilMs }, context) => ({
+    text: `Another framework accepted a part of the agent's resources and asked to be offered the rest soon; all others wait ${remainingText(context, untilMs)} more.`,
     untilMs,
   }),
   nothingFree: ({ total }) => ({
@@ -137,48 +137,54 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, telling: Tell
     text: `${amountsText(withheld)} are held back for quota guarantees of other roles: ${amountsText(required)} still promised, ${amountsText(available)} free in the cluster.`,
     figures: { required: amountsOf(required), available: amountsOf(available), withheld: amountsOf(withheld) },
   }),
-  filtered: ({ refused, untilMs }, telling) => ({
-    text: `The framework declined ${amountsText(refused)} there and asked not to be offered that for ${left(telling, untilMs)} more (refuse_seconds); REVIVE lifts it.`,
+  filtered: ({ refused, untilMs }, context) => ({
+    text: `The framework declined ${amountsText(refused)} there and asked not to be offered that for ${remainingText(context, untilMs)} more (refuse_seconds); REVIVE lifts it.`,
     figures: { refused: amountsOf(refused) },
     untilMs,
   }),
-  share: ({ share, holders }, telling) => ({
-    text: `It is held by ${holders.map((holder) => holderText(telling, holder)).join('; ')}. The framework's own share of the cluster is ${shareText(share)}.`,
-    figures: { share, holders: holders.map((holder) => holderFigures(telling, holder)) },
+  share: ({ share, holders }, context) => ({
+    text: `It is allocated or offered to ${holders.map((holder) => holderText(context, holder)).join('; ')}. The framework's own share of the cluster is ${shareText(share)}.`,
+    figures: { share, holders: holders.map((holder) => holderFigures(context, holder)) },
   }),
   pending: () => ({ text: 'Nothing is in the way: the next allocation offers it.' }),
 };
 
-function holderText(telling: Telling, { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder): string {
-  const name = visibleName(telling, frameworkId);
+function holderText(
+  context: ExplainContext,
+  { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder,
+): string {
+  const name = visibleName(context, frameworkId);
   const only = offered.names.length === 0 ? '' : `, ${amountsText(offered)} of that only offered`;
   const who =
-    frameworkId === telling.frameworkId ? 'the framework itself' : (name ?? 'a framework that you may not see');
+    frameworkId === context.frameworkId ? 'the framework itself' : (name ?? 'a framework that you may not see');
   return `${who} (role ${role}, share ${shareText(share)}): ${amountsText(offeredOrAllocated)}${only}`;
 }
 
-const holderFigures = (telling: Telling, { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder) => ({
-  ...(visibleName(telling, frameworkId) === undefined ? {} : { framework_id: frameworkId }),
+const holderFigures = (
+  context: ExplainContext,
+  { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder,
+) => ({
+  ...(visibleName(context, frameworkId) === undefined ? {} : { framework_id: frameworkId }),
   role,
   share,
   held: amountsOf(offeredOrAllocated),
   offered: amountsOf(offered),
 });
 
-function visibleName({ state, approver }: Telling, id: FrameworkId): string | undefined {
+function visibleName({ state, approver }: ExplainContext, id: FrameworkId): string | undefined {
   const framework = state.frameworks.get(id);
   return framework !== undefined && approver.framework(framework) ? framework.info.name : undefined;
 }
 
 /** Where an agent is that is not registered. */
-export function whereabouts({ agents }: MasterState, id: AgentId): string {
+export function agentStateText({ agents }: MasterState, id: AgentId): string {
   if (agents.unreachable.has(id)) return `Agent ${id} is unreachable.`;
   if (agents.recovered.has(id)) return `Agent ${id} has not come back since the master's failover.`;
   if (agents.gone.has(id)) return `Agent ${id} was marked gone by an operator.`;
   return `No agent ${id} is registered.`;
 }
 
-function inactivity({ state, frameworkId }: Telling): string {
+function inactivity({ state, frameworkId }: ExplainContext): string {
   const framework = state.frameworks.get(frameworkId);
   switch (framework?.status) {
     case 'recovered':

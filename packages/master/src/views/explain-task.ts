@@ -1,10 +1,10 @@
-// Why a task is not running, or what it is doing: from the master's books.
+// Explains the state of a task from the master's records.
 import type { ExplainedReason } from '@meseta/api';
 import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { Task, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { Framework, MasterState } from '../core/state.js';
-import { whereabouts } from './explain-reasons.js';
+import { agentStateText } from './explain-reasons.js';
 import { spanText } from './explain-text.js';
 
 export interface FoundTask {
@@ -13,7 +13,7 @@ export interface FoundTask {
   readonly is: 'live' | 'unreachable' | 'completed';
 }
 
-/** The last one that had the id, live before ended. */
+/** The task with the id: the live one, else the unreachable one, else the last completed one. */
 export function findTask(framework: Framework, id: string): FoundTask | undefined {
   const live = framework.tasks.get(id as TaskId);
   if (live !== undefined) return { framework, task: live, is: 'live' };
@@ -34,14 +34,14 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
   if (is !== 'live') return reasons;
   if (agent?.connected === false) {
     const { agentReregisterTimeoutMs } = state.options;
-    const text = `Its agent is disconnected, so this may be old; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
+    const text = `Its agent is disconnected, so this may be out of date; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
     reasons.push({ kind: 'agent_disconnected', text, ...place });
   }
   if (agent?.connected === false && agent.killedTasks.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
     reasons.push({ kind: 'kill_pending', text: 'It is to be killed as soon as its agent is back.', ...place });
   }
   if (task.status_update_state !== undefined && task.status_update_state !== task.state) {
-    const text = `Its scheduler has not acknowledged ${task.status_update_state}, so it has not been told of ${task.state} yet.`;
+    const text = `Its scheduler has not acknowledged ${task.status_update_state}, so the update to ${task.state} waits.`;
     reasons.push({ kind: 'unacknowledged', text });
   } else if (isTerminal(task.state)) {
     reasons.push({ kind: 'unacknowledged', text: `Its scheduler has not acknowledged ${task.state} yet.` });
@@ -60,14 +60,14 @@ function stateText(state: MasterState, { task, is }: FoundTask, wallMs: number):
     const since = state.agents.unreachable.get(agentId)?.sinceMs;
     const age = since === undefined ? '' : ` for ${spanText(wallMs - since)}`;
     const then = 'It may still be running there; if the agent comes back, so does the task.';
-    return `${since === undefined ? whereabouts(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
+    return `${since === undefined ? agentStateText(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
   }
   if (isTerminal(task.state) || is === 'completed') return `It ended on ${host}: ${task.state}${why(last, wallMs)}`;
   switch (task.state) {
     case 'TASK_STAGING':
-      return `It was sent to ${host}, which has not said that it started: its agent is fetching files, preparing an image or starting its executor.`;
+      return `It was sent to ${host}, which has not reported that it started: its agent is fetching files, preparing an image or starting its executor.`;
     case 'TASK_STARTING':
-      return `Its executor on ${host} has it and has not said that it runs${why(last, wallMs)}`;
+      return `Its executor on ${host} has received it and has not reported that it runs${why(last, wallMs)}`;
     case 'TASK_KILLING':
       return `It is being killed on ${host}, within its grace period${why(last, wallMs)}`;
     default:
@@ -86,6 +86,9 @@ function why(status: TaskStatus | undefined, wallMs: number): string {
 function figuresOf(task: Task): Readonly<Record<string, unknown>> {
   const last = task.statuses?.at(-1);
   const { timestamp, reason, source, message, healthy } = last ?? {};
-  const told = { timestamp, reason, source, message, healthy };
-  return { state: task.state, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)) };
+  const figures = { timestamp, reason, source, message, healthy };
+  return {
+    state: task.state,
+    ...Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined)),
+  };
 }

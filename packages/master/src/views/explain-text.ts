@@ -1,4 +1,4 @@
-// Amounts, shares and times as an explanation says them.
+// Formats amounts, shares and times for explanations.
 import type { Amounts } from '@meseta/api';
 import type { Quantities } from '@meseta/resources';
 

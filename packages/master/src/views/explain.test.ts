@@ -101,7 +101,7 @@ const WITHOUT_OFFER: readonly (readonly [
   ],
 ];
 
-test('why there is no offer: the reason that decides comes first, with its figures', () => {
+test('no offer: the reason with the highest precedence comes first, with its figures', () => {
   for (const [kind, answer, arrange, figures] of WITHOUT_OFFER) {
     const world = createWorld();
     const explained = asked(world, { framework_id: arrange(world).id });
@@ -111,7 +111,7 @@ test('why there is no offer: the reason that decides comes first, with its figur
   }
 });
 
-test('a filter tells until when; an agent and a role narrow the question', () => {
+test('a filter is explained with its remaining time; an agent and a role narrow the explanation', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ roles: ['a'] });
@@ -130,7 +130,7 @@ test('a filter tells until when; an agent and a role narrow the question', () =>
   assert.match(asked(world, { framework_id: scheduler.id, agent_id: 'S9' }).answer, /No agent S9/);
 });
 
-test('who holds what is wanted is told by name, or not, as the viewer may see', () => {
+test('the frameworks that have the resources are named only if the viewer may see them', () => {
   const world = createWorld();
   world.agent();
   const greedy = world.subscribe({ name: 'greedy' });
@@ -139,13 +139,13 @@ test('who holds what is wanted is told by name, or not, as the viewer may see', 
   world.wait(1_000);
   const share = (approver: Approver) =>
     asked(world, { framework_id: poor.id }, approver).reasons.find(({ kind }) => kind === 'share')?.text ?? '';
-  assert.match(share(approveAll), /held by greedy \(role \*, share 100\.0 %\): 4 cpus.* of that only offered/);
+  assert.match(share(approveAll), /allocated or offered to greedy \(role \*, share 100\.0 %\): 4 cpus.* of that only offered/);
   const own: Approver = { ...approveAll, key: 'own', framework: ({ id }) => id !== greedy.id };
   assert.doesNotMatch(share(own), /greedy/);
   assert.equal(explain(world.master.state, { framework_id: greedy.id }, own, world.now()).ok, false);
 });
 
-test('why a task is not running: from never launched to ended', () => {
+test('a task is explained in each of its states, from never launched to ended', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ checkpoint: true });
@@ -161,7 +161,7 @@ test('why a task is not running: from never launched to ended', () => {
 
   const offer = scheduler.offer();
   scheduler.launch(offer, task('t', offer));
-  assert.match(asked(world, question).answer, /sent to agent0, which has not said that it started/);
+  assert.match(asked(world, question).answer, /sent to agent0, which has not reported that it started/);
   agent.update(scheduler, 't', 'TASK_RUNNING');
   const running = scheduler.status();
   agent.update(scheduler, 't', 'TASK_RUNNING', 'TASK_FAILED');

@@ -1,15 +1,15 @@
-// Why a framework gets no offer and why a task does not run: the allocator's reasons and the master's books, in the
-// order in which they decide. A read like every view; what the viewer may not see is not there.
+// Explains why a framework gets no offer and why a task does not run, from the allocator's reasons and the master's state.
+// Reasons come in the order of precedence. Objects that the viewer may not see are treated as unknown.
 import type { Reason } from '@meseta/allocator';
 import type { Amounts, ExplainedReason, ExplainRequest, Explanation } from '@meseta/api';
 import { type AgentId, err, type FrameworkId, type Now, ok, type Result } from '@meseta/base';
 import type { Framework, MasterState } from '../core/state.js';
-import { tell } from './explain-reasons.js';
+import { explainReason } from './explain-reasons.js';
 import { type FoundTask, findTask, taskReasons } from './explain-task.js';
 import { countText } from './explain-text.js';
 import type { Approver } from './snapshot.js';
 
-/** What decides before what: a framework that has suppressed offers gets none, however full the agents are. */
+/** Precedence: for example, a framework that has suppressed offers gets none, whatever the agents have. */
 const ORDER: readonly Reason['kind'][] = [
   'unknownFramework',
   'frameworkInactive',
@@ -22,14 +22,14 @@ const ORDER: readonly Reason['kind'][] = [
 
 const MAX_AGENTS_NAMED = 5;
 
-/** Fails with a text for a 404: whatever was named is not there, or not for this viewer. */
+/** Fails with the text of a 404 if a named object does not exist or the viewer may not see it. */
 export function explain(
   state: MasterState,
   asked: ExplainRequest,
   approver: Approver,
   now: Now,
 ): Result<Explanation, string> {
-  const framework = asked.framework_id === undefined ? undefined : visible(state, approver, asked.framework_id);
+  const framework = asked.framework_id === undefined ? undefined : findVisible(state, approver, asked.framework_id);
   if (asked.framework_id !== undefined && framework === undefined) {
     return err(`framework_id: framework ${asked.framework_id} is unknown`);
   }
@@ -40,7 +40,7 @@ export function explain(
   return ok(explainFramework(state, framework, asked, approver, now));
 }
 
-function visible(state: MasterState, approver: Approver, id: string): Framework | undefined {
+function findVisible(state: MasterState, approver: Approver, id: string): Framework | undefined {
   const frameworkId = id as FrameworkId;
   const framework = state.frameworks.get(frameworkId) ?? state.completedFrameworks.get(frameworkId)?.framework;
   return framework !== undefined && approver.framework(framework) ? framework : undefined;
@@ -81,7 +81,12 @@ function explainTask(state: MasterState, found: FoundTask, now: Now): Explanatio
 
 const completed = (framework: Framework): Explanation => ({
   answer: `Framework ${framework.id} (${framework.info.name}) has ended.`,
-  reasons: [{ kind: 'framework_ended', text: 'The framework has ended: it was torn down, or stayed away too long.' }],
+  reasons: [
+    {
+      kind: 'framework_ended',
+      text: 'The framework has ended: it was torn down, or did not resubscribe within its failover timeout.',
+    },
+  ],
 });
 
 function explainFramework(
@@ -91,15 +96,15 @@ function explainFramework(
   approver: Approver,
   now: Now,
 ): Explanation {
-  const telling = { state, frameworkId: framework.id, now, approver };
+  const context = { state, frameworkId: framework.id, now, approver };
   const reasons = state.allocator.explain(framework.id, agentId as AgentId | undefined, role, now.monoMs);
-  const told = ordered(reasons).map((reason) => tell(telling, reason));
-  const all = [...unlaunched(framework, taskId), ...openOffers(state, framework, agentId, role), ...told];
+  const explained = sortByPrecedence(reasons).map((reason) => explainReason(context, reason));
+  const all = [...unlaunched(framework, taskId), ...openOffers(state, framework, agentId, role), ...explained];
   return { answer: answerOf(framework, taskId, all), framework: about(state, framework), reasons: all };
 }
 
-/** First what decides for the framework, then what is so on the most agents. */
-function ordered(reasons: readonly Reason[]): readonly Reason[] {
+/** Reasons about the framework first, then reasons about agents, most agents first. */
+function sortByPrecedence(reasons: readonly Reason[]): readonly Reason[] {
   const rank = ({ kind }: Reason): number => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
   return [...reasons].sort((a, b) => rank(a) - rank(b) || (b.agents ?? 1) - (a.agents ?? 1));
 }
@@ -114,7 +119,7 @@ const unlaunched = (framework: Framework, taskId: string | undefined): readonly 
         },
       ];
 
-/** The commonest answer of all: it was offered something, and sits on it. */
+/** The most frequent reason: the framework has offers that it has not answered. */
 function openOffers(
   state: MasterState,
   framework: Framework,
@@ -129,11 +134,11 @@ function openOffers(
   const hosts = [...new Set(here.map((offer) => offer.offer.hostname))];
   const more = hosts.length > MAX_AGENTS_NAMED ? ` and ${hosts.length - MAX_AGENTS_NAMED} more` : '';
   const timeout = state.options.offerTimeoutMs;
-  const till = timeout === undefined ? ' --offer_timeout is not set, so it may keep them for ever.' : '';
+  const timeoutText = timeout === undefined ? ' --offer_timeout is not set, so offers do not time out.' : '';
   return [
     {
       kind: 'offered',
-      text: `It has ${countText(here.length, 'offer')} that it has neither accepted nor declined, of ${hosts.slice(0, MAX_AGENTS_NAMED).join(', ')}${more}.${till}`,
+      text: `It has ${countText(here.length, 'offer')} that it has neither accepted nor declined, of ${hosts.slice(0, MAX_AGENTS_NAMED).join(', ')}${more}.${timeoutText}`,
       figures: { offers: here.length },
     },
   ];
@@ -144,13 +149,13 @@ function answerOf(framework: Framework, taskId: string | undefined, reasons: rea
   const [first] = reasons.filter(({ kind }) => kind !== 'not_launched');
   const task = taskId === undefined ? '' : `Task ${taskId} was never launched. `;
   if (first === undefined) return `${task}Nothing keeps offers from ${name}.`;
-  if (first.kind === 'offered') return `${task}${name} is being offered resources: ${lowered(first.text)}`;
+  if (first.kind === 'offered') return `${task}${name} is being offered resources: ${withLowerInitial(first.text)}`;
   if (first.kind === 'pending') return `${task}${name} gets an offer with the next allocation.`;
   const where = first.agents === undefined ? '' : `On ${countText(first.agents, 'agent')}: `;
   return `${task}${name} gets no offer. ${where}${first.text}`;
 }
 
-const lowered = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+const withLowerInitial = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 function about(state: MasterState, framework: Framework): NonNullable<Explanation['framework']> {
   const lives = state.frameworks.has(framework.id);

@@ -1,4 +1,4 @@
-// What views show of the process itself, beside the core's state.
+// Facts about the process that views show besides the core's state.
 import type { MasterInfo, VersionInfo } from '@meseta/wire';
 
 export interface ProcessFacts {
@@ -7,6 +7,6 @@ export interface ProcessFacts {
   /** Wall clock. */
   readonly startedAtMs: number;
   readonly cluster: string | undefined;
-  /** By name, as typed. */
+  /** Values by flag name, as they were given. */
   readonly flags: ReadonlyMap<string, string>;
 }

@@ -4,7 +4,7 @@ import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import { createSum, fromThousandths, type Quantities, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { TaskState } from '@meseta/wire';
 import { type Framework, isActive, type MasterState } from '../core/state.js';
-import { heldBy, snapshotOf } from './snapshot.js';
+import { allocatedTo, snapshotOf } from './snapshot.js';
 import { createTiming, type Timing } from './timing.js';
 
 export interface MasterTimings {
@@ -255,7 +255,8 @@ function addResources(metrics: MutableMetrics, state: MasterState): void {
   // Summed directly: a list of the resources of all tasks would be built for every request.
   const [all, allocated] = [createSum(), createSum()];
   for (const { totalResources } of state.agents.registered.values()) all.add(totalResources);
-  for (const view of snapshotOf(state).frameworks) for (const { resources } of heldBy(view)) allocated.add(resources);
+  for (const view of snapshotOf(state).frameworks)
+    for (const { resources } of allocatedTo(view)) allocated.add(resources);
   const [total, used] = [all.result(), allocated.result()];
   const addAll = (suffix: string, totals: Quantities, uses: Quantities): void => {
     for (const name of ['cpus', 'disk', 'gpus', 'mem']) {

@@ -18,7 +18,7 @@ function told(world: World, act: () => void, approver: Approver = approveAll): r
 
 const typesOf = (events: readonly MasterEvent[]) => events.map(({ type }) => type);
 
-test('an agent is announced when it comes, and as removed only when it leaves', () => {
+test('AGENT_ADDED follows a registration, and AGENT_REMOVED only a removal', () => {
   const world = createWorld();
   let agent = undefined as unknown as ReturnType<World['agent']>;
   const came = told(world, () => {
@@ -35,7 +35,7 @@ test('an agent is announced when it comes, and as removed only when it leaves', 
   assert.deepEqual(left, [{ type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: agent.id } } }]);
 });
 
-test('a framework and its tasks are told of in the order of what happened', () => {
+test('the events of a framework and its tasks are in the order of the changes', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
   let scheduler = undefined as unknown as ReturnType<World['subscribe']>;
@@ -73,7 +73,7 @@ test('a framework and its tasks are told of in the order of what happened', () =
   assert.equal(typesOf(gone).at(-1), 'FRAMEWORK_REMOVED');
 });
 
-test('who may not see a role, a framework or a task is not shown it', () => {
+test('a viewer gets no event of a role, framework or task that it may not see', () => {
   const world = createWorld();
   const withoutRole: Approver = { ...approveAll, key: 'no r', role: (role) => role !== 'r' };
   const reserved = 'cpus(r):3;cpus:1;mem:4096';
@@ -101,7 +101,7 @@ test('who may not see a role, a framework or a task is not shown it', () => {
   );
 });
 
-test('what viewers are shown different parts of is known', () => {
+test('only AGENT_ADDED has a content that depends on the viewer', () => {
   const world = createWorld();
   world.agent('cpus:1;mem:64');
   world.subscribe({ roles: ['r'] });

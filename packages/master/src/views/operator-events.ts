@@ -1,5 +1,5 @@
-// What happened, as the event that operators' streams carry; undefined for what they aren't told.
-// Unreachable and gone agents are not announced as removed: Mesos' clients expect AGENT_REMOVED only at a removal.
+// Turns notes of the core into events of operators' streams; undefined for notes that are no events.
+// An agent that becomes unreachable or gone is no AGENT_REMOVED: Mesos' clients expect that only at a removal.
 
 import type { TaskId } from '@meseta/base';
 import type { MasterEvent, Task } from '@meseta/wire';
@@ -9,7 +9,7 @@ import { type Approver, approveAll, useOfAgent } from './snapshot.js';
 import { frameworkEventMessage } from './v1-frameworks.js';
 import { agentMessage } from './v1-state.js';
 
-/** Whether two who may both see the event may be shown different parts of it. */
+/** Whether the content of the event depends on what the viewer may see. */
 export const dependsOnViewer = ({ kind }: Note): boolean => kind === 'agentAdded';
 
 export function operatorEventOf(state: MasterState, note: Note, approver: Approver): MasterEvent | undefined {
@@ -47,7 +47,7 @@ export function operatorEventOf(state: MasterState, note: Note, approver: Approv
   }
 }
 
-/** Whether a viewer is told of it: frameworks and tasks only where they may be seen, agents always, as in Mesos. */
+/** Whether a viewer gets the event: one of a framework or task only if it may see that, one of an agent always (as in Mesos). */
 export function isSeen(state: MasterState, note: Note, approver: Approver): boolean {
   if (!('frameworkId' in note)) return true;
   const { frameworkId } = note;

@@ -1,4 +1,4 @@
-// Roles: what is known of each, for /roles and GET_ROLES. Quantities of a role are those of its whole subtree.
+// Roles as /roles and GET_ROLES show them. The quantities of a role are those of its whole subtree.
 import {
   addQuantities,
   allocationsByRole,
@@ -19,7 +19,7 @@ import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
 import { jsonDouble, jsonObject, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
-import { type Approver, heldBy, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+import { type Approver, allocatedTo, offeredTo, type Snapshot, usedBy } from './snapshot.js';
 
 interface RoleView {
   readonly name: string;
@@ -29,19 +29,19 @@ interface RoleView {
   readonly allocated: Quantities;
   readonly offered: Quantities;
   readonly reserved: Quantities;
-  /** Against its quota: what is allocated, and reservations that nobody uses. */
+  /** Counted against its quota: allocated resources and unallocated reservations. */
   readonly consumed: Quantities;
   readonly frameworks: readonly string[];
 }
 
-/** Quantities by the very role that they are of. */
+/** Quantities by role, without those of its subroles. */
 type ByRole = Map<string, Quantities>;
 
 const addTo = (sums: ByRole, role: string, more: Quantities): void => {
   sums.set(role, addQuantities(sums.get(role) ?? noQuantities, more));
 };
 
-/** Of scalars the value, of ranges and sets how many. */
+/** The value of scalars; the number of elements of ranges and sets. */
 function amountsOf(list: readonly Resource[]): Quantities {
   const counts: Record<string, number> = {};
   for (const { name, ranges, set } of list) {
@@ -68,22 +68,22 @@ function sumsOf(snapshot: Snapshot): Sums {
     usedReservations: new Map(),
     frameworks: new Map(),
   };
-  const joins = (role: string, id: string): void => {
+  const addFramework = (role: string, id: string): void => {
     const ids = sums.frameworks.get(role) ?? new Set();
     sums.frameworks.set(role, ids.add(id));
   };
   for (const view of snapshot.frameworks) {
     const { id, roles } = view.framework;
-    for (const role of roles) joins(role, id);
+    for (const role of roles) addFramework(role, id);
     for (const [role, list] of allocationsByRole(usedBy(view))) {
       addTo(sums.allocated, role, amountsOf(list));
-      joins(role, id);
+      addFramework(role, id);
     }
     for (const [role, list] of allocationsByRole(offeredTo(view))) {
       addTo(sums.offered, role, amountsOf(list));
-      joins(role, id);
+      addFramework(role, id);
     }
-    for (const { resources } of heldBy(view)) {
+    for (const { resources } of allocatedTo(view)) {
       for (const [role, list] of reservationsByRole(resources)) addTo(sums.usedReservations, role, amountsOf(list));
     }
   }
@@ -99,7 +99,7 @@ const inSubtree = (sums: ByRole, top: string): Quantities => {
   return total;
 };
 
-/** Every role that somebody uses, reserved for, weighed or limited, with its ancestors, in order of their names. */
+/** Every role with a framework, a reservation, a weight or a quota, and its ancestors, sorted by name. */
 function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): readonly RoleView[] {
   const { durable } = state.registrar;
   const sums = sumsOf(snapshot);
@@ -124,7 +124,7 @@ function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): re
       const quota = durable.quotas.get(name);
       const allocated = inSubtree(sums.allocated, name);
       const reserved = inSubtree(sums.reserved, name);
-      const idle = subtractQuantities(reserved, inSubtree(sums.usedReservations, name));
+      const unallocated = subtractQuantities(reserved, inSubtree(sums.usedReservations, name));
       return {
         name,
         weight: durable.weights.get(name) ?? 1,
@@ -133,7 +133,7 @@ function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): re
         allocated,
         offered: inSubtree(sums.offered, name),
         reserved,
-        consumed: addQuantities(allocated, idle),
+        consumed: addQuantities(allocated, unallocated),
         frameworks: [...(sums.frameworks.get(name) ?? [])].filter((id) => frameworks.has(id)),
       };
     });
@@ -169,7 +169,7 @@ export function* rolesDocument(state: MasterState, snapshot: Snapshot, approver:
   yield ']}';
 }
 
-/** The resources that GET_ROLES shows; others may not be scalars. */
+/** The resources that GET_ROLES shows, because all of them are scalars. */
 const shown = new Set(['cpus', 'mem', 'disk', 'gpus']);
 
 export function getRoles(state: MasterState, snapshot: Snapshot, approver: Approver): MasterResponseGetRoles {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createLists, jsonElements, type Written } from './runs.js';
+import { createLists, jsonElements, type RunsByList } from './runs.js';
 
 interface Item {
   readonly n: number;
@@ -10,7 +10,7 @@ interface Item {
 const items = (from: number, count: number): Item[] => Array.from({ length: count }, (_, i) => ({ n: from + i }));
 
 /** What a list comes to, and how many of its records were written for it. */
-function render(list: readonly Item[], earlier: Written | undefined) {
+function render(list: readonly Item[], earlier: RunsByList | undefined) {
   const lists = createLists(earlier);
   let writes = 0;
   const pieces = [
@@ -31,7 +31,7 @@ const change = fc.record({
   added: fc.nat(40),
 });
 
-test('RUNS-1: a list is written as if nothing were remembered, whatever has changed since', () => {
+test('RUNS-1: the bytes are the same as without reuse, whatever has changed', () => {
   fc.assert(
     fc.property(fc.nat(300), fc.array(change, { maxLength: 20 }), (length, changes) => {
       let list = items(0, length);
@@ -48,7 +48,7 @@ test('RUNS-1: a list is written as if nothing were remembered, whatever has chan
   );
 });
 
-test('RUNS-2: only the runs in which something changed are written again, also behind what has gone', () => {
+test('RUNS-2: only runs with changed records are encoded again, also when the runs have moved', () => {
   const list = items(0, 10_000);
   const first = render(list, undefined);
   assert.equal(first.writes, 10_000);
@@ -70,14 +70,14 @@ test('RUNS-2: many small changes leave no short runs', () => {
   assert.equal(runs.length <= Math.ceil(list.length / 8), true, `${runs.length} runs of ${list.length} records`);
 });
 
-test('RUNS-3: what is remembered is what was rendered last', () => {
+test('RUNS-3: only the runs of the last rendering are kept', () => {
   const first = render(items(0, 1000), undefined);
   const second = render(items(2000, 10), first.written);
   const kept = [...(second.written.get('items')?.values() ?? [])].flatMap((run) => run.items.length);
   assert.deepEqual(kept, [10]);
 });
 
-test('lists are remembered apart', () => {
+test('the runs of each list are kept separately', () => {
   const list = items(0, 20);
   const lists = createLists(undefined);
   const write = (mark: string) => (run: readonly Item[]) => Buffer.from(run.map(({ n }) => `${mark}${n}`).join(''));

@@ -1,11 +1,11 @@
-// Lists of records, written in runs of some dozens. A cluster changes little between two readings: a run whose records
-// are all the same ones as in the last rendering is not written again, its bytes are taken over.
+// Encodes lists of records in runs of a few dozen records. Little changes between two requests, so a run whose records are
+// the same as in the last rendering is not encoded again: its bytes are reused.
 //
-// RUNS-1: the bytes are those that writing every record would give: records never change, so the same records in the same
-//     order are the same text. (The one who writes depends on the record and on the rendering's key alone.)
-// RUNS-2: runs are found again wherever they have moved to: by their first record. A run is written up to the next known
-//     first record, but is never left short, so that many small changes don't leave many small runs.
-// RUNS-3: a rendering remembers only the runs that it has itself; so all of them together hold no more than its bytes.
+// RUNS-1: the bytes are the same as without reuse. Records never change, and encoding depends only on the record and on the
+//     key of the rendering, so the same records in the same order have the same bytes.
+// RUNS-2: a run is found by its first record, so it is also reused when it has moved in the list. A new run ends before the
+//     first record of a known run, but not before MIN_RUN_RECORDS records, so many small changes do not leave many small runs.
+// RUNS-3: a rendering keeps only its own runs, so all kept runs hold no more bytes than the rendering.
 
 import type { AgentView } from './snapshot.js';
 
@@ -17,43 +17,43 @@ export interface Run {
 /** The runs of one list, by their first record. */
 export type Runs = Map<object, Run>;
 
-/** What a rendering remembers for the next of the same key: the runs of each list, by its name. */
-export type Written = Map<string, Runs>;
+/** The runs of a rendering, by the name of the list. */
+export type RunsByList = Map<string, Runs>;
 
-/** What a document remembers for the next of its key. */
+/** The part of a rendering that the next rendering with the same key may reuse. */
 export interface Remembered {
-  readonly lists: Written;
+  readonly lists: RunsByList;
   readonly agents: readonly AgentView[];
 }
 
-/** A document in pieces: text, and bytes as they are. */
+/** A document in pieces of text or bytes. */
 export type Document = Generator<string | Uint8Array, Remembered>;
 
-const LONG = 32;
-const SHORT = 8;
+const MAX_RUN_RECORDS = 32;
+const MIN_RUN_RECORDS = 8;
 
 export interface Lists {
-  /** The bytes of the list's records, a run a piece. */
+  /** Encodes the records of a list, one piece per run. */
   list<T extends object>(
     name: string,
     items: readonly T[],
     write: (items: readonly T[]) => Uint8Array,
   ): Generator<Uint8Array>;
-  /** Of all lists so far. */
-  readonly written: Written;
+  /** The runs of all lists encoded so far. */
+  readonly written: RunsByList;
 }
 
-/** `earlier`: what the last rendering remembered. */
-export function createLists(earlier: Written | undefined): Lists {
-  const written: Written = new Map();
+/** `earlier`: the runs of the last rendering. */
+export function createLists(earlier: RunsByList | undefined): Lists {
+  const written: RunsByList = new Map();
   return {
     *list(name, items, write) {
       const before = earlier?.get(name);
-      const now = written.get(name) ?? new Map<object, Run>();
-      written.set(name, now);
+      const runs = written.get(name) ?? new Map<object, Run>();
+      written.set(name, runs);
       for (let at = 0; at < items.length; ) {
-        const run = known(before, items, at) ?? writtenNow(before, items, at, write);
-        now.set(run.items[0] as object, run);
+        const run = findRun(before, items, at) ?? encodeRun(before, items, at, write);
+        runs.set(run.items[0] as object, run);
         at += run.items.length;
         yield run.bytes;
       }
@@ -62,26 +62,26 @@ export function createLists(earlier: Written | undefined): Lists {
   };
 }
 
-/** The run that begins here and goes on as it did, unless it is a short one in the middle. */
-function known(before: Runs | undefined, items: readonly object[], at: number): Run | undefined {
+/** The earlier run with the records from `at` on. A short run is reused only at the end of the list. */
+function findRun(before: Runs | undefined, items: readonly object[], at: number): Run | undefined {
   const run = before?.get(items[at] as object);
   if (run === undefined) return undefined;
   const { length } = run.items;
-  const left = items.length - at;
-  if (length > left || (length < SHORT && length < left)) return undefined;
+  const remaining = items.length - at;
+  if (length > remaining || (length < MIN_RUN_RECORDS && length < remaining)) return undefined;
   for (let i = 1; i < length; i++) if (run.items[i] !== items[at + i]) return undefined;
   return run;
 }
 
-function writtenNow<T extends object>(
+function encodeRun<T extends object>(
   before: Runs | undefined,
   items: readonly T[],
   at: number,
   write: (items: readonly T[]) => Uint8Array,
 ): Run {
-  const most = Math.min(items.length, at + LONG);
+  const most = Math.min(items.length, at + MAX_RUN_RECORDS);
   let end = at + 1;
-  while (end < most && !(end - at >= SHORT && before?.has(items[end] as T))) end++;
+  while (end < most && !(end - at >= MIN_RUN_RECORDS && before?.has(items[end] as T))) end++;
   const run = items.slice(at, end);
   return { items: run, bytes: write(run) };
 }
@@ -89,7 +89,7 @@ function writtenNow<T extends object>(
 const encoder = new TextEncoder();
 let scratch = new Uint8Array(64 * 1024);
 
-/** A text's UTF-8 in memory of its own. */
+/** The UTF-8 of a text in a new buffer of exactly its size. */
 export function utf8Of(text: string): Uint8Array {
   const most = text.length * 3;
   if (scratch.length < most) scratch = new Uint8Array(most * 2);
@@ -99,7 +99,7 @@ export function utf8Of(text: string): Uint8Array {
 
 const COMMA = 1;
 
-/** The elements of a JSON array: each record's text, with commas between them. */
+/** The elements of a JSON array: the text of each record, separated by commas. */
 export function* jsonElements<T extends object>(
   lists: Lists,
   name: string,

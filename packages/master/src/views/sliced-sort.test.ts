@@ -10,7 +10,7 @@ interface Item {
 
 const byKey = (a: Item, b: Item): number => a.key - b.key;
 
-test('the first items as a stable sort of all has them', () => {
+test('the result is the beginning of a stable sort', () => {
   const lengths = fc.integer({ min: 0, max: 6_000 });
   const most = fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.constant(Number.MAX_SAFE_INTEGER));
   fc.assert(

@@ -1,16 +1,16 @@
-// Sorts lists of any length in pieces: all tasks of a large cluster at once would hold up the event loop.
+// Sorts lists in slices, because sorting all tasks of a large cluster at once would block the event loop.
 //
-// Owns: sorted runs, each at least twice as long as the next, which are merged when it no longer is.
-// SLICED-SORT-1: between two pauses at most PIECE items are handled.
+// Owns: sorted runs. Each is at least twice as long as the next one; otherwise they are merged.
+// SLICED-SORT-1: at most PIECE items are handled between two yields.
 
 const PIECE = 1_000;
 
 export interface SlicedSort<T> {
-  /** Runs to its end to add an item; yields where the caller may pause. */
+  /** Adds an item. The caller runs it to its end, and may pause at each yield. */
   add(item: T): Iterable<undefined>;
-  /** Runs to its end before `sorted`; yields where the caller may pause. */
+  /** Ends the sort, before `sorted` is called. The caller runs it to its end, and may pause at each yield. */
   end(): Iterable<undefined>;
-  /** Equal items in the order in which they were added. */
+  /** Equal items keep the order in which they were added. */
   sorted(): readonly T[];
 }
 

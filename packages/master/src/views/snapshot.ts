@@ -1,5 +1,5 @@
-// What a rendering looks at: references taken from the core's state in one go. The state goes on changing while the
-// rendering is made slice by slice; the records that it refers to never change.
+// The input of a rendering: references to the core's records, taken in one turn. The state changes while the rendering is
+// made in slices; the records never do.
 import { pushAll } from '@meseta/base';
 import { createSum } from '@meseta/resources';
 import type { AgentID, ExecutorInfo, InverseOffer, Offer, Resource, Task } from '@meseta/wire';
@@ -19,7 +19,7 @@ export interface FrameworkView {
   readonly executors: readonly ExecutorView[];
   readonly offers: readonly Offer[];
   readonly inverseOffers: readonly InverseOffer[];
-  /** Wall clock; undefined while it lives. */
+  /** Wall clock; undefined while the framework is registered. */
   readonly unregisteredAtMs: number | undefined;
 }
 
@@ -63,8 +63,8 @@ function frameworkView(state: MasterState, framework: Framework, unregisteredAtM
   };
 }
 
-/** What a framework's live tasks and executors hold. Pending operations are added by whoever knows them. */
-export function* heldBy(
+/** The resources of a framework's tasks and executors. Those of pending operations are not included. */
+export function* allocatedTo(
   view: FrameworkView,
 ): Generator<{ readonly agentId: AgentID; readonly resources: readonly Resource[] }> {
   for (const task of view.tasks) {
@@ -74,9 +74,9 @@ export function* heldBy(
 }
 
 export const usedBy = (view: FrameworkView): readonly Resource[] =>
-  view.unregisteredAtMs === undefined ? [...heldBy(view)].flatMap(({ resources }) => resources) : [];
+  view.unregisteredAtMs === undefined ? [...allocatedTo(view)].flatMap(({ resources }) => resources) : [];
 
-/** A framework's part of the cluster, merged. */
+/** The resources of a framework, merged. */
 export interface Share {
   readonly used: readonly Resource[];
   readonly offered: readonly Resource[];
@@ -84,13 +84,13 @@ export interface Share {
 
 export type ShareOf = (view: FrameworkView) => Share;
 
-/** Of each of them; of those that ended it is nothing. Yields now and then: frameworks may have many tasks and offers. */
+/** The share of each framework; a completed one has none. Yields regularly, because there may be many tasks and offers. */
 export function* sharesOf(views: readonly FrameworkView[]): Generator<'', ShareOf> {
   const shares = new Map<FrameworkView, Share>();
   let count = 0;
   for (const view of views) {
     const [used, offered] = [createSum(), createSum()];
-    for (const { resources } of view.unregisteredAtMs === undefined ? heldBy(view) : []) {
+    for (const { resources } of view.unregisteredAtMs === undefined ? allocatedTo(view) : []) {
       used.add(resources);
       if (++count % RECORDS_A_SLICE === 0) yield '';
     }
@@ -106,7 +106,7 @@ export function* sharesOf(views: readonly FrameworkView[]): Generator<'', ShareO
 export const offeredTo = (view: FrameworkView): readonly Resource[] =>
   view.offers.flatMap((offer) => offer.resources ?? []);
 
-/** What may be seen of the list. Whoever is asked about each yields now and then. */
+/** The items of the list that may be seen. Yields regularly if each item has to be checked. */
 export function* seen<T>(list: readonly T[], isSeen: ((item: T) => boolean) | undefined): Generator<'', readonly T[]> {
   if (isSeen === undefined) return list;
   const kept: T[] = [];
@@ -123,13 +123,13 @@ export const seenTasks = (list: readonly Task[], { framework }: FrameworkView, a
 
 const RECORDS_A_SLICE = 1_000;
 
-/** What is used and offered of an agent. */
+/** The used and the offered resources of an agent. */
 export interface AgentUse {
   readonly used: readonly Resource[];
   readonly offered: readonly Resource[];
 }
 
-/** An agent with its use, as lists that belong to tasks and offers. The same object as long as all of it is the same. */
+/** An agent with the resource lists of its tasks and offers. The same object as long as none of them changes. */
 export interface AgentView {
   readonly agent: Agent;
   readonly used: readonly (readonly Resource[])[];
@@ -145,7 +145,7 @@ const noLists: Lists = [];
 const sameLists = (a: AgentView['used'], b: AgentView['used']): boolean =>
   a.length === b.length && a.every((list, i) => list === b[i]);
 
-/** Those of the snapshot; `earlier` are those of a reading before. Yields now and then: a cluster may be large. */
+/** The agent views of the snapshot; those of `earlier` that have not changed are reused. Yields regularly. */
 export function* agentViews(
   snapshot: Snapshot,
   earlier: readonly AgentView[] = [],
@@ -159,7 +159,7 @@ export function* agentViews(
   };
   let count = 0;
   for (const view of snapshot.frameworks) {
-    for (const { agentId, resources } of heldBy(view)) {
+    for (const { agentId, resources } of allocatedTo(view)) {
       addTo(used, agentId.value, resources);
       if (++count % RECORDS_A_SLICE === 0) yield '';
     }
@@ -180,7 +180,7 @@ export function* agentViews(
   return views;
 }
 
-/** Of one agent alone. */
+/** The use of one agent. */
 export function useOfAgent(state: MasterState, agent: Agent): AgentUse {
   const used: Resource[] = [];
   for (const [frameworkId, taskIds] of agent.tasks) {
@@ -195,7 +195,7 @@ export function useOfAgent(state: MasterState, agent: Agent): AgentUse {
   return { used, offered };
 }
 
-/** The frameworks and agents that a viewer may see; equal keys see the same. */
+/** Decides what a viewer may see. Approvers with equal keys decide equally. */
 export interface Approver {
   readonly key: string;
   framework(framework: Framework): boolean;

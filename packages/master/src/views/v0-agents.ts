@@ -17,7 +17,7 @@ const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resourc
       .map(([role, list]) => [role, write(list)]),
   );
 
-/** The fields of an agent, for documents that go on with more. */
+/** The fields of an agent, without braces, so that a document can add more. */
 export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): JsonFields => [
   ...agentInfoFields(agent.info),
   ['pid', jsonString(agent.pid)],
@@ -39,7 +39,7 @@ export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Js
   ],
 ];
 
-/** The resources themselves: whoever unreserves them or destroys volumes needs them whole. */
+/** Resources in full, as needed to unreserve them or to destroy volumes. */
 function fullFields(agent: Agent, use: AgentUse, approver: Approver): JsonFields {
   const full = (list: readonly Resource[]): string =>
     jsonArray(

@@ -26,7 +26,7 @@ import {
   sharesOf,
 } from './snapshot.js';
 
-/** What every document shows of a framework. */
+/** The fields that every document shows of a framework. */
 export function summaryFields(view: FrameworkView, { used, offered }: Share): JsonFields {
   const { info, id, driverPid, status } = view.framework;
   const ended = view.unregisteredAtMs !== undefined;
@@ -45,7 +45,7 @@ export function summaryFields(view: FrameworkView, { used, offered }: Share): Js
   ];
 }
 
-/** The whole framework, its tasks and offers in pieces of their own. */
+/** The whole framework; its tasks and offers are separate pieces. */
 function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver, lists: Lists): Pieces {
   const { framework } = view;
   const { info, registeredAtMs, reregisteredAtMs } = framework;
@@ -85,7 +85,7 @@ function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver,
   yield `],${tail.slice(1)}`;
 }
 
-/** `"frameworks":[...],"completed_frameworks":[...]`, as several documents have it. */
+/** `"frameworks":[...],"completed_frameworks":[...]`. */
 export function* frameworkLists(snapshot: Snapshot, approver: Approver, lists: Lists, id?: string): Pieces {
   const wanted = ({ framework }: FrameworkView): boolean =>
     (id === undefined || framework.id === id) && approver.framework(framework);
@@ -122,16 +122,16 @@ export function* frameworksDocument(
 export interface TaskQuery {
   readonly limit: number;
   readonly offset: number;
-  /** By the time of the first status; those that have none are the oldest. */
+  /** By the time of the first status; tasks without a status come first. */
   readonly order: 'asc' | 'des';
   readonly frameworkId: string | undefined;
   readonly taskId: string | undefined;
 }
 
-/** Mesos' number of tasks where none is asked for. */
+/** The number of tasks if the request gives none, as in Mesos. */
 const defaultLimit = 100;
 
-/** Of /tasks' parameters; what isn't a number counts as not given, and a limit below 0 is none, as in Mesos. */
+/** The parameters of /tasks. As in Mesos, a value that is no number is ignored, and a limit below 0 means no limit. */
 export function taskQueryOf(parameters: URLSearchParams): TaskQuery {
   const number = (name: string, otherwise: number): number => {
     const text = parameters.get(name);

@@ -55,7 +55,7 @@ function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFact
   ];
 }
 
-/** /state. Everything that is not in the snapshot is written with the first piece. */
+/** /state. The first piece has everything that is not in the snapshot. */
 export function* stateDocument(
   state: MasterState,
   snapshot: Snapshot,
@@ -75,7 +75,7 @@ export function* stateDocument(
   return { lists: lists.written, agents };
 }
 
-/** The states that a summary counts, in its order. */
+/** The task states that a summary counts, in its order. */
 const summaryStates: readonly TaskState[] = [
   'TASK_STAGING',
   'TASK_STARTING',
@@ -109,7 +109,7 @@ const allTasks = (view: FrameworkView): readonly Task[] => [
 
 const TASKS_A_PIECE = 1_000;
 
-/** /state-summary: no tasks, but their counts by agent and by framework. */
+/** /state-summary: the counts of tasks by agent and by framework instead of tasks. */
 export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approver: Approver): Pieces {
   const byAgent = new Map<string, Tally>();
   const byFramework = new Map<string, Tally>();
@@ -118,7 +118,7 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
     tallies.set(key, tally);
     return tally;
   };
-  // What an agent runs of frameworks that may not be seen isn't counted, either.
+  // Tasks of frameworks that may not be seen are not counted.
   const seen = snapshot.frameworks.filter(({ framework }) => approver.framework(framework));
   let count = 0;
   for (const view of seen) {

@@ -1,11 +1,11 @@
-// The large v1 answers, declared once and rendered in either media type: a document is fields that hold lists of records.
-// JSON shows a list also when it is empty, as Mesos does for these.
+// The large v1 answers. A document is declared once, as fields with lists of records, and rendered in either media type.
+// As in Mesos, JSON has empty lists too.
 import type { Codec } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { jsonElements, type Lists } from './runs.js';
 
-/** A repeated field of messages, written only when it is their turn, a run of them a piece. */
+/** A repeated field of messages. They are encoded when the rendering reaches them, one piece per run. */
 export interface ListField {
   readonly name: string;
   readonly number: number;
@@ -29,8 +29,8 @@ export interface ObjectField {
 export type Field = ListField | ObjectField | NumberField;
 
 /**
- * A list of `items`, each encoded as the message that `toMessage` makes of it. `key`: what the list's runs are
- * remembered by; no two lists of a document have the same.
+ * A list of `items`, each encoded as the message that `toMessage` returns. `key` identifies the list's runs and is unique in
+ * the document.
  */
 export const listField = <Item extends object, Message>(
   [name, number]: readonly [name: string, number: number],
@@ -47,7 +47,7 @@ export const listField = <Item extends object, Message>(
 
 type Pieces = Generator<string | Uint8Array, void>;
 
-/** `type` is field 1 of the enum `number`; `body` the field of the response that carries the answer. */
+/** `type` is field 1 with the enum value `number`; `body` is the field with the answer. */
 export function renderDocument(
   mediaType: MediaType,
   [type, number]: readonly [type: string, number: number],
@@ -94,7 +94,7 @@ interface Encoded {
   readonly bytes: number;
 }
 
-/** Lengths stand before contents, so the contents are made first; an empty piece a run lets others have their turn. */
+/** A length precedes its contents, so contents are encoded first. An empty piece per run lets the render queue switch. */
 function* protobufField(field: Field, lists: Lists): Generator<string, Encoded> {
   if ('value' in field) {
     const piece = doubleField(field.number, field.value);

@@ -1,4 +1,4 @@
-// A framework as GET_STATE, GET_FRAMEWORKS and the operator's events show it.
+// A framework in GET_STATE, GET_FRAMEWORKS and the events of operators' streams.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/wire';
 import { MasterResponseGetFrameworksFrameworkCodec, OfferCodec } from '@meseta/wire/codecs';
 import type { Framework } from '../core/state.js';
@@ -31,7 +31,7 @@ export function frameworkMessage(
   };
 }
 
-/** A framework as operators' events tell of it: what it holds and is offered is not told, times that are none are 0. */
+/** A framework in an event: without allocated and offered resources; times that are not set are 0. */
 export function frameworkEventMessage(framework: Framework): MasterResponseGetFrameworksFramework {
   const { status, registeredAtMs = 0, reregisteredAtMs = registeredAtMs } = framework;
   return {
@@ -45,7 +45,7 @@ export function frameworkEventMessage(framework: Framework): MasterResponseGetFr
   };
 }
 
-/** Frameworks, their offers as runs of their own: a framework may have been offered the whole cluster. */
+/** Frameworks; their offers are separate runs, because a framework may have been offered the whole cluster. */
 export const frameworkList = (
   [name, number]: readonly [name: string, number: number],
   views: readonly FrameworkView[],
@@ -91,14 +91,14 @@ export const frameworkList = (
 
 const NOTHING = new Uint8Array(0);
 
-/** The number of a framework's offers among its fields. */
+/** The field number of a framework's offers. */
 const OFFERS = 7;
 
 type Message = MasterResponseGetFrameworksFramework;
 
 const codec = MasterResponseGetFrameworksFrameworkCodec;
 
-/** The fields that stand before a framework's offers, and of those behind them the one that every framework has. */
+/** The fields before a framework's offers, and the one after them that every framework has. */
 const beforeOffers = (message: Message): Message => ({
   framework_info: message.framework_info,
   active: message.active,
@@ -109,14 +109,14 @@ const beforeOffers = (message: Message): Message => ({
   recovered: message.recovered,
 });
 
-/** A framework without offers as JSON: what stands before them and what behind. */
+/** A framework as JSON without its offers: the parts before and after them. */
 function inTwo(message: Message): readonly [head: string, tail: string] {
   const text = codec.write(message);
   const at = codec.write(beforeOffers(message)).length - `,"recovered":${message.recovered}}`.length;
   return [text.slice(0, at), text.slice(at)];
 }
 
-/** Of the tag and value of `recovered`. */
+/** The length of the tag and the value of `recovered`. */
 const RECOVERED_BYTES = 2;
 
 function bytesInTwo(message: Message): readonly [head: Uint8Array, tail: Uint8Array] {

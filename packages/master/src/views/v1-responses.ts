@@ -1,4 +1,4 @@
-// The small answers of the operator API.
+// The answers of the operator API that are encoded at once.
 import type { Metrics } from '@meseta/api';
 import type {
   MaintenanceClusterStatus,
@@ -45,7 +45,7 @@ export const getMaster = (state: MasterState, { info, startedAtMs }: ProcessFact
   },
 });
 
-/** Those whose resources' roles may all be seen. */
+/** The operations with resources only of roles that may be seen. */
 export const getOperations = (state: MasterState, approver: Approver): MasterResponse => {
   const operations = [...state.operations.values()]
     .filter(({ consumed }) => consumed.every((resource) => seesResource(approver, resource)))
@@ -61,7 +61,7 @@ export const rolesResponse = (state: MasterState, approver: Approver): MasterRes
 export const weightsOf = ({ registrar }: MasterState, approver: Approver): readonly WeightInfo[] =>
   [...registrar.durable.weights].filter(([role]) => approver.role(role)).map(([role, weight]) => ({ role, weight }));
 
-/** Without weights the answer has no field at all, as Mesos' has. */
+/** Without weights the answer has no field, as in Mesos. */
 export const getWeights = (state: MasterState, approver: Approver): MasterResponse => {
   const weights = weightsOf(state, approver);
   return { type: 'GET_WEIGHTS', ...(weights.length === 0 ? {} : { get_weights: { weight_infos: weights } }) };
@@ -73,7 +73,7 @@ const quotaInfoOf = ({ role, guarantees = {} }: QuotaConfig): QuotaInfo => ({
   guarantee: Object.entries(guarantees).map(([name, scalar]) => ({ name, type: 'SCALAR', scalar })),
 });
 
-/** The one set last comes first, as Mesos shows them. */
+/** The most recent quota comes first, as in Mesos. */
 export const quotaStatusOf = (state: MasterState, approver: Approver) => {
   const configs = [...state.registrar.durable.quotas.values()].reverse().filter(({ role }) => approver.quota(role));
   return configs.length === 0 ? {} : { infos: configs.map(quotaInfoOf), configs };
@@ -84,7 +84,7 @@ export const getQuota = (state: MasterState, approver: Approver): MasterResponse
   get_quota: { status: quotaStatusOf(state, approver) },
 });
 
-/** One schedule, empty where there is none. */
+/** The maintenance schedule; empty if none is set. */
 export const maintenanceScheduleOf = ({ registrar }: MasterState, approver: Approver) =>
   (approver.maintenanceSchedule ? registrar.durable.schedules[0] : undefined) ?? {};
 

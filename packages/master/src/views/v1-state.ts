@@ -56,7 +56,7 @@ const agentCodec: Codec<MasterResponseGetAgentsAgent> = {
   },
 };
 
-/** Without the resources of roles that may not be seen. */
+/** The agent without resources of roles that may not be seen. */
 function infoSeenBy(approver: Approver, info: AgentInfo): AgentInfo {
   const { resources = [] } = info;
   const seen = resources.filter((resource) => seesResource(approver, resource));
@@ -149,7 +149,7 @@ const tasksField = (number: number, { tasks, unreachableTasks, completedTasks }:
 
 export type StateCall = 'GET_STATE' | 'GET_AGENTS' | 'GET_FRAMEWORKS' | 'GET_EXECUTORS' | 'GET_TASKS';
 
-/** Each call's number as a type of response, and its field's number in the response. */
+/** By call: the enum value of the response's type and the number of its field in the response. */
 const numbers: { readonly [C in StateCall]: readonly [type: number, field: number] } = {
   GET_STATE: [8, 9],
   GET_AGENTS: [9, 10],
@@ -166,7 +166,7 @@ const stateField = (number: number, shown: Shown): ObjectField => ({
   fields: [tasksField(1, shown), executorsField(2, shown), frameworksField(3, shown), agentsField(4, shown)],
 });
 
-/** What a document shows, gathered before its first record is written; what it doesn't show is left empty. */
+/** The records of a document, collected before the first one is encoded; lists that it does not show are empty. */
 interface Shown {
   readonly snapshot: Snapshot;
   readonly approver: Approver;
@@ -229,7 +229,7 @@ export function* stateCallDocument(
   return { lists: lists.written, agents: shown.agents };
 }
 
-/** The first event of the operator's stream: SUBSCRIBED is 1, its field 2. */
+/** The first event of an operator's stream: type SUBSCRIBED (1), field 2. */
 export function* subscribedDocument(
   mediaType: MediaType,
   snapshot: Snapshot,

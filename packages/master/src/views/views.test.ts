@@ -27,7 +27,7 @@ const binary = (pieces: Iterable<string | Uint8Array>): Buffer =>
 const text = (pieces: Iterable<string | Uint8Array>): string => binary(pieces).toString();
 const lists = () => createLists(undefined);
 
-test('a document in pieces is the message that it declares, in both media types', () => {
+test('a document is encoded like the message that it declares, in both media types', () => {
   const many = Array.from({ length: 200 }, (_, i) => ({ ...task, name: `task ${i}` }));
   for (const tasks of [[], [task], many]) {
     const response: MasterResponse = {
@@ -48,7 +48,7 @@ test('a document in pieces is the message that it declares, in both media types'
   }
 });
 
-test('numbers stand in documents too', () => {
+test('a document may have numbers', () => {
   const event: MasterEvent = { type: 'SUBSCRIBED', subscribed: { heartbeat_interval_seconds: 15 } };
   const interval = { name: 'heartbeat_interval_seconds', number: 2, value: 15 };
   const body = { name: 'subscribed', number: 2, fields: [interval] };
@@ -58,7 +58,7 @@ test('numbers stand in documents too', () => {
   assert.deepEqual(bytes, { ok: true, value: event });
 });
 
-test("a v0 task has Mesos' fields, absent ones left out", () => {
+test("a v0 task has Mesos' fields; unset ones are omitted", () => {
   assert.deepEqual(JSON.parse(taskJson(task)), {
     id: 't',
     name: 'sleeper "quoted"',
@@ -72,7 +72,7 @@ test("a v0 task has Mesos' fields, absent ones left out", () => {
   });
 });
 
-test('pieces and objects join up', () => {
+test('pieces are separated by commas', () => {
   assert.equal(
     jsonObject([
       ['a', '1'],
