@@ -139,7 +139,10 @@ test('the frameworks that have the resources are named only if the viewer may se
   world.wait(1_000);
   const share = (approver: Approver) =>
     asked(world, { framework_id: poor.id }, approver).reasons.find(({ kind }) => kind === 'share')?.text ?? '';
-  assert.match(share(approveAll), /allocated or offered to greedy \(role \*, share 100\.0 %\): 4 cpus.* of that only offered/);
+  assert.match(
+    share(approveAll),
+    /allocated or offered to greedy \(role \*, share 100\.0 %\): 4 cpus.* of that only offered/,
+  );
   const own: Approver = { ...approveAll, key: 'own', framework: ({ id }) => id !== greedy.id };
   assert.doesNotMatch(share(own), /greedy/);
   assert.equal(explain(world.master.state, { framework_id: greedy.id }, own, world.now()).ok, false);
