@@ -2,9 +2,10 @@
 // behaviour of Mesos' allocator.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { quantity } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import { createOfferConstraints } from './constraints.js';
-import { aid, fid, frameworkInfo, res, show, type TestCluster, testCluster } from './testing/cluster.js';
+import { aid, fid, frameworkInfo, quotaOf, res, show, type TestCluster, testCluster } from './testing/cluster.js';
 import type { OfferDecision } from './types.js';
 
 const first = (offers: readonly OfferDecision[]): OfferDecision => {
@@ -399,4 +400,80 @@ test('FILTERS-3: a filter ends although its tick has removed filters of the same
   for (const offer of cluster.run()) cluster.decline(offer, 10);
   assert.equal(cluster.run(9_000).length, 0);
   assert.equal(cluster.run(2_000).length, agents.length);
+});
+
+test('the next run is due after this batch of inputs, or when the first filter, cooldown or inverse filter ends', () => {
+  const cluster = testCluster();
+  const { allocator } = cluster;
+  assert.equal(allocator.nextDeadline(), undefined);
+  for (const id of ['A', 'B', 'C']) cluster.agent(id, 'cpus:4');
+  assert.equal(allocator.nextDeadline(), 0);
+  cluster.framework('f', ['a']);
+  const [a, b, c] = cluster.run() as [OfferDecision, OfferDecision, OfferDecision];
+  cluster.accept(a, 'cpus:1', 9);
+  cluster.run();
+  assert.equal(allocator.nextDeadline(), 9000);
+  cluster.accept(b, 'cpus:1', 0);
+  cluster.run();
+  assert.equal(allocator.nextDeadline(), 1000);
+  allocator.updateUnavailability(c.agentId, { start: { nanoseconds: 0n } });
+  assert.equal(allocator.nextDeadline(), 0);
+  cluster.decide();
+  allocator.updateInverseOffer(c.agentId, fid('f'), -500, undefined, undefined);
+  assert.equal(allocator.nextDeadline(), 500);
+  allocator.pause();
+  assert.equal(allocator.nextDeadline(), undefined);
+});
+
+test('a weight counts from the next run on, also for a role that has no frameworks yet', () => {
+  for (const isKnown of [false, true]) {
+    const cluster = testCluster();
+    if (isKnown) cluster.framework('h', ['heavy']);
+    cluster.allocator.updateWeights([['heavy', 3]]);
+    if (!isKnown) cluster.framework('h', ['heavy']);
+    cluster.framework('l', ['light']);
+    for (let i = 0; i < 8; i++) {
+      cluster.agent(`A${i}`, 'cpus:1');
+      cluster.run();
+    }
+    assert.equal(cluster.allocator.shareOf(fid('h'), 'heavy'), 0.75, `${isKnown}`);
+  }
+});
+
+test('after a failover the factor of expected agents is rounded down; zero agents or no quota pause nothing', () => {
+  const quotas = new Map([['r', quotaOf({ cpus: 1 })]]);
+  const cases: [expected: number, factor: number | undefined, agents: number][] = [
+    [9, undefined, 7],
+    [10, 0.25, 2],
+    [3, 0.3, 0],
+    [0, undefined, 0],
+  ];
+  for (const [expected, factor, agents] of cases) {
+    const cluster = testCluster();
+    cluster.allocator.recover(expected, quotas, 100, factor === undefined ? {} : { factor });
+    for (let i = 1; i < agents; i++) cluster.agent(`A${i}`, 'cpus:1');
+    assert.equal(cluster.allocator.nextDeadline(), agents === 0 ? 0 : 600_100);
+    cluster.agent('last', 'cpus:1');
+    assert.equal(cluster.allocator.nextDeadline(), 0);
+    assert.equal(quantity(cluster.allocator.quotaOf('r').guarantees, 'cpus'), 1000);
+  }
+  const { allocator, agent } = testCluster();
+  agent('A', 'cpus:1');
+  assert.throws(() => allocator.recover(1, quotas, 0), /recovery starts before the first agent/);
+});
+
+test('filters end on ticks of a tenth of the allocation interval, 20 ms at least', () => {
+  for (const [allocationIntervalMs, untilMs] of [
+    [1000, 1100],
+    [100, 1020],
+    [3000, 3300],
+  ] as const) {
+    const cluster = testCluster({ allocationIntervalMs });
+    cluster.agent('A', 'cpus:1');
+    cluster.framework('f', ['a']);
+    const offer = first(cluster.run(1));
+    cluster.decline(offer, 1.01);
+    cluster.run();
+    assert.equal(cluster.allocator.nextDeadline(), untilMs, `${allocationIntervalMs} ms`);
+  }
 });

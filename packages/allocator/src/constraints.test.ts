@@ -62,6 +62,24 @@ test('one group must hold, with all its constraints; other roles exclude no agen
   assert.ok(takes([[no]], 'b'));
 });
 
+test('an agent without hostname parts, fault domain or text has no such text', () => {
+  const region: SchedulerAttributeConstraint = {
+    selector: { pseudoattribute_type: 'REGION' },
+    predicate: { text_equals: { value: 'north' } },
+  };
+  const zone: SchedulerAttributeConstraint = {
+    selector: { pseudoattribute_type: 'ZONE' },
+    predicate: { text_equals: { value: 'n1' } },
+  };
+  for (const constraint of [region, zone]) {
+    assert.ok(takes([[constraint]]));
+    assert.ok(!takes([[constraint]], 'a', { hostname: 'h', domain: {} }));
+    assert.ok(!takes([[constraint]], 'a', { hostname: 'h' }));
+  }
+  const empty: AgentInfo = { hostname: 'h', attributes: [{ name: 'rack', type: 'TEXT' }] };
+  assert.ok(takes([[on('rack', { text_equals: { value: '' } })]], 'a', empty));
+});
+
 test('matching a hostile regular expression takes linear time', () => {
   const long: AgentInfo = { hostname: `${'a'.repeat(50_000)}!` };
   const constraint = {
