@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import { addressOfPid, LIMITS } from '@meseta/base';
 import type { ByteBudget } from './byte-budget.js';
 import { type Connections, HEAD_TIMEOUT_MS, type PeerConnection } from './connections.js';
+import { createDatedTexts } from './http-date.js';
 import { createMessageParser, type MessageHead } from './message-parser.js';
 import { giveToHttp } from './pipelining.js';
 import { type PlainCalls, takeCalls } from './plain-calls.js';
@@ -40,21 +41,10 @@ export const MAX_HEAD_BYTES = LIMITS.requestHead.most;
 /** A read of so many bytes may have more behind it. */
 const MUCH_BYTES = 2 ** 15;
 
-const answers = new Map<string, string>();
-let answersSecond = 0;
+const datedAnswers = createDatedTexts();
 
-const answerOf = (status: string): string => {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== answersSecond) {
-    answers.clear();
-    answersSecond = second;
-  }
-  const known = answers.get(status);
-  if (known !== undefined) return known;
-  const answer = `HTTP/1.1 ${status}\r\nDate: ${new Date(second * 1000).toUTCString()}\r\nContent-Length: 0\r\n\r\n`;
-  answers.set(status, answer);
-  return answer;
-};
+const answerOf = (status: string): string =>
+  datedAnswers(status, (date) => `HTTP/1.1 ${status}\r\n${date}Content-Length: 0\r\n\r\n`);
 
 /** The status and, where it was refused, the reason. */
 export const replyTo = (delivered: Delivered): { readonly status: 202 | 400 | 404; readonly reason: string } => {

@@ -9,7 +9,7 @@
 import { err, hostOf, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
 import { isAddress } from './addresses.js';
 import { type BodyParts, createBodyParts } from './body-parts.js';
-import { type HeaderFields, parseHeaderLines } from './head-lines.js';
+import { parseHeaderLines, parseRequestHead } from './request-head.js';
 
 export interface MessageHead {
   readonly to: string;
@@ -104,40 +104,22 @@ export function parseEnvelope(
 
 type HeadResult = MessageHead | { readonly bad: string } | 'foreign';
 
-const lengthOf = (headers: HeaderFields): 'chunked' | number | 'both' | undefined => {
-  const { 'transfer-encoding': encoding, 'content-length': length } = headers;
-  if (encoding !== undefined && length !== undefined) return 'both';
-  if (encoding !== undefined) return encoding.toLowerCase() === 'chunked' ? 'chunked' : undefined;
-  return /^\d{1,15}$/.test(length ?? '0') ? Number(length ?? 0) : undefined;
-};
-
 /** Reads one request head (without its empty line). */
-function parseHead(text: string): HeadResult {
-  const [first = '', ...lines] = text.split('\r\n');
-  const [method, target, version, more] = first.split(' ');
-  if (method !== 'POST' || target?.startsWith('/') !== true || more !== undefined) return 'foreign';
-  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return 'foreign';
-  const headers = parseHeaderLines(lines);
-  // A packed message is rare enough to be node:http's.
-  if (headers === undefined || headers['content-encoding'] !== undefined) return 'foreign';
+export function parseMessageHead(text: string): HeadResult {
+  const head = parseRequestHead(text);
+  // A compressed message is rare enough to be node:http's.
+  if (head === undefined || head.headers['content-encoding'] !== undefined) return 'foreign';
+  const { method, target, headers, framing, keepAlive } = head;
   const { 'user-agent': userAgent, 'libprocess-from': libprocessFrom } = headers;
   if (!isLibprocess(method, userAgent, libprocessFrom)) return 'foreign';
   const envelope = parseEnvelope(target, userAgent, libprocessFrom);
   if (!envelope.ok) return { bad: envelope.error };
-  const body = lengthOf(headers);
-  if (body === 'both') return { bad: 'expected Transfer-Encoding or Content-Length, got both' };
-  if (body === undefined || (body === 'chunked' && version === 'HTTP/1.0')) {
-    return { bad: 'expected Transfer-Encoding: chunked by HTTP/1.1, or a Content-Length in digits' };
-  }
-  const connection = headers['connection']?.toLowerCase();
-  const { to, from, wireName } = envelope.value;
+  if (framing.kind === 'invalid') return { bad: framing.reason };
   return {
-    to,
-    from,
-    wireName,
-    keepAlive: version === 'HTTP/1.1' ? connection !== 'close' : connection === 'keep-alive',
+    ...envelope.value,
+    keepAlive,
     expectContinue: headers['expect']?.toLowerCase() === '100-continue',
-    body,
+    body: framing.kind === 'chunked' ? 'chunked' : framing.kind === 'length' ? framing.bytes : 0,
   };
 }
 
@@ -167,7 +149,7 @@ const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reade
 
 function headOf(reader: Reader, text: string): HeadResult {
   if (reader.known?.text === text) return reader.known.head;
-  const head = parseHead(text);
+  const head = parseMessageHead(text);
   if (head !== 'foreign' && !('bad' in head)) reader.known = { text, head };
   return head;
 }

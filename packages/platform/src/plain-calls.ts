@@ -1,4 +1,4 @@
-// Plain calls (call-parser.ts) of a connection, read and answered without node:http: what a scheduler says most often, an
+// Plain calls (plain-call-head.ts) of a connection, read and answered without node:http: what a scheduler says most often, an
 // acknowledgement, costs a fifth of it so.
 //
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
@@ -10,9 +10,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type BodyParts, createBodyParts } from './body-parts.js';
 import type { ByteBudget } from './byte-budget.js';
-import { type CallHead, parseCallHead } from './call-parser.js';
+import { createDatedTexts, dateLine } from './http-date.js';
+import { type CallHead, parseCallHead } from './plain-call-head.js';
 
-export type { CallHead } from './call-parser.js';
+export type { CallHead } from './plain-call-head.js';
 
 export interface CallAnswer {
   readonly status: number;
@@ -69,43 +70,22 @@ function headOf(text: string): CallHead | undefined {
   return head;
 }
 
-let dateSecond = 0;
-let date = '';
-
-function dateLine(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    date = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
-    bare.clear();
-  }
-  return date;
-}
-
 const linesOf = (headers: Readonly<Record<string, string>>): string =>
   Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
 
-/** Answers without a text, of this second. */
-const bare = new Map<string, string>();
-
-function bareAnswer(status: number, lines: string): string {
-  const date = dateLine();
-  const key = `${status} ${lines}`;
-  const known = bare.get(key);
-  if (known !== undefined) return known;
-  const answer = headOfAnswer(status, lines, 0, date);
-  bare.set(key, answer);
-  return answer;
-}
+/** Answers without a text. */
+const bareAnswers = createDatedTexts();
 
 const headOfAnswer = (status: number, lines: string, length: number, date: string): string =>
   `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}Content-Length: ${length}\r\n${date}Connection: keep-alive\r\n\r\n`;
 
 function answerBytes({ status, headers, text }: CallAnswer, common: string): string | Buffer {
   const lines = headers === undefined ? common : common + linesOf(headers);
-  if (text === undefined || text === '') return bareAnswer(status, lines);
+  if (text === undefined || text === '') {
+    return bareAnswers(`${status} ${lines}`, (date) => headOfAnswer(status, lines, 0, date));
+  }
   const typed = `${lines}Content-Type: text/plain; charset=utf-8\r\n`;
   return Buffer.from(headOfAnswer(status, typed, Buffer.byteLength(text), dateLine()) + text);
 }
