@@ -1,4 +1,5 @@
 export * from './assert.js';
+export * from './backoff.js';
 export * from './byte-size.js';
 export * from './deadlines.js';
 export * from './duration.js';

@@ -5,7 +5,7 @@
 // SCHEDULER-1: at most one subscription is open; its id is the framework's for good.
 // SCHEDULER-2: an update is acknowledged only after the reader has come back for the next event, so one that was
 //     being handled when the process died is delivered again.
-// SCHEDULER-3: a subscription that ended without an ERROR event is renewed, with a pause that doubles to 10 s.
+// SCHEDULER-3: a subscription that ended without an ERROR event is renewed, after pauses that grow to 10 s.
 // SCHEDULER-4: one that is silent for three heartbeats, or that its master no longer takes calls on, is given up and renewed;
 //     calls under way on it are rejected.
 import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
@@ -13,9 +13,8 @@ import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate
 import { type Credential, clientOptions } from './addresses.js';
 import { MesetaError, rejection } from './errors.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
+import { keepConnected } from './reconnect.js';
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
 /** Heartbeats come every so often (Mesos: 15 s) unless SUBSCRIBED says otherwise. */
 const HEARTBEAT_MS = 15_000;
 const SILENT_HEARTBEATS = 3;
@@ -85,7 +84,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
     frameworkId: options.frameworkId,
     connection: undefined,
   };
-  void stayConnected(client);
+  void staySubscribed(client);
   const close = (): void => {
     client.abort.abort();
     client.queue.end();
@@ -128,28 +127,23 @@ async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, un
   await Promise.all(travelling);
 }
 
-async function stayConnected(client: Client): Promise<void> {
-  let pauseMs = FIRST_PAUSE_MS;
-  while (!client.abort.signal.aborted) {
-    try {
-      await subscribe(client, () => {
-        pauseMs = FIRST_PAUSE_MS;
-      });
-    } catch (error) {
-      if (client.abort.signal.aborted) return;
-      const lasting = error instanceof MesetaError && (error.code === 'framework' || isRefusal(error));
-      if (lasting || !(error instanceof Error)) {
-        client.queue.end(error instanceof Error ? error : new Error(String(error)));
-        return;
-      }
-    }
-    await pause(pauseMs / 2 + (Math.random() * pauseMs) / 2, client.abort.signal);
-    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+/** SCHEDULER-3: ends the queue with the failure that ends the subscription for good. */
+async function staySubscribed(client: Client): Promise<void> {
+  try {
+    await keepConnected({
+      connect: (established) => subscribe(client, established),
+      isFinal: (error) =>
+        !(error instanceof Error) ||
+        (error instanceof MesetaError && (error.code === 'framework' || isFinalRefusal(error))),
+      signal: client.abort.signal,
+    });
+  } catch (error) {
+    client.queue.end(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
-/** 5xx: the master, or what is in front of it, is recovering; 429: later. Every other refusal would come again. */
-const isRefusal = ({ code, status = 0 }: MesetaError): boolean =>
+/** A 5xx says that the master, or a proxy before it, is recovering; 408 and 429 ask to try later. Other refusals are repeated. */
+const isFinalRefusal = ({ code, status = 0 }: MesetaError): boolean =>
   code === 'refused' && status < 500 && status !== 408 && status !== 429;
 
 /** One subscription, from SUBSCRIBE to the end of its stream. */
@@ -263,17 +257,5 @@ async function acknowledge(client: Client, { status }: SchedulerEventUpdate): Pr
   await call(client, {
     type: 'ACKNOWLEDGE',
     acknowledge: { agent_id: status.agent_id, task_id: status.task_id, uuid: status.uuid },
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
   });
 }

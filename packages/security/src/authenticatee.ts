@@ -12,7 +12,7 @@
 // AUTHENTICATEE-4: messages out of turn change nothing.
 // AUTHENTICATEE-5: a connection is the master's from an authentication that was completed over it until it closes or an
 //     authentication is completed over another one.
-import { addressOfPid, type Pid } from '@meseta/base';
+import { addressOfPid, backoffBoundMs, type Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, createCramMd5Client } from './cram-md5.js';
 import type { ClientCredential } from './credentials.js';
@@ -74,6 +74,7 @@ const ANSWERS: ReadonlySet<LibprocessMessage['name']> = new Set(['AgentRegistere
 
 export function createAuthenticatee(options: AuthenticateeOptions): Authenticatee {
   const { credential, deliver, log, timeoutMinMs, timeoutMaxMs, backoffFactorMs } = options;
+  const backoff = { firstMs: backoffFactorMs, longestMs: Math.max(0, timeoutMaxMs - timeoutMinMs) };
   let authenticatedWith: Pid | undefined;
   let attempt: Attempt | undefined;
   let waiting: WaitingRegistration | undefined;
@@ -84,7 +85,7 @@ export function createAuthenticatee(options: AuthenticateeOptions): Authenticate
 
   const beginAttempt = (master: Pid, nowMs: number): void => {
     const actor = `${ACTOR}${options.createSessionId()})`;
-    const spreadMs = Math.min(backoffFactorMs * 2 ** failures, Math.max(0, timeoutMaxMs - timeoutMinMs));
+    const spreadMs = backoffBoundMs(backoff, failures);
     const session = createCramMd5Client(credential, options.pid);
     attempt = { actor, session, master, dueMs: nowMs + timeoutMinMs + options.random() * spreadMs };
     deliver(master, actor, session.begin());

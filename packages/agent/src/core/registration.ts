@@ -17,7 +17,7 @@
 // REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
 //     between the request and its answer, so an accepted registration watches again.
 
-import { addressOfPid, checkId, type ExecutorId, type FrameworkId, idOf, type Pid, uniform } from '@meseta/base';
+import { addressOfPid, backoffPauseMs, checkId, type ExecutorId, type FrameworkId, idOf, type Pid } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -42,7 +42,7 @@ import { enqueueStatusUpdate, pauseAll, resumeAll, statusOf } from './status-upd
 import { uuidBytes } from './uuid.js';
 import { checkAgentId } from './validation.js';
 
-const LAST_BACKOFF_MS = 60_000;
+const LONGEST_BACKOFF_MS = 60_000;
 
 /** What this agent understands of Mesos' protocol, as an agent of Mesos 1.12 announces it. */
 export const CAPABILITIES: readonly AgentInfoCapability[] = (
@@ -78,23 +78,27 @@ export function joinIfRecovered(ctx: Context): void {
 /** Begins to register with the leading master, after a random pause (REGISTRATION-3). */
 function join(ctx: Context): void {
   const { state } = ctx;
-  const { registrationBackoffMs } = state.config;
   pauseAll(ctx);
   cancelTimer(ctx, { kind: 'ping' });
-  state.registration = { ...state.registration, registered: false, backoffMs: registrationBackoffMs, told: false };
-  setTimer(ctx, { kind: 'register' }, uniform(state.random) * registrationBackoffMs);
+  state.registration = { ...state.registration, registered: false, attempts: 0, told: false };
+  setTimer(ctx, { kind: 'register' }, pauseMs(state));
+}
+
+/** REGISTRATION-3. */
+function pauseMs({ config, registration, random }: AgentState): number {
+  const limits = { firstMs: config.registrationBackoffMs, longestMs: LONGEST_BACKOFF_MS };
+  return backoffPauseMs(limits, registration.attempts, random);
 }
 
 export function tryToRegister(ctx: Context): void {
   const { state } = ctx;
-  const { master, registered, backoffMs } = state.registration;
+  const { master, registered, attempts } = state.registration;
   if (master === undefined || registered || state.leaving !== undefined) return;
   ctx.effects.push({ kind: 'link', to: master });
   if (agentIdOf(state) === undefined) register(ctx);
   else reregister(ctx);
-  const boundMs = Math.min(backoffMs * 2, LAST_BACKOFF_MS);
-  state.registration = { ...state.registration, backoffMs: boundMs, told: true };
-  setTimer(ctx, { kind: 'register' }, uniform(state.random) * boundMs);
+  state.registration = { ...state.registration, attempts: attempts + 1, told: true };
+  setTimer(ctx, { kind: 'register' }, pauseMs(state));
 }
 
 function register(ctx: Context): void {

@@ -117,8 +117,8 @@ export interface Registration {
   readonly registered: boolean;
   /** Since it began to register, a try has told the master what the agent has. */
   readonly told: boolean;
-  /** The bound of the next random pause between tries. */
-  readonly backoffMs: number;
+  /** Since it began to register; they bound the next random pause. */
+  readonly attempts: number;
   /** Without a ping for this long the master is taken for lost. */
   readonly pingTimeoutMs: number;
 }
@@ -203,7 +203,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
       master: undefined,
       registered: false,
       told: false,
-      backoffMs: config.registrationBackoffMs,
+      attempts: 0,
       pingTimeoutMs: PING_TIMEOUT_MS,
     },
     frameworks: new Map(),

@@ -1,10 +1,8 @@
 // `meseta watch`: the operator's event stream, a line an event, until Ctrl-C.
 import type { MasterEvent } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, jsonText } from '../cluster.js';
+import { keepConnected } from '@meseta/sdk/reconnect';
+import { answerOf, clusterOf, jsonText } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT } from '../command.js';
-
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
 
 export const watch = defineCommand({
   summary: 'What happens, as it happens.',
@@ -18,23 +16,21 @@ When the master goes away it waits for the next one.`,
       const line = values.json ? jsonText(event) : lineOf(event);
       if (line !== undefined) process.stdout.write(`${line}\n`);
     };
-    await follow(cluster, show);
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      process.stderr.write('meseta watch: the stream ended; trying again\n');
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      try {
-        await follow(cluster, show);
-        pauseMs = FIRST_PAUSE_MS;
-      } catch (error) {
-        if (!(error instanceof CommandError) || error.exitCode !== EXIT.unreachable) throw error;
-      }
-    }
+    let wasConnected = false;
+    await keepConnected({
+      async connect(established) {
+        if (wasConnected) process.stderr.write('meseta watch: the stream ended; connecting again\n');
+        const events = await answerOf(cluster, cluster.master.subscribe());
+        wasConnected = true;
+        established();
+        for await (const event of events) show(event);
+      },
+      // The first attempt tells a wrong address from a master that is away.
+      isFinal: (error) => !(wasConnected && error instanceof CommandError && error.exitCode === EXIT.unreachable),
+    });
+    return EXIT.done;
   },
 });
-
-async function follow(cluster: Cluster, show: (event: MasterEvent) => void): Promise<void> {
-  for await (const event of await answerOf(cluster, cluster.master.subscribe())) show(event);
-}
 
 function lineOf(event: MasterEvent): string | undefined {
   const text = textOf(event);
