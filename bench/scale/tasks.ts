@@ -1,8 +1,9 @@
 // Tasks made from offers, by frameworks that know how many they want.
 
 import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
-import { amountOf, scalar } from '@meseta/simulator/schedulers/framework-plan';
+import { scalar } from '@meseta/simulator/schedulers/framework-plan';
 import type { Offer, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 
 export interface TaskShape {
   readonly cpus: number;
@@ -18,8 +19,8 @@ export function tasksWithin(
   command: () => string,
 ): readonly TaskInfo[] {
   const room = Math.min(
-    Math.floor(amountOf(offer.resources, 'cpus') / cpus),
-    Math.floor(amountOf(offer.resources, 'mem') / mem),
+    Math.floor(scalarSum(offer.resources, 'cpus') / cpus),
+    Math.floor(scalarSum(offer.resources, 'mem') / mem),
   );
   const role = client.name;
   const resources = [scalar('cpus', cpus, role), scalar('mem', mem, role)];

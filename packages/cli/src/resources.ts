@@ -57,7 +57,7 @@ export const scalarsText = (scalars: Readonly<Record<string, number | { readonly
     .map(([name, value]) => `${name}:${round(typeof value === 'number' ? value : value.value)}`)
     .join(';');
 
-export const round = (value: number): number => Math.round(value * 1000) / 1000;
+const round = (value: number): number => Math.round(value * 1000) / 1000;
 
 export const roleOf = (resource: Resource): string | undefined => resource.reservations?.at(-1)?.role;
 

@@ -1,8 +1,8 @@
 // Resources and attributes as text, the way Mesos' logs and flags show them.
 import type { Attribute, Labels, Resource, ResourceDiskInfo, ResourceReservationInfo, Volume } from '@meseta/wire';
+import { formatScalar } from '@meseta/wire/scalars';
 import { distinctShared } from './lists.js';
 import { formatRanges, formatSet } from './ranges.js';
-import { formatScalar } from './scalars.js';
 
 /** `cpus:4; mem:1024; ports:[31000-31999]`; `{}` when empty. A shared resource is shown once. */
 export const formatResources = (list: readonly Resource[]): string =>

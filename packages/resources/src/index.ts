@@ -1,5 +1,7 @@
 // Everything takes and gives lists in the post-refinement format unless its name says otherwise;
 // nothing changes its arguments. Lists that come from outside go through `admitResources` first.
+
+export { formatScalar, fromThousandths, toThousandths } from '@meseta/wire/scalars';
 export * from './algebra.js';
 export * from './bundle.js';
 export * from './format.js';
@@ -12,7 +14,6 @@ export * from './parse.js';
 export * from './quantities.js';
 export * from './role-tree.js';
 export * from './roles.js';
-export * from './scalars.js';
 export * from './shrink.js';
 export * from './summary.js';
 export * from './validate.js';

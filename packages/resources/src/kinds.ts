@@ -1,8 +1,8 @@
 // What kind of resource a record is. All of it reads the post-refinement format: `reservations`
 // is the stack, its last entry the innermost reservation; `role` and `reservation` are not set.
 import type { Resource, ResourceDiskInfoSource } from '@meseta/wire';
+import { toThousandths } from '@meseta/wire/scalars';
 import { isInSubtree } from './roles.js';
-import { toThousandths } from './scalars.js';
 
 export const scalarOf = (resource: Resource): number => toThousandths(resource.scalar?.value ?? 0);
 

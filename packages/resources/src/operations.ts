@@ -3,6 +3,7 @@
 // docs/persistent-volume.md). An operation becomes conversions: so much is consumed, so much made.
 import { err, ok, type Result } from '@meseta/base';
 import type { OfferOperation, Resource } from '@meseta/wire';
+import { toThousandths } from '@meseta/wire/scalars';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
 import { formatResource, formatResources } from './format.js';
 import { toPostRefinement } from './formats.js';
@@ -10,7 +11,6 @@ import { isDynamicallyReserved, isPersistentVolume, isUnreserved, needsCheckpoin
 import { popReservation } from './lists.js';
 import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
-import { toThousandths } from './scalars.js';
 
 export interface ResourceConversion {
   readonly consumed: Resources;

@@ -1,11 +1,11 @@
 // Quantities: how much of each name, in whole thousandths, whatever it is reserved to or made of.
 // Limits are the same shape but keep a zero; a name that isn't in them has no limit.
 import { err, ok, type Result } from '@meseta/base';
+import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import type { Resources } from './algebra.js';
 import { isScalar, scalarOf } from './kinds.js';
 import { distinctShared } from './lists.js';
 import { parseNumber } from './numbers.js';
-import { fromThousandths, toThousandths } from './scalars.js';
 
 /** Parallel arrays, sorted by name (code units), frozen, without zero amounts. */
 export interface Quantities {

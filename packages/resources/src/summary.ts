@@ -1,9 +1,9 @@
 // Resources and attributes as the plain objects of the v0 endpoints.
 import type { Attribute, Resource } from '@meseta/wire';
+import { fromThousandths } from '@meseta/wire/scalars';
 import { formatValue } from './format.js';
 import { isScalar, scalarOf } from './kinds.js';
 import { distinctShared } from './lists.js';
-import { fromThousandths } from './scalars.js';
 import { plus } from './values.js';
 
 /**

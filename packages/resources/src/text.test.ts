@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Resource } from '@meseta/wire';
 import { ResourceCodec } from '@meseta/wire/codecs';
+import { formatScalar, fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import fc from 'fast-check';
 import { equals, subtract } from './algebra.js';
 import { formatAttribute, formatResources } from './format.js';
 import { parseAttributes, parseResourceList, parseResources } from './parse.js';
-import { formatScalar, fromThousandths, toThousandths } from './scalars.js';
 import { summarize, summarizeAttributes } from './summary.js';
 import { scalarOfName } from './testing.js';
 

@@ -39,9 +39,9 @@ import {
   jsonString,
   present,
 } from '@meseta/wire/json';
+import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { isScalar, scalarOf } from './kinds.js';
-import { fromThousandths, toThousandths } from './scalars.js';
 import { summarize, summarizeAttributes } from './summary.js';
 
 const plain = (values: readonly (readonly [name: string, value: number | string])[]): string =>

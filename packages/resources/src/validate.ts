@@ -2,12 +2,12 @@
 // Mesos refuses; a zero is fine and vanishes when lists are merged.
 import { checkId, checkPathBelow, err, isDeepEqual, ok, overLimit, type Result } from '@meseta/base';
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
+import { toThousandths } from '@meseta/wire/scalars';
 import { merge, type Resources } from './algebra.js';
 import { toPostRefinement } from './formats.js';
 import { isUnreserved, reservationRole } from './kinds.js';
 import { MAX_RANGE_END, OPEN_END } from './ranges.js';
 import { isAncestor, validateRole, volumeDirectory } from './roles.js';
-import { toThousandths } from './scalars.js';
 
 export interface ResourceProblem {
   /** `resources[2].scalar.value` */

@@ -13,6 +13,7 @@ export {
   type MasterClient,
 } from '@meseta/api';
 export type * from '@meseta/wire';
+export { scalarSum } from '@meseta/wire/scalars';
 export { isTerminal } from '@meseta/wire/task-states';
 export { authorizationOf, type Credential } from './addresses.js';
 export { MesetaError, type MesetaErrorCode } from './errors.js';

@@ -1,6 +1,8 @@
 // Small builders for what frameworks write again and again.
+
 import { smallest } from '@meseta/base';
 import type { CommandInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 
 export interface TaskOptions {
   readonly id: string;
@@ -40,14 +42,11 @@ export const launch = (tasks: readonly TaskInfo[]): OfferOperation => ({
 
 /** How often `resources` fit into what an offer holds unreserved. */
 export function fits(offer: Offer, resources: Readonly<Record<string, number>>): number {
+  const unreserved = offer.resources?.filter(isUnreserved);
   const counts = Object.entries(resources)
     .filter(([, value]) => value > 0)
-    .map(([name, value]) => Math.floor((unreservedScalar(offer, name) + 1e-9) / value));
+    .map(([name, value]) => Math.floor(scalarSum(unreserved, name) / value));
   return smallest(counts);
 }
 
-function unreservedScalar(offer: Offer, name: string): number {
-  const isFree = (resource: Resource): boolean =>
-    resource.name === name && !resource.reservations?.length && (resource.role === undefined || resource.role === '*');
-  return (offer.resources ?? []).filter(isFree).reduce((sum, resource) => sum + (resource.scalar?.value ?? 0), 0);
-}
+const isUnreserved = ({ reservations, role = '*' }: Resource): boolean => !reservations?.length && role === '*';

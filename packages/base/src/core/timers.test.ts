@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { isDeepEqual } from '../equality.js';
 import { cancelTimer, createTimers, earliestTimerAt, hasTimer, setTimer, setTimerAt, takeDueTimer } from './timers.js';
 
 type Timer =
@@ -64,7 +65,7 @@ test('TIMERS-2: due timers are taken in the order of (deadline, time of setting)
     fc.property(fc.array(anyAction, { maxLength: 60 }), (actions) => {
       const { state } = contextAt(0);
       let model: { readonly timer: Timer; readonly atMs: number }[] = [];
-      const without = (timer: Timer) => model.filter((entry) => JSON.stringify(entry.timer) !== JSON.stringify(timer));
+      const without = (timer: Timer) => model.filter((entry) => !isDeepEqual(entry.timer, timer));
       for (const { action, timer, atMs } of actions) {
         if (action === 'set') {
           setTimerAt({ state }, timer, atMs);

@@ -1,5 +1,5 @@
 // `meseta agent`: the agents of the cluster, how full they are, and taking them out of it.
-import type { MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
+import { type MasterResponseGetAgentsAgent, scalarSum } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
 import type { Group } from '../dispatch.js';
@@ -109,11 +109,8 @@ export const agent: Group = {
   verbs: { list, drain, deactivate, reactivate, gone },
 };
 
-const total = (resources: readonly Resource[] | undefined, name: string): number =>
-  (resources ?? []).reduce((sum, r) => sum + (r.name === name ? (r.scalar?.value ?? 0) : 0), 0);
-
 const used = (agent: MasterResponseGetAgentsAgent, name: string): string =>
-  `${round(total(agent.allocated_resources, name))}/${round(total(agent.total_resources, name))}`;
+  `${round(scalarSum(agent.allocated_resources, name))}/${round(scalarSum(agent.total_resources, name))}`;
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 

@@ -1,8 +1,7 @@
 // `meseta state`: the cluster at a glance; --json is all of it.
-import type { MasterResponseGetState, Resource, Task } from '@meseta/sdk';
+import { type MasterResponseGetState, type Resource, scalarSum, type Task } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
-import { round } from '../resources.js';
 import { formatSpan, formatTable } from '../table.js';
 
 export const state = defineCommand({
@@ -73,10 +72,9 @@ interface Usage {
 function usage({ get_agents }: MasterResponseGetState): readonly Usage[] {
   const agents = get_agents?.agents ?? [];
   const sum = (name: string, of: (agent: (typeof agents)[number]) => readonly Resource[] | undefined): number =>
-    round(
-      agents
-        .flatMap((agent) => of(agent) ?? [])
-        .reduce((total, resource) => total + (resource.name === name ? (resource.scalar?.value ?? 0) : 0), 0),
+    scalarSum(
+      agents.flatMap((agent) => of(agent) ?? []),
+      name,
     );
   const scalars = agents.flatMap(({ total_resources = [] }) => total_resources.filter(({ scalar }) => scalar));
   return [...new Set(scalars.map(({ name }) => name))].map((name) => ({

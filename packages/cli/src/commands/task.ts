@@ -1,6 +1,6 @@
 // `meseta task`: list, logs, kill.
 import type { Task } from '@meseta/sdk';
-import { isTerminal } from '@meseta/sdk';
+import { isTerminal, scalarSum } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
 import type { Group } from '../dispatch.js';
@@ -41,17 +41,14 @@ const list = defineCommand({
   },
 });
 
-const scalarOf = (task: Task, name: string): number =>
-  (task.resources ?? []).reduce((sum, r) => sum + (r.name === name ? (r.scalar?.value ?? 0) : 0), 0);
-
 const columns = [
   { title: 'id', value: ({ task }: Listed) => task.task_id.value },
   { title: 'name', value: ({ task }: Listed) => task.name },
   { title: 'state', value: ({ task }: Listed) => task.state },
   { title: 'framework', value: ({ task }: Listed) => task.framework_id.value },
   { title: 'agent', value: ({ hostname, task }: Listed) => hostname ?? task.agent_id.value },
-  { title: 'cpus', value: ({ task }: Listed) => scalarOf(task, 'cpus'), align: 'right' as const },
-  { title: 'mem', value: ({ task }: Listed) => scalarOf(task, 'mem'), align: 'right' as const },
+  { title: 'cpus', value: ({ task }: Listed) => scalarSum(task.resources, 'cpus'), align: 'right' as const },
+  { title: 'mem', value: ({ task }: Listed) => scalarSum(task.resources, 'mem'), align: 'right' as const },
 ];
 
 const NAMES = "TASK is a task's id; where frameworks share one, FRAMEWORK/TASK.";

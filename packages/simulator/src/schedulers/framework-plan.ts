@@ -44,9 +44,6 @@ export interface Mood {
   calm: boolean;
 }
 
-export const amountOf = (resources: readonly Resource[] | undefined, name: string): number =>
-  (resources ?? []).reduce((sum, it) => sum + (it.name === name ? (it.scalar?.value ?? 0) : 0), 0);
-
 export const scalar = (name: string, value: number, role: string): Resource => ({
   name,
   type: 'SCALAR',

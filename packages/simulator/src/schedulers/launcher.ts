@@ -1,9 +1,11 @@
 // Tasks that are not commands: of a framework's own executors, several to one, and of pods. How a framework talks with
 // its executors, and how it asks what has become of its tasks.
+
 import type { ExecutorInfo, Offer, OfferOperation, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { isAlive, type SchedulerClient, type TaskView } from '../nodes/scheduler.js';
-import { amountOf, commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
 
 /** An executor needs so much beside its tasks. */
 const EXECUTOR = { cpus: 0.1, mem: 32, disk: 8 } as const;
@@ -44,7 +46,7 @@ export function createLauncher(plan: FrameworkPlan): Launcher {
   return {
     operationsFor(client, offer, wanted) {
       const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && !it.disk);
-      const room = { cpus: amountOf(plain, 'cpus'), mem: amountOf(plain, 'mem'), disk: amountOf(plain, 'disk') };
+      const room = { cpus: scalarSum(plain, 'cpus'), mem: scalarSum(plain, 'mem'), disk: scalarSum(plain, 'disk') };
       const operations: OfferOperation[] = [];
       const begun = new Set((offer.executor_ids ?? []).map(({ value }) => value));
       for (let left = wanted; left > 0; ) {

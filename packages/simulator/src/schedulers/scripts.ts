@@ -1,5 +1,7 @@
 // The scripted schedulers: what each kind of framework does with offers, updates and its own connection.
+
 import type { FrameworkInfo, Offer, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 import { between, happens, pick } from '../engine/chance.js';
 import type { Masters } from '../nodes/masters.js';
 import {
@@ -12,7 +14,7 @@ import {
   startScheduler,
 } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
-import { amountOf, commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
 import { asks, createLauncher, talks } from './launcher.js';
 import { createReserver } from './reserver.js';
 import { createSharer } from './sharer.js';
@@ -160,8 +162,8 @@ function killTask(client: SchedulerClient, taskId: string, agentId: string): voi
 function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wanted: number): readonly TaskInfo[] {
   const { random, memory } = client;
   const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && it.disk === undefined);
-  let cpus = amountOf(plain, 'cpus');
-  let mem = amountOf(plain, 'mem');
+  let cpus = scalarSum(plain, 'cpus');
+  let mem = scalarSum(plain, 'mem');
   const tasks: TaskInfo[] = [];
   while (tasks.length < wanted) {
     const needs = { cpus: pick(random, [0.1, 0.5, 1]), mem: pick(random, [32, 64, 256]) };

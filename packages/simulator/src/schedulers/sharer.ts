@@ -1,9 +1,11 @@
 // A framework that reserves disk, makes one shared volume an agent that several of its tasks use at once, and one of its
 // own beside it that it grows and shrinks.
+
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { isAlive, type SchedulerClient, type Script } from '../nodes/scheduler.js';
-import { amountOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
 
 const RESERVED_MB = 256;
 const VOLUME_MB = 64;
@@ -93,7 +95,7 @@ function tasksOn(client: SchedulerClient, plan: FrameworkPlan, offer: Offer): re
   const volume = resources.find(isShared);
   const alive = [...memory.tasks.values()].filter(isAlive).length;
   const plain = resources.filter((it) => !isReserved(it) && it.disk === undefined);
-  const fit = Math.floor(Math.min(amountOf(plain, 'cpus') / 0.1, amountOf(plain, 'mem') / 32));
+  const fit = Math.floor(Math.min(scalarSum(plain, 'cpus') / 0.1, scalarSum(plain, 'mem') / 32));
   const count = Math.min(fit, 2, plan.alive - alive, plan.total - memory.nextTask);
   if (volume === undefined || count <= 0) return [];
   return Array.from({ length: count }, () => {

@@ -3,6 +3,7 @@
 import { checkId, type ExecutorId, idOf, type TaskId } from '@meseta/base';
 import { contains, createSum, isShared, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
+import { scalarSum } from '@meseta/wire/scalars';
 import type { Agent, Framework } from '../state.js';
 import { checkCommand, checkContainer } from './command.js';
 import { checkExecutor } from './executor.js';
@@ -81,8 +82,7 @@ function checkLimits(task: TaskInfo, agent: Agent): Problem {
   }
   for (const [name, { value }] of limits) {
     if (!LIMITED.has(name)) return `task.limits: only cpus and mem may be limited, got '${name}'`;
-    let requested = 0;
-    for (const resource of task.resources ?? []) if (resource.name === name) requested += resource.scalar?.value ?? 0;
+    const requested = scalarSum(task.resources, name);
     if (requested === 0) return `task.limits["${name}"]: needs a request of ${name}`;
     if (!(value >= requested))
       return `task.limits["${name}"]: expected at least the request of ${requested}, got ${value}`;
