@@ -1,7 +1,7 @@
 // Everything takes and gives lists in the post-refinement format unless its name says otherwise;
 // nothing changes its arguments. Lists that come from outside go through `admitResources` first.
 
-export { formatScalar, fromThousandths, toThousandths } from '@meseta/wire/scalars';
+export { fromThousandths } from '@meseta/wire/scalars';
 export * from './algebra.js';
 export * from './bundle.js';
 export * from './format.js';
