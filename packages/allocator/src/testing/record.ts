@@ -52,6 +52,8 @@ export interface RecordedAgent {
   capabilities: readonly AgentInfoCapability[];
   active: boolean;
   total: Resources;
+  /** The result of `freeOf`, until the total or an allocation changes. */
+  free: Resources | undefined;
   /** By framework, also one that was not added yet, then by role. */
   readonly allocations: Map<FrameworkId, Map<string, RecordedAllocation>>;
   readonly filters: Map<FrameworkId, RecordedFilter[]>;
@@ -112,11 +114,18 @@ export const isWhitelisted = ({ whitelist }: AllocatorRecord, { info }: Recorded
 
 /** The total without what is offered or allocated; shared resources stay. */
 export function freeOf(agent: RecordedAgent): Resources {
+  if (agent.free !== undefined) return agent.free;
   let free = agent.total;
   for (const roles of agent.allocations.values()) {
     for (const { offeredOrAllocated } of roles.values()) free = subtract(free, nonShared(offeredOrAllocated));
   }
+  agent.free = free;
   return free;
+}
+
+function setTotal(agent: RecordedAgent, total: Resources): void {
+  agent.total = total;
+  agent.free = undefined;
 }
 
 // --- agents
@@ -128,6 +137,7 @@ export function recordAgent(record: AllocatorRecord, id: AgentId, spec: AgentSpe
     capabilities: spec.capabilities,
     active: spec.active ?? true,
     total: spec.total,
+    free: undefined,
     allocations: new Map(),
     filters: new Map(),
     cooldownUntilMs: 0,
@@ -146,7 +156,8 @@ export function recordAgentUpdate(record: AllocatorRecord, agent: RecordedAgent,
   if (!isDeepEqual(info.attributes ?? [], agent.info.attributes ?? [])) agent.filters.clear();
   const sameTotal = contains(total, agent.total) && contains(agent.total, total);
   const changed = !sameTotal || !isDeepEqual([info, capabilities], [agent.info, agent.capabilities]);
-  Object.assign(agent, { info, capabilities, total });
+  Object.assign(agent, { info, capabilities });
+  setTotal(agent, total);
   if (changed) endCooldown(agent);
   removeUnusedFilters(record);
 }
@@ -175,7 +186,7 @@ export function recordWhitelist(record: AllocatorRecord, hostnames: ReadonlySet<
 }
 
 export function recordProvider(agent: RecordedAgent, total: Resources, used: AgentSpec['used']): void {
-  agent.total = add(agent.total, total);
+  setTotal(agent, add(agent.total, total));
   for (const [frameworkId, resources] of used) recordUse(agent, frameworkId, resources);
   endCooldown(agent);
 }
@@ -191,7 +202,7 @@ export function recordAvailable(agent: RecordedAgent, operations: readonly Offer
     free = freed.value.resources;
     total = applied.value.resources;
   }
-  agent.total = total;
+  setTotal(agent, total);
   return true;
 }
 
@@ -238,7 +249,10 @@ export function recordActivity(record: AllocatorRecord, framework: RecordedFrame
 export function recordFrameworkRemoval(record: AllocatorRecord, id: FrameworkId): void {
   record.frameworks.delete(id);
   removeFilters(record, id, undefined);
-  for (const agent of record.agents.values()) agent.allocations.delete(id);
+  for (const agent of record.agents.values()) {
+    agent.allocations.delete(id);
+    agent.free = undefined;
+  }
 }
 
 export function recordSuppression(framework: RecordedFramework, roles: readonly string[] | undefined): void {
@@ -272,13 +286,20 @@ function removeFilters(record: AllocatorRecord, id: FrameworkId, role: string | 
 
 /** Removes filters of frameworks in roles to which they neither subscribe nor have allocations in. */
 function removeUnusedFilters(record: AllocatorRecord): void {
-  const agents = [...record.agents.values()];
-  for (const { id, info } of record.frameworks.values()) {
-    const filtered = new Set(agents.flatMap((agent) => (agent.filters.get(id) ?? []).map(({ role }) => role)));
-    for (const role of filtered) {
-      const hasAllocation = agents.some((agent) => agent.allocations.get(id)?.has(role) === true);
-      if (!hasAllocation && !rolesOf(info).includes(role)) removeFilters(record, id, role);
-    }
+  for (const framework of record.frameworks.values()) removeUnusedFiltersOf(record, framework);
+}
+
+function removeUnusedFiltersOf(record: AllocatorRecord, { id, info }: RecordedFramework): void {
+  const subscribed = rolesOf(info);
+  const others = new Set<string>();
+  for (const { filters } of record.agents.values()) {
+    for (const { role } of filters.get(id) ?? []) if (!subscribed.includes(role)) others.add(role);
+  }
+  for (const role of others) {
+    const hasAllocation = [...record.agents.values()].some(
+      ({ allocations }) => allocations.get(id)?.has(role) === true,
+    );
+    if (!hasAllocation) removeFilters(record, id, role);
   }
 }
 
@@ -291,6 +312,7 @@ function addAllocation(
   resources: Resources,
   isOffer: boolean,
 ): void {
+  agent.free = undefined;
   const roles = agent.allocations.get(id) ?? new Map<string, RecordedAllocation>();
   agent.allocations.set(id, roles);
   const { offeredOrAllocated, offered } = roles.get(role) ?? { offeredOrAllocated: [], offered: [] };
@@ -309,6 +331,7 @@ function releaseAllocation(
 ): void {
   const allocation = agent.allocations.get(id)?.get(role);
   if (allocation === undefined) return;
+  agent.free = undefined;
   const isInUse = wasInUse ?? !contains(allocation.offered, resources);
   allocation.offeredOrAllocated = subtract(allocation.offeredOrAllocated, resources);
   if (!isInUse) allocation.offered = subtract(allocation.offered, resources);
@@ -341,7 +364,8 @@ export function recordReturn(
 ): void {
   const agent = record.agents.get(agentId);
   if (agent === undefined || resources.length === 0) return;
-  if (!record.frameworks.has(id)) {
+  const framework = record.frameworks.get(id);
+  if (framework === undefined) {
     for (const [role, list] of allocationsByRole(resources)) releaseAllocation(agent, id, role, unallocate(list), true);
     return;
   }
@@ -357,7 +381,7 @@ export function recordReturn(
       agent.filters.set(id, [...(agent.filters.get(id) ?? []), filter]);
     }
   }
-  removeUnusedFilters(record);
+  removeUnusedFiltersOf(record, framework);
 }
 
 export function recordTransition(agent: RecordedAgent, id: FrameworkId, resources: Resources): void {
@@ -379,7 +403,7 @@ export function recordConversion(
     .map((it) => ({ consumed: unallocate(it.consumed), converted: unallocate(it.converted) }));
   const total = applyConversions(agent.total, forTotal);
   if (!converted.ok || !total.ok) throw new Error(`conversions that do not apply were accepted for ${agent.id}`);
-  agent.total = total.value;
+  setTotal(agent, total.value);
   releaseAllocation(agent, id, role, unallocate(offered), false);
   if (converted.value.length > 0) addAllocation(agent, id, role, unallocate(converted.value), true);
 }

@@ -135,6 +135,9 @@ interface ManyRuns {
   readonly mayShrink: boolean;
 }
 
+/** A run makes much garbage that lives shortly: a larger young generation saves a tenth of a worker's CPU time. */
+const WORKER_FLAGS = ['--max-semi-space-size=32'];
+
 async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: ManyRuns): Promise<number> {
   const startedMs = Date.now();
   const failures: Outcome[] = [];
@@ -144,7 +147,8 @@ async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: Ma
   await runSwarm({
     seeds,
     workers,
-    startWorker: () => fork(process.argv[1] ?? '', ['sim', '--worker'], { serialization: 'advanced' }),
+    startWorker: () =>
+      fork(process.argv[1] ?? '', ['sim', '--worker'], { serialization: 'advanced', execArgv: WORKER_FLAGS }),
     goOn: () => minutes === undefined || Date.now() - startedMs < minutes * 60_000,
     outcome(outcome) {
       runs++;

@@ -97,22 +97,28 @@ function heldOn(
   return nonShared(unallocate(sum(lists)));
 }
 
+const subjectsOf = (agent: Agent): readonly string[] => [
+  agent.id,
+  ...agent.offers,
+  ...[...agent.tasks.values()].flatMap((ids) => [...ids]),
+];
+
 function checkBooks(world: World, { core, name }: MasterProcess, askedTasks: AskedTasks): void {
   const { state } = core;
   for (const agent of state.agents.registered.values()) {
     const held = heldOn(state, agent);
-    const subjects = [agent.id, ...agent.offers, ...[...agent.tasks.values()].flatMap((ids) => [...ids])];
     const asked = askedTasks.get(agent.id);
     const isAsked = (frameworkId: string, taskId: string): boolean => asked?.has(keyOf(frameworkId, taskId)) === true;
-    if (!contains(agent.totalResources, heldOn(state, agent, isAsked))) {
+    const counted = asked === undefined || asked.size === 0 ? held : heldOn(state, agent, isAsked);
+    if (!contains(agent.totalResources, counted)) {
       const text = `${name}: of agent ${agent.id} ${formatResources(held)} is held, it has ${formatResources(agent.totalResources)}`;
-      world.fail('no resource is offered or used twice', text, subjects);
+      world.fail('no resource is offered or used twice', text, subjectsOf(agent));
     }
     const free = subtract(agent.totalResources, held);
     const available = unallocate(state.allocator.available(agent.id).resources);
     if (!equals(free, available)) {
       const text = `${name}: of agent ${agent.id} ${formatResources(free)} is free, the allocator has ${formatResources(available)}`;
-      world.fail('allocator and master agree', text, subjects);
+      world.fail('allocator and master agree', text, subjectsOf(agent));
     }
   }
   const problem = bookProblem(state);

@@ -97,6 +97,7 @@ function checkOffer({ world, count, state, records, connected }: Known, offer: O
     if (owner !== undefined)
       count(owner === role ? 'reservations offered to their role' : 'reservations offered to a descendant');
   }
+  if (records.quotas.size === 0) return;
   if (checkLimit(world, state, records, offer, role, subjects)) count('offers checked against a limit');
   if (checkHeadroom(world, state, records, offer, role, subjects)) count('offers checked against guarantees of others');
 }
