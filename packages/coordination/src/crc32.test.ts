@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { crc32, tableCrc32 } from './crc32.js';
 
-test('CRC-32 is the one that everybody has, in pieces too, and by the table as by zlib', () => {
+test('CRC-32 has the check value of IEEE 802.3, in parts too, by the table and by zlib', () => {
   assert.equal(tableCrc32(Buffer.from('123456789'), 0), 0xcbf43926);
   assert.equal(tableCrc32(Buffer.alloc(0), 0), 0);
   assert.equal(tableCrc32('123456789', 0), 0xcbf43926);

@@ -1,4 +1,4 @@
-// CRC-32 (IEEE 802.3): zlib's, where Node has it (from 20.15 on).
+// CRC-32 (IEEE 802.3): zlib's if Node has it (since 20.15).
 import * as zlib from 'node:zlib';
 
 const POLYNOMIAL = 0xedb88320;
@@ -8,7 +8,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return value;
 });
 
-/** `before`: the value of what precedes the bytes, 0 at their beginning. */
+/** `before` is the CRC-32 of the preceding bytes, 0 if there are none. */
 export function tableCrc32(bytes: Uint8Array | string, before: number): number {
   let crc = ~before;
   for (const byte of typeof bytes === 'string' ? Buffer.from(bytes) : bytes)

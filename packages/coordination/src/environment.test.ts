@@ -1,4 +1,4 @@
-// The lock, the checks before the opening, the checksums and the spare bytes (ENVIRONMENT-1 to -5, LMDBFILE-1).
+// The lock, the checks of a file before it is opened, the checksums and the spare bytes, with files that LMDB wrote.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import {
@@ -89,7 +89,7 @@ async function fillStore(): Promise<FilledStore> {
   return { file: readFileSync(join(directory, 'data.mdb')), kept };
 }
 
-test('what was written is there at the next opening, byte for byte', async () => {
+test('records are unchanged when the environment is opened again', async () => {
   const { directory, kept } = await filledStore();
   assert.equal(Object.keys(kept).length, 450);
   const again = await openAt(directory);
@@ -99,17 +99,17 @@ test('what was written is there at the next opening, byte for byte', async () =>
   await again.close();
 });
 
-test('ENVIRONMENT-1: a directory that is in use is refused, and free again once its user has closed it', async () => {
+test('ENVIRONMENT-1: a directory in use is refused until its environment is closed', async () => {
   const directory = newDirectory();
   const first = await openAt(directory);
   assert.match(await errorAt(directory), /is in use by another process/);
-  // What is stored is its owner's alone.
+  // Only the owner can access the directory.
   assert.equal(statSync(directory).mode & 0o777, 0o700);
   await first.close();
   assert.equal(await errorAt(directory), '');
 });
 
-test('ENVIRONMENT-1: the lock ends with its process, however that ends', async () => {
+test('ENVIRONMENT-1: the lock ends when its process is killed', async () => {
   const directory = newDirectory();
   mkdirSync(directory);
   const holder = spawn('flock', [directory, 'sh', '-c', 'echo locked; exec sleep 60'], {
@@ -127,7 +127,7 @@ test('ENVIRONMENT-1: the lock ends with its process, however that ends', async (
   assert.equal(await errorAt(directory), '');
 });
 
-test('ENVIRONMENT-1: perl locks where flock is not, and where neither is the operator is warned', async () => {
+test('ENVIRONMENT-1: perl locks if there is no flock; without both there is a warning', async () => {
   const directory = newDirectory();
   mkdirSync(directory);
   const before = process.env['PATH'];
@@ -136,7 +136,7 @@ test('ENVIRONMENT-1: perl locks where flock is not, and where neither is the ope
     mkdirSync(bin);
     process.env['PATH'] = bin;
     const unlocked = lockDirectory(directory);
-    assert.ok(unlocked.ok && !unlocked.value.isHeld);
+    assert.ok(unlocked.ok && !unlocked.value.isLocked);
     unlocked.value.release();
     const warnings: string[] = [];
     const opened = await openEnvironment(directory, (text) => warnings.push(text));
@@ -144,15 +144,15 @@ test('ENVIRONMENT-1: perl locks where flock is not, and where neither is the ope
     assert.match(warnings.join(), /not locked against a second daemon: neither flock nor perl/);
     await opened.value.close();
     execFileSync('/bin/ln', ['-s', '/usr/bin/perl', join(bin, 'perl')]);
-    // A flock that can't be used is as good as none.
+    // A flock that fails counts as missing.
     writeFileSync(join(bin, 'flock'), '#!/bin/sh\nexit 66\n', { mode: 0o755 });
     const first = lockDirectory(directory);
-    assert.ok(first.ok && first.value.isHeld);
+    assert.ok(first.ok && first.value.isLocked);
     const second = lockDirectory(directory);
     assert.match(second.ok ? '' : second.error, /in use/);
     first.value.release();
     const third = lockDirectory(directory);
-    assert.ok(third.ok && third.value.isHeld);
+    assert.ok(third.ok && third.value.isLocked);
     third.value.release();
   } finally {
     process.env['PATH'] = before;
@@ -168,27 +168,27 @@ const setByte =
   };
 
 const damages: readonly (readonly [name: string, damage: (bytes: Buffer) => Buffer, says: RegExp])[] = [
-  ['empty', () => Buffer.alloc(0), /it has 0 bytes/],
-  ['100 bytes', (bytes) => bytes.subarray(0, 100), /it has 100 bytes/],
-  ['only its first page', (bytes) => bytes.subarray(0, 4096), /it has 4096 bytes/],
-  ['only its meta pages', (bytes) => bytes.subarray(0, 8192), /is beyond the end of the file/],
-  ['a few pages', (bytes) => bytes.subarray(0, 20 * 4096), /is beyond the end of the file/],
-  ['zeros behind its meta pages', (bytes) => bytes.fill(0, 8192), /is not a (?:leaf|branch) page/],
-  ['noise behind its meta pages', (bytes) => bytes.fill('noise', 8192), /is not a (?:leaf|branch) page/],
-  ['its first meta page zeroed', (bytes) => bytes.fill(0, 0, 4096), /page 0 is not a meta page/],
-  ['its second meta page zeroed', (bytes) => bytes.fill(0, 4096, 8192), /page 1 is not a meta page/],
+  ['no bytes', () => Buffer.alloc(0), /it has 0 bytes/],
+  ['100 bytes only', (bytes) => bytes.subarray(0, 100), /it has 100 bytes/],
+  ['only the first page', (bytes) => bytes.subarray(0, 4096), /it has 4096 bytes/],
+  ['only the meta pages', (bytes) => bytes.subarray(0, 8192), /is beyond the end of the file/],
+  ['the first 20 pages only', (bytes) => bytes.subarray(0, 20 * 4096), /is beyond the end of the file/],
+  ['zeros after the meta pages', (bytes) => bytes.fill(0, 8192), /is not a (?:leaf|branch) page/],
+  ['noise after the meta pages', (bytes) => bytes.fill('noise', 8192), /is not a (?:leaf|branch) page/],
+  ['a zeroed first meta page', (bytes) => bytes.fill(0, 0, 4096), /page 0 is not a meta page/],
+  ['a zeroed second meta page', (bytes) => bytes.fill(0, 4096, 8192), /page 1 is not a meta page/],
   ['another version', setByte(28, 9), /meta page 0 has version 9, expected 2/],
   ['pages of another size', setByte(49, 0x11), /has a page size of 4352 bytes/],
   ['meta pages that differ', setByte(4096 + 49, 0x20), /differ in the size of a page/],
   [
-    'the transaction of the other meta page',
+    'a transaction of the other meta page',
     (bytes) => setByte(152, (bytes[152] as number) ^ 1)(bytes),
     /belongs in the other/,
   ],
-  ['text', () => Buffer.from('hello '.repeat(2000)), /page 0 is not a meta page/],
+  ['text in place of pages', () => Buffer.from('hello '.repeat(2000)), /page 0 is not a meta page/],
 ];
 for (const [name, damage, says] of damages) {
-  test(`ENVIRONMENT-2, LMDBFILE-1: refused with one line, and left as it is: ${name}`, async () => {
+  test(`ENVIRONMENT-2, LMDBFILE-1: a file with ${name} is refused with one line, and not changed`, async () => {
     const { directory, file } = await filledStore();
     const path = join(directory, 'data.mdb');
     const bytes = damage(file);
@@ -197,12 +197,12 @@ for (const [name, damage, says] of damages) {
     assert.match(error, says);
     assert.match(error, /data\.mdb is damaged: [^\n]+$/);
     assert.ok(readFileSync(path).equals(bytes));
-    // And the lock is not kept.
+    // The lock was released.
     assert.match(await errorAt(directory), says);
   });
 }
 
-test('ENVIRONMENT-2, LMDBFILE-1: bits flipped anywhere are refused or change nothing that is read', async () => {
+test('ENVIRONMENT-2, LMDBFILE-1: a file with flipped bits is refused or has the same records', async () => {
   const { directory, kept, file: whole } = await filledStore();
   const path = join(directory, 'data.mdb');
   const usedBytes = whole.length - spareOf(path);
@@ -227,7 +227,7 @@ test('ENVIRONMENT-2, LMDBFILE-1: bits flipped anywhere are refused or change not
   assert.ok(refused > 10, `${refused} refused`);
 });
 
-test('ENVIRONMENT-2, ENVIRONMENT-3: refused are a record under another key, one without a checksum, a format that is gone or another', async () => {
+test('ENVIRONMENT-2, ENVIRONMENT-3: records with a wrong checksum, a missing format and another format are refused', async () => {
   const { directory } = await filledStore();
   const withRaw = async <T>(use: (raw: Database) => T): Promise<T> => {
     const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
@@ -248,7 +248,7 @@ test('ENVIRONMENT-2, ENVIRONMENT-3: refused are a record under another key, one 
     [(raw) => raw.remove(['log', 2]), /^$/],
     [(raw) => raw.remove('format'), /the record of its format is missing/],
     [(raw) => raw.put('format', format), /^$/],
-    [(raw) => sealedRecords(raw).put('format', Buffer.from('3')), /its format 3 is not one that this version reads/],
+    [(raw) => sealedRecords(raw).put('format', Buffer.from('3')), /its format 3 is not supported by this version/],
   ];
   for (const [change, says] of changes) {
     await withRaw((raw) => void change(raw));
@@ -256,7 +256,7 @@ test('ENVIRONMENT-2, ENVIRONMENT-3: refused are a record under another key, one 
   }
 });
 
-test('ENVIRONMENT-4: spare bytes lie behind the last page, and are made anew when half of them are used', async () => {
+test('ENVIRONMENT-4: spare bytes follow the last page; the file is extended when half of them are used', async () => {
   const directory = newDirectory();
   const path = join(directory, 'data.mdb');
   const environment = await openAt(directory);
@@ -265,7 +265,7 @@ test('ENVIRONMENT-4: spare bytes lie behind the last page, and are made anew whe
     return statSync(path).size - ((lastPageNumber as number) + 1) * (pageSize as number);
   };
   assert.equal(spare(), 4 * 2 ** 20);
-  // On the disk, not only in its size.
+  // The bytes are allocated on the disk, not a hole.
   assert.ok(statSync(path).blocks * 512 >= 4 * 2 ** 20);
   await write(environment, [['large', 'x'.repeat(2 ** 20)]]);
   assert.ok(environment.keepSpare());
@@ -273,7 +273,7 @@ test('ENVIRONMENT-4: spare bytes lie behind the last page, and are made anew whe
   await write(environment, [['larger', 'x'.repeat(3 * 2 ** 19)]]);
   assert.ok(environment.keepSpare());
   assert.equal(spare(), 4 * 2 ** 20);
-  // On a disk with room LMDB may take it from there.
+  // On a disk with much free space LMDB may extend the file.
   assert.deepEqual(environment.roomFor(10, 2 ** 23), { ok: true, value: undefined });
   assert.equal(spare(), 4 * 2 ** 20);
   await environment.close();
@@ -281,7 +281,7 @@ test('ENVIRONMENT-4: spare bytes lie behind the last page, and are made anew whe
   assert.equal(await errorAt(directory), '');
 });
 
-/** The zeros at the end of a file. */
+/** The number of zero bytes after the last used page of a file. */
 function spareOf(path: string): number {
   const bytes = readFileSync(path);
   let end = bytes.length;
@@ -289,7 +289,7 @@ function spareOf(path: string): number {
   return bytes.length - Math.ceil(end / 4096) * 4096;
 }
 
-test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare room is used, then are refused; with room again they go on', {
+test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes succeed until the spare bytes are used, then are refused until there is room', {
   skip: process.getuid?.() !== 0,
 }, async () => {
   const disk = newDirectory();
@@ -319,7 +319,7 @@ test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare 
     const again = await openAt(join(disk, 'store'));
     assert.equal(Object.keys(contents(again)).length, written + 1);
     await again.close();
-    // A store that can't even be begun leaves nothing that the next start would call damaged.
+    // A store that could not be made leaves no file that the next start would take for damaged.
     execFileSync('sh', ['-c', 'cat /dev/zero >"$1/fill" 2>/dev/null || true', 'sh', disk]);
     const error = await errorAt(join(disk, 'other'));
     assert.match(error, /No space left|ENOSPC|no space/i);
@@ -331,7 +331,7 @@ test('ENVIRONMENT-4, ENVIRONMENT-5: on a full disk writes go on until the spare 
   }
 });
 
-test('errors say what is wrong: a directory that can not be made, a file that is none, a failed commit', async () => {
+test('errors give the reason: a directory that cannot be made, a file in its place, a failed commit', async () => {
   assert.match(await errorAt('/dev/null/store'), /ENOTDIR|not a directory/);
   const file = newDirectory();
   writeFileSync(file, '');

@@ -1,15 +1,14 @@
-// An LMDB environment of one process, whose records carry checksums: the registry of a master and the checkpoint of an
-// agent lie in one.
+// An LMDB environment of one process whose records have checksums: for the registry of a master and the checkpoint of an
+// agent.
 //
-// Owns: the lock of the directory, the environment, the spare bytes at the end of its file.
-// ENVIRONMENT-1: a second process is refused while the first lives.
-// ENVIRONMENT-2: the file's pages are checked before LMDB maps them, and every record's checksum before anything is read:
-//     damage is an error at the opening, with a text for people, and changes nothing.
-// ENVIRONMENT-3: a store names its format in a record: records without one are damage, and another format is refused.
-// ENVIRONMENT-4: behind its last page the file has spare bytes on the disk, which the next writes use: a disk that others
-//     fill stops them before it stops these writes. `keepSpare` says whether they are there.
-// ENVIRONMENT-5: LMDB is never asked to write what the file may have no room for: `roomFor` refuses it before. A disk with
-//     plenty of room is asked once for many writes.
+// Owns: the lock of the directory, the environment, and the spare bytes at the end of its file.
+// ENVIRONMENT-1: a second process is refused while the first uses the directory.
+// ENVIRONMENT-2: the pages of the file are checked before LMDB maps them, and the checksums of all records before any is
+//     read. Damage is an error when the environment is opened, and changes nothing.
+// ENVIRONMENT-3: a store has a record with its format. Records without it are damage, and other formats are refused.
+// ENVIRONMENT-4: after its last page the file has spare bytes on the disk for the next writes, so that a disk that other
+//     processes fill does not stop these writes at once. `keepSpare` returns whether the spare bytes exist.
+// ENVIRONMENT-5: LMDB never begins a write for which the file could lack room: `roomFor` refuses the write before.
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, ok, type Result } from '@meseta/base';
@@ -26,7 +25,7 @@ export interface RecordRange {
   readonly end?: Key;
 }
 
-/** Records with checksums over their keys and values. */
+/** Records with checksums of their keys and values. */
 export interface SealedRecords {
   get(key: Key): Buffer | undefined;
   entries(range: RecordRange): Iterable<{ readonly key: Key; readonly value: Buffer }>;
@@ -37,33 +36,33 @@ export interface Environment {
   readonly database: Database;
   readonly records: SealedRecords;
   /**
-   * Makes the spare bytes anew when half of them are used; false while the disk has no room for them. To be called while
-   * no write is under way.
+   * Extends the file when half of the spare bytes are used; false while the disk has no room for them. Must not be called
+   * during a write.
    */
   keepSpare(): boolean;
   /**
-   * Whether a transaction has room that writes so many bytes into so many places; records one behind the other are one.
-   * To be called before each, while no write is under way.
+   * Whether there is room for a transaction that writes `bytes` at `positions` places of the tree; consecutive records count
+   * as one place. Must be called before each transaction, and not during one.
    */
-  roomFor(places: number, bytes: number): Result<void, string>;
-  /** After the last write. */
+  roomFor(positions: number, bytes: number): Result<void, string>;
+  /** Must not be called during a write. */
   close(): Promise<void>;
 }
 
 const CHECKSUM_BYTES = 4;
 const FORMAT: Key = 'format';
 const FORMAT_VERSION = Buffer.from('2');
-/** More than LMDB asks for: a head and 126 readers. */
+/** More than LMDB needs for the header and 126 readers. */
 const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
-/** Of a small disk the spare bytes take no more than this share. */
+/** The largest share of a disk that the spare bytes take. */
 const SPARE_SHARE = 1 / 32;
 const ZEROS = Buffer.alloc(2 ** 18);
-/** What a transaction writes at most beside twice its bytes: a page for each place, some for the branches and free lists. */
-const PLACE_BYTES = 4096;
+/** A transaction writes at most twice its bytes, a page for each position, and some pages of branches and free lists. */
+const POSITION_BYTES = 4096;
 const TRANSACTION_BYTES = 2 ** 16;
 
-/** LMDB gives an array of one key back as that key. */
+/** LMDB returns an array of one key as that key. */
 const nameOf = (key: Key): string => JSON.stringify(Array.isArray(key) && key.length === 1 ? key[0] : key);
 
 const checksum = (key: Key, value: Uint8Array): number => crc32(value, crc32(nameOf(key), 0));
@@ -71,7 +70,7 @@ const checksum = (key: Key, value: Uint8Array): number => crc32(value, crc32(nam
 const isSealed = (key: Key, record: Buffer): boolean =>
   record.length >= CHECKSUM_BYTES && checksum(key, record.subarray(CHECKSUM_BYTES)) === record.readUInt32LE(0);
 
-const opened = (key: Key, record: Buffer): Buffer => {
+const unsealed = (key: Key, record: Buffer): Buffer => {
   assert(isSealed(key, record), `the record ${nameOf(key)} changed after the store was opened`);
   return record.subarray(CHECKSUM_BYTES);
 };
@@ -80,11 +79,11 @@ export function sealedRecords(database: Database): SealedRecords {
   return {
     get(key) {
       const record = database.get(key);
-      return record === undefined ? undefined : opened(key, record);
+      return record === undefined ? undefined : unsealed(key, record);
     },
     *entries(range) {
       for (const { key, value } of database.getRange(range)) {
-        if (key !== FORMAT) yield { key, value: opened(key, value) };
+        if (key !== FORMAT) yield { key, value: unsealed(key, value) };
       }
     },
     put(key, value) {
@@ -96,7 +95,7 @@ export function sealedRecords(database: Database): SealedRecords {
   };
 }
 
-/** ENVIRONMENT-2, ENVIRONMENT-3. A store without any record is new: it gets the record of its format. */
+/** ENVIRONMENT-2, ENVIRONMENT-3. A store without records is new and gets the record of its format. */
 async function verify(database: Database): Promise<Result<void, string>> {
   let records = 0;
   for (const { key, value } of database.getRange({})) {
@@ -111,9 +110,7 @@ async function verify(database: Database): Promise<Result<void, string>> {
     await database.flushed;
     return ok(undefined);
   }
-  return version.equals(FORMAT_VERSION)
-    ? ok(undefined)
-    : err(`its format ${version} is not one that this version reads`);
+  return version.equals(FORMAT_VERSION) ? ok(undefined) : err(`its format ${version} is not supported by this version`);
 }
 
 interface Spare extends SpareRoom {
@@ -139,7 +136,7 @@ function openSpare(database: Database, path: string): Spare {
           for (let at = fstatSync(file).size; at < sizeBytes; )
             at += writeSync(file, ZEROS, 0, Math.min(ZEROS.length, sizeBytes - at), at);
         } catch {
-          // A full disk: what was written counts.
+          // The disk is full; the bytes that were written count.
         }
       },
     },
@@ -148,13 +145,13 @@ function openSpare(database: Database, path: string): Spare {
   return { ...room, close: () => closeSync(file) };
 }
 
-/** What went wrong in LMDB, which keeps the reason of a failed commit beside its error. */
+/** The reason of an error of LMDB, which has the reason of a failed commit in a field of its error. */
 export function reasonOf(cause: unknown): string {
   const { commitError, message } = cause as { readonly commitError?: Error; readonly message?: string };
   return commitError?.message ?? message ?? String(cause);
 }
 
-/** Opens or makes the environment; the directory above it is there. The error is for people; `warn` is told what is weaker on this machine. */
+/** Opens or makes the environment; its parent directory must exist. `warn` is called for protections that this machine lacks. */
 export async function openEnvironment(
   directory: string,
   warn: (text: string) => void,
@@ -167,20 +164,21 @@ export async function openEnvironment(
     return err((cause as Error).message);
   }
   if (!lock.ok) return lock;
-  if (!lock.value.isHeld) warn(`${directory} is not locked against a second daemon: neither flock nor perl is there`);
-  const made = await openLocked(directory);
-  if (!made.ok) {
+  if (!lock.value.isLocked)
+    warn(`${directory} is not locked against a second daemon: neither flock nor perl is installed`);
+  const opened = await openLocked(directory);
+  if (!opened.ok) {
     lock.value.release();
-    return made;
+    return opened;
   }
-  const { database, spare } = made.value;
+  const { database, spare } = opened.value;
   return ok({
     database,
     records: sealedRecords(database),
     keepSpare: spare.keep,
-    roomFor(places, bytes) {
-      const atMost = 2 * bytes + places * PLACE_BYTES + TRANSACTION_BYTES;
-      return spare.take(atMost) ? ok(undefined) : err(`no space is left on the disk of ${directory}`);
+    roomFor(positions, bytes) {
+      const atMost = 2 * bytes + positions * POSITION_BYTES + TRANSACTION_BYTES;
+      return spare.reserve(atMost) ? ok(undefined) : err(`no space is left on the disk of ${directory}`);
     },
     async close() {
       await database.close();
@@ -191,8 +189,8 @@ export async function openEnvironment(
 }
 
 /**
- * LMDB maps its lock file, and on a full disk a page of it that was never written would end the process with SIGBUS: it is
- * written here, while nobody else has the environment open.
+ * LMDB maps its lock file. On a full disk access to a page that was never written would end the process with SIGBUS, so the
+ * file is written here, before the environment is opened.
  */
 function writeLockFile(directory: string): void {
   const path = join(directory, 'lock.mdb');
@@ -212,10 +210,10 @@ interface Opened {
 
 async function openLocked(directory: string): Promise<Result<Opened, string>> {
   const path = join(directory, 'data.mdb');
-  const isDamaged = (text: string) => err(`${path} is damaged: ${text}`);
+  const damage = (text: string) => err(`${path} is damaged: ${text}`);
   const isNew = !existsSync(path);
   const checked = checkLmdbFile(path);
-  if (!checked.ok) return isDamaged(checked.error);
+  if (!checked.ok) return damage(checked.error);
   let database: Database | undefined;
   try {
     writeLockFile(directory);
@@ -227,10 +225,10 @@ async function openLocked(directory: string): Promise<Result<Opened, string>> {
       return ok({ database, spare });
     }
     await database.close();
-    return isDamaged(verified.error);
+    return damage(verified.error);
   } catch (cause) {
     await database?.close();
-    // What a full disk left of a new file would look like a damaged one at the next start.
+    // The next start would take a new file that a full disk truncated for a damaged one.
     if (isNew) rmSync(path, { force: true });
     return err(`${path}: ${reasonOf(cause)}`);
   }

@@ -1,4 +1,4 @@
-// The rule of fencing, which every store keeps: the newest epoch seen wins (STORE-2).
+// The rule of fencing of every store (STORE-2).
 import { err, ok, type Result } from '@meseta/base';
 import type { Fenced } from './types.js';
 

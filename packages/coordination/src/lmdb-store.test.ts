@@ -1,4 +1,4 @@
-// How the store on disk keeps its promises (LMDBSTORE-1 to -8).
+// The rules of the store on disk.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { createLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
 import { bytes, large, newDirectory, openStore, readOf } from './testing.js';
 
-/** A store over an environment of whose database some properties are others. */
+/** A store in an environment whose database has some properties replaced. */
 async function alteredStore(
   directory: string,
   altered: Record<string, (target: RootDatabase<Buffer, Key>) => unknown>,
@@ -28,8 +28,8 @@ async function alteredStore(
   return createLmdbStore({ ...environment.value, database, records: sealedRecords(database) }, () => {});
 }
 
-/** A store over a directory whose process dies at the n-th transaction from now. */
-function mortalStore(directory: string, transactions: number): Promise<LocalStore> {
+/** A store whose transactions fail from the n-th on, as if its process had died. */
+function failingStore(directory: string, transactions: number): Promise<LocalStore> {
   let left = transactions;
   return alteredStore(directory, {
     transaction: (target) => (run: () => unknown) => {
@@ -39,27 +39,33 @@ function mortalStore(directory: string, transactions: number): Promise<LocalStor
   });
 }
 
-test('LMDBSTORE-1: nothing is answered before the disk has it', async () => {
-  let release: () => void = () => {};
-  const disk = new Promise<boolean>((resolve) => {
-    release = () => resolve(true);
+test('LMDBSTORE-1: no call resolves before its transaction is synced', async () => {
+  let finishSync: () => void = () => {};
+  const sync = new Promise<boolean>((resolve) => {
+    finishSync = () => resolve(true);
   });
-  const store = await alteredStore(newDirectory(), { flushed: (target) => target.flushed.then(() => disk) });
-  let answered = false;
-  const append = store.append(1, bytes('a')).then(() => {
-    answered = true;
+  let reportCommit: () => void = () => {};
+  const committed = new Promise<void>((resolve) => {
+    reportCommit = resolve;
   });
-  const epoch = store.nextEpoch().then(() => {
-    answered = true;
+  const store = await alteredStore(newDirectory(), {
+    flushed: (target) => target.flushed.then(reportCommit).then(() => sync),
   });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal(answered, false);
-  release();
+  let hasResolved = false;
+  const noteResolved = (): void => {
+    hasResolved = true;
+  };
+  const append = store.append(1, bytes('a')).then(noteResolved);
+  const epoch = store.nextEpoch().then(noteResolved);
+  await Promise.race([committed, append, epoch]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(hasResolved, false);
+  finishSync();
   await Promise.all([append, epoch]);
   await store.close();
 });
 
-test('LMDBSTORE-3: a crash before any transaction of a history leaves what was answered, and no torn snapshot', async () => {
+test('LMDBSTORE-3: after a crash at any transaction all resolved writes are there, and each snapshot whole or not at all', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -69,7 +75,7 @@ test('LMDBSTORE-3: a crash before any transaction of a history leaves what was a
       fc.nat(40),
       async (history, transactions) => {
         const directory = newDirectory();
-        const store = await mortalStore(directory, transactions);
+        const store = await failingStore(directory, transactions);
         let answered: { snapshot: string | undefined; batches: string[] } = { snapshot: undefined, batches: [] };
         let unanswered: typeof answered | undefined;
         for (const [i, what] of history.entries()) {
@@ -103,15 +109,15 @@ test('LMDBSTORE-3: a crash before any transaction of a history leaves what was a
   );
 });
 
-test('LMDBSTORE-4: after a failed write every later one fails too', async () => {
-  const store = await mortalStore(newDirectory(), 1);
+test('LMDBSTORE-4: after a failed write every later write fails', async () => {
+  const store = await failingStore(newDirectory(), 1);
   assert.ok((await store.append(1, bytes('a'))).ok);
   await assert.rejects(store.append(1, bytes('b')), /died/);
   await assert.rejects(store.append(1, bytes('c')), /died/);
   await store.close();
 });
 
-test('STORE-2, LMDBSTORE-2: a second writer of the environment, were there one, fences the first', async () => {
+test('STORE-2, LMDBSTORE-2: of two writers in one environment the one with the newer epoch fences the other', async () => {
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const first = createLmdbStore(environment.value, () => {});
@@ -124,7 +130,7 @@ test('STORE-2, LMDBSTORE-2: a second writer of the environment, were there one, 
   await second.close();
 });
 
-/** A store, and how many transactions it has asked for and how many of them ran at once. */
+/** A store with counts of its transactions, and of transactions that ran at the same time. */
 async function countedStore(directory: string) {
   const counts = { begun: 0, running: 0, atOnce: 0 };
   const store = await alteredStore(directory, {
@@ -141,7 +147,7 @@ async function countedStore(directory: string) {
   return { store, counts };
 }
 
-test('LMDBSTORE-1: what waits together shares transactions of at most 8 MiB, one at a time; a larger write has its own', async () => {
+test('LMDBSTORE-1: writes that wait together share transactions of at most 8 MiB, one at a time; a larger write has its own', async () => {
   const sizes: readonly (readonly [mib: readonly number[], transactions: number])[] = [
     [[1, 1, 1, 1], 1],
     [[3, 3, 3], 2],
@@ -153,7 +159,7 @@ test('LMDBSTORE-1: what waits together shares transactions of at most 8 MiB, one
     const { store, counts } = await countedStore(newDirectory());
     await Promise.all(mib.map((n) => store.append(1, Buffer.alloc(n * 2 ** 20))));
     assert.deepEqual([mib, counts.begun, counts.atOnce], [mib, transactions, 1]);
-    // Those that come while one is written wait for it.
+    // Writes that arrive during a transaction wait for it.
     const first = store.append(1, bytes('a'));
     await Promise.resolve();
     await Promise.resolve();
@@ -163,7 +169,7 @@ test('LMDBSTORE-1: what waits together shares transactions of at most 8 MiB, one
   }
 });
 
-test('LMDBSTORE-3: a snapshot leaves no batch that it covers and no part of one before it', async () => {
+test('LMDBSTORE-3: a snapshot removes the batches that it covers and the parts of earlier snapshots', async () => {
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const { database } = environment.value;
@@ -176,14 +182,14 @@ test('LMDBSTORE-3: a snapshot leaves no batch that it covers and no part of one 
     Array.from({ length: count }, (_, n) => JSON.stringify(['part', generation, n]));
   const others = ['"current"', '"epoch"', '"format"'];
   assert.deepEqual(keys(), [...others, '["log",2101]', ...parts(1, 4)].sort());
-  // What a crash has left of a later snapshot goes too.
+  // Parts of a later snapshot, which a crash left, are removed too.
   await database.transaction(() => environment.value.records.put(['part', 3, 0], bytes('left')));
   await store.snapshot(1, bytes('b'));
   assert.deepEqual(keys(), [...others, ...parts(2, 1)].sort());
   await store.close();
 });
 
-test('LMDBSTORE-7: batches of one transaction share records of at most 1 MiB; a read or snapshot between them divides them', async () => {
+test('LMDBSTORE-7: batches of one transaction share records of at most 1 MiB; a read or a snapshot between them begins another record', async () => {
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const { database } = environment.value;
@@ -212,7 +218,7 @@ test('LMDBSTORE-7: batches of one transaction share records of at most 1 MiB; a 
   await store.close();
 });
 
-test('STORE-2: a snapshot that is fenced before any of its steps ends there, and counts only if it counted before', async () => {
+test('STORE-2: a snapshot that is fenced at any of its steps ends there, and is valid only if it was before', async () => {
   for (const [fencedAt, stands] of [
     [1, undefined],
     [2, undefined],
@@ -243,7 +249,7 @@ test('STORE-2: a snapshot that is fenced before any of its steps ends there, and
   }
 });
 
-test('LMDBSTORE-4: after a failed write no other is begun', async () => {
+test('LMDBSTORE-4: after a failed write no other begins', async () => {
   let begun = 0;
   const store = await alteredStore(newDirectory(), {
     transaction: () => () => {
@@ -256,7 +262,7 @@ test('LMDBSTORE-4: after a failed write no other is begun', async () => {
   await store.close();
 });
 
-test('LMDBSTORE-5: closing waits for the snapshot that is under way', async () => {
+test('LMDBSTORE-5: close waits for a snapshot in progress', async () => {
   const directory = newDirectory();
   const store = await openStore(directory);
   const taken = store.snapshot(1, bytes(large('s')));
@@ -267,7 +273,7 @@ test('LMDBSTORE-5: closing waits for the snapshot that is under way', async () =
   await again.close();
 });
 
-test('LMDBSTORE-6: a batch or a part of a snapshot that is missing is an error, and not an end', async () => {
+test('LMDBSTORE-6: a missing batch or part of a snapshot is an error', async () => {
   for (const [key, says] of [
     [['log', 2], /batch 2 of the registry is missing/],
     [['part', 1, 1], /part 1 of the registry's snapshot is missing/],
@@ -283,7 +289,7 @@ test('LMDBSTORE-6: a batch or a part of a snapshot that is missing is an error, 
   }
 });
 
-test('LMDBSTORE-8: a write that has no room is refused before it is begun, and whoever opened the store hears of the disk once', async () => {
+test('LMDBSTORE-8: a write without room is refused before it begins; onSpare is called at each change', async () => {
   const environment = await openEnvironment(newDirectory(), assert.fail);
   assert.ok(environment.ok);
   const heard: boolean[] = [];
@@ -319,7 +325,7 @@ test('LMDBSTORE-8: a write that has no room is refused before it is begun, and w
     await store.append(1, bytes('x'));
     await store.append(1, bytes('x'));
     runTimer();
-    // While there is no room it is looked for again, without a write.
+    // While there is no room, it is checked again without a write.
     assert.equal(timer === undefined, spare);
   }
   assert.deepEqual(heard, [false, true, false]);
@@ -327,7 +333,7 @@ test('LMDBSTORE-8: a write that has no room is refused before it is begun, and w
   hasSpare = true;
   runTimer();
   assert.deepEqual([heard, timer], [[false, true, false, true], undefined]);
-  // What becomes due while a write is under way is done after it.
+  // A check that is due during a write is made after it.
   await store.append(1, bytes('x'));
   hasSpare = false;
   const written = store.append(1, bytes('x'));

@@ -1,23 +1,22 @@
 // A fenced log in an LMDB environment: the registry of a cluster with one master.
 //
-// Owns: the environment's keys
-//   ['epoch']              the newest epoch seen
-//   ['log', sequence]      batches with consecutive numbers, of which this is the last
-//   ['part', generation, n] a piece of a snapshot
-//   ['current']            which generation is the snapshot, its parts, and the last batch it covers
-// Boundary: one process has the environment (ENVIRONMENT-1). STORE-1 to STORE-3 as in types.ts. How they are kept:
-// LMDBSTORE-1: writes go through one queue; those that wait together share one transaction and one sync, and
-//     nothing is answered before `flushed` (lmdb's own promise resolves before the sync).
-// LMDBSTORE-2: epoch and write are checked and made in one transaction.
-// LMDBSTORE-3: a snapshot counts from the transaction that replaces ['current']; parts of another generation and batches
-//     it covers are never read, so what a crash leaves of them is only space, freed by the next snapshot.
-// LMDBSTORE-4: after a failed write the store answers nothing but that failure: the order of answers would be a lie.
-// LMDBSTORE-5: `close` waits for the snapshot that is under way: it would fail otherwise, and end its master for nothing.
-// LMDBSTORE-6: batches have consecutive numbers, so that a missing one is damage and not an end.
-// LMDBSTORE-7: batches of one transaction share records, as a record costs more than its bytes do; a snapshot never covers
-//     a part of one.
-// LMDBSTORE-8: the spare bytes are made anew within a second of the last write too, and looked for each second while the
-//     disk has no room for them.
+// Owns: the keys of the environment
+//   ['epoch']               the newest epoch
+//   ['log', sequence]       consecutive batches; `sequence` is the number of the last one
+//   ['part', generation, n] a part of a snapshot
+//   ['current']             the generation and number of parts of the snapshot, and the last batch that it covers
+// Boundary: one process uses the environment (ENVIRONMENT-1). It keeps STORE-1 to STORE-3 of types.ts by these rules:
+// LMDBSTORE-1: writes go through one queue. Writes that wait together share one transaction and one sync. No call resolves
+//     before `flushed` (the promise of lmdb's transaction resolves before the sync).
+// LMDBSTORE-2: the epoch is checked in the transaction of the write.
+// LMDBSTORE-3: a snapshot is valid from the transaction that replaces ['current']. Parts of other generations and batches
+//     that the snapshot covers are never read, so that a crash leaves only unused space, which the next snapshot frees.
+// LMDBSTORE-4: after a failed write all later calls fail with its error, as their order would be lost.
+// LMDBSTORE-5: `close` waits for a snapshot in progress, which would fail otherwise and end its master.
+// LMDBSTORE-6: batches have consecutive numbers, so that a missing batch is detected.
+// LMDBSTORE-7: the batches of one transaction share records, as a record costs more than its bytes. A snapshot covers
+//     records whole.
+// LMDBSTORE-8: the spare bytes are checked one second after a write, and every second while the disk has no room for them.
 import { assert, ok, type Result } from '@meseta/base';
 import type { Key } from 'lmdb';
 import { type Environment, openEnvironment } from './environment.js';
@@ -26,19 +25,19 @@ import type { LocalStore } from './local-store.js';
 import type { Fenced, StoreContents } from './types.js';
 
 const PART_BYTES = 2 ** 20;
-/** Keys removed in one transaction, so that appends get their turn. */
+/** The keys that one transaction removes, so that appends do not wait long. */
 const REMOVE_KEYS = 2000;
-/** Spare bytes are made anew so long after a write, and not at each: a burst of writes takes the room of the disk. */
+/** The spare bytes are checked this long after a write and not at each, so that a burst of writes uses the disk directly. */
 const SPARE_DELAY_MS = 1000;
-/** The pages of so many records, which are written anew without them. */
+/** The bytes of the pages that change when `REMOVE_KEYS` records are removed. */
 const REMOVED_BYTES = 2 ** 20;
-/** Before each batch of a record. */
+/** The length before each batch in a record. */
 const LENGTH_BYTES = 4;
-/** Beside its value: key, checksum, length, and what LMDB keeps of each. */
+/** The bytes of a record beside its value: key, checksum, length, and LMDB's node. */
 const RECORD_BYTES = 64;
-/** Where a transaction writes: the epoch, what is current, and behind the last batch or part. */
-const PLACES = 4;
-/** Bytes written in one transaction, unless one write is larger. */
+/** The positions at which a transaction writes: the epoch, ['current'], and after the last batch and the last part. */
+const POSITIONS = 4;
+/** The maximum of bytes of a transaction with several writes. */
 const GROUP_BYTES = 8 * 2 ** 20;
 
 const EPOCH: Key = ['epoch'];
@@ -52,18 +51,18 @@ interface Current {
   readonly upTo: number;
 }
 
-/** Read at the start of a transaction, changed by its writes. */
+/** The state of the store in a transaction: read at its start, changed by its writes. */
 interface Ledger {
   newestEpoch: number;
   lastSequence: number;
-  /** The last batches, in no record yet. */
+  /** The batches that are not yet in a record. */
   readonly unwritten: Uint8Array[];
   unwrittenBytes: number;
 }
 
 interface Job {
   readonly bytes: number;
-  /** Runs inside a transaction; what it answers is given out once that is durable. */
+  /** Runs in a transaction. The job resolves with its result when the transaction is durable. */
   run(ledger: Ledger): unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -76,47 +75,47 @@ const readJson = <T>({ records }: Environment, key: Key, otherwise: T): T => {
 const writeJson = ({ records }: Environment, key: Key, value: unknown): void =>
   records.put(key, Buffer.from(JSON.stringify(value)));
 
-/** Calls `run` later; returns what cancels it. */
+/** Calls `run` after a delay; returns a function that cancels it. */
 export type SetTimer = (delayMs: number, run: () => void) => () => void;
 
-const setUnheldTimer: SetTimer = (delayMs, run) => {
+const setUnreferencedTimer: SetTimer = (delayMs, run) => {
   const timer = setTimeout(run, delayMs).unref();
   return () => clearTimeout(timer);
 };
 
-interface SpareKeeper {
-  /** To be called after each write, before the next is begun. */
+interface SpareMaintainer {
+  /** Must be called after each write, before the next begins. */
   afterWrite(): void;
   close(): void;
 }
 
 /** LMDBSTORE-8 */
-function createSpareKeeper(
+function createSpareMaintainer(
   environment: Environment,
   onSpare: (hasSpare: boolean) => void,
   setTimer: SetTimer,
   isWriting: () => boolean,
-): SpareKeeper {
+): SpareMaintainer {
   let isDue = false;
   let cancel: (() => void) | undefined;
-  const keep = (): void => {
+  const maintain = (): void => {
     isDue = false;
     const hasSpare = environment.keepSpare();
     onSpare(hasSpare);
-    if (!hasSpare) plan();
+    if (!hasSpare) schedule();
   };
-  const plan = (): void => {
+  const schedule = (): void => {
     cancel ??= setTimer(SPARE_DELAY_MS, () => {
       cancel = undefined;
       isDue = true;
-      if (!isWriting()) keep();
+      if (!isWriting()) maintain();
     });
   };
   return {
-    afterWrite: () => (isDue ? keep() : plan()),
+    afterWrite: () => (isDue ? maintain() : schedule()),
     close() {
       cancel?.();
-      // The environment is closed: nothing is planned any more.
+      // The environment is closed, so no timer may be set again.
       cancel = () => {};
       isDue = false;
     },
@@ -128,21 +127,21 @@ interface Writer {
   close(): void;
 }
 
-/** Takes writes in order and makes them in groups. */
+/** Executes writes in their order, in groups. */
 function createWriter(environment: Environment, onSpare: (hasSpare: boolean) => void, setTimer: SetTimer): Writer {
   const { database } = environment;
   const queue: Job[] = [];
-  let writing = false;
-  const spare = createSpareKeeper(environment, onSpare, setTimer, () => writing);
+  let isWriting = false;
+  const spare = createSpareMaintainer(environment, onSpare, setTimer, () => isWriting);
   let failure: { readonly error: unknown } | undefined;
 
   const takeGroup = (): Job[] => {
     let bytes = 0;
-    const over = queue.findIndex((job, i) => {
+    const end = queue.findIndex((job, i) => {
       bytes += job.bytes;
       return i > 0 && bytes > GROUP_BYTES;
     });
-    return queue.splice(0, over < 0 ? queue.length : over);
+    return queue.splice(0, end < 0 ? queue.length : end);
   };
   const write = async (): Promise<void> => {
     while (queue.length > 0) {
@@ -150,7 +149,7 @@ function createWriter(environment: Environment, onSpare: (hasSpare: boolean) => 
       try {
         if (failure !== undefined) throw failure.error;
         const bytes = group.reduce((sum, job) => sum + job.bytes + RECORD_BYTES, 0);
-        const room = environment.roomFor(PLACES, bytes);
+        const room = environment.roomFor(POSITIONS, bytes);
         if (!room.ok) throw new Error(room.error);
         const values = await database.transaction(() => {
           const ledger = readLedger(environment);
@@ -168,14 +167,14 @@ function createWriter(environment: Environment, onSpare: (hasSpare: boolean) => 
         for (const job of group) job.reject(error);
       }
     }
-    writing = false;
+    isWriting = false;
   };
   return {
     enqueue: <T>(bytes: number, run: (ledger: Ledger) => T) =>
       new Promise<T>((resolve, reject) => {
         queue.push({ bytes, run, resolve: resolve as (value: unknown) => void, reject });
-        if (writing) return;
-        writing = true;
+        if (isWriting) return;
+        isWriting = true;
         queueMicrotask(write);
       }),
     close: spare.close,
@@ -199,7 +198,7 @@ const readLedger = (environment: Environment): Ledger => ({
   unwrittenBytes: 0,
 });
 
-/** LMDBSTORE-7. Batches of more than a part's bytes share no record. */
+/** LMDBSTORE-7. A record has several batches only up to `PART_BYTES`. */
 function addBatch(environment: Environment, ledger: Ledger, batch: Uint8Array): void {
   if (ledger.unwrittenBytes + batch.length > PART_BYTES) writeBatches(environment, ledger);
   ledger.lastSequence++;
@@ -207,7 +206,7 @@ function addBatch(environment: Environment, ledger: Ledger, batch: Uint8Array): 
   ledger.unwrittenBytes += batch.length;
 }
 
-/** Before anything reads the batches or counts them (LMDBSTORE-7). */
+/** Must be called before the batches are read or counted (LMDBSTORE-7). */
 function writeBatches(environment: Environment, ledger: Ledger): void {
   const { unwritten, unwrittenBytes, lastSequence } = ledger;
   if (unwritten.length === 0) return;
@@ -248,8 +247,8 @@ function readContents(environment: Environment): StoreContents {
   return { snapshot: generation === 0 ? undefined : Uint8Array.from(Buffer.concat(pieces)), batches };
 }
 
-/** Removes some of what no read can see; answers whether all of it is gone. */
-function removeUnseen(environment: Environment): boolean {
+/** Removes up to `REMOVE_KEYS` records that are never read; returns whether that was all of them. */
+function removeUnusedRecords(environment: Environment): boolean {
   const { database } = environment;
   const { generation, upTo } = currentOf(environment);
   const ranges: readonly (readonly [start: Key, end: Key])[] = [
@@ -260,40 +259,40 @@ function removeUnseen(environment: Environment): boolean {
       ['part', LAST],
     ],
   ];
-  let left = REMOVE_KEYS;
+  let remaining = REMOVE_KEYS;
   for (const [start, end] of ranges) {
-    const keys = [...database.getKeys({ start, end, limit: left })];
+    const keys = [...database.getKeys({ start, end, limit: remaining })];
     for (const key of keys) database.remove(key);
-    left -= keys.length;
+    remaining -= keys.length;
   }
-  return left > 0;
+  return remaining > 0;
 }
 
-/** The store over an open environment, which it closes. `onSpare` is told when the disk becomes short, and when not. */
+/** The store in an open environment, which it closes. `onSpare` is called when the disk lacks room for spare bytes, and when it has room again. */
 export function createLmdbStore(
   environment: Environment,
   onSpare: (hasSpare: boolean) => void,
-  setTimer: SetTimer = setUnheldTimer,
+  setTimer: SetTimer = setUnreferencedTimer,
 ): LocalStore {
   let hadSpare = true;
-  const heard = (hasSpare: boolean): void => {
+  const reportSpare = (hasSpare: boolean): void => {
     if (hasSpare !== hadSpare) onSpare(hasSpare);
     hadSpare = hasSpare;
   };
-  const writer = createWriter(environment, heard, setTimer);
+  const writer = createWriter(environment, reportSpare, setTimer);
   const { enqueue } = writer;
 
-  const takeEpoch = (ledger: Ledger, epoch: number): void => {
+  const setEpoch = (ledger: Ledger, epoch: number): void => {
     ledger.newestEpoch = epoch;
     writeJson(environment, EPOCH, epoch);
   };
 
-  /** A write that only happens for an epoch that is not older than the newest. */
+  /** A write that is refused for an epoch older than the newest. */
   const write = <T>(epoch: number, bytes: number, run: (ledger: Ledger) => T): Promise<Result<T, Fenced>> =>
     enqueue(bytes, (ledger) => {
       const allowed = checkEpoch(epoch, ledger.newestEpoch);
       if (!allowed.ok) return allowed;
-      if (epoch > ledger.newestEpoch) takeEpoch(ledger, epoch);
+      if (epoch > ledger.newestEpoch) setEpoch(ledger, epoch);
       return ok(run(ledger));
     });
 
@@ -310,19 +309,19 @@ export function createLmdbStore(
     const replaced = await write(epoch, 0, () => writeJson(environment, CURRENT, { generation, parts, upTo }));
     if (!replaced.ok) return replaced;
     for (;;) {
-      const removed = await write(epoch, REMOVED_BYTES, () => removeUnseen(environment));
+      const removed = await write(epoch, REMOVED_BYTES, () => removeUnusedRecords(environment));
       if (!removed.ok) return removed;
       if (removed.value) return ok(undefined);
     }
   };
 
-  // Snapshots one after the other: two at a time would write parts of one generation.
+  // One snapshot at a time: two would write parts of the same generation.
   let lastSnapshot: Promise<unknown> = Promise.resolve();
 
   return {
     nextEpoch: () =>
       enqueue(0, (ledger) => {
-        takeEpoch(ledger, ledger.newestEpoch + 1);
+        setEpoch(ledger, ledger.newestEpoch + 1);
         return ledger.newestEpoch;
       }),
     read: (epoch) =>
@@ -336,7 +335,7 @@ export function createLmdbStore(
     },
     snapshot(epoch, bytes) {
       const copy = Uint8Array.from(bytes);
-      // Asked for at once: its place in the queue is what divides the batches before it from those after.
+      // Queued at once: its position in the queue separates the batches that the snapshot covers from later ones.
       const covered = write(epoch, 0, (ledger) => {
         writeBatches(environment, ledger);
         return ledger.lastSequence;
@@ -357,13 +356,13 @@ export function createLmdbStore(
 }
 
 export interface LmdbStoreOptions {
-  /** What is weaker on this machine than it should be. */
+  /** Called for protections that this machine lacks. */
   warn(text: string): void;
-  /** The disk has become too full to keep spare bytes for the store, or is so no more. */
+  /** The disk no longer has room for the store's spare bytes, or has room again. */
   onSpare(hasSpare: boolean): void;
 }
 
-/** Opens or makes the store in `directory`. The error is for people. */
+/** Opens or makes the store in `directory`. The error is for the operator. */
 export async function openLmdbStore(
   directory: string,
   { warn, onSpare }: LmdbStoreOptions,

@@ -1,7 +1,7 @@
 import type { Store } from './types.js';
 
-/** A store of one machine: whoever opens it is told the next epoch by the store itself. */
+/** A store on one machine, which also gives out the epochs. */
 export interface LocalStore extends Store {
-  /** Durably takes an epoch above every one seen so far; older writers are fenced from here on. */
+  /** Makes an epoch above all earlier ones durable, and fences writers with older epochs. */
   nextEpoch(): Promise<number>;
 }

@@ -1,4 +1,4 @@
-// A store that lives as long as its process: `--registry=in_memory`, and tests.
+// A store in memory, for `--registry=in_memory` and tests.
 import { ok } from '@meseta/base';
 import { checkEpoch } from './fence.js';
 import type { LocalStore } from './local-store.js';
@@ -7,27 +7,27 @@ export function createMemoryStore(): LocalStore {
   let newest = 0;
   let snapshot: Uint8Array | undefined;
   let batches: Uint8Array[] = [];
-  let open = true;
+  let isOpen = true;
 
-  const mustBeOpen = (): void => {
-    if (!open) throw new Error('the store is closed');
+  const requireOpen = (): void => {
+    if (!isOpen) throw new Error('the store is closed');
   };
 
   return {
     async nextEpoch() {
-      mustBeOpen();
+      requireOpen();
       newest++;
       return newest;
     },
     async read(epoch) {
-      mustBeOpen();
+      requireOpen();
       const allowed = checkEpoch(epoch, newest);
       if (!allowed.ok) return allowed;
       newest = epoch;
       return ok({ snapshot, batches: [...batches] });
     },
     async append(epoch, batch) {
-      mustBeOpen();
+      requireOpen();
       const allowed = checkEpoch(epoch, newest);
       if (!allowed.ok) return allowed;
       newest = epoch;
@@ -35,7 +35,7 @@ export function createMemoryStore(): LocalStore {
       return ok(undefined);
     },
     async snapshot(epoch, bytes) {
-      mustBeOpen();
+      requireOpen();
       const allowed = checkEpoch(epoch, newest);
       if (!allowed.ok) return allowed;
       newest = epoch;
@@ -44,7 +44,7 @@ export function createMemoryStore(): LocalStore {
       return ok(undefined);
     },
     async close() {
-      open = false;
+      isOpen = false;
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Leadership } from './types.js';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
-test('the only master leads at once, with an epoch that grows at each start', async () => {
+test('the only candidate leads at once, with an epoch that increases at each start', async () => {
   const store = createMemoryStore();
   const epochs: number[] = [];
   for (let start = 0; start < 3; start++) {
@@ -20,7 +20,7 @@ test('the only master leads at once, with an epoch that grows at each start', as
     await election.contend(bytes('again'));
     assert.equal(seen.length, 3);
     assert.equal(seen[0], undefined);
-    assert.ok(seen[1]?.mine);
+    assert.ok(seen[1]?.isMine);
     assert.equal(Buffer.from(seen[1].leader).toString(), 'me');
     assert.equal(seen[2], undefined);
     epochs.push(seen[1].epoch);
@@ -29,7 +29,7 @@ test('the only master leads at once, with an epoch that grows at each start', as
   assert.ok(epochs.every((epoch, i) => i === 0 || epoch > (epochs[i - 1] as number)));
 });
 
-test('a candidate that withdraws before its epoch has come does not lead', async () => {
+test('SOLE-ELECTION-1: a candidate that withdraws before it has its epoch does not lead', async () => {
   const election = createSoleElection(createMemoryStore());
   const seen: (Leadership | undefined)[] = [];
   election.watch((leadership) => seen.push(leadership));
@@ -39,7 +39,7 @@ test('a candidate that withdraws before its epoch has come does not lead', async
   assert.deepEqual(seen, [undefined]);
 });
 
-test('an epoch that comes after the candidate has withdrawn and contended again, or closed, is not taken', async () => {
+test('SOLE-ELECTION-1: an epoch that arrives after a later call of contend, withdraw or close is not used', async () => {
   const answers: ((epoch: number) => void)[] = [];
   const election = createSoleElection({ nextEpoch: () => new Promise((resolve) => answers.push(resolve)) });
   const seen: string[] = [];

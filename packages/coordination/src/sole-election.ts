@@ -1,39 +1,42 @@
-// The election of a cluster with one master: who contends leads, with an epoch from its store.
+// The election of a cluster with one master: a candidate leads at once, with an epoch from its store.
+//
+// Owns: the leadership and its watchers.
+// SOLE-ELECTION-1: an epoch that the store returns after a later call of `contend`, `withdraw` or `close` is not used.
 import type { LocalStore } from './local-store.js';
 import type { Election, Leadership } from './types.js';
 
 export function createSoleElection(store: Pick<LocalStore, 'nextEpoch'>): Election {
   const watchers = new Set<(leadership: Leadership | undefined) => void>();
   let leadership: Leadership | undefined;
-  /** Counts the calls of `contend`, `withdraw` and `close`: an epoch that comes after a later one is not taken. */
-  let turn = 0;
+  /** The number of calls of `contend`, `withdraw` and `close`. */
+  let calls = 0;
 
-  const become = (next: Leadership | undefined): void => {
+  const setLeadership = (next: Leadership | undefined): void => {
     if (next === leadership) return;
     leadership = next;
-    for (const changed of [...watchers]) changed(next);
+    for (const onChange of [...watchers]) onChange(next);
   };
 
   return {
     async contend(candidate) {
-      turn++;
-      const mine = turn;
+      calls++;
+      const call = calls;
       const epoch = await store.nextEpoch();
-      if (mine === turn) become({ epoch, leader: Uint8Array.from(candidate), mine: true });
+      if (call === calls) setLeadership({ epoch, leader: Uint8Array.from(candidate), isMine: true });
     },
     async withdraw() {
-      turn++;
-      become(undefined);
+      calls++;
+      setLeadership(undefined);
     },
-    watch(changed) {
-      watchers.add(changed);
-      changed(leadership);
+    watch(onChange) {
+      watchers.add(onChange);
+      onChange(leadership);
       return () => {
-        watchers.delete(changed);
+        watchers.delete(onChange);
       };
     },
     async close() {
-      turn++;
+      calls++;
       watchers.clear();
       leadership = undefined;
     },

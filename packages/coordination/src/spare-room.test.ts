@@ -1,4 +1,4 @@
-// The arithmetic of ENVIRONMENT-4 and ENVIRONMENT-5, over a file and a disk of numbers.
+// The arithmetic of ENVIRONMENT-4 and ENVIRONMENT-5, on a file and a disk that are numbers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSpareRoom } from './spare-room.js';
@@ -31,7 +31,7 @@ function fakeFile(freeBytes: number) {
   return { file, room };
 }
 
-test('ENVIRONMENT-4: the spare bytes are made at first, and anew once less than half of them are left', () => {
+test('ENVIRONMENT-4: the file is extended at first, and again when less than half of the spare bytes are left', () => {
   const { file, room } = fakeFile(1e6);
   assert.ok(room.keep());
   assert.deepEqual([file.size, file.extended], [1500, [1500]]);
@@ -40,7 +40,7 @@ test('ENVIRONMENT-4: the spare bytes are made at first, and anew once less than 
     [1000, 1500],
     [1001, 2001],
   ] as const) {
-    assert.ok(room.take(600));
+    assert.ok(room.reserve(600));
     file.used = used;
     assert.ok(room.keep());
     assert.deepEqual([used, file.size], [used, extended]);
@@ -48,20 +48,20 @@ test('ENVIRONMENT-4: the spare bytes are made at first, and anew once less than 
   assert.deepEqual(file.extended, [1500, 2001]);
 });
 
-test('ENVIRONMENT-4: what is known to be left is not looked for', () => {
+test('ENVIRONMENT-4: the sizes are not read while the known spare bytes suffice', () => {
   const { file, room } = fakeFile(1e6);
   room.keep();
   file.looks = 0;
-  for (let n = 0; n < 5; n++) assert.ok(room.take(100) && room.keep());
+  for (let n = 0; n < 5; n++) assert.ok(room.reserve(100) && room.keep());
   assert.equal(file.looks, 0);
   // 500 bytes are known to be left; the writes took less than they might have.
   file.used = 700;
-  assert.ok(room.take(500) && file.looks === 0);
-  assert.ok(room.take(800));
+  assert.ok(room.reserve(500) && file.looks === 0);
+  assert.ok(room.reserve(800));
   assert.deepEqual([file.looks, file.asked, file.extended.length], [1, 0, 1]);
 });
 
-test('ENVIRONMENT-4: half of the spare bytes on a full disk are enough, less are not', () => {
+test('ENVIRONMENT-4: on a full disk half of the spare bytes suffice', () => {
   for (const [free, has] of [
     [499, false],
     [500, true],
@@ -71,54 +71,54 @@ test('ENVIRONMENT-4: half of the spare bytes on a full disk are enough, less are
   }
 });
 
-test('ENVIRONMENT-5: a disk with plenty of room is asked once for many writes, until the spare bytes are looked for again', () => {
+test('ENVIRONMENT-5: a disk with much free space is read once for many writes, until the spare bytes are checked again', () => {
   const { file, room } = fakeFile(1e6);
-  for (let n = 0; n < 10; n++) assert.ok(room.take(100));
+  for (let n = 0; n < 10; n++) assert.ok(room.reserve(100));
   assert.deepEqual([file.asked, file.extended], [1, []]);
-  assert.ok(room.take(100));
+  assert.ok(room.reserve(100));
   assert.equal(file.asked, 2);
   file.free = 0;
   // Seen before: good until the next look.
-  assert.ok(room.take(900));
-  assert.equal(room.take(1), false);
+  assert.ok(room.reserve(900));
+  assert.equal(room.reserve(1), false);
   file.free = 1e6;
-  assert.ok(room.take(1));
+  assert.ok(room.reserve(1));
   file.free = 0;
   assert.equal(room.keep(), false);
-  assert.equal(room.take(1), false);
+  assert.equal(room.reserve(1), false);
 });
 
-test('ENVIRONMENT-5: a write larger than the spare bytes needs as much more on the disk', () => {
+test('ENVIRONMENT-5: a write larger than the spare bytes extends the file unless the disk has much free space', () => {
   for (const [free, asksToExtend] of [
     [5000 + 16 * SPARE, false],
     [5000 + 16 * SPARE - 1, true],
   ] as const) {
     const { file, room } = fakeFile(free);
-    assert.ok(room.take(5000));
+    assert.ok(room.reserve(5000));
     assert.deepEqual([free, file.extended], [free, asksToExtend ? [5500] : []]);
     // It is used up.
     file.used = file.size;
     file.free = 0;
-    assert.equal(room.take(1), false);
+    assert.equal(room.reserve(1), false);
   }
 });
 
-test('ENVIRONMENT-5: once the disk has taken a write, the spare bytes do not count before they are looked at again', () => {
+test('ENVIRONMENT-5: after a write took bytes of the disk, the spare bytes do not count before they are measured again', () => {
   const { file, room } = fakeFile(1e6);
   room.keep();
-  assert.ok(room.take(3000));
+  assert.ok(room.reserve(3000));
   // LMDB used them first.
   file.used = 3500;
   file.free = 0;
-  assert.equal(room.take(900), false);
+  assert.equal(room.reserve(900), false);
 });
 
-test('ENVIRONMENT-5: on a disk that is nearly full writes go on until the last byte that is theirs', () => {
+test('ENVIRONMENT-5: on a disk that is nearly full writes have room until the last reserved byte', () => {
   const { file, room } = fakeFile(300);
-  assert.equal(room.take(301), false);
-  assert.ok(room.take(300));
+  assert.equal(room.reserve(301), false);
+  assert.ok(room.reserve(300));
   file.used += 300;
-  assert.equal(room.take(1), false);
+  assert.equal(room.reserve(1), false);
   file.free = 50;
-  assert.ok(room.take(50));
+  assert.ok(room.reserve(50));
 });

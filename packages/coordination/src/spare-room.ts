@@ -1,49 +1,50 @@
-// The spare bytes at the end of a store's file (ENVIRONMENT-4, ENVIRONMENT-5): which writes have room, and when the bytes
-// are made anew. Reading the sizes costs more than a small write, so what was read is reckoned with as long as it can be.
+// The arithmetic of the spare bytes at the end of a store's file (ENVIRONMENT-4, ENVIRONMENT-5): which writes have room, and
+// when the file is extended. Reading the sizes of the file and the disk costs more than a small write, so they are kept and
+// reduced by the maximum of each transaction until they no longer suffice.
 
 /** The store's file and its disk. */
 export interface SpareFile {
-  /** Up to the end of the last page. */
+  /** The bytes up to the end of the last page. */
   usedBytes(): number;
   sizeBytes(): number;
-  /** On the disk, for anyone. */
+  /** The free bytes of the disk. */
   freeBytes(): number;
-  /** Writes zeros behind the file's end until it has this size; less on a full disk. */
+  /** Appends zeros until the file has this size, or the disk is full. */
   extendTo(sizeBytes: number): void;
 }
 
 export interface SpareRoom {
-  /** Makes the spare bytes anew when half of them are used; false while the disk has no room for them. */
+  /** Extends the file when half of the spare bytes are used; false while the disk has no room for them. */
   keep(): boolean;
-  /** Whether a transaction that follows has so many bytes: behind the last page, or on a disk with room to spare. */
-  take(bytes: number): boolean;
+  /** Reserves bytes for a transaction: after the last page, or on a disk with much free space. False if there is no room. */
+  reserve(bytes: number): boolean;
 }
 
-/** A disk that has so many times the spare bytes free is not about to be full: LMDB may make the file larger by itself. */
+/** LMDB may extend the file itself while the disk has this many times the spare bytes free. */
 const MARGIN = 16;
 
 export function createSpareRoom(file: SpareFile, spareBytes: number): SpareRoom {
-  /** Behind the last page, at least: what transactions have taken at most is off. */
+  /** A lower bound of the bytes after the last page. */
   let leftBytes = 0;
-  /** What the disk itself was seen to have: good until the spare bytes are looked for again. */
+  /** Bytes that transactions may take from the disk until `keep` checks the spare bytes again. */
   let diskBytes = 0;
 
-  const look = (): void => {
+  const measure = (): void => {
     leftBytes = file.sizeBytes() - file.usedBytes();
   };
   const extend = (wantedBytes: number): void => {
     file.extendTo(file.usedBytes() + wantedBytes);
-    look();
+    measure();
   };
   return {
     keep() {
       diskBytes = 0;
-      if (leftBytes < spareBytes / 2) look();
+      if (leftBytes < spareBytes / 2) measure();
       if (leftBytes < spareBytes / 2) extend(spareBytes);
       return leftBytes >= spareBytes / 2;
     },
-    take(bytes) {
-      if (leftBytes < bytes && diskBytes < bytes) look();
+    reserve(bytes) {
+      if (leftBytes < bytes && diskBytes < bytes) measure();
       if (leftBytes < bytes && diskBytes < bytes) {
         if (file.freeBytes() >= bytes + MARGIN * spareBytes) diskBytes = Math.max(bytes, spareBytes);
         else extend(Math.max(bytes, spareBytes));

@@ -1,4 +1,4 @@
-// What every store promises (STORE-1 to STORE-3 of types.ts), shown for each of them.
+// The rules of every store (types.ts), for each implementation.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LocalStore } from './local-store.js';
@@ -12,13 +12,13 @@ const makers: readonly (readonly [name: string, make: () => Promise<LocalStore>]
 
 for (const [name, make] of makers) {
   describe(`store ${name}`, () => {
-    test('a new one is empty', async () => {
+    test('a new store is empty', async () => {
       const store = await make();
       assert.deepEqual(await readOf(store, 1), { snapshot: undefined, batches: [] });
       await store.close();
     });
 
-    test('STORE-1, STORE-3: batches are read back in the order of append, answers come in that order', async () => {
+    test('STORE-1, STORE-3: batches are read in the order of append, and the calls resolve in that order', async () => {
       const store = await make();
       const answered: number[] = [];
       await Promise.all(
@@ -35,7 +35,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('STORE-3: a snapshot covers the batches before its call and none after', async () => {
+    test('STORE-3: a snapshot covers exactly the batches of earlier calls', async () => {
       const store = await make();
       for (const letter of ['x', 'y']) {
         const before = store.append(1, bytes(`${letter}1`));
@@ -47,7 +47,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('STORE-3: two snapshots asked for at once: the later one stands', async () => {
+    test('STORE-3: of two concurrent snapshots the later one is read', async () => {
       const store = await make();
       await Promise.all([
         store.snapshot(1, bytes(large('a'))),
@@ -58,7 +58,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('an empty snapshot is one', async () => {
+    test('STORE-3: an empty snapshot is not the same as none', async () => {
       const store = await make();
       await store.append(1, bytes('b'));
       await store.snapshot(1, bytes(''));
@@ -88,7 +88,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('what is given may be changed afterwards', async () => {
+    test('the caller may change the bytes after a call', async () => {
       const store = await make();
       const batch = Buffer.from('first');
       const answer = store.append(1, batch);
@@ -103,7 +103,7 @@ for (const [name, make] of makers) {
       await store.close();
     });
 
-    test('a closed store takes nothing', async () => {
+    test('a closed store refuses writes', async () => {
       const store = await make();
       await store.close();
       await assert.rejects(store.append(1, bytes('x')), /closed|fail/i);
@@ -111,7 +111,7 @@ for (const [name, make] of makers) {
   });
 }
 
-test('lmdb: what was answered is there after closing and opening again, epochs go on', async () => {
+test('STORE-1: resolved writes are there when an LMDB store is opened again, and its epochs continue', async () => {
   const directory = newDirectory();
   const first = await openStore(directory);
   const epoch = await first.nextEpoch();

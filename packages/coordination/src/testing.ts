@@ -1,4 +1,4 @@
-// Real stores for tests, in directories that are removed at the end.
+// Stores on disk for tests, in directories that are removed at the end.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,10 @@ after(() => {
 });
 
 export const openStore = async (directory: string): Promise<LocalStore> => {
-  const store = await openLmdbStore(directory, { warn: assert.fail, onSpare: () => assert.fail('short of room') });
+  const store = await openLmdbStore(directory, {
+    warn: assert.fail,
+    onSpare: () => assert.fail('the disk has no room'),
+  });
   assert.ok(store.ok, JSON.stringify(store));
   return store.value;
 };
@@ -34,5 +37,5 @@ export const readOf = async (store: Store, epoch: number) => {
   assert.ok(contents.ok);
   return texts(contents.value);
 };
-/** Larger than several parts of a snapshot. */
+/** Several parts of a snapshot long. */
 export const large = (char: string): string => char.repeat(3 * 2 ** 20 + 17);

@@ -1,7 +1,7 @@
-// The two ports of coordination: a fenced log and an election.
+// The ports of coordination: a fenced log (Store) and an election.
 import type { Result } from '@meseta/base';
 
-/** A newer epoch has written: whoever holds the older one no longer leads and must end. */
+/** A newer epoch has written: the master with the older epoch no longer leads and must end. */
 export interface Fenced {
   readonly code: 'fenced';
   readonly epoch: number;
@@ -9,7 +9,7 @@ export interface Fenced {
 }
 
 export interface StoreContents {
-  /** The last whole snapshot, or undefined before the first. */
+  /** The last complete snapshot; undefined before the first. */
   readonly snapshot: Uint8Array | undefined;
   /** The batches appended after it, oldest first. */
   readonly batches: readonly Uint8Array[];
@@ -17,32 +17,32 @@ export interface StoreContents {
 
 /**
  * A fenced log of opaque batches.
- * STORE-1: `append` answers only once the batch is durable; answers come in the order of the calls.
- * STORE-2: nothing is written for an epoch older than the newest that has been seen (by `read` or a write).
- * STORE-3: `read` sees the last whole snapshot and exactly the batches after it, at every moment,
- *     also after a crash in the middle of `snapshot`.
+ * STORE-1: `append` resolves only when the batch is durable; calls resolve in their order.
+ * STORE-2: nothing is written for an epoch older than the newest that a `read` or a write has used.
+ * STORE-3: `read` always returns the last complete snapshot and exactly the batches after it, also after a crash during
+ *     `snapshot`.
  */
 export interface Store {
-  /** Takes the epoch: older writers are fenced from here on. */
+  /** Fences all writers with older epochs. */
   read(epoch: number): Promise<Result<StoreContents, Fenced>>;
   append(epoch: number, batch: Uint8Array): Promise<Result<void, Fenced>>;
-  /** Replaces every batch appended so far (by calls before this one) with `bytes`. */
+  /** Replaces all batches of earlier calls of `append` with `bytes`. */
   snapshot(epoch: number, bytes: Uint8Array): Promise<Result<void, Fenced>>;
   close(): Promise<void>;
 }
 
 export interface Leadership {
-  /** Grows with every leadership of the cluster. */
+  /** Increases with every leadership of the cluster. */
   readonly epoch: number;
-  /** The leader's own description, as it gave it to `contend` (the encoded MasterInfo). */
+  /** The description that the leader gave to `contend` (the encoded MasterInfo). */
   readonly leader: Uint8Array;
-  readonly mine: boolean;
+  readonly isMine: boolean;
 }
 
 export interface Election {
   contend(candidate: Uint8Array): Promise<void>;
   withdraw(): Promise<void>;
-  /** Called at once with what is known, then at each change; undefined while nobody leads. */
-  watch(changed: (leadership: Leadership | undefined) => void): () => void;
+  /** Calls `onChange` at once with the current leadership and at each change; undefined while no candidate leads. */
+  watch(onChange: (leadership: Leadership | undefined) => void): () => void;
   close(): Promise<void>;
 }

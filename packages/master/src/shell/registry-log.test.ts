@@ -22,7 +22,7 @@ async function openLog(path: string) {
   const epoch = await new Promise<number>((resolve, reject) => {
     const election = createSoleElection(store);
     election.watch((leadership) => {
-      if (leadership?.mine) resolve(leadership.epoch);
+      if (leadership?.isMine) resolve(leadership.epoch);
     });
     election.contend(new Uint8Array()).catch(reject);
   });

@@ -82,7 +82,7 @@ async function epochOf(store: LocalStore): Promise<number> {
   const election = createSoleElection(store);
   return new Promise((resolve, reject) => {
     election.watch((leadership) => {
-      if (leadership?.mine) resolve(leadership.epoch);
+      if (leadership?.isMine) resolve(leadership.epoch);
     });
     election.contend(new Uint8Array()).catch(reject);
   });
