@@ -1,6 +1,6 @@
 // Runs the mutants of one area in worker processes, with a limit on the processor time of each mutant, and keeps the
 // results below .build/mutation, so that an interrupted run continues where it stopped.
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -255,7 +255,7 @@ export async function runArea({ area, files }, { concurrency, wanted, progress, 
       progress(done, chosen.length);
     });
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    removeTemporary();
   }
   return {
     mutants: chosen.map((mutant) => ({ ...mutant, ...cache.results.get(mutant.key) })),
@@ -284,6 +284,12 @@ function samplesOf(mutants, size) {
   return mutants.filter((mutant) => taken.has(mutant));
 }
 
+/** A test may have mounted a file system there, and not unmounted it because its worker was killed. */
 export function removeTemporary() {
+  const mountPoints = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${temporary}/`));
+  for (const point of mountPoints) execFileSync('umount', ['-l', point]);
   rmSync(temporary, { recursive: true, force: true });
 }

@@ -14,6 +14,7 @@ const ACCEPT: readonly (readonly [accept: string | undefined, type: string | und
   [`${JSON_TYPE};q=0.0,*/*`, PROTOBUF_TYPE],
   [`*/*;q=0,${PROTOBUF_TYPE}`, PROTOBUF_TYPE],
   [`${JSON_TYPE};q=`, JSON_TYPE],
+  [`;${JSON_TYPE};;q=0,${PROTOBUF_TYPE}`, PROTOBUF_TYPE],
   [`${JSON_TYPE};q=x`, undefined],
   [`text/html, ${JSON_TYPE};charset=utf-8`, JSON_TYPE],
   ['application/xml', undefined],
@@ -24,7 +25,8 @@ const ACCEPT: readonly (readonly [accept: string | undefined, type: string | und
 ];
 
 for (const [accept, type] of ACCEPT) {
-  test(`Accept: ${accept ?? '(none)'}`, () => assert.equal(acceptedType(accept), type));
+  test(`Accept: ${accept ?? '(none)'} gives ${type ?? 'no acceptable type'}`, () =>
+    assert.equal(acceptedType(accept), type));
 }
 
 test('Content-Type is compared as a whole', () => {

@@ -35,7 +35,7 @@ function messageWith(way: readonly FieldSchema[]): unknown {
   );
 }
 
-test('SECRETS-1: no secret is left, wherever the schema has one', () => {
+test('SECRETS-1: the value of a secret is left out at every place where the schema has one', () => {
   for (const [root, least] of [
     ['ExecutorInfo', 4],
     ['TaskInfo', 8],
@@ -66,7 +66,7 @@ function filled(message: string, passed: readonly string[]): unknown {
   );
 }
 
-test('a message without secrets is shown whole, and is the same object', () => {
+test('a message without secrets is returned as the same object', () => {
   for (const { name } of schema.messages) {
     if (SECRETS[name] !== undefined || name === 'SecretValue') continue;
     const message = filled(name, []);
@@ -74,9 +74,31 @@ test('a message without secrets is shown whole, and is the same object', () => {
   }
 });
 
-test('who reads still sees that there is a secret, and what it refers to', () => {
+test('the type and the reference of a secret and the principal of a credential stay', () => {
   const variable = { name: 'A', type: 'SECRET', secret: { type: 'VALUE', value: { data: VALUE } } };
   assert.deepEqual(withoutSecrets(variable), { name: 'A', type: 'SECRET', secret: { type: 'VALUE' } });
   const reference = { type: 'REFERENCE', reference: { name: '/s' } };
   assert.deepEqual(withoutSecrets(reference), reference);
+  assert.deepEqual(withoutSecrets({ ...reference, value: { data: VALUE } }), reference);
+  assert.deepEqual(withoutSecrets({ credential: SECRETS['Credential'] }), { credential: { principal: 'p' } });
+  assert.deepEqual(withoutSecrets([variable, { name: 'B' }]), [
+    { name: 'A', type: 'SECRET', secret: { type: 'VALUE' } },
+    { name: 'B' },
+  ]);
+});
+
+test('only the exact fields of a secret or a credential make a message one', () => {
+  const others: readonly object[] = [
+    { type: 'VALUE', value: { data: VALUE }, name: 'x' },
+    { type: 'VALUE', value: null },
+    { type: 'VALUE', value: { other: VALUE } },
+    { value: 'data' },
+    { principal: 'p', secret: { data: VALUE } },
+    { principal: { value: 'p' }, secret: VALUE },
+    { principal: 'p', secret: VALUE, other: 1 },
+    { principal: 'p' },
+    { secret: VALUE },
+    { list: [null, 'text', 7, []] },
+  ];
+  for (const message of others) assert.equal(withoutSecrets(message), message, JSON.stringify(message));
 });

@@ -10,7 +10,7 @@ const decoded = (bytes: Uint8Array): string => {
   return decodeUtf8(buffer, 2, 2 + bytes.length);
 };
 
-test('text of bytes: a byte order mark stays, what is no UTF-8 becomes U+FFFD', () => {
+test('decoding keeps a byte order mark; bytes that are not UTF-8 become U+FFFD', () => {
   const table: readonly (readonly [bytes: readonly number[], text: string])[] = [
     [[0xef, 0xbb, 0xbf, 0x61], '\ufeffa'],
     [[], ''],
@@ -27,7 +27,7 @@ test('text of bytes: a byte order mark stays, what is no UTF-8 becomes U+FFFD', 
   }
 });
 
-test('text is read back as it was written, at every length, the first time and again', () => {
+test('a string of any length is decoded as it was encoded, the first time and from the table', () => {
   for (let length = 0; length <= 50; length++) {
     for (const text of ['a'.repeat(length), `${'a'.repeat(length)}é`, `é${'a'.repeat(length)}`]) {
       for (let time = 0; time < 2; time++) assert.equal(decoded(bytesOf(text)), text);
@@ -36,14 +36,45 @@ test('text is read back as it was written, at every length, the first time and a
   fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => assert.equal(decoded(encodeText(text)), text)));
 });
 
-test('texts that share a place in the table of known ones are told apart', () => {
+test('different strings in one slot of the table are distinguished', () => {
   const digits = 'abcdefghijklmnopqrstu';
   const all = [...digits].flatMap((x) => [...digits].flatMap((y) => [...digits].map((z) => `${x}${y}${z}`)));
   for (const text of [...all, ...all]) assert.equal(decoded(bytesOf(text)), text);
 });
 
-test('half of a surrogate pair is written as U+FFFD', () => {
+test('half of a surrogate pair is encoded as U+FFFD', () => {
   for (const text of ['\ud800', 'a\udfff', '\ude00\ud83d']) {
     assert.deepEqual(encodeText(text), bytesOf(text.replaceAll(/[\ud800-\udfff]/g, '\ufffd')));
   }
+});
+
+test('a short ASCII string is decoded once; long strings and other characters are decoded each time', (t) => {
+  let decodings = 0;
+  const { decode } = TextDecoder.prototype;
+  TextDecoder.prototype.decode = function (...args) {
+    decodings++;
+    return decode.apply(this, args);
+  };
+  t.after(() => {
+    TextDecoder.prototype.decode = decode;
+  });
+  const decodingsOf = (...texts: readonly string[]): number => {
+    decodings = 0;
+    for (const text of texts) assert.equal(decoded(bytesOf(text)), text);
+    return decodings;
+  };
+  const cases: readonly (readonly [texts: readonly string[], expected: number])[] = [
+    [['framework-1', 'framework-1', 'framework-1'], 1],
+    [['ab1', 'ba1', 'ab1', 'ba1'], 2],
+    [['', ''], 0],
+    [['x'.repeat(48), 'x'.repeat(48)], 1],
+    [['x'.repeat(49), 'x'.repeat(49)], 2],
+    [['\u007f', '\u007f'], 1],
+    [['\u0080', '\u0080'], 2],
+    [['aé', 'aé'], 2],
+  ];
+  for (const [texts, expected] of cases) assert.equal(decodingsOf(...texts), expected, JSON.stringify(texts));
+  const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
+  decodingsOf(...ids);
+  assert.ok(decodingsOf(...ids) < 300, 'the table has a slot for most of a thousand strings');
 });
