@@ -1,4 +1,4 @@
-// Base64 (RFC 4648, section 4), in which records hold `bytes`. Without Buffer, so that it runs in browsers.
+// Base64 (RFC 4648, section 4): the form of `bytes` fields in records. It does without Buffer, so that it runs in browsers.
 import { decodeText } from './utf8.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -18,7 +18,7 @@ function valueTable(): Uint8Array {
 
 const UUID_BYTES = 16;
 
-/** A uuid stands in every status: made in one call it costs a fifth of what an array and a decoder do. */
+/** Every status has a uuid. One call of String.fromCharCode costs a fifth of an array and a decoder. */
 function uuidToBase64(bytes: Uint8Array): string {
   const bits = (at: number): number =>
     ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
@@ -58,8 +58,8 @@ export function bytesToBase64(bytes: Uint8Array): string {
 }
 
 /**
- * As Mesos reads it: white space is passed over, the first `=` ends the text, and padding may be
- * missing. Undefined for any other character.
+ * Reads base64 as Mesos does: white space is ignored, the first `=` ends the text, and padding may be missing. Undefined
+ * for any other character.
  */
 export function base64ToBytes(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));

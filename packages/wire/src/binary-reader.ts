@@ -1,11 +1,15 @@
-// Reads protobuf. Nothing is allocated by what a length says before that many bytes are known to be there, and what a
-// message holds has limits: a byte on the wire can cost a hundred in memory.
+// Reads protobuf.
+//
+// Owns: the position in the bytes of one message, and the counts of its elements and text.
+// BINARY-READER-1: memory is allocated for a length only after that many bytes are known to exist.
+// BINARY-READER-2: a message from outside has limits (docs/limits.md) for nesting, elements, items of a field and text,
+//     because one byte on the wire can take a hundred in memory.
 import { LIMITS } from '@meseta/base';
 import { bytesToBase64 } from './base64.js';
 import { decodeUtf8 } from './utf8.js';
 import { WireFailure } from './wire-error.js';
 
-/** As protobuf's own readers have it. */
+/** The limit of protobuf's readers. */
 export const MAX_DEPTH = LIMITS.messageDepth.most;
 const MAX_ELEMENTS = LIMITS.messageElements.most;
 const MAX_TEXT_BYTES = LIMITS.messageText.most;
@@ -20,7 +24,7 @@ export class BinaryReader {
   private elements = 0;
   private textBytes = 0;
 
-  /** `trusted`: what this process wrote or asked for itself may be of any size. */
+  /** `trusted`: the message was written or requested by this process, and has no limits. */
   constructor(
     private readonly buffer: Uint8Array,
     private readonly trusted = false,
@@ -28,20 +32,20 @@ export class BinaryReader {
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   }
 
-  /** Begins a message. */
+  /** Called at the beginning of each message. */
   enter(depth: number): void {
     if (depth > MAX_DEPTH) throw tooDeep();
     if (++this.elements > MAX_ELEMENTS && !this.trusted) throw tooMany('elements in the message', MAX_ELEMENTS);
   }
 
-  /** Before one more is added to a repeated field that has so many elements. */
+  /** Called before an element is added to a repeated field of `length` elements. */
   item(length: number, most: number): void {
     if (this.trusted) return;
     if (length >= most) throw tooMany('items', most);
     if (++this.elements > MAX_ELEMENTS) throw tooMany('elements in the message', MAX_ELEMENTS);
   }
 
-  /** The end of the length-delimited value that starts here. */
+  /** The end of the length-delimited value at the position. */
   end(limit: number): number {
     const length = this.unsigned();
     const end = this.position + length;
@@ -111,7 +115,7 @@ export class BinaryReader {
     const end = this.end(limit);
     const start = this.position;
     this.position = end;
-    this.text(end - start);
+    this.countText(end - start);
     return decodeUtf8(this.buffer, start, end);
   }
 
@@ -119,11 +123,11 @@ export class BinaryReader {
     const end = this.end(limit);
     const start = this.position;
     this.position = end;
-    this.text(end - start);
+    this.countText(end - start);
     return bytesToBase64(this.buffer.subarray(start, end));
   }
 
-  /** What follows an unknown tag. */
+  /** Skips the value of an unknown field. */
   skip(tag: number, limit: number, depth: number): void {
     switch (tag & 7) {
       case 0:
@@ -146,12 +150,12 @@ export class BinaryReader {
     }
   }
 
-  /** Called after the last field of a message: a value must not reach beyond its message. */
+  /** Called after the last field of a message: a value must not extend beyond its message. */
   finish(end: number): void {
     if (this.position !== end) throw truncated();
   }
 
-  private text(bytes: number): void {
+  private countText(bytes: number): void {
     this.textBytes += bytes;
     if (this.textBytes > MAX_TEXT_BYTES && !this.trusted)
       throw tooMany('bytes of strings in the message', MAX_TEXT_BYTES);
@@ -175,7 +179,7 @@ export class BinaryReader {
     this.position += bytes;
   }
 
-  /** Leaves the 64 bits in `low` and `high`. */
+  /** Reads 64 bits into `low` and `high`. */
   private varint(): void {
     const buffer = this.buffer;
     const length = buffer.length;

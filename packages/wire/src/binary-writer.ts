@@ -1,18 +1,18 @@
-// Writes protobuf from the end of a buffer to its start: when the length of an embedded message
-// is due, the message already stands behind it, so there is one pass and nothing is ever moved.
-// The generated encoders therefore write fields in falling order, and a value before its tag.
+// Writes protobuf from the end of a buffer to its start: an embedded message is complete before its length is written, so
+// that one pass suffices and no bytes are moved. The generated encoders therefore write fields in descending order of their
+// numbers, and a value before its tag.
 //
-// BINARY-WRITER-1: after every call but `tag` at least SLACK bytes are free in front of `position`, which is
-// more than the tag that follows can take.
+// Owns: the buffer, which grows, and the pool for copies of small messages.
+// BINARY-WRITER-1: after every call except `tag` at least SLACK bytes are free before `position`, more than a tag needs.
 import { assert } from '@meseta/base';
 import { base64ToBytes } from './base64.js';
 import { encodeText } from './utf8.js';
 
 const SLACK = 32;
 const INITIAL_BYTES = 64 * 1024;
-/** A buffer that grew beyond this for one message is not kept for the next. */
+/** A larger buffer is not kept for the next message. */
 const KEPT_BYTES = 4 * 1024 * 1024;
-/** Small messages share an allocation, as Node's Buffers do: one of its own costs as much as encoding them. */
+/** Small messages share an allocation, as Node's Buffers do: an allocation costs as much as encoding a small message. */
 const POOL_BYTES = 8 * 1024;
 const POOLED_BYTES = 1024;
 const TWO_32 = 4294967296;
@@ -32,7 +32,7 @@ export class BinaryWriter {
     this.position = this.buffer.length;
   }
 
-  /** A copy of what was written. */
+  /** A copy of the message. */
   finish(): Uint8Array {
     const length = this.buffer.length - this.position;
     if (length > POOLED_BYTES) return this.buffer.slice(this.position);
@@ -46,12 +46,12 @@ export class BinaryWriter {
     return copy;
   }
 
-  /** How much is written: `length` later takes the difference. */
+  /** The bytes written so far, for a later call of `length`. */
   written(): number {
     return this.buffer.length - this.position;
   }
 
-  /** The length of the embedded message that was written since `before`. */
+  /** Writes the length of the embedded message, which began at `before` written bytes. */
   length(before: number): void {
     this.unsigned(this.buffer.length - this.position - before);
   }
@@ -188,7 +188,7 @@ export class BinaryWriter {
 
 let shared: BinaryWriter | undefined;
 
-/** The one writer of this process, at its start: no encoder runs inside another. */
+/** The writer of this process, reset: no encoder runs inside another. */
 export function sharedWriter(): BinaryWriter {
   shared ??= new BinaryWriter();
   shared.start();

@@ -1,4 +1,4 @@
-// A codec is the four generated functions of one message behind one interface.
+// A codec combines the four generated functions of one message.
 import { err, ok, type Result } from '@meseta/base';
 import { BinaryReader } from './binary-reader.js';
 import { type BinaryWriter, sharedWriter } from './binary-writer.js';
@@ -10,22 +10,22 @@ export interface Codec<T> {
   readonly name: string;
   /** The protobuf bytes, fields in the order of their numbers. A value that is no `T` is a broken invariant. */
   encode(value: T): Uint8Array;
-  /** The bytes of a field that repeats this message, for a document that is put together from parts. */
+  /** The bytes of a repeated field of this message, for a document that is assembled from parts. */
   encodeList(field: number, values: readonly T[]): Uint8Array;
-  /** What comes from outside has limits (docs/limits.md). */
+  /** Bytes from outside have limits (docs/limits.md). */
   decode(bytes: Uint8Array, origin?: Origin): Result<T, WireError>;
   /**
-   * JSON text as Mesos writes it: a field that is unset but has a declared default (and is not
-   * deprecated) is written with that default; other unset fields are left out.
+   * JSON text as Mesos writes it: an unset field with a declared default that is not deprecated is written with that
+   * default; other unset fields are omitted.
    */
   write(value: T): string;
-  /** From a value that JSON.parse gave. Empty lists and nulls count as unset. */
+  /** Reads a value from JSON.parse. Empty lists and nulls count as unset. */
   read(json: unknown): Result<T, WireError>;
-  /** From JSON text; an integer of 16 and more digits stays exact where the field holds a bigint. */
+  /** Reads JSON text. An integer of 16 or more digits is exact if the field is a bigint. */
   parse(text: string, origin?: Origin): Result<T, WireError>;
 }
 
-/** `trusted`: this process wrote it, or asked a server that it trusts for it. */
+/** `trusted`: written by this process, or requested by it from a server that it trusts. */
 export type Origin = 'outside' | 'trusted';
 
 export type Encode<T> = (writer: BinaryWriter, value: T) => void;

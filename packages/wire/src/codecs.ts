@@ -1,2 +1,2 @@
-// One codec a message. Each stands alone, so that a bundle holds only those it uses.
+// One codec for each message. Codecs do not depend on each other as values, so a bundle has only those that it uses.
 export * from '../generated/codecs.js';

@@ -1,4 +1,4 @@
-// Types and what is small: the codecs are in `@meseta/wire/codecs`, and nothing here loads them.
+// Types and small functions. The codecs are in `@meseta/wire/codecs`; nothing here loads them.
 export type * from '../generated/types.js';
 export type { Codec } from './codec.js';
 export type * from './libprocess.js';

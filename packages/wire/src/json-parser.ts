@@ -1,16 +1,16 @@
-// Parses JSON text. JSON.parse does it, unless the text holds an integer of 16 and more digits, which a
-// number can't hold exactly: then the parser below keeps those as bigints.
+// Parses JSON text with JSON.parse, unless the text has an integer of 16 or more digits, which a number may not represent
+// exactly: the parser below gives bigints for those.
 //
-// What comes from outside has limits, and is looked through before JSON.parse sees it where it is long enough to exceed
-// them: a list in a list costs a hundred times its two characters.
+// Text from outside has limits. If it is long enough to exceed them, it is scanned before JSON.parse, because a nested list
+// takes a hundred times the memory of its two characters.
 import { err, LIMITS, ok, type Result } from '@meseta/base';
 import type { Origin } from './codec.js';
 import type { WireErrorCode } from './wire-error.js';
 
 const LONG_INTEGER = /\d{16}/;
-/** As deep as Mesos reads. */
+/** Mesos' limit. */
 const MAX_DEPTH = LIMITS.jsonDepth.most;
-/** The digits of the longest 64-bit integer and its sign; beyond, a number's digits don't matter one by one. */
+/** The length of the longest 64-bit integer with its sign; longer ones need not be exact. */
 const MAX_EXACT_LENGTH = 20;
 
 export interface JsonProblem {
@@ -22,7 +22,7 @@ export interface JsonProblem {
 const limitProblem = (code: WireErrorCode, what: string): Result<never, JsonProblem> =>
   err({ code, expected: `JSON with at most ${what}`, found: 'more' });
 
-/** The value, or what was wrong with the text. Integers of 16 to 20 characters are bigints. */
+/** Integers of 16 to 20 characters are bigints in the value. */
 export function parseExactJson(text: string, origin: Origin = 'outside'): Result<unknown, JsonProblem> {
   if (origin === 'outside') {
     const over = checkLimits(text);
@@ -48,14 +48,14 @@ const CLOSE_OBJECT = 125;
 /** `"":1,` */
 const LEAST_FIELD_LENGTH = 5;
 
-/** One pass over text that need not be JSON: what it counts is right if it is. */
+/** Scans the text once. It need not be JSON; the counts are right if it is. */
 function checkLimits(text: string): Result<never, JsonProblem> | undefined {
   if (text.length > LIMITS.jsonText.most) return limitProblem('tooLarge', `${LIMITS.jsonText.most} bytes`);
-  // Shorter text has fewer values and fields than the limits; its depth is checked by who goes down.
+  // Shorter text cannot exceed the limits of values and fields, and its readers check the depth.
   if (text.length <= LEAST_FIELD_LENGTH * LIMITS.jsonFields.most) return undefined;
   let elements = 0;
   let depth = 0;
-  /** Of each object and list around the place, the commas so far. */
+  /** By depth: the number of commas so far in the open object or list. */
   const commas = new Uint32Array(MAX_DEPTH + 2);
   const isObject = new Uint8Array(MAX_DEPTH + 2);
   for (let at = 0; at < text.length; at++) {
@@ -65,9 +65,9 @@ function checkLimits(text: string): Result<never, JsonProblem> | undefined {
         break;
       case COMMA: {
         elements++;
-        const inHere = commas[depth] as number;
-        commas[depth] = inHere + 1;
-        if (isObject[depth] === 1 && inHere + 1 >= LIMITS.jsonFields.most) {
+        const count = (commas[depth] as number) + 1;
+        commas[depth] = count;
+        if (isObject[depth] === 1 && count >= LIMITS.jsonFields.most) {
           return limitProblem('tooLarge', `${LIMITS.jsonFields.most} fields an object`);
         }
         break;
@@ -90,7 +90,7 @@ function checkLimits(text: string): Result<never, JsonProblem> | undefined {
   return undefined;
 }
 
-/** Where the string that begins at `start` ends; the end of the text if it does not. */
+/** The end of the string that begins at `start`, or of the text if the string does not end. */
 function endOfString(text: string, start: number): number {
   for (let from = start + 1; ; ) {
     const quote = text.indexOf('"', from);
@@ -111,7 +111,7 @@ const LITERALS: ReadonlyMap<string, unknown> = /* @__PURE__ */ new Map<string, u
   ['n', null],
 ]);
 
-/** For text that JSON.parse has taken: it looks for ends, not for errors. */
+/** For text that JSON.parse accepted, so that it need not check the syntax. */
 class ExactParser {
   private position = 0;
 
@@ -182,7 +182,7 @@ class ExactParser {
     return isExact ? BigInt(match[0]) : Number(match[0]);
   }
 
-  /** The next character that is no space. */
+  /** The next character that is not white space. */
   private next(): string {
     SPACE.lastIndex = this.position;
     SPACE.exec(this.text);
@@ -191,7 +191,7 @@ class ExactParser {
   }
 }
 
-/** Sets an own property, whatever the key. */
+/** Sets an own property with any key. */
 export function setEntry<T>(record: Record<string, T>, key: string, value: T): void {
   if (key === '__proto__') {
     Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true });

@@ -1,7 +1,7 @@
-// The conversions of the generated JSON readers: what Mesos takes for a field of each kind.
-// Null is unset before it gets here, except as an element of a list, which is dropped.
+// The conversions of the generated JSON readers: the values that Mesos accepts for a field of each kind. The readers treat
+// null as unset before they call these functions; a null in a list is dropped.
 //
-// `limited`: the limits of lists and maps hold. What this process wrote or asked for itself may be of any size.
+// `limited`: lists and maps have limits. Messages written or requested by this process have none.
 import { base64ToBytes, bytesToBase64 } from './base64.js';
 import { MAX_DEPTH, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
@@ -20,7 +20,7 @@ export function readString(json: unknown): string {
   return json;
 }
 
-/** Base64, made canonical. Errors quote nothing of it: secrets are bytes, and are often given without being encoded. */
+/** Returns canonical base64. Errors do not quote the text, as secrets are `bytes` and are often given unencoded. */
 export function readBytes(json: unknown): string {
   if (typeof json !== 'string') throw wrong('a base64 string', json);
   const bytes = base64ToBytes(json);
@@ -70,7 +70,7 @@ export function readBigint(json: unknown): bigint {
   return BigInt(readInt64(json));
 }
 
-/** The number of an enum's name; undefined for a name that the schema doesn't know. */
+/** The name of an enum value; undefined if it is not in the schema. */
 export function readEnum<T extends string>(json: unknown, numbers: ReadonlyMap<T, number>): T | undefined {
   if (typeof json !== 'string') throw wrong('the name of an enum value', json);
   return numbers.has(json as T) ? (json as T) : undefined;
@@ -84,7 +84,7 @@ export function readRequiredEnum<T extends string>(json: unknown, numbers: Reado
 
 type ReadElement<T> = (element: unknown, depth: number, limited: boolean) => T | undefined;
 
-/** A single value counts as a list of one, and an element that `read` gives as undefined is dropped. */
+/** A single value counts as a list of one. Elements for which `read` returns undefined are dropped. */
 export function readList<T>(
   json: unknown,
   depth: number,
@@ -151,7 +151,7 @@ function numberOf(json: unknown, expected: string): number {
   throw wrong(expected, json);
 }
 
-/** A fraction is cut off, as Mesos does. */
+/** A fraction is truncated, as Mesos does. */
 function integerOf(json: unknown, least: number, most: number, expected: string): number {
   const value = Math.trunc(numberOf(json, expected)) + 0;
   if (value >= least && value <= most) return value;

@@ -1,4 +1,4 @@
-// JSON text the way Mesos prints it, for the generated writers and for views written by hand.
+// JSON text in Mesos' form, for the generated writers and for hand-written views.
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what JSON escapes
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
@@ -8,12 +8,12 @@ export function jsonString(text: string): string {
   return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
-/** A number as JSON.stringify gives it; for counts and other integers of a view. */
+/** A number as JSON.stringify writes it; for integers in views. */
 export function jsonNumber(value: number): string {
   return Number.isFinite(value) ? String(value) : 'null';
 }
 
-/** A protobuf int32 or int64: whole digits at any size, within the range of 64 bits. */
+/** A protobuf int32 or int64: all digits, limited to the range of 64 bits. */
 export function jsonSigned(value: number | bigint): string {
   if (typeof value === 'bigint' || Number.isSafeInteger(value)) return String(value);
   if (value >= 0x8000000000000000) return '9223372036854775807';
@@ -21,16 +21,16 @@ export function jsonSigned(value: number | bigint): string {
   return String(BigInt(Math.trunc(value)));
 }
 
-/** A protobuf uint32 or uint64: whole digits at any size, within the range of 64 bits. */
+/** A protobuf uint32 or uint64: all digits, limited to the range of 64 bits. */
 export function jsonUnsigned(value: number): string {
   if (Number.isSafeInteger(value)) return String(value);
   return value >= 0x10000000000000000 ? '18446744073709551615' : String(BigInt(Math.trunc(value)));
 }
 
 /**
- * A protobuf double as Mesos prints it: the shortest digits that read back the same, and always a
- * fraction or an exponent (`32.0`, `0.1`, `1e21`), by which Python's and Ruby's clients tell it from
- * an integer. An infinity is a string, as Mesos reads it; what is not a number is null.
+ * A protobuf double as Mesos prints it: the fewest digits that give the same value, and always a fraction or an exponent
+ * (`32.0`, `0.1`, `1e21`), because clients in Python and Ruby distinguish it from an integer by that. An infinity is a
+ * string, as Mesos reads it; NaN is null.
  */
 export function jsonDouble(value: number): string {
   if (Number.isInteger(value)) {
@@ -41,7 +41,7 @@ export function jsonDouble(value: number): string {
   return Number.isNaN(value) ? 'null' : `"${value}"`;
 }
 
-/** A list, each element written by `write`. */
+/** A list whose elements are written by `write`. */
 export function jsonArray<T>(values: readonly T[], write: (value: T) => string): string {
   let text = '[';
   for (let i = 0; i < values.length; i++) {
@@ -51,7 +51,7 @@ export function jsonArray<T>(values: readonly T[], write: (value: T) => string):
   return `${text}]`;
 }
 
-/** A map field, each value written by `write`. */
+/** A map field whose values are written by `write`. */
 export function jsonMap<T>(map: Readonly<Record<string, T>>, write: (value: T) => string): string {
   let text = '{';
   for (const key of Object.keys(map)) {
@@ -65,10 +65,10 @@ export function jsonBool(value: boolean): string {
   return value ? 'true' : 'false';
 }
 
-/** Of an object, in their order; `undefined` is a field that is not there. */
+/** The fields of an object in order; undefined for a field that is omitted. */
 export type JsonFields = readonly (readonly [name: string, json: string | undefined])[];
 
-/** An object of the fields that are there: `undefined` leaves one out. */
+/** An object of the fields that are not undefined. */
 export function jsonObject(fields: JsonFields): string {
   let text = '{';
   for (const [name, json] of fields) {
@@ -79,6 +79,6 @@ export function jsonObject(fields: JsonFields): string {
   return `${text}}`;
 }
 
-/** The value written, or undefined where there is none. */
+/** The text of the value; undefined if there is none. */
 export const present = <T>(value: T | undefined, write: (value: T) => string): string | undefined =>
   value === undefined ? undefined : write(value);

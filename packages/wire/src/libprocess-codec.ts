@@ -1,5 +1,5 @@
-// The messages between libprocess actors as bytes, by the names that they have on the wire.
-// A message without set fields has no bytes, and its request no body.
+// Encodes and decodes the messages between libprocess actors by their names on the wire. A message without set fields has
+// no bytes, and its request no body.
 import { err, ok, type Result } from '@meseta/base';
 import type { Codec } from './codec.js';
 import * as codecs from './codecs.js';
@@ -68,7 +68,7 @@ const CODECS: Codecs = {
   UpdateOperationStatusMessage: codecs.UpdateOperationStatusMessageCodec,
 };
 
-/** What a v0 driver calls is the one message of this table that is not in mesos.internal. */
+/** The call of a v0 driver is the only message of the table that is not in mesos.internal. */
 const SCHEDULER_CALL = 'mesos.scheduler.Call';
 
 /** The name in a request's path, such as `mesos.internal.RegisterSlaveMessage`. */
@@ -87,7 +87,7 @@ export function encodeMessage(message: LibprocessMessage): { readonly wireName: 
   return { wireName: WIRE_NAMES.get(message.name) as string, bytes: codec.encode(message.body) };
 }
 
-/** The error has the code `unknownMessage` when no message has this name. */
+/** The error has the code `unknownMessage` if no message has this name. */
 export function decodeMessage(wireName: string, bytes: Uint8Array): Result<LibprocessMessage, WireError> {
   const name = NAMES.get(wireName);
   if (name === undefined) {

@@ -1,5 +1,4 @@
-// The messages that travel between libprocess actors, by our names for them.
-// On the wire an agent is a slave: `RegisterAgentMessage` is `mesos.internal.RegisterSlaveMessage`.
+// The messages between libprocess actors. On the wire an agent is a slave: `RegisterAgentMessage` is `mesos.internal.RegisterSlaveMessage`.
 import type * as wire from '../generated/types.js';
 
 /** Every message that a master, an agent, a v0 driver or a v0 executor sends to another. */
@@ -50,7 +49,7 @@ export interface LibprocessMessages {
   readonly ReviveOffersMessage: wire.ReviveOffersMessage;
   readonly RunTaskGroupMessage: wire.RunTaskGroupMessage;
   readonly RunTaskMessage: wire.RunTaskMessage;
-  /** A v0 driver's call; on the wire `mesos.scheduler.Call`, whose Subscribe has v0's numbers and `force`. A v1 call is one, too. */
+  /** The call of a v0 driver, on the wire `mesos.scheduler.Call`: Subscribe has v0's field numbers and `force`. v1 calls are converted to it. */
   readonly SchedulerCall: wire.SchedulerV0Call;
   readonly ShutdownExecutorMessage: wire.ShutdownExecutorMessage;
   readonly ShutdownFrameworkMessage: wire.ShutdownFrameworkMessage;

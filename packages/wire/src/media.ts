@@ -1,28 +1,28 @@
-// The media types of the v1 APIs, and how Mesos reads the headers that name them.
-// A body's type and the answer's type are independent of each other.
+// The media types of the v1 APIs, and how Mesos reads the headers that name them. The type of the request body and of the
+// response are independent.
 
 export const JSON_TYPE = 'application/json';
 export const PROTOBUF_TYPE = 'application/x-protobuf';
-/** A stream of records whose own type `Message-Content-Type` and `Message-Accept` give. */
+/** A stream of records; `Message-Content-Type` and `Message-Accept` give the type of a record. */
 export const RECORDIO_TYPE = 'application/recordio';
 
 export type MediaType = typeof JSON_TYPE | typeof PROTOBUF_TYPE;
 
 export const MEDIA_TYPES: readonly MediaType[] = [JSON_TYPE, PROTOBUF_TYPE];
 
-/** The type of a body. The header is compared as a whole: other letters or a parameter make it unknown. */
+/** The type of a body. The header must match exactly: another case or a parameter make the type unknown. */
 export function bodyType(contentType: string): MediaType | undefined {
   return MEDIA_TYPES.find((type) => type === contentType);
 }
 
-/** What to answer with: JSON where it is acceptable. Undefined: neither is, the answer is 406. */
+/** The type of the response: JSON if it is acceptable. Undefined if no type is, and the response is 406. */
 export function acceptedType(accept: string | undefined): MediaType | undefined {
   return MEDIA_TYPES.find((type) => accepts(accept, type));
 }
 
 /**
- * Whether an Accept header allows the type. No header allows all. The closest of `type/subtype`,
- * `type/*` and `*`/`*` decides, by the first element that names it: `q` above 0, or no `q`.
+ * Whether an Accept header allows the type. Without the header all types are allowed. The most specific of `type/subtype`,
+ * `type/*` and `*`/`*` decides, by its first element: `q` above 0, or no `q`.
  */
 export function accepts(accept: string | undefined, type: string): boolean {
   if (accept === undefined) return true;

@@ -1,12 +1,15 @@
-// RecordIO, the frames of the v1 streams: the record's length in decimal digits, a line feed, the record.
+// RecordIO, the frames of the v1 streams: the length of the record in decimal digits, a line feed, the record.
+//
+// Owns (a reader): the bytes of one unfinished record.
+// RECORDIO-1: a reader keeps at most `maxRecordBytes`: a longer record is refused at its length.
 import { err, ok, type Result } from '@meseta/base';
 import type { WireError } from './wire-error.js';
 
 const LINE_FEED = 0x0a;
-/** As many as a 64-bit length needs. */
+/** The digits of the largest 64-bit length. */
 const MAX_DIGITS = 20;
 
-/** The frame's head alone, for a writer that sends the record's buffers as they are. */
+/** The header of a frame, for a writer that sends the record in several buffers. */
 export function recordHead(length: number): Uint8Array {
   const digits = `${length}\n`;
   const head = new Uint8Array(digits.length);
@@ -23,18 +26,18 @@ export function encodeRecord(bytes: Uint8Array): Uint8Array {
 }
 
 export interface RecordReader {
-  /** The records that this chunk completes. After an error the stream can't be read on. */
+  /** Returns the records that the chunk completes. After an error every further call returns it. */
   push(chunk: Uint8Array): Result<readonly Uint8Array[], WireError>;
-  /** Whether the stream may end here: no record is half read. */
+  /** Whether the stream may end here: there is no unfinished record. */
   readonly atBoundary: boolean;
 }
 
-/** Reads frames from chunks of any size; keeps at most one unfinished record of `maxRecordBytes`. */
+/** Reads frames from chunks of any size (RECORDIO-1). */
 export function recordReader(maxRecordBytes: number): RecordReader {
   let digits = '';
   let parts: Uint8Array[] = [];
-  /** Bytes of the record that are still to come; undefined while its head is read. */
-  let wanting: number | undefined;
+  /** The bytes of the record that have not arrived; undefined while its length is read. */
+  let missingBytes: number | undefined;
   let failed: WireError | undefined;
 
   const fail = (code: WireError['code'], expected: string, found: string) => {
@@ -45,14 +48,14 @@ export function recordReader(maxRecordBytes: number): RecordReader {
 
   return {
     get atBoundary() {
-      return failed === undefined && wanting === undefined && digits === '';
+      return failed === undefined && missingBytes === undefined && digits === '';
     },
     push(chunk) {
       if (failed !== undefined) return err(failed);
       const records: Uint8Array[] = [];
       let at = 0;
-      while (at < chunk.length || wanting === 0) {
-        if (wanting === undefined) {
+      while (at < chunk.length || missingBytes === 0) {
+        if (missingBytes === undefined) {
           const byte = chunk[at++] as number;
           if (byte !== LINE_FEED) {
             if (byte < 0x30 || byte > 0x39 || digits.length === MAX_DIGITS) {
@@ -62,18 +65,19 @@ export function recordReader(maxRecordBytes: number): RecordReader {
             continue;
           }
           if (digits === '') return fail('malformed', "a record's length in decimal digits", 'an empty line');
-          wanting = Number(digits);
-          if (wanting > maxRecordBytes) return fail('tooLarge', `at most ${maxRecordBytes} bytes a record`, digits);
+          missingBytes = Number(digits);
+          if (missingBytes > maxRecordBytes)
+            return fail('tooLarge', `at most ${maxRecordBytes} bytes a record`, digits);
           digits = '';
         }
-        const part = chunk.subarray(at, at + wanting);
+        const part = chunk.subarray(at, at + missingBytes);
         at += part.length;
-        wanting -= part.length;
+        missingBytes -= part.length;
         if (part.length > 0) parts.push(part);
-        if (wanting > 0) continue;
+        if (missingBytes > 0) continue;
         records.push(joined(parts));
         parts = [];
-        wanting = undefined;
+        missingBytes = undefined;
       }
       return ok(records);
     },

@@ -1,15 +1,15 @@
-// What of a message is shown to people and programs that read state: everything but its secrets. The value of a
-// mesos.Secret (in environment variables, volumes, image configurations, CSI) and that of a mesos.Credential are left out:
-// the reader sees that there is a secret, and not which.
+// Removes secrets from messages that are shown in views. The value of a mesos.Secret (in environment variables, volumes,
+// image configurations, CSI) and the secret of a mesos.Credential are left out, so that a view shows that there is a
+// secret, but not its value.
 //
-// SECRETS-1: no message that is shown holds the value of a secret, wherever the schema has one.
+// SECRETS-1: no message that is shown has the value of a secret, at any place where the schema has one.
 
 type Fields = { readonly [field: string]: unknown };
 
 const hasOnly = (message: Fields, allowed: readonly string[]): boolean =>
   Object.keys(message).every((field) => allowed.includes(field));
 
-/** A mesos.Secret with its value; no other message of the schema has this shape (a test looks through all). */
+/** A mesos.Secret with its value. No other message of the schema has these fields (a test checks all). */
 const isSecret = (message: Fields): boolean => {
   const { value } = message;
   return (
@@ -20,15 +20,15 @@ const isSecret = (message: Fields): boolean => {
 const isCredential = ({ principal, secret, ...rest }: Fields): boolean =>
   typeof principal === 'string' && typeof secret === 'string' && Object.keys(rest).length === 0;
 
-/** The same message where there is nothing to leave out. */
+/** Returns the same object if the message has no secret. */
 export function withoutSecrets<Message>(message: Message): Message {
-  return shown(message) as Message;
+  return removeSecrets(message) as Message;
 }
 
-/** Messages nest as deep as their decoders let them. */
-function shown(value: unknown): unknown {
+/** The recursion is bounded, as decoders limit the nesting of messages. */
+function removeSecrets(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return changed(value, shown);
+  if (Array.isArray(value)) return mapChanged(value, removeSecrets);
   const message = value as Fields;
   if (isSecret(message)) {
     const { value: _, ...rest } = message;
@@ -37,7 +37,7 @@ function shown(value: unknown): unknown {
   if (isCredential(message)) return { principal: message['principal'] };
   let copy: Record<string, unknown> | undefined;
   for (const [field, before] of Object.entries(message)) {
-    const after = shown(before);
+    const after = removeSecrets(before);
     if (after === before) continue;
     copy ??= { ...message };
     copy[field] = after;
@@ -45,7 +45,8 @@ function shown(value: unknown): unknown {
   return copy ?? message;
 }
 
-function changed(list: readonly unknown[], change: (item: unknown) => unknown): readonly unknown[] {
+/** The same list if `change` returns every item unchanged. */
+function mapChanged(list: readonly unknown[], change: (item: unknown) => unknown): readonly unknown[] {
   const after = list.map(change);
   return after.every((item, i) => item === list[i]) ? list : after;
 }

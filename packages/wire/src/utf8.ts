@@ -1,8 +1,8 @@
-// Text of a protobuf string. proto2 doesn't check it: what is not UTF-8 becomes U+FFFD.
+// The text of protobuf strings. proto2 does not check their encoding: bytes that are not UTF-8 become U+FFFD.
 //
-// Messages repeat their short strings (ids, roles, names of resources), and what a master keeps of
-// them it keeps for long: so a table of those last seen gives the same string again instead of a copy.
-// Text is never put together character by character: V8 would keep a tree of pieces.
+// Short strings (ids, roles, names of resources) repeat in many messages, and a master keeps them for long. A table of
+// recent ones returns the same string instead of a copy. Text is not concatenated from characters, as V8 would keep a tree
+// of parts.
 
 const KNOWN_LENGTH = 48;
 const KNOWN_SLOTS = 4096;
@@ -35,7 +35,7 @@ function isText(text: string, buffer: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** What Node and browsers both have; the cores, which read these types too, are checked without either's. */
+/** The types of these classes that Node and browsers have, for the cores, which are compiled without the types of both. */
 interface Encodings {
   readonly TextDecoder: new (label: string, options: { ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string };
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
@@ -45,13 +45,13 @@ const encodings = globalThis as unknown as Encodings;
 let decoder: InstanceType<Encodings['TextDecoder']> | undefined;
 let encoder: InstanceType<Encodings['TextEncoder']> | undefined;
 
-/** The text of the bytes, without the table. */
+/** The text of bytes, without the table. */
 export function decodeText(buffer: Uint8Array, start: number, end: number): string {
   decoder ??= new encodings.TextDecoder('utf-8', { ignoreBOM: true });
   return decoder.decode(buffer.subarray(start, end));
 }
 
-/** Half of a surrogate pair becomes U+FFFD. */
+/** Half of a surrogate pair is encoded as U+FFFD. */
 export function encodeText(text: string): Uint8Array {
   encoder ??= new encodings.TextEncoder();
   return encoder.encode(text);

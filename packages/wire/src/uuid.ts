@@ -1,15 +1,15 @@
-// UUIDs travel as 16 bytes, which records hold as base64 (RFC 4122; Mesos' status and operation updates).
+// UUIDs (RFC 4122) of Mesos' status and operation updates: 16 bytes in messages, base64 in records.
 import { base64ToBytes, bytesToBase64 } from './base64.js';
 
 const UUID_BYTES = 16;
 
-/** 16 bytes whose version, the high half of byte 6, is from 1 to 5: what Mesos takes for a uuid. */
+/** Whether Mesos accepts the bytes as a uuid: 16 bytes with a version (the upper half of byte 6) from 1 to 5. */
 export function isUuidBytes(bytes: Uint8Array): boolean {
   const version = (bytes[6] ?? 0) >> 4;
   return bytes.length === UUID_BYTES && version >= 1 && version <= 5;
 }
 
-/** The text `xxxxxxxx-xxxx-...` of a uuid held as base64; undefined unless those bytes are a uuid. */
+/** The text `xxxxxxxx-xxxx-...` of a uuid in base64; undefined if the bytes are not a uuid. */
 export function uuidText(base64: string): string | undefined {
   const bytes = base64ToBytes(base64);
   if (bytes === undefined || !isUuidBytes(bytes)) return undefined;
@@ -17,7 +17,7 @@ export function uuidText(base64: string): string | undefined {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-/** A uuid's text as the base64 of its bytes; undefined unless it is a uuid. */
+/** The base64 of a uuid in text form; undefined if the text is not a uuid. */
 export function uuidBase64(text: string): string | undefined {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return undefined;
   const hex = text.replaceAll('-', '');
@@ -25,7 +25,7 @@ export function uuidBase64(text: string): string | undefined {
   return isUuidBytes(bytes) ? bytesToBase64(bytes) : undefined;
 }
 
-/** Whether a `bytes` field holds a uuid. */
+/** Whether base64 is that of a uuid. */
 export function isUuid(base64: string): boolean {
   const bytes = base64ToBytes(base64);
   return bytes !== undefined && isUuidBytes(bytes);

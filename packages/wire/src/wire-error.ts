@@ -1,37 +1,37 @@
-// What is wrong with a message that came from outside: as a value for callers, thrown only
-// between the generated readers and the codec that catches it, which collects the path on its way.
+// The problem with a message from outside: a value for callers. The generated readers throw it as a WireFailure, which
+// collects the path of the field, and the codec catches it.
 
 export type WireErrorCode =
   /** The bytes end inside a value. */
   | 'truncated'
-  /** The bytes or the text are not the format at all. */
+  /** The bytes or the text do not have the format. */
   | 'malformed'
-  /** A required field is not there. */
+  /** A required field is missing. */
   | 'missing'
-  /** A field holds a value of another kind. */
+  /** A field has a value of another kind. */
   | 'type'
-  /** A field holds a value of the right kind that can't be. */
+  /** A field has a value of the right kind that is not allowed. */
   | 'value'
-  /** Nested too deeply. */
+  /** The nesting is too deep. */
   | 'depth'
-  /** Larger than the limit that the caller set. */
+  /** A size or count is above its limit. */
   | 'tooLarge'
   /** No message has this name. */
   | 'unknownMessage';
 
 export interface WireError {
   readonly code: WireErrorCode;
-  /** The message that was read, such as `mesos.v1.scheduler.Call`. */
+  /** The name of the message, such as `mesos.v1.scheduler.Call`. */
   readonly message: string;
   /** The field, such as `subscribe.framework_info.name` or `accept.operations[2].type`; '' for the whole. */
   readonly path: string;
-  /** What should have been there, such as `a string`. */
+  /** The expected value, such as `a string`. */
   readonly expected: string;
-  /** What was there instead, where that says more. */
+  /** The actual value, if it is useful in the error. */
   readonly found: string | undefined;
 }
 
-/** One line of text for a person, naming the field and what was expected. */
+/** One line of text that names the field and the expected value. */
 export function renderWireError(error: WireError): string {
   const where = error.path === '' ? error.message : `field '${error.path}' of ${error.message}`;
   if (error.code === 'missing') return `${where} is required but missing: expected ${error.expected}`;
@@ -52,7 +52,7 @@ export class WireFailure extends Error {
   }
 }
 
-/** Called by a reader that an error passes through: `step` is the field it was reading. */
+/** Adds `step`, the field that the calling reader was reading, to the path of the error. */
 export function within(error: unknown, step: string): unknown {
   if (error instanceof WireFailure && step !== '') {
     const join = error.path === '' || error.path.startsWith('[') ? '' : '.';
