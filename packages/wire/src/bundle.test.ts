@@ -14,13 +14,13 @@ async function bundled(contents: string): Promise<string> {
   return result.outputFiles[0]?.text ?? '';
 }
 
-test('the index holds no codec', async () => {
+test('the index has no codec', async () => {
   const text = await bundled("export * from '@meseta/wire';");
   assert.ok(text.includes('renderWireError'));
   assert.ok(!text.includes('Codec'), text.slice(0, 300));
 });
 
-test('a codec brings only its own fields along, and no module of Node', async () => {
+test('a bundle with one codec has only its messages and no module of Node', async () => {
   const text = await bundled("export { AddressCodec } from '@meseta/wire/codecs';");
   assert.ok(text.includes('decodeAddress'));
   assert.deepEqual(text.match(/function decode[A-Z]\w*Info/g), null);

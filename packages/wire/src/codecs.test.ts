@@ -112,7 +112,7 @@ function forEveryMessage(check: (message: MessageSchema, value: Plain) => void, 
   }
 }
 
-test('the bytes of every message are those of protobufjs, and decode to the same value', () => {
+test('every message has the bytes of protobufjs and decodes to the same value', () => {
   forEveryMessage((message, value) => {
     const type = root.lookupType(message.fullName);
     const codec = codecOf(message);
@@ -123,7 +123,7 @@ test('the bytes of every message are those of protobufjs, and decode to the same
   }, 25);
 });
 
-test('the JSON of every message is a document of its fields and their defaults, and reads back', () => {
+test('the JSON of every message has its fields and defaults and gives the same value when read', () => {
   forEveryMessage((message, value) => {
     const codec = codecOf(message);
     const text = codec.write(value);
@@ -134,7 +134,7 @@ test('the JSON of every message is a document of its fields and their defaults, 
   }, 25);
 });
 
-test('cut, changed or random bytes give a value or an error that says where', () => {
+test('truncated, changed or random bytes give a value or an error with a path', () => {
   const hostile = fc.tuple(fc.integer(), fc.nat(), fc.nat(), fc.nat({ max: 255 }));
   for (const message of schema.messages) {
     const codec = codecOf(message);

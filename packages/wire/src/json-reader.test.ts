@@ -1,10 +1,28 @@
-// What the JSON readers take and refuse, as Mesos does; a refusal names the field and what was expected.
+// What the JSON readers accept and refuse, as Mesos does; an error names the field and the expected value.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as codecs from './codecs.js';
-import { renderWireError, type WireErrorCode } from './wire-error.js';
+import { enumNumber } from './enums.js';
+import {
+  readBigint,
+  readBool,
+  readBytes,
+  readDouble,
+  readEnum,
+  readInt32,
+  readInt64,
+  readList,
+  readMap,
+  readObject,
+  readRequiredEnum,
+  readString,
+  readUint32,
+  readUint64,
+} from './json-reader.js';
+import { renderWireError, type WireErrorCode, WireFailure } from './wire-error.js';
 
 const call = (subscribe: unknown): string => JSON.stringify({ type: 'SUBSCRIBE', subscribe });
+
 const info = { user: 'root', name: 'x' };
 
 const REFUSED: readonly (readonly [text: string, code: WireErrorCode, path: string])[] = [
@@ -44,7 +62,7 @@ const REFUSED: readonly (readonly [text: string, code: WireErrorCode, path: stri
 ];
 
 for (const [text, code, path] of REFUSED) {
-  test(`refused: ${text}`, () => {
+  test(`a call is refused with the field: ${text}`, () => {
     const read = codecs.SchedulerCallCodec.parse(text);
     assert.ok(!read.ok);
     assert.deepEqual([read.error.code, read.error.path], [code, path]);
@@ -54,6 +72,7 @@ for (const [text, code, path] of REFUSED) {
 }
 
 const wholeInfo = { user: 'root', name: 'x' };
+
 const TAKEN: readonly (readonly [what: string, given: object, taken: object])[] = [
   ['an unknown field is ignored', { surprise: { a: [1] } }, {}],
   ['null is unset', { checkpoint: null, roles: null, id: null }, {}],
@@ -72,14 +91,14 @@ for (const [what, given, taken] of TAKEN) {
   });
 }
 
-test('an unknown name is dropped from a list of enums, and refused where one is required', () => {
+test('an unknown enum name is dropped from a list, and refused if it is required', () => {
   const services = codecs.CSIPluginContainerInfoCodec.read({ services: ['NODE_SERVICE', 'DANCE'] });
   assert.deepEqual(services, { ok: true, value: { services: ['NODE_SERVICE'] } });
   const resource = codecs.ResourceCodec.read({ name: 'cpus', type: 'DANCE' });
   assert.ok(!resource.ok && resource.error.path === 'type' && resource.error.expected.includes('SCALAR'));
 });
 
-test('integers: fractions are cut off, ranges hold', () => {
+test('integers: fractions are truncated; numbers out of range are refused', () => {
   const port = (value: unknown) => codecs.AddressCodec.read({ port: value });
   assert.deepEqual(port(1.9), { ok: true, value: { port: 1 } });
   assert.deepEqual(port('5051'), { ok: true, value: { port: 5051 } });
@@ -87,7 +106,7 @@ test('integers: fractions are cut off, ranges hold', () => {
   assert.equal(codecs.ValueRangeCodec.read({ begin: -1, end: 2 }).ok, false);
 });
 
-test('absolute times keep every digit, in text, in values and in bytes', () => {
+test('absolute times keep all digits in JSON text, values and bytes', () => {
   for (const nanoseconds of [1763858538123456789n, -9223372036854775808n, 9223372036854775807n, 0n, 12n]) {
     const value = { start: { nanoseconds } };
     const text = `{"x": [1234567890123456789, "\\"\\u0041", {"": true}], "start":{"nanoseconds": ${nanoseconds} }, "y":-1.5e3}`;
@@ -102,7 +121,7 @@ test('absolute times keep every digit, in text, in values and in bytes', () => {
   assert.equal(codecs.UnavailabilityCodec.parse('{"start":{"nanoseconds":9223372036854775808}}').ok, false);
 });
 
-test('nesting has a limit', () => {
+test('the nesting of messages, lists and JSON text has a limit', () => {
   const nested = (levels: number): unknown => {
     let value: unknown = { value: 'c' };
     for (let i = 0; i < levels; i++) value = { value: 'c', parent: value };
@@ -117,7 +136,7 @@ test('nesting has a limit', () => {
   assert.ok(!long.ok && long.error.code === 'depth');
 });
 
-test("a map's keys are data, whatever they are", () => {
+test('keys of a map such as __proto__ are data', () => {
   const text = '{"role":"r","limits":{"__proto__":{"value":1},"constructor":{"value":2}}}';
   const read = codecs.QuotaConfigCodec.parse(text);
   assert.ok(read.ok);
@@ -125,4 +144,144 @@ test("a map's keys are data, whatever they are", () => {
   const again = codecs.QuotaConfigCodec.decode(codecs.QuotaConfigCodec.encode(read.value));
   assert.deepEqual(again, read);
   assert.equal(codecs.QuotaConfigCodec.write(read.value), text.replaceAll(/\d/g, '$&.0'));
+});
+
+const outcomeOf = (read: () => unknown): unknown => {
+  try {
+    return read();
+  } catch (error) {
+    assert.ok(error instanceof WireFailure, String(error));
+    const at = error.path === '' ? '' : `${error.path}: `;
+    return `${at}${error.code}: expected ${error.expected}, found ${error.found}`;
+  }
+};
+
+const wrong = (expected: string, found: string) => `type: expected ${expected}, found ${found}`;
+
+const outside = (expected: string, found: string) => `value: expected ${expected} within its range, found ${found}`;
+
+const JSON_VALUES: readonly (readonly [read: (json: unknown) => unknown, json: unknown, wanted: unknown])[] = [
+  [readString, 'a', 'a'],
+  [readString, null, wrong('a string', 'null')],
+  [readString, [], wrong('a string', 'a list')],
+  [readString, {}, wrong('a string', 'an object')],
+  [readString, 5, wrong('a string', '5')],
+  [readString, true, wrong('a string', 'true')],
+  [readBytes, ' YQ', 'YQ=='],
+  [readBytes, 1, wrong('a base64 string', '1')],
+  [readBytes, 'hunter2!', wrong('a base64 string', 'other text')],
+  [readInt32, '~', wrong('a 32-bit integer', '"~"')],
+  [readInt32, '~'.repeat(58), wrong('a 32-bit integer', `"${'~'.repeat(58)}"`)],
+  [readInt32, '~'.repeat(59), wrong('a 32-bit integer', `"${'~'.repeat(59)}...`)],
+  [readBool, true, true],
+  [readBool, false, false],
+  [readBool, ' true ', true],
+  [readBool, ' false ', false],
+  [readBool, 'yes', wrong('a boolean', '"yes"')],
+  [readBool, 0, wrong('a boolean', '0')],
+  [readDouble, 1.5, 1.5],
+  [readDouble, '1.5e1', 15],
+  [readDouble, 'Infinity', Infinity],
+  [readDouble, '-Infinity', -Infinity],
+  [readDouble, 12n, 12],
+  [readDouble, null, wrong('a number', 'null')],
+  ...['01', '1.', '.5', '1e', '1x', 'x1', '--1', '', '1 2', '0x1'].map(
+    (text) => [readDouble, text, wrong('a number', JSON.stringify(text))] as const,
+  ),
+  ...(
+    [
+      ['-0', -0],
+      ['0', 0],
+      ['10', 10],
+      ['1e5', 1e5],
+      ['1E+5', 1e5],
+      ['125e-2', 1.25],
+      [' -12.25 ', -12.25],
+    ] as const
+  ).map(([text, number]) => [readDouble, text, number] as const),
+  [readInt32, 2 ** 31 - 1, 2 ** 31 - 1],
+  [readInt32, 2 ** 31, outside('a 32-bit integer', '2147483648')],
+  [readInt32, -(2 ** 31), -(2 ** 31)],
+  [readInt32, -(2 ** 31) - 1, outside('a 32-bit integer', '-2147483649')],
+  [readInt32, -0.9, 0],
+  [readInt32, '7.9', 7],
+  [readInt32, '', wrong('a 32-bit integer', '""')],
+  [readInt32, Number.NaN, outside('a 32-bit integer', 'NaN')],
+  [readUint32, 2 ** 32 - 1, 2 ** 32 - 1],
+  [readUint32, 2 ** 32, outside('a 32-bit unsigned integer', '4294967296')],
+  [readUint32, 0, 0],
+  [readUint32, -1, outside('a 32-bit unsigned integer', '-1')],
+  [readUint32, {}, wrong('a 32-bit unsigned integer', 'an object')],
+  [readInt64, 2 ** 63, 2 ** 63],
+  [readInt64, 2 ** 63 + 2048, outside('a 64-bit integer', '9223372036854778000')],
+  [readInt64, -(2 ** 63), -(2 ** 63)],
+  [readInt64, -(2 ** 63) - 2048, outside('a 64-bit integer', '-9223372036854778000')],
+  [readInt64, 1234567890123456789n, 1234567890123456800],
+  [readInt64, [], wrong('a 64-bit integer', 'a list')],
+  [readUint64, 2 ** 64, 2 ** 64],
+  [readUint64, 2 ** 64 + 4096, outside('a 64-bit unsigned integer', '18446744073709556000')],
+  [readUint64, -1, outside('a 64-bit unsigned integer', '-1')],
+  [readUint64, null, wrong('a 64-bit unsigned integer', 'null')],
+  [readBigint, 5, 5n],
+  [readBigint, ' -5 ', -5n],
+  [readBigint, '1e2', 100n],
+  [readBigint, 2n ** 63n - 1n, 2n ** 63n - 1n],
+  [readBigint, 2n ** 63n, wrong('a 64-bit integer', '9223372036854775808')],
+  [readBigint, '9223372036854775808', wrong('a 64-bit integer', '9223372036854775808')],
+  [readBigint, '1x', wrong('a 64-bit integer', '"1x"')],
+  [readBigint, 'x1', wrong('a 64-bit integer', '"x1"')],
+];
+
+test('JSON values: what a field of each kind accepts, and the error for all else', () => {
+  for (const [read, json, wanted] of JSON_VALUES) {
+    const label = `${read.name} of ${typeof json === 'bigint' ? json : JSON.stringify(json)}`;
+    assert.deepEqual(
+      outcomeOf(() => read(json)),
+      wanted,
+      label,
+    );
+  }
+});
+
+test('names of enum values: an unknown name is unset, or an error if it is required', () => {
+  const numbers = new Map([
+    ['A', 1],
+    ['B', 2],
+  ] as const);
+  assert.equal(readEnum('A', numbers), 'A');
+  assert.equal(readEnum('C', numbers), undefined);
+  assert.equal(
+    outcomeOf(() => readEnum(1, numbers)),
+    'type: expected the name of an enum value, found 1',
+  );
+  assert.equal(
+    outcomeOf(() => readRequiredEnum('C', numbers)),
+    'value: expected one of A, B, found "C"',
+  );
+  assert.equal(enumNumber(numbers, 'B'), 2);
+  assert.throws(() => enumNumber(numbers, 'C' as 'A'), /no enum value C/);
+});
+
+test('objects, lists and maps: nesting, elements, and the path of an error', () => {
+  assert.deepEqual(readObject({ a: 1 }, 100), { a: 1 });
+  assert.deepEqual(readList(['a', [null, 'b']], 0, readString, 1000, true), ['a', 'b']);
+  assert.deepEqual(readList('a', 0, readString, 1000, true), ['a']);
+  assert.equal(readList([], 0, readString, 1000, true), undefined);
+  assert.equal(readMap({}, 0, readString, 1000, true), undefined);
+  assert.deepEqual(readMap({ a: 'b' }, 0, readString, 1000, true), { a: 'b' });
+  const tooDeep = 'depth: expected at most 100 levels of nesting, found undefined';
+  const table: readonly (readonly [found: unknown, wanted: string])[] = [
+    [outcomeOf(() => readObject(null, 0)), 'type: expected an object, found null'],
+    [outcomeOf(() => readObject([], 0)), 'type: expected an object, found a list'],
+    [outcomeOf(() => readObject({}, 101)), tooDeep],
+    [outcomeOf(() => readList([], 101, readString, 1000, true)), tooDeep],
+    [outcomeOf(() => readList(['a', ['b', 1]], 0, readString, 1000, true)), '[1][1]: type: expected a string, found 1'],
+    [
+      outcomeOf(() => readMap({ a: 'b', 'c"': 1 }, 0, readString, 1000, true)),
+      '["c\\""]: type: expected a string, found 1',
+    ],
+    [outcomeOf(() => readMap([], 0, readString, 1000, true)), 'type: expected an object, found a list'],
+  ];
+  for (const [found, wanted] of table) assert.equal(found, wanted);
+  assert.deepEqual(readList([[]], 99, readString, 1000, true), undefined);
 });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeRecord, recordReader } from './recordio.js';
+import { encodeRecord, recordHead, recordReader } from './recordio.js';
 
 const LIMIT = 64;
+
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
-test('records come out as they went in, however the bytes are cut', () => {
+test('records are read as they were written, with chunks of any size', () => {
   const records = fc.array(fc.uint8Array({ maxLength: LIMIT }), { maxLength: 8 });
   const cuts = fc.array(fc.nat({ max: 20 }), { minLength: 1 });
   fc.assert(
@@ -50,7 +51,7 @@ for (const [bytes, code] of [
   ['65\n', 'tooLarge'],
   ['18446744073709551615\n', 'tooLarge'],
 ] as const) {
-  test(`refused for good: ${JSON.stringify(bytes)}`, () => {
+  test(`RECORDIO-1: a stream is refused for all further calls: ${JSON.stringify(bytes)}`, () => {
     const reader = recordReader(LIMIT);
     const read = reader.push(text(bytes));
     assert.ok(!read.ok && read.error.code === code);
@@ -59,10 +60,36 @@ for (const [bytes, code] of [
   });
 }
 
-test('a stream that ends inside a frame is not at a boundary', () => {
+test('a stream inside a frame is not at a boundary', () => {
   for (const bytes of ['1', '1\n', '2\na']) {
     const reader = recordReader(LIMIT);
     assert.ok(reader.push(text(bytes)).ok);
     assert.ok(!reader.atBoundary, bytes);
   }
+});
+
+test('RECORDIO-1: the length of a record has at most 20 digits and a limit, and the error names both', () => {
+  assert.equal(Buffer.from(encodeRecord(Buffer.from('abc'))).toString(), '3\nabc');
+  assert.equal(Buffer.from(recordHead(0)).toString(), '0\n');
+  const table: readonly (readonly [bytes: string, expected: string, found: string, code: string])[] = [
+    ['/', "a record's length in decimal digits and a line feed", 'byte 47', 'malformed'],
+    [':', "a record's length in decimal digits and a line feed", 'byte 58', 'malformed'],
+    ['1'.repeat(21), "a record's length in decimal digits and a line feed", 'byte 49', 'malformed'],
+    ['\n', "a record's length in decimal digits", 'an empty line', 'malformed'],
+    ['11\n', 'at most 10 bytes a record', '11', 'tooLarge'],
+  ];
+  for (const [bytes, expected, found, code] of table) {
+    const read = recordReader(10).push(Buffer.from(bytes));
+    assert.deepEqual(read, { ok: false, error: { code, message: 'RecordIO', path: '', expected, found } });
+  }
+  for (const bytes of ['10\n0123456789', '0009\n123456789', '00000000000000000001\nx'])
+    assert.ok(recordReader(10).push(Buffer.from(bytes)).ok, bytes);
+  const reader = recordReader(10);
+  assert.ok(reader.atBoundary);
+  assert.deepEqual(reader.push(Buffer.from('3\nab')), { ok: true, value: [] });
+  assert.equal(reader.atBoundary, false);
+  assert.deepEqual(reader.push(Buffer.from('c0')), { ok: true, value: [new Uint8Array(Buffer.from('abc'))] });
+  assert.equal(reader.atBoundary, false);
+  assert.deepEqual(reader.push(Buffer.from('\n')), { ok: true, value: [new Uint8Array()] });
+  assert.ok(reader.atBoundary);
 });

@@ -9,7 +9,7 @@ const byDefault: ExecutorInfo = { executor_id: { value: 'e' }, type: 'DEFAULT' }
 
 type Case = readonly [task: Partial<TaskInfo>, executor: ExecutorInfo | undefined, users: readonly string[]];
 
-test("the users of a task are all that it or its executor names, and its framework's for each that names none", () => {
+test("the users of a task are those that it and its executor name, and the framework's for commands that name none", () => {
   const table: readonly Case[] = [
     [{}, undefined, ['framework']],
     [{ command: command() }, undefined, ['framework']],

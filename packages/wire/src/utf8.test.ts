@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { decodeText, decodeUtf8, encodeText } from './utf8.js';
 
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
+
 /** The text between other bytes, as fields of a message stand. */
 const decoded = (bytes: Uint8Array): string => {
   const buffer = Uint8Array.from([0x62, 0xc3, ...bytes, 0xa9, 0x61]);
@@ -77,4 +78,13 @@ test('a short ASCII string is decoded once; long strings and other characters ar
   const ids = Array.from({ length: 1000 }, (_, n) => `id-${n}`);
   decodingsOf(...ids);
   assert.ok(decodingsOf(...ids) < 300, 'the table has a slot for most of a thousand strings');
+});
+
+test('short strings that are decoded repeatedly stay distinct', () => {
+  const texts = Array.from({ length: 20_000 }, (_, i) => `text ${i % 10_000}`);
+  for (const text of [...texts, '', 'x'.repeat(48), 'y'.repeat(48), 'x'.repeat(49), 'é', 'ab', 'ba', 'é'.repeat(30)]) {
+    const bytes = encodeText(`<${text}>`);
+    assert.equal(decodeUtf8(bytes, 1, bytes.length - 1), text);
+    assert.equal(decodeText(bytes, 1, bytes.length - 1), text);
+  }
 });

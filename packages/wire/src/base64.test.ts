@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { base64ToBytes, bytesToBase64 } from './base64.js';
+
+test('base64 is that of RFC 4648, with or without padding and white space', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.uint8Array({ maxLength: 70 }), fc.uint8Array({ minLength: 16, maxLength: 16 })),
+      (bytes) => {
+        const text = bytesToBase64(bytes);
+        assert.equal(text, Buffer.from(bytes).toString('base64'));
+        assert.deepEqual([...(base64ToBytes(text) ?? [])], [...bytes]);
+        assert.deepEqual(base64ToBytes(` ${text.replaceAll('=', '')}\n`), base64ToBytes(text));
+      },
+    ),
+  );
+});
+
+test('base64 with white space, or that ends early, is read; other characters are refused', () => {
+  assert.deepEqual([...(base64ToBytes('YW\r\nJj') ?? [])], [97, 98, 99]);
+  assert.deepEqual([...(base64ToBytes('YQ==YQ==') ?? [])], [97]);
+  for (const text of ['~', 'YW-j', 'YW_j', 'é', 'YWJj\u0100']) assert.equal(base64ToBytes(text), undefined, text);
+});
