@@ -130,8 +130,8 @@ export const mutations = [
   {
     name: 'A late update of an agent is taken for its last word',
     file: master('agents/update'),
-    find: '  if (late) askAgain(ctx, changed);\n',
-    replace: '  void [late, askAgain];\n',
+    find: '  if (late) requestReregistration(ctx, changed);\n',
+    replace: '  void [late, requestReregistration];\n',
   },
   {
     name: 'An update that comes again after its acknowledgement is handed out again',
@@ -142,8 +142,8 @@ export const mutations = [
   {
     name: 'Tasks that come back from unreachable are not told',
     file: master('agents/reregister'),
-    find: '  if (!wasExpected) sendReturned(ctx, returned);\n',
-    replace: '  void [wasExpected, sendReturned];\n',
+    find: '  if (!wasExpected) sendReturnedUpdates(ctx, returned);\n',
+    replace: '  void [wasExpected, sendReturnedUpdates];\n',
   },
   {
     name: "A reconnecting agent is not asked about the tasks that it didn't list",
@@ -243,7 +243,7 @@ export const mutations = [
     replace: '',
   },
   {
-    name: "Of a task's updates the first hundred are remembered, not the last",
+    name: "Of a task's updates the first hundred are kept, not the last",
     file: agent('executor-calls'),
     find: 'index >= firstKept ||',
     replace: 'index < MAX_RECEIVED ||',

@@ -1,9 +1,9 @@
-// ACCEPT: the offers as a set (one bad offer fails all), then what no operation may look like (operations/screen.ts), then
-// operation by operation, a file each in operations/: authorize, validate, apply, send. One that fails does not stop the
-// next.
+// ACCEPT: checks the offers as a set (one invalid offer fails the call), then the form of every operation
+// (operations/screen.ts), then authorizes, validates, applies and sends each operation (one file each in operations/).
+// An operation that fails does not stop the next one.
 //
-// ACCEPT-1: what the offers held is at the end either allocated (tasks, executors), turned into something else that is free
-//     again, or returned with the call's filters.
+// ACCEPT-1: at the end of the call, the resources of the offers are allocated to tasks and executors, converted by
+//     operations and returned without a filter, or returned with the call's filters.
 import type { Resources } from '@meseta/resources';
 import { contains, subtract } from '@meseta/resources';
 import type { Filters, OfferID, OfferOperation, OfferOperationType, SchedulerCallAccept, TaskInfo } from '@meseta/wire';
@@ -11,7 +11,7 @@ import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count, countFor, warn } from './context.js';
 import { countTaskEnd } from './counters.js';
 import { sendUpdate } from './events.js';
-import { offerIdOf, returnOffer, takeOffer } from './offers.js';
+import { offerIdOf, removeOffer, returnOffer } from './offers.js';
 import { operationError } from './operation-records.js';
 import { convert } from './operations/convert.js';
 import { disk } from './operations/disk.js';
@@ -23,42 +23,42 @@ import { ownUpdate } from './own-updates.js';
 import { type Agent, type Framework, isPartitionAware, type OfferRecord } from './state.js';
 import { byRole } from './tasks.js';
 
-/** What the operations of one ACCEPT share. */
+/** The state that the operations of one ACCEPT share. */
 export interface Acceptance {
   readonly framework: Framework;
   readonly agent: Agent;
   readonly role: string;
-  /** What is left of the offers; changes as operations use and convert it. */
-  left: Resources;
-  /** What this call's operations have made: free for later ones, and returned without a filter. */
-  made: Resources;
-  /** Volumes that were resized: of no use for later operations of the same call. */
+  /** The resources of the offers that no operation has used; conversions are applied to them. */
+  remaining: Resources;
+  /** The resources that conversions of this call have created: later operations may use them; they are returned without a filter. */
+  created: Resources;
+  /** Volumes that were resized: later operations of the same call may not use them. */
   readonly resized: Set<string>;
 }
 
 export function accept(ctx: Context, framework: Framework, call: SchedulerCallAccept): void {
   const operations = call.operations ?? [];
   countLaunches(ctx, operations);
-  const taken = takeOffers(ctx, framework, call.offer_ids ?? []);
-  if (taken.problem !== undefined) return refuse(ctx, framework, operations, taken.problem);
-  const { offers, agent, role } = taken;
+  const accepted = takeOffers(ctx, framework, call.offer_ids ?? []);
+  if (accepted.problem !== undefined) return refuse(ctx, framework, operations, accepted.problem);
+  const { offers, agent, role } = accepted;
   countFor(framework, 'offers/accepted', offers.length);
-  const acceptance: Acceptance = { framework, agent, role, left: sumOf(offers), made: [], resized: new Set() };
+  const acceptance: Acceptance = { framework, agent, role, remaining: sumOf(offers), created: [], resized: new Set() };
   const screened = operations.filter((operation) => passesScreen(ctx, acceptance, operation));
   for (const operation of screened) perform(ctx, acceptance, normalize(framework, role, operation));
-  giveBack(ctx, acceptance, operations.length > 0, call.filters);
+  returnRemaining(ctx, acceptance, operations.length > 0, call.filters);
 }
 
-/** Only LAUNCH counts as the message that it was once; one without tasks declined the offers. */
+/** A LAUNCH is counted like the v0 message LaunchTasks: one without tasks declines the offers. */
 function countLaunches(ctx: Context, operations: readonly OfferOperation[]): void {
   for (const { type, launch: launched } of operations) {
     if (type !== 'LAUNCH') continue;
-    const some = (launched?.task_infos ?? []).length > 0;
-    count(ctx, some ? 'master/messages_launch_tasks' : 'master/messages_decline_offers');
+    const hasTasks = (launched?.task_infos ?? []).length > 0;
+    count(ctx, hasTasks ? 'master/messages_launch_tasks' : 'master/messages_decline_offers');
   }
 }
 
-type Taken =
+type AcceptedOffers =
   | { readonly problem: string }
   | {
       readonly problem?: undefined;
@@ -67,12 +67,12 @@ type Taken =
       readonly role: string;
     };
 
-/** The offers, off the books; or why they can't be used together, and then the valid ones have gone back. */
-function takeOffers(ctx: Context, framework: Framework, ids: readonly OfferID[]): Taken {
+/** Removes the offers and returns them. If they cannot be used together, the valid ones are returned to the allocator. */
+function takeOffers(ctx: Context, framework: Framework, ids: readonly OfferID[]): AcceptedOffers {
   const offers = new Map<string, OfferRecord>();
   let problem: string | undefined = ids.length === 0 ? 'no offers are given' : undefined;
-  for (const wrapped of ids) {
-    const id = offerIdOf(wrapped);
+  for (const wireId of ids) {
+    const id = offerIdOf(wireId);
     const offer = ctx.state.offers.get(id);
     if (offer === undefined) problem ??= `offer ${id} is no longer valid`;
     else if (offer.frameworkId !== framework.id) problem ??= `offer ${id} is another framework's`;
@@ -86,7 +86,7 @@ function takeOffers(ctx: Context, framework: Framework, ids: readonly OfferID[])
   }
   const agent = first === undefined ? undefined : ctx.state.agents.registered.get(first.agentId);
   if (problem === undefined && first !== undefined && agent !== undefined) {
-    for (const offer of offers.values()) takeOffer(ctx, offer);
+    for (const offer of offers.values()) removeOffer(ctx, offer);
     return { offers: [...offers.values()], agent, role: first.role };
   }
   for (const offer of offers.values()) returnOffer(ctx, offer, 'silently');
@@ -137,19 +137,24 @@ function perform(ctx: Context, acceptance: Acceptance, operation: OfferOperation
   }
 }
 
-/** ACCEPT-1. */
-function giveBack(ctx: Context, acceptance: Acceptance, used: boolean, filters: Filters | undefined): void {
-  const { framework, agent, made } = acceptance;
+/** ACCEPT-1. `hasOperations`: the framework did not simply decline. */
+function returnRemaining(
+  ctx: Context,
+  acceptance: Acceptance,
+  hasOperations: boolean,
+  filters: Filters | undefined,
+): void {
+  const { framework, agent, created } = acceptance;
   const { allocator } = ctx.state;
-  const fresh: Resources = made.filter((resource) => contains(acceptance.left, [resource]));
-  const rest = subtract(acceptance.left, fresh);
-  for (const [, resources] of byRole(rest)) {
+  const unfiltered: Resources = created.filter((resource) => contains(acceptance.remaining, [resource]));
+  const filtered = subtract(acceptance.remaining, unfiltered);
+  for (const [, resources] of byRole(filtered)) {
     allocator.recoverResources(framework.id, agent.id, resources, ctx.now.monoMs, {
       filters: filters ?? {},
-      leftover: used,
+      leftover: hasOperations,
     });
   }
-  for (const [, resources] of byRole(fresh)) {
+  for (const [, resources] of byRole(unfiltered)) {
     allocator.recoverResources(framework.id, agent.id, resources, ctx.now.monoMs);
   }
 }

@@ -1,4 +1,4 @@
-// What the master does when registry operations are durable: one handler for each kind of work.
+// The work that follows when registry operations are durable: one handler per kind.
 import { agentDeactivated, agentDrained, agentDraining, agentReactivated } from './agents/drain.js';
 import { agentGone } from './agents/gone.js';
 import { agentsPruned, recovered } from './agents/recovery.js';

@@ -15,10 +15,10 @@ function quartet(bits: number, characters: number): string {
   return text;
 }
 
-/** Whether `base64` is 16 bytes of a uuid with a version from 1 to 5 (RFC 9562), which is all that Mesos takes. */
+/** Whether `base64` is a uuid of a version from 1 to 5 (RFC 9562), the only versions that Mesos accepts. */
 export function isUuid(base64: string): boolean {
   if (!/^[A-Za-z0-9+/]{22}==$/.test(base64)) return false;
-  // Byte 6 begins with the ninth character; its high half is the version.
+  // Byte 6 starts at the ninth character; its high half is the version.
   const version = (ALPHABET.indexOf(base64[8] as string) >> 2) & 15;
   return version >= 1 && version <= 5;
 }

@@ -1,4 +1,4 @@
-// What a step's handlers share: the state, the time, and the effects so far.
+// The context of the handlers of a step: the state, the time and the effects.
 import type { FrameworkId, Now, Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import type { MasterEffect, Note, Reply, RequestId } from './io.js';
@@ -10,7 +10,7 @@ export interface Context {
   readonly effects: MasterEffect[];
 }
 
-/** To one or many; a message to nobody is none. */
+/** Sends a message to one or more peers; nothing if `to` is empty. */
 export function send(ctx: Context, to: Pid | readonly Pid[], message: LibprocessMessage, from = 'master'): void {
   const pids = typeof to === 'string' ? [to] : to;
   if (pids.length > 0) ctx.effects.push({ kind: 'send', to: pids, from, message });
@@ -27,20 +27,20 @@ export function note(ctx: Context, what: Note): void {
 export const info = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'info', text });
 export const warn = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'warning', text });
 
-/** Adds to a metric slot of the master. */
+/** Adds to a counter of the master. */
 export function count(ctx: Context, metric: string, by = 1): void {
   const { counters } = ctx.state;
   counters.set(metric, (counters.get(metric) ?? 0) + by);
 }
 
-/** Adds to a metric slot of a framework. */
+/** Adds to a counter of a framework. */
 export function countFor(framework: { readonly counters: Map<string, number> }, metric: string, by = 1): void {
   framework.counters.set(metric, (framework.counters.get(metric) ?? 0) + by);
 }
 
 const slots: { readonly [Prefix in 'calls' | 'events']: Map<string, string> } = { calls: new Map(), events: new Map() };
 
-/** The slot of a kind of call or event, `calls/accept`; the few names are made once. */
+/** The counter of a type of call or event, such as `calls/accept`. Names are cached, because they are needed per event. */
 export function slotOf(prefix: keyof typeof slots, type = 'UNKNOWN'): string {
   const known = slots[prefix].get(type);
   if (known !== undefined) return known;
@@ -49,7 +49,7 @@ export function slotOf(prefix: keyof typeof slots, type = 'UNKNOWN'): string {
   return slot;
 }
 
-/** The seconds since the epoch that a status carries. */
+/** The timestamp of a status: seconds since the epoch. */
 export const timestampOf = (ctx: Context): number => ctx.now.wallMs / 1000;
 
 export const frameworkText = (id: FrameworkId, name: string): string => `framework ${id} (${name})`;

@@ -1,4 +1,4 @@
-// Metric slots of tasks. Names are Mesos': an agent is a slave in them.
+// Counters of tasks, operations and malformed calls, by Mesos' names: an agent is a slave in them.
 import type {
   OfferOperation,
   SchedulerCall,
@@ -15,7 +15,7 @@ const INVALID_CALLS: Partial<Record<SchedulerCallType, string>> = {
   MESSAGE: 'master/invalid_framework_to_executor_messages',
 };
 
-/** The slot that counts malformed calls of that type; those that come by HTTP are the shell's to count. */
+/** The counter of malformed calls of a type. The shell counts those that come by HTTP. */
 export const invalidCallSlot = ({ type }: SchedulerCall): string | undefined =>
   type === undefined ? undefined : INVALID_CALLS[type];
 
@@ -25,20 +25,20 @@ export interface TaskEnd {
   readonly reason?: TaskStatusReason | undefined;
 }
 
-/** A task of the books reached a terminal state. */
+/** Counts a known task that reached a terminal state. */
 export function countFrameworkTaskEnd(framework: { readonly counters: Map<string, number> }, state: TaskState): void {
   countFor(framework, `tasks/terminal/${state.toLowerCase()}`);
 }
 
-/** A task reached a terminal state or TASK_UNREACHABLE, or never was in the books (TASK_ERROR, TASK_DROPPED). */
+/** Counts a task that reached a terminal state or TASK_UNREACHABLE, or that was refused (TASK_ERROR, TASK_DROPPED). */
 export function countTaskEnd(ctx: Context, { state, source, reason }: TaskEnd): void {
   const name = state.toLowerCase();
   if (state !== 'TASK_UNREACHABLE') count(ctx, `master/${name.replace('task_', 'tasks_')}`);
   if (source === undefined || reason === undefined) return;
-  count(ctx, `master/${name}/${inMesos(source)}/${inMesos(reason)}`);
+  count(ctx, `master/${name}/${toMesosName(source)}/${toMesosName(reason)}`);
 }
 
-/** A framework's operation was taken: each task of a LAUNCH, each task group, each operation on resources. */
+/** Counts an accepted operation of a framework: each task of a LAUNCH, each task group, each operation on resources. */
 export function countOperation(
   framework: { readonly counters: Map<string, number> },
   { type }: Pick<OfferOperation, 'type'>,
@@ -47,4 +47,4 @@ export function countOperation(
   countFor(framework, `operations/${(type ?? 'UNKNOWN').toLowerCase()}`);
 }
 
-const inMesos = (name: string): string => name.toLowerCase().replace('agent', 'slave');
+const toMesosName = (name: string): string => name.toLowerCase().replace('agent', 'slave');

@@ -1,9 +1,9 @@
-// The messages that drivers sent before there was `scheduler.Call`, as the calls that say the same. Mesos' master still
-// takes them, and the drivers that were written without libmesos (in Go, Python, Erlang) send no others.
+// Translates the messages that drivers sent before `scheduler.Call` existed into calls. Mesos' master still accepts them,
+// and drivers without libmesos (in Go, Python, Erlang) send only them.
 import { err, ok, type Result } from '@meseta/base';
 import type { FrameworkID, LaunchTasksMessage, LibprocessMessage, SchedulerV0Call } from '@meseta/wire';
 
-/** Other messages as they are; the error is for the sender. */
+/** Returns any other message unchanged. The error is sent to the driver. */
 export function callOfDriver(message: LibprocessMessage): Result<LibprocessMessage, string> {
   switch (message.name) {
     case 'RegisterFrameworkMessage': {
@@ -18,7 +18,7 @@ export function callOfDriver(message: LibprocessMessage): Result<LibprocessMessa
       return subscription({ framework_info: framework, force: failover }, framework.id);
     }
     default: {
-      const call = laterCall(message);
+      const call = callOfRegisteredDriver(message);
       return ok(call === undefined ? message : { name: 'SchedulerCall', body: call });
     }
   }
@@ -35,8 +35,8 @@ const subscription = (
     body: { ...(framework_id === undefined ? {} : { framework_id }), type: 'SUBSCRIBE', subscribe },
   });
 
-/** What a registered driver asks for. */
-function laterCall(message: LibprocessMessage): SchedulerV0Call | undefined {
+/** The call of a registered driver; undefined for a message that is no call. */
+function callOfRegisteredDriver(message: LibprocessMessage): SchedulerV0Call | undefined {
   switch (message.name) {
     case 'UnregisterFrameworkMessage':
       return { framework_id: message.body.framework_id, type: 'TEARDOWN' };
@@ -72,7 +72,7 @@ function laterCall(message: LibprocessMessage): SchedulerV0Call | undefined {
   }
 }
 
-/** Without tasks the offers are declined. */
+/** LaunchTasks without tasks declines the offers. */
 function launch({ framework_id, tasks = [], filters, offer_ids = [] }: LaunchTasksMessage): SchedulerV0Call {
   if (tasks.length === 0) return { framework_id, type: 'DECLINE', decline: { offer_ids, filters } };
   const operations = [{ type: 'LAUNCH', launch: { task_infos: tasks } }] as const;

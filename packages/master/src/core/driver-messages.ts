@@ -1,12 +1,11 @@
-// A v1 event as the libprocess message that tells a v0 driver the same.
-// Source: the scheduler driver's messages of Mesos (facts/libprocess-messages.json shows them on the wire).
+// Translates a v1 event into the libprocess message for a v0 driver.
 import type { Pid } from '@meseta/base';
 import { type AgentId, idOf, present } from '@meseta/base';
 import type { AgentID, LibprocessMessage, SchedulerEvent } from '@meseta/wire';
 import type { Context } from './context.js';
 import type { Framework } from './state.js';
 
-/** Undefined where a driver is told nothing (heartbeats, operations' statuses) or not so (SUBSCRIBED). */
+/** Undefined for events that drivers do not get (heartbeats, operation statuses) or get in another way (SUBSCRIBED). */
 export function driverMessageOf(
   ctx: Context,
   framework: Framework,
@@ -48,7 +47,7 @@ function failureMessage(framework: Framework, event: SchedulerEvent): Libprocess
   return { name: 'ExitedExecutorMessage', body };
 }
 
-/** A driver that is told no pid sends its messages for executors to the master. */
+/** A driver that gets no pid of the agent sends its messages for executors to the master. */
 const pidOfAgent = ({ state }: Context, agentId: AgentID): Pid | '' =>
   (state.options.agentsTakeDriversMessages ? state.agents.registered.get(idOf<AgentId>(agentId))?.pid : undefined) ??
   '';

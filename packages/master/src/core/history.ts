@@ -1,6 +1,6 @@
-// Histories: sets that keep their newest items, oldest first.
+// Histories: sets that keep the newest items, oldest first.
 
-/** Adds an item and drops the oldest beyond `limit`. An item that is there already keeps its place. */
+/** Adds an item and removes the oldest ones beyond `limit`. An item that the history has keeps its place. */
 export function addToHistory<Item>(history: Set<Item>, item: Item, limit: number): void {
   if (limit === 0) return;
   history.add(item);

@@ -1,5 +1,5 @@
-// What goes into the master's core and what comes out: plain data both ways.
-// A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
+// The inputs and effects of the master's core, as plain data. The shell (or the simulator) calls `step` with one input at a
+// time, and performs the effects after it, in order.
 import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
 import type {
   FrameworkID,
@@ -16,22 +16,22 @@ import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
 import type { Framework } from './state.js';
 
-/** One HTTP request that waits for its answer. */
+/** An HTTP request that waits for the core's reply. */
 export type RequestId = Id<'RequestId'>;
-/** One open event stream; a scheduler's is also its `Mesos-Stream-Id`. */
+/** An open event stream; its id is the scheduler's `Mesos-Stream-Id`. */
 export type StreamId = Id<'StreamId'>;
 
 export type MasterInput =
-  /** This master leads and has read the registry. Before it calls get 503 and messages are dropped. */
+  /** This master leads and has read the registry. Before this input, calls get 503 and messages are dropped. */
   | { readonly kind: 'elected'; readonly registry: RegistryState }
-  /** A libprocess message of an agent or a v0 driver, decoded. `principal`: whom its sender has shown to be, at a registration. */
+  /** A libprocess message of an agent or a v0 driver, decoded. `principal`: the authenticated principal of a registration. */
   | {
       readonly kind: 'message';
       readonly from: Pid;
       readonly message: LibprocessMessage;
       readonly principal?: string | undefined;
     }
-  /** A v1 scheduler call, decoded and authenticated. A SUBSCRIBE that is taken opens `request` as a stream. */
+  /** A v1 scheduler call, decoded and authenticated. An accepted SUBSCRIBE opens `request` as a stream. */
   | {
       readonly kind: 'schedulerCall';
       readonly request: RequestId;
@@ -39,7 +39,7 @@ export type MasterInput =
       readonly streamId: StreamId | undefined;
       readonly call: SchedulerCall;
     }
-  /** A v1 operator call that changes state (reads are views and never come here), decoded, authenticated. */
+  /** A v1 operator call that changes state, decoded and authenticated. Calls that read are answered by views. */
   | {
       readonly kind: 'operatorCall';
       readonly request: RequestId;
@@ -47,7 +47,7 @@ export type MasterInput =
       readonly call: MasterCall;
     }
   | KillTaskInput
-  /** The scheduler's connection is gone. */
+  /** The scheduler's connection has closed. */
   | { readonly kind: 'streamClosed'; readonly stream: StreamId }
   /** A connection to a linked address (`ip:port`) broke or could not be made. */
   | { readonly kind: 'peerLost'; readonly address: string }
@@ -55,7 +55,7 @@ export type MasterInput =
   | { readonly kind: 'persisted' }
   /** A deadline is due (`nextDeadline`). */
   | { readonly kind: 'tick' }
-  /** A job has work left (`hasWork`); comes after peers' messages. */
+  /** A job has work to do (`hasWork`); fed when no peer's message waits. */
   | { readonly kind: 'continue' };
 
 /** An operator ends a task of a framework: an endpoint of Meseta's own (packages/api/src/extensions.ts). */
@@ -70,19 +70,19 @@ export interface KillTaskInput {
 export type MasterEffect =
   /** `from` is an actor of this process without its address: `master`, `slave-observer(7)`. */
   | { readonly kind: 'send'; readonly to: readonly Pid[]; readonly from: string; readonly message: LibprocessMessage }
-  /** Keep a connection to the address; tell `peerLost` when it breaks. */
+  /** Keeps a connection to the address; when it breaks, the input `peerLost` follows. */
   | { readonly kind: 'link'; readonly to: Pid }
   | { readonly kind: 'unlink'; readonly to: Pid }
   | { readonly kind: 'reply'; readonly request: RequestId; readonly reply: Reply }
-  /** Answers 200 on the request and keeps it open as this stream. */
+  /** Answers the request with 200 and keeps it open as this stream. */
   | { readonly kind: 'openStream'; readonly request: RequestId; readonly stream: StreamId }
   | { readonly kind: 'event'; readonly streams: readonly StreamId[]; readonly event: SchedulerEvent }
   | { readonly kind: 'closeStream'; readonly stream: StreamId }
   /** Append to the store as one batch; answered by `persisted`, in order. A store that fails ends the process. */
   | { readonly kind: 'persist'; readonly operations: readonly RegistryOperation[] }
-  /** For people and for the operator stream: what happened, as data. */
+  /** A change, for the log and for operators' streams. */
   | { readonly kind: 'note'; readonly note: Note }
-  /** Ends the process with a message: the master can't go on. */
+  /** Ends the process with a message. */
   | { readonly kind: 'exit'; readonly message: string };
 
 /** The answer to a call: a status and, where the call failed, a text that names the field and what was expected. */
@@ -91,7 +91,7 @@ export interface Reply {
   readonly text?: string | undefined;
 }
 
-/** Changes that logs, metrics and the operator stream are fed from. Extended where a change is made. */
+/** Log lines, and the changes that operators' streams report. */
 export type Note =
   | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
   | { readonly kind: 'agentAdded'; readonly agentId: AgentId }
@@ -109,9 +109,9 @@ export type Note =
       readonly status: TaskStatus;
     };
 
-/** What a process tells its core about itself at start. */
+/** The identity of the process. */
 export interface MasterIdentity {
-  /** This process' own uuid: ids of frameworks, agents and offers begin with it. */
+  /** Its id is the uuid of this process: ids of frameworks, agents and offers begin with it. */
   readonly info: MasterInfo;
   readonly pid: Pid;
 }

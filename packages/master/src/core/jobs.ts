@@ -1,30 +1,30 @@
-// Work too large for one step: a cursor in the state, moved by a fixed count of items when it has begun and then at
-// each `continue`. Jobs take turns, so that a long one holds up no other.
+// Work that is too large for one step. A job has a cursor in the state, which advances by a fixed number of items when the
+// job begins and at each `continue`. Jobs take turns, so a long one does not delay the others.
 //
 // JOBS-1: no step handles more than ITEMS_PER_STEP items of a job.
-import { unreturnedAgent } from './agents/recovery.js';
+import { markMissingAgent } from './agents/recovery.js';
 import type { Context } from './context.js';
 import { reconcileNamedOperations, reconcileOperation } from './operation-reconcile.js';
 import { ITEMS_PER_STEP } from './reconciliation-queue.js';
 import type { Framework, Job, Reconciliation } from './state.js';
 import { reconcileKnownTask, reconcileTask } from './task-reconcile.js';
 
-/** Moves the job that has waited longest. */
+/** Advances the job that has waited longest. */
 export function continueJobs(ctx: Context): void {
   const job = ctx.state.jobs.shift();
   if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
 }
 
-/** Moves the job that was added last: most are done with that, and their asker need not wait for a `continue`. */
+/** Advances the newest job. Most jobs are done after that, so their callers do not wait for a `continue`. */
 export function beginNewestJob(ctx: Context): void {
   const job = ctx.state.jobs.pop();
   if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
 }
 
-/** True when the job is done. */
+/** Returns whether the job is done. */
 function advance(ctx: Context, job: Job): boolean {
-  if (job.kind === 'markUnreturned') {
-    for (const id of nextItems(job, job.agentIds)) unreturnedAgent(ctx, id);
+  if (job.kind === 'markMissing') {
+    for (const id of nextItems(job, job.agentIds)) markMissingAgent(ctx, id);
     return job.next === job.agentIds.length;
   }
   const framework = ctx.state.frameworks.get(job.frameworkId);
@@ -35,7 +35,7 @@ function advance(ctx: Context, job: Job): boolean {
   return job.calls.length === 0;
 }
 
-/** The items of this step, which count as done. */
+/** The items for this step; advances the cursor behind them. */
 function nextItems<Item>(cursor: { next: number }, items: readonly Item[]): readonly Item[] {
   const taken = items.slice(cursor.next, cursor.next + ITEMS_PER_STEP);
   cursor.next += taken.length;

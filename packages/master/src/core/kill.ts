@@ -1,4 +1,4 @@
-// A task is killed: the framework's KILL, and what an operator's comes to.
+// Kills a task, for the KILL call of a framework and for an operator.
 import { idOf } from '@meseta/base';
 import type { SchedulerCallKill } from '@meseta/wire';
 import { type Context, count, info, send, warn } from './context.js';
@@ -6,7 +6,7 @@ import { agentOf } from './offers.js';
 import type { Framework } from './state.js';
 import { reconcile } from './task-reconcile.js';
 
-/** Of a task that isn't in `tasks` it is a question what became of it. */
+/** KILL of a task that is not in `tasks` is answered like a reconciliation of it. */
 export function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {
   count(ctx, 'master/messages_kill_task');
   const task = framework.tasks.get(idOf(task_id));

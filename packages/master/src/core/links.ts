@@ -1,4 +1,4 @@
-// Connections that are watched, by the address of the peer.
+// Watched connections, by the address of the peer.
 import { addressOfPid, type Pid } from '@meseta/base';
 import type { Context } from './context.js';
 

@@ -1,7 +1,8 @@
-// The master's core: one input in, an ordered list of effects out. docs/architecture.md, "Cores and shells".
+// The master's core: a step takes one input and returns an ordered list of effects (docs/architecture.md, "Cores and
+// shells").
 //
-// Boundary: no clock, randomness, timer or promise of its own; the shell and the simulator feed inputs and carry out
-// the effects after each step, in order. The invariants stand where the state does: state.ts, registrar.ts, offers.ts.
+// Boundary: no clock, randomness, timer or promise. The shell and the simulator feed inputs and perform the effects after
+// each step, in order. The invariants are in state.ts, registrar.ts and offers.ts.
 import { createAllocator } from '@meseta/allocator';
 import { createInterner, type Random } from '@meseta/base';
 import { doReadyWork } from '@meseta/base/core/commit-queue';
@@ -27,9 +28,9 @@ import { handleDueTimers } from './timers.js';
 export type MasterCore = StateMachine<MasterState, MasterInput, MasterEffect>;
 
 /**
- * Feed `elected` before anything else; until the registry names this master, calls get 503 and messages are dropped.
- * `random` serves scheduling; `idRandom` makes the ids that nobody else may guess (stream ids, operations' uuids).
- * `makeAllocator`: the simulator's is audited.
+ * The first input is `elected`. Until the registry names this master, calls get 503 and messages are dropped.
+ * `random` is for scheduling; `idRandom` generates ids that must not be guessable (stream ids, operations' uuids).
+ * `makeAllocator`: the simulator passes an audited one.
  */
 export function createMaster(
   identity: MasterIdentity,

@@ -1,4 +1,4 @@
-// Libprocess messages: from agents and from v0 drivers.
+// Dispatches libprocess messages of agents and v0 drivers.
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { executorExited, executorMessage } from './agents/executor-exit.js';
@@ -37,12 +37,12 @@ export function receive(ctx: Context, from: Pid, message: LibprocessMessage, pri
       if (message.body.type === 'SUBSCRIBE') return subscribeDriver(ctx, from, message.body);
       return driverCall(ctx, from, message.body);
     case 'AuthenticateMessage':
-      // Its shell works on it.
+      // The shell handles the authentication.
       return count(ctx, 'master/messages_authenticate');
     case 'DeactivateFrameworkMessage':
       count(ctx, 'master/messages_deactivate_framework');
       return deactivateDriver(ctx, from, message.body);
     default:
-      return warn(ctx, `dropping ${message.name} of ${from}: a master doesn't take it`);
+      return warn(ctx, `dropping ${message.name} of ${from}: masters do not accept it`);
   }
 }

@@ -1,8 +1,8 @@
-// Offers and inverse offers: sent when the allocator decides, kept until used, declined, rescinded or timed out.
+// Offers and inverse offers: sent when the allocator decides, kept until they are used, declined, rescinded or timed out.
 //
-// OFFERS-1: an offer's resources are held by its framework in the allocator as long as the offer is in `offers`.
-// OFFERS-2: an offer leaves with its deadline, and never twice.
-// OFFERS-3: agents and frameworks are active here exactly when they are in the allocator, whose run is within the step.
+// OFFERS-1: while an offer is in `offers`, the allocator counts its resources as offered to the framework.
+// OFFERS-2: an offer is removed together with its timer, and only once.
+// OFFERS-3: an agent or framework is active here if and only if it is active in the allocator, which runs within a step.
 
 import type { InverseOfferDecision, OfferDecision, ReturnOptions } from '@meseta/allocator';
 import { type AgentId, assert, idOf, type OfferId, parsePid, present } from '@meseta/base';
@@ -14,7 +14,7 @@ import { type Context, countFor } from './context.js';
 import { sendEvent } from './events.js';
 import { type Agent, type Framework, type InverseOfferRecord, isActive, type OfferRecord } from './state.js';
 
-/** Runs the allocator and sends what it decides: one event a framework. */
+/** Runs the allocator and sends its decisions, one event per framework. */
 export function allocate(ctx: Context): void {
   const { state, now } = ctx;
   const decisions = state.allocator.run(now.monoMs);
@@ -22,8 +22,11 @@ export function allocate(ctx: Context): void {
   for (const decision of decisions.offers) {
     const framework = present(state.frameworks.get(decision.frameworkId), 'the framework of an offer');
     const agent = present(state.agents.registered.get(decision.agentId), 'the agent of an offer');
-    // To give it back would make the allocator offer it again at once, for ever.
-    assert(framework.status === 'active' && isActive(agent), 'OFFERS-3: the allocator knows who is active');
+    // Returning the resources instead would make the allocator offer them again at once, without end.
+    assert(
+      framework.status === 'active' && isActive(agent),
+      'OFFERS-3: the allocator offers active agents to active frameworks',
+    );
     push(offers, framework, addOffer(ctx, framework, agent, decision));
   }
   for (const [framework, list] of offers) {
@@ -63,7 +66,7 @@ function addOffer(ctx: Context, framework: Framework, agent: Agent, decision: Of
 
 const nextOfferId = (ctx: Context): OfferId => `${ctx.state.identity.info.id}-O${ctx.state.nextOffer++}` as OfferId;
 
-/** In the format that the framework understands. */
+/** The offer in the format that the framework understands. */
 function offerOf(ctx: Context, framework: Framework, agent: Agent, decision: OfferDecision, id: OfferId): Offer {
   const { resources: bundle, role, guaranteed } = decision;
   const refined = framework.capabilities.has('RESERVATION_REFINEMENT');
@@ -95,7 +98,7 @@ function withoutAllocation(resource: Resource): Resource {
   return rest;
 }
 
-/** Always http, as Mesos writes it. */
+/** The scheme is always http, as in Mesos. */
 function urlOf(agent: Agent): URL {
   const parts = parsePid(agent.pid);
   const [id, address] = parts.ok ? [parts.value.id, parts.value.address] : ['slave(1)', ''];
@@ -114,8 +117,8 @@ function urlOf(agent: Agent): URL {
 const unavailabilityOf = (ctx: Context, agent: Agent) =>
   ctx.state.registrar.durable.machines.get(machineKeyOf(agent))?.unavailability;
 
-/** Takes an offer off the books; its resources stay held until they are used or returned. */
-export function takeOffer(ctx: Context, offer: OfferRecord): void {
+/** Removes an offer. Its resources count as offered in the allocator until they are used or returned. */
+export function removeOffer(ctx: Context, offer: OfferRecord): void {
   const { state } = ctx;
   state.offers.delete(offer.id);
   cancelTimer(ctx, { kind: 'offer', offerId: offer.id });
@@ -125,10 +128,10 @@ export function takeOffer(ctx: Context, offer: OfferRecord): void {
 
 export type HowReturned = 'silently' | 'rescinded';
 
-/** The offer ends unused: its resources go back. */
+/** Removes an unused offer and returns its resources to the allocator. */
 export function returnOffer(ctx: Context, offer: OfferRecord, how: HowReturned, returned?: ReturnOptions): void {
   const { state, now } = ctx;
-  takeOffer(ctx, offer);
+  removeOffer(ctx, offer);
   state.allocator.recoverResources(offer.frameworkId, offer.agentId, offer.bundle, now.monoMs, returned);
   const framework = state.frameworks.get(offer.frameworkId);
   if (how === 'silently' || framework === undefined) return;
@@ -136,7 +139,7 @@ export function returnOffer(ctx: Context, offer: OfferRecord, how: HowReturned, 
   sendEvent(ctx, framework, { type: 'RESCIND', rescind: { offer_id: offer.offer.id } });
 }
 
-/** Offers and inverse offers of a framework; offers only where a choice is given. */
+/** Returns the offers of a framework that `which` selects; without `which`, all offers and inverse offers. */
 export function returnOffers(
   ctx: Context,
   framework: Framework,
@@ -151,7 +154,7 @@ export function returnOffers(
   for (const id of [...framework.inverseOffers]) returnInverseOffer(ctx, id, how);
 }
 
-/** Rescinds what is offered of an agent: all, or those offers that are chosen. */
+/** Rescinds the offers of an agent that `which` selects; without `which`, all. */
 export function rescindOffersOf(ctx: Context, agent: Agent, which?: (offer: OfferRecord) => boolean): void {
   for (const id of [...agent.offers]) {
     const offer = ctx.state.offers.get(id);
@@ -195,7 +198,7 @@ function sendInverseOffers(ctx: Context, decisions: readonly InverseOfferDecisio
   }
 }
 
-export function takeInverseOffer(ctx: Context, offer: InverseOfferRecord): void {
+export function removeInverseOffer(ctx: Context, offer: InverseOfferRecord): void {
   const { state } = ctx;
   state.inverseOffers.delete(offer.id);
   cancelTimer(ctx, { kind: 'inverseOffer', offerId: offer.id });
@@ -207,7 +210,7 @@ export function returnInverseOffer(ctx: Context, id: OfferId, how: HowReturned):
   const { state, now } = ctx;
   const offer = state.inverseOffers.get(id);
   if (offer === undefined) return;
-  takeInverseOffer(ctx, offer);
+  removeInverseOffer(ctx, offer);
   state.allocator.updateInverseOffer(offer.agentId, offer.frameworkId, now.monoMs, undefined, undefined);
   const framework = state.frameworks.get(offer.frameworkId);
   if (how === 'silently' || framework === undefined) return;

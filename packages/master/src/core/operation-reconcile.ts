@@ -1,4 +1,4 @@
-// RECONCILE_OPERATIONS: a scheduler asks what has become of its operations. Nothing of the answers is acknowledged.
+// RECONCILE_OPERATIONS: answers a scheduler with the states of its operations. The answers are not acknowledged.
 // Source: Mesos' documentation of operation feedback.
 import { type AgentId, idOf, type OperationId, type OperationUuid } from '@meseta/base';
 import type {
@@ -8,13 +8,13 @@ import type {
   SchedulerCallReconcileOperationsOperation,
 } from '@meseta/wire';
 import { type Context, count, send } from './context.js';
-import { tell } from './operation-records.js';
+import { sendOperationStatus } from './operation-records.js';
 import { enqueueReconciliation } from './reconciliation-queue.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 
-type Asked = SchedulerCallReconcileOperationsOperation;
+type NamedItem = SchedulerCallReconcileOperationsOperation;
 
-/** Without named operations: all of the framework's. */
+/** Reconciles the named operations; without any, all operations of the framework. */
 export function reconcileOperations(ctx: Context, framework: Framework, call: SchedulerCallReconcileOperations): void {
   count(ctx, 'master/messages_reconcile_operations');
   const named = call.operations ?? [];
@@ -27,18 +27,18 @@ export function reconcileOperations(ctx: Context, framework: Framework, call: Sc
   );
 }
 
-/** Answers what the master knows, then asks the agents that know the others. */
-export function reconcileNamedOperations(ctx: Context, framework: Framework, named: readonly Asked[]): void {
+/** Answers from the master's records, and asks agents about operations of unsubscribed resource providers. */
+export function reconcileNamedOperations(ctx: Context, framework: Framework, named: readonly NamedItem[]): void {
   const atAgents = new Map<Agent, ReconcileOperationsMessageOperation[]>();
   for (const asked of named) {
-    const agent = agentThatKnows(ctx, framework, asked);
+    const agent = agentToAsk(ctx, framework, asked);
     if (agent === undefined) {
-      tell(ctx, framework, statusAsked(ctx, framework, asked));
+      sendOperationStatus(ctx, framework, statusFor(ctx, framework, asked));
       continue;
     }
-    const questions = atAgents.get(agent) ?? [];
-    questions.push(questionOf(asked));
-    atAgents.set(agent, questions);
+    const operations = atAgents.get(agent) ?? [];
+    operations.push(reconciliationOf(asked));
+    atAgents.set(agent, operations);
   }
   for (const [agent, operations] of atAgents) {
     const body = { framework_id: framework.wireId, operations };
@@ -46,13 +46,13 @@ export function reconcileNamedOperations(ctx: Context, framework: Framework, nam
   }
 }
 
-/** One operation of an implicit reconciliation; it may have gone meanwhile. */
+/** One operation of an implicit reconciliation; it may have been removed meanwhile. */
 export function reconcileOperation(ctx: Context, framework: Framework, uuid: OperationUuid): void {
   const record = ctx.state.operations.get(uuid);
-  if (record?.operationId !== undefined) tell(ctx, framework, lastSent(record));
+  if (record?.operationId !== undefined) sendOperationStatus(ctx, framework, lastSent(record));
 }
 
-/** The last status that the scheduler was sent, not the latest that is known. */
+/** The last status that was sent to the scheduler, not the latest known one. */
 function lastSent({ operation }: OperationRecord): OperationStatus {
   const { uuid: _, ...status } = operation.statuses?.at(-1) ?? operation.latest_status;
   return status;
@@ -63,11 +63,11 @@ const known = (ctx: Context, framework: Framework, operationId: { readonly value
   return id === undefined ? undefined : ctx.state.operations.get(id);
 };
 
-/** The agent that can tell of an operation of a resource provider that isn't there now. */
-function agentThatKnows(
+/** The agent to ask about an operation of a resource provider that is not subscribed now. */
+function agentToAsk(
   ctx: Context,
   framework: Framework,
-  { operation_id, agent_id, resource_provider_id }: Asked,
+  { operation_id, agent_id, resource_provider_id }: NamedItem,
 ): Agent | undefined {
   if (agent_id === undefined || resource_provider_id === undefined) return undefined;
   if (known(ctx, framework, operation_id) !== undefined) return undefined;
@@ -76,30 +76,30 @@ function agentThatKnows(
   return agent.resourceProviders.has(resource_provider_id.value) ? undefined : agent;
 }
 
-const questionOf = ({ operation_id, resource_provider_id }: Asked): ReconcileOperationsMessageOperation => ({
+const reconciliationOf = ({ operation_id, resource_provider_id }: NamedItem): ReconcileOperationsMessageOperation => ({
   ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
   operation_id,
 });
 
-function statusAsked(
+function statusFor(
   ctx: Context,
   framework: Framework,
-  { operation_id, agent_id, resource_provider_id }: Asked,
+  { operation_id, agent_id, resource_provider_id }: NamedItem,
 ): OperationStatus {
   const { agents } = ctx.state;
   const record = known(ctx, framework, operation_id);
   if (record !== undefined) return lastSent(record);
   const agentId = agent_id === undefined ? undefined : idOf<AgentId>(agent_id);
-  const say = (state: OperationStatus['state'], message: string): OperationStatus => ({
+  const statusIn = (state: OperationStatus['state'], message: string): OperationStatus => ({
     operation_id,
     state,
     message: `Reconciliation: ${message}`,
     ...(agent_id === undefined ? {} : { agent_id }),
     ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
   });
-  if (agentId === undefined) return say('OPERATION_UNKNOWN', 'Operation is unknown');
-  if (agents.recovered.has(agentId)) return say('OPERATION_RECOVERING', 'Agent has not come back yet');
-  if (agents.unreachable.has(agentId)) return say('OPERATION_UNREACHABLE', 'Agent is unreachable');
-  if (agents.gone.has(agentId)) return say('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
-  return say('OPERATION_UNKNOWN', 'Operation is unknown');
+  if (agentId === undefined) return statusIn('OPERATION_UNKNOWN', 'Operation is unknown');
+  if (agents.recovered.has(agentId)) return statusIn('OPERATION_RECOVERING', 'Agent has not come back yet');
+  if (agents.unreachable.has(agentId)) return statusIn('OPERATION_UNREACHABLE', 'Agent is unreachable');
+  if (agents.gone.has(agentId)) return statusIn('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
+  return statusIn('OPERATION_UNKNOWN', 'Operation is unknown');
 }

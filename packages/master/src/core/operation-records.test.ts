@@ -297,14 +297,14 @@ test('a status of an operation that the master does not know is acknowledged, or
     [finished(undefined), withoutOperation, false, false],
   ];
   scheduler.events.splice(0);
-  for (const [status, more, acknowledged, isTold] of table) {
+  for (const [status, more, acknowledged, hasUuid] of table) {
     const what = JSON.stringify([status, more]);
     const invalidBefore = countOf(world, 'invalid_operation_status_updates');
     update(agent, 9, status, more);
     const [sent] = agent.received.splice(0).filter(({ name }) => name === 'AcknowledgeOperationStatusMessage');
     const expected = { status_uuid: statusUuidOf(1), operation_uuid: uuidOf(9) };
     assert.deepEqual(sent?.body, acknowledged ? expected : undefined, what);
-    assert.deepEqual(told(scheduler), isTold ? [status] : [], what);
+    assert.deepEqual(told(scheduler), hasUuid ? [status] : [], what);
     const isInvalid = !('operation_uuid' in more);
     assert.equal(countOf(world, 'invalid_operation_status_updates') - invalidBefore, isInvalid ? 1 : 0, what);
   }

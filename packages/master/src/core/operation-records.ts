@@ -1,7 +1,8 @@
-// Operations in the master's books: begun here, learned from agents, adopted by frameworks, taken off. Keeps MASTER-STATE-1.
+// The records of operations: created when they are sent, listed from agents' reports, adopted by frameworks, removed.
+// Keeps MASTER-STATE-1.
 //
-// An operation is listed until its terminal status has been acknowledged; the master acknowledges by itself where nobody
-// waits (no id, an operator's, a framework that ended).
+// An operation is recorded until its terminal status has been acknowledged. The master itself acknowledges an operation
+// without an id, one of an operator, and one of a framework that has ended.
 import {
   type AgentId,
   type FrameworkId,
@@ -23,27 +24,27 @@ import { sendEvent } from './events.js';
 import { withoutAllocation } from './operations/without-allocation.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 
-/** An error that the master found: told if the operation has an id and the framework came by HTTP, else silent. */
+/** Reports an invalid operation: to the log, and to an HTTP framework if the operation has an id. */
 export function operationError(ctx: Context, framework: Framework, operation: OfferOperation, message: string): void {
   warn(ctx, `${operation.type} of framework ${framework.id}: ${message}`);
   countOperationState(ctx, operation, 'error');
   if (operation.id === undefined) return;
-  tell(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
+  sendOperationStatus(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
 }
 
-/** Adds to the slots of operations that came to that end, of their type and of all. */
+/** Counts an operation in that end state, by type and in total. */
 export function countOperationState(ctx: Context, { type }: Pick<OfferOperation, 'type'>, end: string): void {
   count(ctx, `master/operations/${(type ?? 'unknown').toLowerCase()}/${end}`);
   count(ctx, `master/operations/${end}`);
 }
 
-export function tell(ctx: Context, framework: Framework, status: OperationStatus): void {
+export function sendOperationStatus(ctx: Context, framework: Framework, status: OperationStatus): void {
   if (framework.connection?.kind !== 'stream') return;
   sendEvent(ctx, framework, { type: 'UPDATE_OPERATION_STATUS', update_operation_status: { status } });
 }
 
-/** Books an operation that is taken as done, and sends it to its agent. */
-export function applyOnAgent(
+/** Records an operation as applied, and sends it to its agent. */
+export function sendOperation(
   ctx: Context,
   framework: Framework | undefined,
   agentId: AgentId,
@@ -54,7 +55,7 @@ export function applyOnAgent(
   const before = state.agents.registered.get(agentId);
   if (before === undefined) return;
   const id = bytesOfUuid(uuid(state.idRandom)) as OperationUuid;
-  const agent = convertTotal(ctx, before, conversions);
+  const agent = applyToTotal(ctx, before, conversions);
   const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
   const status: OperationStatus = {
     ...(info.id === undefined ? {} : { operation_id: info.id }),
@@ -93,27 +94,27 @@ export function applyOnAgent(
   });
 }
 
-/** Agents from before operations were messages are told the result and never answer. */
+/** Older agents without operation messages get the resulting resources, and do not answer. */
 function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
   send(ctx, agent.pid, { name: 'CheckpointResourcesMessage', body: { resources: agent.checkpointedResources } });
   const record = ctx.state.operations.get(id);
   if (record !== undefined) removeOperation(ctx, record);
 }
 
-/** Why the agent can't be sent another operation: too many wait for the acknowledgement of their end. */
+/** The problem if the agent has too many unacknowledged operations for another one. */
 export const checkOperationCount = ({ operations }: Agent): string | undefined =>
   overLimit('agentOperations', 'operations of the agent that are not acknowledged', operations.size + 1);
 
-/** Books what an agent has under way and this master doesn't know: it was begun under another one. */
-export function learnOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
+/** Records the operations that an agent reports and this master does not know: an earlier master sent them. */
+export function listReportedOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
   const { state } = ctx;
-  let unlisted = 0;
+  let overLimitCount = 0;
   for (const operation of operations) {
     const id = operation.uuid.value as OperationUuid;
     if (state.operations.has(id)) continue;
-    // The agent keeps it, sends its updates again, and reports it with its next registration.
+    // The agent keeps the operation, resends its updates, and reports it at its next re-registration.
     if (agent.operations.size >= LIMITS.agentOperations.most) {
-      unlisted++;
+      overLimitCount++;
       continue;
     }
     const { framework_id, info } = operation;
@@ -131,17 +132,17 @@ export function learnOperations(ctx: Context, agent: Agent, operations: readonly
     });
     agent.operations.add(id);
     framework?.operations.add(id);
-    // Another agent's of that id stays what the scheduler means by it.
+    // If another agent has an operation with that id, the scheduler's id keeps referring to it.
     if (operationId !== undefined && framework?.operationUuids.has(operationId) === false) {
       framework.operationUuids.set(operationId, id);
     }
   }
-  if (unlisted === 0) return;
-  const problem = overLimit('agentOperations', 'operations', agent.operations.size + unlisted);
-  warn(ctx, `not listing ${unlisted} operations that agent ${agent.id} reports: ${problem}`);
+  if (overLimitCount === 0) return;
+  const problem = overLimit('agentOperations', 'operations', agent.operations.size + overLimitCount);
+  warn(ctx, `not listing ${overLimitCount} operations that agent ${agent.id} reports: ${problem}`);
 }
 
-function convertTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {
+function applyToTotal(ctx: Context, agent: Agent, conversions: readonly ResourceConversion[]): Agent {
   const plain = conversions.map(({ consumed, converted }) => ({
     consumed: unallocate(consumed),
     converted: unallocate(converted),
@@ -171,7 +172,7 @@ export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
     return pending !== undefined && !isTerminalOperation(pending.operation.latest_status.state);
   });
 
-/** A framework subscribes that agents' operations were begun by. */
+/** Links a framework that subscribes with its operations that agents reported before. */
 export function adoptOperations(ctx: Context, framework: Framework): void {
   for (const record of ctx.state.operations.values()) {
     if (record.frameworkId !== framework.id) continue;
@@ -191,7 +192,7 @@ export function acknowledgeTo(ctx: Context, record: OperationRecord, statusUuid:
   });
 }
 
-/** The framework ended: nobody waits any more. */
+/** The framework ended: acknowledges the terminal updates of its operations, and the later ones when they arrive. */
 export function orphanOperations(ctx: Context, framework: Framework): void {
   for (const id of [...framework.operations]) {
     const record = ctx.state.operations.get(id);
@@ -206,7 +207,7 @@ export function orphanOperations(ctx: Context, framework: Framework): void {
   }
 }
 
-/** The agent is lost or gone: one status without a uuid, before anything else is told of the agent. */
+/** The agent is unreachable or gone: sends one status without a uuid per operation, before all other events about the agent. */
 export function reportLostOperations(
   ctx: Context,
   agent: Agent,
@@ -217,12 +218,17 @@ export function reportLostOperations(
     const record = ctx.state.operations.get(id);
     const framework = record?.frameworkId === undefined ? undefined : ctx.state.frameworks.get(record.frameworkId);
     if (framework === undefined || record?.operationId === undefined) continue;
-    tell(ctx, framework, { operation_id: { value: record.operationId }, state, message, agent_id: agent.wireId });
+    sendOperationStatus(ctx, framework, {
+      operation_id: { value: record.operationId },
+      state,
+      message,
+      agent_id: agent.wireId,
+    });
   }
 }
 
-/** Operations of an agent that leaves; `end`: what they are counted as, where they are. */
-export function forgetOperations(
+/** Removes the operations of an agent that is deleted; `end`: the state that they are counted in, if any. */
+export function removeOperationsOf(
   ctx: Context,
   agent: Agent,
   end: 'unreachable' | 'gone_by_operator' | undefined,

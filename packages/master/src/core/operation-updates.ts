@@ -1,16 +1,17 @@
-// Operations' statuses: from agents to schedulers, acknowledgements back. The agent resends one until it is acknowledged.
+// Forwards operation statuses from agents to schedulers, and acknowledgements back. An agent resends a status until it is
+// acknowledged.
 import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, type Pid } from '@meseta/base';
 import type { SchedulerCallAcknowledgeOperationStatus, UpdateOperationStatusMessage } from '@meseta/wire';
 import { isTerminalOperation } from '@meseta/wire/task-states';
 import { drainedIfEmpty } from './agents/drain.js';
-import { askAgain } from './agents/records.js';
+import { requestReregistration } from './agents/records.js';
 import { type Context, count, send, warn } from './context.js';
 import {
   acknowledgeTo,
   countOperationState,
   hasPendingOperations,
   removeOperation,
-  tell,
+  sendOperationStatus,
 } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 import { latestStatuses } from './tasks.js';
@@ -20,7 +21,7 @@ function endOperation(ctx: Context, record: OperationRecord): void {
   drainedIfEmpty(ctx, record.agentId);
 }
 
-/** An agent's: taken over, passed on; acknowledged here if nobody waits for it. */
+/** Records an agent's status and forwards it. If no framework waits for it, the master acknowledges it. */
 export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOperationStatusMessage): void {
   count(ctx, 'master/messages_operation_status_update');
   const { state } = ctx;
@@ -48,14 +49,14 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   state.operations.set(record.uuid, updated);
   if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) {
     countOperationState(ctx, operation.info, latest.state.toLowerCase().replace('operation_', ''));
-    askForTotals(ctx, agent);
+    requestTotals(ctx, agent);
   }
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
   if (framework !== undefined && record.operationId !== undefined) {
-    // One that the agent never got, it tells of without an id.
-    tell(ctx, framework, { ...message.status, operation_id: { value: record.operationId } });
-    // Nothing of it will be acknowledged.
+    // An agent that never received the operation reports it without its id.
+    sendOperationStatus(ctx, framework, { ...message.status, operation_id: { value: record.operationId } });
+    // Without a uuid it will not be acknowledged.
     if (isTerminalOperation(latest.state) && latest.uuid === undefined) endOperation(ctx, updated);
     return;
   }
@@ -64,32 +65,32 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
 }
 
-/** The agent's word on its resources may lack what its operations made: with the last of them done it is asked anew. */
-function askForTotals(ctx: Context, agent: Agent): void {
-  if (agent.reregisteredWithOperationsInFlight && !hasPendingOperations(ctx, agent)) askAgain(ctx, agent);
+/** The agent's reported resources may lack the results of its operations, so it re-registers after the last of them. */
+function requestTotals(ctx: Context, agent: Agent): void {
+  if (agent.reregisteredWithOperationsInFlight && !hasPendingOperations(ctx, agent)) requestReregistration(ctx, agent);
 }
 
-/** How long a framework that this master has not seen yet is waited for, from its agent's registration. */
+/** How long after its agent's registration a framework may still subscribe to this master. */
 const GRACE_MS = 600_000;
 
-/** Whether a framework that is not known, and did not end here, may subscribe yet: the agent resends till then. */
+/** Whether an unknown framework that did not end here may still subscribe. Until then the agent resends. */
 function mayComeBack(ctx: Context, agent: Agent, id: FrameworkId | undefined): boolean {
   const { frameworks, completedFrameworks } = ctx.state;
   if (id === undefined || frameworks.has(id) || completedFrameworks.has(id)) return false;
   return ctx.now.wallMs < (agent.reregisteredAtMs ?? agent.registeredAtMs) + GRACE_MS;
 }
 
-/** Of an operation that this master has forgotten: the agent must not resend it for ever. */
+/** A status of an operation that this master does not know. It is acknowledged, or the agent would resend it without end. */
 function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationStatusMessage): void {
   const { status, operation_uuid } = message;
   const id = message.framework_id === undefined ? undefined : idOf<FrameworkId>(message.framework_id);
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
-  // Without the operation's uuid it answers a reconciliation.
+  // A status without the operation's uuid is the answer to a reconciliation.
   if (operation_uuid !== undefined) count(ctx, 'master/invalid_operation_status_updates');
   if (framework !== undefined && status.operation_id !== undefined) {
     const known = framework.operationUuids.get(idOf<OperationId>(status.operation_id));
     const record = known === undefined ? undefined : ctx.state.operations.get(known);
-    if (record === undefined || record.agentId === agent.id) return tell(ctx, framework, status);
+    if (record === undefined || record.agentId === agent.id) return sendOperationStatus(ctx, framework, status);
     count(ctx, 'master/invalid_operation_status_updates');
     const what = `${status.state} of operation ${status.operation_id.value}`;
     return warn(ctx, `ignoring ${what} from agent ${agent.id}: the operation is on agent ${record.agentId}`);
@@ -102,7 +103,7 @@ function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationSt
   });
 }
 
-/** A scheduler's acknowledgement; the call carries an agent id. */
+/** A scheduler's acknowledgement, which names the agent. */
 export function acknowledgeOperation(
   ctx: Context,
   framework: Framework,
@@ -121,7 +122,7 @@ export function acknowledgeOperation(
   }
   const acknowledged = record.operation.statuses?.find(({ uuid }) => uuid?.value === call.uuid);
   if (acknowledged === undefined) {
-    // Mesos counts it there, with the acknowledgements of tasks.
+    // Mesos counts it with the acknowledgements of status updates of tasks.
     count(ctx, 'master/invalid_status_update_acknowledgements');
     return warn(ctx, `dropping an acknowledgement of operation ${call.operation_id.value}: it has no such status`);
   }

@@ -1,16 +1,16 @@
-// What the master's flags tell the core. Times are in milliseconds.
+// The options of the core, from the master's flags. Times are in milliseconds.
 import { type AllocatorOptions, defaultRegexLimits, type RegexLimits } from '@meseta/allocator';
 import type { AuthorizationAction } from '@meseta/wire';
 
-/** One question of authorization: may this principal do this to that? */
+/** Whether a principal may perform an action on an object. */
 export interface AuthorizationQuestion {
   readonly action: AuthorizationAction;
   readonly principal: string | undefined;
-  /** The role, user, principal ... that the action's ACL compares; undefined where there is none. */
+  /** The role, user or principal that the action's ACL compares; undefined if the action has none. */
   readonly value?: string | undefined;
 }
 
-/** Pure and immediate: the answer depends on the question and on what the authorizer was made from. */
+/** A pure function: the answer depends only on the question and on the authorizer's configuration. */
 export type Authorizer = (question: AuthorizationQuestion) => boolean;
 
 export interface RateLimit {
@@ -23,7 +23,7 @@ export interface MasterOptions {
   readonly maxAgentPingTimeouts: number;
   readonly agentReregisterTimeoutMs: number;
   readonly agentRemovalRateLimit: RateLimit | undefined;
-  /** A share of the recovered agents, 0 to 1: if more than that don't come back the master exits. */
+  /** A share of the recovered agents, 0 to 1: the master exits if more than that do not re-register. */
   readonly recoveryAgentRemovalLimit: number;
   readonly offerTimeoutMs: number | undefined;
   readonly heartbeatIntervalMs: number;
@@ -34,17 +34,17 @@ export interface MasterOptions {
   readonly registryMaxAgentAgeMs: number;
   readonly registryMaxAgentCount: number;
   readonly requireAgentDomain: boolean;
-  /** `--weights`: kept only where the registry has none. */
+  /** `--weights`: used only if the registry has no weights. */
   readonly weights: ReadonlyMap<string, number>;
   readonly allocator: AllocatorOptions;
   /** Roles that may be used, `--roles`; undefined allows all. */
   readonly roles: ReadonlySet<string> | undefined;
   readonly allocatorRecoveryTimeoutMs: number;
   readonly allocatorRecoveryFactor: number;
-  /** What a regular expression of offer constraints may need. */
+  /** Limits of a regular expression in offer constraints. */
   readonly regexLimits: RegexLimits;
   readonly authorize: Authorizer;
-  /** Whether agents take messages of v0 drivers, which are told where they are; else drivers send them to the master. */
+  /** Whether v0 drivers may send messages directly to agents; otherwise they send them to the master. */
   readonly agentsTakeDriversMessages: boolean;
 }
 

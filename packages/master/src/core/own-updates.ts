@@ -1,4 +1,4 @@
-// Updates that the master makes itself: of tasks that agents can't speak for.
+// Status updates that the master generates, for tasks whose agent cannot report.
 import type { StatusUpdate, Task, TaskState, TaskStatus, TaskStatusReason, TimeInfo } from '@meseta/wire';
 import { type Context, timestampOf } from './context.js';
 import type { Framework } from './state.js';
@@ -10,7 +10,7 @@ export interface OwnUpdate {
   readonly more?: Partial<TaskStatus> | undefined;
 }
 
-/** An update that the master makes: no uuid, not acknowledged, not resent. */
+/** Generates a status update. It has no uuid, so it is neither acknowledged nor resent. */
 export function ownUpdate(
   ctx: Context,
   framework: Framework,

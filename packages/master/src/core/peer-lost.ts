@@ -1,4 +1,4 @@
-// A connection broke: everybody at its address is concerned.
+// A connection broke: disconnects every agent and driver at its address.
 import { disconnectAgent } from './agents/disconnect.js';
 import type { Context } from './context.js';
 import { disconnect } from './frameworks/disconnect.js';

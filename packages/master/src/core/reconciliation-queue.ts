@@ -1,4 +1,4 @@
-// The reconciliations that frameworks wait for. Jobs (jobs.ts) answer them.
+// The queue of reconciliations by framework. Jobs (jobs.ts) answer them.
 import { LIMITS } from '@meseta/base';
 import type { Context } from './context.js';
 import type { Framework, Job, Reconciliation } from './state.js';
@@ -11,7 +11,7 @@ type ReconcileJob = Extract<Job, { readonly kind: 'reconcile' }>;
 const jobOf = (ctx: Context, framework: Framework): ReconcileJob | undefined =>
   ctx.state.jobs.find((job): job is ReconcileJob => job.kind === 'reconcile' && job.frameworkId === framework.id);
 
-/** Adds a call's reconciliation behind those of its framework's earlier calls. */
+/** Adds a reconciliation after those of the framework's earlier calls. */
 export function enqueueReconciliation(ctx: Context, framework: Framework, call: Reconciliation): void {
   if (call.items.length === 0) return;
   const job = jobOf(ctx, framework);
@@ -19,7 +19,7 @@ export function enqueueReconciliation(ctx: Context, framework: Framework, call: 
   else job.calls.push(call);
 }
 
-/** A framework that asks faster than it can be answered would fill the master with its questions. */
+/** Limits the memory of a framework that reconciles faster than it is answered. */
 export function hasTooManyReconciliations(ctx: Context, framework: Framework): boolean {
   let waiting = 0;
   for (const { items, next } of jobOf(ctx, framework)?.calls ?? []) {

@@ -1,9 +1,9 @@
-// What the master makes durable in the registry, and what follows once it is there.
+// Proposes registry operations, and does the work that waits for them once they are durable.
 //
-// Owns: the registry as it is on disk (`durable`) and as it will be once all proposed operations are written (`projected`),
-// and the queue of proposed operations with the work that waits for them.
+// Owns: the registry as it is on disk (`durable`) and with all proposed operations applied (`projected`), and the queue of
+// proposed operations with the work that waits for them.
 // Boundary: `registry/` applies operations; the shell persists them; after-commit.ts does the work.
-// REGISTRAR-1: the store has at most one batch; operations proposed meanwhile are its next batch.
+// REGISTRAR-1: the store has at most one batch; operations proposed meanwhile form the next batch.
 // REGISTRAR-2: work is done in the order in which it was added, once every operation proposed before it is durable.
 import { type AgentId, assert, ok, type Pid, present, type Result } from '@meseta/base';
 import {
@@ -35,7 +35,7 @@ export type AfterCommitWork =
   | {
       readonly kind: 'agentRemoved';
       readonly agentId: AgentId;
-      /** For people, and the message of its tasks' updates. */
+      /** For the log and for the message of its tasks' updates. */
       readonly why: string;
     }
   | {

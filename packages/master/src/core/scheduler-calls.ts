@@ -1,5 +1,5 @@
-// A scheduler's calls: who may speak for a framework, and what each call does.
-// All answer 202 before their effect shows, but SUBSCRIBE (a stream) and UPDATE_FRAMEWORK (200, 400, 403).
+// Scheduler calls: checks that the caller is the framework's scheduler, and performs the call.
+// Calls are answered with 202 before their effects; SUBSCRIBE opens a stream, UPDATE_FRAMEWORK answers 200, 400 or 403.
 import { err, type FrameworkId, idOf, LIMITS, ok, type Pid, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { Filters, SchedulerCall, SchedulerCallMessage, SchedulerCallShutdown } from '@meseta/wire';
@@ -11,7 +11,7 @@ import { removeFramework } from './frameworks/teardown.js';
 import { updateFramework } from './frameworks/update.js';
 import type { MasterInput, Reply } from './io.js';
 import { kill } from './kill.js';
-import { agentOf, offerIdOf, returnOffer, takeInverseOffer } from './offers.js';
+import { agentOf, offerIdOf, removeInverseOffer, returnOffer } from './offers.js';
 import { reconcileOperations } from './operation-reconcile.js';
 import { acknowledgeOperation } from './operation-updates.js';
 import { hasTooManyReconciliations } from './reconciliation-queue.js';
@@ -42,7 +42,7 @@ export function schedulerCall(ctx: Context, input: SchedulerCallInput): void {
   perform(ctx, framework, call);
 }
 
-/** Why the framework can't reconcile now. */
+/** The problem if the framework has too many unanswered reconciliations. */
 function tooManyReconciliations(ctx: Context, framework: Framework, { type }: SchedulerCall): string | undefined {
   if (type !== 'RECONCILE' && type !== 'RECONCILE_OPERATIONS') return undefined;
   if (!hasTooManyReconciliations(ctx, framework)) return undefined;
@@ -55,12 +55,12 @@ function countCall(framework: Framework, call: SchedulerCall): void {
   countFor(framework, slotOf('calls', call.type));
 }
 
-/** The framework, if the call comes from its scheduler; the order of checks is Mesos'. */
+/** The framework if the call comes from its scheduler. The checks are in Mesos' order. */
 function callerOf(ctx: Context, { principal, streamId, call }: SchedulerCallInput): Result<Framework, Reply> {
   const id = call.framework_id?.value ?? '';
   const framework = ctx.state.frameworks.get(id as FrameworkId);
   if (framework === undefined) return err({ status: 400, text: `framework_id: framework ${id} is unknown` });
-  // Refused calls count too.
+  // Refused calls are counted too.
   countCall(framework, call);
   if (principal !== undefined && principal !== framework.info.principal) {
     return err({ status: 400, text: `'${principal}' is not the principal of framework ${id}` });
@@ -75,13 +75,13 @@ function callerOf(ctx: Context, { principal, streamId, call }: SchedulerCallInpu
   return ok(framework);
 }
 
-/** Calls that drivers are not meant to make: nothing of the answers can be told to them. */
+/** Calls that drivers may not make, because there are no libprocess messages for the answers. */
 const ONLY_BY_HTTP: ReadonlySet<SchedulerCall['type']> = new Set([
   'ACKNOWLEDGE_OPERATION_STATUS',
   'RECONCILE_OPERATIONS',
 ]);
 
-/** A v0 driver's call: never answered; from anybody but the framework's own pid it is dropped. */
+/** A v0 driver's call. It is not answered, and dropped unless it comes from the framework's pid. */
 export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   const problem = checkCall(call, undefined);
   if (problem !== undefined) {
@@ -95,7 +95,7 @@ export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   }
   countCall(framework, call);
   if (framework.connection === undefined) {
-    // Its connection to the master stands, the master's to it broke: a driver hears of that only so, and stops.
+    // Only the master's connection to the driver broke. The driver learns of that by this error, and aborts.
     return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: 'Framework disconnected' } });
   }
   if (ONLY_BY_HTTP.has(call.type)) return warn(ctx, `dropping ${call.type} of ${from}: drivers can't use it`);
@@ -108,7 +108,7 @@ export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   perform(ctx, framework, call);
 }
 
-/** A call whose body is there and whose caller is the framework's scheduler. */
+/** Performs a checked call of the framework's scheduler. */
 function perform(ctx: Context, framework: Framework, call: SchedulerCall): void {
   switch (call.type) {
     case 'TEARDOWN':
@@ -152,7 +152,7 @@ function perform(ctx: Context, framework: Framework, call: SchedulerCall): void 
   }
 }
 
-/** Another framework's offers are left alone. */
+/** Ignores offers of other frameworks. */
 function decline(
   ctx: Context,
   framework: Framework,
@@ -180,7 +180,7 @@ function answerInverseOffers(
   for (const wrapped of ids) {
     const offer = ctx.state.inverseOffers.get(offerIdOf(wrapped));
     if (offer?.frameworkId !== framework.id) continue;
-    takeInverseOffer(ctx, offer);
+    removeInverseOffer(ctx, offer);
     const nanoseconds = BigInt(Math.floor(ctx.now.wallMs)) * 1_000_000n;
     ctx.state.allocator.updateInverseOffer(
       offer.agentId,
@@ -192,7 +192,7 @@ function answerInverseOffers(
   }
 }
 
-/** With one bad or foreign role the whole call is dropped. */
+/** The whole call is dropped if one role is invalid or not the framework's. */
 function areOwnRoles(ctx: Context, framework: Framework, type: string, roles: readonly string[]): boolean {
   const bad = roles.find((role) => !validateRole(role).ok || !framework.roles.includes(role));
   if (bad !== undefined) warn(ctx, `dropping ${type} of framework ${framework.id}: '${bad}' is not its role`);

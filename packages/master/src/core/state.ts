@@ -1,17 +1,17 @@
-// The master's state: what is known of agents, frameworks, offers, tasks and operations.
+// The master's state: agents, frameworks, offers, tasks and operations.
 //
-// Owns: the shapes, and nothing else. Maps change; the records in them never do: a change replaces the record,
-// so a view may keep any record (or an array of them) and render it later.
-// Boundary: only the core changes it; views read it. The allocator holds shares, filters and inverse offers' answers. Resources are kept in the post-refinement format, allocated
-// ones with `allocation_info`.
+// Owns: the types of the state. Maps are mutable; records are not: a change replaces the record, so a view may keep a
+// record and render it later.
+// Boundary: only the core changes the state; views read it. The allocator has shares, filters and the answers to inverse
+// offers. Resources are in the post-refinement format; allocated ones have `allocation_info`.
 //
 // MASTER-STATE-1: a task is in its framework's `tasks`, in its agent's `tasks` and in the counts of `taskCounts`, or in none of
 //     them; likewise an executor, an offer, an inverse offer, an operation (agent's and framework's sets).
 // MASTER-STATE-2: an agent id is in at most one of registered, recovered, unreachable and gone.
 // MASTER-STATE-3: every framework named by a task, executor or offer is in `frameworks`.
-// MASTER-STATE-4: what an agent's tasks, executors and offers hold together is within its total, but for tasks that its last
-//     re-registration lacked, until it has answered what became of them: they hold what an operation had freed that
-//     never reached the agent. Nothing of that is offered meanwhile.
+// MASTER-STATE-4: the resources of an agent's tasks, executors and offers are within its total. The exception are tasks that
+//     the agent's last re-registration lacked, until the agent has reconciled them: they may use resources that an
+//     operation created which never reached the agent. Such resources are not offered meanwhile.
 
 import type { Allocator, createAllocator, OfferConstraints } from '@meseta/allocator';
 import type {
@@ -60,14 +60,14 @@ export type Connection =
   | { readonly kind: 'pid'; readonly pid: Pid };
 
 /**
- * recovered: known from agents only, has not subscribed to this master; disconnected: its connection is gone and its
- * failover timeout runs; inactive: a v0 driver that asked to be deactivated; active: gets offers.
+ * recovered: known only from agents, has not subscribed to this master; disconnected: its connection has closed and the
+ * failover timeout runs; inactive: a v0 driver that deactivated itself; active: gets offers.
  */
 export type FrameworkStatus = 'recovered' | 'disconnected' | 'inactive' | 'active';
 
 export interface Framework {
   readonly id: FrameworkId;
-  /** The one shared `{ value }` of this framework. */
+  /** The `{ value }` object that all records share. */
   readonly wireId: FrameworkID;
   readonly info: FrameworkInfo;
   readonly roles: readonly string[];
@@ -76,34 +76,34 @@ export interface Framework {
   readonly capabilities: ReadonlySet<FrameworkInfoCapabilityType>;
   readonly status: FrameworkStatus;
   readonly connection: Connection | undefined;
-  /** Of the v0 driver that it last subscribed from, connected or not; undefined: it last subscribed by HTTP. */
+  /** The pid of the v0 driver that subscribed last, connected or not; undefined if the last subscription was by HTTP. */
   readonly driverPid: Pid | undefined;
-  /** Who subscribed, as authenticated; the info's principal where nobody was. */
+  /** The authenticated principal of the subscription; without authentication, the principal of the info. */
   readonly principal: string | undefined;
   /** Wall clock; undefined while only recovered. */
   readonly registeredAtMs: number | undefined;
   readonly reregisteredAtMs: number | undefined;
-  /** Collections of this framework: Maps that change, shared by every record of it. */
+  /** Mutable collections, shared by all records of this framework. */
   readonly tasks: Map<TaskId, Task>;
   /** Oldest first, at most `maxUnreachableTasksPerFramework`. */
   readonly unreachableTasks: Map<TaskId, Task>;
   /** Oldest first, at most `maxCompletedTasksPerFramework`. */
   readonly completedTasks: Set<Task>;
-  /** Of tasks in `tasks`: the uuids of the updates that the scheduler has acknowledged, the newest of them, oldest first. */
+  /** For tasks in `tasks`: the uuids of the most recent acknowledged updates, oldest first. */
   readonly acknowledged: Map<TaskId, readonly string[]>;
   readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
   readonly operations: Set<OperationUuid>;
   readonly operationUuids: Map<OperationId, OperationUuid>;
-  /** Metric slots by the end of their name: `calls/accept`, `events/offers`, `tasks/terminal/task_lost`. */
+  /** Counters by the last part of the metric's name: `calls/accept`, `events/offers`, `tasks/terminal/task_lost`. */
   readonly counters: Map<string, number>;
 }
 
 export const isPartitionAware = (framework: Pick<Framework, 'capabilities'> | undefined): boolean =>
   framework?.capabilities.has('PARTITION_AWARE') === true;
 
-/** A framework that ended: its tasks and counters stay for people to look at. */
+/** A framework that has ended. Views show its tasks and counters. */
 export interface CompletedFramework {
   readonly framework: Framework;
   readonly unregisteredAtMs: number;
@@ -125,49 +125,49 @@ export interface Agent {
   readonly capabilities: ReadonlySet<AgentInfoCapabilityType>;
   readonly registeredAtMs: number;
   readonly reregisteredAtMs: number | undefined;
-  /** Its connection stands. */
+  /** Whether its connection is open. */
   readonly connected: boolean;
-  /** An operator took it out of offers (DEACTIVATE_AGENT, DRAIN_AGENT). */
+  /** An operator deactivated it (DEACTIVATE_AGENT, DRAIN_AGENT). */
   readonly deactivated: boolean;
   readonly drainInfo: DrainInfo | undefined;
   readonly drainStartedAtMs: number | undefined;
   /** Dynamic reservations and volumes that it has checkpointed. */
   readonly checkpointedResources: readonly Resource[];
-  /** Everything that it has: its info's resources with the checkpointed ones applied, oversubscribed, providers'. */
+  /** The resources of its info with the checkpointed ones applied, oversubscribed ones, and those of providers. */
   readonly totalResources: readonly Resource[];
-  /** Its last registration crossed operations that it may yet carry out: its next one is waited for. */
+  /** Its last re-registration crossed operations in flight, so it has to re-register once more. */
   readonly reregisteredWithOperationsInFlight: boolean;
   readonly oversubscribedResources: readonly Resource[];
-  /** Base64 of the uuid of its view of its resources. */
+  /** The uuid of the agent's resource version, in base64. */
   readonly resourceVersion: string | undefined;
   readonly resourceProviders: ReadonlyMap<string, ResourceProviderRecord>;
-  /** The n of `slave-observer(n)`, which pings it. */
+  /** The number n of the actor `slave-observer(n)` that pings it. */
   readonly observer: number;
   readonly tasks: Map<FrameworkId, Set<TaskId>>;
   readonly executors: Map<FrameworkId, Map<ExecutorId, ExecutorInfo>>;
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
   readonly operations: Set<OperationUuid>;
-  /** Tasks of `tasks` that were to be killed: told again at each re-registration that still names them. */
+  /** Tasks in `tasks` that were killed; the kill is repeated at each re-registration that lists the task. */
   readonly killedTasks: Map<FrameworkId, Set<TaskId>>;
 }
 
-/** An active agent is offered. */
+/** Whether the agent's resources are offered. */
 export const isActive = (agent: Agent): boolean => agent.connected && !agent.deactivated;
 
-/** Admitted by an earlier master and not back yet. */
+/** An agent that an earlier master admitted and that has not re-registered. */
 export interface RecoveredAgent {
   readonly id: AgentId;
-  /** The registry's own record. */
+  /** The info as the registry has it. */
   readonly info: EncodedAgentInfo;
 }
 
 export interface UnreachableAgent {
   readonly id: AgentId;
   readonly sinceMs: number;
-  /** Frameworks that had tasks on it, with those task ids. */
+  /** The ids of its tasks, by framework. */
   readonly tasks: ReadonlyMap<FrameworkId, ReadonlySet<TaskId>>;
-  /** As which this master knew it last. */
+  /** Its last known resource version. */
   readonly resourceVersion: string | undefined;
 }
 
@@ -177,9 +177,9 @@ export interface OfferRecord {
   readonly agentId: AgentId;
   readonly role: string;
   readonly resources: readonly Resource[];
-  /** The same as the allocator knows it. */
+  /** The same resources as the allocator's bundle. */
   readonly bundle: Bundle;
-  /** As it was sent, in the framework's format. */
+  /** The offer as it was sent, in the framework's format. */
   readonly offer: Offer;
 }
 
@@ -196,43 +196,43 @@ export interface OperationRecord {
   readonly frameworkId: FrameworkId | undefined;
   readonly agentId: AgentId;
   readonly operationId: OperationId | undefined;
-  /** What it takes out of the agent while it is pending. */
+  /** The agent's resources that it consumes while it is pending. */
   readonly consumed: readonly Resource[];
-  /** Reservations and volumes, which are taken as done at once. */
+  /** Whether it is applied before the agent has confirmed it, as for reservations and volumes. */
   readonly speculative: boolean;
 }
 
-/** What each does when it is due: timers.ts. */
+/** timers.ts has the handlers. */
 export type Timer =
   | { readonly kind: 'heartbeat' | 'failover'; readonly frameworkId: FrameworkId }
   | { readonly kind: 'offer' | 'inverseOffer'; readonly offerId: OfferId }
   | { readonly kind: 'ping' | 'reregister' | 'drained'; readonly agentId: AgentId }
-  | { readonly kind: 'removals' | 'unreturned' | 'registryGc' };
+  | { readonly kind: 'removals' | 'missingAgents' | 'registryGc' };
 
-/** What is happening to an agent between a decision and its entry in the registry. */
+/** The change of an agent that is being written to the registry. */
 export type AgentTransition = 'admitting' | 'removing' | 'markingUnreachable' | 'markingGone';
 
 export interface Agents {
   readonly registered: Map<AgentId, Agent>;
   readonly recovered: Map<AgentId, RecoveredAgent>;
   readonly unreachable: Map<AgentId, UnreachableAgent>;
-  /** Wall clock of the moment. */
+  /** Since when, wall clock. */
   readonly gone: Map<AgentId, number>;
-  /** The ids that were removed last, oldest first: their late messages are dropped. */
+  /** The ids that were removed most recently, oldest first: late messages of these agents are dropped. */
   readonly removed: Set<AgentId>;
   readonly byPid: Map<Pid, AgentId>;
-  /** Shared by the agents that say the same of themselves. */
+  /** Sets shared by agents with the same capabilities. */
   readonly capabilitySets: Map<string, ReadonlySet<AgentInfoCapabilityType>>;
   readonly registering: Map<Pid, RegisterAgentMessage>;
   readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
   /** The entries of `reregistering` by their pid. */
   readonly reregisteringByPid: Map<Pid, AgentId>;
   readonly transitions: Map<AgentId, AgentTransition>;
-  /** Pings in a row without an answer. */
+  /** The number of unanswered pings in a row. */
   readonly unansweredPings: Map<AgentId, number>;
 }
 
-/** A call of RECONCILE or RECONCILE_OPERATIONS: what it asks after, and how much of that is answered. */
+/** A RECONCILE or RECONCILE_OPERATIONS call: its items, and the number of those that are answered. */
 export type Reconciliation = { next: number } & (
   | { readonly kind: 'allTasks'; readonly items: readonly TaskId[] }
   | { readonly kind: 'tasks'; readonly items: readonly SchedulerCallReconcileTask[] }
@@ -240,20 +240,20 @@ export type Reconciliation = { next: number } & (
   | { readonly kind: 'operations'; readonly items: readonly SchedulerCallReconcileOperationsOperation[] }
 );
 
-/** Work too large for one step; `next` is its cursor. */
+/** Work that is too large for one step; `next` is its cursor. */
 export type Job =
-  /** One for each framework, so that its calls are answered in their order. */
+  /** One job per framework, so that its calls are answered in order. */
   | { readonly kind: 'reconcile'; readonly frameworkId: FrameworkId; readonly calls: Reconciliation[] }
-  /** Agents that an earlier master admitted and that have not come back. */
-  | { readonly kind: 'markUnreturned'; readonly agentIds: readonly AgentId[]; next: number };
+  /** Agents that an earlier master admitted and that did not re-register in time. */
+  | { readonly kind: 'markMissing'; readonly agentIds: readonly AgentId[]; next: number };
 
-/** What a master is made from: no part of what it remembers (MACHINE-1). */
+/** The fixed inputs of a master, which are not part of what steps change (MACHINE-1). */
 export interface MasterEnvironment {
   readonly identity: MasterIdentity;
   readonly options: MasterOptions;
-  /** Generates the ids that nobody else may guess. */
+  /** Generates ids that must not be guessable. */
   readonly idRandom: Random;
-  /** Shares what tasks and agents have in common: resources, labels, capabilities. */
+  /** Shares equal parts of tasks and agents: resources, labels, capabilities. */
   readonly intern: Intern;
 }
 
@@ -272,19 +272,19 @@ export interface MasterState extends MasterEnvironment {
   readonly timers: Timers<Timer>;
   /** The time of the last step. */
   nowMonoMs: number;
-  /** Metric slots by Mesos' names, without the gauges that follow from the state. */
+  /** Counters by Mesos' names. */
   readonly counters: Map<string, number>;
-  /** Tasks in `tasks` of live frameworks, by state. */
+  /** The number of tasks in `tasks` of all frameworks, by state. */
   readonly taskCounts: Map<TaskState, number>;
-  /** Linked peers by their address: what a broken connection concerns. */
+  /** Linked peers by address. */
   readonly links: Map<string, Set<Pid>>;
-  /** Who waits to be marked unreachable, and why, in order; and when the rate limit lets the next one go. */
+  /** The agents that wait to be marked unreachable, with the reason, in order; and the time at which the rate limit allows the next one. */
   readonly removals: { nextAtMonoMs: number; readonly waiting: Map<AgentId, string> };
-  /** The registry is read and names this master. */
+  /** Whether the registry has been read and names this master. */
   recovered: boolean;
-  /** Wall clock of this master's election. */
+  /** The time of this master's election, wall clock. */
   electedAtMs: number | undefined;
-  /** Grows with every step that changed something that views show. */
+  /** Increases with every step that changes what views show. */
   version: number;
   nextFramework: number;
   nextAgent: number;

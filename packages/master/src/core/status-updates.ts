@@ -1,10 +1,10 @@
-// Status updates: from agents to schedulers, acknowledgements back.
-// An agent resends until it is acknowledged, so an update for a framework that is away may be dropped here.
+// Forwards status updates from agents to schedulers, and acknowledgements back.
+// An agent resends an update until it is acknowledged, so an update for a disconnected framework may be dropped.
 //
-// UPDATES-1: an update of a task in `tasks` or in the history is not told again once the scheduler has acknowledged it: an agent
-//     that lost the acknowledgement (it died with it in its socket, or before it was on disk) gets another from here.
-// UPDATES-2: an agent's update of a task that this master knows on other agents alone reaches nobody; an update of a task that
-//     it doesn't know is sent on, as a master forgets tasks.
+// UPDATES-1: an acknowledged update of a task in `tasks` or in the history is not sent to the scheduler again. If the agent
+//     resends it because it lost the acknowledgement (it ended before reading or checkpointing it), the master acknowledges.
+// UPDATES-2: an update of a task that this master knows only on other agents is dropped. An update of an unknown task is
+//     forwarded, because the master keeps only the most recent completed tasks.
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
@@ -16,7 +16,7 @@ import { agentOf } from './offers.js';
 import type { Agent, Framework } from './state.js';
 import { applyUpdate, removeTask } from './tasks.js';
 
-/** An agent's update: forwarded, then taken into the task's record. */
+/** Forwards an agent's update, then applies it to the task's record. */
 export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpdateMessage): void {
   const { state } = ctx;
   count(ctx, 'master/messages_status_update');
@@ -37,11 +37,11 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
   if (framework === undefined) return ignore('the framework is unknown');
   const taskId = idOf<TaskId>(update.status.task_id);
   if (update.uuid !== undefined && wasAcknowledged(framework, taskId, update.uuid)) {
-    info(ctx, `${what} was acknowledged before: agent ${agentId} is told again`);
+    info(ctx, `${what} was acknowledged before: agent ${agentId} gets the acknowledgement again`);
     count(ctx, framework.tasks.has(taskId) ? 'master/valid_status_updates' : 'master/invalid_status_updates');
     return sendAcknowledgement(ctx, framework, agent, { task_id: update.status.task_id, uuid: update.uuid });
   }
-  if (isElsewhere(framework, taskId, agentId)) return ignore('the task is on another agent');
+  if (isOnlyOnOtherAgents(framework, taskId, agentId)) return ignore('the task is on another agent');
   const isSent = sendUpdate(ctx, framework, update, (pid ?? from) as Pid);
   if (!isSent) {
     info(ctx, `${what} waits at its agent: the framework is not connected`);
@@ -52,8 +52,8 @@ export function statusUpdate(ctx: Context, from: Pid, { update, pid }: StatusUpd
   count(ctx, isSent ? 'master/valid_status_updates' : 'master/invalid_status_updates');
 }
 
-/** UPDATES-2. Ids of completed tasks may be used again, so the history counts only where it speaks of no such agent. */
-function isElsewhere(framework: Framework, taskId: TaskId, agentId: AgentId): boolean {
+/** UPDATES-2. The ids of completed tasks may be reused, so the history matters only if it has no such task on this agent. */
+function isOnlyOnOtherAgents(framework: Framework, taskId: TaskId, agentId: AgentId): boolean {
   const known = framework.tasks.get(taskId) ?? framework.unreachableTasks.get(taskId);
   if (known !== undefined) return known.agent_id.value !== agentId;
   let others = 0;
@@ -65,25 +65,25 @@ function isElsewhere(framework: Framework, taskId: TaskId, agentId: AgentId): bo
   return others > 0;
 }
 
-/** As many acknowledgements of a task are remembered: those that its agent may have lost with one write. */
+/** How many acknowledgements are kept per task: as many as its agent may lose with one checkpoint. */
 const ACKNOWLEDGEMENTS_KEPT = 32;
 
 /**
- * UPDATES-1. What the task's statuses say does not count: an agent that registers again lists also those that wait
- * behind the one which it sends.
+ * UPDATES-1. The statuses of a live task do not tell: an agent that re-registers also lists statuses that are queued behind
+ * the one that it sends.
  */
 function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {
   if (framework.acknowledged.get(taskId)?.includes(uuid) === true) return true;
   if (framework.tasks.has(taskId)) return false;
   for (const { task_id, statuses = [] } of framework.completedTasks.values()) {
-    // What the master made of a task whose agent left has no uuid, and was not waited for.
+    // A last status without a uuid is one of the master, for a task whose agent was removed.
     if (task_id.value !== taskId || statuses.at(-1)?.uuid === undefined) continue;
     if (statuses.some((status) => status.uuid === uuid)) return true;
   }
   return false;
 }
 
-/** The scheduler has an update; a terminal one ends the task's time in `tasks`. */
+/** The scheduler acknowledges an update. The task of a terminal update is removed from `tasks`. */
 export function acknowledge(
   ctx: Context,
   framework: Framework,

@@ -1,4 +1,4 @@
-// Reconciliation: a scheduler asks what has become of its tasks. Source: Mesos' documentation of reconciliation.
+// RECONCILE: answers a scheduler with the states of its tasks. Source: Mesos' documentation of reconciliation.
 import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskState, TimeInfo } from '@meseta/wire';
 import { taskStateFor } from '@meseta/wire/task-states';
@@ -8,7 +8,7 @@ import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
 import { enqueueReconciliation } from './reconciliation-queue.js';
 import { type Framework, isPartitionAware } from './state.js';
 
-/** Explicit where tasks are named; else every task that is in `tasks`. */
+/** Reconciles the named tasks; without any, all tasks in `tasks`. */
 export function reconcile(ctx: Context, framework: Framework, call: SchedulerCallReconcile): void {
   count(ctx, 'master/messages_reconcile_tasks');
   const named = call.tasks ?? [];
@@ -21,14 +21,14 @@ export function reconcile(ctx: Context, framework: Framework, call: SchedulerCal
   );
 }
 
-/** One task of an implicit reconciliation; it may have gone meanwhile. */
+/** One task of an implicit reconciliation; it may have been removed meanwhile. */
 export function reconcileKnownTask(ctx: Context, framework: Framework, taskId: TaskId): void {
   const task = framework.tasks.get(taskId);
-  if (task !== undefined) answerKnown(ctx, framework, task);
+  if (task !== undefined) answerWithLatestStatus(ctx, framework, task);
 }
 
-/** The last state that was sent to the scheduler, not the latest that is known. */
-function answerKnown(ctx: Context, framework: Framework, task: Task): void {
+/** The last state that was sent to the scheduler, not the latest known one. */
+function answerWithLatestStatus(ctx: Context, framework: Framework, task: Task): void {
   const last = task.statuses?.at(-1);
   answer(ctx, framework, task, {
     state: task.status_update_state ?? task.state,
@@ -42,35 +42,40 @@ function answerKnown(ctx: Context, framework: Framework, task: Task): void {
   });
 }
 
-type Asked = Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined };
+type NamedItem = Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined };
 
-function answer(ctx: Context, framework: Framework, task: Asked, update: OwnUpdate): void {
+function answer(ctx: Context, framework: Framework, task: NamedItem, update: OwnUpdate): void {
   sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, update));
 }
 
-/** One task that was named. */
+/** One named task. */
 export function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
   const { agents } = ctx.state;
   const known = framework.tasks.get(idOf<TaskId>(asked.task_id));
-  if (known !== undefined) return answerKnown(ctx, framework, known);
+  if (known !== undefined) return answerWithLatestStatus(ctx, framework, known);
   const agentId = asked.agent_id === undefined ? undefined : idOf<AgentId>(asked.agent_id);
-  // The agent may yet come back and tell.
+  // The agent may still re-register and report the task.
   if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;
-  const say = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
+  const answerWith = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
     answer(ctx, framework, asked, {
       state,
       reason: 'REASON_RECONCILIATION',
       message: `Reconciliation: ${what}`,
       ...(unreachable_time === undefined ? {} : { more: { unreachable_time } }),
     });
-  if (agentId === undefined) return say(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
+  if (agentId === undefined)
+    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
   if (agents.registered.has(agentId))
-    return say(taskStateFor(isPartitionAware(framework), 'TASK_GONE'), 'Task is unknown to the agent');
+    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_GONE'), 'Task is unknown to the agent');
   const since = agents.unreachable.get(agentId)?.sinceMs;
   if (since !== undefined) {
-    return say(taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'), 'Task is unreachable', timeInfo(since));
+    return answerWith(
+      taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'),
+      'Task is unreachable',
+      timeInfo(since),
+    );
   }
   if (agents.gone.has(agentId))
-    return say(taskStateFor(isPartitionAware(framework), 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
-  say(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
+    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
+  answerWith(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
 }

@@ -133,7 +133,7 @@ test('UPDATES-1: updates that wait behind others at an agent which registers aga
   }
 });
 
-test('a task that goes back and forth between states is remembered by its last 256 statuses', () => {
+test('a task that goes back and forth between states keeps its last 256 statuses', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -171,7 +171,7 @@ test('resources are sorted by the role that they are allocated to, in their orde
   );
 });
 
-test('a task is remembered with what operators look at, without its command, data and secrets', () => {
+test('a task is recorded with what operators look at, without its command, data and secrets', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -313,7 +313,7 @@ test('a status keeps no data of its framework, and one entry for each run of equ
   }
 });
 
-test('SECRETS-1: a task that an agent brings back is remembered without secrets, with its statuses and labels', () => {
+test('SECRETS-1: a task that an agent reports at its re-registration is recorded without secrets, with its statuses and labels', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096', { silent: true });
   const scheduler = world.subscribe();

@@ -1,4 +1,4 @@
-// Tasks and executors in the master's books: added, changed, ended. Keeps MASTER-STATE-1 and the allocator's share of it.
+// The records of tasks and executors: added, updated, removed, with their resources in the allocator. Keeps MASTER-STATE-1.
 import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
 import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
@@ -10,14 +10,18 @@ import { statusOf } from './events.js';
 import { addToHistory } from './history.js';
 import type { Agent, Framework } from './state.js';
 
-export interface Placed {
+export interface Placement {
   readonly framework: Framework;
   readonly agent: Agent;
   readonly executor: ExecutorInfo | undefined;
 }
 
-/** A launched task as the master remembers it: its command and data stay with its agent. */
-export function taskOf({ state: { intern } }: Context, info: TaskInfo, { framework, agent, executor }: Placed): Task {
+/** The record of a launched task, without its command and data, which only the agent keeps. */
+export function taskOf(
+  { state: { intern } }: Context,
+  info: TaskInfo,
+  { framework, agent, executor }: Placement,
+): Task {
   const user = info.command?.user ?? info.executor?.command?.user;
   return {
     name: info.name,
@@ -52,7 +56,7 @@ const countState = (ctx: Context, state: TaskState, by: number): void => {
   taskCounts.set(state, (taskCounts.get(state) ?? 0) + by);
 };
 
-/** Replaces a live task's record; the counts follow its state. */
+/** Replaces a live task's record and updates the counts by state. */
 function replaceTask(ctx: Context, framework: Framework, before: Task, task: Task): void {
   framework.tasks.set(idOf<TaskId>(task.task_id), task);
   if (before.state === task.state) return;
@@ -61,9 +65,9 @@ function replaceTask(ctx: Context, framework: Framework, before: Task, task: Tas
 }
 
 /**
- * Takes an update into the task's record. Its resources come free as soon as the latest state that the agent knows is
- * terminal, even if the scheduler has yet to be shown earlier ones; a terminal state never changes again.
- * `isSent`: the scheduler was sent it and acknowledges it.
+ * Applies an update to the task's record. The resources are released as soon as the agent's latest state is terminal, even
+ * if the scheduler has not received the earlier states. A terminal state never changes again.
+ * `isSent`: the update was sent to the scheduler, which will acknowledge it.
  */
 export function applyUpdate(
   ctx: Context,
@@ -73,7 +77,7 @@ export function applyUpdate(
   isSent = false,
 ): Task {
   const sent = isSent ? { status_update_state: update.status.state, status_update_uuid: update.uuid } : undefined;
-  const { after, status } = updated(ctx, framework, task, update, sent);
+  const { after, status } = withUpdate(ctx, framework, task, update, sent);
   const { state } = after;
   replaceTask(ctx, framework, task, after);
   if (state === 'TASK_UNREACHABLE') countTaskEnd(ctx, { ...status, state });
@@ -84,19 +88,19 @@ export function applyUpdate(
   return after;
 }
 
-/** Keeps an ended task for views. */
+/** Keeps a completed task for views. */
 export function addCompletedTask({ state }: Context, framework: Framework, task: Task): void {
   addToHistory(framework.completedTasks, task, state.options.maxCompletedTasksPerFramework);
 }
 
-/** Ends a task that is unreachable: what it held is free already, and its end is not counted a second time. */
+/** Ends an unreachable task. Its resources were released and its end was counted when it became unreachable. */
 export function endUnreachable(ctx: Context, framework: Framework, task: Task, update: StatusUpdate): void {
-  addCompletedTask(ctx, framework, updated(ctx, framework, task, update, undefined).after);
+  addCompletedTask(ctx, framework, withUpdate(ctx, framework, task, update, undefined).after);
   framework.unreachableTasks.delete(idOf<TaskId>(task.task_id));
 }
 
-/** The task's record with an update taken into it, noted where operators are told of it. */
-function updated(
+/** The task's record with an update applied; notes the change for operators' streams. */
+function withUpdate(
   ctx: Context,
   framework: Framework,
   task: Task,
@@ -105,32 +109,32 @@ function updated(
 ): { readonly after: Task; readonly status: TaskStatus } {
   const state = isTerminal(task.state) ? task.state : (update.latest_state ?? update.status.state);
   if (state !== task.state && isTerminal(state)) countFrameworkTaskEnd(framework, state);
-  const status = remembered(ctx, task, update);
+  const status = recordedStatus(ctx, task, update);
   const repeats = task.statuses?.at(-1)?.state === status.state;
   const earlier = latestStatuses((repeats ? task.statuses?.slice(0, -1) : task.statuses) ?? []);
-  // Spreading the task here makes V8 (of Node 20) give every record a hidden class of its own: 0.3 KB a task.
-  // A spread array has room for sixteen more.
+  // Object.assign and concat save memory: with a spread, V8 (Node 20) gives every record its own hidden class (0.3 KB), and
+  // an array capacity for sixteen more elements.
   const after: Task = Object.assign({}, task, { state, statuses: earlier.concat(status), ...sent });
-  // One for every state that the agent tells, whatever is known of later ones.
+  // One note for every reported state, even if a later state is known.
   if (!repeats || isCheckResult(status)) {
     note(ctx, { kind: 'taskUpdated', frameworkId: framework.id, taskId: task.task_id.value, state, status });
   }
   return { after, status };
 }
 
-/** A task may go from state to state and back for ever: what came before the limit's last ones is forgotten. */
+/** Keeps the most recent statuses, because a task may change its state without end. */
 export const latestStatuses = <Status>(statuses: readonly Status[]): readonly Status[] =>
   statuses.length < LIMITS.statuses.most ? statuses : statuses.slice(1 - LIMITS.statuses.most);
 
-/** The status without the framework's own data. */
-function remembered(ctx: Context, task: Task, update: StatusUpdate): TaskStatus {
+/** The status as it is recorded: without the framework's data. */
+function recordedStatus(ctx: Context, task: Task, update: StatusUpdate): TaskStatus {
   const status = statusOf(update);
   if (status.data === undefined) return shareParts(ctx, task, status);
   const { data: _, ...rest } = status;
   return shareParts(ctx, task, rest);
 }
 
-/** Shares with its task and with other statuses what a status has in common with them: it is the caller's own still. */
+/** Shares equal parts of a new status with its task and with other statuses; changes the status. */
 function shareParts({ state: { intern } }: Context, task: Task, status: Mutable<TaskStatus>): TaskStatus {
   status.task_id = task.task_id;
   if (status.agent_id?.value === task.agent_id.value) status.agent_id = task.agent_id;
@@ -141,11 +145,11 @@ function shareParts({ state: { intern } }: Context, task: Task, status: Mutable<
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** A task that its agent tells of, as the master remembers it. */
+/** The record of a task that an agent reports at its re-registration. */
 export function returnedTask(
   ctx: Context,
   sent: Task,
-  { framework, agent }: Pick<Placed, 'framework' | 'agent'>,
+  { framework, agent }: Pick<Placement, 'framework' | 'agent'>,
   resources: Resources,
 ): Task {
   const { intern } = ctx.state;
@@ -183,7 +187,7 @@ export function byRole(resources: Resources): Map<string, Resources> {
   return roles;
 }
 
-/** Takes a task off the books: one that ended, or whose agent is lost; its resources are free already. */
+/** Removes a task that has ended or whose agent is unreachable. Its resources have been released. */
 export function removeTask(ctx: Context, framework: Framework, task: Task, to: 'completed' | 'unreachable'): void {
   const taskId = idOf<TaskId>(task.task_id);
   const agentId = idOf<AgentId>(task.agent_id);
@@ -223,7 +227,7 @@ export function addExecutor(framework: Framework, agent: Agent, executor: Execut
   framework.executors.set(agent.id, ofFramework.set(executorId, executor));
 }
 
-/** False if it isn't known. */
+/** Returns false if the executor is unknown. */
 export function removeExecutor(ctx: Context, framework: Framework, agent: Agent, executorId: ExecutorId): boolean {
   const onAgent = agent.executors.get(framework.id);
   const executor = onAgent?.get(executorId);
@@ -237,10 +241,10 @@ export function removeExecutor(ctx: Context, framework: Framework, agent: Agent,
   return true;
 }
 
-/** What tasks that are not terminal and executors hold on an agent, by framework. */
+/** The resources of live tasks and of executors on an agent, by framework. */
 export function usedOn(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
   const used = new Map<FrameworkId, Resources>();
-  const take = (frameworkId: FrameworkId, resources: Resources | undefined): void => {
+  const addResources = (frameworkId: FrameworkId, resources: Resources | undefined): void => {
     if (resources === undefined) return;
     const before = used.get(frameworkId);
     used.set(frameworkId, before === undefined ? resources : add(before, resources));
@@ -249,26 +253,26 @@ export function usedOn(ctx: Context, agent: Agent): Map<FrameworkId, Resources> 
     const tasks = ctx.state.frameworks.get(frameworkId)?.tasks;
     for (const taskId of taskIds) {
       const task = tasks?.get(taskId);
-      if (task !== undefined && !isTerminal(task.state)) take(frameworkId, task.resources);
+      if (task !== undefined && !isTerminal(task.state)) addResources(frameworkId, task.resources);
     }
   }
   for (const [frameworkId, executors] of agent.executors) {
-    for (const executor of executors.values()) take(frameworkId, executor.resources);
+    for (const executor of executors.values()) addResources(frameworkId, executor.resources);
   }
   return used;
 }
 
-/** What a framework holds on all agents, by agent. */
+/** The resources of a framework's live tasks and executors, by agent. */
 export function usedBy(framework: Framework): Map<AgentId, Resources> {
   const used = new Map<AgentId, Resources>();
-  const take = (agentId: AgentId, resources: Resources | undefined): void => {
+  const addResources = (agentId: AgentId, resources: Resources | undefined): void => {
     if (resources !== undefined) used.set(agentId, add(used.get(agentId) ?? [], resources));
   };
   for (const task of framework.tasks.values()) {
-    if (!isTerminal(task.state)) take(idOf<AgentId>(task.agent_id), task.resources);
+    if (!isTerminal(task.state)) addResources(idOf<AgentId>(task.agent_id), task.resources);
   }
   for (const [agentId, executors] of framework.executors) {
-    for (const executor of executors.values()) take(agentId, executor.resources);
+    for (const executor of executors.values()) addResources(agentId, executor.resources);
   }
   return used;
 }

@@ -3,7 +3,7 @@ import { takeDueTimer } from '@meseta/base/core/timers';
 import { reregistrationTimedOut } from './agents/disconnect.js';
 import { drainedIfEmpty } from './agents/drain.js';
 import { pingTimedOut } from './agents/ping.js';
-import { pruneRegistry, unreturned } from './agents/recovery.js';
+import { markMissingAgents, pruneRegistry } from './agents/recovery.js';
 import { removalsDue } from './agents/unreachable.js';
 import type { Context } from './context.js';
 import { failoverTimedOut } from './frameworks/disconnect.js';
@@ -44,8 +44,8 @@ function handleTimer(ctx: Context, timer: Timer): void {
       return drainedIfEmpty(ctx, timer.agentId);
     case 'removals':
       return removalsDue(ctx);
-    case 'unreturned':
-      return unreturned(ctx);
+    case 'missingAgents':
+      return markMissingAgents(ctx);
     case 'registryGc':
       return pruneRegistry(ctx);
   }

@@ -8,7 +8,7 @@ import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
 import { unlink } from '../links.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
-import { forgetOperations, reportLostOperations } from '../operation-records.js';
+import { removeOperationsOf, reportLostOperations } from '../operation-records.js';
 import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import type { Agent, Framework } from '../state.js';
 import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
@@ -42,7 +42,7 @@ export function deleteAgent(ctx: Context, agent: Agent, departure: Departure): M
   rescindOffersOf(ctx, agent);
   rescindInverseOffersOf(ctx, agent);
   const ends = { OPERATION_UNREACHABLE: 'unreachable', OPERATION_GONE_BY_OPERATOR: 'gone_by_operator' } as const;
-  forgetOperations(ctx, agent, operationState && ends[operationState]);
+  removeOperationsOf(ctx, agent, operationState && ends[operationState]);
   state.allocator.removeAgent(agent.id);
   for (const kind of ['ping', 'reregister', 'drained'] as const) cancelTimer(ctx, { kind, agentId: agent.id });
   state.agents.unansweredPings.delete(agent.id);

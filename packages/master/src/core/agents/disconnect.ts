@@ -17,12 +17,12 @@ export function disconnectAgent(ctx: Context, agent: Agent): void {
   state.allocator.deactivateAgent(agent.id);
   rescindOffersOf(ctx, away);
   rescindInverseOffersOf(ctx, away);
-  loseWhatIsNotCheckpointed(ctx, away);
+  loseUncheckpointedTasks(ctx, away);
   setTimer(ctx, { kind: 'reregister', agentId: agent.id }, state.options.agentReregisterTimeoutMs);
 }
 
 /** What does not survive the agent's process. */
-function loseWhatIsNotCheckpointed(ctx: Context, agent: Agent): void {
+function loseUncheckpointedTasks(ctx: Context, agent: Agent): void {
   const isLost = (framework: Framework): boolean =>
     agent.info.checkpoint !== true || framework.info.checkpoint !== true;
   for (const [frameworkId, taskIds] of [...agent.tasks]) {

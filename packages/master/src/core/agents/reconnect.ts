@@ -29,7 +29,7 @@ import {
 
 export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage): void {
   const repeated = isRepeated(before, pid, message);
-  const agent = takeChanges(ctx, before, pid, message, repeated);
+  const agent = applyReregistration(ctx, before, pid, message, repeated);
   cancelTimer(ctx, { kind: 'reregister', agentId: agent.id });
   if (!repeated) dropMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
@@ -104,7 +104,13 @@ const isRepeated = (before: Agent, pid: Pid, { resource_version_uuid }: Reregist
   before.resourceVersion !== undefined &&
   before.resourceVersion === resource_version_uuid?.value;
 
-function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterAgentMessage, repeated: boolean): Agent {
+function applyReregistration(
+  ctx: Context,
+  before: Agent,
+  pid: Pid,
+  message: ReregisterAgentMessage,
+  repeated: boolean,
+): Agent {
   const { state, now } = ctx;
   const info = shareInfo(ctx, inPostRefinement(message.agent, before.id));
   if (before.pid !== pid) {
@@ -119,7 +125,7 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
     capabilities: capabilitySet(ctx, message.agent_capabilities ?? []),
     reregisteredAtMs: now.wallMs,
     connected: true,
-    ...(repeated ? {} : resourcesIn(ctx, before, info, message)),
+    ...(repeated ? {} : reportedResources(ctx, before, info, message)),
   });
   link(ctx, pid);
   // An operation that never reached it: what was offered on its strength isn't there.
@@ -134,7 +140,12 @@ function takeChanges(ctx: Context, before: Agent, pid: Pid, message: ReregisterA
 }
 
 /** Operations under way were sent on the strength of an earlier word of the agent's, which makes it drop them. */
-function resourcesIn(ctx: Context, before: Agent, info: AgentInfo, message: ReregisterAgentMessage): Partial<Agent> {
+function reportedResources(
+  ctx: Context,
+  before: Agent,
+  info: AgentInfo,
+  message: ReregisterAgentMessage,
+): Partial<Agent> {
   const checkpointedResources = merge(toPostRefinement(message.checkpointed_resources ?? []));
   const resourceVersion = message.resource_version_uuid?.value;
   return {

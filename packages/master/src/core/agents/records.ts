@@ -152,7 +152,7 @@ export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>):
 }
 
 /** Makes it register anew: a ping that says "not connected". */
-export function askAgain(ctx: Context, agent: Agent): void {
+export function requestReregistration(ctx: Context, agent: Agent): void {
   send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
 }
 

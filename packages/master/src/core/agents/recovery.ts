@@ -63,7 +63,7 @@ export function recovered(ctx: Context): void {
     { factor: state.options.allocatorRecoveryFactor, timeoutMs: state.options.allocatorRecoveryTimeoutMs },
   );
   if (durable.agents.size > 0) {
-    setTimer(ctx, { kind: 'unreturned' }, state.options.agentReregisterTimeoutMs);
+    setTimer(ctx, { kind: 'missingAgents' }, state.options.agentReregisterTimeoutMs);
   }
   setTimer(ctx, { kind: 'registryGc' }, state.options.registryGcIntervalMs);
   state.recovered = true;
@@ -75,7 +75,7 @@ export const quotaOf = (config: QuotaConfig): Quota => ({
 });
 
 /** The time to come back is over: who is missing is marked unreachable, one rate-limit token each. */
-export function unreturned(ctx: Context): void {
+export function markMissingAgents(ctx: Context): void {
   const { agents, registrar, options } = ctx.state;
   const missing = [...agents.recovered.keys()];
   if (missing.length === 0) return;
@@ -86,10 +86,10 @@ export function unreturned(ctx: Context): void {
     ctx.effects.push({ kind: 'exit', message });
     return;
   }
-  ctx.state.jobs.push({ kind: 'markUnreturned', agentIds: missing, next: 0 });
+  ctx.state.jobs.push({ kind: 'markMissing', agentIds: missing, next: 0 });
 }
 
-export function unreturnedAgent(ctx: Context, id: AgentId): void {
+export function markMissingAgent(ctx: Context, id: AgentId): void {
   if (!ctx.state.agents.recovered.has(id)) return;
   requestUnreachable(ctx, id, 'did not come back after a master failover');
 }

@@ -11,7 +11,7 @@ import { propose } from '../registrar.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
 import { addToAllocator, connectionOf, forRegistry, indexAgent, inPostRefinement, newAgent } from './records.js';
-import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
+import { REPLACED, requestRemoval, shutDownIfMachineIsDown } from './remove.js';
 
 export function registerAgent(
   ctx: Context,
@@ -76,5 +76,5 @@ export function agentAdmitted(ctx: Context, pid: Pid, id: AgentId): void {
     body: { agent_id: agent.wireId, connection: connectionOf(ctx) },
   });
   startPings(ctx, agent);
-  takeDownIfLate(ctx, agent);
+  shutDownIfMachineIsDown(ctx, agent);
 }

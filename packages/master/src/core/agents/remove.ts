@@ -42,15 +42,15 @@ export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boo
 }
 
 /** Its machine goes down for maintenance. */
-export function takeDown(ctx: Context, agent: Agent): void {
+export function shutDownForMaintenance(ctx: Context, agent: Agent): void {
   sendShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
   requestRemoval(ctx, agent.id, MACHINE_DOWN);
 }
 
 /** For one that was let in before its machine went down, and entered after that. */
-export function takeDownIfLate(ctx: Context, agent: Agent): void {
+export function shutDownIfMachineIsDown(ctx: Context, agent: Agent): void {
   const machine = ctx.state.registrar.durable.machines.get(machineKeyOf(agent));
-  if (machine?.mode === 'DOWN') takeDown(ctx, agent);
+  if (machine?.mode === 'DOWN') shutDownForMaintenance(ctx, agent);
 }
 
 export function agentRemoved(ctx: Context, id: AgentId, why: string): void {

@@ -30,15 +30,15 @@ import { agentReconnected, sendFrameworks } from './reconnect.js';
 import {
   addToAllocator,
   agentIdOf,
-  askAgain,
   connectionOf,
   forRegistry,
   indexAgent,
   inPostRefinement,
   newAgent,
+  requestReregistration,
   sendShutdown,
 } from './records.js';
-import { REPLACED, requestRemoval, takeDownIfLate } from './remove.js';
+import { REPLACED, requestRemoval, shutDownIfMachineIsDown } from './remove.js';
 import { cancelUnreachable } from './unreachable.js';
 
 export function reregisterAgent(
@@ -132,14 +132,14 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   });
   sendFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
-  takeDownIfLate(ctx, agent);
+  shutDownIfMachineIsDown(ctx, agent);
   // It was unreachable, removed or pruned: its frameworks got updates that its tasks are lost.
-  if (!wasExpected) sendReturned(ctx, returned);
+  if (!wasExpected) sendReturnedUpdates(ctx, returned);
   if (wasUnreachable === undefined) return;
   // Duplicate of a re-registration accepted before the agent became unreachable. Operations sent since then may still
   // be applied.
   const { resourceVersion } = wasUnreachable;
-  if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) askAgain(ctx, agent);
+  if (resourceVersion !== undefined && resourceVersion === agent.resourceVersion) requestReregistration(ctx, agent);
 }
 
 /**
@@ -223,12 +223,12 @@ function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): R
     addTask(ctx, framework, agent, task);
     returned.push({ framework, task });
   }
-  forgetCompleted(returned);
+  removeReturnedFromCompleted(returned);
   return returned;
 }
 
 /** Their agent was removed, and they with it; now all are back. */
-function forgetCompleted(returned: readonly Returned[]): void {
+function removeReturnedFromCompleted(returned: readonly Returned[]): void {
   const idsIn = new Map<Framework['completedTasks'], Set<string>>();
   for (const { framework, task } of returned) {
     const ids = idsIn.get(framework.completedTasks) ?? new Set();
@@ -255,7 +255,7 @@ function addReturnedExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): vo
 }
 
 /** Corrects earlier updates that said that these tasks are lost. */
-function sendReturned(ctx: Context, returned: readonly Returned[]): void {
+function sendReturnedUpdates(ctx: Context, returned: readonly Returned[]): void {
   for (const { framework, task } of returned) {
     const last = task.statuses?.at(-1);
     const update = ownUpdate(ctx, framework, task, {

@@ -7,9 +7,9 @@ import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/res
 import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
 import { type Context, count, send, warn } from '../context.js';
 import { agentOf, rescindOffersOf } from '../offers.js';
-import { learnOperations } from '../operation-records.js';
+import { listReportedOperations } from '../operation-records.js';
 import type { Agent, ResourceProviderRecord } from '../state.js';
-import { askAgain, changeAgent, problemOf } from './records.js';
+import { changeAgent, problemOf, requestReregistration } from './records.js';
 
 export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage): void {
   count(ctx, 'master/messages_update_slave');
@@ -22,10 +22,10 @@ export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage
   const version = message.resource_version_uuid?.value;
   const late = version !== undefined && agent.resourceVersion !== undefined && version !== agent.resourceVersion;
   const changed = takeResources(ctx, agent, message);
-  if (late) askAgain(ctx, changed);
+  if (late) requestReregistration(ctx, changed);
   if (message.operations === undefined) return;
-  learnOperations(ctx, changed, message.operations.operations ?? []);
-  askForMissing(ctx, changed, message);
+  listReportedOperations(ctx, changed, message.operations.operations ?? []);
+  reconcileMissingOperations(ctx, changed, message);
 }
 
 function takeResources(ctx: Context, agent: Agent, message: UpdateAgentMessage): Agent {
@@ -66,7 +66,7 @@ const totalOfProviders = (providers: ReadonlyMap<string, ResourceProviderRecord>
   [...providers.values()].flatMap(({ total }) => total);
 
 /** Operations that the agent does not know were lost on their way: it is asked, and answers that they were dropped. */
-function askForMissing(ctx: Context, agent: Agent, message: UpdateAgentMessage): void {
+function reconcileMissingOperations(ctx: Context, agent: Agent, message: UpdateAgentMessage): void {
   const known = new Set<string>();
   for (const { uuid } of message.operations?.operations ?? []) known.add(uuid.value);
   const missing = [...agent.operations].filter((uuid: OperationUuid) => !known.has(uuid));

@@ -6,7 +6,7 @@ import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent, checkOperationCount, operationError } from '../operation-records.js';
+import { checkOperationCount, operationError, sendOperation } from '../operation-records.js';
 import type { Agent, Framework } from '../state.js';
 import { usedOn } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';
@@ -24,18 +24,18 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
     denial(ctx.state.options, principal, operation) ??
     checkResized(acceptance, operation);
   if (problem !== undefined) return operationError(ctx, framework, operation, problem);
-  const applied = applyOperation(acceptance.left, operation);
+  const applied = applyOperation(acceptance.remaining, operation);
   if (!applied.ok) return operationError(ctx, framework, operation, applied.error);
   const { conversions } = applied.value;
-  ctx.state.allocator.updateAllocation(framework.id, agent.id, acceptance.left, conversions);
-  acceptance.left = applied.value.resources;
+  ctx.state.allocator.updateAllocation(framework.id, agent.id, acceptance.remaining, conversions);
+  acceptance.remaining = applied.value.resources;
   for (const { consumed, converted } of conversions) {
-    acceptance.made = add(subtract(acceptance.made, consumed), converted);
+    acceptance.created = add(subtract(acceptance.created, consumed), converted);
   }
   const resized = operation.grow_volume?.volume ?? operation.shrink_volume?.volume;
   if (resized !== undefined) acceptance.resized.add(volumeId(resized));
   rescindDestroyed(ctx, current, operation.destroy?.volumes ?? []);
-  applyOnAgent(ctx, framework, agent.id, operation, conversions);
+  sendOperation(ctx, framework, agent.id, operation, conversions);
 }
 
 /** Feedback of two operations of one id could not be told apart. */

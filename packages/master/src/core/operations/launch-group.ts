@@ -23,12 +23,12 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   if (denied !== undefined) {
     return refuse('REASON_TASK_GROUP_UNAUTHORIZED', `not authorized to launch tasks as user '${denied}'`);
   }
-  const place = { framework, agent, offered: acceptance.left };
+  const place = { framework, agent, offered: acceptance.remaining };
   const problem = checkTaskGroup(executor, tasks, place);
   if (problem !== undefined) return refuse('REASON_TASK_GROUP_INVALID', problem);
   const used = tasks.reduce<Resources>((sum, task) => add(sum, task.resources ?? []), chargedFor(place, executor));
   const launch_executor = runningExecutor(place, executor) === undefined;
-  acceptance.left = subtract(acceptance.left, used);
+  acceptance.remaining = subtract(acceptance.remaining, used);
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
   if (launch_executor) addExecutor(framework, agent, executor);
   for (const task of tasks) addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor }));

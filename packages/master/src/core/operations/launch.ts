@@ -43,7 +43,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
     taskError(ctx, framework, task, 'REASON_TASK_UNAUTHORIZED', text);
     return [];
   }
-  const place = { framework, agent, offered: acceptance.left };
+  const place = { framework, agent, offered: acceptance.remaining };
   const problem = checkTask(task, place);
   if (problem !== undefined) {
     taskError(ctx, framework, task, 'REASON_TASK_INVALID', problem);
@@ -51,7 +51,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
   }
   const used = add(task.resources ?? [], chargedFor(place, task.executor));
   const launch_executor = task.executor === undefined || runningExecutor(place, task.executor) === undefined;
-  acceptance.left = subtract(acceptance.left, used);
+  acceptance.remaining = subtract(acceptance.remaining, used);
   if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
   addTask(ctx, framework, agent, taskOf(ctx, task, { framework, agent, executor: task.executor }));
   countOperation(framework, { type: 'LAUNCH' });

@@ -2,7 +2,7 @@
 import { overLimit } from '@meseta/base';
 import type { MachineID, MaintenanceSchedule } from '@meseta/wire';
 import { machineKey, machineKeyOf } from '../../registry/state.js';
-import { takeDown } from '../agents/remove.js';
+import { shutDownForMaintenance } from '../agents/remove.js';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
@@ -119,7 +119,7 @@ function checkMode(ctx: Context, machines: readonly MachineID[], mode: 'DRAINING
 }
 
 export function maintenanceStarted(ctx: Context, machines: readonly MachineID[], request: RequestId): void {
-  for (const agent of agentsOn(ctx, machines)) takeDown(ctx, agent);
+  for (const agent of agentsOn(ctx, machines)) shutDownForMaintenance(ctx, agent);
   reply(ctx, request, 200);
 }
 

@@ -17,7 +17,7 @@ import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
-import { applyOnAgent, checkOperationCount } from '../operation-records.js';
+import { checkOperationCount, sendOperation } from '../operation-records.js';
 import { denial } from '../operations/authorize.js';
 import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';
@@ -122,7 +122,7 @@ export function operateOn(
   makeRoom(ctx, agent, operation, needed);
   const applied = ctx.state.allocator.updateAvailable(agent.id, [operation]);
   if (!applied.ok) return reply(ctx, request, 409, applied.error);
-  applyOnAgent(ctx, undefined, agent.id, operation, conversions.value);
+  sendOperation(ctx, undefined, agent.id, operation, conversions.value);
   reply(ctx, request, 202);
 }
 
