@@ -21,7 +21,7 @@ export function kill(ctx: Context, framework: Framework, { task_id, agent_id, ki
   const ids = agent.killedTasks.get(framework.id) ?? new Set();
   agent.killedTasks.set(framework.id, ids.add(idOf(task_id)));
   if (!agent.connected) {
-    return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} is back`);
+    return info(ctx, `task ${task_id.value} is killed when agent ${agent.id} re-registers`);
   }
   send(ctx, agent.pid, {
     name: 'KillTaskMessage',

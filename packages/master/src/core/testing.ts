@@ -1,5 +1,5 @@
-// A master's core with a world around it, for tests that read as a story: agents and schedulers that keep what they
-// were told, a store that answers at once (or when told to), and a clock that only `wait` moves.
+// A simulated environment of a master's core, for tests: agents and schedulers that keep the messages and events that they
+// received, a store that answers at once or on demand, and a clock that only `wait` advances.
 import {
   type AgentId,
   assert,
@@ -35,7 +35,7 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from './options.js';
 
 export interface WorldOptions extends Partial<MasterOptions> {
   readonly registry?: RegistryState;
-  /** Don't elect: the test does. */
+  /** Do not feed `elected`; the test does that. */
   readonly waiting?: boolean;
   /** The master's fault domain. */
   readonly domain?: DomainInfo;
@@ -49,10 +49,10 @@ export interface World {
   readonly effects: MasterEffect[];
   now(): Now;
   feed(input: MasterInput): void;
-  /** Lets the store answer one batch; for worlds whose store is held. */
+  /** Answers one batch, after `holdStore(true)`. */
   answerStore(): void;
   holdStore(held: boolean): void;
-  /** Moves the clock, deadline by deadline. */
+  /** Advances the clock from deadline to deadline, and feeds a tick at each. */
   wait(ms: number): void;
   agent(resources?: string, more?: Partial<AgentSpec>): TestAgent;
   subscribe(info?: Partial<FrameworkInfo>, more?: Partial<SchedulerCallSubscribe>): TestScheduler;
@@ -64,7 +64,7 @@ export interface AgentSpec {
   readonly pid: string;
   readonly info: Partial<AgentInfo>;
   readonly version: string;
-  /** Don't register. */
+  /** Do not register the agent. */
   readonly silent: boolean;
 }
 
@@ -73,15 +73,15 @@ export interface TestAgent {
   readonly info: AgentInfo;
   readonly id: AgentId;
   readonly received: LibprocessMessage[];
-  /** Takes out the oldest message of that name. */
+  /** Removes and returns the oldest message with that name. */
   take<Name extends LibprocessMessage['name']>(name: Name): Extract<LibprocessMessage, { readonly name: Name }>['body'];
   has(name: LibprocessMessage['name']): boolean;
   say(message: LibprocessMessage): void;
-  /** Answers pings from here on. */
+  /** Whether it answers pings. */
   answersPings: boolean;
   register(): void;
   reregister(more?: Partial<ReregisterAgentMessage>): void;
-  /** Sends a status update of a task that it was given; answers its uuid. */
+  /** Sends a status update of a launched task and returns the update's uuid. */
   update(framework: TestScheduler, taskId: string, state: TaskStatus['state'], latest?: TaskStatus['state']): string;
   breakConnection(): void;
 }
@@ -92,7 +92,7 @@ export interface TestScheduler {
   readonly info: FrameworkInfo;
   readonly events: SchedulerEvent[];
   readonly isClosed: boolean;
-  /** Takes out the oldest event of that type. */
+  /** Removes and returns the oldest event of that type. */
   take(type: SchedulerEvent['type']): SchedulerEvent;
   has(type: SchedulerEvent['type']): boolean;
   offer(): Offer;
@@ -114,7 +114,7 @@ export const CAPABILITIES = [
   { type: 'TASK_RESOURCE_LIMITS' },
 ] as const;
 
-/** A list of resources as a framework writes it, allocated to the offer's role. */
+/** Parses resources and allocates them to the offer's role. */
 export function resources(text: string, offer?: Offer): readonly Resource[] {
   const parsed = parseResources(text);
   assert(parsed.ok, `resources of a test: ${text}`);
@@ -167,7 +167,7 @@ class TestWorld implements World {
     return { monoMs: this.monoMs, wallMs: 1_700_000_000_000 + this.monoMs };
   }
 
-  /** What an effect leads to is fed after all effects of its step are carried out. */
+  /** Inputs that effects cause are fed after all effects of the step have been performed. */
   feed(input: MasterInput): void {
     this.queue.push(input);
     if (this.busy) return;

@@ -1,4 +1,4 @@
-// What the master does when a timer is due.
+// Handles the master's timers.
 import { takeDueTimer } from '@meseta/base/core/timers';
 import { reregistrationTimedOut } from './agents/disconnect.js';
 import { drainedIfEmpty } from './agents/drain.js';
@@ -11,7 +11,7 @@ import { heartbeat } from './frameworks/heartbeat.js';
 import { offerTimedOut, returnInverseOffer } from './offers.js';
 import type { Timer } from './state.js';
 
-/** At most this many in a step: the next tick, which follows at once, takes the others. */
+/** How many due timers one step handles; the next tick, which follows at once, handles the others. */
 const TIMERS_PER_STEP = 1_000;
 
 /** Handles the timers that are due. Returns whether one of them may have changed what views show. */

@@ -1,4 +1,4 @@
-// What every registration is checked for before anything else.
+// The checks of every registration and re-registration.
 
 import { type AgentId, checkId, err, ok, overLimit, type Pid, type Result } from '@meseta/base';
 import { isUnreserved, toPostRefinement } from '@meseta/resources';
@@ -21,7 +21,7 @@ interface Applicant {
 
 type Named = readonly [field: string, id: { readonly value: string } | undefined];
 
-/** Of all that it brings along, as this master may send it to other agents, and shows it. */
+/** Checks all ids in the message, because the master shows them and sends them to other agents. */
 function checkIds({ agent, frameworks = [], executor_infos = [], tasks = [] }: Applicant): Problem {
   const checkAll = (...named: readonly Named[]): Problem =>
     firstAmong(named, ([field, id]) => (id === undefined ? undefined : checkId(field, id.value)));
@@ -47,7 +47,7 @@ function checkIds({ agent, frameworks = [], executor_infos = [], tasks = [] }: A
   );
 }
 
-/** A problem leaves the agent without an answer; it tries again. */
+/** The problem of a registration. The agent gets no answer, and retries. */
 function problemWith(ctx: Context, applicant: Applicant): Problem {
   const { agent, version, checkpointed_resources } = applicant;
   const { options, identity } = ctx.state;
@@ -72,7 +72,7 @@ const attributesProblem = (attributes: readonly Attribute[]): Problem =>
     overLimit('attributeText', `agent.attributes[${i}]`, Math.max(name.length, text?.value.length ?? 0)),
   );
 
-/** An agent that brings reservations makes them: it must be allowed to. */
+/** An agent with static reservations must be authorized to make reservations. */
 function denialOf(ctx: Context, agent: AgentInfo, principal: string | undefined): string | undefined {
   const { options } = ctx.state;
   if (!options.authorize({ action: 'REGISTER_AGENT', principal })) return 'not authorized';
@@ -80,7 +80,7 @@ function denialOf(ctx: Context, agent: AgentInfo, principal: string | undefined)
   return denial(options, principal, { type: 'RESERVE', reserve: { resources: reserved } });
 }
 
-/** Fails after having told the agent and the log what there is to tell. */
+/** Fails after it has logged the problem, or has shut down the agent. */
 export function admit(
   ctx: Context,
   from: Pid,

@@ -1,4 +1,4 @@
-// An agent, or what was on it, is lost to the cluster: off the books, and who had something there is told.
+// Deletes an agent or its tasks and executors, and reports that to the schedulers.
 
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer } from '@meseta/base/core/timers';
@@ -15,14 +15,14 @@ import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
 
 export interface Departure {
   readonly update: (framework: Framework, task: Task) => OwnUpdate;
-  /** Where tasks go that had not ended. */
+  /** Where live tasks are moved to. */
   readonly tasksTo: 'completed' | 'unreachable';
-  /** What becomes of its operations; undefined: they are forgotten without a word, as in Mesos. */
+  /** The state of its operations that is reported; undefined: they are removed without a report, as in Mesos. */
   readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR' | undefined;
 }
 
 /**
- * Takes a registered agent off the books; answers the tasks that it had. Schedulers are told in Mesos' order: operations,
+ * Deletes a registered agent and returns the ids of its tasks. Schedulers get the events in Mesos' order: operations,
  * tasks, offers.
  */
 export function deleteAgent(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
@@ -75,7 +75,7 @@ export function dropExecutors(ctx: Context, agent: Agent, which?: (framework: Fr
   }
 }
 
-/** Every connected framework learns that an agent is lost, whether it had tasks there or not. */
+/** Sends FAILURE to every connected framework, whether it had tasks on the agent or not. */
 export function sendFailure(ctx: Context, id: AgentId): void {
   const connected = [...ctx.state.frameworks.values()].filter((framework) => framework.connection !== undefined);
   if (connected.length > 0) sendEvent(ctx, connected, { type: 'FAILURE', failure: { agent_id: { value: id } } });

@@ -1,4 +1,4 @@
-// An agent's connection broke: it is not offered; it has `agent_reregister_timeout` to come back.
+// An agent's connection broke: it is deactivated, and has `agent_reregister_timeout` to re-register.
 
 import type { AgentId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
@@ -21,7 +21,7 @@ export function disconnectAgent(ctx: Context, agent: Agent): void {
   setTimer(ctx, { kind: 'reregister', agentId: agent.id }, state.options.agentReregisterTimeoutMs);
 }
 
-/** What does not survive the agent's process. */
+/** Ends tasks and executors that do not survive the agent's process, because they are not checkpointed. */
 function loseUncheckpointedTasks(ctx: Context, agent: Agent): void {
   const isLost = (framework: Framework): boolean =>
     agent.info.checkpoint !== true || framework.info.checkpoint !== true;

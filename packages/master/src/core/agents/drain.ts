@@ -1,4 +1,5 @@
-// Draining: an agent is emptied and then stands deactivated (or is marked gone). DEACTIVATE and REACTIVATE.
+// DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT. A draining agent kills its tasks; when it has none it stays
+// deactivated, or is marked as gone.
 
 import type { AgentId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
@@ -17,7 +18,7 @@ function isKnown(ctx: Context, id: AgentId): boolean {
   return agents.registered.has(id) || agents.recovered.has(id) || agents.unreachable.has(id);
 }
 
-/** Why a registered agent can't be drained, whoever asks. */
+/** The problem if a registered agent cannot be drained. */
 export function drainProblem(ctx: Context, agentId: AgentId): string | undefined {
   const agent = ctx.state.agents.registered.get(agentId);
   if (agent === undefined) return undefined;
@@ -60,14 +61,14 @@ function deactivate(ctx: Context, agent: Agent, drainStartedAtMs: number | undef
   return changed;
 }
 
-/** Tells a draining agent that it is; one with nothing on it ignores that. */
+/** Sends DrainAgentMessage to a draining agent; an agent without tasks ignores it. */
 export function sendDrain(ctx: Context, agent: Agent): void {
   if (agent.drainInfo?.state !== 'DRAINING') return;
   send(ctx, agent.pid, { name: 'DrainAgentMessage', body: { config: agent.drainInfo.config } });
   setTimer(ctx, { kind: 'drained', agentId: agent.id }, 0);
 }
 
-/** All its tasks' terminal updates are acknowledged and no operation is under way. */
+/** Marks a draining agent as drained if it has no task (all terminal updates are acknowledged) and no operation. */
 export function drainedIfEmpty(ctx: Context, agentId: AgentId): void {
   const agent = ctx.state.agents.registered.get(agentId);
   if (agent?.drainInfo?.state !== 'DRAINING' || !agent.connected) return;
@@ -105,11 +106,11 @@ export function reactivateAgent(ctx: Context, request: RequestId, agentId: Agent
   if (!proposed.ok) reply(ctx, request, 400, proposed.error);
 }
 
-/** One that isn't registered is reactivated too, though the answer is 409, as in Mesos. */
+/** An agent that is not registered is reactivated too, although the answer is 409, as in Mesos. */
 export function agentReactivated(ctx: Context, id: AgentId, request: RequestId): void {
   const agent = ctx.state.agents.registered.get(id);
   if (agent === undefined)
-    return reply(ctx, request, 409, `agent ${id} is not registered; it is active once it is back`);
+    return reply(ctx, request, 409, `agent ${id} is not registered; it is active once it has re-registered`);
   reply(ctx, request, 200);
   changeAgent(ctx, agent, { deactivated: false, drainInfo: undefined, drainStartedAtMs: undefined });
   if (agent.connected) ctx.state.allocator.activateAgent(id);

@@ -1,4 +1,4 @@
-// An executor of a framework's own ended; command tasks have none that the scheduler knows of.
+// The end of a framework's executor, and messages of executors. Schedulers do not see the executors of command tasks.
 import { type ExecutorId, type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { ExecutorToFrameworkMessage, ExitedExecutorMessage } from '@meseta/wire';
 import { type Context, count, warn } from '../context.js';
@@ -6,7 +6,7 @@ import { sendEvent } from '../events.js';
 import { agentOf } from '../offers.js';
 import { removeExecutor } from '../tasks.js';
 
-/** Not retried by the agent: a scheduler that is away misses it. */
+/** The agent does not retry this message, so a disconnected scheduler misses it. */
 export function executorExited(ctx: Context, from: Pid, message: ExitedExecutorMessage): void {
   count(ctx, 'master/messages_exited_executor');
   const { agent_id, executor_id, framework_id, status } = message;

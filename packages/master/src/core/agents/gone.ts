@@ -1,4 +1,4 @@
-// MARK_AGENT_GONE: an operator, or a drain with `mark_gone`, says that an agent never comes back.
+// MARK_AGENT_GONE, by an operator or at the end of a drain with `mark_gone`: the agent may never register again.
 import type { AgentId } from '@meseta/base';
 import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';

@@ -1,5 +1,5 @@
-// Pings: an agent that misses too many in a row is marked unreachable, as the rate limit allows.
-// An agent whose connection is broken is pinged on, with `connected: false`, which makes it register again.
+// Pings: an agent that does not answer too many in a row is marked unreachable, subject to the rate limit.
+// A disconnected agent is pinged too, with `connected: false`, which makes it re-register.
 
 import type { AgentId, Pid } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';

@@ -1,7 +1,6 @@
-// A registered agent registers again: its connection broke, or its process was restarted.
-// What the master knows and the agent doesn't is sent to the agent to be denied. What only the agent knows is not taken
-// over: its framework was told that it is lost, so it is ended, tasks and executors (Mesos lets them run on, known to
-// nobody).
+// The re-registration of a registered agent, whose connection broke or whose process was restarted.
+// Tasks that only the master knows are sent to the agent, which reports them as dropped. Tasks and executors that only the
+// agent knows are killed, because their framework has been sent TASK_LOST for them (Mesos lets them run on unnoticed).
 
 import { type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { cancelTimer } from '@meseta/base/core/timers';
@@ -50,7 +49,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   startPings(ctx, agent);
 }
 
-/** What was sent may have been lost with the connection; the kill policy isn't repeated. */
+/** Repeats kills, which may have been lost with the connection, without their kill policies. */
 function repeatKills(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   for (const { framework_id, task_id, state } of message.tasks ?? []) {
     const killed = agent.killedTasks.get(idOf<FrameworkId>(framework_id))?.has(idOf<TaskId>(task_id)) === true;
@@ -59,7 +58,7 @@ function repeatKills(ctx: Context, agent: Agent, message: ReregisterAgentMessage
   }
 }
 
-/** Frameworks that ended meanwhile are shut down there; the others' info and pid are told. */
+/** Shuts down frameworks that have ended meanwhile, and sends the info and the pid of the others. */
 export function sendFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
   for (const { id } of frameworks) {
     if (id === undefined) continue;
@@ -75,7 +74,7 @@ export function sendFrameworks(ctx: Context, agent: Agent, frameworks: readonly 
   }
 }
 
-/** Tasks of frameworks without checkpointing, lost with the connection: the agent's process and they live on. */
+/** Kills tasks without checkpointing that ended for the master with the connection, but not on the agent. */
 function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   for (const { framework_id, task_id, state } of message.tasks ?? []) {
     const framework = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
@@ -84,7 +83,7 @@ function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMes
   }
 }
 
-/** Of the same frameworks: their resources were freed with their tasks'. */
+/** Shuts down executors without checkpointing, whose resources were released with the connection. */
 function endUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   for (const { framework_id, executor_id } of message.executor_infos ?? []) {
     if (framework_id === undefined || !ctx.state.frameworks.has(idOf<FrameworkId>(framework_id))) continue;
@@ -94,8 +93,8 @@ function endUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgen
 }
 
 /**
- * A second try of what was taken already. It was sent before the agent heard of anything that was decided since, so it
- * says nothing about that.
+ * Whether the message is a retry of a re-registration that was accepted. The agent sent it before it received any later
+ * message, so what it reports is out of date.
  */
 const isRepeated = (before: Agent, pid: Pid, { resource_version_uuid }: ReregisterAgentMessage): boolean =>
   before.connected &&
@@ -128,7 +127,7 @@ function applyReregistration(
     ...(repeated ? {} : reportedResources(ctx, before, info, message)),
   });
   link(ctx, pid);
-  // An operation that never reached it: what was offered on its strength isn't there.
+  // An operation did not reach the agent, so resources in offers may not exist.
   if (!equals(before.totalResources, agent.totalResources)) rescindOffersOf(ctx, agent);
   state.allocator.updateAgent(agent.id, {
     info,
@@ -139,7 +138,7 @@ function applyReregistration(
   return agent;
 }
 
-/** Operations under way were sent on the strength of an earlier word of the agent's, which makes it drop them. */
+/** The reported resources. The agent drops operations in flight that were based on an earlier resource version. */
 function reportedResources(
   ctx: Context,
   before: Agent,
@@ -152,7 +151,7 @@ function reportedResources(
     checkpointedResources,
     totalResources: totalOf(info, checkpointedResources, before.oversubscribedResources),
     resourceVersion,
-    // Mesos' agents keep their version while their process lives: they may yet carry them out, or have done it already.
+    // Mesos' agents keep their version while their process runs, so they may still apply the operations, or have done so.
     reregisteredWithOperationsInFlight: resourceVersion === before.resourceVersion && hasPendingOperations(ctx, before),
   };
 }

@@ -1,4 +1,4 @@
-// Agents' records: made, replaced, found.
+// Creates and changes the records of agents.
 
 import { type AgentId, idOf, type Pid } from '@meseta/base';
 import {
@@ -32,13 +32,13 @@ export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
   };
 };
 
-/** As the registry keeps it: in the pre-refinement format where that can say it. */
+/** The info for the registry: in the pre-refinement format if that can express the resources. */
 export function forRegistry(info: AgentInfo): EncodedAgentInfo {
   const resources = toPreRefinement(info.resources ?? []);
   return encodeAgentInfo(resources.ok ? { ...info, resources: resources.value } : info);
 }
 
-/** What the registry says of an agent that has not come back. */
+/** The info of an agent that has not re-registered, from the registry. */
 export const infoOfRecovered = ({ id, info }: RecoveredAgent): AgentInfo => inPostRefinement(decodeAgentInfo(info), id);
 
 export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed: Resources): Resources => {
@@ -46,13 +46,13 @@ export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed
   return add(total.ok ? total.value : (info.resources ?? []), oversubscribed);
 };
 
-/** A problem of resources that come with a message, or undefined. */
+/** The problem of resources in a message, or undefined. */
 export function problemOf(field: string, resources: readonly Resource[] | undefined): string | undefined {
   const admitted = admitResources(resources ?? [], field);
   return admitted.ok ? undefined : admitted.error.text;
 }
 
-/** A record without tasks, of an agent that registers; `indexAgent` and `addToAllocator` make it known. */
+/** The record of an agent that registers, without tasks; `indexAgent` and `addToAllocator` follow. */
 export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterAgentMessage): Agent {
   const { state, now } = ctx;
   const kept = state.registrar.durable.agents.get(id);
@@ -90,7 +90,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
 const NOTHING: Resources = [];
 const NO_PROVIDERS: Agent['resourceProviders'] = new Map();
 
-/** The info with its parts shared with other agents' equal parts. */
+/** The info, sharing equal parts with the infos of other agents. */
 export function shareInfo({ state: { intern } }: Context, info: AgentInfo): AgentInfo {
   const shared: { -readonly [Field in keyof AgentInfo]: AgentInfo[Field] } = Object.assign({}, info);
   if (info.resources !== undefined) shared.resources = intern(info.resources);
@@ -111,13 +111,13 @@ export function capabilitySet(ctx: Context, sent: readonly AgentInfoCapability[]
   return set;
 }
 
-/** Real agents have few different sets; made-up ones beyond that are not kept. */
+/** Real agents have few different sets; this bounds the memory for invented ones. */
 const MAX_CAPABILITY_SETS = 256;
 
 export const capabilitiesOf = (ctx: Context, agent: Agent): readonly AgentInfoCapability[] =>
   ctx.state.intern([...agent.capabilities].map((type) => ({ type })));
 
-/** Adds the agent to the allocator, with the tasks and executors that it brought. */
+/** Adds the agent to the allocator, with the resources of its tasks and executors. */
 export function addToAllocator(ctx: Context, agent: Agent): void {
   const { state } = ctx;
   const key = machineKeyOf(agent);
@@ -132,7 +132,7 @@ export function addToAllocator(ctx: Context, agent: Agent): void {
   link(ctx, agent.pid);
 }
 
-/** Adds the agent to the indexes. Its tasks are added next, then `addToAllocator` follows. */
+/** Adds the agent to the indexes. Its tasks are added after that, and then `addToAllocator` follows. */
 export function indexAgent(ctx: Context, agent: Agent): void {
   const { agents } = ctx.state;
   agents.recovered.delete(agent.id);
@@ -151,7 +151,7 @@ export function changeAgent(ctx: Context, agent: Agent, fields: Partial<Agent>):
   return changed;
 }
 
-/** Makes it register anew: a ping that says "not connected". */
+/** Makes the agent re-register, by a ping with `connected: false`. */
 export function requestReregistration(ctx: Context, agent: Agent): void {
   send(ctx, agent.pid, { name: 'PingAgentMessage', body: { connected: false } }, `slave-observer(${agent.observer})`);
 }

@@ -1,4 +1,4 @@
-// A new leader: what the registry says, and agents that don't come back in time.
+// A new leader: recovers the registry, marks agents unreachable that do not re-register in time, and prunes old entries.
 
 import type { Quota } from '@meseta/allocator';
 import type { AgentId } from '@meseta/base';
@@ -10,14 +10,14 @@ import { type Context, info } from '../context.js';
 import { propose } from '../registrar.js';
 import { requestUnreachable } from './unreachable.js';
 
-/** What this master can do of what a registry may ask for. */
+/** The minimum capabilities of a registry that this master supports. */
 const CAPABILITIES: ReadonlySet<string> = new Set(['AGENT_UPDATE', 'AGENT_DRAINING', 'QUOTA_V2']);
 
 export function elected(ctx: Context, registry: RegistryState): void {
   const { state, now } = ctx;
   const lacking = [...registry.minimumCapabilities].filter((capability) => !CAPABILITIES.has(capability));
   if (lacking.length > 0) {
-    const message = `the registry wants a master that is capable of ${lacking.join(', ')}`;
+    const message = `the registry requires a master with the capabilities ${lacking.join(', ')}`;
     ctx.effects.push({ kind: 'exit', message });
     return;
   }
@@ -44,7 +44,7 @@ const copyOf = (registry: RegistryState): RegistryState => ({
   minimumCapabilities: new Set(registry.minimumCapabilities),
 });
 
-/** The registry names this master: from here on it answers. */
+/** The registry names this master: it starts to answer calls. */
 export function recovered(ctx: Context): void {
   const { state, now } = ctx;
   const { durable } = state.registrar;
@@ -74,7 +74,7 @@ export const quotaOf = (config: QuotaConfig): Quota => ({
   limits: limitsFrom(config.limits ?? {}),
 });
 
-/** The time to come back is over: who is missing is marked unreachable, one rate-limit token each. */
+/** The time to re-register is over: the missing agents are marked unreachable, subject to the rate limit. */
 export function markMissingAgents(ctx: Context): void {
   const { agents, registrar, options } = ctx.state;
   const missing = [...agents.recovered.keys()];
@@ -82,7 +82,7 @@ export function markMissingAgents(ctx: Context): void {
   const share = missing.length / Math.max(1, registrar.durable.agents.size);
   if (share > options.recoveryAgentRemovalLimit) {
     const percent = (part: number): string => `${(100 * part).toFixed(1)}%`;
-    const message = `${missing.length} agents (${percent(share)}) did not come back, which is more than the limit of ${percent(options.recoveryAgentRemovalLimit)}`;
+    const message = `${missing.length} agents (${percent(share)}) did not re-register, which is more than the limit of ${percent(options.recoveryAgentRemovalLimit)}`;
     ctx.effects.push({ kind: 'exit', message });
     return;
   }
@@ -94,7 +94,7 @@ export function markMissingAgent(ctx: Context, id: AgentId): void {
   requestUnreachable(ctx, id, 'did not come back after a master failover');
 }
 
-/** Entries of unreachable and gone agents that are too old or too many, oldest first. */
+/** Proposes to remove entries of unreachable and gone agents that are too old, and the oldest beyond the maximum count. */
 export function pruneRegistry(ctx: Context): void {
   const { state, now } = ctx;
   const { options } = state;

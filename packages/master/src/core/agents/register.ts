@@ -1,9 +1,9 @@
-// A new agent registers: it is admitted in the registry, then its id is sent to it.
+// The first registration of an agent: it is admitted in the registry, then it gets its id.
 //
 // Owns: `registering`, the admissions that wait for the registry, by pid.
-// Boundary: a returning agent is admitted in reregister.ts.
-// AGENTS-1: a pid has at most one registered agent, and at most one registration of each kind waits for the registry. Of
-// two that cross, the re-registration wins: its sender has an id already, and the first registration is older.
+// Boundary: reregister.ts handles agents that have an id.
+// AGENTS-1: a pid has at most one registered agent, and at most one first registration and one re-registration of a pid
+//     wait for the registry. If both wait, the re-registration wins: its sender has an id, and the other message is older.
 import type { AgentId, Pid } from '@meseta/base';
 import type { RegisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, send } from '../context.js';
@@ -21,7 +21,7 @@ export function registerAgent(
 ): void {
   const { agents } = ctx.state;
   count(ctx, 'master/messages_register_slave');
-  // The agent repeats its message until it is answered. The answer comes when the registry is written.
+  // The agent repeats its message until it is answered, which happens when the registry is written.
   if (agents.registering.has(from) || agents.reregisteringByPid.has(from)) return;
   if (!admit(ctx, from, message, principal).ok) return;
   const knownId = agents.byPid.get(from);
@@ -30,7 +30,7 @@ export function registerAgent(
     const body = { agent_id: known.wireId, connection: connectionOf(ctx) };
     return send(ctx, from, { name: 'AgentRegisteredMessage', body });
   }
-  // A new agent where a disconnected one was: that one never comes back.
+  // A new agent at the pid of a disconnected one, which therefore has ended.
   if (known !== undefined) requestRemoval(ctx, known.id, REPLACED);
   const id = nextAgentId(ctx);
   agents.registering.set(from, message);
@@ -46,7 +46,7 @@ export function registerAgent(
   agents.transitions.delete(id);
 }
 
-/** A re-registration is accepted under the id that it names, so an id may be in use before its turn comes. */
+/** An agent may re-register with any id, so an id may be in use before the counter reaches it. */
 function nextAgentId({ state }: Context): AgentId {
   const { registered, recovered, unreachable, gone, reregistering, removed } = state.agents;
   for (;;) {

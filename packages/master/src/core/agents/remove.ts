@@ -1,4 +1,4 @@
-// An agent leaves for good: it unregistered, its machine went down, or another one took its place.
+// Removes an agent: it unregistered, its machine went down, or another agent registered at its pid.
 
 import type { AgentId, Pid } from '@meseta/base';
 import type { UnregisterAgentMessage } from '@meseta/wire';
@@ -11,7 +11,7 @@ import type { Agent } from '../state.js';
 import { deleteAgent, sendFailure } from './departure.js';
 import { sendShutdown } from './records.js';
 
-/** A new agent registered where it was. */
+/** Another agent registered at its pid. */
 export const REPLACED = 'a new agent registered at its address';
 
 const MAX_REMOVED_AGENTS = 100_000;
@@ -19,7 +19,7 @@ const MAX_REMOVED_AGENTS = 100_000;
 const UNREGISTERED = 'it unregistered';
 const MACHINE_DOWN = 'its machine went down for maintenance';
 
-/** How removals are counted; those for maintenance have no reason in Mesos' metrics. */
+/** The reasons in the metric's name; removals for maintenance have none in Mesos. */
 const REASONS: Readonly<Record<string, string>> = { [REPLACED]: 'registered', [UNREGISTERED]: 'unregistered' };
 
 export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: UnregisterAgentMessage): void {
@@ -30,7 +30,7 @@ export function unregisterAgent(ctx: Context, from: Pid, { agent_id }: Unregiste
   requestRemoval(ctx, agent.id, UNREGISTERED);
 }
 
-/** False if something else is already happening to it. */
+/** Returns false if another change of the agent is being written to the registry. */
 export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boolean {
   const { agents } = ctx.state;
   if (agents.transitions.has(agentId)) return false;
@@ -41,13 +41,13 @@ export function requestRemoval(ctx: Context, agentId: AgentId, why: string): boo
   return proposed.ok;
 }
 
-/** Its machine goes down for maintenance. */
+/** Shuts down and removes an agent whose machine goes down for maintenance. */
 export function shutDownForMaintenance(ctx: Context, agent: Agent): void {
   sendShutdown(ctx, agent.pid, 'The machine goes down for maintenance');
   requestRemoval(ctx, agent.id, MACHINE_DOWN);
 }
 
-/** For one that was let in before its machine went down, and entered after that. */
+/** For an agent whose machine went down while its registration was written to the registry. */
 export function shutDownIfMachineIsDown(ctx: Context, agent: Agent): void {
   const machine = ctx.state.registrar.durable.machines.get(machineKeyOf(agent));
   if (machine?.mode === 'DOWN') shutDownForMaintenance(ctx, agent);
@@ -56,7 +56,7 @@ export function shutDownIfMachineIsDown(ctx: Context, agent: Agent): void {
 export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   const { agents } = ctx.state;
   agents.transitions.delete(id);
-  // Its admission was replaced before it registered: nobody has seen this id.
+  // It was removed before it was registered, so no framework has seen its id.
   if (!agents.registered.has(id) && !agents.recovered.has(id)) return;
   agents.recovered.delete(id);
   addToHistory(agents.removed, id, MAX_REMOVED_AGENTS);

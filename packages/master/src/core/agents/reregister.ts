@@ -1,5 +1,5 @@
-// An agent comes back: to a new master, after it was unreachable, or over a new connection.
-// An agent whose info has not changed costs no write.
+// The re-registration of an agent: with a new master, after it was unreachable, or on a new connection.
+// The registry is written only if the agent's info has changed.
 
 import { type AgentId, type ExecutorId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import { allocate, toPostRefinement } from '@meseta/resources';
@@ -51,19 +51,19 @@ export function reregisterAgent(
   count(ctx, 'master/messages_reregister_slave');
   const id = agentIdOf(message.agent);
   if (id === undefined) return warn(ctx, `ignoring the re-registration of an agent at ${from}: agent.id is missing`);
-  // The agent repeats its message until it is answered. The answer comes when the registry is written.
+  // The agent repeats its message until it is answered, which happens when the registry is written.
   if (agents.reregistering.has(id) || agents.reregisteringByPid.has(from)) return;
   if (!admit(ctx, from, message, principal).ok) return;
   const transition = agents.transitions.get(id);
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
   const info = inPostRefinement(message.agent, id);
   if (!isSameMachine(ctx, id, from, info)) return;
-  // The pid's earlier agent never comes back: it ran there before, or got its id by a late first registration.
+  // The pid's earlier agent has ended: it ran there before, or it is this agent, with an id from a late first registration.
   const other = agents.byPid.get(from);
   if (other !== undefined && other !== id) requestRemoval(ctx, other, REPLACED);
   agents.reregistering.set(id, { pid: from, message });
   agents.reregisteringByPid.set(from, id);
-  agents.removed.has(id) && warn(ctx, `agent ${id} comes back after its removal`);
+  if (agents.removed.has(id) && !agents.registered.has(id)) warn(ctx, `agent ${id} re-registers after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
   const registryInfo = forRegistry(info);
   const known = registrar.projected.agents.get(id)?.info;
@@ -78,7 +78,7 @@ export function reregisterAgent(
   agents.reregisteringByPid.delete(from);
 }
 
-/** An id stays with its machine: an agent that claims it from another machine is shut down. */
+/** An agent that claims the id of an agent on another machine is shut down. */
 function isSameMachine(ctx: Context, id: AgentId, from: Pid, info: AgentInfo): boolean {
   const registered = ctx.state.agents.registered.get(id);
   if (registered === undefined || machineKeyOf(registered) === machineKeyOf({ info, pid: from })) return true;
@@ -92,7 +92,7 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   if (request === undefined) return;
   agents.reregistering.delete(id);
   agents.reregisteringByPid.delete(request.pid);
-  // The agent was removed or marked gone while the registry was being written: no AgentReregisteredMessage.
+  // The agent was removed or marked as gone while the registry was written: it gets no AgentReregisteredMessage.
   if (agents.transitions.has(id)) return;
   // Another agent may have registered with this id meanwhile.
   if (!isSameMachine(ctx, id, request.pid, request.message.agent)) return;
@@ -103,10 +103,10 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   count(ctx, 'master/slave_reregistrations');
 }
 
-/** Mesos makes the record of such an agent, then reads its clock again: clients compare the two times. */
+/** As in Mesos, the re-registration time of a new record is later than its registration time, because clients compare them. */
 const CLOCK_STEP_MS = 0.001;
 
-/** It is new to this master, or was unreachable. */
+/** The agent is not registered with this master: it is new to it, or was unreachable. */
 function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
@@ -133,7 +133,7 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   sendFrameworks(ctx, agent, message.frameworks ?? []);
   startPings(ctx, agent);
   shutDownIfMachineIsDown(ctx, agent);
-  // It was unreachable, removed or pruned: its frameworks got updates that its tasks are lost.
+  // The agent was unreachable, removed or pruned, so its frameworks were sent lost or unreachable states of its tasks.
   if (!wasExpected) sendReturnedUpdates(ctx, returned);
   if (wasUnreachable === undefined) return;
   // Duplicate of a re-registration accepted before the agent became unreachable. Operations sent since then may still
@@ -143,8 +143,8 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
 }
 
 /**
- * Operators are told of the agent between the tasks of frameworks that were known and the frameworks that it brings, with
- * their tasks: so does Mesos.
+ * AGENT_ADDED is sent after the tasks of known frameworks, and before the frameworks that only this agent knows and their
+ * tasks, as in Mesos.
  */
 function noteAgentAdded(ctx: Context, agentId: AgentId, brought: ReadonlySet<FrameworkId>, from: number): void {
   const since = ctx.effects.splice(from);
@@ -156,7 +156,7 @@ function noteAgentAdded(ctx: Context, agentId: AgentId, brought: ReadonlySet<Fra
   for (const effect of later) ctx.effects.push(effect);
 }
 
-/** Frameworks that are known from this agent only. */
+/** Adds the frameworks that this master knows only from this agent. */
 function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): ReadonlySet<FrameworkId> {
   const { state } = ctx;
   const recovered = new Set<FrameworkId>();
@@ -175,7 +175,7 @@ function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): Reado
   return recovered;
 }
 
-/** Tasks of a known framework that ended on the agent under an earlier master. */
+/** Adds tasks of a known framework that ended on the agent under an earlier master. */
 function addCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks = [] }: ArchiveFramework): void {
   const id = framework_info.id?.value as FrameworkId | undefined;
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
@@ -197,7 +197,7 @@ interface Returned {
 function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): Returned[] {
   const { state } = ctx;
   const returned: Returned[] = [];
-  // Tasks of one shape have one list, which is converted once.
+  // Tasks with equal resources share one list, which is converted once.
   const converted = new Map<readonly Resource[], readonly Resource[]>();
   const inPostRefinementOnce = (sent: readonly Resource[]): readonly Resource[] => {
     const shared = state.intern(sent);
@@ -227,7 +227,7 @@ function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): R
   return returned;
 }
 
-/** Their agent was removed, and they with it; now all are back. */
+/** Tasks that were completed when their agent was removed are live again. */
 function removeReturnedFromCompleted(returned: readonly Returned[]): void {
   const idsIn = new Map<Framework['completedTasks'], Set<string>>();
   for (const { framework, task } of returned) {
@@ -239,7 +239,7 @@ function removeReturnedFromCompleted(returned: readonly Returned[]): void {
   }
 }
 
-/** Agents older than MULTI_ROLE send no allocation role: the framework has one role only. */
+/** Agents without MULTI_ROLE send no allocation role: it is the framework's only role. */
 function allocatedOf(framework: Framework, list: readonly Resource[]): readonly Resource[] {
   const role = framework.roles[0];
   const lacks = list.some((resource) => resource.allocation_info?.role === undefined);
@@ -254,7 +254,7 @@ function addReturnedExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): vo
   addExecutor(framework, agent, { ...sent, resources: allocatedOf(framework, toPostRefinement(sent.resources ?? [])) });
 }
 
-/** Corrects earlier updates that said that these tasks are lost. */
+/** Sends the current states, which correct earlier lost and unreachable states. */
 function sendReturnedUpdates(ctx: Context, returned: readonly Returned[]): void {
   for (const { framework, task } of returned) {
     const last = task.statuses?.at(-1);

@@ -1,4 +1,4 @@
-// An agent is lost: the registry first, then memory, updates, FAILURE. It may come back.
+// Marks an agent unreachable: first in the registry, then in the state; then updates and FAILURE are sent. It may re-register.
 
 import type { AgentId } from '@meseta/base';
 import { setTimerAt } from '@meseta/base/core/timers';
@@ -9,7 +9,7 @@ import { propose } from '../registrar.js';
 import { isPartitionAware } from '../state.js';
 import { deleteAgent, sendFailure } from './departure.js';
 
-/** Marks it unreachable as soon as `agent_removal_rate_limit` allows. */
+/** Marks the agent unreachable as soon as `agent_removal_rate_limit` allows. */
 export function requestUnreachable(ctx: Context, id: AgentId, why: string): void {
   const { removals, options } = ctx.state;
   if (removals.waiting.has(id)) return;
@@ -19,10 +19,10 @@ export function requestUnreachable(ctx: Context, id: AgentId, why: string): void
   removalsDue(ctx);
 }
 
-/** An agent that answers again needn't be removed; true if it was waiting. */
+/** Cancels a waiting request for an agent that answers again. Returns whether there was one. */
 export const cancelUnreachable = (ctx: Context, id: AgentId): boolean => ctx.state.removals.waiting.delete(id);
 
-/** Lets as many go as the rate limit has tokens for. */
+/** Marks as many waiting agents unreachable as the rate limit allows now. */
 export function removalsDue(ctx: Context): void {
   const { removals, options } = ctx.state;
   const limit = options.agentRemovalRateLimit;
@@ -41,7 +41,7 @@ export function removalsDue(ctx: Context): void {
 function markUnreachable(ctx: Context, agentId: AgentId, why: string): void {
   const { agents } = ctx.state;
   const known = agents.registered.has(agentId) || agents.recovered.has(agentId);
-  // It is on its way back, or already on its way out.
+  // It re-registers, or another change of it is being written to the registry.
   if (!known || agents.reregistering.has(agentId) || agents.transitions.has(agentId)) {
     return count(ctx, 'master/slave_unreachable_canceled');
   }

@@ -1,6 +1,6 @@
-// UpdateSlave: what an agent tells after each registration and when its oversubscribed or providers' resources change.
-// One of another resource version than the last registration's shows that this registration, or the update, was late on
-// its way, from before the agent last told what it has: it is asked anew.
+// UpdateSlave: an agent sends it after each registration and when oversubscribed or providers' resources change.
+// If its resource version differs from that of the last registration, one of the two messages was delayed and is out of
+// date, so the agent has to re-register.
 
 import { isDeepEqual, type OperationUuid, type Pid } from '@meseta/base';
 import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/resources';
@@ -65,7 +65,7 @@ function providersOf(agent: Agent, message: UpdateAgentMessage): ReadonlyMap<str
 const totalOfProviders = (providers: ReadonlyMap<string, ResourceProviderRecord>) =>
   [...providers.values()].flatMap(({ total }) => total);
 
-/** Operations that the agent does not know were lost on their way: it is asked, and answers that they were dropped. */
+/** Operations that the agent does not list may not have reached it. It answers this reconciliation with OPERATION_DROPPED. */
 function reconcileMissingOperations(ctx: Context, agent: Agent, message: UpdateAgentMessage): void {
   const known = new Set<string>();
   for (const { uuid } of message.operations?.operations ?? []) known.add(uuid.value);

@@ -1,4 +1,4 @@
-// A scheduler's connection is gone: its offers go back, and it has its failover timeout to return.
+// A scheduler's connection broke: its offers are returned, and it has its failover timeout to subscribe again.
 
 import type { FrameworkId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -20,7 +20,7 @@ export function disconnect(ctx: Context, framework: Framework): void {
   unbindConnection(state, framework.connection);
   cancelTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id });
   const silent = change(ctx, framework, { connection: undefined, status: 'disconnected' });
-  // It is told so, and hears it no more.
+  // The driver gets this error, and ignores later messages.
   countFor(framework, 'offers/rescinded', framework.offers.size);
   countFor(framework, 'events/rescind', framework.offers.size);
   countFor(framework, 'events', framework.offers.size);
@@ -30,13 +30,13 @@ export function disconnect(ctx: Context, framework: Framework): void {
   info(ctx, `${frameworkText(framework.id, framework.info.name)} disconnected, ${seconds} s to fail over`);
 }
 
-/** Its offers go back and it gets no more; the allocator forgets its filters. */
+/** Returns the framework's offers and deactivates it; the allocator drops its filters. */
 export function deactivate(ctx: Context, framework: Framework, wasActive: boolean): void {
   returnOffers(ctx, framework, framework.connection === undefined ? 'silently' : 'rescinded');
   if (wasActive) ctx.state.allocator.deactivateFramework(framework.id);
 }
 
-/** The failover timeout is over; it acts only if the framework has not come back since. */
+/** The failover timeout is over: the framework ends, unless it has subscribed again. */
 export function failoverTimedOut(ctx: Context, id: FrameworkId): void {
   const framework = ctx.state.frameworks.get(id);
   if (framework?.status !== 'disconnected') return;

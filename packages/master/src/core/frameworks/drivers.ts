@@ -1,4 +1,4 @@
-// v0 drivers: schedulers that speak libprocess instead of HTTP.
+// v0 drivers: schedulers that use libprocess messages instead of HTTP.
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { DeactivateFrameworkMessage, SchedulerV0Call } from '@meseta/wire';
 import { type Context, info, send, warn } from '../context.js';
@@ -15,7 +15,7 @@ export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call):
   const { force, ...subscribe } = call.subscribe;
   const registered = ctx.state.frameworks.get(ctx.state.frameworkByPid.get(from) as FrameworkId);
   if (registered !== undefined && (subscribe.framework_info.id?.value ?? '') === '') {
-    // It asks again because the answer was lost.
+    // The driver retries because the answer was lost.
     const body = { framework_id: registered.wireId, master_info: ctx.state.identity.info };
     return send(ctx, from, { name: 'FrameworkRegisteredMessage', body });
   }
@@ -23,14 +23,14 @@ export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call):
   if (registered !== undefined && registered.id !== subscribe.framework_info.id?.value) {
     return warn(ctx, `dropping SUBSCRIBE of ${from}: it is the scheduler of framework ${registered.id}`);
   }
-  // Without `force` it has missed that another scheduler took over.
+  // Without `force`, the driver has not noticed that another scheduler took over.
   if (known !== undefined && known.status !== 'recovered' && known.driverPid !== from && force !== true) {
     return send(ctx, from, { name: 'FrameworkErrorMessage', body: { message: FAILED_OVER } });
   }
   subscribeAs(ctx, subscribe, { kind: 'pid', pid: from }, undefined, force === true);
 }
 
-/** The driver stopped with failover: no offers until it subscribes again; its timeout runs once it is gone. */
+/** The driver stopped for a failover: it gets no offers until it subscribes again. Its timeout starts when it disconnects. */
 export function deactivateDriver(ctx: Context, from: Pid, { framework_id }: DeactivateFrameworkMessage): void {
   const framework: Framework | undefined = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
   if (framework?.connection?.kind !== 'pid' || framework.connection.pid !== from) {

@@ -1,4 +1,4 @@
-// Heartbeats on scheduler streams: the first right behind SUBSCRIBED, then one an interval.
+// Heartbeats on scheduler streams: one directly after SUBSCRIBED, then one per interval.
 
 import type { FrameworkId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
@@ -6,7 +6,7 @@ import type { Context } from '../context.js';
 import { sendEvent } from '../events.js';
 import type { Framework } from '../state.js';
 
-/** Sends one and sets the next. */
+/** Sends a heartbeat and sets the timer of the next one. */
 export function armHeartbeat(ctx: Context, framework: Framework): void {
   if (framework.connection?.kind !== 'stream') return;
   sendEvent(ctx, framework, { type: 'HEARTBEAT' });

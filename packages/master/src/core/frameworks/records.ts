@@ -1,4 +1,4 @@
-// Frameworks' records: made, replaced, found.
+// Creates and changes the records of frameworks.
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 import type { Context } from '../context.js';
@@ -13,7 +13,7 @@ export function describe(info: FrameworkInfo): Described {
   return { info, roles: rolesOf(info), capabilities };
 }
 
-/** `info` carries the id. */
+/** `info` has the id. */
 export function newFramework(info: FrameworkInfo): Framework {
   const wireId = info.id as { readonly value: string };
   return {
@@ -41,7 +41,7 @@ export function newFramework(info: FrameworkInfo): Framework {
   };
 }
 
-/** Replaces the record by one with these fields changed. */
+/** Replaces the record by a copy with changed fields. */
 export function change(ctx: Context, framework: Framework, fields: Partial<Framework>): Framework {
   const changed = { ...framework, ...fields };
   ctx.state.frameworks.set(framework.id, changed);
@@ -58,7 +58,7 @@ export function unbindConnection(state: MasterState, connection: Connection | un
   else if (connection?.kind === 'pid') state.frameworkByPid.delete(connection.pid);
 }
 
-/** The pid that agents are told: a v1 framework has none, which Mesos writes so. */
+/** The pid that agents get. For a v1 framework, which has none, Mesos sends `@0.0.0.0:0`. */
 export const pidForAgents = ({ driverPid }: Framework): string => driverPid ?? '@0.0.0.0:0';
 
 export const driverPidOf = (connection: Connection): Pid | undefined =>

@@ -1,9 +1,9 @@
 // SUBSCRIBE: a scheduler connects, for the first time or again.
 //
-// The order of Mesos: the info, then suppressed roles and offer constraints, then authorization, then changes against
-// the known framework. What fails is an ERROR event on a stream that then ends; only malformed calls are 4xx.
+// The checks are in Mesos' order: the info, suppressed roles and offer constraints, authorization, changes of a known
+// framework. A failed check is an ERROR event on a stream that then ends; only malformed calls get a 4xx.
 // SUBSCRIBE-1: a framework has at most one connection; a new subscription ends the old one.
-// SUBSCRIBE-2: a new framework's id is nobody else's: one that a client has claimed before its turn is passed over.
+// SUBSCRIBE-2: the id of a new framework is unique: ids that clients have claimed before are skipped.
 
 import type { OfferConstraints } from '@meseta/allocator';
 import { type FrameworkId, idOf, uuid } from '@meseta/base';
@@ -42,7 +42,7 @@ export interface Subscription {
   readonly principal: string | undefined;
 }
 
-/** A v1 scheduler's, well-formed: the request becomes the stream. */
+/** A well-formed SUBSCRIBE of a v1 scheduler: the request becomes the stream. */
 export function subscribeStream(
   ctx: Context,
   request: RequestId,
@@ -54,7 +54,7 @@ export function subscribeStream(
   subscribeAs(ctx, subscribe, { kind: 'stream', id: stream }, principal);
 }
 
-/** `takesOver`: of a v0 driver, that it replaces another one; an HTTP scheduler always does. */
+/** `takesOver`: whether a v0 driver replaces another one; an HTTP scheduler always does. */
 export function subscribeAs(
   ctx: Context,
   subscribe: SchedulerCallSubscribe,
@@ -92,17 +92,17 @@ export function subscribeAs(
   if (id === undefined) return addSubscribed(ctx, nextFrameworkId(ctx), subscription, undefined);
   const frameworkId = idOf<FrameworkId>(id);
   const known = ctx.state.frameworks.get(frameworkId);
-  // From an earlier master: its subscription is a second one, and every agent may run something of it.
+  // Known from an earlier master: this is a re-subscription, and any agent may run its tasks.
   if (known === undefined) return addSubscribed(ctx, frameworkId, subscription, ctx.now.wallMs);
   const changed = checkPrincipal(known.info, subscription.info);
   if (changed !== undefined) return refuse(changed);
   resubscribe(ctx, known, subscription, takesOver);
 }
 
-/** Schedulers compare this text: with it they subscribe as a new framework. */
+/** Schedulers compare this text, and then subscribe as a new framework. */
 const REMOVED = 'Framework has been removed';
 
-/** SUBSCRIBE-2. */
+/** SUBSCRIBE-2: skips ids in use. */
 function nextFrameworkId(ctx: Context): FrameworkId {
   const { state } = ctx;
   for (;;) {
@@ -117,7 +117,7 @@ function refuseSubscription(ctx: Context, connection: Connection, message: strin
   if (connection.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: connection.id });
 }
 
-/** `reregisteredAtMs`: of a framework that an earlier master knew. */
+/** `reregisteredAtMs`: set for a framework that an earlier master knew. */
 function addSubscribed(
   ctx: Context,
   id: FrameworkId,
@@ -155,14 +155,14 @@ function addSubscribed(
   broadcastFramework(ctx, framework);
 }
 
-/** A v0 driver's is not among the calls that are counted. */
+/** Counts the SUBSCRIBE of a stream; those of v0 drivers are not counted as calls. */
 function countSubscribe(framework: Framework): void {
   if (framework.connection?.kind !== 'stream') return;
   countFor(framework, 'calls');
   countFor(framework, 'calls/subscribe');
 }
 
-/** SUBSCRIBED and, right behind it, the first heartbeat. */
+/** Sends SUBSCRIBED and the first heartbeat. */
 function greet(ctx: Context, framework: Framework, again = false): void {
   const { identity, options } = ctx.state;
   if (framework.connection?.kind === 'pid') {
@@ -185,13 +185,13 @@ function greet(ctx: Context, framework: Framework, again = false): void {
   armHeartbeat(ctx, framework);
 }
 
-/** The known framework, connected or not, on a new connection; user and checkpoint stay as they were. */
+/** Subscribes a known framework on a new connection; its user and checkpoint flag do not change. */
 function resubscribe(ctx: Context, known: Framework, subscription: Subscription, takesOver: boolean): void {
   const { state, now } = ctx;
   const wasActive = known.status === 'active';
   const recovered = known.status === 'recovered';
   leaveOldConnection(ctx, known, subscription.connection);
-  // A driver that was not replaced still has them.
+  // A driver that was not replaced still has its offers.
   returnOffers(ctx, known, takesOver ? 'silently' : 'rescinded');
   const { checkpoint: _, ...asked } = subscription.info;
   const { user, checkpoint } = known.info;
@@ -234,10 +234,10 @@ function leaveOldConnection(ctx: Context, known: Framework, connection: Connecti
   else unlink(ctx, old.pid);
 }
 
-/** Schedulers compare this text: with it they stop, as another one has taken over. */
+/** Schedulers compare this text, and then stop because another scheduler has taken over. */
 export const FAILED_OVER = 'Framework failed over';
 
-/** Tells all agents of the framework's info and pid. */
+/** Sends the framework's info and pid to all agents. */
 export function broadcastFramework(ctx: Context, framework: Framework): void {
   const agents = [...ctx.state.agents.registered.values()].map((agent) => agent.pid);
   send(ctx, agents, {

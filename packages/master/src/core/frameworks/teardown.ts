@@ -1,5 +1,5 @@
-// A framework ends: torn down, or not back within its failover timeout.
-// Every task is killed in the records at once, without an update: nobody is left to take one.
+// A framework ends: it is torn down, or has not subscribed again within its failover timeout.
+// All its tasks become TASK_KILLED in the records, without updates, because no scheduler is connected.
 import { cancelTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, Task } from '@meseta/wire';
 import { drainedIfEmpty } from '../agents/drain.js';

@@ -1,4 +1,4 @@
-// UPDATE_FRAMEWORK: another info, other suppressed roles, other offer constraints, without reconnecting.
+// UPDATE_FRAMEWORK: changes the info, suppressed roles and offer constraints without a new subscription.
 import { isDeepEqual } from '@meseta/base';
 import type { SchedulerCallUpdateFramework } from '@meseta/wire';
 import { type Context, note, reply } from '../context.js';
@@ -16,7 +16,7 @@ import {
 import { change, describe } from './records.js';
 import { broadcastFramework } from './subscribe.js';
 
-/** Answers 200, or 400 or 403 with what is wrong; the call is well-formed. A driver is told only of what is wrong. */
+/** Answers a well-formed call with 200, or with 400 or 403 and the problem. A driver gets only the problem. */
 export function updateFramework(
   ctx: Context,
   request: RequestId | undefined,

@@ -1,9 +1,9 @@
-// Who may do an operation on resources. Source: Mesos' documentation of authorization.
+// Authorizes operations on resources. Source: Mesos' documentation of authorization.
 import { type Resources, reservationRole } from '@meseta/resources';
 import type { AuthorizationAction, OfferOperation, Resource } from '@meseta/wire';
 import type { MasterOptions } from '../options.js';
 
-/** What is not allowed, as a sentence; undefined if all is. */
+/** The text of a denial; undefined if the operation is allowed. */
 export function denial(
   { authorize }: MasterOptions,
   principal: string | undefined,

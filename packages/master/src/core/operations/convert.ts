@@ -1,5 +1,5 @@
-// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME of a framework: taken as done at once by master and
-// allocator, so that later operations of the same ACCEPT use what they made; then sent to the agent.
+// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME and SHRINK_VOLUME of a framework: applied at once by master and
+// allocator, so that later operations of the same ACCEPT can use the results; then sent to the agent.
 import { idOf, type OperationId } from '@meseta/base';
 import { add, applyOperation, contains, isPersistentVolume, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
@@ -38,7 +38,7 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
   sendOperation(ctx, framework, agent.id, operation, conversions);
 }
 
-/** Feedback of two operations of one id could not be told apart. */
+/** An operation id must be unique, because feedback is by id. */
 const checkNewId = ({ operationUuids }: Framework, { id }: OfferOperation): string | undefined =>
   id !== undefined && operationUuids.has(idOf<OperationId>(id))
     ? `operation.id: the framework has an operation '${id.value}' already`
@@ -47,7 +47,7 @@ const checkNewId = ({ operationUuids }: Framework, { id }: OfferOperation): stri
 const volumeId = (volume: Resource): string =>
   `${volume.disk?.persistence?.id} ${volume.reservations?.at(-1)?.role} ${volume.provider_id?.value ?? ''}`;
 
-/** What a resize makes can't be used by a later operation of the same call. */
+/** A resized volume cannot be used by a later operation of the same call. */
 function checkResized({ resized }: Acceptance, operation: OfferOperation): string | undefined {
   const volumes: readonly (Resource | undefined)[] = [
     ...(operation.destroy?.volumes ?? []),
@@ -58,7 +58,7 @@ function checkResized({ resized }: Acceptance, operation: OfferOperation): strin
   return used === undefined ? undefined : `volume '${used.disk?.persistence?.id}' was resized in the same call`;
 }
 
-/** A volume that a task or executor uses stays. */
+/** A volume that a task or executor uses cannot be destroyed. */
 export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): string | undefined {
   if (volumes.length === 0) return undefined;
   const inUse = new Set<string>();
@@ -69,7 +69,7 @@ export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): str
   return busy === undefined ? undefined : `volume '${busy.disk?.persistence?.id}' is in use`;
 }
 
-/** Other offers that hold a (shared) volume that is no more. */
+/** Rescinds other offers that contain a destroyed (shared) volume. */
 function rescindDestroyed(ctx: Context, agent: Agent, volumes: Resources): void {
   if (volumes.length === 0) return;
   for (const id of [...agent.offers]) {

@@ -1,4 +1,4 @@
-// CREATE_DISK and DESTROY_DISK need a storage resource provider, which no agent of ours has.
+// CREATE_DISK and DESTROY_DISK need a storage resource provider, which Meseta's agents do not have.
 import type { OfferOperation, Resource } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';

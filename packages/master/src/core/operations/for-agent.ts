@@ -1,9 +1,9 @@
-// What an agent is sent, in the format that it understands.
+// Converts tasks and executors to the format that an agent understands.
 import { toPreRefinement } from '@meseta/resources';
 import type { ExecutorInfo, Resource, ResourceVersionUUID, TaskInfo } from '@meseta/wire';
 import type { Agent } from '../state.js';
 
-/** Agents without RESERVATION_REFINEMENT get the old format, which can say whatever they can have. */
+/** Agents without RESERVATION_REFINEMENT get the pre-refinement format, which can express all their resources. */
 function resourcesForAgent(agent: Agent, resources: readonly Resource[]): readonly Resource[] {
   if (agent.capabilities.has('RESERVATION_REFINEMENT')) return resources;
   const old = toPreRefinement(resources);
@@ -24,7 +24,7 @@ export function forAgent(agent: Agent, task: TaskInfo): TaskInfo {
   };
 }
 
-/** The agent's and its providers' view of their resources on which the launch is based. */
+/** The resource versions of the agent and its providers on which the launch is based. */
 export function resourceVersionsOf(agent: Agent): { readonly resource_version_uuids?: readonly ResourceVersionUUID[] } {
   const versions: ResourceVersionUUID[] = [];
   if (agent.resourceVersion !== undefined) versions.push({ uuid: { value: agent.resourceVersion } });

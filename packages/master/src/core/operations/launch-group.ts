@@ -1,4 +1,4 @@
-// LAUNCH_GROUP: all tasks or none; what one of them fails by, all are told.
+// LAUNCH_GROUP: launches all tasks or none. If one task fails, all get its error.
 import { add, type Resources, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';

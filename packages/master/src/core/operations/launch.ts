@@ -1,4 +1,4 @@
-// LAUNCH: task by task; one bad task doesn't hinder the next. A good one is known before its agent has it.
+// LAUNCH: task by task; an invalid task does not stop the next one. A valid task is recorded before it is sent.
 import { add, type Resources, subtract } from '@meseta/resources';
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import { usersOfTask } from '@meseta/wire/users';
@@ -19,11 +19,11 @@ export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOpe
   for (const task of operation.launch?.task_infos ?? []) {
     used = add(used, launchTask(ctx, acceptance, task));
   }
-  // For all tasks at once: it costs the allocator as much as one.
+  // Once for all tasks: that costs the allocator as much as for one.
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }
 
-/** As which user the framework may not launch the task on its executor, if any. */
+/** A user of the task or its executor that the framework is not authorized to use; undefined if there is none. */
 export const deniedUser = (
   { state }: Context,
   framework: Framework,
@@ -34,7 +34,7 @@ export const deniedUser = (
     (value) => !state.options.authorize({ action: 'RUN_TASK', principal: framework.principal, value }),
   );
 
-/** Answers what it takes of the offers: nothing, if it is refused. */
+/** Launches a task and returns the resources that it uses; none if it is refused. */
 function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resources {
   const { framework, agent } = acceptance;
   const denied = deniedUser(ctx, framework, task, task.executor);
@@ -68,7 +68,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
   return used;
 }
 
-/** The task never was. */
+/** Refuses a task with TASK_ERROR. */
 export function taskError(
   ctx: Context,
   framework: Framework,

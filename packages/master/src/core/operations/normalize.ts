@@ -1,5 +1,5 @@
-// An operation as the core works with it: resources in the post-refinement format, allocated to the offers' role
-// where they don't say so themselves, executors of single tasks with their framework's id.
+// Normalizes an operation: resources are in the post-refinement format and allocated to the offers' role unless they name
+// a role, and executors of single tasks have their framework's id.
 import { toPostRefinement, validateResources } from '@meseta/resources';
 import type { ExecutorInfo, HealthCheck, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import type { Framework } from '../state.js';
@@ -31,7 +31,7 @@ export function normalize(framework: Framework, role: string, operation: OfferOp
   };
 }
 
-/** What isn't valid is left as it came, for validation to name. */
+/** Invalid resources are not changed; validation reports them. */
 function resourcesOf(role: string, list: readonly Resource[] | undefined): readonly Resource[] {
   const sent = list ?? [];
   const refined = validateResources(sent).ok ? toPostRefinement(sent) : sent;
@@ -56,7 +56,7 @@ function executorOf(role: string, executor: ExecutorInfo): ExecutorInfo {
   };
 }
 
-/** Of a LAUNCH; a LAUNCH_GROUP has to say itself whose its executor is, and of what type its health checks are. */
+/** A task of a LAUNCH. A LAUNCH_GROUP must name the framework of its executor and the types of its health checks. */
 function launched({ wireId }: Framework, info: TaskInfo): TaskInfo {
   const { executor } = info;
   const typed = withHealthCheckType(info);
@@ -64,7 +64,7 @@ function launched({ wireId }: Framework, info: TaskInfo): TaskInfo {
   return { ...typed, executor: { ...executor, framework_id: wireId } };
 }
 
-/** A health check that names no type has that of its only body. */
+/** A health check without a type gets the type of its only body. */
 function withHealthCheckType(info: TaskInfo): TaskInfo {
   const health: HealthCheck | undefined = info.health_check;
   if (health === undefined || health.type !== undefined) return info;

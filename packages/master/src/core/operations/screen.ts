@@ -1,5 +1,5 @@
-// What every operation of an ACCEPT is looked at for before any of them is carried out: resources that are none, ids where
-// no feedback can be given. A LAUNCH with one bad list of resources launches none of its tasks, as in Mesos.
+// Checks every operation of an ACCEPT before any is performed: malformed resources, and ids without a way to give feedback.
+// As in Mesos, a LAUNCH with one malformed list of resources launches none of its tasks.
 import { validateResources } from '@meseta/resources';
 import type { OfferOperation, Resource, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
@@ -9,7 +9,7 @@ import { operationError } from '../operation-records.js';
 import type { Problem } from '../validation/problem.js';
 import { taskError } from './launch.js';
 
-/** False: the framework has been told what is wrong. */
+/** Returns false after it has reported the problem to the framework. */
 export function passesScreen(ctx: Context, acceptance: Acceptance, operation: OfferOperation): boolean {
   const { framework } = acceptance;
   const { type, id, launch, launch_group } = operation;

@@ -1,4 +1,4 @@
-// An operation as an agent gets it: an agent doesn't know of allocation.
+// An operation without allocations, which agents do not know.
 import { unallocate } from '@meseta/resources';
 import type { OfferOperation, Resource } from '@meseta/wire';
 

@@ -1,4 +1,4 @@
-// Operators' calls that change state. Reads are views and never come here.
+// Operator calls that change state. Views answer the calls that read.
 import { type AgentId, type FrameworkId, idOf } from '@meseta/base';
 import type { AuthorizationAction, DrainConfig, MasterCall, MasterCallDrainAgent } from '@meseta/wire';
 import { deactivateAgent, drainAgent, drainProblem, reactivateAgent } from '../agents/drain.js';
@@ -11,7 +11,7 @@ import { removeQuota, setQuota, updateQuota } from './quota.js';
 import { operateOn, operationOf } from './reserve.js';
 import { updateWeights } from './weights.js';
 
-/** The field that a call of each type has to carry. */
+/** The required field by type of call. */
 const BODIES = {
   RESERVE_RESOURCES: 'reserve_resources',
   UNRESERVE_RESOURCES: 'unreserve_resources',

@@ -1,5 +1,5 @@
-// Meseta's own: an operator ends one task of a framework. For the agent, the task and its scheduler it is the framework's
-// own KILL; only the answers are for a person.
+// Meseta's own endpoint: an operator kills one task of a framework. Agent, task and scheduler see a KILL of the framework;
+// only the answers are for the operator.
 import { type FrameworkId, idOf, type TaskId } from '@meseta/base';
 import { type Context, info, reply } from '../context.js';
 import type { KillTaskInput } from '../io.js';
@@ -10,7 +10,7 @@ export function killTask(ctx: Context, { request, principal, frameworkId, kill: 
   if (framework === undefined) {
     return reply(ctx, request, 404, `framework_id: framework ${frameworkId.value} is unknown`);
   }
-  // Who may end all of its tasks may end one.
+  // Permission to tear down the framework includes permission to kill one of its tasks.
   const value = framework.info.principal;
   if (!ctx.state.options.authorize({ action: 'TEARDOWN_FRAMEWORK', principal, value })) {
     return reply(ctx, request, 403, `not authorized to kill tasks of framework ${framework.id}`);

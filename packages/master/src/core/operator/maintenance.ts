@@ -1,4 +1,5 @@
-// Maintenance: one schedule; machines go UP -> DRAINING -> DOWN -> UP. Source: Mesos' documentation of maintenance.
+// Maintenance calls. There is one schedule, and a machine goes UP -> DRAINING -> DOWN -> UP.
+// Source: Mesos' documentation of maintenance.
 import { overLimit } from '@meseta/base';
 import type { MachineID, MaintenanceSchedule } from '@meseta/wire';
 import { machineKey, machineKeyOf } from '../../registry/state.js';
@@ -25,7 +26,7 @@ export function updateSchedule(
   if (missing !== undefined) {
     return reply(ctx, request, 400, `schedule: machine ${text(missing.id)} is down and may not be left out`);
   }
-  // To take the whole schedule away needs no leave for any machine.
+  // An empty schedule names no machine, so it needs no authorization of one.
   if (listed.size > 0 && !options.authorize({ action: 'UPDATE_MAINTENANCE_SCHEDULE', principal })) {
     return reply(ctx, request, 403, 'not authorized to update the maintenance schedule');
   }

@@ -1,4 +1,5 @@
-// UPDATE_QUOTA: guarantees and limits of top-level roles, checked against what is in use and what the cluster has.
+// UPDATE_QUOTA, SET_QUOTA and REMOVE_QUOTA: guarantees and limits of top-level roles, checked against the consumed
+// resources and the capacity of the cluster.
 import { type OfferId, overLimit } from '@meseta/base';
 import {
   addQuantities,
@@ -21,7 +22,7 @@ import { type AfterCommitWork, propose } from '../registrar.js';
 import { isActive, type OfferRecord } from '../state.js';
 import { firstAmong, type Problem } from '../validation/problem.js';
 
-/** An exabyte, in the megabytes that mem and disk are counted in. */
+/** An exabyte in megabytes, the unit of mem and disk. */
 const MAX_MEGABYTES = 1_099_511_627_776;
 const MAX_OTHERS = 1e12;
 
@@ -69,14 +70,14 @@ function checkConfig({ role, guarantees, limits }: QuotaConfig, allowed: Readonl
   return undefined;
 }
 
-/** All quotas as they would be then. */
+/** The quotas of all roles after the change. */
 function quotasWith(ctx: Context, configs: readonly QuotaConfig[]): ReadonlyMap<string, QuotaConfig> {
   const after = new Map(ctx.state.registrar.projected.quotas);
   for (const config of configs) after.set(config.role, config);
   return after;
 }
 
-/** The allocator keeps an amount of each name for each role. */
+/** Limits the number of resource names, because the allocator keeps an amount per name and role. */
 function checkSize(ctx: Context, configs: readonly QuotaConfig[]): Problem {
   const names = new Set<string>();
   let roles = 0;
@@ -108,7 +109,7 @@ function checkCapacity(ctx: Context, configs: readonly QuotaConfig[]): Problem {
     : 'quota_configs.guarantees: all guarantees together are more than the cluster has';
 }
 
-/** SET_QUOTA, Mesos' older call: limits are the guarantees; a role that has quota already is refused. */
+/** SET_QUOTA, the older call: limits are equal to the guarantees; a role that has a quota is refused. */
 export function setQuota(
   ctx: Context,
   request: RequestId,
@@ -175,7 +176,7 @@ export function quotaUpdated(
   reply(ctx, request, 200);
 }
 
-/** First in the role's own tree until it fits its limit, then of others until its guarantee could be met. */
+/** Rescinds offers of the role's tree until it is within its limit, then other offers until its guarantee can be met. */
 function rescindInTheWay(ctx: Context, config: QuotaConfig): void {
   const { state } = ctx;
   const { limits, guarantees } = quotaOf(config);
@@ -198,7 +199,7 @@ function rescindInTheWay(ctx: Context, config: QuotaConfig): void {
   }
 }
 
-/** Whatever is offered, agent by agent: enough for the guarantee, and of an agent for each framework of the role. */
+/** Rescinds all offers of agents, one agent after another: enough for the guarantee, and of one agent per framework of the role. */
 function rescindForGuarantee(ctx: Context, { role, guarantees = {} }: QuotaConfig): void {
   const { state } = ctx;
   const wanted = quantitiesFrom(guarantees);

@@ -1,5 +1,5 @@
-// Operators' operations on an agent's free resources: RESERVE_RESOURCES to SHRINK_VOLUME.
-// Offers that are in the way are rescinded one by one, with a filter, only those that help; 409 if nothing does.
+// Operators' operations on an agent's unallocated resources: RESERVE_RESOURCES to SHRINK_VOLUME.
+// Offers with needed resources are rescinded, with a filter, until the operation is possible; 409 if it never is.
 import { type AgentId, idOf } from '@meseta/base';
 import {
   applyOperation,
@@ -23,7 +23,7 @@ import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';
 import { checkOperation } from '../validation/operation.js';
 
-/** The operation of the call and the agent it is for; undefined if the call has no such body. */
+/** The operation of a call and its agent; undefined if the call has no operation. */
 export function operationOf(
   call: MasterCall,
 ): { readonly agentId: AgentId | undefined; readonly operation: OfferOperation } | undefined {
@@ -89,7 +89,7 @@ export function operationOf(
   }
 }
 
-/** What isn't valid stays as it came, for validation to name. */
+/** Invalid resources are not changed; validation reports them. */
 function refined(list: readonly Resource[] | undefined): readonly Resource[] {
   const sent = list ?? [];
   return validateResources(sent).ok ? toPostRefinement(sent) : sent;
@@ -126,7 +126,7 @@ export function operateOn(
   reply(ctx, request, 202);
 }
 
-/** A volume that is destroyed a second time is a bad request, not a conflict. */
+/** To destroy a volume that does not exist is a bad request, not a conflict. */
 function checkThere(agent: Agent, volumes: Resources): string | undefined {
   const missing = volumes.find((volume) => !contains(agent.checkpointedResources, [volume]));
   return missing === undefined
@@ -134,7 +134,7 @@ function checkThere(agent: Agent, volumes: Resources): string | undefined {
     : `destroy.volumes: the agent has no volume '${missing.disk?.persistence?.id}'`;
 }
 
-/** Rescinds offers that hold some of what is needed, until what is free does. */
+/** Rescinds offers that contain needed resources, until the unallocated resources suffice. */
 function makeRoom(ctx: Context, agent: Agent, operation: OfferOperation, needed: Resources): void {
   const fits = (): boolean => applyOperation(ctx.state.allocator.available(agent.id).resources, operation).ok;
   if (!couldFit(agent, needed)) return;
@@ -150,5 +150,5 @@ function makeRoom(ctx: Context, agent: Agent, operation: OfferOperation, needed:
   }
 }
 
-/** Nobody's offers are taken for an operation that the agent could never do. */
+/** No offers are rescinded for an operation that is impossible even without them. */
 const couldFit = (agent: Agent, needed: Resources): boolean => contains(agent.totalResources, needed);

@@ -1,4 +1,4 @@
-// UPDATE_WEIGHTS: every offer of the cluster is rescinded if a named role is in use, so that shares can move.
+// UPDATE_WEIGHTS: if a named role is in use, all offers are rescinded, so that the new shares take effect.
 import { overLimit } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { WeightInfo } from '@meseta/wire';

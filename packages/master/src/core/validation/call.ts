@@ -1,10 +1,10 @@
-// Whether a scheduler's call is complete: what only makes sense with a body has it.
+// Checks that a scheduler call has its required fields.
 import { overLimit } from '@meseta/base';
 import type { OfferOperation, SchedulerCall, SchedulerCallType } from '@meseta/wire';
 import { isUuid } from '../bytes.js';
 import type { Problem } from './problem.js';
 
-/** The field that a call of each type must carry; undefined: none. */
+/** The required field by type of call; undefined: none. */
 const BODIES = {
   SUBSCRIBE: 'subscribe',
   TEARDOWN: undefined,
@@ -48,7 +48,7 @@ export function checkCall(call: SchedulerCall, principal: string | undefined): P
   return undefined;
 }
 
-/** All of them are carried out in one step. */
+/** Limits the operations and tasks of a call, because all are performed in one step. */
 function checkAccept(operations: readonly OfferOperation[]): Problem {
   const tooMany = overLimit('acceptedOperations', 'accept.operations', operations.length);
   if (tooMany !== undefined) return tooMany;
@@ -62,7 +62,7 @@ function checkAccept(operations: readonly OfferOperation[]): Problem {
 const uuidProblem = (field: string): Problem =>
   `${field}.uuid: expected the 16 bytes of a uuid with a version from 1 to 5`;
 
-/** An id with an empty value counts as none. */
+/** An id with an empty value counts as unset. */
 const idText = (id: { readonly value: string } | undefined): string => id?.value ?? '';
 
 function checkSubscribe({ subscribe, framework_id }: SchedulerCall, principal: string | undefined): Problem {

@@ -1,4 +1,4 @@
-// Commands and containers, as tasks, executors and checks carry them.
+// Validates the commands and containers of tasks, executors and checks.
 import { checkPathBelow } from '@meseta/base';
 import type { CommandInfo, ContainerInfo, EnvironmentVariable, Secret, Volume } from '@meseta/wire';
 import { firstAmong, firstOf, type Problem } from './problem.js';
@@ -19,7 +19,7 @@ function checkVariable(at: string, { type = 'VALUE', name, value, secret }: Envi
   return checkSecret(`${at}.secret`, secret);
 }
 
-/** Of its value nothing is quoted. One without a type is taken by what it holds, as in Mesos. */
+/** Errors do not quote the secret's value. As in Mesos, a secret without a type is checked by its content. */
 function checkSecret(at: string, { type, reference, value }: Secret): Problem {
   if (type !== 'REFERENCE' && type !== 'VALUE') return undefined;
   const parts = { reference, value };

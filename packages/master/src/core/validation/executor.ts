@@ -1,4 +1,4 @@
-// Executors: their own fields, and whether they may join one of the same id that runs.
+// Validates executors: their fields, and whether they equal a running executor with the same id.
 import { checkId, isDeepEqual } from '@meseta/base';
 import { equals } from '@meseta/resources';
 import type { ExecutorInfo } from '@meseta/wire';

@@ -1,4 +1,4 @@
-// Whether a FrameworkInfo makes sense, and whether it may replace the one that is known.
+// Validates a FrameworkInfo, and whether it may replace the known one.
 import { createOfferConstraints, type OfferConstraints, type RegexLimits } from '@meseta/allocator';
 import { checkId, err, ok, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
@@ -6,7 +6,7 @@ import type { FrameworkInfo, SchedulerOfferConstraints } from '@meseta/wire';
 import { hasCapability } from '../tasks.js';
 import { firstOf, type Problem } from './problem.js';
 
-/** The roles that a framework subscribes to, in the order given. */
+/** The roles that a framework subscribes to, in their order. */
 export const rolesOf = (info: FrameworkInfo): readonly string[] =>
   hasCapability(info, 'MULTI_ROLE') ? (info.roles ?? []) : [info.role ?? '*'];
 
@@ -55,7 +55,7 @@ function checkOfferFilters(info: FrameworkInfo): Problem {
   return undefined;
 }
 
-/** Seconds that fit an int64 of nanoseconds: about 292 years. */
+/** The largest number of seconds whose nanoseconds fit in an int64: about 292 years. */
 const MAX_FAILOVER_TIMEOUT_SECONDS = 9_223_372_036;
 
 function checkFailoverTimeout(seconds: number): Problem {
@@ -89,14 +89,14 @@ export function readOfferConstraints(
   return constraints.ok ? constraints : err(`${constraints.error.field}: ${constraints.error.text}`);
 }
 
-/** A framework can't become somebody else's. */
+/** The principal of a framework cannot change. */
 export function checkPrincipal(before: FrameworkInfo, after: FrameworkInfo): Problem {
   if (before.principal === after.principal) return undefined;
   const text = (principal: string | undefined): string => (principal === undefined ? 'none' : `'${principal}'`);
   return `framework_info.principal: can't be changed from ${text(before.principal)} to ${text(after.principal)}`;
 }
 
-/** What UPDATE_FRAMEWORK may not change. */
+/** The fields that UPDATE_FRAMEWORK may not change. */
 export function checkUpdate(before: FrameworkInfo, after: FrameworkInfo): Problem {
   return firstOf(
     () => checkPrincipal(before, after),

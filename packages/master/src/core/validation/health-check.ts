@@ -1,9 +1,9 @@
-// Health checks and checks. Source: Mesos' documentation of health checks.
+// Validates health checks and checks. Source: Mesos' documentation of health checks.
 import type { CheckInfo, CommandInfo, HealthCheck } from '@meseta/wire';
 import { checkCommand } from './command.js';
 import { firstAmong, type Problem } from './problem.js';
 
-/** Seconds that fit an int64 of nanoseconds: about 292 years. */
+/** The largest number of seconds whose nanoseconds fit in an int64: about 292 years. */
 const MAX_SECONDS = 9_223_372_036;
 
 function checkSeconds(field: string, value: number | undefined): Problem {

@@ -1,5 +1,5 @@
-// Operations on resources: RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME.
-// Frameworks' and operators' are checked alike, but for who may name what.
+// Validates RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME and SHRINK_VOLUME of frameworks and operators. The rules differ
+// only in the principals and roles that a reservation may name.
 import { isDeepEqual } from '@meseta/base';
 import {
   add,
@@ -20,9 +20,9 @@ import { firstAmong, firstOf, type Problem } from './problem.js';
 import { checkResources } from './resources.js';
 
 export interface Requester {
-  /** Undefined: an operator. */
+  /** Undefined for an operator's operation. */
   readonly framework: Framework | undefined;
-  /** As authenticated; undefined when nobody was. */
+  /** The authenticated principal, if any. */
   readonly principal: string | undefined;
   readonly agent: Agent;
 }
@@ -56,7 +56,7 @@ const missing = (field: string): Problem => `operation.${field}: is missing`;
 const nonEmpty = (field: string, list: readonly unknown[]): Problem =>
   list.length === 0 ? `${field}: expected at least one resource` : undefined;
 
-/** The first problem of a list's items. */
+/** The first problem of the items of a list. */
 function each(field: string, list: Resources, check: (resource: Resource, at: string) => Problem): Problem {
   return firstAmong(list, (resource, i) => check(resource, `${field}[${i}]`));
 }
@@ -75,7 +75,7 @@ function checkReserve(list: Resources, source: Resources | undefined, by: Reques
   );
 }
 
-/** The same resources in another reservation: no more comes out than goes in. */
+/** A re-reservation must have the same resources as its source, with another reservation. */
 function checkSource(list: Resources, source: Resources): Problem {
   const oneReservation = (field: string, resources: Resources): Problem =>
     resources.every(({ reservations }) => isDeepEqual(reservations ?? [], resources[0]?.reservations ?? []))

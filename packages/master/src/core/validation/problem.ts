@@ -1,7 +1,7 @@
-// What every check answers: undefined, or a sentence that names the field and says what was expected.
+// The result of a check: undefined, or a sentence that names the field and what was expected.
 export type Problem = string | undefined;
 
-/** The first problem of several checks; later ones aren't made. */
+/** The first problem of several checks; the checks after it are not run. */
 export function firstOf(...checks: readonly (() => Problem)[]): Problem {
   for (const check of checks) {
     const problem = check();
@@ -10,7 +10,7 @@ export function firstOf(...checks: readonly (() => Problem)[]): Problem {
   return undefined;
 }
 
-/** The first problem of a list's items, of which there may be any number. */
+/** The first problem of the items of a list of any length. */
 export function firstAmong<T>(items: readonly T[], check: (item: T, index: number) => Problem): Problem {
   for (let i = 0; i < items.length; i++) {
     const problem = check(items[i] as T, i);

@@ -1,4 +1,4 @@
-// Resources of tasks and executors.
+// Validates the resources of tasks and executors.
 import {
   isPersistentVolume,
   isRevocable,
@@ -10,7 +10,7 @@ import {
 import type { Resource } from '@meseta/wire';
 import { firstAmong, type Problem } from './problem.js';
 
-/** A list in the post-refinement format, with `allocation_info`. */
+/** `list` is in the post-refinement format, with `allocation_info`. */
 export function checkResources(field: string, list: readonly Resource[] | undefined): Problem {
   const resources = list ?? [];
   const valid = validateResources(resources, field);
@@ -25,7 +25,7 @@ export function checkResources(field: string, list: readonly Resource[] | undefi
   );
 }
 
-/** What may stand in `disk`, beyond what makes it valid by itself. */
+/** Rules for `disk` beyond the validity of a single resource. */
 function checkDiskInfo(field: string, resource: Resource): Problem {
   const { disk } = resource;
   if (disk === undefined) return undefined;
@@ -47,7 +47,7 @@ function checkOneRole(field: string, resources: Resources): Problem {
   return `${field}: resources of more than one role: ${[...roles].join(', ')}`;
 }
 
-/** Revocable and other resources of one name don't mix. */
+/** Revocable and non-revocable resources of one name cannot be mixed. */
 export function checkMix(field: string, resources: Resources): Problem {
   if (!resources.some(isRevocable)) return undefined;
   const revocable = new Set(resources.filter(isRevocable).map(({ name }) => name));
@@ -55,7 +55,7 @@ export function checkMix(field: string, resources: Resources): Problem {
   return mixed === undefined ? undefined : `${field}: revocable and non-revocable ${mixed.name} are mixed`;
 }
 
-/** A volume that isn't shared is used once. */
+/** A volume that is not shared can be used only once. */
 export function checkPersistence(field: string, resources: Resources): Problem {
   if (!resources.some(isPersistentVolume)) return undefined;
   const seen = new Set<string>();

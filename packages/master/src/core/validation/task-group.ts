@@ -1,4 +1,4 @@
-// LAUNCH_GROUP: tasks that start together or not at all, under one default executor.
+// Validates a LAUNCH_GROUP: tasks that start together or not at all, under one default executor.
 import { type ExecutorId, idOf } from '@meseta/base';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ExecutorInfo, Task, TaskInfo } from '@meseta/wire';
@@ -6,7 +6,7 @@ import { checkExecutor, sameExecutor } from './executor.js';
 import { firstAmong, firstOf, type Problem } from './problem.js';
 import { chargedFor, checkTaskFields, checkTogether, type Place, runningExecutor } from './task.js';
 
-/** Thousandths. */
+/** In thousandths. */
 const MIN_CPUS = 10;
 const MIN_MEM = 32_000;
 
@@ -57,7 +57,7 @@ const checkSameExecutor = ({ task_id, executor: own }: TaskInfo, executor: Execu
 const sharesCgroups = (task: Pick<TaskInfo, 'container'>): boolean =>
   task.container?.linux_info?.share_cgroups !== false;
 
-/** All tasks under one executor share its cgroups, or none does. */
+/** Either all tasks of an executor share its cgroups, or none does. */
 function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
   const { framework, agent } = place;
   const isUnderIt = ({ agent_id, executor_id }: Task): boolean =>
@@ -70,7 +70,7 @@ function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], pl
     : 'task.container.linux_info.share_cgroups: must be the same for all tasks of an executor';
 }
 
-/** Limits in a group are enforced in a cgroup of the task's own. */
+/** The limits of a task in a group need a separate cgroup. */
 function checkLimitedCgroups(task: TaskInfo): Problem {
   if (Object.keys(task.limits ?? {}).length === 0) return undefined;
   return task.container?.linux_info?.share_cgroups === false

@@ -1,4 +1,4 @@
-// Tasks of LAUNCH and LAUNCH_GROUP. The order of checks is Mesos'.
+// Validates the tasks of LAUNCH and LAUNCH_GROUP. The checks are in Mesos' order.
 
 import { checkId, type ExecutorId, idOf, type TaskId } from '@meseta/base';
 import { contains, createSum, isShared, type Resources } from '@meseta/resources';
@@ -11,11 +11,11 @@ import { checkCheck, checkHealthCheck } from './health-check.js';
 import type { Problem } from './problem.js';
 import { checkMix, checkPersistence, checkResources } from './resources.js';
 
-/** What a task is checked against. */
+/** The context of a task's checks. */
 export interface Place {
   readonly framework: Framework;
   readonly agent: Agent;
-  /** What is left of the offers. */
+  /** The resources of the offers that earlier tasks have not used. */
   readonly offered: Resources;
 }
 
@@ -38,7 +38,7 @@ function checkRunner({ command, executor }: TaskInfo): Problem {
   return executor?.type === 'DEFAULT' ? 'executor.type: DEFAULT is for LAUNCH_GROUP' : undefined;
 }
 
-/** The part that tasks of groups are checked for too. */
+/** The checks that also apply to tasks of groups. */
 export function checkTaskFields(task: TaskInfo, place: Place): Problem {
   const { resources, command, container } = task;
   return (
@@ -93,11 +93,11 @@ function checkLimits(task: TaskInfo, agent: Agent): Problem {
 export const runningExecutor = ({ framework, agent }: Place, executor: ExecutorInfo): ExecutorInfo | undefined =>
   framework.executors.get(agent.id)?.get(idOf<ExecutorId>(executor.executor_id));
 
-/** A running executor's resources aren't charged again. */
+/** The resources of the executor, or none if it is already running. */
 export const chargedFor = (place: Place, executor: ExecutorInfo | undefined): Resources =>
   executor === undefined || runningExecutor(place, executor) !== undefined ? [] : (executor.resources ?? []);
 
-/** What tasks and their executor use together; an executor that runs is not charged again. */
+/** The resources of tasks and their executor; those of a running executor do not count again. */
 export function checkTogether(
   tasks: readonly Resources[],
   executor: Resources,
@@ -116,7 +116,7 @@ export function checkTogether(
   );
 }
 
-/** No port and no item of a set is used by two of them. */
+/** Each port and each item of a set may be used only once. */
 function checkOverlap(lists: readonly Resources[]): Problem {
   const items = new Set<string>();
   const ranges = new Map<string, { readonly begin: number; readonly end: number }[]>();
