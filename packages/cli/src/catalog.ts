@@ -1,8 +1,8 @@
-// Every command, each loaded only when it is called. What a command takes stands in its own file.
+// Every command; each is loaded only when it is called and declares its options in its own file.
 import type { Command } from './command.js';
 import type { Group } from './dispatch.js';
 
-/** Reads its arguments itself: the daemons, whose flags are Mesos', and what isn't about a cluster. */
+/** A command that parses its arguments itself: the daemons, which have Mesos' flags, and the simulator. */
 export interface Program {
   readonly main: (argv: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>;
   /** The names of its flags. */
@@ -12,7 +12,7 @@ export interface Program {
 export interface Entry {
   readonly summary: string;
   readonly load?: () => Promise<Command | Group>;
-  /** What runs if no verb of the group's is named. */
+  /** Runs if the first argument is no verb of the group. */
   readonly program?: () => Promise<Program>;
 }
 
@@ -39,41 +39,47 @@ const simulator = async (): Promise<Program> => {
 
 export const catalog: Readonly<Record<string, Entry>> = {
   up: {
-    summary: 'A cluster on this machine and a workload on it.',
+    summary: 'Starts a cluster on this machine and runs a workload on it.',
     load: async () => (await import('./commands/up.js')).up,
   },
   master: { summary: 'Runs a master.', program: masterDaemon },
   agent: {
-    summary: 'Runs an agent; list, drain, deactivate, reactivate, gone: the agents of a cluster.',
+    summary: 'Runs an agent; list, drain, deactivate, reactivate, gone: manages the agents of a cluster.',
     load: async () => (await import('./commands/agent.js')).agent,
     program: agentDaemon,
   },
   run: {
-    summary: 'Runs one command on the cluster and shows its output.',
+    summary: 'Runs one command on the cluster and prints its output.',
     load: async () => (await import('./commands/run.js')).run,
   },
-  task: { summary: 'Tasks: list, logs, kill.', load: async () => (await import('./commands/task.js')).task },
+  task: { summary: 'Manages tasks: list, logs, kill.', load: async () => (await import('./commands/task.js')).task },
   framework: {
-    summary: 'Frameworks: list, teardown.',
+    summary: 'Manages frameworks: list, teardown.',
     load: async () => (await import('./commands/framework.js')).framework,
   },
   explain: {
-    summary: 'Why a framework gets no offer, why a task does not run.',
+    summary: 'Explains why a framework gets no offer or a task does not run.',
     load: async () => (await import('./commands/explain.js')).explain,
   },
-  state: { summary: 'The cluster at a glance.', load: async () => (await import('./commands/state.js')).state },
-  watch: { summary: 'What happens, as it happens.', load: async () => (await import('./commands/watch.js')).watch },
-  metrics: { summary: "The master's metrics.", load: async () => (await import('./commands/metrics.js')).metrics },
+  state: { summary: 'Summarizes the cluster.', load: async () => (await import('./commands/state.js')).state },
+  watch: {
+    summary: 'Prints the events of the cluster.',
+    load: async () => (await import('./commands/watch.js')).watch,
+  },
+  metrics: {
+    summary: "Prints the master's metrics.",
+    load: async () => (await import('./commands/metrics.js')).metrics,
+  },
   roles: {
-    summary: 'Roles: weights, quota, what they hold.',
+    summary: 'Lists roles with weight, quota and resources.',
     load: async () => (await import('./commands/roles.js')).roles,
   },
   quota: {
-    summary: 'Guarantees and limits of roles: list, set, remove.',
+    summary: 'Manages the quota of roles: list, set, remove.',
     load: async () => (await import('./commands/quota.js')).quota,
   },
   weights: {
-    summary: 'Weights of roles: list, set.',
+    summary: 'Manages the weights of roles: list, set.',
     load: async () => (await import('./commands/weights.js')).weights,
   },
   reserve: {
@@ -81,23 +87,23 @@ export const catalog: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./commands/reserve.js')).reserve,
   },
   unreserve: {
-    summary: 'Gives reserved resources back.',
+    summary: 'Returns reserved resources to all roles.',
     load: async () => (await import('./commands/reserve.js')).unreserve,
   },
   volume: {
-    summary: 'Persistent volumes: list, create, destroy, grow, shrink.',
+    summary: 'Manages persistent volumes: list, create, destroy, grow, shrink.',
     load: async () => (await import('./commands/volume.js')).volume,
   },
   maintenance: {
-    summary: 'Maintenance of machines: status, schedule, cancel, down, up.',
+    summary: 'Manages the maintenance of machines: status, schedule, cancel, down, up.',
     load: async () => (await import('./commands/maintenance.js')).maintenance,
   },
   sim: {
-    summary: 'Simulates clusters with faults, to find what breaks.',
+    summary: 'Simulates clusters with faults and checks invariants.',
     program: simulator,
   },
   completion: {
-    summary: 'Completion for bash, zsh or fish.',
+    summary: 'Prints a completion script for bash, zsh or fish.',
     load: async () => (await import('./commands/completion.js')).completion,
   },
 };

@@ -1,4 +1,4 @@
-// The cluster as commands see it: its address, its clients, and failed calls as texts for people.
+// The cluster that a command addresses: its clients, and failed calls as errors for the user.
 import { readFileSync } from 'node:fs';
 import {
   authorizationOf,
@@ -33,7 +33,7 @@ function credentialOf(values: ClusterValues): Credential | undefined {
   const file = values['secret-file'];
   const secret = file === undefined ? process.env['MESETA_SECRET'] : readFileSync(file, 'utf8').trimEnd();
   if (secret === undefined) {
-    throw new CommandError('--principal needs a secret: --secret-file=FILE or $MESETA_SECRET', EXIT.usage);
+    throw new CommandError('--principal: expected a secret in --secret-file=FILE or $MESETA_SECRET', EXIT.usage);
   }
   return { principal: values.principal, secret };
 }
@@ -42,7 +42,7 @@ type Called<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: { readonly code: string; readonly text: string; readonly status?: number } };
 
-/** The answer of a call, or the reason that there is none as the user should read it. */
+/** The answer of a call; a failed call becomes a CommandError. */
 export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>): Promise<T> {
   const result = await called;
   if (result.ok) return result.value;
@@ -50,10 +50,10 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
   if (code === 'unreachable') {
     throw new CommandError(`no master answers at ${cluster.address}: ${text}`, EXIT.unreachable);
   }
-  throw new CommandError(`the master at ${cluster.address} said ${[status, text].filter(Boolean).join(' ')}`);
+  throw new CommandError(`the master at ${cluster.address} answered ${[status, text].filter(Boolean).join(' ')}`);
 }
 
-/** A v0 endpoint's JSON: what the v1 calls don't tell. */
+/** The JSON document of a v0 endpoint, for facts that no v1 call has. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   const base = /^https?:\/\//.test(cluster.address) ? cluster.address : `http://${cluster.address}`;
   const answer = await fetchTransport({
@@ -66,18 +66,18 @@ export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   }
   const text = Buffer.from(await bodyOf(answer.value)).toString();
   if (answer.value.status !== 200) {
-    throw new CommandError(`the master at ${cluster.address} said ${answer.value.status} ${text}`);
+    throw new CommandError(`the master at ${cluster.address} answered ${answer.value.status} ${text}`);
   }
   return JSON.parse(text) as T;
 }
 
-/** Nanoseconds since the epoch are bigints here and, as in Mesos' JSON, numbers with all their digits there. */
+/** JSON with bigints as numbers with all digits, as in Mesos' JSON. */
 export function jsonText(value: unknown, indent?: number): string {
   const marked = JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `\0${v}` : v), indent);
   return marked.replace(/"\\u0000(-?\d+)"/g, '$1');
 }
 
-/** For programs: one JSON document, with a newline. */
+/** Prints one JSON document and a newline. */
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${jsonText(value, 2)}\n`);
 };

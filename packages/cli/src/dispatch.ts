@@ -1,4 +1,4 @@
-// Commands with verbs (`meseta task list`): how the verb's command is found.
+// Finds the command of a verb (`meseta task list`).
 import { type Command, CommandError, EXIT } from './command.js';
 
 export interface Group {
@@ -11,10 +11,10 @@ export const isGroup = (entry: Command | Group): entry is Group => 'verbs' in en
 const groupHelp = (name: string, { summary, verbs }: Group): string => {
   const width = Math.max(...Object.keys(verbs).map((verb) => verb.length)) + 2;
   const lines = Object.entries(verbs).map(([verb, command]) => `  ${verb.padEnd(width)}${command.summary}`);
-  return `Usage: meseta ${name} VERB [OPTION]...\n${summary}\n\n${lines.join('\n')}\n\nmeseta ${name} VERB --help tells more.\n`;
+  return `Usage: meseta ${name} VERB [OPTION]...\n${summary}\n\n${lines.join('\n')}\n\nmeseta ${name} VERB --help describes a verb.\n`;
 };
 
-/** Runs a command, or the verb that `argv` begins with; a group without one, or with --help, prints its usage. */
+/** Runs the command, or the command of the verb that `argv` begins with. A group without a verb, or with --help, prints its usage. */
 export async function dispatch(name: string, entry: Command | Group, argv: readonly string[]): Promise<number> {
   if (!isGroup(entry)) return entry.run(name, argv);
   const [verb, ...rest] = argv;
@@ -25,7 +25,7 @@ export async function dispatch(name: string, entry: Command | Group, argv: reado
   const command = Object.hasOwn(entry.verbs, verb) ? entry.verbs[verb] : undefined;
   if (command === undefined) {
     const known = Object.keys(entry.verbs).join(', ');
-    throw new CommandError(`meseta ${name}: unknown '${verb}', expected one of ${known}`, EXIT.usage);
+    throw new CommandError(`meseta ${name}: unknown verb '${verb}', expected one of ${known}`, EXIT.usage);
   }
   return command.run(`${name} ${verb}`, rest);
 }

@@ -1,9 +1,9 @@
-// `meseta COMMAND`: finds the command, loads it and nothing else, and turns its end into an exit status.
+// `meseta COMMAND`: loads the command and runs it; its result is the exit status.
 import { catalog, type Entry } from './catalog.js';
 import { CommandError, EXIT } from './command.js';
 import { dispatch, isGroup } from './dispatch.js';
 
-/** Filled in by scripts/build.mjs. */
+/** Set by scripts/build.mjs. */
 declare const MESETA_BUILD: { readonly version: string };
 
 const usage = (): string =>
@@ -12,7 +12,7 @@ const usage = (): string =>
     '',
     ...Object.entries(catalog).map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`),
     '',
-    'meseta COMMAND --help tells more; meseta --version tells the version.',
+    'meseta COMMAND --help describes a command; meseta --version prints the version.',
     '',
   ].join('\n');
 
@@ -20,7 +20,7 @@ async function runEntry(name: string, entry: Entry, argv: readonly string[]): Pr
   const command = await entry.load?.();
   const isVerb = command !== undefined && isGroup(command) && Object.hasOwn(command.verbs, argv[0] ?? '');
   if (entry.program !== undefined && !isVerb) return (await entry.program()).main(argv, process.env);
-  // Who has read enough (`meseta state | head`) closes the pipe.
+  // A reader that needs no more output (`meseta state | head`) closes the pipe.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(EXIT.done);

@@ -1,8 +1,8 @@
-// Resources as people type and read them: `cpus:2;mem:1024;ports:[31000-31009]`.
+// Resources as texts: `cpus:2;mem:1024;ports:[31000-31009]`.
 import type { Resource } from '@meseta/sdk';
 import { usageError } from './command.js';
 
-/** Unreserved scalars and ranges; JSON is taken as it is, for everything else. */
+/** Unreserved scalars and ranges. Other resources are given as JSON. */
 export function parseResources(path: string, text: string): readonly Resource[] {
   if (text.trimStart().startsWith('[')) return parseJson(path, text);
   return text
@@ -61,6 +61,6 @@ const round = (value: number): number => Math.round(value * 1000) / 1000;
 
 export const roleOf = (resource: Resource): string | undefined => resource.reservations?.at(-1)?.role;
 
-/** The same kind of thing by the same reservations, whatever the amount. */
-export const reservedFor = (resource: Resource, role: string): boolean =>
+/** Whether the resource is dynamically reserved for the role. */
+export const isReservedFor = (resource: Resource, role: string): boolean =>
   roleOf(resource) === role && resource.reservations?.at(-1)?.type !== 'STATIC';

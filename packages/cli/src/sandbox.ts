@@ -1,4 +1,4 @@
-// A task's files, read through its agent.
+// The files of a task, read through its agent.
 import { authorizationOf, connectAgent, type Task } from '@meseta/sdk';
 import type { Cluster } from './cluster.js';
 import { CommandError } from './command.js';
@@ -27,14 +27,14 @@ interface StateFramework {
   readonly completed_executors?: readonly StateExecutor[];
 }
 
-/** Where the agent at `address` (`ip:port`) keeps the task's sandbox: its /state tells (Mesos: docs/sandbox). */
+/** The sandbox of the task on the agent at `address` (`ip:port`), found in its /state (Mesos: docs/sandbox.md). */
 export async function sandboxOf(cluster: Cluster, address: string, task: TaskName): Promise<Sandbox> {
   const answer = await fetch(`http://${address}/state`, {
     headers: authorizationOf(cluster.credential),
   }).catch((error: unknown) => {
     throw new CommandError(`the agent at ${address} does not answer: ${String(error)}`);
   });
-  if (!answer.ok) throw new CommandError(`the agent at ${address} said ${answer.status} ${await answer.text()}`);
+  if (!answer.ok) throw new CommandError(`the agent at ${address} answered ${answer.status} ${await answer.text()}`);
   const state = (await answer.json()) as {
     readonly frameworks?: readonly StateFramework[];
     readonly completed_frameworks?: readonly StateFramework[];
@@ -42,8 +42,8 @@ export async function sandboxOf(cluster: Cluster, address: string, task: TaskNam
   const executor = [...(state.frameworks ?? []), ...(state.completed_frameworks ?? [])]
     .filter(({ id }) => id === task.framework_id.value)
     .flatMap((framework) => [...(framework.executors ?? []), ...(framework.completed_executors ?? [])])
-    .find((candidate) => runs(candidate, task));
-  if (executor === undefined) throw new CommandError(`the agent at ${address} no longer knows ${task.task_id.value}`);
+    .find((candidate) => hasRun(candidate, task));
+  if (executor === undefined) throw new CommandError(`the agent at ${address} has no task ${task.task_id.value}`);
   const client = connectAgent(address, cluster.credential);
   return {
     directory: executor.directory,
@@ -59,11 +59,11 @@ export async function sandboxOf(cluster: Cluster, address: string, task: TaskNam
   };
 }
 
-const runs = (executor: StateExecutor, task: TaskName): boolean =>
+const hasRun = (executor: StateExecutor, task: TaskName): boolean =>
   executor.id === task.task_id.value ||
   [...(executor.tasks ?? []), ...(executor.completed_tasks ?? [])].some(({ id }) => id === task.task_id.value);
 
-/** Writes the file as it grows, until `isOver` answered true and everything written before that has been read. */
+/** Writes the file as it grows, until `isOver` is true and everything written before has been read. */
 export async function followFile(
   sandbox: Sandbox,
   path: string,

@@ -1,4 +1,4 @@
-// Aligned columns for people.
+// Tables with aligned columns.
 
 export interface Column<Row> {
   readonly title: string;
@@ -6,7 +6,7 @@ export interface Column<Row> {
   readonly align?: 'right';
 }
 
-/** Lines of a table: titles in capitals, columns two spaces apart, nothing behind the last. */
+/** The lines of a table: titles in capitals, columns two spaces apart, no trailing spaces. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = [
     columns.map((column) => column.title.toUpperCase()),

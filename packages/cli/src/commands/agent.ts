@@ -1,14 +1,14 @@
-// `meseta agent`: the agents of the cluster, how full they are, and taking them out of it.
+// `meseta agent`: lists the agents of the cluster, and drains, deactivates, reactivates or marks them gone.
 import { type MasterResponseGetAgentsAgent, scalarSum } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
-import { clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
+import { clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentIdNamed } from '../names.js';
 import { formatSpan, formatTable } from '../table.js';
 
 const list = defineCommand({
-  summary: 'Where they are, since when, and what of them is in use.',
-  words: '',
+  summary: 'Lists the agents with their state and their resources in use.',
+  positionals: '',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
@@ -19,15 +19,15 @@ const list = defineCommand({
   },
 });
 
-const NAMES = 'AGENT is its id, the end of its id (S3), its hostname or hostname:port.';
+const NAMES = 'AGENT is the id of an agent, the end of its id (S3), its hostname or hostname:port.';
 
 type AgentId = { readonly value: string };
 
-/** Names the agents first, so that a wrong name changes nothing. */
+/** Resolves all names first, so that an unknown name changes nothing. */
 async function onEach(
   values: Parameters<typeof clusterOf>[0] & { readonly json?: boolean | undefined },
   names: readonly string[],
-  said: string,
+  outcome: string,
   act: (cluster: Cluster, agent_id: AgentId) => Promise<unknown>,
 ): Promise<number> {
   const cluster = clusterOf(values);
@@ -35,31 +35,35 @@ async function onEach(
   for (const name of names) ids.push(await agentIdNamed(cluster, name));
   for (const id of ids) {
     await act(cluster, id);
-    if (!values.json) process.stdout.write(`${id.value}: ${said}\n`);
+    if (!values.json) process.stdout.write(`${id.value}: ${outcome}\n`);
   }
   if (values.json) printJson(ids.map(({ value }) => value));
   return EXIT.done;
 }
 
 const drain = defineCommand({
-  summary: 'Takes agents out of offers and ends their tasks.',
-  words: 'AGENT...',
-  about: `Takes agents out of offers and ends their tasks; 'meseta agent reactivate' brings them back.
+  summary: 'Stops offering agents and ends their tasks.',
+  positionals: 'AGENT...',
+  about: `Stops offering agents and ends their tasks; 'meseta agent reactivate' reverses it.
 ${NAMES}`,
   options: {
     ...clusterOptions,
-    grace: { type: 'string', value: 'SECONDS', help: "what tasks get at most to end (default: each task's own)" },
-    'mark-gone': { type: 'boolean', help: 'when drained, declare it lost for good' },
+    grace: {
+      type: 'string',
+      value: 'DURATION',
+      help: "the longest grace period of a task, such as 30secs (default: each task's own)",
+    },
+    'mark-gone': { type: 'boolean', help: 'mark the agent gone once it is drained' },
   },
   run(values, names, path) {
-    const seconds = values.grace === undefined ? undefined : parseNumber(path, 'grace', values.grace);
+    const graceMs = values.grace === undefined ? undefined : parseDurationOption(path, 'grace', values.grace);
     return onEach(values, names, 'draining', (cluster, agent_id) =>
       answerOf(
         cluster,
         cluster.master.call('DRAIN_AGENT', {
           agent_id,
-          ...(seconds !== undefined && {
-            max_grace_period: { seconds: Math.floor(seconds), nanos: Math.round((seconds % 1) * 1e9) },
+          ...(graceMs !== undefined && {
+            max_grace_period: { seconds: Math.floor(graceMs / 1000), nanos: Math.round((graceMs % 1000) * 1e6) },
           }),
           ...(values['mark-gone'] && { mark_gone: true }),
         }),
@@ -69,9 +73,9 @@ ${NAMES}`,
 });
 
 const deactivate = defineCommand({
-  summary: 'Makes no more offers of agents; their tasks go on.',
-  words: 'AGENT...',
-  about: `Makes no more offers of agents; their tasks go on.
+  summary: 'Stops offering agents; their tasks continue.',
+  positionals: 'AGENT...',
+  about: `Stops offering agents; their tasks continue.
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
@@ -81,9 +85,9 @@ ${NAMES}`,
 });
 
 const reactivate = defineCommand({
-  summary: 'Makes offers of agents again.',
-  words: 'AGENT...',
-  about: `Makes offers of agents again that were deactivated or drained.
+  summary: 'Offers deactivated or drained agents again.',
+  positionals: 'AGENT...',
+  about: `Offers deactivated or drained agents again.
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
@@ -93,9 +97,9 @@ ${NAMES}`,
 });
 
 const gone = defineCommand({
-  summary: 'Declares agents lost for good: their tasks are gone, they may never come back.',
-  words: 'AGENT...',
-  about: `Declares agents lost for good: their tasks are gone, they may never come back.
+  summary: 'Marks agents gone: their tasks are lost, and they cannot register again.',
+  positionals: 'AGENT...',
+  about: `Marks agents gone: their tasks are lost, and they cannot register again.
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
@@ -105,7 +109,7 @@ ${NAMES}`,
 });
 
 export const agent: Group = {
-  summary: 'The agents of a cluster. Without a verb it runs an agent: meseta agent --master=HOST:PORT ...',
+  summary: 'Manages the agents of a cluster. Without a verb it runs an agent: meseta agent --master=HOST:PORT ...',
   verbs: { list, drain, deactivate, reactivate, gone },
 };
 
@@ -132,5 +136,5 @@ const columns = [
   { title: 'cpus', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'cpus') },
   { title: 'mem', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'mem') },
   { title: 'disk', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'disk') },
-  { title: 'up for', value: age },
+  { title: 'registered for', value: age },
 ];

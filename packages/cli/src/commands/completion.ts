@@ -1,4 +1,4 @@
-// `meseta completion`: the shells' own scripts, made from what the commands declare, so they can't tell something else.
+// `meseta completion`: completion scripts for shells, generated from the commands' declarations.
 import { catalog } from '../catalog.js';
 import type { OptionTable } from '../command.js';
 import { defineCommand, EXIT, usageError } from '../command.js';
@@ -9,11 +9,11 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type Shell = keyof typeof SCRIPTS;
 
 export const completion = defineCommand({
-  summary: 'Completion for bash, zsh or fish.',
-  words: 'bash|zsh|fish',
+  summary: 'Prints a completion script for bash, zsh or fish.',
+  positionals: 'bash|zsh|fish',
   about: `Prints a script that completes meseta's commands and options:
   bash   source <(meseta completion bash)
-  zsh    meseta completion zsh > ~/.zfunc/_meseta      (a folder of $fpath)
+  zsh    meseta completion zsh > ~/.zfunc/_meseta      (a directory of $fpath)
   fish   meseta completion fish > ~/.config/fish/completions/meseta.fish`,
   options: {},
   choices: Object.keys(SCRIPTS),
@@ -28,25 +28,25 @@ export const completion = defineCommand({
 export async function completionPaths(): Promise<readonly CompletionPath[]> {
   const paths: CompletionPath[] = [
     {
-      words: [],
+      command: [],
       summary: '',
       next: Object.entries(catalog).map(([name, { summary }]) => ({ name, summary })),
-      options: [{ name: 'version', takesValue: false, help: 'the version' }],
+      options: [{ name: 'version', takesValue: false, help: 'print the version' }],
     },
   ];
   for (const [name, { summary, load, program }] of Object.entries(catalog)) {
     const [command, main] = [await load?.(), await program?.()];
     const flags = (main?.flags ?? []).map((flag) => ({ name: flag, takesValue: true, help: '' }));
-    if (command === undefined) paths.push({ words: [name], summary, next: [], options: flags });
+    if (command === undefined) paths.push({ command: [name], summary, next: [], options: flags });
     else if (!isGroup(command)) {
       const next = command.choices.map((choice) => ({ name: choice, summary: '' }));
-      paths.push({ words: [name], summary, next, options: optionsOf(command.options) });
+      paths.push({ command: [name], summary, next, options: optionsOf(command.options) });
     } else {
       const verbs = Object.entries(command.verbs);
       const next = verbs.map(([verb, { summary: about }]) => ({ name: verb, summary: about }));
-      paths.push({ words: [name], summary, next, options: flags });
+      paths.push({ command: [name], summary, next, options: flags });
       for (const [verb, { summary: about, options }] of verbs) {
-        paths.push({ words: [name, verb], summary: about, next: [], options: optionsOf(options) });
+        paths.push({ command: [name, verb], summary: about, next: [], options: optionsOf(options) });
       }
     }
   }

@@ -1,20 +1,20 @@
-// `meseta explain`: the master's own reasons, for the one who asks at 3 a.m.
+// `meseta explain`: the master's reasons why a framework gets no offer or a task does not run.
 import type { ExplainedReason, Explanation } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import { agentIdNamed, frameworkIdNamed } from '../names.js';
 
 export const explain = defineCommand({
-  summary: 'Why a framework gets no offer, why a task does not run.',
-  words: 'FRAMEWORK|task [TASK]',
-  about: `meseta explain FRAMEWORK: why it gets no offer, from any agent or with --agent from that one.
-meseta explain task TASK: why the task is not running; for one that was never launched, with --framework, why its
-framework could not launch it. FRAMEWORK is its id, the end of its id, or its name.`,
+  summary: 'Explains why a framework gets no offer or a task does not run.',
+  positionals: 'FRAMEWORK|task [TASK]',
+  about: `meseta explain FRAMEWORK explains why the framework gets no offer, from any agent or from the one that --agent names.
+meseta explain task TASK explains why the task does not run. With --framework it also explains a task that was never
+launched. FRAMEWORK is the id of a framework, the end of its id, or its name.`,
   options: {
     ...clusterOptions,
-    agent: { type: 'string', value: 'AGENT', help: 'only this agent: its id, the end of its id, its hostname' },
-    role: { type: 'string', value: 'ROLE', help: "only this of the framework's roles" },
-    framework: { type: 'string', value: 'FRAMEWORK', help: 'task: whose it is' },
+    agent: { type: 'string', value: 'AGENT', help: 'only this agent, by its id, the end of its id or its hostname' },
+    role: { type: 'string', value: 'ROLE', help: 'only this role of the framework' },
+    framework: { type: 'string', value: 'FRAMEWORK', help: 'the framework of a task' },
   },
   choices: ['task'],
   async run(values, [first = '', task], path) {
@@ -65,6 +65,6 @@ function reasonText({ kind, text, role, agents, hostname, agent_id, until }: Exp
       ? `${agents} agent${agents === 1 ? '' : 's'}${hostname === undefined ? '' : `, such as ${hostname}`}`
       : (hostname ?? agent_id);
   const where = [place, role && `role ${role}`].filter((part) => part !== undefined).join(', ');
-  const till = until === undefined ? '' : ` Until ${new Date(1000 * until).toISOString()}.`;
-  return `- ${kind}${where === '' ? '' : ` (${where})`}: ${text}${till}`;
+  const validity = until === undefined ? '' : ` Until ${new Date(1000 * until).toISOString()}.`;
+  return `- ${kind}${where === '' ? '' : ` (${where})`}: ${text}${validity}`;
 }

@@ -1,4 +1,4 @@
-// `meseta framework`: who is running on the cluster.
+// `meseta framework`: lists frameworks and tears them down.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
@@ -7,9 +7,9 @@ import { frameworkIdNamed } from '../names.js';
 import { formatTable } from '../table.js';
 
 const list = defineCommand({
-  summary: 'Those that are subscribed or may come back.',
-  words: '',
-  options: { ...clusterOptions, all: { type: 'boolean', help: 'completed ones too' } },
+  summary: 'Lists the frameworks that are subscribed or may fail over.',
+  positionals: '',
+  options: { ...clusterOptions, all: { type: 'boolean', help: 'include completed frameworks' } },
   async run(values) {
     const cluster = clusterOf(values);
     const answer = await answerOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
@@ -26,8 +26,8 @@ const list = defineCommand({
 
 const teardown = defineCommand({
   summary: 'Ends a framework and all its tasks.',
-  words: 'FRAMEWORK',
-  about: 'Ends a framework and all its tasks. FRAMEWORK is its id, the end of its id, or its name.',
+  positionals: 'FRAMEWORK',
+  about: 'Ends a framework and all its tasks. FRAMEWORK is the id of a framework, the end of its id, or its name.',
   options: clusterOptions,
   async run(values, [name = '']) {
     const cluster = clusterOf(values);
@@ -39,7 +39,7 @@ const teardown = defineCommand({
   },
 });
 
-export const framework: Group = { summary: 'The frameworks of the cluster.', verbs: { list, teardown } };
+export const framework: Group = { summary: 'Manages the frameworks of the cluster.', verbs: { list, teardown } };
 
 const stateOf = ({ connected, recovered, active }: MasterResponseGetFrameworksFramework): string =>
   recovered ? 'recovered' : !connected ? 'disconnected' : active ? 'active' : 'inactive';

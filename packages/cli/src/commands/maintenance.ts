@@ -1,13 +1,13 @@
-// `meseta maintenance`: windows in which machines will be away, and taking them down and up (Mesos: docs/maintenance).
-import { parseDuration } from '@meseta/base';
+// `meseta maintenance`: the schedule of maintenance windows, and taking machines down and up (Mesos: docs/maintenance.md).
 import type { MachineID, MaintenanceWindow } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
-import { CommandError, clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { machineNamed, machineText } from '../names.js';
 import { formatSpan, formatTable } from '../table.js';
 
-const NAMES = 'MACHINE is HOST, HOST/IP, or what names an agent on it: its id, the end of its id, its hostname.';
+const NAMES =
+  'MACHINE is HOST, HOST/IP or an agent on the machine, named by its id, the end of its id or its hostname.';
 
 const windowsOf = async (cluster: Cluster): Promise<readonly MaintenanceWindow[]> =>
   (await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_SCHEDULE'))).schedule.windows ?? [];
@@ -18,12 +18,12 @@ const update = (cluster: Cluster, windows: readonly MaintenanceWindow[]): Promis
 interface MachineRow {
   readonly machine: string;
   readonly mode: string;
-  readonly answers: string;
+  readonly inverseOffers: string;
 }
 
 const status = defineCommand({
-  summary: 'Which machines are draining, which are down.',
-  words: '',
+  summary: 'Lists the machines that are draining or down.',
+  positionals: '',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
@@ -36,9 +36,9 @@ const status = defineCommand({
       ...(shown.draining_machines ?? []).map(({ id, statuses = [] }) => ({
         machine: machineText(id),
         mode: 'draining',
-        answers: statuses.map((one) => `${one.framework_id.value}: ${one.status}`).join(', ') || '-',
+        inverseOffers: statuses.map((one) => `${one.framework_id.value}: ${one.status}`).join(', ') || '-',
       })),
-      ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', answers: '-' })),
+      ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', inverseOffers: '-' })),
     ];
     process.stdout.write(`${formatTable(statusColumns, rows)}\n`);
     return EXIT.done;
@@ -48,7 +48,7 @@ const status = defineCommand({
 const statusColumns = [
   { title: 'machine', value: ({ machine }: MachineRow) => machine },
   { title: 'mode', value: ({ mode }: MachineRow) => mode },
-  { title: 'frameworks said', value: ({ answers }: MachineRow) => answers },
+  { title: 'inverse offers', value: ({ inverseOffers }: MachineRow) => inverseOffers },
 ];
 
 const msOf = (nanoseconds: bigint | number): number => Number(BigInt(nanoseconds) / 1_000_000n);
@@ -63,21 +63,21 @@ const windowColumns = [
     value: ({ unavailability }: MaintenanceWindow) => new Date(msOf(unavailability.start.nanoseconds)).toISOString(),
   },
   {
-    title: 'for',
+    title: 'duration',
     value: ({ unavailability: { duration } }: MaintenanceWindow) =>
-      duration === undefined ? 'ever' : formatSpan(Number(duration.nanoseconds) / 1e6),
+      duration === undefined ? 'unlimited' : formatSpan(Number(duration.nanoseconds) / 1e6),
   },
 ];
 
 const schedule = defineCommand({
-  summary: 'Shows the windows, or adds one for machines.',
-  words: '[MACHINE...]',
-  about: `Shows the windows, or adds one for machines: frameworks are asked to leave them before it starts.
+  summary: 'Shows the maintenance schedule, or adds a window for machines.',
+  positionals: '[MACHINE...]',
+  about: `Shows the maintenance schedule, or adds a window for machines. Frameworks are asked to leave them before it starts.
 ${NAMES}`,
   options: {
     ...clusterOptions,
-    start: { type: 'string', value: 'TIME', help: '2030-01-31T22:00Z, or from now: 2hrs (default: now)' },
-    duration: { type: 'string', value: 'TIME', help: '30mins, 2hrs ... (default: for ever)' },
+    start: { type: 'string', value: 'TIME', help: 'the start: 2030-01-31T22:00Z, or 2hrs from now (default: now)' },
+    duration: { type: 'string', value: 'DURATION', help: 'the length, such as 30mins or 2hrs (default: unlimited)' },
   },
   async run(values, names, path) {
     const cluster = clusterOf(values);
@@ -88,7 +88,8 @@ ${NAMES}`,
       return EXIT.done;
     }
     const startMs = startOf(path, values.start);
-    const durationMs = values.duration === undefined ? undefined : durationOf(path, 'duration', values.duration);
+    const durationMs =
+      values.duration === undefined ? undefined : parseDurationOption(path, 'duration', values.duration);
     const added: MaintenanceWindow = {
       machine_ids: await machines(cluster, names),
       unavailability: {
@@ -106,13 +107,9 @@ ${NAMES}`,
 function startOf(path: string, text: string | undefined): number {
   if (text === undefined) return Date.now();
   const time = Date.parse(text);
-  return /^\d+(\.\d+)?[a-z]+$/.test(text) || Number.isNaN(time) ? Date.now() + durationOf(path, 'start', text) : time;
-}
-
-function durationOf(path: string, option: string, text: string): number {
-  const ms = parseDuration(text);
-  if (!ms.ok) throw usageError(path, `--${option}: ${ms.error}`);
-  return ms.value;
+  return /^\d+(\.\d+)?[a-z]+$/.test(text) || Number.isNaN(time)
+    ? Date.now() + parseDurationOption(path, 'start', text)
+    : time;
 }
 
 async function machines(cluster: Cluster, names: readonly string[]): Promise<readonly MachineID[]> {
@@ -122,34 +119,34 @@ async function machines(cluster: Cluster, names: readonly string[]): Promise<rea
 }
 
 const cancel = defineCommand({
-  summary: 'Takes machines out of the schedule.',
-  words: 'MACHINE...',
-  about: `Takes machines out of the schedule.
+  summary: 'Removes machines from the maintenance schedule.',
+  positionals: 'MACHINE...',
+  about: `Removes machines from the maintenance schedule.
 ${NAMES}`,
   options: clusterOptions,
   async run(values, names) {
     const cluster = clusterOf(values);
     const windows = await windowsOf(cluster);
     const known = new Set(windows.flatMap(({ machine_ids = [] }) => machine_ids.map(machineText)));
-    const out = new Set((await machines(cluster, names)).map(machineText));
-    const missing = [...out].find((machine) => !known.has(machine));
-    if (missing !== undefined) throw new CommandError(`${missing} is in no window of the schedule`);
-    const left = windows
+    const cancelled = new Set((await machines(cluster, names)).map(machineText));
+    const missing = [...cancelled].find((machine) => !known.has(machine));
+    if (missing !== undefined) throw new CommandError(`${missing} is in no window of the maintenance schedule`);
+    const remaining = windows
       .map((window) => ({
         ...window,
-        machine_ids: (window.machine_ids ?? []).filter((machine) => !out.has(machineText(machine))),
+        machine_ids: (window.machine_ids ?? []).filter((machine) => !cancelled.has(machineText(machine))),
       }))
       .filter(({ machine_ids }) => machine_ids.length > 0);
-    await update(cluster, left);
-    if (!values.json) process.stdout.write(`${[...out].join(', ')}: no maintenance\n`);
+    await update(cluster, remaining);
+    if (!values.json) process.stdout.write(`${[...cancelled].join(', ')}: no longer scheduled\n`);
     return EXIT.done;
   },
 });
 
 const down = defineCommand({
-  summary: 'Takes scheduled machines down: their agents end, their tasks are lost.',
-  words: 'MACHINE...',
-  about: `Takes scheduled machines down: their agents end, their tasks are lost.
+  summary: 'Starts the maintenance of scheduled machines: their agents end and their tasks are lost.',
+  positionals: 'MACHINE...',
+  about: `Starts the maintenance of scheduled machines: their agents end and their tasks are lost.
 ${NAMES}`,
   options: clusterOptions,
   async run(values, names) {
@@ -162,9 +159,9 @@ ${NAMES}`,
 });
 
 const up = defineCommand({
-  summary: 'Brings machines back; their agents may register again.',
-  words: 'MACHINE...',
-  about: `Brings machines back; their agents may register again. A machine that is down is named HOST or HOST/IP.`,
+  summary: 'Ends the maintenance of machines: their agents may register again.',
+  positionals: 'MACHINE...',
+  about: `Ends the maintenance of machines: their agents may register again. MACHINE is HOST or HOST/IP.`,
   options: clusterOptions,
   async run(values, names) {
     const cluster = clusterOf(values);
@@ -181,6 +178,6 @@ const up = defineCommand({
 });
 
 export const maintenance: Group = {
-  summary: 'Maintenance of machines.',
+  summary: 'Schedules and performs the maintenance of machines.',
   verbs: { status, schedule, cancel, down, up },
 };

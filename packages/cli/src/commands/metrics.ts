@@ -1,4 +1,4 @@
-// `meseta metrics`: the master's metrics by their Mesos names.
+// `meseta metrics`: the master's metrics under their names in Mesos.
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import { formatTable } from '../table.js';
@@ -9,9 +9,9 @@ interface Metric {
 }
 
 export const metrics = defineCommand({
-  summary: "The master's metrics.",
-  words: '[TEXT...]',
-  about: "The master's metrics whose names have one of the texts in them; all of them without.",
+  summary: "Prints the master's metrics.",
+  positionals: '[TEXT...]',
+  about: "Prints the master's metrics whose names contain one of the texts, or all without a text.",
   options: clusterOptions,
   async run(values, texts) {
     const cluster = clusterOf(values);

@@ -1,4 +1,4 @@
-// `meseta quota`: what roles are promised and what they may have at most.
+// `meseta quota`: lists, sets and removes the guarantees and limits of roles.
 import type { QuotaConfig } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
@@ -11,8 +11,8 @@ const configsOf = async (cluster: Cluster): Promise<readonly QuotaConfig[]> =>
   (await answerOf(cluster, cluster.master.call('GET_QUOTA'))).status.configs ?? [];
 
 const list = defineCommand({
-  summary: 'Guarantees and limits, and how much of them is used.',
-  words: '',
+  summary: 'Lists guarantees, limits and consumption.',
+  positionals: '',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
@@ -35,17 +35,17 @@ const columns = [
   { title: 'consumed', value: ({ quota: of }: RoleRow) => amountsText(of?.consumed) },
 ];
 
-const force = { type: 'boolean', help: 'even if the cluster has less than is promised' } as const;
+const force = { type: 'boolean', help: 'set the quota even if the cluster cannot satisfy all guarantees' } as const;
 
 const set = defineCommand({
   summary: 'Sets the guarantee and the limit of a role.',
-  words: 'ROLE',
-  about: `Sets the guarantee and the limit of a role, as in --guarantee='cpus:4;mem:8192' --limit='cpus:8'. What isn't
-named stays as it is; an empty text takes it away; a limit of 0 forbids.`,
+  positionals: 'ROLE',
+  about: `Sets the guarantee and the limit of a role, as in --guarantee='cpus:4;mem:8192' --limit='cpus:8'. A
+resource without a value keeps its quota; an empty text removes it; a limit of 0 forbids the resource.`,
   options: {
     ...clusterOptions,
-    guarantee: { type: 'string', value: 'AMOUNTS', help: 'kept free for the role' },
-    limit: { type: 'string', value: 'AMOUNTS', help: 'the most that it may have' },
+    guarantee: { type: 'string', value: 'AMOUNTS', help: 'resources guaranteed to the role' },
+    limit: { type: 'string', value: 'AMOUNTS', help: 'resources that the role may have at most' },
     force,
   },
   async run(values, [role = ''], path) {
@@ -71,8 +71,8 @@ named stays as it is; an empty text takes it away; a limit of 0 forbids.`,
 });
 
 const remove = defineCommand({
-  summary: 'Takes the quota of roles away.',
-  words: 'ROLE...',
+  summary: 'Removes the quota of roles.',
+  positionals: 'ROLE...',
   options: clusterOptions,
   async run(values, names) {
     const cluster = clusterOf(values);
@@ -87,4 +87,4 @@ const remove = defineCommand({
 const update = (cluster: Cluster, config: QuotaConfig, forced: boolean | undefined): Promise<unknown> =>
   answerOf(cluster, cluster.master.call('UPDATE_QUOTA', { quota_configs: [config], ...(forced && { force: true }) }));
 
-export const quota: Group = { summary: 'Guarantees and limits of roles.', verbs: { list, set, remove } };
+export const quota: Group = { summary: 'Manages the quota of roles.', verbs: { list, set, remove } };

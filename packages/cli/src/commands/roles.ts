@@ -1,13 +1,13 @@
-// `meseta roles`: who shares the cluster, and how.
+// `meseta roles`: lists roles with weight, quota and resources.
 import { clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
 import { formatTable } from '../table.js';
 
 export const roles = defineCommand({
-  summary: 'Roles: weights, quota, what they hold.',
-  words: '',
-  about: 'The roles that have frameworks, weights, quota or reservations: what they hold and what they may.',
+  summary: 'Lists roles with weight, quota and resources.',
+  positionals: '',
+  about: 'Lists the roles that have frameworks, weights, quota or reservations.',
   options: clusterOptions,
   async run(values) {
     const rows = await rolesOf(clusterOf(values));

@@ -1,4 +1,4 @@
-// `meseta run`: one command on the cluster, its output here, its status as ours (what mesos-execute does).
+// `meseta run`: runs one command on the cluster, prints its output and exits with its status, as mesos-execute does.
 import { userInfo } from 'node:os';
 import {
   type CommandInfo,
@@ -14,54 +14,67 @@ import {
   type TaskStatus,
 } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
-import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
+import {
+  CommandError,
+  clusterOptions,
+  defineCommand,
+  EXIT,
+  parseDurationOption,
+  parseNumber,
+  usageError,
+} from '../command.js';
 import { exitCodeOf } from '../run/exit-code.js';
 import { followFile, sandboxOf } from '../sandbox.js';
+import { formatSpan } from '../table.js';
 
 const options = {
   ...clusterOptions,
-  name: { type: 'string', value: 'NAME', help: "of the task and its framework (default: the command's first word)" },
+  name: {
+    type: 'string',
+    value: 'NAME',
+    help: "the name of the task and its framework (default: the command's first word)",
+  },
   command: { type: 'string', value: 'TEXT', help: 'a shell command line, in place of PROGRAM' },
-  cpus: { type: 'string', default: '0.1', value: 'N', help: 'default 0.1' },
-  mem: { type: 'string', default: '32', value: 'MB', help: 'default 32' },
-  disk: { type: 'string', default: '0', value: 'MB', help: 'default 0' },
-  gpus: { type: 'string', default: '0', value: 'N', help: 'default 0' },
+  cpus: { type: 'string', default: '0.1', value: 'N', help: 'cpus (default 0.1)' },
+  mem: { type: 'string', default: '32', value: 'MB', help: 'memory (default 32)' },
+  disk: { type: 'string', default: '0', value: 'MB', help: 'disk (default 0)' },
+  gpus: { type: 'string', default: '0', value: 'N', help: 'gpus (default 0)' },
   env: {
     type: 'string',
     multiple: true,
     default: [] as string[],
     value: 'NAME=VALUE',
-    help: 'again for each variable',
+    help: 'an environment variable; repeatable',
   },
   uri: {
     type: 'string',
     multiple: true,
     default: [] as string[],
     value: 'URI',
-    help: 'fetched into the sandbox before the start; again for each',
+    help: 'a file to fetch into the sandbox before the start; repeatable',
   },
-  role: { type: 'string', default: '*', value: 'ROLE', help: 'default *' },
-  user: { type: 'string', value: 'USER', help: 'whom the command runs as (default: you)' },
+  role: { type: 'string', default: '*', value: 'ROLE', help: 'the role of the framework (default *)' },
+  user: { type: 'string', value: 'USER', help: 'the user that the command runs as (default: the current user)' },
   timeout: {
     type: 'string',
-    value: 'SECONDS',
-    help: 'how long to wait for an offer that is big enough (default: for ever)',
+    value: 'DURATION',
+    help: 'how long to wait for a sufficient offer, such as 30secs (default: unlimited)',
   },
-  detach: { type: 'boolean', help: 'return as soon as it runs; it goes on for a week at most' },
+  detach: { type: 'boolean', help: 'return as soon as the task runs; it continues for a week at most' },
 } as const;
 
 const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const;
 
 export const run = defineCommand({
-  summary: 'Runs one command on the cluster and shows its output.',
-  words: '[PROGRAM...]',
+  summary: 'Runs one command on the cluster and prints its output.',
+  positionals: '[PROGRAM...]',
   about: `  meseta run [OPTION]... -- PROGRAM ARGUMENT...
   meseta run [OPTION]... --command='SHELL COMMAND LINE'
-Runs a command on an agent with enough free resources, shows its output, and exits with its status
+Runs a command on an agent with enough free resources, prints its output, and exits with its status
 (128 + the signal's number if a signal ended it). Ctrl-C kills it.`,
   options,
-  run(values, words, path) {
-    const command = commandOf(values.command, words, values.env, values.uri);
+  run(values, argv, path) {
+    const command = commandOf(values.command, argv, values.env, values.uri);
     const resources = Object.fromEntries(
       RESOURCES.map((name) => [name, parseNumber(path, name, values[name])] as const).filter(([, n]) => n > 0),
     );
@@ -72,7 +85,7 @@ Runs a command on an agent with enough free resources, shows its output, and exi
       resources,
       detach: values.detach ?? false,
       json: values.json ?? false,
-      timeoutMs: values.timeout === undefined ? undefined : 1000 * parseNumber(path, 'timeout', values.timeout),
+      timeoutMs: values.timeout === undefined ? undefined : parseDurationOption(path, 'timeout', values.timeout),
       framework: {
         name,
         user: values.user ?? userInfo().username,
@@ -120,21 +133,21 @@ interface Run {
   readonly framework: FrameworkOptions;
 }
 
-/** How it ended before the task did: the exit code, and what there is to say. */
-interface Given {
+/** Why the command ended before its task: the exit status and a message. */
+interface EarlyEnd {
   readonly exitCode: number;
   readonly text: string;
 }
 
-/** Waits for an offer, launches, follows, and answers the exit code. */
+/** Waits for an offer, launches the task and follows it; returns the exit status. */
 async function follow(cluster: Cluster, run: Run): Promise<number> {
-  // A scheduler waits for its master for ever; a person wants to hear that there is none.
+  // The scheduler would wait for its master without a limit; the user is to see that none answers.
   await answerOf(cluster, cluster.master.call('GET_HEALTH'));
   const { address: master, credential } = cluster;
   const scheduler = connectScheduler({ master, framework: run.framework, credential });
-  const waiting = givingUp(scheduler, run);
+  const interruption = watchInterruption(scheduler, run);
   try {
-    const ended = await launchAndFollow(cluster, scheduler, run, waiting.launched);
+    const ended = await launchAndFollow(cluster, scheduler, run, interruption.launched);
     if (typeof ended === 'number') return ended;
     if (ended !== undefined) {
       await scheduler.teardown().catch(() => scheduler.close());
@@ -144,14 +157,14 @@ async function follow(cluster: Cluster, run: Run): Promise<number> {
     scheduler.close();
     throw asCommandError(error, cluster);
   } finally {
-    waiting.stop();
+    interruption.stop();
   }
-  const given = waiting.given();
-  if (given?.text) process.stderr.write(`meseta run: ${given.text}\n`);
-  return given?.exitCode ?? EXIT.failed;
+  const earlyEnd = interruption.earlyEnd();
+  if (earlyEnd?.text) process.stderr.write(`meseta run: ${earlyEnd.text}\n`);
+  return earlyEnd?.exitCode ?? EXIT.failed;
 }
 
-/** The task's last status; an exit code if it goes on without us; undefined if it was given up. */
+/** The task's last status; an exit status if the task continues detached; undefined if the scheduler was closed. */
 async function launchAndFollow(
   cluster: Cluster,
   scheduler: Scheduler,
@@ -169,8 +182,8 @@ async function launchAndFollow(
       if (launched === undefined && fits(offer, run.resources) >= 1) {
         launched = offer;
         onLaunch();
-        await unlessCutOff(start(scheduler, offer, taskId, run));
-      } else await unlessCutOff(scheduler.call('DECLINE', { decline: { offer_ids: [offer.id] } }));
+        await ignoringDisconnection(start(scheduler, offer, taskId, run));
+      } else await ignoringDisconnection(scheduler.call('DECLINE', { decline: { offer_ids: [offer.id] } }));
     }
     const status = event.update?.status;
     if (status === undefined || status.task_id.value !== taskId) continue;
@@ -182,7 +195,7 @@ async function launchAndFollow(
     }
     if (!isTerminal(status.state) && status.state !== 'TASK_UNKNOWN') continue;
     ended = status;
-    await unlessCutOff(scheduler.acknowledge({ status }));
+    await ignoringDisconnection(scheduler.acknowledge({ status }));
     break;
   }
   isOver = true;
@@ -190,34 +203,37 @@ async function launchAndFollow(
   return ended;
 }
 
-/** A connection that is lost comes back with a new subscription, which tells what became of everything. */
-async function unlessCutOff(call: Promise<void>): Promise<void> {
+/** After a lost connection the next subscription reconciles the task. */
+async function ignoringDisconnection(call: Promise<void>): Promise<void> {
   await call.catch((error: unknown) => {
     if (!(error instanceof MesetaError) || !['disconnected', 'unreachable'].includes(error.code)) throw error;
   });
 }
 
 const reconcile = (scheduler: Scheduler, { agent_id }: Offer, taskId: string): Promise<void> =>
-  unlessCutOff(scheduler.call('RECONCILE', { reconcile: { tasks: [{ task_id: { value: taskId }, agent_id }] } }));
+  ignoringDisconnection(
+    scheduler.call('RECONCILE', { reconcile: { tasks: [{ task_id: { value: taskId }, agent_id }] } }),
+  );
 
 /** Ctrl-C, SIGTERM and --timeout end the framework, and its task with it. */
-function givingUp(scheduler: Scheduler, run: Run) {
-  let given: Given | undefined;
-  const giveUp = (exitCode: number, text: string): void => {
-    if (given !== undefined) return;
-    given = { exitCode, text };
+function watchInterruption(scheduler: Scheduler, run: Run) {
+  let earlyEnd: EarlyEnd | undefined;
+  const endEarly = (exitCode: number, text: string): void => {
+    if (earlyEnd !== undefined) return;
+    earlyEnd = { exitCode, text };
     scheduler.teardown().catch(() => scheduler.close());
   };
-  const onInterrupt = (): void => giveUp(130, '');
-  const onTerminate = (): void => giveUp(143, '');
+  const onInterrupt = (): void => endEarly(130, '');
+  const onTerminate = (): void => endEarly(143, '');
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onTerminate);
   const { timeoutMs } = run;
-  const late = (): void => giveUp(EXIT.failed, `no offer with enough resources came in ${(timeoutMs ?? 0) / 1000} s`);
-  const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+  const onTimeout = (): void =>
+    endEarly(EXIT.failed, `no offer with enough resources came in ${formatSpan(timeoutMs ?? 0)}`);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs);
   return {
     launched: () => clearTimeout(timer),
-    given: () => given,
+    earlyEnd: () => earlyEnd,
     stop() {
       clearTimeout(timer);
       process.removeListener('SIGINT', onInterrupt);
@@ -226,7 +242,7 @@ function givingUp(scheduler: Scheduler, run: Run) {
   };
 }
 
-/** Agents give commands no id of their task, so frameworks do, in this variable; one that is given with --env counts first. */
+/** Agents pass commands no task id, so frameworks do in this variable; a value given with --env takes precedence. */
 function withTaskId(command: CommandInfo, id: string): CommandInfo {
   const given = command.environment?.variables ?? [];
   return { ...command, environment: { variables: [{ name: 'MESOS_TASK_ID', value: id }, ...given] } };
@@ -264,7 +280,7 @@ async function showOutput(
   ]);
 }
 
-/** Command tasks say how they ended in the status' message, as Mesos' do. */
+/** The message of a command task's last status says how the command ended, as in Mesos. */
 function report(status: TaskStatus, run: Run): number {
   if (run.json) printJson(status);
   if (status.state === 'TASK_FINISHED') return EXIT.done;

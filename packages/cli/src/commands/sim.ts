@@ -1,4 +1,4 @@
-// `meseta sim`: clusters in a process, with faults by seed; a failure comes with the command that shows it again.
+// `meseta sim`: simulates clusters with faults by seed; a failure is printed with the command that replays it.
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -17,24 +17,24 @@ import {
   shrink,
   simulate,
 } from '@meseta/simulator';
-import { CommandError, EXIT, parse, parseNumber } from '../command.js';
+import { CommandError, EXIT, parse, parseDurationOption, parseNumber } from '../command.js';
 
 const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N | --play=FILE] [OPTION]...
 Simulates clusters, with the real master, agents and allocator, on a virtual clock: each seed is another cluster with
 other faults. A run that breaks an invariant prints the command that replays it.
 
-      --seeds=FROM..TO     one run each (default: 1..200)
-      --seed=N             one run
-      --play=FILE          plays a scenario's text and prints what happens; 1 if that is not what it expects
-      --workers=N          processes (default: one a core)
-      --minutes=N          takes seeds from FROM on for so long
-      --log                with one seed: everything that happens
-      --plan               with one seed: what it consists of, and no run
-      --no-shrink          takes nothing out of a failing run
-      --faults=N,N,...     only these of the seed's faults; likewise
-      --agents=N,N,...     agents and
-      --frameworks=N,N,... frameworks ("none" for none)
-  -h, --help
+      --seeds=FROM..TO     run each of these seeds (default: 1..200)
+      --seed=N             run this seed
+      --play=FILE          play a scenario and print what happens; status 1 if it differs from the scenario
+      --workers=N          the number of processes (default: one for each core)
+      --duration=DURATION  run seeds from FROM on for this long, such as 15mins
+      --log                with one seed: print every event
+      --plan               with one seed: print its plan without running it
+      --no-shrink          do not reduce a failing run
+      --faults=N,N,...     keep only these faults of the seed ("none" for none)
+      --agents=N,N,...     keep only these agents of the seed
+      --frameworks=N,N,... keep only these frameworks of the seed
+  -h, --help               print this help
 `;
 
 export const OPTIONS = {
@@ -42,7 +42,7 @@ export const OPTIONS = {
   seed: { type: 'string' },
   play: { type: 'string' },
   workers: { type: 'string' },
-  minutes: { type: 'string' },
+  duration: { type: 'string' },
   log: { type: 'boolean' },
   plan: { type: 'boolean' },
   'no-shrink': { type: 'boolean' },
@@ -70,8 +70,9 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
     return one(seed, selectionOf(values), { log: values.log === true, plan: values.plan === true, mayShrink });
   }
   const workers = values.workers === undefined ? availableParallelism() : parseNumber('sim', 'workers', values.workers);
-  const minutes = values.minutes === undefined ? undefined : parseNumber('sim', 'minutes', values.minutes);
-  return many(seedsOf(values.seeds ?? '1..200', minutes !== undefined), { workers, minutes, mayShrink });
+  const { duration } = values;
+  const durationMs = duration === undefined ? undefined : parseDurationOption('sim', 'duration', duration);
+  return many(seedsOf(values.seeds ?? '1..200', durationMs !== undefined), { workers, durationMs, mayShrink });
 }
 
 function playFile(file: string): number {
@@ -131,14 +132,14 @@ function reportShrunk(seed: number, { invariant }: Failure): void {
 
 interface ManyRuns {
   readonly workers: number;
-  readonly minutes: number | undefined;
+  readonly durationMs: number | undefined;
   readonly mayShrink: boolean;
 }
 
-/** A run makes much garbage that lives shortly: a larger young generation saves a tenth of a worker's CPU time. */
+/** A run makes much short-lived garbage: a larger young generation saves a tenth of a worker's CPU time. */
 const WORKER_FLAGS = ['--max-semi-space-size=32'];
 
-async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: ManyRuns): Promise<number> {
+async function many(seeds: Iterable<number>, { workers, durationMs, mayShrink }: ManyRuns): Promise<number> {
   const startedMs = Date.now();
   const failures: Outcome[] = [];
   const counts = new Map<string, number>();
@@ -149,7 +150,7 @@ async function many(seeds: Iterable<number>, { workers, minutes, mayShrink }: Ma
     workers,
     startWorker: () =>
       fork(process.argv[1] ?? '', ['sim', '--worker'], { serialization: 'advanced', execArgv: WORKER_FLAGS }),
-    goOn: () => minutes === undefined || Date.now() - startedMs < minutes * 60_000,
+    goOn: () => durationMs === undefined || Date.now() - startedMs < durationMs,
     outcome(outcome) {
       runs++;
       virtualMs += outcome.virtualMs;

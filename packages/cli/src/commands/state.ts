@@ -1,19 +1,20 @@
-// `meseta state`: the cluster at a glance; --json is all of it.
+// `meseta state`: a summary of the cluster; --json prints the whole state.
 import { type MasterResponseGetState, type Resource, scalarSum, type Task } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import { formatSpan, formatTable } from '../table.js';
 
 export const state = defineCommand({
-  summary: 'The cluster at a glance.',
-  words: '',
-  about: 'The cluster at a glance: its leader, agents, frameworks, tasks, and what is in use. With --json all of it.',
+  summary: 'Summarizes the cluster.',
+  positionals: '',
+  about:
+    'Summarizes the cluster: its leader, agents, frameworks, tasks and resources in use. --json prints the whole state.',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
-    const whole = await answerOf(cluster, cluster.master.call('GET_STATE'));
+    const response = await answerOf(cluster, cluster.master.call('GET_STATE'));
     if (values.json) {
-      printJson(whole);
+      printJson(response);
       return EXIT.done;
     }
     const leader = await answerOf(cluster, cluster.master.call('GET_MASTER'));
@@ -21,11 +22,11 @@ export const state = defineCommand({
     const since = elected_time === undefined ? '' : `, leads for ${formatSpan(Date.now() - 1000 * elected_time)}`;
     const lines = [
       `master      ${info?.hostname}:${info?.port} (${info?.version})${since}`,
-      `agents      ${agentCounts(whole)}`,
-      `frameworks  ${frameworkCounts(whole)}`,
-      `tasks       ${taskCounts(whole)}`,
+      `agents      ${agentCounts(response)}`,
+      `frameworks  ${frameworkCounts(response)}`,
+      `tasks       ${taskCounts(response)}`,
     ];
-    process.stdout.write(`${lines.join('\n')}\n\n${formatTable(columns, usage(whole))}\n`);
+    process.stdout.write(`${lines.join('\n')}\n\n${formatTable(columns, usage(response))}\n`);
     return EXIT.done;
   },
 });
@@ -38,16 +39,20 @@ const counted = (counts: Readonly<Record<string, number>>): string =>
 
 function agentCounts({ get_agents }: MasterResponseGetState): string {
   const { agents = [], recovered_agents = [] } = get_agents ?? {};
-  const active = agents.filter(({ active: is, deactivated }) => is && !deactivated).length;
+  const active = agents.filter(({ active: isActive, deactivated }) => isActive && !deactivated).length;
   const deactivated = agents.filter((agent) => agent.deactivated).length;
   const disconnected = agents.length - active - deactivated;
-  return counted({ active, deactivated, disconnected, 'not back since the failover': recovered_agents.length });
+  return counted({ active, deactivated, disconnected, 'not reregistered since the failover': recovered_agents.length });
 }
 
 function frameworkCounts({ get_frameworks }: MasterResponseGetState): string {
   const { frameworks = [], completed_frameworks = [] } = get_frameworks ?? {};
   const active = frameworks.filter((framework) => framework.active).length;
-  return counted({ active, 'away or inactive': frameworks.length - active, completed: completed_frameworks.length });
+  return counted({
+    active,
+    'disconnected or inactive': frameworks.length - active,
+    completed: completed_frameworks.length,
+  });
 }
 
 function taskCounts({ get_tasks }: MasterResponseGetState): string {

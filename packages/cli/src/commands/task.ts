@@ -1,8 +1,8 @@
-// `meseta task`: list, logs, kill.
+// `meseta task`: lists tasks, shows their output, ends them.
 import type { Task } from '@meseta/sdk';
 import { isTerminal, scalarSum } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
-import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber } from '../command.js';
+import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { followFile, sandboxOf } from '../sandbox.js';
 import { formatTable } from '../table.js';
@@ -10,7 +10,7 @@ import { formatTable } from '../table.js';
 interface Listed {
   readonly task: Task;
   readonly hostname: string | undefined;
-  /** `ip:port` of its agent, while that is registered. */
+  /** `ip:port` of its agent; undefined while the agent is not registered. */
   readonly address: string | undefined;
 }
 
@@ -29,9 +29,9 @@ async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
 }
 
 const list = defineCommand({
-  summary: 'The tasks of the cluster.',
-  words: '',
-  options: { ...clusterOptions, all: { type: 'boolean', help: 'those that have ended, too' } },
+  summary: 'Lists the tasks of the cluster.',
+  positionals: '',
+  options: { ...clusterOptions, all: { type: 'boolean', help: 'include tasks that have ended' } },
   async run(values) {
     const all = await tasksOf(clusterOf(values));
     const rows = values.all ? all : all.filter(({ task }) => !isTerminal(task.state));
@@ -51,16 +51,16 @@ const columns = [
   { title: 'mem', value: ({ task }: Listed) => scalarSum(task.resources, 'mem'), align: 'right' as const },
 ];
 
-const NAMES = "TASK is a task's id; where frameworks share one, FRAMEWORK/TASK.";
+const NAMES = 'TASK is the id of a task, or FRAMEWORK/TASK if several frameworks use the id.';
 
 const logs = defineCommand({
-  summary: 'What a task has written.',
-  words: 'TASK',
-  about: `What a task has written. ${NAMES}`,
+  summary: 'Prints the output of a task.',
+  positionals: 'TASK',
+  about: `Prints the output of a task. ${NAMES}`,
   options: {
     ...clusterOptions,
-    stderr: { type: 'boolean', help: 'the standard error instead of the output' },
-    follow: { type: 'boolean', short: 'f', help: 'go on until the task has ended' },
+    stderr: { type: 'boolean', help: 'print standard error instead of standard output' },
+    follow: { type: 'boolean', short: 'f', help: 'continue until the task has ended' },
   },
   async run(values, [name = '']) {
     const cluster = clusterOf(values);
@@ -76,33 +76,38 @@ const logs = defineCommand({
 });
 
 const kill = defineCommand({
-  summary: "Ends tasks, as their frameworks' KILL does.",
-  words: 'TASK...',
-  about: `Ends tasks, as their frameworks' KILL does. ${NAMES}`,
+  summary: 'Kills tasks, as a KILL call of their framework does.',
+  positionals: 'TASK...',
+  about: `Kills tasks, as a KILL call of their framework does. ${NAMES}`,
   options: {
     ...clusterOptions,
-    grace: { type: 'string', value: 'SECONDS', help: "between SIGTERM and SIGKILL (default: the task's own)" },
+    grace: {
+      type: 'string',
+      value: 'DURATION',
+      help: "the time between SIGTERM and SIGKILL, such as 5secs (default: the task's own)",
+    },
   },
   async run(values, names, path) {
-    const grace = values.grace === undefined ? undefined : parseNumber(path, 'grace', values.grace);
-    const kill_policy = grace === undefined ? undefined : { grace_period: { nanoseconds: Math.round(grace * 1e9) } };
+    const graceMs = values.grace === undefined ? undefined : parseDurationOption(path, 'grace', values.grace);
+    const kill_policy =
+      graceMs === undefined ? undefined : { grace_period: { nanoseconds: Math.round(graceMs * 1e6) } };
     const cluster = clusterOf(values);
     const tasks = await tasksOf(cluster);
     for (const { task } of names.map((name) => pick(tasks, name))) {
       const { framework_id, task_id } = task;
       const asked = { framework_id, task_id, ...(kill_policy && { kill_policy }) };
       await answerOf(cluster, cluster.master.killTask(asked));
-      if (!values.json) process.stdout.write(`${task_id.value}: asked to stop\n`);
+      if (!values.json) process.stdout.write(`${task_id.value}: kill requested\n`);
     }
     return EXIT.done;
   },
 });
 
-export const task: Group = { summary: 'The tasks of the cluster.', verbs: { list, logs, kill } };
+export const task: Group = { summary: 'Manages the tasks of the cluster.', verbs: { list, logs, kill } };
 
 const fullName = (task: Task): string => `${task.framework_id.value}/${task.task_id.value}`;
 
-/** The one task of this name, a running one before one that has ended. */
+/** The task of this name; one that runs takes precedence over those that have ended. */
 function pick(tasks: readonly Listed[], name: string): Listed {
   const named = tasks.filter(({ task }) => task.task_id.value === name || fullName(task) === name);
   const running = named.filter(({ task }) => !isTerminal(task.state));

@@ -1,21 +1,25 @@
-// `meseta up`: a cluster on this machine and a workload on it, with one command.
+// `meseta up`: starts a cluster on this machine and runs a workload on it.
 import { defineCommand, EXIT, parseNumber } from '../command.js';
 import { type LocalCluster, startLocalCluster } from '../up/local-cluster.js';
 import { allFinished, progressLine, summarize } from '../up/summary.js';
 import { runWorkload } from '../up/workload.js';
 
 const options = {
-  tasks: { type: 'string', default: '200', value: 'N', help: 'how many tasks to run (default 200; 0 for none)' },
-  agents: { type: 'string', default: '2', value: 'N', help: 'how many agents (default 2)' },
-  port: { type: 'string', default: '5050', value: 'N', help: "the master's port, if it is free (default 5050)" },
+  tasks: { type: 'string', default: '200', value: 'N', help: 'the number of tasks (default 200; 0 for none)' },
+  agents: { type: 'string', default: '2', value: 'N', help: 'the number of agents (default 2)' },
+  port: { type: 'string', default: '5050', value: 'N', help: 'the first port to try for the master (default 5050)' },
   resources: {
     type: 'string',
     default: 'cpus:4;mem:2048;disk:4096;ports:[31000-32000]',
     value: 'TEXT',
-    help: "each agent's (default cpus:4;mem:2048;disk:4096;ports:[31000-32000])",
+    help: 'the resources of each agent (default cpus:4;mem:2048;disk:4096;ports:[31000-32000])',
   },
-  'work-dir': { type: 'string', value: 'DIR', help: 'keep state and logs there, and start from what is there' },
-  exit: { type: 'boolean', help: 'end after the workload: status 0 if every task finished' },
+  'work-dir': {
+    type: 'string',
+    value: 'DIR',
+    help: 'keep state and logs in this directory and continue from its state',
+  },
+  exit: { type: 'boolean', help: 'end after the workload, with status 0 if every task finished' },
 } as const;
 
 interface Values {
@@ -28,10 +32,10 @@ interface Values {
 }
 
 export const up = defineCommand({
-  summary: 'A cluster on this machine and a workload on it.',
-  words: '',
-  about: `Starts a master and agents on this machine's loopback, runs tasks of a few kinds through the real scheduler API,
-shows what came of them, and stays up until Ctrl-C, which leaves nothing behind.`,
+  summary: 'Starts a cluster on this machine and runs a workload on it.',
+  positionals: '',
+  about: `Starts a master and agents on this machine's loopback, runs tasks of a few kinds through the scheduler API,
+prints a summary, and stays up until Ctrl-C, which removes the cluster.`,
   options,
   run: (values) => runUp(values),
 });
@@ -60,7 +64,7 @@ async function runUp(values: Values): Promise<number> {
     print('\nStopping ...');
     await cluster.stop();
     print(
-      values['work-dir'] === undefined ? 'Stopped; nothing is left.' : `Stopped; state is kept in ${cluster.workDir}.`,
+      values['work-dir'] === undefined ? 'Stopped; nothing remains.' : `Stopped; state is kept in ${cluster.workDir}.`,
     );
   }
 }
@@ -97,7 +101,7 @@ function failed(text: string): number {
   return EXIT.failed;
 }
 
-/** One line that is written over on a terminal; elsewhere a line a second. */
+/** On a terminal one line that is overwritten; otherwise one line each second. */
 function createProgressLine() {
   const terminal = process.stdout.isTTY;
   const pauseMs = terminal ? 100 : 1000;

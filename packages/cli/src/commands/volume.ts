@@ -4,7 +4,7 @@ import { answerOf, type ClusterValues, clusterOf, printJson } from '../cluster.j
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentNamed } from '../names.js';
-import { reservedFor, roleOf } from '../resources.js';
+import { isReservedFor, roleOf } from '../resources.js';
 import { formatTable } from '../table.js';
 
 interface Listed {
@@ -16,8 +16,8 @@ const volumesOf = (agent: MasterResponseGetAgentsAgent): readonly Resource[] =>
   (agent.total_resources ?? []).filter(({ disk }) => disk?.persistence !== undefined);
 
 const list = defineCommand({
-  summary: 'The volumes of all agents.',
-  words: '',
+  summary: 'Lists the persistent volumes of all agents.',
+  positionals: '',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
@@ -39,17 +39,17 @@ const columns = [
 ];
 
 const create = defineCommand({
-  summary: 'Makes a volume of disk that is reserved for a role.',
-  words: 'AGENT ID MB',
-  about: `Makes a volume called ID of disk that is reserved for a role: meseta volume create S0 data 512 --role=web`,
+  summary: 'Creates a volume on disk that is reserved for a role.',
+  positionals: 'AGENT ID MB',
+  about: `Creates the volume ID on disk that is reserved for a role: meseta volume create S0 data 512 --role=web`,
   options: {
     ...clusterOptions,
-    role: { type: 'string', value: 'ROLE', help: 'whose reserved disk it is' },
-    path: { type: 'string', value: 'PATH', help: 'where tasks see it (default: ID)' },
-    shared: { type: 'boolean', help: 'several tasks may use it at once' },
+    role: { type: 'string', value: 'ROLE', help: 'the role of the reserved disk' },
+    path: { type: 'string', value: 'PATH', help: 'the path in the sandbox of a task (default: ID)' },
+    shared: { type: 'boolean', help: 'let several tasks use it at the same time' },
   },
   async run(values, [name = '', id = '', size = ''], path) {
-    if (values.role === undefined) throw usageError(path, '--role is missing');
+    if (values.role === undefined) throw usageError(path, '--role: expected a role, got nothing');
     const cluster = clusterOf(values);
     const agent = await agentNamed(cluster, name);
     const persistence = { id, ...(values.principal !== undefined && { principal: values.principal }) };
@@ -68,8 +68,8 @@ const create = defineCommand({
 });
 
 const destroy = defineCommand({
-  summary: 'Destroys volumes and what is on them.',
-  words: 'AGENT ID...',
+  summary: 'Destroys volumes and their contents.',
+  positionals: 'AGENT ID...',
   options: clusterOptions,
   async run(values, [name = '', ...ids]) {
     const cluster = clusterOf(values);
@@ -84,34 +84,34 @@ const destroy = defineCommand({
 
 const grow = defineCommand({
   summary: 'Adds reserved disk to a volume.',
-  words: 'AGENT ID MB',
-  about: 'Adds MB of disk to a volume, from what is reserved for the same role.',
+  positionals: 'AGENT ID MB',
+  about: 'Adds MB of disk to a volume, from disk that is reserved for the same role.',
   options: clusterOptions,
-  async run(values, words, path) {
-    const { cluster, agent_id, volume, size } = await resized(values, words, path);
+  async run(values, positionals, path) {
+    const { cluster, agent_id, volume, size } = await parseResize(values, positionals, path);
     const { disk: _, shared: __, ...rest } = volume;
     const addition = { ...rest, scalar: size };
     await answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
-    if (!values.json) process.stdout.write(`${words[1]}: ${words[2]} MB more\n`);
+    if (!values.json) process.stdout.write(`${positionals[1]}: ${positionals[2]} MB added\n`);
     return EXIT.done;
   },
 });
 
 const shrink = defineCommand({
-  summary: 'Takes disk from a volume.',
-  words: 'AGENT ID MB',
-  about: 'Takes MB of disk from a volume; it stays reserved for the role.',
+  summary: 'Removes disk from a volume.',
+  positionals: 'AGENT ID MB',
+  about: 'Removes MB of disk from a volume; the disk stays reserved for the role.',
   options: clusterOptions,
-  async run(values, words, path) {
-    const { cluster, agent_id, volume, size } = await resized(values, words, path);
+  async run(values, positionals, path) {
+    const { cluster, agent_id, volume, size } = await parseResize(values, positionals, path);
     await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size }));
-    if (!values.json) process.stdout.write(`${words[1]}: ${words[2]} MB less\n`);
+    if (!values.json) process.stdout.write(`${positionals[1]}: ${positionals[2]} MB removed\n`);
     return EXIT.done;
   },
 });
 
-/** The volume that is to grow or shrink, and by how much. */
-async function resized(values: ClusterValues, [name = '', id = '', size = '']: readonly string[], path: string) {
+/** The volume to resize, its agent, and the difference in size. */
+async function parseResize(values: ClusterValues, [name = '', id = '', size = '']: readonly string[], path: string) {
   const cluster = clusterOf(values);
   const agent = await agentNamed(cluster, name);
   const agent_id = agent.agent_info.id ?? { value: name };
@@ -120,11 +120,11 @@ async function resized(values: ClusterValues, [name = '', id = '', size = '']: r
 
 function reservedDisk(agent: MasterResponseGetAgentsAgent, role: string): Resource {
   const disk = (agent.total_resources ?? []).find(
-    (resource) => resource.name === 'disk' && resource.disk?.persistence === undefined && reservedFor(resource, role),
+    (resource) => resource.name === 'disk' && resource.disk?.persistence === undefined && isReservedFor(resource, role),
   );
   if (disk !== undefined) return disk;
   const host = agent.agent_info.hostname;
-  throw new CommandError(`no disk of ${host} is reserved for ${role}: 'meseta reserve' does that`);
+  throw new CommandError(`no disk of ${host} is reserved for ${role}; 'meseta reserve' reserves disk`);
 }
 
 function volumeNamed(agent: MasterResponseGetAgentsAgent, id: string): Resource {
@@ -133,4 +133,4 @@ function volumeNamed(agent: MasterResponseGetAgentsAgent, id: string): Resource 
   return volume;
 }
 
-export const volume: Group = { summary: 'Persistent volumes.', verbs: { list, create, destroy, grow, shrink } };
+export const volume: Group = { summary: 'Manages persistent volumes.', verbs: { list, create, destroy, grow, shrink } };

@@ -1,14 +1,14 @@
-// `meseta watch`: the operator's event stream, a line an event, until Ctrl-C.
+// `meseta watch`: prints the operator's event stream, one line for each event, until Ctrl-C.
 import type { MasterEvent } from '@meseta/sdk';
 import { keepConnected } from '@meseta/sdk/reconnect';
 import { answerOf, clusterOf, jsonText } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT } from '../command.js';
 
 export const watch = defineCommand({
-  summary: 'What happens, as it happens.',
-  words: '',
-  about: `What happens to agents, frameworks and tasks, a line each (with --json a JSON document each), until Ctrl-C.
-When the master goes away it waits for the next one.`,
+  summary: 'Prints the events of the cluster.',
+  positionals: '',
+  about: `Prints events of agents, frameworks and tasks, one line each (with --json one JSON document each), until Ctrl-C.
+When the connection to the master ends, it connects again.`,
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);

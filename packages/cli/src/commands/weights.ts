@@ -1,12 +1,12 @@
-// `meseta weights`: how much of the cluster a role's fair share is, beside others'.
+// `meseta weights`: lists and sets the weights of roles in the fair shares.
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { formatTable } from '../table.js';
 
 const list = defineCommand({
-  summary: 'The weights that were set; every other role has 1.',
-  words: '',
+  summary: 'Lists the weights that were set; every other role has weight 1.',
+  positionals: '',
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
@@ -24,8 +24,8 @@ const columns = [
 
 const set = defineCommand({
   summary: 'Sets the weights of roles.',
-  words: 'ROLE=WEIGHT...',
-  about: 'Sets the weights of roles: with weight 2 a role may hold twice what one with weight 1 does before it waits.',
+  positionals: 'ROLE=WEIGHT...',
+  about: 'Sets the weights of roles: a role with weight 2 has twice the fair share of a role with weight 1.',
   options: clusterOptions,
   async run(values, pairs, path) {
     const weight_infos = pairs.map((pair) => {
@@ -42,4 +42,4 @@ const set = defineCommand({
   },
 });
 
-export const weights: Group = { summary: 'Weights of roles in the fair shares.', verbs: { list, set } };
+export const weights: Group = { summary: 'Manages the weights of roles.', verbs: { list, set } };

@@ -7,16 +7,16 @@ import { bashScript, fishScript, zshScript } from './scripts.js';
 test('every command, verb and option is in the scripts of all shells', async () => {
   const paths = await completionPaths();
   const scripts = [bashScript(paths), zshScript(paths), fishScript(paths)];
-  assert.ok(paths.some(({ words }) => words.join(' ') === 'task list'));
-  for (const { words, options } of paths) {
-    for (const text of [...words, ...options.map(({ name }) => name)]) {
+  assert.ok(paths.some(({ command }) => command.join(' ') === 'task list'));
+  for (const { command, options } of paths) {
+    for (const text of [...command, ...options.map(({ name }) => name)]) {
       for (const script of scripts) assert.ok(script.includes(text), text);
     }
   }
 });
 
 test('bash completes commands, verbs, options and flags', async () => {
-  const table: readonly (readonly [words: string, candidates: string])[] = [
+  const table: readonly (readonly [line: string, candidates: string])[] = [
     ['ta', 'task'],
     ['task ', 'list logs kill'],
     ['task list --a', '--all'],
@@ -28,8 +28,8 @@ test('bash completes commands, verbs, options and flags', async () => {
     ['nothing x', ''],
   ];
   const script = bashScript(await completionPaths());
-  const ask = table.map(([words]) => {
-    const quoted = words.split(' ').map((word) => `'${word}'`);
+  const ask = table.map(([line]) => {
+    const quoted = line.split(' ').map((argument) => `'${argument}'`);
     return `COMP_WORDS=(meseta ${quoted.join(' ')}); COMP_CWORD=${quoted.length}; _meseta; echo "\${COMPREPLY[*]}"`;
   });
   const done = spawnSync('bash', ['-c', [script, ...ask].join('\n')], { encoding: 'utf8' });

@@ -1,42 +1,43 @@
-// Completion scripts for the shells, from a table of commands; pure text.
+// Completion scripts for shells, generated as text from a table of commands.
 
-/** A command, or a group's verb, and what may come after it. */
+/** A command, or a verb of a group, with the candidates that may follow it. */
 export interface CompletionPath {
-  readonly words: readonly string[];
+  /** `['task', 'list']`; empty for `meseta` itself. */
+  readonly command: readonly string[];
   readonly summary: string;
   readonly next: readonly { readonly name: string; readonly summary: string }[];
   readonly options: readonly { readonly name: string; readonly takesValue: boolean; readonly help: string }[];
 }
 
-const optionWords = ({ options }: CompletionPath): string =>
+const optionList = ({ options }: CompletionPath): string =>
   options.map(({ name, takesValue }) => `--${name}${takesValue ? '=' : ''}`).join(' ');
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Both shells ask in the same way: the words so far pick the candidates. */
+/** The cases of bash and zsh, which choose the candidates by the preceding arguments. */
 const cases = (paths: readonly CompletionPath[], render: (path: CompletionPath) => string): string =>
   paths
-    .filter(({ words }) => words.length > 0)
-    .sort((a, b) => b.words.length - a.words.length)
+    .filter(({ command }) => command.length > 0)
+    .sort((a, b) => b.command.length - a.command.length)
     .map(
       (path) =>
-        `    ${path.words.length === 2 ? quoted(path.words.join(' ')) : `${quoted(`${path.words[0]} `)}*`}) ${render(path)} ;;`,
+        `    ${path.command.length === 2 ? quoted(path.command.join(' ')) : `${quoted(`${path.command[0]} `)}*`}) ${render(path)} ;;`,
     )
     .join('\n');
 
 const rootOf = (paths: readonly CompletionPath[]): CompletionPath =>
-  paths.find(({ words }) => words.length === 0) ?? { words: [], summary: '', next: [], options: [] };
+  paths.find(({ command }) => command.length === 0) ?? { command: [], summary: '', next: [], options: [] };
 
 export function bashScript(paths: readonly CompletionPath[]): string {
   const root = rootOf(paths);
   const candidates = (path: CompletionPath): string =>
-    `next=${quoted(path.next.map(({ name }) => name).join(' '))} options=${quoted(optionWords(path))}`;
+    `next=${quoted(path.next.map(({ name }) => name).join(' '))} options=${quoted(optionList(path))}`;
   return `# Completion of meseta for bash: source <(meseta completion bash)
 _meseta() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" next='' options='' at=2
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    next=${quoted(root.next.map(({ name }) => name).join(' '))} options=${quoted(optionWords(root))}
+    next=${quoted(root.next.map(({ name }) => name).join(' '))} options=${quoted(optionList(root))}
   else case "\${COMP_WORDS[1]} \${COMP_WORDS[2]}" in
 ${cases(paths, candidates)}
     esac
@@ -62,7 +63,7 @@ export function zshScript(paths: readonly CompletionPath[]): string {
     );
   const candidates = (path: CompletionPath): string => `next=(${described(path.next)}); options=(${options(path)})`;
   return `#compdef meseta
-# Completion of meseta for zsh: meseta completion zsh > a folder of $fpath/_meseta
+# Completion of meseta for zsh: meseta completion zsh > DIRECTORY_OF_FPATH/_meseta
 _meseta() {
   local -a next options
   if (( CURRENT == 2 )); then
@@ -83,10 +84,10 @@ _meseta "$@"
 
 export function fishScript(paths: readonly CompletionPath[]): string {
   const lines = paths.flatMap((path) => {
-    const [command, verb] = path.words;
+    const [command, verb] = path.command;
     const siblings = paths
-      .filter(({ words }) => words.length === 2 && words[0] === command)
-      .map(({ words }) => words[1]);
+      .filter(({ command: other }) => other.length === 2 && other[0] === command)
+      .map(({ command: other }) => other[1]);
     const here =
       command === undefined
         ? '__fish_use_subcommand'

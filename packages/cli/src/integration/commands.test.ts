@@ -1,4 +1,4 @@
-// Every command for people, against a real master and agent: what it says and the status that it ends with.
+// Every command against a real master and agent: its output and its exit status.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -46,23 +46,28 @@ function start(...argv: readonly string[]): Running {
 
 const run = (...argv: readonly string[]): Promise<Ended> => start(...argv).ended;
 
-type Line = readonly [line: string, status: number, says: RegExp];
+type Line = readonly [line: string, status: number, output: RegExp];
 
-/** Words are parted by blanks. */
-async function all(lines: readonly Line[]): Promise<void> {
-  for (const [line, status, says] of lines) {
+/** Runs the lines, split at spaces, and checks the status and the output of each. */
+async function runAll(lines: readonly Line[]): Promise<void> {
+  for (const [line, status, output] of lines) {
     const ended = await run(...line.split(' '));
     assert.equal(ended.status, status, `${line}: ${ended.out}${ended.err}`);
-    assert.match(`${ended.out}${ended.err}`, says, line);
+    assert.match(`${ended.out}${ended.err}`, output, line);
   }
 }
 
-test('what is wrong with a command line is said, with the status 2', async () => {
-  await all([
+test('a wrong command line ends with status 2 and names the argument', async () => {
+  await runAll([
     ['frobnicate', 2, /unknown command 'frobnicate'/],
-    ['task kil', 2, /unknown 'kil', expected one of list, logs, kill/],
+    ['task kil', 2, /unknown verb 'kil', expected one of list, logs, kill/],
     ['task list --bogus', 2, /Unknown option '--bogus'/],
     ['task logs', 2, /expected TASK, got nothing/],
+    ['run --timeout=1 -- true', 2, /--timeout: expected a duration such as 15secs/],
+    ['task kill x --grace=-1secs', 2, /--grace: expected a duration of at least 0/],
+    ['agent drain localhost --grace=5', 2, /--grace: expected a duration/],
+    ['maintenance schedule localhost --duration=soon', 2, /--duration: expected a duration/],
+    ['sim --duration=1', 2, /--duration: expected a duration/],
     ['weights set web', 2, /expected ROLE=WEIGHT/],
     ['quota set web', 2, /expected --guarantee, --limit or both/],
     ['reserve localhost cpus:x --role=web', 2, /got 'cpus:x'/],
@@ -73,7 +78,7 @@ test('what is wrong with a command line is said, with the status 2', async () =>
 });
 
 test('roles, weights, quota, reservations and volumes', async () => {
-  await all([
+  await runAll([
     ['weights set web=2.5', 0, /web: 2.5/],
     ['weights list', 0, /web +2\.5/],
     ['quota set web --guarantee=cpus:1 --limit=cpus:2;mem:512', 0, /web: set/],
@@ -86,39 +91,39 @@ test('roles, weights, quota, reservations and volumes', async () => {
   const shows = (pattern: RegExp, ...argv: readonly string[]) =>
     until(String(pattern), async () => pattern.test((await run(...argv)).out), 15_000);
   await shows(/data +128 +web/, 'volume', 'list');
-  await all([['volume grow localhost data 64', 0, /64 MB more/]]);
+  await runAll([['volume grow localhost data 64', 0, /64 MB added/]]);
   await shows(/data +192 +web/, 'volume', 'list');
-  await all([['volume destroy localhost data', 0, /destroyed/]]);
+  await runAll([['volume destroy localhost data', 0, /destroyed/]]);
   await shows(/^(?!.*data)/s, 'volume', 'list');
-  await all([
+  await runAll([
     ['unreserve localhost cpus:1;disk:512 --role=web', 0, /no longer reserved/],
-    ['unreserve localhost cpus:1 --role=web', 1, /no cpus is reserved for web/],
+    ['unreserve localhost cpus:1 --role=web', 1, /no cpus of the agent is reserved for web/],
     ['quota remove web', 0, /web: removed/],
     ['roles', 0, /web +2\.5/],
   ]);
 });
 
 test('agents and maintenance', async () => {
-  await all([
+  await runAll([
     ['agent deactivate localhost', 0, /deactivated/],
     ['agent list', 0, /deactivated/],
     ['agent reactivate S0', 0, /active/],
     ['agent drain nobody', 1, /no agent nobody/],
     ['maintenance schedule localhost --start=2hrs --duration=30mins', 0, /localhost\/127\.0\.0\.1.*30 min/],
     ['maintenance status', 0, /draining/],
-    ['maintenance cancel localhost', 0, /no maintenance/],
+    ['maintenance cancel localhost', 0, /no longer scheduled/],
     ['maintenance cancel localhost', 1, /in no window/],
     ['metrics master/elected', 0, /master\/elected +1/],
     ['state', 0, /1 active/],
   ]);
 });
 
-test('run ends as its command does', async () => {
+test('run exits with the status of its command', async () => {
   const outcomes: readonly (readonly [argv: readonly string[], status: number, out: string])[] = [
     [['--command=echo out; echo err >&2; exit 3'], 3, 'out\n'],
     [['--env=A=b', '--', 'sh', '-c', 'echo $A'], 0, 'b\n'],
     [['--command=kill -9 $$'], 137, ''],
-    [['--cpus=1000', '--timeout=1', '--', 'true'], 1, ''],
+    [['--cpus=1000', '--timeout=1secs', '--', 'true'], 1, ''],
     [['--master=127.0.0.1:9', '--', 'true'], 3, ''],
   ];
   for (const [argv, status, out] of outcomes) {
@@ -132,7 +137,7 @@ test('run ends as its command does', async () => {
   assert.equal(long.out.split('\n').length, 100_001);
 });
 
-test('a task is explained, killed by an operator, watched; Ctrl-C of run kills its own', async () => {
+test('a task is explained, killed by an operator and watched; Ctrl-C of run kills its task', async () => {
   const watching = start('watch');
   await until('watch to begin', () => watching.out().includes('watching'));
   const running = start('run', '--name=long', '--command=echo started; sleep 600');
@@ -142,7 +147,7 @@ test('a task is explained, killed by an operator, watched; Ctrl-C of run kills i
   const explained = await run('explain', 'task', id, '--json');
   assert.equal((JSON.parse(explained.out) as Explanation).task?.state, 'TASK_RUNNING');
   assert.match((await run('explain', 'long')).out, /suppressed offers for the role \*/);
-  assert.match((await run('task', 'kill', id)).out, /asked to stop/);
+  assert.match((await run('task', 'kill', id)).out, /kill requested/);
   assert.equal((await running.ended).status, 143);
   assert.match((await run('explain', 'task', id)).out, /It ended on localhost: TASK_KILLED/);
   await until('watch to tell', () => watching.out().includes('TASK_KILLED'));

@@ -1,6 +1,6 @@
 // No input ends, blocks or fills a daemon: messages and calls at the size limits, drawn from the schema, against a real
 // master and a real agent with a small heap. A minute here; `node scripts/nightly-hostile.mjs` goes on for longer and
-// with seeds of its own. MESETA_HOSTILE_SEED and MESETA_HOSTILE_SECONDS repeat a run: one seed gives one order of requests.
+// with seeds of its own. MESETA_HOSTILE_SEED and MESETA_HOSTILE_DURATION repeat a run: one seed gives one order of requests.
 //
 // SIZES-1: no turn of a daemon's event loop takes longer than 250 ms of processor time.
 // SIZES-2: memory stays within the heap's limit and the bodies that may be in flight.
@@ -9,19 +9,26 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
-import { seededRandom } from '@meseta/base';
+import { parseDuration, seededRandom } from '@meseta/base';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
 import { createSizedRequests, type SizedRequest } from './testing/hostile-sizes.js';
 import { startWitness, type Witness } from './testing/witness.js';
 import { createTestCluster, type TestCluster } from './testing.js';
 
 const SEED = Number(process.env['MESETA_HOSTILE_SEED'] ?? 1);
-const SECONDS = Number(process.env['MESETA_HOSTILE_SECONDS'] ?? 60);
+const DURATION = process.env['MESETA_HOSTILE_DURATION'] ?? '60secs';
+const DURATION_MS = durationMs(DURATION);
 const HEAP_MB = 512;
 const MAX_PAUSE_MS = 250;
 const MAX_RESIDENT_BYTES = (HEAP_MB + 512) * 2 ** 20;
 /** Code is compiled and caches are filled. */
 const WARM_UP_REQUESTS = 20;
+
+function durationMs(text: string): number {
+  const duration = parseDuration(text);
+  assert.ok(duration.ok, `MESETA_HOSTILE_DURATION: ${duration.ok ? '' : duration.error}`);
+  return duration.value;
+}
 
 let cluster: TestCluster;
 let witness: Witness;
@@ -69,12 +76,12 @@ async function healthOf(address: string): Promise<Health> {
   };
 }
 
-test(`SIZES-1, SIZES-2, SIZES-3: ${SECONDS} s of messages and calls at the size limits`, async () => {
-  console.log(`MESETA_HOSTILE_SEED=${SEED} MESETA_HOSTILE_SECONDS=${SECONDS}`);
+test(`SIZES-1, SIZES-2, SIZES-3: ${DURATION} of messages and calls at the size limits`, async () => {
+  console.log(`MESETA_HOSTILE_SEED=${SEED} MESETA_HOSTILE_DURATION=${DURATION}`);
   const next = createSizedRequests(createSchemaPlaces(), seededRandom(SEED), witness);
   const problems: string[] = [];
   const worst = { master: 0, agent: 0 };
-  const until = Date.now() + SECONDS * 1000;
+  const until = Date.now() + DURATION_MS;
   let count = 0;
   for (; Date.now() < until && problems.length < 20; count++) {
     const one = next();
@@ -96,5 +103,5 @@ test(`SIZES-1, SIZES-2, SIZES-3: ${SECONDS} s of messages and calls at the size 
   console.log(`${count} requests; longest pause of the last minute: ${JSON.stringify(worst)} ms`);
   assert.deepEqual(problems, []);
   assert.equal(witness.ended(), false, 'SIZES-3: the witness is still subscribed');
-  assert.ok(count > SECONDS / 2, `only ${count} requests`);
+  assert.ok(count > DURATION_MS / 2000, `only ${count} requests`);
 });

@@ -1,10 +1,10 @@
-// How a command task ended, from its status' message, which is all that tells: Mesos' command executor says "Command exited
-// with status 3" and "Command terminated with signal Killed" (strsignal's words; a pod's names it SIGKILL).
+// The exit status of a command task, parsed from the message of its last status: Mesos' command executor writes "Command
+// exited with status 3" or "Command terminated with signal Killed" (strsignal(3)); for a pod task it is "signal SIGKILL".
 import { constants } from 'node:os';
 import { EXIT } from '../command.js';
 
-/** glibc's words for what usually ends programs. */
-const WORDS: Readonly<Record<string, keyof typeof constants.signals>> = {
+/** glibc's names of the signals that usually end programs. */
+const SIGNAL_TEXTS: Readonly<Record<string, keyof typeof constants.signals>> = {
   Hangup: 'SIGHUP',
   Interrupt: 'SIGINT',
   Quit: 'SIGQUIT',
@@ -25,13 +25,13 @@ const WORDS: Readonly<Record<string, keyof typeof constants.signals>> = {
   'Bad system call': 'SIGSYS',
 };
 
-/** As a shell has it: the status, or 128 + the signal's number; 1 where the message tells neither. */
+/** The status, or 128 + the signal's number as in a shell; 1 if the message has neither. */
 export function exitCodeOf(message: string): number {
   const exited = /exited with status (\d+)/.exec(message)?.[1];
   if (exited !== undefined) return Number(exited);
   const ended = /terminated with signal ([^()]+?)(?: \(core dumped\))?$/.exec(message.trim())?.[1];
   if (ended === undefined) return EXIT.failed;
-  const name = WORDS[ended] ?? ended;
+  const name = SIGNAL_TEXTS[ended] ?? ended;
   const number =
     (constants.signals as Readonly<Record<string, number>>)[name] ?? Number(/\d+/.exec(ended)?.[0] ?? Number.NaN);
   return Number.isNaN(number) ? EXIT.failed : 128 + number;

@@ -1,4 +1,4 @@
-// What came of the workload, as text.
+// The results of the workload as text.
 import { formatSpan, formatTable } from '../table.js';
 import type { Progress, TaskRecord } from './workload.js';
 
@@ -35,7 +35,7 @@ export function summarize(progress: Progress, nowMs: number): string {
     '',
     `Launch latency (ACCEPT to TASK_RUNNING): ${quantiles(latencies)}`,
     '',
-    'Where things ran',
+    'Tasks by kind and agent',
     indent(
       formatTable(
         [
@@ -52,7 +52,7 @@ export function summarize(progress: Progress, nowMs: number): string {
   ];
   const failed = tasks.filter(({ state }) => state !== 'TASK_FINISHED');
   const shown = failed.slice(0, 5).map(({ id, state, message }) => `  ${id}: ${state} ${message ?? ''}`);
-  return [...lines, ...(failed.length > 0 ? ['', 'Did not finish', ...shown] : [])].join('\n');
+  return [...lines, ...(failed.length > 0 ? ['', 'Not finished', ...shown] : [])].join('\n');
 }
 
 export const allFinished = (progress: Progress): boolean =>

@@ -1,12 +1,12 @@
-// What `meseta up` runs to show that the cluster works: a batch framework, written with the SDK as anybody's would be.
+// The workload of `meseta up`: a batch framework on the SDK.
 //
-// Owns: the list of tasks to run and what has become of each.
-// WORKLOAD-1: every task is launched once and counted once, under the state it ended in.
+// Owns: the tasks to run and the state of each.
+// WORKLOAD-1: every task is launched once and counted once, under its terminal state.
 import { commandTask, connectScheduler, fits, isTerminal, launch, type Offer, type TaskInfo } from '@meseta/sdk';
 
 interface Kind {
   readonly name: string;
-  /** Of ten tasks, how many are of this kind. */
+  /** The number of tasks of this kind among ten. */
   readonly share: number;
   readonly command: string;
   readonly resources: Readonly<Record<string, number>>;
@@ -70,17 +70,17 @@ export async function runWorkload(
     return progress;
   }
 
-  /** Packs the waiting tasks into an offer. */
-  const use = async (offer: Offer): Promise<void> => {
+  /** Launches as many waiting tasks as fit into the offer. */
+  const useOffer = async (offer: Offer): Promise<void> => {
     const chosen: TaskInfo[] = [];
-    const room: Record<string, number> = {};
+    const allocated: Record<string, number> = {};
     while (waiting.length > 0) {
       const id = waiting[0] as string;
       const kind = KINDS.find(({ name }) => name === tasks.get(id)?.kind) as Kind;
-      const needed = { ...room };
+      const needed = { ...allocated };
       for (const [name, value] of Object.entries(kind.resources)) needed[name] = (needed[name] ?? 0) + value;
       if (fits(offer, needed) < 1) break;
-      Object.assign(room, needed);
+      Object.assign(allocated, needed);
       waiting.shift();
       chosen.push(commandTask(offer, { id, command: kind.command, resources: kind.resources }));
       tasks.set(id, {
@@ -96,7 +96,7 @@ export async function runWorkload(
   };
   let ended = 0;
   for await (const event of scheduler) {
-    for (const offer of event.offers?.offers ?? []) await use(offer);
+    for (const offer of event.offers?.offers ?? []) await useOffer(offer);
     const status = event.update?.status;
     const record = status && tasks.get(status.task_id.value);
     if (status && record && !isTerminal(record.state)) {
