@@ -51,8 +51,8 @@ export const mutations = [
   {
     name: 'An agent does not notice that its connection to the master broke, nor that pings stop',
     file: agent('registration'),
-    find: "  log(ctx, 'warning', 'no ping of the master for too long: the agent registers anew');\n  join(ctx);",
-    replace: "  log(ctx, 'warning', 'no ping of the master for too long');",
+    find: "  log(ctx, 'warning', 'registering again: the pings of the master have stopped');\n  startRegistration(ctx);",
+    replace: "  log(ctx, 'warning', 'the pings of the master have stopped');",
   },
   {
     name: 'A declined offer is not freed',
@@ -239,7 +239,7 @@ export const mutations = [
   {
     name: 'Sandboxes of containers that are only being destroyed after a restart age',
     file: agent('sandboxes'),
-    find: '  if (strays.size > 0) return;\n',
+    find: '  if (orphanContainers.size > 0) return;\n',
     replace: '',
   },
   {

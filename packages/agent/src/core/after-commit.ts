@@ -1,10 +1,10 @@
 // What the agent does when its checkpoint has been written: one handler for each kind of work.
 import type { AfterCommitWork } from './checkpoint.js';
 import type { Context } from './context.js';
-import { pendingDurable } from './custom-executor.js';
+import { deliverDurableLaunch } from './custom-executor.js';
 import { acknowledgeExecutor } from './executor-calls.js';
 import { launchExecutor } from './executor-launch.js';
-import { operationSaved } from './operations.js';
+import { sendDurableOperation } from './operations.js';
 import { launchPodTask } from './pods.js';
 import { announceRegistered } from './registration.js';
 import { forward } from './status-updates.js';
@@ -21,13 +21,13 @@ export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
     case 'launchPodTask':
       return launchPodTask(ctx, work.frameworkId, work.taskId);
     case 'deliver':
-      return pendingDurable(ctx, work.frameworkId, work.executorId);
+      return deliverDurableLaunch(ctx, work.frameworkId, work.executorId);
     case 'acknowledgeExecutor':
       return acknowledgeExecutor(ctx, work.containerId, work.taskId, work.uuid);
     case 'forward':
       return forward(ctx, work.frameworkId, work.taskId);
     case 'sendOperation':
-      return operationSaved(ctx, work.uuid);
+      return sendDurableOperation(ctx, work.uuid);
     case 'removeContainer':
       ctx.effects.push({ kind: 'removeContainer', containerId: work.containerId });
       return;

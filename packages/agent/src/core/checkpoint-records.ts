@@ -1,8 +1,8 @@
-// How executors and tasks lie on disk: a record whole when it is new, and beside it, under a key of its own, what changes
-// of it later. Descriptions are most of a record and never change; a task is written about six times in its life.
+// How executors and tasks are stored: the whole record when it is new, and under a second key its progress, which holds
+// only the fields that change. Most of a record is its description, which never changes; a task is written about six times.
 //
-// CHECKPOINT-RECORDS-1: a record with its progress is the record as it was when the progress was written.
-// CHECKPOINT-RECORDS-2: a record without progress is whole as it is; progress without its record is nothing.
+// CHECKPOINT-RECORDS-1: a record with its progress equals the record at the time when the progress was written.
+// CHECKPOINT-RECORDS-2: a record without progress is complete; progress without a record is ignored.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, TaskStatus } from '@meseta/wire';
 import { executorKey, executorProgressKey, taskKey, taskProgressKey } from './disk-layout.js';
@@ -10,7 +10,7 @@ import type { CheckpointChange, CheckpointEntry, CheckpointRecord, ExecutorRecor
 
 type RecordOf<K extends CheckpointRecord['kind']> = Extract<CheckpointRecord, { readonly kind: K }>;
 
-/** The update that tells of a status: it says nothing else. */
+/** The update that carries a status and no further information. */
 export const updateOf = (frameworkId: FrameworkId, status: TaskStatus): StatusUpdate => ({
   framework_id: { value: frameworkId },
   ...(status.executor_id === undefined ? {} : { executor_id: status.executor_id }),
@@ -39,7 +39,7 @@ export function taskProgress(
 ): CheckpointChange {
   const taskId = info.task_id.value as TaskId;
   const { state, statuses = [], status_update_state, status_update_uuid } = task;
-  // Most updates that wait are the task's last statuses; what has data is not kept there whole.
+  // Most unacknowledged updates are among the task's last statuses, which are stored without `data`.
   const isKept = ({ uuid, data }: TaskStatus): boolean =>
     uuid !== undefined && data === undefined && statuses.some((status) => status.uuid === uuid);
   const waiting = updates.map(({ status }) => (isKept(status) ? (status.uuid as string) : status));
@@ -50,7 +50,7 @@ export function taskProgress(
   };
 }
 
-/** Every key under which something of the record may lie. */
+/** Every key under which a part of the record may be stored. */
 export const executorKeys = (frameworkId: FrameworkId, id: ExecutorId): readonly string[] => [
   executorKey(frameworkId, id),
   executorProgressKey(frameworkId, id),
@@ -60,7 +60,7 @@ export const taskKeys = (frameworkId: FrameworkId, id: TaskId): readonly string[
   taskProgressKey(frameworkId, id),
 ];
 
-/** What is on disk as records that are whole. */
+/** Joins the stored records with their progress. */
 export function wholeRecords(entries: readonly CheckpointEntry[]): readonly CheckpointRecord[] {
   const byKey = new Map(entries.map(({ key, record }) => [key, record]));
   return entries.flatMap(({ record }): readonly CheckpointRecord[] => {
@@ -112,11 +112,11 @@ function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: Record
   };
 }
 
-/** A path below `from` as it is below `to`. */
+/** A path below `from`, moved below `to`; other paths are unchanged. */
 export const relocatedPath = (path: string, from: string, to: string): string =>
   path.startsWith(`${from}/`) ? `${to}${path.slice(from.length)}` : path;
 
-/** The record with its sandbox, if it has one below `from`, below `to`. */
+/** The record with its sandbox moved from below `from` to below `to`. */
 export function relocated(record: CheckpointRecord, from: string, to: string): CheckpointRecord {
   const moved = (path: string): string => relocatedPath(path, from, to);
   switch (record.kind) {

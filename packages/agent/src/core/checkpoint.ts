@@ -1,4 +1,4 @@
-// What the agent writes to disk and what follows once it is there.
+// What the agent writes to disk, and the work that follows a write.
 //
 // Boundary: handlers save records and name the work that waits for them; machine.ts gives the changes of a step to the
 // store as one batch (AGENT-2), after-commit.ts does the work.
@@ -15,7 +15,7 @@ export type AfterCommitWork =
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | { readonly kind: 'launchNested'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
   | { readonly kind: 'launchPodTask'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
-  /** Tasks that were taken for a custom executor may go to it. */
+  /** Sends accepted tasks to their custom executor. */
   | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | {
       readonly kind: 'acknowledgeExecutor';

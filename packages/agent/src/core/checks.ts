@@ -1,16 +1,16 @@
-// Health checks and checks of a task: when to probe, what a result means. Pure; the timers are the agent's.
+// Health checks and checks of a task: when to probe and what a result means. Pure functions; machine.ts has the timers.
 //
-// Mesos: docs/health-checks.md. A health check ends the task after so many failures in a row; a check only reports.
-// CHECKS-1: while a task is being ended nothing is probed and nothing reported.
-// CHECKS-2: a check reports changes only; a health check its first success, every failure that counts, and recoveries.
+// Mesos: docs/health-checks.md. A health check ends the task after several consecutive failures; a check only reports.
+// CHECKS-1: a task that is being ended is not probed, and results of its probes are ignored.
+// CHECKS-2: a check reports changes only; a health check reports its first success, failures that count, and recoveries.
 import type { Probe, ProbeResult } from '@meseta/containers/types';
 import type { CheckInfo, CheckStatusInfo, CommandInfo, HealthCheck, TaskInfo } from '@meseta/wire';
 
 export interface CheckState {
   readonly startedMonoMs: number;
-  /** A health check's failures in a row. */
+  /** Consecutive failures of a health check. */
   readonly failures: number;
-  /** A health check has succeeded once. */
+  /** The health check has succeeded at least once. */
   readonly succeeded: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface CheckTimes {
 export const timesOf = (check: HealthCheck | CheckInfo): CheckTimes => ({
   delayMs: (check.delay_seconds ?? 15) * 1000,
   intervalMs: (check.interval_seconds ?? 10) * 1000,
-  // Zero means that a probe may take as long as it likes.
+  // 0 means that a probe has no timeout.
   timeoutMs: (check.timeout_seconds ?? 20) * 1000 || Number.MAX_SAFE_INTEGER,
 });
 
@@ -67,7 +67,7 @@ function isHealthy(result: ProbeResult): boolean {
   }
 }
 
-/** What a check's result looks like in a status; a check that itself failed gives the empty status of its type. */
+/** A check's result as a status reports it; for a probe that failed, the status of its type without a value. */
 export function checkStatus(check: CheckInfo, result: ProbeResult | undefined): CheckStatusInfo {
   const type = check.type ?? 'UNKNOWN';
   switch (type) {
@@ -92,11 +92,11 @@ export const sameCheckStatus = (a: CheckStatusInfo | undefined, b: CheckStatusIn
 
 export type EnvironmentOf = (command: CommandInfo) => { readonly [name: string]: string };
 
-/** The probe of a health check; undefined if the check says nothing that can be probed. */
+/** The probe of a health check; undefined if the check does not say what to probe. */
 export function healthProbe(info: TaskInfo, environmentOf: EnvironmentOf): Probe | undefined {
   const check = info.health_check;
   if (check === undefined) return undefined;
-  // A check without a type is taken by what it holds.
+  // The type of a check without one follows from its fields.
   const type = check.type ?? (check.command !== undefined ? 'COMMAND' : check.http !== undefined ? 'HTTP' : 'UNKNOWN');
   if (type === 'COMMAND' && check.command !== undefined) {
     return { kind: 'command', command: check.command, environment: environmentOf(check.command) };
@@ -116,7 +116,7 @@ export function healthProbe(info: TaskInfo, environmentOf: EnvironmentOf): Probe
   return undefined;
 }
 
-/** The probe of a check; undefined if the check says nothing that can be probed. */
+/** The probe of a check; undefined if the check does not say what to probe. */
 export function checkProbe(info: TaskInfo, environmentOf: EnvironmentOf): Probe | undefined {
   const check = info.check;
   if (check?.type === 'COMMAND' && check.command !== undefined) {

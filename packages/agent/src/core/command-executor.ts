@@ -1,9 +1,9 @@
-// The executor that the agent itself is, for command tasks and the tasks of pods: it turns what a task's container does
-// into task statuses. What a status of such a task says of its state:
-//   the command has been forked: TASK_STARTING, TASK_RUNNING
-//   it ended by itself:          TASK_FINISHED with status 0, else TASK_FAILED
-//   it was ended:                TASK_KILLED, whatever its exit status; past max_completion_time TASK_FAILED
-//   it never ran:                TASK_FAILED, or TASK_KILLED if it was ended before
+// The agent as the executor of command tasks and of the tasks of pods: it turns events of a task's container into task
+// statuses.
+//   the command was forked:        TASK_STARTING, TASK_RUNNING
+//   the command ended by itself:   TASK_FINISHED with exit status 0, else TASK_FAILED
+//   the agent ended it:            TASK_KILLED whatever its exit status; after max_completion_time TASK_FAILED
+//   the container never started:   TASK_FAILED, or TASK_KILLED if the task was killed before
 
 import type { ContainerId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -11,98 +11,98 @@ import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { type Context, log } from './context.js';
-import { customContainerEvent } from './custom-executor.js';
+import { handleCustomContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
 import { exitMessage } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
-import { nestedContainerEvent } from './nested-containers.js';
+import { handleNestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
 import { report } from './run-reports.js';
-import { noteRun, putRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
+import { putRun, setRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
-import { answerWaitingForRun } from './waiting-calls.js';
+import { replyToWaitingForRun } from './waiting-calls.js';
 
-export function containerEvent(ctx: Context, event: ContainerEvent): void {
-  if (event.kind === 'exited') answerWaitingForRun(ctx, event.containerId, event.status);
+export function handleContainerEvent(ctx: Context, event: ContainerEvent): void {
+  if (event.kind === 'exited') replyToWaitingForRun(ctx, event.containerId, event.status);
   const found = taskRunOf(ctx, event.containerId);
   if (found === undefined) {
-    if (!nestedContainerEvent(ctx, event)) customContainerEvent(ctx, event);
+    if (!handleNestedContainerEvent(ctx, event)) handleCustomContainerEvent(ctx, event);
     return;
   }
   const { framework, run } = found;
   switch (event.kind) {
     case 'started':
-      if (run.state === 'launching') started(ctx, framework, run, event.pid);
+      if (run.state === 'launching') handleStarted(ctx, framework, run, event.pid);
       return;
     case 'launchFailed':
-      launchFailed(ctx, framework, run, event.message);
+      handleLaunchFailed(ctx, framework, run, event.message);
       return;
     case 'exited':
-      exited(ctx, framework, run, event.status);
+      handleExited(ctx, framework, run, event.status);
       return;
   }
 }
 
-function started(ctx: Context, framework: FrameworkRecord, run: TaskRun, pid: number): void {
+function handleStarted(ctx: Context, framework: FrameworkRecord, run: TaskRun, pid: number): void {
   // Spreading the run here makes V8 (of Node 20) give every record a hidden class of its own.
   const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: ctx.now.wallMs } as const);
-  // Ended before it began: the destruction is under way, its end is all that will be told.
+  // The task was killed while its container was made: the container is being destroyed, and only its end is reported.
   if (run.kill !== undefined) {
-    noteRun(framework, running);
+    setRun(framework, running);
     return;
   }
   putRun(ctx, framework, running);
   report(ctx, framework, running, { state: 'TASK_STARTING' });
   report(ctx, framework, running, { state: 'TASK_RUNNING' });
-  noteUsersOfChecks(ctx, framework, running);
-  superviseRun(ctx, framework, running);
+  warnOfUsersOfChecks(ctx, framework, running);
+  startChecks(ctx, framework, running);
 }
 
-/** As in Mesos, a check runs as its task does; whoever wrote another user into it should know. */
-function noteUsersOfChecks(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+/** As in Mesos, a check runs as its task's user. The log warns of a check that names another one. */
+function warnOfUsersOfChecks(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   const info = taskOfRun(framework, run)?.info;
   const user = info && userOf(ctx, framework.info, info.command);
   for (const named of [info?.health_check?.command?.user, info?.check?.command?.command.user]) {
     if (info === undefined || named === undefined || named === user) continue;
-    const text = `a check of task ${info.task_id.value} names the user ${named} and runs as the task's, ${user ?? "the agent's own"}`;
+    const text = `a check of task ${info.task_id.value} runs as ${user ?? "the agent's user"}, the task's user, and not as ${named}`;
     log(ctx, 'warning', text);
   }
 }
 
-/** Starts the checks and the clock of a running command, anew after a restart of the agent. */
-export function superviseRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+/** Starts the checks of a running task and the timer of max_completion_time, also after a restart of the agent. */
+export function startChecks(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   const record = taskOfRun(framework, run);
   const checks = ctx.state.runs.get(run.containerId);
   if (record === undefined || checks === undefined) return;
   const { containerId } = run;
   const { info } = record;
-  const ran = ctx.now.wallMs - (run.startedWallMs ?? ctx.now.wallMs);
+  const ranMs = ctx.now.wallMs - (run.startedWallMs ?? ctx.now.wallMs);
   if (info.max_completion_time !== undefined && run.kill === undefined) {
-    setTimer(ctx, { kind: 'maxCompletion', containerId }, info.max_completion_time.nanoseconds / 1e6 - ran);
+    setTimer(ctx, { kind: 'maxCompletion', containerId }, info.max_completion_time.nanoseconds / 1e6 - ranMs);
   }
-  const begun = ctx.now.monoMs - ran;
+  const startedMonoMs = ctx.now.monoMs - ranMs;
   const wasHealthy = record.task.statuses?.some(({ healthy }) => healthy === true) === true;
   const { health_check, check } = info;
   ctx.state.runs.set(containerId, {
     ...checks,
-    health: health_check === undefined ? undefined : initialCheck(begun, wasHealthy),
-    check: check === undefined ? undefined : initialCheck(begun),
+    health: health_check === undefined ? undefined : initialCheck(startedMonoMs, wasHealthy),
+    check: check === undefined ? undefined : initialCheck(startedMonoMs),
   });
   if (run.kill !== undefined) return;
   for (const [kind, it] of [['health', health_check] as const, ['check', check] as const]) {
-    if (it !== undefined) setTimer(ctx, { kind, containerId }, Math.max(0, timesOf(it).delayMs - ran));
+    if (it !== undefined) setTimer(ctx, { kind, containerId }, Math.max(0, timesOf(it).delayMs - ranMs));
   }
 }
 
-function launchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, message: string): void {
+function handleLaunchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, message: string): void {
   if (run.kill === undefined) ctx.state.counters.containerLaunchErrors++;
   const killed = run.kill !== undefined;
   report(ctx, framework, run, {
     state: killed ? 'TASK_KILLED' : 'TASK_FAILED',
     message: killed ? 'Killed before the task was launched' : `Failed to launch container: ${message}`,
-    // A pod's executor tells itself that a container of its could not be launched, which one is all there is to say.
+    // As in Mesos, the executor of a pod reports a failed launch itself, with the id of the container and nothing else.
     ...(run.kind === 'podTask' && !killed
       ? { container_status: { container_id: { value: run.containerId, parent: { value: run.parent } } } }
       : { source: 'SOURCE_AGENT' as const }),
@@ -111,17 +111,17 @@ function launchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, me
   endRun(ctx, framework, run);
 }
 
-export function exited(ctx: Context, framework: FrameworkRecord, run: TaskRun, status: ExitStatus): void {
-  const told = taskOfRun(framework, run)?.task.statuses?.length ?? 0;
-  // It was ended before the scheduler could hear that it began.
-  if (run.kill !== undefined && told === 0) launchFailed(ctx, framework, run, '');
+export function handleExited(ctx: Context, framework: FrameworkRecord, run: TaskRun, status: ExitStatus): void {
+  const statusCount = taskOfRun(framework, run)?.task.statuses?.length ?? 0;
+  // The task was killed before its start was reported.
+  if (run.kill !== undefined && statusCount === 0) handleLaunchFailed(ctx, framework, run, '');
   else {
-    report(ctx, framework, run, outcomeOf(run, status));
+    report(ctx, framework, run, endStatusOf(run, status));
     endRun(ctx, framework, run);
   }
 }
 
-function outcomeOf(run: TaskRun, status: ExitStatus): StatusFields {
+function endStatusOf(run: TaskRun, status: ExitStatus): StatusFields {
   const { kill } = run;
   const message = exitMessage(status);
   if (kill?.why === 'maxCompletion') {
@@ -132,8 +132,8 @@ function outcomeOf(run: TaskRun, status: ExitStatus): StatusFields {
   return { state: 'TASK_FAILED', message };
 }
 
-/** A check is due. */
-export function probe(ctx: Context, containerId: ContainerId, kind: CheckKind): void {
+/** Probes a task when its check is due. */
+export function startProbe(ctx: Context, containerId: ContainerId, kind: CheckKind): void {
   const found = taskRunOf(ctx, containerId);
   const record = found && taskOfRun(found.framework, found.run);
   if (found === undefined || record === undefined || found.run.kill !== undefined) return;
@@ -145,23 +145,23 @@ export function probe(ctx: Context, containerId: ContainerId, kind: CheckKind): 
   }));
   const check = kind === 'health' ? info.health_check : info.check;
   if (made === undefined || check === undefined) {
-    log(ctx, 'warning', `the ${kind} of task ${info.task_id.value} can't be made: it doesn't say how`);
+    log(ctx, 'warning', `can't probe the ${kind} of task ${info.task_id.value}: it has no command, HTTP or TCP check`);
     return;
   }
   ctx.effects.push({ kind: 'probe', containerId, check: kind, probe: made, timeoutMs: timesOf(check).timeoutMs });
 }
 
-export function probeResult(ctx: Context, containerId: ContainerId, kind: CheckKind, result: ProbeResult): void {
+export function handleProbeResult(ctx: Context, containerId: ContainerId, kind: CheckKind, result: ProbeResult): void {
   const found = taskRunOf(ctx, containerId);
   const record = found && taskOfRun(found.framework, found.run);
   // CHECKS-1.
   if (found === undefined || record === undefined || found.run.kill !== undefined) return;
   if (found.run.state !== 'running') return;
-  if (kind === 'health') healthResult(ctx, found.framework, found.run, record, result);
-  else checkResult(ctx, found.framework, found.run, record, result);
+  if (kind === 'health') handleHealthResult(ctx, found.framework, found.run, record, result);
+  else handleCheckResult(ctx, found.framework, found.run, record, result);
 }
 
-function healthResult(
+function handleHealthResult(
   ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
@@ -187,7 +187,7 @@ function healthResult(
   killRun(ctx, framework, run, 'unhealthy', undefined);
 }
 
-function checkResult(
+function handleCheckResult(
   ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
@@ -207,8 +207,8 @@ function checkResult(
   });
 }
 
-/** The task has run for as long as it may. */
-export function maxCompletionReached(ctx: Context, containerId: ContainerId): void {
+/** Ends a task that has run for its max_completion_time. */
+export function killAfterMaxCompletionTime(ctx: Context, containerId: ContainerId): void {
   const found = taskRunOf(ctx, containerId);
   if (found === undefined || found.run.kill !== undefined) return;
   cancelTimer(ctx, { kind: 'maxCompletion', containerId });

@@ -1,4 +1,4 @@
-// What the agent counts since its start, for the metrics.
+// The counters behind the agent's metrics, from the start of the process.
 
 export interface Counters {
   validStatusUpdates: number;

@@ -1,9 +1,10 @@
-// A framework's own executors: what they are given to run, how they end and what then becomes of their tasks.
+// Executors that a framework provides: the delivery of their tasks, their end, and the end of their tasks.
 // Mesos: docs/executor-http-api.md.
 //
-// CUSTOM-EXECUTORS-1: tasks reach the executor in the order in which they came, each when it is on disk and the executor listens.
-// CUSTOM-EXECUTORS-2: an executor that doesn't subscribe in time is destroyed; so is one that doesn't end in time.
-// CUSTOM-EXECUTORS-3: when its container is gone every task that has not ended is told as failed, or lost with the agent's restart.
+// CUSTOM-EXECUTORS-1: tasks are delivered in the order of their arrival, each when it is on disk and the executor subscribed.
+// CUSTOM-EXECUTORS-2: an executor that does not subscribe in time, or does not end in time, is destroyed.
+// CUSTOM-EXECUTORS-3: when the executor's container ends, its tasks that have not ended are reported as failed, or as lost
+//     with a restart of the agent.
 
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -15,19 +16,19 @@ import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
 import { exitMessage, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
-import { joinIfRecovered } from './registration.js';
-import { armKill } from './run-end.js';
-import { strayEnded } from './sandboxes.js';
+import { startRegistrationIfRecovered } from './registration.js';
+import { setKillTimer } from './run-end.js';
+import { handleOrphanEnded } from './sandboxes.js';
 import { agentIdOf, type FrameworkRecord, isPartitionAware, type PendingLaunch, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
-export function customContainerEvent(ctx: Context, event: ContainerEvent): void {
+export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent): void {
   const { containerId } = event;
   const found = executorOf(ctx, containerId);
   if (found?.executor.kind !== 'custom') {
     if (event.kind === 'started') return;
     ctx.effects.push({ kind: 'removeContainer', containerId });
-    strayEnded(ctx, containerId);
+    handleOrphanEnded(ctx, containerId);
     return;
   }
   const { framework, executor } = found;
@@ -41,19 +42,19 @@ export function customContainerEvent(ctx: Context, event: ContainerEvent): void 
     }
     case 'launchFailed':
       ctx.state.counters.containerLaunchErrors++;
-      executorGone(ctx, framework, executor, { kind: 'unknown' }, launchFailure(executor, event.message));
+      endCustomExecutor(ctx, framework, executor, { kind: 'unknown' }, launchFailureStatus(executor, event.message));
       return;
     case 'exited':
-      executorGone(ctx, framework, executor, event.status);
+      endCustomExecutor(ctx, framework, executor, event.status);
       return;
   }
 }
 
 /** CUSTOM-EXECUTORS-2. */
-export function registrationTimedOut(ctx: Context, containerId: ContainerId): void {
+export function destroyUnsubscribedExecutor(ctx: Context, containerId: ContainerId): void {
   const found = executorOf(ctx, containerId);
   if (found?.executor.state !== 'launching') return;
-  log(ctx, 'warning', `executor ${found.executor.info.executor_id.value} did not subscribe in time and is destroyed`);
+  log(ctx, 'warning', `destroying executor ${found.executor.info.executor_id.value}: it did not subscribe in time`);
   destroyExecutor(ctx, found.framework, found.executor, 'notRegistered');
 }
 
@@ -63,16 +64,16 @@ function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: Exe
   ctx.effects.push({ kind: 'destroy', containerId: executor.containerId });
 }
 
-/** Notes tasks that are on their way to the executor's first or next LAUNCH. */
-export function addPending(ctx: Context, executor: ExecutorRecord, taskIds: readonly TaskId[], group: boolean): void {
+/** Queues tasks for the executor's next LAUNCH. */
+export function queueLaunch(ctx: Context, executor: ExecutorRecord, taskIds: readonly TaskId[], group: boolean): void {
   const run = ctx.state.runs.get(executor.containerId);
   if (run === undefined) return;
   const pending = [...(run.pending ?? []), { taskIds, group, durable: false }];
   ctx.state.runs.set(executor.containerId, { ...run, pending });
 }
 
-/** The tasks that have waited longest for their write are on disk. */
-export function pendingDurable(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
+/** The oldest queued launch that is not durable is on disk now. */
+export function deliverDurableLaunch(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
   const run = executor && ctx.state.runs.get(executor.containerId);
@@ -80,18 +81,18 @@ export function pendingDurable(ctx: Context, frameworkId: FrameworkId, executorI
   const at = run.pending.findIndex(({ durable }) => !durable);
   const pending = run.pending.map((it, index) => (index === at ? { ...it, durable: true } : it));
   ctx.state.runs.set(executor.containerId, { ...run, pending });
-  sendPending(ctx, framework, executor);
+  sendQueuedLaunches(ctx, framework, executor);
 }
 
 /** CUSTOM-EXECUTORS-1. */
-export function sendPending(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
+export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   if (!isConnected(ctx, executor) || executor.kill !== undefined) return;
   for (;;) {
     const run = ctx.state.runs.get(executor.containerId);
     const [first, ...rest] = run?.pending ?? [];
     if (run === undefined || first === undefined || !first.durable) return;
     const event = launchEvent(framework, first);
-    ctx.state.runs.set(executor.containerId, { ...run, pending: rest, everSentTask: true });
+    ctx.state.runs.set(executor.containerId, { ...run, pending: rest, hasDeliveredTask: true });
     if (event !== undefined) sendToExecutor(ctx, framework, executor, event);
   }
 }
@@ -108,7 +109,7 @@ function launchEvent(framework: FrameworkRecord, { taskIds, group }: PendingLaun
     : { type: 'LAUNCH', launch: { task } };
 }
 
-/** Ends a task: one that has not been delivered here (with its group), one that has by its executor. */
+/** Kills a task: a queued one with its group here, a delivered one through its executor. */
 export function killCustomTask(
   ctx: Context,
   framework: FrameworkRecord,
@@ -117,13 +118,13 @@ export function killCustomTask(
   policy: KillPolicy | undefined,
 ): void {
   if (executor.kill !== undefined || executor.state === 'ended') {
-    log(ctx, 'info', `task ${taskId} is not ended: its executor ends already`);
+    log(ctx, 'info', `ignored a kill of task ${taskId}: its executor is ending`);
     return;
   }
   const run = ctx.state.runs.get(executor.containerId);
   const waiting = run?.pending?.find(({ taskIds }) => taskIds.includes(taskId));
   if (run !== undefined && waiting !== undefined) {
-    // The entry stays, as its write is still to be answered; of ended tasks nothing is sent.
+    // The queue entry stays, because its write completes later; ended tasks are not delivered.
     for (const id of waiting.taskIds) {
       if (isTerminal(framework.tasks.get(id)?.task.state)) continue;
       const message = waiting.group
@@ -139,10 +140,10 @@ export function killCustomTask(
   }
   const kill = { task_id: { value: taskId }, ...(policy === undefined ? {} : { kill_policy: policy }) };
   if (sendToExecutor(ctx, framework, executor, { type: 'KILL', kill })) return;
-  log(ctx, 'warning', `task ${taskId} can't be ended: its executor is not connected`);
+  log(ctx, 'warning', `can't kill task ${taskId}: its executor is not connected`);
 }
 
-/** A status that the agent gives to a task of a custom executor. */
+/** Enqueues a status that the agent itself gives to a task of a custom executor. */
 export function enqueueTaskStatus(
   ctx: Context,
   framework: FrameworkRecord,
@@ -158,8 +159,8 @@ export function enqueueTaskStatus(
   enqueueStatusUpdate(ctx, framework, taskId, status);
 }
 
-/** Asks the executor to end; it is destroyed when its grace period is over (CUSTOM-EXECUTORS-2). */
-export function shutdownCustom(
+/** Sends SHUTDOWN to the executor and destroys it when its grace period is over (CUSTOM-EXECUTORS-2). */
+export function shutdownCustomExecutor(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -171,21 +172,21 @@ export function shutdownCustom(
   const killed: ExecutorRecord = { ...executor, kill: { why, sinceWallMs: ctx.now.wallMs, graceMs } };
   cancelTimer(ctx, { kind: 'registerExecutor', containerId });
   if (executor.state === 'queued') {
-    executorGone(ctx, framework, killed, { kind: 'unknown' });
+    endCustomExecutor(ctx, framework, killed, { kind: 'unknown' });
     return;
   }
   putExecutor(ctx, framework, killed);
   sendToExecutor(ctx, framework, killed, { type: 'SHUTDOWN' });
-  armKill(ctx, killed);
+  setKillTimer(ctx, killed);
 }
 
-/** CUSTOM-EXECUTORS-3: the container has ended, or was never there. `fields`: what its tasks are told, if not by how it ended. */
-export function executorGone(
+/** CUSTOM-EXECUTORS-3: the container has ended or was never started. `fields` override the status that its end gives. */
+export function endCustomExecutor(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
   status: ExitStatus,
-  fields: StatusFields = outcomeOf(framework, executor, status),
+  fields: StatusFields = endStatusOf(framework, executor, status),
 ): void {
   const { containerId, info } = executor;
   const connection = ctx.state.runs.get(containerId)?.connection;
@@ -196,16 +197,16 @@ export function executorGone(
     enqueueTaskStatus(ctx, framework, executor, record.info.task_id.value as TaskId, fields);
   }
   endExecutor(ctx, framework, executor);
-  awaitNoLonger(ctx, containerId);
+  stopAwaiting(ctx, containerId);
 }
 
-function launchFailure({ kill }: ExecutorRecord, problem: string): StatusFields | undefined {
+function launchFailureStatus({ kill }: ExecutorRecord, problem: string): StatusFields | undefined {
   if (kill !== undefined) return undefined;
   const message = `Failed to launch container: ${problem}`;
   return { state: 'TASK_FAILED', message, reason: 'REASON_CONTAINER_LAUNCH_FAILED' };
 }
 
-function outcomeOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status: ExitStatus): StatusFields {
+function endStatusOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status: ExitStatus): StatusFields {
   if (kill?.why === 'notRegistered') {
     const message = 'The executor did not subscribe within the registration timeout';
     return { state: 'TASK_FAILED', message, reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT' };
@@ -221,30 +222,30 @@ function outcomeOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status:
   return { state: 'TASK_FAILED', message, reason: 'REASON_EXECUTOR_TERMINATED' };
 }
 
-/** An executor of an earlier process of this agent: it will subscribe again, or is asked to. */
+/** Waits for an executor of an earlier process of this agent to subscribe again; a v0 driver is asked to. */
 export function awaitExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId, driver } = executor;
   const run = ctx.state.runs.get(containerId);
   const agentId = agentIdOf(ctx.state);
   if (run === undefined || agentId === undefined) return;
-  ctx.state.runs.set(containerId, { ...run, everSentTask: true });
+  ctx.state.runs.set(containerId, { ...run, hasDeliveredTask: true });
   ctx.state.awaited.add(containerId);
   log(ctx, 'info', `waiting for executor ${executor.info.executor_id.value} of framework ${framework.id}`);
   if (driver === undefined) return;
   send(ctx, driver, { name: 'ReconnectExecutorMessage', body: { agent_id: { value: agentId } } });
 }
 
-export function awaitNoLonger(ctx: Context, containerId: ContainerId): void {
+export function stopAwaiting(ctx: Context, containerId: ContainerId): void {
   if (!ctx.state.awaited.delete(containerId) || ctx.state.awaited.size > 0) return;
   cancelTimer(ctx, { kind: 'executorsBack' });
-  joinIfRecovered(ctx);
+  startRegistrationIfRecovered(ctx);
 }
 
-/** Executors that are not back by now won't be waited for (CUSTOM-EXECUTORS-2). */
-export function executorsLate(ctx: Context): void {
+/** Destroys the executors that have not subscribed again in time (CUSTOM-EXECUTORS-2). */
+export function destroyLateExecutors(ctx: Context): void {
   for (const containerId of [...ctx.state.awaited]) {
     const found = executorOf(ctx, containerId);
     if (found !== undefined) destroyExecutor(ctx, found.framework, found.executor, 'notBack');
-    awaitNoLonger(ctx, containerId);
+    stopAwaiting(ctx, containerId);
   }
 }

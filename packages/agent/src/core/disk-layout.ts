@@ -1,4 +1,4 @@
-// Where the agent's records lie in its checkpoint, and where its files lie in work_dir.
+// The keys of the agent's records in its checkpoint and the paths of its files in work_dir.
 import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from '@meseta/base';
 
 export const AGENT_KEY = 'agent';
@@ -16,7 +16,7 @@ export const nestedContainerKey = (path: string): string => `nested-container/${
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;
 export const sandboxKey = (id: ContainerId): string => `sandbox/${id}`;
 
-/** Mesos' layout: tools find sandboxes by it. */
+/** Mesos' layout, by which tools find sandboxes. */
 export const sandboxPath = (
   workDir: string,
   agent: AgentId,
@@ -25,6 +25,6 @@ export const sandboxPath = (
   container: ContainerId,
 ): string => `${workDir}/slaves/${agent}/frameworks/${framework}/executors/${executor}/runs/${container}`;
 
-/** The sandbox of a pod's task lies in the pod's. */
+/** The sandbox of a nested container is below that of its parent. */
 export const nestedSandboxPath = (podSandbox: string, container: ContainerId): string =>
   `${podSandbox}/containers/${container}`;

@@ -1,4 +1,4 @@
-// The environment of a task: Mesos' variables, which executors and tasks look for, below the task's own.
+// The environment of a task: the variables that Mesos defines, and the task's own, which take precedence.
 // Mesos: docs/executor-http-api.md, "Executor Environment".
 import { addressOfPid, formatDuration, hostOf, present } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
@@ -42,10 +42,10 @@ export function executorEnvironment(
   };
 }
 
-/** This host's, as peers see it. */
+/** This host's address as peers see it. */
 export const ipOf = ({ pid }: AgentConfig): string => hostOf(addressOfPid(pid));
 
-/** What the command of a task sees that the agent runs itself. */
+/** The environment of a task that the agent runs itself. */
 export function environmentOfRun(
   { config, info }: AgentState,
   framework: FrameworkRecord,
@@ -58,7 +58,7 @@ export function environmentOfRun(
   return run.kind === 'podTask' ? { MESOS_CONTAINER_IP: ipOf(config), ...environment } : environment;
 }
 
-/** What the command of a task sees. */
+/** The environment of a task's command. */
 function taskEnvironment(
   config: AgentConfig,
   agentId: string,
@@ -74,7 +74,7 @@ function taskEnvironment(
   };
 }
 
-/** A command's own variables. A secret that is given by value is a variable like another; others are refused earlier. */
+/** A command's own variables, with the values of secrets given by value. Secret references are refused at launch. */
 export const variablesOf = (command: CommandInfo | undefined): Environment =>
   Object.fromEntries(
     (command?.environment?.variables ?? []).flatMap((variable): readonly (readonly [string, string])[] => {
@@ -86,7 +86,7 @@ export const variablesOf = (command: CommandInfo | undefined): Environment =>
 const textOf = ({ value, secret }: EnvironmentVariable): string | undefined =>
   secret?.value === undefined ? value : textOfBase64(secret.value.data);
 
-/** Which of a command's variables this agent can't give it, as a sentence. */
+/** Why the agent can't resolve one of the command's variables; undefined if it can resolve all. */
 export function unresolvedVariable(command: CommandInfo | undefined): string | undefined {
   const variable = command?.environment?.variables?.find((it) => textOf(it) === undefined);
   if (variable === undefined) return undefined;

@@ -1,11 +1,11 @@
-// The executor API, seen from the core: what executors call, what they are answered.
+// The calls of the executor API and their replies.
 // Mesos: docs/executor-http-api.md.
 //
-// EXECUTOR-CALLS-1: an update is acknowledged to the executor when it is on disk (checkpointing frameworks), once however often it
-//     comes; only the first time it is told.
-// EXECUTOR-CALLS-2: an executor has one stream; a new SUBSCRIBE takes the place of the old one.
-// EXECUTOR-CALLS-3: after an agent's restart a task that the executor never got is dropped: it would wait for it in vain.
-// EXECUTOR-CALLS-4: an executor speaks of its own tasks: what it says of another executor's is ignored and counted.
+// EXECUTOR-CALLS-1: an update is forwarded once and acknowledged to the executor each time it arrives; for a checkpointing
+//     framework, once it is on disk.
+// EXECUTOR-CALLS-2: an executor has one stream; a new SUBSCRIBE replaces it.
+// EXECUTOR-CALLS-3: after a restart of the agent, a task that was not delivered to its executor is dropped.
+// EXECUTOR-CALLS-4: an update by an executor that the task does not belong to is ignored and counted.
 
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -19,7 +19,7 @@ import type {
 import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { whenDurable } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
-import { awaitNoLonger, enqueueTaskStatus, sendPending, shutdownCustom } from './custom-executor.js';
+import { enqueueTaskStatus, sendQueuedLaunches, shutdownCustomExecutor, stopAwaiting } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
@@ -28,10 +28,10 @@ import { containerStatus, drained } from './run-reports.js';
 import { agentIdOf, type FrameworkRecord, isPartitionAware, tasksOf } from './state.js';
 import { enqueueStatusUpdate, statusOf } from './status-updates.js';
 
-/** Mesos' interval; executors don't rely on it. */
+/** Mesos' interval. */
 const HEARTBEAT_MS = 30 * 60_000;
 
-/** As many of an executor's newest updates are remembered by uuid, for each task. */
+/** The number of an executor's newest updates whose uuids are remembered, for each task. */
 const MAX_RECEIVED = 100;
 
 /**
@@ -47,7 +47,7 @@ export function rememberUpdate(
   return [...received.filter((known, index) => index >= firstKept || listed?.has(known) === true), uuid];
 }
 
-export function executorCall(
+export function handleExecutorCall(
   ctx: Context,
   connection: ConnectionId,
   call: ExecutorCall,
@@ -68,17 +68,17 @@ export function executorCall(
     reply(400, `Field '${field}': ${JSON.stringify(id)} is not known on this agent`);
     return;
   }
-  const wrong = claims && wrongClaim(claims, executor);
+  const wrong = claims && findWrongClaim(claims, executor);
   if (wrong !== undefined) {
     reply(403, `The token's claim '${wrong}' is not that of executor ${call.executor_id.value}`);
     return;
   }
   if (call.type === 'SUBSCRIBE') {
     ctx.effects.push({ kind: 'openStream', connection });
-    if (ends(ctx, framework, executor)) {
+    if (isEnding(ctx, framework, executor)) {
       ctx.effects.push({ kind: 'executorEvent', connection, event: { type: 'SHUTDOWN' } });
       ctx.effects.push({ kind: 'closeStream', connection });
-    } else httpSubscribed(ctx, framework, executor, connection, call.subscribe ?? {});
+    } else subscribeStream(ctx, framework, executor, connection, call.subscribe ?? {});
     return;
   }
   if (executor.state === 'queued' || executor.state === 'launching') {
@@ -88,12 +88,12 @@ export function executorCall(
   reply(202, '');
   if (call.type === 'UPDATE' && call.update !== undefined) executorUpdate(ctx, framework, executor, call.update.status);
   if (call.type === 'MESSAGE' && call.message !== undefined) {
-    messageToFramework(ctx, framework, executor, call.message.data);
+    forwardToFramework(ctx, framework, executor, call.message.data);
   }
 }
 
-/** A token is one executor's own: its framework, its id, its container. */
-const wrongClaim = (
+/** The first claim of a token that differs from the executor's framework, executor or container id. */
+const findWrongClaim = (
   { fid, eid, cid }: Readonly<Record<string, string>>,
   { frameworkId, info, containerId }: ExecutorRecord,
 ): string | undefined => {
@@ -102,10 +102,10 @@ const wrongClaim = (
   return cid === containerId ? undefined : 'cid';
 };
 
-const ends = (ctx: Context, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
+const isEnding = (ctx: Context, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
   ctx.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';
 
-function httpSubscribed(
+function subscribeStream(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -120,20 +120,20 @@ function httpSubscribed(
   ctx.state.runs.set(containerId, { ...run, connection });
   setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
   const { driver: _driver, ...http } = executor;
-  subscribed(ctx, framework, http, {
+  completeSubscription(ctx, framework, http, {
     taskIds: subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [],
     updates: subscribe.unacknowledged_updates?.map(({ status }) => status) ?? [],
   });
 }
 
-/** What an executor says of itself when it is there (again). */
+/** What an executor reports when it subscribes or registers. */
 export interface Unacknowledged {
   readonly taskIds: readonly TaskId[];
   readonly updates: readonly TaskStatus[];
 }
 
-/** The executor listens: it hears what waited for it. */
-export function subscribed(
+/** Completes a subscription or registration: sends SUBSCRIBED and the tasks that are queued. */
+export function completeSubscription(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -148,8 +148,8 @@ export function subscribed(
   for (const status of unacknowledged.updates) executorUpdate(ctx, framework, running, status);
   dropUndelivered(ctx, framework, running, unacknowledged.taskIds);
   if (hasNothingToDo(ctx, framework, running)) {
-    log(ctx, 'info', `executor ${info.executor_id.value} is shut down: its tasks were killed before it had them`);
-    shutdownCustom(ctx, framework, running, 'shutdown');
+    log(ctx, 'info', `shutting down executor ${info.executor_id.value}: its tasks were killed before their delivery`);
+    shutdownCustomExecutor(ctx, framework, running, 'shutdown');
     return;
   }
   sendToExecutor(ctx, framework, running, {
@@ -161,9 +161,9 @@ export function subscribed(
       container_id: { value: containerId },
     },
   });
-  sendPending(ctx, framework, running);
+  sendQueuedLaunches(ctx, framework, running);
   drainExecutor(ctx, framework, running);
-  awaitNoLonger(ctx, containerId);
+  stopAwaiting(ctx, containerId);
 }
 
 function listUpdates(ctx: Context, containerId: ContainerId, updates: readonly TaskStatus[]): void {
@@ -173,7 +173,7 @@ function listUpdates(ctx: Context, containerId: ContainerId, updates: readonly T
   ctx.state.runs.set(containerId, { ...run, listedUpdates });
 }
 
-/** The v1 message has no `checkpoint`. */
+/** AgentInfo of the v1 API has no `checkpoint`. */
 function agentInfoFor({ state }: Context) {
   const { checkpoint: _checkpoint, ...shown } = state.info;
   return { ...shown, resources: state.total };
@@ -200,12 +200,12 @@ function dropUndelivered(
 
 function hasNothingToDo(ctx: Context, framework: FrameworkRecord, { containerId }: ExecutorRecord): boolean {
   const run = ctx.state.runs.get(containerId);
-  if (run?.everSentTask === true) return false;
+  if (run?.hasDeliveredTask === true) return false;
   const alive = (id: TaskId): boolean => framework.tasks.has(id) && !isTerminal(framework.tasks.get(id)?.task.state);
   return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
 }
 
-/** EXECUTOR-CALLS-1, EXECUTOR-CALLS-4. A status of one of the executor's tasks; of one that the agent doesn't know it is passed on. */
+/** EXECUTOR-CALLS-1, EXECUTOR-CALLS-4: handles an update of an executor. One of an unknown task is forwarded. */
 export function executorUpdate(
   ctx: Context,
   framework: FrameworkRecord,
@@ -219,15 +219,15 @@ export function executorUpdate(
     return;
   }
   if (status.state === 'TASK_STAGING') {
-    log(ctx, 'warning', `executor ${executor.info.executor_id.value} says TASK_STAGING, which no executor may`);
-    shutdownCustom(ctx, framework, executor, 'shutdown');
+    log(ctx, 'warning', `shutting down executor ${executor.info.executor_id.value}: it reported TASK_STAGING`);
+    shutdownCustomExecutor(ctx, framework, executor, 'shutdown');
     return;
   }
   const record = framework.tasks.get(taskId);
   if (record !== undefined && record.executorId !== executor.info.executor_id.value) {
     ctx.state.counters.invalidStatusUpdates++;
     const name = executor.info.executor_id.value;
-    log(ctx, 'warning', `ignored an update of executor ${name} for task ${taskId}, which is another executor's`);
+    log(ctx, 'warning', `ignored an update of executor ${name} for task ${taskId}, which belongs to another executor`);
     return;
   }
   const repeated =
@@ -250,7 +250,7 @@ export function executorUpdate(
   whenDurable(ctx, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
 }
 
-/** The executor's status with what the agent knows better. */
+/** The executor's status with the fields that the agent fills in. */
 function completeStatus(ctx: Context, executor: ExecutorRecord, status: TaskStatus): TaskStatus {
   const own = containerStatus(ctx, executor);
   const given: ContainerStatus = status.container_status ?? {};
@@ -273,8 +273,8 @@ export function acknowledgeExecutor(ctx: Context, containerId: ContainerId, task
   sendToExecutor(ctx, found.framework, found.executor, { type: 'ACKNOWLEDGED', acknowledged });
 }
 
-/** From an executor to its scheduler; a v0 driver takes it itself. Nothing is repeated. */
-export function messageToFramework(
+/** Forwards a message of an executor to its scheduler: to its v0 driver directly, else through the master. Sent once. */
+export function forwardToFramework(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -292,8 +292,8 @@ export function messageToFramework(
   else send(ctx, framework.pid as never, { name: 'ExecutorToFrameworkMessage', body });
 }
 
-/** From a scheduler to an executor; dropped when that isn't there to hear it. */
-export function messageToExecutor(ctx: Context, message: FrameworkToExecutorMessage): void {
+/** Forwards a message of a scheduler to its executor; it is dropped if the executor is not connected. */
+export function forwardToExecutor(ctx: Context, message: FrameworkToExecutorMessage): void {
   const framework = ctx.state.frameworks.get(message.framework_id.value as FrameworkId);
   const executor = framework?.executors.get(message.executor_id.value as ExecutorId);
   const { counters } = ctx.state;
@@ -306,8 +306,8 @@ export function messageToExecutor(ctx: Context, message: FrameworkToExecutorMess
   sendToExecutor(ctx, framework, executor, { type: 'MESSAGE', message: { data: message.data } });
 }
 
-/** The executor may come back; it is left alone until then. */
-export function streamClosed(ctx: Context, connection: ConnectionId): void {
+/** The executor may subscribe again; nothing ends until then. */
+export function handleStreamClosed(ctx: Context, connection: ConnectionId): void {
   for (const [containerId, run] of ctx.state.runs) {
     if (run.connection !== connection) continue;
     ctx.state.runs.set(containerId, { ...run, connection: undefined });
@@ -317,7 +317,7 @@ export function streamClosed(ctx: Context, connection: ConnectionId): void {
   }
 }
 
-export function executorHeartbeat(ctx: Context, containerId: ContainerId): void {
+export function sendHeartbeat(ctx: Context, containerId: ContainerId): void {
   const found = executorOf(ctx, containerId);
   if (found === undefined || !isConnected(ctx, found.executor)) return;
   setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);

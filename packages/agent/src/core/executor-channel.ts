@@ -1,5 +1,5 @@
-// How the agent talks to a custom executor: events on the stream that its SUBSCRIBE opened, or, to one that stands on
-// a v0 driver, the libprocess messages that say the same. Source: the executor driver's messages of Mesos.
+// Events to a custom executor: on the stream that its SUBSCRIBE opened, or as libprocess messages to its v0 driver.
+// Source: the messages of Mesos' executor driver.
 import type { ExecutorEvent, LibprocessMessage } from '@meseta/wire';
 import { type Context, send } from './context.js';
 import type { ExecutorRecord } from './io.js';
@@ -9,7 +9,7 @@ export const isConnected = (ctx: Context, executor: ExecutorRecord): boolean =>
   executor.state === 'running' &&
   (executor.driver !== undefined || ctx.state.runs.get(executor.containerId)?.connection !== undefined);
 
-/** Whether the executor was there to be told. */
+/** Sends an event to an executor; false if the executor is not connected. */
 export function sendToExecutor(
   ctx: Context,
   framework: FrameworkRecord,

@@ -1,33 +1,33 @@
-// Executors that stand on a v0 driver: they register and report by libprocess messages, from a pid of their own.
-// Source: the executor driver's messages of Mesos; docs/agent-recovery.md for the way back after a restart.
+// Executors that use a v0 driver: they register and send updates by libprocess messages.
+// Source: the messages of Mesos' executor driver; docs/agent-recovery.md.
 //
-// EXECUTOR-DRIVER-1: an executor has one driver: the first that registers as it, until it ends. After a restart of the agent
-//     it is the one that was known before.
-// EXECUTOR-DRIVER-2: the driver of an executor is not told to end by what another one says in its name.
+// EXECUTOR-DRIVER-1: an executor has one driver until it ends: the first that registers for it. After a restart of the agent
+//     only the driver from before may register again.
+// EXECUTOR-DRIVER-2: no message of another process makes the agent shut down the driver of an executor.
 import type { ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import type { ExecutorID, FrameworkID, LibprocessMessage, StatusUpdate, TaskStatus } from '@meseta/wire';
 import { type Context, log, send } from './context.js';
 import {
+  completeSubscription,
   executorUpdate,
-  messageToExecutor,
-  messageToFramework,
-  subscribed,
+  forwardToExecutor,
+  forwardToFramework,
   type Unacknowledged,
 } from './executor-calls.js';
 import type { ExecutorRecord } from './io.js';
 import type { FrameworkRecord } from './state.js';
 
-/** Takes a message that comes from an executor's or a scheduler's driver; false: it is none. */
-export function driverMessage(ctx: Context, from: Pid, message: LibprocessMessage): boolean {
+/** Handles a message of an executor's or a scheduler's driver; false if it is no such message. */
+export function handleDriverMessage(ctx: Context, from: Pid, message: LibprocessMessage): boolean {
   switch (message.name) {
     case 'RegisterExecutorMessage': {
       const { framework_id, executor_id } = message.body;
-      arrived(ctx, from, 'register', framework_id, executor_id, { taskIds: [], updates: [] });
+      registerDriver(ctx, from, 'register', framework_id, executor_id, { taskIds: [], updates: [] });
       return true;
     }
     case 'ReregisterExecutorMessage': {
       const { framework_id, executor_id, tasks = [], updates = [] } = message.body;
-      arrived(ctx, from, 'reregister', framework_id, executor_id, {
+      registerDriver(ctx, from, 'reregister', framework_id, executor_id, {
         taskIds: tasks.map(({ task_id }) => task_id.value as TaskId),
         updates: updates.map(statusOf),
       });
@@ -43,14 +43,14 @@ export function driverMessage(ctx: Context, from: Pid, message: LibprocessMessag
     case 'ExecutorToFrameworkMessage': {
       const { framework_id, data } = message.body;
       const found = driverOf(ctx, from, framework_id);
-      if (found !== undefined) messageToFramework(ctx, found.framework, found.executor, data);
+      if (found !== undefined) forwardToFramework(ctx, found.framework, found.executor, data);
       return true;
     }
     case 'FrameworkToExecutorMessage': {
       const framework = ctx.state.frameworks.get(message.body.framework_id.value as FrameworkId);
-      // Schedulers on a v0 driver know where the agent is and don't take the way over the master.
+      // Schedulers that use a v0 driver send to the agent directly.
       if (framework?.pid !== from) return false;
-      messageToExecutor(ctx, message.body);
+      forwardToExecutor(ctx, message.body);
       return true;
     }
     default:
@@ -58,7 +58,7 @@ export function driverMessage(ctx: Context, from: Pid, message: LibprocessMessag
   }
 }
 
-/** The update's status with what a driver says beside it. */
+/** The status of an update, completed with the fields that a driver sets on the update. */
 const statusOf = ({ status, timestamp, uuid }: StatusUpdate): TaskStatus => ({
   ...status,
   timestamp: status.timestamp ?? timestamp,
@@ -79,8 +79,8 @@ function driverOf(
 }
 
 /** EXECUTOR-DRIVER-1. */
-function isItsDriver(from: Pid, how: 'register' | 'reregister', executor: ExecutorRecord): boolean {
-  // It may say twice what it has said.
+function mayBeDriverOf(from: Pid, how: 'register' | 'reregister', executor: ExecutorRecord): boolean {
+  // A driver may repeat its registration.
   if (executor.driver !== undefined) return executor.driver === from;
   return how === 'register' && executor.state !== 'running';
 }
@@ -92,7 +92,7 @@ function isDriver({ state }: Context, pid: Pid): boolean {
   return false;
 }
 
-function arrived(
+function registerDriver(
   ctx: Context,
   from: Pid,
   how: 'register' | 'reregister',
@@ -108,17 +108,17 @@ function arrived(
     executor.state !== 'ended' &&
     executor.kill === undefined &&
     ctx.state.leaving === undefined &&
-    isItsDriver(from, how, executor);
+    mayBeDriverOf(from, how, executor);
   if (framework === undefined || executor === undefined || !welcome) {
     if (isDriver(ctx, from)) {
       log(
         ctx,
         'warning',
-        `ignored the registration of ${from} as executor ${executorId.value}: it is another's driver`,
+        `ignored the registration of ${from} as executor ${executorId.value}: it is the driver of another executor`,
       );
       return;
     }
-    log(ctx, 'warning', `executor ${executorId.value} at ${from} is shut down: it is not expected`);
+    log(ctx, 'warning', `executor ${executorId.value} at ${from} is shut down: no such executor is expected`);
     send(ctx, from, {
       name: 'ShutdownExecutorMessage',
       body: { executor_id: executorId, framework_id: frameworkId },
@@ -126,5 +126,5 @@ function arrived(
     return;
   }
   ctx.effects.push({ kind: 'link', to: from });
-  subscribed(ctx, framework, { ...executor, driver: from }, unacknowledged);
+  completeSubscription(ctx, framework, { ...executor, driver: from }, unacknowledged);
 }

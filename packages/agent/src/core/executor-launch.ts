@@ -1,4 +1,4 @@
-// What containers of executors and their tasks are launched with.
+// The container specifications of executors and tasks.
 import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
@@ -11,7 +11,7 @@ import { type CommandExecutor, isCommand, type TaskRun } from './runs.js';
 import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
-/** EXECUTORS-1: the executor is on disk. Unless it was ended in the meantime its container starts. */
+/** EXECUTORS-1: launches the container of an executor that is on disk, unless the executor was ended meanwhile. */
 export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
@@ -24,7 +24,7 @@ export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorI
   ctx.effects.push({ kind: 'launch', spec, volumes, ...token });
 }
 
-/** A framework's own program; the tasks that it is launched for count, those that come later don't change its limits. */
+/** A custom executor gets its own resources and those of the tasks that are there at its launch. */
 function customSpec(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
   const { info, containerId, sandbox } = executor;
   const agentId = present(agentIdOf(ctx.state), 'the id of a registered agent');
@@ -52,7 +52,7 @@ function commandSpec(ctx: Context, framework: FrameworkRecord, executor: Command
   return { ...spec, resources: [...spec.resources, ...(executor.info.resources ?? [])] };
 }
 
-/** What a task is launched with that the agent runs itself. */
+/** The container of a task that the agent runs itself. */
 export function taskSpec(ctx: Context, framework: FrameworkRecord, run: TaskRun, info: TaskInfo): ContainerSpec {
   return {
     containerId: run.containerId,

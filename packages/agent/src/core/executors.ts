@@ -1,10 +1,10 @@
-// Executors and their containers: records, end, and the moment when nothing is left of one or of a framework.
+// Executors and their containers: their records, their end, and the removal of executors and frameworks that are done.
 //
-// EXECUTORS-1: a container is launched only when its executor and task are on disk (checkpointing frameworks).
-// EXECUTORS-2: every launched container ends in one event; until then its resources count as used.
-// EXECUTORS-3: a container, which knows its exit status, is forgotten only when what became of it is on disk.
-// EXECUTORS-4: a task that is over and acknowledged is remembered while its executor lives, by the agent's next process too:
-//     a framework's own executor may tell its last updates again.
+// EXECUTORS-1: of a checkpointing framework, a container is launched only when its executor and task are on disk.
+// EXECUTORS-2: every launched container ends in one event; its resources count as used until then.
+// EXECUTORS-3: a container, which holds its exit status, is removed from the launcher only when its end is on disk.
+// EXECUTORS-4: a task whose end is acknowledged is remembered while its custom executor runs, also across a restart of the
+//     agent, because the executor may send its last updates again.
 
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
@@ -16,17 +16,17 @@ import { type Context, cancelContainerTimers, log, sendToMaster } from './contex
 import { executorKey, frameworkKey, podTaskKey, sandboxKey } from './disk-layout.js';
 import type { ExecutorRecord, TaskRecord } from './io.js';
 import { endNested, outermost } from './nested-records.js';
-import { noteSandboxEnded } from './sandboxes.js';
+import { startSandboxAge } from './sandboxes.js';
 import { agentIdOf, checkpoints, completeFramework, type FrameworkRecord, tasksOf } from './state.js';
-import { answerWaitingForRun } from './waiting-calls.js';
+import { replyToWaitingForRun } from './waiting-calls.js';
 
-/** What a command task's own executor is charged on top of the task. */
+/** The resources of the executor of a command task, in addition to the task's. */
 const COMMAND_EXECUTOR_RESOURCES = [
   ['cpus', 0.1],
   ['mem', 32],
 ] as const;
 
-/** The executor that the agent is for a command task: it carries the task's id. */
+/** The description of the agent as executor of a command task; its id is the task's. */
 export function commandExecutorInfo(frameworkId: FrameworkId, task: TaskInfo): ExecutorInfo {
   const allocation = task.resources?.[0]?.allocation_info;
   const { command, container, discovery, kill_policy, labels } = task;
@@ -45,7 +45,7 @@ export function commandExecutorInfo(frameworkId: FrameworkId, task: TaskInfo): E
     source: task.task_id.value,
     ...(container === undefined ? {} : { container }),
     ...(discovery === undefined ? {} : { discovery }),
-    // A little longer than the task's own, so that the task's end is seen first.
+    // 2 s longer than the task's, so that the task ends first.
     ...(graceNs === undefined ? {} : { shutdown_grace_period: { nanoseconds: graceNs + 2e9 } }),
     ...(labels === undefined ? {} : { labels }),
   };
@@ -60,27 +60,27 @@ function summaryOf(command: CommandInfo | undefined): string {
   return command?.value === undefined ? 'NO COMMAND' : `sh -c '${shorten(command.value)}'`;
 }
 
-/** The user that a command runs as; undefined: the agent's own. */
+/** The user of a command; undefined for the agent's own user. */
 export const userOf = (
   ctx: Pick<Context, 'state'>,
   framework: FrameworkInfo,
   command: CommandInfo | undefined,
 ): string | undefined => (ctx.state.config.switchUser ? (command?.user ?? framework.user) : undefined);
 
-/** A new executor, on disk too. */
+/** Adds an executor, to the checkpoint too. */
 export function addExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const executorId = executorIdOf(executor);
   framework.executors.set(executorId, executor);
   if (checkpoints(framework)) save(ctx, executorKey(framework.id, executorId), { kind: 'executor', executor });
 }
 
-/** Replaces the executor's record, on disk too. */
+/** Replaces the record of an executor, in the checkpoint too. */
 export function putExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   framework.executors.set(executorIdOf(executor), executor);
   if (checkpoints(framework)) saveChange(ctx, executorProgress(executor));
 }
 
-/** The executor whose container this is, or in whose pod it is. */
+/** The executor that a container belongs to: its own container or that of a task of its pod. */
 export function executorOf(
   ctx: Pick<Context, 'state'>,
   containerId: ContainerId,
@@ -92,8 +92,9 @@ export function executorOf(
 }
 
 /**
- * The scheduler hears of executors that it knows, not of command tasks'; a status as wait(2) gives it. Repeated only if the
- * master may not have taken it (REGISTRATION-7). One that never was launched has no container.
+ * Reports the end of an executor to the master, with a status as wait(2) gives it; command executors are not reported. The
+ * message is repeated if the master may have dropped it (REGISTRATION-7). An executor that was never launched has no
+ * container.
  */
 export function reportExecutorExited(
   ctx: Context,
@@ -110,44 +111,44 @@ export function reportExecutorExited(
     status,
   };
   const { state } = ctx;
-  const isNamed = containerId !== undefined && state.namedExecutors.has(containerId);
-  if (isNamed || !state.registration.registered) state.exitsSinceReregistration.push(body);
+  const isNamed = containerId !== undefined && state.reportedExecutors.has(containerId);
+  if (isNamed || !state.registration.registered) state.unconfirmedExits.push(body);
   sendToMaster(ctx, { name: 'ExitedExecutorMessage', body });
 }
 
-/** The container is gone, or never was: its sandbox ages from now on. What the tasks have become was said before. */
+/** Ends an executor whose container has ended or was never started; the statuses of its tasks are reported before. */
 export function endExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId } = executor;
-  // A pod's executor has no container of its own.
+  // The executor of a pod has no container in the launcher.
   if (executor.state !== 'queued' && executor.kind !== 'default')
     afterCommit(ctx, { kind: 'removeContainer', containerId });
   ctx.state.runs.delete(containerId);
   cancelContainerTimers(ctx, containerId);
   endNested(ctx, (id) => outermost(id) === containerId, true);
-  // The end of a container of its own was answered when it ended.
-  answerWaitingForRun(
+  // Calls that wait for a container in the launcher were answered at its end.
+  replyToWaitingForRun(
     ctx,
     containerId,
     executor.kind === 'default' ? { kind: 'exited', code: 0 } : { kind: 'unknown' },
   );
   ctx.state.counters.executorsTerminated++;
-  noteSandboxEnded(ctx, containerId, executor.sandbox);
+  startSandboxAge(ctx, containerId, executor.sandbox);
   putExecutor(ctx, framework, { ...executor, state: 'ended' });
-  settle(ctx, framework.id, executor.info.executor_id.value as ExecutorId);
-  endIfLeaving(ctx);
+  releaseIfDone(ctx, framework.id, executor.info.executor_id.value as ExecutorId);
+  exitIfEmpty(ctx);
 }
 
 /**
- * A framework stays listed as running this long after its last task: the next one often comes at once, and whoever
- * reads its state in two requests finds it in one place (Mesos' executors linger about as long).
+ * A framework stays in `frameworks` this long after its last task, because the next task often follows at once, and so that
+ * two requests of a reader find it in the same place. Mesos' executors stay about as long.
  */
 const FRAMEWORK_LINGER_MS = 1000;
 
 /**
- * Lets go of the executor if it has ended and the ends of its tasks are acknowledged (or nobody is left to do so),
- * then of the framework if nothing of it is left.
+ * Removes the executor if it has ended and the ends of its tasks are acknowledged (or the framework is shut down), then the
+ * framework if it has no executor and no update.
  */
-export function settle(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId | undefined): void {
+export function releaseIfDone(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId | undefined): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   if (framework === undefined) return;
   const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
@@ -157,13 +158,13 @@ export function settle(ctx: Context, frameworkId: FrameworkId, executorId: Execu
   else completeIfIdle(ctx, frameworkId);
 }
 
-/** The framework has had nothing here for a while, or is shut down: its records go to the completed ones. */
+/** Moves a framework without executors and updates to the completed frameworks. */
 export function completeIfIdle(ctx: Context, frameworkId: FrameworkId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   if (framework === undefined || framework.executors.size > 0 || framework.streams.size > 0) return;
   completeFramework(ctx.state, framework);
   if (checkpoints(framework)) save(ctx, frameworkKey(frameworkId), undefined);
-  log(ctx, 'info', `framework ${frameworkId} has nothing left here`);
+  log(ctx, 'info', `framework ${frameworkId} is completed`);
 }
 
 function releaseExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
@@ -194,15 +195,15 @@ function forgetTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): v
   if (checkpoints(framework)) save(ctx, podTaskKey(framework.id, taskId), undefined);
 }
 
-/** Tasks that are kept of an executor; Mesos' number. */
+/** Mesos' number of completed tasks that are kept for an executor. */
 const MAX_RETIRED_TASKS = 200;
 
-/** The end of a task is acknowledged: its executor, which may run others, is done with it. */
+/** Removes a task whose end is acknowledged from the tasks of its executor, which may run others. */
 export function retireTask(ctx: Context, framework: FrameworkRecord, { info, executorId }: TaskRecord): void {
   const executor = framework.executors.get(executorId);
   const record = framework.tasks.get(taskIdOf(info));
   if (executor === undefined || executor.kind === 'command' || executor.state === 'ended' || !record) return;
-  // EXECUTORS-4: on disk it stays.
+  // EXECUTORS-4: the record on disk stays.
   if (executor.kind === 'custom') framework.tasks.delete(taskIdOf(info));
   else forgetTask(ctx, framework, taskIdOf(info));
   keepRetired(ctx, framework, executor, record);
@@ -214,14 +215,14 @@ function keepRetired(ctx: Context, framework: FrameworkRecord, executor: Executo
   for (const { info } of retired.slice(0, -MAX_RETIRED_TASKS)) forgetRetired(ctx, framework, executor, info);
 }
 
-/** Unless the id has been given to another task since. */
+/** Deletes the record on disk, unless another task has the id now. */
 function forgetRetired(ctx: Context, framework: FrameworkRecord, { kind }: ExecutorRecord, info: TaskInfo): void {
   const taskId = taskIdOf(info);
   if (kind !== 'custom' || framework.tasks.has(taskId) || !checkpoints(framework)) return;
   for (const key of taskKeys(framework.id, taskId)) save(ctx, key, undefined);
 }
 
-/** EXECUTORS-4, in a new process: of an executor that may be there still, the tasks whose ends are acknowledged. */
+/** EXECUTORS-4: after a restart, removes the acknowledged tasks of custom executors that may still run. */
 export function restoreRetired(ctx: Context, framework: FrameworkRecord): void {
   for (const [taskId, record] of [...framework.tasks]) {
     const executor = framework.executors.get(record.executorId);
@@ -232,7 +233,7 @@ export function restoreRetired(ctx: Context, framework: FrameworkRecord): void {
   }
 }
 
-/** The executor's own word of a task that is over and acknowledged: it did not hear that it was heard. */
+/** Whether the update is a repeated one of a task whose end is acknowledged. */
 export const isRetired = (framework: FrameworkRecord, executorId: ExecutorId, taskId: TaskId, uuid: string): boolean =>
   framework.retired
     .get(executorId)
@@ -240,8 +241,8 @@ export const isRetired = (framework: FrameworkRecord, executorId: ExecutorId, ta
 
 const taskIdOf = (info: TaskInfo): TaskId => info.task_id.value as TaskId;
 
-/** The agent that was told to leave ends with its last container; what is not acknowledged by then stays on disk. */
-export function endIfLeaving(ctx: Context): void {
+/** Ends the process of an agent that leaves once no container runs; unacknowledged updates stay on disk. */
+export function exitIfEmpty(ctx: Context): void {
   const { leaving, frameworks } = ctx.state;
   if (leaving === undefined) return;
   for (const { executors } of frameworks.values()) {
@@ -250,6 +251,6 @@ export function endIfLeaving(ctx: Context): void {
   afterCommit(ctx, { kind: 'exit', status: 0, message: leaving });
 }
 
-/** Notes a sandbox that will have to be collected, whatever becomes of this process. */
+/** Saves a sandbox, so that it is removed some day even if this process ends. */
 export const saveSandbox = (ctx: Context, containerId: ContainerId, path: string): void =>
   save(ctx, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs: undefined });

@@ -1,10 +1,10 @@
-// How an end is told to people, in the words of Mesos' command executor.
+// Exit statuses as text, with the wording of Mesos' command executor.
 import type { ExitStatus } from '@meseta/containers/types';
 
 export const SIGTERM = 15;
 export const SIGKILL = 9;
 
-/** By number, as Linux' C library describes them. */
+/** The signals by number, with the names of Linux' C library. */
 const SIGNALS: { readonly [signal: number]: string } = {
   1: 'Hangup',
   2: 'Interrupt',
@@ -38,6 +38,6 @@ export function exitMessage(status: ExitStatus): string {
   }
 }
 
-/** An end as wait(2) gives it; -1 where nobody knows. */
+/** An exit status as wait(2) gives it; -1 if it is unknown. */
 export const waitStatusOf = (status: ExitStatus): number =>
   status.kind === 'exited' ? status.code << 8 : status.kind === 'signaled' ? status.signal : -1;

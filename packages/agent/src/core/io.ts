@@ -1,5 +1,5 @@
-// What goes into the agent's core and what comes out: plain data both ways.
-// A shell (or the simulator) feeds inputs one at a time to `step` and carries out the effects after it, in order.
+// The inputs and effects of the agent's core, plain data. A shell (or the simulator) feeds inputs one at a time to `step` and
+// carries out the effects after it, in order.
 import type { ContainerId, ExecutorId, FrameworkId, Id, Pid, TaskId } from '@meseta/base';
 import type {
   ContainerEvent,
@@ -32,17 +32,17 @@ import type {
 /** Which of a task's two checks a probe serves. */
 export type CheckKind = 'health' | 'check';
 
-/** A request to the executor API; a SUBSCRIBE's becomes the stream of that executor's events. */
+/** The id of an HTTP request; that of a SUBSCRIBE is also the id of the executor's stream of events. */
 export type ConnectionId = Id<'ConnectionId'>;
 
 export type AgentInput =
-  /** The first input of every process: what its predecessor left on disk and what still runs (or ended meanwhile). */
+  /** The first input of a process: the checkpoint, and the containers that the launcher still knows, running or ended. */
   | {
       readonly kind: 'start';
       readonly checkpoint: readonly CheckpointEntry[];
       readonly containers: readonly RecoveredContainer[];
     }
-  /** The leading master as the detector knows it; undefined while nobody leads. */
+  /** The leading master; undefined while there is none. */
   | { readonly kind: 'masterDetected'; readonly master: Pid | undefined }
   /** A libprocess message, decoded. */
   | { readonly kind: 'message'; readonly from: Pid; readonly message: LibprocessMessage }
@@ -60,18 +60,18 @@ export type AgentInput =
       readonly kind: 'executorCall';
       readonly connection: ConnectionId;
       readonly call: ExecutorCall;
-      /** What the caller's token says of it; undefined where executors don't authenticate. */
+      /** The claims of the caller's token; undefined where executors don't authenticate. */
       readonly claims?: Readonly<Record<string, string>> | undefined;
     }
   /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_..., ATTACH_CONTAINER_OUTPUT); answered by `callReply`. */
   | { readonly kind: 'containerCall'; readonly connection: ConnectionId; readonly call: AgentCall }
-  /** An executor's stream ended without our doing. */
+  /** The executor closed its stream. */
   | { readonly kind: 'streamClosed'; readonly connection: ConnectionId }
   /** The oldest outstanding `checkpoint` effect is durable. */
   | { readonly kind: 'persisted' }
   /** The answer to `measureDisk`: the used share of work_dir's disk, 0 to 1. */
   | { readonly kind: 'diskUsage'; readonly usedShare: number }
-  /** Why the disk of work_dir has no room for another task, or undefined once it has. */
+  /** Why the disk of work_dir has no room for another task; undefined once it has room. */
   | { readonly kind: 'diskRoom'; readonly shortage: string | undefined }
   /** The answer to `removeSandbox`. */
   | { readonly kind: 'sandboxRemoved'; readonly containerId: ContainerId; readonly error: string | undefined }
@@ -82,7 +82,7 @@ export type AgentInput =
 
 export type AgentEffect =
   | { readonly kind: 'send'; readonly to: Pid; readonly message: LibprocessMessage }
-  /** Keep a connection to the address of the pid; tell `peerLost` when it breaks. */
+  /** Keep a connection to the address of the pid; `peerLost` is fed when it breaks. */
   | { readonly kind: 'link'; readonly to: Pid }
   /** Write these changes as one durable batch; answered by `persisted`, in order. A write that fails ends the process. */
   | { readonly kind: 'checkpoint'; readonly changes: readonly CheckpointChange[] }
@@ -91,17 +91,17 @@ export type AgentEffect =
       readonly kind: 'launch';
       readonly spec: ContainerSpec;
       readonly volumes: readonly VolumeLink[];
-      /** A framework's own executor: where executors authenticate, it gets a token with its ids. */
+      /** A custom executor: where executors authenticate, it gets a token with these ids. */
       readonly executor?: { readonly frameworkId: FrameworkId; readonly executorId: ExecutorId };
-      /** Of a pod's task: the pod's sandbox is made first, and the task's is linked there by the task's id. */
+      /** A task of a pod: the pod's sandbox is made first, with a link to the task's sandbox under the task's id. */
       readonly pod?: { readonly sandbox: string; readonly taskId: TaskId };
     }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
-  /** SIGKILL to all of it; ends in an `exited` or `launchFailed` event. */
+  /** SIGKILL to every process of the container, which ends in an `exited` or `launchFailed` event. */
   | { readonly kind: 'destroy'; readonly containerId: ContainerId }
-  /** Forget an ended container. */
+  /** Remove an ended container from the launcher. */
   | { readonly kind: 'removeContainer'; readonly containerId: ContainerId }
-  /** One shot; answered by `probeResult`. */
+  /** A single probe; answered by `probeResult`. */
   | {
       readonly kind: 'probe';
       readonly containerId: ContainerId;
@@ -116,18 +116,18 @@ export type AgentEffect =
       readonly status: 202 | 400 | 403;
       readonly text: string;
     }
-  /** The answer to a SUBSCRIBE: events follow. */
+  /** The reply to a SUBSCRIBE: a stream of events. */
   | { readonly kind: 'openStream'; readonly connection: ConnectionId }
   | { readonly kind: 'executorEvent'; readonly connection: ConnectionId; readonly event: ExecutorEvent }
   | { readonly kind: 'closeStream'; readonly connection: ConnectionId }
-  /** The answer to a `containerCall`, when there is one: a WAIT is answered when the container has ended. */
+  /** The reply to a `containerCall`; to a WAIT when the container has ended. */
   | {
       readonly kind: 'callReply';
       readonly connection: ConnectionId;
       readonly status: 200 | 202 | 400 | 404 | 500;
       readonly text: string;
       readonly response?: AgentResponse;
-      /** Of the container that was launched or is to be attached to: its output is in `stdout` and `stderr` there. */
+      /** The sandbox of the launched or attached container, with its output in `stdout` and `stderr`. */
       readonly sandbox?: string;
     }
   | { readonly kind: 'measureDisk' }
@@ -135,17 +135,17 @@ export type AgentEffect =
   /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
   | {
       readonly kind: 'volume';
-      /** The root itself, a mounted disk's, stays when its volume goes. */
+      /** The root of a mounted disk stays; its content is deleted. */
       readonly place: DirectoryBelow;
       readonly remove: boolean;
-      /** Tasks of several users see it. */
+      /** Tasks of several users use it. */
       readonly isShared: boolean;
     }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
-  /** Ends the process: with status 0 when it did what it was told, else 1. */
+  /** Ends the process: with status 0 after an ordered end, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
 
-/** A directory below a sandbox, or one that only the agent can replace; tasks may change what the names stand for. */
+/** A directory below a sandbox or below one that only the agent can replace. Tasks may replace what the names refer to. */
 export interface DirectoryBelow {
   readonly root: string;
   readonly names: readonly string[];
@@ -153,14 +153,14 @@ export interface DirectoryBelow {
 
 /** A volume as a container sees it. */
 export interface VolumeLink {
-  /** Relative: below the sandbox. */
+  /** Relative to the sandbox. */
   readonly containerPath: string;
   readonly place: DirectoryBelow;
-  /** It is given to the container's user each time; others belong to who had them made. */
+  /** It is given to the container's user at each launch; other volumes keep their owner. */
   readonly isPersistent: boolean;
 }
 
-/** Why a task is being ended, and when SIGKILL follows. Survives a restart of the agent. */
+/** Why a task is being ended, and when SIGKILL follows. Kept across a restart of the agent. */
 export interface Kill {
   readonly why:
     | 'asked'
@@ -170,20 +170,20 @@ export interface Kill {
     | 'draining'
     /** Another task of its group failed or was killed. */
     | 'group'
-    /** An executor did not subscribe in time, or not again after the agent's restart. */
+    /** An executor did not subscribe in time, at first or after a restart of the agent. */
     | 'notRegistered'
     | 'notBack';
   readonly sinceWallMs: number;
   readonly graceMs: number;
 }
 
-/** A task with everything that is known of it. Its updates that wait for acknowledgement are in their stream. */
+/** A task. Its unacknowledged updates are in its stream. */
 export interface TaskRecord {
   readonly info: TaskInfo;
   readonly executorId: ExecutorId;
-  /** As the master and the read endpoints see it: the state last made known, its statuses. */
+  /** The task as the master and the read endpoints see it: its last state and its statuses. */
   readonly task: Task;
-  /** The uuids of its executor's newest updates: what is sent again is acknowledged, not told again. */
+  /** The uuids of its executor's newest updates: one that arrives again is acknowledged and not forwarded. */
   readonly received?: readonly string[];
 }
 
@@ -194,63 +194,62 @@ export interface ContainerRecord {
   /** Queued until it is on disk, launching until its container has started (a custom executor: until it subscribes). */
   readonly state: 'queued' | 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
-  /** When its command was started. */
+  /** The start of its command. */
   readonly startedWallMs: number | undefined;
   readonly kill: Kill | undefined;
 }
 
 /**
- * One executor. A `command` executor is the agent itself, its container the task; a `default` executor is the agent
- * too, its tasks have containers of their own (`PodTaskRecord`) and it has none; a `custom` executor is a framework's
- * own program.
+ * An executor. A `command` executor is the agent itself, and its container is the task's; a `default` executor is the agent
+ * too, without a container, and its tasks have one each (`PodTaskRecord`); a `custom` executor is a program of the framework.
  */
 export interface ExecutorRecord extends ContainerRecord {
   readonly info: ExecutorInfo;
   readonly kind: 'command' | 'custom' | 'default';
-  /** A custom executor that speaks libprocess messages (a v0 driver's), once it has registered. */
+  /** The pid of a custom executor's v0 driver, once it has registered. */
   readonly driver?: Pid | undefined;
 }
 
 /** A nested or standalone container. */
 export interface NestedContainerRecord {
-  /** As whoever launched it names it, with its parents. */
+  /** The id that its caller chose, with its parents. */
   readonly id: ContainerID;
-  /** As the launcher knows it. */
+  /** The id in the launcher. */
   readonly containerId: ContainerId;
   readonly sandbox: string;
-  /** Whom it runs as, and what is nested in it; undefined: the agent's own user, or its parent's where it has one. */
+  /** The user of it and of what is nested in it; undefined: its parent's, or the agent's own. */
   readonly user?: string | undefined;
   readonly resources: readonly Resource[];
   readonly state: 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
-  /** Its end. */
+  /** How it ended. */
   readonly status: ExitStatus | undefined;
 }
 
-/** A task of a pod with its container. */
+/** The container of a task of a pod. */
 export interface PodTaskRecord extends ContainerRecord {
   readonly kind: 'podTask';
   readonly executorId: ExecutorId;
   readonly taskId: TaskId;
-  /** The container that its executor shows. */
+  /** The container id of its executor. */
   readonly parent: ContainerId;
-  /** The tasks that it was launched with, itself included: if one fails or is killed, all end. */
+  /** The tasks of its group, itself included: if one fails or is killed, all end. */
   readonly group: readonly TaskId[];
 }
 
 export interface OperationRecord {
   readonly operation: Operation;
-  /** The update that waits for acknowledgement. */
+  /** The update that is not acknowledged. */
   readonly update: UpdateOperationStatusMessage | undefined;
 }
 
-/** What the agent writes to disk, by kind. A key is `kind/ids`, one record each. */
+/** What the agent writes to disk. A key is `kind/ids`, with one record each. */
 export type CheckpointRecord =
   | {
       readonly kind: 'agent';
       readonly info: AgentInfo;
       readonly bootId: string;
-      /** Where the sandboxes of the other records lie below. */
+      /** The directory of the sandboxes of the other records. */
       readonly workDir: string;
     }
   | { readonly kind: 'framework'; readonly info: FrameworkInfo; readonly pid: string | undefined }
@@ -261,10 +260,10 @@ export type CheckpointRecord =
       readonly kind: 'task';
       readonly frameworkId: FrameworkId;
       readonly record: TaskRecord;
-      /** Those that wait for acknowledgement: `wholeRecords` takes them from the task's progress. */
+      /** The unacknowledged updates, which `wholeRecords` takes from the task's progress. */
       readonly updates?: readonly StatusUpdate[];
     }
-  /** What has changed of an executor or task since it was written whole (checkpoint-records.ts). */
+  /** The fields of an executor or task that have changed since its record was written (checkpoint-records.ts). */
   | {
       readonly kind: 'executorProgress';
       readonly frameworkId: FrameworkId;
@@ -279,14 +278,14 @@ export type CheckpointRecord =
         readonly statuses: readonly TaskStatus[];
         readonly received: readonly string[] | undefined;
       };
-      /** The statuses whose updates wait for acknowledgement: those that are in `statuses` by their uuids. */
+      /** The statuses whose updates are not acknowledged: by uuid if they are in `statuses`. */
       readonly waiting: readonly (string | TaskStatus)[];
     }
   /** Reservations and volumes made by operations. */
   | { readonly kind: 'resources'; readonly resources: readonly Resource[] }
   | { readonly kind: 'operation'; readonly record: OperationRecord }
   | { readonly kind: 'drain'; readonly config: DrainConfig; readonly sinceWallMs: number }
-  /** A sandbox on disk, to be removed some time after `endedWallMs`. */
+  /** A sandbox on disk, which is removed some time after `endedWallMs`. */
   | {
       readonly kind: 'sandbox';
       readonly containerId: ContainerId;
@@ -299,23 +298,23 @@ export interface CheckpointEntry {
   readonly record: CheckpointRecord;
 }
 
-/** `record` undefined deletes. */
+/** `undefined` deletes the record. */
 export interface CheckpointChange {
   readonly key: string;
   readonly record: CheckpointRecord | undefined;
 }
 
-/** What a process tells its core about itself and its host at start. Durations in milliseconds. */
+/** The configuration of the process and the facts of its host. Durations in milliseconds. */
 export interface AgentConfig {
   /** `slave(1)@ip:port` */
   readonly pid: Pid;
-  /** An address of this host that executors' drivers can listen on; peers may be told another one (`pid`). */
+  /** An address of this host on which executors' drivers can listen; the pid may have another one (`--advertise_ip`). */
   readonly localIp: string;
-  /** Without id; resources in the post-refinement format, as the flags say. */
+  /** Without an id; resources of the flags, in the post-refinement format. */
   readonly info: AgentInfo;
   readonly version: string;
   readonly workDir: string;
-  /** Another one means that the host was restarted: nothing of before runs. */
+  /** A different one than in the checkpoint means that the host was restarted. */
   readonly bootId: string;
   readonly recover: 'reconnect' | 'cleanup';
   readonly reconfigurationPolicy: 'equal' | 'additive';
@@ -323,9 +322,9 @@ export interface AgentConfig {
   /** Whether a framework with this principal may launch tasks on this agent as the user. */
   readonly mayRunAs: (principal: string | undefined, user: string) => boolean;
   readonly httpCommandExecutor: boolean;
-  /** Extra environment of every executor (`--executor_environment_variables`). */
+  /** Additional variables of every executor (`--executor_environment_variables`). */
   readonly executorEnvironment: { readonly [name: string]: string };
-  /** Where containers with an image see their sandbox (`--sandbox_directory`). */
+  /** The path of the sandbox in containers with an image (`--sandbox_directory`). */
   readonly sandboxDirectory: string;
   readonly registrationBackoffMs: number;
   readonly executorShutdownGraceMs: number;
@@ -334,7 +333,7 @@ export interface AgentConfig {
   readonly recoveryTimeoutMs: number;
   readonly maxCompletedExecutorsPerFramework: number;
   readonly gcDelayMs: number;
-  /** Share of the disk that is kept free, 0 to 1. */
+  /** The share of the disk that is kept free, 0 to 1. */
   readonly gcDiskHeadroom: number;
   readonly diskWatchIntervalMs: number;
 }

@@ -1,5 +1,4 @@
-// Ending tasks: who asks for it, and what comes of a framework's or executor's shutdown and of a drain.
-
+// Kills of tasks, shutdowns of executors and frameworks, drains, and the agent's own leave.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type {
   DrainConfig,
@@ -12,12 +11,12 @@ import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { save } from './checkpoint.js';
 import { taskKeys } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
-import { killCustomTask, shutdownCustom } from './custom-executor.js';
+import { killCustomTask, shutdownCustomExecutor } from './custom-executor.js';
 import { DRAIN_KEY } from './disk-layout.js';
-import { endIfLeaving, executorOf, settle } from './executors.js';
+import { executorOf, exitIfEmpty, releaseIfDone } from './executors.js';
 import type { ExecutorRecord } from './io.js';
-import { forgetId } from './registration.js';
-import { graceOf, graceOver, killRun } from './run-end.js';
+import { deleteAgentRecord } from './registration.js';
+import { destroyRun, graceOf, killRun } from './run-end.js';
 import { runOfTask, taskOfRun, taskRunsOf } from './runs.js';
 import { checkpoints, type FrameworkRecord, isPartitionAware, tasksOf } from './state.js';
 import { closeStreams, enqueueStatusUpdate, statusOf } from './status-updates.js';
@@ -27,7 +26,7 @@ export function killTask(ctx: Context, message: KillTaskMessage): void {
   const taskId = message.task_id.value as TaskId;
   const framework = ctx.state.frameworks.get(frameworkId);
   if (framework === undefined || framework.state === 'terminating') {
-    log(ctx, 'warning', `no framework ${frameworkId} of which task ${taskId} could be ended`);
+    log(ctx, 'warning', `ignored a kill of task ${taskId}: framework ${frameworkId} is unknown or is being shut down`);
     return;
   }
   const run = runOfTask(framework, taskId);
@@ -54,17 +53,17 @@ export function killTask(ctx: Context, message: KillTaskMessage): void {
   );
 }
 
-/** Ends an executor with all that it runs. */
-function endAll(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
-  if (executor.kind === 'custom') shutdownCustom(ctx, framework, executor, 'shutdown');
+/** Ends an executor and its tasks. */
+function endRunsOf(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  if (executor.kind === 'custom') shutdownCustomExecutor(ctx, framework, executor, 'shutdown');
   else for (const run of taskRunsOf(framework, executor)) killRun(ctx, framework, run, 'shutdown', undefined);
 }
 
-/** Nobody is left who would hear of the framework's tasks: they are ended, their updates dropped. */
+/** Ends the framework's tasks and drops their updates, because no scheduler is left to acknowledge them. */
 export function shutdownFramework(ctx: Context, { framework_id }: ShutdownFrameworkMessage): void {
   const framework = ctx.state.frameworks.get(framework_id.value as FrameworkId);
   if (framework === undefined || framework.state === 'terminating') return;
-  log(ctx, 'info', `framework ${framework.id} is shut down`);
+  log(ctx, 'info', `shutting down framework ${framework.id}`);
   closeStreams(ctx, framework);
   const terminating: FrameworkRecord = { ...framework, state: 'terminating' };
   ctx.state.frameworks.set(framework.id, terminating);
@@ -72,31 +71,31 @@ export function shutdownFramework(ctx: Context, { framework_id }: ShutdownFramew
     if (checkpoints(framework)) for (const key of taskKeys(framework.id, taskId)) save(ctx, key, undefined);
   }
   for (const [executorId, executor] of framework.executors) {
-    if (executor.state === 'ended') settle(ctx, framework.id, executorId);
-    else endAll(ctx, ctx.state.frameworks.get(framework.id) ?? terminating, executor);
+    if (executor.state === 'ended') releaseIfDone(ctx, framework.id, executorId);
+    else endRunsOf(ctx, ctx.state.frameworks.get(framework.id) ?? terminating, executor);
   }
-  settle(ctx, framework.id, undefined);
+  releaseIfDone(ctx, framework.id, undefined);
 }
 
 export function shutdownExecutor(ctx: Context, message: ShutdownExecutorMessage): void {
   const framework = ctx.state.frameworks.get(message.framework_id?.value as FrameworkId);
   const executor = framework?.executors.get(message.executor_id?.value as ExecutorId);
-  if (framework !== undefined && executor !== undefined) endAll(ctx, framework, executor);
+  if (framework !== undefined && executor !== undefined) endRunsOf(ctx, framework, executor);
 }
 
-/** Every task is ended, none is taken any more; the agent ends with the last (`leave`). */
-export function leave(ctx: Context, message: string): void {
+/** Ends every task and accepts none; the process ends when no container runs. */
+export function leaveWhenEmpty(ctx: Context, message: string): void {
   const running = [...ctx.state.frameworks.values()].flatMap((framework) =>
     [...framework.executors.values()]
       .filter(({ state }) => state !== 'ended')
       .map((executor) => ({ framework, executor })),
   );
   ctx.state.leaving = message;
-  if (running.length === 0) endIfLeaving(ctx);
-  for (const { framework, executor } of running) endAll(ctx, framework, executor);
+  if (running.length === 0) exitIfEmpty(ctx);
+  for (const { framework, executor } of running) endRunsOf(ctx, framework, executor);
 }
 
-/** The operator wants this agent empty. Mesos: docs/maintenance.md. */
+/** Drains the agent. Mesos: docs/maintenance.md. */
 export function drainAgent(ctx: Context, config: DrainConfig): void {
   if (ctx.state.frameworks.size === 0 && ctx.state.operations.size === 0) return;
   const sinceWallMs = ctx.now.wallMs;
@@ -105,7 +104,7 @@ export function drainAgent(ctx: Context, config: DrainConfig): void {
   applyDrain(ctx);
 }
 
-/** Ends every task, within the operator's grace period where the task's own isn't shorter. */
+/** Ends every task within its own grace period or the operator's, whichever is shorter. */
 export function applyDrain(ctx: Context): void {
   const { drain, frameworks } = ctx.state;
   if (drain === undefined) return;
@@ -114,7 +113,7 @@ export function applyDrain(ctx: Context): void {
   }
 }
 
-/** Ends what an executor runs, as `applyDrain`; one that subscribes only now hears of it now. */
+/** Ends the tasks of an executor while the agent drains, also of one that subscribes only then. */
 export function drainExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { drain } = ctx.state;
   if (drain === undefined) return;
@@ -134,7 +133,7 @@ export function drainExecutor(ctx: Context, framework: FrameworkRecord, executor
   }
 }
 
-/** A drained agent is drained once; what the master sends afterwards is news. Idle executors may stay. */
+/** Ends the drain when no task, update and operation is left; executors without tasks may stay. */
 export function finishDrain(ctx: Context): void {
   const { drain, frameworks, operations } = ctx.state;
   if (drain === undefined || operations.size > 0) return;
@@ -143,16 +142,16 @@ export function finishDrain(ctx: Context): void {
   save(ctx, DRAIN_KEY, undefined);
 }
 
-/** The grace period of a task is over. */
-export function killDue(ctx: Context, containerId: ContainerId): void {
-  if (executorOf(ctx, containerId) !== undefined) graceOver(ctx, containerId);
+/** SIGKILL to a task or executor whose grace period is over. */
+export function handleKillTimer(ctx: Context, containerId: ContainerId): void {
+  if (executorOf(ctx, containerId) !== undefined) destroyRun(ctx, containerId);
 }
 
-/** The agent leaves for good: it unregisters, and ends when its last container has. */
+/** Unregisters the agent for good; the process ends when no container runs. */
 export function leaveCluster(ctx: Context, message: string): void {
   const { info } = ctx.state;
   if (info.id !== undefined) sendToMaster(ctx, { name: 'UnregisterAgentMessage', body: { agent_id: info.id } });
-  // Whoever starts here next is another agent: this one's id is not in the registry any more.
-  forgetId(ctx);
-  leave(ctx, message);
+  // The next process in work_dir is another agent, because this id leaves the registry.
+  deleteAgentRecord(ctx);
+  leaveWhenEmpty(ctx, message);
 }

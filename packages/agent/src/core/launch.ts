@@ -1,6 +1,5 @@
-// Tasks that the master sends: taken, or answered with the reason why not.
-// Mesos: the order of the checks, the reasons.
-
+// Launches that the master sends: accepted, or answered with the reason of the refusal.
+// Mesos: the order of the checks, the states and the reasons.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { checkId, present, uuid } from '@meseta/base';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
@@ -21,10 +20,10 @@ import { taskStateFor } from '@meseta/wire/task-states';
 import { usersOfTask } from '@meseta/wire/users';
 import { save, whenDurable } from './checkpoint.js';
 import { type Context, log } from './context.js';
-import { addPending } from './custom-executor.js';
+import { queueLaunch } from './custom-executor.js';
 import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';
-import { addExecutor, commandExecutorInfo, reportExecutorExited, saveSandbox, settle } from './executors.js';
+import { addExecutor, commandExecutorInfo, releaseIfDone, reportExecutorExited, saveSandbox } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { shutdownExecutor } from './kill.js';
 import { putPodTask } from './runs.js';
@@ -46,7 +45,7 @@ export function runTask(ctx: Context, message: RunTaskMessage): void {
     return;
   }
   const { launch_executor, resource_version_uuids } = message;
-  take(ctx, frameworkId, info, message.pid, {
+  acceptLaunch(ctx, frameworkId, info, message.pid, {
     executor: task.executor,
     tasks: [task],
     group: false,
@@ -64,7 +63,7 @@ export function runTaskGroup(ctx: Context, message: RunTaskGroupMessage): void {
     return;
   }
   const { executor, launch_executor, resource_version_uuids } = message;
-  take(ctx, frameworkId, message.framework, undefined, {
+  acceptLaunch(ctx, frameworkId, message.framework, undefined, {
     executor,
     tasks,
     group: true,
@@ -73,18 +72,18 @@ export function runTaskGroup(ctx: Context, message: RunTaskGroupMessage): void {
   });
 }
 
-/** What the master wants launched: one task or a group. */
+/** A launch of one task or of a task group. */
 interface Launch {
-  /** Undefined: a command task. */
+  /** Undefined for a command task. */
   readonly executor: ExecutorInfo | undefined;
   readonly tasks: readonly TaskInfo[];
   readonly group: boolean;
   readonly versions: readonly ResourceVersionUUID[] | undefined;
-  /** Whether the master believes that the executor has to be launched; older masters don't say. */
+  /** Whether the master expects the executor to be launched with the tasks; older masters don't say. */
   readonly launchExecutor: boolean | undefined;
 }
 
-function take(
+function acceptLaunch(
   ctx: Context,
   frameworkId: FrameworkId,
   info: FrameworkInfo,
@@ -105,12 +104,12 @@ function take(
     refusalOf(ctx, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
-  if (refusal !== undefined) refuse(ctx, framework, launch, refusal);
+  if (refusal !== undefined) refuseLaunch(ctx, framework, launch, refusal);
   else if (launch.executor === undefined) launchCommand(ctx, framework, launch.tasks[0] as TaskInfo);
   else launchOnExecutor(ctx, framework, launch.executor, launch);
 }
 
-/** A master that took over does not know that the one before it shut the framework down, and takes it back. */
+/** A master that took over after the framework was shut down here may send further tasks of it. */
 const refusalByShutdown = ({ state, info }: FrameworkRecord): Refusal | undefined =>
   state === 'running'
     ? undefined
@@ -129,7 +128,7 @@ function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
   return message === undefined ? undefined : { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message };
 }
 
-/** The agent's own ACLs decide beside the master's; one task that may not run refuses its group. */
+/** Checks the agent's own ACLs, in addition to the master's; one task that is not authorized refuses its group. */
 function refusalByUsers(
   { state }: Context,
   framework: FrameworkInfo,
@@ -148,7 +147,7 @@ function refusalByUsers(
   return undefined;
 }
 
-/** The framework's record, made if it is new here. */
+/** The framework's record, which is added for the first task. */
 function admitFramework(ctx: Context, id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord {
   const known = ctx.state.frameworks.get(id);
   if (known !== undefined) return known;
@@ -160,7 +159,7 @@ function admitFramework(ctx: Context, id: FrameworkId, info: FrameworkInfo, pid:
   return framework;
 }
 
-/** A framework that speaks HTTP has no pid: masters write one without an actor. */
+/** The pid of a v0 driver; of a framework that uses HTTP masters send one without an actor. */
 const driverOf = (pid: string | undefined): string | undefined =>
   pid === undefined || pid === '' || pid.startsWith('@') ? undefined : pid;
 
@@ -169,7 +168,7 @@ function saveFramework(ctx: Context, framework: FrameworkRecord): void {
   save(ctx, frameworkKey(framework.id), { kind: 'framework', info: framework.info, pid: framework.pid });
 }
 
-/** The framework has failed over or changed what it says of itself; it keeps its id. */
+/** Replaces the framework's description and pid after a failover or an update. */
 export function updateFramework(ctx: Context, message: UpdateFrameworkMessage): void {
   const framework = ctx.state.frameworks.get(message.framework_id.value as FrameworkId);
   if (framework !== undefined) {
@@ -185,7 +184,7 @@ export function updateFramework(ctx: Context, message: UpdateFrameworkMessage): 
   resendAll(ctx);
 }
 
-/** Why tasks can't be taken here and now, if so. */
+/** The refusal for a reason that lies in the agent: it leaves, drains, lacks disk space, or lacks resources. */
 function refusalOf(
   ctx: Context,
   framework: FrameworkRecord,
@@ -209,8 +208,10 @@ function refusalOf(
       message: 'The offered resources have changed since: the resource version is outdated',
     };
   }
-  const lasting = [...tasks, ...(executor === undefined ? [] : [executor])].flatMap(({ resources }) => resources ?? []);
-  const unknown = lasting.find(
+  const resources = [...tasks, ...(executor === undefined ? [] : [executor])].flatMap(
+    ({ resources }) => resources ?? [],
+  );
+  const unknown = resources.find(
     (resource) =>
       (resource.provider_id !== undefined || isDynamicallyReserved(resource) || isPersistentVolume(resource)) &&
       !contains(state.total, unallocate([resource])),
@@ -223,20 +224,20 @@ function refusalOf(
   };
 }
 
-/** Whether the executor that the tasks need is there exactly if the master believes so, and takes tasks. */
+/** The refusal if the executor does not exist as the master expects it, or is ending. */
 function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecutor }: Launch): Refusal | undefined {
   if (executor === undefined) return undefined;
   const known = framework.executors.get(executor.executor_id.value as ExecutorId);
-  const gone = (message: string): Refusal => ({
+  const terminated = (message: string): Refusal => ({
     state: droppedState(framework.info),
     reason: 'REASON_EXECUTOR_TERMINATED',
     message,
   });
   if (known === undefined) {
-    return launchExecutor === false ? gone('The executor of the task is not here any more') : undefined;
+    return launchExecutor === false ? terminated('The executor of the task is not here any more') : undefined;
   }
-  if (known.state === 'ended' || known.kill !== undefined) return gone('The executor of the task is ending');
-  if (launchExecutor === true) return gone('The executor that was to be launched is here already');
+  if (known.state === 'ended' || known.kill !== undefined) return terminated('The executor of the task is ending');
+  if (launchExecutor === true) return terminated('The executor that was to be launched is here already');
   if (known.kind === kindOf(executor)) return undefined;
   return {
     state: droppedState(framework.info),
@@ -260,7 +261,7 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
   const taskId = task.task_id.value as TaskId;
   const inUse =
     framework.tasks.has(taskId) ||
-    // Of a refused task: the acknowledgement of its end would be taken for that of the new task.
+    // The stream of a refused task: the acknowledgement of its end would end the new task.
     framework.streams.has(taskId) ||
     (executor === undefined && framework.executors.has(task.task_id.value as ExecutorId));
   if (inUse) {
@@ -285,10 +286,10 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
     : { state: 'TASK_FAILED', reason: 'REASON_CONTAINER_LAUNCH_FAILED', message };
 }
 
-function refuse(ctx: Context, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {
+function refuseLaunch(ctx: Context, framework: FrameworkRecord, launch: Launch, refusal: Refusal): void {
   for (const task of launch.tasks) {
     const taskId = task.task_id.value as TaskId;
-    // The stream of an id that is in use belongs to the task that uses it.
+    // An id that is in use has the stream of the task that uses it.
     if (framework.streams.has(taskId) || framework.tasks.has(taskId)) {
       log(ctx, 'warning', `dropped task ${taskId}: ${refusal.message}`);
       continue;
@@ -298,10 +299,10 @@ function refuse(ctx: Context, framework: FrameworkRecord, launch: Launch, refusa
   if (launch.launchExecutor === true && launch.executor !== undefined) {
     reportExecutorNeverLaunched(ctx, framework, launch.executor, refusal);
   }
-  settle(ctx, framework.id, undefined);
+  releaseIfDone(ctx, framework.id, undefined);
 }
 
-/** The master charges the framework for an executor that it believes to be launched, and sends further tasks to it. */
+/** Tells the master, which counts the executor's resources and sends it further tasks, that it was not launched. */
 function reportExecutorNeverLaunched(
   ctx: Context,
   framework: FrameworkRecord,
@@ -309,9 +310,9 @@ function reportExecutorNeverLaunched(
   { reason }: Refusal,
 ): void {
   const known = framework.executors.get(executorIdOf(info));
-  // One that has ended stays until its updates are acknowledged; its end was reported before this launch.
+  // An executor that has ended stays until its updates are acknowledged; its end was reported before this launch.
   if (known === undefined || known.state === 'ended') return reportExecutorExited(ctx, framework, { info }, -1);
-  // One that the master doesn't know of would stay for ever.
+  // The master does not know the executor, so it would never shut it down.
   if (reason !== 'REASON_EXECUTOR_TERMINATED') return;
   shutdownExecutor(ctx, { executor_id: info.executor_id, framework_id: { value: framework.id } });
 }
@@ -333,7 +334,7 @@ function newExecutor(
     containerId,
     kind,
     sandbox: sandboxPath(state.config.workDir, agentId, framework.id, executorIdOf(info), containerId),
-    // A pod's executor is this agent, which runs.
+    // The executor of a pod is this agent, which runs.
     state: kind === 'default' ? 'running' : 'queued',
     pid: undefined,
     startedWallMs: undefined,
@@ -353,7 +354,7 @@ function launchCommand(ctx: Context, framework: FrameworkRecord, info: TaskInfo)
   whenDurable(ctx, framework, { kind: 'launch', frameworkId: framework.id, executorId });
 }
 
-/** Tasks of an executor that is there or is launched with them: a framework's own, or the agent as a pod's. */
+/** Launches tasks on a custom or default executor, which is launched with them if it does not exist. */
 function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: ExecutorInfo, launch: Launch): void {
   const executorId = executorIdOf(wanted);
   const frameworkId = framework.id;
@@ -369,7 +370,7 @@ function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: Exec
     whenDurable(ctx, framework, { kind: 'launchPodTask', frameworkId, taskId });
   }
   if (executor.kind === 'default') return;
-  addPending(ctx, executor, taskIds, launch.group);
+  queueLaunch(ctx, executor, taskIds, launch.group);
   if (known === undefined) whenDurable(ctx, framework, { kind: 'launch', frameworkId, executorId });
   whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId });
 }
@@ -401,7 +402,7 @@ function addPodTask(
   });
 }
 
-/** A task as the master and the read endpoints see it, before anything has happened to it. */
+/** A new task as the master and the read endpoints see it. */
 function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: ExecutorId | undefined): Task {
   const { name, task_id, agent_id, resources, executor, labels, discovery, container } = info;
   const { command, health_check, kill_policy, limits } = info;

@@ -1,24 +1,24 @@
 // The agent's core: a synchronous state machine. The same inputs, times and seed give the same effects.
 //
-// Owns the state (`state.ts`), the order of writes, and which handler an input goes to.
+// Owns the state (`state.ts`), the order of writes, and the choice of the handler of an input.
 // AGENT-1: one input at a time; its effects are carried out after the step, in order for each destination.
-// AGENT-2: changes of one step are one write; what depends on it happens when `persisted` answers it, in order.
+// AGENT-2: the changes of a step are one write; the work that depends on them is done when `persisted` answers it, in order.
 // AGENT-3: before `start` only pings are answered.
 import { assert, type Random } from '@meseta/base';
 import { completeBatch, doReadyWork, settleCommits, takeBatch } from '@meseta/base/core/commit-queue';
 import { createMachine, type StateMachine } from '@meseta/base/core/machine';
 import { earliestTimerAt } from '@meseta/base/core/timers';
 import { doAfterCommitWork } from './after-commit.js';
-import { containerEvent, probeResult } from './command-executor.js';
+import { handleContainerEvent, handleProbeResult } from './command-executor.js';
 import type { Context } from './context.js';
-import { executorCall, streamClosed } from './executor-calls.js';
+import { handleExecutorCall, handleStreamClosed } from './executor-calls.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { finishDrain, leaveCluster } from './kill.js';
 import { receive } from './messages.js';
-import { containerCall } from './nested-containers.js';
+import { handleContainerCall } from './nested-containers.js';
 import { start } from './recovery.js';
-import { masterDetected, peerLost } from './registration.js';
-import { diskRoom, diskUsage, sandboxRemoved } from './sandboxes.js';
+import { handleMasterDetected, handlePeerLost } from './registration.js';
+import { handleDiskRoom, handleDiskUsage, handleSandboxRemoved } from './sandboxes.js';
 import { type AgentState, createState } from './state.js';
 import { handleDueTimers } from './timers.js';
 
@@ -50,30 +50,30 @@ function handleInput(ctx: Context, input: AgentInput): void {
     case 'start':
       return start(ctx, input.checkpoint, input.containers);
     case 'persisted':
-      assert(completeBatch(ctx.state.commits) !== undefined, 'a write was answered that nobody asked for');
+      assert(completeBatch(ctx.state.commits) !== undefined, 'persisted: no write is outstanding');
       return;
     case 'masterDetected':
-      return masterDetected(ctx, input.master);
+      return handleMasterDetected(ctx, input.master);
     case 'message':
       return receive(ctx, input.from, input.message);
     case 'peerLost':
-      return peerLost(ctx, input.address);
+      return handlePeerLost(ctx, input.address);
     case 'containerEvent':
-      return containerEvent(ctx, input.event);
+      return handleContainerEvent(ctx, input.event);
     case 'probeResult':
-      return probeResult(ctx, input.containerId, input.check, input.result);
+      return handleProbeResult(ctx, input.containerId, input.check, input.result);
     case 'executorCall':
-      return executorCall(ctx, input.connection, input.call, input.claims);
+      return handleExecutorCall(ctx, input.connection, input.call, input.claims);
     case 'containerCall':
-      return containerCall(ctx, input.connection, input.call);
+      return handleContainerCall(ctx, input.connection, input.call);
     case 'streamClosed':
-      return streamClosed(ctx, input.connection);
+      return handleStreamClosed(ctx, input.connection);
     case 'diskUsage':
-      return diskUsage(ctx, input.usedShare);
+      return handleDiskUsage(ctx, input.usedShare);
     case 'diskRoom':
-      return diskRoom(ctx, input.shortage);
+      return handleDiskRoom(ctx, input.shortage);
     case 'sandboxRemoved':
-      return sandboxRemoved(ctx, input.containerId, input.error);
+      return handleSandboxRemoved(ctx, input.containerId, input.error);
     case 'leave':
       return leaveCluster(ctx, input.message);
     case 'tick':

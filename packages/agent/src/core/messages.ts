@@ -1,32 +1,32 @@
-// Libprocess messages: of masters and of executors' drivers.
+// The libprocess messages of masters and of the drivers of executors and schedulers.
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type Context, log } from './context.js';
-import { messageToExecutor } from './executor-calls.js';
-import { driverMessage } from './executor-driver.js';
+import { forwardToExecutor } from './executor-calls.js';
+import { handleDriverMessage } from './executor-driver.js';
 import { drainAgent, killTask, leaveCluster, shutdownExecutor, shutdownFramework } from './kill.js';
 import { runTask, runTaskGroup, updateFramework } from './launch.js';
 import { acknowledgeOperation, applyOperationMessage, reconcileOperations } from './operations.js';
-import { forgetId, isAtMaster, pinged, registered, reregistered } from './registration.js';
+import { deleteAgentRecord, handlePing, handleRegistered, handleReregistered, isAtMaster } from './registration.js';
 import { acknowledge } from './status-updates.js';
 
 export function receive(ctx: Context, from: Pid, message: LibprocessMessage): void {
   const { state } = ctx;
   if (message.name === 'PingAgentMessage' && isAtMaster(state, from)) {
-    return pinged(ctx, from, message.body.connected);
+    return handlePing(ctx, from, message.body.connected);
   }
-  if (state.started && driverMessage(ctx, from, message)) return;
+  if (state.started && handleDriverMessage(ctx, from, message)) return;
   if (!state.started || from !== state.registration.master) {
     return log(ctx, 'warning', `ignored ${message.name} of ${from}, which is not the leading master`);
   }
   switch (message.name) {
     case 'AgentRegisteredMessage':
-      return registered(ctx, message.body);
+      return handleRegistered(ctx, message.body);
     case 'AgentReregisteredMessage':
-      return reregistered(ctx, message.body);
+      return handleReregistered(ctx, message.body);
     case 'ShutdownMessage':
       log(ctx, 'warning', `the master shuts this agent down: ${message.body.message ?? 'no reason given'}`);
-      forgetId(ctx);
+      deleteAgentRecord(ctx);
       return leaveCluster(ctx, `the master shut this agent down: ${message.body.message ?? 'no reason given'}`);
     default:
       if (state.registration.registered) workFromMaster(ctx, message);
@@ -51,7 +51,7 @@ function workFromMaster(ctx: Context, message: LibprocessMessage): void {
     case 'UpdateFrameworkMessage':
       return updateFramework(ctx, message.body);
     case 'FrameworkToExecutorMessage':
-      return messageToExecutor(ctx, message.body);
+      return forwardToExecutor(ctx, message.body);
     case 'ApplyOperationMessage':
       return applyOperationMessage(ctx, message.body);
     case 'AcknowledgeOperationStatusMessage':
@@ -62,6 +62,6 @@ function workFromMaster(ctx: Context, message: LibprocessMessage): void {
       return drainAgent(ctx, message.body.config);
     default:
       ctx.state.counters.invalidFrameworkMessages++;
-      log(ctx, 'warning', `ignored ${message.name}: agents don't take it`);
+      log(ctx, 'warning', `ignored ${message.name}: it is not a message for agents`);
   }
 }

@@ -1,17 +1,17 @@
-// Nested and standalone containers, which calls launch: standalone ones by themselves, nested ones in the container of a
-// task, of an executor, or in another of them. Operators look into tasks with nested containers, executors run parts of
-// their tasks in them. Mesos: docs/operator-http-api.md, docs/standalone-container.md,
+// Nested and standalone containers, which are launched by calls. A standalone container has no parent; the parent of a
+// nested one is the container of a task or of an executor, or another of them. Operators debug tasks in nested containers,
+// executors run parts of their tasks in them. Mesos: docs/operator-http-api.md, docs/standalone-container.md,
 // docs/nested-container-and-task-group.md.
 //
-// Owns `AgentState.nestedContainers`, keyed by the ids from the outermost container to the nested one. What is called a
-// nested container in the code is also a standalone one, whose id has no parent.
+// Owns `AgentState.nestedContainers`, keyed by the ids from the outermost container to the nested one. "Nested" in a name
+// means both kinds.
 // NESTED-1: the record is on disk before the container is launched; the container outlives a restart of the agent.
 // NESTED-2: the exit status of a nested container is kept until it is removed or the outermost container has ended; that
 //     of a standalone one is reported once.
 // NESTED-3: when a container ends, the containers nested in it are destroyed.
 // NESTED-4: the id of a container that has ended can be used again.
-// NESTED-5: no container gets the id of a task's or an executor's, whatever the state of that: its sandbox would be the
-//     task's, and other containers may be nested in it.
+// NESTED-5: no nested container gets the id of the container of a task or executor, whatever its state: it would have the
+//     same sandbox, and the same nested containers.
 import { type ContainerId, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
@@ -36,18 +36,18 @@ import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
 import { checkContainerCall } from './validation.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
-import { answerWait } from './waiting-calls.js';
+import { replyToWait } from './waiting-calls.js';
 
-/** What a container takes over from the one that it is nested in. */
-interface Place {
+/** What a nested container inherits from its parent. */
+interface Inherited {
   readonly sandbox: string;
   readonly user: string | undefined;
   readonly environment: Environment;
-  /** The persistent volumes that its parent sees in its sandbox. */
+  /** The persistent volumes in the parent's sandbox. */
   readonly volumes: readonly VolumeLink[];
 }
 
-interface LaunchWish {
+interface LaunchRequest {
   readonly container_id: ContainerID;
   readonly command?: CommandInfo | undefined;
   readonly container?: ContainerInfo | undefined;
@@ -55,7 +55,7 @@ interface LaunchWish {
   readonly limits?: { readonly [resource: string]: unknown } | undefined;
 }
 
-export function containerCall(ctx: Context, connection: ConnectionId, call: AgentCall): void {
+export function handleContainerCall(ctx: Context, connection: ConnectionId, call: AgentCall): void {
   const problem = checkContainerCall(call);
   if (problem !== undefined) {
     reply(ctx, connection, 400, problem);
@@ -75,18 +75,18 @@ export function containerCall(ctx: Context, connection: ConnectionId, call: Agen
   if (remove !== undefined) removeNested(ctx, connection, id, nested);
   else if (kill !== undefined) killContainer(ctx, connection, id, nested, kill.signal ?? SIGKILL);
   else if (wait !== undefined)
-    waitFor(ctx, id, nested, { connection, nested: call.wait_nested_container !== undefined });
-  else if (nested === undefined || isForgotten(nested)) unknown(ctx, connection, id);
+    handleWait(ctx, id, nested, { connection, nested: call.wait_nested_container !== undefined });
+  else if (nested === undefined || isEndReported(nested)) replyUnknownContainer(ctx, connection, id);
   else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
 }
 
-/** Of one container; each is kept until the container ends, whether its connection still stands or not. */
+/** For one container. A call is kept until the container ends, even if its connection closes. */
 const MAX_WAITING_CALLS = 1000;
 
-function waitFor(ctx: Context, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
-  const containerId = nested === undefined ? runAt(ctx, id) : undefined;
-  if (nested === undefined ? containerId === undefined : isForgotten(nested)) {
-    return unknown(ctx, call.connection, id);
+function handleWait(ctx: Context, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
+  const containerId = nested === undefined ? findRun(ctx, id) : undefined;
+  if (nested === undefined ? containerId === undefined : isEndReported(nested)) {
+    return replyUnknownContainer(ctx, call.connection, id);
   }
   const waiting = nested?.waiting ?? ctx.state.waitingForRuns.get(containerId as ContainerId) ?? [];
   if (waiting.length >= MAX_WAITING_CALLS) {
@@ -97,15 +97,15 @@ function waitFor(ctx: Context, id: ContainerID, nested: NestedContainer | undefi
     return;
   }
   putNested(ctx, { ...nested, waiting: [...waiting, call] });
-  answerWaiting(ctx, pathOf(id));
+  replyToWaiting(ctx, pathOf(id));
 }
 
-function unknown(ctx: Context, connection: ConnectionId, id: ContainerID): void {
+function replyUnknownContainer(ctx: Context, connection: ConnectionId, id: ContainerID): void {
   reply(ctx, connection, 404, `Field 'container_id': no container ${JSON.stringify(pathOf(id))} is here`);
 }
 
-/** NESTED-2: a standalone container whose end was told. */
-const isForgotten = ({ record }: NestedContainer): boolean => record.state === 'ended' && record.status === undefined;
+/** NESTED-2: a standalone container whose end was reported. */
+const isEndReported = ({ record }: NestedContainer): boolean => record.state === 'ended' && record.status === undefined;
 
 function killContainer(
   ctx: Context,
@@ -114,14 +114,14 @@ function killContainer(
   nested: NestedContainer | undefined,
   signal: number,
 ): void {
-  const containerId = nested === undefined ? runAt(ctx, id) : nested.record.containerId;
-  if (containerId === undefined || nested?.record.state === 'ended') return unknown(ctx, connection, id);
+  const containerId = nested === undefined ? findRun(ctx, id) : nested.record.containerId;
+  if (containerId === undefined || nested?.record.state === 'ended') return replyUnknownContainer(ctx, connection, id);
   signalContainer(ctx, containerId, signal);
   reply(ctx, connection, 200, '');
 }
 
-/** A container that runs a task or an executor, by its whole id. */
-function runAt(ctx: Pick<Context, 'state'>, id: ContainerID): ContainerId | undefined {
+/** The running container of a task or executor with this id and these parents. */
+function findRun(ctx: Pick<Context, 'state'>, id: ContainerID): ContainerId | undefined {
   const { value, parent } = id;
   const containerId = value as ContainerId;
   const task = taskRunOf(ctx, containerId)?.run;
@@ -131,14 +131,14 @@ function runAt(ctx: Pick<Context, 'state'>, id: ContainerID): ContainerId | unde
   return isExecutors && executor.state !== 'ended' ? containerId : undefined;
 }
 
-/** Whether that is the task's container: of a pod's task with its executor's, of a command task alone. */
+/** Whether it is the id of the task's container: with the executor's as parent for a task of a pod, else without one. */
 const isIdOf = (task: TaskRun, { value, parent }: ContainerID): boolean =>
   task.containerId === value &&
   parent?.value === (task.kind === 'podTask' ? task.parent : undefined) &&
   parent?.parent === undefined;
 
 /** NESTED-5. */
-function isTaken(ctx: Context, id: ContainerID): boolean {
+function isIdTaken(ctx: Context, id: ContainerID): boolean {
   const containerId = id.value as ContainerId;
   if (id.parent === undefined) return ctx.state.runs.has(containerId);
   const task = taskRunOf(ctx, containerId)?.run;
@@ -149,14 +149,14 @@ function reply(ctx: Context, connection: ConnectionId, status: 200 | 202 | 400 |
   ctx.effects.push({ kind: 'callReply', connection, status, text });
 }
 
-function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish): void {
-  const id = wish.container_id;
+function launchNested(ctx: Context, connection: ConnectionId, request: LaunchRequest): void {
+  const id = request.container_id;
   const known = ctx.state.nestedContainers.get(pathOf(id));
-  if (isTaken(ctx, id) || (known !== undefined && known.record.state !== 'ended')) {
+  if (isIdTaken(ctx, id) || (known !== undefined && known.record.state !== 'ended')) {
     reply(ctx, connection, 202, '');
     return;
   }
-  const impossible = impossiblePart(wish);
+  const impossible = impossiblePart(request);
   if (impossible !== undefined) {
     reply(ctx, connection, 400, impossible);
     return;
@@ -165,17 +165,17 @@ function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish):
     reply(ctx, connection, 500, `Failed to launch container: ${ctx.state.diskShortage}`);
     return;
   }
-  const place = placeOf(ctx, id);
-  if (place === undefined) {
+  const inherited = inheritedOf(ctx, id);
+  if (inherited === undefined) {
     reply(ctx, connection, 400, "Field 'container_id.parent': no such container runs here");
     return;
   }
   const record: NestedContainerRecord = {
     id,
     containerId: uuid(ctx.state.random) as ContainerId,
-    sandbox: nestedSandboxPath(place.sandbox, id.value as ContainerId),
-    user: userIn(ctx, place, wish.command),
-    resources: wish.resources ?? [],
+    sandbox: nestedSandboxPath(inherited.sandbox, id.value as ContainerId),
+    user: userIn(ctx, inherited, request.command),
+    resources: request.resources ?? [],
     state: 'launching',
     pid: undefined,
     status: undefined,
@@ -184,18 +184,18 @@ function launchNested(ctx: Context, connection: ConnectionId, wish: LaunchWish):
   putNested(ctx, { record, launching: connection, waiting: [] });
   save(ctx, nestedContainerKey(pathOf(id)), { kind: 'nestedContainer', nestedContainer: record });
   // NESTED-1.
-  const spec = specOf(record, place, wish);
-  afterCommit(ctx, { kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], place.volumes) });
+  const spec = specOf(record, inherited, request);
+  afterCommit(ctx, { kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], inherited.volumes) });
 }
 
-/** What a call can ask for and never gets, whatever the launcher provides. */
+/** Why the launch is not possible on any launcher; undefined if it may be. */
 function impossiblePart({
   container_id: { parent },
   command,
   container,
   resources = [],
   limits = {},
-}: LaunchWish): string | undefined {
+}: LaunchRequest): string | undefined {
   const variable = unresolvedVariable(command);
   if (variable !== undefined) return `command.environment: ${variable}`;
   const valid = validateResources(resources, 'resources');
@@ -218,39 +218,39 @@ function impossiblePart({
 
 const userIn = (
   { state }: Pick<Context, 'state'>,
-  place: Place,
+  inherited: Inherited,
   command: CommandInfo | undefined,
-): string | undefined => (state.config.switchUser ? (command?.user ?? place.user) : undefined);
+): string | undefined => (state.config.switchUser ? (command?.user ?? inherited.user) : undefined);
 
-/** Whom a command would run as that is launched under this id: its own user, or that of the container it is nested in. */
+/** The user of a command that is launched under this id: its own, or that of its parent. */
 export function userOfLaunch(
   agent: Pick<Context, 'state'>,
   id: ContainerID,
   command: CommandInfo | undefined,
 ): string | undefined {
-  const place = placeOf(agent, id);
-  return place === undefined ? command?.user : userIn(agent, place, command);
+  const inherited = inheritedOf(agent, id);
+  return inherited === undefined ? command?.user : userIn(agent, inherited, command);
 }
 
 const specOf = (
   { id, containerId, sandbox, resources, user }: NestedContainerRecord,
-  place: Place,
-  wish: LaunchWish,
+  inherited: Inherited,
+  request: LaunchRequest,
 ): ContainerSpec => ({
   containerId,
   sandbox,
   user,
-  command: wish.command ?? {},
-  environment: { ...place.environment, MESOS_SANDBOX: sandbox, ...variablesOf(wish.command) },
-  uris: wish.command?.uris ?? [],
-  rlimits: wish.container?.rlimit_info,
+  command: request.command ?? {},
+  environment: { ...inherited.environment, MESOS_SANDBOX: sandbox, ...variablesOf(request.command) },
+  uris: request.command?.uris ?? [],
+  rlimits: request.container?.rlimit_info,
   resources,
-  container: wish.container,
-  outer: id.parent && { sandbox: place.sandbox },
+  container: request.container,
+  outer: id.parent && { sandbox: inherited.sandbox },
 });
 
-/** Undefined if the parent doesn't run. */
-function placeOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Place | undefined {
+/** What a container with this id inherits; undefined if its parent does not run. */
+function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inherited | undefined {
   const { config, nestedContainers } = ctx.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
   const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
@@ -261,10 +261,10 @@ function placeOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Place | 
   if (parent === undefined) return { ...bare, sandbox: config.workDir };
   const nested = nestedContainers.get(pathOf(parent))?.record;
   if (nested !== undefined) {
-    const user = nested.user ?? placeOf(ctx, parent)?.user;
+    const user = nested.user ?? inheritedOf(ctx, parent)?.user;
     return nested.state === 'running' ? { ...bare, user, sandbox: nested.sandbox } : undefined;
   }
-  const containerId = runAt(ctx, parent);
+  const containerId = findRun(ctx, parent);
   if (containerId === undefined) return undefined;
   const run = taskRunOf(ctx, containerId);
   const task = run && taskOfRun(run.framework, run.run);
@@ -287,18 +287,18 @@ function placeOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Place | 
   };
 }
 
-/** What isn't in a container that is here is removed already; of a nested one nobody can tell once its outermost is gone. */
+/** Removes an ended container. One that is unknown was removed before, if its outermost container still exists. */
 function removeNested(
   ctx: Context,
   connection: ConnectionId,
   id: ContainerID,
   nested: NestedContainer | undefined,
 ): void {
-  if (runAt(ctx, id) !== undefined || (nested !== undefined && nested.record.state !== 'ended')) {
+  if (findRun(ctx, id) !== undefined || (nested !== undefined && nested.record.state !== 'ended')) {
     reply(ctx, connection, 500, 'The container has not ended yet');
     return;
   }
-  if (id.parent !== undefined && !isHere(ctx, { value: outermost(id) })) {
+  if (id.parent !== undefined && !isRunning(ctx, { value: outermost(id) })) {
     reply(ctx, connection, 500, `No container '${outermost(id)}' is here`);
     return;
   }
@@ -317,26 +317,26 @@ function removeNested(
 
 const isIn = (path: string, id: ContainerID): boolean => pathOf(id).startsWith(`${path}/`);
 
-/** Whether the container of that id has not ended. */
-function isHere(ctx: Pick<Context, 'state'>, id: ContainerID): boolean {
+/** Whether the container exists and has not ended. */
+function isRunning(ctx: Pick<Context, 'state'>, id: ContainerID): boolean {
   const nested = ctx.state.nestedContainers.get(pathOf(id));
   return nested === undefined ? ctx.state.runs.has(id.value as ContainerId) : nested.record.state !== 'ended';
 }
 
-function answerWaiting(ctx: Context, path: string): void {
+function replyToWaiting(ctx: Context, path: string): void {
   const nested = ctx.state.nestedContainers.get(path);
   if (nested?.record.status === undefined) return;
   const { status } = nested.record;
-  for (const call of nested.waiting) answerWait(ctx, call, status);
+  for (const call of nested.waiting) replyToWait(ctx, call, status);
   if (nested.waiting.length === 0) return;
-  const isTold = nested.record.id.parent === undefined;
-  const record = isTold ? { ...nested.record, status: undefined } : nested.record;
+  const isReported = nested.record.id.parent === undefined;
+  const record = isReported ? { ...nested.record, status: undefined } : nested.record;
   putNested(ctx, { ...nested, record, waiting: [] });
-  if (isTold) save(ctx, nestedContainerKey(path), { kind: 'nestedContainer', nestedContainer: record });
+  if (isReported) save(ctx, nestedContainerKey(path), { kind: 'nestedContainer', nestedContainer: record });
 }
 
-/** False: the container is neither nested nor standalone. */
-export function nestedContainerEvent(ctx: Context, event: ContainerEvent): boolean {
+/** Handles the event of a nested or standalone container; false if it is the event of another one. */
+export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent): boolean {
   const nested = nestedContainerOf(ctx, event.containerId);
   if (nested === undefined) return false;
   const { launching, ...rest } = nested;
@@ -351,11 +351,11 @@ export function nestedContainerEvent(ctx: Context, event: ContainerEvent): boole
     }
     case 'launchFailed':
       if (launching !== undefined) reply(ctx, launching, 400, `Failed to launch container: ${event.message}`);
-      ended(ctx, { ...rest, record: nested.record }, { kind: 'unknown' });
+      recordEnd(ctx, { ...rest, record: nested.record }, { kind: 'unknown' });
       if (nested.record.id.parent === undefined) forgetNested(ctx, nested);
       return true;
     case 'exited':
-      ended(ctx, nested, event.status);
+      recordEnd(ctx, nested, event.status);
       return true;
   }
 }
@@ -363,21 +363,25 @@ export function nestedContainerEvent(ctx: Context, event: ContainerEvent): boole
 const nestedContainerOf = (ctx: Context, containerId: ContainerId): NestedContainer | undefined =>
   [...ctx.state.nestedContainers.values()].find(({ record }) => record.containerId === containerId);
 
-function ended(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
+function recordEnd(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
   const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };
   putNested(ctx, { ...nested, record });
   save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
-  answerWaiting(ctx, pathOf(record.id));
+  replyToWaiting(ctx, pathOf(record.id));
   // NESTED-2, NESTED-3.
   const { parent } = record.id;
   endNested(ctx, (id) => isIn(pathOf(record.id), id), parent === undefined);
   const { nestedContainers } = ctx.state;
-  if (parent !== undefined && nestedContainers.has(pathOf(record.id)) && !isHere(ctx, { value: outermost(parent) })) {
+  if (
+    parent !== undefined &&
+    nestedContainers.has(pathOf(record.id)) &&
+    !isRunning(ctx, { value: outermost(parent) })
+  ) {
     forgetNested(ctx, { record, waiting: [] });
   }
 }
 
-/** The container was launched by an earlier process of this agent. */
+/** Adds the record of a container that an earlier process of this agent launched. */
 export function restoreNested(ctx: Context, record: NestedContainerRecord): void {
   putNested(ctx, { record, waiting: [] });
 }
@@ -388,11 +392,11 @@ export function matchNested(ctx: Context, found: ReadonlyMap<ContainerId, Recove
     const { containerId, id } = nested.record;
     const container = found.get(containerId);
     if (container?.state !== 'running') {
-      ended(ctx, nested, container?.status ?? { kind: 'unknown' });
+      recordEnd(ctx, nested, container?.status ?? { kind: 'unknown' });
       continue;
     }
     putNested(ctx, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });
-    // NESTED-3: its parent ended while no agent ran, or no record names it.
-    if (id.parent !== undefined && !isHere(ctx, id.parent)) signalContainer(ctx, containerId, SIGKILL);
+    // NESTED-3: the parent ended while no agent ran, or is in no record.
+    if (id.parent !== undefined && !isRunning(ctx, id.parent)) signalContainer(ctx, containerId, SIGKILL);
   }
 }

@@ -1,4 +1,4 @@
-// The records of nested and standalone containers (`nested-containers.ts`): the keys, how one is replaced and deleted.
+// The records of nested and standalone containers (`nested-containers.ts`): their keys, their replacement and deletion.
 import type { ContainerId } from '@meseta/base';
 import type { ContainerID } from '@meseta/wire';
 import { afterCommit, save } from './checkpoint.js';
@@ -7,7 +7,7 @@ import { nestedContainerKey } from './disk-layout.js';
 import { SIGKILL } from './exit-status.js';
 import type { NestedContainer } from './state.js';
 
-/** The ids from the outermost container to this one; the outermost is the container of an executor or standalone. */
+/** The ids from the outermost container to this one, as a key. */
 export const pathOf = ({ value, parent }: ContainerID): string =>
   parent === undefined ? value : `${pathOf(parent)}/${value}`;
 
@@ -28,7 +28,7 @@ export function forgetNested(ctx: Context, { record }: NestedContainer): void {
   afterCommit(ctx, { kind: 'removeContainer', containerId: record.containerId });
 }
 
-/** NESTED-3: destroys what is nested in a container that ends; `isOutermost`: the records of those that ended before go too. */
+/** NESTED-3: destroys the containers in a container that ends; with `isOutermost`, deletes the records of ended ones too. */
 export function endNested(ctx: Context, isIn: (id: ContainerID) => boolean, isOutermost: boolean): void {
   for (const nested of [...ctx.state.nestedContainers.values()]) {
     const { id, state, containerId } = nested.record;

@@ -1,7 +1,7 @@
-// Operations on this agent's own resources: reservations and volumes, made durable, then told until acknowledged.
+// Operations on this agent's resources: they make and undo reservations and volumes.
 // Mesos: docs/operations.md (feedback), docs/reservation.md, docs/persistent-volume.md.
 //
-// OPERATIONS-1: the new total is on disk before anyone hears of it.
+// OPERATIONS-1: an operation and the new total are on disk before its status is sent.
 // OPERATIONS-2: a status is sent again after 10 s, 20 s, 40 s ... 10 min until the master acknowledges it.
 
 import type { OperationUuid } from '@meseta/base';
@@ -28,7 +28,7 @@ import { changeVolumes } from './volumes.js';
 const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 600_000;
 
-/** What the master must know of this agent beyond its registration. */
+/** Sends the master what a registration does not contain. */
 export function updateAgent(ctx: Context): void {
   const { state } = ctx;
   const id = state.info.id;
@@ -52,17 +52,17 @@ export function applyOperationMessage(ctx: Context, message: ApplyOperationMessa
   const uuid = message.operation_uuid.value as OperationUuid;
   if (state.operations.has(uuid)) return;
   if (message.resource_version_uuid.uuid.value !== state.resourceVersion) {
-    finish(ctx, message, 'OPERATION_DROPPED', 'The resource version is outdated');
+    recordOperation(ctx, message, 'OPERATION_DROPPED', 'The resource version is outdated');
     return;
   }
   const problem = checkOperation(message.operation_info);
   if (problem !== undefined) {
-    finish(ctx, message, 'OPERATION_ERROR', problem);
+    recordOperation(ctx, message, 'OPERATION_ERROR', problem);
     return;
   }
   const applied = applyOperation(state.total, postRefinement(message.operation_info));
   if (!applied.ok) {
-    // The master has taken it as done: going on would be a lie.
+    // The master has applied the operation to its own books: this agent can't go on with other resources than those.
     const text = `operation ${message.operation_info.type} can't be applied to this agent's resources: ${applied.error}`;
     ctx.effects.push({ kind: 'exit', status: 1, message: text });
     return;
@@ -70,10 +70,10 @@ export function applyOperationMessage(ctx: Context, message: ApplyOperationMessa
   changeVolumes(ctx, state.total, applied.value.resources);
   state.total = applied.value.resources;
   save(ctx, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
-  finish(ctx, message, 'OPERATION_FINISHED', undefined);
+  recordOperation(ctx, message, 'OPERATION_FINISHED', undefined);
 }
 
-/** The lists of an operation in the format that the algebra works on; whoever sent it may have used the older one. */
+/** The operation with its resources in the post-refinement format, which the algebra works on. */
 function postRefinement(operation: OfferOperation): OfferOperation {
   const convert = (list: readonly Resource[] | undefined): readonly Resource[] => toPostRefinement(list ?? []);
   const one = (resource: Resource): Resource => convert([resource])[0] ?? resource;
@@ -91,7 +91,7 @@ function postRefinement(operation: OfferOperation): OfferOperation {
   };
 }
 
-function finish(
+function recordOperation(
   ctx: Context,
   message: ApplyOperationMessage,
   outcome: OperationStatus['state'],
@@ -132,8 +132,8 @@ function finish(
   afterCommit(ctx, { kind: 'sendOperation', uuid });
 }
 
-/** Its record is on disk. */
-export function operationSaved(ctx: Context, uuid: OperationUuid): void {
+/** OPERATIONS-1: sends the status of an operation that is on disk now. */
+export function sendDurableOperation(ctx: Context, uuid: OperationUuid): void {
   ctx.state.unsavedOperations.delete(uuid);
   sendOperation(ctx, uuid);
 }
@@ -167,12 +167,12 @@ export function acknowledgeOperation(ctx: Context, message: AcknowledgeOperation
   save(ctx, operationKey(uuid), undefined);
 }
 
-/** The master asks after operations: what isn't known here never came. */
+/** Answers the master's reconciliation; an operation that is unknown here never arrived. */
 export function reconcileOperations(ctx: Context, message: ReconcileOperationsMessage): void {
   const agentId = agentIdOf(ctx.state);
   for (const { operation_uuid, operation_id, resource_provider_id } of message.operations ?? []) {
     if (operation_uuid === undefined) {
-      answerScheduler(ctx, message, { operation_id, resource_provider_id });
+      replyUnknownOperation(ctx, message, { operation_id, resource_provider_id });
       continue;
     }
     const uuid = operation_uuid.value as OperationUuid;
@@ -180,7 +180,7 @@ export function reconcileOperations(ctx: Context, message: ReconcileOperationsMe
       sendOperation(ctx, uuid);
       continue;
     }
-    log(ctx, 'info', `the master asked after operation ${operation_id?.value ?? uuid}, which never came here`);
+    log(ctx, 'info', `the master reconciles operation ${operation_id?.value ?? uuid}, which is unknown here`);
     const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
     sendToMaster(ctx, {
       name: 'UpdateOperationStatusMessage',
@@ -189,7 +189,7 @@ export function reconcileOperations(ctx: Context, message: ReconcileOperationsMe
         ...agent,
         status: {
           ...(operation_id === undefined ? {} : { operation_id }),
-          // Without a uuid: nothing is kept of it, so it is neither sent again nor acknowledged.
+          // A status without a uuid is not acknowledged, so it is not kept and not sent again.
           state: 'OPERATION_DROPPED',
           ...agent,
         },
@@ -199,8 +199,8 @@ export function reconcileOperations(ctx: Context, message: ReconcileOperationsMe
   }
 }
 
-/** A scheduler asks, by an id of its own, after an operation of a resource provider; there has never been one here. */
-function answerScheduler(
+/** A scheduler reconciles an operation of a resource provider by its operation id; this agent has no providers. */
+function replyUnknownOperation(
   ctx: Context,
   { framework_id }: ReconcileOperationsMessage,
   { operation_id, resource_provider_id }: ReconcileOperationsMessageOperation,

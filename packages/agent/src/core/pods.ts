@@ -1,9 +1,9 @@
-// Pods: task groups of the DEFAULT executor, which is the agent itself. A task has a container of its own, its sandbox
-// lies in the pod's; there is no process but theirs. Mesos: docs/nested-container-and-task-group.md.
+// Pods: task groups of the DEFAULT executor, which is the agent itself and no process. Each task has a container, whose
+// sandbox is below the pod's. Mesos: docs/nested-container-and-task-group.md.
 //
 // PODS-1: of the tasks that were launched together, one that fails or is killed ends all; one that finishes ends none
 //     (`run-end.ts`).
-// PODS-2: the executor ends with its last container, with status 0; until then tasks may join it.
+// PODS-2: the executor ends with its last container, with status 0; until then further tasks may be launched on it.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { Context } from './context.js';
@@ -11,7 +11,7 @@ import { taskSpec } from './executor-launch.js';
 import { endExecutor, reportExecutorExited } from './executors.js';
 import { sandboxLinks, volumeLinks } from './volumes.js';
 
-/** The task is on disk: its container starts, unless it was ended in the meantime. */
+/** Launches the container of a task that is on disk, unless the task was ended meanwhile. */
 export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const podTask = framework?.podTasks.get(taskId);

@@ -1,10 +1,10 @@
-// The first step of a process: what the agent before it left on disk, matched with the containers that are there.
-// Mesos: docs/agent-recovery.md. Where Mesos reports tasks that ended meanwhile as failed, their
-// true exit status is told here: the supervisors wrote it down.
+// The first step of a process: it restores the checkpoint of the process before and matches it with the launcher's containers.
+// Mesos: docs/agent-recovery.md. Mesos reports tasks that ended meanwhile as failed; here they have their exit status, because
+// the supervisor recorded it.
 //
-// RECOVERY-1: a container without an executor of ours is destroyed, an executor without a container has ended.
-// RECOVERY-2: after a restart of the host nothing of before runs; the agent keeps its id unless its description changed.
-// RECOVERY-3: kills and drains that were decided go on with what is left of their grace periods.
+// RECOVERY-1: a container without a record is destroyed; an executor or task without a container has ended.
+// RECOVERY-2: after a restart of the host no task runs; the agent keeps its id unless its description changed.
+// RECOVERY-3: kills and drains continue with the rest of their grace periods.
 
 import {
   type ContainerId,
@@ -18,22 +18,22 @@ import { setTimer } from '@meseta/base/core/timers';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
-import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
+import { isTerminal } from '@meseta/wire/task-states';
 import { afterCommit, save } from './checkpoint.js';
 import { relocated, wholeRecords } from './checkpoint-records.js';
-import { containerEvent, exited, superviseRun } from './command-executor.js';
+import { handleContainerEvent, handleExited, startChecks } from './command-executor.js';
 import { type Context, log } from './context.js';
-import { awaitExecutor, executorGone } from './custom-executor.js';
+import { awaitExecutor, endCustomExecutor } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
-import { putExecutor, restoreRetired, settle } from './executors.js';
+import { putExecutor, releaseIfDone, restoreRetired } from './executors.js';
 import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
-import { applyDrain, leave } from './kill.js';
+import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
 import { endPodIfEmpty } from './pods.js';
-import { armKill, endRun } from './run-end.js';
+import { endRun, setKillTimer } from './run-end.js';
 import { report } from './run-reports.js';
-import { isCommand, noteRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
-import { keepSandboxesInUse, watchDisk } from './sandboxes.js';
+import { isCommand, setRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
+import { excludeSandboxesInUse, measureDiskPeriodically } from './sandboxes.js';
 import { type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
 import type { StatusFields } from './status-updates.js';
 import { checkRecord } from './validation.js';
@@ -59,7 +59,7 @@ export function start(
   }
   const wrong = onDisk.map(({ record }) => checkRecord(record)).find((problem) => problem !== undefined);
   if (wrong !== undefined) {
-    const message = `the checkpoint in work_dir is damaged (${wrong}); move work_dir away to start anew`;
+    const message = `the checkpoint in work_dir is damaged (${wrong}); move work_dir away to start as a new agent`;
     ctx.effects.push({ kind: 'exit', status: 1, message });
     return;
   }
@@ -79,16 +79,16 @@ export function start(
   if (!restoreResources(ctx, verdict === 'known' ? checkpoint : [])) return;
   const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
   matchContainers(ctx, containers, rebooted);
-  keepSandboxesInUse(ctx);
+  excludeSandboxesInUse(ctx);
   log(ctx, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
   if (state.drain !== undefined) applyDrain(ctx);
-  watchDisk(ctx);
+  measureDiskPeriodically(ctx);
   if (state.config.recover === 'cleanup') {
-    leave(ctx, 'what an earlier agent left here has been ended (--recover=cleanup)');
+    leaveWhenEmpty(ctx, 'what an earlier agent left here has been ended (--recover=cleanup)');
   }
 }
 
-/** The records of an agent whose work_dir was moved, with their sandboxes where they lie now. */
+/** The records of the checkpoint with the paths of a work_dir that was moved. */
 function relocate(
   ctx: Context,
   checkpoint: readonly CheckpointEntry[],
@@ -104,7 +104,7 @@ function relocate(
   });
 }
 
-/** Whether a process with this configuration may go on as the agent that wrote `before`. */
+/** Whether a process with this configuration may continue as the agent of the checkpoint. */
 export function compatibility(
   config: AgentConfig,
   before: AgentInfo,
@@ -179,7 +179,7 @@ function restore(ctx: Context, record: CheckpointRecord): void {
   }
 }
 
-/** The entries come in any order: a framework is made by the first that names it. */
+/** The framework's record, which is added by the first entry that names it; entries have no order. */
 function frameworkWith(ctx: Context, id: FrameworkId, known: Partial<FrameworkRecord>): FrameworkRecord {
   const framework: FrameworkRecord = {
     ...newFramework(id, { user: '', name: '', checkpoint: true }, undefined),
@@ -214,7 +214,7 @@ function matchContainers(ctx: Context, containers: readonly RecoveredContainer[]
   for (const container of containers) {
     if (ctx.state.runs.has(container.containerId) || nestedContainers.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
-    if (container.state === 'running') ctx.state.strays.add(container.containerId);
+    if (container.state === 'running') ctx.state.orphanContainers.add(container.containerId);
     ctx.effects.push({ kind, containerId: container.containerId });
   }
   for (const framework of [...ctx.state.frameworks.values()]) {
@@ -223,20 +223,20 @@ function matchContainers(ctx: Context, containers: readonly RecoveredContainer[]
     }
     for (const [executorId, executor] of [...framework.executors]) {
       const container = found.get(executor.containerId);
-      if (executor.state === 'ended') settle(ctx, framework.id, executorId);
+      if (executor.state === 'ended') releaseIfDone(ctx, framework.id, executorId);
       else if (isCommand(executor)) matchContainer(ctx, framework, executor, container, rebooted);
-      else if (executor.kind === 'custom') matchCustom(ctx, framework, executor, container);
+      else if (executor.kind === 'custom') matchCustomExecutor(ctx, framework, executor, container);
       else endPodIfEmpty(ctx, framework.id, executorId);
     }
-    settle(ctx, framework.id, undefined);
+    releaseIfDone(ctx, framework.id, undefined);
   }
   matchNested(ctx, found);
   if (ctx.state.awaited.size === 0) return;
   setTimer(ctx, { kind: 'executorsBack' }, ctx.state.config.executorReregistrationTimeoutMs);
 }
 
-/** A framework's own executor that runs is waited for (REGISTRATION-5). */
-function matchCustom(
+/** Matches a custom executor with its container; a running one is waited for (REGISTRATION-5). */
+function matchCustomExecutor(
   ctx: Context,
   framework: FrameworkRecord,
   executor: ExecutorRecord,
@@ -248,28 +248,28 @@ function matchCustom(
     const known = { ...executor, state, pid: container.pid };
     putExecutor(ctx, framework, known);
     if (known.kill === undefined) awaitExecutor(ctx, framework, known);
-    else armKill(ctx, known);
+    else setKillTimer(ctx, known);
     return;
   }
   const status = container?.status ?? { kind: 'unknown' };
-  if (status.kind !== 'unknown') executorGone(ctx, framework, executor, status);
-  else executorGone(ctx, framework, executor, status, lostAtRestart(framework, executor.state !== 'queued'));
-  // Until now the launcher knew it.
+  if (status.kind !== 'unknown') endCustomExecutor(ctx, framework, executor, status);
+  else endCustomExecutor(ctx, framework, executor, status, lossStatus(framework, executor.state !== 'queued'));
+  // `endExecutor` does not remove the container of a queued executor, but the launcher has one.
   if (container !== undefined && executor.state === 'queued')
     afterCommit(ctx, { kind: 'removeContainer', containerId });
 }
 
-function lostAtRestart({ info }: FrameworkRecord, begun: boolean): StatusFields {
-  const isAware = isPartitionAware(info);
-  if (begun) {
+function lossStatus({ info }: FrameworkRecord, wasLaunched: boolean): StatusFields {
+  const aware = isPartitionAware(info);
+  if (wasLaunched) {
     return {
-      state: taskStateFor(isAware, 'TASK_GONE'),
+      state: aware ? 'TASK_GONE' : 'TASK_LOST',
       reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
       message: 'The container is gone and its exit status was not recorded',
     };
   }
   return {
-    state: taskStateFor(isAware, 'TASK_DROPPED'),
+    state: aware ? 'TASK_DROPPED' : 'TASK_LOST',
     reason: 'REASON_AGENT_RESTARTED',
     message: 'The agent was restarted before it could launch the task',
   };
@@ -285,32 +285,32 @@ function matchContainer(
   const { containerId } = run;
   const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && run.state === 'queued';
   if (container === undefined || neverRan) {
-    containerMissing(ctx, framework, run, rebooted);
+    endMissingRun(ctx, framework, run, rebooted);
     return;
   }
   if (taskOfRun(framework, run) === undefined) {
-    // The framework was being shut down: nobody waits for this task any more.
+    // The framework was being shut down: the task has no record and no status is sent.
     if (container.state === 'running') ctx.effects.push({ kind: 'destroy', containerId });
     else endRun(ctx, { ...framework, state: 'terminating' }, run);
     return;
   }
   if (run.state === 'queued') {
-    // It was started, but nobody lived to say so.
-    noteRun(framework, { ...run, state: 'launching' });
+    // The process ended between the start of the container and the write of its record.
+    setRun(framework, { ...run, state: 'launching' });
     const pid = container.state === 'running' ? container.pid : 0;
-    containerEvent(ctx, { kind: 'started', containerId, pid });
-  } else if (container.state === 'running') superviseRun(ctx, framework, run);
+    handleContainerEvent(ctx, { kind: 'started', containerId, pid });
+  } else if (container.state === 'running') startChecks(ctx, framework, run);
   const now = taskRunOf(ctx, containerId)?.run ?? run;
-  if (container.state === 'running') armKill(ctx, now);
-  else if (container.status.kind === 'unknown') containerMissing(ctx, framework, now, rebooted);
-  else exited(ctx, framework, now, container.status);
+  if (container.state === 'running') setKillTimer(ctx, now);
+  else if (container.status.kind === 'unknown') endMissingRun(ctx, framework, now, rebooted);
+  else handleExited(ctx, framework, now, container.status);
 }
 
-/** RECOVERY-1: nothing is left that could say how the task ended. */
-function containerMissing(ctx: Context, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
+/** RECOVERY-1: ends a task whose exit status is not known. */
+function endMissingRun(ctx: Context, framework: FrameworkRecord, run: TaskRun, rebooted: boolean): void {
   const record = taskOfRun(framework, run);
   if (record !== undefined && !isTerminal(record.task.state)) {
-    const lost = lostAtRestart(framework, run.state !== 'queued');
+    const lost = lossStatus(framework, run.state !== 'queued');
     const message = rebooted ? 'The host was restarted' : lost.message;
     report(ctx, framework, run, { source: 'SOURCE_AGENT', ...lost, message });
   }

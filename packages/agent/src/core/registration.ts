@@ -1,21 +1,21 @@
-// How the agent joins a master and stays with it.
+// The agent's registration with the leading master, and its renewal.
 // Mesos: docs/high-availability.md.
 //
-// REGISTRATION-1: messages of anyone but the detected master change nothing, and only pings of its process are answered.
-// REGISTRATION-2: a new id is on disk before the agent announces itself under it; another id than its own ends the
-//     process.
-// REGISTRATION-3: tries are spaced by random pauses whose bound doubles up to a minute, from a random start, so that a
-//     thousand agents don't come at once.
-// REGISTRATION-4: the agent registers anew when told that it is not connected, when pings stop, and when the connection
-//     breaks.
-// REGISTRATION-5: after a restart it waits for the executors that it had, at most executor_reregistration_timeout.
-// REGISTRATION-6: a re-registration has a resource version of its own, the same for all tries over a connection.
-//     Launches and operations that were sent on the strength of an earlier one are late, and dropped.
-// REGISTRATION-7: the exit of an executor that a re-registration on its way still names is sent again on each answer, until
-//     the agent registers anew: the master may have dropped the first message, as from an agent that was not back yet. The
-//     first answer may be to an earlier try, with the next one still on its way.
-// REGISTRATION-8: a registered agent watches its connection to the master. The one that it watched may have broken
-//     between the request and its answer, so an accepted registration watches again.
+// REGISTRATION-1: messages that do not come from the detected master change nothing; only pings of its process are answered.
+// REGISTRATION-2: a new id is on disk before the agent sends anything under it; an id other than its own ends the process.
+// REGISTRATION-3: attempts are separated by random pauses whose bound doubles up to a minute, and the first one is delayed
+//     too, so that a thousand agents don't register at once.
+// REGISTRATION-4: the agent registers again when a ping says that it is disconnected, when pings stop, and when the
+//     connection breaks.
+// REGISTRATION-5: after a restart the agent registers when its executors have subscribed, at most
+//     executor_reregistration_timeout later.
+// REGISTRATION-6: all attempts over a connection have one new resource version. Launches and operations with an earlier one
+//     were sent before, and are dropped.
+// REGISTRATION-7: the end of an executor that an outstanding re-registration names is sent again after each answer, until the
+//     agent registers again: the master may have dropped the first message as one of a disconnected agent. The first answer
+//     may be that of an earlier attempt while the next one is on its way.
+// REGISTRATION-8: a registered agent watches its connection to the master. The connection may have broken between request
+//     and answer, so an accepted registration links again.
 
 import { addressOfPid, backoffPauseMs, checkId, type ExecutorId, type FrameworkId, idOf, type Pid } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -44,7 +44,7 @@ import { checkAgentId } from './validation.js';
 
 const LONGEST_BACKOFF_MS = 60_000;
 
-/** What this agent understands of Mesos' protocol, as an agent of Mesos 1.12 announces it. */
+/** The capabilities of an agent of Mesos 1.12. */
 export const CAPABILITIES: readonly AgentInfoCapability[] = (
   [
     'MULTI_ROLE',
@@ -58,29 +58,34 @@ export const CAPABILITIES: readonly AgentInfoCapability[] = (
   ] as const
 ).map((type) => ({ type }));
 
-export function masterDetected(ctx: Context, master: Pid | undefined): void {
+export function handleMasterDetected(ctx: Context, master: Pid | undefined): void {
   const { state } = ctx;
   state.registration = { ...state.registration, master, registered: false };
   pauseAll(ctx);
   cancelTimer(ctx, { kind: 'ping' });
   cancelTimer(ctx, { kind: 'register' });
-  log(ctx, 'info', master === undefined ? 'no master leads' : `the leading master is ${master}`);
-  joinIfRecovered(ctx);
+  log(ctx, 'info', master === undefined ? 'there is no leading master' : `the leading master is ${master}`);
+  startRegistrationIfRecovered(ctx);
 }
 
-/** REGISTRATION-5: the executors of before are back, or given up; so the master can rely on what it is told. */
-export function joinIfRecovered(ctx: Context): void {
+/** REGISTRATION-5: registers once no executor is waited for, so that the registration lists all that run. */
+export function startRegistrationIfRecovered(ctx: Context): void {
   const { awaited, config, registration } = ctx.state;
   if (awaited.size > 0 || registration.master === undefined || config.recover !== 'reconnect') return;
-  if (!registration.registered) join(ctx);
+  if (!registration.registered) startRegistration(ctx);
 }
 
-/** Begins to register with the leading master, after a random pause (REGISTRATION-3). */
-function join(ctx: Context): void {
+/** Starts to register with the leading master, after a random pause (REGISTRATION-3). */
+function startRegistration(ctx: Context): void {
   const { state } = ctx;
   pauseAll(ctx);
   cancelTimer(ctx, { kind: 'ping' });
-  state.registration = { ...state.registration, registered: false, attempts: 0, told: false };
+  state.registration = {
+    ...state.registration,
+    registered: false,
+    attempts: 0,
+    hasReported: false,
+  };
   setTimer(ctx, { kind: 'register' }, pauseMs(state));
 }
 
@@ -90,14 +95,14 @@ function pauseMs({ config, registration, random }: AgentState): number {
   return backoffPauseMs(limits, registration.attempts, random);
 }
 
-export function tryToRegister(ctx: Context): void {
+export function sendRegistration(ctx: Context): void {
   const { state } = ctx;
   const { master, registered, attempts } = state.registration;
   if (master === undefined || registered || state.leaving !== undefined) return;
   ctx.effects.push({ kind: 'link', to: master });
   if (agentIdOf(state) === undefined) register(ctx);
   else reregister(ctx);
-  state.registration = { ...state.registration, attempts: attempts + 1, told: true };
+  state.registration = { ...state.registration, attempts: attempts + 1, hasReported: true };
   setTimer(ctx, { kind: 'register' }, pauseMs(state));
 }
 
@@ -107,7 +112,7 @@ function register(ctx: Context): void {
   sendToMaster(ctx, {
     name: 'RegisterAgentMessage',
     body: {
-      agent: announced(state.info),
+      agent: agentForMaster(state.info),
       version: state.config.version,
       ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
       agent_capabilities: CAPABILITIES,
@@ -118,19 +123,19 @@ function register(ctx: Context): void {
 
 function reregister(ctx: Context): void {
   const { state } = ctx;
-  if (!state.registration.told) {
+  if (!state.registration.hasReported) {
     state.resourceVersion = uuidBytes(state.random);
-    state.exitsSinceReregistration = [];
-    state.namedExecutors = new Set();
+    state.unconfirmedExits = [];
+    state.reportedExecutors = new Set();
   }
-  // Of one that is being shut down nothing is told any more: a new master must not wait for it.
+  // A framework that is being shut down is not listed: a new master would wait for its updates.
   const frameworks = [...state.frameworks.values()].filter((framework) => framework.state === 'running');
   const tasks = frameworks.flatMap((framework) => [...framework.tasks.values()].map(({ task }) => taskForMaster(task)));
   const kept = state.total.filter(needsCheckpoint);
   const executors = frameworks.flatMap((framework) =>
     [...framework.executors.values()].filter(({ kind, state }) => kind !== 'command' && state !== 'ended'),
   );
-  for (const { containerId } of executors) state.namedExecutors.add(containerId);
+  for (const { containerId } of executors) state.reportedExecutors.add(containerId);
   const completed = state.completedFrameworks.map((framework) => {
     const ended = framework.completed.flatMap((it) => it.tasks.map(({ task }) => taskForMaster(task)));
     return {
@@ -142,7 +147,7 @@ function reregister(ctx: Context): void {
   sendToMaster(ctx, {
     name: 'ReregisterAgentMessage',
     body: {
-      agent: announced(state.info),
+      agent: agentForMaster(state.info),
       ...(tasks.length === 0 ? {} : { tasks }),
       ...(executors.length === 0 ? {} : { executor_infos: executors.map(({ info }) => executorForMaster(info)) }),
       ...(completed.length === 0 ? {} : { completed_frameworks: completed }),
@@ -155,13 +160,13 @@ function reregister(ctx: Context): void {
   });
 }
 
-/** The older format where it can say it, which any master reads. */
+/** The pre-refinement format, which every master reads, if it can represent the resources. */
 const preRefinement = (resources: readonly Resource[]): readonly Resource[] => {
   const converted = toPreRefinement(resources);
   return converted.ok ? converted.value : resources;
 };
 
-const announced = (info: AgentInfo): AgentInfo => ({ ...info, resources: preRefinement(info.resources ?? []) });
+const agentForMaster = (info: AgentInfo): AgentInfo => ({ ...info, resources: preRefinement(info.resources ?? []) });
 
 const executorForMaster = (info: ExecutorInfo): ExecutorInfo =>
   info.resources === undefined ? info : { ...info, resources: preRefinement(info.resources) };
@@ -169,11 +174,11 @@ const executorForMaster = (info: ExecutorInfo): ExecutorInfo =>
 const taskForMaster = (task: Task): Task =>
   task.resources === undefined ? task : { ...task, resources: preRefinement(task.resources) };
 
-export function registered(ctx: Context, message: AgentRegisteredMessage): void {
+export function handleRegistered(ctx: Context, message: AgentRegisteredMessage): void {
   const { state } = ctx;
   const known = agentIdOf(state);
   if (known !== undefined && known !== message.agent_id.value) {
-    refuseId(ctx, message.agent_id);
+    exitForWrongId(ctx, message.agent_id);
     return;
   }
   const problem = checkAgentId('agent_id', message.agent_id.value);
@@ -181,7 +186,7 @@ export function registered(ctx: Context, message: AgentRegisteredMessage): void 
     log(ctx, 'warning', `ignored a registration: ${problem}`);
     return;
   }
-  accepted(ctx, message.connection);
+  acceptRegistration(ctx, message.connection);
   if (known === undefined) {
     state.info = withId(state.info, message.agent_id);
     log(ctx, 'info', `registered as agent ${message.agent_id.value}`);
@@ -191,18 +196,18 @@ export function registered(ctx: Context, message: AgentRegisteredMessage): void 
   afterCommit(ctx, { kind: 'announceRegistered' });
 }
 
-export function reregistered(ctx: Context, message: AgentReregisteredMessage): void {
+export function handleReregistered(ctx: Context, message: AgentReregisteredMessage): void {
   if (agentIdOf(ctx.state) !== message.agent_id.value) {
-    refuseId(ctx, message.agent_id);
+    exitForWrongId(ctx, message.agent_id);
     return;
   }
   log(ctx, 'info', `registered again as agent ${message.agent_id.value}`);
-  accepted(ctx, message.connection);
+  acceptRegistration(ctx, message.connection);
   afterCommit(ctx, { kind: 'announceRegistered' });
   for (const reconciliation of message.reconciliations ?? []) reconcile(ctx, reconciliation);
 }
 
-/** The fields in the order of their numbers. */
+/** The description with the id; its fields are in the order of their numbers. */
 function withId(info: AgentInfo, id: AgentID): AgentInfo {
   const { hostname, resources, attributes, checkpoint, port, domain } = info;
   return {
@@ -216,13 +221,13 @@ function withId(info: AgentInfo, id: AgentID): AgentInfo {
   };
 }
 
-const refuseId = (ctx: Context, id: AgentID): void => {
+const exitForWrongId = (ctx: Context, id: AgentID): void => {
   const own = agentIdOf(ctx.state);
-  const message = `the master gave the id ${id.value} to this agent, whose id is ${own}; move work_dir away to start anew`;
+  const message = `the master gave the id ${id.value} to this agent, whose id is ${own}; move work_dir away to start as a new agent`;
   ctx.effects.push({ kind: 'exit', status: 1, message });
 };
 
-function accepted(ctx: Context, connection: MasterAgentConnection | undefined): void {
+function acceptRegistration(ctx: Context, connection: MasterAgentConnection | undefined): void {
   const { state } = ctx;
   const { master } = state.registration;
   if (master !== undefined) ctx.effects.push({ kind: 'link', to: master });
@@ -234,19 +239,19 @@ function accepted(ctx: Context, connection: MasterAgentConnection | undefined): 
   setTimer(ctx, { kind: 'ping' }, pingTimeoutMs);
 }
 
-/** REGISTRATION-2: the agent tells what it has, and what waited for a master goes out. */
+/** REGISTRATION-2: sends what waited for the registration. */
 export function announceRegistered(ctx: Context): void {
   if (!ctx.state.registration.registered) return;
   updateAgent(ctx);
-  repeatExits(ctx);
+  resendExits(ctx);
   resumeAll(ctx);
   resendOperations(ctx);
 }
 
-/** REGISTRATION-7. A successor was launched on the strength of the end that is repeated, and must not be taken for it. */
-function repeatExits(ctx: Context): void {
-  const { exitsSinceReregistration, frameworks } = ctx.state;
-  for (const body of exitsSinceReregistration) {
+/** REGISTRATION-7. An end is not repeated once a successor was launched, because the master would take it for that one's. */
+function resendExits(ctx: Context): void {
+  const { unconfirmedExits, frameworks } = ctx.state;
+  for (const body of unconfirmedExits) {
     const executors = frameworks.get(idOf<FrameworkId>(body.framework_id))?.executors;
     const successor = executors?.get(idOf<ExecutorId>(body.executor_id));
     if (successor !== undefined && successor.state !== 'ended') continue;
@@ -254,7 +259,7 @@ function repeatExits(ctx: Context): void {
   }
 }
 
-/** The master believes in tasks that aren't here: their end is told. */
+/** Reports the end of tasks that the master lists and this agent does not have. */
 function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
   const frameworkId = message.framework_id.value as never;
   const info = message.framework ?? ctx.state.frameworks.get(frameworkId)?.info;
@@ -279,39 +284,39 @@ function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
   }
 }
 
-/** Pings come from actors of their own beside the master's. */
+/** Whether the sender is in the master's process: pings come from other actors than the master's. */
 export function isAtMaster({ registration: { master } }: AgentState, from: Pid): boolean {
   return master !== undefined && addressOfPid(from) === addressOfPid(master);
 }
 
-export function pinged(ctx: Context, from: Pid, connected: boolean): void {
+export function handlePing(ctx: Context, from: Pid, connected: boolean): void {
   send(ctx, from, { name: 'PongAgentMessage', body: {} });
   const { registration } = ctx.state;
   if (!registration.registered) return;
   setTimer(ctx, { kind: 'ping' }, registration.pingTimeoutMs);
   if (connected) return;
-  log(ctx, 'warning', 'the master says that this agent is not connected: it registers anew');
-  join(ctx);
+  log(ctx, 'warning', 'registering again: the master considers this agent disconnected');
+  startRegistration(ctx);
 }
 
-export function pingsStopped(ctx: Context): void {
-  log(ctx, 'warning', 'no ping of the master for too long: the agent registers anew');
-  join(ctx);
+export function handlePingTimeout(ctx: Context): void {
+  log(ctx, 'warning', 'registering again: the pings of the master have stopped');
+  startRegistration(ctx);
 }
 
-export function peerLost(ctx: Context, address: string): void {
+export function handlePeerLost(ctx: Context, address: string): void {
   const { master, registered: joined } = ctx.state.registration;
   if (master === undefined || addressOfPid(master) !== address) return;
   if (!joined) {
-    // What its tries told may be void by now.
-    ctx.state.registration = { ...ctx.state.registration, told: false };
+    // The attempts over this connection may be lost.
+    ctx.state.registration = { ...ctx.state.registration, hasReported: false };
     return;
   }
-  log(ctx, 'warning', `the connection to the master at ${address} broke: the agent registers anew`);
-  join(ctx);
+  log(ctx, 'warning', `registering again: the connection to the master at ${address} broke`);
+  startRegistration(ctx);
 }
 
-/** The master wants the agent gone: it forgets its id, so that it comes back as a new one. */
-export function forgetId(ctx: Context): void {
+/** Deletes the agent's id, so that the next process registers as a new agent. */
+export function deleteAgentRecord(ctx: Context): void {
   save(ctx, AGENT_KEY, undefined);
 }

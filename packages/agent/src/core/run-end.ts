@@ -1,8 +1,8 @@
-// The end of what the agent runs itself: by itself, or by a polite signal, a grace period and SIGKILL. One task's end may
-// end others (`pods.ts`, PODS-1).
+// The end of tasks that the agent runs itself: by themselves, or by SIGTERM, a grace period and SIGKILL. The end of one task
+// may end others (PODS-1).
 //
-// RUN-END-1: the first reason a task is ended for stays; later ones can only shorten the grace period.
-// RUN-END-2: the decision is on disk (checkpointing frameworks), so that an agent that restarts carries it out.
+// RUN-END-1: the first reason for a kill stays; later kills can only shorten the grace period.
+// RUN-END-2: for a checkpointing framework the kill is on disk, so that an agent that restarts continues it.
 
 import type { ContainerId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -23,7 +23,7 @@ const DEFAULT_GRACE_MS = 3000;
 export const graceOf = (policy: KillPolicy | undefined): number | undefined =>
   policy?.grace_period === undefined ? undefined : policy.grace_period.nanoseconds / 1e6;
 
-/** Ends a task that the agent runs itself. `graceMs` overrides the task's own grace period. */
+/** Kills a task that the agent runs itself. `graceMs` replaces the task's own grace period. */
 export function killRun(
   ctx: Context,
   framework: FrameworkRecord,
@@ -31,7 +31,7 @@ export function killRun(
   why: Kill['why'],
   graceMs: number | undefined,
 ): void {
-  // As it is now: ending one task of a pod may have ended others.
+  // The caller's record may be outdated: the end of one task of a pod may have ended others.
   const run = taskRunOf(ctx, containerId)?.run;
   if (run === undefined || run.state === 'ended') return;
   const policy = taskOfRun(framework, run)?.info.kill_policy;
@@ -46,7 +46,7 @@ export function killRun(
   putRun(ctx, framework, killed);
   for (const kind of ['maxCompletion', 'health', 'check'] as const) cancelTimer(ctx, { kind, containerId });
   if (run.state === 'queued') {
-    killedDuringLaunch(ctx, framework, killed);
+    endKilledLaunch(ctx, framework, killed);
     return;
   }
   if (run.state === 'launching') {
@@ -58,24 +58,24 @@ export function killRun(
       report(ctx, framework, killed, { state: 'TASK_KILLING' });
     if (kill.graceMs > 0) ctx.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
   }
-  armKill(ctx, killed);
+  setKillTimer(ctx, killed);
 }
 
-/** SIGKILL when what is left of the grace period is over; also after a restart of the agent. */
-export function armKill(ctx: Context, { containerId, kill }: ContainerRecord): void {
+/** Sets the timer for SIGKILL at the end of the grace period, or sends it if that is over; also after a restart. */
+export function setKillTimer(ctx: Context, { containerId, kill }: ContainerRecord): void {
   if (kill === undefined) return;
   const leftMs = kill.graceMs - Math.max(0, ctx.now.wallMs - kill.sinceWallMs);
   if (leftMs > 0) setTimer(ctx, { kind: 'kill', containerId }, leftMs);
-  else graceOver(ctx, containerId);
+  else destroyRun(ctx, containerId);
 }
 
-export function graceOver(ctx: Context, containerId: ContainerId): void {
+export function destroyRun(ctx: Context, containerId: ContainerId): void {
   cancelTimer(ctx, { kind: 'kill', containerId });
   ctx.effects.push({ kind: 'destroy', containerId });
 }
 
-/** Nothing was started yet. */
-function killedDuringLaunch(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
+/** Ends a task whose container was not launched yet. */
+function endKilledLaunch(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   report(ctx, framework, run, {
     state: 'TASK_KILLED',
     message: 'Killed before the task was launched',
@@ -85,13 +85,13 @@ function killedDuringLaunch(ctx: Context, framework: FrameworkRecord, run: TaskR
   endRun(ctx, framework, run);
 }
 
-/** The container is gone, or never was. What the task has become was said before. */
+/** Ends a task whose container has ended or was never launched; its status is reported before. */
 export function endRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') endExecutor(ctx, framework, run);
   else endPodTask(ctx, framework, run);
 }
 
-/** A task's container is gone, or never was: PODS-1, PODS-2. What the task has become was said before. */
+/** PODS-1, PODS-2: ends a task of a pod. */
 function endPodTask(ctx: Context, framework: FrameworkRecord, podTask: PodTaskRecord): void {
   const { containerId, taskId, executorId } = podTask;
   if (podTask.state !== 'queued') afterCommit(ctx, { kind: 'removeContainer', containerId });

@@ -1,5 +1,4 @@
-// What a status says of a task that the agent runs itself, beside its state.
-
+// Statuses of tasks that the agent runs itself: their container, health and check.
 import type { ContainerId, TaskId } from '@meseta/base';
 import type { ContainerStatus, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
@@ -12,8 +11,8 @@ import { type FrameworkRecord, isPartitionAware } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
 /**
- * Tells a status of a task that runs here: with its container, its health and its check, as far as they are known. What
- * the agent says itself is of a task whose container never started, which has none of them.
+ * Enqueues a status of a task that runs here, with its container, health and check. A status of SOURCE_AGENT is that of a
+ * task whose container never started, and has none of them.
  */
 export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, fields: StatusFields): void {
   const record = taskOfRun(framework, run);
@@ -38,7 +37,7 @@ export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, f
   tellOf(status);
 }
 
-/** On a draining agent what it ended says so, and is gone for good if the agent will be. */
+/** The status of a task that a drain ended has the drain's reason, and TASK_GONE_BY_OPERATOR if the agent will be gone. */
 export function drained(ctx: Context, framework: FrameworkRecord, killed: boolean, status: TaskStatus): TaskStatus {
   const { drain } = ctx.state;
   if (drain === undefined || !killed) return status;
@@ -47,7 +46,7 @@ export function drained(ctx: Context, framework: FrameworkRecord, killed: boolea
   return { ...status, state: gone ? 'TASK_GONE_BY_OPERATOR' : status.state, reason: 'REASON_AGENT_DRAINING' };
 }
 
-/** As Mesos shows it: without networks of its own a container has the agent's address. */
+/** As in Mesos, a container without a network namespace has the agent's address. */
 export const containerStatus = (
   ctx: Context,
   { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },

@@ -1,5 +1,5 @@
-// The containers in which the agent runs tasks itself: a command task's, which is its executor's, and those of a pod's
-// tasks. Both live the same life (`command-executor.ts`); here is where each is found and kept.
+// The containers of tasks that the agent runs itself: a command task's, which is its executor's, and those of the tasks of
+// pods. `command-executor.ts` handles both alike; these functions find and store their records.
 import type { ContainerId, ExecutorId, TaskId } from '@meseta/base';
 import { save } from './checkpoint.js';
 import type { Context } from './context.js';
@@ -18,7 +18,7 @@ export interface FoundRun {
 
 export const isCommand = (executor: ExecutorRecord): executor is CommandExecutor => executor.kind === 'command';
 
-/** The task's container that this is; undefined for a custom executor's, and for one that nobody knows. */
+/** The task that runs in a container; undefined for a custom executor's container and for an unknown one. */
 export function taskRunOf(ctx: Pick<Context, 'state'>, containerId: ContainerId): FoundRun | undefined {
   const found = ctx.state.runs.get(containerId);
   const framework = found && ctx.state.frameworks.get(found.frameworkId);
@@ -31,14 +31,14 @@ export function taskRunOf(ctx: Pick<Context, 'state'>, containerId: ContainerId)
   return executor !== undefined && isCommand(executor) ? { framework, run: executor } : undefined;
 }
 
-/** What the agent runs itself for an executor; nothing for a custom one. */
+/** The tasks that the agent runs itself for an executor; none for a custom executor. */
 export function taskRunsOf(framework: FrameworkRecord, executor: ExecutorRecord): readonly TaskRun[] {
   if (isCommand(executor)) return [executor];
   const executorId = executor.info.executor_id.value;
   return [...framework.podTasks.values()].filter((podTask) => podTask.executorId === executorId);
 }
 
-/** The container in which a task runs. */
+/** The run of a task by the task's id. */
 export function runOfTask(framework: FrameworkRecord, taskId: TaskId): TaskRun | undefined {
   const executor = framework.executors.get(taskId as string as ExecutorId);
   if (executor !== undefined && isCommand(executor)) return executor;
@@ -51,14 +51,14 @@ export const taskOfRun = (framework: FrameworkRecord, run: TaskRun): TaskRecord 
 export const executorOfRun = (framework: FrameworkRecord, run: TaskRun): ExecutorRecord | undefined =>
   run.kind === 'podTask' ? framework.executors.get(run.executorId) : run;
 
-/** Replaces the record, on disk too. */
+/** Replaces the record of a run, in the checkpoint too. */
 export function putRun(ctx: Context, framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') putExecutor(ctx, framework, run);
   else putPodTask(ctx, framework, run);
 }
 
-/** Replaces the record in memory only: what is said next is written anyway, or said again after a restart. */
-export function noteRun(framework: FrameworkRecord, run: TaskRun): void {
+/** Replaces the record in memory only, where a later write or a restart restores the same information. */
+export function setRun(framework: FrameworkRecord, run: TaskRun): void {
   if (run.kind === 'command') framework.executors.set(run.info.executor_id.value as ExecutorId, run);
   else framework.podTasks.set(run.taskId, run);
 }

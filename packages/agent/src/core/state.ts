@@ -1,7 +1,7 @@
-// What the agent knows: the frameworks with work here, their executors and tasks, what it waits for.
+// The agent's state: its frameworks with their executors and tasks, its registration, and the work that is outstanding.
 //
-// Owns every record of the agent; the other files of the core change it through here and `machine.ts`.
-// AGENT-STATE-1: a record is never changed, only replaced; so a view may hold it as long as it likes.
+// Owns every record of the agent. Handlers get it as `ctx.state` and replace records in it.
+// AGENT-STATE-1: a record is never changed, only replaced, so a view may keep it.
 // AGENT-STATE-2: a framework is in `frameworks` while it has an executor or an unacknowledged update, and a second longer;
 //     then it is in `completedFrameworks`.
 // AGENT-STATE-3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.
@@ -32,12 +32,12 @@ import type {
 } from './io.js';
 import { uuidBytes } from './uuid.js';
 
-/** The updates of one task that wait for the scheduler's acknowledgement, oldest first; the first is in flight. */
+/** The unacknowledged updates of one task, oldest first; the first is in flight. */
 export interface UpdateStream {
   readonly frameworkId: FrameworkId;
   readonly taskId: TaskId;
   readonly updates: readonly StatusUpdate[];
-  /** How many of them are durable and may be sent. */
+  /** The number of updates that are on disk and may be sent. */
   readonly durable: number;
   /** The pause before the next resending. */
   readonly retryMs: number;
@@ -46,14 +46,14 @@ export interface UpdateStream {
 export interface FrameworkRecord {
   readonly id: FrameworkId;
   readonly info: FrameworkInfo;
-  /** A v0 driver's; undefined for HTTP frameworks. */
+  /** The pid of a v0 driver; undefined for a framework that uses HTTP. */
   readonly pid: string | undefined;
   readonly state: 'running' | 'terminating';
   readonly executors: Map<ExecutorId, ExecutorRecord>;
   readonly tasks: Map<TaskId, TaskRecord>;
-  /** The containers of pods' tasks. */
+  /** The containers of tasks of pods. */
   readonly podTasks: Map<TaskId, PodTaskRecord>;
-  /** Tasks of live executors that have ended and been acknowledged, oldest first, a bounded number each. */
+  /** The newest tasks of an executor whose ends are acknowledged, oldest first. */
   readonly retired: Map<ExecutorId, readonly TaskRecord[]>;
   readonly streams: Map<TaskId, UpdateStream>;
   /** Oldest first. */
@@ -65,35 +65,35 @@ export interface CompletedExecutor {
   readonly tasks: readonly TaskRecord[];
 }
 
-/** Tasks on their way to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
+/** Tasks that wait for delivery to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
 export interface PendingLaunch {
   readonly taskIds: readonly TaskId[];
   readonly group: boolean;
   readonly durable: boolean;
 }
 
-/** What only this process knows of a container: its checks, or its executor's connection. */
+/** The part of a container's state that is not in the checkpoint: its checks, or its executor's connection. */
 export interface Run {
   readonly frameworkId: FrameworkId;
   readonly executorId: ExecutorId;
-  /** Of a pod's task. */
+  /** The task of a pod whose container it is. */
   readonly taskId?: TaskId;
   /** A custom executor's stream of events. */
   readonly connection?: ConnectionId | undefined;
   /** The uuids of the updates that its executor listed as unacknowledged in its last SUBSCRIBE. */
   readonly listedUpdates?: ReadonlySet<string>;
-  /** Oldest first; they wait until they are on disk and the executor listens. */
+  /** Oldest first; delivered when they are on disk and the executor is connected. */
   readonly pending?: readonly PendingLaunch[];
-  /** The executor has had a task. */
-  readonly everSentTask?: boolean;
+  /** A task was delivered to the executor. */
+  readonly hasDeliveredTask?: boolean;
   readonly health: CheckState | undefined;
   readonly check: CheckState | undefined;
 }
 
-/** A WAIT call without its answer. */
+/** A WAIT call that is not answered. */
 export interface WaitingCall {
   readonly connection: ConnectionId;
-  /** It was WAIT_NESTED_CONTAINER, and so is the answer. */
+  /** The call is WAIT_NESTED_CONTAINER, else WAIT_CONTAINER. */
   readonly nested: boolean;
 }
 
@@ -107,7 +107,7 @@ export interface NestedContainer {
 export interface Sandbox {
   readonly containerId: ContainerId;
   readonly path: string;
-  /** Undefined: nobody has seen its container end yet (SANDBOXES-1). */
+  /** Undefined while the container is not known to have ended (SANDBOXES-1). */
   readonly endedWallMs: number | undefined;
   readonly removing: boolean;
 }
@@ -115,11 +115,11 @@ export interface Sandbox {
 export interface Registration {
   readonly master: Pid | undefined;
   readonly registered: boolean;
-  /** Since it began to register, a try has told the master what the agent has. */
-  readonly told: boolean;
-  /** Since it began to register; they bound the next random pause. */
+  /** A registration was sent over the current connection. */
+  readonly hasReported: boolean;
+  /** The registrations that were sent since the start of this one; they bound the next random pause (REGISTRATION-3). */
   readonly attempts: number;
-  /** Without a ping for this long the master is taken for lost. */
+  /** The agent registers again if no ping arrives for this long. */
   readonly pingTimeoutMs: number;
 }
 
@@ -142,46 +142,46 @@ export interface AgentState {
   readonly counters: Counters;
   /** Set once, by `start`. */
   started: boolean;
-  /** With the id, once there is one. */
+  /** With the id, once the agent is registered. */
   info: AgentInfo;
-  /** Total resources: the flags' with reservations and volumes applied. Post-refinement. */
+  /** The flags' resources with reservations and volumes applied, in the post-refinement format. */
   total: readonly Resource[];
-  /** Of what the master was told last; base64 of 16 bytes. */
+  /** The resource version of the last registration: a uuid, base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
-  /** Containers of the executors that the last re-registration named, in any of its tries. */
-  namedExecutors: Set<ContainerId>;
-  /** Ends that came since, of those executors and of any other before the first answer (REGISTRATION-7). */
-  exitsSinceReregistration: ExitedExecutorMessage[];
+  /** The containers of the executors that an attempt of the last re-registration listed. */
+  reportedExecutors: Set<ContainerId>;
+  /** Ends of these executors since then, and of any executor before the first answer (REGISTRATION-7). */
+  unconfirmedExits: ExitedExecutorMessage[];
   readonly frameworks: Map<FrameworkId, FrameworkRecord>;
-  /** Oldest first, a bounded number. */
+  /** Oldest first, at most `MAX_COMPLETED_FRAMEWORKS`. */
   completedFrameworks: readonly FrameworkRecord[];
   readonly runs: Map<ContainerId, Run>;
-  /** Executors of an earlier process that have not subscribed yet: until they have, or are late, the agent doesn't register. */
+  /** The containers of executors of an earlier process that are waited for (REGISTRATION-5). */
   readonly awaited: Set<ContainerId>;
   readonly nestedContainers: Map<string, NestedContainer>;
-  /** Calls that wait for a task's or an executor's own container. */
+  /** Calls that wait for the container of a task or executor. */
   readonly waitingForRuns: Map<ContainerId, readonly WaitingCall[]>;
   readonly operations: Map<OperationUuid, OperationRecord>;
-  /** The pause before an operation's update is sent again. */
+  /** The pause before the status of an operation is sent again. */
   readonly operationRetryMs: Map<OperationUuid, number>;
-  /** Applied, and not on disk yet: nothing is sent of them (OPERATIONS-1). */
+  /** Operations that are applied and not on disk yet (OPERATIONS-1). */
   readonly unsavedOperations: Set<OperationUuid>;
   drain: { readonly config: DrainConfig; readonly sinceWallMs: number } | undefined;
   readonly sandboxes: Map<ContainerId, Sandbox>;
-  /** Containers of an earlier process that run, are named by no record and are being destroyed (RECOVERY-1). */
-  readonly strays: Set<ContainerId>;
-  /** As of the last look at the disk. */
+  /** Containers without a record that were running at the start and are being destroyed (RECOVERY-1). */
+  readonly orphanContainers: Set<ContainerId>;
+  /** By the last measurement of the disk. */
   maxSandboxAgeMs: number;
-  /** Why no task is launched until the disk has room again. */
+  /** Why no task is launched; undefined while the disk has room. */
   diskShortage: string | undefined;
-  /** Why the agent ends as soon as its last container has. */
+  /** Why the process ends when no container runs; undefined while the agent does not leave. */
   leaving: string | undefined;
   startedWallMs: number;
   registeredWallMs: number | undefined;
 }
 
-/** Completed frameworks that are kept for the read endpoints; Mesos' number. */
+/** Mesos' number of completed frameworks that are kept for the read endpoints. */
 const MAX_COMPLETED_FRAMEWORKS = 50;
 
 export const PING_TIMEOUT_MS = 75_000;
@@ -197,12 +197,12 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     info: config.info,
     total: config.info.resources ?? [],
     resourceVersion: uuidBytes(random),
-    namedExecutors: new Set(),
-    exitsSinceReregistration: [],
+    reportedExecutors: new Set(),
+    unconfirmedExits: [],
     registration: {
       master: undefined,
       registered: false,
-      told: false,
+      hasReported: false,
       attempts: 0,
       pingTimeoutMs: PING_TIMEOUT_MS,
     },
@@ -217,7 +217,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     unsavedOperations: new Set(),
     drain: undefined,
     sandboxes: new Map(),
-    strays: new Set(),
+    orphanContainers: new Set(),
     maxSandboxAgeMs: config.gcDelayMs,
     diskShortage: undefined,
     leaving: undefined,
@@ -236,10 +236,10 @@ const capable = (info: FrameworkInfo, capability: string): boolean =>
 export const isPartitionAware = (info: FrameworkInfo): boolean => capable(info, 'PARTITION_AWARE');
 export const knowsKilling = (info: FrameworkInfo): boolean => capable(info, 'TASK_KILLING_STATE');
 
-/** The framework's tasks that an executor ran or runs. */
+/** The framework's tasks on an executor. */
 export function* tasksOf(framework: FrameworkRecord, executorId: ExecutorId): Iterable<TaskRecord> {
   if (framework.executors.get(executorId)?.kind === 'command') {
-    // A command task carries its executor's id.
+    // The id of a command task is that of its executor.
     const own = framework.tasks.get(executorId as string as TaskId);
     if (own !== undefined && own.executorId === executorId) yield own;
     return;
@@ -247,7 +247,7 @@ export function* tasksOf(framework: FrameworkRecord, executorId: ExecutorId): It
   for (const record of framework.tasks.values()) if (record.executorId === executorId) yield record;
 }
 
-/** A framework of which nothing is known yet but its description. */
+/** The record of a framework without executors and tasks. */
 export const newFramework = (id: FrameworkId, info: FrameworkInfo, pid: string | undefined): FrameworkRecord => ({
   id,
   info: { ...info, id: { value: id } },
@@ -261,7 +261,7 @@ export const newFramework = (id: FrameworkId, info: FrameworkInfo, pid: string |
   completed: [],
 });
 
-/** Keeps a framework that has no executor left for the read endpoints. */
+/** Moves a framework to the completed ones, which are kept for the read endpoints. */
 export function completeFramework(state: AgentState, framework: FrameworkRecord): void {
   state.frameworks.delete(framework.id);
   state.completedFrameworks = [...state.completedFrameworks.filter(({ id }) => id !== framework.id), framework].slice(

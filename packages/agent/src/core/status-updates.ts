@@ -1,15 +1,15 @@
-// Status updates on their way to the scheduler: a stream a task, in order, until acknowledged.
+// Status updates and their delivery: each task has a stream, whose updates are sent in order until they are acknowledged.
 // Mesos: docs/high-availability-framework-guide.md.
 //
 // Owns `FrameworkRecord.streams`.
-// STATUS-UPDATES-1: only the first update of a stream is in flight; the next goes out when it is acknowledged.
+// STATUS-UPDATES-1: only the first update of a stream is in flight; the next one is sent when it is acknowledged.
 // STATUS-UPDATES-2: an update of a checkpointing framework is sent only when it is on disk.
-// STATUS-UPDATES-3: it is sent again after 10 s, 20 s, 40 s ... 10 min. What waited for a master goes out at once when
-//     the agent has (re-)registered, and what is in flight to that master by then is not sent twice.
+// STATUS-UPDATES-3: an update is sent again after 10 s, 20 s, 40 s ... 10 min. Upon a registration the first updates are sent
+//     at once, except those that were sent to the same master since the registration started.
 // STATUS-UPDATES-4: without a master nothing is sent.
-// STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream, whatever was queued behind it.
-// STATUS-UPDATES-6: while a framework is being shut down nothing is told of its tasks, but that one was refused: once, as
-//     maybe nobody is left to acknowledge. A master that took over and lacks the shutdown waits for it.
+// STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream with the updates behind it.
+// STATUS-UPDATES-6: of a framework that is being shut down no update is sent but the refusal of a task, once, because no
+//     scheduler may be left to acknowledge it. A master that took over and does not know of the shutdown waits for it.
 
 import type { FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer, hasTimer, setTimer } from '@meseta/base/core/timers';
@@ -19,7 +19,7 @@ import { afterCommit, save, saveChange } from './checkpoint.js';
 import { taskProgress, updateOf } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
 import { taskKey, taskProgressKey } from './disk-layout.js';
-import { retireTask, settle } from './executors.js';
+import { releaseIfDone, retireTask } from './executors.js';
 import type { TaskRecord } from './io.js';
 import { checkpoints, type FrameworkRecord, type UpdateStream } from './state.js';
 import { uuidBytes } from './uuid.js';
@@ -27,12 +27,12 @@ import { uuidBytes } from './uuid.js';
 const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 600_000;
 
-/** What a new status says; the rest is filled in. */
+/** The fields of a new status that `statusOf` completes. */
 export type StatusFields = Pick<TaskStatus, 'state'> & Partial<TaskStatus>;
 
 /**
- * Makes known a new status of a task: the task's record shows it at once, the scheduler is told until it acknowledges.
- * `status` lacks only what every status has: ids, timestamp and uuid.
+ * Adds a status to the task's record and enqueues its update, which is sent to the scheduler until it is acknowledged.
+ * `status` is complete (`statusOf`).
  */
 export function enqueueStatusUpdate(
   ctx: Context,
@@ -45,14 +45,14 @@ export function enqueueStatusUpdate(
   if (record !== undefined) {
     const { task } = record;
     const statuses = task.statuses ?? [];
-    // One entry for each run of equal states.
+    // Of consecutive statuses with the same state only the last one is kept.
     const earlier = statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses;
     const told = {
       state: isTerminal(task.state) ? task.state : status.state,
       statuses: [...earlier, withoutData(status)],
     };
     framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
-    // Tasks that were refused are none of this agent's.
+    // A refused task has no record and is not counted.
     if (isTerminal(status.state)) countTerminal(ctx, status);
   }
   const update = updateOf(framework.id, status);
@@ -81,11 +81,11 @@ function withoutData(status: TaskStatus): TaskStatus {
   return shown;
 }
 
-/** Not by spreading: in hot code that gives each record a hidden class of its own. */
+/** By assignment, because spreading gives each record its own hidden class (V8 of Node 20) in hot code. */
 const changed = (stream: UpdateStream, changes: Partial<UpdateStream>): UpdateStream =>
   Object.assign({}, stream, changes);
 
-/** A whole status from what is particular to it. The fields are in the order of their numbers. */
+/** A complete status; its fields are in the order of their numbers. */
 export function statusOf(ctx: Context, taskId: TaskId, fields: StatusFields): TaskStatus {
   const { state, data, message, executor_id, healthy, source, reason } = fields;
   const { labels, container_status, check_status, limitation } = fields;
@@ -115,7 +115,7 @@ function countTerminal(ctx: Context, status: TaskStatus): void {
   tasks.set(name, (tasks.get(name) ?? 0) + 1);
 }
 
-/** One more update of the stream is durable (STATUS-UPDATES-2). */
+/** STATUS-UPDATES-2: one more update of the stream is on disk. */
 export function forward(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
@@ -130,7 +130,7 @@ function sendUpdate(ctx: Context, update: StatusUpdate, latest: TaskState): void
   sendToMaster(ctx, { name: 'StatusUpdateMessage', body });
 }
 
-/** Sends the first update, if it may be sent, and arranges for its repetition (STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4). */
+/** STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4: sends the first update, if it may be sent, and sets its timer. */
 function sendHead(ctx: Context, framework: FrameworkRecord, stream: UpdateStream): void {
   const head = stream.updates[0];
   if (head === undefined || stream.durable === 0 || !ctx.state.registration.registered) return;
@@ -150,7 +150,7 @@ export function resend(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): 
   if (framework !== undefined && stream !== undefined) sendHead(ctx, framework, stream);
 }
 
-/** The first update of every stream, at once and with the first pause again: its framework may have missed it. */
+/** Sends the first update of every stream again, because its framework may have missed it. */
 export function resendAll(ctx: Context): void {
   for (const framework of ctx.state.frameworks.values()) {
     for (const stream of framework.streams.values())
@@ -158,14 +158,14 @@ export function resendAll(ctx: Context): void {
   }
 }
 
-/** No stream has an update in flight any more (STATUS-UPDATES-4). */
+/** STATUS-UPDATES-4: stops sending updates again until the next registration. */
 export function pauseAll(ctx: Context): void {
   for (const framework of ctx.state.frameworks.values()) {
     for (const stream of framework.streams.values()) cancelTimer(ctx, resendTimer(stream));
   }
 }
 
-/** The agent has (re-)registered: the first update of each stream that has none in flight (STATUS-UPDATES-3). */
+/** STATUS-UPDATES-3: upon a registration, sends the first update of each stream that has none in flight. */
 export function resumeAll(ctx: Context): void {
   for (const framework of ctx.state.frameworks.values()) {
     for (const stream of framework.streams.values()) {
@@ -180,7 +180,7 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
   const stream = framework?.streams.get(taskId);
   const head = stream?.updates[0];
   if (framework === undefined || stream === undefined || head?.uuid !== message.uuid || stream.durable === 0) {
-    log(ctx, 'info', `acknowledgement of task ${taskId} is for no update that waits for one`);
+    log(ctx, 'info', `ignored an acknowledgement of task ${taskId}: no update waits for it`);
     return;
   }
   cancelTimer(ctx, resendTimer(stream));
@@ -189,7 +189,7 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
     saveTask(ctx, framework, taskId);
     const record = framework.tasks.get(taskId);
     if (record !== undefined) retireTask(ctx, framework, record);
-    settle(ctx, framework.id, record?.executorId);
+    releaseIfDone(ctx, framework.id, record?.executorId);
     return;
   }
   const rest = { updates: stream.updates.slice(1), durable: stream.durable - 1, retryMs: FIRST_RETRY_MS };
@@ -200,18 +200,18 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
   if (next.updates.length > 0) sendHead(ctx, framework, next);
 }
 
-/** Drops what a framework that is gone would have been told. */
+/** Drops the updates of a framework that is shut down. */
 export function closeStreams(ctx: Context, framework: FrameworkRecord): void {
   for (const stream of framework.streams.values()) cancelTimer(ctx, resendTimer(stream));
   framework.streams.clear();
 }
 
-/** A new task, on disk too. */
+/** Adds a task, to the checkpoint too. */
 export function addTask(ctx: Context, framework: FrameworkRecord, record: TaskRecord): void {
   const taskId = record.info.task_id.value as TaskId;
   framework.tasks.set(taskId, record);
   if (!checkpoints(framework)) return;
-  // What became of an earlier task of this id, which its executor may still tell (EXECUTORS-4), is not of this one.
+  // The progress on disk is that of an earlier task of this id (EXECUTORS-4).
   for (const retired of framework.retired.values()) {
     if (retired.some(({ info }) => info.task_id.value === taskId)) {
       save(ctx, taskProgressKey(framework.id, taskId), undefined);
@@ -220,7 +220,7 @@ export function addTask(ctx: Context, framework: FrameworkRecord, record: TaskRe
   save(ctx, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
 }
 
-/** Writes what has become of a task; a dropped launch has updates but no record, and isn't written. */
+/** Saves the progress of a task; a refused task has no record and is not saved. */
 function saveTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {
   if (!checkpoints(framework)) return;
   const record = framework.tasks.get(taskId);

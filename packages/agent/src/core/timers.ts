@@ -1,14 +1,14 @@
 // What the agent does when a timer is due.
 import { takeDueTimer } from '@meseta/base/core/timers';
-import { maxCompletionReached, probe } from './command-executor.js';
+import { killAfterMaxCompletionTime, startProbe } from './command-executor.js';
 import type { Context } from './context.js';
-import { executorsLate, registrationTimedOut } from './custom-executor.js';
-import { executorHeartbeat } from './executor-calls.js';
+import { destroyLateExecutors, destroyUnsubscribedExecutor } from './custom-executor.js';
+import { sendHeartbeat } from './executor-calls.js';
 import { completeIfIdle } from './executors.js';
-import { killDue } from './kill.js';
+import { handleKillTimer } from './kill.js';
 import { sendOperation } from './operations.js';
-import { pingsStopped, tryToRegister } from './registration.js';
-import { watchDisk } from './sandboxes.js';
+import { handlePingTimeout, sendRegistration } from './registration.js';
+import { measureDiskPeriodically } from './sandboxes.js';
 import type { Timer } from './state.js';
 import { resend } from './status-updates.js';
 
@@ -20,11 +20,11 @@ export function handleDueTimers(ctx: Context): void {
 function handleTimer(ctx: Context, timer: Timer): void {
   switch (timer.kind) {
     case 'register':
-      return tryToRegister(ctx);
+      return sendRegistration(ctx);
     case 'ping':
-      return pingsStopped(ctx);
+      return handlePingTimeout(ctx);
     case 'disk':
-      return watchDisk(ctx);
+      return measureDiskPeriodically(ctx);
     case 'resend':
       return resend(ctx, timer.frameworkId, timer.taskId);
     case 'resendOperation':
@@ -32,17 +32,17 @@ function handleTimer(ctx: Context, timer: Timer): void {
     case 'framework':
       return completeIfIdle(ctx, timer.frameworkId);
     case 'executorsBack':
-      return executorsLate(ctx);
+      return destroyLateExecutors(ctx);
     case 'registerExecutor':
-      return registrationTimedOut(ctx, timer.containerId);
+      return destroyUnsubscribedExecutor(ctx, timer.containerId);
     case 'executorHeartbeat':
-      return executorHeartbeat(ctx, timer.containerId);
+      return sendHeartbeat(ctx, timer.containerId);
     case 'kill':
-      return killDue(ctx, timer.containerId);
+      return handleKillTimer(ctx, timer.containerId);
     case 'maxCompletion':
-      return maxCompletionReached(ctx, timer.containerId);
+      return killAfterMaxCompletionTime(ctx, timer.containerId);
     case 'health':
     case 'check':
-      return probe(ctx, timer.containerId, timer.kind);
+      return startProbe(ctx, timer.containerId, timer.kind);
   }
 }

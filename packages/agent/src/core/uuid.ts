@@ -1,4 +1,4 @@
-// Random uuids as messages carry them: base64 of 16 bytes. The cores have no Buffer.
+// Random uuids in the format of messages: base64 of 16 bytes. The cores have no Buffer.
 import { type Random, uuid, withoutTrailing } from '@meseta/base';
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -17,7 +17,7 @@ function base64OfHex(hex: string): string {
   return out;
 }
 
-/** The text that base64 of UTF-8 bytes holds; undefined if it isn't that. */
+/** The text of base64-encoded UTF-8; undefined if it is not valid. */
 export function textOfBase64(base64: string): string | undefined {
   let bits = 0;
   let count = 0;

@@ -1,7 +1,7 @@
-// Ids and paths that become directories on this machine are checked here, whoever sent them and whoever checked them
-// before: what a master sends, what calls name, and what this agent's own checkpoint holds.
+// Validation of ids and paths that become directories: those in the master's messages, in calls, and in the checkpoint. Each
+// is validated here even if its sender validated it.
 //
-// VALIDATION-1: no id or volume gets into the state, and no path is made of it, unless it passes.
+// VALIDATION-1: no id or volume gets into the state or into a path unless it is valid.
 import { checkContainerId, checkId, checkPathBelow } from '@meseta/base';
 import { validateResources } from '@meseta/resources';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
@@ -14,21 +14,21 @@ function checkResources(field: string, resources: readonly Resource[] | undefine
   return valid.ok ? undefined : valid.error.text;
 }
 
-/** The link beside agents' directories that names the newest. */
+/** The name of the link to the newest agent's directory. */
 const NEWEST = 'latest';
 
-/** Of the id that a master gives to this agent. */
+/** The problem with the id that a master gives to this agent. */
 export const checkAgentId = (field: string, id: string): Problem =>
   checkId(field, id) ?? (id === NEWEST ? `${field}: expected an id other than "${NEWEST}"` : undefined);
 
-/** Of a task that a master sends with its executor. */
+/** The problem with a task and its executor. */
 export const checkTask = (task: TaskInfo, executor: ExecutorInfo | undefined): Problem =>
   checkId('task.task_id', task.task_id.value) ??
   checkResources('task.resources', task.resources) ??
   (executor && checkId('executor.executor_id', executor.executor_id.value)) ??
   checkResources('executor.resources', executor?.resources);
 
-/** Of an operation on this agent's resources. */
+/** The problem with the resources of an operation. */
 export function checkOperation({
   reserve,
   unreserve,
@@ -47,7 +47,7 @@ export function checkOperation({
   );
 }
 
-/** The container that a call is about. */
+/** The container id in a call. */
 export const containerIdOf = (call: AgentCall): ContainerID | undefined =>
   (
     call.launch_nested_container ??
@@ -85,7 +85,7 @@ const checkSandbox = (path: string): Problem =>
     ? checkPathBelow('sandbox', path)
     : `sandbox: expected an absolute path, got ${JSON.stringify(path)}`;
 
-/** Of a record of the checkpoint. */
+/** The problem with a record of the checkpoint. */
 export function checkRecord(record: CheckpointRecord): Problem {
   switch (record.kind) {
     case 'agent':

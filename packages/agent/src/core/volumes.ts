@@ -1,5 +1,5 @@
-// Persistent volumes: where their data lies, which directories an operation makes or deletes, what a task sees of them.
-// Mesos: docs/persistent-volume.md, docs/multiple-disk.md (its layout, so that data of a Mesos agent is found).
+// Persistent volumes: their directories, the changes that an operation makes to them, and their links in sandboxes.
+// Mesos: docs/persistent-volume.md, docs/multiple-disk.md; the layout is the same, so that a Mesos agent's data is found.
 import { checkPathBelow } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole, volumeDirectory } from '@meseta/resources';
@@ -11,18 +11,20 @@ function placeOf(workDir: string, volume: Resource): DirectoryBelow {
   const { source, persistence } = volume.disk ?? {};
   if (source?.type === 'MOUNT' && source.mount?.root !== undefined) return { root: source.mount.root, names: [] };
   const root = source?.type === 'PATH' ? (source.path?.root ?? workDir) : workDir;
-  // A relative root counts from work_dir.
+  // A relative root is below work_dir.
   const base = root.startsWith('/') ? root : `${workDir}/${root}`;
   const directory = volumeDirectory(reservationRole(volume) ?? '*');
   return { root: base, names: ['volumes', 'roles', directory, persistence?.id ?? ''] };
 }
 
-/** Makes the directories of volumes that are new, and deletes those of volumes that are gone. */
+/** Makes the directories of new volumes and deletes those of removed ones. */
 export function changeVolumes(ctx: Context, before: readonly Resource[], after: readonly Resource[]): void {
-  const was = placesOf(ctx, before);
-  const is = placesOf(ctx, after);
-  for (const [path, change] of is) if (!was.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: false });
-  for (const [path, change] of was) if (!is.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: true });
+  const placesBefore = placesOf(ctx, before);
+  const placesAfter = placesOf(ctx, after);
+  for (const [path, change] of placesAfter)
+    if (!placesBefore.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: false });
+  for (const [path, change] of placesBefore)
+    if (!placesAfter.has(path)) ctx.effects.push({ kind: 'volume', ...change, remove: true });
 }
 
 interface PlacedVolume {
@@ -38,7 +40,7 @@ const placesOf = (ctx: Context, list: readonly Resource[]): ReadonlyMap<string, 
     }),
   );
 
-/** The volumes among a container's resources, and where in its sandbox they are to be seen. */
+/** The persistent volumes among a container's resources, with their paths in its sandbox. */
 export const volumeLinks = (workDir: string, resources: readonly Resource[]): readonly VolumeLink[] =>
   resources.flatMap((resource) => {
     const containerPath = resource.disk?.volume?.container_path;
@@ -47,9 +49,9 @@ export const volumeLinks = (workDir: string, resources: readonly Resource[]): re
   });
 
 /**
- * The SANDBOX_PATH volumes of a container, which show a part of its own sandbox or of its parent's elsewhere in it. Others
- * fail the launch. What lies in a persistent volume, the container's own or one of `parentVolumes`, is shown from there: in
- * the sandbox only a link leads to it, or nothing where the parent is a pod's executor.
+ * The links of SANDBOX_PATH volumes, which show a path of the container's own or of its parent's sandbox; a volume with an
+ * invalid path has none, and its launch fails. A path within a persistent volume, of the container or of `parentVolumes`, is
+ * linked to that volume, because the sandbox only has a link to it, or none where the parent is the executor of a pod.
  */
 export const sandboxLinks = (
   { sandbox, outer, container }: ContainerSpec,
