@@ -13,7 +13,7 @@ import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
 import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
-import { endExecutor, executorOf, putExecutor, reportExecutorExited } from './executors.js';
+import { endExecutor, executorOf, isEnding, putExecutor, reportExecutorExited } from './executors.js';
 import { exitMessage, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
@@ -117,7 +117,7 @@ export function killCustomTask(
   taskId: TaskId,
   policy: KillPolicy | undefined,
 ): void {
-  if (executor.kill !== undefined || executor.state === 'ended') {
+  if (isEnding(executor)) {
     log(ctx, 'info', `ignored a kill of task ${taskId}: its executor is ending`);
     return;
   }
@@ -166,7 +166,7 @@ export function shutdownCustomExecutor(
   executor: ExecutorRecord,
   why: Kill['why'],
 ): void {
-  if (executor.kill !== undefined || executor.state === 'ended') return;
+  if (isEnding(executor)) return;
   const { containerId, info } = executor;
   const graceMs = (info.shutdown_grace_period?.nanoseconds ?? ctx.state.config.executorShutdownGraceMs * 1e6) / 1e6;
   const killed: ExecutorRecord = { ...executor, kill: { why, sinceWallMs: ctx.now.wallMs, graceMs } };

@@ -21,7 +21,7 @@ import { whenDurable } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
 import { enqueueTaskStatus, sendQueuedLaunches, shutdownCustomExecutor, stopAwaiting } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
-import { executorOf, isRetired, putExecutor } from './executors.js';
+import { executorOf, isEnding, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
@@ -75,7 +75,7 @@ export function handleExecutorCall(
   }
   if (call.type === 'SUBSCRIBE') {
     ctx.effects.push({ kind: 'openStream', connection });
-    if (isEnding(ctx, framework, executor)) {
+    if (isEnding(executor)) {
       ctx.effects.push({ kind: 'executorEvent', connection, event: { type: 'SHUTDOWN' } });
       ctx.effects.push({ kind: 'closeStream', connection });
     } else subscribeStream(ctx, framework, executor, connection, call.subscribe ?? {});
@@ -101,9 +101,6 @@ const findWrongClaim = (
   if (eid !== info.executor_id.value) return 'eid';
   return cid === containerId ? undefined : 'cid';
 };
-
-const isEnding = (ctx: Context, framework: FrameworkRecord, { state, kill }: ExecutorRecord): boolean =>
-  ctx.state.leaving !== undefined || framework.state === 'terminating' || kill !== undefined || state === 'ended';
 
 function subscribeStream(
   ctx: Context,

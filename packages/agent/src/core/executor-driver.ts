@@ -14,6 +14,7 @@ import {
   forwardToFramework,
   type Unacknowledged,
 } from './executor-calls.js';
+import { isEnding } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import type { FrameworkRecord } from './state.js';
 
@@ -102,14 +103,8 @@ function registerDriver(
 ): void {
   const framework = ctx.state.frameworks.get(frameworkId.value as FrameworkId);
   const executor = framework?.executors.get(executorId.value as ExecutorId);
-  const welcome =
-    framework?.state === 'running' &&
-    executor?.kind === 'custom' &&
-    executor.state !== 'ended' &&
-    executor.kill === undefined &&
-    ctx.state.leaving === undefined &&
-    mayBeDriverOf(from, how, executor);
-  if (framework === undefined || executor === undefined || !welcome) {
+  const isExpected = executor?.kind === 'custom' && !isEnding(executor) && mayBeDriverOf(from, how, executor);
+  if (framework === undefined || executor === undefined || !isExpected) {
     if (isDriver(ctx, from)) {
       log(
         ctx,

@@ -80,6 +80,9 @@ export function putExecutor(ctx: Context, framework: FrameworkRecord, executor: 
   if (checkpoints(framework)) saveChange(ctx, executorProgress(executor));
 }
 
+/** Whether the executor has ended or is to end: it gets no further tasks and messages. */
+export const isEnding = ({ state, kill }: ExecutorRecord): boolean => state === 'ended' || kill !== undefined;
+
 /** The executor that a container belongs to: its own container or that of a task of its pod. */
 export function executorOf(
   ctx: Pick<Context, 'state'>,

@@ -23,7 +23,14 @@ import { type Context, log } from './context.js';
 import { queueLaunch } from './custom-executor.js';
 import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';
-import { addExecutor, commandExecutorInfo, releaseIfDone, reportExecutorExited, saveSandbox } from './executors.js';
+import {
+  addExecutor,
+  commandExecutorInfo,
+  isEnding,
+  releaseIfDone,
+  reportExecutorExited,
+  saveSandbox,
+} from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { shutdownExecutor } from './kill.js';
 import { putPodTask } from './runs.js';
@@ -236,7 +243,7 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
   if (known === undefined) {
     return launchExecutor === false ? terminated('The executor of the task is not here any more') : undefined;
   }
-  if (known.state === 'ended' || known.kill !== undefined) return terminated('The executor of the task is ending');
+  if (isEnding(known)) return terminated('The executor of the task is ending');
   if (launchExecutor === true) return terminated('The executor that was to be launched is here already');
   if (known.kind === kindOf(executor)) return undefined;
   return {
