@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocate, quantitiesToRecord, type Resources } from '@meseta/resources';
-import type { AgentInfo, OfferOperation, Resource } from '@meseta/wire';
+import type { AgentInfo, OfferOperation } from '@meseta/wire';
 import { convertOffered, setActive, updateWhitelist } from './agents.js';
 import { addFramework } from './frameworks.js';
 import {
@@ -10,6 +10,7 @@ import {
   fid,
   frameworkInfo,
   res,
+  sharedVolume,
   show,
   type TestCluster,
   testCluster,
@@ -243,14 +244,7 @@ test('operations of operators apply to free resources all or none', () => {
 });
 
 test('a copy of a shared resource is offered, but does not change the total', () => {
-  const volume: Resource = {
-    name: 'disk',
-    type: 'SCALAR',
-    scalar: { value: 10 },
-    disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-    shared: {},
-    reservations: [{ role: 'a', type: 'DYNAMIC' }],
-  };
+  const volume = sharedVolume('a');
   const cluster = testCluster({ minAllocatableResources: [] });
   cluster.agent('A', [volume]);
   cluster.framework('f', ['a'], ['SHARED_RESOURCES']);

@@ -10,17 +10,10 @@ import {
   releaseAllAllocations,
   releaseAllocation,
 } from './allocations.js';
-import { res } from './testing/cluster.js';
+import { res, sharedVolume } from './testing/cluster.js';
 import { testState } from './testing/state.js';
 
-const volume: Resource = {
-  name: 'disk',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-  shared: {},
-  reservations: [{ role: 'a', type: 'DYNAMIC' }],
-};
+const volume = sharedVolume('a');
 
 /** The agent A with cpus and a shared volume, and a client of the framework f in the role a. */
 function setup() {

@@ -3,9 +3,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { quantity } from '@meseta/resources';
-import type { Resource } from '@meseta/wire';
 import { createOfferConstraints } from './constraints.js';
-import { aid, fid, frameworkInfo, quotaOf, res, show, type TestCluster, testCluster } from './testing/cluster.js';
+import {
+  aid,
+  fid,
+  frameworkInfo,
+  quotaOf,
+  refinedMem,
+  res,
+  revocableCpus,
+  sharedVolume,
+  show,
+  type TestCluster,
+  testCluster,
+} from './testing/cluster.js';
 import type { OfferDecision } from './types.js';
 
 const first = (offers: readonly OfferDecision[]): OfferDecision => {
@@ -262,30 +273,11 @@ test('reservations are offered to their role and its subtree only', () => {
   }
 });
 
-const revocable: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 4 }, revocable: {} };
-const volume: Resource = {
-  name: 'disk',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-  shared: {},
-  reservations: [{ role: 'a', type: 'DYNAMIC' }],
-};
-const refined: Resource = {
-  name: 'mem',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  reservations: [
-    { role: 'a', type: 'STATIC' },
-    { role: 'a/b', type: 'DYNAMIC' },
-  ],
-};
-
 test('resources that need a capability are offered only to frameworks with it', () => {
   const all = ['MULTI_ROLE', 'SHARED_RESOURCES', 'REVOCABLE_RESOURCES', 'RESERVATION_REFINEMENT'] as const;
   for (const missing of [undefined, ...all.slice(1)]) {
     const cluster = testCluster();
-    cluster.agent('A', [...res('cpus:1'), revocable, volume, refined]);
+    cluster.agent('A', [...res('cpus:1'), revocableCpus, sharedVolume('a'), refinedMem]);
     const capabilities = all.filter((type) => type !== missing).map((type) => ({ type }));
     cluster.allocator.addFramework(fid('f'), { ...frameworkInfo(['a/b']), capabilities }, new Map(), true);
     const seen = first(cluster.run()).resources.resources;
@@ -359,7 +351,7 @@ test('agents with GPUs, in other regions, without a needed capability or exclude
 
 test('a shared volume in use is offered again, but not twice to a client at the same time', () => {
   const cluster = testCluster({ minAllocatableResources: [] });
-  cluster.agent('A', [...res('cpus:2'), volume]);
+  cluster.agent('A', [...res('cpus:2'), sharedVolume('a')]);
   cluster.framework('f', ['a'], ['SHARED_RESOURCES']);
   const offer = first(cluster.run());
   assert.deepEqual(cluster.run(), []);

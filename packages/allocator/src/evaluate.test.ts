@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatResources } from '@meseta/resources';
-import type { Resource } from '@meseta/wire';
 import { hasAgent } from './agent-set.js';
 import { allocateToClient } from './allocations.js';
 import { bringsGuaranteed, cutToQuota, evaluate, mayYieldOffer, needsHeadroom, topOf, visibleTo } from './evaluate.js';
 import { addFilter } from './filters.js';
 import { setQuota } from './roles.js';
 import type { Agent, Client, State } from './state.js';
-import { quotaOf, res } from './testing/cluster.js';
+import { quotaOf, res, sharedVolume } from './testing/cluster.js';
 import { testState } from './testing/state.js';
 
 const shown = (state: State, agent: Agent, client: Client): string => {
@@ -155,14 +154,7 @@ test('a limit of a child role keeps an agent from serving the guarantee of the t
 });
 
 test('a shared resource that is offered to the client is not visible to it', () => {
-  const volume: Resource = {
-    name: 'disk',
-    type: 'SCALAR',
-    scalar: { value: 10 },
-    disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-    shared: {},
-    reservations: [{ role: 'r', type: 'DYNAMIC' }],
-  };
+  const volume = sharedVolume('r');
   const { state, agent, framework, client } = testState();
   framework('f', ['r'], ['SHARED_RESOURCES']);
   framework('g', ['r'], ['SHARED_RESOURCES']);

@@ -9,7 +9,10 @@ import {
   fid,
   frameworkInfo,
   quotaOf,
+  refinedMem,
   res,
+  revocableCpus,
+  sharedVolume,
   type TestCluster,
   testCluster,
 } from './testing/cluster.js';
@@ -209,27 +212,8 @@ test('filters that cover what could be offered', () => {
   assert.deepEqual(reasonsOf(cluster), [small, large]);
 });
 
-const revocable: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 4 }, revocable: {} };
-const volume: Resource = {
-  name: 'disk',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-  shared: {},
-  reservations: [{ role: 'a', type: 'DYNAMIC' }],
-};
-const refined: Resource = {
-  name: 'mem',
-  type: 'SCALAR',
-  scalar: { value: 7 },
-  reservations: [
-    { role: 'a', type: 'STATIC' },
-    { role: 'a/b', type: 'DYNAMIC' },
-  ],
-};
-
 test('free resources that are reserved to other roles or need a capability', () => {
-  const total = [...res('cpus(b):2;mem(bb):3;mem(a):1'), revocable, volume, refined];
+  const total = [...res('cpus(b):2;mem(bb):3;mem(a):1'), revocableCpus, sharedVolume('a'), refinedMem];
   const withCapabilities = (...types: FrameworkInfoCapabilityType[]): unknown[] => {
     const cluster = testCluster();
     cluster.agent('A', total);
@@ -317,7 +301,7 @@ test('an explanation over all agents has one reason of each kind, limit and capa
   allocator.updateQuota('r/x', quotaOf({}, { mem: 0 }));
   cluster.framework('f', ['r/x']);
   for (const id of ['A', 'B', 'C'])
-    cluster.agent(id, [...res('cpus:1;mem:10'), ...(id === 'C' ? [revocable, volume] : [])]);
+    cluster.agent(id, [...res('cpus:1;mem:10'), ...(id === 'C' ? [revocableCpus, sharedVolume('a')] : [])]);
   cluster.run();
   const summary = reasonsOf(cluster, EVERY_AGENT) as (Reason & { limited?: string; capability?: string })[];
   assert.deepEqual(

@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBundleTable, formatResources, type Resources } from '@meseta/resources';
-import type { Resource } from '@meseta/wire';
 import { createDimensions } from './dimensions.js';
 import { CAN_REFINE, CAN_REVOKE, CAN_SHARE, createShapes, type Shape } from './shapes.js';
-import { res } from './testing/cluster.js';
+import { refinedMem, res, revocableCpus, sharedVolume } from './testing/cluster.js';
 
-const revocable: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 4 }, revocable: {} };
-const shared: Resource = {
-  name: 'disk',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-  shared: {},
-  reservations: [{ role: 'a', type: 'DYNAMIC' }],
-};
-const refined: Resource = {
-  name: 'mem',
-  type: 'SCALAR',
-  scalar: { value: 10 },
-  reservations: [
-    { role: 'a', type: 'STATIC' },
-    { role: 'a/b', type: 'DYNAMIC' },
-  ],
-};
+const shared = sharedVolume('a');
 
 function setup() {
   const table = createBundleTable();
@@ -47,7 +29,7 @@ test('a shape has the vectors of all scalars, of the countable ones and of those
   assert.deepEqual([plain.isUnrestricted, plain.hasShared, plain.reserved], [true, false, undefined]);
   assert.equal(plain.countable, plain.scalars);
   assert.equal(plain.unshared, plain.bundle);
-  const special = shapeOf([...res('cpus:1;cpus(a):2;mem(b):3'), revocable, shared]);
+  const special = shapeOf([...res('cpus:1;cpus(a):2;mem(b):3'), revocableCpus, shared]);
   assert.deepEqual(special.scalars, vectorOf({ cpus: 7000, mem: 3000, disk: 10_000 }));
   assert.deepEqual(special.countable, vectorOf({ cpus: 1000 }));
   assert.deepEqual(
@@ -59,17 +41,17 @@ test('a shape has the vectors of all scalars, of the countable ones and of those
   );
   assert.deepEqual([special.isUnrestricted, special.hasShared], [false, true]);
   assert.ok(!formatResources(special.unshared.resources).includes('SHARED'));
-  for (const list of [[revocable], res('cpus(a):1')]) assert.equal(shapeOf(list).isUnrestricted, false);
-  assert.equal(shapeOf([revocable]).reserved, undefined);
+  for (const list of [[revocableCpus], res('cpus(a):1')]) assert.equal(shapeOf(list).isUnrestricted, false);
+  assert.equal(shapeOf([revocableCpus]).reserved, undefined);
 });
 
 test('a role sees what is not reserved to other roles, a framework what its capabilities allow', () => {
   const { shapes, shapeOf } = setup();
-  const shape = shapeOf([...res('disk:1;cpus(a):2;cpus(b):3'), revocable, shared, refined]);
+  const shape = shapeOf([...res('disk:1;cpus(a):2;cpus(b):3'), revocableCpus, shared, refinedMem]);
   const all = CAN_SHARE | CAN_REVOKE | CAN_REFINE;
   const own = 'cpus(reservations: [(STATIC,a)]):2';
   const volume = 'disk(reservations: [(DYNAMIC,a)])[v:p]<SHARED>:10';
-  const stack = 'mem(reservations: [(STATIC,a),(DYNAMIC,a/b)]):10';
+  const stack = 'mem(reservations: [(STATIC,a),(DYNAMIC,a/b)]):7';
   const cases: [role: string, capabilities: number, seen: string[]][] = [
     ['c', all, ['disk:1', 'cpus{REV}:4']],
     ['b', 0, ['disk:1', 'cpus(reservations: [(STATIC,b)]):3']],
@@ -90,7 +72,7 @@ test('a role sees what is not reserved to other roles, a framework what its capa
 
 test('views of a shape without reservations are the same for all roles', () => {
   const { shapes, shapeOf } = setup();
-  const shape = shapeOf([...res('cpus:1'), revocable]);
+  const shape = shapeOf([...res('cpus:1'), revocableCpus]);
   assert.equal(shapes.viewOf(shape, 'a', 0), shapes.viewOf(shape, 'b', 0));
   assert.equal(shape.views.size, 1);
 });
@@ -108,7 +90,7 @@ test('a shape keeps a limited number of views', () => {
 
 test('a cut keeps each resource within its allowed amount, and what is not countable whole', () => {
   const { dimensions, shapes, shapeOf } = setup();
-  const shape = shapeOf([...res('zebras:9;cpus:4;mem:100;ports:[1-9];cpus(a):2'), revocable]);
+  const shape = shapeOf([...res('zebras:9;cpus:4;mem:100;ports:[1-9];cpus(a):2'), revocableCpus]);
   const cut = (amounts: Record<string, number>): Shape => {
     const allowed = [...shape.countable];
     for (const [name, amount] of Object.entries(amounts)) allowed[dimensions.indexOf(name)] = amount;

@@ -11,7 +11,13 @@ import {
   type Resources,
   subtract,
 } from '@meseta/resources';
-import type { AgentInfo, AgentInfoCapabilityType, FrameworkInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
+import type {
+  AgentInfo,
+  AgentInfoCapabilityType,
+  FrameworkInfo,
+  FrameworkInfoCapabilityType,
+  Resource,
+} from '@meseta/wire';
 import { createAllocator } from '../allocator.js';
 import type {
   Allocator,
@@ -34,6 +40,29 @@ export function res(text: string): Resources {
   if (!admitted.ok) throw new Error(admitted.error.text);
   return admitted.value;
 }
+
+export const revocableCpus: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 4 }, revocable: {} };
+
+/** A shared persistent volume that is reserved to the role. */
+export const sharedVolume = (role: string): Resource => ({
+  name: 'disk',
+  type: 'SCALAR',
+  scalar: { value: 10 },
+  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
+  shared: {},
+  reservations: [{ role, type: 'DYNAMIC' }],
+});
+
+/** Memory that is reserved to the role `a` and then to `a/b`. */
+export const refinedMem: Resource = {
+  name: 'mem',
+  type: 'SCALAR',
+  scalar: { value: 7 },
+  reservations: [
+    { role: 'a', type: 'STATIC' },
+    { role: 'a/b', type: 'DYNAMIC' },
+  ],
+};
 
 export const AGENT_CAPABILITIES: AgentInfoCapabilityType[] = [
   'MULTI_ROLE',

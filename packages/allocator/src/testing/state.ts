@@ -1,23 +1,17 @@
 // A bare allocator state, for tests of the modules that work on it.
 import { present, seededRandom } from '@meseta/base';
 import type { Resources } from '@meseta/resources';
-import type { AgentInfo, FrameworkInfoCapabilityType } from '@meseta/wire';
+import type { AgentInfo } from '@meseta/wire';
 import { addAgent } from '../agents.js';
 import { createState } from '../allocator.js';
 import { addFramework } from '../frameworks.js';
 import type { Agent, Client, Role, State } from '../state.js';
-import type { AllocatorOptions, FrameworkOptions } from '../types.js';
-import { AGENT_CAPABILITIES, aid, fid, frameworkInfo, res } from './cluster.js';
+import type { AllocatorOptions } from '../types.js';
+import { AGENT_CAPABILITIES, aid, fid, frameworkInfo, res, type TestCluster } from './cluster.js';
 
-export interface TestState {
+export interface TestState extends Pick<TestCluster, 'framework'> {
   readonly state: State;
   agent(id: string, total: string | Resources, info?: Partial<AgentInfo>): Agent;
-  framework(
-    id: string,
-    roles: readonly string[],
-    capabilities?: readonly FrameworkInfoCapabilityType[],
-    options?: FrameworkOptions,
-  ): void;
   client(id: string, role: string): Client;
   role(name: string): Role;
 }

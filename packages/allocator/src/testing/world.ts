@@ -19,29 +19,30 @@ import {
 import type { Resource } from '@meseta/wire';
 import type { OfferDecision, Quota, SorterKind } from '../types.js';
 import { CHANGES } from './changes.js';
-import { aid, fid, frameworkInfo, quotaOf, res, type TestCluster, testCluster } from './cluster.js';
+import {
+  aid,
+  fid,
+  frameworkInfo,
+  quotaOf,
+  res,
+  revocableCpus,
+  sharedVolume,
+  type TestCluster,
+  testCluster,
+} from './cluster.js';
 
 const ROLES = ['*', 'a', 'a/b', 'a/c', 'b', 'c/d/e'];
 const CAPABILITIES = ['SHARED_RESOURCES', 'REVOCABLE_RESOURCES', 'GPU_RESOURCES', 'REGION_AWARE'] as const;
-const sharedVolume: Resource = {
-  name: 'disk',
-  type: 'SCALAR',
-  scalar: { value: 7 },
-  disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } },
-  shared: {},
-  reservations: [{ role: 'a', type: 'STATIC' }],
-};
 const mountDisk: Resource = {
   name: 'disk',
   type: 'SCALAR',
   scalar: { value: 40 },
   disk: { source: { type: 'MOUNT', mount: { root: '/m' } } },
 };
-const revocableCpus: Resource = { name: 'cpus', type: 'SCALAR', scalar: { value: 2 }, revocable: {} };
 const TOTALS: Resources[] = [
   res('cpus:4;mem:100;ports:[1-9]'),
   res('cpus:0.5;mem:31'),
-  [...res('cpus:8;mem:50;cpus(a):2;mem(a):10;cpus(a/b):1;mem(b):64'), sharedVolume],
+  [...res('cpus:8;mem:50;cpus(a):2;mem(a):10;cpus(a/b):1;mem(b):64'), sharedVolume('a')],
   [...res('cpus:2;mem:64;disk:5'), mountDisk, revocableCpus],
   res('cpus:3;mem:40;gpus:1'),
 ];
