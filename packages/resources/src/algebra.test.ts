@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { add, contains, equals, find, merge, subtract } from './algebra.js';
 import { formatResources } from './format.js';
 import { isEmpty } from './kinds.js';
-import { allocate, popReservation, pushReservation, toUnreserved, unallocate } from './lists.js';
+import { allocate, popReservation, toUnreserved, unallocate } from './lists.js';
 import { parseResourceList, parseResources } from './parse.js';
-import { addQuantities, equalQuantities, quantitiesOf } from './quantities.js';
-import { anyList, anyResources, anySums, scalarOfName } from './testing.js';
+import { addQuantities, quantitiesOf } from './quantities.js';
+import { anyList, anyResources, anySums, pushReservation, scalarOfName } from './testing.js';
 import { validateResources } from './validate.js';
 
 const parse = (text: string) => {
@@ -69,9 +69,9 @@ test('contains and equals agree', () => {
 test('quantities of a sum are the sum of quantities, but for shared copies', () => {
   const plain = anySums.map((list) => list.filter((r) => r.shared === undefined));
   fc.assert(
-    fc.property(plain, plain, (a, b) =>
-      equalQuantities(quantitiesOf(add(a, b)), addQuantities(quantitiesOf(a), quantitiesOf(b))),
-    ),
+    fc.property(plain, plain, (a, b) => {
+      assert.deepEqual(quantitiesOf(add(a, b)), addQuantities(quantitiesOf(a), quantitiesOf(b)));
+    }),
   );
 });
 

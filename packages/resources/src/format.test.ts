@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Resource } from '@meseta/wire';
-import { formatAttribute, formatResource, formatResources, formatValue } from './format.js';
+import { formatResource, formatResources, formatValue } from './format.js';
 import { scalarOfName } from './testing.js';
 
 const disk = (more: object): Resource => scalarOfName('disk', 1, { disk: more as NonNullable<Resource['disk']> });
@@ -60,12 +60,9 @@ test('resources as the logs of Mesos show them', () => {
   for (const [resource, text] of table) assert.equal(formatResource(resource), text);
 });
 
-test('a list, and attributes', () => {
+test('a list is shown with its resources separated by semicolons, a shared resource once', () => {
   const shared = { ...scalarOfName('disk', 1), shared: {} };
   assert.equal(formatResources([]), '{}');
   assert.equal(formatResources([scalarOfName('a', 1), shared, shared]), 'a:1; disk<SHARED>:1');
-  assert.equal(formatAttribute({ name: 'rack', type: 'TEXT' }), 'rack=');
-  assert.equal(formatAttribute({ name: 'rack', type: 'TEXT', text: { value: 'r' } }), 'rack=r');
-  assert.equal(formatAttribute({ name: 'size', type: 'SCALAR', scalar: { value: 2 } }), 'size=2');
   assert.equal(formatValue({ type: 'SCALAR', scalar: { value: -1.0005 } }), '-1.001');
 });

@@ -1,5 +1,5 @@
 // Resources and attributes as text, the way Mesos' logs and flags show them.
-import type { Attribute, Labels, Resource, ResourceDiskInfo, ResourceReservationInfo, Volume } from '@meseta/wire';
+import type { Labels, Resource, ResourceDiskInfo, ResourceReservationInfo, Volume } from '@meseta/wire';
 import { formatScalar } from '@meseta/wire/scalars';
 import { distinctShared } from './lists.js';
 import { formatRanges, formatSet } from './ranges.js';
@@ -56,7 +56,3 @@ const formatVolume = (volume: Volume): string =>
   volume.host_path === undefined
     ? volume.container_path
     : `${volume.host_path}:${volume.container_path}:${volume.mode.toLowerCase()}`;
-
-/** `rack=r1` */
-export const formatAttribute = (attribute: Attribute): string =>
-  `${attribute.name}=${attribute.type === 'TEXT' ? (attribute.text?.value ?? '') : formatValue(attribute)}`;

@@ -17,4 +17,3 @@ export * from './roles.js';
 export * from './shrink.js';
 export * from './summary.js';
 export * from './validate.js';
-export * from './validate-use.js';

@@ -10,7 +10,6 @@ import {
   isExclusiveSource,
   isIndivisible,
   isReserved,
-  isReservedToSubtree,
   isUnreserved,
   needsCheckpoint,
   reservationRole,
@@ -20,10 +19,7 @@ import {
   allocationsByRole,
   distinctShared,
   nonRevocable,
-  nonScalars,
   nonShared,
-  persistentVolumes,
-  pushReservation,
   reservationsByRole,
   reserved,
   revocable,
@@ -60,9 +56,7 @@ test('parts of a list: each has exactly the entries of its kind, in their order'
     ['not revocable', nonRevocable(all), [plain, toEng, toWeb, volume, copies, ports]],
     ['shared', shared(all), [copies]],
     ['not shared', nonShared(all), [plain, toEng, toWeb, extra, volume, ports]],
-    ['volumes', persistentVolumes(all), [volume, copies]],
     ['scalars', scalars(all), [plain, toEng, toWeb, extra, volume, copies]],
-    ['not scalars', nonScalars(all), [ports]],
     ['allocatable to the role', allocatableTo(all, 'eng'), [plain, toEng, extra, volume, ports]],
     ['allocatable to one below', allocatableTo(all, 'eng/web/x'), [plain, toEng, toWeb, extra, volume, ports]],
   ];
@@ -82,21 +76,19 @@ test('lists by role: of the innermost reservation, and of the allocation', () =>
   assert.deepEqual([...allocationsByRole([a, b, a])], [['a', [a, a]]]);
 });
 
-test('whom a reservation is for: the role itself, those below, those above', () => {
-  const table: readonly (readonly [Resource, role: string, allocatable: boolean, belongsBelow: boolean])[] = [
-    [plain, 'eng', true, false],
-    [toEng, 'eng', true, true],
-    [toEng, 'eng/web', true, false],
-    [toEng, 'ops', false, false],
-    [toEng, 'engine', false, false],
-    [toWeb, 'eng', false, true],
-    [toWeb, 'eng/web', true, true],
-    [toWeb, 'eng/we', false, false],
+test('a resource is allocatable to a role if it is unreserved, or reserved to the role or an ancestor', () => {
+  const table: readonly (readonly [Resource, role: string, isAllocatable: boolean])[] = [
+    [plain, 'eng', true],
+    [toEng, 'eng', true],
+    [toEng, 'eng/web', true],
+    [toEng, 'ops', false],
+    [toEng, 'engine', false],
+    [toWeb, 'eng', false],
+    [toWeb, 'eng/web', true],
+    [toWeb, 'eng/we', false],
   ];
-  for (const [resource, role, allocatable, belongsBelow] of table) {
-    const label = `${reservationRole(resource)} and ${role}`;
-    assert.equal(isAllocatableTo(resource, role), allocatable, label);
-    assert.equal(isReservedToSubtree(resource, role), belongsBelow, label);
+  for (const [resource, role, isAllocatable] of table) {
+    assert.equal(isAllocatableTo(resource, role), isAllocatable, `${reservationRole(resource)} and ${role}`);
   }
 });
 
@@ -199,11 +191,7 @@ test('allocating: every entry has the role, and entries that differed in it only
   assert.equal(unallocate(list), list);
 });
 
-test('sums of lists, and a reservation on top of each', () => {
+test('a sum of lists merges their entries', () => {
   assert.deepEqual(sum([]), []);
   assert.deepEqual(sum([[plain], [ports], [plain]]), [scalarOfName('cpus', 2), ports]);
-  assert.deepEqual(pushReservation([plain, toEng], dynamic('eng/web')), [
-    scalarOfName('cpus', 1, { reservations: [dynamic('eng/web')] }),
-    scalarOfName('cpus', 2, { reservations: [fixed('eng'), dynamic('eng/web')] }),
-  ]);
 });

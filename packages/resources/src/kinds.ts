@@ -33,12 +33,6 @@ export function isAllocatableTo(resource: Resource, role: string): boolean {
   return holder === undefined || isInSubtree(role, holder);
 }
 
-/** Reserved to the role or to one below it. */
-export function isReservedToSubtree(resource: Resource, role: string): boolean {
-  const holder = reservationRole(resource);
-  return holder !== undefined && isInSubtree(holder, role);
-}
-
 export const isScalar = (resource: Resource): boolean => resource.type === 'SCALAR';
 export const isRevocable = (resource: Resource): boolean => resource.revocable !== undefined;
 export const isShared = (resource: Resource): boolean => resource.shared !== undefined;

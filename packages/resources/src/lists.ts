@@ -1,16 +1,8 @@
 // Parts of a list, and a list with its reservations or its allocation changed.
-import type { Resource, ResourceReservationInfo } from '@meseta/wire';
+import type { Resource } from '@meseta/wire';
 import { add, merge, type Resources } from './algebra.js';
 import { metadataKey, resourceEquals } from './identity.js';
-import {
-  isPersistentVolume,
-  isReserved,
-  isRevocable,
-  isScalar,
-  isShared,
-  isUnreserved,
-  reservationRole,
-} from './kinds.js';
+import { isReserved, isRevocable, isScalar, isShared, isUnreserved, reservationRole } from './kinds.js';
 import { withFields } from './records.js';
 
 /** Reserved to anybody, or to exactly this role. */
@@ -20,9 +12,7 @@ export const revocable = (list: Resources): Resources => list.filter(isRevocable
 export const nonRevocable = (list: Resources): Resources => list.filter((r) => !isRevocable(r));
 export const shared = (list: Resources): Resources => list.filter(isShared);
 export const nonShared = (list: Resources): Resources => list.filter((r) => !isShared(r));
-export const persistentVolumes = (list: Resources): Resources => list.filter(isPersistentVolume);
 export const scalars = (list: Resources): Resources => list.filter(isScalar);
-export const nonScalars = (list: Resources): Resources => list.filter((r) => !isScalar(r));
 
 /** Each shared resource once, whatever its copies: as messages and totals count it. */
 export function distinctShared(list: Resources): Resources {
@@ -67,10 +57,6 @@ function groupBy(list: Resources, roleOf: (resource: Resource) => string | undef
 /** Without any reservations, merged. */
 export const toUnreserved = (list: Resources): Resources =>
   list.some((r) => !isUnreserved(r)) ? merge(list.map((r) => withFields(r, { reservations: undefined }))) : list;
-
-/** One more reservation on top of each. */
-export const pushReservation = (list: Resources, reservation: ResourceReservationInfo): Resources =>
-  merge(list.map((r) => withFields(r, { reservations: [...(r.reservations ?? []), reservation] })));
 
 /** Without the innermost reservation of each; what has none stays. */
 export const popReservation = (list: Resources): Resources =>

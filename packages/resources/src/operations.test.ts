@@ -5,11 +5,11 @@ import fc from 'fast-check';
 import { contains, equals, merge, type Resources } from './algebra.js';
 import { formatResources } from './format.js';
 import { isPersistentVolume, isUnreserved, needsCheckpoint } from './kinds.js';
-import { pushReservation, unallocate } from './lists.js';
+import { unallocate } from './lists.js';
 import { applyCheckpointed, applyOperation, stripVolume } from './operations.js';
 import { quantitiesOf } from './quantities.js';
 import { withFields } from './records.js';
-import { anyResources, anySums, scalarOfName } from './testing.js';
+import { anyResources, anySums, pushReservation, scalarOfName } from './testing.js';
 
 const dynamic = { reservations: [{ role: 'web', type: 'DYNAMIC' as const }] };
 const refined = { reservations: [...dynamic.reservations, { role: 'web/a', type: 'DYNAMIC' as const }] };

@@ -122,19 +122,6 @@ function addSameNames(a: Quantities, b: Quantities): Quantities | undefined {
 export const subtractQuantities = (a: Quantities, b: Quantities): Quantities =>
   b.names.length === 0 ? a : zip(a, b, (x, y) => Math.max(0, x - y));
 
-/** With negative amounts where `b` is more. */
-export const differenceOf = (a: Quantities, b: Quantities): Quantities =>
-  b.names.length === 0 ? a : zip(a, b, (x, y) => x - y);
-
-/** By name the smaller; a name that one lacks is 0. */
-export const minQuantities = (a: Quantities, b: Quantities): Quantities => zip(a, b, Math.min);
-
-export const maxQuantities = (a: Quantities, b: Quantities): Quantities => zip(a, b, Math.max);
-
-/** Every amount times the factor, rounded to the thousandth. */
-export const scaleQuantities = (q: Quantities, factor: number): Quantities =>
-  zip(q, noQuantities, (x) => Math.round(x * factor));
-
 /** Whether `a` has at least as much of every name. */
 export function containsQuantities(a: Quantities, b: Quantities): boolean {
   if (a === b) return true;
@@ -148,33 +135,10 @@ export function containsQuantities(a: Quantities, b: Quantities): boolean {
   return true;
 }
 
-export const equalQuantities = (a: Quantities, b: Quantities): boolean =>
-  a === b ||
-  (a.names.length === b.names.length &&
-    a.names.every((name, i) => name === b.names[i] && a.amounts[i] === b.amounts[i]));
-
 /** Whether `q` stays within every limit. */
 export function withinLimits(limits: Limits, q: Quantities): boolean {
   return limits.names.every((name, i) => quantity(q, name) <= (limits.amounts[i] as number));
 }
-
-/** What of `q` may still be used: limited names are cut to limit - used, never below 0; others stay. */
-export function cutToLimits(q: Quantities, limits: Limits, used: Quantities): Quantities {
-  if (limits.names.length === 0) return q;
-  const amounts = new Map<string, number>();
-  q.names.forEach((name, i) => {
-    const most = limit(limits, name);
-    const amount = q.amounts[i] as number;
-    amounts.set(name, most === undefined ? amount : Math.max(0, Math.min(amount, most - quantity(used, name))));
-  });
-  return quantitiesFromAmounts(amounts);
-}
-
-/** `cpus:4; mem:1024`; `{}` when empty. */
-export const formatQuantities = (q: Quantities): string =>
-  q.names.length === 0
-    ? '{}'
-    : q.names.map((name, i) => `${name}:${fromThousandths(q.amounts[i] as number)}`).join('; ');
 
 /** Values by name, for views: `{cpus: 4, mem: 1024}`. */
 export const quantitiesToRecord = (q: Quantities): Record<string, number> =>

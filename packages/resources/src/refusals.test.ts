@@ -8,14 +8,6 @@ import { parseAttributes, parseResourceList, parseResources } from './parse.js';
 import { validateRole } from './roles.js';
 import { scalarOfName } from './testing.js';
 import { validateResources } from './validate.js';
-import {
-  singleAllocationRole,
-  singleProvider,
-  validateUniqueVolumes,
-  validateUnmixedRevocable,
-  validateUse,
-  validateVolumes,
-} from './validate-use.js';
 
 const web = { role: 'web', type: 'DYNAMIC' as const };
 const cpus = (amount: number, more: Partial<Resource> = {}): Resource => scalarOfName('cpus', amount, more);
@@ -28,92 +20,6 @@ const errorOf = (answer: { readonly ok: boolean; readonly error?: unknown }): un
   if (answer.ok) return 'taken';
   return typeof answer.error === 'string' ? answer.error : (answer.error as { text: string }).text;
 };
-
-test('what a resource may be used for', () => {
-  const table: readonly (readonly [Resource, wanted: string])[] = [
-    [cpus(1), 'taken'],
-    [cpus(1, { reservations: [web] }), 'taken'],
-    [cpus(1, { revocable: {} }), 'taken'],
-    [cpus(1, { revocable: {}, reservations: [{ ...web, type: 'STATIC' }] }), 'taken'],
-    [
-      cpus(1, { revocable: {}, reservations: [web] }),
-      '.revocable: expected to be unset: revocable resources can not be reserved',
-    ],
-    [volume('v'), 'taken'],
-    [disk({ disk: { source: { type: 'PATH' } } }), 'taken'],
-    [disk({ disk: {} }), '.disk: expected `persistence` or `source` in it'],
-    [disk({ disk: { volume: usage } }), '.disk.volume: expected to be unset: only persistent volumes have one'],
-    [
-      volume('v', { revocable: {}, reservations: [{ role: 'web', type: 'STATIC' }] }),
-      '.revocable: expected to be unset for a persistent volume',
-    ],
-    [volume('v', { reservations: [] }), '.reservations: expected the disk of a persistent volume to be reserved'],
-    [disk({ disk: { persistence: { id: 'v' } } }), '.disk.volume: expected to be set for a persistent volume'],
-    [
-      disk({ disk: { persistence: { id: 'v' }, volume: { ...usage, host_path: '/' } } }),
-      '.disk.volume.host_path: expected to be unset for a persistent volume',
-    ],
-  ];
-  for (const [resource, wanted] of table) {
-    const text = wanted === 'taken' ? wanted : `resources[1]${wanted}`;
-    assert.equal(errorOf(validateUse([cpus(1), resource])), text);
-    assert.equal(errorOf(validateUse([cpus(1), resource], 'x')), text.replace('resources', 'x'));
-  }
-});
-
-test('volumes that can be created', () => {
-  const table: readonly (readonly [Resource, wanted: string])[] = [
-    [volume('v'), 'taken'],
-    [cpus(1), 'volumes[1].disk.persistence: expected to be set'],
-    [disk({ disk: {} }), 'volumes[1].disk.persistence: expected to be set'],
-    [disk({ disk: { persistence: { id: 'v' } } }), 'volumes[1].disk.volume: expected to be set'],
-    [
-      disk({ disk: { persistence: { id: 'v' }, volume: { ...usage, mode: 'RO' } } }),
-      'volumes[1].disk.volume.mode: expected RW, got RO',
-    ],
-  ];
-  for (const [resource, wanted] of table) assert.equal(errorOf(validateVolumes([volume('a'), resource])), wanted);
-});
-
-test('a persistence id comes once in a role; copies of a shared volume are one', () => {
-  const shared = volume('v', { shared: {} });
-  const twice = 'resources: expected the persistence id "v" once';
-  const elsewhere = volume('v', { reservations: [{ ...web, role: 'db' }] });
-  const table: readonly (readonly [list: readonly Resource[], wanted: string])[] = [
-    [[volume('v'), volume('w')], 'taken'],
-    [[volume('v'), elsewhere], 'taken'],
-    [[cpus(1), cpus(1), disk({}), disk({})], 'taken'],
-    [[shared, shared], 'taken'],
-    [[volume('v'), volume('v')], twice],
-    [[volume('v'), shared], twice],
-  ];
-  for (const [list, wanted] of table) assert.equal(errorOf(validateUniqueVolumes(list)), wanted);
-});
-
-test('lists that must not be mixed', () => {
-  const extra = cpus(1, { revocable: {} });
-  const [a, b] = [cpus(1, { allocation_info: { role: 'a' } }), cpus(1, { allocation_info: { role: 'b' } })];
-  const unset = cpus(1, { allocation_info: {} });
-  const provided = cpus(1, { provider_id: { value: 'p' } });
-  const table: readonly (readonly [found: unknown, wanted: unknown])[] = [
-    [validateUnmixedRevocable([extra, extra, scalarOfName('mem', 1)]), { ok: true, value: undefined }],
-    [
-      errorOf(validateUnmixedRevocable([extra, cpus(1)])),
-      'resources: expected either revocable or non-revocable cpus, got both',
-    ],
-    [singleAllocationRole([]), { ok: true, value: undefined }],
-    [singleAllocationRole([a, a]), { ok: true, value: 'a' }],
-    [errorOf(singleAllocationRole([a, b])), 'resources: expected one allocation role, got "a" and "b"'],
-    [errorOf(singleAllocationRole([a, cpus(1)])), 'resources[1].allocation_info.role: expected to be set'],
-    [errorOf(singleAllocationRole([unset])), 'resources[0].allocation_info.role: expected to be set'],
-    [singleProvider([]), { ok: true, value: undefined }],
-    [singleProvider([cpus(1), cpus(2)]), { ok: true, value: undefined }],
-    [singleProvider([provided, provided]), { ok: true, value: 'p' }],
-    [errorOf(singleProvider([provided, cpus(1)])), 'resources: expected resources of one resource provider'],
-    [errorOf(singleProvider([cpus(1), provided])), 'resources: expected resources of one resource provider'],
-  ];
-  for (const [found, wanted] of table) assert.deepEqual(found, wanted);
-});
 
 test('the old format of a reservation beside the new one must say the same', () => {
   const labels = { labels: [{ key: 'k' }] };

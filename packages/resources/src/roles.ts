@@ -48,10 +48,5 @@ export function ancestorsOf(role: string): readonly string[] {
   return ancestors;
 }
 
-export function topLevelOf(role: string): string {
-  const slash = role.indexOf('/');
-  return slash < 0 ? role : role.slice(0, slash);
-}
-
 /** The directory in which an agent keeps the persistent volumes of a role. No role has a space. */
 export const volumeDirectory = (role: string): string => role.replaceAll('/', ' ');

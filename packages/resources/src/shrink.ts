@@ -1,36 +1,30 @@
-// Chopping for quota: which part of a list keeps within given amounts.
+// Shrinking a list to limits, as Mesos' allocator does for quota.
 import type { Resource } from '@meseta/wire';
 import type { Resources } from './algebra.js';
 import { isIndivisible, isScalar, scalarOf } from './kinds.js';
-import { type Limits, limit, type Quantities, quantity } from './quantities.js';
+import { type Limits, limit } from './quantities.js';
 import { withAmount } from './records.js';
 
 /**
- * The scalars, cut so that no name's total is more than in `target`; a name that isn't in it goes.
- * What can't be split (MOUNT and BLOCK disks, volumes) is kept whole or left out. Entries are
- * tried in their order: for Mesos' fairness among them, shuffle first. Non-scalars are left out.
+ * The list with the scalars of each limited name shrunk to its limit. Indivisible resources (MOUNT and BLOCK disks,
+ * volumes) are kept whole or left out. Entries are tried in their order. Non-scalars and names without a limit stay.
  */
-export const shrinkToQuantities = (list: Resources, target: Quantities): Resources =>
-  shrink(list.filter(isScalar), (name) => quantity(target, name));
-
-/** The same, but names without a limit, and non-scalars, stay as they are. */
-export const shrinkToLimits = (list: Resources, limits: Limits): Resources =>
-  limits.names.length === 0 ? list : shrink(list, (name) => limit(limits, name));
-
-function shrink(list: Resources, mostOf: (name: string) => number | undefined): Resources {
-  const left = new Map<string, number>();
+export function shrinkToLimits(list: Resources, limits: Limits): Resources {
+  if (limits.names.length === 0) return list;
+  const remaining = new Map<string, number>();
   const kept: Resource[] = [];
   for (const resource of list) {
-    const most = isScalar(resource) ? (left.get(resource.name) ?? mostOf(resource.name)) : undefined;
+    const { name } = resource;
+    const most = isScalar(resource) ? (remaining.get(name) ?? limit(limits, name)) : undefined;
     if (most === undefined) {
       kept.push(resource);
       continue;
     }
     const amount = scalarOf(resource);
-    const taken = amount <= most ? amount : isIndivisible(resource) ? 0 : most;
-    if (taken <= 0) continue;
-    left.set(resource.name, most - taken);
-    kept.push(taken === amount ? resource : withAmount(resource, taken));
+    const keptAmount = amount <= most ? amount : isIndivisible(resource) ? 0 : most;
+    if (keptAmount <= 0) continue;
+    remaining.set(name, most - keptAmount);
+    kept.push(keptAmount === amount ? resource : withAmount(resource, keptAmount));
   }
   return kept;
 }

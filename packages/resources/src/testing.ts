@@ -84,3 +84,7 @@ export const anySums = fc
 
 export const scalarOfName = (name: string, amount: number, more: Partial<Resource> = {}): Resource =>
   withFields({ name, type: 'SCALAR', scalar: { value: amount } }, more);
+
+/** The list with one more reservation in the stack of each resource. */
+export const pushReservation = (list: readonly Resource[], reservation: ResourceReservationInfo): readonly Resource[] =>
+  merge(list.map((it) => withFields(it, { reservations: [...(it.reservations ?? []), reservation] })));

@@ -7,14 +7,6 @@ import { toEndpointFormat, toPostRefinement, toPreRefinement } from './formats.j
 import { hasRefinedReservations } from './kinds.js';
 import { anyList, anyResources, scalarOfName } from './testing.js';
 import { admitResources, validateResources } from './validate.js';
-import {
-  singleAllocationRole,
-  singleProvider,
-  validateUniqueVolumes,
-  validateUnmixedRevocable,
-  validateUse,
-  validateVolumes,
-} from './validate-use.js';
 
 const cpus = (amount: number, more: Partial<Resource> = {}): Resource => scalarOfName('cpus', amount, more);
 const ports = (...pairs: [number, number][]): Resource => ({
@@ -163,41 +155,6 @@ test('a disk shows itself: it names no other source, which could hold a secret',
       `${field}: expected to be unset: the disk itself is what is shown`,
     );
   }
-});
-
-test('what valid resources may not be used for', () => {
-  const bad: readonly (readonly [ReturnType<typeof validateUse>, string])[] = [
-    [validateUse([cpus(1, { reservations: [web], revocable: {} })]), 'resources[0].revocable'],
-    [validateUse([disk({ disk: {} })]), 'resources[0].disk'],
-    [validateUse([disk({ disk: { volume } })]), 'resources[0].disk.volume'],
-    [validateUse([scalarOfName('disk', 1, { disk: { persistence, volume } })]), 'resources[0].reservations'],
-    [validateUse([disk({ disk: { persistence } })]), 'resources[0].disk.volume'],
-    [
-      validateUse([disk({ disk: { persistence, volume: { ...volume, host_path: '/' } } })]),
-      'resources[0].disk.volume.host_path',
-    ],
-    [validateVolumes([disk({})]), 'volumes[0].disk.persistence'],
-    [
-      validateVolumes([disk({ disk: { persistence, volume: { ...volume, mode: 'RO' } } })]),
-      'volumes[0].disk.volume.mode',
-    ],
-    [validateUniqueVolumes([disk({ disk: { persistence } }), disk({ disk: { persistence } })]), 'resources'],
-    [validateUnmixedRevocable([cpus(1), cpus(1, { revocable: {} })]), 'resources'],
-  ];
-  for (const [answer, field] of bad) assert.equal(answer.ok ? 'taken' : answer.error.field, field);
-  const shared = disk({ disk: { persistence, volume }, shared: {} });
-  assert.ok(validateUse([shared]).ok && validateVolumes([shared]).ok && validateUniqueVolumes([shared, shared]).ok);
-  assert.ok(validateUnmixedRevocable([cpus(1), scalarOfName('mem', 1, { revocable: {} })]).ok);
-});
-
-test('one role, one provider', () => {
-  const [a, b] = [cpus(1, { allocation_info: { role: 'a' } }), cpus(1, { allocation_info: { role: 'b' } })];
-  assert.deepEqual(singleAllocationRole([a, a]), { ok: true, value: 'a' });
-  assert.equal(singleAllocationRole([a, b]).ok, false);
-  assert.equal(singleAllocationRole([cpus(1)]).ok, false);
-  const provided = cpus(1, { provider_id: { value: 'p' } });
-  assert.deepEqual(singleProvider([provided]), { ok: true, value: 'p' });
-  assert.equal(singleProvider([cpus(1), provided]).ok, false);
 });
 
 test('formats: down and up again, from the endpoints too', () => {
