@@ -89,6 +89,7 @@ test('an offer names what serves an unmet guarantee of its own role', () => {
   const cases: [guarantees: Record<string, number>, role: string, total: string, guaranteed: string[]][] = [
     [{ cpus: 2, mem: 1000 }, 'r', 'cpus:4;disk:5;mem:100', ['cpus', 'mem']],
     [{ cpus: 2 }, 'r', 'disk:5;mem:100', []],
+    [{ cpus: 2, gpus: 1 }, 'r', 'cpus:4;mem:100', ['cpus']],
     [{ cpus: 2 }, 'r', 'cpus(r):2;mem:100', []],
     [{ cpus: 2 }, 'r/below', 'cpus:4;mem:100', []],
     [{ cpus: 2 }, 'other', 'cpus:4;mem:100', []],

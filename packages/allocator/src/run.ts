@@ -55,7 +55,6 @@ function drainExpired(state: State, now: number): void {
   expireFilters(state.filters, now, (agentIndex, clientIndex) => {
     const agent = present(state.agentSlots[agentIndex], 'the agent of a filter');
     const client = present(state.clientSlots[clientIndex], 'the client of a filter');
-    if (!client.active) return;
     agent.pairs.add(client);
     state.pairedAgents.add(agent);
   });
@@ -203,24 +202,22 @@ function offerTo(state: State, agent: Agent, client: Client): boolean {
 
 /** The names of the bundle's unreserved scalars that bring the role closer to its guarantee. */
 function guaranteedIn(state: State, role: Role, bundle: Bundle): readonly string[] {
-  if (role.guarantees === undefined) return [];
   const { countable } = state.shapes.of(bundle);
   const names: string[] = [];
-  for (let d = 0; d < countable.length; d++) {
-    if ((countable[d] as number) > 0 && unmetGuarantee(role, d) > 0) names.push(state.dimensions.names[d] as string);
+  for (const d of (role.guarantees ?? []).keys()) {
+    if (amount(countable, d) > 0 && unmetGuarantee(role, d) > 0) names.push(state.dimensions.names[d] as string);
   }
   return names;
 }
 
 const hasUnmet = (role: Role, mask = -1): boolean => {
-  const guarantees = role.guarantees ?? [];
-  for (let d = 0; d < guarantees.length; d++) if (unmetGuarantee(role, d) > 0 && mask & bitOf(d)) return true;
+  for (const d of (role.guarantees ?? []).keys()) if (unmetGuarantee(role, d) > 0 && mask & bitOf(d)) return true;
   return false;
 };
 
 /** The first stage: on each agent the roles with an unmet guarantee that the agent can serve, in order. */
 function serveGuarantees(state: State, work: readonly Agent[]): void {
-  let roles = [...state.quotaRoles].filter((role) => role.parent === undefined && role.active > 0 && hasUnmet(role));
+  let roles = [...state.quotaRoles].filter((role) => role.active > 0);
   let comparedAtOffer = -1;
   for (const agent of work) {
     if (comparedAtOffer !== state.offersMade) {
@@ -245,8 +242,8 @@ function serveUnmet(state: State): void {
     if (grown === 0) continue;
     visitAgents(state.heldBack, uniform(state.random), (index) => {
       if (!hasUnmet(role, grown)) return false;
-      const agent = state.agentSlots[index];
-      if (agent !== undefined && agent.heldBackMask & grown && canOffer(state, agent)) {
+      const agent = agentAt(state, index);
+      if (agent.heldBackMask & grown && canOffer(state, agent)) {
         walk(state, role.group, agent, everyClient);
       }
       return true;
@@ -269,8 +266,8 @@ function serveUnblocked(state: State, role: Role): void {
       return false;
     }
     removeAgentFrom(role.blocked, index);
-    const agent = state.agentSlots[index];
-    if (agent !== undefined && canOffer(state, agent)) walk(state, role.group, agent, everyClient);
+    const agent = agentAt(state, index);
+    if (canOffer(state, agent)) walk(state, role.group, agent, everyClient);
     return true;
   });
 }
@@ -278,20 +275,22 @@ function serveUnblocked(state: State, role: Role): void {
 /** Serves the agents of which headroom withheld resources, if the surplus grew. */
 function serveHeldBack(state: State): void {
   const surplus = (d: number): number => surplusOf(state, d);
-  const size = Math.max(state.available.length, state.required.length);
+  const size = state.required.length;
   const grown = grownMask(size, surplus, state.lastSurplus);
   if (grown === 0) return;
   visitAgents(state.heldBack, uniform(state.random), (index) => {
     if (!hasAnyLeft(size, surplus, grown)) return false;
-    const agent = state.agentSlots[index];
-    if (agent !== undefined && !(agent.heldBackMask & grown)) return true;
+    const agent = agentAt(state, index);
+    if (!(agent.heldBackMask & grown)) return true;
     removeAgentFrom(state.heldBack, index);
-    if (agent === undefined) return true;
     agent.heldBackMask = 0;
     if (canOffer(state, agent)) walk(state, state.rootGroup, agent, everyClient);
     return true;
   });
 }
+
+/** An agent of a wake list; removed agents leave these lists. */
+const agentAt = (state: State, index: number): Agent => present(state.agentSlots[index], 'the agent of a wake list');
 
 const canOffer = (state: State, agent: Agent): boolean =>
   !agent.free.bundle.isEmpty && isOfferable(agent) && !state.cooldownUntilMs.has(agent);
@@ -309,11 +308,11 @@ function hasAnyLeft(size: number, amountAt: (d: number) => number, mask: number)
 }
 
 function recordRooms(state: State): void {
-  const size = Math.max(state.available.length, state.required.length);
-  state.lastSurplus = Array.from({ length: size }, (_, d) => surplusOf(state, d));
+  // Headroom withholds only resources of which some are required.
+  state.lastSurplus = state.required.map((_, d) => surplusOf(state, d));
   for (const role of [...state.quotaRoles]) {
-    role.lastRoom = Array.from({ length: role.limits?.length ?? 0 }, (_, d) => roomUnderLimit(role, d));
-    role.lastUnmet = Array.from({ length: role.guarantees?.length ?? 0 }, (_, d) => unmetGuarantee(role, d));
+    role.lastRoom = (role.limits ?? []).map((_, d) => roomUnderLimit(role, d));
+    role.lastUnmet = (role.guarantees ?? []).map((_, d) => unmetGuarantee(role, d));
     removeQuotaRoleIfUnset(state, role);
   }
 }
