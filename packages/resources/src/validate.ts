@@ -56,7 +56,7 @@ export function admitResources(list: readonly Resource[], field = 'resources'): 
   return valid.ok ? ok(merge(toPostRefinement(list))) : valid;
 }
 
-export const problem = (field: string, why: string): ResourceProblem => ({ field, text: `${field}: ${why}` });
+const problem = (field: string, why: string): ResourceProblem => ({ field, text: `${field}: ${why}` });
 
 function checkName({ name }: Resource): Wrong | undefined {
   return name === '' ? ['.name', 'expected a name, got an empty string'] : undefined;
