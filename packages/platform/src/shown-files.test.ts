@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { refusal } from '@meseta/api';
 import { err, ok } from '@meseta/base';
-import { browse, download, type FindRoot, readPart } from './shown-files.js';
+import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
 
 let root = '';
 const find: FindRoot = (path) => {
@@ -168,5 +168,24 @@ test('SHOWN-1: a directory that is swapped for a link in a loop shows nothing of
     assert.ok(seen.has('harmless'));
   } finally {
     swapper.kill('SIGKILL');
+  }
+});
+
+test('a read that ends inside a character leaves that character for the next read', () => {
+  const whole = Buffer.from('aé€😀');
+  const lengths = Array.from({ length: whole.length + 1 }, (_, n) => wholeText(whole.subarray(0, n)));
+  assert.deepEqual(lengths, ['', 'a', 'a', 'aé', 'aé', 'aé', 'aé€', 'aé€', 'aé€', 'aé€', 'aé€😀']);
+});
+
+test('a mode is shown as ls shows it', () => {
+  for (const [mode, text] of [
+    [0o100644, '-rw-r--r--'],
+    [0o040755, 'drwxr-xr-x'],
+    [0o120777, 'lrwxrwxrwx'],
+    [0o104755, '-rwsr-xr-x'],
+    [0o041777, 'drwxrwxrwt'],
+    [0o102644, '-rw-r-Sr--'],
+  ] as const) {
+    assert.equal(modeText(mode), text);
   }
 });

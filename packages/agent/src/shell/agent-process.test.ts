@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -11,7 +11,7 @@ import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { fetcherDirectory, type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
 
-/** A master that takes every agent as `m-S0` and acknowledges every update. */
+/** A master that registers every agent as `m-S0` and acknowledges every update. */
 interface ScriptedMaster {
   readonly host: Host;
   readonly updates: StatusUpdate[];
@@ -121,7 +121,7 @@ async function start(): Promise<RunningAgent> {
 const statesOf = (task: string): readonly string[] =>
   master.updates.filter(({ status }) => status.task_id.value === task).map(({ status }) => status.state);
 
-test('a command runs for real; its end, its output and its record can be read', async () => {
+test('a command runs, and the endpoints show its end, its output and its task', async () => {
   const agent = await start();
   await until('the registration', () => master.received.some(({ name }) => name === 'UpdateAgentMessage'));
   master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf('t', 'echo out; exit 3') } });
@@ -148,16 +148,22 @@ test('a command runs for real; its end, its output and its record can be read', 
   assert.equal(tasks.completed_tasks[0]?.state, 'TASK_FAILED');
 });
 
-test('an agent that is replaced finds its tasks: the live one, and the one that ended meanwhile with its status', async () => {
+test('a restarted agent recovers the task that runs, and the exact status of the one that ended meanwhile', async () => {
   for (const [id, command] of [
-    ['lives', 'while [ ! -e go ]; do sleep 0.1; done; exit 5'],
-    ['ends', 'sleep 0.3; exit 7'],
+    ['lives', 'sleep 600'],
+    ['ends', `while [ ! -e ${directory}/go ]; do sleep 0.05; done; exit 7`],
   ] as const) {
     master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf(id, command) } });
     await until(`${id} to run`, () => statesOf(id).at(-1) === 'TASK_RUNNING');
   }
   await running?.stop();
-  await new Promise((resolve) => setTimeout(resolve, 800));
+  await writeFile(join(directory, 'go'), '');
+  const runtimeDir = join(directory, 'run', 'containers');
+  await until('the status of the task on disk', async () => {
+    const records = (await readdir(runtimeDir)).filter((name) => name.endsWith('.record'));
+    const texts = await Promise.all(records.map((name) => readFile(join(runtimeDir, name), 'utf8')));
+    return texts.some((text) => /^(status exited|ended) 7\n/m.test(text));
+  });
   const agent = await start();
   await until('the end of the task', () => statesOf('ends').at(-1) === 'TASK_FAILED');
   assert.equal(master.updates.at(-1)?.status.message, 'Command exited with status 7');
@@ -168,7 +174,7 @@ test('an agent that is replaced finds its tasks: the live one, and the one that 
   assert.equal((await fetch(`http://${agent.address}/health`)).status, 200);
 });
 
-test('a work_dir that was moved while its agent was away is taken over with the task that runs there', async () => {
+test('an agent recovers its running task from a work_dir that was moved while no agent ran', async () => {
   const command = 'echo before; while [ ! -e go ]; do sleep 0.1; done; echo after; exit 5';
   master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf('moved', command) } });
   await until('the task to run', () => statesOf('moved').at(-1) === 'TASK_RUNNING');
@@ -200,7 +206,7 @@ test('a work_dir that was moved while its agent was away is taken over with the 
   await assert.rejects(stat(before), /ENOENT/);
 });
 
-test('agents of one machine do not fetch into the same directory, and one finds its own again', () => {
+test('each agent of a machine has a fetcher directory of its own, the same after a restart', () => {
   const of = (work_dir: string) => fetcherDirectory({ fetcher_cache_dir: '/cache', work_dir });
   assert.notEqual(of('/a'), of('/b'));
   assert.equal(of('/a/'), of('/a'));

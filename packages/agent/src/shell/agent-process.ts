@@ -1,4 +1,4 @@
-// One agent, wired: the core, its loop, the host, the containers, the checkpoints, the HTTP endpoints.
+// Starts one agent in this process: connects the core, its loop, the port, the containers, the checkpoint and the endpoints.
 import { createHash } from 'node:crypto';
 import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
@@ -48,7 +48,7 @@ import { createRemovals } from './sandboxes.js';
 import { type AgentSecurity, peerChecksOf, runTaskAnswers, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
-/** Each holds a few descriptors. */
+/** Each preparation of a sandbox holds a few descriptors. */
 const MAX_PREPARATIONS = 64;
 const MAX_REMOVALS = 8;
 const LOOPBACK = '127.0.0.1';
@@ -59,24 +59,24 @@ export interface AgentOptions {
   /** As /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
   readonly log: Logger;
-  /** Where the log can be read from. */
+  /** The path of the agent's log. */
   readonly logFile?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** The agent can't or needn't go on; `stop` is called by whoever hears it. */
+  /** The agent can't or needn't go on; the caller must call `stop`. */
   onExit(status: 0 | 1, message: string): void;
 }
 
 export interface RunningAgent {
   /** `ip:port` */
   readonly address: string;
-  /** Leaves the cluster for good: every task is ended, then `onExit` is told. */
+  /** Leaves the cluster for good: ends every task, then calls `onExit`. */
   leave(message: string): void;
-  /** Ends this process' part; tasks run on and are found by the next. */
+  /** Stops the agent. Its tasks run on, and the next agent with this work_dir recovers them. */
   stop(): Promise<void>;
 }
 
-/** What is asked of the flags beyond their syntax. */
-function problemOf(flags: AgentFlags): string | undefined {
+/** Checks the values of flags beyond their syntax. */
+function findFlagProblem(flags: AgentFlags): string | undefined {
   if (flags.master === undefined) return 'Flag --master is required: host:port of a master';
   if (flags.registration_backoff_factor > 60_000) {
     const given = formatDuration(flags.registration_backoff_factor);
@@ -93,10 +93,10 @@ function problemOf(flags: AgentFlags): string | undefined {
   return role.ok ? undefined : `Flag --default_role: ${role.error}`;
 }
 
-/** Starts an agent in this process. The error is for the person who started it. */
+/** Starts an agent. The error is a message for the person who started it. */
 export async function startAgent(options: AgentOptions): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
-  const problem = problemOf(flags);
+  const problem = findFlagProblem(flags);
   if (problem !== undefined) return err(problem);
   const security = securityOf(flags, options.env);
   if (!security.ok) return err(`Flag ${security.error}`);
@@ -110,11 +110,11 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   if (!directories.ok) return directories;
   if (flags.launcher !== 'posix') {
     log.warning(
-      `--launcher=${flags.launcher} is taken for posix: containers are process groups without cgroups and namespaces`,
+      `--launcher=${flags.launcher} is not supported; using posix: containers are process groups without cgroups and namespaces`,
     );
   }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
-  // First of all: it locks work_dir.
+  // Before anything else in work_dir: it locks work_dir.
   const checkpoint = await openCheckpoint({
     directory: `${resolve(flags.work_dir)}/meta`,
     warn: log.warning,
@@ -135,7 +135,7 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   return started;
 }
 
-/** Tasks of all users enter the first and the last. */
+/** Tasks of all users must be able to enter the first and the last directory. */
 async function claimDirectories(flags: AgentFlags): Promise<Result<void, string>> {
   const { claimDirectory } = createFiles();
   const claims = [
@@ -152,10 +152,10 @@ async function claimDirectories(flags: AgentFlags): Promise<Result<void, string>
 
 interface Inputs {
   push(input: AgentInput): void;
-  /** Inputs that came before there was a loop waited for this. */
+  /** Passes on the inputs that came before the loop was made, and all later ones. */
   open(push: (input: AgentInput) => void, handler: RequestHandler): void;
   readonly handler: RequestHandler | undefined;
-  /** Undefined until the agent begins to send; what comes before is dropped, and sent again. */
+  /** Undefined until the agent sends. Earlier messages are dropped, as peers repeat them. */
   peers: { readonly sender: Sender; readonly gate: AgentPeerGate } | undefined;
 }
 
@@ -247,8 +247,8 @@ async function run(
     coreLog,
     workDir,
     preparing: new Map(),
-    preparingFew: createConcurrencyLimit(MAX_PREPARATIONS),
-    removing: createConcurrencyLimit(MAX_REMOVALS),
+    limitPreparations: createConcurrencyLimit(MAX_PREPARATIONS),
+    limitRemovals: createConcurrencyLimit(MAX_REMOVALS),
     removals: createRemovals(),
     findUser: createUserLookup(processes),
     push,
@@ -319,7 +319,7 @@ const createAgentLoop = (core: AgentCore, coreLog: CoreLog<AgentInput>, perform:
     clock: realClock,
   });
 
-/** What goes to peers and comes from them. */
+/** Makes the sender of messages to peers and the gate for messages from them. */
 function openPeers(
   { flags, log, onExit }: AgentOptions,
   security: AgentSecurity,
@@ -329,8 +329,8 @@ function openPeers(
 ): { readonly sender: Sender; readonly gate: AgentPeerGate } {
   const { pid } = core.state.config;
   const { credential } = security;
-  const whoSends = { host, actor: ACTOR, pid, credential, flags, clock: realClock, log };
-  const sender = createSender({ ...whoSends, exit: onExit, proven: (connection) => gate.proven(connection) });
+  const senderOptions = { host, actor: ACTOR, pid, credential, flags, clock: realClock, log };
+  const sender = createSender({ ...senderOptions, exit: onExit, proven: (connection) => gate.proven(connection) });
   const gate: AgentPeerGate = createAgentPeerGate({
     actor: ACTOR,
     sender,
@@ -342,7 +342,7 @@ function openPeers(
   return { sender, gate };
 }
 
-/** The sandbox of a container that runs. */
+/** The sandbox of a running container. */
 function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {
   const run = state.runs.get(containerId);
   const framework = run && state.frameworks.get(run.frameworkId);
@@ -350,7 +350,7 @@ function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | und
   return run && framework?.executors.get(run.executorId)?.sandbox;
 }
 
-/** Agents of one machine may share the flag's directory, and each empties its own when it starts. */
+/** Agents of one machine may share the directory of the flag: each has a directory of its own in it, which it empties. */
 export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | 'work_dir'>): string {
   const own = createHash('sha256').update(resolve(flags.work_dir)).digest('hex').slice(0, 16);
   return resolve(flags.fetcher_cache_dir, own);
@@ -420,7 +420,7 @@ async function configOf(
   };
 }
 
-/** What the address resolves to, or the address. */
+/** The host name of an address, or the address if it has none. */
 async function nameOf(ip: string): Promise<string> {
   try {
     return (await lookupService(ip, 0)).hostname;

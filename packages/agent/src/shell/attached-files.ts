@@ -1,19 +1,19 @@
-// What /files/* and the calls LIST_FILES, READ_FILE show of an agent: the sandboxes, and its own log.
+// The files that /files/* and the calls LIST_FILES and READ_FILE show of an agent: the sandboxes and its log.
 import { refusal } from '@meseta/api';
 import { err, ok } from '@meseta/base';
 import type { FindRoot } from '@meseta/platform/shown-files';
 import type { ExecutorInfo, FrameworkInfo } from '@meseta/wire';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from '../views/approver.js';
-import { executorsOf, frameworksOf } from '../views/holdings.js';
+import { executorsOf, frameworksOf } from '../views/shown-executors.js';
 
-/** A directory that files are shown of, and whose it is, where that is still known. */
+/** A directory whose files are shown. `owner` is undefined when the agent no longer knows the sandbox's executor. */
 interface Attached {
   readonly path: string;
   readonly owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined;
 }
 
-/** By virtual path, every sandbox that is still there; the newest run of an executor is `latest` too. */
+/** Every sandbox on disk by virtual path. The newest run of an executor has the name `latest` too. */
 function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
   const paths = new Map<string, Attached>();
   for (const { path } of state.sandboxes.values()) paths.set(path, { path, owner: undefined });
@@ -32,7 +32,7 @@ function attachedPaths(state: AgentState): ReadonlyMap<string, Attached> {
 
 const LOG = '/slave/log';
 
-/** What is attached where: the sandboxes and the log that a viewer may access. */
+/** The virtual paths, with the paths on disk, of the sandboxes and the log that a viewer may access. */
 export const attachedList = (
   state: AgentState,
   approver: Approver,
@@ -44,7 +44,7 @@ export const attachedList = (
   ),
 ];
 
-/** What is attached as one viewer finds it. */
+/** Resolves virtual paths for a viewer; a path that the viewer may not access is refused. */
 export function rootsFor(state: AgentState, approver: Approver, logFile: string | undefined): FindRoot {
   const attached = attachedPaths(state);
   return (virtualPath) => {

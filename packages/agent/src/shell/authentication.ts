@@ -1,4 +1,4 @@
-// What the agent sends, on its way: with `--credential` it authenticates with its master before it registers.
+// Sends the agent's messages. With `--credential` it authenticates with its master before it registers.
 import { randomBytes } from 'node:crypto';
 import type { Clock, Pid } from '@meseta/base';
 import type { Host, Logger } from '@meseta/platform';
@@ -10,11 +10,11 @@ import type { AgentFlags } from './flags.js';
 export interface Sender {
   /** From the agent's own actor. */
   send(to: Pid, message: LibprocessMessage): void;
-  /** Whether the message was to an actor that authenticates; sees those to the agent, too. */
+  /** Returns whether the message was for the authentication. It gets the messages to the agent too. */
   receive(to: string, from: Pid, message: LibprocessMessage, connection: number): boolean;
-  /** Whether the master speaks over the incoming connection; of an agent without a credential any may be the master's. */
+  /** Whether the incoming connection is proven to be the master's. Without a credential every connection is accepted. */
   isMasters(connection: number, master: Pid): boolean;
-  /** Has the master show over which connection it speaks. */
+  /** Authenticates again, which proves one connection to be the master's. */
   askForProof(master: Pid): void;
   lost(address: string): void;
   closed(connection: number): void;
@@ -30,7 +30,7 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly log: Logger;
   exit(status: 1, message: string): void;
-  /** A connection was shown to be the master's. */
+  /** The connection is proven to be the master's. */
   proven(connection: number): void;
 }
 
@@ -42,15 +42,15 @@ export function createSender(options: SenderOptions): Sender {
   };
   if (credential === undefined) {
     const send = (to: Pid, message: LibprocessMessage): void => deliver(to, actor, message);
-    const nothing = (): void => {};
+    const ignore = (): void => {};
     return {
       send,
       receive: () => false,
       isMasters: () => true,
-      askForProof: nothing,
-      lost: nothing,
-      closed: nothing,
-      close: nothing,
+      askForProof: ignore,
+      lost: ignore,
+      closed: ignore,
+      close: ignore,
     };
   }
   const authenticatee = createAuthenticatee({

@@ -39,7 +39,7 @@ const keysOf = (checkpoint: Checkpoint): readonly string[] =>
     .map(({ key }) => key)
     .sort();
 
-test("CHECKPOINT-1, CHECKPOINT-2: batches are answered in order, of a key's changes the last is found again; keys of any length", async () => {
+test('CHECKPOINT-1, CHECKPOINT-2: batches become durable in order, the last change of a key is read again, keys may be long', async () => {
   const directory = newDirectory();
   const first = await open(directory);
   const long = `task/${'f'.repeat(255)}/${'€'.repeat(700)}`;
@@ -66,7 +66,7 @@ test("CHECKPOINT-1, CHECKPOINT-2: batches are answered in order, of a key's chan
   await second.close();
 });
 
-test('CHECKPOINT-3: after a write that had no room nothing is answered, and what was answered before is there', {
+test('CHECKPOINT-3: after a failed write no batch is reported as durable, and all batches reported before are on disk', {
   skip: process.getuid?.() !== 0,
 }, async () => {
   const disk = newDirectory();
@@ -105,7 +105,7 @@ test('CHECKPOINT-3: after a write that had no room nothing is answered, and what
   }
 });
 
-test('CHECKPOINT-4: an agent whose link is there goes on; one whose link was removed registers anew, with all else that is known', async () => {
+test('CHECKPOINT-4: an agent with its link keeps its id; after the link was removed its own record is gone, all others stay', async () => {
   const directory = newDirectory();
   const latest = join(directory, 'slaves/latest');
   const first = await open(directory);
@@ -129,7 +129,7 @@ test('CHECKPOINT-4: an agent whose link is there goes on; one whose link was rem
   await third.close();
 });
 
-test('CHECKPOINT-4: where the link can not be made the agent is remembered without it', async () => {
+test('CHECKPOINT-4: an agent whose link could not be made keeps its id without it', async () => {
   const directory = newDirectory();
   const first = await open(directory);
   execFileSync('touch', [join(directory, 'slaves')]);

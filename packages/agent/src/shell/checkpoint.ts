@@ -1,11 +1,12 @@
-// The agent's checkpoints on disk: an environment below work_dir, and `meta/slaves/latest`, the link to the agent's id.
-// Removing that link is the remedy that Mesos' users know for an agent whose description has changed: what was
-// checkpointed under it counts no more, and the agent registers anew.
+// The agent's checkpoint on disk: an LMDB environment below work_dir, and the link `meta/slaves/latest` to the agent's id.
+// Mesos' users remove that link when the agent's description has changed: the agent then ignores its former id and
+// registers as a new one.
 //
-// CHECKPOINT-1: a batch is answered only when it is synced (`flushed`; lmdb's own promise comes before that), in order.
+// Owns: the environment, the link, and the batches that are not written yet.
+// CHECKPOINT-1: a batch is reported as durable after the sync (`flushed`; lmdb's own promise resolves before it), in order.
 // CHECKPOINT-2: batches that wait together share one transaction and one sync; of a key's changes only the last is written.
-// CHECKPOINT-3: after a failed write nothing more is answered: `onFailure` ends the process.
-// CHECKPOINT-4: an agent's id is on disk only with the word that its link was made: a link that is missing was removed.
+// CHECKPOINT-3: after a failed write no batch is reported as durable: `onFailure` ends the process.
+// CHECKPOINT-4: an agent's id is recorded together with a note that its link was made, so that a missing link was removed.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,11 +17,11 @@ import { makeDirectories } from '@meseta/platform/start-files';
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '../core/io.js';
 
 export interface Checkpoint {
-  /** Without the agent's own record when its link was removed. */
+  /** All records; without that of the agent itself when its link was removed. */
   read(): readonly CheckpointEntry[];
-  /** `durable` is called once the batch is on disk, in the order of the calls. */
-  write(changes: readonly CheckpointChange[], durable: () => void): void;
-  /** Whether writes have room on a disk that is full for others. */
+  /** Calls `onDurable` once the batch is on disk, in the order of the calls. */
+  write(changes: readonly CheckpointChange[], onDurable: () => void): void;
+  /** Whether the checkpoint has reserved room, for the case that the disk is full. */
   hasSpare(): boolean;
   close(): Promise<void>;
 }
@@ -28,23 +29,23 @@ export interface Checkpoint {
 export interface CheckpointOptions {
   /** Absolute: `work_dir`/meta. */
   readonly directory: string;
-  /** What is weaker on this machine than it should be. */
+  /** Gets protections that this machine lacks, for the log. */
   warn(text: string): void;
-  /** Nothing more is written; the text is for people. */
+  /** The checkpoint can't be written any more. `text` is for the log. */
   onFailure(text: string): void;
 }
 
 interface Batch {
   readonly changes: readonly CheckpointChange[];
-  durable(): void;
+  onDurable(): void;
 }
 
-/** Keys of ours are shorter; LMDB's own limit is 1978 bytes. */
+/** LMDB's own limit is 1978 bytes. */
 const MAX_KEY_BYTES = 1900;
-/** Its record is the id that the link was made for. */
+/** The key of the note of CHECKPOINT-4, whose value is the agent's id. */
 const LINKED = 'latest';
 
-/** Opens or makes the environment. The error is for people. */
+/** Opens or makes the environment. The error is a message for the person who starts the agent. */
 export async function openCheckpoint(options: CheckpointOptions): Promise<Result<Checkpoint, string>> {
   const { directory, onFailure } = options;
   try {
@@ -89,7 +90,7 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
           encoded.reduce((sum, { bytes }) => sum + bytes.length, 0),
         );
         if (!room.ok) throw new Error(room.error);
-        // Atomic, and unlike a transaction's its operations are carried out by lmdb's own thread.
+        // Atomic like a transaction, but carried out by lmdb's own thread.
         await database.batch(() => {
           for (const { key, record, bytes } of encoded) {
             if (record === undefined) void database.remove(keyOf(key));
@@ -98,7 +99,7 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
         });
         await database.flushed;
       }
-      for (const batch of group) batch.durable();
+      for (const batch of group) batch.onDurable();
     }
     writing = undefined;
   };
@@ -113,8 +114,8 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
         .map(({ value }) => JSON.parse(value.toString()) as CheckpointEntry)
         .filter(({ record }) => !wasRemoved || record.kind !== 'agent');
     },
-    write(changes, durable) {
-      waiting.push({ changes, durable });
+    write(changes, onDurable) {
+      waiting.push({ changes, onDurable });
       writing ??= Promise.resolve()
         .then(writeAll)
         .catch((cause: unknown) => onFailure(`the checkpoint in ${directory} can't be written: ${reasonOf(cause)}`));
@@ -132,13 +133,13 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
 
 const latestOf = (directory: string): string => join(directory, 'slaves', 'latest');
 
-/** Makes the link and the directory that it leads to; false where the disk doesn't let it. */
+/** Makes the link and its target directory. Returns whether that was possible. */
 function linkLatest(directory: string, agentId: string): boolean {
   if (isLinked(directory, agentId)) return true;
   try {
     mkdirSync(join(directory, 'slaves', agentId), { recursive: true });
     rmSync(latestOf(directory), { force: true });
-    // Relative: work_dir may be moved.
+    // Relative, as work_dir may be moved.
     symlinkSync(agentId, latestOf(directory));
     return true;
   } catch {
@@ -154,7 +155,7 @@ function isLinked(directory: string, agentId: string): boolean {
   }
 }
 
-/** Ids may be longer than LMDB's keys can be: of such a key the hash stands for it. */
+/** Keys consist of ids and may be too long for LMDB: such a key is replaced by its hash. */
 const keyOf = (key: string): string =>
   3 * key.length <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES
     ? key

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
-import { createServer, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import { type AddressInfo, connect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
 import { createLocalAuthorizer, principalOf } from '@meseta/security';
 import type { ACLs, AgentCall } from '@meseta/wire';
+import type { ConnectionId } from '../core/io.js';
 import { registeredWorld, runToRunning, taskOf } from '../core/testing.js';
-import { answerContainerCall } from './container-calls.js';
-import type { HttpOptions } from './http.js';
+import { answerContainerCall, type CallReply, type ContainerCallOptions } from './container-calls.js';
 
 const container_id = { value: 'dbg', parent: { value: 'p' } };
 const session: AgentCall = {
@@ -19,7 +19,9 @@ const session: AgentCall = {
   launch_nested_container_session: { container_id },
 };
 
-/** Answers every request with a session whose container wrote `stdout`, and asks the core by `ask`. */
+const ACCEPTED: CallReply = { kind: 'callReply', connection: 'call 0' as ConnectionId, status: 200, text: '' };
+
+/** Serves sessions of a container that wrote `stdout`. `ask` is called with the type of each call to the core. */
 async function serveSession(
   t: TestContext,
   stdout: (path: string) => Promise<void>,
@@ -28,21 +30,21 @@ async function serveSession(
   const sandbox = await mkdtemp(join(tmpdir(), 'session-'));
   t.after(() => rm(sandbox, { recursive: true }));
   await stdout(join(sandbox, 'stdout'));
-  const options = {
+  const options: ContainerCallOptions = {
     files: createFiles(),
-    core: { state: { runs: new Map(), frameworks: new Map() } },
-    gate: { authorizer: { approverFor: () => ({ kind: 'all', key: '' }) } },
+    core: registeredWorld().core,
+    gate: { authorizer: createLocalAuthorizer({}) },
     containerCalls: {
       ask: async ({ type }: AgentCall) => {
         await ask(type ?? '');
-        return { status: 200, text: '', sandbox };
+        return { ...ACCEPTED, sandbox };
       },
     },
-  } as unknown as HttpOptions;
+  };
   const server = createServer();
   const nextResponse = new Promise<ServerResponse>((resolve) => {
     server.on('request', (request, response) => {
-      void answerContainerCall(options, { request, response, principal: undefined } as never, session);
+      void answerContainerCall(options, { request, response, principal: undefined }, session);
       resolve(response);
     });
   });
@@ -54,14 +56,14 @@ async function serveSession(
   return { port: (server.address() as AddressInfo).port, nextResponse };
 }
 
-function askAndNeverRead(t: TestContext, port: number): Socket {
+function requestWithoutReading(t: TestContext, port: number): Socket {
   const client = connect(port, '127.0.0.1');
   t.after(() => client.destroy());
   client.write('POST /api/v1 HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nContent-Length: 0\r\n\r\n');
   return client;
 }
 
-test('CONTAINER-CALLS-1, CONTAINER-CALLS-2: a session ends with its output, and its container stays for who asks for its status', async (t) => {
+test('CONTAINER-CALLS-2: a session ends with its output, and its ended container is not removed', async (t) => {
   const asked: string[] = [];
   const { port } = await serveSession(
     t,
@@ -73,7 +75,7 @@ test('CONTAINER-CALLS-1, CONTAINER-CALLS-2: a session ends with its output, and 
   assert.deepEqual(asked, ['LAUNCH_NESTED_CONTAINER_SESSION', 'WAIT_CONTAINER']);
 });
 
-test('CONTAINER-CALLS-1: the container of a client that hung up before it was launched is killed', async (t) => {
+test('CONTAINER-CALLS-1: the container is killed whose client closed the connection during the launch', async (t) => {
   let launched = (): void => {};
   let killed = (): void => {};
   const isKilled = new Promise<void>((resolve) => {
@@ -88,7 +90,7 @@ test('CONTAINER-CALLS-1: the container of a client that hung up before it was la
         if (type === 'KILL_NESTED_CONTAINER') killed();
       }),
   );
-  const client = askAndNeverRead(t, port);
+  const client = requestWithoutReading(t, port);
   const response = await nextResponse;
   const closed = once(response, 'close');
   client.destroy();
@@ -97,7 +99,7 @@ test('CONTAINER-CALLS-1: the container of a client that hung up before it was la
   await isKilled;
 });
 
-test('CONTAINER-CALLS-3: the output that a client does not read stays in its file', async (t) => {
+test('CONTAINER-CALLS-3: output that a client does not read is not buffered', async (t) => {
   const { port, nextResponse } = await serveSession(
     t,
     async (path) => {
@@ -106,15 +108,15 @@ test('CONTAINER-CALLS-3: the output that a client does not read stays in its fil
     },
     (type) => (type === 'WAIT_CONTAINER' ? new Promise(() => {}) : Promise.resolve()),
   );
-  askAndNeverRead(t, port);
+  requestWithoutReading(t, port);
   const response = await nextResponse;
-  // Until the kernel takes no more.
+  // Until the buffers of the kernel are full.
   while (!response.writableNeedDrain) await new Promise((resolve) => setImmediate(resolve));
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(response.writableLength < 2 ** 20, `${response.writableLength} bytes are kept`);
+  assert.ok(response.writableLength < 2 ** 20, `${response.writableLength} bytes are buffered`);
 });
 
-test('the user that is asked for is the one that a nested command will run as, named or not', async () => {
+test('a nested launch is authorized for the user that its command will run as, named or inherited', async () => {
   const world = registeredWorld({ switchUser: true });
   const nobody = runToRunning(world, taskOf('n', { command: { value: 'sleep 60', user: 'nobody' } }));
   const root = runToRunning(world, taskOf('r', { command: { value: 'sleep 60', user: 'root' } }));
@@ -124,23 +126,21 @@ test('the user that is asked for is the one that a nested command will run as, n
     launch_nested_containers_under_parent_with_user: [anybody],
     launch_nested_containers_as_user: [{ principals: { type: 'ANY' }, users: { values: ['nobody'] } }],
   };
-  const options = {
+  const options: ContainerCallOptions = {
+    files: createFiles(),
     core: world.core,
     gate: { authorizer: createLocalAuthorizer(acls) },
-    containerCalls: { ask: async () => ({ status: 200, text: '' }) },
-  } as unknown as HttpOptions;
+    containerCalls: { ask: async () => ACCEPTED },
+  };
   const statusOf = async (parent: string, user?: string): Promise<number> => {
     const command = { value: 'true', ...(user === undefined ? {} : { user }) };
     const launch = { container_id: { value: 'c', parent: { value: parent } }, command };
     const call: AgentCall = { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch };
-    let status = 0;
-    const writeHead = (code: number): void => {
-      status = code;
-    };
-    const response = { writeHead, end() {}, setHeader() {} };
-    const request = { headers: { accept: 'application/json' } };
-    await answerContainerCall(options, { request, response, principal: principalOf('x') } as never, call);
-    return status;
+    const request = new IncomingMessage(new Socket());
+    request.headers.accept = 'application/json';
+    const response = new ServerResponse(request);
+    await answerContainerCall(options, { request, response, principal: principalOf('x') }, call);
+    return response.statusCode;
   };
   assert.equal(await statusOf(nobody), 200);
   assert.equal(await statusOf(nobody, 'nobody'), 200);

@@ -1,10 +1,10 @@
-// The calls about containers that calls launch: LAUNCH_, WAIT_, KILL_, REMOVE_..., and the two whose answer is a stream
-// of what a container writes. Mesos: docs/operator-http-api.md.
+// The calls for nested and standalone containers: LAUNCH_, WAIT_, KILL_, REMOVE_..., and the two that are answered with the
+// stream of a container's output (Mesos: docs/operator-http-api.md).
 //
-// Owns: which call waits for the core's answer.
-// CONTAINER-CALLS-1: a session's container lives as long as the stream of its output: whoever hangs up kills it.
-// CONTAINER-CALLS-2: an output stream ends when the container has ended and all that it wrote is told.
-// CONTAINER-CALLS-3: what a client does not read is not kept for it: its stream waits.
+// Owns: the calls that wait for the core's answer.
+// CONTAINER-CALLS-1: a session's container is killed when the client closes the stream of its output.
+// CONTAINER-CALLS-2: an output stream ends when the container has ended and all its output is sent.
+// CONTAINER-CALLS-3: output that a client does not read is not buffered: the stream waits.
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
@@ -48,7 +48,7 @@ export function createContainerCalls(push: (input: AgentInput) => void): Contain
   };
 }
 
-const ABOUT_CONTAINERS = [
+const CONTAINER_CALLS = [
   'LAUNCH_NESTED_CONTAINER',
   'WAIT_NESTED_CONTAINER',
   'KILL_NESTED_CONTAINER',
@@ -61,13 +61,16 @@ const ABOUT_CONTAINERS = [
   'REMOVE_CONTAINER',
 ] as const;
 
-export const isContainerCall = ({ type }: AgentCall): boolean =>
-  (ABOUT_CONTAINERS as readonly unknown[]).includes(type);
+export const isContainerCall = ({ type }: AgentCall): boolean => (CONTAINER_CALLS as readonly unknown[]).includes(type);
 
-type ContainerCallType = (typeof ABOUT_CONTAINERS)[number];
+type ContainerCallType = (typeof CONTAINER_CALLS)[number];
 
-/** Calls about nested containers need leave for the container that they are in, the others for standalone ones. */
-function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined, call: AgentCall): Refusal | undefined {
+/** Authorizes a call: for a nested container by its outermost container, for a standalone one by itself. */
+function findDenial(
+  { core, gate }: ContainerCallOptions,
+  principal: Principal | undefined,
+  call: AgentCall,
+): Refusal | undefined {
   const type = call.type as ContainerCallType;
   const id = containerIdOf(call);
   const nestedType = id?.parent === undefined ? undefined : nestedTypes[type];
@@ -94,20 +97,20 @@ function denialOf({ core, gate }: HttpOptions, principal: Principal | undefined,
   return isOwnUser ? undefined : forbidden(principal, `call ${type} as the user ${user}`);
 }
 
-/** The command with the user that it will run as, which is what has to be allowed. */
-function withUser(core: HttpOptions['core'], id: ContainerID, command: CommandInfo): CommandInfo {
+/** The command with the user that it will run as: that user must be allowed. */
+function withUser(core: ContainerCallOptions['core'], id: ContainerID, command: CommandInfo): CommandInfo {
   const user = userOfLaunch(core, id, command);
   return user === undefined ? command : { ...command, user };
 }
 
-/** Whom an executor's tasks and itself run as: nobody has allowed it others. */
+/** The users of an executor and of its tasks: its token allows no other user. */
 function usersOf(framework: FrameworkRecord, { info }: ExecutorRecord): ReadonlySet<string> {
   const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
   const users = tasks.map((task) => task.info.command?.user);
   return new Set([info.command?.user ?? framework.info.user, ...users.filter((user) => user !== undefined)]);
 }
 
-/** The calls for any container are, of a nested one, the older calls for nested ones. */
+/** The call that the authorizer is asked about when a call for any container names a nested one. */
 const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
   LAUNCH_CONTAINER: 'LAUNCH_NESTED_CONTAINER',
   WAIT_CONTAINER: 'WAIT_NESTED_CONTAINER',
@@ -115,14 +118,21 @@ const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
   REMOVE_CONTAINER: 'REMOVE_NESTED_CONTAINER',
 };
 
+/** The part of the agent that the calls use. */
+export interface ContainerCallOptions extends Pick<HttpOptions, 'files'> {
+  readonly core: Pick<HttpOptions['core'], 'state'>;
+  readonly gate: Pick<HttpOptions['gate'], 'authorizer'>;
+  readonly containerCalls: Pick<ContainerCalls, 'ask'>;
+}
+
 export async function answerContainerCall(
-  options: HttpOptions,
-  { request, response, principal }: Exchange,
+  options: ContainerCallOptions,
+  { request, response, principal }: Pick<Exchange, 'request' | 'response' | 'principal'>,
   call: AgentCall,
 ): Promise<void> {
   const problem = checkContainerCall(call);
   if (problem !== undefined) return answerText(response, 400, problem);
-  const denied = denialOf(options, principal, call);
+  const denied = findDenial(options, principal, call);
   if (denied !== undefined) return refuse(response, denied);
   const streams = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
   const { accept } = request.headers;
@@ -148,7 +158,7 @@ export async function answerContainerCall(
 
 /** CONTAINER-CALLS-1, CONTAINER-CALLS-2, CONTAINER-CALLS-3. */
 async function streamOutput(
-  { containerCalls, files }: HttpOptions,
+  { containerCalls, files }: ContainerCallOptions,
   response: ServerResponse,
   media: MediaType,
   call: AgentCall,
@@ -157,26 +167,26 @@ async function streamOutput(
   const session = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
   const container_id = containerIdOf(call);
   if (container_id === undefined) return;
-  const tell = async (type: AgentProcessIODataType, data: Buffer): Promise<void> => {
+  const send = async (type: AgentProcessIODataType, data: Buffer): Promise<void> => {
     const io = { type: 'DATA', data: { type, data: data.toString('base64') } } as const;
     const bytes = media === JSON_TYPE ? Buffer.from(AgentProcessIOCodec.write(io)) : AgentProcessIOCodec.encode(io);
     if (!response.write(encodeRecord(bytes))) await drained(response);
   };
   response.flushHeaders();
-  const reader = createOutputReader(files, sandbox, session ? 'start' : 'end', tell);
-  let over = false;
+  const reader = createOutputReader(files, sandbox, session ? 'start' : 'end', send);
+  let hasEnded = false;
   const onClose = (): void => {
     reader.stop();
-    if (session && !over)
+    if (session && !hasEnded)
       void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
   };
-  // The client may have hung up while the container was launched.
+  // The client may have closed the connection during the launch.
   if (response.destroyed) onClose();
   else response.on('close', onClose);
   closeWithClient(response);
   await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
-  over = true;
+  hasEnded = true;
   await reader.finish();
-  // What ended stays for who asks for its status, as Mesos' command line does after a session (NESTED-2).
+  // The ended container is not removed: Mesos' command line asks for its status after the session (NESTED-2).
   response.end();
 }

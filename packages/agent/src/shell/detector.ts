@@ -1,10 +1,10 @@
-// Where the leading master is, from --master: a fixed address, or a file that holds one.
+// Finds the leading master by --master: a fixed address, or a file with one.
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { err, ok, type Pid, pidOf, type Result } from '@meseta/base';
 import { addressOf } from '@meseta/platform/addresses';
 
-/** The master that the flag names. The error says what was expected. */
+/** The master that the flag names. The error says what is expected. */
 export async function detectMaster(flag: string): Promise<Result<Pid, string>> {
   if (!flag.startsWith('file://')) return masterAt(flag);
   const path = flag.slice('file://'.length);
@@ -15,8 +15,8 @@ export async function detectMaster(flag: string): Promise<Result<Pid, string>> {
   }
 }
 
-/** What stands before an address may be a name and a password. */
-const shown = (flag: string): string => JSON.stringify(flag.replace(/^.*@/s, '<hidden>@'));
+/** Hides a name and a password before the address. */
+const withoutCredentials = (flag: string): string => JSON.stringify(flag.replace(/^.*@/s, '<hidden>@'));
 
 async function masterAt(flag: string): Promise<Result<Pid, string>> {
   if (/^(zk|etcd):\/\//.test(flag)) {
@@ -24,13 +24,13 @@ async function masterAt(flag: string): Promise<Result<Pid, string>> {
   }
   const address = flag.startsWith('master@') ? flag.slice('master@'.length) : flag;
   const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address);
-  if (match === null || Number(match[2]) > 65535) return err(`expected host:port, got ${shown(flag)}`);
+  if (match === null || Number(match[2]) > 65535) return err(`expected host:port, got ${withoutCredentials(flag)}`);
   try {
     const host = match[1] as string;
     // Most names have an IPv4 address, and Mesos' masters have no other.
     const found = await lookup(host, { family: 4 }).catch(() => lookup(host, { family: 6 }));
     return ok(pidOf('master', addressOf(found.address, Number(match[2]))));
   } catch {
-    return err(`can't resolve the host of ${shown(flag)}`);
+    return err(`can't resolve the host of ${withoutCredentials(flag)}`);
   }
 }

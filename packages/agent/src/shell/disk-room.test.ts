@@ -6,7 +6,7 @@ import { watchDiskRoom } from './disk-room.js';
 
 const MIB = 2 ** 20;
 
-/** A disk of 1000 MiB of which 100 are wanted free, looked at by a clock that the test turns. */
+/** A watched disk of 10,000 MiB with a floor of 100 MiB. The test advances the clock. */
 async function watched(floorBytes = 100 * MIB) {
   const disk = { availableBytes: 500 * MIB, totalBytes: 10_000 * MIB, isKnown: true, hasSpare: true };
   const pushed: AgentInput[] = [];
@@ -39,7 +39,7 @@ async function watched(floorBytes = 100 * MIB) {
     disk,
     stop,
     isPlanned: () => look !== undefined,
-    /** What the core is told in the next second. */
+    /** Returns what is reported to the core in the next second. */
     async next(change: Partial<typeof disk>): Promise<readonly unknown[]> {
       Object.assign(disk, change);
       const run = look;
@@ -54,12 +54,12 @@ async function watched(floorBytes = 100 * MIB) {
 const FLOOR = 'the disk of /work has 99MB free, less than the 100MB of --disk_floor';
 const SPARE = "the disk of /work has no room for the agent's checkpoint";
 
-test('a shortage of the disk is told to the core once, with its reason, and so is its end', async () => {
+test('a shortage of disk space is reported to the core once, with its reason, and so is its end', async () => {
   const { next } = await watched();
   assert.deepEqual(await next({}), []);
   assert.deepEqual(await next({ availableBytes: 100 * MIB }), []);
   assert.deepEqual(await next({ availableBytes: 100 * MIB - 1 }), [FLOOR]);
-  // The number of free bytes changes all the time.
+  // A change of the number of free bytes alone is not reported.
   assert.deepEqual(await next({ availableBytes: 50 * MIB }), []);
   assert.deepEqual(await next({ availableBytes: 200 * MIB, hasSpare: false }), [SPARE]);
   assert.deepEqual(await next({}), []);
@@ -68,7 +68,7 @@ test('a shortage of the disk is told to the core once, with its reason, and so i
   assert.deepEqual(await next({}), []);
 });
 
-test('of a small disk the floor is a twentieth', async () => {
+test('the floor of a small disk is a twentieth of it', async () => {
   const { next } = await watched();
   assert.deepEqual(await next({ totalBytes: 1000 * MIB, availableBytes: 50 * MIB }), []);
   assert.deepEqual(await next({ availableBytes: 50 * MIB - 1 }), [
@@ -76,7 +76,7 @@ test('of a small disk the floor is a twentieth', async () => {
   ]);
 });
 
-test('a disk that can not be asked is not known to be full', async () => {
+test('a disk that can not be measured is taken to have room', async () => {
   const { next } = await watched();
   assert.deepEqual(await next({ availableBytes: 0 }), [
     'the disk of /work has 0MB free, less than the 100MB of --disk_floor',
@@ -84,7 +84,7 @@ test('a disk that can not be asked is not known to be full', async () => {
   assert.deepEqual(await next({ isKnown: false }), [undefined]);
 });
 
-test('once it is stopped nothing is looked at or told, not what is being looked at either', async () => {
+test('a stopped watch measures and reports nothing more, not even a running measurement', async () => {
   const { stop, next, isPlanned } = await watched();
   assert.ok(isPlanned());
   const looking = next({ availableBytes: 0 });

@@ -1,5 +1,5 @@
-// Looks each second whether the disk of work_dir has room for another task and its checkpoint, and tells the core when that
-// changes.
+// Checks each second whether the disk of work_dir has room for another task and its checkpoint, and reports changes to the
+// core.
 import type { Clock, Files } from '@meseta/base';
 import type { AgentInput } from '../core/io.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -16,23 +16,23 @@ export interface DiskRoomOptions {
 
 const megabytes = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)}MB`;
 
-const intervalMs = 1000;
-/** Of a small disk the floor is no more than this share. */
-const floorShare = 1 / 20;
+const CHECK_INTERVAL_MS = 1000;
+/** The floor is at most this share of the disk. */
+const MAX_FLOOR_SHARE = 1 / 20;
 
-/** Resolves after the first look. Returns what ends it. */
+/** Resolves after the first check, with a function that ends the watch. */
 export async function watchDiskRoom(options: DiskRoomOptions): Promise<() => void> {
-  let told: string | undefined;
+  let reportedKey: string | undefined;
   let closed = false;
   let cancel = (): void => {};
-  const look = async (): Promise<void> => {
-    const shortage = await shortageOf(options);
+  const check = async (): Promise<void> => {
+    const shortage = await findShortage(options);
     if (closed) return;
-    if (shortage?.key !== told) options.push({ kind: 'diskRoom', shortage: shortage?.text });
-    told = shortage?.key;
-    cancel = options.clock.setTimer(intervalMs, () => void look());
+    if (shortage?.key !== reportedKey) options.push({ kind: 'diskRoom', shortage: shortage?.text });
+    reportedKey = shortage?.key;
+    cancel = options.clock.setTimer(CHECK_INTERVAL_MS, () => void check());
   };
-  await look();
+  await check();
   return () => {
     closed = true;
     cancel();
@@ -44,12 +44,17 @@ interface Shortage {
   readonly text: string;
 }
 
-async function shortageOf({ files, workDir, checkpoint, floorBytes }: DiskRoomOptions): Promise<Shortage | undefined> {
+async function findShortage({
+  files,
+  workDir,
+  checkpoint,
+  floorBytes,
+}: DiskRoomOptions): Promise<Shortage | undefined> {
   const space = await files.diskSpace(workDir);
-  // A disk that can't be asked is not known to be full; the disk watch says so in the log.
+  // A disk that can't be measured is taken to have room; the measurement for garbage collection logs the failure.
   if (!space.ok) return undefined;
   const { availableBytes, totalBytes } = space.value;
-  const floor = Math.min(floorBytes, Math.floor(totalBytes * floorShare));
+  const floor = Math.min(floorBytes, Math.floor(totalBytes * MAX_FLOOR_SHARE));
   if (availableBytes < floor) {
     const text = `the disk of ${workDir} has ${megabytes(availableBytes)} free, less than the ${megabytes(floor)} of --disk_floor`;
     return { key: 'floor', text };

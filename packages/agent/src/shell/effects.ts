@@ -1,6 +1,6 @@
-// Carries out what the core decided: each effect once, its answer an input.
+// Carries out the core's effects. The result of an effect becomes an input of the core.
 //
-// EFFECTS-1: a container is launched when no removal of its sandbox, or of one that it lies in, is under way.
+// EFFECTS-1: a container is launched when no removal of its sandbox, or of a sandbox around it, is running.
 import type { ContainerId } from '@meseta/base';
 import { diskFullness } from '@meseta/containers/sandbox/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
@@ -28,14 +28,14 @@ export interface EffectPorts extends SandboxPorts {
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
   readonly executorApi: ExecutorApi;
-  /** Signs the tokens of executors; undefined: they don't authenticate. */
+  /** Signs the tokens of executors; undefined: executors don't authenticate. */
   readonly executorKey: Uint8Array | undefined;
   readonly containerCalls: ContainerCalls;
-  /** Containers whose sandboxes are being made: the launcher doesn't know them yet. True: destroyed already. */
+  /** Containers whose sandboxes are being made, so that the launcher doesn't know them yet. True: already destroyed. */
   readonly preparing: Map<ContainerId, boolean>;
   readonly removals: Removals;
-  /** Begins the making of a sandbox when there are not too many of them. */
-  readonly preparingFew: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Limits how many sandboxes are made at the same time. */
+  readonly limitPreparations: <T>(work: () => Promise<T>) => Promise<T>;
   push(input: AgentInput): void;
 }
 
@@ -89,15 +89,9 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
     case 'measureDisk':
       void measureDisk(ports);
       return;
-    case 'removeSandbox': {
-      const removal = removeSandbox(ports, effect.path);
-      ports.removals.add(effect.path, removal);
-      void removal.then((removed) => {
-        const error = removed.ok ? undefined : removed.error.message;
-        push({ kind: 'sandboxRemoved', containerId: effect.containerId, error });
-      });
+    case 'removeSandbox':
+      removeAndReport(ports, effect);
       return;
-    }
     case 'volume':
       void changeVolume(ports, effect);
       return;
@@ -110,13 +104,33 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
   }
 }
 
-/** Makes the sandbox, then hands the container over; a sandbox that can't be made is a failed launch. */
-async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
+export type RemovalPorts = Pick<EffectPorts, 'files' | 'workDir' | 'limitRemovals' | 'removals' | 'push'>;
+
+/** Removes a sandbox; a launch in it waits for the removal (EFFECTS-1). */
+export function removeAndReport(
+  ports: RemovalPorts,
+  { containerId, path }: Extract<AgentEffect, { kind: 'removeSandbox' }>,
+): void {
+  const removal = removeSandbox(ports, path);
+  ports.removals.add(path, removal);
+  void removal.then((removed) => {
+    const error = removed.ok ? undefined : removed.error.message;
+    ports.push({ kind: 'sandboxRemoved', containerId, error });
+  });
+}
+
+export type LaunchPorts = Pick<
+  EffectPorts,
+  'files' | 'findUser' | 'preparing' | 'removals' | 'limitPreparations' | 'executorKey' | 'push'
+> & { readonly containers: Pick<Containers, 'launch'> };
+
+/** Makes the sandbox, then launches the container. A sandbox that can't be made fails the launch. */
+export async function launch(ports: LaunchPorts, effect: LaunchEffect): Promise<void> {
   const { spec } = effect;
   const { containerId } = spec;
   ports.preparing.set(containerId, false);
   await ports.removals.endedAround(spec.sandbox);
-  const problem = await ports.preparingFew(() => prepareSandbox(ports, effect));
+  const problem = await ports.limitPreparations(() => prepareSandbox(ports, effect));
   const destroyed = ports.preparing.get(containerId) === true;
   ports.preparing.delete(containerId);
   if (problem === undefined && !destroyed) {
@@ -127,7 +141,7 @@ async function launch(ports: EffectPorts, effect: LaunchEffect): Promise<void> {
   ports.push({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
 }
 
-/** Mesos' claims and Mesos' variable, which executors know. */
+/** Adds the executor's token, with the claims and in the variable that Mesos' executors use. */
 function withToken(key: Uint8Array | undefined, { spec, executor }: LaunchEffect): ContainerSpec {
   if (key === undefined || executor === undefined) return spec;
   const token = makeToken({ cid: spec.containerId, eid: executor.executorId, fid: executor.frameworkId }, key);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { BodyReader } from '@meseta/platform';
+import { ok } from '@meseta/base';
 import type { AgentInput, ConnectionId } from '../core/io.js';
 import { createExecutorApi, type ExecutorApi } from './executor-api.js';
 
@@ -14,7 +14,7 @@ const SUBSCRIBE = {
   subscribe: {},
 };
 
-interface Asked {
+interface Subscription {
   readonly api: ExecutorApi;
   readonly connection: ConnectionId;
   readonly inputs: readonly AgentInput[];
@@ -22,20 +22,20 @@ interface Asked {
   readonly response: ServerResponse;
 }
 
-/** An executor on a socket has asked to be subscribed, and the core has heard of it. */
-async function ask(t: TestContext): Promise<Asked> {
+/** Sends the SUBSCRIBE of an executor, up to the core. */
+async function subscribe(t: TestContext): Promise<Subscription> {
   const inputs: AgentInput[] = [];
-  let heard = (): void => {};
-  const isHeard = new Promise<void>((resolve) => {
-    heard = resolve;
+  let onInput = (): void => {};
+  const hasInput = new Promise<void>((resolve) => {
+    onInput = resolve;
   });
   const api = createExecutorApi((input) => {
     inputs.push(input);
-    heard();
+    onInput();
   });
-  const bodies = { read: async () => ({ ok: true, value: Buffer.from(JSON.stringify(SUBSCRIBE)) }) };
+  const bodies = { read: async () => ok(Buffer.from(JSON.stringify(SUBSCRIBE))) };
   const server = createServer();
-  const asked = once(server, 'request');
+  const requested = once(server, 'request');
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -48,9 +48,9 @@ async function ask(t: TestContext): Promise<Asked> {
   client.write(
     'POST /api/v1/executor HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n',
   );
-  const [request, response] = (await asked) as [unknown, ServerResponse];
-  await api.handle(bodies as unknown as BodyReader, { request, response, principal: undefined } as never);
-  await isHeard;
+  const [request, response] = (await requested) as [IncomingMessage, ServerResponse];
+  await api.handle(bodies, { request, response, principal: undefined });
+  await hasInput;
   const [first] = inputs;
   assert.equal(first?.kind, 'executorCall');
   const { connection } = first as Extract<AgentInput, { kind: 'executorCall' }>;
@@ -60,7 +60,7 @@ async function ask(t: TestContext): Promise<Asked> {
 const kindsOf = (inputs: readonly AgentInput[]): string[] => inputs.map(({ kind }) => kind);
 
 test('EXECUTOR-API-1: a request is answered once', async (t) => {
-  const { api, connection, client } = await ask(t);
+  const { api, connection, client } = await subscribe(t);
   api.reply(connection, 403, 'first');
   api.reply(connection, 200, 'second');
   api.open(connection);
@@ -68,8 +68,8 @@ test('EXECUTOR-API-1: a request is answered once', async (t) => {
   assert.match(String(text), /^HTTP\/1.1 403 [\s\S]*first$/);
 });
 
-test('EXECUTOR-API-2: the core learns once that an executor closed its stream', async (t) => {
-  const { api, connection, inputs, client, response } = await ask(t);
+test('EXECUTOR-API-2: a stream that its executor closed is reported to the core once', async (t) => {
+  const { api, connection, inputs, client, response } = await subscribe(t);
   api.open(connection);
   const closed = once(response, 'close');
   client.destroy();
@@ -78,8 +78,8 @@ test('EXECUTOR-API-2: the core learns once that an executor closed its stream', 
   assert.deepEqual(kindsOf(inputs), ['executorCall', 'streamClosed']);
 });
 
-test('EXECUTOR-API-2: the core does not learn of a stream that it closed itself', async (t) => {
-  const { api, connection, inputs, client, response } = await ask(t);
+test('EXECUTOR-API-2: a stream that the core closed is not reported to it', async (t) => {
+  const { api, connection, inputs, client, response } = await subscribe(t);
   api.open(connection);
   const closed = once(response, 'close');
   api.close(connection);

@@ -1,9 +1,9 @@
-// POST /api/v1/executor: what can be said about a call without the agent's state is said here, the rest by the core.
+// POST /api/v1/executor: checks calls as far as that needs no state of the agent, and passes them to the core.
 //
-// Owns: which executor's request waits for the core's answer, and which became a stream of events.
-// EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and then events.
-// EXECUTOR-API-2: the core learns once (`streamClosed`) of a stream that its executor closed, or that was cut off because
-//   the executor read too slowly; not of one that the core closed.
+// Owns: the requests that wait for the core's answer, and the streams of events.
+// EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and events.
+// EXECUTOR-API-2: `streamClosed` is reported once for a stream that its executor closed or that was cut because the executor
+//   read too slowly; not for one that the core closed.
 import type { ServerResponse } from 'node:http';
 import { answerType, checkExecutorCall, decodeBody } from '@meseta/api';
 import { type BodyReader, createStreamWriter, realClock, type StreamWriter } from '@meseta/platform';
@@ -17,13 +17,16 @@ import type { Exchange } from './http.js';
 
 interface Connection {
   readonly response: ServerResponse;
-  /** What its events come in. */
+  /** Of its events. */
   readonly mediaType: MediaType;
   writer: StreamWriter | undefined;
 }
 
 export interface ExecutorApi {
-  handle(bodies: BodyReader, exchange: Exchange): Promise<void>;
+  handle(
+    bodies: Pick<BodyReader, 'read'>,
+    exchange: Pick<Exchange, 'request' | 'response' | 'principal'>,
+  ): Promise<void>;
   reply(connection: ConnectionId, status: number, text: string): void;
   open(connection: ConnectionId): void;
   event(connection: ConnectionId, event: ExecutorEvent): void;
@@ -48,7 +51,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
       const checked = checkExecutorCall(call.value);
       const media = answerType(request.headers.accept);
       if (!checked.ok) refuse(response, checked.error);
-      // Only a SUBSCRIBE is answered with anything that has a type.
+      // Only the answer to SUBSCRIBE has a body whose media type matters.
       else if (!media.ok && call.value.type === 'SUBSCRIBE') refuse(response, media.error);
       else {
         const connection = String(next++) as ConnectionId;

@@ -1,4 +1,4 @@
-// The agent's HTTP endpoints: from a request to the view that answers it.
+// The agent's HTTP endpoints: routes a request to its handler.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type AgentEndpoint,
@@ -41,26 +41,26 @@ export interface HttpOptions {
   readonly containers: PosixContainers;
   readonly files: Files;
   readonly logging: LoggingLevel;
-  /** Where this agent's log can be read from. */
+  /** The path of this agent's log. */
   readonly logFile: string | undefined;
   readonly executorApi: ExecutorApi;
   readonly containerCalls: ContainerCalls;
   /** Metrics of connections and of messages that were dropped, by name. */
   portMetrics(): Metrics;
-  /** How long the start took, what an earlier agent left included. */
+  /** The duration of the start, with the recovery of an earlier agent's state. */
   readonly recoverySeconds: number;
 }
 
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** A HEAD is a GET. */
+  /** GET for a HEAD request. */
   readonly method: Method;
   readonly match: Match<AgentEndpoint>;
   readonly query: URLSearchParams;
-  /** Who asks, as authenticated. */
+  /** As authenticated. */
   readonly principal: Principal | undefined;
-  /** What they may see. */
+  /** What the principal may read. */
   readonly approver: Approver;
 }
 
@@ -82,7 +82,7 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
     }
     const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
     const { headers } = request;
-    // Answered as a GET whose body is left out.
+    // A HEAD request is answered as a GET without the body.
     const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
     const { endpoint, rest } = match;
     const arrived = { method, endpoint, rest, jsonp: query.has('jsonp'), certified: isCertified(request), headers };
@@ -109,7 +109,7 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
       approver: viewerOf(options.gate.authorizer, admitted.value),
     });
     handled?.catch((cause: unknown) => {
-      // A broken handler is a broken agent: the process' last handler hears of it.
+      // A failed assertion ends the process: thrown from here, it reaches the process' handler.
       setImmediate(() => {
         throw cause;
       });
@@ -130,20 +130,20 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
     return;
   }
   const measured = await measureContainers(options, approver);
-  const wanted = measured.filter(
+  const selected = measured.filter(
     ({ executor: { containerId, frameworkId, info } }) =>
       (container === null || containerId === container) &&
       (framework === null || frameworkId === framework) &&
       (executor === null || info.executor_id.value === executor),
   );
-  answerJson(exchange, containersJson(wanted));
+  answerJson(exchange, containersJson(selected));
 }
 
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
   const { core } = options;
   const bodies = createBodyReader();
   const facts: ProcessFacts = { version: buildInfo, flags: options.shown, masterHostname: options.masterHostname };
-  const notHere = (what: string) => (exchange: Exchange) =>
+  const notImplemented = (what: string) => (exchange: Exchange) =>
     refuse(exchange.response, refusal('notImplemented', `This agent does not have ${what}`));
   return {
     ...createCommonHandlers<Exchange>({
@@ -157,7 +157,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     }),
     operator: (exchange) => answerCall(options, bodies, exchange),
     executor: (exchange) => options.executorApi.handle(bodies, exchange),
-    resourceProvider: notHere('resource providers'),
+    resourceProvider: notImplemented('resource providers'),
     health: ({ response }) => answerText(response, 200),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
     state: (exchange) => answerJson(exchange, statePieces(core.state, facts, exchange.approver)),

@@ -1,4 +1,4 @@
-// `meseta agent`: flags and signals in, an exit status out.
+// The command `meseta agent`: parses flags, runs an agent, handles signals, returns the exit status.
 import { createLogger, flagsHelp, installDaemon, type LogLevel, oneLine, parseFlags } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { closeInherited } from '@meseta/platform/descriptors';
@@ -11,11 +11,11 @@ import { agentFlags } from './flags.js';
 
 const USAGE =
   'Usage: meseta agent --master=HOST:PORT --work_dir=PATH [--FLAG=VALUE]...\n\n' +
-  'Runs an agent: it offers this machine to a cluster and runs the tasks that come. Flags may also be given in the\n' +
-  'environment, as MESOS_FLAG. SIGTERM ends it and leaves its tasks running for the next agent with this work_dir;\n' +
+  'Runs an agent: it offers the resources of this machine to a cluster and runs tasks. Flags may also be given in the\n' +
+  'environment, as MESOS_FLAG. SIGTERM ends the agent; its tasks run on for the next agent with this work_dir.\n' +
   'SIGUSR1 ends its tasks too and leaves the cluster.';
 
-/** Runs an agent until it ends; answers the process' exit status. */
+/** Runs an agent until it ends. Returns the process' exit status. */
 export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   closeInherited();
   if (argv.includes('--help') || argv.includes('-h')) {
@@ -56,7 +56,7 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
   return new Promise<number>((resolve) => {
     let agent: RunningAgent | undefined;
     let ending = false;
-    /** It may be asked for while the agent is being started: then it waits, and stops what has come of it. */
+    /** Stops the agent; one that is still starting is stopped after its start. */
     const end = async (status: 0 | 1, message: string): Promise<void> => {
       if (ending) return;
       ending = true;

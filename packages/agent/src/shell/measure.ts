@@ -1,5 +1,4 @@
-// What the running containers use, measured when somebody asks.
-
+// Measures what the running containers use.
 import type { ContainerId } from '@meseta/base';
 import type { Containers } from '@meseta/containers/types';
 import { quantitiesOf, quantity } from '@meseta/resources';
@@ -9,10 +8,10 @@ import type { AgentCore } from '../core/machine.js';
 import { taskRunsOf } from '../core/runs.js';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from '../views/approver.js';
-import { executorsOf, resourcesOf, type ShownExecutor } from '../views/holdings.js';
+import { executorsOf, resourcesOf, type ShownExecutor } from '../views/shown-executors.js';
 import type { MeasuredContainer, MeasuredPodTask } from '../views/v0.js';
 
-/** Those that the viewer may see. */
+/** Measures the containers of executors that the viewer may see. */
 export async function measureContainers(
   from: { readonly core: AgentCore; readonly containers: Containers },
   approver: Approver,
@@ -40,7 +39,7 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
   return {
     ...shown,
     status: statusOf(executor),
-    // A pod uses what its tasks use.
+    // A pod's usage is that of its tasks.
     statistics: statisticsOf(shown, sumOf(podTasks.flatMap(({ used }) => (used === undefined ? [] : [used])))),
     podTasks: podTasks.map(({ run, used }) => {
       const tasks = shown.tasks.filter(({ info }) => run.kind === 'podTask' && info.task_id.value === run.taskId);
@@ -51,8 +50,8 @@ async function measureExecutor(containers: Containers, shown: ShownExecutor): Pr
   };
 }
 
-/** A nested container is seen with the one that it is in, at whatever depth. */
-function seesNested(state: AgentState, approver: Approver, id: ContainerID): boolean {
+/** Whether a viewer may see a nested container: it is as visible as its outermost container. */
+function maySeeNested(state: AgentState, approver: Approver, id: ContainerID): boolean {
   let root = id;
   while (root.parent !== undefined) root = root.parent;
   const run = state.runs.get(root.value as ContainerId);
@@ -62,7 +61,7 @@ function seesNested(state: AgentState, approver: Approver, id: ContainerID): boo
   return approver.container(executor.info, framework.info);
 }
 
-/** Containers that were launched by calls: those that the viewer may see. */
+/** Measures the nested and standalone containers that the viewer may see. */
 export async function measureNested(
   { core, containers }: { readonly core: AgentCore; readonly containers: Containers },
   approver: Approver,
@@ -71,7 +70,7 @@ export async function measureNested(
 ): Promise<readonly MeasuredPodTask[]> {
   const running = [...core.state.nestedContainers.values()].filter(
     ({ record: { id, state } }) =>
-      state === 'running' && (id.parent === undefined ? standalone : nested) && seesNested(core.state, approver, id),
+      state === 'running' && (id.parent === undefined ? standalone : nested) && maySeeNested(core.state, approver, id),
   );
   return Promise.all(
     running.map(async ({ record: { id, containerId, pid, resources } }) => {
@@ -111,7 +110,7 @@ function statisticsOf(shown: ShownExecutor, used: Usage | undefined): ResourceSt
 function limitedBy(resources: readonly Resource[], used: Usage): ResourceStatistics {
   const limits = quantitiesOf(resources);
   const memoryBytes = (quantity(limits, 'mem') / 1000) * 2 ** 20;
-  // The disk is shown only where an isolator watches it.
+  // Mesos shows disk usage only where an isolator measures it.
   const { disk_used_bytes: _used, disk_limit_bytes: _limit, ...rest } = used;
   return {
     timestamp: Date.now() / 1000,

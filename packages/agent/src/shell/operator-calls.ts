@@ -1,4 +1,4 @@
-// The agent's v1 operator calls (Mesos: docs/operator-http-api.md): the reads, and what needs no container of its own.
+// The agent's v1 operator calls (Mesos: docs/operator-http-api.md), except those for containers (container-calls.ts).
 import { agentCalls, answerType, checkCall, decodeBody, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
@@ -41,7 +41,7 @@ export async function answerCall(options: HttpOptions, bodies: BodyReader, excha
     refuse(response, definition.ok ? (accepted as { readonly error: Refusal }).error : definition.error);
     return;
   }
-  const denied = denialOf(options, principal, call.value);
+  const denied = findDenial(options, principal, call.value);
   if (denied !== undefined) {
     refuse(response, denied);
     return;
@@ -62,17 +62,22 @@ export async function answerCall(options: HttpOptions, bodies: BodyReader, excha
   answerBody(response, 200, { 'Content-Type': accepted.value }, encoded);
 }
 
-/** Calls that need leave as a whole; of the others the answer decides object by object. */
-const WHOLE = new Set(['GET_FLAGS', 'SET_LOGGING_LEVEL', 'GET_RESOURCE_PROVIDERS', 'PRUNE_IMAGES'] as const);
+/** Calls that are authorized as a whole. For the others the answer contains the objects that the principal may see. */
+const AUTHORIZED_AS_WHOLE = new Set([
+  'GET_FLAGS',
+  'SET_LOGGING_LEVEL',
+  'GET_RESOURCE_PROVIDERS',
+  'PRUNE_IMAGES',
+] as const);
 
-function denialOf({ gate }: HttpOptions, principal: Principal | undefined, { type }: AgentCall): Refusal | undefined {
-  const whole = type as Parameters<typeof WHOLE.has>[0];
-  if (!WHOLE.has(whole)) return undefined;
+function findDenial({ gate }: HttpOptions, principal: Principal | undefined, { type }: AgentCall): Refusal | undefined {
+  const whole = type as Parameters<typeof AUTHORIZED_AS_WHOLE.has>[0];
+  if (!AUTHORIZED_AS_WHOLE.has(whole)) return undefined;
   const approver = gate.authorizer.approverFor(principal, agentCalls[whole].action);
   return allows(approver) ? undefined : forbidden(principal, `call ${type}`);
 }
 
-/** The answer to a call; undefined: done, with nothing to say. */
+/** The response to a call; undefined: done, the answer has no body. */
 async function answerOf(
   options: HttpOptions,
   call: AgentCall,
@@ -119,7 +124,7 @@ async function answerOf(
     case 'READ_FILE':
       return fileCall(options, call, approver);
     case 'PRUNE_IMAGES':
-      // There is no image store yet, so nothing is left over in it.
+      // There is no image store yet, so there are no images to remove.
       return ok(undefined);
     default:
       return err(refusal('notImplemented', `Field 'type': this agent does not have ${type} yet`));
@@ -149,7 +154,7 @@ async function getContainers(options: HttpOptions, call: AgentCall, approver: Ap
     ...(nested ? podTasks.map(shown) : []),
   ]);
   const containers = [...measured, ...nestedContainers.map(shown)];
-  // Without containers Mesos leaves the whole field out.
+  // Like Mesos, the answer has no such field when there are no containers.
   return { type: 'GET_CONTAINERS', ...(containers.length === 0 ? {} : { get_containers: { containers } }) };
 }
 

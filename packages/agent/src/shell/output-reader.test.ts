@@ -13,48 +13,48 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(sandbox, { recursive: true, force: true }));
 
-/** What a reader has told so far. */
+/** Collects what a reader reports. */
 function startReader(from: 'start' | 'end') {
-  const told = { STDOUT: '', STDERR: '' };
+  const reported = { STDOUT: '', STDERR: '' };
   let wake = (): void => {};
   const reader = createOutputReader(createFiles(), sandbox, from, async (type, data) => {
-    told[type] += data.toString();
+    reported[type] += data.toString();
     wake();
   });
   const next = (): Promise<void> =>
     new Promise((resolve) => {
       wake = resolve;
     });
-  return { told, reader, next };
+  return { reported, reader, next };
 }
 
-test('what is written is told as it comes, and all of it before the reader stops', async () => {
+test('output is reported as it is written, and all of it before the reader stops', async () => {
   writeFileSync(`${sandbox}/stdout`, 'one ');
-  const { told, reader, next } = startReader('start');
+  const { reported, reader, next } = startReader('start');
   await next();
   const more = next();
   appendFileSync(`${sandbox}/stdout`, 'two ');
   await more;
   writeFileSync(`${sandbox}/stderr`, 'late');
   await reader.finish();
-  assert.deepEqual(told, { STDOUT: 'one two ', STDERR: 'late' });
+  assert.deepEqual(reported, { STDOUT: 'one two ', STDERR: 'late' });
 });
 
-test('from the end on only what comes later is told', async () => {
+test('a reader that starts at the end reports only later output', async () => {
   writeFileSync(`${sandbox}/stdout`, 'before ');
-  const { told, reader } = startReader('end');
-  // Until it has found the end nothing is told.
-  for (let tries = 0; tries < 2000 && told.STDOUT === ''; tries++) {
+  const { reported, reader } = startReader('end');
+  // The reader reports nothing before it has found the end.
+  for (let turn = 0; turn < 100_000 && reported.STDOUT === ''; turn++) {
     appendFileSync(`${sandbox}/stdout`, 'after ');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setImmediate(resolve));
   }
   await reader.finish();
-  assert.match(told.STDOUT, /^(after )+$/);
+  assert.match(reported.STDOUT, /^(after )+$/);
 });
 
-/** Output between rotations; a rotation that moves the file is a task's own. */
+/** Rotations: those of the agent copy and truncate, those of a task may move the file. */
 const rotations: readonly (readonly [string, (number: number) => Promise<void>])[] = [
-  ['copied and cut', () => rotateSandbox(createFiles(), sandbox, { maxBytes: 3, keptFiles: 9 })],
+  ['copied and truncated', () => rotateSandbox(createFiles(), sandbox, { maxBytes: 3, keptFiles: 9 })],
   [
     'moved',
     async (number) => {
@@ -66,7 +66,7 @@ const rotations: readonly (readonly [string, (number: number) => Promise<void>])
 ];
 
 for (const [name, rotate] of rotations) {
-  test(`OUTPUT-READER-2: output is reported once and whole, whatever files are ${name} meanwhile`, async () => {
+  test(`OUTPUT-READER-2: output is reported once and completely while files are ${name}`, async () => {
     writeFileSync(`${sandbox}/stdout`, 'first ');
     let reported = '';
     let unblock = (): void => {};
@@ -94,42 +94,42 @@ for (const [name, rotate] of rotations) {
   });
 }
 
-test('a link or a fifo in the place of an output has nothing, and holds nothing up', async () => {
+test('a link or a fifo in the place of a stream is not read, and blocks nothing', async () => {
   writeFileSync(`${sandbox}/secret`, 'secret');
   symlinkSync(`${sandbox}/secret`, `${sandbox}/stdout`);
   execFileSync('mkfifo', [`${sandbox}/stderr`]);
-  const { told, reader } = startReader('start');
+  const { reported, reader } = startReader('start');
   await reader.finish();
-  assert.deepEqual(told, { STDOUT: '', STDERR: '' });
+  assert.deepEqual(reported, { STDOUT: '', STDERR: '' });
   rmSync(`${sandbox}/stdout`);
   writeFileSync(`${sandbox}/stdout`, 'own');
   const again = startReader('start');
   await again.reader.finish();
-  assert.equal(again.told.STDOUT, 'own');
+  assert.equal(again.reported.STDOUT, 'own');
 });
 
-test('OUTPUT-READER-1: nothing is read while the client has not taken what it was told', async () => {
+test('OUTPUT-READER-1: nothing is read until the client has taken the last part', async () => {
   writeFileSync(`${sandbox}/stdout`, Buffer.alloc(1_000_000, 'x'));
-  let toldBytes = 0;
+  let reportedBytes = 0;
   let takes = (): void => {};
-  let isTold = (): void => {};
+  let onReport = (): void => {};
   const first = new Promise<void>((resolve) => {
-    isTold = resolve;
+    onReport = resolve;
   });
   const reader = createOutputReader(createFiles(), sandbox, 'start', (_type, data) => {
-    toldBytes += data.length;
-    isTold();
+    reportedBytes += data.length;
+    onReport();
     return new Promise((resolve) => {
       takes = resolve;
     });
   });
   await first;
-  const toldFirst = toldBytes;
+  const reportedFirst = reportedBytes;
   appendFileSync(`${sandbox}/stdout`, 'more');
   // Time for a read, if there were one.
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(toldBytes, toldFirst);
-  assert.ok(toldFirst <= 65_536);
+  assert.equal(reportedBytes, reportedFirst);
+  assert.ok(reportedFirst <= 65_536);
   reader.stop();
   takes();
 });

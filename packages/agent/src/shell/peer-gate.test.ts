@@ -29,7 +29,7 @@ const status: LibprocessMessage = {
   },
 };
 
-/** A gate of an agent whose master has shown that it speaks over the connection 1, or has no way to show it. */
+/** A gate of an agent for which connection 1 is proven to be the master's, or which has no credential. */
 function gateWith({ checksPeers = true, executorsHaveTokens = false, proves = true } = {}) {
   const pushed: string[] = [];
   let asked = 0;
@@ -78,7 +78,7 @@ function gateWith({ checksPeers = true, executorsHaveTokens = false, proves = tr
   };
 }
 
-test("AGENT-GATE-1: what claims to be of the master counts over the master's connection alone", () => {
+test("AGENT-GATE-1: messages in the master's name are accepted only over the connection proven to be the master's", () => {
   const at = gateWith();
   assert.equal(at.say(master, ping), 'registered');
   at.say(observer, ping);
@@ -91,7 +91,7 @@ test("AGENT-GATE-1: what claims to be of the master counts over the master's con
   assert.deepEqual([at.pushed.length, at.dropped()], [2, 3]);
 });
 
-test('AGENT-GATE-1: a master that has connected anew is heard, in order, once it has shown that it is the master', () => {
+test('AGENT-GATE-1: messages over a new connection are passed on in order once it is proven to belong to the master', () => {
   const at = gateWith();
   at.say(observer, ping, 2);
   at.say(master, shutdown, 2);
@@ -100,16 +100,16 @@ test('AGENT-GATE-1: a master that has connected anew is heard, in order, once it
   assert.deepEqual(at.pushed, ['PingAgentMessage', 'ShutdownMessage']);
   assert.equal(at.dropped(), 1);
   at.say(master, ping, 1);
-  assert.equal(at.pushed.length, 2, 'the connection of before is not the master any more');
+  assert.equal(at.pushed.length, 2, "the former connection is not the master's any more");
 });
 
-test('AGENT-GATE-1: an agent without a credential knows its master by the address', () => {
+test("AGENT-GATE-1: an agent without a credential accepts every connection from the master's address", () => {
   const at = gateWith({ proves: false, checksPeers: false });
   for (const connection of [1, 2, 3]) at.say(master, ping, connection);
   assert.equal(at.pushed.length, 3);
 });
 
-test("AGENT-GATE-2: an executor's driver has the connection over which it registered", () => {
+test("AGENT-GATE-2: an executor's driver is bound to the connection over which it registered", () => {
   const at = gateWith();
   at.say(executor, status, 2);
   at.say(executor, register, 2);
@@ -127,7 +127,7 @@ test("AGENT-GATE-2: an executor's driver has the connection over which it regist
   assert.equal(open.pushed.length, 2);
 });
 
-test('AGENT-GATE-2: one connection has no more drivers than a process has', () => {
+test('AGENT-GATE-2: the number of drivers of a connection is limited', () => {
   const at = gateWith();
   for (let number = 0; number < 100; number++) at.say(pidOf(`executor(${number})`, '10.0.0.5:1'), register, 2);
   assert.deepEqual([at.pushed.length, at.dropped()], [64, 36]);
@@ -136,13 +136,13 @@ test('AGENT-GATE-2: one connection has no more drivers than a process has', () =
   assert.equal(at.pushed.length, 65);
 });
 
-test('AGENT-GATE-3: where executors must show a token no driver registers', () => {
+test('AGENT-GATE-3: where executors must present a token no driver can register', () => {
   const at = gateWith({ executorsHaveTokens: true });
   for (const message of [register, status]) at.say(executor, message, 2);
   assert.deepEqual([at.pushed, at.dropped()], [[], 2]);
 });
 
-test("AGENT-GATE-4: a scheduler's driver comes directly only where its address is known by a certificate, or nothing is", () => {
+test("AGENT-GATE-4: a scheduler's driver sends directly only with a client certificate, or where no peers are checked", () => {
   const scheduler = pidOf('scheduler(1)', '10.0.0.9:9000');
   const at = gateWith();
   at.say(scheduler, direct, 2);
@@ -153,7 +153,7 @@ test("AGENT-GATE-4: a scheduler's driver comes directly only where its address i
   assert.deepEqual([at.pushed.length, open.pushed.length], [1, 1]);
 });
 
-test('AGENT-GATE-5: what waits is bounded', () => {
+test('AGENT-GATE-5: the number of waiting messages is limited, and dropped ones are counted', () => {
   const at = gateWith();
   for (let n = 0; n < 1_000; n++) at.say(master, ping, 2);
   for (let connection = 10; connection < 1_000; connection++) at.say(master, ping, connection);

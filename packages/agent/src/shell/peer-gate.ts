@@ -1,16 +1,17 @@
-// Libprocess messages before the agent's core sees them: which connections the master and the executors speak over.
+// Checks libprocess messages before the agent's core gets them: whether they came over a connection of the master or of the
+// executor that they name.
 //
-// Owns: messages that wait until a connection is shown to be the master's, and the connections of executors' drivers.
+// Owns: the messages that wait until their connection is proven to be the master's, and the connections of drivers.
 // Boundary: where the master is, the core knows; how a connection is shown to be its, security/authenticatee.ts.
-// AGENT-GATE-1: with a credential, what claims to be of the master counts only over the connection on which the master has
-//     answered this agent's authentication. Over another one it waits (the master may have connected anew) until an
-//     authentication shows which one is the master's, and is dropped if it is not this one.
-// AGENT-GATE-2: where peers are checked at all, an executor's driver has the connection over which it registered until that
-//     closes; over others its messages are dropped. A connection has few drivers.
-// AGENT-GATE-3: where executors must show a token, a driver, which has none to show, doesn't register: a stranger could.
-// AGENT-GATE-4: where peers are checked, a scheduler's driver reaches executors by way of the master: it has not authenticated
-//     here. With client certificates its address is known, and it may come directly.
-// AGENT-GATE-5: what is dropped is counted; what waits is bounded.
+// AGENT-GATE-1: with a credential, a message in the master's name is accepted only over the connection on which the master
+//     answered this agent's authentication. A message over another connection waits, as the master may have reconnected. The
+//     next authentication proves one connection to be the master's; messages over others are dropped.
+// AGENT-GATE-2: where peers are checked, an executor's driver is bound to the connection over which it registered until that
+//     closes; its messages over other connections are dropped. The number of drivers of a connection is limited.
+// AGENT-GATE-3: where executors must present a token, drivers can't register, as they have no token to present.
+// AGENT-GATE-4: where peers are checked, messages of scheduler drivers to executors must come through the master, because
+//     drivers don't authenticate with agents. With client certificates their address is certified, and they may come directly.
+// AGENT-GATE-5: dropped messages are counted; the number and size of waiting messages are limited.
 import { counter, type Metrics } from '@meseta/api';
 import { addressOfPid, LIMITS, type Pid } from '@meseta/base';
 import type { Logger, PeerConnection, PeerMessage } from '@meseta/platform';
@@ -22,9 +23,9 @@ import type { Sender } from './authentication.js';
 export interface AgentPeerGateOptions {
   readonly actor: string;
   readonly sender: Sender;
-  /** The agent or its executors authenticate, or all who connect have certificates. */
+  /** The agent or its executors authenticate, or every peer has a client certificate. */
   readonly checksPeers: boolean;
-  /** Executors must show a token. */
+  /** Executors must present a token. */
   readonly executorsHaveTokens: boolean;
   readonly log: Logger;
   master(): Pid | undefined;
@@ -34,7 +35,7 @@ export interface AgentPeerGateOptions {
 export interface AgentPeerGate {
   onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
   onConnectionClosed(connection: PeerConnection): void;
-  /** A connection was shown to be the master's (AGENT-GATE-1). */
+  /** The connection is proven to be the master's (AGENT-GATE-1). */
   proven(connection: number): void;
   metrics(): Metrics;
 }
@@ -55,43 +56,44 @@ const EXECUTOR_MESSAGES: ReadonlySet<LibprocessMessage['name']> = new Set([
   'ExecutorToFrameworkMessage',
 ]);
 
-interface Arrived {
+interface ReceivedMessage {
   readonly from: Pid;
   readonly message: LibprocessMessage;
 }
 
-/** Messages by connection, the connection that has waited longest first. */
-function createWaiting() {
-  const byConnection = new Map<number, { bytes: number; readonly messages: Arrived[] }>();
+/** Waiting messages by connection; the connection that has waited longest comes first. */
+function createWaitingMessages() {
+  const byConnection = new Map<number, { bytes: number; readonly messages: ReceivedMessage[] }>();
   return {
-    /** How many were dropped for it. */
-    add(connection: number, arrived: Arrived, bytes: number): number {
+    /** Returns how many messages were dropped to keep the limits. */
+    add(connection: number, received: ReceivedMessage, bytes: number): number {
       const own = byConnection.get(connection) ?? { bytes: 0, messages: [] };
       if (own.messages.length >= MAX_WAITING_MESSAGES || own.bytes + bytes > MAX_WAITING_BYTES) return 1;
       own.bytes += bytes;
-      own.messages.push(arrived);
+      own.messages.push(received);
       byConnection.set(connection, own);
       if (byConnection.size <= MAX_WAITING_CONNECTIONS) return 0;
       const [oldest] = byConnection.keys();
       return oldest === undefined ? 0 : this.take(oldest).length;
     },
-    take(connection: number): readonly Arrived[] {
+    take(connection: number): readonly ReceivedMessage[] {
       const own = byConnection.get(connection);
       byConnection.delete(connection);
       return own?.messages ?? [];
     },
-    takeAll(): readonly Arrived[] {
+    takeAll(): readonly ReceivedMessage[] {
       return [...byConnection.keys()].flatMap((connection) => this.take(connection));
     },
   };
 }
 
-/** AGENT-GATE-2. */
+/** The connections of executors' drivers (AGENT-GATE-2). */
 function createDriverConnections() {
   const connections = new Map<Pid, number>();
   const drivers = new Map<number, Set<Pid>>();
   return {
-    isIts(from: Pid, connection: number, registers: boolean): boolean {
+    /** Whether a driver may send over the connection. A driver that registers is bound to it. */
+    mayUse(from: Pid, connection: number, registers: boolean): boolean {
       const known = connections.get(from);
       if (known !== undefined || !registers) return known === connection;
       const own = drivers.get(connection) ?? new Set();
@@ -109,41 +111,45 @@ function createDriverConnections() {
 
 export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGate {
   const { actor, sender, checksPeers, executorsHaveTokens, log, push } = options;
-  const waiting = createWaiting();
+  const waiting = createWaitingMessages();
   const drivers = createDriverConnections();
   const warn = (kind: string, text: string): void => log.limited('warning', kind, text);
   let dropped = 0;
 
-  const drop = (from: Pid, why: string, count = 1): void => {
+  const drop = (from: Pid, reason: string, count = 1): void => {
     dropped += count;
-    warn(why, `dropped a message of ${from}: ${why}`);
+    warn(reason, `dropped a message of ${from}: ${reason}`);
   };
-  /** Why the core doesn't see a message of anyone but the master; undefined if it may. */
-  const problemOf = ({ from, message }: Arrived, { id, certifiedIps }: PeerConnection): string | undefined => {
+  /** Why a message that is not in the master's name is dropped; undefined: it is accepted. */
+  const findProblem = (
+    { from, message }: ReceivedMessage,
+    { id, certifiedIps }: PeerConnection,
+  ): string | undefined => {
     if (EXECUTOR_MESSAGES.has(message.name)) {
       if (executorsHaveTokens)
-        return 'executors must show a token (--authenticate_http_executors), and by libprocess they have none to show';
+        return 'executors must present a token (--authenticate_http_executors), and libprocess messages have none';
       const registers = EXECUTOR_REGISTRATIONS.has(message.name);
-      if (checksPeers && !drivers.isIts(from, id, registers)) return 'it did not register over this connection';
+      if (checksPeers && !drivers.mayUse(from, id, registers))
+        return 'the executor did not register over this connection';
     }
     if (message.name === 'FrameworkToExecutorMessage' && checksPeers && certifiedIps === undefined)
-      return 'schedulers have not authenticated here, and reach executors by way of the master';
+      return 'schedulers do not authenticate with agents; their messages to executors must come through the master';
     return undefined;
   };
-  const takeMasters = (
+  const receiveFromMaster = (
     master: Pid,
-    arrived: Arrived,
+    received: ReceivedMessage,
     connection: PeerConnection,
     bytes: number,
   ): 'accepted' | 'registered' => {
-    const { from, message } = arrived;
+    const { from, message } = received;
     if (sender.isMasters(connection.id, master)) {
       sender.receive(actor, from, message, connection.id);
       push({ kind: 'message', from, message });
       return 'registered';
     }
-    const over = waiting.add(connection.id, arrived, bytes);
-    if (over > 0) drop(from, "too many wait for a sign that their connection is the master's", over);
+    const excess = waiting.add(connection.id, received, bytes);
+    if (excess > 0) drop(from, "too many wait for the proof that their connection is the master's", excess);
     sender.askForProof(master);
     return 'accepted';
   };
@@ -158,13 +164,13 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
         warn('undecodable', `message ${wireName} of ${from}: ${renderWireError(decoded.error)}`);
         return 'unknown';
       }
-      const arrived = { from, message: decoded.value };
+      const received = { from, message: decoded.value };
       const master = options.master();
       if (master !== undefined && addressOfPid(from) === addressOfPid(master)) {
-        return takeMasters(master, arrived, connection, body.length);
+        return receiveFromMaster(master, received, connection, body.length);
       }
-      const problem = problemOf(arrived, connection);
-      if (problem === undefined) push({ kind: 'message', ...arrived });
+      const problem = findProblem(received, connection);
+      if (problem === undefined) push({ kind: 'message', ...received });
       else drop(from, problem);
       return 'accepted';
     },

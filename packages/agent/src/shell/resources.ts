@@ -1,5 +1,5 @@
-// What this host has, for the resources that --resources leaves out. Mesos: docs/attributes-resources.md; of memory
-// and disk it keeps some for the host: 1 GB and 5 GB, or half where there is little.
+// Detects the host's resources that --resources leaves out (Mesos: docs/attributes-resources.md). Like Mesos it keeps 1 GB of
+// memory and 5 GB of disk for the host, or half where there is less than twice as much.
 import { availableParallelism, totalmem } from 'node:os';
 import type { Files, Result } from '@meseta/base';
 import { err, ok } from '@meseta/base';
@@ -9,10 +9,10 @@ import type { Resource } from '@meseta/wire';
 const MB = 2 ** 20;
 const GB = 2 ** 30;
 
-const leaving = (bytes: number, spared: number): number =>
-  Math.floor((bytes > 2 * spared ? bytes - spared : bytes / 2) / MB);
+const offeredMegabytes = (bytes: number, keptBytes: number): number =>
+  Math.floor((bytes > 2 * keptBytes ? bytes - keptBytes : bytes / 2) / MB);
 
-/** The flag's resources and, for cpus, mem, disk and ports that it doesn't name, what the host has. */
+/** The flag's resources, and the detected cpus, mem, disk and ports where the flag does not name them. */
 export async function agentResources(
   text: string | undefined,
   defaultRole: string,
@@ -25,16 +25,16 @@ export async function agentResources(
   const diskBytes = space.ok ? space.value.totalBytes : 20 * GB;
   const detected = [
     `cpus:${availableParallelism()}`,
-    `mem:${leaving(totalmem(), GB)}`,
-    `disk:${leaving(diskBytes, 5 * GB)}`,
+    `mem:${offeredMegabytes(totalmem(), GB)}`,
+    `disk:${offeredMegabytes(diskBytes, 5 * GB)}`,
     'ports:[31000-32000]',
-  ].filter((each) => !names(text).has(each.slice(0, each.indexOf(':'))));
+  ].filter((each) => !namedResources(text).has(each.slice(0, each.indexOf(':'))));
   const more = parseResources(detected.join(';'), defaultRole);
   return more.ok ? ok([...given.value, ...more.value]) : err(more.error);
 }
 
-/** Every name that the flag has a word on, a zero of it too. */
-function names(text: string | undefined): ReadonlySet<string> {
+/** The names of all resources in the flag, also of those with the value 0. */
+function namedResources(text: string | undefined): ReadonlySet<string> {
   const found = new Set<string>();
   if (text === undefined) return found;
   for (const match of text.matchAll(/"name"\s*:\s*"([^"]+)"/g)) found.add(match[1] as string);

@@ -1,5 +1,5 @@
-// Limits on what tasks write to stdout and stderr, as the flags ask for them: Mesos' module
-// org_apache_mesos_LogrotateContainerLogger with its parameters (docs/logging.md), without a process per task.
+// Limits the size of tasks' stdout and stderr as the flags say: the parameters of Mesos' module
+// org_apache_mesos_LogrotateContainerLogger (docs/logging.md), without a process per task.
 import { type Clock, err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
 import { KEPT_FILES, type RotationLimits, rotateSandbox } from '@meseta/containers/streams/rotation';
 
@@ -13,7 +13,7 @@ interface Module {
   readonly parameters?: readonly { readonly key?: string; readonly value?: string }[];
 }
 
-/** The limits that `--container_logger` and the parameters of its module in `--modules` set; undefined: none. */
+/** The limits set by `--container_logger` and the parameters of its module in `--modules`; undefined: no limits. */
 export function rotationLimits(
   logger: string | undefined,
   modules: string | undefined,
@@ -33,7 +33,7 @@ export function rotationLimits(
   return bytes.ok ? ok({ maxBytes: bytes.value, keptFiles: KEPT_FILES }) : err(`Flag --modules: ${bytes.error}`);
 }
 
-/** Looks at the sandboxes of running containers once in a while; answers what stops it. */
+/** Rotates the streams of running containers at an interval. Returns a function that stops it. */
 export function startRotation(
   files: Files,
   clock: Clock,
@@ -42,15 +42,15 @@ export function startRotation(
 ): () => void {
   let cancel = (): void => {};
   let stopped = false;
-  const next = (): void => {
+  const scheduleNext = (): void => {
     if (stopped) return;
     cancel = clock.setTimer(INTERVAL_MS, () => void rotateAll());
   };
   const rotateAll = async (): Promise<void> => {
     for (const sandbox of sandboxes()) if (!stopped) await rotateSandbox(files, sandbox, limits);
-    next();
+    scheduleNext();
   };
-  next();
+  scheduleNext();
   return () => {
     stopped = true;
     cancel();

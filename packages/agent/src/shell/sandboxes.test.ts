@@ -37,7 +37,7 @@ beforeEach(() => {
   writeFileSync(`${root}/victim/secret`, 'secret', { mode: 0o600 });
 });
 afterEach(() => {
-  // Whatever a test made: the directory of root is as it was.
+  // No test may change the directory of root.
   assert.deepEqual(readdirSync(`${root}/victim`), ['secret']);
   assert.deepEqual(
     [statSync(`${root}/victim`).uid, statSync(`${root}/victim/secret`).uid],
@@ -48,7 +48,7 @@ afterEach(() => {
 
 const sandboxOf = (id: string): string => `${root}/slaves/S0/frameworks/F/executors/e/runs/${id}`;
 
-/** Prepares a sandbox for nobody; what is wrong, if something is. */
+/** Prepares a sandbox for the user nobody. Returns why that failed. */
 const prepare = (
   sandbox: string,
   volumes: readonly VolumeLink[] = [],
@@ -74,7 +74,8 @@ const prepare = (
     },
   );
 
-const remove = (path: string) => removeSandbox({ files, workDir: root, removing: createConcurrencyLimit(1) }, path);
+const remove = (path: string) =>
+  removeSandbox({ files, workDir: root, limitRemovals: createConcurrencyLimit(1) }, path);
 
 const change = (place: DirectoryBelow, removes: boolean, isShared = false): Promise<void> =>
   changeVolume(
@@ -99,18 +100,22 @@ const shared = (containerPath: string, from: string, ...names: string[]): Volume
 });
 const ownerOf = (path: string): number => lstatSync(path).uid;
 
-test("a sandbox is its user's, with links to the newest run and to its volumes", asRoot, async () => {
-  const sandbox = sandboxOf('one');
-  assert.equal(await prepare(sandbox, [persistent('data'), persistent('deep/er/data', 'w')]), undefined);
-  assert.deepEqual([ownerOf(sandbox), statSync(sandbox).mode & 0o777], [nobody.uid, 0o750]);
-  assert.equal(readlinkSync(`${sandbox}/../latest`), sandbox);
-  assert.equal(readlinkSync(`${sandbox}/data`), `${root}/volumes/roles/r/v`);
-  assert.equal(readlinkSync(`${sandbox}/deep/er/data`), `${root}/volumes/roles/r/w`);
-  assert.deepEqual([ownerOf(`${sandbox}/deep/er`), ownerOf(`${root}/volumes/roles/r/v`)], [nobody.uid, nobody.uid]);
-  assert.deepEqual([ownerOf(`${root}/volumes/roles/r`), ownerOf(`${root}/volumes`)], [0, 0]);
-  await prepare(sandboxOf('two'));
-  assert.equal(readlinkSync(`${sandbox}/../latest`), sandboxOf('two'));
-});
+test(
+  'a sandbox belongs to its user and has links to its volumes; `latest` links to the newest run',
+  asRoot,
+  async () => {
+    const sandbox = sandboxOf('one');
+    assert.equal(await prepare(sandbox, [persistent('data'), persistent('deep/er/data', 'w')]), undefined);
+    assert.deepEqual([ownerOf(sandbox), statSync(sandbox).mode & 0o777], [nobody.uid, 0o750]);
+    assert.equal(readlinkSync(`${sandbox}/../latest`), sandbox);
+    assert.equal(readlinkSync(`${sandbox}/data`), `${root}/volumes/roles/r/v`);
+    assert.equal(readlinkSync(`${sandbox}/deep/er/data`), `${root}/volumes/roles/r/w`);
+    assert.deepEqual([ownerOf(`${sandbox}/deep/er`), ownerOf(`${root}/volumes/roles/r/v`)], [nobody.uid, nobody.uid]);
+    assert.deepEqual([ownerOf(`${root}/volumes/roles/r`), ownerOf(`${root}/volumes`)], [0, 0]);
+    await prepare(sandboxOf('two'));
+    assert.equal(readlinkSync(`${sandbox}/../latest`), sandboxOf('two'));
+  },
+);
 
 const wrongPaths: readonly [containerPath: string, volumeId: string, RegExp][] = [
   ['../x', 'v', /volume \.\.\/x: .*"\.\." can't be a name/],
@@ -128,33 +133,37 @@ test('a path that leads out of a sandbox or a volume fails the launch', asRoot, 
   }
 });
 
-test("a pod's directory is shown to its tasks, but not where a link in its place leads", asRoot, async () => {
-  const pod = sandboxOf('pod');
-  const podTask = { sandbox: pod, taskId: 't' as TaskId };
-  const volumes = [shared('mine', pod, 'data', 'inner')];
-  assert.equal(await prepare(`${pod}/containers/one`, volumes, podTask), undefined);
-  assert.deepEqual(
-    [ownerOf(pod), ownerOf(`${pod}/containers`), ownerOf(`${pod}/data/inner`)],
-    [nobody.uid, 0, nobody.uid],
-  );
-  assert.equal(readlinkSync(`${pod}/tasks/t`), `${pod}/containers/one`);
-  assert.equal(readlinkSync(`${pod}/containers/one/mine`), `${pod}/data/inner`);
-  assert.equal(readFileSync(`${pod}/stdout`, 'utf8'), '');
-  // What the pod's user may do meanwhile.
-  rmSync(`${pod}/data`, { recursive: true });
-  symlinkSync(`${root}/victim`, `${pod}/data`);
-  assert.match(
-    (await prepare(`${pod}/containers/two`, volumes, podTask)) ?? '',
-    /volume mine: .*pod\/data: is not a directory/,
-  );
-  const others = [shared('mine', pod, 'data')];
-  assert.match((await prepare(`${pod}/containers/three`, others, podTask)) ?? '', /pod\/data: is not a directory/);
-  mkdirSync(`${pod}/of-root`, { mode: 0o700 });
-  assert.equal(await prepare(`${pod}/containers/four`, [shared('mine', pod, 'of-root')], podTask), undefined);
-  assert.equal(ownerOf(`${pod}/of-root`), 0, 'what was there is given to nobody');
-});
+test(
+  "a directory of a pod is linked into its tasks' sandboxes; a link in its place is not followed",
+  asRoot,
+  async () => {
+    const pod = sandboxOf('pod');
+    const podTask = { sandbox: pod, taskId: 't' as TaskId };
+    const volumes = [shared('mine', pod, 'data', 'inner')];
+    assert.equal(await prepare(`${pod}/containers/one`, volumes, podTask), undefined);
+    assert.deepEqual(
+      [ownerOf(pod), ownerOf(`${pod}/containers`), ownerOf(`${pod}/data/inner`)],
+      [nobody.uid, 0, nobody.uid],
+    );
+    assert.equal(readlinkSync(`${pod}/tasks/t`), `${pod}/containers/one`);
+    assert.equal(readlinkSync(`${pod}/containers/one/mine`), `${pod}/data/inner`);
+    assert.equal(readFileSync(`${pod}/stdout`, 'utf8'), '');
+    // The pod's user replaces the directory.
+    rmSync(`${pod}/data`, { recursive: true });
+    symlinkSync(`${root}/victim`, `${pod}/data`);
+    assert.match(
+      (await prepare(`${pod}/containers/two`, volumes, podTask)) ?? '',
+      /volume mine: .*pod\/data: is not a directory/,
+    );
+    const others = [shared('mine', pod, 'data')];
+    assert.match((await prepare(`${pod}/containers/three`, others, podTask)) ?? '', /pod\/data: is not a directory/);
+    mkdirSync(`${pod}/of-root`, { mode: 0o700 });
+    assert.equal(await prepare(`${pod}/containers/four`, [shared('mine', pod, 'of-root')], podTask), undefined);
+    assert.equal(ownerOf(`${pod}/of-root`), 0, 'an existing directory is given to no user');
+  },
+);
 
-test("a pod's tasks that are launched together find its sandbox made once", asRoot, async () => {
+test('pod tasks that are launched at the same time share one complete sandbox of the pod', asRoot, async () => {
   for (let tries = 0; tries < 20; tries++) {
     const pod = sandboxOf(`pod${tries}`);
     const ids = ['one', 'two', 'three'];
@@ -165,7 +174,7 @@ test("a pod's tasks that are launched together find its sandbox made once", asRo
   }
 });
 
-test('links in the place of what the agent makes in a pod lead it nowhere', asRoot, async () => {
+test('links in the place of directories that the agent makes in a pod are not followed', asRoot, async () => {
   const pod = sandboxOf('pod');
   const podTask = { sandbox: pod, taskId: 't' as TaskId };
   assert.equal(await prepare(`${pod}/containers/one`, [], podTask), undefined);
@@ -178,7 +187,7 @@ test('links in the place of what the agent makes in a pod lead it nowhere', asRo
   assert.match(removed.ok ? '' : removed.error.message, /pod\/containers: is not a directory/);
 });
 
-test('a persistent volume comes and goes; what its links lead to stays', asRoot, async () => {
+test('a persistent volume is made and removed; the targets of its links stay', asRoot, async () => {
   const place = { root, names: ['volumes', 'roles', 'r', 'v'] };
   await change(place, false);
   const path = `${root}/volumes/roles/r/v`;
@@ -199,7 +208,7 @@ test('a persistent volume comes and goes; what its links lead to stays', asRoot,
   assert.equal(statSync(`${root}/volumes/roles/r/s`).mode & 0o777, 0o755);
 });
 
-test("a mounted disk's root stays, emptied, when its volume goes", async () => {
+test('the root of a mounted disk is emptied, and stays, when its volume is removed', async () => {
   mkdirSync(`${root}/disk/inner`, { recursive: true });
   symlinkSync(`${root}/victim`, `${root}/disk/inner/link`);
   await change({ root: `${root}/disk`, names: [] }, true);
@@ -207,7 +216,7 @@ test("a mounted disk's root stays, emptied, when its volume goes", async () => {
   assert.deepEqual(exits, []);
 });
 
-test('a sandbox is removed with what is empty above it, and nothing that its links lead to', asRoot, async () => {
+test('a sandbox is removed with the empty directories above it; the targets of its links stay', asRoot, async () => {
   const [one, two] = [sandboxOf('one'), sandboxOf('two')];
   for (const path of [one, two]) assert.equal(await prepare(path), undefined);
   symlinkSync(`${root}/victim`, `${one}/link`);

@@ -1,8 +1,7 @@
-// Sandboxes and volumes on this machine: made for their users, shown in each other, removed.
+// Makes sandboxes and volumes for their users, links volumes into sandboxes, and removes both.
 //
-// Tasks may be at work in all of them meanwhile. Boundary: nothing below a sandbox or a volume is reached but through
-// directories that are held open (@meseta/containers/sandbox); the links made here are for people and tasks to follow,
-// the agent follows none.
+// Boundary: tasks may change sandboxes and volumes at any time, so they are worked in through open directories only
+// (@meseta/containers/sandbox). People and tasks follow the links made here; the agent follows none.
 import { type Files, type HeldDirectory, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
 import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import {
@@ -24,8 +23,8 @@ export interface SandboxPorts {
   readonly files: Files;
   readonly log: Logger;
   readonly workDir: string;
-  /** Begins a removal when there are not too many of them. */
-  readonly removing: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Limits how many removals run at the same time. */
+  readonly limitRemovals: <T>(work: () => Promise<T>) => Promise<T>;
   findUser(name: string): Promise<Result<Owner, string>>;
   exit(status: 0 | 1, message: string): void;
 }
@@ -34,14 +33,14 @@ export type LaunchEffect = Extract<AgentEffect, { kind: 'launch' }>;
 
 const PARENT_MODE = 0o755;
 const VOLUME_MODE = 0o750;
-/** Of what the agent makes in a sandbox for itself. */
+/** Of the directory of links to pod tasks. */
 const LINKS_MODE = 0o755;
 const LATEST = 'latest';
 
-const problemOf = (what: string, result: SystemResult<unknown>): string | undefined =>
+const describeFailure = (what: string, result: SystemResult<unknown>): string | undefined =>
   result.ok ? undefined : `${what}: ${result.error.message}`;
 
-/** The sandbox with links to its volumes, all owned by the user; what went wrong, if something did. */
+/** Makes a container's sandbox with links to its volumes, owned by its user. Returns why that failed. */
 export async function prepareSandbox(
   ports: Pick<SandboxPorts, 'files' | 'findUser'>,
   { spec, volumes, pod }: LaunchEffect,
@@ -49,29 +48,29 @@ export async function prepareSandbox(
   const { files } = ports;
   const found = spec.user === undefined ? undefined : await ports.findUser(spec.user);
   if (found?.ok === false) return found.error;
-  // What the agent makes for its own user belongs to that user already.
+  // Files that the agent makes belong to its own user already.
   const isOwn = found?.value.uid === process.getuid?.() && found?.value.gid === process.getgid?.();
   const owner = process.getuid?.() === 0 && !isOwn ? found?.value : undefined;
   if (pod !== undefined) {
-    const problem = await podsInTurn(() => preparePod(files, pod.sandbox, owner));
+    const problem = await serializePods(() => preparePod(files, pod.sandbox, owner));
     if (problem !== undefined) return problem;
   }
   const isRun = pod === undefined && !isNested(spec.sandbox);
   const sandbox = await makeSandbox(files, spec.sandbox, owner, isRun ? linkLatest(spec.sandbox) : undefined);
-  if (!sandbox.ok) return problemOf('sandbox', sandbox);
+  if (!sandbox.ok) return describeFailure('sandbox', sandbox);
   sandbox.value.close();
   if (pod !== undefined) await linkPodTask(files, pod.sandbox, pod.taskId, spec.sandbox);
   for (const volume of volumes) {
-    const problem = await giveVolume(files, spec.sandbox, volume, owner);
+    const problem = await linkVolume(files, spec.sandbox, volume, owner);
     if (problem !== undefined) return `volume ${volume.containerPath}: ${problem}`;
   }
   return undefined;
 }
 
-/** A pod's tasks are launched together, and find its sandbox whole or not at all. */
-const podsInTurn = createConcurrencyLimit(1);
+/** A pod's tasks are launched at the same time: each must find the pod's sandbox complete or missing. */
+const serializePods = createConcurrencyLimit(1);
 
-/** The first of a pod's tasks decides whose the pod's own sandbox is. A container's streams are made by its launcher. */
+/** Makes a pod's sandbox with its streams. It belongs to the user of the first pod task. */
 async function preparePod(files: Files, path: string, owner: Owner | undefined): Promise<string | undefined> {
   const known = await openSandbox(files, path);
   if (known.ok) {
@@ -79,13 +78,13 @@ async function preparePod(files: Files, path: string, owner: Owner | undefined):
     return undefined;
   }
   const sandbox = await makeSandbox(files, path, owner, linkLatest(path));
-  if (!sandbox.ok) return problemOf('sandbox', sandbox);
+  if (!sandbox.ok) return describeFailure('sandbox', sandbox);
   const streams = await createStreams(sandbox.value, owner);
   sandbox.value.close();
-  return problemOf('sandbox', streams);
+  return describeFailure('sandbox', streams);
 }
 
-/** People look for a pod's tasks by their ids. */
+/** Links a pod task's sandbox under the task's id, by which people look for it. */
 async function linkPodTask(files: Files, pod: string, taskId: string, sandbox: string): Promise<void> {
   await within(await openSandbox(files, pod), async (directory) =>
     within(requireProtected(await openOrMake(directory, 'tasks', { mode: LINKS_MODE })), (links) =>
@@ -94,7 +93,7 @@ async function linkPodTask(files: Files, pod: string, taskId: string, sandbox: s
   );
 }
 
-/** The link to an executor's newest run, which people look for. */
+/** Makes the link `latest` to an executor's newest run. */
 const linkLatest =
   (sandbox: string) =>
   async (around: HeldDirectory): Promise<void> => {
@@ -104,21 +103,21 @@ const linkLatest =
     await around.makeLink(LATEST, sandbox);
   };
 
-/** A walk down from a directory, which is let go of on the way. */
+/** Walks down from a directory name by name, and closes each directory on the way. */
 async function descend(
   from: SystemResult<HeldDirectory>,
   names: readonly string[],
   step: (directory: HeldDirectory, name: string, isLast: boolean) => Promise<SystemResult<HeldDirectory>>,
 ): Promise<SystemResult<HeldDirectory>> {
-  let at = from;
+  let directory = from;
   for (const [index, name] of names.entries()) {
-    at = await within(at, (directory) => step(directory, name, index === names.length - 1));
+    directory = await within(directory, (parent) => step(parent, name, index === names.length - 1));
   }
-  return at;
+  return directory;
 }
 
-/** Shows a volume in a sandbox; what is wrong, if something is. */
-async function giveVolume(
+/** Links a volume into a sandbox. Returns why that failed. */
+async function linkVolume(
   files: Files,
   sandbox: string,
   { containerPath, place, isPersistent }: VolumeLink,
@@ -143,7 +142,7 @@ async function giveVolume(
   return linked.ok ? undefined : linked.error.message;
 }
 
-/** The directory of a persistent volume, made if it is not there; nobody else can change what leads to it. */
+/** Opens the directory of a persistent volume, made if it is missing. Only the agent can replace a directory above it. */
 async function openVolume(
   files: Files,
   { root, names }: DirectoryBelow,
@@ -168,7 +167,7 @@ async function removeVolume(files: Files, { root, names }: DirectoryBelow): Prom
   return !removed.ok && removed.error.code === 'ENOENT' ? ok(undefined) : removed;
 }
 
-/** An operation that has been told as done can't fail any more: then the agent ends, and tries again at its start. */
+/** Makes or removes a volume. The operation was reported as done, so after a failure the agent ends and tries again. */
 export async function changeVolume(
   { files, exit }: Pick<SandboxPorts, 'files' | 'exit'>,
   { place, remove, isShared }: Extract<AgentEffect, { kind: 'volume' }>,
@@ -180,36 +179,36 @@ export async function changeVolume(
   if (!done.ok) exit(1, `volume ${[place.root, ...place.names].join('/')}: ${done.error.message}`);
 }
 
-/** Removals of sandboxes that are under way: a container that is launched under the same id waits for them. */
+/** The running removals of sandboxes: a container that is launched under the same id waits for them. */
 export interface Removals {
   add(path: string, removal: Promise<unknown>): void;
-  /** Resolves when nothing that is being removed has this path or leads to it. */
+  /** Resolves when no removal of this path, or of a directory above it, runs any more. */
   endedAround(path: string): Promise<void>;
 }
 
 export function createRemovals(): Removals {
-  const underWay = new Map<string, Promise<unknown>>();
+  const running = new Map<string, Promise<unknown>>();
   return {
     add(path, removal) {
-      const all = Promise.all([underWay.get(path), removal]);
-      underWay.set(path, all);
+      const all = Promise.all([running.get(path), removal]);
+      running.set(path, all);
       void all.then(() => {
-        if (underWay.get(path) === all) underWay.delete(path);
+        if (running.get(path) === all) running.delete(path);
       });
     },
     async endedAround(path) {
-      if (underWay.size === 0) return;
-      for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) await underWay.get(at);
+      if (running.size === 0) return;
+      for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) await running.get(at);
     },
   };
 }
 
-/** Removes a sandbox and the directories above it that are empty then, up to work_dir. */
+/** Removes a sandbox, and the directories above it up to work_dir if they are empty then. */
 export function removeSandbox(
-  { files, workDir, removing }: Pick<SandboxPorts, 'files' | 'workDir' | 'removing'>,
+  { files, workDir, limitRemovals }: Pick<SandboxPorts, 'files' | 'workDir' | 'limitRemovals'>,
   path: string,
 ): Promise<SystemResult<void>> {
-  return removing(async () => {
+  return limitRemovals(async () => {
     const removed = await within(await openAroundSandbox(files, path), async (around) => {
       const done = await removeTree(around, sandboxName(path));
       const latest = done.ok ? await around.readLink(LATEST) : done;
@@ -217,7 +216,7 @@ export function removeSandbox(
       return done;
     });
     if (!removed.ok) return removed.error.code === 'ENOENT' ? ok(undefined) : removed;
-    // What is above a nested one is its parent's.
+    // The directories above a nested sandbox belong to its parent.
     for (let at = path; !isNested(path); ) {
       at = at.slice(0, at.lastIndexOf('/'));
       if (!at.startsWith(`${workDir}/`) || !(await files.removeEmptyDirectory(at)).ok) break;

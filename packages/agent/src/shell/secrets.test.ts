@@ -52,7 +52,7 @@ const needed = ['--work_dir=/w', '--master=127.0.0.1:1'];
 const parse = (...argv: readonly string[]) =>
   parseFlags(agentFlags, { argv: [...needed, ...argv], env: {}, prefix: 'MESOS_', readFile: () => '' });
 
-/** Secrets where they don't belong: in the place of their file, after a space, in broken JSON, in a URL. */
+/** Misplaced secrets: instead of the path of their file, after a space, in invalid JSON. */
 const misplaced: readonly (readonly string[])[] = [
   [`--credential=${SECRET}`],
   [`--credential={"principal": "p", "secret": "${SECRET}"}`],
@@ -64,7 +64,7 @@ const misplaced: readonly (readonly string[])[] = [
   [`--executor_environment_variables={"A": ["${SECRET}"]}`],
 ];
 
-test('an error about a flag does not quote what may be a secret', () => {
+test('an error about a flag quotes no value that may be a secret', () => {
   for (const argv of misplaced) {
     const flags = parse(...argv);
     const security = flags.ok ? securityOf(flags.value.values, {}) : undefined;
@@ -74,7 +74,7 @@ test('an error about a flag does not quote what may be a secret', () => {
   }
 });
 
-test("a master's address is not quoted with the password before it", async () => {
+test("an error quotes a master's address without the password before it", async () => {
   for (const address of [`user:${SECRET}@nowhere.invalid:5050`, `user:${SECRET}@nowhere`]) {
     const master = await detectMaster(address);
     assert.ok(!master.ok);
@@ -82,7 +82,7 @@ test("a master's address is not quoted with the password before it", async () =>
   }
 });
 
-test('variables for executors are shown as given, but for values whose names say that they are secret', () => {
+test("executors' variables are shown as given, except those whose names say that they are secret", () => {
   for (const name of [
     'PASSWORD',
     'MY_DB_PASSWORD',

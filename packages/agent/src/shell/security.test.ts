@@ -28,14 +28,14 @@ const put = (name: string, text: string): string => {
 
 interface ScriptedMaster {
   readonly host: Host;
-  /** Names of messages and who they came from, in order. */
-  readonly heard: string[];
-  tell(message: LibprocessMessage): void;
+  /** The names of the received messages, in order. */
+  readonly received: string[];
+  send(message: LibprocessMessage): void;
 }
 
-/** It lets agents in that know the secret of `agent`, and only after they have shown it. */
+/** A master that registers agents after they have authenticated as `agent`. */
 async function startMaster(): Promise<ScriptedMaster> {
-  const heard: string[] = [];
+  const received: string[] = [];
   let authenticated = false;
   let agent: Pid | undefined;
   const session = createCramMd5Server(new Map([['agent', 'right']]), '<1@master>');
@@ -48,7 +48,7 @@ async function startMaster(): Promise<ScriptedMaster> {
       const message = decodeMessage(wireName, body);
       assert.ok(message.ok);
       const { name } = message.value;
-      heard.push(name);
+      received.push(name);
       if (name === 'AuthenticateMessage') say(from, 'session(1)', session.begin());
       if (to === 'session(1)') {
         const { replies, end } = session.receive(message.value);
@@ -68,7 +68,7 @@ async function startMaster(): Promise<ScriptedMaster> {
     const { wireName, bytes } = encodeMessage(message);
     host.value.send(to, from, wireName, bytes);
   };
-  return { host: host.value, heard, tell: (message) => say(agent as Pid, 'master', message) };
+  return { host: host.value, received, send: (message) => say(agent as Pid, 'master', message) };
 }
 
 async function start(master: ScriptedMaster, name: string, argv: readonly string[]) {
@@ -104,11 +104,11 @@ async function start(master: ScriptedMaster, name: string, argv: readonly string
   return { url: `http://${started.value.address}`, ends };
 }
 
-test('an agent authenticates before it registers, and ends where it is refused', async () => {
+test('an agent authenticates before it registers, and ends when its authentication is refused', async () => {
   const master = await startMaster();
   await start(master, 'right', [`--credential=${put('right.json', '{"principal":"agent","secret":"right"}')}`]);
-  await until('a registration', () => master.heard.includes('RegisterAgentMessage'));
-  assert.deepEqual(master.heard.slice(0, 4), [
+  await until('a registration', () => master.received.includes('RegisterAgentMessage'));
+  assert.deepEqual(master.received.slice(0, 4), [
     'AuthenticateMessage',
     'AuthenticationStartMessage',
     'AuthenticationStepMessage',
@@ -118,7 +118,7 @@ test('an agent authenticates before it registers, and ends where it is refused',
   const { ends } = await start(other, 'wrong', [`--credential=${put('wrong.txt', 'agent wrong')}`]);
   await until('the end', () => ends.length > 0);
   assert.match(ends.join(), /^1 .*refused/);
-  assert.ok(!other.heard.includes('RegisterAgentMessage'));
+  assert.ok(!other.received.includes('RegisterAgentMessage'));
 });
 
 const framework: FrameworkInfo = { user: 'root', name: 'f', id: { value: 'f-1' } };
@@ -135,7 +135,7 @@ const sparingAcls = {
   access_sandboxes: [{ principals: { values: ['alice'] }, users: { type: 'ANY' } }],
 };
 
-test('who may see what of an agent', async () => {
+test('endpoints show a principal only the objects that the ACLs allow', async () => {
   const master = await startMaster();
   const { url } = await start(master, 'guarded', [
     `--credential=${put('own', 'agent right')}`,
@@ -147,8 +147,8 @@ test('who may see what of an agent', async () => {
     `--acls=${JSON.stringify(sparingAcls)}`,
     '--no-switch_user',
   ]);
-  await until('a registration', () => master.heard.includes('UpdateAgentMessage'));
-  master.tell({
+  await until('a registration', () => master.received.includes('UpdateAgentMessage'));
+  master.send({
     name: 'RunTaskMessage',
     body: {
       framework_id: { value: 'f-1' },
@@ -163,7 +163,7 @@ test('who may see what of an agent', async () => {
       },
     },
   });
-  await until('the task', () => master.heard.includes('StatusUpdateMessage'));
+  await until('the task', () => master.received.includes('StatusUpdateMessage'));
   const headersOf = (who: string): Record<string, string> =>
     who === '' ? {} : { Authorization: who.length > 9 ? `Bearer ${who}` : `Basic ${btoa(`${who}:${who[0]}`)}` };
   const get = (path: string, who: string) => fetch(url + path, { headers: headersOf(who) });
@@ -180,12 +180,12 @@ test('who may see what of an agent', async () => {
   const executors = (seen: State): number => seen.frameworks.flatMap((it) => it.executors).length;
   assert.deepEqual([alices.frameworks.length, executors(alices), alices.flags], [1, 1, undefined]);
   assert.deepEqual([bobs.frameworks.length, executors(bobs)], [1, 0]);
-  // A token that names only claims opens nothing but its own containers.
+  // A token without a principal allows only calls for its own containers.
   const token = makeToken({ cid: 'c' }, Buffer.from('a key'));
   assert.equal((await state(token)).frameworks.length, 0);
   assert.equal(await status('/state', makeToken({ cid: 'c' }, Buffer.from('another key'))), 401);
 
-  // What may be asked for shows only what may be seen: alice may view no container, bob access no sandbox.
+  // alice may view no container, bob may access no sandbox.
   const read = async (path: string, who: string): Promise<unknown> => (await get(path, who)).json();
   assert.deepEqual(await read('/monitor/statistics', 'alice'), []);
   const debug = [await read('/files/debug', 'alice'), await read('/files/debug', 'bob')];

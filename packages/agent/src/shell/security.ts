@@ -1,4 +1,4 @@
-// From flags to who may reach this agent and do what, and how it authenticates with its master.
+// Makes the agent's security from its flags: authentication, authorization, TLS, and the agent's own credential.
 import { hostname } from 'node:os';
 import { err, ok, type Result } from '@meseta/base';
 import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
@@ -18,15 +18,15 @@ import type { AgentFlags } from './flags.js';
 
 export interface AgentSecurity {
   readonly gate: HttpGate;
-  /** Undefined: the agent doesn't authenticate. */
+  /** Of the agent at its master; undefined: the agent doesn't authenticate. */
   readonly credential: ClientCredential | undefined;
-  /** Signs the tokens of executors; undefined: they don't authenticate. */
+  /** Signs the tokens of executors; undefined: executors don't authenticate. */
   readonly executorKey: Uint8Array | undefined;
   readonly tls: TlsConfig | undefined;
   readonly warnings: readonly string[];
 }
 
-/** Which of this program's flags a problem is about. */
+/** The agent's flag for each setting. */
 const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
   acls: 'acls',
   authorizer: 'authorizer',
@@ -53,7 +53,7 @@ export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<Ag
     return err('--jwt_secret_key: is required with --authenticate_http_executors');
   }
   const authenticators = flags.http_authenticators ?? (flags.authenticate_http_executors ? 'basic,jwt' : 'basic');
-  // Executors have tokens; passwords are for those who were given some.
+  // Executors have tokens. They may use passwords only where --http_credentials gives some out.
   const forExecutors = flags.http_authenticators ?? (flags.http_credentials === undefined ? 'jwt' : authenticators);
   const made = createSecurity('agent', {
     acls: flags.acls,
@@ -87,7 +87,7 @@ export function securityOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Result<Ag
   });
 }
 
-/** What its peers must show: with a credential the master must, with certificates everybody must. */
+/** Which peers are checked: with a credential the master, with client certificates every peer. */
 export const peerChecksOf = ({ credential, executorKey, tls }: AgentSecurity) => ({
   checksPeers: credential !== undefined || executorKey !== undefined || tls?.requireClientCert === true,
   executorsHaveTokens: executorKey !== undefined,

@@ -1,4 +1,4 @@
-// What a principal may see, as the views take it.
+// Turns the authorizer's answers for a principal into the approver that the views use.
 import { type Authorizer, allows, type Principal } from '@meseta/security';
 import type { ExecutorInfo, FrameworkInfo } from '@meseta/wire';
 import type { Approver } from '../views/approver.js';

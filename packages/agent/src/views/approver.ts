@@ -1,4 +1,4 @@
-// What a viewer may see of this agent.
+// Which parts of an agent's state a principal may read.
 import type { ContainerID, ExecutorInfo, FrameworkInfo, Task } from '@meseta/wire';
 
 export interface Approver {
@@ -7,7 +7,7 @@ export interface Approver {
   executor(info: ExecutorInfo, framework: FrameworkInfo): boolean;
   container(info: ExecutorInfo, framework: FrameworkInfo): boolean;
   standalone(id: ContainerID): boolean;
-  /** Undefined: a sandbox whose executor is forgotten. */
+  /** `owner` undefined: the agent no longer knows the sandbox's executor. */
   sandbox(owner: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined): boolean;
   role(name: string): boolean;
   readonly flags: boolean;

@@ -3,7 +3,7 @@ import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import type { FetcherMetrics } from '@meseta/containers';
 import { fromThousandths, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { AgentState } from '../core/state.js';
-import { allocatedOf, countTasks } from './holdings.js';
+import { allocatedOf, countTasks } from './shown-executors.js';
 
 /** Figures that the core does not know. */
 export interface MetricFacts {

@@ -8,7 +8,7 @@ import { responsePieces } from './v1-pieces.js';
 
 const joined = (pieces: Iterable<string>): string => [...pieces].join('');
 
-test('lists and objects in pieces are the JSON of the whole', () => {
+test('the pieces of lists and objects join to the JSON of the whole', () => {
   const list = (items: readonly number[]) => listPieces(items, (item) => [String(item)]);
   assert.deepEqual(JSON.parse(joined(list([1, 2, 3]))), [1, 2, 3]);
   assert.equal(joined(list([])), '[]');
@@ -53,12 +53,12 @@ const responses: readonly AgentResponse[] = [
   { type: 'GET_OPERATIONS', get_operations: {} },
 ];
 for (const response of responses) {
-  test(`${response.type} in pieces is what the codec writes`, () => {
+  test(`the pieces of ${response.type} join to what the codec writes`, () => {
     assert.equal(joined(responsePieces(response)), AgentResponseCodec.write(response));
   });
 }
 
-test('a document may be longer than a string can be', () => {
+test('a document may be longer than the longest string', () => {
   const piece = 'x'.repeat(2 ** 25);
   const bytes = bytesOf([Array<string>(17).fill(piece)]);
   assert.equal(bytes.length, 17 * 2 ** 25);

@@ -1,8 +1,8 @@
-// JSON in pieces, none longer than one task's: a document of all of them may be longer than a string can be.
+// JSON as a sequence of strings, each at most as long as one task's: a whole document may exceed the longest string.
 
 export type Pieces = Iterable<string>;
 
-/** A list, each element in pieces of its own. */
+/** A list, written element by element. */
 export function* listPieces<T>(items: readonly T[], write: (item: T) => Pieces): Pieces {
   yield '[';
   for (const [i, item] of items.entries()) {
@@ -12,7 +12,7 @@ export function* listPieces<T>(items: readonly T[], write: (item: T) => Pieces):
   yield ']';
 }
 
-/** An object that is at hand with more fields at its end. */
+/** A JSON object with more fields added at its end. */
 export function* withLists(object: string, fields: readonly (readonly [name: string, value: Pieces])[]): Pieces {
   let before = object === '{}' ? '{' : `${object.slice(0, -1)},`;
   for (const [name, value] of fields) {

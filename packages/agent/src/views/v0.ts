@@ -26,10 +26,10 @@ import {
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
 import type { Approver } from './approver.js';
-import { allocatedOf, executorsOf, type Phase, phaseOf, resourcesOf, type ShownExecutor } from './holdings.js';
 import { listPieces, type Pieces, withLists } from './pieces.js';
+import { allocatedOf, executorsOf, type Phase, phaseOf, resourcesOf, type ShownExecutor } from './shown-executors.js';
 
-/** What the process knows and the core doesn't. */
+/** What the shell knows of the process beside the core's state. */
 export interface ProcessFacts {
   readonly version: VersionInfo;
   readonly flags: ReadonlyMap<string, string>;
@@ -115,7 +115,7 @@ function resourceFields(state: AgentState, approver: Approver): JsonFields {
   ];
 }
 
-/** /state, in pieces: what frameworks put into their tasks may come to more than a string can hold. */
+/** The document of /state. It is written in pieces, as the tasks of frameworks may exceed the longest string. */
 export function* statePieces(state: AgentState, facts: ProcessFacts, approver: Approver): Pieces {
   const { info, drain } = state;
   const { version } = facts;
@@ -147,11 +147,11 @@ export function* statePieces(state: AgentState, facts: ProcessFacts, approver: A
 export const flagsJson = (flags: ReadonlyMap<string, string>): string =>
   jsonObject([...flags].map(([name, value]) => [name, jsonString(value)]));
 
-/** A container with what it uses, as it was measured. */
+/** An executor's container with its measured usage. */
 export interface MeasuredContainer extends ShownExecutor {
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus;
-  /** A pod's tasks. */
+  /** The containers of a pod's tasks. */
   readonly podTasks: readonly MeasuredPodTask[];
 }
 
@@ -179,7 +179,7 @@ export const containersJson = (containers: readonly MeasuredContainer[]): string
     ]),
   );
 
-/** Without those that could not be measured. */
+/** Containers that could not be measured are left out. */
 export const statisticsListJson = (containers: readonly MeasuredContainer[]): string =>
   jsonArray(
     containers.filter(({ statistics }) => statistics !== undefined),

@@ -1,5 +1,5 @@
-// Answers to v1 calls as JSON in pieces. What the codec writes, element by element where there are lists of tasks, executors
-// and frameworks: those may come to more than a string can hold.
+// Responses to v1 calls as JSON in pieces: what the codec writes, but lists of tasks, executors and frameworks element by
+// element, as they may exceed the longest string.
 import type {
   AgentResponse,
   AgentResponseGetExecutors,
@@ -18,7 +18,7 @@ import { listPieces, type Pieces, withLists } from './pieces.js';
 
 type Fields = readonly (readonly [name: string, value: Pieces])[];
 
-/** The lists of a message whose every field is a list of `write`'s elements. */
+/** A message all of whose fields are lists of the elements that `write` takes. */
 const listsOf = <T>(
   message: { readonly [name: string]: readonly T[] | undefined },
   write: (item: T) => string,
@@ -34,7 +34,7 @@ const executorsOf = (message: AgentResponseGetExecutors): Pieces =>
 const frameworksOf = (message: AgentResponseGetFrameworks): Pieces =>
   listsOf({ ...message }, AgentResponseGetFrameworksFrameworkCodec.write);
 
-/** The one field of a response that may be long. */
+/** The field of a response that may be long, with its pieces. */
 function longFieldOf({ get_tasks, get_executors, get_frameworks, get_state }: AgentResponse): Fields | undefined {
   if (get_tasks !== undefined) return [['get_tasks', tasksOf(get_tasks)]];
   if (get_executors !== undefined) return [['get_executors', executorsOf(get_executors)]];

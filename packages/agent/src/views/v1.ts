@@ -1,4 +1,4 @@
-// The answers to an agent's v1 read calls (Mesos: docs/operator-http-api.md), as records of the schema.
+// The responses to an agent's v1 read calls (Mesos: docs/operator-http-api.md), as messages of the schema.
 import type {
   AgentInfo,
   AgentResponseGetAgent,
@@ -12,7 +12,7 @@ import type {
 import { withoutSecrets } from '@meseta/wire/secrets';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from './approver.js';
-import { executorsOf, frameworksOf, type Phase, phaseOf } from './holdings.js';
+import { executorsOf, frameworksOf, type Phase, phaseOf } from './shown-executors.js';
 
 export function getFrameworks(state: AgentState, approver: Approver): AgentResponseGetFrameworks {
   const all = [...frameworksOf(state)].filter(({ framework }) => approver.framework(framework.info));
@@ -60,7 +60,7 @@ export const getState = (state: AgentState, approver: Approver): AgentResponseGe
 });
 
 export function getAgent({ info, total, drain }: AgentState): AgentResponseGetAgent {
-  // The v1 message has no `checkpoint`; the others are all of it.
+  // The v1 message has all fields but `checkpoint`.
   const { checkpoint: _checkpoint, ...shown } = info;
   const agentInfo: AgentInfo = { ...shown, resources: total };
   if (drain === undefined) return { agent_info: agentInfo };
@@ -68,7 +68,7 @@ export function getAgent({ info, total, drain }: AgentState): AgentResponseGetAg
   return { agent_info: agentInfo, drain_config: drain.config, estimated_drain_start_time: { nanoseconds } };
 }
 
-/** Those of frameworks that may be seen, and operators' own. */
+/** The operations of operators, and of the frameworks that the approver shows. */
 export function getOperations(state: AgentState, approver: Approver): AgentResponseGetOperations {
   const operations = [...state.operations.values()]
     .map(({ operation }) => operation)

@@ -1,4 +1,4 @@
-// What both APIs show, gathered from the state: executors with their tasks, what is allocated.
+// What the v0 and the v1 API show of the state: executors with their tasks, allocated resources.
 
 import type { TaskId } from '@meseta/base';
 import { add } from '@meseta/resources';
@@ -22,7 +22,7 @@ export function* executorsOf(framework: FrameworkRecord): Iterable<ShownExecutor
   for (const { executor, tasks } of framework.completed) yield { framework, executor, tasks, completed: true };
 }
 
-/** Live ones first. */
+/** The frameworks with executors first, then the completed ones. */
 export function* frameworksOf(state: AgentState): Iterable<{ framework: FrameworkRecord; completed: boolean }> {
   for (const framework of state.frameworks.values()) yield { framework, completed: false };
   for (const framework of state.completedFrameworks) yield { framework, completed: true };
@@ -30,14 +30,14 @@ export function* frameworksOf(state: AgentState): Iterable<{ framework: Framewor
 
 export type Phase = 'queued' | 'launched' | 'terminated' | 'completed';
 
-/** Where a task of an executor stands, in the words of GET_TASKS. */
+/** The list of GET_TASKS that a task of an executor is in. */
 export function phaseOf({ framework, executor, completed }: ShownExecutor, { info, task }: TaskRecord): Phase {
   if (completed || !framework.tasks.has(info.task_id.value as TaskId)) return 'completed';
   if (isTerminal(task.state)) return 'terminated';
   return executor.state === 'running' ? 'launched' : 'queued';
 }
 
-/** An executor's own resources and those of its tasks that have not ended. */
+/** The resources of an executor and of its tasks that have not ended. */
 export const resourcesOf = ({ executor, tasks }: ShownExecutor): readonly Resource[] =>
   tasks
     .filter(({ task }) => !isTerminal(task.state))
@@ -45,7 +45,7 @@ export const resourcesOf = ({ executor, tasks }: ShownExecutor): readonly Resour
       ...(executor.info.resources ?? []),
     ] as readonly Resource[]);
 
-/** What executors that have not ended hold. */
+/** The resources of all executors that have not ended. */
 export function allocatedOf(state: AgentState): readonly Resource[] {
   let sum: readonly Resource[] = [];
   for (const framework of state.frameworks.values()) {
