@@ -201,6 +201,19 @@ test('FETCHER-CACHE-3: fetches of one URI share a download; unused files are evi
   assert.deepEqual([it.metrics().taskFetchesSucceeded, it.metrics().taskFetchesFailed], [6, 1]);
 });
 
+test('FETCHER-3: the first fetch removes the files of an earlier process, later fetches keep the cache', async () => {
+  mkdirSync(`${root}/cache/downloads/tree`, { recursive: true });
+  writeFileSync(`${root}/cache/downloads/tree/old`, 'old');
+  const it = fetcher();
+  const uri = { value: `${base}/plain.txt`, cache: true };
+  for (const output_file of ['first', 'second']) assert.ok((await get(it, [{ ...uri, output_file }])).ok);
+  assert.deepEqual(
+    readdirSync(`${root}/cache/downloads`).map((name) => name.replace(/^\d+-/, '')),
+    ['plain.txt'],
+  );
+  assert.equal(requests.filter((request) => request === 'GET /plain.txt').length, 1);
+});
+
 const nobody = { name: 'nobody', uid: 65534, gid: 65534, groups: [65534] };
 
 test("FETCHER-1: fetched files belong to the sandbox's user, and no file is read that this user may not read", {
