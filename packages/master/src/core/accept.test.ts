@@ -15,7 +15,7 @@ const accept = (scheduler: TestScheduler, offers: readonly Offer[], operations: 
 const reserved = (text: string, role: string, offer: Offer): Resource[] =>
   resources(text, offer).map((r) => ({ ...r, reservations: [{ type: 'DYNAMIC', role }] }));
 
-test('tasks that make no sense are TASK_ERROR with the field at fault; what the offer held goes back', () => {
+test('an invalid task is TASK_ERROR and the message names the field; the resources of the offer are returned', () => {
   const cases: readonly (readonly [string, (t: TaskInfo, offer: Offer) => TaskInfo, RegExp])[] = [
     ['no resources', (t) => ({ ...t, resources: [] }), /task\.resources/],
     ['too much', (t, o) => ({ ...t, resources: resources('cpus:1000;mem:32', o) }), /offer/],
@@ -81,7 +81,7 @@ test('tasks that make no sense are TASK_ERROR with the field at fault; what the 
   assert.equal(world.master.state.frameworks.get(scheduler.id)?.tasks.size, 0);
 });
 
-test('what passes: zero cpus beside mem, a health check without type, an id used by a completed task', () => {
+test('valid: zero cpus with mem, a health check without a type, the id of a completed task', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -103,7 +103,7 @@ test('what passes: zero cpus beside mem, a health check without type, an id used
   assert.equal(scheduler.status().state, 'TASK_ERROR', 'terminal, but not acknowledged');
 });
 
-test('one bad offer fails all: LOST or DROPPED for each task, errors only for operations with an id', () => {
+test('one invalid offer fails the call: each task is LOST or DROPPED, only operations with an id get an error', () => {
   const world = createWorld();
   world.agent();
   const scheduler = world.subscribe();
@@ -127,7 +127,7 @@ test('one bad offer fails all: LOST or DROPPED for each task, errors only for op
   assert.equal(accept(scheduler, [], [])?.status, 202);
 });
 
-test("another framework's offer is neither used nor taken away", () => {
+test("another framework's offer is neither used nor removed", () => {
   const world = createWorld();
   world.agent();
   const owner = world.subscribe();
@@ -141,7 +141,7 @@ test("another framework's offer is neither used nor taken away", () => {
   assert.equal(owner.has('RESCIND'), false);
 });
 
-test('offers time out', () => {
+test('an offer is rescinded after --offer_timeout', () => {
   const world = createWorld({ offerTimeoutMs: 500 });
   world.agent();
   const scheduler = world.subscribe();
@@ -224,7 +224,7 @@ test('LAUNCH_GROUP: all or none, and every task gets the first error', () => {
   );
 });
 
-test('RESERVE and LAUNCH in one call; the reservation is offered on, and unreserved', () => {
+test('RESERVE and LAUNCH in one call; the rest of the reservation is offered, and unreserved', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ ...refined, roles: ['web'] });
@@ -250,7 +250,7 @@ test('RESERVE and LAUNCH in one call; the reservation is offered on, and unreser
   assert.notEqual(free, undefined, 'offered to its role again');
 });
 
-test('RESERVE that makes no sense changes nothing; with an id it is an OPERATION_ERROR', () => {
+test('an invalid RESERVE changes nothing; with an id it is an OPERATION_ERROR', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ ...refined, roles: ['web'] });
@@ -273,7 +273,7 @@ test('RESERVE that makes no sense changes nothing; with an id it is an OPERATION
   assert.equal(world.master.state.operations.size, 0);
 });
 
-test('an operation with an id: told with its uuid, listed until acknowledged, reconciled without uuid', () => {
+test('the status of an operation with an id has a uuid; the operation is recorded until the acknowledgement; a reconciliation has no uuid', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ ...refined, roles: ['web'] });
@@ -354,7 +354,7 @@ test('volumes: created on a reservation made in the same call, kept while in use
   );
 });
 
-test('CREATE_DISK and DESTROY_DISK need a provider', () => {
+test('CREATE_DISK and DESTROY_DISK need a resource provider', () => {
   const world = createWorld();
   world.agent();
   const scheduler = world.subscribe();
@@ -376,7 +376,7 @@ test('CREATE_DISK and DESTROY_DISK need a provider', () => {
   }
 });
 
-test('the formats that frameworks understand', () => {
+test('offers are in the format that the framework understands', () => {
   const world = createWorld();
   world.agent('cpus(web):1;mem(web):64');
   const old = world.subscribe({ capabilities: [], role: 'web', roles: [] });

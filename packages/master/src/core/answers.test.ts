@@ -87,7 +87,7 @@ test('driver: the same pid again, without force, gets RESCIND of its offers and 
   assert.deepEqual(names.slice(-3, -1), ['RescindResourceOfferMessage', 'FrameworkReregisteredMessage']);
 });
 
-test('driver: one whose framework was recovered from an agent gets FrameworkRegisteredMessage', () => {
+test('driver: a framework that was recovered from an agent gets FrameworkRegisteredMessage', () => {
   const world = createWorld();
   const agent = world.agent(undefined, { silent: true });
   const id = { value: 'earlier' };
@@ -97,7 +97,7 @@ test('driver: one whose framework was recovered from an agent gets FrameworkRegi
   assert.equal(received(world)[0]?.name, 'FrameworkRegisteredMessage');
 });
 
-test('driver: a pid that has a framework subscribes as no other one', () => {
+test('driver: the pid of a registered framework cannot subscribe as another framework', () => {
   const world = createWorld();
   subscribeDriver(world);
   const before = received(world).length;
@@ -114,7 +114,7 @@ test('driver: an UPDATE_FRAMEWORK that fails is answered by a FrameworkErrorMess
   assert.equal(received(world).at(-1)?.name, 'FrameworkErrorMessage');
 });
 
-test('driver: agents are told its pid, also while it is disconnected', () => {
+test('driver: agents get its pid, also while it is disconnected', () => {
   const world = createWorld();
   const agent = world.agent();
   const id = subscribeDriver(world);
@@ -137,7 +137,7 @@ test('re-registration: tasks of completed_frameworks become completed tasks of a
   );
 });
 
-test('re-registration: a task that comes back is neither completed nor unreachable any more', () => {
+test('re-registration: a returned task is neither completed nor unreachable', () => {
   for (const info of [aware, {}]) {
     const it = running(info);
     const sent = present(it.known(), 'the task');
@@ -149,7 +149,7 @@ test('re-registration: a task that comes back is neither completed nor unreachab
   }
 });
 
-test('re-registration: AGENT_ADDED comes before the frameworks and tasks that the agent brings', () => {
+test('re-registration: AGENT_ADDED precedes the events of frameworks that only the agent knows, and of their tasks', () => {
   const world = createWorld();
   const agent = world.agent(undefined, { silent: true });
   const id = { value: 'earlier' };
@@ -223,7 +223,7 @@ function reserving(): Running & { readonly events: () => readonly (string | unde
   return { ...it, events: () => it.scheduler.events.map(({ type }) => type) };
 }
 
-test('removal: operations of a removed agent are forgotten without an update', () => {
+test('removal: operations of a removed agent are removed without an update', () => {
   const { world, agent, events } = reserving();
   agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
   assert.equal(world.master.state.operations.size, 0);
@@ -268,7 +268,7 @@ test('DRAIN_AGENT of an agent that lacks AGENT_DRAINING: 400', () => {
   assert.match(reply?.text ?? '', /AGENT_DRAINING/);
 });
 
-test('UPDATE_QUOTA: no configs is a 200; of a role that is given twice the last config counts', () => {
+test('UPDATE_QUOTA: an empty list is a 200; the last config of a role wins', () => {
   const world = createWorld();
   const update = (...quota_configs: { role: string; limits: { cpus: { value: number } } }[]) =>
     world.operator({ type: 'UPDATE_QUOTA', update_quota: { quota_configs } })?.status;
@@ -280,7 +280,7 @@ test('UPDATE_QUOTA: no configs is a 200; of a role that is given twice the last 
   assert.deepEqual(world.master.state.registrar.durable.quotas.get('r')?.limits, { cpus: { value: 2 } });
 });
 
-test('TASK_UPDATED: for each result of a check, and not for tasks that come back with their agent', () => {
+test('TASK_UPDATED: for each result of a check, not for tasks of a re-registered agent', () => {
   const { world, agent, scheduler, known } = running();
   const updates = () => world.notes.filter(({ kind }) => kind === 'taskUpdated').length;
   const before = updates();
@@ -298,7 +298,7 @@ test('TASK_UPDATED: for each result of a check, and not for tasks that come back
   assert.equal(updates(), lost);
 });
 
-test('every registration message of an agent counts, also repeated and ignored ones', () => {
+test('every registration message of an agent is counted, also repeated and ignored ones', () => {
   const world = createWorld();
   world.holdStore(true);
   const agent = world.agent(undefined, { silent: true });

@@ -47,7 +47,7 @@ const accept = ({ scheduler }: Running, operations: readonly OfferOperation[], r
 
 const accepted = { 'framework/calls': 1, 'framework/calls/accept': 1, 'framework/offers/accepted': 1 };
 
-test('ACCEPT: operations count when they are taken, each task of a LAUNCH; only LAUNCH counts as a message', () => {
+test('ACCEPT: accepted operations are counted, and each task of a LAUNCH; only LAUNCH is counted as a message', () => {
   const bad: Partial<TaskInfo> = { resources: resources('cpus:4000') };
   const cases: readonly (readonly [string, (it: Running) => readonly OfferOperation[], Moved])[] = [
     ['no operations', () => [], accepted],
@@ -92,7 +92,7 @@ test('ACCEPT: operations count when they are taken, each task of a LAUNCH; only 
   }
 });
 
-test('ACCEPT of invalid offers counts the refused tasks, none of them among the framework’s ends', () => {
+test('ACCEPT of invalid offers counts the refused tasks for the master, not for the framework', () => {
   const it = running();
   const offer = present(it.scheduler.events.find(({ type }) => type === 'OFFERS')?.offers?.offers?.[0], 'offer');
   const launch = { task_infos: [task('a', offer), task('b', offer)] };
@@ -110,7 +110,7 @@ test('ACCEPT of invalid offers counts the refused tasks, none of them among the 
   );
 });
 
-test('scheduler calls: refused ones count for the framework, KILL of an unknown task is a reconciliation too', () => {
+test('refused scheduler calls are counted for the framework; KILL of an unknown task is also counted as a reconciliation', () => {
   const unknown = { task_id: { value: 'unknown' } };
   const uuid = 'AAAAAAAAQACAAAAAAAAAAA==';
   const update = { 'framework/events': 1, 'framework/events/update': 1 };
@@ -163,7 +163,7 @@ test('scheduler calls: refused ones count for the framework, KILL of an unknown 
   }
 });
 
-test('TEARDOWN by HTTP is not the driver’s message of unregistration', () => {
+test('TEARDOWN by HTTP is not counted as messages_unregister_framework', () => {
   const it = running();
   const { world, scheduler } = it;
   assert.deepEqual(
@@ -176,7 +176,7 @@ const driver = 'scheduler-1@10.0.0.9:7000' as Pid;
 const say = (world: World, body: SchedulerV0Call): void =>
   world.feed({ kind: 'message', from: driver, message: { name: 'SchedulerCall', body } });
 
-test('a driver’s calls: SUBSCRIBE is not among the framework’s calls, malformed ones are counted as invalid', () => {
+test('calls of drivers: SUBSCRIBE is not counted for the framework, malformed calls are counted as invalid', () => {
   const world = createWorld();
   const framework_info = { user: 'root', name: 'v0' };
   const subscribed = moved({ world }, () => say(world, { type: 'SUBSCRIBE', subscribe: { framework_info } }));
@@ -206,7 +206,7 @@ test('a driver’s calls: SUBSCRIBE is not among the framework’s calls, malfor
   );
 });
 
-test('status updates: valid only if they reached the scheduler; what was never sent can’t be acknowledged', () => {
+test('a status update is valid only if it was sent to the scheduler; an acknowledgement of an update that was not sent is invalid', () => {
   const it = running();
   const { agent, scheduler, world } = it;
   const offer = scheduler.offer();
@@ -228,7 +228,7 @@ test('status updates: valid only if they reached the scheduler; what was never s
   assert.deepEqual(moved({ world }, away), { messages_status_update: 1, invalid_status_updates: 1 });
 });
 
-test('a disconnected framework’s offers count as rescinded, though it can’t hear of it', () => {
+test('offers of a disconnected framework are counted as rescinded', () => {
   const it = running();
   const counters = present(it.world.master.state.frameworks.get(it.scheduler.id), 'the framework').counters;
   it.scheduler.disconnect();

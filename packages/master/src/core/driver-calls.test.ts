@@ -72,17 +72,17 @@ const calls: readonly (readonly [message: LibprocessMessage, call: SchedulerV0Ca
 ];
 
 for (const [message, call] of calls) {
-  test(`${message.name} says ${call.type}`, () => {
+  test(`${message.name} becomes ${call.type}`, () => {
     assert.deepEqual(callOfDriver(message), { ok: true, value: { name: 'SchedulerCall', body: call } });
   });
 }
 
-test('other messages stay as they are', () => {
+test('other messages are not changed', () => {
   const message: LibprocessMessage = { name: 'DeactivateFrameworkMessage', body: { framework_id } };
   assert.deepEqual(callOfDriver(message), { ok: true, value: message });
 });
 
-test('an id in a registration, and none in a re-registration, are errors', () => {
+test('a registration with an id and a re-registration without one are errors', () => {
   const registered = callOfDriver({
     name: 'RegisterFrameworkMessage',
     body: { framework: { ...info, id: framework_id } },

@@ -110,7 +110,7 @@ function accept(scheduler: TestScheduler, world: World, agent: TestAgent, operat
   agent.received.splice(0);
 }
 
-test('no spoiled operation does anything, and the offer comes back whole', () => {
+test('a malformed operation has no effect, and all resources of the offer are returned', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({

@@ -402,7 +402,7 @@ function attack(subject: Subject): number {
 }
 
 for (const subject of SUBJECTS) {
-  test(`no field of it breaks an invariant: ${subject.what}`, () => {
+  test(`no hostile value in a field breaks an invariant: ${subject.what}`, () => {
     const sent = attack(subject);
     assert.ok(sent > 0 || Object.keys(subject.plain(scene())).length === 0, 'some of it is taken');
   });

@@ -82,7 +82,7 @@ test('the reconciliations of one framework are answered in the order of its call
   assert.deepEqual(ids.slice(ITEMS_PER_STEP), [`a${ITEMS_PER_STEP}`, 'b0', 'c0']);
 });
 
-test("a framework does not wait for the end of another one's long reconciliation", () => {
+test("a framework does not wait for the end of another framework's long reconciliation", () => {
   const world = createWorld();
   const [long, short] = [world.subscribe(), world.subscribe()];
   const { send, proceed } = createSteps(world);
@@ -103,7 +103,7 @@ test('a reconciliation ends with its framework', () => {
   assert.deepEqual(world.master.state.jobs, []);
 });
 
-test('a framework with too much to be answered gets 503 for another reconciliation, and for nothing else', () => {
+test('a framework with too many unanswered reconciliations gets 503 for another one, and not for other calls', () => {
   const world = createWorld();
   const [busy, other] = [world.subscribe(), world.subscribe()];
   const { send, proceed } = createSteps(world);

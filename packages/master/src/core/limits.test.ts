@@ -89,7 +89,7 @@ for (const [name, what, call, text] of operatorCalls) {
   });
 }
 
-test('the quotas of several calls count together', () => {
+test('the limit of quotas applies to the quotas of all calls together', () => {
   const world = createWorld();
   assert.equal(world.operator(quotasOf(LIMITS.quotas.most))?.status, 200);
   const another = { role: 'another', limits: { cpus: { value: 1 } } };
@@ -97,14 +97,14 @@ test('the quotas of several calls count together', () => {
   assert.match(String(world.operator(one)?.text), /the roles with quota: expected at most/);
 });
 
-test('a call that takes quota away is not refused for its size', () => {
+test('a call that removes quotas is not limited', () => {
   const world = createWorld();
   assert.equal(world.operator(quotasOf(LIMITS.quotas.most))?.status, 200);
   const quota_configs = [{ role: 'r0' }, { role: 'another', limits: { cpus: { value: 1 } } }];
   assert.equal(world.operator({ type: 'UPDATE_QUOTA', update_quota: { quota_configs } })?.status, 200);
 });
 
-test('machines of START_MAINTENANCE and STOP_MAINTENANCE', () => {
+test('START_MAINTENANCE and STOP_MAINTENANCE limit their machines', () => {
   const world = createWorld();
   const tooMany = machines(LIMITS.machines.most + 1);
   for (const call of [

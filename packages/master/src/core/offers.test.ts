@@ -17,7 +17,7 @@ function schedule(world: World, hostname: string, ip: string): void {
 const inverseOffers = (scheduler: TestScheduler): readonly InverseOffer[] =>
   scheduler.take('INVERSE_OFFERS').inverse_offers?.inverse_offers ?? [];
 
-test('an offer says all that its framework has to know of the agent, and only what there is', () => {
+test('an offer has all fields of the agent that are set, and no others', () => {
   const more = {
     attributes: [{ name: 'rack', type: 'TEXT', text: { value: 'a' } }],
   } as const satisfies Partial<AgentInfo>;
@@ -54,7 +54,7 @@ test('resources that serve a quota guarantee come first in an offer, then all bu
   );
 });
 
-test('a framework without MULTI_ROLE is not told the role of an offer, one with executors on the agent is told those', () => {
+test("an offer has its role only with MULTI_ROLE, and the ids of the framework's executors on the agent", () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
   const scheduler = world.subscribe({ role: 'web', roles: undefined, ...capabilities() } as never);
@@ -75,7 +75,7 @@ test('a framework without MULTI_ROLE is not told the role of an offer, one with 
   assert.deepEqual(scheduler.offer().executor_ids, [{ value: 'e' }]);
 });
 
-test('OFFERS-2: an offer and an inverse offer that nobody answers are rescinded once, after offer_timeout', () => {
+test('OFFERS-2: an unanswered offer or inverse offer is rescinded once, after --offer_timeout', () => {
   const world = createWorld({ offerTimeoutMs: 500 });
   world.agent();
   const scheduler = world.subscribe();
@@ -93,7 +93,7 @@ test('OFFERS-2: an offer and an inverse offer that nobody answers are rescinded 
   assert.equal(world.master.state.inverseOffers.has(inverse?.id.value as never), false);
 });
 
-test('without offer_timeout offers and inverse offers wait for good', () => {
+test('without --offer_timeout, offers and inverse offers do not time out', () => {
   const world = createWorld();
   world.agent();
   const scheduler = world.subscribe();
@@ -106,7 +106,7 @@ test('without offer_timeout offers and inverse offers wait for good', () => {
   assert.equal(scheduler.has('RESCIND') || scheduler.has('RESCIND_INVERSE_OFFER'), false);
 });
 
-test('an inverse offer names the agent and when it is unavailable; an agent that leaves takes it back', () => {
+test('an inverse offer has the agent and its unavailability, and is rescinded when the agent is deleted', () => {
   const world = createWorld();
   const [agent, other] = [world.agent(), world.agent()];
   const scheduler = world.subscribe();
@@ -140,7 +140,7 @@ test('an inverse offer names the agent and when it is unavailable; an agent that
 
 const recordOf = (world: World, scheduler: TestScheduler) => world.master.state.frameworks.get(scheduler.id);
 
-test('a framework that is disconnected loses its offers and inverse offers without a word', () => {
+test('offers and inverse offers of a framework that disconnects are removed without events', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ failover_timeout: 3_600 });
@@ -159,7 +159,7 @@ test('a framework that is disconnected loses its offers and inverse offers witho
   assert.deepEqual([offers.size, inverse.size], [0, 0]);
 });
 
-test('offers of several agents come in one event, and are counted each', () => {
+test('offers of several agents are one event, and each is counted', () => {
   const world = createWorld();
   for (let n = 0; n < 3; n++) world.agent();
   const scheduler = world.subscribe();

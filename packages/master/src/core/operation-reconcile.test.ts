@@ -36,7 +36,7 @@ const finished = (agent: TestAgent, frameworkId: string): void =>
 const told = (scheduler: TestScheduler): OperationStatus | undefined =>
   scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status;
 
-test('the end of an operation waits at its agent for a framework that has not come back yet', () => {
+test('a terminal status is not acknowledged while its framework may still subscribe', () => {
   const world = createWorld();
   const agent = world.agent();
   const id = 'earlier-0000' as FrameworkId;
@@ -58,7 +58,7 @@ test('the end of an operation waits at its agent for a framework that has not co
   assert.equal(world.master.state.operations.size, 0);
 });
 
-test('an operation that never reached its agent is told once as dropped, under the id that its framework gave it', () => {
+test('an operation that did not reach its agent is reported once as OPERATION_DROPPED, with its id', () => {
   const world = createWorld();
   const agent = world.agent();
   const id = 'earlier-0000' as FrameworkId;
@@ -73,7 +73,7 @@ test('an operation that never reached its agent is told once as dropped, under t
   assert.equal(world.master.state.operations.size, 0, 'nobody sends it again');
 });
 
-test('it does not wait for ever: ten minutes after the agent came the master acknowledges', () => {
+test('ten minutes after the agent registered, the master acknowledges a status of an unknown framework', () => {
   const world = createWorld();
   const agent = world.agent();
   learned(agent, 'earlier-0000');
@@ -83,7 +83,7 @@ test('it does not wait for ever: ten minutes after the agent came the master ack
   assert.equal(world.master.state.operations.size, 0);
 });
 
-test('of a resource provider that is not there its agent is asked', () => {
+test('an operation of an unsubscribed resource provider is reconciled with its agent', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -107,7 +107,7 @@ test('of a resource provider that is not there its agent is asked', () => {
   assert.deepEqual(told(scheduler), status);
 });
 
-test('a scheduler is told the last status that it was sent', () => {
+test('a reconciliation is answered with the last status that was sent', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -166,7 +166,7 @@ function reserved() {
   return { agent, reservedHere, finish, isAskedAnew, checkpointed };
 }
 
-test('an agent of the same version came back with an operation on its way: it is asked anew once that is done', () => {
+test('an agent that re-registers with the same resource version and operations in flight re-registers again after their end', () => {
   const { agent, reservedHere, finish, isAskedAnew, checkpointed } = reserved();
   // Written before the operation reached it.
   agent.breakConnection();
@@ -181,7 +181,7 @@ test('an agent of the same version came back with an operation on its way: it is
   assert.equal(isAskedAnew(), false);
 });
 
-test('an agent that came back with a version of its own drops what was on its way: nothing is left to ask', () => {
+test('an agent that re-registers with a new resource version drops operations in flight, and need not re-register again', () => {
   const { agent, reservedHere, finish, isAskedAnew } = reserved();
   agent.breakConnection();
   agent.reregister({ resource_version_uuid: statusUuid });
@@ -191,7 +191,7 @@ test('an agent that came back with a version of its own drops what was on its wa
   assert.equal(isAskedAnew(), false);
 });
 
-test('a second try of a registration says nothing about what was decided since the first', () => {
+test('a retried re-registration does not change resources that operations have changed meanwhile', () => {
   const { agent, reservedHere, finish, isAskedAnew } = reserved();
   agent.reregister();
   assert.equal(reservedHere(), true);
@@ -200,7 +200,7 @@ test('a second try of a registration says nothing about what was decided since t
   assert.equal(isAskedAnew(), false);
 });
 
-test('an update of another version than the registration shows that one of them was late: the agent is asked anew', () => {
+test('an update with another resource version than the registration makes the agent re-register', () => {
   const { agent, isAskedAnew } = reserved();
   isAskedAnew();
   const update = { agent_id: { value: agent.id }, operations: {} };

@@ -54,7 +54,7 @@ const accept = (scheduler: TestScheduler, offer: Offer, ...operations: readonly 
   void scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations } });
 const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
 
-test('an operation is sent to its agent with the version of its resources, and listed as pending', () => {
+test("an operation is sent with the agent's resource version, and recorded as OPERATION_PENDING", () => {
   for (const id of ['op', undefined]) {
     const world = createWorld();
     const agent = world.agent();
@@ -80,7 +80,7 @@ test('an operation is sent to its agent with the version of its resources, and l
   }
 });
 
-test('an agent without RESOURCE_PROVIDER is sent the reservations and volumes that it keeps now, and nothing is listed', () => {
+test('an agent without RESOURCE_PROVIDER gets the resulting checkpointed resources, and no operation is recorded', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096', { silent: true });
   const agent_capabilities = CAPABILITIES.filter(({ type }) => type !== 'RESOURCE_PROVIDER');
@@ -98,7 +98,7 @@ test('an agent without RESOURCE_PROVIDER is sent the reservations and volumes th
   assert.deepEqual([agent.has('ApplyOperationMessage'), listed(world)], [false, []]);
 });
 
-test('an id that operations of two agents have stays the one that came first, also when the other ends', () => {
+test('an id that operations of two agents have refers to the first one, also after the end of the other', () => {
   const world = createWorld();
   const [first, second] = [world.agent(), world.agent()];
   const scheduler = world.subscribe();
@@ -112,7 +112,7 @@ test('an id that operations of two agents have stays the one that came first, al
   assert.equal(uuidNow(), uuidOf(1).value);
 });
 
-test('a known operation that its agent reports again stays as the master knows it', () => {
+test('a report of a known operation does not change its record', () => {
   const world = createWorld();
   const agent = world.agent();
   report(agent, operation(1));
@@ -127,7 +127,7 @@ for (const [how, state, message] of [
   ['unreachable', 'OPERATION_UNREACHABLE', 'Agent is unreachable'],
   ['gone_by_operator', 'OPERATION_GONE_BY_OPERATOR', 'Agent has been marked gone'],
 ] as const) {
-  test(`the operations of an agent that is lost are ${how}: told where they have an id, counted, and forgotten`, () => {
+  test(`the operations of a deleted agent are ${how}: reported if they have an id, counted and removed`, () => {
     const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
     const agent = world.agent();
     const scheduler = world.subscribe();
@@ -153,7 +153,7 @@ for (const [how, state, message] of [
   });
 }
 
-test('operations of a framework that ends: what is done is acknowledged, what is not waits for its end, for nobody', () => {
+test('a framework ends: its terminal operations are acknowledged, the others when their terminal status arrives', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -172,7 +172,7 @@ test('operations of a framework that ends: what is done is acknowledged, what is
   assert.deepEqual(listed(world), [uuidOf(3).value]);
 });
 
-test('a framework that subscribes adopts its operations, and no others; an id that two have is that of the first', () => {
+test('a framework that subscribes adopts its operations and no others; an id of two operations refers to the first one', () => {
   const world = createWorld();
   const [agent, second] = [world.agent(), world.agent()];
   const id = 'earlier-0000' as FrameworkId;
@@ -188,7 +188,7 @@ test('a framework that subscribes adopts its operations, and no others; an id th
   assert.deepEqual([...(framework?.operationUuids ?? [])], [['op', uuidOf(1).value]]);
 });
 
-test('the statuses of an operation are kept once each; a terminal one is counted once and never changes', () => {
+test('each status of an operation is kept once; a terminal status is counted once and does not change', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -226,7 +226,7 @@ test('the statuses of an operation are kept once each; a terminal one is counted
   assert.equal(countOf(world, 'valid_operation_status_update_acknowledgements'), 2);
 });
 
-test('statuses without a uuid count as one, apart from those that have one', () => {
+test('statuses without a uuid are kept as one', () => {
   const world = createWorld();
   const agent = world.agent();
   report(agent, operation(1));
@@ -238,7 +238,7 @@ test('statuses without a uuid count as one, apart from those that have one', () 
   );
 });
 
-test('a status that nobody waits for is acknowledged by the master; one without a uuid is not', () => {
+test('the master acknowledges a status that no framework waits for, if it has a uuid', () => {
   const world = createWorld();
   const agent = world.agent();
   report(agent, operation(1), operation(2));
@@ -271,7 +271,7 @@ test('a status from another process than the agent is dropped, counted and logge
   assert.equal(recordOf(world, 1)?.operation.latest_status.state, 'OPERATION_PENDING');
 });
 
-test('a status of an operation that the master does not know is acknowledged, or told to the framework that asked', () => {
+test('a status of an unknown operation is acknowledged, or sent to the framework that reconciles it', () => {
   const world = createWorld();
   const [agent, other] = [world.agent(), world.agent()];
   const scheduler = world.subscribe();
@@ -319,7 +319,7 @@ test('a status of an operation that the master does not know is acknowledged, or
   assert.deepEqual(told(scheduler), [finished('x')]);
 });
 
-test('a framework that has not come back is waited for until ten minutes after its agent registered last', () => {
+test('a framework may subscribe until ten minutes after the last registration of its agent', () => {
   for (const again of [false, true]) {
     const world = createWorld();
     const agent = world.agent();

@@ -49,7 +49,7 @@ test('a task: offered, launched, running, finished, acknowledged', () => {
   assert.deepEqual(resources.offeredOrAllocatedTotal, resources.total, 'everything is free and offered again');
 });
 
-test('operators are told of every state that an agent reports, with the latest that is known beside it', () => {
+test('TASK_UPDATED has every state that an agent reports, and the latest known state', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -65,7 +65,7 @@ test('operators are told of every state that an agent reports, with the latest t
   ]);
 });
 
-test('UPDATES-1: updates that come again after their acknowledgement are acknowledged by the master and not told twice', () => {
+test('UPDATES-1: an update that is resent after its acknowledgement is acknowledged by the master and not sent again', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -99,7 +99,7 @@ test('UPDATES-1: updates that come again after their acknowledgement are acknowl
   }
 });
 
-test('UPDATES-1: updates that wait behind others at an agent which registers again are told in their turn', () => {
+test('UPDATES-1: updates that are queued at an agent which re-registers are sent later, in order', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -158,7 +158,7 @@ const cpus = (value: number, role = 'a'): Resource => ({
   allocation_info: { role },
 });
 
-test('resources are sorted by the role that they are allocated to, in their order; without one they are of *', () => {
+test('resources are grouped by allocation role in their order; those without one belong to *', () => {
   const { allocation_info: _, ...plain } = cpus(4);
   const list = [cpus(1), cpus(2, 'b'), cpus(3), plain];
   assert.deepEqual(
@@ -216,7 +216,7 @@ test('a task is recorded with what operators look at, without its command, data 
   }
 });
 
-test('what is used counts tasks that live and executors, by agent and by framework', () => {
+test('used resources are those of live tasks and of executors, by agent and by framework', () => {
   const world = createWorld();
   const agents = [world.agent('cpus:4;mem:4096'), world.agent('cpus:4;mem:4096')];
   const scheduler = world.subscribe();
@@ -265,7 +265,7 @@ test('what is used counts tasks that live and executors, by agent and by framewo
   assert.equal(state.agents.registered.get(first as AgentId)?.executors.size, 0);
 });
 
-test('a framework keeps as many unreachable tasks as are allowed, the latest of them', () => {
+test('a framework keeps the most recent unreachable tasks, up to the maximum', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1, maxUnreachableTasksPerFramework: 2 });
   const agent = world.agent('cpus:4;mem:4096');
   const scheduler = world.subscribe({ capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] });
@@ -280,7 +280,7 @@ test('a framework keeps as many unreachable tasks as are allowed, the latest of 
   for (const count of world.master.state.taskCounts.values()) assert.equal(count, 0);
 });
 
-test('a status keeps no data of its framework, and one entry for each run of equal states', () => {
+test('a recorded status has no data, and consecutive equal states are one entry', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();

@@ -19,7 +19,7 @@ const denied: readonly (readonly [string, Partial<TaskInfo>])[] = [
 const world = () =>
   createWorld({ authorize: ({ action, value }) => action !== 'RUN_TASK' || value === 'nobody' || value === 'web' });
 
-test('every user that a task names has to be authorized, its executor and its checks included', () => {
+test('every user that a task, its executor or its checks name must be authorized', () => {
   const one = world();
   one.agent();
   const scheduler = one.subscribe({ user: 'nobody' });
@@ -38,7 +38,7 @@ test('every user that a task names has to be authorized, its executor and its ch
   assert.equal(scheduler.events.filter(({ type }) => type === 'UPDATE').length, 0);
 });
 
-test("a framework's own user is not asked for where the task names another one", () => {
+test("the framework's user need not be authorized if the task names another user", () => {
   const one = world();
   one.agent();
   const scheduler = one.subscribe({ user: 'root' });
@@ -47,7 +47,7 @@ test("a framework's own user is not asked for where the task names another one",
   assert.equal(scheduler.events.filter(({ type }) => type === 'UPDATE').length, 0);
 });
 
-test('a group is refused whole when one of its tasks names a user that is not authorized', () => {
+test('a group is refused as a whole if one of its tasks names a user that is not authorized', () => {
   for (const [where, more] of denied.filter(([, { executor: own }]) => own === undefined)) {
     const one = world();
     one.agent();
@@ -70,7 +70,7 @@ test('a group is refused whole when one of its tasks names a user that is not au
   }
 });
 
-test("a group is refused whose executor names a user that is not authorized, or runs as the framework's that is not", () => {
+test('a group is refused if the user of its executor, or by default of the framework, is not authorized', () => {
   for (const [user, command] of [
     ['nobody', asRoot],
     ['root', { value: 'true' }],

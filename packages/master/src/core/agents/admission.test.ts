@@ -80,7 +80,7 @@ test('--require_agent_domain refuses agents without a fault domain; a master wit
   assert.equal(warningAbout({}, { domain }), undefined);
 });
 
-test('an agent that brings reservations needs leave to register and to reserve', () => {
+test('an agent with reservations must be authorized to register and to reserve', () => {
   const reserved = { agent: { resources: resources('cpus(a):1;mem:5') } };
   const unreserved = { agent: { resources: resources('cpus:1') } };
   const refusing = (action: string): WorldOptions => ({ authorize: (question) => question.action !== action });

@@ -19,7 +19,7 @@ function running(world: World, info: Partial<FrameworkInfo> = {}): { agent: Test
   return { agent, scheduler };
 }
 
-test('an agent gets its id only when the registry has it (REGISTRAR-2); asking twice meanwhile changes nothing', () => {
+test('REGISTRAR-2: an agent gets its id when the registry has it; a repeated registration changes nothing', () => {
   const world = createWorld();
   world.holdStore(true);
   const agent = world.agent();
@@ -38,14 +38,14 @@ test('an agent gets its id only when the registry has it (REGISTRAR-2); asking t
   assert.equal(world.master.state.nextAgent, 1);
 });
 
-test('registrations that are ignored', () => {
+test('registrations with an invalid version or domain are ignored', () => {
   const world = createWorld();
   for (const version of ['0.28.2', 'new', '']) world.agent('cpus:1', { version });
   world.agent('cpus:1', { info: { domain: { fault_domain: { region: { name: 'r' }, zone: { name: 'z' } } } } });
   assert.equal(world.master.state.agents.registered.size, 0);
 });
 
-test('an agent that answers no ping is unreachable after 75 s: update, FAILURE, and back again', () => {
+test('an agent that answers no ping is unreachable after 75 s, with updates and FAILURE, and may re-register', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world, aware);
   agent.answersPings = false;
@@ -75,7 +75,7 @@ test('an agent that answers no ping is unreachable after 75 s: update, FAILURE, 
   assert.equal(agent.has('AgentReregisteredMessage'), true);
 });
 
-test('an agent that was unreachable is back later than it is registered, as Mesos tells the two times', () => {
+test('the re-registration time of an agent that was unreachable is later than its registration time', () => {
   const world = createWorld();
   const agent = world.agent();
   agent.answersPings = false;
@@ -88,7 +88,7 @@ test('an agent that was unreachable is back later than it is registered, as Meso
   assert.notEqual(seconds[0], seconds[1], 'as seconds, too');
 });
 
-test('a framework without PARTITION_AWARE sees TASK_LOST', () => {
+test('a framework without PARTITION_AWARE gets TASK_LOST', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
   const { agent, scheduler } = running(world);
   agent.answersPings = false;
@@ -96,7 +96,7 @@ test('a framework without PARTITION_AWARE sees TASK_LOST', () => {
   assert.equal(scheduler.status().state, 'TASK_LOST');
 });
 
-test('a broken connection: offers rescinded, tasks of frameworks that do not checkpoint lost at once', () => {
+test('a broken connection rescinds offers, and loses tasks of frameworks without checkpointing', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   const other = world.subscribe({ checkpoint: true });
@@ -118,7 +118,7 @@ test('a broken connection: offers rescinded, tasks of frameworks that do not che
   assert.equal(world.master.state.agents.unreachable.has(agent.id), true, 'though it answers pings');
 });
 
-test('back while registered: what the agent lacks is sent to be denied, and is not killed again', () => {
+test('the re-registration of a registered agent: tasks that it lacks are reconciled with it, and not killed', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world, { checkpoint: true });
   agent.breakConnection();
@@ -137,7 +137,7 @@ test('back while registered: what the agent lacks is sent to be denied, and is n
   assert.equal(agent.has('UpdateFrameworkMessage'), true);
 });
 
-test('kills are repeated at each re-registration that names the task, also those that were sent before', () => {
+test('kills are repeated at each re-registration that lists the task', () => {
   for (const sentBefore of [true, false]) {
     const world = createWorld();
     const { agent, scheduler } = running(world, { checkpoint: true });
@@ -157,7 +157,7 @@ test('kills are repeated at each re-registration that names the task, also those
   }
 });
 
-test('another agent under a registered id is shut down', () => {
+test("an agent that claims the id of another machine's agent is shut down", () => {
   const world = createWorld();
   const agent = world.agent();
   const liar = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', silent: true });
@@ -169,7 +169,7 @@ test('another agent under a registered id is shut down', () => {
   assert.equal(world.master.state.agents.registered.get(agent.id)?.pid, agent.pid);
 });
 
-test('a new agent at the address of a disconnected one: that one is removed', () => {
+test('a new agent at the pid of a disconnected agent: that agent is removed', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world, { checkpoint: true, ...aware });
   const old = agent.id;
@@ -205,7 +205,7 @@ test('the removal rate limit: one token each, and a pong cancels', () => {
   assert.equal(world.master.state.counters.get('master/slave_unreachable_canceled'), 1);
 });
 
-test('a master failover: agents and frameworks come back, the missing are marked unreachable after 10 min', () => {
+test('after a master failover agents and frameworks return; missing agents are marked unreachable after 10 min', () => {
   const old = createWorld();
   const { agent, scheduler } = running(old, { checkpoint: true, failover_timeout: 600 });
   const missing = old.agent();
@@ -322,7 +322,7 @@ test('MARK_AGENT_GONE: once, for good', () => {
   assert.equal(world.master.state.agents.registered.size, 0);
 });
 
-test('draining: told, DRAINED when the last end is acknowledged, reactivated', () => {
+test('a drain ends when the last terminal update is acknowledged; then the agent can be reactivated', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   const agent_id = { value: agent.id };
@@ -348,7 +348,7 @@ test('draining: told, DRAINED when the last end is acknowledged, reactivated', (
   assert.equal(scheduler.has('OFFERS'), true);
 });
 
-test('a draining agent that is lost is not drained: its tasks may run on', () => {
+test('a draining agent that becomes unreachable is not drained, because its tasks may run on', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
   const { agent } = running(world, aware);
   world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id: { value: agent.id } } });
@@ -358,7 +358,7 @@ test('a draining agent that is lost is not drained: its tasks may run on', () =>
   assert.deepEqual([entry?.drainInfo?.state, entry?.deactivated], ['DRAINING', true]);
 });
 
-test('an agent that an operator deactivated is not offered by the next master either', () => {
+test('a deactivated agent is not offered by the next master', () => {
   const old = createWorld();
   const { id } = old.agent();
   assert.equal(old.operator({ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id: { value: id } } })?.status, 200);
@@ -377,7 +377,7 @@ test('an agent that an operator deactivated is not offered by the next master ei
   assert.equal(scheduler.has('OFFERS'), true);
 });
 
-test('an agent that was removed and comes back is heard again, and its tasks are told', () => {
+test("a removed agent that re-registers is accepted, and its tasks' states are sent", () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   const framework = world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo;
@@ -393,7 +393,7 @@ test('an agent that was removed and comes back is heard again, and its tasks are
   assert.equal(scheduler.status().state, 'TASK_FINISHED');
 });
 
-test('operations begun under another master are learned, and those that got lost asked for', () => {
+test("operations of an earlier master are recorded from the agent's report, and unreported ones are reconciled", () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ roles: ['web'] });
@@ -416,7 +416,7 @@ test('operations begun under another master are learned, and those that got lost
   assert.deepEqual(agent.take('ReconcileOperationsMessage').operations, [{ operation_uuid: uuid }]);
 });
 
-test('a new agent gets no id that another one has claimed before its turn', () => {
+test('a new agent does not get an id that another agent has claimed', () => {
   const world = createWorld();
   const claimer = world.agent(undefined, { silent: true });
   claimer.say({
@@ -428,7 +428,7 @@ test('a new agent gets no id that another one has claimed before its turn', () =
   assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S0`, `${MASTER_ID}-S1`]);
 });
 
-test('an agent that brings an id that can be no directory is not taken back', () => {
+test('an agent with an id that cannot be a directory name is not accepted', () => {
   const bad = { value: '../x' };
   const good = { value: 'x' };
   const resources = [] as const;

@@ -45,7 +45,7 @@ test('an agent is not drained if it is unknown, in the maintenance schedule, or 
   assert.equal(agent.has('DrainAgentMessage') || old.has('DrainAgentMessage'), false);
 });
 
-test('an agent that is being marked gone is not drained, one that is being removed not deactivated', () => {
+test('an agent that is being marked as gone cannot be drained, and one that is being removed cannot be deactivated', () => {
   const world = createWorld();
   const [gone, leaving] = [world.agent(), world.agent()];
   world.holdStore(true);
@@ -58,7 +58,7 @@ test('an agent that is being marked gone is not drained, one that is being remov
   }
 });
 
-test('each call is answered once, also if its agent is gone when it is written', () => {
+test('each call is answered once, also if its agent is gone when the registry is written', () => {
   const world = createWorld();
   const agent = world.agent();
   for (const call of [drain, deactivate]) {
@@ -82,7 +82,7 @@ test('each call is answered once, also if its agent is gone when it is written',
   assert.equal(recordOf(world, agent), undefined);
 });
 
-test('a draining agent is told so once it is connected, and is drained only then', () => {
+test('a draining agent gets DrainAgentMessage when it is connected, and is drained only after that', () => {
   const world = createWorld();
   const agent = world.agent();
   agent.breakConnection();
@@ -97,7 +97,7 @@ test('a draining agent is told so once it is connected, and is drained only then
   assert.ok(world.notes.some((it) => it.kind === 'log' && it.text === `agent ${agent.id} is drained`));
 });
 
-test('a deactivated agent is not told to drain, and gets no offer when it is back', () => {
+test('a deactivated agent gets no DrainAgentMessage, and is not offered after it has re-registered', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -118,7 +118,7 @@ test('a deactivated agent is not told to drain, and gets no offer when it is bac
   assert.equal(scheduler.has('OFFERS'), true);
 });
 
-test('an agent that is deactivated while it drains drains on since the same moment', () => {
+test('deactivating a draining agent does not change the start of its drain', () => {
   const world = createWorld();
   const agent = world.agent();
   agent.breakConnection();
@@ -154,14 +154,14 @@ test('an agent is drained when its last operation is acknowledged; with mark_gon
   }
 });
 
-test('the reactivation of an agent that does not come back is a 409', () => {
+test('the reactivation of an agent that is not registered is a 409', () => {
   const first = createWorld();
   const agent = first.agent();
   first.operator(deactivate(agent));
   const world = createWorld({ registry: first.master.state.registrar.durable });
   assert.deepEqual(world.operator(reactivate(agent)), {
     status: 409,
-    text: `agent ${agent.id} is not registered; it is active once it is back`,
+    text: `agent ${agent.id} is not registered; it is active once it has re-registered`,
   });
   assert.equal(world.master.state.registrar.durable.agents.get(agent.id)?.deactivated, undefined);
 });

@@ -129,7 +129,7 @@ const lies: Readonly<Record<string, (at: ReturnType<typeof stage>) => Libprocess
 };
 
 for (const [name, lie] of Object.entries(lies)) {
-  test(`not believed: ${name}`, () => {
+  test(`a false claim of an agent has no effect: ${name}`, () => {
     const at = stage();
     const { world, scheduler } = at;
     const { state } = world.master;

@@ -5,7 +5,7 @@ import type { ExecutorInfo } from '@meseta/wire';
 import { bytesOfUuid } from '../bytes.js';
 import { createWorld, MASTER_ID, resources, type TestAgent, task, type World } from '../testing.js';
 
-test('a task that was told lost with the connection, and runs on, is ended when the agent is back', () => {
+test('a task that was lost with the connection and runs on is killed when the agent re-registers', () => {
   const world = createWorld();
   const agent = world.agent('cpus:2;mem:512');
   const scheduler = world.subscribe({ checkpoint: false });
@@ -26,7 +26,7 @@ test('a task that was told lost with the connection, and runs on, is ended when 
   assert.equal(agent.has('KillTaskMessage'), false);
 });
 
-test('an agent that unregisters while its return waits for the store is not told that it is back (REGISTRAR-1)', () => {
+test('REGISTRAR-1: an agent that unregisters while its re-registration is written gets no AgentReregisteredMessage', () => {
   const world = createWorld();
   const [agent, other] = [world.agent(), world.agent('cpus:1', { silent: true })];
   agent.breakConnection();
@@ -47,7 +47,7 @@ test('an agent that unregisters while its return waits for the store is not told
   assert.deepEqual([...world.master.state.agents.registered.keys()], [other.id]);
 });
 
-test('an agent comes back where another id was given meanwhile: that one is removed', () => {
+test('an agent re-registers at a pid that has got another id meanwhile: that agent is removed', () => {
   const world = createWorld();
   const agent = world.agent();
   const own = agent.id;
@@ -61,7 +61,7 @@ test('an agent comes back where another id was given meanwhile: that one is remo
   assert.equal(world.master.state.registrar.durable.agents.has(`${MASTER_ID}-S1` as AgentId), false);
 });
 
-test('an executor that was freed with the connection, and lives on, is shut down when the agent is back', () => {
+test('an executor that was released with the connection and runs on is shut down when the agent re-registers', () => {
   const world = createWorld();
   const agent = world.agent('cpus:2;mem:512');
   const scheduler = world.subscribe({ checkpoint: false });
@@ -124,7 +124,7 @@ const registrations: Readonly<Record<string, (agent: TestAgent, own: AgentId) =>
 };
 
 for (const [name, send] of Object.entries(registrations)) {
-  test(`one pid registers as one agent while the registry is being written (AGENTS-1): ${name}`, () => {
+  test(`AGENTS-1: a pid registers as one agent while the registry is written: ${name}`, () => {
     const { world, agent, own, scheduler } = crossedRegistrations(send);
     const { agents, registrar } = world.master.state;
     assert.deepEqual([...agents.registered.keys()], [own]);
@@ -150,7 +150,7 @@ function running(world: World) {
 
 const recordOf = (world: World, { id }: TestAgent) => world.master.state.agents.registered.get(id);
 
-test('an agent is back in time: it keeps its record but for what it reports, and is not lost later', () => {
+test('an agent that re-registers in time keeps its record except for the reported fields, and does not become unreachable', () => {
   const world = createWorld();
   const { agent, known } = running(world);
   agent.breakConnection();
@@ -172,7 +172,7 @@ test('an agent is back in time: it keeps its record but for what it reports, and
   assert.equal(recordOf(world, agent)?.connected, true);
 });
 
-test('an agent whose removal waits for the rate limit is not removed if it registers again, and that is counted', () => {
+test('a re-registration cancels a removal that waits for the rate limit, and that is counted', () => {
   const canceled = (world: World) => world.master.state.counters.get('master/slave_unreachable_canceled') ?? 0;
   const world = createWorld({
     agentReregisterTimeoutMs: 1_000,
@@ -188,7 +188,7 @@ test('an agent whose removal waits for the rate limit is not removed if it regis
   assert.equal(canceled(world), 1, 'once');
 });
 
-test('an agent that is back at another port is watched and heard there, and no longer where it was', () => {
+test('an agent that re-registers at another port is linked and accepted there, and no longer at its old pid', () => {
   const world = createWorld();
   const { agent, known } = running(world);
   const moved = agent.pid.replace('5051', '5052') as Pid;
@@ -214,7 +214,7 @@ test('an agent that is back at another port is watched and heard there, and no l
   );
 });
 
-test('offers of an agent stay when it registers again with the same resources, and are rescinded with others', () => {
+test('offers of an agent stay if it re-registers with the same resources, and are rescinded otherwise', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
   const scheduler = world.subscribe();
@@ -231,7 +231,7 @@ test('offers of an agent stay when it registers again with the same resources, a
   assert.deepEqual(scheduler.offer().resources?.find(({ name }) => name === 'cpus')?.scalar, { value: 8 });
 });
 
-test('a second try of a registration that was taken changes no resources and drops no executor', () => {
+test('a retry of an accepted re-registration changes no resources and removes no executor', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
   const scheduler = world.subscribe({ checkpoint: true });
@@ -265,7 +265,7 @@ test('a second try of a registration that was taken changes no resources and dro
   assert.deepEqual(executorsNow(), [], 'the same version over another connection');
 });
 
-test('tasks that the agent lacks are sent to it to be denied, each framework apart; those that it has are not', () => {
+test('tasks that a re-registration lacks are reconciled with the agent, one message per framework', () => {
   for (const capabilities of [[{ type: 'PARTITION_AWARE' as const }], []]) {
     const world = createWorld();
     const agent = world.agent('cpus:4;mem:4096');
@@ -306,7 +306,7 @@ test('tasks that the agent lacks are sent to it to be denied, each framework apa
   }
 });
 
-test('an agent is told of the frameworks that it names: of those that ended to shut them down, of others who they are', () => {
+test('a re-registered agent gets ShutdownFramework for frameworks that have ended and UpdateFramework for the others', () => {
   const world = createWorld();
   const { agent, scheduler, framework_id, known } = running(world);
   const nameless = { user: 'root', name: 'nameless' };
@@ -328,7 +328,7 @@ test('an agent is told of the frameworks that it names: of those that ended to s
   ]);
 });
 
-test('MASTER-STATE-4: what a task holds that its agent lacks is offered again when the agent has said what became of it', () => {
+test('MASTER-STATE-4: resources of a task that the agent lacks are offered after the agent has reconciled the task', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
   const scheduler = world.subscribe({ checkpoint: true, roles: ['web'] });

@@ -27,7 +27,7 @@ const provider = (total: string): UpdateAgentMessage['resource_providers'] => ({
   ],
 });
 
-test('an update is ignored if it comes from another process than the agent, or its resources are not valid', () => {
+test("an update is ignored if it comes from another pid than the agent's, or if its resources are invalid", () => {
   const world = createWorld();
   const agent = world.agent('cpus:4');
   const oversubscribed_resources = revocable('cpus:2');
@@ -48,7 +48,7 @@ test('an update is ignored if it comes from another process than the agent, or i
   assert.equal(world.master.state.counters.get('master/messages_update_slave'), 3);
 });
 
-test('oversubscribed resources are replaced by an update that has or promises them, and kept by others', () => {
+test('an update replaces oversubscribed resources if it has them or says so', () => {
   const table: readonly (readonly [fields: Partial<UpdateAgentMessage>, cpus: number])[] = [
     [{ oversubscribed_resources: revocable('cpus:2') }, 6],
     [{}, 6],
@@ -67,7 +67,7 @@ test('oversubscribed resources are replaced by an update that has or promises th
   }
 });
 
-test('a change of oversubscribed resources rescinds the offers that hold some, and no others', () => {
+test('a change of oversubscribed resources rescinds offers with such resources, and no others', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4');
   const roles = ['*'];
@@ -87,7 +87,7 @@ test('a change of oversubscribed resources rescinds the offers that hold some, a
   assert.equal(world.master.state.offers.has(kept.id.value as never), true);
 });
 
-test("a provider's resources are the agent's while it reports the provider; offers of them are rescinded", () => {
+test('the resources of a provider count while the agent reports the provider; a change rescinds offers of them', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4');
   const scheduler = world.subscribe();
@@ -125,7 +125,7 @@ test("a provider's resources are the agent's while it reports the provider; offe
   assert.equal(recordOf(world, agent)?.resourceProviders.size, 0, 'one that has no id yet');
 });
 
-test('an update of another resource version than the registration makes the agent register again, none without one', () => {
+test('an update with another resource version than the registration makes the agent re-register; one without a version does not', () => {
   const asked = (agent: TestAgent) => agent.received.some((it) => it.name === 'PingAgentMessage' && !it.body.connected);
   const table: readonly (readonly [registered: boolean, version: { value: string } | undefined, asked: boolean])[] = [
     [true, LATER_VERSION, true],
@@ -143,7 +143,7 @@ test('an update of another resource version than the registration makes the agen
   }
 });
 
-test('of operations only those that an update lacks are asked for, and none if it names no operations', () => {
+test('operations that an update lacks are reconciled; none if the update has no list of operations', () => {
   const world = createWorld();
   const agent = world.agent();
   const uuids = ['1', '2'].map((n) => ({ value: bytesOfUuid(`22222222-2222-4222-8222-22222222222${n}`) }));

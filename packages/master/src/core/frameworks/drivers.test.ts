@@ -14,7 +14,7 @@ function say(world: World, body: SchedulerV0Call, from = pid): void {
 const heard = (world: World, to = pid): LibprocessMessage[] =>
   world.effects.flatMap((effect) => (effect.kind === 'send' && effect.to.includes(to) ? [effect.message] : []));
 
-test('a v0 driver: registered, offered, its task run, its update with the agent as sender', () => {
+test("a v0 driver registers, gets an offer, launches a task and gets its update with the agent's pid", () => {
   const world = createWorld();
   const agent = world.agent();
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: info } });
@@ -43,7 +43,7 @@ test('a v0 driver: registered, offered, its task run, its update with the agent 
   );
 });
 
-test('calls of another pid are dropped; a lost connection starts the failover timeout', () => {
+test('calls from another pid are dropped; a broken connection starts the failover timeout', () => {
   const world = createWorld();
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: { ...info, failover_timeout: 5 } } });
   const [id] = world.master.state.frameworks.keys();
@@ -59,7 +59,7 @@ test('calls of another pid are dropped; a lost connection starts the failover ti
   assert.equal(world.master.state.frameworks.get(framework_id.value)?.status, 'active');
 });
 
-test('another driver takes over only if it forces; else the newcomer is told that it failed over', () => {
+test("another driver takes over only with `force`; otherwise it gets 'Framework failed over'", () => {
   const world = createWorld();
   const other = 'scheduler-2@10.0.0.8:7000' as Pid;
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: info } });
@@ -93,7 +93,7 @@ test('a deactivated driver gets no offers until it subscribes again', () => {
 const errors = (world: World, to = pid): readonly string[] =>
   heard(world, to).flatMap((message) => (message.name === 'FrameworkErrorMessage' ? [message.body.message] : []));
 
-test('a driver is told what ended it in the texts that drivers compare', () => {
+test('errors that end a driver have the texts that drivers compare', () => {
   const world = createWorld();
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: { ...info, failover_timeout: 60 } } });
   const [id] = world.master.state.frameworks.keys();
@@ -111,7 +111,7 @@ test('a driver is told what ended it in the texts that drivers compare', () => {
   assert.deepEqual(errors(world, other), ['Framework has been removed']);
 });
 
-test('a driver is told where agents are only if they take its messages', () => {
+test('a driver gets the pids of agents only if agents accept messages of drivers', () => {
   const world = createWorld({ agentsTakeDriversMessages: false });
   world.agent();
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: info } });

@@ -6,7 +6,7 @@ import { createWorld, MASTER_ID, task } from '../testing.js';
 const types = (events: readonly { readonly type?: string | undefined }[]) => events.map(({ type }) => type);
 const partitionAware = [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] as const;
 
-test('SUBSCRIBE: ids count from 0000, the heartbeat comes right behind and every 15 s', () => {
+test('SUBSCRIBE: ids count from 0000; a heartbeat follows SUBSCRIBED at once, and then every 15 s', () => {
   const world = createWorld();
   const first = world.subscribe();
   const second = world.subscribe();
@@ -19,7 +19,7 @@ test('SUBSCRIBE: ids count from 0000, the heartbeat comes right behind and every
   assert.deepEqual(types(first.events), ['HEARTBEAT', 'HEARTBEAT', 'HEARTBEAT']);
 });
 
-test('what is wrong with a subscription is an ERROR on a stream that ends', () => {
+test('an invalid subscription is an ERROR event on a stream that ends', () => {
   const cases: readonly (readonly [Partial<FrameworkInfo>, Partial<SchedulerCallSubscribe>, RegExp])[] = [
     [{ roles: ['a b'] }, {}, /framework_info\.roles/],
     [{ roles: ['a', 'a'] }, {}, /listed twice/],
@@ -46,7 +46,7 @@ test('what is wrong with a subscription is an ERROR on a stream that ends', () =
   assert.deepEqual(types(world.subscribe({ failover_timeout: -1 }).events), ['SUBSCRIBED', 'HEARTBEAT']);
 });
 
-test("SUBSCRIBE-2: an id that a client has claimed before its turn is nobody else's", () => {
+test('SUBSCRIBE-2: an id that a client has claimed is not given to another framework', () => {
   const world = createWorld();
   world.subscribe({ principal: 'evil', id: { value: `${MASTER_ID}-0000` } });
   const claimed = world.subscribe({ principal: 'evil', id: { value: `${MASTER_ID}-0002` } });
@@ -58,7 +58,7 @@ test("SUBSCRIBE-2: an id that a client has claimed before its turn is nobody els
   );
 });
 
-test('SUBSCRIBE-1: a second scheduler takes over: the first is told, its offers vanish without RESCIND', () => {
+test('SUBSCRIBE-1: a second scheduler takes over: the first gets an error, and its offers are removed without RESCIND', () => {
   const world = createWorld();
   const agent = world.agent();
   const first = world.subscribe({ failover_timeout: 60, checkpoint: true });
@@ -87,7 +87,7 @@ test('SUBSCRIBE-1: a second scheduler takes over: the first is told, its offers 
   assert.equal(second.isClosed, false);
 });
 
-test('a scheduler that stays away past its failover timeout ends; one that returns in time does not', () => {
+test('a framework ends after its failover timeout unless its scheduler subscribes again in time', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ failover_timeout: 10 });
@@ -130,7 +130,7 @@ test('TEARDOWN: tasks are killed in the records, the stream ends, the framework 
   assert.deepEqual(world.master.state.allocator.totals().offeredOrAllocatedTotal.names, []);
 });
 
-test('a framework that has ended can not come back, whatever else is wrong with its subscription', () => {
+test('a framework that has ended cannot subscribe again, whatever else is invalid', () => {
   const world = createWorld();
   const { id } = world.subscribe();
   world.operator({ type: 'TEARDOWN', teardown: { framework_id: { value: id } } });
@@ -141,7 +141,7 @@ test('a framework that has ended can not come back, whatever else is wrong with 
   }
 });
 
-test('a framework of an unknown id is one that returns: it is re-registered from the start', () => {
+test('a framework that subscribes with an unknown id is re-registered', () => {
   const world = createWorld();
   const fresh = world.subscribe();
   const returned = world.subscribe({ id: { value: 'of-another-master' }, failover_timeout: 60 });
@@ -150,7 +150,7 @@ test('a framework of an unknown id is one that returns: it is re-registered from
   assert.notEqual(frameworks.get(returned.id)?.reregisteredAtMs, undefined);
 });
 
-test('completed frameworks: only so many are kept', () => {
+test('the most recent completed frameworks are kept, up to the maximum', () => {
   const world = createWorld({ maxCompletedFrameworks: 2 });
   const ids = [0, 1, 2].map(() => {
     const scheduler = world.subscribe();
@@ -160,7 +160,7 @@ test('completed frameworks: only so many are kept', () => {
   assert.deepEqual([...world.master.state.completedFrameworks.keys()], ids.slice(1));
 });
 
-test('UPDATE_FRAMEWORK: offers of roles that went are rescinded; what may not change is a 400', () => {
+test('UPDATE_FRAMEWORK: offers of removed roles are rescinded; a change of a fixed field is a 400', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({ roles: ['a'] });
@@ -195,7 +195,7 @@ test('UPDATE_FRAMEWORK: offers of roles that went are rescinded; what may not ch
   assert.equal(world.master.state.frameworks.get(scheduler.id)?.info.name, 'changed');
 });
 
-test('calls of strangers are refused in the order of Mesos', () => {
+test("calls from others than the framework's scheduler are refused, with checks in Mesos' order", () => {
   const world = createWorld();
   const scheduler = world.subscribe();
   const call = { type: 'REVIVE', framework_id: { value: scheduler.id } } as const;

@@ -18,7 +18,7 @@ const reserve = (offer: Offer, cpus: number): OfferOperation => ({
   },
 });
 
-test('an id that an operation of the framework has, or that the agent can give no feedback for, is an OPERATION_ERROR', () => {
+test('an operation id in use, or on an agent without operation feedback, is an OPERATION_ERROR', () => {
   for (const able of [true, false]) {
     const world = createWorld();
     const agent = world.agent('cpus:4;mem:4096', { silent: true });
@@ -34,7 +34,7 @@ test('an id that an operation of the framework has, or that the agent can give n
   }
 });
 
-test('a driver that gives an id is told ERROR, and nothing is done', () => {
+test('an operation id of a driver is an error, and nothing is done', () => {
   const pid = 'scheduler-1@10.0.0.9:7000' as Pid;
   const world = createWorld();
   const agent = world.agent();

@@ -102,7 +102,7 @@ test('a volume that grows or shrinks, and what it grows by, are normalized; othe
   });
 });
 
-test('resources that are not valid keep the format in which they came, for validation to name', () => {
+test('invalid resources keep their format, so validation can report them', () => {
   assert.deepEqual(
     normalized({ type: 'UNRESERVE', unreserve: { resources: [invalid, reserved] } }).unreserve?.resources,
     [
@@ -112,7 +112,7 @@ test('resources that are not valid keep the format in which they came, for valid
   );
 });
 
-test('lists that are not there are empty, and an operation without its body has none afterwards', () => {
+test('missing lists become empty; an operation without its body stays so', () => {
   assert.deepEqual(normalized({ type: 'LAUNCH', launch: {} }), { type: 'LAUNCH', launch: { task_infos: [] } });
   assert.deepEqual(normalized(launchOf(task())), launchOf(task({ resources: [] })));
   assert.deepEqual(normalized({ type: 'LAUNCH_GROUP', launch_group: { executor: executor(), task_group: {} } }), {
@@ -122,7 +122,7 @@ test('lists that are not there are empty, and an operation without its body has 
   for (const type of ['RESERVE', 'LAUNCH', 'CREATE_DISK'] as const) assert.deepEqual(normalized({ type }), { type });
 });
 
-test("the executor of a LAUNCH is its framework's; one that names a framework, or is a group's, keeps what it says", () => {
+test("the executor of a LAUNCH gets its framework's id unless it names one; a group's executor is not changed", () => {
   const other = { value: 'G' };
   const executorOf = (operation: OfferOperation) => normalized(operation).launch?.task_infos?.[0]?.executor;
   assert.deepEqual(executorOf(launchOf(task({ executor: executor() })))?.framework_id, { value: 'F' });
@@ -130,7 +130,7 @@ test("the executor of a LAUNCH is its framework's; one that names a framework, o
   assert.equal(executorOf(launchOf(task())), undefined);
 });
 
-test('a health check of a LAUNCH without a type has the type of its only body', () => {
+test('a health check of a LAUNCH without a type gets the type of its only body', () => {
   const command = { command: { value: 'true' } };
   const http = { http: { port: 80 } };
   const tcp = { tcp: { port: 80 } };

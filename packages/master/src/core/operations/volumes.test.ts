@@ -29,7 +29,7 @@ const holdsVolume = ({ resources: held = [] }: Offer): boolean =>
 
 const offersOf = ({ events }: TestScheduler): Offer[] => events.flatMap(({ offers }) => offers?.offers ?? []);
 
-test('a shared volume that one framework destroys is taken back from the others that were offered it', () => {
+test('destroying a shared volume rescinds other offers with it', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096;disk:64');
   const one = world.subscribe(owner);

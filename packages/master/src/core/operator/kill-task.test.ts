@@ -34,7 +34,7 @@ function running(world: World) {
   return { agent, scheduler };
 }
 
-test("an operator's kill reaches the agent as the framework's own does", () => {
+test("an operator's kill is sent to the agent like the framework's KILL", () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   const kill_policy = { grace_period: { nanoseconds: 2_000_000_000 } };
@@ -47,7 +47,7 @@ test("an operator's kill reaches the agent as the framework's own does", () => {
   assert.equal(scheduler.status().state, 'TASK_KILLED');
 });
 
-test('a kill waits for an agent that is not connected', () => {
+test('the kill of a task on a disconnected agent is sent when the agent re-registers', () => {
   const world = createWorld();
   const { agent, scheduler } = running(world);
   agent.breakConnection();
@@ -58,7 +58,7 @@ test('a kill waits for an agent that is not connected', () => {
   assert.equal(agent.take('KillTaskMessage').task_id.value, 't');
 });
 
-test('what is not there is a 404 that nobody else hears of, and who may not is told so', () => {
+test('an unknown task is a 404 without an event; an unauthorized principal gets 403', () => {
   const asked: unknown[] = [];
   const world = createWorld({
     authorize: (question) => {
@@ -77,6 +77,6 @@ test('what is not there is a 404 that nobody else hears of, and who may not is t
   assert.equal(agent.has('KillTaskMessage'), false);
 });
 
-test('before the registry is read it is a 503', () => {
+test('a kill before the registry is read is a 503', () => {
   assert.equal(killBy(createWorld({ waiting: true }), 'f', 't')?.status, 503);
 });

@@ -25,7 +25,7 @@ const reserve = (id: string, text: string, role = 'web'): MasterCall => ({
 const dynamic = (text: string, role = 'web'): Resource[] =>
   resources(text).map((r) => ({ ...r, reservations: [{ type: 'DYNAMIC', role }] }));
 
-test('quota: checked, stored, and in force', () => {
+test('a quota is checked, stored and applied', () => {
   const world = createWorld();
   world.agent();
   const cases: readonly (readonly [MasterCall, number])[] = [
@@ -46,7 +46,7 @@ test('quota: checked, stored, and in force', () => {
   assert.equal(world.master.state.registrar.durable.minimumCapabilities.has('QUOTA_V2'), true);
 });
 
-test('SET_QUOTA and REMOVE_QUOTA, the older calls: too much is a 409, a second time a 400', () => {
+test('SET_QUOTA and REMOVE_QUOTA: more than the capacity is a 409, a repeated call a 400', () => {
   const world = createWorld();
   world.agent();
   const set = (role: string, text: string, force = false) =>
@@ -62,7 +62,7 @@ test('SET_QUOTA and REMOVE_QUOTA, the older calls: too much is a 409, a second t
   assert.equal(remove('old'), 400);
 });
 
-test('nothing is made of nothing: what an operation takes and what it makes are the same resources', () => {
+test('an operation cannot create resources: its source and its result have the same resources', () => {
   const world = createWorld();
   const { id } = world.agent();
   const total = (): unknown => world.master.state.agents.registered.get(id)?.totalResources;
@@ -107,7 +107,7 @@ test('nothing is made of nothing: what an operation takes and what it makes are 
   assert.deepEqual(total(), before);
 });
 
-test('a limit takes back offers that pass it', () => {
+test('a quota limit rescinds offers beyond it', () => {
   const world = createWorld();
   world.agent();
   const scheduler = world.subscribe({ roles: ['web'] });
@@ -119,7 +119,7 @@ test('a limit takes back offers that pass it', () => {
   assert.equal(summarize(scheduler.offer().resources ?? [])['cpus'], 1);
 });
 
-test('weights: durable; every offer is rescinded if a named role is in use', () => {
+test('weights are stored; all offers are rescinded if a named role is in use', () => {
   const world = createWorld();
   world.agent();
   const scheduler = world.subscribe({ roles: ['a'] });
@@ -149,7 +149,7 @@ test('--weights are stored only if the registry has none', () => {
   assert.deepEqual([...second.master.state.registrar.durable.weights], [['a', 2]]);
 });
 
-test('operators reserve what is free; offers in the way are rescinded', () => {
+test('operators reserve unallocated resources; offers with needed resources are rescinded', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -168,7 +168,7 @@ test('operators reserve what is free; offers in the way are rescinded', () => {
   assert.deepEqual(world.master.state.agents.registered.get(agent.id)?.checkpointedResources, []);
 });
 
-test('what tasks use is not reserved by operators', () => {
+test('operators cannot reserve resources of tasks', () => {
   const world = createWorld();
   const agent = world.agent('cpus:1;mem:64');
   const scheduler = world.subscribe();
@@ -221,7 +221,7 @@ test('maintenance: draining with inverse offers, down, up', () => {
   assert.equal(schedule([{ ...window, machine_ids: [] }]), 400);
 });
 
-test('calls without their body, and of what nobody has', () => {
+test('calls without a required field, and calls about unknown objects', () => {
   const world = createWorld();
   const nobody = { value: 'nobody' };
   const cases: readonly (readonly [MasterCall, number])[] = [
@@ -240,7 +240,7 @@ test('calls without their body, and of what nobody has', () => {
   for (const [call, status] of cases) assert.equal(world.operator(call)?.status, status, JSON.stringify(call));
 });
 
-test('who is not authorized gets 403 and nothing changes', () => {
+test('an unauthorized call is a 403 and changes nothing', () => {
   const world = createWorld({
     authorize: ({ action }) => action === 'REGISTER_AGENT' || action === 'REGISTER_FRAMEWORK',
   });
@@ -268,7 +268,7 @@ test('who is not authorized gets 403 and nothing changes', () => {
   assert.equal(world.persisted.length, before);
 });
 
-test('an agent that registers while its machine is taken down does not stay', () => {
+test('an agent that registers while its machine goes down is removed', () => {
   const world = createWorld();
   const agent = world.agent('cpus:1', { silent: true });
   const machines = [{ hostname: agent.info.hostname, ip: agent.pid.split('@')[1]?.split(':')[0] ?? '' }];

@@ -106,7 +106,7 @@ function used(): World {
   return world;
 }
 
-test('quota that is refused: with which words, and nothing is stored', () => {
+test('an invalid quota is refused with a text that names the field, and nothing is stored', () => {
   const world = used();
   for (const [call, status, text] of refusals) {
     const before = world.persisted.length;
@@ -116,7 +116,7 @@ test('quota that is refused: with which words, and nothing is stored', () => {
   }
 });
 
-test('quota that is taken: at its bounds, as much as is used and as the cluster has, and more if forced', () => {
+test('valid quotas: at their bounds, equal to the consumption and to the capacity, and beyond with force', () => {
   const cases: readonly (readonly [call: MasterCall, stored: Record<string, QuotaConfig>])[] = [
     [update([config('a', { cpus: 2 }, { cpus: 2 })]), { a: config('a', { cpus: 2 }, { cpus: 2 }) }],
     [update([config('a', { cpus: 1 }, { mem: 64 })]), { a: config('a', { cpus: 1 }, { mem: 64 }) }],
@@ -143,7 +143,7 @@ test('quota that is taken: at its bounds, as much as is used and as the cluster 
   }
 });
 
-test('the quota of a role is removed by whoever may', () => {
+test('a quota is removed by an authorized principal', () => {
   const durable = (() => {
     const world = createWorld();
     world.operator(update([config('c', {}, { cpus: 1 })]));
@@ -166,7 +166,7 @@ function offered(role: string, more: readonly string[] = []) {
   return { world, rescinded: () => scheduler.events.filter(({ type }) => type === 'RESCIND').length };
 }
 
-test('UPDATE_QUOTA takes back offers of the role down to its limit, and of others up to its guarantee', () => {
+test('UPDATE_QUOTA rescinds offers of the role down to its limit, and other offers up to its guarantee', () => {
   const cases: readonly (readonly [offeredTo: string, quota: QuotaConfig, rescinded: number])[] = [
     ['a', config('a', {}, { cpus: 4 }), 0],
     ['a', config('a', {}, { cpus: 3 }), 1],
@@ -192,7 +192,7 @@ test('UPDATE_QUOTA takes back offers of the role down to its limit, and of other
   }
 });
 
-test('SET_QUOTA takes back enough for the guarantee, and an agent for each framework of the role', () => {
+test('SET_QUOTA rescinds enough for the guarantee, and one agent per framework of the role', () => {
   const cases: readonly (readonly [guarantee: string, frameworks: readonly string[], rescinded: number])[] = [
     ['cpus:1', [], 1],
     ['cpus:1.5', [], 2],

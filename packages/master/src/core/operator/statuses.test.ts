@@ -171,7 +171,7 @@ const stories: readonly (readonly [what: string, steps: readonly Step[]])[] = [
   ],
 ];
 
-test('calls that come twice, too early or too late are answered as Mesos does', () => {
+test('repeated, early and late calls are answered as in Mesos', () => {
   for (const [what, steps] of stories) {
     const world = createWorld();
     const scene = { world, agent: world.agent() };
@@ -183,7 +183,7 @@ test('calls that come twice, too early or too late are answered as Mesos does', 
   }
 });
 
-test('--roles are the only ones that weights and quota can be given', () => {
+test('with --roles, only these roles can have weights and quotas', () => {
   const world = createWorld({ roles: new Set(['web', '*']) });
   world.agent();
   const quota = (role: string): MasterCall => ({
@@ -196,7 +196,7 @@ test('--roles are the only ones that weights and quota can be given', () => {
   assert.equal(world.operator(weight('db', 2))?.status, 400);
 });
 
-test('an unreachable agent is deactivated, and not reactivated before it is back', () => {
+test('an unreachable agent can be deactivated, and is reactivated only after it has re-registered', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
   const agent = world.agent();
   agent.answersPings = false;
@@ -206,7 +206,7 @@ test('an unreachable agent is deactivated, and not reactivated before it is back
   assert.equal(world.operator(reactivate(agent.id))?.status, 409);
 });
 
-test('who may drain an agent may not have it marked gone, and who may do nothing may empty the schedule', () => {
+test('DRAIN_AGENT with mark_gone needs the authorization of both; an empty schedule needs none', () => {
   const world = createWorld({ authorize: ({ action }) => action === 'DRAIN_AGENT' || action === 'REGISTER_AGENT' });
   const agent_id = { value: world.agent().id };
   const marking: MasterCall = { type: 'DRAIN_AGENT', drain_agent: { agent_id, mark_gone: true } };

@@ -86,7 +86,7 @@ const groupCases: readonly GroupCase[] = [
   ],
 ];
 
-test('LAUNCH_GROUP: what makes all its tasks TASK_ERROR', () => {
+test('LAUNCH_GROUP: problems that make all its tasks TASK_ERROR', () => {
   for (const [what, change, refusal] of groupCases) {
     const refusals = refusalsOf((offer, scheduler) => {
       const { executor, tasks = [{}] } = change(offer);
@@ -149,7 +149,7 @@ const taskCases: readonly (readonly [string, (offer: Offer) => Partial<TaskInfo>
   ],
 ];
 
-test('LAUNCH: what makes a task TASK_ERROR', () => {
+test('LAUNCH: problems that make a task TASK_ERROR', () => {
   for (const [what, change, refusal] of taskCases) {
     const refusals = refusalsOf((offer) => ({
       type: 'LAUNCH',
@@ -170,7 +170,7 @@ test('a LAUNCH that has an id launches none of its tasks', () => {
   assert.match(refusals[0] ?? '', /operation\.id/);
 });
 
-test('a LAUNCH with one list of resources that is none launches none of its tasks', () => {
+test('a LAUNCH with one malformed list of resources launches none of its tasks', () => {
   const refusals = refusalsOf((offer) => {
     const [cpus] = resources('cpus:1', offer);
     const bad = { ...cpus, name: 'cpus', type: 'SCALAR', scalar: { value: -1 } } as const;
