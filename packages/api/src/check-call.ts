@@ -1,4 +1,4 @@
-// What must hold for a decoded call before anyone acts on it, apart from what the schema itself requires.
+// The checks of a decoded call that need no state and that the schema does not make.
 import { err, ok, type Result } from '@meseta/base';
 import type { ExecutorCall, SchedulerCall } from '@meseta/wire';
 import { isUuid } from '@meseta/wire/uuid';
@@ -8,14 +8,14 @@ import type { CallDefinition } from './types.js';
 
 const invalid = (text: string) => err(refusal('badRequest', text));
 
-/** The definition of a call whose `type` is known and whose field is set. */
+/** Returns the definition of the call, if its type is known and its field is set. */
 export function checkCall<Call extends { readonly type?: string | undefined }, Definition>(
   table: { readonly [type: string]: Definition },
   call: Call,
 ): Result<Definition, Refusal> {
-  if (call.type === undefined) return invalid("Field 'type' is required but missing or not a type of call");
+  if (call.type === undefined) return invalid("Field 'type' is required but missing or unknown");
   const definition = Object.hasOwn(table, call.type) ? table[call.type] : undefined;
-  if (definition === undefined) return err(refusal('notImplemented', `Field 'type': ${call.type} is no call`));
+  if (definition === undefined) return err(refusal('notImplemented', `Field 'type': ${call.type} is not a call`));
   const { request, requestOptional } = definition as Pick<
     CallDefinition<Record<string, unknown>, unknown>,
     'request' | 'requestOptional'
@@ -26,12 +26,12 @@ export function checkCall<Call extends { readonly type?: string | undefined }, D
   return ok(definition);
 }
 
-/** The id in a wrapper; an empty one counts as none. */
+/** The value of an id; '' if there is none. */
 const idIn = (wrapped: { readonly value: string } | undefined): string => wrapped?.value ?? '';
 
 /**
- * A scheduler's call by itself, without the master's state: its field, the ids that must agree, uuids.
- * A call other than SUBSCRIBE is looked at for its framework id first. (Mesos: scheduler HTTP API.)
+ * Checks a scheduler's call: its field, the ids that must be equal, and uuids. Of calls other than SUBSCRIBE the framework
+ * id is checked first. (Mesos: scheduler HTTP API.)
  */
 export function checkSchedulerCall(call: SchedulerCall, principal: string | undefined): Result<undefined, Refusal> {
   if (call.type !== undefined && call.type !== 'SUBSCRIBE' && call.framework_id === undefined) {
@@ -69,8 +69,8 @@ function problemOf(call: SchedulerCall, principal: string | undefined): string |
 }
 
 /**
- * An executor's call by itself, without the agent's state: its field, and of an update its uuid, source, state and
- * executor id. (Mesos: executor HTTP API.)
+ * Checks an executor's call: its field, and the uuid, source, state and executor id of an update. (Mesos: executor HTTP
+ * API.)
  */
 export function checkExecutorCall(call: ExecutorCall): Result<undefined, Refusal> {
   const definition = checkCall(executorCalls, call);
@@ -82,8 +82,7 @@ export function checkExecutorCall(call: ExecutorCall): Result<undefined, Refusal
   if (source !== 'SOURCE_EXECUTOR') {
     return invalid(`Field 'update.status.source': expected SOURCE_EXECUTOR, got ${source ?? 'nothing'}`);
   }
-  if (state === 'TASK_STAGING')
-    return invalid("Field 'update.status.state': TASK_STAGING is not an executor's to tell");
+  if (state === 'TASK_STAGING') return invalid("Field 'update.status.state': an executor may not send TASK_STAGING");
   if (executor_id === undefined || executor_id.value === call.executor_id.value) return ok(undefined);
   const text = `Field 'update.status.executor_id': expected the same as 'executor_id' (${JSON.stringify(call.executor_id.value)}), got ${JSON.stringify(executor_id.value)}`;
   return invalid(text);

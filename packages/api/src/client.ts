@@ -16,7 +16,7 @@ import type { MasterCalls } from './master-calls.js';
 import type { Transport, Unreachable } from './transport.js';
 import type { CallArgument, CallResult } from './types.js';
 
-/** The server answered with a status of 400 or above; `text` says what was wrong. */
+/** The server refused the request with a status of 300 or above; `text` is the body of the response. */
 export interface Refused {
   readonly code: 'refused';
   readonly status: number;
@@ -32,18 +32,18 @@ export interface InvalidResponse {
 export type CallError = Refused | Unreachable | InvalidResponse;
 
 export interface ClientOptions {
-  /** Where the server is: `http://10.0.0.1:5050`; for masters any of them, the client goes where the leader is. */
+  /** The address of the server: `http://10.0.0.1:5050`. Of several masters any: the client follows redirects to the leader. */
   readonly address: string;
-  /** Protobuf is the default: smaller and faster both ways. */
+  /** The default is protobuf, which is smaller and faster. */
   readonly mediaType?: MediaType;
   /** Sent with every request, e.g. `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly transport?: Transport;
 }
 
-/** Events until the server or the caller ends the stream; a break in the middle ends it too, without an error. */
+/** Events until the server or the caller ends the stream, or the connection breaks, which is not an error. */
 export interface EventStream<Event> extends AsyncIterable<Event> {
-  /** A scheduler's or executor's stream id, to be named in its other calls. */
+  /** The stream id of a scheduler or an executor, which its other calls must have. */
   readonly id: string | undefined;
   close(): void;
 }
@@ -59,7 +59,7 @@ export interface OperatorClient<Table, Call, Response> {
   ): Promise<Result<CallResult<Response, Table[T]>, CallError>>;
 }
 
-/** Meseta's own endpoints (extensions.ts); a master of Mesos answers them with a 404. */
+/** Meseta's own endpoints (extensions.ts). A Mesos master responds with 404. */
 export interface MasterExtensionClient {
   killTask(request: KillTaskRequest): Promise<Result<void, CallError>>;
   explain(request: ExplainRequest): Promise<Result<Explanation, CallError>>;
@@ -70,10 +70,10 @@ export interface MasterClient extends OperatorClient<MasterCalls, MasterCall, Ma
 }
 export type AgentClient = OperatorClient<AgentCalls, AgentCall, AgentResponse>;
 
-/** What a scheduler says to its master; the SDK's scheduler stands on it. */
+/** The client of the scheduler API, for the SDK's scheduler. */
 export interface SchedulerClient {
-  /** Opens the event stream with a SUBSCRIBE call; the signal ends the wait for it, and the stream. */
+  /** Opens the event stream with a SUBSCRIBE call. The signal aborts the request and the stream. */
   subscribe(call: SchedulerCall, signal?: AbortSignal): Promise<Result<EventStream<SchedulerEvent>, CallError>>;
-  /** Any other call, on the stream that SUBSCRIBE opened. */
+  /** Sends another call for the stream that SUBSCRIBE opened. */
   call(call: SchedulerCall, streamId: string, signal?: AbortSignal): Promise<Result<void, CallError>>;
 }

@@ -1,4 +1,4 @@
-// What a component answers, as lists for documents: its endpoints, and the calls of each endpoint that takes calls.
+// The endpoints of a component and the calls of each endpoint as lists, for documents.
 import { agentCalls } from './agent-calls.js';
 import { agentEndpoints, masterEndpoints } from './endpoints.js';
 import { masterCalls } from './master-calls.js';
@@ -8,18 +8,23 @@ import type { CallDefinition, Component, EndpointDefinition } from './types.js';
 export const componentEndpoints = (component: Component): readonly EndpointDefinition[] =>
   Object.values(component === 'master' ? masterEndpoints : agentEndpoints);
 
-type AnyCall = CallDefinition<unknown, unknown>;
-type AnyCalls = { readonly [type: string]: AnyCall };
+/** A call of any API, as a document describes it. */
+interface DescribedCall extends Pick<CallDefinition<unknown, unknown>, 'access' | 'summary'> {
+  readonly request?: string;
+}
 
-/** By type; none for resource providers. */
-export function callsOf(component: Component, calls: EndpointDefinition['calls']): AnyCalls {
+/** The calls by type; none for resource providers. */
+export function callsOf(
+  component: Component,
+  calls: EndpointDefinition['calls'],
+): { readonly [type: string]: DescribedCall } {
   switch (calls) {
     case 'operator':
-      return (component === 'master' ? masterCalls : agentCalls) as unknown as AnyCalls;
+      return component === 'master' ? masterCalls : agentCalls;
     case 'scheduler':
-      return schedulerCalls as unknown as AnyCalls;
+      return schedulerCalls;
     case 'executor':
-      return executorCalls as unknown as AnyCalls;
+      return executorCalls;
     default:
       return {};
   }

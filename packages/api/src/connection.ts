@@ -1,4 +1,4 @@
-// What every client shares: one endpoint of one server, calls in, answers and event streams out.
+// The connection of a client to one endpoint of a server, for calls and event streams.
 import { err, ok, type Result, withoutTrailing } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { bodyType, JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
@@ -8,25 +8,25 @@ import { encodeAs } from './negotiate.js';
 import { bodyOf, fetchTransport, type IncomingAnswer } from './transport.js';
 import type { Method } from './types.js';
 
-/** Larger records than any server sends are taken for garbage. */
+/** No server sends larger records. */
 const maxRecordBytes = 256 * 2 ** 20;
 
 const utf8 = new TextDecoder();
 
 export interface Connection<Call> {
-  /** The whole answer; an empty body for a call that has no response. */
+  /** The response; its body is empty for a call without a response. */
   call(
     call: Call,
     headers?: Readonly<Record<string, string>>,
     signal?: AbortSignal,
   ): Promise<Result<IncomingAnswer, CallError>>;
-  /** The signal ends the wait for the stream, and the stream. */
+  /** The signal aborts the request and the stream. */
   open<Event>(call: Call, codec: Codec<Event>, signal?: AbortSignal): Promise<Result<EventStream<Event>, CallError>>;
 }
 
 type Headers = Readonly<Record<string, string>>;
 
-/** One request to a server; an answer of 300 or above is an error. */
+/** Sends one request. A response with a status of 300 or above is an error. */
 export type Sender = (
   method: Method,
   path: string,
@@ -35,7 +35,7 @@ export type Sender = (
   signal?: AbortSignal,
 ) => Promise<Result<IncomingAnswer, CallError>>;
 
-/** What redirected requests teach about the leader's place serves the ones after them. */
+/** After a redirect further requests go to the address of the leader, until one fails. */
 export function senderTo(options: ClientOptions): Sender {
   const { transport = fetchTransport } = options;
   const configured = withoutTrailing(options.address, '/');
@@ -60,7 +60,7 @@ export function senderTo(options: ClientOptions): Sender {
   };
 }
 
-/** `path` is the endpoint's own. */
+/** `path` is the path of the endpoint. */
 export function connectTo<Call>(
   options: ClientOptions,
   path: string,
@@ -76,9 +76,9 @@ export function connectTo<Call>(
     call: (call, headers = {}, signal) => send(call, headers, signal),
     async open(call, eventCodec, signal) {
       const abort = new AbortController();
-      const give = (): void => abort.abort();
-      if (signal?.aborted) give();
-      signal?.addEventListener('abort', give, { once: true });
+      const abortRequest = (): void => abort.abort();
+      if (signal?.aborted) abortRequest();
+      signal?.addEventListener('abort', abortRequest, { once: true });
       const sent = await send(call, {}, abort.signal);
       return sent.ok ? ok(eventsOf(sent.value, eventCodec, abort)) : sent;
     },
@@ -88,11 +88,13 @@ export function connectTo<Call>(
 const invalidResponse = (text: string): { readonly ok: false; readonly error: InvalidResponse } =>
   err({ code: 'invalidResponse', text });
 
-/** The message that an answer carries. */
+/** The message in a response. */
 export async function messageOf<T>(answer: IncomingAnswer, codec: Codec<T>): Promise<Result<T, CallError>> {
   const type = bodyType(answer.header('content-type') ?? '');
   if (type === undefined)
-    return invalidResponse(`${answer.url} answered with another media type than ${codec.name} comes in`);
+    return invalidResponse(
+      `the response of ${answer.url} has another media type than JSON and protobuf, expected ${codec.name}`,
+    );
   const message = decodeRecord(type, await bodyOf(answer), codec);
   return message.ok ? message : invalidResponse(renderWireError(message.error));
 }

@@ -1,11 +1,11 @@
-// Every HTTP endpoint of a master and of an agent, each declared once (Mesos: docs/endpoints, facts in routes.csv).
+// The declarations of all HTTP endpoints of a master and of an agent (Mesos: docs/endpoints).
 import { masterExtensions } from './extensions.js';
 import type { Component, EndpointDefinition } from './types.js';
 
 const read = { methods: { GET: 'reads', POST: 'reads', PUT: 'reads', DELETE: 'reads' }, realm: 'readonly' } as const;
 const write = { methods: { POST: 'changes' }, realm: 'readwrite', aliased: true } as const;
 
-/** Endpoints of both components; they have no alias under the component's name. */
+/** Endpoints of both components, without an alias under the component's name. */
 const commonEndpoints = {
   metrics: {
     ...read,
@@ -13,7 +13,7 @@ const commonEndpoints = {
     aliased: false,
     jsonp: true,
     action: 'GET_ENDPOINT_WITH_PATH',
-    query: { timeout: 'How long to wait for them, e.g. 5secs.' },
+    query: { timeout: 'The time limit for collecting them, such as 5secs.' },
     summary: 'The metrics as one JSON object.',
   },
   prometheus: {
@@ -21,7 +21,7 @@ const commonEndpoints = {
     path: '/metrics',
     aliased: false,
     action: 'GET_ENDPOINT_WITH_PATH',
-    summary: "The metrics in Prometheus' text form.",
+    summary: "The metrics in Prometheus' text format.",
   },
   logging: {
     methods: { GET: 'reads', POST: 'changes' },
@@ -29,8 +29,8 @@ const commonEndpoints = {
     path: '/logging/toggle',
     aliased: false,
     action: 'GET_ENDPOINT_WITH_PATH',
-    query: { level: '0 to 3.', duration: 'For how long, e.g. 10mins.' },
-    summary: 'Shows (GET) or sets (POST) the verbosity of the log for a while.',
+    query: { level: '0 to 3.', duration: 'The duration, such as 10mins.' },
+    summary: 'Shows (GET) or sets (POST) the verbosity of the log for a duration.',
   },
   filesBrowse: {
     ...read,
@@ -45,7 +45,11 @@ const commonEndpoints = {
     path: '/files/read',
     aliased: false,
     jsonp: true,
-    query: { path: 'The file.', offset: 'Where to begin; without it, the size.', length: 'How many bytes.' },
+    query: {
+      path: 'The file.',
+      offset: 'The first byte; without it the response has only the size.',
+      length: 'The number of bytes.',
+    },
     summary: 'Part of a file.',
   },
   filesDownload: {
@@ -53,7 +57,7 @@ const commonEndpoints = {
     path: '/files/download',
     aliased: false,
     query: { path: 'The file.' },
-    summary: 'A whole file.',
+    summary: 'The complete file.',
   },
   filesDebug: {
     ...read,
@@ -61,7 +65,7 @@ const commonEndpoints = {
     aliased: false,
     jsonp: true,
     action: 'GET_ENDPOINT_WITH_PATH',
-    summary: 'Which virtual paths lead where.',
+    summary: 'The real paths of the virtual paths.',
   },
   version: {
     ...read,
@@ -69,15 +73,15 @@ const commonEndpoints = {
     realm: 'none',
     aliased: false,
     jsonp: true,
-    summary: 'The version and how it was built.',
+    summary: 'The version and the build.',
   },
   help: {
     ...read,
     path: '/help',
     realm: 'none',
     aliased: false,
-    query: { format: 'json: for tools.' },
-    summary: 'The endpoints, and what each does: /help/<endpoint>.',
+    query: { format: 'json for a JSON document.' },
+    summary: 'Lists the endpoints; /help/<endpoint> describes one.',
   },
   openApi: {
     ...read,
@@ -116,14 +120,14 @@ export const masterEndpoints = {
     leader: true,
     summary: 'v1 scheduler calls; SUBSCRIBE opens the event stream.',
   },
-  health: { ...read, path: '/health', realm: 'none', aliased: true, summary: '200 while the process lives.' },
+  health: { ...read, path: '/health', realm: 'none', aliased: true, summary: '200 while the process runs.' },
   flags: { ...read, path: '/flags', aliased: true, jsonp: true, action: 'VIEW_FLAGS', summary: 'The flags in force.' },
   redirect: {
     ...read,
     path: '/redirect',
     realm: 'none',
     aliased: true,
-    summary: 'Sends the client to the leading master.',
+    summary: 'Redirects to the leading master.',
   },
   state: {
     ...read,
@@ -131,7 +135,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    summary: 'The whole state: agents, frameworks, tasks.',
+    summary: 'The complete state: agents, frameworks, tasks.',
   },
   stateSummary: {
     ...read,
@@ -139,7 +143,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    summary: 'Agents and frameworks with counts of tasks by state.',
+    summary: 'Agents and frameworks with numbers of tasks by state.',
   },
   agents: {
     ...read,
@@ -147,7 +151,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    query: Object.fromEntries([['slave_id', 'Only this one.']]),
+    query: Object.fromEntries([['slave_id', 'Only the one with this id.']]),
     summary: 'The agents.',
   },
   frameworks: {
@@ -156,7 +160,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    query: { framework_id: 'Only this one.' },
+    query: { framework_id: 'Only the one with this id.' },
     summary: 'The frameworks.',
   },
   tasks: {
@@ -166,13 +170,13 @@ export const masterEndpoints = {
     jsonp: true,
     leader: true,
     query: {
-      limit: 'How many at most; 100 unless given.',
-      offset: 'How many to leave out first.',
+      limit: 'The maximum of tasks; the default is 100.',
+      offset: 'The number of tasks to skip.',
       order: 'asc or des, by the time of the first status.',
-      framework_id: 'Only those of this framework.',
-      task_id: 'Only those with this id.',
+      framework_id: 'Only tasks of this framework.',
+      task_id: 'Only tasks with this id.',
     },
-    summary: 'Tasks, also those that ended.',
+    summary: 'The tasks, with those that ended.',
   },
   roles: {
     ...read,
@@ -180,7 +184,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    summary: 'Roles with weights, quota and what they hold.',
+    summary: 'The roles with weights, quota and allocated resources.',
   },
   createVolumes: {
     ...write,
@@ -208,7 +212,7 @@ export const masterEndpoints = {
     aliased: true,
     jsonp: true,
     leader: true,
-    summary: 'Machines draining and down.',
+    summary: 'The machines that are draining or down.',
   },
   machineDown: { ...write, path: '/machine/down', leader: true, summary: 'Takes machines down for maintenance.' },
   machineUp: { ...write, path: '/machine/up', leader: true, summary: 'Brings machines back.' },
@@ -249,14 +253,14 @@ export const agentEndpoints = {
     calls: 'resourceProvider',
     summary: 'v1 calls of resource providers.',
   },
-  health: { ...read, path: '/health', realm: 'none', aliased: true, summary: '200 while the process lives.' },
+  health: { ...read, path: '/health', realm: 'none', aliased: true, summary: '200 while the process runs.' },
   flags: { ...read, path: '/flags', aliased: true, jsonp: true, action: 'VIEW_FLAGS', summary: 'The flags in force.' },
   state: {
     ...read,
     path: '/state',
     aliased: true,
     jsonp: true,
-    summary: 'The whole state: frameworks, executors, tasks.',
+    summary: 'The complete state: frameworks, executors, tasks.',
   },
   statistics: {
     ...read,
@@ -264,7 +268,7 @@ export const agentEndpoints = {
     aliased: true,
     jsonp: true,
     action: 'GET_ENDPOINT_WITH_PATH',
-    summary: 'What each executor uses.',
+    summary: 'The resource usage of each executor.',
   },
   containers: {
     ...read,
@@ -273,9 +277,9 @@ export const agentEndpoints = {
     jsonp: true,
     action: 'GET_ENDPOINT_WITH_PATH',
     query: {
-      container_id: 'Only this one; not with the others.',
-      framework_id: 'Only those of this framework.',
-      executor_id: 'Only that of this executor of the framework.',
+      container_id: 'Only this container; not with other parameters.',
+      framework_id: 'Only containers of this framework.',
+      executor_id: 'Only the container of this executor of the framework.',
     },
     summary: 'The containers, their status and statistics.',
   },
@@ -285,12 +289,12 @@ export const agentEndpoints = {
     aliased: true,
     jsonp: true,
     action: 'GET_ENDPOINT_WITH_PATH',
-    summary: 'What the containerizer is waiting for.',
+    summary: 'The operations that the containerizer waits for.',
   },
 } as const satisfies Record<string, EndpointDefinition>;
 
 export type MasterEndpoint = keyof typeof masterEndpoints;
 export type AgentEndpoint = keyof typeof agentEndpoints;
 
-/** The path under which an aliased endpoint answers too, without the endpoint's own: `/master`, `/slave(1)`. */
+/** The prefix of the second path of an aliased endpoint. */
 export const aliasOf: { readonly [C in Component]: string } = { master: '/master', agent: '/slave(1)' };

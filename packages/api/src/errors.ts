@@ -1,5 +1,5 @@
-// What a server says when it can't do what was asked: a code, a text that names the field and what was expected,
-// and one table from code to status.
+// The error of a request that a server refuses: a code, a text that names the field and the expected value, and a table from
+// codes to HTTP statuses.
 
 const statuses = {
   badRequest: 400,
@@ -20,7 +20,7 @@ export type RefusalCode = keyof typeof statuses;
 export interface Refusal {
   readonly code: RefusalCode;
   readonly text: string;
-  /** Headers that belong to the status: `Allow`, `WWW-Authenticate`. */
+  /** Headers that the status needs: `Allow`, `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

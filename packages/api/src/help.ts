@@ -1,5 +1,5 @@
-// /help: the endpoints as their declarations say. Mesos' paths are kept: /help, /help/PROCESS, /help/PROCESS/ENDPOINT,
-// where the process is `master`, `slave(1)`, `metrics` and so on; /help?format=json is the document that its tools read.
+// /help: the endpoints by their declarations. It has Mesos' paths: /help, /help/PROCESS and /help/PROCESS/ENDPOINT, where a
+// process is `master`, `slave(1)`, `metrics` and so on; /help?format=json is the document that Mesos' tools read.
 import { componentEndpoints } from './components.js';
 import { aliasOf } from './endpoints.js';
 import { methodsOf } from './router.js';
@@ -7,12 +7,12 @@ import type { Component, EndpointDefinition } from './types.js';
 
 interface Placed {
   readonly process: string;
-  /** Behind the process, with its slash. */
+  /** The path after the process, with its first slash. */
   readonly name: string;
   readonly endpoint: EndpointDefinition;
 }
 
-/** An endpoint that is not the component's own belongs to the process that its path begins with. */
+/** An endpoint without an alias belongs to the process that its path begins with. */
 function placesOf(component: Component): readonly Placed[] {
   return componentEndpoints(component).map((endpoint) => {
     if (endpoint.aliased) return { process: aliasOf[component].slice(1), name: endpoint.path, endpoint };
@@ -30,23 +30,23 @@ function pageOf(endpoint: EndpointDefinition, component: Component): string {
     `methods: ${methodsOf(endpoint).join(', ')}`,
     ...(endpoint.aliased ? [`also: ${aliasOf[component]}${endpoint.path}`] : []),
     ...Object.entries(endpoint.query ?? {}).map(([name, what]) => `?${name}= ${what}`),
-    ...(endpoint.jsonp ? ['?jsonp= the function to wrap the answer in'] : []),
+    ...(endpoint.jsonp ? ['?jsonp= the function that the response calls'] : []),
     `authentication: ${endpoint.realm}`,
     ...(endpoint.action === undefined ? [] : [`authorization: ${endpoint.action}`]),
-    ...(endpoint.leader ? ['answered by the leading master; others send the client there'] : []),
+    ...(endpoint.leader ? ['handled by the leading master; other masters redirect to it'] : []),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** What /help says to what the path has behind it; undefined where there is no such endpoint. */
-export function helpText(component: Component, asked: string): string | undefined {
+/** The text of /help for the rest of its path; undefined if there is no such endpoint. */
+export function helpText(component: Component, rest: string): string | undefined {
   const places = placesOf(component);
-  if (asked === '') return `${places.map(({ endpoint }) => lineOf(endpoint)).join('\n')}\n`;
+  if (rest === '') return `${places.map(({ endpoint }) => lineOf(endpoint)).join('\n')}\n`;
   const found = places.find(
-    ({ process, name, endpoint }) => `${process}${name}` === asked || endpoint.path === `/${asked}`,
+    ({ process, name, endpoint }) => `${process}${name}` === rest || endpoint.path === `/${rest}`,
   );
   if (found !== undefined) return pageOf(found.endpoint, component);
-  const within = places.filter(({ process }) => process === asked);
+  const within = places.filter(({ process }) => process === rest);
   return within.length === 0 ? undefined : `${within.map(({ endpoint }) => lineOf(endpoint)).join('\n')}\n`;
 }
 

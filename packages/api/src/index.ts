@@ -1,4 +1,4 @@
-// A bundle holds only what it uses: the clients and the codecs that they need are left out where nobody calls them.
+// A bundle has only the exports that it uses, so clients and their codecs are omitted from programs that do not use them.
 
 export * from './agent-calls.js';
 export * from './agent-client.js';

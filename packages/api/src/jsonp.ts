@@ -1,6 +1,6 @@
-// JSONP: the document wrapped in a call of the function that `?jsonp=` names, as Mesos' web UI asks for it.
+// JSONP: the document in a call of the function that `?jsonp=` names, for Mesos' web UI.
 
-/** Names a browser would take for a function: identifiers joined by dots. Anything else could be script. */
+/** Identifiers joined by dots. Other text could be a script. */
 const functionName = /^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/;
 
 export interface JsonWrapping {
@@ -9,7 +9,7 @@ export interface JsonWrapping {
   readonly contentType: string;
 }
 
-/** What goes around a JSON document; undefined if the name can't be a function's. */
+/** The text around a JSON document; undefined if the name cannot be that of a function. */
 export function jsonWrapping(name: string | undefined): JsonWrapping | undefined {
   if (name === undefined || name === '') return { before: '', after: '', contentType: 'application/json' };
   if (!functionName.test(name)) return undefined;

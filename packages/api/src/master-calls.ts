@@ -19,7 +19,7 @@ export const masterCalls = {
     summary: 'Sets the weights of roles.',
   },
   GET_MASTER: { access: 'reads', response: 'get_master', summary: 'The leading master.' },
-  SUBSCRIBE: { access: 'reads', response: 'stream', summary: 'The state, then every change of it.' },
+  SUBSCRIBE: { access: 'reads', response: 'stream', summary: 'The state, followed by all changes.' },
   RESERVE_RESOURCES: {
     access: 'changes',
     request: 'reserve_resources',
@@ -60,7 +60,7 @@ export const masterCalls = {
     access: 'reads',
     response: 'get_maintenance_status',
     action: 'GET_MAINTENANCE_STATUS',
-    summary: 'Machines draining and down.',
+    summary: 'The machines that are draining or down.',
   },
   GET_MAINTENANCE_SCHEDULE: {
     access: 'reads',
@@ -78,7 +78,7 @@ export const masterCalls = {
     access: 'changes',
     request: 'start_maintenance',
     action: 'START_MAINTENANCE',
-    summary: 'Takes machines down.',
+    summary: 'Takes machines down for maintenance.',
   },
   STOP_MAINTENANCE: {
     access: 'changes',
@@ -90,19 +90,19 @@ export const masterCalls = {
     access: 'changes',
     request: 'drain_agent',
     action: 'DRAIN_AGENT',
-    summary: 'Deactivates an agent and ends its tasks.',
+    summary: 'Deactivates an agent and kills its tasks.',
   },
   DEACTIVATE_AGENT: {
     access: 'changes',
     request: 'deactivate_agent',
     action: 'DEACTIVATE_AGENT',
-    summary: 'Makes no more offers of an agent.',
+    summary: 'Stops offers of an agent.',
   },
   REACTIVATE_AGENT: {
     access: 'changes',
     request: 'reactivate_agent',
     action: 'REACTIVATE_AGENT',
-    summary: 'Makes offers of an agent again.',
+    summary: 'Resumes offers of an agent.',
   },
   GET_QUOTA: { access: 'reads', response: 'get_quota', action: 'GET_QUOTA', summary: 'The quota.' },
   UPDATE_QUOTA: {
@@ -115,25 +115,25 @@ export const masterCalls = {
     access: 'changes',
     request: 'set_quota',
     action: 'UPDATE_QUOTA',
-    summary: 'Sets the quota of a role (the old way).',
+    summary: 'Sets the quota of a role (deprecated).',
   },
   REMOVE_QUOTA: {
     access: 'changes',
     request: 'remove_quota',
     action: 'UPDATE_QUOTA',
-    summary: 'Removes the quota of a role (the old way).',
+    summary: 'Removes the quota of a role (deprecated).',
   },
   TEARDOWN: {
     access: 'changes',
     request: 'teardown',
     action: 'TEARDOWN_FRAMEWORK',
-    summary: 'Ends a framework and its tasks.',
+    summary: 'Removes a framework and kills its tasks.',
   },
   MARK_AGENT_GONE: {
     access: 'changes',
     request: 'mark_agent_gone',
     action: 'MARK_AGENT_GONE',
-    summary: 'Declares an agent lost for good.',
+    summary: 'Marks an agent as gone permanently.',
   },
 } as const satisfies CallTable<MasterCallType, MasterCall, MasterResponse>;
 

@@ -1,10 +1,10 @@
-// A v1 request's body as its message and the media type of the answer, each decided by itself.
+// The message in the body of a v1 request, and the media type of the response; the two are independent.
 import { err, ok, overLimit, type Result } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { acceptedType, bodyType, JSON_TYPE, MEDIA_TYPES, type MediaType } from '@meseta/wire/media';
 import { type Refusal, refusal } from './errors.js';
 
-/** The media type to answer in. */
+/** The media type of the response. */
 export function answerType(accept: string | undefined): Result<MediaType, Refusal> {
   const chosen = acceptedType(accept);
   if (chosen !== undefined) return ok(chosen);
@@ -13,13 +13,13 @@ export function answerType(accept: string | undefined): Result<MediaType, Refusa
 
 const utf8 = new TextDecoder();
 
-/** A body's text; none is made of one that is too long to be read. */
+/** The text of a body, unless the body is above the limit. */
 export function bodyText(body: Uint8Array): Result<string, Refusal> {
   const tooLong = overLimit('jsonText', "The request's body", body.length);
   return tooLong === undefined ? ok(utf8.decode(body)) : err(refusal('tooLarge', tooLong));
 }
 
-/** A body as the message that its `Content-Type` says it is. */
+/** Decodes a body by its `Content-Type`. */
 export function decodeBody<T>(contentType: string | undefined, body: Uint8Array, codec: Codec<T>): Result<T, Refusal> {
   if (contentType === undefined) return err(refusal('badRequest', "Header 'Content-Type' is required but missing"));
   const type = bodyType(contentType);
@@ -33,6 +33,6 @@ export function decodeBody<T>(contentType: string | undefined, body: Uint8Array,
   return message.ok ? message : err(refusal('badRequest', renderWireError(message.error)));
 }
 
-/** A message in the media type that was chosen for it. */
+/** Encodes a message in a media type. */
 export const encodeAs = <T>(mediaType: MediaType, codec: Codec<T>, message: T): Uint8Array | string =>
   mediaType === JSON_TYPE ? codec.write(message) : codec.encode(message);

@@ -1,5 +1,5 @@
-// The endpoints as an OpenAPI 3.0 document, made from their declarations. Bodies of v1 calls are named by call; what is in
-// them is Mesos' protobuf schema, in its JSON form.
+// The OpenAPI 3.0 document of the endpoints, from their declarations. It names the field of each v1 call; the contents of the
+// field are Mesos' protobuf schema in its JSON form.
 import { callsOf, componentEndpoints } from './components.js';
 import { aliasOf } from './endpoints.js';
 import type { Component, EndpointDefinition, Method } from './types.js';
@@ -10,7 +10,7 @@ const json = 'application/json';
 const protobuf = 'application/x-protobuf';
 
 const parametersOf = ({ query = {}, jsonp }: EndpointDefinition): readonly Json[] =>
-  Object.entries({ ...query, ...(jsonp ? { jsonp: 'A function to wrap the answer in.' } : {}) }).map(
+  Object.entries({ ...query, ...(jsonp ? { jsonp: 'The function that the response calls.' } : {}) }).map(
     ([name, description]) => ({ name, in: 'query', description, required: false, schema: { type: 'string' } }),
   );
 
@@ -45,25 +45,27 @@ function operationOf(component: Component, endpoint: EndpointDefinition, method:
       ? { content: { [json]: {}, 'application/x-www-form-urlencoded': {} } }
       : undefined;
   const secured = realm === 'none' ? {} : { security: [{}, { basic: [] }, { bearer: [] }] };
-  const words = `${alias ? aliasOf[component] : ''}${path}`.split(/\W+/).filter((word) => word !== '');
+  const parts = `${alias ? aliasOf[component] : ''}${path}`.split(/\W+/).filter((part) => part !== '');
   return {
-    operationId: [method.toLowerCase(), ...words].join('_'),
+    operationId: [method.toLowerCase(), ...parts].join('_'),
     summary,
     parameters: parametersOf(endpoint),
     ...(body === undefined ? {} : { requestBody: body }),
     responses: {
       [changes && !calls ? '202' : '200']: { description: 'Done.' },
-      ...(realm === 'none' ? {} : { 401: { description: 'Who asks must authenticate.' } }),
-      ...(endpoint.action === undefined ? {} : { 403: { description: `Needs ${endpoint.action}.` } }),
+      ...(realm === 'none' ? {} : { 401: { description: 'Authentication is required.' } }),
+      ...(endpoint.action === undefined
+        ? {}
+        : { 403: { description: `The action ${endpoint.action} is not permitted.` } }),
       ...(endpoint.leader
-        ? { 307: { description: 'Another master leads.' }, 503: { description: 'None leads.' } }
+        ? { 307: { description: 'Another master leads.' }, 503: { description: 'No master leads.' } }
         : {}),
     },
     ...secured,
   };
 }
 
-/** The methods that a document shows: of an endpoint that only reads, GET. */
+/** The methods in the document: only GET for an endpoint that only reads. */
 const shownMethods = ({ methods }: EndpointDefinition): readonly Method[] =>
   methods.GET === 'reads' && Object.values(methods).every((access) => access === 'reads')
     ? ['GET']

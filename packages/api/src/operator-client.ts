@@ -1,4 +1,4 @@
-// Every call of a table, typed by it: `call('GET_TASKS')`, `call('TEARDOWN', { framework_id })`.
+// The calls of a table with their types: `call('GET_TASKS')`, `call('TEARDOWN', { framework_id })`.
 import { ok } from '@meseta/base';
 import type { Codec } from '@meseta/wire';
 import type { OperatorClient } from './client.js';
@@ -23,7 +23,7 @@ export function operatorCalls<
     }
     const response = await messageOf(answered.value, responseCodec);
     if (!response.ok) return response;
-    // What an answer leaves out is empty: a GET_WEIGHTS without weights has no field at all.
+    // An empty result is omitted: the response of GET_WEIGHTS without weights has no field.
     return ok(response.value[field as keyof Response] ?? {});
   };
   return { call } as OperatorClient<Table, Call, Response>;

@@ -1,5 +1,5 @@
-// Which endpoint answers a path. As in Mesos' libprocess: `/master/state` and `/state` are one, a trailing slash doesn't
-// count, and a longer path falls back to the longest registered prefix (`/quota/web` is quota's, with `web` left over).
+// Finds the endpoint of a path. As in Mesos' libprocess, `/master/state` and `/state` are one endpoint, a trailing slash does
+// not count, and a longer path belongs to the longest prefix that is an endpoint (`/quota/web` to quota, with the rest `web`).
 import { withoutTrailing } from '@meseta/base';
 import { aliasOf } from './endpoints.js';
 import type { Component, EndpointDefinition, Method } from './types.js';
@@ -7,19 +7,19 @@ import type { Component, EndpointDefinition, Method } from './types.js';
 export interface Match<Name extends string> {
   readonly name: Name;
   readonly endpoint: EndpointDefinition;
-  /** What is left of the path behind the endpoint's own, without slashes at its ends. */
+  /** The rest of the path after the endpoint's, without slashes at its ends. */
   readonly rest: string;
 }
 
 export type Router<Name extends string> = (path: string) => Match<Name> | undefined;
 
-/** The router of a component's endpoints; paths come without the query, still percent-encoded. */
+/** The router of a component's endpoints. Paths are percent-encoded, without the query. */
 export function createRouter<Name extends string>(
   component: Component,
   endpoints: { readonly [N in Name]: EndpointDefinition },
 ): Router<Name> {
   const byPath = new Map<string, Name>();
-  /** The first parts of paths that name a process: the component, and those that have endpoints of their own. */
+  /** The first parts of paths that name a process of libprocess: the component, and others that have endpoints. */
   const processes = new Set<string>([aliasOf[component]]);
   for (const [name, endpoint] of Object.entries(endpoints) as [Name, EndpointDefinition][]) {
     byPath.set(endpoint.path, name);
@@ -31,7 +31,7 @@ export function createRouter<Name extends string>(
     const decoded = decodePath(path);
     const whole = decoded && singleSlashed(withoutTrailing(decoded, '/'), processes);
     if (whole === undefined) return undefined;
-    // No path of an endpoint is longer: a long one of a thousand parts is not compared part by part.
+    // Endpoints have no longer paths, so that a path of many parts needs few comparisons.
     for (let end = endOfPart(whole, longest); end > 0; end = whole.lastIndexOf('/', end - 1)) {
       const name = byPath.get(whole.slice(0, end));
       if (name !== undefined) return { name, endpoint: endpoints[name], rest: whole.slice(end + 1) };
@@ -40,7 +40,7 @@ export function createRouter<Name extends string>(
   };
 }
 
-/** Where the last part ends that ends within `most` characters; 0: none does. */
+/** The end of the last part of the path that ends within `most` characters; 0 if there is none. */
 const endOfPart = (path: string, most: number): number =>
   path.length <= most ? path.length : Math.max(0, path.lastIndexOf('/', most));
 
@@ -48,9 +48,9 @@ const endOfPart = (path: string, most: number): number =>
 const firstPart = (path: string): string => /^\/[^/]*/.exec(path)?.[0] ?? '';
 
 /**
- * The path without the slashes that don't count in libprocess: those behind the name of a process (`/master//state`), and
- * those before an endpoint that is the component's own (`//state`). Before the name of a process they hide it, so
- * `//master/state` and `//version` are no endpoint's.
+ * Removes the slashes that libprocess ignores: those after the name of a process (`/master//state`), and those before an
+ * endpoint of the component (`//state`). Several slashes before the name of a process are not ignored, so `//master/state`
+ * and `//version` are not endpoints.
  */
 function singleSlashed(path: string, processes: ReadonlySet<string>): string | undefined {
   const single = path.replace(/^\/+/, '/');
@@ -67,5 +67,5 @@ const decodePath = (path: string): string | undefined => {
   }
 };
 
-/** The methods that an endpoint takes, in the order in which `Allow` names them. */
+/** The methods of an endpoint, in the order of the header `Allow`. */
 export const methodsOf = (endpoint: EndpointDefinition): readonly Method[] => Object.keys(endpoint.methods) as Method[];

@@ -1,5 +1,5 @@
 // The v1 calls of schedulers and executors (mesos.v1.scheduler, mesos.v1.executor; Mesos: docs/scheduler-http-api.md,
-// docs/executor-http-api.md). Both answer SUBSCRIBE with a stream and every other call with a status alone.
+// docs/executor-http-api.md). The response of SUBSCRIBE is a stream; other calls have only a status.
 import type { ExecutorCall, ExecutorCallType, SchedulerCall, SchedulerCallType } from '@meseta/wire';
 import type { CallTable } from './types.js';
 
@@ -11,38 +11,42 @@ export const schedulerCalls = {
     action: 'REGISTER_FRAMEWORK',
     summary: 'Registers the framework and opens its events.',
   },
-  TEARDOWN: { access: 'changes', summary: 'Ends the framework and its tasks.' },
-  ACCEPT: { access: 'changes', request: 'accept', summary: 'Uses offers: launches tasks, reserves, creates volumes.' },
-  DECLINE: { access: 'changes', request: 'decline', summary: 'Gives offers back.' },
+  TEARDOWN: { access: 'changes', summary: 'Removes the framework and kills its tasks.' },
+  ACCEPT: {
+    access: 'changes',
+    request: 'accept',
+    summary: 'Accepts offers with operations: launch tasks, reserve resources, create volumes.',
+  },
+  DECLINE: { access: 'changes', request: 'decline', summary: 'Declines offers.' },
   ACCEPT_INVERSE_OFFERS: {
     access: 'changes',
     request: 'accept_inverse_offers',
-    summary: 'Agrees to leave agents before their maintenance.',
+    summary: 'Accepts inverse offers: the framework will release the agents before maintenance.',
   },
   DECLINE_INVERSE_OFFERS: {
     access: 'changes',
     request: 'decline_inverse_offers',
-    summary: 'Says that it will not leave.',
+    summary: 'Declines inverse offers.',
   },
-  REVIVE: { access: 'changes', summary: 'Wants offers again, filters forgotten.' },
-  KILL: { access: 'changes', request: 'kill', summary: 'Ends a task.' },
-  SHUTDOWN: { access: 'changes', request: 'shutdown', summary: 'Ends an executor and its tasks.' },
-  ACKNOWLEDGE: { access: 'changes', request: 'acknowledge', summary: 'Confirms a status update.' },
+  REVIVE: { access: 'changes', summary: 'Requests offers again and removes filters.' },
+  KILL: { access: 'changes', request: 'kill', summary: 'Kills a task.' },
+  SHUTDOWN: { access: 'changes', request: 'shutdown', summary: 'Shuts an executor and its tasks down.' },
+  ACKNOWLEDGE: { access: 'changes', request: 'acknowledge', summary: 'Acknowledges a status update.' },
   ACKNOWLEDGE_OPERATION_STATUS: {
     access: 'changes',
     request: 'acknowledge_operation_status',
-    summary: "Confirms an operation's status.",
+    summary: "Acknowledges an operation's status.",
   },
-  RECONCILE: { access: 'changes', request: 'reconcile', summary: 'Asks for the states of tasks.' },
+  RECONCILE: { access: 'changes', request: 'reconcile', summary: 'Requests the states of tasks.' },
   RECONCILE_OPERATIONS: {
     access: 'changes',
     request: 'reconcile_operations',
-    summary: 'Asks for the states of operations.',
+    summary: 'Requests the states of operations.',
   },
   MESSAGE: { access: 'changes', request: 'message', summary: 'Sends bytes to an executor.' },
-  REQUEST: { access: 'changes', request: 'request', summary: 'Asks for resources; taken and ignored.' },
-  SUPPRESS: { access: 'changes', summary: 'Wants no offers for now.' },
-  UPDATE_FRAMEWORK: { access: 'changes', request: 'update_framework', summary: "Changes the framework's info." },
+  REQUEST: { access: 'changes', request: 'request', summary: 'Requests resources; accepted and ignored.' },
+  SUPPRESS: { access: 'changes', summary: 'Suppresses offers.' },
+  UPDATE_FRAMEWORK: { access: 'changes', request: 'update_framework', summary: "Updates the framework's info." },
 } as const satisfies CallTable<SchedulerCallType, SchedulerCall, never>;
 
 export const executorCalls = {
@@ -54,5 +58,5 @@ export const executorCalls = {
   },
   UPDATE: { access: 'changes', request: 'update', summary: 'Reports the state of a task.' },
   MESSAGE: { access: 'changes', request: 'message', summary: 'Sends bytes to the scheduler.' },
-  HEARTBEAT: { access: 'changes', summary: 'Shows that the connection lives.' },
+  HEARTBEAT: { access: 'changes', summary: 'Keeps the connection alive.' },
 } as const satisfies CallTable<ExecutorCallType, ExecutorCall, never>;

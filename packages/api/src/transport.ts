@@ -1,4 +1,4 @@
-// How a client reaches a server: fetch, which browsers and Node have, or whatever the caller injects.
+// The transport of a client: fetch, which browsers and Node have, or one that the caller injects.
 import { err, ok, type Result } from '@meseta/base';
 import type { Method } from './types.js';
 
@@ -12,31 +12,31 @@ export interface OutgoingRequest {
 
 export interface IncomingAnswer {
   readonly status: number;
-  /** Where the answer came from in the end, redirects followed. */
+  /** The URL of the response, after redirects. */
   readonly url: string;
   header(name: string): string | undefined;
-  /** The body as it arrives; read it once. */
+  /** The body as it arrives. It can be read once. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** No answer came: nobody listens, the connection broke, or the caller gave up. */
+/** There was no response: no server listens, the connection broke, or the caller aborted. */
 export interface Unreachable {
   readonly code: 'unreachable';
   readonly url: string;
   readonly text: string;
 }
 
-/** Sends a request and follows redirects (307 with the method and body kept: a master that doesn't lead sends there). */
+/** Sends a request and follows redirects with the same method and body (a master that does not lead responds with 307). */
 export type Transport = (request: OutgoingRequest) => Promise<Result<IncomingAnswer, Unreachable>>;
 
 const MAX_REDIRECTS = 5;
-/** Redirects that keep the method and the body; a master that doesn't lead answers 307. */
+/** The statuses of redirects that keep the method and the body. */
 const KEEPING = new Set([307, 308]);
 
 /**
- * The transport of browsers and, without more ado, of Node. `fetch` itself forgets `Authorization` when it follows to
- * another origin, which is where the leader is; so redirects are followed here, and credentials are kept unless the way
- * leads from https to http. A browser hides where a redirect goes: there fetch follows.
+ * The transport of browsers and Node. `fetch` drops `Authorization` when it follows a redirect to another origin, such as
+ * the leading master; so redirects are followed here, and credentials are kept except from https to http. A browser hides
+ * the target of a redirect, so there `fetch` follows it.
  */
 export const fetchTransport: Transport = async (request) => {
   let { url, headers } = request;
@@ -81,7 +81,7 @@ const incoming = (answer: Response, url: string): IncomingAnswer => ({
 const withoutCredentials = (headers: OutgoingRequest['headers']): OutgoingRequest['headers'] =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'));
 
-/** A browser's streams can't be iterated everywhere; a reader can be had everywhere. */
+/** Not every browser can iterate over a stream, but all have readers. */
 async function* chunks(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
   if (stream === null) return;
   const reader = stream.getReader();
@@ -101,7 +101,7 @@ const reasonOf = (cause: unknown): string => {
   return inner instanceof Error ? inner.message : String(inner);
 };
 
-/** The whole body; for answers that end. */
+/** The complete body. */
 export async function bodyOf(answer: IncomingAnswer): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;

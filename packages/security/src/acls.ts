@@ -36,10 +36,10 @@ const lists = Object.keys(OBJECT_FIELDS) as AclList[];
 
 /** The ACLs of a list in one shape: each list has its own name for the field of objects. */
 export const aclsIn = (acls: ACLs, list: AclList): readonly Acl[] =>
-  (acls[list] ?? []).map((acl) => ({
-    principals: acl.principals,
-    objects: (acl as unknown as Readonly<Record<string, ACLEntity>>)[OBJECT_FIELDS[list]] as ACLEntity,
-  }));
+  (acls[list] ?? []).map((acl) => {
+    const fields: Readonly<Record<string, ACLEntity>> = { ...acl };
+    return { principals: acl.principals, objects: fields[OBJECT_FIELDS[list]] as ACLEntity };
+  });
 
 /** The problem with the ACLs, with the field; undefined if there is none. */
 function aclProblem(acls: ACLs): string | undefined {

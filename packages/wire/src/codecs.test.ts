@@ -22,7 +22,7 @@ const enums = new Map(
 type Plain = Record<string, unknown>;
 
 const codecOf = (message: MessageSchema): Codec<Plain> =>
-  (codecs as unknown as Record<string, Codec<Plain>>)[`${message.name}Codec`] as Codec<Plain>;
+  (codecs as Readonly<Record<string, unknown>>)[`${message.name}Codec`] as Codec<Plain>;
 
 /** Fields of one value, beyond which only required ones are drawn. */
 const MAX_FIELDS = 40;

@@ -14,6 +14,7 @@ const ACCEPT: readonly (readonly [accept: string | undefined, type: string | und
   [`${JSON_TYPE};q=0.0,*/*`, PROTOBUF_TYPE],
   [`*/*;q=0,${PROTOBUF_TYPE}`, PROTOBUF_TYPE],
   [`${JSON_TYPE};q=`, JSON_TYPE],
+  [`;${JSON_TYPE};;q=1,${PROTOBUF_TYPE}`, JSON_TYPE],
   [`;${JSON_TYPE};;q=0,${PROTOBUF_TYPE}`, PROTOBUF_TYPE],
   [`${JSON_TYPE};q=x`, undefined],
   [`text/html, ${JSON_TYPE};charset=utf-8`, JSON_TYPE],

@@ -54,7 +54,7 @@ export function recordReader(maxRecordBytes: number): RecordReader {
       if (failed !== undefined) return err(failed);
       const records: Uint8Array[] = [];
       let at = 0;
-      while (at < chunk.length || missingBytes === 0) {
+      while (at < chunk.length) {
         if (missingBytes === undefined) {
           const byte = chunk[at++] as number;
           if (byte !== LINE_FEED) {

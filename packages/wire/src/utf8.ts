@@ -41,7 +41,7 @@ interface Encodings {
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
 }
 
-const encodings = globalThis as unknown as Encodings;
+const encodings = globalThis as typeof globalThis & Encodings;
 let decoder: InstanceType<Encodings['TextDecoder']> | undefined;
 let encoder: InstanceType<Encodings['TextEncoder']> | undefined;
 

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ok } from '@meseta/base';
+import { MasterCallCodec, MasterResponseCodec, SchedulerEventCodec } from '@meseta/wire/codecs';
+import { encodeRecord } from '@meseta/wire/recordio';
+import { createMasterClient, createSchedulerClient, type OutgoingRequest, type Transport } from './index.js';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+interface Scripted {
+  readonly transport: Transport;
+  readonly requests: OutgoingRequest[];
+}
+
+const answering = (status: number, type: string, chunks: readonly Uint8Array[], url?: string): Scripted => {
+  const requests: OutgoingRequest[] = [];
+  const transport: Transport = async (request) => {
+    requests.push(request);
+    const headers: Readonly<Record<string, string>> = { 'content-type': type, 'mesos-stream-id': 's-1' };
+    async function* body() {
+      yield* chunks;
+    }
+    return ok({ status, url: url ?? request.url, header: (name) => headers[name.toLowerCase()], body: body() });
+  };
+  return { transport, requests };
+};
+
+test('a client sends a call and returns the field of its response, in both media types', async () => {
+  for (const mediaType of ['application/json', 'application/x-protobuf'] as const) {
+    const response = { type: 'GET_LOGGING_LEVEL', get_logging_level: { level: 2 } } as const;
+    const body =
+      mediaType === 'application/json'
+        ? bytes(MasterResponseCodec.write(response))
+        : MasterResponseCodec.encode(response);
+    const { transport, requests } = answering(200, mediaType, [body.subarray(0, 3), body.subarray(3)]);
+    const client = createMasterClient({ address: 'http://127.0.0.1:5050/', mediaType, transport });
+    const answer = await client.call('GET_LOGGING_LEVEL');
+    assert.deepEqual(answer, ok({ level: 2 }));
+    assert.equal(requests[0]?.url, 'http://127.0.0.1:5050/api/v1');
+    assert.equal(requests[0]?.headers['Content-Type'], mediaType);
+    await client.call('TEARDOWN', { framework_id: { value: 'f' } });
+    const sent = requests[1]?.body;
+    const call = typeof sent === 'string' ? MasterCallCodec.parse(sent) : MasterCallCodec.decode(sent ?? bytes(''));
+    assert.deepEqual(call, ok({ type: 'TEARDOWN', teardown: { framework_id: { value: 'f' } } }));
+  }
+});
+
+test('an error has the status and the text; after a redirect a client sends to the leader', async () => {
+  const refused = answering(409, 'text/plain', [bytes('taken')]);
+  const client = createMasterClient({ address: 'http://a:1', transport: refused.transport });
+  const answer = await client.call('GET_HEALTH');
+  assert.deepEqual(answer, { ok: false, error: { code: 'refused', status: 409, text: 'taken' } });
+
+  const leader = answering(202, 'text/plain', [], 'http://b:2/master/api/v1/scheduler');
+  const scheduler = createSchedulerClient({ address: 'http://a:1', transport: leader.transport });
+  await scheduler.call({ type: 'REVIVE', framework_id: { value: 'f' } }, 's-1');
+  await scheduler.call({ type: 'REVIVE', framework_id: { value: 'f' } }, 's-1');
+  assert.deepEqual(
+    leader.requests.map(({ url }) => url),
+    ['http://a:1/api/v1/scheduler', 'http://b:2/api/v1/scheduler'],
+  );
+  assert.equal(leader.requests[1]?.headers['Mesos-Stream-Id'], 's-1');
+});
+
+test('events are read from records in chunks of any size', async () => {
+  const events = [{ type: 'HEARTBEAT' }, { type: 'RESCIND', rescind: { offer_id: { value: 'o' } } }] as const;
+  const stream = Buffer.concat(events.map((event) => encodeRecord(SchedulerEventCodec.encode(event))));
+  const cut = Array.from(stream, (byte) => Uint8Array.of(byte));
+  const { transport } = answering(200, 'application/x-protobuf', cut);
+  const client = createSchedulerClient({ address: 'http://a:1', transport });
+  const opened = await client.subscribe({
+    type: 'SUBSCRIBE',
+    subscribe: { framework_info: { user: 'root', name: 'f' } },
+  });
+  assert.ok(opened.ok);
+  assert.equal(opened.value.id, 's-1');
+  const seen = [];
+  for await (const event of opened.value) seen.push(event);
+  assert.deepEqual(seen, events);
+});
