@@ -9,6 +9,7 @@ export * from './formats.js';
 export * from './kinds.js';
 export * from './lists.js';
 export * from './offer-order.js';
+export * from './operation-resources.js';
 export * from './operations.js';
 export * from './parse.js';
 export * from './quantities.js';

@@ -124,8 +124,8 @@ export const mutations = [
   {
     name: 'An agent registers again under the version of what it told before: late launches are taken',
     file: agent('registration'),
-    find: '    state.resourceVersion = uuidBytes(state.random);\n',
-    replace: '  void uuidBytes;\n',
+    find: '    state.resourceVersion = randomUuidBytes(state.random);\n',
+    replace: '  void randomUuidBytes;\n',
   },
   {
     name: 'A late update of an agent is taken for its last word',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { base64ToBytes, bytesToBase64 } from './base64.js';
+import { base64ToBytes, bytesToBase64, textOfBase64 } from './base64.js';
 
 test('base64 is that of RFC 4648, with or without padding and white space', () => {
   fc.assert(
@@ -21,4 +21,12 @@ test('base64 with white space, or that ends early, is read; other characters are
   assert.deepEqual([...(base64ToBytes('YW\r\nJj') ?? [])], [97, 98, 99]);
   assert.deepEqual([...(base64ToBytes('YQ==YQ==') ?? [])], [97]);
   for (const text of ['~', 'YW-j', 'YW_j', 'é', 'YWJj\u0100']) assert.equal(base64ToBytes(text), undefined, text);
+});
+
+test('base64 of UTF-8 is text, other bytes and other characters are none', () => {
+  for (const text of ['', 'a', 'ab', 'abc', 'abcd', 'ü', '€', '😀', '%41', 'a\nb', '\uFFFD', '\uFEFFa']) {
+    assert.equal(textOfBase64(Buffer.from(text).toString('base64')), text);
+  }
+  for (const bad of ['~', '/w==', '4oI=']) assert.equal(textOfBase64(bad), undefined, bad);
+  assert.equal(textOfBase64('YQ'), 'a');
 });

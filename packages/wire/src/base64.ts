@@ -1,5 +1,5 @@
 // Base64 (RFC 4648, section 4): the form of `bytes` fields in records. It does without Buffer, so that it runs in browsers.
-import { decodeText } from './utf8.js';
+import { decodeText, encodeText } from './utf8.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const CODES: Uint8Array = /* @__PURE__ */ Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0));
@@ -80,4 +80,12 @@ export function base64ToBytes(text: string): Uint8Array | undefined {
     }
   }
   return bytes.subarray(0, used);
+}
+
+/** The text of base64-encoded UTF-8; undefined if it is not valid. */
+export function textOfBase64(base64: string): string | undefined {
+  const bytes = base64ToBytes(base64);
+  if (bytes === undefined) return undefined;
+  const text = decodeText(bytes, 0, bytes.length);
+  return bytesToBase64(encodeText(text)) === bytesToBase64(bytes) ? text : undefined;
 }

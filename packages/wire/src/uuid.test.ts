@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '@meseta/base';
 import { base64ToBytes } from './base64.js';
-import { isUuid, isUuidBytes, uuidBase64, uuidText } from './uuid.js';
+import { isUuid, isUuidBytes, randomUuidBytes, uuidBase64, uuidText } from './uuid.js';
 
 test('a uuid is 16 bytes with a version from 1 to 5', () => {
   const text = '82a7055f-0b15-46db-9d2d-ac08fd597e89';
@@ -40,4 +41,14 @@ test('a uuid is converted from text to bytes and back; other text and bytes are 
     assert.equal(isUuidBytes(Uint8Array.from(bytes, (byte, i) => (i === 6 ? version : byte))), isUuid);
   assert.equal(isUuidBytes(new Uint8Array(0)), false);
   assert.equal(uuidText(Buffer.from(bytes.subarray(1)).toString('base64')), undefined);
+});
+
+test('a random uuid is of version 4, and the base64 of its 16 bytes', () => {
+  const random = seededRandom(1);
+  for (let i = 0; i < 20; i++) {
+    const base64 = randomUuidBytes(random);
+    const bytes = Buffer.from(base64, 'base64');
+    assert.equal(bytes.toString('base64'), base64);
+    assert.deepEqual([bytes.length, (bytes[6] as number) >> 4, (bytes[8] as number) >> 6], [16, 4, 2]);
+  }
 });

@@ -1,4 +1,5 @@
 // UUIDs (RFC 4122) of Mesos' status and operation updates: 16 bytes in messages, base64 in records.
+import { present, type Random, uuid } from '@meseta/base';
 import { base64ToBytes, bytesToBase64 } from './base64.js';
 
 const UUID_BYTES = 16;
@@ -24,6 +25,12 @@ export function uuidBase64(text: string): string | undefined {
   const bytes = Uint8Array.from({ length: UUID_BYTES }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
   return isUuidBytes(bytes) ? bytesToBase64(bytes) : undefined;
 }
+
+/** The base64 of a text that is known to be a uuid. */
+export const bytesOfUuid = (text: string): string => present(uuidBase64(text), 'a uuid');
+
+/** A random uuid of version 4 in base64. */
+export const randomUuidBytes = (random: Random): string => bytesOfUuid(uuid(random));
 
 /** Whether base64 is that of a uuid. */
 export function isUuid(base64: string): boolean {

@@ -7,7 +7,6 @@ import { DEFAULT_PATH, ipOf, unresolvedVariable, variablesOf } from './environme
 import { commandExecutorInfo } from './executors.js';
 import type { AgentConfig, AgentEffect } from './io.js';
 import { configOf, frameworkOf, registeredWorld, run, taskOf, updates } from './testing.js';
-import { textOfBase64, uuidBytes } from './uuid.js';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const secret = (text: string): EnvironmentVariable => ({
@@ -32,25 +31,6 @@ test('the variables of a command: values and secrets given by value; others have
     assert.deepEqual(variablesOf(command), variables);
     assert.equal(unresolvedVariable(command), problem);
   }
-});
-
-test('base64 of UTF-8 is text, anything else is none', () => {
-  for (const text of ['', 'a', 'ab', 'abc', 'abcd', 'ü', '€', '😀', '%41', 'a\nb'])
-    assert.equal(textOfBase64(base64(text)), text);
-  for (const bad of ['~', 'a b', '/w==', '4oI=']) assert.equal(textOfBase64(bad), undefined, bad);
-  assert.equal(textOfBase64('YQ'), 'a');
-});
-
-test('a random uuid is of version 4, base64 of its 16 bytes', () => {
-  const world = registeredWorld();
-  for (let i = 0; i < 20; i++) {
-    const bytes = Buffer.from(uuidBytes(world.core.state.random), 'base64');
-    assert.equal(bytes.length, 16);
-    assert.equal((bytes[6] as number) >> 4, 4);
-    assert.equal((bytes[8] as number) >> 6, 2);
-  }
-  const one = uuidBytes(world.core.state.random);
-  assert.equal(Buffer.from(one, 'base64').toString('base64'), one);
 });
 
 test("this host's address as peers see it", () => {

@@ -2,10 +2,10 @@
 // Mesos: docs/executor-http-api.md, "Executor Environment".
 import { addressOfPid, formatDuration, hostOf, present } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import { textOfBase64 } from '@meseta/wire/base64';
 import type { AgentConfig, ExecutorRecord } from './io.js';
 import { executorOfRun, type TaskRun } from './runs.js';
 import type { AgentState, FrameworkRecord } from './state.js';
-import { textOfBase64 } from './uuid.js';
 
 export type Environment = { readonly [name: string]: string };
 

@@ -6,22 +6,20 @@
 
 import type { OperationUuid } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
-import { applyOperation, needsCheckpoint, toPostRefinement } from '@meseta/resources';
+import { applyOperation, mapOperationResources, needsCheckpoint, toPostRefinement } from '@meseta/resources';
 import type {
   AcknowledgeOperationStatusMessage,
   ApplyOperationMessage,
-  OfferOperation,
   OperationStatus,
   ReconcileOperationsMessage,
   ReconcileOperationsMessageOperation,
-  Resource,
   UpdateOperationStatusMessage,
 } from '@meseta/wire';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import { afterCommit, save } from './checkpoint.js';
 import { type Context, log, sendToMaster } from './context.js';
 import { operationKey, RESOURCES_KEY } from './disk-layout.js';
 import { agentIdOf } from './state.js';
-import { uuidBytes } from './uuid.js';
 import { checkOperation } from './validation.js';
 import { changeVolumes } from './volumes.js';
 
@@ -60,7 +58,9 @@ export function applyOperationMessage(ctx: Context, message: ApplyOperationMessa
     recordOperation(ctx, message, 'OPERATION_ERROR', problem);
     return;
   }
-  const applied = applyOperation(state.total, postRefinement(message.operation_info));
+  // Masters may send the pre-refinement format.
+  const operation = mapOperationResources(message.operation_info, toPostRefinement);
+  const applied = applyOperation(state.total, operation);
   if (!applied.ok) {
     // The master has applied the operation to its own books: this agent can't go on with other resources than those.
     const text = `operation ${message.operation_info.type} can't be applied to this agent's resources: ${applied.error}`;
@@ -71,24 +71,6 @@ export function applyOperationMessage(ctx: Context, message: ApplyOperationMessa
   state.total = applied.value.resources;
   save(ctx, RESOURCES_KEY, { kind: 'resources', resources: state.total.filter(needsCheckpoint) });
   recordOperation(ctx, message, 'OPERATION_FINISHED', undefined);
-}
-
-/** The operation with its resources in the post-refinement format, which the algebra works on. */
-function postRefinement(operation: OfferOperation): OfferOperation {
-  const convert = (list: readonly Resource[] | undefined): readonly Resource[] => toPostRefinement(list ?? []);
-  const one = (resource: Resource): Resource => convert([resource])[0] ?? resource;
-  const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
-  return {
-    ...operation,
-    ...(reserve && { reserve: { ...reserve, resources: convert(reserve.resources) } }),
-    ...(unreserve && { unreserve: { ...unreserve, resources: convert(unreserve.resources) } }),
-    ...(create && { create: { ...create, volumes: convert(create.volumes) } }),
-    ...(destroy && { destroy: { ...destroy, volumes: convert(destroy.volumes) } }),
-    ...(grow_volume && {
-      grow_volume: { ...grow_volume, volume: one(grow_volume.volume), addition: one(grow_volume.addition) },
-    }),
-    ...(shrink_volume && { shrink_volume: { ...shrink_volume, volume: one(shrink_volume.volume) } }),
-  };
 }
 
 function recordOperation(
@@ -104,7 +86,7 @@ function recordOperation(
     ...(id === undefined ? {} : { operation_id: id }),
     state: outcome,
     ...(text === undefined ? {} : { message: text }),
-    uuid: { value: uuidBytes(ctx.state.random) },
+    uuid: { value: randomUuidBytes(ctx.state.random) },
     ...(agentId === undefined ? {} : { agent_id: agentId }),
   };
   const framework = message.framework_id;

@@ -33,13 +33,13 @@ import type {
   Task,
 } from '@meseta/wire';
 import { taskStateFor } from '@meseta/wire/task-states';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import { afterCommit, save } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { resendOperations, updateAgent } from './operations.js';
 import { type AgentState, agentIdOf, isPartitionAware, newFramework, PING_TIMEOUT_MS } from './state.js';
 import { enqueueStatusUpdate, pauseAll, resumeAll, statusOf } from './status-updates.js';
-import { uuidBytes } from './uuid.js';
 import { checkAgentId } from './validation.js';
 
 const LONGEST_BACKOFF_MS = 60_000;
@@ -124,7 +124,7 @@ function register(ctx: Context): void {
 function reregister(ctx: Context): void {
   const { state } = ctx;
   if (!state.registration.hasReported) {
-    state.resourceVersion = uuidBytes(state.random);
+    state.resourceVersion = randomUuidBytes(state.random);
     state.unconfirmedExits = [];
     state.reportedExecutors = new Set();
   }

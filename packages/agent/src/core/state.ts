@@ -6,6 +6,7 @@
 //     then it is in `completedFrameworks`.
 // AGENT-STATE-3: an executor stays until it has ended and every terminal update of its tasks is acknowledged.
 // AGENT-STATE-4: a status of a checkpointing framework's task is on disk before it is sent.
+
 import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, Pid, Random, TaskId } from '@meseta/base';
 import { type CommitQueue, createCommitQueue } from '@meseta/base/core/commit-queue';
 import { createTimers, type Timers } from '@meseta/base/core/timers';
@@ -17,6 +18,7 @@ import type {
   Resource,
   StatusUpdate,
 } from '@meseta/wire';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import type { AfterCommitWork } from './checkpoint.js';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
@@ -30,7 +32,6 @@ import type {
   PodTaskRecord,
   TaskRecord,
 } from './io.js';
-import { uuidBytes } from './uuid.js';
 
 /** The unacknowledged updates of one task, oldest first; the first is in flight. */
 export interface UpdateStream {
@@ -196,7 +197,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     started: false,
     info: config.info,
     total: config.info.resources ?? [],
-    resourceVersion: uuidBytes(random),
+    resourceVersion: randomUuidBytes(random),
     reportedExecutors: new Set(),
     unconfirmedExits: [],
     registration: {

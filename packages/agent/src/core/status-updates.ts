@@ -15,6 +15,7 @@ import type { FrameworkId, TaskId } from '@meseta/base';
 import { cancelTimer, hasTimer, setTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import { afterCommit, save, saveChange } from './checkpoint.js';
 import { taskProgress, updateOf } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
@@ -22,7 +23,6 @@ import { taskKey, taskProgressKey } from './disk-layout.js';
 import { releaseIfDone, retireTask } from './executors.js';
 import type { TaskRecord } from './io.js';
 import { checkpoints, type FrameworkRecord, type UpdateStream } from './state.js';
-import { uuidBytes } from './uuid.js';
 
 const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 600_000;
@@ -101,7 +101,7 @@ export function statusOf(ctx: Context, taskId: TaskId, fields: StatusFields): Ta
     ...(healthy === undefined ? {} : { healthy }),
     ...(source === undefined ? {} : { source }),
     ...(reason === undefined ? {} : { reason }),
-    uuid: uuidBytes(ctx.state.random),
+    uuid: randomUuidBytes(ctx.state.random),
     ...(labels === undefined ? {} : { labels }),
     ...(container_status === undefined ? {} : { container_status }),
     ...(check_status === undefined ? {} : { check_status }),

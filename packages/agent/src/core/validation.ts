@@ -3,7 +3,7 @@
 //
 // VALIDATION-1: no id or volume gets into the state or into a path unless it is valid.
 import { checkContainerId, checkId, checkPathBelow } from '@meseta/base';
-import { validateResources } from '@meseta/resources';
+import { resourcesOfOperation, validateResources } from '@meseta/resources';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import type { CheckpointRecord } from './io.js';
 
@@ -29,22 +29,12 @@ export const checkTask = (task: TaskInfo, executor: ExecutorInfo | undefined): P
   checkResources('executor.resources', executor?.resources);
 
 /** The problem with the resources of an operation. */
-export function checkOperation({
-  reserve,
-  unreserve,
-  create,
-  destroy,
-  grow_volume,
-  shrink_volume,
-}: OfferOperation): Problem {
-  return (
-    checkResources('reserve.resources', reserve?.resources) ??
-    checkResources('unreserve.resources', unreserve?.resources) ??
-    checkResources('create.volumes', create?.volumes) ??
-    checkResources('destroy.volumes', destroy?.volumes) ??
-    checkResources('grow_volume', grow_volume && [grow_volume.volume, grow_volume.addition]) ??
-    checkResources('shrink_volume', shrink_volume && [shrink_volume.volume])
-  );
+export function checkOperation(operation: OfferOperation): Problem {
+  for (const [field, list] of resourcesOfOperation(operation)) {
+    const problem = checkResources(field, list);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 /** The container id in a call. */

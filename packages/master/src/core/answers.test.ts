@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, present } from '@meseta/base';
 import type { FrameworkInfo, LibprocessMessage, SchedulerV0Call, Task } from '@meseta/wire';
-import { bytesOfUuid } from './bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, MASTER_ID, resources, type TestAgent, type TestScheduler, task, type World } from './testing.js';
 
 const driver = 'scheduler-1@10.0.0.9:7000' as Pid;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS, type LimitName } from '@meseta/base';
 import type { LibprocessMessage, MasterCall, OfferOperation, Operation, Resource, SchedulerCall } from '@meseta/wire';
-import { bytesOfUuid } from './bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, resources, type TestAgent, type World } from './testing.js';
 
 const times = <T>(count: number, item: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => item(i));

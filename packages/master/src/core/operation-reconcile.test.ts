@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FrameworkId } from '@meseta/base';
 import type { OperationStatus, Resource } from '@meseta/wire';
-import { bytesOfUuid } from './bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, type TestAgent, type TestScheduler } from './testing.js';
 
 const uuid = { value: bytesOfUuid('22222222-2222-4222-8222-222222222222') };

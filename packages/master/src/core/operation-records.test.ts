@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FrameworkId, OperationUuid, Pid } from '@meseta/base';
 import type { Offer, OfferOperation, Operation, OperationState, OperationStatus } from '@meseta/wire';
-import { bytesOfUuid } from './bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { CAPABILITIES, createWorld, resources, type TestAgent, type TestScheduler, type World } from './testing.js';
 
 const MINUTE_MS = 60_000;

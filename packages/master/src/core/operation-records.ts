@@ -11,17 +11,22 @@ import {
   type OperationId,
   type OperationUuid,
   overLimit,
-  uuid,
 } from '@meseta/base';
-import { applyConversions, needsCheckpoint, type ResourceConversion, unallocate } from '@meseta/resources';
+import {
+  applyConversions,
+  mapOperationResources,
+  needsCheckpoint,
+  type ResourceConversion,
+  type Resources,
+  unallocate,
+} from '@meseta/resources';
 import type { OfferOperation, Operation, OperationStatus } from '@meseta/wire';
 import { isTerminalOperation } from '@meseta/wire/task-states';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import { changeAgent } from './agents/records.js';
-import { bytesOfUuid } from './bytes.js';
 import { type Context, count, send, warn } from './context.js';
 import { countOperation } from './counters.js';
 import { sendEvent } from './events.js';
-import { withoutAllocation } from './operations/without-allocation.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
 
 /** Reports an invalid operation: to the log, and to an HTTP framework if the operation has an id. */
@@ -54,7 +59,7 @@ export function sendOperation(
   const { state } = ctx;
   const before = state.agents.registered.get(agentId);
   if (before === undefined) return;
-  const id = bytesOfUuid(uuid(state.idRandom)) as OperationUuid;
+  const id = randomUuidBytes(state.idRandom) as OperationUuid;
   const agent = applyToTotal(ctx, before, conversions);
   const operationId = info.id === undefined ? undefined : idOf<OperationId>(info.id);
   const status: OperationStatus = {
@@ -87,12 +92,15 @@ export function sendOperation(
     name: 'ApplyOperationMessage',
     body: {
       ...(framework === undefined ? {} : { framework_id: framework.wireId }),
-      operation_info: withoutAllocation(info),
+      operation_info: mapOperationResources(info, withoutAllocation),
       operation_uuid: { value: id },
       resource_version_uuid: { uuid: { value: agent.resourceVersion ?? '' } },
     },
   });
 }
+
+/** Agents do not know of allocations. */
+const withoutAllocation = (list: Resources): Resources => list.map((resource) => unallocate([resource])[0] ?? resource);
 
 /** Older agents without operation messages get the resulting resources, and do not answer. */
 function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {

@@ -8,8 +8,8 @@
 import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@meseta/base';
 import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
+import { isUuid } from '@meseta/wire/uuid';
 import { drainedIfEmpty } from './agents/drain.js';
-import { isUuid } from './bytes.js';
 import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentId, LIMITS, present } from '@meseta/base';
 import type { ExecutorInfo, Resource, Task, TaskInfo, TaskStatus } from '@meseta/wire';
-import { bytesOfUuid } from './bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { byRole, taskOf, usedBy, usedOn } from './tasks.js';
 import { createWorld, MASTER_ID, task } from './testing.js';
 

@@ -26,9 +26,9 @@ import type {
   TaskInfo,
   TaskStatus,
 } from '@meseta/wire';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import type { RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
-import { bytesOfUuid } from './bytes.js';
 import type { MasterEffect, MasterInput, Note, Reply, RequestId, StreamId } from './io.js';
 import { createMaster, type MasterCore } from './machine.js';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from './options.js';

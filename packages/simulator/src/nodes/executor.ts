@@ -11,10 +11,11 @@
 // SIMULATED-EXECUTOR-2: without checkpointing it ends with its connection; else it subscribes again, for as long as the
 //     recovery timeout.
 // SIMULATED-EXECUTOR-3: its calls are heard in order, as long as one connection lives.
-import { uuidBytes } from '@meseta/agent/core/uuid';
+
 import { type ContainerId, parseDuration, type Random } from '@meseta/base';
 import type { ContainerSpec, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorCall, ExecutorCallUpdate, ExecutorEvent, TaskInfo, TaskState } from '@meseta/wire';
+import { randomUuidBytes } from '@meseta/wire/uuid';
 import { between, happens, waiting } from '../engine/chance.js';
 import { type Machine, timeOn } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
@@ -248,7 +249,7 @@ class Executor implements ExecutorProcess {
     if (END_OF_TASKS.has(task.state)) return;
     task.state = state;
     const { world, machine } = this.options;
-    const uuid = uuidBytes(this.random);
+    const uuid = randomUuidBytes(this.random);
     const { task_id } = task.info;
     const timestamp = timeOn(machine, world.timeline.nowMs()).wallMs / 1000;
     const update: ExecutorCallUpdate = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '@meseta/base';
 import type { MasterCall } from '@meseta/wire';
-import { bytesOfUuid } from '../bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { CAPABILITIES, createWorld, MASTER_ID, type TestAgent, type World } from '../testing.js';
 
 const drain = ({ id }: { readonly id: AgentId }, mark_gone = false): MasterCall => ({

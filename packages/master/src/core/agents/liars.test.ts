@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
-import { bytesOfUuid } from '../bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, resources, task } from '../testing.js';
 
 const uuid = bytesOfUuid('22222222-2222-4222-8222-222222222222');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId, Pid } from '@meseta/base';
 import type { ExecutorInfo } from '@meseta/wire';
-import { bytesOfUuid } from '../bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, MASTER_ID, resources, type TestAgent, task, type World } from '../testing.js';
 
 test('a task that was lost with the connection and runs on is killed when the agent re-registers', () => {

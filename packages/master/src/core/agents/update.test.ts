@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import type { Resource, UpdateAgentMessage } from '@meseta/wire';
-import { bytesOfUuid } from '../bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, resources, type TestAgent, type World } from '../testing.js';
 
 const LATER_VERSION = { value: bytesOfUuid('99999999-9999-4999-8999-999999999999') };

@@ -1,16 +1,14 @@
 // Normalizes an operation: resources are in the post-refinement format and allocated to the offers' role unless they name
 // a role, and executors of single tasks have their framework's id.
-import { toPostRefinement, validateResources } from '@meseta/resources';
+import { mapOperationResources, toPostRefinement, validateResources } from '@meseta/resources';
 import type { ExecutorInfo, HealthCheck, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import type { Framework } from '../state.js';
 
 export function normalize(framework: Framework, role: string, operation: OfferOperation): OfferOperation {
-  const many = (list: readonly Resource[] | undefined): readonly Resource[] => resourcesOf(role, list);
-  const one = (resource: Resource): Resource => many([resource])[0] ?? resource;
   const task = (info: TaskInfo): TaskInfo => taskOf(role, info);
-  const { launch, launch_group, reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  const { launch, launch_group } = operation;
   return {
-    ...operation,
+    ...mapOperationResources(operation, (list) => resourcesOf(role, list)),
     ...(launch && {
       launch: { task_infos: (launch.task_infos ?? []).map((info) => launched(framework, task(info))) },
     }),
@@ -20,14 +18,6 @@ export function normalize(framework: Framework, role: string, operation: OfferOp
         task_group: { tasks: (launch_group.task_group.tasks ?? []).map(task) },
       },
     }),
-    ...(reserve && {
-      reserve: { resources: many(reserve.resources), ...(reserve.source && { source: many(reserve.source) }) },
-    }),
-    ...(unreserve && { unreserve: { resources: many(unreserve.resources) } }),
-    ...(create && { create: { volumes: many(create.volumes) } }),
-    ...(destroy && { destroy: { volumes: many(destroy.volumes) } }),
-    ...(grow_volume && { grow_volume: { volume: one(grow_volume.volume), addition: one(grow_volume.addition) } }),
-    ...(shrink_volume && { shrink_volume: { ...shrink_volume, volume: one(shrink_volume.volume) } }),
   };
 }
 

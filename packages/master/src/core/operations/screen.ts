@@ -1,6 +1,6 @@
 // Checks every operation of an ACCEPT before any is performed: malformed resources, and ids without a way to give feedback.
 // As in Mesos, a LAUNCH with one malformed list of resources launches none of its tasks.
-import { validateResources } from '@meseta/resources';
+import { resourcesOfOperation, validateResources } from '@meseta/resources';
 import type { OfferOperation, Resource, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, warn } from '../context.js';
@@ -51,7 +51,7 @@ function resourcesProblem(operation: OfferOperation): Problem {
 type List = readonly [field: string, list: readonly Resource[] | undefined];
 
 function listsOf(operation: OfferOperation): readonly List[] {
-  const { launch, launch_group, reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  const { launch, launch_group } = operation;
   const ofTask = (task: TaskInfo): readonly List[] => [
     ['task.resources', task.resources],
     ['executor.resources', task.executor?.resources],
@@ -60,13 +60,6 @@ function listsOf(operation: OfferOperation): readonly List[] {
     ...(launch?.task_infos ?? []).flatMap(ofTask),
     ...(launch_group?.task_group.tasks ?? []).flatMap(ofTask),
     ['executor.resources', launch_group?.executor.resources],
-    ['reserve.source', reserve?.source],
-    ['reserve.resources', reserve?.resources],
-    ['unreserve.resources', unreserve?.resources],
-    ['create.volumes', create?.volumes],
-    ['destroy.volumes', destroy?.volumes],
-    ['grow_volume.volume', grow_volume && [grow_volume.volume]],
-    ['grow_volume.addition', grow_volume && [grow_volume.addition]],
-    ['shrink_volume.volume', shrink_volume && [shrink_volume.volume]],
+    ...resourcesOfOperation(operation),
   ];
 }

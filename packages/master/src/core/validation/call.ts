@@ -1,7 +1,7 @@
 // Checks that a scheduler call has its required fields.
 import { overLimit } from '@meseta/base';
 import type { OfferOperation, SchedulerCall, SchedulerCallType } from '@meseta/wire';
-import { isUuid } from '../bytes.js';
+import { isUuid } from '@meseta/wire/uuid';
 import type { Problem } from './problem.js';
 
 /** The required field by type of call; undefined: none. */
