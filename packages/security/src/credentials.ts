@@ -102,7 +102,7 @@ function readSecretFile<T>(
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
     // The flag may hold the secret itself by mistake, which must not appear in a log.
     const what = name.startsWith('/') ? name : 'the file; expected its absolute path';
-    return err(`cannot read ${what} (${code})`);
+    return err(`can't read ${what} (${code})`);
   }
   const parsed = parse(bytes);
   if (!parsed.ok) return err(`${name}: ${parsed.error}`);
