@@ -15,13 +15,13 @@ const parse = (text: string) => {
   assert.ok(list.ok, list.ok ? '' : list.error);
   return merge(list.value);
 };
-const same = (actual: unknown, wanted: unknown, message: string): void => assert.deepEqual(actual, wanted, message);
+const same = (actual: unknown, expected: unknown, message: string): void => assert.deepEqual(actual, expected, message);
 
-test('generated resources are valid: the laws below speak of real lists', () => {
+test('generated resources are valid', () => {
   fc.assert(fc.property(anyList, (list) => validateResources(list).ok));
 });
 
-test('merged lists hold nothing empty and are their own merge', () => {
+test('RESOURCES-1: a merged list has no empty entry, and merging it again changes nothing', () => {
   fc.assert(
     fc.property(anyList, (list) => {
       const merged = merge([...list, scalarOfName('cpus', 0)]);
@@ -31,15 +31,15 @@ test('merged lists hold nothing empty and are their own merge', () => {
   );
 });
 
-test('a + b - b = a where b takes nothing that a had', () => {
+test('a + b - b = a if b has no range or item of a', () => {
   fc.assert(fc.property(anySums, anySums, (a, b) => equals(subtract(add(a, b), b), a)));
 });
 
-test('taking out what was just added leaves nothing of it that a had not', () => {
+test('a + b - b has nothing that a lacks', () => {
   fc.assert(fc.property(anyResources, anyResources, (a, b) => contains(a, subtract(add(a, b), b))));
 });
 
-test('a sum contains both sides, and adding is independent of order', () => {
+test('a sum contains both lists, and addition is commutative and associative', () => {
   fc.assert(
     fc.property(anySums, anySums, anySums, (a, b, c) => {
       assert.ok(contains(add(a, b), a) && contains(add(a, b), b));
@@ -49,11 +49,11 @@ test('a sum contains both sides, and adding is independent of order', () => {
   );
 });
 
-test('the order of the entries does not matter to a merge', () => {
+test('merging does not depend on the order of the entries', () => {
   fc.assert(fc.property(anyList, (list) => equals(merge(list), merge([...list].reverse()))));
 });
 
-test('contains: reflexive, and what is contained can be taken out and put back', () => {
+test('a list contains itself, and a contained list can be subtracted and added again', () => {
   fc.assert(
     fc.property(anyResources, anyResources, (a, b) => {
       assert.ok(contains(a, a) && contains(a, []));
@@ -62,11 +62,11 @@ test('contains: reflexive, and what is contained can be taken out and put back',
   );
 });
 
-test('contains and equals agree', () => {
+test('lists are equal if each contains the other', () => {
   fc.assert(fc.property(anyResources, anyResources, (a, b) => equals(a, b) === (contains(a, b) && contains(b, a))));
 });
 
-test('quantities of a sum are the sum of quantities, but for shared copies', () => {
+test('the quantities of a sum are the sum of the quantities, except for shared resources', () => {
   const plain = anySums.map((list) => list.filter((r) => r.shared === undefined));
   fc.assert(
     fc.property(plain, plain, (a, b) => {
@@ -75,7 +75,7 @@ test('quantities of a sum are the sum of quantities, but for shared copies', () 
   );
 });
 
-test('nothing changes its arguments', () => {
+test('no function changes its arguments', () => {
   fc.assert(
     fc.property(anyResources, anyResources, (a, b) => {
       const before = JSON.stringify([a, b]);
@@ -87,7 +87,7 @@ test('nothing changes its arguments', () => {
   );
 });
 
-test('allocating and reserving are undone', () => {
+test('unallocate undoes allocate, and popReservation removes the last reservation', () => {
   const bare = anyResources.map(unallocate);
   fc.assert(
     fc.property(bare, (list) => {
@@ -99,13 +99,13 @@ test('allocating and reserving are undone', () => {
   );
 });
 
-test('scalars keep three decimals', () => {
+test('scalars have three decimals', () => {
   same(parse('cpus:0.1;cpus:0.2'), [scalarOfName('cpus', 0.3)], 'a sum of tenths');
   same(parse('cpus:1.0004'), [scalarOfName('cpus', 1)], 'the fourth decimal goes');
   same(subtract(parse('cpus:1'), parse('cpus:0.9')), [scalarOfName('cpus', 0.1)], 'a difference');
 });
 
-test('order: merged in place, appended, and the last fills the gap', () => {
+test('RESOURCES-3: added entries merge in place or are appended, and the last entry replaces a removed one', () => {
   const start = parse('cpus:4;mem:8;disk:16;ports:[1-9]');
   const table: readonly (readonly [string, string, string])[] = [
     ['+ known', formatResources(add(start, parse('mem:1'))), 'cpus:4; mem:9; disk:16; ports:[1-9]'],
@@ -115,10 +115,10 @@ test('order: merged in place, appended, and the last fills the gap', () => {
     ['- too much', formatResources(subtract(start, parse('cpus:5'))), 'ports:[1-9]; mem:8; disk:16'],
     ['- a middle', formatResources(subtract(start, parse('ports:[4-5]'))), 'cpus:4; mem:8; disk:16; ports:[1-3, 6-9]'],
   ];
-  for (const [label, actual, wanted] of table) assert.equal(actual, wanted, label);
+  for (const [label, actual, expected] of table) assert.equal(actual, expected, label);
 });
 
-test('disks that are used whole neither merge nor split', () => {
+test('exclusive disks neither merge nor split', () => {
   const disk = (type: 'MOUNT' | 'PATH' | 'BLOCK', amount: number) =>
     scalarOfName('disk', amount, { disk: { source: { type, mount: { root: '/m' } } } });
   assert.equal(merge([disk('PATH', 1), disk('PATH', 2)]).length, 1);
@@ -129,7 +129,7 @@ test('disks that are used whole neither merge nor split', () => {
   assert.deepEqual(subtract([disk('BLOCK', 2)], [disk('BLOCK', 1)]), [disk('BLOCK', 2)]);
 });
 
-test('shared resources are counted by copies', () => {
+test('RESOURCES-2: each copy of a shared resource is an entry', () => {
   const volume = scalarOfName('disk', 64, { disk: { persistence: { id: 'v' } }, shared: {} });
   const two = add([volume], [volume]);
   assert.equal(two.length, 2);
@@ -138,7 +138,7 @@ test('shared resources are counted by copies', () => {
   assert.deepEqual(quantitiesOf(two), quantitiesOf([volume]), 'two copies are one disk');
 });
 
-test("a volume's use and the note of who made it are no part of what it is", () => {
+test('a disk is compared without its volume and the principal of its persistence', () => {
   const volume = (path: string, principal: string) =>
     scalarOfName('disk', 1, {
       disk: { persistence: { id: 'v', principal }, volume: { container_path: path, mode: 'RW' } },
@@ -146,9 +146,9 @@ test("a volume's use and the note of who made it are no part of what it is", () 
   assert.ok(equals([volume('a', 'x')], [volume('b', 'y')]));
 });
 
-test('find: own reservations first, then unreserved, then any', () => {
+test('find prefers reservations to the role, then unreserved resources, then any', () => {
   const pool = parse('cpus(web):1;cpus:2;cpus(db):4');
-  const table: readonly (readonly [wanted: string, found: string | undefined])[] = [
+  const table: readonly (readonly [expected: string, found: string | undefined])[] = [
     ['cpus(web):1', 'cpus(reservations: [(STATIC,web)]):1'],
     ['cpus(web):2', 'cpus(reservations: [(STATIC,web)]):1; cpus:1'],
     ['cpus:2', 'cpus:2'],
@@ -157,13 +157,13 @@ test('find: own reservations first, then unreserved, then any', () => {
     ['cpus:8', undefined],
     ['mem:1', undefined],
   ];
-  for (const [wanted, found] of table) {
-    const answer = find(pool, parse(wanted));
-    assert.equal(answer && formatResources(answer), found, wanted);
+  for (const [expected, found] of table) {
+    const answer = find(pool, parse(expected));
+    assert.equal(answer && formatResources(answer), found, expected);
   }
 });
 
-test('find: targets together take no more than there is', () => {
+test('find serves all targets together from one list', () => {
   fc.assert(
     fc.property(anyResources, anyResources, (pool, targets) => {
       const found = find(pool, targets);
@@ -174,7 +174,7 @@ test('find: targets together take no more than there is', () => {
   );
 });
 
-test('flags that cannot start an agent are refused', () => {
+test('resources that an agent cannot start with are refused', () => {
   for (const text of [
     'cpus:1;cpus:[1-2]',
     'cpus:-1',

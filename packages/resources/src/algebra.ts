@@ -1,10 +1,10 @@
-// Lists of resources as values: merged, added, subtracted, searched.
+// The algebra of lists of resources: merge, add, subtract, contain, find.
 //
-// RESOURCES-1: a `Resources` list is merged: no two entries could be one, no entry is empty.
-// RESOURCES-2: a shared resource stands in the list once a copy; copies are equal entries.
-// RESOURCES-3: orders are Mesos': adding merges in place or appends; an entry that is used up is
+// RESOURCES-1: a `Resources` list is merged: no two entries can merge, and no entry is empty.
+// RESOURCES-2: a list has one entry for each copy of a shared resource; the copies are equal entries.
+// RESOURCES-3: the order of entries is Mesos': an added entry merges in place or is appended; an entry that becomes empty is
 //     replaced by the last one.
-// Entries are taken over by reference; a merged one is a new record.
+// Entries are kept by reference; a merged entry is a new record.
 import type { Resource } from '@meseta/wire';
 import { isMergeable, isSubtractable, metadataKey } from './identity.js';
 import {
@@ -18,34 +18,34 @@ import {
 } from './kinds.js';
 import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
-import { holds, minus, normal, plus, plusAll } from './values.js';
+import { addValue, addValues, containsValue, normalize, subtractValue } from './values.js';
 
-/** A list in which what can merge is merged and nothing is empty, in the post-refinement format. */
+/** A merged list (RESOURCES-1) in the post-refinement format. */
 export type Resources = readonly Resource[];
 
-/** Any list as `Resources`: scalars to the thousandth, ranges sorted, empty entries gone. */
+/** Merges any list: scalars are rounded to the thousandth, ranges sorted, empty entries removed. */
 export function merge(list: readonly Resource[]): Resources {
   const sum = createSum();
   sum.add(list);
   return sum.result();
 }
 
-/** What `merge` makes of lists behind each other, given one after the other: a sum of many can be taken in slices. */
+/** Merges lists that are added one after the other, so that a long merge can be done in slices. */
 export interface Sum {
   add(list: readonly Resource[]): void;
   result(): Resources;
 }
 
-/** Longer sums look entries up by their metadata instead of comparing with each. */
+/** Longer sums find entries by metadata key instead of comparing with each entry. */
 const MAX_LINEAR_ENTRIES = 16;
 
 export function createSum(): Sum {
   const entries: Resource[] = [];
-  /** Of those that are scalars, in thousandths: they become records only in the result. */
+  /** The amounts of scalars in thousandths; records are made only for the result. */
   const amounts: number[] = [];
-  /** Of ranges and sets, what is to be added to the entry: they are merged in the result, all at once. */
+  /** Ranges and sets to add to the entry, merged at once for the result. */
   const parts = new Map<number, Resource[]>();
-  /** Where the entries that can be split are, once there are many. */
+  /** The positions of divisible entries by metadata key, once there are many entries. */
   let places: Map<string, number> | undefined;
 
   const indexed = (): Map<string, number> => {
@@ -70,7 +70,7 @@ export function createSum(): Sum {
     const at = placeOf(resource);
     if (at < 0) {
       if (!isIndivisible(resource)) places?.set(metadataKey(resource), entries.length);
-      entries.push(normal(resource));
+      entries.push(normalize(resource));
       amounts.push(isScalar ? scalarOf(resource) : 0);
     } else if (isScalar) amounts[at] = (amounts[at] as number) + scalarOf(resource);
     else {
@@ -86,7 +86,7 @@ export function createSum(): Sum {
     result: () =>
       entries.map((entry, i) => {
         const more = parts.get(i);
-        if (more !== undefined) return plusAll(entry, more);
+        if (more !== undefined) return addValues(entry, more);
         const amount = amounts[i] as number;
         return entry.type !== 'SCALAR' || scalarOf(entry) === amount ? entry : withAmount(entry, amount);
       }),
@@ -98,7 +98,7 @@ export function add(a: Resources, b: Resources): Resources {
   if (a.length === 0) return b;
   if (needsPool(a.length, b.length)) {
     const pool = createPool(a);
-    for (const resource of b) pool.put(resource);
+    for (const resource of b) pool.add(resource);
     return pool.resources;
   }
   const sum = [...a];
@@ -106,13 +106,13 @@ export function add(a: Resources, b: Resources): Resources {
   return sum;
 }
 
-/** `a` without `b`. What `b` has more of than `a` is ignored, as Mesos does. */
+/** `a` without `b`. Amounts of `b` beyond those of `a` are ignored, as in Mesos. */
 export function subtract(a: Resources, b: Resources): Resources {
   if (a.length === 0 || b.length === 0) return a;
   if (a === b) return [];
   if (needsPool(a.length, b.length)) {
     const pool = createPool(a);
-    for (const resource of b) pool.take(resource);
+    for (const resource of b) pool.subtract(resource);
     return pool.resources;
   }
   const rest = [...a];
@@ -120,23 +120,23 @@ export function subtract(a: Resources, b: Resources): Resources {
   return rest;
 }
 
-/** Whether `a` has all of `b` at once: of equal exclusive disks or copies, as many. */
+/** Whether `a` has all of `b` together; equal exclusive disks and copies are counted. */
 export function contains(a: Resources, b: Resources): boolean {
   if (a === b || b.length === 0) return true;
   if (needsPool(a.length, b.length)) {
     const pool = createPool(a);
     return b.every((resource) => {
       if (isEmpty(resource)) return true;
-      const has = pool.has(resource);
-      pool.take(resource);
+      const has = pool.contains(resource);
+      pool.subtract(resource);
       return has;
     });
   }
   let rest: Resource[] | undefined;
   for (const resource of b) {
-    const held = rest ?? a;
+    const remaining = rest ?? a;
     if (isEmpty(resource)) continue;
-    if (!held.some((entry) => holds(entry, resource))) return false;
+    if (!remaining.some((entry) => containsValue(entry, resource))) return false;
     if (b.length === 1) return true;
     rest ??= [...a];
     subtractFrom(rest, resource);
@@ -144,13 +144,13 @@ export function contains(a: Resources, b: Resources): boolean {
   return true;
 }
 
-/** Equal as sums, whatever the order of the entries. */
+/** Whether the lists are equal, whatever the order of the entries. */
 export const equals = (a: Resources, b: Resources): boolean =>
   a === b || (a.length === b.length && contains(a, b) && contains(b, a));
 
 /**
- * Which of `pool` to take for `targets`, whose reservations say only where to look first: resources
- * reserved to a target's role, then unreserved ones, then any. Undefined if there isn't enough.
+ * The resources of `pool` that have the amounts of `targets`: for each target first resources reserved to its role, then
+ * unreserved ones, then any. Undefined if there are too few.
  */
 export function find(pool: Resources, targets: Resources): Resources | undefined {
   const found: Resource[] = [];
@@ -161,7 +161,7 @@ export function find(pool: Resources, targets: Resources): Resources | undefined
   return found;
 }
 
-/** Moves what serves the target from `left` to `found`; false if there isn't enough. */
+/** Moves resources for the target from `left` to `found`; returns false if there are too few. */
 function findOne(left: Resource[], target: Resource, found: Resource[]): boolean {
   const role = reservationRole(target);
   const preferences = [
@@ -174,42 +174,42 @@ function findOne(left: Resource[], target: Resource, found: Resource[]): boolean
   for (const preferred of preferences) {
     for (const entry of left.filter(preferred)) {
       const bare = withFields(entry, { reservations: undefined });
-      if (holds(bare, wanted)) {
+      if (containsValue(bare, wanted)) {
         const part = withFields(wanted, { reservations: entry.reservations });
         addInto(found, part);
         subtractFrom(left, part);
         return true;
       }
-      if (!holds(wanted, bare)) continue;
+      if (!containsValue(wanted, bare)) continue;
       addInto(found, entry);
       subtractFrom(left, entry);
-      wanted = minus(wanted, bare);
+      wanted = subtractValue(wanted, bare);
     }
   }
   return false;
 }
 
-/** Changes `list`, which the caller made. */
+/** Changes `list`, which the caller must have created. */
 function addInto(list: Resource[], resource: Resource): void {
   if (isEmpty(resource)) return;
   if (!isIndivisible(resource)) {
     for (let i = 0; i < list.length; i++) {
       const entry = list[i] as Resource;
       if (!isMergeable(entry, resource)) continue;
-      list[i] = plus(entry, resource);
+      list[i] = addValue(entry, resource);
       return;
     }
   }
-  list.push(normal(resource));
+  list.push(normalize(resource));
 }
 
-/** Changes `list`, which the caller made. */
+/** Changes `list`, which the caller must have created. */
 function subtractFrom(list: Resource[], resource: Resource): void {
   if (isEmpty(resource)) return;
   for (let i = 0; i < list.length; i++) {
     const entry = list[i] as Resource;
     if (!isSubtractable(entry, resource)) continue;
-    const rest = isIndivisible(entry) ? undefined : minus(entry, resource);
+    const rest = isIndivisible(entry) ? undefined : subtractValue(entry, resource);
     if (rest !== undefined && !isEmpty(rest) && !(rest.type === 'SCALAR' && scalarOf(rest) < 0)) {
       list[i] = rest;
       return;
@@ -220,6 +220,6 @@ function subtractFrom(list: Resource[], resource: Resource): void {
   }
 }
 
-/** Unreserved ones, and those reserved to the role or to one above it. */
+/** The resources that are unreserved, or reserved to the role or an ancestor. */
 export const allocatableTo = (list: Resources, role: string): Resources =>
   list.filter((resource) => isAllocatableTo(resource, role));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { add, contains, equals, merge, subtract } from './algebra.js';
-import { containsBundle, createBundleTable, sameBundle } from './bundle.js';
+import { containsBundle, createBundleTable, isSameBundle } from './bundle.js';
 import { toPreRefinement } from './formats.js';
 import { hasRefinedReservations } from './kinds.js';
 import { allocate, unallocate } from './lists.js';
@@ -24,11 +24,11 @@ test('BUNDLE-1: a list in any order is one bundle with the same contents', () =>
   );
 });
 
-test('BUNDLE-1: a volume that is used elsewhere is another bundle, and each shows its own', () => {
+test('BUNDLE-1: bundles that differ in the volume of a disk are different, and each has its own volume', () => {
   const volume = (path: string) =>
     scalarOfName('disk', 1, { disk: { persistence: { id: 'v' }, volume: { container_path: path, mode: 'RW' } } });
   const [a, b] = [table.intern([volume('a')]), table.intern([volume('b')])];
-  assert.ok(!sameBundle(a, b) && containsBundle(a, b));
+  assert.ok(!isSameBundle(a, b) && containsBundle(a, b));
   assert.deepEqual([a.resources, b.resources], [[volume('a')], [volume('b')]]);
 });
 
@@ -45,7 +45,7 @@ test('BUNDLE-3: sums, differences, containment and quantities are those of the l
   );
 });
 
-test('BUNDLE-3: a part taken out and put back is the same bundle', () => {
+test('BUNDLE-3: subtracting and adding a part gives the same bundle', () => {
   fc.assert(
     fc.property(anyList, fc.integer({ min: 0, max: 255 }), (list, mask) => {
       const whole = table.intern(list);
@@ -56,7 +56,7 @@ test('BUNDLE-3: a part taken out and put back is the same bundle', () => {
   );
 });
 
-test('forms are computed once and are those of the lists', () => {
+test('allocated, unallocated and pre-refinement forms are those of the lists, and are computed once', () => {
   fc.assert(
     fc.property(anyResources, (list) => {
       const bundle = table.intern(list);
@@ -71,7 +71,7 @@ test('forms are computed once and are those of the lists', () => {
   );
 });
 
-test('nothing at all is the one empty bundle', () => {
+test('a table has one empty bundle', () => {
   const one = table.intern([cpus(1)]);
   for (const empty of [table.intern([]), table.intern([cpus(0)]), table.subtract(one, table.intern([cpus(2)]))]) {
     assert.equal(empty, table.empty);
@@ -96,7 +96,7 @@ test('canonical order: unreserved before reserved before revocable, known names 
   assert.deepEqual(names, ['cpus', 'mem', 'disk', 'ports', 'foo', 'cpus(web)', 'mem{REV}']);
 });
 
-test('BUNDLE-2, BUNDLE-4: the table stays within twice its budget; what it forgot is still equal by key', () => {
+test('BUNDLE-2, BUNDLE-4: the table has at most twice its budget; dropped bundles are still equal by key', () => {
   const small = createBundleTable(10);
   const first = small.intern([cpus(1)]);
   const ids = new Set([first.id]);
@@ -104,11 +104,11 @@ test('BUNDLE-2, BUNDLE-4: the table stays within twice its budget; what it forgo
   assert.equal(ids.size, 100);
   assert.ok(small.size <= 20);
   const again = small.intern([cpus(1)]);
-  assert.ok(again.id !== first.id && sameBundle(again, first));
+  assert.ok(again.id !== first.id && isSameBundle(again, first));
   assert.equal(small.subtract(again, first), small.empty);
 });
 
-test('BUNDLE-4: what is used again and again is not forgotten', () => {
+test('BUNDLE-4: bundles in use are not dropped', () => {
   const small = createBundleTable(10);
   const kept = small.intern([cpus(1)]);
   for (let i = 2; i <= 100; i++) {

@@ -1,16 +1,15 @@
-// Bundles: resources as values that are compared, summed and shared cheaply.
+// Bundles: interned lists of resources that are cheap to compare, add and subtract.
 //
-// Owns: the table of the bundles seen lately, so that equal lists are one object. Boundary: a
-// bundle is immutable and stays good when the table has forgotten it.
-// BUNDLE-1: a bundle's key says exactly what is in it: equal keys, equal contents. A disk's `volume`
-//     and persistence principal are in the key, though the algebra ignores them: messages show them.
-// BUNDLE-2: ids are never used twice. In one table two bundles of one key may have two ids only if the
-//     table forgot the first in between; `sameBundle` therefore falls back on the key.
-// BUNDLE-3: plain entries (scalars that can be split and have no disk) are slots and amounts, sorted by
-//     slot key; all others are records. The two never merge with each other, so sums of plain
-//     entries need no records, and records are made when somebody looks.
-// BUNDLE-4: the table holds at most twice its budget: two generations, the older dropped when the
-//     younger is full; what is used in between moves to the younger.
+// Owns: the table of the bundles in use, so that equal lists are one object. Boundary: a bundle is immutable and stays
+// valid after the table dropped it.
+// BUNDLE-1: bundles have equal keys if and only if they have equal contents. A disk's `volume` and the principal of its
+//     persistence are in the key although the algebra ignores them, because messages contain them.
+// BUNDLE-2: a table never uses an id twice. Two bundles with one key have different ids only if the table dropped the first
+//     in between, so that `isSameBundle` also compares keys.
+// BUNDLE-3: divisible scalars without a disk are slots and amounts, sorted by slot key; all other resources are records.
+//     Slots and records never merge with each other, so that sums of slots need no records; these are made on first use.
+// BUNDLE-4: the table has at most twice its budget of bundles, in two generations. The older is dropped when the younger is
+//     full; a bundle that is used in between moves to the younger.
 import type { Resource } from '@meseta/wire';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
 import { toPreRefinement } from './formats.js';
@@ -23,12 +22,12 @@ import { withAmount } from './records.js';
 export interface Bundle {
   /** Never used twice by its table. */
   readonly id: number;
-  /** What is in it, as a string; see BUNDLE-1. */
+  /** The contents as a string (BUNDLE-1). */
   readonly key: string;
   readonly isEmpty: boolean;
   /** Canonical order (see `metadataKey`), post-refinement format, frozen; computed once. */
   readonly resources: Resources;
-  /** In the format for those without RESERVATION_REFINEMENT; undefined if a reservation is refined. */
+  /** In the pre-refinement format; undefined if a reservation is refined. */
   readonly preRefinement: readonly Resource[] | undefined;
   readonly quantities: Quantities;
   /** The same with `allocation_info.role` set in every resource. */
@@ -41,9 +40,9 @@ export interface BundleTable {
   /** The bundle of a list in the post-refinement format, merged or not. */
   intern(list: readonly Resource[]): Bundle;
   add(a: Bundle, b: Bundle): Bundle;
-  /** What `b` has more of than `a` is ignored. */
+  /** Amounts of `b` beyond those of `a` are ignored. */
   subtract(a: Bundle, b: Bundle): Bundle;
-  /** How many bundles it remembers. */
+  /** The number of bundles in the table. */
   readonly size: number;
 }
 
@@ -62,16 +61,16 @@ interface Parts {
 }
 
 const NOTHING: Parts = { slots: [], amounts: [], records: [], recordsKey: '' };
-/** More roles than that share one bundle only by accident; the oldest form is made again when asked for. */
-const ALLOCATIONS_KEPT = 16;
+/** A bundle is rarely allocated to more roles; beyond this number the oldest allocated form is dropped. */
+const MAX_ALLOCATED_FORMS = 16;
 
-/** A table that remembers at least the last `budget` bundles and at most twice as many. */
+/** A table of at least the `budget` bundles used last, and at most twice as many. */
 export function createBundleTable(budget = 16_384): BundleTable {
   let young = new Map<string, InternedBundle>();
   let old = new Map<string, InternedBundle>();
   let nextId = 0;
 
-  const remember = (parts: Parts): Bundle => {
+  const intern = (parts: Parts): Bundle => {
     const key = keyOf(parts);
     if (key === '') return empty;
     const known = young.get(key);
@@ -89,14 +88,14 @@ export function createBundleTable(budget = 16_384): BundleTable {
     get empty() {
       return empty;
     },
-    intern: (list) => remember(partsOf(list)),
+    intern: (list) => intern(partsOf(list)),
     add(a, b) {
       if (b.isEmpty) return a;
-      return a.isEmpty ? b : remember(sumOf(partsIn(a), partsIn(b)));
+      return a.isEmpty ? b : intern(sumOf(partsIn(a), partsIn(b)));
     },
     subtract(a, b) {
       if (a.isEmpty || b.isEmpty) return a;
-      return sameBundle(a, b) ? empty : remember(differenceOf(partsIn(a), partsIn(b)));
+      return isSameBundle(a, b) ? empty : intern(differenceOf(partsIn(a), partsIn(b)));
     },
     get size() {
       return young.size + old.size;
@@ -106,11 +105,11 @@ export function createBundleTable(budget = 16_384): BundleTable {
   return table;
 }
 
-export const sameBundle = (a: Bundle, b: Bundle): boolean => a === b || a.key === b.key;
+export const isSameBundle = (a: Bundle, b: Bundle): boolean => a === b || a.key === b.key;
 
 /** Whether `a` has all of `b`. */
 export function containsBundle(a: Bundle, b: Bundle): boolean {
-  if (b.isEmpty || sameBundle(a, b)) return true;
+  if (b.isEmpty || isSameBundle(a, b)) return true;
   const outer = partsIn(a);
   const inner = partsIn(b);
   let i = 0;
@@ -168,7 +167,7 @@ class InternedBundle implements Bundle {
     const known = this.#allocations.get(role);
     if (known !== undefined) return known;
     const allocated = this.table.intern(allocate(this.resources, role));
-    if (this.#allocations.size >= ALLOCATIONS_KEPT) {
+    if (this.#allocations.size >= MAX_ALLOCATED_FORMS) {
       const [oldest] = this.#allocations.keys();
       this.#allocations.delete(oldest as string);
     }
@@ -243,8 +242,8 @@ function differenceOf(a: Parts, b: Parts): Parts {
   for (let i = 0; i < a.slots.length; i++) {
     const slot = a.slots[i] as Slot;
     while (k < b.slots.length && (b.slots[k] as Slot).key < slot.key) k++;
-    const taken = (b.slots[k] as Slot | undefined)?.key === slot.key ? (b.amounts[k] as number) : 0;
-    const rest = (a.amounts[i] as number) - taken;
+    const subtracted = (b.slots[k] as Slot | undefined)?.key === slot.key ? (b.amounts[k] as number) : 0;
+    const rest = (a.amounts[i] as number) - subtracted;
     if (rest <= 0) continue;
     slots.push(slot);
     amounts.push(rest);

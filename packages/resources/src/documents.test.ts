@@ -27,7 +27,7 @@ const none = '{"cpus":0.0,"disk":0.0,"gpus":0.0,"mem":0.0}';
 const toWeb = scalarOfName('cpus', 1, { allocation_info: { role: 'web' } });
 const oneCpu = '{"cpus":1.0,"disk":0.0,"gpus":0.0,"mem":0.0}';
 
-test('resources: the four known scalars always, others after their names', () => {
+test('a summary of resources always has cpus, disk, gpus and mem, and is sorted by name', () => {
   const ports: Resource = { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 1, end: 2 }] } };
   const shared = scalarOfName('disk', 8, { disk: { persistence: { id: 'v' } }, shared: {} });
   const table: readonly (readonly [list: readonly Resource[], json: string])[] = [
@@ -52,7 +52,7 @@ test('resources: the four known scalars always, others after their names', () =>
   }
 });
 
-test('lists that differ in one scalar are written each for itself, one after the other', () => {
+test('lists that differ in one scalar are written correctly one after the other', () => {
   for (const name of ['cpus', 'disk', 'gpus', 'mem']) {
     for (const amount of [1, 2]) {
       assert.equal(JSON.parse(resourcesJson([scalarOfName(name, amount)]))[name], amount);
@@ -61,13 +61,13 @@ test('lists that differ in one scalar are written each for itself, one after the
   }
 });
 
-test('of a name with two types the last counts', () => {
+test('of a name with two types a summary has the last', () => {
   const set: Resource = { name: 'x', type: 'SET', set: { item: ['a'] } };
   assert.equal(summarize([scalarOfName('x', 1), set])['x'], '{a}');
   assert.equal(summarize([set, scalarOfName('x', 1)])['x'], 1);
 });
 
-test('attributes by name, sorted; of a name given twice the last; what is missing is empty', () => {
+test('a summary of attributes is sorted by name; of a repeated name it has the last; a missing text is empty', () => {
   const attributes: readonly Attribute[] = [
     { name: 'size', type: 'SCALAR', scalar: { value: 10 } },
     { name: 'rack', type: 'TEXT', text: { value: 'r1' } },
@@ -79,8 +79,8 @@ test('attributes by name, sorted; of a name given twice the last; what is missin
   assert.deepEqual(Object.keys(summarizeAttributes(attributes)), ['empty', 'none', 'rack', 'size']);
 });
 
-test('small pieces', () => {
-  const table: readonly (readonly [written: string, wanted: string])[] = [
+test('times, labels, domains, quantities and strings are written as in Mesos’ documents', () => {
+  const table: readonly (readonly [written: string, expected: string])[] = [
     [quantitiesJson({ cpus: 0.1, mem: 32 }), '{"cpus":0.1,"mem":32.0}'],
     [quantitiesJson({}), '{}'],
     [stringsJson(['a', '"']), '["a","\\""]'],
@@ -93,10 +93,10 @@ test('small pieces', () => {
       '{"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}',
     ],
   ];
-  for (const [written, wanted] of table) assert.equal(written, wanted);
+  for (const [written, expected] of table) assert.equal(written, expected);
 });
 
-test('what a build says of itself: in documents in order, at /version by name', () => {
+test('the fields of a build are in Mesos’ order in documents and sorted at /version', () => {
   const build = {
     version: '1',
     git_sha: 's',
@@ -116,7 +116,7 @@ test('what a build says of itself: in documents in order, at /version by name', 
   assert.equal(versionDocument({ version: '1' }), '{"build_date":"","build_time":0.0,"build_user":"","version":"1"}');
 });
 
-test('an agent: its port is 5051 where it says none', () => {
+test('an agent without a port has the port 5051', () => {
   const info: AgentInfo = { hostname: 'h' };
   assert.equal(jsonObject(agentInfoFields(info)), '{"id":"","hostname":"h","port":5051,"attributes":{}}');
   const full: AgentInfo = {
@@ -134,7 +134,7 @@ test('an agent: its port is 5051 where it says none', () => {
 
 const ids = { task_id: { value: 't' }, framework_id: { value: 'f' }, agent_id: { value: 'a' } };
 
-test('a task with nothing but what it must have, and one with everything', () => {
+test('a task is written with its required fields only, and with all fields', () => {
   const bare: Task = { ...ids, name: 'n', state: 'TASK_RUNNING' };
   const head = '{"id":"t","name":"n","framework_id":"f","executor_id":';
   assert.equal(taskJson(bare), `${head}"","slave_id":"a","state":"TASK_RUNNING","resources":${none},"statuses":[]}`);
@@ -192,7 +192,7 @@ test('a task with nothing but what it must have, and one with everything', () =>
   );
 });
 
-test('a task that its executor has yet to get', () => {
+test('a queued task is written from its TaskInfo', () => {
   const bare: TaskInfo = { name: 'n', task_id: ids.task_id, agent_id: ids.agent_id };
   const head = '{"id":"t","name":"n","slave_id":"a"';
   assert.equal(taskInfoJson(bare), `${head},"resources":${none}}`);
@@ -218,7 +218,7 @@ test('a task that its executor has yet to get', () => {
   );
 });
 
-test('an executor, and an offer', () => {
+test('an executor and an offer are written as in Mesos’ documents', () => {
   const bare: ExecutorInfo = { executor_id: { value: 'e' } };
   assert.equal(
     executorJson(bare, 'a'),

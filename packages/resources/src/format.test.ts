@@ -6,7 +6,7 @@ import { scalarOfName } from './testing.js';
 
 const disk = (more: object): Resource => scalarOfName('disk', 1, { disk: more as NonNullable<Resource['disk']> });
 
-test('resources as the logs of Mesos show them', () => {
+test('a resource is formatted as in Mesos’ logs', () => {
   const reserved = (reservation: object) => scalarOfName('cpus', 1, { reservations: [reservation] });
   const table: readonly (readonly [Resource, text: string])[] = [
     [scalarOfName('cpus', 0.5), 'cpus:0.5'],

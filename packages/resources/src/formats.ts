@@ -1,21 +1,21 @@
-// The formats in which reservations are written (include/mesos/v1/mesos.proto, docs/reservation.md):
-// pre-refinement has `role` ("*" or one) and `reservation` if it is dynamic; post-refinement has the
-// stack `reservations`, without `role`; endpoints show both at once. Inside, all is post-refinement.
+// The formats of reservations (include/mesos/v1/mesos.proto, docs/reservation.md). Pre-refinement has `role` ("*" or a role),
+// and `reservation` for a dynamic one; post-refinement has the stack `reservations` without `role`; endpoints have both.
+// Internally every list is post-refinement.
 import { err, ok, type Result } from '@meseta/base';
 import type { Resource, ResourceReservationInfo } from '@meseta/wire';
 import { hasRefinedReservations } from './kinds.js';
 import { withFields } from './records.js';
 
-/** Any of the formats to post-refinement; for lists that passed `validateResources`. */
+/** Converts any format to post-refinement; for lists that passed `validateResources`. */
 export const toPostRefinement = (list: readonly Resource[]): readonly Resource[] => mapChanged(list, upgrade);
 
-/** Fails with the first resource that has a refined reservation: the old format can't say that. */
+/** Fails with the first resource that has a refined reservation, which pre-refinement cannot express. */
 export function toPreRefinement(list: readonly Resource[]): Result<readonly Resource[], Resource> {
   const refined = list.find(hasRefinedReservations);
   return refined === undefined ? ok(list.map((resource) => downgrade(resource, false))) : err(refined);
 }
 
-/** Both formats at once, as the endpoints show resources; of refined reservations only the new one. */
+/** Both formats at once, as endpoints show resources; refined reservations only in post-refinement. */
 export const toEndpointFormat = (list: readonly Resource[]): readonly Resource[] =>
   list.map((resource) => (hasRefinedReservations(resource) ? resource : downgrade(resource, true)));
 
@@ -50,7 +50,7 @@ function downgrade(resource: Resource, keepStack: boolean): Resource {
   });
 }
 
-/** The list itself if no entry changes. */
+/** Maps the list; returns the list itself if no entry changes. */
 function mapChanged(list: readonly Resource[], change: (resource: Resource) => Resource): readonly Resource[] {
   const mapped = list.map(change);
   return mapped.every((resource, i) => resource === list[i]) ? list : mapped;

@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { Resource } from '@meseta/wire';
 import fc from 'fast-check';
 import { add, contains, equals, merge, subtract } from './algebra.js';
-import { isMergeable, isSubtractable, metadataKey, resourceEquals, sameMetadata, sameValue } from './identity.js';
+import { hasSameMetadata, hasSameValue, isMergeable, isSubtractable, metadataKey, resourceEquals } from './identity.js';
 import { anyResource, scalarOfName } from './testing.js';
 
 const web = { role: 'web', type: 'DYNAMIC' as const };
@@ -54,11 +54,11 @@ const different: readonly Resource[] = [
 
 const copyOf = (resource: Resource): Resource => structuredClone(resource);
 
-test('what differs in its metadata is another resource, and never merges', () => {
+test('resources with different metadata never merge', () => {
   for (const a of different) {
     for (const b of different) {
       const label = `${JSON.stringify(a)} and ${JSON.stringify(b)}`;
-      assert.equal(sameMetadata(a, copyOf(b)), a === b, label);
+      assert.equal(hasSameMetadata(a, copyOf(b)), a === b, label);
       assert.equal(metadataKey(a) === metadataKey(copyOf(b)), a === b, label);
       assert.equal(resourceEquals(a, copyOf(b)), a === b, label);
       if (a === b) continue;
@@ -70,7 +70,7 @@ test('what differs in its metadata is another resource, and never merges', () =>
   }
 });
 
-test('the order of labels, how a volume is used and who made it make no difference', () => {
+test('metadata do not include the order of labels, the volume of a disk and the principal of its persistence', () => {
   const same: readonly (readonly [Resource, Resource])[] = [
     [
       scalarOfName('cpus', 1, { reservations: [{ ...web, labels: labels(['a', '1'], ['b']) }] }),
@@ -87,21 +87,21 @@ test('the order of labels, how a volume is used and who made it make no differen
     [{ ...scalarOfName('cpus', 1), reservations: [] }, scalarOfName('cpus', 1)],
   ];
   for (const [a, b] of same) {
-    assert.ok(sameMetadata(a, b) && sameMetadata(b, a) && resourceEquals(a, b), JSON.stringify(a));
+    assert.ok(hasSameMetadata(a, b) && hasSameMetadata(b, a) && resourceEquals(a, b), JSON.stringify(a));
     assert.equal(metadataKey(a), metadataKey(b));
   }
 });
 
-test('keys are equal exactly where metadata are', () => {
+test('metadata keys are equal if and only if the metadata are', () => {
   fc.assert(
     fc.property(anyResource, anyResource, (a, b) =>
-      assert.equal(metadataKey(a) === metadataKey(b), sameMetadata(a, b)),
+      assert.equal(metadataKey(a) === metadataKey(b), hasSameMetadata(a, b)),
     ),
     { numRuns: 1000 },
   );
 });
 
-test('the order of keys: unreserved, reserved, revocable; in each the known names, then others', () => {
+test('metadata keys are ordered unreserved, reserved, revocable, and within each known names first', () => {
   const named = (names: readonly string[], more: Partial<Resource>) => names.map((name) => scalarOfName(name, 1, more));
   const names = ['cpus', 'gpus', 'mem', 'disk', 'ports', 'a', 'b'];
   const ordered = [
@@ -113,7 +113,7 @@ test('the order of keys: unreserved, reserved, revocable; in each the known name
   assert.deepEqual(keys, [...keys].sort());
 });
 
-test('values are equal to the thousandth, as numbers in ranges, as items in sets', () => {
+test('values are equal by thousandths, by the numbers of ranges, by the items of sets', () => {
   const ranges = (...pairs: [number, number][]): Resource => ({
     name: 'x',
     type: 'RANGES',
@@ -136,12 +136,12 @@ test('values are equal to the thousandth, as numbers in ranges, as items in sets
   ];
   for (const [a, b, equal] of table) {
     const label = `${JSON.stringify(a)} and ${JSON.stringify(b)}`;
-    assert.deepEqual([sameValue(a, b), sameValue(b, a)], [equal, equal], label);
+    assert.deepEqual([hasSameValue(a, b), hasSameValue(b, a)], [equal, equal], label);
     assert.deepEqual([resourceEquals(a, b), resourceEquals(b, a)], [equal, equal], label);
   }
 });
 
-test('what can not be split merges with nothing, and is taken out only as it is', () => {
+test('indivisible resources merge with nothing, and are subtracted only whole', () => {
   const mount = (amount: number) => scalarOfName('disk', amount, { disk: { source: { type: 'MOUNT' } } });
   const volume = (amount: number) => scalarOfName('disk', amount, { disk: { persistence: { id: 'v' } } });
   const copy = (amount: number) => ({ ...volume(amount), shared: {} });

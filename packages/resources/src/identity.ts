@@ -1,12 +1,11 @@
-// What makes two entries of a list the same stuff: name, type, reservations, disk, revocable,
-// shared, provider and allocation. A disk's `volume` says how it is used, not what it is, and
-// the principal in `persistence` is a note; neither counts.
+// The identity of a resource, which is its metadata: name, type, reservations, disk, revocable, shared, provider and
+// allocation. A disk's `volume` and the principal of its `persistence` do not count, as in Mesos.
 import type { Labels, Resource, ResourceDiskInfo, ResourceReservationInfo } from '@meseta/wire';
 import { isExclusiveSource, isPersistentVolume, scalarOf } from './kinds.js';
 import { containsItems, equalRanges } from './ranges.js';
 
-/** Whether the metadata of both agree: they can differ in amount only. */
-export function sameMetadata(a: Resource, b: Resource): boolean {
+/** Whether the resources have equal metadata, so that only their values may differ. */
+export function hasSameMetadata(a: Resource, b: Resource): boolean {
   if (a === b) return true;
   return (
     a.name === b.name &&
@@ -15,20 +14,20 @@ export function sameMetadata(a: Resource, b: Resource): boolean {
     (a.revocable === undefined) === (b.revocable === undefined) &&
     (a.shared === undefined) === (b.shared === undefined) &&
     a.provider_id?.value === b.provider_id?.value &&
-    sameReservations(a.reservations, b.reservations) &&
-    sameDisk(a.disk, b.disk)
+    hasSameReservations(a.reservations, b.reservations) &&
+    isSameDisk(a.disk, b.disk)
   );
 }
 
 type Stack = readonly ResourceReservationInfo[] | undefined;
 
-function sameReservations(a: Stack, b: Stack): boolean {
+function hasSameReservations(a: Stack, b: Stack): boolean {
   if (a === b) return true;
   if ((a?.length ?? 0) !== (b?.length ?? 0)) return false;
-  return a?.every((reservation, i) => sameReservation(reservation, b?.[i] as ResourceReservationInfo)) ?? true;
+  return a?.every((reservation, i) => isSameReservation(reservation, b?.[i] as ResourceReservationInfo)) ?? true;
 }
 
-function sameReservation(a: ResourceReservationInfo, b: ResourceReservationInfo): boolean {
+function isSameReservation(a: ResourceReservationInfo, b: ResourceReservationInfo): boolean {
   return (
     a === b ||
     (a.type === b.type &&
@@ -38,13 +37,13 @@ function sameReservation(a: ResourceReservationInfo, b: ResourceReservationInfo)
   );
 }
 
-/** Labels are a bag: their order doesn't count. */
+/** Equal for equal labels in any order. */
 function labelsKey(labels: Labels | undefined): string {
   if (labels === undefined) return '';
   return JSON.stringify((labels.labels ?? []).map((label) => JSON.stringify([label.key, label.value])).sort());
 }
 
-function sameDisk(a: ResourceDiskInfo | undefined, b: ResourceDiskInfo | undefined): boolean {
+function isSameDisk(a: ResourceDiskInfo | undefined, b: ResourceDiskInfo | undefined): boolean {
   return a === b || diskKey(a) === diskKey(b);
 }
 
@@ -62,8 +61,8 @@ function diskKey(disk: ResourceDiskInfo | undefined): string {
   return JSON.stringify([source, disk.persistence ? [disk.persistence.id] : null]);
 }
 
-/** Scalars equal to the thousandth, ranges and sets as what they hold. */
-export function sameValue(a: Resource, b: Resource): boolean {
+/** Scalars are compared by thousandths, ranges by their numbers, sets by their items. */
+export function hasSameValue(a: Resource, b: Resource): boolean {
   if (a.type === 'SCALAR') return scalarOf(a) === scalarOf(b);
   if (a.type === 'RANGES') return equalRanges(a.ranges?.range ?? [], b.ranges?.range ?? []);
   const x = a.set?.item ?? [];
@@ -71,23 +70,24 @@ export function sameValue(a: Resource, b: Resource): boolean {
   return x.length === y.length && containsItems(x, y);
 }
 
-export const resourceEquals = (a: Resource, b: Resource): boolean => a === b || (sameMetadata(a, b) && sameValue(a, b));
+export const resourceEquals = (a: Resource, b: Resource): boolean =>
+  a === b || (hasSameMetadata(a, b) && hasSameValue(a, b));
 
-/** Whether two entries become one when added. Exclusive disks, volumes and shared copies stay apart. */
+/** Whether two entries merge when they are added. Exclusive disks, volumes and shared resources do not. */
 export const isMergeable = (a: Resource, b: Resource): boolean =>
-  a.shared === undefined && sameMetadata(a, b) && !(a.disk !== undefined && isWhole(a));
+  a.shared === undefined && hasSameMetadata(a, b) && !(a.disk !== undefined && isIndivisibleDisk(a));
 
-/** Whether `b` can be taken out of `a`, as far as metadata say; of what can't be split, only all of it. */
+/** Whether the metadata allow to subtract `b` from `a`; an indivisible resource can only be subtracted whole. */
 export const isSubtractable = (a: Resource, b: Resource): boolean =>
-  sameMetadata(a, b) &&
-  ((a.shared === undefined && (a.disk === undefined || !isWhole(a))) || a === b || sameValue(a, b));
+  hasSameMetadata(a, b) &&
+  ((a.shared === undefined && (a.disk === undefined || !isIndivisibleDisk(a))) || a === b || hasSameValue(a, b));
 
-const isWhole = (resource: Resource): boolean =>
+const isIndivisibleDisk = (resource: Resource): boolean =>
   isPersistentVolume(resource) || isExclusiveSource(resource.disk?.source);
 
 /**
- * A string equal exactly for equal metadata; as the key of a sort it gives the canonical order:
- * unreserved, reserved, revocable; in each cpus, gpus, mem, disk, ports, then others by name.
+ * Equal for two resources if and only if their metadata are equal. Sorting by it gives the canonical order: unreserved,
+ * reserved, revocable; within each cpus, gpus, mem, disk, ports, then other names.
  */
 export function metadataKey(resource: Resource): string {
   const group = resource.revocable !== undefined ? '2' : resource.reservations?.length ? '1' : '0';

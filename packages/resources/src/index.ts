@@ -1,5 +1,5 @@
-// Everything takes and gives lists in the post-refinement format unless its name says otherwise;
-// nothing changes its arguments. Lists that come from outside go through `admitResources` first.
+// Resources as values. Functions take and return lists in the post-refinement format unless their name says otherwise, and
+// change no argument. A list from outside has to pass `admitResources` first.
 
 export { fromThousandths } from '@meseta/wire/scalars';
 export * from './algebra.js';

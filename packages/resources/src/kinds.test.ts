@@ -46,8 +46,8 @@ const copies = scalarOfName('disk', 6, {
 const ports: Resource = { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 1, end: 2 }] } };
 const all = [plain, toEng, toWeb, extra, volume, copies, ports];
 
-test('parts of a list: each has exactly the entries of its kind, in their order', () => {
-  const table: readonly (readonly [kind: string, found: readonly Resource[], wanted: readonly Resource[]])[] = [
+test('a filtered list has exactly the entries of the kind, in their order', () => {
+  const table: readonly (readonly [kind: string, found: readonly Resource[], expected: readonly Resource[]])[] = [
     ['reserved', reserved(all), [toEng, toWeb, volume, copies]],
     ['reserved to a role', reserved(all, 'eng'), [toEng, volume]],
     ['reserved to nobody known', reserved(all, 'x'), []],
@@ -60,10 +60,10 @@ test('parts of a list: each has exactly the entries of its kind, in their order'
     ['allocatable to the role', allocatableTo(all, 'eng'), [plain, toEng, extra, volume, ports]],
     ['allocatable to one below', allocatableTo(all, 'eng/web/x'), [plain, toEng, toWeb, extra, volume, ports]],
   ];
-  for (const [kind, found, wanted] of table) assert.deepEqual(found, wanted, kind);
+  for (const [kind, found, expected] of table) assert.deepEqual(found, expected, kind);
 });
 
-test('lists by role: of the innermost reservation, and of the allocation', () => {
+test('lists are grouped by the role of the innermost reservation, or of the allocation', () => {
   assert.deepEqual(
     [...reservationsByRole([...all, toEng])],
     [
@@ -92,7 +92,7 @@ test('a resource is allocatable to a role if it is unreserved, or reserved to th
   }
 });
 
-test('what a stack of reservations says', () => {
+test('the stack of reservations decides whether a resource is unreserved, dynamically reserved or refined', () => {
   const table: readonly (readonly [Resource, unreserved: boolean, dynamic: boolean, refined: boolean])[] = [
     [plain, true, false, false],
     [scalarOfName('cpus', 1, { reservations: [] }), true, false, false],
@@ -109,7 +109,7 @@ test('what a stack of reservations says', () => {
   }
 });
 
-test('an agent remembers dynamic reservations and volumes, but none of a resource provider', () => {
+test('dynamic reservations and volumes need a checkpoint, except those of resource providers', () => {
   const provided = { provider_id: { value: 'p' } };
   const onlyVolume = scalarOfName('disk', 1, { disk: { persistence: { id: 'v' } } });
   const table: readonly (readonly [Resource, boolean])[] = [
@@ -124,7 +124,7 @@ test('an agent remembers dynamic reservations and volumes, but none of a resourc
   for (const [resource, remembered] of table) assert.equal(needsCheckpoint(resource), remembered);
 });
 
-test('disks that are used whole: MOUNT, BLOCK, and RAW with an identity', () => {
+test('MOUNT and BLOCK disks, and RAW disks with an id, are exclusive', () => {
   const source = (type: string, id?: string) => ({ type, ...(id && { id }) }) as ResourceDiskInfoSource;
   const table: readonly (readonly [ResourceDiskInfoSource | undefined, boolean])[] = [
     [undefined, false],
@@ -144,7 +144,7 @@ test('disks that are used whole: MOUNT, BLOCK, and RAW with an identity', () => 
   assert.ok(isIndivisible(scalarOfName('disk', 1, { shared: {} })));
 });
 
-test('nothing is in an amount that rounds to zero, in no ranges and in no items', () => {
+test('a resource is empty if its amount rounds to zero, or if it has no ranges or items', () => {
   const table: readonly (readonly [Resource, boolean])[] = [
     [scalarOfName('cpus', 0), true],
     [scalarOfName('cpus', 0.0004), true],
@@ -162,7 +162,7 @@ test('nothing is in an amount that rounds to zero, in no ranges and in no items'
   for (const [resource, empty] of table) assert.equal(isEmpty(resource), empty, JSON.stringify(resource));
 });
 
-test('a shared resource stands once in what is shown, one that differs stands beside it', () => {
+test('of equal copies of a shared resource one is kept', () => {
   const larger = { ...copies, scalar: { value: 7 } };
   const other = { ...copies, disk: { persistence: { id: 't' } } };
   assert.deepEqual(distinctShared([copies, plain, { ...copies }, larger, other, { ...larger }, plain]), [
@@ -176,7 +176,7 @@ test('a shared resource stands once in what is shown, one that differs stands be
   assert.equal(distinctShared(none), none);
 });
 
-test('allocating: every entry has the role, and entries that differed in it only are one', () => {
+test('allocation sets the role of every entry, and merges entries that differed only in it', () => {
   const list = [plain, ports];
   const allocated = allocate(list, 'web');
   assert.deepEqual(

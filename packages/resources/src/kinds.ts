@@ -1,12 +1,12 @@
-// What kind of resource a record is. All of it reads the post-refinement format: `reservations`
-// is the stack, its last entry the innermost reservation; `role` and `reservation` are not set.
+// Predicates and properties of a resource in the post-refinement format: `reservations` is the stack, its last entry the
+// innermost reservation; `role` and `reservation` are unset.
 import type { Resource, ResourceDiskInfoSource } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
 import { isInSubtree } from './roles.js';
 
 export const scalarOf = (resource: Resource): number => toThousandths(resource.scalar?.value ?? 0);
 
-/** Whether nothing is in it: merged lists hold no such entry. */
+/** Whether the value is empty; merged lists have no such entry. */
 export function isEmpty(resource: Resource): boolean {
   if (resource.type === 'SCALAR') return scalarOf(resource) === 0;
   if (resource.type === 'RANGES') return !resource.ranges?.range?.length;
@@ -18,16 +18,16 @@ export const reservationRole = (resource: Resource): string | undefined => resou
 
 export const isUnreserved = (resource: Resource): boolean => !resource.reservations?.length;
 
-/** Reserved at all, or to exactly this role. */
+/** Reserved to any role, or to exactly `role`. */
 export const isReserved = (resource: Resource, role?: string): boolean =>
   !isUnreserved(resource) && (role === undefined || reservationRole(resource) === role);
 
 export const isDynamicallyReserved = (resource: Resource): boolean => resource.reservations?.at(-1)?.type === 'DYNAMIC';
 
-/** Reserved to a role and then again to one below: only for frameworks with RESERVATION_REFINEMENT. */
+/** Reserved to a role and again to one of its descendants, which needs the capability RESERVATION_REFINEMENT. */
 export const hasRefinedReservations = (resource: Resource): boolean => (resource.reservations?.length ?? 0) > 1;
 
-/** Whether the role may be offered it: unreserved, or reserved to the role or one above it (docs/reservation.md). */
+/** Unreserved, or reserved to the role or one of its ancestors (docs/reservation.md). */
 export function isAllocatableTo(resource: Resource, role: string): boolean {
   const holder = reservationRole(resource);
   return holder === undefined || isInSubtree(role, holder);
@@ -38,17 +38,17 @@ export const isRevocable = (resource: Resource): boolean => resource.revocable !
 export const isShared = (resource: Resource): boolean => resource.shared !== undefined;
 export const isPersistentVolume = (resource: Resource): boolean => resource.disk?.persistence !== undefined;
 
-/** Dynamic reservations and volumes that are no provider's: what an agent must remember over a restart. */
+/** Whether the agent must checkpoint it: dynamic reservations and volumes, except those of resource providers. */
 export const needsCheckpoint = (resource: Resource): boolean =>
   resource.provider_id === undefined && (isDynamicallyReserved(resource) || isPersistentVolume(resource));
 
-/** A disk that is used whole: MOUNT, BLOCK, and RAW once it has an identity (docs/multiple-disk.md). */
+/** Whether the disk is only used whole: MOUNT, BLOCK, and RAW with an id (docs/multiple-disk.md). */
 export function isExclusiveSource(source: ResourceDiskInfoSource | undefined): boolean {
   if (source === undefined) return false;
   return source.type === 'MOUNT' || source.type === 'BLOCK' || (source.type === 'RAW' && source.id !== undefined);
 }
 
-/** What can be had only as it is: exclusive disks, persistent volumes, shared resources. */
+/** Exclusive disks, persistent volumes and shared resources cannot be split. */
 export const isIndivisible = (resource: Resource): boolean =>
   resource.shared !== undefined ||
   (resource.disk !== undefined && (isPersistentVolume(resource) || isExclusiveSource(resource.disk.source)));

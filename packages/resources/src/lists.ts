@@ -1,11 +1,11 @@
-// Parts of a list, and a list with its reservations or its allocation changed.
+// Filters and groups of lists, and lists with other reservations or allocations.
 import type { Resource } from '@meseta/wire';
 import { add, merge, type Resources } from './algebra.js';
 import { metadataKey, resourceEquals } from './identity.js';
 import { isReserved, isRevocable, isScalar, isShared, isUnreserved, reservationRole } from './kinds.js';
 import { withFields } from './records.js';
 
-/** Reserved to anybody, or to exactly this role. */
+/** Reserved to any role, or to exactly `role`. */
 export const reserved = (list: Resources, role?: string): Resources => list.filter((r) => isReserved(r, role));
 export const unreserved = (list: Resources): Resources => list.filter(isUnreserved);
 export const revocable = (list: Resources): Resources => list.filter(isRevocable);
@@ -14,7 +14,7 @@ export const shared = (list: Resources): Resources => list.filter(isShared);
 export const nonShared = (list: Resources): Resources => list.filter((r) => !isShared(r));
 export const scalars = (list: Resources): Resources => list.filter(isScalar);
 
-/** Each shared resource once, whatever its copies: as messages and totals count it. */
+/** The list with one copy of each shared resource, as messages and totals count it. */
 export function distinctShared(list: Resources): Resources {
   if (!list.some(isShared)) return list;
   const once: Resource[] = [];
@@ -32,12 +32,12 @@ export function distinctShared(list: Resources): Resources {
   return once;
 }
 
-/** The reserved ones by the role of their innermost reservation. */
+/** The reserved resources by the role of their innermost reservation. */
 export function reservationsByRole(list: Resources): Map<string, Resources> {
   return groupBy(list, reservationRole);
 }
 
-/** By the role they are allocated to; those without allocation are left out. */
+/** The allocated resources by the role that they are allocated to. */
 export function allocationsByRole(list: Resources): Map<string, Resources> {
   return groupBy(list, (resource) => resource.allocation_info?.role);
 }
@@ -54,22 +54,22 @@ function groupBy(list: Resources, roleOf: (resource: Resource) => string | undef
   return groups;
 }
 
-/** Without any reservations, merged. */
+/** The list without reservations, merged. */
 export const toUnreserved = (list: Resources): Resources =>
   list.some((r) => !isUnreserved(r)) ? merge(list.map((r) => withFields(r, { reservations: undefined }))) : list;
 
-/** Without the innermost reservation of each; what has none stays. */
+/** The list without the innermost reservation of each resource, merged. */
 export const popReservation = (list: Resources): Resources =>
   merge(list.map((r) => withFields(r, { reservations: r.reservations?.slice(0, -1) })));
 
-/** Each allocated to the role, whatever it was before. */
+/** The list allocated to the role, whatever it was allocated to before. */
 export const allocate = (list: Resources, role: string): Resources => {
   const allocation = { role };
   const allocated = list.map((r) => withFields(r, { allocation_info: allocation }));
   return list.some((r) => r.allocation_info !== undefined) ? merge(allocated) : allocated;
 };
 
-/** None allocated; what differed in its allocation only is merged. */
+/** The list without allocations; entries that differed only in these are merged. */
 export const unallocate = (list: Resources): Resources =>
   list.some((r) => r.allocation_info !== undefined)
     ? merge(list.map((r) => withFields(r, { allocation_info: undefined })))

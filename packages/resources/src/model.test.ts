@@ -8,7 +8,7 @@ import { metadataKey } from './identity.js';
 import { isIndivisible, scalarOf } from './kinds.js';
 import { createPool } from './pool.js';
 import { anyList, anyResource, scalarOfName } from './testing.js';
-import { minus, plus, plusAll } from './values.js';
+import { addValue, addValues, subtractValue } from './values.js';
 
 /** What is in a list that can be split: units by metadata, with how many of each unit. */
 function meaningOf(list: readonly Resource[]): Map<string, number> {
@@ -32,7 +32,7 @@ const splittable = fc.array(
   { maxLength: 8 },
 );
 
-test('RESOURCES-1: a merge means what its list meant, with one entry for each metadata', () => {
+test('RESOURCES-1: a merged list has the amounts of its list, with one entry for each metadata', () => {
   fc.assert(
     fc.property(splittable, (list) => {
       const merged = merge(list);
@@ -62,7 +62,7 @@ test('sums, differences and containment are those of amounts, numbers and items'
   );
 });
 
-test('ranges and sets that miss their list are empty, in sums and differences', () => {
+test('ranges and sets without a list count as empty in sums and differences', () => {
   const ports = (...range: { begin: number; end: number }[]): Resource => ({
     name: 'p',
     type: 'RANGES',
@@ -74,27 +74,30 @@ test('ranges and sets that miss their list are empty, in sums and differences', 
     { begin: 1, end: 1 },
     { begin: 5, end: 9 },
   ];
-  const table: readonly (readonly [found: Resource, wanted: Resource])[] = [
-    [plus(ports(one), ports(two)), ports(one, two)],
-    [plus(bare.p, ports(one)), ports(one)],
-    [plus(ports(one), bare.p), ports(one)],
-    [plus(things('b'), things('a')), things('b', 'a')],
-    [plus(bare.s, things('a')), things('a')],
-    [plus(things('a'), bare.s), things('a')],
-    [plusAll(bare.p, [bare.p, ports(two), ports(one)]), ports(one, two)],
-    [plusAll(bare.s, [things('b'), bare.s, things('a', 'b')]), things('b', 'a')],
-    [minus(ports(one, two), ports({ begin: 6, end: 7 })), ports(one, { begin: 5, end: 5 }, { begin: 8, end: 9 })],
-    [minus(ports(one), bare.p), ports(one)],
-    [minus(bare.p, ports(one)), ports()],
-    [minus(things('a', 'b'), things('a')), things('b')],
-    [minus(things('a'), bare.s), things('a')],
-    [minus(bare.s, things('a')), things()],
-    [minus(scalarOfName('x', 1), scalarOfName('x', 3)), scalarOfName('x', -2)],
+  const table: readonly (readonly [found: Resource, expected: Resource])[] = [
+    [addValue(ports(one), ports(two)), ports(one, two)],
+    [addValue(bare.p, ports(one)), ports(one)],
+    [addValue(ports(one), bare.p), ports(one)],
+    [addValue(things('b'), things('a')), things('b', 'a')],
+    [addValue(bare.s, things('a')), things('a')],
+    [addValue(things('a'), bare.s), things('a')],
+    [addValues(bare.p, [bare.p, ports(two), ports(one)]), ports(one, two)],
+    [addValues(bare.s, [things('b'), bare.s, things('a', 'b')]), things('b', 'a')],
+    [
+      subtractValue(ports(one, two), ports({ begin: 6, end: 7 })),
+      ports(one, { begin: 5, end: 5 }, { begin: 8, end: 9 }),
+    ],
+    [subtractValue(ports(one), bare.p), ports(one)],
+    [subtractValue(bare.p, ports(one)), ports()],
+    [subtractValue(things('a', 'b'), things('a')), things('b')],
+    [subtractValue(things('a'), bare.s), things('a')],
+    [subtractValue(bare.s, things('a')), things()],
+    [subtractValue(scalarOfName('x', 1), scalarOfName('x', 3)), scalarOfName('x', -2)],
   ];
-  for (const [found, wanted] of table) assert.deepEqual(found, wanted);
+  for (const [found, expected] of table) assert.deepEqual(found, expected);
 });
 
-test('an entry in normal form is taken over as it is, any other is made anew', () => {
+test('an entry in normal form is kept by reference, any other is copied', () => {
   const entry = scalarOfName('cpus', 1.5);
   const ports: Resource = { name: 'p', type: 'RANGES', ranges: { range: [{ begin: 1, end: 2 }] } };
   const things: Resource = { name: 's', type: 'SET', set: { item: ['b', 'a'] } };
@@ -108,7 +111,7 @@ test('an entry in normal form is taken over as it is, any other is made anew', (
   assert.deepEqual(merge([{ ...ports, ranges: { range: apart } }]), [ports]);
 });
 
-test('find gives of each target what is wanted, and answers nothing where there is too little', () => {
+test('find returns the amount of each target, or undefined if there is too little', () => {
   const plain = splittable.map((list) => merge(list.filter((resource) => resource.type === 'SCALAR')));
   const withoutStack = (list: readonly Resource[]) => merge(list.map(({ reservations: _, ...rest }) => rest));
   fc.assert(
@@ -122,16 +125,16 @@ test('find gives of each target what is wanted, and answers nothing where there 
   assert.deepEqual(find([], [scalarOfName('cpus', 0)]), []);
 });
 
-test('POOL-1: a pool has what the list has, and gives and takes what adding and subtracting do', () => {
+test('POOL-1: a pool contains, adds and subtracts as lists do', () => {
   fc.assert(
     fc.property(anyList, anyList, anyList, (start, more, less) => {
       const list = merge(start);
       const pool = createPool(list);
-      for (const resource of more) pool.put(resource);
+      for (const resource of more) pool.add(resource);
       const sum = add(list, merge(more));
       assert.ok(equals(pool.resources, sum), 'put');
-      for (const resource of merge(less)) assert.equal(pool.has(resource), contains(sum, [resource]), 'has');
-      for (const resource of merge(less)) pool.take(resource);
+      for (const resource of merge(less)) assert.equal(pool.contains(resource), contains(sum, [resource]), 'has');
+      for (const resource of merge(less)) pool.subtract(resource);
       assert.ok(equals(pool.resources, subtract(sum, merge(less))), 'take');
     }),
     { numRuns: 300 },

@@ -40,6 +40,6 @@ export function offerOrder(offered: Resources, total: Resources, guaranteed: rea
   return [...order].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
-/** May be free although the offer doesn't show it. */
+/** Whether it may be free although it is not in the offer. */
 const isHidden = (resource: Resource, role: string): boolean =>
   isRevocable(resource) || isShared(resource) || !isAllocatableTo(resource, role);

@@ -34,7 +34,7 @@ const shrink = (v: Resource, value: number): OfferOperation => ({
   shrink_volume: { volume: v, subtract: { value } },
 });
 
-test('operations: from these resources, those', () => {
+test('operations convert resources', () => {
   const table: readonly (readonly [string, Resources, OfferOperation, Resources])[] = [
     ['reserve', [cpus(4)], reserve([cpus(1, dynamic)]), [cpus(3), cpus(1, dynamic)]],
     [
@@ -67,7 +67,7 @@ test('operations: from these resources, those', () => {
   }
 });
 
-test('operations that fail say why', () => {
+test('operations that do not apply are refused with the reason', () => {
   const shared = volume(64, { shared: {} });
   const provided = volume(64, { provider_id: { value: 'p' } });
   const table: readonly (readonly [string, Resources, OfferOperation, RegExp])[] = [
@@ -90,22 +90,22 @@ test('operations that fail say why', () => {
   }
 });
 
-test('reserving, and taking it back, changes no quantity', () => {
+test('RESERVE and UNRESERVE change no quantity', () => {
   const free = anyResources.map((list) => unallocate(list).filter((r) => isUnreserved(r)));
   fc.assert(
     fc.property(free, (list) => {
-      const wanted = pushReservation(list, dynamic.reservations[0] as NonNullable<Resource['reservation']>);
-      if (wanted.length === 0) return;
-      const reserved = applyOperation(list, reserve(wanted));
-      assert.ok(reserved.ok && equals(reserved.value.resources, wanted));
+      const expected = pushReservation(list, dynamic.reservations[0] as NonNullable<Resource['reservation']>);
+      if (expected.length === 0) return;
+      const reserved = applyOperation(list, reserve(expected));
+      assert.ok(reserved.ok && equals(reserved.value.resources, expected));
       assert.deepEqual(quantitiesOf(reserved.value.resources), quantitiesOf(list));
-      const back = applyOperation(reserved.value.resources, unreserve(...wanted));
+      const back = applyOperation(reserved.value.resources, unreserve(...expected));
       assert.ok(back.ok && equals(back.value.resources, list));
     }),
   );
 });
 
-test('what an agent remembers, applied to its flags, gives its total again', () => {
+test('checkpointed resources applied to the flags’ resources give the agent’s total', () => {
   const bare = (r: Resource) => (isPersistentVolume(r) ? stripVolume(r) : r);
   const staticOf = (r: Resource) => r.reservations?.filter((reservation) => reservation.type === 'STATIC');
   fc.assert(
@@ -126,7 +126,7 @@ test('what an agent remembers, applied to its flags, gives its total again', () 
   );
 });
 
-test('an agent whose flags lost what was reserved of them is refused', () => {
+test('checkpointed resources that the flags’ resources no longer contain are refused', () => {
   const lost = applyCheckpointed([cpus(1)], [cpus(2, dynamic)]);
   assert.ok(!lost.ok && /do not contain cpus:2/.test(lost.error));
   assert.equal(applyCheckpointed([cpus(1)], [cpus(1)]).ok, false);

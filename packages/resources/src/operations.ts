@@ -90,10 +90,10 @@ function createHeld(resources: Resources, exchanges: number): Held {
   if (needsPool(resources.length, exchanges)) {
     const pool = createPool(resources);
     return {
-      contains: (list) => (list.length === 1 ? pool.has(list[0] as Resource) : contains(pool.resources, list)),
+      contains: (list) => (list.length === 1 ? pool.contains(list[0] as Resource) : contains(pool.resources, list)),
       exchange(consumed, converted) {
-        for (const resource of consumed) pool.take(resource);
-        for (const resource of converted) pool.put(resource);
+        for (const resource of consumed) pool.subtract(resource);
+        for (const resource of converted) pool.add(resource);
       },
       resources: pool.resources,
     };

@@ -1,32 +1,32 @@
-// A list of resources that is changed step by step, with an index: what the algebra does by looking at every entry, in
-// time that doesn't grow with the list. For lists that come from outside and may be long.
+// A mutable list of resources with an index by metadata, on which each step takes constant time. For lists from outside,
+// which may be long.
 //
-// Owns: its entries and where each kind of them stands.
-// POOL-1: what comes out is what the algebra's linear functions make of the same steps, but that of several equal
-//         entries any may be the one that is taken.
+// Owns: its entries and their positions by key.
+// POOL-1: the result is that of the algebra's linear functions for the same steps, except that of several equal entries any
+//     may be removed.
 import type { Resource } from '@meseta/wire';
 import { isSubtractable, metadataKey } from './identity.js';
 import { isEmpty, isIndivisible, scalarOf } from './kinds.js';
-import { holds, minus, normal, plus } from './values.js';
+import { addValue, containsValue, normalize, subtractValue } from './values.js';
 
 export interface Pool {
-  /** Adds to the entry of the same metadata, or appends. */
-  put(resource: Resource): void;
-  /** Takes what is there of it; of what can't be split only all of it. */
-  take(resource: Resource): void;
-  /** Whether one entry has all of it. */
-  has(resource: Resource): boolean;
+  /** Adds to the entry with equal metadata, or appends. */
+  add(resource: Resource): void;
+  /** Subtracts it; an indivisible resource only whole. */
+  subtract(resource: Resource): void;
+  /** Whether one entry contains it. */
+  contains(resource: Resource): boolean;
   readonly resources: readonly Resource[];
 }
 
-/** Entries of one key are told apart by their values only. */
+/** Entries with one key differ only in their values. */
 const keyOf = (resource: Resource): string =>
   isIndivisible(resource) ? `${metadataKey(resource)}\u0001${scalarOf(resource)}` : metadataKey(resource);
 
-/** Above this many comparisons an index costs less. */
+/** With more comparisons an index is cheaper. */
 const MAX_LINEAR_STEPS = 256;
 
-/** Whether so many steps on a list of this length are for a pool. */
+/** Whether that many steps on a list of that length should use a pool. */
 export const needsPool = (length: number, steps: number): boolean => length * steps > MAX_LINEAR_STEPS;
 
 export function createPool(list: readonly Resource[]): Pool {
@@ -41,7 +41,7 @@ export function createPool(list: readonly Resource[]): Pool {
     entries.push(resource);
     keys.push(key);
   };
-  /** The last entry comes in its place. */
+  /** The last entry replaces the removed one. */
   const remove = (at: number): void => {
     places.get(keys[at] as string)?.delete(at);
     const last = entries.pop() as Resource;
@@ -56,26 +56,27 @@ export function createPool(list: readonly Resource[]): Pool {
   for (const resource of list) append(resource, keyOf(resource));
 
   return {
-    put(resource) {
+    add(resource) {
       if (isEmpty(resource)) return;
       const key = keyOf(resource);
       const [at] = isIndivisible(resource) ? [] : (places.get(key) ?? []);
-      if (at === undefined) append(normal(resource), key);
-      else entries[at] = plus(entries[at] as Resource, resource);
+      if (at === undefined) append(normalize(resource), key);
+      else entries[at] = addValue(entries[at] as Resource, resource);
     },
-    take(resource) {
+    subtract(resource) {
       if (isEmpty(resource)) return;
       for (const at of places.get(keyOf(resource)) ?? []) {
         const entry = entries[at] as Resource;
         if (!isSubtractable(entry, resource)) continue;
-        const rest = isIndivisible(entry) ? undefined : minus(entry, resource);
+        const rest = isIndivisible(entry) ? undefined : subtractValue(entry, resource);
         if (rest === undefined || isEmpty(rest) || (rest.type === 'SCALAR' && scalarOf(rest) < 0)) remove(at);
         else entries[at] = rest;
         return;
       }
     },
-    has(resource) {
-      for (const at of places.get(keyOf(resource)) ?? []) if (holds(entries[at] as Resource, resource)) return true;
+    contains(resource) {
+      for (const at of places.get(keyOf(resource)) ?? [])
+        if (containsValue(entries[at] as Resource, resource)) return true;
       return false;
     },
     resources: entries,

@@ -66,7 +66,7 @@ test('ranges contain and equal each other as the numbers in them', () => {
   );
 });
 
-test('a list that is sorted and has no neighbours is its own normal form', () => {
+test('ranges that are sorted and do not touch are returned by reference', () => {
   const table: readonly (readonly [given: Ranges, isNormal: boolean])[] = [
     [[], true],
     [ranges([1, 2]), true],
@@ -95,14 +95,15 @@ test('ranges differ if one end of one range differs, or one has a range more', (
   }
 });
 
-test('sets: the items of the first come first, none twice', () => {
+test('a union of sets has the items of the first set first, and none twice', () => {
   assert.deepEqual(addItems(['b', 'a'], ['c', 'a']), ['b', 'a', 'c']);
   assert.deepEqual(subtractItems(['b', 'a', 'c'], ['a', 'x']), ['b', 'c']);
-  const table: readonly (readonly [held: string[], wanted: string[], contained: boolean])[] = [
+  const table: readonly (readonly [held: string[], expected: string[], contained: boolean])[] = [
     [['a', 'b'], [], true],
     [['a', 'b'], ['b'], true],
     [['a', 'b'], ['b', 'c'], false],
     [[], ['a'], false],
   ];
-  for (const [held, wanted, contained] of table) assert.equal(containsItems(held, wanted), contained, String(wanted));
+  for (const [held, expected, contained] of table)
+    assert.equal(containsItems(held, expected), contained, String(expected));
 });

@@ -17,18 +17,18 @@ const volume = (id: string, more: Partial<Resource> = {}): Resource =>
   disk({ disk: { persistence: { id }, volume: usage }, ...more });
 
 const errorOf = (answer: { readonly ok: boolean; readonly error?: unknown }): unknown => {
-  if (answer.ok) return 'taken';
+  if (answer.ok) return 'accepted';
   return typeof answer.error === 'string' ? answer.error : (answer.error as { text: string }).text;
 };
 
-test('the old format of a reservation beside the new one must say the same', () => {
+test('pre-refinement fields beside one reservation must agree with it', () => {
   const labels = { labels: [{ key: 'k' }] };
   const principal = { ...web, principal: 'p' };
-  const table: readonly (readonly [more: Partial<Resource>, wanted: string])[] = [
-    [{ role: 'web', reservation: { principal: 'p' }, reservations: [principal] }, 'taken'],
-    [{ role: 'web', reservation: { labels }, reservations: [{ ...web, labels }] }, 'taken'],
-    [{ role: 'web', reservation: {}, reservations: [{ ...web, principal: '', labels: {} }] }, 'taken'],
-    [{ role: 'web', reservations: [{ ...web, type: 'STATIC' }] }, 'taken'],
+  const table: readonly (readonly [more: Partial<Resource>, expected: string])[] = [
+    [{ role: 'web', reservation: { principal: 'p' }, reservations: [principal] }, 'accepted'],
+    [{ role: 'web', reservation: { labels }, reservations: [{ ...web, labels }] }, 'accepted'],
+    [{ role: 'web', reservation: {}, reservations: [{ ...web, principal: '', labels: {} }] }, 'accepted'],
+    [{ role: 'web', reservations: [{ ...web, type: 'STATIC' }] }, 'accepted'],
     [
       { role: 'web', reservation: {}, reservations: [{ ...web, type: 'STATIC' }] },
       '.reservation: expected to be unset beside a STATIC reservation',
@@ -64,30 +64,30 @@ test('the old format of a reservation beside the new one must say the same', () 
     ],
     [{ reservation: {} }, '.role: expected a role other than "*" for a dynamic reservation'],
   ];
-  for (const [more, wanted] of table) {
+  for (const [more, expected] of table) {
     const list = [cpus(1), { ...cpus(1), ...more }];
-    assert.equal(errorOf(validateResources(list)), wanted === 'taken' ? wanted : `resources[1]${wanted}`);
+    assert.equal(errorOf(validateResources(list)), expected === 'accepted' ? expected : `resources[1]${expected}`);
   }
 });
 
-test('values: one, of its type; amounts from 0.001 on; ranges apart from each other; items once', () => {
+test('invalid values are refused with an error that names the field', () => {
   const ranges = (...pairs: [number, number][]): Resource => ({
     name: 'ports',
     type: 'RANGES',
     ranges: { range: pairs.map(([begin, end]) => ({ begin, end })) },
   });
   const apart = "resources[0].ranges: expected ranges that don't overlap, got";
-  const table: readonly (readonly [Resource, wanted: string])[] = [
-    [cpus(0.0005), 'taken'],
+  const table: readonly (readonly [Resource, expected: string])[] = [
+    [cpus(0.0005), 'accepted'],
     [cpus(0.0004), 'resources[0].scalar.value: expected 0 or at least 0.001 (three decimals count), got 0.0004'],
     [cpus(Infinity), 'resources[0].scalar.value: expected a number >= 0, got Infinity'],
-    [{ name: 'x', type: 'RANGES', ranges: {} }, 'taken'],
-    [{ name: 'x', type: 'SET', set: {} }, 'taken'],
+    [{ name: 'x', type: 'RANGES', ranges: {} }, 'accepted'],
+    [{ name: 'x', type: 'SET', set: {} }, 'accepted'],
     [{ name: 'x', type: 'SET' }, 'resources[0].set: expected to be set for the type SET'],
     [{ ...ranges([1, 2]), scalar: { value: 1 } }, 'resources[0].scalar: expected to be unset for the type RANGES'],
     [{ ...cpus(1), ranges: {} }, 'resources[0].ranges: expected to be unset for the type SCALAR'],
-    [ranges([0, 0], [1, 1]), 'taken'],
-    [ranges([5, 9], [1, 4]), 'taken'],
+    [ranges([0, 0], [1, 1]), 'accepted'],
+    [ranges([5, 9], [1, 4]), 'accepted'],
     [ranges([5, 9], [1, 5]), `${apart} 1-5 and 5-9`],
     [ranges([1, 4], [1, 2]), `${apart} 1-4 and 1-2`],
     [ranges([1, 2], [3, 2]), 'resources[0].ranges.range[1]: expected begin <= end, got 3-2'],
@@ -97,10 +97,10 @@ test('values: one, of its type; amounts from 0.001 on; ranges apart from each ot
       'resources[0].shared: expected to be unset: only persistent volumes can be shared',
     ],
   ];
-  for (const [resource, wanted] of table) assert.equal(errorOf(validateResources([resource])), wanted);
+  for (const [resource, expected] of table) assert.equal(errorOf(validateResources([resource])), expected);
 });
 
-test('names of roles', () => {
+test('invalid role names are refused with the reason', () => {
   const table: readonly (readonly [role: string, why: string])[] = [
     ['', 'expected a name, got an empty string'],
     ['/a', 'must not start with a slash'],
@@ -118,8 +118,8 @@ test('names of roles', () => {
   for (const [role, why] of table) assert.equal(errorOf(validateRole(role)), `role ${JSON.stringify(role)}: ${why}`);
 });
 
-test('flags: what is wrong with a value is said with it', () => {
-  const table: readonly (readonly [found: unknown, wanted: string])[] = [
+test('invalid resources and attributes in flags are refused with the value', () => {
+  const table: readonly (readonly [found: unknown, expected: string])[] = [
     [errorOf(parseResources('x:[1-2')), 'x: expected ranges such as [31000-32000,33000-33010], got [1-2'],
     [errorOf(parseResources('x:y[1-2]')), 'x: expected a value, got "y[1-2]"'],
     [errorOf(parseResources('x: ')), 'expected name:value or name(role):value, got "x:"'],
@@ -137,7 +137,7 @@ test('flags: what is wrong with a value is said with it', () => {
     [errorOf(resourcesFromJson('{}')), 'expected a JSON array of resources'],
     [errorOf(resourcesFromJson('1')), 'expected a JSON array of resources'],
   ];
-  for (const [found, wanted] of table) assert.equal(found, wanted);
+  for (const [found, expected] of table) assert.equal(found, expected);
   assert.match(String(errorOf(resourcesFromJson('['))), /^expected a JSON array of resources: .+/);
   assert.deepEqual(parseResourceList('x:{a,,b,}'), {
     ok: true,
@@ -145,8 +145,8 @@ test('flags: what is wrong with a value is said with it', () => {
   });
 });
 
-test('operations that make no sense', () => {
-  const table: readonly (readonly [OfferOperation, wanted: string])[] = [
+test('operations on unsuitable resources are refused with the reason', () => {
+  const table: readonly (readonly [OfferOperation, expected: string])[] = [
     [{ type: 'GROW_VOLUME' }, 'grow_volume: expected to be set for GROW_VOLUME'],
     [{ type: 'SHRINK_VOLUME' }, 'shrink_volume: expected to be set for SHRINK_VOLUME'],
     [{ type: 'LAUNCH' }, 'the operation LAUNCH converts no resources'],
@@ -180,7 +180,7 @@ test('operations that make no sense', () => {
         ] as const,
     ),
   ];
-  for (const [operation, wanted] of table) assert.equal(errorOf(conversionsOf(operation)), wanted);
+  for (const [operation, expected] of table) assert.equal(errorOf(conversionsOf(operation)), expected);
   assert.deepEqual(conversionsOf({ type: 'RESERVE' }), { ok: true, value: [{ consumed: [], converted: [] }] });
   for (const type of ['UNRESERVE', 'CREATE', 'DESTROY'] as const)
     assert.deepEqual(conversionsOf({ type }), { ok: true, value: [] });
@@ -190,10 +190,10 @@ test('operations that make no sense', () => {
   );
 });
 
-test('checkpointed resources must be made of what the agent has', () => {
+test('checkpointed resources must be contained in the agent’s resources', () => {
   const fixed = { role: 'web', type: 'STATIC' as const };
   const refined = { role: 'web/a', type: 'DYNAMIC' as const };
-  const table: readonly (readonly [total: Resource[], kept: Resource[], wanted: unknown])[] = [
+  const table: readonly (readonly [total: Resource[], kept: Resource[], expected: unknown])[] = [
     [[cpus(2)], [cpus(1, { reservations: [web] })], [cpus(1), cpus(1, { reservations: [web] })]],
     [
       [cpus(2, { reservations: [fixed] })],
@@ -208,8 +208,8 @@ test('checkpointed resources must be made of what the agent has', () => {
       [volume('v', { reservations: [fixed], shared: {} })],
     ],
   ];
-  for (const [total, kept, wanted] of table) {
+  for (const [total, kept, expected] of table) {
     const answer = applyCheckpointed(total, kept);
-    assert.deepEqual(answer.ok ? answer.value : answer.error, wanted);
+    assert.deepEqual(answer.ok ? answer.value : answer.error, expected);
   }
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createRoleTree, type RoleNode } from './role-tree.js';
 import { ancestorsOf, isAncestor, isInSubtree, parentOf, validateRole } from './roles.js';
 
-test('names that pass and names that do not', () => {
+test('role names are accepted and refused as by Mesos', () => {
   const good = ['*', 'a/b/c', 'ok_role.1', 'x'.repeat(300), 'a-b', '...', 'a*', 'é'];
   const bad = [
     '',
@@ -45,7 +45,7 @@ test('the length and the depth of a role have limits, and the error names them',
   ]);
 });
 
-test('ROLE-TREE-1: a role of any depth comes and goes', () => {
+test('ROLE-TREE-1: a role of any depth is added and removed with its ancestors', () => {
   const tree = createRoleTree((name) => name.length);
   const role = Array(20_000).fill('a').join('/');
   tree.add(role);
@@ -54,7 +54,7 @@ test('ROLE-TREE-1: a role of any depth comes and goes', () => {
   assert.equal(tree.size, 0);
 });
 
-test('paths', () => {
+test('a role’s parent and ancestors are those of its path', () => {
   assert.deepEqual(ancestorsOf('a/b/c'), ['a/b', 'a']);
   assert.deepEqual([parentOf('a/b'), parentOf('a')], ['a', undefined]);
   assert.ok(isAncestor('a', 'a/b') && isAncestor('a', 'a/b/c'));
@@ -64,14 +64,14 @@ test('paths', () => {
 
 const role = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
 
-test('ROLE-TREE-1, ROLE-TREE-2: the tree has the used roles and those above them, sorted, whatever came and went', () => {
+test('ROLE-TREE-1, ROLE-TREE-2: after any changes the tree has the roles in use and their ancestors, sorted', () => {
   fc.assert(
     fc.property(fc.array(role, { maxLength: 20 }), fc.nat(20), (added, removed) => {
       const tree = createRoleTree((name) => ({ name }));
       for (const name of added) tree.add(name);
       for (const name of added.slice(0, removed)) tree.remove(name);
       const used = added.slice(removed);
-      const wanted = [...new Set(used.flatMap((name) => [name, ...ancestorsOf(name)]))].sort();
+      const expected = [...new Set(used.flatMap((name) => [name, ...ancestorsOf(name)]))].sort();
       const seen: string[] = [];
       const walk = (nodes: readonly RoleNode<{ name: string }>[], parent: RoleNode<unknown> | undefined): void => {
         assert.deepEqual(
@@ -87,13 +87,13 @@ test('ROLE-TREE-1, ROLE-TREE-2: the tree has the used roles and those above them
         }
       };
       walk(tree.topLevel, undefined);
-      assert.deepEqual(seen.sort(), wanted);
-      assert.equal(tree.size, wanted.length);
+      assert.deepEqual(seen.sort(), expected);
+      assert.equal(tree.size, expected.length);
     }),
   );
 });
 
-test('removing a role that nobody uses is a broken invariant', () => {
+test('removing a role without users breaks an invariant', () => {
   const tree = createRoleTree(() => undefined);
   tree.add('a/b');
   assert.throws(() => tree.remove('a'), /nobody uses/);

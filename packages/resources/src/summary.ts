@@ -4,7 +4,7 @@ import { fromThousandths } from '@meseta/wire/scalars';
 import { formatValue } from './format.js';
 import { isScalar, scalarOf } from './kinds.js';
 import { distinctShared } from './lists.js';
-import { plus } from './values.js';
+import { addValue } from './values.js';
 
 /**
  * `{cpus: 4, disk: 0, gpus: 0, mem: 1024, ports: "[31000-31999]"}`: totals whatever the reservation,
@@ -15,7 +15,7 @@ export function summarize(list: readonly Resource[]): Record<string, number | st
   for (const resource of distinctShared(list)) {
     const name = resource.revocable === undefined ? resource.name : `${resource.name}_revocable`;
     const total = totals.get(name);
-    totals.set(name, total === undefined || total.type !== resource.type ? resource : plus(total, resource));
+    totals.set(name, total === undefined || total.type !== resource.type ? resource : addValue(total, resource));
   }
   const sorted = [...totals].sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([name, total]) => [name, plainValue(total)]));

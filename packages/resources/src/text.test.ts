@@ -16,7 +16,7 @@ const parsed = (text: string, role?: string) => {
   return list.value;
 };
 
-test('the flag, and how Mesos prints it', () => {
+test('resources are parsed from a flag and formatted as Mesos does', () => {
   const table: readonly (readonly [flag: string, printed: string])[] = [
     ['cpus:4;mem:1024', 'cpus:4; mem:1024'],
     [' cpus : 4 ; mem:1 024; ', 'cpus:4; mem:1024'],
@@ -41,7 +41,7 @@ test('the flag, and how Mesos prints it', () => {
   for (const [flag, printed] of table) assert.equal(formatResources(parsed(flag)), printed, flag);
 });
 
-test('the default role reserves what names none', () => {
+test('resources without a role are reserved to the default role', () => {
   assert.equal(
     formatResources(parsed('cpus:1;mem(db):2;disk(*):3', 'web')),
     'cpus(reservations: [(STATIC,web)]):1; mem(reservations: [(STATIC,db)]):2; disk:3',
@@ -52,12 +52,12 @@ test('the default role reserves what names none', () => {
   );
 });
 
-test('a name given as zero is there before lists are merged', () => {
+test('a parsed list has resources of amount zero', () => {
   const list = parseResourceList('gpus:0;cpus:1');
   assert.deepEqual(list.ok && list.value.map((r) => r.name), ['gpus', 'cpus']);
 });
 
-test('flags that are refused say what was expected', () => {
+test('refused flags have an error with what was expected', () => {
   const table: readonly (readonly [string, RegExp])[] = [
     ['cpus', /expected name:value or name\(role\):value, got "cpus"/],
     ['cpus:1:2', /expected name:value/],
@@ -92,7 +92,7 @@ test('flags that are refused say what was expected', () => {
   }
 });
 
-test('printed resources without reservations are a flag again', () => {
+test('formatted resources without reservations can be parsed', () => {
   const entry = fc.oneof(
     fc.tuple(fc.constantFrom('cpus', 'mem'), fc.integer({ min: 1, max: 1e9 })).map(([n, a]) => `${n}:${a / 1000}`),
     fc.tuple(fc.nat(9), fc.nat(9)).map(([a, b]) => `ports:[${a}-${a + b}]`),
@@ -106,7 +106,7 @@ test('printed resources without reservations are a flag again', () => {
   );
 });
 
-test('everything that a resource can say is printed', () => {
+test('every field of a resource is formatted', () => {
   const resource = scalarOfName('disk', 64, {
     allocation_info: { role: 'web' },
     reservations: [
@@ -120,9 +120,9 @@ test('everything that a resource can say is printed', () => {
     },
     shared: {},
   });
-  const wanted =
+  const expected =
     'disk(allocated: web)(reservations: [(STATIC,web),(DYNAMIC,web/a,p,{k: v, l})])[PATH:/d,v1:data]<SHARED>:64';
-  assert.equal(formatResources([resource, resource]), wanted);
+  assert.equal(formatResources([resource, resource]), expected);
   assert.equal(formatResources([scalarOfName('cpus', 1, { revocable: {} })]), 'cpus{REV}:1');
 });
 
@@ -138,7 +138,7 @@ test('scalars are rounded to the thousandth, halves away from zero', () => {
   fc.assert(fc.property(fc.integer(), (amount) => toThousandths(fromThousandths(amount)) === amount));
 });
 
-test('attributes in their order, as the agent’s flag writes them', () => {
+test('attributes are parsed in their order', () => {
   const attributes = parseAttributes('rack:r1;size:10;span:[1-5]\nurl:http://x:80;rack:r2;low:-5');
   assert.deepEqual(attributes, {
     ok: true,
@@ -161,7 +161,7 @@ test('attributes in their order, as the agent’s flag writes them', () => {
     assert.equal(parseAttributes(bad).ok, false, bad);
 });
 
-test('the v0 endpoints’ objects', () => {
+test('summaries are the objects of v0 endpoints', () => {
   const list = [
     ...parsed('cpus:4;cpus(web):1;mem:4096;ports:[31000-31999];things:{a,b}'),
     scalarOfName('cpus', 2, { revocable: {} }),
@@ -178,7 +178,7 @@ test('the v0 endpoints’ objects', () => {
   assert.deepEqual(summarize([]), { cpus: 0, disk: 0, gpus: 0, mem: 0 });
 });
 
-test('a range without end is shown as it was given, and loses what is taken from it, its end too', () => {
+test('a range without end is formatted with its largest number, and can be subtracted from', () => {
   const open = parseResources('ids:[0-18446744073709551615]');
   const some = parseResources('ids:[5-9]');
   const rest = parseResources('ids:[10-18446744073709551615]');

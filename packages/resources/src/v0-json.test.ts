@@ -17,7 +17,7 @@ import { summarize } from './summary.js';
 import { anyList, anyResources, scalarOfName } from './testing.js';
 import { labelsJson, resourcesJson, taskJson } from './v0-json.js';
 
-test('resources are written as they are summarized, whatever is among them', () => {
+test('resources are written as their summary', () => {
   const scalars = fc
     .array(
       fc.record({ name: fc.constantFrom('cpus', 'mem', 'disk', 'gpus'), amount: fc.integer({ min: 1, max: 1e7 }) }),
@@ -32,7 +32,7 @@ test('resources are written as they are summarized, whatever is among them', () 
   );
 });
 
-test('what is merged first is written the same, but for the order of items in sets', () => {
+test('a merged list is written as the list, except for the order of items in sets', () => {
   const admitted = fc.array(anyResources, { maxLength: 4 }).map((lists) => lists.flat());
   const sorted = (json: string): string =>
     json.replaceAll(/\{([^{}"]*)\}/g, (_, items: string) => `{${items.split(', ').sort().join(', ')}}`);
@@ -143,7 +143,7 @@ const anyTask: fc.Arbitrary<Task> = fc
   )
   .map(([required, more]) => ({ ...required, ...more }));
 
-test('tasks one after the other are written as each alone, field by field', () => {
+test('tasks written one after the other are written as each alone', () => {
   fc.assert(
     fc.property(fc.array(anyTask, { minLength: 1, maxLength: 5 }), (tasks) => {
       for (const task of [...tasks, ...tasks]) assert.equal(taskJson(task), plainTask(task));

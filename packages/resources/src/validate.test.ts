@@ -22,7 +22,7 @@ const source = (type: string, more = {}): Partial<Resource> => ({ disk: { source
 const persistence = { id: 'v' };
 const volume = { container_path: 'data', mode: 'RW' } as const;
 
-test('what Mesos takes is taken, in either format', () => {
+test('resources that Mesos accepts are accepted, in either format', () => {
   const good: readonly Resource[] = [
     cpus(0),
     cpus(0.001),
@@ -43,7 +43,7 @@ test('what Mesos takes is taken, in either format', () => {
   for (const resource of good) assert.deepEqual(validateResources([resource]), { ok: true, value: undefined });
 });
 
-test('what is refused names the field and what was expected', () => {
+test('refused resources have an error with the field and what was expected', () => {
   const bad: readonly (readonly [Resource, string])[] = [
     [cpus(-1), '.scalar.value: expected a number >= 0, got -1'],
     [cpus(Number.NaN), '.scalar.value: expected a number >= 0'],
@@ -84,7 +84,7 @@ test('what is refused names the field and what was expected', () => {
   }
 });
 
-test('amounts, ends of ranges and lists have limits, and the error names the field', () => {
+test('amounts, ends of ranges and lengths of lists are limited', () => {
   const range = (begin: number, end: number): Resource => ({
     name: 'ports',
     type: 'RANGES',
@@ -106,7 +106,7 @@ test('amounts, ends of ranges and lists have limits, and the error names the fie
   assert.ok(validateResources([range(0, 2 ** 53 - 2)]).ok);
 });
 
-test('of a long set the item that comes twice is found', () => {
+test('a repeated item of a long set is refused', () => {
   const item = Array.from({ length: 100_000 }, (_, i) => `i${i}`);
   const set = (items: readonly string[]): Resource => ({ name: 's', type: 'SET', set: { item: items } });
   assert.ok(validateResources([set(item)]).ok);
@@ -114,18 +114,22 @@ test('of a long set the item that comes twice is found', () => {
   assert.equal(twice.ok ? '' : twice.error.text, 'resources[0].set.item: expected each item once, got "i7" twice');
 });
 
-test('a volume has names that lead nowhere else: its id is a directory, its path lies in a sandbox', () => {
+test('a volume’s id is one path component, and its path stays in the sandbox', () => {
   const withId = (id: string) => validateResources([disk({ disk: { persistence: { id }, volume } })]);
   const at = (container_path: string) =>
     validateResources([disk({ disk: { persistence, volume: { ...volume, container_path } } })]);
   for (const id of ['', '.', '..', 'a/b', '../../victim', 'x\n', 'é'.repeat(128)]) {
-    const taken = withId(id);
-    assert.equal(taken.ok ? 'taken' : taken.error.field, 'resources[0].disk.persistence.id', JSON.stringify(id));
+    const accepted = withId(id);
+    assert.equal(
+      accepted.ok ? 'accepted' : accepted.error.field,
+      'resources[0].disk.persistence.id',
+      JSON.stringify(id),
+    );
   }
   for (const path of ['', '.', '/', '..', 'a/../b', '../x', 'a\0b', 'a\nb', 'p'.repeat(300), 'p/'.repeat(3000)]) {
-    const taken = at(path);
+    const accepted = at(path);
     assert.equal(
-      taken.ok ? 'taken' : taken.error.field,
+      accepted.ok ? 'accepted' : accepted.error.field,
       'resources[0].disk.volume.container_path',
       JSON.stringify(path),
     );
@@ -133,31 +137,31 @@ test('a volume has names that lead nowhere else: its id is a directory, its path
   assert.ok(withId('é'.repeat(127)).ok && withId('...').ok && at('a/./b').ok && at('/a').ok);
 });
 
-test("a volume's role has a directory of its own, as every role's has", () => {
+test('a volume’s role must be usable as a directory name', () => {
   const volumeOf = (more: Partial<Resource>) => validateResources([disk({ disk: { persistence, volume }, ...more })]);
   for (const role of ['r'.repeat(256), `a/${'é'.repeat(127)}`, 'a\0b', 'a\ud800', 'a\\b']) {
     const stacked = volumeOf({ reservations: [{ ...web, role }] });
-    assert.equal(stacked.ok ? 'taken' : stacked.error.field, 'resources[0].reservations', JSON.stringify(role));
+    assert.equal(stacked.ok ? 'accepted' : stacked.error.field, 'resources[0].reservations', JSON.stringify(role));
     const old = volumeOf({ reservations: undefined, role, reservation: {} });
-    assert.equal(old.ok ? 'taken' : old.error.field, 'resources[0].role', JSON.stringify(role));
+    assert.equal(old.ok ? 'accepted' : old.error.field, 'resources[0].role', JSON.stringify(role));
     assert.ok(validateResources([cpus(1, { role })]).ok, 'other resources lie in no directory');
   }
   assert.ok(volumeOf({ reservations: [{ ...web, role: `a/${'r'.repeat(253)}` }] }).ok);
 });
 
-test('a disk shows itself: it names no other source, which could hold a secret', () => {
+test('a disk’s volume has no source or image', () => {
   const secret = { type: 'VALUE', value: { data: 'aHVudGVyMg==' } } as const;
   for (const more of [{ source: { type: 'SECRET', secret } }, { image: { type: 'DOCKER' } }] as const) {
-    const taken = validateResources([disk({ disk: { persistence, volume: { ...volume, ...more } } })]);
+    const accepted = validateResources([disk({ disk: { persistence, volume: { ...volume, ...more } } })]);
     const field = `resources[0].disk.volume.${Object.keys(more)[0]}`;
     assert.equal(
-      taken.ok ? 'taken' : taken.error.text,
+      accepted.ok ? 'accepted' : accepted.error.text,
       `${field}: expected to be unset: the disk itself is what is shown`,
     );
   }
 });
 
-test('formats: down and up again, from the endpoints too', () => {
+test('post-refinement resources survive the conversion to the other formats and back', () => {
   fc.assert(
     fc.property(anyResources, (list) => {
       const old = toPreRefinement(list);
@@ -174,14 +178,14 @@ test('formats: down and up again, from the endpoints too', () => {
   );
 });
 
-test('formats as the endpoints of Mesos show them', () => {
+test('resources are converted to the format of Mesos’ endpoints', () => {
   const [shown] = toEndpointFormat([cpus(1, { reservations: [web] })]);
   assert.deepEqual(shown, cpus(1, { role: 'web', reservation: {}, reservations: [web] }));
   assert.deepEqual(Object.keys(shown as Resource), ['name', 'type', 'scalar', 'role', 'reservation', 'reservations']);
   assert.deepEqual(toEndpointFormat([cpus(1)]), [cpus(1, { role: '*' })]);
 });
 
-test('admitted lists are merged, or nothing at all', () => {
+test('admitted lists are validated, converted and merged', () => {
   fc.assert(
     fc.property(anyList, (list) => {
       const admitted = admitResources(list);
