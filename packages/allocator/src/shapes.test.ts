@@ -7,10 +7,10 @@ import { refinedMem, res, revocableCpus, sharedVolume } from './testing/cluster.
 
 const shared = sharedVolume('a');
 
-function setup() {
+function setup(budget?: number) {
   const table = createBundleTable();
   const dimensions = createDimensions();
-  const shapes = createShapes(table, dimensions);
+  const shapes = createShapes(table, dimensions, budget);
   const bundleOf = (list: string | Resources) => table.intern(typeof list === 'string' ? res(list) : list);
   return { dimensions, shapes, bundleOf, shapeOf: (list: string | Resources) => shapes.of(bundleOf(list)) };
 }
@@ -132,21 +132,20 @@ test('the shared resources of another bundle can be taken out of a shape, once f
   assert.equal(text(shapes.withoutShared(shape, bundleOf([...res('cpus:4'), shared]))), 'cpus:4');
 });
 
-test('shapes are cached until 16,384 younger ones were made, or the cache is cleared', () => {
-  const { shapes, shapeOf } = setup();
+test('shapes are cached in two generations of the budget, until the cache is cleared', () => {
+  const { shapes, shapeOf } = setup(8);
   const first = shapeOf('cpus:0.5');
   const fill = (from: number, count: number): void => {
     for (let i = from; i < from + count; i++) shapeOf([{ name: 'cpus', type: 'SCALAR', scalar: { value: i } }]);
   };
-  fill(1, 16_383);
+  fill(1, 7);
   assert.equal(shapeOf('cpus:0.5'), first);
-  fill(20_000, 1);
+  fill(20, 1);
   // In the older generation now; the lookup moves it to the younger one.
   assert.equal(shapeOf('cpus:0.5'), first);
-  fill(30_000, 16_383);
+  fill(30, 7);
   assert.equal(shapeOf('cpus:0.5'), first);
-  fill(50_000, 16_384);
-  fill(70_000, 16_384);
+  fill(50, 16);
   assert.notEqual(shapeOf('cpus:0.5'), first);
   const latest = shapeOf('cpus:0.5');
   shapes.clear();

@@ -11,13 +11,12 @@ import {
   isShared,
   isUnreserved,
   nonShared,
-  reservationRole,
   reservationsByRole,
   shrinkToLimits,
 } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { Dimensions } from './dimensions.js';
-import { amount, type Vector } from './vectors.js';
+import { differs, type Vector } from './vectors.js';
 
 /** Framework capabilities without which some resources are not offered. */
 export const CAN_SHARE = 1;
@@ -60,10 +59,10 @@ export interface Shapes {
 const isCountable = (resource: Resource): boolean =>
   isScalar(resource) && isUnreserved(resource) && !isRevocable(resource);
 
-const MAX_YOUNG_SHAPES = 16_384;
 const MAX_VIEWS = 4096;
 
-export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes {
+/** The cache has at most twice its budget of shapes, in two generations. */
+export function createShapes(table: BundleTable, dimensions: Dimensions, budget = 16_384): Shapes {
   let young = new Map<Bundle, Shape>();
   let old = new Map<Bundle, Shape>();
   const vectorOfList = (list: readonly Resource[]): Vector => dimensions.vectorOf(table.intern(list).quantities);
@@ -98,7 +97,7 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
     const known = young.get(bundle);
     if (known !== undefined) return known;
     const shape = old.get(bundle) ?? analyse(bundle);
-    if (young.size >= MAX_YOUNG_SHAPES) {
+    if (young.size >= budget) {
       old = young;
       young = new Map();
     }
@@ -121,19 +120,10 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
       return view;
     },
     cut(shape, allowed) {
-      if (shape.lastCut !== undefined && isSameVector(shape.lastCut.allowed, allowed)) return shape.lastCut.shape;
-      const limits: [string, number][] = [];
-      for (let d = 0; d < shape.countable.length; d++) {
-        if (amount(allowed, d) < (shape.countable[d] as number)) {
-          limits.push([dimensions.names[d] as string, amount(allowed, d)]);
-        }
-      }
-      limits.sort((a, b) => (a[0] < b[0] ? -1 : 1));
+      if (shape.lastCut !== undefined && !differs(shape.lastCut.allowed, allowed)) return shape.lastCut.shape;
+      const limits = new Map(allowed.map((most, d) => [dimensions.names[d] as string, most]));
       const list = shape.bundle.resources;
-      const kept = shrinkToLimits(list.filter(isCountable), {
-        names: limits.map(([name]) => name),
-        amounts: limits.map(([, most]) => most),
-      });
+      const kept = shrinkToLimits(list.filter(isCountable), (name) => limits.get(name));
       const result = of(table.intern([...list.filter((r) => !isCountable(r)), ...kept]));
       shape.lastCut = { allowed: allowed.slice(), shape: result };
       return result;
@@ -150,14 +140,8 @@ export function createShapes(table: BundleTable, dimensions: Dimensions): Shapes
   };
 }
 
-const isSameVector = (a: Vector, b: Vector): boolean => {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-};
-
 function mayBeOffered(resource: Resource, role: string, kinds: number): boolean {
-  if (reservationRole(resource) !== undefined && !isAllocatableTo(resource, role)) return false;
+  if (!isAllocatableTo(resource, role)) return false;
   if (!(kinds & CAN_SHARE) && isShared(resource)) return false;
   if (!(kinds & CAN_REVOKE) && isRevocable(resource)) return false;
   return (kinds & CAN_REFINE) !== 0 || !hasRefinedReservations(resource);

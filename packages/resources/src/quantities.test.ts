@@ -113,7 +113,7 @@ test('a list shrunk to limits is within them, is part of the list, and has indiv
   fc.assert(
     fc.property(anyResources, anyLimits, (list, by) => {
       const limits = limitsFrom(Object.fromEntries(Object.entries(by).map(([name, amount]) => [name, amount / 1000])));
-      const shrunk = shrinkToLimits(list, limits);
+      const shrunk = shrinkToLimits(list, (name) => limit(limits, name));
       assert.ok(contains(list, shrunk));
       const total = new Map<string, number>();
       for (const { name, scalar } of shrunk) {
@@ -123,7 +123,7 @@ test('a list shrunk to limits is within them, is part of the list, and has indiv
       for (const resource of shrunk) assert.ok(!isIndivisible(resource) || list.includes(resource));
       const divisible = list.filter((resource) => resource.type === 'SCALAR' && !isIndivisible(resource));
       const most = quantitiesOf(divisible);
-      const kept = quantitiesOf(shrinkToLimits(divisible, limits));
+      const kept = quantitiesOf(shrinkToLimits(divisible, (name) => limit(limits, name)));
       for (const name of most.names) {
         const expected = Math.min(quantity(most, name), limit(limits, name) ?? quantity(most, name));
         assert.equal(quantity(kept, name), expected, `all of ${name} that the limit allows`);
@@ -135,14 +135,11 @@ test('a list shrunk to limits is within them, is part of the list, and has indiv
 test('shrinking to limits keeps non-scalars, names without a limit, and resources that fit as they are', () => {
   const ports = { name: 'ports', type: 'RANGES' as const, ranges: { range: [{ begin: 1, end: 9 }] } };
   const list = [scalarOfName('cpus', 4), scalarOfName('mem', 8), ports];
-  assert.deepEqual(shrinkToLimits(list, limitsFrom({ cpus: 1.5 })), [
-    scalarOfName('cpus', 1.5),
-    scalarOfName('mem', 8),
-    ports,
-  ]);
-  assert.deepEqual(shrinkToLimits(list, limitsFrom({ cpus: 0 })), [scalarOfName('mem', 8), ports]);
-  assert.equal(shrinkToLimits(list, limitsFrom({})), list);
-  assert.equal(shrinkToLimits(list, limitsFrom({ cpus: 4 }))[0], list[0]);
+  const shrunk = (cpus: number | undefined) => shrinkToLimits(list, (name) => (name === 'cpus' ? cpus : undefined));
+  assert.deepEqual(shrunk(1500), [scalarOfName('cpus', 1.5), scalarOfName('mem', 8), ports]);
+  assert.deepEqual(shrunk(0), [scalarOfName('mem', 8), ports]);
+  assert.deepEqual(shrunk(undefined), list);
+  assert.equal(shrunk(4000)[0], list[0]);
 });
 
 test('quantities are parsed from text: a repeated name is added up, spaces are ignored', () => {

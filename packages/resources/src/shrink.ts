@@ -2,20 +2,18 @@
 import type { Resource } from '@meseta/wire';
 import type { Resources } from './algebra.js';
 import { isIndivisible, isScalar, scalarOf } from './kinds.js';
-import { type Limits, limit } from './quantities.js';
 import { withAmount } from './records.js';
 
 /**
- * The list with the scalars of each limited name shrunk to its limit. Indivisible resources (MOUNT and BLOCK disks,
- * volumes) are kept whole or left out. Entries are tried in their order. Non-scalars and names without a limit stay.
+ * The list with the scalars of each name shrunk to `limitOf(name)` thousandths, undefined for no limit. Indivisible
+ * resources (MOUNT and BLOCK disks, volumes) are kept whole or left out. Entries are tried in their order. Non-scalars stay.
  */
-export function shrinkToLimits(list: Resources, limits: Limits): Resources {
-  if (limits.names.length === 0) return list;
+export function shrinkToLimits(list: Resources, limitOf: (name: string) => number | undefined): Resources {
   const remaining = new Map<string, number>();
   const kept: Resource[] = [];
   for (const resource of list) {
     const { name } = resource;
-    const most = isScalar(resource) ? (remaining.get(name) ?? limit(limits, name)) : undefined;
+    const most = isScalar(resource) ? (remaining.get(name) ?? limitOf(name)) : undefined;
     if (most === undefined) {
       kept.push(resource);
       continue;

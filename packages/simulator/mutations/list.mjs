@@ -154,7 +154,7 @@ export const mutations = [
   {
     name: 'A reservation is offered to every role',
     file: allocator('shapes'),
-    find: '  if (reservationRole(resource) !== undefined && !isAllocatableTo(resource, role)) return false;\n',
+    find: '  if (!isAllocatableTo(resource, role)) return false;\n',
     replace: '',
   },
   {

@@ -18,7 +18,6 @@ import {
   noQuantities,
   type Quantities,
   quantitiesFrom,
-  quantitiesFromAmounts,
   quantitiesOf,
   quantity,
   type Resources,
@@ -211,12 +210,7 @@ function withinQuota(record: AllocatorRecord, quota: QuotaState, role: string, l
     const surplus = subtractQuantities(quota.available, quota.required);
     for (const resource of wanted.names) atMost(resource, quantity(surplus, resource) + quantity(ownUnmet, resource));
   }
-  const limits = quantitiesFromAmounts(new Map([...most].filter(([, amount]) => amount > 0)));
-  const zeros = [...most].filter(([, amount]) => amount <= 0).map(([name]) => name);
-  return shrinkToLimits(
-    list.filter((resource) => !zeros.includes(resource.name)),
-    limits,
-  );
+  return shrinkToLimits(list, (name) => most.get(name));
 }
 
 const quotasAbove = ({ quotas }: AllocatorRecord, role: string): readonly (readonly [string, Quota])[] =>
