@@ -24,7 +24,7 @@ const multiRole = { capabilities: [{ type: 'MULTI_ROLE' }] } as const;
 
 /** The documentation's own examples, and its match matrix (docs/authorization.md). */
 const cases: readonly (readonly [ACLs, string | undefined, Action, AuthorizationObject | undefined, boolean])[] = [
-  // Frameworks foo and bar may run as alice; anybody else may not.
+  // Frameworks foo and bar may run as alice; no other framework may.
   ...(
     [
       ['foo', 'alice', true],
@@ -42,7 +42,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
         expected,
       ] as const,
   ),
-  // Root for nobody, by the first of two.
+  // NONE as principals refuses root to all.
   [
     { run_tasks: [{ principals: noEntity, users: some('root') }] },
     'foo',
@@ -57,7 +57,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
     framework({ user: 'guest' }),
     true,
   ],
-  // NONE as objects refuses everything to whoever is meant.
+  // NONE as objects refuses everything to the principals.
   [
     { register_frameworks: [{ principals: some('foo'), roles: noEntity }] },
     'foo',
@@ -72,7 +72,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
     framework({}),
     true,
   ],
-  // All roles of a framework must be allowed, the default role counts where there is no other.
+  // All roles of a framework must be allowed; a framework without a role has the default role.
   [
     { permissive: false, register_frameworks: [{ principals: anyEntity, roles: some('a', 'b/%') }] },
     'x',
@@ -95,7 +95,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
     true,
   ],
   [{ permissive: false, register_frameworks: [] }, 'x', 'REGISTER_FRAMEWORK', framework({ ...multiRole }), false],
-  // Whoever did not authenticate is matched by ANY only.
+  // Only ANY matches a request without authentication.
   [
     { permissive: false, get_quotas: [{ principals: anyEntity, roles: anyEntity }] },
     undefined,
@@ -111,7 +111,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
     false,
   ],
   [{ get_quotas: [{ principals: some('x'), roles: noEntity }] }, undefined, 'GET_QUOTA', undefined, true],
-  // A question about no object in particular is for ANY and NONE.
+  // Only ANY and NONE match a query without an object.
   [
     { permissive: false, view_roles: [{ principals: some('x'), roles: some('a') }] },
     'x',
@@ -120,7 +120,7 @@ const cases: readonly (readonly [ACLs, string | undefined, Action, Authorization
     false,
   ],
   [{ view_flags: [{ principals: some('x'), flags: noEntity }] }, 'x', 'VIEW_FLAGS', undefined, false],
-  // What of an object counts.
+  // The value of an object that is compared.
   [
     { permissive: false, reserve_resources: [{ principals: anyEntity, roles: some('a/b') }] },
     'x',
@@ -210,7 +210,7 @@ for (const [what, authorizer] of [
     assert.equal(allows(provider, { container_id: { value: 'csi-1' } }), true);
     assert.equal(allows(provider, { container_id: { value: 'other' } }), false);
     assert.equal(authorizer.approverFor({ claims: {} }, 'KILL_NESTED_CONTAINER').kind, 'none');
-    // An empty prefix would be that of every container.
+    // Every container's id begins with an empty prefix.
     assert.equal(authorizer.approverFor({ claims: { cid_prefix: '' } }, 'KILL_STANDALONE_CONTAINER').kind, 'none');
     for (const action of Object.keys(ACTION_RULES) as Action[]) {
       const about = { container_id: { value: 'other' }, value: '/flags' };
@@ -403,7 +403,7 @@ test('VERDICTS-1: of an action with two lists, a list that decides all objects l
   for (const child of [yes, no, some]) assert.equal(of(no, child), NONE);
   assert.equal(of(some, yes).key, of(some, undefined).key);
   assert.notEqual(of(some, yes).key, of(some, some).key);
-  // About no object in particular the second list says nothing.
+  // Without an object the second list does not apply.
   assert.equal(allows(of(yes, some)), true);
   assert.equal(allows(of(some, some)), false);
 });

@@ -27,7 +27,7 @@ const aclLists = fc.array(fc.record({ principals: entity(fc.constantFrom('x', 'y
   maxLength: 6,
 });
 
-/** The rule as the documentation tells it, ACL by ACL. */
+/** The rule of the documentation, ACL by ACL. */
 function byTheBook(
   acls: readonly Acl[],
   who: string | undefined,
@@ -59,7 +59,7 @@ test('VERDICTS-1: verdicts allow exactly the roles that the ACLs allow one by on
 });
 
 test('VERDICTS-1: keys are equal exactly if all answers are equal', () => {
-  // Deep enough that two different verdicts differ on one of these.
+  // Two different verdicts differ on at least one of these roles.
   const roles = ['a', 'b', 'a/b', 'a/c', 'b/a', 'a/b/c'].flatMap((role) => [role, `${role}/x`, `${role}/x/y`]);
   const answers = (acls: readonly Acl[], permissive: boolean) =>
     [undefined, 'z', ...roles].map((role) => byTheBook(acls, 'x', role, permissive)).join();

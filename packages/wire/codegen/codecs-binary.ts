@@ -1,5 +1,5 @@
-// The protobuf half of a codec. Encoders write backwards (see src/binary-writer.ts): the last field
-// first, the last element first, a value before its tag.
+// Generates the protobuf functions of a codec. Encoders write backwards (src/binary-writer.ts): the last field first, the
+// last element first, a value before its tag.
 import { pushAll } from '@meseta/base';
 import { itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
@@ -181,7 +181,7 @@ export function decoderOf(message: MessageSchema): string {
   return lines.join('\n');
 }
 
-/** The record from its locals, in the order of their numbers. */
+/** The lines that build the record from the local variables, in the order of the field numbers. */
 export function recordOf(message: MessageSchema): string[] {
   const lines = message.fields
     .filter((field) => field.label === 'required')

@@ -1,4 +1,4 @@
-// The JSON half of a codec: writers append strings, readers take each field of a parsed object by its name.
+// Generates the JSON functions of a codec: writers append strings, readers read each field of a parsed object by name.
 import { pushAll } from '@meseta/base';
 import { recordOf } from './codecs-binary.js';
 import { itemLimitOf } from './item-limits.js';
@@ -32,7 +32,7 @@ function writerName(field: FieldSchema): string {
   return field.kind === 'enum' ? 'jsonString' : (WRITERS[field.type] as string);
 }
 
-/** The text of a value; names of enums and base64 need no escaping. */
+/** The expression for the text of a value. Names of enum values and base64 need no escaping. */
 function writeValue(field: FieldSchema, value: string): string {
   if (field.label === 'repeated') return `jsonArray(${value}, ${writerName(field)})`;
   if (field.label === 'map') return `jsonMap(${value}, ${writerName(field)})`;
@@ -40,7 +40,7 @@ function writeValue(field: FieldSchema, value: string): string {
   return `${writerName(field)}(${value})`;
 }
 
-/** What Mesos writes for the field when it is unset; undefined when it leaves it out. */
+/** The text that Mesos writes for an unset field; undefined if Mesos omits the field. */
 function defaultText(field: FieldSchema): string | undefined {
   if (field.defaultValue === undefined || field.deprecated || field.label !== 'optional') return undefined;
   if (field.kind === 'enum' || field.type === 'string') return JSON.stringify(field.defaultValue);
@@ -48,14 +48,14 @@ function defaultText(field: FieldSchema): string | undefined {
   return field.type === 'double' && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
-/** Mesos' v0 messages have this field and its JSON hasn't: neither v1's, nor the documents that v0 endpoints show. */
+/** A field that Mesos has in v0 messages, but neither in v1 JSON nor in the documents of v0 endpoints. */
 function isBinaryOnly(message: MessageSchema, field: FieldSchema): boolean {
   return message.name === 'AgentInfo' && field.name === 'checkpoint';
 }
 
 /**
- * Appends only: to take a comma off again would flatten the text at every level. So what stands
- * before a key is known here once a field is sure to be written, and found at run time before.
+ * Writers only append: removing a comma would make V8 copy the text at every level. After a field that is always written
+ * the generator knows what precedes a key; before it the writer checks at run time.
  */
 export function writerOf(message: MessageSchema): string {
   if (message.fields.length === 0) {

@@ -1,5 +1,5 @@
-// Writes the codec of every message: an encoder and a decoder for protobuf, a writer and a reader for JSON,
-// each a function of straight lines. What repeats from message to message is in src/.
+// Generates the codec of every message: an encoder and a decoder for protobuf, a writer and a reader for JSON. Code that all
+// messages share is in src/.
 import { decoderOf, encoderOf } from './codecs-binary.js';
 import { readerOf, writerOf } from './codecs-json.js';
 import type { EnumSchema, Schema } from './schema.js';
@@ -28,7 +28,7 @@ export function generateCodecs(schema: Schema): string {
   return parts.join('\n');
 }
 
-/** Of names that share a number the first is the one that is read. */
+/** If names have the same number, a decoder returns the first. */
 function enumOf({ name: type, values }: EnumSchema): string {
   const first = values.filter(([, number], i) => values.findIndex(([, other]) => other === number) === i);
   const numbers = values.map(([name, number]) => `['${name}', ${number}]`).join(', ');

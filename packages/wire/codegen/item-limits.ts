@@ -1,11 +1,11 @@
-// How many items a repeated or map field takes: by what it holds, and where it stands.
+// The limit of items of each repeated or map field.
 import { LIMITS } from '@meseta/base';
 import type { FieldSchema, MessageSchema } from './schema.js';
 
 /** Fields that name roles. */
 const ROLES: ReadonlySet<string> = new Set(['roles', 'suppressed_roles']);
 
-/** Records that calls and messages carry stand in this package itself, calls and messages in others. */
+/** The package of records that calls and messages contain; calls and messages are in other packages. */
 const isRecord = ({ fullName }: MessageSchema): boolean => /^mesos\.v1\.[A-Z]/.test(fullName);
 
 export function itemLimitOf(message: MessageSchema, field: FieldSchema): number {
@@ -14,7 +14,7 @@ export function itemLimitOf(message: MessageSchema, field: FieldSchema): number 
   if (field.type === 'ValueRange') return LIMITS.ranges.most;
   if (field.type === 'Label') return LIMITS.labels.most;
   if (field.type === 'string' && ROLES.has(field.name)) return LIMITS.frameworkRoles.most;
-  // A set's items are the one list of a record that is long in earnest.
+  // The items of a set are the only long list of a record.
   if (message.name === 'ValueSet') return LIMITS.repeatedField.most;
   return isRecord(message) ? LIMITS.recordField.most : LIMITS.repeatedField.most;
 }

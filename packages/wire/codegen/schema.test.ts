@@ -1,4 +1,4 @@
-// The schema against the lists of what Mesos' messages are: every field's number, label, type and default.
+// Compares the schema with lists of Mesos' messages: the number, label, type and default of every field.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -24,7 +24,7 @@ function rows(file: string): readonly Row[] {
   });
 }
 
-/** A v0 or internal name in the one schema, where a slave is an agent and public messages are v1's. */
+/** The name in the schema of a v0 or internal message: a slave is an agent, and public messages have their v1 names. */
 function ours(name: string): string {
   const renamed = name.replaceAll('Slave', 'Agent').replaceAll('SLAVE', 'AGENT').replaceAll('slave', 'agent');
   return /^mesos\.(v1|internal)\./.test(renamed) ? renamed : renamed.replace(/^mesos\./, 'mesos.v1.');
@@ -56,7 +56,7 @@ function expected(row: Row): Row {
   };
 }
 
-/** Where v0 differs from v1, whose side the schema takes. */
+/** Fields in which v0 differs from v1 and the schema. */
 const V0_ALONE: ReadonlySet<string> = new Set([
   'mesos.master.Call.DrainAgent.max_grace_period',
   'mesos.quota.QuotaRequest.force',
@@ -83,7 +83,7 @@ for (const file of ['v1-fields.csv', 'internal-fields.csv']) {
   });
 }
 
-test('the numbers of a v0 Subscribe', { skip }, () => {
+test("the field numbers of a v0 Subscribe are Mesos'", { skip }, () => {
   const message = 'mesos.scheduler.Call.Subscribe';
   const facts = rows('internal-fields.csv').filter((row) => row['message'] === message);
   const fields = byName.get('mesos.v0.scheduler.Subscribe')?.fields ?? [];
@@ -92,7 +92,7 @@ test('the numbers of a v0 Subscribe', { skip }, () => {
   });
 });
 
-test('the schema has no field that the lists have not', { skip }, () => {
+test("the schema has no field that Mesos' messages lack", { skip }, () => {
   const known = new Set(
     ['v1-fields.csv', 'internal-fields.csv'].flatMap((file) =>
       rows(file).map((row) => `${ours(row['message'] ?? '')}.${ours(row['field'] ?? '')}`),

@@ -1,10 +1,10 @@
-// Reads the .proto files into the plain description that the generators share:
-// every message and enum with the name that it has in TypeScript.
+// Reads the .proto files into the description that the generators share: every message and enum with its name in
+// TypeScript.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 
-/** A package's messages carry this prefix in TypeScript; see docs/checklists/add-a-message.md. */
+/** The prefix of a package's messages in TypeScript (docs/checklists/add-a-message.md). */
 const PREFIXES: Readonly<Record<string, string>> = {
   'google.protobuf': 'Google',
   'mesos.v0.scheduler': 'SchedulerV0',
@@ -30,7 +30,7 @@ export interface FieldSchema {
   /** A protobuf scalar type, or the TypeScript name of a message or an enum. */
   readonly type: string;
   readonly kind: 'scalar' | 'message' | 'enum';
-  /** The declared default, as the .proto writes it. */
+  /** The declared default, as in the .proto. */
   readonly defaultValue: string | number | boolean | undefined;
   readonly oneof: string | undefined;
   readonly deprecated: boolean;

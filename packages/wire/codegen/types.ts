@@ -1,4 +1,4 @@
-// Writes one readonly interface a message and one union of names an enum.
+// Generates a readonly interface for each message and a union of names for each enum.
 import type { FieldSchema, MessageSchema, Schema } from './schema.js';
 
 const SCALARS: Readonly<Record<string, string>> = {
@@ -18,7 +18,7 @@ export function isBigInt(message: MessageSchema, field: FieldSchema): boolean {
   return message.name === 'TimeInfo' && field.name === 'nanoseconds';
 }
 
-/** The TypeScript type of a field that is set; `prefix` stands before the names of messages and enums. */
+/** The TypeScript type of a field that is set, with `prefix` before the names of messages and enums. */
 export function typeOf(message: MessageSchema, field: FieldSchema, prefix = ''): string {
   const scalar = isBigInt(message, field) ? 'bigint' : SCALARS[field.type];
   const one = field.kind === 'scalar' ? scalar : prefix + field.type;

@@ -15,7 +15,7 @@ const written = (write: (writer: BinaryWriter) => void): number[] => {
 
 const readerOf = (bytes: readonly number[]): BinaryReader => new BinaryReader(Uint8Array.from(bytes));
 
-/** The whole numbers at which another byte, or another half of 64 bits, begins. */
+/** The integers around each power of two, where the number of bytes or of 32-bit halves changes. */
 const edges = Array.from({ length: 54 }, (_, power) => 2 ** power).flatMap((edge) => [edge - 1, edge, edge + 1]);
 
 const safeEdges = edges.filter(Number.isSafeInteger);
@@ -161,7 +161,7 @@ const KINDS: readonly Kind[] = [
   ),
 ];
 
-/** A value of a kind, by the kind's place in the table. */
+/** A kind by its index in the table, and a value of it. */
 const anyValue = fc.nat(KINDS.length - 1).chain((at) => fc.tuple(fc.constant(at), (KINDS[at] as Kind).any));
 
 test('values of all kinds are read in the reverse order of writing, wherever the buffer grows', () => {
@@ -199,7 +199,7 @@ test('BINARY-WRITER-1: values of each kind and tags are complete where the buffe
     for (const freeBytes of [98, 99, 100, 101, 102]) {
       const writer = new BinaryWriter();
       writer.start();
-      // Three bytes are its length.
+      // The length takes three bytes.
       const filling = 'x'.repeat(64 * 1024 - freeBytes - 3);
       writer.string(filling);
       for (let n = 0; n < 120; n++) {

@@ -1,4 +1,4 @@
-// A bundle holds what it uses: the index no codec, a codec no other than those of its own fields.
+// A bundle has only what it uses: the index has no codec, a codec only those of its fields.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from 'esbuild';

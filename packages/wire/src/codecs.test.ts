@@ -11,7 +11,7 @@ const PROTO = 'packages/wire/proto';
 const schema = readSchema(PROTO);
 const root = loadRoot(PROTO);
 const messages = new Map(schema.messages.map((message) => [message.name, message]));
-/** The names that bytes are read as: of those that share a number the first. */
+/** The names that decoders return: of names with the same number the first. */
 const enums = new Map(
   schema.enums.map((e) => {
     const names = new Map([...e.values].reverse().map(([name, number]) => [number, name]));
@@ -24,7 +24,7 @@ type Plain = Record<string, unknown>;
 const codecOf = (message: MessageSchema): Codec<Plain> =>
   (codecs as Readonly<Record<string, unknown>>)[`${message.name}Codec`] as Codec<Plain>;
 
-/** Fields of one value, beyond which only required ones are drawn. */
+/** The maximum of fields in a value; beyond it only required fields are drawn. */
 const MAX_FIELDS = 40;
 const DOUBLES = [0, -0, 0.1, 1e15, 1e21, 5e-324, 1.7976931348623157e308, -2.5, Infinity, -Infinity];
 const CHARACTERS = ['a', 'Z', '0', ' ', '"', '\\', '/', '\n', '\u0000', '\u007f', '\u0080', 'é', '\u2028', '€', '😀'];
@@ -43,8 +43,8 @@ const SCALARS: Readonly<Record<string, (draw: Draw) => unknown>> = {
 };
 
 /**
- * A value with only present fields, in the order of their numbers. Drawn from one seed, not from
- * an arbitrary a field, which is slow for messages of this size; the seed replays it.
+ * A value with its fields in the order of their numbers. It is drawn from one seed, which reproduces it: an arbitrary for
+ * each field would be slow for messages of this size.
  */
 function drawn(message: MessageSchema, seed: number): Plain {
   const random = seededRandom(seed);
@@ -77,7 +77,7 @@ function drawn(message: MessageSchema, seed: number): Plain {
   return drawMessage(message, 2);
 }
 
-/** The value as protobufjs takes it: numbers for bigints, null-free. */
+/** The value for protobufjs: numbers in place of bigints, and no nulls. */
 const forOracle = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? Number(part) : oddDouble(part))));
 
@@ -86,7 +86,7 @@ const oddDouble = (part: unknown): unknown =>
     ? `${Object.is(part, -0) ? '-0' : part}`
     : part;
 
-/** What Mesos' JSON of the value holds: unset fields with a default are there, too. */
+/** The value of Mesos' JSON, which has the defaults of unset fields. */
 function withDefaults(message: MessageSchema, value: Plain): Plain {
   const full: Plain = {};
   for (const field of message.fields) {

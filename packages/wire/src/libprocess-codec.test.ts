@@ -16,7 +16,7 @@ interface Captured {
 
 const captured = (): readonly Captured[] => JSON.parse(readFileSync(FACTS, 'utf8')) as readonly Captured[];
 
-/** The captured decoding in our names. */
+/** The captured message with the names of the schema. */
 function renamed(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(renamed);
   if (typeof json !== 'object' || json === null) return json;

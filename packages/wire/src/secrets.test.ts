@@ -12,7 +12,7 @@ const SECRETS: Readonly<Record<string, object>> = {
   Credential: { principal: 'p', secret: VALUE },
 };
 
-/** Every way through the schema from a message to a secret, each message passed once. */
+/** Every path through the schema from a message to a secret that enters each message once. */
 function* waysToSecrets(
   message: string,
   way: readonly FieldSchema[] = [],
@@ -53,7 +53,7 @@ test('SECRETS-1: the value of a secret is left out at every place where the sche
   }
 });
 
-/** A value of every field of a message that holds no secret. */
+/** A message with a value for each field that has no secret. */
 function filled(message: string, passed: readonly string[]): unknown {
   const fields = messages.get(message)?.fields ?? [];
   if (passed.includes(message)) return {};

@@ -5,7 +5,7 @@ import { decodeText, decodeUtf8, encodeText } from './utf8.js';
 
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 
-/** The text between other bytes, as fields of a message stand. */
+/** The string of bytes that are between other bytes, as in a message. */
 const decoded = (bytes: Uint8Array): string => {
   const buffer = Uint8Array.from([0x62, 0xc3, ...bytes, 0xa9, 0x61]);
   return decodeUtf8(buffer, 2, 2 + bytes.length);

@@ -1,4 +1,4 @@
-// Protobuf by hand, so that a field can be written wrongly: bytes that no encoder makes.
+// Writes protobuf with malformed fields, which no encoder makes.
 import type { FieldSchema } from '../../codegen/schema.js';
 import { RawJson } from './hostile-values.js';
 import type { Place, Plain, SchemaPlaces } from './schema-places.js';
@@ -32,7 +32,7 @@ function float(value: number): Buffer {
 
 const numberOf = (value: unknown): number => Number(value instanceof RawJson ? value.text : value);
 
-/** What is no integer has all bits set. */
+/** A value that is not an integer gets all bits set. */
 function integerOf(value: unknown): bigint {
   const number = numberOf(value);
   return Number.isFinite(number) ? BigInt(Math.trunc(number)) : -1n;
@@ -63,7 +63,7 @@ function encodeOne(places: SchemaPlaces, field: FieldSchema, value: unknown, inj
   }
 }
 
-/** A message of usual values, but for the bytes that are put where the injected place is. */
+/** A message of ordinary values, with the given bytes at one place. */
 export function encodePlain(places: SchemaPlaces, name: string, plain: Plain, injected?: Injected): Buffer {
   const parts: Buffer[] = [];
   const [at, ...rest] = injected?.steps ?? [];
@@ -98,7 +98,7 @@ export function encodePlain(places: SchemaPlaces, name: string, plain: Plain, in
   }
 }
 
-/** Bytes for the last step of a place: nothing, wrong wire types, lengths that lie, values at the edges. */
+/** Bytes for the field of a place: none, wrong wire types, wrong lengths, values at the limits. */
 export function hostileBytes({ steps }: Place): Buffer[] {
   const field = steps.at(-1) as FieldSchema;
   const { number } = field;
@@ -133,7 +133,7 @@ export function hostileBytes({ steps }: Place): Buffer[] {
   return [...always, Buffer.concat(Array.from({ length: 100 }, () => twice))];
 }
 
-/** A message in a message in a message, all at the same number. */
+/** A message nested in itself, at the same field number on each level. */
 function nested(number: number, times: number): Buffer {
   let bytes: Buffer = Buffer.alloc(0);
   for (let i = 0; i < times; i++) bytes = Buffer.concat([tag(number, 2), sized(bytes)]);

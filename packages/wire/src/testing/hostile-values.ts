@@ -1,8 +1,8 @@
-// What an attacker, or a broken client, puts in a field.
+// The values that an attacker or a broken client may send in a field.
 import type { FieldSchema } from '../../codegen/schema.js';
 import { ABSENT, type SchemaPlaces } from './schema-places.js';
 
-/** JSON text as it stands, for what no value of ours can say. */
+/** JSON text for values that JSON.stringify cannot write. */
 export class RawJson {
   constructor(readonly text: string) {}
 }
@@ -66,7 +66,7 @@ const deep = (open: string, middle: string, close: string, times: number): RawJs
 
 const SCALARS_WRONG: readonly unknown[] = [{}, [], [[[]]], deep('[', '', ']', 1_000), { value: 'x' }];
 
-/** `mistyped`: of a kind that the field never takes. */
+/** `mistyped`: the field never accepts a value of this kind. */
 export interface HostileValue {
   readonly value: unknown;
   readonly mistyped: boolean;
@@ -94,7 +94,7 @@ function ofKind(places: SchemaPlaces, field: FieldSchema): HostileValue[] {
   }
 }
 
-/** Values for a field, as JSON has them. */
+/** Values for a field in JSON. */
 export function hostileValues(places: SchemaPlaces, field: FieldSchema): HostileValue[] {
   const one = ofKind(places, field);
   const nothing = [ABSENT, null].map((value) => ({ value, mistyped: false }));
@@ -119,7 +119,7 @@ export function hostileValues(places: SchemaPlaces, field: FieldSchema): Hostile
   ];
 }
 
-/** JSON of a value in which raw texts may stand. */
+/** The JSON of a value that may contain RawJson. */
 export function writeJson(value: unknown): string {
   if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`;

@@ -1,12 +1,12 @@
-// Messages at the size limits, drawn from the schema: lists as long as they may be and longer, the longest strings, the
-// deepest nesting, numbers at the ends, names that no enum has, ids that come twice.
+// Messages at the size limits, drawn from the schema: lists at their limit and above, the longest strings, the deepest
+// nesting, numbers at the ends of their ranges, unknown enum names, duplicate ids.
 import { below, LIMITS, type Random } from '@meseta/base';
 import type { FieldSchema } from '../../codegen/schema.js';
 import { RawJson } from './hostile-values.js';
 import type { Plain, SchemaPlaces } from './schema-places.js';
 
 export interface Oversized {
-  /** The places that were spoiled, and how. */
+  /** The changed places and their values. */
   readonly what: string;
   readonly plain: Plain;
 }
@@ -17,7 +17,7 @@ const COUNTS = [LIMITS.labels.most, LIMITS.recordField.most, LIMITS.repeatedFiel
   most,
   most + 1,
 ]);
-/** What is sent has to be made, too. */
+/** The limit of elements that the test itself can build. */
 const MOST_ELEMENTS = 600_000;
 const LENGTHS = [LIMITS.id.most, LIMITS.role.most, LIMITS.attributeText.most, 2 ** 16, 2 ** 20, 8 * 2 ** 20];
 const TEXTS = ['x', 'é', 'a/', '(', 'a{1000}', '\u0000', '../', '"', '\\', '1'];
@@ -51,13 +51,13 @@ export function createOversized(places: SchemaPlaces, random: Random) {
     const isBelow = (at: string): boolean => parts.length === 0 || parts.some((part) => at.startsWith(part));
     const all = places.placesOf(name, 8).filter(({ text: at }) => isBelow(at));
     const whats: string[] = [];
-    // Long lists stop and fill a process sooner than anything else.
+    // Long lists take the most time and memory of a process.
     const lists = all.filter(({ steps }) => /repeated|map/.test(steps.at(-1)?.label ?? ''));
     for (let i = 1 + below(random, 3); i > 0 && all.length > 0; i--) {
       const place = pick(random, lists.length > 0 && below(random, 2) === 0 ? lists : all);
       const field = place.steps.at(-1);
       if (field === undefined) continue;
-      const [what, value] = spoiled(draw, field);
+      const [what, value] = hostileValue(draw, field);
       whats.push(`${place.text}: ${what}`);
       plain = places.put(plain, place, value);
     }
@@ -70,7 +70,7 @@ const text = (random: Random, length: number): string => {
   return unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
 };
 
-/** A record with most of its fields, and those of the records in it. */
+/** A record with most of its fields and of those of its records. */
 function filled(draw: Draw, name: string, depth: number): Plain {
   const { places, random } = draw;
   const plain: Record<string, unknown> = { ...places.minimal(name) };
@@ -83,7 +83,7 @@ function filled(draw: Draw, name: string, depth: number): Plain {
   return plain;
 }
 
-/** The element at `index`, told from the others by its first text. */
+/** The element at `index`, which differs from the others in its first string. */
 function distinct(places: SchemaPlaces, field: FieldSchema, element: unknown, index: number): unknown {
   if (field.type === 'string') return `${String(element)}${index}`;
   if (field.kind !== 'message') return element;
@@ -96,7 +96,7 @@ function distinct(places: SchemaPlaces, field: FieldSchema, element: unknown, in
   return { ...(element as Plain), [named.name]: distinct(places, named, before, index) };
 }
 
-function spoiledList(draw: Draw, field: FieldSchema): readonly [what: string, value: unknown] {
+function hostileList(draw: Draw, field: FieldSchema): readonly [what: string, value: unknown] {
   const { places, random } = draw;
   const element = field.kind === 'message' ? filled(draw, field.type, below(random, 3)) : places.sample(field);
   const count = Math.min(pick(random, COUNTS), Math.floor(MOST_ELEMENTS / sizeOf(element)));
@@ -120,9 +120,9 @@ function nested(draw: Draw, field: FieldSchema): readonly [what: string, value: 
   return [`${depth} deep`, value];
 }
 
-function spoiled(draw: Draw, field: FieldSchema): readonly [what: string, value: unknown] {
+function hostileValue(draw: Draw, field: FieldSchema): readonly [what: string, value: unknown] {
   const { places, random } = draw;
-  if (field.label === 'repeated' || field.label === 'map') return spoiledList(draw, field);
+  if (field.label === 'repeated' || field.label === 'map') return hostileList(draw, field);
   if (field.kind === 'message') return nested(draw, field);
   if (field.kind === 'enum') return ['no such name', pick(random, ['NO_SUCH', ...places.valuesOf(field.type)])];
   if (field.type === 'bool') return ['true', true];
@@ -132,7 +132,7 @@ function spoiled(draw: Draw, field: FieldSchema): readonly [what: string, value:
   return ['a number', pick(random, NUMBERS)];
 }
 
-/** How many values it has, itself included. */
+/** The number of values in a value, itself included. */
 function sizeOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 1;
   let size = 1;

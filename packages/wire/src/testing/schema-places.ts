@@ -1,22 +1,22 @@
-// Every place in a message where something can be wrong: its fields and those of the messages in it, by the schema.
+// The places of a message by the schema: its fields and those of the messages in it.
 import { type FieldSchema, type MessageSchema, readSchema } from '../../codegen/schema.js';
 
-/** A message as JSON has it. */
+/** A message in the shape of its JSON. */
 export type Plain = { readonly [field: string]: unknown };
 
-/** The way from a message to a field: the last step is the field itself. */
+/** The path from a message to a field, which is the last step. */
 export interface Place {
   readonly steps: readonly FieldSchema[];
   /** `subscribe.framework_info.user` */
   readonly text: string;
 }
 
-/** In a place: the field is not there. */
+/** Stands for a missing field. */
 export const ABSENT = Symbol('absent');
 
 export type SchemaPlaces = ReturnType<typeof createSchemaPlaces>;
 
-/** `protoDirectory` from the checkout's root, where tests run. */
+/** `protoDirectory` is relative to the root of the checkout, where tests run. */
 export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
   const schema = readSchema(protoDirectory);
   const byName: ReadonlyMap<string, MessageSchema> = new Map(schema.messages.map((each) => [each.name, each]));
@@ -31,7 +31,7 @@ export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
   const valuesOf = (enumName: string): readonly string[] => [...(enums.get(enumName)?.keys() ?? [])];
   const numberOf = (enumName: string, value: string): number => enums.get(enumName)?.get(value) ?? 0;
 
-  /** All places of a message; one that contains itself is entered once. */
+  /** All places of a message. A message that contains itself is entered once. */
   function placesOf(root: string, maxDepth = 12): Place[] {
     const places: Place[] = [];
     const visit = (within: MessageSchema, steps: readonly FieldSchema[], entered: readonly string[]): void => {
@@ -46,14 +46,14 @@ export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
     return places;
   }
 
-  /** The smallest message that can be read: its required fields. */
+  /** The smallest valid message: its required fields. */
   function minimal(name: string): Plain {
     const plain: Record<string, unknown> = {};
     for (const field of message(name).fields) if (field.label === 'required') plain[field.name] = sample(field);
     return plain;
   }
 
-  /** A usual value for one element of a field. */
+  /** An ordinary value for one element of a field. */
   function sample({ type, kind }: FieldSchema): unknown {
     if (kind === 'message') return minimal(type);
     if (kind === 'enum') return valuesOf(type).at(-1);
@@ -62,7 +62,7 @@ export function createSchemaPlaces(protoDirectory = 'packages/wire/proto') {
     return type === 'bool' ? true : 1;
   }
 
-  /** `plain` with `value` in `place`; what is missing on the way there is made, and of a list the first is taken. */
+  /** Returns `plain` with `value` at the place. Missing messages on the path are added; in a list the first element is changed. */
   function put(plain: Plain, { steps }: Pick<Place, 'steps'>, value: unknown): Plain {
     const [field, ...rest] = steps;
     if (field === undefined) return plain;
