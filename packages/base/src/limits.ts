@@ -42,6 +42,35 @@ export const LIMITS = table({
     beyond: '400 that names the field',
     source: 'Mesos',
   },
+  nestedContainers: {
+    most: 1000,
+    unit: 'items',
+    what: 'The containers nested in one outermost container, ended ones included; the standalone containers of an agent',
+    beyond: 'the agent forgets the oldest ended one; while all of them run, 500 that names the limit',
+    source: 'Meseta',
+  },
+  waitingCalls: {
+    most: 1000,
+    unit: 'items',
+    what: 'The calls that wait for the end of one container',
+    beyond: '500 that names the limit',
+    source: 'Meseta',
+  },
+  waitingUpdates: {
+    most: 1000,
+    unit: 'items',
+    what: 'The updates of one task that its scheduler has not acknowledged',
+    beyond:
+      'the agent drops further updates that are not terminal, does not acknowledge them to the executor, and logs the limit',
+    source: 'Meseta',
+  },
+  unknownTasks: {
+    most: 1000,
+    unit: 'items',
+    what: 'The tasks unknown to the agent for which executors of one framework send updates, until these are acknowledged',
+    beyond: 'the agent drops further updates, does not acknowledge them to the executor, and logs the limit',
+    source: 'Meseta',
+  },
   containerDepth: {
     most: 32,
     unit: 'levels',
@@ -383,7 +412,7 @@ export const LIMITS = table({
   statuses: {
     most: 256,
     unit: 'items',
-    what: 'The statuses of one task or operation that the master remembers',
+    what: 'The statuses of one task or operation that master and agent remember',
     beyond: 'the oldest are forgotten',
     source: 'Meseta',
   },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type FrameworkId, LIMITS, type TaskId } from '@meseta/base';
 import type { ExecutorCall, ExecutorInfo, TaskStatus } from '@meseta/wire';
 import { rememberUpdate } from './executor-calls.js';
 import type { AgentEffect, ConnectionId } from './io.js';
@@ -86,4 +87,41 @@ test('the uuids that an executor does not list are forgotten but for the newest 
   const listed = new Set(['u0', 'u7']);
   const remembered = all.reduce<readonly string[]>((known, uuid) => rememberUpdate(known, uuid, listed), []);
   assert.deepEqual(remembered, ['u0', 'u7', ...all.slice(-100)]);
+});
+
+test('STATUS-UPDATES-7: of a task, a limited number of updates waits for acknowledgement, and a terminal one always', () => {
+  const world = worldWithTask();
+  const { most } = LIMITS.waitingUpdates;
+  const acknowledged = runningUpdates(most + 5).map((status) =>
+    update(world, status).some((it) => it.kind === 'executorEvent' && it.event.type === 'ACKNOWLEDGED'),
+  );
+  // The task's first update is the agent's own.
+  const waiting = () =>
+    world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('a' as TaskId)?.updates ?? [];
+  assert.equal(waiting().length, most);
+  assert.equal(acknowledged.filter((it) => it).length, most);
+  assert.equal(world.core.state.counters.invalidStatusUpdates, 5);
+  update(world, { task_id: { value: 'a' }, state: 'TASK_FINISHED', uuid: 'last' });
+  assert.equal(waiting().at(-1)?.status.state, 'TASK_FINISHED');
+});
+
+test('STATUS-UPDATES-7: executors of a framework report a limited number of tasks that the agent does not know', () => {
+  const world = worldWithTask();
+  const { most } = LIMITS.unknownTasks;
+  for (let number = 0; number < most + 10; number++) {
+    update(world, { task_id: { value: `invented-${number}` }, state: 'TASK_RUNNING', uuid: `u${number}` });
+  }
+  const streams = world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.size ?? 0;
+  assert.ok(streams <= most + 1, `${streams} streams`);
+  assert.ok(world.core.state.counters.invalidStatusUpdates >= 9);
+});
+
+test('the statuses of a task are limited, whatever states its executor reports in turn', () => {
+  const world = worldWithTask();
+  const states = ['TASK_RUNNING', 'TASK_STARTING'] as const;
+  for (let number = 0; number < LIMITS.statuses.most + 10; number++) {
+    update(world, { task_id: { value: 'a' }, state: states[number % 2] ?? 'TASK_RUNNING', uuid: `u${number}` });
+  }
+  const { task } = world.core.state.frameworks.get('f-1' as FrameworkId)?.tasks.get('a' as TaskId) ?? {};
+  assert.equal(task?.statuses?.length, LIMITS.statuses.most);
 });

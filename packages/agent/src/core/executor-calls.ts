@@ -26,7 +26,7 @@ import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
 import { containerStatus, drained } from './run-reports.js';
 import { agentIdOf, type FrameworkRecord, isPartitionAware, tasksOf } from './state.js';
-import { enqueueStatusUpdate, statusOf } from './status-updates.js';
+import { enqueueStatusUpdate, findExcessUpdate, statusOf } from './status-updates.js';
 
 /** Mesos' interval. */
 const HEARTBEAT_MS = 30 * 60_000;
@@ -232,7 +232,15 @@ export function executorUpdate(
     isRetired(framework, executor.info.executor_id.value as ExecutorId, taskId, uuid) ||
     framework.streams.get(taskId)?.updates.some((update) => update.uuid === uuid) === true;
   const over = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
-  if (!repeated && !over) {
+  const isNew = !repeated && !over;
+  const excess =
+    isNew && !(record !== undefined && isTerminal(status.state)) ? findExcessUpdate(framework, taskId) : undefined;
+  if (excess !== undefined) {
+    ctx.state.counters.invalidStatusUpdates++;
+    log(ctx, 'warning', `ignored an update of executor ${executor.info.executor_id.value}: ${excess}`);
+    return;
+  }
+  if (isNew) {
     if (record !== undefined) {
       const listed = ctx.state.runs.get(executor.containerId)?.listedUpdates;
       framework.tasks.set(taskId, { ...record, received: rememberUpdate(record.received ?? [], uuid, listed) });

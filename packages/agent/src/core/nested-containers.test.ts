@@ -1,7 +1,7 @@
 // Containers that are launched by calls (docs/standalone-container.md, docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import { type ContainerId, LIMITS } from '@meseta/base';
 import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
@@ -390,6 +390,29 @@ test("WAIT_CONTAINER of a task's own container is answered when that ends, with 
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 3 << 8 } });
   assert.deepEqual(more, []);
   assert.deepEqual(statusesOf(wait(world, { value: containerId })), [404]);
+});
+
+test('NESTED-6: a limited number of containers is kept in one outermost container; the oldest ended one makes room', () => {
+  const world = registeredWorld();
+  const parent = { value: runToRunning(world, taskOf('t')) };
+  const launchIn = (value: string) =>
+    call(world, {
+      type: 'LAUNCH_NESTED_CONTAINER',
+      launch_nested_container: { container_id: { value, parent }, command: { value: 'sleep 60' } },
+    });
+  const first = launched(launchIn('first'));
+  start(world, first);
+  for (let number = 1; number < LIMITS.nestedContainers.most; number++) {
+    start(world, launched(launchIn(`n${number}`)));
+  }
+  const [refused] = repliesOf(launchIn('more'));
+  assert.equal(refused?.status, 500);
+  assert.match(refused?.text ?? '', /^Failed to launch container: containers: expected at most 1000 items, got 1001$/);
+  killed(world, first);
+  assert.deepEqual(statusesOf(start(world, launched(launchIn('more')))), [200]);
+  assert.deepEqual(statusesOf(wait(world, { value: 'first', parent })), [404]);
+  // Other containers have limits of their own.
+  assert.deepEqual(statusesOf(start(world, launched(launchSolo(world)))), [200]);
 });
 
 test('no more than 1000 calls wait for one container', () => {

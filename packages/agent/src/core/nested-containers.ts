@@ -12,7 +12,8 @@
 // NESTED-4: the id of a container that has ended can be used again.
 // NESTED-5: no nested container gets the id of the container of a task or executor, whatever its state: it would have the
 //     same sandbox, and the same nested containers.
-import { type ContainerId, uuid } from '@meseta/base';
+// NESTED-6: the number of containers in one outermost container is limited, and so is that of standalone containers.
+import { type ContainerId, overLimit, uuid } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
@@ -80,18 +81,15 @@ export function handleContainerCall(ctx: Context, connection: ConnectionId, call
   else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
 }
 
-/** For one container. A call is kept until the container ends, even if its connection closes. */
-const MAX_WAITING_CALLS = 1000;
-
 function handleWait(ctx: Context, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
   const containerId = nested === undefined ? findRun(ctx, id) : undefined;
   if (nested === undefined ? containerId === undefined : isEndReported(nested)) {
     return replyUnknownContainer(ctx, call.connection, id);
   }
   const waiting = nested?.waiting ?? ctx.state.waitingForRuns.get(containerId as ContainerId) ?? [];
-  if (waiting.length >= MAX_WAITING_CALLS) {
-    return reply(ctx, call.connection, 500, `${MAX_WAITING_CALLS} calls wait for the container already`);
-  }
+  // Each is kept until the container ends, whether its connection still stands or not.
+  const excess = overLimit('waitingCalls', 'calls that wait for the container', waiting.length + 1);
+  if (excess !== undefined) return reply(ctx, call.connection, 500, excess);
   if (nested === undefined) {
     ctx.state.waitingForRuns.set(containerId as ContainerId, [...waiting, call]);
     return;
@@ -181,11 +179,34 @@ function launchNested(ctx: Context, connection: ConnectionId, request: LaunchReq
     status: undefined,
   };
   if (known !== undefined) forgetNested(ctx, known);
+  const excess = makeRoom(ctx, id);
+  if (excess !== undefined) {
+    reply(ctx, connection, 500, `Failed to launch container: ${excess}`);
+    return;
+  }
   putNested(ctx, { record, launching: connection, waiting: [] });
   save(ctx, nestedContainerKey(pathOf(id)), { kind: 'nestedContainer', nestedContainer: record });
   // NESTED-1.
   const spec = specOf(record, inherited, request);
   afterCommit(ctx, { kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], inherited.volumes) });
+}
+
+/** NESTED-6: forgets the oldest ended container of the same outermost one, or returns the limit that the launch exceeds. */
+function makeRoom(ctx: Context, id: ContainerID): string | undefined {
+  const isBeside = ({ record }: NestedContainer): boolean =>
+    id.parent === undefined
+      ? record.id.parent === undefined
+      : record.id.parent !== undefined && outermost(record.id) === outermost(id);
+  const beside = [...ctx.state.nestedContainers.values()].filter(isBeside);
+  const excess = overLimit('nestedContainers', 'containers', beside.length + 1);
+  if (excess === undefined) return undefined;
+  const oldestEnded = beside.find(({ record, waiting }) => record.state === 'ended' && waiting.length === 0);
+  if (oldestEnded === undefined) return excess;
+  forgetNested(ctx, oldestEnded);
+  // The sandbox of a nested container is removed with the one around it.
+  const { containerId, sandbox } = oldestEnded.record;
+  if (id.parent === undefined) ctx.effects.push({ kind: 'removeSandbox', containerId, path: sandbox });
+  return undefined;
 }
 
 /** Why the launch is not possible on any launcher; undefined if it may be. */

@@ -10,8 +10,10 @@
 // STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stream with the updates behind it.
 // STATUS-UPDATES-6: of a framework that is being shut down no update is sent but the refusal of a task, once, because no
 //     scheduler may be left to acknowledge it. A master that took over and does not know of the shutdown waits for it.
+// STATUS-UPDATES-7: the updates of a task that wait for acknowledgement, and the unknown tasks with such updates, are
+//     limited. A terminal update of a known task is never dropped.
 
-import type { FrameworkId, TaskId } from '@meseta/base';
+import { type FrameworkId, LIMITS, overLimit, type TaskId } from '@meseta/base';
 import { cancelTimer, hasTimer, setTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
@@ -49,7 +51,7 @@ export function enqueueStatusUpdate(
     const earlier = statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses;
     const told = {
       state: isTerminal(task.state) ? task.state : status.state,
-      statuses: [...earlier, withoutData(status)],
+      statuses: [...earlier, withoutData(status)].slice(-LIMITS.statuses.most),
     };
     framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
     // A refused task has no record and is not counted.
@@ -69,10 +71,24 @@ export function enqueueStatusUpdate(
     durable: 0,
     retryMs: FIRST_RETRY_MS,
   };
-  framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
+  // STATUS-UPDATES-7.
+  const excess = isTerminal(status.state) ? undefined : findExcessUpdate(framework, taskId);
+  if (excess === undefined) {
+    framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
+  } else log(ctx, 'warning', `dropped an update: ${excess}`);
   saveTask(ctx, framework, taskId);
   if (checkpoints(framework)) afterCommit(ctx, { kind: 'forward', frameworkId: framework.id, taskId });
   else forward(ctx, framework.id, taskId);
+}
+
+/** Which limit one more update would exceed (STATUS-UPDATES-7). */
+export function findExcessUpdate({ streams, tasks }: FrameworkRecord, taskId: TaskId): string | undefined {
+  const waiting = streams.get(taskId)?.updates.length;
+  if (waiting !== undefined)
+    return overLimit('waitingUpdates', `unacknowledged updates of task ${taskId}`, waiting + 1);
+  if (tasks.has(taskId)) return undefined;
+  // Each known task has at most one stream, so the others are of unknown tasks.
+  return overLimit('unknownTasks', 'unknown tasks with unacknowledged updates', streams.size - tasks.size + 1);
 }
 
 function withoutData(status: TaskStatus): TaskStatus {
