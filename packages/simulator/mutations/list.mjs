@@ -172,8 +172,8 @@ export const mutations = [
   {
     name: "An executor's update is told each time that it comes",
     file: agent('executor-calls'),
-    find: '  if (!repeated && !over) {\n',
-    replace: '  if (!over) {\n',
+    find: '  const isNew = !repeated && !over;\n',
+    replace: '  const isNew = !over;\n',
   },
   {
     name: "An executor's update is acknowledged before it is on disk",
