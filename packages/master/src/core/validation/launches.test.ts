@@ -28,6 +28,70 @@ type GroupCase = readonly [
 
 const groupCases: readonly GroupCase[] = [
   ['as it should be', () => ({}), undefined],
+  ['no tasks', () => ({ tasks: [] }), undefined],
+  ['two tasks of one id', () => ({ tasks: [{ task_id: { value: 'x' } }, { task_id: { value: 'x' } }] }), /two tasks/],
+  ['a task without a command', () => ({ tasks: [{ command: undefined }] }), /task\.command: is missing/],
+  [
+    'a task of Docker',
+    () => ({ tasks: [{ container: { type: 'DOCKER', docker: { image: 'i' } } }] }),
+    /task\.container\.type: DOCKER is not possible in a group/,
+  ],
+  [
+    'an executor of Docker',
+    () => ({
+      executor: { type: 'CUSTOM', command: { value: 'run' }, container: { type: 'DOCKER', docker: { image: 'i' } } },
+    }),
+    /executor\.container\.type: DOCKER is not possible for a group/,
+  ],
+  [
+    'an executor with too few cpus',
+    (offer) => ({ executor: { resources: resources('cpus:0.009;mem:32;disk:1', offer) } }),
+    /at least 0\.01 cpus/,
+  ],
+  [
+    'an executor with too little memory',
+    (offer) => ({ executor: { resources: resources('cpus:0.01;mem:31.999;disk:1', offer) } }),
+    /at least 32 MB of mem/,
+  ],
+  [
+    'an executor without disk',
+    (offer) => ({ executor: { resources: resources('cpus:0.01;mem:32', offer) } }),
+    /expected some disk/,
+  ],
+  [
+    'the smallest executor',
+    (offer) => ({ executor: { resources: resources('cpus:0.01;mem:32;disk:0.001', offer) } }),
+    undefined,
+  ],
+  [
+    'an HTTP check over a separate network',
+    () => ({
+      tasks: [
+        {
+          container: { type: 'MESOS', network_infos: [{ name: 'n' }] },
+          health_check: { type: 'HTTP', http: { port: 80 } },
+        },
+      ],
+    }),
+    /task\.health_check\.type/,
+  ],
+  [
+    'a command check over a separate network',
+    () => ({
+      tasks: [
+        {
+          container: { type: 'MESOS', network_infos: [{ name: 'n' }] },
+          health_check: { type: 'COMMAND', command: { value: 'true' } },
+        },
+      ],
+    }),
+    undefined,
+  ],
+  [
+    'a task with limits and a separate cgroup',
+    () => ({ tasks: [{ limits: { mem: { value: 64 } }, container: container(false) }] }),
+    undefined,
+  ],
   ['an executor without framework_id', () => ({ executor: { framework_id: undefined } }), /executor\.framework_id/],
   ["another framework's executor", () => ({ executor: { framework_id: { value: 'x' } } }), /executor\.framework_id/],
   ['an executor without type', () => ({ executor: { type: undefined } }), /executor\.type: is missing|command/],
