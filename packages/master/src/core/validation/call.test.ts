@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SchedulerCall } from '@meseta/wire';
-import { bytesOfUuid } from '../bytes.js';
+import { bytesOfUuid } from '@meseta/wire/uuid';
 import { checkCall } from './call.js';
 
 const framework_id = { value: 'F' };
