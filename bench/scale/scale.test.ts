@@ -22,7 +22,7 @@ const kept = {
   sharing: { machine, results: [shared] },
 };
 
-test('500 agents hold their tasks through a failover, which takes a session and a round of registrations', () => {
+test('HOLD-1, HOLD-2: 500 agents keep their tasks through a failover, which takes a session and a round of registrations', () => {
   assert.equal(held.tasks, 2000);
   assert.equal(held.launchMs.count, 2000);
   const { electedSeconds, halfOfAgentsSeconds, allAgentsSeconds, curve } = held.failover;
@@ -31,7 +31,7 @@ test('500 agents hold their tasks through a failover, which takes a session and 
   assert.equal(curve.at(-1)?.[1], 1);
 });
 
-test('a hold is the same again in virtual time', () => {
+test('equal seeds of hold give equal virtual times', () => {
   const small = () => hold({ seed: 3, agents: 40, frameworks: 4, tasksPerAgent: 3 });
   const virtual = ({ fillSeconds, launchMs, failover }: ReturnType<typeof hold>) => [
     fillSeconds,
@@ -41,13 +41,13 @@ test('a hold is the same again in virtual time', () => {
   assert.deepEqual(virtual(small()), virtual(small()));
 });
 
-test('the load of the paper keeps a cluster busy, and every single task comes to its end', () => {
+test('PAPER-LOAD-1: the load of the paper keeps a cluster busy, and every single task ends', () => {
   assert.equal(loaded.overheadMs.count, 10);
   assert(loaded.busy > 0.8 && loaded.busy <= 1, `busy: ${loaded.busy}`);
   assert(loaded.launched > 0);
 });
 
-test('what is shared is used more than four quarters, and nobody is left without', () => {
+test('SHARING-1, SHARING-2: the shared cluster is used more than four quarters, and every job ends', () => {
   assert(shared.utilisation.shared > shared.utilisation.static);
   for (const { name, jobsEnded, served } of shared.workloads) {
     if (name === 'service') assert((served?.shared ?? 0) > 0.5);
@@ -55,11 +55,11 @@ test('what is shared is used more than four quarters, and nobody is left without
   }
 });
 
-test('an allocation offers what came free, at any size', () => {
+test('allocation offers the agents that became free', () => {
   assert.equal(allocation(200, 10).agents, 200);
 });
 
-test('every plot is a whole SVG without a hole in its numbers', () => {
+test('every plot is a complete SVG document with finite numbers', () => {
   const drawn = drawPlots(kept);
   assert.equal(new Set(drawn.map(({ name }) => name)).size, 9);
   for (const { name, svg } of drawn) {
@@ -68,7 +68,7 @@ test('every plot is a whole SVG without a hole in its numbers', () => {
   }
 });
 
-test('a page gets each table between its markers and keeps the rest', () => {
+test('each table replaces the text between its markers and nothing else', () => {
   const names = ['circumstances', 'held', 'steps', 'failover', 'load', 'allocation', 'sharing'];
   const parts = names.map((name) => `<!-- ${name}: written by \`npm run plots\` -->\nold\n<!-- end of ${name} -->`);
   const page = withTables(`# A\n\n${parts.join('\n\nbetween\n\n')}\n\nafter\n`, kept);
@@ -81,7 +81,7 @@ test('a page gets each table between its markers and keeps the rest', () => {
   assert.throws(() => withTables('# A', kept), /lacks/);
 });
 
-test('docs/scale.md and its plots show the results that are kept', () => {
+test('docs/scale.md and its plots show the stored results', () => {
   const results = readKept('bench/scale/results');
   const page = readFileSync('docs/scale.md', 'utf8');
   assert.equal(page, withTables(page, results), 'npm run plots writes it');

@@ -251,3 +251,23 @@ test('PIPELINING-2: requests whose answers wait are read up to the limit, and go
   assert.equal(answers, 1000);
   assert.equal(most, 32);
 });
+
+test('PIPELINING-3: one turn of the event loop serves a limited number of requests of a connection', async () => {
+  let inTurn = 0;
+  let most = 0;
+  const { port } = await startHost({
+    onRequest(_, response) {
+      if (inTurn === 0) {
+        setImmediate(() => {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+        });
+      }
+      inTurn++;
+      response.end('x');
+    },
+  });
+  const answer = await exchange(port, 'GET / HTTP/1.1\r\n\r\n'.repeat(999), `GET / HTTP/1.1\r\n${last}\r\n`);
+  assert.equal(statuses(answer).length, 1000);
+  assert.ok(most <= 64, `${most} requests in one turn`);
+});

@@ -14,22 +14,24 @@ after(async () => {
   for (const close of opened) await close();
 });
 
-interface Heard {
+interface ReceivedMessage {
   readonly to: string;
   readonly from: Pid;
   readonly wireName: string;
   readonly text: string;
 }
 
-async function hostWith(options: Partial<HostOptions> = {}): Promise<{ host: Host; heard: Heard[]; lost: string[] }> {
-  const heard: Heard[] = [];
+async function hostWith(
+  options: Partial<HostOptions> = {},
+): Promise<{ host: Host; delivered: ReceivedMessage[]; lost: string[] }> {
+  const delivered: ReceivedMessage[] = [];
   const lost: string[] = [];
   const made = await createHost({
     ip: '127.0.0.1',
     port: 0,
     onMessage(message: PeerMessage) {
       if (message.to !== 'master') return 'unknown';
-      heard.push({ ...message, text: Buffer.from(message.body).toString('latin1') } as Heard);
+      delivered.push({ ...message, text: Buffer.from(message.body).toString('latin1') } as ReceivedMessage);
       return 'accepted';
     },
     onRequest(request, response) {
@@ -41,7 +43,7 @@ async function hostWith(options: Partial<HostOptions> = {}): Promise<{ host: Hos
   });
   assert.ok(made.ok);
   opened.push(() => made.value.close());
-  return { host: made.value, heard, lost };
+  return { host: made.value, delivered, lost };
 }
 
 const message = (to: string, body: string): string =>
@@ -49,18 +51,18 @@ const message = (to: string, body: string): string =>
   (body === '' ? '\r\n' : `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
 const get = 'GET /state HTTP/1.1\r\n\r\n';
 
-const talk = (host: Host): { socket: Socket; said: () => string } => {
+const connectTo = (host: Host): { socket: Socket; received: () => string } => {
   const socket = connect(host.bound.port, '127.0.0.1');
   let text = '';
   socket.on('data', (bytes) => {
     text += bytes.toString('latin1');
   });
   opened.push(() => socket.destroy());
-  return { socket, said: () => text };
+  return { socket, received: () => text };
 };
 const statuses = (text: string): string[] => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => found[1] as string);
 
-const mixes: readonly (readonly [name: string, bytes: string, statuses: string[], heard: number])[] = [
+const mixes: readonly (readonly [name: string, bytes: string, statuses: string[], delivered: number])[] = [
   ['a message', message('master', 'abc'), ['202'], 1],
   [
     'messages in one packet',
@@ -68,7 +70,7 @@ const mixes: readonly (readonly [name: string, bytes: string, statuses: string[]
     ['202', '202', '202'],
     3,
   ],
-  ['a message to nobody', message('nobody', 'abc'), ['404'], 0],
+  ['a message to an unknown actor', message('nobody', 'abc'), ['404'], 0],
   ['plain HTTP', get + get, ['200', '200'], 0],
   ['a message, then plain HTTP', message('master', 'abc') + get, ['202', '200'], 1],
   [
@@ -79,7 +81,7 @@ const mixes: readonly (readonly [name: string, bytes: string, statuses: string[]
   ],
   ['a plain POST', 'POST /api/v1 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}', ['200'], 0],
   ['a message without a name', 'POST /master HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n\r\n', ['400'], 0],
-  ['a message from nobody', 'POST /master/x HTTP/1.1\r\nUser-Agent: libprocess/\r\n\r\n', ['400'], 0],
+  ['a message without a sender', 'POST /master/x HTTP/1.1\r\nUser-Agent: libprocess/\r\n\r\n', ['400'], 0],
   [
     'a lower-case header and a length',
     'POST /master/x HTTP/1.1\r\nlibprocess-from: a@1.2.3.4:5\r\ncontent-length: 1\r\n\r\nz',
@@ -90,9 +92,9 @@ const mixes: readonly (readonly [name: string, bytes: string, statuses: string[]
 ];
 for (const [name, bytes, expected, count] of mixes) {
   for (const cut of ['whole', 'byte by byte'] as const) {
-    test(`one port: ${name}, ${cut}`, async () => {
-      const { host, heard } = await hostWith();
-      const { socket, said } = talk(host);
+    test(`INBOUND-1: ${name}, ${cut}`, async () => {
+      const { host, delivered } = await hostWith();
+      const { socket, received } = connectTo(host);
       if (cut === 'whole') socket.write(bytes, 'latin1');
       else {
         socket.setNoDelay(true);
@@ -102,14 +104,14 @@ for (const [name, bytes, expected, count] of mixes) {
           await new Promise((resolve) => setImmediate(resolve));
         }
       }
-      await until(`${expected}, got ${said()}`, () => statuses(said()).length >= expected.length);
-      assert.deepEqual(statuses(said()), expected);
-      assert.equal(heard.length, count);
+      await until(`${expected}, got ${received()}`, () => statuses(received()).length >= expected.length);
+      assert.deepEqual(statuses(received()), expected);
+      assert.equal(delivered.length, count);
     });
   }
 }
 
-test('messages between two hosts come whole and in order, large and empty ones too', async () => {
+test('PEERS-1: messages between two hosts arrive complete and in order, large and empty ones too', async () => {
   const a = await hostWith();
   const b = await hostWith();
   const sizes = Array.from({ length: 300 }, (_, i) => (i % 50 === 7 ? 300_000 + i : i % 3 === 0 ? 0 : i));
@@ -117,8 +119,8 @@ test('messages between two hosts come whole and in order, large and empty ones t
   sizes.forEach((size, i) => {
     a.host.send(to, 'slave(1)', `m.${i}`, Buffer.alloc(size, 97 + (i % 26)));
   });
-  await until('all messages', () => b.heard.length === sizes.length);
-  b.heard.forEach((one, i) => {
+  await until('all messages', () => b.delivered.length === sizes.length);
+  b.delivered.forEach((one, i) => {
     assert.equal(one.wireName, `m.${i}`);
     assert.equal(one.from, `slave(1)@${a.host.address}`);
     assert.equal(one.text, String.fromCharCode(97 + (i % 26)).repeat(sizes[i] as number));
@@ -126,7 +128,7 @@ test('messages between two hosts come whole and in order, large and empty ones t
   assert.equal(a.host.stats.messagesSent, sizes.length);
 });
 
-test('what leaves is what libprocess sends, byte for byte', { skip: !existsSync(factsFile) }, async () => {
+test('a message is sent as libprocess sends it, byte for byte', { skip: !existsSync(factsFile) }, async () => {
   const captured = JSON.parse(readFileSync(factsFile, 'utf8')) as {
     to: string;
     from: string;
@@ -156,7 +158,7 @@ test('what leaves is what libprocess sends, byte for byte', { skip: !existsSync(
   assert.equal(got, expected);
 });
 
-test('a linked peer is reported lost once a break, and linking again reports the next one', async () => {
+test('PEERS-2: a linked peer is reported lost once for each break, and no more after its link is gone', async () => {
   const sockets: Socket[] = [];
   const server = createServer((socket) => sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -177,7 +179,7 @@ test('a linked peer is reported lost once a break, and linking again reports the
   assert.deepEqual(lost, [address, address]);
 });
 
-test('a linked peer that nobody listens for is lost', async () => {
+test('PEERS-2: a linked peer that does not listen is reported lost', async () => {
   const { host, lost } = await hostWith();
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -189,7 +191,7 @@ test('a linked peer that nobody listens for is lost', async () => {
   assert.deepEqual(lost, [address]);
 });
 
-test('a peer that reads nothing is cut off at the limit, and told of', async () => {
+test('PEERS-3: the connection to a peer that reads nothing is closed at the limit, with a note', async () => {
   const server = createServer((socket) => {
     socket.pause();
     opened.push(() => socket.destroy());
@@ -207,7 +209,7 @@ test('a peer that reads nothing is cut off at the limit, and told of', async () 
   assert.equal(host.stats.messagesDropped, 4);
 });
 
-test('a port that is taken is a typed error', async () => {
+test('a port in use is a typed error', async () => {
   const { host } = await hostWith();
   const second = await createHost({
     ip: '127.0.0.1',
@@ -220,16 +222,16 @@ test('a port that is taken is a typed error', async () => {
   assert.equal(second.error.code, 'addressInUse');
 });
 
-test('a message over the limit is refused, whether its length was told or not', async () => {
-  const { host, heard } = await hostWith({ maxBodyBytes: 1000 });
+test('a message over the limit is refused, with and without a Content-Length', async () => {
+  const { host, delivered } = await hostWith({ maxBodyBytes: 1000 });
   const head = 'POST /master/x HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n';
   for (const rest of ['Content-Length: 1001\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\n3e9\r\n']) {
-    const { socket, said } = talk(host);
+    const { socket, received } = connectTo(host);
     socket.write(head + rest);
-    await until('the refusal', () => statuses(said()).length === 1);
-    assert.deepEqual(statuses(said()), ['413']);
+    await until('the refusal', () => statuses(received()).length === 1);
+    assert.deepEqual(statuses(received()), ['413']);
   }
-  assert.equal(heard.length, 0);
+  assert.equal(delivered.length, 0);
   assert.equal(host.stats.badMessages, 2);
 });
 
@@ -271,12 +273,12 @@ test('an HTTP connection carries many requests, and a large chunked body', async
   }
 });
 
-test('close ends open streams and connections that never spoke', async () => {
+test('close ends open streams and silent connections', async () => {
   const { host } = await hostWith({ onRequest: (_, response) => void response.write('stream') });
-  const silent = talk(host);
-  const streaming = talk(host);
+  const silent = connectTo(host);
+  const streaming = connectTo(host);
   streaming.socket.write(get);
-  await until('the stream', () => streaming.said().includes('stream'));
+  await until('the stream', () => streaming.received().includes('stream'));
   let ended = 0;
   for (const { socket } of [silent, streaming]) socket.on('close', () => ended++);
   await host.close();
@@ -287,25 +289,25 @@ const named = (from: string): string =>
   `POST /master/a.Name HTTP/1.1\r\nLibprocess-From: ${from}\r\nContent-Length: 0\r\n\r\n`;
 
 test('HOST-1: with requirePeerAddressIpMatch a message comes from the address that its sender claims', async () => {
-  const { host, heard } = await hostWith({ requirePeerAddressIpMatch: true });
+  const { host, delivered } = await hostWith({ requirePeerAddressIpMatch: true });
   const [own, elsewhere] = [named('x(1)@127.0.0.1:1'), named('master@10.0.0.1:5050')];
   const unlike = named('x@[::1]:1');
   const mapped = named('x(1)@[::ffff:127.0.0.1]:1');
   for (const first of ['', get]) {
-    const { socket, said } = talk(host);
+    const { socket, received } = connectTo(host);
     socket.write(first + own + elsewhere + own + unlike + mapped);
     const expected = [...(first === '' ? [] : ['200']), '202', '400', '202', '400', '202'];
-    await until('the answers', () => statuses(said()).length >= expected.length);
-    assert.deepEqual(statuses(said()), expected);
-    assert.match(said(), /the sender master@10\.0\.0\.1:5050 is not at 127\.0\.0\.1/);
+    await until('the answers', () => statuses(received()).length >= expected.length);
+    assert.deepEqual(statuses(received()), expected);
+    assert.match(received(), /the sender master@10\.0\.0\.1:5050 is not at 127\.0\.0\.1/);
   }
-  assert.equal(heard.length, 6);
+  assert.equal(delivered.length, 6);
   assert.equal(host.stats.messagesFromElsewhere, 4);
   const open = await hostWith();
-  const { socket, said } = talk(open.host);
+  const { socket, received } = connectTo(open.host);
   socket.write(elsewhere);
-  await until('the answer', () => said() !== '');
-  assert.deepEqual(statuses(said()), ['202']);
+  await until('the answer', () => received() !== '');
+  assert.deepEqual(statuses(received()), ['202']);
 });
 
 test('INBOUND-2: a connection that floods has one read of messages a turn, and none is lost', async () => {
@@ -325,31 +327,31 @@ test('INBOUND-2: a connection that floods has one read of messages a turn, and n
       return 'accepted';
     },
   });
-  const { socket } = talk(host);
+  const { socket } = connectTo(host);
   socket.resume().write(flood);
   await until('all messages', () => count === 40_000);
   assert.ok(most > 0 && most <= 4 * 65_536, `${most} bytes in one turn`);
 });
 
-test('CONNECTIONS-1: a flood of idle connections closes its own, and everybody else is answered', async () => {
+test('CONNECTIONS-1: a flood of idle connections closes connections of its own address; others are answered', async () => {
   const notes: string[] = [];
   const { host } = await hostWith({
     connectionLimits: { maxConnections: 4, maxSilent: 4 },
     onMessage: () => 'registered',
     onNote: ({ kind }) => notes.push(kind),
   });
-  const peer = talk(host);
+  const peer = connectTo(host);
   peer.socket.write(message('master', 'a'));
-  await until('the peer', () => statuses(peer.said()).length === 1);
-  const flood = Array.from({ length: 20 }, () => talk(host));
+  await until('the peer', () => statuses(peer.received()).length === 1);
+  const flood = Array.from({ length: 20 }, () => connectTo(host));
   const closed = (): number => flood.filter(({ socket }) => socket.closed).length;
   for (const { socket } of flood) socket.resume();
   await until('the flood to be cut', () => closed() >= 17);
-  const late = talk(host);
+  const late = connectTo(host);
   late.socket.write(get);
-  await until('an answer', () => statuses(late.said()).length === 1);
+  await until('an answer', () => statuses(late.received()).length === 1);
   peer.socket.write(message('master', 'b'));
-  await until('an answer to the peer', () => statuses(peer.said()).length === 2);
+  await until('an answer to the peer', () => statuses(peer.received()).length === 2);
   assert.ok(host.stats.connections.open <= 4);
   assert.equal(notes.filter((kind) => kind === 'connectionCut').length, host.stats.connections.cut);
 });
@@ -359,17 +361,17 @@ test('PEERS-5: of connections to addresses that are not linked the one used long
   const { host } = await hostWith({ maxStrangers: 2, onNote: (note) => notes.push(note) });
   const others = await Promise.all([1, 2, 3, 4].map(() => hostWith()));
   const to = (index: number): Pid => pidOf('master', (others[index] as (typeof others)[number]).host.address);
-  const heardBy = (index: number): number => (others[index] as (typeof others)[number]).heard.length;
+  const deliveredBy = (index: number): number => (others[index] as (typeof others)[number]).delivered.length;
   host.link(to(0));
   for (const index of [0, 1, 2, 1]) {
-    const before = heardBy(index);
+    const before = deliveredBy(index);
     host.send(to(index), 'master', 'a.Name', Buffer.from('x'));
-    await until('the message', () => heardBy(index) > before);
+    await until('the message', () => deliveredBy(index) > before);
   }
   host.send(to(3), 'master', 'a.Name', Buffer.from('x'));
-  await until('the last message', () => heardBy(3) === 1);
+  await until('the last message', () => deliveredBy(3) === 1);
   assert.deepEqual(notes, [{ kind: 'strangerCut', address: to(2).slice('master@'.length) }]);
   assert.equal(host.stats.strangersCut, 1);
   host.send(to(0), 'master', 'a.Name', Buffer.from('x'));
-  await until('the linked one', () => heardBy(0) === 2);
+  await until('the linked one', () => deliveredBy(0) === 2);
 });

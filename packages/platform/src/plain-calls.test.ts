@@ -102,7 +102,7 @@ const mixes: readonly (readonly [name: string, sent: string, answered: string[],
 
 for (const [name, sent, answered, taken] of mixes) {
   for (const cut of ['whole', 'byte by byte', 'whole, then the end'] as const) {
-    test(`plain calls: ${name}, ${cut}`, async () => {
+    test(`PLAIN-CALLS-2: ${name}, ${cut}`, async () => {
       const { host, calls } = await hostOfCalls();
       const { socket, said, ended } = talk(host);
       if (cut === 'byte by byte') {
@@ -122,7 +122,7 @@ for (const [name, sent, answered, taken] of mixes) {
   }
 }
 
-test('a body over the limit of plain calls goes to node:http', async () => {
+test('PLAIN-CALLS-2: a body over the limit of plain calls goes to node:http', async () => {
   const { host, calls } = await hostOfCalls();
   const { socket, said } = talk(host);
   socket.write(call('a') + call(large), 'latin1');
@@ -131,7 +131,7 @@ test('a body over the limit of plain calls goes to node:http', async () => {
   assert.deepEqual(calls, ['a']);
 });
 
-test('an answer is that of node:http, with the headers of all answers', async () => {
+test('an answer has the form of those of node:http and the headers of all answers', async () => {
   const { host } = await hostOfCalls();
   const { socket, said } = talk(host);
   socket.write(call('bad') + call('a'), 'latin1');
@@ -163,7 +163,7 @@ test('PLAIN-CALLS-1: the next call waits for the answer to the one before', asyn
   assert.deepEqual(answers(said()), ['202', '202', 'http GET /state 0', 'http POST /api 1']);
 });
 
-test('half a call and the end of the connection: 400; a client that has gone: nothing', async () => {
+test('half a call and the end of the client is answered 400; after a reset nothing is written', async () => {
   const { host, calls, later } = await hostOfCalls();
   const half = talk(host);
   half.socket.end(call('a') + call('abc').slice(0, -1), 'latin1');
@@ -185,7 +185,7 @@ test('half a call and the end of the connection: 400; a client that has gone: no
   assert.equal(calls.at(-1), 'c');
 });
 
-test('PLAIN-CALLS-3: a client that reads no answers is not read on', async () => {
+test('PLAIN-CALLS-3: from a client that reads no answers no more is read', async () => {
   const { host, calls } = await hostOfCalls();
   const { socket } = talk(host);
   socket.pause();

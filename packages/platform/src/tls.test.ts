@@ -111,9 +111,9 @@ const demand = { LIBPROCESS_SSL_REQUIRE_CLIENT_CERT: '1' };
 const downgrade = { LIBPROCESS_SSL_SUPPORT_DOWNGRADE: 'true' };
 type Side = readonly [certificate: string, settings: Readonly<Record<string, string>>] | undefined;
 
-/** Who speaks, who listens, and whether anything is heard. */
+/** The sender, the receiver, and whether messages arrive. */
 const meetings: readonly (readonly [what: string, from: Side, to: Side, heard: boolean])[] = [
-  ['nobody checks', ['stranger', {}], ['stranger', {}], true],
+  ['no certificate is checked', ['stranger', {}], ['stranger', {}], true],
   ['the server is checked', ['good', verify], ['good', {}], true],
   ['the server is of another CA', ['good', verify], ['stranger', {}], false],
   ['the server has another address', ['good', verify], ['elsewhere', {}], false],
@@ -138,7 +138,7 @@ const meetings: readonly (readonly [what: string, from: Side, to: Side, heard: b
 ];
 
 for (const [what, from, to, heard] of meetings) {
-  test(`messages: ${what}`, { skip }, async () => {
+  test(`PEERS-4: messages: ${what}`, { skip }, async () => {
     const speaker = await party(from && configOf(...from));
     const listener = await party(to && configOf(...to));
     assert.equal(await reaches(speaker, listener), heard);

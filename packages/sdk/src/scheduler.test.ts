@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
+import { pause, until } from '@meseta/platform/testing/until';
 import type { SchedulerEvent } from '@meseta/wire';
 import { connectScheduler, MesetaError, type Scheduler, type SchedulerOptions } from './index.js';
 import { type OpenStream, type Script, type ScriptedMaster, scriptedMaster, subscribed, update } from './testing.js';
@@ -32,7 +32,7 @@ async function next(events: AsyncIterator<SchedulerEvent>, type: SchedulerEvent[
   }
 }
 
-test('a stream that ends is renewed with the same framework id', async () => {
+test('SCHEDULER-3: a subscription whose stream ends is renewed with the same framework id', async () => {
   const script: Script = {
     onStream(stream) {
       stream.send(subscribed('F1'));
@@ -75,7 +75,7 @@ test('SCHEDULER-1: between a subscription that ended and the next, a call is ref
   });
 });
 
-test('a stream that is silent for three heartbeats is given up and renewed', async () => {
+test('SCHEDULER-4: a subscription that is silent for three heartbeats is renewed', async () => {
   await against({ onStream: (stream) => stream.send(subscribed('F1', 0.05)) }, async (scheduler, master) => {
     const events = scheduler[Symbol.asyncIterator]();
     await next(events, 'SUBSCRIBED');
@@ -84,7 +84,7 @@ test('a stream that is silent for three heartbeats is given up and renewed', asy
   });
 });
 
-test('heartbeats keep a stream', async () => {
+test('SCHEDULER-4: heartbeats keep a subscription', async () => {
   let beats = 0;
   const script: Script = {
     onStream(stream) {
@@ -102,7 +102,7 @@ test('heartbeats keep a stream', async () => {
   });
 });
 
-test('an update is acknowledged when its reader comes back for the next event, not before', async () => {
+test('SCHEDULER-2: an update is acknowledged when the reader takes the next event, not before', async () => {
   const script: Script = {
     onStream(stream) {
       stream.send(subscribed('F1'));
@@ -117,7 +117,7 @@ test('an update is acknowledged when its reader comes back for the next event, n
     assert.equal(master.callsOf('ACKNOWLEDGE').length, 0);
     await next(events, 'HEARTBEAT');
     // It travels beside the next event.
-    while (master.callsOf('ACKNOWLEDGE').length === 0) await once(AbortSignal.timeout(10), 'abort');
+    await until('the acknowledgement arrives', () => master.callsOf('ACKNOWLEDGE').length > 0);
     const [acknowledged] = master.callsOf('ACKNOWLEDGE');
     assert.equal(acknowledged?.acknowledge?.task_id.value, 't');
     const header = master.received.find(({ call }) => call.type === 'ACKNOWLEDGE')?.headers['mesos-stream-id'];
@@ -125,7 +125,7 @@ test('an update is acknowledged when its reader comes back for the next event, n
   });
 });
 
-test('manual acknowledgement leaves it to the reader', async () => {
+test('with manual acknowledgement only the reader acknowledges', async () => {
   const script: Script = {
     onStream(stream) {
       for (const event of [subscribed('F1'), update('t'), { type: 'HEARTBEAT' } as const]) stream.send(event);
@@ -165,7 +165,7 @@ test('an ERROR event ends the iteration with its text', async () => {
   });
 });
 
-test('a 503 is tried again; a 403 is for good, with its text', async () => {
+test('SCHEDULER-3: SUBSCRIBE is repeated after a 503; a 403 is final and rejects with its text', async () => {
   const recovering: Script = {
     onSubscribe: (_, nth) => (nth === 0 ? { status: 503, text: 'recovering' } : undefined),
     onStream: (stream) => stream.send(subscribed('F1')),
@@ -184,7 +184,7 @@ test('a 503 is tried again; a 403 is for good, with its text', async () => {
   });
 });
 
-test('a redirect leads to the leader, with the credentials', async () => {
+test('a redirect is followed to the leader, with the credentials', async () => {
   const leader = await scriptedMaster({ onStream: (stream) => stream.send(subscribed('F1')) });
   const location = `//${leader.address}/master/api/v1/scheduler`;
   const follower: Script = { onSubscribe: () => ({ status: 307, headers: { Location: location } }) };
@@ -210,7 +210,7 @@ test('a redirect leads to the leader, with the credentials', async () => {
   }
 });
 
-test('a call on a stream that the master no longer knows renews the subscription', async () => {
+test('SCHEDULER-4: a call on a stream that the master no longer knows renews the subscription', async () => {
   for (const refusal of [
     { status: 403, text: 'Framework is not subscribed' },
     { status: 400, text: "The stream ID 'stream-0' included in this request didn't match" },
@@ -239,7 +239,7 @@ test('a call on a stream that the master no longer knows renews the subscription
   });
 });
 
-test('a reader that takes nothing stops the socket instead of filling memory, and loses nothing', async () => {
+test('EVENT-QUEUE-1, EVENT-QUEUE-2: a reader that takes no events stops the socket, and receives all events in order later', async () => {
   const COUNT = 4000;
   const big = Buffer.alloc(16_384).toString('base64');
   let stream: OpenStream | undefined;
@@ -262,7 +262,7 @@ test('a reader that takes nothing stops the socket instead of filling memory, an
       let before = -1;
       while (stream !== undefined && stream.unsent() !== before) {
         before = stream.unsent();
-        await once(AbortSignal.timeout(200), 'abort');
+        await pause(200);
       }
       assert.ok(before > (COUNT * big.length) / 4, `${before} bytes wait at the server`);
       while (events.length < COUNT) events.push(await next(iterator, 'MESSAGE'));
@@ -285,7 +285,7 @@ test('a closed scheduler ends its iteration and rejects calls', async () => {
   });
 });
 
-test('a teardown is answered though the master ends the stream with it', async () => {
+test('a teardown resolves although the master ends the stream with it', async () => {
   let stream: OpenStream | undefined;
   const script: Script = {
     onStream(opened) {

@@ -67,7 +67,7 @@ async function attack(address: string, requests: Iterable<HostileRequest>): Prom
     problems.set(request.what, `${problem}: ${status} ${body.slice(0, 300)}; ${String(request.body).slice(0, 900)}`);
   });
   assert.deepEqual([...problems], []);
-  assert.equal(await digestOf(cluster), beforehand, 'H2');
+  assert.equal(await digestOf(cluster), beforehand, 'HOSTILE-2');
   assert.equal(witness.ended(), false, 'the witness is still subscribed');
   if (warmRss.size === 0) for (const name of ['master', 'agent'] as const) warmRss.set(name, rssOf(name));
 }
@@ -82,21 +82,23 @@ function* spoiled(calls: readonly HostileCall[]): Generator<HostileRequest> {
   }
 }
 
-test("an agent's v0 endpoints", () => attack(agent, v0Requests('agent')));
-test("a master's v0 endpoints", () => attack(cluster.master, v0Requests('master')));
-test("operators' calls to a master", () => attack(cluster.master, spoiled(masterCalls(witness))));
-test("operators' calls to an agent", () => attack(agent, spoiled(agentCalls())));
-test("a scheduler's calls", () => attack(cluster.master, spoiled(schedulerCalls(witness))));
-test('headers that do not fit', async () => {
+test("HOSTILE-1, HOSTILE-2: an agent's v0 endpoints", () => attack(agent, v0Requests('agent')));
+test("HOSTILE-1, HOSTILE-2: a master's v0 endpoints", () => attack(cluster.master, v0Requests('master')));
+test("HOSTILE-1, HOSTILE-2, HOSTILE-4: operators' calls to a master", () =>
+  attack(cluster.master, spoiled(masterCalls(witness))));
+test("HOSTILE-1, HOSTILE-2, HOSTILE-4: operators' calls to an agent", () => attack(agent, spoiled(agentCalls())));
+test("HOSTILE-1, HOSTILE-2, HOSTILE-4: a scheduler's calls", () =>
+  attack(cluster.master, spoiled(schedulerCalls(witness))));
+test('HOSTILE-1, HOSTILE-2: unsuitable headers', async () => {
   await attack(cluster.master, headerRequests('/api/v1'));
   await attack(cluster.master, headerRequests('/api/v1/scheduler'));
   await attack(agent, headerRequests('/api/v1'));
 });
 
-test('enough was sent, and memory is flat', async () => {
+test('HOSTILE-3: enough requests were sent, and memory does not grow', async () => {
   assert.ok(sent >= LEAST_REQUESTS, `${sent} requests`);
   for (const name of ['master', 'agent'] as const) {
     const grown = rssOf(name) - (warmRss.get(name) ?? 0);
-    assert.ok(grown < MAX_GROWTH_BYTES, `H3: ${name} has grown by ${grown} bytes`);
+    assert.ok(grown < MAX_GROWTH_BYTES, `HOSTILE-3: ${name} has grown by ${grown} bytes`);
   }
 });
