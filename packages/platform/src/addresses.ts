@@ -1,10 +1,10 @@
-// Addresses of hosts as they are compared: an IPv4 address that came in through an IPv6 socket is itself, and the spellings
-// of one IPv6 address are one.
+// Addresses of hosts in canonical form: IPv4-mapped IPv6 addresses are IPv4 addresses, and all spellings of an IPv6 address
+// are equal.
 import { isIP } from 'node:net';
 
 export const withoutMapping = (ip: string): string => ip.replace(/^::ffff:(?=\d+\.)/i, '');
 
-/** One spelling for each address; undefined: no address. */
+/** The canonical spelling; undefined if the text is no address. */
 export function canonicalIp(text: string): string | undefined {
   const ip = withoutMapping(text.replace(/^\[(.*)\]$/, '$1'));
   switch (isIP(ip)) {
@@ -17,8 +17,8 @@ export function canonicalIp(text: string): string | undefined {
   }
 }
 
-/** Whether something can be sent there: `0.0.0.0` and `::` are addresses of no host. */
+/** Whether it is the address of a host, which `0.0.0.0` and `::` are not. */
 export const isAddress = (host: string): boolean => !['0.0.0.0', '::', undefined].includes(canonicalIp(host));
 
-/** `ip:port` as pids have it. */
+/** `ip:port`, as in pids. */
 export const addressOf = (ip: string, port: number): string => `${isIP(ip) === 6 ? `[${ip}]` : ip}:${port}`;

@@ -1,29 +1,29 @@
-// How an endpoint's handler answers: a text, a refusal, a JSON document; large bodies compressed for clients that take
-// it, as libprocess does for all that is longer than a kilobyte.
+// Answers of endpoint handlers: texts, refusals, JSON documents. Bodies over a kilobyte are compressed for clients that accept
+// it, as in libprocess.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { createGzip, gzip } from 'node:zlib';
 import { type EndpointDefinition, jsonWrapping, type Refusal, refusal, statusOf } from '@meseta/api';
 
-/** What of a request and its endpoint an answer needs. */
+/** The parts of a request and its endpoint that an answer needs. */
 export interface Answerable {
   readonly response: ServerResponse;
   readonly match: { readonly endpoint: EndpointDefinition };
   readonly query: URLSearchParams;
 }
 
-/** Whether the request's connection has shown a client certificate that was checked. */
+/** Whether the client certificate of the request's connection was verified. */
 export const isCertified = ({ socket }: IncomingMessage): boolean => (socket as Partial<TLSSocket>).authorized === true;
 
 export type Headers = Readonly<Record<string, string>>;
 
-/** Shorter bodies are not worth it. */
+/** Shorter bodies are not compressed. */
 export const MIN_GZIP_BYTES = 1024;
 
-/** Of compressing: the fastest, as the network is rarely the slower part. */
+/** The fastest level, as the network is rarely the bottleneck. */
 const level = 1;
 
-/** Whether a client takes gzip: `Accept-Encoding` names it, or anything, with a weight above 0 (RFC 9110, 12.5.3). */
+/** Whether a client accepts gzip: `Accept-Encoding` names it, or anything, with a weight above 0 (RFC 9110, 12.5.3). */
 export function acceptsGzip({ headers }: IncomingMessage): boolean {
   const codings = new Map<string, boolean>();
   for (const part of String(headers['accept-encoding'] ?? '').split(',')) {
@@ -34,12 +34,12 @@ export function acceptsGzip({ headers }: IncomingMessage): boolean {
   return codings.get('gzip') ?? codings.get('*') ?? false;
 }
 
-/** The headers under which a compressed body goes out, its length not yet known. */
+/** The headers of a compressed body of unknown length. */
 export const GZIP_HEADERS: Headers = { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' };
 
 export const createCompressor = () => createGzip({ level });
 
-/** A body that is at hand. */
+/** Answers with a complete body. */
 export function answerBody(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
   if (response.headersSent || response.destroyed) return;
   const { req } = response;
@@ -58,7 +58,7 @@ export function answerBody(response: ServerResponse, status: number, headers: He
 
 const PIECE_LENGTH = 65_536;
 
-/** Texts behind each other as bytes: all together may be longer than a string can be. */
+/** Concatenates texts as bytes; together they may exceed V8's longest string. */
 export function bytesOf(texts: Iterable<Iterable<string>>): Buffer {
   const buffers: Buffer[] = [];
   let text = '';
@@ -74,7 +74,7 @@ export function bytesOf(texts: Iterable<Iterable<string>>): Buffer {
   return buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers);
 }
 
-/** A status with a text, or with nothing. */
+/** Answers with a status and an optional text. */
 export function answerText(response: ServerResponse, status: number, text = '', headers: Headers = {}): void {
   const body = Buffer.from(text);
   const type = body.length === 0 ? {} : { 'Content-Type': 'text/plain; charset=utf-8' };
@@ -84,7 +84,7 @@ export function answerText(response: ServerResponse, status: number, text = '', 
 export const refuse = (response: ServerResponse, { code, text, headers }: Refusal): void =>
   answerText(response, statusOf(code), text, headers);
 
-/** A JSON document that is at hand, whole or in pieces, in the function that `?jsonp=` names if the endpoint has that. */
+/** Answers with a JSON document, wrapped in the function that `?jsonp=` names if the endpoint supports it. */
 export function answerJson({ response, match, query }: Answerable, document: string | Iterable<string>): void {
   const wrapping = jsonWrapping(match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined);
   if (wrapping === undefined) {

@@ -1,28 +1,27 @@
-// The parts of a body that comes in pieces. A body sent byte by byte holds as many bytes as one sent at once: small
-// pieces are copied behind each other, as a Buffer of its own costs each a hundred bytes and keeps the whole read that it
-// came in.
+// Collects a body that arrives in pieces. Small pieces are copied into larger buffers, so that a body sent byte by byte takes
+// no more memory than one sent at once: a Buffer costs a hundred bytes and keeps alive the whole read that it is part of.
 import { LIMITS } from '@meseta/base';
 
 export interface BodyParts {
-  /** The piece may be kept if it is large. */
+  /** A large piece is kept without a copy. */
   add(piece: Buffer): void;
   readonly bytes: number;
-  /** Whether the body comes in more pieces than any client needs. */
-  readonly isCrumbled: boolean;
-  /** The whole body; nothing is held then. */
+  /** Whether the body arrives in more small pieces than any client needs. */
+  readonly isFragmented: boolean;
+  /** Returns the body and releases it. */
   take(): Buffer;
 }
 
 /** Shorter pieces are copied. */
 const SMALL_BYTES = 16_384;
 /** The average length below which the number of pieces is limited. */
-const CRUMB_BYTES = 1024;
+const FRAGMENT_BYTES = 1024;
 
 export function createBodyParts(): BodyParts {
   let parts: Buffer[] = [];
   let bytes = 0;
   let pieces = 0;
-  /** The last part, where there is room behind its `used` bytes. */
+  /** The current buffer for small pieces, filled up to `used`. */
   let slab: Buffer | undefined;
   let used = 0;
   const closeSlab = (): void => {
@@ -41,7 +40,7 @@ export function createBodyParts(): BodyParts {
       }
       if (slab === undefined || used + piece.length > slab.length) {
         closeSlab();
-        // As long as what is there already, so that few bytes take little and many are copied seldom.
+        // Doubles with the body: few bytes take little memory, and many are copied rarely.
         slab = Buffer.allocUnsafeSlow(Math.min(Math.max(2 * bytes, 1024), 64 * 1024));
       }
       used += piece.copy(slab, used);
@@ -49,8 +48,8 @@ export function createBodyParts(): BodyParts {
     get bytes() {
       return bytes;
     },
-    get isCrumbled() {
-      return pieces > LIMITS.bodyChunks.most && bytes < pieces * CRUMB_BYTES;
+    get isFragmented() {
+      return pieces > LIMITS.bodyChunks.most && bytes < pieces * FRAGMENT_BYTES;
     },
     take() {
       closeSlab();

@@ -1,7 +1,7 @@
-// What this build says of itself. The version is that of the Mesos interfaces that it keeps to: clients compare it.
+// Version and build information. The version is that of the Mesos interfaces that are implemented, as clients compare it.
 import type { VersionInfo } from '@meseta/wire';
 
-/** Filled in by scripts/build.mjs, git's from a checkout; a test's bundle has none. */
+/** Set by scripts/build.mjs, with git's values in a checkout; undefined in bundles of tests. */
 interface Stamp {
   readonly date: string;
   readonly timeSeconds: number;

@@ -1,16 +1,16 @@
-// What bodies of all connections together may hold. Small ones go on when large ones have used it up: strangers who send
-// large bodies slowly must not keep agents' messages out.
+// A budget for the bytes of incomplete bodies of all connections. Small bodies are accepted even when large ones exhausted it:
+// strangers who send large bodies slowly must not block agents' messages.
 import { LIMITS } from '@meseta/base';
 
 export interface ByteBudget {
   readonly most: number;
   readonly held: number;
-  /** False, and nothing is taken, if there isn't so much left; `own` is what the body holds already. */
+  /** Takes the bytes, or returns false if the budget is exhausted. `own`: the bytes that the body holds already. */
   take(bytes: number, own: number): boolean;
   give(bytes: number): void;
 }
 
-/** A body up to this length is always taken: connections have a limit of their own. */
+/** Bodies up to this length are always accepted; the number of connections is limited. */
 export const FREE_BYTES = 65_536;
 
 export function createByteBudget(most: number, freeBytes = FREE_BYTES): ByteBudget {
@@ -31,5 +31,5 @@ export function createByteBudget(most: number, freeBytes = FREE_BYTES): ByteBudg
   };
 }
 
-/** This process' own: whoever reads bodies takes from it. */
+/** The budget that all readers of bodies in this process share. */
 export const processBodies = createByteBudget(LIMITS.requestBodies.most);

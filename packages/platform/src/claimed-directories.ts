@@ -1,8 +1,8 @@
-// The directories that are this process' alone (work_dir, runtime_dir, the fetcher's cache): made, or checked.
+// Directories that only this process uses (work_dir, runtime_dir, the fetcher's cache): created, or checked.
 //
-// CLAIM-1: in a claimed directory nobody but this process' user and root can change what a name stands for, and neither
-//   in any directory that leads to it; in one that everybody may write to (/tmp), nobody can but the name's owner
-//   (the sticky bit). So its path may be used as it is from then on.
+// CLAIM-1: only this process' user and root can change the entries of a claimed directory and of every directory on its path;
+//   in a directory that all users may write to (/tmp), only the owner of an entry can (the sticky bit). So its path can be
+//   used safely from then on.
 import * as fs from 'node:fs/promises';
 import { posix } from 'node:path';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';

@@ -1,4 +1,4 @@
-// The endpoints that master and agent have in common, behind whatever lets a request in.
+// The endpoints that master and agent have in common; requests are authorized before.
 import {
   type CommonEndpoint,
   type Component,
@@ -31,9 +31,9 @@ export interface CommonOptions<Exchange> {
   readonly versionJson: string;
   readonly logging: LoggingLevel;
   metrics(): Metrics;
-  /** Virtual paths and where they lead: those that whoever asks may see. */
+  /** Virtual paths and their host paths that the requester may see. */
   attached(exchange: Exchange): Iterable<readonly [string, string]>;
-  /** What of them whoever asks may see. */
+  /** The attached files that the requester may see. */
   filesFor(exchange: Exchange): FindRoot;
 }
 
@@ -61,7 +61,7 @@ export function createCommonHandlers<Exchange extends CommonExchange>(
 const metricsJson = (metrics: Metrics): string =>
   jsonObject([...metrics].map(([name, { value }]) => [name, jsonDouble(value)]));
 
-/** /metrics/snapshot. `?timeout=` is how long the client would wait; there is nothing here to wait for. */
+/** /metrics/snapshot. `?timeout=` limits the wait for slow metrics in Mesos; here no metric is slow. */
 function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
   const timeout = exchange.query.get('timeout');
   const parsed = timeout === null ? undefined : parseDuration(timeout);
@@ -90,7 +90,7 @@ const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
     ),
   );
 
-/** /help; `asked` is what the path has behind it. */
+/** /help; `asked` is the rest of the path. */
 function answerHelp(exchange: Answerable, component: Component, asked: string): void {
   const { response, query } = exchange;
   if (asked === '' && query.get('format') === 'json') {
@@ -107,8 +107,8 @@ const answerOpenApi = (exchange: Answerable, component: Component, version: stri
   answerJson(exchange, JSON.stringify(openApiDocument(component, version)));
 
 /**
- * /logging/toggle: a POST with `?level=1&duration=5mins` sets the level; without both it is shown. Mesos sets it on GET,
- * too; here no GET changes anything, as any page in a browser can send one.
+ * /logging/toggle: a POST with `?level=1&duration=5mins` sets the level; without parameters it is shown. Unlike in Mesos a
+ * GET does not set it, as any page in a browser can send one.
  */
 function toggleLogging({ method, query, response }: CommonExchange, logging: LoggingLevel): void {
   const level = query.get('level');
@@ -141,7 +141,7 @@ const fileJson = (info: FileInfo): string =>
     ['gid', jsonString(info.gid ?? '')],
   ]);
 
-/** The parameter `path`; answers the request itself where there is none. */
+/** The parameter `path`; without it the request is refused and the result undefined. */
 function pathOf({ query, response }: Answerable): string | undefined {
   const path = query.get('path');
   if (path !== null && path !== '') return path;
@@ -158,7 +158,7 @@ async function answerBrowse(exchange: Answerable, find: FindRoot): Promise<void>
   else refuse(exchange.response, found.error);
 }
 
-/** A whole number from -1 on; `undefined` where it is something else. */
+/** A whole number of at least -1, or undefined. */
 const wholeNumber = (text: string | null): number | undefined =>
   text !== null && /^-?\d+$/.test(text) && Number(text) >= -1 ? Number(text) : undefined;
 
@@ -169,7 +169,7 @@ async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
   if (path === undefined) return;
   for (const name of ['offset', 'length']) {
     if (query.has(name) && wholeNumber(query.get(name)) === undefined) {
-      const text = `Parameter '${name}': expected a whole number from -1 on, got ${JSON.stringify(query.get(name))}`;
+      const text = `Parameter '${name}': expected a whole number of at least -1, got ${JSON.stringify(query.get(name))}`;
       refuse(response, refusal('badRequest', text));
       return;
     }
@@ -181,7 +181,7 @@ async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
     refuse(response, part.error);
     return;
   }
-  // -1 asks for the size.
+  // An offset of -1 requests the size.
   const [data, at] = offset < 0 ? ['', part.value.sizeBytes] : [wholeText(part.value.data), offset];
   answerJson(
     exchange,
@@ -201,6 +201,6 @@ async function answerDownload(exchange: Answerable, find: FindRoot): Promise<voi
   else if (refused !== undefined) refuse(exchange.response, refused);
 }
 
-/** /files/debug: what is attached where. */
+/** /files/debug: the attached paths. */
 const answerAttached = (exchange: Answerable, attached: Iterable<readonly [string, string]>): void =>
   answerJson(exchange, jsonObject([...attached].map(([name, path]) => [name, jsonString(path)])));

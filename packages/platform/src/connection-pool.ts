@@ -1,10 +1,10 @@
-// Connections of one kind, of which the first to be closed is found when there are too many.
+// Connections of one kind, with the choice of the one to close first.
 
 export interface ConnectionPool<It extends { readonly ip: string }> {
   readonly size: number;
   add(it: It): void;
   delete(it: It): void;
-  /** The oldest of the address that has the most: a flood from one address closes connections of that address. */
+  /** The oldest connection of the address that has the most. */
   first(): It | undefined;
 }
 

@@ -1,33 +1,31 @@
-// Connections that others made to this port: who they are from, what they are doing, and which ones are closed when there
-// are too many.
+// Incoming connections of the shared port: their origin, their state, and the choice of those to close when there are too many.
 //
 // Owns: every accepted socket until it closes.
-// Boundary: sockets and times; what a request means is the caller's. A connection is silent until the head of its first
-// request has come, then idle or, while a request is answered, busy, or stalled when its client has taken no byte of the
-// answer for `STALLED_MS`; a peer's carries messages of a registered sender.
-// CONNECTIONS-1: at most `maxConnections` are open. For one more the oldest of the silent ones goes, else of the idle ones,
-//     else of the stalled ones, each time of the address that has the most of them: a flood from one address closes
-//     connections of that address. Without such the new one is closed. Busy ones and peers stay.
-// CONNECTIONS-2: of connections silent for longer than `SILENT_GRACE_MS` at most `maxSilent` stay open. (Mesos' scheduler
-//     library opens one ahead of need and may leave it silent for long.)
-// CONNECTIONS-3: a request that was begun comes to its end: its head within `HEAD_TIMEOUT_MS` from its first byte, however
-//     slowly the bytes come, and its body at `MIN_BODY_BYTES_PER_MS` or faster. (Of bodies that go through node:http
-//     read-body.ts sees to that.)
-// CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` are those of one sender, the last ones that it used: who is registered
-//     can be claimed by anybody where nothing authenticates.
+// Boundary: sockets and times; requests are the caller's. A connection is silent until the head of its first request has
+// arrived, then idle; busy while a request is answered; stalled if the client has read no byte of the answer for
+// `STALLED_MS`; or a peer's, which carries messages of a registered sender.
+// CONNECTIONS-1: at most `maxConnections` are open. One more closes the oldest silent one, else the oldest idle one, else the
+//     oldest stalled one, each of the address that has the most of them: a flood from one address closes connections of that
+//     address. If there is none, the new connection is closed. Busy connections and those of peers stay open.
+// CONNECTIONS-2: at most `maxSilent` connections stay open that were silent for longer than `SILENT_GRACE_MS`. (Mesos'
+//     scheduler library opens a connection early and may keep it silent for long.)
+// CONNECTIONS-3: a connection is closed if the head of a request does not arrive within `HEAD_TIMEOUT_MS` from its first
+//     byte, or its body arrives more slowly than `MIN_BODY_BYTES_PER_MS`. (read-body.ts does so for bodies of node:http.)
+// CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` count as one sender's, the last ones used: without authentication any
+//     client can claim to be a registered sender.
 
 import type { Socket } from 'node:net';
 import { LIMITS } from '@meseta/base';
 import { canonicalIp } from './addresses.js';
 import { createConnectionPool } from './connection-pool.js';
 
-/** An incoming connection, as whoever takes its messages knows it. */
+/** An incoming connection, as the recipient of its messages sees it. */
 export interface PeerConnection {
-  /** Another one for every connection of this process. */
+  /** Unique in this process. */
   readonly id: number;
-  /** Where it comes from. */
+  /** The remote address. */
   readonly ip: string;
-  /** The addresses that its client certificate is for; undefined without a certificate that was checked. */
+  /** The addresses in its client certificate; undefined if none was verified. */
   readonly certifiedIps: readonly string[] | undefined;
 }
 
@@ -41,17 +39,17 @@ export const HEAD_TIMEOUT_MS = 60_000;
 export const SILENT_GRACE_MS = 10_000;
 export const MIN_BODY_BYTES_PER_MS = LIMITS.bodyRate.most / 1000;
 export const STALLED_MS = 30_000;
-/** libprocess uses one, and another one for a while when a link breaks. */
+/** libprocess uses one, and briefly a second one when a link breaks. */
 const MAX_CONNECTIONS_OF_PEER = LIMITS.peerConnections.most;
 const SWEEP_MS = 5_000;
-/** How much later than it was used a connection may be thought to be: keeping the order of every message would cost more. */
+/** The idle order is updated at most this often per connection, as an update per message would cost more. */
 const USE_RESOLUTION_MS = 1_000;
 
 export interface ConnectionStats {
   open: number;
-  /** Closed to make room, or not taken, or silent for too long among too many. */
+  /** Closed to make room, or refused, or silent too long. */
   cut: number;
-  /** Closed because a request did not come to its end in time. */
+  /** Closed because a request did not arrive in time. */
   slow: number;
 }
 
@@ -69,25 +67,25 @@ interface Tracked extends PeerConnection {
   peer: string | undefined;
   requests: number;
   sinceMs: number;
-  /** Of an unfinished request: when it began and how much of it is held. */
+  /** Of an incomplete request: when it began, and the bytes held. */
   begunMs: number | undefined;
   heldBytes: number;
-  /** How many bytes of answers the client had taken when it last took some, and when that was. */
+  /** The bytes of answers that the client had read at its last progress, and when that was. */
   takenBytes: number;
   takenMs: number;
 }
 
 export interface Connections {
   readonly stats: Readonly<ConnectionStats>;
-  /** Undefined: there is no room, and the socket was closed. */
+  /** Undefined: there was no room, and the socket was closed. */
   add(socket: Socket, certifiedIps: readonly string[] | undefined): PeerConnection | undefined;
   of(socket: Socket): PeerConnection | undefined;
-  /** `bytes` of a request that has not come to its end are held; 0: none. */
+  /** `bytes` of an incomplete request are held; 0 without one. */
   holds(socket: Socket, bytes: number): void;
-  /** The head of a request has come, and it is being answered; or is answered. */
+  /** The head of a request has arrived; its answer has ended. */
   requestBegan(socket: Socket): void;
   requestEnded(socket: Socket): void;
-  /** A message has come, and was answered at once. `peer`: its registered sender's address. */
+  /** A message arrived and was answered. `peer`: the address of its sender if that is registered. */
   used(socket: Socket, peer: string | undefined): void;
   closeAll(): void;
 }
@@ -141,7 +139,7 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
       stats[why]++;
       onCut(`${it.ip}:${it.socket.remotePort}`, reason);
       it.socket.destroy();
-      // Its 'close' comes in a later turn; until then it would be counted.
+      // 'close' is emitted in a later turn; until then the connection would be counted.
       forget(it);
     },
   };
@@ -149,7 +147,7 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
 
 type Book = ReturnType<typeof createBook>;
 
-/** CONNECTIONS-1: false if every connection is in use. */
+/** Closes one connection; false if every connection is in use (CONNECTIONS-1). */
 function makeRoom({ pools, cut }: Book, { maxConnections }: ConnectionLimits): boolean {
   const victim = pools.silent.first() ?? pools.idle.first() ?? pools.stalled.first();
   if (victim === undefined) return false;
@@ -157,7 +155,7 @@ function makeRoom({ pools, cut }: Book, { maxConnections }: ConnectionLimits): b
   return true;
 }
 
-/** Whether the client of a request takes its answer. */
+/** Tracks whether the client of a request reads its answer. */
 function watchAnswer(it: Tracked, enter: Book['enter'], nowMs: number): void {
   const { bytesWritten, writableLength } = it.socket;
   const takenBytes = bytesWritten - writableLength;
@@ -168,13 +166,13 @@ function watchAnswer(it: Tracked, enter: Book['enter'], nowMs: number): void {
   } else if (it.kind === 'busy' && nowMs - it.takenMs >= STALLED_MS) enter(it, 'stalled');
 }
 
-/** CONNECTIONS-2, CONNECTIONS-3, and who stalls. */
+/** CONNECTIONS-2, CONNECTIONS-3, and the detection of stalled connections. */
 function sweep({ all, pools, enter, cut }: Book, { maxSilent }: ConnectionLimits, nowMs: number): void {
   for (const it of [...all.values()]) {
     if (it.kind === 'busy' || it.kind === 'stalled') watchAnswer(it, enter, nowMs);
     if (it.begunMs === undefined) continue;
     const allowedMs = HEAD_TIMEOUT_MS + it.heldBytes / MIN_BODY_BYTES_PER_MS;
-    if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request was begun and not ended in time');
+    if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request did not arrive in time');
   }
   while (pools.silent.size > maxSilent) {
     const oldest = pools.silent.first();

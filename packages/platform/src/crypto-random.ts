@@ -1,5 +1,5 @@
-// A generator whose numbers nobody can work out from earlier ones. Ids that protect something come from it: whoever knows
-// a scheduler's stream id may call for its framework, and a seeded generator shows its state in a few of its ids.
+// A cryptographic generator, for ids that authorize: a client that knows the stream id of a scheduler may send calls for its
+// framework, and a few ids of a seeded generator would reveal its state.
 import { randomFillSync } from 'node:crypto';
 import type { Random } from '@meseta/base';
 
@@ -15,7 +15,7 @@ export function cryptoRandom(): Random {
         used = 0;
       }
       const word = pool[used] as number;
-      // A number that was given out is not kept: a dump of the memory shows no live id.
+      // Used numbers are erased: a memory dump reveals no valid id.
       pool[used++] = 0;
       return word;
     },

@@ -1,8 +1,7 @@
-// Descriptors that children of this process would inherit. Node opens all that it opens for this process alone
-// (O_CLOEXEC); what others have opened is inherited by every child: what whoever started this process has left open in
-// it, and LMDB's data file, as LMDB leaves it to its caller.
+// Descriptors that child processes would inherit. Node opens its own with O_CLOEXEC. Others are inherited: those that the
+// parent process left open, and LMDB's data file.
 //
-// DESCRIPTORS-1: of an agent's process nothing above 2 is inherited: neither by tasks nor by what runs for them.
+// DESCRIPTORS-1: tasks and helpers inherit no descriptor above 2 from an agent.
 import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { err, ok, type Result } from '@meseta/base';
 import { systemError } from './system-results.js';
@@ -21,21 +20,21 @@ function inheritable(): ReadonlyMap<number, number> {
       const flags = Number.parseInt(/^flags:\s*(\d+)$/m.exec(text)?.[1] ?? '', 8);
       if ((flags & O_CLOEXEC) === 0) found.set(descriptor, flags);
     } catch {
-      // The one that listed them is closed by now.
+      // The descriptor that listed the directory is closed by now.
     }
   }
   return found;
 }
 
-/** For a process' very start: what it has inherited, and would hand on, is nothing that it needs. */
+/** To be called at the start of a process: closes the descriptors that it inherited and would pass on. */
 export function closeInherited(): void {
   for (const descriptor of inheritable().keys()) closeSync(descriptor);
 }
 
 /**
- * Keeps children from inheriting the descriptors that a library has open of a file. Each is closed and opened again with
- * the same flags but O_CLOEXEC, under the same number, as a new descriptor gets the lowest that is free. To be called
- * before the library uses it again; on an error the library must not go on.
+ * Keeps children from inheriting the descriptors that a library has open on a file. Each is closed and reopened with
+ * O_CLOEXEC under the same number, as a new descriptor gets the lowest free number. Must be called before the library uses
+ * the file again; after an error the library must not continue.
  */
 export function keepFromChildren(path: string): Result<void, string> {
   try {
@@ -54,7 +53,7 @@ export function keepFromChildren(path: string): Result<void, string> {
 
 function reopen(path: string, descriptor: number, flags: number): boolean {
   const access = flags & ~(constants.O_CREAT | constants.O_TRUNC | constants.O_EXCL);
-  // Fills what is free below it, so that it is the lowest once it is closed.
+  // Occupies the free numbers below, so that the descriptor's number is the lowest once it is closed.
   const below: number[] = [];
   for (let taken = -1; taken < descriptor; ) {
     taken = openSync(path, access);
@@ -62,7 +61,7 @@ function reopen(path: string, descriptor: number, flags: number): boolean {
   }
   closeSync(descriptor);
   let opened = openSync(path, access);
-  // Another thread has closed one below meanwhile.
+  // Another thread has closed a lower one meanwhile.
   while (opened < descriptor) {
     below.push(opened);
     opened = openSync(path, access);

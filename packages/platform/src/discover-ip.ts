@@ -1,4 +1,4 @@
-// `--ip_discovery_command`: the address to listen on is what a command of the operator's prints.
+// `--ip_discovery_command`: a command that prints the address to listen on.
 import { execFile } from 'node:child_process';
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';

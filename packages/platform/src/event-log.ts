@@ -1,11 +1,12 @@
 // One log of encoded events for many subscribers with equal rights and media type.
 //
-// Owns: the last `ringBytes` of events, framed for HTTP once for all, and a cursor a subscriber.
-// EVENT-LOG-1: a subscriber sees its first bytes, then every event appended after `subscribe`, in order, once, or is cut off.
-// EVENT-LOG-2: a stalled subscriber holds nothing but its cursor; one whose cursor falls off the ring is cut off.
-// EVENT-LOG-3: events leave once a turn, once in 20 ms when there are many subscribers; then one write a subscriber has them all,
-//     and writing to all of them takes a slice of each turn.
-// EVENT-LOG-4: each event is an HTTP chunk of its own, as in the streams of Mesos; there are clients that count on it.
+// Owns: the last `ringBytes` of events, framed as HTTP chunks once for all subscribers, and a cursor per subscriber.
+// EVENT-LOG-1: a subscriber receives its first bytes, then every event appended after `subscribe` once and in order, or its
+//     stream is closed.
+// EVENT-LOG-2: a stalled subscriber costs its cursor only; its stream is closed when its cursor falls off the ring.
+// EVENT-LOG-3: events are sent once per turn of the event loop, or every 20 ms with many subscribers, in one write per
+//     subscriber; the writes to all subscribers take one slice per turn.
+// EVENT-LOG-4: each event is one HTTP chunk, as in Mesos' streams; some clients rely on it.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
 import { closeWithClient } from './client-end.js';
@@ -21,8 +22,8 @@ export interface EventLog {
   /** One event, encoded and framed. */
   append(event: Uint8Array): void;
   /**
-   * `first` (a snapshot in pieces) goes out before the events that are appended from now on. The response's
-   * head has been written. `ended` is called once, never from inside; answers what ends the subscription.
+   * `first` (a snapshot in pieces) is sent before the events that are appended from now on. The response's head has been
+   * written. `ended` is called once, never from within a method. Returns a function that ends the subscription.
    */
   subscribe(response: ServerResponse, first: readonly Uint8Array[], ended: (why: StreamEnd) => void): () => void;
   readonly subscribers: number;
@@ -32,9 +33,9 @@ export interface EventLog {
 
 const MANY = 64;
 const MANY_DELAY_MS = 20;
-/** Of a turn of the event loop. */
+/** The time for writes in one turn of the event loop. */
 const SLICE_MS = 2;
-/** Handed over at once to a subscriber that has much to catch up with. */
+/** Written at a time to a subscriber that lags behind. */
 const WINDOW_BYTES = 256 * 1024;
 
 interface Subscriber {
@@ -47,7 +48,7 @@ interface Subscriber {
   why: StreamEnd;
 }
 
-/** Events that leave together. */
+/** Events that are sent together. */
 interface Batch {
   /** As HTTP chunks. */
   readonly bytes: Buffer;
@@ -58,7 +59,7 @@ interface Ring {
   batches: Batch[];
   /** The number of the first batch held. */
   start: number;
-  /** Not in a batch yet. */
+  /** Events not in a batch yet. */
   pending: Uint8Array[];
   pendingBytes: number;
   bytes: number;
@@ -68,7 +69,7 @@ const endOf = (ring: Ring): number => ring.start + ring.batches.length;
 
 const CRLF = Buffer.from('\r\n');
 
-/** What was appended becomes a batch: who comes later begins behind it. */
+/** Turns the pending events into a batch; later subscribers begin after it. */
 function seal(ring: Ring): void {
   if (ring.pending.length === 0) return;
   const parts: Uint8Array[] = [];
@@ -89,18 +90,18 @@ function seal(ring: Ring): void {
 }
 
 /**
- * A batch goes to the socket as it is. Only a client of HTTP/1.0, which knows no chunks, gets its events from `response`.
+ * Writes a batch to the socket as it is. A client of HTTP/1.0, which has no chunks, gets its events through `response`.
  */
 function writeBatch({ response }: Subscriber, { bytes, events }: Batch): boolean {
   if (response.chunkedEncoding) return response.socket?.write(bytes) ?? false;
   return events.reduce((_, event) => response.write(event), true);
 }
 
-/** Writes until the subscriber has all or asks to drain. */
+/** Writes until the subscriber has received all events or its socket must drain. */
 function pump(subscriber: Subscriber, ring: Ring): void {
   const { response } = subscriber;
   const { socket } = response;
-  // Without a socket the request waits behind others of its connection.
+  // Without a socket the response waits for earlier ones of its connection.
   if (subscriber.draining || response.destroyed || socket === null) return;
   let room = true;
   let window = WINDOW_BYTES;
@@ -121,7 +122,7 @@ function pump(subscriber: Subscriber, ring: Ring): void {
   subscriber.draining = !room;
 }
 
-/** Lets go of the oldest events; cuts off who still needs them. */
+/** Drops the oldest events; closes the streams of subscribers that still need them. */
 function trim(ring: Ring, ringBytes: number, subscribers: ReadonlySet<Subscriber>): void {
   let drop = 0;
   while (ring.bytes > ringBytes && drop < ring.batches.length) {
@@ -138,7 +139,7 @@ function trim(ring: Ring, ringBytes: number, subscribers: ReadonlySet<Subscriber
   }
 }
 
-/** Events that everybody has are kept no longer. */
+/** Drops the events that every subscriber has received. */
 function forgetSent(ring: Ring, subscribers: ReadonlySet<Subscriber>): void {
   let least = endOf(ring);
   for (const subscriber of subscribers) if (subscriber.why === 'closed') least = Math.min(least, subscriber.cursor);
@@ -148,7 +149,7 @@ function forgetSent(ring: Ring, subscribers: ReadonlySet<Subscriber>): void {
   ring.start = least;
 }
 
-/** Writes to all; a slice a turn, as a thousand subscribers are a thousand writes. What comes meanwhile goes behind. */
+/** Writes to all subscribers in slices; events that arrive meanwhile are sent in the next round. */
 function createSender(clock: Clock, ring: Ring, subscribers: ReadonlySet<Subscriber>, sent: () => void): () => void {
   let sending = false;
   let again = false;
@@ -238,13 +239,13 @@ export function createEventLog(options: EventLogOptions): EventLog {
   };
 }
 
-/** Of the socket: batches go past the response, which would not hear of it. */
+/** Listens on the socket: batches bypass the response, which emits no 'drain' for them. */
 function onDrain({ socket }: ServerResponse, drained: () => void): () => void {
   socket?.on('drain', drained);
   return () => socket?.off('drain', drained);
 }
 
-/** Now, or when those before it on its connection are answered. `begin` answers what ends what it began. */
+/** Calls `begin` once the response has a socket, which it gets after earlier responses; `begin` returns its cleanup. */
 function whenConnected(response: ServerResponse, begin: () => () => void, connected: () => void): void {
   if (response.socket === null) {
     response.once('socket', () => {

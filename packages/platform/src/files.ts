@@ -9,10 +9,10 @@ import { claimDirectory } from './claimed-directories.js';
 import { openTrustedDirectory } from './held-directories.js';
 import { attempt, statOfPath, systemError } from './system-results.js';
 
-/** Every launch writes a file: without a FileHandle, which `fs/promises` makes, that takes half the CPU. */
+/** Every launch writes a file, which takes half the CPU without the FileHandle of `fs/promises`. */
 const writeFileAsync = promisify(writeFile);
 
-/** Opened for reading and writing: it never sees an end, however often writers come and go. */
+/** Opened for reading and writing, so that it does not end when the last writer closes it. */
 function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
   let fd: number;
   try {

@@ -1,24 +1,24 @@
-// Flags as Mesos' programs take them: `--name=value`, `--name` and `--no-name` for booleans, and
-// `MESOS_NAME` in the environment, which the command line overrides. A value `file:///path` is the
-// file's content. Source: the "Configuration" page of Mesos' documentation, and its stout library.
+// Command-line flags in Mesos' format: `--name=value`, `--name` and `--no-name` for booleans, and
+// `MESOS_NAME` in the environment, which the command line overrides. A value `file:///path` is replaced by the
+// content of the file. Source: the "Configuration" page of Mesos' documentation, and its stout library.
 import { err, formatByteSize, formatDuration, ok, parseByteSize, parseDuration, type Result } from '@meseta/base';
 
 export interface FlagSpec<T> {
   readonly kind: 'value' | 'boolean';
   readonly aliases: readonly string[];
-  /** As it would be typed; undefined: the flag has no value unless given. */
+  /** In the format of the command line; undefined: the flag has no value unless given. */
   readonly default: string | undefined;
   /**
-   * 'ignored': a flag of Mesos that does nothing here yet; accepted with a warning. 'refused': one that asks for what is
-   * missing and would do harm without it; giving it is an error, and `help` says what to do instead.
+   * 'ignored': a flag of Mesos without effect; accepted with a warning. 'refused': a flag of Mesos that would be unsafe to
+   * ignore; giving it is an error, and `help` says what to do instead.
    */
   readonly status: 'used' | 'ignored' | 'refused';
   readonly required: boolean;
-  /** A path keeps `file://...` as it is; every other value is then the file's content. */
+  /** The value is a path: `file://...` is not replaced by the content of the file. */
   readonly path: boolean;
   readonly help: string;
   parse(text: string): Result<T, string>;
-  /** The value as /flags shows it; `text` is what was given, or stood in the file that was given. */
+  /** The value as /flags shows it. `text` is the given text, or the content of the given file. */
   format(value: T, text: string): string;
 }
 
@@ -33,7 +33,7 @@ export interface FlagOptions {
 type Parse<T> = (text: string) => Result<T, string>;
 type Format<T> = (value: T, text: string) => string;
 
-/** A flag with a value of the caller's own type. */
+/** A flag with a value of type T. */
 export function valueFlag<T>(
   parse: Parse<T>,
   format: Format<T>,
@@ -75,15 +75,15 @@ const parseNumber: Parse<number> = (text) => {
     : err(`expected a number, got ${JSON.stringify(text)}`);
 };
 
-/** One of some words. */
+/** One of the given values. */
 export const oneOf =
-  <T extends string>(...words: readonly T[]) =>
+  <T extends string>(...values: readonly T[]) =>
   (text: string): Result<T, string> => {
-    const found = words.find((word) => word === text);
-    return found === undefined ? err(`expected ${words.join(' or ')}, got ${JSON.stringify(text)}`) : ok(found);
+    const found = values.find((value) => value === text);
+    return found === undefined ? err(`expected ${values.join(' or ')}, got ${JSON.stringify(text)}`) : ok(found);
   };
 
-/** Names with commas between them. */
+/** Names separated by commas. */
 export const parseNames = (text: string): Result<readonly string[], string> =>
   ok(
     text
@@ -92,7 +92,7 @@ export const parseNames = (text: string): Result<readonly string[], string> =>
       .filter((name) => name !== ''),
   );
 
-/** Shown as it was given. */
+/** Shows the value as it was given. */
 export const asGiven: Format<unknown> = (_, text) => text;
 
 const nonEmpty =
@@ -118,6 +118,7 @@ const between =
   };
 
 export const textFlag: FlagMaker<string> = maker<string>(ok, asGiven);
+
 function parseJsonText(text: string): Result<string, string> {
   try {
     JSON.parse(text);
@@ -127,20 +128,20 @@ function parseJsonText(text: string): Result<string, string> {
   }
 }
 
-/** The text of JSON, whoever reads it. */
+/** A JSON text, which the caller decodes. */
 export const jsonFlag: FlagMaker<string> = maker<string>(parseJsonText, asGiven);
-/** A path, never read as `file://`. */
+/** A path; `file://` is not replaced by the content of the file. */
 export const pathFlag: FlagMaker<string> = maker<string>(nonEmpty('a path'), asGiven, { path: true });
-/** A host's name or address, as others are told it. */
+/** A host name or an address. */
 export const hostFlag: FlagMaker<string> = maker<string>(parseHost, asGiven);
-/** A URL, shown without what may stand in it before the host: a name and a password. */
+/** A URL, shown without its user name and password. */
 export const urlFlag: FlagMaker<string> = maker<string>(ok, (text) =>
   text.replace(/^([a-z]+:\/\/)[^/]*@/i, '$1<hidden>@'),
 );
-/** Text with secrets in it, shown to nobody. */
+/** A text with secrets, never shown. */
 export const secretFlag: FlagMaker<string> = maker<string>(ok, () => '<hidden>');
 export const numberFlag: FlagMaker<number> = maker(parseNumber, String);
-/** A port; 0 where any will do. */
+/** A port; 0 for any free one. */
 export const portFlag: FlagMaker<number> = maker(between(0, 65535), String);
 export const countFlag: FlagMaker<number> = maker(between(0, 2 ** 31 - 1), String);
 /** Milliseconds. */
@@ -162,8 +163,8 @@ export function booleanFlag(options: FlagOptions & { readonly default?: boolean 
   return { ...valueFlag(parseBoolean, String, { ...rest, ...text }), kind: 'boolean' } as FlagSpec<boolean>;
 }
 
-/** Main names (with underscores, as Mesos has them) and their flags. */
-// biome-ignore lint/suspicious/noExplicitAny: a spec takes and gives its own type, so no common one exists
+/** Flags by their main names, with underscores as in Mesos. */
+// biome-ignore lint/suspicious/noExplicitAny: each spec has its own value type
 export type FlagTable = Readonly<Record<string, FlagSpec<any>>>;
 
 export type FlagValues<Table extends FlagTable> = {
@@ -172,20 +173,20 @@ export type FlagValues<Table extends FlagTable> = {
 
 export interface ParsedFlags<Table extends FlagTable> {
   readonly values: FlagValues<Table>;
-  /** Every flag that has a value, by its main name, in alphabetical order: what /flags and GET_FLAGS show. */
+  /** Every flag that has a value, by its main name in alphabetical order, as /flags and GET_FLAGS show it. */
   readonly shown: ReadonlyMap<string, string>;
-  /** Main names of the flags that were given, here or in the environment. */
+  /** Main names of the flags given on the command line or in the environment. */
   readonly given: ReadonlySet<string>;
   readonly warnings: readonly string[];
 }
 
 export interface FlagSources {
-  /** What follows the program's name. */
+  /** The arguments after the program's name. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** `MESOS_`: `MESOS_WORK_DIR` is `work_dir`; names in the environment that no flag has are left alone. */
+  /** `MESOS_`: `MESOS_WORK_DIR` is `work_dir`. Variables of unknown flags are ignored. */
   readonly prefix: string;
-  /** The content of a file; throws when it can't be read. */
+  /** The content of a file; throws if it cannot be read. */
   readFile(path: string): string;
 }
 
@@ -221,7 +222,7 @@ function fromArgv(argv: readonly string[]): Result<Given[], FlagError> {
     if (arg === '--') break;
     if (!arg.startsWith('--')) {
       const last = given.at(-1);
-      // It may be the value of the flag before it, or a part of it, and that may be a secret.
+      // It may be (part of) the value of the previous flag, which may be a secret.
       const what = last === undefined ? JSON.stringify(raw) : `after --${last.name}`;
       const hint = last !== undefined && last.value === undefined ? `; a value is given as --${last.name}=VALUE` : '';
       return fail('unexpectedArgument', what, `Unexpected argument ${what}${hint}`);
@@ -233,8 +234,8 @@ function fromArgv(argv: readonly string[]): Result<Given[], FlagError> {
   return ok(given);
 }
 
-/** The distance in single edits, to find what was meant. */
-function distance(a: string, b: string): number {
+/** The number of single-character edits between two texts. */
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
@@ -247,11 +248,11 @@ function distance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
-function nearest(name: string, names: Iterable<string>): string | undefined {
+function nearestName(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {
-    const edits = distance(name.replaceAll('-', '_'), candidate);
+    const edits = editDistance(name.replaceAll('-', '_'), candidate);
     if (edits < least) {
       least = edits;
       best = candidate;
@@ -260,7 +261,7 @@ function nearest(name: string, names: Iterable<string>): string | undefined {
   return best;
 }
 
-/** The text to parse: given, or implied by a boolean's name, or read from a file. */
+/** The text to parse: the given value, the content of the given file, or the boolean that the flag's form implies. */
 function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) => string): Result<string, FlagError> {
   const bad = (message: string) => fail('badValue', given.typed, `Flag ${given.typed}: ${message}`);
   if (spec.kind === 'value' && given.negated) return bad('has a value, so it has no --no- form');
@@ -271,7 +272,7 @@ function textOf(given: Given, spec: FlagSpec<unknown>, readFile: (path: string) 
   if (spec.path || !value.startsWith('file://')) return ok(value);
   const path = value.slice('file://'.length);
   try {
-    // Editors and `echo` end a file with a line end that is no part of the value.
+    // Editors and `echo` end a file with a line break that is not part of the value.
     return ok(readFile(path).replace(/(?<!\n)(\r?\n)+$/, ''));
   } catch (error) {
     return bad(`can't read ${path}: ${(error as Error).message}`);
@@ -295,7 +296,7 @@ function takeAll(
     const main = mains.get(given.name);
     if (main === undefined) {
       if (given.fromEnv) continue;
-      const near = nearest(given.name, mains.keys());
+      const near = nearestName(given.name, mains.keys());
       const hint = near === undefined ? '' : `; did you mean --${near}?`;
       return fail('unknownFlag', given.typed, `Unknown flag ${given.typed}${hint}`);
     }
@@ -314,7 +315,7 @@ function takeAll(
   return ok(taken);
 }
 
-/** Reads the flags of a program. The first thing that is wrong is the error; nothing is half taken. */
+/** Parses the flags of a program. The error is the first mistake. */
 export function parseFlags<const Table extends FlagTable>(
   table: Table,
   sources: FlagSources,
@@ -354,7 +355,7 @@ export function parseFlags<const Table extends FlagTable>(
   return ok({ values: values as FlagValues<Table>, shown, given: new Set(taken.value.keys()), warnings });
 }
 
-/** What --help prints: how the program is called, and each flag with its default. */
+/** The text of --help: the usage, and each flag with its default. */
 export function flagsHelp(usage: string, table: FlagTable): string {
   const rows = Object.keys(table)
     .sort()

@@ -1,15 +1,15 @@
-// Directories held open: for all that the agent does, with more rights than a task has, where that task may write.
+// Open directories, for work of the privileged agent in places where a task may write.
 //
-// Owns: nothing but the descriptors that its results hold until they are closed. Boundary: nothing throws; a failed
-// call is a value that names the path as people know it. Node has no openat; `/proc/self/fd/N/NAME` does the same, as
-// the kernel goes from there straight to the directory that descriptor N holds, and looks NAME up in it.
+// Owns: the descriptors of its results until they are closed. Boundary: nothing throws; a failed call is a value that names
+// the path. Node has no openat; `/proc/self/fd/N/NAME` does the same: the kernel looks NAME up in the directory that
+// descriptor N refers to.
 //
-// HELD-1: a name is one component. What it stands for is looked up once, by the call that uses it.
-// HELD-2: no link is followed: what is opened is opened with O_NOFOLLOW, other calls act on the name itself.
-// HELD-3: nothing but a regular file is opened for its content, whatever is put in its place meanwhile: the name gives a
-//   descriptor that neither reads nor writes (O_PATH), and only if that is one's, the descriptor is opened again. That
-//   never waits: the owner of a file may hold a lease on it, for which an open would wait 45 seconds (fcntl(2), F_SETLEASE).
-// HELD-4: owner and mode are changed by descriptor, and of files only of those made here: of no file of someone else.
+// HELD-1: a name is one path component. It is looked up once, by the call that uses it.
+// HELD-2: no link is followed: files are opened with O_NOFOLLOW, and other calls act on the name itself.
+// HELD-3: only regular files are opened for their content, whatever replaces them meanwhile: the name is opened with O_PATH,
+//   which neither reads nor writes, and reopened by descriptor if it is a regular file. The open never waits for a lease of
+//   the file's owner, which could take 45 seconds (fcntl(2), F_SETLEASE).
+// HELD-4: owner and mode are changed by descriptor, and only of files created here.
 import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -52,28 +52,28 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'is not a directory (a symbolic link is not followed)',
 };
 
-/** Calls something that may throw; its error names the path as people know it. */
+/** Turns an exception of the call into an error that names the path. */
 async function attemptAt<T>(shownPath: string, call: () => Promise<T>): Promise<SystemResult<T>> {
   try {
     return ok(await call());
   } catch (error) {
     const { code, message } = systemError(error);
-    // Node adds the call and a path by way of a descriptor, which means nothing to people.
+    // Node's message ends with the call and a path below /proc/self/fd.
     return failure(code, `${shownPath}: ${REASONS[code] ?? message.replace(/, \w+( '.*)?$/, '')}`);
   }
 }
 
-/** Whether others than this process' user, and root, can put something else in the place of what is in a directory. */
+/** Whether only this process' user and root can change the entries of a directory. */
 export const isProtected = ({ uid, mode }: FileStat): boolean =>
   (uid === 0 || uid === process.getuid?.()) && (mode & WRITABLE_BY_OTHERS) === 0;
 
-/** Gives what was made its owner and exactly its mode, which the umask may have cut. */
-async function dress(fd: number, { mode, owner }: Made): Promise<void> {
+/** Sets the owner and the exact mode of a new file, which the umask may have reduced. */
+async function setOwnerAndMode(fd: number, { mode, owner }: Made): Promise<void> {
   if (owner !== undefined) await fchownAsync(fd, owner.uid, owner.gid);
   if (statOfDescriptor(fd).mode !== mode) await fchmodAsync(fd, mode);
 }
 
-/** `use` has the descriptor for good unless it throws. */
+/** Closes the descriptor if `use` throws; otherwise `use` owns it. */
 async function withDescriptor<T>(fd: number, use: () => T | Promise<T>): Promise<T> {
   try {
     return await use();
@@ -186,12 +186,12 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
         await fs.mkdir(path, { mode: made.mode });
         const opened = await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         return withDescriptor(opened, async () => {
-          // HELD-4: who may write here may have put another directory of this process' user in its place.
+          // HELD-4: others who may write here may have replaced it by another directory of this process' user.
           const isOwn = statOfDescriptor(opened).uid === process.getuid?.();
           if (!protectedFromOthers && !(isOwn && (await isEmpty(`/proc/self/fd/${opened}`)))) {
             throw Object.assign(new Error('EEXIST: was replaced while it was made'), { code: 'EEXIST' });
           }
-          await dress(opened, made);
+          await setOwnerAndMode(opened, made);
           return holdDirectory(opened, shown);
         });
       }),
@@ -201,7 +201,7 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
       at(name, async (path, shown) => {
         const opened = await openAsync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, made.mode);
         return withDescriptor(opened, async () => {
-          await dress(opened, made);
+          await setOwnerAndMode(opened, made);
           return holdFile(opened, shown);
         });
       }),
@@ -219,13 +219,16 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
     changeOwner: (owner) => attemptAt(shownPath, () => fchownAsync(fd, owner.uid, owner.gid)),
     seal: () =>
       attemptAt(shownPath, () =>
-        dress(fd, { mode: SEALED_MODE, owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } }),
+        setOwnerAndMode(fd, {
+          mode: SEALED_MODE,
+          owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+        }),
       ),
     watch: (onChange) => watchDirectory(ownPath, shownPath, onChange),
     close: () => closeSync(fd),
   };
 }
 
-/** Follows links: of a path that nobody else can change. */
+/** Opens a path that no other user can change; links are followed. */
 export const openTrustedDirectory = (path: string): Promise<SystemResult<HeldDirectory>> =>
   attemptAt(path, async () => holdDirectory(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), path));

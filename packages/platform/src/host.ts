@@ -1,8 +1,8 @@
-// One port for HTTP and libprocess, as in Mesos: whoever knows a process' `ip:port` can send it
-// messages and ask its endpoints. Incoming: inbound.ts, connections.ts. Outgoing messages: peers.ts.
+// One port for HTTP and libprocess, as in Mesos: the `ip:port` of a process takes messages and requests of endpoints.
+// Incoming connections: inbound.ts, connections.ts. Outgoing messages: peers.ts.
 //
-// HOST-1: with `requirePeerAddressIpMatch` a message comes from the address that its sender claims; on a connection with a
-//     client certificate, from that or from one that the certificate is for. Others are answered 400 and counted.
+// HOST-1: with `requirePeerAddressIpMatch` a message is accepted only from the address in its sender's pid; on a connection
+//     with a client certificate, also from an address in the certificate. Others are answered 400 and counted.
 // HOST-2: a client that ends its sending side after its requests gets every answer; only streams end with it (client-end.ts).
 import {
   createServer as createHttpServer,
@@ -46,16 +46,16 @@ export interface PeerMessage {
 
 export type { ConnectionLimits, PeerConnection } from './connections.js';
 
-/** What an operator may want to read in the log. */
+/** An event for the log. */
 export type HostNote =
   | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
   | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string }
   | { readonly kind: 'badMessage'; readonly remote: string; readonly reason: string }
-  /** A connection that was closed to make room or because its request took too long. */
+  /** A connection was closed to make room or because its request took too long. */
   | { readonly kind: 'connectionCut'; readonly remote: string; readonly reason: string }
-  /** Too many connections were made to addresses that nothing is registered at: the oldest was closed for this one. */
+  /** The least recently used connection to an address without a link was closed for a new one. */
   | { readonly kind: 'strangerCut'; readonly address: string }
-  /** Plain text where TLS was expected, or a certificate that doesn't do. */
+  /** Plain text instead of TLS, or a certificate that was rejected. */
   | { readonly kind: 'tlsRefused'; readonly remote: string; readonly reason: string };
 
 /** The note as a log line. */
@@ -78,63 +78,63 @@ export function hostNoteText(note: HostNote): string {
 
 export interface HostOptions {
   readonly ip: string;
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** What pids of this process show instead of the bound address. */
+  /** The address in pids of this process, instead of the bound one. */
   readonly advertise?: { readonly ip?: string | undefined; readonly port?: number | undefined } | undefined;
   /** Undefined: plain text, in and out. */
   readonly tls?: TlsConfig | undefined;
   /** Messages must come from the address that their sender claims (`--require_peer_address_ip_match`). */
   readonly requirePeerAddressIpMatch?: boolean | undefined;
   readonly connectionLimits?: ConnectionLimits | undefined;
-  /** How many connections to addresses that are not linked may be open at a time. */
+  /** The number of open connections to addresses without a link. */
   readonly maxStrangers?: number | undefined;
-  /** `registered` is `accepted`, of a sender that this process knows: its connection is never closed to make room. */
+  /** `registered`: accepted from a registered sender, whose connection is never closed to make room. */
   onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
   onConnectionClosed?(connection: PeerConnection): void;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
-  /** Calls that need not go through node:http; what they refuse comes to `onRequest`. */
+  /** The fast path for calls; requests that it does not take are given to `onRequest`. */
   readonly calls?: PlainCalls | undefined;
   /**
-   * The connection to a linked address (`ip:port`) broke or could not be made: once a break, never from inside
-   * `send` or `link`. The address is no longer linked then.
+   * The connection to a linked address (`ip:port`) broke or could not be opened. Called once for each break, never from
+   * within `send` or `link`; the address is no longer linked.
    */
   onPeerLost(address: string): void;
   /** Peers can cause notes at will: a log of them is to be limited (`Logger.limited`). */
   onNote?(note: HostNote): void;
-  /** A message's body; 64 MiB unless given. */
+  /** The longest body of a message; 64 MiB unless given. */
   readonly maxBodyBytes?: number | undefined;
-  /** Unsent to one peer; 64 MiB unless given. */
+  /** The most unsent bytes of one peer; 64 MiB unless given. */
   readonly maxUnsentBytes?: number | undefined;
 }
 
 export interface HostStats {
   readonly messagesReceived: number;
   readonly messagesSent: number;
-  /** Received for an actor that is not here. */
+  /** Received for an unknown actor. */
   readonly messagesUnknown: number;
-  /** Queued for a connection that broke or was cut off. */
+  /** Queued for a connection that broke or was closed. */
   readonly messagesDropped: number;
   readonly peersOverLimit: number;
   readonly badMessages: number;
-  /** From another address than their sender's. */
+  /** Received from another address than the sender's. */
   readonly messagesFromElsewhere: number;
   readonly connections: Readonly<ConnectionStats>;
-  /** Outgoing connections that were closed because too many to addresses without anybody registered were open. */
+  /** Outgoing connections without a link that were closed to make room. */
   readonly strangersCut: number;
 }
 
 export interface Host {
-  /** The advertised `ip:port`: what pids of this process end in. */
+  /** The advertised `ip:port`, the address in pids of this process. */
   readonly address: string;
   readonly bound: { readonly ip: string; readonly port: number };
   readonly stats: HostStats;
   /** Queues a message from the actor `from` of this process; in order for each address, at most once. */
   send(to: Pid, from: string, wireName: string, body: Uint8Array): void;
-  /** Keeps a connection to the pid's address, and tells `onPeerLost` when it breaks. */
+  /** Keeps a connection to the pid's address open and calls `onPeerLost` when it breaks. */
   link(to: Pid): void;
   unlink(to: Pid): void;
-  /** Takes no more connections, sends what is queued, and closes everything. */
+  /** Stops listening, sends the queued messages, and closes all connections. */
   close(): Promise<void>;
 }
 
@@ -166,16 +166,16 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
   const http = createHttpServer({
     keepAliveTimeout: 0,
     headersTimeout: HEAD_TIMEOUT_MS,
-    // A body may last as long as its stream does (ATTACH_CONTAINER_INPUT); readers have their own patience.
+    // A body may last as long as its stream (ATTACH_CONTAINER_INPUT); the readers of bodies have timeouts.
     requestTimeout: 0,
     requireHostHeader: false,
     maxHeaderSize: MAX_HEAD_BYTES,
   });
   // HOST-2. Node documents no option for it; without it a client that ends its side is cut off before its answer.
   Object.assign(http, { httpAllowHalfOpen: true });
-  // None is left out unseen: too many are refused (request-form.ts).
+  // All header lines are kept, so that request-form.ts can refuse too many.
   http.maxHeadersCount = 0;
-  /** Their last request could be read in two ways: so could what comes behind it. */
+  /** Sockets whose last request was refused as ambiguous; so are the bytes after it. */
   const refused = new WeakSet<Socket>();
   http.on('request', (request, response) => {
     if (refused.has(request.socket)) return;
@@ -185,12 +185,12 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
     refused.add(request.socket);
     response.writeHead(problem.status, { 'content-type': 'text/plain', connection: 'close' }).end(problem.text);
   });
-  // Starts the check of the timeouts, which node does when a server listens.
+  // Starts the timeout checks, which Node starts when a server listens.
   http.emit('listening');
   return http;
 }
 
-/** A message on a connection that began with plain HTTP. */
+/** A message on a connection that node:http reads. */
 async function messageOverHttp(
   { request, response, connections }: { request: IncomingMessage; response: ServerResponse; connections: Connections },
   readBody: (
@@ -217,7 +217,7 @@ async function messageOverHttp(
 const listen = (server: Server, ip: string, port: number): Promise<HostError | undefined> =>
   new Promise((resolve) => {
     server.once('error', ({ code = '', message }: NodeJS.ErrnoException) => {
-      const hint = code === 'EADDRINUSE' ? ': another process has this port; choose one with --port' : '';
+      const hint = code === 'EADDRINUSE' ? ': another process uses the port; choose another one with --port' : '';
       resolve({
         code: LISTEN_ERRORS[code] ?? 'listenFailed',
         message: `Flags --ip, --port: can't listen on ${ip}:${port}: ${message}${hint}`,
@@ -280,7 +280,7 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, conn
   };
 }
 
-/** Opens the port. A port that is taken is a value, so that the caller can say what to do about it. */
+/** Opens the port. A failure to listen is a value, so that the caller can tell the user what to do. */
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
   const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
   const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
@@ -323,7 +323,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
     createTlsAcceptor(tls, connectionLimits.maxSilent, inbound.accept, (remote, reason) =>
       note({ kind: 'tlsRefused', remote, reason }),
     );
-  // Half-open: an HTTP client may end its side and still wait for its answer.
+  // HOST-2.
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
     secure?.accept ?? ((socket) => inbound.accept(socket)),

@@ -1,13 +1,13 @@
-// Incoming connections of the shared port: a libprocess message goes to our own parser,
-// a plain call to our own reader of these, everything else to node:http with its bytes put back.
+// Incoming connections of the shared port: libprocess messages and plain calls are read by this process' own parsers,
+// everything else by node:http.
 //
-// Owns: the reading of an accepted socket until node:http or the reader of plain calls has it.
-// INBOUND-1: what a connection carries is decided request by request: a first request that is no libprocess
-//     message makes it one of plain calls, and the first that isn't that either gives it to node:http, which still knows
-//     a message and a call when it sees one later.
-// INBOUND-2: of messages a connection has one read's bytes a turn of the event loop: the system would hand over dozens of
-//     reads at once of one that floods, and everybody else would wait.
-// Which connections may stay, and for how long a request may take to come, is for connections.ts.
+// Owns: an accepted socket until it is given to the reader of plain calls or to node:http.
+// INBOUND-1: the reader is chosen request by request: the first request that is no libprocess message gives the connection
+//     to the reader of plain calls, the first that is no plain call either gives it to node:http, which still recognizes
+//     later messages and calls.
+// INBOUND-2: a connection delivers messages of one read per turn of the event loop: of a flooding one the kernel would
+//     deliver dozens of reads at once, and other connections would wait.
+// The limits on connections and on the duration of requests are in connections.ts.
 import { type Server as HttpServer, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressOfPid, LIMITS } from '@meseta/base';
@@ -22,31 +22,31 @@ export interface InboundOptions {
   readonly http: HttpServer;
   readonly calls: PlainCalls | undefined;
   readonly maxBodyBytes: number;
-  /** What all connections together may hold of unfinished messages and bodies. */
+  /** Shared by all connections: the bytes of incomplete messages and bodies. */
   readonly budget: ByteBudget;
   readonly connections: Connections;
   deliver(head: MessageHead, body: Uint8Array, connection: PeerConnection): Delivered;
   bad(remote: string, reason: string): void;
 }
 
-/** What became of a message: `registered` is `accepted`, of a sender that this process knows. */
+/** The outcome of a message; `registered`: accepted from a registered sender. */
 export type Delivered = 'accepted' | 'registered' | 'unknown' | { readonly refused: string };
 
 export interface Inbound {
-  /** `certifiedIps`: the addresses on its client certificate, where one was asked for and checked. */
+  /** `certifiedIps`: the addresses in the client certificate; undefined if none was verified. */
   accept(socket: Socket, certifiedIps?: readonly string[]): void;
 }
 
 export const MAX_HEAD_BYTES = LIMITS.requestHead.most;
-/** A read of so many bytes may have more behind it. */
-const MUCH_BYTES = 2 ** 15;
+/** After a read of this size more bytes may be waiting. */
+const LARGE_READ_BYTES = 2 ** 15;
 
 const datedAnswers = createDatedTexts();
 
 const answerOf = (status: string): string =>
   datedAnswers(status, (date) => `HTTP/1.1 ${status}\r\n${date}Content-Length: 0\r\n\r\n`);
 
-/** The status and, where it was refused, the reason. */
+/** The status, and the reason of a refusal. */
 export const replyTo = (delivered: Delivered): { readonly status: 202 | 400 | 404; readonly reason: string } => {
   if (typeof delivered !== 'string') return { status: 400, reason: delivered.refused };
   return { status: delivered === 'unknown' ? 404 : 202, reason: '' };
@@ -68,7 +68,7 @@ function createPacing(socket: Socket) {
         isPaused = false;
       });
     },
-    /** The socket is somebody else's, or nobody reads what comes. */
+    /** The socket is given away, or no longer read. */
     end(): void {
       isPaused = false;
     },
@@ -98,7 +98,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   );
   const remote = (): string => `${socket.remoteAddress}:${socket.remotePort}`;
 
-  /** False if all connections together hold too much. */
+  /** Accounts for the held bytes; false if the shared budget is exhausted. */
   const hold = (bytes: number): boolean => {
     const more = bytes - mine;
     if (more <= 0) budget.give(-more);
@@ -114,7 +114,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     answer = '';
     if (close) socket.end();
     else if (socket.writableLength > LIMITS.unreadAnswers.most) {
-      options.bad(remote(), 'reads none of its answers');
+      options.bad(remote(), 'it reads none of its answers');
       socket.destroy();
     }
   };
@@ -127,7 +127,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     socket.resume();
   };
   const onTimeout = (): void => {
-    options.bad(remote(), 'a request was begun and not ended');
+    options.bad(remote(), `a request did not arrive within ${HEAD_TIMEOUT_MS} ms`);
     socket.destroy();
   };
   const onEnd = (): void => {
@@ -145,7 +145,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     hold(0);
   };
   const onData = (bytes: Buffer): void => {
-    if (bytes.length >= MUCH_BYTES) pacing.pauseForTurn();
+    if (bytes.length >= LARGE_READ_BYTES) pacing.pauseForTurn();
     const parsed = parser.push(bytes);
     if (parsed.kind === 'bad') refuse(parsed.reason, parsed.status);
     if (parsed.kind === 'foreign' && !close) {
@@ -154,7 +154,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
       giveOn(socket, parsed.rest, options);
       return;
     }
-    if (!hold(parser.heldBytes)) refuse('too many bytes of unfinished messages', 413);
+    if (!hold(parser.heldBytes)) refuse('the incomplete messages of all connections exceed the limit', 413);
     finish();
   };
   socket.on('data', onData);
@@ -184,7 +184,7 @@ function handOver(socket: Socket, rest: Buffer, http: HttpServer): void {
 export function createInbound(options: InboundOptions): Inbound {
   return {
     accept(socket, certifiedIps) {
-      // A reset is followed by 'close', which says all that matters.
+      // A reset is followed by 'close', which is handled.
       socket.on('error', () => {});
       const connection = options.connections.add(socket, certifiedIps);
       if (connection !== undefined) readMessages(socket, connection, options);

@@ -1,11 +1,11 @@
-// The log in a file, beside stderr: `--log_dir` as Mesos' programs have it, with the file's name that its tools look for.
+// The log file of `--log_dir`, written besides stderr, under the name that Mesos' tools expect.
 import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '@meseta/base';
 import { makeDirectories } from './start-files.js';
 import { writeToStderr } from './stderr.js';
 
-/** A file that has grown to this is put aside, and the one put aside before it is dropped. */
+/** A file of this size is renamed to `*.old`, which replaces the previous one. */
 const MAX_BYTES = 256 * 2 ** 20;
 
 export interface LogFile {
@@ -13,7 +13,7 @@ export interface LogFile {
   write(line: string): void;
 }
 
-/** Directories of logs are often everybody's: a link or a FIFO of that name is somebody else's, and is not written to. */
+/** Other users may write to log directories: a link or a FIFO of that name is not opened. */
 function openRegular(path: string): { readonly file: number; readonly bytes: number } {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
@@ -23,7 +23,7 @@ function openRegular(path: string): { readonly file: number; readonly bytes: num
   throw new Error('it is not a regular file');
 }
 
-/** `program` is Mesos' name of it: `mesos-master`, `mesos-agent`. */
+/** `program`: `mesos-master` or `mesos-agent`. */
 export function openLogFile(directory: string, program: string, maxBytes = MAX_BYTES): Result<LogFile, string> {
   const path = join(directory, `${program}.INFO`);
   let open: ReturnType<typeof openRegular>;
@@ -45,7 +45,7 @@ export function openLogFile(directory: string, program: string, maxBytes = MAX_B
         ({ file, bytes } = openRegular(path));
         closeSync(full);
       } catch {
-        // A full disk must not end the daemon; stderr has the line too. What is open stays open until there is another.
+        // A full disk must not end the daemon, and stderr has the line too. The open file is kept until another is open.
       }
     },
   });

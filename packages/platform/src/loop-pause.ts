@@ -1,16 +1,16 @@
-// The longest time for which the event loop was held up by work of its own thread. Unlike the loop's delay it doesn't
-// grow when other processes have the processor.
+// The longest time for which work of the main thread blocked the event loop. Unlike the loop's delay it does not grow when
+// other processes use the processor.
 import { openSync, readSync } from 'node:fs';
 
 export interface PauseMeter {
-  /** Milliseconds of processor time, with at most one interval too many, since the last `reset`. */
+  /** Milliseconds of processor time since the last `reset`; may exceed the pause by one interval. */
   longestMs(): number;
   reset(): void;
 }
 
 const INTERVAL_MS = 20;
 
-/** Nanoseconds that the main thread has run; undefined where the kernel doesn't say. */
+/** Returns the nanoseconds that the main thread has run; undefined if the kernel does not report them. */
 function createThreadClock(): (() => number) | undefined {
   try {
     const descriptor = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
@@ -24,7 +24,7 @@ function createThreadClock(): (() => number) | undefined {
   }
 }
 
-/** All threads' time, the collector's and the compiler's too. */
+/** The time of all threads, those of the garbage collector and the compiler included. */
 const processNanoseconds = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1000;
@@ -34,12 +34,12 @@ export function createPauseMeter(): PauseMeter {
   const now = createThreadClock() ?? processNanoseconds;
   let before = now();
   let longest = 0;
-  const look = (): void => {
+  const measure = (): void => {
     const at = now();
     longest = Math.max(longest, at - before);
     before = at;
   };
-  setInterval(look, INTERVAL_MS).unref();
+  setInterval(measure, INTERVAL_MS).unref();
   return {
     longestMs: () => longest / 1e6,
     reset() {

@@ -1,11 +1,11 @@
-// Reads libprocess messages off a connection's bytes, however they are cut.
+// Parses libprocess messages from the bytes of a connection, however they are split.
 //
-// Owns: the unread bytes and the place in the request that is under way.
-// Boundary: pure, no socket; what a request means is the caller's. It stops at the first request
-// that is no libprocess message and gives its bytes back, so that node:http can go on from there.
-// MESSAGE-PARSER-1: the messages that come out don't depend on how the bytes were cut into chunks.
-// MESSAGE-PARSER-2: memory held is at most one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in however many chunks.
-// MESSAGE-PARSER-3: a head that others could read otherwise is no message: node:http has it, and refuses it.
+// Owns: the unread bytes and the position in the current request.
+// Boundary: pure, without a socket. It stops at the first request that is no libprocess message and returns its bytes, so
+// that node:http can continue from there.
+// MESSAGE-PARSER-1: the parsed messages do not depend on how the bytes were split.
+// MESSAGE-PARSER-2: memory is bounded by one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in any number of chunks.
+// MESSAGE-PARSER-3: a head that two readers could understand differently is no message: node:http gets and refuses it.
 import { err, hostOf, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
 import { isAddress } from './addresses.js';
 import { type BodyParts, createBodyParts } from './body-parts.js';
@@ -22,9 +22,9 @@ export interface MessageHead {
 }
 
 export interface ParserSink {
-  /** The body is the sink's only until it returns. */
+  /** The body is valid until this returns. */
   message(head: MessageHead, body: Uint8Array): void;
-  /** A head asks for `100 Continue` before it sends its body. */
+  /** The sender waits for `100 Continue` before it sends the body. */
   continueExpected(): void;
 }
 
@@ -33,7 +33,7 @@ export interface ParserLimits {
   readonly maxBodyBytes: number;
 }
 
-/** What became of the bytes: all read so far; another protocol from `rest` on; or a request that can't be read. */
+/** More bytes are needed; or `rest` begins a request that is no message; or a message is malformed. */
 export type Parsed =
   | { readonly kind: 'more' }
   | { readonly kind: 'foreign'; readonly rest: Buffer }
@@ -41,7 +41,7 @@ export type Parsed =
 
 export interface MessageParser {
   push(bytes: Buffer): Parsed;
-  /** Bytes held for a request that is not complete. */
+  /** Bytes held for an incomplete request. */
   readonly heldBytes: number;
 }
 
@@ -51,24 +51,24 @@ const MORE: Parsed = { kind: 'more' };
 const NOTHING = Buffer.alloc(0);
 const LETTER_P = 'P'.charCodeAt(0);
 const MAX_LINE_BYTES = 4096;
-/** A size and extensions, which nobody reads; no control character is in them. */
+/** A size and extensions, which are ignored, without control characters. */
 const CHUNK_SIZE = /^([0-9a-fA-F]{1,8})(?:;[\t -~\u0080-\u00ff]*)?$/;
 
 const AGENT_PREFIX = 'libprocess/';
 
-/** Whether a request is a libprocess message, by the two headers that libprocess looks at. */
+/** Whether a request is a libprocess message, by the two headers that libprocess checks. */
 export const isLibprocess = (
   method: string | undefined,
   userAgent: string | undefined,
   libprocessFrom: string | undefined,
 ): boolean => method === 'POST' && (libprocessFrom !== undefined || userAgent?.startsWith(AGENT_PREFIX) === true);
 
-/** What an actor's id may be made of: it stands in the request line of what is sent to it. */
+/** The characters of an actor's id, which appears in the request line of messages sent to it. */
 const ACTOR_ID = /^[!"$-.0->@-~]+$/;
 
 /**
- * A sender is answered at the address that it names: one that is no IP address would have this process look up names for
- * strangers, and an id with a space or a slash in it would be another request than a message.
+ * Messages are sent back to the address in the sender's pid: a host name would cause DNS look-ups for strangers, and an id
+ * with a space or a slash would change the request.
  */
 function senderProblem({ id, address }: PidParts): string | undefined {
   if (!ACTOR_ID.test(id)) return `expected an id of visible characters without /, ? and #, got ${JSON.stringify(id)}`;
@@ -77,7 +77,7 @@ function senderProblem({ id, address }: PidParts): string | undefined {
     : `expected an IP address before the port, got ${JSON.stringify(address)}`;
 }
 
-/** The addressee, name and sender of a libprocess request; what is wrong with it otherwise. */
+/** The recipient, message name and sender of a libprocess request, or the problem with it. */
 export function parseEnvelope(
   target: string,
   userAgent: string | undefined,
@@ -123,24 +123,24 @@ export function parseMessageHead(text: string): HeadResult {
   };
 }
 
-/** Where the parser is in a request. */
-type Place = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailer';
+/** The position of the parser in a request. */
+type Position = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailer';
 
 interface Reader {
   readonly sink: ParserSink;
   readonly limits: ParserLimits;
-  /** A busy peer sends one head again and again, byte for byte; keeping more costs ten thousand quiet ones memory. */
+  /** The last head: a busy peer repeats it byte for byte. Only one is kept, as ten thousand idle peers cost memory too. */
   known: { readonly text: string; readonly head: MessageHead } | undefined;
-  place: Place;
+  position: Position;
   unread: Buffer;
   at: number;
   head: MessageHead | undefined;
-  /** Bytes to come of the body or of its chunk. */
-  wanted: number;
+  /** Bytes of the body, or of its chunk, that are still missing. */
+  missing: number;
   readonly parts: BodyParts;
-  /** Lines behind the last chunk. */
+  /** Trailer lines read so far. */
   trailers: number;
-  /** Bytes of an unfinished head that were looked through. */
+  /** Bytes of an incomplete head that were searched for its end. */
   searched: number;
 }
 
@@ -159,7 +159,7 @@ function readHead(reader: Reader): Parsed | undefined {
   const end = unread.indexOf(HEAD_END, at + Math.max(0, reader.searched - HEAD_END.length));
   const foreign = (): Parsed => ({ kind: 'foreign', rest: unread.subarray(at) });
   if (end < 0) {
-    // Nothing that begins otherwise can become a message: node:http sees it at once.
+    // A request that does not begin with P is no POST: node:http gets it at once.
     reader.searched = unread.length - at;
     return unread[at] !== LETTER_P || unread.length - at > limits.maxHeadBytes ? foreign() : MORE;
   }
@@ -170,8 +170,8 @@ function readHead(reader: Reader): Parsed | undefined {
   reader.at = end + HEAD_END.length;
   reader.head = head;
   if (head.body !== 'chunked' && head.body > limits.maxBodyBytes) return tooLarge(reader);
-  reader.place = head.body === 'chunked' ? 'chunkSize' : 'sized';
-  reader.wanted = head.body === 'chunked' ? 0 : head.body;
+  reader.position = head.body === 'chunked' ? 'chunkSize' : 'sized';
+  reader.missing = head.body === 'chunked' ? 0 : head.body;
   if (head.expectContinue) reader.sink.continueExpected();
   return undefined;
 }
@@ -179,26 +179,29 @@ function readHead(reader: Reader): Parsed | undefined {
 function finish(reader: Reader): undefined {
   const { head, parts } = reader;
   const body = parts.take();
-  reader.place = 'head';
+  reader.position = 'head';
   reader.sink.message(present(head, 'head'), body);
 }
 
-/** Takes what is there of the wanted bytes; true once all have come. */
+/** Takes the available bytes of the body; true once it is complete. */
 function takeBody(reader: Reader): boolean {
   const { unread, at } = reader;
-  const take = Math.min(reader.wanted, unread.length - at);
+  const take = Math.min(reader.missing, unread.length - at);
   if (take > 0) {
     reader.parts.add(unread.subarray(at, at + take));
     reader.at += take;
-    reader.wanted -= take;
+    reader.missing -= take;
   }
-  return reader.wanted === 0;
+  return reader.missing === 0;
 }
 
 function readLine(reader: Reader): string | Parsed {
   const { unread, at } = reader;
   const end = unread.indexOf(LINE_END, at);
-  if (end < 0) return unread.length - at > MAX_LINE_BYTES ? bad('a line of a chunked body is too long') : MORE;
+  if (end < 0)
+    return unread.length - at > MAX_LINE_BYTES
+      ? bad(`a line of the chunked body is longer than ${MAX_LINE_BYTES} bytes`)
+      : MORE;
   reader.at = end + LINE_END.length;
   return unread.toString('latin1', at, end);
 }
@@ -208,10 +211,10 @@ function readChunkSize(reader: Reader): Parsed | undefined {
   if (typeof line !== 'string') return line;
   const [, digits] = CHUNK_SIZE.exec(line) ?? [];
   if (digits === undefined) return bad('expected a chunk size in hex digits');
-  if (reader.parts.isCrumbled) return bad(`body in more than ${LIMITS.bodyChunks.most} small chunks`, 413);
-  reader.wanted = Number.parseInt(digits, 16);
-  if (reader.parts.bytes + reader.wanted > reader.limits.maxBodyBytes) return tooLarge(reader);
-  reader.place = reader.wanted === 0 ? 'trailer' : 'chunkData';
+  if (reader.parts.isFragmented) return bad(`body in more than ${LIMITS.bodyChunks.most} small chunks`, 413);
+  reader.missing = Number.parseInt(digits, 16);
+  if (reader.parts.bytes + reader.missing > reader.limits.maxBodyBytes) return tooLarge(reader);
+  reader.position = reader.missing === 0 ? 'trailer' : 'chunkData';
   reader.trailers = 0;
   return undefined;
 }
@@ -221,13 +224,13 @@ function readChunkEnd(reader: Reader): Parsed | undefined {
   if (unread.length - at < LINE_END.length) return MORE;
   if (unread[at] !== 13 || unread[at + 1] !== 10) return bad('expected a line end after a chunk');
   reader.at += LINE_END.length;
-  reader.place = 'chunkSize';
+  reader.position = 'chunkSize';
   return undefined;
 }
 
-/** Goes one step on; answers why it can't. */
+/** Advances by one element; returns the reason if it cannot. */
 function advance(reader: Reader): Parsed | undefined {
-  switch (reader.place) {
+  switch (reader.position) {
     case 'head':
       return readHead(reader);
     case 'sized':
@@ -236,7 +239,7 @@ function advance(reader: Reader): Parsed | undefined {
       return readChunkSize(reader);
     case 'chunkData':
       if (!takeBody(reader)) return MORE;
-      reader.place = 'chunkEnd';
+      reader.position = 'chunkEnd';
       return undefined;
     case 'chunkEnd':
       return readChunkEnd(reader);
@@ -245,7 +248,7 @@ function advance(reader: Reader): Parsed | undefined {
       if (typeof line !== 'string') return line;
       if (line === '') return finish(reader);
       if (++reader.trailers > LIMITS.requestHeaders.most || parseHeaderLines([line]) === undefined) {
-        return bad(`expected at most ${LIMITS.requestHeaders.most} header lines behind a chunked body`);
+        return bad(`expected at most ${LIMITS.requestHeaders.most} trailer lines after a chunked body`);
       }
       return undefined;
     }
@@ -257,11 +260,11 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
     sink,
     limits,
     known: undefined,
-    place: 'head',
+    position: 'head',
     unread: NOTHING,
     at: 0,
     head: undefined,
-    wanted: 0,
+    missing: 0,
     parts: createBodyParts(),
     trailers: 0,
     searched: 0,
@@ -272,7 +275,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
       reader.unread = at === unread.length ? bytes : Buffer.concat([unread.subarray(at), bytes]);
       reader.at = 0;
       for (;;) {
-        if (reader.place === 'head' && reader.at === reader.unread.length) {
+        if (reader.position === 'head' && reader.at === reader.unread.length) {
           reader.unread = NOTHING;
           reader.at = 0;
           return MORE;

@@ -1,7 +1,7 @@
-// How many files this process may have open at a time.
+// The limit on open files of this process.
 import { readFileSync } from 'node:fs';
 
-/** Of `/proc/self/limits`; node raises the soft limit to the hard one when it starts. */
+/** The soft limit in `/proc/self/limits`; Node raises it to the hard limit at its start. */
 export function openFileLimit(): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

@@ -13,16 +13,16 @@ const maxRedirects = 50;
 const failure = (code: string, message: string): { readonly ok: false; readonly error: SystemError } =>
   err({ code, message });
 
-interface Wanted {
+interface RequestOptions {
   readonly method: 'GET' | 'HEAD';
-  /** Nothing may last longer without a byte. */
+  /** The longest time without a byte. */
   readonly idleTimeoutMs: number;
   readonly signal?: AbortSignalLike | undefined;
   readonly insecure: boolean;
 }
 
-/** One request, no redirects followed. The response is paused. */
-function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessage>> {
+/** One request without redirects. The response is paused. */
+function sendRequest(url: URL, wanted: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
   return new Promise((resolve) => {
     const options = {
       method: wanted.method,
@@ -34,18 +34,18 @@ function ask(url: URL, wanted: Wanted): Promise<SystemResult<http.IncomingMessag
         ? https.request(url, { ...options, rejectUnauthorized: !wanted.insecure })
         : http.request(url, options);
     let begun: http.IncomingMessage | undefined;
-    // Once the response has begun, its reader is who must hear why it ends.
+    // Once the response has begun, its reader receives the error.
     const stop = (code: string, message: string): void => {
       (begun ?? request).destroy(Object.assign(new Error(message), { code }));
     };
     const abort = (): void => stop('aborted', 'stopped');
     request.setTimeout(timerMs(wanted.idleTimeoutMs), () =>
-      stop('stalled', `nothing came for ${wanted.idleTimeoutMs} ms`),
+      stop('stalled', `no byte arrived for ${wanted.idleTimeoutMs} ms`),
     );
     request.on('error', (error) => resolve(err(systemError(error))));
     request.on('response', (response) => {
       begun = response;
-      // Without a listener the error of a response that nobody reads any more would end the process.
+      // Without a listener the error of an abandoned response would end the process.
       response.on('error', () => {});
       resolve(ok(response));
     });
@@ -66,11 +66,11 @@ function parse(text: string, base?: URL): URL | undefined {
 }
 
 /** Follows redirects as curl -L does. */
-async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.IncomingMessage>> {
+async function follow(text: string, wanted: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
   let url = parse(text);
   if (url === undefined) return failure('badUrl', `"${text}": expected an http or https URL`);
   for (let hops = 0; hops <= maxRedirects; hops++) {
-    const response = await ask(url, wanted);
+    const response = await sendRequest(url, wanted);
     if (!response.ok) return response;
     const { statusCode = 0, headers } = response.value;
     if (statusCode < 300 || statusCode > 399 || headers.location === undefined) return response;
@@ -82,7 +82,7 @@ async function follow(text: string, wanted: Wanted): Promise<SystemResult<http.I
   return failure('tooManyRedirects', `more than ${maxRedirects} redirects`);
 }
 
-/** Lets so many bytes through; one more is an error. */
+/** Passes at most `maxBytes`; more are an error. */
 const atMost = (maxBytes: number, message: string) =>
   async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let bytes = 0;
@@ -135,7 +135,7 @@ const contentLength: Outbound['contentLength'] = async (url, options) => {
   return ok(statusCode === 200 && length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined);
 };
 
-/** Aborts at the deadline, so that a server that sends a byte now and then doesn't hold a probe. */
+/** Aborts at the deadline, so that a server that sends bytes slowly does not delay a probe. */
 const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
   const signal = AbortSignal.timeout(timerMs(timeoutMs));
   const response = await follow(url, { method: 'GET', idleTimeoutMs: timeoutMs, signal, insecure: true });

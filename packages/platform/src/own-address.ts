@@ -1,9 +1,8 @@
-// The address of this process: where it listens, and what others are told to reach it at. Mesos: docs/configuration, and
-// libprocess' variables LIBPROCESS_IP, LIBPROCESS_PORT, LIBPROCESS_ADVERTISE_IP and LIBPROCESS_ADVERTISE_PORT, which count
-// where no flag is given; LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH likewise.
+// The address of this process: the one that it listens on and the one that it advertises. Mesos: docs/configuration. The
+// variables LIBPROCESS_IP, LIBPROCESS_PORT, LIBPROCESS_ADVERTISE_IP, LIBPROCESS_ADVERTISE_PORT and
+// LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH apply where the flag is not given.
 //
-// OWN-ADDRESS-1: others are never told the address of any interface (0.0.0.0, ::): instead of it, the one that this host's
-//     name has.
+// OWN-ADDRESS-1: the wildcard address (0.0.0.0, ::) is never advertised; instead, the address of this host's name is.
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
@@ -20,7 +19,7 @@ export interface AddressFlags {
 }
 
 export interface AddressError {
-  /** A flag's or a variable's name. */
+  /** The name of a flag or a variable. */
   readonly flag: string;
   readonly text: string;
 }
@@ -28,7 +27,7 @@ export interface AddressError {
 const wrong = (flag: string, text: string) => err<AddressError>({ flag, text });
 const expectedIp = (got: string) => `expected an IP address, got ${JSON.stringify(got)}`;
 
-/** The flags with what libprocess' variables say in place of those that were not given. */
+/** The flags, with the values of libprocess' variables for flags that were not given. */
 export function withLibprocessVariables<Flags extends AddressFlags>(
   flags: Flags,
   given: ReadonlySet<string>,
@@ -42,7 +41,7 @@ export function withLibprocessVariables<Flags extends AddressFlags>(
     if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) {
       return wrong(name, `expected a port from 0 to 65535, got ${JSON.stringify(text)}`);
     }
-    // A task of an agent has LIBPROCESS_PORT=0; a daemon that is started in it listens on its own port, as in Mesos.
+    // Tasks of an agent have LIBPROCESS_PORT=0; a daemon started in a task listens on its default port, as in Mesos.
     if (Number(text) !== 0) ports[name] = Number(text);
   }
   const match = env['LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH'];
@@ -60,17 +59,17 @@ export function withLibprocessVariables<Flags extends AddressFlags>(
 }
 
 export interface OwnAddress {
-  /** To be told in place of the address that is listened on; undefined: that one is told. */
+  /** Undefined: the address that the process listens on is advertised. */
   readonly advertiseIp: string | undefined;
-  /** An address of this machine, never that of any interface. */
+  /** An address of this machine, never the wildcard address. */
   readonly localIp: string;
   readonly warnings: readonly string[];
 }
 
-const isAny = (ip: string): boolean => ['0.0.0.0', '::'].includes(canonicalIp(ip) ?? '');
+const isWildcard = (ip: string): boolean => ['0.0.0.0', '::'].includes(canonicalIp(ip) ?? '');
 const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';
 
-/** `ip` is what the process listens on; `find` gives the address of this host's name. */
+/** `ip`: the address to listen on. `find` looks up the address of this host's name. */
 export async function ownAddressOf(
   ip: string,
   advertiseIp: string | undefined,
@@ -78,25 +77,27 @@ export async function ownAddressOf(
 ): Promise<Result<OwnAddress, AddressError>> {
   if (isIP(ip) === 0) return wrong('ip', expectedIp(ip));
   if (advertiseIp !== undefined && isIP(advertiseIp) === 0) return wrong('advertise_ip', expectedIp(advertiseIp));
-  if (advertiseIp !== undefined && isAny(advertiseIp)) {
+  if (advertiseIp !== undefined && isWildcard(advertiseIp)) {
     return wrong('advertise_ip', `expected an address that others can reach, got ${advertiseIp}`);
   }
-  if (!isAny(ip)) return ok({ advertiseIp, localIp: ip, warnings: [] });
+  if (!isWildcard(ip)) return ok({ advertiseIp, localIp: ip, warnings: [] });
   const found = await find();
   if (found === undefined && advertiseIp === undefined) {
-    return wrong('ip', `${ip} is the address of any interface, and this host's name has none: give --advertise_ip`);
+    return wrong('ip', `${ip} is the wildcard address, and this host's name has no address: give --advertise_ip`);
   }
   const unreachable = found !== undefined && advertiseIp === undefined && isLoopback(found);
   return ok({
     advertiseIp: advertiseIp ?? found,
     localIp: found ?? advertiseIp ?? ip,
     warnings: unreachable
-      ? [`others are told ${found}, which this host's name has and no other host reaches: give --advertise_ip`]
+      ? [
+          `the advertised address ${found}, that of this host's name, cannot be reached by other hosts: give --advertise_ip`,
+        ]
       : [],
   });
 }
 
-/** As libprocess finds it; where the name is not known, the first address that others may reach. */
+/** The address of this host's name, as in libprocess; without one, the first address that is not internal. */
 async function addressOfHost(): Promise<string | undefined> {
   for (const family of [4, 6]) {
     const found = await lookup(hostname(), { family }).catch(() => undefined);

@@ -4,24 +4,24 @@ import { booleanFlag, countFlag, type FlagValues } from './flags.js';
 import type { HostOptions, HostStats } from './host.js';
 import { openFileLimit } from './open-files.js';
 
-/** Kept for files, pipes and connections that this process makes itself. */
+/** Reserved for files, pipes and outgoing connections of this process. */
 const RESERVED_FILES = 512;
 
 export const peerFlags = {
   require_peer_address_ip_match: booleanFlag({
-    help: 'Refuse libprocess messages that come from another address than their sender claims. Also LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH.',
+    help: 'Refuse libprocess messages from another address than the one in their sender. Also LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH.',
   }),
   max_connections: countFlag({
     default: '20000',
-    help: 'How many connections of others may be open; fewer where the limit of open files is lower.',
+    help: 'The number of incoming connections that may be open; lower if the limit of open files is lower.',
   }),
   max_silent_connections: countFlag({
     default: '1000',
-    help: 'How many connections may stay open that have not sent a request, or not ended their TLS handshake.',
+    help: 'The number of connections that may stay open without a request or a completed TLS handshake.',
   }),
   max_stranger_connections: countFlag({
     default: '2000',
-    help: 'How many connections may be open to addresses that nothing is registered at.',
+    help: 'The number of connections that may be open to addresses at which nothing is registered.',
   }),
 };
 
@@ -35,7 +35,7 @@ export function peerOptionsOf(
   return {
     requirePeerAddressIpMatch: flags.require_peer_address_ip_match,
     connectionLimits: {
-      // Those in their handshakes have files beside the others.
+      // Connections in their TLS handshake need files besides the others.
       maxConnections: Math.max(1, Math.min(flags.max_connections, files - maxSilent)),
       maxSilent,
     },

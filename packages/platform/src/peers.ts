@@ -1,14 +1,14 @@
-// Outgoing libprocess messages: one socket a peer's address, in order.
+// Outgoing libprocess messages: one connection per peer address.
 //
-// Owns: the sockets to peers, what is queued for each, and which are linked.
-// Boundary: a peer is an `ip:port`; pids only choose it. Answers are read and thrown away.
-// PEERS-1: messages to one address leave in the order of `send`, each at most once; what was queued
-//     for a connection that breaks is lost (whoever needs more retries until acknowledged).
-// PEERS-2: a linked address is reported lost once for each break, and its link is gone with it, as in libprocess.
-// PEERS-3: bytes unsent to a peer never exceed the limit by more than one message.
-// PEERS-4: with TLS no byte of a message leaves before the peer's certificate has been checked as configured.
-// PEERS-5: at most `maxStrangers` connections are open to addresses that are not linked, so that nothing is registered at;
-//     one more takes the place of the one that was used longest ago. They are closed when nothing was sent for a while.
+// Owns: the sockets to peers, the messages queued for each, and the links.
+// Boundary: a peer is an `ip:port`, taken from the recipient's pid. Answers are read and ignored.
+// PEERS-1: messages to one address are sent in the order of `send`, each at most once. Messages queued for a connection that
+//     breaks are lost; senders that need delivery retry until acknowledged.
+// PEERS-2: a linked address is reported lost once for each break, which also removes its links, as in libprocess.
+// PEERS-3: the unsent bytes of a peer exceed the limit by at most one message.
+// PEERS-4: with TLS no byte of a message is sent before the peer's certificate was verified as configured.
+// PEERS-5: at most `maxStrangers` connections are open to addresses without a link. One more replaces the least recently
+//     used one, and an idle one is closed after `IDLE_MS`.
 import { connect, type Socket } from 'node:net';
 import { addressOfPid, type Pid, pidOf } from '@meseta/base';
 import type { OpenSecurely } from './tls.js';
@@ -17,7 +17,7 @@ export interface PeersOptions {
   readonly address: string;
   readonly maxUnsentBytes: number;
   readonly maxStrangers: number;
-  /** Undefined speaks plain text to all. */
+  /** Undefined: plain text. */
   readonly tls?: { readonly open: OpenSecurely; readonly supportDowngrade: boolean } | undefined;
   onPeerLost(address: string): void;
   onNote(
@@ -39,10 +39,10 @@ export interface Peers {
 interface Peer {
   readonly address: string;
   socket: Socket;
-  /** False while a handshake goes on: frames wait. */
+  /** False during the TLS handshake, while frames wait. */
   open: boolean;
-  /** Closed from here: no other connection is tried in its place. */
-  givenUp: boolean;
+  /** Closed by this process: it does not fall back to plain text. */
+  isAbandoned: boolean;
   readonly links: Set<Pid>;
   frames: Uint8Array[];
   queuedBytes: number;
@@ -52,13 +52,13 @@ interface Peer {
 
 const MAX_HEADS = 4096;
 export const DEFAULT_MAX_STRANGERS = 2_000;
-/** A connection that nothing links and nothing uses is closed after this. */
+/** A connection without links is closed after this time without traffic. */
 const IDLE_MS = 60_000;
 const CLOSE_GRACE_MS = 500;
 const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
 const FRAME_END = Buffer.from('\r\n0\r\n\r\n');
 const MAX_KNOWN_SIZE = 4096;
-/** Frames of one turn are copied together up to this size; larger bodies go out as they are. */
+/** Smaller frames of one turn are copied into one write; larger bodies are written as they are. */
 const COPY_BYTES = 65_536;
 
 interface Endpoint {
@@ -71,11 +71,11 @@ const endpointOf = (address: string): Endpoint => {
   return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) };
 };
 
-/** Its frames wait in the socket for the connection. */
+/** The socket queues frames until it is connected. */
 const openPlainly = ({ host, port }: Endpoint): Socket =>
   connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
 
-/** The head of a message, up to and with the header lines that don't depend on its body. */
+/** The head of a message without the header lines that depend on its body. */
 export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
   const at = to.lastIndexOf('@');
   return (
@@ -87,7 +87,7 @@ export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
 
 const sizes: (Uint8Array | undefined)[] = [];
 
-/** The line of a chunk's size. */
+/** The size line of a chunk. */
 function sizeLine(size: number): Uint8Array {
   const known = sizes[size];
   if (known !== undefined) return known;
@@ -136,7 +136,7 @@ function dropQueued(peer: Peer, stats: Stats): void {
   peer.queuedMessages = 0;
 }
 
-/** Opens a connection; `lost` is told at its end, perhaps twice. */
+/** Opens a connection; `lost` is called at its end, possibly twice. */
 function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost: (peer: Peer) => void): Peer {
   const endpoint = endpointOf(address);
   const secure = tls?.open(endpoint.host, endpoint.port);
@@ -144,7 +144,7 @@ function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost:
     address,
     socket: secure?.socket ?? openPlainly(endpoint),
     open: secure === undefined,
-    givenUp: false,
+    isAbandoned: false,
     links: new Set(),
     frames: [],
     queuedBytes: 0,
@@ -163,7 +163,7 @@ function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost:
     socket.on('error', () => {});
     socket.destroy();
     peer.reason = problem;
-    if (!tls?.supportDowngrade || peer.givenUp) return lost(peer);
+    if (!tls?.supportDowngrade || peer.isAbandoned) return lost(peer);
     peer.socket = openPlainly(endpoint);
     begin();
   });
@@ -183,7 +183,7 @@ function watch(peer: Peer, lost: (peer: Peer) => void): void {
   socket.on('error', (error) => {
     peer.reason = error.message;
   });
-  // A peer that has ended its side takes no more: what comes after goes over a new connection.
+  // A peer that has ended its side reads no more: later messages use a new connection.
   socket.on('end', () => lost(peer));
   socket.on('close', () => lost(peer));
 }
@@ -191,7 +191,7 @@ function watch(peer: Peer, lost: (peer: Peer) => void): void {
 const closePeer = (peer: Peer): Promise<void> =>
   new Promise((resolve) => {
     const { socket } = peer;
-    peer.givenUp = true;
+    peer.isAbandoned = true;
     if (socket.closed) return resolve();
     const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
     socket.once('close', () => {
@@ -201,9 +201,9 @@ const closePeer = (peer: Peer): Promise<void> =>
     socket.end();
   });
 
-/** A message's bytes, in parts. */
+/** Returns a function that encodes a message as a list of buffers. */
 function createFraming(address: string): (to: Pid, from: string, wireName: string, body: Uint8Array) => Uint8Array[] {
-  /** By addressee, sender and name: those of busy peers are sent again and again, the others are not worth the memory. */
+  /** By recipient, sender and name: busy peers receive the same heads repeatedly. */
   const heads = new Map<string, Uint8Array>();
   const headOf = (to: Pid, from: string, wireName: string): Uint8Array => {
     const key = `${to} ${from} ${wireName}`;
@@ -220,11 +220,11 @@ function createFraming(address: string): (to: Pid, from: string, wireName: strin
       : [headOf(to, from, wireName), sizeLine(body.length), body, FRAME_END];
 }
 
-/** PEERS-5: peers without a link, the one used longest ago first. */
+/** Peers without a link, least recently used first (PEERS-5). */
 function createStrangers(max: number) {
   const strangers = new Set<Peer>();
   return {
-    /** The one to be closed for it, if there are too many. */
+    /** Marks the peer as used; returns the peer to close if there are too many. */
     touch(peer: Peer): Peer | undefined {
       if (peer.links.size > 0) return undefined;
       strangers.delete(peer);
@@ -266,8 +266,8 @@ export function createPeers(options: PeersOptions): Peers {
     const unsentBytes = peer.queuedBytes + peer.socket.writableLength;
     if (unsentBytes <= options.maxUnsentBytes) return;
     stats.overLimit++;
-    peer.reason = `${unsentBytes} bytes unsent`;
-    // The loss is told when the socket has closed, never from inside `send`.
+    peer.reason = `${unsentBytes} bytes were unsent`;
+    // The loss is reported when the socket has closed, never from within `send`.
     end(peer);
     options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
   };
@@ -275,14 +275,14 @@ export function createPeers(options: PeersOptions): Peers {
     peers.delete(peer.address);
     strangers.delete(peer);
     dropQueued(peer, stats);
-    peer.givenUp = true;
+    peer.isAbandoned = true;
     peer.socket.destroy();
   };
   const touch = (peer: Peer): void => {
     const oldest = strangers.touch(peer);
     if (oldest === undefined) return;
     stats.strangersCut++;
-    oldest.reason = 'room was needed for another connection';
+    oldest.reason = 'another connection needed its place';
     end(oldest);
     options.onNote({ kind: 'strangerCut', address: oldest.address });
   };

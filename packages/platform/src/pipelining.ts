@@ -1,33 +1,32 @@
-// How many requests of one connection node:http has at a time. It reads all that a packet holds at once: 2000 requests of
-// 30 bytes are 2000 requests under way, each with its answer in memory for as long as the client reads none.
+// Limits the requests of one connection that node:http handles at a time. By itself it parses all requests of a packet: 2000
+// requests of 30 bytes would be 2000 requests in progress, each with its answer in memory until the client reads it.
 //
-// Owns: the bytes of a connection that node:http doesn't have yet.
-// PIPELINING-1: node:http gets the bytes of a connection in their order, unchanged.
-// PIPELINING-2: it has at most `unreadRequests` of a connection whose answers are not handed over; meanwhile no more is
-//               read off the socket.
-// PIPELINING-3: a connection is given more of them once a turn of the event loop, so that others have theirs in between.
-// PIPELINING-4: node:http hears of the end of the client's side after the last byte that came before it.
+// Owns: the bytes of a connection that node:http has not received yet.
+// PIPELINING-1: node:http receives the bytes of a connection unchanged and in order.
+// PIPELINING-2: at most `unreadRequests` requests of a connection are in progress; meanwhile the socket is not read.
+// PIPELINING-3: a connection continues once per turn of the event loop, so that other connections are served in between.
+// PIPELINING-4: node:http learns of the end of the client's side after the last byte before it.
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { LIMITS } from '@meseta/base';
 
 interface Paced {
-  /** Requests without their whole answers. */
+  /** Requests whose answers are incomplete. */
   open: number;
-  go(): void;
+  resume(): void;
 }
 
-/** Whether node:http has stopped reading, because of answers that are not taken: it must get nothing then. */
+/** Whether node:http has stopped reading because of unread answers; it must receive no bytes then. */
 const isPausedByHttp = (socket: Socket): boolean =>
   (socket as Socket & { readonly _paused?: boolean })._paused === true;
 
 const paced = new WeakMap<Socket, Paced>();
 
 const MOST = LIMITS.unreadRequests.most;
-/** A head ends with an empty line, and no strictly read request has fewer. */
+/** The end of a head: a strictly parsed request has at least one. */
 const EMPTY_LINE = Buffer.from('\n\r\n');
 
-/** Where the first `count` requests that these bytes may hold have begun, and no later one. */
+/** The end of a prefix in which at most `count` requests begin. */
 function cutAfter(bytes: Buffer, count: number): number {
   let at = 0;
   for (let i = 0; i < count; i++) {
@@ -82,7 +81,7 @@ export function giveToHttp(socket: Socket, http: HttpServer, first: Buffer): voi
   };
   const it: Paced = {
     open: 0,
-    go() {
+    resume() {
       if (waiting.length === 0 || isScheduled) return;
       isScheduled = true;
       setImmediate(() => {
@@ -102,18 +101,18 @@ export function giveToHttp(socket: Socket, http: HttpServer, first: Buffer): voi
     hasEnded = true;
     pump();
   });
-  // So node:http goes on once answers are taken.
-  socket.on('resume', it.go);
+  // node:http resumes the socket once answers have been read.
+  socket.on('resume', it.resume);
   pump();
 }
 
-/** Counts a request of node:http's until its answer is handed over. */
+/** Counts a request until its answer is written. */
 export function countRequest(socket: Socket, response: ServerResponse): void {
   const it = paced.get(socket);
   if (it === undefined) return;
   it.open++;
   response.once('close', () => {
     it.open--;
-    it.go();
+    it.resume();
   });
 }

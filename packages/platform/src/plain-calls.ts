@@ -1,11 +1,11 @@
-// Plain calls (plain-call-head.ts) of a connection, read and answered without node:http: what a scheduler says most often, an
-// acknowledgement, costs a fifth of it so.
+// A fast path for small requests of schedulers (plain-call-head.ts), read and answered without node:http. An acknowledgement,
+// their most frequent call, costs a fifth of what it costs through node:http.
 //
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
-// PLAIN-CALLS-1: calls of a connection are taken one after the other, each after the answer to the one before.
-// PLAIN-CALLS-2: whatever is no plain call, is for another path, is too large, does not come within `PATIENCE_MS`, or is not taken,
-//     goes to node:http with all its bytes and everything that comes after them; every earlier call has its answer then.
-// PLAIN-CALLS-3: beyond one read's bytes, what a client sends before it has taken its answers waits in the kernel.
+// PLAIN-CALLS-1: the calls of a connection are handled one after the other, each after the answer to the previous one.
+// PLAIN-CALLS-2: a request that is no plain call, has another target, is too large, does not arrive within `PATIENCE_MS` or is
+//     not taken goes to node:http with all its bytes and all later ones, after every earlier call was answered.
+// PLAIN-CALLS-3: of a client that does not read its answers, at most the bytes of one read are held; the rest waits in the kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type BodyParts, createBodyParts } from './body-parts.js';
@@ -22,13 +22,13 @@ export interface CallAnswer {
 }
 
 export interface PlainCalls {
-  /** Targets as they are sent; other spellings go to node:http. */
+  /** Exact targets; other spellings go to node:http. */
   readonly targets: ReadonlySet<string>;
-  /** Headers of every answer. */
+  /** Sent with every answer. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * False: node:http is to have it. The body is the taker's only until it returns; `answer` is called once, at any
-   * time, and does nothing if the client has gone.
+   * Handles the call; false leaves it to node:http. The body is valid until this returns. `answer` is called once, at any
+   * time, and does nothing if the client has disconnected.
    */
   take(head: CallHead, body: Uint8Array, answer: (answer: CallAnswer) => void): boolean;
 }
@@ -36,28 +36,28 @@ export interface PlainCalls {
 export interface PlainCallsOptions {
   readonly calls: PlainCalls;
   readonly maxHeadBytes: number;
-  /** A call has come whole. */
+  /** A call has arrived completely. */
   onCall(): void;
-  /** So many bytes of an unfinished call are held; 0: none. */
+  /** The number of bytes held for an incomplete call; 0 without one. */
   onHeld(bytes: number): void;
-  /** What all connections together may hold of unfinished requests. */
+  /** Shared by all connections: the bytes of incomplete requests. */
   readonly budget: ByteBudget;
   /** PLAIN-CALLS-2. */
   leave(rest: Buffer): void;
 }
 
-/** Larger ones may as well go through node:http: they cost more than their heads. */
+/** For larger bodies the fast path saves little. */
 const MAX_BODY_BYTES = 2 ** 20;
 const PATIENCE_MS = 5_000;
 const MAX_KNOWN_HEADS = 4096;
 const MAX_KNOWN_BYTES = 2048;
 const HEAD_END = Buffer.from('\r\n\r\n');
-/** What node:http says to half a request. */
+/** The answer of node:http to an incomplete request. */
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n';
 const NOTHING: Buffer = Buffer.alloc(0);
 const LETTER_P = 'P'.charCodeAt(0);
 
-/** A client sends the same few heads again and again, byte for byte. */
+/** Parsed heads: clients repeat a few heads byte for byte. */
 const knownHeads = new Map<string, CallHead>();
 
 function headOf(text: string): CallHead | undefined {
@@ -93,18 +93,18 @@ function answerBytes({ status, headers, text }: CallAnswer, common: string): str
 interface Connection {
   readonly socket: Socket;
   readonly options: PlainCallsOptions;
-  /** Lines of every answer. */
+  /** The header lines of every answer. */
   readonly common: string;
   unread: Buffer;
-  /** What came behind `unread`, not yet joined to it. */
+  /** Bytes after `unread`, not yet joined to it. */
   readonly more: BodyParts;
-  /** How many bytes the unfinished call has, once its head has come: joining them earlier copies a megabyte a packet. */
+  /** The length of the incomplete call once its head is known; joining the bytes earlier would copy them with each packet. */
   wanted: number;
   held: number;
   answering: boolean;
   advancing: boolean;
   ended: boolean;
-  /** Stops listening; the socket is somebody else's. */
+  /** Stops listening and gives the socket to node:http. */
   leave(): void;
 }
 
@@ -114,7 +114,7 @@ interface WholeCall {
   readonly end: number;
 }
 
-/** All bytes that have come, in one piece. */
+/** Joins the received bytes. */
 function join(connection: Connection): void {
   const { unread, more } = connection;
   if (more.bytes === 0) return;
@@ -135,7 +135,7 @@ function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
   return end > unread.length ? 'more' : { head, bodyAt, end };
 }
 
-/** PLAIN-CALLS-2: false if it is not taken. */
+/** False if the call is not taken (PLAIN-CALLS-2). */
 function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
   const { socket, options, common, unread } = connection;
   connection.answering = true;
@@ -158,7 +158,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
   return false;
 }
 
-/** Takes as many calls as have their answers at once, and the next. */
+/** Handles calls until one waits for its answer. */
 function advance(connection: Connection): void {
   join(connection);
   connection.advancing = true;
@@ -179,7 +179,7 @@ function advance(connection: Connection): void {
   else if (socket.isPaused()) socket.resume();
 }
 
-/** False if all connections together hold too much. */
+/** Accounts for the held bytes; false if the shared budget is exhausted. */
 function hold(connection: Connection, bytes: number): boolean {
   const { socket, held, options } = connection;
   if (bytes === held) return true;
@@ -192,7 +192,7 @@ function hold(connection: Connection, bytes: number): boolean {
   return true;
 }
 
-/** Takes the calls of a socket whose first bytes have been read. */
+/** Handles the calls of a socket; `first` holds the bytes already read. */
 export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOptions): void {
   const connection: Connection = {
     socket,

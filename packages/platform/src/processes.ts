@@ -1,5 +1,5 @@
-// The port Processes on Node. Every child leads a session of its own, so that its group can be killed whole
-// and a signal to this process' terminal doesn't reach it.
+// The port Processes on Node. Every child leads its own session, so that its process group can be killed as a whole and
+// signals of this process' terminal do not reach it.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import {
@@ -18,7 +18,7 @@ import { systemError } from './system-results.js';
 
 const defaultOutputBytes = 64 * 1024;
 
-/** What helpers see: this process' own environment may hold secrets, and variables that change what programs do. */
+/** The environment of helpers: that of this process may hold secrets and variables that change how programs behave. */
 const DEFAULT_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
 
 const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd =>
@@ -41,7 +41,7 @@ function kill(pid: number, signal: number): boolean {
   }
 }
 
-/** Keeps the last `limitBytes` of what it is given. */
+/** Collects the last `limitBytes` of a stream. */
 function tailOf(stream: NodeJS.ReadableStream | null, limitBytes: number): () => string {
   let chunks: Buffer[] = [];
   let bytes = 0;
@@ -79,7 +79,7 @@ async function run(
   const launched = launch(request, [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']);
   if (!launched.ok) return launched;
   const child = launched.value;
-  // It may end without having read it.
+  // The child may end without reading its input.
   child.stdin?.on('error', () => {});
   child.stdin?.end(input);
   const outputBytes = limits.outputBytes ?? defaultOutputBytes;
@@ -105,7 +105,7 @@ async function run(
   const end = await exited;
   clearTimeout(timer);
   limits.signal?.removeEventListener('abort', killGroup);
-  // What it left running in its group holds the pipes open.
+  // Remaining processes of its group keep the pipes open.
   killGroup();
   const drained = setTimeout(() => {
     child.stdout?.destroy();
@@ -123,7 +123,7 @@ async function startResident(request: ProcessRequest): Promise<SystemResult<Runn
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once('exit', (code, signal) => resolve(endOf(code, signal)));
   });
-  // It may be gone before its input is written: its end tells.
+  // The child may end before its input is written; `ended` reports that.
   child.stdin?.on('error', () => {});
   const pid = await started(child);
   if (!pid.ok) return pid;

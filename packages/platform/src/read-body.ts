@@ -1,14 +1,13 @@
-// Reads request bodies whole, within what all of them together may hold; unpacks those that are gzipped, as libprocess
-// does.
+// Reads complete request bodies within limits, and decompresses gzipped ones, as libprocess does.
 //
-// Owns: nothing; the bytes that its bodies hold are counted in a budget that others share.
-// BODIES-1: never more than the budget is held by bodies over 64 KiB that are being read, packed and unpacked, and no body
-//           is larger than `maxBodyBytes`.
-// BODIES-2: a body's bytes count until its read ends; a refused one is no longer read and its connection closes after the
-//           answer.
-// BODIES-3: what a body costs is its bytes, however many pieces it comes in and whatever it unpacks to.
-// BODIES-4: a body comes at `MIN_BODY_BYTES_PER_MS` or faster, but for the first `maxSilenceMs`: one that comes byte by byte
-//           doesn't keep its connection in use for days.
+// Owns: the bodies being read; their bytes are taken from a shared budget.
+// BODIES-1: bodies over 64 KiB that are being read hold at most the budget, compressed and decompressed, and no body exceeds
+//           `maxBodyBytes`.
+// BODIES-2: the bytes of a body count until it is read or refused. A refused body is not read further, and its connection
+//           closes after the answer.
+// BODIES-3: the cost of a body is limited by its size, in any number of pieces and however far it decompresses.
+// BODIES-4: after the first `maxSilenceMs` a body must arrive at `MIN_BODY_BYTES_PER_MS` or faster, so that one sent byte by
+//           byte does not occupy its connection for days.
 import type { IncomingMessage } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { err, LIMITS, ok, type Result } from '@meseta/base';
@@ -19,15 +18,15 @@ import { MIN_BODY_BYTES_PER_MS } from './connections.js';
 export interface BodyLimits {
   /** 64 MiB unless given. */
   readonly maxBodyBytes: number;
-  /** The process' own unless given: 256 MiB. */
+  /** The budget of the process, 256 MiB, unless given. */
   readonly budget: ByteBudget;
-  /** The longest wait for the next byte, and for what comes slowly; 60 s unless given. */
+  /** The longest wait for the next byte, and the tolerance for slow bodies; 60 s unless given. */
   readonly maxSilenceMs: number;
 }
 
 export interface BodyError {
   readonly code: 'tooLarge' | 'busy' | 'stalled' | 'aborted' | 'notGzip';
-  /** What to answer; with `Connection: close`, as the rest of the body is not read. */
+  /** The status to answer with; `Connection: close` is needed, as the rest of the body is not read. */
   readonly status: 400 | 408 | 413;
   readonly message: string;
 }
@@ -38,7 +37,7 @@ export interface BodyReader {
   read(request: IncomingMessage): Promise<Body>;
 }
 
-/** What unpacks to more than this must not unpack to more than `MAX_GZIP_RATIO` times its length. */
+/** A larger decompressed body may be at most `MAX_GZIP_RATIO` times as long as the compressed one. */
 const FREE_UNPACKED_BYTES = 2 ** 20;
 const MAX_GZIP_RATIO = 100;
 
@@ -48,7 +47,7 @@ const overBody = ({ maxBodyBytes }: BodyLimits): BodyError =>
 const tooSlow: BodyError = {
   code: 'stalled',
   status: 408,
-  message: `The request's body comes at less than ${MIN_BODY_BYTES_PER_MS * 1000} bytes a second`,
+  message: `The request's body arrives at less than ${MIN_BODY_BYTES_PER_MS * 1000} bytes a second`,
 };
 const busy = ({ budget }: BodyLimits): BodyError => ({
   code: 'busy',
@@ -67,7 +66,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
   const announced = Number(request.headers['content-length'] ?? 0);
   const gunzip = isGzipped(request) ? createGunzip({ chunkSize: 65_536 }) : undefined;
   const parts = createBodyParts();
-  /** Of the request as it is sent. */
+  /** Received, before decompression. */
   let packedBytes = 0;
   const begunMs = performance.now();
   let settled = false;
@@ -80,8 +79,8 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
     if (!result.ok) {
       budget.give(parts.bytes);
       gunzip?.destroy();
-      // A socket that ends with unread bytes resets, and the client may not see the answer: what is
-      // already under way is thrown away, and the connection closes after the answer.
+      // A socket closed with unread bytes is reset, and the client may lose the answer: the bytes in flight are read and
+      // dropped until the connection closes after the answer.
       if (result.error.code !== 'aborted') request.resume();
     }
     resolve(result);
@@ -123,11 +122,11 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
   }
 }
 
-/** `packedBytes`: how much of a gzipped request these parts were unpacked from. */
+/** `packedBytes`: the compressed bytes that a gzipped body was decompressed from. */
 function problemWith(parts: BodyParts, limits: BodyLimits, packedBytes: number | undefined): BodyError | undefined {
   if (packedBytes === undefined) {
-    return parts.isCrumbled
-      ? tooLarge(`The request's body comes in more than ${LIMITS.bodyChunks.most} small chunks`)
+    return parts.isFragmented
+      ? tooLarge(`The request's body arrives in more than ${LIMITS.bodyChunks.most} small chunks`)
       : undefined;
   }
   const most = Math.min(limits.maxBodyBytes, LIMITS.unpackedBody.most);
@@ -136,6 +135,6 @@ function problemWith(parts: BodyParts, limits: BodyLimits, packedBytes: number |
   return tooLarge(`The request's body unpacks to more than ${most} bytes or ${MAX_GZIP_RATIO} times its length`);
 }
 
-/** The one encoding that libprocess knows; a body in another is taken for what it is. */
+/** gzip is the only encoding that libprocess supports; bodies in others are not decoded. */
 const isGzipped = ({ headers }: IncomingMessage): boolean =>
   headers['content-encoding']?.trim().toLowerCase() === 'gzip';

@@ -1,16 +1,16 @@
-// Renders what read endpoints show, a slice at a time, so that reading never holds up the process.
+// Renders the answers of read endpoints in time slices, so that reads never block the process.
 //
-// Owns: the renderings under way and the last finished ones.
-// Boundary: a rendering is an iterator of pieces; what it shows and how it is written is the view's.
-// RENDERINGS-1: an answer never shows a state older than the one at the time of its request.
-// RENDERINGS-2: all who ask for the same key and state share one rendering.
-// RENDERINGS-3: one slice a turn of the event loop, shared round robin by all renderings.
-// RENDERINGS-4: kept renderings and what is kept of their keys hold at most `keptBytes`, the least recently used go first;
-//     one that nobody asks for is let go, and one that the view takes for a single client's is not kept at all.
-// RENDERINGS-5: a rendering is given what the last of its key remembered, if that is kept; so it may take over what is the same,
-//     and both together hold little more than one.
-// RENDERINGS-6: one window a turn is handed over to clients, shared by all of them in the order in which they have room: five
-//     that write a megabyte each in one turn keep everybody else waiting for as long as it takes the kernel to copy it.
+// Owns: the renderings in progress and the last finished ones.
+// Boundary: a rendering is an iterator of pieces; the view defines its content and format.
+// RENDERINGS-1: an answer never shows a state older than the one at its request.
+// RENDERINGS-2: requests for the same key and state share one rendering.
+// RENDERINGS-3: renderings take one slice per turn of the event loop, shared round robin.
+// RENDERINGS-4: kept renderings and their keys hold at most `keptBytes`; the least recently used are dropped first. A
+//     rendering is dropped after `KEPT_MS` without a request; one for a single client is not kept.
+// RENDERINGS-5: a rendering receives the memory of the previous kept one of its key, so that it can reuse the buffers that did
+//     not change.
+// RENDERINGS-6: one window per turn is written to clients, in the order in which they can take more: several megabytes written
+//     in one turn would block the process while the kernel copies them.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
@@ -19,24 +19,24 @@ import { sendRendering } from './send-rendering.js';
 import { createSlices, createTurns } from './slices.js';
 
 export interface Rendering<Memory = unknown> {
-  /** Buffers of about 64 KiB at most, unless the view gave larger ones. */
+  /** Buffers of at most about 64 KiB, unless the view yielded larger ones. */
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
-  /** What the view wants to know when it renders the same again. */
+  /** Given to the view when it renders the same key again. */
   readonly memory: Memory;
 }
 
 export interface RenderRequest<Memory = unknown> {
-  /** View, media type, parameters, approver: equal keys share bytes. Its length is the client's, so a hash is kept. */
+  /** View, media type, parameters, approver: equal keys share bytes. Clients determine its length, so a hash is kept. */
   readonly key: string;
-  /** Whether others are likely to ask the same; true unless given. */
+  /** Whether other clients are likely to request the same; true unless given. */
   readonly keep?: boolean | undefined;
   /** The state's version now. */
   version(): number;
   /**
-   * Begins a rendering. Its first piece is asked for at once, in the turn in which `version` was read:
-   * by then it has taken references to all it shows. What it returns at the end is given to the next of this key as
-   * `earlier`, so equal keys must have equal types of it.
+   * Begins a rendering. Its first piece is requested in the turn in which `version` was read; by then it holds references to
+   * everything that it shows. Its return value is given to the next rendering of this key as `earlier`, so equal keys must
+   * have equal types of memory.
    */
   start(earlier: Memory | undefined): Iterator<string | Uint8Array, Memory>;
 }
@@ -44,7 +44,7 @@ export interface RenderRequest<Memory = unknown> {
 export interface RenderQueue {
   /** Rejects with what the view threw. */
   render<Memory>(request: RenderRequest<Memory>): Promise<Rendering<Memory>>;
-  /** Answers with it; resolves when all is handed over or the client has gone (send-rendering.ts). */
+  /** Answers with the rendering; resolves once it is written or the client has disconnected (send-rendering.ts). */
   send(
     response: ServerResponse,
     status: number,
@@ -52,9 +52,9 @@ export interface RenderQueue {
     rendering: Rendering,
   ): Promise<void>;
   readonly keptBytes: number;
-  /** How often a request was answered by a rendering that was made for another. */
+  /** The number of requests answered by a rendering made for another one. */
   readonly shared: number;
-  /** Lets go of what is kept. */
+  /** Drops the kept renderings. */
   clear(): void;
 }
 
@@ -67,12 +67,12 @@ export interface RenderQueueOptions {
 }
 
 const PIECE_BYTES = 65_536;
-/** A rendering is let go when nobody has asked for its key for as long. */
+/** A kept rendering is dropped after this time without a request for its key. */
 const KEPT_MS = 60_000;
 
-/** What an entry costs beside its bytes: its record and its key. */
+/** The cost of an entry besides its bytes: its record and its key. */
 const ENTRY_BYTES = 512;
-/** Shorter keys are kept as they are. */
+/** Shorter keys are not hashed. */
 const HASHED_LENGTH = 64;
 
 const hashOf = (key: string): string =>
@@ -99,7 +99,7 @@ interface Gather {
   finish(memory: unknown): Rendering;
 }
 
-/** Strings and bytes into buffers of 64 KiB. */
+/** Collects strings and bytes into buffers of 64 KiB. */
 function createGather(): Gather {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -184,7 +184,7 @@ function createKept(clock: Clock, budget: number) {
   };
 }
 
-/** The job whose turn it is: it moves behind the others. */
+/** Returns the next job and moves it behind the others. */
 function rotate(jobs: Map<string, Job>): Job | undefined {
   const [job] = jobs.values();
   if (job === undefined) return undefined;
@@ -197,7 +197,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
   const { clock, sliceMs = 2, keptBytes = LIMITS.keptRenderings.most } = options;
   const kept = createKept(clock, keptBytes);
   const jobs = new Map<string, Job>();
-  /** Who came while a rendering of an older state was under way. */
+  /** Requests that arrived during a rendering of an older state. */
   const later = new Map<string, Waiting[]>();
   let shared = 0;
 
@@ -220,7 +220,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     begin(next);
   };
 
-  /** One piece. */
+  /** Renders one piece. */
   const advance = (job: Job): void => {
     let step: IteratorResult<string | Uint8Array, unknown>;
     try {

@@ -1,4 +1,4 @@
-// What node:http takes and this process doesn't, and the forms in which a request's target may come.
+// Checks that node:http does not make, and the normal form of a request's target.
 import type { IncomingMessage } from 'node:http';
 import { LIMITS } from '@meseta/base';
 
@@ -12,9 +12,9 @@ const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 const HOST = /^(?:[^@\s:[\]]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
- * Turns a target in absolute form (`GET http://host:port/state`, as clients send it to a proxy) into that of an origin;
- * its authority counts instead of the Host header (RFC 9112, 3.2.2). What is wrong with the request otherwise, where
- * other readers could take it for something else.
+ * Turns a target in absolute form (`GET http://host:port/state`, as clients send it to a proxy) into origin form; its
+ * authority replaces the Host header (RFC 9112, 3.2.2). Returns the problem of a request that other readers could
+ * understand differently.
  */
 export function normalizeRequest(request: IncomingMessage): FormProblem | undefined {
   const { headers, rawHeaders, httpVersion } = request;

@@ -1,17 +1,17 @@
-// A rendering's way to a client: its buffers are shared by all who asked, so a slow reader holds no copy of its own.
+// Sends a rendering to a client. All clients share its buffers, so a slow reader needs no copy.
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './answers.js';
 import type { Rendering } from './render-queue.js';
 
-/** What is handed over at once: one write of the system's, as a turn for each piece would take long while much is rendered. */
+/** Written in one turn: a turn per piece would take long while other renderings are in progress. */
 const WINDOW_BYTES = 2 ** 18;
 
 /**
- * Writes head and buffers, pulling on `drain`; compressed for a client that takes it. Resolves when all is handed over
- * or the client has gone. A HEAD request gets the head alone.
- * @param turn resolves when it is this answer's turn to hand over a window.
+ * Writes the head and the buffers as the client reads them, compressed if it accepts that. Resolves once all is written or
+ * the client has disconnected. A HEAD request gets the head only.
+ * @param turn resolves when this answer may write a window.
  */
 export async function sendRendering(
   response: ServerResponse,
@@ -23,7 +23,7 @@ export async function sendRendering(
   const { req } = response;
   if (rendering.bytes >= MIN_GZIP_BYTES && req.method !== 'HEAD' && acceptsGzip(req)) {
     response.writeHead(status, { ...headers, ...GZIP_HEADERS });
-    // It ends early where the client goes: nobody is left to be told.
+    // It rejects if the client disconnects.
     await pipeline(Readable.from(rendering.pieces), createCompressor(), response).catch(() => undefined);
     return;
   }
@@ -52,7 +52,7 @@ async function writeAll(
   }
 }
 
-/** Resolves when what was written has gone out but for a little, or the client has hung up. */
+/** Resolves when the response can take more bytes, or the client has disconnected. */
 export const drained = (response: ServerResponse): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {

@@ -1,9 +1,9 @@
-// What /files/* and the calls LIST_FILES, READ_FILE show: what is attached under a virtual path, nothing else of this host.
+// The files of /files/* and of the calls LIST_FILES and READ_FILE: only those attached under a virtual path.
 //
-// SHOWN-1: a path counts by where it really leads, links resolved; outside of what is attached there is nothing. Links are
-//   resolved here, one at a time, in directories that are held open: nothing that a task swaps meanwhile leads elsewhere.
-// SHOWN-2: of what the viewer may not access nothing is told.
-// SHOWN-3: only regular files are read, so no fifo or device holds a request; a directory is shown up to a number of names.
+// SHOWN-1: a path that leads out of the attached directory, links resolved, is not found. Links are resolved here, one at a
+//   time, in open directories, so that a task that replaces files meanwhile cannot redirect a read.
+// SHOWN-2: a refusal reveals nothing about files that the viewer may not access.
+// SHOWN-3: only regular files are read, so that no FIFO or device blocks a request; a listing is limited to `MAX_LISTED` names.
 import type { ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
@@ -22,13 +22,13 @@ import {
 import type { FileInfo } from '@meseta/wire';
 import { createFiles } from './files.js';
 
-/** As much as one read gives at most; Mesos' limit of 16 pages. */
+/** The most bytes of one read; Mesos' limit of 16 pages. */
 const MAX_READ_BYTES = LIMITS.readFile.most;
-/** Names of a directory that are shown. */
+/** The most names in a listing. */
 const MAX_LISTED = LIMITS.listedFiles.most;
 const LOOKED_AT_ONCE = 64;
 const MAX_LINKS = 40;
-/** Each level holds a descriptor while a path is walked. */
+/** Each level of a path holds a descriptor while the path is resolved. */
 const MAX_DEPTH = LIMITS.filePathDepth.most;
 /** Linux' own limit (PATH_MAX); every prefix of a path is looked up. */
 const MAX_PATH_LENGTH = LIMITS.filePath.most;
@@ -39,19 +39,19 @@ const files = createFiles();
 const notFound = err(refusal('notFound', ''));
 
 /**
- * Where a virtual path is attached: a directory or a file of this host whose path nobody but the operator can change, or
- * why this viewer may not see it; undefined: nothing is attached there.
+ * The directory or file attached at a virtual path, whose host path only the operator can change, or the refusal for this
+ * viewer; undefined if nothing is attached there.
  */
 export type FindRoot = (virtualPath: string) => Result<string, Refusal> | undefined;
 
-/** What is shown at a path; whoever gets it closes it. */
+/** An open directory or file at a path; the caller closes it. */
 type Shown =
   | { readonly kind: 'directory'; readonly directory: HeldDirectory }
   | { readonly kind: 'file'; readonly file: HeldFile; readonly name: string }
-  /** Neither of them, or a file that may not be read: why. */
+  /** Another kind of file, or one that may not be read. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
-/** What a path that a client names really leads to. */
+/** Resolves a path of a client. */
 async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Refusal>> {
   if (path.length > MAX_PATH_LENGTH) {
     return err(refusal('badRequest', `path: expected at most ${MAX_PATH_LENGTH} characters, got ${path.length}`));
@@ -85,7 +85,7 @@ async function openFile(directory: HeldDirectory, name: string): Promise<Result<
   return ok({ kind: 'unreadable', reason: file.error.message });
 }
 
-/** SHOWN-1: from the root down, back to it at an absolute link and up one at `..`, never above it. */
+/** Resolves the names from the root on; an absolute link restarts at the root, and `..` never leaves it (SHOWN-1). */
 async function walk(root: string, realRoot: string, names: readonly string[]): Promise<Result<Shown, Refusal>> {
   const top = await files.openDirectory(realRoot);
   if (!top.ok) return notFound;
@@ -124,7 +124,7 @@ async function walk(root: string, realRoot: string, names: readonly string[]): P
   }
 }
 
-/** Where a link leads, if that is below the root: an absolute one may name the root by either of its paths. */
+/** The target of a link below the root; an absolute link may name the root by either of its paths. */
 function targetBelow(
   target: string,
   roots: readonly string[],
@@ -171,13 +171,13 @@ const infoOf = (path: string, stat: FileStat, users: Names, groups: Names): File
   gid: groups.get(stat.gid) ?? String(stat.gid),
 });
 
-/** A task gives its files any time that its file system takes. */
+/** Tasks can set any time that the file system supports. */
 function nanosecondsOf(wallMs: number): bigint {
   const nanoseconds = BigInt(Math.floor(wallMs)) * 1_000_000n;
   return nanoseconds > MAX_NANOSECONDS ? MAX_NANOSECONDS : nanoseconds;
 }
 
-/** The names of users or groups; where there is no such file, numbers will do. */
+/** The names of users or groups; without the file, numbers are shown. */
 async function namesById(database: string): Promise<Names> {
   const names = new Map<number, string>();
   const text = await files.readText(database);
@@ -196,7 +196,7 @@ export interface FilePart {
 
 type ShownFile = Extract<Shown, { kind: 'file' }>;
 
-/** The file at a path; `field` is what the client calls it. */
+/** The file at a path; `field` names the path in errors. */
 async function findFile(find: FindRoot, path: string, field: string): Promise<Result<ShownFile, Refusal>> {
   const found = await findShown(find, path);
   if (!found.ok) return found;
@@ -207,7 +207,7 @@ async function findFile(find: FindRoot, path: string, field: string): Promise<Re
   return err(refusal('badRequest', `${field}: expected a file`));
 }
 
-/** Bytes from `offset`, at most `length`; past the end there are none. */
+/** At most `length` bytes from `offset`; none after the end of the file. */
 export async function readPart(
   find: FindRoot,
   path: string,
@@ -226,7 +226,7 @@ export async function readPart(
   return ok({ sizeBytes, data: Buffer.from(data.value) });
 }
 
-/** The longest whole text: a character that the end cuts in two is left for the next read. */
+/** The text without an incomplete last character, which belongs to the next read. */
 export function wholeText(data: Buffer): string {
   let end = data.length;
   let back = 0;
@@ -250,17 +250,17 @@ export async function download(find: FindRoot, path: string, response: ServerRes
     'Content-Disposition': `attachment; filename=${name.replace(/[^\w.+-]/g, '_')}`,
     'Content-Length': sizeBytes,
   });
-  // Who hangs up ends it; so does an error, as the length is announced already.
+  // It ends if the client disconnects, or with an error, as the length was already sent.
   await pipeline(Readable.from(partsOf(file, sizeBytes)), response).catch(() => response.destroy());
   file.close();
   return undefined;
 }
 
-/** A file that grows meanwhile is cut at the length that was announced. */
+/** A file that grows meanwhile is cut at the announced length. */
 async function* partsOf(file: HeldFile, sizeBytes: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < sizeBytes; ) {
     const part = await file.read(at, Math.min(MAX_READ_BYTES, sizeBytes - at));
-    if (!part.ok || part.value.length === 0) throw new Error('the file got shorter');
+    if (!part.ok || part.value.length === 0) throw new Error('the file became shorter while it was read');
     yield part.value;
     at += part.value.length;
   }

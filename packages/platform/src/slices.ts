@@ -1,9 +1,9 @@
-// Work that is done a slice a turn of the event loop, so that whatever else came in has its turn in between.
+// Work in time slices, one slice per turn of the event loop, so that other events are handled in between.
 import type { Clock } from '@meseta/base';
 
 /**
- * Answers what begins to call `advance` over and over, a slice a turn, as long as it says that there is more. Of 0 ms:
- * once a turn.
+ * Returns a function that runs `advance` in time slices, one slice per event-loop turn, until `advance` returns false. A
+ * slice of 0 ms calls it once per turn.
  */
 export function createSlices(clock: Clock, sliceMs: number, advance: () => boolean): () => void {
   let scheduled = false;
@@ -20,16 +20,16 @@ export function createSlices(clock: Clock, sliceMs: number, advance: () => boole
   return schedule;
 }
 
-/** Answers what waits for a turn of one's own: one is given each turn of the loop, in the order in which they were asked for. */
+/** Returns a function whose promises resolve one per event-loop turn, in the order of the calls. */
 export function createTurns(clock: Clock): () => Promise<void> {
   const waiting: (() => void)[] = [];
-  const give = createSlices(clock, 0, () => {
+  const resolveNext = createSlices(clock, 0, () => {
     waiting.shift()?.();
     return waiting.length > 0;
   });
   return () =>
     new Promise((resolve) => {
       waiting.push(resolve);
-      give();
+      resolveNext();
     });
 }

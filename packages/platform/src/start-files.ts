@@ -1,11 +1,11 @@
-// Files and directories that a daemon needs before it runs: they are read and made at once, and what is wrong is thrown.
+// Files and directories that a daemon needs before it starts, read and created synchronously; errors are thrown.
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** The longest value that a flag may have in a file; a device has no end. */
+/** The longest flag value in a file; a device would have no end. */
 const MAX_FLAG_FILE_BYTES = 16 * 2 ** 20;
 
-/** The text of a file that a flag names. */
+/** The content of a file that a flag refers to. */
 export function readFlagFile(path: string): string {
   const file = openSync(path, 'r');
   try {
@@ -23,7 +23,7 @@ export function readFlagFile(path: string): string {
   }
 }
 
-/** Makes a directory and those above it. Node's own recursive mkdir never returns where a file system makes none (/proc). */
+/** Creates a directory and its parents. Node's recursive mkdir never returns on a file system that refuses them (/proc). */
 export function makeDirectories(path: string): void {
   const missing: string[] = [];
   for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at);

@@ -1,17 +1,16 @@
-// stderr as a daemon's log uses it: no state of its other end ends the daemon, stops it, or fills its memory.
+// stderr for a daemon's log: whatever its reader does, the daemon neither ends nor blocks, and its memory stays bounded.
 //
-// STDERR-1: a line that can't be written (full disk, closed pipe) is dropped; the next one is tried anew.
-// STDERR-2: of what a slow reader has not taken, no more than `MAX_WAITING_BYTES` wait; how many lines were dropped is said
-//     in the next that is written.
+// STDERR-1: a line that cannot be written (full disk, closed pipe) is dropped; the next line is tried again.
+// STDERR-2: at most `MAX_WAITING_BYTES` wait for a slow reader; the next written line reports how many lines were dropped.
 import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 const STDERR = 2;
 const MAX_WAITING_BYTES = 2 ** 20;
 
-/** Where lines go; errors are thrown. */
+/** The destination of lines; failed writes throw. */
 export interface LineSink {
-  /** Bytes that were taken and are not written yet. */
+  /** Bytes accepted and not written yet. */
   waitingBytes(): number;
   write(text: string): void;
 }
@@ -29,18 +28,18 @@ export function createLineWriter(sink: LineSink): (line: string) => void {
   };
 }
 
-/** A stream that is written to without waiting, or a file, to which Node's own stream would not return after an error. */
+/** A stream is written without waiting. A file is written directly: Node's stream would not recover from an error. */
 function stderrSink(): LineSink {
   let isStream = isatty(STDERR);
   try {
     const stat = fstatSync(STDERR);
     isStream ||= stat.isFIFO() || stat.isSocket();
   } catch {
-    // Closed: each write fails, and is dropped.
+    // stderr is closed: each write fails, and its line is dropped.
   }
   if (!isStream) return { waitingBytes: () => 0, write: (text) => void writeSync(STDERR, text) };
   const { stderr } = process;
-  // Its errors are those of writes, which are not waited for.
+  // Failed writes are not awaited.
   stderr.on('error', () => {});
   return { waitingBytes: () => stderr.writableLength, write: (text) => void stderr.write(text) };
 }

@@ -1,10 +1,10 @@
-// One subscriber's own stream of events (a scheduler, an executor): bounded, flushed once a turn.
+// The event stream of one subscriber, a scheduler or an executor: bounded, flushed once per turn of the event loop.
 //
-// Owns: what was written in this turn. Boundary: bytes are opaque, already framed.
-// STREAM-WRITER-1: bytes leave in the order of `write`, each write as an HTTP chunk of its own: there are clients (of Mesos' streams,
-// whose events come so) that take what one read of the body gives them for one event.
-// STREAM-WRITER-2: a client that reads too slowly is cut off at `maxUnsentBytes`; it never holds back others.
-// STREAM-WRITER-3: `ended` is called at most once, never from inside `write`, and never after `end`.
+// Owns: the bytes written in this turn. Boundary: bytes are opaque and already framed.
+// STREAM-WRITER-1: bytes are sent in the order of `write`, each write as one HTTP chunk, as in Mesos' streams: some clients
+//     take the bytes of one read for one event.
+// STREAM-WRITER-2: the stream of a client that reads too slowly is closed at `maxUnsentBytes`; it never delays others.
+// STREAM-WRITER-3: `ended` is called at most once, never from within `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
 import { closeWithClient } from './client-end.js';
@@ -15,14 +15,14 @@ export interface StreamWriterOptions {
   readonly clock: Clock;
   /** 16 MiB unless given. */
   readonly maxUnsentBytes?: number | undefined;
-  /** The client has gone, or was cut off because it reads too slowly. */
+  /** The client has disconnected, or its stream was closed because it reads too slowly. */
   ended(why: StreamEnd): void;
 }
 
 export interface StreamWriter {
-  /** Queues one event's bytes; all of a turn go out in one packet. The response's head has been written. */
+  /** Queues the bytes of one event; those of one turn are sent together. The response's head has been written. */
   write(bytes: Uint8Array): void;
-  /** Ends the response after what was written. */
+  /** Ends the response after the queued bytes. */
   end(): void;
   readonly unsentBytes: number;
 }
@@ -30,11 +30,11 @@ export interface StreamWriter {
 const CARRIAGE_RETURN = 13;
 const LINE_FEED = 10;
 
-/** Bytes that node still holds for a response. */
+/** Bytes of a response that Node has not handed to the kernel. */
 const unsentOf = (response: ServerResponse): number =>
   Math.max(response.writableLength, response.socket?.writableLength ?? 0);
 
-/** Each an HTTP chunk (STREAM-WRITER-1). */
+/** The events as HTTP chunks (STREAM-WRITER-1). */
 function chunksOf(events: readonly Uint8Array[]): Buffer {
   const heads = events.map(({ length }) => `${length.toString(16)}\r\n`);
   let size = 0;
@@ -64,13 +64,13 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
   const flush = (): void => {
     if (pendingBytes === 0 || response.destroyed) return;
     const { socket } = response;
-    // What `response.write` would send, of all that waits in one piece; it costs a third of that.
+    // The same bytes as from `response.write` of each event, at a third of the cost.
     if (socket !== null && response.headersSent && response.chunkedEncoding) socket.write(chunksOf(pending));
     else for (const bytes of pending) response.write(bytes);
     pending = [];
     pendingBytes = 0;
   };
-  // A client that went before this writer was made closes no more.
+  // If the client disconnected before this writer was created, 'close' was emitted already.
   const closed = (): void => {
     if (done) return;
     done = true;

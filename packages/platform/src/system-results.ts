@@ -1,4 +1,4 @@
-// Failed system calls as values, and what the kernel says of a file, for the ports on Node.
+// Failed system calls as values, and file status, for the ports on Node.
 import { type BigIntStats, fstatSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
@@ -41,7 +41,7 @@ const fileStatOf = (found: BigIntStats): FileStat => ({
   links: Number(found.nlink),
 });
 
-/** Of the name itself, not of what a link leads to. */
+/** The status of the name itself; a link is not followed. */
 export const statOfPath = async (path: string): Promise<FileStat> => fileStatOf(await lstat(path, { bigint: true }));
 
 export const statOfDescriptor = (fd: number): FileStat => fileStatOf(fstatSync(fd, { bigint: true }));

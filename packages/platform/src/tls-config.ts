@@ -1,8 +1,8 @@
-// What LIBPROCESS_SSL_* says, as Mesos reads it (docs/ssl.md), and the same as flags (`--ssl_cert_file`), which come first.
-// `SSL_*`, the names before Mesos 1.0, count where neither is given.
+// The settings LIBPROCESS_SSL_* (Mesos: docs/ssl.md), and the same as flags (`--ssl_cert_file`), which take precedence.
+// `SSL_*`, the names before Mesos 1.0, apply where neither is given.
 //
-// Other than in Mesos: TLS 1.3 is on unless switched off, the ciphers are OpenSSL's own unless given (Mesos' list still
-// has RC4), and SSL 3 can't be switched on.
+// Unlike in Mesos, TLS 1.3 is enabled by default, the default ciphers are OpenSSL's (Mesos' list contains RC4), and SSL 3
+// cannot be enabled.
 import { constants } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,16 +11,16 @@ import { err, ok, type Result } from '@meseta/base';
 import { booleanFlag, type FlagValues, numberFlag, parseFlags, pathFlag, textFlag } from './flags.js';
 
 export interface TlsConfig {
-  /** Key, certificate, CAs, versions, ciphers: what node:tls makes a context of. */
+  /** Key, certificate, CAs, versions and ciphers for node:tls. */
   readonly context: SecureContextOptions;
-  /** Whoever speaks in plain text is listened to, and a peer that can't speak TLS is spoken to so. */
+  /** Plain text is accepted from clients, and used to peers without TLS. */
   readonly supportDowngrade: boolean;
   readonly verifyServerCert: boolean;
   readonly requireClientCert: boolean;
   readonly hostnameValidation: 'legacy' | 'openssl';
-  /** A certificate may name the peer's address. */
+  /** A certificate may contain the peer's address instead of its name. */
   readonly verifyIpAddress: boolean;
-  /** How many certificates may stand between a peer's and a trusted one. */
+  /** The number of certificates allowed between a peer's and a trusted one. */
   readonly verifyDepth: number;
 }
 
@@ -37,29 +37,35 @@ export interface TlsSettings {
   readonly warnings: readonly string[];
 }
 
-/** No defaults: what is not given is not shown by /flags. */
+/** Without defaults, so that /flags shows only given flags. */
 export const tlsFlags = {
-  ssl_enabled: booleanFlag({ help: 'Speak TLS on every connection. Also LIBPROCESS_SSL_ENABLED; so with the others.' }),
-  ssl_support_downgrade: booleanFlag({ help: 'Listen and speak to peers without TLS too, while a cluster changes.' }),
+  ssl_enabled: booleanFlag({
+    help: 'Use TLS on every connection. Also LIBPROCESS_SSL_ENABLED, and likewise for the other ssl flags.',
+  }),
+  ssl_support_downgrade: booleanFlag({
+    help: 'Accept and open connections without TLS too, for the migration of a cluster.',
+  }),
   ssl_key_file: pathFlag({ help: 'The private key (PEM).' }),
-  ssl_cert_file: pathFlag({ help: 'The certificate, and those between it and its CA (PEM).' }),
-  ssl_ca_file: pathFlag({ help: 'The CAs to trust (PEM); the built-in ones without this and ssl_ca_dir.' }),
-  ssl_ca_dir: pathFlag({ help: 'A directory with CAs to trust.' }),
-  ssl_verify_server_cert: booleanFlag({ aliases: ['ssl_verify_cert'], help: 'Check certificates of those spoken to.' }),
+  ssl_cert_file: pathFlag({ help: 'The certificate and the intermediate ones up to its CA (PEM).' }),
+  ssl_ca_file: pathFlag({ help: 'The trusted CAs (PEM); without this and ssl_ca_dir the built-in ones.' }),
+  ssl_ca_dir: pathFlag({ help: 'A directory with trusted CAs.' }),
+  ssl_verify_server_cert: booleanFlag({ aliases: ['ssl_verify_cert'], help: 'Verify the certificates of servers.' }),
   ssl_require_client_cert: booleanFlag({
     aliases: ['ssl_require_cert'],
-    help: 'Demand and check certificates of all who connect.',
+    help: 'Require and verify the certificates of clients.',
   }),
-  ssl_verify_ipadd: booleanFlag({ help: "A certificate may name its owner's address." }),
-  ssl_verify_depth: numberFlag({ help: 'How many CAs may stand between a certificate and a trusted one; 4.' }),
-  ssl_hostname_validation_scheme: textFlag({ help: 'legacy (by looking up the address) or openssl.' }),
-  ssl_ciphers: textFlag({ help: "The ciphers, in OpenSSL's words." }),
-  ssl_ecdh_curves: textFlag({ aliases: ['ssl_ecdh_curve'], help: 'The curves, auto unless given.' }),
+  ssl_verify_ipadd: booleanFlag({ help: "Accept the peer's address in its certificate instead of its name." }),
+  ssl_verify_depth: numberFlag({
+    help: 'The number of CAs allowed between a certificate and a trusted one (4 unless given).',
+  }),
+  ssl_hostname_validation_scheme: textFlag({ help: 'legacy (reverse look-up of the address) or openssl.' }),
+  ssl_ciphers: textFlag({ help: "The ciphers in OpenSSL's format." }),
+  ssl_ecdh_curves: textFlag({ aliases: ['ssl_ecdh_curve'], help: 'The curves (auto unless given).' }),
   ssl_enable_ssl_v3: booleanFlag({ help: 'Not supported.' }),
-  ssl_enable_tls_v1_0: booleanFlag({ help: 'Allow TLS 1.0; false.' }),
-  ssl_enable_tls_v1_1: booleanFlag({ help: 'Allow TLS 1.1; false.' }),
-  ssl_enable_tls_v1_2: booleanFlag({ help: 'Allow TLS 1.2; true.' }),
-  ssl_enable_tls_v1_3: booleanFlag({ help: 'Allow TLS 1.3; true.' }),
+  ssl_enable_tls_v1_0: booleanFlag({ help: 'Allow TLS 1.0 (false unless given).' }),
+  ssl_enable_tls_v1_1: booleanFlag({ help: 'Allow TLS 1.1 (false unless given).' }),
+  ssl_enable_tls_v1_2: booleanFlag({ help: 'Allow TLS 1.2 (true unless given).' }),
+  ssl_enable_tls_v1_3: booleanFlag({ help: 'Allow TLS 1.3 (true unless given).' }),
 };
 
 export type TlsFlags = FlagValues<typeof tlsFlags>;
@@ -77,7 +83,7 @@ function read(setting: string, path: string): Result<Buffer, TlsConfigError> {
   }
 }
 
-/** Every certificate in the directory; other files are none of ours. */
+/** Every certificate in the directory; other files are ignored. */
 function readDirectory(setting: string, path: string): Result<readonly Buffer[], TlsConfigError> {
   try {
     const files = readdirSync(path).map((name) => join(path, name));
@@ -150,7 +156,7 @@ const OLD_NAMES: Readonly<Record<string, string>> = {
 };
 const isOn = (text: string | undefined): boolean => text === 'true' || text === '1';
 
-/** Flags over LIBPROCESS_SSL_* over SSL_*; what is on by an old name is on. */
+/** Flags over LIBPROCESS_SSL_* over SSL_*; a setting enabled under its old name is enabled. */
 function settingsOf(given: TlsFlags, env: Readonly<Record<string, string | undefined>>) {
   const variables: Record<string, string> = {};
   for (const prefix of ['SSL_', 'LIBPROCESS_SSL_']) {
@@ -169,10 +175,10 @@ function settingsOf(given: TlsFlags, env: Readonly<Record<string, string | undef
   return ok({ ...parsed.value.values, ...Object.fromEntries(set) } as TlsFlags);
 }
 
-/** What asks for protection that there is none of while TLS is off. */
+/** Warns of settings that have no effect while TLS is off. */
 const withoutEffect = ({ ssl_require_client_cert, ssl_verify_server_cert }: TlsFlags): readonly string[] =>
   ssl_require_client_cert === true || ssl_verify_server_cert === true
-    ? ['certificates are asked for, but ssl_enabled is off: everything is plain text, and no certificate is checked']
+    ? ['certificates are required, but ssl_enabled is off: connections are plain text, and no certificate is verified']
     : [];
 
 export function tlsSettingsOf(
@@ -192,12 +198,12 @@ export function tlsSettingsOf(
   const requireClientCert = flags.ssl_require_client_cert ?? false;
   const verifyServerCert = requireClientCert || (flags.ssl_verify_server_cert ?? false);
   const supportDowngrade = flags.ssl_support_downgrade ?? false;
-  const warnings = supportDowngrade ? ['ssl_support_downgrade is on: whoever speaks no TLS is listened to'] : [];
+  const warnings = supportDowngrade ? ['ssl_support_downgrade is on: connections without TLS are accepted'] : [];
   if (verifyServerCert && flags.ssl_ca_file === undefined && flags.ssl_ca_dir === undefined) {
-    warnings.push('certificates of any public CA are accepted: ssl_ca_file or ssl_ca_dir names the CAs to trust');
+    warnings.push('certificates of any public CA are accepted: give the trusted CAs in ssl_ca_file or ssl_ca_dir');
   }
   if (supportDowngrade && verifyServerCert) {
-    warnings.push('certificates are checked, but ssl_support_downgrade lets peers do without them');
+    warnings.push('certificates are verified, but with ssl_support_downgrade peers can connect without one');
   }
   return ok({
     config: {

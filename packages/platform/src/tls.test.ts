@@ -157,7 +157,7 @@ const ask = (host: Host, request: typeof httpRequest, options: object): Promise<
     asked.end();
   });
 
-test('HTTP on the same port, and plain text is refused', { skip }, async () => {
+test('HTTPS is served on the same port, and plain text is refused', { skip }, async () => {
   const { host, notes } = await party(configOf('good'));
   const ca = readFileSync(at('ca.pem'));
   assert.equal(await ask(host, httpsRequest, { ca }), 'asked /state');
@@ -171,7 +171,7 @@ test('HTTP on the same port, and plain text is refused', { skip }, async () => {
   assert.equal(await ask(lenient.host, httpRequest, {}), 'asked /state');
 });
 
-test('TLS-1: of connections that never end their handshake only so many are kept, and others are answered', {
+test('TLS-1: connections that never complete their handshake are limited, and other clients are answered', {
   skip,
 }, async () => {
   for (const settings of [{}, downgrade]) {
@@ -188,7 +188,7 @@ test('TLS-1: of connections that never end their handshake only so many are kept
   }
 });
 
-test('closing ends a connection in the middle of its handshake', { skip }, async () => {
+test('close ends a connection during its handshake', { skip }, async () => {
   const { host } = await party(configOf('good'));
   const socket = connect(host.bound.port, '127.0.0.1');
   await new Promise((resolve) => socket.on('connect', resolve));
@@ -198,7 +198,7 @@ test('closing ends a connection in the middle of its handshake', { skip }, async
   await ended;
 });
 
-test('settings: what is wrong is named, what is off is off', { skip }, () => {
+test('a wrong setting is an error that names it; disabled settings have no effect', { skip }, () => {
   const good = { LIBPROCESS_SSL_ENABLED: '1', LIBPROCESS_SSL_KEY_FILE: at('good.key'), SSL_CERT_FILE: at('good.pem') };
   const wrong: readonly (readonly [Readonly<Record<string, string>>, string, string])[] = [
     [{ LIBPROCESS_SSL_ENABLED: 'true' }, 'missing', 'ssl_key_file'],

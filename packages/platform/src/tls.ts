@@ -1,16 +1,16 @@
 // TLS under the shared port and under messages to peers. Mesos: docs/ssl.md.
 //
-// Server: each accepted connection begins with TLS; one that doesn't is refused, unless downgrade is on: then its first
-// byte decides (22 is a handshake, and begins no HTTP request).
-// Client: nothing is said to a peer before its certificate has been checked (if that is asked for). If the handshake
-// fails and downgrade is on, the connection is made again in plain text.
+// Server: a connection that does not begin with TLS is refused, unless downgrade is on: then its first byte decides (22
+// begins a handshake and no HTTP request).
+// Client: nothing is sent to a peer before its certificate was verified, if that is configured. If the handshake fails and
+// downgrade is on, the connection is opened again in plain text.
 //
-// TLS-1: at most `maxHandshakes` connections are before the end of their handshake, or of their first byte where that
-//     decides; for one more the oldest goes, of the address that has the most of them.
+// TLS-1: at most `maxHandshakes` connections have not completed their handshake (with downgrade: sent their first byte). One
+//     more closes the oldest one of the address that has the most of them.
 //
-// Peers are known by address, not by name. By `hostname_validation_scheme`:
-// - openssl: a server's certificate must name its address, which counts only with `verify_ipadd`; clients' names don't.
-// - legacy: either side's certificate must have the name that a reverse look-up of the address gives, or, with
+// Peers are identified by address, not by name. By `hostname_validation_scheme`:
+// - openssl: a server's certificate must contain its address (with `verify_ipadd`); names of clients are not checked.
+// - legacy: the certificate of either side must contain the name that a reverse look-up of the address returns or, with
 //   `verify_ipadd`, the address.
 import { lookupService } from 'node:dns/promises';
 import type { Socket } from 'node:net';
@@ -28,7 +28,7 @@ import type { TlsConfig } from './tls-config.js';
 const HANDSHAKE_TIMEOUT_MS = 60_000;
 const HANDSHAKE_BYTE = 22;
 
-/** Names that a certificate is for; the common name counts beside the others, as in Mesos. */
+/** The names and addresses in a certificate; the common name counts too, as in Mesos. */
 function namesOf({ subject, subjectaltname }: DetailedPeerCertificate): {
   readonly names: readonly string[];
   readonly addresses: readonly string[];
@@ -41,7 +41,7 @@ function namesOf({ subject, subjectaltname }: DetailedPeerCertificate): {
   return { names: [...after('DNS:'), ...own], addresses: after('IP Address:') };
 }
 
-/** How many certificates stand between the peer's own and the last of its chain. */
+/** The number of certificates between the peer's own and the last of its chain. */
 function depthOf(certificate: DetailedPeerCertificate): number {
   let depth = 0;
   for (let at = certificate; at.issuerCertificate !== undefined && at.issuerCertificate !== at; ) {
@@ -55,11 +55,11 @@ function depthOf(certificate: DetailedPeerCertificate): number {
 const sameAddress = (one: string, other: string): boolean =>
   one === other || canonicalIp(one) === (canonicalIp(other) ?? other);
 
-/** What is wrong with the peer's certificate, beyond what the handshake checked; undefined if nothing is. */
+/** The problem with the peer's certificate beyond the checks of the handshake; undefined if there is none. */
 async function problemOf(socket: TLSSocket, side: 'server' | 'client', config: TlsConfig): Promise<string | undefined> {
   const certificate = socket.getPeerCertificate(true);
   const remote = withoutMapping(socket.remoteAddress ?? '');
-  if (Object.keys(certificate).length === 0) return 'the peer has shown no certificate';
+  if (Object.keys(certificate).length === 0) return 'the peer has sent no certificate';
   if (depthOf(certificate) > config.verifyDepth) return `its chain is longer than ${config.verifyDepth}`;
   if (config.hostnameValidation === 'openssl' && side === 'server') return undefined;
   const { names, addresses } = namesOf(certificate);
@@ -67,20 +67,20 @@ async function problemOf(socket: TLSSocket, side: 'server' | 'client', config: T
   if (config.hostnameValidation === 'openssl') {
     return config.verifyIpAddress
       ? `its certificate is not for the address ${remote}`
-      : 'peers are known by address: ssl_verify_ipadd must be on for their certificates to be checked';
+      : 'peers are identified by address: their certificates can only be verified with ssl_verify_ipadd';
   }
   const name = await lookupService(remote, socket.remotePort ?? 0).then(
     ({ hostname }) => hostname,
     () => undefined,
   );
   if (name !== undefined && names.includes(name)) return undefined;
-  return `its certificate is for ${names.join(', ') || 'nobody'}, and ${remote} is called ${name ?? 'nothing'}`;
+  return `its certificate is for ${names.join(', ') || 'no name'}, and the name of ${remote} is ${name ?? 'unknown'}`;
 }
 
 export interface TlsAcceptor {
-  /** Answers through `take` with the connection that is to be read, or through `refused`. */
+  /** Calls `taken` with the connection to read, or `refused`. */
   accept(socket: Socket): void;
-  /** Those that haven't come to `take` yet. */
+  /** Destroys the connections that were not given to `taken` yet. */
   destroyAll(): void;
 }
 
@@ -93,7 +93,7 @@ interface Handshake {
 function createHandshakes(most: number, cut: (socket: Socket) => void) {
   const pool = createConnectionPool<Handshake>();
   const byEnds = new Map<string, Handshake>();
-  /** node:tls makes another socket of one: both ends' addresses tell which. */
+  /** node:tls wraps a socket in another one: the addresses of both ends identify it. */
   const endsOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
     `${remoteAddress} ${remotePort} ${localAddress}`;
   const end = (ends: string): void => {
@@ -131,7 +131,7 @@ export function createTlsAcceptor(
   const begun = new Set<Socket>();
   const nameOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
   const handshakes = createHandshakes(maxHandshakes, (socket) => {
-    refused(nameOf(socket), `more than ${maxHandshakes} connections are in their handshakes`);
+    refused(nameOf(socket), `more than ${maxHandshakes} connections have not completed their handshakes`);
     socket.destroy();
   });
   const take: typeof taken = (socket, certifiedIps) => {
@@ -150,7 +150,7 @@ export function createTlsAcceptor(
     socket.destroy();
   });
   server.on('secureConnection', (socket) => {
-    // Until it is taken, nobody else listens; a reset is followed by 'close', which says all that matters.
+    // No other listener exists until the socket is taken; a reset is followed by 'close'.
     socket.on('error', () => {});
     if (!requireClientCert) return take(socket);
     problemOf(socket, 'server', config).then((problem) => {
@@ -185,8 +185,8 @@ export function createTlsAcceptor(
 
 export interface SecureConnection {
   readonly socket: Socket;
-  /** Told once: that messages may be sent, or why not. */
-  onSecured(told: (problem: string | undefined) => void): void;
+  /** Calls back once: with undefined when messages may be sent, else with the problem. */
+  onSecured(secured: (problem: string | undefined) => void): void;
 }
 
 export type OpenSecurely = (host: string, port: number) => SecureConnection;
@@ -199,7 +199,7 @@ export function createTlsConnector(config: TlsConfig): OpenSecurely {
       port,
       secureContext,
       rejectUnauthorized: config.verifyServerCert,
-      // The name is checked below: a peer is an address.
+      // The certificate is verified below, by address.
       checkServerIdentity: () => undefined,
     });
     socket.setNoDelay(true);
@@ -210,19 +210,19 @@ export function createTlsConnector(config: TlsConfig): OpenSecurely {
     socket.setTimeout(HANDSHAKE_TIMEOUT_MS, tooLong);
     return {
       socket,
-      onSecured(told) {
-        let once: typeof told | undefined = told;
-        const tell = (problem: string | undefined): void => {
+      onSecured(secured) {
+        let once: typeof secured | undefined = secured;
+        const report = (problem: string | undefined): void => {
           once?.(problem);
           once = undefined;
         };
         socket.once('secureConnect', () => {
           socket.off('timeout', tooLong);
-          if (config.verifyServerCert) problemOf(socket, 'client', config).then(tell);
-          else tell(undefined);
+          if (config.verifyServerCert) problemOf(socket, 'client', config).then(report);
+          else report(undefined);
         });
-        socket.once('error', (error) => tell(error.message));
-        socket.once('close', () => tell('the peer closed the connection'));
+        socket.once('error', (error) => report(error.message));
+        socket.once('close', () => report('the peer closed the connection'));
       },
     };
   };

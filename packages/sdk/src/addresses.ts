@@ -7,13 +7,13 @@ export interface Credential {
   readonly secret: string;
 }
 
-/** `10.0.0.1:5050`, `http://10.0.0.1:5050/` ... as the URL that paths are put behind. */
+/** The URL, without a final slash, of `10.0.0.1:5050` or `http://10.0.0.1:5050/`. */
 export function masterUrl(address: string): string {
   const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
   return withoutTrailing(url, '/');
 }
 
-/** The header of HTTP basic authentication; none without a credential. */
+/** The header of HTTP basic authentication; no header without a credential. */
 export function authorizationOf(credential: Credential | undefined): Readonly<Record<string, string>> {
   if (credential === undefined) return {};
   const bytes = new TextEncoder().encode(`${credential.principal}:${credential.secret}`);

@@ -15,14 +15,14 @@ export class MesetaError extends Error {
   constructor(
     readonly code: MesetaErrorCode,
     message: string,
-    /** The HTTP status where a master answered. */
+    /** The HTTP status if a master answered. */
     readonly status?: number | undefined,
   ) {
     super(message);
   }
 }
 
-/** What a failed call of the API binding becomes. */
+/** The error of a failed call of the API binding. */
 export function rejection(what: string, error: CallError): MesetaError {
   switch (error.code) {
     case 'refused':

@@ -1,14 +1,14 @@
-// Events between the socket and the one who reads them.
+// A bounded queue of events between the socket and the reader.
 //
-// Owns: the events read and not yet taken, at most `capacity` of them.
-// EVENT-QUEUE-1: events come out in the order in which they went in; none is dropped.
+// Owns: the received events that the reader has not taken, at most `capacity`.
+// EVENT-QUEUE-1: events are taken in the order in which they were pushed; none is dropped.
 // EVENT-QUEUE-2: `push` waits while the queue is full, so a slow reader stops the socket instead of filling memory.
 
 export interface EventQueue<T> {
   push(event: T): Promise<void>;
   /** The next event; undefined once ended and empty. Rejects with the reason if ended by a failure. */
   take(): Promise<T | undefined>;
-  /** What was pushed is still taken; then the end, or the failure. */
+  /** Events pushed before are still taken; then `take` returns undefined, or rejects with the failure. */
   end(failure?: Error): void;
 }
 

@@ -1,4 +1,4 @@
-// What frameworks and tools are written with.
+// The public API for frameworks and tools.
 
 export {
   type AgentClient,

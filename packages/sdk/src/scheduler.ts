@@ -1,13 +1,13 @@
 // A framework's connection to the master: the v1 scheduler API (Mesos: docs/scheduler-http-api).
 //
 // Owns: the subscription (framework id, stream id), its renewal, and the queue of events.
-// Boundary: it decides nothing about offers or tasks; whoever reads the events does.
-// SCHEDULER-1: at most one subscription is open; its id is the framework's for good.
-// SCHEDULER-2: an update is acknowledged only after the reader has come back for the next event, so one that was
-//     being handled when the process died is delivered again.
+// Boundary: decisions about offers and tasks are the reader's.
+// SCHEDULER-1: at most one subscription is open, and all have the framework id of the first.
+// SCHEDULER-2: an update is acknowledged only when the reader takes the next event, so that an update being handled when the
+//     process dies is delivered again.
 // SCHEDULER-3: a subscription that ended without an ERROR event is renewed, after pauses that grow to 10 s.
-// SCHEDULER-4: one that is silent for three heartbeats, or that its master no longer takes calls on, is given up and renewed;
-//     calls under way on it are rejected.
+// SCHEDULER-4: a subscription that is silent for three heartbeats, or on which the master refuses calls, is renewed; its calls
+//     in progress are rejected.
 import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
 import { type Credential, clientOptions } from './addresses.js';
@@ -15,13 +15,13 @@ import { MesetaError, rejection } from './errors.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
 import { keepConnected } from './reconnect.js';
 
-/** Heartbeats come every so often (Mesos: 15 s) unless SUBSCRIBED says otherwise. */
+/** The interval of heartbeats unless SUBSCRIBED contains another one. */
 const HEARTBEAT_MS = 15_000;
 const SILENT_HEARTBEATS = 3;
-/** Acknowledgements under way at the same time. */
+/** Acknowledgements in progress at the same time. */
 const MAX_ACKNOWLEDGING = 32;
 
-/** A framework's info with what the SDK fills in left out at will. */
+/** A framework's info; fields with defaults are optional. */
 export type FrameworkOptions = Omit<FrameworkInfo, 'user' | 'id'> & { readonly user?: string | undefined };
 
 export interface SchedulerOptions {
@@ -32,24 +32,24 @@ export interface SchedulerOptions {
    * RESERVATION_REFINEMENT, PARTITION_AWARE and TASK_KILLING_STATE, roles `['*']`.
    */
   readonly framework: FrameworkOptions;
-  /** Takes over the framework that subscribed with this id before. */
+  /** Fails over the framework with this id. */
   readonly frameworkId?: string | undefined;
   readonly credential?: Credential | undefined;
-  /** `manual`: call `acknowledge` yourself. Otherwise an update is acknowledged when its handling is done (SCHEDULER-2). */
+  /** `manual`: the reader calls `acknowledge`. `automatic` (the default): see SCHEDULER-2. */
   readonly acknowledge?: 'automatic' | 'manual' | undefined;
-  /** How many events may wait to be read before the socket is left alone. */
+  /** The number of unread events at which reading from the socket stops; 1024 unless given. */
   readonly maxQueuedEvents?: number | undefined;
 }
 
 type CallBody = { readonly [K in SchedulerCall['type'] & string]: Omit<SchedulerCall, 'type' | 'framework_id'> };
 
 export interface Scheduler extends AsyncIterable<SchedulerEvent> {
-  /** Set once SUBSCRIBED has come; keep it to take the framework over after a crash. */
+  /** Set by SUBSCRIBED. Store it to fail the framework over after a crash. */
   readonly frameworkId: string | undefined;
-  /** Any call of the API but SUBSCRIBE. Rejects with a MesetaError if the master refuses it. */
+  /** Sends any call except SUBSCRIBE. Rejects with a MesetaError if the master refuses it. */
   call<K extends keyof CallBody>(type: K, body?: CallBody[K]): Promise<void>;
   acknowledge(update: SchedulerEventUpdate): Promise<void>;
-  /** Ends the iteration and the connection; the framework lives on until its failover timeout. */
+  /** Ends the iteration and the connection; the framework continues until its failover timeout. */
   close(): void;
   /** Ends the framework and all its tasks, then closes. */
   teardown(): Promise<void>;
@@ -58,13 +58,13 @@ export interface Scheduler extends AsyncIterable<SchedulerEvent> {
 interface Connection {
   readonly master: SchedulerClient;
   readonly streamId: string;
-  /** Aborted when the subscription is given up. */
+  /** Aborted when the subscription is abandoned. */
   readonly life: AbortController;
 }
 
 interface Client {
   readonly options: SchedulerOptions;
-  /** One a configured address; the first that answers is used. */
+  /** One for each configured address; the first that answers is used. */
   readonly masters: readonly SchedulerClient[];
   readonly queue: EventQueue<SchedulerEvent>;
   readonly abort: AbortController;
@@ -72,7 +72,7 @@ interface Client {
   connection: Connection | undefined;
 }
 
-/** Subscribes, and stays subscribed, until `close`, `teardown` or an ERROR event of the master. */
+/** Subscribes, and stays subscribed until `close`, `teardown` or an ERROR event of the master. */
 export function connectScheduler(options: SchedulerOptions): Scheduler {
   const client: Client = {
     options,
@@ -105,11 +105,11 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
 }
 
 /**
- * SCHEDULER-2: coming back for the next event says that the last one is handled. Its acknowledgement travels while the next is being
- * handled, unless many do already.
+ * SCHEDULER-2: taking the next event means that the last one was handled. Its acknowledgement is sent while the next event is
+ * handled, unless `MAX_ACKNOWLEDGING` are in progress.
  */
 async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, undefined> {
-  const travelling = new Set<Promise<unknown>>();
+  const acknowledging = new Set<Promise<unknown>>();
   for (;;) {
     const event = await client.queue.take();
     if (event === undefined) break;
@@ -120,11 +120,11 @@ async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, un
       .catch((error: unknown) => {
         if (!(error instanceof MesetaError)) throw error;
       })
-      .then(() => travelling.delete(sent));
-    travelling.add(sent);
-    if (travelling.size >= MAX_ACKNOWLEDGING) await Promise.race(travelling);
+      .then(() => acknowledging.delete(sent));
+    acknowledging.add(sent);
+    if (acknowledging.size >= MAX_ACKNOWLEDGING) await Promise.race(acknowledging);
   }
-  await Promise.all(travelling);
+  await Promise.all(acknowledging);
 }
 
 /** SCHEDULER-3: ends the queue with the failure that ends the subscription for good. */
@@ -149,7 +149,7 @@ const isFinalRefusal = ({ code, status = 0 }: MesetaError): boolean =>
 /** One subscription, from SUBSCRIBE to the end of its stream. */
 async function subscribe(client: Client, connected: () => void): Promise<void> {
   const framework_id = client.frameworkId === undefined ? undefined : { value: client.frameworkId };
-  // Two signals, as a stream that ends (TEARDOWN ends it) or is closed says nothing about calls under way.
+  // Two signals, as the end of a stream (by TEARDOWN or close) must not abort calls in progress.
   const life = new AbortController();
   const stream = new AbortController();
   const stop = (): void => stream.abort();
@@ -166,7 +166,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
     );
     const iterator = events[Symbol.asyncIterator]();
     for (;;) {
-      // Only the wait for the master counts: a reader that is slow to take events makes nobody silent.
+      // Only the wait for the master counts, not that for a slow reader.
       const { done, value: event } = await unlessSilent(silenceMs, life, () => iterator.next());
       if (done) return;
       if (event.type === 'ERROR') {
@@ -190,7 +190,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
   }
 }
 
-/** Ends the subscription if what is waited for takes longer; the wait then ends as its abort makes it. */
+/** Aborts the subscription if the wait takes longer than `ms`; the abort also ends the wait. */
 async function unlessSilent<T>(ms: number, life: AbortController, wait: () => Promise<T>): Promise<T> {
   const timer = setTimeout(() => life.abort(), ms);
   try {
@@ -246,7 +246,7 @@ async function call(client: Client, body: SchedulerCall): Promise<void> {
   throw rejection(body.type ?? 'call', called.error);
 }
 
-/** The master knows the framework by another stream or by none: 403, or a 400 that speaks of it (Mesos, Meseta). */
+/** The master has another stream of the framework, or none: 403, or a 400 with such a text (of Mesos or Meseta). */
 const isStale = (error: CallError): boolean =>
   error.code === 'refused' &&
   (error.status === 403 ||

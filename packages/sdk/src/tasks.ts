@@ -1,4 +1,4 @@
-// Small builders for what frameworks write again and again.
+// Builders of the tasks and operations that frameworks need most often.
 
 import { smallest } from '@meseta/base';
 import type { CommandInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
@@ -40,7 +40,7 @@ export const launch = (tasks: readonly TaskInfo[]): OfferOperation => ({
   launch: { task_infos: [...tasks] },
 });
 
-/** How often `resources` fit into what an offer holds unreserved. */
+/** How many times `resources` fit into the unreserved resources of an offer. */
 export function fits(offer: Offer, resources: Readonly<Record<string, number>>): number {
   const unreserved = offer.resources?.filter(isUnreserved);
   const counts = Object.entries(resources)
