@@ -1,14 +1,14 @@
-/** A broken invariant. Nothing catches it but the process' last handler, which ends the process. */
+/** A broken invariant. Only the process' last handler catches it, and ends the process. */
 class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }
 
-/** Ends the process unless `condition` holds: state is never continued from a lie. */
+/** Throws an InvariantError unless `condition` holds, so that the process ends instead of using wrong state. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);
 }
 
-/** The value, which the program's own logic says is there. */
+/** Returns a value that the program's logic guarantees; throws an InvariantError if it is missing. */
 export function present<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new InvariantError(`${what} is missing`);
   return value;

@@ -22,7 +22,7 @@ import {
   withoutTrailing,
 } from './index.js';
 
-test('durations are read and written as Mesos does', () => {
+test('durations are parsed and formatted as by Mesos', () => {
   const cases: readonly (readonly [text: string, ms: number, written: string])[] = [
     ['15secs', 15_000, '15secs'],
     ['60secs', 60_000, '1mins'],
@@ -63,7 +63,7 @@ test('durations are read and written as Mesos does', () => {
   assert.equal(formatDuration(1 / 3), '333333ns');
 });
 
-test('sizes are read and written as Mesos does', () => {
+test('byte sizes are parsed and formatted as by Mesos', () => {
   const table: readonly (readonly [text: string, bytes: number, written: string])[] = [
     ['0B', 0, '0B'],
     ['1023B', 1023, '1023B'],
@@ -90,7 +90,7 @@ test('sizes are read and written as Mesos does', () => {
   );
 });
 
-test('a pid is an id at an address', () => {
+test('a pid has an id and an address', () => {
   assert.deepEqual(parsePid('slave(1)@10.0.0.7:5051'), {
     ok: true,
     value: { id: 'slave(1)', address: '10.0.0.7:5051' },
@@ -123,7 +123,7 @@ test('a pid is an id at an address', () => {
   assert.deepEqual(hosts, ['10.0.0.1', '::1', 'h']);
 });
 
-test('the same seed gives the same chance, every value of it in range', () => {
+test('the same seed gives the same numbers, each below its bound', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 2 ** 32 }), (seed, bound) => {
       const a = seededRandom(seed);
@@ -137,7 +137,7 @@ test('the same seed gives the same chance, every value of it in range', () => {
   );
 });
 
-test('chance is spread evenly', () => {
+test('random numbers are uniformly distributed', () => {
   const random = seededRandom(7);
   const counts = new Array<number>(16).fill(0);
   for (let i = 0; i < 16_000; i++) {
@@ -155,7 +155,7 @@ test('a uuid has version 4 and the RFC variant', () => {
   );
 });
 
-test('a shuffle keeps the items', () => {
+test('a shuffled list has the same items', () => {
   fc.assert(
     fc.property(fc.integer(), fc.array(fc.integer()), (seed, items) =>
       assert.deepEqual(shuffle(seededRandom(seed), [...items]).sort(), [...items].sort()),
@@ -163,7 +163,7 @@ test('a shuffle keeps the items', () => {
   );
 });
 
-test('deadlines fire in order, each key once, the last setting counting (DEADLINES-1, DEADLINES-2)', () => {
+test('DEADLINES-1, DEADLINES-2: due keys are taken in the order of their deadlines, each once at its last deadline', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('set' as const), key: fc.nat(9), atMs: fc.nat(50) }),
     fc.record({ kind: fc.constant('cancel' as const), key: fc.nat(9) }),
@@ -192,7 +192,7 @@ test('deadlines fire in order, each key once, the last setting counting (DEADLIN
   );
 });
 
-test('characters at the end of a text are taken off, and those before others stay', () => {
+test('only characters at the end of a text are removed', () => {
   const table = [
     ['/a//', '/a'],
     ['//a', '//a'],

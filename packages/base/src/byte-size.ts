@@ -1,4 +1,4 @@
-// Sizes as Mesos' flags write them (`10MB`, `2GB`), held as bytes.
+// Byte sizes in the format of Mesos' flags: `10MB`, `2GB`.
 import { err, ok, type Result } from './result.js';
 
 const UNITS: readonly (readonly [name: string, bytes: number])[] = [
@@ -9,7 +9,7 @@ const UNITS: readonly (readonly [name: string, bytes: number])[] = [
   ['TB', 2 ** 40],
 ];
 
-/** Bytes of `10MB`, `512B` ...; powers of 1024. */
+/** Parses `10MB` or `512B` to bytes; units are powers of 1024. */
 export function parseByteSize(text: string): Result<number, string> {
   const match = /^(\d+)(B|KB|MB|GB|TB)$/i.exec(text.trim());
   const unit = UNITS.find(([name]) => name === match?.[2]?.toUpperCase());
@@ -17,7 +17,7 @@ export function parseByteSize(text: string): Result<number, string> {
   return ok(Number(match[1]) * unit[1]);
 }
 
-/** The largest unit that gives a whole number: 2097152 is `2MB`. */
+/** Formats bytes with the largest unit that gives a whole number: 2097152 is `2MB`. */
 export function formatByteSize(bytes: number): string {
   for (const [name, unit] of [...UNITS].reverse()) {
     if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name}`;

@@ -1,4 +1,4 @@
-// Durations as Mesos' flags write them (`15secs`, `1.5mins`), held as milliseconds.
+// Durations in the format of Mesos' flags: `15secs`, `1.5mins`.
 import { err, ok, type Result } from './result.js';
 
 const UNITS: readonly (readonly [name: string, ms: number])[] = [
@@ -12,7 +12,7 @@ const UNITS: readonly (readonly [name: string, ms: number])[] = [
   ['weeks', 604_800_000],
 ];
 
-/** Milliseconds of `15secs`, `1.5mins`, `2weeks` ...; units: ns us ms secs mins hrs days weeks. */
+/** Parses `15secs`, `1.5mins` or `2weeks` to milliseconds; units: ns us ms secs mins hrs days weeks. */
 export function parseDuration(text: string): Result<number, string> {
   const match = /^(-?\d+(?:\.\d+)?)([a-z]+)$/.exec(text.trim());
   const unit = UNITS.find(([name]) => name === match?.[2]);
@@ -24,7 +24,7 @@ export function parseDuration(text: string): Result<number, string> {
   return ok(Number(match[1]) * unit[1]);
 }
 
-/** The largest unit that gives a whole number, as Mesos prints durations: 60000 is `1mins`. */
+/** Formats milliseconds with the largest unit that gives a whole number, as Mesos does: 60000 is `1mins`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0ns';
   for (const [name, unit] of [...UNITS].reverse()) {

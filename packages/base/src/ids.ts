@@ -1,5 +1,5 @@
-// Ids as branded strings: an agent's can't be given where a task's is asked for.
-// Inside wire records an id is a `{ value }` object; in the cores and in Maps it is one of these.
+// Ids as branded strings, so that the compiler tells an agent id from a task id. A wire record has an id as a `{ value }`
+// object; the cores and their Maps have these strings.
 
 declare const brand: unique symbol;
 export type Id<Name extends string> = string & { readonly [brand]: Name };
@@ -14,5 +14,5 @@ export type OperationId = Id<'OperationId'>;
 /** The uuid of an operation, base64 of its 16 bytes. */
 export type OperationUuid = Id<'OperationUuid'>;
 
-/** The id in a wire record's `{ value }` wrapper, as the id type that the caller names. */
+/** Unwraps the `{ value }` object of a wire record; the caller names the type of the id. */
 export const idOf = <T extends Id<string>>(wrapped: { readonly value: string }): T => wrapped.value as T;

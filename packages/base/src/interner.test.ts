@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createInterner } from './interner.js';
 
-test('INTERNER-1: what comes back equals what was given, whatever came before', () => {
+test('INTERNER-1: the interned record equals the given one, whatever was interned before', () => {
   fc.assert(
     fc.property(fc.array(fc.jsonValue(), { maxLength: 30 }), (values) => {
       const intern = createInterner();
@@ -17,7 +17,7 @@ test('INTERNER-1: what comes back equals what was given, whatever came before', 
   );
 });
 
-test('equal records become one, others stay apart', () => {
+test('equal records are interned as one, different records are not', () => {
   const intern = createInterner();
   const resources = (cpus: number) => [{ name: 'cpus', type: 'SCALAR', scalar: { value: cpus } }];
   const first = intern(resources(1));
@@ -40,7 +40,7 @@ test('equal records become one, others stay apart', () => {
   for (const [at, record] of apart.entries()) assert.ok(Object.is(kept[at], record), `record ${at}`);
 });
 
-test('INTERNER-2: a million shapes leave no more than its slots', () => {
+test('INTERNER-2: of 100,000 records at most one for each slot is kept', () => {
   const intern = createInterner();
   const kept = new Set<unknown>();
   for (let at = 0; at < 100_000; at++) intern({ at });

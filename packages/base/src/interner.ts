@@ -1,13 +1,13 @@
-// Equal records become one: what a master keeps of thousands of tasks of one shape it keeps once.
+// Interns equal records, so that the parts that thousands of tasks have in common are in memory once.
 //
-// Owns: the records given last, one a slot of its table.
-// Boundary: plain data that never changes (objects, arrays, strings, numbers, booleans, bigints).
-// INTERNER-1: the answer equals what was given, field by field and in the same order, so nobody can tell whether it was shared.
-// INTERNER-2: it holds at most one record a slot, whatever it is given; two that fall into one slot take turns and are kept apart.
+// Owns: a table with the record interned last in each slot.
+// Boundary: immutable plain data (objects, arrays, strings, numbers, booleans, bigints).
+// INTERNER-1: the returned record equals the given one, field by field and in the same order.
+// INTERNER-2: the table has at most one record in each slot; of two different records of one slot it has the last.
 
 export type Intern = <T>(record: T) => T;
 
-/** A power of two: shapes of a cluster's tasks are tens, their agents' addresses hundreds. */
+/** A power of two. A cluster has tens of different task records and hundreds of agents' addresses. */
 const SLOTS = 4096;
 
 export function createInterner(): Intern {
@@ -34,7 +34,7 @@ function hashOf(value: unknown, hash: number): number {
   return sum;
 }
 
-/** Of its length and its last characters, in which names and addresses differ most. */
+/** Hashes the length and the last characters, in which names and addresses differ most. */
 function hashOfText(text: string, hash: number): number {
   let sum = mixed(hash, text.length);
   for (let at = Math.max(0, text.length - 8); at < text.length; at++) sum = mixed(sum, text.charCodeAt(at));

@@ -1,5 +1,5 @@
-// How much of anything the daemons take from outside: one table, which the decoders apply and docs/limits.md shows.
-// A limit is far above what a cluster uses, and low enough that a peer at the limit neither stops nor fills a process.
+// The limits on input from outside, in one table that the decoders apply and docs/limits.md documents. A limit is far above
+// what clusters use, and low enough that a peer at the limit neither blocks a process nor fills its memory.
 
 export type LimitUnit =
   | 'bytes'
@@ -15,13 +15,13 @@ export type LimitUnit =
 export interface Limit {
   readonly most: number;
   readonly unit: LimitUnit;
-  /** What the limit holds for, as the documentation says it. */
+  /** What is limited, for the documentation. */
   readonly what: string;
-  /** What the sender gets beyond it, or what the daemon does then. */
+  /** The response to the sender, or the action of the daemon, beyond the limit. */
   readonly beyond: string;
-  /** The flags of Mesos that go with it. */
+  /** Related flags of Mesos. */
   readonly flags?: readonly string[];
-  /** Whose rule it is: Mesos has it too, or only this project. */
+  /** Whether Mesos has the limit too. */
   readonly source: 'Mesos' | 'Meseta';
 }
 
@@ -109,7 +109,7 @@ export const LIMITS = table({
   waitingReconciliations: {
     most: 100_000,
     unit: 'items',
-    what: 'Tasks and operations that a framework asked after and that are not answered yet, when it asks again',
+    what: 'Tasks and operations in the unfinished reconciliations of a framework, when it requests another one',
     beyond: "503 that says so; a driver's call is dropped and logged",
     source: 'Meseta',
   },
@@ -130,7 +130,7 @@ export const LIMITS = table({
   machines: {
     most: 30_000,
     unit: 'items',
-    what: 'The machines of a maintenance schedule, and those that one call starts or ends the maintenance of',
+    what: 'The machines of a maintenance schedule, and of a call that starts or ends maintenance',
     beyond: '400 that names the field',
     source: 'Meseta',
   },
@@ -158,7 +158,7 @@ export const LIMITS = table({
   agentOperations: {
     most: 10_000,
     unit: 'items',
-    what: 'The operations on one agent that are listed: those whose end is not acknowledged yet',
+    what: 'The operations on one agent whose terminal status is not acknowledged',
     beyond:
       'OPERATION_ERROR or, for an operator, 409 that names the limit; further operations that the agent reports are not listed, and the log names the limit',
     source: 'Meseta',
@@ -250,7 +250,7 @@ export const LIMITS = table({
   regex: {
     most: 256,
     unit: 'characters',
-    what: 'A regular expression of offer constraints; what it is compiled to has the limits of the flags',
+    what: 'A regular expression of offer constraints; its compiled program is limited by the flags',
     flags: ['--offer_constraints_re2_max_mem', '--offer_constraints_re2_max_program_size'],
     beyond: 'the framework is refused with an error that names the constraint',
     source: 'Meseta',
@@ -300,14 +300,14 @@ export const LIMITS = table({
   requestBodies: {
     most: 256 * 2 ** 20,
     unit: 'bytes',
-    what: 'The bodies that are being read, of all connections together',
+    what: 'The request bodies in flight, of all connections together',
     beyond: '413, and the connection is closed',
     source: 'Meseta',
   },
   unpackedBody: {
     most: 64 * 2 ** 20,
     unit: 'bytes',
-    what: 'What a gzipped body unpacks to; from 1 MiB on also at most 100 times its packed length',
+    what: 'The decompressed size of a gzipped body; above 1 MiB also at most 100 times its compressed size',
     beyond: '413, and the connection is closed',
     source: 'Meseta',
   },
@@ -321,36 +321,36 @@ export const LIMITS = table({
   unreadRequests: {
     most: 32,
     unit: 'requests',
-    what: 'Pipelined requests of one connection that wait for their answers',
-    beyond: 'the connection is not read on until its answers are taken',
+    what: 'Pipelined requests of one connection without a response',
+    beyond: 'the connection is not read until responses are sent',
     source: 'Meseta',
   },
   unreadAnswers: {
     most: 2 ** 20,
     unit: 'bytes',
-    what: 'Answers to libprocess messages that their sender does not read',
+    what: 'Responses to libprocess messages that their sender does not read',
     beyond: 'the connection is closed',
     source: 'Meseta',
   },
   bodyRate: {
     most: 16_000,
     unit: 'bytes',
-    what: "The pace at which a request's body must arrive, in a second, once it is a minute old",
-    beyond: 'a slower one is answered 408 and its connection is closed',
+    what: "The rate in bytes a second at which a request's body must arrive, after its first minute",
+    beyond: 'below it 408, and the connection is closed',
     source: 'Meseta',
   },
   peerConnections: {
     most: 4,
     unit: 'connections',
     what: 'The connections of one registered libprocess peer',
-    beyond: 'the one that was not used for longest is closed',
+    beyond: 'the least recently used one is closed',
     source: 'Meseta',
   },
   authentications: {
     most: 10_000,
     unit: 'items',
     what: 'CRAM-MD5 authentications in progress, of all connections together',
-    beyond: 'the oldest one of the connection that has most is dropped',
+    beyond: 'the oldest one of the connection with the most is dropped',
     source: 'Meseta',
   },
   connectionAuthentications: {
@@ -370,7 +370,7 @@ export const LIMITS = table({
   unverifiedMessages: {
     most: 64,
     unit: 'items',
-    what: "Messages in the master's name over one connection that wait until the connection is known to be the master's",
+    what: "Messages from the master's pid over one connection that is not verified to be the master's yet",
     beyond: 'further ones are dropped and counted',
     source: 'Meseta',
   },
@@ -385,7 +385,7 @@ export const LIMITS = table({
     most: 65_536,
     unit: 'bytes',
     what: 'The bytes that one `/files/read` returns',
-    beyond: 'fewer bytes are returned than were asked for',
+    beyond: 'fewer bytes are returned than requested',
     source: 'Mesos',
   },
   filePath: {
@@ -405,15 +405,15 @@ export const LIMITS = table({
   logLine: {
     most: 8192,
     unit: 'characters',
-    what: 'A line of the log, which ids and reasons of peers may stand in',
-    beyond: 'the line is cut and says how long it was',
+    what: 'A line of the log, which may contain ids and reasons from peers',
+    beyond: 'the line is cut and ends with its length',
     source: 'Meseta',
   },
   statuses: {
     most: 256,
     unit: 'items',
-    what: 'The statuses of one task or operation that master and agent remember',
-    beyond: 'the oldest are forgotten',
+    what: 'The statuses of one task or operation that master and agent keep',
+    beyond: 'the oldest are dropped',
     source: 'Meseta',
   },
   fetcherCacheFiles: {
@@ -427,15 +427,15 @@ export const LIMITS = table({
   keptRenderings: {
     most: 64 * 2 ** 20,
     unit: 'bytes',
-    what: 'Answers to reads, and their keys, that are kept for those who ask the same',
-    beyond: 'the least recently used are let go',
+    what: 'Cached renderings of responses to reads, with their keys',
+    beyond: 'the least recently used are dropped',
     source: 'Meseta',
   },
 });
 
 export type LimitName = keyof typeof LIMITS;
 
-/** `role: expected at most 1024 characters, got 2000`: what whoever sent too much is told. */
+/** The error `role: expected at most 1024 characters, got 2000`; undefined if `got` is within the limit. */
 export function overLimit(name: LimitName, field: string, got: number): string | undefined {
   const { most, unit } = LIMITS[name];
   return got > most ? `${field}: expected at most ${most} ${unit}, got ${got}` : undefined;

@@ -1,12 +1,12 @@
-// Lists of any length: `list.push(...items)` and `Math.min(...values)` make an argument of each, and V8 has room for some
-// hundred thousand of those.
+// Functions for lists of any length: `list.push(...items)` and `Math.min(...values)` pass each item as an argument, and V8
+// fails beyond some hundred thousand arguments.
 
-/** Appends the items, in their order. */
+/** Appends the items in their order. */
 export function pushAll<T>(list: T[], items: Iterable<T>): void {
   for (const item of items) list.push(item);
 }
 
-/** Infinity for none. */
+/** The smallest value; Infinity if there is none. */
 export function smallest(values: Iterable<number>): number {
   let least = Number.POSITIVE_INFINITY;
   for (const value of values) if (value < least) least = value;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ContainerIdLike, checkContainerId, checkId, checkPathBelow, utf8Length } from './names.js';
 
-test('utf8Length is the length of the bytes', () => {
+test('utf8Length is the number of bytes in UTF-8', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       assert.equal(utf8Length(text), Buffer.byteLength(text));
@@ -11,7 +11,7 @@ test('utf8Length is the length of the bytes', () => {
   );
 });
 
-test('an id that passes is one name in a directory', () => {
+test('an accepted id is one path component', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '.', '/', '\\', '\0', '\n', ' ', 'é', '\ud800') }), (id) => {
       if (checkId('field', id) !== undefined) return;
@@ -40,7 +40,7 @@ const characters: readonly (readonly [text: string, bytes: number])[] = [
   ['\u{10ffff}', 4],
 ];
 
-test('the id of a volume, task or agent has at most 255 bytes, whatever its characters take', () => {
+test('an id has at most 255 bytes, for characters of any length', () => {
   for (const [text, bytes] of characters) {
     const most = text.repeat(Math.floor(255 / bytes)) + 'x'.repeat(255 % bytes);
     assert.equal(utf8Length(most), 255);
@@ -52,13 +52,13 @@ test('the id of a volume, task or agent has at most 255 bytes, whatever its char
   }
 });
 
-test('the first and last characters of each length in UTF-8 are as long as their bytes', () => {
+test('the first and last characters of each length in UTF-8 are counted correctly', () => {
   for (const text of [...characters.map(([character]) => character), '\u007f', '\u0080', '\u0081']) {
     assert.equal(utf8Length(text), Buffer.byteLength(text), JSON.stringify(text));
   }
 });
 
-test('an id that can be no directory is refused with what is wrong with it', () => {
+test('an id that cannot be a directory name is refused with the reason', () => {
   const separators = 'expected no slash, backslash and control character, got';
   const table: readonly (readonly [id: string, problem: string])[] = [
     ['', 'id: expected an id, got an empty string'],
@@ -93,7 +93,7 @@ const containerIds: readonly (readonly [ContainerIdLike, RegExp | undefined])[] 
   [nested('latest2'), undefined],
 ];
 
-test('a container id has no part that is no directory, and a limited depth', () => {
+test('each part of a container id can be a directory name, and the depth is limited', () => {
   for (const [id, problem] of containerIds) {
     const found = checkContainerId('id', id);
     if (problem === undefined) assert.equal(found, undefined);
@@ -101,7 +101,7 @@ test('a container id has no part that is no directory, and a limited depth', () 
   }
 });
 
-test('a path below a directory stays there', () => {
+test('an accepted path stays below its directory', () => {
   const unit = fc.constantFrom('a', '.', '..', '/', 'b\n');
   fc.assert(
     fc.property(fc.string({ unit }), (path) => {

@@ -1,12 +1,12 @@
-// Names that come from outside and become names of files: whoever takes one in checks it here first, master and agent
-// alike. Mesos: the rules for ids of src/common/validation.cpp and src/slave/validation.cpp.
+// Validation of names from outside that become file names. Master and agent both validate them when they receive them. The
+// rules for ids are Mesos' (src/common/validation.cpp, src/slave/validation.cpp).
 import { overLimit } from './limits.js';
 
-/** Control characters, and what separates the parts of a path here or elsewhere. */
+/** Control characters, slash and backslash. */
 const SEPARATORS = /[\p{Cc}/\\]/u;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** A problem with an id, as a sentence that begins with `field`; undefined if it can be a directory's name. */
+/** The problem with an id, as a sentence that begins with `field`; undefined if the id can be a directory name. */
 export function checkId(field: string, id: string): string | undefined {
   if (id === '') return `${field}: expected an id, got an empty string`;
   const tooLong = overLimit('id', field, utf8Length(id));
@@ -23,10 +23,10 @@ export interface ContainerIdLike {
   readonly parent?: ContainerIdLike | undefined;
 }
 
-/** The link beside containers' directories that names the newest. */
-const NEWEST = 'latest';
+/** The name of the link to the newest container directory, which no container may have. */
+const LATEST = 'latest';
 
-/** The same for a container's id with its parents: no part has a period or a space, and there are not too many. */
+/** The same for a container id with its parents: no part has a period or a space, and the depth is limited. */
 export function checkContainerId(field: string, id: ContainerIdLike): string | undefined {
   let levels = 0;
   let at = field;
@@ -37,22 +37,21 @@ export function checkContainerId(field: string, id: ContainerIdLike): string | u
       checkId(`${at}.value`, value) ??
       overLimit('containerId', `${at}.value`, utf8Length(value)) ??
       (/[. ]/.test(value) ? `${at}.value: expected no period and space, got ${JSON.stringify(value)}` : undefined) ??
-      (value === NEWEST ? `${at}.value: expected an id other than "${NEWEST}"` : undefined);
+      (value === LATEST ? `${at}.value: expected an id other than "${LATEST}"` : undefined);
     if (problem !== undefined) return problem;
     at += '.parent';
   }
   return undefined;
 }
 
-/** The same for a path that has to lie below a directory: not that directory itself, nothing that leads out of it. */
+/** The same for a path that must be below a directory: neither the directory itself nor outside of it. */
 export function checkPathBelow(field: string, path: string): string | undefined {
   const tooLong = overLimit('path', field, utf8Length(path));
   if (tooLong !== undefined) return tooLong;
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.length === 0) return `${field}: expected a path, got ${JSON.stringify(path)}`;
   if (parts.includes('..')) return `${field}: expected a path without "..", got ${JSON.stringify(path)}`;
-  const bad = parts.map((part) => checkId(field, part)).find((problem) => problem !== undefined);
-  return bad;
+  return parts.map((part) => checkId(field, part)).find((problem) => problem !== undefined);
 }
 
 export function utf8Length(text: string): number {

@@ -1,4 +1,4 @@
-// Seeded randomness: the cores take it as an argument, so a seed reproduces a run.
+// Seeded pseudorandom numbers. The cores get the generator as an argument, so that a seed reproduces a run.
 // xoshiro128** (Blackman, Vigna 2018), seeded by splitmix32.
 
 export interface Random {

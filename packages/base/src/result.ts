@@ -1,4 +1,4 @@
-/** An expected outcome as a value: what a caller must look at before it can go on. */
+/** The result of a function that may fail: a value, or an error that the caller has to handle. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 
 export const ok = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });

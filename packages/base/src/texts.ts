@@ -1,6 +1,6 @@
 /**
- * The text without the characters of this kind at its end. Not a regular expression: one that isn't bound to the start
- * tries `/+$` from each slash of a long run that is not at the end, which takes the square of its length.
+ * The text without the given character at its end. Not a regular expression: `/+$` is tried at each slash of a long run of
+ * slashes inside the text, which takes quadratic time.
  */
 export function withoutTrailing(text: string, character: string): string {
   let end = text.length;
