@@ -29,6 +29,9 @@ export interface ContainerSpec {
   readonly outer?: { readonly sandbox: string; readonly podContainer?: ContainerInfo | undefined } | undefined;
 }
 
+/** The part of a spec that probes and measurements need. */
+export type RunContext = Pick<ContainerSpec, 'sandbox' | 'user'>;
+
 /** How a process ended. `unknown`: its status was lost (a reboot, a killed supervisor). */
 export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }

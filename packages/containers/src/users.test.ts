@@ -22,10 +22,10 @@ function machineWith(users: Readonly<Record<string, number>>, asked: ProcessRequ
 
 test('lookups of one user at the same time share one; a user that was missing is looked up again', async () => {
   const asked: ProcessRequest[] = [];
-  const users: Record<string, number> = { somebody: 7 };
+  const users: Record<string, number> = { alice: 7 };
   const find = createUserLookup(machineWith(users, asked));
-  const found = await Promise.all(Array.from({ length: 10 }, () => find('somebody')));
-  for (const user of found) assert.deepEqual(user, ok({ name: 'somebody', uid: 7, gid: 7, groups: [7, 8] }));
+  const found = await Promise.all(Array.from({ length: 10 }, () => find('alice')));
+  for (const user of found) assert.deepEqual(user, ok({ name: 'alice', uid: 7, gid: 7, groups: [7, 8] }));
   assert.equal(asked.length, 4);
   assert.equal((await find('newcomer')).ok, false);
   users['newcomer'] = 9;
@@ -34,15 +34,15 @@ test('lookups of one user at the same time share one; a user that was missing is
 
 test('USERS-2: a user is looked up again after a time: one whose uid belongs to another user by then is refused', async () => {
   let nowMs = 0;
-  const users: Record<string, number> = { somebody: 7 };
+  const users: Record<string, number> = { alice: 7 };
   const find = createUserLookup(machineWith(users), () => nowMs);
-  assert.equal((await find('somebody')).ok, true);
-  delete users['somebody'];
+  assert.equal((await find('alice')).ok, true);
+  delete users['alice'];
   users['newcomer'] = 7;
   nowMs = 599_999;
-  assert.equal((await find('somebody')).ok, true);
+  assert.equal((await find('alice')).ok, true);
   nowMs = 600_000;
-  assert.equal((await find('somebody')).ok, false);
+  assert.equal((await find('alice')).ok, false);
 });
 
 test('USERS-1: a user is a name that its uid maps back to; numbers, second names of a uid and options are refused', async () => {

@@ -200,7 +200,7 @@ test('an agent recovers its running task from a work_dir that was moved while no
   assert.equal(master.updates.at(-1)?.status.message, 'Command exited with status 5');
   const read = await get(`/files/read?path=${encodeURIComponent(`${sandbox}/stdout`)}&offset=0`);
   assert.deepEqual(read, { data: 'before\nafter\n', offset: 0 });
-  // The agent after that finds everything where it is now, and the former place stays gone.
+  // A further restart recovers from the new place too, and does not make the former one again.
   await running?.stop();
   await start();
   await assert.rejects(stat(before), /ENOENT/);

@@ -125,7 +125,7 @@ test('CHECKPOINT-4: an agent with its link keeps its id; after the link was remo
   const warnings: string[] = [];
   const third = await open(directory, (text) => warnings.push(text));
   assert.deepEqual(keysOf(third), ['drain']);
-  assert.deepEqual(warnings, [`${latest} was removed: this agent registers anew`]);
+  assert.deepEqual(warnings, [`${latest} was removed: this agent registers as a new one`]);
   await third.close();
 });
 

@@ -108,7 +108,7 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
     read() {
       const linked = records.get(LINKED)?.toString();
       const wasRemoved = linked !== undefined && !isLinked(directory, linked);
-      if (wasRemoved) options.warn(`${latestOf(directory)} was removed: this agent registers anew`);
+      if (wasRemoved) options.warn(`${latestOf(directory)} was removed: this agent registers as a new one`);
       return [...records.entries({})]
         .filter(({ key }) => key !== LINKED)
         .map(({ value }) => JSON.parse(value.toString()) as CheckpointEntry)

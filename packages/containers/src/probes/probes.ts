@@ -4,11 +4,10 @@
 // PROBES-1: a command runs as the container's user, whichever user the probe names, and in the container's sandbox.
 // PROBES-2: at the timeout the command's process group is killed.
 import type { Files, Outbound, Processes, Result, SystemError } from '@meseta/base';
-import type { RunContext } from '../launchers/posix/state.js';
 import { commandPlan, type LaunchOwner, type LaunchTools } from '../plan/plan.js';
 import { openSandbox } from '../sandbox/sandbox.js';
 import type { Supervision } from '../supervisor/spawner.js';
-import type { Probe, ProbeResult } from '../types.js';
+import type { Probe, ProbeResult, RunContext } from '../types.js';
 
 type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 

@@ -160,16 +160,8 @@ export function createSessionWatch(files: Files): {
   };
 }
 
-/** Finds the processes of the containers whose first processes are `roots`. Sessions and groups in `foreign` aren't followed. */
-export function findMembers(
-  table: ProcessTable,
-  roots: ReadonlySet<number>,
-  foreign: ReadonlySet<number>,
-): Map<number, readonly ProcessStat[]> {
-  return new Map([...roots].map((root) => [root, findMembersOfOne(table, root, foreign)]));
-}
-
-function findMembersOfOne(table: ProcessTable, root: number, foreign: ReadonlySet<number>): readonly ProcessStat[] {
+/** Finds the processes of the container whose first process is `root`. Sessions and groups in `foreign` aren't followed. */
+export function findMembers(table: ProcessTable, root: number, foreign: ReadonlySet<number>): readonly ProcessStat[] {
   const seen = new Set<number>([root]);
   const followed = new Set<number>(foreign);
   const leader = table.byPid.get(root);

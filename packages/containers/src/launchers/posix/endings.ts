@@ -7,16 +7,17 @@
 //
 // ENDINGS-1: `exited` is reported once a container, when its status is known and none of its processes lives.
 import type { ContainerId } from '@meseta/base';
-import {
-  createSessionWatch,
-  findMembers,
-  readProcessTable,
-  type SessionWatch,
-  stillLives,
-} from '../../processes/process-table.js';
+import { createSessionWatch, readProcessTable, type SessionWatch, stillLives } from '../../processes/process-table.js';
 import { type RecordedEnd, toExitStatus } from '../../supervisor/exit-record.js';
 import type { ExitStatus } from '../../types.js';
-import { type Container, isSupervisorAlive, type PosixState, readRecord, updateContainer } from './state.js';
+import {
+  type Container,
+  findContainerProcesses,
+  isSupervisorAlive,
+  type PosixState,
+  readRecord,
+  updateContainer,
+} from './state.js';
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -69,10 +70,10 @@ async function killRemaining(state: PosixState, ending: ReadonlySet<ContainerId>
   // Their status as it is before the reading: a process that is not in a later table can't appear any more.
   const containers = [...ending].flatMap((id) => state.containers.get(id) ?? []).filter(({ pid }) => pid !== undefined);
   const table = await readProcessTable(state.files);
-  const members = findMembers(table, new Set(containers.map(({ pid }) => pid as number)), state.foreignSessions);
-  return containers.filter(
-    ({ pid, status }) => !killMembers(state, members.get(pid as number) ?? []) && status !== undefined,
-  );
+  return containers.filter((container) => {
+    const members = findContainerProcesses(table, container, state.foreignSessions);
+    return !killMembers(state, members) && container.status !== undefined;
+  });
 }
 
 export function createEndings(state: PosixState, afterExits: () => void): Endings {
@@ -150,7 +151,8 @@ export function createEndings(state: PosixState, afterExits: () => void): Ending
     destroy(containerId) {
       const container = updateContainer(state, containerId, { destroyed: true });
       if (container?.pid === undefined || container.phase === 'ended') return;
-      state.processes.kill(-container.pid, SIGKILL);
+      // After its end the pid, and with it the group's, may be reused.
+      if (container.phase === 'running') state.processes.kill(-container.pid, SIGKILL);
       add(containerId);
     },
     stop: () => clearTimeout(timer),
@@ -181,7 +183,9 @@ export function watchSupervisors(
       await reportNeverLaunched(containerId, 'its supervisor ended before the command was started');
       return;
     }
-    if (container.pid === undefined) updateContainer(state, containerId, { pid: first.pid });
+    if (container.pid === undefined) {
+      updateContainer(state, containerId, { pid: first.pid, startTicks: first.startTicks });
+    }
     if (end !== undefined) endings.firstProcessEnded(containerId, end);
     // Without its supervisor the command may run on; its status is lost when it ends.
     else if (!stillLives(state.files, first)) endings.statusLost(containerId);

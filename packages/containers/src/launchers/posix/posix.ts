@@ -5,6 +5,7 @@
 // POSIX-1: an accepted container ends in one `launchFailed` or one `exited`.
 // POSIX-2: whatever this process knows of a running container can be read again from the container's runtime files.
 // POSIX-3: calls repeated for a container grow neither its record nor its runtime files.
+// POSIX-4: no signal is sent to a process that reuses the pid of a container's ended first process.
 import {
   type ContainerId,
   err,
@@ -17,7 +18,7 @@ import {
 } from '@meseta/base';
 import { createConcurrencyLimit } from '../../concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from '../../fetcher/fetcher.js';
-import { findTools, readLimits } from '../../machine.js';
+import { findTools, readLimits } from '../../host-facts.js';
 import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from '../../plan/plan.js';
 import { createProber } from '../../probes/probes.js';
 import { createTableReader, type ProcessTable, readStat } from '../../processes/process-table.js';
@@ -154,6 +155,7 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
     runsIn: { sandbox: spec.sandbox, user: spec.user },
     phase: 'preparing',
     pid: undefined,
+    startTicks: undefined,
     supervisorPid: undefined,
     destroyed: false,
     status: undefined,
@@ -179,7 +181,8 @@ function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, su
   const { state } = launcher;
   const container = state.containers.get(containerId);
   if (container === undefined || container.phase !== 'launching') return;
-  updateContainer(state, containerId, { phase: 'running', pid, supervisorPid, pendingSignals: [] });
+  const startTicks = readStat(state.files, pid)?.startTicks;
+  updateContainer(state, containerId, { phase: 'running', pid, startTicks, supervisorPid, pendingSignals: [] });
   state.onEvent({ kind: 'started', containerId, pid });
   if (container.destroyed) launcher.endings.destroy(containerId);
   else sendPendingSignals(state, launcher.readTable, container);

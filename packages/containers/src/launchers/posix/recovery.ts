@@ -1,6 +1,6 @@
 // Recovers the containers of an earlier agent process from their runtime files.
 import type { ContainerId } from '@meseta/base';
-import { stillLives } from '../../processes/process-table.js';
+import { type ProcessStat, stillLives } from '../../processes/process-table.js';
 import { toExitStatus } from '../../supervisor/exit-record.js';
 import type { ExitStatus, RecoveredContainer } from '../../types.js';
 import { isSupervisorAlive, type PosixState, readPlan, readRecord, readSentSignals } from './state.js';
@@ -10,7 +10,7 @@ const PLAN_SUFFIX = '.plan';
 /** A spawner whose input has ended may not have read its last lines yet. */
 const START_TIMEOUT_MS = 500;
 
-type Found = { readonly pid: number; readonly status: undefined } | { readonly status: ExitStatus };
+type Found = { readonly first: ProcessStat; readonly status: undefined } | { readonly status: ExitStatus };
 
 async function findProcess(state: PosixState, containerId: ContainerId, isOfThisBoot: boolean): Promise<Found> {
   const before = await readRecord(state, containerId);
@@ -22,7 +22,7 @@ async function findProcess(state: PosixState, containerId: ContainerId, isOfThis
   if (end !== undefined) return { status: toExitStatus(end, await readSentSignals(state, containerId)) };
   if (!isAlive) return { status: { kind: 'unknown' } };
   state.foreignSessions.add(first.session);
-  return { pid: first.pid, status: undefined };
+  return { first, status: undefined };
 }
 
 type Relocate = (sandbox: string) => string;
@@ -39,12 +39,14 @@ async function recoverOne(
     found = await findProcess(state, containerId, isOfThisBoot);
   }
   const { status } = found;
-  const pid = found.status === undefined ? found.pid : undefined;
+  const first = found.status === undefined ? found.first : undefined;
+  const pid = first?.pid;
   state.containers.set(containerId, {
     containerId,
     runsIn: { ...runsIn, sandbox: relocate(runsIn.sandbox) },
     phase: pid === undefined ? 'ended' : 'running',
     pid,
+    startTicks: first?.startTicks,
     supervisorPid: undefined,
     destroyed: false,
     status: undefined,

@@ -1,8 +1,8 @@
 // Signals to a container: every process of it gets them.
 import type { ContainerId } from '@meseta/base';
-import { findMembers, type ProcessTable } from '../../processes/process-table.js';
+import type { ProcessTable } from '../../processes/process-table.js';
 import { isUnreportedByShells } from '../../supervisor/exit-record.js';
-import { type Container, type PosixState, runtimeFile, updateContainer } from './state.js';
+import { type Container, findContainerProcesses, type PosixState, runtimeFile, updateContainer } from './state.js';
 
 const SIGINT = 2;
 const SIGQUIT = 3;
@@ -46,13 +46,13 @@ async function sendSignal(
 ): Promise<void> {
   const container = state.containers.get(containerId);
   if (container?.pid === undefined) return;
-  const { pid, sentSignals } = container;
+  const { sentSignals } = container;
   if (isUnreportedByShells(signal) && !sentSignals.has(signal)) {
     updateContainer(state, containerId, { sentSignals: new Set([...sentSignals, signal]) });
     await state.files.write(runtimeFile(state, containerId, 'sent'), `${signal}\n`, { append: true });
   }
   await waitUntilNotIgnored(state, container, signal);
-  if (state.containers.get(containerId)?.phase === 'running') await signalTree(state, readTable, pid, signal);
+  if (state.containers.get(containerId)?.phase === 'running') await signalTree(state, readTable, container, signal);
 }
 
 /** Shells ignore INT and QUIT in their background processes, until the launch has reset them: an early one waits for that. */
@@ -70,12 +70,12 @@ async function waitUntilNotIgnored(state: PosixState, { pid, launchedMs }: Conta
 async function signalTree(
   { processes, foreignSessions }: PosixState,
   readTable: () => Promise<ProcessTable>,
-  rootPid: number,
+  container: Container,
   signal: number,
 ): Promise<void> {
   const stopped = new Set<number>();
   for (;;) {
-    const members = findMembers(await readTable(), new Set([rootPid]), foreignSessions).get(rootPid) ?? [];
+    const members = findContainerProcesses(await readTable(), container, foreignSessions);
     const found = members.filter(({ pid }) => !stopped.has(pid));
     if (found.length === 0) break;
     for (const { pid } of found) {

@@ -1,8 +1,8 @@
 // The posix launcher's state: one record for each container that the agent launched or recovered.
 import type { ContainerId, Files, Processes } from '@meseta/base';
-import { isLive, type ProcessStat, readStat } from '../../processes/process-table.js';
+import { findMembers, isLive, type ProcessStat, type ProcessTable, readStat } from '../../processes/process-table.js';
 import { parseRecord, parseSentSignals, type SupervisorRecord } from '../../supervisor/exit-record.js';
-import type { ContainerEvent, ContainerSpec, ExitStatus } from '../../types.js';
+import type { ContainerEvent, ExitStatus, RunContext } from '../../types.js';
 
 /**
  * preparing: its user is looked up, its URIs are fetched, its files are made; launching: the spawner has its id; running:
@@ -10,15 +10,14 @@ import type { ContainerEvent, ContainerSpec, ExitStatus } from '../../types.js';
  */
 export type Phase = 'preparing' | 'launching' | 'running' | 'ending' | 'ended';
 
-/** The part of a spec that probes and measurements need; the plan file has it too. */
-export type RunContext = Pick<ContainerSpec, 'sandbox' | 'user'>;
-
 export interface Container {
   readonly containerId: ContainerId;
   readonly runsIn: RunContext;
   readonly phase: Phase;
   /** The first process, once it is forked. */
   readonly pid: number | undefined;
+  /** When that process was started, as /proc counts; undefined if it had ended before it was read. */
+  readonly startTicks: number | undefined;
   /** Known of containers that this process launched. */
   readonly supervisorPid: number | undefined;
   readonly destroyed: boolean;
@@ -63,6 +62,21 @@ export function updateContainer(
   const after = Object.assign({}, before, changes);
   state.containers.set(containerId, after);
   return after;
+}
+
+/**
+ * The live processes of a container. A pid is not reused while its session exists: if a process that was started later has
+ * the pid of the first one, the container has none.
+ */
+export function findContainerProcesses(
+  table: ProcessTable,
+  { pid, startTicks }: Pick<Container, 'pid' | 'startTicks'>,
+  foreignSessions: ReadonlySet<number>,
+): readonly ProcessStat[] {
+  if (pid === undefined) return [];
+  const first = table.byPid.get(pid);
+  const isReused = first !== undefined && startTicks !== undefined && first.startTicks !== startTicks;
+  return isReused ? [] : findMembers(table, pid, foreignSessions);
 }
 
 export async function readRecord(state: PosixState, containerId: ContainerId): Promise<SupervisorRecord> {

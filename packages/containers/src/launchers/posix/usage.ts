@@ -1,11 +1,11 @@
 // What a container uses: summed over its processes, as Mesos' posix/cpu and posix/mem isolators do, and the disk usage of its
 // sandbox.
 import type { ContainerId } from '@meseta/base';
-import { findMembers, type ProcessTable, readProcessTable } from '../../processes/process-table.js';
+import { type ProcessTable, readProcessTable } from '../../processes/process-table.js';
 import { openSandbox } from '../../sandbox/sandbox.js';
 import { diskUsage } from '../../sandbox/trees.js';
 import type { Containers } from '../../types.js';
-import type { PosixState } from './state.js';
+import { findContainerProcesses, type PosixState } from './state.js';
 
 // The same on every Linux that Node runs on (sysconf(_SC_CLK_TCK); _SC_PAGESIZE of x86-64 and most arm64).
 const TICKS_PER_SECOND = 100;
@@ -60,12 +60,12 @@ export function createUsage(state: PosixState): Containers['usage'] {
   return async (containerId) => {
     const container = state.containers.get(containerId);
     if (container?.phase !== 'running' || container.pid === undefined) return undefined;
-    const { pid, runsIn } = container;
+    const { runsIn } = container;
     const [processes, diskBytes] = await Promise.all([
       readTable(),
       orTimeOut(readDiskUsage(containerId, runsIn.sandbox)),
     ]);
-    const members = findMembers(processes, new Set([pid]), state.foreignSessions).get(pid) ?? [];
+    const members = findContainerProcesses(processes, container, state.foreignSessions);
     const sum = (of: (member: (typeof members)[number]) => number): number =>
       members.reduce((total, member) => total + of(member), 0);
     return {
