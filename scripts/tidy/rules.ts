@@ -117,13 +117,21 @@ export function checkImports(source: Source): Violation[] {
   });
 }
 
-/** In master and agent: core, registry and views do not import the shell, and the core does not import views. */
+/**
+ * In master and agent: core, registry and views do not import the shell, and the core does not import views. Outside a core,
+ * nothing imports the context of its handlers: others see inputs, effects and the state.
+ */
 export function checkFoldersOfDaemons(source: Source): Violation[] {
   const area = areaOf(source.path);
-  if (area === undefined || isTest(source.path) || !/\/(?:core|registry|views)$/.test(area)) return [];
+  if (area === undefined || isTest(source.path)) return [];
+  const isCore = area.endsWith('/core');
+  const isBelowShell = /\/(?:core|registry|views)$/.test(area);
   return importsOf(source.text)
     .filter(
-      (specifier) => /\.\.\/shell\//.test(specifier) || (area.endsWith('/core') && /\.\.\/views\//.test(specifier)),
+      (specifier) =>
+        (isBelowShell && /\.\.\/shell\//.test(specifier)) ||
+        (isCore && /\.\.\/views\//.test(specifier)) ||
+        (!isCore && area !== 'base' && /\bcore\/context(?:\.js)?$/.test(specifier)),
     )
     .map((specifier) => ({ path: source.path, rule: 'imports', detail: `${area} may not import ${specifier}` }));
 }

@@ -56,6 +56,9 @@ test('an area imports only what docs/architecture.md allows', () => {
     checkFoldersOfDaemons({ path: 'packages/agent/src/core/x.ts', text: "import '../shell/main.js';\n" }).length,
     1,
   );
+  const withContext = "import type { Context } from '../core/context.js';\n";
+  assert.equal(checkFoldersOfDaemons({ path: 'packages/agent/src/views/x.ts', text: withContext }).length, 1);
+  assert.equal(checkFoldersOfDaemons({ path: 'packages/agent/src/core/x.ts', text: withContext }).length, 0);
   none(sources.flatMap((source) => [...checkImports(source), ...checkFoldersOfDaemons(source)]));
 });
 

@@ -7,14 +7,11 @@
 // LOOP-2: the effects of an input are performed in order, all of them before the next input is taken.
 // LOOP-3: due deadlines go before queued inputs, queued inputs before jobs (`continue`).
 // LOOP-4: a turn of the event loop lasts at most one slice and the input that exceeds it.
+import type { Steps } from './core/machine.js';
 import type { Clock } from './ports.js';
 import type { Now } from './time.js';
 
-export interface LoopOptions<Input, Effect> {
-  step(input: Input, now: Now): readonly Effect[];
-  /** The core's earliest deadline (monoMs). */
-  nextDeadline(): number | undefined;
-  hasWork(): boolean;
+export interface LoopOptions<Input, Effect> extends Steps<Input, Effect> {
   perform(effect: Effect): void;
   /** The input that tells the core that a deadline is due. */
   readonly tick: Input;

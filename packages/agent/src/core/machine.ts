@@ -24,15 +24,15 @@ import { handleDueTimers } from './timers.js';
 
 export type AgentCore = StateMachine<AgentState, AgentInput, AgentEffect>;
 
-/** The machine with this state. */
-const agentOf = (state: AgentState): AgentCore =>
+/** The machine that continues from this state (MACHINE-1). */
+export const resumeAgent = (state: AgentState): AgentCore =>
   createMachine<AgentState, AgentInput, AgentEffect>(state, {
     handle,
     nextDeadline: ({ timers }) => earliestTimerAt(timers),
     hasWork: () => false,
   });
 
-export const createAgent = (config: AgentConfig, random: Random): AgentCore => agentOf(createState(config, random));
+export const createAgent = (config: AgentConfig, random: Random): AgentCore => resumeAgent(createState(config, random));
 
 function handle(ctx: Context, input: AgentInput): void {
   const { commits } = ctx.state;

@@ -3,10 +3,20 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { snapshotOf } from '@meseta/base/testing/snapshot';
 import { playStory, storyDifference } from '@meseta/base/testing/story';
+import { resumeAgent } from './machine.js';
 import { createStoryPlayer } from './testing/story-player.js';
+import type { World } from './testing.js';
 
 const folder = 'packages/agent/src/core/testdata';
+
+/** Replaces the agent by one that continues from a copy of its state. */
+function resumeFromSnapshot(world: World): void {
+  const { state } = world.core;
+  const given: readonly object[] = [state.config, state.random];
+  world.core = resumeAgent(snapshotOf(state, (value) => given.includes(value)));
+}
 
 for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
   test(`the story of ${name.slice(0, -'.txt'.length).replaceAll('-', ' ')}`, () => {
@@ -15,6 +25,13 @@ for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
     const played = playStory(story, createStoryPlayer());
     if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
     const difference = storyDifference(path, story, played);
+    assert.ok(difference === undefined, difference);
+  });
+
+  test(`MACHINE-1: an agent that continues from a snapshot after each input plays the same story (${name})`, () => {
+    const path = `${folder}/${name}`;
+    const story = readFileSync(path, 'utf8');
+    const difference = storyDifference(path, story, playStory(story, createStoryPlayer(resumeFromSnapshot)));
     assert.ok(difference === undefined, difference);
   });
 }

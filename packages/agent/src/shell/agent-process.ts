@@ -312,7 +312,7 @@ const createAgentLoop = (core: AgentCore, coreLog: CoreLog<AgentInput>, perform:
       return core.step(input, now);
     },
     nextDeadline: core.nextDeadline,
-    hasWork: () => false,
+    hasWork: core.hasWork,
     perform,
     tick: { kind: 'tick' },
     continue: { kind: 'tick' },

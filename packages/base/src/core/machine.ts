@@ -6,15 +6,19 @@
 import type { Now } from '../time.js';
 import type { Context } from './context.js';
 
-export interface StateMachine<State, Input, Effect> {
-  /** For views: they read it and may keep its records, and never change it. */
-  readonly state: State;
+/** The part of a machine that a loop drives. */
+export interface Steps<Input, Effect> {
   /** Takes one input. The effects are to be carried out after the step, in their order. */
   step(input: Input, now: Now): readonly Effect[];
   /** The monotonic time at which to feed a `tick`; undefined while nothing will be due. */
   nextDeadline(): number | undefined;
   /** Whether to feed a `continue` once no other input waits. */
   hasWork(): boolean;
+}
+
+export interface StateMachine<State, Input, Effect> extends Steps<Input, Effect> {
+  /** For views: they read it and may keep its records, and never change it. */
+  readonly state: State;
 }
 
 export interface MachineRules<State, Input, Effect> {

@@ -40,11 +40,11 @@ export function createMaster(
   makeAllocator = createAllocator,
 ): MasterCore {
   const environment = { identity, options, idRandom, intern: createInterner() };
-  return masterOf(createState(environment, random, makeAllocator));
+  return resumeMaster(createState(environment, random, makeAllocator));
 }
 
-/** The machine with this state. */
-const masterOf = (state: MasterState): MasterCore =>
+/** The machine that continues from this state (MACHINE-1). */
+export const resumeMaster = (state: MasterState): MasterCore =>
   createMachine<MasterState, MasterInput, MasterEffect>(state, { handle, nextDeadline, hasWork });
 
 function handle(ctx: Context, input: MasterInput): void {

@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
+import { snapshotOf } from '@meseta/base/testing/snapshot';
 import { playStory, storyDifference, storyJson } from '@meseta/base/testing/story';
 import type { FrameworkInfo, LibprocessMessage, MasterCall, SchedulerCall } from '@meseta/wire';
 import { emptyRegistry } from '../registry/state.js';
 import type { MasterEffect, MasterInput, RequestId, StreamId } from './io.js';
+import { resumeMaster } from './machine.js';
 import { createWorld, MASTER_ID, type World, type WorldOptions } from './testing.js';
 
 const folder = 'packages/master/src/core/testdata';
@@ -60,6 +62,15 @@ function worldOptions({ denied = [], weights, roles, ...options }: StoryOptions)
   };
 }
 
+/** Replaces the master by one that continues from a copy of its state, with the same allocator. */
+function resumeFromSnapshot(world: World): void {
+  const { state } = world.master;
+  const given: readonly object[] = [state.identity, state.options, state.idRandom, state.intern, state.allocator];
+  // Bundles and compiled offer constraints never change.
+  const isImmutable = (value: object): boolean => 'allocatedTo' in value || 'excludes' in value;
+  world.master = resumeMaster(snapshotOf(state, (value) => given.includes(value) || isImmutable(value)));
+}
+
 function timerLines(world: World): readonly string[] {
   const { byKey, deadlines } = world.master.state.timers;
   const { monoMs } = world.now();
@@ -87,9 +98,12 @@ function changedCounters({ state }: World['master'], shown: Map<string, number>)
  * `call {stream, type...}` is a scheduler call, `operator {type...}` an operator call; `says {from, NAME: body}` is a
  * libprocess message; `wait MS` moves the clock; after `hold true` the store answers a batch only at `persisted`;
  * `timers` shows the timers that are set; `counters` shows the metric counters that changed since the last `counters`; any other word is the kind of an input.
+ * `afterInput` is called with the world after each input.
  * `$S0`, `$F0`, `$O0` are ids of this master's agents, frameworks and offers, `$stream0` its streams.
  */
-function createPlayer(): (word: string, value: unknown) => readonly string[] {
+function createPlayer(
+  afterInput: (world: World) => void = () => {},
+): (word: string, value: unknown) => readonly string[] {
   let world: World = createWorld();
   let requests = 0;
   let answeredBatches = 0;
@@ -99,6 +113,7 @@ function createPlayer(): (word: string, value: unknown) => readonly string[] {
   const effectsOf = (run: () => void): readonly string[] => {
     const before = world.effects.length;
     run();
+    afterInput(world);
     const effects = world.effects.slice(before);
     for (const effect of effects) if (effect.kind === 'openStream') streams.push(effect.stream);
     return effects.map(lineOf);
@@ -170,6 +185,13 @@ for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
     const story = readFileSync(path, 'utf8');
     const played = playStory(story, createPlayer());
     if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
+    assert.equal(storyDifference(path, story, played), undefined);
+  });
+
+  test(`MACHINE-1: a master that continues from a snapshot after each input plays the same story (${name})`, () => {
+    const path = `${folder}/${name}`;
+    const story = readFileSync(path, 'utf8');
+    const played = playStory(story, createPlayer(resumeFromSnapshot));
     assert.equal(storyDifference(path, story, played), undefined);
   });
 }

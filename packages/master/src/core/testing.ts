@@ -42,7 +42,7 @@ export interface WorldOptions extends Partial<MasterOptions> {
 }
 
 export interface World {
-  readonly master: MasterCore;
+  master: MasterCore;
   readonly notes: Note[];
   readonly persisted: RegistryOperation[];
   readonly exits: string[];
@@ -161,7 +161,7 @@ class TestWorld implements World {
   private requests = 0;
   private monoMs = 1_000;
 
-  constructor(readonly master: MasterCore) {}
+  constructor(public master: MasterCore) {}
 
   now(): Now {
     return { monoMs: this.monoMs, wallMs: 1_700_000_000_000 + this.monoMs };

@@ -1,14 +1,9 @@
 // Drives one core as the shells' loop does: due deadlines before queued inputs, queued inputs before jobs; the
 // effects of an input are carried out in order, all of them before the next.
 import type { Now } from '@meseta/base';
+import type { Steps } from '@meseta/base/core/machine';
 import { type Machine, timeOn, virtualTimeOf } from './machine.js';
 import { isPending, type Scheduled, type Timeline } from './timeline.js';
-
-export interface Core<Input, Effect> {
-  step(input: Input, now: Now): readonly Effect[];
-  nextDeadline(): number | undefined;
-  hasWork(): boolean;
-}
 
 export interface Actor<Input> {
   push(input: Input): void;
@@ -20,7 +15,7 @@ export interface Actor<Input> {
 export interface ActorOptions<Input, Effect> {
   readonly timeline: Timeline;
   readonly machine: Machine;
-  readonly core: Core<Input, Effect>;
+  readonly core: Steps<Input, Effect>;
   readonly tick: Input;
   readonly continue: Input;
   perform(effect: Effect): void;

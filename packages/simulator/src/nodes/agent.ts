@@ -214,7 +214,7 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
   const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
     timeline,
     machine,
-    core: { step: core.step, nextDeadline: core.nextDeadline, hasWork: () => false },
+    core,
     tick: { kind: 'tick' },
     continue: { kind: 'tick' },
     after(input, effects) {

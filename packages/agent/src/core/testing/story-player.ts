@@ -172,8 +172,13 @@ function lineOf(effect: AgentEffect): string {
   }
 }
 
-/** Returns a function that plays one input of a story and returns the lines of its effects. */
-export function createStoryPlayer(): (verb: string, value: unknown) => readonly string[] {
+/**
+ * Returns a function that plays one input of a story and returns the lines of its effects. `afterInput` is called with the
+ * world after each input.
+ */
+export function createStoryPlayer(
+  afterInput: (world: World) => void = () => {},
+): (verb: string, value: unknown) => readonly string[] {
   const scene: Scene = { world: createWorld(), containers: new Map(), acknowledged: new Set() };
   const withContainerIds = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value ?? {}).replaceAll(/\$([\w-]+)/g, (_, name: string) => idOf(scene, name)));
@@ -185,6 +190,7 @@ export function createStoryPlayer(): (verb: string, value: unknown) => readonly 
     const play = VERBS[verb];
     if (play !== undefined) play(scene, value as never);
     else world.input({ kind: verb, ...(value as object) } as AgentInput);
+    afterInput(scene.world);
     // A story that continues with another agent does not repeat how that one registers.
     if (scene.world !== world) return [];
     const effects = world.effects.slice(before);
