@@ -34,7 +34,7 @@ const killTask = (world: World, task: string, graceMs?: number) =>
     },
   });
 
-test('EXECUTORS-2: a command task: launched, started, ended, each update acknowledged before the next', () => {
+test('EXECUTORS-2: the life of a command task, with one update in flight at a time', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
@@ -67,7 +67,7 @@ test('EXECUTORS-2: a command task: launched, started, ended, each update acknowl
   assert.equal(world.core.state.completedFrameworks.length, 1);
 });
 
-test('how a command ended becomes a state and a message', () => {
+test('the exit status of a command gives the state and the message of its last status', () => {
   const table: readonly (readonly [ExitStatus, string, string])[] = [
     [{ kind: 'exited', code: 3 }, 'TASK_FAILED', 'Command exited with status 3'],
     [{ kind: 'signaled', signal: 9 }, 'TASK_FAILED', 'Command terminated with signal Killed'],
@@ -95,7 +95,7 @@ test('a failed fetch is TASK_FAILED of the agent, without TASK_STARTING', () => 
   assert.equal(last(world).message, 'Failed to launch container: http://x/y: status 404');
 });
 
-test('RUN-END-1: a kill: SIGTERM, the grace period, SIGKILL; a later kill can only shorten it', () => {
+test('RUN-END-1: a kill sends SIGTERM and, after the grace period, SIGKILL; a later kill can only shorten the grace period', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
   assert.deepEqual(
@@ -118,7 +118,7 @@ test('RUN-END-1: a kill: SIGTERM, the grace period, SIGKILL; a later kill can on
   assert.deepEqual([last(world).state, last(world).message], ['TASK_KILLED', 'Command terminated with signal Killed']);
 });
 
-test('TASK_KILLING comes only to frameworks that know it', () => {
+test('TASK_KILLING is sent only to frameworks with the capability TASK_KILLING_STATE', () => {
   for (const knows of [false, true]) {
     const world = registeredWorld();
     const capabilities = knows ? [{ type: 'TASK_KILLING_STATE' as const }] : [];
@@ -136,7 +136,7 @@ test('a task that exits 0 after a kill is TASK_KILLED', () => {
   assert.equal(last(world).state, 'TASK_KILLED');
 });
 
-test('a task that is killed while its container is made never runs', () => {
+test('a task that is killed while its container is made is destroyed and reported as killed', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   assert.deepEqual(
@@ -162,7 +162,7 @@ test('a task that is killed before it is on disk is never launched', () => {
   assert.deepEqual(states(world), ['TASK_KILLED']);
 });
 
-test('max_completion_time: no grace, TASK_FAILED; a kill before it takes its place', () => {
+test('a task that runs for max_completion_time is destroyed and TASK_FAILED; after a kill the time has no effect', () => {
   const world = registeredWorld();
   const limit = { max_completion_time: { nanoseconds: 5e9 } };
   const containerId = runToRunning(world, taskOf('t', limit));
@@ -203,7 +203,7 @@ const probed = (world: World, containerId: ContainerId, check: 'health' | 'check
     result: { kind: 'command', status: { kind: 'exited', code } },
   });
 
-test('a health check: after its delay, then at its interval; failures in a row end the task', () => {
+test('CHECKS-2: a health check runs after its delay and at its interval, and consecutive failures end the task', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', health()));
   const probes = () => world.effects.filter(({ kind }) => kind === 'probe').length;
@@ -232,7 +232,7 @@ test('a health check: after its delay, then at its interval; failures in a row e
   assert.deepEqual([last(world).state, last(world).healthy, last(world).reason], ['TASK_KILLED', false, undefined]);
 });
 
-test('failures count after the grace period, or after the first success', () => {
+test('health check failures count after the grace period or after the first success', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', health({ grace_period_seconds: 10, consecutive_failures: 1 })));
   world.pass(9000);
@@ -245,7 +245,22 @@ test('failures count after the grace period, or after the first success', () => 
   assert.equal(last(world).healthy, false);
 });
 
-test('a check reports changes only, and an empty status when it fails itself', () => {
+test('CHECKS-1: a task that is being ended is not probed, and results of its probes are ignored', () => {
+  const world = registeredWorld();
+  const tcp = { type: 'TCP' as const, tcp: { port: 1 }, delay_seconds: 1 };
+  const containerId = runToRunning(world, taskOf('t', { check: tcp, health_check: tcp }));
+  killTask(world, 't', 60_000);
+  acknowledgeAll(world);
+  const [reported, before] = [updates(world).length, world.effects.length];
+  world.pass(30_000);
+  for (const check of ['health', 'check'] as const) {
+    world.input({ kind: 'probeResult', containerId, check, result: { kind: 'tcp', succeeded: true } });
+  }
+  assert.equal(updates(world).length, reported);
+  assert(!world.effects.slice(before).some(({ kind }) => kind === 'probe'));
+});
+
+test('CHECKS-2: a check reports changes, and an empty status if its probe fails', () => {
   const world = registeredWorld();
   const check = {
     type: 'COMMAND' as const,
@@ -273,7 +288,7 @@ test('a check reports changes only, and an empty status when it fails itself', (
   );
 });
 
-test('EXECUTORS-3: what a task leaves behind: its container is forgotten, its sandbox removed when it is old enough', () => {
+test('EXECUTORS-3: the container of an ended task is removed from the launcher, and its sandbox when it is old enough', () => {
   const world = registeredWorld({ gcDelayMs: 600_000 });
   const containerId = runToRunning(world, taskOf('t'));
   const path = `/var/meseta/slaves/m-S0/frameworks/f-1/executors/t/runs/${containerId}`;
@@ -304,7 +319,7 @@ test('a task of a framework that does not checkpoint is launched at once and not
   assert.deepEqual([...world.disk.keys()].sort(), ['agent', `sandbox/${containerId}`]);
 });
 
-test('an acknowledgement that fits no update changes nothing', () => {
+test('an acknowledgement of an unknown update changes nothing', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });

@@ -2,11 +2,12 @@
 // (docs/executor-http-api.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ContainerId, type Pid, pidOf } from '@meseta/base';
+import { type ContainerId, type Pid, pidOf, type TaskId } from '@meseta/base';
 import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
   acknowledgeAll,
+  frameworkIn,
   frameworkOf,
   launched,
   MASTER,
@@ -79,7 +80,7 @@ function subscribedWorld(framework: FrameworkInfo = frameworkOf()): { world: Wor
   return { world, containerId };
 }
 
-test('tasks wait for their executor, in order; later ones go to it at once', () => {
+test('CUSTOM-EXECUTORS-1: tasks are queued until their executor subscribes and are delivered in order', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   assert(!launch(world, 'b', false).some(({ kind }) => kind === 'launch'));
@@ -104,7 +105,7 @@ test('CUSTOM-EXECUTORS-1: of a checkpointing framework nothing is launched befor
   assert.deepEqual(typesOf(world.effects.slice(before)), ['LAUNCH']);
 });
 
-test('calls are refused before SUBSCRIBE, and of executors that nobody knows', () => {
+test('calls before SUBSCRIBE and calls of unknown executors are refused', () => {
   const world = registeredWorld();
   assert.deepEqual(repliesOf(subscribe(world)), [400]);
   assert.deepEqual(repliesOf(call(world, 'h', { type: 'HEARTBEAT' })), [202]);
@@ -115,7 +116,7 @@ test('calls are refused before SUBSCRIBE, and of executors that nobody knows', (
   assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [202]);
 });
 
-test("a token is its executor's alone", () => {
+test('a token is valid only for the executor in its claims', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   started(world, containerId);
@@ -135,7 +136,7 @@ test("a token is its executor's alone", () => {
   assert.deepEqual(typesOf(effects), ['SUBSCRIBED', 'LAUNCH']);
 });
 
-test('EXECUTOR-CALLS-1: an update is told once and acknowledged each time it comes, when it is on disk', () => {
+test('EXECUTOR-CALLS-1: an update is forwarded once and acknowledged each time it arrives, once it is on disk', () => {
   const { world } = subscribedWorld();
   const status = statusOf('a', 'TASK_RUNNING');
   world.durable = false;
@@ -152,7 +153,7 @@ test('EXECUTOR-CALLS-1: an update is told once and acknowledged each time it com
   assert.equal(world.core.state.counters.validStatusUpdates, 2, 'a repeated one is valid too');
 });
 
-test("EXECUTOR-CALLS-4: what an executor says of another executor's task is ignored and counted", () => {
+test('EXECUTOR-CALLS-4: an update for a task of another executor is ignored and counted', () => {
   const { world } = subscribedWorld();
   const containerId = launched(
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('other') } }),
@@ -161,31 +162,28 @@ test("EXECUTOR-CALLS-4: what an executor says of another executor's task is igno
   const told = states(world).length;
   update(world, statusOf('other', 'TASK_FINISHED'));
   assert.equal(states(world).length, told);
-  assert.equal(
-    world.core.state.frameworks.get('f-1' as never)?.tasks.get('other' as never)?.task.state,
-    'TASK_RUNNING',
-  );
+  assert.equal(frameworkIn(world)?.tasks.get('other' as TaskId)?.task.state, 'TASK_RUNNING');
   assert.equal(world.core.state.counters.invalidStatusUpdates, 1);
 });
 
-test('an executor that says TASK_STAGING is shut down, and nobody is told', () => {
+test('an executor that reports TASK_STAGING is shut down and the update is not forwarded', () => {
   const { world } = subscribedWorld();
   assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_STAGING'))), ['SHUTDOWN']);
   assert.deepEqual(states(world), []);
 });
 
-test('a second end of a task is acknowledged and not told', () => {
+test('a second terminal update is acknowledged and not forwarded', () => {
   const { world } = subscribedWorld();
   update(world, statusOf('a', 'TASK_FINISHED'));
   assert.deepEqual(typesOf(update(world, statusOf('a', 'TASK_FAILED'))), ['ACKNOWLEDGED']);
   acknowledgeAll(world);
   assert.deepEqual(states(world), ['TASK_FINISHED']);
   // Its executor lives on, and so does the framework.
-  assert.equal(world.core.state.frameworks.get('f-1' as never)?.executors.size, 1);
-  assert.equal(world.core.state.frameworks.get('f-1' as never)?.tasks.size, 0);
+  assert.equal(frameworkIn(world)?.executors.size, 1);
+  assert.equal(frameworkIn(world)?.tasks.size, 0);
 });
 
-test('a task that is killed before its executor listens never reaches it; with nothing to do it is shut down', () => {
+test('a task that is killed before its executor subscribes is not delivered, and an executor without tasks is shut down', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   const kill = { framework_id: { value: 'f-1' }, task_id: { value: 'a' } };
@@ -196,7 +194,7 @@ test('a task that is killed before its executor listens never reaches it; with n
   assert.deepEqual(typesOf(subscribe(world)), ['SHUTDOWN']);
 });
 
-test('a kill goes to the executor with its policy', () => {
+test('a kill is sent to the executor with the kill policy', () => {
   const { world } = subscribedWorld();
   const policy = { grace_period: { nanoseconds: 5e9 } };
   const body = { framework_id: { value: 'f-1' }, task_id: { value: 'a' }, kill_policy: policy };
@@ -205,7 +203,7 @@ test('a kill goes to the executor with its policy', () => {
   ]);
 });
 
-test('a task group is one event, and is killed as one while it waits', () => {
+test('a task group is delivered as one event, and a kill of one queued task kills the group', () => {
   const world = registeredWorld();
   const tasks = ['a', 'b'].map((id) => taskOf(id));
   const body = { framework: frameworkOf(), executor, task_group: { tasks }, launch_executor: true };
@@ -221,7 +219,7 @@ test('a task group is one event, and is killed as one while it waits', () => {
   assert.deepEqual(states(world), ['TASK_KILLED', 'TASK_KILLED']);
 });
 
-test('messages go both ways, and nowhere if nobody listens', () => {
+test('messages are forwarded in both directions and dropped if the executor is not connected', () => {
   const { world } = subscribedWorld();
   const toExecutor = { ...ids, agent_id: { value: 'm-S0' }, data: 'cGluZw==' };
   const told = world.message({ name: 'FrameworkToExecutorMessage', body: toExecutor });
@@ -235,7 +233,7 @@ test('messages go both ways, and nowhere if nobody listens', () => {
   assert.equal(world.core.state.counters.invalidFrameworkMessages, 1);
 });
 
-test("a framework without a driver has no pid: its executors' messages go to the master", () => {
+test('messages of executors of a framework without a driver are sent to the master', () => {
   const { world } = subscribedWorld();
   const body = { framework_id: { value: 'f-1' }, pid: '@0.0.0.0:0', framework_info: frameworkOf() };
   world.message({ name: 'UpdateFrameworkMessage', body });
@@ -264,7 +262,7 @@ test('CUSTOM-EXECUTORS-2, CUSTOM-EXECUTORS-3: an executor that does not subscrib
   );
 });
 
-test('CUSTOM-EXECUTORS-3: a crash fails what runs; the master hears of the executor first, with the status of wait(2)', () => {
+test('CUSTOM-EXECUTORS-3: the end of an executor fails its tasks and is reported before their statuses, with the status of wait(2)', () => {
   const { world, containerId } = subscribedWorld(frameworkOf({ checkpoint: false }));
   exited(world, containerId, 7);
   assert.deepEqual(
@@ -301,7 +299,7 @@ for (const [when, answersBefore] of [['before the first answer', 0] as const, ['
   });
 }
 
-test('REGISTRATION-7: the end of an executor that no try named, or that has a successor, is told once', () => {
+test('REGISTRATION-7: the end of an executor that no attempt listed, or that has a successor, is reported once', () => {
   const { world, containerId, answer, exits } = reregisteringWorld();
   answer();
   exited(world, containerId, 7);
@@ -316,7 +314,7 @@ test('REGISTRATION-7: the end of an executor that no try named, or that has a su
   assert.deepEqual(exits(), [7 << 8, 3 << 8]);
 });
 
-test('shutdown: the executor is asked, then destroyed when its grace period is over', () => {
+test('CUSTOM-EXECUTORS-2: a shutdown sends SHUTDOWN and destroys the executor after its grace period', () => {
   const { world, containerId } = subscribedWorld();
   assert.deepEqual(typesOf(world.message({ name: 'ShutdownExecutorMessage', body: ids })), ['SHUTDOWN']);
   world.pass(4999);
@@ -326,7 +324,7 @@ test('shutdown: the executor is asked, then destroyed when its grace period is o
   assert.deepEqual(typesOf(subscribe(world, 'c2')), ['SHUTDOWN']);
 });
 
-test('the executor that the master believes in, or not, is not as it believes: dropped', () => {
+test('a task is dropped if its executor does not exist as the master expects', () => {
   const cases: readonly (readonly [boolean, boolean, number])[] = [
     // there, wanted new, exits told
     [false, false, 0],
@@ -354,7 +352,7 @@ test('the executor that the master believes in, or not, is not as it believes: d
   );
 });
 
-test('a task for the successor of an executor whose end is not acknowledged is dropped, the next one starts it', () => {
+test('a task for an executor id whose last executor has unacknowledged updates is dropped', () => {
   const { world, containerId } = subscribedWorld();
   exited(world, containerId, 7);
   launch(world, 'b', true);
@@ -366,7 +364,7 @@ test('a task for the successor of an executor whose end is not acknowledged is d
   assert.notEqual(launched(launch(world, 'c', true)), containerId);
 });
 
-test('REGISTRATION-5, EXECUTOR-CALLS-3: after a restart the agent registers when its executors have subscribed; tasks that they never got are dropped', () => {
+test('REGISTRATION-5, EXECUTOR-CALLS-3: after a restart the agent registers when its executors have subscribed, and tasks that were not delivered are dropped', () => {
   const { world, containerId } = subscribedWorld();
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);
@@ -392,7 +390,7 @@ test('REGISTRATION-5, EXECUTOR-CALLS-3: after a restart the agent registers when
   assert.equal(last.get('a')?.state, 'TASK_FINISHED');
 });
 
-test("EXECUTORS-4: what an executor sends again of a task that is over and acknowledged is no news, after the agent's restart either", () => {
+test('EXECUTORS-4: an update that an executor repeats after the end of its task is acknowledged is not forwarded, also after a restart of the agent', () => {
   const { world, containerId } = subscribedWorld();
   const finished = statusOf('a', 'TASK_FINISHED');
   update(world, finished);
@@ -400,7 +398,7 @@ test("EXECUTORS-4: what an executor sends again of a task that is over and ackno
   assert.deepEqual(typesOf(update(world, finished)), ['ACKNOWLEDGED']);
   assert.deepEqual(states(world), ['TASK_FINISHED']);
   world.restart([{ containerId, state: 'running', pid: 99 }]);
-  assert.equal(world.core.state.frameworks.get('f-1' as never)?.tasks.size, 0);
+  assert.equal(frameworkIn(world)?.tasks.size, 0);
   const effects = subscribe(world, 'c2', { unacknowledged_updates: [{ status: finished }] });
   assert(typesOf(effects).includes('ACKNOWLEDGED'));
   rejoin(world);
@@ -413,7 +411,7 @@ test("EXECUTORS-4: what an executor sends again of a task that is over and ackno
   );
 });
 
-test('an executor that does not come back is destroyed, its tasks are gone', () => {
+test('CUSTOM-EXECUTORS-2: an executor that does not subscribe again in time is destroyed and its tasks are TASK_GONE', () => {
   const { world, containerId } = subscribedWorld();
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);
@@ -426,7 +424,7 @@ test('an executor that does not come back is destroyed, its tasks are gone', () 
   assert.deepEqual([told?.state, told?.reason], ['TASK_GONE', 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT']);
 });
 
-test('EXECUTOR-CALLS-2: a new SUBSCRIBE takes the place of the old stream', () => {
+test('EXECUTOR-CALLS-2: a new SUBSCRIBE replaces the stream', () => {
   const { world } = subscribedWorld();
   const effects = subscribe(world, 'c2', { unacknowledged_tasks: [customTask('a')] });
   assert(effects.some((it) => it.kind === 'closeStream' && it.connection === 'c1'));
@@ -436,7 +434,7 @@ test('EXECUTOR-CALLS-2: a new SUBSCRIBE takes the place of the old stream', () =
   assert(told?.kind === 'executorEvent' && told.connection === 'c2');
 });
 
-test('an executor on a v0 driver hears and says the same by messages', () => {
+test('an executor with a v0 driver gets every event as a libprocess message', () => {
   const world = registeredWorld();
   started(world, launched(launch(world, 'a', true)));
   const driver = pidOf('executor(1)', '10.0.0.7:40000');
@@ -454,7 +452,7 @@ test('an executor on a v0 driver hears and says the same by messages', () => {
   assert.equal(world.sent.at(-1)?.to, stranger);
 });
 
-test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no other takes the place of', () => {
+test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no other process replaces', () => {
   const world = registeredWorld();
   started(world, launched(launch(world, 'a', true)));
   const driver = pidOf('executor(1)', '10.0.0.7:40000');
@@ -472,7 +470,7 @@ test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no
   assert.equal(to(driver).at(-1), 'ExecutorRegisteredMessage', 'it may say twice what it has said');
 });
 
-test('an HTTP executor is not taken over by a driver', () => {
+test('a driver does not replace the stream of an HTTP executor', () => {
   const { world } = subscribedWorld();
   const stranger = pidOf('executor(1)', '10.0.0.9:40000');
   world.message({ name: 'RegisterExecutorMessage', body: ids }, stranger);

@@ -7,7 +7,7 @@
 // EXECUTOR-CALLS-3: after a restart of the agent, a task that was not delivered to its executor is dropped.
 // EXECUTOR-CALLS-4: an update by an executor that the task does not belong to is ignored and counted.
 
-import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
+import type { ContainerId, ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type {
   ContainerStatus,
@@ -294,7 +294,7 @@ export function forwardToFramework(
     data,
   };
   if (framework.pid === undefined) sendToMaster(ctx, { name: 'ExecutorToFrameworkMessage', body });
-  else send(ctx, framework.pid as never, { name: 'ExecutorToFrameworkMessage', body });
+  else send(ctx, framework.pid as Pid, { name: 'ExecutorToFrameworkMessage', body });
 }
 
 /** Forwards a message of a scheduler to its executor; it is dropped if the executor is not connected. */

@@ -1,12 +1,13 @@
 // Containers that are launched by calls (docs/standalone-container.md, docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ContainerId, LIMITS } from '@meseta/base';
+import { type ContainerId, type ExecutorId, LIMITS, type TaskId } from '@meseta/base';
 import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
   acknowledgeAll,
   exit,
+  frameworkIn,
   frameworkOf,
   launched,
   registeredWorld,
@@ -57,7 +58,7 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
   assert(![...world.disk.keys()].some((key) => key.startsWith('nested-container/')));
 });
 
-test('another signal than SIGKILL is passed on', () => {
+test('KILL_CONTAINER with another signal than SIGKILL signals the container', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
   start(world, containerId);
@@ -66,7 +67,7 @@ test('another signal than SIGKILL is passed on', () => {
   assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
 });
 
-test('NESTED-1: nothing is launched before it is on disk; a launch that fails is told and forgotten', () => {
+test('NESTED-1: a nested container is launched when it is on disk; a failed launch is reported and its record deleted', () => {
   const world = registeredWorld();
   world.durable = false;
   assert(!launchSolo(world).some(({ kind }) => kind === 'launch'));
@@ -80,7 +81,7 @@ test('NESTED-1: nothing is launched before it is on disk; a launch that fails is
   assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
-test('NESTED-3: what is nested in a task needs it, lies in its sandbox and ends with it', () => {
+test('NESTED-3: a nested container needs its running task, is in its sandbox and ends with it', () => {
   const world = registeredWorld();
   const id = { value: 'dbg', parent: { value: 'nobody' } };
   assert.deepEqual(statusesOf(launchSolo(world, id)), [400]);
@@ -89,8 +90,8 @@ test('NESTED-3: what is nested in a task needs it, lies in its sandbox and ends 
   const effects = launchSolo(world, nested);
   const launch = effects.find(({ kind }) => kind === 'launch');
   assert(launch?.kind === 'launch');
-  const framework = world.core.state.frameworks.get('f-1' as never);
-  const sandbox = framework?.executors.get('t' as never)?.sandbox;
+  const framework = frameworkIn(world);
+  const sandbox = framework?.executors.get('t' as ExecutorId)?.sandbox;
   assert.equal(launch.spec.sandbox, `${sandbox}/containers/dbg`);
   start(world, launch.spec.containerId);
   const ending = exit(world, task, 0);
@@ -110,7 +111,7 @@ test('SANDBOXES-2: a sandbox stays until every container nested in it has ended,
   assert.deepEqual(sandboxesRemovedFor(world), [task]);
 });
 
-test('NESTED-3: what is nested in a container that no record names is destroyed after a restart', () => {
+test('NESTED-3: a container nested in one without a record is destroyed after a restart', () => {
   const world = registeredWorld();
   const task = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
   const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
@@ -139,14 +140,14 @@ test('a container is not removed while one that is nested in it ends', () => {
   assert.deepEqual(statusesOf(remove(world, outer)), [200]);
 });
 
-test('ids that could not be names of directories are refused', () => {
+test('container ids that are no valid names of directories are refused', () => {
   const world = registeredWorld();
   for (const value of ['', '..', 'a/b', 'a b', '.hidden']) {
     assert.deepEqual(statusesOf(launchSolo(world, { value })), [400], value);
   }
 });
 
-test('a standalone container outlives the agent, whose successor knows how it ended', () => {
+test('NESTED-1: a standalone container continues across a restart of the agent, and its exit status is known', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
   start(world, containerId);
@@ -158,7 +159,7 @@ test('a standalone container outlives the agent, whose successor knows how it en
   assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
 });
 
-test('NESTED-2: the end of a standalone container that nobody waited for is told once', () => {
+test('NESTED-2: the end of a standalone container is reported to the first WAIT after it, once', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
   start(world, containerId);
@@ -180,7 +181,7 @@ const nest = (world: World, container_id: ContainerID, user?: string) => {
   return spec;
 };
 
-test('what is nested runs as the user of what it is nested in, however deep and after a restart, unless it names one', () => {
+test("a nested container runs as its parent's user at any depth and after a restart, unless it names one", () => {
   const world = registeredWorld({ switchUser: true });
   const task = taskOf('t', { command: { value: 'sleep 60', user: 'nobody' } });
   const value = runToRunning(world, task);
@@ -218,7 +219,7 @@ test('without switch_user no container gets a user', () => {
   assert.equal(nest(world, { value: 'child', parent: { value } }, 'web').user, undefined);
 });
 
-test("a standalone container can't have the id of a task's, whose nested containers it would take", () => {
+test("NESTED-5: a standalone container can't have the id of a task's container", () => {
   const world = registeredWorld();
   const value = runToRunning(world, taskOf('t'));
   const effects = launchSolo(world, { value });
@@ -245,7 +246,7 @@ const ACTS = ['launch', 'wait', 'kill', 'remove', 'attach'] as const;
 const answersTo = (make: () => World, id: ContainerID, acts: readonly Act[]) =>
   Object.fromEntries(acts.map((act) => [act, answerTo(make(), act, id)]));
 
-test('calls for nested containers are answered by what is there', () => {
+test('the replies to calls for unknown, running and ended nested containers', () => {
   let parent = '';
   const world = (): World => {
     const made = registeredWorld();
@@ -283,7 +284,7 @@ test('calls for nested containers are answered by what is there', () => {
   }
 });
 
-test('the container of a task is known to the same calls', () => {
+test('WAIT and KILL calls accept the container of a task', () => {
   const world = registeredWorld();
   const value = runToRunning(world, taskOf('t'));
   const launch = { container_id: { value }, command: { value: 'true' } };
@@ -294,7 +295,7 @@ test('the container of a task is known to the same calls', () => {
   assert(effects.some((it) => it.kind === 'destroy' && it.containerId === value));
 });
 
-test('NESTED-2: the ends of what was nested are known until the outermost container has ended, whatever ends between', () => {
+test('NESTED-2: the exit status of a nested container is kept until the outermost container has ended', () => {
   const world = registeredWorld();
   const root = runToRunning(world, taskOf('t'));
   const outer = { value: 'outer', parent: { value: root } };
@@ -316,7 +317,7 @@ test('NESTED-2: the ends of what was nested are known until the outermost contai
   acknowledgeAll(world);
 });
 
-test('NESTED-4: what has ended is launched anew under its id', () => {
+test('NESTED-4: the id of an ended container can be launched again', () => {
   const world = registeredWorld();
   const parent = { value: runToRunning(world, taskOf('t')) };
   const id = { value: 'again', parent };
@@ -328,7 +329,7 @@ test('NESTED-4: what has ended is launched anew under its id', () => {
   assert.equal(answerTo(world, 'wait', id), undefined);
 });
 
-test("NESTED-5: the container of a task is nobody else's, before it runs and while it ends", () => {
+test("NESTED-5: no container is launched with the id of a task's container before it runs and while it ends", () => {
   const world = registeredWorld();
   const body = {
     framework: frameworkOf(),
@@ -336,7 +337,7 @@ test("NESTED-5: the container of a task is nobody else's, before it runs and whi
     task_group: { tasks: [taskOf('t')] },
   };
   const value = launched(world.message({ name: 'RunTaskGroupMessage', body }));
-  const parent = { value: world.core.state.frameworks.get('f-1' as never)?.podTasks.get('t' as never)?.parent ?? '' };
+  const parent = { value: frameworkIn(world)?.podTasks.get('t' as TaskId)?.parent ?? '' };
   const solo = launched(
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('u') } }),
   );
@@ -349,7 +350,7 @@ test("NESTED-5: the container of a task is nobody else's, before it runs and whi
   }
 });
 
-test('a nested launch that fails is 400, and its end is known as of one that ran', () => {
+test('a failed nested launch gets 400 and keeps an exit status like one that ran', () => {
   const world = registeredWorld();
   const id = { value: 'n', parent: { value: runToRunning(world, taskOf('t')) } };
   const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id: id } });
@@ -361,7 +362,7 @@ test('a nested launch that fails is 400, and its end is known as of one that ran
   assert.equal(answerTo(world, 'wait', id), 200);
 });
 
-test('what containers can not be given is 400: what is accounted for elsewhere, and shares of deeply nested ones', () => {
+test("resources and cgroup settings that a container can't have get 400", () => {
   const cpus = { name: 'cpus', type: 'SCALAR', scalar: { value: 1 } } as const;
   const reserved = { ...cpus, reservations: [{ type: 'DYNAMIC', role: 'r' }] } as const;
   const solo = { value: 'solo' };
@@ -382,7 +383,7 @@ test('what containers can not be given is 400: what is accounted for elsewhere, 
   }
 });
 
-test("WAIT_CONTAINER of a task's own container is answered when that ends, with its status", () => {
+test("WAIT_CONTAINER of a task's container is answered with its exit status", () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   assert.deepEqual(statusesOf(wait(world, { value: containerId })), []);

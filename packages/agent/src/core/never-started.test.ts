@@ -37,7 +37,7 @@ const cases: readonly (readonly [what: string, act: (world: World) => void, says
   ],
 ];
 
-test('what the agent says of a task that never started names no container and no check', () => {
+test('the status of a task that never started has no container and no check', () => {
   for (const [what, act, says] of cases) {
     const world = registeredWorld();
     act(world);
@@ -48,7 +48,7 @@ test('what the agent says of a task that never started names no container and no
   }
 });
 
-test("a pod's executor says which of its containers could not be launched, and nothing else of it", () => {
+test('a failed launch of a task of a pod is reported with the container id only', () => {
   const world = registeredWorld();
   const containerId = launched(world.message({ name: 'RunTaskGroupMessage', body: podOf(taskOf('t')) }));
   launchFails(world, containerId);
@@ -59,7 +59,7 @@ test("a pod's executor says which of its containers could not be launched, and n
   assert.notEqual(container_status?.container_id?.parent?.value, undefined);
 });
 
-test('a task that was refused is counted by nobody as one that ended here', () => {
+test('a refused task is not counted among the ended tasks', () => {
   const world = registeredWorld();
   world.message({
     name: 'RunTaskMessage',

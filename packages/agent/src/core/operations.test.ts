@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OfferOperation, Resource } from '@meseta/wire';
-import { OBSERVER, registeredWorld, rejoin, sentOf, type World } from './testing.js';
+import { applyOperation, OBSERVER, registeredWorld, rejoin, sentOf } from './testing.js';
 
 const disk: Resource = {
   name: 'disk',
@@ -12,24 +12,13 @@ const disk: Resource = {
 };
 const reserveDisk: OfferOperation = { type: 'RESERVE', id: { value: 'op' }, reserve: { resources: [disk] } };
 
-const apply = (world: World, operation: OfferOperation, uuid: string) =>
-  world.message({
-    name: 'ApplyOperationMessage',
-    body: {
-      framework_id: { value: 'f-1' },
-      operation_info: operation,
-      operation_uuid: { value: uuid },
-      resource_version_uuid: { uuid: { value: world.core.state.resourceVersion } },
-    },
-  });
-
 test('OPERATIONS-1: an operation that comes while the agent registers is not announced before it is on disk', () => {
   const world = registeredWorld();
   rejoin(world);
   world.durable = false;
   const before = sentOf(world, 'UpdateAgentMessage').length;
   world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
-  apply(world, reserveDisk, 'u1');
+  applyOperation(world, 'f-1', 'u1', reserveDisk);
   const asked = { operation_uuid: { value: 'u1' } };
   world.message({ name: 'ReconcileOperationsMessage', body: { operations: [asked] } });
   assert.equal(sentOf(world, 'UpdateOperationStatusMessage').length, 0);
@@ -40,7 +29,7 @@ test('OPERATIONS-1: an operation that comes while the agent registers is not ann
 
 test('OPERATIONS-2: a status is sent again after 10 s, 20 s, 40 s ... at most 10 min, until it is acknowledged', () => {
   const world = registeredWorld();
-  apply(world, reserveDisk, 'u1');
+  applyOperation(world, 'f-1', 'u1', reserveDisk);
   const sent = () => sentOf(world, 'UpdateOperationStatusMessage');
   const times: number[] = [world.nowMs];
   while (times.length < 10) {

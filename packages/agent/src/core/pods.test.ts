@@ -1,11 +1,12 @@
 // Pods of the DEFAULT executor, which the agent runs itself (docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import type { ContainerId, ExecutorId } from '@meseta/base';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import {
   acknowledgeAll,
   exit,
+  frameworkIn,
   frameworkOf,
   registeredWorld,
   rejoin,
@@ -57,7 +58,7 @@ test("each task has a container, its sandbox in the pod's, its status names both
   const [launch] = world.effects.flatMap((effect) => (effect.kind === 'launch' ? [effect] : []));
   assert.equal(launch?.spec.sandbox, `${launch?.pod?.sandbox}/containers/${containers.get('a')}`);
   const status = updates(world)[0]?.status;
-  const executor = world.core.state.frameworks.get('f-1' as never)?.executors.get('pod' as never);
+  const executor = frameworkIn(world)?.executors.get('pod' as ExecutorId);
   assert.deepEqual(status?.executor_id, { value: 'pod' });
   assert.deepEqual(status?.container_status?.container_id, {
     value: containers.get('a'),
@@ -94,7 +95,7 @@ test('PODS-2: the executor ends with its last container, with status 0, and noth
   );
 });
 
-test('a kill ends the group, each task within its own grace period', () => {
+test('PODS-1: a kill ends the group, each task within its own grace period', () => {
   const world = registeredWorld();
   const patient = taskOf('b', { kill_policy: { grace_period: { nanoseconds: 9e9 } } });
   const containers = launchGroup(world, [taskOf('a'), patient]);
@@ -108,7 +109,7 @@ test('a kill ends the group, each task within its own grace period', () => {
   assert(destroyed());
 });
 
-test('one that is killed while it is launched takes its group along', () => {
+test('PODS-1: a task that is killed during its launch ends its group', () => {
   const world = registeredWorld();
   world.durable = false;
   const tasks = [taskOf('a'), taskOf('b')];
@@ -121,7 +122,7 @@ test('one that is killed while it is launched takes its group along', () => {
   assert.deepEqual([...statesOf(world, 'a'), ...statesOf(world, 'b')], ['TASK_KILLED', 'TASK_KILLED']);
 });
 
-test('after a restart the tasks of a pod are found again, and what ended meanwhile counts', () => {
+test('after a restart the running tasks of a pod continue, and those that ended have their exit status', () => {
   const world = registeredWorld();
   const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
   const [a, b] = ['a', 'b'].map((id) => containers.get(id) as ContainerId);
@@ -138,7 +139,7 @@ test('after a restart the tasks of a pod are found again, and what ended meanwhi
   assert.equal(statesOf(world, 'b').at(-1), 'TASK_KILLED');
 });
 
-test('health is looked after for each task', () => {
+test('each task of a pod has its own health check', () => {
   const world = registeredWorld();
   const health_check = {
     type: 'COMMAND' as const,
@@ -162,7 +163,7 @@ test('health is looked after for each task', () => {
   assert(signalled(world, containers.get('a')));
 });
 
-test('a whole pod is shut down with its framework', () => {
+test('a shutdown of the framework ends its pods', () => {
   const world = registeredWorld();
   const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
   world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import type { ContainerId, ExecutorId } from '@meseta/base';
 import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import type { AgentInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
 import type { AgentConfig } from './io.js';
@@ -31,7 +31,7 @@ const ended = (containerId: ContainerId, status: ExitStatus): RecoveredContainer
   status,
 });
 
-test('a task that lives is found again: same id, nothing told twice, its end told', () => {
+test('a running task continues across a restart of the agent without a repeated update', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   const told = updates(world).length;
@@ -48,7 +48,7 @@ test('a task that lives is found again: same id, nothing told twice, its end tol
   assert.deepEqual([last(world)?.state, last(world)?.message], ['TASK_FAILED', 'Command exited with status 3']);
 });
 
-test('a task that ended while the agent was down ends with its true status', () => {
+test('a task that ended while no agent ran has its exit status', () => {
   for (const [status, state] of [
     [{ kind: 'exited', code: 0 }, 'TASK_FINISHED'],
     [{ kind: 'signaled', signal: 11 }, 'TASK_FAILED'],
@@ -89,7 +89,7 @@ test('an update that was written but not acknowledged is sent by the next proces
   assert.equal(states(world).at(-1), 'TASK_RUNNING');
 });
 
-test('EXECUTORS-1: a launch of which only the disk knows: run it did, or never', () => {
+test('EXECUTORS-1: a launch that is only on disk is completed if the launcher has its container, else dropped', () => {
   for (const found of [true, false]) {
     const world = registeredWorld();
     const containerId = run(world, taskOf('t'));
@@ -102,7 +102,7 @@ test('EXECUTORS-1: a launch of which only the disk knows: run it did, or never',
   }
 });
 
-test('RECOVERY-2: after a restart of the host tasks are gone, and the agent keeps its id', () => {
+test('RECOVERY-2: after a restart of the host every task is lost and the agent keeps its id', () => {
   const pairs: readonly (readonly [FrameworkInfo, string])[] = [
     [frameworkOf(), 'TASK_GONE'],
     [frameworkOf({ capabilities: [] }), 'TASK_LOST'],
@@ -118,7 +118,7 @@ test('RECOVERY-2: after a restart of the host tasks are gone, and the agent keep
   }
 });
 
-test('RECOVERY-1: containers that no record knows are destroyed, ended ones forgotten', () => {
+test('RECOVERY-1: running containers without a record are destroyed, ended ones are removed', () => {
   const world = registeredWorld();
   const framework = frameworkOf({ checkpoint: false });
   const orphan = run(world, taskOf('t'), framework);
@@ -152,7 +152,7 @@ test('SANDBOXES-1: the sandbox of a pod that no record names stays until the las
   const body = { framework: frameworkOf({ checkpoint: false }), executor, task_group: { tasks } };
   const effects = world.message({ name: 'RunTaskGroupMessage', body });
   const containers = effects.flatMap((effect) => (effect.kind === 'launch' ? [effect.spec.containerId] : []));
-  const pod = [...world.core.state.frameworks.values()][0]?.executors.get('pod' as never)?.containerId;
+  const pod = [...world.core.state.frameworks.values()][0]?.executors.get('pod' as ExecutorId)?.containerId;
   assert.equal(containers.length, 2);
   world.restart(containers.map(alive));
   for (const containerId of containers) {
@@ -174,7 +174,7 @@ test('SANDBOXES-1: without a container of an earlier process its sandboxes age f
   assert.deepEqual(sandboxesRemovedFor(world, 0), [containerId]);
 });
 
-test('RECOVERY-3, RUN-END-2: a kill that was under way goes on with what is left of its grace period', () => {
+test('RECOVERY-3, RUN-END-2: a kill continues after a restart with the rest of its grace period', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t', { kill_policy: { grace_period: { nanoseconds: 10e9 } } }));
   world.message({
@@ -196,7 +196,7 @@ test('RECOVERY-3, RUN-END-2: a kill that was under way goes on with what is left
   assert.equal(last(world)?.state, 'TASK_KILLED');
 });
 
-test('--recover=cleanup ends what is there and then the process', () => {
+test('--recover=cleanup ends every task and then the process', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   world.restart([alive(containerId)], { recover: 'cleanup' });
@@ -207,7 +207,7 @@ test('--recover=cleanup ends what is there and then the process', () => {
   assert(world.effects.some(({ kind }) => kind === 'exit'));
 });
 
-test('SIGUSR1: unregisters, ends the tasks, then the process', () => {
+test('an agent that leaves unregisters, ends its tasks and then its process', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   world.input({ kind: 'leave', message: 'asked to' });
@@ -217,7 +217,7 @@ test('SIGUSR1: unregisters, ends the tasks, then the process', () => {
   assert(world.effects.some((it) => it.kind === 'exit' && it.status === 0));
 });
 
-test('a shutdown by the master makes the next process a new agent', () => {
+test('after a shutdown by the master the next process is a new agent', () => {
   const world = registeredWorld();
   world.message({ name: 'ShutdownMessage', body: { message: 'gone' } });
   assert(world.effects.some(({ kind }) => kind === 'exit'));
@@ -225,7 +225,7 @@ test('a shutdown by the master makes the next process a new agent', () => {
   assert.equal(world.core.state.info.id, undefined);
 });
 
-test('what may change between two processes of one agent', () => {
+test("the changes of the configuration that keep the agent's id, by --reconfiguration_policy", () => {
   const before = configOf().info;
   const more = (info: AgentInfo, cpus: number): AgentInfo => ({
     ...info,
@@ -248,7 +248,7 @@ test('what may change between two processes of one agent', () => {
   }
 });
 
-test('a change that is not allowed ends the process and says what to do', () => {
+test('a change that is not allowed ends the process with a message that names the remedy', () => {
   const world = registeredWorld();
   world.restart([], { info: { ...configOf().info, hostname: 'other' } });
   const end = world.effects.find(({ kind }) => kind === 'exit');
@@ -256,7 +256,7 @@ test('a change that is not allowed ends the process and says what to do', () => 
   assert.match(end.message, /reconfiguration_policy=equal.*remove \S+\/meta\/\S+\/latest/);
 });
 
-test('after work_dir was moved a task that runs is found again, its sandbox where it lies now, on disk too', () => {
+test('after work_dir was moved the records have the new paths of the sandboxes', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   const sandbox = (): string | undefined =>
@@ -270,7 +270,7 @@ test('after work_dir was moved a task that runs is found again, its sandbox wher
   }
 });
 
-test('without the record of its agent what was checkpointed is dropped, but for sandboxes, and what runs is ended', () => {
+test("without the agent's record every other record but sandboxes is deleted and running containers are destroyed", () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   world.core.state.sandboxes.clear();
@@ -285,7 +285,7 @@ test('without the record of its agent what was checkpointed is dropped, but for 
   assert.ok(world.effects.some((effect) => effect.kind === 'destroy' && effect.containerId === containerId));
 });
 
-test('while the disk is short of room new tasks are dropped with the reason, and what runs goes on', () => {
+test('while the disk lacks room new tasks are dropped with the reason and running ones continue', () => {
   const world = registeredWorld();
   runToRunning(world, taskOf('before'));
   world.input({ kind: 'diskRoom', shortage: 'the disk of /w has 1MB free' });

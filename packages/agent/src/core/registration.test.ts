@@ -222,7 +222,7 @@ interface Captured {
   readonly bytes: string;
 }
 
-test("the captured messages of Mesos' own master register an agent and run a task on it", (t) => {
+test('recorded messages of a Mesos master register the agent and run a task', (t) => {
   let captured: readonly Captured[];
   try {
     captured = JSON.parse(readFileSync('../shared/facts/libprocess-messages.json', 'utf8')) as Captured[];

@@ -17,7 +17,16 @@
 // REGISTRATION-8: a registered agent watches its connection to the master. The connection may have broken between request
 //     and answer, so an accepted registration links again.
 
-import { addressOfPid, backoffPauseMs, checkId, type ExecutorId, type FrameworkId, idOf, type Pid } from '@meseta/base';
+import {
+  addressOfPid,
+  backoffPauseMs,
+  checkId,
+  type ExecutorId,
+  type FrameworkId,
+  idOf,
+  type Pid,
+  type TaskId,
+} from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import { needsCheckpoint, toPreRefinement } from '@meseta/resources';
 import type {
@@ -261,11 +270,11 @@ function resendExits(ctx: Context): void {
 
 /** Reports the end of tasks that the master lists and this agent does not have. */
 function reconcile(ctx: Context, message: ReconcileTasksMessage): void {
-  const frameworkId = message.framework_id.value as never;
+  const frameworkId = idOf<FrameworkId>(message.framework_id);
   const info = message.framework ?? ctx.state.frameworks.get(frameworkId)?.info;
   if (info === undefined || checkId('framework_id', frameworkId) !== undefined) return;
   for (const { task_id } of message.statuses ?? []) {
-    const taskId = task_id.value as never;
+    const taskId = idOf<TaskId>(task_id);
     const known = ctx.state.frameworks.get(frameworkId);
     if (known?.tasks.has(taskId) || known?.streams.has(taskId)) continue;
     const framework = known ?? newFramework(frameworkId, info, undefined);

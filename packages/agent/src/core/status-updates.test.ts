@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId, FrameworkId, TaskId } from '@meseta/base';
+import type { ContainerId, TaskId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { ExecutorCall, FrameworkInfo, StatusUpdate } from '@meseta/wire';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import type { ConnectionId } from './io.js';
 import {
   acknowledge,
   exit,
+  frameworkIn,
   frameworkOf,
   MASTER,
   registeredWorld,
@@ -24,7 +25,7 @@ const started = (world: World, containerId: ContainerId): void => {
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
 };
 
-test('STATUS-UPDATES-3: an update that nobody acknowledges is sent again after 10 s, 20 s, 40 s, at most 10 min', () => {
+test('STATUS-UPDATES-3: an unacknowledged update is sent again after 10 s, 20 s, 40 s ... at most 10 min', () => {
   const world = registeredWorld();
   started(world, run(world, taskOf('t')));
   const uuid = updates(world)[0]?.uuid;
@@ -43,7 +44,7 @@ test('STATUS-UPDATES-3: an update that nobody acknowledges is sent again after 1
   assert.deepEqual(pauses, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
 });
 
-test("a framework's news sends the first update of every stream again, with the first pause", () => {
+test('an UpdateFrameworkMessage sends the first update of every stream again and restarts the pauses', () => {
   const world = registeredWorld();
   started(world, run(world, taskOf('t')));
   world.pass(35_000);
@@ -69,7 +70,7 @@ test('STATUS-UPDATES-2: an acknowledgement of an update that is not on disk yet 
   const containerId = run(world, taskOf('t'));
   world.durable = false;
   started(world, containerId);
-  const streamOf = () => world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('t' as TaskId);
+  const streamOf = () => frameworkIn(world)?.streams.get('t' as TaskId);
   const [first, second] = streamOf()?.updates ?? [];
   assert.ok(first && second);
   acknowledge(world, first);
@@ -102,10 +103,10 @@ test('STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stre
   acknowledge(world, finished);
   world.pass(60_000);
   assert.deepEqual(states(world), ['TASK_FINISHED']);
-  assert.equal(world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.size, 0);
+  assert.equal(frameworkIn(world)?.streams.size, 0);
 });
 
-test('each message says the state that the task is in by now', () => {
+test('each update contains the latest state of its task', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   started(world, containerId);
@@ -116,7 +117,7 @@ test('each message says the state that the task is in by now', () => {
   assert.deepEqual([last?.status.state, last?.latest_state], ['TASK_STARTING', 'TASK_FINISHED']);
 });
 
-test('a shutdown of the framework ends its tasks without a word', () => {
+test('a shutdown of the framework ends its tasks without status updates', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   started(world, containerId);
@@ -213,7 +214,7 @@ function listen(world: World, listener: Listener, drops: (n: number) => boolean)
   }
 }
 
-test('STATUS-UPDATES-1: whatever is lost and whoever restarts: every update arrives, in order, until acknowledged', () => {
+test('STATUS-UPDATES-1: every update arrives in order whatever messages are lost and whichever process restarts', () => {
   fc.assert(
     fc.property(events, fc.infiniteStream(fc.boolean()), (script, losses) => {
       const lost: boolean[] = [];
@@ -235,7 +236,7 @@ test('STATUS-UPDATES-1: whatever is lost and whoever restarts: every update arri
       const listener: Listener = { heard: [], read: 0 };
       let ended = false;
       const made = (): readonly string[] => {
-        const record = world.core.state.frameworks.get('f-1' as never)?.tasks.get('t' as never);
+        const record = frameworkIn(world)?.tasks.get('t' as TaskId);
         return record?.task.statuses?.map(({ uuid }) => uuid ?? '') ?? [];
       };
       const all: string[] = [...made()];
@@ -369,7 +370,7 @@ function crashStep(world: World, launcher: Launcher, listener: Listener, event: 
   follow(world, launcher);
 }
 
-test('whenever the agent dies, before or after any write: a launched task runs once and its true end is told once', () => {
+test('if the agent ends before or after any write, a launched task runs once and its exit status is reported once', () => {
   fc.assert(
     fc.property(crashEvents, (script) => {
       const world = registeredWorld();
@@ -393,7 +394,7 @@ test('whenever the agent dies, before or after any write: a launched task runs o
   );
 });
 
-test('a second launch of an id in use changes nothing for the first', () => {
+test('a second launch with an id in use does not affect the first task', () => {
   const world = registeredWorld();
   run(world, taskOf('t'));
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });

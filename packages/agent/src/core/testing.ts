@@ -1,10 +1,18 @@
-// A core with the world that its tests play: a virtual clock, a disk that answers at once (or when told),
-// containers that are a list of names, a master that is the list of what it was sent.
-import { assert, type ContainerId, type Pid, pidOf, seededRandom } from '@meseta/base';
+// The world of the agent's core in tests: a virtual clock, a disk whose writes are durable at once or on request, and the
+// list of the messages that were sent. The state and the effects are checked after every input (`check-state.ts`).
+import { assert, type ContainerId, type FrameworkId, type Pid, pidOf, seededRandom } from '@meseta/base';
 import type { RecoveredContainer } from '@meseta/containers/types';
-import type { FrameworkInfo, LibprocessMessage, LibprocessMessages, StatusUpdate, TaskInfo } from '@meseta/wire';
+import type {
+  FrameworkInfo,
+  LibprocessMessage,
+  LibprocessMessages,
+  OfferOperation,
+  StatusUpdate,
+  TaskInfo,
+} from '@meseta/wire';
 import type { AgentConfig, AgentEffect, AgentInput, CheckpointRecord } from './io.js';
 import { type AgentCore, createAgent } from './machine.js';
+import type { FrameworkRecord } from './state.js';
 import { checkEffect, checkState } from './testing/check-state.js';
 
 export const MASTER = pidOf('master', '10.0.0.1:5050');
@@ -181,14 +189,19 @@ export function runToRunning(world: World, task: TaskInfo, framework: FrameworkI
   return containerId;
 }
 
-export function sentOf<Name extends LibprocessMessage['name']>(
+type MessageOf<Name extends LibprocessMessage['name']> = LibprocessMessage & {
+  readonly body: LibprocessMessages[Name];
+};
+
+/** The bodies of the messages of that name that were sent, oldest first. */
+export const sentOf = <Name extends LibprocessMessage['name']>(
   world: World,
   name: Name,
-): readonly LibprocessMessages[Name][] {
-  return world.sent.flatMap(({ message }) =>
-    message.name === name ? [message.body as unknown as LibprocessMessages[Name]] : [],
-  );
-}
+): readonly LibprocessMessages[Name][] =>
+  world.sent
+    .map(({ message }) => message)
+    .filter((message): message is MessageOf<Name> => message.name === name)
+    .map(({ body }) => body);
 
 export const updates = (world: World): readonly StatusUpdate[] =>
   sentOf(world, 'StatusUpdateMessage').map(({ update }) => update);
@@ -218,7 +231,29 @@ export const exit = (world: World, containerId: ContainerId, code: number): read
     event: { kind: 'exited', containerId, status: { kind: 'exited', code } },
   });
 
-/** Tells the agent how full its disk is; returns the containers whose sandboxes it removes. */
+/** The framework of `frameworkOf`, while the agent has it. */
+export const frameworkIn = ({ core }: World): FrameworkRecord | undefined =>
+  core.state.frameworks.get('f-1' as FrameworkId);
+
+/** An operation that was sent with the agent's resource version, unless `version` is another one. */
+export const applyOperation = (
+  world: World,
+  frameworkId: string,
+  uuid: string,
+  info: OfferOperation,
+  version = world.core.state.resourceVersion,
+): readonly AgentEffect[] =>
+  world.message({
+    name: 'ApplyOperationMessage',
+    body: {
+      framework_id: { value: frameworkId },
+      operation_info: info,
+      operation_uuid: { value: uuid },
+      resource_version_uuid: { uuid: { value: version } },
+    },
+  });
+
+/** Feeds how full the disk is; returns the containers whose sandboxes the agent then removes. */
 export const sandboxesRemovedFor = (world: World, usedShare = 1): readonly ContainerId[] =>
   world
     .input({ kind: 'diskUsage', usedShare })

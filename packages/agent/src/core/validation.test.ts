@@ -5,6 +5,7 @@ import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, TaskInfo } f
 import type { CheckpointRecord, ConnectionId } from './io.js';
 import {
   createWorld,
+  frameworkIn,
   frameworkOf,
   MASTER,
   registeredWorld,
@@ -102,7 +103,7 @@ test('a framework keeps its id, whatever an update of it says: the checkpoint st
       body: { framework_id: { value: 'f-1' }, pid: '', framework_info },
     });
     world.restart([{ containerId, state: 'running', pid: 4711 }]);
-    const { info } = world.core.state.frameworks.get('f-1' as never) ?? assert.fail('the framework is not there');
+    const { info } = frameworkIn(world) ?? assert.fail('the framework is not there');
     assert.deepEqual([info.id?.value, info.name], ['f-1', 'renamed']);
   }
 });

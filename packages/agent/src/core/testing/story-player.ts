@@ -12,7 +12,7 @@ import type {
   TaskInfo,
 } from '@meseta/wire';
 import type { AgentConfig, AgentEffect, AgentInput } from '../io.js';
-import { acknowledge, createWorld, MASTER, sentOf, updates, type World } from '../testing.js';
+import { acknowledge, applyOperation, createWorld, MASTER, sentOf, updates, type World } from '../testing.js';
 
 interface Scene {
   world: World;
@@ -70,7 +70,8 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } =
       scene.world.input({ kind: 'containerEvent', event });
     }
   },
-  operation: ({ world }, line: OperationLine) => applyOperation(world, line),
+  operation: ({ world }, { uuid, version, ...info }: OperationLine) =>
+    void applyOperation(world, 'F', uuid, info, version),
   acknowledge({ world, acknowledged }) {
     // An acknowledgement may lead to the next update.
     for (let at = 0; at < updates(world).length; at++) {
@@ -108,20 +109,6 @@ function runTask(world: World, { id, framework, message, ...task }: RunLine): vo
       framework: { user: 'u', name: 'n', id: { value: 'F' }, ...framework },
       task: { name: id, task_id: { value: id }, agent_id: { value: 'S0' }, ...command, ...task },
       ...message,
-    },
-  });
-}
-
-/** An operation of framework `F` that was sent with the agent's resource version, unless the line says otherwise. */
-function applyOperation(world: World, { uuid, version, ...info }: OperationLine): void {
-  const resourceVersion = version ?? world.core.state.resourceVersion;
-  world.message({
-    name: 'ApplyOperationMessage',
-    body: {
-      framework_id: { value: 'F' },
-      operation_info: info,
-      operation_uuid: { value: uuid },
-      resource_version_uuid: { uuid: { value: resourceVersion } },
     },
   });
 }
