@@ -194,54 +194,6 @@ test('a task that is killed before its executor subscribes is not delivered, and
   assert.deepEqual(typesOf(subscribe(world)), ['SHUTDOWN']);
 });
 
-test('a kill is sent to the executor with the kill policy', () => {
-  const { world } = subscribedWorld();
-  const policy = { grace_period: { nanoseconds: 5e9 } };
-  const body = { framework_id: { value: 'f-1' }, task_id: { value: 'a' }, kill_policy: policy };
-  assert.deepEqual(eventsOf(world.message({ name: 'KillTaskMessage', body })), [
-    { type: 'KILL', kill: { task_id: { value: 'a' }, kill_policy: policy } },
-  ]);
-});
-
-test('a task group is delivered as one event, and a kill of one queued task kills the group', () => {
-  const world = registeredWorld();
-  const tasks = ['a', 'b'].map((id) => taskOf(id));
-  const body = { framework: frameworkOf(), executor, task_group: { tasks }, launch_executor: true };
-  const containerId = launched(world.message({ name: 'RunTaskGroupMessage', body }));
-  started(world, containerId);
-  assert.deepEqual(typesOf(subscribe(world)), ['SUBSCRIBED', 'LAUNCH_GROUP']);
-  world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
-  const more = ['c', 'd'].map((id) => taskOf(id));
-  const group = { ...body, task_group: { tasks: more }, launch_executor: false };
-  world.message({ name: 'RunTaskGroupMessage', body: group });
-  const kill = { framework_id: { value: 'f-1' }, task_id: { value: 'c' } };
-  world.message({ name: 'KillTaskMessage', body: kill });
-  assert.deepEqual(states(world), ['TASK_KILLED', 'TASK_KILLED']);
-});
-
-test('messages are forwarded in both directions and dropped if the executor is not connected', () => {
-  const { world } = subscribedWorld();
-  const toExecutor = { ...ids, agent_id: { value: 'm-S0' }, data: 'cGluZw==' };
-  const told = world.message({ name: 'FrameworkToExecutorMessage', body: toExecutor });
-  assert.deepEqual(eventsOf(told), [{ type: 'MESSAGE', message: { data: 'cGluZw==' } }]);
-  call(world, 'm', { type: 'MESSAGE', message: { data: 'cG9uZw==' } });
-  assert.deepEqual(sentOf(world, 'ExecutorToFrameworkMessage'), [
-    { agent_id: { value: 'm-S0' }, framework_id: { value: 'f-1' }, executor_id: { value: 'e' }, data: 'cG9uZw==' },
-  ]);
-  world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
-  assert.deepEqual(eventsOf(world.message({ name: 'FrameworkToExecutorMessage', body: toExecutor })), []);
-  assert.equal(world.core.state.counters.invalidFrameworkMessages, 1);
-});
-
-test('messages of executors of a framework without a driver are sent to the master', () => {
-  const { world } = subscribedWorld();
-  const body = { framework_id: { value: 'f-1' }, pid: '@0.0.0.0:0', framework_info: frameworkOf() };
-  world.message({ name: 'UpdateFrameworkMessage', body });
-  call(world, 'm', { type: 'MESSAGE', message: { data: 'cG9uZw==' } });
-  const sent = world.sent.find(({ message }) => message.name === 'ExecutorToFrameworkMessage');
-  assert.equal(sent?.to, MASTER);
-});
-
 test('CUSTOM-EXECUTORS-2, CUSTOM-EXECUTORS-3: an executor that does not subscribe in time is destroyed, its task failed', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
@@ -432,24 +384,6 @@ test('EXECUTOR-CALLS-2: a new SUBSCRIBE replaces the stream', () => {
   world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
   const told = launch(world, 'b', false).find(({ kind }) => kind === 'executorEvent');
   assert(told?.kind === 'executorEvent' && told.connection === 'c2');
-});
-
-test('an executor with a v0 driver gets every event as a libprocess message', () => {
-  const world = registeredWorld();
-  started(world, launched(launch(world, 'a', true)));
-  const driver = pidOf('executor(1)', '10.0.0.7:40000');
-  world.message({ name: 'RegisterExecutorMessage', body: ids }, driver);
-  const toDriver = () => world.sent.filter(({ to }) => to === driver).map(({ message }) => message.name);
-  assert.deepEqual(toDriver(), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
-  const { uuid, ...status } = statusOf('a', 'TASK_RUNNING');
-  const body = { update: { framework_id: { value: 'f-1' }, status, timestamp: 1, uuid }, pid: driver };
-  world.message({ name: 'StatusUpdateMessage', body }, driver);
-  assert.deepEqual(states(world), ['TASK_RUNNING']);
-  assert.equal(toDriver().at(-1), 'StatusUpdateAcknowledgementMessage');
-  const stranger = pidOf('executor(1)', '10.0.0.9:40000');
-  world.message({ name: 'RegisterExecutorMessage', body: { ...ids, executor_id: { value: 'who' } } }, stranger);
-  assert.deepEqual(world.sent.at(-1)?.message.name, 'ShutdownExecutorMessage');
-  assert.equal(world.sent.at(-1)?.to, stranger);
 });
 
 test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no other process replaces', () => {

@@ -48,23 +48,6 @@ test('a running task continues across a restart of the agent without a repeated 
   assert.deepEqual([last(world)?.state, last(world)?.message], ['TASK_FAILED', 'Command exited with status 3']);
 });
 
-test('a task that ended while no agent ran has its exit status', () => {
-  for (const [status, state] of [
-    [{ kind: 'exited', code: 0 }, 'TASK_FINISHED'],
-    [{ kind: 'signaled', signal: 11 }, 'TASK_FAILED'],
-  ] as const) {
-    const world = registeredWorld();
-    const containerId = runToRunning(world, taskOf('t'));
-    world.restart([ended(containerId, status)]);
-    rejoin(world);
-    assert.equal(last(world)?.state, state);
-    assert.equal(last(world)?.source, 'SOURCE_EXECUTOR');
-    acknowledgeAll(world);
-    world.pass(1000);
-    assert.equal(world.core.state.frameworks.size, 0);
-  }
-});
-
 test('the sandbox of a container that still runs after a restart does not age, however full the disk', () => {
   const world = registeredWorld();
   const [running, over] = [runToRunning(world, taskOf('t')), runToRunning(world, taskOf('u'))];
@@ -196,27 +179,6 @@ test('RECOVERY-3, RUN-END-2: a kill continues after a restart with the rest of i
   assert.equal(last(world)?.state, 'TASK_KILLED');
 });
 
-test('--recover=cleanup ends every task and then the process', () => {
-  const world = registeredWorld();
-  const containerId = runToRunning(world, taskOf('t'));
-  world.restart([alive(containerId)], { recover: 'cleanup' });
-  assert(world.effects.some(({ kind }) => kind === 'signal'));
-  assert(!world.effects.some(({ kind }) => kind === 'exit'));
-  const status: ExitStatus = { kind: 'signaled', signal: 15 };
-  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
-  assert(world.effects.some(({ kind }) => kind === 'exit'));
-});
-
-test('an agent that leaves unregisters, ends its tasks and then its process', () => {
-  const world = registeredWorld();
-  const containerId = runToRunning(world, taskOf('t'));
-  world.input({ kind: 'leave', message: 'asked to' });
-  assert.equal(sentOf(world, 'UnregisterAgentMessage').length, 1);
-  exit(world, containerId, 0);
-  acknowledgeAll(world);
-  assert(world.effects.some((it) => it.kind === 'exit' && it.status === 0));
-});
-
 test('after a shutdown by the master the next process is a new agent', () => {
   const world = registeredWorld();
   world.message({ name: 'ShutdownMessage', body: { message: 'gone' } });
@@ -256,20 +218,6 @@ test('a change that is not allowed ends the process with a message that names th
   assert.match(end.message, /reconfiguration_policy=equal.*remove \S+\/meta\/\S+\/latest/);
 });
 
-test('after work_dir was moved the records have the new paths of the sandboxes', () => {
-  const world = registeredWorld();
-  const containerId = runToRunning(world, taskOf('t'));
-  const sandbox = (): string | undefined =>
-    [...world.core.state.frameworks.values()].flatMap(({ executors }) => [...executors.values()])[0]?.sandbox;
-  const before = sandbox() as string;
-  const { workDir } = configOf();
-  for (const to of ['/elsewhere', '/elsewhere', '/elsewhere/again']) {
-    world.restart([alive(containerId)], { workDir: to });
-    assert.equal(sandbox(), `${to}${before.slice(workDir.length)}`);
-    assert.deepEqual([...world.core.state.runs.keys()], [containerId]);
-  }
-});
-
 test("without the agent's record every other record but sandboxes is deleted and running containers are destroyed", () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
@@ -283,21 +231,4 @@ test("without the agent's record every other record but sandboxes is deleted and
     ['sandbox'],
   );
   assert.ok(world.effects.some((effect) => effect.kind === 'destroy' && effect.containerId === containerId));
-});
-
-test('while the disk lacks room new tasks are dropped with the reason and running ones continue', () => {
-  const world = registeredWorld();
-  runToRunning(world, taskOf('before'));
-  world.input({ kind: 'diskRoom', shortage: 'the disk of /w has 1MB free' });
-  const launches = (): number => world.effects.filter(({ kind }) => kind === 'launch').length;
-  const launchedBefore = launches();
-  world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('during') } });
-  assert.equal(launches(), launchedBefore);
-  assert.deepEqual(
-    [last(world)?.state, last(world)?.reason, last(world)?.message],
-    ['TASK_DROPPED', 'REASON_CONTAINER_LAUNCH_FAILED', 'Not launched: the disk of /w has 1MB free'],
-  );
-  world.input({ kind: 'diskRoom', shortage: undefined });
-  run(world, taskOf('after'));
-  assert.equal(launches(), launchedBefore + 1);
 });
