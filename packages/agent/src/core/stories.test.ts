@@ -19,9 +19,10 @@ function resumeFromSnapshot(world: World): void {
 }
 
 for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
-  test(`the story of ${name.slice(0, -'.txt'.length).replaceAll('-', ' ')}`, () => {
-    const path = `${folder}/${name}`;
-    const story = readFileSync(path, 'utf8');
+  const path = `${folder}/${name}`;
+  const story = readFileSync(path, 'utf8');
+  const [rule = ''] = /(?<=^# ).*/.exec(story) ?? [];
+  test(`the story of ${name.slice(0, -'.txt'.length).replaceAll('-', ' ')}: ${rule}`, () => {
     const played = playStory(story, createStoryPlayer());
     if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
     const difference = storyDifference(path, story, played);
