@@ -412,7 +412,7 @@ function addPodTask(
 /** A new task as the master and the read endpoints see it. */
 function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: ExecutorId | undefined): Task {
   const { name, task_id, agent_id, resources, executor, labels, discovery, container } = info;
-  const { command, health_check, kill_policy, limits } = info;
+  const { command, health_check, kill_policy } = info;
   const user = command?.user ?? executor?.command?.user;
   return {
     name,
@@ -428,7 +428,6 @@ function taskOf(framework: FrameworkRecord, info: TaskInfo, executorId: Executor
     ...(user === undefined ? {} : { user }),
     ...(health_check === undefined ? {} : { health_check: withoutSecrets(health_check) }),
     ...(kill_policy === undefined ? {} : { kill_policy }),
-    ...(limits === undefined ? {} : { limits }),
   };
 }
 

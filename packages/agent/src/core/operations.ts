@@ -6,7 +6,7 @@
 
 import type { OperationUuid } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
-import { applyOperation, mapOperationResources, needsCheckpoint, toPostRefinement } from '@meseta/resources';
+import { applyOperation, needsCheckpoint } from '@meseta/resources';
 import type {
   AcknowledgeOperationStatusMessage,
   ApplyOperationMessage,
@@ -58,9 +58,7 @@ export function applyOperationMessage(ctx: Context, message: ApplyOperationMessa
     recordOperation(ctx, message, 'OPERATION_ERROR', problem);
     return;
   }
-  // Masters may send the pre-refinement format.
-  const operation = mapOperationResources(message.operation_info, toPostRefinement);
-  const applied = applyOperation(state.total, operation);
+  const applied = applyOperation(state.total, message.operation_info);
   if (!applied.ok) {
     // The master has applied the operation to its own books: this agent can't go on with other resources than those.
     const text = `operation ${message.operation_info.type} can't be applied to this agent's resources: ${applied.error}`;

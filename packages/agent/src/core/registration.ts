@@ -115,15 +115,14 @@ export function sendRegistration(ctx: Context): void {
   setTimer(ctx, { kind: 'register' }, pauseMs(state));
 }
 
+/** A new agent has no reservations and volumes of its own: those of an earlier one are deleted at its start. */
 function register(ctx: Context): void {
   const { state } = ctx;
-  const kept = state.total.filter(needsCheckpoint);
   sendToMaster(ctx, {
     name: 'RegisterAgentMessage',
     body: {
       agent: agentForMaster(state.info),
       version: state.config.version,
-      ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
       agent_capabilities: CAPABILITIES,
       resource_version_uuid: { value: state.resourceVersion },
     },
