@@ -73,7 +73,7 @@ const messageOf = (
   send(scene_, json) {
     const read = codec.parse(json);
     if (!read.ok) return false;
-    const message = { name, body: read.value } as unknown as LibprocessMessage;
+    const message = { name, body: read.value } as LibprocessMessage;
     scene_.world.feed({ kind: 'message', from: from(scene_), message });
     return true;
   },

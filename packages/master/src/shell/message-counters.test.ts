@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pid } from '@meseta/base';
-import type { MasterState } from '../core/state.js';
-import { createMessageCounters } from './message-counters.js';
+import type { FrameworkId, Pid } from '@meseta/base';
+import { type CountedFrameworks, createMessageCounters } from './message-counters.js';
 
+const driverId = 'driver' as FrameworkId;
 const driver = 'scheduler(1)@10.0.0.2:1' as Pid;
 const stranger = 'scheduler(2)@10.0.0.3:1' as Pid;
 
 function stage() {
-  const frameworks = new Map<string, unknown>([
-    ['driver', { info: { principal: 'p' } }],
-    ['http', { info: { principal: 'web' } }],
-    ['without a principal', { info: {} }],
+  const frameworks: Map<FrameworkId, { readonly info: { readonly principal?: string } }> = new Map([
+    [driverId, { info: { principal: 'p' } }],
+    ['http' as FrameworkId, { info: { principal: 'web' } }],
+    ['without a principal' as FrameworkId, { info: {} }],
   ]);
-  const frameworkByPid = new Map([[driver, 'driver']]);
-  const state = { frameworks, frameworkByPid } as unknown as MasterState;
+  const frameworkByPid = new Map([[driver, driverId]]);
+  const state: CountedFrameworks = { frameworks, frameworkByPid };
   return { frameworks, frameworkByPid, counters: createMessageCounters(state) };
 }
 
@@ -40,11 +40,11 @@ test('MESSAGE-COUNTERS-1: the counts of a principal are deleted with its last fr
   const { counters, frameworks, frameworkByPid } = stage();
   counters.countReceived(driver);
   const processed = counters.beginProcessing(driver);
-  frameworks.delete('driver');
+  frameworks.delete(driverId);
   frameworkByPid.delete(driver);
   processed();
   assert.equal(counters.metrics().has('frameworks/p/messages_received'), false);
-  frameworks.set('driver', { info: { principal: 'p' } });
-  frameworkByPid.set(driver, 'driver');
+  frameworks.set(driverId, { info: { principal: 'p' } });
+  frameworkByPid.set(driver, driverId);
   assert.equal(counters.metrics().get('frameworks/p/messages_received'), 0);
 });

@@ -3,8 +3,8 @@
 //
 // Owns: the counts of principals that a registered framework names.
 // MESSAGE-COUNTERS-1: the counts of a principal are kept while a registered framework names it, and deleted after that.
-import type { Pid } from '@meseta/base';
-import type { MasterState } from '../core/state.js';
+import type { FrameworkId, Pid } from '@meseta/base';
+import type { FrameworkInfo } from '@meseta/wire';
 
 export interface MessageCounters {
   countReceived(from: Pid): void;
@@ -18,7 +18,13 @@ interface Counts {
   processed: number;
 }
 
-export function createMessageCounters({ frameworks, frameworkByPid }: MasterState): MessageCounters {
+/** The part of the master's state that the counters read. */
+export interface CountedFrameworks {
+  readonly frameworks: ReadonlyMap<FrameworkId, { readonly info: Pick<FrameworkInfo, 'principal'> }>;
+  readonly frameworkByPid: ReadonlyMap<Pid, FrameworkId>;
+}
+
+export function createMessageCounters({ frameworks, frameworkByPid }: CountedFrameworks): MessageCounters {
   const counts = new Map<string, Counts>();
   const livePrincipals = (): ReadonlySet<string> => {
     const live = new Set<string>();

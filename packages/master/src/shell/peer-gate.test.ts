@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Pid, pidOf } from '@meseta/base';
+import { type AgentId, type Pid, pidOf } from '@meseta/base';
 import { createTestClock } from '@meseta/base/testing/clock';
-import { createLogger, type Host, type PeerConnection } from '@meseta/platform';
+import { createLogger, type PeerConnection } from '@meseta/platform';
 import { LINES_PER_INTERVAL } from '@meseta/platform/log-limit';
 import { createCramMd5Client, parseRateLimits } from '@meseta/security';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { MasterInput } from '../core/io.js';
-import type { MasterState } from '../core/state.js';
+import { createWorld } from '../core/testing.js';
 import { createPeerGate } from './peer-gate.js';
 import type { PeerSecurity } from './security.js';
 
@@ -38,23 +38,26 @@ const revive: LibprocessMessage = { name: 'SchedulerCall', body: { type: 'REVIVE
 function gateWith(security: PeerSecurity, write: (line: string) => void = () => {}) {
   const clock = createTestClock();
   const pushed: MasterInput[] = [];
-  const byPid = new Map<Pid, string>();
+  const world = createWorld();
+  const info = { user: 'u', name: 'n', id: { value: 'f' }, principal: 'p' };
+  const message: LibprocessMessage = {
+    name: 'SchedulerCall',
+    body: { type: 'SUBSCRIBE', framework_id: info.id, subscribe: { framework_info: info } },
+  };
+  world.feed({ kind: 'message', from: driver, message });
+  const { state } = world.master;
+  const { byPid } = state.agents;
   const sent: { readonly to: Pid; readonly from: string; readonly message: LibprocessMessage }[] = [];
   const gate = createPeerGate({
     security,
-    state: {
-      agents: { byPid, registering: new Map(), reregisteringByPid: new Map() },
-      frameworkByPid: new Map([[driver, 'f']]),
-      frameworks: new Map([['f', { principal: 'p', info: { principal: 'p' } }]]),
-    } as unknown as MasterState,
+    state,
     host: {
       address: '10.0.0.1:5050',
-      link: () => {},
-      send(to: Pid, from: string, wireName: string, body: Uint8Array) {
+      send(to, from, wireName, body) {
         const decoded = decodeMessage(wireName, body);
         if (decoded.ok) sent.push({ to, from, message: decoded.value });
       },
-    } as unknown as Host,
+    },
     clock,
     log: createLogger({ component: 'test', write }),
     push: (input) => pushed.push(input),
@@ -237,7 +240,7 @@ test('PEER-IDENTITY-1: a wrong secret does not authenticate, and a peer cannot a
 test('PEER-IDENTITY-2: an address at the limit cannot register another agent; registered agents stay', () => {
   const at = gateWith({ ...open, maxAgentsPerAddress: 2 });
   const numbered = [1, 2, 3].map((n) => pidOf(`slave(${n})`, '10.0.0.3:5051'));
-  for (const pid of numbered.slice(0, 2)) at.byPid.set(pid, 'id');
+  for (const pid of numbered.slice(0, 2)) at.byPid.set(pid, 'id' as AgentId);
   for (const pid of numbered) at.say(pid, register);
   for (const pid of numbered) at.say(pid, register);
   assert.deepEqual(

@@ -22,7 +22,7 @@ import type { PeerSecurity } from './security.js';
 export interface PeerGateOptions {
   readonly security: PeerSecurity;
   readonly state: MasterState;
-  readonly host: Host;
+  readonly host: Pick<Host, 'address' | 'send'>;
   readonly clock: Clock;
   readonly log: Logger;
   push(input: MasterInput): void;

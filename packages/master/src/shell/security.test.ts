@@ -68,7 +68,8 @@ const guarded = ['--authenticate_http_readonly', '--authenticate_http_readwrite'
 /** The records of a stream, as they come. */
 async function* recordsOf(response: Response): AsyncGenerator<MasterEvent> {
   let text = '';
-  for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
+  assert.ok(response.body);
+  for await (const bytes of response.body) {
     text += Buffer.from(bytes).toString('latin1');
     for (;;) {
       const [, length = ''] = /^(\d+)\n/.exec(text) ?? [];

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import type { FrameworkInfo, MasterEvent, SchedulerV0Call } from '@meseta/wire';
-import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
+import { createWorld, type TestScheduler, task, type World } from '../core/testing.js';
 import type { ProcessFacts } from './facts.js';
 import { operatorEventOf } from './operator-events.js';
 import { approveAll, snapshotOf } from './snapshot.js';
@@ -36,11 +36,15 @@ function factsOf({ master }: World): ProcessFacts {
 }
 
 /** The events of the notes that `act` leaves. */
+function eventsSince(world: World, begin: number): readonly MasterEvent[] {
+  const notes = world.notes.slice(begin).filter(({ kind }) => kind !== 'log');
+  return notes.flatMap((note) => operatorEventOf(world.master.state, note, approveAll) ?? []);
+}
+
 function eventsOf(world: World, act: () => void): readonly MasterEvent[] {
   const begin = world.notes.length;
   act();
-  const notes = world.notes.slice(begin).filter(({ kind }) => kind !== 'log');
-  return notes.flatMap((note) => operatorEventOf(world.master.state, note, approveAll) ?? []);
+  return eventsSince(world, begin);
 }
 
 test("/frameworks: a driver's pid stays while it is disconnected", () => {
@@ -87,19 +91,19 @@ test('FRAMEWORK_ADDED: times that are not set are 0', () => {
 
 test('AGENT_ADDED: reregistered_time only after a re-registration; resources in both formats', () => {
   const world = createWorld();
-  let agent = undefined as unknown as TestAgent;
-  const added = (act: () => void) =>
-    eventsOf(world, act).find(({ type }) => type === 'AGENT_ADDED')?.agent_added?.agent;
-  const first = added(() => {
-    agent = world.agent('cpus(web):1;mem:64');
-  });
+  const agent = world.agent('cpus(web):1;mem:64');
+  const addedSince = (begin: number) =>
+    eventsSince(world, begin).find(({ type }) => type === 'AGENT_ADDED')?.agent_added?.agent;
+  const first = addedSince(0);
   assert.equal(first?.reregistered_time, undefined);
   const cpus = first?.total_resources?.find(({ name }) => name === 'cpus');
   assert.deepEqual([cpus?.role, cpus?.reservations?.map(({ role }) => role)], ['web', ['web']]);
   agent.answersPings = false;
   world.wait(600_000);
   agent.answersPings = true;
-  assert.notEqual(added(() => agent.reregister())?.reregistered_time, undefined);
+  const begin = world.notes.length;
+  agent.reregister();
+  assert.notEqual(addedSince(begin)?.reregistered_time, undefined);
 });
 
 test('/state-summary: TASK_UNREACHABLE counts that state only, not LOST tasks of unreachable agents', () => {

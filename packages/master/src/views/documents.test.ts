@@ -76,8 +76,8 @@ function life(seed: number): { readonly world: World; readonly next: () => void 
       known.task_id.value,
       pick(['TASK_RUNNING', 'TASK_FINISHED', 'TASK_FAILED'] as const) ?? known.state,
     );
-    for (const { update: told } of scheduler.events.splice(0)) {
-      if (told?.status.uuid !== undefined && uniform(random) < 0.8) scheduler.acknowledge(told.status);
+    for (const { update } of scheduler.events.splice(0)) {
+      if (update?.status.uuid !== undefined && uniform(random) < 0.8) scheduler.acknowledge(update.status);
     }
   };
   const happenings = [

@@ -5,10 +5,8 @@ import { createWorld, task, type World } from '../core/testing.js';
 import { dependsOnViewer, isSeen, operatorEventOf } from './operator-events.js';
 import { type Approver, approveAll } from './snapshot.js';
 
-/** What a viewer is told of the notes that `act` leaves, as the streams tell it: each note in the state of its step. */
-function told(world: World, act: () => void, approver: Approver = approveAll): readonly MasterEvent[] {
-  const begin = world.notes.length;
-  act();
+/** The events that a viewer gets for the notes from `begin` on. */
+function eventsSince(world: World, begin: number, approver: Approver = approveAll): readonly MasterEvent[] {
   const { state } = world.master;
   return world.notes
     .slice(begin)
@@ -16,20 +14,25 @@ function told(world: World, act: () => void, approver: Approver = approveAll): r
     .flatMap((note) => operatorEventOf(state, note, approver) ?? []);
 }
 
+/** The events that a viewer gets for what `act` does. */
+function eventsOf(world: World, act: () => void, approver: Approver = approveAll): readonly MasterEvent[] {
+  const begin = world.notes.length;
+  act();
+  return eventsSince(world, begin, approver);
+}
+
 const typesOf = (events: readonly MasterEvent[]) => events.map(({ type }) => type);
 
 test('AGENT_ADDED follows a registration, and AGENT_REMOVED only a removal', () => {
   const world = createWorld();
-  let agent = undefined as unknown as ReturnType<World['agent']>;
-  const came = told(world, () => {
-    agent = world.agent('cpus:4;mem:4096');
-  });
+  const agent = world.agent('cpus:4;mem:4096');
+  const came = eventsSince(world, 0);
   assert.deepEqual(typesOf(came), ['AGENT_ADDED']);
   assert.equal(came[0]?.agent_added?.agent.agent_info.id?.value, agent.id);
-  assert.deepEqual(typesOf(told(world, () => agent.breakConnection())), []);
-  assert.deepEqual(typesOf(told(world, () => world.wait(600_001))), [], 'unreachable');
-  assert.deepEqual(typesOf(told(world, () => agent.reregister())), ['AGENT_ADDED']);
-  const left = told(world, () =>
+  assert.deepEqual(typesOf(eventsOf(world, () => agent.breakConnection())), []);
+  assert.deepEqual(typesOf(eventsOf(world, () => world.wait(600_001))), [], 'unreachable');
+  assert.deepEqual(typesOf(eventsOf(world, () => agent.reregister())), ['AGENT_ADDED']);
+  const left = eventsOf(world, () =>
     agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
   );
   assert.deepEqual(left, [{ type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: agent.id } } }]);
@@ -38,23 +41,22 @@ test('AGENT_ADDED follows a registration, and AGENT_REMOVED only a removal', () 
 test('the events of a framework and its tasks are in the order of the changes', () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
-  let scheduler = undefined as unknown as ReturnType<World['subscribe']>;
-  const came = told(world, () => {
-    scheduler = world.subscribe({ roles: ['r'] });
-  });
+  const begin = world.notes.length;
+  const scheduler = world.subscribe({ roles: ['r'] });
+  const came = eventsSince(world, begin);
   assert.deepEqual(typesOf(came), ['FRAMEWORK_ADDED']);
   const added = came[0]?.framework_added?.framework;
   assert.equal('offer_constraints' in (added ?? {}), false, 'there are none');
   assert.equal('allocated_resources' in (added ?? {}), false, 'of resources and offers it has none yet');
   const offer = scheduler.offer();
-  const launched = told(world, () => scheduler.launch(offer, task('t', offer)));
+  const launched = eventsOf(world, () => scheduler.launch(offer, task('t', offer)));
   assert.deepEqual(typesOf(launched), ['TASK_ADDED']);
   assert.equal(launched[0]?.task_added?.task.state, 'TASK_STAGING');
-  const running = told(world, () => agent.update(scheduler, 't', 'TASK_RUNNING'));
+  const running = eventsOf(world, () => agent.update(scheduler, 't', 'TASK_RUNNING'));
   assert.deepEqual(typesOf(running), ['TASK_UPDATED']);
   assert.equal(running[0]?.task_updated?.state, 'TASK_RUNNING');
   assert.equal(running[0]?.task_updated?.status.task_id.value, 't');
-  const more = told(world, () => {
+  const more = eventsOf(world, () => {
     agent.update(scheduler, 't', 'TASK_RUNNING');
     agent.update(scheduler, 't', 'TASK_KILLING', 'TASK_KILLED');
     agent.update(scheduler, 't', 'TASK_KILLED');
@@ -67,7 +69,7 @@ test('the events of a framework and its tasks are in the order of the changes', 
     ],
     'one for each new state that the agent reported, with the latest that it knows',
   );
-  const gone = told(world, () =>
+  const gone = eventsOf(world, () =>
     world.operator({ type: 'TEARDOWN', teardown: { framework_id: { value: scheduler.id } } }),
   );
   assert.equal(typesOf(gone).at(-1), 'FRAMEWORK_REMOVED');
@@ -77,8 +79,8 @@ test('a viewer gets no event of a role, framework or task that it may not see', 
   const world = createWorld();
   const withoutRole: Approver = { ...approveAll, key: 'no r', role: (role) => role !== 'r' };
   const reserved = 'cpus(r):3;cpus:1;mem:4096';
-  const all = told(world, () => world.agent(reserved));
-  const some = told(world, () => world.agent(reserved), withoutRole);
+  const all = eventsOf(world, () => world.agent(reserved));
+  const some = eventsOf(world, () => world.agent(reserved), withoutRole);
   const cpusOf = (events: readonly MasterEvent[]) =>
     (events[0]?.agent_added?.agent.total_resources ?? [])
       .filter(({ name }) => name === 'cpus')
@@ -88,15 +90,13 @@ test('a viewer gets no event of a role, framework or task that it may not see', 
   assert.deepEqual(cpusOf(some), [1]);
 
   const withoutFrameworks: Approver = { ...approveAll, key: 'no frameworks', framework: () => false };
-  let scheduler = undefined as unknown as ReturnType<World['subscribe']>;
-  const subscribe = (): void => {
-    scheduler = world.subscribe({ roles: ['r'] });
-  };
-  assert.deepEqual(told(world, subscribe, withoutFrameworks), []);
+  const begin = world.notes.length;
+  const scheduler = world.subscribe({ roles: ['r'] });
+  assert.deepEqual(eventsSince(world, begin, withoutFrameworks), []);
   const withoutTasks: Approver = { ...approveAll, key: 'no tasks', task: () => false };
   const offer = scheduler.offer();
   assert.deepEqual(
-    told(world, () => scheduler.launch(offer, task('t', offer)), withoutTasks),
+    eventsOf(world, () => scheduler.launch(offer, task('t', offer)), withoutTasks),
     [],
   );
 });
