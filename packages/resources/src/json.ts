@@ -3,7 +3,7 @@ import { type Resource, renderWireError } from '@meseta/wire';
 import { ResourceCodec } from '@meseta/wire/codecs';
 import { parseExactJson } from '@meseta/wire/json-parser';
 
-/** A JSON array of resources, as flags and forms hold it; its entries are not validated yet. */
+/** Parses the JSON array of resources of a flag or form; the resources are not validated. */
 export function resourcesFromJson(text: string): Result<readonly Resource[], string> {
   const parsed = parseExactJson(text);
   if (!parsed.ok) return err(`expected a JSON array of resources: ${parsed.error.found}`);

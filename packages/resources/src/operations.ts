@@ -1,6 +1,6 @@
-// What the operations of ACCEPT and of the operator API do to a list of resources. The master, the
-// allocator's total and the agent all apply them with this one function (docs/reservation.md,
-// docs/persistent-volume.md). An operation becomes conversions: so much is consumed, so much made.
+// The operations of ACCEPT and of the operator API on resources (docs/reservation.md, docs/persistent-volume.md). Master,
+// allocator and agent all apply them with `applyOperation`. An operation is a list of conversions, each of which replaces
+// the consumed resources by the converted ones.
 import { err, ok, type Result } from '@meseta/base';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
@@ -15,7 +15,7 @@ import { withAmount, withFields } from './records.js';
 export interface ResourceConversion {
   readonly consumed: Resources;
   readonly converted: Resources;
-  /** What must not be left once it is done: a destroyed volume of which somebody holds another copy. */
+  /** Must not remain after the conversion: a destroyed shared volume of which another copy is in use. */
   readonly noneLeftOf?: Resource;
 }
 
@@ -27,20 +27,19 @@ export interface AppliedOperation {
 type Conversions = Result<readonly ResourceConversion[], string>;
 
 /**
- * The conversions of a RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or SHRINK_VOLUME whose
- * resources are valid, in either format. Other operations, and what makes no sense (to unreserve
- * what isn't reserved), are errors.
+ * The conversions of a RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or SHRINK_VOLUME with valid resources in either
+ * format. Other operations, and operations on unsuitable resources (UNRESERVE of unreserved ones), are errors.
  */
 export function conversionsOf(operation: OfferOperation): Conversions {
   switch (operation.type) {
     case 'RESERVE':
       return reserve(operation.reserve?.resources ?? [], operation.reserve?.source ?? []);
     case 'UNRESERVE':
-      return each(operation.unreserve?.resources ?? [], unreserve);
+      return convertEach(operation.unreserve?.resources ?? [], unreserve);
     case 'CREATE':
-      return each(operation.create?.volumes ?? [], create);
+      return convertEach(operation.create?.volumes ?? [], create);
     case 'DESTROY':
-      return each(operation.destroy?.volumes ?? [], destroy);
+      return convertEach(operation.destroy?.volumes ?? [], destroy);
     case 'GROW_VOLUME':
       return operation.grow_volume
         ? grow(upgraded(operation.grow_volume.volume), upgraded(operation.grow_volume.addition))
@@ -54,7 +53,7 @@ export function conversionsOf(operation: OfferOperation): Conversions {
   }
 }
 
-/** The resources after the operation, or why it can't be applied to them. */
+/** The resources after the operation, or the reason why it does not apply to them. */
 export function applyOperation(resources: Resources, operation: OfferOperation): Result<AppliedOperation, string> {
   const conversions = conversionsOf(operation);
   if (!conversions.ok) return conversions;
@@ -66,51 +65,51 @@ export function applyConversions(
   resources: Resources,
   conversions: readonly ResourceConversion[],
 ): Result<Resources, string> {
-  const held = createHeld(resources, conversions.length);
+  const current = createConvertible(resources, conversions.length);
   for (const { consumed, converted, noneLeftOf } of conversions) {
-    if (!held.contains(consumed)) {
-      return err(`${formatResources(held.resources)} does not contain ${formatResources(consumed)}`);
+    if (!current.contains(consumed)) {
+      return err(`${formatResources(current.resources)} does not contain ${formatResources(consumed)}`);
     }
-    held.exchange(consumed, converted);
-    if (noneLeftOf !== undefined && held.contains([noneLeftOf])) {
+    current.convert(consumed, converted);
+    if (noneLeftOf !== undefined && current.contains([noneLeftOf])) {
       return err(`the volume ${formatResource(noneLeftOf)} is still shared by others`);
     }
   }
-  return ok(held.resources);
+  return ok(current.resources);
 }
 
-interface Held {
+interface Convertible {
   contains(list: Resources): boolean;
-  exchange(consumed: Resources, converted: Resources): void;
+  convert(consumed: Resources, converted: Resources): void;
   readonly resources: Resources;
 }
 
-/** Resources on which so many exchanges are to be made: a pool where there are many. */
-function createHeld(resources: Resources, exchanges: number): Held {
-  if (needsPool(resources.length, exchanges)) {
+/** Resources for a number of conversions; uses a pool if that is cheaper. */
+function createConvertible(resources: Resources, conversions: number): Convertible {
+  if (needsPool(resources.length, conversions)) {
     const pool = createPool(resources);
     return {
       contains: (list) => (list.length === 1 ? pool.contains(list[0] as Resource) : contains(pool.resources, list)),
-      exchange(consumed, converted) {
+      convert(consumed, converted) {
         for (const resource of consumed) pool.subtract(resource);
         for (const resource of converted) pool.add(resource);
       },
       resources: pool.resources,
     };
   }
-  let held = resources;
+  let list = resources;
   return {
-    contains: (list) => contains(held, list),
-    exchange(consumed, converted) {
-      held = add(subtract(held, consumed), converted);
+    contains: (part) => contains(list, part),
+    convert(consumed, converted) {
+      list = add(subtract(list, consumed), converted);
     },
     get resources() {
-      return held;
+      return list;
     },
   };
 }
 
-/** The disk a volume was made from: without persistence, volume and sharing, with its source. */
+/** The disk that a volume was created from: with its source, without persistence, volume and sharing. */
 export const stripVolume = (volume: Resource): Resource =>
   withFields(volume, {
     disk: volume.disk?.source ? { source: volume.disk.source } : undefined,
@@ -119,7 +118,7 @@ export const stripVolume = (volume: Resource): Resource =>
 
 const upgraded = (resource: Resource): Resource => toPostRefinement([resource])[0] as Resource;
 
-function each(
+function convertEach(
   list: readonly Resource[],
   convert: (resource: Resource) => Result<ResourceConversion, string>,
 ): Conversions {
@@ -132,7 +131,7 @@ function each(
   return ok(conversions);
 }
 
-/** `source` says from what (any other reservations); without it one reservation is pushed on each. */
+/** `source` has the resources to reserve; without it these are the resources without their last reservation. */
 function reserve(resources: readonly Resource[], source: readonly Resource[]): Conversions {
   const converted = merge(toPostRefinement(resources));
   const unreserved = converted.find(isUnreserved);
@@ -166,19 +165,19 @@ function grow(volume: Resource, addition: Resource): Conversions {
 
 function shrink(volume: Resource, amount: number): Conversions {
   if (volume.provider_id) return err('the volume of a resource provider can not be shrunk');
-  const left = scalarOf(volume) - amount;
-  if (amount <= 0 || left <= 0) {
+  const rest = scalarOf(volume) - amount;
+  if (amount <= 0 || rest <= 0) {
     return err(`shrink_volume.subtract: expected more than 0 and less than the volume has, got ${amount / 1000}`);
   }
-  return ok([{ consumed: [volume], converted: [withAmount(volume, left), withAmount(stripVolume(volume), amount)] }]);
+  return ok([{ consumed: [volume], converted: [withAmount(volume, rest), withAmount(stripVolume(volume), amount)] }]);
 }
 
 /**
- * An agent's total: what its flags say, with the dynamic reservations and volumes that it had
- * remembered. An error if the flags have less than what was made of them.
+ * The total of an agent: the resources of its flags with the checkpointed dynamic reservations and volumes. An error if the
+ * flags' resources do not contain the resources that these were made from.
  */
 export function applyCheckpointed(total: Resources, checkpointed: Resources): Result<Resources, string> {
-  const held = createHeld(total, checkpointed.length);
+  const current = createConvertible(total, checkpointed.length);
   for (const resource of checkpointed) {
     if (!needsCheckpoint(resource))
       return err(`did not expect ${formatResource(resource)} among checkpointed resources`);
@@ -191,10 +190,10 @@ export function applyCheckpointed(total: Resources, checkpointed: Resources): Re
           : undefined
         : resource.reservations,
     });
-    if (!held.contains([bare])) {
+    if (!current.contains([bare])) {
       return err(`the agent's resources ${formatResources(total)} do not contain ${formatResource(bare)}`);
     }
-    held.exchange([bare], [resource]);
+    current.convert([bare], [resource]);
   }
-  return ok(held.resources);
+  return ok(current.resources);
 }

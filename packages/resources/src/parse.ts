@@ -1,4 +1,4 @@
-// The text forms that flags take: `--resources`, `--attributes` (docs/attributes-resources.md).
+// Parses the flags `--resources` and `--attributes` (docs/attributes-resources.md).
 import { err, ok, type Result } from '@meseta/base';
 import type { Attribute, Resource, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
@@ -11,9 +11,9 @@ import { withFields } from './records.js';
 import { validateResources } from './validate.js';
 
 /**
- * `cpus:4;mem(role):1024;ports:[31000-32000];disks:{a,b}`, or a JSON array of resources. What names
- * no role is reserved (STATIC) to `defaultRole`, unless that is `*`. Volumes, revocable resources,
- * dynamic reservations and a name with two types are errors: an agent can't be started with them.
+ * Parses `cpus:4;mem(role):1024;ports:[31000-32000];disks:{a,b}`, or a JSON array of resources. Resources without a role
+ * are reserved (STATIC) to `defaultRole` unless it is `*`. Volumes, revocable resources, dynamic reservations and a name
+ * with two types are errors, because an agent cannot start with them.
  */
 export function parseResources(text: string, defaultRole = '*'): Result<Resources, string> {
   const list = parseResourceList(text, defaultRole);
@@ -30,10 +30,10 @@ export function parseResources(text: string, defaultRole = '*'): Result<Resource
   return ok(merge(list.value));
 }
 
-/** The entries as they stand there, empty ones too, so that a name given as 0 can be told from none. */
+/** Parses the entries without merging them, so that the list also has resources of amount zero. */
 export function parseResourceList(text: string, defaultRole = '*'): Result<readonly Resource[], string> {
   const isJson = text.trimStart().startsWith('[');
-  const parsed = isJson ? resourcesFromJson(text) : each(text, ';', (entry) => parseResource(entry));
+  const parsed = isJson ? resourcesFromJson(text) : parseEach(text, ';', (entry) => parseResource(entry));
   if (!parsed.ok) return parsed;
   const list = parsed.value.map((resource) =>
     resource.role === undefined && !resource.reservations?.length
@@ -44,7 +44,11 @@ export function parseResourceList(text: string, defaultRole = '*'): Result<reado
   return valid.ok ? ok(toPostRefinement(list)) : err(valid.error.text);
 }
 
-function each<T>(text: string, separators: string, parse: (entry: string) => Result<T, string>): Result<T[], string> {
+function parseEach<T>(
+  text: string,
+  separators: string,
+  parse: (entry: string) => Result<T, string>,
+): Result<T[], string> {
   const parsed: T[] = [];
   for (const entry of text.split(new RegExp(`[${separators}]`))) {
     if (entry.trim() === '') continue;
@@ -68,7 +72,7 @@ function parseResource(entry: string): Result<Resource, string> {
 
 type Value = Pick<Attribute, 'type' | 'scalar' | 'ranges' | 'text' | 'set'>;
 
-/** `4`, `[1-2,5-6]`, `{a,b}`; anything else is a text. Spaces don't count. */
+/** Parses `4`, `[1-2,5-6]` or `{a,b}`; anything else is a text. Spaces are ignored. */
 function parseValue(spaced: string): Result<Value, string> {
   const text = spaced.replaceAll(' ', '');
   if (text.startsWith('[')) return parseRanges(text);
@@ -106,9 +110,9 @@ function parseRanges(text: string): Result<Value, string> {
   return ok({ type: 'RANGES', ranges: { range: coalesce(ranges) } });
 }
 
-/** `rack:r1;size:10;span:[1-5]`: texts, scalars and ranges, in their order; a name may come twice. */
+/** Parses `rack:r1;size:10;span:[1-5]`: texts, scalars and ranges in their order; a name may be repeated. */
 export const parseAttributes = (text: string): Result<readonly Attribute[], string> =>
-  each(text, ';\n', (entry): Result<Attribute, string> => {
+  parseEach(text, ';\n', (entry): Result<Attribute, string> => {
     const colon = entry.indexOf(':');
     if (colon <= 0 || colon === entry.length - 1) return err(`expected name:value, got ${JSON.stringify(entry)}`);
     const name = entry.slice(0, colon);

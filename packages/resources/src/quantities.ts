@@ -1,5 +1,5 @@
-// Quantities: how much of each name, in whole thousandths, whatever it is reserved to or made of.
-// Limits are the same shape but keep a zero; a name that isn't in them has no limit.
+// Quantities: the amount of each resource name in thousandths, whatever the metadata. Limits have the same form but keep
+// zeros; a name without an entry has no limit.
 import { err, ok, type Result } from '@meseta/base';
 import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import type { Resources } from './algebra.js';
@@ -13,7 +13,7 @@ export interface Quantities {
   readonly amounts: readonly number[];
 }
 
-/** As `Quantities`, but a zero is kept. */
+/** As `Quantities`, with zeros. */
 export type Limits = Quantities;
 
 export const noQuantities: Quantities = freeze([], []);
@@ -22,7 +22,7 @@ function freeze(names: string[], amounts: number[]): Quantities {
   return Object.freeze({ names: Object.freeze(names), amounts: Object.freeze(amounts) });
 }
 
-/** From amounts in thousandths, in any order, each name once. */
+/** Quantities of amounts in thousandths. */
 export function quantitiesFromAmounts(amounts: ReadonlyMap<string, number>): Quantities {
   const names = [...amounts.keys()].filter((name) => amounts.get(name) !== 0).sort();
   if (names.length === 0) return noQuantities;
@@ -32,7 +32,7 @@ export function quantitiesFromAmounts(amounts: ReadonlyMap<string, number>): Qua
   );
 }
 
-/** The scalars' totals; a shared resource counts once, whatever its copies. Ranges and sets don't count. */
+/** The sums of the scalars; copies of a shared resource count once, ranges and sets do not count. */
 export function quantitiesOf(list: Resources): Quantities {
   const amounts = new Map<string, number>();
   for (const resource of distinctShared(list)) {
@@ -45,7 +45,7 @@ type Values = Readonly<Record<string, number | { readonly value: number }>>;
 const entriesOf = (values: Values): [string, number][] =>
   Object.entries(values).map(([name, value]) => [name, toThousandths(typeof value === 'number' ? value : value.value)]);
 
-/** From values by name, plain or as the `{value}` scalars of messages. */
+/** Quantities of values by name, which are numbers or `{value}` scalars of messages. */
 export const quantitiesFrom = (values: Values): Quantities => quantitiesFromAmounts(new Map(entriesOf(values)));
 
 export function limitsFrom(values: Values): Limits {
@@ -56,7 +56,7 @@ export function limitsFrom(values: Values): Limits {
   );
 }
 
-/** The amount of a name in thousandths, 0 if it isn't there. */
+/** The amount of a name in thousandths; 0 if it has no entry. */
 export function quantity(q: Quantities, name: string): number {
   const index = q.names.indexOf(name);
   return index < 0 ? 0 : (q.amounts[index] as number);
@@ -67,7 +67,7 @@ export function limit(limits: Limits, name: string): number | undefined {
   return limits.amounts[limits.names.indexOf(name)];
 }
 
-/** Both walked in the order of names; `join` says what becomes of the two amounts. Zeros vanish. */
+/** Combines the amounts of each name with `join`, and drops zeros. */
 function zip(a: Quantities, b: Quantities, join: (x: number, y: number) => number): Quantities {
   const names: string[] = [];
   const amounts: number[] = [];
@@ -95,7 +95,7 @@ export function addQuantities(a: Quantities, b: Quantities): Quantities {
   return (a.names.length === b.names.length && addSameNames(a, b)) || zip(a, b, (x, y) => x + y);
 }
 
-/** Of many that need not have names in common. */
+/** The sum of any number of quantities. */
 export function sumOfQuantities(list: Iterable<Quantities>): Quantities {
   const sums = new Map<string, number>();
   for (const { names, amounts } of list) {
@@ -107,7 +107,7 @@ export function sumOfQuantities(list: Iterable<Quantities>): Quantities {
   return quantitiesFromAmounts(sums);
 }
 
-/** The common case without the walk: undefined if names differ or a sum is zero. */
+/** A fast path for equal names; undefined if names differ or a sum is zero. */
 function addSameNames(a: Quantities, b: Quantities): Quantities | undefined {
   const amounts: number[] = [];
   for (let i = 0; i < a.names.length; i++) {
@@ -118,19 +118,19 @@ function addSameNames(a: Quantities, b: Quantities): Quantities | undefined {
   return Object.freeze({ names: a.names, amounts: Object.freeze(amounts) });
 }
 
-/** Floored at zero. */
+/** The difference, at least zero for each name. */
 export const subtractQuantities = (a: Quantities, b: Quantities): Quantities =>
   b.names.length === 0 ? a : zip(a, b, (x, y) => Math.max(0, x - y));
 
-/** Whether `a` has at least as much of every name. */
+/** Whether `a` has at least the amount of `b` of every name. */
 export function containsQuantities(a: Quantities, b: Quantities): boolean {
   if (a === b) return true;
   let at = 0;
   for (let i = 0; i < b.names.length; i++) {
     const name = b.names[i] as string;
     while (at < a.names.length && (a.names[at] as string) < name) at++;
-    const held = a.names[at] === name ? (a.amounts[at] as number) : 0;
-    if ((b.amounts[i] as number) > held) return false;
+    const available = a.names[at] === name ? (a.amounts[at] as number) : 0;
+    if ((b.amounts[i] as number) > available) return false;
   }
   return true;
 }
@@ -140,11 +140,11 @@ export function withinLimits(limits: Limits, q: Quantities): boolean {
   return limits.names.every((name, i) => quantity(q, name) <= (limits.amounts[i] as number));
 }
 
-/** Values by name, for views: `{cpus: 4, mem: 1024}`. */
+/** Values by name for views: `{cpus: 4, mem: 1024}`. */
 export const quantitiesToRecord = (q: Quantities): Record<string, number> =>
   Object.fromEntries(q.names.map((name, i) => [name, fromThousandths(q.amounts[i] as number)]));
 
-/** `cpus:1;mem:32`, as flags write them; a name given twice is added up, zeros are dropped. */
+/** Parses `cpus:1;mem:32`, the format of flags. The amounts of a repeated name are added, zeros dropped. */
 export function parseQuantities(text: string): Result<Quantities, string> {
   const amounts = new Map<string, number>();
   for (const entry of text.split(';')) {

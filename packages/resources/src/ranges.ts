@@ -1,16 +1,16 @@
-// Ranges and sets as values. Ranges are inclusive at both ends; what these functions give is
-// sorted, and neighbours are merged: [1-2, 3-4] is [1-4].
+// The values of ranges and sets. Ranges include both ends; results are sorted, and ranges that touch are merged: [1-2, 3-4]
+// is [1-4].
 import type { ValueRange } from '@meseta/wire';
 
 type Ranges = readonly ValueRange[];
 
-/** Up to here a number tells each whole number from the next, and from the one after the last. */
+/** The largest end for which the end and the number after it are exact. */
 export const MAX_RANGE_END = Number.MAX_SAFE_INTEGER - 1;
-/** The largest number of the wire, 2^64 - 1, as it is read: the end of a range without one. */
+/** The end of a range without an end: 2^64 - 1 of the wire, as a number. */
 export const OPEN_END = 2 ** 64;
 export const OPEN_END_TEXT = '18446744073709551615';
 
-/** Sorted, with what overlaps or touches merged. */
+/** Sorts the ranges and merges those that overlap or touch. */
 export function coalesce(ranges: Ranges): Ranges {
   if (isCoalesced(ranges)) return ranges;
   const sorted = [...ranges].sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -32,10 +32,10 @@ function isCoalesced(ranges: Ranges): boolean {
 
 export const addRanges = (a: Ranges, b: Ranges): Ranges => coalesce([...a, ...b]);
 
-/** What of `a` is not in `b`. */
+/** The numbers of `a` that are not in `b`. */
 export function subtractRanges(a: Ranges, b: Ranges): Ranges {
   const cuts = coalesce(b);
-  const left: ValueRange[] = [];
+  const rest: ValueRange[] = [];
   let next = 0;
   for (const range of coalesce(a)) {
     let begin = range.begin;
@@ -43,12 +43,12 @@ export function subtractRanges(a: Ranges, b: Ranges): Ranges {
     for (let i = next; i < cuts.length; i++) {
       const cut = cuts[i] as ValueRange;
       if (cut.begin > range.end) break;
-      if (cut.begin > begin) left.push({ begin, end: cut.begin - 1 });
+      if (cut.begin > begin) rest.push({ begin, end: cut.begin - 1 });
       begin = cut.end >= range.end ? Infinity : Math.max(begin, cut.end + 1);
     }
-    if (begin <= range.end) left.push({ begin, end: range.end });
+    if (begin <= range.end) rest.push({ begin, end: range.end });
   }
-  return left;
+  return rest;
 }
 
 export function containsRanges(a: Ranges, b: Ranges): boolean {
@@ -73,15 +73,15 @@ export const formatRanges = (ranges: Ranges): string =>
 
 export const formatSet = (items: readonly string[]): string => `{${items.join(', ')}}`;
 
-/** The items of both, those of `a` first. */
+/** The union, with the items of `a` first. */
 export const addItems = (a: readonly string[], b: readonly string[]): readonly string[] => [...new Set([...a, ...b])];
 
 export function subtractItems(a: readonly string[], b: readonly string[]): readonly string[] {
-  const gone = new Set(b);
-  return a.filter((item) => !gone.has(item));
+  const removed = new Set(b);
+  return a.filter((item) => !removed.has(item));
 }
 
 export function containsItems(a: readonly string[], b: readonly string[]): boolean {
-  const held = new Set(a);
-  return b.every((item) => held.has(item));
+  const items = new Set(a);
+  return b.every((item) => items.has(item));
 }

@@ -1,11 +1,11 @@
-// Making resource records: present fields only, in the order of their numbers.
+// Creates resource records, with set fields only, in the order of their field numbers.
 import type { Resource } from '@meseta/wire';
 
 type Changes = { readonly [Field in keyof Resource]?: Resource[Field] | undefined };
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** A copy with some fields changed; a change to undefined takes the field away. Without spreading: it is called often. */
+/** A copy with changed fields; undefined unsets a field. Called often, so that it does not spread. */
 export function withFields(resource: Resource, changes: Changes): Resource {
   const r: Resource = Object.assign({}, resource, changes);
   const made: Mutable<Resource> = { name: r.name, type: r.type };

@@ -1,9 +1,9 @@
-// The roles in use, as a tree of their paths.
+// A tree of the roles in use and their ancestors.
 //
-// Owns: one node a role that somebody uses and one for every role above it; how many use each.
-// Boundary: it knows nothing of frameworks, quota or weights; the owner keeps those in a node's value.
-// ROLE-TREE-1: a node is there exactly while it has a user or a child.
-// ROLE-TREE-2: children are sorted by role (code units); so are the top-level nodes.
+// Owns: a node for each role in use and each of its ancestors, with the number of users.
+// Boundary: frameworks, quota and weights are in the values of nodes, which belong to the owner.
+// ROLE-TREE-1: a node exists while it has a user or a child.
+// ROLE-TREE-2: children and top-level nodes are sorted by role (code units).
 import { assert } from '@meseta/base';
 import { parentOf } from './roles.js';
 
@@ -11,14 +11,14 @@ export interface RoleNode<T> {
   readonly role: string;
   readonly parent: RoleNode<T> | undefined;
   readonly children: readonly RoleNode<T>[];
-  /** What the owner keeps with the role. */
+  /** Belongs to the owner. */
   readonly value: T;
 }
 
 export interface RoleTree<T> {
-  /** Counts one more user of the role, making it and what is missing above it. */
+  /** Adds a user of the role; creates its node and those of its ancestors if they are missing. */
   add(role: string): RoleNode<T>;
-  /** Counts one user fewer. The role must have one. */
+  /** Removes a user of the role, which must have one. */
   remove(role: string): void;
   get(role: string): RoleNode<T> | undefined;
   readonly topLevel: readonly RoleNode<T>[];
@@ -31,7 +31,7 @@ interface Node<T> extends RoleNode<T> {
   users: number;
 }
 
-/** An empty tree; `create` makes the value of each new node. */
+/** Creates an empty tree; `create` creates the value of each new node. */
 export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
   const nodes = new Map<string, Node<T>>();
   const topLevel: Node<T>[] = [];
@@ -45,7 +45,7 @@ export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
     return node;
   };
 
-  /** The node of a role, made together with those above it that are missing, the topmost first. */
+  /** Returns the node of a role; creates it and its missing ancestors, the topmost first. */
   const make = (role: string): Node<T> => {
     const missing: string[] = [];
     let above: string | undefined = role;
@@ -76,7 +76,7 @@ export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
     },
     remove(role) {
       const node = nodes.get(role);
-      assert(node !== undefined && node.users > 0, `nobody uses the role ${role}`);
+      assert(node !== undefined && node.users > 0, `the role ${role} has no users`);
       node.users--;
       prune(node);
     },
@@ -88,7 +88,7 @@ export function createRoleTree<T>(create: (role: string) => T): RoleTree<T> {
   };
 }
 
-/** Where the role is, or is to be, among sorted siblings. */
+/** The index of the role among sorted siblings, or the index at which to insert it. */
 function position(siblings: readonly { readonly role: string }[], role: string): number {
   let low = 0;
   let high = siblings.length;

@@ -1,10 +1,10 @@
-// Role names: `*`, or a path of components joined by slashes, `eng/web` below `eng` (docs/roles.md).
+// Role names: `*`, or a path such as `eng/web`, a child of `eng` (docs/roles.md).
 import { err, LIMITS, ok, overLimit, type Result } from '@meseta/base';
 
 /** Horizontal tab, line feed, vertical tab, form feed, carriage return, space, delete. */
 const FORBIDDEN = ['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'];
 
-/** Whether a name may be a role's; the text says what is wrong with it. */
+/** Validates the name of a role; the error has the reason. */
 export function validateRole(role: string): Result<undefined, string> {
   if (role === '*') return ok(undefined);
   const start = `${role.slice(0, 60)}...`;
@@ -29,11 +29,11 @@ export function validateRole(role: string): Result<undefined, string> {
   return ok(undefined);
 }
 
-/** Strictly above: `eng` of `eng/web`. */
+/** Whether `ancestor` is an ancestor of the role, as `eng` is of `eng/web`. */
 export const isAncestor = (ancestor: string, role: string): boolean =>
   role.length > ancestor.length && role.charCodeAt(ancestor.length) === 47 && role.startsWith(ancestor);
 
-/** The role `top` itself or one below it. */
+/** Whether the role is `top` or one of its descendants. */
 export const isInSubtree = (role: string, top: string): boolean => role === top || isAncestor(top, role);
 
 export function parentOf(role: string): string | undefined {
@@ -41,12 +41,12 @@ export function parentOf(role: string): string | undefined {
   return slash < 0 ? undefined : role.slice(0, slash);
 }
 
-/** Nearest first: `a/b/c` gives `a/b`, `a`. */
+/** The ancestors of a role, the nearest first: `a/b` and `a` for `a/b/c`. */
 export function ancestorsOf(role: string): readonly string[] {
   const ancestors: string[] = [];
   for (let above = parentOf(role); above !== undefined; above = parentOf(above)) ancestors.push(above);
   return ancestors;
 }
 
-/** The directory in which an agent keeps the persistent volumes of a role. No role has a space. */
+/** The name of the directory of a role's persistent volumes. No role has a space. */
 export const volumeDirectory = (role: string): string => role.replaceAll('/', ' ');

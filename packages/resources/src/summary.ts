@@ -7,8 +7,8 @@ import { distinctShared } from './lists.js';
 import { addValue } from './values.js';
 
 /**
- * `{cpus: 4, disk: 0, gpus: 0, mem: 1024, ports: "[31000-31999]"}`: totals whatever the reservation,
- * keys sorted; the four known scalars are always there, revocable ones are `cpus_revocable`.
+ * The totals by name, whatever the reservations: `{cpus: 4, disk: 0, gpus: 0, mem: 1024, ports: "[31000-31999]"}`. Keys are
+ * sorted; the four known scalars are always present; revocable resources are `cpus_revocable`.
  */
 export function summarize(list: readonly Resource[]): Record<string, number | string> {
   const totals = new Map<string, Resource>(['cpus', 'disk', 'gpus', 'mem'].map((name) => [name, none(name)]));
@@ -26,7 +26,7 @@ const none = (name: string): Resource => ({ name, type: 'SCALAR', scalar: { valu
 const plainValue = (resource: Resource): number | string =>
   isScalar(resource) ? fromThousandths(scalarOf(resource)) : formatValue(resource);
 
-/** `{rack: "r1", size: 10, span: "[1-5]"}`, keys sorted; of a name given twice the last. */
+/** `{rack: "r1", size: 10, span: "[1-5]"}`, keys sorted; of a repeated name the last value. */
 export function summarizeAttributes(attributes: readonly Attribute[]): Record<string, number | string> {
   const values = attributes.map((attribute): [string, number | string] => {
     if (attribute.type === 'SCALAR') return [attribute.name, attribute.scalar?.value ?? 0];

@@ -1,4 +1,4 @@
-// Resources for property tests: few names and roles, so that entries meet; every kind of entry.
+// Arbitrary resources for property tests: every kind, with few names and roles, so that entries have equal metadata.
 import type { Resource, ResourceReservationInfo } from '@meseta/wire';
 import fc from 'fast-check';
 import { merge } from './algebra.js';
@@ -24,7 +24,7 @@ const scalar: fc.Arbitrary<Resource> = fc
   .record({ name: fc.constantFrom('cpus', 'mem', 'disk', 'foo'), scalar: value, revocable: fc.boolean() })
   .map(({ revocable, ...rest }) => ({ type: 'SCALAR', ...rest, ...(revocable && { revocable: {} }) }));
 
-/** Whole steps of ten, so that ranges of one list meet at their ends but don't overlap. */
+/** Multiples of ten, so that ranges of one list touch but do not overlap. */
 const ranges: fc.Arbitrary<Resource> = fc.uniqueArray(fc.integer({ min: 0, max: 9 }), { minLength: 1 }).map((tens) => ({
   name: 'ports',
   type: 'RANGES',
@@ -69,12 +69,12 @@ export const anyResource: fc.Arbitrary<Resource> = fc
     }),
   );
 
-/** As they come in: neither merged nor ordered. */
+/** Lists from outside, neither merged nor sorted. */
 export const anyList: fc.Arbitrary<readonly Resource[]> = fc.array(anyResource, { maxLength: 8 });
 
 export const anyResources = anyList.map(merge);
 
-/** Without ranges and sets, whose sums forget what both sides had. */
+/** Without ranges and sets, whose sums cannot be undone if both sides have common numbers or items. */
 export const anySums = fc
   .array(
     anyResource.filter((r) => r.type === 'SCALAR'),

@@ -102,9 +102,8 @@ const plainNetwork = (info: NetworkInfo): string =>
 
 const text = fc.oneof(fc.constantFrom('', 'a', 'web', 'a "quoted" one', 'ä\u2028\n\\', '\ud800'), fc.string());
 const id = text.map((value) => ({ value }));
-/** Only the fields that are there. */
-const some = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> =>
-  fc.record(fields, { requiredKeys: [] }) as unknown as fc.Arbitrary<Partial<T>>;
+/** Records with any of the fields. */
+const some = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record<T, never>(fields, { requiredKeys: [] });
 const labels = fc.record({ labels: fc.array(fc.record({ key: text, value: text }), { maxLength: 2 }) });
 const network: fc.Arbitrary<NetworkInfo> = some({
   groups: fc.array(text, { maxLength: 2 }),

@@ -1,6 +1,6 @@
-// Pieces of the v0 documents of master and agent: a record each, as JSON text. The fields, their order and when they are
-// there are those of Mesos' own documents (docs/endpoints; the recordings of a real master and agent). They are here, not
-// in wire, because nearly every record shows its resources added up.
+// The records of the v0 documents of master and agent as JSON text. The fields, their order and their presence are those of
+// Mesos' documents (docs/endpoints; recordings of a real master and agent). They are in this package because nearly every
+// record has totals of resources.
 import type {
   AgentInfo,
   Attribute,
@@ -79,7 +79,7 @@ export function resourcesJson(list: readonly Resource[]): string {
   return plain(totals);
 }
 
-/** The last one written: tasks that follow each other mostly have the same. */
+/** The last totals written, because successive tasks mostly have equal ones. */
 const lastScalars = { cpus: 0, disk: 0, gpus: 0, mem: 0, json: '{"cpus":0.0,"disk":0.0,"gpus":0.0,"mem":0.0}' };
 
 /** Amounts in thousandths. */
@@ -108,7 +108,7 @@ export function domainJson({ fault_domain: domain }: DomainInfo): string {
   return `{"fault_domain":{"region":${name(domain.region)},"zone":${name(domain.zone)}}}`;
 }
 
-/** The fields of a build, for documents that go on with more. */
+/** The fields of a build, for documents with more fields. */
 export const buildFields = (build: VersionInfo): JsonFields => [
   ['version', jsonString(build.version)],
   ['git_sha', present(build.git_sha, jsonString)],
@@ -127,7 +127,7 @@ export const versionDocument = (build: VersionInfo): string =>
 export const attributesJson = (attributes: readonly Attribute[]): string =>
   plain(Object.entries(summarizeAttributes(attributes)));
 
-/** The fields of an agent's info, for documents that go on with more. */
+/** The fields of an agent's info, for documents with more fields. */
 export const agentInfoFields = (info: AgentInfo): JsonFields => [
   ['id', jsonString(info.id?.value ?? '')],
   ['hostname', jsonString(info.hostname)],
@@ -143,7 +143,7 @@ const more = <T>(name: string, value: T | undefined, write: (value: T) => string
 const nonEmpty = <T>(list: readonly T[] | undefined, write: (item: T) => string): string | undefined =>
   list === undefined || list.length === 0 ? undefined : jsonArray(list, write);
 
-/** One more field, where there is one, of an object that is not closed yet; `` is one without any. */
+/** Appends a field, if it has a value, to the text of an unclosed object; `` is an object without fields. */
 const withField = (open: string, name: string, json: string | undefined): string =>
   json === undefined ? open : `${open}${open === '' ? '{' : ','}"${name}":${json}`;
 
@@ -170,13 +170,13 @@ const statusJson = ({ state, timestamp = 0, labels, container_status, healthy }:
 const limitsJson = (limits: NonNullable<Task['limits']>): string =>
   jsonObject(Object.entries(limits).map(([name, { value }]) => [name, jsonDouble(value)]));
 
-/** What the tasks of a framework, or of an agent, have in common: escaped once for many. */
-const frameworkIdJson = remembering(jsonString);
-const agentIdJson = remembering(jsonString);
-const roleJson = remembering(jsonString);
+/** Values that successive tasks have in common are escaped once. */
+const frameworkIdJson = cachingLast(jsonString);
+const agentIdJson = cachingLast(jsonString);
+const roleJson = cachingLast(jsonString);
 
-/** `write`, which isn't asked again for the value that it had last. */
-function remembering(write: (text: string) => string): (text: string) => string {
+/** Returns `write` with a cache of its last value. */
+function cachingLast(write: (text: string) => string): (text: string) => string {
   let last = '';
   let written = write(last);
   return (text) => {
@@ -207,7 +207,7 @@ export function taskJson(task: Task): string {
 
 const hasAny = (map: object): boolean => Object.keys(map).length > 0;
 
-/** A task that its executor has yet to get, as agents show it. */
+/** A queued task, which was not sent to its executor yet, as agents show it. */
 export const taskInfoJson = (task: TaskInfo): string =>
   jsonObject([
     ['id', jsonString(task.task_id.value)],

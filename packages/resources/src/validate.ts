@@ -1,5 +1,5 @@
-// Lists of resources as they come in, in either format: what is refused, and where. Kept to what
-// Mesos refuses; a zero is fine and vanishes when lists are merged.
+// Validates lists of resources from outside, in either format. It refuses what Mesos refuses; amounts of zero are accepted
+// and removed when lists are merged.
 import { checkId, checkPathBelow, err, isDeepEqual, ok, overLimit, type Result } from '@meseta/base';
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
@@ -12,17 +12,17 @@ import { isAncestor, validateRole, volumeDirectory } from './roles.js';
 export interface ResourceProblem {
   /** `resources[2].scalar.value` */
   readonly field: string;
-  /** The whole sentence: `resources[2].scalar.value: expected a number >= 0, got -1`. */
+  /** The error: `resources[2].scalar.value: expected a number >= 0, got -1`. */
   readonly text: string;
 }
 
-/** A problem by the field within its record, `.scalar.value`, and what is wrong there. */
+/** The field within the record, `.scalar.value`, and the problem with it. */
 type Wrong = readonly [field: string, why: string];
 type Check = (resource: Resource) => Wrong | undefined;
 
 const CHECKS: readonly Check[] = [checkName, checkValue, checkDisk, checkReservations, checkShared];
 
-/** Whether every entry is one that Mesos would take; `field` is the list's name in errors. */
+/** Validates every entry as Mesos does; `field` is the name of the list in errors. */
 export function validateResources(list: readonly Resource[], field = 'resources'): Result<undefined, ResourceProblem> {
   const tooMany = overLimit('resources', field, list.length);
   if (tooMany !== undefined) return err({ field, text: tooMany });
@@ -36,7 +36,7 @@ export function validateResources(list: readonly Resource[], field = 'resources'
   return ok(undefined);
 }
 
-/** An amount and nothing else: all checks hold. Most resources of tasks are such. */
+/** A fast path for an amount without other fields, as most resources of tasks are: all checks hold. */
 const isPlainAmount = (r: Resource): boolean =>
   r.name !== '' &&
   r.type === 'SCALAR' &&
@@ -50,7 +50,7 @@ const isPlainAmount = (r: Resource): boolean =>
   !r.reservations?.length &&
   (r.role === undefined || r.role === '*');
 
-/** Validates, converts to post-refinement, merges: what is to be done with every list that comes in. */
+/** Validates a list from outside, converts it to post-refinement and merges it. */
 export function admitResources(list: readonly Resource[], field = 'resources'): Result<Resources, ResourceProblem> {
   const valid = validateResources(list, field);
   return valid.ok ? ok(merge(toPostRefinement(list))) : valid;
@@ -128,7 +128,7 @@ function checkDisk(resource: Resource): Wrong | undefined {
   return extra ? [`.disk.source.${extra}`, `expected to be unset for a ${source.type} disk`] : undefined;
 }
 
-/** A volume lies in a directory of the agent by its role and its id, and is shown in containers at a path. */
+/** The role and the id of a volume are directory names of the agent; its path is below the sandbox. */
 function checkVolume(resource: Resource, { persistence, volume }: ResourceDiskInfo): Wrong | undefined {
   const other = volume?.source !== undefined ? 'source' : volume?.image !== undefined ? 'image' : undefined;
   if (other !== undefined) return [`.disk.volume.${other}`, 'expected to be unset: the disk itself is what is shown'];
@@ -180,7 +180,7 @@ function checkReservation(own: ResourceReservationInfo, outer: ResourceReservati
     : ['.role', `expected a role below ${JSON.stringify(outer.role)}, got ${JSON.stringify(own.role)}`];
 }
 
-/** The old fields may stand beside a single reservation if they say the same. */
+/** Pre-refinement fields beside a single reservation must agree with it. */
 function checkBothFormats(resource: Resource, stack: readonly ResourceReservationInfo[]): Wrong | undefined {
   const { role, reservation: old } = resource;
   const [only] = stack;
