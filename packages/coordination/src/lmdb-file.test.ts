@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkLmdbFile } from './lmdb-file.js';
+import { checkLmdbFile, type Tree } from './lmdb-file.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-lmdb-file-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -90,15 +90,6 @@ function overflowPages(number: number, value: Uint8Array): readonly Buffer[] {
   const bytes = Buffer.concat([pageHeader(number, OVERFLOW, HEADER_BYTES), value], count * PAGE_BYTES);
   bytes.writeUInt32LE(count, 20);
   return Array.from({ length: count }, (_, n) => bytes.subarray(n * PAGE_BYTES, (n + 1) * PAGE_BYTES));
-}
-
-interface Tree {
-  readonly depth: number;
-  readonly branches: number;
-  readonly leaves: number;
-  readonly overflows: number;
-  readonly entries: number;
-  readonly root: number | undefined;
 }
 
 const EMPTY: Tree = { depth: 0, branches: 0, leaves: 0, overflows: 0, entries: 0, root: undefined };
@@ -254,6 +245,7 @@ const PAGE_DAMAGES: readonly (readonly [problem: string, bytes: Buffer])[] = [
   [outOfRange(7, 7), withMeta({ free: EMPTY, lastPage: 7 })],
   [truncated(17), withRoot(17)],
   [truncated(7), withMeta({ free: EMPTY }).subarray(0, 9 * PAGE_BYTES - 1)],
+  [outOfRange(2 ** 32 + 3, 100), withPages({ 2: nodePage(2, BRANCH, [{ ...child('', 3), high: 1 }]) })],
   ['page 2 is not a branch page', withChange(2, (page) => page.writeUInt16LE(LEAF, 18))],
   ['page 2 is not a branch page', withChange(2, (page) => page.writeUInt8(3, 0))],
   ['page 3 is not a leaf page', withChange(3, (page) => page.writeUInt16LE(BRANCH, 18))],
@@ -276,6 +268,7 @@ const RECORD_DAMAGES: readonly (readonly [problem: string, bytes: Buffer])[] = [
   ...(
     [
       ['d', 'c'],
+      ['d', 'd'],
       ['e', 'd'],
       ['c', 'e'],
       ['d', 'f'],
@@ -318,6 +311,7 @@ const FREE_DAMAGES: readonly (readonly [problem: string, bytes: Buffer])[] = [
   ['a key of the free list is not a transaction number', withFreeKeys('seven', numberBytes(2))],
   ['a key of the free list is not a transaction number', withFreeKeys(numberBytes(2), '9 letters')],
   ['keys are not in ascending order', withFreeKeys(numberBytes(256), numberBytes(2))],
+  ['keys are not in ascending order', withFreeKeys(numberBytes(2), numberBytes(2))],
   ...[0, 4, 12].map(
     (bytes) =>
       [

@@ -27,7 +27,7 @@ const BIG_DATA = 0x01;
 const UNSYNCED = 0x1000;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
-interface Tree {
+export interface Tree {
   readonly depth: number;
   readonly branches: number;
   readonly leaves: number;
@@ -203,8 +203,9 @@ function checkTree(
       const keyBytes = page.readUInt16LE(at + 6);
       if (at + NODE_BYTES + keyBytes > file.pageBytes) damaged(`a key extends beyond page ${number}`);
       const key = page.subarray(at + NODE_BYTES, at + NODE_BYTES + keyBytes);
-      // The first key of a branch page is not used: its child has all keys before the second.
-      if (isLeaf || i > 0) checkOrder(key, isLeaf);
+      // The first key of a branch page is not used: its child has all keys before the second. The first key of a leaf may
+      // be the key of its branch.
+      if (isLeaf || i > 0) checkOrder(key, isLeaf && i === 0);
       if (isLeaf) checkRecord(page, number, at, key);
       else visit(childOf(page, at), level + 1);
     }

@@ -10,17 +10,8 @@ import { createLocalAuthorizer } from './authorizer.js';
 import type { BrowserGuard } from './browser-guard.js';
 import { type ArrivedRequest, createHttpGate, forbidden } from './http-gate.js';
 import { principalOf } from './principal.js';
-import { createSecurity, type SecurityFlags } from './setup.js';
-
-const open: SecurityFlags = {
-  acls: undefined,
-  authorizer: 'local',
-  credentials: undefined,
-  jwtSecretKey: undefined,
-  firewallRules: undefined,
-  trustedHosts: [],
-  realms: {},
-};
+import { createSecurity } from './setup.js';
+import { NO_SECURITY } from './testing.js';
 
 const plain = { rest: '', jsonp: false, certified: false };
 
@@ -33,7 +24,7 @@ const anyEntity = { type: 'ANY' } as const;
 
 test('the first rule that refuses a request gives the response', () => {
   const firewallRules = '{"disabled_endpoints":{"paths":["/teardown"]}}';
-  const made = createSecurity('master', { ...open, acls, firewallRules });
+  const made = createSecurity('master', { ...NO_SECURITY, acls, firewallRules });
   assert.ok(made.ok);
   const admit = (name: keyof typeof masterEndpoints, method: string, headers = {}) => {
     const endpoint = masterEndpoints[name];
@@ -56,7 +47,7 @@ test('a request with any headers is either admitted or refused', () => {
     writeFileSync(credentials, 'alice a', { mode: 0o600 });
     writeFileSync(jwtSecretKey, 'k', { mode: 0o600 });
     const realms = { readonly: 'basic,jwt', readwrite: undefined };
-    const made = createSecurity('agent', { ...open, acls, credentials, jwtSecretKey, realms });
+    const made = createSecurity('agent', { ...NO_SECURITY, acls, credentials, jwtSecretKey, realms });
     assert.ok(made.ok);
     const { gate } = made.value;
     const authorization = fc.oneof(

@@ -4,20 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createSecurity, type SecurityFlags } from './setup.js';
+import { NO_SECURITY } from './testing.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-security-'));
 
 after(() => rmSync(directory, { recursive: true }));
-
-const open: SecurityFlags = {
-  acls: undefined,
-  authorizer: 'local',
-  credentials: undefined,
-  jwtSecretKey: undefined,
-  firewallRules: undefined,
-  trustedHosts: [],
-  realms: {},
-};
 
 test('a flag with a wrong value is named by the error', () => {
   const wrong: readonly (readonly [Partial<SecurityFlags>, keyof SecurityFlags])[] = [
@@ -31,7 +22,7 @@ test('a flag with a wrong value is named by the error', () => {
     [{ realms: { readonly: 'basic' } }, 'realms'],
   ];
   for (const [flags, flag] of wrong) {
-    const made = createSecurity('agent', { ...open, ...flags });
+    const made = createSecurity('agent', { ...NO_SECURITY, ...flags });
     assert.ok(!made.ok);
     assert.equal(made.error.flag, flag);
   }
@@ -43,19 +34,10 @@ test('flags given as files: errors name the file, and the warnings of all flags 
     writeFileSync(path, text, { mode: 0o600 });
     return path;
   };
-  const open = {
-    acls: undefined,
-    authorizer: 'local',
-    credentials: undefined,
-    jwtSecretKey: undefined,
-    firewallRules: undefined,
-    trustedHosts: [],
-    realms: {},
-  };
   const acls = write('acls', '{"surprise":[]}');
   const credentials = write('credentials', '{"credentials":[{"principal":"b"}]}');
   const made = createSecurity('master', {
-    ...open,
+    ...NO_SECURITY,
     acls,
     credentials,
     firewallRules: '{"disabled_endpoints":{"paths":["/nothing"]}}',
@@ -72,9 +54,9 @@ test('flags given as files: errors name the file, and the warnings of all flags 
     [{ authorizer: 'x' }, { flag: 'authorizer', text: 'expected local, got x' }],
   ] as const;
   for (const [flags, error] of table) {
-    const answer = createSecurity('master', { ...open, ...flags });
+    const answer = createSecurity('master', { ...NO_SECURITY, ...flags });
     assert.ok(!answer.ok);
     if (error !== undefined) assert.deepEqual(answer.error, error);
   }
-  assert.ok(createSecurity('master', { ...open, rateLimits: write('limits', '{"limits":[]}') }).ok);
+  assert.ok(createSecurity('master', { ...NO_SECURITY, rateLimits: write('limits', '{"limits":[]}') }).ok);
 });
