@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FrameworkId } from '@meseta/base';
 import { parseFlags } from '@meseta/platform';
 import type { TaskInfo } from '@meseta/wire';
 import { AgentResponseGetStateCodec } from '@meseta/wire/codecs';
@@ -34,7 +35,7 @@ test('SECRETS-1: no document of an agent shows a secret of a task, an executor, 
   const executor = { type: 'CUSTOM', executor_id: { value: 'e' }, command, container: hidden.container } as const;
   run(world, taskOf('queued', { command: undefined, executor, ...hidden }));
   const { state } = world.core;
-  assert.equal(state.frameworks.get(frameworkOf().id?.value as never)?.tasks.size, 3);
+  assert.equal(state.frameworks.get(frameworkOf().id?.value as FrameworkId)?.tasks.size, 3);
   const facts = { version: { version: '1' }, flags: new Map(), masterHostname: undefined };
   const v1 = getState(state, approveAll);
   const shown = {

@@ -1,4 +1,5 @@
 // The responses to an agent's v1 read calls (Mesos: docs/operator-http-api.md), as messages of the schema.
+import type { FrameworkId } from '@meseta/base';
 import type {
   AgentInfo,
   AgentResponseGetAgent,
@@ -73,7 +74,7 @@ export function getOperations(state: AgentState, approver: Approver): AgentRespo
   const operations = [...state.operations.values()]
     .map(({ operation }) => operation)
     .filter(({ framework_id }) => {
-      const framework = framework_id && state.frameworks.get(framework_id.value as never);
+      const framework = framework_id && state.frameworks.get(framework_id.value as FrameworkId);
       return framework === undefined || approver.framework(framework.info);
     });
   return operations.length === 0 ? {} : { operations };
