@@ -56,7 +56,7 @@ const [results, tables, ...built] = await bundleNode(
   [...libraries, ...wanted.map(([, file]) => file), ...workers],
   outdir,
 );
-const { keepResults, readResults, withResults } = await import(results);
+const { storeResults, readResults, withResults } = await import(results);
 const { figuresTable } = await import(tables);
 const folder = isFull || onlyTable ? 'bench/results' : 'bench/results/local';
 const before = readResults(`${root}/${folder}`).flatMap((result) => result.figures);
@@ -82,7 +82,7 @@ for (const [at, [name, file]] of wanted.entries()) {
   if (!isWhole(file) || done.status !== 0) continue;
   const measured = JSON.parse(readFileSync(json, 'utf8'));
   figures.push(...measured);
-  keepResults(`${root}/${folder}`, circumstances, measured);
+  storeResults(`${root}/${folder}`, circumstances, measured);
   console.log(figuresTable(measured, before));
 }
 if (figures.length > 0) {

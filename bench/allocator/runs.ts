@@ -1,4 +1,4 @@
-// Allocation runs at the sizes of Mesos' published benchmark, beside yardsticks taken in the same process.
+// Allocation runs at the sizes of Mesos' published benchmark, beside baselines taken in the same process.
 // What each column means, and how to run it: README.md.
 
 import { type AgentSpec, type Allocator, createAllocator, type OfferDecision } from '@meseta/allocator';

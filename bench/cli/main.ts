@@ -1,4 +1,4 @@
-// How long the CLI takes to start: a command's help, beside a bare `node -e 0`.
+// The start-up time of the CLI: the help of commands, with `node -e 0` as the baseline.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { benchmark, type Scale } from '../lib/benchmark.js';
@@ -19,14 +19,14 @@ function startMs(argv: readonly string[], count: number): number {
 async function starts({ full }: Scale): Promise<readonly Measured[]> {
   const count = full ? 20 : 5;
   const meseta = join(process.cwd(), 'dist/meseta.mjs');
-  const yardstick = { name: 'node -e 0', value: startMs(['-e', '0'], count) };
-  const aim = { of: 'value', is: 'at most', limit: MAX_START_MS } as const;
+  const baseline = { name: 'node -e 0', value: startMs(['-e', '0'], count) };
+  const target = { of: 'value', is: 'at most', limit: MAX_START_MS } as const;
   const figure = (name: string, ...argv: readonly string[]): Measured => ({
     name,
     unit: 'ms',
     value: startMs([meseta, ...argv], count),
-    yardstick,
-    aim,
+    baseline,
+    target,
   });
   return [
     figure('meseta --version', '--version'),

@@ -1,6 +1,5 @@
-// Where a task's time goes from ACCEPT to TASK_RUNNING: the moments at which its traces are seen from outside. Messages
-// between master and agent are heard by a tap on either way, the agent's steps are the birth times of the files that they
-// make (as exact as the kernel stamps files: 4 ms on many), the rest is what the scheduler sees.
+// The steps of a task from ACCEPT to TASK_RUNNING, observed from outside: messages between master and agent by a proxy, the
+// agent's steps by the birth times of files (as exact as the kernel's file times, often 4 ms), the rest by the scheduler.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatTable } from '@meseta/cli/table';
@@ -39,7 +38,7 @@ interface Bench {
   readonly master: string;
   readonly traces: Map<string, Trace>;
   readonly taps: readonly Tap[];
-  /** So many frameworks have run here. */
+  /** The number of frameworks that have run. */
   runs: number;
 }
 
@@ -80,9 +79,9 @@ function born(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.birthtimeMs;
 }
 
-/** The moments that files tell of, by task. */
-function filesTold({ daemons: { directory } }: Bench): ReadonlyMap<string, Trace> {
-  const told = new Map<string, Trace>();
+/** The moments that files show, by task. */
+function tracesOfFiles({ daemons: { directory } }: Bench): ReadonlyMap<string, Trace> {
+  const traces = new Map<string, Trace>();
   const frameworks = below(join(directory, 'agent/slaves')).flatMap((agent) => below(join(agent, 'frameworks')));
   for (const executor of frameworks.flatMap((framework) => below(join(framework, 'executors')))) {
     const [run] = below(join(executor, 'runs')).filter((path) => !path.endsWith('/latest'));
@@ -96,14 +95,14 @@ function filesTold({ daemons: { directory } }: Bench): ReadonlyMap<string, Trace
       ['begun', join(run, 'begun')],
     ];
     const trace = Object.fromEntries(moments.map(([moment, path]) => [moment, born(path)]));
-    told.set(executor.slice(executor.lastIndexOf('/') + 1), trace);
+    traces.set(executor.slice(executor.lastIndexOf('/') + 1), trace);
   }
-  return told;
+  return traces;
 }
 
 /** Milliseconds since ACCEPT, by moment, of all tasks of a run. */
 function sinceAccept(bench: Bench, run: TaskRun): ReadonlyMap<Moment, readonly number[]> {
-  const files = filesTold(bench);
+  const files = tracesOfFiles(bench);
   const times = new Map<Moment, number[]>(MOMENTS.map(([moment]) => [moment, []]));
   for (const [id, accepted] of run.acceptedMs) {
     const trace: Trace = { ...bench.traces.get(id), ...files.get(id), heard: wall(run.runningMs.get(id) ?? 0) };

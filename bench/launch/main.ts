@@ -1,6 +1,6 @@
-// Launching through the master: frameworks that were silent revive together, and take tasks to many emulated agents until
-// the last TASK_RUNNING is heard and acknowledged. Beside a bare echo of as many messages as reached the master, of
-// their mean size, through node:http.
+// Launching through the master: suppressed frameworks revive together and launch tasks on many emulated agents, until the last
+// TASK_RUNNING is acknowledged. The baseline is an echo through node:http of as many messages as the master received, of
+// their mean size.
 
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { benchmark, type Scale } from '../lib/benchmark.js';
@@ -27,14 +27,14 @@ const SIZES = {
 interface Launched {
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Of the emulated agents and of the frameworks, which are in this process. */
+  /** CPU of the emulated agents and of the frameworks, which run in this process. */
   readonly generatorSeconds: number;
   readonly messages: number;
   readonly bytes: number;
   readonly waited: readonly number[];
 }
 
-/** Code that has not run yet is slow, the echo's as well as the master's. */
+/** Lets V8 compile the code that is measured. */
 async function warmUp({ address }: Daemon): Promise<void> {
   const { scheduler, done } = await runTasks({
     master: address,
@@ -105,14 +105,14 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
         name: 'launched and acknowledged',
         unit: 'tasks/s',
         value: size.tasks / seconds,
-        yardstick: { name: 'bare echo of the same messages', value: size.tasks / echo },
-        aim: { of: 'ratio', is: 'at least', limit: 0.3 },
+        baseline: { name: 'bare echo of the same messages', value: size.tasks / echo },
+        target: { of: 'ratio', is: 'at least', limit: 0.3 },
       },
       {
         name: 'master CPU a task',
         unit: 'us',
         value: (cpuSeconds / size.tasks) * 1e6,
-        aim: { of: 'value', is: 'at most', limit: 200 },
+        target: { of: 'value', is: 'at most', limit: 200 },
       },
       { name: 'CPU of agents and frameworks a task', unit: 'us', value: (generatorSeconds / size.tasks) * 1e6 },
       { name: 'messages to the master a task', unit: 'each', value: messages / size.tasks },

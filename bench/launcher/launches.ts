@@ -114,11 +114,11 @@ function command(pid: string): string {
 
 const rounds: { bare: number; bareAtOnce: number; ours: number; cpuMs: number }[] = [];
 for (let round = 0; round < 3; round++) {
-  const yardsticks = { bare: bare(1), bareAtOnce: bare(AT_ONCE) };
+  const baselines = { bare: bare(1), bareAtOnce: bare(AT_ONCE) };
   const before = process.cpuUsage();
   const ours = await launches(round);
   const used = process.cpuUsage(before);
-  rounds.push({ ...yardsticks, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
+  rounds.push({ ...baselines, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
 }
 const memory = await live();
 await containers.close();

@@ -1,5 +1,5 @@
-// A process of emulated agents, told over IPC what to do (emulator.ts is the other end). Each has an address of its own
-// unless several share one; they answer pings, take tasks and say at once that they run, and come back with what they have.
+// A process of emulated agents, controlled over IPC by emulator.ts. Each agent has its own address unless several share one.
+// Agents answer pings, report launched tasks as running at once, and re-register with their tasks.
 import type { Pid } from '@meseta/base';
 import { pidOf } from '@meseta/base';
 import type { LibprocessMessage, Task, TaskState, TaskStatus } from '@meseta/wire';
@@ -14,7 +14,7 @@ interface Agent {
   readonly peer: EmulatedPeer;
   id: string | undefined;
   registered: boolean;
-  /** Running ones, by id, as they are told to a master that has lost them. */
+  /** The running tasks that the agent reports when it re-registers. */
   tasks: readonly Task[];
 }
 
@@ -25,14 +25,14 @@ const state = {
   reported: 0,
   counts: { registered: 0, launched: 0, acknowledged: 0 },
   frameworks: [] as readonly FrameworkShare[],
-  /** Launched to stay, in the order of their launch. */
+  /** Tasks that stay, in the order of their launch. */
   running: [] as { readonly agent: Agent; readonly frameworkId: string; readonly taskId: string }[],
-  /** Of the first message of the last wave and the last answer to it, on the wall clock. */
+  /** When the first message of the last wave was sent and its last answer received, on the wall clock. */
   wave: { beganMs: 0, endedMs: 0 },
 };
 
 const wall = (): number => performance.timeOrigin + performance.now();
-const tell = (report: EmulatorReport): void => void process.send?.(report);
+const send = (report: EmulatorReport): void => void process.send?.(report);
 
 function registered(agent: Agent, id: string): void {
   if (agent.registered) return;
@@ -41,7 +41,7 @@ function registered(agent: Agent, id: string): void {
   state.counts.registered++;
   if (state.counts.registered < state.agents.length) return;
   state.wave.endedMs = wall();
-  tell({ kind: 'registered', ...state.wave });
+  send({ kind: 'registered', ...state.wave });
 }
 
 function update(
@@ -82,7 +82,7 @@ function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
   }
 }
 
-/** Tasks that end once it is acknowledged that they run. */
+/** Tasks that end once their TASK_RUNNING is acknowledged. */
 const ending = new Set<string>();
 
 const ipOf = (at: number): string =>
@@ -109,7 +109,7 @@ async function open(order: Extract<EmulatorOrder, { kind: 'open' }>): Promise<vo
       state.agents.push(agent);
     }
   }
-  tell({ kind: 'opened' });
+  send({ kind: 'opened' });
 }
 
 function begin(): void {
@@ -127,8 +127,8 @@ function register(): void {
   }
 }
 
-/** What each agent will tell when it comes back. */
-function hold(frameworks: readonly FrameworkShare[]): void {
+/** Sets the tasks that each agent reports when it re-registers. */
+function assignTasks(frameworks: readonly FrameworkShare[]): void {
   state.frameworks = frameworks;
   for (const agent of state.agents) {
     agent.tasks = frameworks.flatMap(({ info, tasksPerAgent }) =>
@@ -137,7 +137,7 @@ function hold(frameworks: readonly FrameworkShare[]): void {
       ),
     );
   }
-  tell({ kind: 'held' });
+  send({ kind: 'assigned' });
 }
 
 function reregister(master: string): void {
@@ -155,11 +155,11 @@ function reregister(master: string): void {
 
 function count(): void {
   const sum = (of: 'messages' | 'bytes'): number => state.peers.reduce((total, { sent }) => total + sent[of], 0);
-  tell({ kind: 'counts', ...state.counts, messages: sum('messages'), bytes: sum('bytes') });
+  send({ kind: 'counts', ...state.counts, messages: sum('messages'), bytes: sum('bytes') });
 }
 
 const PULSE_MS = 10;
-/** A prime: updates come from all over the cluster. */
+/** A prime number, so that successive updates come from different agents. */
 const STRIDE = 7919;
 
 function pulse(perSecond: number, forMs: number, message: string): void {
@@ -174,14 +174,14 @@ function pulse(perSecond: number, forMs: number, message: string): void {
     }
     if (passedMs < forMs) return;
     clearInterval(timer);
-    tell({ kind: 'pulsed' });
+    send({ kind: 'pulsed' });
   }, PULSE_MS);
 }
 
 process.on('message', (order: EmulatorOrder) => {
   if (order.kind === 'open') void open(order);
   if (order.kind === 'register') register();
-  if (order.kind === 'hold') hold(order.frameworks);
+  if (order.kind === 'assignTasks') assignTasks(order.frameworks);
   if (order.kind === 'reregister') reregister(order.master);
   if (order.kind === 'count') count();
   if (order.kind === 'pulse') pulse(order.perSecond, order.forMs, order.message);

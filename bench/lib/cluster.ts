@@ -1,4 +1,4 @@
-// A master full of emulated agents with tasks that run and tasks that have ended.
+// A master with emulated agents, running tasks and completed tasks.
 
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { createBenchDaemons } from './daemons.js';

@@ -1,9 +1,9 @@
-// Reads answers of HTTP/1.1 that have a Content-Length, one after the other on one connection, and counts their bytes: a
-// client that costs next to nothing, however large the answers are.
+// An HTTP/1.1 client that reads answers with a Content-Length one after the other on one connection and only counts their
+// bytes, so that large answers cost it little.
 import { connect } from 'node:net';
 
 export interface CountingReader {
-  /** Resolves with the bytes of the answer's body once all are there. */
+  /** Resolves with the length of the answer's body once it has been received. */
   read(request: string): Promise<number>;
   close(): void;
 }

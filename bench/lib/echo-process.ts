@@ -1,4 +1,4 @@
-// The yardstick's server: node:http that answers each request with the bytes that it brought.
+// The server of the echo baseline: node:http, which answers each request with its body.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,9 +1,9 @@
-// A bare echo through node:http: what the same number of messages of the same size costs when nothing is done with them.
+// A baseline: an echo through node:http of the same number of messages of the same size.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createHttpCalls } from './http-calls.js';
 
-/** Seconds for `messages` requests of `bytes` each to a server in a process of its own, over as many connections. */
+/** The seconds for `messages` requests of `bytes` each, over `connections` connections, to a server in another process. */
 export async function echoSeconds(messages: number, bytes: number, connections: number): Promise<number> {
   const child = fork(fileURLToPath(new URL('../lib/echo-process.mjs', import.meta.url)));
   const port = await new Promise<number>((resolve) => child.once('message', (it) => resolve(Number(it))));

@@ -1,4 +1,4 @@
-// What an emulated agent has and says: the messages of a Mesos agent, without anything behind them.
+// The messages of an emulated agent: those of a Mesos agent, without real tasks.
 import { randomBytes } from 'node:crypto';
 import type {
   AgentInfo,
@@ -39,7 +39,7 @@ function uuidBytes(): string {
   return bytes.toString('base64');
 }
 
-/** As machines are: some cores, a rack, ports. */
+/** An agent with the resources and attributes of a typical machine. */
 export const agentInfo = (at: number, port: number, id?: string): AgentInfo => ({
   hostname: `node-${at}.example`,
   resources: [
@@ -74,7 +74,7 @@ export const reregistration = (
   resource_version_uuid: RESOURCE_VERSION,
 });
 
-/** A task that has run for a while, as agents and masters tell each other of it. */
+/** A running task, as agents report it when they re-register. */
 export function runningTask(taskId: string, agentId: string, frameworkId: string): Task {
   const status = {
     task_id: { value: taskId },
@@ -114,7 +114,7 @@ export interface UpdateOf {
   readonly more?: Pick<TaskStatus, 'healthy' | 'message'>;
 }
 
-/** As Mesos' agent tells it of a command task. */
+/** The status update of a command task, as Mesos' agent sends it. */
 export function statusUpdate({ taskId, agentId, frameworkId, state, pid, more = {} }: UpdateOf): StatusUpdateMessage {
   const agent_id = { value: agentId };
   const executor_id = { value: taskId };

@@ -1,5 +1,5 @@
-// The raw libprocess transport of emulated agents: a listener an address, one socket to the master, frames of a turn in
-// one write. It does what a libprocess peer must, so that the load generator is not what is measured.
+// A minimal libprocess transport for emulated agents: one listener per address, one socket to the master, and one write per
+// turn. It costs little, so that the load generator does not dominate the measurement.
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Pid, pidOf } from '@meseta/base';
 import { createMessageParser } from '@meseta/platform/message-parser';
@@ -13,7 +13,7 @@ const ACCEPTED = 'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n';
 export interface EmulatedPeer {
   readonly address: string;
   send(actor: string, to: Pid, message: LibprocessMessage): void;
-  /** Closes the way to the master; the next message opens it anew. */
+  /** Closes the connection to the master; the next message opens a new one. */
   disconnect(): void;
   close(): void;
   readonly sent: { messages: number; bytes: number };

@@ -1,9 +1,9 @@
-// Thousands of emulated agents in processes of their own (agents-process.ts), and what the bench asks of them.
+// Thousands of emulated agents in separate processes (agents-process.ts), and the commands that benchmarks send them.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { FrameworkInfo } from '@meseta/wire';
 
-/** A task with this command ends as soon as it is acknowledged that it runs; others run on. */
+/** A task with this command ends once its TASK_RUNNING is acknowledged; other tasks continue. */
 export const ENDING_COMMAND = 'exit 0';
 
 export interface FrameworkShare {
@@ -20,16 +20,16 @@ export type EmulatorOrder =
       readonly perAddress: number;
     }
   | { readonly kind: 'register' }
-  | { readonly kind: 'hold'; readonly frameworks: readonly FrameworkShare[] }
+  | { readonly kind: 'assignTasks'; readonly frameworks: readonly FrameworkShare[] }
   | { readonly kind: 'reregister'; readonly master: string }
   | { readonly kind: 'count' }
-  /** Tells again and again that a launched task runs, its health changed, `perSecond` times a second. */
+  /** Sends TASK_RUNNING updates with changed health for launched tasks, `perSecond` per second. */
   | { readonly kind: 'pulse'; readonly perSecond: number; readonly forMs: number; readonly message: string };
 
-/** Moments are milliseconds of the wall clock. */
+/** Times are milliseconds of the wall clock. */
 export type EmulatorReport =
   | { readonly kind: 'opened' }
-  | { readonly kind: 'held' }
+  | { readonly kind: 'assigned' }
   | { readonly kind: 'pulsed' }
   | { readonly kind: 'registered'; readonly beganMs: number; readonly endedMs: number }
   | ({ readonly kind: 'counts' } & EmulatorCounts);
@@ -38,7 +38,7 @@ export interface EmulatorCounts {
   readonly registered: number;
   readonly launched: number;
   readonly acknowledged: number;
-  /** Sent to the master: messages and the bytes of their bodies. */
+  /** Messages sent to the master, and the bytes of their bodies. */
   readonly messages: number;
   readonly bytes: number;
 }
@@ -47,15 +47,15 @@ export interface EmulatorOptions {
   readonly master: string;
   readonly agents: number;
   readonly processes?: number | undefined;
-  /** Agents that share one address (and its two sockets). */
+  /** The number of agents that share one address and its two sockets. */
   readonly perAddress?: number | undefined;
 }
 
 export interface Emulator {
-  /** Milliseconds from the first message to the last answer. */
+  /** Returns the milliseconds from the first message to the last answer. */
   register(): Promise<number>;
-  /** Gives each agent running tasks to tell of. */
-  hold(frameworks: readonly FrameworkShare[]): Promise<void>;
+  /** Gives each agent running tasks to report. */
+  assignTasks(frameworks: readonly FrameworkShare[]): Promise<void>;
   reregister(master: string): Promise<number>;
   counts(): Promise<EmulatorCounts>;
   /** Status updates of launched tasks for `forMs`, `perSecond` of all agents together, each with that message. */
@@ -64,7 +64,7 @@ export interface Emulator {
   stop(): Promise<void>;
 }
 
-const PATIENCE_MS = 180_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 type ReportOf<Kind extends EmulatorReport['kind']> = Extract<EmulatorReport, { readonly kind: Kind }>;
 
@@ -74,17 +74,17 @@ function answer<Kind extends EmulatorReport['kind']>(
   order: EmulatorOrder,
 ): Promise<ReportOf<Kind>> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`emulated agents: no answer to ${order.kind}`)), PATIENCE_MS);
-    const heard = (report: EmulatorReport): void => {
+    const timer = setTimeout(() => reject(new Error(`emulated agents: no answer to ${order.kind}`)), ANSWER_TIMEOUT_MS);
+    const onReport = (report: EmulatorReport): void => {
       if (report.kind !== kind) return;
       clearTimeout(timer);
-      child.off('message', heard);
-      child.off('exit', gone);
+      child.off('message', onReport);
+      child.off('exit', onExit);
       resolve(report as ReportOf<Kind>);
     };
-    const gone = (): void => reject(new Error('a process of emulated agents ended'));
-    child.on('message', heard);
-    child.once('exit', gone);
+    const onExit = (): void => reject(new Error('a process of emulated agents ended'));
+    child.on('message', onReport);
+    child.once('exit', onExit);
     child.send(order);
   });
 }
@@ -109,8 +109,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   return {
     pids: children.flatMap(({ pid }) => pid ?? []),
     register: () => wave({ kind: 'register' }),
-    async hold(frameworks) {
-      await all('held', { kind: 'hold', frameworks });
+    async assignTasks(frameworks) {
+      await all('assigned', { kind: 'assignTasks', frameworks });
     },
     async pulse(perSecond, forMs, message) {
       await all('pulsed', { kind: 'pulse', perSecond: perSecond / processes, forMs, message });
@@ -131,9 +131,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       await Promise.all(
         children.map(async (child) => {
           if (child.exitCode !== null) return;
-          const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+          const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
           child.disconnect();
-          await gone;
+          await ended;
         }),
       );
     },

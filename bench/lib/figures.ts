@@ -1,10 +1,10 @@
-// What benchmarks measure: figures, each beside the yardstick of the same run and what is aimed at.
-// A figure's value, yardstick and ratio are the medians of the runs, each taken by itself.
+// The figures of benchmarks: each has a baseline from the same run and a target where they exist. Value, baseline and ratio
+// of a figure are the medians of the runs, computed separately.
 import { formatTable } from '@meseta/cli/table';
 import { formatNumber, median } from './statistics.js';
 
-export interface Aim {
-  /** What is compared: the figure itself, or its ratio to the yardstick. */
+export interface Target {
+  /** The value compared with the limit: the figure, or its ratio to the baseline. */
   readonly of: 'value' | 'ratio';
   readonly is: 'at most' | 'at least';
   readonly limit: number;
@@ -16,8 +16,8 @@ export interface Measured {
   readonly unit: string;
   readonly value: number;
   /** In the same unit, from the same run. */
-  readonly yardstick?: { readonly name: string; readonly value: number } | undefined;
-  readonly aim?: Aim | undefined;
+  readonly baseline?: { readonly name: string; readonly value: number } | undefined;
+  readonly target?: Target | undefined;
 }
 
 /** One figure of all runs. */
@@ -25,44 +25,44 @@ export interface Figure extends Measured {
   readonly benchmark: string;
   readonly ratio: number | undefined;
   readonly runs: readonly number[];
-  /** Undefined where nothing is aimed at. */
+  /** Undefined without a target. */
   readonly met: boolean | undefined;
 }
 
-/** The runs' figures by name, in the order of the first run that has them. */
+/** The figures of all runs by name, in the order in which they first appear. */
 export function summarize(benchmark: string, runs: readonly (readonly Measured[])[]): readonly Figure[] {
   const names = new Set(runs.flatMap((run) => run.map(({ name }) => name)));
   return [...names].map((name) => {
     const all = runs.flatMap((run) => run.filter((figure) => figure.name === name));
     const [first] = all as [Measured];
     const value = median(all.map((figure) => figure.value));
-    const yardsticks = all.flatMap(({ yardstick }) => yardstick ?? []);
+    const baselines = all.flatMap(({ baseline }) => baseline ?? []);
     const ratio =
-      yardsticks.length === 0
+      baselines.length === 0
         ? undefined
-        : median(all.flatMap((figure) => (figure.yardstick ? [figure.value / figure.yardstick.value] : [])));
+        : median(all.flatMap((figure) => (figure.baseline ? [figure.value / figure.baseline.value] : [])));
     return {
       benchmark,
       ...first,
       value,
-      yardstick: first.yardstick && { name: first.yardstick.name, value: median(yardsticks.map((it) => it.value)) },
+      baseline: first.baseline && { name: first.baseline.name, value: median(baselines.map((it) => it.value)) },
       ratio,
       runs: all.map((figure) => figure.value),
-      met: first.aim && isMet(first.aim, value, ratio),
+      met: first.target && isMet(first.target, value, ratio),
     };
   });
 }
 
-function isMet({ of, is, limit }: Aim, value: number, ratio: number | undefined): boolean {
+function isMet({ of, is, limit }: Target, value: number, ratio: number | undefined): boolean {
   const compared = of === 'value' ? value : (ratio ?? Number.NaN);
   return is === 'at most' ? compared <= limit : compared >= limit;
 }
 
 /** `ratio at most 1.2` */
-export const aimText = ({ of, is, limit }: Aim): string =>
+export const targetText = ({ of, is, limit }: Target): string =>
   `${of === 'ratio' ? 'ratio ' : ''}${is} ${formatNumber(limit)}`;
 
-/** `before`: what was kept of earlier runs. */
+/** `before`: the stored figures of an earlier run. */
 export const figuresTable = (figures: readonly Figure[], before: readonly Figure[] = []): string =>
   formatTable<Figure>(
     [
@@ -73,10 +73,10 @@ export const figuresTable = (figures: readonly Figure[], before: readonly Figure
         ? [{ title: 'before', value: (figure: Figure) => medianOf(before, figure), align: 'right' } as const]
         : []),
       { title: 'unit', value: ({ unit }) => unit },
-      { title: 'yardstick', value: ({ yardstick }) => yardstick && formatNumber(yardstick.value), align: 'right' },
-      { title: 'which', value: ({ yardstick }) => yardstick?.name },
+      { title: 'baseline', value: ({ baseline }) => baseline && formatNumber(baseline.value), align: 'right' },
+      { title: 'baseline is', value: ({ baseline }) => baseline?.name },
       { title: 'ratio', value: ({ ratio }) => ratio?.toFixed(2), align: 'right' },
-      { title: 'aim', value: ({ aim }) => aim && aimText(aim) },
+      { title: 'target', value: ({ target }) => target && targetText(target) },
       { title: 'met', value: ({ met }) => (met === undefined ? undefined : met ? 'yes' : 'NO') },
     ],
     figures,

@@ -1,4 +1,4 @@
-// The probe of /health in a process of its own: what else the benchmark does doesn't delay it.
+// The probe of /health in a separate process, so that other work of the benchmark does not delay it.
 import { type HealthProbe, type HealthTimes, probeHealth } from './health.js';
 import { serveOrders } from './workers.js';
 

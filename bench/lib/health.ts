@@ -1,4 +1,4 @@
-// GET /health again and again, each in its own time: how late the daemon's event loop answers.
+// GET /health at a fixed rate, to measure how late the daemon's event loop answers.
 import { Agent, get } from 'node:http';
 import { quantile } from './statistics.js';
 

@@ -1,5 +1,5 @@
-// A client of HTTP/1.1 that costs the load generator little: ready bytes on a few kept connections, answers read only as far
-// as their status and length. It takes answers that have a Content-Length, as those to calls do.
+// An HTTP/1.1 client that costs the load generator little: it writes prepared bytes to a few persistent connections and parses
+// only the status and the Content-Length of answers, which answers to calls have.
 import { connect, type Socket } from 'node:net';
 
 export interface HttpCalls {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Figure, figuresTable, summarize } from './figures.js';
 import { cpuSeconds, kilobytesOf } from './processes.js';
-import { keepResults, type Result, readResults, withResults } from './results.js';
+import { type Result, readResults, storeResults, withResults } from './results.js';
 import { formatNumber, median, quantile } from './statistics.js';
 
-test('quantiles lie between the sorted values', () => {
+test('a quantile interpolates between the sorted values', () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 2, 3]), 2.5);
   assert.equal(quantile([10, 20, 30, 40, 50], 0), 10);
@@ -17,7 +17,7 @@ test('quantiles lie between the sorted values', () => {
   assert.ok(Number.isNaN(median([])));
 });
 
-test('numbers show three digits at most behind the first', () => {
+test('numbers have at most three significant digits', () => {
   const cases: readonly [number, string][] = [
     [0.31249, '0.312'],
     [12.44, '12.4'],
@@ -28,21 +28,21 @@ test('numbers show three digits at most behind the first', () => {
   for (const [value, text] of cases) assert.equal(formatNumber(value), text);
 });
 
-test('a figure is the median of its runs, its ratio the median of the ratios, and the aim looks at one of them', () => {
-  const run = (value: number, yardstick: number) => [
+test('a figure is the median of its runs, its ratio the median of the ratios, and its target limits one of them', () => {
+  const run = (value: number, baseline: number) => [
     {
       name: 'speed',
       unit: '/s',
       value,
-      yardstick: { name: 'echo', value: yardstick },
-      aim: { of: 'ratio', is: 'at least', limit: 0.5 } as const,
+      baseline: { name: 'echo', value: baseline },
+      target: { of: 'ratio', is: 'at least', limit: 0.5 } as const,
     },
-    { name: 'memory', unit: 'KB', value, aim: { of: 'value', is: 'at most', limit: 15 } as const },
+    { name: 'memory', unit: 'KB', value, target: { of: 'value', is: 'at most', limit: 15 } as const },
     { name: 'other', unit: 'KB', value },
   ];
   const [speed, memory, other] = summarize('x', [run(10, 40), run(20, 25), run(30, 60)]);
   assert.equal(speed?.value, 20);
-  assert.equal(speed?.yardstick?.value, 40);
+  assert.equal(speed?.baseline?.value, 40);
   assert.equal(speed?.ratio, 0.5);
   assert.equal(speed?.met, true);
   assert.equal(memory?.met, false);
@@ -50,13 +50,13 @@ test('a figure is the median of its runs, its ratio the median of the ratios, an
   assert.deepEqual(memory?.runs, [10, 20, 30]);
 });
 
-test('the table says what was missed', () => {
-  const aim = { of: 'value', is: 'at most', limit: 1 } as const;
-  const text = figuresTable(summarize('x', [[{ name: 'y', unit: 'ms', value: 2, aim }]]));
+test('the table marks missed targets', () => {
+  const target = { of: 'value', is: 'at most', limit: 1 } as const;
+  const text = figuresTable(summarize('x', [[{ name: 'y', unit: 'ms', value: 2, target }]]));
   assert.match(text, /x +y +2 +ms +- +- +- +at most 1 +NO$/);
 });
 
-test('what /proc says of a process: memory in KB, CPU from the fields behind a name that may hold anything', () => {
+test('memory and CPU are parsed from /proc, with any characters in the name of the process', () => {
   const rollup =
     '55d-7ff ---p 00000000 00:00 0 [rollup]\nRss:               59000 kB\nPss:               43210 kB\nPss_Dirty:  1 kB\n';
   assert.deepEqual(kilobytesOf(rollup), { rss: 59_000, pss: 43_210 });
@@ -71,25 +71,25 @@ const result: Result = {
   machine: { cores: 2, processor: 'P', memoryGiB: 24, node: 'v20' },
   loadBefore: 0.1,
   figures: summarize('x', [
-    [{ name: 'y', unit: 'ms', value: 2, aim: { of: 'value', is: 'at most', limit: 1 } }],
-    [{ name: 'y', unit: 'ms', value: 4, aim: { of: 'value', is: 'at most', limit: 1 } }],
+    [{ name: 'y', unit: 'ms', value: 2, target: { of: 'value', is: 'at most', limit: 1 } }],
+    [{ name: 'y', unit: 'ms', value: 4, target: { of: 'value', is: 'at most', limit: 1 } }],
   ]),
 };
 
-test('results are kept a file a benchmark, and the later one of the same benchmark stays', () => {
+test('results are stored in a file per benchmark, and a later run replaces the earlier one', () => {
   const folder = mkdtempSync(join(tmpdir(), 'meseta-results-'));
   try {
     const { benchmark: _, figures, ...circumstances } = result;
     assert.deepEqual(readResults(join(folder, 'none')), []);
-    keepResults(folder, circumstances, figures);
-    keepResults(folder, { ...circumstances, commit: 'def' }, figures);
+    storeResults(folder, circumstances, figures);
+    storeResults(folder, { ...circumstances, commit: 'def' }, figures);
     assert.deepEqual(readResults(folder), JSON.parse(JSON.stringify([{ ...result, commit: 'def' }])));
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-test('the page gets the table between its markers and keeps the rest', () => {
+test('the table replaces the text between the markers of the page and nothing else', () => {
   const page = '# A\n\n<!-- results: written by `npm run bench -- --full` -->\nold\n<!-- end of results -->\n\nafter\n';
   const text = withResults(page, [result, { ...result, benchmark: 'z' }]);
   assert.match(text, /^# A\n/);
@@ -101,12 +101,12 @@ test('the page gets the table between its markers and keeps the rest', () => {
   assert.throws(() => withResults('# A', []), /lacks/);
 });
 
-test('bench/README.md shows the results that are kept', () => {
+test('bench/README.md shows the stored results', () => {
   const page = readFileSync('bench/README.md', 'utf8');
   assert.equal(page, withResults(page, readResults('bench/results')), 'npm run bench -- --table writes it');
 });
 
-test('a run beside an earlier one shows both', () => {
+test('the table shows an earlier run in its own column', () => {
   const text = figuresTable(result.figures, [{ ...(result.figures[0] as Figure), value: 5 }]);
   assert.match(text, /x +y +3 +5 +ms/);
 });

@@ -1,6 +1,5 @@
-// How late a daemon's event loop was, as it measures it itself (its metrics meseta/event_loop_delay_ms/*).
-//
-// A daemon counts for a minute from when somebody asked; a share of delays is of that minute, or of what has passed of it.
+// The delay of a daemon's event loop, from its metrics meseta/event_loop_delay_ms/*. They cover at most the minute after the
+// previous read.
 
 const EVERY_MS = 5000;
 
@@ -10,7 +9,7 @@ export interface LoopDelay {
 }
 
 export interface LoopDelayProbe {
-  /** The worst of the minutes since it was started; p50 of the last one. */
+  /** p99: the highest of all reads; p50: the last one. */
   stop(): Promise<LoopDelay>;
 }
 

@@ -1,4 +1,4 @@
-// Clients that ask for the same document over and over, each as soon as it has the last answer.
+// Clients that request the same document repeatedly, each as soon as it has received the last answer.
 import { createCountingReader } from './counting-reader.js';
 import { serveOrders } from './workers.js';
 

@@ -1,4 +1,4 @@
-// What processes cost, as Linux tells it in /proc (proc(5)).
+// Memory and CPU time of processes, from /proc (proc(5)).
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Resident and proportional set size in KB. */
@@ -7,7 +7,7 @@ export interface ProcessMemory {
   readonly pss: number;
 }
 
-/** Clock ticks are hundredths of a second for all that userland sees. */
+/** /proc shows times in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
 
 /** The text is a smaps_rollup. */
@@ -25,7 +25,7 @@ export function cpuSeconds(text: string): number {
 export const memoryOf = (pid: number): ProcessMemory => kilobytesOf(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
 export const cpuOf = (pid: number): number => cpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
-/** Processes whose command line matches, with what they cost; some may go while they are looked at. */
+/** The processes whose command line matches, with their memory; processes that end meanwhile are left out. */
 export function processesLike(pattern: RegExp): readonly (ProcessMemory & { readonly pid: number })[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];

@@ -1,11 +1,11 @@
-// The figures that are kept: a file of JSON a benchmark, of its last run, with the commit, the machine and the load that they
-// are of. Full runs stand in bench/results and in the table of bench/README.md, others in bench/results/local.
+// Stored results: a JSON file for the last run of each benchmark, with commit, machine and load. Full runs are stored in
+// bench/results and shown in bench/README.md, others in bench/results/local.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aimText, type Figure } from './figures.js';
+import { type Figure, targetText } from './figures.js';
 import { formatNumber } from './statistics.js';
 
-/** Enough to judge a figure by, nothing that names the machine. */
+/** Describes the run well enough to judge a figure, without identifying the machine. */
 export interface Circumstances {
   /** Undefined outside a checkout. */
   readonly commit?: string | undefined;
@@ -25,7 +25,7 @@ export interface Result extends Circumstances {
   readonly figures: readonly Figure[];
 }
 
-/** By benchmark's name, sorted; empty where nothing was kept. */
+/** The results sorted by benchmark; empty if the folder does not exist. */
 export function readResults(folder: string): readonly Result[] {
   try {
     const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
@@ -36,8 +36,8 @@ export function readResults(folder: string): readonly Result[] {
   }
 }
 
-/** Replaces what is kept of the same benchmarks. */
-export function keepResults(folder: string, circumstances: Circumstances, figures: readonly Figure[]): void {
+/** Replaces the stored results of the same benchmarks. */
+export function storeResults(folder: string, circumstances: Circumstances, figures: readonly Figure[]): void {
   mkdirSync(folder, { recursive: true });
   for (const benchmark of new Set(figures.map((figure) => figure.benchmark))) {
     const result: Result = {
@@ -52,7 +52,7 @@ export function keepResults(folder: string, circumstances: Circumstances, figure
 const BEGIN = '<!-- results: written by `npm run bench -- --full` -->';
 const END = '<!-- end of results -->';
 
-/** A page with its part between the markers replaced by the table of the results. */
+/** The page, with the text between its markers replaced by the table of the results. */
 export function withResults(page: string, results: readonly Result[]): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin === -1 || end < begin) throw new Error(`the page lacks ${BEGIN} or ${END}`);
@@ -61,7 +61,7 @@ export function withResults(page: string, results: readonly Result[]): string {
 
 function resultsMarkdown(results: readonly Result[]): string {
   const rows = results.flatMap(({ figures }) => figures.map(rowOf));
-  const head = ['benchmark', 'figure', 'median', 'lowest to highest', 'yardstick', 'ratio', 'aim', 'met'];
+  const head = ['benchmark', 'figure', 'median', 'lowest to highest', 'baseline', 'ratio', 'target', 'met'];
   return [
     ...circumstancesLines(results),
     '',
@@ -73,21 +73,21 @@ function resultsMarkdown(results: readonly Result[]): string {
 
 const tableRow = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
-function rowOf({ benchmark, name, value, unit, runs, yardstick, ratio, aim, met }: Figure): readonly string[] {
+function rowOf({ benchmark, name, value, unit, runs, baseline, ratio, target, met }: Figure): readonly string[] {
   const spread = runs.length > 1 ? `${formatNumber(Math.min(...runs))} to ${formatNumber(Math.max(...runs))}` : '';
   return [
     `\`${benchmark}\``,
     name,
     `${formatNumber(value)} ${unit}`,
     spread,
-    yardstick === undefined ? '' : `${formatNumber(yardstick.value)} (${yardstick.name})`,
+    baseline === undefined ? '' : `${formatNumber(baseline.value)} (${baseline.name})`,
     ratio === undefined ? '' : ratio.toFixed(2),
-    aim === undefined ? '' : aimText(aim),
+    target === undefined ? '' : targetText(target),
     met === undefined ? '' : met ? 'yes' : '**no**',
   ];
 }
 
-/** A line for all that were run together. */
+/** A line for each group of benchmarks that ran together. */
 function circumstancesLines(results: readonly Result[]): readonly string[] {
   const groups = new Map<string, string[]>();
   for (const { benchmark, commit, date, machine, loadBefore } of results) {

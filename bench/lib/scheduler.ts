@@ -1,4 +1,4 @@
-// A framework over real HTTP, as light as one can be: protobuf, one stream of events, calls on connections of their own.
+// A light framework over HTTP: protobuf, one event stream, and separate connections for calls.
 import { type IncomingMessage, request } from 'node:http';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
 import { SchedulerCallCodec, SchedulerEventCodec } from '@meseta/wire/codecs';
@@ -12,7 +12,7 @@ const MAX_EVENT_BYTES = 2 ** 28;
 export interface BenchScheduler {
   readonly frameworkId: string;
   readonly info: FrameworkInfo;
-  /** Bytes of the calls that were made, and how many. */
+  /** The number of calls sent, and their bytes. */
   readonly sent: { calls: number; bytes: number };
   call(call: Omit<SchedulerCall, 'framework_id'>): Promise<void>;
   acknowledge(update: SchedulerEventUpdate): Promise<void>;
@@ -22,11 +22,11 @@ export interface BenchScheduler {
 export interface BenchSchedulerOptions {
   readonly master: string;
   readonly name: string;
-  /** Takes the framework over. */
+  /** Fails over the framework with this id. */
   readonly frameworkId?: string | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly connections?: number | undefined;
-  /** Wants no offers before its REVIVE. */
+  /** Subscribes with suppressed roles. */
   readonly suppressed?: boolean | undefined;
   onEvent(event: SchedulerEvent, scheduler: BenchScheduler): void;
 }
@@ -67,7 +67,7 @@ function openEvents(options: BenchSchedulerOptions, info: FrameworkInfo): Promis
   });
 }
 
-/** Resolves once SUBSCRIBED has come; events from it on go to `onEvent`. */
+/** Resolves once SUBSCRIBED has arrived; it and all later events are given to `onEvent`. */
 export async function subscribe(options: BenchSchedulerOptions): Promise<BenchScheduler> {
   const info = frameworkInfo(options);
   const events = await openEvents(options, info);

@@ -1,6 +1,6 @@
-// Numbers of several runs, put into one.
+// Statistics over several values.
 
-/** The value below which `share` (0 to 1) of the values lie, between two of them in proportion; NaN without values. */
+/** The quantile of `share` (0 to 1), interpolated linearly; NaN without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = share * (sorted.length - 1);
@@ -11,7 +11,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** Three significant digits at most, and no more than a reader wants: `0.312`, `12.4`, `5310`. */
+/** At most three significant digits, and no fraction from 100 on: `0.312`, `12.4`, `5310`. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return '-';
   const size = Math.abs(value);

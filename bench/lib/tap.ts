@@ -1,5 +1,4 @@
-// A listener between two libprocess peers: whoever connects here is joined with `target`, and what it says there is
-// heard in passing. Bytes go on unchanged and at once.
+// A proxy between two libprocess peers: connections to it are forwarded unchanged to `target`, and their messages are reported.
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { createMessageParser } from '@meseta/platform/message-parser';
 import type { LibprocessMessage } from '@meseta/wire';
@@ -7,15 +6,15 @@ import { decodeMessage } from '@meseta/wire/libprocess-codec';
 
 export interface Tap {
   readonly port: number;
-  /** Known only once the peer runs. */
+  /** Set once the peer runs. */
   target: string;
   close(): void;
 }
 
 const LIMITS = { maxHeadBytes: 65_536, maxBodyBytes: 2 ** 26 };
 
-/** `atMs`: the wall clock when the bytes came. */
-export async function openTap(heard: (message: LibprocessMessage, atMs: number) => void): Promise<Tap> {
+/** `atMs`: the wall clock when the message arrived. */
+export async function openTap(onMessage: (message: LibprocessMessage, atMs: number) => void): Promise<Tap> {
   const server = createServer({ noDelay: true }, (from) => {
     const [host, port] = tap.target.split(':') as [string, string];
     const to = connect({ host, port: Number(port), noDelay: true });
@@ -23,7 +22,7 @@ export async function openTap(heard: (message: LibprocessMessage, atMs: number) 
       {
         message(head, body) {
           const message = decodeMessage(head.wireName, body);
-          if (message.ok) heard(message.value, performance.timeOrigin + performance.now());
+          if (message.ok) onMessage(message.value, performance.timeOrigin + performance.now());
         },
         continueExpected() {},
       },

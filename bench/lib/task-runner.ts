@@ -1,4 +1,4 @@
-// A framework that runs a list of command tasks on whatever it is offered, and acknowledges every update.
+// A framework that runs a number of command tasks on its offers and acknowledges every update.
 import { commandTask, fits, launch } from '@meseta/sdk/tasks';
 import type { Offer, SchedulerEvent, TaskInfo } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
@@ -6,11 +6,11 @@ import { type BenchScheduler, subscribe } from './scheduler.js';
 
 export interface TaskRun {
   readonly scheduler: BenchScheduler;
-  /** The moments of `performance.now()` at which a task was accepted, said to run, said to have ended. */
+  /** When a task was accepted, reported as running and reported as ended, by `performance.now()`. */
   readonly acceptedMs: ReadonlyMap<string, number>;
   readonly runningMs: ReadonlyMap<string, number>;
   readonly endedMs: ReadonlyMap<string, number>;
-  /** Every task has come to `goal` and every update so far is acknowledged. */
+  /** Resolves once every task has reached `goal` and every update was acknowledged. */
   readonly done: Promise<void>;
 }
 
@@ -21,10 +21,10 @@ export interface TaskRunOptions {
   readonly command: string;
   readonly resources: Readonly<Record<string, number>>;
   readonly goal: 'running' | 'finished';
-  /** No more than these are used of one offer. */
+  /** The most tasks launched on one offer. */
   readonly perOffer?: number | undefined;
   readonly connections?: number | undefined;
-  /** Wants no offers before its REVIVE. */
+  /** Subscribes with suppressed roles. */
   readonly suppressed?: boolean | undefined;
 }
 

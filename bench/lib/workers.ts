@@ -1,4 +1,4 @@
-// A process of its own for a part of the load, told over IPC what to do: every order is answered by one message.
+// A separate process for a part of the load, controlled over IPC: each order is answered by one message.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -7,16 +7,16 @@ export interface Worker<Order, Answer> {
   stop(): Promise<void>;
 }
 
-/** `name`: of a file `lib/NAME-process.ts`. */
+/** Starts the process `lib/NAME-process.ts`. */
 export function startWorker<Order extends object, Answer>(name: string): Worker<Order, Answer> {
   const child: ChildProcess = fork(fileURLToPath(new URL(`../lib/${name}-process.mjs`, import.meta.url)));
   return {
     ask: (order) =>
       new Promise((resolve, reject) => {
-        const gone = (): void => reject(new Error(`the process ${name} ended`));
-        child.once('exit', gone);
+        const onExit = (): void => reject(new Error(`the process ${name} ended`));
+        child.once('exit', onExit);
         child.once('message', (answer) => {
-          child.off('exit', gone);
+          child.off('exit', onExit);
           resolve(answer as Answer);
         });
         child.send(order);
@@ -30,7 +30,7 @@ export function startWorker<Order extends object, Answer>(name: string): Worker<
   };
 }
 
-/** The worker's side: what it answers to each order. It ends with the process that started it. */
+/** The worker's side: answers each order, and ends with the parent process. */
 export function serveOrders<Order, Answer>(answer: (order: Order) => Answer | Promise<Answer>): void {
   process.on('message', async (order) => void process.send?.((await answer(order as Order)) as object));
   process.on('disconnect', () => process.exit(0));

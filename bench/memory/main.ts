@@ -1,5 +1,5 @@
-// What agents and their tasks cost the master in memory: its RSS empty, with the agents, and with their tasks, after a while of
-// quiet; and how late its event loop is while tasks come and go.
+// The memory of a master: its RSS without agents, with agents and with their tasks, each after an idle period; and the delay of
+// its event loop while tasks are launched and end.
 
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { pause } from '@meseta/platform/testing/until';
@@ -13,17 +13,17 @@ import { memoryOf } from '../lib/processes.js';
 import { runTasks } from '../lib/task-runner.js';
 
 const TASKS_PER_AGENT = 10;
-/** V8 gives memory back half a minute after the last work. */
+/** V8 returns memory about half a minute after the last work. */
 const SETTLE_MS = 30_000;
-/** The aims speak of thousands and of bytes. */
+/** The targets are in units of 1,000 bytes. */
 const KB = 1.024;
 
-async function settled(master: Daemon): Promise<number> {
+async function rssAfterIdle(master: Daemon): Promise<number> {
   await pause(SETTLE_MS);
   return memoryOf(master.pid).rss;
 }
 
-/** Of the master, in KB: empty, with the agents, and with ten tasks on each. */
+/** The master's RSS in KB. */
 interface Sizes {
   readonly empty: number;
   readonly withAgents: number;
@@ -35,11 +35,11 @@ async function sizesWith(agents: number): Promise<Sizes> {
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory']);
-    const empty = await settled(master);
+    const empty = await rssAfterIdle(master);
     // Four to an address: the sockets of ten thousand addresses are more than many a limit allows.
     emulator = await startEmulator({ master: master.address, agents, perAddress: 4 });
     await emulator.register();
-    const withAgents = await settled(master);
+    const withAgents = await rssAfterIdle(master);
     const run = await runTasks({
       master: master.address,
       name: 'memory',
@@ -50,7 +50,7 @@ async function sizesWith(agents: number): Promise<Sizes> {
       perOffer: TASKS_PER_AGENT,
     });
     await run.done;
-    const withTasks = await settled(master);
+    const withTasks = await rssAfterIdle(master);
     run.scheduler.close();
     return { empty, withAgents, withTasks };
   } finally {
@@ -102,8 +102,8 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
   const tasks = (many - few) * TASKS_PER_AGENT;
   const task = ((large.withTasks - large.withAgents - (small.withTasks - small.withAgents)) * KB) / tasks;
   return [
-    { name: 'an agent', unit: 'KB', value: agent, aim: { of: 'value', is: 'at most', limit: 10 } },
-    { name: 'a task', unit: 'KB', value: task, aim: { of: 'value', is: 'at most', limit: 2 } },
+    { name: 'an agent', unit: 'KB', value: agent, target: { of: 'value', is: 'at most', limit: 10 } },
+    { name: 'a task', unit: 'KB', value: task, target: { of: 'value', is: 'at most', limit: 2 } },
     { name: 'master RSS, empty', unit: 'MB', value: large.empty / 1024 },
     { name: `master RSS, ${few} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: small.withTasks / 1024 },
     { name: `master RSS, ${many} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: large.withTasks / 1024 },

@@ -1,5 +1,5 @@
-// What a durable append of the registry costs, beside a bare write and fdatasync of the same bytes.
-// Prints one line a case. Both take turns in rounds on the same disk, so that what else the machine does weighs on both.
+// The cost of a durable append to the registry, with write and fdatasync of the same bytes as the baseline. Prints a line per
+// case. Both alternate in rounds on the same disk, so that other load of the machine affects both.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const BATCH_BYTES = 400;
 
 interface Case {
   readonly name: string;
-  /** Appends asked for at the same time. */
+  /** Concurrent appends. */
   readonly together: number;
 }
 
@@ -57,12 +57,12 @@ async function main(): Promise<void> {
     for (const { name, together } of CASES) {
       const times = Math.max(2, Math.floor(APPENDS / together));
       const ours: number[] = [];
-      const yardstick: number[] = [];
+      const baseline: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         ours.push((await store(registry, together, times)) / times);
-        yardstick.push((await bare(file, together, times)) / times);
+        baseline.push((await bare(file, together, times)) / times);
       }
-      const [a, b] = [median(ours), median(yardstick)];
+      const [a, b] = [median(ours), median(baseline)];
       console.log(
         `${name.padEnd(16)} registry ${a.toFixed(3)} ms, bare write+fdatasync ${b.toFixed(3)} ms, ratio ${(a / b).toFixed(2)}`,
       );

@@ -1,5 +1,5 @@
 // What totals over 10,000 offers cost: resource by resource, and by bundles and their quantities.
-// The yardstick of the same run: summing as many plain numbers out of a Map.
+// The baseline of the same run: summing as many plain numbers out of a Map.
 // Run: npx esbuild bench/resources/offers.ts --bundle --platform=node --format=esm --outfile=.build/offers.mjs && node .build/offers.mjs
 import { performance } from 'node:perf_hooks';
 import {
@@ -42,7 +42,7 @@ function median(run: () => unknown): number {
 }
 
 const rows: readonly (readonly [string, () => unknown])[] = [
-  ['yardstick: 10,000 numbers of a Map', () => [...numbers.values()].reduce((sum, n) => sum + n, 0)],
+  ['baseline: 10,000 numbers of a Map', () => [...numbers.values()].reduce((sum, n) => sum + n, 0)],
   ['total, list by list', () => offers.reduce<Resources>((sum, offer) => add(sum, offer), [])],
   [
     'quantities, list by list',

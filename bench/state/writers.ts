@@ -1,6 +1,6 @@
-// The documents of a large cluster, written in this process without sockets: each view's CPU the first time and when
-// nothing has changed since, beside a JSON.stringify of the same document, and the longest piece, which is what holds up
-// everything else. The master's core makes the state from decoded messages: its records have a real master's shapes.
+// The documents of a large cluster, rendered in this process without sockets: the CPU of each view the first time and without
+// a change since, with JSON.stringify of the same document as the baseline, and the longest piece, which blocks the event
+// loop. The state is made by the master's core from decoded messages, so that its records have realistic shapes.
 // Usage: npm run bench -- state/writers [--tasks=N]
 import type { Pid, Result } from '@meseta/base';
 import { createWorld, type TestScheduler, task, type World } from '@meseta/master/core/testing';
@@ -16,11 +16,11 @@ import { statusUpdate } from '../lib/emulated-agent.js';
 import { formatNumber } from '../lib/statistics.js';
 
 const option = process.argv.find((word) => word.startsWith('--tasks='));
-/** As many run, and as many have ended. */
+/** The number of running tasks, and of completed ones. */
 const TASKS = Number(option?.slice('--tasks='.length) ?? 10_000);
 const TASKS_PER_AGENT = 10;
 const TIMES = 7;
-/** The least of the times is the one that other work disturbed least. */
+/** The shortest time is the one least disturbed by other work. */
 const best = (times: readonly number[]): number => Math.min(...times);
 
 function decoded<T>(result: Result<T, unknown>): T {

@@ -1,5 +1,5 @@
-// Many subscribers of the operator API's events at a thousand events a second: how late the events reach those who read,
-// beside the same without anybody stalled; what an event costs the master; and what those cost who read nothing.
+// Many subscribers of the operator API's events at a thousand events per second: the delay of events with and without stalled
+// subscribers, the cost of an event for the master, and the memory of stalled subscribers.
 
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { pause, until } from '@meseta/platform/testing/until';
@@ -31,7 +31,7 @@ interface Pulse extends Heard {
   readonly cpuSeconds: number;
 }
 
-/** Status updates for a while, heard by all. */
+/** Sends status updates for a while; all subscribers receive them. */
 async function pulse({ master, emulator, subscribers }: Parts, forMs: number): Promise<Pulse> {
   await subscribers.ask({ kind: 'begin' });
   const cpu = cpuOf(master.pid);
@@ -71,15 +71,15 @@ async function cutOff(parts: Parts, stalled: number, withoutMB: number): Promise
       name: 'stalled ones cut off',
       unit: 'each',
       value: cut,
-      yardstick: { name: 'stalled', value: stalled },
-      aim: { of: 'ratio', is: 'at least', limit: 1 },
+      baseline: { name: 'stalled', value: stalled },
+      target: { of: 'ratio', is: 'at least', limit: 1 },
     },
-    { name: 'readers cut off', unit: 'each', value: ended, aim: { of: 'value', is: 'at most', limit: 0 } },
+    { name: 'readers cut off', unit: 'each', value: ended, target: { of: 'value', is: 'at most', limit: 0 } },
     {
       name: 'memory in a flood of events, a stalled one',
       unit: 'MB',
       value: Math.max(0, withMB - withoutMB) / stalled,
-      aim: { of: 'value', is: 'at most', limit: 16 },
+      target: { of: 'value', is: 'at most', limit: 16 },
     },
   ];
 }
@@ -104,13 +104,13 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
     name: `late, ${name}`,
     unit: 'ms',
     value: of[name],
-    yardstick: { name: 'nobody stalled', value: healthy[name] },
+    baseline: { name: 'nobody stalled', value: healthy[name] },
   });
   const deliveries = (forMs / 1000) * EVENTS_PER_SECOND * readers;
   return [
     { name: `events to each of ${readers} subscribers`, unit: '/s', value: (together.events / forMs) * 1000 },
     late(together, 'p50'),
-    { ...late(together, 'p99'), aim: { of: 'ratio', is: 'at most', limit: 2 } },
+    { ...late(together, 'p99'), target: { of: 'ratio', is: 'at most', limit: 2 } },
     {
       name: 'master CPU an event and subscriber',
       unit: 'us',
@@ -120,7 +120,7 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
       name: `memory grown, ${stalled} of them stalled`,
       unit: 'MB',
       value: grown,
-      aim: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },
+      target: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },
     },
     ...(await cutOff(parts, stalled, withoutMB)),
   ];

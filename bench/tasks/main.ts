@@ -1,5 +1,5 @@
-// Command tasks through one real agent: how many a second from the first ACCEPT to the last acknowledged TASK_FINISHED,
-// beside a bare fork, exec and wait of the same command; and what a live task costs in memory and processes.
+// Command tasks through one real agent: tasks per second from the first ACCEPT to the last acknowledged TASK_FINISHED, with
+// fork, exec and wait of the same command as the baseline; and the memory and processes of a running task.
 import { spawnSync } from 'node:child_process';
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { pause } from '@meseta/platform/testing/until';
@@ -17,8 +17,8 @@ const TASK = { cpus: 0.1, mem: 1 };
 const LIVE = 200;
 const SETTLE_MS = 1500;
 
-/** The same command by a bare shell; a second. */
-function bare(count: number): number {
+/** The same command started by a shell, per second. */
+function shellBaseline(count: number): number {
   const script = `i=0; while [ $i -lt ${count / BARE_AT_ONCE} ]; do ${'sh -c "$1" & '.repeat(BARE_AT_ONCE)}wait; i=$((i+1)); done`;
   const begun = performance.now();
   spawnSync('/bin/sh', ['-c', script, 'sh', COMMAND]);
@@ -26,7 +26,7 @@ function bare(count: number): number {
 }
 
 async function finish(master: Daemon, agent: Daemon, count: number): Promise<readonly Measured[]> {
-  const yardstick = { name: 'bare fork/exec/wait', value: bare(count) };
+  const baseline = { name: 'bare fork/exec/wait', value: shellBaseline(count) };
   const cpu = { master: cpuOf(master.pid), agent: cpuOf(agent.pid) };
   const run = await runTasks({
     master: master.address,
@@ -48,8 +48,8 @@ async function finish(master: Daemon, agent: Daemon, count: number): Promise<rea
       name: 'finished and acknowledged',
       unit: 'tasks/s',
       value: perSecond,
-      yardstick,
-      aim: { of: 'ratio', is: 'at least', limit: 0.5 },
+      baseline,
+      target: { of: 'ratio', is: 'at least', limit: 0.5 },
     },
     { name: 'master CPU a task', unit: 'ms', value: perTask(master, cpu.master) },
     { name: 'agent CPU a task', unit: 'ms', value: perTask(agent, cpu.agent) },
@@ -58,7 +58,7 @@ async function finish(master: Daemon, agent: Daemon, count: number): Promise<rea
   ];
 }
 
-/** What live tasks add, their own processes (which the user asked for) left out. */
+/** The memory and processes of running tasks, without the processes of their commands. */
 async function live(master: Daemon, agent: Daemon): Promise<readonly Measured[]> {
   await pause(SETTLE_MS);
   const before = { master: memoryOf(master.pid), agent: memoryOf(agent.pid) };
@@ -83,13 +83,13 @@ async function live(master: Daemon, agent: Daemon): Promise<readonly Measured[]>
       name: 'processes beside a live task',
       unit: 'each',
       value: Math.round((supervisors.length / LIVE) * 10) / 10,
-      aim: { of: 'value', is: 'at most', limit: 1 },
+      target: { of: 'value', is: 'at most', limit: 1 },
     },
     {
       name: 'memory (PSS) of a live task',
       unit: 'KB',
       value: (supervising + grown) / LIVE,
-      aim: { of: 'value', is: 'at most', limit: 300 },
+      target: { of: 'value', is: 'at most', limit: 300 },
     },
     { name: 'of it supervisors', unit: 'KB', value: supervising / LIVE },
     { name: 'master RSS', unit: 'MB', value: after.master.rss / 1024 },

@@ -1,7 +1,6 @@
-// What receiving a libprocess message costs on the shared port, beside a bare socket that takes the
-// same bytes and answers nothing, and beside node:http with a handler that answers 202.
-// Usage: node scripts/bench.mjs transport/receive; prints a line a case. Sender and receiver share the
-// process, so CPU per message counts; the sender writes ready bytes and costs the same in each case.
+// The cost of receiving a libprocess message on the shared port. Baselines: a socket that reads the same bytes without an
+// answer, and node:http with a handler that answers 202. Usage: node scripts/bench.mjs transport/receive; prints a line per
+// case. Sender and receiver share the process, so the CPU per message is what to compare; the sender costs the same in each.
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { createHost } from '@meseta/platform';

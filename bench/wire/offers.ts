@@ -58,7 +58,7 @@ const textBytes = utf8.encode(text);
 const decoder = new TextDecoder();
 
 let sink: unknown;
-const cases: readonly (readonly [name: string, work: () => unknown, yardstick: string])[] = [
+const cases: readonly (readonly [name: string, work: () => unknown, baseline: string])[] = [
   ['JSON.stringify', () => JSON.stringify(event), ''],
   ['write JSON', () => codec.write(event), 'JSON.stringify'],
   ['encode protobuf', () => codec.encode(event), 'JSON.stringify'],
@@ -96,12 +96,10 @@ const medians = new Map(cases.map(([name], i) => [name, median(times[i] ?? [])])
 console.log(
   `OFFERS with 10 offers: ${text.length} bytes of JSON, ${bytes.length} of protobuf; medians of ${ROUNDS} rounds`,
 );
-for (const [name, , yardstick] of cases) {
+for (const [name, , baseline] of cases) {
   const us = medians.get(name) ?? 0;
   const against =
-    yardstick === ''
-      ? 'the yardstick'
-      : `${((medians.get(yardstick) ?? 0) / us).toFixed(2)} times as fast as ${yardstick}`;
+    baseline === '' ? 'the baseline' : `${((medians.get(baseline) ?? 0) / us).toFixed(2)} times as fast as ${baseline}`;
   console.log(`${name.padEnd(24)} ${us.toFixed(1).padStart(7)} us   ${against}`);
 }
 if (sink === undefined) process.exitCode = 1;
