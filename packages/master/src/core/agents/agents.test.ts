@@ -4,7 +4,6 @@ import { present, type TaskId } from '@meseta/base';
 import type { FrameworkInfo, ReregisterAgentMessage } from '@meseta/wire';
 import { createWorld, MASTER_ID, type TestAgent, type TestScheduler, task, type World } from '../testing.js';
 
-const types = (events: readonly { readonly type?: string | undefined }[]) => events.map(({ type }) => type);
 const aware = { capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] } as const;
 
 function running(world: World, info: Partial<FrameworkInfo> = {}): { agent: TestAgent; scheduler: TestScheduler } {
@@ -141,7 +140,7 @@ test('kills are repeated at each re-registration that lists the task', () => {
   for (const sentBefore of [true, false]) {
     const world = createWorld();
     const { agent, scheduler } = running(world, { checkpoint: true });
-    const told = present(world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId), 'the task');
+    const known = present(world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId), 'the task');
     const kill = () => scheduler.call({ type: 'KILL', kill: { task_id: { value: 't' } } });
     if (sentBefore) {
       kill();
@@ -150,9 +149,9 @@ test('kills are repeated at each re-registration that lists the task', () => {
     agent.breakConnection();
     if (!sentBefore) kill();
     const frameworks = [world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo];
-    agent.reregister({ frameworks, tasks: [told] });
+    agent.reregister({ frameworks, tasks: [known] });
     assert.equal(agent.take('KillTaskMessage').task_id.value, 't');
-    agent.reregister({ frameworks, tasks: [{ ...told, state: 'TASK_KILLED' }] });
+    agent.reregister({ frameworks, tasks: [{ ...known, state: 'TASK_KILLED' }] });
     assert.equal(agent.has('KillTaskMessage'), false, 'it has ended there');
   }
 });
@@ -179,30 +178,6 @@ test('a new agent at the pid of a disconnected agent: that agent is removed', ()
   assert.deepEqual([lost.state, lost.reason], ['TASK_LOST', 'REASON_AGENT_REMOVED'], 'even with PARTITION_AWARE');
   assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S1`]);
   assert.equal(world.master.state.agents.removed.has(old), true);
-});
-
-test('unregistering removes the agent from the registry', () => {
-  const world = createWorld();
-  const { agent, scheduler } = running(world);
-  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
-  assert.deepEqual(types(scheduler.events).slice(-2), ['UPDATE', 'FAILURE']);
-  assert.equal(world.master.state.registrar.durable.agents.size, 0);
-});
-
-test('the removal rate limit: one token each, and a pong cancels', () => {
-  const world = createWorld({
-    agentPingTimeoutMs: 1_000,
-    maxAgentPingTimeouts: 1,
-    agentRemovalRateLimit: { permits: 1, perMs: 60_000 },
-  });
-  const agents = [world.agent(), world.agent(), world.agent()];
-  for (const agent of agents) agent.answersPings = false;
-  world.wait(5_000);
-  assert.equal(world.master.state.agents.unreachable.size, 1);
-  for (const agent of agents.slice(2)) agent.answersPings = true;
-  world.wait(120_000);
-  assert.equal(world.master.state.agents.unreachable.size, 2);
-  assert.equal(world.master.state.counters.get('master/slave_unreachable_canceled'), 1);
 });
 
 test('after a master failover agents and frameworks return; missing agents are marked unreachable after 10 min', () => {
@@ -241,85 +216,6 @@ test('after a master failover agents and frameworks return; missing agents are m
   world.wait(600_000);
   assert.equal(world.master.state.agents.unreachable.has(missing.id), true);
   assert.deepEqual(back.take('FAILURE').failure?.agent_id?.value, missing.id);
-});
-
-test('more agents missing than the limit allows ends the master', () => {
-  const old = createWorld();
-  old.agent();
-  const world = createWorld({ registry: old.master.state.registrar.durable, recoveryAgentRemovalLimit: 0.5 });
-  world.wait(600_000);
-  assert.equal(world.exits.length, 1);
-});
-
-test('before the registry is read calls get 503 and messages are dropped', () => {
-  const world = createWorld({ waiting: true });
-  assert.equal(world.scheduler({ type: 'REVIVE' })?.status, 503);
-  world.agent();
-  assert.equal(world.master.state.counters.get('master/dropped_messages'), 1);
-});
-
-test('pruning forgets old unreachable agents and their tasks', () => {
-  const world = createWorld({
-    agentPingTimeoutMs: 1_000,
-    maxAgentPingTimeouts: 1,
-    registryMaxAgentAgeMs: 60_000,
-    registryGcIntervalMs: 30_000,
-  });
-  const { agent, scheduler } = running(world, aware);
-  agent.answersPings = false;
-  world.wait(10_000);
-  const framework = world.master.state.frameworks.get(scheduler.id);
-  assert.equal(framework?.unreachableTasks.size, 1);
-  world.wait(120_000);
-  assert.equal(world.master.state.registrar.durable.unreachable.size, 0);
-  assert.equal(framework?.unreachableTasks.size, 0);
-});
-
-test('pruning keeps as many agents as are allowed, the latest of them, both unreachable and gone ones', () => {
-  const world = createWorld({
-    agentPingTimeoutMs: 1_000,
-    maxAgentPingTimeouts: 1,
-    registryMaxAgentCount: 2,
-    registryGcIntervalMs: 30_000,
-  });
-  const agents = Array.from({ length: 3 }, () => world.agent());
-  const { registrar } = world.master.state;
-  const lose = (count: number): void => {
-    for (const agent of agents.slice(0, count)) {
-      agent.answersPings = false;
-      world.wait(5_000);
-    }
-    world.wait(30_000);
-  };
-  const lost = (): readonly string[] => [...registrar.durable.unreachable.keys()];
-  lose(2);
-  assert.deepEqual(lost(), [agents[0]?.id, agents[1]?.id], 'as many as are allowed');
-  lose(3);
-  assert.deepEqual(lost(), [agents[1]?.id, agents[2]?.id], 'the oldest is one too many');
-  const more = Array.from({ length: 3 }, () => world.agent());
-  const gone = (): readonly string[] => [...registrar.durable.gone.keys()];
-  for (const [at, { id }] of more.entries()) {
-    world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: id } } });
-    world.wait(31_000);
-    const ids = more.slice(Math.max(0, at - 1), at + 1).map((agent) => agent.id);
-    assert.deepEqual(gone(), ids, `after ${at + 1}`);
-  }
-});
-
-test('MARK_AGENT_GONE: once, for good', () => {
-  const world = createWorld();
-  const { agent, scheduler } = running(world, aware);
-  const gone = (value: string) => world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value } } });
-  assert.equal(gone(agent.id)?.status, 200);
-  const status = scheduler.status();
-  assert.deepEqual([status.state, status.reason], ['TASK_GONE_BY_OPERATOR', 'REASON_AGENT_REMOVED_BY_OPERATOR']);
-  assert.equal(scheduler.take('FAILURE').failure?.agent_id?.value, agent.id);
-  assert.equal(gone(agent.id)?.status, 200);
-  assert.equal(gone('nobody')?.status, 404);
-  agent.take('ShutdownMessage');
-  agent.reregister();
-  assert.equal(agent.has('ShutdownMessage'), true);
-  assert.equal(world.master.state.agents.registered.size, 0);
 });
 
 test('a drain ends when the last terminal update is acknowledged; then the agent can be reactivated', () => {
