@@ -158,7 +158,7 @@ test('FETCHER-2: a fetch ends at the first failure; the error has the status, or
   assert.match(missing.ok ? '' : missing.error, /nothing\.txt': .*404/);
   assert.deepEqual(requests, ['GET /nothing.txt']);
   const stalled = await get(fetcher(1e6, 400), [{ value: `${base}/stalls` }]);
-  assert.match(stalled.ok ? '' : stalled.error, /nothing came for 400 ms/);
+  assert.match(stalled.ok ? '' : stalled.error, /no byte arrived for 400 ms/);
   assert.deepEqual(listing(), []);
 });
 
