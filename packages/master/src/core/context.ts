@@ -1,14 +1,11 @@
-// The context of the handlers of a step: the state, the time and the effects.
-import type { FrameworkId, Now, Pid } from '@meseta/base';
+// What the handlers of one step share, and the effects that many of them add.
+import type { FrameworkId, Pid } from '@meseta/base';
+import type { Context as CoreContext } from '@meseta/base/core/context';
 import type { LibprocessMessage } from '@meseta/wire';
 import type { MasterEffect, Note, Reply, RequestId } from './io.js';
 import type { MasterState } from './state.js';
 
-export interface Context {
-  readonly state: MasterState;
-  readonly now: Now;
-  readonly effects: MasterEffect[];
-}
+export type Context = CoreContext<MasterState, MasterEffect>;
 
 /** Sends a message to one or more peers; nothing if `to` is empty. */
 export function send(ctx: Context, to: Pid | readonly Pid[], message: LibprocessMessage, from = 'master'): void {
