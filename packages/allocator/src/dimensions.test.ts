@@ -57,7 +57,7 @@ test('DIMENSIONS-1, DIMENSIONS-2: names in use keep their indices, however many 
   );
 });
 
-test('after names were freed no vector is longer than the names, and freed indices hold nothing', () => {
+test('after names were freed no vector is longer than the names, and freed indices are zero', () => {
   const state = createState({}, seededRandom(1));
   addAgent(state, aid('A'), agentWith(manyNames('a', 70)));
   addAgent(state, aid('B'), agentWith('cpus:1'));

@@ -1,7 +1,7 @@
 // Dimensions: resource names as the indices of vectors.
 //
 // Owns: the index of each name. Boundary: vectors belong to the allocator's state, which says which indices it uses.
-// DIMENSIONS-1: a name keeps its index while an agent's total, what clients hold, a quota or the names excluded from
+// DIMENSIONS-1: a name keeps its index while an agent's total, an allocation, a quota or the names excluded from
 //     fair sharing use it.
 // DIMENSIONS-2: after an agent's total changed, there are at most 64 dimensions more than twice the names that were in
 //     use when dimensions were last freed. So agents that report new names again and again don't fill the memory.

@@ -106,7 +106,7 @@ test('a view that fits quota is not cut', () => {
   assert.equal(cutToQuota(state, own, client('f', 'r'), view, true), view);
 });
 
-test('a filter refuses what is left after quota', () => {
+test('a filter is applied to the resources after quota', () => {
   const { state, agent, framework, client } = testState();
   framework('f', ['r']);
   const own = agent('A', 'cpus:4;mem:100');

@@ -85,7 +85,7 @@ test('guarantees come before fair sharing, and unmet guarantees withhold resourc
   assert.deepEqual(cluster.allocator.totals().requiredHeadroom.names, []);
 });
 
-test('an offer names what serves an unmet guarantee of its own role', () => {
+test('an offer has the names of the resources that serve an unmet guarantee of its role', () => {
   const cases: [guarantees: Record<string, number>, role: string, total: string, guaranteed: string[]][] = [
     [{ cpus: 2, mem: 1000 }, 'r', 'cpus:4;disk:5;mem:100', ['cpus', 'mem']],
     [{ cpus: 2 }, 'r', 'disk:5;mem:100', []],
@@ -222,8 +222,8 @@ test('accepted operations convert offered resources and the total; operations of
   const consumed = allocate(res('cpus:1'), 'r');
   const reservations = [{ role: 'r', type: 'DYNAMIC' as const }];
   const converted: Resources = consumed.map((r) => ({ ...r, reservations }));
-  const held = offer.resources.resources;
-  const after = cluster.allocator.updateAllocation(fid('f'), aid('A0'), held, [{ consumed, converted }]);
+  const offered = offer.resources.resources;
+  const after = cluster.allocator.updateAllocation(fid('f'), aid('A0'), offered, [{ consumed, converted }]);
   assert.equal(after.filter((r) => r.reservations).length, 1);
   assert.equal(quantitiesToRecord(cluster.allocator.roleUsage('r').consumedOrOffered)['cpus'], 4);
   const reserve = {
@@ -282,5 +282,5 @@ test('reasons have the amounts and times that explain them', () => {
     ['nothingFree', 1],
     ['share', 1],
   ]);
-  assert.deepEqual(cluster.allocator.explain(fid('nobody'), undefined, undefined, 0), [{ kind: 'unknownFramework' }]);
+  assert.deepEqual(cluster.allocator.explain(fid('unknown'), undefined, undefined, 0), [{ kind: 'unknownFramework' }]);
 });

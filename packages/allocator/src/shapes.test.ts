@@ -125,7 +125,7 @@ test('the last cut is used again only for equal allowed amounts of the same leng
   assert.equal(text(shapes.cut(shape, allowed)), 'cpus:3');
 });
 
-test('the shared resources of another bundle can be taken out of a shape, once for each copy', () => {
+test('the shared resources of another bundle can be removed from a shape', () => {
   const { shapes, shapeOf, bundleOf } = setup();
   const shape = shapeOf([...res('cpus:4'), shared]);
   assert.equal(shapes.withoutShared(shape, bundleOf('cpus:4')), shape);

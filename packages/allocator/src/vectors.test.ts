@@ -20,7 +20,7 @@ test('amounts beyond the end of a vector are zero', () => {
   }
 });
 
-test('each of the first thirty dimensions has a bit of its own, the others share one', () => {
+test('each of the first thirty dimensions has a separate bit, the others share one', () => {
   const bits = Array.from({ length: 40 }, (_, d) => bitOf(d));
   assert.deepEqual(
     bits.slice(0, 31),

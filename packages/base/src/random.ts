@@ -45,9 +45,9 @@ export const below = (random: Random, bound: number): number => Math.floor(unifo
 export function shuffle<T>(random: Random, items: T[]): T[] {
   for (let i = items.length - 1; i > 0; i--) {
     const j = below(random, i + 1);
-    const held = items[i] as T;
+    const item = items[i] as T;
     items[i] = items[j] as T;
-    items[j] = held;
+    items[j] = item;
   }
   return items;
 }

@@ -50,7 +50,7 @@ test('a filtered list has exactly the entries of the kind, in their order', () =
   const table: readonly (readonly [kind: string, found: readonly Resource[], expected: readonly Resource[]])[] = [
     ['reserved', reserved(all), [toEng, toWeb, volume, copies]],
     ['reserved to a role', reserved(all, 'eng'), [toEng, volume]],
-    ['reserved to nobody known', reserved(all, 'x'), []],
+    ['reserved to an unknown role', reserved(all, 'x'), []],
     ['unreserved', unreserved(all), [plain, extra, ports]],
     ['revocable', revocable(all), [extra]],
     ['not revocable', nonRevocable(all), [plain, toEng, toWeb, volume, copies, ports]],

@@ -26,7 +26,7 @@ test('POOL-1: adding to and subtracting from a pool gives the same as the linear
   );
 });
 
-/** So many volumes of one role, each of its own size. */
+/** Volumes of one role with different sizes. */
 const volumes = (count: number): Resource[] =>
   Array.from({ length: count }, (_, i) => ({
     name: 'disk',

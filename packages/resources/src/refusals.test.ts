@@ -53,7 +53,7 @@ test('pre-refinement fields beside one reservation must agree with it', () => {
       { reservation: {}, reservations: [web, { role: 'web/a', type: 'DYNAMIC' }] },
       '.reservation: expected to be unset beside several `reservations`',
     ],
-    [{ role: 'a b' }, '.role: role "a b": must not hold whitespace or delete'],
+    [{ role: 'a b' }, '.role: role "a b": must not contain whitespace or delete'],
     [
       { role: 'x', reservation: { type: 'DYNAMIC' } },
       '.reservation.type: expected to be unset (it belongs to `reservations`)',
@@ -112,7 +112,7 @@ test('invalid role names are refused with the reason', () => {
     ['*/a', 'must not have a part "*"'],
     ['a/-b', 'no part may start with a dash'],
     ...['\t', '\n', '\v', '\f', '\r', ' ', '\x7f'].map(
-      (bad) => [`a${bad}b`, 'must not hold whitespace or delete'] as const,
+      (bad) => [`a${bad}b`, 'must not contain whitespace or delete'] as const,
     ),
   ];
   for (const [role, why] of table) assert.equal(errorOf(validateRole(role)), `role ${JSON.stringify(role)}: ${why}`);

@@ -24,7 +24,7 @@ export function validateRole(role: string): Result<undefined, string> {
       return wrong(`must not have a part "${component}"`);
     if (component.startsWith('-')) return wrong('no part may start with a dash');
     if (FORBIDDEN.some((character) => component.includes(character)))
-      return wrong('must not hold whitespace or delete');
+      return wrong('must not contain whitespace or delete');
   }
   return ok(undefined);
 }
