@@ -129,7 +129,8 @@ function section(area, mutants, { leftOut, isWhole, totals }, before) {
   const files = [...measured, ...kept]
     .filter(({ name }) => sources.includes(name))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
-  const isComplete = isWhole || files.length === sources.length;
+  // Files without mutants have no row, so a section that was complete stays so.
+  const isComplete = isWhole || /^\| all \|/m.test(before) || files.length === sources.length;
   const lines = [
     `## ${area.name}`,
     '',

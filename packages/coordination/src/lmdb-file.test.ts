@@ -327,6 +327,7 @@ const FREE_DAMAGES: readonly (readonly [problem: string, bytes: Buffer])[] = [
   ['free page 9 is in use, or free twice', withFreeList(listBytes([2, -2, 9]))],
   ['free page 14 is in use, or free twice', withFreeList(listBytes([3, -2, 13, 14]))],
   ['free page 13 is in use, or free twice', withFreeList(listBytes([2, 13, 13]))],
+  ['free page 3 is in use, or free twice', withFreeList(listBytes([2, 0, 3]))],
   [
     'free page 3 is in use, or free twice',
     withPages(

@@ -111,24 +111,38 @@ test('AUTHENTICATOR-4: messages over another connection or from another address 
   assert.equal(authenticator.principalOf(agent), 'alice');
 });
 
-test('AUTHENTICATOR-5: the sessions of one connection, all sessions, and the registrations that wait for one are bounded', () => {
-  const { authenticator, resumed } = createTestAuthenticator();
-  const numbered = (at: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection: at });
-  for (let at = 0; at <= 10_000; at++) authenticator.begin(numbered(at), numbered(at).from, 0);
+const numbered = (number: number, connection = number) => ({
+  from: pidOf(`slave(${number})`, '10.0.0.1:5051'),
+  connection,
+});
+
+test('AUTHENTICATOR-5: when there are too many sessions, the oldest one ends', () => {
+  const { authenticator } = createTestAuthenticator();
+  for (let number = 0; number <= 10_000; number++) authenticator.begin(numbered(number), numbered(number).from, 0);
   assert.deepEqual(authenticator.admit(numbered(0), ''), { principal: undefined });
-  for (let held = 1; held <= 20; held++) assert.equal(authenticator.admit(numbered(10_000), String(held)), 'waiting');
+  assert.equal(authenticator.admit(numbered(1), ''), 'waiting');
+});
+
+test('AUTHENTICATOR-5: of the registrations that wait for one session the last eight are kept', () => {
+  const { authenticator, resumed } = createTestAuthenticator();
+  authenticator.begin(numbered(1), numbered(1).from, 0);
+  for (let n = 1; n <= 20; n++) assert.equal(authenticator.admit(numbered(1), String(n)), 'waiting');
   authenticator.tick(15_000);
   assert.deepEqual(resumed.map(Number), [13, 14, 15, 16, 17, 18, 19, 20]);
-  for (let at = 0; at <= 64; at++) {
-    assert.equal(authenticator.begin({ ...numbered(at), connection: 1 }, numbered(at).from, 20_000), at < 64);
-  }
-  assert.equal(authenticator.admit({ ...numbered(0), connection: 1 }, ''), 'waiting');
-  assert.deepEqual(authenticator.admit({ ...numbered(64), connection: 1 }, ''), { principal: undefined });
+});
+
+test('AUTHENTICATOR-5: a connection has at most 64 sessions; a pid that has one may begin again', () => {
+  const { authenticator } = createTestAuthenticator();
+  const begin = (number: number): boolean => authenticator.begin(numbered(number, 1), numbered(number).from, 0);
+  for (let number = 0; number <= 64; number++) assert.equal(begin(number), number < 64);
+  assert.equal(begin(0), true);
+  assert.equal(begin(65), false);
+  assert.equal(authenticator.admit(numbered(0, 1), ''), 'waiting');
+  assert.deepEqual(authenticator.admit(numbered(64, 1), ''), { principal: undefined });
 });
 
 test('AUTHENTICATOR-5: connections with many sessions do not evict the session of a connection with one', () => {
   const { authenticator } = createTestAuthenticator();
-  const numbered = (at: number, connection: number) => ({ from: pidOf(`slave(${at})`, '10.0.0.1:5051'), connection });
   const own = numbered(1, 1_000);
   authenticator.begin(own, own.from, 0);
   for (let connection = 0; connection < 400; connection++) {

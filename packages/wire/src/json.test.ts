@@ -40,6 +40,7 @@ test('a double gives the same value when read, and never has the form of an inte
 test('integers of 64 bits have all digits and stay in their range', () => {
   assert.equal(jsonSigned(2 ** 63), '9223372036854775807');
   assert.equal(jsonSigned(-(2 ** 63)), '-9223372036854775808');
+  assert.equal(jsonSigned(-(2 ** 64)), '-9223372036854775808');
   assert.equal(jsonSigned(1763858538123456789n), '1763858538123456789');
   assert.equal(jsonSigned(2 ** 60), '1152921504606846976');
   assert.equal(jsonUnsigned(2 ** 64), '18446744073709551615');
