@@ -1,7 +1,6 @@
-// The results that are kept in bench/scale/results: a file of JSON an experiment, with the machine and, of each result, the
-// commit that it was measured at.
+// The results stored in bench/scale/results: a JSON file per experiment, with the machine and the commit of each result.
 import { readFileSync } from 'node:fs';
-import { EXPERIMENTS, type Experiment, type Results } from './program.js';
+import type { Experiment, Results } from './program.js';
 
 export interface Machine {
   readonly cores: number;
@@ -24,6 +23,7 @@ export type KeptResults = {
 };
 
 export function readKept(folder: string): KeptResults {
-  const read = (name: string): unknown => JSON.parse(readFileSync(`${folder}/${name}.json`, 'utf8'));
-  return Object.fromEntries(EXPERIMENTS.map((name) => [name, read(name)])) as unknown as KeptResults;
+  const read = <Name extends Experiment>(name: Name): KeptResults[Name] =>
+    JSON.parse(readFileSync(`${folder}/${name}.json`, 'utf8'));
+  return { allocation: read('allocation'), hold: read('hold'), load: read('load'), sharing: read('sharing') };
 }

@@ -1,4 +1,4 @@
-// The experiments by name, with the sizes that docs/scale.md speaks of: `scripts/plots.mjs` runs each in a process of its own.
+// The experiments of docs/scale.md by name, with their sizes; `scripts/plots.mjs` runs each in a separate process.
 import { type AllocationResult, allocation } from './allocation.js';
 import { type HoldResult, hold } from './hold.js';
 import { type LoadResult, paperLoad } from './paper-load.js';
@@ -19,7 +19,7 @@ const SEED = 1;
 const SHARING_SEEDS = [1, 2, 3];
 const SIZES = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
 
-/** The sizes of an experiment, each of which is a process; null: it has one. */
+/** The numbers of agents of an experiment, each run in a separate process; null: one process for all. */
 export const SIZES_OF: Readonly<Record<Experiment, readonly number[] | null>> = {
   allocation: null,
   hold: [1_000, 10_000, 50_000],
@@ -27,13 +27,11 @@ export const SIZES_OF: Readonly<Record<Experiment, readonly number[] | null>> = 
   sharing: null,
 };
 
-export const EXPERIMENTS = Object.keys(SIZES_OF) as readonly Experiment[];
-
-/** One element of `Results`, or of a list in it where there are sizes. */
+/** Returns the results of an experiment; with sizes, the result for one number of agents. */
 export function runExperiment(experiment: Experiment, agents: number): unknown {
   switch (experiment) {
     case 'allocation':
-      // Until the engine has compiled what is measured.
+      // V8 compiles the measured code first.
       for (let i = 0; i < 10; i++) allocation(SIZES[0] as number, FRAMEWORKS);
       return SIZES.map((size) => allocation(size, FRAMEWORKS));
     case 'hold':

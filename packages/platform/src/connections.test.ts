@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { mock, test } from 'node:test';
 import {
   type ConnectionLimits,
@@ -21,16 +20,12 @@ function world(limits: Partial<ConnectionLimits>) {
     onCut: (remote, reason) => cut.push(`${remote} ${reason}`),
   });
   const open = (remoteAddress: string, remotePort: number): Socket => {
-    const socket = Object.assign(new EventEmitter(), {
-      remoteAddress,
-      remotePort,
-      destroyed: false,
-      bytesWritten: 0,
-      writableLength: 0,
-      destroy() {
-        this.destroyed = true;
-      },
-    }) as unknown as Socket;
+    const socket = Object.defineProperties(new Socket(), {
+      remoteAddress: { value: remoteAddress },
+      remotePort: { value: remotePort },
+      bytesWritten: { value: 0, writable: true },
+      writableLength: { value: 0, writable: true },
+    });
     connections.add(socket, undefined);
     return socket;
   };
@@ -45,7 +40,7 @@ function world(limits: Partial<ConnectionLimits>) {
   };
 }
 
-test('CONNECTIONS-1: room is made by closing silent ones, then idle ones, of the address that has the most', () => {
+test('CONNECTIONS-1: silent connections are closed first, then idle ones, of the address that has the most', () => {
   const { connections, open, cut } = world({ maxConnections: 5 });
   const [peer, busy, idle] = [open('10.0.0.1', 1), open('10.0.0.2', 1), open('::ffff:10.0.0.3', 1)];
   connections.used(peer, '10.0.0.1:5051');
@@ -71,7 +66,7 @@ test('CONNECTIONS-1: room is made by closing silent ones, then idle ones, of the
   connections.closeAll();
 });
 
-test('CONNECTIONS-2: of connections that stay silent only so many are kept', (t) => {
+test('CONNECTIONS-2: the number of silent connections is limited after the grace period', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const { connections, open, wait } = world({ maxSilent: 2 });
@@ -86,7 +81,7 @@ test('CONNECTIONS-2: of connections that stay silent only so many are kept', (t)
   connections.closeAll();
 });
 
-test('CONNECTIONS-3: a head that comes byte by byte has no more time than one that never comes', (t) => {
+test('CONNECTIONS-3: a head that arrives byte by byte has the same time as one that never arrives', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const { connections, open, wait } = world({});
@@ -105,7 +100,7 @@ test('CONNECTIONS-3: a head that comes byte by byte has no more time than one th
   connections.closeAll();
 });
 
-test('CONNECTIONS-1: a connection whose client takes no byte of its answer goes when room is needed', (t) => {
+test('CONNECTIONS-1: a connection whose client reads no byte of its answer is closed to make room', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const { connections, open, wait } = world({ maxConnections: 3 });
@@ -122,7 +117,7 @@ test('CONNECTIONS-1: a connection whose client takes no byte of its answer goes 
   connections.closeAll();
 });
 
-test('CONNECTIONS-1: a client that takes its answer again stays, and so does one that has it all', (t) => {
+test('CONNECTIONS-1: a client that continues to read stays connected, as does one that has read its whole answer', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const { connections, open, wait } = world({ maxConnections: 1 });
@@ -141,7 +136,7 @@ test('CONNECTIONS-1: a client that takes its answer again stays, and so does one
   connections.closeAll();
 });
 
-test('CONNECTIONS-4: who claims to be a registered peer again and again keeps a few connections in use', () => {
+test('CONNECTIONS-4: connections that claim to be of one registered peer count as in use up to a limit', () => {
   const { connections, open } = world({ maxConnections: 7 });
   const real = open('10.0.0.1', 1);
   const flood = [1, 2, 3, 4, 5].map((port) => open('10.0.0.9', port));

@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 import { realClock } from './clock.js';
 import { createLineWriter } from './stderr.js';
 
-test('the real clock agrees with the wall and never goes back', () => {
+test('the real clock agrees with Date.now and never goes back', () => {
   let before = realClock.now();
   for (let i = 0; i < 1000; i++) {
     const now = realClock.now();
@@ -108,7 +108,7 @@ import { createLineWriter } from './stderr.js';
   }
 });
 
-test('STDERR-1, STDERR-2: what could not be written is counted, and logging goes on when it can', () => {
+test('STDERR-1, STDERR-2: dropped lines are counted, and logging continues when writes succeed', () => {
   let full = true;
   let waitingBytes = 0;
   const written: string[] = [];

@@ -79,7 +79,7 @@ test(
   }),
 );
 
-test('a file that is not there is told', () => {
+test('a missing file is an error', () => {
   const kept = keepFromChildren('/no/such/file');
   assert.match(kept.ok ? '' : kept.error, /no\/such\/file: can't be kept from child processes/);
 });

@@ -71,7 +71,7 @@ const taken: readonly (readonly [name: string, argv: string[], env: Record<strin
   ['what follows --', ['--port=1', '--', '--nonsense'], {}, { port: 1 }],
 ];
 for (const [name, argv, env, values] of taken) {
-  test(`taken: ${name}`, () => {
+  test(`accepted: ${name}`, () => {
     const flags = parse(['--work_dir=/w', ...argv], env);
     assert.ok(flags.ok, JSON.stringify(flags));
     assert.deepEqual({ ...flags.value.values, ...values }, flags.value.values);
@@ -112,13 +112,13 @@ for (const [name, argv, code, says] of refused) {
   });
 }
 
-test('a required flag that is missing is named', () => {
+test('a missing required flag is an error that names it', () => {
   const flags = parseFlags(table, { argv: [], env: {}, prefix: 'MESOS_', readFile: () => '' });
   assert.ok(!flags.ok);
   assert.deepEqual([flags.error.code, flags.error.flag], ['missingFlag', '--work_dir']);
 });
 
-test('shown are all values as strings, by main name, in order; an ignored flag warns', () => {
+test('all values are shown as strings by main name in order; an ignored flag causes a warning', () => {
   const flags = parse(['--slave_ping_timeout=120secs', '--modules=x']);
   assert.ok(flags.ok);
   assert.deepEqual(
@@ -148,7 +148,7 @@ test('the types of values follow the table', () => {
   assert.deepEqual([port, roles, lookup, workDir], [5050, undefined, true, '/w']);
 });
 
-test('a flag that asks for what is missing is refused with what to do instead, from the environment too', () => {
+test('a refused flag is an error that says what to do instead, from the environment too', () => {
   const message = (result: ReturnType<typeof parse>): string => (result.ok ? 'taken' : result.error.message);
   assert.equal(message(parse(['--contender=x'])), 'Flag --contender: Start it without.');
   assert.equal(message(parse([], { MESOS_CONTENDER: 'x' })), 'Flag MESOS_CONTENDER: Start it without.');

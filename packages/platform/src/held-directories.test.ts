@@ -32,7 +32,8 @@ const held: { close(): void }[] = [];
 function got<T>(result: SystemResult<T>): T {
   assert.ok(result.ok, result.ok ? '' : result.error.message);
   const { value } = result;
-  if (typeof value === 'object' && value !== null && 'close' in value) held.push(value as unknown as { close(): void });
+  if (typeof value === 'object' && value !== null && 'close' in value)
+    held.push({ close: () => Reflect.apply(value.close as () => void, value, []) });
   return value;
 }
 
@@ -52,7 +53,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-test('HELD-1: a name is one component', async () => {
+test('HELD-1: a name is one path component', async () => {
   const directory = await open();
   for (const name of ['', '.', '..', 'sandbox/x', '../x', 'x\0y']) {
     assert.equal(codeOf(await directory.openDirectory(name)), 'EINVAL', JSON.stringify(name));
@@ -62,7 +63,7 @@ test('HELD-1: a name is one component', async () => {
   }
 });
 
-test('HELD-1: a held directory stays the same when something else gets its path', async () => {
+test('HELD-1: an open directory stays the same when its path is replaced', async () => {
   const directory = await open(`${root}/sandbox`);
   renameSync(`${root}/sandbox`, `${root}/elsewhere`);
   symlinkSync(`${root}/victim`, `${root}/sandbox`);
@@ -91,7 +92,7 @@ test('HELD-2: no call follows a link, and the error names it', async () => {
   assert.equal(existsSync(`${root}/victim/new`), false);
 });
 
-test('HELD-3: only a regular file is opened, at once', async () => {
+test('HELD-3: only regular files are opened, without waiting', async () => {
   execFileSync('mkfifo', [`${root}/sandbox/fifo`]);
   const directory = await open(`${root}/sandbox`);
   for (const access of ['read', 'update'] as const) {
@@ -139,7 +140,7 @@ test('a file is read in parts, appended to and cut', async () => {
   assert.equal(got(await file.stat()).sizeBytes, 6);
 });
 
-test('a directory is listed in parts, as far as is wanted', async () => {
+test('a directory is listed in parts until the caller stops', async () => {
   for (let number = 0; number < 600; number++) writeFileSync(`${root}/sandbox/${number}`, '');
   const directory = await open(`${root}/sandbox`);
   const sizes: number[] = [];
@@ -154,7 +155,7 @@ test('a directory is listed in parts, as far as is wanted', async () => {
   assert.equal(parts, 1);
 });
 
-test('links, renames, removal, changes that are told', async () => {
+test('links, renames, removal and notices of changes', async () => {
   const directory = await open(`${root}/sandbox`);
   const top = await open();
   got(await directory.makeLink('link', '/nowhere'));
@@ -173,7 +174,7 @@ test('links, renames, removal, changes that are told', async () => {
   assert.equal(existsSync(`${root}/sandbox/inner`), false);
 });
 
-test('HELD-4: what is made gets its owner; a hard link to a file of someone else is not opened', asRoot, async () => {
+test('HELD-4: a new file gets its owner; a hard link to a file of another user is not opened', asRoot, async () => {
   chownSync(`${root}/sandbox`, nobody.uid, nobody.gid);
   linkSync(`${root}/victim/secret`, `${root}/sandbox/hard`);
   writeFileSync(`${root}/sandbox/mine`, 'mine');
@@ -199,7 +200,7 @@ async function startSwapping(path: string): Promise<() => void> {
   return () => swapper.kill('SIGKILL');
 }
 
-test('HELD-2, HELD-4: a task that swaps a directory for a link in a loop gains nothing', asRoot, async () => {
+test('HELD-2, HELD-4: a task that replaces a directory by a link in a loop gains no access', asRoot, async () => {
   mkdirSync(`${root}/sandbox/d`);
   writeFileSync(`${root}/sandbox/d/secret`, 'harmless');
   symlinkSync(`${root}/victim`, `${root}/sandbox/link`);

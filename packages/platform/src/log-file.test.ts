@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { discoverIp } from './discover-ip.js';
 import { openLogFile } from './log-file.js';
 
-test('a log goes on where it was, and what is full is put aside', async () => {
+test('a log file is continued, and a full one is renamed', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'log-'));
   try {
     for (let start = 0; start < 2; start++) {
@@ -28,13 +28,13 @@ test('a log goes on where it was, and what is full is put aside', async () => {
   }
 });
 
-test('an address is what the command prints, if it is one', async () => {
+test('--ip_discovery_command: the printed text must be an address', async () => {
   assert.deepEqual(await discoverIp('echo " 10.0.0.7 "'), { ok: true, value: '10.0.0.7' });
   assert.equal((await discoverIp('echo localhost')).ok, false);
   assert.equal((await discoverIp('exit 3')).ok, false);
 });
 
-test('a link, a FIFO or a directory under the name of the log is refused, and what the link leads to is left alone', async () => {
+test('a link, a FIFO or a directory with the name of the log file is refused, and the target of the link is unchanged', async () => {
   const root = await mkdtemp(join(tmpdir(), 'meseta-log-'));
   try {
     const path = join(root, 'mesos-master.INFO');

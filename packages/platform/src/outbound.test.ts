@@ -7,7 +7,7 @@ const outbound = createOutbound();
 const TIMEOUTS_MS = [0, 0.5, 1000.5, 2 ** 31, 1e15, 1e300, Number.POSITIVE_INFINITY];
 
 for (const timeoutMs of TIMEOUTS_MS) {
-  test(`a check that waits ${timeoutMs} ms is answered, never thrown`, async () => {
+  test(`a check with a timeout of ${timeoutMs} ms returns a value and does not throw`, async () => {
     const connected = await outbound.connects('127.0.0.1', 1, timeoutMs);
     assert.ok(connected.ok ? connected.value === false : connected.error.code === 'timedOut');
     const status = await outbound.statusOf('http://127.0.0.1:1/', timeoutMs);
@@ -15,7 +15,7 @@ for (const timeoutMs of TIMEOUTS_MS) {
   });
 }
 
-test('a port that is none fails as a value', async () => {
+test('an invalid port is an error value', async () => {
   for (const port of [-1, 65_536, 2 ** 32 - 1, 1.5, Number.NaN]) {
     const connected = await outbound.connects('127.0.0.1', port, 1000);
     assert.equal(connected.ok ? '' : connected.error.code, 'badPort');

@@ -17,7 +17,7 @@ const env = {
   LIBPROCESS_ADVERTISE_PORT: '99',
 };
 
-test("libprocess' variables count where no flag is given", () => {
+test("libprocess' variables apply where the flag is not given", () => {
   const all = { ip: '10.0.0.1', port: 6050, advertise_ip: '10.9.8.7', advertise_port: 99 };
   const given = { ip: '10.0.0.2', port: 5050, advertise_ip: '10.0.0.3', advertise_port: 98 };
   const table: readonly (readonly [
@@ -53,7 +53,7 @@ test("libprocess' variables count where no flag is given", () => {
   }
 });
 
-test('OWN-ADDRESS-1: others are told an address that is one of this host, never that of any interface', async () => {
+test('OWN-ADDRESS-1: the advertised address is one of this host, never the wildcard address', async () => {
   const named = async () => '10.0.0.5';
   const nameless = async () => undefined;
   const own = async (...given: Parameters<typeof ownAddressOf>) => {

@@ -5,7 +5,7 @@ import { createProcesses } from './processes.js';
 const { run } = createProcesses();
 const limits = { timeoutMs: 10_000 };
 
-test("a helper sees nothing of this process' environment, which may hold secrets and what programs load", async (t) => {
+test("a helper does not get this process' environment, which may hold secrets", async (t) => {
   process.env['MESETA_TEST_SECRET'] = 'hunter2';
   t.after(() => delete process.env['MESETA_TEST_SECRET']);
   const shown = async (environment?: Record<string, string>): Promise<readonly string[]> => {
@@ -17,7 +17,7 @@ test("a helper sees nothing of this process' environment, which may hold secrets
   assert.deepEqual(await shown({ A: 'b', PATH: '/bin:/usr/bin' }), ['A=b', 'PATH=/bin:/usr/bin']);
 });
 
-test('what is given to read is read to its end, or not at all by a program that does not want it', async () => {
+test('a program reads its input completely, or ends without reading it', async () => {
   const input = 'x'.repeat(1_000_000);
   const counted = await run({ program: 'wc', arguments: ['-c'], input }, limits);
   assert.equal(counted.ok && counted.value.stdout.trim(), '1000000');

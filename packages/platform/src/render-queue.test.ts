@@ -29,7 +29,7 @@ function viewOf(count: number, ms = 1, keptBytes = 10_000) {
   return { clock, queue, state, request, turns };
 }
 
-test('pieces become buffers and a total length', async () => {
+test('pieces are collected as buffers with a total length', async () => {
   const { queue, request, turns } = viewOf(3);
   const rendering = queue.render(request('a'));
   turns(10);
@@ -38,7 +38,7 @@ test('pieces become buffers and a total length', async () => {
   assert.equal(done.bytes, 15);
 });
 
-test('text and bytes keep their order, large texts come in several buffers', async () => {
+test('texts and bytes keep their order, and large texts are split into buffers', async () => {
   const { queue, clock } = viewOf(0);
   const rendering = queue.render({
     key: 'k',
@@ -57,7 +57,7 @@ test('text and bytes keep their order, large texts come in several buffers', asy
   assert.equal(done.pieces.length, 4);
 });
 
-test('RENDERINGS-2: who asks for the same state shares a rendering, under way or kept', async () => {
+test('RENDERINGS-2: requests for the same state share a rendering, in progress or kept', async () => {
   const { queue, state, request, turns } = viewOf(5);
   const both = [queue.render(request('a')), queue.render(request('a'))];
   turns(10);
@@ -68,7 +68,7 @@ test('RENDERINGS-2: who asks for the same state shares a rendering, under way or
   assert.equal(first, third);
 });
 
-test('RENDERINGS-1: who asks while an older state is rendered gets the next one', async () => {
+test('RENDERINGS-1: a request during the rendering of an older state gets the next rendering', async () => {
   const { queue, state, request, turns } = viewOf(5);
   const old = queue.render(request('a'));
   state.version = 2;
@@ -80,7 +80,7 @@ test('RENDERINGS-1: who asks while an older state is rendered gets the next one'
   assert.equal(state.started, 2);
 });
 
-test('RENDERINGS-1: a kept rendering of an older state is not given out', async () => {
+test('RENDERINGS-1: a kept rendering of an older state is not used', async () => {
   const { queue, state, request, turns } = viewOf(1);
   const first = queue.render(request('a'));
   turns(5);
@@ -91,7 +91,7 @@ test('RENDERINGS-1: a kept rendering of an older state is not given out', async 
   assert.match(textOf(await second), /^a2/);
 });
 
-test('RENDERINGS-3: a turn holds one slice, and renderings take turns', async () => {
+test('RENDERINGS-3: a turn has one slice, and renderings alternate', async () => {
   const { queue, state, request, turns } = viewOf(4);
   const all = ['a', 'b', 'c'].map((key) => queue.render(request(key)));
   assert.deepEqual(state.pieces, ['a', 'b', 'c']);
@@ -103,7 +103,7 @@ test('RENDERINGS-3: a turn holds one slice, and renderings take turns', async ()
   await Promise.all(all);
 });
 
-test('RENDERINGS-4: kept bytes stay within the budget, the least recently used go first', async () => {
+test('RENDERINGS-4: kept bytes stay within the budget; the least recently used are dropped first', async () => {
   const { queue, state, request, turns } = viewOf(1, 1, 2 * 512 + 12);
   const get = async (key: string): Promise<void> => {
     const rendering = queue.render(request(key));
@@ -119,7 +119,7 @@ test('RENDERINGS-4: kept bytes stay within the budget, the least recently used g
   assert.equal(state.started, 4);
 });
 
-test('RENDERINGS-4: a key counts for as much as is kept of it, and what is only for one client is not kept', async () => {
+test('RENDERINGS-4: keys count towards the budget, and renderings for a single client are not kept', async () => {
   const { queue, state, request, turns } = viewOf(1, 1, 10 * 1024);
   const get = async (asked: RenderRequest): Promise<void> => {
     const rendering = queue.render(asked);
@@ -155,7 +155,7 @@ const remembering = (key: string, version: number, text: string): RenderRequest<
   },
 });
 
-test('RENDERINGS-5: a rendering is given what the last of its key remembered', async () => {
+test('RENDERINGS-5: a rendering receives the memory of the previous one of its key', async () => {
   const { queue, turns } = viewOf(0);
   const get = async (key: string, version: number, text: string): Promise<string> => {
     const rendering = queue.render(remembering(key, version, text));
@@ -171,7 +171,7 @@ test('RENDERINGS-5: a rendering is given what the last of its key remembered', a
   assert.equal(await get('a', 3, 'three'), 'nothing then three');
 });
 
-test('RENDERINGS-4: what nobody asks for is let go after a while', async () => {
+test('RENDERINGS-4: a rendering that is not requested for a while is dropped', async () => {
   const { queue, clock, request, turns } = viewOf(1);
   const rendering = queue.render(request('a'));
   turns(3);
@@ -186,7 +186,7 @@ test('RENDERINGS-4: what nobody asks for is let go after a while', async () => {
   assert.equal(clock.timerCount(), 0);
 });
 
-test('what a view throws goes to those who wait, and to no others', async () => {
+test('an exception of a view rejects the waiting requests and no others', async () => {
   const { queue, request, turns } = viewOf(2);
   const good = queue.render(request('a'));
   const failing = queue.render({

@@ -57,7 +57,7 @@ const leads: readonly [name: string, target: () => string, at: string, text: str
   ['to nothing', () => 'none', '', 'notFound'],
 ];
 
-test('SHOWN-1: a link counts by where it leads', async () => {
+test('SHOWN-1: a link is resolved, and one that leads outside is not found', async () => {
   mkdirSync(`${root}/sandbox2`);
   writeFileSync(`${root}/sandbox2/file`, 'another');
   symlinkSync('in', `${root}/sandbox/other`);
@@ -71,12 +71,12 @@ test('SHOWN-1: a link counts by where it leads', async () => {
   assert.equal(await read(`/sandbox/../../${root}/victim/secret`), 'notFound');
 });
 
-test('SHOWN-2: what may not be seen is refused whether it is there or not', async () => {
+test('SHOWN-2: a file that the viewer may not access is refused whether it exists or not', async () => {
   for (const path of ['/closed', '/closed/none']) assert.equal(await read(path), 'forbidden');
   assert.equal(await read('/other'), 'notFound');
 });
 
-test('SHOWN-3: fifos, devices and directories are refused at once, and hold nothing', async () => {
+test('SHOWN-3: reads of FIFOs, devices and directories are refused at once and leave no descriptor open', async () => {
   execFileSync('mkfifo', [`${root}/sandbox/fifo`]);
   const descriptors = readdirSync('/proc/self/fd').length;
   for (let tries = 0; tries < 8; tries++) assert.equal(await read('/sandbox/fifo'), 'badRequest');
@@ -86,7 +86,7 @@ test('SHOWN-3: fifos, devices and directories are refused at once, and hold noth
   assert.equal(readdirSync('/proc/self/fd').length, descriptors);
 });
 
-test('a path that is longer than paths can be is refused by its length', async () => {
+test('a path longer than PATH_MAX is refused', async () => {
   const long = `/sandbox${'/a'.repeat(3000)}`;
   const refused = err(refusal('badRequest', 'path: expected at most 4096 characters, got 6008'));
   assert.deepEqual(await browse(find, long), refused);
@@ -110,7 +110,7 @@ test('a hard link to a file of another user is not read', {
   assert.equal(await read('/sandbox/hard'), 'badRequest');
 });
 
-test('a directory is shown sorted, with what ls says of each name, up to a number of them', async () => {
+test('a listing is sorted, limited, and has the details of ls for each name', async () => {
   symlinkSync('/nowhere', `${root}/sandbox/a link`);
   const listed = await browse(find, '/sandbox/');
   assert.ok(listed.ok);
@@ -129,7 +129,7 @@ test('a directory is shown sorted, with what ls says of each name, up to a numbe
   assert.equal((await browse(find, '/sandbox/in/1')).ok, false);
 });
 
-test('a download is the whole file, and one that is broken off leaves nothing open', async (t) => {
+test('a download is the complete file, and an aborted one leaves no descriptor open', async (t) => {
   const size = 3_000_000;
   writeFileSync(`${root}/sandbox/large`, Buffer.alloc(size, 'x'));
   const server = createServer((request, response) => void download(find, request.url ?? '', response));
@@ -148,7 +148,7 @@ test('a download is the whole file, and one that is broken off leaves nothing op
   assert.equal(open(), false);
 });
 
-test('SHOWN-1: a directory that is swapped for a link in a loop shows nothing of another user', {
+test('SHOWN-1: a directory that is replaced by a link in a loop shows no file of another user', {
   skip: process.getuid?.() === 0 ? false : 'needs root',
 }, async () => {
   mkdirSync(`${root}/sandbox/d`);
@@ -177,7 +177,7 @@ test('a read that ends inside a character leaves that character for the next rea
   assert.deepEqual(lengths, ['', 'a', 'a', 'aé', 'aé', 'aé', 'aé€', 'aé€', 'aé€', 'aé€', 'aé€😀']);
 });
 
-test('a mode is shown as ls shows it', () => {
+test('a mode is formatted as by ls', () => {
   for (const [mode, text] of [
     [0o100644, '-rw-r--r--'],
     [0o040755, 'drwxr-xr-x'],

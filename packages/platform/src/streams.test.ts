@@ -55,7 +55,7 @@ const get = (port: number, paused = false): Client => {
   return client;
 };
 
-test('STREAM-WRITER-1: what is written arrives in order, and end comes after it', async () => {
+test('STREAM-WRITER-1: writes arrive in order, and the end after them', async () => {
   const port = await serve((_, response) => {
     const writer = createStreamWriter(response, { clock: realClock, ended: () => assert.fail('ended by itself') });
     for (let i = 0; i < 100; i++) writer.write(Buffer.from(`${i} `));
@@ -69,7 +69,7 @@ test('STREAM-WRITER-1: what is written arrives in order, and end comes after it'
   assert.equal(client.text, `${Array.from({ length: 100 }, (_, i) => `${i} `).join('')}last`);
 });
 
-test('STREAM-WRITER-1, EVENT-LOG-4: what is written in one turn arrives as chunks of its own', async () => {
+test('STREAM-WRITER-1, EVENT-LOG-4: each write of a turn arrives as one chunk', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((incoming, response) => {
     if (incoming.url === '/writer') {
@@ -93,7 +93,7 @@ test('STREAM-WRITER-1, EVENT-LOG-4: what is written in one turn arrives as chunk
   }
 });
 
-test('STREAM-WRITER-2, STREAM-WRITER-3: a client that reads nothing is cut off past the limit, and told of once', async () => {
+test('STREAM-WRITER-2, STREAM-WRITER-3: the stream of a client that reads nothing is closed at the limit, and reported once', async () => {
   const ends: StreamEnd[] = [];
   const port = await serve((_, response) => {
     const writer = createStreamWriter(response, {
@@ -114,7 +114,7 @@ test('STREAM-WRITER-2, STREAM-WRITER-3: a client that reads nothing is cut off p
   assert.deepEqual(ends, ['tooSlow']);
 });
 
-test('STREAM-WRITER-3: a client that goes is told of once', async () => {
+test('STREAM-WRITER-3: a disconnected client is reported once', async () => {
   const ends: StreamEnd[] = [];
   const port = await serve((_, response) => {
     createStreamWriter(response, { clock: realClock, ended: (why) => ends.push(why) }).write(Buffer.from('x'));
@@ -126,7 +126,7 @@ test('STREAM-WRITER-3: a client that goes is told of once', async () => {
   assert.deepEqual(ends, ['closed']);
 });
 
-test('EVENT-LOG-1: each subscriber gets its snapshot and every event after it; EVENT-LOG-2: a stalled one alone is cut off', async () => {
+test('EVENT-LOG-1, EVENT-LOG-2: each subscriber gets its snapshot and every later event; only the stream of a stalled one is closed', async () => {
   const log = createEventLog({ clock: realClock, ringBytes: 3_000_000 });
   const ends: string[] = [];
   let count = 0;
@@ -159,7 +159,7 @@ test('EVENT-LOG-1: each subscriber gets its snapshot and every event after it; E
   assert.equal(ends[1], 's0 closed');
 });
 
-test('EVENT-LOG-3: many subscribers are served too, and events that all have are let go', async () => {
+test('EVENT-LOG-3: many subscribers are served, and events that all have received are dropped', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((_, response) => {
     log.subscribe(response, [], () => {});
@@ -171,7 +171,7 @@ test('EVENT-LOG-3: many subscribers are served too, and events that all have are
   assert.equal(log.bytes, 0);
 });
 
-test('EVENT-LOG-1, EVENT-LOG-3: every event reaches each of many subscribers, in order, though some come and go meanwhile', async () => {
+test('EVENT-LOG-1, EVENT-LOG-3: every event reaches each of many subscribers in order while others subscribe and leave', async () => {
   const log = createEventLog({ clock: realClock });
   const port = await serve((_, response) => {
     log.subscribe(response, [Buffer.from('<')], () => {});
@@ -196,7 +196,7 @@ test('EVENT-LOG-1, EVENT-LOG-3: every event reaches each of many subscribers, in
   await until('the rest', () => log.bytes === 0);
 });
 
-test('a rendering is sent whole to a slow reader', async () => {
+test('a slow reader receives the complete rendering', async () => {
   const pieces = Array.from({ length: 200 }, (_, i) => Buffer.alloc(65_536, 97 + (i % 26)));
   const bytes = pieces.length * 65_536;
   const queue = createRenderQueue({ clock: realClock });
@@ -214,7 +214,7 @@ test('a rendering is sent whole to a slow reader', async () => {
   assert.equal(client.text, Buffer.concat(pieces).toString());
 });
 
-test('RENDERINGS-6: those who read take turns: one window a turn, whoever has gone is passed over', async () => {
+test('RENDERINGS-6: readers receive one window per turn alternately; disconnected ones are skipped', async () => {
   const clock = createTestClock();
   const queue = createRenderQueue({ clock });
   const window = 2 ** 18;
@@ -293,7 +293,7 @@ for (const [name, lines, says] of bodies) {
   });
 }
 
-test('BODIES-4: a body that comes byte by byte is refused, though it is never silent for long', async () => {
+test('BODIES-4: a body that arrives byte by byte is refused, although it is never silent for long', async () => {
   const { budget, post } = await bodyServer({ maxBodyBytes: 1000, maxSilenceMs: 200 });
   const slow = post('Content-Length: 1000\r\n\r\n');
   const timer = setInterval(() => slow.write('x'), 20);
@@ -303,7 +303,7 @@ test('BODIES-4: a body that comes byte by byte is refused, though it is never si
   assert.equal(budget.held, 0);
 });
 
-test('BODIES-1, BODIES-2: bodies together are limited too; one that goes gives its bytes back, and small ones go on', async () => {
+test('BODIES-1, BODIES-2: all bodies together are limited; an aborted one returns its bytes, and small ones are accepted', async () => {
   const large = 200_000;
   const { budget, post } = await bodyServer({ maxBodyBytes: large, budget: createByteBudget(large) });
   const holder = post(`Content-Length: ${large}\r\n\r\n${'x'.repeat(large - 1)}`);

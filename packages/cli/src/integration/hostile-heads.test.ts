@@ -1,7 +1,6 @@
-// No request's head holds a daemon up: heads at the size limit, made so that a careless reader takes the square of their
-// length, against a real master and a real agent.
+// Request heads at the size limit, for which a naive parser would take quadratic time, against a real master and agent.
 //
-// HEADS-1: no head keeps a daemon's event loop for longer than 250 ms of processor time.
+// HEADS-1: no head blocks a daemon's event loop for more than 250 ms of processor time.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
@@ -9,7 +8,7 @@ import { LIMITS } from '@meseta/base';
 import { createTestCluster, type TestCluster } from './testing.js';
 
 const MAX_PAUSE_MS = 250;
-/** Room for what a head has besides. */
+/** Leaves room for the other lines of the head. */
 const LONG = LIMITS.requestHead.most - 512;
 
 let cluster: TestCluster;
@@ -49,7 +48,7 @@ const heads: { readonly [what: string]: string } = {
   'an absolute target': get(`http://${'a'.repeat(LONG)}/state`),
 };
 
-/** All that the daemon says until it has answered, or closes. */
+/** The answer of the daemon, until its head is complete or the connection closes. */
 const send = (address: string, bytes: string): Promise<string> =>
   new Promise((resolve) => {
     const [host, port] = address.split(':');

@@ -1,5 +1,5 @@
-// Bad peers: bytes that are no message, messages that are nobody's, bodies without end, heads that never end, and
-// subscribers that don't read. Nothing changes, nobody else is held back, and each is heard of.
+// Hostile peers: malformed bytes, messages of unknown senders, endless bodies and heads, and subscribers that do not read.
+// The state does not change, other clients are not delayed, and each kind is logged.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -40,8 +40,8 @@ function open(address: string): Socket {
   return socket;
 }
 
-/** What the peer says until it closes. */
-function talk(address: string, ...parts: readonly (Buffer | string)[]): Promise<string> {
+/** Everything that the peer sends until it closes the connection. */
+function exchange(address: string, ...parts: readonly (Buffer | string)[]): Promise<string> {
   return new Promise((resolve) => {
     const socket = open(address);
     let said = '';
@@ -75,7 +75,7 @@ async function slowestHealthMs(): Promise<number> {
 const libprocess = { 'Libprocess-From': 'slave(1)@127.0.0.1:1', 'User-Agent': 'libprocess/slave(1)@127.0.0.1:1' };
 const head = `Libprocess-From: ${libprocess['Libprocess-From']}\r\n`;
 
-test('bytes that are no request, and requests that end early', async () => {
+test('malformed bytes and incomplete requests are refused', async () => {
   const beforehand = await digestOf(cluster);
   const garbage: readonly (Buffer | string)[] = [
     Buffer.from(Array.from({ length: 5_000 }, (_, i) => (i * 31 + (i >> 3)) & 0xff)),
@@ -95,13 +95,13 @@ test('bytes that are no request, and requests that end early', async () => {
     `GET / HTTP/1.1\r\n${'x'.repeat(100_000)}: 1\r\n\r\n`,
   ];
   for (const address of addresses()) {
-    for (const bytes of garbage) assert.doesNotMatch(await talk(address, bytes), /^HTTP\/1.1 (2|5)\d\d/);
+    for (const bytes of garbage) assert.doesNotMatch(await exchange(address, bytes), /^HTTP\/1.1 (2|5)\d\d/);
   }
   assert.equal(await digestOf(cluster), beforehand);
   assert.match(logOf('master'), /bad message from 127\.0\.0\.1/);
 });
 
-test('messages with bodies that are none, from peers that nobody knows', async () => {
+test('messages of unknown peers with malformed bodies change nothing', async () => {
   const beforehand = await digestOf(cluster);
   const internal = places.messages.filter(({ fullName }) => /^mesos\.(internal|scheduler)\./.test(fullName));
   assert.ok(internal.length > 40);
@@ -146,16 +146,16 @@ test('LOG-2: a flood of messages that the core refuses adds few lines to the log
 test('a body over 64 MiB is refused before it is read', async () => {
   const type = 'Content-Type: application/json\r\n';
   const target = 'POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\n';
-  const announced = await talk(cluster.master, `${target}${type}Content-Length: ${2 ** 26 + 1}\r\n\r\n`);
+  const announced = await exchange(cluster.master, `${target}${type}Content-Length: ${2 ** 26 + 1}\r\n\r\n`);
   assert.match(announced, /^HTTP\/1\.1 413 [\s\S]*limit of 67108864 bytes/);
   const chunk = Buffer.alloc(2 ** 20, 0x20);
   const chunks = Array.from({ length: 66 }, () => [`${chunk.length.toString(16)}\r\n`, chunk, '\r\n']).flat();
-  const chunked = await talk(cluster.master, `${target}${type}Transfer-Encoding: chunked\r\n\r\n`, ...chunks);
+  const chunked = await exchange(cluster.master, `${target}${type}Transfer-Encoding: chunked\r\n\r\n`, ...chunks);
   assert.match(chunked, /^HTTP\/1\.1 413 /);
   assert.ok((await slowestHealthMs()) < 2_000);
 });
 
-test('heads and bodies that never end hold nobody back', async () => {
+test('endless heads and bodies do not delay other clients', async () => {
   const sockets = addresses().flatMap((address) => Array.from({ length: 150 }, () => open(address)));
   for (const [i, socket] of sockets.entries()) {
     socket.write(
@@ -189,7 +189,7 @@ function stalledStream(
   });
 }
 
-test('a subscriber that does not read is cut off, and the others go on', async () => {
+test('the stream of a subscriber that does not read is closed, and the others continue', async () => {
   const id = { value: 'stalled' };
   const capabilities = [{ type: 'MULTI_ROLE' }];
   const info = { user: 'root', name: 'stalled', id, roles: ['stalled'], capabilities, failover_timeout: 1 };

@@ -1,10 +1,9 @@
-// No input ends, blocks or fills a daemon: messages and calls at the size limits, drawn from the schema, against a real
-// master and a real agent with a small heap. A minute here; `node scripts/nightly-hostile.mjs` goes on for longer and
+// Messages and calls at the size limits, generated from the schema, against a real master and a real agent with a small heap. A minute here; `node scripts/nightly-hostile.mjs` goes on for longer and
 // with seeds of its own. MESETA_HOSTILE_SEED and MESETA_HOSTILE_DURATION repeat a run: one seed gives one order of requests.
 //
 // SIZES-1: no turn of a daemon's event loop takes longer than 250 ms of processor time.
 // SIZES-2: memory stays within the heap's limit and the bodies that may be in flight.
-// SIZES-3: both daemons live, and the framework that was there before runs on.
+// SIZES-3: both daemons keep running, and an existing framework stays subscribed.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';

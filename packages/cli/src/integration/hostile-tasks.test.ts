@@ -1,8 +1,8 @@
-// Tasks that are launched in earnest, each with one field spoiled: whatever checks, grace periods, environments, files to
-// fetch, ports and labels are, the agent answers with a state or a refusal, and lives.
+// Launches of real tasks, each with one hostile field (checks, grace periods, environments, URIs, ports, labels ...): the
+// agent answers each with a state or a refusal and keeps running.
 //
-// TASKS-HOSTILE-1: neither daemon ends, and the witness' task runs on.
-// TASKS-HOSTILE-2: each task comes to an end, or is refused.
+// TASKS-HOSTILE-1: neither daemon ends, and the witness' task keeps running.
+// TASKS-HOSTILE-2: each task ends or is refused.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';

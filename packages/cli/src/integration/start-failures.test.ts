@@ -1,4 +1,4 @@
-// What keeps a daemon from starting is told in one line that names the flag and its value, with status 1 and no stack.
+// A daemon that cannot start prints one line that names the flag and its value, without a stack trace, and exits with 1.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -55,7 +55,7 @@ async function run(name: Daemon, flags: readonly string[]): Promise<Ended> {
 
 type Daemon = 'master' | 'agent';
 
-/** Flags with which it would start, but for those of a row. */
+/** Flags with which the daemon starts; a row replaces one of them. */
 const USUAL: Readonly<Record<Daemon, () => Readonly<Record<string, string>>>> = {
   master: () => ({ port: '0', work_dir: at('master') }),
   agent: () => ({

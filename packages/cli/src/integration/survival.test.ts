@@ -1,5 +1,5 @@
-// kill -9 of the agent, of the master and of the framework, each while 50 tasks run: no task is lost, none runs
-// twice, and the framework knows every state at the end.
+// SIGKILL of the agent, the master and the framework, each while 50 tasks run: no task is lost, none runs twice, and the
+// framework receives every terminal state.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { createTestCluster, type TestCluster } from './testing.js';
 const TASKS = 50;
 const RUN_SECONDS = 6;
 
-/** What each task does: says that it ran (once a run), lasts a while, ends well. */
+/** The command of a task: records each run in a file, then runs for a while. */
 const commandOf = (directory: string, id: string): string =>
   `echo ran >> ${directory}/runs/${id}; sleep ${RUN_SECONDS}; exit 0`;
 
@@ -31,12 +31,12 @@ const readState = (directory: string): FrameworkState => {
   }
 };
 
-/** The framework, in a process of its own: launches what it has not launched before, follows the rest. */
+/** The framework, a separate process: launches the tasks once and follows their states. */
 async function framework(directory: string, master: string): Promise<void> {
   let { frameworkId } = readState(directory);
   const states: Record<string, string> = { ...readState(directory).states };
   const save = (): void => {
-    // Whole or not at all: this process is killed at any moment.
+    // Renamed into place, as this process is killed at any moment.
     writeFileSync(`${stateFile(directory)}.next`, JSON.stringify({ frameworkId, states }));
     renameSync(`${stateFile(directory)}.next`, stateFile(directory));
   };
@@ -49,7 +49,7 @@ async function framework(directory: string, master: string): Promise<void> {
     }
     for (const offer of event.offers?.offers ?? []) {
       const ids = Object.keys(states).length > 0 ? [] : Array.from({ length: TASKS }, (_, at) => `task-${at}`);
-      // Written down before it is said: a framework that dies in between asks, instead of launching again.
+      // Stored before the ACCEPT: a framework killed in between reconciles instead of launching again.
       for (const id of ids) states[id] = 'TASK_STAGING';
       save();
       const tasks = ids.map((id) =>
