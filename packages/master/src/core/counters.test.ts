@@ -218,8 +218,8 @@ test('a status update is valid only if it was sent to the scheduler; an acknowle
     { messages_status_update_acknowledgement: 1, invalid_status_update_acknowledgements: 1 },
   );
   assert.equal(agent.has('StatusUpdateAcknowledgementMessage'), false);
-  const told = () => void agent.update(scheduler, 't', 'TASK_RUNNING');
-  assert.deepEqual(moved({ world }, told), { messages_status_update: 1, valid_status_updates: 1 });
+  const update = () => void agent.update(scheduler, 't', 'TASK_RUNNING');
+  assert.deepEqual(moved({ world }, update), { messages_status_update: 1, valid_status_updates: 1 });
   const unknown = () => void agent.update(scheduler, 'unknown', 'TASK_RUNNING');
   assert.deepEqual(moved({ world }, unknown), { messages_status_update: 1, invalid_status_updates: 1 });
   assert.equal(scheduler.events.filter(({ type }) => type === 'UPDATE').length, 2, 'it is passed on all the same');

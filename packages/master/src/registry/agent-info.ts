@@ -1,7 +1,7 @@
 // An AgentInfo as the registry keeps it: JSON text that is decoded only when a caller needs its fields.
 // A newly elected master recovers up to 50,000 of them; decoding all would delay its recovery.
 //
-// AGENT-INFO-1: equal infos are encoded as the same text, so `===` tells whether an agent's info has changed.
+// AGENT-INFO-1: equal infos are encoded as the same text, so `===` shows whether an agent's info has changed.
 // AGENT-INFO-2: decoding gives the encoded info back, with the defaults of Mesos' schema for unset fields.
 import { assert } from '@meseta/base';
 import type { AgentInfo } from '@meseta/wire';

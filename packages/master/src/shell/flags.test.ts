@@ -11,7 +11,7 @@ const errorOf = (...argv: string[]): string => {
   return flags.ok ? '' : flags.error.message;
 };
 
-test('a master that is told to be one of several refuses to start: it would lead beside the others', () => {
+test('a master with flags for one of several masters refuses to start, because it would lead beside the others', () => {
   for (const flag of ['--zk=zk://a:2181/mesos', '--master_detector=x', '--master_contender=x']) {
     assert.match(errorOf(flag), /^Flag --\w+: Several masters are not supported yet\. Start one master without this/);
   }

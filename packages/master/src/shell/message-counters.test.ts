@@ -5,7 +5,7 @@ import { type CountedFrameworks, createMessageCounters } from './message-counter
 
 const driverId = 'driver' as FrameworkId;
 const driver = 'scheduler(1)@10.0.0.2:1' as Pid;
-const stranger = 'scheduler(2)@10.0.0.3:1' as Pid;
+const unregistered = 'scheduler(2)@10.0.0.3:1' as Pid;
 
 function stage() {
   const frameworks: Map<FrameworkId, { readonly info: { readonly principal?: string } }> = new Map([
@@ -22,9 +22,9 @@ test('messages of drivers are counted by principal when they arrive and when the
   const { counters } = stage();
   counters.countReceived(driver);
   counters.countReceived(driver);
-  counters.countReceived(stranger);
+  counters.countReceived(unregistered);
   counters.beginProcessing(driver)();
-  counters.beginProcessing(stranger)();
+  counters.beginProcessing(unregistered)();
   assert.deepEqual(
     [...counters.metrics()],
     [

@@ -98,7 +98,7 @@ test('PEER-GATE-1: registrations of senders that must authenticate and have not 
   unasked.say(driver, subscribe);
   assert.equal(unasked.pushed.length, 2);
   assert.equal(unasked.say(agent, register, 'crammd5-authenticator-session(9)'), 'unknown');
-  assert.equal(unasked.say(agent, register, 'stranger'), 'unknown');
+  assert.equal(unasked.say(agent, register, 'other'), 'unknown');
 });
 
 test('a connection counts as that of a registered peer only where the peer has authenticated', () => {
@@ -117,7 +117,7 @@ test('PEER-GATE-3: a peer that is authenticated on two connections is lost when 
   const { authenticate, close, names, say } = gateWith(both);
   authenticate(driver, 1);
   authenticate(driver, 2);
-  // A stranger's attempt in its name is not an authentication.
+  // The attempt of another process in its name is not an authentication.
   say(driver, { name: 'AuthenticateMessage', body: { pid: driver } }, 'master', 3);
   const isLost = () => names().includes('peerLost');
   close(1);

@@ -120,7 +120,7 @@ test('who may see and do what over HTTP', async () => {
   assert.equal((await post(address, '/api/v1', 'alice', weights, evil)).status, 403);
 });
 
-test('OPERATOR-STREAMS-3: a stream tells each what they may see', async () => {
+test('OPERATOR-STREAMS-3: a stream has the events that its viewer may see, and no others', async () => {
   const address = await master(...guarded);
   const streams = await Promise.all(
     (['alice', 'bob'] as const).map((who) => post(address, '/api/v1', who, { type: 'SUBSCRIBE' })),
@@ -139,16 +139,16 @@ test('OPERATOR-STREAMS-3: a stream tells each what they may see', async () => {
   // What comes next for bob is no framework's event, however long it takes.
   const next = bobs.next();
   assert.equal(
-    await Promise.race([next.then(() => 'told'), get(address, '/health', undefined).then(() => 'nothing')]),
+    await Promise.race([next.then(() => 'an event'), get(address, '/health', undefined).then(() => 'nothing')]),
     'nothing',
   );
 });
 
-/** A v0 driver of few words: it authenticates, subscribes, and tells how that ended. */
+/** A v0 driver that authenticates and subscribes; returns how that ended. */
 async function driver(address: string, secret: string | undefined): Promise<string> {
-  let told: (name: string) => void = () => {};
+  let onEnd: (name: string) => void = () => {};
   const ended = new Promise<string>((resolve) => {
-    told = resolve;
+    onEnd = resolve;
   });
   const host = await createHost({
     ip: '127.0.0.1',
@@ -160,13 +160,13 @@ async function driver(address: string, secret: string | undefined): Promise<stri
       if (!message.ok) return 'unknown';
       const { name } = message.value;
       if (!name.startsWith('Authentication')) {
-        told(name);
+        onEnd(name);
         return 'accepted';
       }
       const { replies, end } = client.receive(message.value);
       for (const reply of replies) say(from, 'crammd5-authenticatee(1)', reply);
       if (end?.kind === 'authenticated') subscribe();
-      else if (end !== undefined) told(end.kind);
+      else if (end !== undefined) onEnd(end.kind);
       return 'accepted';
     },
   });

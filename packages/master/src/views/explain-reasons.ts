@@ -134,7 +134,7 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: Expl
     };
   },
   headroom: ({ required, available, withheld }) => ({
-    text: `${amountsText(withheld)} are held back for quota guarantees of other roles: ${amountsText(required)} still promised, ${amountsText(available)} free in the cluster.`,
+    text: `${amountsText(withheld)} are withheld for quota guarantees of other roles: ${amountsText(required)} still promised, ${amountsText(available)} free in the cluster.`,
     figures: { required: amountsOf(required), available: amountsOf(available), withheld: amountsOf(withheld) },
   }),
   filtered: ({ refused, untilMs }, context) => ({
@@ -188,7 +188,7 @@ function inactivity({ state, frameworkId }: ExplainContext): string {
   const framework = state.frameworks.get(frameworkId);
   switch (framework?.status) {
     case 'recovered':
-      return 'Its scheduler has not subscribed to this master; agents told of the framework.';
+      return 'Its scheduler has not subscribed to this master; agents reported the framework.';
     case 'disconnected':
       return `Its scheduler is disconnected; if it does not come back within its failover_timeout (${spanText(1000 * (framework.info.failover_timeout ?? 0))} from then on) the framework is torn down.`;
     default:

@@ -75,7 +75,7 @@ test('a registration within its bounds is accepted', () => {
 
 test('--require_agent_domain refuses agents without a fault domain; a master with one accepts agents with one', () => {
   const wanting = { requireAgentDomain: true, domain };
-  assert.match(warningAbout({}, wanting) ?? '', /no domain, which --require_agent_domain wants/);
+  assert.match(warningAbout({}, wanting) ?? '', /no domain, which --require_agent_domain requires/);
   assert.equal(warningAbout({ agent: { domain } }, wanting), undefined);
   assert.equal(warningAbout({}, { domain }), undefined);
 });

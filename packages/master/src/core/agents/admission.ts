@@ -56,7 +56,7 @@ function problemWith(ctx: Context, applicant: Applicant): Problem {
   if (Number(semver[1]) < 1) return `version: expected 1.0.0 or later, got ${version}`;
   if (agent.domain !== undefined && identity.info.domain === undefined) return 'it has a domain and this master none';
   if (agent.domain === undefined && options.requireAgentDomain)
-    return 'it has no domain, which --require_agent_domain wants';
+    return 'it has no domain, which --require_agent_domain requires';
   return (
     overLimit('agentFrameworks', 'frameworks', applicant.frameworks?.length ?? 0) ??
     overLimit('agentFrameworks', 'completed_frameworks', applicant.completed_frameworks?.length ?? 0) ??

@@ -159,12 +159,12 @@ test('kills are repeated at each re-registration that lists the task', () => {
 test("an agent that claims the id of another machine's agent is shut down", () => {
   const world = createWorld();
   const agent = world.agent();
-  const liar = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', silent: true });
-  liar.say({
+  const impostor = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', silent: true });
+  impostor.say({
     name: 'ReregisterAgentMessage',
     body: { agent: { hostname: 'agent0', id: { value: agent.id } }, version: '1.12.0' },
   });
-  assert.equal(liar.has('ShutdownMessage'), true);
+  assert.equal(impostor.has('ShutdownMessage'), true);
   assert.equal(world.master.state.agents.registered.get(agent.id)?.pid, agent.pid);
 });
 
@@ -206,12 +206,12 @@ test('after a master failover agents and frameworks return; missing agents are m
   assert.equal(back.take('SUBSCRIBED').subscribed?.framework_id.value, scheduler.id);
   back.call({
     type: 'RECONCILE',
-    reconcile: { tasks: [{ task_id: { value: 't' } }, { task_id: { value: 'ghost' } }] },
+    reconcile: { tasks: [{ task_id: { value: 't' } }, { task_id: { value: 'other' } }] },
   });
   assert.deepEqual(
     [back.status().state, back.has('UPDATE')],
     ['TASK_RUNNING', false],
-    'the ghost may be on the missing one',
+    'the other may be on the missing agent',
   );
   world.wait(600_000);
   assert.equal(world.master.state.agents.unreachable.has(missing.id), true);

@@ -52,7 +52,7 @@ test('an agent re-registers at a pid that has got another id meanwhile: that age
   const agent = world.agent();
   const own = agent.id;
   agent.breakConnection();
-  // An earlier try of the same process arrives late: it is taken for a new agent.
+  // An earlier try of the same process arrives late: the master registers it as a new agent.
   agent.register();
   assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S1`]);
   agent.reregister({ agent: { ...agent.info, id: { value: own } } });

@@ -184,8 +184,8 @@ function addCompletedTasks(ctx: Context, agent: Agent, { framework_info, tasks =
   for (const { task_id } of framework.completedTasks.values()) known.add(task_id.value);
   for (const task of tasks) {
     if (known.has(task.task_id.value) || !isTerminal(task.state)) continue;
-    const held = toPostRefinement(task.resources ?? []);
-    addCompletedTask(ctx, framework, returnedTask(ctx, task, { framework, agent }, held));
+    const resources = toPostRefinement(task.resources ?? []);
+    addCompletedTask(ctx, framework, returnedTask(ctx, task, { framework, agent }, resources));
   }
 }
 

@@ -48,7 +48,7 @@ test("an update is ignored if it comes from another pid than the agent's, or if 
   assert.equal(world.master.state.counters.get('master/messages_update_slave'), 3);
 });
 
-test('an update replaces oversubscribed resources if it has them or says so', () => {
+test('an update replaces oversubscribed resources if it has some or sets update_oversubscribed_resources', () => {
   const table: readonly (readonly [fields: Partial<UpdateAgentMessage>, cpus: number])[] = [
     [{ oversubscribed_resources: revocable('cpus:2') }, 6],
     [{}, 6],

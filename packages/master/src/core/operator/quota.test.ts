@@ -1,4 +1,4 @@
-// What of quota is refused and with which words, and which offers are taken back for it.
+// Which quotas are refused and with which text, and which offers are rescinded for a quota.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MasterCall, QuotaConfig, Resource } from '@meseta/wire';

@@ -77,7 +77,7 @@ const stories: readonly (readonly [what: string, steps: readonly Step[]])[] = [
       [({ agent }) => gone(agent.id), 200],
     ],
   ],
-  ['gone, and never heard of', [[() => gone('nobody'), 404]]],
+  ['gone, and unknown', [[() => gone('nobody'), 404]]],
   [
     'drained and reactivated',
     [
@@ -97,7 +97,7 @@ const stories: readonly (readonly [what: string, steps: readonly Step[]])[] = [
     ],
   ],
   [
-    'drained, and of nobody',
+    'drained, and of an unknown agent',
     [
       [() => drain('nobody'), 400],
       [() => deactivate('nobody'), 400],
@@ -161,7 +161,7 @@ const stories: readonly (readonly [what: string, steps: readonly Step[]])[] = [
     ],
   ],
   [
-    'resources of nobody',
+    'resources of an unknown agent',
     [
       [() => reserve('nobody'), 400],
       [() => unreserve('nobody'), 400],

@@ -9,10 +9,10 @@ import { createWorld, resources, task } from '../testing.js';
 
 const uuid = bytesOfUuid('22222222-2222-4222-8222-222222222222');
 
-/** One agent with a task, an executor and an operation under way; the liar is registered too. */
+/** One agent with a task, an executor and an operation under way; the impostor is registered too. */
 function stage() {
   const world = createWorld();
-  const honest = world.agent();
+  const victim = world.agent();
   const scheduler = world.subscribe({ capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }] });
   world.wait(1_000);
   const offer = scheduler.offer();
@@ -30,93 +30,93 @@ function stage() {
     ...resource,
     reservations: [{ type: 'DYNAMIC' as const, role: 'web' }],
   }));
-  const agent_id = { value: honest.id };
+  const agent_id = { value: victim.id };
   world.operator({ type: 'RESERVE_RESOURCES', reserve_resources: { agent_id, resources: reserved } });
-  const liar = world.agent();
+  const impostor = world.agent();
   scheduler.events.splice(0);
   const [operation] = world.master.state.operations.keys();
   assert.ok(operation);
-  return { world, honest, liar, scheduler, operation };
+  return { world, victim, impostor, scheduler, operation };
 }
 
-const lies: Readonly<Record<string, (at: ReturnType<typeof stage>) => LibprocessMessage>> = {
-  "a status of another's task": ({ honest, scheduler }) => ({
+const claims: Readonly<Record<string, (at: ReturnType<typeof stage>) => LibprocessMessage>> = {
+  "a status of another's task": ({ victim, scheduler }) => ({
     name: 'StatusUpdateMessage',
     body: {
       update: {
         framework_id: { value: scheduler.id },
-        agent_id: { value: honest.id },
+        agent_id: { value: victim.id },
         status: { task_id: { value: 't' }, state: 'TASK_FINISHED', uuid },
         timestamp: 1,
         uuid,
         latest_state: 'TASK_FINISHED',
       },
-      pid: honest.pid,
+      pid: victim.pid,
     },
   }),
-  "a status of another's task, in its own name (UPDATES-2)": ({ liar, scheduler }) => ({
+  "a status of another's task, in its own name (UPDATES-2)": ({ impostor, scheduler }) => ({
     name: 'StatusUpdateMessage',
     body: {
       update: {
         framework_id: { value: scheduler.id },
-        agent_id: { value: liar.id },
+        agent_id: { value: impostor.id },
         status: { task_id: { value: 't' }, state: 'TASK_FINISHED', uuid },
         timestamp: 1,
         uuid,
         latest_state: 'TASK_FINISHED',
       },
-      pid: liar.pid,
+      pid: impostor.pid,
     },
   }),
-  "the end of another's executor": ({ honest, scheduler }) => ({
+  "the end of another's executor": ({ victim, scheduler }) => ({
     name: 'ExitedExecutorMessage',
     body: {
-      agent_id: { value: honest.id },
+      agent_id: { value: victim.id },
       framework_id: { value: scheduler.id },
       executor_id: { value: 'e' },
       status: 0,
     },
   }),
-  "a message of another's executor": ({ honest, scheduler }) => ({
+  "a message of another's executor": ({ victim, scheduler }) => ({
     name: 'ExecutorToFrameworkMessage',
     body: {
-      agent_id: { value: honest.id },
+      agent_id: { value: victim.id },
       framework_id: { value: scheduler.id },
       executor_id: { value: 'e' },
       data: 'AAAA',
     },
   }),
-  "the end of another's operation": ({ honest, operation }) => ({
+  "the end of another's operation": ({ victim, operation }) => ({
     name: 'UpdateOperationStatusMessage',
     body: {
       operation_uuid: { value: operation },
-      agent_id: { value: honest.id },
+      agent_id: { value: victim.id },
       status: { state: 'OPERATION_FAILED', uuid: { value: uuid } },
     },
   }),
-  "the end of another's operation, in its own name": ({ liar, operation }) => ({
+  "the end of another's operation, in its own name": ({ impostor, operation }) => ({
     name: 'UpdateOperationStatusMessage',
     body: {
       operation_uuid: { value: operation },
-      agent_id: { value: liar.id },
+      agent_id: { value: impostor.id },
       status: { state: 'OPERATION_FAILED', uuid: { value: uuid } },
     },
   }),
-  "another's unregistration": ({ honest }) => ({
+  "another's unregistration": ({ victim }) => ({
     name: 'UnregisterAgentMessage',
-    body: { agent_id: { value: honest.id } },
+    body: { agent_id: { value: victim.id } },
   }),
-  "another's resources": ({ honest }) => ({
+  "another's resources": ({ victim }) => ({
     name: 'UpdateAgentMessage',
     body: {
-      agent_id: { value: honest.id },
+      agent_id: { value: victim.id },
       update_oversubscribed_resources: true,
       oversubscribed_resources: resources('cpus:100').map((resource) => ({ ...resource, revocable: {} })),
     },
   }),
-  "another's id": ({ honest, liar }) => ({
+  "another's id": ({ victim, impostor }) => ({
     name: 'ReregisterAgentMessage',
-    body: { agent: { ...liar.info, id: { value: honest.id } }, version: '1.12.0' },
+    body: { agent: { ...impostor.info, id: { value: victim.id } }, version: '1.12.0' },
   }),
   "a framework's call": ({ scheduler }) => ({
     name: 'SchedulerCall',
@@ -128,7 +128,7 @@ const lies: Readonly<Record<string, (at: ReturnType<typeof stage>) => Libprocess
   }),
 };
 
-for (const [name, lie] of Object.entries(lies)) {
+for (const [name, claim] of Object.entries(claims)) {
   test(`a false claim of an agent has no effect: ${name}`, () => {
     const at = stage();
     const { world, scheduler } = at;
@@ -145,12 +145,12 @@ for (const [name, lie] of Object.entries(lies)) {
     });
     const before = structuredClone(seen());
     world.notes.splice(0);
-    at.liar.say(lie(at));
-    world.feed({ kind: 'message', from: 'slave(9)@10.9.9.9:1' as Pid, message: lie(at) });
+    at.impostor.say(claim(at));
+    world.feed({ kind: 'message', from: 'slave(9)@10.9.9.9:1' as Pid, message: claim(at) });
     assert.deepEqual(structuredClone(seen()), before);
     assert.deepEqual(scheduler.events, []);
     const logged = world.notes.filter((note) => note.kind === 'log').length;
-    const told = at.liar.has('ShutdownMessage');
-    assert.ok(logged >= 2 || told, 'an operator or the liar hears of it');
+    const isShutDown = at.impostor.has('ShutdownMessage');
+    assert.ok(logged >= 2 || isShutDown, 'it is logged, or the impostor is shut down');
   });
 }
