@@ -31,7 +31,7 @@ export const SITES: readonly Sites[] = [
   sites('agent/src/core/environment.ts', 1, 'guarded', AGENT_CORE),
   sites('agent/src/core/executor-launch.ts', 2, 'guarded', AGENT_CORE),
   sites('agent/src/core/launch.ts', 1, 'guarded', AGENT_CORE),
-  sites('agent/src/core/pods.ts', 1, 'guarded', AGENT_CORE),
+  sites('agent/src/core/pods.ts', 2, 'guarded', AGENT_CORE),
   sites('allocator/src/agents.ts', 8, 'guarded', MASTER_CORE),
   sites('allocator/src/allocations.ts', 3, 'guarded', MASTER_CORE),
   sites('allocator/src/allocator.ts', 2, 'inside', 'recovery, and constants of the program'),

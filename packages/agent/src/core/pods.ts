@@ -15,8 +15,8 @@ import { sandboxLinks, volumeLinks } from './volumes.js';
 export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const podTask = framework?.podTasks.get(taskId);
-  const executor = podTask && framework?.executors.get(podTask.executorId);
-  if (framework === undefined || executor === undefined || podTask?.state !== 'queued') return;
+  if (framework === undefined || podTask?.state !== 'queued') return;
+  const executor = present(framework.executors.get(podTask.executorId), 'the executor of a container');
   framework.podTasks.set(taskId, { ...podTask, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
   const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
@@ -32,7 +32,8 @@ export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: Ta
 export function endPodIfEmpty(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
-  if (framework === undefined || executor?.kind !== 'default' || executor.state === 'ended') return;
+  // The end of a group may have ended the executor before.
+  if (framework === undefined || executor === undefined || executor.state === 'ended') return;
   for (const podTask of framework.podTasks.values()) {
     if (podTask.executorId === executorId && podTask.state !== 'ended') return;
   }
