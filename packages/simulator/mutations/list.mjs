@@ -15,8 +15,8 @@ export const mutations = [
   {
     name: 'An acknowledged update stays first in its stream',
     file: agent('status-updates'),
-    find: 'updates: stream.updates.slice(1), durable: stream.durable - 1,',
-    replace: 'updates: stream.updates, durable: stream.durable,',
+    find: 'updates: stream.updates.slice(1), durableCount: stream.durableCount - 1,',
+    replace: 'updates: stream.updates, durableCount: stream.durableCount,',
   },
   {
     name: 'The acknowledgement of a terminal update leaves the stream open',

@@ -65,10 +65,15 @@ function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: Exe
 }
 
 /** Queues tasks for the executor's next LAUNCH. */
-export function queueLaunch(ctx: Context, executor: ExecutorRecord, taskIds: readonly TaskId[], group: boolean): void {
+export function queueLaunch(
+  ctx: Context,
+  executor: ExecutorRecord,
+  taskIds: readonly TaskId[],
+  isGroup: boolean,
+): void {
   const run = ctx.state.runs.get(executor.containerId);
   if (run === undefined) return;
-  const pending = [...(run.pending ?? []), { taskIds, group, durable: false }];
+  const pending = [...(run.pending ?? []), { taskIds, isGroup, isDurable: false }];
   ctx.state.runs.set(executor.containerId, { ...run, pending });
 }
 
@@ -78,8 +83,8 @@ export function deliverDurableLaunch(ctx: Context, frameworkId: FrameworkId, exe
   const executor = framework?.executors.get(executorId);
   const run = executor && ctx.state.runs.get(executor.containerId);
   if (framework === undefined || executor === undefined || run?.pending === undefined) return;
-  const at = run.pending.findIndex(({ durable }) => !durable);
-  const pending = run.pending.map((it, index) => (index === at ? { ...it, durable: true } : it));
+  const at = run.pending.findIndex(({ isDurable }) => !isDurable);
+  const pending = run.pending.map((it, index) => (index === at ? { ...it, isDurable: true } : it));
   ctx.state.runs.set(executor.containerId, { ...run, pending });
   sendQueuedLaunches(ctx, framework, executor);
 }
@@ -90,21 +95,21 @@ export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, exe
   for (;;) {
     const run = ctx.state.runs.get(executor.containerId);
     const [first, ...rest] = run?.pending ?? [];
-    if (run === undefined || first === undefined || !first.durable) return;
+    if (run === undefined || first === undefined || !first.isDurable) return;
     const event = launchEvent(framework, first);
     ctx.state.runs.set(executor.containerId, { ...run, pending: rest, hasDeliveredTask: true });
     if (event !== undefined) sendToExecutor(ctx, framework, executor, event);
   }
 }
 
-function launchEvent(framework: FrameworkRecord, { taskIds, group }: PendingLaunch): ExecutorEvent | undefined {
+function launchEvent(framework: FrameworkRecord, { taskIds, isGroup }: PendingLaunch): ExecutorEvent | undefined {
   const tasks = taskIds.flatMap((id): readonly TaskInfo[] => {
     const record = framework.tasks.get(id);
     return record === undefined || isTerminal(record.task.state) ? [] : [record.info];
   });
   const [task] = tasks;
   if (task === undefined) return undefined;
-  return group
+  return isGroup
     ? { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks } } }
     : { type: 'LAUNCH', launch: { task } };
 }
@@ -127,7 +132,7 @@ export function killCustomTask(
     // The queue entry stays, because its write completes later; ended tasks are not delivered.
     for (const id of waiting.taskIds) {
       if (isTerminal(framework.tasks.get(id)?.task.state)) continue;
-      const message = waiting.group
+      const message = waiting.isGroup
         ? 'A task of its group was killed before it was launched'
         : 'Killed before the task was launched';
       enqueueTaskStatus(ctx, framework, executor, id, {

@@ -55,7 +55,7 @@ export function runTask(ctx: Context, message: RunTaskMessage): void {
   acceptLaunch(ctx, frameworkId, info, message.pid, {
     executor: task.executor,
     tasks: [task],
-    group: false,
+    isGroup: false,
     versions: resource_version_uuids,
     launchExecutor: launch_executor,
   });
@@ -73,7 +73,7 @@ export function runTaskGroup(ctx: Context, message: RunTaskGroupMessage): void {
   acceptLaunch(ctx, frameworkId, message.framework, undefined, {
     executor,
     tasks,
-    group: true,
+    isGroup: true,
     versions: resource_version_uuids,
     launchExecutor: launch_executor,
   });
@@ -84,7 +84,7 @@ interface Launch {
   /** Undefined for a command task. */
   readonly executor: ExecutorInfo | undefined;
   readonly tasks: readonly TaskInfo[];
-  readonly group: boolean;
+  readonly isGroup: boolean;
   readonly versions: readonly ResourceVersionUUID[] | undefined;
   /** Whether the master expects the executor to be launched with the tasks; older masters don't say. */
   readonly launchExecutor: boolean | undefined;
@@ -139,14 +139,14 @@ function refusalByNames({ tasks, executor }: Launch): Refusal | undefined {
 function refusalByUsers(
   { state }: Context,
   framework: FrameworkInfo,
-  { tasks, executor, group }: Launch,
+  { tasks, executor, isGroup }: Launch,
 ): Refusal | undefined {
   for (const task of tasks) {
     for (const user of usersOfTask(task, executor, framework.user)) {
       if (state.config.mayRunAs(framework.principal, user)) continue;
       return {
         state: 'TASK_ERROR',
-        reason: group ? 'REASON_TASK_GROUP_UNAUTHORIZED' : 'REASON_TASK_UNAUTHORIZED',
+        reason: isGroup ? 'REASON_TASK_GROUP_UNAUTHORIZED' : 'REASON_TASK_UNAUTHORIZED',
         message: `not authorized to launch tasks as user '${user}' on this agent`,
       };
     }
@@ -377,7 +377,7 @@ function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: Exec
     whenDurable(ctx, framework, { kind: 'launchPodTask', frameworkId, taskId });
   }
   if (executor.kind === 'default') return;
-  queueLaunch(ctx, executor, taskIds, launch.group);
+  queueLaunch(ctx, executor, taskIds, launch.isGroup);
   if (known === undefined) whenDurable(ctx, framework, { kind: 'launch', frameworkId, executorId });
   whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId });
 }

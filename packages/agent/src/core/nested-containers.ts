@@ -76,7 +76,7 @@ export function handleContainerCall(ctx: Context, connection: ConnectionId, call
   if (remove !== undefined) removeNested(ctx, connection, id, nested);
   else if (kill !== undefined) killContainer(ctx, connection, id, nested, kill.signal ?? SIGKILL);
   else if (wait !== undefined)
-    handleWait(ctx, id, nested, { connection, nested: call.wait_nested_container !== undefined });
+    handleWait(ctx, id, nested, { connection, isNested: call.wait_nested_container !== undefined });
   else if (nested === undefined || isEndReported(nested)) replyUnknownContainer(ctx, connection, id);
   else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
 }

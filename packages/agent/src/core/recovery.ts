@@ -157,7 +157,7 @@ function restore(ctx: Context, record: CheckpointRecord): void {
       const framework = frameworkWith(ctx, frameworkId, {});
       framework.tasks.set(taskId, task);
       if (updates.length === 0) return;
-      framework.streams.set(taskId, { frameworkId, taskId, updates, durable: updates.length, retryMs: 10_000 });
+      framework.streams.set(taskId, { frameworkId, taskId, updates, durableCount: updates.length, retryMs: 10_000 });
       return;
     }
     case 'operation':
@@ -168,7 +168,7 @@ function restore(ctx: Context, record: CheckpointRecord): void {
       return;
     case 'sandbox': {
       const { containerId, path, endedWallMs } = record;
-      state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
+      state.sandboxes.set(containerId, { containerId, path, endedWallMs, isBeingRemoved: false });
       return;
     }
     case 'agent':

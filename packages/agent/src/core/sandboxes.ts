@@ -16,7 +16,7 @@ import type { AgentState } from './state.js';
 
 export function startSandboxAge(ctx: Context, containerId: ContainerId, path: string): void {
   const endedWallMs = ctx.now.wallMs;
-  ctx.state.sandboxes.set(containerId, { containerId, path, endedWallMs, removing: false });
+  ctx.state.sandboxes.set(containerId, { containerId, path, endedWallMs, isBeingRemoved: false });
   save(ctx, sandboxKey(containerId), { kind: 'sandbox', containerId, path, endedWallMs });
 }
 
@@ -60,7 +60,7 @@ export function handleDiskUsage(ctx: Context, usedShare: number): void {
   const inUse = outermostOfRunning(state);
   for (const sandbox of state.sandboxes.values()) {
     const { endedWallMs } = sandbox;
-    if (sandbox.removing || endedWallMs === undefined || inUse.has(sandbox.containerId)) continue;
+    if (sandbox.isBeingRemoved || endedWallMs === undefined || inUse.has(sandbox.containerId)) continue;
     if (ctx.now.wallMs - endedWallMs < state.maxSandboxAgeMs) continue;
     if (!sandbox.path.startsWith(`${state.config.workDir}/`)) {
       log(ctx, 'warning', `not removing the sandbox ${sandbox.path}: it is not below ${state.config.workDir}`);
@@ -68,7 +68,7 @@ export function handleDiskUsage(ctx: Context, usedShare: number): void {
       save(ctx, sandboxKey(sandbox.containerId), undefined);
       continue;
     }
-    state.sandboxes.set(sandbox.containerId, { ...sandbox, removing: true });
+    state.sandboxes.set(sandbox.containerId, { ...sandbox, isBeingRemoved: true });
     ctx.effects.push({ kind: 'removeSandbox', containerId: sandbox.containerId, path: sandbox.path });
   }
 }
@@ -90,7 +90,7 @@ export function handleSandboxRemoved(ctx: Context, containerId: ContainerId, err
   if (error !== undefined) {
     ctx.state.counters.sandboxRemovalsFailed++;
     log(ctx, 'warning', `the sandbox ${sandbox.path} could not be removed: ${error}`);
-    ctx.state.sandboxes.set(containerId, { ...sandbox, removing: false });
+    ctx.state.sandboxes.set(containerId, { ...sandbox, isBeingRemoved: false });
     return;
   }
   ctx.state.counters.sandboxesRemoved++;

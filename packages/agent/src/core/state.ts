@@ -39,7 +39,7 @@ export interface UpdateStream {
   readonly taskId: TaskId;
   readonly updates: readonly StatusUpdate[];
   /** The number of updates that are on disk and may be sent. */
-  readonly durable: number;
+  readonly durableCount: number;
   /** The pause before the next resending. */
   readonly retryMs: number;
 }
@@ -69,8 +69,8 @@ export interface CompletedExecutor {
 /** Tasks that wait for delivery to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
 export interface PendingLaunch {
   readonly taskIds: readonly TaskId[];
-  readonly group: boolean;
-  readonly durable: boolean;
+  readonly isGroup: boolean;
+  readonly isDurable: boolean;
 }
 
 /** The part of a container's state that is not in the checkpoint: its checks, or its executor's connection. */
@@ -95,7 +95,7 @@ export interface Run {
 export interface WaitingCall {
   readonly connection: ConnectionId;
   /** The call is WAIT_NESTED_CONTAINER, else WAIT_CONTAINER. */
-  readonly nested: boolean;
+  readonly isNested: boolean;
 }
 
 /** A nested or standalone container, and the calls that wait for its start and its end. */
@@ -110,7 +110,7 @@ export interface Sandbox {
   readonly path: string;
   /** Undefined while the container is not known to have ended (SANDBOXES-1). */
   readonly endedWallMs: number | undefined;
-  readonly removing: boolean;
+  readonly isBeingRemoved: boolean;
 }
 
 export interface Registration {

@@ -68,7 +68,7 @@ export function enqueueStatusUpdate(
     frameworkId: framework.id,
     taskId,
     updates: [],
-    durable: 0,
+    durableCount: 0,
     retryMs: FIRST_RETRY_MS,
   };
   // STATUS-UPDATES-7.
@@ -136,7 +136,7 @@ export function forward(ctx: Context, frameworkId: FrameworkId, taskId: TaskId):
   const framework = ctx.state.frameworks.get(frameworkId);
   const stream = framework?.streams.get(taskId);
   if (framework === undefined || stream === undefined) return;
-  const next = changed(stream, { durable: Math.min(stream.durable + 1, stream.updates.length) });
+  const next = changed(stream, { durableCount: Math.min(stream.durableCount + 1, stream.updates.length) });
   framework.streams.set(taskId, next);
   if (!hasTimer(ctx, resendTimer(next))) sendHead(ctx, framework, next);
 }
@@ -149,7 +149,7 @@ function sendUpdate(ctx: Context, update: StatusUpdate, latest: TaskState): void
 /** STATUS-UPDATES-1, STATUS-UPDATES-3, STATUS-UPDATES-4: sends the first update, if it may be sent, and sets its timer. */
 function sendHead(ctx: Context, framework: FrameworkRecord, stream: UpdateStream): void {
   const head = stream.updates[0];
-  if (head === undefined || stream.durable === 0 || !ctx.state.registration.registered) return;
+  if (head === undefined || stream.durableCount === 0 || !ctx.state.registration.registered) return;
   const record = framework.tasks.get(stream.taskId);
   if (record !== undefined) {
     const sent = { status_update_state: head.status.state, status_update_uuid: head.uuid };
@@ -195,7 +195,7 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
   const taskId = message.task_id.value as TaskId;
   const stream = framework?.streams.get(taskId);
   const head = stream?.updates[0];
-  if (framework === undefined || stream === undefined || head?.uuid !== message.uuid || stream.durable === 0) {
+  if (framework === undefined || stream === undefined || head?.uuid !== message.uuid || stream.durableCount === 0) {
     log(ctx, 'info', `ignored an acknowledgement of task ${taskId}: no update waits for it`);
     return;
   }
@@ -208,7 +208,7 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
     releaseIfDone(ctx, framework.id, record?.executorId);
     return;
   }
-  const rest = { updates: stream.updates.slice(1), durable: stream.durable - 1, retryMs: FIRST_RETRY_MS };
+  const rest = { updates: stream.updates.slice(1), durableCount: stream.durableCount - 1, retryMs: FIRST_RETRY_MS };
   const next = changed(stream, rest);
   if (next.updates.length === 0) framework.streams.delete(taskId);
   else framework.streams.set(taskId, next);

@@ -233,7 +233,12 @@ test('VALIDATION-1: a checkpoint with a name that could lie elsewhere is not use
 test('VALIDATION-1: a sandbox outside of work_dir is never deleted', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  world.core.state.sandboxes.set(containerId, { containerId, path: '/var/meseta2/x', endedWallMs: 0, removing: false });
+  world.core.state.sandboxes.set(containerId, {
+    containerId,
+    path: '/var/meseta2/x',
+    endedWallMs: 0,
+    isBeingRemoved: false,
+  });
   world.input({ kind: 'diskUsage', usedShare: 1 });
   assert.equal(
     world.effects.some(({ kind }) => kind === 'removeSandbox'),

@@ -14,9 +14,9 @@ export function replyToWaitingForRun(ctx: Context, containerId: ContainerId, sta
   ctx.state.waitingForRuns.delete(containerId);
 }
 
-export function replyToWait(ctx: Context, { connection, nested }: WaitingCall, status: ExitStatus): void {
+export function replyToWait(ctx: Context, { connection, isNested }: WaitingCall, status: ExitStatus): void {
   const result = status.kind === 'unknown' ? {} : { exit_status: waitStatusOf(status) };
-  const response = nested
+  const response = isNested
     ? ({ type: 'WAIT_NESTED_CONTAINER', wait_nested_container: result } as const)
     : ({ type: 'WAIT_CONTAINER', wait_container: result } as const);
   ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', response });

@@ -44,8 +44,8 @@ function checkFramework(state: AgentState, framework: FrameworkRecord): void {
   for (const [taskId, { executorId }] of podTasks) {
     assert(executors.has(executorId) && tasks.has(taskId), `pod task ${taskId} has its executor and its record`);
   }
-  for (const [taskId, { updates, durable }] of streams) {
-    assert(updates.length > 0 && durable <= updates.length, `the stream of task ${taskId}`);
+  for (const [taskId, { updates, durableCount }] of streams) {
+    assert(updates.length > 0 && durableCount <= updates.length, `the stream of task ${taskId}`);
   }
 }
 
