@@ -80,7 +80,7 @@ test('CHECKPOINT-RECORDS-1: an executor with its progress is the executor as it 
     startedWallMs: undefined,
     kill: undefined,
   };
-  const kill = { why: 'asked', sinceWallMs: 6, graceMs: 7 } as const;
+  const kill = { why: 'requested', sinceWallMs: 6, graceMs: 7 } as const;
   const running: ExecutorRecord = { ...executor, state: 'running', pid: 5, startedWallMs: 4, kill };
   const whole: CheckpointEntry = { key: 'executor/f/e', record: { kind: 'executor', executor } };
   const progress = executorProgress(running) as CheckpointEntry;

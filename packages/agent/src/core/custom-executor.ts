@@ -55,7 +55,7 @@ export function destroyUnsubscribedExecutor(ctx: Context, containerId: Container
   const found = executorOf(ctx, containerId);
   if (found?.executor.state !== 'launching') return;
   log(ctx, 'warning', `destroying executor ${found.executor.info.executor_id.value}: it did not subscribe in time`);
-  destroyExecutor(ctx, found.framework, found.executor, 'notRegistered');
+  destroyExecutor(ctx, found.framework, found.executor, 'notSubscribed');
 }
 
 function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord, why: Kill['why']): void {
@@ -212,11 +212,11 @@ function launchFailureStatus({ kill }: ExecutorRecord, problem: string): StatusF
 }
 
 function endStatusOf(framework: FrameworkRecord, { kill }: ExecutorRecord, status: ExitStatus): StatusFields {
-  if (kill?.why === 'notRegistered') {
+  if (kill?.why === 'notSubscribed') {
     const message = 'The executor did not subscribe within the registration timeout';
     return { state: 'TASK_FAILED', message, reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT' };
   }
-  if (kill?.why === 'notBack') {
+  if (kill?.why === 'notResubscribed') {
     return {
       state: taskStateFor(isPartitionAware(framework.info), 'TASK_GONE'),
       message: "The executor did not subscribe again after the agent's restart",
@@ -250,7 +250,7 @@ export function stopAwaiting(ctx: Context, containerId: ContainerId): void {
 export function destroyLateExecutors(ctx: Context): void {
   for (const containerId of [...ctx.state.awaited]) {
     const found = executorOf(ctx, containerId);
-    if (found !== undefined) destroyExecutor(ctx, found.framework, found.executor, 'notBack');
+    if (found !== undefined) destroyExecutor(ctx, found.framework, found.executor, 'notResubscribed');
     stopAwaiting(ctx, containerId);
   }
 }

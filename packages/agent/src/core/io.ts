@@ -163,7 +163,7 @@ export interface VolumeLink {
 /** Why a task is being ended, and when SIGKILL follows. Kept across a restart of the agent. */
 export interface Kill {
   readonly why:
-    | 'asked'
+    | 'requested'
     | 'unhealthy'
     | 'maxCompletion'
     | 'shutdown'
@@ -171,8 +171,8 @@ export interface Kill {
     /** Another task of its group failed or was killed. */
     | 'group'
     /** An executor did not subscribe in time, at first or after a restart of the agent. */
-    | 'notRegistered'
-    | 'notBack';
+    | 'notSubscribed'
+    | 'notResubscribed';
   readonly sinceWallMs: number;
   readonly graceMs: number;
 }

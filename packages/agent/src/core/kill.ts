@@ -31,7 +31,7 @@ export function killTask(ctx: Context, message: KillTaskMessage): void {
   }
   const run = runOfTask(framework, taskId);
   if (run !== undefined) {
-    killRun(ctx, framework, run, 'asked', graceOf(message.kill_policy));
+    killRun(ctx, framework, run, 'requested', graceOf(message.kill_policy));
     return;
   }
   const executor = framework.executors.get(framework.tasks.get(taskId)?.executorId as ExecutorId);
