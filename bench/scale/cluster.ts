@@ -2,7 +2,8 @@
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import { createBooksChecker } from '@meseta/simulator/checkers/books';
 import { createRecordKeeper } from '@meseta/simulator/checkers/records';
-import { type AgentNode, type AgentSize, createAgentNode } from '@meseta/simulator/nodes/agent';
+import { type AgentNode, createAgentNode } from '@meseta/simulator/nodes/agent';
+import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
 import { createMasters, type Masters } from '@meseta/simulator/nodes/masters';
 import { createMemory, type SchedulerClient, type Script, startScheduler } from '@meseta/simulator/nodes/scheduler';
 import { planOf } from '@meseta/simulator/run/plan';

@@ -5,7 +5,7 @@
 // HOLD-2: the new master knows of every agent and every task.
 import { assert } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
-import type { AgentSize } from '@meseta/simulator/nodes/agent';
+import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
 import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
 import type { Offer } from '@meseta/wire';
 import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';

@@ -21,8 +21,6 @@ export interface Timeline {
   at(atMs: number, run: () => void): Scheduled;
   after(delayMs: number, run: () => void): Scheduled;
   cancel(scheduled: Scheduled | undefined): void;
-  /** As if it were cancelled and asked for anew; it must be pending. */
-  move(scheduled: Scheduled, atMs: number): void;
   /** Lets everything happen up to and with `untilMs`. */
   runUntil(untilMs: number): void;
   /** What has happened so far. */
@@ -163,16 +161,6 @@ export function createTimeline(): Timeline {
     after: (delayMs, run) => at(nowMs + Math.max(0, delayMs), run),
     cancel(scheduled) {
       if (isPending(scheduled)) displace(scheduled);
-    },
-    move(scheduled, atMs) {
-      assert(isPending(scheduled), 'what has happened or was cancelled can not be moved');
-      const entry: Entry = scheduled;
-      const stays = entry.place !== QUEUED && atMs > nowMs;
-      if (!stays) displace(entry);
-      entry.atMs = atMs;
-      entry.sequence = sequence++;
-      if (stays) settle(heap, entry.place, entry);
-      else place(entry);
     },
     runUntil(untilMs) {
       assert(untilMs >= nowMs, 'time never goes back');

@@ -5,23 +5,18 @@ import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
 import { type ContainerId, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
-import { type Actor, createActor } from '../engine/actor.js';
 import { between } from '../engine/chance.js';
 import { createFakeContainers, type FakeContainers } from '../engine/containers.js';
 import { createDisk, type Disk } from '../engine/disk.js';
 import { createMachine, type Machine } from '../engine/machine.js';
 import { createPeers, type Peers } from '../engine/peers.js';
+import { type CoreProcess, startCoreProcess } from '../engine/process.js';
 import { coreFailed, type World } from '../world.js';
+import type { AgentSize } from './agent-size.js';
 import { type ExecutorProcess, startExecutor } from './executor.js';
 import { createExecutorSide, type ExecutorSide } from './executor-api.js';
 import { masterPid } from './master.js';
 import type { Masters, Watcher } from './masters.js';
-
-export interface AgentSize {
-  readonly cpus: number;
-  readonly mem: number;
-  readonly disk: number;
-}
 
 export interface AgentNode {
   readonly name: string;
@@ -96,7 +91,7 @@ function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
 
 interface Process {
   readonly core: AgentCore;
-  readonly actor: Actor<AgentInput>;
+  readonly driven: CoreProcess<AgentInput>;
 }
 
 export function createAgentNode({ world, masters, index, size, rate }: AgentNodeOptions): AgentNode {
@@ -124,7 +119,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       boots++;
     }
     if (process === undefined) return;
-    process.actor.stop();
+    process.driven.stop();
     process = undefined;
     containers.listener = undefined;
     world.count('unsynced writes lost in a crash', disk.crash());
@@ -145,7 +140,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     get core() {
       return process?.core;
     },
-    push: (input) => process?.actor.push(input),
+    push: (input) => process?.driven.push(input),
     crash(how, downMs) {
       end(how);
       startAt(timeline.nowMs() + downMs);
@@ -202,7 +197,7 @@ function createContainers(world: World, machine: Machine, node: () => AgentNode)
 function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
   const { timeline, network } = world;
   const { name, machine, disk, containers } = node;
-  const push = (input: AgentInput): void => actor.push(input);
+  const push = (input: AgentInput): void => driven.push(input);
   const peers = createPeers({
     network,
     address: machine.address,
@@ -211,13 +206,13 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
   const executorSide = createExecutorSide(world.encoded, push);
-  const actor: Actor<AgentInput> = createActor<AgentInput, AgentEffect>({
+  const driven = startCoreProcess<AgentInput, AgentEffect>({
     timeline,
     machine,
     core,
     tick: { kind: 'tick' },
     continue: { kind: 'tick' },
-    after(input, effects) {
+    afterStep(input, effects) {
       recordInput(world, name, input);
       for (const observer of world.observers) observer.agentStepped?.(node, input, effects);
     },
@@ -233,7 +228,7 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
   containers.listener = (event) => push({ kind: 'containerEvent', event });
   world.journal.record(name, 'starts');
   push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
-  return { core, actor };
+  return { core, driven };
 }
 
 interface Ports {

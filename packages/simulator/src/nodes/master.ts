@@ -6,10 +6,10 @@ import type { MasterEffect, MasterInput, RequestId, StreamId } from '@meseta/mas
 import { createMaster, type MasterCore } from '@meseta/master/core/machine';
 import type { MasterOptions } from '@meseta/master/core/options';
 import type { MasterInfo } from '@meseta/wire';
-import { type Actor, createActor } from '../engine/actor.js';
 import type { Machine } from '../engine/machine.js';
 import type { End, Handlers } from '../engine/network.js';
 import { createPeers, type Peers } from '../engine/peers.js';
+import { startCoreProcess } from '../engine/process.js';
 import type { RegistryStore } from '../engine/registry-store.js';
 import { coreFailed, type World } from '../world.js';
 import { answerOnTheWire, type HttpAnswer, type HttpRequest } from './http.js';
@@ -61,16 +61,16 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
     machine,
     core,
     get running() {
-      return !actor.stopped;
+      return !driven.isStopped;
     },
     stop(how) {
-      if (actor.stopped) return;
-      actor.stop();
+      if (driven.isStopped) return;
+      driven.stop();
       world.count('registry writes lost in a crash', store.crash(epoch));
       world.network.gone(machine.address, how);
     },
   };
-  const push = (input: MasterInput): void => actor.push(input);
+  const push = (input: MasterInput): void => driven.push(input);
   const exit = (message: string): void => {
     world.journal.record(name, 'exits', message);
     process.stop('reset');
@@ -89,16 +89,16 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
   const http = createHttpSide(world, core, push);
-  const actor: Actor<MasterInput> = createActor<MasterInput, MasterEffect>({
+  const driven = startCoreProcess<MasterInput, MasterEffect>({
     timeline: world.timeline,
     machine,
     core,
     tick: { kind: 'tick' },
     continue: { kind: 'continue' },
-    before: (input) => {
+    beforeStep(input) {
       for (const observer of world.observers) observer.beforeMasterStep?.(process, input);
     },
-    after(input, effects) {
+    afterStep(input, effects) {
       recordInput(world, name, input);
       for (const observer of world.observers) observer.masterStepped?.(process, input, effects);
     },

@@ -3,11 +3,12 @@ import { createAllocator } from '@meseta/allocator';
 import { auditAllocator } from '@meseta/allocator/testing/audit';
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/options';
 import type { AuthorizationAction } from '@meseta/wire';
+import type { Place } from '../faults/place.js';
 import { type AgentNode, createAgentNode } from '../nodes/agent.js';
 import { createMasters, ELECTION, type Masters } from '../nodes/masters.js';
 import { type Framework, startFramework } from '../schedulers/scripts.js';
 import type { World } from '../world.js';
-import type { Place, Plan } from './plan.js';
+import type { Plan } from './plan.js';
 
 export interface Cluster {
   readonly world: World;

@@ -13,25 +13,25 @@ function fingerprint(plan: Plan): string {
 }
 
 test('a seed reproduces its run to the last line, as objects and as bytes', () => {
-  for (const seed of [14, 20]) assert.equal(fingerprint(planOf(seed)), fingerprint(planOf(seed)), `seed ${seed}`);
+  for (const seed of [9, 20]) assert.equal(fingerprint(planOf(seed)), fingerprint(planOf(seed)), `seed ${seed}`);
 });
 
 test('a selection leaves its parts as they were', () => {
-  const plan = planOf(14);
+  const plan = planOf(9);
   const [first] = plan.faults.keys();
   const part = select(plan, { faults: new Set([first ?? 0]), agents: new Set([0]) });
   assert.deepEqual([...part.faults.values()], [plan.faults.get(first ?? 0)]);
   assert.deepEqual([...part.agents.values()], [plan.agents.get(0)]);
   assert.equal(part.frameworks.size, plan.frameworks.size);
   assert.equal(
-    replayCommand(14, { faults: new Set(), agents: new Set([0, 2]) }),
-    'meseta sim --seed=14 --faults=none --agents=0,2 --log',
+    replayCommand(9, { faults: new Set(), agents: new Set([0, 2]) }),
+    'meseta sim --seed=9 --faults=none --agents=0,2 --log',
   );
 });
 
 test('the shrinker takes out what does not matter', () => {
   // Nobody comes back from this within the rest: the invariant breaks because of one fault, the last.
-  const base = planOf(14);
+  const base = planOf(9);
   const faults = new Map([...base.faults].map(([index, fault]) => [index, fault]));
   const last = faults.size;
   faults.set(last, { atMs: base.stormMs - 1, kind: 'killAgent', agent: 0, downMs: base.restMs * 2, atWrite: false });

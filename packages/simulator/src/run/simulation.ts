@@ -2,9 +2,10 @@
 
 import { createCheckers } from '../checkers/all.js';
 import { type Entry, renderEntry } from '../engine/journal.js';
+import { healAll, scheduleFaults } from '../faults/all.js';
+import { tearDownForgotten } from '../faults/operator.js';
 import { createWorld, InvariantBroken, type World } from '../world.js';
 import { createCluster } from './cluster.js';
-import { healAll, scheduleFaults, tearDownForgotten } from './faults.js';
 import type { Plan } from './plan.js';
 import { askForGuarantees } from './probes.js';
 

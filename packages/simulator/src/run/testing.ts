@@ -1,6 +1,7 @@
 // Plans that tests write by hand: a small cluster on a quiet network, and the faults that the test is about.
+import type { Fault } from '../faults/all.js';
 import type { FrameworkPlan } from '../schedulers/framework-plan.js';
-import { type Fault, type Plan, planOf } from './plan.js';
+import { type Plan, planOf } from './plan.js';
 
 const QUIET_NETWORK = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
 

@@ -1,4 +1,4 @@
-// Every variation. Those that change what others read come last.
+// Every variation. One that changes what others draw comes after them.
 import { fullDisks } from './full-disks.js';
 import { largeNumbers } from './large-numbers.js';
 import { longTasks } from './long-tasks.js';
@@ -20,6 +20,6 @@ export const VARIATIONS: readonly Variation[] = [
   sharedVolumes,
   longTasks,
   largeNumbers,
-  prefixedRoles,
   manyWeights,
+  prefixedRoles,
 ];

@@ -4,7 +4,7 @@ import { planOf } from '../run/plan.js';
 import { VARIATIONS } from './all.js';
 import { vary } from './variation.js';
 
-const plain = planOf(14);
+const plain = planOf(9);
 
 test('a variation that a seed does not draw leaves its plan as it is, and draws nothing from the other streams', () => {
   for (const variation of VARIATIONS) {

@@ -2,7 +2,8 @@
 // does not get it runs as if the variation did not exist.
 import type { Random } from '@meseta/base';
 import { happens, streamOf } from '../engine/chance.js';
-import type { Fault, Plan } from '../run/plan.js';
+import type { Fault } from '../faults/all.js';
+import type { Plan } from '../run/plan.js';
 import type { FrameworkPlan } from '../schedulers/framework-plan.js';
 
 export interface Variation {

@@ -1,0 +1,43 @@
+// An agent's process is killed, or its host loses power.
+// Draws: the agent, how long it is down, and whether it crashes with the next write of its checkpoint, before that is
+//     on disk.
+// Strikes: writes that are not synced may be lost; without power the containers end too, and no peer is told.
+// Heals: the agent starts again when its time is over, which may be long after the storm.
+import { happens, pick, waiting } from '../engine/chance.js';
+import { crashAtWrite } from './crash.js';
+import { anyAgent, type FaultKind } from './fault.js';
+
+interface AgentCrash<Kind> {
+  readonly kind: Kind;
+  readonly agent: number;
+  readonly downMs: number;
+  /** Not at once, but with the next write, before that is on disk. */
+  readonly atWrite: boolean;
+}
+
+export type KillAgent = AgentCrash<'killAgent'>;
+export type PowerOffAgent = AgentCrash<'powerOffAgent'>;
+
+const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff'): FaultKind<AgentCrash<Kind>> => ({
+  name: kind,
+  share: 0.23,
+  draw: (random, shape) => ({
+    kind,
+    agent: anyAgent(random, shape),
+    downMs: 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])),
+    atWrite: happens(random, 0.5),
+  }),
+  strike({ world, agents }, fault) {
+    const agent = agents.get(fault.agent);
+    if (agent === undefined) return false;
+    const runs = agent.core !== undefined;
+    crashAtWrite(world, fault.atWrite ? agent.disk : undefined, () => agent.crash(how, fault.downMs));
+    return runs;
+  },
+  heal({ agents }) {
+    for (const { disk } of agents.values()) disk.onNextWrite = undefined;
+  },
+});
+
+export const killAgent: FaultKind<KillAgent> = agentCrash('killAgent', 'killed');
+export const powerOffAgent: FaultKind<PowerOffAgent> = agentCrash('powerOffAgent', 'powerOff');

@@ -1,0 +1,87 @@
+// Every kind of fault, and what happens to them in a run: they are drawn, strike and are healed.
+import type { Cluster } from '../run/cluster.js';
+import { type KillAgent, killAgent, type PowerOffAgent, powerOffAgent } from './agent-crashes.js';
+import { type AgentLeaves, agentLeaves } from './agent-leaves.js';
+import { type SkewAgent, type SkewMaster, skewAgent, skewMaster } from './clock-skews.js';
+import { type Break, breakConnections, type Cut, cut } from './connections.js';
+import { drawFaults, type FaultKind, type Shape } from './fault.js';
+import { type FullDisk, fullDisk } from './full-disk.js';
+import { type KillMaster, killMaster, type PowerOffMaster, powerOffMaster } from './master-crashes.js';
+import { type OperatorFault, operatorActions } from './operator.js';
+import { type PauseAgent, type PauseMaster, pauseAgent, pauseMaster } from './pauses.js';
+import { type RefusedActions, refusedActions } from './refused-actions.js';
+import { type ResizeAgent, resizeAgent } from './resize-agent.js';
+import { type SlowDisk, slowDisk } from './slow-disk.js';
+import { type SlowRegistry, slowRegistry } from './slow-registry.js';
+
+type Drawn =
+  | KillAgent
+  | PowerOffAgent
+  | AgentLeaves
+  | ResizeAgent
+  | PauseAgent
+  | SkewAgent
+  | SlowDisk
+  | FullDisk
+  | KillMaster
+  | PowerOffMaster
+  | PauseMaster
+  | SkewMaster
+  | SlowRegistry
+  | Cut
+  | Break
+  | RefusedActions
+  | OperatorFault;
+
+export type Fault = { readonly atMs: number } & Drawn;
+
+const FAULT_KINDS: readonly FaultKind<Drawn>[] = [
+  killAgent,
+  powerOffAgent,
+  agentLeaves,
+  resizeAgent,
+  pauseAgent,
+  skewAgent,
+  slowDisk,
+  fullDisk,
+  killMaster,
+  powerOffMaster,
+  pauseMaster,
+  skewMaster,
+  slowRegistry,
+  cut,
+  breakConnections,
+  refusedActions,
+  ...operatorActions,
+];
+
+const KIND_BY_NAME: ReadonlyMap<string, FaultKind<Drawn>> = new Map(FAULT_KINDS.map((kind) => [kind.name, kind]));
+
+/** The faults that strike a seed, in the order of their times; variations add theirs. */
+export const faultsOf = (seed: number, shape: Shape, kinds = FAULT_KINDS): readonly Fault[] =>
+  kinds.flatMap((kind) => drawFaults(seed, kind, shape)).sort((a, b) => a.atMs - b.atMs);
+
+const nameOf = (fault: Fault): string => (fault.kind === 'operator' ? `operator ${fault.action.kind}` : fault.kind);
+
+const countedAs = (fault: Fault): string =>
+  fault.kind === 'cut' ? `cut ${fault.ways === 'both' ? 'both ways' : 'one way'}` : nameOf(fault);
+
+export function scheduleFaults(cluster: Cluster): void {
+  const { world, plan } = cluster;
+  for (const fault of plan.faults.values()) {
+    world.timeline.at(fault.atMs, () => {
+      const { atMs: _, ...shown } = fault;
+      world.journal.record('faults', fault.kind, shown);
+      if (KIND_BY_NAME.get(nameOf(fault))?.strike(cluster, fault) === true) world.count(`fault: ${countedAs(fault)}`);
+    });
+  }
+}
+
+/** Everything works again, and frameworks ask for nothing new. */
+export function healAll(cluster: Cluster): void {
+  const { world, frameworks } = cluster;
+  world.journal.record('faults', 'all is healed');
+  world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
+  for (const { heal } of FAULT_KINDS) heal?.(cluster);
+  for (const framework of frameworks.values()) framework.calm();
+}

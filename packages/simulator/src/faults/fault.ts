@@ -1,0 +1,51 @@
+// What a fault is: something that goes wrong in a cluster, or that an operator does to it. Each kind is one file whose
+// header says what it draws, how it strikes and how it heals.
+//
+// FAULT-KINDS-1: each kind draws from a random stream of its own, so a new kind changes no seed that does not draw it.
+import type { Random } from '@meseta/base';
+import { between, happens, pick, streamOf, wholeBetween } from '../engine/chance.js';
+import type { Cluster } from '../run/cluster.js';
+
+/** The parts of a plan that faults are drawn for. */
+export interface Shape {
+  readonly agents: number;
+  readonly frameworks: number;
+  readonly masters: number;
+  readonly stormMs: number;
+}
+
+/** Faults of one kind; `F` is what the kind draws. */
+export interface FaultKind<F> {
+  /** Also the name of its random stream. */
+  readonly name: string;
+  /** The share of seeds that draw it in a storm of strength 1; 0: only variations do. */
+  readonly share: number;
+  /** The most that a seed draws: 12 unless given. */
+  readonly most?: number;
+  draw(random: Random, shape: Shape): F;
+  /** Returns false if the target of the fault does not run or was taken out of the plan. */
+  strike(cluster: Cluster, fault: F): boolean;
+  /** Called once, when the storm ends. Undefined: the fault ends by itself, or stays. */
+  heal?(cluster: Cluster): void;
+}
+
+/** How much more often than their share the kinds strike in a seed. */
+const strengthOf = (seed: number): number => pick(streamOf(seed, 'storm'), [0, 0.5, 1, 1, 1.5, 2]);
+
+/** The faults of one kind in a seed. */
+export function drawFaults<F>(
+  seed: number,
+  { name, share, most = 12, draw }: FaultKind<F>,
+  shape: Shape,
+): readonly (F & { readonly atMs: number })[] {
+  const random = streamOf(seed, `fault ${name}`);
+  if (!happens(random, share * strengthOf(seed))) return [];
+  const count = wholeBetween(random, 1, Math.min(most, pick(random, [2, 4, 12])));
+  return Array.from({ length: count }, () => ({
+    atMs: between(random, 1_000, shape.stormMs),
+    ...draw(random, shape),
+  }));
+}
+
+export const anyAgent = (random: Random, { agents }: Shape): number => wholeBetween(random, 0, agents - 1);
+export const anyMaster = (random: Random, { masters }: Shape): number => wholeBetween(random, 0, masters - 1);

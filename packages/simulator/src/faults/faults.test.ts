@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planOf } from '../run/plan.js';
+import { simulate } from '../run/simulation.js';
+import { frameworkPlan, planWith } from '../run/testing.js';
+import { killAgent } from './agent-crashes.js';
+import { agentLeaves } from './agent-leaves.js';
+import { type Fault, faultsOf } from './all.js';
+import { slowDisk } from './slow-disk.js';
+
+const SHAPE = { agents: 5, frameworks: 3, masters: 2, stormMs: 180_000 };
+
+test('FAULT-KINDS-1: the faults of one kind are the same with and without the others', () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const all = faultsOf(seed, SHAPE);
+    const few = faultsOf(seed, SHAPE, [killAgent, slowDisk, agentLeaves]);
+    const kinds = ['killAgent', 'slowDisk', 'leave'];
+    assert.deepEqual(
+      all.filter(({ kind }) => kinds.includes(kind)),
+      few,
+    );
+  }
+});
+
+test('faults strike in the order of their times, within the storm, and their targets exist', () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const faults = faultsOf(seed, SHAPE);
+    const timesMs = faults.map(({ atMs }) => atMs);
+    assert.deepEqual(
+      timesMs,
+      timesMs.toSorted((a, b) => a - b),
+    );
+    for (const fault of faults) {
+      assert(fault.atMs >= 1_000 && fault.atMs <= SHAPE.stormMs);
+      if ('agent' in fault) assert(fault.agent < SHAPE.agents);
+      if ('master' in fault) assert(fault.master < SHAPE.masters);
+    }
+  }
+});
+
+test('some seeds have no fault, and some have many', () => {
+  const counts = Array.from({ length: 300 }, (_, seed) => faultsOf(seed, SHAPE).length);
+  assert(counts.filter((count) => count === 0).length >= 15);
+  assert(counts.filter((count) => count >= 25).length >= 15);
+});
+
+test('a framework that was removed while its agent was down is torn down when the agent brings it back', () => {
+  const { restMs, stormMs } = planOf(1);
+  const faults: readonly Fault[] = [
+    // Back after the operator's first look, which is at half of the rest.
+    { atMs: 20_000, kind: 'killAgent', agent: 0, downMs: stormMs + restMs * 0.7, atWrite: false },
+    { atMs: stormMs - 1, kind: 'killMaster', master: 0, downMs: 5_000, atWrite: false },
+  ];
+  const { failure, counts } = simulate(planWith([frameworkPlan({ kind: 'failover', failoverTimeoutMs: 0 })], faults));
+  assert.equal(failure, undefined);
+  assert.equal(counts.get('recovered frameworks torn down'), 1);
+});

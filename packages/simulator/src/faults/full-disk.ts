@@ -1,0 +1,32 @@
+// An agent's disk is full. Drawn by the variation `full disks`.
+// Draws: the agent, and for how long.
+// Strikes: no container can be launched there, and a look at the disk says that it is full, so sandboxes are removed
+//     however young they are. The checkpoint has room of its own.
+// Heals: by itself when the time is over, and with the end of the storm.
+import { between } from '../engine/chance.js';
+import { anyAgent, type FaultKind } from './fault.js';
+
+export interface FullDisk {
+  readonly kind: 'fullDisk';
+  readonly agent: number;
+  readonly ms: number;
+}
+
+export const fullDisk: FaultKind<FullDisk> = {
+  name: 'fullDisk',
+  share: 0,
+  draw: (random, shape) => ({
+    kind: 'fullDisk',
+    agent: anyAgent(random, shape),
+    ms: between(random, 5_000, 150_000),
+  }),
+  strike({ world, agents }, { agent: index, ms }) {
+    const agent = agents.get(index);
+    if (agent === undefined) return false;
+    agent.diskFullUntilMs = Math.max(agent.diskFullUntilMs, world.timeline.nowMs() + ms);
+    return agent.core !== undefined;
+  },
+  heal({ agents }) {
+    for (const agent of agents.values()) agent.diskFullUntilMs = 0;
+  },
+};

@@ -1,0 +1,43 @@
+// A master's process is killed, or its host loses power.
+// Draws: the master, how long it is down, and whether it crashes with its next write to the registry, before that is
+//     answered.
+// Strikes: the master that leads, if the one that was drawn does not run: a crash of a standby has no consequence.
+//     Writes that were not answered may be lost; without power no peer is told.
+// Heals: the master starts again when its time is over.
+import { happens, pick, waiting } from '../engine/chance.js';
+import { crashAtWrite } from './crash.js';
+import { anyMaster, type FaultKind } from './fault.js';
+import { runs } from './machines.js';
+
+interface MasterCrash<Kind> {
+  readonly kind: Kind;
+  readonly master: number;
+  readonly downMs: number;
+  readonly atWrite: boolean;
+}
+
+export type KillMaster = MasterCrash<'killMaster'>;
+export type PowerOffMaster = MasterCrash<'powerOffMaster'>;
+
+const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): FaultKind<MasterCrash<Kind>> => ({
+  name: kind,
+  share: 0.23,
+  draw: (random, shape) => ({
+    kind,
+    master: anyMaster(random, shape),
+    downMs: 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])),
+    atWrite: happens(random, 0.5),
+  }),
+  strike({ world, masters }, fault) {
+    const index = masters.struck(fault.master);
+    const strikes = runs(masters, masters.machines[index]);
+    crashAtWrite(world, fault.atWrite ? masters.store : undefined, () => masters.crash(index, how, fault.downMs));
+    return strikes;
+  },
+  heal({ masters }) {
+    masters.store.onNextWrite = undefined;
+  },
+});
+
+export const killMaster: FaultKind<KillMaster> = masterCrash('killMaster', 'reset');
+export const powerOffMaster: FaultKind<PowerOffMaster> = masterCrash('powerOffMaster', 'silent');

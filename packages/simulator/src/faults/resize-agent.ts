@@ -1,0 +1,40 @@
+// An agent comes back with other resources.
+// Draws: the agent, its new size, and whether its host is rebooted.
+// Strikes: the agent restarts after 3 s. Without a reboot it only grows: an agent that lost resources of its tasks
+//     would refuse to start.
+// Heals: the size stays.
+import { happens } from '../engine/chance.js';
+import { type AgentSize, drawSize } from '../nodes/agent-size.js';
+import { anyAgent, type FaultKind } from './fault.js';
+
+export interface ResizeAgent {
+  readonly kind: 'resizeAgent';
+  readonly agent: number;
+  readonly size: AgentSize;
+  readonly reboot: boolean;
+}
+
+const largest = (a: AgentSize, b: AgentSize): AgentSize => ({
+  cpus: Math.max(a.cpus, b.cpus),
+  mem: Math.max(a.mem, b.mem),
+  disk: Math.max(a.disk, b.disk),
+});
+
+export const resizeAgent: FaultKind<ResizeAgent> = {
+  name: 'resizeAgent',
+  share: 0.23,
+  draw: (random, shape) => ({
+    kind: 'resizeAgent',
+    agent: anyAgent(random, shape),
+    size: drawSize(random),
+    reboot: happens(random, 0.5),
+  }),
+  strike({ agents }, { agent: index, size, reboot }) {
+    const agent = agents.get(index);
+    if (agent === undefined) return false;
+    const isRunning = agent.core !== undefined;
+    agent.size = reboot ? size : largest(agent.size, size);
+    agent.crash(reboot ? 'powerOff' : 'killed', 3_000);
+    return isRunning;
+  },
+};

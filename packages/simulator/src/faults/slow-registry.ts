@@ -1,0 +1,33 @@
+// The masters' store is slow.
+// Draws: for how long.
+// Strikes: a write to the registry takes 2 s on the mean.
+// Heals: by itself when the time is over, and with the end of the storm.
+import { pick, waiting } from '../engine/chance.js';
+import type { FaultKind } from './fault.js';
+
+export interface SlowRegistry {
+  readonly kind: 'slowRegistry';
+  readonly ms: number;
+}
+
+const WRITE_MS = 5;
+const SLOW_WRITE_MS = 2_000;
+
+export const slowRegistry: FaultKind<SlowRegistry> = {
+  name: 'slowRegistry',
+  share: 0.23,
+  draw: (random) => ({
+    kind: 'slowRegistry',
+    ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])),
+  }),
+  strike({ world, masters: { store } }, { ms }) {
+    store.meanWriteMs = SLOW_WRITE_MS;
+    world.timeline.after(ms, () => {
+      store.meanWriteMs = WRITE_MS;
+    });
+    return true;
+  },
+  heal({ masters: { store } }) {
+    store.meanWriteMs = WRITE_MS;
+  },
+};
