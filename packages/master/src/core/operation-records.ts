@@ -117,9 +117,12 @@ export const checkOperationCount = ({ operations }: Agent): string | undefined =
 export function listReportedOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
   const { state } = ctx;
   let overLimitCount = 0;
+  const listed = new Set(operations.map(({ uuid }) => uuid.value));
+  for (const id of agent.acknowledgedOperations) if (!listed.has(id)) agent.acknowledgedOperations.delete(id);
   for (const operation of operations) {
     const id = operation.uuid.value as OperationUuid;
     if (state.operations.has(id)) continue;
+    if (repeatAcknowledgement(ctx, agent, id, operation.latest_status.uuid?.value)) continue;
     // The agent keeps the operation, resends its updates, and reports it at its next re-registration.
     if (agent.operations.size >= LIMITS.agentOperations.most) {
       overLimitCount++;
@@ -194,11 +197,42 @@ export function adoptOperations(ctx: Context, framework: Framework): void {
 export function acknowledgeTo(ctx: Context, record: OperationRecord, statusUuid: string): void {
   const agent = ctx.state.agents.registered.get(record.agentId);
   if (agent === undefined || !agent.connected) return;
+  sendAcknowledgement(ctx, agent, record.uuid, statusUuid);
+  const { latest_status, statuses = [] } = record.operation;
+  const acknowledged = [...statuses, latest_status].find(({ uuid }) => uuid?.value === statusUuid);
+  if (isTerminalOperation(acknowledged?.state)) rememberAcknowledged(agent, record.uuid);
+}
+
+/** More operations than that end seldom while an acknowledgement is on its way. */
+const MAX_ACKNOWLEDGED_OPERATIONS = 1_000;
+
+function rememberAcknowledged({ acknowledgedOperations }: Agent, id: OperationUuid): void {
+  acknowledgedOperations.add(id);
+  if (acknowledgedOperations.size <= MAX_ACKNOWLEDGED_OPERATIONS) return;
+  const [oldest] = acknowledgedOperations;
+  acknowledgedOperations.delete(oldest as OperationUuid);
+}
+
+/**
+ * The end of the operation was acknowledged before, and the agent had not received that when it sent its message: it is
+ * acknowledged again, as the agent may have lost it with a connection. Returns false for any other operation.
+ */
+export function repeatAcknowledgement(
+  ctx: Context,
+  agent: Agent,
+  id: OperationUuid,
+  statusUuid: string | undefined,
+): boolean {
+  if (statusUuid === undefined || !agent.acknowledgedOperations.has(id)) return false;
+  sendAcknowledgement(ctx, agent, id, statusUuid);
+  return true;
+}
+
+const sendAcknowledgement = (ctx: Context, agent: Agent, id: OperationUuid, statusUuid: string): void =>
   send(ctx, agent.pid, {
     name: 'AcknowledgeOperationStatusMessage',
-    body: { status_uuid: { value: statusUuid }, operation_uuid: { value: record.uuid } },
+    body: { status_uuid: { value: statusUuid }, operation_uuid: { value: id } },
   });
-}
 
 /** The framework ended: acknowledges the terminal updates of its operations, and the later ones when they arrive. */
 export function orphanOperations(ctx: Context, framework: Framework): void {

@@ -11,6 +11,7 @@ import {
   countOperationState,
   hasPendingOperations,
   removeOperation,
+  repeatAcknowledgement,
   sendOperationStatus,
 } from './operation-records.js';
 import type { Agent, Framework, OperationRecord } from './state.js';
@@ -33,7 +34,11 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
     count(ctx, 'master/invalid_operation_status_updates');
     return warn(ctx, `ignoring ${message.status.state} of an operation from ${from}: agent ${agentId} is not there`);
   }
-  if (record === undefined) return unknownOperation(ctx, agent, message);
+  if (record === undefined) {
+    if (id === undefined || !repeatAcknowledgement(ctx, agent, id, message.status.uuid?.value))
+      unknownOperation(ctx, agent, message);
+    return;
+  }
   const latest = message.latest_status ?? message.status;
   const { operation } = record;
   const was = operation.latest_status.state;

@@ -148,6 +148,8 @@ export interface Agent {
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
   readonly operations: Set<OperationUuid>;
+  /** Operations whose end was acknowledged to the agent, which may not have received that yet; the newest. */
+  readonly acknowledgedOperations: Set<OperationUuid>;
   /** Tasks in `tasks` that were killed; the kill is repeated at each re-registration that lists the task. */
   readonly killedTasks: Map<FrameworkId, Set<TaskId>>;
 }

@@ -83,6 +83,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
     offers: new Set(),
     inverseOffers: new Set(),
     operations: new Set(),
+    acknowledgedOperations: new Set(),
     killedTasks: new Map(),
   };
 }
