@@ -1,6 +1,6 @@
 // A cluster that is large or long rather than troubled: the real cores on a network that only delays, without a journal.
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
-import { createBooksChecker } from '@meseta/simulator/checkers/books';
+import { books } from '@meseta/simulator/checkers/books';
 import { createRecordKeeper } from '@meseta/simulator/checkers/records';
 import { type AgentNode, createAgentNode } from '@meseta/simulator/nodes/agent';
 import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
@@ -83,7 +83,7 @@ export function checkBooks({ world, masters, agents }: ScaleCluster): void {
     frameworks: nobody,
     refused: new Map(),
   };
-  createBooksChecker(cluster, () => {}, createRecordKeeper()).atRest?.();
+  books.create(cluster, () => {}, createRecordKeeper()).atRest?.();
 }
 
 /** The containers that run, as the machines have it. */

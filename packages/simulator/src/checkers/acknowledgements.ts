@@ -1,13 +1,22 @@
-// `an acknowledged update is never handed out again`: by the master that took the acknowledgement, whoever sends the
-// update again.
-//
-// What Mesos' protocol allows, by name:
-// away: an acknowledgement for an agent that is not connected is dropped, so the update comes again.
-// agentLost: with tasks that are lost with their agent, or its connection, the master forgets what was acknowledged.
-// unknownTask: an update of a task that the master doesn't know, nor has in its history any more, is passed on.
+// Acknowledgements of status updates at the master.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterProcess } from '../nodes/master.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
+
+export const acknowledgements: CheckerKind = {
+  name: 'acknowledgements',
+  invariants: {
+    'the master forwards no acknowledged update again':
+      "The master that took a framework's acknowledgement does not forward the update again, even if the agent resends it.",
+  },
+  allowances: {
+    disconnectedAgent:
+      'The acknowledgement of an update of a disconnected agent is dropped, so the update is delivered again.',
+    lostAgent: 'The master forgets what was acknowledged of tasks that are lost with their agent or its connection.',
+    unknownTask: 'An update of a task that the master does not know, and no longer has in its history, is forwarded.',
+  },
+  create: (cluster, count, keeper) => createAcknowledgementsChecker(cluster, count, keeper),
+};
 
 interface Acknowledged {
   readonly agentId: AgentId;
@@ -15,7 +24,7 @@ interface Acknowledged {
   readonly taskId: TaskId;
 }
 
-export const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
+const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
   /** By master, then by the update's uuid. */
   const taken = new Map<MasterProcess, Map<string, Acknowledged>>();
   return {
@@ -32,7 +41,7 @@ export const createAcknowledgementsChecker: CreateChecker = ({ world }, count) =
           const acknowledged = known.get(status.uuid ?? '');
           if (acknowledged === undefined || !isKnown(master, acknowledged)) continue;
           const text = `${master.name}: ${status.state} of ${status.task_id.value}`;
-          world.fail('an acknowledged update is never handed out again', text, [status.task_id.value]);
+          world.fail('the master forwards no acknowledged update again', text, [status.task_id.value]);
         }
         if (input.kind === 'message' && input.message.name === 'StatusUpdateMessage') {
           if (known.has(input.message.body.update.uuid ?? '')) count('acknowledged updates that came again');

@@ -1,12 +1,4 @@
-// The master's books, after its steps.
-//
-// `no resource is offered or used twice`: what tasks, executors, offers and operations hold of an agent is within its
-//     total (MASTER-STATE-4). Allowed: `a task that its agent lacks`. Launched with what an UNRESERVE had freed
-//     and lost with it on the way, it holds what is reserved again, from the agent's re-registration, in which the master
-//     asks for the task, until the agent answers that it is lost.
-// `allocator and master agree`: what is free of an agent to the one is free to the other.
-// `the master's books agree with each other`: MASTER-STATE-1 to MASTER-STATE-3.
-
+// The master's resource accounting and indexes, checked after its steps.
 import type { AgentId } from '@meseta/base';
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { Agent, MasterState } from '@meseta/master/core/state';
@@ -24,12 +16,28 @@ import {
 import { isTerminal } from '@meseta/wire/task-states';
 import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
+
+export const books: CheckerKind = {
+  name: 'books',
+  invariants: {
+    'no resource is offered or used twice':
+      'The resources of tasks, executors, offers and operations of an agent are within its total (MASTER-STATE-4).',
+    'allocator and master agree on free resources':
+      'The master and its allocator compute the same free resources of every agent.',
+    "the master's indexes agree with each other": 'MASTER-STATE-1 to MASTER-STATE-3.',
+  },
+  allowances: {
+    unansweredTask:
+      "A task that was launched with resources of an UNRESERVE, and lost with it on the way, counts against resources that are reserved again: from the agent's re-registration, when the master asks for the task, until the agent answers that it is lost.",
+  },
+  create: (cluster, count, keeper) => createBooksChecker(cluster, count, keeper),
+};
 
 /** A look at everything, each so many steps. */
 const STEPS_BETWEEN = 24;
 
-export const createBooksChecker: CreateChecker = ({ world, masters }, count) => {
+const createBooksChecker: CreateChecker = ({ world, masters }, count) => {
   let steps = 0;
   const asked = new Map<MasterProcess, AskedTasks>();
   return {
@@ -118,11 +126,11 @@ function checkBooks(world: World, { core, name }: MasterProcess, askedTasks: Ask
     const available = unallocate(state.allocator.available(agent.id).resources);
     if (!equals(free, available)) {
       const text = `${name}: of agent ${agent.id} ${formatResources(free)} is free, the allocator has ${formatResources(available)}`;
-      world.fail('allocator and master agree', text, subjectsOf(agent));
+      world.fail('allocator and master agree on free resources', text, subjectsOf(agent));
     }
   }
   const problem = bookProblem(state);
-  if (problem !== undefined) world.fail("the master's books agree with each other", `${name}: ${problem}`);
+  if (problem !== undefined) world.fail("the master's indexes agree with each other", `${name}: ${problem}`);
 }
 
 function bookProblem(state: MasterState): string | undefined {

@@ -1,16 +1,23 @@
 // Schedulers' calls at the master.
-//
-// `only the stream of now is heard`: a call that names another stream than the framework's present one is refused, and
-//     what another driver than the present one calls is dropped.
-// `every scheduler call is answered at once`
-// `nothing is sent to a scheduler that is not there`: no event on a stream that nobody has.
 import type { Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { MasterProcess } from '../nodes/master.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 import { schedulerCallOf } from './told.js';
 
-export const createCallsChecker: CreateChecker = ({ world }, count) => {
+export const calls: CheckerKind = {
+  name: 'calls',
+  invariants: {
+    'calls on an outdated stream are refused':
+      "A call that names another stream than the framework's current one is refused; a call of a driver that was replaced is dropped.",
+    'every scheduler call is answered at once': 'The step that takes the call answers it.',
+    'no event is sent on a closed stream': 'Every event goes to a stream that is open.',
+  },
+  allowances: {},
+  create: (cluster, count, keeper) => createCallsChecker(cluster, count, keeper),
+};
+
+const createCallsChecker: CreateChecker = ({ world }, count) => {
   let present: StreamId | undefined;
   let presentDriver: Pid | undefined;
   const streams = new Map<MasterProcess, Set<StreamId>>();
@@ -31,10 +38,7 @@ export const createCallsChecker: CreateChecker = ({ world }, count) => {
           if (effect.kind === 'event') {
             const nobodys = effect.streams.find((stream) => !open.has(stream));
             if (nobodys === undefined) continue;
-            world.fail(
-              'nothing is sent to a scheduler that is not there',
-              `${master.name}: ${effect.event.type} on ${nobodys}`,
-            );
+            world.fail('no event is sent on a closed stream', `${master.name}: ${effect.event.type} on ${nobodys}`);
           }
           if (effect.kind === 'closeStream') open.delete(effect.stream);
         }
@@ -51,7 +55,7 @@ export const createCallsChecker: CreateChecker = ({ world }, count) => {
           );
           if (type === 'SUBSCRIBE' || input.from === presentDriver || done === undefined) return;
           const text = `${master.name}: ${type} of ${input.from}, now ${presentDriver}: ${done.kind}`;
-          world.fail('only the stream of now is heard', text, [framework_id?.value ?? '']);
+          world.fail('calls on an outdated stream are refused', text, [framework_id?.value ?? '']);
         }
         if (input.kind !== 'schedulerCall') return;
         count('scheduler calls');
@@ -67,7 +71,7 @@ export const createCallsChecker: CreateChecker = ({ world }, count) => {
         count('calls on outdated streams');
         if (answer.kind === 'reply' && answer.reply.status >= 400) return;
         world.fail(
-          'only the stream of now is heard',
+          'calls on an outdated stream are refused',
           `${master.name}: ${call.type} on ${streamId}, now ${present}`,
           subjects,
         );

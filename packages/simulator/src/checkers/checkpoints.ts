@@ -1,12 +1,4 @@
-// What an agent would find on its disk after a crash, against what it does and what the master believes.
-//
-// `a task starts once it is on disk`: of a checkpointing framework, before its container is launched or its executor
-//     is given it; and with it the reservations and volumes that it uses.
-// `a sandbox stays while its container runs`: also while the agent destroys it.
-// At rest:
-// `master and disk agree on tasks`: what the master has as running on an agent is on that agent's disk, and what is on
-//     the disk as running is known to the master.
-// `master and disk agree on reservations and volumes`
+// The records that an agent would find on its disk after a crash, against its actions and the master's state.
 import type { AgentEffect, CheckpointRecord } from '@meseta/agent/core/io';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
@@ -16,9 +8,25 @@ import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 
-export const createCheckpointsChecker: CreateChecker = (cluster, count) => {
+export const checkpoints: CheckerKind = {
+  name: 'checkpoints',
+  invariants: {
+    'a task starts only after it is on disk':
+      'A task of a checkpointing framework is on disk, with the reservations and volumes that it uses, before its container is launched or its executor receives it.',
+    'a sandbox stays while its container runs':
+      'No sandbox of a container that runs, or is being destroyed, is removed.',
+    'master and disk agree on tasks':
+      'At rest the tasks that the master has as running on an agent are those on its disk.',
+    'master and disk agree on reservations and volumes':
+      'At rest the reservations and volumes that the master has for an agent are those on its disk.',
+  },
+  allowances: {},
+  create: (cluster, count, keeper) => createCheckpointsChecker(cluster, count, keeper),
+};
+
+const createCheckpointsChecker: CreateChecker = (cluster, count) => {
   const { world } = cluster;
   return {
     observer: {
@@ -73,7 +81,7 @@ const keptResources = ({ disk }: AgentNode): Resources => {
 function checkStarted(world: World, agent: AgentNode, frameworkId: FrameworkId, taskId: TaskId): boolean {
   if (agent.core?.state.frameworks.get(frameworkId)?.info.checkpoint !== true) return false;
   const fail = (text: string): never =>
-    world.fail('a task starts once it is on disk', `${agent.name}: ${taskId} ${text}`, [taskId]);
+    world.fail('a task starts only after it is on disk', `${agent.name}: ${taskId} ${text}`, [taskId]);
   const record = agent.disk.get(`task/${frameworkId}/${taskId}`);
   if (record?.kind !== 'task') return fail('is not there');
   const wanted = unallocate(record.record.info.resources ?? []).filter(isMade);

@@ -1,22 +1,4 @@
-// Frameworks' own executors, at their agents.
-//
-// `a task reaches its executor once`: no LAUNCH names a task that the process was given before.
-// `an executor's update is told as it was said`: by the executor of the task, with its state and uuid, in its order.
-// `what is acknowledged to an executor is kept`: of a checkpointing framework, on the agent's disk (EXECUTOR-CALLS-1),
-//     until the task is over and acknowledged.
-// `an executor's end ends its tasks`: once its agent knows that the container has ended, none is alive there.
-// `a message comes once, as it was sent`: between scheduler and executor; it may get lost.
-// `nothing is sent to nobody`: a message of an agent has an address.
-// At rest:
-// `an executor's updates are acknowledged`: it waits for nothing.
-// `master and agent agree on executors`
-//
-// What Mesos' protocol allows, by name:
-// drained: on a draining agent TASK_KILLED may be told as TASK_GONE_BY_OPERATOR.
-// overtakenByItsEnd: what an executor says just before it ends may never arrive.
-// crowdedOut: of a task's updates an agent remembers the last hundred.
-// exitLost: ExitedExecutorMessage is sent once; if it gets lost the master charges the executor until the agent
-//     registers anew.
+// Frameworks' own executors at their agents.
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { ExecutorCallUpdate, StatusUpdate } from '@meseta/wire';
@@ -25,7 +7,33 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { ExecutorProcess } from '../nodes/executor.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { Checker, Count, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
+
+export const executors: CheckerKind = {
+  name: 'executors',
+  invariants: {
+    'a task reaches its executor once': 'No LAUNCH names a task that the process was sent before.',
+    "an executor's update is delivered as it was sent":
+      'The agent delivers it with its state and uuid, for the executor of the task, in the order of the executor.',
+    'an update acknowledged to its executor is on disk':
+      'For a checkpointing framework, until the task has ended and its end is acknowledged (EXECUTOR-CALLS-1).',
+    "an executor's end ends its tasks":
+      'When its agent knows that the container has ended, none of its tasks is alive there.',
+    'a message is delivered at most once':
+      'A message between a scheduler and an executor arrives unchanged and at most once; it may get lost.',
+    'every message has an address': 'An agent sends no message to an empty address.',
+    "an executor's updates are acknowledged": 'At rest no executor waits for an acknowledgement.',
+    'master and agent agree on executors': 'At rest the master and the agent have the same executors.',
+  },
+  allowances: {
+    drained: 'A draining agent may report TASK_KILLED as TASK_GONE_BY_OPERATOR.',
+    lostWithItsExecutor: 'What an executor sends immediately before it ends may not arrive.',
+    crowdedOut: 'Of the updates of a task that its executor does not list, an agent remembers the newest hundred.',
+    lostExit:
+      'ExitedExecutorMessage is sent once; if it is lost, the master charges the executor until the agent re-registers.',
+  },
+  create: (cluster, count, keeper) => createExecutorsChecker(cluster, count, keeper),
+};
 
 /** An update as an executor said it first. */
 interface Said {
@@ -35,7 +43,7 @@ interface Said {
   readonly number: number;
 }
 
-export const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
+const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
   const { world } = cluster;
   const words = createWords(world, count);
   const mail = createMail(world, count);
@@ -61,7 +69,7 @@ export const createExecutorsChecker: CreateChecker = (cluster, count): Checker =
           if (effect.kind === 'send') {
             const { name, body } = effect.message;
             if (effect.to === '' || effect.to.startsWith('@'))
-              world.fail('nothing is sent to nobody', `${agent.name} sends ${name} to '${effect.to}'`);
+              world.fail('every message has an address', `${agent.name} sends ${name} to '${effect.to}'`);
             if (name === 'StatusUpdateMessage') words.told(agent, body.update);
           }
           const acknowledged = effect.kind === 'executorEvent' ? effect.event.acknowledged : undefined;
@@ -107,7 +115,7 @@ function createWords(world: World, count: Count) {
       const { executor, number } = words;
       const taskId = status.task_id.value;
       const fail = (text: string): never =>
-        world.fail("an executor's update is told as it was said", `${agent.name}: ${text}`, [taskId]);
+        world.fail("an executor's update is delivered as it was sent", `${agent.name}: ${text}`, [taskId]);
       const { state } = words.update.status;
       const drained = state === 'TASK_KILLED' && status.state === 'TASK_GONE_BY_OPERATOR';
       if (status.state !== state && !drained) fail(`${executor.name} said ${state}, told is ${status.state}`);
@@ -132,7 +140,7 @@ function createMail(world: World, count: Count) {
     times.set(key, (times.get(key) ?? 0) + 1);
     count('messages heard');
     if (times.get(key) === 1) return;
-    world.fail('a message comes once, as it was sent', `${who} heard ${atob(data)} again`);
+    world.fail('a message is delivered at most once', `${who} heard ${atob(data)} again`);
   };
   return {
     heard,
@@ -140,7 +148,7 @@ function createMail(world: World, count: Count) {
     executorHeard(executor: ExecutorProcess, data: string): void {
       if (!onTheirWay.has(`${executor.executorId} ${data}`)) {
         const text = `${executor.name} heard ${atob(data)}, which nobody sent it`;
-        world.fail('a message comes once, as it was sent', text);
+        world.fail('a message is delivered at most once', text);
       }
       heard(executor.name, data);
     },
@@ -177,7 +185,7 @@ function checkKept(world: World, agent: AgentNode, said: Said): void {
   if (record?.kind !== 'task' || isTerminal(record.record.task.state)) return;
   if (record.record.received?.includes(uuid) === true) return;
   const text = `${agent.name} acknowledged ${update.status.state} of ${task_id.value}, which is not on its disk`;
-  world.fail('what is acknowledged to an executor is kept', text, [task_id.value]);
+  world.fail('an update acknowledged to its executor is on disk', text, [task_id.value]);
 }
 
 function checkEnded(world: World, agent: AgentNode, containerId: string): void {

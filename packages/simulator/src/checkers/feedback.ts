@@ -1,15 +1,4 @@
-// Operations that frameworks asked for under an id, and what became of each.
-//
-// `an operation ends once`: what is told of it with a uuid is one outcome, of an operation that was asked for.
-// `an outcome is told once it is on disk`: of an operation that an agent got.
-// `an acknowledged outcome is not told again`: by the agent's process that was told of the acknowledgement.
-// At rest:
-// `no operation is left over`: of a framework that is subscribed none is pending or unacknowledged, at the master or on
-//     a disk.
-//
-// What Mesos' protocol allows, by name:
-// neverCame: an agent that is asked about an operation that it never got says OPERATION_DROPPED, and keeps nothing.
-// departed: what the master says of operations of an agent that is gone or unreachable has no uuid, and may differ.
+// Operations with an id, and their outcomes.
 import type { FrameworkId, OperationUuid } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { OperationStatus } from '@meseta/wire';
@@ -17,9 +6,28 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 
-export const createFeedbackChecker: CreateChecker = (cluster, count) => {
+export const feedback: CheckerKind = {
+  name: 'feedback',
+  invariants: {
+    'an operation has one outcome':
+      'All statuses of an operation with a uuid report the same outcome, of an operation that a framework asked for.',
+    'an outcome is reported only after it is on disk': 'Of an operation that an agent received.',
+    'an acknowledged outcome is not reported again': "By the agent's process that received the acknowledgement.",
+    'no operation stays pending or unacknowledged':
+      "At rest, of a subscribed framework, at the master and on the agents' disks.",
+  },
+  allowances: {
+    neverReceived:
+      'An agent that is asked about an operation that it never received answers OPERATION_DROPPED and keeps nothing.',
+    lostAgent:
+      "The master's statuses of operations of a gone or unreachable agent have no uuid and may differ from the outcome.",
+  },
+  create: (cluster, count, keeper) => createFeedbackChecker(cluster, count, keeper),
+};
+
+const createFeedbackChecker: CreateChecker = (cluster, count) => {
   const { world } = cluster;
   const asked = new Set<string>();
   /** The outcome of each operation, by its id. */
@@ -52,7 +60,7 @@ export const createFeedbackChecker: CreateChecker = (cluster, count) => {
       masterStepped(_master, _input, effects) {
         for (const { operation_id, state, uuid } of statusesIn(effects)) {
           const id = operation_id?.value ?? '';
-          const fail = (text: string): never => world.fail('an operation ends once', `${id}: ${text}`, [id]);
+          const fail = (text: string): never => world.fail('an operation has one outcome', `${id}: ${text}`, [id]);
           if (!asked.has(id)) fail(`${state} is told of an operation that was not asked for`);
           count('outcomes of operations told');
           if (uuid === undefined) continue;
@@ -77,7 +85,7 @@ function statusesIn(effects: readonly MasterEffect[]): readonly OperationStatus[
 function checkNotAcknowledged(world: World, who: string, acknowledged: Set<string>, status: OperationStatus): void {
   const id = status.operation_id?.value ?? '';
   if (status.uuid === undefined || !acknowledged.has(status.uuid.value)) return;
-  world.fail('an acknowledged outcome is not told again', `${who}: ${status.state} of ${id}`, [id]);
+  world.fail('an acknowledged outcome is not reported again', `${who}: ${status.state} of ${id}`, [id]);
 }
 
 function checkOnDisk(
@@ -89,13 +97,14 @@ function checkOnDisk(
   const record = disk.get(`operation/${uuid}`);
   if (record?.kind === 'operation' && record.record.update?.status.uuid?.value === own?.value) return;
   if (state === 'OPERATION_DROPPED' && core?.state.operations.has(uuid as OperationUuid) !== true) return;
-  world.fail('an outcome is told once it is on disk', `${name} tells ${state} of ${uuid}`, [uuid]);
+  world.fail('an outcome is reported only after it is on disk', `${name} tells ${state} of ${uuid}`, [uuid]);
 }
 
 function checkLeftOver({ world, agents, masters, frameworks }: Cluster): void {
   const leader = masters.leader() as MasterProcess;
   const living = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));
-  const complain = (text: string, subject: string): never => world.fail('no operation is left over', text, [subject]);
+  const complain = (text: string, subject: string): never =>
+    world.fail('no operation stays pending or unacknowledged', text, [subject]);
   for (const [uuid, { frameworkId, operation }] of leader.core.state.operations) {
     if (!living.has(frameworkId as FrameworkId)) continue;
     complain(`${leader.name} has ${operation.latest_status.state} of ${operation.info.type} ${uuid}`, uuid);

@@ -1,7 +1,4 @@
-// `a kill is carried out`: what an agent has decided to end does not run when its grace period is over, whatever
-// became of the agent's process meanwhile. A machine that is paused at that moment ends it when it goes on.
-// `kills for an agent that was away are sent when it is back`: what a scheduler asked for while the agent's connection
-// was broken, of a task that is still known then and that the agent names as running.
+// Kills at agents and at the master.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
@@ -10,14 +7,26 @@ import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
+
+export const kills: CheckerKind = {
+  name: 'kills',
+  invariants: {
+    'a kill is carried out':
+      "A task that an agent has decided to end does not run after its grace period, even if the agent's process restarted meanwhile. On a machine that is paused then, it ends when the machine goes on.",
+    'kills for a disconnected agent are sent when it re-registers':
+      'A kill that a scheduler asked for while the agent was disconnected is sent at its re-registration, if the task is still known and the agent lists it as running.',
+  },
+  allowances: {},
+  create: (cluster, count, keeper) => createKillsChecker(cluster, count, keeper),
+};
 
 interface Wanted {
   readonly frameworkId: FrameworkId;
   readonly taskId: TaskId;
 }
 
-export const createKillsChecker: CreateChecker = ({ world }, count) => {
+const createKillsChecker: CreateChecker = ({ world }, count) => {
   /** By master: one that doesn't know yet that it leads no more has not heard what its successor is asked. */
   const asked = new Map<MasterProcess, Map<AgentId, Wanted[]>>();
   /** Since when a process of its agent has known that a container is to end. */
@@ -122,5 +131,5 @@ function check(
     (it) => it.kind === 'send' && it.message.name === 'KillTaskMessage' && it.message.body.task_id.value === taskId,
   );
   if (!sent)
-    world.fail('kills for an agent that was away are sent when it is back', `${master.name}: ${taskId}`, [taskId]);
+    world.fail('kills for a disconnected agent are sent when it re-registers', `${master.name}: ${taskId}`, [taskId]);
 }

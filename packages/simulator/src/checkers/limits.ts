@@ -1,9 +1,4 @@
 // What flags and the authorizer forbid.
-//
-// `what the authorizer refuses is not done`: no operation of an ACCEPT, no task and no operator's call that it refuses
-//     at the time of the call.
-// `agents are marked unreachable no faster than the limit`: one master's decisions, evenly spaced by its own clock.
-// `the registry forgets the oldest entries, no more than its limit says`: where none is too old.
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { AuthorizationAction, MasterCall, OfferOperation } from '@meseta/wire';
@@ -11,10 +6,24 @@ import { timeOn } from '../engine/machine.js';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { Checker, Count } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { schedulerCallOf } from './told.js';
 
-export function createLimitsChecker(cluster: Cluster, count: Count): Checker {
+export const limits: CheckerKind = {
+  name: 'limits',
+  invariants: {
+    'refused actions are not performed':
+      'No operation of an ACCEPT, no task and no operator call is performed that the authorizer refuses when the call arrives.',
+    'agents are marked unreachable no faster than the limit':
+      'One master marks agents unreachable evenly spaced by its own clock.',
+    'the registry prunes the oldest entries beyond its limit':
+      'If no entry is too old, a garbage collection removes exactly the oldest entries beyond the limit.',
+  },
+  allowances: {},
+  create: createLimitsChecker,
+};
+
+function createLimitsChecker(cluster: Cluster, count: Count): Checker {
   const { world, refused } = cluster;
   const removals = createRemovals(cluster, count);
   const pruning = createPruning(cluster, count);
@@ -39,7 +48,7 @@ export function createLimitsChecker(cluster: Cluster, count: Count): Checker {
           if (schedulerCallOf(input)?.accept === undefined) continue;
           const action = actionOf(effect);
           if (action === undefined || !refused.has(action)) continue;
-          world.fail('what the authorizer refuses is not done', `${master.name} sends what ${action} is about`);
+          world.fail('refused actions are not performed', `${master.name} sends what ${action} is about`);
         }
       },
     },
@@ -59,7 +68,7 @@ function checkRefused(
   denied.delete(request);
   count("operators' calls refused");
   if (reply.status >= 400) return;
-  world.fail('what the authorizer refuses is not done', `${master.name} answers ${reply.status} to ${type}`);
+  world.fail('refused actions are not performed', `${master.name} answers ${reply.status} to ${type}`);
 }
 
 const OPERATOR_ACTIONS: Readonly<Record<string, AuthorizationAction>> = {
@@ -135,8 +144,7 @@ function createPruning({ world, plan }: Cluster, count: Count) {
   const checkPruned = (what: string, list: string[], pruned: readonly string[]): void => {
     const excess = Math.max(0, list.length - plan.registryMaxAgentCount);
     const text = `${pruned.length} of ${list.length} ${what} agents are forgotten, the limit is ${plan.registryMaxAgentCount}`;
-    const invariant = 'the registry forgets the oldest entries, no more than its limit says';
-    if (pruned.length !== excess) world.fail(invariant, text, pruned);
+    if (pruned.length !== excess) world.fail('the registry prunes the oldest entries beyond its limit', text, pruned);
     for (const id of pruned) remove(list, id);
     count('agents forgotten', pruned.length);
   };

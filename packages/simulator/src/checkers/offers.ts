@@ -1,15 +1,4 @@
-// What is in offers, when they are sent.
-//
-// `a reservation is offered to its role and that role's descendants only`
-// `a role's offers and tasks never pass its limit`: an offer never brings a role's unreserved, non-revocable scalars
-//     above its limit, and none is made while they are above it (an agent that returns with tasks may do that, and
-//     what is offered to its descendants, which Mesos doesn't cut to its limit).
-// `guarantees are held back for their roles`: no other role is offered what unmet guarantees need.
-// `guarantees are met when they can be`: at rest, when somebody in each such role takes what it gets, nothing that would
-//     count is left unoffered while one is not met.
-// `an offer is of an agent that can be offered`: its connection has not broken since it registered, and by the records
-//     it is admitted and neither deactivated nor draining.
-
+// Offers, when they are sent.
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
 import { quantitiesOf, quantity } from '@meseta/resources';
@@ -18,8 +7,29 @@ import { isTerminal } from '@meseta/wire/task-states';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { Checker, Count } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import type { RecordKeeper, Records } from './records.js';
+
+export const offers: CheckerKind = {
+  name: 'offers',
+  invariants: {
+    "a reservation is offered to its role and that role's descendants only":
+      'No other role is offered a reserved resource.',
+    "a role's offers and tasks never exceed its limit":
+      "No offer brings a role's unreserved, non-revocable scalars above its limit, and none is made while they are above it.",
+    'unmet guarantees are held back for their roles':
+      'No other role is offered the resources that unmet guarantees need.',
+    'guarantees are met when they can be':
+      'At rest, when a framework in each such role accepts everything, no usable resource stays free while a guarantee is not met.',
+    "only an active agent's resources are offered":
+      "The agent's connection has not broken since its registration, and by the records it is admitted and neither deactivated nor draining.",
+  },
+  allowances: {
+    usedBeforeTheLimit:
+      "An agent that returns with tasks may bring a role above its limit; so may offers to the role's descendants, which Mesos does not cut to the role's limit.",
+  },
+  create: (cluster, count, keeper) => createOffersChecker(cluster, count, keeper),
+};
 
 const topOf = (role: string): string => role.split('/')[0] ?? role;
 
@@ -36,7 +46,7 @@ interface Known {
   readonly connected: ReadonlyMap<string, string>;
 }
 
-export const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: RecordKeeper): Checker => {
+const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: RecordKeeper): Checker => {
   const connections = new Map<MasterProcess, Map<string, string>>();
   return {
     observer: {
@@ -86,7 +96,7 @@ function checkOffer({ world, count, state, records, connected }: Known, offer: O
   if (entry === undefined || entry.deactivated || !connected.has(agentId)) {
     const why = entry === undefined ? 'is not admitted' : entry.deactivated ? 'is deactivated' : 'is not connected';
     const text = `offer ${offer.id.value} of ${agentId}, which ${why}`;
-    world.fail('an offer is of an agent that can be offered', text, subjects);
+    world.fail("only an active agent's resources are offered", text, subjects);
   }
   for (const resource of offer.resources ?? []) {
     const owner = resource.reservations?.at(-1)?.role;
@@ -150,7 +160,7 @@ function checkLimit(
     const inUse = used(state, role, name, (it) => it === role);
     if (inUse <= (limit.value ?? 0) * 1000) continue;
     const text = `role ${role} has ${inUse / 1000} ${name} with offer ${offer.id.value}, its limit is ${limit.value}`;
-    world.fail("a role's offers and tasks never pass its limit", text, subjects);
+    world.fail("a role's offers and tasks never exceed its limit", text, subjects);
   }
   return limited;
 }
@@ -181,7 +191,7 @@ function checkHeadroom(
     const available = freeOf(state, records, name);
     if (available >= required) continue;
     const text = `role ${role} was offered ${offered(offer, name) / 1000} ${name}; ${available / 1000} are left, guarantees need ${required / 1000}`;
-    world.fail('guarantees are held back for their roles', text, subjects);
+    world.fail('unmet guarantees are held back for their roles', text, subjects);
   }
   return owed;
 }

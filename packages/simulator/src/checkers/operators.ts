@@ -1,15 +1,23 @@
-// What operators asked for.
-//
-// `an operator is told that it is done once that is durable`: 200 comes after the store has what the call asks for.
-// `every operator call is answered`: at rest, by a master that lives.
-// `the leader knows what the registry holds`: at rest its agents, quotas, weights and machines are those of the records.
+// Operators' calls.
 import type { RequestId } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MasterCall } from '@meseta/wire';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
-import type { Checker, Count } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { machineName, type RecordKeeper, type Records } from './records.js';
+
+export const operators: CheckerKind = {
+  name: 'operators',
+  invariants: {
+    'an operator is answered 200 only after the change is durable':
+      'The store has a write that does what the call asks for.',
+    'every operator call is answered': 'At rest, if the master that took it lives.',
+    'the leader agrees with the registry': 'At rest its agents, quotas, weights and machines are those of the records.',
+  },
+  allowances: {},
+  create: createOperatorsChecker,
+};
 
 interface Asked {
   readonly call: MasterCall;
@@ -19,7 +27,7 @@ interface Asked {
   readonly writtenBefore: number;
 }
 
-export function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKeeper): Checker {
+function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKeeper): Checker {
   const { world, masters } = cluster;
   const asked = new Map<MasterProcess, Map<RequestId, Asked>>();
   return {
@@ -42,7 +50,7 @@ export function createOperatorsChecker(cluster: Cluster, count: Count, keeper: R
           const since = keeper.written.slice(question.writtenBefore);
           if (question.held || since.some((operation) => does(operation, question.call))) continue;
           const text = `${master.name}: ${question.call.type} was answered 200 and is not written`;
-          world.fail('an operator is told that it is done once that is durable', text);
+          world.fail('an operator is answered 200 only after the change is durable', text);
         }
       },
     },
@@ -54,7 +62,7 @@ export function createOperatorsChecker(cluster: Cluster, count: Count, keeper: R
       }
       const difference = differenceOf(leader, keeper.durable);
       if (difference !== undefined) {
-        world.fail('the leader knows what the registry holds', `${leader.name}: ${difference}`);
+        world.fail('the leader agrees with the registry', `${leader.name}: ${difference}`);
       }
     },
   };

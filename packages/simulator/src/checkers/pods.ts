@@ -1,18 +1,26 @@
 // Pods: tasks that were launched together.
-//
-// `a pod starts as a whole or not at all`: the master sends all tasks of a LAUNCH_GROUP or tells all that they failed;
-//     the agent takes all or none.
-// `a failure ends the pod`: when one of its tasks has ended otherwise than by finishing, the others are being ended.
 import type { AgentState, FrameworkRecord } from '@meseta/agent/core/state';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 import { schedulerCallOf } from './told.js';
+
+export const pods: CheckerKind = {
+  name: 'pods',
+  invariants: {
+    'a pod starts as a whole or not at all':
+      'The master sends all tasks of a LAUNCH_GROUP or reports that all failed; the agent takes all or none.',
+    'a failure ends the pod':
+      'When a task of the pod has ended otherwise than by finishing, the agent ends the others.',
+  },
+  allowances: {},
+  create: (cluster, count, keeper) => createPodsChecker(cluster, count, keeper),
+};
 
 /** An agent's pods are looked through each so many steps. */
 const STEPS_BETWEEN = 4;
 
-export const createPodsChecker: CreateChecker = ({ world }, count) => {
+const createPodsChecker: CreateChecker = ({ world }, count) => {
   let steps = 0;
   return {
     observer: {

@@ -1,18 +1,25 @@
-// What a master answers to explicit reconciliation, task by task.
-//
-// `reconciliation answers by the rules`: a known task as it was last told; one that it doesn't know by what is known of
-//     its agent: gone, unreachable, registered (so the task is gone), unknown; none while that agent may yet come back.
+// The master's answers to explicit reconciliation, task by task.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import type { SchedulerCall, SchedulerCallReconcileTask, TaskState } from '@meseta/wire';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 import { schedulerCallOf, statusesTold } from './told.js';
+
+export const reconciliation: CheckerKind = {
+  name: 'reconciliation',
+  invariants: {
+    'reconciliation answers by the rules':
+      'A known task is answered with its last sent state; an unknown one by its agent: gone, unreachable, registered (the task is gone), unknown. No answer while that agent may still re-register.',
+  },
+  allowances: {},
+  create: (cluster, count, keeper) => createReconciliationChecker(cluster, count, keeper),
+};
 
 /** `none`: no answer. */
 type Answer = TaskState | 'none';
 
-export const createReconciliationChecker: CreateChecker = ({ world }, count) => {
+const createReconciliationChecker: CreateChecker = ({ world }, count) => {
   let expected: readonly (readonly [task: string, answer: Answer])[] = [];
   return {
     observer: {

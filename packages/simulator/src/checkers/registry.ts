@@ -1,17 +1,26 @@
 // Agents in the registry.
-//
-// `an agent leaves the registry only for a reason`: it unregistered, its machine went down, or it came back as another
-//     from the same address. withdrawn: an id that was sent to no agent may be removed; its agent came back under its own.
-// `a gone agent never returns`: while its entry stands.
-// `an agent is told that it is registered once that is durable`
-// `an agent that answers is not marked unreachable`: not before it missed its pings, or its time to come back.
 import { addressOfPid } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
-import type { Checker, Count } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
+
+export const registry: CheckerKind = {
+  name: 'registry',
+  invariants: {
+    'an agent leaves the registry only for a reason':
+      'It unregistered, its machine went down, or it came back with another id from the same address.',
+    'a gone agent never returns': 'While the registry has its entry.',
+    'an agent is registered only after its admission is durable': 'No agent is sent its registration before.',
+    'an agent that answers is not marked unreachable': 'It missed its pings, or its time to re-register is over.',
+  },
+  allowances: {
+    withdrawn: 'An id that was sent to no agent may be removed: its agent came back with its own id.',
+  },
+  create: createRegistryChecker,
+};
 
 interface Known {
   readonly admitted: Set<string>;
@@ -33,7 +42,7 @@ interface Known {
   newest: MasterProcess | undefined;
 }
 
-export function createRegistryChecker(cluster: Cluster, count: Count): Checker {
+function createRegistryChecker(cluster: Cluster, count: Count): Checker {
   const known: Known = {
     admitted: new Set(),
     unreachable: new Set(),
@@ -147,7 +156,7 @@ function inspect(cluster: Cluster, known: Known, master: MasterProcess, effect: 
     const agentId = body.agent_id.value;
     for (const pid of effect.to) known.hosts.set(agentId, addressOfPid(pid).split(':')[0] ?? '');
     if (known.admitted.has(agentId)) return;
-    world.fail('an agent is told that it is registered once that is durable', `${master.name}: ${agentId}`, [agentId]);
+    world.fail('an agent is registered only after its admission is durable', `${master.name}: ${agentId}`, [agentId]);
   }
 }
 

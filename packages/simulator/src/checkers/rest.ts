@@ -1,16 +1,4 @@
-// The cluster at rest: everything was healed, and long enough ago.
-//
-// `everybody is back`: agents are registered, schedulers subscribed.
-// `every launched task is explained`: it has ended for its framework, or runs, or is known to be unreachable or gone.
-// `nothing runs that nobody knows`: what runs is known to the master and to its framework as running.
-// `every update was delivered`: no agent waits for an acknowledgement of a framework that gives them.
-// `master and agent agree on totals`
-// `nothing is left over`: no work under way, no entry of what is gone; histories keep to their bounds.
-//
-// What Mesos' protocol allows, by name:
-// heedless: a task that was told lost is ended when its agent is back; a framework's own executor may not heed that.
-// prunedLately: a task of an unreachable agent is unknown once the registry has forgotten the agent, of which no update
-//     tells; its framework learns it from its next reconciliation.
+// The cluster at rest: all faults were healed, long enough ago.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -19,9 +7,30 @@ import type { AgentNode } from '../nodes/agent.js';
 import { isAlive, type TaskView } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
-import type { Checker, Count } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
-export function createRestChecker(cluster: Cluster, count: Count): Checker {
+export const rest: CheckerKind = {
+  name: 'rest',
+  invariants: {
+    'all agents and schedulers are connected': 'Every agent is registered and every scheduler is subscribed.',
+    "every launched task's state is known":
+      'For its framework it has ended, or runs, or is on an unreachable or gone agent.',
+    'every running task is known to master and framework': 'Both have it as running.',
+    'every update was delivered': 'No agent waits for an acknowledgement of a framework that acknowledges.',
+    'master and agent agree on totals': 'They have the same total resources of the agent.',
+    'no state of finished work remains':
+      'No work is under way, no entry refers to something removed, and histories keep to their limits.',
+  },
+  allowances: {
+    deafExecutor:
+      "A task that was reported lost is killed when its agent is back; a framework's own executor may ignore that.",
+    prunedLately:
+      'A task of an unreachable agent is unknown after the registry pruned the agent, which no update reports; its framework learns it at its next reconciliation.',
+  },
+  create: createRestChecker,
+};
+
+function createRestChecker(cluster: Cluster, count: Count): Checker {
   const { timeline } = cluster.world;
   const prunedAtMs = new Map<string, number>();
   return {
@@ -47,7 +56,7 @@ const LONGEST_WITHOUT_RECONCILIATION_MS = 125_000;
 function atRest(cluster: Cluster, count: Count, prunedLately: ReadonlySet<string>): void {
   const { world, masters } = cluster;
   const leader = masters.leader();
-  if (leader === undefined) return world.fail('everybody is back', 'no master leads');
+  if (leader === undefined) return world.fail('all agents and schedulers are connected', 'no master leads');
   const { state } = leader.core;
   checkEverybody(cluster, state);
   checkTasks(cluster, state, count, prunedLately);
@@ -62,12 +71,12 @@ function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterSta
     const agent = id === undefined ? undefined : state.agents.registered.get(id);
     if (core === undefined || !core.state.registration.registered || agent?.connected !== true) {
       const text = `${name} is not registered (${core?.state.info.id?.value ?? 'without an id'})`;
-      world.fail('everybody is back', text, [core?.state.info.id?.value ?? name]);
+      world.fail('all agents and schedulers are connected', text, [core?.state.info.id?.value ?? name]);
     }
   }
   for (const { name, clients, memory } of frameworks.values()) {
     if (clients.some((client) => client.connected)) continue;
-    world.fail('everybody is back', `${name} is not subscribed`, [memory.frameworkId ?? name]);
+    world.fail('all agents and schedulers are connected', `${name} is not subscribed`, [memory.frameworkId ?? name]);
   }
 }
 
@@ -129,7 +138,7 @@ function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, 
   const text =
     `${framework.name}: task ${task.id} on ${task.agentId} was last heard to be ${heard ?? 'launched'}; ` +
     `the master has ${record?.state ?? 'nothing'}, ${runs ? 'it runs' : 'it does not run'}`;
-  cluster.world.fail('every launched task is explained', text, [task.id]);
+  cluster.world.fail("every launched task's state is known", text, [task.id]);
 }
 
 function checkRunning(cluster: Cluster, state: MasterState, count: Count): void {
@@ -140,7 +149,7 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
       const tasks = tasksIn(node, container.id);
       if (run === undefined || tasks === undefined) {
         const text = `${container.id} on ${node.name}: its agent does not know it`;
-        return cluster.world.fail('nothing runs that nobody knows', text, [container.id]);
+        return cluster.world.fail('every running task is known to master and framework', text, [container.id]);
       }
       for (const taskId of tasks) {
         if (node.executors.get(container.id)?.ignoresKillOf(taskId) === true) continue;
@@ -159,7 +168,9 @@ function checkKnown(
   taskId: string,
 ): void {
   const fail = (text: string): never =>
-    cluster.world.fail('nothing runs that nobody knows', `${taskId} on ${node.name}: ${text}`, [taskId]);
+    cluster.world.fail('every running task is known to master and framework', `${taskId} on ${node.name}: ${text}`, [
+      taskId,
+    ]);
   const known = state.frameworks.get(frameworkId)?.tasks.get(taskId as TaskId);
   if (known === undefined) fail('the master does not know it');
   if (isTerminal(known?.state)) fail(`the master has it as ${known?.state}`);
@@ -211,7 +222,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
     ['kills of tasks that are no more', [...registered.values()].reduce((sum, it) => sum + staleKills(it), 0), 0],
   ];
   for (const [what, size, most] of sizes) {
-    if (size > most) world.fail('nothing is left over', `${size} ${what}, at most ${most}`);
+    if (size > most) world.fail('no state of finished work remains', `${size} ${what}, at most ${most}`);
   }
   for (const { id, ...framework } of state.frameworks.values()) {
     const { tasks, operations } = framework;
@@ -221,7 +232,8 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
       ["operations' ids", framework.operationUuids.size, operations.size],
     ];
     for (const [what, size, most] of kept) {
-      if (size > most) world.fail('nothing is left over', `${size} ${what} of ${id}, at most ${most}`, [id]);
+      if (size > most)
+        world.fail('no state of finished work remains', `${size} ${what} of ${id}, at most ${most}`, [id]);
     }
   }
   for (const { name, core, disk } of agents.values()) {
@@ -233,7 +245,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
       // EXECUTORS-4 of the agent's executors: while its executor lives it is remembered.
       const retired = framework?.retired.get(record.record.executorId);
       if (retired?.some(({ info }) => info.task_id.value === taskId) === true) continue;
-      world.fail('nothing is left over', `${key} on ${name}'s disk, which has no such task`, [taskId]);
+      world.fail('no state of finished work remains', `${key} on ${name}'s disk, which has no such task`, [taskId]);
     }
   }
 }

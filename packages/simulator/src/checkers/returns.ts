@@ -1,13 +1,24 @@
-// `whoever was told that a task is unreachable is told when it is back`: by the master that said so, if the framework
-// is connected then, and if the registry has not forgotten the agent meanwhile (its entry was pruned).
+// Tasks of agents that return from unreachable.
 import type { AgentId, TaskId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
 import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
-import type { CreateChecker } from './checker.js';
+import type { CheckerKind, CreateChecker } from './checker.js';
 import { statusesTold } from './told.js';
 
-export const createReturnsChecker: CreateChecker = ({ world }, count) => {
+export const returns: CheckerKind = {
+  name: 'returns',
+  invariants: {
+    'a framework told that a task is unreachable is told when it returns':
+      'By the master that sent TASK_UNREACHABLE, if the framework is connected then.',
+  },
+  allowances: {
+    pruned: 'If the registry pruned the agent meanwhile, its tasks are new to the master.',
+  },
+  create: (cluster, count, keeper) => createReturnsChecker(cluster, count, keeper),
+};
+
+const createReturnsChecker: CreateChecker = ({ world }, count) => {
   /** The agents of tasks that a master told unreachable, by task. */
   const told = new Map<MasterProcess, Map<TaskId, AgentId>>();
   return {
@@ -46,7 +57,7 @@ function checkTold(world: World, master: MasterProcess, taskId: TaskId, told: re
   if (framework?.connection === undefined) return;
   if (told.some(({ task_id }) => task_id.value === taskId)) return;
   world.fail(
-    'whoever was told that a task is unreachable is told when it is back',
+    'a framework told that a task is unreachable is told when it returns',
     `${master.name}: ${taskId} of ${framework.info.name}`,
     [taskId],
   );

@@ -1,21 +1,4 @@
-// Status updates on their way from a task's end to its framework.
-//
-// `an update comes from an agent, once a message`: a master hands out an update with a uuid exactly when it got it.
-// `updates are delivered in order`: the first sight of each is in the order in which the agent told them.
-// `no update is lost`: at rest a framework that lives and acknowledges has heard of everything that its agents told.
-// `an acknowledged update is never sent again`
-// `nothing is told before it is on disk`: an update of a checkpointing framework (STATUS-UPDATES-2).
-// `one end, and the one that happened`: a run of a task ends in one terminal state, and its container ended so.
-//
-// What Mesos' protocol allows, by name:
-// forgotten: an agent that died may have forgotten what a framework without checkpointing was to be told, and of which
-//     launches it dropped: they are asked for again.
-// tornDown: an agent drops what it had yet to tell of a framework that is shut down, though a later master, which
-//     knows nothing of that, may let the framework come back under its id.
-// left: an agent that left, or was told to, comes back under another id: what it had yet to tell is the master's to say.
-// acknowledgementNotDurable: an acknowledgement that was not on disk at a crash has to come again.
-// reconciled: a task that the agent doesn't know (any more) is denied as DROPPED or LOST, REASON_RECONCILIATION or
-//     REASON_EXECUTOR_TERMINATED, also after its end was told and acknowledged.
+// Status updates from a task's end to its framework.
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentEffect } from '@meseta/agent/core/io';
 import type { AgentState } from '@meseta/agent/core/state';
@@ -27,8 +10,35 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { SchedulerClient } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
-import type { Checker, Count, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
 import { statusesTold } from './told.js';
+
+export const updates: CheckerKind = {
+  name: 'updates',
+  invariants: {
+    'the master forwards an update once per message of an agent':
+      'A master forwards an update with a uuid in the step in which it received it, and once.',
+    'updates are delivered in order':
+      'A framework receives the updates of a task for the first time in the order in which the agent sent them.',
+    'no update is lost':
+      'At rest a framework that lives and acknowledges has received everything that its agents sent.',
+    'an agent sends no acknowledged update again': 'After the agent received the acknowledgement.',
+    'an update is sent only after it is on disk': 'Of a checkpointing framework (STATUS-UPDATES-2).',
+    'a task ends once, as its container ended':
+      "A run of a task has one terminal state, which fits its container's exit status.",
+  },
+  allowances: {
+    forgotten:
+      'An agent that crashed may have forgotten updates of a framework without checkpointing, and of launches that it dropped, which are asked for again.',
+    tornDown:
+      'An agent drops the undelivered updates of a framework that is shut down, though a later master, which does not know that, may let the framework subscribe under its id.',
+    newId: 'An agent that left, or was told to, comes back under another id; the master reports the end of its tasks.',
+    acknowledgementNotDurable: 'An acknowledgement that was not on disk at a crash has to come again.',
+    reconciled:
+      'A task that the agent does not know is reported as DROPPED or LOST, REASON_RECONCILIATION or REASON_EXECUTOR_TERMINATED, even after its end was acknowledged.',
+  },
+  create: (cluster, count, keeper) => createUpdatesChecker(cluster, count, keeper),
+};
 
 /** One task on one agent. */
 interface Story {
@@ -59,7 +69,7 @@ interface Shared {
   readonly count: Count;
 }
 
-export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
+const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
   const { world } = cluster;
   const shared: Shared = { world, stories: new Map(), byUuid: new Map(), count };
   /** Which task runs in a container. */
@@ -112,7 +122,7 @@ export const createUpdatesChecker: CreateChecker = (cluster, count): Checker => 
       if (handed.length === 1 && handed[0]?.uuid === got) return;
       const text = `${master.name} handed out ${handed.map((it) => it.state).join(', ')} on ${input.kind}`;
       world.fail(
-        'an update comes from an agent, once a message',
+        'the master forwards an update once per message of an agent',
         text,
         handed.map((it) => it.task_id.value),
       );
@@ -179,7 +189,7 @@ function told(shared: Shared, agent: AgentNode, state: AgentState, update: Statu
   if (uuid === undefined) return;
   story.checkpoints = state.frameworks.get(update.framework_id.value as never)?.info.checkpoint === true;
   if (story.acknowledged.has(uuid)) {
-    world.fail('an acknowledged update is never sent again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
+    world.fail('an agent sends no acknowledged update again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
   }
   if (shared.byUuid.has(uuid)) return;
   shared.byUuid.set(uuid, story);
@@ -203,7 +213,7 @@ function checkOnDisk(
   const updates = onDiskOf(agent, framework_id.value, status.task_id.value);
   if (updates?.some((update) => update.uuid === uuid) === true) return;
   const text = `${agent.name} told ${status.state} of ${status.task_id.value}, which is not on its disk`;
-  world.fail('nothing is told before it is on disk', text, [status.task_id.value]);
+  world.fail('an update is sent only after it is on disk', text, [status.task_id.value]);
 }
 
 /** The updates of a task that its agent would find after a crash; undefined: it would not find the task. */
@@ -222,7 +232,7 @@ const isDenial = ({ reason }: TaskStatus): boolean =>
 
 function checkEnd(world: World, story: Story, status: TaskStatus): void {
   const fail = (text: string): never =>
-    world.fail('one end, and the one that happened', `${story.agent.name}: ${text}`, [story.taskId]);
+    world.fail('a task ends once, as its container ended', `${story.agent.name}: ${text}`, [story.taskId]);
   if (isDenial(status)) return;
   const earlier = story.told.find((update) => isTerminal(update.status.state) && !isDenial(update.status));
   if (earlier !== undefined && !story.forgotten) {
@@ -264,7 +274,7 @@ function heard({ world, byUuid, count }: Shared, client: SchedulerClient, status
   const story = byUuid.get(uuid);
   if (story === undefined) {
     return world.fail(
-      'an update comes from an agent, once a message',
+      'the master forwards an update once per message of an agent',
       `${client.name} heard ${status.state} of ${taskId}`,
       [taskId],
     );
