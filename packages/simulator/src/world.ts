@@ -1,4 +1,4 @@
-// What every part of one simulation shares: time, chance, the network, the journal, and who watches.
+// The environment that all parts of a simulation share: virtual time, random streams, the network, the journal, observers.
 
 import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import type { Random } from '@meseta/base';
@@ -15,7 +15,7 @@ import type { ExecutorProcess } from './nodes/executor.js';
 import type { MasterProcess } from './nodes/master.js';
 import type { SchedulerClient } from './nodes/scheduler.js';
 
-/** Sees what happens; throws `InvariantBroken` (through `World.fail`) when it must not have. */
+/** Observes events; calls `World.fail`, which throws `InvariantBroken`, when an invariant broke. */
 export interface Observer {
   masterStarted?(master: MasterProcess): void;
   beforeMasterStep?(master: MasterProcess, input: MasterInput): void;
@@ -54,10 +54,10 @@ export interface World {
   readonly network: Network;
   readonly journal: Journal;
   readonly observers: Observer[];
-  /** What happened and was checked, by name: a swarm that exercises nothing proves nothing. */
+  /** How often each fault struck and each check was made, by name. */
   readonly counts: ReadonlyMap<string, number>;
   count(what: string, by?: number): void;
-  /** The stream of chance of one part. */
+  /** The random stream of one part. */
   random(part: string): Random;
   fail(invariant: string, explanation: string, subjects?: readonly string[]): never;
 }
@@ -66,7 +66,7 @@ export interface WorldOptions {
   readonly seed: number;
   readonly encoded: boolean;
   readonly network: NetworkOptions;
-  /** Hears of everything as text. */
+  /** Receives every journal entry as text. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
@@ -90,7 +90,7 @@ export function createWorld({ seed, encoded, network, onLine }: WorldOptions): W
   };
 }
 
-/** A core that threw broke a rule of its own. */
+/** Fails the simulation because a core threw. */
 export function coreFailed(world: World, who: string, cause: unknown): never {
   if (cause instanceof InvariantBroken) throw cause;
   const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);

@@ -1,4 +1,4 @@
-// Chance by seed: each part of a simulation has a stream of its own, so that leaving one part out changes no other.
+// Random streams by seed. Each part of a simulation has a stream of its own, so removing one part changes no other.
 import { below, type Random, seededRandom, uniform } from '@meseta/base';
 
 /** FNV-1a, 32 bits. */
@@ -19,7 +19,7 @@ export const wholeBetween = (random: Random, low: number, high: number): number 
 
 export const pick = <T>(random: Random, items: readonly T[]): T => items[below(random, items.length)] as T;
 
-/** Mostly short, seldom long: the mean is about `meanMs`, the longest 20 times that. Four uniform draws, no logarithm. */
+/** A delay with a long tail: the mean is about `meanMs`, the longest 20 times that. */
 export function waiting(random: Random, meanMs: number): number {
   const u = uniform(random);
   const stretched = u * u * u;

@@ -1,12 +1,12 @@
-// Containers that only pretend: what a command does is written in it, and the clock does the rest. They outlive their
-// agent's process, as supervisors do, and end with their host.
+// Fake containers: the command says what its process does. They outlive their agent's process, as supervised processes
+// do, and end with their host.
 //
-// A command is words: `run 30000` (milliseconds; without: for ever), `exit 3`, `stubborn` (SIGTERM is not heeded),
-// `broken` (can't be launched). `executor`: a program of a framework's own (`nodes/executor.ts`), which says when it
-// ends.
+// The words of a command: `run 30000` (milliseconds; without it the process runs forever), `exit 3`, `stubborn` (ignores
+// SIGTERM), `broken` (its launch fails). `executor`: a framework's own executor (`nodes/executor.ts`), which ends by
+// itself.
 //
 // FAKE-CONTAINERS-1: every launched container ends in one `launchFailed` or `exited`.
-// FAKE-CONTAINERS-2: how it ended is on disk before anybody hears of it, so an agent that starts later finds it.
+// FAKE-CONTAINERS-2: the exit status is on disk before it is reported, so an agent that starts later finds it.
 import type { ContainerId, Random } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { happens, waiting } from './chance.js';
@@ -24,18 +24,18 @@ export interface FakeContainer {
 }
 
 export interface FakeContainers {
-  /** `problem`: why it can't be launched. */
+  /** `problem`: why the launch fails. */
   launch(spec: ContainerSpec, problem?: string): void;
   signal(id: ContainerId, signal: number): void;
   destroy(id: ContainerId): void;
   remove(id: ContainerId): void;
-  /** What runs in it has ended by itself. */
+  /** The process in the container ended by itself. */
   exit(id: ContainerId, status: ExitStatus): void;
-  /** A new agent process looks for what its predecessor left. */
+  /** The containers that a new agent process finds. */
   recover(): readonly RecoveredContainer[];
-  /** Who hears of events from here on; undefined while no agent runs. */
+  /** Receives the events of all containers; undefined while no agent runs. */
   listener: ((event: ContainerEvent) => void) | undefined;
-  /** The host lost power: nothing runs any more, and nobody wrote down how it ended. */
+  /** The host lost power: all containers end, and no exit status is recorded. */
   powerOff(): void;
   readonly all: ReadonlyMap<ContainerId, FakeContainer>;
 }
@@ -145,7 +145,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     recover() {
       for (const container of [...all.values()]) {
         if (container.state !== 'starting') continue;
-        // The launcher died with its agent, before or after it had forked.
+        // The agent crashed during the launch, before or after the fork.
         if (happens(random, 0.5)) start(container);
         else {
           container.state = 'ended';

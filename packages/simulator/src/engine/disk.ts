@@ -1,7 +1,7 @@
-// An agent's checkpoints on a memory disk: a batch is safe once it is synced, and what waits for that is lost in a crash.
+// An agent's checkpoints on a simulated disk: a batch is durable once it is synced; batches before that may be lost.
 //
 // SIMULATED-DISK-1: batches are synced, and answered, in the order in which they were written.
-// SIMULATED-DISK-2: a crash keeps a first part of what was not answered: the kernel may have written it, nobody knows.
+// SIMULATED-DISK-2: a crash keeps a prefix of the unanswered batches: the kernel may have written them.
 
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '@meseta/agent/core/io';
 import { type Random, uniform } from '@meseta/base';
@@ -10,15 +10,15 @@ import { freeze } from './freeze.js';
 import type { Timeline } from './timeline.js';
 
 export interface Disk {
-  /** The mean time that a sync takes. */
+  /** The mean duration of a sync. */
   meanSyncMs: number;
   write(changes: readonly CheckpointChange[], durable: () => void): void;
-  /** What a process that starts finds. */
+  /** All records, as a starting process reads them. */
   read(): readonly CheckpointEntry[];
   get(key: string): CheckpointRecord | undefined;
-  /** Called once, when something has been written and is not synced yet. */
+  /** Called once, at the next write, before it is synced. */
   onNextWrite: (() => void) | undefined;
-  /** How many unsynced writes are lost by it. */
+  /** Returns the number of unsynced batches that are lost. */
   crash(): number;
   wipe(): void;
 }

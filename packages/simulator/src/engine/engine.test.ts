@@ -6,7 +6,7 @@ import { createDisk } from './disk.js';
 import { createNetwork, type End } from './network.js';
 import { createTimeline, type Scheduled } from './timeline.js';
 
-test('TIMELINE-1: what is due at the same time happens in the order in which it was asked for', () => {
+test('TIMELINE-1: callbacks due at the same time run in the order in which they were scheduled', () => {
   const timeline = createTimeline();
   const seen: string[] = [];
   for (const [atMs, name] of [
@@ -87,7 +87,7 @@ function stormy(seed: number): { readonly reader: Heard; readonly writer: Heard;
   return { reader, writer, sent };
 }
 
-test('SIMULATED-NETWORK-1, SIMULATED-NETWORK-2: a connection delivers a first part of what was written, in order, each once', () => {
+test('SIMULATED-NETWORK-1, SIMULATED-NETWORK-2: a connection delivers a prefix of the packets, in order, each once', () => {
   let broken = 0;
   for (let seed = 1; seed <= 200; seed++) {
     const { reader, writer, sent } = stormy(seed);
@@ -101,7 +101,7 @@ test('SIMULATED-NETWORK-1, SIMULATED-NETWORK-2: a connection delivers a first pa
   assert(broken > 50 && broken < 200, `${broken} of 200 broke`);
 });
 
-test('SIMULATED-NETWORK-3: a process that ends is heard of, a host that dies only by whoever writes to it', () => {
+test('SIMULATED-NETWORK-3: peers are notified when a process ends, the death of a host is noticed only by writers', () => {
   for (const how of ['reset', 'silent'] as const) {
     const timeline = createTimeline();
     const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 5_000 };
@@ -119,7 +119,7 @@ test('SIMULATED-NETWORK-3: a process that ends is heard of, a host that dies onl
   }
 });
 
-test('a connection that is being made when its target restarts reaches the new process', () => {
+test('a connection attempt that outlasts the restart of its target reaches the new process', () => {
   const timeline = createTimeline();
   const options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 5_000 };
   const network = createNetwork(timeline, seededRandom(1), options);
@@ -137,7 +137,7 @@ test('a connection that is being made when its target restarts reaches the new p
   assert.deepEqual(heard, ['new hello']);
 });
 
-test('SIMULATED-DISK-1, SIMULATED-DISK-2: a crash keeps a first part of what was not answered, and all that was', () => {
+test('SIMULATED-DISK-1, SIMULATED-DISK-2: a crash keeps all answered batches and a prefix of the others', () => {
   const kept = new Set<number>();
   for (let seed = 1; seed <= 100; seed++) {
     const timeline = createTimeline();

@@ -1,6 +1,6 @@
-// Messages never change once they are made: in the simulator whoever tries is stopped.
+// Messages are immutable: the simulator freezes them, so code that changes one throws.
 
-/** Freezes a message and all that is in it; what is frozen already is taken as frozen throughout. */
+/** Freezes a message deeply; a frozen object is taken to be frozen deeply. */
 export function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
   Object.freeze(value);

@@ -1,10 +1,9 @@
-// What happened: a bounded memory of records that a failure is explained from, and (on request) the whole as text.
-// Records hold references to messages, which never change; what they concern and how they read is found out only when
-// somebody looks.
+// The event log of a simulation: the newest entries, which explain a failure, and on request all of them as text.
+// Entries refer to messages, which are immutable; they are searched and rendered only when they are read.
 
 export interface Entry {
   readonly atMs: number;
-  /** Who saw it: `master-1`, `agent-3`, `runner-0`, `faults`. */
+  /** The part that recorded it: `master-1`, `agent-3`, `runner-0`, `faults`. */
   readonly who: string;
   readonly what: string;
   readonly detail: unknown;
@@ -12,7 +11,7 @@ export interface Entry {
 
 export interface Journal {
   record(who: string, what: string, detail?: unknown): void;
-  /** The last entries that concern any of the subjects (ids), oldest first; without subjects: the last of all. */
+  /** The newest entries that mention one of the ids in `subjects`, oldest first; without it, the newest of all. */
   last(count: number, subjects?: readonly string[]): readonly Entry[];
 }
 

@@ -1,5 +1,5 @@
-// A machine: its clocks, and whether it runs. Processes on it are actors; a paused machine (a stopped VM) takes
-// nothing and does nothing until it goes on, then everything at once.
+// A machine: its clocks and its pauses. A process on a paused machine (a stopped VM) takes no input until the pause is
+// over, then all of it at once.
 import type { Now } from '@meseta/base';
 import type { Timeline } from './timeline.js';
 
@@ -7,14 +7,14 @@ export interface Machine {
   readonly name: string;
   /** `ip:port` of the process on it. */
   readonly address: string;
-  /** How fast its monotonic clock runs. */
+  /** The rate of its monotonic clock; 1 is exact. */
   readonly rate: number;
-  /** How far its wall clock is off. */
+  /** The error of its wall clock. */
   wallOffsetMs: number;
   pausedUntilMs: number;
 }
 
-/** When the simulation begins, on a wall clock that is right. */
+/** The start of the simulation on an exact wall clock. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 export const createMachine = (name: string, address: string, rate: number): Machine => ({
@@ -30,6 +30,6 @@ export const timeOn = (machine: Machine, nowMs: number): Now => ({
   wallMs: EPOCH_MS + nowMs + machine.wallOffsetMs,
 });
 
-/** When the machine's monotonic clock will show `monoMs`. */
+/** The virtual time at which the machine's monotonic clock reads `monoMs`. */
 export const virtualTimeOf = (machine: Machine, monoMs: number, timeline: Timeline): number =>
   Math.max(timeline.nowMs(), monoMs / machine.rate);

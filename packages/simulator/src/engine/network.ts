@@ -1,11 +1,11 @@
-// The packet network: connections between addresses, each with two ordered pipes, and everything that can go wrong.
+// The network: connections between addresses, each with two ordered pipes, and their faults.
 //
-// Owns: every connection, what is on its way, which directions are cut, the chances of delay and breaking.
-// SIMULATED-NETWORK-1: what is written to a connection arrives at most once and in order, as long as it lives; a new connection may
-//     overtake what is still on its way on an old one.
-// SIMULATED-NETWORK-2: what is lost is lost from some point on, and with its connection: TCP loses nothing in the middle.
-// SIMULATED-NETWORK-3: an end hears of the other's end once, as `closed` or `broken`; a cut, a dead host and a pause say nothing until
-//     something that was written stays unacknowledged for `unacknowledgedMs`.
+// Owns: every connection, the packets in flight, the cut directions, the probabilities of delays and breaks.
+// SIMULATED-NETWORK-1: packets of a connection arrive at most once and in order; a new connection may overtake packets in
+//     flight on an old one.
+// SIMULATED-NETWORK-2: a connection that breaks loses a suffix of the packets in flight: TCP loses nothing in the middle.
+// SIMULATED-NETWORK-3: an end is notified of the other's end once, as `closed` or `broken`. A cut, a dead host and a pause
+//     are noticed only when a packet stays unacknowledged for `unacknowledgedMs`.
 import { type Random, uniform } from '@meseta/base';
 import { happens, waiting } from './chance.js';
 import { isPending, type Scheduled, type Timeline } from './timeline.js';
@@ -17,11 +17,11 @@ export interface Handlers {
   ended(how: Ending): void;
 }
 
-/** One end of a connection, as its owner holds it. */
+/** One end of a connection. */
 export interface End {
   readonly remote: string;
   write(payload: unknown): void;
-  /** Arrives after all that was written. */
+  /** The other end is notified after all packets that were written. */
   close(): void;
 }
 
@@ -30,17 +30,17 @@ export interface Listener {
   accepted(end: End, protocol: string): Handlers;
 }
 
-/** Hears of what the network did to packets, by name. */
+/** Counts the faults of the network by name. */
 export type Happened = (what: string, times?: number) => void;
 
-/** What the network does to packets. */
+/** The delays and probabilities of faults. */
 export interface NetworkOptions {
   readonly meanDelayMs: number;
   /** A connection breaks at a packet with this probability. */
   readonly breakChance: number;
-  /** A packet and all behind it are held up, for some seconds, with this probability. */
+  /** A packet and all behind it are delayed for some seconds with this probability. */
   readonly stallChance: number;
-  /** A client of HTTP makes a call again, on another connection, with this probability: the answer was lost on it. */
+  /** An HTTP client repeats a call on another connection with this probability, as if the response was lost. */
   readonly repeatChance: number;
   readonly unacknowledgedMs: number;
 }
@@ -48,14 +48,14 @@ export interface NetworkOptions {
 export interface Network {
   options: NetworkOptions;
   listen(address: string, listener: Listener): void;
-  /** The process at the address ended: `reset` tells its peers (the kernel lives), `silent` doesn't (the host died). */
+  /** The process at the address ended. `reset`: the kernel notifies its peers; `silent`: the host died with it. */
   gone(address: string, how: 'reset' | 'silent'): void;
   connect(from: string, to: string, protocol: string, handlers: Handlers): End;
   cut(from: string, to: string): void;
   heal(from: string, to: string): void;
   healAll(): void;
   isCut(from: string, to: string): boolean;
-  /** Breaks every connection between the two that is open now; answers how many. */
+  /** Breaks every established connection between the two; returns their number. */
   breakConnections(a: string, b: string): number;
 }
 
@@ -69,16 +69,16 @@ interface Pipe {
   readonly from: string;
   readonly to: string;
   lastArrivalMs: number;
-  /** The arrivals to come, in their order. */
+  /** The scheduled arrivals of the packets in flight, in order. */
   readonly onTheWay: Scheduled[];
   readonly heldUp: Packet[];
-  /** Set while something stays unacknowledged. */
+  /** When the writer gives up; set while a packet stays unacknowledged. */
   deadline: Scheduled | undefined;
-  /** Told to the reader on arrival. */
+  /** The reader's. */
   handlers: Handlers | undefined;
   readerGone: boolean;
   writerGone: boolean;
-  /** The reader's host died and could tell nobody. */
+  /** The reader's host died without notifying its peers. */
   silent: boolean;
 }
 
@@ -104,7 +104,7 @@ const createPipe = (from: string, to: string): Pipe => ({
   silent: false,
 });
 
-/** What the functions below share. */
+/** The state of a network. */
 interface State {
   readonly timeline: Timeline;
   readonly random: Random;
@@ -125,7 +125,7 @@ function settle(state: State, connection: Connection): void {
   if (a.writerGone && a.readerGone && b.writerGone && b.readerGone) state.connections.delete(connection);
 }
 
-/** The end that reads `pipe` hears that it is over, and with that can't write either. */
+/** Notifies the reader of `pipe` that the connection ended; it can no longer write either. */
 function tellEnded(state: State, connection: Connection, pipe: Pipe, how: Ending): void {
   if (pipe.readerGone) return;
   const back = other(connection, pipe);
@@ -146,7 +146,7 @@ function arrive(state: State, connection: Connection, pipe: Pipe, packet: Packet
   else tellEnded(state, connection, pipe, packet.kind);
 }
 
-/** The writer gives up if by then the way is still cut, there or back, or the reader is silent. */
+/** The writer gives up if by then a direction is still cut or the reader's host is still dead. */
 function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe): void {
   if (isPending(pipe.deadline) || pipe.writerGone) return;
   pipe.deadline = state.timeline.after(state.options.unacknowledgedMs, () => {
@@ -164,14 +164,14 @@ function transport(state: State, connection: Connection, pipe: Pipe, packet: Pac
   const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
   pipe.lastArrivalMs = arrivalMs;
   const arrival = timeline.at(arrivalMs, () => {
-    // SIMULATED-NETWORK-1: it is the first.
+    // SIMULATED-NETWORK-1: this arrival is the first.
     pipe.onTheWay.shift();
     arrive(state, connection, pipe, packet);
   });
   pipe.onTheWay.push(arrival);
 }
 
-/** SIMULATED-NETWORK-2: of what is on its way a first part still arrives. */
+/** SIMULATED-NETWORK-2: a prefix of the packets in flight still arrives. */
 function loseTail({ timeline, random, happened }: State, pipe: Pipe): void {
   const kept = Math.floor(uniform(random) * (pipe.onTheWay.length + 1));
   happened('packets lost with their connection', pipe.onTheWay.length - kept);
@@ -186,7 +186,7 @@ function breakBoth(state: State, connection: Connection): void {
   for (const pipe of connection.pipes) {
     if (pipe.readerGone) continue;
     loseTail(state, pipe);
-    // Nothing more is taken, though its writer may not know yet.
+    // No more packets are accepted, though the writer was not notified yet.
     pipe.writerGone = true;
     transport(state, connection, pipe, BROKEN);
   }
@@ -196,7 +196,7 @@ function send(state: State, connection: Connection, pipe: Pipe, packet: Packet):
   if (pipe.writerGone) return;
   if (!connection.established) connection.before.push(packet);
   else if (pipe.silent) {
-    // The host is back and knows nothing of the connection, or it isn't and nothing answers.
+    // A host that is back does not know the connection and resets it; a dead host answers nothing.
     if (state.listeners.has(pipe.to)) transport(state, connection, other(connection, pipe), BROKEN);
     else expectAcknowledgement(state, connection, pipe);
   } else if (happens(state.random, state.options.breakChance)) breakBoth(state, connection);
@@ -243,7 +243,7 @@ function gone(state: State, address: string, how: 'reset' | 'silent'): void {
   state.listeners.delete(address);
   for (const connection of [...state.connections]) {
     for (const pipe of connection.pipes) {
-      // One that is still being made goes on trying: it reaches whoever listens there by then.
+      // A connection attempt goes on: it reaches the process that listens there by then.
       if (pipe.from !== address || (pipe === connection.pipes[1] && !connection.established)) continue;
       const inward = other(connection, pipe);
       inward.readerGone = true;
@@ -263,7 +263,7 @@ function heal(state: State, from: string, to: string): void {
   for (const connection of state.connections) {
     for (const pipe of connection.pipes) {
       if (pipe.from !== from || pipe.to !== to) continue;
-      // Before anything that was sent later.
+      // Before the packets that were sent later.
       for (const packet of pipe.heldUp.splice(0)) arrive(state, connection, pipe, packet);
     }
   }

@@ -1,7 +1,7 @@
-// libprocess among simulated processes: one connection a direction and address, which all pids of the address share.
+// libprocess between simulated processes: one connection per direction and address, shared by all pids of the address.
 //
 // Owns: the connections that this process opened, and which of them are linked.
-// SIMULATED-PEERS-1: a linked address is reported lost once for each break, and its link is gone with it.
+// SIMULATED-PEERS-1: a linked address is reported lost once per break, which removes the link.
 import { addressOfPid, type Pid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
@@ -9,7 +9,7 @@ import { freeze } from './freeze.js';
 import type { End, Handlers, Network } from './network.js';
 
 export interface PeerMessage {
-  /** The actor that it is for: `master`, `slave(1)`. */
+  /** The id part of the recipient's pid: `master`, `slave(1)`. */
   readonly to: string;
   readonly from: Pid;
   readonly message: LibprocessMessage;
@@ -19,7 +19,7 @@ export interface Peers {
   send(to: Pid, from: string, message: LibprocessMessage): void;
   link(to: Pid): void;
   unlink(to: Pid): void;
-  /** For a connection that was made to this process. */
+  /** The handlers of a connection that a peer made to this process. */
   accept(): Handlers;
 }
 

@@ -1,8 +1,8 @@
 // The masters' shared store, on the virtual clock: a fenced log that survives every master.
 //
-// REGISTRY-STORE-1: an append is answered once it is durable, in order.
-// REGISTRY-STORE-2: nothing is written for an epoch older than the newest that has read.
-// REGISTRY-STORE-3: a master that crashes may have written what it was not answered for: a first part of it.
+// REGISTRY-STORE-1: an append is answered when it is durable, in order.
+// REGISTRY-STORE-2: appends of an epoch older than the newest that has read are refused.
+// REGISTRY-STORE-3: a crash keeps a prefix of the master's unanswered appends.
 import { type Random, uniform } from '@meseta/base';
 import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
@@ -12,12 +12,12 @@ import type { Timeline } from './timeline.js';
 
 export interface RegistryStore {
   meanWriteMs: number;
-  /** Called once, when something was to be written and is not yet. */
+  /** Called once, at the next append, before it is written. */
   onNextWrite: (() => void) | undefined;
   nextEpoch(): number;
   read(epoch: number): RegistryState;
   append(epoch: number, operations: readonly RegistryOperation[], done: (written: boolean) => void): void;
-  /** The writer of this epoch ended: nobody hears of its appends any more. Answers how many of them are lost. */
+  /** The writer of this epoch ended: its appends are not answered any more. Returns the number of lost appends. */
   crash(epoch: number): number;
 }
 

@@ -1,35 +1,35 @@
-// Virtual time: one heap orders everything that will happen, by (time, sequence). Nothing waits for real time.
+// Virtual time: a heap orders the scheduled callbacks by (time, sequence). Nothing waits for real time.
 //
-// Owns: what will happen, and what time it is. What is asked for at this very time, which is half of all, would rise to
-// the top of the heap only to be taken from there: it stands in a queue instead, behind what the heap has for this time.
-// TIMELINE-1: what is due at the same time happens in the order in which it was asked for.
-// TIMELINE-2: time never goes back; nothing is asked for in the past.
-// TIMELINE-3: what was cancelled is held no longer: an entry knows its place.
+// Owns: the scheduled callbacks and the virtual time. Callbacks scheduled for the current time, half of all, go to a queue
+// instead of the heap; they run after those that the heap has for this time.
+// TIMELINE-1: callbacks due at the same time run in the order in which they were scheduled.
+// TIMELINE-2: time never goes back; nothing is scheduled in the past.
+// TIMELINE-3: a cancelled callback is removed at once: an entry knows its index.
 import { assert } from '@meseta/base';
 
 export interface Scheduled {
   readonly atMs: number;
   readonly sequence: number;
   readonly run: () => void;
-  /** In the heap; or one of the two below. */
+  /** The index in the heap, or `NOWHERE` or `QUEUED`. */
   readonly place: number;
 }
 
 export interface Timeline {
-  /** Milliseconds since the simulation began. */
+  /** Milliseconds since the start of the simulation. */
   nowMs(): number;
   at(atMs: number, run: () => void): Scheduled;
   after(delayMs: number, run: () => void): Scheduled;
   cancel(scheduled: Scheduled | undefined): void;
-  /** Lets everything happen up to and with `untilMs`. */
+  /** Runs all callbacks that are due until `untilMs`, inclusive. */
   runUntil(untilMs: number): void;
-  /** What has happened so far. */
+  /** The number of callbacks that ran. */
   count(): number;
-  /** What is still to happen. */
+  /** The number of scheduled callbacks. */
   pending(): number;
 }
 
-/** Cancelled or done. */
+/** Cancelled, or run. */
 const NOWHERE = -1;
 const QUEUED = -2;
 
@@ -89,7 +89,7 @@ function remove(heap: Entry[], entry: Entry): void {
   if (last !== entry) settle(heap, place, last);
 }
 
-/** What is due at this very time, in the order in which it was asked for. Its places are used again and again. */
+/** The callbacks due at the current time, in the order in which they were scheduled. The array is reused. */
 interface Queue {
   readonly entries: (Entry | undefined)[];
   head: number;
@@ -144,7 +144,7 @@ export function createTimeline(): Timeline {
     return entry;
   };
 
-  /** TIMELINE-1: what the heap has for this time was asked for before anything in the queue. */
+  /** TIMELINE-1: the heap's entries for the current time were scheduled before those in the queue. */
   const take = (untilMs: number): Entry | undefined => {
     const waiting = queue.head < queue.tail;
     const first = heap[0];

@@ -1,4 +1,4 @@
-// An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive it.
+// An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive the process.
 
 import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
@@ -27,11 +27,11 @@ export interface AgentNode {
   /** Frameworks' own executors that run here. */
   readonly executors: ReadonlyMap<ContainerId, ExecutorProcess>;
   size: AgentSize;
-  /** Until then nothing can be launched, and the disk measures full. */
+  /** Until then launches fail, and the disk measures full. */
   diskFullUntilMs: number;
   /** The core of the running process. */
   readonly core: AgentCore | undefined;
-  /** `killed`: the process alone; `powerOff`: the host with everything on it. */
+  /** `killed`: the process alone; `powerOff`: the host with its containers. */
   crash(how: 'killed' | 'powerOff', downMs: number): void;
   start(): void;
   push(input: AgentInput): void;
@@ -193,7 +193,7 @@ function createContainers(world: World, machine: Machine, node: () => AgentNode)
   return { containers, executors };
 }
 
-/** Runs a core on the node's machine, with what its predecessor left there. */
+/** Starts a process on the node's machine, with the checkpoint and containers of the process before. */
 function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
   const { timeline, network } = world;
   const { name, machine, disk, containers } = node;
@@ -239,7 +239,7 @@ interface Ports {
   push(input: AgentInput): void;
 }
 
-/** Carries out what the core decided, as the agent's shell does. */
+/** Performs an effect of the core, as the agent's shell does. */
 function perform(
   { world, node, peers, executorSide, push }: Ports,
   effect: Exclude<AgentEffect, { readonly kind: 'exit' }>,

@@ -1,8 +1,8 @@
-// A v0 driver's side of the network: a scheduler that speaks libprocess messages, as those linked with libmesos do, or
-// (`old`) those written before there was `scheduler.Call`. Its process hears the same events as one on HTTP.
+// The transport of a scheduler on a v0 driver: libprocess messages, as libmesos sends them, or (`old`) those from before
+// `scheduler.Call`. Its process receives the same events as a scheduler on HTTP.
 //
 // SIMULATED-DRIVER-1: delivery is at most once; a registration is repeated until the master answers, nothing else is.
-// SIMULATED-DRIVER-2: messages of anyone but the master that it registers with are dropped, but executors' messages from their agents.
+// SIMULATED-DRIVER-2: it drops messages that are not of the master that it registers with, except messages of executors.
 import { addressOfPid, type Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { LibprocessMessage, SchedulerCall, SchedulerEvent } from '@meseta/wire';
@@ -13,10 +13,10 @@ import type { World } from '../world.js';
 import type { HttpAnswer, HttpRequest } from './http.js';
 import { masterPid } from './master.js';
 
-/** Opens a scheduler's way to the leading master: for its subscription, and for each call. */
+/** Connects a scheduler to the leading master: for its subscription, and for each call. */
 export type Dial = (leader: Machine, handlers: Handlers) => End;
 
-/** What a driver knows of itself beside its calls. */
+/** The driver's settings. */
 export interface DriverOptions {
   readonly world: World;
   readonly address: string;
@@ -36,7 +36,7 @@ const LAST_RETRY_MS = 60_000;
 
 export function createDriver({ world, address, name, old, stopped }: DriverOptions): Dial {
   let session: Session | undefined;
-  /** This process was the framework's once: it registers again, it doesn't take over. */
+  /** This process was registered before: it re-registers instead of failing over. */
   let wasRegistered = false;
   const answer = (to: Session, given: HttpAnswer): void => to.handlers.data(given);
 

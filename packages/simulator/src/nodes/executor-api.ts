@@ -1,7 +1,7 @@
 // An agent's side of the executor API: requests that wait for the core's answer, streams of events to executors.
 //
 // SIMULATED-EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and then events.
-// SIMULATED-EXECUTOR-API-2: a stream that its executor left is told to the core once; one that the core closed isn't.
+// SIMULATED-EXECUTOR-API-2: the core is notified once of a stream that its executor closed, and not of one that it closed.
 import type { AgentInput, ConnectionId } from '@meseta/agent/core/io';
 import type { ExecutorCall, ExecutorEvent } from '@meseta/wire';
 import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';
@@ -21,7 +21,7 @@ const eventOnTheWire = (event: ExecutorEvent, encoded: boolean): ExecutorEvent =
   encoded ? through(ExecutorEventCodec, event) : freeze(event);
 
 export interface ExecutorSide {
-  /** A connection on which an executor sends calls, one after the other. */
+  /** A connection on which an executor sends calls in sequence. */
   accept(end: End): Handlers;
   reply(connection: ConnectionId, status: number): void;
   open(connection: ConnectionId): void;
@@ -59,7 +59,7 @@ export function createExecutorSide(encoded: boolean, push: (input: AgentInput) =
       const end = requests.get(connection);
       requests.delete(connection);
       if (end === undefined) {
-        // The executor left before it was answered.
+        // The executor closed the connection before the response.
         push({ kind: 'streamClosed', connection });
         return;
       }

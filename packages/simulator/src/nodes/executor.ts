@@ -1,16 +1,15 @@
-// A framework's own executor: a process in a container that stands on Mesos' executor library, and the tasks in it.
+// A framework's own executor: a process in a container that behaves as Mesos' executor library does, and its tasks.
 //
-// What it does is written in its command, and in its tasks' data (as in a container's command, engine/containers.ts).
-// `executor` and any of: `dies 3000` (crashes after so many ms), `hangs 3000` (does nothing any more, its connection
-// stays), `deaf` (heeds no KILL), `stubborn` (heeds no SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its
-// connection now and then), `stays` (doesn't end when it has nothing to do). A task of `updates 200` sends so many
-// while it runs.
+// Its command says what it does, and the tasks' data what they do (in the words of engine/containers.ts). `executor` and
+// any of: `dies 3000` (crashes after 3000 ms), `hangs 3000` (stops responding, keeps its connection), `deaf` (ignores
+// KILL), `stubborn` (ignores SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection at random), `stays`
+// (does not end when it is idle). A task of `updates 200` sends 200 updates while it runs.
 //
 // SIMULATED-EXECUTOR-1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is
 //     acknowledged; a task is named there until the first acknowledgement of an update of it.
 // SIMULATED-EXECUTOR-2: without checkpointing it ends with its connection; else it subscribes again, for as long as the
 //     recovery timeout.
-// SIMULATED-EXECUTOR-3: its calls are heard in order, as long as one connection lives.
+// SIMULATED-EXECUTOR-3: the agent receives its calls in order, as long as one connection lives.
 
 import { type ContainerId, parseDuration, type Random } from '@meseta/base';
 import type { ContainerSpec, ExitStatus } from '@meseta/containers/types';
@@ -29,14 +28,14 @@ export interface ExecutorProcess {
   readonly frameworkId: string;
   readonly executorId: string;
   readonly agentName: string;
-  /** Every task that it was given. */
+  /** Every task that it was sent. */
   readonly tasks: ReadonlyMap<string, ExecutorTask>;
-  /** Told and not acknowledged, oldest first, by uuid. */
+  /** Updates that were sent and not acknowledged, oldest first, by uuid. */
   readonly unacknowledged: ReadonlyMap<string, ExecutorCallUpdate>;
   readonly subscribed: boolean;
-  /** It does nothing any more of its own. */
+  /** It stopped responding. */
   readonly hung: boolean;
-  /** It was told to end the task, or hangs, and doesn't end it. */
+  /** It does not end the task although it was asked to, or hangs. */
   ignoresKillOf(taskId: string): boolean;
   /** The container ended. `silent`: with its host. */
   stop(how: 'reset' | 'silent'): void;
@@ -79,7 +78,7 @@ const durationOf = (environment: ContainerSpec['environment'], name: string, oth
   return parsed.ok ? parsed.value : otherwise;
 };
 
-/** How long it looks for something to do before it ends. */
+/** How long it waits for a task before it ends. */
 const IDLE_MS = 5_000;
 const KILL_MS = 400;
 const SHUTDOWN_MS = 300;
@@ -103,7 +102,7 @@ class Executor implements ExecutorProcess {
   private knowsKilling = false;
   private stopped = false;
   private lastChance: Scheduled | undefined;
-  /** What waits while the machine is paused, in order. */
+  /** The callbacks that wait while the machine is paused, in order. */
   private readonly inbox: (() => void)[] = [];
 
   constructor(private readonly options: ExecutorOptions) {
@@ -140,7 +139,7 @@ class Executor implements ExecutorProcess {
     return this.hung || (this.words.includes('deaf') && this.tasks.get(taskId)?.killAsked === true);
   }
 
-  /** Now, or when the machine goes on; nothing once the process has ended or hangs. */
+  /** Calls back now, or when the machine's pause is over; not after the process has ended or while it hangs. */
   private soon(what: () => void): void {
     const { world, machine } = this.options;
     const run = (next: () => void): void => {
@@ -221,7 +220,7 @@ class Executor implements ExecutorProcess {
     for (const observer of world.observers) observer.executorHeard?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
-      // What happened while it waited for this answer.
+      // Updates of the time between SUBSCRIBE and SUBSCRIBED.
       for (const [uuid, update] of this.unacknowledged) {
         if (!session.named.has(uuid)) this.call({ type: 'UPDATE', update });
       }
@@ -257,7 +256,7 @@ class Executor implements ExecutorProcess {
     };
     this.unacknowledged.set(uuid, update);
     this.call({ type: 'UPDATE', update });
-    // The update arrives, its acknowledgement doesn't.
+    // The update arrives, its acknowledgement does not.
     if (this.words.includes('flaky') && happens(this.random, 0.2)) this.later(1, () => this.stumble());
   }
 
@@ -282,7 +281,7 @@ class Executor implements ExecutorProcess {
     });
   }
 
-  /** Says so many times that the task runs, then ends it. */
+  /** Sends that many updates of TASK_RUNNING, then ends the task. */
   private goOn(task: ExecutorTask, updates: number, words: readonly string[]): void {
     if (task.state !== 'TASK_RUNNING') return;
     this.later(between(this.random, 20, 400), () => {

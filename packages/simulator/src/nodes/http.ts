@@ -18,14 +18,14 @@ interface Parsed<T> {
   decode(bytes: Uint8Array): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 }
 
-/** What arrives of a value that travels as bytes. */
+/** The value after encoding and decoding. */
 export function through<T>(codec: Parsed<T>, value: T): T {
   const decoded = codec.decode(codec.encode(value));
   if (!decoded.ok) throw new Error(`what was encoded can't be decoded: ${JSON.stringify(decoded.error)}`);
   return freeze(decoded.value);
 }
 
-/** A request as it arrives: through the codecs where messages travel as bytes. */
+/** A request as the server receives it: encoded and decoded if messages travel as bytes. */
 export function requestOnTheWire(request: HttpRequest, encoded: boolean): HttpRequest {
   if (!encoded) return freeze(request);
   return request.kind === 'schedulerCall'

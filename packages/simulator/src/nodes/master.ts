@@ -1,4 +1,4 @@
-// A master's process: the real core, its effects carried out on the virtual network and the shared store.
+// A master's process: the real core; its effects are performed on the simulated network and the shared store.
 import type { createAllocator } from '@meseta/allocator';
 import { type Pid, pidOf, uuid } from '@meseta/base';
 import { callOfDriver } from '@meseta/master/core/driver-calls';
@@ -29,7 +29,7 @@ export interface MasterProcessOptions {
   readonly machine: Machine;
   readonly options: MasterOptions;
   readonly store: RegistryStore;
-  /** Counts the processes of this run: each has a uuid of its own. */
+  /** The number of master processes before this one: each has a uuid of its own. */
   readonly incarnation: number;
   readonly makeAllocator: typeof createAllocator;
   onExit(message: string): void;
@@ -81,7 +81,7 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
     address: machine.address,
     encoded: world.encoded,
     onMessage({ from, message }) {
-      // As the shell does with what old drivers say.
+      // As the shell does with the messages of old drivers.
       const said = callOfDriver(message);
       if (said.ok) push({ kind: 'message', from, message: said.value });
       else peers.send(from, 'master', { name: 'FrameworkErrorMessage', body: { message: said.error } });
@@ -171,7 +171,7 @@ interface HttpSide {
   close(stream: StreamId): void;
 }
 
-/** Requests that wait and streams that are open, as the master's shell keeps them. */
+/** The unanswered requests and the open streams, as in the master's shell. */
 function createHttpSide(world: World, core: MasterCore, push: (input: MasterInput) => void): HttpSide {
   const waiting = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
   const streams = new Map<StreamId, End>();
@@ -211,7 +211,7 @@ function createHttpSide(world: World, core: MasterCore, push: (input: MasterInpu
       const found = waiting.get(request);
       waiting.delete(request);
       if (found === undefined) {
-        // The client left before it was answered: what was opened for it is closed at once.
+        // The client closed the connection before the response: the stream that was opened for it is closed at once.
         push({ kind: 'streamClosed', stream });
         return;
       }

@@ -1,8 +1,8 @@
-// The masters of a cluster: who runs, who leads, and who knows it.
+// The masters of a cluster: their processes and the election of the leader.
 //
 // Owns: the masters' processes, the leadership, every watcher's view of it.
-// Boundary: one master with a fixed address (agents and schedulers never look again), or several with an election
-// like ZooKeeper's: a leader whose session is not renewed is replaced, and everybody hears of it in time.
+// Boundary: one master with a fixed address, or several with an election like ZooKeeper's: a leader whose session expires
+// is replaced, and the watchers are notified within seconds.
 import { createAllocator } from '@meseta/allocator';
 import type { Random } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
@@ -17,7 +17,7 @@ export const ELECTION = 'election';
 
 export interface Watcher {
   readonly address: string;
-  /** Not running: hears of nothing. */
+  /** Whether its process runs; else it is not notified. */
   listening(): boolean;
   changed(leader: Machine | undefined): void;
 }
@@ -26,13 +26,13 @@ export interface Masters {
   readonly machines: readonly Machine[];
   readonly store: RegistryStore;
   readonly elected: boolean;
-  /** The process that leads, as the election has it. */
+  /** The process of the elected master. */
   leader(): MasterProcess | undefined;
   running(): readonly MasterProcess[];
-  /** This place's if it runs, else the one that leads: to strike the others has no consequence. */
+  /** The index itself if its process runs, else that of the leader: a fault of a standby has no consequence. */
   struck(index: number): number;
   watch(watcher: Watcher): void;
-  /** A watcher's process starts anew and looks for the leader. */
+  /** A watcher's process starts and asks for the leader. */
   look(watcher: Watcher): void;
   crash(index: number, how: 'reset' | 'silent', downMs: number): void;
 }
@@ -58,14 +58,14 @@ const isHealthy = ({ timeline, network }: World, { machine, upAtMs }: Place): bo
   !network.isCut(machine.address, ELECTION) &&
   !network.isCut(ELECTION, machine.address);
 
-/** One look of the election service; true: somebody leads who has to be started. */
+/** One poll of the election service. Returns true if a new leader has to be started. */
 function elect(world: World, places: readonly Place[], election: Election, random: Random): boolean {
   const nowMs = world.timeline.nowMs();
   const { leading } = election;
   if (leading?.process !== undefined && isHealthy(world, leading)) election.renewedAtMs = nowMs;
   if (leading !== undefined && nowMs - election.renewedAtMs > SESSION_MS) election.leading = undefined;
   for (const place of places) {
-    // Whoever learns that it leads no more ends at once.
+    // A master that loses the leadership ends at once.
     if (place === election.leading || place.process === undefined || !isHealthy(world, place)) continue;
     world.journal.record(place.machine.name, 'lost the leadership');
     place.process.stop('reset');

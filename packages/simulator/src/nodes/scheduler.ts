@@ -1,9 +1,9 @@
-// A v1 scheduler's process: its connection to the leading master, its memory, and the events that its script acts on.
+// A scheduler's process: its connection to the leading master, its memory, and the events that its script acts on.
 //
-// Owns: the stream, who is told of its end, and the memory of the framework (a database that survives every process).
+// Owns: the stream, and the memory of the framework (a database that survives every process).
 // SIMULATED-SCHEDULER-1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
-// SIMULATED-SCHEDULER-2: at each (re)subscription it asks for the state of every task that it thinks alive, and again while it hears
-//     nothing of one for a minute.
+// SIMULATED-SCHEDULER-2: at each subscription it reconciles every task that has not ended for it, and later those of which
+//     it has received no update for a minute.
 
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
@@ -34,23 +34,23 @@ export interface TaskView {
   /** Of a framework's own executor or a pod. */
   readonly executorId: string | undefined;
   readonly launchedAtMs: number;
-  /** As last heard; undefined: nothing heard yet. */
+  /** The last status that it received. */
   status: TaskStatus | undefined;
   lastNewsMs: number;
-  /** The call that launched it was refused with a status: it never existed. */
+  /** The ACCEPT that launched it was refused: the task never existed. */
   refused: boolean;
-  /** This framework asked for its end. */
+  /** The framework sent a KILL. */
   killed: boolean;
 }
 
-/** What a framework remembers, whatever process of it runs. */
+/** The memory of a framework, shared by its processes. */
 export interface Memory {
   frameworkId: string | undefined;
   readonly tasks: Map<string, TaskView>;
   nextTask: number;
-  /** Ids of this framework that the master has removed; it began anew. */
+  /** Former ids of this framework: the master removed it, and it subscribed anew. */
   readonly ended: string[];
-  /** Whoever of its processes subscribed last. */
+  /** The process that subscribed last. */
   current: SchedulerClient | undefined;
 }
 
@@ -62,7 +62,7 @@ export const createMemory = (): Memory => ({
   current: undefined,
 });
 
-/** What the process does of its own. Each is called after the client has done its part. */
+/** The behaviour of a kind of framework. Each function is called after the client has handled the event. */
 export interface Script {
   subscribed?(client: SchedulerClient): void;
   offers?(client: SchedulerClient, offers: readonly Offer[]): void;
@@ -81,11 +81,11 @@ export interface SchedulerClient {
   readonly info: FrameworkInfo;
   readonly connected: boolean;
   readonly stopped: boolean;
-  /** Another process is the framework now: this one never subscribes again, whoever leads. */
+  /** Another process took over: this one never subscribes again. */
   readonly replaced: boolean;
   /** Acknowledges updates. */
   acknowledges: boolean;
-  /** Sends a call on the stream that it has or last had; `answered` hears the status, undefined if none came. */
+  /** Sends a call on its current or last stream; `answered` gets the status, undefined if no response came. */
   call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void;
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more?: readonly OfferOperation[]): void;
   /** The tasks of the operations are remembered first. */
@@ -105,18 +105,18 @@ export interface SchedulerOptions {
   readonly memory: Memory;
   readonly info: FrameworkInfo;
   readonly acknowledges: boolean;
-  /** Asks for its tasks' states at subscription and while it hears nothing. */
+  /** Reconciles its tasks (SIMULATED-SCHEDULER-2). */
   readonly reconciles: boolean;
   /** `driver`, `oldDriver`: by libprocess messages, see driver.ts. */
   readonly speaks?: 'http' | 'driver' | 'oldDriver';
   readonly script: Script;
 }
 
-/** The framework thinks that it runs, or may run. UNKNOWN is the master's word that it knows nothing of it. */
+/** Whether the task has not ended for its framework. TASK_UNKNOWN counts as an end: the master does not know it. */
 export const isAlive = (task: TaskView): boolean =>
   !task.refused && !isTerminal(task.status?.state) && task.status?.state !== 'TASK_UNKNOWN';
 
-/** Whatever arrives twice of these means the same. An ACCEPT's offers are gone; a SUBSCRIBE would take its stream away. */
+/** Idempotent calls. A repeated ACCEPT would name offers that are used; a repeated SUBSCRIBE would replace the stream. */
 const REPEATABLE: ReadonlySet<string | undefined> = new Set([
   'ACKNOWLEDGE',
   'ACKNOWLEDGE_OPERATION_STATUS',
@@ -129,9 +129,9 @@ const REPEATABLE: ReadonlySet<string | undefined> = new Set([
 
 const HEARTBEATS_MISSED_MS = 45_000;
 const RECONCILE_EVERY_MS = 60_000;
-/** What it thinks lost may run: only asking for all brings that to light. */
+/** A task that was reported lost may run: only implicit reconciliation reports that. */
 const RECONCILE_ALL_EVERY_MS = 600_000;
-/** A driver has no heartbeats: a link that only the master saw break is made anew when somebody wonders at the silence. */
+/** Drivers get no heartbeats: after this silence a driver subscribes again, as only the master may have noticed a break. */
 const DRIVER_SILENT_MS = 150_000;
 
 const viewOf = (task: TaskInfo, executor: ExecutorInfo | undefined, nowMs: number): TaskView => ({
@@ -161,7 +161,7 @@ class Client implements SchedulerClient {
   acknowledges: boolean;
   stopped = false;
   private session: Session | undefined;
-  /** Of the last session, too: a process that was replaced may go on using it. */
+  /** Also that of the last session: a process that was replaced may go on using it. */
   private stream: StreamId | undefined;
   private leader: Machine | undefined;
   private reconnection: Scheduled | undefined;
@@ -171,7 +171,7 @@ class Client implements SchedulerClient {
   private readonly reconciles: boolean;
   private readonly dial: Dial;
   private readonly speaks: 'http' | 'driver' | 'oldDriver';
-  /** When it has heard nothing for so long it subscribes anew. */
+  /** It subscribes again after this time without an event. */
   private readonly silenceMs: number;
 
   constructor(options: SchedulerOptions) {
@@ -315,10 +315,10 @@ class Client implements SchedulerClient {
     if (task !== undefined) this.script.updated?.(this, task, status);
   }
 
-  /** Replaced by another process of the framework, cut off, or removed by the master: then it begins anew. */
+  /** The framework failed over to another process, was disconnected, or was removed: then it subscribes anew. */
   private errored(message: string): void {
     if (message === 'Framework disconnected') {
-      // Its driver stops, and is started again as the same framework.
+      // The process restarts its driver with the same framework id.
       this.dropSession();
       this.connectIn(between(this.random, 1_000, 5_000));
       return;
@@ -385,7 +385,7 @@ class Client implements SchedulerClient {
     this.repeat(call, this.stream, this.leader);
   }
 
-  /** The same call once more, as a client or a proxy does that lost the connection before the answer. */
+  /** Repeats the call, as a client or proxy does that lost the connection before the response. */
   private repeat(call: Partial<SchedulerCall>, stream: StreamId, leader: Machine): void {
     const { network, timeline } = this.world;
     if (!REPEATABLE.has(call.type) || !happens(this.random, network.options.repeatChance)) return;

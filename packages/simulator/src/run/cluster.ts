@@ -16,11 +16,11 @@ export interface Cluster {
   readonly masters: Masters;
   readonly agents: ReadonlyMap<number, AgentNode>;
   readonly frameworks: Map<number, Framework>;
-  /** The actions that the authorizer refuses now, by how many faults. */
+  /** The actions that the authorizer refuses now, with the number of faults that refuse each. */
   readonly refused: Map<AuthorizationAction, number>;
 }
 
-/** Every decision of every master's allocator is checked against what it was told. */
+/** An allocator whose decisions are checked against the record of its calls. */
 const auditedAllocator =
   (world: World): typeof createAllocator =>
   (options, random) =>
@@ -30,7 +30,7 @@ const auditedAllocator =
       audited: (offers) => world.count('allocations audited', offers),
     });
 
-/** Of the books; offers are checked each time. */
+/** Audits of the allocator's accounting; offers are audited in each run. */
 const RUNS_BETWEEN_AUDITS = 8;
 
 export function createCluster(world: World, plan: Plan): Cluster {
@@ -67,7 +67,7 @@ export function createCluster(world: World, plan: Plan): Cluster {
   return { world, plan, masters, agents, frameworks, refused };
 }
 
-/** Where a place of the plan is now; undefined: it was left out. */
+/** The address of a place; undefined if the place was taken out of the plan. */
 export function addressOfPlace(cluster: Cluster, place: Place): string | undefined {
   switch (place.kind) {
     case 'election':

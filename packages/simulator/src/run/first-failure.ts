@@ -1,4 +1,4 @@
-// Usage: node first-failure.mjs FROM TO. The first seed that breaks something, as a line of JSON; `null` if none does.
+// Usage: node first-failure.mjs FROM TO. Prints the first seed that breaks an invariant as a line of JSON, or `null`.
 // The mutation runner bundles this with a changed core.
 import { planOf } from './plan.js';
 import { simulate } from './simulation.js';

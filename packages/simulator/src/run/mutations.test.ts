@@ -12,7 +12,7 @@ interface Mutation {
   readonly replace: string;
 }
 
-test('what a mutation replaces stands in its file exactly once', async () => {
+test('the text that a mutation replaces occurs in its file exactly once', async () => {
   const list = pathToFileURL(resolve('packages/simulator/mutations/list.mjs')).href;
   const { mutations } = (await import(list)) as { readonly mutations: readonly Mutation[] };
   assert(mutations.length >= 12);

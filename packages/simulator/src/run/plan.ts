@@ -1,5 +1,5 @@
-// What a simulation consists of, as data: the topology, the frameworks, the faults and when they strike. A seed makes
-// a plan; a shrinker takes things out of it.
+// The plan of a simulation as data: agents, masters, frameworks, faults. A seed determines the plan; the shrinker removes
+// parts of it.
 import type { AllocatorOptions } from '@meseta/allocator';
 import type { Random } from '@meseta/base';
 import { DEFAULT_MASTER_OPTIONS, type RateLimit } from '@meseta/master/core/options';
@@ -21,9 +21,9 @@ export interface AgentPlan {
 export interface Plan {
   readonly seed: number;
   readonly encoded: boolean;
-  /** How long faults strike. */
+  /** The duration of the phase in which faults strike. */
   readonly stormMs: number;
-  /** How long everything then has to come to rest. */
+  /** The duration of the phase in which the healed cluster comes to rest. */
   readonly restMs: number;
   readonly masters: number;
   readonly masterRates: readonly number[];
@@ -33,14 +33,14 @@ export interface Plan {
   readonly reregisterTimeoutMs: number;
   readonly offerTimeoutMs: number | undefined;
   readonly maxCompletedTasks: number;
-  /** How long the registry remembers unreachable and gone agents. */
+  /** How long the registry keeps unreachable and gone agents. */
   readonly registryMaxAgentAgeMs: number;
   readonly registryMaxAgentCount: number;
   readonly registryGcIntervalMs: number;
   readonly agentRemovalRateLimit: RateLimit | undefined;
   readonly sorters: Pick<AllocatorOptions, 'roleSorter' | 'frameworkSorter'>;
   readonly weights: ReadonlyMap<string, number>;
-  /** The names of those that this seed drew (../variations). */
+  /** The names of the variations that this seed drew (../variations). */
   readonly variations: readonly string[];
   readonly agents: ReadonlyMap<number, AgentPlan>;
   readonly frameworks: ReadonlyMap<number, FrameworkPlan>;
@@ -116,7 +116,7 @@ const frameworkOf = (random: Random): FrameworkPlan => ({
   speaks: 'http',
 });
 
-/** Frameworks with executors of their own and with pods, beside the others: their stream of chance is apart. */
+/** More frameworks, with executors of their own or pods; drawn from a random stream of their own. */
 function companionsOf(seed: number): readonly FrameworkPlan[] {
   const random = streamOf(seed, 'companions');
   if (!happens(random, COMPANION_SHARE)) return [];
@@ -128,7 +128,7 @@ function companionsOf(seed: number): readonly FrameworkPlan[] {
   }));
 }
 
-/** Schedulers on v0 drivers, in the same way. */
+/** More frameworks, on v0 drivers; drawn from a random stream of their own. */
 function strangersOf(seed: number): readonly FrameworkPlan[] {
   const random = streamOf(seed, 'strangers');
   if (!happens(random, STRANGER_SHARE)) return [];

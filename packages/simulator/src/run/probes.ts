@@ -1,11 +1,11 @@
-// What is tried when all is healed, to see what the rest of a run alone would not show.
+// Probes of the healed cluster.
 import { startFramework } from '../schedulers/scripts.js';
 import type { Cluster } from './cluster.js';
 
-/** Apart from those of a plan. */
+/** Above the indexes of a plan's frameworks. */
 const FIRST_INDEX = 100;
 
-/** In each role with a guarantee somebody asks for all that there is, and keeps it: now its guarantee can be met. */
+/** Starts a framework in each role with a quota that keeps every offer, so that the role's guarantee can be met. */
 export function askForGuarantees({ world, masters, frameworks }: Cluster): void {
   const quotas = masters.leader()?.core.state.registrar.durable.quotas ?? new Map();
   let index = FIRST_INDEX;

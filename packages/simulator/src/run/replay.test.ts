@@ -16,7 +16,7 @@ test('a seed reproduces its run to the last line, as objects and as bytes', () =
   for (const seed of [9, 20]) assert.equal(fingerprint(planOf(seed)), fingerprint(planOf(seed)), `seed ${seed}`);
 });
 
-test('a selection leaves its parts as they were', () => {
+test('a selection keeps the selected parts unchanged', () => {
   const plan = planOf(9);
   const [first] = plan.faults.keys();
   const part = select(plan, { faults: new Set([first ?? 0]), agents: new Set([0]) });
@@ -29,7 +29,7 @@ test('a selection leaves its parts as they were', () => {
   );
 });
 
-test('the shrinker takes out what does not matter', () => {
+test('the shrinker removes the parts that the failure does not need', () => {
   // Nobody comes back from this within the rest: the invariant breaks because of one fault, the last.
   const base = planOf(9);
   const faults = new Map([...base.faults].map(([index, fault]) => [index, fault]));

@@ -1,4 +1,4 @@
-// A failure for people: what broke, what led to it, and how to see it again.
+// Renders a failure: the invariant, the events that led to it, and the command that replays it.
 import { replayCommand, type Selection } from './selection.js';
 import type { Failure } from './simulation.js';
 

@@ -1,7 +1,7 @@
-// A part of a plan: what is left when faults, agents and frameworks that don't matter are taken out.
+// A selection of the faults, agents and frameworks of a plan.
 import type { Plan } from './plan.js';
 
-/** The numbers that stay; undefined: all. */
+/** The indexes that are kept; undefined: all. */
 export interface Selection {
   readonly faults?: ReadonlySet<number> | undefined;
   readonly agents?: ReadonlySet<number> | undefined;
@@ -20,7 +20,7 @@ export const select = (plan: Plan, selection: Selection): Plan => ({
   frameworks: keep(plan.frameworks, selection.frameworks),
 });
 
-/** The command that runs exactly this again, with everything that happens. */
+/** The command that replays the run with its whole log. */
 export function replayCommand(seed: number, selection: Selection): string {
   const options = PARTS.flatMap((part) => {
     const wanted = selection[part];

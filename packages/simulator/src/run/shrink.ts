@@ -1,5 +1,5 @@
-// From a failure to the least that still fails the same way: faults, agents and frameworks are taken out, in halves
-// first, then one by one, as long as the same invariant breaks.
+// Shrinks a failing plan: removes faults, agents and frameworks, in halves first, then one by one, as long as the same
+// invariant breaks.
 import type { Plan } from './plan.js';
 import { PARTS, type Selection, select } from './selection.js';
 import { simulate } from './simulation.js';

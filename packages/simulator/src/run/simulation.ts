@@ -1,4 +1,4 @@
-// One simulation from a plan to a verdict.
+// Runs one simulation: from a plan to its outcome.
 
 import { createCheckers } from '../checkers/all.js';
 import { type Entry, renderEntry } from '../engine/journal.js';
@@ -13,7 +13,7 @@ export interface Failure {
   readonly invariant: string;
   readonly explanation: string;
   readonly atMs: number;
-  /** The last events of what is involved, oldest first. */
+  /** The last events of the ids involved, oldest first. */
   readonly story: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export interface Outcome {
   readonly failure: Failure | undefined;
   readonly virtualMs: number;
   readonly happenings: number;
-  /** Everything that happened and was checked, by name. */
+  /** How often each fault struck and each check was made, by name. */
   readonly counts: ReadonlyMap<string, number>;
 }
 

@@ -1,16 +1,16 @@
-// Many seeds on all cores: worker processes take one after the other.
+// Runs many seeds in worker processes.
 import type { ChildProcess } from 'node:child_process';
 import { planOf } from './plan.js';
 import { type Outcome, simulate } from './simulation.js';
 
 export interface SwarmOptions {
-  /** Endless is fine with `until`. */
+  /** May be endless if `goOn` ends the swarm. */
   readonly seeds: Iterable<number>;
   readonly workers: number;
   /** A process that calls `serveSwarm`, with an IPC channel of advanced serialization. */
   startWorker(): ChildProcess;
   outcome(outcome: Outcome): void;
-  /** Asked before each seed; false: no more are taken. */
+  /** Called before each seed; returns false to end the swarm. */
   goOn?(): boolean;
 }
 
@@ -45,7 +45,7 @@ export async function runSwarm({ seeds, workers, startWorker, outcome, goOn }: S
   await Promise.all(Array.from({ length: workers }, work));
 }
 
-/** A worker's part: a seed in, its outcome out, until the channel is closed. */
+/** Serves a swarm in a worker process: receives seeds and sends their outcomes until the channel is closed. */
 export function serveSwarm(): void {
   process.on('message', (seed) => {
     process.send?.(simulate(planOf(seed as number)));

@@ -1,4 +1,4 @@
-// What a scenario's script can do.
+// The commands of scenarios.
 import { parseDuration } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
 import type { ExecutorInfo, MasterCall, Offer, SchedulerCall, TaskInfo } from '@meseta/wire';
@@ -195,7 +195,7 @@ function launchPod(stage: Stage, command: Command): void {
   pass(stage, 1_000);
 }
 
-/** Whom a message or a shutdown is for. */
+/** The agent and executor that a message or a shutdown is for. */
 const executorAt = (stage: Stage, command: Command) => {
   const node = stage.agents.get(command.settings.get('on') ?? '');
   const agent_id = { value: node?.core?.state.info.id?.value ?? '' };

@@ -1,5 +1,5 @@
-// Scenarios as text, in the style of Go's datadriven tests: commands, `----`, and what happened until they were done.
-// A line that starts with `#` is for the reader.
+// Parses scenarios: blocks of commands, `----`, and the events until the commands were done. Lines that start with `#` are
+// comments.
 
 export interface Block {
   /** Comments and blank lines before it, as they stand. */

@@ -7,7 +7,7 @@ import { play } from './scenario.js';
 const FOLDER = 'packages/simulator/scenarios';
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'));
 
-test('there are stories', () => assert(files.length >= 25));
+test('the scenarios are found', () => assert(files.length >= 25));
 
 for (const name of files) {
   test(name.replace('.txt', '').replaceAll('-', ' '), () => {

@@ -1,4 +1,4 @@
-// Plays a scenario's text and answers it with what really happened in place of what was expected.
+// Plays a scenario and returns its text with the events that happened instead of those that it expects.
 import { openStage, runCommand } from './commands.js';
 import { parseScenario, renderBlock } from './parse.js';
 import type { Stage } from './stage.js';

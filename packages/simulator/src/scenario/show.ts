@@ -1,4 +1,4 @@
-// `show`: what the leading master knows, in a few words.
+// The command `show`: prints parts of the leading master's state.
 import { isTerminal } from '@meseta/wire/task-states';
 import type { Command } from './parse.js';
 import type { Stage } from './stage.js';

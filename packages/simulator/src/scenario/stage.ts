@@ -1,5 +1,5 @@
-// The stage of a scenario: a cluster whose agents and frameworks are named by the script, and the transcript of what
-// schedulers hear, what the registry is told and how agents come and go. Without times: order is what matters.
+// The cluster of a scenario, whose agents and frameworks have the names of the script, and the transcript: the events that
+// schedulers receive, the registry's writes, and agents that are removed. It has no times: the order matters.
 import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/options';
 import { formatResources, unallocate } from '@meseta/resources';
 import type { ExecutorEvent, Offer, SchedulerEvent, TaskStatus } from '@meseta/wire';
@@ -13,10 +13,10 @@ import { createWorld, type World } from '../world.js';
 export interface Actor {
   client: SchedulerClient;
   readonly role: string;
-  /** Offers that it holds, oldest first. */
+  /** Its outstanding offers, oldest first. */
   offers: Offer[];
   processes: number;
-  /** What its executors do, by id. */
+  /** The commands of its executors, by id. */
   readonly executors: Map<string, string>;
   readonly speaks: 'http' | 'driver' | 'oldDriver';
 }
@@ -136,7 +136,7 @@ function textOf(stage: Stage, event: SchedulerEvent): readonly string[] {
   return [event.type ?? 'UNKNOWN'];
 }
 
-/** Nothing of heartbeats and acknowledgements. */
+/** Undefined for heartbeats and acknowledgements. */
 function executorEventText({ type, launch, launch_group, kill, message }: ExecutorEvent): string | undefined {
   if (type === 'HEARTBEAT' || type === 'ACKNOWLEDGED') return undefined;
   const task = launch?.task.task_id ?? kill?.task_id;
@@ -145,7 +145,7 @@ function executorEventText({ type, launch, launch_group, kill, message }: Execut
   return words.join(' ');
 }
 
-/** Who made it shows in the uuid: only an agent's update has one. */
+/** Only updates of agents have a uuid. */
 function statusText({ task_id, state, reason, uuid, source }: TaskStatus): string {
   const why = reason === undefined ? '' : ` ${reason.replace('REASON_', '')}`;
   const from = source === 'SOURCE_MASTER' ? 'master' : 'agent';

@@ -1,4 +1,4 @@
-// What a framework is to do, and what its tasks are made of.
+// The plan of a framework, and the commands of its tasks.
 import type { Resource } from '@meseta/wire';
 import { happens, wholeBetween } from '../engine/chance.js';
 import type { SchedulerClient } from '../nodes/scheduler.js';
@@ -14,7 +14,7 @@ export const SCHEDULER_KINDS = [
   'reserver',
 ] as const;
 
-/** Those that a variation adds. */
+/** Kinds that only variations add. */
 type AddedKind = 'sharer';
 
 export type SchedulerKind = (typeof SCHEDULER_KINDS)[number] | AddedKind;
@@ -33,7 +33,7 @@ export interface FrameworkPlan {
   readonly longestTaskMs: number;
   /** What its tasks run under. */
   readonly launches: 'commands' | 'executors' | 'pods';
-  /** It asks at random what has become of its tasks. */
+  /** It reconciles at random times. */
   readonly curious: boolean;
   readonly speaks: 'http' | 'driver' | 'oldDriver';
   /** Updates that each task of an executor sends while it runs, beside those of its states. */

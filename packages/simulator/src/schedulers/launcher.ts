@@ -1,5 +1,4 @@
-// Tasks that are not commands: of a framework's own executors, several to one, and of pods. How a framework talks with
-// its executors, and how it asks what has become of its tasks.
+// Launches tasks of a framework's own executors and of pods, sends messages to executors, and reconciles.
 
 import type { ExecutorInfo, Offer, OfferOperation, TaskInfo } from '@meseta/wire';
 import { scalarSum } from '@meseta/wire/scalars';
@@ -7,7 +6,7 @@ import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { isAlive, type SchedulerClient, type TaskView } from '../nodes/scheduler.js';
 import { commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
 
-/** An executor needs so much beside its tasks. */
+/** The resources of an executor without its tasks. */
 const EXECUTOR = { cpus: 0.1, mem: 32, disk: 8 } as const;
 
 /** Ids of a framework's executors on one agent: a new one starts under the id of one that has ended. */

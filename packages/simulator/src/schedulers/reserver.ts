@@ -1,4 +1,4 @@
-// A framework that makes reservations and volumes of what it is offered, and takes them apart again.
+// A framework that reserves offered resources, creates volumes on them, and destroys and unreserves them again.
 import type { Offer, OfferOperation, Resource } from '@meseta/wire';
 import { happens } from '../engine/chance.js';
 import type { SchedulerClient, Script } from '../nodes/scheduler.js';

@@ -9,7 +9,7 @@ import { startFramework } from './scripts.js';
 
 const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
 
-test('a framework whose every process was told that another took over is started again', () => {
+test('a framework is started again when each of its processes was replaced by another', () => {
   const world = createWorld({ seed: 1, encoded: false, network });
   const masters = createMasters(world, 1, DEFAULT_MASTER_OPTIONS, [1]);
   const { clients, calm } = startFramework(world, masters, 0, {

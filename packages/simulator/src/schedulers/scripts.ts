@@ -1,4 +1,4 @@
-// The scripted schedulers: what each kind of framework does with offers, updates and its own connection.
+// The scripted frameworks: how each kind handles offers, updates and its connection.
 
 import type { FrameworkInfo, Offer, TaskInfo } from '@meseta/wire';
 import { scalarSum } from '@meseta/wire/scalars';
@@ -25,7 +25,7 @@ export interface Framework {
   readonly memory: Memory;
   /** Its processes so far; the last is the newest. */
   readonly clients: SchedulerClient[];
-  /** No new tasks, no more mischief: what runs is let run. */
+  /** From now on it launches no tasks, kills none and keeps its connection. */
   calm(): void;
 }
 
@@ -145,7 +145,7 @@ function worker(plan: FrameworkPlan, mood: Mood): Script {
   };
 }
 
-/** A service keeper that was given back what it had replaced ends what is too much. */
+/** A service keeper kills surplus tasks: a lost task that it replaced may have come back. */
 function killSurplus(client: SchedulerClient, plan: FrameworkPlan): void {
   client.every(20_000, () => {
     const running = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);

@@ -1,5 +1,5 @@
 // Roles whose names begin with each other's: `web` is no parent of `web-2`, nor of `webs`.
-// Draws: nothing but whether.
+// Draws: nothing.
 // Strikes: the roles of frameworks, quotas and weights have these names.
 // Heals: it stays.
 import type { Fault } from '../faults/all.js';

@@ -1,5 +1,5 @@
-// What a variation is: a change of a plan that some seeds get, drawn from a stream of chance of its own. A seed that
-// does not get it runs as if the variation did not exist.
+// A variation changes the plan of a share of the seeds, drawn from a random stream of its own. A seed that does not draw
+// it runs as if the variation did not exist.
 import type { Random } from '@meseta/base';
 import { happens, streamOf } from '../engine/chance.js';
 import type { Fault } from '../faults/all.js';
@@ -7,7 +7,7 @@ import type { Plan } from '../run/plan.js';
 import type { FrameworkPlan } from '../schedulers/framework-plan.js';
 
 export interface Variation {
-  /** Also the name of its stream of chance. */
+  /** Also the name of its random stream. */
   readonly name: string;
   /** Of all seeds, 0 to 1. */
   readonly share: number;
@@ -22,7 +22,7 @@ export const vary = (plan: Plan, variations: readonly Variation[]): Plan =>
     return { ...draw(random, varied), variations: [...varied.variations, name] };
   }, plan);
 
-/** Their numbers follow those that are there. */
+/** Adds faults after those of the plan. */
 export function withFaults(plan: Plan, more: readonly Fault[]): Plan {
   const faults = new Map(plan.faults);
   for (const fault of more) faults.set(faults.size, fault);
