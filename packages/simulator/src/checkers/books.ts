@@ -138,7 +138,7 @@ function bookProblem(state: MasterState): string | undefined {
   for (const framework of state.frameworks.values()) {
     for (const [taskId, task] of framework.tasks) {
       counted.set(task.state, (counted.get(task.state) ?? 0) + 1);
-      const agent = state.agents.registered.get(task.agent_id.value as never);
+      const agent = state.agents.registered.get(task.agent_id.value as AgentId);
       if (agent === undefined) return `task ${taskId} is on agent ${task.agent_id.value}, which is not registered`;
       if (agent.tasks.get(framework.id)?.has(taskId) !== true) return `its agent ${agent.id} lacks task ${taskId}`;
     }

@@ -1,5 +1,5 @@
 // Schedulers' calls at the master.
-import type { Pid } from '@meseta/base';
+import type { FrameworkId, Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { MasterProcess } from '../nodes/master.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
@@ -27,7 +27,7 @@ const createCallsChecker: CreateChecker = ({ world }, count) => {
       beforeMasterStep(master, input) {
         const frameworkId = schedulerCallOf(input)?.framework_id?.value;
         if (frameworkId === undefined) return;
-        const connection = master.core.state.frameworks.get(frameworkId as never)?.connection;
+        const connection = master.core.state.frameworks.get(frameworkId as FrameworkId)?.connection;
         present = connection?.kind === 'stream' ? connection.id : undefined;
         presentDriver = connection?.kind === 'pid' ? connection.pid : undefined;
       },

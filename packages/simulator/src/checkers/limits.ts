@@ -1,4 +1,5 @@
 // What flags and the authorizer forbid.
+import type { AgentId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { AuthorizationAction, MasterCall, OfferOperation } from '@meseta/wire';
@@ -117,7 +118,7 @@ function createRemovals({ world, plan }: Cluster, count: Count) {
       const times = decidedMs.get(master);
       if (limit === undefined || marking === undefined || times === undefined) return;
       const { transitions } = master.core.state.agents;
-      for (const id of marking) if (transitions.get(id as never) !== 'markingUnreachable') marking.delete(id);
+      for (const id of marking) if (transitions.get(id as AgentId) !== 'markingUnreachable') marking.delete(id);
       for (const [id, transition] of transitions) {
         if (transition !== 'markingUnreachable' || marking.has(id)) continue;
         marking.add(id);

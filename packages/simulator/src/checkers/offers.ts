@@ -1,4 +1,5 @@
 // Offers, when they are sent.
+import type { OfferId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
 import { quantitiesOf, quantity } from '@meseta/resources';
@@ -155,7 +156,7 @@ function checkLimit(
 ): boolean {
   let limited = false;
   for (const [name, limit] of Object.entries(quotas.get(role)?.limits ?? {})) {
-    if (offered(offer, name) === 0 || !state.offers.has(offer.id.value as never)) continue;
+    if (offered(offer, name) === 0 || !state.offers.has(offer.id.value as OfferId)) continue;
     limited = true;
     const inUse = used(state, role, name, (it) => it === role);
     if (inUse <= (limit.value ?? 0) * 1000) continue;

@@ -1,5 +1,7 @@
 // Pods: tasks that were launched together.
+
 import type { AgentState, FrameworkRecord } from '@meseta/agent/core/state';
+import type { FrameworkId, TaskId } from '@meseta/base';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { World } from '../world.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
@@ -30,7 +32,7 @@ const createPodsChecker: CreateChecker = ({ world }, count) => {
         if (input.kind === 'message' && input.message.name === 'RunTaskGroupMessage') {
           const ids = (input.message.body.task_group.tasks ?? []).map(({ task_id }) => task_id.value);
           const frameworkId = input.message.body.framework.id?.value;
-          checkTaken(world, agent.name, state.frameworks.get(frameworkId as never), ids);
+          checkTaken(world, agent.name, state.frameworks.get(frameworkId as FrameworkId), ids);
           count('pods launched');
         }
         if (steps++ % STEPS_BETWEEN === 0) checkGroups(world, agent.name, state);
@@ -53,7 +55,7 @@ const createPodsChecker: CreateChecker = ({ world }, count) => {
 };
 
 function checkTaken(world: World, name: string, framework: FrameworkRecord | undefined, ids: readonly string[]): void {
-  const taken = ids.filter((id) => framework?.podTasks.has(id as never) === true);
+  const taken = ids.filter((id) => framework?.podTasks.has(id as TaskId) === true);
   if (taken.length === 0 || taken.length === ids.length) return;
   world.fail('a pod starts as a whole or not at all', `${name} takes ${taken.length} of ${ids.length}`, ids);
 }

@@ -1,5 +1,5 @@
 // Agents in the registry.
-import { addressOfPid } from '@meseta/base';
+import { type AgentId, addressOfPid } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MasterProcess } from '../nodes/master.js';
@@ -165,7 +165,7 @@ const SLACK = 0.95;
 
 function checkSilence({ world, plan }: Cluster, known: Known, master: MasterProcess, agentId: string): void {
   const nowMs = world.timeline.nowMs();
-  const agent = master.core.state.agents.registered.get(agentId as never);
+  const agent = master.core.state.agents.registered.get(agentId as AgentId);
   const address = agent === undefined ? undefined : addressOfPid(agent.pid);
   // replaced: another agent lives at its address now, and it is that one which answers.
   if (agent !== undefined && master.core.state.agents.byPid.get(agent.pid) !== agent.id) return;

@@ -187,7 +187,7 @@ function told(shared: Shared, agent: AgentNode, state: AgentState, update: Statu
   const taskId = status.task_id.value;
   const story = storyOf(shared, agent, update.framework_id.value, taskId);
   if (uuid === undefined) return;
-  story.checkpoints = state.frameworks.get(update.framework_id.value as never)?.info.checkpoint === true;
+  story.checkpoints = state.frameworks.get(update.framework_id.value as FrameworkId)?.info.checkpoint === true;
   if (story.acknowledged.has(uuid)) {
     world.fail('an agent sends no acknowledged update again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
   }
@@ -209,7 +209,7 @@ function checkOnDisk(
   { framework_id, status, uuid }: StatusUpdate,
 ): void {
   if (!OF_A_RUN.has(status.state)) return;
-  if (state.frameworks.get(framework_id.value as never)?.info.checkpoint !== true) return;
+  if (state.frameworks.get(framework_id.value as FrameworkId)?.info.checkpoint !== true) return;
   const updates = onDiskOf(agent, framework_id.value, status.task_id.value);
   if (updates?.some((update) => update.uuid === uuid) === true) return;
   const text = `${agent.name} told ${status.state} of ${status.task_id.value}, which is not on its disk`;

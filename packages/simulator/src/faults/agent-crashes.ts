@@ -3,9 +3,9 @@
 //     on disk.
 // Strikes: writes that are not synced may be lost; without power the containers end too, and no peer is told.
 // Heals: the agent starts again when its time is over, which may be long after the storm.
-import { happens, pick, waiting } from '../engine/chance.js';
+import { happens } from '../engine/chance.js';
 import { crashAtWrite } from './crash.js';
-import { anyAgent, type FaultKind } from './fault.js';
+import { anyAgent, drawDownMs, type FaultKind } from './fault.js';
 
 interface AgentCrash<Kind> {
   readonly kind: Kind;
@@ -24,7 +24,7 @@ const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff')
   draw: (random, shape) => ({
     kind,
     agent: anyAgent(random, shape),
-    downMs: 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])),
+    downMs: drawDownMs(random),
     atWrite: happens(random, 0.5),
   }),
   strike({ world, agents }, fault) {

@@ -4,9 +4,9 @@
 //     unacknowledged for too long. A break loses what is on its way, and both ends learn of it.
 // Heals: a cut ends by itself when the time is over, and with the end of the storm; a break is over at once.
 import type { Random } from '@meseta/base';
-import { happens, pick, waiting, wholeBetween } from '../engine/chance.js';
+import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { addressOfPlace } from '../run/cluster.js';
-import { anyAgent, anyMaster, type FaultKind, type Shape } from './fault.js';
+import { anyAgent, anyMaster, drawDurationMs, type FaultKind, type Shape } from './fault.js';
 import type { Place } from './place.js';
 
 export interface Cut {
@@ -40,7 +40,7 @@ export const cut: FaultKind<Cut> = {
   draw(random, shape) {
     const [a, b] = drawEnds(random, shape);
     const ways = pick(random, ['both', 'both', 'forth', 'back'] as const);
-    return { kind: 'cut', a, b, ways, ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])) };
+    return { kind: 'cut', a, b, ways, ms: drawDurationMs(random) };
   },
   strike(cluster, { ways, ms, ...ends }) {
     const { network, timeline } = cluster.world;

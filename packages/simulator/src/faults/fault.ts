@@ -3,7 +3,7 @@
 //
 // FAULT-KINDS-1: each kind draws from a random stream of its own, so a new kind changes no seed that does not draw it.
 import type { Random } from '@meseta/base';
-import { between, happens, pick, streamOf, wholeBetween } from '../engine/chance.js';
+import { between, happens, pick, streamOf, waiting, wholeBetween } from '../engine/chance.js';
 import type { Cluster } from '../run/cluster.js';
 
 /** The parts of a plan that faults are drawn for. */
@@ -49,3 +49,9 @@ export function drawFaults<F>(
 
 export const anyAgent = (random: Random, { agents }: Shape): number => wholeBetween(random, 0, agents - 1);
 export const anyMaster = (random: Random, { masters }: Shape): number => wholeBetween(random, 0, masters - 1);
+
+/** How long a crashed process is down. */
+export const drawDownMs = (random: Random): number => 500 + waiting(random, pick(random, [2_000, 20_000, 90_000]));
+
+/** How long a fault lasts that ends by itself. */
+export const drawDurationMs = (random: Random): number => 500 + waiting(random, pick(random, [3_000, 30_000, 100_000]));

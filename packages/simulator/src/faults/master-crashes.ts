@@ -4,9 +4,9 @@
 // Strikes: the master that leads, if the one that was drawn does not run: a crash of a standby has no consequence.
 //     Writes that were not answered may be lost; without power no peer is told.
 // Heals: the master starts again when its time is over.
-import { happens, pick, waiting } from '../engine/chance.js';
+import { happens } from '../engine/chance.js';
 import { crashAtWrite } from './crash.js';
-import { anyMaster, type FaultKind } from './fault.js';
+import { anyMaster, drawDownMs, type FaultKind } from './fault.js';
 import { runs } from './machines.js';
 
 interface MasterCrash<Kind> {
@@ -25,7 +25,7 @@ const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): 
   draw: (random, shape) => ({
     kind,
     master: anyMaster(random, shape),
-    downMs: 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])),
+    downMs: drawDownMs(random),
     atWrite: happens(random, 0.5),
   }),
   strike({ world, masters }, fault) {

@@ -2,8 +2,7 @@
 // Draws: the agent or master, and for how long.
 // Strikes: its process takes no input and does nothing until it goes on, then everything at once.
 // Heals: by itself when the time is over.
-import { pick, waiting } from '../engine/chance.js';
-import { anyAgent, anyMaster, type FaultKind } from './fault.js';
+import { anyAgent, anyMaster, drawDurationMs, type FaultKind } from './fault.js';
 import { type MachineOf, struckMachine } from './machines.js';
 
 export type PauseAgent = { readonly kind: 'pauseAgent'; readonly agent: number; readonly ms: number };
@@ -22,7 +21,7 @@ export const pauseAgent: FaultKind<PauseAgent> = {
   draw: (random, shape) => ({
     kind: 'pauseAgent',
     agent: anyAgent(random, shape),
-    ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])),
+    ms: drawDurationMs(random),
   }),
   strike,
 };
@@ -33,7 +32,7 @@ export const pauseMaster: FaultKind<PauseMaster> = {
   draw: (random, shape) => ({
     kind: 'pauseMaster',
     master: anyMaster(random, shape),
-    ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])),
+    ms: drawDurationMs(random),
   }),
   strike,
 };

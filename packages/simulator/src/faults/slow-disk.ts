@@ -2,8 +2,7 @@
 // Draws: the agent, and for how long.
 // Strikes: a sync of its checkpoint takes 2 s on the mean.
 // Heals: by itself when the time is over, and with the end of the storm.
-import { pick, waiting } from '../engine/chance.js';
-import { anyAgent, type FaultKind } from './fault.js';
+import { anyAgent, drawDurationMs, type FaultKind } from './fault.js';
 
 export interface SlowDisk {
   readonly kind: 'slowDisk';
@@ -20,7 +19,7 @@ export const slowDisk: FaultKind<SlowDisk> = {
   draw: (random, shape) => ({
     kind: 'slowDisk',
     agent: anyAgent(random, shape),
-    ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])),
+    ms: drawDurationMs(random),
   }),
   strike({ world, agents }, { agent: index, ms }) {
     const agent = agents.get(index);

@@ -2,8 +2,7 @@
 // Draws: for how long.
 // Strikes: a write to the registry takes 2 s on the mean.
 // Heals: by itself when the time is over, and with the end of the storm.
-import { pick, waiting } from '../engine/chance.js';
-import type { FaultKind } from './fault.js';
+import { drawDurationMs, type FaultKind } from './fault.js';
 
 export interface SlowRegistry {
   readonly kind: 'slowRegistry';
@@ -18,7 +17,7 @@ export const slowRegistry: FaultKind<SlowRegistry> = {
   share: 0.23,
   draw: (random) => ({
     kind: 'slowRegistry',
-    ms: 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])),
+    ms: drawDurationMs(random),
   }),
   strike({ world, masters: { store } }, { ms }) {
     store.meanWriteMs = SLOW_WRITE_MS;
