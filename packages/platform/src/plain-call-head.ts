@@ -1,7 +1,7 @@
 // The head of a plain call: a POST by HTTP/1.1 with a body of known length on a connection that stays open. Most calls of
-// schedulers look so; every other request is for node:http.
+// schedulers have this form; node:http reads every other request.
 //
-// Boundary: pure; a head of another request is undefined, never an error.
+// Boundary: pure. The head of another request is undefined, never an error.
 import { type HeaderFields, parseRequestHead } from './request-head.js';
 
 export interface CallHead {
@@ -12,7 +12,7 @@ export interface CallHead {
   readonly bodyBytes: number;
 }
 
-/** Headers that change how a request is read or how its connection goes on. */
+/** Headers that change how a request is read or what follows on its connection. */
 const SPECIAL = ['content-encoding', 'expect', 'upgrade', 'te', 'trailer'] as const;
 
 /** `text`: the head without its empty line. */

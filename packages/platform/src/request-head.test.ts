@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LIMITS } from '@meseta/base';
 import { parseMessageHead } from './message-parser.js';
 import { parseCallHead } from './plain-call-head.js';
 import { parseRequestHead } from './request-head.js';
@@ -27,6 +28,7 @@ const foreign: readonly (readonly [what: string, lines: readonly string[]])[] = 
   ['a bare carriage return', [POST, 'X: a\rY: b']],
   ['a zero byte in a value', [POST, 'X: a\0b']],
   ['a zero byte in a name', [POST, 'X\0: a']],
+  ['a head over the limit', [POST, `X: ${'a'.repeat(LIMITS.requestHead.most)}`]],
   ['a name without letters', [POST, ': a']],
   ['a line without a colon', [POST, 'Content-Length 3']],
   ['the same length twice', [POST, 'Content-Length: 3', 'Content-Length: 3']],
@@ -62,6 +64,9 @@ const framings: readonly (readonly [what: string, lines: readonly string[], kind
   ['a length in hex digits', [POST, 'Content-Length: 0x3'], 'invalid'],
   ['a list of lengths', [POST, 'Content-Length: 3, 3'], 'invalid'],
   ['a length with a fraction', [POST, 'Content-Length: 3.0'], 'invalid'],
+  ['a length and a no-break space', [POST, 'Content-Length: 3\u00a0'], 'invalid'],
+  ['chunks and a no-break space', [POST, 'Transfer-Encoding: chunked\u00a0'], 'invalid'],
+  ['a length between tabs and spaces', [POST, 'Content-Length:\t 3 \t '], 'length'],
   ['a length of sixteen digits', [POST, `Content-Length: ${'9'.repeat(16)}`], 'invalid'],
 ];
 for (const [what, lines, kind] of framings) {

@@ -1,14 +1,15 @@
-// The head of an HTTP request, for this process' own readers of libprocess messages and plain calls. There is one parser, as
-// strict as node:http: whatever two readers could understand differently is left to node:http, which refuses it.
+// The head of an HTTP request, for this process' own readers of libprocess messages and plain calls. They share one parser,
+// which is as strict as node:http: a head that two readers could understand differently is left to node:http, which refuses
+// it.
 //
-// Boundary: pure; what a request means is the reader's.
-// REQUEST-HEAD-1: a head with a folded line, a bare CR or LF, another control character, a space before a colon, or a header
-//     name that comes twice is read by no reader but node:http.
+// Boundary: pure; the caller decides what a request means.
+// REQUEST-HEAD-1: a head over the limit, or with a folded line, a bare CR or LF, another control character, a space before a
+//     colon or a repeated header name is read by node:http only.
 // REQUEST-HEAD-2: the end of a body is never ambiguous: one Content-Length in digits, or `Transfer-Encoding: chunked` by
 //     HTTP/1.1, and never both.
 import { LIMITS } from '@meseta/base';
 
-/** Values by name in lower case, each header sent once. */
+/** Values by name in lower case; each header was sent once. */
 export interface HeaderFields {
   readonly [name: string]: string;
 }
@@ -32,12 +33,13 @@ export interface RequestHead {
 
 /** A target in origin form, without spaces and control characters. */
 const REQUEST_LINE = /^([A-Z]+) (\/[!-~]*) HTTP\/(1\.[01])$/;
-/** A token (RFC 9110, 5.6.2) and a value without control characters; no two parts of the pattern can take the same character. */
+/** A token (RFC 9110, 5.6.2) and a value without control characters. No two parts match the same character: it takes linear time. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\u0080-\u00ff]*)$/;
 const LENGTH = /^\d{1,15}$/;
 
-/** REQUEST-HEAD-1. `text` is the head without its empty line; undefined: node:http decides what it means. */
+/** `text` is the head without its empty line. Undefined: the request is left to node:http (REQUEST-HEAD-1). */
 export function parseRequestHead(text: string): RequestHead | undefined {
+  if (text.length > LIMITS.requestHead.most) return undefined;
   const [first = '', ...lines] = text.split('\r\n');
   const [, method, target, version] = REQUEST_LINE.exec(first) ?? [];
   if (method === undefined || target === undefined || version === undefined) return undefined;
@@ -61,10 +63,21 @@ export function parseHeaderLines(lines: readonly string[]): HeaderFields | undef
     const [, name, value] = FIELD.exec(line) ?? [];
     const key = name?.toLowerCase();
     if (key === undefined || value === undefined || fields[key] !== undefined) return undefined;
-    fields[key] = value.replace(/^[\t ]+/, '').trimEnd();
+    fields[key] = trimBlanks(value);
   }
   return fields;
 }
+
+/** Only tabs and spaces surround a value (RFC 9110, 5.6.3); `trim` would also remove a no-break space (0xA0). */
+function trimBlanks(value: string): string {
+  let begin = 0;
+  let end = value.length;
+  while (begin < end && isBlank(value[begin])) begin++;
+  while (end > begin && isBlank(value[end - 1])) end--;
+  return value.slice(begin, end);
+}
+
+const isBlank = (character: string | undefined): boolean => character === ' ' || character === '\t';
 
 /** REQUEST-HEAD-2. */
 function framingOf(headers: HeaderFields, version: string): BodyFraming {
