@@ -98,6 +98,9 @@ test('a pid has an id and an address', () => {
   assert.deepEqual(parsePid('a@b@[::1]:5050'), { ok: true, value: { id: 'a@b', address: '[::1]:5050' } });
   assert.deepEqual(parsePid('a@h:65535'), { ok: true, value: { id: 'a', address: 'h:65535' } });
   assert.deepEqual(parsePid('a@h:0'), { ok: true, value: { id: 'a', address: 'h:0' } });
+  const longest = `${'a'.repeat(1024 - 5)}@h:65`;
+  assert.ok(parsePid(longest).ok);
+  assert.deepEqual(parsePid(`a${longest}`), { ok: false, error: 'pid: expected at most 1024 characters, got 1025' });
   for (const text of ['', 'master', '@1.2.3.4:5', '@']) {
     const error = `expected a pid such as master@10.0.0.1:5050, got ${JSON.stringify(text)}`;
     assert.deepEqual(parsePid(text), { ok: false, error });
@@ -190,6 +193,19 @@ test('DEADLINES-1, DEADLINES-2: due keys are taken in the order of their deadlin
       }
     }),
   );
+});
+
+test('DEADLINES-3: a deadline that is set again and again takes no further memory', () => {
+  const deadlines = createDeadlines<string>();
+  setDeadline(deadlines, 'other', 1e6);
+  for (let n = 0; n < 10_000; n++) {
+    setDeadline(deadlines, 'again', 1e6 + n);
+    setDeadline(deadlines, 'canceled', 1e6);
+    cancelDeadline(deadlines, 'canceled');
+    assert.ok(deadlines.heap.length < 100, `${deadlines.heap.length} entries for 2 deadlines`);
+  }
+  const due = Array.from({ length: 3 }, () => takeDueDeadline(deadlines, 2e6));
+  assert.deepEqual(due, ['other', 'again', undefined]);
 });
 
 test('only characters at the end of a text are removed', () => {

@@ -3,6 +3,12 @@
 // Owns: which key is due when. Boundary: nothing here calls anything when a deadline is due; the owner asks.
 // DEADLINES-1: a key has at most one live deadline; setting it again replaces the old one.
 // DEADLINES-2: `takeDueDeadline` returns keys in the order of (deadline, time of setting).
+// DEADLINES-3: after a deadline is set, the heap has at most `MAX_STALE` stale entries more than live ones, so that a peer
+//     that causes a distant deadline to be set again and again does not fill the memory.
+import { pushAll } from './lists.js';
+
+/** Stale entries that are not worth rebuilding the heap. */
+const MAX_STALE = 64;
 
 interface Entry<K> {
   readonly key: K;
@@ -24,6 +30,7 @@ export function setDeadline<K>(deadlines: Deadlines<K>, key: K, atMonoMs: number
   deadlines.lastGeneration++;
   deadlines.live.set(key, deadlines.lastGeneration);
   push(deadlines.heap, { key, atMonoMs, generation: deadlines.lastGeneration });
+  if (deadlines.heap.length > 2 * deadlines.live.size + MAX_STALE) removeStale(deadlines);
 }
 
 export function cancelDeadline<K>(deadlines: Deadlines<K>, key: K): void {
@@ -49,6 +56,16 @@ function earliest<K>({ heap, live }: Deadlines<K>): Entry<K> | undefined {
     if (first === undefined || live.get(first.key) === first.generation) return first;
     removeFirst(heap);
   }
+}
+
+function removeStale<K>({ heap, live }: Deadlines<K>): void {
+  const kept = heap.filter(({ key, generation }) => live.get(key) === generation);
+  heap.length = 0;
+  // A sorted list is a heap.
+  pushAll(
+    heap,
+    kept.sort((a, b) => (isBefore(a, b) ? -1 : 1)),
+  );
 }
 
 const isBefore = <K>(a: Entry<K>, b: Entry<K>): boolean =>

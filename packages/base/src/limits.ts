@@ -346,6 +346,13 @@ export const LIMITS = table({
     beyond: 'the least recently used one is closed',
     source: 'Meseta',
   },
+  pid: {
+    most: 1024,
+    unit: 'characters',
+    what: 'The pid of a libprocess actor, in the headers of a message or in the request to authenticate it',
+    beyond: 'the message is refused or dropped; the error or the log names the limit',
+    source: 'Meseta',
+  },
   authentications: {
     most: 10_000,
     unit: 'items',
@@ -358,6 +365,13 @@ export const LIMITS = table({
     unit: 'items',
     what: 'CRAM-MD5 authentications in progress on one connection',
     beyond: 'new ones are dropped',
+    source: 'Meseta',
+  },
+  connectionPrincipals: {
+    most: 10_000,
+    unit: 'items',
+    what: 'The actors that have authenticated on one connection',
+    beyond: 'the one that authenticated first must authenticate again',
     source: 'Meseta',
   },
   connectionDrivers: {

@@ -1,3 +1,4 @@
+import { overLimit } from './limits.js';
 import { err, ok, type Result } from './result.js';
 
 /** A libprocess actor at an address, `id@ip:port`, e.g. `slave(1)@10.0.0.7:5051`. */
@@ -18,8 +19,10 @@ export const addressOfPid = (pid: Pid): string => pid.slice(pid.lastIndexOf('@')
 export const hostOf = (address: string): string =>
   address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 
-/** The parts of a pid; an error that says what is wrong with it. */
+/** The parts of a pid from outside. The error names the expected form. */
 export function parsePid(text: string): Result<PidParts, string> {
+  const tooLong = overLimit('pid', 'pid', text.length);
+  if (tooLong !== undefined) return err(tooLong);
   const at = text.lastIndexOf('@');
   if (at <= 0) return err(`expected a pid such as master@10.0.0.1:5050, got ${JSON.stringify(text)}`);
   const address = text.slice(at + 1);

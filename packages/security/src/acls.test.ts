@@ -69,12 +69,14 @@ test('lists with a name from before Mesos 1.0 count under the new name; unknown 
     teardown_frameworks: { principals: some('b'), framework_principals: some('g') },
     set_quotas: { principals: some('c'), roles: some('r') },
     surprise: [],
+    constructor: [],
   });
   assert.ok(answer.ok);
   assert.deepEqual(answer.value.warnings, [
     "field 'shutdown_frameworks' is now called 'teardown_frameworks'",
     "field 'set_quotas' is now called 'update_quotas'",
     "field 'surprise' is not a list of ACLs and has no effect",
+    "field 'constructor' is not a list of ACLs and has no effect",
   ]);
   const { approverFor } = createLocalAuthorizer(answer.value.acls);
   const may = (who: string, action: Action, value: string) => allows(approverFor(principalOf(who), action), { value });

@@ -70,11 +70,11 @@ export function parseAcls(text: string): Result<ParsedAcls, string> {
   const document: Record<string, unknown> = { ...json };
   const warnings: string[] = [];
   for (const name of Object.keys(document)) {
-    const newName = RENAMED[name];
+    const newName = Object.hasOwn(RENAMED, name) ? RENAMED[name] : undefined;
     if (newName !== undefined) {
       warnings.push(`field '${name}' is now called '${newName}'`);
       document[newName] = [...asList(document[name]), ...asList(document[newName])];
-    } else if (name !== 'permissive' && !(name in OBJECT_FIELDS)) {
+    } else if (name !== 'permissive' && !Object.hasOwn(OBJECT_FIELDS, name)) {
       warnings.push(`field '${name}' is not a list of ACLs and has no effect`);
     }
   }

@@ -131,6 +131,26 @@ test('AUTHENTICATOR-5: of the registrations that wait for one session the last e
   assert.deepEqual(resumed.map(Number), [13, 14, 15, 16, 17, 18, 19, 20]);
 });
 
+test('AUTHENTICATOR-5: of the actors that have authenticated on one connection the last 10 000 are kept', () => {
+  const world = createTestAuthenticator();
+  const { authenticator } = world;
+  const authenticate = (number: number): void => {
+    authenticator.begin({ ...authenticatingActor, connection: 1 }, numbered(number).from, 0);
+    completeAuthentication(world, 'a:secret');
+  };
+  for (let number = 0; number <= 10_000; number++) authenticate(number);
+  assert.equal(authenticator.principalOf(numbered(0, 1)), undefined);
+  assert.ok(!authenticator.isKnown(numbered(0).from));
+  for (const number of [1, 10_000]) assert.equal(authenticator.principalOf(numbered(number, 1)), 'alice');
+  assert.equal(authenticator.connectionClosed(1).length, 10_000);
+});
+
+test('AUTHENTICATOR-5: a pid above the limit cannot begin, as its session would keep it', () => {
+  const { authenticator } = createTestAuthenticator();
+  assert.equal(authenticator.begin(agent, pidOf('a'.repeat(1024), '10.0.0.1:5051'), 0), false);
+  assert.equal(authenticator.nextMs(), undefined);
+});
+
 test('AUTHENTICATOR-5: a connection has at most 64 sessions; a pid that has one may begin again', () => {
   const { authenticator } = createTestAuthenticator();
   const begin = (number: number): boolean => authenticator.begin(numbered(number, 1), numbered(number).from, 0);

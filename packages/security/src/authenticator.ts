@@ -12,9 +12,9 @@
 // AUTHENTICATOR-3: a session ends after the timeout, and with its connection. The principals of a connection end with it.
 // AUTHENTICATOR-4: a message over one connection changes nothing for the pids of others: a peer authenticates only actors at
 //     its own address, and only the sender that began a session continues it, over the same connection.
-// AUTHENTICATOR-5: what strangers can make this process keep is bounded. A connection has a limit of sessions; when there are
-//     too many in all, the oldest session of the connection with the most sessions ends; and only the last few registrations
-//     that wait for one session are kept.
+// AUTHENTICATOR-5: what a peer can make this process keep is bounded. Pids have a limit of length, and a connection has limits
+//     of sessions and of principals; when there are too many sessions in all, the oldest session of the connection with the
+//     most sessions ends; and only the last few registrations that wait for one session are kept.
 import { addressOfPid, LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, challengeOf, createCramMd5Server } from './cram-md5.js';
@@ -22,6 +22,7 @@ import type { Secrets } from './credentials.js';
 
 const MAX_SESSIONS = LIMITS.authentications.most;
 const MAX_SESSIONS_OF_CONNECTION = LIMITS.connectionAuthentications.most;
+const MAX_PRINCIPALS_OF_CONNECTION = LIMITS.connectionPrincipals.most;
 const MAX_WAITING = 8;
 
 export interface AuthenticatorOptions<Registration> {
@@ -117,6 +118,9 @@ function createSessionTable<Registration>() {
     byCount[before]?.delete(connection);
     if (now > 0) byCount[now]?.add(connection);
   };
+  const forgetPrincipal = (principals: Map<Pid, string>, pid: Pid): void => {
+    if (principals.delete(pid)) for (const counts of [uses, authenticated]) counts.subtract(pid);
+  };
   /** AUTHENTICATOR-5: the session that must end before another begins. */
   const sessionToEvict = (): Session<Registration> | undefined => {
     if (sessions.size < MAX_SESSIONS) return undefined;
@@ -138,10 +142,15 @@ function createSessionTable<Registration>() {
       count(session.peer.connection, own.sessions.size - 1, own.sessions.size);
       uses.add(session.pid);
     },
+    /** The session ended with this principal; undefined if the authentication failed. */
     settle({ pid, peer }: Session<Registration>, principal: string | undefined): void {
       const { principals } = recordOf(peer.connection);
-      if (principals.delete(pid)) for (const counts of [uses, authenticated]) counts.subtract(pid);
+      forgetPrincipal(principals, pid);
       if (principal === undefined) return;
+      for (const oldest of principals.keys()) {
+        if (principals.size < MAX_PRINCIPALS_OF_CONNECTION) break;
+        forgetPrincipal(principals, oldest);
+      }
       principals.set(pid, principal);
       for (const counts of [uses, authenticated]) counts.add(pid);
     },
