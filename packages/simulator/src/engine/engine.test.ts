@@ -95,7 +95,7 @@ test('SIMULATED-NETWORK-1, SIMULATED-NETWORK-2: a connection delivers a prefix o
       reader.got,
       Array.from({ length: reader.got.length }, (_, i) => i),
     );
-    assert(reader.endings <= 1 && writer.endings <= 1, 'N3: an ending is heard once');
+    assert(reader.endings <= 1 && writer.endings <= 1, 'SIMULATED-NETWORK-3: an end is notified once');
     if (reader.got.length < sent) broken++;
   }
   assert(broken > 50 && broken < 200, `${broken} of 200 broke`);
@@ -151,7 +151,7 @@ test('SIMULATED-DISK-1, SIMULATED-DISK-2: a crash keeps all answered batches and
     const before = answered;
     disk.crash();
     timeline.runUntil(1_000);
-    assert.equal(answered, before, 'nobody hears of a lost batch');
+    assert.equal(answered, before, 'a lost batch is not answered');
     const keys = disk.read().map(({ key }) => key);
     assert.deepEqual(keys, ['k0', 'k1', 'k2', 'k3', 'k4'].slice(0, keys.length));
     assert(keys.length >= before);
