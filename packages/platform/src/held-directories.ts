@@ -9,7 +9,7 @@
 // HELD-3: only regular files are opened for their content, whatever replaces them meanwhile: the name is opened with O_PATH,
 //   which neither reads nor writes, and reopened by descriptor if it is a regular file. The open never waits for a lease of
 //   the file's owner, which could take 45 seconds (fcntl(2), F_SETLEASE).
-// HELD-4: owner and mode are changed by descriptor, and only of files created here.
+// HELD-4: owner and mode are changed by descriptor: of files created here, and of directories that the caller names.
 import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';

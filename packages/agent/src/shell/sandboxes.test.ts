@@ -226,3 +226,20 @@ test('a sandbox is removed with the empty directories above it; the targets of i
   assert.deepEqual(await remove(two), { ok: true, value: undefined });
   assert.equal(existsSync(`${root}/slaves`), false);
 });
+
+test('TREES-3: a sandbox that takes long to remove does not delay the removal of others', async () => {
+  for (const id of ['large', 'small']) mkdirSync(sandboxOf(id), { recursive: true });
+  for (let number = 0; number < 200; number++) {
+    mkdirSync(`${sandboxOf('large')}/${number}`);
+    for (let file = 0; file < 60; file++) writeFileSync(`${sandboxOf('large')}/${number}/${file}`, '');
+  }
+  const ended: string[] = [];
+  const ports = { files, workDir: root, limitRemovals: createConcurrencyLimit(1) };
+  const removals = ['large', 'small'].map(async (id) => {
+    assert.deepEqual(await removeSandbox(ports, sandboxOf(id)), { ok: true, value: undefined });
+    ended.push(id);
+  });
+  await Promise.all(removals);
+  assert.deepEqual(ended, ['small', 'large']);
+  assert.equal(existsSync(`${root}/slaves`), false);
+});

@@ -15,7 +15,7 @@ import {
   sandboxName,
   within,
 } from '@meseta/containers/sandbox/sandbox';
-import { emptyDirectory, removeTree } from '@meseta/containers/sandbox/trees';
+import { emptyDirectory, type Progress, removeTree, removeTreePart } from '@meseta/containers/sandbox/trees';
 import type { Logger } from '@meseta/platform';
 import type { AgentEffect, DirectoryBelow, VolumeLink } from '../core/io.js';
 
@@ -203,24 +203,30 @@ export function createRemovals(): Removals {
   };
 }
 
+/** Removes a part of a sandbox, and the link `latest` to a sandbox that is gone. */
+const removeSandboxPart = async (files: Files, path: string): Promise<SystemResult<Progress>> =>
+  within(await openAroundSandbox(files, path), async (around) => {
+    const done = await removeTreePart(around, sandboxName(path));
+    const latest = done.ok && done.value === 'removed' ? await around.readLink(LATEST) : undefined;
+    if (latest?.ok && latest.value === path) await around.removeFile(LATEST);
+    return done;
+  });
+
 /** Removes a sandbox, and the directories above it up to work_dir if they are empty then. */
-export function removeSandbox(
+export async function removeSandbox(
   { files, workDir, limitRemovals }: Pick<SandboxPorts, 'files' | 'workDir' | 'limitRemovals'>,
   path: string,
 ): Promise<SystemResult<void>> {
-  return limitRemovals(async () => {
-    const removed = await within(await openAroundSandbox(files, path), async (around) => {
-      const done = await removeTree(around, sandboxName(path));
-      const latest = done.ok ? await around.readLink(LATEST) : done;
-      if (latest.ok && latest.value === path) await around.removeFile(LATEST);
-      return done;
-    });
+  for (;;) {
+    // Each part waits for its turn, so that a large sandbox does not delay the removal of others (TREES-3).
+    const removed = await limitRemovals(() => removeSandboxPart(files, path));
     if (!removed.ok) return removed.error.code === 'ENOENT' ? ok(undefined) : removed;
-    // The directories above a nested sandbox belong to its parent.
-    for (let at = path; !isNested(path); ) {
-      at = at.slice(0, at.lastIndexOf('/'));
-      if (!at.startsWith(`${workDir}/`) || !(await files.removeEmptyDirectory(at)).ok) break;
-    }
-    return removed;
-  });
+    if (removed.value === 'removed') break;
+  }
+  // The directories above a nested sandbox belong to its parent.
+  for (let at = path; !isNested(path); ) {
+    at = at.slice(0, at.lastIndexOf('/'));
+    if (!at.startsWith(`${workDir}/`) || !(await files.removeEmptyDirectory(at)).ok) break;
+  }
+  return ok(undefined);
 }

@@ -49,6 +49,22 @@ async function inspectSource(
   return found.ok ? { sizeBytes: found.value.sizeBytes, mode: found.value.mode & 0o755 } : undefined;
 }
 
+/** Copies a local file into a new file of the job's user. Returns its size. */
+async function copyLocal(
+  { files, placer }: Store,
+  from: string,
+  path: string,
+  job: Job,
+): Promise<Result<number, string>> {
+  const made = await files.write(path, '', { mode: 0o600 });
+  if (!made.ok) return err(made.error.message);
+  if (job.owner) await files.changeOwner(path, job.owner.uid, job.owner.gid);
+  const copied = await placer.copyContents(from, path, job);
+  if (!copied.ok) return copied;
+  const found = await files.stat(path);
+  return found.ok ? ok(found.value.sizeBytes) : err(found.error.message);
+}
+
 export function createDownloads(store: Store): Downloads {
   const { files, outbound, cache } = store;
   const directory = `${store.cacheDir}/downloads`;
@@ -80,25 +96,18 @@ export function createDownloads(store: Store): Downloads {
     return evicted !== undefined;
   }
 
-  async function copyLocal(from: string, path: string, job: Job): Promise<Result<void, string>> {
-    const made = await files.write(path, '', { mode: 0o600 });
-    if (!made.ok) return err(made.error.message);
-    if (job.owner) await files.changeOwner(path, job.owner.uid, job.owner.gid);
-    return store.placer.copyContents(from, path, job);
-  }
-
   /** Returns whether the file fits into the cache. */
   async function fill(entry: CacheEntry, source: Source, job: Job): Promise<Result<boolean, string>> {
     const found = await inspectSource(store, source, job);
     if (found === undefined || !(await makeRoom(entry, found.sizeBytes))) return ok(false);
     entry.mode = found.mode;
-    if (source.kind === 'file') {
-      const copied = await copyLocal(source.path, entry.path, job);
-      return copied.ok ? ok(true) : copied;
-    }
-    const downloaded = await download(source.url, entry.path, job);
-    if (!downloaded.ok) return downloaded;
-    return ok(downloaded.value === found.sizeBytes || (await makeRoom(entry, downloaded.value)));
+    const filled =
+      source.kind === 'file'
+        ? await copyLocal(store, source.path, entry.path, job)
+        : await download(source.url, entry.path, job);
+    if (!filled.ok) return filled;
+    // The announced size may be wrong, and a local file may have grown (FETCHER-CACHE-1).
+    return ok(filled.value === found.sizeBytes || (await makeRoom(entry, filled.value)));
   }
 
   return {

@@ -201,6 +201,18 @@ test('FETCHER-CACHE-3: fetches of one URI share a download; unused files are evi
   assert.deepEqual([it.metrics().taskFetchesSucceeded, it.metrics().taskFetchesFailed], [6, 1]);
 });
 
+test('FETCHER-CACHE-1: a local file that grows, or hides its size, counts with the bytes that were copied', async () => {
+  // Files of /proc have the size 0.
+  const uri = { value: 'file:///proc/version', cache: true };
+  const it = fetcher(1000);
+  assert.deepEqual(await get(it, [uri]), { ok: true, value: undefined });
+  assert.equal(it.metrics().cacheSizeUsedBytes, readFileSync('/proc/version').length);
+  const small = fetcher(10);
+  assert.deepEqual(await get(small, [uri]), { ok: true, value: undefined });
+  assert.equal(small.metrics().cacheSizeUsedBytes, 0);
+  assert.deepEqual(readdirSync(`${root}/cache/downloads`), []);
+});
+
 test('FETCHER-3: the first fetch removes the files of an earlier process, later fetches keep the cache', async () => {
   mkdirSync(`${root}/cache/downloads/tree`, { recursive: true });
   writeFileSync(`${root}/cache/downloads/tree/old`, 'old');

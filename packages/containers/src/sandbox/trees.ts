@@ -2,11 +2,13 @@
 //
 // TREES-1: nothing outside the given directory is changed: every step uses a name in an open directory.
 // TREES-2: the number of open descriptors and of names in memory depends neither on the depth nor on the width of a tree.
-// TREES-3: a process that goes on writing into the tree does not prolong its removal: a directory is sealed before it is
-//   emptied, so that nothing can be added to it.
+// TREES-3: a process that goes on writing into a directory does not prolong its removal: a directory is sealed before it is
+//   emptied, so that nothing can be added to it. A process that makes directories in each other faster than they are removed
+//   prolongs the removal of its own tree only: trees are removed in parts, and after a part another tree may have its turn.
 import { err, type HeldDirectory, ok, type SystemError, type SystemResult } from '@meseta/base';
 
-const MAX_PASSES = 100_000;
+/** How many entries one part of a removal removes or moves before it ends. */
+const PART_ENTRIES = 10_000;
 /** Entries beyond these numbers are not measured. */
 const MAX_MEASURED_DEPTH = 100;
 const MAX_MEASURED_WIDTH = 10_000;
@@ -14,23 +16,29 @@ const MAX_MEASURED_ENTRIES = 1_000_000;
 
 const isGone = (result: SystemResult<unknown>): boolean => !result.ok && result.error.code === 'ENOENT';
 
+/** Numbers the names of directories that were moved to the top of their tree. */
+let serial = 0;
+
+/** One part of the removal of a tree. */
 interface Removal {
   readonly top: HeldDirectory;
-  /** Numbers the names of directories that were moved to the top. */
-  serial: number;
   removed: number;
+  /** How many more entries this part may remove or move. */
+  remaining: number;
   failure: SystemError | undefined;
 }
 
 function recordResult(removal: Removal, result: SystemResult<unknown>): void {
+  removal.remaining--;
   if (result.ok) removal.removed++;
   else if (!isGone(result)) removal.failure ??= result.error;
 }
 
 /** Moves a directory to the top directory, under a free name. */
 async function moveToTop(removal: Removal, from: HeldDirectory, name: string): Promise<SystemResult<void>> {
+  removal.remaining--;
   for (;;) {
-    const moved = await from.rename(name, `.removing-${removal.serial++}`, removal.top);
+    const moved = await from.rename(name, `.removing-${serial++}`, removal.top);
     if (moved.ok || !['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(moved.error.code)) return moved;
   }
 }
@@ -43,7 +51,7 @@ async function flatten(removal: Removal, name: string): Promise<void> {
     recordResult(removal, directory.error.code === 'ENOTDIR' ? await removal.top.removeFile(name) : directory);
     return;
   }
-  // TREES-3. Where the agent may not, the removal is tried all the same.
+  // TREES-3. Where the agent may not seal it, the removal is tried all the same.
   await directory.value.seal();
   const listed = await directory.value.list(async (entries) => {
     for (const entry of entries) {
@@ -53,47 +61,74 @@ async function flatten(removal: Removal, name: string): Promise<void> {
         if (!moved.ok) recordResult(removal, moved);
       }
     }
-    return true;
+    return removal.remaining > 0;
   });
   directory.value.close();
   if (!listed.ok) recordResult(removal, listed);
-  recordResult(removal, await removal.top.removeEmptyDirectory(name));
+  if (removal.remaining > 0) recordResult(removal, await removal.top.removeEmptyDirectory(name));
 }
 
-/** Removes the content of a directory. Returns the first error; entries that can't be removed stay. */
-export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<void>> {
-  const removal: Removal = { top, serial: 0, removed: 0, failure: undefined };
-  for (let pass = 0; pass < MAX_PASSES; pass++) {
+/** Whether nothing remains of what is removed, or another part must follow. */
+export type Progress = 'removed' | 'unfinished';
+
+/** Removes a part of a directory's content. Returns the first error; entries that can't be removed stay. */
+async function emptyPart(top: HeldDirectory): Promise<SystemResult<Progress>> {
+  const removal: Removal = { top, removed: 0, remaining: PART_ENTRIES, failure: undefined };
+  while (removal.remaining > 0) {
     const before = removal.removed;
     let found = 0;
     removal.failure = undefined;
     const listed = await top.list(async (entries) => {
       found += entries.length;
       for (const { name, kind } of entries) {
+        if (removal.remaining <= 0) return false;
         if (kind === 'directory') await flatten(removal, name);
         else recordResult(removal, await top.removeFile(name));
       }
       return true;
     });
     if (!listed.ok) return listed;
-    if (found === 0) return ok(undefined);
-    if (removal.removed === before) return removal.failure === undefined ? ok(undefined) : err(removal.failure);
+    if (found === 0) return ok('removed');
+    if (removal.removed === before && removal.remaining > 0) {
+      return removal.failure === undefined ? ok('removed') : err(removal.failure);
+    }
   }
-  return err({ code: 'EBUSY', message: `${top.shownPath}: a process keeps writing to it` });
+  return ok('unfinished');
 }
 
-/** Removes a file, a link (not its target) or a tree. A name that does not exist is no error. */
-export async function removeTree(parent: HeldDirectory, name: string): Promise<SystemResult<void>> {
+/** Removes the content of a directory. Returns the first error; entries that can't be removed stay. */
+export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<void>> {
+  for (;;) {
+    const emptied = await emptyPart(top);
+    if (!emptied.ok) return emptied;
+    if (emptied.value === 'removed') return ok(undefined);
+  }
+}
+
+/** Removes a file, a link (not its target) or a part of a tree. A name that does not exist is no error. */
+export async function removeTreePart(parent: HeldDirectory, name: string): Promise<SystemResult<Progress>> {
   const found = await parent.statOf(name);
-  if (!found.ok) return isGone(found) ? ok(undefined) : found;
-  if (found.value.kind !== 'directory') return parent.removeFile(name);
+  if (!found.ok) return isGone(found) ? ok('removed') : found;
+  if (found.value.kind !== 'directory') return asRemoved(await parent.removeFile(name));
   const directory = await parent.openDirectory(name);
   if (!directory.ok) return directory;
   await directory.value.seal();
-  const emptied = await emptyDirectory(directory.value);
+  const emptied = await emptyPart(directory.value);
   directory.value.close();
+  if (emptied.ok && emptied.value === 'unfinished') return emptied;
   const removed = await parent.removeEmptyDirectory(name);
-  return emptied.ok ? removed : emptied;
+  return emptied.ok ? asRemoved(removed) : emptied;
+}
+
+const asRemoved = (result: SystemResult<void>): SystemResult<Progress> => (result.ok ? ok('removed') : result);
+
+/** Removes a file, a link (not its target) or a whole tree. A name that does not exist is no error. */
+export async function removeTree(parent: HeldDirectory, name: string): Promise<SystemResult<void>> {
+  for (;;) {
+    const removed = await removeTreePart(parent, name);
+    if (!removed.ok) return removed;
+    if (removed.value === 'removed') return ok(undefined);
+  }
 }
 
 interface Level {

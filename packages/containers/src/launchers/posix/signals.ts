@@ -1,6 +1,6 @@
 // Signals to a container: every process of it gets them.
 import type { ContainerId } from '@meseta/base';
-import type { ProcessTable } from '../../processes/process-table.js';
+import { type ProcessStat, type ProcessTable, stillLives } from '../../processes/process-table.js';
 import { isUnreportedByShells } from '../../supervisor/exit-record.js';
 import { type Container, findContainerProcesses, type PosixState, runtimeFile, updateContainer } from './state.js';
 
@@ -10,6 +10,8 @@ const SIGCONT = 18;
 const SIGSTOP = 19;
 const MAX_SIGNAL = 64;
 
+/** How often the process table is read for one signal. */
+const MAX_STOP_ROUNDS = 50;
 const RESET_TIMEOUT_MS = 500;
 const RESET_POLL_MS = 2;
 
@@ -66,23 +68,28 @@ async function waitUntilNotIgnored(state: PosixState, { pid, launchedMs }: Conta
   }
 }
 
-/** Stops every process before the next reading of the table, so that none forks unseen. Then all get the signal and continue. */
+/**
+ * Stops every process before the next reading of the table, so that none forks unseen. Then all get the signal and continue,
+ * except those that have ended: another process may have their pid by now (POSIX-4). Processes that fork and end without
+ * pause are followed for a limited number of rounds.
+ */
 async function signalTree(
-  { processes, foreignSessions }: PosixState,
+  { files, processes, foreignSessions }: PosixState,
   readTable: () => Promise<ProcessTable>,
   container: Container,
   signal: number,
 ): Promise<void> {
-  const stopped = new Set<number>();
-  for (;;) {
+  const stopped = new Map<number, ProcessStat>();
+  for (let round = 0; round < MAX_STOP_ROUNDS; round++) {
     const members = findContainerProcesses(await readTable(), container, foreignSessions);
-    const found = members.filter(({ pid }) => !stopped.has(pid));
+    const found = members.filter(({ pid, startTicks }) => stopped.get(pid)?.startTicks !== startTicks);
     if (found.length === 0) break;
-    for (const { pid } of found) {
-      stopped.add(pid);
-      processes.kill(pid, SIGSTOP);
+    for (const stat of found) {
+      stopped.set(stat.pid, stat);
+      processes.kill(stat.pid, SIGSTOP);
     }
   }
-  for (const pid of stopped) processes.kill(pid, signal);
-  for (const pid of stopped) processes.kill(pid, SIGCONT);
+  const live = [...stopped.values()].filter((stat) => stillLives(files, stat));
+  for (const { pid } of live) processes.kill(pid, signal);
+  for (const { pid } of live) processes.kill(pid, SIGCONT);
 }
