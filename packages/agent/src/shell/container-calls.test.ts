@@ -21,11 +21,15 @@ const session: AgentCall = {
 
 const ACCEPTED: CallReply = { kind: 'callReply', connection: 'call 0' as ConnectionId, status: 200, text: '' };
 
-/** Serves sessions of a container that wrote `stdout`. `ask` is called with the type of each call to the core. */
+/**
+ * Serves sessions of a container that wrote `stdout`. `ask` is called with the type of each call to the core, which answers
+ * calls that wait with `waitStatus`.
+ */
 async function serveSession(
   t: TestContext,
   stdout: (path: string) => Promise<void>,
   ask: (type: string) => Promise<void>,
+  waitStatus: CallReply['status'] = 200,
 ): Promise<{ readonly port: number; readonly nextResponse: Promise<ServerResponse> }> {
   const sandbox = await mkdtemp(join(tmpdir(), 'session-'));
   t.after(() => rm(sandbox, { recursive: true }));
@@ -37,7 +41,7 @@ async function serveSession(
     containerCalls: {
       ask: async ({ type }: AgentCall) => {
         await ask(type ?? '');
-        return { ...ACCEPTED, sandbox };
+        return { ...ACCEPTED, sandbox, status: type === 'WAIT_CONTAINER' ? waitStatus : 200 };
       },
     },
   };
@@ -96,6 +100,24 @@ test('CONTAINER-CALLS-1: the container is killed whose client closed the connect
   client.destroy();
   await closed;
   launched();
+  await isKilled;
+});
+
+test('CONTAINER-CALLS-1: a session for whose end the agent can wait no more is cut, and its container is killed', async (t) => {
+  let killed = (): void => {};
+  const isKilled = new Promise<void>((resolve) => {
+    killed = resolve;
+  });
+  const { port } = await serveSession(
+    t,
+    (path) => writeFile(path, ''),
+    async (type) => {
+      if (type === 'KILL_NESTED_CONTAINER') killed();
+    },
+    500,
+  );
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'application/json' } });
+  await assert.rejects(answer.text());
   await isKilled;
 });
 

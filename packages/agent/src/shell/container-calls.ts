@@ -184,7 +184,12 @@ async function streamOutput(
   if (response.destroyed) onClose();
   else response.on('close', onClose);
   closeWithClient(response);
-  await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
+  const waited = await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
+  if (waited.status === 500) {
+    // Too many calls wait for the container (LIMITS.waitingCalls): its end would not be noticed.
+    response.destroy();
+    return;
+  }
   hasEnded = true;
   await reader.finish();
   // The ended container is not removed: Mesos' command line asks for its status after the session (NESTED-2).

@@ -108,6 +108,31 @@ test('a link or a fifo in the place of a stream is not read, and blocks nothing'
   assert.equal(again.reported.STDOUT, 'own');
 });
 
+test('OUTPUT-READER-3: a stream whose output the client does not take does not hold back the other one', async (t) => {
+  for (const name of ['stdout', 'stderr']) writeFileSync(`${sandbox}/${name}`, name);
+  const types = new Set<string>();
+  let onBoth = (): void => {};
+  const both = new Promise<void>((resolve) => {
+    onBoth = resolve;
+  });
+  const reader = createOutputReader(createFiles(), sandbox, 'start', (type) => {
+    if (types.add(type).size === 2) onBoth();
+    return new Promise(() => {});
+  });
+  t.after(reader.stop);
+  await both;
+});
+
+test('OUTPUT-READER-4: a process that goes on writing after its container has ended does not prolong the stream', async () => {
+  writeFileSync(`${sandbox}/stdout`, 'x');
+  let parts = 0;
+  const reader = createOutputReader(createFiles(), sandbox, 'start', async () => {
+    if (parts++ < 1000) appendFileSync(`${sandbox}/stdout`, 'x');
+  });
+  await reader.finish();
+  assert.ok(parts < 1000, 'the reader follows the file without end');
+});
+
 test('OUTPUT-READER-1: nothing is read until the client has taken the last part', async () => {
   writeFileSync(`${sandbox}/stdout`, Buffer.alloc(1_000_000, 'x'));
   let reportedBytes = 0;

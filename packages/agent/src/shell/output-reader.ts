@@ -2,10 +2,13 @@
 //
 // Owns: the position in each of the two files, and the watch on the sandbox.
 // Boundary: reads regular files only and follows no link; `onOutput` takes the data.
-// OUTPUT-READER-1: at most one part of a file is in memory. The next part is read when `onOutput` has resolved, however
+// OUTPUT-READER-1: at most one part of each file is in memory. The next part is read when `onOutput` has resolved, however
 //   slow the client is and however much the container writes.
 // OUTPUT-READER-2: output is reported once and in order, across rotations too: after a rotation the reader finishes the
 //   rotated file (`stdout.1`, `stdout.2`, ...) that it was reading before it goes on in the new one.
+// OUTPUT-READER-3: the two files are followed independently: neither waits for the output of the other.
+// OUTPUT-READER-4: a file is read to the end that it had when it was opened. What is appended meanwhile comes with the next
+//   reading, so `finish` does not wait for a process that goes on writing.
 import type { FileStat, Files, HeldDirectory, TextSource } from '@meseta/base';
 import { openSandbox } from '@meseta/containers/sandbox/sandbox';
 import { KEPT_FILES } from '@meseta/containers/streams/rotation';
@@ -83,7 +86,7 @@ interface StreamSource {
 function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
   let known: Position | undefined = from === 'start' ? START : undefined;
 
-  /** Reports a file from an offset on; returns the end that was reached, undefined if another file has the name by now. */
+  /** Reports a file from an offset on. Returns the end that was reached, undefined if another file has the name by now. */
   async function readFile(
     sandbox: HeldDirectory,
     { name: fileName, stat: { identity } }: NamedFile,
@@ -95,8 +98,8 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
       const stat = await file.value.stat();
       if (!stat.ok || stat.value.identity !== identity) return undefined;
       let offsetBytes = fromBytes;
-      for (;;) {
-        const part = await file.value.read(offsetBytes, PART_BYTES);
+      while (offsetBytes < stat.value.sizeBytes) {
+        const part = await file.value.read(offsetBytes, Math.min(PART_BYTES, stat.value.sizeBytes - offsetBytes));
         if (!part.ok || part.value.length === 0 || isStopped()) break;
         await onOutput(Buffer.from(part.value));
         offsetBytes += part.value.length;
@@ -110,7 +113,8 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
   return async (sandbox: HeldDirectory): Promise<void> => {
     let position = known ?? (await findEnd(sandbox, name));
     known = position;
-    while (!isStopped()) {
+    // OUTPUT-READER-4: a task that rotates its files without pause does not prolong a reading either.
+    for (let fileCount = 0; fileCount <= KEPT_FILES && !isStopped(); fileCount++) {
       const current = await findFile(sandbox, name);
       const rotated = await findUnreportedRotated(sandbox, current, name, position);
       const file = rotated ?? current;
@@ -157,7 +161,7 @@ export function createOutputReader(
       // Where the sandbox can't be watched the timer reads.
       watcher = watching.ok ? watching.value : { close: () => {} };
     }
-    for (const readStream of streams) await readStream(sandbox.value);
+    await Promise.all(streams.map((readStream) => readStream(sandbox.value)));
     sandbox.value.close();
   }
 
