@@ -78,8 +78,10 @@ export function connectTo<Call>(
       const abort = new AbortController();
       const abortRequest = (): void => abort.abort();
       if (signal?.aborted) abortRequest();
-      signal?.addEventListener('abort', abortRequest, { once: true });
+      // The end of the stream aborts the controller, which removes the listener.
+      signal?.addEventListener('abort', abortRequest, { once: true, signal: abort.signal });
       const sent = await send(call, {}, abort.signal);
+      if (!sent.ok) abortRequest();
       return sent.ok ? ok(eventsOf(sent.value, eventCodec, abort)) : sent;
     },
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { ok } from '@meseta/base';
+import { err, ok } from '@meseta/base';
 import { MasterCallCodec, MasterResponseCodec, SchedulerEventCodec } from '@meseta/wire/codecs';
 import { encodeRecord } from '@meseta/wire/recordio';
 import { createMasterClient, createSchedulerClient, type OutgoingRequest, type Transport } from './index.js';
@@ -77,4 +78,19 @@ test('events are read from records in chunks of any size', async () => {
   const seen = [];
   for await (const event of opened.value) seen.push(event);
   assert.deepEqual(seen, events);
+});
+
+test('a stream that has ended, or was never opened, leaves no listener at the signal of its caller', async () => {
+  const { signal } = new AbortController();
+  const listeners = (): number => getEventListeners(signal, 'abort').length;
+  const call = { type: 'SUBSCRIBE', subscribe: { framework_info: { user: 'u', name: 'n' } } } as const;
+  const { transport } = answering(200, 'application/x-protobuf', []);
+  const stream = await createSchedulerClient({ address: 'http://a:1', transport }).subscribe(call, signal);
+  assert.ok(stream.ok);
+  assert.equal(listeners(), 1);
+  for await (const _ of stream.value) assert.fail('no event was sent');
+  assert.equal(listeners(), 0);
+  const unreachable: Transport = async ({ url }) => err({ code: 'unreachable', url, text: 'refused' });
+  await createSchedulerClient({ address: 'http://a:1', transport: unreachable }).subscribe(call, signal);
+  assert.equal(listeners(), 0);
 });

@@ -1,20 +1,20 @@
-// Ports: what the rooms ask of the machine. Interfaces only; `platform` has them on Node, tests and the
-// simulator have theirs. Expected failures (no such file, no permission, refused) are values.
+// Ports: the interfaces to the machine (clock, files, processes, network). `platform` implements them on Node; tests and
+// the simulator have their own implementations. Expected failures (no such file, no permission, refused) are values.
 import type { Result } from './result.js';
 import type { Now } from './time.js';
 
 /** The clocks and timers of the process, or of a simulated machine. */
 export interface Clock {
   now(): Now;
-  /** Calls back once, not before `delayMs` have passed. Returns a function that cancels the timer. */
+  /** Calls `callback` once, not before `delayMs` have passed. Returns a function that cancels the timer. */
   setTimer(delayMs: number, callback: () => void): () => void;
-  /** Calls back in the next turn of the event loop. */
+  /** Calls `callback` in the next turn of the event loop. */
   defer(callback: () => void): void;
 }
 
 /**
- * A failed system call: `code` is the name of the system's errno (`ENOENT`) or a code of the port (`tooLarge`); `message` is
- * for people and names the path or program.
+ * A failed system call: `code` is the name of the system's errno (`ENOENT`) or a code of the port (`tooLarge`); `message`
+ * is for the operator and names the path or program.
  */
 export interface SystemError {
   readonly code: string;
@@ -26,11 +26,11 @@ export type SystemResult<T> = Result<T, SystemError>;
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
   readonly sizeBytes: number;
-  /** What it takes on the disk; a sparse file takes less than its size. */
+  /** The bytes that it occupies on the disk; a sparse file occupies less than its size. */
   readonly allocatedBytes: number;
   /** Permission bits only. */
   readonly mode: number;
-  /** The bits of the kind, as they stand before the permissions in what the kernel and Mesos call a mode. */
+  /** The bits of the kind, which precede the permission bits in the `st_mode` of the kernel and in Mesos' modes. */
   readonly format: number;
   readonly uid: number;
   readonly gid: number;
@@ -45,7 +45,7 @@ export interface DirectoryEntry {
   readonly kind: FileStat['kind'];
 }
 
-/** A source of text or notices, until closed. */
+/** A source of text or notifications, until it is closed. */
 export interface TextSource {
   close(): void;
 }
@@ -56,74 +56,76 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** A regular file, held open. */
+/** An open regular file. */
 export interface HeldFile {
   stat(): Promise<SystemResult<FileStat>>;
-  /** At most `lengthBytes` from the offset on; none at the end. */
+  /** Reads at most `lengthBytes` from the offset; no bytes at the end of the file. */
   read(offsetBytes: number, lengthBytes: number): Promise<SystemResult<Uint8Array>>;
-  /** All of it, at the end. */
+  /** Appends all bytes. */
   append(bytes: Uint8Array): Promise<SystemResult<void>>;
   truncate(sizeBytes: number): Promise<SystemResult<void>>;
   close(): void;
 }
 
 /**
- * A directory, held open: what is done with its names is done in it, whatever its path leads to by then. For whatever
- * lies where others than the agent may write. A name is one component; no call follows a link; errors name the path.
+ * An open directory. Its calls act on entries of this directory, even if its path leads elsewhere by then, so it must be
+ * used wherever other users can write. A name is one path component; no call follows a symbolic link; errors name the path.
  */
 export interface HeldDirectory {
-  /** For people. */
+  /** The path for errors and logs. */
   readonly shownPath: string;
-  /** Leads to the directory while it is held, in this process and as the working directory of one that it starts. */
+  /** A path to the directory while it is open, for this process and the working directory of processes that it starts. */
   readonly ownPath: string;
-  /** Of the directory itself, when it was opened. */
+  /** The stat of the directory when it was opened. */
   readonly stat: FileStat;
-  /** Whether only this process' user (or root) can change what the names in it stand for. */
+  /** Whether only the user of this process, or root, can add, rename and remove its entries. */
   readonly isProtected: boolean;
   statOf(name: string): Promise<SystemResult<FileStat>>;
   openDirectory(name: string): Promise<SystemResult<HeldDirectory>>;
-  /** A new directory with exactly these. The code is EEXIST if the name is taken. */
+  /** Makes a directory with exactly this mode and owner. The code is EEXIST if the name is taken. */
   makeDirectory(
     name: string,
     options: { readonly mode: number; readonly owner?: Owner | undefined },
   ): Promise<SystemResult<HeldDirectory>>;
   /**
-   * Regular files only, and never waits: a fifo or device is refused, as is a file that also has a name elsewhere and
-   * does not belong to this directory's owner (a hard link to the file of another user). `access` update: reads and appends.
+   * Opens a regular file, and never waits: a fifo or device is refused. A file with several links that does not belong to
+   * the owner of this directory is refused too, as it could be a hard link to the file of another user. With `update` the
+   * file can be read and appended to.
    */
   openFile(name: string, access: 'read' | 'update'): Promise<SystemResult<HeldFile>>;
-  /** A new file, open for appending. The code is EEXIST if the name is taken. */
+  /** Makes a file and opens it for appending. The code is EEXIST if the name is taken. */
   makeFile(
     name: string,
     options: { readonly mode: number; readonly owner?: Owner | undefined },
   ): Promise<SystemResult<HeldFile>>;
   makeLink(name: string, target: string): Promise<SystemResult<void>>;
-  /** What a symbolic link holds. */
+  /** The target of a symbolic link. */
   readLink(name: string): Promise<SystemResult<string>>;
-  /** Within this directory, or into another one that is held. */
+  /** Renames an entry within this directory, or moves it into another open directory. */
   rename(from: string, to: string, into?: HeldDirectory): Promise<SystemResult<void>>;
   removeFile(name: string): Promise<SystemResult<void>>;
   removeEmptyDirectory(name: string): Promise<SystemResult<void>>;
-  /** Gives the names in parts, as directories may have millions; `onPart` answers whether it wants more. */
+  /** Lists the entries in parts, as a directory may have millions; ends when `onPart` returns false. */
   list(onPart: (entries: readonly DirectoryEntry[]) => boolean | Promise<boolean>): Promise<SystemResult<void>>;
   changeOwner(owner: Owner): Promise<SystemResult<void>>;
-  /** Gives the directory to this process' user with mode 0700, so that processes that work in it can add nothing more. */
+  /** Makes the user of this process the owner and the mode 0700, so that processes of other users add no entries. */
   seal(): Promise<SystemResult<void>>;
-  /** Calls when something in it changes, until the source is closed; a file system may lose a notice. */
+  /** Calls `onChange` when an entry changes, until the source is closed. The file system may lose a notification. */
   watch(onChange: () => void): SystemResult<TextSource>;
   close(): void;
 }
 
 /**
- * The file system. Paths are absolute; no call follows a symbolic link in the last place unless it says so. Of paths on
- * which others than the agent may write, only `openDirectory` of the last trusted directory is to be used.
+ * The file system. Paths are absolute; a call follows a symbolic link in the last component only if its comment says so.
+ * These calls must not be used on a path through a directory where other users can write: open the last directory before
+ * it with `openDirectory`, and use the calls of `HeldDirectory` from there.
  */
 export interface Files {
-  /** Holds a directory open. Follows links: nobody else may be able to write to the directories above it. */
+  /** Opens a directory. Follows links, so other users must not be able to write to the directories above it. */
   openDirectory(path: string): Promise<SystemResult<HeldDirectory>>;
   /**
-   * Makes a directory for this process' user alone to write to, with its parents; or checks that the one that is there,
-   * and whatever leads to it, can be changed by nobody else but root. The error says what is wrong and what to do.
+   * Makes a directory, with its parents, to which only the user of this process can write. If it exists, checks that only
+   * this user and root can write to it and to the directories above it. The error says what is wrong and what to do.
    */
   claimDirectory(path: string, mode: number): Promise<SystemResult<void>>;
   /** Follows links. */
@@ -134,12 +136,12 @@ export interface Files {
     text: string,
     options?: { readonly mode?: number; readonly append?: boolean },
   ): Promise<SystemResult<void>>;
-  /** For small virtual files (/proc), whose reading never waits for a disk. undefined: not there or not readable. */
+  /** Reads small virtual files (/proc), which never wait for a disk; undefined if the file is missing or unreadable. */
   readTextNow(path: string): string | undefined;
-  /** Like `readTextNow`, for a directory's names. */
+  /** The names in a virtual directory (`readTextNow`). */
   listNow(path: string): readonly string[];
   stat(path: string): Promise<SystemResult<FileStat>>;
-  /** With its parents; an existing directory is no error and keeps its mode. */
+  /** Makes a directory with its parents. An existing directory is not an error and keeps its mode. */
   makeDirectory(path: string, mode?: number): Promise<SystemResult<void>>;
   changeOwner(path: string, uid: number, gid: number): Promise<SystemResult<void>>;
   removeFile(path: string): Promise<SystemResult<void>>;
@@ -147,7 +149,7 @@ export interface Files {
   /** The path with every symbolic link resolved. */
   realPath(path: string): Promise<SystemResult<string>>;
   diskSpace(path: string): Promise<SystemResult<{ readonly totalBytes: number; readonly availableBytes: number }>>;
-  /** Reads a fifo as text arrives, holding it open for writing too, so that it never ends. */
+  /** Reads a fifo as text arrives. The fifo is also opened for writing, so that the text does not end with a writer. */
   readFifo(path: string, onText: (text: string) => void): SystemResult<TextSource>;
 }
 
@@ -157,21 +159,21 @@ export type ProcessEnd =
   | { readonly kind: 'signaled'; readonly signal: number };
 
 export interface ProcessRequest {
-  /** With a slash: the file; without: looked up in this process' PATH. */
+  /** A path, or a name without a slash, which is looked up in the PATH of this process. */
   readonly program: string;
   readonly arguments: readonly string[];
-  /** The whole environment; undefined: a PATH and nothing else. This process' own is never handed down. */
+  /** The complete environment; only a PATH if undefined. The environment of this process is never inherited. */
   readonly environment?: { readonly [name: string]: string } | undefined;
   readonly directory?: string | undefined;
-  /** Both or none; supplementary groups are dropped. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** What `run` gives it to read; nothing unless given. */
+  /** The user and group of the process, without supplementary groups; those of this process if undefined. */
+  readonly owner?: Owner | undefined;
+  /** The standard input for `run`; empty if undefined. */
   readonly input?: string | undefined;
 }
 
 export interface FinishedRun {
   readonly end: ProcessEnd;
-  /** The last bytes of each, within the limit. */
+  /** The end of the output, at most `outputBytes`. */
   readonly stdout: string;
   readonly stderr: string;
   readonly timedOut: boolean;
@@ -186,30 +188,33 @@ export interface RunningProcess {
 
 /** Processes of this machine. */
 export interface Processes {
-  /** This process' own ids. */
+  /** The ids of this process. */
   readonly self: { readonly pid: number; readonly uid: number; readonly gid: number };
   /**
-   * Runs a program in a session of its own to its end. At `timeoutMs`, or when `signal` aborts, its process group gets SIGKILL.
-   * Fails only if it could not be started.
+   * Runs a program to its end, in a new session. After `timeoutMs`, or when `signal` aborts, its process group gets
+   * SIGKILL. It is an error only if the program cannot be started.
    */
   run(
     request: ProcessRequest,
     limits: { readonly timeoutMs: number; readonly outputBytes?: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<FinishedRun>>;
-  /** Starts a program in a session of its own that outlives this process; its output goes nowhere. */
+  /** Starts a program in a new session, which continues after the end of this process. Its output is discarded. */
   startResident(request: ProcessRequest): Promise<SystemResult<RunningProcess>>;
-  /** A negative pid names a process group; signal 0 only asks. false: there is no such process (or it isn't ours). */
+  /**
+   * Sends a signal to a process, or to a process group if `pid` is negative; signal 0 only checks that it exists. False if
+   * there is no such process, or if it belongs to another user.
+   */
   kill(pid: number, signal: number): boolean;
 }
 
-/** The part of AbortSignal that ports use; the cores know no web types. */
+/** The part of AbortSignal that ports use, because the cores are compiled without web types. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** Calls that containers make over the network: downloads and probes. */
+/** The requests that an agent sends for containers: downloads and health checks. */
 export interface Outbound {
   /**
    * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails with `unexpectedStatus` for a status
@@ -221,13 +226,13 @@ export interface Outbound {
     path: string,
     options: { readonly stallTimeoutMs: number; readonly maxBytes: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<{ readonly bytes: number }>>;
-  /** The length that a HEAD of `url` announces; undefined when it announces none. */
+  /** The `Content-Length` of a HEAD request; undefined if the response has none. */
   contentLength(
     url: string,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<number | undefined>>;
-  /** The status of a GET, redirects followed; certificates aren't checked (a health check of localhost). */
+  /** The status of a GET request after redirects. Certificates are not checked, as health checks are of localhost. */
   statusOf(url: string, timeoutMs: number): Promise<SystemResult<number>>;
-  /** Whether a TCP connection comes about; fails only when it can't be tried. Code `timedOut` when undecided in time. */
+  /** Whether a TCP connection is accepted. If that is not known, an error, with the code `timedOut` at the timeout. */
   connects(host: string, port: number, timeoutMs: number): Promise<SystemResult<boolean>>;
 }

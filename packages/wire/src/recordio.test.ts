@@ -68,6 +68,20 @@ test('a stream inside a frame is not at a boundary', () => {
   }
 });
 
+test('RECORDIO-1: the bytes of an unfinished record are copied, so that the reader keeps no chunk, however short', () => {
+  const record = 'a record in many chunks';
+  const reader = recordReader(LIMIT);
+  const chunk = new Uint8Array(1);
+  const got: string[] = [];
+  for (const byte of encodeRecord(text(record))) {
+    chunk[0] = byte;
+    const read = reader.push(chunk);
+    assert.ok(read.ok);
+    for (const each of read.value) got.push(Buffer.from(each).toString());
+  }
+  assert.deepEqual(got, [record]);
+});
+
 test('RECORDIO-1: the length of a record has at most 20 digits and a limit, and the error names both', () => {
   assert.equal(Buffer.from(encodeRecord(Buffer.from('abc'))).toString(), '3\nabc');
   assert.equal(Buffer.from(recordHead(0)).toString(), '0\n');
@@ -90,6 +104,6 @@ test('RECORDIO-1: the length of a record has at most 20 digits and a limit, and 
   assert.equal(reader.atBoundary, false);
   assert.deepEqual(reader.push(Buffer.from('c0')), { ok: true, value: [new Uint8Array(Buffer.from('abc'))] });
   assert.equal(reader.atBoundary, false);
-  assert.deepEqual(reader.push(Buffer.from('\n')), { ok: true, value: [new Uint8Array()] });
+  assert.deepEqual(reader.push(Buffer.from('\n')), { ok: true, value: [Buffer.alloc(0)] });
   assert.ok(reader.atBoundary);
 });

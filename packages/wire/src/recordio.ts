@@ -1,13 +1,15 @@
 // RecordIO, the frames of the v1 streams: the length of the record in decimal digits, a line feed, the record.
 //
 // Owns (a reader): the bytes of one unfinished record.
-// RECORDIO-1: a reader keeps at most `maxRecordBytes`: a longer record is refused at its length.
+// RECORDIO-1: a reader keeps at most `maxRecordBytes`, and no chunk: a longer record is refused at its length, and the bytes
+//     of an unfinished one are copied, because many short chunks take far more memory than their bytes.
 import { err, ok, type Result } from '@meseta/base';
 import type { WireError } from './wire-error.js';
 
 const LINE_FEED = 0x0a;
 /** The digits of the largest 64-bit length. */
 const MAX_DIGITS = 20;
+const NO_BYTES = /* @__PURE__ */ new Uint8Array(0);
 
 /** The header of a frame, for a writer that sends the record in several buffers. */
 export function recordHead(length: number): Uint8Array {
@@ -35,27 +37,28 @@ export interface RecordReader {
 /** Reads frames from chunks of any size (RECORDIO-1). */
 export function recordReader(maxRecordBytes: number): RecordReader {
   let digits = '';
-  let parts: Uint8Array[] = [];
-  /** The bytes of the record that have not arrived; undefined while its length is read. */
-  let missingBytes: number | undefined;
+  /** The length of the record that has begun; undefined while the length is read. */
+  let recordBytes: number | undefined;
+  /** The bytes of the unfinished record that have arrived, in a buffer that grows with them. */
+  let buffer: Uint8Array = NO_BYTES;
+  let arrivedBytes = 0;
   let failed: WireError | undefined;
 
   const fail = (code: WireError['code'], expected: string, found: string) => {
     failed = { code, message: 'RecordIO', path: '', expected, found };
-    parts = [];
     return err(failed);
   };
 
   return {
     get atBoundary() {
-      return failed === undefined && missingBytes === undefined && digits === '';
+      return failed === undefined && recordBytes === undefined && digits === '';
     },
     push(chunk) {
       if (failed !== undefined) return err(failed);
       const records: Uint8Array[] = [];
       let at = 0;
       while (at < chunk.length) {
-        if (missingBytes === undefined) {
+        if (recordBytes === undefined) {
           const byte = chunk[at++] as number;
           if (byte !== LINE_FEED) {
             if (byte < 0x30 || byte > 0x39 || digits.length === MAX_DIGITS) {
@@ -65,32 +68,33 @@ export function recordReader(maxRecordBytes: number): RecordReader {
             continue;
           }
           if (digits === '') return fail('malformed', "a record's length in decimal digits", 'an empty line');
-          missingBytes = Number(digits);
-          if (missingBytes > maxRecordBytes)
-            return fail('tooLarge', `at most ${maxRecordBytes} bytes a record`, digits);
+          recordBytes = Number(digits);
+          if (recordBytes > maxRecordBytes) return fail('tooLarge', `at most ${maxRecordBytes} bytes a record`, digits);
           digits = '';
         }
-        const part = chunk.subarray(at, at + missingBytes);
+        const part = chunk.subarray(at, at + recordBytes - arrivedBytes);
         at += part.length;
-        missingBytes -= part.length;
-        if (part.length > 0) parts.push(part);
-        if (missingBytes > 0) continue;
-        records.push(joined(parts));
-        parts = [];
-        missingBytes = undefined;
+        if (part.length === recordBytes) records.push(part);
+        else {
+          buffer = withRoom(buffer, arrivedBytes + part.length, recordBytes);
+          buffer.set(part, arrivedBytes);
+          arrivedBytes += part.length;
+          if (arrivedBytes < recordBytes) continue;
+          records.push(buffer);
+          buffer = NO_BYTES;
+          arrivedBytes = 0;
+        }
+        recordBytes = undefined;
       }
       return ok(records);
     },
   };
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+/** A buffer with these bytes and room for `wanted`; its size at least doubles, up to `most`. */
+function withRoom(buffer: Uint8Array, wanted: number, most: number): Uint8Array {
+  if (wanted <= buffer.length) return buffer;
+  const larger = new Uint8Array(Math.min(most, Math.max(wanted, 2 * buffer.length)));
+  larger.set(buffer);
+  return larger;
 }
