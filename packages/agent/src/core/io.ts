@@ -65,6 +65,8 @@ export type AgentInput =
     }
   /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_..., ATTACH_CONTAINER_OUTPUT); answered by `callReply`. */
   | { readonly kind: 'containerCall'; readonly connection: ConnectionId; readonly call: AgentCall }
+  /** The client of a WAIT call has disconnected before the answer. `id`: the container of the call. */
+  | { readonly kind: 'containerCallClosed'; readonly connection: ConnectionId; readonly id: ContainerID }
   /** The executor closed its stream. */
   | { readonly kind: 'streamClosed'; readonly connection: ConnectionId }
   /** The oldest outstanding `checkpoint` effect is durable. */

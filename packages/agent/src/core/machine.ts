@@ -15,7 +15,7 @@ import { handleExecutorCall, handleStreamClosed } from './executor-calls.js';
 import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
 import { finishDrain, leaveCluster } from './kill.js';
 import { receive } from './messages.js';
-import { handleContainerCall } from './nested-containers.js';
+import { handleContainerCall, handleContainerCallClosed } from './nested-containers.js';
 import { start } from './recovery.js';
 import { handleMasterDetected, handlePeerLost } from './registration.js';
 import { handleDiskRoom, handleDiskUsage, handleSandboxRemoved } from './sandboxes.js';
@@ -66,6 +66,8 @@ function handleInput(ctx: Context, input: AgentInput): void {
       return handleExecutorCall(ctx, input.connection, input.call, input.claims);
     case 'containerCall':
       return handleContainerCall(ctx, input.connection, input.call);
+    case 'containerCallClosed':
+      return handleContainerCallClosed(ctx, input.connection, input.id);
     case 'streamClosed':
       return handleStreamClosed(ctx, input.connection);
     case 'diskUsage':

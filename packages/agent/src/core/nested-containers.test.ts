@@ -416,6 +416,22 @@ test('NESTED-6: a limited number of containers is kept in one outermost containe
   assert.deepEqual(statusesOf(start(world, launched(launchSolo(world)))), [200]);
 });
 
+test('a WAIT call whose client has disconnected is forgotten: it uses up neither the limit nor an exit status', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  const solo = launched(launchSolo(world));
+  start(world, solo);
+  for (const id of [{ value: containerId }, { value: 'solo' }]) {
+    for (let i = 0; i < 1001; i++) {
+      assert.deepEqual(statusesOf(wait(world, id)), []);
+      world.input({ kind: 'containerCallClosed', connection: 'w' as ConnectionId, id });
+    }
+  }
+  assert.deepEqual(statusesOf(exit(world, containerId, 3)), []);
+  assert.deepEqual(statusesOf(killed(world, solo)), []);
+  assert.deepEqual(statusesOf(wait(world, { value: 'solo' })), [200]);
+});
+
 test('no more than 1000 calls wait for one container', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));

@@ -87,7 +87,6 @@ function handleWait(ctx: Context, id: ContainerID, nested: NestedContainer | und
     return replyUnknownContainer(ctx, call.connection, id);
   }
   const waiting = nested?.waiting ?? ctx.state.waitingForRuns.get(containerId as ContainerId) ?? [];
-  // Each is kept until the container ends, whether its connection still stands or not.
   const excess = overLimit('waitingCalls', 'calls that wait for the container', waiting.length + 1);
   if (excess !== undefined) return reply(ctx, call.connection, 500, excess);
   if (nested === undefined) {
@@ -96,6 +95,16 @@ function handleWait(ctx: Context, id: ContainerID, nested: NestedContainer | und
   }
   putNested(ctx, { ...nested, waiting: [...waiting, call] });
   replyToWaiting(ctx, pathOf(id));
+}
+
+/** Forgets the WAIT call of a client that has disconnected: it uses up neither the limit nor the exit status (NESTED-2). */
+export function handleContainerCallClosed(ctx: Context, connection: ConnectionId, id: ContainerID): void {
+  const isOther = (call: WaitingCall): boolean => call.connection !== connection;
+  const nested = ctx.state.nestedContainers.get(pathOf(id));
+  if (nested !== undefined) putNested(ctx, { ...nested, waiting: nested.waiting.filter(isOther) });
+  const containerId = id.value as ContainerId;
+  const waiting = ctx.state.waitingForRuns.get(containerId);
+  if (waiting !== undefined) ctx.state.waitingForRuns.set(containerId, waiting.filter(isOther));
 }
 
 function replyUnknownContainer(ctx: Context, connection: ConnectionId, id: ContainerID): void {

@@ -297,6 +297,7 @@ function peerKindOf(input: AgentInput): string | undefined {
     case 'executorCall':
     case 'containerCall':
       return input.call.type;
+    case 'containerCallClosed':
     case 'streamClosed':
     case 'peerLost':
       return input.kind;

@@ -9,9 +9,14 @@ import { type TestContext, test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
 import { createLocalAuthorizer, principalOf } from '@meseta/security';
 import type { ACLs, AgentCall } from '@meseta/wire';
-import type { ConnectionId } from '../core/io.js';
+import type { AgentInput, ConnectionId } from '../core/io.js';
 import { registeredWorld, runToRunning, taskOf } from '../core/testing.js';
-import { answerContainerCall, type CallReply, type ContainerCallOptions } from './container-calls.js';
+import {
+  answerContainerCall,
+  type CallReply,
+  type ContainerCallOptions,
+  createContainerCalls,
+} from './container-calls.js';
 
 const container_id = { value: 'dbg', parent: { value: 'p' } };
 const session: AgentCall = {
@@ -34,16 +39,15 @@ async function serveSession(
   const sandbox = await mkdtemp(join(tmpdir(), 'session-'));
   t.after(() => rm(sandbox, { recursive: true }));
   await stdout(join(sandbox, 'stdout'));
+  const answer = async ({ type }: AgentCall): Promise<CallReply> => {
+    await ask(type ?? '');
+    return { ...ACCEPTED, sandbox, status: type === 'WAIT_CONTAINER' ? waitStatus : 200 };
+  };
   const options: ContainerCallOptions = {
     files: createFiles(),
     core: registeredWorld().core,
     gate: { authorizer: createLocalAuthorizer({}) },
-    containerCalls: {
-      ask: async ({ type }: AgentCall) => {
-        await ask(type ?? '');
-        return { ...ACCEPTED, sandbox, status: type === 'WAIT_CONTAINER' ? waitStatus : 200 };
-      },
-    },
+    containerCalls: { ask: answer, askWhileConnected: answer },
   };
   const server = createServer();
   const nextResponse = new Promise<ServerResponse>((resolve) => {
@@ -121,6 +125,21 @@ test('CONTAINER-CALLS-1: a session for whose end the agent can wait no more is c
   await isKilled;
 });
 
+test('CONTAINER-CALLS-4: a WAIT call is forgotten when its client disconnects, not when it is answered', async () => {
+  const inputs: AgentInput[] = [];
+  const calls = createContainerCalls((input) => inputs.push(input));
+  const wait: AgentCall = { type: 'WAIT_CONTAINER', wait_container: { container_id } };
+  const clients = [1, 2].map(() => new ServerResponse(new IncomingMessage(new Socket())));
+  const replies = clients.map((client) => calls.askWhileConnected(wait, client));
+  calls.reply(ACCEPTED);
+  for (const client of clients) client.emit('close');
+  assert.deepEqual(await Promise.all(replies), [ACCEPTED, undefined]);
+  assert.deepEqual(inputs.slice(2), [{ kind: 'containerCallClosed', connection: 'call 1', id: container_id }]);
+  const [closed] = clients;
+  closed?.destroy();
+  assert.equal(closed && (await calls.askWhileConnected(wait, closed)), undefined);
+});
+
 test('CONTAINER-CALLS-3: output that a client does not read is not buffered', async (t) => {
   const { port, nextResponse } = await serveSession(
     t,
@@ -152,7 +171,7 @@ test('a nested launch is authorized for the user that its command will run as, n
     files: createFiles(),
     core: world.core,
     gate: { authorizer: createLocalAuthorizer(acls) },
-    containerCalls: { ask: async () => ACCEPTED },
+    containerCalls: { ask: async () => ACCEPTED, askWhileConnected: async () => ACCEPTED },
   };
   const statusOf = async (parent: string, user?: string): Promise<number> => {
     const command = { value: 'true', ...(user === undefined ? {} : { user }) };

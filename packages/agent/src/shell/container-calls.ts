@@ -5,6 +5,7 @@
 // CONTAINER-CALLS-1: a session's container is killed when the client closes the stream of its output.
 // CONTAINER-CALLS-2: an output stream ends when the container has ended and all its output is sent.
 // CONTAINER-CALLS-3: output that a client does not read is not buffered: the stream waits.
+// CONTAINER-CALLS-4: a call that waits for the end of a container is forgotten when its client disconnects.
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
@@ -28,18 +29,36 @@ export type CallReply = Extract<AgentEffect, { readonly kind: 'callReply' }>;
 
 export interface ContainerCalls {
   ask(call: AgentCall): Promise<CallReply>;
+  /** Asks with a WAIT call. undefined: the client has disconnected (CONTAINER-CALLS-4). */
+  askWhileConnected(call: AgentCall, client: ServerResponse): Promise<CallReply | undefined>;
   reply(effect: CallReply): void;
 }
 
 export function createContainerCalls(push: (input: AgentInput) => void): ContainerCalls {
   const waiting = new Map<ConnectionId, (reply: CallReply) => void>();
   let next = 0;
+  function start(call: AgentCall, onReply: (reply: CallReply) => void): ConnectionId {
+    const connection = `call ${next++}` as ConnectionId;
+    waiting.set(connection, onReply);
+    push({ kind: 'containerCall', connection, call });
+    return connection;
+  }
   return {
-    ask: (call) =>
+    ask: (call) => new Promise((resolve) => void start(call, resolve)),
+    askWhileConnected: (call, client) =>
       new Promise((resolve) => {
-        const connection = `call ${next++}` as ConnectionId;
-        waiting.set(connection, resolve);
-        push({ kind: 'containerCall', connection, call });
+        if (client.destroyed) return resolve(undefined);
+        const onClose = (): void => {
+          waiting.delete(connection);
+          const id = containerIdOf(call);
+          if (id !== undefined) push({ kind: 'containerCallClosed', connection, id });
+          resolve(undefined);
+        };
+        const connection = start(call, (reply) => {
+          client.off('close', onClose);
+          resolve(reply);
+        });
+        client.once('close', onClose);
       }),
     reply(effect) {
       waiting.get(effect.connection)?.(effect);
@@ -122,7 +141,7 @@ const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
 export interface ContainerCallOptions extends Pick<HttpOptions, 'files'> {
   readonly core: Pick<HttpOptions['core'], 'state'>;
   readonly gate: Pick<HttpOptions['gate'], 'authorizer'>;
-  readonly containerCalls: Pick<ContainerCalls, 'ask'>;
+  readonly containerCalls: Pick<ContainerCalls, 'ask' | 'askWhileConnected'>;
 }
 
 export async function answerContainerCall(
@@ -142,7 +161,11 @@ export async function answerContainerCall(
     const text = `Header '${records ? 'Message-Accept' : 'Accept'}': expected application/json or application/x-protobuf`;
     return refuse(response, refusal('notAcceptable', text));
   }
-  const reply = await options.containerCalls.ask(call);
+  const waits = call.type === 'WAIT_CONTAINER' || call.type === 'WAIT_NESTED_CONTAINER';
+  const reply = await (waits
+    ? options.containerCalls.askWhileConnected(call, response)
+    : options.containerCalls.ask(call));
+  if (reply === undefined) return;
   if (reply.status === 200 && reply.sandbox !== undefined && streams) {
     const headers = records
       ? { 'Content-Type': RECORDIO_TYPE, 'Message-Content-Type': media }
@@ -184,7 +207,9 @@ async function streamOutput(
   if (response.destroyed) onClose();
   else response.on('close', onClose);
   closeWithClient(response);
-  const waited = await containerCalls.ask({ type: 'WAIT_CONTAINER', wait_container: { container_id } });
+  const wait = { type: 'WAIT_CONTAINER', wait_container: { container_id } } as const;
+  const waited = await containerCalls.askWhileConnected(wait, response);
+  if (waited === undefined) return;
   if (waited.status === 500) {
     // Too many calls wait for the container (LIMITS.waitingCalls): its end would not be noticed.
     response.destroy();
