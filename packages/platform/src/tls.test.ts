@@ -188,6 +188,15 @@ test('TLS-1: connections that never complete their handshake are limited, and ot
   }
 });
 
+test('with downgrade a client that ends its side before its first byte is disconnected', { skip }, async () => {
+  const { host } = await party(configOf('good', downgrade));
+  const client = connect({ port: host.bound.port, host: host.bound.ip, allowHalfOpen: true });
+  opened.push(() => client.destroy());
+  client.resume();
+  client.end();
+  await until('the connection has closed', () => client.closed, 10_000);
+});
+
 test('close ends a connection during its handshake', { skip }, async () => {
   const { host } = await party(configOf('good'));
   const socket = connect(host.bound.port, '127.0.0.1');

@@ -169,7 +169,11 @@ export function createTlsAcceptor(
         server.emit('connection', socket);
         return;
       }
+      // The socket is half-open (HOST-2): without a first byte no reader would end this side.
+      const onEnd = (): void => void socket.destroy();
+      socket.once('end', onEnd);
       socket.once('data', (bytes: Buffer) => {
+        socket.off('end', onEnd);
         socket.pause();
         socket.unshift(bytes);
         if (bytes[0] === HANDSHAKE_BYTE) server.emit('connection', socket);
