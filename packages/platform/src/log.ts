@@ -3,7 +3,7 @@
 // Boundary: callers leave out secrets.
 // LOG-1: a line break in a text cannot forge a line.
 // LOG-2: lines that peers can cause at will are limited (log-limit.ts).
-import { LIMITS } from '@meseta/base';
+import { escapeControls, LIMITS } from '@meseta/base';
 import { createLogLimit } from './log-limit.js';
 import { writeToStderr } from './stderr.js';
 
@@ -36,12 +36,8 @@ export interface LoggerOptions {
 
 const RANKS = { debug: 0, info: 1, warning: 2, error: 3, silent: 4 } as const;
 
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-const CONTROL = /\p{Cc}/gu;
-
 /** LOG-1: the text with control characters escaped, cut to the longest line: peers choose ids. */
-export const oneLine = (text: string): string =>
-  cut(text).replace(CONTROL, (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+export const oneLine = (text: string): string => escapeControls(cut(text));
 
 function cut(text: string): string {
   const { most } = LIMITS.logLine;

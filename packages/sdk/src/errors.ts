@@ -1,10 +1,10 @@
 import type { CallError } from '@meseta/api';
 
 /**
- * What a client's promise is rejected with.
- * `unreachable`: no master answered at any of the addresses. `refused`: a master said no, with its status and text.
- * `framework`: the master ended the subscription with an ERROR event (its text says why; subscribing again is useless).
- * `disconnected`: the call needs a subscription and there is none at the moment. `closed`: the client was closed.
+ * The code of a rejected call.
+ * `unreachable`: no master answered at any of the addresses. `refused`: a master refused the call, with a status and a text.
+ * `framework`: the master ended the subscription with an ERROR event, whose text is the reason; it would refuse another one.
+ * `disconnected`: the call needs a subscription, and none is open. `closed`: the client was closed.
  * `invalidResponse`: the response does not follow the API.
  */
 export type MesetaErrorCode = 'unreachable' | 'refused' | 'framework' | 'disconnected' | 'closed' | 'invalidResponse';
@@ -33,3 +33,9 @@ export function rejection(what: string, error: CallError): MesetaError {
       return new MesetaError('invalidResponse', `${what}: ${error.text}`);
   }
 }
+
+/** Whether the same call would be refused again. A 5xx is the answer of a recovering master or proxy; 408 and 429 request a retry. */
+export const isFinalRefusal = (error: { readonly code: string; readonly status?: number | undefined }): boolean => {
+  const { code, status = 0 } = error;
+  return code === 'refused' && status < 500 && status !== 408 && status !== 429;
+};

@@ -37,6 +37,23 @@ test('attempts go on after failures and ends, with pauses that grow to 10 s and 
   await kept;
 });
 
+test('a connection that ends because of the abort is followed by no pause', async () => {
+  const abort = new AbortController();
+  const setTimer = mock.method(globalThis, 'setTimeout');
+  try {
+    await keepConnected({
+      signal: abort.signal,
+      isFinal: () => false,
+      async connect() {
+        abort.abort();
+      },
+    });
+    assert.equal(setTimer.mock.callCount(), 0);
+  } finally {
+    mock.restoreAll();
+  }
+});
+
 test('a final error ends the attempts', async () => {
   let attempts = 0;
   const kept = keepConnected({

@@ -1,11 +1,11 @@
-// Keeps a connection: connects again, after a pause that grows with each failed attempt, until a failure is final.
+// Reconnects whenever a connection ends or fails, after a pause that grows with each failed attempt, until a failure is final.
 import { type BackoffLimits, backoffPauseMs, type Random } from '@meseta/base';
 
 const BACKOFF: BackoffLimits = { firstMs: 250, longestMs: 10_000 };
 const RANDOM: Random = { uint32: () => Math.floor(Math.random() * 2 ** 32) };
 
 export interface ReconnectOptions {
-  /** One connection, from its beginning to its end. Calls `established` once the server has accepted it. */
+  /** Opens a connection and resolves at its end. Calls `established` once the server has accepted it. */
   connect(established: () => void): Promise<void>;
   /** Whether another attempt would fail in the same way. */
   isFinal(error: unknown): boolean;
@@ -22,9 +22,9 @@ export async function keepConnected({ connect, isFinal, signal }: ReconnectOptio
         failures = 0;
       });
     } catch (error) {
-      if (signal?.aborted) return;
-      if (isFinal(error)) throw error;
+      if (!signal?.aborted && isFinal(error)) throw error;
     }
+    if (signal?.aborted) return;
     await pause(backoffPauseMs(BACKOFF, failures, RANDOM), signal);
     failures++;
   }

@@ -11,7 +11,7 @@
 import { type CallError, createSchedulerClient, type EventStream, type SchedulerClient } from '@meseta/api';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate } from '@meseta/wire';
 import { type Credential, clientOptions } from './addresses.js';
-import { MesetaError, rejection } from './errors.js';
+import { isFinalRefusal, MesetaError, rejection } from './errors.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
 import { keepConnected } from './reconnect.js';
 
@@ -127,7 +127,7 @@ async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, un
   await Promise.all(acknowledging);
 }
 
-/** SCHEDULER-3: ends the queue with the failure that ends the subscription for good. */
+/** SCHEDULER-3: a final failure ends the queue. */
 async function staySubscribed(client: Client): Promise<void> {
   try {
     await keepConnected({
@@ -141,10 +141,6 @@ async function staySubscribed(client: Client): Promise<void> {
     client.queue.end(error instanceof Error ? error : new Error(String(error)));
   }
 }
-
-/** A 5xx says that the master, or a proxy before it, is recovering; 408 and 429 ask to try later. Other refusals are repeated. */
-const isFinalRefusal = ({ code, status = 0 }: MesetaError): boolean =>
-  code === 'refused' && status < 500 && status !== 408 && status !== 429;
 
 /** One subscription, from SUBSCRIBE to the end of its stream. */
 async function subscribe(client: Client, connected: () => void): Promise<void> {

@@ -1,8 +1,10 @@
 // `meseta watch`: prints the operator's event stream, one line for each event, until Ctrl-C.
+import { escapeControls } from '@meseta/base';
 import type { MasterEvent } from '@meseta/sdk';
+import { isFinalRefusal } from '@meseta/sdk/errors';
 import { keepConnected } from '@meseta/sdk/reconnect';
 import { answerOf, clusterOf, jsonText } from '../cluster.js';
-import { CommandError, clusterOptions, defineCommand, EXIT } from '../command.js';
+import { clusterOptions, defineCommand, EXIT } from '../command.js';
 
 export const watch = defineCommand({
   summary: 'Prints the events of the cluster.',
@@ -17,24 +19,28 @@ When the connection to the master ends, it connects again.`,
       if (line !== undefined) process.stdout.write(`${line}\n`);
     };
     let wasConnected = false;
+    let mayRecover = false;
     await keepConnected({
       async connect(established) {
         if (wasConnected) process.stderr.write('meseta watch: the stream ended; connecting again\n');
-        const events = await answerOf(cluster, cluster.master.subscribe());
+        const opened = await cluster.master.subscribe();
+        mayRecover = !opened.ok && !isFinalRefusal(opened.error);
+        const events = await answerOf(cluster, Promise.resolve(opened));
         wasConnected = true;
         established();
         for await (const event of events) show(event);
       },
-      // The first attempt tells a wrong address from a master that is away.
-      isFinal: (error) => !(wasConnected && error instanceof CommandError && error.exitCode === EXIT.unreachable),
+      // If the first attempt fails, the address may be wrong: the command ends with the error.
+      isFinal: () => !wasConnected || !mayRecover,
     });
     return EXIT.done;
   },
 });
 
-function lineOf(event: MasterEvent): string | undefined {
+/** Frameworks and agents choose names and messages. */
+export function lineOf(event: MasterEvent): string | undefined {
   const text = textOf(event);
-  return text === undefined ? undefined : `${new Date().toISOString()}  ${text}`;
+  return text === undefined ? undefined : `${new Date().toISOString()}  ${escapeControls(text)}`;
 }
 
 function textOf(event: MasterEvent): string | undefined {
