@@ -1,4 +1,5 @@
 // The cluster that a command addresses: its clients, and failed calls as errors for the user.
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   authorizationOf,
@@ -71,10 +72,16 @@ export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   return JSON.parse(text) as T;
 }
 
-/** JSON with bigints as numbers with all digits, as in Mesos' JSON. */
+/** Control characters except the line break; JSON.stringify escapes only those below 0x20. */
+const CONTROL = /[^\P{Cc}\n]/gu;
+
+/** JSON with bigints as numbers with all digits, as in Mesos' JSON, and without control characters, for a terminal. */
 export function jsonText(value: unknown, indent?: number): string {
-  const marked = JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `\0${v}` : v), indent);
-  return marked.replace(/"\\u0000(-?\d+)"/g, '$1');
+  // Random, so that no text of a framework or agent is taken for a number.
+  const mark = randomUUID();
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${mark}${part}` : part), indent)
+    .replace(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1')
+    .replace(CONTROL, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 }
 
 /** Prints one JSON document and a newline. */

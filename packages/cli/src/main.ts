@@ -1,4 +1,5 @@
 // `meseta COMMAND`: loads the command and runs it; its result is the exit status.
+import { escapeControls } from '@meseta/base';
 import { catalog, type Entry } from './catalog.js';
 import { CommandError, EXIT } from './command.js';
 import { dispatch, isGroup } from './dispatch.js';
@@ -47,7 +48,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return await runEntry(name, entry, rest);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    // The message may contain names that frameworks and agents chose; its own line breaks are kept.
+    process.stderr.write(`${error.message.split('\n').map(escapeControls).join('\n')}\n`);
     return error.exitCode;
   }
 }

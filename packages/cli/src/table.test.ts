@@ -22,6 +22,11 @@ test('a missing value is a dash, no rows leave the titles', () => {
   assert.equal(formatTable([{ title: 'x', value: () => 1 }], []), 'X');
 });
 
+test('a value cannot control the terminal or forge a line of the table', () => {
+  const name = 'web\u001b]0;title\u0007\n\u009b2J';
+  assert.equal(formatTable([{ title: 'name', value: () => name }], [1]), 'NAME\nweb\\x1b]0;title\\x07\\n\\x9b2J');
+});
+
 test('spans are short', () => {
   const cases: readonly (readonly [ms: number, text: string])[] = [
     [0.4, '0 ms'],

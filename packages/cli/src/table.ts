@@ -1,4 +1,5 @@
 // Tables with aligned columns.
+import { escapeControls } from '@meseta/base';
 
 export interface Column<Row> {
   readonly title: string;
@@ -6,11 +7,14 @@ export interface Column<Row> {
   readonly align?: 'right';
 }
 
-/** The lines of a table: titles in capitals, columns two spaces apart, no trailing spaces. */
+/**
+ * The lines of a table: titles in capitals, columns two spaces apart, no trailing spaces. Frameworks and agents choose some
+ * of the values.
+ */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = [
     columns.map((column) => column.title.toUpperCase()),
-    ...rows.map((row) => columns.map((column) => String(column.value(row) ?? '-'))),
+    ...rows.map((row) => columns.map((column) => escapeControls(String(column.value(row) ?? '-')))),
   ];
   const widths = columns.map((_, at) => Math.max(...cells.map((line) => (line[at] ?? '').length)));
   return cells

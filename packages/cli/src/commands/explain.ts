@@ -1,4 +1,5 @@
 // `meseta explain`: the master's reasons why a framework gets no offer or a task does not run.
+import { escapeControls } from '@meseta/base';
 import type { ExplainedReason, Explanation } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
@@ -48,7 +49,7 @@ export function explanationText({ answer, framework, reasons }: Explanation): st
           `roles       ${framework.roles.map((role) => roleText(role, framework)).join(', ')}`,
           `offers      ${framework.open_offers} open`,
         ];
-  return [answer, ...about, '', ...reasons.map(reasonText)].join('\n');
+  return [answer, ...about, '', ...reasons.map(reasonText)].map(escapeControls).join('\n');
 }
 
 function roleText(role: string, framework: NonNullable<Explanation['framework']>): string {

@@ -1,5 +1,6 @@
 // `meseta run`: runs one command on the cluster, prints its output and exits with its status, as mesos-execute does.
 import { userInfo } from 'node:os';
+import { escapeControls } from '@meseta/base';
 import {
   type CommandInfo,
   commandTask,
@@ -190,7 +191,7 @@ async function launchAndFollow(
     if (status.state === 'TASK_RUNNING' && run.detach) return detached(scheduler, taskId, run);
     if (status.state === 'TASK_RUNNING' && !run.json) {
       output ??= showOutput(cluster, launched, taskId, () => isOver).catch((error: unknown) => {
-        process.stderr.write(`meseta run: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.stderr.write(`meseta run: ${escapeControls(error instanceof Error ? error.message : String(error))}\n`);
       });
     }
     if (!isTerminal(status.state) && status.state !== 'TASK_UNKNOWN') continue;
@@ -285,7 +286,8 @@ function report(status: TaskStatus, run: Run): number {
   if (run.json) printJson(status);
   if (status.state === 'TASK_FINISHED') return EXIT.done;
   const message = status.message ?? '';
-  if (!run.json) process.stderr.write(`meseta run: ${status.state}${message === '' ? '' : `: ${message}`}\n`);
+  if (!run.json)
+    process.stderr.write(`meseta run: ${status.state}${message === '' ? '' : `: ${escapeControls(message)}`}\n`);
   return exitCodeOf(message);
 }
 

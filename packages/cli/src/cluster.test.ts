@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jsonText } from './cluster.js';
+
+test('big integers are numbers with all digits', () => {
+  assert.equal(jsonText({ at: 1_234_567_890_123_456_789n, less: -5n }), '{"at":1234567890123456789,"less":-5}');
+});
+
+const texts: readonly (readonly [what: string, text: string])[] = [
+  ['a zero byte before digits', '\u0000007'],
+  ['zero bytes before digits', '\u0000\u000012'],
+  ['a quote, a zero byte and digits', 'a"\u000012'],
+  ['a quote and two zero bytes', 'a"\u0000\u0000'],
+  ['a control sequence in one character', '\u009b2J\u007f'],
+];
+for (const [what, text] of texts) {
+  test(`JSON has a text with ${what} as it is, without control characters`, () => {
+    for (const value of [[text], { [text]: text }]) {
+      const json = jsonText(value);
+      assert.deepEqual(JSON.parse(json), value);
+      assert.doesNotMatch(json, /\p{Cc}/u);
+    }
+  });
+}
