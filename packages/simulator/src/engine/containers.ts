@@ -5,7 +5,8 @@
 // SIGTERM), `broken` (its launch fails). `executor`: a framework's own executor (`nodes/executor.ts`), which ends by
 // itself.
 //
-// FAKE-CONTAINERS-1: every launched container ends in one `launchFailed` or `exited`.
+// FAKE-CONTAINERS-1: the running agent is notified once of a container's end: `launchFailed` if its command never ran, otherwise
+//     `exited`.
 // FAKE-CONTAINERS-2: the exit status is on disk before it is reported, so an agent that starts later finds it.
 import type { ContainerId, Random } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';

@@ -1,6 +1,6 @@
 // The masters' shared store, on the virtual clock: a fenced log that survives every master.
 //
-// REGISTRY-STORE-1: an append is answered when it is durable, in order.
+// REGISTRY-STORE-1: an append is answered after it was written, unless its master crashed.
 // REGISTRY-STORE-2: appends of an epoch older than the newest that has read are refused.
 // REGISTRY-STORE-3: a crash keeps a prefix of the master's unanswered appends.
 import { type Random, uniform } from '@meseta/base';

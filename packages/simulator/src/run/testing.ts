@@ -1,9 +1,8 @@
 // Plans that tests write by hand: a small cluster on a quiet network, and the faults that the test is about.
+import { QUIET_NETWORK } from '../engine/testing.js';
 import type { Fault } from '../faults/all.js';
 import type { FrameworkPlan } from '../schedulers/framework-plan.js';
 import { type Plan, planOf } from './plan.js';
-
-const QUIET_NETWORK = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
 
 const numbered = <T>(items: readonly T[]): ReadonlyMap<number, T> => new Map(items.map((item, index) => [index, item]));
 

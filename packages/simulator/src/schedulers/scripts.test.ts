@@ -3,14 +3,13 @@ import { test } from 'node:test';
 import { type Pid, pidOf } from '@meseta/base';
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import { createPeers } from '../engine/peers.js';
+import { QUIET_NETWORK } from '../engine/testing.js';
 import { createMasters } from '../nodes/masters.js';
 import { createWorld } from '../world.js';
 import { startFramework } from './scripts.js';
 
-const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
-
 test('a framework is started again when each of its processes was replaced by another', () => {
-  const world = createWorld({ seed: 1, encoded: false, network });
+  const world = createWorld({ seed: 1, encoded: false, network: QUIET_NETWORK });
   const masters = createMasters(world, 1, DEFAULT_MASTER_OPTIONS, [1]);
   const { clients, calm } = startFramework(world, masters, 0, {
     kind: 'failover',
