@@ -11,6 +11,19 @@ export interface Match<Name extends string> {
   readonly rest: string;
 }
 
+/** A request whose endpoint is known and which has not been authenticated. */
+export interface ArrivedRequest {
+  readonly method: string;
+  readonly endpoint: EndpointDefinition;
+  /** The rest of the path after the endpoint's. */
+  readonly rest: string;
+  /** It asks for JSON in a function call (`?jsonp=`). */
+  readonly jsonp: boolean;
+  /** The connection has a verified client certificate. */
+  readonly certified: boolean;
+  readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
+}
+
 export type Router<Name extends string> = (path: string) => Match<Name> | undefined;
 
 /** The router of a component's endpoints. Paths are percent-encoded, without the query. */

@@ -1,6 +1,6 @@
 // The checks of an HTTP request before its endpoint handles it, in Mesos' order: firewall, browser guard, authentication,
 // and authorization of the endpoint.
-import type { EndpointDefinition, Method, Refusal } from '@meseta/api';
+import type { ArrivedRequest, Method, Refusal } from '@meseta/api';
 import { refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import { type Authorizer, allows } from './authorizer.js';
@@ -8,18 +8,6 @@ import type { BrowserGuard } from './browser-guard.js';
 import type { Firewall } from './firewall.js';
 import type { HttpAuthentication } from './http-authentication.js';
 import { type Principal, principalText } from './principal.js';
-
-export interface ArrivedRequest {
-  readonly method: string;
-  readonly endpoint: EndpointDefinition;
-  /** The rest of the path after the endpoint's. */
-  readonly rest: string;
-  /** It asks for JSON in a function call (`?jsonp=`). */
-  readonly jsonp: boolean;
-  /** The connection has a verified client certificate. */
-  readonly certified: boolean;
-  readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
-}
 
 export interface HttpGate {
   readonly authorizer: Authorizer;

@@ -1,19 +1,11 @@
 // The agent's HTTP endpoints: routes a request to its handler.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type AgentEndpoint,
-  agentEndpoints,
-  createRouter,
-  type Match,
-  type Method,
-  type Metrics,
-  methodsOf,
-  refusal,
-} from '@meseta/api';
+import { type AgentEndpoint, agentEndpoints, createRouter, type Metrics, refusal } from '@meseta/api';
 import type { Files } from '@meseta/base';
 import type { PosixContainers } from '@meseta/containers/launchers/posix/posix';
 import { createBodyReader } from '@meseta/platform';
-import { answerJson, answerText, isCertified, refuse } from '@meseta/platform/answers';
+import { type AdmittedRequest, createAdmission } from '@meseta/platform/admission';
+import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
@@ -51,15 +43,7 @@ export interface HttpOptions {
   readonly recoverySeconds: number;
 }
 
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** GET for a HEAD request. */
-  readonly method: Method;
-  readonly match: Match<AgentEndpoint>;
-  readonly query: URLSearchParams;
-  /** As authenticated. */
-  readonly principal: Principal | undefined;
+export interface Exchange extends AdmittedRequest<AgentEndpoint, Principal> {
   /** What the principal may read. */
   readonly approver: Approver;
 }
@@ -70,45 +54,13 @@ const route = createRouter('agent', agentEndpoints);
 
 export function createRequestHandler(options: HttpOptions): RequestHandler {
   const handlers = createHandlers(options);
+  const { gate } = options;
+  const admit = createAdmission({ route, headers: SAFE_HEADERS, gate });
   return (request, response) => {
-    for (const [name, value] of Object.entries(SAFE_HEADERS)) response.setHeader(name, value);
-    const target = request.url ?? '/';
-    const split = target.indexOf('?');
-    const path = split < 0 ? target : target.slice(0, split);
-    const match = route(path);
-    if (match === undefined) {
-      answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
-      return;
-    }
-    const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));
-    const { headers } = request;
-    // A HEAD request is answered as a GET without the body.
-    const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
-    const { endpoint, rest } = match;
-    const arrived = { method, endpoint, rest, jsonp: query.has('jsonp'), certified: isCertified(request), headers };
-    const admitted = options.gate.admit(arrived, Date.now());
-    if (!admitted.ok) {
-      refuse(response, admitted.error);
-      return;
-    }
-    if (endpoint.methods[method as Method] === undefined) {
-      const allowed = methodsOf(match.endpoint).join(', ');
-      refuse(
-        response,
-        refusal('methodNotAllowed', `Method ${request.method}: expected ${allowed}`, { Allow: allowed }),
-      );
-      return;
-    }
-    const handled = handlers[match.name]({
-      request,
-      response,
-      method: method as Method,
-      match,
-      query,
-      principal: admitted.value,
-      approver: viewerOf(options.gate.authorizer, admitted.value),
-    });
-    handled?.catch((cause: unknown) => {
+    const admitted = admit(request, response);
+    if (admitted === undefined) return;
+    const exchange = { ...admitted, approver: viewerOf(gate.authorizer, admitted.principal) };
+    handlers[admitted.match.name](exchange)?.catch((cause: unknown) => {
       // A failed assertion ends the process: thrown from here, it reaches the process' handler.
       setImmediate(() => {
         throw cause;

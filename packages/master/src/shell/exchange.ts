@@ -1,19 +1,10 @@
 // An HTTP request with its response.
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { MasterEndpoint, Match, Method } from '@meseta/api';
+import type { MasterEndpoint } from '@meseta/api';
 import type { BodyReader } from '@meseta/platform';
+import type { AdmittedRequest } from '@meseta/platform/admission';
 import { answerText } from '@meseta/platform/answers';
 
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** GET for a HEAD request. */
-  readonly method: Method;
-  readonly match: Match<MasterEndpoint>;
-  readonly query: URLSearchParams;
-  /** The authenticated principal. */
-  readonly principal: string | undefined;
-}
+export type Exchange = AdmittedRequest<MasterEndpoint, string>;
 
 export const header = ({ request }: Exchange, name: string): string | undefined => {
   const value = request.headers[name];
