@@ -1,4 +1,5 @@
 // Numbered invariants: `// OFFERS-2: ...` at the top of a stateful module defines one, code and test titles cite it.
+// The first line of a story (testdata/*.txt) is the title of its test.
 import type { Source, Violation } from './rules.js';
 
 const DEFINITION = /^\/\/ ([A-Z][A-Z-]*)-(\d+)(?: \([^)]*\))?:/gm;
@@ -29,4 +30,23 @@ export function checkInvariants(sources: readonly Source[]): Violation[] {
     }
   }
   return violations;
+}
+
+const STRING = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
+
+/** Each invariant is cited in the title of a test, so that searching for the rule finds the test that protects it. */
+export function checkCitations(sources: readonly Source[], stories: readonly Source[]): Violation[] {
+  const titles = [
+    ...sources.filter(({ path }) => path.endsWith('.test.ts')).flatMap(({ text }) => text.match(STRING) ?? []),
+    ...stories.map(({ text }) => text.slice(0, text.indexOf('\n'))),
+  ];
+  const cited = new Set(titles.flatMap((title) => title.match(/(?<![\w-])[A-Z][A-Z-]*-\d+\b/g) ?? []));
+  return sources
+    .filter(({ path }) => !path.endsWith('.test.ts'))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(DEFINITION)]
+        .map(([, module, number]) => `${module}-${number}`)
+        .filter((id) => !cited.has(id))
+        .map((id) => ({ path, rule: 'invariants', detail: `${id} is cited by no test` })),
+    );
 }

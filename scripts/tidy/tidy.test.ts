@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { checkDocument, checkQuotes } from './documents.js';
-import { checkInvariants } from './invariants.js';
+import { checkCitations, checkInvariants } from './invariants.js';
 import {
   areaOf,
   checkAgentTerm,
@@ -71,6 +71,15 @@ test('an invariant is defined once, under the name of its module, and every cita
   assert.deepEqual(found('/** OFFERS-3. */'), ['OFFERS-3 is cited, and defined nowhere']);
   assert.deepEqual(found('// O1: short.'), ['// O1: expected a name such as OFFERS-1']);
   none(checkInvariants(sources));
+});
+
+test('each invariant is cited in the title of a test', () => {
+  const offers = { path: 'a.ts', text: '// OFFERS-1: one.\n// OFFERS-2: two.\n// OFFERS-3: three.\n' };
+  const tests = { path: 'a.test.ts', text: "// OFFERS-2\ntest('OFFERS-1: one', () => {});\n" };
+  const story = { path: 'a.txt', text: '# OFFERS-3: a story.\n> OFFERS-2\n' };
+  const found = checkCitations([offers, tests], [story]).map(({ detail }) => detail);
+  assert.deepEqual(found, ['OFFERS-2 is cited by no test']);
+  none(checkCitations(sources, sourcesMatching(/\/(?:testdata|scenarios)\/.*\.txt$/)));
 });
 
 test('no list from outside is spread into arguments', () => {
