@@ -367,6 +367,13 @@ export const LIMITS = table({
     beyond: 'new ones are dropped',
     source: 'Meseta',
   },
+  waitingRegistrations: {
+    most: 256 * 2 ** 20,
+    unit: 'bytes',
+    what: 'The registrations that wait for an authentication in progress, of all connections together',
+    beyond: 'those of the connection with the most bytes are dropped; their senders register again',
+    source: 'Meseta',
+  },
   connectionPrincipals: {
     most: 10_000,
     unit: 'items',

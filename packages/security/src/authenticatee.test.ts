@@ -40,7 +40,7 @@ function createPair(secret: string) {
       const sender = { from: pidOf(from, address), connection: 1 };
       if (message.name === 'AuthenticateMessage') peers.begin(sender, message.body.pid as Pid, 0);
       else if (to !== master) peers.receive(to.slice(0, to.indexOf('@')), sender, message);
-      else got.push(`${message.name} of ${JSON.stringify(peers.admit({ from: agent, connection: 1 }, ''))}`);
+      else got.push(`${message.name} of ${JSON.stringify(peers.admit({ from: agent, connection: 1 }, () => ''))}`);
     },
     createSessionId: () => `secret-${secrets++}`,
     connectionProven: (connection) => proven.push(connection),
@@ -54,6 +54,7 @@ function createPair(secret: string) {
     random: () => 'r',
     send: (to, from, message) =>
       authenticatee.receive(to.slice(0, to.indexOf('@')), pidOf(from, '10.0.0.9:5050'), message, masterConnection),
+    sizeOf: ({ length }) => length,
     resume: () => {},
     log: () => {},
   });

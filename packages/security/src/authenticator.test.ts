@@ -11,6 +11,9 @@ const secrets = new Map([
   ['bob builder', 'b'],
 ]);
 
+/** The size that a registration has in these tests: its text is a number of MiB. */
+const sizeOfText = (registration: string): number => (Number.parseInt(registration, 10) || 0) * 2 ** 20;
+
 /** An authenticator; the messages that it sends and the registrations that it resumes are recorded. */
 function createTestAuthenticator() {
   const sent: { to: string; from: string; message: LibprocessMessage }[] = [];
@@ -21,7 +24,8 @@ function createTestAuthenticator() {
     host: 'h',
     random: () => String(sent.length),
     send: (to, from, message) => sent.push({ to, from, message }),
-    resume: (held) => resumed.push(held),
+    sizeOf: sizeOfText,
+    resume: (registration) => resumed.push(registration),
     log: () => {},
   });
   return { authenticator, sent, resumed };
@@ -50,22 +54,40 @@ function completeAuthentication(
 test('AUTHENTICATOR-1, AUTHENTICATOR-3: registrations wait for the last authentication of their pid, at most until its timeout', () => {
   const world = createTestAuthenticator();
   const { authenticator, resumed } = world;
-  assert.deepEqual(authenticator.admit(agent, 'before'), { principal: undefined });
+  assert.deepEqual(
+    authenticator.admit(agent, () => 'before'),
+    { principal: undefined },
+  );
   authenticator.begin(authenticatingActor, ownPid, 0);
-  assert.equal(authenticator.admit(agent, 'first'), 'waiting');
+  assert.equal(
+    authenticator.admit(agent, () => 'first'),
+    'waiting',
+  );
   authenticator.begin(authenticatingActor, ownPid, 1_000);
-  assert.equal(authenticator.admit(agent, 'second'), 'waiting');
+  assert.equal(
+    authenticator.admit(agent, () => 'second'),
+    'waiting',
+  );
   const pong: LibprocessMessage = { name: 'PongAgentMessage', body: {} };
   assert.equal(authenticator.receive('crammd5-authenticator-session(1)', authenticatingActor, pong), false);
   completeAuthentication(world, 'a:secret');
   assert.deepEqual(resumed.splice(0), ['first', 'second']);
-  assert.deepEqual(authenticator.admit(agent, 'after'), { principal: 'alice' });
+  assert.deepEqual(
+    authenticator.admit(agent, () => 'after'),
+    { principal: 'alice' },
+  );
   authenticator.begin(authenticatingActor, ownPid, 2_000);
   completeAuthentication(world, 'wrong');
-  assert.deepEqual(authenticator.admit(agent, 'refused'), { principal: undefined });
+  assert.deepEqual(
+    authenticator.admit(agent, () => 'refused'),
+    { principal: undefined },
+  );
   authenticator.begin(authenticatingActor, ownPid, 3_000);
   assert.equal(authenticator.nextMs(), 18_000);
-  assert.equal(authenticator.admit(agent, 'late'), 'waiting');
+  assert.equal(
+    authenticator.admit(agent, () => 'late'),
+    'waiting',
+  );
   authenticator.tick(17_999);
   assert.deepEqual(resumed, []);
   authenticator.tick(18_000);
@@ -74,7 +96,10 @@ test('AUTHENTICATOR-1, AUTHENTICATOR-3: registrations wait for the last authenti
   completeAuthentication(world, 'a:secret');
   assert.ok(authenticator.isKnown(ownPid));
   assert.deepEqual(authenticator.connectionClosed(1), [ownPid]);
-  assert.deepEqual(authenticator.admit(agent, 'lost'), { principal: undefined });
+  assert.deepEqual(
+    authenticator.admit(agent, () => 'lost'),
+    { principal: undefined },
+  );
   assert.ok(!authenticator.isKnown(ownPid));
 });
 
@@ -119,16 +144,62 @@ const numbered = (number: number, connection = number) => ({
 test('AUTHENTICATOR-5: when there are too many sessions, the oldest one ends', () => {
   const { authenticator } = createTestAuthenticator();
   for (let number = 0; number <= 10_000; number++) authenticator.begin(numbered(number), numbered(number).from, 0);
-  assert.deepEqual(authenticator.admit(numbered(0), ''), { principal: undefined });
-  assert.equal(authenticator.admit(numbered(1), ''), 'waiting');
+  assert.deepEqual(
+    authenticator.admit(numbered(0), () => ''),
+    { principal: undefined },
+  );
+  assert.equal(
+    authenticator.admit(numbered(1), () => ''),
+    'waiting',
+  );
 });
 
 test('AUTHENTICATOR-5: of the registrations that wait for one session the last eight are kept', () => {
   const { authenticator, resumed } = createTestAuthenticator();
   authenticator.begin(numbered(1), numbered(1).from, 0);
-  for (let n = 1; n <= 20; n++) assert.equal(authenticator.admit(numbered(1), String(n)), 'waiting');
+  for (let n = 1; n <= 20; n++)
+    assert.equal(
+      authenticator.admit(numbered(1), () => String(n)),
+      'waiting',
+    );
   authenticator.tick(15_000);
   assert.deepEqual(resumed.map(Number), [13, 14, 15, 16, 17, 18, 19, 20]);
+});
+
+test('AUTHENTICATOR-5: registrations of more than 256 MiB do not wait; those of the connection with the most are dropped', () => {
+  const { authenticator, resumed } = createTestAuthenticator();
+  const begin = (number: number, connection: number): void => {
+    authenticator.begin(numbered(number, connection), numbered(number).from, 0);
+  };
+  const admit = (number: number, connection: number, registration: string): void => {
+    assert.equal(
+      authenticator.admit(numbered(number, connection), () => registration),
+      'waiting',
+    );
+  };
+  begin(1, 1);
+  begin(1, 2);
+  begin(2, 2);
+  admit(1, 1, '60 of 1');
+  admit(1, 2, '90 of 2');
+  // Another authentication of the pid takes the waiting registration over, and it counts once.
+  begin(1, 2);
+  admit(2, 2, '106 of 2');
+  admit(1, 1, '1 of 1');
+  admit(1, 2, '1 late');
+  authenticator.tick(15_000);
+  assert.deepEqual(resumed.splice(0), ['60 of 1', '1 of 1', '1 late']);
+  // What has been resumed, dropped or ended with its connection counts no longer.
+  begin(1, 3);
+  admit(1, 3, '256 of 3');
+  authenticator.connectionClosed(3);
+  begin(1, 1);
+  for (let n = 0; n < 20; n++) admit(1, 1, '32 of 1');
+  authenticator.tick(30_000);
+  assert.deepEqual(
+    resumed,
+    Array.from({ length: 8 }, () => '32 of 1'),
+  );
 });
 
 test('AUTHENTICATOR-5: of the actors that have authenticated on one connection the last 10 000 are kept', () => {
@@ -157,8 +228,14 @@ test('AUTHENTICATOR-5: a connection has at most 64 sessions; a pid that has one 
   for (let number = 0; number <= 64; number++) assert.equal(begin(number), number < 64);
   assert.equal(begin(0), true);
   assert.equal(begin(65), false);
-  assert.equal(authenticator.admit(numbered(0, 1), ''), 'waiting');
-  assert.deepEqual(authenticator.admit(numbered(64, 1), ''), { principal: undefined });
+  assert.equal(
+    authenticator.admit(numbered(0, 1), () => ''),
+    'waiting',
+  );
+  assert.deepEqual(
+    authenticator.admit(numbered(64, 1), () => ''),
+    { principal: undefined },
+  );
 });
 
 test('AUTHENTICATOR-5: connections with many sessions do not evict the session of a connection with one', () => {
@@ -168,7 +245,10 @@ test('AUTHENTICATOR-5: connections with many sessions do not evict the session o
   for (let connection = 0; connection < 400; connection++) {
     for (let at = 0; at < 64; at++) authenticator.begin(numbered(at, connection), numbered(at, connection).from, 0);
   }
-  assert.equal(authenticator.admit(own, ''), 'waiting');
+  assert.equal(
+    authenticator.admit(own, () => ''),
+    'waiting',
+  );
 });
 
 /** An authenticator whose messages, resumed registrations and log lines are recorded as text. */
@@ -184,7 +264,8 @@ function createRecorded(more: { readonly secrets?: undefined } = {}) {
       sent.push({ from, message });
       done.push(`${from} to ${to}: ${message.name}`);
     },
-    resume: (held) => done.push(`resumes ${held}`),
+    sizeOf: sizeOfText,
+    resume: (registration) => done.push(`resumes ${registration}`),
     log: (level, text) => done.push(`${level}: ${text}`),
     ...more,
   });
@@ -217,7 +298,10 @@ test('without secrets every authentication is answered with an error, and no reg
   assert.equal(authenticator.begin(over(1), ownPid, 0), true);
   const body = { error: 'No authenticator loaded' };
   assert.deepEqual(sent, [{ from: 'master', message: { name: 'AuthenticationErrorMessage', body } }]);
-  assert.deepEqual(authenticator.admit(over(1), 'at once'), { principal: undefined });
+  assert.deepEqual(
+    authenticator.admit(over(1), () => 'at once'),
+    { principal: undefined },
+  );
   assert.deepEqual([authenticator.isKnown(ownPid), authenticator.nextMs()], [false, undefined]);
 });
 
@@ -226,8 +310,14 @@ test('AUTHENTICATOR-3: sessions past their timeout end together; the registratio
   const others = [2, 3].map((at) => pidOf(`slave(${at})`, '10.0.0.1:5051'));
   authenticator.begin(over(1), ownPid, 0);
   for (const [at, pid] of others.entries()) authenticator.begin(over(at + 2, pid), pid, at + 1);
-  assert.equal(authenticator.admit(over(1), 'a'), 'waiting');
-  assert.equal(authenticator.admit(over(2, others[0] as Pid), 'b'), 'waiting');
+  assert.equal(
+    authenticator.admit(over(1), () => 'a'),
+    'waiting',
+  );
+  assert.equal(
+    authenticator.admit(over(2, others[0] as Pid), () => 'b'),
+    'waiting',
+  );
   takeActions();
   authenticator.tick(14_999);
   assert.deepEqual(takeActions(), []);

@@ -13,8 +13,9 @@
 // AUTHENTICATOR-4: a message over one connection changes nothing for the pids of others: a peer authenticates only actors at
 //     its own address, and only the sender that began a session continues it, over the same connection.
 // AUTHENTICATOR-5: what a peer can make this process keep is bounded. Pids have a limit of length, and a connection has limits
-//     of sessions and of principals; when there are too many sessions in all, the oldest session of the connection with the
-//     most sessions ends; and only the last few registrations that wait for one session are kept.
+//     of sessions and of principals. When there are too many sessions in all, the oldest session of the connection with the
+//     most sessions ends. Only the last few registrations wait for one session; when those that wait in all have too many
+//     bytes, the connection with the most loses its own.
 import { addressOfPid, LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, challengeOf, createCramMd5Server } from './cram-md5.js';
@@ -24,6 +25,7 @@ const MAX_SESSIONS = LIMITS.authentications.most;
 const MAX_SESSIONS_OF_CONNECTION = LIMITS.connectionAuthentications.most;
 const MAX_PRINCIPALS_OF_CONNECTION = LIMITS.connectionPrincipals.most;
 const MAX_WAITING = 8;
+const MAX_WAITING_BYTES = LIMITS.waitingRegistrations.most;
 
 export interface AuthenticatorOptions<Registration> {
   /** Undefined: every authentication is answered with an error. */
@@ -33,6 +35,8 @@ export interface AuthenticatorOptions<Registration> {
   /** A new text that is hard to guess. */
   random(): string;
   send(to: Pid, from: string, message: LibprocessMessage): void;
+  /** The bytes of a registration that waits. */
+  sizeOf(registration: Registration): number;
   /** A registration that waited (AUTHENTICATOR-1): call `admit` again. */
   resume(registration: Registration): void;
   log(level: 'info' | 'warning', text: string): void;
@@ -52,8 +56,8 @@ export interface Authenticator<Registration> {
   begin(sender: Sender, pid: Pid, nowMs: number): boolean;
   /** Takes a message to an actor of this process; false if the actor is not a session. */
   receive(to: string, sender: Sender, message: LibprocessMessage): boolean;
-  /** `waiting`: the registration was kept, and comes back through `resume`. */
-  admit(sender: Sender, registration: Registration): 'waiting' | { readonly principal: string | undefined };
+  /** `waiting`: the registration that `registration` returned is kept, and comes back through `resume`. */
+  admit(sender: Sender, registration: () => Registration): 'waiting' | { readonly principal: string | undefined };
   /** The principal that the pid authenticated as on the connection. */
   principalOf(sender: Sender): string | undefined;
   /** Whether the pid is authenticating or authenticated on any connection. */
@@ -76,6 +80,8 @@ interface Session<Registration> {
 interface ConnectionRecord<Registration> {
   readonly sessions: Map<Pid, Session<Registration>>;
   readonly principals: Map<Pid, string>;
+  /** Of the registrations that wait for its sessions. */
+  waitingBytes: number;
 }
 
 function createCounts<T>() {
@@ -91,8 +97,61 @@ function createCounts<T>() {
   };
 }
 
+/** Sets or removes the principal of a pid on its connection; above the limit the oldest is removed (AUTHENTICATOR-5). */
+function setPrincipal(
+  principals: Map<Pid, string>,
+  counts: readonly ReturnType<typeof createCounts<Pid>>[],
+  pid: Pid,
+  principal: string | undefined,
+): void {
+  const remove = (each: Pid): void => {
+    if (principals.delete(each)) for (const it of counts) it.subtract(each);
+  };
+  remove(pid);
+  if (principal === undefined) return;
+  for (const oldest of principals.keys()) {
+    if (principals.size < MAX_PRINCIPALS_OF_CONNECTION) break;
+    remove(oldest);
+  }
+  principals.set(pid, principal);
+  for (const it of counts) it.add(pid);
+}
+
+/** The registrations that wait for sessions, with their bytes (AUTHENTICATOR-5). */
+function createWaitingRegistrations<Registration>(
+  connections: ReadonlyMap<number, ConnectionRecord<Registration>>,
+  sizeOf: (registration: Registration) => number,
+) {
+  let totalBytes = 0;
+  const addBytes = (connection: number, bytes: number): void => {
+    const own = connections.get(connection);
+    if (own !== undefined) own.waitingBytes += bytes;
+    totalBytes += bytes;
+  };
+  /** Removes and returns the oldest registrations that wait for the session. */
+  const take = ({ peer, waiting }: Session<Registration>, count = waiting.length): readonly Registration[] => {
+    const taken = waiting.splice(0, count);
+    for (const registration of taken) addBytes(peer.connection, -sizeOf(registration));
+    return taken;
+  };
+  const dropThoseOfLargestConnection = (): void => {
+    let most: ConnectionRecord<Registration> | undefined;
+    for (const own of connections.values()) if (own.waitingBytes > (most?.waitingBytes ?? 0)) most = own;
+    for (const session of most?.sessions.values() ?? []) take(session);
+  };
+  return {
+    take,
+    add(session: Session<Registration>, registration: Registration): void {
+      session.waiting.push(registration);
+      addBytes(session.peer.connection, sizeOf(registration));
+      if (session.waiting.length > MAX_WAITING) take(session, 1);
+      while (totalBytes > MAX_WAITING_BYTES) dropThoseOfLargestConnection();
+    },
+  };
+}
+
 /** The sessions, and the sessions and principals of each connection. */
-function createSessionTable<Registration>() {
+function createSessionTable<Registration>(sizeOf: (registration: Registration) => number) {
   const sessions = new Map<string, Session<Registration>>();
   const connections = new Map<number, ConnectionRecord<Registration>>();
   /** Connections by their number of sessions. */
@@ -100,26 +159,27 @@ function createSessionTable<Registration>() {
   /** The numbers of connections on which each pid has a session or a principal, and on which it has a principal. */
   const uses = createCounts<Pid>();
   const authenticated = createCounts<Pid>();
+  const waiting = createWaitingRegistrations(connections, sizeOf);
 
   const recordOf = (connection: number): ConnectionRecord<Registration> => {
-    const known = connections.get(connection) ?? { sessions: new Map(), principals: new Map() };
+    const known = connections.get(connection) ?? { sessions: new Map(), principals: new Map(), waitingBytes: 0 };
     connections.set(connection, known);
     return known;
   };
-  const end = (session: Session<Registration>): void => {
+  /** Returns the registrations that waited for the session. */
+  const end = (session: Session<Registration>): readonly Registration[] => {
+    const waited = waiting.take(session);
     sessions.delete(session.actor);
     const own = connections.get(session.peer.connection);
-    if (own?.sessions.get(session.pid) !== session) return;
+    if (own?.sessions.get(session.pid) !== session) return waited;
     own.sessions.delete(session.pid);
     count(session.peer.connection, own.sessions.size + 1, own.sessions.size);
     uses.subtract(session.pid);
+    return waited;
   };
   const count = (connection: number, before: number, now: number): void => {
     byCount[before]?.delete(connection);
     if (now > 0) byCount[now]?.add(connection);
-  };
-  const forgetPrincipal = (principals: Map<Pid, string>, pid: Pid): void => {
-    if (principals.delete(pid)) for (const counts of [uses, authenticated]) counts.subtract(pid);
   };
   /** AUTHENTICATOR-5: the session that must end before another begins. */
   const sessionToEvict = (): Session<Registration> | undefined => {
@@ -132,31 +192,31 @@ function createSessionTable<Registration>() {
     connections,
     isKnown: uses.has,
     end,
-    /** Replaces the pid's earlier session on the connection, or evicts one if there are too many. */
+    addWaiting: waiting.add,
+    /**
+     * Replaces the pid's earlier session on the connection, and its registrations wait for the new one; or evicts a session
+     * if there are too many.
+     */
     open(session: Session<Registration>): void {
       const own = recordOf(session.peer.connection);
-      const ending = own.sessions.get(session.pid) ?? sessionToEvict();
-      if (ending !== undefined) end(ending);
+      const replaced = own.sessions.get(session.pid);
+      const evicted = replaced === undefined ? sessionToEvict() : undefined;
+      if (evicted !== undefined) end(evicted);
+      const waited = replaced === undefined ? [] : end(replaced);
       sessions.set(session.actor, session);
       own.sessions.set(session.pid, session);
       count(session.peer.connection, own.sessions.size - 1, own.sessions.size);
       uses.add(session.pid);
+      for (const registration of waited) waiting.add(session, registration);
     },
     /** The session ended with this principal; undefined if the authentication failed. */
     settle({ pid, peer }: Session<Registration>, principal: string | undefined): void {
-      const { principals } = recordOf(peer.connection);
-      forgetPrincipal(principals, pid);
-      if (principal === undefined) return;
-      for (const oldest of principals.keys()) {
-        if (principals.size < MAX_PRINCIPALS_OF_CONNECTION) break;
-        forgetPrincipal(principals, oldest);
-      }
-      principals.set(pid, principal);
-      for (const counts of [uses, authenticated]) counts.add(pid);
+      setPrincipal(recordOf(peer.connection).principals, [uses, authenticated], pid, principal);
     },
     close(connection: number): readonly Pid[] {
       const own = connections.get(connection);
       if (own === undefined) return [];
+      for (const session of own.sessions.values()) waiting.take(session);
       connections.delete(connection);
       byCount[own.sessions.size]?.delete(connection);
       for (const session of own.sessions.values()) sessions.delete(session.actor);
@@ -171,7 +231,8 @@ export function createAuthenticator<Registration>(
   options: AuthenticatorOptions<Registration>,
 ): Authenticator<Registration> {
   const { secrets, send, log } = options;
-  const { sessions, connections, isKnown, open, end, settle, close } = createSessionTable<Registration>();
+  const table = createSessionTable<Registration>(options.sizeOf);
+  const { sessions, connections, isKnown, open, end, settle, close, addWaiting } = table;
   let count = 0;
 
   return {
@@ -193,7 +254,7 @@ export function createAuthenticator<Registration>(
         peer,
         cramMd5: createCramMd5Server(secrets, challenge),
         dueMs: nowMs + options.timeoutMs,
-        waiting: before?.waiting ?? [],
+        waiting: [],
       };
       open(session);
       send(peer.from, session.actor, session.cramMd5.begin());
@@ -213,18 +274,17 @@ export function createAuthenticator<Registration>(
         const why = outcome.kind === 'refused' ? 'wrong principal or secret' : outcome.reason;
         log('warning', `authentication of ${session.pid} failed: ${why}`);
       }
-      if (outcome !== undefined) end(session);
+      const waited = outcome === undefined ? [] : end(session);
       // The result is in place before the peer learns of it.
       for (const reply of replies) send(from, session.actor, reply);
-      if (outcome !== undefined) for (const registration of session.waiting) options.resume(registration);
+      for (const registration of waited) options.resume(registration);
       return true;
     },
     admit({ from, connection }, registration) {
       const own = connections.get(connection);
       const session = own?.sessions.get(from);
       if (session === undefined) return { principal: own?.principals.get(from) };
-      session.waiting.push(registration);
-      if (session.waiting.length > MAX_WAITING) session.waiting.shift();
+      addWaiting(session, registration());
       return 'waiting';
     },
     principalOf: ({ from, connection }) => connections.get(connection)?.principals.get(from),
@@ -242,10 +302,7 @@ export function createAuthenticator<Registration>(
         const others = late.length === 1 ? '' : ` and ${late.length - 1} others`;
         log('warning', `authentication of ${first.pid}${others} took longer than ${options.timeoutMs} ms`);
       }
-      for (const session of late) {
-        end(session);
-        for (const registration of session.waiting) options.resume(registration);
-      }
+      for (const session of late) for (const registration of end(session)) options.resume(registration);
     },
     nextMs() {
       const [first] = sessions.values();

@@ -123,9 +123,15 @@ function createRateLimitQueue({ security, state, clock, log }: PeerGateOptions, 
   };
 }
 
+/** A registration that waits for an authentication, encoded: the decoded message can take a hundred times its bytes. */
+interface WaitingRegistration extends Omit<ReceivedMessage, 'message'> {
+  readonly wireName: string;
+  readonly bytes: Uint8Array;
+}
+
 interface AdmissionContext {
   readonly options: PeerGateOptions;
-  readonly authentication: Authenticator<ReceivedMessage>;
+  readonly authentication: Authenticator<WaitingRegistration>;
   readonly identity: PeerIdentity;
   readonly drop: Drop;
   fail(received: ReceivedMessage, message: string): void;
@@ -150,7 +156,9 @@ function admitMessage(
       );
   }
   const registers = isAgentRegistration(message) || frameworkIn(message) !== undefined;
-  const admitted = registers ? authentication.admit(sender, received) : { principal: undefined };
+  const admitted = registers
+    ? authentication.admit(sender, () => ({ from, connection, ...encodeMessage(message) }))
+    : { principal: undefined };
   if (admitted === 'waiting') return;
   const checked = registers ? checkSender(security, received, admitted.principal) : ok(message);
   if (checked.ok && !identity.mayRegister(received)) {
@@ -169,13 +177,17 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     const { wireName, bytes } = encodeMessage(message);
     host.send(to, from, wireName, bytes);
   };
-  const authentication = createAuthenticator<ReceivedMessage>({
+  const authentication = createAuthenticator<WaitingRegistration>({
     secrets: security.secrets,
     timeoutMs: security.authenticationTimeoutMs,
     host: host.address,
     random: () => randomBytes(16).toString('hex'),
     send,
-    resume: (received) => admitMessage(admission, received),
+    sizeOf: ({ bytes }) => bytes.length,
+    resume({ wireName, bytes, ...waited }) {
+      const decoded = decodeMessage(wireName, bytes);
+      if (decoded.ok) admitMessage(admission, { ...waited, message: decoded.value });
+    },
     log: (level, text) => log.limited(level, 'authentication', text),
   });
   const identity = createPeerIdentity(security, state, authentication);
