@@ -8,8 +8,8 @@ import { encodeAs } from './negotiate.js';
 import { bodyOf, fetchTransport, type IncomingAnswer } from './transport.js';
 import type { Method } from './types.js';
 
-/** No server sends larger records. */
-const maxRecordBytes = 256 * 2 ** 20;
+/** No master or agent sends larger records. */
+const MAX_RECORD_BYTES = 256 * 2 ** 20;
 
 const utf8 = new TextDecoder();
 
@@ -107,7 +107,7 @@ const decodeRecord = <T>(type: MediaType, bytes: Uint8Array, codec: Codec<T>) =>
 function eventsOf<Event>(answer: IncomingAnswer, codec: Codec<Event>, abort: AbortController): EventStream<Event> {
   const type = bodyType(answer.header('content-type') ?? '') ?? JSON_TYPE;
   async function* events(): AsyncGenerator<Event> {
-    const reader = recordReader(maxRecordBytes);
+    const reader = recordReader(MAX_RECORD_BYTES);
     try {
       for await (const chunk of answer.body) {
         const records = reader.push(chunk);

@@ -7,7 +7,7 @@ import type { Component, EndpointDefinition, Method } from './types.js';
 export interface Match<Name extends string> {
   readonly name: Name;
   readonly endpoint: EndpointDefinition;
-  /** The rest of the path after the endpoint's, without slashes at its ends. */
+  /** The rest of the path after the endpoint's and one slash, without slashes at its end. */
   readonly rest: string;
 }
 

@@ -31,7 +31,7 @@ export type Transport = (request: OutgoingRequest) => Promise<Result<IncomingAns
 
 const MAX_REDIRECTS = 5;
 /** The statuses of redirects that keep the method and the body. */
-const KEEPING = new Set([307, 308]);
+const METHOD_KEEPING_STATUSES = new Set([307, 308]);
 
 /**
  * The transport of browsers and Node. `fetch` drops `Authorization` when it follows a redirect to another origin, such as
@@ -44,7 +44,7 @@ export const fetchTransport: Transport = async (request) => {
     for (let hops = 0; ; hops++) {
       let answer = await fetchOnce(request, url, headers, 'manual');
       if (answer.type === 'opaqueredirect') answer = await fetchOnce(request, url, headers, 'follow');
-      const to = KEEPING.has(answer.status) ? answer.headers.get('location') : null;
+      const to = METHOD_KEEPING_STATUSES.has(answer.status) ? answer.headers.get('location') : null;
       if (to === null) return ok(incoming(answer, url));
       await answer.body?.cancel();
       if (hops === MAX_REDIRECTS) return err({ code: 'unreachable', url, text: `more than ${hops} redirects` });

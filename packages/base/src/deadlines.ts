@@ -1,6 +1,6 @@
-// Deadlines: a heap of keys, each with the time at which it is due. Plain data, changed by the functions beside it.
+// Deadlines of keys, in a heap. They are plain data, which only the functions of this module change.
 //
-// Owns: which key is due when. Boundary: nothing here calls anything when a deadline is due; the owner asks.
+// Owns: the deadline of each key. Boundary: no callbacks; the owner calls `takeDueDeadline` for the keys that are due.
 // DEADLINES-1: a key has at most one live deadline; setting it again replaces the old one.
 // DEADLINES-2: `takeDueDeadline` returns keys in the order of (deadline, time of setting).
 // DEADLINES-3: after a deadline is set, the heap has at most `MAX_STALE` stale entries more than live ones, so that a peer
@@ -40,7 +40,7 @@ export function cancelDeadline<K>(deadlines: Deadlines<K>, key: K): void {
 /** The earliest live deadline; undefined if there is none. */
 export const earliestDeadline = <K>(deadlines: Deadlines<K>): number | undefined => earliest(deadlines)?.atMonoMs;
 
-/** Takes out one key whose deadline is at or before `monoMs`; undefined if there is none. */
+/** Removes and returns the first key whose deadline is at or before `monoMs`; undefined if there is none. */
 export function takeDueDeadline<K>(deadlines: Deadlines<K>, monoMs: number): K | undefined {
   const first = earliest(deadlines);
   if (first === undefined || first.atMonoMs > monoMs) return undefined;

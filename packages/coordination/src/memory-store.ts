@@ -1,7 +1,8 @@
 // A store in memory, for `--registry=in_memory` and tests.
-import { ok } from '@meseta/base';
+import { ok, type Result } from '@meseta/base';
 import { checkEpoch } from './fence.js';
 import type { LocalStore } from './local-store.js';
+import type { Fenced } from './types.js';
 
 export function createMemoryStore(): LocalStore {
   let newest = 0;
@@ -12,6 +13,14 @@ export function createMemoryStore(): LocalStore {
   const requireOpen = (): void => {
     if (!isOpen) throw new Error('the store is closed');
   };
+  /** Runs a read or a write, unless its epoch is older than the newest. */
+  const fence = <T>(epoch: number, run: () => T): Result<T, Fenced> => {
+    requireOpen();
+    const allowed = checkEpoch(epoch, newest);
+    if (!allowed.ok) return allowed;
+    newest = epoch;
+    return ok(run());
+  };
 
   return {
     async nextEpoch() {
@@ -20,28 +29,18 @@ export function createMemoryStore(): LocalStore {
       return newest;
     },
     async read(epoch) {
-      requireOpen();
-      const allowed = checkEpoch(epoch, newest);
-      if (!allowed.ok) return allowed;
-      newest = epoch;
-      return ok({ snapshot, batches: [...batches] });
+      return fence(epoch, () => ({ snapshot, batches: [...batches] }));
     },
     async append(epoch, batch) {
-      requireOpen();
-      const allowed = checkEpoch(epoch, newest);
-      if (!allowed.ok) return allowed;
-      newest = epoch;
-      batches.push(Uint8Array.from(batch));
-      return ok(undefined);
+      return fence(epoch, () => {
+        batches.push(Uint8Array.from(batch));
+      });
     },
     async snapshot(epoch, bytes) {
-      requireOpen();
-      const allowed = checkEpoch(epoch, newest);
-      if (!allowed.ok) return allowed;
-      newest = epoch;
-      snapshot = Uint8Array.from(bytes);
-      batches = [];
-      return ok(undefined);
+      return fence(epoch, () => {
+        snapshot = Uint8Array.from(bytes);
+        batches = [];
+      });
     },
     async close() {
       isOpen = false;

@@ -25,7 +25,7 @@ function uuidToBase64(bytes: Uint8Array): string {
   const code = (sextet: number): number => CODES[sextet & 63] as number;
   const [a, b, c, d, e] = [bits(0), bits(3), bits(6), bits(9), bits(12)];
   const last = bytes[15] as number;
-  // biome-ignore format: a row a triple of bytes
+  // biome-ignore format: one row for three bytes
   return String.fromCharCode(
     code(a >> 18), code(a >> 12), code(a >> 6), code(a),
     code(b >> 18), code(b >> 12), code(b >> 6), code(b),

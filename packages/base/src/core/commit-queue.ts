@@ -1,10 +1,11 @@
-// The changes that a core makes durable, and the work that waits for them. Plain data, part of the core's state: work is
-// a record that names a handler and its subjects, not a closure, as its subject may be gone once the store has answered.
+// The changes that a core makes durable, and the work that waits for them. They are plain data in the state of the core:
+// work is a record with a handler's name and ids, not a closure, because the agent, framework or task of an id may be
+// removed before the store has written the batch.
 //
-// Owns: the batches that are with the store, the batch that is being collected, and the work that is ready.
+// Owns: the batches in flight to the store, the batch that is being collected, and the work that is ready.
 // Boundary: nothing here applies a change or calls a handler. The core proposes changes, takes the batch at the end of a
 // step, gives it to the store as an effect, and does the ready work.
-// COMMIT-QUEUE-1: the store answers batches in the order in which they were given to it.
+// COMMIT-QUEUE-1: the store completes batches in the order in which it got them.
 // COMMIT-QUEUE-2: work becomes ready in the order in which it was added, once every change of its batch and of all
 //     batches before it is durable; work that waits for no change is ready in the step that adds it.
 
@@ -14,7 +15,7 @@ interface Batch<Change, Work> {
 }
 
 export interface CommitQueue<Change, Work> {
-  /** With the store, oldest first. */
+  /** Given to the store and not yet durable, oldest first. */
   readonly inFlight: Batch<Change, Work>[];
   /** Collected since the last batch was given to the store. */
   next: Batch<Change, Work>;
@@ -58,7 +59,7 @@ export function doReadyWork<Change, Work>({ ready }: CommitQueue<Change, Work>, 
   ready.length = 0;
 }
 
-/** The changes to give to the store now; undefined if there are none, or `mostInFlight` batches are with it already. */
+/** The changes to give to the store now; undefined if there are none, or `mostInFlight` batches are in flight. */
 export function takeBatch<Change, Work>(
   queue: CommitQueue<Change, Work>,
   mostInFlight: number,
@@ -70,7 +71,7 @@ export function takeBatch<Change, Work>(
   return next.changes;
 }
 
-/** The oldest batch that is with the store is durable: its work is ready. Returns its changes; undefined if there is none. */
+/** The oldest batch in flight is durable, so its work is ready. Returns its changes; undefined if there is no batch. */
 export function completeBatch<Change, Work>({
   inFlight,
   ready,

@@ -1,8 +1,8 @@
-// What the handlers of one step share.
+// The context of the handlers of one step.
 import type { Now } from '../time.js';
 
 export interface Context<State, Effect> {
-  /** Maps change; the records they hold never do: a change replaces the record. */
+  /** Handlers change the Maps, but never a record in them: they replace the record. */
   readonly state: State;
   readonly now: Now;
   /** The effects of the step so far. */

@@ -1,23 +1,23 @@
-// A core as its owner sees it. The owner (a shell, the simulator) feeds inputs, carries out effects and reads the state;
-// what handlers may do with the state is in their `Context` (context.ts), which no owner sees.
+// The interface of a core to its owner. The owner (a shell, the simulator) feeds inputs, performs effects and reads the
+// state. Only the handlers of the core get a `Context` (context.ts), through which they change the state.
 //
-// MACHINE-1: all that a machine remembers is in its state: a machine made from a copy of the state answers the same
-//     inputs, at the same times, with the same effects.
+// MACHINE-1: a machine keeps nothing outside its state: a machine that is made from a copy of the state has the same
+//     effects for the same inputs at the same times.
 import type { Now } from '../time.js';
 import type { Context } from './context.js';
 
 /** The part of a machine that a loop drives. */
 export interface Steps<Input, Effect> {
-  /** Takes one input. The effects are to be carried out after the step, in their order. */
+  /** Handles one input and returns its effects, which the owner performs after the step in their order. */
   step(input: Input, now: Now): readonly Effect[];
-  /** The monotonic time at which to feed a `tick`; undefined while nothing will be due. */
+  /** The monotonic time at which the owner feeds a `tick`; undefined without a deadline. */
   nextDeadline(): number | undefined;
-  /** Whether to feed a `continue` once no other input waits. */
+  /** Whether the owner feeds a `continue` when no other input waits. */
   hasWork(): boolean;
 }
 
 export interface StateMachine<State, Input, Effect> extends Steps<Input, Effect> {
-  /** For views: they read it and may keep its records, and never change it. */
+  /** For views, which may keep its records but must not change it. */
   readonly state: State;
 }
 

@@ -1,7 +1,7 @@
-// The timers of a core. A timer is a record of a union, `{ kind, ...ids }`, so the compiler knows which ids a kind has
-// and that every kind is handled. Plain data, part of the core's state.
+// The timers of a core. A timer is a record of a union, `{ kind, ...ids }`, so that the compiler checks the ids of each
+// kind and that every kind is handled. Timers are plain data in the state of the core.
 //
-// Owns: the timers that are set and when each is due. Boundary: nothing here calls a handler; the core takes what is due.
+// Owns: the timers that are set, with their deadlines. Boundary: no callbacks; the core takes the timers that are due.
 // TIMERS-1: a timer is identified by its kind and ids, whatever the order of its fields; setting it again replaces it.
 // TIMERS-2: due timers are taken in the order of (deadline, time of setting).
 import {
@@ -14,7 +14,7 @@ import {
 } from '../deadlines.js';
 import type { Now } from '../time.js';
 
-/** What a core's union of timers extends: every field besides `kind` is an id. */
+/** The constraint of a core's union of timers: every field except `kind` is an id. */
 export interface TimerShape {
   readonly kind: string;
 }
@@ -35,7 +35,7 @@ export const createTimers = <Timer extends TimerShape>(): Timers<Timer> => ({
   byKey: new Map(),
 });
 
-/** Sets a timer, or sets it anew. With a delay below 0 it is due at once. */
+/** Sets a timer, or replaces its deadline. With a delay below 0 it is due at once. */
 export function setTimer<Timer extends TimerShape>(
   ctx: TimersContext<Timer>,
   timer: NoInfer<Timer>,
@@ -68,7 +68,7 @@ export const hasTimer = <Timer extends TimerShape>(
   timer: NoInfer<Timer>,
 ): boolean => timers.byKey.has(keyOf(timer));
 
-/** Takes out one timer that is due; undefined if none is. */
+/** Removes and returns the first timer that is due; undefined if there is none. */
 export function takeDueTimer<Timer extends TimerShape>({
   state: { timers },
   now,
