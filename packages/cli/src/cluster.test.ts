@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonText } from './cluster.js';
+import { clusterOf, jsonText } from './cluster.js';
+import { CommandError, EXIT } from './command.js';
 
 test('big integers are numbers with all digits', () => {
   assert.equal(jsonText({ at: 1_234_567_890_123_456_789n, less: -5n }), '{"at":1234567890123456789,"less":-5}');
@@ -22,3 +23,11 @@ for (const [what, text] of texts) {
     }
   });
 }
+
+test('a secret file that cannot be read is an error of the command line that names the option', () => {
+  assert.throws(
+    () => clusterOf({ principal: 'ops', 'secret-file': '/nowhere/secret' }),
+    (error) =>
+      error instanceof CommandError && error.exitCode === EXIT.usage && /^--secret-file: .*ENOENT/.test(error.message),
+  );
+});

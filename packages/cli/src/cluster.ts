@@ -1,6 +1,5 @@
-// The cluster that a command addresses: its clients, and failed calls as errors for the user.
+// The cluster that a command addresses: its client, its JSON, and the errors of failed calls.
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   authorizationOf,
   bodyOf,
@@ -9,7 +8,8 @@ import {
   fetchTransport,
   type MasterClient,
 } from '@meseta/sdk';
-import { CommandError, EXIT } from './command.js';
+import { baseUrlOf } from '@meseta/sdk/addresses';
+import { CommandError, EXIT, readOptionFile } from './command.js';
 
 export interface ClusterValues {
   readonly master?: string | undefined;
@@ -32,7 +32,7 @@ export function clusterOf(values: ClusterValues): Cluster {
 function credentialOf(values: ClusterValues): Credential | undefined {
   if (values.principal === undefined) return undefined;
   const file = values['secret-file'];
-  const secret = file === undefined ? process.env['MESETA_SECRET'] : readFileSync(file, 'utf8').trimEnd();
+  const secret = file === undefined ? process.env['MESETA_SECRET'] : readOptionFile('secret-file', file).trimEnd();
   if (secret === undefined) {
     throw new CommandError('--principal: expected a secret in --secret-file=FILE or $MESETA_SECRET', EXIT.usage);
   }
@@ -43,7 +43,7 @@ type Called<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: { readonly code: string; readonly text: string; readonly status?: number } };
 
-/** The answer of a call; a failed call becomes a CommandError. */
+/** The response of a call. Throws a CommandError if the call failed. */
 export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>): Promise<T> {
   const result = await called;
   if (result.ok) return result.value;
@@ -54,12 +54,11 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
   throw new CommandError(`the master at ${cluster.address} answered ${[status, text].filter(Boolean).join(' ')}`);
 }
 
-/** The JSON document of a v0 endpoint, for facts that no v1 call has. */
+/** The JSON document of a v0 endpoint, for fields that no v1 call returns. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
-  const base = /^https?:\/\//.test(cluster.address) ? cluster.address : `http://${cluster.address}`;
   const answer = await fetchTransport({
     method: 'GET',
-    url: base.replace(/\/+$/, '') + path,
+    url: baseUrlOf(cluster.address) + path,
     headers: authorizationOf(cluster.credential),
   });
   if (!answer.ok) {

@@ -1,4 +1,5 @@
-// Commands as declarations: the parser, the help and the shells' completion of a command are derived from one table.
+// Declarations of commands: a command's parser, help and shell completion are derived from one table of options.
+import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { parseDuration } from '@meseta/base';
 
@@ -19,7 +20,7 @@ type Values<O extends OptionTable> = ReturnType<
   typeof parseArgs<{ readonly options: O; readonly allowPositionals: true }>
 >['values'];
 
-/** Ends the command with a message for the user and an exit status. */
+/** Thrown to end the command with a message for the user and an exit status. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 
@@ -31,7 +32,7 @@ export class CommandError extends Error {
   }
 }
 
-/** A mistake on the command line. `path` is the command as it was called: `task list`. */
+/** The error of a wrong command line. `path` is the command as it was called: `task list`. */
 export const usageError = (path: string, text: string): CommandError =>
   new CommandError(`meseta ${path}: ${text}\nSee 'meseta ${path} --help'.`, EXIT.usage);
 
@@ -60,7 +61,7 @@ const HELP_OPTION = { type: 'boolean', short: 'h', help: 'print this help' } as 
 export interface Command {
   readonly summary: string;
   readonly options: OptionTable;
-  /** The values of the first positional that the shell can complete. */
+  /** The values of the first positional that shells complete. */
   readonly choices: readonly string[];
   /** `path` is the command as it was called: `task list`. */
   run(path: string, argv: readonly string[]): Promise<number>;
@@ -126,7 +127,16 @@ function helpText(path: string, positionals: string, about: string, options: Opt
   return `${usage}\n${about}\n\n${lines.join('\n')}\n`;
 }
 
-/** A number of at least 0; a CommandError that names the option otherwise. */
+/** The content of the file that an option names. Throws a CommandError that names the option. */
+export function readOptionFile(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandError(`--${option}: ${error instanceof Error ? error.message : String(error)}`, EXIT.usage);
+  }
+}
+
+/** A number of at least 0. Throws a CommandError that names the option. */
 export function parseNumber(path: string, option: string, text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
@@ -135,7 +145,7 @@ export function parseNumber(path: string, option: string, text: string): number 
   return value;
 }
 
-/** Milliseconds of a duration in Mesos' format, `10secs`; a CommandError that names the option otherwise. */
+/** Milliseconds of a duration in Mesos' format, `10secs`. Throws a CommandError that names the option. */
 export function parseDurationOption(path: string, option: string, text: string): number {
   const duration = parseDuration(text);
   if (!duration.ok) throw usageError(path, `--${option}: ${duration.error}`);

@@ -8,7 +8,7 @@ export interface Credential {
 }
 
 /** The URL, without a final slash, of `10.0.0.1:5050` or `http://10.0.0.1:5050/`. */
-export function masterUrl(address: string): string {
+export function baseUrlOf(address: string): string {
   const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
   return withoutTrailing(url, '/');
 }
@@ -21,6 +21,6 @@ export function authorizationOf(credential: Credential | undefined): Readonly<Re
 }
 
 export const clientOptions = (address: string, credential: Credential | undefined): ClientOptions => ({
-  address: masterUrl(address),
+  address: baseUrlOf(address),
   headers: authorizationOf(credential),
 });

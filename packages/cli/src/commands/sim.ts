@@ -1,6 +1,5 @@
-// `meseta sim`: simulates clusters with faults by seed; a failure is printed with the command that replays it.
+// `meseta sim`: simulates clusters with faults, one for each seed, and prints failures with the command that replays them.
 import { fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import {
   type Failure,
@@ -17,15 +16,15 @@ import {
   shrink,
   simulate,
 } from '@meseta/simulator';
-import { CommandError, EXIT, parse, parseDurationOption, parseNumber } from '../command.js';
+import { EXIT, parse, parseDurationOption, parseNumber, readOptionFile, usageError } from '../command.js';
 
 const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N | --play=FILE] [OPTION]...
-Simulates clusters, with the real master, agents and allocator, on a virtual clock: each seed is another cluster with
-other faults. A run that breaks an invariant prints the command that replays it.
+Simulates clusters, with the real master, agents and allocator, on a virtual clock. Each seed determines a cluster and its
+faults. A run that violates an invariant prints the command that replays it.
 
       --seeds=FROM..TO     run each of these seeds (default: 1..200)
       --seed=N             run this seed
-      --play=FILE          play a scenario and print what happens; status 1 if it differs from the scenario
+      --play=FILE          play a scenario and print its log; status 1 if the log differs from the file
       --workers=N          the number of processes (default: one for each core)
       --duration=DURATION  run seeds from FROM on for this long, such as 15mins
       --log                with one seed: print every event
@@ -76,23 +75,23 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
 }
 
 function playFile(file: string): number {
-  const text = readFileSync(file, 'utf8');
+  const text = readOptionFile('play', file);
   const played = play(text);
   process.stdout.write(played);
   return played === text ? EXIT.done : EXIT.failed;
 }
 
 function selectionOf(values: { readonly [part in (typeof PARTS)[number]]?: string | undefined }): Selection {
-  const numbers = (text: string): ReadonlySet<number> =>
-    new Set(text === 'none' ? [] : text.split(',').map((part) => parseNumber('sim', 'faults', part)));
+  const numbers = (option: string, text: string): ReadonlySet<number> =>
+    new Set(text === 'none' ? [] : text.split(',').map((number) => parseNumber('sim', option, number)));
   return Object.fromEntries(
-    PARTS.flatMap((part) => (values[part] === undefined ? [] : [[part, numbers(values[part])]])),
+    PARTS.flatMap((part) => (values[part] === undefined ? [] : [[part, numbers(part, values[part])]])),
   ) as Selection;
 }
 
 function* seedsOf(text: string, endless: boolean): Generator<number> {
   const match = /^(\d+)\.\.(\d+)$/.exec(text);
-  if (match === null) throw new CommandError(`meseta sim: --seeds: expected FROM..TO, got '${text}'`, EXIT.usage);
+  if (match === null) throw usageError('sim', `--seeds: expected FROM..TO, got '${text}'`);
   for (let seed = Number(match[1]); endless || seed <= Number(match[2]); seed++) yield seed;
 }
 
@@ -113,7 +112,9 @@ function one(seed: number, selection: Selection, { log, plan: showPlan, mayShrin
   }
   const { failure, virtualMs, happenings } = simulate(plan, log ? { onLine: write } : {});
   if (failure === undefined) {
-    write(`seed ${seed}: nothing broke in ${Math.round(virtualMs / 60_000)} minutes, ${happenings} happenings`);
+    write(
+      `seed ${seed}: no invariant was violated in ${Math.round(virtualMs / 60_000)} virtual minutes and ${happenings} events`,
+    );
     return EXIT.done;
   }
   report(seed, selection, failure);
@@ -126,8 +127,8 @@ const report = (seed: number, selection: Selection, failure: Failure): void =>
 
 function reportShrunk(seed: number, { invariant }: Failure): void {
   const { selection, runs } = shrink(planOf(seed), invariant);
-  const left = PARTS.map((part) => `${selection[part]?.size ?? 0} ${part}`).join(', ');
-  write(`  shrunk in ${runs} runs to ${left}: ${replayCommand(seed, selection)}`);
+  const remaining = PARTS.map((part) => `${selection[part]?.size ?? 0} ${part}`).join(', ');
+  write(`  shrunk in ${runs} runs to ${remaining}: ${replayCommand(seed, selection)}`);
 }
 
 interface ManyRuns {
