@@ -54,7 +54,7 @@ test('CLAIM-1: one that someone else made first is refused, as is a link of thei
   mkdirSync(`${root}/mesos`);
   chownSync(`${root}/mesos`, 65534, 65534);
   assert.match(await problem(`${root}/mesos`), /mesos belongs to user 65534; expected user 0: make it one that only/);
-  assert.match(await problem(`${root}/mesos/fetch`), /mesos belongs to user 65534, who can change what lies in it/);
+  assert.match(await problem(`${root}/mesos/fetch`), /mesos belongs to user 65534, who can change its entries/);
   assert.equal(existsSync(`${root}/mesos/fetch`), false);
   symlinkSync('/etc', `${root}/link`);
   lchownSync(`${root}/link`, 65534, 65534);

@@ -13,20 +13,20 @@ const MAX_LINKS = 40;
 const STICKY = 0o1000;
 const PARENT_MODE = 0o755;
 
-/** What is wrong with the last directory of a path, or with one on the way to it; undefined: nothing. */
+/** The problem with a directory on a path; undefined if it has none. `isLast`: the claimed directory itself. */
 function problemOf(path: string, stat: FileStat, isLast: boolean): string | undefined {
   const uid = process.getuid?.() ?? 0;
   const todo = `make it one that only user ${uid} may write to (chown, chmod go-w), or name another directory`;
   if (isLast && stat.uid !== uid) return `${path} belongs to user ${stat.uid}; expected user ${uid}: ${todo}`;
   if (stat.uid !== uid && stat.uid !== 0) {
-    return `${path} belongs to user ${stat.uid}, who can change what lies in it; expected ${uid === 0 ? 'root' : `user ${uid} or root`}: ${todo}`;
+    return `${path} belongs to user ${stat.uid}, who can change its entries; expected ${uid === 0 ? 'root' : `user ${uid} or root`}: ${todo}`;
   }
   if (isProtected(stat) || (!isLast && (stat.mode & STICKY) !== 0)) return undefined;
   return `${path} can be written to by others than its owner (mode ${stat.mode.toString(8)}): ${todo}`;
 }
 
-/** Makes the directory unless it is there; what is there then. */
-async function madeOrFound(path: string, mode: number): Promise<SystemResult<FileStat>> {
+/** Makes the directory unless the name exists. Returns the status of the name. */
+async function findOrMakeDirectory(path: string, mode: number): Promise<SystemResult<FileStat>> {
   const look = (): Promise<SystemResult<FileStat>> => attempt(() => statOfPath(path));
   const found = await look();
   if (found.ok || found.error.code !== 'ENOENT') return found;
@@ -46,7 +46,7 @@ export async function claimDirectory(path: string, mode: number): Promise<System
   for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
     const next = posix.join(at, name);
     const isLast = rest.length === 0;
-    const stat = await madeOrFound(next, isLast ? mode : PARENT_MODE);
+    const stat = await findOrMakeDirectory(next, isLast ? mode : PARENT_MODE);
     if (!stat.ok) return stat;
     if (stat.value.kind === 'symlink') {
       links++;

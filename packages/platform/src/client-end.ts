@@ -1,5 +1,6 @@
-// The end of a client's sending side. A client that waits for an answer may end its side after its request (HOST-2); of a
-// stream without an end the same is the only sign that the client has gone, unless something is written to it.
+// The end of a client's sending side. A client that waits for an answer may end its side after its request (HOST-2). For the
+// client of an endless stream it means that the client has disconnected: until something is written to the stream, no other
+// event reports that.
 import type { ServerResponse } from 'node:http';
 
 /** Destroys the response of a stream once its client ends its side of the connection, as libprocess does. */

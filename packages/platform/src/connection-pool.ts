@@ -1,11 +1,11 @@
-// Connections of one kind, with the choice of the one to close first.
+// Connections of one kind, and which of them is closed when there are too many.
 
 export interface ConnectionPool<It extends { readonly ip: string }> {
   readonly size: number;
   add(it: It): void;
   delete(it: It): void;
   /** The oldest connection of the address that has the most. */
-  first(): It | undefined;
+  nextToClose(): It | undefined;
 }
 
 export function createConnectionPool<It extends { readonly ip: string }>(): ConnectionPool<It> {
@@ -27,7 +27,7 @@ export function createConnectionPool<It extends { readonly ip: string }>(): Conn
       size--;
       if (own.size === 0) byIp.delete(it.ip);
     },
-    first() {
+    nextToClose() {
       let most: Set<It> | undefined;
       for (const own of byIp.values()) if (own.size > (most?.size ?? 0)) most = own;
       return most?.values().next().value;

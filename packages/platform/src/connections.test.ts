@@ -43,9 +43,9 @@ function world(limits: Partial<ConnectionLimits>) {
 test('CONNECTIONS-1: silent connections are closed first, then idle ones, of the address that has the most', () => {
   const { connections, open, cut } = world({ maxConnections: 5 });
   const [peer, busy, idle] = [open('10.0.0.1', 1), open('10.0.0.2', 1), open('::ffff:10.0.0.3', 1)];
-  connections.used(peer, '10.0.0.1:5051');
+  connections.markUsed(peer, '10.0.0.1:5051');
   connections.requestBegan(busy);
-  connections.used(idle, undefined);
+  connections.markUsed(idle, undefined);
   const flood = [open('10.0.0.9', 1), open('10.0.0.9', 2)];
   const quiet = open('10.0.0.4', 1);
   assert.deepEqual(
@@ -81,19 +81,34 @@ test('CONNECTIONS-2: the number of silent connections is limited after the grace
   connections.closeAll();
 });
 
+test('CONNECTIONS-3: a sender of complete messages stays connected although each read ends within a message', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({});
+  const [busy, peer] = [open('10.0.0.1', 1), open('10.0.0.2', 1)];
+  for (let at = 0; at <= 2 * HEAD_TIMEOUT_MS; at += 5_000) {
+    connections.markUsed(busy, undefined);
+    connections.markUsed(peer, '10.0.0.2:5051');
+    for (const socket of [busy, peer]) connections.setBufferedBytes(socket, 100);
+    wait(5_000);
+  }
+  assert.deepEqual([busy.destroyed, peer.destroyed], [false, false]);
+  connections.closeAll();
+});
+
 test('CONNECTIONS-3: a head that arrives byte by byte has the same time as one that never arrives', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());
   const { connections, open, wait } = world({});
   const [slow, large] = [open('10.0.0.1', 1), open('10.0.0.2', 1)];
   for (let at = 0; at <= HEAD_TIMEOUT_MS; at += 5_000) {
-    connections.holds(slow, 1 + at / 5_000);
+    connections.setBufferedBytes(slow, 1 + at / 5_000);
     // A body of a megabyte may take a minute more.
-    connections.holds(large, 2 ** 20);
+    connections.setBufferedBytes(large, 2 ** 20);
     wait(5_000);
   }
   assert.deepEqual([slow.destroyed, large.destroyed], [true, false]);
-  connections.holds(large, 0);
+  connections.setBufferedBytes(large, 0);
   wait(10 * HEAD_TIMEOUT_MS);
   assert.equal(large.destroyed, false);
   assert.equal(connections.stats.slow, 1);
@@ -140,9 +155,9 @@ test('CONNECTIONS-4: connections that claim to be of one registered peer count a
   const { connections, open } = world({ maxConnections: 7 });
   const real = open('10.0.0.1', 1);
   const flood = [1, 2, 3, 4, 5].map((port) => open('10.0.0.9', port));
-  for (const socket of [real, ...flood]) connections.used(socket, '10.0.0.1:5051');
+  for (const socket of [real, ...flood]) connections.markUsed(socket, '10.0.0.1:5051');
   // The peer's own message counts again.
-  connections.used(real, '10.0.0.1:5051');
+  connections.markUsed(real, '10.0.0.1:5051');
   for (const port of [1, 2, 3, 4]) connections.requestBegan(open('10.0.0.2', port));
   assert.equal(real.destroyed, false);
   assert.deepEqual(

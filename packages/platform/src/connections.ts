@@ -1,9 +1,9 @@
 // Incoming connections of the shared port: their origin, their state, and the choice of those to close when there are too many.
 //
 // Owns: every accepted socket until it closes.
-// Boundary: sockets and times; requests are the caller's. A connection is silent until the head of its first request has
+// Boundary: sockets and times; the caller reads and answers requests. A connection is silent until the head of its first request has
 // arrived, then idle; busy while a request is answered; stalled if the client has read no byte of the answer for
-// `STALLED_MS`; or a peer's, which carries messages of a registered sender.
+// `STALLED_MS`; or a peer's: it has carried a message of a registered sender.
 // CONNECTIONS-1: at most `maxConnections` are open. One more closes the oldest silent one, else the oldest idle one, else the
 //     oldest stalled one, each of the address that has the most of them: a flood from one address closes connections of that
 //     address. If there is none, the new connection is closed. Busy connections and those of peers stay open.
@@ -67,9 +67,9 @@ interface Tracked extends PeerConnection {
   peer: string | undefined;
   requests: number;
   sinceMs: number;
-  /** Of an incomplete request: when it began, and the bytes held. */
+  /** Of an incomplete request: when it began, and its buffered bytes. */
   begunMs: number | undefined;
-  heldBytes: number;
+  bufferedBytes: number;
   /** The bytes of answers that the client had read at its last progress, and when that was. */
   takenBytes: number;
   takenMs: number;
@@ -79,18 +79,18 @@ export interface Connections {
   readonly stats: Readonly<ConnectionStats>;
   /** Undefined: there was no room, and the socket was closed. */
   add(socket: Socket, certifiedIps: readonly string[] | undefined): PeerConnection | undefined;
-  of(socket: Socket): PeerConnection | undefined;
-  /** `bytes` of an incomplete request are held; 0 without one. */
-  holds(socket: Socket, bytes: number): void;
+  find(socket: Socket): PeerConnection | undefined;
+  /** The number of bytes buffered for an incomplete request; 0 without one. */
+  setBufferedBytes(socket: Socket, bytes: number): void;
   /** The head of a request has arrived; its answer has ended. */
   requestBegan(socket: Socket): void;
   requestEnded(socket: Socket): void;
   /** A message arrived and was answered. `peer`: the address of its sender if that is registered. */
-  used(socket: Socket, peer: string | undefined): void;
+  markUsed(socket: Socket, peer: string | undefined): void;
   closeAll(): void;
 }
 
-function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
+function createConnectionTable({ nowMs, onClosed, onCut }: ConnectionsOptions) {
   const all = new Map<Socket, Tracked>();
   const pools = {
     silent: createConnectionPool<Tracked>(),
@@ -99,7 +99,7 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
   } as const;
   const peers = new Map<string, Set<Tracked>>();
   const stats: ConnectionStats = { open: 0, cut: 0, slow: 0 };
-  const leavePool = (it: Tracked): void => {
+  const removeFromPool = (it: Tracked): void => {
     if (it.kind !== 'busy' && it.kind !== 'peer') pools[it.kind].delete(it);
     if (it.peer === undefined) return;
     const own = peers.get(it.peer);
@@ -108,14 +108,14 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
     it.peer = undefined;
   };
   const enter = (it: Tracked, kind: Tracked['kind']): void => {
-    leavePool(it);
+    removeFromPool(it);
     it.kind = kind;
     it.sinceMs = nowMs();
     if (kind !== 'busy' && kind !== 'peer') pools[kind].add(it);
   };
   const forget = (it: Tracked): void => {
     if (!all.delete(it.socket)) return;
-    leavePool(it);
+    removeFromPool(it);
     stats.open = all.size;
     onClosed(it);
   };
@@ -145,18 +145,18 @@ function createBook({ nowMs, onClosed, onCut }: ConnectionsOptions) {
   };
 }
 
-type Book = ReturnType<typeof createBook>;
+type ConnectionTable = ReturnType<typeof createConnectionTable>;
 
 /** Closes one connection; false if every connection is in use (CONNECTIONS-1). */
-function makeRoom({ pools, cut }: Book, { maxConnections }: ConnectionLimits): boolean {
-  const victim = pools.silent.first() ?? pools.idle.first() ?? pools.stalled.first();
+function makeRoom({ pools, cut }: ConnectionTable, { maxConnections }: ConnectionLimits): boolean {
+  const victim = pools.silent.nextToClose() ?? pools.idle.nextToClose() ?? pools.stalled.nextToClose();
   if (victim === undefined) return false;
   cut(victim, 'cut', `more than ${maxConnections} connections are open, and this one is ${victim.kind}`);
   return true;
 }
 
 /** Tracks whether the client of a request reads its answer. */
-function watchAnswer(it: Tracked, enter: Book['enter'], nowMs: number): void {
+function watchAnswer(it: Tracked, enter: ConnectionTable['enter'], nowMs: number): void {
   const { bytesWritten, writableLength } = it.socket;
   const takenBytes = bytesWritten - writableLength;
   if (writableLength === 0 || takenBytes !== it.takenBytes) {
@@ -167,15 +167,15 @@ function watchAnswer(it: Tracked, enter: Book['enter'], nowMs: number): void {
 }
 
 /** CONNECTIONS-2, CONNECTIONS-3, and the detection of stalled connections. */
-function sweep({ all, pools, enter, cut }: Book, { maxSilent }: ConnectionLimits, nowMs: number): void {
+function sweep({ all, pools, enter, cut }: ConnectionTable, { maxSilent }: ConnectionLimits, nowMs: number): void {
   for (const it of [...all.values()]) {
     if (it.kind === 'busy' || it.kind === 'stalled') watchAnswer(it, enter, nowMs);
     if (it.begunMs === undefined) continue;
-    const allowedMs = HEAD_TIMEOUT_MS + it.heldBytes / MIN_BODY_BYTES_PER_MS;
+    const allowedMs = HEAD_TIMEOUT_MS + it.bufferedBytes / MIN_BODY_BYTES_PER_MS;
     if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request did not arrive in time');
   }
   while (pools.silent.size > maxSilent) {
-    const oldest = pools.silent.first();
+    const oldest = pools.silent.nextToClose();
     if (oldest === undefined || nowMs - oldest.sinceMs <= SILENT_GRACE_MS) return;
     cut(oldest, 'cut', `more than ${maxSilent} connections have sent no request yet`);
   }
@@ -183,18 +183,18 @@ function sweep({ all, pools, enter, cut }: Book, { maxSilent }: ConnectionLimits
 
 export function createConnections(options: ConnectionsOptions): Connections {
   const { limits, nowMs, onCut } = options;
-  const book = createBook(options);
-  const { all, stats, enter, enterPeer, forget } = book;
+  const table = createConnectionTable(options);
+  const { all, stats, enter, enterPeer, forget } = table;
   let lastId = 0;
-  const timer = setInterval(() => sweep(book, limits, nowMs()), SWEEP_MS);
+  const timer = setInterval(() => sweep(table, limits, nowMs()), SWEEP_MS);
   timer.unref();
 
   return {
     stats,
-    of: (socket) => all.get(socket),
+    find: (socket) => all.get(socket),
     add(socket, certifiedIps) {
       const ip = canonicalIp(socket.remoteAddress ?? '') ?? '';
-      if (all.size >= limits.maxConnections && !makeRoom(book, limits)) {
+      if (all.size >= limits.maxConnections && !makeRoom(table, limits)) {
         stats.cut++;
         onCut(
           `${ip}:${socket.remotePort}`,
@@ -213,7 +213,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
         requests: 0,
         sinceMs: 0,
         begunMs: undefined,
-        heldBytes: 0,
+        bufferedBytes: 0,
         takenBytes: 0,
         takenMs: 0,
       };
@@ -223,10 +223,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
       socket.on('close', () => forget(it));
       return it;
     },
-    holds(socket, bytes) {
+    setBufferedBytes(socket, bytes) {
       const it = all.get(socket);
       if (it === undefined) return;
-      it.heldBytes = bytes;
+      it.bufferedBytes = bytes;
       it.begunMs = bytes === 0 ? undefined : (it.begunMs ?? nowMs());
     },
     requestBegan(socket) {
@@ -241,9 +241,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
       it.requests--;
       if ((it.kind === 'busy' || it.kind === 'stalled') && it.requests === 0) enter(it, 'idle');
     },
-    used(socket, peer) {
+    markUsed(socket, peer) {
       const it = all.get(socket);
-      if (it === undefined || it.kind === 'peer') return;
+      if (it === undefined) return;
+      // CONNECTIONS-3: bytes buffered from now on belong to the next request.
+      it.begunMs = undefined;
+      if (it.kind === 'peer') return;
       if (peer !== undefined) enterPeer(it, peer);
       else if (it.kind === 'silent' || (it.kind === 'idle' && nowMs() - it.sinceMs > USE_RESOLUTION_MS))
         enter(it, 'idle');

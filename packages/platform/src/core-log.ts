@@ -1,5 +1,5 @@
-// The log lines of a core. Peers can cause as many of them as they send messages and calls, so those are limited by the kind
-// of input that caused them; lines that the core's own inputs cause (ticks, answers of the store) are not.
+// The log lines of a core. Lines that inputs of peers (messages, calls) cause are limited, by the kind of input; lines that
+// the core's own inputs (ticks, answers of the store) cause are not.
 import type { Logger } from './log.js';
 
 export interface CoreLog<Input> {

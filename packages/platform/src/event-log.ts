@@ -31,7 +31,7 @@ export interface EventLog {
   readonly bytes: number;
 }
 
-const MANY = 64;
+const MANY_SUBSCRIBERS = 64;
 const MANY_DELAY_MS = 20;
 /** The time for writes in one turn of the event loop. */
 const SLICE_MS = 2;
@@ -190,7 +190,7 @@ export function createEventLog(options: EventLogOptions): EventLog {
   const schedule = (): void => {
     if (scheduled) return;
     scheduled = true;
-    if (subscribers.size >= MANY) clock.setTimer(MANY_DELAY_MS, flush);
+    if (subscribers.size >= MANY_SUBSCRIBERS) clock.setTimer(MANY_DELAY_MS, flush);
     else clock.defer(flush);
   };
   const add = (response: ServerResponse, first: readonly Uint8Array[]): Subscriber => {

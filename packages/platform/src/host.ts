@@ -1,8 +1,9 @@
 // One port for HTTP and libprocess, as in Mesos: the `ip:port` of a process takes messages and requests of endpoints.
 // Incoming connections: inbound.ts, connections.ts. Outgoing messages: peers.ts.
 //
-// HOST-1: with `requirePeerAddressIpMatch` a message is accepted only from the address in its sender's pid; on a connection
-//     with a client certificate, also from an address in the certificate. Others are answered 400 and counted.
+// HOST-1: with `requirePeerAddressIpMatch` a message is accepted only if its sender's pid contains the connection's remote
+//     address; without it, on a connection with a verified client certificate, the pid must contain the remote address or an
+//     address of the certificate. Other messages are answered 400 and counted.
 // HOST-2: a client that ends its sending side after its requests gets every answer; only streams end with it (client-end.ts).
 import {
   createServer as createHttpServer,
@@ -46,7 +47,7 @@ export interface PeerMessage {
 
 export type { ConnectionLimits, PeerConnection } from './connections.js';
 
-/** An event for the log. */
+/** An event that the caller may log. */
 export type HostNote =
   | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
   | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string }
@@ -100,7 +101,7 @@ export interface HostOptions {
    * within `send` or `link`; the address is no longer linked.
    */
   onPeerLost(address: string): void;
-  /** Peers can cause notes at will: a log of them is to be limited (`Logger.limited`). */
+  /** Peers can cause notes at will: log them with `Logger.limited`. */
   onNote?(note: HostNote): void;
   /** The longest body of a message; 64 MiB unless given. */
   readonly maxBodyBytes?: number | undefined;
@@ -198,7 +199,7 @@ async function messageOverHttp(
   ) => Promise<Result<Uint8Array, { readonly status: number; readonly message: string }>>,
   deliver: (message: PeerMessage) => Delivered,
 ): Promise<void> {
-  const connection = connections.of(request.socket);
+  const connection = connections.find(request.socket);
   const from = request.headers['libprocess-from'];
   const envelope = parseEnvelope(request.url ?? '', request.headers['user-agent'], from?.toString());
   const body = envelope.ok ? await readBody(request) : err({ status: 400, message: envelope.error });
@@ -209,7 +210,7 @@ async function messageOverHttp(
   }
   if (connection === undefined) return;
   const delivered = deliver({ ...envelope.value, body: body.value, connection });
-  connections.used(request.socket, delivered === 'registered' ? addressOfPid(envelope.value.from) : undefined);
+  connections.markUsed(request.socket, delivered === 'registered' ? addressOfPid(envelope.value.from) : undefined);
   const { status, reason } = replyTo(delivered);
   response.writeHead(status, { 'content-length': Buffer.byteLength(reason) }).end(reason);
 }
@@ -227,7 +228,7 @@ const listen = (server: Server, ip: string, port: number): Promise<HostError | u
   });
 
 /** HOST-1. */
-function isFromItsAddress({ from, connection }: PeerMessage, requireMatch: boolean): boolean {
+function isSenderAddressVerified({ from, connection }: PeerMessage, requireMatch: boolean): boolean {
   const { ip, certifiedIps } = connection;
   if (!requireMatch && certifiedIps === undefined) return true;
   const claimed = canonicalIp(hostOf(addressOfPid(from)));
@@ -239,7 +240,7 @@ function isFromItsAddress({ from, connection }: PeerMessage, requireMatch: boole
 function createDelivery(options: HostOptions, counters: Counters): (message: PeerMessage) => Delivered {
   const requireMatch = options.requirePeerAddressIpMatch === true;
   return (message) => {
-    if (!isFromItsAddress(message, requireMatch)) {
+    if (!isSenderAddressVerified(message, requireMatch)) {
       counters.elsewhere++;
       return { refused: `the sender ${message.from} is not at ${message.connection.ip}, which the message came from` };
     }

@@ -75,17 +75,32 @@ function createPacing(socket: Socket) {
   };
 }
 
+/** Returns a function that accounts for a connection's buffered bytes: it returns false if the shared budget is exhausted. */
+function createBufferAccount(socket: Socket, { budget, connections }: InboundOptions): (bytes: number) => boolean {
+  let accountedBytes = 0;
+  return (bytes) => {
+    const more = bytes - accountedBytes;
+    if (more <= 0) budget.give(-more);
+    else if (!budget.take(more, accountedBytes)) return false;
+    if (accountedBytes === 0 && bytes > 0) socket.setTimeout(HEAD_TIMEOUT_MS);
+    else if (accountedBytes > 0 && bytes === 0) socket.setTimeout(0);
+    accountedBytes = bytes;
+    connections.setBufferedBytes(socket, bytes);
+    return true;
+  };
+}
+
 function readMessages(socket: Socket, connection: PeerConnection, options: InboundOptions): void {
-  const { budget, connections } = options;
+  const { connections } = options;
   let answer = '';
   let close = false;
-  let mine = 0;
   const pacing = createPacing(socket);
+  const accountBuffered = createBufferAccount(socket, options);
   const parser = createMessageParser(
     {
       message(head, body) {
         const delivered = options.deliver(head, body, connection);
-        connections.used(socket, delivered === 'registered' ? addressOfPid(head.from) : undefined);
+        connections.markUsed(socket, delivered === 'registered' ? addressOfPid(head.from) : undefined);
         const { status, reason } = replyTo(delivered);
         answer += status === 400 ? refusalOf(reason, status, false) : answerOf(`${status} ${STATUS_CODES[status]}`);
         if (!head.keepAlive) close = true;
@@ -98,17 +113,6 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   );
   const remote = (): string => `${socket.remoteAddress}:${socket.remotePort}`;
 
-  /** Accounts for the held bytes; false if the shared budget is exhausted. */
-  const hold = (bytes: number): boolean => {
-    const more = bytes - mine;
-    if (more <= 0) budget.give(-more);
-    else if (!budget.take(more, mine)) return false;
-    if (mine === 0 && bytes > 0) socket.setTimeout(HEAD_TIMEOUT_MS);
-    else if (mine > 0 && bytes === 0) socket.setTimeout(0);
-    mine = bytes;
-    connections.holds(socket, bytes);
-    return true;
-  };
   const finish = (): void => {
     if (answer !== '') socket.write(answer, 'latin1');
     answer = '';
@@ -134,7 +138,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     socket.end();
   };
   const leave = (): void => {
-    hold(0);
+    accountBuffered(0);
     pacing.end();
     socket.off('data', onData);
     socket.off('timeout', onTimeout);
@@ -142,7 +146,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     socket.off('close', onClose);
   };
   const onClose = (): void => {
-    hold(0);
+    accountBuffered(0);
   };
   const onData = (bytes: Buffer): void => {
     if (bytes.length >= LARGE_READ_BYTES) pacing.pauseForTurn();
@@ -151,10 +155,11 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     if (parsed.kind === 'foreign' && !close) {
       leave();
       finish();
-      giveOn(socket, parsed.rest, options);
+      passToCallReader(socket, parsed.rest, options);
       return;
     }
-    if (!hold(parser.heldBytes)) refuse('the incomplete messages of all connections exceed the limit', 413);
+    if (!accountBuffered(parser.bufferedBytes))
+      refuse('the incomplete messages of all connections exceed the limit', 413);
     finish();
   };
   socket.on('data', onData);
@@ -163,19 +168,19 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   socket.on('close', onClose);
 }
 
-function giveOn(socket: Socket, rest: Buffer, { http, calls, budget, connections }: InboundOptions): void {
-  if (calls === undefined) return handOver(socket, rest, http);
+function passToCallReader(socket: Socket, rest: Buffer, { http, calls, budget, connections }: InboundOptions): void {
+  if (calls === undefined) return passToHttp(socket, rest, http);
   takeCalls(socket, rest, {
     calls,
-    onCall: () => connections.used(socket, undefined),
-    onHeld: (bytes) => connections.holds(socket, bytes),
+    onCall: () => connections.markUsed(socket, undefined),
+    onBuffered: (bytes) => connections.setBufferedBytes(socket, bytes),
     maxHeadBytes: MAX_HEAD_BYTES,
     budget,
-    leave: (bytes) => handOver(socket, bytes, http),
+    leave: (bytes) => passToHttp(socket, bytes, http),
   });
 }
 
-function handOver(socket: Socket, rest: Buffer, http: HttpServer): void {
+function passToHttp(socket: Socket, rest: Buffer, http: HttpServer): void {
   socket.pause();
   giveToHttp(socket, http, rest);
   process.nextTick(() => socket.resume());

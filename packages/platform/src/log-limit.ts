@@ -1,12 +1,12 @@
 // How many of the log lines that peers can cause at will are written, so that no peer fills the disk with them.
 //
 // Owns: for each kind of line, how many were written and suppressed in the kind's current interval.
-// LOG-LIMIT-1: of one kind at most `LINES_PER_INTERVAL` lines are written in an interval, however many peers cause.
+// LOG-LIMIT-1: of one kind at most `LINES_PER_INTERVAL` lines are written in an interval, however many peers cause them.
 // LOG-LIMIT-2: the number of suppressed lines of a kind is reported once, after their interval has ended.
 import type { LogLevel } from './log.js';
 
 export const INTERVAL_MS = 10_000;
-/** Agents and frameworks that register and leave are worth more lines than refused messages. */
+/** Info lines report registrations and removals, which deserve more lines than refused messages. */
 export const LINES_PER_INTERVAL: Readonly<Record<LogLevel, number>> = { debug: 10, info: 100, warning: 10, error: 10 };
 
 export interface SuppressedLines {

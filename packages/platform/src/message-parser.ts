@@ -41,8 +41,8 @@ export type Parsed =
 
 export interface MessageParser {
   push(bytes: Buffer): Parsed;
-  /** Bytes held for an incomplete request. */
-  readonly heldBytes: number;
+  /** The bytes buffered for an incomplete request. */
+  readonly bufferedBytes: number;
 }
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -284,7 +284,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
         if (stop !== undefined) return stop;
       }
     },
-    get heldBytes() {
+    get bufferedBytes() {
       return reader.parts.bytes + reader.unread.length - reader.at;
     },
   };

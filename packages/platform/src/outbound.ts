@@ -8,7 +8,7 @@ import { type AbortSignalLike, err, type Outbound, ok, type SystemError, type Sy
 import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
-const maxRedirects = 50;
+const MAX_REDIRECTS = 50;
 
 const failure = (code: string, message: string): { readonly ok: false; readonly error: SystemError } =>
   err({ code, message });
@@ -69,7 +69,7 @@ function parse(text: string, base?: URL): URL | undefined {
 async function follow(text: string, wanted: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
   let url = parse(text);
   if (url === undefined) return failure('badUrl', `"${text}": expected an http or https URL`);
-  for (let hops = 0; hops <= maxRedirects; hops++) {
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const response = await sendRequest(url, wanted);
     if (!response.ok) return response;
     const { statusCode = 0, headers } = response.value;
@@ -79,7 +79,7 @@ async function follow(text: string, wanted: RequestOptions): Promise<SystemResul
     if (url === undefined)
       return failure('badUrl', `redirected to "${headers.location}", which is no http or https URL`);
   }
-  return failure('tooManyRedirects', `more than ${maxRedirects} redirects`);
+  return failure('tooManyRedirects', `more than ${MAX_REDIRECTS} redirects`);
 }
 
 /** Passes at most `maxBytes`; more are an error. */

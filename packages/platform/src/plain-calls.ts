@@ -3,9 +3,11 @@
 //
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
 // PLAIN-CALLS-1: the calls of a connection are handled one after the other, each after the answer to the previous one.
-// PLAIN-CALLS-2: a request that is no plain call, has another target, is too large, does not arrive within `PATIENCE_MS` or is
-//     not taken goes to node:http with all its bytes and all later ones, after every earlier call was answered.
-// PLAIN-CALLS-3: of a client that does not read its answers, at most the bytes of one read are held; the rest waits in the kernel.
+// PLAIN-CALLS-2: a request that is no plain call, has another target, is too large, does not arrive within
+//     `CALL_TIMEOUT_MS` or is not taken goes to node:http with all its bytes and all later ones, after every earlier call was
+//     answered.
+// PLAIN-CALLS-3: of a client that does not read its answers, at most the bytes of one read are buffered; the rest waits in the
+//     kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type BodyParts, createBodyParts } from './body-parts.js';
@@ -39,7 +41,7 @@ export interface PlainCallsOptions {
   /** A call has arrived completely. */
   onCall(): void;
   /** The number of bytes held for an incomplete call; 0 without one. */
-  onHeld(bytes: number): void;
+  onBuffered(bytes: number): void;
   /** Shared by all connections: the bytes of incomplete requests. */
   readonly budget: ByteBudget;
   /** PLAIN-CALLS-2. */
@@ -48,7 +50,7 @@ export interface PlainCallsOptions {
 
 /** For larger bodies the fast path saves little. */
 const MAX_BODY_BYTES = 2 ** 20;
-const PATIENCE_MS = 5_000;
+const CALL_TIMEOUT_MS = 5_000;
 const MAX_KNOWN_HEADS = 4096;
 const MAX_KNOWN_BYTES = 2048;
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -100,7 +102,7 @@ interface Connection {
   readonly more: BodyParts;
   /** The length of the incomplete call once its head is known; joining the bytes earlier would copy them with each packet. */
   wanted: number;
-  held: number;
+  bufferedBytes: number;
   answering: boolean;
   advancing: boolean;
   ended: boolean;
@@ -140,14 +142,14 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
   const { socket, options, common, unread } = connection;
   connection.answering = true;
   options.onCall();
-  const goOn = (): void => {
+  const continueReading = (): void => {
     connection.answering = false;
     if (!connection.advancing) advance(connection);
   };
   const answer = (it: CallAnswer): void => {
     if (socket.destroyed) return;
-    if (socket.write(answerBytes(it, common), 'latin1')) goOn();
-    else socket.once('drain', goOn);
+    if (socket.write(answerBytes(it, common), 'latin1')) continueReading();
+    else socket.once('drain', continueReading);
   };
   if (options.calls.take(head, unread.subarray(bodyAt, end), answer)) {
     connection.unread = end === unread.length ? NOTHING : unread.subarray(end);
@@ -170,25 +172,25 @@ function advance(connection: Connection): void {
   connection.advancing = false;
   const { socket, unread } = connection;
   if (connection.answering) {
-    hold(connection, 0);
+    accountBuffered(connection, 0);
     if (unread.length > 0) socket.pause();
   } else if (connection.ended) {
     if (unread.length > 0) socket.write(BAD_REQUEST);
     socket.end();
-  } else if (!hold(connection, unread.length)) connection.leave();
+  } else if (!accountBuffered(connection, unread.length)) connection.leave();
   else if (socket.isPaused()) socket.resume();
 }
 
-/** Accounts for the held bytes; false if the shared budget is exhausted. */
-function hold(connection: Connection, bytes: number): boolean {
-  const { socket, held, options } = connection;
-  if (bytes === held) return true;
-  if (bytes < held) options.budget.give(held - bytes);
-  else if (!options.budget.take(bytes - held, held)) return false;
-  if (held === 0) socket.setTimeout(PATIENCE_MS);
+/** Accounts for the buffered bytes; false if the shared budget is exhausted. */
+function accountBuffered(connection: Connection, bytes: number): boolean {
+  const { socket, bufferedBytes, options } = connection;
+  if (bytes === bufferedBytes) return true;
+  if (bytes < bufferedBytes) options.budget.give(bufferedBytes - bytes);
+  else if (!options.budget.take(bytes - bufferedBytes, bufferedBytes)) return false;
+  if (bufferedBytes === 0) socket.setTimeout(CALL_TIMEOUT_MS);
   else if (bytes === 0) socket.setTimeout(0);
-  connection.held = bytes;
-  options.onHeld(bytes);
+  connection.bufferedBytes = bytes;
+  options.onBuffered(bytes);
   return true;
 }
 
@@ -201,13 +203,13 @@ export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOpti
     unread: first,
     more: createBodyParts(),
     wanted: 0,
-    held: 0,
+    bufferedBytes: 0,
     answering: false,
     advancing: false,
     ended: false,
     leave() {
       join(connection);
-      hold(connection, 0);
+      accountBuffered(connection, 0);
       socket.off('data', onData);
       socket.off('end', onEnd);
       socket.off('timeout', onTimeout);
@@ -220,7 +222,7 @@ export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOpti
     const bytesHere = connection.unread.length + connection.more.bytes;
     if (connection.answering) socket.pause();
     else if (bytesHere >= connection.wanted) advance(connection);
-    else if (!hold(connection, bytesHere)) connection.leave();
+    else if (!accountBuffered(connection, bytesHere)) connection.leave();
   };
   const onEnd = (): void => {
     connection.ended = true;
@@ -230,7 +232,7 @@ export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOpti
     if (!connection.answering) connection.leave();
   };
   const onClose = (): void => {
-    hold(connection, 0);
+    accountBuffered(connection, 0);
   };
   socket.on('data', onData);
   socket.on('end', onEnd);

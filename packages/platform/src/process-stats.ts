@@ -7,19 +7,19 @@ import { createPauseMeter } from './loop-pause.js';
 /** All names begin with `meseta/`. */
 export type ProcessStats = () => Metrics;
 
-const resolutionMs = 20;
+const RESOLUTION_MS = 20;
 /** Delays that have been read once are dropped after this time. */
-const windowMs = 60_000;
+const WINDOW_MS = 60_000;
 
-const percentiles = { p50: 50, p90: 90, p99: 99 } as const;
+const PERCENTILES = { p50: 50, p90: 90, p99: 99 } as const;
 
 export function createProcessStats(): ProcessStats {
-  const delays = monitorEventLoopDelay({ resolution: resolutionMs });
+  const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delays.enable();
   const pauses = createPauseMeter();
   let sinceMs = performance.now();
   // The monitor measures the time between its timers.
-  const lateMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - resolutionMs);
+  const lateMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   return () => {
     const { rss, external } = process.memoryUsage();
     const heap = getHeapStatistics();
@@ -34,10 +34,10 @@ export function createProcessStats(): ProcessStats {
       ['meseta/event_loop_delay_ms/max', gauge(delays.count === 0 ? 0 : lateMs(delays.max))],
       ['meseta/event_loop_pause_ms/max', gauge(pauses.longestMs())],
     ]);
-    for (const [name, share] of Object.entries(percentiles)) {
+    for (const [name, share] of Object.entries(PERCENTILES)) {
       stats.set(`meseta/event_loop_delay_ms/${name}`, gauge(delays.count === 0 ? 0 : lateMs(delays.percentile(share))));
     }
-    if (performance.now() - sinceMs > windowMs) {
+    if (performance.now() - sinceMs > WINDOW_MS) {
       delays.reset();
       pauses.reset();
       sinceMs = performance.now();

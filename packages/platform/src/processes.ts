@@ -16,7 +16,7 @@ import {
 import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
-const defaultOutputBytes = 64 * 1024;
+const DEFAULT_OUTPUT_BYTES = 64 * 1024;
 
 /** The environment of helpers: that of this process may hold secrets and variables that change how programs behave. */
 const DEFAULT_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
@@ -82,7 +82,7 @@ async function run(
   // The child may end without reading its input.
   child.stdin?.on('error', () => {});
   child.stdin?.end(input);
-  const outputBytes = limits.outputBytes ?? defaultOutputBytes;
+  const outputBytes = limits.outputBytes ?? DEFAULT_OUTPUT_BYTES;
   const stdout = tailOf(child.stdout, outputBytes);
   const stderr = tailOf(child.stderr, outputBytes);
   const exited = new Promise<ProcessEnd>((resolve) => {

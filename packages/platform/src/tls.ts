@@ -112,7 +112,7 @@ function createHandshakes(most: number, cut: (socket: Socket) => void) {
       socket.on('close', () => {
         if (byEnds.get(ends) === handshake) end(ends);
       });
-      const first = pool.size > most ? pool.first() : undefined;
+      const first = pool.size > most ? pool.nextToClose() : undefined;
       if (first === undefined) return;
       pool.delete(first);
       cut(first.socket);
