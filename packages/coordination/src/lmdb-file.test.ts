@@ -231,6 +231,10 @@ const META_DAMAGES: readonly (readonly [problem: string, bytes: Buffer])[] = [
   ['meta page 0 has a page size of 256 bytes', withMeta({ pageBytes: 256 })],
   ['meta page 0 has a page size of 768 bytes', withMeta({ pageBytes: 768 })],
   ['meta page 0 has a page size of 131072 bytes', withChange(0, (page) => page.writeUInt32LE(131072, 48))],
+  [
+    'the last page is 0, expected at least 1',
+    fileOf([0, 1].map((number) => metaPage(number, { transaction: 0, lastPage: 0 }))),
+  ],
   ['its two meta pages differ in the size of a page', withChange(1, (page) => page.writeUInt32LE(1024, 48))],
   ['meta page 0 has transaction 5, which belongs in the other', withMeta({ transaction: 5 })],
   ['meta page 1 has transaction 2, which belongs in the other', withChange(1, (page) => page.writeUInt8(2, 152))],
@@ -365,7 +369,7 @@ test('LMDBFILE-1: after a restart of the host the last synced transaction counts
   assert.equal(problemWith({ flags: 0 }, { transaction: 2, main: damaged }), '', 'the newest is synced');
 });
 
-test('a file that can not be read is refused, a missing one is not; no descriptor stays open', () => {
+test('a file that cannot be read is refused, a missing one is not; no descriptor stays open', () => {
   const errorOf = (name: string): string => {
     const checked = checkLmdbFile(name);
     return checked.ok ? '' : checked.error;

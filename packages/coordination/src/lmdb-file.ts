@@ -87,6 +87,8 @@ function checkPages(file: number, size: number): void {
   const second = readMeta(read(pageBytes, MIN_PAGE_BYTES), 1);
   if (second.pageBytes !== pageBytes) damaged('its two meta pages differ in the size of a page');
   const meta = metaInUse(first, second, () => metaOf(read(pageBytes / 2, MIN_PAGE_BYTES)));
+  // LMDB allocates the page after the last one, which must not be a meta page.
+  if (meta.lastPage < META_PAGES - 1) damaged(`the last page is ${meta.lastPage}, expected at least ${META_PAGES - 1}`);
   const pages = Math.floor(size / pageBytes);
   const pageFile: PageFile = { pageBytes, readPage: (number) => read(number * pageBytes, pageBytes) };
   const used = new Uint8Array(Math.min(meta.lastPage + 1, pages));

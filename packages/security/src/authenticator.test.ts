@@ -127,7 +127,7 @@ test('AUTHENTICATOR-4: messages over another connection or from another address 
   authenticator.receive('crammd5-authenticator-session(1)', elsewhere, start);
   authenticator.receive('crammd5-authenticator-session(1)', { ...authenticatingActor, from: ownPid }, start);
   assert.equal(sent.length, before);
-  // The session of the agent's own connection has gone on as if nothing had come.
+  // The session of the agent's own connection continues.
   sent.push(sent[0] as (typeof sent)[number]);
   completeAuthentication(world, 'a:secret');
   assert.equal(authenticator.principalOf(agent), 'alice');
@@ -189,7 +189,7 @@ test('AUTHENTICATOR-5: registrations of more than 256 MiB do not wait; those of 
   admit(1, 2, '1 late');
   authenticator.tick(15_000);
   assert.deepEqual(resumed.splice(0), ['60 of 1', '1 of 1', '1 late']);
-  // What has been resumed, dropped or ended with its connection counts no longer.
+  // Registrations that were resumed, dropped or ended with their connection no longer count.
   begin(1, 3);
   admit(1, 3, '256 of 3');
   authenticator.connectionClosed(3);
@@ -355,17 +355,17 @@ test('a pid is known while any connection has a session or a principal for it', 
   authenticate(2, 2);
   authenticate(2, 3);
   assert.deepEqual(authenticator.connectionClosed(3), []);
-  assert.deepEqual(authenticator.connectionClosed(1), [], 'it has authenticated on another one too');
-  assert.equal(authenticator.isKnown(ownPid), true, 'on the other connection it still is');
+  assert.deepEqual(authenticator.connectionClosed(1), [], 'the pid has authenticated on another connection too');
+  assert.equal(authenticator.isKnown(ownPid), true, 'the pid is known on the other connection');
   authenticate(2, 4, 'wrong');
   assert.deepEqual(takeActions().slice(-2), [
     'warning: authentication of slave(1)@10.0.0.1:5051 failed: wrong principal or secret',
     `${actor(4)} to ${ownPid}: AuthenticationFailedMessage`,
   ]);
-  assert.equal(authenticator.isKnown(ownPid), false, 'a failure ends what it was');
+  assert.equal(authenticator.isKnown(ownPid), false, 'a failed authentication removes the principal');
   authenticator.begin(over(2), ownPid, 0);
   assert.equal(authenticator.isKnown(ownPid), true);
-  assert.deepEqual(authenticator.connectionClosed(2), [], 'it had authenticated as nobody');
+  assert.deepEqual(authenticator.connectionClosed(2), [], 'the pid had no principal');
   assert.equal(authenticator.isKnown(ownPid), false);
   assert.equal(authenticator.receive(actor(5), over(2), { name: 'AuthenticationErrorMessage', body: {} }), false);
   authenticate(4, 6);

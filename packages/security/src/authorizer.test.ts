@@ -260,7 +260,7 @@ test('a token that has only claims permits each action on the containers named b
   assert.deepEqual([undefined, principalOf('a'), cid].map(isBearer), [false, false, true]);
 });
 
-test('approvers with equal keys answer alike; different principals may have different approvers', () => {
+test('approvers with equal keys decide alike; different principals may have different approvers', () => {
   const acls: ACLs = {
     permissive: false,
     view_roles: [
@@ -334,7 +334,7 @@ test('for an object without a value to compare, permissive decides', () => {
   }
 });
 
-test('the answers do not depend on how many approvers were made since', () => {
+test('decisions do not depend on the number of approvers that were created later', () => {
   const { approverFor } = createLocalAuthorizer({
     permissive: false,
     view_roles: [{ principals: some('p7'), roles: anyEntity }],

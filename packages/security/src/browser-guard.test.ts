@@ -8,7 +8,7 @@ const evil = { origin: 'http://evil.example' };
 
 const page = 'http://m.corp.example:5050';
 
-/** What is asked, and whether it is answered. */
+/** Requests, and whether they are admitted. */
 const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[] = [
   ['a program changes', { access: 'changes', headers: { host: 'anything.example:5050' } }, true],
   ['a program with no Host', { access: 'changes', headers: {} }, true],
@@ -51,7 +51,7 @@ const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[]
     { access: 'reads', jsonp: true, headers: { ...chrome, host: '10.0.0.1:5051', referer: page } },
     true,
   ],
-  ['JSONP where the realm asks for credentials', { jsonp: true, authenticates: true, headers: chrome }, false],
+  ['JSONP in a realm with authentication', { jsonp: true, authenticates: true, headers: chrome }, false],
   ['JSONP with a password', { jsonp: true, headers: { ...chrome, authorization: 'Basic YTpi' } }, false],
   ['JSONP with a cookie', { jsonp: true, headers: { ...chrome, cookie: 'a=b' } }, false],
   ['JSONP with a client certificate', { jsonp: true, certified: true, headers: chrome }, false],
@@ -67,7 +67,7 @@ const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[]
     false,
   ],
   [
-    'rebound name, guarded',
+    'rebound name in a realm with authentication',
     { access: 'reads', authenticates: true, headers: { ...chrome, host: 'evil.example:5050' } },
     true,
   ],
@@ -76,12 +76,12 @@ const requests: readonly (readonly [string, Partial<GuardedRequest>, boolean])[]
   ['private domain', { access: 'reads', headers: { ...chrome, host: 'Master.Internal.:5050' } }, true],
 ];
 
-test('GUARD-1, GUARD-2, GUARD-3, GUARD-4, GUARD-5: which requests of programs, own pages and other pages are answered', () => {
+test('GUARD-1, GUARD-2, GUARD-3, GUARD-4, GUARD-5: the requests of programs, own pages and pages of other sites that are admitted', () => {
   const guard = createBrowserGuard({ trustedHosts: ['M.corp.example'] });
-  for (const [what, request, answered] of requests) {
+  for (const [what, request, admitted] of requests) {
     const defaults = { access: 'reads', authenticates: false, jsonp: false, certified: false, headers: {} } as const;
     const refused = guard.check({ ...defaults, ...request });
-    assert.equal(refused === undefined, answered, what);
+    assert.equal(refused === undefined, admitted, what);
     if (refused !== undefined) assert.equal(refused.code, 'forbidden');
   }
 });

@@ -62,7 +62,7 @@ test('CRAM-MD5: wrong answers are rejected, and messages out of turn are errors'
   assert.deepEqual(talk(start, start), error);
   assert.deepEqual(talk({ name: 'AuthenticationStartMessage', body: { mechanism: 'PLAIN' } }), error);
   const client = createCramMd5Client({ principal: 'alice', secret: 's' }, 'p@h:1');
-  // What answers nothing is ignored.
+  // Messages out of turn are ignored.
   for (const name of ['AuthenticationCompletedMessage', 'AuthenticationFailedMessage'] as const) {
     assert.deepEqual(client.receive({ name, body: {} }), { replies: [] });
   }

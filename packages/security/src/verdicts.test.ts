@@ -58,7 +58,7 @@ test('VERDICTS-1: verdicts allow exactly the roles that the ACLs allow one by on
   );
 });
 
-test('VERDICTS-1: keys are equal exactly if all answers are equal', () => {
+test('VERDICTS-1: keys are equal exactly if all verdicts are equal', () => {
   // Two different verdicts differ on at least one of these roles.
   const roles = ['a', 'b', 'a/b', 'a/c', 'b/a', 'a/b/c'].flatMap((role) => [role, `${role}/x`, `${role}/x/y`]);
   const answers = (acls: readonly Acl[], permissive: boolean) =>

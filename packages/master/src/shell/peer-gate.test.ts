@@ -101,6 +101,20 @@ test('PEER-GATE-1: registrations of senders that must authenticate and have not 
   assert.equal(unasked.say(agent, register, 'other'), 'unknown');
 });
 
+test('PEER-GATE-1: a registration that waited for the authentication reaches the core unchanged, with the principal', () => {
+  const { authenticate, pushed, say } = gateWith(both);
+  const speaker = pidOf('crammd5-authenticatee(x)', agent.slice(agent.indexOf('@') + 1));
+  say(speaker, { name: 'AuthenticateMessage', body: { pid: agent } });
+  say(agent, register);
+  const registrations = () => pushed.filter((input) => input.kind === 'message' && input.from === agent);
+  assert.deepEqual(registrations(), []);
+  authenticate(agent, 1);
+  const { wireName, bytes } = encodeMessage(register);
+  const message = decodeMessage(wireName, bytes);
+  assert.ok(message.ok);
+  assert.deepEqual(registrations(), [{ kind: 'message', from: agent, message: message.value, principal: 'p' }]);
+});
+
 test('a connection counts as that of a registered peer only where the peer has authenticated', () => {
   const asked = gateWith(both);
   const ping: LibprocessMessage = { name: 'PingAgentMessage', body: { connected: true } };
