@@ -10,7 +10,7 @@ export function createConcurrencyLimit(limit: number): <T>(work: () => Promise<T
     try {
       return await work();
     } finally {
-      // The next one takes over this place.
+      // The next piece of work starts in place of this one.
       const startNext = waiting.shift();
       if (startNext === undefined) running--;
       else startNext();

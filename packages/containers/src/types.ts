@@ -10,13 +10,13 @@ import type {
   RLimitInfo,
 } from '@meseta/wire';
 
-/** One container to launch. Everything is decided: the launcher looks nothing up. */
+/** One container to launch. All values are resolved; the launcher looks up nothing but the user. */
 export interface ContainerSpec {
   readonly containerId: ContainerId;
   /** Absolute. It exists, belongs to `user` and becomes the working directory. */
   readonly sandbox: string;
   readonly user: string | undefined;
-  /** `shell` with `value`, or `value` as the program with `arguments` as its argv. Its environment and uris are not used. */
+  /** `shell` with `value`, or `value` as the program with `arguments` as its argv. The fields `environment` and `uris` in it are not used. */
   readonly command: CommandInfo;
   /** Nothing else is inherited. */
   readonly environment: { readonly [name: string]: string };

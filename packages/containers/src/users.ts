@@ -9,7 +9,7 @@ import type { LaunchOwner } from './plan/plan.js';
 const TOOL_TIMEOUT_MS = 10_000;
 const LOOKUP_VALID_MS = 600_000;
 
-/** Programs take numbers for uids, and words that begin with `-`, `+` or `~` for options. */
+/** Tools read numbers as uids, and arguments that begin with `-`, `+` or `~` as options. */
 const isUserName = (name: string): boolean =>
   /^(?![-+~])(?!\d+$)[^\p{Cc}:/]{1,256}$/u.test(name) && name.trim() === name;
 

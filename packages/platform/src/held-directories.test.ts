@@ -126,7 +126,7 @@ test('HELD-3: a file on which a process holds a lease is refused at once', async
   got(await directory.openFile('file', 'update'));
 });
 
-test('a file is read in parts, appended to and cut', async () => {
+test('a file is read in parts, appended to and truncated', async () => {
   const directory = await open();
   const made = got(await directory.makeFile('file', { mode: 0o644 }));
   got(await made.append(Buffer.from('hello world')));
@@ -162,11 +162,11 @@ test('links, renames, removal and notices of changes', async () => {
   assert.equal(readlinkSync(`${root}/sandbox/link`), '/nowhere');
   got(await directory.rename('link', 'moved', top));
   assert.ok(lstatSync(`${root}/moved`).isSymbolicLink());
-  let told = (): void => {};
+  let onChange = (): void => {};
   const change = new Promise<void>((resolve) => {
-    told = resolve;
+    onChange = resolve;
   });
-  got(directory.watch(told));
+  got(directory.watch(onChange));
   got(await directory.makeDirectory('inner', { mode: 0o711 }));
   await change;
   assert.equal(statSync(`${root}/sandbox/inner`).mode & 0o777, 0o711);

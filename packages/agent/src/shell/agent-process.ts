@@ -30,7 +30,7 @@ import { createProcesses } from '@meseta/platform/processes';
 import { validateRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import { relocatedPath } from '../core/checkpoint-records.js';
-import type { AgentConfig, AgentEffect, AgentInput } from '../core/io.js';
+import type { AgentConfig, AgentEffect, AgentInput, CheckpointEntry } from '../core/io.js';
 import { type AgentCore, createAgent } from '../core/machine.js';
 import { createSender, type Sender } from './authentication.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
@@ -45,7 +45,7 @@ import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
 import { rotationLimits, startRotation } from './rotation.js';
 import { createRemovals } from './sandboxes.js';
-import { type AgentSecurity, peerChecksOf, runTaskAnswers, securityOf } from './security.js';
+import { type AgentSecurity, createRunAsCheck, peerChecksOf, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
 /** Each preparation of a sandbox holds a few descriptors. */
@@ -123,9 +123,9 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   if (!checkpoint.ok) return err(`Flag --work_dir: ${checkpoint.error}`);
   const inputs = createInputs();
   const host = await openHost(options, security.value, own.value, inputs);
-  const named = await nameOf(hostOf(addressOfPid(master.value)));
+  const masterHostname = await findHostname(hostOf(addressOfPid(master.value)));
   const started = host.ok
-    ? await run(options, security.value, host.value, checkpoint.value, inputs, named, own.value.localIp)
+    ? await run(options, security.value, host.value, checkpoint.value, inputs, masterHostname, own.value.localIp)
     : host;
   if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
   else {
@@ -196,7 +196,7 @@ async function openHost(
       else response.writeHead(503, { 'Content-Length': 0 }).end();
     },
     onPeerLost: (address) => {
-      inputs.peers?.sender.lost(address);
+      inputs.peers?.sender.peerLost(address);
       inputs.push({ kind: 'peerLost', address });
     },
     onNote: (note) => log.limited('debug', note.kind, hostNoteText(note)),
@@ -215,7 +215,7 @@ async function run(
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
   const workDir = resolve(flags.work_dir);
-  const begunMs = realClock.now().monoMs;
+  const startMs = realClock.now().monoMs;
   const files = createFiles();
   const processes = createProcesses();
   const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
@@ -228,8 +228,8 @@ async function run(
   const config = await configOf({ ...options, localIp }, host, workDir, resources.value, files, security);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
-  const before = entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir ?? workDir;
-  const recovered = await containers.recover((sandbox) => relocatedPath(sandbox, before, workDir));
+  const formerWorkDir = workDirIn(entries) ?? workDir;
+  const recovered = await containers.recover((sandbox) => relocatedPath(sandbox, formerWorkDir, workDir));
   const push = (input: AgentInput): void => loop.push(input);
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { sender, gate: peerGate } = openPeers(options, security, host, core, push);
@@ -256,7 +256,7 @@ async function run(
   };
   const loop = createAgentLoop(core, coreLog, (effect) => performEffect(ports, effect));
   loop.push({ kind: 'start', checkpoint: entries, containers: recovered });
-  const recoverySeconds = (realClock.now().monoMs - begunMs) / 1000;
+  const recoverySeconds = (realClock.now().monoMs - startMs) / 1000;
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
   const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { shown, logFile } = options;
@@ -288,6 +288,10 @@ async function run(
     },
   });
 }
+
+/** The work_dir of the agent that wrote the checkpoint. */
+const workDirIn = (entries: readonly CheckpointEntry[]): string | undefined =>
+  entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir;
 
 /** The kind of an input that a peer sent. */
 function peerKindOf(input: AgentInput): string | undefined {
@@ -391,7 +395,7 @@ async function configOf(
   return {
     pid: pidOf(ACTOR, host.address),
     info: {
-      hostname: flags.hostname ?? (flags.hostname_lookup ? await nameOf(ip) : ip),
+      hostname: flags.hostname ?? (flags.hostname_lookup ? await findHostname(ip) : ip),
       resources,
       ...(attributes === undefined || attributes.length === 0 ? {} : { attributes }),
       checkpoint: true,
@@ -405,7 +409,7 @@ async function configOf(
     recover: flags.recover,
     reconfigurationPolicy: flags.reconfiguration_policy,
     switchUser: flags.switch_user,
-    mayRunAs: runTaskAnswers(gate.authorizer),
+    mayRunAs: createRunAsCheck(gate.authorizer),
     httpCommandExecutor: flags.http_command_executor,
     executorEnvironment: flags.executor_environment_variables ?? {},
     sandboxDirectory: flags.sandbox_directory,
@@ -422,7 +426,7 @@ async function configOf(
 }
 
 /** The host name of an address, or the address if it has none. */
-async function nameOf(ip: string): Promise<string> {
+async function findHostname(ip: string): Promise<string> {
   try {
     return (await lookupService(ip, 0)).hostname;
   } catch {

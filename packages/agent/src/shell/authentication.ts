@@ -10,14 +10,14 @@ import type { AgentFlags } from './flags.js';
 export interface Sender {
   /** From the agent's own actor. */
   send(to: Pid, message: LibprocessMessage): void;
-  /** Returns whether the message was for the authentication. It gets the messages to the agent too. */
+  /** Returns whether the message belongs to the authentication. Called for messages to the agent too. */
   receive(to: string, from: Pid, message: LibprocessMessage, connection: number): boolean;
   /** Whether the incoming connection is proven to be the master's. Without a credential every connection is accepted. */
-  isMasters(connection: number, master: Pid): boolean;
+  isMasterConnection(connection: number, master: Pid): boolean;
   /** Authenticates again, which proves one connection to be the master's. */
-  askForProof(master: Pid): void;
-  lost(address: string): void;
-  closed(connection: number): void;
+  requestProof(master: Pid): void;
+  peerLost(address: string): void;
+  connectionClosed(connection: number): void;
   close(): void;
 }
 
@@ -46,10 +46,10 @@ export function createSender(options: SenderOptions): Sender {
     return {
       send,
       receive: () => false,
-      isMasters: () => true,
-      askForProof: ignore,
-      lost: ignore,
-      closed: ignore,
+      isMasterConnection: () => true,
+      requestProof: ignore,
+      peerLost: ignore,
+      connectionClosed: ignore,
       close: ignore,
     };
   }
@@ -67,7 +67,7 @@ export function createSender(options: SenderOptions): Sender {
     log: (level, text) => log[level](text),
   });
   let cancel: (() => void) | undefined;
-  const arm = (): void => {
+  const scheduleTick = (): void => {
     cancel?.();
     const next = authenticatee.nextMs();
     cancel =
@@ -75,26 +75,26 @@ export function createSender(options: SenderOptions): Sender {
         ? undefined
         : clock.setTimer(next - clock.now().monoMs, () => {
             authenticatee.tick(clock.now().monoMs);
-            arm();
+            scheduleTick();
           });
   };
   return {
     send(to, message) {
       authenticatee.send(to, actor, message, clock.now().monoMs);
-      arm();
+      scheduleTick();
     },
     receive(to, from, message, connection) {
-      const taken = authenticatee.receive(to, from, message, connection);
-      arm();
-      return taken;
+      const isHandled = authenticatee.receive(to, from, message, connection);
+      scheduleTick();
+      return isHandled;
     },
-    isMasters: authenticatee.isMasterConnection,
-    askForProof(master) {
+    isMasterConnection: authenticatee.isMasterConnection,
+    requestProof(master) {
       authenticatee.requestProof(master, clock.now().monoMs);
-      arm();
+      scheduleTick();
     },
-    lost: authenticatee.peerLost,
-    closed: authenticatee.connectionClosed,
+    peerLost: authenticatee.peerLost,
+    connectionClosed: authenticatee.connectionClosed,
     close: () => cancel?.(),
   };
 }

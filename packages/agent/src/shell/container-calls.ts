@@ -153,21 +153,21 @@ export async function answerContainerCall(
   if (problem !== undefined) return answerText(response, 400, problem);
   const denied = findDenial(options, principal, call);
   if (denied !== undefined) return refuse(response, denied);
-  const streams = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
+  const isStream = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
   const { accept } = request.headers;
-  const records = accept?.split(',').some((part) => part.trim().split(';')[0] === RECORDIO_TYPE) === true;
-  const media = acceptedType(records ? (request.headers['message-accept'] as string | undefined) : accept);
+  const asRecords = accept?.split(',').some((part) => part.trim().split(';')[0] === RECORDIO_TYPE) === true;
+  const media = acceptedType(asRecords ? (request.headers['message-accept'] as string | undefined) : accept);
   if (media === undefined) {
-    const text = `Header '${records ? 'Message-Accept' : 'Accept'}': expected application/json or application/x-protobuf`;
+    const text = `Header '${asRecords ? 'Message-Accept' : 'Accept'}': expected application/json or application/x-protobuf`;
     return refuse(response, refusal('notAcceptable', text));
   }
-  const waits = call.type === 'WAIT_CONTAINER' || call.type === 'WAIT_NESTED_CONTAINER';
-  const reply = await (waits
+  const isWait = call.type === 'WAIT_CONTAINER' || call.type === 'WAIT_NESTED_CONTAINER';
+  const reply = await (isWait
     ? options.containerCalls.askWhileConnected(call, response)
     : options.containerCalls.ask(call));
   if (reply === undefined) return;
-  if (reply.status === 200 && reply.sandbox !== undefined && streams) {
-    const headers = records
+  if (reply.status === 200 && reply.sandbox !== undefined && isStream) {
+    const headers = asRecords
       ? { 'Content-Type': RECORDIO_TYPE, 'Message-Content-Type': media }
       : { 'Content-Type': media };
     response.writeHead(200, headers);
@@ -187,7 +187,7 @@ async function streamOutput(
   call: AgentCall,
   sandbox: string,
 ): Promise<void> {
-  const session = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
+  const isSession = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
   const container_id = containerIdOf(call);
   if (container_id === undefined) return;
   const send = async (type: AgentProcessIODataType, data: Buffer): Promise<void> => {
@@ -196,11 +196,11 @@ async function streamOutput(
     if (!response.write(encodeRecord(bytes))) await drained(response);
   };
   response.flushHeaders();
-  const reader = createOutputReader(files, sandbox, session ? 'start' : 'end', send);
+  const reader = createOutputReader(files, sandbox, isSession ? 'start' : 'end', send);
   let hasEnded = false;
   const onClose = (): void => {
     reader.stop();
-    if (session && !hasEnded)
+    if (isSession && !hasEnded)
       void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
   };
   // The client may have closed the connection during the launch.

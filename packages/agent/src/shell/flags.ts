@@ -195,10 +195,10 @@ export const agentFlags = {
   }),
   fetcher_stall_timeout: durationFlag({
     default: '1mins',
-    help: 'A download that receives nothing for so long fails.',
+    help: 'How long a download may receive no data before it fails.',
   }),
   firewall_rules: textFlag({ help: 'The disabled endpoints, as JSON or file:///path.' }),
-  frameworks_home: pathFlag({ help: 'The directory that relative URIs are relative to.' }),
+  frameworks_home: pathFlag({ help: 'The base directory of relative URIs.' }),
   gc_delay: durationFlag({ default: '1weeks', help: 'How long sandboxes of ended executors are kept at most.' }),
   gc_disk_headroom: numberFlag({ default: '0.1', help: 'The share of the disk that is kept free, 0 to 1.' }),
   gc_non_executor_container_sandboxes: booleanFlag({ ...ignored, default: false }),
@@ -279,12 +279,12 @@ export const agentFlags = {
   }),
   recover: recoverFlag({
     default: 'reconnect',
-    help: 'reconnect: goes on with what an earlier agent left; cleanup: ends it, and itself.',
+    help: 'reconnect: recovers the tasks of an earlier agent; cleanup: ends these tasks, then the agent.',
   }),
   recovery_timeout: durationFlag({ default: '15mins', help: 'How long executors wait for the agent to come back.' }),
   registration_backoff_factor: durationFlag({
     default: '1secs',
-    help: 'The longest first pause before registering; at most 1mins.',
+    help: 'The longest pause before the first attempt to register; at most 1mins.',
   }),
   resource_estimator: textFlag(ignored),
   resource_provider_config_dir: textFlag(ignored),

@@ -69,7 +69,7 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
   };
 }
 
-/** /containers: all, one by its id, a framework's, or that of one executor. */
+/** /containers: all containers, or those that the query selects by container, framework or executor. */
 async function containers(options: HttpOptions, exchange: Exchange): Promise<void> {
   const { query, response, approver } = exchange;
   const [container, framework, executor] = ['container_id', 'framework_id', 'executor_id'].map((name) =>

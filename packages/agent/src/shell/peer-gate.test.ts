@@ -44,12 +44,12 @@ function gateWith({ checksPeers = true, executorsHaveTokens = false, proves = tr
     sender: {
       send: () => {},
       receive: (to) => to.startsWith('crammd5-authenticatee('),
-      isMasters: (connection) => !proves || connection === masters,
-      askForProof: () => {
+      isMasterConnection: (connection) => !proves || connection === masters,
+      requestProof: () => {
         asked++;
       },
-      lost: () => {},
-      closed: () => {},
+      peerLost: () => {},
+      connectionClosed: () => {},
       close: () => {},
     },
   });

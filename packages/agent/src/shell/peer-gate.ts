@@ -143,14 +143,14 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
     bytes: number,
   ): 'accepted' | 'registered' => {
     const { from, message } = received;
-    if (sender.isMasters(connection.id, master)) {
+    if (sender.isMasterConnection(connection.id, master)) {
       sender.receive(actor, from, message, connection.id);
       push({ kind: 'message', from, message });
       return 'registered';
     }
     const excess = waiting.add(connection.id, received, bytes);
     if (excess > 0) drop(from, "too many wait for the proof that their connection is the master's", excess);
-    sender.askForProof(master);
+    sender.requestProof(master);
     return 'accepted';
   };
 
@@ -175,7 +175,7 @@ export function createAgentPeerGate(options: AgentPeerGateOptions): AgentPeerGat
       return 'accepted';
     },
     onConnectionClosed({ id }) {
-      sender.closed(id);
+      sender.connectionClosed(id);
       drivers.closed(id);
       const [first, ...more] = waiting.take(id);
       if (first !== undefined) drop(first.from, "its connection was not the master's", 1 + more.length);

@@ -131,10 +131,10 @@ async function linkVolume(
     : await descend(await openSandbox(files, place.root), place.names, (directory, each) =>
         openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
       );
-  const given = await within(made, async (volume) =>
+  const changed = await within(made, async (volume) =>
     isPersistent && owner !== undefined ? volume.changeOwner(owner) : ok(undefined),
   );
-  if (!given.ok) return given.error.message;
+  if (!changed.ok) return changed.error.message;
   const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
     openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
   );
@@ -142,7 +142,7 @@ async function linkVolume(
   return linked.ok ? undefined : linked.error.message;
 }
 
-/** Opens the directory of a persistent volume, made if it is missing. Only the agent can replace a directory above it. */
+/** Opens the directory of a persistent volume, and makes it if it is missing. Only the agent can replace a directory above it. */
 async function openVolume(
   files: Files,
   { root, names }: DirectoryBelow,

@@ -39,7 +39,7 @@ const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
 };
 
 /** Whether a framework, by its principal, may run tasks as a user here (`run_tasks` of the agent's own ACLs). */
-export const runTaskAnswers =
+export const createRunAsCheck =
   (authorizer: Authorizer): AgentConfig['mayRunAs'] =>
   (principal, user) =>
     allows(authorizer.approverFor(principal === undefined ? undefined : principalOf(principal), 'RUN_TASK'), {

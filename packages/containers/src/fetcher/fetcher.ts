@@ -18,9 +18,9 @@ export interface FetcherOptions extends ByteLimits {
   /** Absolute. Only the fetcher uses it: its content is removed at the first fetch. */
   readonly cacheDir: string;
   readonly cacheBytes: number;
-  /** Relative URIs are relative to it: `--frameworks_home`. */
+  /** The base directory of relative URIs: `--frameworks_home`. */
   readonly frameworksHome: string | undefined;
-  /** A download that receives nothing for so long fails: `--fetcher_stall_timeout`. */
+  /** How long a download may receive no data before it fails: `--fetcher_stall_timeout`. */
   readonly stallTimeoutMs: number;
 }
 
@@ -28,7 +28,7 @@ interface FetcherPorts {
   readonly files: Files;
   readonly processes: Processes;
   readonly outbound: Outbound;
-  /** That of util-linux, which sets the supplementary groups of users. */
+  /** The setpriv of util-linux, which sets the supplementary groups of users. */
   readonly setpriv?: string | undefined;
 }
 

@@ -37,7 +37,7 @@ function nestedIn(path: string): { readonly parent: string; readonly id: string 
 
 export const isNested = (path: string): boolean => nestedIn(path) !== undefined;
 
-/** Works in a directory, then closes it. */
+/** Calls `work` with an open directory, then closes it. */
 export async function within<T>(
   directory: SystemResult<HeldDirectory>,
   work: (directory: HeldDirectory) => Promise<SystemResult<T>>,
@@ -93,17 +93,17 @@ async function makeAroundSandbox(files: Files, path: string): Promise<SystemResu
   return within(parent, async (sandbox) => requireProtected(await openOrMake(sandbox, NESTED, { mode: NESTED_MODE })));
 }
 
-/** Opens the directory of this name, made if it is missing. */
+/** Opens the directory of this name. Makes it if it is missing. */
 export async function openOrMake(
   parent: HeldDirectory,
   name: string,
-  made: { readonly mode: number; readonly owner?: Owner | undefined },
+  attributes: { readonly mode: number; readonly owner?: Owner | undefined },
 ): Promise<SystemResult<HeldDirectory>> {
   const opened = await parent.openDirectory(name);
   if (opened.ok || opened.error.code !== 'ENOENT') return opened;
-  const fresh = await parent.makeDirectory(name, made);
-  // Another launch made it meanwhile.
-  return !fresh.ok && fresh.error.code === 'EEXIST' ? parent.openDirectory(name) : fresh;
+  const made = await parent.makeDirectory(name, attributes);
+  // EEXIST: another launch made it meanwhile.
+  return !made.ok && made.error.code === 'EEXIST' ? parent.openDirectory(name) : made;
 }
 
 /**

@@ -69,10 +69,10 @@ my $home = POSIX::getcwd();
 sysopen(my $events, 'events', POSIX::O_RDWR() | POSIX::O_NONBLOCK()) or exit 1;
 $SIG{CHLD} = sub { $died = 1 };
 
-# Without $new a missing record is not created: its container may be removed already.
+# Without O_CREAT in $create a missing record is not made: its container may be removed already.
 sub append_record {
-  my ($id, $line, $new) = @_;
-  sysopen(my $record, "$home/$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $new, 0600) or return 0;
+  my ($id, $line, $create) = @_;
+  sysopen(my $record, "$home/$id.record", POSIX::O_WRONLY() | POSIX::O_APPEND() | $create, 0600) or return 0;
   return defined syswrite($record, $line);
 }
 
@@ -96,12 +96,12 @@ sub enter {
 # Opens an output. A file that is not regular is refused, without waiting for the reader of a fifo.
 sub open_output {
   my ($stream, $name, $user) = @_;
-  my $how = POSIX::O_WRONLY() | POSIX::O_APPEND();
-  sysopen($stream, $name, $how | POSIX::O_CREAT() | POSIX::O_NONBLOCK() | Fcntl::O_NOFOLLOW(), 0644)
+  my $flags = POSIX::O_WRONLY() | POSIX::O_APPEND();
+  sysopen($stream, $name, $flags | POSIX::O_CREAT() | POSIX::O_NONBLOCK() | Fcntl::O_NOFOLLOW(), 0644)
     or return "$name can't be opened: $!";
-  my $of = (stat $stream)[4];
-  return "$name is not a regular file of the user $user" unless -f _ && $of == $user;
-  return fcntl($stream, Fcntl::F_SETFL(), $how) ? '' : "$name: $!";
+  my $owner = (stat $stream)[4];
+  return "$name is not a regular file of the user $user" unless -f _ && $owner == $user;
+  return fcntl($stream, Fcntl::F_SETFL(), $flags) ? '' : "$name: $!";
 }
 
 sub become {

@@ -175,7 +175,7 @@ export function watchSupervisors(
     const { containerId } = container;
     const { first } = await readRecord(state, containerId);
     const isAlive = first !== undefined && isSupervisorAlive(state, first);
-    // Read after that look: it has all that a supervisor has written which was found dead.
+    // Read after the check, so it contains all that a supervisor wrote before it was found dead.
     const { end } = await readRecord(state, containerId);
     if (isAlive && end === undefined) return;
     if (state.containers.get(containerId)?.phase !== container.phase) return;

@@ -195,15 +195,15 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
     const lines = (incompleteLine + text).split('\n');
     incompleteLine = lines.pop() ?? '';
     for (const line of lines) {
-      const [event, id = '', one = '', two = '', ...more] = line.split(' ');
+      const [event, id = '', first = '', second = '', ...others] = line.split(' ');
       const containerId = id as ContainerId;
-      if (event === 'started') onStarted(launcher(), containerId, Number(one), Number(two));
-      else if (event === 'exited') void launcher().endings.shellReportedEnd(containerId, Number(one));
+      if (event === 'started') onStarted(launcher(), containerId, Number(first), Number(second));
+      else if (event === 'exited') void launcher().endings.shellReportedEnd(containerId, Number(first));
       else if (event === 'failed') {
-        const reason = [one, two, ...more].join(' ').trim();
+        const reason = [first, second, ...others].join(' ').trim();
         reportLaunchFailed(launcher(), containerId, 'launch', reason || 'its supervisor could not be started');
       }
-      const status = event === 'status' ? parseStatus(`${one} ${two}`) : undefined;
+      const status = event === 'status' ? parseStatus(`${first} ${second}`) : undefined;
       if (status !== undefined) launcher().endings.firstProcessEnded(containerId, { kind: 'exact', status });
     }
   };

@@ -17,7 +17,7 @@ async function findProcess(state: PosixState, containerId: ContainerId, isOfThis
   const { first } = before;
   const isAlive =
     isOfThisBoot && first !== undefined && (isSupervisorAlive(state, first) || stillLives(state.files, first));
-  // Read again: if the process ended between the two looks, its end is recorded by now.
+  // Read again: if the process ended between the reading and the check, its end is recorded by now.
   const { end } = isAlive ? before : await readRecord(state, containerId);
   if (end !== undefined) return { status: toExitStatus(end, await readSentSignals(state, containerId)) };
   if (!isAlive) return { status: { kind: 'unknown' } };

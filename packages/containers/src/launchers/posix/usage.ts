@@ -12,10 +12,10 @@ const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
 const TABLE_VALID_MS = 200;
 const DISK_VALID_MS = 60_000;
-/** A caller waits no longer for a large tree: until it is measured, the usage has no disk usage. */
+/** How long a caller waits for the measurement of a tree. A usage without it has no disk usage. */
 const DISK_TIMEOUT_MS = 1000;
 
-function orTimeOut<T>(reading: Promise<T>): Promise<T | undefined> {
+function withTimeout<T>(reading: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, DISK_TIMEOUT_MS, undefined);
@@ -63,7 +63,7 @@ export function createUsage(state: PosixState): Containers['usage'] {
     const { runsIn } = container;
     const [processes, diskBytes] = await Promise.all([
       readTable(),
-      orTimeOut(readDiskUsage(containerId, runsIn.sandbox)),
+      withTimeout(readDiskUsage(containerId, runsIn.sandbox)),
     ]);
     const members = findContainerProcesses(processes, container, state.foreignSessions);
     const sum = (of: (member: (typeof members)[number]) => number): number =>
