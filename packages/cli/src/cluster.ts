@@ -10,6 +10,7 @@ import {
 } from '@meseta/sdk';
 import { baseUrlOf } from '@meseta/sdk/addresses';
 import { CommandError, EXIT, readOptionFile } from './command.js';
+import { type Column, formatTable } from './table.js';
 
 export interface ClusterValues {
   readonly master?: string | undefined;
@@ -87,3 +88,14 @@ export function jsonText(value: unknown, indent?: number): string {
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${jsonText(value, 2)}\n`);
 };
+
+/** Prints the rows as a table, or with --json the document. */
+export function printRows<Row>(
+  json: boolean | undefined,
+  document: unknown,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): void {
+  if (json) printJson(document);
+  else process.stdout.write(`${formatTable(columns, rows)}\n`);
+}

@@ -1,10 +1,10 @@
 // `meseta agent`: lists the agents of the cluster, and drains, deactivates, reactivates or marks them gone.
 import { type MasterResponseGetAgentsAgent, scalarSum } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentIdNamed } from '../names.js';
-import { formatSpan, formatTable } from '../table.js';
+import { formatSpan } from '../table.js';
 
 const list = defineCommand({
   summary: 'Lists the agents with their state and their resources in use.',
@@ -13,8 +13,7 @@ const list = defineCommand({
   async run(values) {
     const cluster = clusterOf(values);
     const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
-    if (values.json) printJson(agents);
-    else process.stdout.write(`${formatTable(columns, agents)}\n`);
+    printRows(values.json, agents, columns, agents);
     return EXIT.done;
   },
 });
@@ -24,7 +23,7 @@ const NAMES = 'AGENT is the id of an agent, the end of its id (S3), its hostname
 type AgentId = { readonly value: string };
 
 /** Resolves all names first, so that an unknown name changes nothing. */
-async function onEach(
+async function forEachAgent(
   values: Parameters<typeof clusterOf>[0] & { readonly json?: boolean | undefined },
   names: readonly string[],
   outcome: string,
@@ -57,7 +56,7 @@ ${NAMES}`,
   },
   run(values, names, path) {
     const graceMs = values.grace === undefined ? undefined : parseDurationOption(path, 'grace', values.grace);
-    return onEach(values, names, 'draining', (cluster, agent_id) =>
+    return forEachAgent(values, names, 'draining', (cluster, agent_id) =>
       answerOf(
         cluster,
         cluster.master.call('DRAIN_AGENT', {
@@ -79,7 +78,7 @@ const deactivate = defineCommand({
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
-    onEach(values, names, 'deactivated', (cluster, agent_id) =>
+    forEachAgent(values, names, 'deactivated', (cluster, agent_id) =>
       answerOf(cluster, cluster.master.call('DEACTIVATE_AGENT', { agent_id })),
     ),
 });
@@ -91,7 +90,7 @@ const reactivate = defineCommand({
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
-    onEach(values, names, 'active', (cluster, agent_id) =>
+    forEachAgent(values, names, 'active', (cluster, agent_id) =>
       answerOf(cluster, cluster.master.call('REACTIVATE_AGENT', { agent_id })),
     ),
 });
@@ -103,7 +102,7 @@ const gone = defineCommand({
 ${NAMES}`,
   options: clusterOptions,
   run: (values, names) =>
-    onEach(values, names, 'gone', (cluster, agent_id) =>
+    forEachAgent(values, names, 'gone', (cluster, agent_id) =>
       answerOf(cluster, cluster.master.call('MARK_AGENT_GONE', { agent_id })),
     ),
 });
@@ -113,7 +112,7 @@ export const agent: Group = {
   verbs: { list, drain, deactivate, reactivate, gone },
 };
 
-const used = (agent: MasterResponseGetAgentsAgent, name: string): string =>
+const usageText = (agent: MasterResponseGetAgentsAgent, name: string): string =>
   `${round(scalarSum(agent.allocated_resources, name))}/${round(scalarSum(agent.total_resources, name))}`;
 
 const round = (value: number): number => Math.round(value * 100) / 100;
@@ -133,8 +132,8 @@ const columns = [
       agent.drain_info?.state.toLowerCase() ??
       (agent.deactivated ? 'deactivated' : agent.active ? 'active' : 'disconnected'),
   },
-  { title: 'cpus', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'cpus') },
-  { title: 'mem', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'mem') },
-  { title: 'disk', value: (agent: MasterResponseGetAgentsAgent) => used(agent, 'disk') },
+  { title: 'cpus', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'cpus') },
+  { title: 'mem', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'mem') },
+  { title: 'disk', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'disk') },
   { title: 'registered for', value: age },
 ];

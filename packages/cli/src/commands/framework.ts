@@ -1,10 +1,9 @@
 // `meseta framework`: lists frameworks and tears them down.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { frameworkIdNamed } from '../names.js';
-import { formatTable } from '../table.js';
 
 const list = defineCommand({
   summary: 'Lists the frameworks that are subscribed or may fail over.',
@@ -18,8 +17,12 @@ const list = defineCommand({
       ...(answer.frameworks ?? []).map((shown) => ({ framework: shown, state: stateOf(shown) })),
       ...completed.map((shown) => ({ framework: shown, state: 'completed' })),
     ];
-    if (values.json) printJson(rows.map(({ framework: shown }) => shown));
-    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    printRows(
+      values.json,
+      rows.map(({ framework: shown }) => shown),
+      columns,
+      rows,
+    );
     return EXIT.done;
   },
 });

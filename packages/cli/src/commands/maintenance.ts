@@ -1,6 +1,6 @@
 // `meseta maintenance`: the schedule of maintenance windows, and taking machines down and up (Mesos: docs/maintenance.md).
 import type { MachineID, MaintenanceWindow } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { machineNamed, machineText } from '../names.js';
@@ -83,8 +83,7 @@ ${NAMES}`,
     const cluster = clusterOf(values);
     const windows = await windowsOf(cluster);
     if (names.length === 0) {
-      if (values.json) printJson({ windows });
-      else process.stdout.write(`${formatTable(windowColumns, windows)}\n`);
+      printRows(values.json, { windows }, windowColumns, windows);
       return EXIT.done;
     }
     const startMs = startOf(path, values.start);
@@ -98,8 +97,7 @@ ${NAMES}`,
       },
     };
     await update(cluster, [...windows, added]);
-    if (values.json) printJson(added);
-    else process.stdout.write(`${formatTable(windowColumns, [added])}\n`);
+    printRows(values.json, added, windowColumns, [added]);
     return EXIT.done;
   },
 });

@@ -1,7 +1,6 @@
 // `meseta metrics`: the master's metrics under their names in Mesos.
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { answerOf, clusterOf, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
-import { formatTable } from '../table.js';
 
 interface Metric {
   readonly name: string;
@@ -19,8 +18,7 @@ export const metrics = defineCommand({
     const shown = (answer.metrics ?? []).filter(
       ({ name }) => texts.length === 0 || texts.some((text) => name.includes(text)),
     );
-    if (values.json) printJson(Object.fromEntries(shown.map(({ name, value }) => [name, value])));
-    else process.stdout.write(`${formatTable(columns, shown)}\n`);
+    printRows(values.json, Object.fromEntries(shown.map(({ name, value }) => [name, value])), columns, shown);
     return EXIT.done;
   },
 });

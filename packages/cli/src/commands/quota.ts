@@ -30,9 +30,9 @@ const list = defineCommand({
 
 const columns = [
   { title: 'role', value: ({ name }: RoleRow) => name },
-  { title: 'guarantee', value: ({ quota: of }: RoleRow) => amountsText(of?.guarantee) },
-  { title: 'limit', value: ({ quota: of }: RoleRow) => amountsText(of?.limit, 'shown') },
-  { title: 'consumed', value: ({ quota: of }: RoleRow) => amountsText(of?.consumed) },
+  { title: 'guarantee', value: ({ quota: shown }: RoleRow) => amountsText(shown?.guarantee) },
+  { title: 'limit', value: ({ quota: shown }: RoleRow) => amountsText(shown?.limit, 'shown') },
+  { title: 'consumed', value: ({ quota: shown }: RoleRow) => amountsText(shown?.consumed) },
 ];
 
 const force = { type: 'boolean', help: 'set the quota even if the cluster cannot satisfy all guarantees' } as const;

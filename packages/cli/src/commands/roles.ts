@@ -1,8 +1,7 @@
 // `meseta roles`: lists roles with weight, quota and resources.
-import { clusterOf, printJson } from '../cluster.js';
+import { clusterOf, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
-import { formatTable } from '../table.js';
 
 export const roles = defineCommand({
   summary: 'Lists roles with weight, quota and resources.',
@@ -11,8 +10,7 @@ export const roles = defineCommand({
   options: clusterOptions,
   async run(values) {
     const rows = await rolesOf(clusterOf(values));
-    if (values.json) printJson(rows);
-    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    printRows(values.json, rows, columns, rows);
     return EXIT.done;
   },
 });

@@ -80,7 +80,7 @@ Runs a command on an agent with enough free resources, prints its output, and ex
       RESOURCES.map((name) => [name, parseNumber(path, name, values[name])] as const).filter(([, n]) => n > 0),
     );
     const name = values.name ?? (command.value ?? '').trim().split(/\s+/)[0] ?? 'run';
-    return follow(clusterOf(values), {
+    return runOnCluster(clusterOf(values), {
       name,
       command,
       resources,
@@ -141,7 +141,7 @@ interface EarlyEnd {
 }
 
 /** Waits for an offer, launches the task and follows it; returns the exit status. */
-async function follow(cluster: Cluster, run: Run): Promise<number> {
+async function runOnCluster(cluster: Cluster, run: Run): Promise<number> {
   // The scheduler would wait for its master without a limit; the user is to see that none answers.
   await answerOf(cluster, cluster.master.call('GET_HEALTH'));
   const { address: master, credential } = cluster;

@@ -66,12 +66,12 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
   const mayShrink = values['no-shrink'] !== true;
   if (values.seed !== undefined) {
     const seed = parseNumber('sim', 'seed', values.seed);
-    return one(seed, selectionOf(values), { log: values.log === true, plan: values.plan === true, mayShrink });
+    return runSeed(seed, selectionOf(values), { log: values.log === true, plan: values.plan === true, mayShrink });
   }
   const workers = values.workers === undefined ? availableParallelism() : parseNumber('sim', 'workers', values.workers);
   const { duration } = values;
   const durationMs = duration === undefined ? undefined : parseDurationOption('sim', 'duration', duration);
-  return many(seedsOf(values.seeds ?? '1..200', durationMs !== undefined), { workers, durationMs, mayShrink });
+  return runSeeds(seedsOf(values.seeds ?? '1..200', durationMs !== undefined), { workers, durationMs, mayShrink });
 }
 
 function playFile(file: string): number {
@@ -103,7 +103,7 @@ interface OneRun {
   readonly mayShrink: boolean;
 }
 
-function one(seed: number, selection: Selection, { log, plan: showPlan, mayShrink }: OneRun): number {
+function runSeed(seed: number, selection: Selection, { log, plan: showPlan, mayShrink }: OneRun): number {
   const plan = select(planOf(seed), selection);
   if (showPlan) {
     const lists = Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(plan[part])]));
@@ -140,7 +140,7 @@ interface ManyRuns {
 /** A run makes much short-lived garbage: a larger young generation saves a tenth of a worker's CPU time. */
 const WORKER_FLAGS = ['--max-semi-space-size=32'];
 
-async function many(seeds: Iterable<number>, { workers, durationMs, mayShrink }: ManyRuns): Promise<number> {
+async function runSeeds(seeds: Iterable<number>, { workers, durationMs, mayShrink }: ManyRuns): Promise<number> {
   const startedMs = Date.now();
   const failures: Outcome[] = [];
   const counts = new Map<string, number>();

@@ -1,11 +1,10 @@
 // `meseta task`: lists tasks, shows their output, ends them.
 import type { Task } from '@meseta/sdk';
 import { isTerminal, scalarSum } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { answerOf, type Cluster, clusterOf, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { followFile, sandboxOf } from '../sandbox.js';
-import { formatTable } from '../table.js';
 
 interface Listed {
   readonly task: Task;
@@ -35,8 +34,12 @@ const list = defineCommand({
   async run(values) {
     const all = await tasksOf(clusterOf(values));
     const rows = values.all ? all : all.filter(({ task }) => !isTerminal(task.state));
-    if (values.json) printJson(rows.map(({ task }) => task));
-    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    printRows(
+      values.json,
+      rows.map(({ task }) => task),
+      columns,
+      rows,
+    );
     return EXIT.done;
   },
 });
@@ -64,12 +67,12 @@ const logs = defineCommand({
   },
   async run(values, [name = '']) {
     const cluster = clusterOf(values);
-    const found = pick(await tasksOf(cluster), name);
+    const found = findTask(await tasksOf(cluster), name);
     if (found.address === undefined)
       throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
     const sandbox = await sandboxOf(cluster, found.address, found.task);
     const isOver = async (): Promise<boolean> =>
-      !values.follow || isTerminal(pick(await tasksOf(cluster), fullName(found.task)).task.state);
+      !values.follow || isTerminal(findTask(await tasksOf(cluster), fullName(found.task)).task.state);
     await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
     return EXIT.done;
   },
@@ -93,7 +96,7 @@ const kill = defineCommand({
       graceMs === undefined ? undefined : { grace_period: { nanoseconds: Math.round(graceMs * 1e6) } };
     const cluster = clusterOf(values);
     const tasks = await tasksOf(cluster);
-    for (const { task } of names.map((name) => pick(tasks, name))) {
+    for (const { task } of names.map((name) => findTask(tasks, name))) {
       const { framework_id, task_id } = task;
       const asked = { framework_id, task_id, ...(kill_policy && { kill_policy }) };
       await answerOf(cluster, cluster.master.killTask(asked));
@@ -108,7 +111,7 @@ export const task: Group = { summary: 'Manages the tasks of the cluster.', verbs
 const fullName = (task: Task): string => `${task.framework_id.value}/${task.task_id.value}`;
 
 /** The task of this name; one that runs takes precedence over those that have ended. */
-function pick(tasks: readonly Listed[], name: string): Listed {
+function findTask(tasks: readonly Listed[], name: string): Listed {
   const named = tasks.filter(({ task }) => task.task_id.value === name || fullName(task) === name);
   const running = named.filter(({ task }) => !isTerminal(task.state));
   const [found, another] = running.length > 0 ? running : named;

@@ -1,11 +1,10 @@
 // `meseta volume`: persistent volumes on reserved disk.
 import type { MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
-import { answerOf, type ClusterValues, clusterOf, printJson } from '../cluster.js';
+import { answerOf, type ClusterValues, clusterOf, printJson, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentNamed } from '../names.js';
 import { isReservedFor, roleOf } from '../resources.js';
-import { formatTable } from '../table.js';
 
 interface Listed {
   readonly agent: MasterResponseGetAgentsAgent;
@@ -23,8 +22,12 @@ const list = defineCommand({
     const cluster = clusterOf(values);
     const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
     const rows: readonly Listed[] = agents.flatMap((agent) => volumesOf(agent).map((volume) => ({ agent, volume })));
-    if (values.json) printJson(rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })));
-    else process.stdout.write(`${formatTable(columns, rows)}\n`);
+    printRows(
+      values.json,
+      rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })),
+      columns,
+      rows,
+    );
     return EXIT.done;
   },
 });

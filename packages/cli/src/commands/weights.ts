@@ -1,8 +1,7 @@
 // `meseta weights`: lists and sets the weights of roles in the fair shares.
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
-import { formatTable } from '../table.js';
 
 const list = defineCommand({
   summary: 'Lists the weights that were set; every other role has weight 1.',
@@ -11,8 +10,7 @@ const list = defineCommand({
   async run(values) {
     const cluster = clusterOf(values);
     const { weight_infos = [] } = await answerOf(cluster, cluster.master.call('GET_WEIGHTS'));
-    if (values.json) printJson(weight_infos);
-    else process.stdout.write(`${formatTable(columns, weight_infos)}\n`);
+    printRows(values.json, weight_infos, columns, weight_infos);
     return EXIT.done;
   },
 });
