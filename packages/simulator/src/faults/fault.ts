@@ -50,8 +50,13 @@ export function drawFaults<F>(
 export const anyAgent = (random: Random, { agents }: Shape): number => wholeBetween(random, 0, agents - 1);
 export const anyMaster = (random: Random, { masters }: Shape): number => wholeBetween(random, 0, masters - 1);
 
+/** Every fault ends early enough that the cluster can recover before the quiescence checks. */
+const LONGEST_MS = 600_000;
+
 /** How long a crashed process is down. */
-export const drawDownMs = (random: Random): number => 500 + waiting(random, pick(random, [2_000, 20_000, 90_000]));
+export const drawDownMs = (random: Random): number =>
+  Math.min(LONGEST_MS, 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])));
 
 /** How long a fault lasts that ends by itself. */
-export const drawDurationMs = (random: Random): number => 500 + waiting(random, pick(random, [3_000, 30_000, 100_000]));
+export const drawDurationMs = (random: Random): number =>
+  Math.min(LONGEST_MS, 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])));

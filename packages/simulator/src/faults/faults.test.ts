@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '@meseta/base';
 import { planOf } from '../run/plan.js';
 import { simulate } from '../run/simulation.js';
 import { frameworkPlan, planWith } from '../run/testing.js';
 import { killAgent } from './agent-crashes.js';
 import { agentLeaves } from './agent-leaves.js';
 import { type Fault, faultsOf } from './all.js';
+import { drawDownMs, drawDurationMs } from './fault.js';
 import { slowDisk } from './slow-disk.js';
 
 const SHAPE = { agents: 5, frameworks: 3, masters: 2, stormMs: 180_000 };
@@ -19,6 +21,14 @@ test('FAULT-KINDS-1: the faults of one kind are the same with and without the ot
       all.filter(({ kind }) => kinds.includes(kind)),
       few,
     );
+  }
+});
+
+test('a pause, a slow disk or a crash lasts ten minutes at most', () => {
+  const random = seededRandom(1);
+  for (let draw = 0; draw < 20_000; draw++) {
+    assert(drawDurationMs(random) <= 600_000);
+    assert(drawDownMs(random) <= 600_000);
   }
 });
 
