@@ -203,14 +203,15 @@ function createMasterLoop(
   });
 }
 
-/** The kind of an input that a peer sent. */
-function peerKindOf(input: MasterInput): string | undefined {
+/** The kind of an input that a peer sent. Operators have kinds apart: no framework suppresses the lines of their calls. */
+export function peerKindOf(input: MasterInput): string | undefined {
   switch (input.kind) {
     case 'message':
       return input.message.name;
     case 'schedulerCall':
-    case 'operatorCall':
       return input.call.type;
+    case 'operatorCall':
+      return `operator's ${input.call.type}`;
     case 'killTask':
     case 'streamClosed':
     case 'peerLost':
