@@ -3,16 +3,12 @@
 //     on disk.
 // Strikes: writes that are not synced may be lost; without power the containers end too, and no peer is told.
 // Heals: the agent starts again when its time is over, which may be long after the storm.
-import { happens } from '../engine/chance.js';
-import { crashAtWrite } from './crash.js';
-import { anyAgent, drawDownMs, type FaultKind } from './fault.js';
+import { type Crash, crashAtWrite, drawCrash } from './crash.js';
+import { anyAgent, type FaultKind } from './fault.js';
 
-interface AgentCrash<Kind> {
+interface AgentCrash<Kind> extends Crash {
   readonly kind: Kind;
   readonly agent: number;
-  readonly downMs: number;
-  /** Not at once, but with the next write, before that is on disk. */
-  readonly atWrite: boolean;
 }
 
 export type KillAgent = AgentCrash<'killAgent'>;
@@ -24,8 +20,7 @@ const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff')
   draw: (random, shape) => ({
     kind,
     agent: anyAgent(random, shape),
-    downMs: drawDownMs(random),
-    atWrite: happens(random, 0.5),
+    ...drawCrash(random),
   }),
   strike({ world, agents }, fault) {
     const agent = agents.get(fault.agent);

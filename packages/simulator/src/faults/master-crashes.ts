@@ -4,16 +4,13 @@
 // Strikes: the master that leads, if the one that was drawn does not run: a crash of a standby has no consequence.
 //     Writes that were not answered may be lost; without power no peer is told.
 // Heals: the master starts again when its time is over.
-import { happens } from '../engine/chance.js';
-import { crashAtWrite } from './crash.js';
-import { anyMaster, drawDownMs, type FaultKind } from './fault.js';
+import { type Crash, crashAtWrite, drawCrash } from './crash.js';
+import { anyMaster, type FaultKind } from './fault.js';
 import { runs } from './machines.js';
 
-interface MasterCrash<Kind> {
+interface MasterCrash<Kind> extends Crash {
   readonly kind: Kind;
   readonly master: number;
-  readonly downMs: number;
-  readonly atWrite: boolean;
 }
 
 export type KillMaster = MasterCrash<'killMaster'>;
@@ -25,8 +22,7 @@ const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): 
   draw: (random, shape) => ({
     kind,
     master: anyMaster(random, shape),
-    downMs: drawDownMs(random),
-    atWrite: happens(random, 0.5),
+    ...drawCrash(random),
   }),
   strike({ world, masters }, fault) {
     const index = masters.struck(fault.master);
