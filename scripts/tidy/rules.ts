@@ -225,7 +225,7 @@ export function checkAgentTerm(source: Source): Violation[] {
 
 /**
  * The agent uses files through the port `Files`, and files that a task can replace through directory handles
- * (packages/platform/src/held-directories.ts). These files use node:fs, for paths that no task can change.
+ * (packages/platform/src/directory-handles.ts). These files use node:fs, for paths that no task can change.
  */
 const TOUCHES_TRUSTED_PATHS: ReadonlyMap<string, string> = new Map([
   ['packages/agent/src/shell/checkpoint.ts', 'work_dir/meta, which only root can write'],

@@ -56,8 +56,8 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** An open regular file. */
-export interface HeldFile {
+/** A handle of an open regular file. */
+export interface FileHandle {
   stat(): Promise<SystemResult<FileStat>>;
   /** Reads at most `lengthBytes` from the offset; no bytes at the end of the file. */
   read(offsetBytes: number, lengthBytes: number): Promise<SystemResult<Uint8Array>>;
@@ -68,10 +68,11 @@ export interface HeldFile {
 }
 
 /**
- * An open directory. Its calls act on entries of this directory, even if its path leads elsewhere by then, so it must be
- * used wherever other users can write. A name is one path component; no call follows a symbolic link; errors name the path.
+ * A handle of an open directory. Its calls act on entries of this directory, even if its path leads elsewhere by then, so
+ * it must be used wherever other users can write. A name is one path component; no call follows a symbolic link; errors
+ * name the path.
  */
-export interface HeldDirectory {
+export interface DirectoryHandle {
   /** The path for errors and logs. */
   readonly shownPath: string;
   /** A path to the directory while it is open, for this process and the working directory of processes that it starts. */
@@ -81,28 +82,28 @@ export interface HeldDirectory {
   /** Whether only the user of this process, or root, can add, rename and remove its entries. */
   readonly isProtected: boolean;
   statOf(name: string): Promise<SystemResult<FileStat>>;
-  openDirectory(name: string): Promise<SystemResult<HeldDirectory>>;
+  openDirectory(name: string): Promise<SystemResult<DirectoryHandle>>;
   /** Makes a directory with exactly this mode and owner. The code is EEXIST if the name is taken. */
   makeDirectory(
     name: string,
     options: { readonly mode: number; readonly owner?: Owner | undefined },
-  ): Promise<SystemResult<HeldDirectory>>;
+  ): Promise<SystemResult<DirectoryHandle>>;
   /**
    * Opens a regular file, and never waits: a fifo or device is refused. A file with several links that does not belong to
    * the owner of this directory is refused too, as it could be a hard link to the file of another user. With `update` the
    * file can be read and appended to.
    */
-  openFile(name: string, access: 'read' | 'update'): Promise<SystemResult<HeldFile>>;
+  openFile(name: string, access: 'read' | 'update'): Promise<SystemResult<FileHandle>>;
   /** Makes a file and opens it for appending. The code is EEXIST if the name is taken. */
   makeFile(
     name: string,
     options: { readonly mode: number; readonly owner?: Owner | undefined },
-  ): Promise<SystemResult<HeldFile>>;
+  ): Promise<SystemResult<FileHandle>>;
   makeLink(name: string, target: string): Promise<SystemResult<void>>;
   /** The target of a symbolic link. */
   readLink(name: string): Promise<SystemResult<string>>;
   /** Renames an entry within this directory, or moves it into another open directory. */
-  rename(from: string, to: string, into?: HeldDirectory): Promise<SystemResult<void>>;
+  rename(from: string, to: string, into?: DirectoryHandle): Promise<SystemResult<void>>;
   removeFile(name: string): Promise<SystemResult<void>>;
   removeEmptyDirectory(name: string): Promise<SystemResult<void>>;
   /** Lists the entries in parts, as a directory may have millions; ends when `onPart` returns false. */
@@ -118,11 +119,11 @@ export interface HeldDirectory {
 /**
  * The file system. Paths are absolute; a call follows a symbolic link in the last component only if its comment says so.
  * These calls must not be used on a path through a directory where other users can write: open the last directory before
- * it with `openDirectory`, and use the calls of `HeldDirectory` from there.
+ * it with `openDirectory`, and use the calls of `DirectoryHandle` from there.
  */
 export interface Files {
   /** Opens a directory. Follows links, so other users must not be able to write to the directories above it. */
-  openDirectory(path: string): Promise<SystemResult<HeldDirectory>>;
+  openDirectory(path: string): Promise<SystemResult<DirectoryHandle>>;
   /**
    * Makes a directory, with its parents, to which only the user of this process can write. If it exists, checks that only
    * this user and root can write to it and to the directories above it. The error says what is wrong and what to do.

@@ -6,7 +6,7 @@
 import * as fs from 'node:fs/promises';
 import { posix } from 'node:path';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
-import { isProtected } from './held-directories.js';
+import { isProtected } from './directory-handles.js';
 import { attempt, statOfPath } from './system-results.js';
 
 const MAX_LINKS = 40;

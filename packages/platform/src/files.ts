@@ -6,7 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { promisify } from 'node:util';
 import { err, type Files, ok, type SystemResult } from '@meseta/base';
 import { claimDirectory } from './claimed-directories.js';
-import { openTrustedDirectory } from './held-directories.js';
+import { openTrustedDirectory } from './directory-handles.js';
 import { attempt, statOfPath, systemError } from './system-results.js';
 
 /** Every launch writes a file, which takes half the CPU without the FileHandle of `fs/promises`. */

@@ -12,8 +12,8 @@ import { type Refusal, refusal } from '@meseta/api';
 import {
   err,
   type FileStat,
-  type HeldDirectory,
-  type HeldFile,
+  type DirectoryHandle,
+  type FileHandle,
   LIMITS,
   ok,
   type Result,
@@ -46,8 +46,8 @@ export type FindRoot = (virtualPath: string) => Result<string, Refusal> | undefi
 
 /** An open directory or file at a path; the caller closes it. */
 type Shown =
-  | { readonly kind: 'directory'; readonly directory: HeldDirectory }
-  | { readonly kind: 'file'; readonly file: HeldFile; readonly name: string }
+  | { readonly kind: 'directory'; readonly directory: DirectoryHandle }
+  | { readonly kind: 'file'; readonly file: FileHandle; readonly name: string }
   /** Another kind of file, or one that may not be read. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
@@ -78,7 +78,7 @@ async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Re
 
 const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
-async function openFile(directory: HeldDirectory, name: string): Promise<Result<Shown, Refusal>> {
+async function openFile(directory: DirectoryHandle, name: string): Promise<Result<Shown, Refusal>> {
   const file = await directory.openFile(name, 'read');
   if (file.ok) return ok({ kind: 'file', file: file.value, name });
   if (file.error.code === 'ENOENT') return notFound;
@@ -89,27 +89,27 @@ async function openFile(directory: HeldDirectory, name: string): Promise<Result<
 async function walk(root: string, realRoot: string, names: readonly string[]): Promise<Result<Shown, Refusal>> {
   const top = await files.openDirectory(realRoot);
   if (!top.ok) return notFound;
-  const held = [top.value];
+  const opened = [top.value];
   const back = (kept: number): void => {
-    for (const directory of held.splice(kept)) directory.close();
+    for (const directory of opened.splice(kept)) directory.close();
   };
   try {
     let rest = [...names].reverse();
     for (let links = 0; ; ) {
-      const directory = held.at(-1);
+      const directory = opened.at(-1);
       const name = rest.pop();
-      if (directory === undefined || held.length > MAX_DEPTH) return notFound;
+      if (directory === undefined || opened.length > MAX_DEPTH) return notFound;
       if (name === undefined) {
-        held.pop();
+        opened.pop();
         return ok({ kind: 'directory', directory });
       }
       const stat = name === '..' ? undefined : await directory.statOf(name);
-      if (stat === undefined) back(held.length - 1);
+      if (stat === undefined) back(opened.length - 1);
       else if (!stat.ok) return notFound;
       else if (stat.value.kind === 'directory') {
-        const opened = await directory.openDirectory(name);
-        if (!opened.ok) return notFound;
-        held.push(opened.value);
+        const inner = await directory.openDirectory(name);
+        if (!inner.ok) return notFound;
+        opened.push(inner.value);
       } else if (stat.value.kind === 'symlink') {
         const target = await directory.readLink(name);
         const below = target.ok ? targetBelow(target.value, [root, realRoot]) : undefined;
@@ -257,7 +257,7 @@ export async function download(find: FindRoot, path: string, response: ServerRes
 }
 
 /** A file that grows meanwhile is cut at the announced length. */
-async function* partsOf(file: HeldFile, sizeBytes: number): AsyncGenerator<Uint8Array> {
+async function* partsOf(file: FileHandle, sizeBytes: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < sizeBytes; ) {
     const part = await file.read(at, Math.min(MAX_READ_BYTES, sizeBytes - at));
     if (!part.ok || part.value.length === 0) throw new Error('the file became shorter while it was read');

@@ -9,7 +9,7 @@
 // OUTPUT-READER-3: the two files are followed independently: neither waits for the output of the other.
 // OUTPUT-READER-4: a file is read to the end that it had when it was opened. What is appended meanwhile comes with the next
 //   reading, so `finish` does not wait for a process that goes on writing.
-import type { FileStat, Files, HeldDirectory, TextSource } from '@meseta/base';
+import type { FileStat, Files, DirectoryHandle, TextSource } from '@meseta/base';
 import { openSandbox } from '@meseta/containers/sandbox/sandbox';
 import { KEPT_FILES } from '@meseta/containers/streams/rotation';
 
@@ -45,7 +45,7 @@ interface NamedFile {
   readonly stat: FileStat;
 }
 
-async function findFile(sandbox: HeldDirectory, name: string): Promise<NamedFile | undefined> {
+async function findFile(sandbox: DirectoryHandle, name: string): Promise<NamedFile | undefined> {
   const found = await sandbox.statOf(name);
   return found.ok && found.value.kind === 'file' ? { name, stat: found.value } : undefined;
 }
@@ -55,7 +55,7 @@ async function findFile(sandbox: HeldDirectory, name: string): Promise<NamedFile
  * then: until it is shorter than its copy, the copy may be incomplete.
  */
 async function findUnreportedRotated(
-  sandbox: HeldDirectory,
+  sandbox: DirectoryHandle,
   current: NamedFile | undefined,
   name: string,
   { identity, offsetBytes, newestRotated }: Position,
@@ -88,7 +88,7 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
 
   /** Reports a file from an offset on. Returns the end that was reached, undefined if another file has the name by now. */
   async function readFile(
-    sandbox: HeldDirectory,
+    sandbox: DirectoryHandle,
     { name: fileName, stat: { identity } }: NamedFile,
     fromBytes: number,
   ): Promise<Omit<Position, 'newestRotated'> | undefined> {
@@ -110,7 +110,7 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
     }
   }
 
-  return async (sandbox: HeldDirectory): Promise<void> => {
+  return async (sandbox: DirectoryHandle): Promise<void> => {
     let position = known ?? (await findEnd(sandbox, name));
     known = position;
     // OUTPUT-READER-4: a task that rotates its files without pause does not prolong a reading either.
@@ -129,7 +129,7 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
   };
 }
 
-async function findEnd(sandbox: HeldDirectory, name: string): Promise<Position> {
+async function findEnd(sandbox: DirectoryHandle, name: string): Promise<Position> {
   const [current, rotated] = [await findFile(sandbox, name), await findFile(sandbox, `${name}.1`)];
   const { identity, sizeBytes: offsetBytes = 0 } = current?.stat ?? {};
   return { identity, offsetBytes, newestRotated: rotated?.stat.identity };

@@ -2,7 +2,7 @@
 //
 // Boundary: tasks may change sandboxes and volumes at any time, so they are worked in through open directories only
 // (@meseta/containers/sandbox). People and tasks follow the links made here; the agent follows none.
-import { type Files, type HeldDirectory, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
+import { type Files, type DirectoryHandle, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
 import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import {
   createStreams,
@@ -96,7 +96,7 @@ async function linkPodTask(files: Files, pod: string, taskId: string, sandbox: s
 /** Makes the link `latest` to an executor's newest run. */
 const linkLatest =
   (sandbox: string) =>
-  async (around: HeldDirectory): Promise<void> => {
+  async (around: DirectoryHandle): Promise<void> => {
     const made = await around.makeLink(LATEST, sandbox);
     if (made.ok || made.error.code !== 'EEXIST') return;
     await around.removeFile(LATEST);
@@ -105,10 +105,10 @@ const linkLatest =
 
 /** Walks down from a directory name by name, and closes each directory on the way. */
 async function descend(
-  from: SystemResult<HeldDirectory>,
+  from: SystemResult<DirectoryHandle>,
   names: readonly string[],
-  step: (directory: HeldDirectory, name: string, isLast: boolean) => Promise<SystemResult<HeldDirectory>>,
-): Promise<SystemResult<HeldDirectory>> {
+  step: (directory: DirectoryHandle, name: string, isLast: boolean) => Promise<SystemResult<DirectoryHandle>>,
+): Promise<SystemResult<DirectoryHandle>> {
   let directory = from;
   for (const [index, name] of names.entries()) {
     directory = await within(directory, (parent) => step(parent, name, index === names.length - 1));
@@ -147,7 +147,7 @@ async function openVolume(
   files: Files,
   { root, names }: DirectoryBelow,
   mode: number,
-): Promise<SystemResult<HeldDirectory>> {
+): Promise<SystemResult<DirectoryHandle>> {
   const made = await files.makeDirectory(root);
   if (!made.ok) return made;
   return descend(await files.openDirectory(root), names, async (directory, name, isLast) =>

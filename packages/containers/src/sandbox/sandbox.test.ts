@@ -28,20 +28,20 @@ const nobody = { uid: 65534, gid: 65534 };
 const daemon = { uid: 1, gid: 1 };
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
 let root = '';
-const held: { close(): void }[] = [];
+const handles: { close(): void }[] = [];
 
 beforeEach(() => {
   root = mkdtempSync(`${tmpdir()}/meseta-sandbox-`);
   chmodSync(root, 0o755);
 });
 afterEach(() => {
-  for (const each of held.splice(0)) each.close();
+  for (const each of handles.splice(0)) each.close();
   rmSync(root, { recursive: true, force: true });
 });
 
 function got<T extends { close(): void }>(result: SystemResult<T>): T {
   assert.ok(result.ok, result.ok ? '' : result.error.message);
-  held.push(result.value);
+  handles.push(result.value);
   return result.value;
 }
 

@@ -5,7 +5,15 @@
 //   parent. The parent's user can replace `containers`; a replaced one is refused.
 // SANDBOX-2: only its user, that user's group and the agent can read a sandbox.
 // SANDBOX-3: a directory or file that exists already is given to no user.
-import { err, type Files, type HeldDirectory, type HeldFile, type Owner, ok, type SystemResult } from '@meseta/base';
+import {
+  err,
+  type Files,
+  type DirectoryHandle,
+  type FileHandle,
+  type Owner,
+  ok,
+  type SystemResult,
+} from '@meseta/base';
 
 const SANDBOX_MODE = 0o750;
 const NESTED_MODE = 0o711;
@@ -39,8 +47,8 @@ export const isNested = (path: string): boolean => nestedIn(path) !== undefined;
 
 /** Calls `work` with an open directory, then closes it. */
 export async function within<T>(
-  directory: SystemResult<HeldDirectory>,
-  work: (directory: HeldDirectory) => Promise<SystemResult<T>>,
+  directory: SystemResult<DirectoryHandle>,
+  work: (directory: DirectoryHandle) => Promise<SystemResult<T>>,
 ): Promise<SystemResult<T>> {
   if (!directory.ok) return directory;
   try {
@@ -51,14 +59,14 @@ export async function within<T>(
 }
 
 /** SANDBOX-1: passes on a directory that only the agent can write to. */
-export function requireProtected(found: SystemResult<HeldDirectory>): SystemResult<HeldDirectory> {
+export function requireProtected(found: SystemResult<DirectoryHandle>): SystemResult<DirectoryHandle> {
   if (!found.ok || found.value.isProtected) return found;
   const { shownPath, stat } = found.value;
   found.value.close();
   return err({ code: 'EPERM', message: `${shownPath}: belongs to user ${stat.uid}, or others may write to it` });
 }
 
-async function openPath({ root, ids }: SandboxPath, files: Files): Promise<SystemResult<HeldDirectory>> {
+async function openPath({ root, ids }: SandboxPath, files: Files): Promise<SystemResult<DirectoryHandle>> {
   let directory = await files.openDirectory(root);
   for (const id of ids) {
     const around = await within(directory, async (sandbox) => requireProtected(await sandbox.openDirectory(NESTED)));
@@ -68,11 +76,11 @@ async function openPath({ root, ids }: SandboxPath, files: Files): Promise<Syste
 }
 
 /** Opens the sandbox of a container. */
-export const openSandbox = (files: Files, path: string): Promise<SystemResult<HeldDirectory>> =>
+export const openSandbox = (files: Files, path: string): Promise<SystemResult<DirectoryHandle>> =>
   openPath(parseSandboxPath(path), files);
 
 /** Opens the directory that a sandbox lies in. */
-export async function openAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
+export async function openAroundSandbox(files: Files, path: string): Promise<SystemResult<DirectoryHandle>> {
   const { root, ids } = parseSandboxPath(path);
   if (ids.length === 0) return files.openDirectory(root.slice(0, root.lastIndexOf('/')));
   const parent = await openPath({ root, ids: ids.slice(0, -1) }, files);
@@ -82,7 +90,7 @@ export async function openAroundSandbox(files: Files, path: string): Promise<Sys
 export const sandboxName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Makes and opens the directory that a sandbox is to lie in. */
-async function makeAroundSandbox(files: Files, path: string): Promise<SystemResult<HeldDirectory>> {
+async function makeAroundSandbox(files: Files, path: string): Promise<SystemResult<DirectoryHandle>> {
   const nested = nestedIn(path);
   if (nested === undefined) {
     const around = path.slice(0, path.lastIndexOf('/'));
@@ -95,10 +103,10 @@ async function makeAroundSandbox(files: Files, path: string): Promise<SystemResu
 
 /** Opens the directory of this name. Makes it if it is missing. */
 export async function openOrMake(
-  parent: HeldDirectory,
+  parent: DirectoryHandle,
   name: string,
   attributes: { readonly mode: number; readonly owner?: Owner | undefined },
-): Promise<SystemResult<HeldDirectory>> {
+): Promise<SystemResult<DirectoryHandle>> {
   const opened = await parent.openDirectory(name);
   if (opened.ok || opened.error.code !== 'ENOENT') return opened;
   const made = await parent.makeDirectory(name, attributes);
@@ -114,8 +122,8 @@ export async function makeSandbox(
   files: Files,
   path: string,
   owner: Owner | undefined,
-  onMade: (around: HeldDirectory) => Promise<unknown> = async () => {},
-): Promise<SystemResult<HeldDirectory>> {
+  onMade: (around: DirectoryHandle) => Promise<unknown> = async () => {},
+): Promise<SystemResult<DirectoryHandle>> {
   return within(await makeAroundSandbox(files, path), async (directory) => {
     const made = await directory.makeDirectory(sandboxName(path), { mode: SANDBOX_MODE, owner });
     if (made.ok) await onMade(directory);
@@ -129,7 +137,7 @@ export async function makeSandbox(
 }
 
 /** Makes the files of a container's output. Files that exist already must belong to its user. */
-export async function createStreams(sandbox: HeldDirectory, owner: Owner | undefined): Promise<SystemResult<void>> {
+export async function createStreams(sandbox: DirectoryHandle, owner: Owner | undefined): Promise<SystemResult<void>> {
   for (const name of ['stdout', 'stderr']) {
     const made = await sandbox.makeFile(name, { mode: STREAM_MODE, owner });
     const checked =
@@ -141,7 +149,7 @@ export async function createStreams(sandbox: HeldDirectory, owner: Owner | undef
 }
 
 /** SANDBOX-3. */
-async function openOwned(sandbox: HeldDirectory, name: string, uid: number): Promise<SystemResult<HeldFile>> {
+async function openOwned(sandbox: DirectoryHandle, name: string, uid: number): Promise<SystemResult<FileHandle>> {
   const file = await sandbox.openFile(name, 'read');
   if (!file.ok) return file;
   const stat = await file.value.stat();

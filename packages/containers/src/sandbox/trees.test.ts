@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { HeldDirectory } from '@meseta/base';
+import type { DirectoryHandle } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { diskUsage, emptyDirectory, removeTree } from './trees.js';
 
@@ -22,7 +22,7 @@ const files = createFiles();
 const done = { ok: true, value: undefined };
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
 let root = '';
-const held: HeldDirectory[] = [];
+const handles: DirectoryHandle[] = [];
 
 beforeEach(() => {
   root = mkdtempSync(`${tmpdir()}/meseta-trees-`);
@@ -31,14 +31,14 @@ beforeEach(() => {
   writeFileSync(`${root}/kept/file`, 'kept');
 });
 afterEach(() => {
-  for (const each of held.splice(0)) each.close();
+  for (const each of handles.splice(0)) each.close();
   execFileSync('rm', ['-rf', root]);
 });
 
-async function open(path: string): Promise<HeldDirectory> {
+async function open(path: string): Promise<DirectoryHandle> {
   const directory = await files.openDirectory(path);
   assert.ok(directory.ok);
-  held.push(directory.value);
+  handles.push(directory.value);
   return directory.value;
 }
 

@@ -5,7 +5,7 @@
 // TREES-3: a process that goes on writing into a directory does not prolong its removal: a directory is sealed before it is
 //   emptied, so that nothing can be added to it. A process that makes directories in each other faster than they are removed
 //   prolongs the removal of its own tree only: trees are removed in parts, and after a part another tree may have its turn.
-import { err, type HeldDirectory, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { err, type DirectoryHandle, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 /** How many entries one part of a removal removes or moves before it ends. */
 const PART_ENTRIES = 10_000;
@@ -21,7 +21,7 @@ let serial = 0;
 
 /** One part of the removal of a tree. */
 interface Removal {
-  readonly top: HeldDirectory;
+  readonly top: DirectoryHandle;
   removed: number;
   /** How many more entries this part may remove or move. */
   remaining: number;
@@ -35,7 +35,7 @@ function recordResult(removal: Removal, result: SystemResult<unknown>): void {
 }
 
 /** Moves a directory to the top directory, under a free name. */
-async function moveToTop(removal: Removal, from: HeldDirectory, name: string): Promise<SystemResult<void>> {
+async function moveToTop(removal: Removal, from: DirectoryHandle, name: string): Promise<SystemResult<void>> {
   removal.remaining--;
   for (;;) {
     const moved = await from.rename(name, `.removing-${serial++}`, removal.top);
@@ -72,7 +72,7 @@ async function flatten(removal: Removal, name: string): Promise<void> {
 export type Progress = 'removed' | 'unfinished';
 
 /** Removes a part of a directory's content. Returns the first error; entries that can't be removed stay. */
-async function emptyPart(top: HeldDirectory): Promise<SystemResult<Progress>> {
+async function emptyPart(top: DirectoryHandle): Promise<SystemResult<Progress>> {
   const removal: Removal = { top, removed: 0, remaining: PART_ENTRIES, failure: undefined };
   while (removal.remaining > 0) {
     const before = removal.removed;
@@ -97,7 +97,7 @@ async function emptyPart(top: HeldDirectory): Promise<SystemResult<Progress>> {
 }
 
 /** Removes the content of a directory. Returns the first error; entries that can't be removed stay. */
-export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<void>> {
+export async function emptyDirectory(top: DirectoryHandle): Promise<SystemResult<void>> {
   for (;;) {
     const emptied = await emptyPart(top);
     if (!emptied.ok) return emptied;
@@ -106,7 +106,7 @@ export async function emptyDirectory(top: HeldDirectory): Promise<SystemResult<v
 }
 
 /** Removes a file, a link (not its target) or a part of a tree. A name that does not exist is no error. */
-export async function removeTreePart(parent: HeldDirectory, name: string): Promise<SystemResult<Progress>> {
+export async function removeTreePart(parent: DirectoryHandle, name: string): Promise<SystemResult<Progress>> {
   const found = await parent.statOf(name);
   if (!found.ok) return isGone(found) ? ok('removed') : found;
   if (found.value.kind !== 'directory') return asRemoved(await parent.removeFile(name));
@@ -123,7 +123,7 @@ export async function removeTreePart(parent: HeldDirectory, name: string): Promi
 const asRemoved = (result: SystemResult<void>): SystemResult<Progress> => (result.ok ? ok('removed') : result);
 
 /** Removes a file, a link (not its target) or a whole tree. A name that does not exist is no error. */
-export async function removeTree(parent: HeldDirectory, name: string): Promise<SystemResult<void>> {
+export async function removeTree(parent: DirectoryHandle, name: string): Promise<SystemResult<void>> {
   for (;;) {
     const removed = await removeTreePart(parent, name);
     if (!removed.ok) return removed;
@@ -132,7 +132,7 @@ export async function removeTree(parent: HeldDirectory, name: string): Promise<S
 }
 
 interface Level {
-  readonly directory: HeldDirectory;
+  readonly directory: DirectoryHandle;
   /** The directories in it that are to be measured. */
   readonly subdirectories: string[];
 }
@@ -141,12 +141,12 @@ interface Level {
  * The bytes on disk of a directory and everything below it, counted as du does: a file with several names once. Of a tree
  * beyond the limits it is a lower bound.
  */
-export async function diskUsage(top: HeldDirectory): Promise<number> {
+export async function diskUsage(top: DirectoryHandle): Promise<number> {
   const countedFiles = new Set<string>();
   let bytes = top.stat.allocatedBytes;
   let entriesLeft = MAX_MEASURED_ENTRIES;
 
-  async function measure(directory: HeldDirectory): Promise<Level> {
+  async function measure(directory: DirectoryHandle): Promise<Level> {
     const subdirectories: string[] = [];
     await directory.list(async (entries) => {
       entriesLeft -= entries.length;

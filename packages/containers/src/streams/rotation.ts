@@ -5,7 +5,7 @@
 // The task may have replaced any of these files: only regular files are read and truncated, and the copy is a new file.
 // ROTATION-1: however long a task has made its file, which may be sparse, no more of it is copied than all rotated files
 //   together may hold.
-import { type Files, type HeldDirectory, type HeldFile, ok, type SystemResult } from '@meseta/base';
+import { type Files, type DirectoryHandle, type FileHandle, ok, type SystemResult } from '@meseta/base';
 import { openSandbox } from '../sandbox/sandbox.js';
 
 /** How many rotated files are kept of each stream: `stdout.1` is the newest. */
@@ -19,7 +19,7 @@ export interface RotationLimits {
 const COPY_PART_BYTES = 256 * 1024;
 
 /** Rotates a file of the sandbox if it is over its limit. Returns whether it did. */
-export async function rotate(sandbox: HeldDirectory, name: string, limits: RotationLimits): Promise<boolean> {
+export async function rotate(sandbox: DirectoryHandle, name: string, limits: RotationLimits): Promise<boolean> {
   const found = await sandbox.statOf(name);
   if (!found.ok || found.value.kind !== 'file' || found.value.sizeBytes <= limits.maxBytes) return false;
   const file = await sandbox.openFile(name, 'update');
@@ -36,9 +36,9 @@ export async function rotate(sandbox: HeldDirectory, name: string, limits: Rotat
 
 /** Copies the last `maxBytes` that the file has now. What the task appends meanwhile is not copied. */
 async function copyEnd(
-  sandbox: HeldDirectory,
+  sandbox: DirectoryHandle,
   name: string,
-  from: HeldFile,
+  from: FileHandle,
   maxBytes: number,
 ): Promise<SystemResult<void>> {
   const stat = await from.stat();

@@ -19,29 +19,29 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { HeldDirectory, SystemResult } from '@meseta/base';
+import type { DirectoryHandle, SystemResult } from '@meseta/base';
 import { createFiles } from './files.js';
 
 const files = createFiles();
 const nobody = { uid: 65534, gid: 65534 };
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
 let root = '';
-const held: { close(): void }[] = [];
+const handles: { close(): void }[] = [];
 
-/** What a call gave; closed after the test. */
+/** The value of a successful call; a handle is closed after the test. */
 function got<T>(result: SystemResult<T>): T {
   assert.ok(result.ok, result.ok ? '' : result.error.message);
   const { value } = result;
   if (typeof value === 'object' && value !== null && 'close' in value)
-    held.push({ close: () => Reflect.apply(value.close as () => void, value, []) });
+    handles.push({ close: () => Reflect.apply(value.close as () => void, value, []) });
   return value;
 }
 
-const open = async (path = root): Promise<HeldDirectory> => got(await files.openDirectory(path));
+const open = async (path = root): Promise<DirectoryHandle> => got(await files.openDirectory(path));
 const codeOf = (result: SystemResult<unknown>): string => (result.ok ? 'ok' : result.error.code);
 
 beforeEach(() => {
-  root = mkdtempSync(`${tmpdir()}/meseta-held-`);
+  root = mkdtempSync(`${tmpdir()}/meseta-handles-`);
   chmodSync(root, 0o755);
   mkdirSync(`${root}/victim`, { mode: 0o700 });
   writeFileSync(`${root}/victim/secret`, 'secret', { mode: 0o600 });
@@ -49,11 +49,11 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const each of held.splice(0)) each.close();
+  for (const each of handles.splice(0)) each.close();
   rmSync(root, { recursive: true, force: true });
 });
 
-test('HELD-1: a name is one path component', async () => {
+test('HANDLES-1: a name is one path component', async () => {
   const directory = await open();
   for (const name of ['', '.', '..', 'sandbox/x', '../x', 'x\0y']) {
     assert.equal(codeOf(await directory.openDirectory(name)), 'EINVAL', JSON.stringify(name));
@@ -63,7 +63,7 @@ test('HELD-1: a name is one path component', async () => {
   }
 });
 
-test('HELD-1: an open directory stays the same when its path is replaced', async () => {
+test('HANDLES-1: an open directory stays the same when its path is replaced', async () => {
   const directory = await open(`${root}/sandbox`);
   renameSync(`${root}/sandbox`, `${root}/elsewhere`);
   symlinkSync(`${root}/victim`, `${root}/sandbox`);
@@ -72,7 +72,7 @@ test('HELD-1: an open directory stays the same when its path is replaced', async
   assert.equal(existsSync(`${root}/victim/new`), false);
 });
 
-test('HELD-2: no call follows a link, and the error names it', async () => {
+test('HANDLES-2: no call follows a link, and the error names it', async () => {
   symlinkSync(`${root}/victim`, `${root}/sandbox/directory`);
   symlinkSync(`${root}/victim/secret`, `${root}/sandbox/file`);
   symlinkSync(`${root}/victim/new`, `${root}/sandbox/nowhere`);
@@ -92,7 +92,7 @@ test('HELD-2: no call follows a link, and the error names it', async () => {
   assert.equal(existsSync(`${root}/victim/new`), false);
 });
 
-test('HELD-3: only regular files are opened, without waiting', async () => {
+test('HANDLES-3: only regular files are opened, without waiting', async () => {
   execFileSync('mkfifo', [`${root}/sandbox/fifo`]);
   const directory = await open(`${root}/sandbox`);
   for (const access of ['read', 'update'] as const) {
@@ -108,7 +108,7 @@ test('HELD-3: only regular files are opened, without waiting', async () => {
 /** Takes a lease on the file that its argument names, and holds it. */
 const LEASING = `$SIG{IO} = 'IGNORE'; open my $file, '+<', $ARGV[0] or die $!; fcntl $file, 1024, 1 or die $!; $| = 1; print "taken"; sleep 1 while 1;`;
 
-test('HELD-3: a file on which a process holds a lease is refused at once', async (t) => {
+test('HANDLES-3: a file on which a process holds a lease is refused at once', async (t) => {
   writeFileSync(`${root}/sandbox/file`, 'content');
   const holder = spawn('perl', ['-e', LEASING, `${root}/sandbox/file`], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => holder.kill('SIGKILL'));
@@ -174,7 +174,7 @@ test('links, renames, removal and notices of changes', async () => {
   assert.equal(existsSync(`${root}/sandbox/inner`), false);
 });
 
-test('HELD-4: a new file gets its owner; a hard link to a file of another user is not opened', asRoot, async () => {
+test('HANDLES-4: a new file gets its owner; a hard link to a file of another user is not opened', asRoot, async () => {
   chownSync(`${root}/sandbox`, nobody.uid, nobody.gid);
   linkSync(`${root}/victim/secret`, `${root}/sandbox/hard`);
   writeFileSync(`${root}/sandbox/mine`, 'mine');
@@ -200,7 +200,7 @@ async function startSwapping(path: string): Promise<() => void> {
   return () => swapper.kill('SIGKILL');
 }
 
-test('HELD-2, HELD-4: a task that replaces a directory by a link in a loop gains no access', asRoot, async () => {
+test('HANDLES-2, HANDLES-4: a task that replaces a directory by a link in a loop gains no access', asRoot, async () => {
   mkdirSync(`${root}/sandbox/d`);
   writeFileSync(`${root}/sandbox/d/secret`, 'harmless');
   symlinkSync(`${root}/victim`, `${root}/sandbox/link`);
@@ -216,7 +216,7 @@ test('HELD-2, HELD-4: a task that replaces a directory by a link in a loop gains
       if (file.ok) {
         found++;
         assert.equal(Buffer.from(got(await file.value.read(0, 100))).toString(), 'harmless');
-        held.pop();
+        handles.pop();
         file.value.close();
       }
       const made = await inner.value.makeFile('new', { mode: 0o644, owner: nobody });

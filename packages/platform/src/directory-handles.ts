@@ -1,15 +1,15 @@
-// Open directories, for work of the privileged agent in places where a task may write.
+// Handles of open directories and files, for work of the privileged agent in places where a task may write.
 //
-// Owns: the descriptors of its results until they are closed. Boundary: nothing throws; a failed call is a value that names
+// Owns: the descriptors of the handles until they are closed. Boundary: nothing throws; a failed call is a value that names
 // the path. Node has no openat; `/proc/self/fd/N/NAME` does the same: the kernel looks NAME up in the directory that
 // descriptor N refers to.
 //
-// HELD-1: a name is one path component. It is looked up once, by the call that uses it.
-// HELD-2: no link is followed: files are opened with O_NOFOLLOW, and other calls act on the name itself.
-// HELD-3: only regular files are opened for their content, whatever replaces them meanwhile: the name is opened with O_PATH,
-//   which neither reads nor writes, and reopened by descriptor if it is a regular file. The open never waits for a lease of
-//   the file's owner, which could take 45 seconds (fcntl(2), F_SETLEASE).
-// HELD-4: owner and mode are changed by descriptor: of files created here, and of directories that the caller names.
+// HANDLES-1: a name is one path component. It is looked up once, by the call that uses it.
+// HANDLES-2: no link is followed: files are opened with O_NOFOLLOW, and other calls act on the name itself.
+// HANDLES-3: only regular files are opened for their content, whatever replaces them meanwhile: the name is opened with
+//   O_PATH, which neither reads nor writes, and reopened by descriptor if it is a regular file. The open never waits for a
+//   lease of the file's owner, which could take 45 seconds (fcntl(2), F_SETLEASE).
+// HANDLES-4: owner and mode are changed by descriptor: of files created here, and of directories that the caller names.
 import { closeSync, constants, fchmod, fchown, ftruncate, open, read, watch, write } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -17,8 +17,8 @@ import {
   type DirectoryEntry,
   err,
   type FileStat,
-  type HeldDirectory,
-  type HeldFile,
+  type DirectoryHandle,
+  type FileHandle,
   type Owner,
   ok,
   type Result,
@@ -83,7 +83,7 @@ async function withDescriptor<T>(fd: number, use: () => T | Promise<T>): Promise
   }
 }
 
-function holdFile(fd: number, shownPath: string): HeldFile {
+function createFileHandle(fd: number, shownPath: string): FileHandle {
   return {
     stat: () => attemptAt(shownPath, async () => statOfDescriptor(fd)),
     read: (offsetBytes, lengthBytes) =>
@@ -113,7 +113,7 @@ async function isEmpty(path: string): Promise<boolean> {
   }
 }
 
-/** HELD-3. */
+/** HANDLES-3. */
 async function openRegular(at: string, access: 'read' | 'update', directoryUid: number): Promise<number> {
   const refuse = (code: string, message: string): Error => Object.assign(new Error(`${code}: ${message}`), { code });
   const found = await openAsync(at, O_PATH | O_NOFOLLOW);
@@ -160,19 +160,19 @@ function watchDirectory(path: string, shownPath: string, onChange: () => void): 
   }
 }
 
-function holdDirectory(fd: number, shownPath: string): HeldDirectory {
+function createDirectoryHandle(fd: number, shownPath: string): DirectoryHandle {
   const ownPath = `/proc/self/fd/${fd}`;
   const stat = statOfDescriptor(fd);
   const protectedFromOthers = isProtected(stat);
 
-  /** HELD-1. */
+  /** HANDLES-1. */
   async function at<T>(name: string, call: (path: string, shown: string) => Promise<T>): Promise<SystemResult<T>> {
     const shown = `${shownPath}/${name}`;
     if (!isName(name)) return failure('EINVAL', `${shownPath}: ${JSON.stringify(name)} can't be a name in it`);
     return attemptAt(shown, () => call(`${ownPath}/${name}`, shown));
   }
-  const openIn = async (path: string, shown: string): Promise<HeldDirectory> =>
-    holdDirectory(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), shown);
+  const openIn = async (path: string, shown: string): Promise<DirectoryHandle> =>
+    createDirectoryHandle(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), shown);
 
   return {
     shownPath,
@@ -186,23 +186,23 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
         await fs.mkdir(path, { mode: made.mode });
         const opened = await openAsync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         return withDescriptor(opened, async () => {
-          // HELD-4: others who may write here may have replaced it by another directory of this process' user.
+          // HANDLES-4: others who may write here may have replaced it by another directory of this process' user.
           const isOwn = statOfDescriptor(opened).uid === process.getuid?.();
           if (!protectedFromOthers && !(isOwn && (await isEmpty(`/proc/self/fd/${opened}`)))) {
             throw Object.assign(new Error('EEXIST: was replaced while it was made'), { code: 'EEXIST' });
           }
           await setOwnerAndMode(opened, made);
-          return holdDirectory(opened, shown);
+          return createDirectoryHandle(opened, shown);
         });
       }),
     openFile: (name, access) =>
-      at(name, async (path, shown) => holdFile(await openRegular(path, access, stat.uid), shown)),
+      at(name, async (path, shown) => createFileHandle(await openRegular(path, access, stat.uid), shown)),
     makeFile: (name, made) =>
       at(name, async (path, shown) => {
         const opened = await openAsync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, made.mode);
         return withDescriptor(opened, async () => {
           await setOwnerAndMode(opened, made);
-          return holdFile(opened, shown);
+          return createFileHandle(opened, shown);
         });
       }),
     makeLink: (name, target) => at(name, (path) => fs.symlink(target, path)),
@@ -230,5 +230,5 @@ function holdDirectory(fd: number, shownPath: string): HeldDirectory {
 }
 
 /** Opens a path that no other user can change; links are followed. */
-export const openTrustedDirectory = (path: string): Promise<SystemResult<HeldDirectory>> =>
-  attemptAt(path, async () => holdDirectory(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), path));
+export const openTrustedDirectory = (path: string): Promise<SystemResult<DirectoryHandle>> =>
+  attemptAt(path, async () => createDirectoryHandle(await openAsync(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), path));
