@@ -15,10 +15,10 @@ import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
 import {
   type DirectoryEntry,
-  err,
-  type FileStat,
   type DirectoryHandle,
+  err,
   type FileHandle,
+  type FileStat,
   type Owner,
   ok,
   type Result,

@@ -10,10 +10,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Refusal, refusal } from '@meseta/api';
 import {
-  err,
-  type FileStat,
   type DirectoryHandle,
+  err,
   type FileHandle,
+  type FileStat,
   LIMITS,
   ok,
   type Result,

@@ -9,7 +9,7 @@
 // OUTPUT-READER-3: the two files are followed independently: neither waits for the output of the other.
 // OUTPUT-READER-4: a file is read to the end that it had when it was opened. What is appended meanwhile comes with the next
 //   reading, so `finish` does not wait for a process that goes on writing.
-import type { FileStat, Files, DirectoryHandle, TextSource } from '@meseta/base';
+import type { DirectoryHandle, FileStat, Files, TextSource } from '@meseta/base';
 import { openSandbox } from '@meseta/containers/sandbox/sandbox';
 import { KEPT_FILES } from '@meseta/containers/streams/rotation';
 

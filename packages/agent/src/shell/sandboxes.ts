@@ -2,7 +2,7 @@
 //
 // Boundary: tasks may change sandboxes and volumes at any time, so they are worked in through open directories only
 // (@meseta/containers/sandbox). People and tasks follow the links made here; the agent follows none.
-import { type Files, type DirectoryHandle, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
+import { type DirectoryHandle, type Files, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
 import { createConcurrencyLimit } from '@meseta/containers/concurrency';
 import {
   createStreams,

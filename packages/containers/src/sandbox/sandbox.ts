@@ -6,10 +6,10 @@
 // SANDBOX-2: only its user, that user's group and the agent can read a sandbox.
 // SANDBOX-3: a directory or file that exists already is given to no user.
 import {
-  err,
-  type Files,
   type DirectoryHandle,
+  err,
   type FileHandle,
+  type Files,
   type Owner,
   ok,
   type SystemResult,

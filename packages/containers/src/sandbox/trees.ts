@@ -5,7 +5,7 @@
 // TREES-3: a process that goes on writing into a directory does not prolong its removal: a directory is sealed before it is
 //   emptied, so that nothing can be added to it. A process that makes directories in each other faster than they are removed
 //   prolongs the removal of its own tree only: trees are removed in parts, and after a part another tree may have its turn.
-import { err, type DirectoryHandle, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { type DirectoryHandle, err, ok, type SystemError, type SystemResult } from '@meseta/base';
 
 /** How many entries one part of a removal removes or moves before it ends. */
 const PART_ENTRIES = 10_000;

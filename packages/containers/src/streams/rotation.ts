@@ -5,7 +5,7 @@
 // The task may have replaced any of these files: only regular files are read and truncated, and the copy is a new file.
 // ROTATION-1: however long a task has made its file, which may be sparse, no more of it is copied than all rotated files
 //   together may hold.
-import { type Files, type DirectoryHandle, type FileHandle, ok, type SystemResult } from '@meseta/base';
+import { type DirectoryHandle, type FileHandle, type Files, ok, type SystemResult } from '@meseta/base';
 import { openSandbox } from '../sandbox/sandbox.js';
 
 /** How many rotated files are kept of each stream: `stdout.1` is the newest. */
