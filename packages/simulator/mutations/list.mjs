@@ -130,8 +130,8 @@ export const mutations = [
   {
     name: 'A late update of an agent is taken for its last word',
     file: master('agents/update'),
-    find: '  if (late) requestReregistration(ctx, changed);\n',
-    replace: '  void [late, requestReregistration];\n',
+    find: '  if (isOutdated) requestReregistration(ctx, changed);\n',
+    replace: '  void [isOutdated, requestReregistration];\n',
   },
   {
     name: 'An update that comes again after its acknowledgement is handed out again',

@@ -11,15 +11,15 @@ import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count, countFor, warn } from './context.js';
 import { countTaskEnd } from './counters.js';
 import { sendUpdate } from './events.js';
+import { createMasterUpdate } from './master-updates.js';
 import { offerIdOf, removeOffer, returnOffer } from './offers.js';
 import { operationError } from './operation-records.js';
 import { convert } from './operations/convert.js';
-import { disk } from './operations/disk.js';
+import { refuseDiskOperation } from './operations/disk.js';
 import { launch } from './operations/launch.js';
 import { launchGroup } from './operations/launch-group.js';
 import { normalize } from './operations/normalize.js';
 import { passesScreen } from './operations/screen.js';
-import { ownUpdate } from './own-updates.js';
 import { type Agent, type Framework, isPartitionAware, type OfferRecord } from './state.js';
 import { byRole } from './tasks.js';
 
@@ -39,7 +39,7 @@ export interface Acceptance {
 export function accept(ctx: Context, framework: Framework, call: SchedulerCallAccept): void {
   const operations = call.operations ?? [];
   countLaunches(ctx, operations);
-  const accepted = takeOffers(ctx, framework, call.offer_ids ?? []);
+  const accepted = claimOffers(ctx, framework, call.offer_ids ?? []);
   if (accepted.problem !== undefined) return refuse(ctx, framework, operations, accepted.problem);
   const { offers, agent, role } = accepted;
   countFor(framework, 'offers/accepted', offers.length);
@@ -67,8 +67,8 @@ type AcceptedOffers =
       readonly role: string;
     };
 
-/** Removes the offers and returns them. If they cannot be used together, the valid ones are returned to the allocator. */
-function takeOffers(ctx: Context, framework: Framework, ids: readonly OfferID[]): AcceptedOffers {
+/** Removes the offers, for use by the operations. If they cannot be used together, their resources return to the allocator. */
+function claimOffers(ctx: Context, framework: Framework, ids: readonly OfferID[]): AcceptedOffers {
   const offers = new Map<string, OfferRecord>();
   let problem: string | undefined = ids.length === 0 ? 'no offers are given' : undefined;
   for (const wireId of ids) {
@@ -101,12 +101,12 @@ function refuse(ctx: Context, framework: Framework, operations: readonly OfferOp
   for (const operation of operations) {
     const tasks = operation.launch?.task_infos ?? operation.launch_group?.task_group.tasks;
     if (tasks === undefined) operationError(ctx, framework, operation, `offers are invalid: ${problem}`);
-    else for (const task of tasks) dropTask(ctx, framework, task, problem);
+    else for (const task of tasks) reportDroppedTask(ctx, framework, task, problem);
   }
 }
 
-function dropTask(ctx: Context, framework: Framework, task: TaskInfo, problem: string): void {
-  const update = ownUpdate(ctx, framework, task, {
+function reportDroppedTask(ctx: Context, framework: Framework, task: TaskInfo, problem: string): void {
+  const update = createMasterUpdate(ctx, framework, task, {
     state: taskStateFor(isPartitionAware(framework), 'TASK_DROPPED'),
     reason: 'REASON_INVALID_OFFERS',
     message: `Task launched with invalid offers: ${problem}`,
@@ -131,13 +131,13 @@ function perform(ctx: Context, acceptance: Acceptance, operation: OfferOperation
       return convert(ctx, acceptance, operation);
     case 'CREATE_DISK':
     case 'DESTROY_DISK':
-      return disk(ctx, acceptance, operation);
+      return refuseDiskOperation(ctx, acceptance, operation);
     default:
       return warn(ctx, `ignoring an operation without a known type of framework ${acceptance.framework.id}`);
   }
 }
 
-/** ACCEPT-1. `hasOperations`: the framework did not simply decline. */
+/** ACCEPT-1. `hasOperations`: false if the framework only declines. */
 function returnRemaining(
   ctx: Context,
   acceptance: Acceptance,

@@ -41,7 +41,7 @@ export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
     case 'weightsUpdated':
       return weightsUpdated(ctx, work.roles, work.request);
     case 'maintenanceUpdated':
-      return maintenanceUpdated(ctx, work.touched, work.request);
+      return maintenanceUpdated(ctx, work.affected, work.request);
     case 'maintenanceStarted':
       return maintenanceStarted(ctx, work.machines, work.request);
     case 'maintenanceStopped':

@@ -35,15 +35,18 @@ export function countFor(framework: { readonly counters: Map<string, number> }, 
   framework.counters.set(metric, (framework.counters.get(metric) ?? 0) + by);
 }
 
-const slots: { readonly [Prefix in 'calls' | 'events']: Map<string, string> } = { calls: new Map(), events: new Map() };
+const counterNames: { readonly [Prefix in 'calls' | 'events']: Map<string, string> } = {
+  calls: new Map(),
+  events: new Map(),
+};
 
 /** The counter of a type of call or event, such as `calls/accept`. Names are cached, because they are needed per event. */
-export function slotOf(prefix: keyof typeof slots, type = 'UNKNOWN'): string {
-  const known = slots[prefix].get(type);
+export function counterOf(prefix: keyof typeof counterNames, type = 'UNKNOWN'): string {
+  const known = counterNames[prefix].get(type);
   if (known !== undefined) return known;
-  const slot = `${prefix}/${type.toLowerCase()}`;
-  slots[prefix].set(type, slot);
-  return slot;
+  const name = `${prefix}/${type.toLowerCase()}`;
+  counterNames[prefix].set(type, name);
+  return name;
 }
 
 /** The timestamp of a status: seconds since the epoch. */

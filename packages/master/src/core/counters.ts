@@ -16,7 +16,7 @@ const INVALID_CALLS: Partial<Record<SchedulerCallType, string>> = {
 };
 
 /** The counter of malformed calls of a type. The shell counts those that come by HTTP. */
-export const invalidCallSlot = ({ type }: SchedulerCall): string | undefined =>
+export const invalidCallCounter = ({ type }: SchedulerCall): string | undefined =>
   type === undefined ? undefined : INVALID_CALLS[type];
 
 export interface TaskEnd {

@@ -5,8 +5,8 @@ import type { LibprocessMessage, SchedulerEvent } from '@meseta/wire';
 import { driverMessageOf } from './driver-messages.js';
 import { createWorld } from './testing.js';
 
-function messageOf(event: SchedulerEvent, agentsTakeDriversMessages = true): LibprocessMessage | undefined {
-  const world = createWorld({ agentsTakeDriversMessages });
+function messageOf(event: SchedulerEvent, agentsAcceptDriverMessages = true): LibprocessMessage | undefined {
+  const world = createWorld({ agentsAcceptDriverMessages });
   world.agent();
   const scheduler = world.subscribe();
   const { state } = world.master;

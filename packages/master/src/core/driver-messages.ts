@@ -49,5 +49,5 @@ function failureMessage(framework: Framework, event: SchedulerEvent): Libprocess
 
 /** A driver that gets no pid of the agent sends its messages for executors to the master. */
 const pidOfAgent = ({ state }: Context, agentId: AgentID): Pid | '' =>
-  (state.options.agentsTakeDriversMessages ? state.agents.registered.get(idOf<AgentId>(agentId))?.pid : undefined) ??
+  (state.options.agentsAcceptDriverMessages ? state.agents.registered.get(idOf<AgentId>(agentId))?.pid : undefined) ??
   '';

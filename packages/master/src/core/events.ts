@@ -2,7 +2,7 @@
 // A disconnected framework misses events. Agents retry status updates, and schedulers reconcile.
 import type { Pid } from '@meseta/base';
 import type { LibprocessMessage, SchedulerEvent, StatusUpdate, TaskStatus } from '@meseta/wire';
-import { type Context, countFor, send, slotOf } from './context.js';
+import { type Context, counterOf, countFor, send } from './context.js';
 import { driverMessageOf } from './driver-messages.js';
 import type { StreamId } from './io.js';
 import type { Connection, Framework } from './state.js';
@@ -69,5 +69,5 @@ function sendToDriver(ctx: Context, pid: Pid, message: LibprocessMessage | undef
 
 function countEvent(framework: Framework, event: SchedulerEvent): void {
   countFor(framework, 'events');
-  countFor(framework, slotOf('events', event.type));
+  countFor(framework, counterOf('events', event.type));
 }

@@ -5,7 +5,7 @@ import { add, contains, equals, type Resources, subtract, unallocate } from '@me
 import type { FrameworkInfo, Offer, Task, TaskState } from '@meseta/wire';
 import fc from 'fast-check';
 import type { MasterState } from './state.js';
-import { usedOn } from './tasks.js';
+import { usedOnAgent } from './tasks.js';
 import { createWorld, resources, type TestAgent, type TestScheduler, task, type World } from './testing.js';
 
 /** What state.ts, offers.ts and registrar.ts promise, looked at in full. */
@@ -32,7 +32,7 @@ function check(state: MasterState): void {
         assert.ok(framework.tasks.has(taskId), 'MASTER-STATE-1: no task that its framework lacks');
     }
     let held: Resources = [];
-    for (const used of usedOn({ state } as never, agent).values()) held = add(held, used);
+    for (const used of usedOnAgent({ state } as never, agent).values()) held = add(held, used);
     for (const id of agent.offers) held = add(held, offers.get(id)?.resources ?? []);
     const plain = unallocate(held);
     assert.ok(contains(agent.totalResources, plain), `MASTER-STATE-4: ${JSON.stringify(plain)}`);

@@ -48,7 +48,7 @@ function answer(ctx: Context, framework: Framework, call: Reconciliation): void 
       for (const id of nextItems(call, call.items)) reconcileKnownTask(ctx, framework, id);
       return;
     case 'tasks':
-      for (const asked of nextItems(call, call.items)) reconcileTask(ctx, framework, asked);
+      for (const item of nextItems(call, call.items)) reconcileTask(ctx, framework, item);
       return;
     case 'allOperations':
       for (const uuid of nextItems(call, call.items)) reconcileOperation(ctx, framework, uuid);

@@ -30,14 +30,14 @@ export function reconcileOperations(ctx: Context, framework: Framework, call: Sc
 /** Answers from the master's records, and asks agents about operations of unsubscribed resource providers. */
 export function reconcileNamedOperations(ctx: Context, framework: Framework, named: readonly NamedItem[]): void {
   const atAgents = new Map<Agent, ReconcileOperationsMessageOperation[]>();
-  for (const asked of named) {
-    const agent = agentToAsk(ctx, framework, asked);
+  for (const item of named) {
+    const agent = agentToAsk(ctx, framework, item);
     if (agent === undefined) {
-      sendOperationStatus(ctx, framework, statusFor(ctx, framework, asked));
+      sendOperationStatus(ctx, framework, statusFor(ctx, framework, item));
       continue;
     }
     const operations = atAgents.get(agent) ?? [];
-    operations.push(reconciliationOf(asked));
+    operations.push(reconciliationOf(item));
     atAgents.set(agent, operations);
   }
   for (const [agent, operations] of atAgents) {
@@ -98,7 +98,7 @@ function statusFor(
     ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
   });
   if (agentId === undefined) return statusIn('OPERATION_UNKNOWN', 'Operation is unknown');
-  if (agents.recovered.has(agentId)) return statusIn('OPERATION_RECOVERING', 'Agent has not come back yet');
+  if (agents.recovered.has(agentId)) return statusIn('OPERATION_RECOVERING', 'Agent has not re-registered yet');
   if (agents.unreachable.has(agentId)) return statusIn('OPERATION_UNREACHABLE', 'Agent is unreachable');
   if (agents.gone.has(agentId)) return statusIn('OPERATION_GONE_BY_OPERATOR', 'Agent is gone');
   return statusIn('OPERATION_UNKNOWN', 'Operation is unknown');

@@ -102,7 +102,7 @@ export function sendOperation(
 /** Agents do not know of allocations. */
 const withoutAllocation = (list: Resources): Resources => list.map((resource) => unallocate([resource])[0] ?? resource);
 
-/** Older agents without operation messages get the resulting resources, and do not answer. */
+/** Sends the resulting resources to an older agent, which has no operation messages and therefore reports no status. */
 function sendCheckpoint(ctx: Context, agent: Agent, id: OperationUuid): void {
   send(ctx, agent.pid, { name: 'CheckpointResourcesMessage', body: { resources: agent.checkpointedResources } });
   const record = ctx.state.operations.get(id);
@@ -114,7 +114,7 @@ export const checkOperationCount = ({ operations }: Agent): string | undefined =
   overLimit('agentOperations', 'operations of the agent that are not acknowledged', operations.size + 1);
 
 /** Records the operations that an agent reports and this master does not know: an earlier master sent them. */
-export function listReportedOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
+export function recordReportedOperations(ctx: Context, agent: Agent, operations: readonly Operation[]): void {
   const { state } = ctx;
   let overLimitCount = 0;
   const listed = new Set(operations.map(({ uuid }) => uuid.value));
@@ -194,19 +194,19 @@ export function adoptOperations(ctx: Context, framework: Framework): void {
   }
 }
 
-export function acknowledgeTo(ctx: Context, record: OperationRecord, statusUuid: string): void {
+export function acknowledgeToAgent(ctx: Context, record: OperationRecord, statusUuid: string): void {
   const agent = ctx.state.agents.registered.get(record.agentId);
   if (agent === undefined || !agent.connected) return;
   sendAcknowledgement(ctx, agent, record.uuid, statusUuid);
   const { latest_status, statuses = [] } = record.operation;
   const acknowledged = [...statuses, latest_status].find(({ uuid }) => uuid?.value === statusUuid);
-  if (isTerminalOperation(acknowledged?.state)) rememberAcknowledged(agent, record.uuid);
+  if (isTerminalOperation(acknowledged?.state)) recordAcknowledged(agent, record.uuid);
 }
 
-/** More operations than that end seldom while an acknowledgement is on its way. */
+/** Far more operations than end while an acknowledgement is in flight. */
 const MAX_ACKNOWLEDGED_OPERATIONS = 1_000;
 
-function rememberAcknowledged({ acknowledgedOperations }: Agent, id: OperationUuid): void {
+function recordAcknowledged({ acknowledgedOperations }: Agent, id: OperationUuid): void {
   acknowledgedOperations.add(id);
   if (acknowledgedOperations.size <= MAX_ACKNOWLEDGED_OPERATIONS) return;
   const [oldest] = acknowledgedOperations;
@@ -214,8 +214,8 @@ function rememberAcknowledged({ acknowledgedOperations }: Agent, id: OperationUu
 }
 
 /**
- * The end of the operation was acknowledged before, and the agent had not received that when it sent its message: it is
- * acknowledged again, as the agent may have lost it with a connection. Returns false for any other operation.
+ * Acknowledges a terminal status again: the agent sent its message before it received the acknowledgement, which may have been
+ * lost with a connection. Returns false for an operation whose terminal status was not acknowledged.
  */
 export function repeatAcknowledgement(
   ctx: Context,
@@ -234,14 +234,14 @@ const sendAcknowledgement = (ctx: Context, agent: Agent, id: OperationUuid, stat
     body: { status_uuid: { value: statusUuid }, operation_uuid: { value: id } },
   });
 
-/** The framework ended: acknowledges the terminal updates of its operations, and the later ones when they arrive. */
+/** For a framework that ended: acknowledges the terminal statuses of its operations now, and later ones when they arrive. */
 export function orphanOperations(ctx: Context, framework: Framework): void {
   for (const id of [...framework.operations]) {
     const record = ctx.state.operations.get(id);
     if (record === undefined) continue;
     const { latest_status } = record.operation;
     if (isTerminalOperation(latest_status.state) && latest_status.uuid !== undefined) {
-      acknowledgeTo(ctx, record, latest_status.uuid.value);
+      acknowledgeToAgent(ctx, record, latest_status.uuid.value);
       removeOperation(ctx, record);
     } else {
       ctx.state.operations.set(id, { ...record, operationId: undefined });
@@ -249,7 +249,7 @@ export function orphanOperations(ctx: Context, framework: Framework): void {
   }
 }
 
-/** The agent is unreachable or gone: sends one status without a uuid per operation, before all other events about the agent. */
+/** For an agent that is unreachable or gone: sends one status without a uuid per operation, before all other events about it. */
 export function reportLostOperations(
   ctx: Context,
   agent: Agent,

@@ -3,11 +3,11 @@
 import { type AgentId, type FrameworkId, idOf, type OperationId, type OperationUuid, type Pid } from '@meseta/base';
 import type { SchedulerCallAcknowledgeOperationStatus, UpdateOperationStatusMessage } from '@meseta/wire';
 import { isTerminalOperation } from '@meseta/wire/task-states';
-import { drainedIfEmpty } from './agents/drain.js';
+import { completeDrainIfEmpty } from './agents/drain.js';
 import { requestReregistration } from './agents/records.js';
 import { type Context, count, send, warn } from './context.js';
 import {
-  acknowledgeTo,
+  acknowledgeToAgent,
   countOperationState,
   hasPendingOperations,
   removeOperation,
@@ -19,7 +19,7 @@ import { latestStatuses } from './tasks.js';
 
 function endOperation(ctx: Context, record: OperationRecord): void {
   removeOperation(ctx, record);
-  drainedIfEmpty(ctx, record.agentId);
+  completeDrainIfEmpty(ctx, record.agentId);
 }
 
 /** Records an agent's status and forwards it. If no framework waits for it, the master acknowledges it. */
@@ -32,11 +32,14 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   const agent = agentId === undefined ? undefined : state.agents.registered.get(agentId as AgentId);
   if (agent?.pid !== from) {
     count(ctx, 'master/invalid_operation_status_updates');
-    return warn(ctx, `ignoring ${message.status.state} of an operation from ${from}: agent ${agentId} is not there`);
+    return warn(
+      ctx,
+      `ignoring ${message.status.state} of an operation from ${from}: agent ${agentId} is not at that pid`,
+    );
   }
   if (record === undefined) {
     if (id === undefined || !repeatAcknowledgement(ctx, agent, id, message.status.uuid?.value))
-      unknownOperation(ctx, agent, message);
+      handleUnknownOperation(ctx, agent, message);
     return;
   }
   const latest = message.latest_status ?? message.status;
@@ -54,7 +57,7 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
   state.operations.set(record.uuid, updated);
   if (!isTerminalOperation(was) && isTerminalOperation(latest.state)) {
     countOperationState(ctx, operation.info, latest.state.toLowerCase().replace('operation_', ''));
-    requestTotals(ctx, agent);
+    reregisterAfterLastOperation(ctx, agent);
   }
   count(ctx, 'master/valid_operation_status_updates');
   const framework = record.frameworkId === undefined ? undefined : state.frameworks.get(record.frameworkId);
@@ -65,28 +68,28 @@ export function operationStatusUpdate(ctx: Context, from: Pid, message: UpdateOp
     if (isTerminalOperation(latest.state) && latest.uuid === undefined) endOperation(ctx, updated);
     return;
   }
-  if (record.operationId !== undefined && mayComeBack(ctx, agent, record.frameworkId)) return;
-  if (message.status.uuid !== undefined) acknowledgeTo(ctx, updated, message.status.uuid.value);
+  if (record.operationId !== undefined && mayStillSubscribe(ctx, agent, record.frameworkId)) return;
+  if (message.status.uuid !== undefined) acknowledgeToAgent(ctx, updated, message.status.uuid.value);
   if (isTerminalOperation(latest.state)) endOperation(ctx, updated);
 }
 
 /** The agent's reported resources may lack the results of its operations, so it re-registers after the last of them. */
-function requestTotals(ctx: Context, agent: Agent): void {
+function reregisterAfterLastOperation(ctx: Context, agent: Agent): void {
   if (agent.reregisteredWithOperationsInFlight && !hasPendingOperations(ctx, agent)) requestReregistration(ctx, agent);
 }
 
-/** How long after its agent's registration a framework may still subscribe to this master. */
-const GRACE_MS = 600_000;
+/** How long after the registration of an agent its frameworks may still subscribe to this master. */
+const SUBSCRIBE_GRACE_MS = 600_000;
 
-/** Whether an unknown framework that did not end here may still subscribe. Until then the agent resends. */
-function mayComeBack(ctx: Context, agent: Agent, id: FrameworkId | undefined): boolean {
+/** Whether a framework that is unknown to this master may still subscribe. Until then the agent resends its statuses. */
+function mayStillSubscribe(ctx: Context, agent: Agent, id: FrameworkId | undefined): boolean {
   const { frameworks, completedFrameworks } = ctx.state;
   if (id === undefined || frameworks.has(id) || completedFrameworks.has(id)) return false;
-  return ctx.now.wallMs < (agent.reregisteredAtMs ?? agent.registeredAtMs) + GRACE_MS;
+  return ctx.now.wallMs < (agent.reregisteredAtMs ?? agent.registeredAtMs) + SUBSCRIBE_GRACE_MS;
 }
 
 /** A status of an operation that this master does not know. It is acknowledged, or the agent would resend it without end. */
-function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationStatusMessage): void {
+function handleUnknownOperation(ctx: Context, agent: Agent, message: UpdateOperationStatusMessage): void {
   const { status, operation_uuid } = message;
   const id = message.framework_id === undefined ? undefined : idOf<FrameworkId>(message.framework_id);
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
@@ -101,7 +104,7 @@ function unknownOperation(ctx: Context, agent: Agent, message: UpdateOperationSt
     return warn(ctx, `ignoring ${what} from agent ${agent.id}: the operation is on agent ${record.agentId}`);
   }
   if (operation_uuid === undefined || status.uuid === undefined) return;
-  if (status.operation_id !== undefined && mayComeBack(ctx, agent, id)) return;
+  if (status.operation_id !== undefined && mayStillSubscribe(ctx, agent, id)) return;
   send(ctx, agent.pid, {
     name: 'AcknowledgeOperationStatusMessage',
     body: { status_uuid: status.uuid, operation_uuid },
@@ -132,6 +135,6 @@ export function acknowledgeOperation(
     return warn(ctx, `dropping an acknowledgement of operation ${call.operation_id.value}: it has no such status`);
   }
   count(ctx, 'master/valid_operation_status_update_acknowledgements');
-  acknowledgeTo(ctx, record, call.uuid);
+  acknowledgeToAgent(ctx, record, call.uuid);
   if (isTerminalOperation(acknowledged.state)) endOperation(ctx, record);
 }

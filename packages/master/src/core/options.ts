@@ -45,7 +45,7 @@ export interface MasterOptions {
   readonly regexLimits: RegexLimits;
   readonly authorize: Authorizer;
   /** Whether v0 drivers may send messages directly to agents; otherwise they send them to the master. */
-  readonly agentsTakeDriversMessages: boolean;
+  readonly agentsAcceptDriverMessages: boolean;
 }
 
 /** Mesos' defaults. */
@@ -70,6 +70,6 @@ export const DEFAULT_MASTER_OPTIONS: MasterOptions = {
   allocatorRecoveryTimeoutMs: 600_000,
   allocatorRecoveryFactor: 0.8,
   regexLimits: defaultRegexLimits,
-  agentsTakeDriversMessages: true,
+  agentsAcceptDriverMessages: true,
   authorize: () => true,
 };

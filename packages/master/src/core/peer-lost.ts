@@ -1,7 +1,7 @@
 // A connection broke: disconnects every agent and driver at its address.
 import { disconnectAgent } from './agents/disconnect.js';
 import type { Context } from './context.js';
-import { disconnect } from './frameworks/disconnect.js';
+import { disconnectFramework } from './frameworks/disconnect.js';
 
 export function peerLost(ctx: Context, address: string): void {
   const { state } = ctx;
@@ -13,6 +13,6 @@ export function peerLost(ctx: Context, address: string): void {
     if (agent !== undefined) disconnectAgent(ctx, agent);
     const frameworkId = state.frameworkByPid.get(pid);
     const framework = frameworkId === undefined ? undefined : state.frameworks.get(frameworkId);
-    if (framework !== undefined) disconnect(ctx, framework);
+    if (framework !== undefined) disconnectFramework(ctx, framework);
   }
 }

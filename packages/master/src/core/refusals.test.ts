@@ -1,4 +1,4 @@
-// Samples of what callers are told: every refusal names the field and says what was expected.
+// Samples of the errors that callers get: every refusal names the field and says what was expected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MasterCall, OfferOperation, Resource, SchedulerCall, Secret, TaskInfo, Volume } from '@meseta/wire';
@@ -41,7 +41,7 @@ test("operators' calls are refused with a text that names the field", () => {
   const agent_id = id(world.agent().id);
   const plain = resources('cpus:1');
   const cases: readonly (readonly [MasterCall, number, RegExp])[] = [
-    [{ type: 'GET_HEALTH' }, 400, /type: GET_HEALTH is not a call that changes state/],
+    [{ type: 'GET_HEALTH' }, 400, /type: expected a call that changes state, got GET_HEALTH/],
     [{ type: 'UPDATE_WEIGHTS' }, 400, /update_weights: is missing, expected for a call of type UPDATE_WEIGHTS/],
     [
       { type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [{ role: 'a', weight: 0 }] } },

@@ -52,16 +52,17 @@ export type AfterCommitWork =
   | {
       readonly kind: 'quotaUpdated';
       readonly configs: readonly QuotaConfig[];
-      readonly rescinds: 'whatIsInTheWay' | 'enoughForGuarantee' | 'none';
+      /** Which offers are rescinded: operator/quota.ts. */
+      readonly rescinds: 'singleOffers' | 'offersOfAgents' | 'none';
       readonly request: RequestId;
     }
   | { readonly kind: 'weightsUpdated'; readonly roles: readonly string[]; readonly request: RequestId | undefined }
-  | { readonly kind: 'maintenanceUpdated'; readonly touched: readonly MachineID[]; readonly request: RequestId }
+  | { readonly kind: 'maintenanceUpdated'; readonly affected: readonly MachineID[]; readonly request: RequestId }
   | { readonly kind: 'maintenanceStarted'; readonly machines: readonly MachineID[]; readonly request: RequestId }
   | { readonly kind: 'maintenanceStopped'; readonly machines: readonly MachineID[]; readonly request: RequestId };
 
 /** A store takes one batch at a time. */
-const MOST_IN_FLIGHT = 1;
+const MAX_BATCHES_IN_FLIGHT = 1;
 
 export interface Registrar {
   durable: RegistryState;
@@ -97,7 +98,7 @@ export function afterCommit(ctx: Context, work: AfterCommitWork): void {
 
 /** At the end of a step: gives the operations proposed so far to the store, unless it has a batch already. */
 export function flushRegistrar(ctx: Context): void {
-  const operations = takeBatch(ctx.state.registrar.commits, MOST_IN_FLIGHT);
+  const operations = takeBatch(ctx.state.registrar.commits, MAX_BATCHES_IN_FLIGHT);
   if (operations !== undefined) ctx.effects.push({ kind: 'persist', operations });
 }
 

@@ -1,11 +1,10 @@
 // Scheduler calls: checks that the caller is the framework's scheduler, and performs the call.
 // Calls are answered with 202 before their effects; SUBSCRIBE opens a stream, UPDATE_FRAMEWORK answers 200, 400 or 403.
 import { err, type FrameworkId, idOf, LIMITS, ok, type Pid, type Result } from '@meseta/base';
-import { validateRole } from '@meseta/resources';
 import type { Filters, SchedulerCall, SchedulerCallMessage, SchedulerCallShutdown } from '@meseta/wire';
 import { accept } from './accept.js';
-import { type Context, count, countFor, reply, send, slotOf, warn } from './context.js';
-import { invalidCallSlot } from './counters.js';
+import { type Context, count, counterOf, countFor, reply, send, warn } from './context.js';
+import { invalidCallCounter } from './counters.js';
 import { subscribeStream } from './frameworks/subscribe.js';
 import { removeFramework } from './frameworks/teardown.js';
 import { updateFramework } from './frameworks/update.js';
@@ -52,7 +51,7 @@ function tooManyReconciliations(ctx: Context, framework: Framework, { type }: Sc
 
 function countCall(framework: Framework, call: SchedulerCall): void {
   countFor(framework, 'calls');
-  countFor(framework, slotOf('calls', call.type));
+  countFor(framework, counterOf('calls', call.type));
 }
 
 /** The framework if the call comes from its scheduler. The checks are in Mesos' order. */
@@ -85,8 +84,8 @@ const ONLY_BY_HTTP: ReadonlySet<SchedulerCall['type']> = new Set([
 export function driverCall(ctx: Context, from: Pid, call: SchedulerCall): void {
   const problem = checkCall(call, undefined);
   if (problem !== undefined) {
-    const slot = invalidCallSlot(call);
-    if (slot !== undefined) count(ctx, slot);
+    const counter = invalidCallCounter(call);
+    if (counter !== undefined) count(ctx, counter);
     return warn(ctx, `dropping a call of ${from}: ${problem}`);
   }
   const framework = call.framework_id && ctx.state.frameworks.get(idOf<FrameworkId>(call.framework_id));
@@ -162,8 +161,8 @@ function decline(
   }: { readonly offer_ids?: readonly { readonly value: string }[] | undefined; readonly filters?: Filters | undefined },
 ): void {
   count(ctx, 'master/messages_decline_offers');
-  for (const wrapped of offer_ids ?? []) {
-    const offer = ctx.state.offers.get(offerIdOf(wrapped));
+  for (const wireId of offer_ids ?? []) {
+    const offer = ctx.state.offers.get(offerIdOf(wireId));
     if (offer?.frameworkId !== framework.id) continue;
     countFor(framework, 'offers/declined');
     returnOffer(ctx, offer, 'silently', { filters: filters ?? {} });
@@ -177,8 +176,8 @@ function answerInverseOffers(
   status: 'ACCEPT' | 'DECLINE',
   filters: Filters | undefined,
 ): void {
-  for (const wrapped of ids) {
-    const offer = ctx.state.inverseOffers.get(offerIdOf(wrapped));
+  for (const wireId of ids) {
+    const offer = ctx.state.inverseOffers.get(offerIdOf(wireId));
     if (offer?.frameworkId !== framework.id) continue;
     removeInverseOffer(ctx, offer);
     const nanoseconds = BigInt(Math.floor(ctx.now.wallMs)) * 1_000_000n;
@@ -192,11 +191,12 @@ function answerInverseOffers(
   }
 }
 
-/** The whole call is dropped if one role is invalid or not the framework's. */
+/** The whole call is dropped if one role is not the framework's. */
 function areOwnRoles(ctx: Context, framework: Framework, type: string, roles: readonly string[]): boolean {
-  const bad = roles.find((role) => !validateRole(role).ok || !framework.roles.includes(role));
-  if (bad !== undefined) warn(ctx, `dropping ${type} of framework ${framework.id}: '${bad}' is not its role`);
-  return bad === undefined;
+  const own = new Set(framework.roles);
+  const foreign = roles.find((role) => !own.has(role));
+  if (foreign !== undefined) warn(ctx, `dropping ${type} of framework ${framework.id}: '${foreign}' is not its role`);
+  return foreign === undefined;
 }
 
 function revive(ctx: Context, framework: Framework, roles: readonly string[]): void {

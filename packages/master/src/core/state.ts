@@ -10,8 +10,8 @@
 // MASTER-STATE-2: an agent id is in at most one of registered, recovered, unreachable and gone.
 // MASTER-STATE-3: every framework named by a task, executor or offer is in `frameworks`.
 // MASTER-STATE-4: the resources of an agent's tasks, executors and offers are within its total. The exception are tasks that
-//     the agent's last re-registration lacked, until the agent has reconciled them: they may use resources that an
-//     operation created which never reached the agent. Such resources are not offered meanwhile.
+//     the agent's last re-registration lacked, until the agent has reconciled them: they may use resources of an operation
+//     that never reached the agent. Such resources are not offered until then.
 
 import type { Allocator, createAllocator, OfferConstraints } from '@meseta/allocator';
 import type {
@@ -148,7 +148,7 @@ export interface Agent {
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;
   readonly operations: Set<OperationUuid>;
-  /** Operations whose end was acknowledged to the agent, which may not have received that yet; the newest. */
+  /** The most recent operations whose terminal status was acknowledged to the agent; the acknowledgement may be in flight. */
   readonly acknowledgedOperations: Set<OperationUuid>;
   /** Tasks in `tasks` that were killed; the kill is repeated at each re-registration that lists the task. */
   readonly killedTasks: Map<FrameworkId, Set<TaskId>>;
@@ -225,7 +225,9 @@ export interface Agents {
   readonly byPid: Map<Pid, AgentId>;
   /** Sets shared by agents with the same capabilities. */
   readonly capabilitySets: Map<string, ReadonlySet<AgentInfoCapabilityType>>;
+  /** First registrations that wait for the registry. */
   readonly registering: Map<Pid, RegisterAgentMessage>;
+  /** Re-registrations that wait for the registry. */
   readonly reregistering: Map<AgentId, { readonly pid: Pid; readonly message: ReregisterAgentMessage }>;
   /** The entries of `reregistering` by their pid. */
   readonly reregisteringByPid: Map<Pid, AgentId>;

@@ -9,7 +9,7 @@ import { type AgentId, type FrameworkId, idOf, type Pid, type TaskId } from '@me
 import type { SchedulerCallAcknowledge, StatusUpdateMessage } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import { isUuid } from '@meseta/wire/uuid';
-import { drainedIfEmpty } from './agents/drain.js';
+import { completeDrainIfEmpty } from './agents/drain.js';
 import { type Context, count, info, send, warn } from './context.js';
 import { sendUpdate } from './events.js';
 import { agentOf } from './offers.js';
@@ -104,7 +104,7 @@ export function acknowledge(
     task?.agent_id.value === agent.id && task.status_update_uuid === uuid ? task.status_update_state : undefined;
   if (task !== undefined && sent !== undefined && isTerminal(sent)) {
     removeTask(ctx, framework, task, 'completed');
-    drainedIfEmpty(ctx, agent.id);
+    completeDrainIfEmpty(ctx, agent.id);
   } else if (task !== undefined && !wasAcknowledged(framework, idOf<TaskId>(task_id), uuid)) {
     const before = framework.acknowledged.get(idOf<TaskId>(task_id)) ?? [];
     framework.acknowledged.set(idOf<TaskId>(task_id), [...before.slice(1 - ACKNOWLEDGEMENTS_KEPT), uuid]);

@@ -4,7 +4,7 @@ import type { SchedulerCallReconcile, SchedulerCallReconcileTask, Task, TaskStat
 import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count } from './context.js';
 import { sendUpdate } from './events.js';
-import { type OwnUpdate, ownUpdate, timeInfo } from './own-updates.js';
+import { createMasterUpdate, type MasterUpdate, timeInfo } from './master-updates.js';
 import { enqueueReconciliation } from './reconciliation-queue.js';
 import { type Framework, isPartitionAware } from './state.js';
 
@@ -44,20 +44,20 @@ function answerWithLatestStatus(ctx: Context, framework: Framework, task: Task):
 
 type NamedItem = Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined };
 
-function answer(ctx: Context, framework: Framework, task: NamedItem, update: OwnUpdate): void {
-  sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, update));
+function answer(ctx: Context, framework: Framework, task: NamedItem, update: MasterUpdate): void {
+  sendUpdate(ctx, framework, createMasterUpdate(ctx, framework, task, update));
 }
 
 /** One named task. */
-export function reconcileTask(ctx: Context, framework: Framework, asked: SchedulerCallReconcileTask): void {
+export function reconcileTask(ctx: Context, framework: Framework, item: SchedulerCallReconcileTask): void {
   const { agents } = ctx.state;
-  const known = framework.tasks.get(idOf<TaskId>(asked.task_id));
+  const known = framework.tasks.get(idOf<TaskId>(item.task_id));
   if (known !== undefined) return answerWithLatestStatus(ctx, framework, known);
-  const agentId = asked.agent_id === undefined ? undefined : idOf<AgentId>(asked.agent_id);
+  const agentId = item.agent_id === undefined ? undefined : idOf<AgentId>(item.agent_id);
   // The agent may still re-register and report the task.
   if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;
   const answerWith = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
-    answer(ctx, framework, asked, {
+    answer(ctx, framework, item, {
       state,
       reason: 'REASON_RECONCILIATION',
       message: `Reconciliation: ${what}`,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type AgentId, LIMITS, present } from '@meseta/base';
 import type { ExecutorInfo, Resource, Task, TaskInfo, TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
-import { byRole, taskOf, usedBy, usedOn } from './tasks.js';
+import { byRole, taskOf, usedByFramework, usedOnAgent } from './tasks.js';
 import { createWorld, MASTER_ID, task } from './testing.js';
 
 test('a task: offered, launched, running, finished, acknowledged', () => {
@@ -238,21 +238,21 @@ test('used resources are those of live tasks and of executors, by agent and by f
   const amounts = (used: ReadonlyMap<string, readonly Resource[]>) =>
     [...used].map(([id, list]) => [id, Object.fromEntries(list.map(({ name, scalar }) => [name, scalar?.value]))]);
   const context = { state, now: world.now(), effects: [] };
-  const usedOnAgent = (id: AgentId) => amounts(usedOn(context, present(state.agents.registered.get(id), id)));
+  const usedOnAgentById = (id: AgentId) => amounts(usedOnAgent(context, present(state.agents.registered.get(id), id)));
   const ids = offers.map(({ agent_id }) => agent_id.value);
   assert.deepEqual([...ids].sort(), agents.map(({ id }) => id).sort());
   const four = { cpus: 0.4, mem: 128 };
   assert.deepEqual(
-    amounts(usedBy(framework)),
+    amounts(usedByFramework(framework)),
     ids.map((id) => [id, four]),
   );
-  for (const { id } of agents) assert.deepEqual(usedOnAgent(id), [[scheduler.id, four]]);
-  assert.deepEqual(amounts(usedBy(present(state.frameworks.get(other.id), 'framework'))), []);
+  for (const { id } of agents) assert.deepEqual(usedOnAgentById(id), [[scheduler.id, four]]);
+  assert.deepEqual(amounts(usedByFramework(present(state.frameworks.get(other.id), 'framework'))), []);
   const [first = ''] = ids;
   const [agent] = agents.filter(({ id }) => id === first);
   agent?.update(scheduler, 'ends0', 'TASK_FINISHED');
-  assert.deepEqual(usedOnAgent(first as AgentId), [[scheduler.id, { cpus: 0.3, mem: 96 }]]);
-  assert.deepEqual(amounts(usedBy(framework))[0], [first, { cpus: 0.3, mem: 96 }]);
+  assert.deepEqual(usedOnAgentById(first as AgentId), [[scheduler.id, { cpus: 0.3, mem: 96 }]]);
+  assert.deepEqual(amounts(usedByFramework(framework))[0], [first, { cpus: 0.3, mem: 96 }]);
   const gone = {
     agent_id: { value: first },
     framework_id: { value: scheduler.id },
@@ -260,7 +260,7 @@ test('used resources are those of live tasks and of executors, by agent and by f
     status: 0,
   };
   agent?.say({ name: 'ExitedExecutorMessage', body: gone });
-  assert.deepEqual(usedOnAgent(first as AgentId), [[scheduler.id, { cpus: 0.2, mem: 64 }]]);
+  assert.deepEqual(usedOnAgentById(first as AgentId), [[scheduler.id, { cpus: 0.2, mem: 64 }]]);
   assert.deepEqual([framework.executors.has(first as AgentId), framework.executors.size], [false, 1]);
   assert.equal(state.agents.registered.get(first as AgentId)?.executors.size, 0);
 });

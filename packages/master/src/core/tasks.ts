@@ -16,7 +16,7 @@ export interface Placement {
   readonly executor: ExecutorInfo | undefined;
 }
 
-/** The record of a launched task, without its command and data, which only the agent keeps. */
+/** The record of a launched task, without its command and data: only the agent needs them. */
 export function taskOf(
   { state: { intern } }: Context,
   info: TaskInfo,
@@ -82,7 +82,7 @@ export function applyUpdate(
   replaceTask(ctx, framework, task, after);
   if (state === 'TASK_UNREACHABLE') countTaskEnd(ctx, { ...status, state });
   if (!isTerminal(task.state) && isTerminal(state)) {
-    releaseTask(ctx, framework, after);
+    releaseTaskResources(ctx, framework, after);
     countTaskEnd(ctx, { ...status, state });
   }
   return after;
@@ -168,7 +168,7 @@ export function returnedTask(
 const isCheckResult = ({ reason }: TaskStatus): boolean =>
   reason === 'REASON_TASK_CHECK_STATUS_UPDATED' || reason === 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED';
 
-function releaseTask(ctx: Context, framework: Framework, task: Task): void {
+function releaseTaskResources(ctx: Context, framework: Framework, task: Task): void {
   recover(ctx, framework.id, idOf<AgentId>(task.agent_id), task.resources ?? []);
 }
 
@@ -201,7 +201,7 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
   }
   countState(ctx, task.state, -1);
   if (to === 'completed') addCompletedTask(ctx, framework, task);
-  else keepUnreachable(ctx, framework, taskId, task);
+  else addUnreachableTask(ctx, framework, taskId, task);
 }
 
 function deleteFrom(ids: Map<FrameworkId, Set<TaskId>>, frameworkId: FrameworkId, taskId: TaskId): void {
@@ -210,7 +210,7 @@ function deleteFrom(ids: Map<FrameworkId, Set<TaskId>>, frameworkId: FrameworkId
   if (ofFramework?.size === 0) ids.delete(frameworkId);
 }
 
-function keepUnreachable(ctx: Context, framework: Framework, taskId: TaskId, task: Task): void {
+function addUnreachableTask(ctx: Context, framework: Framework, taskId: TaskId, task: Task): void {
   framework.unreachableTasks.set(taskId, task);
   if (framework.unreachableTasks.size <= ctx.state.options.maxUnreachableTasksPerFramework) return;
   for (const oldest of framework.unreachableTasks.keys()) {
@@ -242,7 +242,7 @@ export function removeExecutor(ctx: Context, framework: Framework, agent: Agent,
 }
 
 /** The resources of live tasks and of executors on an agent, by framework. */
-export function usedOn(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
+export function usedOnAgent(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
   const used = new Map<FrameworkId, Resources>();
   const addResources = (frameworkId: FrameworkId, resources: Resources | undefined): void => {
     if (resources === undefined) return;
@@ -263,7 +263,7 @@ export function usedOn(ctx: Context, agent: Agent): Map<FrameworkId, Resources> 
 }
 
 /** The resources of a framework's live tasks and executors, by agent. */
-export function usedBy(framework: Framework): Map<AgentId, Resources> {
+export function usedByFramework(framework: Framework): Map<AgentId, Resources> {
   const used = new Map<AgentId, Resources>();
   const addResources = (agentId: AgentId, resources: Resources | undefined): void => {
     if (resources !== undefined) used.set(agentId, add(used.get(agentId) ?? [], resources));

@@ -177,12 +177,12 @@ class TestWorld implements World {
       if (next === undefined) break;
       const effects = this.master.step(next, this.now());
       this.effects.push(...effects);
-      for (const effect of effects) this.carryOut(effect);
+      for (const effect of effects) this.perform(effect);
     }
     this.busy = false;
   }
 
-  private carryOut(effect: MasterEffect): void {
+  private perform(effect: MasterEffect): void {
     switch (effect.kind) {
       case 'send':
         for (const to of effect.to) this.deliver(to, effect.message);

@@ -1,13 +1,13 @@
 // Handles the master's timers.
 import { takeDueTimer } from '@meseta/base/core/timers';
 import { reregistrationTimedOut } from './agents/disconnect.js';
-import { drainedIfEmpty } from './agents/drain.js';
+import { completeDrainIfEmpty } from './agents/drain.js';
 import { pingTimedOut } from './agents/ping.js';
 import { markMissingAgents, pruneRegistry } from './agents/recovery.js';
-import { removalsDue } from './agents/unreachable.js';
+import { markDueAgentsUnreachable } from './agents/unreachable.js';
 import type { Context } from './context.js';
 import { failoverTimedOut } from './frameworks/disconnect.js';
-import { heartbeat } from './frameworks/heartbeat.js';
+import { heartbeatDue } from './frameworks/heartbeat.js';
 import { offerTimedOut, returnInverseOffer } from './offers.js';
 import type { Timer } from './state.js';
 
@@ -29,7 +29,7 @@ export function handleDueTimers(ctx: Context): boolean {
 function handleTimer(ctx: Context, timer: Timer): void {
   switch (timer.kind) {
     case 'heartbeat':
-      return heartbeat(ctx, timer.frameworkId);
+      return heartbeatDue(ctx, timer.frameworkId);
     case 'failover':
       return failoverTimedOut(ctx, timer.frameworkId);
     case 'offer':
@@ -41,9 +41,9 @@ function handleTimer(ctx: Context, timer: Timer): void {
     case 'reregister':
       return reregistrationTimedOut(ctx, timer.agentId);
     case 'drained':
-      return drainedIfEmpty(ctx, timer.agentId);
+      return completeDrainIfEmpty(ctx, timer.agentId);
     case 'removals':
-      return removalsDue(ctx);
+      return markDueAgentsUnreachable(ctx);
     case 'missingAgents':
       return markMissingAgents(ctx);
     case 'registryGc':

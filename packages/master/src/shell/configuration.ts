@@ -86,7 +86,7 @@ export async function configurationOf(
       ...options.value,
       authorize: coreAuthorizerOf(security.value.gate.authorizer),
       // An agent with a credential takes messages of drivers only where certificates show their address.
-      agentsTakeDriversMessages:
+      agentsAcceptDriverMessages:
         !security.value.peers.authenticateAgents || security.value.tls?.requireClientCert === true,
     },
     domain: domain.value,

@@ -2,7 +2,7 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Host, Logger } from '@meseta/platform';
 import type { SchedulerCall } from '@meseta/wire';
-import { invalidCallSlot } from '../core/counters.js';
+import { invalidCallCounter } from '../core/counters.js';
 import type { MasterCore } from '../core/machine.js';
 import type { MasterTimings, ProcessMetrics } from '../views/metrics.js';
 
@@ -69,7 +69,7 @@ export function createInvalidCalls() {
   return {
     counters: counters as ReadonlyMap<string, number>,
     count(call: SchedulerCall): void {
-      const name = invalidCallSlot(call);
+      const name = invalidCallCounter(call);
       if (name !== undefined) counters.set(name, (counters.get(name) ?? 0) + 1);
     },
   };

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
 import { rolesDocument } from './roles.js';
 import type { Document, Remembered } from './runs.js';
-import { type Approver, approveAll, offeredTo, snapshotOf, usedBy } from './snapshot.js';
+import { type Approver, approveAll, offeredTo, snapshotOf, usedByFramework } from './snapshot.js';
 import { agentsDocument } from './v0-agents.js';
 import { frameworksDocument } from './v0-frameworks.js';
 import { stateDocument, summaryDocument } from './v0-state.js';
@@ -155,7 +155,7 @@ test('a framework that is encoded separately from its offers is the whole messag
   const { frameworks, completedFrameworks } = snapshotOf(state);
   assert.ok(frameworks.some(({ offers }) => offers.length > 0));
   for (const view of [...frameworks, ...completedFrameworks]) {
-    const message = frameworkMessage(view, { used: usedBy(view), offered: offeredTo(view) }, approveAll);
+    const message = frameworkMessage(view, { used: usedByFramework(view), offered: offeredTo(view) }, approveAll);
     assert.ok(written(JSON_TYPE).includes(MasterResponseGetFrameworksFrameworkCodec.write(message)));
     assert.ok(written(PROTOBUF_TYPE).includes(Buffer.from(MasterResponseGetFrameworksFrameworkCodec.encode(message))));
   }

@@ -179,7 +179,7 @@ function visibleName({ state, approver }: ExplainContext, id: FrameworkId): stri
 /** Where an agent is that is not registered. */
 export function agentStateText({ agents }: MasterState, id: AgentId): string {
   if (agents.unreachable.has(id)) return `Agent ${id} is unreachable.`;
-  if (agents.recovered.has(id)) return `Agent ${id} has not come back since the master's failover.`;
+  if (agents.recovered.has(id)) return `Agent ${id} has not re-registered since the master's failover.`;
   if (agents.gone.has(id)) return `Agent ${id} was marked gone by an operator.`;
   return `No agent ${id} is registered.`;
 }
@@ -190,7 +190,7 @@ function inactivity({ state, frameworkId }: ExplainContext): string {
     case 'recovered':
       return 'Its scheduler has not subscribed to this master; agents reported the framework.';
     case 'disconnected':
-      return `Its scheduler is disconnected; if it does not come back within its failover_timeout (${spanText(1000 * (framework.info.failover_timeout ?? 0))} from then on) the framework is torn down.`;
+      return `Its scheduler is disconnected; unless it subscribes again within its failover_timeout (${spanText(1000 * (framework.info.failover_timeout ?? 0))} after the disconnection) the framework is torn down.`;
     default:
       return 'It has deactivated itself.';
   }
@@ -199,7 +199,7 @@ function inactivity({ state, frameworkId }: ExplainContext): string {
 function deactivation(state: MasterState, id: AgentId): string {
   const agent = state.agents.registered.get(id);
   if (agent?.connected === false)
-    return 'The agent is disconnected: its tasks go on, and nothing of it is offered until it is back.';
+    return 'The agent is disconnected: its tasks run on, and its resources are not offered until it re-registers.';
   if (agent?.drainInfo !== undefined) {
     const tasks = [...agent.tasks.values()].reduce((sum, ids) => sum + ids.size, 0);
     return `The agent is ${agent.drainInfo.state} by an operator (${countText(tasks, 'task')} left on it); REACTIVATE_AGENT ends that.`;

@@ -19,7 +19,7 @@ import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
 import { jsonDouble, jsonObject, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
 import { type Pieces, separated } from './pieces.js';
-import { type Approver, allocatedTo, offeredTo, type Snapshot, usedBy } from './snapshot.js';
+import { type Approver, allocatedTo, offeredTo, type Snapshot, usedByFramework } from './snapshot.js';
 
 interface RoleView {
   readonly name: string;
@@ -75,7 +75,7 @@ function sumsOf(snapshot: Snapshot): Sums {
   for (const view of snapshot.frameworks) {
     const { id, roles } = view.framework;
     for (const role of roles) addFramework(role, id);
-    for (const [role, list] of allocationsByRole(usedBy(view))) {
+    for (const [role, list] of allocationsByRole(usedByFramework(view))) {
       addTo(sums.allocated, role, amountsOf(list));
       addFramework(role, id);
     }

@@ -73,7 +73,7 @@ export function* allocatedTo(
   for (const { agentId, info } of view.executors) yield { agentId, resources: info.resources ?? [] };
 }
 
-export const usedBy = (view: FrameworkView): readonly Resource[] =>
+export const usedByFramework = (view: FrameworkView): readonly Resource[] =>
   view.unregisteredAtMs === undefined ? [...allocatedTo(view)].flatMap(({ resources }) => resources) : [];
 
 /** The resources of a framework, merged. */

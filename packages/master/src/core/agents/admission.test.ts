@@ -46,7 +46,7 @@ test('a registration whose field is out of its bounds is ignored, and the warnin
     [{ version: '1.12' }, /version: expected a version such as/],
     [{ version: 'v1.12.0' }, /version: expected a version such as/],
     [{ version: '0.28.1' }, /version: expected 1\.0\.0 or later, got 0\.28\.1/],
-    [{ agent: { domain } }, /it has a domain and this master none/],
+    [{ agent: { domain } }, /agent\.domain: must not be set/],
     [{ agent: { id: bad } }, /agent\.id: expected no slash/],
     [{ agent: id, frameworks: [framework, { ...framework, id: bad }] }, /frameworks\[1\]\.id: expected/],
     [{ agent: id, executor_infos: [{ ...executor, executor_id: bad }] }, /executor_infos\[0\]\.executor_id: expected/],
@@ -75,7 +75,7 @@ test('a registration within its bounds is accepted', () => {
 
 test('--require_agent_domain refuses agents without a fault domain; a master with one accepts agents with one', () => {
   const wanting = { requireAgentDomain: true, domain };
-  assert.match(warningAbout({}, wanting) ?? '', /no domain, which --require_agent_domain requires/);
+  assert.match(warningAbout({}, wanting) ?? '', /agent\.domain: is missing, required by --require_agent_domain/);
   assert.equal(warningAbout({ agent: { domain } }, wanting), undefined);
   assert.equal(warningAbout({}, { domain }), undefined);
 });

@@ -5,9 +5,9 @@ import { isUnreserved, toPostRefinement } from '@meseta/resources';
 import type { AgentInfo, ArchiveFramework, Attribute, ExecutorInfo, FrameworkInfo, Resource, Task } from '@meseta/wire';
 import { machineKeyOf } from '../../registry/state.js';
 import { type Context, warn } from '../context.js';
-import { denial } from '../operations/authorize.js';
+import { checkAuthorization } from '../operations/authorize.js';
 import { firstAmong, firstOf, type Problem } from '../validation/problem.js';
-import { agentIdOf, problemOf, sendShutdown } from './records.js';
+import { agentIdOf, checkReportedResources, sendShutdown } from './records.js';
 
 interface Applicant {
   readonly agent: AgentInfo;
@@ -47,23 +47,24 @@ function checkIds({ agent, frameworks = [], executor_infos = [], tasks = [] }: A
   );
 }
 
-/** The problem of a registration. The agent gets no answer, and retries. */
-function problemWith(ctx: Context, applicant: Applicant): Problem {
+/** An agent whose registration has a problem gets no response, and retries. */
+function checkRegistration(ctx: Context, applicant: Applicant): Problem {
   const { agent, version, checkpointed_resources } = applicant;
   const { options, identity } = ctx.state;
   const semver = /^(\d+)\.\d+\.\d+/.exec(version ?? '');
   if (semver === null) return `version: expected a version such as 1.12.0, got ${JSON.stringify(version)}`;
   if (Number(semver[1]) < 1) return `version: expected 1.0.0 or later, got ${version}`;
-  if (agent.domain !== undefined && identity.info.domain === undefined) return 'it has a domain and this master none';
+  if (agent.domain !== undefined && identity.info.domain === undefined)
+    return 'agent.domain: must not be set, because this master has no domain';
   if (agent.domain === undefined && options.requireAgentDomain)
-    return 'it has no domain, which --require_agent_domain requires';
+    return 'agent.domain: is missing, required by --require_agent_domain';
   return (
     overLimit('agentFrameworks', 'frameworks', applicant.frameworks?.length ?? 0) ??
     overLimit('agentFrameworks', 'completed_frameworks', applicant.completed_frameworks?.length ?? 0) ??
     checkIds(applicant) ??
     attributesProblem(agent.attributes ?? []) ??
-    problemOf('agent.resources', agent.resources) ??
-    problemOf('checkpointed_resources', checkpointed_resources)
+    checkReportedResources('agent.resources', agent.resources) ??
+    checkReportedResources('checkpointed_resources', checkpointed_resources)
   );
 }
 
@@ -73,11 +74,11 @@ const attributesProblem = (attributes: readonly Attribute[]): Problem =>
   );
 
 /** An agent with static reservations must be authorized to make reservations. */
-function denialOf(ctx: Context, agent: AgentInfo, principal: string | undefined): string | undefined {
+function checkAgentAuthorization(ctx: Context, agent: AgentInfo, principal: string | undefined): string | undefined {
   const { options } = ctx.state;
   if (!options.authorize({ action: 'REGISTER_AGENT', principal })) return 'not authorized';
   const reserved = toPostRefinement(agent.resources ?? []).filter((resource) => !isUnreserved(resource));
-  return denial(options, principal, { type: 'RESERVE', reserve: { resources: reserved } });
+  return checkAuthorization(options, principal, { type: 'RESERVE', reserve: { resources: reserved } });
 }
 
 /** Fails after it has logged the problem, or has shut down the agent. */
@@ -88,12 +89,12 @@ export function admit(
   principal: string | undefined,
 ): Result<undefined, undefined> {
   const { registrar, agents } = ctx.state;
-  const problem = problemWith(ctx, applicant);
+  const problem = checkRegistration(ctx, applicant);
   if (problem !== undefined) {
     warn(ctx, `ignoring the registration of an agent at ${from}: ${problem}`);
     return err(undefined);
   }
-  const denied = denialOf(ctx, applicant.agent, principal);
+  const denied = checkAgentAuthorization(ctx, applicant.agent, principal);
   if (denied !== undefined) {
     warn(ctx, `ignoring the registration of an agent at ${from}: ${denied}`);
     return err(undefined);

@@ -1,11 +1,11 @@
-// An agent's connection broke: it is deactivated, and has `agent_reregister_timeout` to re-register.
+// An agent's connection broke: it gets no offers, and has `--agent_reregister_timeout` to re-register.
 
 import type { AgentId } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
 import { type Context, info } from '../context.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import type { Agent, Framework } from '../state.js';
-import { dropExecutors, loseTask } from './departure.js';
+import { loseTask, removeExecutors } from './deletion.js';
 import { changeAgent } from './records.js';
 import { requestUnreachable } from './unreachable.js';
 
@@ -13,11 +13,11 @@ export function disconnectAgent(ctx: Context, agent: Agent): void {
   if (!agent.connected) return;
   const { state } = ctx;
   info(ctx, `agent ${agent.id} (${agent.info.hostname}) disconnected`);
-  const away = changeAgent(ctx, agent, { connected: false });
+  const disconnected = changeAgent(ctx, agent, { connected: false });
   state.allocator.deactivateAgent(agent.id);
-  rescindOffersOf(ctx, away);
-  rescindInverseOffersOf(ctx, away);
-  loseUncheckpointedTasks(ctx, away);
+  rescindOffersOf(ctx, disconnected);
+  rescindInverseOffersOf(ctx, disconnected);
+  loseUncheckpointedTasks(ctx, disconnected);
   setTimer(ctx, { kind: 'reregister', agentId: agent.id }, state.options.agentReregisterTimeoutMs);
 }
 
@@ -41,11 +41,11 @@ function loseUncheckpointedTasks(ctx: Context, agent: Agent): void {
       });
     }
   }
-  dropExecutors(ctx, agent, isLost);
+  removeExecutors(ctx, agent, isLost);
 }
 
 export function reregistrationTimedOut(ctx: Context, id: AgentId): void {
   const agent = ctx.state.agents.registered.get(id);
   if (agent === undefined || agent.connected) return;
-  requestUnreachable(ctx, id, 'did not register again in time after its connection broke');
+  requestUnreachable(ctx, id, 'did not re-register in time after its connection broke');
 }

@@ -45,7 +45,7 @@ export function agentDraining(ctx: Context, id: AgentId, request: RequestId): vo
   if (agent === undefined) return;
   const draining = deactivate(ctx, agent, ctx.now.wallMs);
   if (agent.connected) sendDrain(ctx, draining);
-  drainedIfEmpty(ctx, id);
+  completeDrainIfEmpty(ctx, id);
 }
 
 function deactivate(ctx: Context, agent: Agent, drainStartedAtMs: number | undefined): Agent {
@@ -69,7 +69,7 @@ export function sendDrain(ctx: Context, agent: Agent): void {
 }
 
 /** Marks a draining agent as drained if it has no task (all terminal updates are acknowledged) and no operation. */
-export function drainedIfEmpty(ctx: Context, agentId: AgentId): void {
+export function completeDrainIfEmpty(ctx: Context, agentId: AgentId): void {
   const agent = ctx.state.agents.registered.get(agentId);
   if (agent?.drainInfo?.state !== 'DRAINING' || !agent.connected) return;
   if (agent.tasks.size > 0 || agent.operations.size > 0) return;

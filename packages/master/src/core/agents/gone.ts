@@ -3,11 +3,11 @@ import type { AgentId } from '@meseta/base';
 import { type Context, info, note, reply } from '../context.js';
 import { sendUpdate } from '../events.js';
 import type { RequestId } from '../io.js';
-import { type OwnUpdate, ownUpdate } from '../own-updates.js';
+import { createMasterUpdate, type MasterUpdate } from '../master-updates.js';
 import { propose } from '../registrar.js';
 import type { Framework } from '../state.js';
 import { endUnreachable } from '../tasks.js';
-import { deleteAgent, sendFailure } from './departure.js';
+import { deleteAgent, sendFailure } from './deletion.js';
 import { sendShutdown } from './records.js';
 
 const GONE = 'Agent has been marked gone';
@@ -36,7 +36,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
   agents.gone.set(id, atMs);
   if (request !== undefined) reply(ctx, request, 200);
   const agent = agents.registered.get(id);
-  const update = (framework: Framework): OwnUpdate =>
+  const update = (framework: Framework): MasterUpdate =>
     framework.capabilities.has('PARTITION_AWARE')
       ? {
           state: 'TASK_GONE_BY_OPERATOR',
@@ -54,7 +54,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
     for (const taskId of taskIds) {
       const task = framework.unreachableTasks.get(taskId);
       if (task?.agent_id.value !== id) continue;
-      const lost = ownUpdate(ctx, framework, task, update(framework));
+      const lost = createMasterUpdate(ctx, framework, task, update(framework));
       endUnreachable(ctx, framework, task, lost);
       sendUpdate(ctx, framework, lost);
     }

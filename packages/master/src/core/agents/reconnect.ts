@@ -21,7 +21,7 @@ import {
   capabilitySet,
   changeAgent,
   connectionOf,
-  inPostRefinement,
+  normalizeAgentInfo,
   shareInfo,
   totalOf,
 } from './records.js';
@@ -30,7 +30,7 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   const repeated = isRepeated(before, pid, message);
   const agent = applyReregistration(ctx, before, pid, message, repeated);
   cancelTimer(ctx, { kind: 'reregister', agentId: agent.id });
-  if (!repeated) dropMissingExecutors(ctx, agent, message);
+  if (!repeated) removeMissingExecutors(ctx, agent, message);
   logInfo(ctx, `agent ${agent.id} registered again at ${pid} (${agent.info.hostname})`);
   const reconciliations = reconciliationsFor(ctx, agent, message);
   send(ctx, pid, {
@@ -43,8 +43,8 @@ export function agentReconnected(ctx: Context, before: Agent, pid: Pid, message:
   });
   sendDrain(ctx, agent);
   sendFrameworks(ctx, agent, message.frameworks ?? []);
-  endUnknownTasks(ctx, agent, message);
-  endUnknownExecutors(ctx, agent, message);
+  killUnknownTasks(ctx, agent, message);
+  shutDownUnknownExecutors(ctx, agent, message);
   repeatKills(ctx, agent, message);
   startPings(ctx, agent);
 }
@@ -58,7 +58,7 @@ function repeatKills(ctx: Context, agent: Agent, message: ReregisterAgentMessage
   }
 }
 
-/** Shuts down frameworks that have ended meanwhile, and sends the info and the pid of the others. */
+/** Shuts down frameworks that have ended since the agent's last message, and sends the info and the pid of the others. */
 export function sendFrameworks(ctx: Context, agent: Agent, frameworks: readonly FrameworkInfo[]): void {
   for (const { id } of frameworks) {
     if (id === undefined) continue;
@@ -74,8 +74,8 @@ export function sendFrameworks(ctx: Context, agent: Agent, frameworks: readonly 
   }
 }
 
-/** Kills tasks without checkpointing that ended for the master with the connection, but not on the agent. */
-function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+/** Kills tasks without checkpointing that the master marked lost when the connection broke, and that the agent still runs. */
+function killUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   for (const { framework_id, task_id, state } of message.tasks ?? []) {
     const framework = ctx.state.frameworks.get(idOf<FrameworkId>(framework_id));
     if (framework === undefined || framework.tasks.has(idOf<TaskId>(task_id)) || isTerminal(state)) continue;
@@ -83,8 +83,8 @@ function endUnknownTasks(ctx: Context, agent: Agent, message: ReregisterAgentMes
   }
 }
 
-/** Shuts down executors without checkpointing, whose resources were released with the connection. */
-function endUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+/** Shuts down executors without checkpointing, whose resources the master released when the connection broke. */
+function shutDownUnknownExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   for (const { framework_id, executor_id } of message.executor_infos ?? []) {
     if (framework_id === undefined || !ctx.state.frameworks.has(idOf<FrameworkId>(framework_id))) continue;
     const known = agent.executors.get(idOf<FrameworkId>(framework_id))?.has(idOf<ExecutorId>(executor_id)) === true;
@@ -111,7 +111,7 @@ function applyReregistration(
   repeated: boolean,
 ): Agent {
   const { state, now } = ctx;
-  const info = shareInfo(ctx, inPostRefinement(message.agent, before.id));
+  const info = shareInfo(ctx, normalizeAgentInfo(message.agent, before.id));
   if (before.pid !== pid) {
     state.agents.byPid.delete(before.pid);
     unlink(ctx, before.pid);
@@ -127,7 +127,7 @@ function applyReregistration(
     ...(repeated ? {} : reportedResources(ctx, before, info, message)),
   });
   link(ctx, pid);
-  // An operation did not reach the agent, so resources in offers may not exist.
+  // Resources in offers may not exist on the agent, because an operation did not reach it.
   if (!equals(before.totalResources, agent.totalResources)) rescindOffersOf(ctx, agent);
   state.allocator.updateAgent(agent.id, {
     info,
@@ -156,7 +156,7 @@ function reportedResources(
   };
 }
 
-function dropMissingExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
+function removeMissingExecutors(ctx: Context, agent: Agent, message: ReregisterAgentMessage): void {
   const alive = new Set<string>();
   for (const { framework_id, executor_id } of message.executor_infos ?? []) {
     alive.add(`${framework_id?.value} ${executor_id.value}`);

@@ -4,7 +4,7 @@ import type { AgentId } from '@meseta/base';
 import type { AgentInfo, AgentInfoCapabilityType } from '@meseta/wire';
 import type { Context } from '../context.js';
 import { createWorld, resources } from '../testing.js';
-import { agentIdOf, capabilitySet, inPostRefinement, shareInfo } from './records.js';
+import { agentIdOf, capabilitySet, normalizeAgentInfo, shareInfo } from './records.js';
 
 function contextOf(): Context {
   const world = createWorld();
@@ -30,13 +30,13 @@ test('agents with equal resources, attributes and domains share them', () => {
 
 test('the info of a record has its own id, and only the fields that the agent has sent', () => {
   const id = 'S1' as AgentId;
-  assert.deepEqual(inPostRefinement({ hostname: 'h', id: { value: 'claimed' } }, id), {
+  assert.deepEqual(normalizeAgentInfo({ hostname: 'h', id: { value: 'claimed' } }, id), {
     hostname: 'h',
     resources: [],
     id: { value: id },
   });
   const info = { ...full(), checkpoint: true, port: 5051 };
-  assert.deepEqual(inPostRefinement(info, id), { ...info, id: { value: id } });
+  assert.deepEqual(normalizeAgentInfo(info, id), { ...info, id: { value: id } });
 });
 
 test('agents with equal capabilities share the set, up to 256 different sets', () => {

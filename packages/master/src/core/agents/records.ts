@@ -16,10 +16,10 @@ import { machineKeyOf } from '../../registry/state.js';
 import { type Context, send } from '../context.js';
 import { link } from '../links.js';
 import type { Agent, RecoveredAgent } from '../state.js';
-import { usedOn } from '../tasks.js';
+import { usedOnAgent } from '../tasks.js';
 
 /** The agent's info with its id and its resources in the post-refinement format. */
-export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
+export const normalizeAgentInfo = (info: AgentInfo, id: AgentId): AgentInfo => {
   const { resources, attributes, id: _, checkpoint, port, domain, hostname } = info;
   return {
     hostname,
@@ -33,13 +33,14 @@ export const inPostRefinement = (info: AgentInfo, id: AgentId): AgentInfo => {
 };
 
 /** The info for the registry: in the pre-refinement format if that can express the resources. */
-export function forRegistry(info: AgentInfo): EncodedAgentInfo {
+export function encodeForRegistry(info: AgentInfo): EncodedAgentInfo {
   const resources = toPreRefinement(info.resources ?? []);
   return encodeAgentInfo(resources.ok ? { ...info, resources: resources.value } : info);
 }
 
 /** The info of an agent that has not re-registered, from the registry. */
-export const infoOfRecovered = ({ id, info }: RecoveredAgent): AgentInfo => inPostRefinement(decodeAgentInfo(info), id);
+export const infoOfRecovered = ({ id, info }: RecoveredAgent): AgentInfo =>
+  normalizeAgentInfo(decodeAgentInfo(info), id);
 
 export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed: Resources): Resources => {
   const total = applyCheckpointed(info.resources ?? [], checkpointed);
@@ -47,7 +48,7 @@ export const totalOf = (info: AgentInfo, checkpointed: Resources, oversubscribed
 };
 
 /** The problem of resources in a message, or undefined. */
-export function problemOf(field: string, resources: readonly Resource[] | undefined): string | undefined {
+export function checkReportedResources(field: string, resources: readonly Resource[] | undefined): string | undefined {
   const admitted = admitResources(resources ?? [], field);
   return admitted.ok ? undefined : admitted.error.text;
 }
@@ -55,8 +56,8 @@ export function problemOf(field: string, resources: readonly Resource[] | undefi
 /** The record of an agent that registers, without tasks; `indexAgent` and `addToAllocator` follow. */
 export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterAgentMessage): Agent {
   const { state, now } = ctx;
-  const kept = state.registrar.durable.agents.get(id);
-  const info = shareInfo(ctx, inPostRefinement(message.agent, id));
+  const inRegistry = state.registrar.durable.agents.get(id);
+  const info = shareInfo(ctx, normalizeAgentInfo(message.agent, id));
   const checkpointed = merge(toPostRefinement(message.checkpointed_resources ?? []));
   return {
     id,
@@ -68,13 +69,13 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
     registeredAtMs: now.wallMs,
     reregisteredAtMs: undefined,
     connected: true,
-    deactivated: kept?.deactivated === true,
-    drainInfo: kept?.drainInfo,
-    drainStartedAtMs: kept?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
+    deactivated: inRegistry?.deactivated === true,
+    drainInfo: inRegistry?.drainInfo,
+    drainStartedAtMs: inRegistry?.drainInfo?.state === 'DRAINING' ? now.wallMs : undefined,
     checkpointedResources: checkpointed,
     totalResources: state.intern(totalOf(info, checkpointed, [])),
     reregisteredWithOperationsInFlight: false,
-    oversubscribedResources: NOTHING,
+    oversubscribedResources: NO_RESOURCES,
     resourceVersion: message.resource_version_uuid?.value,
     resourceProviders: NO_PROVIDERS,
     observer: state.nextObserver++,
@@ -88,7 +89,7 @@ export function newAgent(ctx: Context, id: AgentId, pid: Pid, message: RegisterA
   };
 }
 
-const NOTHING: Resources = [];
+const NO_RESOURCES: Resources = [];
 const NO_PROVIDERS: Agent['resourceProviders'] = new Map();
 
 /** The info, sharing equal parts with the infos of other agents. */
@@ -103,16 +104,15 @@ export function shareInfo({ state: { intern } }: Context, info: AgentInfo): Agen
 /** One shared set for all agents with the same capabilities. */
 export function capabilitySet(ctx: Context, sent: readonly AgentInfoCapability[]): Agent['capabilities'] {
   const { capabilitySets } = ctx.state.agents;
-  const types = sent.flatMap(({ type }) => type ?? []);
-  const key = types.join(' ');
+  const set = new Set(sent.flatMap(({ type }) => type ?? []));
+  const key = [...set].join(' ');
   const known = capabilitySets.get(key);
   if (known !== undefined) return known;
-  const set = new Set(types);
   if (capabilitySets.size < MAX_CAPABILITY_SETS) capabilitySets.set(key, set);
   return set;
 }
 
-/** Real agents have few different sets; this bounds the memory for invented ones. */
+/** Real agents have few different sets; the limit bounds the memory for the sets that a hostile agent invents. */
 const MAX_CAPABILITY_SETS = 256;
 
 export const capabilitiesOf = (ctx: Context, agent: Agent): readonly AgentInfoCapability[] =>
@@ -127,7 +127,7 @@ export function addToAllocator(ctx: Context, agent: Agent): void {
     capabilities: capabilitiesOf(ctx, agent),
     unavailability: state.registrar.durable.machines.get(key)?.unavailability,
     total: agent.totalResources,
-    used: usedOn(ctx, agent),
+    used: usedOnAgent(ctx, agent),
     active: !agent.deactivated,
   });
   link(ctx, agent.pid);

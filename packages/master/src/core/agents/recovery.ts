@@ -91,7 +91,7 @@ export function markMissingAgents(ctx: Context): void {
 
 export function markMissingAgent(ctx: Context, id: AgentId): void {
   if (!ctx.state.agents.recovered.has(id)) return;
-  requestUnreachable(ctx, id, 'did not come back after a master failover');
+  requestUnreachable(ctx, id, 'did not re-register after a master failover');
 }
 
 /** Proposes to remove entries of unreachable and gone agents that are too old, and the oldest beyond the maximum count. */

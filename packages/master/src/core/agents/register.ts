@@ -10,7 +10,14 @@ import { type Context, count, info, note, send } from '../context.js';
 import { propose } from '../registrar.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
-import { addToAllocator, connectionOf, forRegistry, indexAgent, inPostRefinement, newAgent } from './records.js';
+import {
+  addToAllocator,
+  connectionOf,
+  encodeForRegistry,
+  indexAgent,
+  newAgent,
+  normalizeAgentInfo,
+} from './records.js';
 import { REPLACED, requestRemoval, shutDownIfMachineIsDown } from './remove.js';
 
 export function registerAgent(
@@ -35,10 +42,10 @@ export function registerAgent(
   const id = nextAgentId(ctx);
   agents.registering.set(from, message);
   agents.transitions.set(id, 'admitting');
-  const agentInfo = inPostRefinement(message.agent, id);
+  const agentInfo = normalizeAgentInfo(message.agent, id);
   const proposed = propose(
     ctx,
-    { kind: 'admitAgent', agentId: id, info: forRegistry(agentInfo) },
+    { kind: 'admitAgent', agentId: id, info: encodeForRegistry(agentInfo) },
     { kind: 'agentAdmitted', pid: from, agentId: id },
   );
   if (proposed.ok) return;

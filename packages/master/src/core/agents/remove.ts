@@ -8,7 +8,7 @@ import { addToHistory } from '../history.js';
 import { agentOf } from '../offers.js';
 import { propose } from '../registrar.js';
 import type { Agent } from '../state.js';
-import { deleteAgent, sendFailure } from './departure.js';
+import { deleteAgent, sendFailure } from './deletion.js';
 import { sendShutdown } from './records.js';
 
 /** Another agent registered at its pid. */

@@ -18,8 +18,8 @@ import { type Context, count, frameworkText, info as logInfo, note, send, warn }
 import { sendUpdate } from '../events.js';
 import { newFramework } from '../frameworks/records.js';
 import type { MasterEffect } from '../io.js';
+import { createMasterUpdate } from '../master-updates.js';
 import { adoptOperations } from '../operation-records.js';
-import { ownUpdate } from '../own-updates.js';
 import { afterCommit, propose } from '../registrar.js';
 import type { Agent, Framework } from '../state.js';
 import { addCompletedTask, addExecutor, addTask, returnedTask } from '../tasks.js';
@@ -31,10 +31,10 @@ import {
   addToAllocator,
   agentIdOf,
   connectionOf,
-  forRegistry,
+  encodeForRegistry,
   indexAgent,
-  inPostRefinement,
   newAgent,
+  normalizeAgentInfo,
   requestReregistration,
   sendShutdown,
 } from './records.js';
@@ -56,7 +56,7 @@ export function reregisterAgent(
   if (!admit(ctx, from, message, principal).ok) return;
   const transition = agents.transitions.get(id);
   if (transition !== undefined) return warn(ctx, `ignoring the re-registration of agent ${id}: ${transition}`);
-  const info = inPostRefinement(message.agent, id);
+  const info = normalizeAgentInfo(message.agent, id);
   if (!isSameMachine(ctx, id, from, info)) return;
   // The pid's earlier agent has ended: it ran there before, or it is this agent, with an id from a late first registration.
   const other = agents.byPid.get(from);
@@ -65,7 +65,7 @@ export function reregisterAgent(
   agents.reregisteringByPid.set(from, id);
   if (agents.removed.has(id) && !agents.registered.has(id)) warn(ctx, `agent ${id} re-registers after its removal`);
   const work = { kind: 'agentReadmitted', agentId: id } as const;
-  const registryInfo = forRegistry(info);
+  const registryInfo = encodeForRegistry(info);
   const known = registrar.projected.agents.get(id)?.info;
   if (known === registryInfo) return afterCommit(ctx, work);
   const operation =
@@ -103,10 +103,10 @@ export function agentReadmitted(ctx: Context, id: AgentId): void {
   count(ctx, 'master/slave_reregistrations');
 }
 
-/** As in Mesos, the re-registration time of a new record is later than its registration time, because clients compare them. */
+/** As in Mesos, the re-registration time of a new record is later than its registration time: clients compare the two times. */
 const CLOCK_STEP_MS = 0.001;
 
-/** The agent is not registered with this master: it is new to it, or was unreachable. */
+/** Re-registers an agent that is not registered with this master: it was recovered, unreachable, removed or unknown. */
 function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterAgentMessage): void {
   const { state } = ctx;
   const wasUnreachable = state.agents.unreachable.get(id);
@@ -114,7 +114,7 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   const agent = { ...newAgent(ctx, id, pid, message), reregisteredAtMs: ctx.now.wallMs + CLOCK_STEP_MS };
   indexAgent(ctx, agent);
   for (const completed of message.completed_frameworks ?? []) addCompletedTasks(ctx, agent, completed);
-  const notesBefore = ctx.effects.length;
+  const firstEffect = ctx.effects.length;
   const recovered = recoverFrameworks(ctx, message.frameworks ?? []);
   for (const [frameworkId, taskIds] of wasUnreachable?.tasks ?? []) {
     const framework = state.frameworks.get(frameworkId);
@@ -124,7 +124,7 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
   for (const executor of message.executor_infos ?? []) addReturnedExecutor(ctx, agent, executor);
   addToAllocator(ctx, agent);
   logInfo(ctx, `agent ${id} registered again at ${pid} (${agent.info.hostname}) with ${returned.length} tasks`);
-  noteAgentAdded(ctx, id, recovered, notesBefore);
+  noteAgentAdded(ctx, id, recovered, firstEffect);
   sendDrain(ctx, agent);
   send(ctx, pid, {
     name: 'AgentReregisteredMessage',
@@ -143,15 +143,20 @@ function agentReturned(ctx: Context, id: AgentId, pid: Pid, message: ReregisterA
 }
 
 /**
- * AGENT_ADDED is sent after the tasks of known frameworks, and before the frameworks that only this agent knows and their
- * tasks, as in Mesos.
+ * Moves AGENT_ADDED behind the tasks of known frameworks and in front of the frameworks recovered from this agent and their
+ * tasks: Mesos' order.
  */
-function noteAgentAdded(ctx: Context, agentId: AgentId, brought: ReadonlySet<FrameworkId>, from: number): void {
-  const since = ctx.effects.splice(from);
-  const isOfBrought = (effect: MasterEffect): boolean =>
-    effect.kind === 'note' && 'frameworkId' in effect.note && brought.has(effect.note.frameworkId);
-  const later = since.filter(isOfBrought);
-  for (const effect of since) if (!isOfBrought(effect)) ctx.effects.push(effect);
+function noteAgentAdded(
+  ctx: Context,
+  agentId: AgentId,
+  recovered: ReadonlySet<FrameworkId>,
+  firstEffect: number,
+): void {
+  const effects = ctx.effects.splice(firstEffect);
+  const isAboutRecovered = (effect: MasterEffect): boolean =>
+    effect.kind === 'note' && 'frameworkId' in effect.note && recovered.has(effect.note.frameworkId);
+  const later = effects.filter(isAboutRecovered);
+  for (const effect of effects) if (!isAboutRecovered(effect)) ctx.effects.push(effect);
   note(ctx, { kind: 'agentAdded', agentId });
   for (const effect of later) ctx.effects.push(effect);
 }
@@ -258,7 +263,7 @@ function addReturnedExecutor(ctx: Context, agent: Agent, sent: ExecutorInfo): vo
 function sendReturnedUpdates(ctx: Context, returned: readonly Returned[]): void {
   for (const { framework, task } of returned) {
     const last = task.statuses?.at(-1);
-    const update = ownUpdate(ctx, framework, task, {
+    const update = createMasterUpdate(ctx, framework, task, {
       state: task.state,
       reason: 'REASON_AGENT_REREGISTERED',
       message: 'Agent is back',

@@ -4,26 +4,26 @@ import type { AgentId } from '@meseta/base';
 import { setTimerAt } from '@meseta/base/core/timers';
 import { taskStateFor } from '@meseta/wire/task-states';
 import { type Context, count, info, note } from '../context.js';
-import { timeInfo } from '../own-updates.js';
+import { timeInfo } from '../master-updates.js';
 import { propose } from '../registrar.js';
 import { isPartitionAware } from '../state.js';
-import { deleteAgent, sendFailure } from './departure.js';
+import { deleteAgent, sendFailure } from './deletion.js';
 
-/** Marks the agent unreachable as soon as `agent_removal_rate_limit` allows. */
+/** Marks the agent unreachable as soon as `--agent_removal_rate_limit` allows. */
 export function requestUnreachable(ctx: Context, id: AgentId, why: string): void {
   const { removals, options } = ctx.state;
   if (removals.waiting.has(id)) return;
   count(ctx, 'master/slave_unreachable_scheduled');
   if (options.agentRemovalRateLimit === undefined) return markUnreachable(ctx, id, why);
   removals.waiting.set(id, why);
-  removalsDue(ctx);
+  markDueAgentsUnreachable(ctx);
 }
 
 /** Cancels a waiting request for an agent that answers again. Returns whether there was one. */
 export const cancelUnreachable = (ctx: Context, id: AgentId): boolean => ctx.state.removals.waiting.delete(id);
 
 /** Marks as many waiting agents unreachable as the rate limit allows now. */
-export function removalsDue(ctx: Context): void {
+export function markDueAgentsUnreachable(ctx: Context): void {
   const { removals, options } = ctx.state;
   const limit = options.agentRemovalRateLimit;
   if (limit === undefined) return;

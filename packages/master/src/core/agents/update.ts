@@ -1,4 +1,4 @@
-// UpdateSlave: an agent sends it after each registration and when oversubscribed or providers' resources change.
+// UpdateAgentMessage: an agent sends it after each registration and when oversubscribed or providers' resources change.
 // If its resource version differs from that of the last registration, one of the two messages was delayed and is out of
 // date, so the agent has to re-register.
 
@@ -7,9 +7,9 @@ import { add, isRevocable, merge, subtract, toPostRefinement } from '@meseta/res
 import type { ReconcileOperationsMessageOperation, UpdateAgentMessage } from '@meseta/wire';
 import { type Context, count, send, warn } from '../context.js';
 import { agentOf, rescindOffersOf } from '../offers.js';
-import { listReportedOperations } from '../operation-records.js';
+import { recordReportedOperations } from '../operation-records.js';
 import type { Agent, ResourceProviderRecord } from '../state.js';
-import { changeAgent, problemOf, requestReregistration } from './records.js';
+import { changeAgent, checkReportedResources, requestReregistration } from './records.js';
 
 export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage): void {
   count(ctx, 'master/messages_update_slave');
@@ -17,18 +17,18 @@ export function updateAgent(ctx: Context, from: Pid, message: UpdateAgentMessage
   if (agent === undefined || agent.pid !== from) {
     return warn(ctx, `ignoring an update of agent ${message.agent_id.value} by ${from}: it is not registered there`);
   }
-  const problem = problemOf('oversubscribed_resources', message.oversubscribed_resources);
+  const problem = checkReportedResources('oversubscribed_resources', message.oversubscribed_resources);
   if (problem !== undefined) return warn(ctx, `ignoring an update of agent ${agent.id}: ${problem}`);
   const version = message.resource_version_uuid?.value;
-  const late = version !== undefined && agent.resourceVersion !== undefined && version !== agent.resourceVersion;
-  const changed = takeResources(ctx, agent, message);
-  if (late) requestReregistration(ctx, changed);
+  const isOutdated = version !== undefined && agent.resourceVersion !== undefined && version !== agent.resourceVersion;
+  const changed = applyReportedResources(ctx, agent, message);
+  if (isOutdated) requestReregistration(ctx, changed);
   if (message.operations === undefined) return;
-  listReportedOperations(ctx, changed, message.operations.operations ?? []);
+  recordReportedOperations(ctx, changed, message.operations.operations ?? []);
   reconcileMissingOperations(ctx, changed, message);
 }
 
-function takeResources(ctx: Context, agent: Agent, message: UpdateAgentMessage): Agent {
+function applyReportedResources(ctx: Context, agent: Agent, message: UpdateAgentMessage): Agent {
   const replaced = message.update_oversubscribed_resources === true || message.oversubscribed_resources !== undefined;
   const oversubscribed = replaced
     ? merge(toPostRefinement(message.oversubscribed_resources ?? []))

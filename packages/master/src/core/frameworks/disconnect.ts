@@ -6,32 +6,32 @@ import { type Context, countFor, frameworkText, info } from '../context.js';
 import type { StreamId } from '../io.js';
 import { returnOffers } from '../offers.js';
 import type { Framework } from '../state.js';
-import { change, unbindConnection } from './records.js';
+import { changeFramework, unbindConnection } from './records.js';
 import { removeFramework } from './teardown.js';
 
 export function streamClosed(ctx: Context, stream: StreamId): void {
   const id = ctx.state.frameworkByStream.get(stream);
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(id);
-  if (framework !== undefined) disconnect(ctx, framework);
+  if (framework !== undefined) disconnectFramework(ctx, framework);
 }
 
-export function disconnect(ctx: Context, framework: Framework): void {
+export function disconnectFramework(ctx: Context, framework: Framework): void {
   const { state } = ctx;
   unbindConnection(state, framework.connection);
   cancelTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id });
-  const silent = change(ctx, framework, { connection: undefined, status: 'disconnected' });
-  // The driver gets this error, and ignores later messages.
+  const disconnected = changeFramework(ctx, framework, { connection: undefined, status: 'disconnected' });
+  // As in Mesos, its offers are counted as rescinded, although no scheduler is connected to receive the events.
   countFor(framework, 'offers/rescinded', framework.offers.size);
   countFor(framework, 'events/rescind', framework.offers.size);
   countFor(framework, 'events', framework.offers.size);
-  deactivate(ctx, silent, framework.status === 'active');
+  deactivateFramework(ctx, disconnected, framework.status === 'active');
   const seconds = Math.max(0, framework.info.failover_timeout ?? 0);
   setTimer(ctx, { kind: 'failover', frameworkId: framework.id }, seconds * 1000);
   info(ctx, `${frameworkText(framework.id, framework.info.name)} disconnected, ${seconds} s to fail over`);
 }
 
 /** Returns the framework's offers and deactivates it; the allocator drops its filters. */
-export function deactivate(ctx: Context, framework: Framework, wasActive: boolean): void {
+export function deactivateFramework(ctx: Context, framework: Framework, wasActive: boolean): void {
   returnOffers(ctx, framework, framework.connection === undefined ? 'silently' : 'rescinded');
   if (wasActive) ctx.state.allocator.deactivateFramework(framework.id);
 }
@@ -40,6 +40,6 @@ export function deactivate(ctx: Context, framework: Framework, wasActive: boolea
 export function failoverTimedOut(ctx: Context, id: FrameworkId): void {
   const framework = ctx.state.frameworks.get(id);
   if (framework?.status !== 'disconnected') return;
-  info(ctx, `${frameworkText(id, framework.info.name)} did not come back in time`);
+  info(ctx, `${frameworkText(id, framework.info.name)} did not subscribe again within its failover timeout`);
   removeFramework(ctx, framework);
 }

@@ -112,7 +112,7 @@ test('errors that end a driver have the texts that drivers compare', () => {
 });
 
 test('a driver gets the pids of agents only if agents accept messages of drivers', () => {
-  const world = createWorld({ agentsTakeDriversMessages: false });
+  const world = createWorld({ agentsAcceptDriverMessages: false });
   world.agent();
   say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: info } });
   world.wait(1_000);

@@ -4,8 +4,8 @@ import type { DeactivateFrameworkMessage, SchedulerV0Call } from '@meseta/wire';
 import { type Context, info, send, warn } from '../context.js';
 import type { Framework } from '../state.js';
 import { checkCall } from '../validation/call.js';
-import { deactivate } from './disconnect.js';
-import { change } from './records.js';
+import { deactivateFramework } from './disconnect.js';
+import { changeFramework } from './records.js';
 import { FAILED_OVER, subscribeAs } from './subscribe.js';
 
 export function subscribeDriver(ctx: Context, from: Pid, call: SchedulerV0Call): void {
@@ -37,6 +37,6 @@ export function deactivateDriver(ctx: Context, from: Pid, { framework_id }: Deac
     return warn(ctx, `dropping the deactivation of framework ${framework_id.value} by ${from}: not its scheduler`);
   }
   if (framework.status !== 'active') return;
-  deactivate(ctx, change(ctx, framework, { status: 'inactive' }), true);
+  deactivateFramework(ctx, changeFramework(ctx, framework, { status: 'inactive' }), true);
   info(ctx, `framework ${framework.id} deactivated`);
 }

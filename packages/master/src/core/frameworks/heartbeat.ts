@@ -7,13 +7,13 @@ import { sendEvent } from '../events.js';
 import type { Framework } from '../state.js';
 
 /** Sends a heartbeat and sets the timer of the next one. */
-export function armHeartbeat(ctx: Context, framework: Framework): void {
+export function sendHeartbeat(ctx: Context, framework: Framework): void {
   if (framework.connection?.kind !== 'stream') return;
   sendEvent(ctx, framework, { type: 'HEARTBEAT' });
   setTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id }, ctx.state.options.heartbeatIntervalMs);
 }
 
-export function heartbeat(ctx: Context, id: FrameworkId): void {
+export function heartbeatDue(ctx: Context, id: FrameworkId): void {
   const framework = ctx.state.frameworks.get(id);
-  if (framework !== undefined) armHeartbeat(ctx, framework);
+  if (framework !== undefined) sendHeartbeat(ctx, framework);
 }

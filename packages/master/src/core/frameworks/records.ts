@@ -5,9 +5,9 @@ import type { Context } from '../context.js';
 import type { Connection, Framework, MasterState } from '../state.js';
 import { rolesOf } from '../validation/framework.js';
 
-type Described = Pick<Framework, 'info' | 'roles' | 'capabilities'>;
+type InfoFields = Pick<Framework, 'info' | 'roles' | 'capabilities'>;
 
-export function describe(info: FrameworkInfo): Described {
+export function infoFields(info: FrameworkInfo): InfoFields {
   const capabilities = new Set<NonNullable<NonNullable<FrameworkInfo['capabilities']>[number]['type']>>();
   for (const { type } of info.capabilities ?? []) if (type !== undefined) capabilities.add(type);
   return { info, roles: rolesOf(info), capabilities };
@@ -19,7 +19,7 @@ export function newFramework(info: FrameworkInfo): Framework {
   return {
     id: idOf<FrameworkId>(wireId),
     wireId,
-    ...describe(info),
+    ...infoFields(info),
     suppressedRoles: new Set(),
     offerConstraints: undefined,
     status: 'recovered',
@@ -42,7 +42,7 @@ export function newFramework(info: FrameworkInfo): Framework {
 }
 
 /** Replaces the record by a copy with changed fields. */
-export function change(ctx: Context, framework: Framework, fields: Partial<Framework>): Framework {
+export function changeFramework(ctx: Context, framework: Framework, fields: Partial<Framework>): Framework {
   const changed = { ...framework, ...fields };
   ctx.state.frameworks.set(framework.id, changed);
   return changed;

@@ -23,12 +23,12 @@ import {
   readOfferConstraints,
   rolesOf,
 } from '../validation/framework.js';
-import { armHeartbeat } from './heartbeat.js';
+import { sendHeartbeat } from './heartbeat.js';
 import {
   bindConnection,
-  change,
-  describe,
+  changeFramework,
   driverPidOf,
+  infoFields,
   newFramework,
   pidForAgents,
   unbindConnection,
@@ -149,7 +149,7 @@ function addSubscribed(
   note(ctx, { kind: 'frameworkAdded', frameworkId: id, framework: added });
   countSubscribe(framework);
   if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
-  greet(ctx, framework);
+  sendSubscribed(ctx, framework);
   if (!isReturning) return;
   note(ctx, { kind: 'frameworkUpdated', frameworkId: id, framework });
   broadcastFramework(ctx, framework);
@@ -163,7 +163,7 @@ function countSubscribe(framework: Framework): void {
 }
 
 /** Sends SUBSCRIBED and the first heartbeat. */
-function greet(ctx: Context, framework: Framework, again = false): void {
+function sendSubscribed(ctx: Context, framework: Framework, again = false): void {
   const { identity, options } = ctx.state;
   if (framework.connection?.kind === 'pid') {
     countFor(framework, 'events');
@@ -182,7 +182,7 @@ function greet(ctx: Context, framework: Framework, again = false): void {
       master_info: identity.info,
     },
   });
-  armHeartbeat(ctx, framework);
+  sendHeartbeat(ctx, framework);
 }
 
 /** Subscribes a known framework on a new connection; its user and checkpoint flag do not change. */
@@ -190,14 +190,14 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
   const { state, now } = ctx;
   const wasActive = known.status === 'active';
   const recovered = known.status === 'recovered';
-  leaveOldConnection(ctx, known, subscription.connection);
+  closeOldConnection(ctx, known, subscription.connection);
   // A driver that was not replaced still has its offers.
   returnOffers(ctx, known, takesOver ? 'silently' : 'rescinded');
-  const { checkpoint: _, ...asked } = subscription.info;
+  const { checkpoint: _, ...requested } = subscription.info;
   const { user, checkpoint } = known.info;
-  const info = { ...asked, id: known.wireId, user, ...(checkpoint === undefined ? {} : { checkpoint }) };
-  const framework = change(ctx, known, {
-    ...describe(info),
+  const info = { ...requested, id: known.wireId, user, ...(checkpoint === undefined ? {} : { checkpoint }) };
+  const framework = changeFramework(ctx, known, {
+    ...infoFields(info),
     suppressedRoles: subscription.suppressedRoles,
     offerConstraints: subscription.offerConstraints,
     principal: subscription.principal,
@@ -216,14 +216,14 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
   if (!wasActive) state.allocator.activateFramework(known.id);
   countSubscribe(framework);
   if (subscription.connection.kind === 'pid') link(ctx, subscription.connection.pid);
-  greet(ctx, framework, !takesOver && !recovered);
+  sendSubscribed(ctx, framework, !takesOver && !recovered);
   logInfo(ctx, `${frameworkText(known.id, info.name)} subscribed again`);
   note(ctx, { kind: 'frameworkUpdated', frameworkId: known.id, framework });
   broadcastFramework(ctx, framework);
 }
 
 /** SUBSCRIBE-1. */
-function leaveOldConnection(ctx: Context, known: Framework, connection: Connection): void {
+function closeOldConnection(ctx: Context, known: Framework, connection: Connection): void {
   const old = known.connection;
   if (old === undefined) return;
   const samePid = old.kind === 'pid' && connection.kind === 'pid' && old.pid === connection.pid;

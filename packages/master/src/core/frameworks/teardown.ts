@@ -2,12 +2,12 @@
 // All its tasks become TASK_KILLED in the records, without updates, because no scheduler is connected.
 import { cancelTimer } from '@meseta/base/core/timers';
 import type { StatusUpdate, Task } from '@meseta/wire';
-import { drainedIfEmpty } from '../agents/drain.js';
+import { completeDrainIfEmpty } from '../agents/drain.js';
 import { type Context, frameworkText, info, note, send } from '../context.js';
 import { unlink } from '../links.js';
+import { createMasterUpdate } from '../master-updates.js';
 import { returnOffers } from '../offers.js';
 import { orphanOperations } from '../operation-records.js';
-import { ownUpdate } from '../own-updates.js';
 import type { Framework } from '../state.js';
 import { applyUpdate, endUnreachable, removeExecutor, removeTask } from '../tasks.js';
 import { unbindConnection } from './records.js';
@@ -33,9 +33,9 @@ export function removeFramework(ctx: Context, framework: Framework): void {
   }
   orphanOperations(ctx, framework);
   for (const agent of state.agents.registered.values()) {
-    drainedIfEmpty(ctx, agent.id);
+    completeDrainIfEmpty(ctx, agent.id);
   }
-  leave(ctx, framework);
+  closeConnection(ctx, framework);
   state.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
   state.completedFrameworks.set(framework.id, { framework: ended(framework), unregisteredAtMs: now.wallMs });
@@ -49,7 +49,7 @@ export function removeFramework(ctx: Context, framework: Framework): void {
 
 const ended = (framework: Framework): Framework => ({ ...framework, status: 'disconnected', connection: undefined });
 
-function leave(ctx: Context, framework: Framework): void {
+function closeConnection(ctx: Context, framework: Framework): void {
   const { state } = ctx;
   cancelTimer(ctx, { kind: 'heartbeat', frameworkId: framework.id });
   cancelTimer(ctx, { kind: 'failover', frameworkId: framework.id });
@@ -69,7 +69,7 @@ function endTasks(ctx: Context, framework: Framework): void {
 }
 
 const killedUpdate = (ctx: Context, framework: Framework, task: Task): StatusUpdate =>
-  ownUpdate(ctx, framework, task, {
+  createMasterUpdate(ctx, framework, task, {
     state: 'TASK_KILLED',
     reason: 'REASON_FRAMEWORK_REMOVED',
     message: `Framework ${framework.id} removed`,

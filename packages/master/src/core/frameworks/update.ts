@@ -13,7 +13,7 @@ import {
   readOfferConstraints,
   rolesOf,
 } from '../validation/framework.js';
-import { change, describe } from './records.js';
+import { changeFramework, infoFields } from './records.js';
 import { broadcastFramework } from './subscribe.js';
 
 /** Answers a well-formed call with 200, or with 400 or 403 and the problem. A driver gets only the problem. */
@@ -42,8 +42,8 @@ export function updateFramework(
   if (denied !== undefined) return answer(403, `Not authorized to use the role '${denied}'`);
 
   const changedInfo = !isDeepEqual(framework.info, call.framework_info);
-  const updated = change(ctx, framework, {
-    ...describe({ ...call.framework_info, id: framework.wireId }),
+  const updated = changeFramework(ctx, framework, {
+    ...infoFields({ ...call.framework_info, id: framework.wireId }),
     suppressedRoles: new Set(suppressed),
     offerConstraints: constraints.value,
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import { type AuthorizationQuestion, DEFAULT_MASTER_OPTIONS } from '../options.js';
-import { denial } from './authorize.js';
+import { checkAuthorization } from './authorize.js';
 
 const disk = (more: Partial<Resource> = {}): Resource => ({
   name: 'disk',
@@ -31,10 +31,10 @@ test('an operation on resources asks for its action and the role or principal of
       ...DEFAULT_MASTER_OPTIONS,
       authorize: (question: AuthorizationQuestion) => questions.push(question) > 0,
     };
-    assert.equal(denial(options, 'p', operation), undefined);
+    assert.equal(checkAuthorization(options, 'p', operation), undefined);
     assert.deepEqual(questions, [{ action, principal: 'p', value }]);
     const refusing = { ...DEFAULT_MASTER_OPTIONS, authorize: () => false };
-    assert.equal(denial(refusing, 'p', operation), `not authorized: ${action} for '${value ?? 'anybody'}'`);
+    assert.equal(checkAuthorization(refusing, 'p', operation), `not authorized: ${action} for '${value ?? 'any'}'`);
   }
 });
 
@@ -44,7 +44,7 @@ test('one unauthorized resource denies the operation; a missing body and other o
     authorize: ({ value }: AuthorizationQuestion) => value === 'reserver',
   };
   const both: OfferOperation = { type: 'UNRESERVE', unreserve: { resources: [reserved, disk()] } };
-  assert.equal(denial(options, undefined, both), "not authorized: UNRESERVE_RESOURCES for 'anybody'");
+  assert.equal(checkAuthorization(options, undefined, both), "not authorized: UNRESERVE_RESOURCES for 'any'");
   const types = ['RESERVE', 'UNRESERVE', 'CREATE', 'DESTROY', 'GROW_VOLUME', 'SHRINK_VOLUME', 'LAUNCH'] as const;
-  for (const type of types) assert.equal(denial(options, undefined, { type }), undefined);
+  for (const type of types) assert.equal(checkAuthorization(options, undefined, { type }), undefined);
 });

@@ -4,14 +4,14 @@ import type { AuthorizationAction, OfferOperation, Resource } from '@meseta/wire
 import type { MasterOptions } from '../options.js';
 
 /** The text of a denial; undefined if the operation is allowed. */
-export function denial(
+export function checkAuthorization(
   { authorize }: MasterOptions,
   principal: string | undefined,
   operation: OfferOperation,
 ): string | undefined {
   const ask = (action: AuthorizationAction, list: Resources, value: (resource: Resource) => string | undefined) => {
     const denied = list.find((resource) => !authorize({ action, principal, value: value(resource) }));
-    return denied === undefined ? undefined : `not authorized: ${action} for '${value(denied) ?? 'anybody'}'`;
+    return denied === undefined ? undefined : `not authorized: ${action} for '${value(denied) ?? 'any'}'`;
   };
   const role = (resource: Resource): string | undefined => reservationRole(resource);
   const reserver = (resource: Resource): string | undefined => resource.reservations?.at(-1)?.principal;

@@ -8,9 +8,9 @@ import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
 import { checkOperationCount, operationError, sendOperation } from '../operation-records.js';
 import type { Agent, Framework } from '../state.js';
-import { usedOn } from '../tasks.js';
+import { usedOnAgent } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';
-import { denial } from './authorize.js';
+import { checkAuthorization } from './authorize.js';
 
 export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
   const { framework, agent } = acceptance;
@@ -21,7 +21,7 @@ export function convert(ctx: Context, acceptance: Acceptance, operation: OfferOp
     checkOperationCount(current) ??
     checkOperation(operation, { framework, principal, agent: current }) ??
     checkUnused(ctx, current, operation.destroy?.volumes ?? []) ??
-    denial(ctx.state.options, principal, operation) ??
+    checkAuthorization(ctx.state.options, principal, operation) ??
     checkResized(acceptance, operation);
   if (problem !== undefined) return operationError(ctx, framework, operation, problem);
   const applied = applyOperation(acceptance.remaining, operation);
@@ -62,7 +62,7 @@ function checkResized({ resized }: Acceptance, operation: OfferOperation): strin
 export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): string | undefined {
   if (volumes.length === 0) return undefined;
   const inUse = new Set<string>();
-  for (const used of usedOn(ctx, agent).values()) {
+  for (const used of usedOnAgent(ctx, agent).values()) {
     for (const resource of used) if (isPersistentVolume(resource)) inUse.add(volumeId(resource));
   }
   const busy = volumes.find((volume) => inUse.has(volumeId(volume)));

@@ -4,11 +4,11 @@ import type { Acceptance } from '../accept.js';
 import type { Context } from '../context.js';
 import { operationError } from '../operation-records.js';
 
-export function disk(ctx: Context, { framework }: Acceptance, operation: OfferOperation): void {
-  operationError(ctx, framework, operation, problemOf(operation));
+export function refuseDiskOperation(ctx: Context, { framework }: Acceptance, operation: OfferOperation): void {
+  operationError(ctx, framework, operation, diskProblem(operation));
 }
 
-function problemOf({ type, create_disk, destroy_disk }: OfferOperation): string {
+function diskProblem({ type, create_disk, destroy_disk }: OfferOperation): string {
   const field = type === 'CREATE_DISK' ? 'create_disk' : 'destroy_disk';
   const source: Resource | undefined = create_disk?.source ?? destroy_disk?.source;
   if (source === undefined) return `operation.${field}: is missing`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExecutorInfo, Resource, TaskInfo } from '@meseta/wire';
 import type { Agent } from '../state.js';
-import { executorForAgent, forAgent, resourceVersionsOf } from './for-agent.js';
+import { executorForAgent, resourceVersionsOf, taskForAgent } from './for-agent.js';
 
 const agentWith = (fields: Partial<Agent>): Agent =>
   ({ capabilities: new Set(), resourceProviders: new Map(), resourceVersion: undefined, ...fields }) as Agent;
@@ -29,16 +29,16 @@ const task = (more: Partial<TaskInfo>): TaskInfo => ({
 
 test('an agent with RESERVATION_REFINEMENT gets tasks and executors unchanged', () => {
   const sent = task({ resources: [refined], executor: executor(refined) });
-  assert.equal(forAgent(current, sent), sent);
+  assert.equal(taskForAgent(current, sent), sent);
   assert.deepEqual(executorForAgent(current, executor(refined)), executor(refined));
 });
 
 test('an older agent gets resources in the pre-refinement format', () => {
   assert.deepEqual(
-    forAgent(old, task({ resources: [refined], executor: executor(refined) })),
+    taskForAgent(old, task({ resources: [refined], executor: executor(refined) })),
     task({ resources: [unrefined], executor: executor(unrefined) }),
   );
-  assert.deepEqual(forAgent(old, task({})), task({ resources: [] }));
+  assert.deepEqual(taskForAgent(old, task({})), task({ resources: [] }));
   assert.deepEqual(executorForAgent(old, executor(refined)), executor(unrefined));
   const without: ExecutorInfo = { executor_id: { value: 'e' } };
   assert.equal(executorForAgent(old, without), without);

@@ -15,7 +15,7 @@ export function executorForAgent(agent: Agent, executor: ExecutorInfo): Executor
   return { ...executor, resources: resourcesForAgent(agent, executor.resources) };
 }
 
-export function forAgent(agent: Agent, task: TaskInfo): TaskInfo {
+export function taskForAgent(agent: Agent, task: TaskInfo): TaskInfo {
   if (agent.capabilities.has('RESERVATION_REFINEMENT')) return task;
   return {
     ...task,

@@ -6,9 +6,9 @@ import { type Context, send } from '../context.js';
 import { countOperation } from '../counters.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
 import { firstAmong } from '../validation/problem.js';
-import { chargedFor, runningExecutor } from '../validation/task.js';
+import { chargedExecutorResources, runningExecutor } from '../validation/task.js';
 import { checkTaskGroup } from '../validation/task-group.js';
-import { executorForAgent, forAgent, resourceVersionsOf } from './for-agent.js';
+import { executorForAgent, resourceVersionsOf, taskForAgent } from './for-agent.js';
 import { deniedUser, taskError } from './launch.js';
 
 export function launchGroup(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
@@ -26,7 +26,10 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   const place = { framework, agent, offered: acceptance.remaining };
   const problem = checkTaskGroup(executor, tasks, place);
   if (problem !== undefined) return refuse('REASON_TASK_GROUP_INVALID', problem);
-  const used = tasks.reduce<Resources>((sum, task) => add(sum, task.resources ?? []), chargedFor(place, executor));
+  const used = tasks.reduce<Resources>(
+    (sum, task) => add(sum, task.resources ?? []),
+    chargedExecutorResources(place, executor),
+  );
   const launch_executor = runningExecutor(place, executor) === undefined;
   acceptance.remaining = subtract(acceptance.remaining, used);
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
@@ -38,7 +41,7 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
     body: {
       framework: framework.info,
       executor: executorForAgent(agent, executor),
-      task_group: { tasks: tasks.map((task) => forAgent(agent, task)) },
+      task_group: { tasks: tasks.map((task) => taskForAgent(agent, task)) },
       ...resourceVersionsOf(agent),
       launch_executor,
     },

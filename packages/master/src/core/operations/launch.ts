@@ -7,11 +7,11 @@ import { type Context, send } from '../context.js';
 import { countOperation, countTaskEnd } from '../counters.js';
 import { sendUpdate } from '../events.js';
 import { pidForAgents } from '../frameworks/records.js';
-import { ownUpdate } from '../own-updates.js';
+import { createMasterUpdate } from '../master-updates.js';
 import type { Framework } from '../state.js';
 import { addExecutor, addTask, taskOf } from '../tasks.js';
-import { chargedFor, checkTask, runningExecutor } from '../validation/task.js';
-import { forAgent, resourceVersionsOf } from './for-agent.js';
+import { chargedExecutorResources, checkTask, runningExecutor } from '../validation/task.js';
+import { resourceVersionsOf, taskForAgent } from './for-agent.js';
 
 export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
   const { framework, agent } = acceptance;
@@ -49,7 +49,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
     taskError(ctx, framework, task, 'REASON_TASK_INVALID', problem);
     return [];
   }
-  const used = add(task.resources ?? [], chargedFor(place, task.executor));
+  const used = add(task.resources ?? [], chargedExecutorResources(place, task.executor));
   const launch_executor = task.executor === undefined || runningExecutor(place, task.executor) === undefined;
   acceptance.remaining = subtract(acceptance.remaining, used);
   if (task.executor !== undefined && launch_executor) addExecutor(framework, agent, task.executor);
@@ -60,7 +60,7 @@ function launchTask(ctx: Context, acceptance: Acceptance, task: TaskInfo): Resou
     body: {
       framework: framework.info,
       pid: pidForAgents(framework),
-      task: forAgent(agent, task),
+      task: taskForAgent(agent, task),
       ...resourceVersionsOf(agent),
       launch_executor,
     },
@@ -77,5 +77,5 @@ export function taskError(
   message: string,
 ): void {
   countTaskEnd(ctx, { state: 'TASK_ERROR', source: 'SOURCE_MASTER', reason });
-  sendUpdate(ctx, framework, ownUpdate(ctx, framework, task, { state: 'TASK_ERROR', reason, message }));
+  sendUpdate(ctx, framework, createMasterUpdate(ctx, framework, task, { state: 'TASK_ERROR', reason, message }));
 }

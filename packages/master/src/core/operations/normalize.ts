@@ -10,7 +10,7 @@ export function normalize(framework: Framework, role: string, operation: OfferOp
   return {
     ...mapOperationResources(operation, (list) => resourcesOf(role, list)),
     ...(launch && {
-      launch: { task_infos: (launch.task_infos ?? []).map((info) => launched(framework, task(info))) },
+      launch: { task_infos: (launch.task_infos ?? []).map((info) => withLaunchDefaults(framework, task(info))) },
     }),
     ...(launch_group && {
       launch_group: {
@@ -47,7 +47,7 @@ function executorOf(role: string, executor: ExecutorInfo): ExecutorInfo {
 }
 
 /** A task of a LAUNCH. A LAUNCH_GROUP must name the framework of its executor and the types of its health checks. */
-function launched({ wireId }: Framework, info: TaskInfo): TaskInfo {
+function withLaunchDefaults({ wireId }: Framework, info: TaskInfo): TaskInfo {
   const { executor } = info;
   const typed = withHealthCheckType(info);
   if (executor === undefined || executor.framework_id !== undefined) return typed;

@@ -29,9 +29,9 @@ export function passesScreen(ctx: Context, acceptance: Acceptance, operation: Of
     sendEvent(ctx, framework, { type: 'ERROR', error: { message } });
     return false;
   }
-  const unfit = problem ?? feedbackProblem(acceptance, operation);
-  if (unfit !== undefined) operationError(ctx, framework, operation, unfit);
-  return unfit === undefined;
+  const refusal = problem ?? feedbackProblem(acceptance, operation);
+  if (refusal !== undefined) operationError(ctx, framework, operation, refusal);
+  return refusal === undefined;
 }
 
 function feedbackProblem({ agent }: Acceptance, { id }: OfferOperation): Problem {

@@ -8,7 +8,7 @@ import { removeFramework } from '../frameworks/teardown.js';
 import type { RequestId } from '../io.js';
 import { startMaintenance, stopMaintenance, updateSchedule } from './maintenance.js';
 import { removeQuota, setQuota, updateQuota } from './quota.js';
-import { operateOn, operationOf } from './reserve.js';
+import { operationOf, performOperation } from './reserve.js';
 import { updateWeights } from './weights.js';
 
 /** The required field by type of call. */
@@ -33,19 +33,20 @@ const BODIES = {
   TEARDOWN: 'teardown',
 } as const;
 
-type Changing = keyof typeof BODIES;
+type ChangingType = keyof typeof BODIES;
 
-const isChanging = (type: string | undefined): type is Changing => type !== undefined && type in BODIES;
+const isChanging = (type: string | undefined): type is ChangingType => type !== undefined && type in BODIES;
 
 export function operatorCall(ctx: Context, request: RequestId, principal: string | undefined, call: MasterCall): void {
   const { type } = call;
-  if (!isChanging(type)) return reply(ctx, request, 400, `type: ${type ?? 'nothing'} is not a call that changes state`);
+  if (!isChanging(type))
+    return reply(ctx, request, 400, `type: expected a call that changes state, got ${type ?? 'none'}`);
   const field = BODIES[type];
   if (call[field] === undefined)
     return reply(ctx, request, 400, `${field}: is missing, expected for a call of type ${type}`);
   const onResources = operationOf(call);
   if (onResources !== undefined) {
-    return operateOn(ctx, request, principal, onResources.agentId, onResources.operation);
+    return performOperation(ctx, request, principal, onResources.agentId, onResources.operation);
   }
   if (call.update_weights !== undefined && type === 'UPDATE_WEIGHTS') {
     return updateWeights(ctx, request, principal, call.update_weights.weight_infos ?? []);
@@ -60,17 +61,17 @@ export function operatorCall(ctx: Context, request: RequestId, principal: string
   if (call.remove_quota !== undefined && type === 'REMOVE_QUOTA') {
     return removeQuota(ctx, request, principal, call.remove_quota.role);
   }
-  if (type === 'TEARDOWN') return teardown(ctx, request, principal, call);
-  if (type.endsWith('AGENT') || type === 'MARK_AGENT_GONE') return onAgent(ctx, request, principal, call, type);
-  maintenance(ctx, request, principal, call, type);
+  if (type === 'TEARDOWN') return teardownCall(ctx, request, principal, call);
+  if (type.endsWith('AGENT') || type === 'MARK_AGENT_GONE') return agentCall(ctx, request, principal, call, type);
+  maintenanceCall(ctx, request, principal, call, type);
 }
 
-function maintenance(
+function maintenanceCall(
   ctx: Context,
   request: RequestId,
   principal: string | undefined,
   call: MasterCall,
-  type: Changing,
+  type: ChangingType,
 ): void {
   const { update_maintenance_schedule, start_maintenance, stop_maintenance } = call;
   if (type === 'UPDATE_MAINTENANCE_SCHEDULE' && update_maintenance_schedule !== undefined) {
@@ -80,7 +81,7 @@ function maintenance(
   stopMaintenance(ctx, request, principal, stop_maintenance?.machines ?? []);
 }
 
-function teardown(ctx: Context, request: RequestId, principal: string | undefined, call: MasterCall): void {
+function teardownCall(ctx: Context, request: RequestId, principal: string | undefined, call: MasterCall): void {
   const id = call.teardown?.framework_id;
   const framework = id === undefined ? undefined : ctx.state.frameworks.get(idOf<FrameworkId>(id));
   if (framework === undefined) return reply(ctx, request, 400, `framework_id: framework ${id?.value ?? ''} is unknown`);
@@ -99,19 +100,19 @@ const ACTIONS = {
   MARK_AGENT_GONE: 'MARK_AGENT_GONE',
 } as const satisfies Readonly<Record<string, AuthorizationAction>>;
 
-function onAgent(
+function agentCall(
   ctx: Context,
   request: RequestId,
   principal: string | undefined,
   call: MasterCall,
-  type: Changing,
+  type: ChangingType,
 ): void {
   const id = (call.drain_agent ?? call.deactivate_agent ?? call.reactivate_agent ?? call.mark_agent_gone)?.agent_id;
   if (id === undefined || !(type in ACTIONS)) return reply(ctx, request, 400, 'agent_id: is missing');
   const action = ACTIONS[type as keyof typeof ACTIONS];
   const agentId = idOf<AgentId>(id);
-  const unfit = call.drain_agent === undefined ? undefined : drainProblem(ctx, agentId);
-  if (unfit !== undefined) return reply(ctx, request, 400, unfit);
+  const problem = call.drain_agent === undefined ? undefined : drainProblem(ctx, agentId);
+  if (problem !== undefined) return reply(ctx, request, 400, problem);
   const { authorize } = ctx.state.options;
   const marksGone = call.drain_agent?.mark_gone === true;
   if (!authorize({ action, principal }) || (marksGone && !authorize({ action: 'MARK_AGENT_GONE', principal }))) {

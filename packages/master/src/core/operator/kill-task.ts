@@ -5,7 +5,7 @@ import { type Context, info, reply } from '../context.js';
 import type { KillTaskInput } from '../io.js';
 import { kill } from '../kill.js';
 
-export function killTask(ctx: Context, { request, principal, frameworkId, kill: asked }: KillTaskInput): void {
+export function killTask(ctx: Context, { request, principal, frameworkId, kill: call }: KillTaskInput): void {
   const framework = ctx.state.frameworks.get(idOf<FrameworkId>(frameworkId));
   if (framework === undefined) {
     return reply(ctx, request, 404, `framework_id: framework ${frameworkId.value} is unknown`);
@@ -15,11 +15,11 @@ export function killTask(ctx: Context, { request, principal, frameworkId, kill: 
   if (!ctx.state.options.authorize({ action: 'TEARDOWN_FRAMEWORK', principal, value })) {
     return reply(ctx, request, 403, `not authorized to kill tasks of framework ${framework.id}`);
   }
-  const task = framework.tasks.get(idOf<TaskId>(asked.task_id));
+  const task = framework.tasks.get(idOf<TaskId>(call.task_id));
   if (task === undefined) {
-    return reply(ctx, request, 404, `task_id: framework ${framework.id} runs no task ${asked.task_id.value}`);
+    return reply(ctx, request, 404, `task_id: framework ${framework.id} runs no task ${call.task_id.value}`);
   }
-  info(ctx, `killing task ${asked.task_id.value} of framework ${framework.id} for ${principal ?? 'an operator'}`);
-  kill(ctx, framework, asked);
+  info(ctx, `killing task ${call.task_id.value} of framework ${framework.id} for ${principal ?? 'an operator'}`);
+  kill(ctx, framework, call);
   reply(ctx, request, 202);
 }

@@ -24,17 +24,17 @@ export function updateSchedule(
   const before = registrar.projected.machines;
   const missing = [...before.values()].find(({ id, mode }) => mode === 'DOWN' && !listed.has(machineKey(id)));
   if (missing !== undefined) {
-    return reply(ctx, request, 400, `schedule: machine ${text(missing.id)} is down and may not be left out`);
+    return reply(ctx, request, 400, `schedule: machine ${machineText(missing.id)} is down and may not be left out`);
   }
   // An empty schedule names no machine, so it needs no authorization of one.
   if (listed.size > 0 && !options.authorize({ action: 'UPDATE_MAINTENANCE_SCHEDULE', principal })) {
     return reply(ctx, request, 403, 'not authorized to update the maintenance schedule');
   }
-  const touched = [...listed.values(), ...[...before.values()].map(({ id }) => id)];
-  propose(ctx, { kind: 'updateMaintenance', schedule }, { kind: 'maintenanceUpdated', touched, request });
+  const affected = [...listed.values(), ...[...before.values()].map(({ id }) => id)];
+  propose(ctx, { kind: 'updateMaintenance', schedule }, { kind: 'maintenanceUpdated', affected, request });
 }
 
-const text = (id: MachineID): string => `${id.hostname ?? ''}/${id.ip ?? ''}`;
+const machineText = (id: MachineID): string => `${id.hostname ?? ''}/${id.ip ?? ''}`;
 
 function checkSchedule(schedule: MaintenanceSchedule, listed: Map<string, MachineID>): Problem {
   for (const [i, window] of (schedule.windows ?? []).entries()) {
@@ -47,7 +47,7 @@ function checkSchedule(schedule: MaintenanceSchedule, listed: Map<string, Machin
     const problem = checkMachines(`${at}.machine_ids`, machines);
     if (problem !== undefined) return problem;
     for (const id of machines) {
-      if (listed.has(machineKey(id))) return `${at}.machine_ids: machine ${text(id)} is listed twice`;
+      if (listed.has(machineKey(id))) return `${at}.machine_ids: machine ${machineText(id)} is listed twice`;
       listed.set(machineKey(id), id);
     }
     const tooMany = overLimit('machines', 'schedule.windows: the machines of all', listed.size);
@@ -65,7 +65,7 @@ function checkMachines(field: string, machines: readonly MachineID[]): Problem {
     if ((id.ip ?? '') !== '' && !isIpv4(id.ip ?? '')) {
       return `${field}.ip: expected an IPv4 address, got ${JSON.stringify(id.ip)}`;
     }
-    if (seen.has(machineKey(id))) return `${field}: machine ${text(id)} is listed twice`;
+    if (seen.has(machineKey(id))) return `${field}: machine ${machineText(id)} is listed twice`;
     seen.add(machineKey(id));
     return undefined;
   });
@@ -78,9 +78,9 @@ function agentsOn(ctx: Context, machines: readonly MachineID[]): Agent[] {
   return [...ctx.state.agents.registered.values()].filter((agent) => keys.has(machineKeyOf(agent)));
 }
 
-export function maintenanceUpdated(ctx: Context, touched: readonly MachineID[], request: RequestId): void {
+export function maintenanceUpdated(ctx: Context, affected: readonly MachineID[], request: RequestId): void {
   const { state } = ctx;
-  for (const agent of agentsOn(ctx, touched)) {
+  for (const agent of agentsOn(ctx, affected)) {
     rescindOffersOf(ctx, agent);
     rescindInverseOffersOf(ctx, agent);
     const machine = state.registrar.durable.machines.get(machineKeyOf(agent));
@@ -111,10 +111,10 @@ function checkMode(ctx: Context, machines: readonly MachineID[], mode: 'DRAINING
     () =>
       firstAmong(machines, (id) => {
         const machine = known.get(machineKey(id));
-        if (machine === undefined) return `machines: ${text(id)} is not in the maintenance schedule`;
+        if (machine === undefined) return `machines: ${machineText(id)} is not in the maintenance schedule`;
         return machine.mode === mode
           ? undefined
-          : `machines: expected ${text(id)} to be ${mode}, it is ${machine.mode}`;
+          : `machines: expected ${machineText(id)} to be ${mode}, it is ${machine.mode}`;
       }),
   );
 }

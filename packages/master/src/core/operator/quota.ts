@@ -39,11 +39,11 @@ export function updateQuota(
     firstAmong(configs, (config) => checkConfig(config, roles)) ??
     checkSize(ctx, configs);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
-  const unfit = force ? undefined : (checkConsumption(ctx, configs) ?? checkCapacity(ctx, configs));
-  if (unfit !== undefined) return reply(ctx, request, 400, `${unfit}; force: true sets it nevertheless`);
+  const excess = force ? undefined : (checkConsumption(ctx, configs) ?? checkCapacity(ctx, configs));
+  if (excess !== undefined) return reply(ctx, request, 400, `${excess}; force: true sets it nevertheless`);
   const denied = configs.find(({ role }) => !authorize({ action: 'UPDATE_QUOTA', principal, value: role }));
   if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the quota of '${denied.role}'`);
-  const rescinds = 'whatIsInTheWay';
+  const rescinds = 'singleOffers';
   propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
@@ -122,8 +122,8 @@ export function setQuota(
   const guarantees: Record<string, ValueScalar> = {};
   for (const { name, scalar } of guarantee ?? []) if (scalar !== undefined) guarantees[name] = scalar;
   const config: QuotaConfig = { role, guarantees, limits: guarantees };
-  const unfit = checkConfig(config, ctx.state.options.roles) ?? checkSize(ctx, [config]);
-  if (unfit !== undefined) return reply(ctx, request, 400, unfit);
+  const invalid = checkConfig(config, ctx.state.options.roles) ?? checkSize(ctx, [config]);
+  if (invalid !== undefined) return reply(ctx, request, 400, invalid);
   if (ctx.state.registrar.projected.quotas.has(role)) {
     return reply(ctx, request, 400, `quota_request.role: '${role}' has quota already`);
   }
@@ -133,7 +133,7 @@ export function setQuota(
   const excess = force === true ? undefined : checkCapacity(ctx, [config]);
   if (excess !== undefined) return reply(ctx, request, 409, `${excess}; force: true sets it nevertheless`);
   const configs = [config];
-  const rescinds = 'enoughForGuarantee';
+  const rescinds = 'offersOfAgents';
   propose(ctx, { kind: 'updateQuota', configs }, { kind: 'quotaUpdated', configs, rescinds, request });
 }
 
@@ -170,14 +170,17 @@ export function quotaUpdated(
 ): void {
   for (const config of configs) {
     ctx.state.allocator.updateQuota(config.role, quotaOf(config));
-    if (rescinds === 'whatIsInTheWay') rescindInTheWay(ctx, config);
-    if (rescinds === 'enoughForGuarantee') rescindForGuarantee(ctx, config);
+    if (rescinds === 'singleOffers') rescindSingleOffers(ctx, config);
+    if (rescinds === 'offersOfAgents') rescindOffersOfAgents(ctx, config);
   }
   reply(ctx, request, 200);
 }
 
-/** Rescinds offers of the role's tree until it is within its limit, then other offers until its guarantee can be met. */
-function rescindInTheWay(ctx: Context, config: QuotaConfig): void {
+/**
+ * For UPDATE_QUOTA: rescinds offers of the role and its subroles until these are within the limit, then offers of other roles
+ * until the guarantee can be met.
+ */
+function rescindSingleOffers(ctx: Context, config: QuotaConfig): void {
   const { state } = ctx;
   const { limits, guarantees } = quotaOf(config);
   const inTree = ({ role }: OfferRecord): boolean => role === config.role || role.startsWith(`${config.role}/`);
@@ -188,19 +191,22 @@ function rescindInTheWay(ctx: Context, config: QuotaConfig): void {
       if (inTree(offer)) returnOffer(ctx, offer, 'rescinded');
     }
   }
-  let found = used();
+  let free = used();
   for (const agent of state.agents.registered.values()) {
     for (const offer of offersIn(ctx, agent)) {
-      if (containsQuantities(found, guarantees)) return;
+      if (containsQuantities(free, guarantees)) return;
       if (inTree(offer)) continue;
-      found = addQuantities(found, offer.bundle.quantities);
+      free = addQuantities(free, offer.bundle.quantities);
       returnOffer(ctx, offer, 'rescinded');
     }
   }
 }
 
-/** Rescinds all offers of agents, one agent after another: enough for the guarantee, and of one agent per framework of the role. */
-function rescindForGuarantee(ctx: Context, { role, guarantees = {} }: QuotaConfig): void {
+/**
+ * For SET_QUOTA: rescinds all offers of agents, one agent after another, until the guarantee can be met and as many agents
+ * have free resources as frameworks have the role.
+ */
+function rescindOffersOfAgents(ctx: Context, { role, guarantees = {} }: QuotaConfig): void {
   const { state } = ctx;
   const wanted = quantitiesFrom(guarantees);
   let frameworks = 0;

@@ -18,7 +18,7 @@ import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
 import { checkOperationCount, sendOperation } from '../operation-records.js';
-import { denial } from '../operations/authorize.js';
+import { checkAuthorization } from '../operations/authorize.js';
 import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';
 import { checkOperation } from '../validation/operation.js';
@@ -97,7 +97,7 @@ function refined(list: readonly Resource[] | undefined): readonly Resource[] {
 
 const one = (resource: Resource): Resource => refined([resource])[0] ?? resource;
 
-export function operateOn(
+export function performOperation(
   ctx: Context,
   request: RequestId,
   principal: string | undefined,
@@ -109,46 +109,43 @@ export function operateOn(
   const volumes = operation.destroy?.volumes ?? [];
   const problem =
     checkOperation(operation, { framework: undefined, principal, agent }) ??
-    checkThere(agent, volumes) ??
+    checkVolumesExist(agent, volumes) ??
     checkUnused(ctx, agent, volumes);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
-  const denied = denial(ctx.state.options, principal, operation);
+  const denied = checkAuthorization(ctx.state.options, principal, operation);
   if (denied !== undefined) return reply(ctx, request, 403, denied);
   const tooMany = checkOperationCount(agent);
   if (tooMany !== undefined) return reply(ctx, request, 409, tooMany);
   const conversions = conversionsOf(operation);
   if (!conversions.ok) return reply(ctx, request, 400, conversions.error);
   const needed = merge(conversions.value.flatMap(({ consumed }) => consumed));
-  makeRoom(ctx, agent, operation, needed);
+  rescindOffersFor(ctx, agent, operation, needed);
   const applied = ctx.state.allocator.updateAvailable(agent.id, [operation]);
   if (!applied.ok) return reply(ctx, request, 409, applied.error);
   sendOperation(ctx, undefined, agent.id, operation, conversions.value);
   reply(ctx, request, 202);
 }
 
-/** To destroy a volume that does not exist is a bad request, not a conflict. */
-function checkThere(agent: Agent, volumes: Resources): string | undefined {
+/** A call that destroys a volume which does not exist is a 400, not a 409. */
+function checkVolumesExist(agent: Agent, volumes: Resources): string | undefined {
   const missing = volumes.find((volume) => !contains(agent.checkpointedResources, [volume]));
   return missing === undefined
     ? undefined
     : `destroy.volumes: the agent has no volume '${missing.disk?.persistence?.id}'`;
 }
 
-/** Rescinds offers that contain needed resources, until the unallocated resources suffice. */
-function makeRoom(ctx: Context, agent: Agent, operation: OfferOperation, needed: Resources): void {
+/** Rescinds offers that contain needed resources, until the unallocated resources suffice. None if they never can. */
+function rescindOffersFor(ctx: Context, agent: Agent, operation: OfferOperation, needed: Resources): void {
+  if (!contains(agent.totalResources, needed)) return;
   const fits = (): boolean => applyOperation(ctx.state.allocator.available(agent.id).resources, operation).ok;
-  if (!couldFit(agent, needed)) return;
   let required = needed;
   for (const id of [...agent.offers]) {
     if (fits()) return;
     const offer = ctx.state.offers.get(id);
     if (offer === undefined) continue;
-    const still = subtract(required, unallocate(offer.resources));
-    if (equals(still, required)) continue;
-    required = still;
+    const missing = subtract(required, unallocate(offer.resources));
+    if (equals(missing, required)) continue;
+    required = missing;
     returnOffer(ctx, offer, 'rescinded', { filters: { refuse_seconds: 5 } });
   }
 }
-
-/** No offers are rescinded for an operation that is impossible even without them. */
-const couldFit = (agent: Agent, needed: Resources): boolean => contains(agent.totalResources, needed);

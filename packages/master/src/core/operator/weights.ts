@@ -18,7 +18,7 @@ export function updateWeights(
   if (tooMany !== undefined) return reply(ctx, request, 400, tooMany);
   const { authorize, roles: allowed } = ctx.state.options;
   const weights = infos.map(({ role, weight }) => ({ role: (role ?? '').trim(), weight }));
-  const problem = weights.map((info) => problemOf(info, allowed)).find((text) => text !== undefined);
+  const problem = weights.map((info) => checkWeight(info, allowed)).find((text) => text !== undefined);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
   const denied = weights.find(({ role }) => !authorize({ action: 'UPDATE_WEIGHT', principal, value: role }));
   if (denied !== undefined) return reply(ctx, request, 403, `not authorized to update the weight of '${denied.role}'`);
@@ -31,7 +31,7 @@ interface Weight {
   readonly weight: number;
 }
 
-function problemOf({ role, weight }: Weight, allowed: ReadonlySet<string> | undefined): Problem {
+function checkWeight({ role, weight }: Weight, allowed: ReadonlySet<string> | undefined): Problem {
   const valid = validateRole(role);
   if (!valid.ok) return `weight_infos.role: ${valid.error}`;
   if (allowed !== undefined && !allowed.has(role)) {

@@ -32,7 +32,7 @@ export function checkExecutor(
         ? 'executor.container.linux_info.share_cgroups: must not be true for an executor'
         : undefined,
     () =>
-      running === undefined || sameExecutor(running, executor)
+      running === undefined || isSameExecutor(running, executor)
         ? undefined
         : `executor: an executor '${executor.executor_id.value}' with another ExecutorInfo is running on the agent`,
   );
@@ -52,7 +52,7 @@ function checkType({ type, command, container }: ExecutorInfo): Problem {
   return command === undefined ? 'executor.command: is missing' : undefined;
 }
 
-export function sameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
+export function isSameExecutor(a: ExecutorInfo, b: ExecutorInfo): boolean {
   const { resources: mine, ...restA } = a;
   const { resources: theirs, ...restB } = b;
   return equals(mine ?? [], theirs ?? []) && isDeepEqual(restA, restB);

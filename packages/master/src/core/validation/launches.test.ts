@@ -1,4 +1,4 @@
-// What of a task, its group and its executor is refused, by the reason that the scheduler is told.
+// Tasks, groups and executors that are refused, by the reason in the status that the scheduler gets.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExecutorInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';

@@ -195,14 +195,16 @@ function checkGrow(volume: Resource, addition: Resource, by: Requester): Problem
   );
 }
 
-function checkShrink(volume: Resource, by: number, requester: Requester): Problem {
+function checkShrink(volume: Resource, amount: number, by: Requester): Problem {
   const size = volume.scalar?.value ?? 0;
   return firstOf(
     () => checkResources('shrink_volume.volume', [volume]),
-    () => checkResizable('shrink_volume.volume', volume, requester),
+    () => checkResizable('shrink_volume.volume', volume, by),
     () =>
       volume.disk?.source?.type === 'MOUNT' ? "shrink_volume.volume: a volume on a MOUNT disk can't shrink" : undefined,
     () =>
-      by > 0 && by < size ? undefined : `shrink_volume.subtract: expected more than 0 and less than ${size}, got ${by}`,
+      amount > 0 && amount < size
+        ? undefined
+        : `shrink_volume.subtract: expected more than 0 and less than ${size}, got ${amount}`,
   );
 }

@@ -2,20 +2,26 @@
 import { type ExecutorId, idOf } from '@meseta/base';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ExecutorInfo, Task, TaskInfo } from '@meseta/wire';
-import { checkExecutor, sameExecutor } from './executor.js';
+import { checkExecutor, isSameExecutor } from './executor.js';
 import { firstAmong, firstOf, type Problem } from './problem.js';
-import { chargedFor, checkTaskFields, checkTogether, type Place, runningExecutor } from './task.js';
+import {
+  chargedExecutorResources,
+  checkCombinedResources,
+  checkTaskFields,
+  type LaunchPlace,
+  runningExecutor,
+} from './task.js';
 
 /** In thousandths. */
 const MIN_CPUS = 10;
 const MIN_MEM = 32_000;
 
-export function checkTaskGroup(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
+export function checkTaskGroup(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: LaunchPlace): Problem {
   const ids = new Set(tasks.map((task) => task.task_id.value));
   return firstOf(
     () => (tasks.length === 0 ? 'task_group.tasks: expected at least one task' : undefined),
     () => (ids.size === tasks.length ? undefined : 'task_group.tasks: two tasks have the same task_id'),
-    () => firstAmong(tasks, (task) => checkMember(task, place)),
+    () => firstAmong(tasks, (task) => checkPodTask(task, place)),
     () => (executor.type === undefined ? 'executor.type: is missing' : undefined),
     () => checkExecutor(executor, place.framework, runningExecutor(place, executor)),
     () => checkSize(executor),
@@ -23,17 +29,17 @@ export function checkTaskGroup(executor: ExecutorInfo, tasks: readonly TaskInfo[
       executor.container?.type === 'DOCKER' ? 'executor.container.type: DOCKER is not possible for a group' : undefined,
     () => firstAmong(tasks, (task) => checkSameExecutor(task, executor)),
     () =>
-      checkTogether(
+      checkCombinedResources(
         tasks.map(({ resources }) => resources ?? []),
         executor.resources ?? [],
-        chargedFor(place, executor),
+        chargedExecutorResources(place, executor),
         place.offered,
       ),
     () => checkSameCgroups(executor, tasks, place),
   );
 }
 
-function checkMember(task: TaskInfo, place: Place): Problem {
+function checkPodTask(task: TaskInfo, place: LaunchPlace): Problem {
   return firstOf(
     () => checkTaskFields(task, place),
     () => (task.command === undefined ? 'task.command: is missing' : undefined),
@@ -50,7 +56,7 @@ const isOverNetwork = ({ health_check }: TaskInfo): boolean =>
   health_check?.type === 'HTTP' || health_check?.type === 'TCP';
 
 const checkSameExecutor = ({ task_id, executor: own }: TaskInfo, executor: ExecutorInfo): Problem =>
-  own === undefined || sameExecutor(own, executor)
+  own === undefined || isSameExecutor(own, executor)
     ? undefined
     : `task.executor: that of task '${task_id.value}' is not the group's`;
 
@@ -58,12 +64,12 @@ const sharesCgroups = (task: Pick<TaskInfo, 'container'>): boolean =>
   task.container?.linux_info?.share_cgroups !== false;
 
 /** Either all tasks of an executor share its cgroups, or none does. */
-function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: Place): Problem {
+function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: LaunchPlace): Problem {
   const { framework, agent } = place;
-  const isUnderIt = ({ agent_id, executor_id }: Task): boolean =>
+  const usesExecutor = ({ agent_id, executor_id }: Task): boolean =>
     agent_id.value === agent.id && executor_id?.value === executor.executor_id.value;
   const runs = framework.executors.get(agent.id)?.has(idOf<ExecutorId>(executor.executor_id)) === true;
-  const known = runs ? [...framework.tasks.values(), ...framework.unreachableTasks.values()].filter(isUnderIt) : [];
+  const known = runs ? [...framework.tasks.values(), ...framework.unreachableTasks.values()].filter(usesExecutor) : [];
   const shares = [...tasks, ...known].map(sharesCgroups);
   return shares.every((share) => share === shares[0])
     ? undefined

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { AgentId, TaskId } from '@meseta/base';
 import type { Resource, Task, TaskInfo } from '@meseta/wire';
 import type { Agent, Framework } from '../state.js';
-import { checkTask, type Place } from './task.js';
+import { checkTask, type LaunchPlace } from './task.js';
 
 const scalar = (name: string, value: number): Resource => ({
   name,
@@ -19,8 +19,8 @@ const framework = {
   executors: new Map(),
 } as Partial<Framework> as Framework;
 const agent = { id: 'S' as AgentId, capabilities: new Set(['TASK_RESOURCE_LIMITS']) } as Partial<Agent> as Agent;
-const place: Place = { framework, agent, offered: [scalar('cpus', 2), scalar('mem', 100)] };
-const old: Place = { ...place, agent: { ...agent, capabilities: new Set() } };
+const place: LaunchPlace = { framework, agent, offered: [scalar('cpus', 2), scalar('mem', 100)] };
+const old: LaunchPlace = { ...place, agent: { ...agent, capabilities: new Set() } };
 
 const task = (more: Partial<TaskInfo> = {}): TaskInfo => ({
   name: 't',
@@ -34,7 +34,7 @@ const executor = { executor_id: { value: 'e' }, framework_id: { value: 'F' }, co
 const withExecutor = (more: object): TaskInfo => task({ command: undefined, executor: { ...executor, ...more } });
 
 test('a task is valid or refused with the field at fault', () => {
-  const table: readonly (readonly [task: TaskInfo, problem: string | undefined, place?: Place])[] = [
+  const table: readonly (readonly [task: TaskInfo, problem: string | undefined, place?: LaunchPlace])[] = [
     [task(), undefined],
     [task({ task_id: { value: '..' } }), 'task.task_id: expected an id other than "." and "..", got ".."'],
     [task({ task_id: { value: 'known' } }), "task.task_id: the framework has a task 'known' already"],
@@ -83,7 +83,7 @@ test('a task is valid or refused with the field at fault', () => {
 test('limits of a task need the capability, a request of the resource, and at least that value', () => {
   const limits = (more: Record<string, number>): TaskInfo =>
     task({ limits: Object.fromEntries(Object.entries(more).map(([name, value]) => [name, { value }])) });
-  const table: readonly (readonly [task: TaskInfo, problem: string | undefined, place?: Place])[] = [
+  const table: readonly (readonly [task: TaskInfo, problem: string | undefined, place?: LaunchPlace])[] = [
     [limits({}), undefined, old],
     [limits({ cpus: 1 }), 'task.limits: the agent lacks the capability TASK_RESOURCE_LIMITS', old],
     [limits({ cpus: 1, mem: 10 }), undefined],
@@ -114,7 +114,7 @@ test('a port and an item of a set are used once by a task and its executor', () 
     set: { item },
     allocation_info: { role: 'web' },
   });
-  const at: Place = { ...place, offered: [ports({ begin: 1, end: 100 }), set('a', 'x', 'y'), set('b', 'x')] };
+  const at: LaunchPlace = { ...place, offered: [ports({ begin: 1, end: 100 }), set('a', 'x', 'y'), set('b', 'x')] };
   const using = (own: Resource[], executors: Resource[]): TaskInfo => ({
     ...withExecutor({ resources: executors }),
     resources: own,

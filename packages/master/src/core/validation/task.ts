@@ -12,34 +12,39 @@ import type { Problem } from './problem.js';
 import { checkMix, checkPersistence, checkResources } from './resources.js';
 
 /** The context of a task's checks. */
-export interface Place {
+export interface LaunchPlace {
   readonly framework: Framework;
   readonly agent: Agent;
   /** The resources of the offers that earlier tasks have not used. */
   readonly offered: Resources;
 }
 
-export function checkTask(task: TaskInfo, place: Place): Problem {
+export function checkTask(task: TaskInfo, place: LaunchPlace): Problem {
   const { executor } = task;
   return (
     checkTaskFields(task, place) ??
-    checkRunner(task) ??
+    checkCommandOrExecutor(task) ??
     (executor?.resources?.some(isShared) === true ? 'executor.resources: must not be shared' : undefined) ??
     (executor && checkExecutor(executor, place.framework, runningExecutor(place, executor))) ??
-    checkTogether([task.resources ?? []], executor?.resources ?? [], chargedFor(place, executor), place.offered) ??
+    checkCombinedResources(
+      [task.resources ?? []],
+      executor?.resources ?? [],
+      chargedExecutorResources(place, executor),
+      place.offered,
+    ) ??
     (task.container?.linux_info?.share_cgroups === false
       ? 'task.container.linux_info.share_cgroups: may be false in a task group only'
       : undefined)
   );
 }
 
-function checkRunner({ command, executor }: TaskInfo): Problem {
+function checkCommandOrExecutor({ command, executor }: TaskInfo): Problem {
   if ((command === undefined) === (executor === undefined)) return 'task: expected exactly one of command and executor';
   return executor?.type === 'DEFAULT' ? 'executor.type: DEFAULT is for LAUNCH_GROUP' : undefined;
 }
 
 /** The checks that also apply to tasks of groups. */
-export function checkTaskFields(task: TaskInfo, place: Place): Problem {
+export function checkTaskFields(task: TaskInfo, place: LaunchPlace): Problem {
   const { resources, command, container } = task;
   return (
     checkIds(task, place) ??
@@ -55,7 +60,7 @@ export function checkTaskFields(task: TaskInfo, place: Place): Problem {
   );
 }
 
-function checkIds(task: TaskInfo, { framework, agent }: Place): Problem {
+function checkIds(task: TaskInfo, { framework, agent }: LaunchPlace): Problem {
   const id = idOf<TaskId>(task.task_id);
   const problem = checkId('task.task_id', id);
   if (problem !== undefined) return problem;
@@ -90,15 +95,15 @@ function checkLimits(task: TaskInfo, agent: Agent): Problem {
   return undefined;
 }
 
-export const runningExecutor = ({ framework, agent }: Place, executor: ExecutorInfo): ExecutorInfo | undefined =>
+export const runningExecutor = ({ framework, agent }: LaunchPlace, executor: ExecutorInfo): ExecutorInfo | undefined =>
   framework.executors.get(agent.id)?.get(idOf<ExecutorId>(executor.executor_id));
 
 /** The resources of the executor, or none if it is already running. */
-export const chargedFor = (place: Place, executor: ExecutorInfo | undefined): Resources =>
+export const chargedExecutorResources = (place: LaunchPlace, executor: ExecutorInfo | undefined): Resources =>
   executor === undefined || runningExecutor(place, executor) !== undefined ? [] : (executor.resources ?? []);
 
 /** The resources of tasks and their executor; those of a running executor do not count again. */
-export function checkTogether(
+export function checkCombinedResources(
   tasks: readonly Resources[],
   executor: Resources,
   charged: Resources,

@@ -3,7 +3,7 @@ import type { StatusUpdate, Task, TaskState, TaskStatus, TaskStatusReason, TimeI
 import { type Context, timestampOf } from './context.js';
 import type { Framework } from './state.js';
 
-export interface OwnUpdate {
+export interface MasterUpdate {
   readonly state: TaskState;
   readonly reason: TaskStatusReason;
   readonly message: string;
@@ -11,11 +11,11 @@ export interface OwnUpdate {
 }
 
 /** Generates a status update. It has no uuid, so it is neither acknowledged nor resent. */
-export function ownUpdate(
+export function createMasterUpdate(
   ctx: Context,
   framework: Framework,
   task: Pick<Task, 'task_id' | 'executor_id'> & { readonly agent_id?: Task['agent_id'] | undefined },
-  { state, reason, message, more }: OwnUpdate,
+  { state, reason, message, more }: MasterUpdate,
 ): StatusUpdate {
   const timestamp = timestampOf(ctx);
   const place = {

@@ -7,14 +7,14 @@ import { isTerminal } from '@meseta/wire/task-states';
 import type { Context } from '../context.js';
 import { sendEvent, sendUpdate } from '../events.js';
 import { unlink } from '../links.js';
+import { createMasterUpdate, type MasterUpdate } from '../master-updates.js';
 import { rescindInverseOffersOf, rescindOffersOf } from '../offers.js';
 import { removeOperationsOf, reportLostOperations } from '../operation-records.js';
-import { type OwnUpdate, ownUpdate } from '../own-updates.js';
 import type { Agent, Framework } from '../state.js';
 import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
 
-export interface Departure {
-  readonly update: (framework: Framework, task: Task) => OwnUpdate;
+export interface Deletion {
+  readonly update: (framework: Framework, task: Task) => MasterUpdate;
   /** Where live tasks are moved to. */
   readonly tasksTo: 'completed' | 'unreachable';
   /** The state of its operations that is reported; undefined: they are removed without a report, as in Mesos. */
@@ -25,20 +25,20 @@ export interface Departure {
  * Deletes a registered agent and returns the ids of its tasks. Schedulers get the events in Mesos' order: operations,
  * tasks, offers.
  */
-export function deleteAgent(ctx: Context, agent: Agent, departure: Departure): Map<FrameworkId, Set<TaskId>> {
+export function deleteAgent(ctx: Context, agent: Agent, deletion: Deletion): Map<FrameworkId, Set<TaskId>> {
   const { state } = ctx;
   const tasks = new Map([...agent.tasks].map(([id, taskIds]) => [id, new Set(taskIds)]));
-  const { operationState } = departure;
+  const { operationState } = deletion;
   if (operationState !== undefined) reportLostOperations(ctx, agent, operationState);
   for (const [frameworkId, taskIds] of tasks) {
     const framework = state.frameworks.get(frameworkId);
     if (framework === undefined) continue;
     for (const taskId of taskIds) {
       const task = framework.tasks.get(taskId);
-      if (task !== undefined) loseTask(ctx, framework, task, departure);
+      if (task !== undefined) loseTask(ctx, framework, task, deletion);
     }
   }
-  dropExecutors(ctx, agent);
+  removeExecutors(ctx, agent);
   rescindOffersOf(ctx, agent);
   rescindInverseOffersOf(ctx, agent);
   const ends = { OPERATION_UNREACHABLE: 'unreachable', OPERATION_GONE_BY_OPERATOR: 'gone_by_operator' } as const;
@@ -59,15 +59,15 @@ export function loseTask(
   ctx: Context,
   framework: Framework,
   task: Task,
-  { update: what, tasksTo }: Pick<Departure, 'update' | 'tasksTo'>,
+  { update: what, tasksTo }: Pick<Deletion, 'update' | 'tasksTo'>,
 ): void {
-  const update = ownUpdate(ctx, framework, task, what(framework, task));
+  const update = createMasterUpdate(ctx, framework, task, what(framework, task));
   const after = applyUpdate(ctx, framework, task, update);
   removeTask(ctx, framework, after, isTerminal(task.state) ? 'completed' : tasksTo);
   sendUpdate(ctx, framework, update);
 }
 
-export function dropExecutors(ctx: Context, agent: Agent, which?: (framework: Framework) => boolean): void {
+export function removeExecutors(ctx: Context, agent: Agent, which?: (framework: Framework) => boolean): void {
   for (const [frameworkId, executors] of [...agent.executors]) {
     const framework = ctx.state.frameworks.get(frameworkId);
     if (framework === undefined || which?.(framework) === false) continue;
