@@ -3,12 +3,11 @@
 // 53 bits is `{"int64": "..."}`.
 //
 // ENCODE-1: an agent's info is the last field of its line, with the characters that the registry holds (agent-info.ts).
-//     Writing and reading a line that has only the agent's id and its info neither encodes nor decodes the info.
+//     Writing and reading a line neither encodes nor decodes the info.
 // ENCODE-2: the first line of a snapshot is its format. A master refuses a snapshot of a newer format.
 import { type AgentId, assert } from '@meseta/base';
 import type { MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
-import { AgentInfoCodec } from '@meseta/wire/codecs';
-import { type EncodedAgentInfo, encodeAgentInfo } from './agent-info.js';
+import type { EncodedAgentInfo } from './agent-info.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
 import {
   emptyRegistry,
@@ -20,10 +19,11 @@ import {
 
 type Admission = Extract<RegistryOperation, { readonly info: EncodedAgentInfo }>;
 
+type AgentLine = readonly ['agent', AgentId, RegistryAgentRecord];
+
 type Line =
   | readonly ['format', number]
   | readonly ['master', MasterInfo]
-  | readonly ['agent', AgentId, RegistryAgentRecord]
   | readonly ['unreachable', AgentId, RegistryUnreachableRecord]
   | readonly ['gone', AgentId, number]
   | readonly ['machine', MachineInfo]
@@ -55,10 +55,22 @@ function write(value: unknown): string {
 const read = (text: string): unknown =>
   text.includes('"int64":') ? JSON.parse(text, unwrapBigint) : (JSON.parse(text) as unknown);
 
+const INFO = '"info":';
+
 /** JSON of `fields` with the info as its last field. */
-function withInfo(fields: object, info: EncodedAgentInfo): string {
+function writeWithInfo(fields: object, info: EncodedAgentInfo): string {
   const text = write(fields);
-  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"info":${info}}`;
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}${INFO}${info}}`;
+}
+
+/**
+ * Reads a line with an info, followed by `end`: the info as text, the rest as JSON with `null` for the info. `INFO` cannot
+ * begin inside a string before the info, because quotes in strings are escaped.
+ */
+function readWithInfo(line: string, end: '}' | '}]'): { readonly info: EncodedAgentInfo; readonly rest: unknown } {
+  const infoAt = line.indexOf(INFO) + INFO.length;
+  const info = line.slice(infoAt, -end.length) as EncodedAgentInfo;
+  return { info, rest: read(`${line.slice(0, infoAt)}null${end}`) };
 }
 
 const isAdmission = (operation: RegistryOperation): operation is Admission =>
@@ -66,29 +78,15 @@ const isAdmission = (operation: RegistryOperation): operation is Admission =>
 
 const writeOperation = (operation: RegistryOperation): string =>
   isAdmission(operation)
-    ? withInfo({ kind: operation.kind, agentId: operation.agentId }, operation.info)
+    ? writeWithInfo({ kind: operation.kind, agentId: operation.agentId }, operation.info)
     : write(operation);
 
-/** The part of a line before the info (ENCODE-1). */
-const ADMISSION = /^\{"kind":"(admitAgent|updateAgent|markAgentReachable)","agentId":"([^"\\]+)","info":/;
+const BEGINS_ADMISSION = /^\{"kind":"(admitAgent|updateAgent|markAgentReachable)"/;
 
 function readOperation(line: string): RegistryOperation {
-  const admission = ADMISSION.exec(line);
-  if (admission !== null) {
-    const [start, kind, agentId] = admission;
-    const info = line.slice(start.length, -1) as EncodedAgentInfo;
-    return { kind: kind as Admission['kind'], agentId: agentId as AgentId, info };
-  }
-  const operation = read(line) as RegistryOperation;
-  // An agent id with a quote or a backslash.
-  return isAdmission(operation) ? { ...operation, info: encodeParsedInfo(operation.info) } : operation;
-}
-
-/** In a line that was parsed as a whole, the info is a JSON object. */
-function encodeParsedInfo(json: unknown): EncodedAgentInfo {
-  const info = AgentInfoCodec.read(json);
-  assert(info.ok, 'the registry holds an AgentInfo that cannot be decoded');
-  return encodeAgentInfo(info.value);
+  if (!BEGINS_ADMISSION.test(line)) return read(line) as RegistryOperation;
+  const { info, rest } = readWithInfo(line, '}');
+  return { ...(rest as Admission), info };
 }
 
 /** One batch for `Store.append`. */
@@ -101,7 +99,7 @@ const decodeOperations = (text: string): readonly RegistryOperation[] => text.sp
 export function* encodeRegistry(registry: RegistryState): Generator<string> {
   yield `${write(['format', FORMAT])}\n`;
   if (registry.master !== undefined) yield lineOf(['master', registry.master]);
-  for (const [id, { info, ...rest }] of registry.agents) yield `["agent",${write(id)},${withInfo(rest, info)}]\n`;
+  for (const [id, { info, ...rest }] of registry.agents) yield `["agent",${write(id)},${writeWithInfo(rest, info)}]\n`;
   for (const [id, record] of registry.unreachable) yield lineOf(['unreachable', id, record]);
   for (const [id, since] of registry.gone) yield lineOf(['gone', id, since]);
   for (const machine of registry.machines.values()) yield lineOf(['machine', machine]);
@@ -126,15 +124,14 @@ export function decodeRegistry(snapshot: string | undefined, batches: readonly s
   return registry;
 }
 
-/** The part before the info in the line of an agent that has no other fields (ENCODE-1). */
-const AGENT = /^\["agent","([^"\\]+)",\{"info":/;
+const BEGINS_AGENT = '["agent",';
 
 function readSnapshot(registry: RegistryState, snapshot: string): void {
   for (const line of snapshot.split('\n')) {
-    const agent = AGENT.exec(line);
-    if (agent !== null) {
-      const [start, id] = agent;
-      registry.agents.set(id as AgentId, { info: line.slice(start.length, -2) as EncodedAgentInfo });
+    if (line.startsWith(BEGINS_AGENT)) {
+      const { info, rest } = readWithInfo(line, '}]');
+      const [, id, record] = rest as AgentLine;
+      registry.agents.set(id, { ...record, info });
     } else if (line !== '') readLine(registry, read(line) as Line);
   }
 }
@@ -146,9 +143,6 @@ function readLine(registry: RegistryState, line: Line): void {
       break;
     case 'format':
       assert(line[1] <= FORMAT, `the registry has format ${line[1]}; this master reads formats up to ${FORMAT}`);
-      break;
-    case 'agent':
-      registry.agents.set(line[1], { ...line[2], info: encodeParsedInfo(line[2].info) });
       break;
     case 'unreachable':
       registry.unreachable.set(line[1], line[2]);

@@ -110,7 +110,7 @@ test('a drained agent stays drained and deactivated when it becomes unreachable 
 });
 
 test('agents with drain information, and agents whose id is escaped in JSON, are decoded from log and snapshot', () => {
-  const odd = 'a"\\' as AgentId;
+  const odd = 'a","info":"\\' as AgentId;
   const operations: readonly RegistryOperation[] = [
     { kind: 'admitAgent', agentId: odd, info: encoded('odd') },
     { kind: 'deactivateAgent', agentId: odd },
@@ -136,9 +136,11 @@ test("ENCODE-1: an agent's info is in the store as the registry holds it, charac
   for (const log of logs) assert.equal(decodeRegistry(undefined, [encodeOperations(log)]).agents.get(a)?.info, text);
   const registry = emptyRegistry();
   registry.agents.set(a, { info: text });
+  registry.agents.set('b' as AgentId, { info: text, drainInfo: { state: 'DRAINING', config: {} }, deactivated: true });
   const lines = [...encodeRegistry(registry)];
-  assert.ok(lines.some((line) => line.endsWith(`${text}}]\n`)));
-  assert.equal(decodeRegistry(lines.join(''), []).agents.get(a)?.info, text);
+  assert.equal(lines.filter((line) => line.endsWith(`${text}}]\n`)).length, 2);
+  const decoded = decodeRegistry(lines.join(''), []).agents;
+  assert.deepEqual(decoded, registry.agents);
 });
 
 test('AGENT-INFO-1, AGENT-INFO-2: an info with defaults unset and one with defaults set are the same text, decoded with the defaults', () => {
