@@ -8,6 +8,7 @@ export * from './ids.js';
 export * from './interner.js';
 export * from './limits.js';
 export * from './lists.js';
+export * from './log-line.js';
 export * from './loop.js';
 export * from './names.js';
 export * from './pid.js';

@@ -1,23 +1,9 @@
-// The log lines of a core. Lines that inputs of peers (messages, calls) cause are limited, by the kind of input; lines that
-// the core's own inputs (ticks, answers of the store) cause are not.
+// The log lines of a core. Lines that messages and calls of peers cause are limited, by the kind of the message or call; lines
+// that the core's owner causes (ticks, detected masters) are not.
+import type { LogLine } from '@meseta/base';
 import type { Logger } from './log.js';
 
-export interface CoreLog<Input> {
-  /** To be called before each step: the lines written until the next call belong to this input. */
-  beginInput(input: Input): void;
-  write(level: 'info' | 'warning' | 'error', text: string): void;
-}
-
-/** `peerKindOf` names the kind of an input that a peer sent; undefined for the core's own inputs. */
-export function createCoreLog<Input>(log: Logger, peerKindOf: (input: Input) => string | undefined): CoreLog<Input> {
-  let kind: string | undefined;
-  return {
-    beginInput(input) {
-      kind = peerKindOf(input);
-    },
-    write(level, text) {
-      if (kind === undefined) log[level](text);
-      else log.limited(level, kind, text);
-    },
-  };
+export function writeCoreLine(log: Logger, { level, text, cause }: LogLine): void {
+  if (cause === undefined) log[level](text);
+  else log.limited(level, cause, text);
 }

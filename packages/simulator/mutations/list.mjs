@@ -107,7 +107,7 @@ export const mutations = [
     name: 'What waits for the registry is done before it is written',
     file: master('registrar'),
     find: '  afterCommit(ctx, work);\n  return ok(undefined);',
-    replace: '  commits.ready.push(work);\n  return ok(undefined);',
+    replace: '  commits.ready.push({ work, cause: ctx.cause });\n  return ok(undefined);',
   },
   {
     name: 'The work that waited for the registry is lost',

@@ -39,11 +39,11 @@ export const saveChange = (ctx: Context, change: CheckpointChange): void => {
 
 /** Does the work once every change of this step is durable. */
 export const afterCommit = (ctx: Context, work: AfterCommitWork): void => {
-  addWork(ctx.state.commits, work);
+  addWork(ctx.state.commits, { work, cause: ctx.cause });
 };
 
 /** Does the work once it is durable where the framework checkpoints, else at the end of this step. */
 export const whenDurable = (ctx: Context, { info }: { readonly info: FrameworkInfo }, work: AfterCommitWork): void => {
   if (info.checkpoint === true) afterCommit(ctx, work);
-  else addReadyWork(ctx.state.commits, work);
+  else addReadyWork(ctx.state.commits, { work, cause: ctx.cause });
 };

@@ -1,5 +1,5 @@
 // What the handlers of one step share, and the effects that many of them add.
-import type { ContainerId, Pid } from '@meseta/base';
+import type { ContainerId, LogLine, Pid } from '@meseta/base';
 import type { Context as CoreContext } from '@meseta/base/core/context';
 import { cancelTimer } from '@meseta/base/core/timers';
 import type { LibprocessMessage } from '@meseta/wire';
@@ -8,8 +8,8 @@ import type { AgentState } from './state.js';
 
 export type Context = CoreContext<AgentState, AgentEffect>;
 
-export const log = (ctx: Context, level: 'info' | 'warning' | 'error', text: string): void => {
-  ctx.effects.push({ kind: 'log', level, text });
+export const log = (ctx: Context, level: LogLine['level'], text: string): void => {
+  ctx.effects.push({ kind: 'log', level, text, cause: ctx.cause });
 };
 
 export const send = (ctx: Context, to: Pid, message: LibprocessMessage): void => {

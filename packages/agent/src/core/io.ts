@@ -1,6 +1,6 @@
 // The inputs and effects of the agent's core, plain data. A shell (or the simulator) feeds inputs one at a time to `step` and
 // carries out the effects after it, in order.
-import type { ContainerId, ExecutorId, FrameworkId, Id, Pid, TaskId } from '@meseta/base';
+import type { ContainerId, ExecutorId, FrameworkId, Id, LogLine, Pid, TaskId } from '@meseta/base';
 import type {
   ContainerEvent,
   ContainerSpec,
@@ -143,7 +143,7 @@ export type AgentEffect =
       /** Tasks of several users use it. */
       readonly isShared: boolean;
     }
-  | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  | ({ readonly kind: 'log' } & LogLine)
   /** Ends the process: with status 0 after an ordered end, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
 

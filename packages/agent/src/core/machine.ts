@@ -9,6 +9,7 @@ import { completeBatch, doReadyWork, settleCommits, takeBatch } from '@meseta/ba
 import { createMachine, type StateMachine } from '@meseta/base/core/machine';
 import { earliestTimerAt } from '@meseta/base/core/timers';
 import { doAfterCommitWork } from './after-commit.js';
+import { causeOf } from './cause.js';
 import { handleContainerEvent, handleProbeResult } from './command-executor.js';
 import type { Context } from './context.js';
 import { handleExecutorCall, handleStreamClosed } from './executor-calls.js';
@@ -28,6 +29,7 @@ export type AgentCore = StateMachine<AgentState, AgentInput, AgentEffect>;
 export const resumeAgent = (state: AgentState): AgentCore =>
   createMachine<AgentState, AgentInput, AgentEffect>(state, {
     handle,
+    causeOf,
     nextDeadline: ({ timers }) => earliestTimerAt(timers),
     hasWork: () => false,
   });
@@ -37,7 +39,7 @@ export const createAgent = (config: AgentConfig, random: Random): AgentCore => r
 function handle(ctx: Context, input: AgentInput): void {
   const { commits } = ctx.state;
   handleInput(ctx, input);
-  const doReady = (): void => doReadyWork(commits, (work) => doAfterCommitWork(ctx, work));
+  const doReady = (): void => doReadyWork(commits, ({ work, cause }) => doAfterCommitWork({ ...ctx, cause }, work));
   doReady();
   finishDrain(ctx);
   while (settleCommits(commits)) doReady();

@@ -9,6 +9,7 @@
 
 import type { AgentId, ContainerId, ExecutorId, FrameworkId, OperationUuid, Pid, Random, TaskId } from '@meseta/base';
 import { type CommitQueue, createCommitQueue } from '@meseta/base/core/commit-queue';
+import type { CausedWork } from '@meseta/base/core/context';
 import { createTimers, type Timers } from '@meseta/base/core/timers';
 import type {
   AgentInfo,
@@ -139,7 +140,7 @@ export interface AgentState {
   readonly config: AgentConfig;
   readonly random: Random;
   readonly timers: Timers<Timer>;
-  readonly commits: CommitQueue<CheckpointChange, AfterCommitWork>;
+  readonly commits: CommitQueue<CheckpointChange, CausedWork<AfterCommitWork>>;
   readonly counters: Counters;
   /** Set once, by `start`. */
   started: boolean;

@@ -19,7 +19,6 @@ import { createPosixContainers, type PosixContainers } from '@meseta/containers/
 import { createUserLookup } from '@meseta/containers/users';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
-import { type CoreLog, createCoreLog } from '@meseta/platform/core-log';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
@@ -234,7 +233,6 @@ async function run(
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { sender, gate: peerGate } = openPeers(options, security, host, core, push);
   inputs.peers = { sender, gate: peerGate };
-  const coreLog = createCoreLog(log, peerKindOf);
   const ports = {
     host,
     sender,
@@ -244,7 +242,6 @@ async function run(
     containers,
     files,
     log,
-    coreLog,
     workDir,
     preparing: new Map(),
     limitPreparations: createConcurrencyLimit(MAX_PREPARATIONS),
@@ -254,7 +251,7 @@ async function run(
     push,
     exit: options.onExit,
   };
-  const loop = createAgentLoop(core, coreLog, (effect) => performEffect(ports, effect));
+  const loop = createAgentLoop(core, (effect) => performEffect(ports, effect));
   loop.push({ kind: 'start', checkpoint: entries, containers: recovered });
   const recoverySeconds = (realClock.now().monoMs - startMs) / 1000;
   const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
@@ -293,29 +290,9 @@ async function run(
 const workDirIn = (entries: readonly CheckpointEntry[]): string | undefined =>
   entries.map(({ record }) => record).find((record) => record.kind === 'agent')?.workDir;
 
-/** The kind of an input that a peer sent. */
-function peerKindOf(input: AgentInput): string | undefined {
-  switch (input.kind) {
-    case 'message':
-      return input.message.name;
-    case 'executorCall':
-    case 'containerCall':
-      return input.call.type;
-    case 'containerCallClosed':
-    case 'streamClosed':
-    case 'peerLost':
-      return input.kind;
-    default:
-      return undefined;
-  }
-}
-
-const createAgentLoop = (core: AgentCore, coreLog: CoreLog<AgentInput>, perform: (effect: AgentEffect) => void) =>
+const createAgentLoop = (core: AgentCore, perform: (effect: AgentEffect) => void) =>
   createLoop<AgentInput, AgentEffect>({
-    step(input, now) {
-      coreLog.beginInput(input);
-      return core.step(input, now);
-    },
+    step: core.step,
     nextDeadline: core.nextDeadline,
     hasWork: core.hasWork,
     perform,

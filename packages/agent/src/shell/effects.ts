@@ -5,7 +5,7 @@ import type { ContainerId } from '@meseta/base';
 import { diskFullness } from '@meseta/containers/sandbox/sandbox';
 import type { ContainerSpec, Containers } from '@meseta/containers/types';
 import type { Host } from '@meseta/platform';
-import type { CoreLog } from '@meseta/platform/core-log';
+import { writeCoreLine } from '@meseta/platform/core-log';
 import { makeToken } from '@meseta/security';
 import type { AgentEffect, AgentInput } from '../core/io.js';
 import type { Sender } from './authentication.js';
@@ -24,7 +24,6 @@ import {
 export interface EffectPorts extends SandboxPorts {
   readonly host: Host;
   readonly sender: Sender;
-  readonly coreLog: CoreLog<AgentInput>;
   readonly checkpoint: Checkpoint;
   readonly containers: Containers;
   readonly executorApi: ExecutorApi;
@@ -96,7 +95,7 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
       void changeVolume(ports, effect);
       return;
     case 'log':
-      ports.coreLog.write(effect.level, effect.text);
+      writeCoreLine(ports.log, effect);
       return;
     case 'exit':
       ports.exit(effect.status, effect.message);

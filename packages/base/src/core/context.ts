@@ -7,4 +7,15 @@ export interface Context<State, Effect> {
   readonly now: Now;
   /** The effects of the step so far. */
   readonly effects: Effect[];
+  /**
+   * The kind of the message or call of a peer that causes the effects; undefined where the core's owner does. The log lines
+   * of one cause are limited.
+   */
+  readonly cause?: string | undefined;
+}
+
+/** Work that waits for the store, with the cause of the step that added it. */
+export interface CausedWork<Work> {
+  readonly work: Work;
+  readonly cause: string | undefined;
 }

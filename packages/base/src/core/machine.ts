@@ -24,6 +24,8 @@ export interface StateMachine<State, Input, Effect> extends Steps<Input, Effect>
 export interface MachineRules<State, Input, Effect> {
   /** Handles one input: changes the state and adds effects. */
   handle(ctx: Context<State, Effect>, input: Input): void;
+  /** The kind of an input that a peer sent; undefined for inputs of the core's owner (ticks, answers of the store). */
+  causeOf(input: Input): string | undefined;
   nextDeadline(state: State): number | undefined;
   hasWork(state: State): boolean;
 }
@@ -35,7 +37,7 @@ export function createMachine<State, Input, Effect>(
   return {
     state,
     step(input, now) {
-      const ctx: Context<State, Effect> = { state, now, effects: [] };
+      const ctx: Context<State, Effect> = { state, now, effects: [], cause: rules.causeOf(input) };
       rules.handle(ctx, input);
       return ctx.effects;
     },

@@ -1,5 +1,5 @@
 // What the handlers of one step share, and the effects that many of them add.
-import type { FrameworkId, Pid } from '@meseta/base';
+import type { FrameworkId, LogLine, Pid } from '@meseta/base';
 import type { Context as CoreContext } from '@meseta/base/core/context';
 import type { LibprocessMessage } from '@meseta/wire';
 import type { MasterEffect, Note, Reply, RequestId } from './io.js';
@@ -21,8 +21,11 @@ export function note(ctx: Context, what: Note): void {
   ctx.effects.push({ kind: 'note', note: what });
 }
 
-export const info = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'info', text });
-export const warn = (ctx: Context, text: string): void => note(ctx, { kind: 'log', level: 'warning', text });
+const log = (ctx: Context, level: LogLine['level'], text: string): void =>
+  note(ctx, { kind: 'log', level, text, cause: ctx.cause });
+
+export const info = (ctx: Context, text: string): void => log(ctx, 'info', text);
+export const warn = (ctx: Context, text: string): void => log(ctx, 'warning', text);
 
 /** Adds to a counter of the master. */
 export function count(ctx: Context, metric: string, by = 1): void {

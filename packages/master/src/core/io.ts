@@ -1,6 +1,6 @@
 // The inputs and effects of the master's core, as plain data. The shell (or the simulator) calls `step` with one input at a
 // time, and performs the effects after it, in order.
-import type { AgentId, FrameworkId, Id, Pid } from '@meseta/base';
+import type { AgentId, FrameworkId, Id, LogLine, Pid } from '@meseta/base';
 import type {
   FrameworkID,
   LibprocessMessage,
@@ -93,7 +93,7 @@ export interface Reply {
 
 /** Log lines, and the changes that operators' streams report. */
 export type Note =
-  | { readonly kind: 'log'; readonly level: 'info' | 'warning' | 'error'; readonly text: string }
+  | ({ readonly kind: 'log' } & LogLine)
   | { readonly kind: 'agentAdded'; readonly agentId: AgentId }
   | { readonly kind: 'agentRemoved'; readonly agentId: AgentId; readonly why: 'removed' | 'unreachable' | 'gone' }
   /** With the record as it was at that moment. */

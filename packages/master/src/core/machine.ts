@@ -10,6 +10,7 @@ import { createMachine, type StateMachine } from '@meseta/base/core/machine';
 import { earliestTimerAt } from '@meseta/base/core/timers';
 import { doAfterCommitWork } from './after-commit.js';
 import { elected } from './agents/recovery.js';
+import { causeOf } from './cause.js';
 import { type Context, count, reply } from './context.js';
 import { streamClosed } from './frameworks/disconnect.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
@@ -45,7 +46,7 @@ export function createMaster(
 
 /** The machine that continues from this state (MACHINE-1). */
 export const resumeMaster = (state: MasterState): MasterCore =>
-  createMachine<MasterState, MasterInput, MasterEffect>(state, { handle, nextDeadline, hasWork });
+  createMachine<MasterState, MasterInput, MasterEffect>(state, { handle, causeOf, nextDeadline, hasWork });
 
 function handle(ctx: Context, input: MasterInput): void {
   const { state, effects } = ctx;
@@ -53,7 +54,7 @@ function handle(ctx: Context, input: MasterInput): void {
   const jobs = state.jobs.length;
   if (handleInput(ctx, input)) state.version++;
   if (state.jobs.length > jobs) beginNewestJob(ctx);
-  doReadyWork(state.registrar.commits, (work) => doAfterCommitWork(ctx, work));
+  doReadyWork(state.registrar.commits, ({ work, cause }) => doAfterCommitWork({ ...ctx, cause }, work));
   if ((input.kind === 'tick' || input.kind === 'continue') && isAllocationDue(state)) {
     const before = effects.length;
     allocate(ctx);

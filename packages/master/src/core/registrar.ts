@@ -15,6 +15,7 @@ import {
   settleCommits,
   takeBatch,
 } from '@meseta/base/core/commit-queue';
+import type { CausedWork } from '@meseta/base/core/context';
 import type { MachineID, QuotaConfig } from '@meseta/wire';
 import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
@@ -67,7 +68,7 @@ const MAX_BATCHES_IN_FLIGHT = 1;
 export interface Registrar {
   durable: RegistryState;
   projected: RegistryState;
-  readonly commits: CommitQueue<RegistryOperation, AfterCommitWork>;
+  readonly commits: CommitQueue<RegistryOperation, CausedWork<AfterCommitWork>>;
 }
 
 export const createRegistrar = (): Registrar => ({
@@ -92,7 +93,7 @@ export function propose(ctx: Context, operation: RegistryOperation, work: AfterC
 /** Does `work` once every operation proposed so far is durable. */
 export function afterCommit(ctx: Context, work: AfterCommitWork): void {
   const { commits } = ctx.state.registrar;
-  addWork(commits, work);
+  addWork(commits, { work, cause: ctx.cause });
   settleCommits(commits);
 }
 

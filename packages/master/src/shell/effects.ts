@@ -1,8 +1,8 @@
 // Performs the effects of the core.
-import type { Host } from '@meseta/platform';
-import type { CoreLog } from '@meseta/platform/core-log';
+import type { Host, Logger } from '@meseta/platform';
+import { writeCoreLine } from '@meseta/platform/core-log';
 import { encodeMessage } from '@meseta/wire/libprocess-codec';
-import type { MasterEffect, MasterInput, Note } from '../core/io.js';
+import type { MasterEffect, Note } from '../core/io.js';
 import type { RegistryState } from '../registry/state.js';
 import type { RegistryLog } from './registry-log.js';
 import type { Requests } from './requests.js';
@@ -12,7 +12,7 @@ export interface EffectTargets {
   readonly host: Host;
   readonly requests: Requests;
   readonly registry: RegistryLog;
-  readonly coreLog: CoreLog<MasterInput>;
+  readonly log: Logger;
   durableRegistry(): RegistryState;
   onNote(note: Note): void;
   onExit(message: string): void;
@@ -42,7 +42,7 @@ export function createPerformer(targets: EffectTargets): (effect: MasterEffect) 
       case 'persist':
         return registry.persist(effect.operations, targets.durableRegistry());
       case 'note':
-        if (effect.note.kind === 'log') targets.coreLog.write(effect.note.level, effect.note.text);
+        if (effect.note.kind === 'log') writeCoreLine(targets.log, effect.note);
         return targets.onNote(effect.note);
       case 'exit':
         return targets.onExit(effect.message);

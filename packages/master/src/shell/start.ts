@@ -4,10 +4,9 @@ import { totalmem } from 'node:os';
 import type { Metrics } from '@meseta/api';
 import { createLoop, err, type Loop, ok, pidOf, type Result, seededRandom } from '@meseta/base';
 import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
-import { createBodyReader, createRenderQueue, type Logger, type RenderQueue, realClock } from '@meseta/platform';
+import { createBodyReader, createRenderQueue, type RenderQueue, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { claimDirectory } from '@meseta/platform/claimed-directories';
-import { createCoreLog } from '@meseta/platform/core-log';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { peerMetrics } from '@meseta/platform/peer-flags';
@@ -135,7 +134,8 @@ function connect(
     viewerOf,
     onCut: () => cuts.count('operator', "an operator's stream"),
   });
-  const loop = createMasterLoop(master, timings, log, {
+  const loop = createMasterLoop(master, timings, {
+    log,
     host,
     requests,
     registry,
@@ -181,44 +181,16 @@ function connect(
   };
 }
 
-function createMasterLoop(
-  master: MasterCore,
-  timings: MasterTimings,
-  log: Logger,
-  outside: Omit<EffectTargets, 'coreLog'>,
-): Loop<MasterInput> {
-  const step = timedStep(master, timings);
-  const coreLog = createCoreLog(log, peerKindOf);
+function createMasterLoop(master: MasterCore, timings: MasterTimings, targets: EffectTargets): Loop<MasterInput> {
   return createLoop<MasterInput, MasterEffect>({
-    step(input, now) {
-      coreLog.beginInput(input);
-      return step(input, now);
-    },
+    step: timedStep(master, timings),
     nextDeadline: master.nextDeadline,
     hasWork: master.hasWork,
-    perform: createPerformer({ ...outside, coreLog }),
+    perform: createPerformer(targets),
     tick: { kind: 'tick' },
     continue: { kind: 'continue' },
     clock: realClock,
   });
-}
-
-/** The kind of an input that a peer sent. Operators have kinds apart: no framework suppresses the lines of their calls. */
-export function peerKindOf(input: MasterInput): string | undefined {
-  switch (input.kind) {
-    case 'message':
-      return input.message.name;
-    case 'schedulerCall':
-      return input.call.type;
-    case 'operatorCall':
-      return `operator's ${input.call.type}`;
-    case 'killTask':
-    case 'streamClosed':
-    case 'peerLost':
-      return input.kind;
-    default:
-      return undefined;
-  }
 }
 
 interface RequestParts {
