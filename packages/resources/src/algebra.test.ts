@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { add, contains, equals, find, merge, subtract } from './algebra.js';
+import { add, contains, equals, merge, subtract } from './algebra.js';
 import { formatResources } from './format.js';
 import { isEmpty } from './kinds.js';
 import { allocate, popReservation, toUnreserved, unallocate } from './lists.js';
@@ -81,7 +81,6 @@ test('no function changes its arguments', () => {
       const before = JSON.stringify([a, b]);
       add(a, b);
       subtract(a, b);
-      find(a, b);
       assert.equal(JSON.stringify([a, b]), before);
     }),
   );
@@ -144,34 +143,6 @@ test('a disk is compared without its volume and the principal of its persistence
       disk: { persistence: { id: 'v', principal }, volume: { container_path: path, mode: 'RW' } },
     });
   assert.ok(equals([volume('a', 'x')], [volume('b', 'y')]));
-});
-
-test('find prefers reservations to the role, then unreserved resources, then any', () => {
-  const pool = parse('cpus(web):1;cpus:2;cpus(db):4');
-  const table: readonly (readonly [expected: string, found: string | undefined])[] = [
-    ['cpus(web):1', 'cpus(reservations: [(STATIC,web)]):1'],
-    ['cpus(web):2', 'cpus(reservations: [(STATIC,web)]):1; cpus:1'],
-    ['cpus:2', 'cpus:2'],
-    ['cpus:3', 'cpus:2; cpus(reservations: [(STATIC,web)]):1'],
-    ['cpus(web):7', 'cpus(reservations: [(STATIC,web)]):1; cpus:2; cpus(reservations: [(STATIC,db)]):4'],
-    ['cpus:8', undefined],
-    ['mem:1', undefined],
-  ];
-  for (const [expected, found] of table) {
-    const answer = find(pool, parse(expected));
-    assert.equal(answer && formatResources(answer), found, expected);
-  }
-});
-
-test('find serves all targets together from one list', () => {
-  fc.assert(
-    fc.property(anyResources, anyResources, (pool, targets) => {
-      const found = find(pool, targets);
-      if (found === undefined) return;
-      assert.ok(contains(pool, found));
-      assert.ok(equals(toUnreserved(found), toUnreserved(targets)));
-    }),
-  );
 });
 
 test('resources that an agent cannot start with are refused', () => {

@@ -1,4 +1,4 @@
-// The algebra of lists of resources: merge, add, subtract, contain, find.
+// The algebra of lists of resources: merge, add, subtract, contain, equal.
 //
 // RESOURCES-1: a `Resources` list is merged: no two entries can merge, and no entry is empty.
 // RESOURCES-2: a list has one entry for each copy of a shared resource; the copies are equal entries.
@@ -6,18 +6,10 @@
 //     replaced by the last one.
 // Entries are kept by reference; a merged entry is a new record.
 import type { Resource } from '@meseta/wire';
-import { isMergeable, isSubtractable, metadataKey } from './identity.js';
-import {
-  isAllocatableTo,
-  isEmpty,
-  isIndivisible,
-  isReserved,
-  isUnreserved,
-  reservationRole,
-  scalarOf,
-} from './kinds.js';
+import { hasLabels, isMergeable, isSubtractable, metadataKey } from './identity.js';
+import { isEmpty, isIndivisible, scalarOf } from './kinds.js';
 import { createPool, needsPool } from './pool.js';
-import { withAmount, withFields } from './records.js';
+import { withAmount } from './records.js';
 import { addValue, addValues, containsValue, normalize, subtractValue } from './values.js';
 
 /** A merged list (RESOURCES-1) in the post-refinement format. */
@@ -36,7 +28,7 @@ export interface Sum {
   result(): Resources;
 }
 
-/** Longer sums find entries by metadata key instead of comparing with each entry. */
+/** Longer sums, and sums with labels, find entries by metadata key instead of comparing with each entry. */
 const MAX_LINEAR_ENTRIES = 16;
 
 export function createSum(): Sum {
@@ -45,7 +37,7 @@ export function createSum(): Sum {
   const amounts: number[] = [];
   /** Ranges and sets to add to the entry, merged at once for the result. */
   const parts = new Map<number, Resource[]>();
-  /** The positions of divisible entries by metadata key, once there are many entries. */
+  /** The positions of divisible entries by metadata key; undefined while every resource was compared with each entry. */
   let places: Map<string, number> | undefined;
 
   const indexed = (): Map<string, number> => {
@@ -57,7 +49,7 @@ export function createSum(): Sum {
   };
   const placeOf = (resource: Resource): number => {
     if (isIndivisible(resource)) return -1;
-    if (entries.length <= MAX_LINEAR_ENTRIES) {
+    if (entries.length <= MAX_LINEAR_ENTRIES && !hasLabels(resource)) {
       for (let i = 0; i < entries.length; i++) if (isMergeable(entries[i] as Resource, resource)) return i;
       return -1;
     }
@@ -96,7 +88,7 @@ export function createSum(): Sum {
 export function add(a: Resources, b: Resources): Resources {
   if (b.length === 0) return a;
   if (a.length === 0) return b;
-  if (needsPool(a.length, b.length)) {
+  if (needsPool(a, b.length)) {
     const pool = createPool(a);
     for (const resource of b) pool.add(resource);
     return pool.resources;
@@ -110,7 +102,7 @@ export function add(a: Resources, b: Resources): Resources {
 export function subtract(a: Resources, b: Resources): Resources {
   if (a.length === 0 || b.length === 0) return a;
   if (a === b) return [];
-  if (needsPool(a.length, b.length)) {
+  if (needsPool(a, b.length)) {
     const pool = createPool(a);
     for (const resource of b) pool.subtract(resource);
     return pool.resources;
@@ -123,7 +115,7 @@ export function subtract(a: Resources, b: Resources): Resources {
 /** Whether `a` has all of `b` together; equal exclusive disks and copies are counted. */
 export function contains(a: Resources, b: Resources): boolean {
   if (a === b || b.length === 0) return true;
-  if (needsPool(a.length, b.length)) {
+  if (needsPool(a, b.length)) {
     const pool = createPool(a);
     return b.every((resource) => {
       if (isEmpty(resource)) return true;
@@ -147,47 +139,6 @@ export function contains(a: Resources, b: Resources): boolean {
 /** Whether the lists are equal, whatever the order of the entries. */
 export const equals = (a: Resources, b: Resources): boolean =>
   a === b || (a.length === b.length && contains(a, b) && contains(b, a));
-
-/**
- * The resources of `pool` that have the amounts of `targets`: for each target first resources reserved to its role, then
- * unreserved ones, then any. Undefined if there are too few.
- */
-export function find(pool: Resources, targets: Resources): Resources | undefined {
-  const found: Resource[] = [];
-  const left = [...pool];
-  for (const target of targets) {
-    if (!findOne(left, target, found)) return undefined;
-  }
-  return found;
-}
-
-/** Moves resources for the target from `left` to `found`; returns false if there are too few. */
-function findOne(left: Resource[], target: Resource, found: Resource[]): boolean {
-  const role = reservationRole(target);
-  const preferences = [
-    ...(role === undefined ? [] : [(r: Resource) => isReserved(r, role)]),
-    isUnreserved,
-    (): boolean => true,
-  ];
-  let wanted = withFields(target, { reservations: undefined });
-  if (isEmpty(wanted)) return true;
-  for (const preferred of preferences) {
-    for (const entry of left.filter(preferred)) {
-      const bare = withFields(entry, { reservations: undefined });
-      if (containsValue(bare, wanted)) {
-        const part = withFields(wanted, { reservations: entry.reservations });
-        addInto(found, part);
-        subtractFrom(left, part);
-        return true;
-      }
-      if (!containsValue(wanted, bare)) continue;
-      addInto(found, entry);
-      subtractFrom(left, entry);
-      wanted = subtractValue(wanted, bare);
-    }
-  }
-  return false;
-}
 
 /** Changes `list`, which the caller must have created. */
 function addInto(list: Resource[], resource: Resource): void {
@@ -219,7 +170,3 @@ function subtractFrom(list: Resource[], resource: Resource): void {
     return;
   }
 }
-
-/** The resources that are unreserved, or reserved to the role or an ancestor. */
-export const allocatableTo = (list: Resources, role: string): Resources =>
-  list.filter((resource) => isAllocatableTo(resource, role));

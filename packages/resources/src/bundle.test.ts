@@ -3,10 +3,10 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { add, contains, equals, merge, subtract } from './algebra.js';
 import { containsBundle, createBundleTable, isSameBundle } from './bundle.js';
-import { toPreRefinement } from './formats.js';
 import { hasRefinedReservations } from './kinds.js';
 import { allocate, unallocate } from './lists.js';
 import { quantitiesOf } from './quantities.js';
+import { toPreRefinement } from './reservation-formats.js';
 import { anyList, anyResources, scalarOfName } from './testing.js';
 
 const table = createBundleTable();

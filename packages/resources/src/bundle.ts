@@ -12,12 +12,12 @@
 //     full; a bundle that is used in between moves to the younger.
 import type { Resource } from '@meseta/wire';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
-import { toPreRefinement } from './formats.js';
 import { metadataKey } from './identity.js';
 import { isScalar, scalarOf } from './kinds.js';
 import { allocate, distinctShared, unallocate } from './lists.js';
 import { noQuantities, type Quantities, quantitiesFromAmounts } from './quantities.js';
 import { withAmount } from './records.js';
+import { toPreRefinement } from './reservation-formats.js';
 
 export interface Bundle {
   /** Never used twice by its table. */

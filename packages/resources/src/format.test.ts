@@ -66,3 +66,23 @@ test('a list is shown with its resources separated by semicolons, a shared resou
   assert.equal(formatResources([scalarOfName('a', 1), shared, shared]), 'a:1; disk<SHARED>:1');
   assert.equal(formatValue({ type: 'SCALAR', scalar: { value: -1.0005 } }), '-1.001');
 });
+
+test('every field of a resource is formatted', () => {
+  const resource = scalarOfName('disk', 64, {
+    allocation_info: { role: 'web' },
+    reservations: [
+      { role: 'web', type: 'STATIC' },
+      { principal: 'p', labels: { labels: [{ key: 'k', value: 'v' }, { key: 'l' }] }, role: 'web/a', type: 'DYNAMIC' },
+    ],
+    disk: {
+      persistence: { id: 'v1' },
+      volume: { container_path: 'data', mode: 'RW' },
+      source: { type: 'PATH', path: { root: '/d' } },
+    },
+    shared: {},
+  });
+  const expected =
+    'disk(allocated: web)(reservations: [(STATIC,web),(DYNAMIC,web/a,p,{k: v, l})])[PATH:/d,v1:data]<SHARED>:64';
+  assert.equal(formatResources([resource, resource]), expected);
+  assert.equal(formatResources([scalarOfName('cpus', 1, { revocable: {} })]), 'cpus{REV}:1');
+});

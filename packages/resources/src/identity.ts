@@ -30,21 +30,33 @@ function hasSameReservations(a: Stack, b: Stack): boolean {
 function isSameReservation(a: ResourceReservationInfo, b: ResourceReservationInfo): boolean {
   return (
     a === b ||
-    (a.type === b.type &&
-      a.role === b.role &&
-      a.principal === b.principal &&
-      labelsKey(a.labels) === labelsKey(b.labels))
+    (a.type === b.type && a.role === b.role && a.principal === b.principal && hasSameLabels(a.labels, b.labels))
   );
+}
+
+/** Labels are equal in any order. The numbers are compared first, so that most comparisons need no keys. */
+function hasSameLabels(a: Labels | undefined, b: Labels | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || (a.labels?.length ?? 0) !== (b.labels?.length ?? 0)) return false;
+  return labelsKey(a) === labelsKey(b);
 }
 
 /** Equal for equal labels in any order. */
 function labelsKey(labels: Labels | undefined): string {
   if (labels === undefined) return '';
-  return JSON.stringify((labels.labels ?? []).map((label) => JSON.stringify([label.key, label.value])).sort());
+  // JSON has no unescaped control characters.
+  return `[${(labels.labels ?? [])
+    .map(({ key, value }) => JSON.stringify([key, value]))
+    .sort()
+    .join('\u0001')}]`;
 }
 
+/** Whether a comparison of the metadata takes long, because a resource may have thousands of labels. */
+export const hasLabels = ({ reservations, disk }: Resource): boolean =>
+  disk?.source?.metadata !== undefined || (reservations?.some(({ labels }) => labels !== undefined) ?? false);
+
 function isSameDisk(a: ResourceDiskInfo | undefined, b: ResourceDiskInfo | undefined): boolean {
-  return a === b || diskKey(a) === diskKey(b);
+  return a === b || (hasSameLabels(a?.source?.metadata, b?.source?.metadata) && diskKey(a) === diskKey(b));
 }
 
 function diskKey(disk: ResourceDiskInfo | undefined): string {
@@ -69,9 +81,6 @@ export function hasSameValue(a: Resource, b: Resource): boolean {
   const y = b.set?.item ?? [];
   return x.length === y.length && containsItems(x, y);
 }
-
-export const resourceEquals = (a: Resource, b: Resource): boolean =>
-  a === b || (hasSameMetadata(a, b) && hasSameValue(a, b));
 
 /** Whether two entries merge when they are added. Exclusive disks, volumes and shared resources do not. */
 export const isMergeable = (a: Resource, b: Resource): boolean =>

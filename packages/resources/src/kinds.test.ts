@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Resource, ResourceDiskInfoSource } from '@meseta/wire';
-import { allocatableTo } from './algebra.js';
 import {
   hasRefinedReservations,
   isAllocatableTo,
@@ -21,10 +20,7 @@ import {
   nonRevocable,
   nonShared,
   reservationsByRole,
-  reserved,
   revocable,
-  scalars,
-  shared,
   sum,
   unallocate,
   unreserved,
@@ -48,17 +44,10 @@ const all = [plain, toEng, toWeb, extra, volume, copies, ports];
 
 test('a filtered list has exactly the entries of the kind, in their order', () => {
   const table: readonly (readonly [kind: string, found: readonly Resource[], expected: readonly Resource[]])[] = [
-    ['reserved', reserved(all), [toEng, toWeb, volume, copies]],
-    ['reserved to a role', reserved(all, 'eng'), [toEng, volume]],
-    ['reserved to an unknown role', reserved(all, 'x'), []],
     ['unreserved', unreserved(all), [plain, extra, ports]],
     ['revocable', revocable(all), [extra]],
     ['not revocable', nonRevocable(all), [plain, toEng, toWeb, volume, copies, ports]],
-    ['shared', shared(all), [copies]],
     ['not shared', nonShared(all), [plain, toEng, toWeb, extra, volume, ports]],
-    ['scalars', scalars(all), [plain, toEng, toWeb, extra, volume, copies]],
-    ['allocatable to the role', allocatableTo(all, 'eng'), [plain, toEng, extra, volume, ports]],
-    ['allocatable to one below', allocatableTo(all, 'eng/web/x'), [plain, toEng, toWeb, extra, volume, ports]],
   ];
   for (const [kind, found, expected] of table) assert.deepEqual(found, expected, kind);
 });

@@ -18,9 +18,7 @@ export const reservationRole = (resource: Resource): string | undefined => resou
 
 export const isUnreserved = (resource: Resource): boolean => !resource.reservations?.length;
 
-/** Reserved to any role, or to exactly `role`. */
-export const isReserved = (resource: Resource, role?: string): boolean =>
-  !isUnreserved(resource) && (role === undefined || reservationRole(resource) === role);
+export const isReserved = (resource: Resource): boolean => !isUnreserved(resource);
 
 export const isDynamicallyReserved = (resource: Resource): boolean => resource.reservations?.at(-1)?.type === 'DYNAMIC';
 
@@ -29,8 +27,8 @@ export const hasRefinedReservations = (resource: Resource): boolean => (resource
 
 /** Unreserved, or reserved to the role or one of its ancestors (docs/reservation.md). */
 export function isAllocatableTo(resource: Resource, role: string): boolean {
-  const holder = reservationRole(resource);
-  return holder === undefined || isInSubtree(role, holder);
+  const reservedTo = reservationRole(resource);
+  return reservedTo === undefined || isInSubtree(role, reservedTo);
 }
 
 export const isScalar = (resource: Resource): boolean => resource.type === 'SCALAR';

@@ -1,18 +1,14 @@
 // Filters and groups of lists, and lists with other reservations or allocations.
 import type { Resource } from '@meseta/wire';
 import { add, merge, type Resources } from './algebra.js';
-import { metadataKey, resourceEquals } from './identity.js';
-import { isReserved, isRevocable, isScalar, isShared, isUnreserved, reservationRole } from './kinds.js';
+import { hasSameValue, metadataKey } from './identity.js';
+import { isRevocable, isShared, isUnreserved, reservationRole } from './kinds.js';
 import { withFields } from './records.js';
 
-/** Reserved to any role, or to exactly `role`. */
-export const reserved = (list: Resources, role?: string): Resources => list.filter((r) => isReserved(r, role));
 export const unreserved = (list: Resources): Resources => list.filter(isUnreserved);
 export const revocable = (list: Resources): Resources => list.filter(isRevocable);
 export const nonRevocable = (list: Resources): Resources => list.filter((r) => !isRevocable(r));
-export const shared = (list: Resources): Resources => list.filter(isShared);
 export const nonShared = (list: Resources): Resources => list.filter((r) => !isShared(r));
-export const scalars = (list: Resources): Resources => list.filter(isScalar);
 
 /** The list with one copy of each shared resource, as messages and totals count it. */
 export function distinctShared(list: Resources): Resources {
@@ -23,7 +19,7 @@ export function distinctShared(list: Resources): Resources {
     if (isShared(resource)) {
       const key = metadataKey(resource);
       const alike = seen.get(key);
-      if (alike?.some((other) => resourceEquals(other, resource))) continue;
+      if (alike?.some((other) => hasSameValue(other, resource))) continue;
       if (alike === undefined) seen.set(key, [resource]);
       else alike.push(resource);
     }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Resource } from '@meseta/wire';
 import fc from 'fast-check';
-import { add, contains, equals, find, merge, subtract } from './algebra.js';
+import { add, contains, equals, merge, subtract } from './algebra.js';
 import { metadataKey } from './identity.js';
 import { isIndivisible, scalarOf } from './kinds.js';
 import { createPool } from './pool.js';
@@ -109,20 +109,6 @@ test('an entry in normal form is kept by reference, any other is copied', () => 
     { begin: 1, end: 1 },
   ];
   assert.deepEqual(merge([{ ...ports, ranges: { range: apart } }]), [ports]);
-});
-
-test('find returns the amount of each target, or undefined if there is too little', () => {
-  const plain = splittable.map((list) => merge(list.filter((resource) => resource.type === 'SCALAR')));
-  const withoutStack = (list: readonly Resource[]) => merge(list.map(({ reservations: _, ...rest }) => rest));
-  fc.assert(
-    fc.property(plain, plain, (pool, targets) => {
-      const found = find(pool, targets);
-      assert.equal(found !== undefined, contains(withoutStack(pool), withoutStack(targets)));
-      if (found) assert.ok(equals(withoutStack(found), withoutStack(targets)) && contains(pool, found));
-    }),
-    { numRuns: 500 },
-  );
-  assert.deepEqual(find([], [scalarOfName('cpus', 0)]), []);
 });
 
 test('POOL-1: a pool contains, adds and subtracts as lists do', () => {

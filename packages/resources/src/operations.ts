@@ -6,11 +6,11 @@ import type { OfferOperation, Resource } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
 import { formatResource, formatResources } from './format.js';
-import { toPostRefinement } from './formats.js';
 import { isDynamicallyReserved, isPersistentVolume, isUnreserved, needsCheckpoint, scalarOf } from './kinds.js';
 import { popReservation } from './lists.js';
 import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
+import { toPostRefinement } from './reservation-formats.js';
 
 export interface ResourceConversion {
   readonly consumed: Resources;
@@ -86,7 +86,7 @@ interface Convertible {
 
 /** Resources for a number of conversions; uses a pool if that is cheaper. */
 function createConvertible(resources: Resources, conversions: number): Convertible {
-  if (needsPool(resources.length, conversions)) {
+  if (needsPool(resources, conversions)) {
     const pool = createPool(resources);
     return {
       contains: (list) => (list.length === 1 ? pool.contains(list[0] as Resource) : contains(pool.resources, list)),

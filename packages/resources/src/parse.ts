@@ -2,12 +2,12 @@
 import { err, ok, type Result } from '@meseta/base';
 import type { Attribute, Resource, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';
-import { toPostRefinement } from './formats.js';
 import { resourcesFromJson } from './json.js';
 import { isDynamicallyReserved, isPersistentVolume, isRevocable } from './kinds.js';
 import { parseNumber } from './numbers.js';
 import { coalesce, MAX_RANGE_END, OPEN_END_TEXT } from './ranges.js';
 import { withFields } from './records.js';
+import { toPostRefinement } from './reservation-formats.js';
 import { validateResources } from './validate.js';
 
 /**

@@ -5,7 +5,7 @@
 // POOL-1: the result is that of the algebra's linear functions for the same steps, except that of several equal entries any
 //     may be removed.
 import type { Resource } from '@meseta/wire';
-import { isSubtractable, metadataKey } from './identity.js';
+import { hasLabels, isSubtractable, metadataKey } from './identity.js';
 import { isEmpty, isIndivisible, scalarOf } from './kinds.js';
 import { addValue, containsValue, normalize, subtractValue } from './values.js';
 
@@ -23,11 +23,11 @@ export interface Pool {
 const keyOf = (resource: Resource): string =>
   isIndivisible(resource) ? `${metadataKey(resource)}\u0001${scalarOf(resource)}` : metadataKey(resource);
 
-/** With more comparisons an index is cheaper. */
 const MAX_LINEAR_STEPS = 256;
 
-/** Whether that many steps on a list of that length should use a pool. */
-export const needsPool = (length: number, steps: number): boolean => length * steps > MAX_LINEAR_STEPS;
+/** Whether an index is cheaper for that many steps than comparing with each entry, of which the metadata may be long. */
+export const needsPool = (list: readonly Resource[], steps: number): boolean =>
+  list.length * steps > MAX_LINEAR_STEPS || (list.length > 1 && steps > 1 && list.some(hasLabels));
 
 export function createPool(list: readonly Resource[]): Pool {
   const entries: Resource[] = [];

@@ -56,8 +56,8 @@ export function containsRanges(a: Ranges, b: Ranges): boolean {
   let next = 0;
   for (const range of coalesce(b)) {
     while (next < outer.length && (outer[next] as ValueRange).end < range.begin) next++;
-    const holder = outer[next];
-    if (holder === undefined || holder.begin > range.begin || holder.end < range.end) return false;
+    const candidate = outer[next];
+    if (candidate === undefined || candidate.begin > range.begin || candidate.end < range.end) return false;
   }
   return true;
 }

@@ -3,8 +3,8 @@ import test from 'node:test';
 import type { Resource } from '@meseta/wire';
 import fc from 'fast-check';
 import { equals } from './algebra.js';
-import { toEndpointFormat, toPostRefinement, toPreRefinement } from './formats.js';
 import { hasRefinedReservations } from './kinds.js';
+import { toEndpointFormat, toPostRefinement, toPreRefinement } from './reservation-formats.js';
 import { anyList, anyResources, scalarOfName } from './testing.js';
 import { admitResources, validateResources } from './validate.js';
 

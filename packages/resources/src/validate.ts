@@ -4,9 +4,9 @@ import { checkId, checkPathBelow, err, isDeepEqual, ok, overLimit, type Result }
 import type { Resource, ResourceDiskInfo, ResourceReservationInfo, ValueRange } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
 import { merge, type Resources } from './algebra.js';
-import { toPostRefinement } from './formats.js';
 import { isUnreserved, reservationRole } from './kinds.js';
 import { MAX_RANGE_END, OPEN_END } from './ranges.js';
+import { toPostRefinement } from './reservation-formats.js';
 import { isAncestor, validateRole, volumeDirectory } from './roles.js';
 
 export interface ResourceProblem {

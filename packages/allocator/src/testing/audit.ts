@@ -6,10 +6,10 @@
 // AUDIT-3: the free, consumed, required and filtered resources in the allocator's views are those of the record.
 import { type AgentId, type FrameworkId, present } from '@meseta/base';
 import {
-  allocatableTo,
   contains,
   equals,
   formatResources,
+  isAllocatableTo,
   nonShared,
   type Quantities,
   unallocate,
@@ -253,7 +253,8 @@ function auditOffer(
   const list = unallocate(resources.resources);
   if (resources.resources.some((it) => it.allocation_info?.role !== role))
     fail('a resource is not allocated to the role');
-  if (!contains(allocatableTo(records.freeOf(agent), role), list)) fail('the resources are not free for that role');
+  const free = records.freeOf(agent).filter((it) => isAllocatableTo(it, role));
+  if (!contains(free, list)) fail('the resources are not free for that role');
   const capabilities = new Set((framework.info.capabilities ?? []).map(({ type }) => type));
   if (!mayBeOfferedAgent(record, agent, role, (type) => capabilities.has(type)))
     fail('the framework may not be offered the agent');

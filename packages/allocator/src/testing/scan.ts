@@ -4,11 +4,11 @@
 
 import {
   addQuantities,
-  allocatableTo,
   allocate,
   contains,
   containsQuantities,
   hasRefinedReservations,
+  isAllocatableTo,
   isInSubtree,
   isReserved,
   isRevocable,
@@ -155,8 +155,9 @@ function offerable(
   if (whyNotServed(framework, role) !== undefined) return [];
   if (!mayBeOfferedAgent(record, agent, role, can) || framework.constraints?.excludes(role, agent.info)) return [];
   const offered = agent.allocations.get(framework.id)?.get(role)?.offered ?? [];
-  const visible = subtract(allocatableTo(free, role), offered.filter(isShared)).filter(
+  const visible = subtract(free, offered.filter(isShared)).filter(
     (r) =>
+      isAllocatableTo(r, role) &&
       (can('SHARED_RESOURCES') || !isShared(r)) &&
       (can('REVOCABLE_RESOURCES') || !isRevocable(r)) &&
       (can('RESERVATION_REFINEMENT') || !hasRefinedReservations(r)),

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Resource } from '@meseta/wire';
 import { ResourceCodec } from '@meseta/wire/codecs';
-import { formatScalar, fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import fc from 'fast-check';
 import { equals, subtract } from './algebra.js';
 import { formatResources } from './format.js';
 import { parseAttributes, parseResourceList, parseResources } from './parse.js';
-import { summarize, summarizeAttributes } from './summary.js';
-import { scalarOfName } from './testing.js';
+import { summarizeAttributes } from './summary.js';
 
 const parsed = (text: string, role?: string) => {
   const list = parseResources(text, role);
@@ -106,38 +104,6 @@ test('formatted resources without reservations can be parsed', () => {
   );
 });
 
-test('every field of a resource is formatted', () => {
-  const resource = scalarOfName('disk', 64, {
-    allocation_info: { role: 'web' },
-    reservations: [
-      { role: 'web', type: 'STATIC' },
-      { principal: 'p', labels: { labels: [{ key: 'k', value: 'v' }, { key: 'l' }] }, role: 'web/a', type: 'DYNAMIC' },
-    ],
-    disk: {
-      persistence: { id: 'v1' },
-      volume: { container_path: 'data', mode: 'RW' },
-      source: { type: 'PATH', path: { root: '/d' } },
-    },
-    shared: {},
-  });
-  const expected =
-    'disk(allocated: web)(reservations: [(STATIC,web),(DYNAMIC,web/a,p,{k: v, l})])[PATH:/d,v1:data]<SHARED>:64';
-  assert.equal(formatResources([resource, resource]), expected);
-  assert.equal(formatResources([scalarOfName('cpus', 1, { revocable: {} })]), 'cpus{REV}:1');
-});
-
-test('scalars are rounded to the thousandth, halves away from zero', () => {
-  const table: readonly (readonly [number, number])[] = [
-    [1.0005, 1001],
-    [-1.0005, -1001],
-    [0.1 + 0.2, 300],
-    [4, 4000],
-  ];
-  for (const [value, amount] of table) assert.equal(toThousandths(value), amount, String(value));
-  assert.equal(formatScalar(0.30000000000000004), '0.3');
-  fc.assert(fc.property(fc.integer(), (amount) => toThousandths(fromThousandths(amount)) === amount));
-});
-
 test('attributes are parsed in their order', () => {
   const attributes = parseAttributes('rack:r1;size:10;span:[1-5]\nurl:http://x:80;rack:r2;low:-5');
   assert.deepEqual(attributes, {
@@ -159,23 +125,6 @@ test('attributes are parsed in their order', () => {
   ]);
   for (const bad of ['rack', ':x', 'rack:', 'rack:{a,b}', 'rack:[1-'])
     assert.equal(parseAttributes(bad).ok, false, bad);
-});
-
-test('summaries are the objects of v0 endpoints', () => {
-  const list = [
-    ...parsed('cpus:4;cpus(web):1;mem:4096;ports:[31000-31999];things:{a,b}'),
-    scalarOfName('cpus', 2, { revocable: {} }),
-  ];
-  assert.deepEqual(Object.entries(summarize(list)), [
-    ['cpus', 5],
-    ['cpus_revocable', 2],
-    ['disk', 0],
-    ['gpus', 0],
-    ['mem', 4096],
-    ['ports', '[31000-31999]'],
-    ['things', '{a, b}'],
-  ]);
-  assert.deepEqual(summarize([]), { cpus: 0, disk: 0, gpus: 0, mem: 0 });
 });
 
 test('a range without end is formatted with its largest number, and can be subtracted from', () => {
