@@ -35,6 +35,13 @@ export const LIMITS = table({
     beyond: '400, an ERROR event or TASK_ERROR that names the field',
     source: 'Mesos',
   },
+  idText: {
+    most: 65_536,
+    unit: 'bytes',
+    what: 'The text of any id in a message or call. It is above the limit of ids, so that ids get the errors that Mesos gives; it limits what events and errors repeat',
+    beyond: '400 that names the field; a libprocess message is dropped and counted as invalid',
+    source: 'Meseta',
+  },
   containerId: {
     most: 242,
     unit: 'bytes',

@@ -3,7 +3,9 @@
 // Owns: the bytes written in this turn. Boundary: bytes are opaque and already framed.
 // STREAM-WRITER-1: bytes are sent in the order of `write`, each write as one HTTP chunk, as in Mesos' streams: some clients
 //     take the bytes of one read for one event.
-// STREAM-WRITER-2: the stream of a client that reads too slowly is closed at `maxUnsentBytes`; it never delays others.
+// STREAM-WRITER-2: the stream of a client that reads too slowly is closed when more than `maxUnsentBytes` wait besides the
+//     largest unsent event; it never delays others. A client that reads receives every event, however large: it would get
+//     an unacknowledged one again after each subscription.
 // STREAM-WRITER-3: `ended` is called at most once, never from within `write`, and never after `end`.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
@@ -56,6 +58,9 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
   const { clock, maxUnsentBytes = 16 * 2 ** 20 } = options;
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
+  let writtenBytes = 0;
+  /** The largest unsent event. */
+  let largest = { bytes: 0, endsAt: 0 };
   let done = false;
   let why: StreamEnd = 'closed';
   response.flushHeaders();
@@ -88,7 +93,11 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
       if (pendingBytes === 0) clock.defer(flush);
       pending.push(bytes);
       pendingBytes += bytes.length;
-      if (pendingBytes + unsentOf(response) <= maxUnsentBytes) return;
+      writtenBytes += bytes.length;
+      const unsentBytes = pendingBytes + unsentOf(response);
+      if (largest.endsAt <= writtenBytes - unsentBytes) largest = { bytes: 0, endsAt: 0 };
+      if (bytes.length > largest.bytes) largest = { bytes: bytes.length, endsAt: writtenBytes };
+      if (unsentBytes - largest.bytes <= maxUnsentBytes) return;
       why = 'tooSlow';
       pending = [];
       pendingBytes = 0;

@@ -1,7 +1,7 @@
 // Generates the protobuf functions of a codec. Encoders write backwards (src/binary-writer.ts): the last field first, the
 // last element first, a value before its tag.
 import { pushAll } from '@meseta/base';
-import { itemLimitOf } from './item-limits.js';
+import { isIdText, itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
 import { isBigInt, typeOf } from './types.js';
 
@@ -96,6 +96,7 @@ function elementType(message: MessageSchema, field: FieldSchema): string {
 function decodeValue(message: MessageSchema, field: FieldSchema): string {
   if (field.kind === 'message') return `decode${field.type}(r, r.end(end), depth + 1)`;
   if (field.kind === 'enum') return `namesOf${field.type}.get(r.signed32())`;
+  if (isIdText(message, field)) return 'r.id(end)';
   const method = methodOf(message, field);
   return `r.${method}(${method === 'string' || method === 'bytes' ? 'end' : ''})`;
 }

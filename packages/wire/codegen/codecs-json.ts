@@ -1,7 +1,7 @@
 // Generates the JSON functions of a codec: writers append strings, readers read each field of a parsed object by name.
 import { pushAll } from '@meseta/base';
 import { recordOf } from './codecs-binary.js';
-import { itemLimitOf } from './item-limits.js';
+import { isIdText, itemLimitOf } from './item-limits.js';
 import type { FieldSchema, MessageSchema } from './schema.js';
 import { isBigInt, typeOf } from './types.js';
 
@@ -108,12 +108,15 @@ function readValue(message: MessageSchema, field: FieldSchema): string {
   if (field.kind === 'enum') {
     return `json.${field.label === 'required' ? 'readRequiredEnum' : 'readEnum'}(j, numbersOf${field.type})`;
   }
-  return `${read}(j)`;
+  return isIdText(message, field) ? 'json.readId(j, limited)' : `${read}(j)`;
 }
 
 export function readerOf(message: MessageSchema): string {
   const { name, fields } = message;
-  const limited = fields.some(({ kind, label }) => kind === 'message' || label === 'repeated' || label === 'map');
+  const limited = fields.some(
+    (field) =>
+      field.kind === 'message' || field.label === 'repeated' || field.label === 'map' || isIdText(message, field),
+  );
   const lines = [
     `function read${name}(from: unknown, depth: number, ${limited ? 'limited' : '_limited'}: boolean): T.${name} {`,
   ];

@@ -1,4 +1,4 @@
-// The limit of items of each repeated or map field.
+// The limit of items of each repeated or map field, and the fields that hold the text of an id.
 import { LIMITS } from '@meseta/base';
 import type { FieldSchema, MessageSchema } from './schema.js';
 
@@ -18,3 +18,7 @@ export function itemLimitOf(message: MessageSchema, field: FieldSchema): number 
   if (message.name === 'ValueSet') return LIMITS.repeatedField.most;
   return isRecord(message) ? LIMITS.recordField.most : LIMITS.repeatedField.most;
 }
+
+/** Messages such as AgentID, whose `value` is the id. */
+export const isIdText = (message: MessageSchema, field: FieldSchema): boolean =>
+  /ID$/.test(message.name) && field.name === 'value' && field.type === 'string' && field.label === 'required';

@@ -13,6 +13,7 @@ import { WireFailure } from './wire-error.js';
 export const MAX_DEPTH = LIMITS.messageDepth.most;
 const MAX_ELEMENTS = LIMITS.messageElements.most;
 const MAX_TEXT_BYTES = LIMITS.messageText.most;
+export const MAX_ID_BYTES = LIMITS.idText.most;
 const TWO_32 = 4294967296;
 
 export class BinaryReader {
@@ -117,6 +118,14 @@ export class BinaryReader {
     this.position = end;
     this.countText(end - start);
     return decodeUtf8(this.buffer, start, end);
+  }
+
+  /** The text of an id. */
+  id(limit: number): string {
+    const before = this.textBytes;
+    const text = this.string(limit);
+    if (this.textBytes - before > MAX_ID_BYTES && !this.trusted) throw tooMany('bytes', MAX_ID_BYTES);
+    return text;
   }
 
   bytes(limit: number): string {

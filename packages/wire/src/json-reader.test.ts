@@ -9,6 +9,7 @@ import {
   readBytes,
   readDouble,
   readEnum,
+  readId,
   readInt32,
   readInt64,
   readList,
@@ -161,6 +162,8 @@ const wrong = (expected: string, found: string) => `type: expected ${expected}, 
 const outside = (expected: string, found: string) => `value: expected ${expected} within its range, found ${found}`;
 
 const JSON_VALUES: readonly (readonly [read: (json: unknown) => unknown, json: unknown, wanted: unknown])[] = [
+  [(json) => readId(json, true), 'a', 'a'],
+  [(json) => readId(json, true), 5, wrong('a string', '5')],
   [readString, 'a', 'a'],
   [readString, null, wrong('a string', 'null')],
   [readString, [], wrong('a string', 'a list')],

@@ -1,9 +1,10 @@
 // The conversions of the generated JSON readers: the values that Mesos accepts for a field of each kind. The readers treat
 // null as unset before they call these functions; a null in a list is dropped.
 //
-// `limited`: lists and maps have limits. Messages written or requested by this process have none.
+// `limited`: lists, maps and ids have limits. Messages written or requested by this process have none.
+import { utf8Length } from '@meseta/base';
 import { base64ToBytes, bytesToBase64 } from './base64.js';
-import { MAX_DEPTH, tooDeep, tooMany } from './binary-reader.js';
+import { MAX_DEPTH, MAX_ID_BYTES, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
 import { WireFailure, within } from './wire-error.js';
 
@@ -18,6 +19,16 @@ export function readObject(json: unknown, depth: number): JsonObject {
 export function readString(json: unknown): string {
   if (typeof json !== 'string') throw wrong('a string', json);
   return json;
+}
+
+/** The text of an id. */
+export function readId(json: unknown, limited: boolean): string {
+  const text = readString(json);
+  // A character takes one to three bytes.
+  if (limited && text.length * 3 > MAX_ID_BYTES && utf8Length(text) > MAX_ID_BYTES) {
+    throw tooMany('bytes', MAX_ID_BYTES);
+  }
+  return text;
 }
 
 /** Returns canonical base64. Errors do not quote the text, as secrets are `bytes` and are often given unencoded. */

@@ -24,6 +24,7 @@ interface Case {
   readonly most: number;
   readonly value: (count: number) => unknown;
   readonly path: string;
+  readonly unit?: string;
 }
 
 const of = <T>(codec: Codec<T>, what: string, most: number, value: (count: number) => T, path: string): Case => ({
@@ -66,9 +67,19 @@ const cases: readonly Case[] = [
   ),
   of(codecs.CommandInfoCodec, 'arguments', LIMITS.recordField.most, (n) => ({ arguments: times(n, 'a') }), 'arguments'),
   of(codecs.OfferFiltersResourceQuantitiesCodec, 'entries of a map', LIMITS.recordField.most, quantity, 'quantities'),
+  {
+    ...of(codecs.AgentIDCodec, 'the text of an id', LIMITS.idText.most, (n) => ({ value: 'x'.repeat(n) }), 'value'),
+    unit: 'bytes',
+  },
 ];
 
-for (const { what, codec, most, value, path } of cases) {
+test('the text of an id is limited in bytes', () => {
+  const id = (length: number) => ({ value: 'é'.repeat(length) });
+  assert.ok(codecs.TaskIDCodec.read(id(LIMITS.idText.most / 2)).ok);
+  assert.ok(!codecs.TaskIDCodec.read(id(LIMITS.idText.most / 2 + 1)).ok);
+});
+
+for (const { what, codec, most, value, path, unit = 'items' } of cases) {
   test(`${what}: at most ${most}, as JSON and as protobuf`, () => {
     const [full, over] = [value(most), value(most + 1)];
     const encoded = [codec.encode(full), codec.encode(over)] as const;
@@ -78,7 +89,7 @@ for (const { what, codec, most, value, path } of cases) {
     for (const read of [codec.decode(encoded[1]), codec.read(over)]) {
       assert.ok(!read.ok);
       assert.deepEqual([read.error.code, read.error.path.replace(/\[.*/, '')], ['tooLarge', path]);
-      assert.match(renderWireError(read.error), new RegExp(`'${path}.*expected at most ${most} items`));
+      assert.match(renderWireError(read.error), new RegExp(`'${path}.*expected at most ${most} ${unit}`));
     }
     const parsed = codec.parse(written[1]);
     assert.equal(parsed.ok ? '' : parsed.error.code, 'tooLarge');

@@ -59,7 +59,7 @@ const send = (address: string, { method, target, headers, body }: SizedRequest):
     sent.end(body);
   });
 
-const logOf = (daemon: 'master' | 'agent'): string => readFileSync(cluster.logFileOf(daemon), 'utf8').slice(-2000);
+const logOf = (daemon: 'master' | 'agent'): string => readFileSync(cluster.logFileOf(daemon), 'utf8').slice(-20_000);
 
 interface Health {
   readonly pauseMs: number;
@@ -89,6 +89,11 @@ test(`SIZES-1, SIZES-2, SIZES-3: ${DURATION} of messages and calls at the size l
     const described = `request ${count}, ${one.what} (${one.body.length} bytes, answered ${status})`;
     const health = await healthOf(address).catch((error: unknown) => String(error));
     assert.ok(typeof health === 'object', `SIZES-3: ${one.daemon} is gone after ${described}: ${logOf(one.daemon)}`);
+    assert.equal(
+      witness.ended(),
+      false,
+      `SIZES-3: the witness is no longer subscribed after ${described}; its last event: ${witness.lastEvent()}\n${logOf('master')}`,
+    );
     if (count < WARM_UP_REQUESTS) worst[one.daemon] = health.pauseMs;
     // A pause counts once: the figure is the longest of the last minute.
     if (health.pauseMs > MAX_PAUSE_MS && health.pauseMs > worst[one.daemon]) {
@@ -101,6 +106,5 @@ test(`SIZES-1, SIZES-2, SIZES-3: ${DURATION} of messages and calls at the size l
   }
   console.log(`${count} requests; longest pause of the last minute: ${JSON.stringify(worst)} ms`);
   assert.deepEqual(problems, []);
-  assert.equal(witness.ended(), false, 'SIZES-3: the witness is still subscribed');
   assert.ok(count > DURATION_MS / 2000, `only ${count} requests`);
 });

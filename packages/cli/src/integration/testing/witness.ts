@@ -10,6 +10,8 @@ export interface Witness {
   offerId(): object | undefined;
   /** Events so far. */
   events(): number;
+  /** Its beginning as JSON. */
+  lastEvent(): string;
   /** True once the master ended the stream. */
   ended(): boolean;
   close(): void;
@@ -49,6 +51,7 @@ export function startWitness(address: string, wantsOffers = false): Promise<Witn
   return new Promise((resolve, reject) => {
     const records = recordReader(2 ** 26);
     let events = 0;
+    let lastEvent = '';
     let ended = false;
     let frameworkId = '';
     let streamId = '';
@@ -88,7 +91,9 @@ export function startWitness(address: string, wantsOffers = false): Promise<Witn
       response.on('data', (bytes: Buffer) => {
         const read = records.push(bytes);
         for (const record of read.ok ? read.value : []) {
-          onEvent(JSON.parse(Buffer.from(record).toString()) as Event).catch(reject);
+          const text = Buffer.from(record).toString();
+          lastEvent = text.slice(0, 300);
+          onEvent(JSON.parse(text) as Event).catch(reject);
         }
       });
       response.on('close', () => {
@@ -118,6 +123,7 @@ export function startWitness(address: string, wantsOffers = false): Promise<Witn
       },
       offerId: () => offerId,
       events: () => events,
+      lastEvent: () => lastEvent,
       ended: () => ended,
       close: () => void subscribing.destroy(),
     };
