@@ -85,7 +85,7 @@ export const operatorActions: readonly FaultKind<OperatorFault>[] = [
   actionKind('weight', 0.15, 2, drawWeight),
   actionKind('weights', 0, 3, (random) => ({ kind: 'weights', weights: drawWeights(random) })),
   actionKind('maintain', 0.15, 2, ofAgent('maintain')),
-  { ...actionKind('takeDown', 0.15, 2, ofAgent('takeDown')), heal: bringUpLater },
+  { ...actionKind('takeDown', 0.15, 2, ofAgent('takeDown')), heal: bringUpRepeatedly },
   actionKind('teardown', 0.15, 1, drawTeardown),
 ];
 
@@ -175,9 +175,12 @@ function maintenanceCalls(cluster: Cluster, index: number): readonly MasterCall[
   return [{ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } }];
 }
 
-/** Once a minute for five minutes: not at every moment is there a master to ask. */
-function bringUpLater(cluster: Cluster): void {
-  for (let ms = 0; ms < 300_000; ms += 60_000) cluster.world.timeline.after(ms, () => bringUp(cluster));
+const BRING_UP_INTERVAL_MS = 60_000;
+
+/** Repeated: the leading master may be paused, and then carries out a START_MAINTENANCE that it received long before. */
+function bringUpRepeatedly(cluster: Cluster): void {
+  bringUp(cluster);
+  cluster.world.timeline.after(BRING_UP_INTERVAL_MS, () => bringUpRepeatedly(cluster));
 }
 
 function bringUp(cluster: Cluster): void {
