@@ -21,7 +21,7 @@ export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
     case 'launchPodTask':
       return launchPodTask(ctx, work.frameworkId, work.taskId);
     case 'deliver':
-      return deliverDurableLaunch(ctx, work.frameworkId, work.executorId);
+      return deliverDurableLaunch(ctx, work.frameworkId, work.executorId, work.taskId);
     case 'acknowledgeExecutor':
       return acknowledgeExecutor(ctx, work.containerId, work.taskId, work.uuid);
     case 'forward':

@@ -40,8 +40,8 @@ export function taskProgress(
   const taskId = info.task_id.value as TaskId;
   const { state, statuses = [], status_update_state, status_update_uuid } = task;
   // Most unacknowledged updates are among the task's last statuses, which are stored without `data`.
-  const isKept = ({ uuid, data }: TaskStatus): boolean =>
-    uuid !== undefined && data === undefined && statuses.some((status) => status.uuid === uuid);
+  const kept = new Set(statuses.map(({ uuid }) => uuid));
+  const isKept = ({ uuid, data }: TaskStatus): boolean => uuid !== undefined && data === undefined && kept.has(uuid);
   const waiting = updates.map(({ status }) => (isKept(status) ? (status.uuid as string) : status));
   const progress = { state, statuses, status_update_state, status_update_uuid, received };
   return {
@@ -92,8 +92,8 @@ const withExecutorProgress = (
 function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: RecordOf<'taskProgress'>): RecordOf<'task'> {
   const { frameworkId, record } = whole;
   const { state, statuses, status_update_state, status_update_uuid, received } = progress;
-  const statusOf = (it: string | TaskStatus): readonly TaskStatus[] =>
-    typeof it === 'string' ? statuses.filter(({ uuid }) => uuid === it).slice(-1) : [it];
+  const byUuid = new Map(statuses.map((status) => [status.uuid, status]));
+  const statusOf = (it: string | TaskStatus): TaskStatus | undefined => (typeof it === 'string' ? byUuid.get(it) : it);
   return {
     kind: 'task',
     frameworkId,
@@ -108,7 +108,7 @@ function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: Record
       },
       ...(received === undefined ? {} : { received }),
     },
-    updates: waiting.flatMap(statusOf).map((status) => updateOf(frameworkId, status)),
+    updates: waiting.flatMap((it) => statusOf(it) ?? []).map((status) => updateOf(frameworkId, status)),
   };
 }
 

@@ -15,8 +15,13 @@ export type AfterCommitWork =
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
   | { readonly kind: 'launchNested'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
   | { readonly kind: 'launchPodTask'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
-  /** Sends accepted tasks to their custom executor. */
-  | { readonly kind: 'deliver'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
+  /** Sends an accepted task, or the group that begins with it, to its custom executor. */
+  | {
+      readonly kind: 'deliver';
+      readonly frameworkId: FrameworkId;
+      readonly executorId: ExecutorId;
+      readonly taskId: TaskId;
+    }
   | {
       readonly kind: 'acknowledgeExecutor';
       readonly containerId: ContainerId;

@@ -105,6 +105,35 @@ test('CUSTOM-EXECUTORS-1: of a checkpointing framework nothing is launched befor
   assert.deepEqual(typesOf(world.effects.slice(before)), ['LAUNCH']);
 });
 
+test('CUSTOM-EXECUTORS-1: a task that has the id of one that was killed in the queue is delivered once', () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  launch(world, 'b', false);
+  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 'b' } } });
+  acknowledgeAll(world);
+  launch(world, 'b', false);
+  launch(world, 'c', false);
+  started(world, containerId);
+  assert.deepEqual(
+    eventsOf(subscribe(world)).flatMap(({ launch }) => launch?.task.task_id.value ?? []),
+    ['a', 'b', 'c'],
+  );
+});
+
+test('CUSTOM-EXECUTORS-1: adding to the queue and delivering from it copy no queue', () => {
+  const world = registeredWorld();
+  const containerId = launched(launch(world, 'a', true));
+  const queue = () => world.core.state.runs.get(containerId)?.queuedLaunches;
+  const first = queue();
+  for (const id of ['b', 'c']) launch(world, id, false);
+  assert.equal(queue(), first);
+  assert.deepEqual([...(first?.keys() ?? [])], ['a', 'b', 'c']);
+  started(world, containerId);
+  subscribe(world);
+  assert.equal(queue(), first);
+  assert.equal(first?.size, 0);
+});
+
 test('calls before SUBSCRIBE and calls of unknown executors are refused', () => {
   const world = registeredWorld();
   assert.deepEqual(repliesOf(subscribe(world)), [400]);

@@ -19,7 +19,7 @@ import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
 import { setKillTimer } from './run-end.js';
 import { handleOrphanEnded } from './sandboxes.js';
-import { agentIdOf, type FrameworkRecord, isPartitionAware, type PendingLaunch, tasksOf } from './state.js';
+import { agentIdOf, type FrameworkRecord, isPartitionAware, type QueuedLaunch, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
 export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent): void {
@@ -64,7 +64,7 @@ function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: Exe
   ctx.effects.push({ kind: 'destroy', containerId: executor.containerId });
 }
 
-/** Queues tasks for the executor's next LAUNCH. */
+/** Queues a task or task group for delivery to the executor. */
 export function queueLaunch(
   ctx: Context,
   executor: ExecutorRecord,
@@ -73,36 +73,61 @@ export function queueLaunch(
 ): void {
   const run = ctx.state.runs.get(executor.containerId);
   if (run === undefined) return;
-  const pending = [...(run.pending ?? []), { taskIds, isGroup, isDurable: false }];
-  ctx.state.runs.set(executor.containerId, { ...run, pending });
+  const queue = run.queuedLaunches ?? new Map<TaskId, QueuedLaunch>();
+  if (run.queuedLaunches === undefined) ctx.state.runs.set(executor.containerId, { ...run, queuedLaunches: queue });
+  const launch = { taskIds, isGroup, isDurable: false };
+  for (const id of taskIds) {
+    // The entry of an earlier task of the id, which has ended, would keep its place.
+    queue.delete(id);
+    queue.set(id, launch);
+  }
 }
 
-/** The oldest queued launch that is not durable is on disk now. */
-export function deliverDurableLaunch(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
+/** The tasks of a launch whose ids no later launch has. */
+const queuedTasks = (queue: ReadonlyMap<TaskId, QueuedLaunch>, launch: QueuedLaunch): readonly TaskId[] =>
+  launch.taskIds.filter((id) => queue.get(id) === launch);
+
+/** The queued launch of the task is on disk now. */
+export function deliverDurableLaunch(
+  ctx: Context,
+  frameworkId: FrameworkId,
+  executorId: ExecutorId,
+  taskId: TaskId,
+): void {
   const framework = ctx.state.frameworks.get(frameworkId);
   const executor = framework?.executors.get(executorId);
-  const run = executor && ctx.state.runs.get(executor.containerId);
-  if (framework === undefined || executor === undefined || run?.pending === undefined) return;
-  const at = run.pending.findIndex(({ isDurable }) => !isDurable);
-  const pending = run.pending.map((it, index) => (index === at ? { ...it, isDurable: true } : it));
-  ctx.state.runs.set(executor.containerId, { ...run, pending });
+  const queue = executor && ctx.state.runs.get(executor.containerId)?.queuedLaunches;
+  if (framework === undefined || executor === undefined || queue === undefined) return;
+  const launch = queue.get(taskId);
+  if (launch !== undefined) {
+    const durable = { ...launch, isDurable: true };
+    for (const id of queuedTasks(queue, launch)) queue.set(id, durable);
+  }
   sendQueuedLaunches(ctx, framework, executor);
 }
 
 /** CUSTOM-EXECUTORS-1. */
 export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   if (!isConnected(ctx, executor) || executor.kill !== undefined) return;
-  for (;;) {
-    const run = ctx.state.runs.get(executor.containerId);
-    const [first, ...rest] = run?.pending ?? [];
-    if (run === undefined || first === undefined || !first.isDurable) return;
-    const event = launchEvent(framework, first);
-    ctx.state.runs.set(executor.containerId, { ...run, pending: rest, hasDeliveredTask: true });
+  const run = ctx.state.runs.get(executor.containerId);
+  const queue = run?.queuedLaunches;
+  const [first] = queue?.values() ?? [];
+  if (run === undefined || queue === undefined || first?.isDurable !== true) return;
+  ctx.state.runs.set(executor.containerId, { ...run, hasDeliveredTask: true });
+  for (const launch of queue.values()) {
+    if (!launch.isDurable) return;
+    const taskIds = queuedTasks(queue, launch);
+    for (const id of taskIds) queue.delete(id);
+    const event = launchEvent(framework, taskIds, launch.isGroup);
     if (event !== undefined) sendToExecutor(ctx, framework, executor, event);
   }
 }
 
-function launchEvent(framework: FrameworkRecord, { taskIds, isGroup }: PendingLaunch): ExecutorEvent | undefined {
+function launchEvent(
+  framework: FrameworkRecord,
+  taskIds: readonly TaskId[],
+  isGroup: boolean,
+): ExecutorEvent | undefined {
   const tasks = taskIds.flatMap((id): readonly TaskInfo[] => {
     const record = framework.tasks.get(id);
     return record === undefined || isTerminal(record.task.state) ? [] : [record.info];
@@ -126,13 +151,13 @@ export function killCustomTask(
     log(ctx, 'info', `ignored a kill of task ${taskId}: its executor is ending`);
     return;
   }
-  const run = ctx.state.runs.get(executor.containerId);
-  const waiting = run?.pending?.find(({ taskIds }) => taskIds.includes(taskId));
-  if (run !== undefined && waiting !== undefined) {
-    // The queue entry stays, because its write completes later; ended tasks are not delivered.
-    for (const id of waiting.taskIds) {
+  const queue = ctx.state.runs.get(executor.containerId)?.queuedLaunches;
+  const queued = queue?.get(taskId);
+  if (queue !== undefined && queued !== undefined) {
+    // The entries stay, so that a second kill is not sent to the executor; ended tasks are not delivered.
+    for (const id of queuedTasks(queue, queued)) {
       if (isTerminal(framework.tasks.get(id)?.task.state)) continue;
-      const message = waiting.isGroup
+      const message = queued.isGroup
         ? 'A task of its group was killed before it was launched'
         : 'Killed before the task was launched';
       enqueueTaskStatus(ctx, framework, executor, id, {

@@ -183,10 +183,11 @@ function dropUndelivered(
   executor: ExecutorRecord,
   known: readonly TaskId[],
 ): void {
-  const pending = new Set(ctx.state.runs.get(executor.containerId)?.pending?.flatMap(({ taskIds }) => taskIds));
+  const queue = ctx.state.runs.get(executor.containerId)?.queuedLaunches;
+  const listed = new Set(known);
   for (const { info, task } of [...tasksOf(framework, executor.info.executor_id.value as ExecutorId)]) {
     const taskId = info.task_id.value as TaskId;
-    if (task.state !== 'TASK_STAGING' || pending.has(taskId) || known.includes(taskId)) continue;
+    if (task.state !== 'TASK_STAGING' || queue?.has(taskId) === true || listed.has(taskId)) continue;
     enqueueTaskStatus(ctx, framework, executor, taskId, {
       state: taskStateFor(isPartitionAware(framework.info), 'TASK_DROPPED'),
       message: 'The executor did not get the task before the agent was restarted or the connection broke',
@@ -199,7 +200,8 @@ function hasNothingToDo(ctx: Context, framework: FrameworkRecord, { containerId 
   const run = ctx.state.runs.get(containerId);
   if (run?.hasDeliveredTask === true) return false;
   const alive = (id: TaskId): boolean => framework.tasks.has(id) && !isTerminal(framework.tasks.get(id)?.task.state);
-  return !run?.pending?.some(({ taskIds }) => taskIds.some(alive));
+  for (const id of run?.queuedLaunches?.keys() ?? []) if (alive(id)) return false;
+  return true;
 }
 
 /** EXECUTOR-CALLS-1, EXECUTOR-CALLS-4: handles an update of an executor. One of an unknown task is forwarded. */

@@ -38,7 +38,7 @@ const messageOf = (
   plain,
   send(world, json) {
     const read = codec.parse(json);
-    if (read.ok) world.message({ name, body: read.value } as unknown as LibprocessMessage, from);
+    if (read.ok) world.message({ name, body: read.value } as LibprocessMessage, from);
     return read.ok;
   },
 });

@@ -379,7 +379,7 @@ function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: Exec
   if (executor.kind === 'default') return;
   queueLaunch(ctx, executor, taskIds, launch.isGroup);
   if (known === undefined) whenDurable(ctx, framework, { kind: 'launch', frameworkId, executorId });
-  whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId });
+  whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId, taskId: taskIds[0] as TaskId });
 }
 
 function addPodTask(

@@ -67,8 +67,8 @@ export interface CompletedExecutor {
   readonly tasks: readonly TaskRecord[];
 }
 
-/** Tasks that wait for delivery to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
-export interface PendingLaunch {
+/** A task or task group that waits for delivery to a custom executor, as one LAUNCH or LAUNCH_GROUP. */
+export interface QueuedLaunch {
   readonly taskIds: readonly TaskId[];
   readonly isGroup: boolean;
   readonly isDurable: boolean;
@@ -84,8 +84,8 @@ export interface Run {
   readonly connection?: ConnectionId | undefined;
   /** The uuids of the updates that its executor listed as unacknowledged in its last SUBSCRIBE. */
   readonly listedUpdates?: ReadonlySet<string>;
-  /** Oldest first; delivered when they are on disk and the executor is connected. */
-  readonly pending?: readonly PendingLaunch[];
+  /** By the id of each task, oldest first; delivered when they are on disk and the executor is connected. */
+  readonly queuedLaunches?: Map<TaskId, QueuedLaunch>;
   /** A task was delivered to the executor. */
   readonly hasDeliveredTask?: boolean;
   readonly health: CheckState | undefined;
