@@ -37,7 +37,7 @@ export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent):
       const { pid } = event;
       putExecutor(ctx, framework, { ...executor, pid, startedWallMs: ctx.now.wallMs });
       if (executor.state !== 'launching' || executor.kill !== undefined) return;
-      setTimer(ctx, { kind: 'registerExecutor', containerId }, ctx.state.config.executorRegistrationTimeoutMs);
+      setTimer(ctx, { kind: 'registerExecutor', containerId }, ctx.state.options.executorRegistrationTimeoutMs);
       return;
     }
     case 'launchFailed':
@@ -198,7 +198,7 @@ export function shutdownCustomExecutor(
 ): void {
   if (isEnding(executor)) return;
   const { containerId, info } = executor;
-  const graceMs = (info.shutdown_grace_period?.nanoseconds ?? ctx.state.config.executorShutdownGraceMs * 1e6) / 1e6;
+  const graceMs = (info.shutdown_grace_period?.nanoseconds ?? ctx.state.options.executorShutdownGraceMs * 1e6) / 1e6;
   const killed: ExecutorRecord = { ...executor, kill: { why, sinceWallMs: ctx.now.wallMs, graceMs } };
   cancelTimer(ctx, { kind: 'registerExecutor', containerId });
   if (executor.state === 'queued') {

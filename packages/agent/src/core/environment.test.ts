@@ -5,8 +5,9 @@ import { pidOf } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
 import { DEFAULT_PATH, ipOf, unresolvedVariable, variablesOf } from './environment.js';
 import { commandExecutorInfo } from './executors.js';
-import type { AgentConfig, AgentEffect } from './io.js';
-import { configOf, frameworkOf, registeredWorld, run, taskOf, updates } from './testing.js';
+import type { AgentEffect } from './io.js';
+import type { AgentOptions } from './options.js';
+import { frameworkOf, optionsOf, registeredWorld, run, taskOf, updates } from './testing.js';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const secret = (text: string): EnvironmentVariable => ({
@@ -34,7 +35,7 @@ test('the variables of a command: values and secrets given by value; others have
 });
 
 test("this host's address as peers see it", () => {
-  const of = (address: string) => ipOf(configOf({ pid: pidOf('slave(1)', address) }));
+  const of = (address: string) => ipOf(optionsOf({ pid: pidOf('slave(1)', address) }));
   assert.equal(of('10.0.0.7:5051'), '10.0.0.7');
   assert.equal(of('[fe80::1]:5051'), 'fe80::1');
 });
@@ -51,7 +52,7 @@ const executor = (changes: Partial<ExecutorInfo> = {}): ExecutorInfo => ({
 });
 
 function launchExecutor(
-  config: Partial<AgentConfig>,
+  config: Partial<AgentOptions>,
   info: ExecutorInfo,
   checkpoint = true,
   task: Partial<TaskInfo> = {},

@@ -3,7 +3,8 @@
 import { addressOfPid, formatDuration, hostOf, present } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { textOfBase64 } from '@meseta/wire/base64';
-import type { AgentConfig, ExecutorRecord } from './io.js';
+import type { ExecutorRecord } from './io.js';
+import type { AgentOptions } from './options.js';
 import { executorOfRun, type TaskRun } from './runs.js';
 import type { AgentState, FrameworkRecord } from './state.js';
 
@@ -12,55 +13,55 @@ export type Environment = { readonly [name: string]: string };
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function executorEnvironment(
-  config: AgentConfig,
+  options: AgentOptions,
   agentId: string,
   framework: FrameworkInfo,
   executor: ExecutorRecord,
 ): Environment {
-  const graceMs = (executor.info.shutdown_grace_period?.nanoseconds ?? config.executorShutdownGraceMs * 1e6) / 1e6;
+  const graceMs = (executor.info.shutdown_grace_period?.nanoseconds ?? options.executorShutdownGraceMs * 1e6) / 1e6;
   return {
     PATH: DEFAULT_PATH,
-    ...config.executorEnvironment,
+    ...options.executorEnvironment,
     LIBPROCESS_PORT: '0',
-    LIBPROCESS_IP: config.localIp,
+    LIBPROCESS_IP: options.localIp,
     MESOS_FRAMEWORK_ID: executor.frameworkId,
     MESOS_EXECUTOR_ID: executor.info.executor_id.value,
     MESOS_DIRECTORY: executor.sandbox,
     ['MESOS_SLAVE_ID']: agentId,
-    ['MESOS_SLAVE_PID']: config.pid,
-    MESOS_AGENT_ENDPOINT: addressOfPid(config.pid),
+    ['MESOS_SLAVE_PID']: options.pid,
+    MESOS_AGENT_ENDPOINT: addressOfPid(options.pid),
     MESOS_CHECKPOINT: framework.checkpoint ? '1' : '0',
-    MESOS_HTTP_COMMAND_EXECUTOR: config.httpCommandExecutor ? '1' : '0',
+    MESOS_HTTP_COMMAND_EXECUTOR: options.httpCommandExecutor ? '1' : '0',
     MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: formatDuration(graceMs),
     ...(framework.checkpoint
       ? {
-          MESOS_RECOVERY_TIMEOUT: formatDuration(config.recoveryTimeoutMs),
-          MESOS_SUBSCRIPTION_BACKOFF_MAX: formatDuration(config.executorReregistrationTimeoutMs),
+          MESOS_RECOVERY_TIMEOUT: formatDuration(options.recoveryTimeoutMs),
+          MESOS_SUBSCRIPTION_BACKOFF_MAX: formatDuration(options.executorReregistrationTimeoutMs),
         }
       : {}),
-    MESOS_SANDBOX: executor.info.container?.mesos?.image ? config.sandboxDirectory : executor.sandbox,
+    MESOS_SANDBOX: executor.info.container?.mesos?.image ? options.sandboxDirectory : executor.sandbox,
   };
 }
 
 /** This host's address as peers see it. */
-export const ipOf = ({ pid }: AgentConfig): string => hostOf(addressOfPid(pid));
+export const ipOf = ({ pid }: AgentOptions): string => hostOf(addressOfPid(pid));
 
 /** The environment of a task that the agent runs itself. */
 export function environmentOfRun(
-  { config, info }: AgentState,
+  { options, info }: AgentState,
   framework: FrameworkRecord,
   run: TaskRun,
   task: TaskInfo,
 ): Environment {
   const executor = present(executorOfRun(framework, run), 'the executor of a task');
   const agentId = info.id?.value ?? '';
-  const environment = taskEnvironment(config, agentId, framework.info, { ...executor, sandbox: run.sandbox }, task);
-  return run.kind === 'podTask' ? { MESOS_CONTAINER_IP: ipOf(config), ...environment } : environment;
+  const environment = taskEnvironment(options, agentId, framework.info, { ...executor, sandbox: run.sandbox }, task);
+  return run.kind === 'podTask' ? { MESOS_CONTAINER_IP: ipOf(options), ...environment } : environment;
 }
 
 /** The environment of a task's command. */
 function taskEnvironment(
-  config: AgentConfig,
+  options: AgentOptions,
   agentId: string,
   framework: FrameworkInfo,
   executor: ExecutorRecord,
@@ -68,7 +69,7 @@ function taskEnvironment(
 ): Environment {
   const role = task.resources?.find(({ allocation_info }) => allocation_info?.role)?.allocation_info?.role;
   return {
-    ...executorEnvironment(config, agentId, framework, executor),
+    ...executorEnvironment(options, agentId, framework, executor),
     ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
     ...variablesOf(task.command),
   };

@@ -18,7 +18,7 @@ export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorI
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
   const spec = isCommand(executor) ? commandSpec(ctx, framework, executor) : customSpec(ctx, framework, executor);
-  const own = volumeLinks(ctx.state.config.workDir, spec.resources);
+  const own = volumeLinks(ctx.state.options.workDir, spec.resources);
   const volumes = [...own, ...sandboxLinks(spec, own, [])];
   const token = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
   ctx.effects.push({ kind: 'launch', spec, volumes, ...token });
@@ -35,7 +35,7 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
     user: userOf(ctx, framework.info, info.command),
     command: info.command ?? {},
     environment: {
-      ...executorEnvironment(ctx.state.config, agentId, framework.info, executor),
+      ...executorEnvironment(ctx.state.options, agentId, framework.info, executor),
       ...variablesOf(info.command),
     },
     uris: info.command?.uris ?? [],

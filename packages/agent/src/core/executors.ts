@@ -65,7 +65,7 @@ export const userOf = (
   ctx: Pick<Context, 'state'>,
   framework: FrameworkInfo,
   command: CommandInfo | undefined,
-): string | undefined => (ctx.state.config.switchUser ? (command?.user ?? framework.user) : undefined);
+): string | undefined => (ctx.state.options.switchUser ? (command?.user ?? framework.user) : undefined);
 
 /** Adds an executor, to the checkpoint too. */
 export function addExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
@@ -186,7 +186,7 @@ function releaseExecutor(ctx: Context, framework: FrameworkRecord, executor: Exe
   ];
   for (const { info } of framework.retired.get(executorId) ?? []) forgetRetired(ctx, framework, executor, info);
   framework.retired.delete(executorId);
-  const next = { ...framework, completed: completed.slice(-ctx.state.config.maxCompletedExecutorsPerFramework) };
+  const next = { ...framework, completed: completed.slice(-ctx.state.options.maxCompletedExecutorsPerFramework) };
   ctx.state.frameworks.set(framework.id, next);
   return next;
 }

@@ -143,7 +143,7 @@ function refusalByUsers(
 ): Refusal | undefined {
   for (const task of tasks) {
     for (const user of usersOfTask(task, executor, framework.user)) {
-      if (state.config.mayRunAs(framework.principal, user)) continue;
+      if (state.options.mayRunAs(framework.principal, user)) continue;
       return {
         state: 'TASK_ERROR',
         reason: isGroup ? 'REASON_TASK_GROUP_UNAUTHORIZED' : 'REASON_TASK_UNAUTHORIZED',
@@ -340,7 +340,7 @@ function newExecutor(
     info,
     containerId,
     kind,
-    sandbox: sandboxPath(state.config.workDir, agentId, framework.id, executorIdOf(info), containerId),
+    sandbox: sandboxPath(state.options.workDir, agentId, framework.id, executorIdOf(info), containerId),
     // The executor of a pod is this agent, which runs.
     state: kind === 'default' ? 'running' : 'queued',
     pid: undefined,

@@ -13,10 +13,11 @@ import { causeOf } from './cause.js';
 import { handleContainerEvent, handleProbeResult } from './command-executor.js';
 import type { Context } from './context.js';
 import { handleExecutorCall, handleStreamClosed } from './executor-calls.js';
-import type { AgentConfig, AgentEffect, AgentInput } from './io.js';
+import type { AgentEffect, AgentInput } from './io.js';
 import { finishDrain, leaveCluster } from './kill.js';
 import { receive } from './messages.js';
 import { handleContainerCall, handleContainerCallClosed } from './nested-containers.js';
+import type { AgentOptions } from './options.js';
 import { start } from './recovery.js';
 import { handleMasterDetected, handlePeerLost } from './registration.js';
 import { handleDiskRoom, handleDiskUsage, handleSandboxRemoved } from './sandboxes.js';
@@ -34,7 +35,8 @@ export const resumeAgent = (state: AgentState): AgentCore =>
     hasWork: () => false,
   });
 
-export const createAgent = (config: AgentConfig, random: Random): AgentCore => resumeAgent(createState(config, random));
+export const createAgent = (options: AgentOptions, random: Random): AgentCore =>
+  resumeAgent(createState(options, random));
 
 function handle(ctx: Context, input: AgentInput): void {
   const { commits } = ctx.state;

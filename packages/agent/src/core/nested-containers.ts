@@ -250,7 +250,7 @@ const userIn = (
   { state }: Pick<Context, 'state'>,
   inherited: Inherited,
   command: CommandInfo | undefined,
-): string | undefined => (state.config.switchUser ? (command?.user ?? inherited.user) : undefined);
+): string | undefined => (state.options.switchUser ? (command?.user ?? inherited.user) : undefined);
 
 /** The user of a command that is launched under this id: its own, or that of its parent. */
 export function userOfLaunch(
@@ -281,14 +281,14 @@ const specOf = (
 
 /** What a container with this id inherits; undefined if its parent does not run. */
 function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inherited | undefined {
-  const { config, nestedContainers } = ctx.state;
+  const { options, nestedContainers } = ctx.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
   const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
     volumeLinks(
-      config.workDir,
+      options.workDir,
       lists.flatMap((list) => list ?? []),
     );
-  if (parent === undefined) return { ...bare, sandbox: config.workDir };
+  if (parent === undefined) return { ...bare, sandbox: options.workDir };
   const nested = nestedContainers.get(pathOf(parent))?.record;
   if (nested !== undefined) {
     const user = nested.user ?? inheritedOf(ctx, parent)?.user;
@@ -312,7 +312,7 @@ function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inhe
   return {
     sandbox: executor.sandbox,
     user: userOf(ctx, framework.info, executor.info.command),
-    environment: executorEnvironment(config, agentIdOf(ctx.state) ?? '', framework.info, executor),
+    environment: executorEnvironment(options, agentIdOf(ctx.state) ?? '', framework.info, executor),
     volumes: volumesOf(executor.info.resources),
   };
 }

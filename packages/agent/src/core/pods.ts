@@ -21,7 +21,7 @@ export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: Ta
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
   const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
   const spec = { ...taskSpec(ctx, framework, podTask, info), outer };
-  const { workDir } = ctx.state.config;
+  const { workDir } = ctx.state.options;
   const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
   const own = volumeLinks(workDir, spec.resources);
   const volumes = [...own, ...sandboxLinks(spec, own, podVolumes)];

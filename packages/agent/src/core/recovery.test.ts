@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import type { ContainerId, ExecutorId } from '@meseta/base';
 import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import type { AgentInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
-import type { AgentConfig } from './io.js';
+import type { AgentOptions } from './options.js';
 import { compatibility } from './recovery.js';
 import {
   acknowledgeAll,
-  configOf,
   exit,
   frameworkOf,
+  optionsOf,
   registeredWorld,
   rejoin,
   run,
@@ -150,7 +150,7 @@ test('SANDBOXES-1: without a container of an earlier process its sandboxes age f
   const containerId = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
   world.pass(1000);
   world.restart([]);
-  const { gcDelayMs, gcDiskHeadroom } = configOf();
+  const { gcDelayMs, gcDiskHeadroom } = optionsOf();
   world.pass(gcDelayMs * (1 - gcDiskHeadroom) - 1);
   assert.deepEqual(sandboxesRemovedFor(world, 0), []);
   world.pass(1);
@@ -188,13 +188,13 @@ test('after a shutdown by the master the next process is a new agent', () => {
 });
 
 test("the changes of the configuration that keep the agent's id, by --reconfiguration_policy", () => {
-  const before = configOf().info;
+  const before = optionsOf().info;
   const more = (info: AgentInfo, cpus: number): AgentInfo => ({
     ...info,
     resources: (info.resources ?? []).map((it) => (it.name === 'cpus' ? { ...it, scalar: { value: cpus } } : it)),
   });
   const rack = { name: 'rack', type: 'TEXT' as const, text: { value: 'r1' } };
-  const table: readonly (readonly [Partial<AgentConfig>, ReturnType<typeof compatibility>])[] = [
+  const table: readonly (readonly [Partial<AgentOptions>, ReturnType<typeof compatibility>])[] = [
     [{}, 'known'],
     [{ info: more(before, 8) }, 'incompatible'],
     [{ info: more(before, 8), reconfigurationPolicy: 'additive' }, 'known'],
@@ -206,13 +206,13 @@ test("the changes of the configuration that keep the agent's id, by --reconfigur
     [{ info: more(before, 8), bootId: 'boot-2' }, 'new'],
   ];
   for (const [changes, verdict] of table) {
-    assert.equal(compatibility(configOf(changes), before, 'boot-1'), verdict, JSON.stringify(changes));
+    assert.equal(compatibility(optionsOf(changes), before, 'boot-1'), verdict, JSON.stringify(changes));
   }
 });
 
 test('a change that is not allowed ends the process with a message that names the remedy', () => {
   const world = registeredWorld();
-  world.restart([], { info: { ...configOf().info, hostname: 'other' } });
+  world.restart([], { info: { ...optionsOf().info, hostname: 'other' } });
   const end = world.effects.find(({ kind }) => kind === 'exit');
   assert(end?.kind === 'exit');
   assert.match(end.message, /reconfiguration_policy=equal.*remove \S+\/meta\/\S+\/latest/);

@@ -26,9 +26,10 @@ import { type Context, log } from './context.js';
 import { awaitExecutor, endCustomExecutor } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { putExecutor, releaseIfDone, restoreRetired } from './executors.js';
-import type { AgentConfig, CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
+import type { CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
 import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
+import type { AgentOptions } from './options.js';
 import { endPodIfEmpty } from './pods.js';
 import { endRun, setKillTimer } from './run-end.js';
 import { report } from './run-reports.js';
@@ -48,12 +49,12 @@ export function start(
   state.started = true;
   state.startedWallMs = ctx.now.wallMs;
   const agent = onDisk.map(({ record }) => record).find((record) => record.kind === 'agent');
-  const verdict = agent === undefined ? 'new' : compatibility(state.config, agent.info, agent.bootId);
+  const verdict = agent === undefined ? 'new' : compatibility(state.options, agent.info, agent.bootId);
   if (verdict === 'incompatible') {
     const message =
-      `this agent's description has changed in a way that --reconfiguration_policy=${state.config.reconfigurationPolicy} ` +
+      `this agent's description has changed in a way that --reconfiguration_policy=${state.options.reconfigurationPolicy} ` +
       `does not allow (hostname, port, domain, attributes or resources); change it back, or remove ` +
-      `${state.config.workDir}/meta/slaves/latest to start as a new agent, which ends the tasks of the old one`;
+      `${state.options.workDir}/meta/slaves/latest to start as a new agent, which ends the tasks of the old one`;
     ctx.effects.push({ kind: 'exit', status: 1, message });
     return;
   }
@@ -65,7 +66,7 @@ export function start(
   }
   if (verdict === 'known' && agent !== undefined) {
     state.info = { ...state.info, id: agent.info.id };
-    const { bootId, workDir } = state.config;
+    const { bootId, workDir } = state.options;
     save(ctx, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
   const checkpoint = relocate(ctx, onDisk, agent?.workDir);
@@ -77,13 +78,13 @@ export function start(
   }
   for (const framework of state.frameworks.values()) restoreRetired(ctx, framework);
   if (!restoreResources(ctx, verdict === 'known' ? checkpoint : [])) return;
-  const rebooted = agent !== undefined && agent.bootId !== state.config.bootId;
+  const rebooted = agent !== undefined && agent.bootId !== state.options.bootId;
   matchContainers(ctx, containers, rebooted);
   excludeSandboxesInUse(ctx);
   log(ctx, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
   if (state.drain !== undefined) applyDrain(ctx);
   measureDiskPeriodically(ctx);
-  if (state.config.recover === 'cleanup') {
+  if (state.options.recover === 'cleanup') {
     leaveWhenEmpty(ctx, 'what an earlier agent left here has been ended (--recover=cleanup)');
   }
 }
@@ -94,7 +95,7 @@ function relocate(
   checkpoint: readonly CheckpointEntry[],
   from: string | undefined,
 ): readonly CheckpointEntry[] {
-  const to = ctx.state.config.workDir;
+  const to = ctx.state.options.workDir;
   if (from === undefined || from === to) return checkpoint;
   log(ctx, 'info', `work_dir was moved from ${from} to ${to}`);
   return checkpoint.map((entry) => {
@@ -104,16 +105,16 @@ function relocate(
   });
 }
 
-/** Whether a process with this configuration may continue as the agent of the checkpoint. */
+/** Whether a process with these options may continue as the agent of the checkpoint. */
 export function compatibility(
-  config: AgentConfig,
+  options: AgentOptions,
   before: AgentInfo,
   bootId: string,
 ): 'known' | 'new' | 'incompatible' {
-  const now = config.info;
+  const now = options.info;
   const had = before.resources ?? [];
   const has = now.resources ?? [];
-  const additive = config.reconfigurationPolicy === 'additive';
+  const additive = options.reconfigurationPolicy === 'additive';
   const attributes = before.attributes ?? [];
   const permitted =
     before.hostname === now.hostname &&
@@ -123,7 +124,7 @@ export function compatibility(
       ? attributes.every((it) => now.attributes?.some((other) => isDeepEqual(it, other))) && contains(has, had)
       : isDeepEqual(before.attributes, now.attributes) && contains(has, had) && contains(had, has));
   if (permitted) return 'known';
-  return bootId === config.bootId ? 'incompatible' : 'new';
+  return bootId === options.bootId ? 'incompatible' : 'new';
 }
 
 function restore(ctx: Context, record: CheckpointRecord): void {
@@ -232,7 +233,7 @@ function matchContainers(ctx: Context, containers: readonly RecoveredContainer[]
   }
   matchNested(ctx, found);
   if (ctx.state.awaited.size === 0) return;
-  setTimer(ctx, { kind: 'executorsBack' }, ctx.state.config.executorReregistrationTimeoutMs);
+  setTimer(ctx, { kind: 'executorsBack' }, ctx.state.options.executorReregistrationTimeoutMs);
 }
 
 /** Matches a custom executor with its container; a running one is waited for (REGISTRATION-5). */

@@ -79,8 +79,8 @@ export function handleMasterDetected(ctx: Context, master: Pid | undefined): voi
 
 /** REGISTRATION-5: registers once no executor is waited for, so that the registration lists all that run. */
 export function startRegistrationIfRecovered(ctx: Context): void {
-  const { awaited, config, registration } = ctx.state;
-  if (awaited.size > 0 || registration.master === undefined || config.recover !== 'reconnect') return;
+  const { awaited, options, registration } = ctx.state;
+  if (awaited.size > 0 || registration.master === undefined || options.recover !== 'reconnect') return;
   if (!registration.registered) startRegistration(ctx);
 }
 
@@ -99,8 +99,8 @@ function startRegistration(ctx: Context): void {
 }
 
 /** REGISTRATION-3. */
-function pauseMs({ config, registration, random }: AgentState): number {
-  const limits = { firstMs: config.registrationBackoffMs, longestMs: LONGEST_BACKOFF_MS };
+function pauseMs({ options, registration, random }: AgentState): number {
+  const limits = { firstMs: options.registrationBackoffMs, longestMs: LONGEST_BACKOFF_MS };
   return backoffPauseMs(limits, registration.attempts, random);
 }
 
@@ -122,7 +122,7 @@ function register(ctx: Context): void {
     name: 'RegisterAgentMessage',
     body: {
       agent: agentForMaster(state.info),
-      version: state.config.version,
+      version: state.options.version,
       agent_capabilities: CAPABILITIES,
       resource_version_uuid: { value: state.resourceVersion },
     },
@@ -159,7 +159,7 @@ function reregister(ctx: Context): void {
       ...(tasks.length === 0 ? {} : { tasks }),
       ...(executors.length === 0 ? {} : { executor_infos: executors.map(({ info }) => executorForMaster(info)) }),
       ...(completed.length === 0 ? {} : { completed_frameworks: completed }),
-      version: state.config.version,
+      version: state.options.version,
       ...(kept.length === 0 ? {} : { checkpointed_resources: preRefinement(kept) }),
       ...(frameworks.length === 0 ? {} : { frameworks: frameworks.map(({ info }) => info) }),
       agent_capabilities: CAPABILITIES,
@@ -198,7 +198,7 @@ export function handleRegistered(ctx: Context, message: AgentRegisteredMessage):
   if (known === undefined) {
     state.info = withId(state.info, message.agent_id);
     log(ctx, 'info', `registered as agent ${message.agent_id.value}`);
-    const { bootId, workDir } = state.config;
+    const { bootId, workDir } = state.options;
     save(ctx, AGENT_KEY, { kind: 'agent', info: state.info, bootId, workDir });
   }
   afterCommit(ctx, { kind: 'announceRegistered' });

@@ -51,7 +51,7 @@ export const containerStatus = (
   ctx: Context,
   { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
 ): ContainerStatus => ({
-  network_infos: [{ ip_addresses: [{ ip_address: ipOf(ctx.state.config) }] }],
+  network_infos: [{ ip_addresses: [{ ip_address: ipOf(ctx.state.options) }] }],
   ...(pid === undefined ? {} : { executor_pid: pid }),
   container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
 });

@@ -49,21 +49,21 @@ function outermostOfRunning({ nestedContainers }: AgentState): ReadonlySet<strin
 
 /** Requests a measurement of the disk, and the next one after an interval. */
 export function measureDiskPeriodically(ctx: Context): void {
-  setTimer(ctx, { kind: 'disk' }, ctx.state.config.diskWatchIntervalMs);
+  setTimer(ctx, { kind: 'disk' }, ctx.state.options.diskWatchIntervalMs);
   ctx.effects.push({ kind: 'measureDisk' });
 }
 
 export function handleDiskUsage(ctx: Context, usedShare: number): void {
   const { state } = ctx;
-  const { gcDelayMs, gcDiskHeadroom } = state.config;
+  const { gcDelayMs, gcDiskHeadroom } = state.options;
   state.maxSandboxAgeMs = gcDelayMs * Math.max(0, 1 - gcDiskHeadroom - usedShare);
   const inUse = outermostOfRunning(state);
   for (const sandbox of state.sandboxes.values()) {
     const { endedWallMs } = sandbox;
     if (sandbox.isBeingRemoved || endedWallMs === undefined || inUse.has(sandbox.containerId)) continue;
     if (ctx.now.wallMs - endedWallMs < state.maxSandboxAgeMs) continue;
-    if (!sandbox.path.startsWith(`${state.config.workDir}/`)) {
-      log(ctx, 'warning', `not removing the sandbox ${sandbox.path}: it is not below ${state.config.workDir}`);
+    if (!sandbox.path.startsWith(`${state.options.workDir}/`)) {
+      log(ctx, 'warning', `not removing the sandbox ${sandbox.path}: it is not below ${state.options.workDir}`);
       state.sandboxes.delete(sandbox.containerId);
       save(ctx, sandboxKey(sandbox.containerId), undefined);
       continue;

@@ -84,7 +84,7 @@ test('AGENT-STATE-4, EXECUTORS-1, NESTED-1, OPERATIONS-1: nothing is sent or lau
   const containerId = runToRunning(world, taskOf('t'));
   const { state } = world.core;
   const [update] = updates(world);
-  const to = state.config.pid;
+  const to = state.options.pid;
   assert.ok(update);
   const launchOf = (id: ContainerId): AgentEffect => {
     const launch = world.effects.find((effect) => effect.kind === 'launch');

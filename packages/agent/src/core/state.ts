@@ -24,7 +24,6 @@ import type { AfterCommitWork } from './checkpoint.js';
 import type { CheckState } from './checks.js';
 import { type Counters, createCounters } from './counters.js';
 import type {
-  AgentConfig,
   CheckpointChange,
   ConnectionId,
   ExecutorRecord,
@@ -33,6 +32,7 @@ import type {
   PodTaskRecord,
   TaskRecord,
 } from './io.js';
+import type { AgentOptions } from './options.js';
 
 /** The unacknowledged updates of one task, oldest first; the first is in flight. */
 export interface UpdateStream {
@@ -137,7 +137,7 @@ export type Timer =
   | { readonly kind: 'kill' | 'maxCompletion' | 'health' | 'check'; readonly containerId: ContainerId };
 
 export interface AgentState {
-  readonly config: AgentConfig;
+  readonly options: AgentOptions;
   readonly random: Random;
   readonly timers: Timers<Timer>;
   readonly commits: CommitQueue<CheckpointChange, CausedWork<AfterCommitWork>>;
@@ -188,16 +188,16 @@ const MAX_COMPLETED_FRAMEWORKS = 50;
 
 export const PING_TIMEOUT_MS = 75_000;
 
-export function createState(config: AgentConfig, random: Random): AgentState {
+export function createState(options: AgentOptions, random: Random): AgentState {
   return {
-    config,
+    options,
     random,
     timers: createTimers(),
     commits: createCommitQueue(),
     counters: createCounters(),
     started: false,
-    info: config.info,
-    total: config.info.resources ?? [],
+    info: options.info,
+    total: options.info.resources ?? [],
     resourceVersion: randomUuidBytes(random),
     reportedExecutors: new Set(),
     unconfirmedExits: [],
@@ -220,7 +220,7 @@ export function createState(config: AgentConfig, random: Random): AgentState {
     drain: undefined,
     sandboxes: new Map(),
     orphanContainers: new Set(),
-    maxSandboxAgeMs: config.gcDelayMs,
+    maxSandboxAgeMs: options.gcDelayMs,
     diskShortage: undefined,
     leaving: undefined,
     startedWallMs: 0,

@@ -142,7 +142,7 @@ export function forward(ctx: Context, frameworkId: FrameworkId, taskId: TaskId):
 }
 
 function sendUpdate(ctx: Context, update: StatusUpdate, latest: TaskState): void {
-  const body = { update: { ...update, latest_state: latest }, pid: ctx.state.config.pid };
+  const body = { update: { ...update, latest_state: latest }, pid: ctx.state.options.pid };
   sendToMaster(ctx, { name: 'StatusUpdateMessage', body });
 }
 

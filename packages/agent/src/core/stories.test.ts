@@ -14,7 +14,7 @@ const folder = 'packages/agent/src/core/testdata';
 /** Replaces the agent by one that continues from a copy of its state. */
 function resumeFromSnapshot(world: World): void {
   const { state } = world.core;
-  const given: readonly object[] = [state.config, state.random];
+  const given: readonly object[] = [state.options, state.random];
   world.core = resumeAgent(snapshotOf(state, (value) => given.includes(value)));
 }
 

@@ -10,15 +10,16 @@ import type {
   StatusUpdate,
   TaskInfo,
 } from '@meseta/wire';
-import type { AgentConfig, AgentEffect, AgentInput, CheckpointRecord } from './io.js';
+import type { AgentEffect, AgentInput, CheckpointRecord } from './io.js';
 import { type AgentCore, createAgent } from './machine.js';
+import type { AgentOptions } from './options.js';
 import type { FrameworkRecord } from './state.js';
 import { checkEffect, checkState } from './testing/check-state.js';
 
 export const MASTER = pidOf('master', '10.0.0.1:5050');
 export const OBSERVER = pidOf('slave-observer(1)', '10.0.0.1:5050');
 
-export const configOf = (changes: Partial<AgentConfig> = {}): AgentConfig => ({
+export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => ({
   pid: pidOf('slave(1)', '10.0.0.7:5051'),
   localIp: '10.0.0.7',
   info: {
@@ -69,11 +70,11 @@ export interface World {
   /** Lets the time pass; deadlines on the way are answered with ticks. */
   pass(ms: number): void;
   /** kill -9 and a new process: the disk stays. */
-  restart(containers?: readonly RecoveredContainer[], changes?: Partial<AgentConfig>): void;
+  restart(containers?: readonly RecoveredContainer[], changes?: Partial<AgentOptions>): void;
   message(message: LibprocessMessage, from?: Pid): readonly AgentEffect[];
 }
 
-export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World {
+export function createWorld(changes: Partial<AgentOptions> = {}, seed = 1): World {
   const write = (effect: Extract<AgentEffect, { kind: 'checkpoint' }>): void => {
     for (const { key, record } of effect.changes) {
       if (record === undefined) world.disk.delete(key);
@@ -81,7 +82,7 @@ export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World
     }
   };
   const world: World = {
-    core: createAgent(configOf(changes), seededRandom(seed)),
+    core: createAgent(optionsOf(changes), seededRandom(seed)),
     nowMs: 1_000_000,
     disk: new Map(),
     sent: [],
@@ -123,7 +124,7 @@ export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World
     },
     restart(containers = [], later = {}) {
       world.unwritten = [];
-      world.core = createAgent(configOf({ ...changes, ...later }), seededRandom(seed + world.nowMs));
+      world.core = createAgent(optionsOf({ ...changes, ...later }), seededRandom(seed + world.nowMs));
       const checkpoint = [...world.disk].map(([key, record]) => ({ key, record }));
       world.input({ kind: 'start', checkpoint, containers });
     },
@@ -133,7 +134,7 @@ export function createWorld(changes: Partial<AgentConfig> = {}, seed = 1): World
 }
 
 /** A world whose agent is registered as `m-S0`. */
-export function registeredWorld(changes: Partial<AgentConfig> = {}, seed = 1): World {
+export function registeredWorld(changes: Partial<AgentOptions> = {}, seed = 1): World {
   const world = createWorld(changes, seed);
   world.input({ kind: 'start', checkpoint: [], containers: [] });
   world.input({ kind: 'masterDetected', master: MASTER });

@@ -35,7 +35,7 @@ interface PlacedVolume {
 const placesOf = (ctx: Context, list: readonly Resource[]): ReadonlyMap<string, PlacedVolume> =>
   new Map(
     list.filter(isPersistentVolume).map((volume) => {
-      const place = placeOf(ctx.state.config.workDir, volume);
+      const place = placeOf(ctx.state.options.workDir, volume);
       return [[place.root, ...place.names].join('/'), { place, isShared: volume.shared !== undefined }];
     }),
   );

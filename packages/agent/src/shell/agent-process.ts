@@ -29,8 +29,9 @@ import { createProcesses } from '@meseta/platform/processes';
 import { validateRole } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import { relocatedPath } from '../core/checkpoint-records.js';
-import type { AgentConfig, AgentEffect, AgentInput, CheckpointEntry } from '../core/io.js';
+import type { AgentEffect, AgentInput, CheckpointEntry } from '../core/io.js';
 import { type AgentCore, createAgent } from '../core/machine.js';
+import type { AgentOptions as CoreOptions } from '../core/options.js';
 import { createSender, type Sender } from './authentication.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { createContainerCalls } from './container-calls.js';
@@ -309,7 +310,7 @@ function openPeers(
   core: AgentCore,
   push: (input: AgentInput) => void,
 ): { readonly sender: Sender; readonly gate: AgentPeerGate } {
-  const { pid } = core.state.config;
+  const { pid } = core.state.options;
   const { credential } = security;
   const senderOptions = { host, actor: ACTOR, pid, credential, flags, clock: realClock, log };
   const sender = createSender({ ...senderOptions, exit: onExit, proven: (connection) => gate.proven(connection) });
@@ -366,7 +367,7 @@ async function configOf(
   resources: readonly Resource[],
   files: Files,
   { gate }: AgentSecurity,
-): Promise<AgentConfig> {
+): Promise<CoreOptions> {
   const ip = hostOf(host.address);
   const { attributes, domain } = flags;
   return {

@@ -124,7 +124,7 @@ export function* statePieces(state: AgentState, facts: ProcessFacts, approver: A
     ...buildFields(version),
     ['start_time', secondsJson(state.startedWallMs)],
     ['id', jsonString(info.id?.value ?? '')],
-    ['pid', jsonString(state.config.pid)],
+    ['pid', jsonString(state.options.pid)],
     ['hostname', jsonString(info.hostname)],
     ['capabilities', jsonArray(CAPABILITIES, ({ type }) => jsonString(type ?? ''))],
     ['domain', present(info.domain, domainJson)],

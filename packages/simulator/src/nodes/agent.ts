@@ -1,7 +1,8 @@
 // An agent's machine: the real core in a process that can be killed, its disk, and containers that outlive the process.
 
-import type { AgentConfig, AgentEffect, AgentInput } from '@meseta/agent/core/io';
+import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
+import type { AgentOptions } from '@meseta/agent/core/options';
 import { type ContainerId, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
@@ -56,7 +57,7 @@ const attributesOf = (index: number): readonly Attribute[] => [
   { name: 'rack', type: 'TEXT', text: { value: `r${index % 3}` } },
 ];
 
-function configOf(node: AgentNode, index: number, boots: number): AgentConfig {
+function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions {
   return {
     pid: node.pid,
     localIp: '127.0.0.1',
@@ -146,7 +147,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       startAt(timeline.nowMs() + downMs);
     },
     start() {
-      const core = createAgent(configOf(node, index, boots), world.random(`${name} core ${starts++}`));
+      const core = createAgent(optionsOf(node, index, boots), world.random(`${name} core ${starts++}`));
       process = startProcess(world, node, core, (message) => {
         world.journal.record(name, 'exits', message);
         end('exited');

@@ -11,7 +11,8 @@ import type {
   StatusUpdate,
   TaskInfo,
 } from '@meseta/wire';
-import type { AgentConfig, AgentEffect, AgentInput } from '../io.js';
+import type { AgentEffect, AgentInput } from '../io.js';
+import type { AgentOptions } from '../options.js';
 import { acknowledge, applyOperation, createWorld, MASTER, sentOf, updates, type World } from '../testing.js';
 
 interface Scene {
@@ -35,15 +36,15 @@ interface OperationLine extends OfferOperation {
 
 interface RestartLine {
   readonly containers?: readonly RecoveredContainer[];
-  readonly config?: Partial<AgentConfig>;
+  readonly config?: Partial<AgentOptions>;
 }
 
 type Says = { readonly from?: Pid } & Readonly<Record<string, unknown>>;
 
 const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } = {
   agent: continueWith,
-  registered(scene, config: Partial<AgentConfig>) {
-    continueWith(scene, config);
+  registered(scene, options: Partial<AgentOptions>) {
+    continueWith(scene, options);
     scene.world.input({ kind: 'start', checkpoint: [], containers: [] });
     answerRegistration(scene.world, 'AgentRegisteredMessage');
   },
@@ -85,8 +86,8 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } =
 };
 
 /** The story continues with another agent, whose random ids are those of the first one. */
-function continueWith(scene: Scene, config: Partial<AgentConfig>): void {
-  scene.world = createWorld(config);
+function continueWith(scene: Scene, options: Partial<AgentOptions>): void {
+  scene.world = createWorld(options);
   scene.containers.clear();
   scene.acknowledged.clear();
 }
@@ -96,7 +97,7 @@ const idOf = ({ containers }: Scene, name: string): ContainerId => containers.ge
 /** The master is detected and answers the first registration. */
 function answerRegistration(world: World, name: 'AgentRegisteredMessage' | 'AgentReregisteredMessage'): void {
   world.input({ kind: 'masterDetected', master: MASTER });
-  world.pass(world.core.state.config.registrationBackoffMs);
+  world.pass(world.core.state.options.registrationBackoffMs);
   world.message({ name, body: { agent_id: { value: 'S0' } } });
 }
 
