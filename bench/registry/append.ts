@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Store } from '@meseta/coordination';
+import type { FencedLog } from '@meseta/coordination';
 import { openRegistryStore } from './store.js';
 
 const ROUNDS = 20;
@@ -26,10 +26,10 @@ const CASES: readonly Case[] = [
 
 const batch = Buffer.alloc(BATCH_BYTES, 120);
 
-async function store(registry: Store, together: number, times: number): Promise<number> {
+async function store(registry: FencedLog, together: number, times: number): Promise<number> {
   const start = performance.now();
   for (let i = 0; i < times; i++) {
-    await Promise.all(Array.from({ length: together }, () => registry.append(1, batch)));
+    await Promise.all(Array.from({ length: together }, () => registry.append(batch)));
   }
   return performance.now() - start;
 }
@@ -52,14 +52,14 @@ async function main(): Promise<void> {
   const registry = await openRegistryStore(join(directory, 'registry'));
   const file = await open(join(directory, 'bare'), 'w');
   try {
-    await store(registry, 1, 20);
+    await store(registry.log, 1, 20);
     await bare(file, 1, 20);
     for (const { name, together } of CASES) {
       const times = Math.max(2, Math.floor(APPENDS / together));
       const ours: number[] = [];
       const baseline: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        ours.push((await store(registry, together, times)) / times);
+        ours.push((await store(registry.log, together, times)) / times);
         baseline.push((await bare(file, together, times)) / times);
       }
       const [a, b] = [median(ours), median(baseline)];

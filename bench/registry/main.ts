@@ -19,7 +19,6 @@ import { openRegistryStore } from './store.js';
 
 /** So many come while one batch is being written. */
 const TOGETHER = 200;
-const EPOCH = 1;
 
 const batchesOf = (agents: number): readonly (readonly AgentInfo[])[] =>
   Array.from({ length: Math.ceil(agents / TOGETHER) }, (_, batch) =>
@@ -51,12 +50,11 @@ interface Opened {
 }
 
 async function openLog(directory: string): Promise<Opened> {
-  const store = await openRegistryStore(directory);
+  const registry = await openRegistryStore(directory);
   let heard: () => void = () => {};
   let closing = false;
   const log = createRegistryLog({
-    store,
-    epoch: EPOCH,
+    log: registry.log,
     timings: createMasterTimings(),
     onPersisted: () => heard(),
     onFailure: (text) => {
@@ -72,7 +70,7 @@ async function openLog(directory: string): Promise<Opened> {
     // A snapshot may still be on its way: the batches are there without it.
     close() {
       closing = true;
-      return store.close();
+      return registry.close();
     },
   };
 }

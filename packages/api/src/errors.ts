@@ -2,6 +2,7 @@
 // codes to HTTP statuses.
 
 const statuses = {
+  redirected: 307,
   badRequest: 400,
   unauthorized: 401,
   forbidden: 403,
@@ -20,7 +21,7 @@ export type RefusalCode = keyof typeof statuses;
 export interface Refusal {
   readonly code: RefusalCode;
   readonly text: string;
-  /** Headers that the status needs: `Allow`, `WWW-Authenticate`. */
+  /** Headers that the status needs: `Allow`, `Location`, `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

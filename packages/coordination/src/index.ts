@@ -1,6 +1,6 @@
 export { openEnvironment, reasonOf } from './environment.js';
 export { openLmdbStore } from './lmdb-store.js';
+export { createLocalCoordination } from './local-coordination.js';
 export type * from './local-store.js';
 export { createMemoryStore } from './memory-store.js';
-export { createSoleElection } from './sole-election.js';
 export type * from './types.js';

@@ -8,7 +8,7 @@ import { type Key, open, type RootDatabase } from 'lmdb';
 import { openEnvironment, sealedRecords } from './environment.js';
 import { createLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
-import { bytes, large, newDirectory, openStore, readOf } from './testing.js';
+import { bytes, large, newDirectory, openStore, readOf } from './testing/stores.js';
 
 /** A store in an environment whose database has some properties replaced. */
 async function alteredStore(

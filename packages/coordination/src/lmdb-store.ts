@@ -5,7 +5,7 @@
 //   ['log', sequence]       consecutive batches; `sequence` is the number of the last one
 //   ['part', generation, n] a part of a snapshot
 //   ['current']             the generation and number of parts of the snapshot, and the last batch that it covers
-// Boundary: one process uses the environment (ENVIRONMENT-1). It keeps STORE-1 to STORE-3 of types.ts by these rules:
+// Boundary: one process uses the environment (ENVIRONMENT-1). It keeps STORE-1 to STORE-3 of local-store.ts by these rules:
 // LMDBSTORE-1: writes go through one queue. Writes that wait together share one transaction and one sync. No call resolves
 //     before `flushed` (the promise of lmdb's transaction resolves before the sync).
 // LMDBSTORE-2: the epoch is checked in the transaction of the write.
@@ -21,8 +21,8 @@ import { assert, ok, type Result } from '@meseta/base';
 import type { Key } from 'lmdb';
 import { type Environment, openEnvironment } from './environment.js';
 import { checkEpoch } from './fence.js';
-import type { LocalStore } from './local-store.js';
-import type { Fenced, StoreContents } from './types.js';
+import type { Fenced, LocalStore } from './local-store.js';
+import type { StoreContents } from './types.js';
 
 const PART_BYTES = 2 ** 20;
 /** The keys that one transaction removes, so that appends do not wait long. */

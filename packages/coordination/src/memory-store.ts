@@ -1,8 +1,7 @@
 // A store in memory, for `--registry=in_memory` and tests.
 import { ok, type Result } from '@meseta/base';
 import { checkEpoch } from './fence.js';
-import type { LocalStore } from './local-store.js';
-import type { Fenced } from './types.js';
+import type { Fenced, LocalStore } from './local-store.js';
 
 export function createMemoryStore(): LocalStore {
   let newest = 0;

@@ -1,9 +1,9 @@
-// The rules of every store (types.ts), for each implementation.
+// The rules of every store on one machine (local-store.ts), for each implementation.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LocalStore } from './local-store.js';
 import { createMemoryStore } from './memory-store.js';
-import { bytes, large, newDirectory, openStore, readOf } from './testing.js';
+import { bytes, large, newDirectory, openStore, readOf } from './testing/stores.js';
 
 const makers: readonly (readonly [name: string, make: () => Promise<LocalStore>])[] = [
   ['memory', async () => createMemoryStore()],

@@ -1,11 +1,44 @@
-// The ports of coordination: a fenced log (Store) and an election.
+// The ports of coordination: an election of one leader, and the log that only the leader writes.
 import type { Result } from '@meseta/base';
 
-/** A newer epoch has written: the master with the older epoch no longer leads and must end. */
-export interface Fenced {
-  readonly code: 'fenced';
+export interface Leader {
+  /** The description that the leader gave to `contend` (the MasterInfo as JSON). */
+  readonly info: Uint8Array;
+}
+
+export interface LeaderObserver {
+  /**
+   * Calls `onChange` at once with the leader and then at each change; undefined while no candidate leads, or while the
+   * observer has been out of contact for so long that it cannot know. Returns a function that ends the calls.
+   */
+  watch(onChange: (leader: Leader | undefined) => void): () => void;
+  close(): Promise<void>;
+}
+
+/**
+ * TERM-1: terms do not overlap in what they write: before a term begins, the logs of all earlier terms are fenced.
+ * TERM-2: `validUntilMonoMs` is at or before the time at which another candidate can begin its term, so a process that was
+ *     paused finds out by its own clock that it no longer leads.
+ * TERM-3: `lost` resolves when the term ends, whatever the reason, and never rejects.
+ */
+export interface Term {
+  /** Larger than the epochs of all earlier terms. */
   readonly epoch: number;
-  readonly newest: number;
+  /** The reason for the log, without secrets. */
+  readonly lost: Promise<string>;
+  /** By the clock of `performance.now()`; infinite if no other candidate can exist. */
+  validUntilMonoMs(): number;
+  resign(): Promise<void>;
+}
+
+export interface StoreError {
+  /**
+   * `fenced`: a newer term has begun. `unavailable`: nothing was written. `unknownOutcome`: the write may have been made, and
+   * may yet be made; the process must end, as it knows no longer what the log contains.
+   */
+  readonly code: 'fenced' | 'unavailable' | 'unknownOutcome';
+  /** The reason for the log, without secrets. */
+  readonly text: string;
 }
 
 export interface StoreContents {
@@ -16,33 +49,23 @@ export interface StoreContents {
 }
 
 /**
- * A fenced log of opaque batches.
- * STORE-1: `append` resolves only when the batch is durable; calls resolve in their order.
- * STORE-2: nothing is written for an epoch older than the newest that a `read` or a write has used.
- * STORE-3: `read` always returns the last complete snapshot and exactly the batches after it, also after a crash during
+ * A log of opaque batches, opened for a term.
+ * LOG-1: `append` resolves only when the batch is durable; batches are read in the order of the calls.
+ * LOG-2: nothing is written once a newer term has begun, however late the write arrives.
+ * LOG-3: `read` always returns the last complete snapshot and exactly the batches after it, also after a crash during
  *     `snapshot`.
+ * LOG-4: after a failed write all later writes fail.
  */
-export interface Store {
-  /** Fences all writers with older epochs. */
-  read(epoch: number): Promise<Result<StoreContents, Fenced>>;
-  append(epoch: number, batch: Uint8Array): Promise<Result<void, Fenced>>;
+export interface FencedLog {
+  read(): Promise<Result<StoreContents, StoreError>>;
+  append(batch: Uint8Array): Promise<Result<void, StoreError>>;
   /** Replaces all batches of earlier calls of `append` with `bytes`. */
-  snapshot(epoch: number, bytes: Uint8Array): Promise<Result<void, Fenced>>;
-  close(): Promise<void>;
+  snapshot(bytes: Uint8Array): Promise<Result<void, StoreError>>;
 }
 
-export interface Leadership {
-  /** Increases with every leadership of the cluster. */
-  readonly epoch: number;
-  /** The description that the leader gave to `contend` (the encoded MasterInfo). */
-  readonly leader: Uint8Array;
-  readonly isMine: boolean;
-}
-
-export interface Election {
-  contend(candidate: Uint8Array): Promise<void>;
-  withdraw(): Promise<void>;
-  /** Calls `onChange` at once with the current leadership and at each change; undefined while no candidate leads. */
-  watch(onChange: (leadership: Leadership | undefined) => void): () => void;
-  close(): Promise<void>;
+/** An election, and the log that belongs to it. */
+export interface Coordination extends LeaderObserver {
+  /** Resolves when this candidate leads; `info` is what observers see. Must not be called again before the term is lost. */
+  contend(info: Uint8Array): Promise<Term>;
+  openLog(term: Term): FencedLog;
 }

@@ -32,8 +32,8 @@ export interface AdmissionOptions<Name extends string, Principal> {
   readonly headers: Readonly<Record<string, string>>;
   /** Authenticates and authorizes. */
   readonly gate: { admit(request: ArrivedRequest, nowMs: number): Result<Principal | undefined, Refusal> };
-  /** Why this process can't serve the endpoint now. */
-  findUnavailable?(endpoint: EndpointDefinition): Refusal | undefined;
+  /** Why this process can't serve the endpoint now; `target` is the path and query of the request. */
+  findUnavailable?(endpoint: EndpointDefinition, target: string): Refusal | undefined;
 }
 
 /** Returns a function that admits requests. It returns undefined for a request that it has refused. */
@@ -62,7 +62,7 @@ export function createAdmission<Name extends string, Principal>({
       refuse(response, admitted.error);
       return undefined;
     }
-    const refused = findUnavailable(endpoint) ?? findWrongMethod(endpoint, method, request.method);
+    const refused = findUnavailable(endpoint, target) ?? findWrongMethod(endpoint, method, request.method);
     if (refused !== undefined) {
       refuse(response, refused);
       return undefined;

@@ -136,7 +136,7 @@ export const pathFlag: FlagMaker<string> = maker<string>(nonEmpty('a path'), asG
 export const hostFlag: FlagMaker<string> = maker<string>(parseHost, asGiven);
 /** A URL, shown without its user name and password. */
 export const urlFlag: FlagMaker<string> = maker<string>(ok, (text) =>
-  text.replace(/^([a-z]+:\/\/)[^/]*@/i, '$1<hidden>@'),
+  text.replace(/^([a-z]+:\/\/).*@/is, '$1<hidden>@'),
 );
 /** A text with secrets, never shown. */
 export const secretFlag: FlagMaker<string> = maker<string>(ok, () => '<hidden>');

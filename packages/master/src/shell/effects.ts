@@ -11,7 +11,10 @@ import type { Requests } from './requests.js';
 export interface EffectTargets {
   readonly host: Host;
   readonly requests: Requests;
-  readonly registry: RegistryLog;
+  /** The registry's log of the current term. */
+  registry(): RegistryLog;
+  /** LEADERSHIP-1. */
+  isTermOver(): boolean;
   readonly log: Logger;
   durableRegistry(): RegistryState;
   onNote(note: Note): void;
@@ -19,8 +22,9 @@ export interface EffectTargets {
 }
 
 export function createPerformer(targets: EffectTargets): (effect: MasterEffect) => void {
-  const { host, requests, registry } = targets;
+  const { host, requests } = targets;
   return (effect) => {
+    if (targets.isTermOver()) return;
     switch (effect.kind) {
       case 'send': {
         const { wireName, bytes } = encodeMessage(effect.message);
@@ -40,7 +44,7 @@ export function createPerformer(targets: EffectTargets): (effect: MasterEffect) 
       case 'closeStream':
         return requests.close(effect.stream);
       case 'persist':
-        return registry.persist(effect.operations, targets.durableRegistry());
+        return targets.registry().persist(effect.operations, targets.durableRegistry());
       case 'note':
         if (effect.note.kind === 'log') writeCoreLine(targets.log, effect.note);
         return targets.onNote(effect.note);

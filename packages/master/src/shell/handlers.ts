@@ -7,6 +7,7 @@ import type { LoggingLevel } from '@meseta/platform/logging-level';
 import type { FindRoot } from '@meseta/platform/shown-files';
 import { versionDocument } from '@meseta/resources/v0-json';
 import type { Authorizer } from '@meseta/security';
+import type { ElectedMaster } from '@meseta/wire/leader-info';
 import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
@@ -35,6 +36,8 @@ export interface HandlersOptions {
   readonly attached: (principal: string | undefined) => Iterable<readonly [string, string]>;
   /** Resolves the virtual paths that a principal may see. */
   filesFor(principal: string | undefined): FindRoot;
+  /** The elected master; undefined while none is known. */
+  leader(): ElectedMaster | undefined;
   state(): MasterState;
   metrics(): Metrics;
   push(input: MasterInput): void;
@@ -67,7 +70,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     scheduler: options.scheduler.handle,
     health: ({ response }) => answerText(response, 200),
     flags: (exchange) => answerJson(exchange, flagsDocument(facts)),
-    redirect: redirectToSelf(facts),
+    redirect: redirectToLeader(options),
     maintenanceSchedule: get(reads.maintenanceSchedule, changes.updateSchedule),
     weights: get(reads.weights, changes.updateWeights),
     quota: (exchange) => {
@@ -77,11 +80,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
   };
 }
 
-/** The leading master is this one: there is only one. */
-const redirectToSelf =
-  ({ info }: ProcessFacts) =>
+const redirectToLeader =
+  ({ leader }: Pick<HandlersOptions, 'leader'>) =>
   ({ response, match }: Exchange): void => {
-    const hostname = info.hostname ?? info.address?.ip ?? '';
+    const elected = leader();
     if (match.rest !== '') answerText(response, 404, '404 Not Found\n');
-    else answerText(response, 307, '', { Location: `//${hostname}:${info.port}` });
+    else if (elected === undefined) answerText(response, 503, 'No leader elected');
+    else answerText(response, 307, '', { Location: `//${elected.authority}` });
   };

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type AgentId, err } from '@meseta/base';
-import { createMemoryStore, createSoleElection, openLmdbStore } from '@meseta/coordination';
+import {
+  createLocalCoordination,
+  createMemoryStore,
+  type FencedLog,
+  openLmdbStore,
+  type StoreError,
+} from '@meseta/coordination';
 import { encodeAgentInfo } from '../registry/agent-info.js';
 import { applyToRegistry, type RegistryOperation } from '../registry/operations.js';
 import { emptyRegistry, type RegistryState } from '../registry/state.js';
@@ -18,19 +24,12 @@ const batches = 60;
 async function openLog(path: string) {
   const opened = await openLmdbStore(path, { warn: assert.fail, onSpare: () => {} });
   assert.ok(opened.ok);
-  const store = opened.value;
-  const epoch = await new Promise<number>((resolve, reject) => {
-    const election = createSoleElection(store);
-    election.watch((leadership) => {
-      if (leadership?.isMine) resolve(leadership.epoch);
-    });
-    election.contend(new Uint8Array()).catch(reject);
-  });
+  const coordination = createLocalCoordination(opened.value);
+  const term = await coordination.contend(new Uint8Array());
   let persisted = (): void => {};
   const timings = createMasterTimings();
   const log: RegistryLog = createRegistryLog({
-    store,
-    epoch,
+    log: coordination.openLog(term),
     timings,
     onPersisted: () => persisted(),
     onFailure: (text) => assert.fail(text),
@@ -49,7 +48,7 @@ async function openLog(path: string) {
       await done;
       for (const operation of operations) assert.ok(applyToRegistry(registry, operation).ok);
     },
-    close: () => store.close(),
+    close: coordination.close,
   };
 }
 
@@ -108,6 +107,11 @@ test('REGISTRYLOG-2: a snapshot replaces a log that has grown: the disk use is b
   }
 });
 
+async function memoryLog(): Promise<FencedLog> {
+  const coordination = createLocalCoordination(createMemoryStore());
+  return coordination.openLog(await coordination.contend(new Uint8Array()));
+}
+
 const admission = (n: number): RegistryOperation => ({
   kind: 'admitAgent',
   agentId: infoOf(n).id.value,
@@ -115,19 +119,18 @@ const admission = (n: number): RegistryOperation => ({
 });
 
 test('REGISTRYLOG-1: batches are appended in order, and each is answered once it is durable', async () => {
-  const store = createMemoryStore();
+  const store = await memoryLog();
   const pending: (() => void)[] = [];
   let answers = 0;
   const log = createRegistryLog({
-    store: {
+    log: {
       ...store,
-      async append(epoch, batch) {
-        const written = await store.append(epoch, batch);
+      async append(batch) {
+        const written = await store.append(batch);
         await new Promise<void>((resolve) => pending.push(resolve));
         return written;
       },
     },
-    epoch: 1,
     timings: createMasterTimings(),
     onPersisted: () => {
       answers++;
@@ -148,18 +151,14 @@ test('REGISTRYLOG-1: batches are appended in order, and each is answered once it
 });
 
 test('REGISTRYLOG-3: a failed or fenced write ends the process with one line and is not answered', async () => {
-  const outcomes = [
-    [() => Promise.reject(new Error('the disk is full')), "the registry can't be written: the disk is full"],
-    [
-      async () => err({ code: 'fenced' as const, epoch: 1, newest: 2 }),
-      'another master has taken over: epoch 2 after 1',
-    ],
-  ] as const;
-  for (const [append, says] of outcomes) {
+  const outcomes: readonly (readonly [error: StoreError, says: string])[] = [
+    [{ code: 'unknownOutcome', text: 'the disk is full' }, "the registry can't be written: the disk is full"],
+    [{ code: 'fenced', text: 'another master has taken over' }, 'another master has taken over'],
+  ];
+  for (const [error, says] of outcomes) {
     const failures: string[] = [];
     const log = createRegistryLog({
-      store: { ...createMemoryStore(), append },
-      epoch: 1,
+      log: { ...(await memoryLog()), append: async () => err(error) },
       timings: createMasterTimings(),
       onPersisted: () => assert.fail('answered'),
       onFailure: (text) => failures.push(text),

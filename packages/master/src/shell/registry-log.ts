@@ -1,5 +1,5 @@
-// The registry's log in the store: it is read at the start; then batches are appended, and a snapshot replaces them when
-// they have grown.
+// The registry's log: it is read when the term begins; then batches are appended, and a snapshot replaces them when they have
+// grown.
 //
 // Owns: the number of bytes written since the last snapshot.
 // REGISTRYLOG-1: batches are appended in the order of the core's effects, and each is answered once it is durable.
@@ -8,21 +8,19 @@
 //     snapshot can be encoded in slices, and the batch is appended after it.
 // REGISTRYLOG-3: a failed or fenced write ends the process, because nothing may be answered that is not durable.
 import { assert, ok, type Result } from '@meseta/base';
-import { type Fenced, type LocalStore, reasonOf } from '@meseta/coordination';
+import type { FencedLog, StoreError } from '@meseta/coordination';
 import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
 import type { MasterTimings } from '../views/metrics.js';
 
 export interface RegistryLog {
-  /** Reads the registry and takes the epoch. */
-  read(): Promise<Result<RegistryState, Fenced>>;
+  read(): Promise<Result<RegistryState, StoreError>>;
   persist(operations: readonly RegistryOperation[], durable: RegistryState): void;
 }
 
 export interface RegistryLogOptions {
-  readonly store: LocalStore;
-  readonly epoch: number;
+  readonly log: FencedLog;
   readonly timings: MasterTimings;
   onPersisted(): void;
   /** A write failed, so this master must end. */
@@ -54,24 +52,22 @@ async function encodeInSlices(durable: RegistryState): Promise<Buffer> {
 
 const fromBytes = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-export function createRegistryLog({ store, epoch, timings, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
+export function createRegistryLog({ log, timings, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
 
-  const onError = (cause: unknown): void => onFailure(`the registry can't be written: ${reasonOf(cause)}`);
-
-  const settle = (written: Promise<Result<void, Fenced>>, done: () => void): void => {
-    written.then((result) => {
-      if (result.ok) done();
-      else onFailure(`another master has taken over: epoch ${result.error.newest} after ${result.error.epoch}`);
-    }, onError);
+  const settle = async (written: Promise<Result<void, StoreError>>, done: () => void): Promise<void> => {
+    const result = await written;
+    if (result.ok) return done();
+    const { code, text } = result.error;
+    onFailure(code === 'fenced' ? text : `the registry can't be written: ${text}`);
   };
 
   const snapshot = async (durable: RegistryState): Promise<void> => {
     const bytes = await encodeInSlices(durable);
     snapshotBytes = bytes.length;
     bytesSinceSnapshot = 0;
-    settle(store.snapshot(epoch, bytes), () => undefined);
+    void settle(log.snapshot(bytes), () => undefined);
   };
 
   const append = (operations: readonly RegistryOperation[]): void => {
@@ -79,7 +75,7 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
     bytesSinceSnapshot += batch.length;
     timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
     const beganMs = performance.now();
-    settle(store.append(epoch, batch), () => {
+    void settle(log.append(batch), () => {
       timings.registryStore.add(performance.now() - beganMs);
       onPersisted();
     });
@@ -88,7 +84,7 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
   return {
     async read() {
       const beganMs = performance.now();
-      const contents = await store.read(epoch);
+      const contents = await log.read();
       if (!contents.ok) return contents;
       const { snapshot, batches } = contents.value;
       snapshotBytes = snapshot?.length ?? 0;
@@ -101,7 +97,7 @@ export function createRegistryLog({ store, epoch, timings, onPersisted, onFailur
     persist(operations, durable) {
       assert(operations.length > 0, 'a batch has at least one operation');
       if (bytesSinceSnapshot <= Math.max(snapshotBytes, minBytesBetweenSnapshots)) append(operations);
-      else snapshot(durable).then(() => append(operations), onError);
+      else void snapshot(durable).then(() => append(operations));
     },
   };
 }

@@ -2,11 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
 import type { Metrics } from '@meseta/api';
-import { createLoop, err, type Loop, ok, pidOf, type Result, seededRandom } from '@meseta/base';
-import { createMemoryStore, createSoleElection, type LocalStore, openLmdbStore } from '@meseta/coordination';
+import { createLoop, err, type Loop, ok, pidOf, present, type Result, seededRandom } from '@meseta/base';
+import type { Coordination } from '@meseta/coordination';
 import { createBodyReader, createRenderQueue, type RenderQueue, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
-import { claimDirectory } from '@meseta/platform/claimed-directories';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { peerMetrics } from '@meseta/platform/peer-flags';
@@ -18,16 +17,18 @@ import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
 import { attachedFiles, attachedFilesFor, findRootFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
+import { openCoordination } from './coordination.js';
 import { createPerformer, type EffectTargets } from './effects.js';
 import { createHandlers } from './handlers.js';
 import { createRequestHandler } from './http.js';
 import { masterInfoOf } from './identity.js';
+import { createLeadership, type Leadership } from './leadership.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
 import { createPlainSchedulerCalls } from './plain-scheduler-calls.js';
 import { type MasterPort, openPort, type PortHandlers } from './port.js';
 import { type Cuts, createCuts, createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
-import { createRegistryLog } from './registry-log.js';
+import { createRegistryLog, type RegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
 import { createSchedulerApi } from './scheduler-api.js';
 import { createViewers, type ViewerOf } from './viewer.js';
@@ -43,63 +44,38 @@ export interface StartError {
   readonly text: string;
 }
 
-/** Resolves once the master listens and has read the registry. `onExit` is called when it cannot go on. */
+/**
+ * Resolves once the master listens; it leads once it is elected and has read the registry. `onExit` is called when it cannot go
+ * on.
+ */
 export async function startMaster(
   config: MasterConfig,
   onExit: (message: string) => void,
 ): Promise<Result<RunningMaster, StartError>> {
-  const store = await openStore(config);
-  if (!store.ok) return store;
+  const coordination = await openCoordination(config);
+  if (!coordination.ok) return err({ code: 'registryFailed', text: coordination.error });
   const port = await openPort(config);
   if (!port.ok) {
-    await store.value.close();
+    await coordination.value.close();
     return port;
   }
-  const epoch = await epochOf(store.value);
-  const running = connect(config, port.value, store.value, epoch, onExit);
-  await running.elect();
+  const running = connect(config, port.value, coordination.value, onExit);
+  running.lead().catch((cause: unknown) => onExit(cause instanceof Error ? cause.message : String(cause)));
   return ok({ address: port.value.host.address, stop: running.stop });
-}
-
-async function openStore({ registry, log }: MasterConfig): Promise<Result<LocalStore, StartError>> {
-  if (registry.kind === 'memory') return ok(createMemoryStore());
-  const failed = (text: string) => err({ code: 'registryFailed', text: `Flag --work_dir: ${text}` } as const);
-  const claimed = await claimDirectory(registry.path, 0o700);
-  if (!claimed.ok) return failed(claimed.error.message);
-  const opened = await openLmdbStore(registry.path, {
-    warn: log.warning,
-    onSpare: (hasSpare) =>
-      hasSpare
-        ? log.info('the disk of the registry has room again')
-        : log.warning('the disk of the registry is full: the master ends when the spare room in its file is used up'),
-  });
-  return opened.ok ? opened : failed(`the registry can't be opened: ${opened.error}`);
-}
-
-/** The only master of a store always leads. */
-async function epochOf(store: LocalStore): Promise<number> {
-  const election = createSoleElection(store);
-  return new Promise((resolve, reject) => {
-    election.watch((leadership) => {
-      if (leadership?.isMine) resolve(leadership.epoch);
-    });
-    election.contend(new Uint8Array()).catch(reject);
-  });
 }
 
 /** The least memory for kept renderings. */
 const MIN_KEPT_BYTES = 64 * 2 ** 20;
 
 interface Connected {
-  elect(): Promise<void>;
+  lead(): Promise<void>;
   stop(): Promise<void>;
 }
 
 function connect(
   config: MasterConfig,
   port: MasterPort,
-  store: LocalStore,
-  epoch: number,
+  coordination: Coordination,
   onExit: (message: string) => void,
 ): Connected {
   const { host } = port;
@@ -123,8 +99,8 @@ function connect(
       push({ kind: 'streamClosed', stream });
     },
   });
-  const onPersisted = (): void => push({ kind: 'persisted' });
-  const registry = createRegistryLog({ store, epoch, timings, onPersisted, onFailure: onExit });
+  const leadership = createLeadership({ coordination, log, monoMs: () => clock.now().monoMs, onExit });
+  let registry: RegistryLog | undefined;
   const viewerOf = createViewers(config.security.gate.authorizer);
   const operators = createOperatorStreams({
     clock,
@@ -138,7 +114,8 @@ function connect(
     log,
     host,
     requests,
-    registry,
+    isTermOver: leadership.isTermOver,
+    registry: () => present(registry, "the term's registry"),
     durableRegistry: () => master.state.registrar.durable,
     onNote: operators.note,
     onExit,
@@ -159,15 +136,18 @@ function connect(
       peerCounters: () => peers.counters(),
       portMetrics: () => peerMetrics(host.stats),
       inputsWaiting: () => loop.queuedInputs,
+      leadership,
       push,
     }),
   });
 
   return {
-    async elect() {
+    async lead() {
+      const onPersisted = (): void => push({ kind: 'persisted' });
+      registry = createRegistryLog({ log: await leadership.contend(info), timings, onPersisted, onFailure: onExit });
       const contents = await registry.read();
-      if (!contents.ok) return onExit('another master has taken the registry over');
-      push({ kind: 'elected', registry: contents.value });
+      if (contents.ok) push({ kind: 'elected', registry: contents.value });
+      else onExit(`the registry can't be read: ${contents.error.text}`);
     },
     async stop() {
       peers.close();
@@ -176,7 +156,7 @@ function connect(
       operators.closeAll();
       renders.clear();
       await host.close();
-      await store.close();
+      await leadership.close();
     },
   };
 }
@@ -206,18 +186,19 @@ interface RequestParts {
   peerCounters(): ReadonlyMap<string, number>;
   portMetrics(): Metrics;
   inputsWaiting(): number;
+  readonly leadership: Leadership;
   push(input: MasterInput): void;
 }
 
 function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 'takeCall'> {
-  const { config, info, master, timings, requests, renders, operators, push } = parts;
+  const { config, info, master, timings, requests, renders, operators, leadership, push } = parts;
   const { state } = master;
   const startedAtMs = Date.now();
   const facts: ProcessFacts = { build: buildInfo, info, startedAtMs, cluster: config.cluster, flags: config.flags };
   const invalid = createInvalidCalls();
   const processStats = createProcessStats();
   const attached = attachedFiles(config.logFile);
-  const isLeading = (): boolean => state.recovered;
+  const isLeading = (): boolean => state.recovered && !leadership.isTermOver();
   const bodies = createBodyReader();
   const scheduler = createSchedulerApi({ bodies, requests, push, onInvalid: invalid.count });
   const { gate } = config.security;
@@ -229,13 +210,14 @@ function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 
     facts,
     viewerOf: parts.viewerOf,
     authorizer: config.security.gate.authorizer,
+    leader: leadership.leader,
     logging: createLoggingLevel(config.log, realClock),
     attached: attachedFilesFor(attached, config.security.gate.authorizer),
     filesFor: findRootFor(attached, config.security.gate.authorizer),
     state: () => state,
     metrics: () => {
       const measured = {
-        leading: state.recovered,
+        leading: isLeading(),
         operatorStreams: operators.open(),
         hasLog: config.registry.kind !== 'memory',
         counters: new Map([...invalid.counters, ...parts.cuts.counters(), ...parts.peerCounters()]),
@@ -253,7 +235,9 @@ function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 
     onRequest: createRequestHandler({
       handlers,
       gate,
+      info,
       isLeading,
+      leader: leadership.leader,
       // A view that throws is a broken invariant; the process's handler for uncaught errors ends the process.
       onFailure: (cause) => {
         throw cause;

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { openLmdbStore } from './lmdb-store.js';
-import type { LocalStore } from './local-store.js';
-import type { Store, StoreContents } from './types.js';
+import { openLmdbStore } from '../lmdb-store.js';
+import type { LocalStore } from '../local-store.js';
+import type { StoreContents } from '../types.js';
 
 const directories: string[] = [];
 export const newDirectory = (): string => {
@@ -28,11 +28,11 @@ export const openStore = async (directory: string): Promise<LocalStore> => {
 };
 
 export const bytes = (text: string): Uint8Array => Buffer.from(text);
-const texts = (contents: StoreContents): { snapshot: string | undefined; batches: string[] } => ({
+export const texts = (contents: StoreContents): { snapshot: string | undefined; batches: string[] } => ({
   snapshot: contents.snapshot === undefined ? undefined : Buffer.from(contents.snapshot).toString(),
   batches: contents.batches.map((batch) => Buffer.from(batch).toString()),
 });
-export const readOf = async (store: Store, epoch: number) => {
+export const readOf = async (store: LocalStore, epoch: number) => {
   const contents = await store.read(epoch);
   assert.ok(contents.ok);
   return texts(contents.value);
