@@ -46,7 +46,7 @@ test('LOCAL-COORDINATION-1: no one leads without a durable epoch', async () => {
   await assert.rejects(createLocalCoordination(failing).contend(bytes('me')), /disk is full/);
 });
 
-test('LOG-4: a write that a store on disk could not make has an unknown outcome', async () => {
+test('FENCEDLOG-4: a write that a store on disk could not make has an unknown outcome', async () => {
   const append = () => Promise.reject(new Error('the disk is full'));
   const coordination = createLocalCoordination({ ...createMemoryStore(), append });
   const log = coordination.openLog(await coordination.contend(bytes('me')));

@@ -51,7 +51,7 @@ export function createLocalCoordination(store: LocalStore): Coordination {
   };
 }
 
-/** LOG-4 is the store's: LMDBSTORE-4. */
+/** FENCEDLOG-4 is the store's: LMDBSTORE-4. */
 const openLocalLog = (store: LocalStore, epoch: number): FencedLog => ({
   read: () => toStoreResult(store.read(epoch)),
   append: (batch) => toStoreResult(store.append(epoch, batch)),

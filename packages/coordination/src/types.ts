@@ -50,11 +50,11 @@ export interface StoreContents {
 
 /**
  * A log of opaque batches, opened for a term.
- * LOG-1: `append` resolves only when the batch is durable; batches are read in the order of the calls.
- * LOG-2: nothing is written once a newer term has begun, however late the write arrives.
- * LOG-3: `read` always returns the last complete snapshot and exactly the batches after it, also after a crash during
+ * FENCEDLOG-1: `append` resolves only when the batch is durable; batches are read in the order of the calls.
+ * FENCEDLOG-2: nothing is written once a newer term has begun, however late the write arrives.
+ * FENCEDLOG-3: `read` always returns the last complete snapshot and exactly the batches after it, also after a crash during
  *     `snapshot`.
- * LOG-4: after a failed write all later writes fail.
+ * FENCEDLOG-4: after a failed write all later writes fail.
  */
 export interface FencedLog {
   read(): Promise<Result<StoreContents, StoreError>>;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Coordination, FencedLog, Term } from '../types.js';
-import type { SharedSite, Site, Skip } from './compliance.js';
+import type { Site, Skip } from './compliance.js';
 import { bytes, large, texts } from './stores.js';
 
 interface Opened {
@@ -37,7 +37,7 @@ export function testLog(kind: string, newSite: () => Promise<Site>, skip: Skip =
         assert.deepEqual(await contentsOf(log), { snapshot: undefined, batches: [] });
       }));
 
-    test('LOG-1: batches are read in the order of append, and the calls resolve in that order', () =>
+    test('FENCEDLOG-1: batches are read in the order of append, and the calls resolve in that order', () =>
       withLog(async ({ log }) => {
         const numbers = Array.from({ length: 300 }, (_, n) => n);
         const resolved: number[] = [];
@@ -56,14 +56,14 @@ export function testLog(kind: string, newSite: () => Promise<Site>, skip: Skip =
         );
       }));
 
-    test('LOG-1: batches of every size are read as they were appended: empty, and larger than a record of the service', () =>
+    test('FENCEDLOG-1: batches of every size are read as they were appended: empty, and larger than a record of the service', () =>
       withLog(async ({ log }) => {
         const batches = ['', 'x', large('l'), '', large('m'), 'y'];
         for (const batch of batches) assert.ok((await log.append(bytes(batch))).ok);
         assert.deepEqual((await contentsOf(log)).batches, batches);
       }));
 
-    test('LOG-3: a snapshot covers exactly the batches of earlier calls; an empty one is not the same as none', () =>
+    test('FENCEDLOG-3: a snapshot covers exactly the batches of earlier calls; an empty one is not the same as none', () =>
       withLog(async ({ log }) => {
         for (const letter of ['x', 'y']) {
           const before = log.append(bytes(`${letter}1`));
@@ -76,7 +76,7 @@ export function testLog(kind: string, newSite: () => Promise<Site>, skip: Skip =
         assert.deepEqual(await contentsOf(log), { snapshot: '', batches: [] });
       }));
 
-    test('LOG-3: of two concurrent snapshots the later one is read', () =>
+    test('FENCEDLOG-3: of two concurrent snapshots the later one is read', () =>
       withLog(async ({ log }) => {
         await Promise.all([log.snapshot(bytes(large('a'))), log.append(bytes('b')), log.snapshot(bytes('c'))]);
         assert.deepEqual(await contentsOf(log), { snapshot: 'c', batches: [] });
@@ -99,7 +99,7 @@ export function testLog(kind: string, newSite: () => Promise<Site>, skip: Skip =
 
 function testTerms(kind: string, newSite: () => Promise<Site>, skip: Skip): void {
   describe(`log ${kind}, of successive terms`, { skip, timeout: 120_000 }, () => {
-    test('LOG-1, LOG-3: the next process reads what the one before has written, and continues it', async () => {
+    test('FENCEDLOG-1, FENCEDLOG-3: the next process reads what the one before has written, and continues it', async () => {
       const site = await newSite();
       const one = await openLog(site);
       for (const text of ['a', 'b']) await one.log.append(bytes(text));
@@ -115,7 +115,7 @@ function testTerms(kind: string, newSite: () => Promise<Site>, skip: Skip): void
       await three.coordination.close();
     });
 
-    test('LOG-2, LOG-4: once a newer term has begun, the log of an older one reads and writes nothing', async () => {
+    test('FENCEDLOG-2, FENCEDLOG-4: once a newer term has begun, the log of an older one reads and writes nothing', async () => {
       const site = await newSite();
       const one = await openLog(site);
       await one.log.append(bytes('kept'));
@@ -138,40 +138,6 @@ function testTerms(kind: string, newSite: () => Promise<Site>, skip: Skip): void
       assert.deepEqual((await contentsOf(log)).batches, ['kept', 'new']);
       await two.coordination.close();
       if (!site.isSole) await one.coordination.close();
-    });
-  });
-}
-
-/** The rules of a log that several processes reach. */
-export function testSharedLog(kind: string, newSite: () => Promise<SharedSite>, skip: Skip = false): void {
-  describe(`log ${kind}, over a network`, { skip, timeout: 120_000 }, () => {
-    test('LOG-2: a process whose term the service ended cannot write any more', async () => {
-      const site = await newSite();
-      const one = await openLog(site);
-      await one.log.append(bytes('kept'));
-      await site.expire(one.coordination);
-      await one.term.lost;
-      assert.equal((await one.log.append(bytes('late'))).ok, false);
-      const two = await openLog(site);
-      assert.deepEqual((await contentsOf(two.log)).batches, ['kept']);
-      await Promise.all([one.coordination.close(), two.coordination.close()]);
-    });
-
-    test('a write while the connection is cut is made once or fails; it is never made twice, and none before it is lost', async () => {
-      const site = await newSite();
-      const one = await openLog(site);
-      await one.log.append(bytes('before'));
-      site.setCut(one.coordination, true);
-      const appended = one.log.append(bytes('during'));
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      site.setCut(one.coordination, false);
-      const result = await appended;
-      if (!result.ok) assert.notEqual(result.error.code, 'fenced');
-      await one.coordination.close();
-      const two = await openLog(site);
-      const { batches } = await contentsOf(two.log);
-      assert.ok(batches.join() === 'before,during' || (!result.ok && batches.join() === 'before'), batches.join());
-      await two.coordination.close();
     });
   });
 }
