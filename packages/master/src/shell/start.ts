@@ -78,9 +78,7 @@ function connect(
   coordination: Coordination,
   onExit: (message: string) => void,
 ): Connected {
-  const { host } = port;
-  const { log } = config;
-  const clock = realClock;
+  const [{ host }, { log }, clock] = [port, config, realClock];
   const info = masterInfoOf(config, host.address);
   const master: MasterCore = createMaster(
     { info, pid: pidOf('master', host.address) },
