@@ -182,7 +182,7 @@ test('a custom executor is charged once, and its info may not change while it ru
     executor_id: { value: 'e' },
     status: 9,
   };
-  agent.say({ name: 'ExitedExecutorMessage', body: exited });
+  agent.send({ name: 'ExitedExecutorMessage', body: exited });
   assert.deepEqual(scheduler.take('FAILURE').failure?.status, 9);
   assert.equal(quantitiesToRecord(world.master.state.allocator.roleUsage('*').consumed)['cpus'], 0.2);
 });
@@ -285,7 +285,7 @@ test('the status of an operation with an id has a uuid; the operation is recorde
   const { operation_uuid } = agent.take('ApplyOperationMessage');
   const uuid = { value: 'DN1KXCiXRXGIg9pO8WEyig==' };
   const status = { operation_id, state: 'OPERATION_FINISHED' as const, uuid, agent_id: { value: agent.id } };
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: {
       framework_id: { value: scheduler.id },

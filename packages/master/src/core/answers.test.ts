@@ -64,8 +64,8 @@ const counter = ({ master }: World, name: string): number => master.state.counte
 test('SUBSCRIBE: a framework of an earlier master is announced as added, then as updated', () => {
   const world = createWorld();
   world.subscribe({ id: { value: 'earlier' } });
-  const told = world.notes.filter(({ kind }) => kind !== 'log').map(({ kind }) => kind);
-  assert.deepEqual(told, ['frameworkAdded', 'frameworkUpdated']);
+  const kinds = world.notes.filter(({ kind }) => kind !== 'log').map(({ kind }) => kind);
+  assert.deepEqual(kinds, ['frameworkAdded', 'frameworkUpdated']);
 });
 
 test('TEARDOWN: unreachable tasks are not counted a second time', () => {
@@ -89,7 +89,7 @@ test('driver: the same pid again, without force, gets RESCIND of its offers and 
 
 test('driver: a framework that was recovered from an agent gets FrameworkRegisteredMessage', () => {
   const world = createWorld();
-  const agent = world.agent(undefined, { silent: true });
+  const agent = world.agent(undefined, { unregistered: true });
   const id = { value: 'earlier' };
   agent.reregister({ agent: { ...agent.info, id: { value: 'a' } }, frameworks: [{ ...driverInfo, id }] });
   assert.equal(world.master.state.frameworks.get('earlier' as never)?.status, 'recovered');
@@ -151,7 +151,7 @@ test('re-registration: a returned task is neither completed nor unreachable', ()
 
 test('re-registration: AGENT_ADDED precedes the events of frameworks that only the agent knows, and of their tasks', () => {
   const world = createWorld();
-  const agent = world.agent(undefined, { silent: true });
+  const agent = world.agent(undefined, { unregistered: true });
   const id = { value: 'earlier' };
   const brought = { name: 't', task_id: { value: 't' }, framework_id: id, agent_id: { value: 'a' } } as const;
   agent.reregister({
@@ -159,8 +159,8 @@ test('re-registration: AGENT_ADDED precedes the events of frameworks that only t
     frameworks: [{ ...driverInfo, id }],
     tasks: [{ ...brought, state: 'TASK_RUNNING', resources: resources('cpus:1') }],
   });
-  const told = world.notes.filter(({ kind }) => kind !== 'log').map(({ kind }) => kind);
-  assert.deepEqual(told, ['agentAdded', 'frameworkAdded', 'taskAdded']);
+  const kinds = world.notes.filter(({ kind }) => kind !== 'log').map(({ kind }) => kind);
+  assert.deepEqual(kinds, ['agentAdded', 'frameworkAdded', 'taskAdded']);
 });
 
 test('removal: slave_removals counts by reason, and a removal for maintenance has none', () => {
@@ -168,7 +168,7 @@ test('removal: slave_removals counts by reason, and a removal for maintenance ha
     ['reason_unhealthy', (world, agent) => loseAgent({ world, agent })],
     [
       'reason_unregistered',
-      (_, agent) => agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
+      (_, agent) => agent.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
     ],
     [
       'reason_registered',
@@ -225,7 +225,7 @@ function reserving(): Running & { readonly events: () => readonly (string | unde
 
 test('removal: operations of a removed agent are removed without an update', () => {
   const { world, agent, events } = reserving();
-  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  agent.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
   assert.equal(world.master.state.operations.size, 0);
   assert.deepEqual(events(), ['UPDATE', 'RESCIND', 'FAILURE']);
 });
@@ -248,7 +248,7 @@ test('operations of an unreachable and a gone agent are reported before its task
 
 test('an operation status with a uuid of an operation that the master does not know counts as invalid', () => {
   const { world, agent } = running();
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: {
       operation_uuid: { value: uuid },
@@ -261,8 +261,8 @@ test('an operation status with a uuid of an operation that the master does not k
 
 test('DRAIN_AGENT of an agent that lacks AGENT_DRAINING: 400', () => {
   const world = createWorld();
-  const agent = world.agent(undefined, { silent: true });
-  agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.8.0' } });
+  const agent = world.agent(undefined, { unregistered: true });
+  agent.send({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.8.0' } });
   const reply = world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id: { value: `${MASTER_ID}-S0` } } });
   assert.equal(reply?.status, 400);
   assert.match(reply?.text ?? '', /AGENT_DRAINING/);
@@ -287,7 +287,7 @@ test('TASK_UPDATED: for each result of a check, not for tasks of a re-registered
   for (const reason of ['REASON_TASK_CHECK_STATUS_UPDATED', 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'] as const) {
     const status = { task_id: { value: 't' }, state: 'TASK_RUNNING' as const, uuid, reason };
     const update = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, timestamp: 1, uuid };
-    agent.say({ name: 'StatusUpdateMessage', body: { update, pid: agent.pid } });
+    agent.send({ name: 'StatusUpdateMessage', body: { update, pid: agent.pid } });
   }
   assert.equal(updates(), before + 2);
   const sent = present(known(), 'the task');
@@ -301,9 +301,9 @@ test('TASK_UPDATED: for each result of a check, not for tasks of a re-registered
 test('every registration message of an agent is counted, also repeated and ignored ones', () => {
   const world = createWorld();
   world.holdStore(true);
-  const agent = world.agent(undefined, { silent: true });
+  const agent = world.agent(undefined, { unregistered: true });
   for (let i = 0; i < 3; i++) agent.register();
-  agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: 'none' } });
+  agent.send({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: 'none' } });
   assert.equal(counter(world, 'messages_register_slave'), 4);
   for (let i = 0; i < 2; i++) agent.reregister({ agent: agent.info });
   assert.equal(counter(world, 'messages_reregister_slave'), 2);

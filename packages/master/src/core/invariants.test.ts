@@ -215,7 +215,7 @@ class Walk {
         if (pick % 8 === 0) this.world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id } });
         break;
       case 'unregister':
-        if (pick % 8 === 1) agent.say({ name: 'UnregisterAgentMessage', body: { agent_id } });
+        if (pick % 8 === 1) agent.send({ name: 'UnregisterAgentMessage', body: { agent_id } });
         break;
       default:
         break;

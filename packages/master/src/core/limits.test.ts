@@ -155,8 +155,8 @@ test('operations that an agent reports beyond the limit agentOperations are not 
   world.wait(1_000);
   const { most } = LIMITS.agentOperations;
   const reported = times(most + 2, (i) => reportedOperation(i));
-  agent.say(operationsReport(agent, reported.slice(0, 1)));
-  agent.say(operationsReport(agent, reported));
+  agent.send(operationsReport(agent, reported.slice(0, 1)));
+  agent.send(operationsReport(agent, reported));
   const { operations } = world.master.state;
   assert.equal(operations.size, most);
   const expected = `expected at most ${most} items, got`;
@@ -176,10 +176,10 @@ test('operations that an agent reports beyond the limit agentOperations are not 
   });
   assert.deepEqual([reply?.status, reply?.text], [409, refusal]);
   const ended = { state: 'OPERATION_FINISHED' as const, uuid: reported[0]?.uuid };
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: { agent_id: { value: agent.id }, operation_uuid: reportedOperation(0).uuid, status: ended },
   });
-  agent.say(operationsReport(agent, reported.slice(1)));
+  agent.send(operationsReport(agent, reported.slice(1)));
   assert.equal(operations.size, most, 'room that an acknowledged operation leaves is used');
 });

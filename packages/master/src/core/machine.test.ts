@@ -11,7 +11,7 @@ test('the version grows with steps that change what views show, and not with pin
     assert.ok(state.version >= before);
     return state.version > before;
   };
-  let agent = world.agent('cpus:1;mem:64', { silent: true });
+  let agent = world.agent('cpus:1;mem:64', { unregistered: true });
   assert.equal(
     grows(() => agent.register()),
     true,
@@ -25,7 +25,7 @@ test('the version grows with steps that change what views show, and not with pin
   scheduler.call({ type: 'SUPPRESS' });
   agent.answersPings = false;
   assert.equal(
-    grows(() => agent.say({ name: 'PongAgentMessage', body: {} })),
+    grows(() => agent.send({ name: 'PongAgentMessage', body: {} })),
     false,
     'a pong',
   );

@@ -19,11 +19,11 @@ function learned(agent: TestAgent, frameworkId: string): void {
     uuid,
   };
   const agent_id = { value: agent.id };
-  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
+  agent.send({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
 }
 
 const finished = (agent: TestAgent, frameworkId: string): void =>
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: {
       framework_id: { value: frameworkId },
@@ -33,7 +33,7 @@ const finished = (agent: TestAgent, frameworkId: string): void =>
     },
   });
 
-const told = (scheduler: TestScheduler): OperationStatus | undefined =>
+const takeStatus = (scheduler: TestScheduler): OperationStatus | undefined =>
   scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status;
 
 test('a terminal status is not acknowledged while its framework may still subscribe', () => {
@@ -45,7 +45,7 @@ test('a terminal status is not acknowledged while its framework may still subscr
   assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
   const scheduler = world.subscribe({ id: { value: id } });
   finished(agent, id);
-  assert.deepEqual(told(scheduler)?.uuid, statusUuid);
+  assert.deepEqual(takeStatus(scheduler)?.uuid, statusUuid);
   scheduler.call({
     type: 'ACKNOWLEDGE_OPERATION_STATUS',
     acknowledge_operation_status: {
@@ -68,9 +68,9 @@ test('an operation that did not reach its agent is reported once as OPERATION_DR
   const status = { state: 'OPERATION_DROPPED' as const };
   const agent_id = { value: agent.id };
   const body = { framework_id: { value: id }, agent_id, operation_uuid: uuid, status };
-  agent.say({ name: 'UpdateOperationStatusMessage', body });
-  assert.deepEqual(told(scheduler), { operation_id: { value: 'op' }, ...status });
-  assert.equal(world.master.state.operations.size, 0, 'nobody sends it again');
+  agent.send({ name: 'UpdateOperationStatusMessage', body });
+  assert.deepEqual(takeStatus(scheduler), { operation_id: { value: 'op' }, ...status });
+  assert.equal(world.master.state.operations.size, 0, 'no operation is recorded any more');
 });
 
 test('ten minutes after the agent registered, the master acknowledges a status of an unknown framework', () => {
@@ -100,11 +100,11 @@ test('an operation of an unsubscribed resource provider is reconciled with its a
   });
   const status: OperationStatus = { operation_id: { value: 'op' }, state: 'OPERATION_UNKNOWN' };
   const framework_id = { value: scheduler.id };
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: { framework_id, agent_id: { value: agent.id }, status },
   });
-  assert.deepEqual(told(scheduler), status);
+  assert.deepEqual(takeStatus(scheduler), status);
 });
 
 test('a reconciliation is answered with the last status that was sent', () => {
@@ -113,7 +113,7 @@ test('a reconciliation is answered with the last status that was sent', () => {
   const scheduler = world.subscribe();
   learned(agent, scheduler.id);
   const pending: OperationStatus = { operation_id: { value: 'op' }, state: 'OPERATION_PENDING', uuid: statusUuid };
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: {
       framework_id: { value: scheduler.id },
@@ -123,10 +123,10 @@ test('a reconciliation is answered with the last status that was sent', () => {
       latest_status: { ...pending, state: 'OPERATION_FINISHED' },
     },
   });
-  assert.equal(told(scheduler)?.state, 'OPERATION_PENDING');
+  assert.equal(takeStatus(scheduler)?.state, 'OPERATION_PENDING');
   scheduler.call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: {} });
   const { uuid: _, ...plain } = pending;
-  assert.deepEqual(told(scheduler), plain);
+  assert.deepEqual(takeStatus(scheduler), plain);
 });
 
 function reserved() {
@@ -154,7 +154,7 @@ function reserved() {
   const finish = (): void => {
     const status = { operation_id: { value: 'op' }, state: 'OPERATION_FINISHED' as const, uuid: statusUuid };
     const body = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, operation_uuid };
-    agent.say({ name: 'UpdateOperationStatusMessage', body });
+    agent.send({ name: 'UpdateOperationStatusMessage', body });
   };
   /** Whether one of the pings since the last look said "not connected". */
   const isAskedAnew = (): boolean => {
@@ -204,8 +204,8 @@ test('an update with another resource version than the registration makes the ag
   const { agent, isAskedAnew } = reserved();
   isAskedAnew();
   const update = { agent_id: { value: agent.id }, operations: {} };
-  agent.say({ name: 'UpdateAgentMessage', body: update });
+  agent.send({ name: 'UpdateAgentMessage', body: update });
   assert.equal(isAskedAnew(), false);
-  agent.say({ name: 'UpdateAgentMessage', body: { ...update, resource_version_uuid: statusUuid } });
+  agent.send({ name: 'UpdateAgentMessage', body: { ...update, resource_version_uuid: statusUuid } });
   assert.equal(isAskedAnew(), true);
 });

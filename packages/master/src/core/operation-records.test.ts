@@ -18,15 +18,15 @@ const operation = (n: number, more: Partial<Operation> = {}, id?: string): Opera
 });
 
 const report = (agent: TestAgent, ...operations: readonly Operation[]): void =>
-  agent.say({ name: 'UpdateAgentMessage', body: { agent_id: { value: agent.id }, operations: { operations } } });
+  agent.send({ name: 'UpdateAgentMessage', body: { agent_id: { value: agent.id }, operations: { operations } } });
 
 const update = (agent: TestAgent, n: number, status: OperationStatus, more: object = {}): void =>
-  agent.say({
+  agent.send({
     name: 'UpdateOperationStatusMessage',
     body: { agent_id: { value: agent.id }, operation_uuid: uuidOf(n), status, ...more },
   });
 
-const told = (scheduler: TestScheduler) =>
+const sentStatuses = (scheduler: TestScheduler) =>
   scheduler.events.splice(0).flatMap(({ update_operation_status: it }) => (it === undefined ? [] : [it.status]));
 const listed = (world: World) => [...world.master.state.operations.keys()];
 const recordOf = (world: World, n: number) => world.master.state.operations.get(uuidOf(n).value as OperationUuid);
@@ -82,9 +82,9 @@ test("an operation is sent with the agent's resource version, and recorded as OP
 
 test('an agent without RESOURCE_PROVIDER gets the resulting checkpointed resources, and no operation is recorded', () => {
   const world = createWorld();
-  const agent = world.agent('cpus:4;mem:4096', { silent: true });
+  const agent = world.agent('cpus:4;mem:4096', { unregistered: true });
   const agent_capabilities = CAPABILITIES.filter(({ type }) => type !== 'RESOURCE_PROVIDER');
-  agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
+  agent.send({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
   const scheduler = world.subscribe({ roles: ['web'], capabilities });
   world.wait(1_000);
   const offer = scheduler.offer();
@@ -107,7 +107,7 @@ test('an id that operations of two agents have refers to the first one, also aft
   report(second, operation(2, { framework_id }, 'op'));
   const uuidNow = () => world.master.state.frameworks.get(scheduler.id)?.operationUuids.get('op' as never);
   assert.equal(uuidNow(), uuidOf(1).value);
-  second.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: second.id } } });
+  second.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: second.id } } });
   assert.deepEqual(listed(world), [uuidOf(1).value]);
   assert.equal(uuidNow(), uuidOf(1).value);
 });
@@ -143,7 +143,7 @@ for (const [how, state, message] of [
     scheduler.events.splice(0);
     if (how === 'unreachable') world.wait(5_000);
     else world.operator({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: agent.id } } });
-    assert.deepEqual(told(scheduler), [
+    assert.deepEqual(sentStatuses(scheduler), [
       { operation_id: { value: 'op' }, state, message, agent_id: { value: agent.id } },
     ]);
     assert.deepEqual([countOf(world, `operations/${how}`), countOf(world, `operations/reserve/${how}`)], [4, 4]);
@@ -211,7 +211,7 @@ test('each status of an operation is kept once; a terminal status is counted onc
   assert.equal(countOf(world, 'messages_operation_status_update'), 3);
   assert.equal(countOf(world, 'valid_operation_status_updates'), 3);
   assert.deepEqual(
-    told(scheduler).map(({ operation_id, state }) => [operation_id?.value, state]),
+    sentStatuses(scheduler).map(({ operation_id, state }) => [operation_id?.value, state]),
     [
       ['op', 'OPERATION_PENDING'],
       ['op', 'OPERATION_PENDING'],
@@ -264,8 +264,8 @@ test('a status from another process than the agent is dropped, counted and logge
   });
   update(agent, 9, status, { agent_id: { value: 'nobody' } });
   assert.deepEqual(warnings(world), [
-    `ignoring OPERATION_FINISHED of an operation from ${elsewhere}: agent ${agent.id} is not there`,
-    `ignoring OPERATION_FINISHED of an operation from ${agent.pid}: agent nobody is not there`,
+    `ignoring OPERATION_FINISHED of an operation from ${elsewhere}: agent ${agent.id} is not at that pid`,
+    `ignoring OPERATION_FINISHED of an operation from ${agent.pid}: agent nobody is not at that pid`,
   ]);
   assert.equal(countOf(world, 'invalid_operation_status_updates'), 2);
   assert.equal(recordOf(world, 1)?.operation.latest_status.state, 'OPERATION_PENDING');
@@ -284,7 +284,7 @@ test('a status of an unknown operation is acknowledged, or sent to the framework
   });
   const of = (id: string) => ({ framework_id: { value: id } });
   const withoutOperation = { operation_uuid: undefined };
-  const table: readonly (readonly [status: OperationStatus, more: object, acknowledged: boolean, told: boolean])[] = [
+  const table: readonly (readonly [status: OperationStatus, more: object, acknowledged: boolean, isSent: boolean])[] = [
     [finished('x'), of(scheduler.id), false, true],
     [finished('x'), { ...of(scheduler.id), ...withoutOperation }, false, true],
     [finished(undefined), of(scheduler.id), true, false],
@@ -297,26 +297,26 @@ test('a status of an unknown operation is acknowledged, or sent to the framework
     [finished(undefined), withoutOperation, false, false],
   ];
   scheduler.events.splice(0);
-  for (const [status, more, acknowledged, hasUuid] of table) {
+  for (const [status, more, acknowledged, isSent] of table) {
     const what = JSON.stringify([status, more]);
     const invalidBefore = countOf(world, 'invalid_operation_status_updates');
     update(agent, 9, status, more);
     const [sent] = agent.received.splice(0).filter(({ name }) => name === 'AcknowledgeOperationStatusMessage');
     const expected = { status_uuid: statusUuidOf(1), operation_uuid: uuidOf(9) };
     assert.deepEqual(sent?.body, acknowledged ? expected : undefined, what);
-    assert.deepEqual(told(scheduler), hasUuid ? [status] : [], what);
+    assert.deepEqual(sentStatuses(scheduler), isSent ? [status] : [], what);
     const isInvalid = !('operation_uuid' in more);
     assert.equal(countOf(world, 'invalid_operation_status_updates') - invalidBefore, isInvalid ? 1 : 0, what);
   }
   report(other, operation(1, of(scheduler.id), 'x'));
   update(agent, 9, finished('x'), of(scheduler.id));
-  assert.deepEqual(told(scheduler), []);
+  assert.deepEqual(sentStatuses(scheduler), []);
   assert.equal(
     warnings(world).at(-1),
     `ignoring OPERATION_FINISHED of operation x from agent ${agent.id}: the operation is on agent ${other.id}`,
   );
   update(other, 9, finished('x'), of(scheduler.id));
-  assert.deepEqual(told(scheduler), [finished('x')]);
+  assert.deepEqual(sentStatuses(scheduler), [finished('x')]);
 });
 
 test('a framework may subscribe until ten minutes after the last registration of its agent', () => {

@@ -165,7 +165,7 @@ test('tasks and operations are refused with a message that names the field', () 
     assert.match(message ?? '', text);
   }
   refused({ type: 'RESERVE', id: id('op'), reserve: { resources: resources('cpus:1') } });
-  const told = scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status;
-  assert.equal(told?.state, 'OPERATION_ERROR');
-  assert.match(told?.message ?? '', /reserve\.resources\[0\]\.reservations: expected a dynamic reservation/);
+  const status = scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status;
+  assert.equal(status?.state, 'OPERATION_ERROR');
+  assert.match(status?.message ?? '', /reserve\.resources\[0\]\.reservations: expected a dynamic reservation/);
 });

@@ -69,7 +69,7 @@ function isOnlyOnOtherAgents(framework: Framework, taskId: TaskId, agentId: Agen
 const ACKNOWLEDGEMENTS_KEPT = 32;
 
 /**
- * UPDATES-1. The statuses of a live task do not tell: an agent that re-registers also lists statuses that are queued behind
+ * UPDATES-1. The statuses of a live task are not looked at: an agent that re-registers also lists statuses that are queued behind
  * the one that it sends.
  */
 function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {

@@ -6,133 +6,6 @@ import { bytesOfUuid } from '@meseta/wire/uuid';
 import { byRole, taskOf, usedByFramework, usedOnAgent } from './tasks.js';
 import { createWorld, MASTER_ID, task } from './testing.js';
 
-test('a task: offered, launched, running, finished, acknowledged', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  assert.equal(world.persisted.at(-1)?.kind, 'admitAgent');
-  const scheduler = world.subscribe();
-  assert.deepEqual(
-    scheduler.events.slice(0, 2).map((event) => event.type),
-    ['SUBSCRIBED', 'HEARTBEAT'],
-  );
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  assert.equal(offer.agent_id.value, agent.id);
-  assert.equal(scheduler.launch(offer, task('t', offer))?.status, 202);
-
-  const run = agent.take('RunTaskMessage');
-  assert.equal(run.task.task_id.value, 't');
-  assert.equal(run.launch_executor, true);
-  const framework = world.master.state.frameworks.get(scheduler.id);
-  assert.equal(framework?.tasks.get('t' as never)?.state, 'TASK_STAGING');
-
-  agent.update(scheduler, 't', 'TASK_RUNNING');
-  const running = scheduler.status();
-  assert.equal(running.state, 'TASK_RUNNING');
-  scheduler.acknowledge(running);
-  assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, running.uuid);
-
-  agent.update(scheduler, 't', 'TASK_FINISHED');
-  const finished = scheduler.status();
-  assert.equal(framework?.tasks.has('t' as never), true, 'in tasks until its end is acknowledged');
-  scheduler.acknowledge(finished);
-  assert.equal(framework?.tasks.size, 0);
-  assert.deepEqual(
-    [...(framework?.completedTasks.values() ?? [])].map(({ state }) => state),
-    ['TASK_FINISHED'],
-  );
-
-  world.wait(2_000);
-  scheduler.call({ type: 'REVIVE' });
-  world.wait(2_000);
-  const resources = world.master.state.allocator.totals();
-  assert.deepEqual(resources.offeredOrAllocatedTotal, resources.total, 'everything is free and offered again');
-});
-
-test('TASK_UPDATED has every state that an agent reports, and the latest known state', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer));
-  agent.update(scheduler, 't', 'TASK_STARTING', 'TASK_RUNNING');
-  agent.update(scheduler, 't', 'TASK_RUNNING');
-  const told = world.notes.flatMap((note) => (note.kind === 'taskUpdated' ? [[note.state, note.status.state]] : []));
-  assert.deepEqual(told, [
-    ['TASK_RUNNING', 'TASK_STARTING'],
-    ['TASK_RUNNING', 'TASK_RUNNING'],
-  ]);
-});
-
-test('UPDATES-1: an update that is resent after its acknowledgement is acknowledged by the master and not sent again', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer));
-  /** The agent died with acknowledgements in its socket, and sends again what it has on disk. */
-  const sayAgain = (status: TaskStatus): void => {
-    const framework_id = { value: scheduler.id };
-    const update = { framework_id, agent_id: { value: agent.id }, status, timestamp: 1, uuid: status.uuid };
-    agent.say({ name: 'StatusUpdateMessage', body: { update } });
-  };
-  const seen: TaskStatus[] = [];
-  for (const state of ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'] as const) {
-    agent.update(scheduler, 't', state);
-    const status = scheduler.status();
-    sayAgain(status);
-    assert.equal(scheduler.status().uuid, status.uuid, 'told again until it is acknowledged');
-    seen.push(status);
-    scheduler.acknowledge(status);
-    agent.take('StatusUpdateAcknowledgementMessage');
-    // A call that is made again, as its answer was lost.
-    scheduler.acknowledge(seen[0] as TaskStatus);
-    agent.take('StatusUpdateAcknowledgementMessage');
-    const told = scheduler.events.length;
-    for (const earlier of seen) {
-      sayAgain(earlier);
-      assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, earlier.uuid);
-    }
-    assert.equal(scheduler.events.length, told);
-  }
-});
-
-test('UPDATES-1: updates that are queued at an agent which re-registers are sent later, in order', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer));
-  const said = (state: TaskStatus['state'], n: number): TaskStatus => ({
-    task_id: { value: 't' },
-    agent_id: { value: agent.id },
-    state,
-    uuid: bytesOfUuid(`00000000-0000-4000-8000-00000000000${n}`),
-  });
-  const waiting = [said('TASK_RUNNING', 1), said('TASK_RUNNING', 2), said('TASK_FAILED', 3)];
-  const framework_id = { value: scheduler.id };
-  const resources = offer.resources ?? [];
-  // One status for each run of equal states, the newest.
-  const known = { name: 't', task_id: { value: 't' }, framework_id, agent_id: { value: agent.id }, resources };
-  agent.answersPings = false;
-  world.wait(90_000);
-  assert.equal(world.master.state.agents.unreachable.has(agent.id), true);
-  while (scheduler.events.some(({ type }) => type === 'UPDATE')) scheduler.status();
-  agent.answersPings = true;
-  agent.reregister({ tasks: [{ ...known, state: 'TASK_FAILED', statuses: waiting.slice(1) }] });
-  assert.equal(scheduler.status().uuid, undefined, 'the master tells that the task is back');
-  for (const status of waiting) {
-    const update = { framework_id, agent_id: { value: agent.id }, status, timestamp: 1, uuid: status.uuid };
-    agent.say({ name: 'StatusUpdateMessage', body: { update } });
-    assert.equal(scheduler.status().uuid, status.uuid);
-    scheduler.acknowledge(status);
-    assert.equal(agent.take('StatusUpdateAcknowledgementMessage').uuid, status.uuid);
-  }
-});
-
 test('a task that goes back and forth between states keeps its last 256 statuses', () => {
   const world = createWorld();
   const agent = world.agent();
@@ -259,25 +132,10 @@ test('used resources are those of live tasks and of executors, by agent and by f
     executor_id: { value: 'e0' },
     status: 0,
   };
-  agent?.say({ name: 'ExitedExecutorMessage', body: gone });
+  agent?.send({ name: 'ExitedExecutorMessage', body: gone });
   assert.deepEqual(usedOnAgentById(first as AgentId), [[scheduler.id, { cpus: 0.2, mem: 64 }]]);
   assert.deepEqual([framework.executors.has(first as AgentId), framework.executors.size], [false, 1]);
   assert.equal(state.agents.registered.get(first as AgentId)?.executors.size, 0);
-});
-
-test('a framework keeps the most recent unreachable tasks, up to the maximum', () => {
-  const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1, maxUnreachableTasksPerFramework: 2 });
-  const agent = world.agent('cpus:4;mem:4096');
-  const scheduler = world.subscribe({ capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] });
-  const offer = scheduler.offer();
-  scheduler.launch(offer, ...['a', 'b', 'c'].map((id) => task(id, offer)));
-  const framework = world.master.state.frameworks.get(scheduler.id);
-  assert.deepEqual([...world.master.state.taskCounts], [['TASK_STAGING', 3]]);
-  agent.answersPings = false;
-  world.wait(5_000);
-  assert.deepEqual([...(framework?.unreachableTasks.keys() ?? [])], ['b', 'c']);
-  assert.deepEqual([framework?.tasks.size, framework?.completedTasks.size], [0, 0]);
-  for (const count of world.master.state.taskCounts.values()) assert.equal(count, 0);
 });
 
 test('a recorded status has no data, and consecutive equal states are one entry', () => {
@@ -290,7 +148,7 @@ test('a recorded status has no data, and consecutive equal states are one entry'
     const uuid = bytesOfUuid(`00000000-0000-4000-8000-00000000000${n}`);
     const status = { task_id: { value: 't' }, agent_id: { value: agent.id }, state, uuid, data: 'AAAA', ...more };
     const update = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, timestamp: 1, uuid };
-    agent.say({ name: 'StatusUpdateMessage', body: { update } });
+    agent.send({ name: 'StatusUpdateMessage', body: { update } });
     assert.equal(scheduler.status().data, 'AAAA');
   };
   const kept = () => {
@@ -304,18 +162,18 @@ test('a recorded status has no data, and consecutive equal states are one entry'
     ['TASK_STARTING', undefined, undefined],
     ['TASK_RUNNING', 'second', undefined],
   ]);
-  const told = () => world.notes.filter(({ kind }) => kind === 'taskUpdated').length;
-  assert.equal(told(), 2, 'operators are told of a state once');
+  const taskUpdates = () => world.notes.filter(({ kind }) => kind === 'taskUpdated').length;
+  assert.equal(taskUpdates(), 2, 'one note for consecutive equal states');
   for (const reason of ['REASON_TASK_CHECK_STATUS_UPDATED', 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'] as const) {
-    const before = told();
+    const before = taskUpdates();
     says('TASK_RUNNING', before + 2, { reason });
-    assert.equal(told(), before + 1, reason);
+    assert.equal(taskUpdates(), before + 1, reason);
   }
 });
 
 test('SECRETS-1: a task that an agent reports at its re-registration is recorded without secrets, with its statuses and labels', () => {
   const world = createWorld();
-  const agent = world.agent('cpus:4;mem:4096', { silent: true });
+  const agent = world.agent('cpus:4;mem:4096', { unregistered: true });
   const scheduler = world.subscribe();
   const framework_id = { value: scheduler.id };
   const agent_id = { value: `${MASTER_ID}-S7` };
@@ -333,7 +191,7 @@ test('SECRETS-1: a task that an agent reports at its re-registration is recorded
   ];
   const known = { name: 't', task_id: { value: 't' }, framework_id, agent_id, state: 'TASK_RUNNING' as const };
   const full = { ...known, labels, statuses, ...parts({ type: 'VALUE', value: { data: 'c2VjcmV0' } }) } as Task;
-  agent.say({
+  agent.send({
     name: 'ReregisterAgentMessage',
     body: {
       agent: { ...agent.info, id: agent_id },

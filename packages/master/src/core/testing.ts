@@ -35,7 +35,7 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from './options.js';
 
 export interface WorldOptions extends Partial<MasterOptions> {
   readonly registry?: RegistryState;
-  /** Do not feed `elected`; the test does that. */
+  /** Whether the election is left to the test. */
   readonly waiting?: boolean;
   /** The master's fault domain. */
   readonly domain?: DomainInfo;
@@ -64,8 +64,8 @@ export interface AgentSpec {
   readonly pid: string;
   readonly info: Partial<AgentInfo>;
   readonly version: string;
-  /** Do not register the agent. */
-  readonly silent: boolean;
+  /** Whether the agent is not registered. */
+  readonly unregistered: boolean;
 }
 
 export interface TestAgent {
@@ -76,13 +76,18 @@ export interface TestAgent {
   /** Removes and returns the oldest message with that name. */
   take<Name extends LibprocessMessage['name']>(name: Name): Extract<LibprocessMessage, { readonly name: Name }>['body'];
   has(name: LibprocessMessage['name']): boolean;
-  say(message: LibprocessMessage): void;
+  send(message: LibprocessMessage): void;
   /** Whether it answers pings. */
   answersPings: boolean;
   register(): void;
   reregister(more?: Partial<ReregisterAgentMessage>): void;
   /** Sends a status update of a launched task and returns the update's uuid. */
-  update(framework: TestScheduler, taskId: string, state: TaskStatus['state'], latest?: TaskStatus['state']): string;
+  update(
+    framework: Pick<TestScheduler, 'id'>,
+    taskId: string,
+    state: TaskStatus['state'],
+    latest?: TaskStatus['state'],
+  ): string;
   breakConnection(): void;
 }
 
@@ -268,7 +273,7 @@ class TestWorld implements World {
   agent(text = 'cpus:4;mem:4096;disk:8192;ports:[31000-31999]', more: Partial<AgentSpec> = {}): TestAgent {
     const agent = createAgent(this, text, more, this.agents.size);
     this.agents.set(agent.pid, agent);
-    if (more.silent !== true) agent.register();
+    if (more.unregistered !== true) agent.register();
     return agent;
   }
 
@@ -311,7 +316,8 @@ function createAgent(world: TestWorld, text: string, more: Partial<AgentSpec>, n
   const known = { version: more.version ?? '1.12.0', agent_capabilities: CAPABILITIES };
   const resource_version_uuid = { value: bytesOfUuid('11111111-1111-4111-8111-111111111111') };
   let id = '' as AgentId;
-  const learn = (): void => {
+  /** Keeps the last id that the master assigned, because tests remove messages. */
+  const readAssignedId = (): void => {
     for (const message of received) {
       if (message.name === 'AgentRegisteredMessage') id = message.body.agent_id.value as AgentId;
     }
@@ -320,18 +326,19 @@ function createAgent(world: TestWorld, text: string, more: Partial<AgentSpec>, n
     pid,
     info,
     get id() {
-      learn();
+      readAssignedId();
       return id;
     },
     received,
     answersPings: true,
     take: (name) => takeFirst(received, (message) => message.name === name, name).body as never,
     has: (name) => received.some((message) => message.name === name),
-    say: (message) => void world.feed({ kind: 'message', from: pid, message }),
-    register: () => agent.say({ name: 'RegisterAgentMessage', body: { agent: info, ...known, resource_version_uuid } }),
+    send: (message) => void world.feed({ kind: 'message', from: pid, message }),
+    register: () =>
+      agent.send({ name: 'RegisterAgentMessage', body: { agent: info, ...known, resource_version_uuid } }),
     reregister(again = {}) {
       const body = { agent: { ...info, id: { value: agent.id } }, ...known, resource_version_uuid, ...again };
-      agent.say({ name: 'ReregisterAgentMessage', body });
+      agent.send({ name: 'ReregisterAgentMessage', body });
     },
     update(framework, taskId, state, latest) {
       const uuid = statusUuid(world);
@@ -352,7 +359,7 @@ function createAgent(world: TestWorld, text: string, more: Partial<AgentSpec>, n
         uuid,
         latest_state: latest ?? state,
       };
-      agent.say({ name: 'StatusUpdateMessage', body: { update, pid } });
+      agent.send({ name: 'StatusUpdateMessage', body: { update, pid } });
       return uuid;
     },
     breakConnection: () => void world.feed({ kind: 'peerLost', address: pid.slice(pid.indexOf('@') + 1) }),

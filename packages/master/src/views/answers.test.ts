@@ -80,7 +80,7 @@ test('/frameworks: reregistered_time stays while disconnected, unregistered_time
 
 test('FRAMEWORK_ADDED: times that are not set are 0', () => {
   const world = createWorld();
-  const agent = world.agent(undefined, { silent: true });
+  const agent = world.agent(undefined, { unregistered: true });
   const info: FrameworkInfo = { user: 'root', name: 'n', id: { value: 'earlier' } };
   const events = eventsOf(world, () =>
     agent.reregister({ agent: { ...agent.info, id: { value: 'a' } }, frameworks: [info] }),

@@ -190,7 +190,7 @@ test('SECRETS-1: no document shows a secret of an executor, a health check or a 
   const { info, tasks } = present(world.master.state.frameworks.get(scheduler.id), 'the framework');
   const returned = [...tasks.values()].map((it): Task => ({ ...it, ...hidden }));
   const next = createWorld();
-  const again = next.agent('cpus:4;mem:4096', { info: agent.info, silent: true });
+  const again = next.agent('cpus:4;mem:4096', { info: agent.info, unregistered: true });
   next.feed({
     kind: 'message',
     from: again.pid,

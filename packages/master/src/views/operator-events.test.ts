@@ -33,7 +33,7 @@ test('AGENT_ADDED follows a registration, and AGENT_REMOVED only a removal', () 
   assert.deepEqual(typesOf(eventsOf(world, () => world.wait(600_001))), [], 'unreachable');
   assert.deepEqual(typesOf(eventsOf(world, () => agent.reregister())), ['AGENT_ADDED']);
   const left = eventsOf(world, () =>
-    agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
+    agent.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } }),
   );
   assert.deepEqual(left, [{ type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: agent.id } } }]);
 });

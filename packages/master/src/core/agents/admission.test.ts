@@ -14,8 +14,8 @@ function warningAbout(
   const world = createWorld(options);
   const info = { hostname: 'h', ...agent };
   const body = { version: '1.12.0', ...message, agent: info };
-  const testAgent = world.agent('cpus:1', { silent: true });
-  testAgent.say(
+  const testAgent = world.agent('cpus:1', { unregistered: true });
+  testAgent.send(
     info.id === undefined ? { name: 'RegisterAgentMessage', body } : { name: 'ReregisterAgentMessage', body },
   );
   const warnings = world.notes.flatMap((note) => (note.kind === 'log' && note.level === 'warning' ? [note.text] : []));

@@ -159,8 +159,8 @@ test('kills are repeated at each re-registration that lists the task', () => {
 test("an agent that claims the id of another machine's agent is shut down", () => {
   const world = createWorld();
   const agent = world.agent();
-  const impostor = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', silent: true });
-  impostor.say({
+  const impostor = world.agent('cpus:1', { pid: 'slave(1)@10.9.9.9:5051', unregistered: true });
+  impostor.send({
     name: 'ReregisterAgentMessage',
     body: { agent: { hostname: 'agent0', id: { value: agent.id } }, version: '1.12.0' },
   });
@@ -187,8 +187,8 @@ test('after a master failover agents and frameworks return; missing agents are m
   const framework = old.master.state.frameworks.get(scheduler.id);
   const world = createWorld({ registry: old.master.state.registrar.durable });
   const tasks = [...(framework?.tasks.values() ?? [])];
-  const again = world.agent(undefined, { silent: true, info: { id: { value: agent.id } } });
-  again.say({
+  const again = world.agent(undefined, { unregistered: true, info: { id: { value: agent.id } } });
+  again.send({
     name: 'ReregisterAgentMessage',
     body: {
       agent: { ...agent.info, id: { value: agent.id } },
@@ -259,12 +259,12 @@ test('a deactivated agent is not offered by the next master', () => {
   const { id } = old.agent();
   assert.equal(old.operator({ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id: { value: id } } })?.status, 200);
   const world = createWorld({ registry: old.master.state.registrar.durable });
-  const agent = world.agent(undefined, { silent: true, info: { id: { value: id } } });
+  const agent = world.agent(undefined, { unregistered: true, info: { id: { value: id } } });
   const scheduler = world.subscribe();
   const agent_id = { value: id };
   const agent_capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'HIERARCHICAL_ROLE' as const }];
   const body = { agent: { ...agent.info, id: agent_id }, version: '1.12.0', agent_capabilities };
-  agent.say({ name: 'ReregisterAgentMessage', body });
+  agent.send({ name: 'ReregisterAgentMessage', body });
   assert.equal(world.master.state.agents.registered.has(id), true);
   world.wait(10_000);
   assert.equal(scheduler.has('OFFERS'), false);
@@ -278,7 +278,7 @@ test("a removed agent that re-registers is accepted, and its tasks' states are s
   const { agent, scheduler } = running(world);
   const framework = world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo;
   const tasks = [...(world.master.state.frameworks.get(scheduler.id)?.tasks.values() ?? [])];
-  agent.say({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
+  agent.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });
   scheduler.events.splice(0);
   agent.update(scheduler, 't', 'TASK_FINISHED');
   assert.equal(scheduler.has('UPDATE'), false);
@@ -301,21 +301,21 @@ test("operations of an earlier master are recorded from the agent's report, and 
     uuid,
   };
   const agent_id = { value: agent.id };
-  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
+  agent.send({ name: 'UpdateAgentMessage', body: { agent_id, operations: { operations: [operation] } } });
   assert.equal(world.master.state.operations.size, 1);
   scheduler.call({
     type: 'RECONCILE_OPERATIONS',
     reconcile_operations: { operations: [{ operation_id: { value: 'op' } }] },
   });
   assert.equal(scheduler.take('UPDATE_OPERATION_STATUS').update_operation_status?.status.state, 'OPERATION_PENDING');
-  agent.say({ name: 'UpdateAgentMessage', body: { agent_id, operations: {} } });
+  agent.send({ name: 'UpdateAgentMessage', body: { agent_id, operations: {} } });
   assert.deepEqual(agent.take('ReconcileOperationsMessage').operations, [{ operation_uuid: uuid }]);
 });
 
 test('a new agent does not get an id that another agent has claimed', () => {
   const world = createWorld();
-  const claimer = world.agent(undefined, { silent: true });
-  claimer.say({
+  const claimer = world.agent(undefined, { unregistered: true });
+  claimer.send({
     name: 'ReregisterAgentMessage',
     body: { agent: { ...claimer.info, id: { value: `${MASTER_ID}-S0` } }, version: '1.12.0' },
   });

@@ -145,7 +145,7 @@ for (const [name, claim] of Object.entries(claims)) {
     });
     const before = structuredClone(seen());
     world.notes.splice(0);
-    at.impostor.say(claim(at));
+    at.impostor.send(claim(at));
     world.feed({ kind: 'message', from: 'slave(9)@10.9.9.9:1' as Pid, message: claim(at) });
     assert.deepEqual(structuredClone(seen()), before);
     assert.deepEqual(scheduler.events, []);

@@ -11,7 +11,7 @@ const revocable = (text: string): readonly Resource[] =>
   resources(text).map((resource) => ({ ...resource, revocable: {} }));
 
 const update = (agent: TestAgent, fields: Partial<UpdateAgentMessage>): void =>
-  agent.say({ name: 'UpdateAgentMessage', body: { agent_id: { value: agent.id }, ...fields } });
+  agent.send({ name: 'UpdateAgentMessage', body: { agent_id: { value: agent.id }, ...fields } });
 const recordOf = (world: World, { id }: TestAgent) => world.master.state.agents.registered.get(id);
 const warnings = (world: World) =>
   world.notes.flatMap((note) => (note.kind === 'log' && note.level === 'warning' ? [note.text] : []));
@@ -135,9 +135,9 @@ test('an update with another resource version than the registration makes the ag
   ];
   for (const [hasVersion, resource_version_uuid, expected] of table) {
     const world = createWorld();
-    const agent = world.agent('cpus:4', { silent: true });
+    const agent = world.agent('cpus:4', { unregistered: true });
     if (hasVersion) agent.register();
-    else agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0' } });
+    else agent.send({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0' } });
     update(agent, resource_version_uuid === undefined ? {} : { resource_version_uuid });
     assert.equal(asked(agent), expected, JSON.stringify([hasVersion, resource_version_uuid]));
   }

@@ -21,16 +21,18 @@ const reserve = (offer: Offer, cpus: number): OfferOperation => ({
 test('an operation id in use, or on an agent without operation feedback, is an OPERATION_ERROR', () => {
   for (const able of [true, false]) {
     const world = createWorld();
-    const agent = world.agent('cpus:4;mem:4096', { silent: true });
+    const agent = world.agent('cpus:4;mem:4096', { unregistered: true });
     const agent_capabilities = CAPABILITIES.filter(({ type }) => able || type !== 'AGENT_OPERATION_FEEDBACK');
-    agent.say({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
+    agent.send({ name: 'RegisterAgentMessage', body: { agent: agent.info, version: '1.12.0', agent_capabilities } });
     const scheduler = world.subscribe({ roles: ['web'], capabilities });
     world.wait(1_000);
     const offer = scheduler.offer();
     const operations = [reserve(offer, 1), reserve(offer, 2)];
     scheduler.call({ type: 'ACCEPT', accept: { offer_ids: [offer.id], operations } });
-    const told = scheduler.events.flatMap(({ update_operation_status }) => update_operation_status?.status.state ?? []);
-    assert.deepEqual(told, able ? ['OPERATION_ERROR'] : ['OPERATION_ERROR', 'OPERATION_ERROR']);
+    const states = scheduler.events.flatMap(
+      ({ update_operation_status }) => update_operation_status?.status.state ?? [],
+    );
+    assert.deepEqual(states, able ? ['OPERATION_ERROR'] : ['OPERATION_ERROR', 'OPERATION_ERROR']);
   }
 });
 

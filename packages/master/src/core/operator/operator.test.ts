@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { summarize } from '@meseta/resources';
 import type { MasterCall, Resource } from '@meseta/wire';
-import { createWorld, resources, task } from '../testing.js';
+import { createWorld, resources } from '../testing.js';
 
 const values = (amounts: Record<string, number>) =>
   Object.fromEntries(Object.entries(amounts).map(([name, value]) => [name, { value }]));
@@ -107,18 +106,6 @@ test('an operation cannot create resources: its source and its result have the s
   assert.deepEqual(total(), before);
 });
 
-test('a quota limit rescinds offers beyond it', () => {
-  const world = createWorld();
-  world.agent();
-  const scheduler = world.subscribe({ roles: ['web'] });
-  world.wait(1_000);
-  scheduler.take('OFFERS');
-  assert.equal(world.operator(quota('web', {}, { cpus: 1 }))?.status, 200);
-  assert.equal(scheduler.has('RESCIND'), true);
-  world.wait(3_000);
-  assert.equal(summarize(scheduler.offer().resources ?? [])['cpus'], 1);
-});
-
 test('weights are stored; all offers are rescinded if a named role is in use', () => {
   const world = createWorld();
   world.agent();
@@ -149,90 +136,18 @@ test('--weights are stored only if the registry has none', () => {
   assert.deepEqual([...second.master.state.registrar.durable.weights], [['a', 2]]);
 });
 
-test('operators reserve unallocated resources; offers with needed resources are rescinded', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  assert.equal(world.operator(reserve(agent.id, 'cpus:1'))?.status, 202);
-  assert.equal(scheduler.has('RESCIND'), true);
-  assert.equal(agent.take('ApplyOperationMessage').framework_id, undefined);
-  assert.equal(world.operator(reserve(agent.id, 'cpus:100'))?.status, 409);
-  assert.equal(world.operator(reserve('nobody', 'cpus:1'))?.status, 400);
-  const unreserve: MasterCall = {
-    type: 'UNRESERVE_RESOURCES',
-    unreserve_resources: { agent_id: { value: agent.id }, resources: dynamic('cpus:1') },
-  };
-  assert.equal(world.operator(unreserve)?.status, 202);
-  assert.equal(world.operator(unreserve)?.status, 409);
-  assert.deepEqual(world.master.state.agents.registered.get(agent.id)?.checkpointedResources, []);
-});
-
-test('operators cannot reserve resources of tasks', () => {
-  const world = createWorld();
-  const agent = world.agent('cpus:1;mem:64');
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer, { resources: resources('cpus:1;mem:32', offer) }));
-  assert.equal(world.operator(reserve(agent.id, 'cpus:1'))?.status, 409);
-  assert.equal(world.operator(reserve(agent.id, 'mem:32'))?.status, 202);
-});
-
-test('maintenance: draining with inverse offers, down, up', () => {
-  const world = createWorld();
-  const agent = world.agent();
-  const scheduler = world.subscribe();
-  world.wait(1_000);
-  const machine = { hostname: 'agent0', ip: '10.0.1.0' };
-  const unavailability = { start: { nanoseconds: 1_800_000_000_000_000_000n }, duration: { nanoseconds: 1e12 } };
-  const window = { machine_ids: [machine], unavailability };
-  const schedule = (windows: readonly (typeof window)[]) =>
-    world.operator({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } })
-      ?.status;
-  const start = () => world.operator({ type: 'START_MAINTENANCE', start_maintenance: { machines: [machine] } })?.status;
-  const stop = () => world.operator({ type: 'STOP_MAINTENANCE', stop_maintenance: { machines: [machine] } })?.status;
-  assert.equal(start(), 400, 'not scheduled');
-  assert.equal(schedule([window]), 200);
-  assert.equal(scheduler.has('RESCIND'), true);
-  world.wait(2_000);
-  const inverse = scheduler.take('INVERSE_OFFERS').inverse_offers?.inverse_offers?.[0];
-  assert.deepEqual([inverse?.agent_id?.value, inverse?.unavailability], [agent.id, unavailability]);
-  const offers = scheduler.events.flatMap((event) => event.offers?.offers ?? []);
-  assert.deepEqual(offers.at(-1)?.unavailability, unavailability);
-  scheduler.call({
-    type: 'ACCEPT_INVERSE_OFFERS',
-    accept_inverse_offers: { inverse_offer_ids: inverse === undefined ? [] : [inverse.id] },
-  });
-  const statuses = world.master.state.allocator.inverseOfferStatuses().get(agent.id);
-  assert.equal(statuses?.get(scheduler.id)?.status, 'ACCEPT');
-  assert.equal(stop(), 400, 'not down');
-  assert.equal(start(), 200);
-  assert.equal(start(), 400, 'down already');
-  assert.equal(world.master.state.agents.registered.size, 0);
-  assert.equal(schedule([]), 400, 'a machine that is down may not be left out');
-  agent.take('ShutdownMessage');
-  agent.register();
-  assert.equal(agent.has('ShutdownMessage'), true);
-  assert.equal(stop(), 200);
-  agent.register();
-  assert.equal(world.master.state.agents.registered.size, 1);
-  assert.equal(schedule([window, window]), 400, 'listed twice');
-  assert.equal(schedule([{ ...window, machine_ids: [] }]), 400);
-});
-
 test('calls without a required field, and calls about unknown objects', () => {
   const world = createWorld();
-  const nobody = { value: 'nobody' };
+  const unknown = { value: 'unknown' };
   const cases: readonly (readonly [MasterCall, number])[] = [
     [{ type: 'RESERVE_RESOURCES' }, 400],
     [{ type: 'TEARDOWN' }, 400],
-    [{ type: 'TEARDOWN', teardown: { framework_id: nobody } }, 400],
+    [{ type: 'TEARDOWN', teardown: { framework_id: unknown } }, 400],
     [{ type: 'MARK_AGENT_GONE' }, 400],
-    [{ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: nobody } }, 404],
-    [{ type: 'DRAIN_AGENT', drain_agent: { agent_id: nobody } }, 400],
-    [{ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id: nobody } }, 400],
-    [{ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id: nobody } }, 400],
+    [{ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: unknown } }, 404],
+    [{ type: 'DRAIN_AGENT', drain_agent: { agent_id: unknown } }, 400],
+    [{ type: 'DEACTIVATE_AGENT', deactivate_agent: { agent_id: unknown } }, 400],
+    [{ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id: unknown } }, 400],
     [{ type: 'UPDATE_WEIGHTS', update_weights: { weight_infos: [] } }, 200],
     [{ type: 'STOP_MAINTENANCE' }, 400],
     [{ type: 'GET_HEALTH' }, 400],
@@ -268,19 +183,18 @@ test('an unauthorized call is a 403 and changes nothing', () => {
   assert.equal(world.persisted.length, before);
 });
 
-test('an agent that registers while its machine goes down is removed', () => {
+test('the answer to an inverse offer is kept with the agent', () => {
   const world = createWorld();
-  const agent = world.agent('cpus:1', { silent: true });
-  const machines = [{ hostname: agent.info.hostname, ip: agent.pid.split('@')[1]?.split(':')[0] ?? '' }];
-  const unavailability = { start: { nanoseconds: 1n } };
-  const schedule = { windows: [{ machine_ids: machines, unavailability }] };
-  world.operator({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule } });
-  world.holdStore(true);
-  agent.register();
-  world.operator({ type: 'START_MAINTENANCE', start_maintenance: { machines } });
-  world.holdStore(false);
-  world.answerStore();
-  assert.equal(agent.has('ShutdownMessage'), true);
-  assert.equal(world.master.state.agents.registered.size, 0);
-  assert.equal(world.master.state.registrar.durable.agents.size, 0);
+  const agent = world.agent();
+  const scheduler = world.subscribe();
+  const machine_ids = [{ hostname: 'agent0', ip: '10.0.1.0' }];
+  const windows = [{ machine_ids, unavailability: { start: { nanoseconds: 1_800_000_000_000_000_000n } } }];
+  world.operator({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } });
+  const { inverse_offers = [] } = scheduler.take('INVERSE_OFFERS').inverse_offers ?? {};
+  scheduler.call({
+    type: 'ACCEPT_INVERSE_OFFERS',
+    accept_inverse_offers: { inverse_offer_ids: inverse_offers.map(({ id }) => id) },
+  });
+  const statuses = world.master.state.allocator.inverseOfferStatuses().get(agent.id);
+  assert.equal(statuses?.get(scheduler.id)?.status, 'ACCEPT');
 });

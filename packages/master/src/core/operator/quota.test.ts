@@ -92,7 +92,7 @@ const refusals: readonly (readonly [call: MasterCall, status: number, text: stri
   [remove('b'), 400, "role: 'b' has no quota"],
 ];
 
-/** A cluster of four cpus in which a task of role `a` uses two, and nobody may touch the quota of `c`. */
+/** A cluster of four cpus in which a task of role `a` uses two, and no principal is authorized to change the quota of `c`. */
 function used(): World {
   const world = createWorld({
     roles: LISTED,
