@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { base64ToBytes, bytesToBase64, textOfBase64 } from './base64.js';
+import { base64ToBytes, bytesToBase64, canonicalBase64, textOfBase64 } from './base64.js';
 
 test('base64 is that of RFC 4648, with or without padding and white space', () => {
   fc.assert(
@@ -29,4 +29,18 @@ test('base64 of UTF-8 is text, other bytes and other characters are none', () =>
   }
   for (const bad of ['~', '/w==', '4oI=']) assert.equal(textOfBase64(bad), undefined, bad);
   assert.equal(textOfBase64('YQ'), 'a');
+});
+
+test('canonical base64 is the text of the bytes that were read', () => {
+  const text = fc.oneof(
+    fc.string({ unit: fc.constantFrom(...'AQgwEB9+/=\n ~é'), maxLength: 12 }),
+    fc.uint8Array({ maxLength: 20 }).map(bytesToBase64),
+  );
+  fc.assert(
+    fc.property(text, (it) => {
+      const bytes = base64ToBytes(it);
+      assert.equal(canonicalBase64(it), bytes === undefined ? undefined : bytesToBase64(bytes));
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -82,6 +82,27 @@ export function base64ToBytes(text: string): Uint8Array | undefined {
   return bytes.subarray(0, used);
 }
 
+const OUTSIDE_ALPHABET = /[^A-Za-z0-9+/]/;
+/** The last characters of text whose last bits are zero, by the number of `=` after them. */
+const LAST_CHARACTERS = [/./, /[AEIMQUYcgkosw048]/, /[AQgw]/] as const;
+
+/** Whether the text is what `bytesToBase64` returns for its bytes. */
+function isCanonical(text: string): boolean {
+  if (text.length % 4 !== 0) return false;
+  const end = text.search(OUTSIDE_ALPHABET);
+  if (end === -1) return true;
+  const padding = text.length - end;
+  if (padding > 2 || text.charCodeAt(end) !== PADDING || text.charCodeAt(text.length - 1) !== PADDING) return false;
+  return (LAST_CHARACTERS[padding] as RegExp).test(text.charAt(end - 1));
+}
+
+/** The canonical base64 of what `base64ToBytes` reads; undefined if it reads nothing. Long text is seldom copied. */
+export function canonicalBase64(text: string): string | undefined {
+  if (isCanonical(text)) return text;
+  const bytes = base64ToBytes(text);
+  return bytes === undefined ? undefined : bytesToBase64(bytes);
+}
+
 /** The text of base64-encoded UTF-8; undefined if it is not valid. */
 export function textOfBase64(base64: string): string | undefined {
   const bytes = base64ToBytes(base64);

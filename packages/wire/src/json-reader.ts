@@ -3,7 +3,7 @@
 //
 // `limited`: lists, maps and ids have limits. Messages written or requested by this process have none.
 import { utf8Length } from '@meseta/base';
-import { base64ToBytes, bytesToBase64 } from './base64.js';
+import { canonicalBase64 } from './base64.js';
 import { MAX_DEPTH, MAX_ID_BYTES, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
 import { WireFailure, within } from './wire-error.js';
@@ -34,9 +34,9 @@ export function readId(json: unknown, limited: boolean): string {
 /** Returns canonical base64. Errors do not quote the text, as secrets are `bytes` and are often given unencoded. */
 export function readBytes(json: unknown): string {
   if (typeof json !== 'string') throw wrong('a base64 string', json);
-  const bytes = base64ToBytes(json);
-  if (bytes === undefined) throw new WireFailure('type', 'a base64 string', 'other text');
-  return bytesToBase64(bytes);
+  const canonical = canonicalBase64(json);
+  if (canonical === undefined) throw new WireFailure('type', 'a base64 string', 'other text');
+  return canonical;
 }
 
 export function readBool(json: unknown): boolean {
