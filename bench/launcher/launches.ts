@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { ContainerId } from '@meseta/base';
-import { type ContainerEvent, type ContainerSpec, createPosixContainers } from '@meseta/containers';
+import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
+import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
@@ -17,8 +18,12 @@ const COMMAND = 'exit 0';
 
 const root = mkdtempSync(`${tmpdir()}/meseta-bench-`);
 let heard = (_event: ContainerEvent): void => {};
-const made = await createPosixContainers({
+const made = await createContainerizer({
   runtimeDir: `${root}/run`,
+  workDir: root,
+  clock: realClock,
+  isolation: { names: 'posix/cpu,posix/mem', diskWatchIntervalMs: 15_000, enforceDiskQuota: false },
+  rotation: undefined,
   files: createFiles(),
   processes: createProcesses(),
   outbound: createOutbound(),
@@ -47,6 +52,7 @@ const spec = (name: string, value: string): ContainerSpec => ({
   rlimits: undefined,
   resources: [],
   container: undefined,
+  volumes: [],
 });
 
 /** All of them, `AT_ONCE` in flight; launches a second. */

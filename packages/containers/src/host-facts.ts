@@ -1,5 +1,6 @@
 // Finds what this machine offers to launches: tools and resource limits.
 import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import type { HostFacts } from './isolators/isolator.js';
 import type { LaunchLimits, LaunchTools } from './plan/plan.js';
 import { parseLimits } from './plan/rlimits.js';
 
@@ -15,8 +16,13 @@ async function findTool(files: Files, name: string): Promise<string | undefined>
   return undefined;
 }
 
-/** The tools that launches use, or which required tool is missing. */
-export async function findTools(files: Files, processes: Processes): Promise<Result<LaunchTools, string>> {
+/** What launches can use on this machine, or which required tool is missing. */
+export async function findHostFacts(files: Files, processes: Processes): Promise<Result<HostFacts, string>> {
+  const tools = await findTools(files, processes);
+  return tools.ok ? ok({ tools: tools.value, limits: readLimits(files) }) : tools;
+}
+
+async function findTools(files: Files, processes: Processes): Promise<Result<LaunchTools, string>> {
   const [shell, setsid, env, setpriv, su, prlimit, bash, perl] = await Promise.all(
     ['sh', 'setsid', 'env', 'setpriv', 'su', 'prlimit', 'bash', 'perl'].map((name) => findTool(files, name)),
   );
@@ -44,7 +50,7 @@ function missing(tools: Readonly<Record<string, string | undefined>>): Result<ne
   return err(`containers need ${names.join(', ')} on this machine`);
 }
 
-export function readLimits(files: Files): LaunchLimits {
+function readLimits(files: Files): LaunchLimits {
   const status = files.readTextNow('/proc/self/status') ?? '';
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
   return {

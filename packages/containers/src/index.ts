@@ -1,3 +1,3 @@
+export { createContainerizer } from './containerizer.js';
 export type { FetcherMetrics } from './fetcher/fetcher.js';
-export { createPosixContainers } from './launchers/posix/posix.js';
 export type * from './types.js';

@@ -1,19 +1,49 @@
-// The port between an agent's core and its containers: orders and events as plain data, so that the simulator can run the
-// core with simulated containers.
-import type { ContainerId } from '@meseta/base';
-import type {
-  CommandInfo,
-  CommandInfoURI,
-  ContainerInfo,
-  Resource,
-  ResourceStatistics,
-  RLimitInfo,
-} from '@meseta/wire';
+// What an agent's core and its containerizer exchange: orders and events as plain data, so that the simulator can run both
+// with a fake launcher.
+import type { ContainerId, Result } from '@meseta/base';
+import type { CommandInfo, CommandInfoURI, ContainerInfo, Resource, RLimitInfo, TaskStatusReason } from '@meseta/wire';
 
-/** One container to launch. All values are resolved; the launcher looks up nothing but the user. */
+/** What tasks may ask for that not every agent provides, in fields of their own. */
+export type Capability = 'limits' | 'rlimits' | 'sandboxPathVolumes';
+
+/** Whether this agent provides each, as its isolators say at the start; the error says why not. */
+export type Capabilities = { readonly [Name in Capability]: Result<void, string> };
+
+/** A directory below a sandbox or below one that only the agent can replace. Tasks may replace what the names refer to. */
+export interface DirectoryBelow {
+  readonly root: string;
+  readonly names: readonly string[];
+}
+
+/** A persistent volume as a container sees it. */
+export interface PersistentVolume {
+  /** Relative to the sandbox. */
+  readonly containerPath: string;
+  readonly place: DirectoryBelow;
+}
+
+/** Creates (`remove` false) or deletes the directory of a persistent volume, with its content. */
+export interface VolumeChange {
+  /** The root of a mounted disk stays; its content is deleted. */
+  readonly place: DirectoryBelow;
+  readonly remove: boolean;
+  /** Tasks of several users use it. */
+  readonly isShared: boolean;
+}
+
+/** The container around a nested one, or the executor of a pod around its task. */
+export interface OuterContainer {
+  readonly sandbox: string;
+  /** The persistent volumes in its sandbox. */
+  readonly volumes: readonly PersistentVolume[];
+  /** Of a task of a pod: its id, and the ContainerInfo of the pod's executor, whose sandbox is made with its first task's. */
+  readonly pod?: { readonly taskId: string; readonly container: ContainerInfo | undefined };
+}
+
+/** One container to launch. All values are resolved; the containerizer looks up nothing but the user. */
 export interface ContainerSpec {
   readonly containerId: ContainerId;
-  /** Absolute. It exists, belongs to `user` and becomes the working directory. */
+  /** Absolute. It is made for `user` if it is missing, and becomes the working directory. */
   readonly sandbox: string;
   readonly user: string | undefined;
   /** `shell` with `value`, or `value` as the program with `arguments` as its argv. The fields `environment` and `uris` in it are not used. */
@@ -25,18 +55,25 @@ export interface ContainerSpec {
   readonly rlimits: RLimitInfo | undefined;
   readonly resources: readonly Resource[];
   readonly container: ContainerInfo | undefined;
-  /** Of a nested container: the sandbox around it, and of a pod task the ContainerInfo of its executor. */
-  readonly outer?: { readonly sandbox: string; readonly podContainer?: ContainerInfo | undefined } | undefined;
+  /** The persistent volumes among its resources. */
+  readonly volumes: readonly PersistentVolume[];
+  /** Of a nested container. */
+  readonly outer?: OuterContainer | undefined;
 }
-
-/** The part of a spec that probes and measurements need. */
-export type RunContext = Pick<ContainerSpec, 'sandbox' | 'user'>;
 
 /** How a process ended. `unknown`: its status was lost (a reboot, a killed supervisor). */
 export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: number }
   | { readonly kind: 'unknown' };
+
+/** A container exceeded a limit, and was destroyed for that. */
+export interface Limitation {
+  /** The resources whose limit was exceeded. */
+  readonly resources: readonly Resource[];
+  readonly reason: Extract<TaskStatusReason, `REASON_CONTAINER_LIMITATION${string}`>;
+  readonly message: string;
+}
 
 export type ContainerEvent =
   /** The command was forked. `pid`: the first process, which leads the container's session. */
@@ -49,12 +86,17 @@ export type ContainerEvent =
       readonly message: string;
     }
   /** The command ran, and every process of the container has ended. */
-  | { readonly kind: 'exited'; readonly containerId: ContainerId; readonly status: ExitStatus };
+  | ({ readonly kind: 'exited'; readonly containerId: ContainerId } & ContainerEnd);
+
+export interface ContainerEnd {
+  readonly status: ExitStatus;
+  readonly limitation?: Limitation | undefined;
+}
 
 /** A container of an earlier agent process: it runs, or its status is on disk. */
 export type RecoveredContainer =
   | { readonly containerId: ContainerId; readonly state: 'running'; readonly pid: number }
-  | { readonly containerId: ContainerId; readonly state: 'ended'; readonly status: ExitStatus };
+  | ({ readonly containerId: ContainerId; readonly state: 'ended' } & ContainerEnd);
 
 /** One probe of a running container. The agent's core has the timers. */
 export type Probe =
@@ -79,23 +121,3 @@ export type ProbeResult =
   /** The probe could not be run. */
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'timedOut' };
-
-/** The launcher. Calls return at once; events report what happened. Each container ends in one `launchFailed` or `exited`. */
-export interface Containers {
-  launch(spec: ContainerSpec): void;
-  /** Sends a signal to every process of the container, in all its sessions and process groups. */
-  signal(containerId: ContainerId, signal: number): void;
-  /** Kills every process; `exited` follows. The fetch of a container that has not started is aborted. */
-  destroy(containerId: ContainerId): void;
-  probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
-  /**
-   * What the container uses: cpu times, resident memory, processes, threads, and the disk usage of its sandbox (measured at
-   * most once a minute, absent until then). undefined: it isn't running. The caller adds `timestamp`.
-   */
-  usage(containerId: ContainerId): Promise<Omit<ResourceStatistics, 'timestamp'> | undefined>;
-  /** Forgets an ended container and removes its runtime files, but not its sandbox. */
-  remove(containerId: ContainerId): void;
-  /** Finds the containers of an earlier agent process. Those that run are watched from now on. */
-  recover(relocate?: (sandbox: string) => string): Promise<readonly RecoveredContainer[]>;
-  close(): Promise<void>;
-}

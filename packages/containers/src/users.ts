@@ -37,6 +37,21 @@ export function createUserLookup(
   };
 }
 
+/** Returns a function that finds the user that a container runs as; undefined is the agent's own. */
+export function createOwnerLookup(
+  processes: Processes,
+): (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>> {
+  const lookUp = createUserLookup(processes);
+  return async (user) => {
+    if (user === undefined) return ok(undefined);
+    const owner = await lookUp(user);
+    const ownUid = processes.self.uid;
+    if (!owner.ok || owner.value.uid === ownUid) return owner.ok ? ok(undefined) : owner;
+    if (ownUid !== 0) return err(`user "${user}": the agent doesn't run as root and can't switch to another user`);
+    return owner;
+  };
+}
+
 async function findUser(processes: Processes, name: string): Promise<Result<LaunchOwner, string>> {
   if (!isUserName(name)) return err(`user ${JSON.stringify(name)}: expected the name of a user on this machine`);
   const numbersOf = async (option: string): Promise<readonly number[]> => {

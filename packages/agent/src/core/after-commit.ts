@@ -16,7 +16,7 @@ export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
     case 'launch':
       return launchExecutor(ctx, work.frameworkId, work.executorId);
     case 'launchNested':
-      ctx.effects.push({ kind: 'launch', spec: work.spec, volumes: work.volumes });
+      ctx.effects.push({ kind: 'launch', spec: work.spec });
       return;
     case 'launchPodTask':
       return launchPodTask(ctx, work.frameworkId, work.taskId);

@@ -7,13 +7,13 @@ import { addReadyWork, addWork, proposeChange } from '@meseta/base/core/commit-q
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { FrameworkInfo } from '@meseta/wire';
 import type { Context } from './context.js';
-import type { CheckpointChange, CheckpointRecord, VolumeLink } from './io.js';
+import type { CheckpointChange, CheckpointRecord } from './io.js';
 
 /** Work that waits for a write. Its handler checks first that its subjects still exist. */
 export type AfterCommitWork =
   | { readonly kind: 'announceRegistered' }
   | { readonly kind: 'launch'; readonly frameworkId: FrameworkId; readonly executorId: ExecutorId }
-  | { readonly kind: 'launchNested'; readonly spec: ContainerSpec; readonly volumes: readonly VolumeLink[] }
+  | { readonly kind: 'launchNested'; readonly spec: ContainerSpec }
   | { readonly kind: 'launchPodTask'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   /** Sends an accepted task, or the group that begins with it, to its custom executor. */
   | {

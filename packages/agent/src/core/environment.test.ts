@@ -80,14 +80,14 @@ test("a framework's executor is launched with Mesos' variables below its own, an
     resources: [cpus(0.5)],
     shutdown_grace_period: { nanoseconds: 7e9 },
   });
-  const { spec, executor: own, volumes } = launchExecutor({}, info);
+  const { spec, executor: own } = launchExecutor({}, info);
   assert.deepEqual(own, { frameworkId: 'f-1', executorId: 'e' });
-  assert.deepEqual(volumes, []);
   const { containerId, sandbox, environment, ...rest } = spec;
   assert.match(sandbox, new RegExp(`/e/runs/${containerId}$`));
   assert.deepEqual(rest, {
     user: undefined,
     command: info.command,
+    volumes: [],
     uris: [{ value: 'http://x/y' }],
     rlimits: undefined,
     resources: [cpus(0.5), ...(taskOf('a').resources ?? [])],

@@ -9,7 +9,7 @@ import { userOf } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { type CommandExecutor, isCommand, type TaskRun } from './runs.js';
 import { agentIdOf, type FrameworkRecord, tasksOf } from './state.js';
-import { sandboxLinks, volumeLinks } from './volumes.js';
+import { persistentVolumes } from './volumes.js';
 
 /** EXECUTORS-1: launches the container of an executor that is on disk, unless the executor was ended meanwhile. */
 export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorId: ExecutorId): void {
@@ -18,10 +18,8 @@ export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorI
   if (framework === undefined || executor?.state !== 'queued') return;
   framework.executors.set(executorId, { ...executor, state: 'launching' });
   const spec = isCommand(executor) ? commandSpec(ctx, framework, executor) : customSpec(ctx, framework, executor);
-  const own = volumeLinks(ctx.state.options.workDir, spec.resources);
-  const volumes = [...own, ...sandboxLinks(spec, own, [])];
   const token = executor.kind === 'custom' ? { executor: { frameworkId, executorId } } : {};
-  ctx.effects.push({ kind: 'launch', spec, volumes, ...token });
+  ctx.effects.push({ kind: 'launch', spec, ...token });
 }
 
 /** A custom executor gets its own resources and those of the tasks that are there at its launch. */
@@ -29,6 +27,7 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
   const { info, containerId, sandbox } = executor;
   const agentId = present(agentIdOf(ctx.state), 'the id of a registered agent');
   const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
+  const resources = [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])];
   return {
     containerId,
     sandbox,
@@ -40,8 +39,9 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
     },
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
-    resources: [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])],
+    resources,
     container: info.container,
+    volumes: persistentVolumes(ctx.state.options.workDir, resources),
   };
 }
 
@@ -64,5 +64,6 @@ export function taskSpec(ctx: Context, framework: FrameworkRecord, run: TaskRun,
     rlimits: info.container?.rlimit_info,
     resources: info.resources ?? [],
     container: info.container,
+    volumes: persistentVolumes(ctx.state.options.workDir, info.resources ?? []),
   };
 }

@@ -5,9 +5,11 @@ import type {
   ContainerEvent,
   ContainerSpec,
   ExitStatus,
+  Limitation,
   Probe,
   ProbeResult,
   RecoveredContainer,
+  VolumeChange,
 } from '@meseta/containers/types';
 import type {
   AgentCall,
@@ -92,11 +94,8 @@ export type AgentEffect =
   | {
       readonly kind: 'launch';
       readonly spec: ContainerSpec;
-      readonly volumes: readonly VolumeLink[];
       /** A custom executor: where executors authenticate, it gets a token with these ids. */
       readonly executor?: { readonly frameworkId: FrameworkId; readonly executorId: ExecutorId };
-      /** A task of a pod: the pod's sandbox is made first, with a link to the task's sandbox under the task's id. */
-      readonly pod?: { readonly sandbox: string; readonly taskId: TaskId };
     }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   /** SIGKILL to every process of the container, which ends in an `exited` or `launchFailed` event. */
@@ -134,33 +133,10 @@ export type AgentEffect =
     }
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
-  /** Make (`remove` false) or delete the directory of a persistent volume, with its content. */
-  | {
-      readonly kind: 'volume';
-      /** The root of a mounted disk stays; its content is deleted. */
-      readonly place: DirectoryBelow;
-      readonly remove: boolean;
-      /** Tasks of several users use it. */
-      readonly isShared: boolean;
-    }
+  | ({ readonly kind: 'volume' } & VolumeChange)
   | ({ readonly kind: 'log' } & LogLine)
   /** Ends the process: with status 0 after an ordered end, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
-
-/** A directory below a sandbox or below one that only the agent can replace. Tasks may replace what the names refer to. */
-export interface DirectoryBelow {
-  readonly root: string;
-  readonly names: readonly string[];
-}
-
-/** A volume as a container sees it. */
-export interface VolumeLink {
-  /** Relative to the sandbox. */
-  readonly containerPath: string;
-  readonly place: DirectoryBelow;
-  /** It is given to the container's user at each launch; other volumes keep their owner. */
-  readonly isPersistent: boolean;
-}
 
 /** Why a task is being ended, and when SIGKILL follows. Kept across a restart of the agent. */
 export interface Kill {
@@ -226,6 +202,8 @@ export interface NestedContainerRecord {
   readonly pid: number | undefined;
   /** How it ended. */
   readonly status: ExitStatus | undefined;
+  /** Why it was destroyed, if it exceeded a limit. */
+  readonly limitation?: Limitation | undefined;
 }
 
 /** The container of a task of a pod. */

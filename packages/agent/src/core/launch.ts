@@ -2,6 +2,7 @@
 // Mesos: the order of the checks, the states and the reasons.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { checkId, present, uuid } from '@meseta/base';
+import type { Capabilities } from '@meseta/containers/types';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
 import type {
   ExecutorInfo,
@@ -110,7 +111,9 @@ function acceptLaunch(
     refusalByUsers(ctx, framework.info, launch) ??
     refusalOf(ctx, framework, launch) ??
     refusalByExecutor(framework, launch) ??
-    launch.tasks.map((task) => refusalOfTask(framework, task, launch)).find((it) => it !== undefined);
+    launch.tasks
+      .map((task) => refusalOfTask(ctx.state.options.capabilities, framework, task, launch))
+      .find((it) => it !== undefined);
   if (refusal !== undefined) refuseLaunch(ctx, framework, launch, refusal);
   else if (launch.executor === undefined) launchCommand(ctx, framework, launch.tasks[0] as TaskInfo);
   else launchOnExecutor(ctx, framework, launch.executor, launch);
@@ -255,9 +258,12 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
 
 const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
 
-export const NO_LIMITS = 'Limits need cgroups, and this agent isolates without them (posix)';
-
-function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }: Launch): Refusal | undefined {
+function refusalOfTask(
+  { limits }: Capabilities,
+  framework: FrameworkRecord,
+  task: TaskInfo,
+  { executor }: Launch,
+): Refusal | undefined {
   if (executor === undefined && task.command === undefined) {
     return {
       state: 'TASK_ERROR',
@@ -278,12 +284,8 @@ function refusalOfTask(framework: FrameworkRecord, task: TaskInfo, { executor }:
       message: `The id ${task.task_id.value} is still in use on this agent`,
     };
   }
-  if (Object.keys(task.limits ?? {}).length > 0) {
-    return {
-      state: droppedState(framework.info),
-      reason: 'REASON_GC_ERROR',
-      message: NO_LIMITS,
-    };
+  if (!limits.ok && Object.keys(task.limits ?? {}).length > 0) {
+    return { state: droppedState(framework.info), reason: 'REASON_GC_ERROR', message: limits.error };
   }
   const { command, check, health_check } = task;
   const commands = [command, executor?.command, check?.command?.command, health_check?.command];

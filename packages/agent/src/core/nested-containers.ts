@@ -14,7 +14,14 @@
 //     same sandbox, and the same nested containers.
 // NESTED-6: the number of containers in one outermost container is limited, and so is that of standalone containers.
 import { type ContainerId, overLimit, uuid } from '@meseta/base';
-import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import type {
+  Capabilities,
+  ContainerEvent,
+  ContainerSpec,
+  ExitStatus,
+  PersistentVolume,
+  RecoveredContainer,
+} from '@meseta/containers/types';
 import { isPersistentVolume, isRevocable, isUnreserved, validateResources } from '@meseta/resources';
 import type { AgentCall, CommandInfo, ContainerID, ContainerInfo, Resource } from '@meseta/wire';
 import { afterCommit, save } from './checkpoint.js';
@@ -30,13 +37,12 @@ import {
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
 import { SIGKILL } from './exit-status.js';
-import type { ConnectionId, NestedContainerRecord, VolumeLink } from './io.js';
-import { NO_LIMITS } from './launch.js';
+import type { ConnectionId, NestedContainerRecord } from './io.js';
 import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
 import { checkContainerCall } from './validation.js';
-import { sandboxLinks, volumeLinks } from './volumes.js';
+import { persistentVolumes } from './volumes.js';
 import { replyToWait } from './waiting-calls.js';
 
 /** What a nested container inherits from its parent. */
@@ -45,7 +51,7 @@ interface Inherited {
   readonly user: string | undefined;
   readonly environment: Environment;
   /** The persistent volumes in the parent's sandbox. */
-  readonly volumes: readonly VolumeLink[];
+  readonly volumes: readonly PersistentVolume[];
 }
 
 interface LaunchRequest {
@@ -163,7 +169,7 @@ function launchNested(ctx: Context, connection: ConnectionId, request: LaunchReq
     reply(ctx, connection, 202, '');
     return;
   }
-  const impossible = impossiblePart(request);
+  const impossible = impossiblePart(request, ctx.state.options.capabilities);
   if (impossible !== undefined) {
     reply(ctx, connection, 400, impossible);
     return;
@@ -197,7 +203,7 @@ function launchNested(ctx: Context, connection: ConnectionId, request: LaunchReq
   save(ctx, nestedContainerKey(pathOf(id)), { kind: 'nestedContainer', nestedContainer: record });
   // NESTED-1.
   const spec = specOf(record, inherited, request);
-  afterCommit(ctx, { kind: 'launchNested', spec, volumes: sandboxLinks(spec, [], inherited.volumes) });
+  afterCommit(ctx, { kind: 'launchNested', spec });
 }
 
 /** NESTED-6: forgets the oldest ended container of the same outermost one, or returns the limit that the launch exceeds. */
@@ -218,14 +224,11 @@ function makeRoom(ctx: Context, id: ContainerID): string | undefined {
   return undefined;
 }
 
-/** Why the launch is not possible on any launcher; undefined if it may be. */
-function impossiblePart({
-  container_id: { parent },
-  command,
-  container,
-  resources = [],
-  limits = {},
-}: LaunchRequest): string | undefined {
+/** Why the launch is not possible on this agent; undefined if it may be. */
+function impossiblePart(
+  { container_id: { parent }, command, container, resources = [], limits = {} }: LaunchRequest,
+  capabilities: Capabilities,
+): string | undefined {
   const variable = unresolvedVariable(command);
   if (variable !== undefined) return `command.environment: ${variable}`;
   const valid = validateResources(resources, 'resources');
@@ -243,7 +246,9 @@ function impossiblePart({
   if (parent?.parent !== undefined && container?.linux_info?.share_cgroups === false) {
     return 'container.linux_info.share_cgroups: must not be false for containers nested at the second level or deeper';
   }
-  return Object.keys(limits).length > 0 ? `limits: ${NO_LIMITS}` : undefined;
+  return Object.keys(limits).length === 0 || capabilities.limits.ok
+    ? undefined
+    : `limits: ${capabilities.limits.error}`;
 }
 
 const userIn = (
@@ -276,15 +281,16 @@ const specOf = (
   rlimits: request.container?.rlimit_info,
   resources,
   container: request.container,
-  outer: id.parent && { sandbox: inherited.sandbox },
+  volumes: [],
+  outer: id.parent && { sandbox: inherited.sandbox, volumes: inherited.volumes },
 });
 
 /** What a container with this id inherits; undefined if its parent does not run. */
 function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inherited | undefined {
   const { options, nestedContainers } = ctx.state;
   const bare = { user: undefined, environment: { PATH: DEFAULT_PATH }, volumes: [] };
-  const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly VolumeLink[] =>
-    volumeLinks(
+  const volumesOf = (...lists: readonly (readonly Resource[] | undefined)[]): readonly PersistentVolume[] =>
+    persistentVolumes(
       options.workDir,
       lists.flatMap((list) => list ?? []),
     );

@@ -1,5 +1,6 @@
 // The options of the core, from the agent's flags and the facts of its host. Times are in milliseconds.
 import type { Pid } from '@meseta/base';
+import type { Capabilities } from '@meseta/containers/types';
 import type { AgentInfo } from '@meseta/wire';
 
 export interface AgentOptions {
@@ -33,4 +34,6 @@ export interface AgentOptions {
   /** The share of the disk that is kept free, 0 to 1. */
   readonly gcDiskHeadroom: number;
   readonly diskWatchIntervalMs: number;
+  /** What the containerizer provides. */
+  readonly capabilities: Capabilities;
 }

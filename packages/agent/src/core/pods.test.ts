@@ -28,7 +28,7 @@ function launchGroup(
   const effects = world.message({ name: 'RunTaskGroupMessage', body });
   const containers = new Map<string, ContainerId>();
   for (const effect of effects) {
-    if (effect.kind === 'launch') containers.set(effect.pod?.taskId ?? '', effect.spec.containerId);
+    if (effect.kind === 'launch') containers.set(effect.spec.outer?.pod?.taskId ?? '', effect.spec.containerId);
   }
   for (const containerId of containers.values()) {
     world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
@@ -56,7 +56,7 @@ test("each task has a container, its sandbox in the pod's, its status names both
   const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
   assert.deepEqual(statesOf(world, 'a'), ['TASK_STARTING', 'TASK_RUNNING']);
   const [launch] = world.effects.flatMap((effect) => (effect.kind === 'launch' ? [effect] : []));
-  assert.equal(launch?.spec.sandbox, `${launch?.pod?.sandbox}/containers/${containers.get('a')}`);
+  assert.equal(launch?.spec.sandbox, `${launch?.spec.outer?.sandbox}/containers/${containers.get('a')}`);
   const status = updates(world)[0]?.status;
   const executor = frameworkIn(world)?.executors.get('pod' as ExecutorId);
   assert.deepEqual(status?.executor_id, { value: 'pod' });

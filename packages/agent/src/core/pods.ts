@@ -9,7 +9,7 @@ import { present } from '@meseta/base';
 import type { Context } from './context.js';
 import { taskSpec } from './executor-launch.js';
 import { endExecutor, reportExecutorExited } from './executors.js';
-import { sandboxLinks, volumeLinks } from './volumes.js';
+import { persistentVolumes } from './volumes.js';
 
 /** Launches the container of a task that is on disk, unless the task was ended meanwhile. */
 export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: TaskId): void {
@@ -19,13 +19,12 @@ export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: Ta
   const executor = present(framework.executors.get(podTask.executorId), 'the executor of a container');
   framework.podTasks.set(taskId, { ...podTask, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
-  const outer = { sandbox: executor.sandbox, podContainer: executor.info.container };
-  const spec = { ...taskSpec(ctx, framework, podTask, info), outer };
-  const { workDir } = ctx.state.options;
-  const podVolumes = volumeLinks(workDir, executor.info.resources ?? []);
-  const own = volumeLinks(workDir, spec.resources);
-  const volumes = [...own, ...sandboxLinks(spec, own, podVolumes)];
-  ctx.effects.push({ kind: 'launch', spec, volumes, pod: { sandbox: executor.sandbox, taskId } });
+  const outer = {
+    sandbox: executor.sandbox,
+    volumes: persistentVolumes(ctx.state.options.workDir, executor.info.resources ?? []),
+    pod: { taskId, container: executor.info.container },
+  };
+  ctx.effects.push({ kind: 'launch', spec: { ...taskSpec(ctx, framework, podTask, info), outer } });
 }
 
 /** PODS-2. */

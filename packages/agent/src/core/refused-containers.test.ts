@@ -2,6 +2,7 @@
 // launcher decides on (containers/src/supported.ts) reaches it, and what it doesn't see is refused here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { planVolumes } from '@meseta/containers/isolators/volume-sandbox-path';
 import type { CommandInfo, ContainerInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import { frameworkOf, registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
@@ -11,6 +12,12 @@ const launchOf = (effects: readonly AgentEffect[]) => {
   const launch = effects.find((effect) => effect.kind === 'launch');
   assert.ok(launch?.kind === 'launch');
   return launch;
+};
+/** The links of SANDBOX_PATH volumes. */
+const linksOf = ({ spec }: ReturnType<typeof launchOf>) => {
+  const patch = planVolumes(spec);
+  assert.ok(patch.ok);
+  return patch.value.links;
 };
 const runTask = (world: World, task: TaskInfo) =>
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task } });
@@ -58,7 +65,7 @@ test('what each kind of container asks for reaches the launcher', () => {
     launches.map(({ outer }) => outer !== undefined),
     [false, false, true, true, false],
   );
-  assert.deepEqual(launchOf(pod(registeredWorld(), { container })).spec.outer?.podContainer, container);
+  assert.deepEqual(launchOf(pod(registeredWorld(), { container })).spec.outer?.pod?.container, container);
 });
 
 test('a launch that the launcher refuses fails the task for that reason', () => {
@@ -83,7 +90,7 @@ const shared = (type: 'SELF' | 'PARENT', path: string): ContainerInfo => ({
 
 test('a part of the own or of the parent sandbox is shown elsewhere, and no path that leads out of it', () => {
   const task = launchOf(runTask(registeredWorld(), taskOf('t', { container: shared('SELF', 'q') })));
-  assert.deepEqual(task.volumes, [
+  assert.deepEqual(linksOf(task), [
     { containerPath: 'v', place: { root: task.spec.sandbox, names: ['q'] }, isPersistent: false },
   ]);
   for (const launch of [
@@ -91,10 +98,10 @@ test('a part of the own or of the parent sandbox is shown elsewhere, and no path
     launchOf(nest(registeredWorld(), { container: shared('PARENT', 'q') })),
   ]) {
     const place = { root: launch.spec.outer?.sandbox, names: ['q'] };
-    assert.deepEqual(launch.volumes, [{ containerPath: 'v', place, isPersistent: false }]);
+    assert.deepEqual(linksOf(launch), [{ containerPath: 'v', place, isPersistent: false }]);
   }
   for (const evil of [shared('PARENT', '../../x'), shared('SELF', '..'), shared('PARENT', '')]) {
-    assert.deepEqual(launchOf(pod(registeredWorld(), {}, { container: evil })).volumes, []);
+    assert.deepEqual(linksOf(launchOf(pod(registeredWorld(), {}, { container: evil }))), []);
   }
 });
 
@@ -116,12 +123,16 @@ test("a persistent volume of a pod's executor is what its tasks see at that path
   }
   const place = { root: '/var/meseta', names: ['volumes', 'roles', 'r', 'data', 'x'] };
   const link = { containerPath: 'v', place, isPersistent: false };
-  const { volumes } = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
-  assert.deepEqual(volumes, [link]);
+  const launch = launchOf(pod(world, { resources: [volume] }, { container: shared('PARENT', 'db/x') }));
+  assert.deepEqual(linksOf(launch), [link]);
   // A task's own, of which its sandbox only holds a link.
   const own = taskOf('own', { container: shared('SELF', 'db/x') });
   const resources = [...(own.resources ?? []), { ...volume, allocation_info: { role: 'r' } }];
-  assert.deepEqual(launchOf(runTask(world, { ...own, resources })).volumes.at(-1), link);
+  const launched = launchOf(runTask(world, { ...own, resources }));
+  assert.deepEqual(launched.spec.volumes, [
+    { containerPath: 'db', place: { ...place, names: place.names.slice(0, -1) } },
+  ]);
+  assert.deepEqual(linksOf(launched), [link]);
 });
 
 const reference: EnvironmentVariable = {

@@ -1,6 +1,6 @@
 // The world of the agent's core in tests: a virtual clock, a disk whose writes are durable at once or on request, and the
 // list of the messages that were sent. The state and the effects are checked after every input (`check-state.ts`).
-import { assert, type ContainerId, type FrameworkId, type Pid, pidOf, seededRandom } from '@meseta/base';
+import { assert, type ContainerId, err, type FrameworkId, ok, type Pid, pidOf, seededRandom } from '@meseta/base';
 import type { RecoveredContainer } from '@meseta/containers/types';
 import type {
   FrameworkInfo,
@@ -51,6 +51,11 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
   gcDelayMs: 604_800_000,
   gcDiskHeadroom: 0.1,
   diskWatchIntervalMs: 60_000,
+  capabilities: {
+    limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
+    rlimits: ok(undefined),
+    sandboxPathVolumes: ok(undefined),
+  },
   ...changes,
 });
 

@@ -1,11 +1,9 @@
-// Persistent volumes: their directories, the changes that an operation makes to them, and their links in sandboxes.
+// Persistent volumes: their directories, the changes that an operation makes to them, and which of them a container sees.
 // Mesos: docs/persistent-volume.md, docs/multiple-disk.md; the layout is the same, so that a Mesos agent's data is found.
-import { checkPathBelow } from '@meseta/base';
-import type { ContainerSpec } from '@meseta/containers/types';
+import type { DirectoryBelow, PersistentVolume } from '@meseta/containers/types';
 import { isPersistentVolume, reservationRole, volumeDirectory } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { Context } from './context.js';
-import type { DirectoryBelow, VolumeLink } from './io.js';
 
 function placeOf(workDir: string, volume: Resource): DirectoryBelow {
   const { source, persistence } = volume.disk ?? {};
@@ -41,39 +39,9 @@ const placesOf = (ctx: Context, list: readonly Resource[]): ReadonlyMap<string, 
   );
 
 /** The persistent volumes among a container's resources, with their paths in its sandbox. */
-export const volumeLinks = (workDir: string, resources: readonly Resource[]): readonly VolumeLink[] =>
+export const persistentVolumes = (workDir: string, resources: readonly Resource[]): readonly PersistentVolume[] =>
   resources.flatMap((resource) => {
     const containerPath = resource.disk?.volume?.container_path;
     if (!isPersistentVolume(resource) || containerPath === undefined) return [];
-    return [{ containerPath, place: placeOf(workDir, resource), isPersistent: true }];
+    return [{ containerPath, place: placeOf(workDir, resource) }];
   });
-
-/**
- * The links of SANDBOX_PATH volumes, which show a path of the container's own or of its parent's sandbox; a volume with an
- * invalid path has none, and its launch fails. A path within a persistent volume, of the container or of `parentVolumes`, is
- * linked to that volume, because the sandbox only has a link to it, or none where the parent is the executor of a pod.
- */
-export const sandboxLinks = (
-  { sandbox, outer, container }: ContainerSpec,
-  ownVolumes: readonly VolumeLink[],
-  parentVolumes: readonly VolumeLink[],
-): readonly VolumeLink[] =>
-  (container?.volumes ?? []).flatMap(({ container_path, source }) => {
-    const { type, path = '' } = source?.sandbox_path ?? {};
-    const base = type === 'SELF' ? sandbox : type === 'PARENT' ? outer?.sandbox : undefined;
-    if (base === undefined || checkPathBelow('path', path) !== undefined) return [];
-    const volumes = type === 'PARENT' ? parentVolumes : ownVolumes;
-    const within = volumes.find(({ containerPath }) => isWithin(containerPath, path));
-    const place =
-      within === undefined
-        ? { root: base, names: namesOf(path) }
-        : {
-            root: within.place.root,
-            names: [...within.place.names, ...namesOf(path.slice(within.containerPath.length))],
-          };
-    return [{ containerPath: container_path, place, isPersistent: false }];
-  });
-
-const namesOf = (path: string): readonly string[] => path.split('/').filter((name) => name !== '' && name !== '.');
-
-const isWithin = (directory: string, path: string): boolean => path === directory || path.startsWith(`${directory}/`);

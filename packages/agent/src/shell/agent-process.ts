@@ -4,7 +4,6 @@ import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
 import {
   addressOfPid,
-  type ContainerId,
   createLoop,
   err,
   type Files,
@@ -14,9 +13,8 @@ import {
   pidOf,
   type Result,
 } from '@meseta/base';
-import { createConcurrencyLimit } from '@meseta/containers/concurrency';
-import { createPosixContainers, type PosixContainers } from '@meseta/containers/launchers/posix/posix';
-import { createUserLookup } from '@meseta/containers/users';
+import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
+import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
@@ -43,14 +41,10 @@ import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
-import { rotationLimits, startRotation } from './rotation.js';
-import { createRemovals } from './sandboxes.js';
+import { rotationLimits } from './rotation.js';
 import { type AgentSecurity, createRunAsCheck, peerChecksOf, securityOf } from './security.js';
 
 const ACTOR = 'slave(1)';
-/** Each preparation of a sandbox holds a few descriptors. */
-const MAX_PREPARATIONS = 64;
-const MAX_REMOVALS = 8;
 const LOOPBACK = '127.0.0.1';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -217,19 +211,20 @@ async function run(
   const workDir = resolve(flags.work_dir);
   const startMs = realClock.now().monoMs;
   const files = createFiles();
-  const processes = createProcesses();
   const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
   if (!resources.ok) return resources;
   const limits = rotationLimits(flags.container_logger, flags.modules);
   if (!limits.ok) return limits;
-  const launcher = await openContainers(options, inputs, files);
-  if (!launcher.ok) return launcher;
-  const containers = launcher.value;
-  const config = await configOf({ ...options, localIp }, host, workDir, resources.value, files, security);
+  const made = await openContainerizer(options, inputs, files, limits.value);
+  if (!made.ok) return made;
+  const containerizer = made.value;
+  for (const warning of containerizer.warnings) log.warning(warning);
+  const facts = { localIp, workDir, resources: resources.value, capabilities: containerizer.capabilities };
+  const config = await configOf(flags, host, files, security, facts);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
   const formerWorkDir = workDirIn(entries) ?? workDir;
-  const recovered = await containers.recover((sandbox) => relocatedPath(sandbox, formerWorkDir, workDir));
+  const recovered = await containerizer.recover((sandbox) => relocatedPath(sandbox, formerWorkDir, workDir));
   const push = (input: AgentInput): void => loop.push(input);
   const calls = { executorApi: createExecutorApi(push), containerCalls: createContainerCalls(push) };
   const { sender, gate: peerGate } = openPeers(options, security, host, core, push);
@@ -240,34 +235,27 @@ async function run(
     ...calls,
     executorKey: security.executorKey,
     checkpoint,
-    containers,
+    containerizer,
     files,
     log,
     workDir,
-    preparing: new Map(),
-    limitPreparations: createConcurrencyLimit(MAX_PREPARATIONS),
-    limitRemovals: createConcurrencyLimit(MAX_REMOVALS),
-    removals: createRemovals(),
-    findUser: createUserLookup(processes),
     push,
     exit: options.onExit,
   };
   const loop = createAgentLoop(core, (effect) => performEffect(ports, effect));
   loop.push({ kind: 'start', checkpoint: entries, containers: recovered });
   const recoverySeconds = (realClock.now().monoMs - startMs) / 1000;
-  const sandboxes = (): readonly string[] => [...core.state.runs.keys()].flatMap((id) => sandboxOf(core, id) ?? []);
-  const stopRotation = limits.value === undefined ? () => {} : startRotation(files, realClock, limits.value, sandboxes);
   const { shown, logFile } = options;
   const portMetrics = () => new Map([...peerGate.metrics(), ...peerMetrics(host.stats)]);
-  const facts = { shown, logFile, masterHostname, recoverySeconds, portMetrics };
+  const processFacts = { shown, logFile, masterHostname, recoverySeconds, portMetrics };
   const handler = createRequestHandler({
     core,
     gate: security.gate,
-    containers,
+    containerizer,
     files,
     logging: createLoggingLevel(log, realClock),
     ...calls,
-    ...facts,
+    ...processFacts,
   });
   const disk = { files, clock: realClock, workDir, checkpoint, floorBytes: flags.disk_floor, push };
   const stopWatching = await watchDiskRoom(disk);
@@ -278,10 +266,9 @@ async function run(
     async stop() {
       loop.stop();
       sender.close();
-      stopRotation();
       stopWatching();
       await host.close();
-      await containers.close();
+      await containerizer.close();
       await checkpoint.close();
     },
   });
@@ -325,30 +312,31 @@ function openPeers(
   return { sender, gate };
 }
 
-/** The sandbox of a running container. */
-function sandboxOf({ state }: AgentCore, containerId: ContainerId): string | undefined {
-  const run = state.runs.get(containerId);
-  const framework = run && state.frameworks.get(run.frameworkId);
-  if (run?.taskId !== undefined) return framework?.podTasks.get(run.taskId)?.sandbox;
-  return run && framework?.executors.get(run.executorId)?.sandbox;
-}
-
 /** Agents of one machine may share the directory of the flag: each has a directory of its own in it, which it empties. */
 export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | 'work_dir'>): string {
   const own = createHash('sha256').update(resolve(flags.work_dir)).digest('hex').slice(0, 16);
   return resolve(flags.fetcher_cache_dir, own);
 }
 
-const openContainers = (
+const openContainerizer = (
   { flags }: AgentOptions,
   inputs: Inputs,
   files: Files,
-): Promise<Result<PosixContainers, string>> =>
-  createPosixContainers({
+  rotation: RotationLimits | undefined,
+): Promise<Result<Containerizer, string>> =>
+  createContainerizer({
     runtimeDir: resolve(flags.runtime_dir),
+    workDir: resolve(flags.work_dir),
     files,
     processes: createProcesses(),
     outbound: createOutbound(),
+    clock: realClock,
+    isolation: {
+      names: flags.isolation,
+      diskWatchIntervalMs: flags.container_disk_watch_interval,
+      enforceDiskQuota: flags.enforce_container_disk_quota,
+    },
+    rotation,
     fetcher: {
       cacheDir: fetcherDirectory(flags),
       cacheBytes: flags.fetcher_cache_size,
@@ -361,13 +349,13 @@ const openContainers = (
   });
 
 async function configOf(
-  { flags, localIp }: { readonly flags: AgentFlags; readonly localIp: string },
+  flags: AgentFlags,
   host: Host,
-  workDir: string,
-  resources: readonly Resource[],
   files: Files,
   { gate }: AgentSecurity,
+  facts: Pick<CoreOptions, 'localIp' | 'workDir' | 'capabilities'> & { readonly resources: readonly Resource[] },
 ): Promise<CoreOptions> {
+  const { resources, ...others } = facts;
   const ip = hostOf(host.address);
   const { attributes, domain } = flags;
   return {
@@ -380,9 +368,8 @@ async function configOf(
       port: Number(host.address.slice(host.address.lastIndexOf(':') + 1)),
       ...(domain === undefined ? {} : { domain }),
     },
-    localIp,
+    ...others,
     version: buildInfo.version,
-    workDir,
     bootId: files.readTextNow(BOOT_ID)?.trim() ?? '',
     recover: flags.recover,
     reconfigurationPolicy: flags.reconfiguration_policy,

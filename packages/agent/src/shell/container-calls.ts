@@ -9,6 +9,7 @@
 import type { ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal } from '@meseta/api';
 import type { ContainerId, ExecutorId } from '@meseta/base';
+import { createOutputReader } from '@meseta/containers/streams/output-reader';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
 import { closeWithClient } from '@meseta/platform/client-end';
 import { drained } from '@meseta/platform/send-rendering';
@@ -23,7 +24,6 @@ import { outermost } from '../core/nested-records.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import { checkContainerCall, containerIdOf } from '../core/validation.js';
 import type { Exchange, HttpOptions } from './http.js';
-import { createOutputReader } from './output-reader.js';
 
 export type CallReply = Extract<AgentEffect, { readonly kind: 'callReply' }>;
 

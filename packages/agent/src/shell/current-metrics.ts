@@ -20,11 +20,11 @@ function systemMetrics(): Metrics {
 
 const processStats = createProcessStats();
 
-export const currentMetrics = ({ core, containers, recoverySeconds, portMetrics }: HttpOptions): Metrics =>
+export const currentMetrics = ({ core, containerizer, recoverySeconds, portMetrics }: HttpOptions): Metrics =>
   agentMetrics(core.state, {
     nowWallMs: Date.now(),
     recoverySeconds,
     system: systemMetrics(),
-    fetcher: containers.fetcherMetrics(),
+    fetcher: containerizer.fetcherMetrics(),
     process: new Map([...processStats(), ...portMetrics()]),
   });

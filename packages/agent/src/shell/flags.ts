@@ -1,5 +1,6 @@
 // Every flag of a Mesos agent, with its default and aliases (docs/configuration/agent.md; facts: flags.csv).
 import { err, ok, type Result } from '@meseta/base';
+import { parseIsolation } from '@meseta/containers/isolators/select';
 import {
   asGiven,
   booleanFlag,
@@ -62,6 +63,12 @@ const recoverFlag = (options: { readonly default: string; readonly help: string 
 const launcherFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(oneOf('posix', 'linux'), asGiven, options);
 
+/** Names of isolators, separated by commas. */
+function parseNamesOfIsolators(text: string): Result<string, string> {
+  const names = parseIsolation(text);
+  return names.ok ? ok(text) : names;
+}
+
 /** A list of the containerizers of Mesos, in any order. */
 function parseContainerizers(text: string): Result<string, string> {
   const known = ['mesos', 'docker'];
@@ -70,6 +77,9 @@ function parseContainerizers(text: string): Result<string, string> {
 }
 const containerizersFlag = (options: { readonly default: string; readonly status: 'ignored' }) =>
   valueFlag(parseContainerizers, asGiven, options);
+
+const isolationFlag = (options: { readonly default: string; readonly help: string }) =>
+  valueFlag(parseNamesOfIsolators, asGiven, options);
 
 /** A flag of Mesos that has no effect yet. */
 const ignored = { status: 'ignored' } as const;
@@ -117,7 +127,10 @@ export const agentFlags = {
   cgroups_net_cls_secondary_handles: textFlag(ignored),
   cgroups_root: textFlag({ ...ignored, default: 'mesos' }),
   check_agent_port_range_only: textFlag({ ...ignored, default: 'false' }),
-  container_disk_watch_interval: textFlag({ ...ignored, default: '15secs' }),
+  container_disk_watch_interval: durationFlag({
+    default: '15secs',
+    help: 'How often the isolator disk/du measures the disk usage of a container.',
+  }),
   container_logger: textFlag({
     help: 'org_apache_mesos_LogrotateContainerLogger limits the size of stdout and stderr; --modules has its parameters.',
   }),
@@ -162,7 +175,10 @@ export const agentFlags = {
   egress_rate_limit_per_container: textFlag(ignored),
   egress_rate_per_cpu: textFlag(ignored),
   egress_unique_flow_per_container: textFlag({ ...ignored, default: 'false' }),
-  enforce_container_disk_quota: booleanFlag({ ...ignored, default: false }),
+  enforce_container_disk_quota: booleanFlag({
+    default: false,
+    help: 'Whether a container that exceeds its disk resources is destroyed; needs the isolator disk/du.',
+  }),
   enforce_container_ports: textFlag({ ...ignored, default: 'false' }),
   ephemeral_ports_per_container: textFlag({ ...ignored, default: '1024' }),
   eth0_name: textFlag(ignored),
@@ -229,7 +245,10 @@ export const agentFlags = {
   ip6: textFlag(ignored),
   ip6_discovery_command: textFlag(ignored),
   ip_discovery_command: textFlag({ help: 'A shell command that prints the address to listen on.' }),
-  isolation: textFlag({ ...ignored, default: 'posix/cpu,posix/mem' }),
+  isolation: isolationFlag({
+    default: 'posix/cpu,posix/mem',
+    help: 'The isolators of containers: posix/cpu, posix/mem and disk/du.',
+  }),
   jwt_secret_key: pathFlag({ aliases: ['executor_secret_key'], help: 'A file with the key that signs tokens.' }),
   launcher: launcherFlag({
     default: 'linux',

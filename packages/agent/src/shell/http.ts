@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AgentEndpoint, agentEndpoints, createRouter, type Metrics, refusal } from '@meseta/api';
 import type { Files } from '@meseta/base';
-import type { PosixContainers } from '@meseta/containers/launchers/posix/posix';
+import type { Containerizer } from '@meseta/containers/containerizer';
 import { createBodyReader } from '@meseta/platform';
 import { type AdmittedRequest, createAdmission } from '@meseta/platform/admission';
 import { answerJson, answerText, refuse } from '@meseta/platform/answers';
@@ -30,7 +30,7 @@ export interface HttpOptions {
   readonly shown: ReadonlyMap<string, string>;
   readonly masterHostname: string | undefined;
   readonly gate: HttpGate;
-  readonly containers: PosixContainers;
+  readonly containerizer: Containerizer;
   readonly files: Files;
   readonly logging: LoggingLevel;
   /** The path of this agent's log. */

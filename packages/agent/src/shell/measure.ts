@@ -1,6 +1,7 @@
 // Measures what the running containers use.
 import type { ContainerId } from '@meseta/base';
-import type { Containers } from '@meseta/containers/types';
+import type { Containerizer } from '@meseta/containers/containerizer';
+import type { Usage } from '@meseta/containers/isolators/isolator';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ContainerID, ContainerStatus, Resource, ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../core/io.js';
@@ -13,7 +14,7 @@ import type { MeasuredContainer, MeasuredPodTask } from '../views/v0.js';
 
 /** Measures the containers of executors that the viewer may see. */
 export async function measureContainers(
-  from: { readonly core: AgentCore; readonly containers: Containers },
+  from: { readonly core: AgentCore; readonly containerizer: Containerizer },
   approver: Approver,
 ): Promise<readonly MeasuredContainer[]> {
   const running = [...from.core.state.frameworks.values()].flatMap((framework) =>
@@ -22,19 +23,19 @@ export async function measureContainers(
         !completed && executor.state === 'running' && approver.container(executor.info, framework.info),
     ),
   );
-  return Promise.all(running.map((shown) => measureExecutor(from.containers, shown)));
+  return Promise.all(running.map((shown) => measureExecutor(from.containerizer, shown)));
 }
 
-async function measureExecutor(containers: Containers, shown: ShownExecutor): Promise<MeasuredContainer> {
+async function measureExecutor(containerizer: Containerizer, shown: ShownExecutor): Promise<MeasuredContainer> {
   const { executor, framework } = shown;
   if (executor.kind !== 'default') {
-    const used = await containers.usage(executor.containerId);
+    const used = await containerizer.usage(executor.containerId);
     return { ...shown, status: statusOf(executor), statistics: statisticsOf(shown, used), podTasks: [] };
   }
   const podTasks = await Promise.all(
     taskRunsOf(framework, executor)
       .filter(({ state }) => state === 'running')
-      .map(async (run) => ({ run, used: await containers.usage(run.containerId) })),
+      .map(async (run) => ({ run, used: await containerizer.usage(run.containerId) })),
   );
   return {
     ...shown,
@@ -63,7 +64,7 @@ function maySeeNested(state: AgentState, approver: Approver, id: ContainerID): b
 
 /** Measures the nested and standalone containers that the viewer may see. */
 export async function measureNested(
-  { core, containers }: { readonly core: AgentCore; readonly containers: Containers },
+  { core, containerizer }: { readonly core: AgentCore; readonly containerizer: Containerizer },
   approver: Approver,
   nested: boolean,
   standalone: boolean,
@@ -74,15 +75,13 @@ export async function measureNested(
   );
   return Promise.all(
     running.map(async ({ record: { id, containerId, pid, resources } }) => {
-      const used = await containers.usage(containerId);
+      const used = await containerizer.usage(containerId);
       const status = { ...(pid === undefined ? {} : { executor_pid: pid }), container_id: id };
       const statistics = used === undefined ? undefined : limitedBy(resources, used);
       return { containerId: id.value as ContainerId, status, statistics };
     }),
   );
 }
-
-type Usage = Omit<ResourceStatistics, 'timestamp'>;
 
 function sumOf(parts: readonly Usage[]): Usage {
   const sum: Record<string, number> = {};
@@ -110,11 +109,9 @@ function statisticsOf(shown: ShownExecutor, used: Usage | undefined): ResourceSt
 function limitedBy(resources: readonly Resource[], used: Usage): ResourceStatistics {
   const limits = quantitiesOf(resources);
   const memoryBytes = (quantity(limits, 'mem') / 1000) * 2 ** 20;
-  // Mesos shows disk usage only where an isolator measures it.
-  const { disk_used_bytes: _used, disk_limit_bytes: _limit, ...rest } = used;
   return {
     timestamp: Date.now() / 1000,
-    ...rest,
+    ...used,
     mem_limit_bytes: memoryBytes,
     mem_soft_limit_bytes: memoryBytes,
     cpus_soft_limit: quantity(limits, 'cpus') / 1000,

@@ -1,12 +1,11 @@
-// Limits the size of tasks' stdout and stderr as the flags say: the parameters of Mesos' module
+// The limits on the size of tasks' stdout and stderr in the flags: the parameters of Mesos' module
 // org_apache_mesos_LogrotateContainerLogger (docs/logging.md), without a process per task.
-import { type Clock, err, type Files, ok, parseByteSize, type Result } from '@meseta/base';
-import { KEPT_FILES, type RotationLimits, rotateSandbox } from '@meseta/containers/streams/rotation';
+import { err, ok, parseByteSize, type Result } from '@meseta/base';
+import { KEPT_FILES, type RotationLimits } from '@meseta/containers/streams/rotation';
 
 const ROTATING = 'org_apache_mesos_LogrotateContainerLogger';
 const SANDBOX = 'org_apache_mesos_SandboxContainerLogger';
 const DEFAULT_BYTES = 10 * 2 ** 20;
-const INTERVAL_MS = 5000;
 
 interface Module {
   readonly name?: string;
@@ -31,28 +30,4 @@ export function rotationLimits(
   if (size === undefined) return ok({ maxBytes: DEFAULT_BYTES, keptFiles: KEPT_FILES });
   const bytes = parseByteSize(size);
   return bytes.ok ? ok({ maxBytes: bytes.value, keptFiles: KEPT_FILES }) : err(`Flag --modules: ${bytes.error}`);
-}
-
-/** Rotates the streams of running containers at an interval. Returns a function that stops it. */
-export function startRotation(
-  files: Files,
-  clock: Clock,
-  limits: RotationLimits,
-  sandboxes: () => readonly string[],
-): () => void {
-  let cancel = (): void => {};
-  let stopped = false;
-  const scheduleNext = (): void => {
-    if (stopped) return;
-    cancel = clock.setTimer(INTERVAL_MS, () => void rotateAll());
-  };
-  const rotateAll = async (): Promise<void> => {
-    for (const sandbox of sandboxes()) if (!stopped) await rotateSandbox(files, sandbox, limits);
-    scheduleNext();
-  };
-  scheduleNext();
-  return () => {
-    stopped = true;
-    cancel();
-  };
 }

@@ -1,14 +1,13 @@
-// The launch plan: turns a container's spec into the program that its first process becomes. Pure: `LaunchTools` says what
-// the machine offers.
+// The launch plan: turns a container's spec into the program that its first process becomes, with the parts that isolators
+// add. Pure: `HostFacts` says what the machine offers.
 //
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
 // PLAN-3: tools that run as the agent's user on the way to the command don't get its environment.
 // PLAN-4: no process has the environment among its arguments, which every user of the machine can read.
 import { err, ok, type Result } from '@meseta/base';
-import type { RLimitInfoRLimit } from '@meseta/wire';
-import type { ContainerSpec } from '../types.js';
-import { rlimitArgv } from './rlimits.js';
+import type { HostFacts, Isolator, VolumeLink } from '../isolators/isolator.js';
+import type { Capabilities, ContainerSpec } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
 /** The tools of this machine: absolute paths, undefined where one is missing. */
@@ -106,28 +105,46 @@ export function commandPlan(
   return problem === undefined ? ok({ ...executable.value, environment, owner, rlimits: [] }) : err(problem);
 }
 
-function findUnsupported({ container, outer }: ContainerSpec): string | undefined {
-  const { podContainer } = outer ?? {};
+/** A container's plan but for its sandbox, which is made before. */
+export interface ContainerPlan {
+  readonly command: CommandPlan;
+  /** In the order in which they are made. */
+  readonly links: readonly VolumeLink[];
+}
+
+/** What a plan is made with: the same for every container of an agent. */
+export interface PlanContext {
+  readonly isolators: readonly Isolator[];
+  readonly capabilities: Capabilities;
+  readonly host: HostFacts;
+}
+
+function findUnsupported({ container, outer }: ContainerSpec, capabilities: Capabilities): string | undefined {
+  const podContainer = outer?.pod?.container;
   return (
-    (container && findUnsupportedField(container, { isNested: outer !== undefined })) ??
-    (podContainer && findUnsupportedPodField(podContainer))
+    (container && findUnsupportedField(container, { isNested: outer !== undefined, capabilities })) ??
+    (podContainer && findUnsupportedPodField(podContainer, capabilities))
   );
 }
 
-/** The plan of `spec`, whose sandbox is the directory with this `identity`, or why this machine can't run it. */
-export function launchPlan(
+/** The plan of `spec`, or why this machine can't run it. */
+export function planContainer(
   spec: ContainerSpec,
-  identity: string,
   owner: LaunchOwner | undefined,
-  tools: LaunchTools,
-  limits: LaunchLimits,
-): Result<LaunchPlan, string> {
-  const unsupported = findUnsupported(spec);
+  { isolators, capabilities, host }: PlanContext,
+): Result<ContainerPlan, string> {
+  const unsupported = findUnsupported(spec, capabilities);
   if (unsupported !== undefined) return err(unsupported);
-  const wanted: readonly RLimitInfoRLimit[] = spec.rlimits?.rlimits ?? [];
-  const rlimits = rlimitArgv(wanted, limits, tools);
-  if (!rlimits.ok) return rlimits;
-  const plan = commandPlan(spec.command, spec.environment, owner, tools);
-  const directory = { path: spec.sandbox, identity };
-  return plan.ok ? ok({ ...plan.value, directory, rlimits: rlimits.value }) : plan;
+  const command = commandPlan(spec.command, spec.environment, owner, host.tools);
+  if (!command.ok) return command;
+  let { rlimits } = command.value;
+  const links: VolumeLink[] = [];
+  for (const isolator of isolators) {
+    const patch = isolator.plan?.(spec, host);
+    if (patch === undefined) continue;
+    if (!patch.ok) return patch;
+    rlimits = patch.value.rlimits ?? rlimits;
+    for (const link of patch.value.links ?? []) links.push(link);
+  }
+  return ok({ command: { ...command.value, rlimits }, links });
 }

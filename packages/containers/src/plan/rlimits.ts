@@ -82,6 +82,10 @@ function ulimitLine(type: string, kind: Kind, soft: number, hard: number): Resul
   return ok(`${setHard} 2>/dev/null; ${setSoft} && ${setHard} || exit 126`);
 }
 
+/** Whether this machine can set limits at all: with prlimit, or with the shell's ulimit where the shell is the supervisor. */
+export const findRlimitTool = ({ prlimit, perlSupervises }: LaunchTools): Result<void, string> =>
+  prlimit !== undefined || !perlSupervises ? ok(undefined) : err("needs prlimit, which this machine doesn't have");
+
 /** The words before a command that set its limits, or why one can't be set. */
 export function rlimitArgv(
   wanted: readonly RLimitInfoRLimit[],

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { err, ok } from '@meseta/base';
 import type { ContainerInfo } from '@meseta/wire';
 import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
+import type { Capabilities } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
+
+const capabilities: Capabilities = { limits: ok(undefined), rlimits: ok(undefined), sandboxPathVolumes: ok(undefined) };
+const nested = { isNested: true, capabilities };
+const outermost = { isNested: false, capabilities };
 
 const schema = readSchema('packages/wire/proto');
 const messages = new Map(schema.messages.map((message) => [message.name, message]));
@@ -45,7 +51,7 @@ function* settableFields(
   for (const field of messages.get(message)?.fields ?? []) {
     const path = [...at, field];
     const name = path.map((part) => part.name).join('.');
-    const hasFieldRules = (): boolean => findUnsupportedField(containerOf(path, {}), { isNested: true }) === undefined;
+    const hasFieldRules = (): boolean => findUnsupportedField(containerOf(path, {}), nested) === undefined;
     if (field.kind === 'message' && PROVIDED[name] === undefined && hasFieldRules()) {
       yield* settableFields(field.type, path);
       continue;
@@ -66,7 +72,7 @@ test('SUPPORTED-1: every field of the schema that a container sets is provided, 
   const seen = new Set<string>();
   for (const [name, value, container] of settableFields('ContainerInfo')) {
     const provided = PROVIDED[name];
-    const problem = findUnsupportedField(container, { isNested: true });
+    const problem = findUnsupportedField(container, nested);
     seen.add(name);
     if (provided === 'any' || provided?.includes(value)) assert.equal(problem, undefined, name);
     else {
@@ -86,12 +92,9 @@ const parent = (type: 'PARENT' | 'SELF'): ContainerInfo => ({
 });
 
 test('only a nested container can share the sandbox of a parent', () => {
-  assert.match(
-    findUnsupportedField(parent('PARENT'), { isNested: false }) ?? '',
-    /sandbox_path\.type: PARENT needs a parent/,
-  );
-  assert.equal(findUnsupportedField(parent('PARENT'), { isNested: true }), undefined);
-  assert.equal(findUnsupportedField(parent('SELF'), { isNested: false }), undefined);
+  assert.match(findUnsupportedField(parent('PARENT'), outermost) ?? '', /sandbox_path\.type: PARENT needs a parent/);
+  assert.equal(findUnsupportedField(parent('PARENT'), nested), undefined);
+  assert.equal(findUnsupportedField(parent('SELF'), outermost), undefined);
 });
 
 test('fields that ask for nothing are accepted: no fields, empty lists, the network of the host', () => {
@@ -101,16 +104,28 @@ test('fields that ask for nothing are accepted: no fields, empty lists, the netw
     { type: 'MESOS', network_infos: [{ ip_addresses: [{ protocol: 'IPv4' }], groups: [], port_mappings: [] }] },
   ];
   for (const container of containers) {
-    assert.equal(findUnsupportedField(container, { isNested: false }), undefined);
-    assert.equal(findUnsupportedPodField(container), undefined);
+    assert.equal(findUnsupportedField(container, outermost), undefined);
+    assert.equal(findUnsupportedPodField(container, capabilities), undefined);
   }
 });
 
 test("volumes of a pod's executor, which is no container on this agent, are refused", () => {
-  assert.match(findUnsupportedPodField(parent('SELF')) ?? '', /^executor\.container\.volumes: /);
-  assert.equal(findUnsupportedPodField({ type: 'MESOS', rlimit_info: { rlimits: [] } }), undefined);
+  assert.match(findUnsupportedPodField(parent('SELF'), capabilities) ?? '', /^executor\.container\.volumes: /);
+  assert.equal(findUnsupportedPodField({ type: 'MESOS', rlimit_info: { rlimits: [] } }, capabilities), undefined);
   assert.match(
-    findUnsupportedPodField({ type: 'MESOS', network_infos: [{ name: 'x' }] }) ?? '',
+    findUnsupportedPodField({ type: 'MESOS', network_infos: [{ name: 'x' }] }, capabilities) ?? '',
     /^executor\.container\.network_infos\[0\]\.name: /,
   );
+});
+
+test('a field that needs an isolator is refused with the reason for which the agent lacks it', () => {
+  const lacking = { ...capabilities, rlimits: err('no prlimit'), sandboxPathVolumes: err('no links') };
+  const refusals: readonly [ContainerInfo, RegExp][] = [
+    [{ type: 'MESOS', rlimit_info: { rlimits: [] } }, /^container\.rlimit_info: no prlimit$/],
+    [parent('SELF'), /^container\.volumes\[0\]\.source\.sandbox_path: no links$/],
+  ];
+  for (const [container, expected] of refusals) {
+    assert.match(findUnsupportedField(container, { isNested: false, capabilities: lacking }) ?? '', expected);
+    assert.equal(findUnsupportedField(container, outermost), undefined);
+  }
 });

@@ -1,4 +1,5 @@
-// Which fields of a ContainerInfo this launcher provides, as data: each field is `supported` or has a reason for its refusal.
+// Which fields of a ContainerInfo this agent provides, as data: each field is `supported`, needs an isolator, or has a reason
+// for its refusal.
 // Containers are process groups on the host's own file system and network, so most fields that isolate are refused.
 //
 // SUPPORTED-1: a field that isn't provided fails the launch; none is dropped silently. The compiler checks that the tables
@@ -15,16 +16,20 @@ import type {
   VolumeSource,
   VolumeSourceSandboxPath,
 } from '@meseta/wire';
+import type { Capabilities, Capability } from '../types.js';
 
 interface ContainerKind {
   /** It has a parent container, whose sandbox it can share. */
   readonly isNested: boolean;
+  readonly capabilities: Capabilities;
 }
 
 type ValueRule<Value> =
   | { readonly kind: 'supported' }
   /** Whatever the value, except an empty list, which asks for nothing. */
   | { readonly kind: 'refused'; readonly because: string }
+  /** Supported where an isolator provides it. */
+  | { readonly kind: 'needs'; readonly capability: Capability }
   /** Some values are supported; `because` is the reason for refusing the others. */
   | { readonly kind: 'only'; accepts(value: Value, kind: ContainerKind): boolean; readonly because: string };
 
@@ -33,13 +38,14 @@ type Rule<Value> =
   | (Value extends readonly (infer Item)[]
       ? { readonly kind: 'items'; readonly rule: Rule<Item> }
       : Value extends object
-        ? { readonly kind: 'fields'; readonly fields: FieldRules<Value> }
+        ? { readonly kind: 'fields'; readonly fields: FieldRules<Value>; readonly needs?: Capability }
         : never);
 
 /** A rule for every field: a field that is new in the schema is missing here, and the table doesn't compile. */
 export type FieldRules<Message> = { readonly [Field in keyof Message]-?: Rule<NonNullable<Message[Field]>> };
 
 const supported = { kind: 'supported' } as const;
+const needs = (capability: Capability) => ({ kind: 'needs', capability }) as const;
 const refused = (because: string) => ({ kind: 'refused', because }) as const;
 const only = <Value>(accepts: (value: Value, kind: ContainerKind) => boolean, because: string): ValueRule<Value> => ({
   kind: 'only',
@@ -47,6 +53,8 @@ const only = <Value>(accepts: (value: Value, kind: ContainerKind) => boolean, be
   because,
 });
 const fields = <Value extends object>(rules: FieldRules<Value>) => ({ kind: 'fields', fields: rules }) as const;
+const fieldsThatNeed = <Value extends object>(capability: Capability, rules: FieldRules<Value>) =>
+  ({ kind: 'fields', fields: rules, needs: capability }) as const;
 const items = <ItemRule>(rule: ItemRule) => ({ kind: 'items', rule }) as const;
 
 const NO_IMAGES = 'this agent has no image provider';
@@ -55,7 +63,7 @@ const NO_CAPABILITIES = "this agent can't change the capabilities of a task";
 
 const isBelow = (path: string): boolean => !path.startsWith('/') && checkPathBelow('', path) === undefined;
 
-const sandboxPath = fields<VolumeSourceSandboxPath>({
+const sandboxPath = fieldsThatNeed<VolumeSourceSandboxPath>('sandboxPathVolumes', {
   type: only((type, { isNested }) => type === 'SELF' || (type === 'PARENT' && isNested), 'PARENT needs a parent'),
   path: only(isBelow, 'expected a relative path below the sandbox'),
 });
@@ -119,14 +127,14 @@ const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   network_infos: items(network),
   linux_info: linux,
   // The launch plan checks which limits this machine can set.
-  rlimit_info: supported,
+  rlimit_info: needs('rlimits'),
   tty_info: refused('this agent gives no container a terminal'),
 };
 
 /** A rule without the type of its field, for the walk over a message. */
 type AnyRule =
   | ValueRule<never>
-  | { readonly kind: 'fields'; readonly fields: AnyRules }
+  | { readonly kind: 'fields'; readonly fields: AnyRules; readonly needs?: Capability }
   | { readonly kind: 'items'; readonly rule: AnyRule };
 type AnyRules = { readonly [field: string]: AnyRule };
 
@@ -136,10 +144,14 @@ function problemIn(field: string, rule: AnyRule, value: unknown, kind: Container
       return undefined;
     case 'refused':
       return Array.isArray(value) && value.length === 0 ? undefined : `${field}: ${rule.because}`;
+    case 'needs':
+      return findLack(field, rule.capability, kind);
     case 'only':
       return rule.accepts(value as never, kind) ? undefined : `${field}: ${rule.because}`;
     case 'fields':
-      return problemInFields(field, rule.fields, value as object, kind);
+      return (
+        (rule.needs && findLack(field, rule.needs, kind)) ?? problemInFields(field, rule.fields, value as object, kind)
+      );
     case 'items':
       for (const [i, item] of (value as readonly unknown[]).entries()) {
         const problem = problemIn(`${field}[${i}]`, rule.rule, item, kind);
@@ -147,6 +159,11 @@ function problemIn(field: string, rule: AnyRule, value: unknown, kind: Container
       }
       return undefined;
   }
+}
+
+function findLack(field: string, capability: Capability, { capabilities }: ContainerKind): string | undefined {
+  const provided = capabilities[capability];
+  return provided.ok ? undefined : `${field}: ${provided.error}`;
 }
 
 /** The first problem in the order of the rules. A decoded message has no fields that the rules lack. */
@@ -165,8 +182,8 @@ export const findUnsupportedField = (container: ContainerInfo, kind: ContainerKi
   problemInFields('container', CONTAINER_RULES, container, kind);
 
 /** The same for a pod's executor, which is no container on this agent: its limits have no effect, volumes are refused. */
-export function findUnsupportedPodField(container: ContainerInfo): string | undefined {
-  const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false });
+export function findUnsupportedPodField(container: ContainerInfo, capabilities: Capabilities): string | undefined {
+  const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false, capabilities });
   if (problem !== undefined || (container.volumes ?? []).length === 0) return problem;
   return 'executor.container.volumes: the executor of a pod has no container of its own on this agent';
 }

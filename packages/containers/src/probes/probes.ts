@@ -3,19 +3,21 @@
 //
 // PROBES-1: a command runs as the container's user, whichever user the probe names, and in the container's sandbox.
 // PROBES-2: at the timeout the command's process group is killed.
-import type { Files, Outbound, Processes, Result, SystemError } from '@meseta/base';
+import type { Files, Outbound, Result, SystemError } from '@meseta/base';
+import type { Launcher } from '../launchers/launcher.js';
 import { commandPlan, type LaunchOwner, type LaunchTools } from '../plan/plan.js';
 import { openSandbox } from '../sandbox/sandbox.js';
-import type { Supervision } from '../supervisor/spawner.js';
-import type { Probe, ProbeResult, RunContext } from '../types.js';
+import type { ContainerSpec, Probe, ProbeResult } from '../types.js';
 
 type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 
 interface Ports {
   readonly files: Files;
-  readonly processes: Processes;
   readonly outbound: Outbound;
+  readonly launcher: Pick<Launcher, 'exec'>;
 }
+
+type ProbedContainer = Pick<ContainerSpec, 'containerId' | 'sandbox' | 'user'>;
 
 const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
 
@@ -23,9 +25,9 @@ const failedBy = (error: SystemError): ProbeResult =>
   error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
 
 /** Returns a function that runs probes of a container. */
-export function createProber(ports: Ports, tools: LaunchTools, supervision: Supervision, resolveOwner: ResolveOwner) {
+export function createProber(ports: Ports, tools: LaunchTools, resolveOwner: ResolveOwner) {
   async function runCommand(
-    { sandbox: path, user }: RunContext,
+    { containerId, sandbox: path, user }: ProbedContainer,
     probe: Extract<Probe, { kind: 'command' }>,
     timeoutMs: number,
   ): Promise<ProbeResult> {
@@ -33,15 +35,12 @@ export function createProber(ports: Ports, tools: LaunchTools, supervision: Supe
     if (!owner.ok) return failed(owner.error);
     const plan = commandPlan(probe.command, probe.environment, owner.value, tools);
     if (!plan.ok) return failed(plan.error);
-    const process = supervision.singleProcess(plan.value);
-    if (!process.ok) return failed(process.error);
     const sandbox = await openSandbox(ports.files, path);
     if (!sandbox.ok) return failed(sandbox.error.message);
-    const request = { ...process.value, environment: {}, directory: sandbox.value.ownPath };
-    const run = await ports.processes.run(request, { timeoutMs });
+    const run = await ports.launcher.exec(containerId, plan.value, sandbox.value.ownPath, timeoutMs);
     sandbox.value.close();
-    if (!run.ok) return failed(run.error.message);
-    return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.end };
+    if (!run.ok) return failed(run.error);
+    return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.status };
   }
 
   async function get(probe: Extract<Probe, { kind: 'http' }>, timeoutMs: number): Promise<ProbeResult> {
@@ -56,10 +55,10 @@ export function createProber(ports: Ports, tools: LaunchTools, supervision: Supe
     return connected.ok ? { kind: 'tcp', succeeded: connected.value } : failedBy(connected.error);
   }
 
-  return async (runsIn: RunContext, probe: Probe, timeoutMs: number): Promise<ProbeResult> => {
+  return async (container: ProbedContainer, probe: Probe, timeoutMs: number): Promise<ProbeResult> => {
     switch (probe.kind) {
       case 'command':
-        return runCommand(runsIn, probe, timeoutMs);
+        return runCommand(container, probe, timeoutMs);
       case 'http':
         return get(probe, timeoutMs);
       case 'tcp':

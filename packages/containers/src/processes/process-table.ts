@@ -55,6 +55,9 @@ export function stillLives(files: Files, known: ProcessStat): boolean {
   return isLive(now) && now.startTicks === known.startTicks;
 }
 
+export const sumOf = (processes: readonly ProcessStat[], of: (process: ProcessStat) => number): number =>
+  processes.reduce((total, each) => total + of(each), 0);
+
 /** The live processes at one time, indexed for lookups of the members of many containers. */
 export interface ProcessTable {
   readonly byPid: Map<number, ProcessStat>;

@@ -19,6 +19,8 @@ const SANDBOX_MODE = 0o750;
 const NESTED_MODE = 0o711;
 const STREAM_MODE = 0o644;
 const NESTED = 'containers';
+/** The link to an executor's newest run, beside its sandboxes. */
+export const LATEST = 'latest';
 
 interface SandboxPath {
   /** The sandbox of the outermost container; only the agent can replace a directory that leads to it. */

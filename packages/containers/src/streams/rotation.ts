@@ -5,7 +5,7 @@
 // The task may have replaced any of these files: only regular files are read and truncated, and the copy is a new file.
 // ROTATION-1: however long a task has made its file, which may be sparse, no more of it is copied than all rotated files
 //   together may hold.
-import { type DirectoryHandle, type FileHandle, type Files, ok, type SystemResult } from '@meseta/base';
+import { type Clock, type DirectoryHandle, type FileHandle, type Files, ok, type SystemResult } from '@meseta/base';
 import { openSandbox } from '../sandbox/sandbox.js';
 
 /** How many rotated files are kept of each stream: `stdout.1` is the newest. */
@@ -66,4 +66,30 @@ export async function rotateSandbox(files: Files, path: string, limits: Rotation
   await rotate(sandbox.value, 'stdout', limits);
   await rotate(sandbox.value, 'stderr', limits);
   sandbox.value.close();
+}
+
+const INTERVAL_MS = 5000;
+
+/** Rotates the streams of running containers at an interval. Returns a function that stops it. */
+export function startRotation(
+  files: Files,
+  clock: Pick<Clock, 'setTimer'>,
+  limits: RotationLimits,
+  sandboxes: () => readonly string[],
+): () => void {
+  let cancel = (): void => {};
+  let stopped = false;
+  const scheduleNext = (): void => {
+    if (stopped) return;
+    cancel = clock.setTimer(INTERVAL_MS, () => void rotateAll());
+  };
+  const rotateAll = async (): Promise<void> => {
+    for (const sandbox of sandboxes()) if (!stopped) await rotateSandbox(files, sandbox, limits);
+    scheduleNext();
+  };
+  scheduleNext();
+  return () => {
+    stopped = true;
+    cancel();
+  };
 }

@@ -1,23 +1,25 @@
-// A posix launcher on this machine for tests, in a temporary directory, with the perl or the shell supervisor.
+// A containerizer with the posix launcher on this machine for tests, in a temporary directory, with the perl or the shell
+// supervisor.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type ContainerId, err, type Files } from '@meseta/base';
+import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
-import { createPosixContainers } from '../launchers/posix/posix.js';
-import type { ContainerEvent, ContainerSpec, Containers } from '../types.js';
+import { type Containerizer, createContainerizer } from '../containerizer.js';
+import type { ContainerEvent, ContainerSpec } from '../types.js';
 
 export const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** The directory of the running test, removed after it. */
 export let root = '';
 export let events: ContainerEvent[] = [];
 const listeners: (() => void)[] = [];
-const started: Containers[] = [];
+const started: Containerizer[] = [];
 const launched = new Set<ContainerId>();
 
 beforeEach(() => {
@@ -80,9 +82,14 @@ export function filesWithoutPerl(): Files {
   return { ...machine, realPath: async (path) => (path.endsWith('/perl') ? err(missing) : machine.realPath(path)) };
 }
 
-export async function start(): Promise<Containers> {
-  const made = await createPosixContainers({
+/** A containerizer with all isolators of this machine. */
+export async function start(): Promise<Containerizer> {
+  const made = await createContainerizer({
     runtimeDir: `${root}/run`,
+    workDir: root,
+    clock: realClock,
+    isolation: { names: 'posix/cpu,posix/mem,disk/du', diskWatchIntervalMs: 100, enforceDiskQuota: true },
+    rotation: undefined,
     files,
     processes: createProcesses(),
     outbound: createOutbound(),
@@ -131,6 +138,7 @@ export function spec(id: string, command: CommandInfo, extra: Partial<ContainerS
     rlimits: undefined,
     resources: [],
     container: undefined,
+    volumes: [],
     ...extra,
   };
 }

@@ -26,4 +26,5 @@ export const containerSpec = (
   rlimits: undefined,
   resources: [],
   container: undefined,
+  volumes: [],
 });

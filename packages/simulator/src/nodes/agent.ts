@@ -3,7 +3,7 @@
 import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
 import type { AgentOptions } from '@meseta/agent/core/options';
-import { type ContainerId, type Pid, pidOf } from '@meseta/base';
+import { type ContainerId, err, ok, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
 import { between } from '../engine/chance.js';
@@ -87,6 +87,11 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
     gcDelayMs: 604_800_000,
     gcDiskHeadroom: 0.1,
     diskWatchIntervalMs: 60_000,
+    capabilities: {
+      limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
+      rlimits: ok(undefined),
+      sandboxPathVolumes: ok(undefined),
+    },
   };
 }
 

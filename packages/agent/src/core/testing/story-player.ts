@@ -140,7 +140,7 @@ function noteContainers({ containers }: Scene, effects: readonly AgentEffect[]):
     const { sandbox, containerId } = effect.spec;
     const [, executor, executorContainer] = /\/executors\/([^/]+)\/runs\/([^/]+)/.exec(sandbox) ?? [];
     if (executor !== undefined) containers.set(executor, executorContainer as ContainerId);
-    const nested = effect.pod?.taskId ?? /\/containers\/([^/]+)$/.exec(sandbox)?.[1];
+    const nested = effect.spec.outer?.pod?.taskId ?? /\/containers\/([^/]+)$/.exec(sandbox)?.[1];
     if (nested !== undefined) containers.set(nested, containerId);
   }
 }

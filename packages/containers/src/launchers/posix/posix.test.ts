@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
-import type { CommandInfo } from '@meseta/wire';
+import type { CommandInfo, Resource } from '@meseta/wire';
+import type { Usage } from '../../isolators/isolator.js';
 import {
   alive,
   events,
@@ -182,16 +183,21 @@ supervised(
 
 test('the usage of a container has its processes, their memory, and the disk usage of the sandbox', async () => {
   const containers = await start();
-  const it = spec('used', {
-    value: 'dd if=/dev/zero of=file bs=1024 count=200 2>/dev/null; sleep 600 & echo >ready; wait',
-  });
+  const value = 'dd if=/dev/zero of=file bs=1024 count=200 2>/dev/null; sleep 600 & echo >ready; wait';
+  const disk: Resource = { name: 'disk', type: 'SCALAR', scalar: { value: 100 } };
+  const it = spec('used', { value }, { resources: [disk] });
   containers.launch(it);
   await next('started', 'used');
   await untilFile(`${it.sandbox}/ready`);
-  const used = present(await containers.usage(it.containerId), 'usage');
+  let used: Usage = {};
+  // The sandbox is measured at an interval.
+  while ((used.disk_used_bytes ?? 0) < 200 * 1024) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    used = present(await containers.usage(it.containerId), 'usage');
+  }
   assert.deepEqual([used.processes, used.threads], [2, 2]);
   assert.ok((used.mem_rss_bytes ?? 0) > 100_000 && (used.mem_rss_bytes ?? 0) < 50_000_000);
-  assert.ok((used.disk_used_bytes ?? 0) >= 200 * 1024);
+  assert.equal(used.disk_limit_bytes, 100 * 2 ** 20);
   containers.destroy(it.containerId);
   await next('exited', 'used');
   assert.equal(await containers.usage(it.containerId), undefined);

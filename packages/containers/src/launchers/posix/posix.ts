@@ -1,4 +1,4 @@
-// The posix launcher: a container is a process group in a session of its own, without isolation.
+// The posix launcher: a container is a session of processes, without isolation.
 //
 // Owns: the records of its containers, their runtime files, the fifo of the supervisors' events, the spawner.
 // Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
@@ -6,154 +6,57 @@
 // POSIX-2: whatever this process knows of a running container can be read again from the container's runtime files.
 // POSIX-3: calls repeated for a container grow neither its record nor its runtime files.
 // POSIX-4: no signal is sent to a process that reuses the pid of a container's ended first process.
-import {
-  type ContainerId,
-  err,
-  type Files,
-  type Outbound,
-  ok,
-  type Processes,
-  type Result,
-  type SystemResult,
-} from '@meseta/base';
-import { createConcurrencyLimit } from '../../concurrency.js';
-import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from '../../fetcher/fetcher.js';
-import { findTools, readLimits } from '../../host-facts.js';
-import { type LaunchLimits, type LaunchOwner, type LaunchTools, launchPlan } from '../../plan/plan.js';
-import { createProber } from '../../probes/probes.js';
-import { createTableReader, type ProcessTable, readStat } from '../../processes/process-table.js';
-import { createStreams, openSandbox } from '../../sandbox/sandbox.js';
+import { type ContainerId, err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import type { LaunchPlan, LaunchTools } from '../../plan/plan.js';
+import { createTableReader, type ProcessTable, readProcessTable, readStat } from '../../processes/process-table.js';
 import { parseStatus } from '../../supervisor/exit-record.js';
 import { perlSupervision } from '../../supervisor/perl.js';
 import { shellSupervision } from '../../supervisor/shell.js';
 import { createSpawner, type Spawner, type Supervision } from '../../supervisor/spawner.js';
-import type { ContainerEvent, ContainerSpec, Containers } from '../../types.js';
-import { createUserLookup } from '../../users.js';
+import type { Launcher, LauncherEvent } from '../launcher.js';
 import { createEndings, type Endings, watchSupervisors } from './endings.js';
 import { recoverContainers } from './recovery.js';
 import { sendPendingSignals, signalContainer } from './signals.js';
-import { type Container, type PosixState, planHeader, runtimeFile, updateContainer } from './state.js';
-import { createUsage } from './usage.js';
+import {
+  type Container,
+  findContainerProcesses,
+  type PosixState,
+  planHeader,
+  runtimeFile,
+  updateContainer,
+} from './state.js';
 
 export interface PosixOptions {
   /** Absolute. It outlives the agent's process and is best in memory (below /run). */
   readonly runtimeDir: string;
   readonly files: Files;
   readonly processes: Processes;
-  readonly outbound: Outbound;
-  readonly fetcher: FetcherOptions;
-  readonly onEvent: (event: ContainerEvent) => void;
+  readonly tools: LaunchTools;
+  readonly onEvent: (event: LauncherEvent) => void;
 }
 
-interface Launcher {
+interface PosixLauncher {
   readonly state: PosixState;
-  readonly tools: LaunchTools;
-  readonly limits: LaunchLimits;
-  readonly fetcher: Fetcher;
   readonly supervision: Supervision;
   readonly spawner: Spawner;
   readonly endings: Endings;
-  readonly findUser: (name: string) => Promise<Result<LaunchOwner, string>>;
   /** Signals that are sent at the same time share a reading. */
   readonly readTable: () => Promise<ProcessTable>;
-  /** Aborts the fetches of a container. */
-  readonly fetches: Map<ContainerId, AbortController>;
 }
 
-/** Ids become names of files and lines that the spawner reads. */
-const isValidId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}$/.test(id);
-
-function reportLaunchFailed(
-  launcher: Launcher,
-  containerId: ContainerId,
-  stage: 'fetch' | 'launch',
-  message: string,
-): void {
-  launcher.fetches.delete(containerId);
-  const container = launcher.state.containers.get(containerId);
+function reportLaunchFailed({ state }: PosixLauncher, containerId: ContainerId, message: string): void {
+  const container = state.containers.get(containerId);
   if (container === undefined || container.phase === 'ended') return;
-  updateContainer(launcher.state, containerId, { phase: 'ended' });
-  launcher.state.onEvent({ kind: 'launchFailed', containerId, stage, message });
+  updateContainer(state, containerId, { phase: 'ended' });
+  state.onEvent({ kind: 'launchFailed', containerId, message });
 }
 
-/** The user that a container runs as; undefined when it is the agent's own. */
-async function resolveOwner(
-  launcher: Launcher,
-  user: string | undefined,
-): Promise<Result<LaunchOwner | undefined, string>> {
-  if (user === undefined) return ok(undefined);
-  const owner = await launcher.findUser(user);
-  const ownUid = launcher.state.processes.self.uid;
-  if (!owner.ok || owner.value.uid === ownUid) return owner.ok ? ok(undefined) : owner;
-  if (ownUid !== 0) return err(`user "${user}": the agent doesn't run as root and can't switch to another user`);
-  return owner;
-}
-
-/** Thousands of containers may be launched at the same time, and each opens descriptors. */
-const limitStreams = createConcurrencyLimit(64);
-
-async function makeStreams(files: Files, path: string, owner: LaunchOwner | undefined): Promise<SystemResult<void>> {
-  return limitStreams(async () => {
-    const sandbox = await openSandbox(files, path);
-    if (!sandbox.ok) return sandbox;
-    const made = await createStreams(sandbox.value, owner);
-    sandbox.value.close();
-    return made;
-  });
-}
-
-/** Fetches, makes the streams, writes the plan, and hands the container to the spawner. */
-async function prepare(launcher: Launcher, spec: ContainerSpec): Promise<void> {
-  const { state, tools } = launcher;
-  const { files } = state;
-  const owner = await resolveOwner(launcher, spec.user);
-  const fail = async (message: string, stage: 'fetch' | 'launch' = 'launch'): Promise<void> => {
-    await makeStreams(files, spec.sandbox, owner.ok ? owner.value : undefined);
-    reportLaunchFailed(launcher, spec.containerId, stage, message);
-  };
-  if (!owner.ok) return fail(owner.error);
-  const sandbox = await openSandbox(files, spec.sandbox);
-  if (!sandbox.ok) return fail(`sandbox: ${sandbox.error.message}`);
-  sandbox.value.close();
-  const plan = launchPlan(spec, sandbox.value.stat.identity, owner.value, tools, launcher.limits);
-  const text = plan.ok ? launcher.supervision.planText(plan.value) : plan;
-  if (!text.ok) return fail(text.error);
-  if (spec.uris.length > 0) {
-    const abort = new AbortController();
-    launcher.fetches.set(spec.containerId, abort);
-    const fetched = await launcher.fetcher.fetch(spec.uris, spec.sandbox, owner.value, abort.signal);
-    if (!fetched.ok) return fail(fetched.error, 'fetch');
-  }
-  // The supervisor opens the streams of its own user.
-  if (owner.value) {
-    const made = await makeStreams(files, spec.sandbox, owner.value);
-    if (!made.ok) return fail(`sandbox: ${made.error.message}`);
-  }
-  const planPath = runtimeFile(state, spec.containerId, 'plan');
-  const written = await files.write(planPath, planHeader(state.bootId, spec) + text.value, { mode: 0o600 });
-  if (!written.ok) return fail(`runtime directory: ${written.error.message}`);
-  if (state.containers.get(spec.containerId)?.destroyed === true) return fail('destroyed before it was launched');
-  if (state.closed) return;
-  launcher.fetches.delete(spec.containerId);
-  updateContainer(state, spec.containerId, { phase: 'launching', launchedMs: performance.now() });
-  launcher.spawner.launch(spec.containerId);
-}
-
-function launch(launcher: Launcher, spec: ContainerSpec): void {
-  const { state } = launcher;
-  const { containerId } = spec;
-  const problem = isValidId(containerId)
-    ? state.containers.has(containerId) && 'is in use'
-    : 'expected at most 241 letters, digits, "_", "-" and "."';
-  if (problem !== false) {
-    const message = `container id "${containerId}": ${problem}`;
-    queueMicrotask(() => state.onEvent({ kind: 'launchFailed', containerId, stage: 'launch', message }));
-    return;
-  }
+/** Writes the plan, and hands the container to the spawner. */
+async function launch(launcher: PosixLauncher, containerId: ContainerId, plan: LaunchPlan): Promise<void> {
+  const { state, supervision, spawner } = launcher;
   state.containers.set(containerId, {
     containerId,
-    runsIn: { sandbox: spec.sandbox, user: spec.user },
-    phase: 'preparing',
+    phase: 'launching',
     pid: undefined,
     startTicks: undefined,
     supervisorPid: undefined,
@@ -161,23 +64,21 @@ function launch(launcher: Launcher, spec: ContainerSpec): void {
     status: undefined,
     sentSignals: new Set(),
     pendingSignals: [],
-    launchedMs: 0,
+    launchedMs: performance.now(),
   });
-  void prepare(launcher, spec);
-}
-
-function destroy(launcher: Launcher, containerId: ContainerId): void {
-  const container = launcher.state.containers.get(containerId);
-  if (container === undefined || container.phase === 'ended') return;
-  if (container.phase === 'preparing') {
-    updateContainer(launcher.state, containerId, { destroyed: true });
-    launcher.fetches.get(containerId)?.abort();
-    return;
+  const text = supervision.planText(plan);
+  if (!text.ok) return reportLaunchFailed(launcher, containerId, text.error);
+  const planPath = runtimeFile(state, containerId, 'plan');
+  const header = planHeader(state.bootId, plan);
+  const written = await state.files.write(planPath, header + text.value, { mode: 0o600 });
+  if (!written.ok) return reportLaunchFailed(launcher, containerId, `runtime directory: ${written.error.message}`);
+  if (state.containers.get(containerId)?.destroyed === true) {
+    return reportLaunchFailed(launcher, containerId, 'destroyed before it was launched');
   }
-  launcher.endings.destroy(containerId);
+  if (!state.closed) spawner.launch(containerId);
 }
 
-function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, supervisorPid: number): void {
+function onStarted(launcher: PosixLauncher, containerId: ContainerId, pid: number, supervisorPid: number): void {
   const { state } = launcher;
   const container = state.containers.get(containerId);
   if (container === undefined || container.phase !== 'launching') return;
@@ -189,7 +90,7 @@ function onStarted(launcher: Launcher, containerId: ContainerId, pid: number, su
 }
 
 /** Handles the lines of the fifo. A line about a container that is unknown or has ended is late and ignored. */
-function createEventReader(launcher: () => Launcher): (text: string) => void {
+function createEventReader(launcher: () => PosixLauncher): (text: string) => void {
   let incompleteLine = '';
   return (text) => {
     const lines = (incompleteLine + text).split('\n');
@@ -201,7 +102,7 @@ function createEventReader(launcher: () => Launcher): (text: string) => void {
       else if (event === 'exited') void launcher().endings.shellReportedEnd(containerId, Number(first));
       else if (event === 'failed') {
         const reason = [first, second, ...others].join(' ').trim();
-        reportLaunchFailed(launcher(), containerId, 'launch', reason || 'its supervisor could not be started');
+        reportLaunchFailed(launcher(), containerId, reason || 'its supervisor could not be started');
       }
       const status = event === 'status' ? parseStatus(`${first} ${second}`) : undefined;
       if (status !== undefined) launcher().endings.firstProcessEnded(containerId, { kind: 'exact', status });
@@ -240,39 +141,35 @@ function createState(options: PosixOptions, directory: string): PosixState {
   };
 }
 
-export interface PosixContainers extends Containers {
-  /** For the metrics `containerizer/fetcher/*`. */
-  fetcherMetrics(): FetcherMetrics;
+const TABLE_VALID_MS = 200;
+
+/** Returns a function that reads the process table; callers within a short time share a reading. */
+function createSharedTable(files: Files): () => Promise<ProcessTable> {
+  let table: { readonly readMs: number; readonly reading: Promise<ProcessTable> } | undefined;
+  return () => {
+    const nowMs = performance.now();
+    if (table === undefined || nowMs - table.readMs > TABLE_VALID_MS) {
+      table = { readMs: nowMs, reading: readProcessTable(files) };
+    }
+    return table.reading;
+  };
 }
 
 /** The posix launcher on this machine, or what the machine lacks. It starts no process before the first launch. */
-export async function createPosixContainers(options: PosixOptions): Promise<Result<PosixContainers, string>> {
-  const { files, processes } = options;
+export async function createPosixLauncher(options: PosixOptions): Promise<Result<Launcher, string>> {
+  const { files, processes, tools } = options;
   const directory = `${options.runtimeDir}/containers`;
   const made = await files.makeDirectory(directory, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
-  const tools = await findTools(files, processes);
-  if (!tools.ok) return tools;
   const fifo = await makeFifo(options, `${directory}/events`);
   if (!fifo.ok) return fifo;
 
   const state = createState(options, directory);
-  const { perl, perlSupervises } = tools.value;
-  const supervision = perlSupervises && perl !== undefined ? perlSupervision(perl) : shellSupervision(tools.value);
+  const { perl, perlSupervises } = tools;
+  const supervision = perlSupervises && perl !== undefined ? perlSupervision(perl) : shellSupervision(tools);
   const spawner = createSpawner(processes, directory, supervision, state.foreignSessions);
   const endings = createEndings(state, () => spawner.reap());
-  const launcher: Launcher = {
-    state,
-    tools: tools.value,
-    limits: readLimits(files),
-    fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: tools.value.setpriv }),
-    supervision,
-    spawner,
-    endings,
-    findUser: createUserLookup(processes),
-    readTable: createTableReader(files),
-    fetches: new Map(),
-  };
+  const launcher: PosixLauncher = { state, supervision, spawner, endings, readTable: createTableReader(files) };
   const events = files.readFifo(
     `${directory}/events`,
     createEventReader(() => launcher),
@@ -281,13 +178,12 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   const stopWatching = watchSupervisors(state, endings, async (id, reason) => {
     // Without its plan the container can't be launched by a spawner that reads its line late.
     await files.removeFile(runtimeFile(state, id, 'plan'));
-    reportLaunchFailed(launcher, id, 'launch', reason);
+    reportLaunchFailed(launcher, id, reason);
   });
   return ok({
-    ...createCalls(options, launcher),
+    ...createCalls(launcher),
     async close() {
       state.closed = true;
-      for (const controller of launcher.fetches.values()) controller.abort();
       endings.stop();
       stopWatching();
       events.value.close();
@@ -296,26 +192,31 @@ export async function createPosixContainers(options: PosixOptions): Promise<Resu
   });
 }
 
-function createCalls(options: PosixOptions, launcher: Launcher): Omit<PosixContainers, 'close'> {
-  const { state, tools, supervision } = launcher;
-  const runProbe = createProber(options, tools, supervision, (user) => resolveOwner(launcher, user));
+function createCalls(launcher: PosixLauncher): Omit<Launcher, 'close'> {
+  const { state, supervision, endings } = launcher;
+  const { files, processes } = state;
+  const readSharedTable = createSharedTable(files);
   return {
-    launch: (spec) => launch(launcher, spec),
-    signal: (containerId, signal) => signalContainer(state, launcher.readTable, containerId, signal),
-    destroy: (containerId) => destroy(launcher, containerId),
-    async probe(containerId, probe, timeoutMs) {
-      const container = state.containers.get(containerId);
-      if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
-      return runProbe(container.runsIn, probe, timeoutMs);
+    launch: (containerId, plan) => void launch(launcher, containerId, plan),
+    async exec(_containerId, plan, directory, timeoutMs) {
+      const process = supervision.singleProcess(plan);
+      if (!process.ok) return process;
+      const run = await processes.run({ ...process.value, environment: {}, directory }, { timeoutMs });
+      return run.ok ? ok({ status: run.value.end, timedOut: run.value.timedOut }) : err(run.error.message);
     },
-    usage: createUsage(state),
-    fetcherMetrics: () => launcher.fetcher.metrics(),
+    signal: (containerId, signal) => signalContainer(state, launcher.readTable, containerId, signal),
+    destroy: (containerId) => endings.destroy(containerId),
+    async processes(containerId) {
+      const container = state.containers.get(containerId);
+      if (container?.phase !== 'running') return [];
+      return findContainerProcesses(await readSharedTable(), container, state.foreignSessions);
+    },
     remove(containerId) {
       const container = state.containers.get(containerId);
       if (container?.phase !== 'ended') return;
       state.containers.delete(containerId);
       void removeRuntimeFiles(state, container);
     },
-    recover: (relocate = (sandbox) => sandbox) => recoverContainers(state, relocate),
+    recover: () => recoverContainers(state),
   };
 }

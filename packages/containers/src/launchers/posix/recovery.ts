@@ -3,7 +3,7 @@ import type { ContainerId } from '@meseta/base';
 import { type ProcessStat, stillLives } from '../../processes/process-table.js';
 import { toExitStatus } from '../../supervisor/exit-record.js';
 import type { ExitStatus, RecoveredContainer } from '../../types.js';
-import { isSupervisorAlive, type PosixState, readPlan, readRecord, readSentSignals } from './state.js';
+import { isPlanOfThisBoot, isSupervisorAlive, type PosixState, readRecord, readSentSignals } from './state.js';
 
 const PLAN_SUFFIX = '.plan';
 
@@ -25,14 +25,8 @@ async function findProcess(state: PosixState, containerId: ContainerId, isOfThis
   return { first, status: undefined };
 }
 
-type Relocate = (sandbox: string) => string;
-
-async function recoverOne(
-  state: PosixState,
-  containerId: ContainerId,
-  relocate: Relocate,
-): Promise<RecoveredContainer> {
-  const { isOfThisBoot, runsIn } = await readPlan(state, containerId);
+async function recoverOne(state: PosixState, containerId: ContainerId): Promise<RecoveredContainer> {
+  const isOfThisBoot = await isPlanOfThisBoot(state, containerId);
   let found = await findProcess(state, containerId, isOfThisBoot);
   if (found.status?.kind === 'unknown' && isOfThisBoot) {
     await new Promise((resolve) => setTimeout(resolve, START_TIMEOUT_MS));
@@ -43,7 +37,6 @@ async function recoverOne(
   const pid = first?.pid;
   state.containers.set(containerId, {
     containerId,
-    runsIn: { ...runsIn, sandbox: relocate(runsIn.sandbox) },
     phase: pid === undefined ? 'ended' : 'running',
     pid,
     startTicks: first?.startTicks,
@@ -63,11 +56,11 @@ async function recoverOne(
  * Finds every container that has a plan and that this process doesn't know. The fifo of events is open already, so the end
  * of a container that ends meanwhile is reported.
  */
-export async function recoverContainers(state: PosixState, relocate: Relocate): Promise<readonly RecoveredContainer[]> {
+export async function recoverContainers(state: PosixState): Promise<readonly RecoveredContainer[]> {
   const ids = state.files
     .listNow(state.directory)
     .filter((name) => name.endsWith(PLAN_SUFFIX))
     .map((name) => name.slice(0, -PLAN_SUFFIX.length) as ContainerId)
     .filter((id) => !state.containers.has(id));
-  return Promise.all(ids.map((id) => recoverOne(state, id, relocate)));
+  return Promise.all(ids.map((id) => recoverOne(state, id)));
 }

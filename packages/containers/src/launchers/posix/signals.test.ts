@@ -11,7 +11,6 @@ const SIGTERM = 15;
 const containerId = 'c' as ContainerId;
 const container: Container = {
   containerId,
-  runsIn: { sandbox: '/', user: undefined },
   phase: 'running',
   pid: 100,
   startTicks: 500,

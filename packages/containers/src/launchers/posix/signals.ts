@@ -8,14 +8,13 @@ const SIGINT = 2;
 const SIGQUIT = 3;
 const SIGCONT = 18;
 const SIGSTOP = 19;
-const MAX_SIGNAL = 64;
 
 /** How often the process table is read for one signal. */
 const MAX_STOP_ROUNDS = 50;
 const RESET_TIMEOUT_MS = 500;
 const RESET_POLL_MS = 2;
 
-/** Sends a signal, at once or as soon as the container runs. The numbers come from calls: what is no signal is ignored. */
+/** Sends a signal, at once or as soon as the container runs. */
 export function signalContainer(
   state: PosixState,
   readTable: () => Promise<ProcessTable>,
@@ -23,10 +22,9 @@ export function signalContainer(
   signal: number,
 ): void {
   const container = state.containers.get(containerId);
-  if (container === undefined || !Number.isInteger(signal) || signal < 1 || signal > MAX_SIGNAL) return;
+  if (container === undefined) return;
   if (container.phase === 'running') void sendSignal(state, readTable, containerId, signal);
-  const isStarting = container.phase === 'preparing' || container.phase === 'launching';
-  if (isStarting && !container.pendingSignals.includes(signal)) {
+  if (container.phase === 'launching' && !container.pendingSignals.includes(signal)) {
     updateContainer(state, containerId, { pendingSignals: [...container.pendingSignals, signal] });
   }
 }

@@ -1,18 +1,19 @@
 // The posix launcher's state: one record for each container that the agent launched or recovered.
 import type { ContainerId, Files, Processes } from '@meseta/base';
+import type { LaunchPlan } from '../../plan/plan.js';
 import { findMembers, isLive, type ProcessStat, type ProcessTable, readStat } from '../../processes/process-table.js';
 import { parseRecord, parseSentSignals, type SupervisorRecord } from '../../supervisor/exit-record.js';
-import type { ContainerEvent, ExitStatus, RunContext } from '../../types.js';
+import type { ExitStatus } from '../../types.js';
+import type { LauncherEvent } from '../launcher.js';
 
 /**
- * preparing: its user is looked up, its URIs are fetched, its files are made; launching: the spawner has its id; running:
- * its first process was forked; ending: its first process has ended, others may live; ended: no process of it lives.
+ * launching: its plan is written, then the spawner has its id; running: its first process was forked; ending: its first
+ * process has ended, others may live; ended: no process of it lives.
  */
-export type Phase = 'preparing' | 'launching' | 'running' | 'ending' | 'ended';
+export type Phase = 'launching' | 'running' | 'ending' | 'ended';
 
 export interface Container {
   readonly containerId: ContainerId;
-  readonly runsIn: RunContext;
   readonly phase: Phase;
   /** The first process, once it is forked. */
   readonly pid: number | undefined;
@@ -40,7 +41,7 @@ export interface PosixState {
   readonly containers: Map<ContainerId, Container>;
   /** Sessions that belong to no container: those of the spawners and of this process. */
   readonly foreignSessions: Set<number>;
-  readonly onEvent: (event: ContainerEvent) => void;
+  readonly onEvent: (event: LauncherEvent) => void;
   closed: boolean;
 }
 
@@ -90,19 +91,13 @@ export function isSupervisorAlive(state: PosixState, first: ProcessStat): boolea
   return isLive(parent) && parent.startTicks <= first.startTicks && parent.session === first.session;
 }
 
-/** The first two lines of a plan, which recovery reads: the boot, and where and as which user the container runs. */
-export const planHeader = (bootId: string, { sandbox, user }: RunContext): string =>
-  `# boot ${bootId}\n# place ${JSON.stringify([sandbox, user ?? ''])}\n`;
+/** The first two lines of a plan: the boot, which recovery compares, and for people where and as whom the container runs. */
+export const planHeader = (bootId: string, { directory, owner }: LaunchPlan): string =>
+  `# boot ${bootId}\n# place ${JSON.stringify([directory.path, owner?.name ?? ''])}\n`;
 
-export async function readPlan(
-  state: PosixState,
-  containerId: ContainerId,
-): Promise<{ readonly isOfThisBoot: boolean; readonly runsIn: RunContext }> {
+export async function isPlanOfThisBoot(state: PosixState, containerId: ContainerId): Promise<boolean> {
   const text = await state.files.readText(runtimeFile(state, containerId, 'plan'));
-  const found = /^# boot (.*)\n# place (.*)\n/.exec(text.ok ? text.value : '');
-  if (!found) return { isOfThisBoot: false, runsIn: { sandbox: '/', user: undefined } };
-  const [sandbox, user] = JSON.parse(found[2] as string) as [string, string];
-  return { isOfThisBoot: found[1] === state.bootId, runsIn: { sandbox, user: user === '' ? undefined : user } };
+  return text.ok && text.value.startsWith(`# boot ${state.bootId}\n`);
 }
 
 export async function readSentSignals(state: PosixState, containerId: ContainerId): Promise<ReadonlySet<number>> {

@@ -17,22 +17,26 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type ContainerId, ok, type TaskId } from '@meseta/base';
-import { createConcurrencyLimit } from '@meseta/containers/concurrency';
+import { ok } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
-import type { DirectoryBelow, VolumeLink } from '../core/io.js';
-import { changeVolume, type LaunchEffect, prepareSandbox, removeSandbox } from './sandboxes.js';
+import { createConcurrencyLimit } from '../concurrency.js';
+import type { VolumeLink } from '../isolators/isolator.js';
+import { owner, planContext, spec } from '../testing/plans.js';
+import type { DirectoryBelow } from '../types.js';
+import { createPreparation } from './prepare.js';
+import { createRemovals, removeSandbox } from './removal.js';
+import { changeVolume } from './volumes.js';
 
 const files = createFiles();
-const nobody = { uid: 65534, gid: 65534 };
+const nobody = { ...owner, uid: 65534, gid: 65534 };
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to act for another user' };
 let root = '';
-let exits: string[] = [];
+let problems: string[] = [];
 
 beforeEach(() => {
-  root = mkdtempSync(`${tmpdir()}/meseta-agent-sandboxes-`);
+  root = mkdtempSync(`${tmpdir()}/meseta-sandboxes-`);
   chmodSync(root, 0o755);
-  exits = [];
+  problems = [];
   mkdirSync(`${root}/victim`, { mode: 0o700 });
   writeFileSync(`${root}/victim/secret`, 'secret', { mode: 0o600 });
 });
@@ -49,44 +53,30 @@ afterEach(() => {
 const sandboxOf = (id: string): string => `${root}/slaves/S0/frameworks/F/executors/e/runs/${id}`;
 
 /** Prepares a sandbox for the user nobody. Returns why that failed. */
-const prepare = (
+async function prepare(
   sandbox: string,
-  volumes: readonly VolumeLink[] = [],
-  pod?: LaunchEffect['pod'],
-): Promise<string | undefined> =>
-  prepareSandbox(
-    { files, findUser: async () => ok(nobody) },
-    {
-      kind: 'launch',
-      spec: {
-        containerId: 'c' as ContainerId,
-        sandbox,
-        user: 'nobody',
-        command: {},
-        environment: {},
-        uris: [],
-        rlimits: undefined,
-        resources: [],
-        container: undefined,
-      },
-      volumes,
-      ...(pod === undefined ? {} : { pod }),
-    },
-  );
+  links: readonly VolumeLink[] = [],
+  pod?: { readonly sandbox: string; readonly taskId: string },
+): Promise<string | undefined> {
+  const isolator = { name: 'links', supports: () => ok(undefined), plan: () => ok({ links }) };
+  const outer = pod && { sandbox: pod.sandbox, volumes: [], pod: { taskId: pod.taskId, container: undefined } };
+  const preparation = createPreparation({
+    files,
+    removals: createRemovals(),
+    resolveOwner: async () => ok(nobody),
+    context: { ...planContext, isolators: [isolator] },
+  });
+  const prepared = await preparation.prepare({ ...spec, sandbox, user: 'nobody', outer });
+  return prepared.ok ? undefined : prepared.error;
+}
 
 const remove = (path: string) =>
   removeSandbox({ files, workDir: root, limitRemovals: createConcurrencyLimit(1) }, path);
 
-const change = (place: DirectoryBelow, removes: boolean, isShared = false): Promise<void> =>
-  changeVolume(
-    { files, exit: (_status, message) => void exits.push(message) },
-    {
-      kind: 'volume',
-      place,
-      remove: removes,
-      isShared,
-    },
-  );
+async function change(place: DirectoryBelow, remove: boolean, isShared = false): Promise<void> {
+  const problem = await changeVolume(files, { place, remove, isShared });
+  if (problem !== undefined) problems.push(problem);
+}
 
 const persistent = (containerPath: string, id = 'v'): VolumeLink => ({
   containerPath,
@@ -138,7 +128,7 @@ test(
   asRoot,
   async () => {
     const pod = sandboxOf('pod');
-    const podTask = { sandbox: pod, taskId: 't' as TaskId };
+    const podTask = { sandbox: pod, taskId: 't' };
     const volumes = [shared('mine', pod, 'data', 'inner')];
     assert.equal(await prepare(`${pod}/containers/one`, volumes, podTask), undefined);
     assert.deepEqual(
@@ -167,8 +157,8 @@ test('pod tasks that are launched at the same time share one complete sandbox of
   for (let tries = 0; tries < 20; tries++) {
     const pod = sandboxOf(`pod${tries}`);
     const ids = ['one', 'two', 'three'];
-    const problems = ids.map((id) => prepare(`${pod}/containers/${id}`, [], { sandbox: pod, taskId: id as TaskId }));
-    assert.deepEqual(await Promise.all(problems), [undefined, undefined, undefined]);
+    const launches = ids.map((id) => prepare(`${pod}/containers/${id}`, [], { sandbox: pod, taskId: id }));
+    assert.deepEqual(await Promise.all(launches), [undefined, undefined, undefined]);
     assert.deepEqual(readdirSync(`${pod}/tasks`).sort(), [...ids].sort());
     assert.equal(ownerOf(pod), nobody.uid);
   }
@@ -176,7 +166,7 @@ test('pod tasks that are launched at the same time share one complete sandbox of
 
 test('links in the place of directories that the agent makes in a pod are not followed', asRoot, async () => {
   const pod = sandboxOf('pod');
-  const podTask = { sandbox: pod, taskId: 't' as TaskId };
+  const podTask = { sandbox: pod, taskId: 't' };
   assert.equal(await prepare(`${pod}/containers/one`, [], podTask), undefined);
   for (const name of ['tasks', 'containers']) {
     renameSync(`${pod}/${name}`, `${pod}/${name}-away`);
@@ -199,10 +189,10 @@ test('a persistent volume is made and removed; the targets of its links stay', a
   await change(place, true);
   assert.equal(existsSync(path), false);
   await change(place, true);
-  assert.deepEqual(exits, []);
+  assert.deepEqual(problems, []);
   await change({ ...place, names: ['volumes', 'roles', 'r', '..'] }, true);
   await change({ ...place, names: ['..', 'victim'] }, true);
-  assert.deepEqual(exits.length, 2);
+  assert.equal(problems.length, 2);
   assert.ok(existsSync(`${root}/volumes/roles/r`));
   await change({ root, names: ['volumes', 'roles', 'r', 's'] }, false, true);
   assert.equal(statSync(`${root}/volumes/roles/r/s`).mode & 0o777, 0o755);
@@ -213,7 +203,7 @@ test('the root of a mounted disk is emptied, and stays, when its volume is remov
   symlinkSync(`${root}/victim`, `${root}/disk/inner/link`);
   await change({ root: `${root}/disk`, names: [] }, true);
   assert.deepEqual(readdirSync(`${root}/disk`), []);
-  assert.deepEqual(exits, []);
+  assert.deepEqual(problems, []);
 });
 
 test('a sandbox is removed with the empty directories above it; the targets of its links stay', asRoot, async () => {
@@ -243,3 +233,46 @@ test('TREES-3: a sandbox that takes long to remove does not delay the removal of
   assert.deepEqual(ended, ['small', 'large']);
   assert.equal(existsSync(`${root}/slaves`), false);
 });
+
+for (const [name, launchedAt] of [
+  ['under the id of a container that is being removed', ''],
+  ['in a container that is being removed', '/containers/inner'],
+] as const) {
+  test(`REMOVAL-1: a launch ${name} waits for the removal`, async () => {
+    const sandbox = `${root}/containers/c`;
+    mkdirSync(`${sandbox}/old`, { recursive: true });
+    writeFileSync(`${sandbox}/old/file`, '');
+    let allowRemoval = (): void => {};
+    const mayRemove = new Promise<void>((resolve) => {
+      allowRemoval = resolve;
+    });
+    const removals = createRemovals();
+    let isPreparing = false;
+    const preparation = createPreparation({
+      files,
+      removals,
+      resolveOwner: async () => {
+        isPreparing = true;
+        return ok(undefined);
+      },
+      context: planContext,
+    });
+    const ports = {
+      files,
+      workDir: root,
+      limitRemovals: async <T>(work: () => Promise<T>): Promise<T> => {
+        await mayRemove;
+        return work();
+      },
+    };
+    removals.add(sandbox, removeSandbox(ports, sandbox));
+    const prepared = preparation.prepare({ ...spec, sandbox: sandbox + launchedAt });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isPreparing, false);
+    allowRemoval();
+    // The sandbox around a nested container is removed, so the launch fails.
+    assert.equal((await prepared).ok, launchedAt === '');
+    assert.equal(existsSync(`${sandbox}/old`), false);
+    assert.equal(existsSync(sandbox), launchedAt === '');
+  });
+}

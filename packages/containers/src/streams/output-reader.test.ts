@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import { rotateSandbox } from '@meseta/containers/streams/rotation';
 import { createFiles } from '@meseta/platform/files';
 import { createOutputReader } from './output-reader.js';
+import { rotateSandbox } from './rotation.js';
 
 let sandbox = '';
 beforeEach(() => {

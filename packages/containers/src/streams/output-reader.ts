@@ -10,8 +10,8 @@
 // OUTPUT-READER-4: a file is read to the end that it had when it was opened. What is appended meanwhile comes with the next
 //   reading, so `finish` does not wait for a process that goes on writing.
 import type { DirectoryHandle, FileStat, Files, TextSource } from '@meseta/base';
-import { openSandbox } from '@meseta/containers/sandbox/sandbox';
-import { KEPT_FILES } from '@meseta/containers/streams/rotation';
+import { openSandbox } from '../sandbox/sandbox.js';
+import { KEPT_FILES } from './rotation.js';
 
 const STREAMS = [
   ['STDOUT', 'stdout'],

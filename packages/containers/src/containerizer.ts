@@ -1,0 +1,317 @@
+// The containerizer: what an agent uses to run containers. It carries out the effects of the lifecycle with files, isolators
+// and a launcher.
+//
+// Owns: the sandboxes and volumes on disk, the records of containers, their plans until they are started.
+// Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
+import {
+  type Clock,
+  type ContainerId,
+  err,
+  type Files,
+  type Outbound,
+  ok,
+  type Processes,
+  type Result,
+} from '@meseta/base';
+import type { Resource } from '@meseta/wire';
+import { createConcurrencyLimit } from './concurrency.js';
+import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
+import { findHostFacts } from './host-facts.js';
+import type { Usage } from './isolators/isolator.js';
+import { type IsolationOptions, selectIsolators } from './isolators/select.js';
+import type { Launcher } from './launchers/launcher.js';
+import { createPosixLauncher } from './launchers/posix/posix.js';
+import { type LifecycleEffect, type LifecycleInput, type LifecycleState, stepLifecycle } from './lifecycle.js';
+import type { LaunchOwner, LaunchPlan, PlanContext } from './plan/plan.js';
+import { createProber } from './probes/probes.js';
+import { createRecords, type Records } from './records.js';
+import { createPreparation, type Preparation } from './sandbox/prepare.js';
+import { createRemovals, type Removals, removeSandbox } from './sandbox/removal.js';
+import { changeVolume } from './sandbox/volumes.js';
+import { type RotationLimits, startRotation } from './streams/rotation.js';
+import type {
+  Capabilities,
+  ContainerEvent,
+  ContainerSpec,
+  Probe,
+  ProbeResult,
+  RecoveredContainer,
+  VolumeChange,
+} from './types.js';
+import { createOwnerLookup } from './users.js';
+
+/** Calls return at once; events report what happened. Each container ends in one `launchFailed` or `exited`. */
+export interface Containerizer {
+  /** What tasks may ask of this agent. */
+  readonly capabilities: Capabilities;
+  /** The isolators of `--isolation` that this machine can't provide, with the reasons. */
+  readonly warnings: readonly string[];
+  /** Makes the sandbox and its volumes, fetches, and starts the command. */
+  launch(spec: ContainerSpec): void;
+  /** The container's resources have changed, or the agent was restarted. */
+  update(containerId: ContainerId, resources: readonly Resource[]): void;
+  /** Sends a signal to every process of the container, in all its sessions and process groups. */
+  signal(containerId: ContainerId, signal: number): void;
+  /** Kills every process; `exited` follows. The fetch of a container that has not started is aborted. */
+  destroy(containerId: ContainerId): void;
+  probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
+  /** What the container uses, as its isolators measure it. undefined: it isn't running. */
+  usage(containerId: ContainerId): Promise<Usage | undefined>;
+  /** Forgets an ended container and removes its runtime files, but not its sandbox. */
+  remove(containerId: ContainerId): void;
+  /** Finds the containers of an earlier agent process. `relocate` turns the path of a sandbox into its present one. */
+  recover(relocate?: (sandbox: string) => string): Promise<readonly RecoveredContainer[]>;
+  /** Removes the sandbox of an ended container. Returns why that failed. */
+  removeSandbox(path: string): Promise<string | undefined>;
+  /** Makes or removes the directory of a persistent volume. Returns why that failed. */
+  changeVolume(change: VolumeChange): Promise<string | undefined>;
+  /** For the metrics `containerizer/fetcher/*`. */
+  fetcherMetrics(): FetcherMetrics;
+  close(): Promise<void>;
+}
+
+export interface ContainerizerOptions {
+  /** Absolute. It outlives the agent's process and is best in memory (below /run). */
+  readonly runtimeDir: string;
+  /** Absolute. Sandboxes lie below it. */
+  readonly workDir: string;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly outbound: Outbound;
+  readonly clock: Pick<Clock, 'setTimer'>;
+  readonly fetcher: FetcherOptions;
+  readonly isolation: IsolationOptions;
+  /** undefined: the output of containers is not limited. */
+  readonly rotation: RotationLimits | undefined;
+  readonly onEvent: (event: ContainerEvent) => void;
+}
+
+/** Removals of sandboxes hold descriptors. */
+const MAX_REMOVALS = 8;
+
+interface Parts {
+  readonly state: LifecycleState;
+  readonly files: Files;
+  readonly records: Records;
+  readonly launcher: Launcher;
+  readonly context: PlanContext;
+  readonly preparation: Preparation;
+  readonly fetcher: Fetcher;
+  /** Aborts the running fetches. */
+  readonly fetches: Map<ContainerId, AbortController>;
+  readonly onEvent: (event: ContainerEvent) => void;
+  readonly onRecovered: (containers: readonly RecoveredContainer[]) => void;
+  push(input: LifecycleInput): void;
+}
+
+/** Calls `step` with one input after another, each in a microtask, and carries out its effects. */
+function createQueue(
+  state: LifecycleState,
+  perform: (effect: LifecycleEffect) => void,
+  isClosed: () => boolean,
+): (input: LifecycleInput) => void {
+  let inputs: LifecycleInput[] = [];
+  const drain = (): void => {
+    const batch = inputs;
+    inputs = [];
+    for (const input of batch) {
+      for (const effect of stepLifecycle(state, input)) if (!isClosed()) perform(effect);
+    }
+  };
+  return (input) => {
+    if (inputs.length === 0) queueMicrotask(drain);
+    inputs.push(input);
+  };
+}
+
+function performEffect(parts: Parts, effect: LifecycleEffect): void {
+  const { launcher, context } = parts;
+  switch (effect.kind) {
+    case 'prepare':
+      void prepare(parts, effect);
+      return;
+    case 'fetch':
+      void fetch(parts, effect.spec, effect.plan);
+      return;
+    case 'abort':
+      parts.fetches.get(effect.containerId)?.abort();
+      return;
+    case 'start':
+      launcher.launch(effect.containerId, effect.plan);
+      return;
+    case 'watch':
+      for (const isolator of context.isolators) {
+        const { containerId } = effect.record;
+        isolator.watch?.(effect.record, (limitation) => parts.push({ kind: 'limited', containerId, limitation }));
+      }
+      return;
+    case 'update':
+      for (const isolator of context.isolators) isolator.update?.(effect.record);
+      return;
+    case 'signal':
+      launcher.signal(effect.containerId, effect.signal);
+      return;
+    case 'destroy':
+      void destroy(parts, effect);
+      return;
+    case 'cleanUp':
+      void cleanUp(parts, effect.containerId);
+      return;
+    case 'remove':
+      launcher.remove(effect.containerId);
+      void parts.records.remove(effect.containerId);
+      return;
+    case 'report':
+      parts.onEvent(effect.event);
+      return;
+    case 'recovered':
+      parts.onRecovered(effect.containers);
+      return;
+  }
+}
+
+async function prepare(
+  { records, preparation, push }: Parts,
+  { record, spec }: Extract<LifecycleEffect, { kind: 'prepare' }>,
+): Promise<void> {
+  const { containerId } = record;
+  const written = await records.write(record);
+  const prepared = written.ok ? await preparation.prepare(spec) : err(`runtime directory: ${written.error.message}`);
+  if (prepared.ok) push({ kind: 'prepared', containerId, plan: prepared.value });
+  else push({ kind: 'stepFailed', containerId, stage: 'launch', message: prepared.error });
+}
+
+async function fetch(parts: Parts, spec: ContainerSpec, plan: LaunchPlan): Promise<void> {
+  const { containerId, sandbox, uris } = spec;
+  const abort = new AbortController();
+  parts.fetches.set(containerId, abort);
+  const fetched = await parts.fetcher.fetch(uris, sandbox, plan.owner, abort.signal);
+  parts.fetches.delete(containerId);
+  // An archive may contain them.
+  const ready =
+    fetched.ok && plan.owner !== undefined ? await parts.preparation.makeStreams(sandbox, plan.owner) : fetched;
+  if (ready.ok) return parts.push({ kind: 'fetched', containerId, plan });
+  await parts.preparation.makeStreams(sandbox, plan.owner);
+  parts.push({ kind: 'stepFailed', containerId, stage: fetched.ok ? 'launch' : 'fetch', message: ready.error });
+}
+
+async function destroy(
+  { records, launcher }: Parts,
+  { containerId, record }: Extract<LifecycleEffect, { kind: 'destroy' }>,
+): Promise<void> {
+  // LIFECYCLE-2. Where it can't be written, the container is destroyed all the same.
+  if (record?.limitation !== undefined) await records.addLimitation(containerId, record.limitation);
+  launcher.destroy(containerId);
+}
+
+async function cleanUp({ context, push }: Parts, containerId: ContainerId): Promise<void> {
+  for (const isolator of context.isolators) await isolator.cleanUp?.(containerId);
+  push({ kind: 'cleanedUp', containerId });
+}
+
+/** The containerizer on this machine, or what the machine lacks. It starts no process before the first launch. */
+export async function createContainerizer(options: ContainerizerOptions): Promise<Result<Containerizer, string>> {
+  const { files, processes, clock } = options;
+  const recordsDir = `${options.runtimeDir}/records`;
+  const made = await files.makeDirectory(recordsDir, 0o700);
+  if (!made.ok) return err(`runtime directory: ${made.error.message}`);
+  const host = await findHostFacts(files, processes);
+  if (!host.ok) return host;
+  const selected = selectIsolators({ files, clock, ...options.isolation }, host.value);
+  if (!selected.ok) return selected;
+  const onEvent = (event: Parameters<Parameters<typeof createPosixLauncher>[0]['onEvent']>[0]): void =>
+    push({ kind: 'launcher', event });
+  const launcher = await createPosixLauncher({ ...options, tools: host.value.tools, onEvent });
+  if (!launcher.ok) return launcher;
+
+  let isClosed = false;
+  let onRecovered = (_containers: readonly RecoveredContainer[]): void => {};
+  const state: LifecycleState = new Map();
+  const resolveOwner = createOwnerLookup(processes);
+  const removals = createRemovals();
+  const context: PlanContext = { ...selected.value, host: host.value };
+  const push = createQueue(
+    state,
+    (effect) => performEffect(parts, effect),
+    () => isClosed,
+  );
+  const parts: Parts = {
+    state,
+    files,
+    records: createRecords(files, recordsDir),
+    launcher: launcher.value,
+    context,
+    preparation: createPreparation({ files, removals, resolveOwner, context }),
+    fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: host.value.tools.setpriv }),
+    fetches: new Map(),
+    onEvent: options.onEvent,
+    onRecovered: (containers) => onRecovered(containers),
+    push,
+  };
+  const sandboxes = (): readonly string[] =>
+    [...state.values()].flatMap(({ phase, record }) => (phase === 'running' ? [record.sandbox] : []));
+  const stopRotation =
+    options.rotation === undefined ? () => {} : startRotation(files, clock, options.rotation, sandboxes);
+  return ok({
+    capabilities: selected.value.capabilities,
+    warnings: selected.value.warnings,
+    ...createCalls(options, parts, removals, resolveOwner),
+    async recover(relocate = (sandbox) => sandbox) {
+      const records = await parts.records.readAll();
+      const launched = await launcher.value.recover();
+      const recovered = new Promise<readonly RecoveredContainer[]>((resolve) => {
+        onRecovered = resolve;
+      });
+      const relocated = records.map((record) => ({ ...record, sandbox: relocate(record.sandbox) }));
+      push({ kind: 'recover', records: relocated, launched });
+      return recovered;
+    },
+    async close() {
+      isClosed = true;
+      stopRotation();
+      for (const controller of parts.fetches.values()) controller.abort();
+      for (const id of state.keys()) for (const isolator of context.isolators) await isolator.cleanUp?.(id);
+      await launcher.value.close();
+    },
+  });
+}
+
+type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
+
+function createCalls(
+  options: ContainerizerOptions,
+  parts: Parts,
+  removals: Removals,
+  resolveOwner: ResolveOwner,
+): Omit<Containerizer, 'capabilities' | 'warnings' | 'recover' | 'close'> {
+  const { files, state, launcher, context, push } = parts;
+  const runProbe = createProber({ ...options, launcher }, context.host.tools, resolveOwner);
+  const removalPorts = { files, workDir: options.workDir, limitRemovals: createConcurrencyLimit(MAX_REMOVALS) };
+  return {
+    launch: (spec) => push({ kind: 'launch', spec }),
+    update: (containerId, resources) => push({ kind: 'update', containerId, resources }),
+    signal: (containerId, signal) => push({ kind: 'signal', containerId, signal }),
+    destroy: (containerId) => push({ kind: 'destroy', containerId }),
+    remove: (containerId) => push({ kind: 'remove', containerId }),
+    async probe(containerId, probe, timeoutMs) {
+      const container = state.get(containerId);
+      if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
+      return runProbe(container.record, probe, timeoutMs);
+    },
+    async usage(containerId) {
+      if (state.get(containerId)?.phase !== 'running') return undefined;
+      const processes = await launcher.processes(containerId);
+      const used: Usage = {};
+      for (const { usage } of context.isolators) Object.assign(used, usage?.(containerId, processes));
+      return used;
+    },
+    async removeSandbox(path) {
+      const removal = removeSandbox(removalPorts, path);
+      removals.add(path, removal);
+      const removed = await removal;
+      return removed.ok ? undefined : removed.error.message;
+    },
+    changeVolume: (change) => changeVolume(files, change),
+    fetcherMetrics: () => parts.fetcher.metrics(),
+  };
+}

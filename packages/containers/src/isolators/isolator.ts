@@ -1,0 +1,49 @@
+// The interface of isolators. Each gives containers a property (a limit, a view of the file system, a measurement), has the
+// name that it has in Mesos, and is one file beside this one.
+import type { ContainerId, Result } from '@meseta/base';
+import type { ResourceStatistics } from '@meseta/wire';
+import type { ContainerRecord } from '../lifecycle.js';
+import type { LaunchLimits, LaunchPlan, LaunchTools } from '../plan/plan.js';
+import type { ProcessStat } from '../processes/process-table.js';
+import type { Capability, ContainerSpec, DirectoryBelow, Limitation } from '../types.js';
+
+/** What this machine offers to launches. */
+export interface HostFacts {
+  readonly tools: LaunchTools;
+  readonly limits: LaunchLimits;
+}
+
+/** A link in the sandbox to a directory outside of it. */
+export interface VolumeLink {
+  /** Relative to the sandbox. */
+  readonly containerPath: string;
+  readonly place: DirectoryBelow;
+  /** It is given to the container's user at each launch; other volumes keep their owner. */
+  readonly isPersistent: boolean;
+}
+
+/** An isolator's part of a container's plan. */
+export interface PlanPatch {
+  readonly rlimits?: LaunchPlan['rlimits'];
+  readonly links?: readonly VolumeLink[];
+}
+
+export type Usage = Omit<ResourceStatistics, 'timestamp'>;
+
+export interface Isolator {
+  /** The name in `--isolation`. */
+  readonly name: string;
+  readonly provides?: Capability;
+  /** Why this machine can't do it, for the start of the agent. */
+  supports(host: HostFacts): Result<void, string>;
+  /** Its part of the plan, or which field of the specification can't be carried out. Pure. */
+  plan?(spec: ContainerSpec, host: HostFacts): Result<PlanPatch, string>;
+  /** What the running container uses, of its live processes and of what `watch` has measured. */
+  usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage;
+  /** Watches a running container, until `cleanUp`, and reports a limit that it exceeds. */
+  watch?(record: ContainerRecord, onLimitation: (limitation: Limitation) => void): void;
+  /** The resources of a watched container have changed. */
+  update?(record: ContainerRecord): void;
+  /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
+  cleanUp?(containerId: ContainerId): Promise<void>;
+}

@@ -1,0 +1,141 @@
+// Chooses the isolators of an agent by `--isolation`: those that it names, and those that every container has, because a
+// task asks for them in fields of its own (as Mesos adds filesystem/posix and others to the list).
+import { type Clock, err, type Files, ok, type Result } from '@meseta/base';
+import type { Capabilities, Capability } from '../types.js';
+import { createDiskDu } from './disk-du.js';
+import { filesystemPosix } from './filesystem-posix.js';
+import type { HostFacts, Isolator } from './isolator.js';
+import { posixCpu } from './posix-cpu.js';
+import { posixMem } from './posix-mem.js';
+import { posixRlimits } from './posix-rlimits.js';
+import { volumeSandboxPath } from './volume-sandbox-path.js';
+
+export interface IsolationOptions {
+  /** `--isolation`: names, separated by commas. */
+  readonly names: string;
+  /** `--container_disk_watch_interval` */
+  readonly diskWatchIntervalMs: number;
+  /** `--enforce_container_disk_quota` */
+  readonly enforceDiskQuota: boolean;
+}
+
+export interface Isolation {
+  readonly isolators: readonly Isolator[];
+  readonly capabilities: Capabilities;
+  /** Those of `--isolation` that this machine can't provide, with the reasons. */
+  readonly warnings: readonly string[];
+}
+
+interface Ports {
+  readonly files: Files;
+  readonly clock: Pick<Clock, 'setTimer'>;
+}
+
+const ALWAYS: readonly Isolator[] = [filesystemPosix, volumeSandboxPath, posixRlimits];
+
+const OPTIONAL: ReadonlyMap<string, (options: Ports & IsolationOptions) => Isolator> = new Map([
+  ['posix/cpu', () => posixCpu],
+  ['posix/mem', () => posixMem],
+  ['disk/du', createDiskDu],
+]);
+
+/** Names of Mesos for several isolators, and older names. */
+const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['process', ['posix/cpu', 'posix/mem']],
+  ['cgroups', ['cgroups/cpu', 'cgroups/mem']],
+  ['posix/disk', ['disk/du']],
+]);
+
+const NO_CGROUPS = 'containers of this agent have no cgroups';
+const NO_NAMESPACES = 'containers of this agent have no namespaces';
+const NO_IMAGES = 'this agent has no image provider';
+const NO_CHANGE = "this agent can't change what a task may do";
+
+/** Isolators of Mesos that this agent doesn't have. */
+const MISSING: ReadonlyMap<string, string> = new Map([
+  ['appc/runtime', NO_IMAGES],
+  ['cgroups/all', NO_CGROUPS],
+  ['cgroups/blkio', NO_CGROUPS],
+  ['cgroups/cpu', NO_CGROUPS],
+  ['cgroups/cpuset', NO_CGROUPS],
+  ['cgroups/devices', NO_CGROUPS],
+  ['cgroups/hugetlb', NO_CGROUPS],
+  ['cgroups/mem', NO_CGROUPS],
+  ['cgroups/net_cls', NO_CGROUPS],
+  ['cgroups/net_prio', NO_CGROUPS],
+  ['cgroups/perf_event', NO_CGROUPS],
+  ['cgroups/pids', NO_CGROUPS],
+  ['disk/xfs', 'this agent uses no quotas of the file system'],
+  ['docker/runtime', NO_IMAGES],
+  ['docker/volume', 'this agent has no Docker volume drivers'],
+  ['filesystem/linux', NO_NAMESPACES],
+  ['filesystem/shared', NO_NAMESPACES],
+  ['gpu/nvidia', 'this agent offers no GPUs'],
+  ['linux/capabilities', NO_CHANGE],
+  ['linux/devices', NO_NAMESPACES],
+  ['linux/nnp', NO_CHANGE],
+  ['linux/seccomp', NO_CHANGE],
+  ['namespaces/ipc', NO_NAMESPACES],
+  ['namespaces/pid', NO_NAMESPACES],
+  ['network/cni', NO_NAMESPACES],
+  ['network/port_mapping', NO_NAMESPACES],
+  ['network/ports', 'this agent does not watch the ports of tasks'],
+  ['volume/csi', 'this agent has no CSI plugins'],
+  ['volume/host_path', NO_NAMESPACES],
+  ['volume/image', NO_IMAGES],
+  ['volume/secret', NO_NAMESPACES],
+]);
+
+/** The agent resolves secrets by value in environments itself. */
+const BUILT_IN: readonly string[] = [...ALWAYS.map(({ name }) => name), 'environment_secret'];
+
+/** The names in `--isolation`, each once, or which of them is no isolator. */
+export function parseIsolation(text: string): Result<readonly string[], string> {
+  const given = text.split(',').map((name) => name.trim());
+  const names = new Set(given.flatMap((name) => ALIASES.get(name) ?? [name]));
+  for (const name of names) {
+    if (OPTIONAL.has(name) || MISSING.has(name) || BUILT_IN.includes(name)) continue;
+    const known = [...OPTIONAL.keys(), ...BUILT_IN].join(', ');
+    return err(`expected a list of isolators (this agent has ${known}), got ${JSON.stringify(name)}`);
+  }
+  return ok([...names]);
+}
+
+const ABSENT: { readonly [Name in Capability]: string } = {
+  limits: 'Limits need cgroups, and this agent isolates without them (posix)',
+  rlimits: 'needs the isolator posix/rlimits',
+  sandboxPathVolumes: 'needs the isolator volume/sandbox_path',
+};
+
+/** The isolators of this machine, in the order of their plans; or which name in the flag is unknown. */
+export function selectIsolators(options: Ports & IsolationOptions, host: HostFacts): Result<Isolation, string> {
+  const names = parseIsolation(options.names);
+  if (!names.ok) return names;
+  const warnings: string[] = [];
+  const isolators: Isolator[] = [];
+  const reasons: { [Name in Capability]: string } = { ...ABSENT };
+  const provided = new Set<Capability>();
+  const wanted = [...ALWAYS, ...names.value.flatMap((name) => OPTIONAL.get(name)?.(options) ?? [])];
+  for (const isolator of wanted) {
+    const supported = isolator.supports(host);
+    if (supported.ok) isolators.push(isolator);
+    else if (names.value.includes(isolator.name)) warnings.push(warningOf(isolator.name, supported.error));
+    if (isolator.provides === undefined) continue;
+    if (supported.ok) provided.add(isolator.provides);
+    else reasons[isolator.provides] = supported.error;
+  }
+  for (const name of names.value) {
+    const reason = MISSING.get(name);
+    if (reason !== undefined) warnings.push(warningOf(name, reason));
+  }
+  const resultOf = (name: Capability): Result<void, string> =>
+    provided.has(name) ? ok(undefined) : err(reasons[name]);
+  const capabilities: Capabilities = {
+    limits: resultOf('limits'),
+    rlimits: resultOf('rlimits'),
+    sandboxPathVolumes: resultOf('sandboxPathVolumes'),
+  };
+  return ok({ isolators, capabilities, warnings });
+}
+
+const warningOf = (name: string, reason: string): string => `--isolation: ${name} has no effect: ${reason}`;

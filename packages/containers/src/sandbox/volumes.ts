@@ -1,0 +1,96 @@
+// Links volumes into sandboxes, and makes and removes the directories of persistent volumes.
+//
+// Boundary: tasks may change sandboxes and volumes at any time, so both are worked in through open directories only
+// (sandbox.ts). People and tasks follow the links made here; the agent follows none.
+import { type DirectoryHandle, type Files, type Owner, ok, type SystemResult } from '@meseta/base';
+import type { VolumeLink } from '../isolators/isolator.js';
+import type { DirectoryBelow, VolumeChange } from '../types.js';
+import { openOrMake, openSandbox, requireProtected, within } from './sandbox.js';
+import { emptyDirectory, removeTree } from './trees.js';
+
+const PARENT_MODE = 0o755;
+const VOLUME_MODE = 0o750;
+
+/** Walks down from a directory name by name, and closes each directory on the way. */
+async function descend(
+  from: SystemResult<DirectoryHandle>,
+  names: readonly string[],
+  step: (directory: DirectoryHandle, name: string, isLast: boolean) => Promise<SystemResult<DirectoryHandle>>,
+): Promise<SystemResult<DirectoryHandle>> {
+  let directory = from;
+  for (const [index, name] of names.entries()) {
+    directory = await within(directory, (parent) => step(parent, name, index === names.length - 1));
+  }
+  return directory;
+}
+
+const pathOf = ({ root, names }: DirectoryBelow): string => [root, ...names].join('/');
+
+/** Links a volume into a sandbox. Returns why that failed. */
+export async function linkVolume(
+  files: Files,
+  sandbox: string,
+  { containerPath, place, isPersistent }: VolumeLink,
+  owner: Owner | undefined,
+): Promise<string | undefined> {
+  const names = containerPath.split('/').filter((name) => name !== '' && name !== '.');
+  const name = names.pop();
+  if (name === undefined || containerPath.startsWith('/')) return 'expected a path inside the sandbox';
+  const made = isPersistent
+    ? await makeVolume(files, place, VOLUME_MODE)
+    : await descend(await openSandbox(files, place.root), place.names, (directory, each) =>
+        openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
+      );
+  const changed = await within(made, async (volume) =>
+    isPersistent && owner !== undefined ? volume.changeOwner(owner) : ok(undefined),
+  );
+  if (!changed.ok) return changed.error.message;
+  const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
+    openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
+  );
+  const linked = await within(around, (directory) => directory.makeLink(name, pathOf(place)));
+  return linked.ok ? undefined : linked.error.message;
+}
+
+/** Opens the directory of a persistent volume, and makes it if it is missing. Only the agent can replace a directory above it. */
+async function makeVolume(
+  files: Files,
+  { root, names }: DirectoryBelow,
+  mode: number,
+): Promise<SystemResult<DirectoryHandle>> {
+  const made = await files.makeDirectory(root);
+  if (!made.ok) return made;
+  return descend(await files.openDirectory(root), names, async (directory, name, isLast) =>
+    isLast
+      ? openOrMake(directory, name, { mode })
+      : requireProtected(await openOrMake(directory, name, { mode: PARENT_MODE })),
+  );
+}
+
+/** Opens the directory of a persistent volume that exists. */
+export const openVolume = async (files: Files, place: DirectoryBelow): Promise<SystemResult<DirectoryHandle>> =>
+  descend(await files.openDirectory(place.root), place.names, async (directory, name, isLast) =>
+    isLast ? directory.openDirectory(name) : requireProtected(await directory.openDirectory(name)),
+  );
+
+async function removeVolume(files: Files, { root, names }: DirectoryBelow): Promise<SystemResult<void>> {
+  const name = names.at(-1);
+  if (name === undefined) return within(await files.openDirectory(root), emptyDirectory);
+  const around = await descend(await files.openDirectory(root), names.slice(0, -1), async (directory, each) =>
+    requireProtected(await directory.openDirectory(each)),
+  );
+  const removed = await within(around, (directory) => removeTree(directory, name));
+  return !removed.ok && removed.error.code === 'ENOENT' ? ok(undefined) : removed;
+}
+
+/** Makes or removes the directory of a persistent volume. Returns why that failed. */
+export async function changeVolume(
+  files: Files,
+  { place, remove, isShared }: VolumeChange,
+): Promise<string | undefined> {
+  const mode = isShared ? PARENT_MODE : VOLUME_MODE;
+  const done = remove
+    ? await removeVolume(files, place)
+    : await within(await makeVolume(files, place, mode), async () => ok(undefined));
+  return done.ok ? undefined : `volume ${pathOf(place)}: ${done.error.message}`;
+}
