@@ -3,13 +3,13 @@ import { hostname } from 'node:os';
 import { err, ok, type Result } from '@meseta/base';
 import { type TlsConfig, tlsSettingsOf } from '@meseta/platform';
 import {
-  type Authorizer as Authority,
   allows,
   createSecurity,
   type HttpGate,
   type Limits,
   principalOf,
   type Secrets,
+  type Authorizer as SecurityAuthorizer,
   type SecurityFlags,
 } from '@meseta/security';
 import type { Authorizer } from '../core/options.js';
@@ -96,10 +96,10 @@ export function securityOf(
 
 /** The core's port for authorization, on top of the authorizer. */
 export const coreAuthorizerOf =
-  (authority: Authority): Authorizer =>
+  (authorizer: SecurityAuthorizer): Authorizer =>
   ({ action, principal, value }) =>
     action !== 'UNKNOWN' &&
     allows(
-      authority.approverFor(principal === undefined ? undefined : principalOf(principal), action),
+      authorizer.approverFor(principal === undefined ? undefined : principalOf(principal), action),
       value === undefined ? undefined : { value },
     );

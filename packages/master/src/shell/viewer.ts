@@ -1,10 +1,10 @@
 // The approver that views use for a principal. Principals with equal rights have equal keys, so they share renderings.
-import { type Approver as Answer, type Authorizer, allows, principalOf } from '@meseta/security';
+import { type Approver as ActionApprover, type Authorizer, allows, principalOf } from '@meseta/security';
 import { type Approver, approveAll } from '../views/snapshot.js';
 
 export type ViewerOf = (principal: string | undefined) => Approver;
 
-const seesAll = ({ kind }: Answer): boolean => kind === 'all';
+const seesAll = ({ kind }: ActionApprover): boolean => kind === 'all';
 
 export function createViewers(authorizer: Authorizer): ViewerOf {
   return (principal) => {

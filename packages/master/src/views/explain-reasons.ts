@@ -176,7 +176,7 @@ function visibleName({ state, approver }: ExplainContext, id: FrameworkId): stri
   return framework !== undefined && approver.framework(framework) ? framework.info.name : undefined;
 }
 
-/** Where an agent is that is not registered. */
+/** The state of an agent that is not registered. */
 export function agentStateText({ agents }: MasterState, id: AgentId): string {
   if (agents.unreachable.has(id)) return `Agent ${id} is unreachable.`;
   if (agents.recovered.has(id)) return `Agent ${id} has not re-registered since the master's failover.`;

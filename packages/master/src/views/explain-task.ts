@@ -10,28 +10,29 @@ import { spanText } from './explain-text.js';
 export interface FoundTask {
   readonly framework: Framework;
   readonly task: Task;
-  readonly is: 'live' | 'unreachable' | 'completed';
+  /** The list of the framework that has it. */
+  readonly kept: 'live' | 'unreachable' | 'completed';
 }
 
 /** The task with the id: the live one, else the unreachable one, else the last completed one. */
 export function findTask(framework: Framework, id: string): FoundTask | undefined {
   const live = framework.tasks.get(id as TaskId);
-  if (live !== undefined) return { framework, task: live, is: 'live' };
+  if (live !== undefined) return { framework, task: live, kept: 'live' };
   const unreachable = framework.unreachableTasks.get(id as TaskId);
-  if (unreachable !== undefined) return { framework, task: unreachable, is: 'unreachable' };
+  if (unreachable !== undefined) return { framework, task: unreachable, kept: 'unreachable' };
   const completed = [...framework.completedTasks.values()].filter((task) => task.task_id.value === id).at(-1);
-  return completed && { framework, task: completed, is: 'completed' };
+  return completed && { framework, task: completed, kept: 'completed' };
 }
 
 export function taskReasons(state: MasterState, found: FoundTask, wallMs: number): readonly ExplainedReason[] {
-  const { task, is } = found;
+  const { task, kept } = found;
   const agentId = idOf<AgentId>(task.agent_id);
   const agent = state.agents.registered.get(agentId);
   const place = { agent_id: agentId, ...(agent === undefined ? {} : { hostname: agent.info.hostname }) };
   const reasons: ExplainedReason[] = [
     { kind: 'task_state', text: stateText(state, found, wallMs), ...place, figures: figuresOf(task) },
   ];
-  if (is !== 'live') return reasons;
+  if (kept !== 'live') return reasons;
   if (agent?.connected === false) {
     const { agentReregisterTimeoutMs } = state.options;
     const text = `Its agent is disconnected, so this may be out of date; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
@@ -52,17 +53,17 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
   return reasons;
 }
 
-function stateText(state: MasterState, { task, is }: FoundTask, wallMs: number): string {
+function stateText(state: MasterState, { task, kept }: FoundTask, wallMs: number): string {
   const agentId = idOf<AgentId>(task.agent_id);
   const host = state.agents.registered.get(agentId)?.info.hostname ?? agentId;
   const last = task.statuses?.at(-1);
-  if (is === 'unreachable') {
+  if (kept === 'unreachable') {
     const since = state.agents.unreachable.get(agentId)?.sinceMs;
     const age = since === undefined ? '' : ` for ${spanText(wallMs - since)}`;
     const then = 'It may still be running there; if the agent comes back, so does the task.';
     return `${since === undefined ? agentStateText(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
   }
-  if (isTerminal(task.state) || is === 'completed') return `It ended on ${host}: ${task.state}${why(last, wallMs)}`;
+  if (isTerminal(task.state) || kept === 'completed') return `It ended on ${host}: ${task.state}${why(last, wallMs)}`;
   switch (task.state) {
     case 'TASK_STAGING':
       return `It was sent to ${host}, which has not reported that it started: its agent is fetching files, preparing an image or starting its executor.`;

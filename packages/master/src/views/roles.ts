@@ -4,7 +4,6 @@ import {
   allocationsByRole,
   ancestorsOf,
   fromThousandths,
-  isInSubtree,
   limitsFrom,
   noQuantities,
   type Quantities,
@@ -34,12 +33,13 @@ interface RoleView {
   readonly frameworks: readonly string[];
 }
 
-/** Quantities by role, without those of its subroles. */
+/** Quantities by role, those of its subtree. */
 type ByRole = Map<string, Quantities>;
 
-const addTo = (sums: ByRole, role: string, more: Quantities): void => {
-  sums.set(role, addQuantities(sums.get(role) ?? noQuantities, more));
-};
+/** Adds to a role and to its ancestors, so that no role has to look for its subroles. */
+function addTo(sums: ByRole, role: string, more: Quantities): void {
+  for (const at of [role, ...ancestorsOf(role)]) sums.set(at, addQuantities(sums.get(at) ?? noQuantities, more));
+}
 
 /** The value of scalars; the number of elements of ranges and sets. */
 function amountsOf(list: readonly Resource[]): Quantities {
@@ -93,12 +93,6 @@ function sumsOf(snapshot: Snapshot): Sums {
   return sums;
 }
 
-const inSubtree = (sums: ByRole, top: string): Quantities => {
-  let total = noQuantities;
-  for (const [role, quantities] of sums) if (isInSubtree(role, top)) total = addQuantities(total, quantities);
-  return total;
-};
-
 /** Every role with a framework, a reservation, a weight or a quota, and its ancestors, sorted by name. */
 function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): readonly RoleView[] {
   const { durable } = state.registrar;
@@ -122,16 +116,16 @@ function rolesOf(state: MasterState, snapshot: Snapshot, approver: Approver): re
     .sort((a, b) => (a < b ? -1 : 1))
     .map((name) => {
       const quota = durable.quotas.get(name);
-      const allocated = inSubtree(sums.allocated, name);
-      const reserved = inSubtree(sums.reserved, name);
-      const unallocated = subtractQuantities(reserved, inSubtree(sums.usedReservations, name));
+      const allocated = sums.allocated.get(name) ?? noQuantities;
+      const reserved = sums.reserved.get(name) ?? noQuantities;
+      const unallocated = subtractQuantities(reserved, sums.usedReservations.get(name) ?? noQuantities);
       return {
         name,
         weight: durable.weights.get(name) ?? 1,
         guarantees: quantitiesFrom(quota?.guarantees ?? {}),
         limits: limitsFrom(quota?.limits ?? {}),
         allocated,
-        offered: inSubtree(sums.offered, name),
+        offered: sums.offered.get(name) ?? noQuantities,
         reserved,
         consumed: addQuantities(allocated, unallocated),
         frameworks: [...(sums.frameworks.get(name) ?? [])].filter((id) => frameworks.has(id)),

@@ -3,6 +3,7 @@
 import type { Codec } from '@meseta/wire';
 import { jsonDouble, jsonString } from '@meseta/wire/json';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
+import type { Pieces } from './pieces.js';
 import { jsonElements, type Lists } from './runs.js';
 
 /** A repeated field of messages. They are encoded when the rendering reaches them, one piece per run. */
@@ -44,8 +45,6 @@ export const listField = <Item extends object, Message>(
   json: (lists) => jsonElements(lists, key, items, (item) => codec.write(toMessage(item))),
   protobuf: (lists) => lists.list(key, items, (run) => codec.encodeList(number, run.map(toMessage))),
 });
-
-type Pieces = Generator<string | Uint8Array, void>;
 
 /** `type` is field 1 with the enum value `number`; `body` is the field with the answer. */
 export function renderDocument(

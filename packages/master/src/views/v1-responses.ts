@@ -1,6 +1,7 @@
 // The answers of the operator API that are encoded at once.
 import type { Metrics } from '@meseta/api';
 import type {
+  InverseOfferStatus,
   MaintenanceClusterStatus,
   MaintenanceClusterStatusDrainingMachine,
   MasterResponse,
@@ -93,17 +94,29 @@ export const getMaintenanceSchedule = (state: MasterState, approver: Approver): 
   get_maintenance_schedule: { schedule: maintenanceScheduleOf(state, approver) },
 });
 
+/** The frameworks' answers to inverse offers, by `machineKey`. A machine may have several agents. */
+function statusesByMachine({ agents, allocator }: MasterState): ReadonlyMap<string, readonly InverseOfferStatus[]> {
+  const byMachine = new Map<string, InverseOfferStatus[]>();
+  for (const [agentId, answers] of allocator.inverseOfferStatuses()) {
+    const agent = agents.registered.get(agentId);
+    if (agent === undefined || answers.size === 0) continue;
+    const key = machineKeyOf(agent);
+    const statuses = byMachine.get(key) ?? [];
+    byMachine.set(key, statuses);
+    for (const status of answers.values()) statuses.push(status);
+  }
+  return byMachine;
+}
+
 export function maintenanceStatusOf(state: MasterState, approver: Approver): MaintenanceClusterStatus {
   if (!approver.maintenanceStatus) return {};
   const machines = [...state.registrar.durable.machines.values()];
-  const answers = state.allocator.inverseOfferStatuses();
+  const statusesOf = statusesByMachine(state);
   const draining = machines
     .filter(({ mode }) => mode === 'DRAINING')
     .map(({ id }): MaintenanceClusterStatusDrainingMachine => {
-      const statuses = [...state.agents.registered.values()]
-        .filter((agent) => machineKeyOf(agent) === machineKey(id))
-        .flatMap((agent) => [...(answers.get(agent.id)?.values() ?? [])]);
-      return statuses.length === 0 ? { id } : { id, statuses };
+      const statuses = statusesOf.get(machineKey(id));
+      return statuses === undefined ? { id } : { id, statuses };
     });
   const down = machines.filter(({ mode }) => mode === 'DOWN').map(({ id }) => id);
   return {

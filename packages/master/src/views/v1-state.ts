@@ -129,8 +129,9 @@ const executorsField = (number: number, { snapshot, approver }: Shown): ObjectFi
           }),
         ),
     );
-  const { name, codec } = { name: 'executors', codec: MasterResponseGetExecutorsExecutorCodec };
-  return { name: 'get_executors', number, fields: [listField([name, 1], name, executors, codec, (it) => it)] };
+  const codec = MasterResponseGetExecutorsExecutorCodec;
+  const list = listField(['executors', 1], 'executors', executors, codec, (executor) => executor);
+  return { name: 'get_executors', number, fields: [list] };
 };
 
 const tasksField = (number: number, { tasks, unreachableTasks, completedTasks }: Shown): ObjectField => {
