@@ -103,6 +103,17 @@ test('a reconciliation ends with its framework', () => {
   assert.deepEqual(world.master.state.jobs, []);
 });
 
+test('KILL of an unknown task is answered at once, so that kills do not wait behind a long reconciliation', () => {
+  const world = createWorld();
+  const scheduler = world.subscribe();
+  const { send } = createSteps(world);
+  send(scheduler, tasksNamed(10 * ITEMS_PER_STEP, 'a'));
+  const kill = send(scheduler, { type: 'KILL', kill: { task_id: { value: 'unknown' } } });
+  assert.deepEqual(answered(kill), ['unknown']);
+  const [job] = world.master.state.jobs;
+  assert.equal(job?.kind === 'reconcile' && job.calls.length, 1);
+});
+
 test('a framework with too many unanswered reconciliations gets 503 for another one, and not for other calls', () => {
   const world = createWorld();
   const [busy, other] = [world.subscribe(), world.subscribe()];

@@ -4,14 +4,18 @@ import type { SchedulerCallKill } from '@meseta/wire';
 import { type Context, count, info, send, warn } from './context.js';
 import { agentOf } from './offers.js';
 import type { Framework } from './state.js';
-import { reconcile } from './task-reconcile.js';
+import { reconcileTask } from './task-reconcile.js';
 
-/** KILL of a task that is not in `tasks` is answered like a reconciliation of it. */
+/**
+ * KILL of a task that is not in `tasks` is answered, and counted, like a reconciliation of it; at once, because a queue of such
+ * kills would have no limit.
+ */
 export function kill(ctx: Context, framework: Framework, { task_id, agent_id, kill_policy }: SchedulerCallKill): void {
   count(ctx, 'master/messages_kill_task');
   const task = framework.tasks.get(idOf(task_id));
   if (task === undefined) {
-    return reconcile(ctx, framework, { tasks: [agent_id === undefined ? { task_id } : { task_id, agent_id }] });
+    count(ctx, 'master/messages_reconcile_tasks');
+    return reconcileTask(ctx, framework, agent_id === undefined ? { task_id } : { task_id, agent_id });
   }
   if (agent_id !== undefined && agent_id.value !== task.agent_id.value) {
     return warn(ctx, `dropping KILL of task ${task_id.value}: it runs on agent ${task.agent_id.value}`);

@@ -188,6 +188,38 @@ test('a framework that subscribes adopts its operations and no others; an id of 
   assert.deepEqual([...(framework?.operationUuids ?? [])], [['op', uuidOf(1).value]]);
 });
 
+test('the frameworks that one agent reports adopt their operations in one pass', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const ids = ['earlier-0000', 'earlier-0001', 'earlier-0002'] as const;
+  report(agent, ...ids.map((value, n) => operation(n, { framework_id: { value } }, 'op')));
+  const { operations, frameworks } = world.master.state;
+  let passes = 0;
+  const values = operations.values.bind(operations);
+  operations.values = () => {
+    passes++;
+    return values();
+  };
+  const other = world.agent('cpus:1', { unregistered: true });
+  other.send({
+    name: 'ReregisterAgentMessage',
+    body: {
+      agent: { ...other.info, id: { value: 'other' } },
+      version: '1.12.0',
+      frameworks: ids.map((value) => ({ user: 'root', name: 'test', id: { value } })),
+    },
+  });
+  assert.equal(passes, 1);
+  for (const [n, id] of ids.entries()) {
+    const uuid = uuidOf(n).value;
+    const framework = frameworks.get(id as FrameworkId);
+    assert.deepEqual(
+      [[...(framework?.operations ?? [])], framework?.operationUuids.get('op' as never)],
+      [[uuid], uuid],
+    );
+  }
+});
+
 test('each status of an operation is kept once; a terminal status is counted once and does not change', () => {
   const world = createWorld();
   const agent = world.agent();

@@ -183,10 +183,13 @@ export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
     return pending !== undefined && !isTerminalOperation(pending.operation.latest_status.state);
   });
 
-/** Links a framework that subscribes with its operations that agents reported before. */
-export function adoptOperations(ctx: Context, framework: Framework): void {
-  for (const record of ctx.state.operations.values()) {
-    if (record.frameworkId !== framework.id) continue;
+/** Links new frameworks with their operations that agents reported before. One pass for all: a cluster has many operations. */
+export function adoptOperations({ state }: Context, ids: ReadonlySet<FrameworkId>): void {
+  if (ids.size === 0) return;
+  for (const record of state.operations.values()) {
+    if (record.frameworkId === undefined || !ids.has(record.frameworkId)) continue;
+    const framework = state.frameworks.get(record.frameworkId);
+    if (framework === undefined) continue;
     framework.operations.add(record.uuid);
     const { operationId } = record;
     if (operationId === undefined || framework.operationUuids.has(operationId)) continue;

@@ -1,7 +1,16 @@
 // The records of tasks and executors: added, updated, removed, with their resources in the allocator. Keeps MASTER-STATE-1.
 import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, type TaskId } from '@meseta/base';
 import { add, type Resources } from '@meseta/resources';
-import type { ExecutorInfo, FrameworkInfo, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  Resource,
+  StatusUpdate,
+  Task,
+  TaskInfo,
+  TaskState,
+  TaskStatus,
+} from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { isTerminal } from '@meseta/wire/task-states';
 import { type Context, note } from './context.js';
@@ -178,11 +187,13 @@ function recover(ctx: Context, frameworkId: FrameworkId, agentId: AgentId, resou
   }
 }
 
-export function byRole(resources: Resources): Map<string, Resources> {
-  const roles = new Map<string, Resources>();
+export function byRole(resources: Resources): ReadonlyMap<string, Resources> {
+  const roles = new Map<string, Resource[]>();
   for (const resource of resources) {
     const role = resource.allocation_info?.role ?? '*';
-    roles.set(role, [...(roles.get(role) ?? []), resource]);
+    const list = roles.get(role);
+    if (list === undefined) roles.set(role, [resource]);
+    else list.push(resource);
   }
   return roles;
 }

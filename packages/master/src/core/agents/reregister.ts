@@ -171,12 +171,12 @@ function recoverFrameworks(ctx: Context, infos: readonly FrameworkInfo[]): Reado
     if (state.frameworks.has(id) || state.completedFrameworks.has(id)) continue;
     const framework = newFramework({ ...info, id: { value: id } });
     state.frameworks.set(id, framework);
-    adoptOperations(ctx, framework);
     state.allocator.addFramework(id, framework.info, new Map(), false);
     recovered.add(id);
     logInfo(ctx, `${frameworkText(id, info.name)} recovered from an agent`);
     note(ctx, { kind: 'frameworkAdded', frameworkId: id, framework });
   }
+  adoptOperations(ctx, recovered);
   return recovered;
 }
 

@@ -138,7 +138,7 @@ function addSubscribed(
     reregisteredAtMs,
   };
   state.frameworks.set(id, framework);
-  adoptOperations(ctx, framework);
+  adoptOperations(ctx, new Set([id]));
   bindConnection(state, id, subscription.connection);
   state.allocator.addFramework(id, framework.info, new Map(), true, {
     suppressedRoles: framework.suppressedRoles,

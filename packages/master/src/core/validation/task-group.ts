@@ -66,10 +66,11 @@ const sharesCgroups = (task: Pick<TaskInfo, 'container'>): boolean =>
 /** Either all tasks of an executor share its cgroups, or none does. */
 function checkSameCgroups(executor: ExecutorInfo, tasks: readonly TaskInfo[], place: LaunchPlace): Problem {
   const { framework, agent } = place;
-  const usesExecutor = ({ agent_id, executor_id }: Task): boolean =>
-    agent_id.value === agent.id && executor_id?.value === executor.executor_id.value;
+  const usesExecutor = ({ executor_id }: Task): boolean => executor_id?.value === executor.executor_id.value;
   const runs = framework.executors.get(agent.id)?.has(idOf<ExecutorId>(executor.executor_id)) === true;
-  const known = runs ? [...framework.tasks.values(), ...framework.unreachableTasks.values()].filter(usesExecutor) : [];
+  // Unreachable tasks are on other agents, because this one is registered.
+  const onAgent = runs ? [...(agent.tasks.get(framework.id) ?? [])] : [];
+  const known = onAgent.flatMap((id) => framework.tasks.get(id) ?? []).filter(usesExecutor);
   const shares = [...tasks, ...known].map(sharesCgroups);
   return shares.every((share) => share === shares[0])
     ? undefined
