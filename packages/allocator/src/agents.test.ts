@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocate, quantitiesToRecord, type Resources } from '@meseta/resources';
 import type { AgentInfo, OfferOperation } from '@meseta/wire';
-import { convertOffered, setActive, updateWhitelist } from './agents.js';
+import { setActive, updateAllocation, updateWhitelist } from './agents.js';
 import { addFramework } from './frameworks.js';
 import {
   AGENT_CAPABILITIES,
@@ -98,7 +98,7 @@ test('ALLOCATOR-4: activation, whitelisting and a maintenance schedule end a coo
     cluster.run();
     const reasons = cluster.allocator.explain(fid('f'), aid('A'), undefined, cluster.now);
     assert.equal(
-      reasons.some(({ kind }) => kind === 'resting'),
+      reasons.some(({ kind }) => kind === 'inCooldown'),
       !endsCooldown,
       what,
     );
@@ -284,7 +284,7 @@ test('only resources that are offered in one role can be converted', () => {
   framework('f', ['a', 'b']);
   const offered = [...allocate(res('cpus:1'), 'a'), ...allocate(res('cpus:1'), 'b')];
   assert.throws(
-    () => convertOffered(state, own, fid('f'), offered, []),
+    () => updateAllocation(state, own, fid('f'), offered, []),
     /offered resources must be allocated to one role/,
   );
 });

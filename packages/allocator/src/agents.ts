@@ -35,8 +35,8 @@ import {
 import { clientOf, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, invalidateExclusions } from './clients.js';
 import { freeUnusedDimensions } from './dimensions.js';
 import { removeAgentFilters } from './filters.js';
-import { clearInverseOffers } from './inverse-offers.js';
-import { chargeAllocated, chargeConsumed, releaseRole, useRole } from './roles.js';
+import { endMaintenance, startMaintenance } from './inverse-offers.js';
+import { chargeConsumed, chargeConsumedOrOffered, releaseRole, useRole } from './roles.js';
 import type { Agent, State } from './state.js';
 import type { AgentSpec, AgentUpdate } from './types.js';
 import { accumulate, differs } from './vectors.js';
@@ -62,8 +62,8 @@ export function addAgent(state: State, agentId: AgentId, spec: AgentSpec): void 
     allocations: new Map(),
     usedByUnknown: new Map(),
     maintenance: undefined,
-    heldBackMask: 0,
-    pairs: new Set(),
+    withheldMask: 0,
+    wokenClients: new Set(),
   };
   state.agents.set(agentId, agent);
   state.agentSlots[agent.index] = agent;
@@ -178,13 +178,13 @@ function setTotal(state: State, agent: Agent, total: Resources): boolean {
   const after = state.shapes.of(bundle);
   for (const [role, vector] of after.reserved ?? []) {
     const node = useRole(state, role);
-    chargeConsumed(state, node, vector, 1);
-    chargeAllocated(node, vector, 1);
+    chargeConsumedOrOffered(state, node, vector, 1);
+    chargeConsumed(node, vector, 1);
   }
   for (const [role, vector] of before.reserved ?? []) {
     const node = present(state.roles.get(role), `role ${role}`).value;
-    chargeConsumed(state, node, vector, -1);
-    chargeAllocated(node, vector, -1);
+    chargeConsumedOrOffered(state, node, vector, -1);
+    chargeConsumed(node, vector, -1);
     releaseRole(state, role);
   }
   agent.total = bundle;
@@ -225,14 +225,14 @@ export function removeAgent(state: State, agent: Agent): void {
   agent.usedByUnknown.clear();
   agent.unavailable = state.table.empty;
   setTotal(state, agent, []);
-  clearInverseOffers(state, agent);
+  endMaintenance(state, agent);
   removeAgentFilters(state.filters, agent.index);
   cancelDeadline(state.cooldowns, agent);
   state.cooldownUntilMs.delete(agent);
   state.dirtyAgents.delete(agent);
-  state.pairedAgents.delete(agent);
-  for (const role of state.quotaRoles) removeAgentFrom(role.blocked, agent.index);
-  removeAgentFrom(state.heldBack, agent.index);
+  state.agentsWithWokenClients.delete(agent);
+  for (const role of state.quotaRoles) removeAgentFrom(role.withheldByLimit, agent.index);
+  removeAgentFrom(state.withheldByHeadroom, agent.index);
   state.agents.delete(agent.id);
   state.agentSlots[agent.index] = undefined;
   state.freeAgentSlots.push(agent.index);
@@ -261,11 +261,8 @@ export function updateWhitelist(state: State, hostnames: Iterable<string> | unde
 }
 
 export function updateUnavailability(state: State, agent: Agent, unavailability: Unavailability | undefined): void {
-  clearInverseOffers(state, agent);
-  if (unavailability !== undefined) {
-    agent.maintenance = { unavailability, outstanding: new Set(), statuses: new Map() };
-    state.inverseOfferDirtyAgents.add(agent);
-  }
+  endMaintenance(state, agent);
+  if (unavailability !== undefined) startMaintenance(state, agent, unavailability);
   wakeAgent(state, agent);
 }
 
@@ -302,7 +299,7 @@ export function updateAvailable(
 }
 
 /** See `updateAllocation` in types.ts. */
-export function convertOffered(
+export function updateAllocation(
   state: State,
   agent: Agent,
   frameworkId: FrameworkId,

@@ -10,6 +10,7 @@ import {
   releaseAllAllocations,
   releaseAllocation,
 } from './allocations.js';
+import { startMaintenance } from './inverse-offers.js';
 import { res, sharedVolume } from './testing/cluster.js';
 import { testState } from './testing/state.js';
 
@@ -29,8 +30,8 @@ function setup() {
     free: formatResources(agent.free.bundle.resources),
     available: amounts(state.available),
     share: amounts(client.entry.allocation),
-    consumed: amounts(role.consumed),
-    allocated: amounts(role.allocated),
+    consumed: amounts(role.consumedOrOffered),
+    allocated: amounts(role.consumed),
   });
   return { state, agent, client, bundleOf, books };
 }
@@ -127,7 +128,8 @@ test('the first allocation on an agent with maintenance makes an inverse offer d
   allocateToClient(state, agent, client, bundleOf('cpus:1'), false);
   assert.equal(state.inverseOfferDirtyAgents.size, 0);
   releaseAllAllocations(state, agent, client);
-  agent.maintenance = { unavailability: { start: { nanoseconds: 0n } }, outstanding: new Set(), statuses: new Map() };
+  startMaintenance(state, agent, { start: { nanoseconds: 0n } });
+  state.inverseOfferDirtyAgents.clear();
   allocateToClient(state, agent, client, bundleOf('cpus:1'), false);
   assert.deepEqual([...state.inverseOfferDirtyAgents], [agent]);
 });

@@ -2,7 +2,7 @@
 import { assert } from '@meseta/base';
 import { type Bundle, containsBundle } from '@meseta/resources';
 import { removeIfUnused } from './clients.js';
-import { chargeAllocated, chargeClient } from './roles.js';
+import { chargeClient, chargeConsumed } from './roles.js';
 import type { Agent, Client, State } from './state.js';
 import { accumulate, type Vector } from './vectors.js';
 
@@ -44,7 +44,7 @@ export function addAllocation(state: State, agent: Agent, client: Client, bundle
   }
   chargeAllocation(state, client, before, after, bundle, 1);
   const shape = state.shapes.of(bundle);
-  if (isInUse) chargeAllocated(client.role, shape.countable, 1);
+  if (isInUse) chargeConsumed(client.role, shape.countable, 1);
   agent.unavailable = table.add(agent.unavailable, shape.unshared);
 }
 
@@ -72,7 +72,7 @@ export function releaseAllocation(
       `resources returned by ${client.framework.id} were not allocated`,
     );
     allocation.allocated = table.subtract(allocation.allocated, bundle);
-    chargeAllocated(client.role, shape.countable, -1);
+    chargeConsumed(client.role, shape.countable, -1);
   }
   chargeAllocation(state, client, before, allocation.offeredOrAllocated, bundle, -1);
   agent.unavailable = table.subtract(agent.unavailable, shape.unshared);
@@ -93,7 +93,7 @@ export function markAllocated(state: State, agent: Agent, client: Client, bundle
   );
   allocation.allocated = state.table.add(allocation.allocated, bundle);
   const shape = state.shapes.of(bundle);
-  chargeAllocated(client.role, shape.countable, 1);
+  chargeConsumed(client.role, shape.countable, 1);
   // A shared resource that is no longer only offered may be offered to the client again.
   if (shape.hasShared) state.dirtyAgents.add(agent);
 }

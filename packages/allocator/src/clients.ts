@@ -110,7 +110,7 @@ export function removeIfUnused(state: State, client: Client): void {
   deactivateClient(state, client);
   state.dirtyClients.delete(client);
   removeClientFilters(state.filters, index);
-  for (const agent of state.pairedAgents) agent.pairs.delete(client);
+  for (const agent of state.agentsWithWokenClients) agent.wokenClients.delete(client);
   state.clientSlots[index] = undefined;
   state.freeClientSlots.push(index);
   role.members.delete(client);
@@ -143,8 +143,10 @@ export function isExcluded(client: Client, agent: Agent): boolean {
 
 /** The agent's info changed, or the index belongs to a new agent: constraints have to be evaluated again. */
 export function invalidateExclusions(state: State, agent: Agent): void {
-  for (const client of state.clientSlots) {
-    if (client?.exclusions !== undefined && agent.index < client.exclusions.length)
-      client.exclusions[agent.index] = NOT_EVALUATED;
+  for (const { constraints, clients } of state.frameworks.values()) {
+    if (constraints === undefined) continue;
+    for (const { exclusions } of clients.values()) {
+      if (exclusions !== undefined && agent.index < exclusions.length) exclusions[agent.index] = NOT_EVALUATED;
+    }
   }
 }

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@meseta/base';
 import { allocate, quantitiesFrom, quantitiesToRecord } from '@meseta/resources';
-import { addAgent, agentOf, removeAgent, updateAgent } from './agents.js';
+import { addAgent, addUsed, agentOf, removeAgent, updateAgent } from './agents.js';
 import { createState } from './allocator.js';
 import { createDimensions, freeUnusedDimensions } from './dimensions.js';
 import { setQuota } from './roles.js';
 import { aid, fid, quotaOf, res, testCluster } from './testing/cluster.js';
+import { testState } from './testing/state.js';
 
 /** `count` resources whose names begin with the prefix. */
 const manyNames = (prefix: string, count: number): string =>
@@ -38,11 +39,16 @@ test('a freed index is given again, the lowest first', () => {
     [0, 2, 1, 3],
   );
   assert.deepEqual(quantitiesToRecord(dimensions.quantitiesOf([1000, 2000])), { f: 1, g: 2 });
+  dimensions.keepOnly(new Set());
+  assert.deepEqual([dimensions.names, dimensions.count], [[], 0]);
 });
 
 test('DIMENSIONS-1, DIMENSIONS-2: names in use keep their indices, however many others come and go', () => {
   const state = createState({ fairSharingExcludedResourceNames: ['excluded'] }, seededRandom(1));
   setQuota(state, 'q', quotaOf({ guaranteed: 1 }, { limited: 2 }));
+  // Until the next run the role without a quota is one of the roles with quota.
+  setQuota(state, 'removed', quotaOf({ forgotten: 1 }));
+  setQuota(state, 'removed', quotaOf({}));
   addAgent(state, aid('A'), agentWith('cpus:1;mem:2'));
   const kept = ['excluded', 'guaranteed', 'limited', 'cpus', 'mem'];
   const indices = kept.map((name) => state.dimensions.indexOf(name));
@@ -52,9 +58,51 @@ test('DIMENSIONS-1, DIMENSIONS-2: names in use keep their indices, however many 
     assert.ok(state.dimensions.count <= 2 * inUse + 64, `${state.dimensions.count} dimensions in round ${round}`);
   }
   assert.deepEqual(
-    kept.map((name) => state.dimensions.indexOf(name)),
-    indices,
+    indices.map((index) => state.dimensions.names[index]),
+    kept,
   );
+  assert.ok(!state.dimensions.names.includes('forgotten'));
+});
+
+test('DIMENSIONS-2: names are freed beyond twice the names in use and 64 more, not before', () => {
+  for (const [count, freed] of [
+    [70, false],
+    [71, true],
+  ] as const) {
+    const state = createState({}, seededRandom(1));
+    state.dimensionsInUse = 3;
+    for (let i = 0; i < count; i++) state.dimensions.indexOf(`n${i}`);
+    freeUnusedDimensions(state);
+    assert.equal(state.dimensions.count, freed ? 0 : count, `${count} names`);
+  }
+});
+
+test('after names were freed the amounts of roles and clients have no freed names', () => {
+  const { state, framework, agent, client, role } = testState();
+  framework('f', ['a/b']);
+  framework('g', ['idle']);
+  addUsed(state, agent('A', manyNames('n', 70)), fid('f'), allocate(res(manyNames('n', 70)), 'a/b'));
+  agent('B', 'cpus:1');
+  removeAgent(state, agentOf(state, aid('A')));
+  const roles = [role('a'), role('a/b')];
+  for (const it of roles) {
+    it.lastRoom = [...it.consumed];
+    it.lastUnmet = [...it.consumed];
+  }
+  const vectors = () => [
+    ...roles.flatMap((it) => [it.consumedOrOffered, it.consumed, it.subtree.allocation, it.lastRoom, it.lastUnmet]),
+    role('a/b').own.allocation,
+    client('f', 'a/b').entry.allocation,
+  ];
+  assert.deepEqual(new Set(vectors().map(({ length }) => length)), new Set([70]));
+  state.dimensionsInUse = 1;
+  freeUnusedDimensions(state);
+  // cpus came after the other names, of which the freed ones keep their indices before it.
+  assert.deepEqual(
+    new Set(vectors().map((vector) => vector.length)),
+    new Set([Math.min(70, state.dimensions.names.length)]),
+  );
+  assert.deepEqual(client('g', 'idle').entry.allocation, [], 'shorter vectors stay as they are');
 });
 
 test('after names were freed no vector is longer than the names, and freed indices are zero', () => {

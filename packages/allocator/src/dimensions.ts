@@ -110,8 +110,8 @@ function* vectorsOf(state: State): Iterable<Vector> {
   yield* [state.cluster.total, state.allocation, state.available, state.required, state.lastSurplus];
   const pending = [...state.roles.topLevel];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    const { consumed, allocated, subtree, own, lastRoom, lastUnmet } = node.value;
-    yield* [consumed, allocated, subtree.allocation, own.allocation, lastRoom, lastUnmet];
+    const { consumedOrOffered, consumed, subtree, own, lastRoom, lastUnmet } = node.value;
+    yield* [consumedOrOffered, consumed, subtree.allocation, own.allocation, lastRoom, lastUnmet];
     for (const client of node.value.members) yield client.entry.allocation;
     for (const child of node.children) pending.push(child);
   }

@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { formatResources } from '@meseta/resources';
 import { hasAgent } from './agent-set.js';
 import { allocateToClient } from './allocations.js';
-import { bringsGuaranteed, cutToQuota, evaluate, mayYieldOffer, needsHeadroom, topOf, visibleTo } from './evaluate.js';
+import {
+  canServeGuarantee,
+  cutToQuota,
+  evaluate,
+  mayYieldOffer,
+  needsHeadroom,
+  topLevelOf,
+  visibleTo,
+} from './evaluate.js';
 import { addFilter } from './filters.js';
 import { setQuota } from './roles.js';
 import type { Agent, Client, State } from './state.js';
@@ -80,12 +88,12 @@ test('what quota withholds puts the agent on the wake lists of the limiting role
   setQuota(state, 'r/x', quotaOf({}, { cpus: 5 }));
   setQuota(state, 'other', quotaOf({ mem: 40 }));
   const lists = () => [
-    hasAgent(role('r').blocked, own.index),
-    hasAgent(role('r/x').blocked, own.index),
-    hasAgent(state.heldBack, own.index),
-    role('r').blockedMask,
-    role('r/x').blockedMask,
-    own.heldBackMask,
+    hasAgent(role('r').withheldByLimit, own.index),
+    hasAgent(role('r/x').withheldByLimit, own.index),
+    hasAgent(state.withheldByHeadroom, own.index),
+    role('r').withheldMask,
+    role('r/x').withheldMask,
+    own.withheldMask,
   ];
   const view = visibleTo(state, own, client('f', 'r/x'));
   cutToQuota(state, own, client('f', 'r/x'), view, false);
@@ -132,12 +140,12 @@ test('an agent serves the guarantee of a client’s top-level role if it has som
     setQuota(state, 'r', quotaOf({ cpus: 3, gpus: 2 }, limits));
     framework('f', [role]);
     agent('reservations', 'gpus(r):2');
-    assert.equal(bringsGuaranteed(state, agent('A', total), client('f', role)), expected, what);
+    assert.equal(canServeGuarantee(state, agent('A', total), client('f', role)), expected, what);
   }
   const { state, agent, framework, client } = testState();
   setQuota(state, 'r', quotaOf({ cpus: 3 }));
   framework('f', ['r']);
-  assert.equal(bringsGuaranteed(state, agent('A', 'cpus:1;gpus:1'), client('f', 'r')), false, 'an agent with GPUs');
+  assert.equal(canServeGuarantee(state, agent('A', 'cpus:1;gpus:1'), client('f', 'r')), false, 'an agent with GPUs');
 });
 
 test('a limit of a child role keeps an agent from serving the guarantee of the top-level role', () => {
@@ -147,10 +155,10 @@ test('a limit of a child role keeps an agent from serving the guarantee of the t
   framework('f', ['r/x', 'r/y']);
   const own = agent('A', 'cpus:1');
   assert.deepEqual(
-    ['r/x', 'r/y'].map((role) => bringsGuaranteed(state, own, client('f', role))),
+    ['r/x', 'r/y'].map((role) => canServeGuarantee(state, own, client('f', role))),
     [false, true],
   );
-  assert.equal(topOf(client('f', 'r/x').role).name, 'r');
+  assert.equal(topLevelOf(client('f', 'r/x').role).name, 'r');
 });
 
 test('a shared resource that is offered to the client is not visible to it', () => {

@@ -10,7 +10,7 @@ import type { Shape } from './shapes.js';
 import type { Agent, Client, Role, State } from './state.js';
 import { amount, bitOf, type Vector } from './vectors.js';
 
-export const topOf = (role: Role): Role => {
+export const topLevelOf = (role: Role): Role => {
   let top = role;
   while (top.parent !== undefined) top = top.parent;
   return top;
@@ -58,6 +58,7 @@ export function visibleTo(state: State, agent: Agent, client: Client): Shape {
   return state.shapes.withoutShared(view, state.table.subtract(allocation.offeredOrAllocated, allocation.allocated));
 }
 
+/** Used again by each call of `cutToQuota`, which is called for most pairs. */
 const allowed: Vector = [];
 
 /**
@@ -72,15 +73,15 @@ function allowedAmount(state: State, client: Client, at: number, wanted: number,
     if (room >= wanted) continue;
     most = Math.min(most, Math.max(0, room));
     if (wake === undefined) continue;
-    addAgentTo(role.blocked, wake.index);
-    role.blockedMask |= bitOf(at);
+    addAgentTo(role.withheldByLimit, wake.index);
+    role.withheldMask |= bitOf(at);
   }
-  const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);
+  const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topLevelOf(client.role), at);
   if (headroom < wanted) {
     most = Math.min(most, headroom);
     if (wake !== undefined) {
-      addAgentTo(state.heldBack, wake.index);
-      wake.heldBackMask |= bitOf(at);
+      addAgentTo(state.withheldByHeadroom, wake.index);
+      wake.withheldMask |= bitOf(at);
     }
   }
   return most;
@@ -120,8 +121,8 @@ export function evaluate(state: State, agent: Agent, client: Client): Bundle | u
 }
 
 /** Whether the agent has resources that serve the unmet guarantee of the client's top-level role. */
-export function bringsGuaranteed(state: State, agent: Agent, client: Client): boolean {
-  const top = topOf(client.role);
+export function canServeGuarantee(state: State, agent: Agent, client: Client): boolean {
+  const top = topLevelOf(client.role);
   if (top.guarantees === undefined || !isAgentVisible(agent, client)) return false;
   const { countable } = visibleTo(state, agent, client);
   for (let d = 0; d < countable.length; d++) {

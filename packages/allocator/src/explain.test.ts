@@ -100,7 +100,7 @@ test('an agent that is deactivated, not whitelisted or in its cooldown', () => {
   assert.deepEqual(reasonsOf(cluster), [
     { kind: 'agentDeactivated' },
     { kind: 'notWhitelisted', hostname: 'A' },
-    { kind: 'resting', untilMs: 1000 },
+    { kind: 'inCooldown', untilMs: 1000 },
   ]);
 });
 

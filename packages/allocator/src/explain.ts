@@ -1,9 +1,9 @@
 // Why a framework is not offered resources: all reasons of the tests in evaluate.ts, as data.
 import { type AgentId, type FrameworkId, pushAll } from '@meseta/base';
-import { type Bundle, noQuantities, type Quantities, subtractQuantities } from '@meseta/resources';
+import { containsBundle, noQuantities, type Quantities, subtractQuantities } from '@meseta/resources';
 import { isOfferable } from './allocations.js';
 import { HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, isExcluded } from './clients.js';
-import { cutToQuota, isAgentVisible, meetsMinimum, surplusOf, topOf, visibleTo } from './evaluate.js';
+import { cutToQuota, isAgentVisible, meetsMinimum, surplusOf, topLevelOf, visibleTo } from './evaluate.js';
 import { filtersOf } from './filters.js';
 import { roomUnderLimit, unmetGuarantee } from './roles.js';
 import { isPaused } from './run.js';
@@ -75,7 +75,7 @@ function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
   if (!agent.active) reasons.push({ kind: 'agentDeactivated', agentId });
   if (!agent.whitelisted) reasons.push({ kind: 'notWhitelisted', agentId, hostname: agent.info.hostname });
   const untilMs = state.cooldownUntilMs.get(agent);
-  if (untilMs !== undefined) reasons.push({ kind: 'resting', agentId, untilMs });
+  if (untilMs !== undefined) reasons.push({ kind: 'inCooldown', agentId, untilMs });
   pushAll(reasons, visibilityReasons(agent, client));
   if (agent.free.bundle.isEmpty) {
     reasons.push({ kind: 'nothingFree', agentId, total: agent.total.quantities });
@@ -88,7 +88,7 @@ function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
   const filters = isEnough ? filtersOf(state.filters, agent.index, client.index) : [];
   const before = reasons.length;
   for (const { refused, untilMs: until } of filters) {
-    if (!isIn(state, cut.bundle, refused)) continue;
+    if (!containsBundle(refused, cut.bundle)) continue;
     reasons.push({ kind: 'filtered', agentId, role, untilMs: until, refused: refused.quantities });
   }
   if (isEnough && reasons.length === before) {
@@ -104,8 +104,6 @@ function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
   }
   return reasons;
 }
-
-const isIn = (state: State, bundle: Bundle, refused: Bundle): boolean => state.table.subtract(bundle, refused).isEmpty;
 
 function visibilityReasons(agent: Agent, client: Client): AgentReason[] {
   if (isAgentVisible(agent, client)) return [];
@@ -181,10 +179,10 @@ function quotaReasons(state: State, agent: Agent, client: Client, view: Shape, c
     const withheld = beyond((d) => roomUnderLimit(limited, d));
     if (withheld.names.length === 0) continue;
     const limits = limited.quota?.limits ?? noQuantities;
-    const consumed = state.dimensions.quantitiesOf(limited.consumed);
+    const consumed = state.dimensions.quantitiesOf(limited.consumedOrOffered);
     reasons.push({ kind: 'limit', agentId, role, limited: limited.name, limits, consumed, withheld });
   }
-  const top = topOf(client.role);
+  const top = topLevelOf(client.role);
   const withheld = beyond((d) => Math.max(0, surplusOf(state, d)) + unmetGuarantee(top, d));
   if (withheld.names.length > 0) {
     const required = state.dimensions.quantitiesOf(state.required);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allocate } from '@meseta/resources';
 import { activateFramework, addFramework, removeFramework, revive, updateFramework } from './frameworks.js';
+import { startMaintenance } from './inverse-offers.js';
 import { run } from './run.js';
 import { aid, fid, frameworkInfo, res, show, type TestCluster, testCluster } from './testing/cluster.js';
 import { testState } from './testing/state.js';
@@ -42,7 +43,7 @@ test('ALLOCATOR-4: only a framework that is active or revives ends cooldowns', (
     cluster.run();
     const reasons = cluster.allocator.explain(fid('f'), aid('A'), 'a', cluster.now);
     assert.equal(
-      reasons.some(({ kind }) => kind === 'resting'),
+      reasons.some(({ kind }) => kind === 'inCooldown'),
       !endsCooldown,
       what,
     );
@@ -115,7 +116,8 @@ test('activation makes inverse offers due on agents with maintenance only', () =
   framework('f', ['a']);
   const own = agent('A', 'cpus:1');
   agent('B', 'cpus:1');
-  own.maintenance = { unavailability: { start: { nanoseconds: 0n } }, outstanding: new Set(), statuses: new Map() };
+  startMaintenance(state, own, { start: { nanoseconds: 0n } });
+  state.inverseOfferDirtyAgents.clear();
   const [first] = state.frameworks.values();
   assert.ok(first);
   activateFramework(state, first);

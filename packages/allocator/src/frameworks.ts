@@ -79,8 +79,7 @@ export function activateFramework(state: State, framework: Framework): void {
   framework.active = true;
   updateClients(state, framework);
   removeInverseFilters(state, framework.id);
-  for (const agent of state.agents.values())
-    if (agent.maintenance !== undefined) state.inverseOfferDirtyAgents.add(agent);
+  for (const agent of state.agentsInMaintenance) state.inverseOfferDirtyAgents.add(agent);
   endCooldowns(state);
 }
 
@@ -93,10 +92,11 @@ export function deactivateFramework(state: State, framework: Framework): void {
 
 export function removeFramework(state: State, framework: Framework): void {
   deactivateFramework(state, framework);
+  const users = [...framework.clients.values()].filter(({ allocationCount }) => allocationCount > 0);
   for (const agent of state.agents.values()) {
     agent.maintenance?.outstanding.delete(framework.id);
     agent.maintenance?.statuses.delete(framework.id);
-    for (const client of [...framework.clients.values()]) {
+    for (const client of users) {
       if (!agent.allocations.has(client)) continue;
       releaseAllAllocations(state, agent, client);
       state.dirtyAgents.add(agent);
@@ -140,13 +140,13 @@ const roleIn = (resources: Resources): string => {
 };
 
 /** See `recoverResources` in types.ts. */
-export function recover(
+export function recoverResources(
   state: State,
   frameworkId: FrameworkId,
   agentId: AgentId,
   given: Resources | Bundle,
   now: number,
-  how: ReturnOptions,
+  options: ReturnOptions,
 ): void {
   const agent = state.agents.get(agentId);
   const list = 'resources' in given ? given.resources : given;
@@ -159,12 +159,12 @@ export function recover(
   const role = roleIn(list);
   const bundle = 'resources' in given ? given.unallocated : state.table.intern(unallocate(given));
   const client = present(framework.clients.get(role), `${frameworkId} in role ${role}`);
-  releaseAllocation(state, agent, client, bundle, how.allocated);
+  releaseAllocation(state, agent, client, bundle, options.allocated);
   state.dirtyAgents.add(agent);
-  if (how.filters === undefined || !framework.clients.has(role)) return;
-  const waitMs = refusalMs(how.filters);
+  if (options.filters === undefined || !framework.clients.has(role)) return;
+  const waitMs = refusalMs(options.filters);
   const { intervalMs } = state.settings;
-  if (how.leftover && waitMs === 0) startCooldown(state, agent, now + intervalMs);
+  if (options.leftover && waitMs === 0) startCooldown(state, agent, now + intervalMs);
   else addFilter(state.filters, agent.index, client.index, bundle, now, Math.max(intervalMs, waitMs));
 }
 
@@ -176,7 +176,7 @@ function startCooldown(state: State, agent: Agent, untilMs: number): void {
   setDeadline(state.cooldowns, agent, untilMs);
 }
 
-export function transitionToAllocated(
+export function transitionOfferedToAllocated(
   state: State,
   frameworkId: FrameworkId,
   agent: Agent,

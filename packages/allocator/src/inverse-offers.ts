@@ -3,33 +3,37 @@
 //     the next follows when the filter of the response ends, at least one allocation interval later
 //     (Mesos docs/maintenance.md).
 import { cancelDeadline, type FrameworkId, setDeadline, takeDueDeadline } from '@meseta/base';
-import type { Filters, InverseOfferStatus } from '@meseta/wire';
+import type { Filters, InverseOfferStatus, Unavailability } from '@meseta/wire';
 import { refusalMs } from './refusal.js';
-import type { Agent, State } from './state.js';
+import type { Agent, InverseFilter, State } from './state.js';
 import type { InverseOfferDecision } from './types.js';
 
-const keyOf = (agent: Agent, frameworkId: FrameworkId): string => `${agent.index} ${frameworkId}`;
+export function startMaintenance(state: State, agent: Agent, unavailability: Unavailability): void {
+  agent.maintenance = { unavailability, outstanding: new Set(), statuses: new Map(), filters: new Map() };
+  state.agentsInMaintenance.add(agent);
+  state.inverseOfferDirtyAgents.add(agent);
+}
 
-export function clearInverseOffers(state: State, agent: Agent): void {
-  for (const [key, filter] of [...state.inverseFilterEnds]) {
-    if (filter.agent === agent) removeInverseFilter(state, key);
-  }
+export function endMaintenance(state: State, agent: Agent): void {
+  for (const filter of agent.maintenance?.filters.values() ?? []) cancelDeadline(state.inverseFilters, filter);
   agent.maintenance = undefined;
+  state.agentsInMaintenance.delete(agent);
   state.inverseOfferDirtyAgents.delete(agent);
 }
 
 /** Called on REVIVE and when the framework is activated or deactivated: its next inverse offers are due at once. */
 export function removeInverseFilters(state: State, frameworkId: FrameworkId): void {
-  for (const [key, filter] of [...state.inverseFilterEnds]) {
-    if (filter.frameworkId !== frameworkId) continue;
-    removeInverseFilter(state, key);
-    state.inverseOfferDirtyAgents.add(filter.agent);
+  for (const { maintenance } of state.agentsInMaintenance) {
+    const filter = maintenance?.filters.get(frameworkId);
+    if (filter === undefined) continue;
+    cancelDeadline(state.inverseFilters, filter);
+    endFilter(state, filter);
   }
 }
 
-function removeInverseFilter(state: State, key: string): void {
-  state.inverseFilterEnds.delete(key);
-  cancelDeadline(state.inverseFilters, key);
+function endFilter(state: State, { agent, frameworkId }: InverseFilter): void {
+  agent.maintenance?.filters.delete(frameworkId);
+  state.inverseOfferDirtyAgents.add(agent);
 }
 
 export function recordInverseOfferResponse(
@@ -45,22 +49,19 @@ export function recordInverseOfferResponse(
   if (maintenance === undefined || !maintenance.outstanding.delete(frameworkId)) return;
   if (status !== undefined) maintenance.statuses.set(frameworkId, status);
   const waitMs = filters === undefined ? 0 : refusalMs(filters);
-  const untilMs = now + Math.max(state.settings.intervalMs, waitMs);
-  const key = keyOf(agent, frameworkId);
-  state.inverseFilterEnds.set(key, { agent, frameworkId, untilMs });
-  setDeadline(state.inverseFilters, key, untilMs);
+  const filter: InverseFilter = { agent, frameworkId };
+  maintenance.filters.set(frameworkId, filter);
+  setDeadline(state.inverseFilters, filter, now + Math.max(state.settings.intervalMs, waitMs));
 }
 
 /** Makes the inverse offers that are due. */
 export function makeInverseOffers(state: State, now: number): InverseOfferDecision[] {
   for (
-    let key = takeDueDeadline(state.inverseFilters, now);
-    key !== undefined;
-    key = takeDueDeadline(state.inverseFilters, now)
+    let filter = takeDueDeadline(state.inverseFilters, now);
+    filter !== undefined;
+    filter = takeDueDeadline(state.inverseFilters, now)
   ) {
-    const filter = state.inverseFilterEnds.get(key);
-    state.inverseFilterEnds.delete(key);
-    if (filter !== undefined) state.inverseOfferDirtyAgents.add(filter.agent);
+    endFilter(state, filter);
   }
   const decisions: InverseOfferDecision[] = [];
   for (const agent of state.inverseOfferDirtyAgents) {
@@ -68,7 +69,7 @@ export function makeInverseOffers(state: State, now: number): InverseOfferDecisi
     if (maintenance === undefined || !agent.active) continue;
     for (const { framework } of agent.allocations.keys()) {
       if (!framework.active || maintenance.outstanding.has(framework.id)) continue;
-      if (state.inverseFilterEnds.has(keyOf(agent, framework.id))) continue;
+      if (maintenance.filters.has(framework.id)) continue;
       maintenance.outstanding.add(framework.id);
       decisions.push({ frameworkId: framework.id, agentId: agent.id, unavailability: maintenance.unavailability });
     }

@@ -14,13 +14,13 @@ export function createRole(name: string, weight: number, roleSorter: SorterKind,
     clients: createGroup<Client>(frameworkSorter),
     members: new Set<Client>(),
     active: 0,
+    consumedOrOffered: [],
     consumed: [],
-    allocated: [],
     quota: undefined,
     limits: undefined,
     guarantees: undefined,
-    blocked: createAgentSet(),
-    blockedMask: 0,
+    withheldByLimit: createAgentSet(),
+    withheldMask: 0,
     lastRoom: [],
     lastUnmet: [],
     path: [],
@@ -86,7 +86,7 @@ export function chargeClient(state: State, client: Client, scalars: Vector, coun
     accumulate(at.subtree.allocation, scalars, sign);
     touch(groupAbove(state, at), at.subtree, cluster);
   }
-  chargeConsumed(state, role, countable, sign);
+  chargeConsumedOrOffered(state, role, countable, sign);
 }
 
 /** Counts an offer; of equal shares, the fewer offers come first (SORT-GROUP-1). */
@@ -102,26 +102,26 @@ export function countOffer(state: State, client: Client): void {
   }
 }
 
-/** Keeps ALLOCATOR-3 for `consumed` and `required`. */
-export function chargeConsumed(state: State, role: Role, delta: Vector, sign: 1 | -1): void {
+/** Keeps ALLOCATOR-3 for `consumedOrOffered` and `required`. */
+export function chargeConsumedOrOffered(state: State, role: Role, delta: Vector, sign: 1 | -1): void {
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
     if (at.guarantees === undefined) {
-      accumulate(at.consumed, delta, sign);
+      accumulate(at.consumedOrOffered, delta, sign);
       continue;
     }
     chargeRequired(state, at, -1);
-    accumulate(at.consumed, delta, sign);
+    accumulate(at.consumedOrOffered, delta, sign);
     chargeRequired(state, at, 1);
   }
 }
 
-export function chargeAllocated(role: Role, delta: Vector, sign: 1 | -1): void {
-  for (let at: Role | undefined = role; at !== undefined; at = at.parent) accumulate(at.allocated, delta, sign);
+export function chargeConsumed(role: Role, delta: Vector, sign: 1 | -1): void {
+  for (let at: Role | undefined = role; at !== undefined; at = at.parent) accumulate(at.consumed, delta, sign);
 }
 
 /** The unmet part of the role's guarantee, of one dimension. */
 export const unmetGuarantee = (role: Role, at: number): number =>
-  role.guarantees === undefined ? 0 : Math.max(0, amount(role.guarantees, at) - amount(role.consumed, at));
+  role.guarantees === undefined ? 0 : Math.max(0, amount(role.guarantees, at) - amount(role.consumedOrOffered, at));
 
 function chargeRequired(state: State, role: Role, sign: 1 | -1): void {
   const guarantees = role.guarantees as Vector;
@@ -134,7 +134,7 @@ function chargeRequired(state: State, role: Role, sign: 1 | -1): void {
 export const roomUnderLimit = (role: Role, at: number): number =>
   role.limits === undefined || at >= role.limits.length
     ? Number.POSITIVE_INFINITY
-    : (role.limits[at] as number) - amount(role.consumed, at);
+    : (role.limits[at] as number) - amount(role.consumedOrOffered, at);
 
 export function setQuota(state: State, name: string, quota: Quota): void {
   const isDefault = quota.guarantees.names.length === 0 && quota.limits.names.length === 0;

@@ -15,6 +15,7 @@ import {
   testCluster,
 } from './testing/cluster.js';
 import { testState } from './testing/state.js';
+import type { Quota } from './types.js';
 
 /** Runs, and returns the offers and the number of pairs that the run evaluated. */
 function evaluatedBy(cluster: TestCluster, afterMs = 0): { readonly offers: string[]; readonly pairs: number } {
@@ -49,7 +50,8 @@ test('runs and offers are counted, paused runs are not', () => {
   cluster.run();
   cluster.run();
   cluster.allocator.pause();
-  cluster.run();
+  cluster.agent('B', 'cpus:1');
+  assert.deepEqual(cluster.decide(), { offers: [], inverseOffers: [] });
   const { runs, offers } = cluster.allocator.totals();
   assert.deepEqual([runs, offers, cluster.allocator.runs()], [2, 1, 2]);
 });
@@ -258,6 +260,44 @@ test('agents that a limit blocked are offered while the room under the limit las
   allocator.updateQuota('r', quotaOf({}));
   cluster.run();
   assert.deepEqual(allocator.totals().availableHeadroom.names, []);
+});
+
+test('agents that a limit or headroom withheld are not offered while they are deactivated', () => {
+  const rules: [what: string, before: Quota, role: string, after: Quota][] = [
+    ['limit', quotaOf({}, { cpus: 0 }), 'r', quotaOf({}, { cpus: 100 })],
+    ['headroom', quotaOf({ cpus: 100 }), 'absent', quotaOf({ mem: 1 })],
+  ];
+  for (const [what, before, role, after] of rules) {
+    const cluster = testCluster();
+    const { allocator } = cluster;
+    allocator.updateQuota(role, before);
+    cluster.framework('f', ['r']);
+    for (const id of ['A', 'B']) cluster.agent(id, 'cpus:2');
+    assert.deepEqual(cluster.run(), [], what);
+    allocator.deactivateAgent(aid('A'));
+    allocator.updateQuota(role, after);
+    assert.deepEqual(show(cluster.run()), ['f/r@B cpus:2'], what);
+    allocator.activateAgent(aid('A'));
+    assert.deepEqual(show(cluster.run()), ['f/r@A cpus:2'], what);
+  }
+});
+
+test('a guarantee that was met and grows is served from the agents that headroom withheld', () => {
+  const cluster = testCluster();
+  const { allocator } = cluster;
+  allocator.updateQuota('absent', quotaOf({ cpus: 100 }));
+  allocator.updateQuota('kept', quotaOf({ cpus: 1 }));
+  cluster.framework('k', ['kept']);
+  for (const id of ['A', 'B']) cluster.agent(id, 'cpus:2');
+  assert.deepEqual(
+    show(cluster.run()).map((text) => text.replace(/@./, '')),
+    ['k/kept cpus:1'],
+  );
+  allocator.updateQuota('kept', quotaOf({ cpus: 2 }));
+  assert.deepEqual(
+    show(cluster.run()).map((text) => text.replace(/@./, '')),
+    ['k/kept cpus:1'],
+  );
 });
 
 test('agents that headroom withheld are offered while the surplus lasts', () => {

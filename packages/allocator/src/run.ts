@@ -3,11 +3,11 @@
 // Agents are taken in random order, shuffled again for each stage. On an agent, clients come in the order of fair
 // sharing, and the first client that may be offered resources is offered all that it may have. The first stage serves
 // roles with unmet guarantees, the second every client; then come the agents that a limit or headroom withheld.
-import { earliestDeadline, present, shuffle, takeDueDeadline, uniform } from '@meseta/base';
+import { present, shuffle, takeDueDeadline, uniform } from '@meseta/base';
 import type { Bundle } from '@meseta/resources';
 import { removeAgentFrom, visitAgents } from './agent-set.js';
 import { allocateToClient, isOfferable } from './allocations.js';
-import { bringsGuaranteed, evaluate, mayYieldOffer, needsHeadroom, surplusOf } from './evaluate.js';
+import { canServeGuarantee, evaluate, mayYieldOffer, needsHeadroom, surplusOf } from './evaluate.js';
 import { expireFilters } from './filters.js';
 import { makeInverseOffers } from './inverse-offers.js';
 import { allocatedBundleOf, countOffer, removeQuotaRoleIfUnset, roomUnderLimit, unmetGuarantee } from './roles.js';
@@ -27,20 +27,14 @@ export function run(state: State, now: number): Decisions {
   state.runs++;
   state.offers = [];
   if (hasOfferWork(state)) allocate(state);
-  const { offers } = state;
-  state.offers = [];
-  return {
-    offers,
-    inverseOffers:
-      state.inverseOfferDirtyAgents.size > 0 || isInverseDue(state, now) ? makeInverseOffers(state, now) : [],
-  };
+  return { offers: state.offers, inverseOffers: makeInverseOffers(state, now) };
 }
 
-const isInverseDue = (state: State, now: number): boolean =>
-  (earliestDeadline(state.inverseFilters) ?? Infinity) <= now;
-
 export const hasOfferWork = (state: State): boolean =>
-  state.dirtyAgents.size > 0 || state.dirtyClients.size > 0 || state.pairedAgents.size > 0 || state.quotaDirty;
+  state.dirtyAgents.size > 0 ||
+  state.dirtyClients.size > 0 ||
+  state.agentsWithWokenClients.size > 0 ||
+  state.quotaDirty;
 
 /** Whether runs are paused. Ends the recovery after a failover when enough agents were added or its timeout ended. */
 export function isPaused(state: State, now: number): boolean {
@@ -55,8 +49,8 @@ function drainExpired(state: State, now: number): void {
   expireFilters(state.filters, now, (agentIndex, clientIndex) => {
     const agent = present(state.agentSlots[agentIndex], 'the agent of a filter');
     const client = present(state.clientSlots[clientIndex], 'the client of a filter');
-    agent.pairs.add(client);
-    state.pairedAgents.add(agent);
+    agent.wokenClients.add(client);
+    state.agentsWithWokenClients.add(agent);
   });
   for (
     let agent = takeDueDeadline(state.cooldowns, now);
@@ -69,14 +63,13 @@ function drainExpired(state: State, now: number): void {
 }
 
 function allocate(state: State): void {
-  const hasQuota = state.quotaRoles.size > 0;
   const work: Agent[] = [];
   for (const agent of state.dirtyClients.size > 0 ? state.agents.values() : workedAgents(state)) {
     if (canOffer(state, agent)) work.push(agent);
   }
-  if (hasQuota && needsHeadroom(state)) {
+  if (needsHeadroom(state)) {
     serveGuarantees(state, shuffle(state.random, work));
-    serveUnmet(state);
+    serveGrownGuarantees(state);
   }
   shuffle(state.random, work);
   const dirty = [...state.dirtyClients];
@@ -84,13 +77,11 @@ function allocate(state: State): void {
     if (state.dirtyAgents.has(agent)) walk(state, state.rootGroup, agent, everyClient);
     else serveSome(state, agent, dirty);
   }
-  if (hasQuota) {
-    for (const role of state.quotaRoles) serveUnblocked(state, role);
-    serveHeldBack(state);
-    recordRooms(state);
-  }
-  for (const agent of state.pairedAgents) agent.pairs.clear();
-  state.pairedAgents.clear();
+  for (const role of state.quotaRoles) serveWithheldByLimit(state, role);
+  serveWithheldByHeadroom(state);
+  recordRooms(state);
+  for (const agent of state.agentsWithWokenClients) agent.wokenClients.clear();
+  state.agentsWithWokenClients.clear();
   state.dirtyAgents.clear();
   state.dirtyClients.clear();
   state.quotaDirty = false;
@@ -98,13 +89,16 @@ function allocate(state: State): void {
 
 function* workedAgents(state: State): Iterable<Agent> {
   yield* state.dirtyAgents;
-  for (const agent of state.pairedAgents) if (!state.dirtyAgents.has(agent)) yield agent;
+  for (const agent of state.agentsWithWokenClients) if (!state.dirtyAgents.has(agent)) yield agent;
 }
+
+/** So many clients are compared with each other at less cost than a walk over all clients. */
+const MAX_COMPARED_CLIENTS = 8;
 
 /** Serves the clients that woke. A few are compared with each other; many are found by a walk over all clients. */
 function serveSome(state: State, agent: Agent, dirty: readonly Client[]): void {
-  const clients = agent.pairs.size === 0 ? dirty : [...new Set([...dirty, ...agent.pairs])];
-  if (clients.length > 8 || (clients.length > 1 && isRandom(state))) {
+  const clients = agent.wokenClients.size === 0 ? dirty : [...new Set([...dirty, ...agent.wokenClients])];
+  if (clients.length > MAX_COMPARED_CLIENTS || (clients.length > 1 && isRandom(state))) {
     walk(state, state.rootGroup, agent, isDirtyOn(state, agent));
     return;
   }
@@ -123,7 +117,7 @@ const isRandom = (state: State): boolean =>
 
 function isDirtyOn(state: State, agent: Agent): ClientFilter {
   if (state.dirtyAgents.has(agent)) return everyClient;
-  return (client) => state.dirtyClients.has(client) || agent.pairs.has(client);
+  return (client) => state.dirtyClients.has(client) || agent.wokenClients.has(client);
 }
 
 // --- the order of fair sharing
@@ -134,8 +128,8 @@ function isDirtyOn(state: State, agent: Agent): ClientFilter {
  */
 function walk(state: State, group: SortGroup<Role>, agent: Agent, isWanted: ClientFilter): void {
   state.walks++;
-  let goesOn = true;
-  while (goesOn && mayYieldOffer(state, agent)) goesOn = walkRoles(state, group, agent, isWanted);
+  let hasOffered = true;
+  while (hasOffered && mayYieldOffer(state, agent)) hasOffered = walkRoles(state, group, agent, isWanted);
 }
 
 /** Returns whether an offer was made. */
@@ -145,11 +139,11 @@ function walkRoles(state: State, group: SortGroup<Role>, agent: Agent, isWanted:
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[order[i] as number] as SortEntry<Role>;
     const role = entry.owner;
-    const made =
+    const hasOffered =
       entry === role.own
         ? walkClients(state, role.clients, agent, isWanted)
         : walkRoles(state, role.group, agent, isWanted);
-    if (made) return true;
+    if (hasOffered) return true;
   }
   return false;
 }
@@ -204,24 +198,24 @@ function offerTo(state: State, agent: Agent, client: Client): boolean {
 function guaranteedIn(state: State, role: Role, bundle: Bundle): readonly string[] {
   const { countable } = state.shapes.of(bundle);
   const names: string[] = [];
-  for (const d of (role.guarantees ?? []).keys()) {
-    if (amount(countable, d) > 0 && unmetGuarantee(role, d) > 0) names.push(state.dimensions.names[d] as string);
+  for (let d = 0; d < countable.length; d++) {
+    if ((countable[d] as number) > 0 && unmetGuarantee(role, d) > 0) names.push(state.dimensions.names[d] as string);
   }
   return names;
 }
 
-const hasUnmet = (role: Role, mask = -1): boolean => {
-  for (const d of (role.guarantees ?? []).keys()) if (unmetGuarantee(role, d) > 0 && mask & bitOf(d)) return true;
-  return false;
-};
+const ALL_DIMENSIONS = -1;
+
+const hasUnmet = (role: Role, mask: number): boolean =>
+  hasAnyLeft(role.guarantees?.length ?? 0, (d) => unmetGuarantee(role, d), mask);
 
 /** The first stage: on each agent the roles with an unmet guarantee that the agent can serve, in order. */
 function serveGuarantees(state: State, work: readonly Agent[]): void {
   let roles = [...state.quotaRoles].filter((role) => role.active > 0);
-  let comparedAtOffer = -1;
+  let comparedAtOffer: number | undefined;
   for (const agent of work) {
     if (comparedAtOffer !== state.offersMade) {
-      roles = roles.filter((role) => hasUnmet(role));
+      roles = roles.filter((role) => hasUnmet(role, ALL_DIMENSIONS));
       if (roles.length === 0) return;
       refresh(state.rootGroup, state.cluster, state.random);
       roles.sort((a, b) => (isBefore(state.rootGroup, a.subtree, b.subtree) ? -1 : 1));
@@ -229,21 +223,21 @@ function serveGuarantees(state: State, work: readonly Agent[]): void {
     }
     const isDirty = isDirtyOn(state, agent);
     for (const role of roles) {
-      walk(state, role.group, agent, (client) => isDirty(client) && bringsGuaranteed(state, agent, client));
+      walk(state, role.group, agent, (client) => isDirty(client) && canServeGuarantee(state, agent, client));
     }
   }
 }
 
 /** Serves roles whose unmet guarantee grew from the agents that headroom withheld. */
-function serveUnmet(state: State): void {
+function serveGrownGuarantees(state: State): void {
   for (const role of state.quotaRoles) {
     if (role.active === 0) continue;
     const grown = grownMask(role.guarantees?.length ?? 0, (d) => unmetGuarantee(role, d), role.lastUnmet);
     if (grown === 0) continue;
-    visitAgents(state.heldBack, uniform(state.random), (index) => {
+    visitAgents(state.withheldByHeadroom, uniform(state.random), (index) => {
       if (!hasUnmet(role, grown)) return false;
       const agent = agentAt(state, index);
-      if (agent.heldBackMask & grown && canOffer(state, agent)) {
+      if (agent.withheldMask & grown && canOffer(state, agent)) {
         walk(state, role.group, agent, everyClient);
       }
       return true;
@@ -252,20 +246,20 @@ function serveUnmet(state: State): void {
 }
 
 /** Serves the agents of which the role's limit withheld resources, if the room under the limit grew. */
-function serveUnblocked(state: State, role: Role): void {
-  if (role.blocked.size === 0) return;
-  const mask = role.blockedMask;
+function serveWithheldByLimit(state: State, role: Role): void {
+  if (role.withheldByLimit.size === 0) return;
+  const mask = role.withheldMask;
   const room = (d: number): number => roomUnderLimit(role, d);
   const size = Math.max(role.limits?.length ?? 0, role.lastRoom.length);
   const grown = mask & grownMask(size, room, role.lastRoom);
   if (grown === 0) return;
-  role.blockedMask = 0;
-  visitAgents(role.blocked, uniform(state.random), (index) => {
+  role.withheldMask = 0;
+  visitAgents(role.withheldByLimit, uniform(state.random), (index) => {
     if (!hasAnyLeft(size, room, grown)) {
-      role.blockedMask |= mask;
+      role.withheldMask |= mask;
       return false;
     }
-    removeAgentFrom(role.blocked, index);
+    removeAgentFrom(role.withheldByLimit, index);
     const agent = agentAt(state, index);
     if (canOffer(state, agent)) walk(state, role.group, agent, everyClient);
     return true;
@@ -273,17 +267,17 @@ function serveUnblocked(state: State, role: Role): void {
 }
 
 /** Serves the agents of which headroom withheld resources, if the surplus grew. */
-function serveHeldBack(state: State): void {
+function serveWithheldByHeadroom(state: State): void {
   const surplus = (d: number): number => surplusOf(state, d);
   const size = state.required.length;
   const grown = grownMask(size, surplus, state.lastSurplus);
   if (grown === 0) return;
-  visitAgents(state.heldBack, uniform(state.random), (index) => {
+  visitAgents(state.withheldByHeadroom, uniform(state.random), (index) => {
     if (!hasAnyLeft(size, surplus, grown)) return false;
     const agent = agentAt(state, index);
-    if (!(agent.heldBackMask & grown)) return true;
-    removeAgentFrom(state.heldBack, index);
-    agent.heldBackMask = 0;
+    if (!(agent.withheldMask & grown)) return true;
+    removeAgentFrom(state.withheldByHeadroom, index);
+    agent.withheldMask = 0;
     if (canOffer(state, agent)) walk(state, state.rootGroup, agent, everyClient);
     return true;
   });
@@ -295,10 +289,10 @@ const agentAt = (state: State, index: number): Agent => present(state.agentSlots
 const canOffer = (state: State, agent: Agent): boolean =>
   !agent.free.bundle.isEmpty && isOfferable(agent) && !state.cooldownUntilMs.has(agent);
 
-/** A mask of the dimensions whose value is positive and greater than before. */
+/** A mask of the dimensions whose value is greater than before. */
 function grownMask(size: number, amountAt: (d: number) => number, before: Vector): number {
   let mask = 0;
-  for (let d = 0; d < size; d++) if (amountAt(d) > 0 && amountAt(d) > amount(before, d)) mask |= bitOf(d);
+  for (let d = 0; d < size; d++) if (amountAt(d) > amount(before, d)) mask |= bitOf(d);
   return mask;
 }
 

@@ -119,11 +119,9 @@ function compare<T>(group: SortGroup<T>, a: number, b: number): number {
 /** Called after the allocation, the offers or the weight of the entry changed. */
 export function touch<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: ClusterTotals): void {
   const size = group.entries.length;
-  if (entry.slot < 0 || group.isStale || group.kind === 'random') return;
-  if (size === 1 || group.version !== cluster.version) {
-    group.isStale = true;
-    return;
-  }
+  if (entry.slot < 0 || group.kind === 'random' || size === 1) return;
+  // `refresh` computes the order again.
+  if (group.isStale || group.version !== cluster.version) return;
   const { order } = group;
   const { slot } = entry;
   const from = order.indexOf(slot);
@@ -169,11 +167,12 @@ export const isBefore = <T>(group: SortGroup<T>, a: SortEntry<T>, b: SortEntry<T
 
 function draw<T>(group: SortGroup<T>, random: Random): void {
   const { entries, order } = group;
+  const weightAt = (at: number): number => (entries[order[at] as number] as SortEntry<T>).weight;
   let weight = 0;
   let isEven = true;
-  for (const entry of entries) {
-    weight += entry.weight;
-    if (entry.weight !== entries[0]?.weight) isEven = false;
+  for (let at = 0; at < entries.length; at++) {
+    weight += weightAt(at);
+    if (weightAt(at) !== weightAt(0)) isEven = false;
   }
   for (let i = 0; i < entries.length - 1; i++) {
     let at = i;
@@ -181,11 +180,11 @@ function draw<T>(group: SortGroup<T>, random: Random): void {
     else {
       let remaining = uniform(random) * weight;
       while (at < entries.length - 1) {
-        remaining -= entries[order[at] as number]?.weight ?? 0;
+        remaining -= weightAt(at);
         if (remaining < 0) break;
         at++;
       }
-      weight -= entries[order[at] as number]?.weight ?? 0;
+      weight -= weightAt(at);
     }
     const chosen = order[at] as number;
     order[at] = order[i] as number;

@@ -7,13 +7,13 @@
 //       framework inactive, role suppressed ............... `dirtyClients`, when the client becomes active
 //       agent deactivated, not whitelisted, in cooldown ... `dirtyAgents`, when the agent may be offered again
 //       nothing free, too small, capability, constraint ... `dirtyAgents` and `dirtyClients`, when either changes
-//       filtered .......................................... `pairs` of the agent, when the filter ends, and
+//       filtered .......................................... `wokenClients` of the agent, when the filter ends, and
 //                                                           `dirtyClients`, when the client's filters are removed
-//       quota limit of a role ............................. `blocked` of the role, when the room under the limit grows
-//       headroom for guarantees of other roles ............ `heldBack`, when the surplus grows
+//       quota limit of a role ............................. `withheldByLimit` of the role, when the room under it grows
+//       headroom for guarantees of other roles ............ `withheldByHeadroom`, when the surplus grows
 // ALLOCATOR-2: the free resources of an agent are its total without what is offered or allocated, never negative; every
 //     offer is taken from them.
-// ALLOCATOR-3: a role's `consumed` is the sum of the reservations to its subtree on all agents and of the unreserved,
+// ALLOCATOR-3: a role's `consumedOrOffered` is the sum of the reservations to its subtree on all agents and of the unreserved,
 //     non-revocable scalars offered or allocated in the subtree. `available` is the sum of the free countable resources
 //     of all offerable agents. `required` is the sum of the roles' unmet guarantees.
 // ALLOCATOR-4: an ACCEPT with `refuse_seconds` 0 that leaves resources over starts a cooldown of one allocation interval:
@@ -49,8 +49,16 @@ export interface Allocation {
 
 export interface Maintenance {
   readonly unavailability: Unavailability;
+  /** Frameworks with an inverse offer without a response. */
   readonly outstanding: Set<FrameworkId>;
   readonly statuses: Map<FrameworkId, InverseOfferStatus>;
+  readonly filters: Map<FrameworkId, InverseFilter>;
+}
+
+/** Until its deadline in `inverseFilters` the framework gets no inverse offer of the agent. */
+export interface InverseFilter {
+  readonly agent: Agent;
+  readonly frameworkId: FrameworkId;
 }
 
 export interface Agent {
@@ -72,9 +80,9 @@ export interface Agent {
   readonly usedByUnknown: Map<FrameworkId, Bundle>;
   maintenance: Maintenance | undefined;
   /** The dimensions of which headroom withholds resources on this agent. */
-  heldBackMask: number;
+  withheldMask: number;
   /** Clients whose filter on this agent ended since the last run. */
-  readonly pairs: Set<Client>;
+  readonly wokenClients: Set<Client>;
 }
 
 export interface Framework {
@@ -124,16 +132,16 @@ export interface Role {
   /** Active clients in the subtree. */
   active: number;
   /** See ALLOCATOR-3. */
-  readonly consumed: Vector;
+  readonly consumedOrOffered: Vector;
   /** The same, without what is only offered. */
-  readonly allocated: Vector;
+  readonly consumed: Vector;
   quota: Quota | undefined;
   /** Infinity where there is no limit; undefined: no limits. */
   limits: Vector | undefined;
   guarantees: Vector | undefined;
   /** Agents of which the limit withheld resources, and the dimensions of these resources. */
-  readonly blocked: AgentSet;
-  blockedMask: number;
+  readonly withheldByLimit: AgentSet;
+  withheldMask: number;
   /** Room under the limit, and the unmet guarantee, at the end of the last run. */
   lastRoom: Vector;
   lastUnmet: Vector;
@@ -173,6 +181,7 @@ export interface State {
   readonly rootGroup: SortGroup<Role>;
   readonly quotaRoles: Set<Role>;
   readonly weights: Map<string, number>;
+  readonly agentsInMaintenance: Set<Agent>;
   whitelist: ReadonlySet<string> | undefined;
   paused: boolean;
   recovery: Recovery | undefined;
@@ -180,18 +189,16 @@ export interface State {
   // Work of the next run (ALLOCATOR-1).
   readonly dirtyAgents: Set<Agent>;
   readonly dirtyClients: Set<Client>;
-  readonly pairedAgents: Set<Agent>;
-  readonly heldBack: AgentSet;
+  /** Agents that have `wokenClients`. */
+  readonly agentsWithWokenClients: Set<Agent>;
+  /** Agents of which headroom withheld resources. */
+  readonly withheldByHeadroom: AgentSet;
   /** Ends of cooldowns (ALLOCATOR-4). */
   readonly cooldowns: Deadlines<Agent>;
   readonly cooldownUntilMs: Map<Agent, number>;
   readonly inverseOfferDirtyAgents: Set<Agent>;
-  readonly inverseFilters: Deadlines<string>;
-  /** By the key of an agent and a framework. */
-  readonly inverseFilterEnds: Map<
-    string,
-    { readonly agent: Agent; readonly frameworkId: FrameworkId; readonly untilMs: number }
-  >;
+  /** Ends of the filters of inverse offers. */
+  readonly inverseFilters: Deadlines<InverseFilter>;
   /** A quota or the free resources changed: the run compares the rooms under limits and the surplus with the last ones. */
   quotaDirty: boolean;
 

@@ -116,7 +116,7 @@ export type AgentReason = { readonly agentId: AgentId } & (
   | { readonly kind: 'agentDeactivated' }
   | { readonly kind: 'notWhitelisted'; readonly hostname: string }
   /** The agent is in its cooldown (state.ts). */
-  | { readonly kind: 'resting'; readonly untilMs: number }
+  | { readonly kind: 'inCooldown'; readonly untilMs: number }
   | { readonly kind: 'nothingFree'; readonly total: Quantities }
   | { readonly kind: 'gpuAgent' }
   | { readonly kind: 'otherRegion'; readonly region: string }
@@ -238,7 +238,7 @@ export interface Allocator {
     agentId: AgentId,
     resources: Resources | Bundle,
     now: number,
-    how?: ReturnOptions,
+    options?: ReturnOptions,
   ): void;
   /** Offered resources of one role are now allocated (tasks, executors, operations in flight). */
   transitionOfferedToAllocated(frameworkId: FrameworkId, agentId: AgentId, resources: Resources): void;

@@ -48,8 +48,8 @@ export function createViews(state: State): AllocatorViews {
       weight,
       share: shareOf(role.subtree, state.cluster),
       quota: role.quota ?? noQuota,
-      consumed: quantities(role.allocated),
-      consumedOrOffered: quantities(role.consumed),
+      consumed: quantities(role.consumed),
+      consumedOrOffered: quantities(role.consumedOrOffered),
       offeredOrAllocated: quantities(role.own.allocation),
       filters: filterCountOf(state, role),
       frameworks: [...role.members].map((client) => client.framework.id),
@@ -102,7 +102,7 @@ function totalsOf(state: State, quantities: (vector: readonly number[]) => Quant
     frameworks: state.frameworks.size,
     clients: state.clientSlots.length - state.freeClientSlots.length,
     filters: state.filters.count,
-    inverseFilters: state.inverseFilterEnds.size,
+    inverseFilters: state.inverseFilters.live.size,
     total: quantities(state.cluster.total),
     offeredOrAllocatedTotal: quantities(state.allocation),
     requiredHeadroom: quantities(state.required),
@@ -111,7 +111,10 @@ function totalsOf(state: State, quantities: (vector: readonly number[]) => Quant
     offers: state.offersMade,
     pairsExamined: state.pairsExamined,
     eventsPending: hasOfferWork(state)
-      ? state.dirtyAgents.size + state.dirtyClients.size + state.pairedAgents.size + (state.quotaDirty ? 1 : 0)
+      ? state.dirtyAgents.size +
+        state.dirtyClients.size +
+        state.agentsWithWokenClients.size +
+        (state.quotaDirty ? 1 : 0)
       : 0,
   };
 }

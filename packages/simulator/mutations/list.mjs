@@ -166,8 +166,9 @@ export const mutations = [
   {
     name: "Others' guarantees are not held back",
     file: allocator('evaluate'),
-    find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);',
-    replace: 'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetGuarantee(topOf(client.role), at);',
+    find: 'const headroom = Math.max(0, surplusOf(state, at)) + unmetGuarantee(topLevelOf(client.role), at);',
+    replace:
+      'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetGuarantee(topLevelOf(client.role), at);',
   },
   {
     name: "An executor's update is told each time that it comes",

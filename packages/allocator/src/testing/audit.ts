@@ -170,10 +170,10 @@ function recordResources(
 ): Pick<Allocator, Amounts> {
   const agent = (id: AgentId) => agentIn(record, id);
   return {
-    recoverResources(id, agentId, resources, now, how = {}) {
-      allocator.recoverResources(id, agentId, resources, now, how);
+    recoverResources(id, agentId, resources, now, options = {}) {
+      allocator.recoverResources(id, agentId, resources, now, options);
       const list = 'resources' in resources ? resources.resources : resources;
-      records.recordReturn(record, id, agentId, list, now, how);
+      records.recordReturn(record, id, agentId, list, now, options);
     },
     transitionOfferedToAllocated(id, agentId, resources) {
       allocator.transitionOfferedToAllocated(id, agentId, resources);

@@ -97,7 +97,7 @@ export interface TestCluster {
   ): void;
   run(afterMs?: number): OfferDecision[];
   decide(afterMs?: number): Decisions;
-  returnOffer(offer: OfferDecision, how?: ReturnOptions): void;
+  returnOffer(offer: OfferDecision, options?: ReturnOptions): void;
   fits(offer: OfferDecision, wanted: string): boolean;
   decline(offer: OfferDecision, seconds?: number): void;
   /** Uses a part and returns the rest, as an ACCEPT with `refuse_seconds` does. */
@@ -129,8 +129,8 @@ export function testCluster(options: AllocatorOptions = {}, seed = 1): TestClust
       cluster.now += afterMs;
       return allocator.run(cluster.now);
     },
-    returnOffer: (offer, how) =>
-      allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, cluster.now, how),
+    returnOffer: (offer, options) =>
+      allocator.recoverResources(offer.frameworkId, offer.agentId, offer.resources, cluster.now, options),
     fits: (offer, wanted) => contains(offer.resources.unallocated.resources, res(wanted)),
     decline: (offer, seconds = 5) => cluster.returnOffer(offer, { filters: { refuse_seconds: seconds } }),
     accept(offer, used, seconds = 5) {

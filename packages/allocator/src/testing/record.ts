@@ -360,7 +360,7 @@ export function recordReturn(
   agentId: AgentId,
   resources: Resources,
   nowMs: number,
-  how: ReturnOptions,
+  options: ReturnOptions,
 ): void {
   const agent = record.agents.get(agentId);
   if (agent === undefined || resources.length === 0) return;
@@ -371,10 +371,10 @@ export function recordReturn(
   }
   const role = roleIn(resources);
   const plain = unallocate(resources);
-  releaseAllocation(agent, id, role, plain, how.allocated);
-  if (how.filters !== undefined) {
-    const refusedMs = refusedMsOf(how.filters);
-    if (how.leftover === true && refusedMs === 0) agent.cooldownUntilMs = nowMs + record.intervalMs;
+  releaseAllocation(agent, id, role, plain, options.allocated);
+  if (options.filters !== undefined) {
+    const refusedMs = refusedMsOf(options.filters);
+    if (options.leftover === true && refusedMs === 0) agent.cooldownUntilMs = nowMs + record.intervalMs;
     else {
       const untilMs = nowMs + Math.max(record.intervalMs, refusedMs);
       const filter: RecordedFilter = { role, refused: plain, madeMs: nowMs, untilMs };

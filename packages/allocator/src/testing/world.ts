@@ -217,8 +217,8 @@ const offerSteps: Step[] = [
     const used = contains(resources.resources, wanted) ? wanted : resources.resources;
     world.tasks.push({ offer, used });
     allocator.transitionOfferedToAllocated(frameworkId, agentId, used);
-    const how = { filters: { refuse_seconds: n % 3 ? 0 : 5 }, leftover: true };
-    allocator.recoverResources(frameworkId, agentId, subtract(resources.resources, used), now, how);
+    const options = { filters: { refuse_seconds: n % 3 ? 0 : 5 }, leftover: true };
+    allocator.recoverResources(frameworkId, agentId, subtract(resources.resources, used), now, options);
   },
   (world, n) => {
     const task = pick(world.tasks, n);

@@ -49,7 +49,7 @@ const KINDS: { readonly [K in Reason['kind']]: ExplainedReasonKind } = {
   suppressed: 'suppressed',
   agentDeactivated: 'agent_deactivated',
   notWhitelisted: 'not_whitelisted',
-  resting: 'resting',
+  inCooldown: 'in_cooldown',
   nothingFree: 'nothing_free',
   gpuAgent: 'gpu_agent',
   otherRegion: 'other_region',
@@ -89,7 +89,7 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: Expl
   }),
   agentDeactivated: ({ agentId }, { state }) => ({ text: deactivation(state, agentId) }),
   notWhitelisted: ({ hostname }) => ({ text: `${hostname} is not in the file of --whitelist.` }),
-  resting: ({ untilMs }, context) => ({
+  inCooldown: ({ untilMs }, context) => ({
     text: `Another framework accepted a part of the agent's resources and asked to be offered the rest soon; all others wait ${remainingText(context, untilMs)} more.`,
     untilMs,
   }),
