@@ -18,7 +18,7 @@ const SIZES: [agents: number, frameworks: number][] = quick
       [20_000, 200],
     ];
 const ROLES = [1, 100, 1000];
-/** As many refusals are made one by one, through run and decline; with --full all, which takes minutes and gigabytes. */
+/** The most refusals, which runs and declines make one by one. With --full there is no limit: it takes minutes and gigabytes. */
 const MOST_FILTERS = process.argv.includes('--full') ? Number.POSITIVE_INFINITY : 4_000_000;
 
 const ms = (value: number): string =>
@@ -65,7 +65,7 @@ function cluster(agents: number, frameworks: number, roles: number): Allocator {
   return allocator;
 }
 
-/** What such a cluster's allocator was told by the time that every framework has refused every agent. */
+/** The record of an allocator's calls after every framework has refused every agent. */
 function quietRecord(agents: number, frameworks: number, roles: number): AllocatorRecord {
   const record = createRecord({});
   const ids = Array.from({ length: frameworks }, (_, i) => [frameworkId(i), `role-${i % roles}`] as const);
@@ -87,7 +87,7 @@ function declineAll(allocator: Allocator, offers: readonly OfferDecision[], seco
   }
 }
 
-/** What any allocator would do at least if it looked at every pair: two array reads and a comparison each. */
+/** The least that an allocator does that evaluates every pair: two array reads and a comparison for each. */
 function bareLoop(agents: number, frameworks: number): number {
   const free = new Float64Array(agents).fill(24);
   const refused = new Float64Array(frameworks).fill(24);
@@ -97,11 +97,11 @@ function bareLoop(agents: number, frameworks: number): number {
       for (let f = 0; f < frameworks; f++) if ((free[a] as number) > (refused[f] as number)) offered++;
     }
   });
-  if (offered > 0) throw new Error('nothing is more than itself');
+  if (offered > 0) throw new Error('expected no agent to have more free than was refused');
   return spent;
 }
 
-/** `rounds` times: everybody declines all for 1 s, a second goes by, a run. */
+/** In each round every offer is declined for 1 s, a second passes, and a run is measured. */
 function declineRounds(allocator: Allocator, first: readonly OfferDecision[], rounds: number) {
   let offers = first;
   const runs: number[] = [];
@@ -116,7 +116,7 @@ function declineRounds(allocator: Allocator, first: readonly OfferDecision[], ro
   return { offers, run: median(runs), decline: median(declines) };
 }
 
-/** Everybody declines everything for an hour until there is nobody left to offer it to. */
+/** Declines every offer for an hour until a run makes none. */
 function declineUntilQuiet(allocator: Allocator, first: readonly OfferDecision[]): void {
   let { length } = first;
   let offers = first;
@@ -127,7 +127,7 @@ function declineUntilQuiet(allocator: Allocator, first: readonly OfferDecision[]
   }
 }
 
-/** One agent comes back a little larger: all clients are asked, one is offered it and declines. */
+/** One agent gets more cpus: all clients are evaluated, and one is offered the agent. Then all clients decline it. */
 function changeOne(allocator: Allocator, i: number, step: number): number {
   const grown = total(`cpus:${24 + step};mem:4096;disk:4096;ports:[31000-32000]`);
   allocator.updateAgent(agentId(i), { total: grown });
@@ -154,7 +154,7 @@ function measure(agents: number, frameworks: number, roles: number): string[] {
   const changed = median(Array.from({ length: 9 }, (_, step) => changeOne(allocator, step * 17, step + 1)));
   const quiet = agents * frameworks > 250_000 ? undefined : quietRecord(agents, frameworks, roles);
   const [left, scanMs] = timed(() => (quiet === undefined ? [] : scan(quiet, now)));
-  if (left.length > 0) throw new Error('the scan finds more');
+  if (left.length > 0) throw new Error('the scan finds an offer although every agent was refused');
   const scanned = agents * frameworks > 250_000 ? '-' : ms(scanMs);
   return [...row, ms(idle), ms(changed), scanned, ms(bareLoop(agents, frameworks))].map(String);
 }
@@ -184,4 +184,4 @@ for (const [agents, frameworks] of SIZES) {
 }
 const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
 for (const row of rows) console.log(row.map((cell, i) => cell.padStart(widths[i] as number)).join('  '));
-console.log('\ntimes in ms; README.md says what they are of');
+console.log('\ntimes in ms; README.md describes the columns');

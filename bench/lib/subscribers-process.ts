@@ -1,5 +1,5 @@
-// Subscribers of the operator API's events, in a process of their own: those that read, of which some look how late each
-// TASK_UPDATED is, and those that never read a byte.
+// Subscribers of the operator API's events in a separate process: readers, of which some measure the delay of each
+// TASK_UPDATED, and stalled subscribers, which never read.
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { MasterEventCodec } from '@meseta/wire/codecs';
@@ -9,10 +9,10 @@ import { serveOrders } from './workers.js';
 
 export type SubscribersOrder =
   | { readonly kind: 'subscribe'; readonly address: string; readonly readers: number; readonly stalled: number }
-  /** What was heard so far doesn't count. */
+  /** Starts the figures again. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'report' }
-  /** All readers but so many go. */
+  /** Closes all readers but the first `readers`. */
   | { readonly kind: 'keep'; readonly readers: number };
 
 /** Milliseconds from the update's timestamp, which its agent gave it, to the reading. */
@@ -38,7 +38,7 @@ interface Reader {
 
 const readers: Reader[] = [];
 const sampled = { late: [] as number[], events: 0 };
-/** What is read is thrown away: one buffer does for all. */
+/** What is read is dropped, so that all sockets share one buffer. */
 const scratch = Buffer.alloc(1 << 18);
 
 function subscribeRaw(address: string, reads: boolean): Promise<Socket> {
@@ -60,7 +60,7 @@ function subscribeRaw(address: string, reads: boolean): Promise<Socket> {
   });
 }
 
-/** A reader that looks at every event. */
+/** A reader that decodes every event. */
 function subscribeSampled(address: string): Promise<Reader> {
   const [host, port] = address.split(':') as [string, string];
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// Experiment `allocation`: what a run of the allocator costs as the cluster grows, by itself.
+// Experiment `allocation`: the cost of a run of the allocator as the cluster grows, without master and agents.
 import { type Allocator, createAllocator, type OfferDecision } from '@meseta/allocator';
 import { type AgentId, assert, type FrameworkId, seededRandom } from '@meseta/base';
 import { admitResources, parseResources, type Resources } from '@meseta/resources';
@@ -18,7 +18,7 @@ export interface AllocationResult {
 }
 
 const ROUNDS = 25;
-/** Clusters that are offered as a whole. */
+/** Clusters of which the first run is measured. */
 const CLUSTERS = 5;
 
 function timed<T>(action: () => T): readonly [T, number] {
@@ -51,7 +51,7 @@ function clusterOf(agents: number, frameworks: number): Allocator {
   return allocator;
 }
 
-/** The median of some rounds: a second goes by, some agents came free, a run offers them. */
+/** The median of the rounds. In each, `count` agents become free, a second passes, and a run offers them. */
 function freed(allocator: Allocator, clock: { nowMs: number }, held: OfferDecision[], count: number): number {
   const spent = Array.from({ length: ROUNDS }, () => {
     for (const { frameworkId, agentId, resources } of held.splice(0, count)) {

@@ -1,4 +1,4 @@
-// A cluster that is large or long rather than troubled: the real cores on a network that only delays, without a journal.
+// A cluster for experiments of scale: the real cores on a network that delays messages but loses none, without a journal.
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import { books } from '@meseta/simulator/checkers/books';
 import { createRecordKeeper } from '@meseta/simulator/checkers/records';
@@ -39,7 +39,7 @@ const infoOf = (name: string): FrameworkInfo => ({
 });
 
 export function createScaleCluster({ seed, masters: count }: ScaleClusterOptions): ScaleCluster {
-  // Nobody reads a story of so many events.
+  // A journal of so many events would fill the memory.
   const journal = { record() {}, last: () => [] };
   const world: World = { ...createWorld({ seed, encoded: false, network: NETWORK }), journal };
   const masters = createMasters(world, count, DEFAULT_MASTER_OPTIONS, []);
@@ -62,7 +62,7 @@ export function createScaleCluster({ seed, masters: count }: ScaleClusterOptions
   };
 }
 
-/** Lets time go by until `done`, which is looked at every `everyMs`; false: it was not within `limitMs`. */
+/** Advances the virtual time until `done` returns true, called every `everyMs`. Returns false if that takes more than `limitMs`. */
 export function runUntil({ timeline }: World, everyMs: number, limitMs: number, done: () => boolean): boolean {
   const endMs = timeline.nowMs() + limitMs;
   while (!done()) {
@@ -72,7 +72,7 @@ export function runUntil({ timeline }: World, everyMs: number, limitMs: number, 
   return true;
 }
 
-/** No resource is held twice, allocator and master agree, the master's books agree; throws what is broken. */
+/** Checks that no resource is allocated twice and that allocator and master agree; throws the broken invariant. */
 export function checkBooks({ world, masters, agents }: ScaleCluster): void {
   const nobody = new Map<number, never>();
   const cluster = {
@@ -86,7 +86,7 @@ export function checkBooks({ world, masters, agents }: ScaleCluster): void {
   books.create(cluster, () => {}, createRecordKeeper()).atRest?.();
 }
 
-/** The containers that run, as the machines have it. */
+/** The number of running containers, from the simulated machines. */
 export function containersRunning(agents: readonly AgentNode[]): number {
   let running = 0;
   for (const { containers } of agents) {

@@ -1,4 +1,4 @@
-// Frameworks that carry out a workload: each asks for offers while it wants something, and is silent otherwise.
+// Frameworks that run a workload: each revives while it has tasks to launch, and suppresses offers otherwise.
 
 import { between } from '@meseta/simulator/engine/chance';
 import { isAlive, type SchedulerClient, type Script } from '@meseta/simulator/nodes/scheduler';
@@ -10,9 +10,9 @@ import type { Job, Workload } from './workloads.js';
 
 export interface Driver {
   readonly name: string;
-  /** Tasks that run, as it was told. */
+  /** Running tasks, from the status updates. */
   running(): number;
-  /** Tasks that it would run if it had the place: those that run among them. */
+  /** Tasks that it would run if it had the resources, running ones included. */
   wanted(): number;
   /** Seconds that each job took that has ended, from its arrival to the end of its last task. */
   readonly jobSeconds: readonly number[];
